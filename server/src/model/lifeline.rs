@@ -1,0 +1,28 @@
+//! The worker's end of the pipe that ties it to its parent, see [`prefork`](super::prefork).
+
+use std::io::{self, Read};
+
+use crate::Shutdown;
+
+/// In a worker: obeys the parent, and ends this process when the parent is gone.
+///
+/// # Errors
+/// When no thread can be started.
+pub(crate) fn watch_lifeline(shutdown: Shutdown) -> io::Result<()> {
+    let watch = move || {
+        let mut byte = [0];
+        loop {
+            match io::stdin().read(&mut byte) {
+                Ok(1) => {
+                    shutdown.trigger();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => std::process::exit(0),
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("lifeline".to_owned())
+        .spawn(watch)
+        .map(drop)
+}

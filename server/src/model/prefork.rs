@@ -1,0 +1,222 @@
+//! Processes that share the listener.
+//!
+//! The parent listens and starts the workers by executing its program again: a forked copy of a
+//! process with threads could do next to nothing safely. A worker inherits two descriptors: the
+//! listener, and as its standard input a pipe that only the parent holds open. A byte in the
+//! pipe means "finish what is in flight", its end means that the parent is gone, however it
+//! died, and the worker exits at once: no orphan keeps the port.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::session::blocking::poll_until;
+use crate::{Config, ServerError, Shutdown};
+
+/// A worker that lived for less than this is replaced only after a pause.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// After so many short lives in a row the reason is not one that passes.
+const SHORT_LIVES_MAX: u32 = 5;
+/// What workers get to exit after the drain.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Keeps the workers alive until the shutdown, then has them drain.
+pub(super) fn run(
+    listener: TcpListener,
+    config: &Config,
+    shutdown: &Shutdown,
+) -> Result<(), ServerError> {
+    let mut slots = Vec::new();
+    for _ in 0..config.workers.max(1) {
+        let worker = Some(Worker::spawn(&listener, config)?);
+        slots.push(Slot {
+            worker,
+            pause: PAUSE_MIN,
+            short_lives: 0,
+        });
+    }
+    while !shutdown.is_triggered() {
+        wait(&slots, Some(shutdown), None)?;
+        for slot in &mut slots {
+            slot.look_after(&listener, config)?;
+        }
+    }
+    drop(listener);
+    drain(slots, config.drain + GRACE)
+}
+
+/// Tells the workers to finish and waits for them; who does not keep the time is killed.
+fn drain(slots: Vec<Slot>, time: Duration) -> Result<(), ServerError> {
+    let until = Instant::now() + time;
+    let mut slots = slots;
+    for worker in slots.iter_mut().filter_map(|slot| slot.worker.as_mut()) {
+        worker.tell_to_finish();
+    }
+    while slots.iter().any(|slot| slot.worker.is_some()) && Instant::now() < until {
+        wait(&slots, None, Some(until))?;
+        for slot in &mut slots {
+            slot.clear_dead();
+        }
+    }
+    Ok(())
+}
+
+/// Waits until a worker ends, the shutdown is triggered, or a pause is over.
+fn wait(
+    slots: &[Slot],
+    shutdown: Option<&Shutdown>,
+    until: Option<Instant>,
+) -> Result<(), ServerError> {
+    let workers = slots.iter().filter_map(|slot| slot.worker.as_ref());
+    let mut fds: Vec<_> = workers
+        .map(|worker| worker.pidfd.as_fd())
+        .chain(shutdown.map(AsFd::as_fd))
+        .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+        .collect();
+    // An empty slot is waiting for its pause.
+    let empty = slots.iter().find(|slot| slot.worker.is_none());
+    let until = until.or_else(|| empty.map(|slot| Instant::now() + slot.pause));
+    poll_until(&mut fds, until).map_err(ServerError::start("wait for the workers"))
+}
+
+/// The place of one worker.
+struct Slot {
+    worker: Option<Worker>,
+    /// The pause before the next attempt to fill it.
+    pause: Duration,
+    /// Workers in a row that ended right after their start.
+    short_lives: u32,
+}
+
+impl Slot {
+    /// Replaces a worker that has ended: at once if it lived long, else after a pause.
+    fn look_after(&mut self, listener: &TcpListener, config: &Config) -> Result<(), ServerError> {
+        if self.worker.is_some() {
+            let Some(lived) = self.clear_dead() else {
+                return Ok(());
+            };
+            tracing::warn!("a worker ended and will be replaced");
+            if lived < SHORT_LIFE {
+                return self.lived_short();
+            }
+            (self.pause, self.short_lives) = (PAUSE_MIN, 0);
+        }
+        match Worker::spawn(listener, config) {
+            Ok(worker) => self.worker = Some(worker),
+            Err(error) => {
+                tracing::warn!(%error, "cannot replace a worker");
+                self.pause = (self.pause * 2).min(PAUSE_MAX);
+            }
+        }
+        Ok(())
+    }
+
+    fn lived_short(&mut self) -> Result<(), ServerError> {
+        self.short_lives += 1;
+        if self.short_lives == SHORT_LIVES_MAX {
+            let source = io::Error::other("it ended right after its start, again and again");
+            return Err(ServerError::start("keep a worker")(source));
+        }
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        Ok(())
+    }
+
+    /// Empties the slot if its worker has ended: how long it lived.
+    fn clear_dead(&mut self) -> Option<Duration> {
+        let worker = self.worker.as_mut()?;
+        let status = worker.child.try_wait().ok().flatten()?;
+        tracing::info!(pid = worker.child.id(), %status, "a worker ended");
+        self.worker.take().map(|worker| worker.started.elapsed())
+    }
+}
+
+/// A worker process. Dropping it ends it.
+struct Worker {
+    child: Child,
+    /// Becomes readable when the process has ended.
+    pidfd: OwnedFd,
+    started: Instant,
+}
+
+impl Worker {
+    fn spawn(listener: &TcpListener, config: &Config) -> Result<Self, ServerError> {
+        let (program, leading) = config
+            .worker_exe
+            .as_ref()
+            .ok_or(ServerError::NoWorkerProgram)?;
+        let spawned = || {
+            // The only copy that a child inherits; it lives as long as this call.
+            let inherited = fcntl_dupfd_cloexec(listener, 3)?;
+            fcntl_setfd(&inherited, FdFlags::empty())?;
+            let mut child = Command::new(program)
+                .args(leading)
+                .args(arguments(config, inherited.as_raw_fd()))
+                .stdin(Stdio::piped())
+                .spawn()?;
+            match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+                Ok(pidfd) => Ok(Self {
+                    child,
+                    pidfd,
+                    started: Instant::now(),
+                }),
+                Err(error) => {
+                    // Its pipe ends here, and so does the worker.
+                    drop(child.stdin.take());
+                    child.wait()?;
+                    Err(error.into())
+                }
+            }
+        };
+        spawned().map_err(ServerError::start("start a worker"))
+    }
+
+    fn tell_to_finish(&mut self) {
+        if let Some(lifeline) = &mut self.child.stdin {
+            // A worker that is gone cannot be told.
+            let _ = lifeline.write_all(b"s");
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended and was waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The settings of a worker, as arguments of its program.
+fn arguments(config: &Config, listener: i32) -> Vec<OsString> {
+    let ms = |time: Duration| format!("{}ms", time.as_millis());
+    let connections = config.max_connections.div_ceil(config.workers.max(1));
+    let mut list = vec![
+        ("--inherited-fd", listener.to_string()),
+        ("--protocol", config.protocol.to_string()),
+        ("--recv-buffer", config.recv_buffer.to_string()),
+        ("--max-message", config.max_message.to_string()),
+        ("--idle-timeout", ms(config.idle_timeout)),
+        ("--max-connections", connections.to_string()),
+        ("--drain", ms(config.drain)),
+        ("--linger", ms(config.linger)),
+        ("--write-bound", config.write_bound.to_string()),
+    ];
+    if let Some(size) = config.so_rcvbuf_after_accept {
+        list.push(("--so-rcvbuf-after-accept", size.to_string()));
+    }
+    if let Some(fault) = config.fault {
+        list.push(("--fault", fault.name.to_owned()));
+    }
+    list.into_iter()
+        .map(|(name, value)| format!("{name}={value}").into())
+        .collect()
+}

@@ -1,0 +1,21 @@
+//! One connection after the other, on the calling thread: the tutorial's own model.
+
+use std::net::TcpListener;
+
+use super::accept;
+use crate::session::{Session, blocking};
+use crate::{Config, ServerError, Shutdown};
+
+/// Serves until the shutdown; the connection being served then is drained.
+pub(super) fn run(
+    listener: TcpListener,
+    config: &Config,
+    shutdown: &Shutdown,
+) -> Result<(), ServerError> {
+    accept::each(&listener, config, shutdown, |stream, peer| {
+        let session = Session::new(config, peer);
+        if let Err(error) = blocking::serve(stream, session, shutdown, config.hooks().watch) {
+            tracing::warn!(%peer, %error, "cannot serve");
+        }
+    })
+}

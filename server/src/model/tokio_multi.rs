@@ -1,0 +1,21 @@
+//! An event loop over several threads.
+
+use std::net::TcpListener;
+
+use super::tokio_server;
+use crate::{Config, ServerError, Shutdown};
+
+/// Serves until the shutdown, then waits for the connections to drain.
+pub(super) fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: &Shutdown,
+) -> Result<(), ServerError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.workers.max(1))
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(ServerError::start("start the runtime"))?;
+    runtime.block_on(tokio_server::run(listener, config, shutdown))
+}

@@ -1,0 +1,103 @@
+//! The event loop that the Tokio models and the workers of prefork share.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use super::accept::{self, Complaints, PAUSE};
+use super::admission::{Admission, Entry, Seat};
+use crate::hooks::Retry;
+use crate::session::{Session, nonblocking};
+use crate::{Config, ServerError, Shutdown};
+
+/// What connections get to notice that the drain is over.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Shared {
+    config: Arc<Config>,
+    admission: Arc<Admission>,
+    stopping: watch::Receiver<bool>,
+    /// Held by every connection, so that its end is seen when the last one is gone.
+    _alive: mpsc::Sender<()>,
+}
+
+/// Serves until the shutdown, then waits for the connections to drain.
+pub(super) async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: &Shutdown,
+) -> Result<(), ServerError> {
+    let listener = tokio::net::TcpListener::from_std(listener)
+        .map_err(ServerError::start("watch the listener"))?;
+    let event = shutdown
+        .watch()
+        .map_err(ServerError::start("watch the shutdown"))?;
+    accept::ensure_room(listener.as_fd())?;
+    let drain = config.drain;
+    let (stop, stopping) = watch::channel(false);
+    let (alive, mut all_gone) = mpsc::channel(1);
+    let admission = Admission::new(config.max_connections);
+    let shared = Shared {
+        config: Arc::new(config),
+        admission,
+        stopping,
+        _alive: alive,
+    };
+    tokio::select! {
+        triggered = event.readable() => {
+            // It stays readable: there is nothing to clear.
+            triggered.map_err(ServerError::start("watch the shutdown"))?.retain_ready();
+        }
+        () = accept_each(&listener, &shared) => {}
+    }
+    drop((listener, shared));
+    // No receiver means no connection, and that is well.
+    let _ = stop.send(true);
+    if timeout(drain + GRACE, all_gone.recv()).await.is_err() {
+        tracing::warn!("connections left behind after the drain");
+    }
+    Ok(())
+}
+
+/// Gives each connection a task, for ever.
+async fn accept_each(listener: &tokio::net::TcpListener, shared: &Shared) {
+    let mut complaints = Complaints::default();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => spawn(listener, shared, stream, peer),
+            Err(error) => {
+                match accept::refused(listener.as_fd(), &error, &shared.config, &mut complaints) {
+                    Retry::Now => tokio::task::yield_now().await,
+                    Retry::Later => sleep(PAUSE).await,
+                }
+            }
+        }
+    }
+}
+
+fn spawn(listener: &tokio::net::TcpListener, shared: &Shared, stream: TcpStream, peer: SocketAddr) {
+    let (seat, refuse) = match shared.admission.enter() {
+        Entry::Serve(seat) => (seat, false),
+        Entry::Refuse(seat) => (seat, true),
+        Entry::Drop => return,
+    };
+    accept::accepted(listener.as_fd(), stream.as_fd(), &shared.config);
+    tokio::spawn(serve(shared.clone(), stream, peer, refuse, seat));
+}
+
+async fn serve(shared: Shared, stream: TcpStream, peer: SocketAddr, refuse: bool, _seat: Seat) {
+    let config = &*shared.config;
+    let session = if refuse {
+        Session::refusing(config, peer)
+    } else {
+        Session::new(config, peer)
+    };
+    nonblocking::serve(stream, session, shared.stopping.clone()).await;
+}

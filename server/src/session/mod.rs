@@ -1,0 +1,364 @@
+//! What happens on one connection, whichever thread or process carries it.
+//!
+//! The session decides what to read, write and wait for; a transport does it without blocking,
+//! and a driver ([`blocking`], [`nonblocking`]) waits. So half-close, back-pressure, time-outs,
+//! lingering and draining are the same in every model.
+
+pub(crate) mod blocking;
+pub(crate) mod nonblocking;
+
+use std::io::{self, ErrorKind, Write};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use rustix::net::{RecvFlags, Shutdown as Direction};
+
+use crate::Config;
+use crate::escape::Escaped;
+use crate::hooks::{Hooks, Received, Scratch};
+use crate::service::{Flow, Service};
+
+/// A service is fed at most so many bytes before its replies are looked at.
+const PIECE_BYTES_MAX: usize = 16_384;
+/// What a lingering close reads and throws away.
+const LINGER_BYTES_MAX: usize = 16 << 20;
+/// What a log line shows of what the peer sent.
+const SHOWN_BYTES_MAX: usize = 128;
+/// What a print shows of it.
+const PRINTED_BYTES_MAX: usize = 1_024;
+
+/// A connected socket whose calls return `WouldBlock` instead of waiting.
+pub(crate) trait Transport: AsFd {
+    /// Like `recv`.
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Like `send`.
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+/// What the driver is to do next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Wait for the socket, the shutdown or a moment, then step again.
+    Wait(Wait),
+    /// Close the socket.
+    Done,
+}
+
+/// What a session waits for.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    /// Until something can be read.
+    pub(crate) read: bool,
+    /// Until something can be written.
+    pub(crate) write: bool,
+    /// At the latest until then.
+    pub(crate) until: Instant,
+}
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// Requests are read.
+    Open,
+    /// The peer's FIN was read: replies are sent, then the socket is closed.
+    PeerDone,
+    /// The service has ended: replies are sent, then the close lingers.
+    Ending,
+    /// Our FIN is sent; the peer's is awaited, so that no reset overtakes our last reply.
+    Lingering { until: Instant, bytes_left: usize },
+    /// Nothing is left to do.
+    Done,
+}
+
+/// One connection.
+pub(crate) struct Session<'a> {
+    config: &'a Config,
+    hooks: Hooks,
+    peer: SocketAddr,
+    service: Box<dyn Service>,
+    phase: Phase,
+    /// What was read; `fed..filled` has not reached the service yet.
+    input: Vec<u8>,
+    fed: usize,
+    filled: usize,
+    /// Replies; those before `sent` are with the kernel.
+    out: Vec<u8>,
+    sent: usize,
+    /// When a request last began or was answered, or a byte of a reply was taken.
+    active: Instant,
+    drain_until: Option<Instant>,
+    scratch: Scratch,
+}
+
+impl<'a> Session<'a> {
+    /// A session that serves the peer.
+    pub(crate) fn new(config: &'a Config, peer: SocketAddr) -> Self {
+        let hooks = config.hooks();
+        tracing::info!(%peer, "connected");
+        Self {
+            config,
+            hooks,
+            peer,
+            service: config.protocol.service(config.max_message),
+            phase: Phase::Open,
+            input: vec![0; config.recv_buffer.max(1)],
+            fed: 0,
+            filled: 0,
+            out: Vec::new(),
+            sent: 0,
+            active: Instant::now(),
+            drain_until: None,
+            scratch: hooks.connected.and_then(|connected| connected()),
+        }
+    }
+
+    /// A session that only tells the peer that there is no place for it.
+    pub(crate) fn refusing(config: &'a Config, peer: SocketAddr) -> Self {
+        let out = config.protocol.too_many_connections();
+        Self {
+            phase: Phase::Ending,
+            out,
+            ..Self::new(config, peer)
+        }
+    }
+
+    /// Goes on as far as is possible without waiting. `stopping` says that the server is.
+    pub(crate) fn step(&mut self, wire: &mut impl Transport, stopping: bool) -> Step {
+        if stopping && self.drain_until.is_none() {
+            self.drain_until = Some(Instant::now() + self.config.drain);
+        }
+        let mut progress = false;
+        let reading = loop {
+            self.feed(&mut progress);
+            self.flush(wire, &mut progress);
+            let stuck = if self.lingers() {
+                self.discard(wire)
+            } else {
+                self.read(wire)
+            };
+            if matches!(self.phase, Phase::Done) {
+                return Step::Done;
+            }
+            let feedable = self.fed < self.filled && self.wants_input();
+            if stuck && !feedable {
+                break self.wants_input() || self.lingers();
+            }
+        };
+        self.rest(wire, reading, progress)
+    }
+
+    /// Nothing can be done without waiting: for what, and is it worth it?
+    fn rest(&mut self, wire: &impl Transport, read: bool, progress: bool) -> Step {
+        let now = Instant::now();
+        if progress {
+            self.active = now;
+        }
+        let open = matches!(self.phase, Phase::Open);
+        let idle = open && self.pending() == 0 && !self.service.in_flight();
+        if idle && self.drain_until.is_some() && !has_unread(wire) {
+            return self.close("closed by the shutdown");
+        }
+        let until = match self.phase {
+            Phase::Lingering { until, .. } => until,
+            _ => self.active + self.config.idle_timeout,
+        };
+        let until = self
+            .drain_until
+            .map_or(until, |drain_until| until.min(drain_until));
+        if now >= until {
+            return self.close("closed after its time");
+        }
+        Step::Wait(Wait {
+            read,
+            write: self.pending() > 0,
+            until,
+        })
+    }
+
+    fn pending(&self) -> usize {
+        self.out.len() - self.sent
+    }
+
+    fn lingers(&self) -> bool {
+        matches!(self.phase, Phase::Lingering { .. })
+    }
+
+    /// Whether more of the peer's requests may be taken on. A peer that does not take its
+    /// replies has to wait.
+    fn wants_input(&self) -> bool {
+        matches!(self.phase, Phase::Open) && self.pending() < self.config.write_bound
+    }
+
+    /// Gives the service what was read, as long as its replies are within the bound.
+    fn feed(&mut self, progress: &mut bool) {
+        while self.fed < self.filled && self.wants_input() {
+            let end = self.filled.min(self.fed + PIECE_BYTES_MAX);
+            let (began, replies) = (self.service.in_flight(), self.out.len());
+            let flow = self
+                .service
+                .on_bytes(&self.input[self.fed..end], &mut self.out);
+            self.fed = end;
+            *progress |= self.out.len() > replies || !began;
+            self.print_note();
+            if flow == Flow::Close {
+                self.phase = Phase::Ending;
+            }
+        }
+    }
+
+    /// Sends replies until there are none or the kernel takes no more.
+    fn flush(&mut self, wire: &mut impl Transport, progress: &mut bool) {
+        if self.pending() > 0
+            && let Some(before_write) = self.hooks.before_write
+        {
+            self.out.drain(..self.sent);
+            self.sent = 0;
+            if before_write(wire.as_fd(), &mut self.out) == Flow::Close {
+                self.phase = Phase::Done;
+            }
+        }
+        while self.pending() > 0 && !matches!(self.phase, Phase::Done) {
+            match wire.try_write(&self.out[self.sent..]) {
+                Ok(count) => {
+                    self.sent += count;
+                    *progress = true;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // Moving the rest costs no more than sending what goes away.
+                    if self.sent > self.out.len() / 2 {
+                        self.out.drain(..self.sent);
+                        self.sent = 0;
+                    }
+                    return;
+                }
+                Err(error) => self.failed(&error),
+            }
+        }
+        self.out.clear();
+        self.sent = 0;
+        self.after_flush(wire);
+    }
+
+    /// All replies are with the kernel.
+    fn after_flush(&mut self, wire: &impl Transport) {
+        match self.phase {
+            Phase::PeerDone => {
+                self.close("closed after the peer's FIN");
+            }
+            Phase::Ending if self.config.linger.is_zero() => {
+                self.close("closed at once");
+            }
+            Phase::Ending => match rustix::net::shutdown(wire.as_fd(), Direction::Write) {
+                Ok(()) => {
+                    let until = Instant::now() + self.config.linger;
+                    self.phase = Phase::Lingering {
+                        until,
+                        bytes_left: LINGER_BYTES_MAX,
+                    };
+                }
+                Err(error) => self.failed(&error.into()),
+            },
+            Phase::Open | Phase::Lingering { .. } | Phase::Done => {}
+        }
+    }
+
+    /// Reads once if input is wanted. True when there is nothing to read, or no use for it.
+    fn read(&mut self, wire: &mut impl Transport) -> bool {
+        if self.fed < self.filled || !self.wants_input() {
+            return true;
+        }
+        let size = self.config.recv_buffer.max(1);
+        self.input.resize(size, 0);
+        match wire.try_read(&mut self.input) {
+            Ok(0) => self.peer_done(wire),
+            Ok(count) => {
+                (self.fed, self.filled) = (0, count);
+                let shown = Escaped::new(&self.input[..count], SHOWN_BYTES_MAX);
+                tracing::debug!(peer = %self.peer, bytes = count, text = %shown, "received");
+                if let Some(after_read) = self.hooks.after_read {
+                    self.input.truncate(count);
+                    let got = Received::Bytes(&mut self.input, size);
+                    after_read(&mut self.scratch, wire.as_fd(), got);
+                    self.filled = self.input.len();
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Err(error) => {
+                if let Some(after_read) = self.hooks.after_read {
+                    after_read(&mut self.scratch, wire.as_fd(), Received::Error(&error));
+                }
+                self.failed(&error);
+            }
+        }
+        false
+    }
+
+    fn peer_done(&mut self, wire: &impl Transport) {
+        if let Some(after_read) = self.hooks.after_read {
+            after_read(&mut self.scratch, wire.as_fd(), Received::Eof);
+        }
+        self.service.on_eof(&mut self.out);
+        self.phase = Phase::PeerDone;
+    }
+
+    /// Reads on after our FIN, and throws away what comes. True when there is nothing to read.
+    fn discard(&mut self, wire: &mut impl Transport) -> bool {
+        let Phase::Lingering { until, bytes_left } = self.phase else {
+            return true;
+        };
+        self.input
+            .resize(self.config.recv_buffer.max(PIECE_BYTES_MAX), 0);
+        match wire.try_read(&mut self.input) {
+            Ok(count) if count == 0 || count >= bytes_left || Instant::now() >= until => {
+                self.close("closed");
+            }
+            Ok(count) => {
+                self.phase = Phase::Lingering {
+                    until,
+                    bytes_left: bytes_left - count,
+                };
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Err(error) => self.failed(&error),
+        }
+        false
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        tracing::info!(peer = %self.peer, %error, "the connection failed");
+        self.phase = Phase::Done;
+    }
+
+    fn close(&mut self, how: &'static str) -> Step {
+        tracing::info!(peer = %self.peer, "{how}");
+        self.phase = Phase::Done;
+        Step::Done
+    }
+
+    fn print_note(&mut self) {
+        let Some(note) = self.service.take_note() else {
+            return;
+        };
+        let Some(mut print) = self.config.print.clone() else {
+            return;
+        };
+        let text = Escaped::new(note.text.as_bytes(), PRINTED_BYTES_MAX);
+        let lines = format!(
+            "peer: {}\nlength: {}\ntext: {text}\n",
+            self.peer, note.length
+        );
+        // A print that finds no room is dropped: the client comes first.
+        let _ = print.write_all(lines.as_bytes());
+    }
+}
+
+/// Whether the kernel holds something that was not read. The transport may have guessed, or have
+/// let others go first; a connection is not closed on that ground.
+fn has_unread(wire: &impl Transport) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    matches!(rustix::net::recv(wire, &mut [0_u8], flags), Ok((_, 1..)))
+}
