@@ -1,0 +1,38 @@
+//! A burst of clients finds the queue full; the kernel drops their SYNs, and they try again after
+//! 1 s, and again.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::thread;
+use std::time::Duration;
+
+use super::Fault;
+use crate::hooks::{Hooks, Retry};
+use crate::model::retry;
+use crate::{Config, Model, Protocol};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "backlog-1",
+    caught_by: "backlog-burst",
+    kind: "blocked",
+    about: "listens with a backlog of 1 and takes 20 ms for each accept",
+    protocol: Protocol::Line,
+    model: Model::Threads,
+    hooks: Hooks {
+        configure: Some(short_queue),
+        after_accept: Some(dawdle),
+        ..Hooks::NONE
+    },
+};
+
+/// With a faster accept the queue is empty again before the next attempt to connect.
+const PAUSE: Duration = Duration::from_millis(20);
+
+fn short_queue(config: &mut Config) {
+    config.backlog = 1;
+}
+
+fn dawdle(_: BorrowedFd<'_>, accepted: Result<BorrowedFd<'_>, &io::Error>) -> Retry {
+    thread::sleep(PAUSE);
+    accepted.err().map_or(Retry::Now, retry)
+}

@@ -1,0 +1,25 @@
+//! One recv, one reply, close: if the request was longer than the buffer, close sends a reset
+//! instead of a FIN (RFC 2525 2.17), and the reply may never be seen.
+
+use std::time::Duration;
+
+use super::Fault;
+use crate::hooks::Hooks;
+use crate::{Config, Model, Protocol};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "close-unread",
+    caught_by: "over-buffer",
+    kind: "reset",
+    about: "closes with unread input after its reply: the reset destroys the reply",
+    protocol: Protocol::Tutorial,
+    model: Model::Threads,
+    hooks: Hooks {
+        configure: Some(close_at_once),
+        ..Hooks::NONE
+    },
+};
+
+fn close_at_once(config: &mut Config) {
+    config.linger = Duration::ZERO;
+}

@@ -1,0 +1,28 @@
+//! Requests that arrive together: only the first one is seen.
+
+use std::os::fd::BorrowedFd;
+
+use super::Fault;
+use crate::hooks::{Hooks, Received, Scratch};
+use crate::{Model, Protocol};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "drop-rest",
+    caught_by: "coalesce-100",
+    kind: "wrong-reply",
+    about: "drops what follows the first request of a read",
+    protocol: Protocol::Line,
+    model: Model::Threads,
+    hooks: Hooks {
+        after_read: Some(drop_rest),
+        ..Hooks::NONE
+    },
+};
+
+fn drop_rest(_: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
+    if let Received::Bytes(bytes, _) = received
+        && let Some(end) = bytes.iter().position(|byte| *byte == b'\n')
+    {
+        bytes.truncate(end + 1);
+    }
+}

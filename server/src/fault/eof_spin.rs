@@ -1,0 +1,32 @@
+//! A socket at its end is always readable: who does not close it never sleeps again.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::net::RecvFlags;
+
+use super::Fault;
+use crate::hooks::{Hooks, Received, Scratch};
+use crate::{Model, Protocol};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "eof-spin",
+    caught_by: "spin-after-eof",
+    kind: "spin",
+    about: "polls a connection at its end in a busy loop and never closes it",
+    protocol: Protocol::Line,
+    model: Model::Threads,
+    hooks: Hooks {
+        after_read: Some(spin),
+        ..Hooks::NONE
+    },
+};
+
+fn spin(_: &mut Scratch, socket: BorrowedFd<'_>, received: Received<'_>) {
+    if matches!(received, Received::Eof) {
+        let mut byte = [0_u8];
+        while matches!(
+            rustix::net::recv(socket, &mut byte, RecvFlags::PEEK),
+            Ok((_, 0))
+        ) {}
+    }
+}

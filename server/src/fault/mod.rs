@@ -1,0 +1,168 @@
+//! The planted defects: each is a sound server but for one mistake that real servers make, and
+//! names the check that must catch it.
+
+mod accept_error_spin;
+mod backlog_1;
+mod child_holds_listener;
+mod close_on_fin;
+mod close_unread;
+mod decode_per_buffer;
+mod decode_per_recv;
+mod default_sigpipe;
+mod detached_child;
+mod detached_threads;
+mod drain_forever;
+mod drop_rest;
+mod empty_index;
+mod eof_spin;
+mod exit_at_once;
+mod exit_on_decode_error;
+mod exit_on_read_error;
+mod fd_leak_on_reset;
+mod full_buffer_byte_lost;
+mod global_buffer;
+mod ignore_eof;
+mod ignore_term;
+mod late_listen;
+mod length_per_recv;
+mod limit_plus_one;
+mod no_reuse_addr;
+mod nul_cut;
+mod offset_state_lost;
+mod one_at_a_time;
+mod one_shot;
+mod oob_spin;
+mod panic_on_reset;
+mod pool_of_8;
+mod print_blocking;
+mod recv_is_message;
+mod reset_after_reply;
+mod reuse_port;
+mod short_send;
+mod silent_emfile_exit;
+mod tick;
+mod trust_length;
+mod turnstile;
+mod two_writes;
+mod unbounded_message;
+mod unbounded_write_queue;
+mod unwrap_peer;
+
+use std::any::Any;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::{self, Command, Stdio};
+
+use crate::hooks::{Hooks, Scratch};
+use crate::{Model, Protocol};
+
+/// A planted defect.
+#[derive(Debug)]
+pub struct Fault {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The id of the check that must catch it.
+    pub caught_by: &'static str,
+    /// The kind of failure that the check must report.
+    pub kind: &'static str,
+    /// What is wrong, in one line.
+    pub about: &'static str,
+    /// The protocol in which it shows.
+    pub protocol: Protocol,
+    /// The model in which it shows.
+    pub model: Model,
+    /// Where it acts.
+    pub hooks: Hooks,
+}
+
+/// All planted defects.
+pub fn all() -> &'static [&'static Fault] {
+    ALL
+}
+
+/// The defect of that name.
+pub fn find(name: &str) -> Option<&'static Fault> {
+    ALL.iter().copied().find(|fault| fault.name == name)
+}
+
+const ALL: &[&Fault] = &[
+    &late_listen::FAULT,
+    &reuse_port::FAULT,
+    &no_reuse_addr::FAULT,
+    &child_holds_listener::FAULT,
+    &ignore_term::FAULT,
+    &exit_at_once::FAULT,
+    &drain_forever::FAULT,
+    &detached_child::FAULT,
+    &recv_is_message::FAULT,
+    &offset_state_lost::FAULT,
+    &length_per_recv::FAULT,
+    &drop_rest::FAULT,
+    &reset_after_reply::FAULT,
+    &full_buffer_byte_lost::FAULT,
+    &short_send::FAULT,
+    &decode_per_recv::FAULT,
+    &decode_per_buffer::FAULT,
+    &exit_on_decode_error::FAULT,
+    &nul_cut::FAULT,
+    &empty_index::FAULT,
+    &limit_plus_one::FAULT,
+    &close_unread::FAULT,
+    &unbounded_message::FAULT,
+    &trust_length::FAULT,
+    &one_at_a_time::FAULT,
+    &pool_of_8::FAULT,
+    &global_buffer::FAULT,
+    &backlog_1::FAULT,
+    &unbounded_write_queue::FAULT,
+    &close_on_fin::FAULT,
+    &ignore_eof::FAULT,
+    &exit_on_read_error::FAULT,
+    &unwrap_peer::FAULT,
+    &panic_on_reset::FAULT,
+    &default_sigpipe::FAULT,
+    &eof_spin::FAULT,
+    &oob_spin::FAULT,
+    &fd_leak_on_reset::FAULT,
+    &detached_threads::FAULT,
+    &silent_emfile_exit::FAULT,
+    &accept_error_spin::FAULT,
+    &tick::FAULT,
+    &two_writes::FAULT,
+    &one_shot::FAULT,
+    &print_blocking::FAULT,
+];
+
+/// What a fault knows about a connection; begins with the default.
+fn state<T: Any + Send + Default>(scratch: &mut Scratch) -> &mut T {
+    if !scratch.as_ref().is_some_and(|state| state.is::<T>()) {
+        *scratch = Some(Box::new(T::default()));
+    }
+    match scratch.as_mut().and_then(|state| state.downcast_mut()) {
+        Some(state) => state,
+        None => unreachable!("it was just put there"),
+    }
+}
+
+/// The end of a server that did not expect this: as after a crash, without a clean-up.
+fn die(why: &str) -> ! {
+    // The message is for people; the death is the point.
+    let _ = writeln!(io::stderr(), "fatal: {why}");
+    process::exit(1);
+}
+
+/// A fault that cannot be planted must not pass for a sound server.
+fn or_abort<T, E: Display>(result: Result<T, E>, what: &str) -> T {
+    result.unwrap_or_else(|error| die(&format!("cannot plant the fault: {what}: {error}")))
+}
+
+/// Starts the command `sleep` for 10 minutes, without our standard streams.
+#[expect(clippy::zombie_processes, reason = "the child is meant to outlive us")]
+fn long_sleep(sleep: &mut Command) {
+    sleep
+        .arg("600")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    or_abort(sleep.spawn(), "start a child");
+}

@@ -1,0 +1,26 @@
+//! A silent client keeps everybody else waiting.
+
+use super::turnstile::Turnstile;
+
+use super::Fault;
+use crate::hooks::{Hooks, Scratch};
+use crate::{Model, Protocol};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "one-at-a-time",
+    caught_by: "hol-idle",
+    kind: "blocked",
+    about: "has threads, and a lock that only one connection holds",
+    protocol: Protocol::Line,
+    model: Model::Threads,
+    hooks: Hooks {
+        connected: Some(wait_for_turn),
+        ..Hooks::NONE
+    },
+};
+
+static TURNS: Turnstile = Turnstile::new(1);
+
+fn wait_for_turn() -> Scratch {
+    Some(Box::new(TURNS.pass()))
+}

@@ -1,0 +1,36 @@
+//! Nobody reads its output, the pipe is full, and the server stops with the next print.
+
+use std::io::{self, Write};
+use std::os::fd::BorrowedFd;
+
+use super::Fault;
+use crate::escape::Escaped;
+use crate::hooks::{Hooks, Received, Scratch};
+use crate::{Model, Protocol};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "print-blocking",
+    caught_by: "stdout-blocked",
+    kind: "blocked",
+    about: "prints each request to a stdout that may block",
+    protocol: Protocol::Line,
+    model: Model::Threads,
+    hooks: Hooks {
+        after_read: Some(print),
+        ..Hooks::NONE
+    },
+};
+
+fn print(_: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
+    if let Received::Bytes(bytes, _) = received {
+        let mut stdout = io::stdout().lock();
+        // Nobody looks at what print returns.
+        let _ = writeln!(
+            stdout,
+            "received {}: {}",
+            bytes.len(),
+            Escaped::new(bytes, 1_024)
+        );
+        let _ = stdout.flush();
+    }
+}

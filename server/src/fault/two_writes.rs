@@ -1,0 +1,47 @@
+//! Nagle's algorithm holds a second small write back until the first is acknowledged, and the
+//! client delays its acknowledgement: 40 ms a reply.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::net::SendFlags;
+
+use super::Fault;
+use crate::hooks::Hooks;
+use crate::service::Flow;
+use crate::{Config, Model, Protocol};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "two-writes",
+    caught_by: "nagle-40ms",
+    kind: "slow",
+    about: "sends each reply in two writes, without TCP_NODELAY",
+    protocol: Protocol::Line,
+    model: Model::Threads,
+    hooks: Hooks {
+        configure: Some(nagle),
+        before_write: Some(write_in_two),
+        ..Hooks::NONE
+    },
+};
+
+fn nagle(config: &mut Config) {
+    config.nodelay = false;
+}
+
+/// Sends each line but its end, and then the end.
+fn write_in_two(socket: BorrowedFd<'_>, out: &mut Vec<u8>) -> Flow {
+    while let Some(end) = out.iter().position(|byte| *byte == b'\n') {
+        for length in [end, 1] {
+            match rustix::net::send(socket, &out[..length], SendFlags::NOSIGNAL) {
+                Ok(count) if count == length => drop(out.drain(..count)),
+                // The usual path sends the rest, or finds the same error.
+                Ok(count) => {
+                    out.drain(..count);
+                    return Flow::Continue;
+                }
+                Err(_) => return Flow::Continue,
+            }
+        }
+    }
+    Flow::Continue
+}

@@ -1,0 +1,22 @@
+//! A client that never ends its line takes all the memory.
+
+use super::Fault;
+use crate::hooks::Hooks;
+use crate::{Config, Model, Protocol};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "unbounded-message",
+    caught_by: "endless-message",
+    kind: "growth",
+    about: "has no limit for a line and buffers for ever",
+    protocol: Protocol::Line,
+    model: Model::Threads,
+    hooks: Hooks {
+        configure: Some(no_limit),
+        ..Hooks::NONE
+    },
+};
+
+fn no_limit(config: &mut Config) {
+    config.max_message = usize::MAX;
+}

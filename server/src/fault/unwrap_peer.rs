@@ -1,0 +1,34 @@
+//! `stream.peer_addr().unwrap()`: a client that was reset while it waited for accept has none.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use super::Fault;
+use crate::hooks::{Hooks, Retry};
+use crate::model::retry;
+use crate::{Model, Protocol};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "unwrap-peer",
+    caught_by: "rst-in-queue",
+    kind: "died",
+    about: "dies when it cannot learn the address of a new connection",
+    protocol: Protocol::Line,
+    model: Model::Threads,
+    hooks: Hooks {
+        after_accept: Some(unwrap_peer),
+        ..Hooks::NONE
+    },
+};
+
+fn unwrap_peer(_: BorrowedFd<'_>, accepted: Result<BorrowedFd<'_>, &io::Error>) -> Retry {
+    match accepted {
+        Ok(stream) => {
+            if let Err(error) = rustix::net::getpeername(stream) {
+                super::die(&error.to_string());
+            }
+            Retry::Now
+        }
+        Err(error) => retry(error),
+    }
+}
