@@ -1,0 +1,118 @@
+//! The command line of the reference server, shared by `tcprove-server` and `tcprove serve`.
+
+mod args;
+mod log;
+mod values;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+
+pub use args::ServeArgs;
+pub use log::LogFormat;
+
+use crate::{Config, Model, Protocol, ServerError, Shutdown, bind, fault, model, run, sys};
+
+/// The program that is running and the arguments that come before those of [`ServeArgs`], such
+/// as `serve`: what prefork workers are started with.
+pub type Program = (PathBuf, Vec<OsString>);
+
+/// Lines that wait for a terminal or pipe; further ones are dropped.
+const LINES_MAX: usize = 1_024;
+
+impl ServeArgs {
+    /// Serves until a signal stops the server. Prints `listening on HOST:PORT` once clients may
+    /// connect. An error is printed, and the exit code is 1.
+    pub fn main(self, program: Program) -> ExitCode {
+        if self.list_faults {
+            return list_faults();
+        }
+        let (stderr, _stderr_guard) = lossy(io::stderr());
+        log::install(self.log, self.log_format, stderr);
+        match self.serve(program) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                // Nobody is left to tell if this fails.
+                let _ = writeln!(io::stderr(), "tcprove-server: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn serve(self, program: Program) -> Result<(), ServerError> {
+        let inherited = self.inherited_fd;
+        let mut config = self.config(program)?;
+        let shutdown = Shutdown::new()?;
+        sys::signals::install(&shutdown, config.hooks().on_signal)
+            .map_err(ServerError::start("handle signals"))?;
+        let _print_guard = print_to_stdout(&mut config);
+        let listener = match inherited {
+            Some(number) => {
+                model::watch_lifeline(shutdown.clone())
+                    .map_err(ServerError::start("watch the parent"))?;
+                config.model = Model::TokioCurrent;
+                sys::inherit::listener(number).map_err(ServerError::start("inherit a listener"))?
+            }
+            None => {
+                let listener = bind(&config)?;
+                announce(&listener).map_err(ServerError::start("read the port"))?;
+                listener
+            }
+        };
+        run(listener, config, shutdown)
+    }
+}
+
+fn announce(listener: &std::net::TcpListener) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let mut stdout = io::stdout().lock();
+    // A server whose output nobody wants serves all the same.
+    let _ = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
+    Ok(())
+}
+
+/// Only the tutorial's protocol prints.
+fn print_to_stdout(config: &mut Config) -> Option<WorkerGuard> {
+    (config.protocol == Protocol::Tutorial).then(|| {
+        let (print, guard) = lossy(io::stdout());
+        config.print = Some(print);
+        guard
+    })
+}
+
+/// Output by a thread of its own, so that a reader who has stopped cannot stop the server. The
+/// guard waits a bounded time for what is queued.
+fn lossy(output: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(LINES_MAX)
+        .finish(output)
+}
+
+fn list_faults() -> ExitCode {
+    let mut stdout = io::stdout().lock();
+    let width = |texts: fn(&crate::Fault) -> &str| {
+        fault::all()
+            .iter()
+            .map(|fault| texts(fault).len())
+            .max()
+            .unwrap_or(0)
+    };
+    let (name_width, check_width) = (width(|fault| fault.name), width(|fault| fault.caught_by));
+    for fault in fault::all() {
+        let (name, check) = (fault.name, fault.caught_by);
+        if writeln!(
+            stdout,
+            "{name:name_width$}  {check:check_width$}  {}",
+            fault.about
+        )
+        .is_err()
+        {
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}

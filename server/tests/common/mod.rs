@@ -1,0 +1,168 @@
+//! Servers in this process and in one of their own, and clients that give up after a while.
+#![allow(dead_code, reason = "each test binary uses some of it")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown as Direction, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tcprove_server::{Config, ServerError, Shutdown, bind, run};
+
+/// What a healthy server needs a small part of, on a loaded machine too.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The server's program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_tcprove-server");
+
+/// A server in a thread of this process.
+pub struct Inside {
+    pub address: SocketAddr,
+    pub shutdown: Shutdown,
+    thread: Option<JoinHandle<Result<(), ServerError>>>,
+}
+
+impl Inside {
+    pub fn start(config: Config) -> Self {
+        let worker_exe = Some((PathBuf::from(PROGRAM), Vec::new()));
+        let config = Config {
+            worker_exe,
+            ..config
+        };
+        let listener = bind(&config).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = Shutdown::new().unwrap();
+        let thread = thread::spawn({
+            let shutdown = shutdown.clone();
+            move || run(listener, config, shutdown)
+        });
+        Self {
+            address,
+            shutdown,
+            thread: Some(thread),
+        }
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        connect(self.address)
+    }
+
+    /// Stops the server and waits until it has.
+    pub fn stop(mut self) {
+        self.shutdown.trigger();
+        self.thread.take().unwrap().join().unwrap().unwrap();
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.shutdown.trigger();
+    }
+}
+
+/// The server as a process. It is killed when the test is over.
+pub struct Process {
+    pub child: Child,
+    pub port: u16,
+    pub output: BufReader<std::process::ChildStdout>,
+}
+
+impl Process {
+    pub fn start(arguments: &[&str]) -> Self {
+        Self::spawn(Command::new(PROGRAM).args(arguments))
+    }
+
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let port = line
+            .trim_end()
+            .strip_prefix("listening on ")
+            .and_then(|address| {
+                address
+                    .rsplit_once(':')
+                    .and_then(|(_, port)| port.parse().ok())
+            });
+        let port = port.unwrap_or_else(|| panic!("not ready: {line:?}"));
+        Self {
+            child,
+            port,
+            output,
+        }
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        connect(([127, 0, 0, 1], self.port).into())
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal)
+            .unwrap();
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends the request and expects exactly this reply.
+pub fn exchange(stream: &mut TcpStream, request: &[u8], reply: &[u8]) {
+    stream.write_all(request).unwrap();
+    expect(stream, reply);
+}
+
+/// Expects exactly these bytes next.
+pub fn expect(stream: &mut TcpStream, reply: &[u8]) {
+    let mut got = vec![0; reply.len()];
+    stream.read_exact(&mut got).unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&got),
+        String::from_utf8_lossy(reply)
+    );
+}
+
+/// Everything until the server's FIN; a reset is an error.
+pub fn read_all(stream: &mut TcpStream) -> Vec<u8> {
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got).unwrap();
+    got
+}
+
+pub fn finish(stream: &TcpStream) {
+    stream.shutdown(Direction::Write).unwrap();
+}
+
+/// Waits for a condition, and gives up after a long while.
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = std::time::Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(std::time::Instant::now() < end, "gave up waiting: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The child processes of a process.
+pub fn children(id: u32) -> Vec<u32> {
+    let read = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+    read.unwrap_or_default()
+        .split_whitespace()
+        .map(|child| child.parse().unwrap())
+        .collect()
+}
