@@ -1,0 +1,178 @@
+//! How a server is started, and what is special about one start.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::Port;
+
+/// Everything that is the same for every start of a server.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// Program and arguments. May hold `{port}`, `{tmp}` and the name of any parameter; `{{` and `}}` are braces.
+    pub cmd: Vec<String>,
+    /// Set beside what tcprove inherited; values take the same placeholders.
+    pub env: BTreeMap<String, String>,
+    /// Working folder.
+    pub cwd: PathBuf,
+    /// Values for `{name}`.
+    pub params: BTreeMap<String, String>,
+    /// Number of the signal that asks it to stop.
+    pub stop: i32,
+    /// How it is known to be ready.
+    pub ready: Ready,
+    /// How long it may take to be ready.
+    pub ready_timeout: Duration,
+    /// The executable whose hidden first argument `__supervise` is run: the tcprove binary.
+    pub supervisor: PathBuf,
+    /// Where it is expected to listen. A listener on the wildcard address counts as well.
+    pub host: IpAddr,
+}
+
+/// When a server is ready. Never found out by connecting.
+#[derive(Debug, Clone)]
+pub enum Ready {
+    /// A process of its tree listens on the port, as the kernel's socket table says.
+    Listen,
+    /// It printed a line (on stdout or stderr) that matches. A group named `port` is the port it chose.
+    Stdout(Regex),
+}
+
+impl Launch {
+    /// A launch with the defaults: SIGTERM, ready when it listens on 127.0.0.1 within 10 s, here.
+    pub fn new(
+        supervisor: impl Into<PathBuf>,
+        cmd: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Launch {
+        Launch {
+            cmd: cmd.into_iter().map(Into::into).collect(),
+            env: BTreeMap::new(),
+            cwd: PathBuf::from("."),
+            params: BTreeMap::new(),
+            stop: libc::SIGTERM,
+            ready: Ready::Listen,
+            ready_timeout: Duration::from_secs(10),
+            supervisor: supervisor.into(),
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
+    }
+
+    /// The text with its placeholders replaced. A name that is not known stays as it is, braces included.
+    pub(super) fn expand(&self, text: &str, port: u16, tmp: &Path) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            out.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let (piece, used) = self.piece(rest, port, tmp);
+            out.push_str(&piece);
+            rest = &rest[used..];
+        }
+        out + rest
+    }
+
+    /// What stands for the brace or placeholder at the start of `rest`, and how many bytes of it that uses.
+    fn piece(&self, rest: &str, port: u16, tmp: &Path) -> (String, usize) {
+        if rest.starts_with("{{") || rest.starts_with("}}") {
+            return (rest[..1].to_owned(), 2);
+        }
+        let name = rest
+            .strip_prefix('{')
+            .and_then(|inner| inner.split_once('}'))
+            .map(|(name, _)| name);
+        let value = name.and_then(|name| match name {
+            "port" => Some(port.to_string()),
+            "tmp" => Some(tmp.display().to_string()),
+            _ => self.params.get(name).cloned(),
+        });
+        match (name, value) {
+            (Some(name), Some(value)) => (value, name.len() + 2),
+            _ => (rest[..1].to_owned(), 1),
+        }
+    }
+}
+
+/// What is special about one start.
+#[derive(Debug, Clone)]
+pub struct StartOptions {
+    /// A leased port to use (again), for restarts and second instances; default: a fresh one.
+    pub port: Option<Port>,
+    /// Put 0 for `{port}`: the server is to choose. Any port it listens on counts.
+    pub port0: bool,
+    /// The `{tmp}` of another life, to start on the same disk; default: a fresh, empty folder.
+    pub tmp: Option<Tmp>,
+    /// Descriptor limit (soft, hard); default: what tcprove itself was started with.
+    pub nofile: Option<(u64, u64)>,
+    /// Whether stdout is read.
+    pub stdout: StdoutMode,
+    /// Default: the launch's `ready_timeout`.
+    pub give_up: Option<Duration>,
+    /// `false`: return as soon as the program runs.
+    pub await_ready: bool,
+}
+
+impl Default for StartOptions {
+    fn default() -> Self {
+        StartOptions {
+            port: None,
+            port0: false,
+            tmp: None,
+            nofile: None,
+            stdout: StdoutMode::Drain,
+            give_up: None,
+            await_ready: true,
+        }
+    }
+}
+
+/// Whether somebody reads what a server prints on stdout. stderr is always read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StdoutMode {
+    /// Read and counted, the last 64 KiB kept.
+    #[default]
+    Drain,
+    /// Not read once the server is ready: the pipe fills up.
+    Undrained,
+}
+
+/// A temporary folder, removed with the last server that uses it.
+#[derive(Debug, Clone)]
+pub struct Tmp(Arc<tempfile::TempDir>);
+
+impl Tmp {
+    /// A fresh, empty one. Its path has the same length every time.
+    ///
+    /// # Errors
+    /// Those of mkdir(2).
+    pub fn new() -> std::io::Result<Tmp> {
+        Ok(Tmp(Arc::new(
+            tempfile::Builder::new().prefix("tcprove-").tempdir()?,
+        )))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders() {
+        let mut launch = Launch::new("x", ["y"]);
+        launch.params.insert("recv_buffer".into(), "4096".into());
+        let expand = |text: &str| launch.expand(text, 81, Path::new("/t"));
+        assert_eq!(expand("--port={port}"), "--port=81");
+        assert_eq!(expand("{tmp}/a{recv_buffer}b"), "/t/a4096b");
+        assert_eq!(expand("{{port}} {{}}"), "{port} {}");
+        assert_eq!(expand("{nope} {port"), "{nope} {port");
+        assert_eq!(expand("é{port}é}"), "é81é}");
+    }
+}

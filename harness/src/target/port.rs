@@ -1,0 +1,165 @@
+//! Leases of TCP ports.
+
+use std::collections::hash_map::RandomState;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock};
+use socket2::{Domain, Socket, Type};
+
+/// The lowest port ever leased: below are the well-known services.
+const LOWEST: u16 = 10_000;
+
+/// A port nobody else who leases ports here will use while this value or a clone of it lives.
+///
+/// It lies outside the range from which the kernel picks the source ports of connections, so no
+/// connection of anybody can take it by chance; a lock file keeps parallel runs of one user apart.
+#[derive(Debug, Clone)]
+pub struct Port {
+    number: u16,
+    _lock: Arc<File>,
+}
+
+impl Port {
+    /// Leases a port on which nothing listens and of which no connection, not even one in TIME_WAIT, is left.
+    ///
+    /// (A sound server binds over its own TIME_WAIT remains. One that does not must fail in the check that
+    /// is about it, with the remains of its own last life, not by chance with those of an earlier run.)
+    ///
+    /// # Errors
+    /// `AddrInUse` when all are taken; otherwise what went wrong with the lock files.
+    pub fn lease() -> io::Result<Port> {
+        let folder = lock_folder()?;
+        let (low, high) = range();
+        let count = u64::from(high - low) + 1;
+        let start = RandomState::new().build_hasher().finish() % count;
+        for step in 0..count {
+            let offset = u16::try_from((start + step) % count).unwrap_or(0);
+            if let Some(port) = try_lease(&folder, low + offset)? {
+                return Ok(port);
+            }
+        }
+        let text = format!("every port from {low} to {high} is in use or leased");
+        Err(io::Error::new(io::ErrorKind::AddrInUse, text))
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+fn try_lease(folder: &std::path::Path, number: u16) -> io::Result<Option<Port>> {
+    let path = folder.join(number.to_string());
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) if is_free(number) => Ok(Some(Port {
+            number,
+            _lock: Arc::new(file),
+        })),
+        Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Without SO_REUSEADDR a bind to the wildcard address fails for any socket on the port, TIME_WAIT included.
+fn is_free(port: u16) -> bool {
+    let v4 = binds(Domain::IPV4, IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+    v4 && (!has_ipv6() || binds(Domain::IPV6, IpAddr::V6(Ipv6Addr::UNSPECIFIED), port))
+}
+
+fn binds(domain: Domain, ip: IpAddr, port: u16) -> bool {
+    let bound = Socket::new(domain, Type::STREAM, None).and_then(|socket| {
+        if domain == Domain::IPV6 {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&SocketAddr::new(ip, port).into())
+    });
+    bound.is_ok()
+}
+
+fn has_ipv6() -> bool {
+    binds(Domain::IPV6, IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0)
+}
+
+/// The ports to choose from: below the kernel's range for source ports, or above it if there is no room below.
+fn range() -> (u16, u16) {
+    let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut ends = text
+        .split_ascii_whitespace()
+        .filter_map(|end| end.parse::<u16>().ok());
+    outside(ends.next().unwrap_or(32_768), ends.next().unwrap_or(60_999))
+}
+
+fn outside(low: u16, high: u16) -> (u16, u16) {
+    const ROOM: u16 = 1_000;
+    if low >= LOWEST + ROOM {
+        (LOWEST, low - 1)
+    } else if high <= u16::MAX - ROOM {
+        (high + 1, u16::MAX)
+    } else {
+        // The kernel uses them all. The bind above still keeps us off what is taken now.
+        (LOWEST, u16::MAX)
+    }
+}
+
+/// A folder of this user alone.
+fn lock_folder() -> io::Result<PathBuf> {
+    let user = rustix::process::geteuid().as_raw();
+    let folder = std::env::temp_dir().join(format!("tcprove-ports-{user}"));
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let found = fs::symlink_metadata(&folder)?;
+    if found.is_dir() && found.uid() == user {
+        return Ok(folder);
+    }
+    let text = format!(
+        "{} is there but is not a folder of this user",
+        folder.display()
+    );
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn leases_differ_and_are_free() {
+        let leases: Vec<Port> = (0..20).map(|_| Port::lease().unwrap()).collect();
+        let mut numbers: Vec<u16> = leases.iter().map(Port::number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), leases.len());
+        for number in numbers {
+            TcpListener::bind(("127.0.0.1", number)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_listener_is_seen() {
+        let lease = Port::lease().unwrap();
+        let _listener = TcpListener::bind(("127.0.0.1", lease.number())).unwrap();
+        assert!(!is_free(lease.number()));
+    }
+
+    #[test]
+    fn keeps_off_the_source_ports() {
+        assert_eq!(outside(32_768, 60_999), (10_000, 32_767));
+        assert_eq!(outside(1_024, 60_999), (61_000, 65_535));
+        assert_eq!(outside(1_024, 65_535), (10_000, 65_535));
+    }
+}

@@ -1,0 +1,292 @@
+//! The kernel's table of TCP sockets, asked through `NETLINK_SOCK_DIAG`.
+//!
+//! This is how readiness, proofs of stimulus (the server has read it: its queue is empty; TIME_WAIT is
+//! there) and the other end of a connection are seen, without a byte of traffic. Needs no privilege. Sees
+//! the network namespace of this process only.
+
+mod socket;
+mod wire;
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
+    sockopt,
+};
+
+pub use socket::{Listener, PeerSocket, TcpState, Timer, TimerKind};
+use wire::{Family, Reply, Row};
+
+/// All listening sockets on `port`, of both families; on any port if it is `None`.
+///
+/// # Errors
+/// What the socket table answered, e.g. that the kernel has none to ask.
+pub fn listeners(port: Option<u16>) -> io::Result<Vec<Listener>> {
+    let mut found = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        for row in dump(family, TcpState::Listen, port.unwrap_or(0))? {
+            found.push(Listener {
+                addr: row.local,
+                backlog: row.wqueue,
+                queued: row.rqueue,
+                inode: row.inode,
+                v6_only: row.v6_only,
+            });
+        }
+    }
+    // Both dumps may list a socket of both families.
+    found.sort_by_key(|listener| (listener.addr, listener.inode));
+    found.dedup();
+    found.retain(|listener| port.is_none_or(|port| listener.addr.port() == port));
+    Ok(found)
+}
+
+/// How many sockets in TIME_WAIT have `port` as their own: remains of connections that this side closed first.
+///
+/// # Errors
+/// As [`listeners`].
+pub fn time_wait_count(port: u16) -> io::Result<usize> {
+    Ok(connections(port, TcpState::TimeWait)?.len())
+}
+
+/// All sockets in that state whose own port is `port`: (own address, other address).
+///
+/// # Errors
+/// As [`listeners`].
+pub fn connections(port: u16, state: TcpState) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
+    let mut found = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        let rows = dump(family, state, port)?;
+        found.extend(
+            rows.iter()
+                .filter(|row| row.local.port() == port)
+                .map(|row| (row.local, row.remote)),
+        );
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// The end of a connection whose own address is `local` and whose other end is `remote`; an exact look-up,
+/// whose cost does not grow with the number of sockets. `None`: there is no such socket.
+///
+/// # Errors
+/// As [`listeners`].
+pub fn find(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<PeerSocket>> {
+    let mut rows = Vec::new();
+    match ask(|number| wire::lookup(number, local, remote), &mut rows) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    // Where there is no such connection the kernel answers with the listener it would go to.
+    Ok(rows
+        .into_iter()
+        .find(|row| row.remote.port() == remote.port())
+        .and_then(|row| peer_socket(&row)))
+}
+
+fn peer_socket(row: &Row) -> Option<PeerSocket> {
+    let kind = match row.timer {
+        0 => None,
+        1 => Some(TimerKind::Retransmit),
+        2 => Some(TimerKind::Keepalive),
+        3 => Some(TimerKind::TimeWait),
+        4 => Some(TimerKind::Probe),
+        _ => Some(TimerKind::Other),
+    };
+    let expires = Duration::from_millis(u64::from(row.expires_ms));
+    Some(PeerSocket {
+        local: row.local,
+        remote: row.remote,
+        state: TcpState::from_kernel(row.state)?,
+        recv_q: row.rqueue,
+        send_q: row.wqueue,
+        inode: row.inode,
+        timer: kind.map(|kind| Timer {
+            kind,
+            expires,
+            retries: row.retries,
+        }),
+        rcvbuf: row.rcvbuf,
+        sndbuf: row.sndbuf,
+        info: row.info,
+    })
+}
+
+fn dump(family: Family, state: TcpState, port: u16) -> io::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    ask(
+        |number| wire::dump(number, family, state as u8 + 1, port),
+        &mut rows,
+    )?;
+    Ok(rows)
+}
+
+/// The socket to the kernel of this thread, and the number of its last request.
+struct Line {
+    socket: OwnedFd,
+    number: u32,
+    buffer: Vec<u8>,
+}
+
+thread_local! {
+    static LINE: RefCell<Option<Line>> = const { RefCell::new(None) };
+}
+
+/// Sends one request and collects its answer. The kernel answers within the call: nothing is waited for.
+fn ask(request: impl FnOnce(u32) -> Vec<u8>, rows: &mut Vec<Row>) -> io::Result<()> {
+    LINE.with_borrow_mut(|slot| {
+        let mut line = match slot.take() {
+            Some(line) => line,
+            None => open()?,
+        };
+        line.number = line.number.wrapping_add(1);
+        let result = exchange(&mut line, request, rows);
+        // After an error of the socket itself the next request begins with a new one.
+        if result
+            .as_ref()
+            .err()
+            .is_none_or(|error| error.raw_os_error() == Some(libc::ENOENT))
+        {
+            *slot = Some(line);
+        }
+        result
+    })
+}
+
+fn open() -> io::Result<Line> {
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        flags,
+        Some(netlink::SOCK_DIAG),
+    )?;
+    // Never needed so far; a kernel that stays silent must not hang us.
+    sockopt::set_socket_timeout(
+        &socket,
+        sockopt::Timeout::Recv,
+        Some(Duration::from_secs(2)),
+    )?;
+    Ok(Line {
+        socket,
+        number: 0,
+        buffer: vec![0; 64 * 1024],
+    })
+}
+
+fn exchange(
+    line: &mut Line,
+    request: impl FnOnce(u32) -> Vec<u8>,
+    rows: &mut Vec<Row>,
+) -> io::Result<()> {
+    let kernel = SocketAddrNetlink::new(0, 0);
+    sendto(
+        &line.socket,
+        &request(line.number),
+        SendFlags::empty(),
+        &kernel,
+    )?;
+    loop {
+        let (_, count) = match recv(&line.socket, &mut line.buffer[..], RecvFlags::empty()) {
+            Err(rustix::io::Errno::INTR) => continue,
+            other => other?,
+        };
+        match wire::parse(
+            &line.buffer[..count.min(line.buffer.len())],
+            line.number,
+            rows,
+        ) {
+            Reply::More => {}
+            Reply::Done => return Ok(()),
+            Reply::Failed(errno) => return Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn sees_a_listener_and_its_backlog() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let found = listeners(Some(addr.port())).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].addr, found[0].queued), (addr, 0));
+        let _client = TcpStream::connect(addr).unwrap();
+        assert_eq!(listeners(Some(addr.port())).unwrap()[0].queued, 1);
+        assert!(
+            listeners(None)
+                .unwrap()
+                .iter()
+                .any(|listener| listener.addr == addr)
+        );
+    }
+
+    #[test]
+    fn sees_what_was_not_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(server).unwrap();
+        let local = client.local_addr().unwrap();
+        assert_eq!(
+            find(server, local).unwrap().unwrap().inode,
+            0,
+            "not accepted yet"
+        );
+        let (_held, _) = listener.accept().unwrap();
+        client.write_all(&[1; 700]).unwrap();
+        let seen = find(server, local).unwrap().unwrap();
+        assert_eq!(
+            (seen.state, seen.recv_q, seen.bytes_received()),
+            (TcpState::Established, 700, 700)
+        );
+        assert_eq!((seen.local, seen.remote), (server, local));
+        assert!(seen.is_held() && seen.rcvbuf > 0);
+        assert_eq!(
+            find(server, SocketAddr::new(local.ip(), 1)).unwrap(),
+            None,
+            "no such client"
+        );
+    }
+
+    #[test]
+    fn sees_time_wait() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let client = TcpStream::connect(server).unwrap();
+        let (held, _) = listener.accept().unwrap();
+        assert_eq!(time_wait_count(server.port()).unwrap(), 0);
+        drop(held);
+        drop(client);
+        while time_wait_count(server.port()).unwrap() == 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn sees_ipv4_clients_of_an_ipv6_listener() {
+        let Ok(listener) = TcpListener::bind("[::]:0") else {
+            eprintln!("skipped: no IPv6 here");
+            return;
+        };
+        let port = listener.local_addr().unwrap().port();
+        assert!(!listeners(Some(port)).unwrap()[0].v6_only);
+        let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let seen = find(client.peer_addr().unwrap(), client.local_addr().unwrap())
+            .unwrap()
+            .unwrap();
+        assert_eq!(seen.remote, client.local_addr().unwrap());
+    }
+}

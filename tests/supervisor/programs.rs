@@ -1,0 +1,154 @@
+//! The servers of these tests, and waiting for what they do.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tcprove::target::{Launch, Server, StartFailure, StartOptions};
+
+/// For what must happen; never reached when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Common beginning of the python programs: `listen()` gives a listening socket on the port in argv[1].
+const PRELUDE: &str = r#"
+import os, signal, socket, sys, threading, time
+KEPT = []
+def listen(backlog=16, host="127.0.0.1", port=None, reuse=True):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    s = socket.socket(family)
+    if reuse:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((host, int(sys.argv[1]) if port is None else port))
+    s.listen(backlog)
+    KEPT.append(s)
+    return s
+def forever():
+    while True:
+        time.sleep(60)
+def note(text):
+    with open(sys.argv[2], "a") as f:
+        f.write(str(text) + "\n")
+def daemonize():
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+"#;
+
+/// The interpreter itself, not a wrapper around it.
+fn interpreter() -> Option<&'static str> {
+    static FOUND: OnceLock<Option<String>> = OnceLock::new();
+    let look = || {
+        let out = Command::new("python3")
+            .args(["-c", "import sys; print(sys.executable)"])
+            .output()
+            .ok()?;
+        out.status
+            .success()
+            .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    };
+    FOUND.get_or_init(look).as_deref()
+}
+
+/// A server whose program is `script`; argv[1] is the port, argv[2] a file for notes in `{tmp}`.
+/// `None`, and a word about it, if there is no python3.
+pub fn python(script: &str) -> Option<Launch> {
+    let Some(interpreter) = interpreter() else {
+        eprintln!("skipped: needs python3");
+        return None;
+    };
+    let script = format!("{PRELUDE}\n{script}");
+    Some(launch([
+        interpreter,
+        "-ESc",
+        &script,
+        "{port}",
+        "{tmp}/notes",
+    ]))
+}
+
+pub fn shell(script: &str) -> Launch {
+    launch(["sh", "-c", script])
+}
+
+fn launch<const N: usize>(cmd: [&str; N]) -> Launch {
+    let mut launch = Launch::new(env!("CARGO_BIN_EXE_tcprove"), cmd);
+    launch.ready_timeout = PATIENCE;
+    launch
+}
+
+/// Starts it; it must become ready.
+pub async fn start(launch: &Launch) -> Server {
+    Server::start(launch, StartOptions::default())
+        .await
+        .unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// Starts it without waiting for a listener.
+pub async fn run(launch: &Launch) -> Server {
+    let options = StartOptions {
+        await_ready: false,
+        ..StartOptions::default()
+    };
+    Server::start(launch, options)
+        .await
+        .unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// Starts it; that must fail.
+pub async fn start_failure(launch: &Launch) -> StartFailure {
+    Server::start(launch, StartOptions::default())
+        .await
+        .expect_err("it must not become ready")
+}
+
+/// Looks until there is something to see.
+pub async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// The numbers a server has noted, once there are `count`.
+pub async fn noted(path: PathBuf, count: usize) -> Vec<u32> {
+    let look = || {
+        let text = std::fs::read_to_string(&path).ok()?;
+        let complete = text.ends_with('\n') && text.lines().count() >= count;
+        complete.then(|| {
+            text.lines()
+                .filter_map(|line| line.parse().ok())
+                .collect::<Vec<u32>>()
+        })
+    };
+    let numbers = until("notes of its processes", look).await;
+    assert_eq!(numbers.len(), count);
+    numbers
+}
+
+/// A process that runs; a zombie does not.
+pub fn is_alive(pid: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    !stat
+        .rsplit(')')
+        .next()
+        .is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']))
+}
+
+/// How many processes have `token` in their command line.
+pub fn alive_with(token: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let has = |path: PathBuf| {
+        std::fs::read(path.join("cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(token))
+    };
+    processes.filter(|entry| has(entry.path())).count()
+}

@@ -1,0 +1,325 @@
+//! Ready when it is, and a reason when it is not.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use regex::Regex;
+use tcprove::target::{Exit, Port, Ready, Server, StartFailure, StartOptions};
+
+use crate::programs::{python, run, shell, start, start_failure, until};
+
+#[tokio::test]
+async fn a_slow_listener_is_awaited_and_never_connected_to() {
+    let script = "
+time.sleep(0.3)
+s = listen()
+while True:
+    s.accept()
+    print('accepted', flush=True)
+";
+    let Some(launch) = python(script) else { return };
+    let server = start(&launch).await;
+    assert!(server.started_in() >= Duration::from_millis(300));
+    let _client = TcpStream::connect(server.addr()).unwrap();
+    until("its word", || {
+        (server.output().stdout_bytes > 0).then_some(())
+    })
+    .await;
+    assert_eq!(
+        server.output().stdout_tail,
+        "accepted\n",
+        "ours was the only connection"
+    );
+    assert_eq!(server.printed(), server.output().mark());
+    assert_eq!(server.port(), server.lease().unwrap().number());
+}
+
+#[tokio::test]
+async fn the_wrong_port_is_named() {
+    let Some(launch) =
+        python("s = listen(port=0)\nprint(s.getsockname()[1], flush=True)\nforever()")
+    else {
+        return;
+    };
+    let mut give_up = Duration::from_millis(500);
+    let (elsewhere, text, printed) = loop {
+        let options = StartOptions {
+            give_up: Some(give_up),
+            ..StartOptions::default()
+        };
+        let failure = Server::start(&launch, options)
+            .await
+            .expect_err("wrong port");
+        let text = failure.to_string();
+        let StartFailure::NotReady {
+            listening_elsewhere,
+            stdout_tail,
+            ..
+        } = failure
+        else {
+            panic!("{text}")
+        };
+        if !listening_elsewhere.is_empty() {
+            break (listening_elsewhere, text, stdout_tail);
+        }
+        // It had not even begun to listen: a slow machine.
+        give_up *= 2;
+        assert!(give_up < Duration::from_secs(60), "{text}");
+    };
+    assert_eq!(elsewhere[0].port().to_string(), printed.trim());
+    assert!(
+        text.contains(&format!("it listens on {} instead", elsewhere[0])),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_says_why() {
+    let mut launch = shell("exit");
+    launch.cmd = vec!["/nowhere/server".into()];
+    let failure = start_failure(&launch).await;
+    assert!(
+        matches!(&failure, StartFailure::Spawn { error, .. } if error.kind() == io::ErrorKind::NotFound)
+    );
+    assert!(
+        failure.to_string().contains("there is no /nowhere/server"),
+        "{failure}"
+    );
+
+    launch.cmd = vec!["no-such-program-anywhere".into()];
+    assert!(start_failure(&launch).await.to_string().contains("PATH"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("plain");
+    std::fs::write(&plain, "text").unwrap();
+    launch.cmd = vec![plain.display().to_string()];
+    assert!(
+        start_failure(&launch)
+            .await
+            .to_string()
+            .contains("chmod +x")
+    );
+
+    launch.cwd = folder.path().join("gone");
+    assert!(matches!(
+        start_failure(&launch).await,
+        StartFailure::Spawn { .. }
+    ));
+
+    let mut launch = shell("exit");
+    launch.supervisor = "/nowhere/tcprove".into();
+    let failure = start_failure(&launch).await;
+    assert!(failure.is_harness(), "{failure}");
+}
+
+#[tokio::test]
+async fn an_early_end_shows_its_last_words() {
+    let failure = start_failure(&shell("echo hello; echo 'bad configuration' >&2; exit 3")).await;
+    let text = failure.to_string();
+    let StartFailure::Exited {
+        exit,
+        stderr_tail,
+        stdout_tail,
+        ..
+    } = failure
+    else {
+        panic!("{text}")
+    };
+    assert_eq!(
+        (exit, stderr_tail.as_str(), stdout_tail.as_str()),
+        (Exit::Code(3), "bad configuration\n", "hello\n")
+    );
+    assert!(
+        text.contains("exited with code 3") && text.contains("  bad configuration"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_port_held_by_another_is_said_with_its_holder() {
+    let port = Port::lease().unwrap();
+    let _holder = TcpListener::bind(("127.0.0.1", port.number())).unwrap();
+    let us = Some(std::process::id());
+
+    let give_up = Some(Duration::from_millis(50));
+    let options = StartOptions {
+        port: Some(port.clone()),
+        give_up,
+        ..StartOptions::default()
+    };
+    let failure = Server::start(&shell("sleep 60"), options)
+        .await
+        .expect_err("held");
+    assert!(
+        failure.to_string().contains("belongs to another process"),
+        "{failure}"
+    );
+    let StartFailure::PortInUse { holders, .. } = failure else {
+        panic!("{failure}")
+    };
+    assert_eq!(holders[0].pid, us);
+
+    let Some(launch) = python("listen()\nforever()") else {
+        return;
+    };
+    let options = StartOptions {
+        port: Some(port),
+        ..StartOptions::default()
+    };
+    let failure = Server::start(&launch, options).await.expect_err("held");
+    let text = failure.to_string();
+    let StartFailure::Exited {
+        exit: Exit::Code(1),
+        holders,
+        stderr_tail,
+        ..
+    } = failure
+    else {
+        panic!("{text}")
+    };
+    assert_eq!(holders[0].pid, us);
+    assert!(
+        stderr_tail.contains("Address already in use"),
+        "{stderr_tail}"
+    );
+}
+
+#[tokio::test]
+async fn a_daemon_is_ready_after_its_first_process_ended() {
+    let Some(launch) = python("daemonize()\ntime.sleep(0.1)\nlisten()\nforever()") else {
+        return;
+    };
+    let server = start(&launch).await;
+    assert_eq!(server.exit(), Some(Exit::Code(0)));
+    let tree = server.tree();
+    assert_eq!(tree.len(), 1, "{tree:?}");
+    assert_ne!(Some(tree[0].pid), server.pid());
+    assert!(server.listener().is_some());
+}
+
+#[tokio::test]
+async fn a_line_of_output_makes_it_ready() {
+    let script = "s = listen()\nprint('listening on 127.0.0.1:%d' % s.getsockname()[1], flush=True)\nforever()";
+    let Some(mut launch) = python(script) else {
+        return;
+    };
+    launch.ready = Ready::Stdout(Regex::new(r"listening on .*:(?<port>\d+)").unwrap());
+    assert!(TcpStream::connect(start(&launch).await.addr()).is_ok());
+
+    let options = StartOptions {
+        port0: true,
+        ..StartOptions::default()
+    };
+    let server = Server::start(&launch, options).await.unwrap();
+    assert!(
+        server
+            .output()
+            .stdout_tail
+            .contains(&format!(":{}\n", server.port()))
+    );
+    assert!(server.lease().is_none());
+}
+
+#[tokio::test]
+async fn a_port_of_its_own_choice_is_found() {
+    let Some(launch) = python("listen()\nforever()") else {
+        return;
+    };
+    let options = StartOptions {
+        port0: true,
+        ..StartOptions::default()
+    };
+    let server = Server::start(&launch, options).await.unwrap();
+    assert_ne!(server.port(), 0);
+    assert!(TcpStream::connect(server.addr()).is_ok());
+}
+
+#[tokio::test]
+async fn ipv6_and_both_families() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("skipped: no IPv6 here");
+        return;
+    }
+    let Some(mut launch) = python("listen(host='::1')\nforever()") else {
+        return;
+    };
+    launch.host = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let server = start(&launch).await;
+    let client = TcpStream::connect(server.addr()).unwrap();
+    assert!(server.addr().is_ipv6());
+    assert!(server.peer_socket(client.local_addr().unwrap()).is_some());
+
+    let Some(launch) = python("listen(host='::')\nforever()") else {
+        return;
+    };
+    let addrs = start(&launch).await.addrs();
+    let ips: Vec<String> = addrs.iter().map(|addr| addr.ip().to_string()).collect();
+    assert_eq!(ips, ["127.0.0.1", "::1"]);
+}
+
+#[tokio::test]
+async fn placeholders_environment_and_folder() {
+    let mut launch = shell("test -d \"$DIR\" && echo \"$DIR {size} $0\" && pwd && exit 1");
+    launch.cmd.push("{port}".into());
+    launch.env.insert("DIR".into(), "{tmp}".into());
+    launch.params.insert("size".into(), "77".into());
+    launch.cwd = "/".into();
+    let port = Port::lease().unwrap();
+    let options = StartOptions {
+        port: Some(port.clone()),
+        ..StartOptions::default()
+    };
+    let failure = Server::start(&launch, options).await.expect_err("it exits");
+    let StartFailure::Exited { stdout_tail, .. } = failure else {
+        panic!("{failure}")
+    };
+    let (first, second) = stdout_tail.split_once('\n').unwrap();
+    assert!(
+        first.ends_with(&format!(" 77 {}", port.number())),
+        "{stdout_tail}"
+    );
+    assert_eq!(second, "/\n");
+}
+
+#[tokio::test]
+async fn it_starts_in_a_clean_state() {
+    // A descriptor that leaks to children, as build tools leave them.
+    let leak = std::fs::File::open("/proc/self/status").unwrap();
+    rustix::io::fcntl_setfd(&leak, rustix::io::FdFlags::empty()).unwrap();
+    let script = "exec </proc/self/status; while read -r line; do echo \"$line\"; done
+        ulimit -c; ulimit -Sn; ulimit -Hn; set -- /proc/$$/fd/*; echo $#; readlink /proc/$$/fd/0; exit 1";
+    let options = StartOptions {
+        nofile: Some((30, 40)),
+        ..StartOptions::default()
+    };
+    let failure = Server::start(&shell(script), options)
+        .await
+        .expect_err("it exits");
+    let StartFailure::Exited { stdout_tail, .. } = failure else {
+        panic!("{failure}")
+    };
+    let field = |name: &str| {
+        let line = stdout_tail.lines().find_map(|line| line.strip_prefix(name));
+        u64::from_str_radix(line.unwrap().trim(), 16).unwrap()
+    };
+    assert_eq!((field("SigBlk:"), field("SigIgn:")), (0, 0));
+    let rest: Vec<&str> = stdout_tail.lines().rev().take(5).collect();
+    assert_eq!(rest[2..], ["40", "30", "0"], "{stdout_tail}");
+    // The three standard ones, and perhaps the folder being listed.
+    assert!(["3", "4"].contains(&rest[1]), "{stdout_tail}");
+    drop(leak);
+}
+
+#[tokio::test]
+async fn parallel_servers_have_ports_of_their_own() {
+    let (one, two) = tokio::join!(async { run(&shell("sleep 60")).await }, async {
+        run(&shell("sleep 60")).await
+    });
+    assert_ne!(one.port(), two.port());
+    assert_ne!(one.tmp(), two.tmp());
+    assert_eq!(
+        one.tmp().unwrap().as_os_str().len(),
+        two.tmp().unwrap().as_os_str().len()
+    );
+}
