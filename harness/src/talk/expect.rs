@@ -1,0 +1,287 @@
+//! What a reply has to be, before and after the placeholders are filled in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::escape;
+use super::escape::escape_regex;
+use super::regex_template::{RegexTemplate, RenderedRegex};
+use super::template::{Bindings, Form, Name, RenderError, Slot, Template};
+
+/// How much of a text is shown in a sentence.
+const SHOWN_CHARS: usize = 80;
+
+/// An expectation as the file states it.
+#[derive(Debug, Clone)]
+pub enum Expect {
+    /// The reply is exactly this.
+    Exact(Template),
+    /// The reply is exactly these bytes.
+    Bytes(Vec<u8>),
+    /// The regex is found in the reply, anchored as it is written.
+    Regex(Arc<RegexTemplate>),
+    /// The text does not occur in the reply, or the regex is not found in it.
+    Not(Box<Expect>),
+    /// The server closes without another byte.
+    Eof,
+}
+
+impl Expect {
+    /// The placeholders in it.
+    pub fn slots(&self) -> Vec<&Slot> {
+        match self {
+            Self::Exact(template) => template.slots().collect(),
+            Self::Regex(regex) => regex.slots().collect(),
+            Self::Not(inner) => inner.slots(),
+            Self::Bytes(_) | Self::Eof => Vec::new(),
+        }
+    }
+
+    /// Whether a match proves that the reply belongs to its request: the token is in it.
+    pub fn contains_token(&self) -> bool {
+        !matches!(self, Self::Not(_))
+            && self
+                .slots()
+                .iter()
+                .any(|slot| slot.name == Name::Tok && slot.form == Form::Plain)
+    }
+
+    /// Names a match binds for later turns.
+    pub fn groups(&self) -> Vec<String> {
+        match self {
+            Self::Regex(regex) => regex.groups().map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Fills in the placeholders.
+    pub fn render(&self, bindings: &Bindings) -> Result<Expectation, RenderError> {
+        Ok(match self {
+            Self::Exact(template) => {
+                let mut exact = Vec::new();
+                template.render(bindings, &mut exact)?;
+                Expectation::Exact(exact)
+            }
+            Self::Bytes(bytes) => Expectation::Exact(bytes.clone()),
+            Self::Regex(regex) => Expectation::Regex(regex.render(bindings)?),
+            Self::Not(inner) => Expectation::Not(Box::new(inner.render(bindings)?)),
+            Self::Eof => Expectation::Eof,
+        })
+    }
+}
+
+/// An expectation with everything filled in.
+#[derive(Debug, Clone)]
+pub enum Expectation {
+    /// See [`Expect::Exact`] and [`Expect::Bytes`].
+    Exact(Vec<u8>),
+    /// See [`Expect::Regex`].
+    Regex(RenderedRegex),
+    /// See [`Expect::Not`].
+    Not(Box<Expectation>),
+    /// See [`Expect::Eof`].
+    Eof,
+}
+
+/// What an expectation says about the bytes so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// It holds. The named groups of the regex, for later turns.
+    Match(BTreeMap<String, Vec<u8>>),
+    /// Not yet, but more bytes (or the end) could make it hold. Never said at the end of the stream.
+    Partial,
+    /// It does not hold, and nothing that follows can change that; why, in a few words, escaped.
+    Mismatch(String),
+}
+
+impl Expectation {
+    /// Judges what came so far where nothing says where a reply ends (`frame = "none"`).
+    ///
+    /// `at_eof`: the server has closed, so these are all the bytes there will be; then the answer
+    /// is never [`Judgement::Partial`]. A `not` holds only at the end, since a later byte may break it.
+    pub fn judge(&self, reply: &[u8], at_eof: bool) -> Judgement {
+        match self {
+            Self::Exact(exact) => judge_exact(exact, reply, at_eof),
+            Self::Regex(regex) => match regex.find(reply) {
+                Ok(Some(groups)) => Judgement::Match(groups),
+                Ok(None) if at_eof => Judgement::Mismatch(self.but_got(reply)),
+                Ok(None) => Judgement::Partial,
+                Err(why) => Judgement::Mismatch(too_large(&why)),
+            },
+            Self::Not(inner) => match inner.occurs_in(reply) {
+                Err(why) => Judgement::Mismatch(too_large(&why)),
+                Ok(true) => Judgement::Mismatch(self.but_got(reply)),
+                Ok(false) if at_eof => Judgement::Match(BTreeMap::new()),
+                Ok(false) => Judgement::Partial,
+            },
+            Self::Eof if !reply.is_empty() => Judgement::Mismatch(self.but_got(reply)),
+            Self::Eof if at_eof => Judgement::Match(BTreeMap::new()),
+            Self::Eof => Judgement::Partial,
+        }
+    }
+
+    /// Judges a whole reply that its frame has cut out of the stream: matches or does not.
+    pub fn judge_message(&self, body: &[u8]) -> Judgement {
+        match self {
+            Self::Eof => Judgement::Mismatch(self.but_got(body)),
+            _ => self.judge(body, true),
+        }
+    }
+
+    /// Whether only the end of the stream can make it hold.
+    pub fn needs_eof(&self) -> bool {
+        matches!(self, Self::Eof)
+    }
+
+    /// What is expected, in a few words, escaped.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Exact(exact) => format!("\"{}\"", escape(exact, SHOWN_CHARS)),
+            Self::Regex(regex) => {
+                format!("a match of /{}/", escape_regex(&regex.shown(), SHOWN_CHARS))
+            }
+            Self::Not(inner) => match &**inner {
+                Self::Exact(text) => {
+                    format!("nothing with \"{}\" in it", escape(text, SHOWN_CHARS))
+                }
+                other => format!("no {}", other.describe().trim_start_matches("a ")),
+            },
+            Self::Eof => "the end of the stream".to_owned(),
+        }
+    }
+
+    fn but_got(&self, reply: &[u8]) -> String {
+        let got = if reply.is_empty() {
+            "nothing".to_owned()
+        } else {
+            format!("\"{}\"", escape(reply, SHOWN_CHARS))
+        };
+        format!("expected {}, got {got}", self.describe())
+    }
+
+    /// For `not`: an exact text counts wherever it occurs.
+    fn occurs_in(&self, reply: &[u8]) -> Result<bool, String> {
+        match self {
+            Self::Exact(text) => Ok(memchr::memmem::find(reply, text).is_some()),
+            Self::Regex(regex) => Ok(regex.find(reply)?.is_some()),
+            Self::Not(inner) => Ok(!inner.occurs_in(reply)?),
+            Self::Eof => Ok(reply.is_empty()),
+        }
+    }
+}
+
+fn too_large(why: &str) -> String {
+    format!("the regex with its values cannot be compared ({why}); expect an exact text instead")
+}
+
+fn judge_exact(exact: &[u8], reply: &[u8], at_eof: bool) -> Judgement {
+    if reply == exact {
+        return Judgement::Match(BTreeMap::new());
+    }
+    if exact.starts_with(reply) && !at_eof {
+        return Judgement::Partial;
+    }
+    Judgement::Mismatch(difference(exact, reply))
+}
+
+/// Where two texts part, and how.
+fn difference(exact: &[u8], reply: &[u8]) -> String {
+    let (expected, got) = (escape(exact, SHOWN_CHARS), escape(reply, SHOWN_CHARS));
+    let at = exact.iter().zip(reply).take_while(|(a, b)| a == b).count();
+    if reply.is_empty() {
+        return format!("expected \"{expected}\", got nothing");
+    }
+    if at == reply.len() {
+        return format!(
+            "expected \"{expected}\", got only \"{got}\" ({at} of {} bytes)",
+            exact.len()
+        );
+    }
+    if at == exact.len() {
+        let extra = escape(&reply[at..], SHOWN_CHARS);
+        return format!(
+            "expected \"{expected}\", got {} bytes more: \"{extra}\"",
+            reply.len() - at
+        );
+    }
+    if at < SHOWN_CHARS / 2 {
+        return format!("expected \"{expected}\", got \"{got}\" (they differ at byte {at})");
+    }
+    let (expected, got) = (escape(&exact[at..], 40), escape(&reply[at..], 40));
+    format!("at byte {at} expected \"{expected}\", got \"{got}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exact(text: &str) -> Expectation {
+        Expectation::Exact(text.as_bytes().to_vec())
+    }
+
+    fn regex(source: &str) -> Expectation {
+        let template = Arc::new(RegexTemplate::parse(source).unwrap());
+        let bindings = Bindings {
+            tok: "abcdefghijkl".to_owned(),
+            ..Bindings::default()
+        };
+        Expectation::Regex(template.render(&bindings).unwrap())
+    }
+
+    fn is_match(judgement: &Judgement) -> bool {
+        matches!(judgement, Judgement::Match(_))
+    }
+
+    fn mismatch(judgement: Judgement) -> String {
+        match judgement {
+            Judgement::Mismatch(why) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn exact_texts() {
+        let ok = exact("ok, 问题");
+        let bytes = "ok, 问题".as_bytes();
+        for end in 0..bytes.len() {
+            assert_eq!(ok.judge(&bytes[..end], false), Judgement::Partial);
+            assert!(mismatch(ok.judge(&bytes[..end], true)).contains("got"));
+        }
+        assert!(is_match(&ok.judge(bytes, false)));
+        assert!(mismatch(ok.judge(b"no", false)).contains("byte 0"));
+        assert!(mismatch(exact("a").judge(b"ab", false)).contains("1 bytes more"));
+        let why = mismatch(
+            exact(&"x".repeat(100)).judge(&[b"x".repeat(90), b"y".to_vec()].concat(), false),
+        );
+        assert!(why.starts_with("at byte 90"), "{why}");
+    }
+
+    #[test]
+    fn regexes() {
+        let id = regex(r"^id=(?P<id>\d+)\n");
+        assert_eq!(id.judge(b"id=4", false), Judgement::Partial);
+        let Judgement::Match(groups) = id.judge(b"id=42\n", false) else {
+            panic!("no match")
+        };
+        assert_eq!(groups["id"], b"42");
+        assert!(mismatch(id.judge(b"\x1b[31m", true)).contains("\\x1b[31m"));
+        assert!(regex("^{tok}").describe().contains("abcdefghijkl"));
+    }
+
+    #[test]
+    fn nots_and_ends() {
+        let not = Expectation::Not(Box::new(regex("^ok")));
+        assert_eq!(not.judge(b"o", false), Judgement::Partial);
+        assert!(is_match(&not.judge(b"error", true)));
+        assert!(is_match(&not.judge_message(b"error")));
+        assert!(is_match(&not.judge(b"", true)));
+        assert!(mismatch(not.judge(b"ok", false)).contains("no match of /^ok/"));
+        let not = Expectation::Not(Box::new(exact("ok")));
+        assert!(mismatch(not.judge(b"it is ok", false)).contains("nothing with"));
+
+        assert_eq!(Expectation::Eof.judge(b"", false), Judgement::Partial);
+        assert!(is_match(&Expectation::Eof.judge(b"", true)));
+        mismatch(Expectation::Eof.judge(b"x", false));
+        mismatch(Expectation::Eof.judge_message(b"x"));
+    }
+}

@@ -1,0 +1,140 @@
+//! Cutting messages out of a stream, whatever pieces it comes in.
+
+use memchr::{memchr, memmem};
+
+use super::http1::HttpState;
+use super::resp::RespState;
+use super::{Frame, FrameError, MESSAGE_BYTES_MAX};
+
+/// Finds the end of one message after the other.
+///
+/// It keeps no bytes, only how far it has looked. The caller keeps all bytes of the current message
+/// in a buffer that starts with the message's first byte, asks [`Decoder::next`] whenever more have
+/// come, takes the message off when told its length, and calls [`Decoder::reset`].
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    frame: Frame,
+    state: State,
+}
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    /// Everything before this offset has been looked at.
+    scanned: usize,
+    /// Where the line begins that `scanned` is in.
+    line_start: usize,
+    lines: usize,
+    resp: RespState,
+    http: HttpState,
+}
+
+impl Decoder {
+    pub(super) fn new(frame: Frame) -> Self {
+        Self {
+            frame,
+            state: State::default(),
+        }
+    }
+
+    /// The frame it decodes.
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Begins a new message: the buffer now starts with its first byte.
+    pub fn reset(&mut self) {
+        self.state = State::default();
+    }
+
+    /// The length of the message at the start of `buffer`, if all of it is there.
+    ///
+    /// `buffer` holds everything received of the current message so far, and perhaps of later ones.
+    ///
+    /// # Errors
+    /// The bytes are no such message, or it is longer than [`MESSAGE_BYTES_MAX`].
+    pub fn next(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
+        let found = self.look(buffer)?;
+        match found {
+            Some(len) if len > MESSAGE_BYTES_MAX => Err(FrameError::TooLong {
+                declared: len as u64,
+            }),
+            None if self.frame.is_delimited() && buffer.len() > MESSAGE_BYTES_MAX => {
+                Err(FrameError::TooLong {
+                    declared: buffer.len() as u64,
+                })
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// The stream has ended: the length of the message that this completes, `None` if there is no byte
+    /// of one.
+    ///
+    /// # Errors
+    /// As [`Decoder::next`], and [`FrameError::Truncated`] if the stream ended inside a message.
+    pub fn finish(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
+        if buffer.is_empty() {
+            return Ok(None);
+        }
+        if let Some(len) = self.next(buffer)? {
+            return Ok(Some(len));
+        }
+        let ends_at_eof = match self.frame {
+            Frame::Eof | Frame::None => true,
+            Frame::Http1 => self.state.http.ends_at_eof(),
+            _ => false,
+        };
+        if ends_at_eof {
+            return Ok(Some(buffer.len()));
+        }
+        Err(FrameError::Truncated {
+            received: buffer.len(),
+        })
+    }
+
+    fn look(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
+        let state = &mut self.state;
+        match &self.frame {
+            Frame::Until(delimiter) => Ok(state.until(delimiter, buffer)),
+            Frame::LastLine(pattern) => Ok(state.line(buffer, |line, _| pattern.is_match(line))),
+            Frame::Lines(wanted) => Ok(state.line(buffer, |_, count| count == *wanted)),
+            Frame::Len(len) => Ok(len.message_len(buffer)?.filter(|len| *len <= buffer.len())),
+            Frame::Fixed(len) => Ok(Some(*len).filter(|len| *len <= buffer.len())),
+            Frame::Resp => state.resp.look(buffer),
+            Frame::Http1 => state.http.look(buffer),
+            Frame::Eof | Frame::None => Ok(None),
+        }
+    }
+}
+
+impl State {
+    fn until(&mut self, delimiter: &[u8], buffer: &[u8]) -> Option<usize> {
+        // The last look may have stopped inside a delimiter.
+        let from = self
+            .scanned
+            .saturating_sub(delimiter.len().saturating_sub(1));
+        let fresh = buffer.get(from..)?;
+        if let Some(at) = memmem::find(fresh, delimiter) {
+            return Some(from + at + delimiter.len());
+        }
+        self.scanned = buffer.len();
+        None
+    }
+
+    /// Goes through the lines, each up to and with its `\n`, until `is_last` (line, how manieth) says so.
+    fn line(&mut self, buffer: &[u8], is_last: impl Fn(&[u8], usize) -> bool) -> Option<usize> {
+        while let Some(at) = memchr(b'\n', buffer.get(self.scanned..)?) {
+            let end = self.scanned + at + 1;
+            self.lines += 1;
+            if is_last(&buffer[self.line_start..end], self.lines) {
+                // Stay before this line, so that asking again gives the same answer.
+                self.lines -= 1;
+                return Some(end);
+            }
+            self.scanned = end;
+            self.line_start = end;
+        }
+        self.scanned = buffer.len();
+        None
+    }
+}

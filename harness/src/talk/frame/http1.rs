@@ -1,0 +1,245 @@
+//! HTTP/1.x messages (RFC 9112), requests and replies.
+//!
+//! Not known here is the request a reply belongs to, so a reply to HEAD is taken to have the body
+//! it announces. A 1xx reply is a message of its own.
+
+use memchr::memchr;
+
+use super::{FrameError, MESSAGE_BYTES_MAX};
+use crate::talk::escape;
+
+/// A head, or a chunk's line, is not longer than this.
+const LINE_BYTES_MAX: usize = 64 << 10;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct HttpState {
+    /// Where the line, or the body, begins that is being read.
+    at: usize,
+    /// No line end between `at` and here.
+    scanned: usize,
+    part: Part,
+    head: Head,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+enum Part {
+    #[default]
+    StartLine,
+    Fields,
+    /// Everything up to this offset.
+    Body(usize),
+    ChunkSize,
+    /// A chunk and its line end, up to this offset.
+    Chunk(usize),
+    Trailers,
+    UntilEof,
+}
+
+/// What of the head decides where the message ends.
+#[derive(Debug, Clone, Default)]
+struct Head {
+    /// `None`: a request.
+    status: Option<u16>,
+    content_length: Option<u64>,
+    transfer_encoding: bool,
+    chunked: bool,
+}
+
+impl HttpState {
+    /// Whether the end of the stream ends the message.
+    pub(super) fn ends_at_eof(&self) -> bool {
+        self.part == Part::UntilEof
+    }
+
+    pub(super) fn look(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
+        loop {
+            let end = match self.part {
+                Part::UntilEof => return Ok(None),
+                Part::Body(end) => return Ok(Some(end).filter(|end| *end <= buffer.len())),
+                Part::Chunk(end) => {
+                    let Some(chunk) = buffer.get(..end) else {
+                        return Ok(None);
+                    };
+                    if !chunk.ends_with(b"\r\n") {
+                        return Err(malformed("a chunk longer than its size".to_owned()));
+                    }
+                    self.move_to(Part::ChunkSize, end);
+                    continue;
+                }
+                _ => self.line_end(buffer)?,
+            };
+            let Some(end) = end else {
+                return Ok(None);
+            };
+            let line = &buffer[self.at..end];
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if let Some(len) = self.line(line, end)? {
+                return Ok(Some(len));
+            }
+        }
+    }
+
+    fn move_to(&mut self, part: Part, at: usize) {
+        self.part = part;
+        self.at = at;
+        self.scanned = at;
+    }
+
+    fn line_end(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
+        let found = memchr(b'\n', &buffer[self.scanned.min(buffer.len())..]);
+        let found = found.map(|at| self.scanned + at + 1);
+        let in_head = matches!(self.part, Part::StartLine | Part::Fields | Part::Trailers);
+        let from = if in_head && self.part != Part::Trailers {
+            0
+        } else {
+            self.at
+        };
+        if found.unwrap_or(buffer.len()) - from > LINE_BYTES_MAX {
+            return Err(malformed(format!(
+                "a head or a line of more than {LINE_BYTES_MAX} bytes"
+            )));
+        }
+        if found.is_none() {
+            self.scanned = buffer.len();
+        }
+        Ok(found)
+    }
+
+    /// Takes one line in, `end` behind its line end; the message's length if it ends here.
+    fn line(&mut self, line: &[u8], end: usize) -> Result<Option<usize>, FrameError> {
+        match self.part {
+            Part::StartLine => {
+                self.head.status = status(line)?;
+                self.move_to(Part::Fields, end);
+            }
+            Part::Fields if line.is_empty() => {
+                let body = self.head.body(end)?;
+                self.move_to(body, end);
+            }
+            Part::Fields => {
+                self.head.field(line)?;
+                self.move_to(Part::Fields, end);
+            }
+            Part::ChunkSize => {
+                let size = chunk_size(line)?;
+                let chunk_end = checked_end(end, size.saturating_add(2))?;
+                let part = if size == 0 {
+                    Part::Trailers
+                } else {
+                    Part::Chunk(chunk_end)
+                };
+                self.move_to(part, end);
+            }
+            Part::Trailers if line.is_empty() => {
+                self.move_to(Part::Body(end), end);
+            }
+            Part::Trailers => self.move_to(Part::Trailers, end),
+            Part::Body(_) | Part::Chunk(_) | Part::UntilEof => {}
+        }
+        Ok(None)
+    }
+}
+
+impl Head {
+    fn field(&mut self, line: &[u8]) -> Result<(), FrameError> {
+        let Some(colon) = memchr(b':', line) else {
+            return Err(malformed(format!("header line \"{}\"", escape(line, 60))));
+        };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let length = digits(value, 10)
+                .ok_or_else(|| malformed(format!("Content-Length \"{}\"", escape(value, 40))))?;
+            if self.content_length.is_some_and(|other| other != length) {
+                return Err(malformed("two different Content-Lengths".to_owned()));
+            }
+            self.content_length = Some(length);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            let last = value
+                .rsplit(|byte| *byte == b',')
+                .next()
+                .unwrap_or_default();
+            self.transfer_encoding = true;
+            self.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        }
+        Ok(())
+    }
+
+    /// RFC 9112 6.3: how long the body is that begins at `start`.
+    fn body(&self, start: usize) -> Result<Part, FrameError> {
+        if matches!(self.status, Some(100..=199 | 204 | 304)) {
+            return Ok(Part::Body(start));
+        }
+        if self.chunked {
+            return Ok(Part::ChunkSize);
+        }
+        match (self.transfer_encoding, self.content_length, self.status) {
+            (true, _, None) => Err(malformed(
+                "a request whose last coding is not chunked".to_owned(),
+            )),
+            (true, _, Some(_)) | (false, None, Some(_)) => Ok(Part::UntilEof),
+            (false, Some(length), _) => Ok(Part::Body(checked_end(start, length)?)),
+            (false, None, None) => Ok(Part::Body(start)),
+        }
+    }
+}
+
+/// The status of a reply, `None` for a request.
+fn status(line: &[u8]) -> Result<Option<u16>, FrameError> {
+    let wrong = || malformed(format!("start line \"{}\"", escape(line, 60)));
+    if let Some(rest) = line.strip_prefix(b"HTTP/1.") {
+        let code = rest.get(1..5).and_then(|code| code.strip_prefix(b" "));
+        let ends = matches!(rest.get(5), None | Some(b' '));
+        let status = code.filter(|_| ends).and_then(|code| digits(code, 10));
+        let status = status.and_then(|status| u16::try_from(status).ok());
+        return status
+            .filter(|status| *status >= 100)
+            .map(Some)
+            .ok_or_else(wrong);
+    }
+    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    match words.as_slice() {
+        [method, target, version]
+            if !method.is_empty() && !target.is_empty() && version.starts_with(b"HTTP/1.") =>
+        {
+            Ok(None)
+        }
+        _ => Err(wrong()),
+    }
+}
+
+fn chunk_size(line: &[u8]) -> Result<u64, FrameError> {
+    let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
+    digits(size.trim_ascii(), 16)
+        .ok_or_else(|| malformed(format!("chunk size \"{}\"", escape(line, 40))))
+}
+
+/// A number made of nothing but digits; one too large for 64 bits counts as the largest.
+fn digits(text: &[u8], radix: u32) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |number, byte| {
+        let digit = char::from(*byte).to_digit(radix)?;
+        Some(
+            number
+                .saturating_mul(u64::from(radix))
+                .saturating_add(u64::from(digit)),
+        )
+    })
+}
+
+fn checked_end(start: usize, length: u64) -> Result<usize, FrameError> {
+    let declared = length.saturating_add(start as u64);
+    usize::try_from(declared)
+        .ok()
+        .filter(|end| *end <= MESSAGE_BYTES_MAX)
+        .ok_or(FrameError::TooLong { declared })
+}
+
+fn malformed(why: String) -> FrameError {
+    FrameError::Malformed {
+        frame: "HTTP/1",
+        why,
+    }
+}

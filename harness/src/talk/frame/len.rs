@@ -1,0 +1,105 @@
+//! Messages that say their length in a binary field of a header.
+
+use super::{FrameError, MESSAGE_BYTES_MAX};
+use crate::talk::uint::Uint;
+
+/// A header with a length in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LenFrame {
+    /// The field's width and byte order.
+    pub field: Uint,
+    /// Where the field is in the header.
+    pub at: usize,
+    /// Bytes of the whole header.
+    pub header: usize,
+    /// What the length counts.
+    pub counts: Counts,
+    /// The header's other bytes when a request is sent; as long as the header. Zeros by default.
+    pub fill: Vec<u8>,
+}
+
+/// What a length counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// What follows the header (MySQL).
+    Body,
+    /// Everything from the field's own first byte on (PostgreSQL): `includes_self = true`.
+    FromField,
+    /// The whole message, header and all (BGP): `includes_header = true`.
+    Whole,
+}
+
+impl LenFrame {
+    /// A header that is nothing but the length of what follows.
+    pub fn plain(field: Uint) -> Self {
+        Self {
+            field,
+            at: 0,
+            header: field.width,
+            counts: Counts::Body,
+            fill: vec![0; field.width],
+        }
+    }
+
+    /// Whether a body of that length can be announced.
+    pub fn fits(&self, body_len: usize) -> bool {
+        self.announced(body_len) <= self.field.max()
+    }
+
+    /// The number that announces a body of that length.
+    fn announced(&self, body_len: usize) -> u64 {
+        let extra = self.header - self.base();
+        (body_len as u64).saturating_add(extra as u64)
+    }
+
+    /// The offset the length counts from.
+    fn base(&self) -> usize {
+        match self.counts {
+            Counts::Body => self.header,
+            Counts::FromField => self.at,
+            Counts::Whole => 0,
+        }
+    }
+
+    /// Appends header and body.
+    pub(crate) fn wrap_into(&self, body: &[u8], out: &mut Vec<u8>) {
+        out.reserve(self.header + body.len());
+        let start = out.len();
+        out.extend_from_slice(&self.fill);
+        out.resize(start + self.header, 0);
+        let number = self.announced(body.len()).min(self.field.max());
+        self.field.put(number, &mut out[start + self.at..]);
+        out.extend_from_slice(body);
+    }
+
+    /// The length of the message at the start of `buffer`, once its header is there.
+    pub(super) fn message_len(&self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
+        let Some(header) = buffer.get(..self.header) else {
+            return Ok(None);
+        };
+        let number = self.field.get(&header[self.at..]);
+        let declared = number.saturating_add(self.base() as u64);
+        if declared > MESSAGE_BYTES_MAX as u64 {
+            return Err(FrameError::TooLong { declared });
+        }
+        if declared < self.header as u64 {
+            return Err(FrameError::Malformed {
+                frame: "a length-prefixed message",
+                why: format!("its length {number} is shorter than its own header"),
+            });
+        }
+        Ok(usize::try_from(declared).ok())
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let counts = match self.counts {
+            Counts::Body => "",
+            Counts::FromField => ", itself included",
+            Counts::Whole => ", header included",
+        };
+        format!(
+            "{} length at {} of a header of {}{counts}",
+            self.field, self.at, self.header
+        )
+    }
+}

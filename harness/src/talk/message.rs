@@ -1,0 +1,100 @@
+//! What is sent: a string, bytes, repetitions, the content of a file, or a list of those.
+
+use std::sync::Arc;
+
+use super::frame::Frame;
+use super::template::{Bindings, Form, Name, RenderError, Slot, Template};
+
+/// A part of a message.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// A string with placeholders.
+    Text(Template),
+    /// Bytes as they are: `{ hex = }` and `{ file = }`.
+    Bytes(Arc<[u8]>),
+    /// A string over and over.
+    Repeat {
+        /// What is repeated.
+        text: Template,
+        /// How often.
+        count: usize,
+    },
+}
+
+/// A whole message.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// In the order they are sent.
+    pub parts: Vec<Part>,
+    /// Has a `{ raw = }` or `{ raw_hex = }` in it: sent as it is, without a length header.
+    pub raw: bool,
+}
+
+impl Message {
+    /// The placeholders in it.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.parts.iter().flat_map(|part| match part {
+            Part::Text(text) | Part::Repeat { text, .. } => text.slots().collect(),
+            Part::Bytes(_) => Vec::new(),
+        })
+    }
+
+    /// Whether the payload itself is in it (its length alone does not count).
+    pub fn uses_payload(&self) -> bool {
+        self.slots()
+            .any(|slot| slot.name == Name::Payload && slot.form == Form::Plain)
+    }
+
+    /// Whether the payload's length is announced in it.
+    pub fn announces_payload(&self) -> bool {
+        self.slots()
+            .any(|slot| slot.name == Name::Payload && slot.form != Form::Plain)
+    }
+
+    /// Whether the token is in it.
+    pub fn uses_token(&self) -> bool {
+        self.slots()
+            .any(|slot| slot.name == Name::Tok && slot.form == Form::Plain)
+    }
+
+    /// Appends exactly the bytes for the wire; `frame` adds its length header, if it has one.
+    pub fn render(
+        &self,
+        frame: &Frame,
+        bindings: &Bindings,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RenderError> {
+        let Frame::Len(len) = frame else {
+            return self.render_body(bindings, out);
+        };
+        if self.raw {
+            return self.render_body(bindings, out);
+        }
+        let mut body = Vec::new();
+        self.render_body(bindings, &mut body)?;
+        if !len.fits(body.len()) {
+            return Err(RenderError::TooLong {
+                len: body.len(),
+                field: len.field.to_string(),
+            });
+        }
+        len.wrap_into(&body, out);
+        Ok(())
+    }
+
+    fn render_body(&self, bindings: &Bindings, out: &mut Vec<u8>) -> Result<(), RenderError> {
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => text.render(bindings, out)?,
+                Part::Bytes(bytes) => out.extend_from_slice(bytes),
+                Part::Repeat { text, count } => {
+                    let mut once = Vec::new();
+                    text.render(bindings, &mut once)?;
+                    out.reserve(once.len().saturating_mul(*count));
+                    (0..*count).for_each(|_| out.extend_from_slice(&once));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,383 @@
+//! Templates: text with `{identifier}` in it.
+//!
+//! `{` begins a placeholder only if a letter or `_` follows. `{{` is one literal brace; any other
+//! `{` is itself, so `{"a": 1}` and a regex's `{2,5}` need no care. `}` is never special outside a
+//! placeholder: `}}` is two braces.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::uint::Uint;
+
+/// What the placeholders of one request stand for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bindings {
+    /// `{tok}`: unique per request, see [`Tokens`](super::Tokens).
+    pub tok: String,
+    /// `{payload}`.
+    pub payload: Vec<u8>,
+    /// `{port}`, `{tmp}`, parameters, and the named groups of earlier expectations.
+    pub values: BTreeMap<String, Vec<u8>>,
+}
+
+impl Bindings {
+    /// What `name` stands for.
+    pub fn get(&self, name: &Name) -> Result<&[u8], RenderError> {
+        match name {
+            Name::Tok => Ok(self.tok.as_bytes()),
+            Name::Payload => Ok(&self.payload),
+            Name::Other(name) => match self.values.get(name) {
+                Some(value) => Ok(value),
+                None => Err(RenderError::Unbound(name.clone())),
+            },
+        }
+    }
+}
+
+/// Why a template could not be filled in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// Nobody said what the name stands for: an earlier expectation that binds it has not matched yet.
+    #[error("nothing is known for {{{0}}}")]
+    Unbound(String),
+    /// A length does not fit into its field.
+    #[error("{len} bytes do not fit into a length of type {field}")]
+    TooLong {
+        /// The length that was to be written.
+        len: usize,
+        /// The field's type, such as `u8`.
+        field: String,
+    },
+    /// A value that has to be text (an argument of a command) is not.
+    #[error("the value of {{{0}}} is not UTF-8")]
+    NotText(String),
+}
+
+/// An identifier in braces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// `{tok}`
+    Tok,
+    /// `{payload}`
+    Payload,
+    /// Any other.
+    Other(String),
+}
+
+impl Name {
+    pub(crate) fn new(name: &str) -> Self {
+        match name {
+            "tok" => Self::Tok,
+            "payload" => Self::Payload,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// The name as it is written.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Tok => "tok",
+            Self::Payload => "payload",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// What of a value is put in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `{name}`: the value.
+    Plain,
+    /// `{len:name}`: its length in bytes, decimal.
+    Decimal,
+    /// `{u32be:name}`: its length in bytes, binary.
+    Binary(Uint),
+}
+
+/// A placeholder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Whose value.
+    pub name: Name,
+    /// The value or its length.
+    pub form: Form,
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.as_str();
+        match self.form {
+            Form::Plain => write!(f, "{{{name}}}"),
+            Form::Decimal => write!(f, "{{len:{name}}}"),
+            Form::Binary(field) => write!(f, "{{{field}:{name}}}"),
+        }
+    }
+}
+
+impl Slot {
+    /// Appends what stands here.
+    pub fn render(&self, bindings: &Bindings, out: &mut Vec<u8>) -> Result<(), RenderError> {
+        let value = bindings.get(&self.name)?;
+        match self.form {
+            Form::Plain => out.extend_from_slice(value),
+            Form::Decimal => out.extend_from_slice(value.len().to_string().as_bytes()),
+            Form::Binary(field) if value.len() as u64 <= field.max() => {
+                out.extend(field.bytes(value.len() as u64));
+            }
+            Form::Binary(field) => {
+                return Err(RenderError::TooLong {
+                    len: value.len(),
+                    field: field.to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A part of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// As it is.
+    Text(String),
+    /// To be filled in.
+    Slot(Slot),
+}
+
+/// A template, split once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Template {
+    pieces: Vec<Piece>,
+}
+
+/// What is wrong with a template: a sentence, the text to point at, a help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateError {
+    pub(crate) message: String,
+    pub(crate) fragment: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Template {
+    /// Splits `text`. Whether the names are known is the caller's to check, see [`Template::slots`].
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find('{') {
+            literal.push_str(&rest[..at]);
+            let after = &rest[at + 1..];
+            match Brace::at(after)? {
+                Brace::Escaped => {
+                    literal.push('{');
+                    rest = &after[1..];
+                }
+                Brace::Itself => {
+                    literal.push('{');
+                    rest = after;
+                }
+                Brace::Slot(slot, len) => {
+                    if !literal.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut literal)));
+                    }
+                    pieces.push(Piece::Slot(slot));
+                    rest = &after[len..];
+                }
+            }
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            pieces.push(Piece::Text(literal));
+        }
+        Ok(Self { pieces })
+    }
+
+    /// The parts in their order.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// The placeholders in their order.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Slot(slot) => Some(slot),
+        })
+    }
+
+    /// Whether there is nothing in it at all.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Appends the filled-in template.
+    pub fn render(&self, bindings: &Bindings, out: &mut Vec<u8>) -> Result<(), RenderError> {
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Slot(slot) => slot.render(bindings, out)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an opening brace turned out to be.
+pub(crate) enum Brace {
+    /// `{{`
+    Escaped,
+    /// A brace that begins no placeholder.
+    Itself,
+    /// A placeholder, and how many bytes it takes after its opening brace.
+    Slot(Slot, usize),
+}
+
+impl Brace {
+    /// Looks at what follows an opening brace.
+    pub(crate) fn at(after: &str) -> Result<Self, TemplateError> {
+        match after.chars().next() {
+            Some('{') => return Ok(Self::Escaped),
+            Some(c) if c.is_ascii_alphabetic() || c == '_' => {}
+            Some(_) => return Self::spaced(after),
+            None => {
+                return Err(TemplateError {
+                    message: "unbalanced brace at the end".to_owned(),
+                    fragment: "{".to_owned(),
+                    help: Some("write `{{` for a literal brace".to_owned()),
+                });
+            }
+        }
+        let end = after
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':')
+            .unwrap_or(after.len());
+        let inside = &after[..end];
+        if !after[end..].starts_with('}') {
+            return Err(TemplateError {
+                message: format!("unbalanced brace: `{{{inside}` is not closed"),
+                fragment: format!("{{{inside}"),
+                help: Some(format!(
+                    "write `{{{inside}}}` for a value, or `{{{{` for a literal brace"
+                )),
+            });
+        }
+        Ok(Self::Slot(slot(inside)?, end + 1))
+    }
+
+    /// `{ tok }` is almost certainly meant as a placeholder; nothing else after a brace is.
+    fn spaced(after: &str) -> Result<Self, TemplateError> {
+        let inside = after.split('}').next().unwrap_or_default();
+        let name = inside.trim();
+        let bare = name.rsplit(':').next().unwrap_or_default();
+        let meant =
+            inside.len() < after.len() && matches!(bare, "tok" | "payload" | "port" | "tmp");
+        if !meant {
+            return Ok(Self::Itself);
+        }
+        Err(TemplateError {
+            message: format!("spaces inside the braces of `{{{inside}}}`"),
+            fragment: format!("{{{inside}}}"),
+            help: Some(format!(
+                "write `{{{name}}}` for the value, or `{{{{` for a literal brace"
+            )),
+        })
+    }
+}
+
+fn slot(inside: &str) -> Result<Slot, TemplateError> {
+    let (form, name) = match inside.split_once(':') {
+        None => (Form::Plain, inside),
+        Some(("len", name)) => (Form::Decimal, name),
+        Some((field, name)) => match Uint::from_name(field) {
+            Some(field) => (Form::Binary(field), name),
+            None => {
+                return Err(TemplateError {
+                    message: format!("unknown form `{field}:` in `{{{inside}}}`"),
+                    fragment: format!("{{{inside}}}"),
+                    help: Some(format!("the forms are len, {}", Uint::NAMES.join(", "))),
+                });
+            }
+        },
+    };
+    let begins_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !begins_well || name.contains(':') {
+        return Err(TemplateError {
+            message: format!("`{{{inside}}}` is not a placeholder"),
+            fragment: format!("{{{inside}}}"),
+            help: Some("a placeholder is `{name}` or `{len:name}`".to_owned()),
+        });
+    }
+    Ok(Slot {
+        name: Name::new(name),
+        form,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bindings() -> Bindings {
+        Bindings {
+            tok: "abcdefghijkl".to_owned(),
+            payload: "é\0".as_bytes().to_vec(),
+            values: BTreeMap::from([("port".to_owned(), b"7000".to_vec())]),
+        }
+    }
+
+    fn fill(text: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        Template::parse(text)
+            .unwrap()
+            .render(&bindings(), &mut out)
+            .unwrap();
+        out
+    }
+
+    #[test]
+    fn fills_in() {
+        assert_eq!(fill("ECHO {tok}\r\n"), b"ECHO abcdefghijkl\r\n");
+        assert_eq!(fill("{len:payload}:{payload}"), b"3:\xc3\xa9\0");
+        assert_eq!(
+            fill("{u32be:payload}|{u16le:tok}|{u8:port}"),
+            b"\0\0\0\x03|\x0c\0|\x04"
+        );
+        assert_eq!(fill("{port}{port}"), b"70007000");
+    }
+
+    #[test]
+    fn braces_that_are_no_placeholders() {
+        assert_eq!(fill(r#"{"a":{"b":[{}]}}"#), br#"{"a":{"b":[{}]}}"#);
+        assert_eq!(fill("{{tok}"), b"{tok}");
+        assert_eq!(fill("{{{tok}}"), b"{abcdefghijkl}");
+        assert_eq!(fill("a } b }} {3} {,2}"), b"a } b }} {3} {,2}");
+    }
+
+    #[test]
+    fn refuses() {
+        for (text, message) in [
+            ("{tok", "unbalanced"),
+            ("{tok ", "unbalanced"),
+            ("x{", "unbalanced"),
+            ("{ tok }", "spaces"),
+            ("{u16:tok}", "unknown form"),
+            ("{len:}", "not a placeholder"),
+            ("{len:len:tok}", "not a placeholder"),
+        ] {
+            let error = Template::parse(text).unwrap_err();
+            assert!(error.message.contains(message), "{text}: {}", error.message);
+        }
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit_or_is_not_known() {
+        let mut long = bindings();
+        long.payload = vec![0; 256];
+        let template = Template::parse("{u8:payload}").unwrap();
+        assert!(template.render(&long, &mut Vec::new()).is_err());
+        let template = Template::parse("{session}").unwrap();
+        assert_eq!(
+            template.render(&bindings(), &mut Vec::new()),
+            Err(RenderError::Unbound("session".to_owned()))
+        );
+    }
+}

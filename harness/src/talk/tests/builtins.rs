@@ -1,0 +1,206 @@
+//! The built-in talks, the file `init` writes, and the schema.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::file;
+use crate::talk::{BUILTIN, Bindings, Tokens, builtin, init, schema};
+
+#[test]
+fn every_built_in_talk_is_read_and_renders() {
+    let mut tokens = Tokens::new(1);
+    for (name, source, about) in BUILTIN {
+        file::parse(source, name, Path::new(".")).unwrap_or_else(|error| panic!("{error}"));
+        let file = builtin(name).unwrap();
+        let talk = &file.talk;
+        assert_eq!(talk.name, *name);
+        assert!(!about.is_empty());
+        assert!(
+            talk.payload_turns().next().is_some(),
+            "{name} has no turn with a payload"
+        );
+        let bindings = Bindings {
+            tok: tokens.next(),
+            payload: "né\0e".as_bytes().to_vec(),
+            ..Bindings::default()
+        };
+        assert!(talk.payload_is_safe(&bindings.payload), "{name}");
+        for exchange in talk.turns.iter().chain(&talk.bad) {
+            let turn = exchange.render(talk, &bindings).unwrap();
+            assert!(!turn.request.is_empty(), "{}", turn.label);
+        }
+        file.server.unwrap().check_names().unwrap();
+    }
+    assert!(builtin("gopher").is_none());
+}
+
+#[test]
+fn what_init_writes_works_as_it_stands() {
+    for (name, _, _) in BUILTIN {
+        let text = init(name).unwrap();
+        file::parse(&text, "tcprove.toml", Path::new("."))
+            .unwrap_or_else(|error| panic!("{error}"));
+        for key in keys_of(&schema()) {
+            // Fields of the schema that stand for something else, or are not supported yet.
+            if ![
+                "request", "reply", "exec", "at", "header", "raw", "n", "file",
+            ]
+            .contains(&key.as_str())
+            {
+                assert!(text.contains(&key), "`{key}` is not explained");
+            }
+        }
+    }
+    assert!(init("gopher").is_none());
+}
+
+#[test]
+fn nginx_announces_its_close() {
+    let talk = builtin("http").unwrap().talk;
+    let head = "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n";
+    let last = format!("{head}Connection: close\r\n\r\nhello\n");
+    let other = format!("{head}Connection: keep-alive\r\n\r\nConnection: close\r\n");
+    assert!(talk.announces_close(last.as_bytes()));
+    assert!(!talk.announces_close(other.as_bytes()));
+}
+
+#[test]
+fn another_program_keeps_only_the_promises_of_the_protocol() {
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let same = builtin("line")
+        .unwrap()
+        .with_cmd(words("./tcprove serve {port}"));
+    assert_eq!(same.promise.max_message, Some(65536));
+    let other = builtin("http")
+        .unwrap()
+        .with_cmd(words("python3 -m http.server {port}"));
+    assert_eq!(
+        (other.promise.pipelining, other.promise.drains_on_stop),
+        (Some(true), None)
+    );
+    let server = other.server.unwrap();
+    assert_eq!(
+        (server.stop.name(), server.name.as_str()),
+        ("TERM", "python3")
+    );
+    let error = builtin("line")
+        .unwrap()
+        .with_cmd(words("my {prot}"))
+        .server
+        .unwrap()
+        .check_names()
+        .unwrap_err();
+    assert!(error.contains("did you mean `port`?"), "{error}");
+}
+
+/// All names of properties anywhere in a schema.
+fn keys_of(schema: &Value) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    match schema {
+        Value::Object(object) => {
+            if let Some(Value::Object(properties)) = object.get("properties") {
+                keys.extend(properties.keys().cloned());
+            }
+            object
+                .values()
+                .for_each(|value| keys.extend(keys_of(value)));
+        }
+        Value::Array(list) => list.iter().for_each(|value| keys.extend(keys_of(value))),
+        _ => {}
+    }
+    keys
+}
+
+/// The keys the parser takes.
+#[test]
+fn the_schema_has_the_keys_of_the_parser() {
+    let parsed: BTreeSet<String> = file::all_keys()
+        .into_iter()
+        .chain(crate::file::talk::all_keys())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(keys_of(&schema()), parsed);
+}
+
+#[test]
+fn every_built_in_talk_conforms_to_the_schema() {
+    let schema = schema();
+    for (name, source, _) in BUILTIN {
+        let value: Value = toml::from_str(source).unwrap();
+        let wrong = conforms(&schema, &schema, &value);
+        assert!(wrong.is_empty(), "{name}: {wrong:?}");
+    }
+    let wrong: Value = serde_json::json!({ "talk": { "frame": "none", "turn": [{ "send": 1 }] } });
+    assert!(!conforms(&schema, &schema, &wrong).is_empty());
+}
+
+/// Just enough of JSON Schema for ours: what does not fit, as sentences.
+fn conforms(root: &Value, schema: &Value, value: &Value) -> Vec<String> {
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+        let target = root.pointer(reference.trim_start_matches('#')).unwrap();
+        return conforms(root, target, value);
+    }
+    for any in ["anyOf", "oneOf"] {
+        if let Some(choices) = schema.get(any).and_then(Value::as_array) {
+            let fits = choices
+                .iter()
+                .any(|choice| conforms(root, choice, value).is_empty());
+            return if fits {
+                Vec::new()
+            } else {
+                vec![format!("no choice fits {value}")]
+            };
+        }
+    }
+    let mut wrong = Vec::new();
+    if let Some(kind) = schema.get("type") {
+        let kinds: Vec<&str> = match kind {
+            Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+            kind => kind.as_str().into_iter().collect(),
+        };
+        if !kinds.contains(&kind_of(value)) {
+            return vec![format!("{value} is none of {kinds:?}")];
+        }
+    }
+    if let Some(allowed) = schema.get("enum").and_then(Value::as_array)
+        && !allowed.contains(value)
+    {
+        wrong.push(format!("{value} is none of {allowed:?}"));
+    }
+    if let (Some(items), Some(list)) = (schema.get("items"), value.as_array()) {
+        wrong.extend(list.iter().flat_map(|item| conforms(root, items, item)));
+    }
+    let Some(object) = value.as_object() else {
+        return wrong;
+    };
+    for (key, value) in object {
+        match schema.pointer(&format!("/properties/{key}")) {
+            Some(property) => wrong.extend(conforms(root, property, value)),
+            None if schema.get("additionalProperties") == Some(&Value::Bool(false)) => {
+                wrong.push(format!("unknown key {key}"));
+            }
+            None => {}
+        }
+    }
+    let required = schema.get("required").and_then(Value::as_array);
+    for key in required.into_iter().flatten().filter_map(Value::as_str) {
+        if !object.contains_key(key) {
+            wrong.push(format!("{key} is missing"));
+        }
+    }
+    wrong
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}

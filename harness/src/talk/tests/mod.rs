@@ -1,0 +1,6 @@
+//! What holds across the files of this folder.
+
+mod builtins;
+mod exchanges;
+mod frames;
+mod streams;

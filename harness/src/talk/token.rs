@@ -1,0 +1,122 @@
+//! Tokens: a name for every request, so that a reply can be told from the reply to another one.
+
+/// Characters of a token, all from `[a-z0-9]`.
+pub const TOKEN_LEN: usize = 12;
+
+const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// 62 bits: the largest power of two below 36^12, so that every number has its own token.
+const MASK: u64 = (1 << 62) - 1;
+
+/// How many tokens a stream has before it would run into the next one.
+const STREAM_BITS: u32 = 40;
+
+/// A source of tokens that never repeats itself: equal seeds and streams give equal tokens,
+/// different streams of one seed never share one.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    seed: u64,
+    next: u64,
+}
+
+impl Tokens {
+    /// The tokens of `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self::stream(seed, 0)
+    }
+
+    /// The tokens of one of up to four million workers that share a seed.
+    pub fn stream(seed: u64, worker: u32) -> Self {
+        Self {
+            seed,
+            next: u64::from(worker) << STREAM_BITS,
+        }
+    }
+
+    /// A new token.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it never ends, so it is no iterator"
+    )]
+    pub fn next(&mut self) -> String {
+        let token = token(self.seed, self.next);
+        self.next = self.next.wrapping_add(1);
+        token
+    }
+}
+
+/// The token number `count` of `seed`: [`TOKEN_LEN`] characters; no two counts below 2^62 share one.
+pub fn token(seed: u64, count: u64) -> String {
+    let mut number = shuffle((count ^ spread(seed)) & MASK);
+    let mut characters = [0; TOKEN_LEN];
+    for place in &mut characters {
+        *place = ALPHABET[(number % 36) as usize];
+        number /= 36;
+    }
+    characters.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// Whether `text` has the shape of a token.
+pub fn is_token(text: &str) -> bool {
+    text.len() == TOKEN_LEN
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+/// Mixes 62 bits without losing any: each step can be undone, so different numbers stay different.
+fn shuffle(mut x: u64) -> u64 {
+    x ^= x >> 31;
+    x = x.wrapping_mul(0x3f58_476d_1ce4_e5b9) & MASK;
+    x ^= x >> 29;
+    x = x.wrapping_mul(0x14d0_49bb_1331_11eb) & MASK;
+    x ^ (x >> 31)
+}
+
+/// A seed's own offset (the finalizer of splitmix64).
+fn spread(seed: u64) -> u64 {
+    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn fixed_length_and_alphabet() {
+        let mut tokens = Tokens::new(7);
+        for _ in 0..1000 {
+            let token = tokens.next();
+            assert!(is_token(&token), "{token}");
+        }
+        assert!(!is_token("short"));
+        assert!(!is_token("ABCDEFGHIJKL"));
+    }
+
+    #[test]
+    fn never_twice_in_a_seed() {
+        let mut seen = HashSet::new();
+        for worker in 0..4 {
+            let mut tokens = Tokens::stream(42, worker);
+            for _ in 0..25_000 {
+                assert!(seen.insert(tokens.next()));
+            }
+        }
+    }
+
+    #[test]
+    fn repeatable_and_seeded() {
+        assert_eq!(Tokens::new(1).next(), Tokens::new(1).next());
+        assert_ne!(Tokens::new(1).next(), Tokens::new(2).next());
+        assert_eq!(token(3, 5), {
+            let mut tokens = Tokens::new(3);
+            (0..5).for_each(|_| drop(tokens.next()));
+            tokens.next()
+        });
+    }
+}
