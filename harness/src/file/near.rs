@@ -1,0 +1,47 @@
+//! The near name: what somebody who wrote `expct` most likely meant.
+
+/// The candidate closest to `name`, if it is close enough to be worth suggesting.
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean `expect`?", or the whole list where nothing is near.
+pub(crate) fn did_you_mean<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str> + Clone,
+) -> Option<String> {
+    if let Some(near) = nearest(name, candidates.clone()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let all: Vec<String> = candidates
+        .into_iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    (!all.is_empty()).then(|| format!("known here: {}", all.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggests_only_what_is_near() {
+        let keys = ["send", "expect", "frame"];
+        assert_eq!(nearest("expct", keys), Some("expect"));
+        assert_eq!(nearest("sned", keys), Some("send"));
+        assert_eq!(nearest("colour", keys), None);
+        assert_eq!(
+            did_you_mean("colour", keys).as_deref(),
+            Some("known here: `send`, `expect`, `frame`")
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! `[promise]`: what the server promises. A check that needs an absent promise is skipped.
+
+use std::time::Duration;
+
+use super::read::{Section, Value};
+use super::{Read, did_you_mean};
+
+pub(super) const KEYS: &[&str] = &[
+    "max_message",
+    "idle_timeout",
+    "drains_on_stop",
+    "pipelining",
+    "encoding",
+    "max_connections",
+    "families",
+    "port0",
+    "reload",
+];
+
+/// What the server promises; `None` and empty: nothing is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Promise {
+    /// Bytes of the longest request it takes, frame included.
+    pub max_message: Option<usize>,
+    /// When it closes a connection that says nothing.
+    pub idle_timeout: Option<Duration>,
+    /// Asked to stop, it first answers what it has begun to read.
+    pub drains_on_stop: Option<bool>,
+    /// It answers requests in order that were sent without waiting for replies.
+    pub pipelining: Option<bool>,
+    /// What its text is encoded in.
+    pub encoding: Option<Encoding>,
+    /// Connections it serves at once.
+    pub max_connections: Option<usize>,
+    /// Where it listens.
+    pub families: Vec<Family>,
+    /// Started with port 0 it takes a free port and says which.
+    pub port0: bool,
+    /// The `reload` signal loses no request.
+    pub reload: Option<bool>,
+}
+
+impl Promise {
+    /// What holds for every server of the same protocol: sizes, times, numbers and whether text is
+    /// looked at are the server's own.
+    #[must_use]
+    pub fn of_protocol_only(&self) -> Self {
+        Self {
+            pipelining: self.pipelining,
+            ..Self::default()
+        }
+    }
+}
+
+/// An encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8.
+    Utf8,
+}
+
+/// A family of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// 127.0.0.1
+    Ipv4,
+    /// ::1
+    Ipv6,
+}
+
+pub(super) fn read(value: Option<&Value<'_>>) -> Read<Promise> {
+    let Some(value) = value else {
+        return Ok(Promise::default());
+    };
+    let section = Section::new(value, "[promise]", KEYS)?;
+    Ok(Promise {
+        max_message: section.size("max_message", 1..(64 << 20) + 1)?,
+        idle_timeout: section.duration("idle_timeout")?,
+        drains_on_stop: section.flag("drains_on_stop")?,
+        pipelining: section.flag("pipelining")?,
+        encoding: read_encoding(&section)?,
+        max_connections: section.size("max_connections", 1..1_000_001)?,
+        families: read_families(&section)?,
+        port0: section.flag("port0")?.unwrap_or(false),
+        reload: section.flag("reload")?,
+    })
+}
+
+fn read_encoding(section: &Section<'_>) -> Read<Option<Encoding>> {
+    let Some(name) = section.text("encoding")? else {
+        return Ok(None);
+    };
+    match name.value.to_ascii_lowercase().as_str() {
+        "utf-8" | "utf8" => Ok(Some(Encoding::Utf8)),
+        other => {
+            let message = format!("not supported yet: the encoding `{}`", other.escape_debug());
+            Err(name
+                .fault(message)
+                .help("the encoding that is known is \"utf-8\""))
+        }
+    }
+}
+
+fn read_families(section: &Section<'_>) -> Read<Vec<Family>> {
+    let mut families = Vec::new();
+    for name in section.texts("families")? {
+        let family = match name.value {
+            "ipv4" => Family::Ipv4,
+            "ipv6" => Family::Ipv6,
+            other => {
+                let message = format!("unknown family `{}`", other.escape_debug());
+                return Err(name
+                    .fault(message)
+                    .maybe_help(did_you_mean(other, ["ipv4", "ipv6"])));
+            }
+        };
+        if !families.contains(&family) {
+            families.push(family);
+        }
+    }
+    Ok(families)
+}

@@ -1,0 +1,307 @@
+//! Files that are not understood: place, message, help.
+
+use std::path::Path;
+
+use crate::file::parse;
+
+const SERVER: &str = "[server]\ncmd = [\"x\"]\n";
+const TALK: &str = "[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"a\"\nexpect = \"b\"\n";
+
+/// The text, `line:column` of the fault, and what the report has to contain.
+const FAULTS: &[(&str, &str, &[&str])] = &[
+    ("[talk\n", "1:6", &["unclosed table"]),
+    ("a = 1\na = 2\n", "2:1", &["duplicate key"]),
+    (
+        "[sevrer]\ncmd = []\n",
+        "1:2",
+        &["unknown key `sevrer` in the file", "did you mean `server`?"],
+    ),
+    ("", "1:1", &["no `talk`", "tcprove init"]),
+    ("[server]\nname = 1\n", "1:1", &["[server] has no `cmd`"]),
+    ("[server]\ncmd = []\n", "2:7", &["`cmd` is empty"]),
+    (
+        "[server]\ncmd = \"nginx -g x\"\n",
+        "2:7",
+        &["must be a list of words, not a string", "sh"],
+    ),
+    (
+        "[server]\ncmd = [\"x\", \"{prot}\"]\n",
+        "2:14",
+        &["{prot}", "did you mean `port`?", "[server.params]"],
+    ),
+    (
+        "[server]\ncmd = [\"x\", \"a{port\"]\n",
+        "2:15",
+        &["unbalanced brace"],
+    ),
+    (
+        "[server]\ncmd = [\"x\"]\nstop = \"TREM\"\n",
+        "3:8",
+        &["unknown signal", "did you mean `TERM`?"],
+    ),
+    (
+        "[server]\ncmd = [\"x\"]\nready_timeout = \"10\"\n",
+        "3:17",
+        &["no unit", "10ms"],
+    ),
+    (
+        "[server]\ncmd = [\"x\"]\nready_timeout = 10\n",
+        "3:17",
+        &["no unit", "10ms"],
+    ),
+    (
+        "[server]\ncmd = [\"x\"]\nready = { stdout = \"(\" }\n",
+        "3:20",
+        &["bad regex", "unclosed group"],
+    ),
+    (
+        "[server]\ncmd = [\"x\"]\n[server.params]\nport = 1\n",
+        "4:1",
+        &["meaning of its own"],
+    ),
+    (
+        "[server]\ncmd = [\"x\"]\ntls = true\n",
+        "3:1",
+        &["not supported yet: TLS"],
+    ),
+];
+
+/// The same, behind a good [talk].
+const AFTER_TALK: &[(&str, &str, &[&str])] = &[
+    (
+        "[promise]\nmax_message = \"64\"\n",
+        "7:15",
+        &["`max_message` must be an integer, not a string"],
+    ),
+    ("[promise]\nmax_message = 0\n", "7:15", &["must be 1 to"]),
+    (
+        "[promise]\nencoding = \"latin-1\"\n",
+        "7:12",
+        &["not supported yet", "utf-8"],
+    ),
+    (
+        "[promise]\nfamilies = [\"ipv5\"]\n",
+        "7:13",
+        &["unknown family", "did you mean `ipv"],
+    ),
+    (
+        "[check]\nrequire = \"split-*\"\n",
+        "7:11",
+        &["must be a list"],
+    ),
+    (
+        "[[waive]]\ncheck = \"a\"\n",
+        "6:1",
+        &["[[waive]] has no `reason`"],
+    ),
+    (
+        "[[waive]]\ncheck = \"a\"\nreason = \" \"\n",
+        "8:10",
+        &["`reason` is empty"],
+    ),
+    (
+        "[[waive]]\ncheck = \"a\"\nreason = \"b\"\nuntil = \"2027-02-30\"\n",
+        "9:9",
+        &["not in the calendar"],
+    ),
+    (
+        "[waive]\ncheck = \"a\"\n",
+        "6:1",
+        &["must be a list of tables", "[[waive]]"],
+    ),
+];
+
+/// The same, in the place of a turn.
+const TURNS: &[(&str, &str, &[&str])] = &[
+    ("send = \"a\"\n", "3:1", &["has no `expect`"]),
+    (
+        "expect = \"a\"\n",
+        "3:1",
+        &["has no `send`", "[[talk.open]]"],
+    ),
+    (
+        "send = \"a\"\nexpct = \"b\"\n",
+        "5:1",
+        &[
+            "unknown key `expct` in [[talk.turn]]",
+            "did you mean `expect`?",
+        ],
+    ),
+    (
+        "send = \"é {tko}\"\nexpect = \"b\"\n",
+        "4:11",
+        &["{tko}", "did you mean `tok`?"],
+    ),
+    (
+        "send = \"\\u00e9 {len:tko}\"\nexpect = \"b\"\n",
+        "4:16",
+        &["{len:tko}"],
+    ),
+    (
+        "send = { hex = \"ff f\" }\nexpect = \"b\"\n",
+        "4:16",
+        &["odd number"],
+    ),
+    (
+        "send = { hex = \"fg\" }\nexpect = \"b\"\n",
+        "4:17",
+        &["bad hex: \"fg\""],
+    ),
+    (
+        "send = { repeat = \"a\" }\nexpect = \"b\"\n",
+        "4:8",
+        &["`repeat` goes with `n`"],
+    ),
+    (
+        "send = { file = \"no/such\" }\nexpect = \"b\"\n",
+        "4:17",
+        &["cannot be read"],
+    ),
+    (
+        "send = 1\nexpect = \"b\"\n",
+        "4:8",
+        &["`send` must be a string"],
+    ),
+    (
+        "send = \"a\"\nexpect = { regex = \"a(\" }\n",
+        "5:21",
+        &["bad regex: unclosed group"],
+    ),
+    (
+        "send = \"a\"\nexpect = { regex = \".*\" }\n",
+        "5:10",
+        &["compares nothing"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"\"\n",
+        "5:10",
+        &["compares nothing"],
+    ),
+    (
+        "send = \"a\"\nexpect = { not = \"^ok\" }\n",
+        "5:18",
+        &["looks like a regex"],
+    ),
+    (
+        "send = \"a\"\nexpect = { hex = \"00\", regex = \"a\" }\n",
+        "5:10",
+        &["exactly one of"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\nframe = \"websocket\"\n",
+        "6:9",
+        &["not supported yet: the frame \"websocket\""],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\nframe = \"until\"\n",
+        "6:9",
+        &["{ until = ... }"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\nframe = { len = \"u16\" }\n",
+        "6:17",
+        &["unknown type of length", "u16be"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\nframe = { until = \"a\", at = 1 }\n",
+        "6:24",
+        &["`at` goes with `len`"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\nframe = { fixed = 0 }\n",
+        "6:19",
+        &["must be 1 to"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\n[[talk.open]]\nexec = [\"login\"]\n",
+        "7:8",
+        &["not supported yet: `exec`"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\n[talk.tls]\n",
+        "6:7",
+        &["not supported yet: TLS"],
+    ),
+];
+
+fn check(source: &str, place: &str, contains: &[&str]) {
+    let error = parse(source, "f.toml", Path::new("/nonexistent")).expect_err(source);
+    let report = error.to_string();
+    let (line, column) = error.location().unwrap();
+    assert_eq!(format!("{line}:{column}"), place, "{source}\n{report}");
+    for part in contains
+        .iter()
+        .copied()
+        .chain([format!("f.toml:{place}").as_str()])
+    {
+        assert!(report.contains(part), "no {part:?} in\n{source}\n{report}");
+    }
+    assert!(
+        !report.contains('\x1b') && !error.message().contains('\n'),
+        "{report}"
+    );
+}
+
+#[test]
+fn faults_have_a_place_and_a_help() {
+    for (source, place, contains) in FAULTS {
+        check(source, place, contains);
+    }
+    for (source, place, contains) in AFTER_TALK {
+        check(&format!("{TALK}{source}"), place, contains);
+    }
+    for (source, place, contains) in TURNS {
+        let source = format!("[talk]\nframe = \"none\"\n[[talk.turn]]\n{source}");
+        check(&source, place, contains);
+    }
+}
+
+#[test]
+fn faults_of_the_talk_itself() {
+    check("[talk]\nframe = \"none\"\n", "1:1", &["has no `turn`"]);
+    check(
+        "[talk]\nclose = \"client\"\n",
+        "1:1",
+        &["has no `frame`", "frame = \"none\""],
+    );
+    check(
+        "[talk]\nuse = \"reddis\"\n",
+        "2:7",
+        &["no built-in talk", "did you mean `redis`?"],
+    );
+    check(
+        "[talk]\nuse = \"redis\"\nframe = \"none\"\n",
+        "3:9",
+        &["cannot be changed"],
+    );
+    check(
+        "[talk]\nframe = \"none\"\nclose = \"server\"\n",
+        "3:9",
+        &["unknown `close`"],
+    );
+    check(
+        &format!("{SERVER}talk = 1\n"),
+        "3:1",
+        &["unknown key `talk` in [server]"],
+    );
+}
+
+#[test]
+fn a_report_reads_well() {
+    let source = "[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"a\"\nexpct = \"b\"\n";
+    let error = parse(source, "tcprove.toml", Path::new(".")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "\
+error: unknown key `expct` in [[talk.turn]]
+ --> tcprove.toml:5:1
+  |
+5 | expct = \"b\"
+  | ^^^^^
+  |
+  = help: did you mean `expect`?"
+    );
+    assert!(error.render(true).contains('\x1b'));
+    assert_eq!(error.help(), Some("did you mean `expect`?"));
+    assert_eq!(error.origin(), "tcprove.toml");
+}

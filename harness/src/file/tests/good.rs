@@ -1,0 +1,192 @@
+//! Files that are understood.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::file::{Date, Encoding, Family, Ready, load, parse};
+
+const WHOLE: &str = r#"
+[server]
+name = "mine"
+cmd = ["./server", "{port}", "--buffer={recv_buffer}", "--dir", "{tmp}"]
+env = { LEVEL = "{level}" }
+cwd = "sub"
+stop = "QUIT"
+reload = "HUP"
+ready = { stdout = "^ready$" }
+ready_timeout = "10s"
+[server.params]
+recv_buffer = 0x1000
+level = "debug"
+ratio = 0.5
+fast = true
+[promise]
+max_message = 65_536
+idle_timeout = "1.5s"
+drains_on_stop = true
+pipelining = false
+encoding = "utf-8"
+max_connections = 1000
+families = ["ipv4", "ipv6"]
+port0 = true
+reload = true
+[talk]
+frame = { request = { until = "\n" }, reply = { lines = 2 } }
+[[talk.turn]]
+send = [{ file = "body.bin" }, "{level} {tok}\n"]
+expect = { hex = "6f 6b 0a 0a" }
+[check]
+battery = 3
+require = ["split-*", "term-idle"]
+[[waive]]
+check = "oob-*"
+reason = "upstream issue 123"
+until = 2027-03-01
+[[waive]]
+check = "term-*"
+reason = "later"
+until = "2027-03-02"
+flaky = true
+finding = "abc"
+"#;
+
+#[test]
+fn everything_a_file_can_say() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("body.bin"), b"\xff\0").unwrap();
+    let path = dir.path().join("tcprove.toml");
+    std::fs::write(&path, WHOLE).unwrap();
+    let file = load(&path).unwrap();
+
+    let server = file.server.unwrap();
+    assert_eq!(server.cwd, dir.path().join("sub"));
+    assert_eq!(
+        (server.stop.name(), server.reload.unwrap().number()),
+        ("QUIT", 1)
+    );
+    assert!(matches!(&server.ready, Ready::Stdout(regex) if regex.is_match("ready")));
+    assert_eq!(server.params["recv_buffer"], "4096");
+    assert_eq!(
+        (
+            server.params["ratio"].as_str(),
+            server.params["fast"].as_str()
+        ),
+        ("0.5", "true")
+    );
+    let values = [("port", "7000"), ("tmp", "/t"), ("level", "warn")];
+    let values = values
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let (cmd, env) = server.render(&values).unwrap();
+    assert_eq!(cmd, ["./server", "7000", "--buffer=4096", "--dir", "/t"]);
+    assert_eq!(env["LEVEL"], "warn");
+
+    assert_eq!(file.promise.max_message, Some(65536));
+    assert_eq!(file.promise.idle_timeout, Some(Duration::from_millis(1500)));
+    assert_eq!(file.promise.encoding, Some(Encoding::Utf8));
+    assert_eq!(file.promise.families, [Family::Ipv4, Family::Ipv6]);
+    assert_eq!(
+        (file.promise.pipelining, file.promise.port0),
+        (Some(false), true)
+    );
+    assert_eq!(file.check.require, ["split-*", "term-idle"]);
+    assert_eq!(file.check.battery, Some(3));
+    assert_eq!(file.waive[0].until, Date::new(2027, 3, 1));
+    assert_eq!(
+        (file.waive[1].flaky, file.waive[1].finding.as_deref()),
+        (true, Some("abc"))
+    );
+    assert!(file.waive[0].line > 30 && file.waive[1].line > file.waive[0].line);
+    assert_eq!(
+        (file.talk.name.as_str(), file.talk.turns.len()),
+        ("mine", 1)
+    );
+}
+
+#[test]
+fn the_smallest_file() {
+    let source = "[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"a\"\nexpect = \"b\"\n";
+    let file = parse(source, "t", Path::new(".")).unwrap();
+    assert!(file.server.is_none() && file.waive.is_empty());
+    assert_eq!(file.talk.name, "custom");
+    assert_eq!(file.talk.turns[0].line, 3);
+}
+
+#[test]
+fn a_file_that_cannot_be_read() {
+    let error = load(Path::new("/no/such/tcprove.toml")).unwrap_err();
+    assert!(error.message().contains("cannot be read"), "{error}");
+    assert!(
+        error.to_string().contains("/no/such/tcprove.toml"),
+        "{error}"
+    );
+    assert_eq!(error.location(), None);
+}
+
+/// The example of the format's description, word for word.
+const DESCRIBED: &str = r#"
+[server]
+name   = "redis"
+cmd    = ["redis-server", "--port", "{port}", "--save", "", "--dir", "{tmp}"]
+env    = { }                    # shown redacted
+cwd    = "."                 # relative to this file's folder
+stop   = "TERM"                 # graceful stop; nginx: QUIT.   reload = "HUP"
+ready  = "listen"               # default | { stdout = "regex" };   ready_timeout = "10s"
+[server.params]                 # any {name} in cmd, with its default; bench can sweep it
+recv_buffer = 4096
+[promise]                       # what the server promises; a check that needs an absent promise is skipped and says so
+max_message     = 65536         # bytes of a request, frame included
+idle_timeout    = "30s"
+drains_on_stop  = true
+pipelining      = true
+encoding        = "utf-8"
+max_connections = 1000
+families        = ["ipv4", "ipv6"]
+port0           = true
+[talk]
+frame = { until = "\r\n" }      # for both ways, or frame.request / frame.reply apart
+close = "client"                # | "server-after-reply"
+[[talk.open]]                   # once a connection: greeting, login (optional)
+expect = { regex = "^220 " }
+[[talk.turn]]
+send   = "ECHO {tok}\r\n"
+expect = { regex = '^\$\d+\r\n{tok}\r\n' }
+[[talk.bad]]                    # must be refused, and how
+send   = { hex = "ff fe 0d 0a" }
+expect = { regex = "^-ERR" }
+[[talk.push]]                   # what the server may send unasked, and the answer if one is due
+match  = "PING\r\n"
+reply  = "PONG\r\n"
+[check]
+battery = 1                     # newer checks only warn until this is raised
+require = ["split-*"]           # a required check that skips or is inconclusive blocks
+[[waive]]
+check  = "oob-*"
+reason = "upstream issue 123"   # required; optional until = "2027-03-01", flaky = true, finding = "id"
+"#;
+
+#[test]
+fn the_example_of_the_description() {
+    let file =
+        parse(DESCRIBED, "tcprove.toml", Path::new(".")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(file.server.unwrap().params["recv_buffer"], "4096");
+    assert_eq!(
+        (
+            file.talk.open.len(),
+            file.talk.bad.len(),
+            file.talk.push.len()
+        ),
+        (1, 1, 1)
+    );
+}
+
+#[test]
+fn frames_apart_with_dotted_keys() {
+    let source = "[talk]\nframe.request = \"eof\"\nframe.reply.last_line = '^\\d{3} '\n\
+                  [[talk.turn]]\nsend = \"a\"\nexpect = \"b\"\n";
+    let talk = parse(source, "t", Path::new("."))
+        .unwrap_or_else(|error| panic!("{error}"))
+        .talk;
+    assert_eq!(talk.request.describe(), "until the end of the stream");
+    assert!(talk.reply.is_delimited());
+}

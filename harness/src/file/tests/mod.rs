@@ -1,0 +1,5 @@
+//! Files that are understood, files that are not, and where the fault is shown.
+
+mod faults;
+mod good;
+mod mutations;
