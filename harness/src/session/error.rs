@@ -1,0 +1,143 @@
+//! What a client can meet, told apart.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::talk::RenderError;
+
+/// Why an operation of a [`Session`](super::Session) did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// Nobody listens.
+    #[error("connection refused by {addr}")]
+    Refused {
+        /// Where we connected to.
+        addr: SocketAddr,
+    },
+    /// The connect got no answer in time.
+    #[error("connecting to {addr} got no answer in {limit:?}")]
+    ConnectTimedOut {
+        /// Where we connected to.
+        addr: SocketAddr,
+        /// The deadline.
+        limit: Duration,
+    },
+    /// RST where something else was due.
+    #[error(
+        "the connection was reset after {after} bytes of the reply{}",
+        shown(got)
+    )]
+    Reset {
+        /// Bytes of the reply that had come.
+        after: usize,
+        /// Those bytes, escaped.
+        got: String,
+    },
+    /// FIN where a reply was due.
+    #[error(
+        "the server closed the connection after {after} bytes of the reply{}",
+        shown(got)
+    )]
+    Eof {
+        /// Bytes of the reply that had come.
+        after: usize,
+        /// Those bytes, escaped.
+        got: String,
+    },
+    /// No (whole) reply in time.
+    #[error(
+        "no complete reply within {limit:?} ({after} bytes came{})",
+        shown(got)
+    )]
+    Silent {
+        /// The deadline.
+        limit: Duration,
+        /// Bytes of the reply that had come.
+        after: usize,
+        /// Those bytes, escaped.
+        got: String,
+    },
+    /// A whole reply that is not the one expected.
+    #[error("wrong reply: {why}; got \"{got}\"")]
+    Wrong {
+        /// What was expected.
+        expected: String,
+        /// Where it differs.
+        why: String,
+        /// The reply, escaped.
+        got: String,
+    },
+    /// The server did not take what we sent.
+    #[error("the server took only {sent} of {of} bytes within {limit:?}")]
+    NotTaken {
+        /// Bytes taken.
+        sent: usize,
+        /// Bytes to send.
+        of: usize,
+        /// The deadline.
+        limit: Duration,
+    },
+    /// The server left what we sent in its receive queue.
+    #[error("the server left {queued} bytes unread for {limit:?}")]
+    NotRead {
+        /// Bytes in its queue.
+        queued: usize,
+        /// The deadline.
+        limit: Duration,
+    },
+    /// A reply without an end.
+    #[error("the reply has no end: {bytes} bytes and counting")]
+    Endless {
+        /// Bytes so far.
+        bytes: usize,
+    },
+    /// The kernel gives no evidence that the stimulus happened.
+    #[error("unproven: {0}")]
+    Unproven(String),
+    /// The talk cannot be rendered here.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// Our own side failed: descriptors, ports, memory.
+    #[error("on our own side: {0}")]
+    Harness(io::Error),
+}
+
+impl PeerError {
+    /// Sorts the error of a read or a write.
+    pub(super) fn from_io(error: io::Error, after: usize, got: &str) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+        match error.kind() {
+            ConnectionReset | BrokenPipe | ConnectionAborted | NotConnected => Self::Reset {
+                after,
+                got: got.to_owned(),
+            },
+            _ => Self::Harness(error),
+        }
+    }
+
+    /// Sorts the error of a connect.
+    pub(super) fn from_connect(error: io::Error, addr: SocketAddr) -> Self {
+        use io::ErrorKind::{ConnectionRefused, ConnectionReset, TimedOut};
+        match error.kind() {
+            ConnectionRefused => Self::Refused { addr },
+            ConnectionReset => Self::Reset {
+                after: 0,
+                got: String::new(),
+            },
+            TimedOut => Self::ConnectTimedOut {
+                addr,
+                limit: Duration::ZERO,
+            },
+            _ => Self::Harness(error),
+        }
+    }
+}
+
+fn shown(got: &str) -> String {
+    if got.is_empty() {
+        String::new()
+    } else {
+        format!(": \"{got}\"")
+    }
+}

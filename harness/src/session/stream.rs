@@ -1,0 +1,144 @@
+//! The byte stream below the replies: floods, slow reads, what is left over.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Ended, Flood, FloodEnd, PeerError, Session};
+use crate::talk::escape;
+
+/// Bytes that one read asks for.
+const READ_BYTES: usize = 64 * 1024;
+/// A reply longer than this is cut off: nothing is unbounded, hostile servers least of all.
+const REPLY_BYTES_MAX: usize = 80 * 1024 * 1024;
+
+impl Session {
+    /// Sends `pieces` over and over, up to `total` bytes, never reading; ends early when the server
+    /// has taken nothing for `pause`, or closed.
+    pub async fn flood(&mut self, piece: &[u8], total: u64, pause: Duration) -> Flood {
+        self.transcript.add(
+            self.number,
+            format!(
+                "send {} again and again, up to {total} bytes",
+                escape(piece, 40)
+            ),
+        );
+        let mut bytes = 0;
+        let mut offset = 0;
+        while bytes < total {
+            match tokio::time::timeout(pause, self.stream.write(&piece[offset..])).await {
+                Ok(Ok(count)) => {
+                    bytes += count as u64;
+                    self.sent += count as u64;
+                    offset = (offset + count) % piece.len();
+                }
+                Ok(Err(_)) => {
+                    return Flood {
+                        bytes,
+                        end: FloodEnd::Closed,
+                    };
+                }
+                Err(_) => {
+                    return Flood {
+                        bytes,
+                        end: FloodEnd::Blocked,
+                    };
+                }
+            }
+        }
+        Flood {
+            bytes,
+            end: FloodEnd::Sent,
+        }
+    }
+
+    /// Bytes that are sent while replies are read: a client that first sends everything and then
+    /// reads would wait for ever for a server that does the same.
+    pub fn owe(&mut self, bytes: Vec<u8>) {
+        self.owed.extend(bytes);
+    }
+
+    async fn read_while_writing(&mut self) -> io::Result<usize> {
+        loop {
+            if self.owed.is_empty() {
+                return self.stream.read_buf(&mut self.buffer).await;
+            }
+            let ready = self
+                .stream
+                .ready(tokio::io::Interest::READABLE | tokio::io::Interest::WRITABLE)
+                .await?;
+            if ready.is_writable()
+                && let Ok(count) = self.stream.try_write(&self.owed)
+            {
+                self.sent += count as u64;
+                self.owed.drain(..count);
+            }
+            match self.stream.try_read_buf(&mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
+    }
+
+    /// Reads more into the buffer, or notes the end of the stream.
+    pub(super) async fn fill(&mut self, deadline: Instant) -> Result<(), PeerError> {
+        if self.buffer.len() > REPLY_BYTES_MAX {
+            return Err(PeerError::Endless {
+                bytes: self.buffer.len(),
+            });
+        }
+        self.buffer.reserve(READ_BYTES);
+        match timeout_at(deadline, self.read_while_writing()).await {
+            Ok(Ok(0)) => {
+                self.transcript
+                    .add(self.number, "got the end of the stream (FIN)".into());
+                self.eof = true;
+                Ok(())
+            }
+            Ok(Ok(count)) => {
+                self.received += count as u64;
+                Ok(())
+            }
+            Ok(Err(error)) => Err(self.failed(error)),
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    /// Reads and drops everything until the connection ends or `limit` is over.
+    pub async fn drained(&mut self, limit: Duration) -> Ended {
+        let deadline = Instant::now() + limit;
+        while !self.eof {
+            self.buffer.clear();
+            match self.fill(deadline).await {
+                Ok(()) => {}
+                Err(PeerError::Reset { .. }) => return Ended::Reset,
+                Err(_) => return Ended::StillOpen,
+            }
+        }
+        Ended::Eof
+    }
+
+    /// What has been received and not been asked for, after one more short look.
+    pub async fn leftover(&mut self, wait: Duration) -> Vec<u8> {
+        let deadline = Instant::now() + wait;
+        while !self.eof && self.fill(deadline).await.is_ok() {}
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Reads exactly `count` bytes, at most, as they come; used by slow readers.
+    pub async fn read_some(&mut self, count: usize) -> Result<Vec<u8>, PeerError> {
+        let deadline = Instant::now() + self.limit;
+        let mut bytes = vec![0; count];
+        match timeout_at(deadline, self.stream.read(&mut bytes)).await {
+            Ok(Ok(count)) => {
+                self.received += count as u64;
+                bytes.truncate(count);
+                Ok(bytes)
+            }
+            Ok(Err(error)) => Err(self.failed(error)),
+            Err(_) => Err(self.silent()),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What was said, for the evidence of a finding: bounded, oldest kept first.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Lines kept; what comes after them is only counted.
+const LINES_MAX: usize = 24;
+
+/// The steps of one check over all its connections. Clones share one list.
+#[derive(Clone, Debug, Default)]
+pub struct Transcript(Rc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    connections: Cell<u32>,
+    lines: RefCell<Vec<String>>,
+    dropped: Cell<u64>,
+}
+
+impl Transcript {
+    /// The number of a new connection, from 1.
+    pub fn number(&self) -> u32 {
+        self.0.connections.set(self.0.connections.get() + 1);
+        self.0.connections.get()
+    }
+
+    /// Adds a step of connection `number`.
+    pub fn add(&self, number: u32, step: String) {
+        let mut lines = self.0.lines.borrow_mut();
+        if lines.len() < LINES_MAX {
+            lines.push(format!("#{number} {step}"));
+        } else {
+            self.0.dropped.set(self.0.dropped.get() + 1);
+        }
+    }
+
+    /// The steps so far.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = self.0.lines.borrow().clone();
+        if self.0.dropped.get() > 0 {
+            lines.push(format!("… and {} more steps", self.0.dropped.get()));
+        }
+        lines
+    }
+}
