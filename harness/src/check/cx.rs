@@ -1,0 +1,321 @@
+//! What a check has at hand: the server, the talk, connections, and a place for evidence.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::task::JoinSet;
+
+use super::outcome::{Ascribe, Checked, Kind, Shortfall, failed, inconclusive, skip};
+use crate::file::Promise;
+use crate::session::{Dial, PeerError, Reply, Session, Transcript, Voice, pause};
+use crate::talk::{Talk, Turn};
+use crate::target::{Launch, PeerSocket, Port, Server, StartOptions, Usage};
+
+/// How fast this server answers on this machine now; all limits of time scale with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// The slowest of several healthy connect-request-reply exchanges.
+    pub exchange: Duration,
+    /// From spawn to the listening socket.
+    pub start: Duration,
+}
+
+impl Pace {
+    /// How long a reply may take before it counts as lost.
+    pub fn reply_limit(&self) -> Duration {
+        Duration::from_secs(4).max(self.exchange * 20)
+    }
+}
+
+/// Bytes of a receive buffer that is soon full; not so small that the window falls under one segment
+/// of the loopback.
+const SMALL_RECEIVE_BUFFER: u32 = 128 * 1024;
+
+/// The context of one attempt at one check. Clones share everything; single-threaded.
+#[derive(Clone)]
+pub struct Cx {
+    shared: Rc<Shared>,
+    server: Rc<Server>,
+}
+
+struct Shared {
+    voice: Voice,
+    promise: Promise,
+    launch: Option<Launch>,
+    pace: Pace,
+    transcript: Transcript,
+    evidence: RefCell<Map<String, Value>>,
+    proof: RefCell<Option<String>>,
+    spawned: Cell<bool>,
+}
+
+impl Cx {
+    /// A context on `server`. `launch` is how another life of the server is started, if it can be.
+    pub fn new(
+        server: Rc<Server>,
+        launch: Option<Launch>,
+        voice: Voice,
+        promise: Promise,
+        pace: Pace,
+    ) -> Self {
+        let shared = Shared {
+            voice,
+            promise,
+            launch,
+            pace,
+            transcript: Transcript::default(),
+            evidence: RefCell::default(),
+            proof: RefCell::default(),
+            spawned: Cell::new(false),
+        };
+        Self {
+            shared: Rc::new(shared),
+            server,
+        }
+    }
+
+    /// The server under test.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The conversation.
+    pub fn talk(&self) -> &Talk {
+        self.shared.voice.talk()
+    }
+
+    /// Renders turns outside any session (tokens are fresh, openings' captures are not known).
+    pub fn voice(&self) -> &Voice {
+        &self.shared.voice
+    }
+
+    /// What the server promises.
+    pub fn promise(&self) -> &Promise {
+        &self.shared.promise
+    }
+
+    /// How fast the server is here and now.
+    pub fn pace(&self) -> Pace {
+        self.shared.pace
+    }
+
+    /// The connections that a check may open at once: `wanted`, or what the server promises less
+    /// one for a well-behaved client.
+    pub fn connections(&self, wanted: usize) -> usize {
+        match self.shared.promise.max_connections {
+            Some(most) => wanted.min(most.saturating_sub(2)).max(1),
+            None => wanted,
+        }
+    }
+
+    /// Keeps a measured value as evidence.
+    pub fn note(&self, key: &str, value: impl Into<Value>) {
+        self.shared
+            .evidence
+            .borrow_mut()
+            .insert(key.into(), value.into());
+    }
+
+    /// Says how it is known that the stimulus happened. A check that never calls this cannot pass.
+    pub fn proved(&self, how: impl Into<String>) {
+        *self.shared.proof.borrow_mut() = Some(how.into());
+    }
+
+    /// The proof of the stimulus so far.
+    pub fn proof(&self) -> Option<String> {
+        self.shared.proof.borrow().clone()
+    }
+
+    /// The evidence so far, with the steps that were taken.
+    pub fn evidence(&self) -> Map<String, Value> {
+        let mut evidence = self.shared.evidence.borrow().clone();
+        let steps = self.shared.transcript.lines();
+        if !steps.is_empty() {
+            evidence.insert("steps".into(), steps.into());
+        }
+        evidence
+    }
+
+    /// Adds a line to the steps that the evidence shows.
+    pub fn step(&self, what: impl Into<String>) {
+        self.shared.transcript.add(0, what.into());
+    }
+
+    // Servers.
+
+    /// How the server is started.
+    pub fn launch(&self) -> Checked<&Launch> {
+        match &self.shared.launch {
+            Some(launch) => Ok(launch),
+            None => Err(Shortfall::Skip("tcprove did not start this server".into())),
+        }
+    }
+
+    /// The port of this life, for another one on the same port. Skips where the server chooses it.
+    pub fn port_again(&self) -> Checked<Port> {
+        match self.server.lease() {
+            Some(lease) if lease.number() == self.server.port() => Ok(lease),
+            _ => skip("the server chooses its port by itself: another life gets another one"),
+        }
+    }
+
+    /// Starts another life of the server; it ends when the last reference is dropped.
+    pub async fn start(&self, options: StartOptions) -> Checked<Rc<Server>> {
+        let server = Server::start(self.launch()?, options).await?;
+        self.shared.spawned.set(true);
+        Ok(Rc::new(server))
+    }
+
+    /// The same check, on another server.
+    pub fn on(&self, server: Rc<Server>) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            server,
+        }
+    }
+
+    /// What the server's processes use. Skips where they are not known.
+    pub fn usage(&self) -> Checked<Usage> {
+        self.server
+            .usage()
+            .map_or_else(|| inconclusive("the server's resources cannot be read"), Ok)
+    }
+
+    /// Looks again and again until the kernel shows what is asked for; `false` if it does not within `limit`.
+    pub async fn eventually(&self, limit: Duration, mut shows: impl FnMut() -> bool) -> bool {
+        let deadline = tokio::time::Instant::now() + limit;
+        let mut round = 0;
+        while !shows() {
+            if tokio::time::Instant::now() >= deadline {
+                return false;
+            }
+            pause(round).await;
+            round += 1;
+        }
+        true
+    }
+
+    /// The server's end of this connection, in the kernel's table. `None`: not there (any more), or elsewhere.
+    pub fn peer(&self, session: &Session) -> Option<PeerSocket> {
+        self.server.peer_socket(session.local())
+    }
+
+    // Connections.
+
+    /// Connects, and says nothing yet.
+    pub async fn connect(&self) -> Checked<Session> {
+        Ok(self.try_connect().await?)
+    }
+
+    /// As [`Self::connect`], for a check that wants to see what the peer did.
+    pub async fn try_connect(&self) -> Result<Session, PeerError> {
+        Session::connect(self.dial()).await
+    }
+
+    /// As [`Self::try_connect`], with another limit for this and all that follows: a full queue makes the
+    /// kernel try again after 1, 3 and 7 seconds.
+    pub async fn try_connect_within(&self, limit: Duration) -> Result<Session, PeerError> {
+        Session::connect(Dial {
+            limit,
+            ..self.dial()
+        })
+        .await
+    }
+
+    /// As [`Self::open`], with a small receive buffer: a server that sends soon meets a full one.
+    pub async fn open_small(&self) -> Checked<Session> {
+        let mut session = Session::connect(Dial {
+            receive_buffer: Some(SMALL_RECEIVE_BUFFER),
+            ..self.dial()
+        })
+        .await?;
+        session.opening().await?;
+        Ok(session)
+    }
+
+    fn dial(&self) -> Dial {
+        Dial {
+            server: self.server.clone(),
+            voice: self.shared.voice.clone(),
+            transcript: self.shared.transcript.clone(),
+            limit: self.shared.pace.reply_limit(),
+            receive_buffer: None,
+        }
+    }
+
+    /// Connects and goes through the talk's opening.
+    pub async fn open(&self) -> Checked<Session> {
+        let mut session = self.connect().await?;
+        session.opening().await?;
+        Ok(session)
+    }
+
+    /// One whole exchange on a connection of its own.
+    pub async fn exchange(&self) -> Checked<Reply> {
+        let mut session = self.open().await?;
+        let turn = session.turn()?;
+        session.send(&turn.request).await?;
+        let reply = session.expect(&turn).await?;
+        session.close();
+        Ok(reply)
+    }
+
+    /// A second, well-behaved client gets its reply now.
+    pub async fn others_are_served(&self) -> Checked {
+        self.exchange()
+            .await
+            .ascribe(Kind::Blocked, "another client is served meanwhile")?;
+        Ok(())
+    }
+
+    /// The server is alive: its process has not ended, and a new client is served.
+    pub async fn is_alive(&self) -> Checked {
+        if let Some(exit) = self.server.exit() {
+            return failed(Kind::Died, "the server lives", exit.to_string());
+        }
+        self.exchange()
+            .await
+            .ascribe(Kind::Blocked, "the server goes on serving")?;
+        Ok(())
+    }
+
+    /// Runs `count` clients at the same time and waits for all: their results, in order of start.
+    pub async fn crowd<T, F, Fut>(&self, count: usize, client: F) -> Vec<Checked<T>>
+    where
+        T: 'static,
+        F: Fn(Self, usize) -> Fut,
+        Fut: Future<Output = Checked<T>> + 'static,
+    {
+        let mut tasks = JoinSet::new();
+        for number in 0..count {
+            let task = client(self.clone(), number);
+            tasks.spawn_local(async move { (number, task.await) });
+        }
+        let mut results: Vec<Option<Checked<T>>> = (0..count).map(|_| None).collect();
+        while let Some(done) = tasks.join_next().await {
+            if let Ok((number, result)) = done {
+                results[number] = Some(result);
+            }
+        }
+        results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(|| inconclusive("a client task ended early")))
+            .collect()
+    }
+
+    /// The payload turn, or a skip where the talk has none.
+    pub fn payload_turn(&self, session: &mut Session, payload: &[u8]) -> Checked<Turn> {
+        if !self.talk().payload_is_safe(payload) {
+            return Err(Shortfall::Skip(
+                "the payload would hold the talk's delimiter".into(),
+            ));
+        }
+        match session.payload_turn(payload)? {
+            Some(turn) => Ok(turn),
+            None => Err(Shortfall::Skip("no [[talk.turn]] sends {payload}".into())),
+        }
+    }
+}

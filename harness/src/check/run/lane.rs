@@ -1,0 +1,134 @@
+//! A lane: one thread, one current-thread runtime, one server at a time.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::attempt::{self, Attempt};
+use super::{Interrupt, Subject, Trial, trial};
+use crate::check::{Check, Cx, Need, Runs, Shortfall};
+use crate::plan::fnv1a;
+use crate::target::Server;
+
+/// Runs `future` on a current-thread runtime that can hold tasks which are not `Send`.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap_or_else(|error| panic!("no runtime can be built on this machine: {error}"));
+    tokio::task::LocalSet::new().block_on(&runtime, future)
+}
+
+/// Salts of the two attempts at a check.
+const FIRST: u64 = 2;
+const AGAIN: u64 = 3;
+
+/// One lane of a run.
+pub(super) struct Lane<'a> {
+    subject: &'a Subject,
+    trial: &'a Trial,
+    interrupt: &'a Interrupt,
+    runtime: tokio::runtime::Runtime,
+    shared: Option<Rc<Server>>,
+}
+
+impl<'a> Lane<'a> {
+    pub(super) fn new(subject: &'a Subject, trial: &'a Trial, interrupt: &'a Interrupt) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap_or_else(|error| panic!("no runtime can be built on this machine: {error}"));
+        Self {
+            subject,
+            trial,
+            interrupt,
+            runtime,
+            shared: None,
+        }
+    }
+
+    /// Runs a check where it belongs: on the lane's server, or on a fresh one.
+    pub(super) fn attempt(&mut self, check: &'static Check) -> Attempt {
+        match check.runs {
+            Runs::Shared => self.on_server(check, true, FIRST),
+            Runs::OwnServer | Runs::AloneOnMachine => self.on_server(check, false, FIRST),
+        }
+    }
+
+    /// Runs a check on a fresh server, whatever it would share.
+    pub(super) fn fresh_attempt(&mut self, check: &'static Check) -> Attempt {
+        self.on_server(check, false, AGAIN)
+    }
+
+    fn on_server(&mut self, check: &'static Check, share: bool, attempt: u64) -> Attempt {
+        let begun = Instant::now();
+        let local = tokio::task::LocalSet::new();
+        // The same in every run of a seed, whichever lane the check falls to.
+        let salt = fnv1a(check.id.as_bytes()) ^ attempt;
+        let kept = if share { self.shared.take() } else { None };
+        let (subject, trial, interrupt) = (self.subject, self.trial, self.interrupt);
+        let (attempt, kept) = local.block_on(&self.runtime, async move {
+            let server = match kept.filter(|server| server.exit().is_none()) {
+                Some(server) => server,
+                None => match subject.server(trial::patient(subject)).await {
+                    Ok(server) => Rc::new(server),
+                    Err(failure) => return (Attempt::from(Shortfall::from(failure)), None),
+                },
+            };
+            let attempt = bounded(check, subject, trial, &server, salt, interrupt).await;
+            (attempt, share.then_some(server))
+        });
+        // A server that a failed check has touched is not the clean one that the next check expects.
+        self.shared = kept.filter(|_| attempt.failure().is_none());
+        attempt.lasting(begun.elapsed())
+    }
+}
+
+async fn bounded(
+    check: &'static Check,
+    subject: &Subject,
+    trial: &Trial,
+    server: &Rc<Server>,
+    salt: u64,
+    interrupt: &Interrupt,
+) -> Attempt {
+    let serves_again = trial.single_client.is_none();
+    for need in check.needs.iter().copied().chain(default_needs(check)) {
+        if let Some(reason) = need.unmet(&subject.talk, &subject.promise, server, serves_again) {
+            return Attempt::from(Shortfall::Skip(reason));
+        }
+    }
+    let voice = subject.voice(server, salt);
+    let cx = Cx::new(
+        server.clone(),
+        subject.launch().cloned(),
+        voice,
+        subject.promise.clone(),
+        trial.pace,
+    );
+    let limit = check.limit.max(trial.pace.exchange * 100);
+    tokio::select! {
+        attempt = attempt::run(check, &cx) => attempt,
+        () = tokio::time::sleep(limit) => Attempt::of(&cx, Err(over(limit))),
+        () = interrupt.wait() => Attempt::of(&cx, Err(Shortfall::Inconclusive("interrupted".into()))),
+    }
+}
+
+fn over(limit: Duration) -> Shortfall {
+    Shortfall::Inconclusive(format!("the check did not end within {limit:?}"))
+}
+
+/// A server that serves a single client can only be asked what one client sees.
+fn default_needs(check: &Check) -> Option<Need> {
+    (!check.needs.contains(&Need::SingleClient)).then_some(Need::ServesAgain)
+}
+
+/// The same check on the sound reference server.
+pub(super) fn control(check: &'static Check, subject: &Subject, interrupt: &Interrupt) -> Attempt {
+    match block_on(trial::run(subject, interrupt)) {
+        Ok(trial) => Lane::new(subject, &trial, interrupt).fresh_attempt(check),
+        Err(error) => {
+            Attempt::inconclusive(format!("the reference server could not be asked: {error}"))
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Runs a battery: trial, lanes, confirmation, control, waivers.
+//!
+//! A lane is one OS thread with a current-thread runtime and a server of its own. Checks that
+//! measure time, CPU or memory wait until all lanes are done, and so do confirmations.
+
+mod attempt;
+mod lane;
+mod subject;
+mod trial;
+mod verdict;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "cli")]
+pub(crate) use lane::block_on;
+pub use subject::{Origin, Subject};
+pub use trial::{Trial, TrialError};
+
+use super::{Check, Kind, Outcome, Runs, Verdict};
+use crate::event::{Event, Sink};
+use crate::file::Waiver;
+use attempt::Attempt;
+use lane::Lane;
+
+/// Set once, from a signal or a test; lanes look at it while they wait.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Asks the run to end; what is measured is kept.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run shall end.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when the run shall end.
+    pub(crate) async fn wait(&self) {
+        while !self.is_set() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// A battery of checks on one subject.
+pub struct Battery {
+    /// The checks, in the order in which they are shown.
+    pub checks: Vec<&'static Check>,
+    /// What is judged.
+    pub subject: Subject,
+    /// The sound reference server for a check, where one can be started.
+    pub control: fn(&Check, &Subject) -> Option<Subject>,
+    /// Waivers of the file.
+    pub waivers: Vec<Waiver>,
+    /// Lanes beside each other.
+    pub lanes: usize,
+    /// The battery that the file was written for.
+    pub battery: u32,
+    /// No check is begun after this.
+    pub max_time: Option<Duration>,
+    /// A command that repeats a check; `{id}` stands for its id.
+    pub reproduce: String,
+    /// The command line of the server for a reader's shell, `{port}` filled in.
+    pub command_by_hand: Option<String>,
+    /// Ends the run early.
+    pub interrupt: Interrupt,
+}
+
+impl Battery {
+    /// Where a reader finds the server in the by-hand commands: the attached address, or the port
+    /// that [`Battery::command_by_hand`] holds.
+    fn by_hand_address(&self) -> (String, String) {
+        match &self.subject.origin {
+            Origin::Attach { addr, .. } => (addr.ip().to_string(), addr.port().to_string()),
+            Origin::Spawn(launch) => (launch.host.to_string(), BY_HAND_PORT.to_string()),
+        }
+    }
+}
+
+/// The port of the commands that a reader pastes.
+pub const BY_HAND_PORT: u16 = 9000;
+
+/// What a battery came to.
+pub struct BatteryReport {
+    /// One for each check that was begun, in the order of [`Battery::checks`].
+    pub outcomes: Vec<Outcome>,
+    /// How fast the server was.
+    pub trial: Trial,
+}
+
+impl Battery {
+    /// Runs all checks. Fails only if the target cannot be started or does not hold its own
+    /// conversation.
+    pub fn run(&self, sink: Sink<'_>) -> Result<BatteryReport, TrialError> {
+        sink(Event::Trying);
+        let trial = lane::block_on(trial::run(&self.subject, &self.interrupt))?;
+        sink(Event::Started {
+            checks: self.checks.len(),
+        });
+        let begun = Instant::now();
+        let (alone, beside): (Vec<_>, Vec<_>) = self
+            .checks
+            .iter()
+            .copied()
+            .partition(|check| check.runs == Runs::AloneOnMachine);
+        let queue = Mutex::new(beside.into_iter().collect::<VecDeque<_>>());
+        let attempts = Mutex::new(Vec::new());
+        let run = Run {
+            battery: self,
+            trial: &trial,
+            sink,
+            begun,
+            gone: Mutex::default(),
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.lanes.max(1) {
+                let (run, queue, attempts) = (&run, &queue, &attempts);
+                scope.spawn(move || run.lane(queue, attempts));
+            }
+        });
+        let attempts = attempts
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut outcomes = run.settle(attempts, &alone);
+        outcomes.sort_by_key(|outcome| self.checks.iter().position(|check| check.id == outcome.id));
+        Ok(BatteryReport { outcomes, trial })
+    }
+}
+
+/// One run of a battery.
+struct Run<'a> {
+    battery: &'a Battery,
+    trial: &'a Trial,
+    sink: Sink<'a>,
+    begun: Instant,
+    /// The check after which an attached server was gone: nothing can be asked of it any more.
+    gone: Mutex<Option<&'static str>>,
+}
+
+type Attempts = Mutex<Vec<(&'static Check, Attempt)>>;
+
+impl Run<'_> {
+    /// The life of one lane: check after check, until the queue is empty.
+    fn lane(&self, queue: &Mutex<VecDeque<&'static Check>>, attempts: &Attempts) {
+        let mut lane = Lane::new(&self.battery.subject, self.trial, &self.battery.interrupt);
+        while let Some(check) = next(queue) {
+            if self.battery.interrupt.is_set() {
+                break;
+            }
+            let attempt = self.first_attempt(&mut lane, check);
+            if attempt.is_final() {
+                (self.sink)(Event::CheckDone(Box::new(verdict::of(
+                    check,
+                    std::slice::from_ref(&attempt),
+                    None,
+                    self.battery,
+                ))));
+            } else {
+                (self.sink)(Event::Failing { id: check.id });
+            }
+            if let Ok(mut attempts) = attempts.lock() {
+                attempts.push((check, attempt));
+            }
+        }
+    }
+
+    fn first_attempt(&self, lane: &mut Lane<'_>, check: &'static Check) -> Attempt {
+        if self
+            .battery
+            .max_time
+            .is_some_and(|most| self.begun.elapsed() >= most)
+        {
+            return Attempt::inconclusive("--max-time was over before it could begin");
+        }
+        if let Some(killer) = self.gone.lock().ok().and_then(|gone| *gone) {
+            return Attempt::inconclusive(format!(
+                "the server is gone since {killer}, and tcprove did not start it"
+            ));
+        }
+        (self.sink)(Event::CheckStarted { id: check.id });
+        let attempt = lane.attempt(check);
+        if self.is_last_word(&attempt)
+            && let Ok(mut gone) = self.gone.lock()
+        {
+            *gone = Some(check.id);
+        }
+        attempt
+    }
+
+    /// Whether an attached server died: that is a fact, and there is no fresh one to confirm it on.
+    fn is_last_word(&self, attempt: &Attempt) -> bool {
+        let died = attempt
+            .failure()
+            .is_some_and(|failure| failure.kind == Kind::Died);
+        died && self.battery.subject.launch().is_none()
+    }
+
+    /// With all lanes idle: the checks that run alone, then a second look at every failure.
+    fn settle(
+        &self,
+        attempts: Vec<(&'static Check, Attempt)>,
+        alone: &[&'static Check],
+    ) -> Vec<Outcome> {
+        let mut lane = Lane::new(&self.battery.subject, self.trial, &self.battery.interrupt);
+        let mut outcomes = Vec::new();
+        for (check, attempt) in attempts {
+            let told = attempt.is_final();
+            outcomes.push(self.settled(&mut lane, check, attempt));
+            self.tell(told, &outcomes);
+        }
+        for check in alone {
+            if self.battery.interrupt.is_set() {
+                break;
+            }
+            let attempt = self.first_attempt(&mut lane, check);
+            outcomes.push(self.settled(&mut lane, check, attempt));
+            self.tell(false, &outcomes);
+        }
+        outcomes
+    }
+
+    fn tell(&self, told: bool, outcomes: &[Outcome]) {
+        if let Some(last) = outcomes.last()
+            && !told
+        {
+            (self.sink)(Event::CheckDone(Box::new(last.clone())));
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.gone.lock().is_ok_and(|gone| gone.is_some())
+    }
+
+    /// Confirms a failure alone on a fresh server and asks the control.
+    fn settled(&self, lane: &mut Lane<'_>, check: &'static Check, first: Attempt) -> Outcome {
+        let over = self.battery.interrupt.is_set() || self.is_gone();
+        if first.is_final() || over {
+            return verdict::of(check, &[first], None, self.battery);
+        }
+        (self.sink)(Event::Confirming { id: check.id });
+        let second = lane.fresh_attempt(check);
+        let control = (check.control && second.failure().is_some())
+            .then(|| (self.battery.control)(check, &self.battery.subject))
+            .flatten()
+            .map(|subject| {
+                (self.sink)(Event::Controlling { id: check.id });
+                lane::control(check, &subject, &self.battery.interrupt)
+            });
+        verdict::of(check, &[first, second], control.as_ref(), self.battery)
+    }
+}
+
+fn next(queue: &Mutex<VecDeque<&'static Check>>) -> Option<&'static Check> {
+    queue.lock().ok()?.pop_front()
+}
+
+/// Counts of verdicts, as the summary shows them. Waived failures are counted apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Passed.
+    pub pass: usize,
+    /// Failed and not waived.
+    pub fail: usize,
+    /// Warned.
+    pub warn: usize,
+    /// Skipped.
+    pub skip: usize,
+    /// Could not see.
+    pub inconclusive: usize,
+    /// Failed or inconclusive, and waived.
+    pub waived: usize,
+}
+
+impl Counts {
+    /// Counts `outcomes`.
+    pub fn of(outcomes: &[Outcome]) -> Self {
+        let mut counts = Self::default();
+        for outcome in outcomes {
+            let slot = match outcome.outcome {
+                _ if outcome.waived.is_some() => &mut counts.waived,
+                Verdict::Pass => &mut counts.pass,
+                Verdict::Fail => &mut counts.fail,
+                Verdict::Warn => &mut counts.warn,
+                Verdict::Skip => &mut counts.skip,
+                Verdict::Inconclusive => &mut counts.inconclusive,
+            };
+            *slot += 1;
+        }
+        counts
+    }
+
+    /// Checks that came to a verdict about the server.
+    pub fn ran(&self) -> usize {
+        self.pass + self.fail + self.warn + self.waived + self.inconclusive
+    }
+}

@@ -1,0 +1,174 @@
+//! From attempts to an outcome: confirmation, control, weight, waivers.
+
+use std::time::Duration;
+
+use super::Battery;
+use super::attempt::Attempt;
+use crate::check::{Check, Failure, Kind, Outcome, Promised, Shortfall, Verdict, Weight};
+use crate::file::Waiver;
+
+/// The outcome of `check` after its attempts (one, or two where the first failed).
+pub(super) fn of(
+    check: &'static Check,
+    attempts: &[Attempt],
+    control: Option<&Attempt>,
+    battery: &Battery,
+) -> Outcome {
+    let last = &attempts[attempts.len() - 1];
+    let (verdict, failure, reason) = judged(check, attempts, control, battery);
+    let told = attempts
+        .iter()
+        .rev()
+        .find(|attempt| attempt.failure().is_some())
+        .unwrap_or(last);
+    let mut outcome = Outcome {
+        id: check.id,
+        group: check.group,
+        outcome: verdict,
+        kind: failure.map(|failure| failure.kind),
+        requirement: check.requirement,
+        expected: failure.map(|failure| failure.expected.clone()),
+        actual: failure.map(|failure| failure.actual.clone()),
+        reason,
+        evidence: told.evidence.clone(),
+        stimulus_proof: told.proof.clone(),
+        attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
+        control: control.map(control_text),
+        waived: None,
+        duration: attempts
+            .iter()
+            .map(|attempt| attempt.duration)
+            .sum::<Duration>(),
+        reproduce: battery.reproduce.replace("{id}", check.id),
+        by_hand: by_hand(check, battery),
+    };
+    outcome.waived = battery
+        .waivers
+        .iter()
+        .find(|waiver| covers(waiver, &outcome))
+        .map(|waiver| waiver.reason.clone());
+    outcome
+}
+
+/// Whether the waiver is about this shortfall. A warning needs none; a skip is no shortfall.
+fn covers(waiver: &Waiver, outcome: &Outcome) -> bool {
+    let fell_short = matches!(outcome.outcome, Verdict::Fail | Verdict::Inconclusive);
+    fell_short && glob_match::glob_match(&waiver.check, outcome.id)
+}
+
+type Judged<'a> = (Verdict, Option<&'a Failure>, Option<String>);
+
+fn judged<'a>(
+    check: &Check,
+    attempts: &'a [Attempt],
+    control: Option<&Attempt>,
+    battery: &Battery,
+) -> Judged<'a> {
+    let last = &attempts[attempts.len() - 1];
+    let failure = match &last.checked {
+        Ok(()) if attempts.len() > 1 => return flaky(attempts, battery),
+        Ok(()) => return (Verdict::Pass, None, None),
+        Err(Shortfall::Skip(reason)) => return (Verdict::Skip, None, Some(reason.clone())),
+        Err(Shortfall::Inconclusive(reason)) => {
+            return (
+                Verdict::Inconclusive,
+                attempts[0].failure(),
+                Some(reason.clone()),
+            );
+        }
+        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => failure,
+    };
+    let attached = battery.subject.launch().is_none();
+    if attempts.len() == 1 && attached && failure.kind == Kind::Died {
+        let reason = "seen once: tcprove did not start this server, and cannot start it again";
+        return (
+            weighed(check, last, battery),
+            Some(failure),
+            Some(reason.into()),
+        );
+    }
+    if attempts.len() == 1 && attached {
+        let reason = "the server was gone before the failure could be confirmed";
+        return (Verdict::Inconclusive, Some(failure), Some(reason.into()));
+    }
+    if attempts.len() == 1 {
+        let reason = "interrupted before the failure could be confirmed";
+        return (Verdict::Inconclusive, Some(failure), Some(reason.into()));
+    }
+    if let Some(control) = control
+        && control.failure().is_some()
+    {
+        let reason = "machine: the sound reference server fails it too, here and now";
+        return (Verdict::Inconclusive, Some(failure), Some(reason.into()));
+    }
+    (weighed(check, last, battery), Some(failure), None)
+}
+
+fn flaky<'a>(attempts: &'a [Attempt], battery: &Battery) -> Judged<'a> {
+    let failure = attempts[0].failure();
+    let seen = failure.map_or("", |failure| &failure.actual);
+    let again = if battery.subject.launch().is_some() {
+        "alone on a fresh server"
+    } else {
+        "on the same server, as there is no fresh one to be had"
+    };
+    let reason =
+        format!("flaky: it failed once and passed when it was repeated {again}; seen: {seen}");
+    (Verdict::Inconclusive, failure, Some(reason))
+}
+
+fn weighed(check: &Check, attempt: &Attempt, battery: &Battery) -> Verdict {
+    let warns = matches!(attempt.checked, Err(Shortfall::Warned(_)))
+        || match check.weight {
+            Weight::Fails => false,
+            Weight::Warns => true,
+            Weight::WarnsUnless(Promised::DrainsOnStop) => {
+                battery.subject.promise.drains_on_stop != Some(true)
+            }
+        };
+    if warns || check.battery > battery.battery {
+        Verdict::Warn
+    } else {
+        Verdict::Fail
+    }
+}
+
+fn control_text(control: &Attempt) -> String {
+    match &control.checked {
+        Ok(()) => "the sound reference server passes it".into(),
+        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
+            format!(
+                "the sound reference server fails it too: {}",
+                failure.actual
+            )
+        }
+        Err(Shortfall::Skip(reason) | Shortfall::Inconclusive(reason)) => {
+            format!("not asked: {reason}")
+        }
+    }
+}
+
+/// The stimulus for a reader's own shell, the start of the server included.
+fn by_hand(check: &Check, battery: &Battery) -> String {
+    let (host, port) = battery.by_hand_address();
+    let request = request_in_python(battery);
+    let text = check
+        .by_hand
+        .replace("{host}", &host)
+        .replace("{port}", &port)
+        .replace("{request}", &request);
+    match &battery.command_by_hand {
+        Some(command) if text.contains("{cmd}") => text.replace("{cmd}", command),
+        Some(command) => format!("{command} & p=$!; sleep 1; {text}; kill $p"),
+        None => text.replace("{cmd}", "SERVER-COMMAND"),
+    }
+}
+
+/// The plain turn as a Python expression that needs no quoting in any shell.
+fn request_in_python(battery: &Battery) -> String {
+    let subject = &battery.subject;
+    let voice = crate::session::Voice::new(subject.talk.clone(), subject.values(), subject.seed);
+    let request = voice.turn().map(|turn| turn.request).unwrap_or_default();
+    let hex: String = request.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("bytes.fromhex('{hex}')")
+}

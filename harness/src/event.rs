@@ -1,0 +1,44 @@
+//! What happens in a run, as it happens. Only live progress reads it; no verdict depends on it.
+
+use crate::check::Outcome;
+
+/// Version of this vocabulary.
+pub const VERSION: u32 = 1;
+
+/// Something happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The conversation is being tried on a clean server.
+    Trying,
+    /// The battery begins.
+    Started {
+        /// How many checks will be run.
+        checks: usize,
+    },
+    /// A check began.
+    CheckStarted {
+        /// Its id.
+        id: &'static str,
+    },
+    /// A check failed once, and waits until it can be repeated.
+    Failing {
+        /// Its id.
+        id: &'static str,
+    },
+    /// A check failed once and is repeated alone on a fresh server.
+    Confirming {
+        /// Its id.
+        id: &'static str,
+    },
+    /// The same stimulus is put to the sound reference server.
+    Controlling {
+        /// Its id.
+        id: &'static str,
+    },
+    /// A check came to its verdict.
+    CheckDone(Box<Outcome>),
+}
+
+/// Where events go. Called from several threads.
+pub type Sink<'a> = &'a (dyn Fn(Event) + Sync);
