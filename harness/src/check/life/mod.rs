@@ -1,0 +1,90 @@
+//! Start, stop, restart.
+
+mod no_orphans;
+mod restart_orphan;
+mod restart_timewait;
+mod second_instance;
+mod serves_again;
+mod start_ready;
+mod term_idle;
+mod term_idle_conn;
+mod term_inflight;
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::{Check, Checked, Cx, inconclusive};
+use crate::target::{Process, Server, signal_name};
+
+/// The group, as shown.
+const GROUP: &str = "life cycle";
+
+/// The checks of this group, in the order in which they are shown.
+pub const CHECKS: &[&Check] = &[
+    &start_ready::ENTRY,
+    &serves_again::ENTRY,
+    &second_instance::ENTRY,
+    &restart_timewait::ENTRY,
+    &restart_orphan::ENTRY,
+    &term_idle::ENTRY,
+    &term_inflight::ENTRY,
+    &term_idle_conn::ENTRY,
+    &no_orphans::ENTRY,
+];
+
+/// How long a server with nothing to do may take to end: half of what `docker stop` grants.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// From ready to the stop signal: a server may set its handlers after it listens.
+const SETTLED: Duration = Duration::from_millis(50);
+/// Between two looks at something that is about to change.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The limit for a stop with nothing in flight, longer where this server is slow here.
+fn stop_limit(cx: &Cx) -> Duration {
+    STOP_LIMIT
+        .max(cx.pace().exchange * 20)
+        .max(cx.pace().start * 2)
+}
+
+/// Sends the stop signal and says so. It must have been delivered, or nothing was asked of the server.
+fn ask_to_stop(cx: &Cx) -> Checked<String> {
+    let server = cx.server();
+    let signal = signal_name(server.stop_signal());
+    let pid = server.pid().unwrap_or_default();
+    match server.signal(server.stop_signal()) {
+        Ok(()) => {
+            cx.step(format!("{signal} to process {pid}"));
+            Ok(format!("the kernel delivered {signal} to process {pid}"))
+        }
+        Err(error) => inconclusive(format!(
+            "{signal} could not be sent to process {pid}: {error}"
+        )),
+    }
+}
+
+/// Waits until no process of the tree is left; what is left of it then.
+async fn left_after(server: &Server, limit: Duration) -> Vec<Process> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        let left = server.tree();
+        if left.is_empty() || begun.elapsed() >= limit {
+            return left;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Processes for a reader: name and number of the first few.
+fn names(processes: &[Process]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = processes
+        .iter()
+        .take(SHOWN)
+        .map(|process| format!("{} ({})", process.comm, process.pid))
+        .collect();
+    let mut text = shown.join(", ");
+    if processes.len() > SHOWN {
+        let _ = write!(text, " and {} more", processes.len() - SHOWN);
+    }
+    text
+}

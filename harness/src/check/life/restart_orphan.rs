@@ -1,0 +1,123 @@
+//! What a killed server leaves behind.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::session::Session;
+use crate::target::{Exit, Port, Server, StartFailure, StartOptions, TcpState};
+
+/// Kills the main process alone, and starts the server again.
+pub const ENTRY: Check = Check {
+    id: "restart-orphan",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "fork(): a child inherits the listening socket; if it outlives the server (ncat -k, nginx's workers), the port stays taken, and who connects is served by nobody or by the old code",
+    stimulus: "with a live connection SIGKILL to the main process alone; then the server is started again on its port",
+    needs: &[Need::Spawned, Need::SingleClient],
+    runs: Runs::OwnServer,
+    weight: Weight::Warns,
+    control: false,
+    limit: Duration::from_secs(60),
+    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import os,socket,time; s=socket.create_connection(('{host}',{port})); time.sleep(.2); os.kill($p,9); time.sleep(1)\"; ss -Hltnp 'sport = :{port}'; {cmd}",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// How long what is left of the first life may take to notice that its parent is gone.
+const GRACE: Duration = Duration::from_millis(2500);
+/// Between two starts.
+const PAUSE: Duration = Duration::from_millis(100);
+const EXPECTED: &str = "started again, it binds its port and serves";
+
+async fn run(cx: &Cx) -> Checked {
+    let port = cx.port_again()?;
+    let client = live_connection(cx).await?;
+    let pid = cx.server().pid().unwrap_or_default();
+    if let Err(error) = cx.server().signal(libc::SIGKILL) {
+        return inconclusive(format!(
+            "SIGKILL could not be sent to process {pid}: {error}"
+        ));
+    }
+    cx.step(format!("SIGKILL to process {pid}, and to no other"));
+    if cx.server().wait_exit(GRACE).await != Some(Exit::Signal(libc::SIGKILL)) {
+        return inconclusive(format!("unproven: process {pid} was not ended by SIGKILL"));
+    }
+    cx.proved(format!(
+        "process {pid} was killed while its connection to {} was established",
+        client.local()
+    ));
+    let server = start_again(cx, port).await?;
+    cx.on(server)
+        .exchange()
+        .await
+        .ascribe(Kind::NoRestart, EXPECTED)?;
+    client.close();
+    Ok(())
+}
+
+/// A connection that the server has accepted and holds.
+async fn live_connection(cx: &Cx) -> Checked<Session> {
+    let mut client = cx.connect().await?;
+    if cx.talk().close == crate::talk::Close::Client {
+        client.opening().await?;
+        let turn = client.turn()?;
+        client.send(&turn.request).await?;
+        client.expect(&turn).await?;
+    }
+    let begun = tokio::time::Instant::now();
+    loop {
+        let peer = cx.server().peer_socket(client.local());
+        if peer.is_some_and(|peer| peer.state == TcpState::Established && peer.is_held()) {
+            return Ok(client);
+        }
+        if begun.elapsed() > GRACE {
+            return inconclusive("unproven: the server does not hold a connection open");
+        }
+        tokio::time::sleep(super::LOOK).await;
+    }
+}
+
+/// Starts until it stays, or all patience is over.
+async fn start_again(cx: &Cx, port: Port) -> Checked<Rc<Server>> {
+    let begun = tokio::time::Instant::now();
+    let mut starts = 0;
+    loop {
+        starts += 1;
+        let options = StartOptions {
+            port: Some(port.clone()),
+            ..StartOptions::default()
+        };
+        let failure = match Server::start(cx.launch()?, options).await {
+            Ok(server) => {
+                cx.note("starts", starts);
+                return Ok(Rc::new(server));
+            }
+            Err(failure) if failure.is_harness() => return Err(failure.into()),
+            Err(failure) => failure,
+        };
+        if begun.elapsed() >= GRACE {
+            cx.note("starts", starts);
+            return failed(
+                Kind::NoRestart,
+                EXPECTED,
+                blame(cx, port.number(), &failure),
+            );
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Who is in the way, as far as can be seen.
+fn blame(cx: &Cx, port: u16, failure: &StartFailure) -> String {
+    let left = cx.server().tree();
+    let who = match (cx.server().listeners().is_empty(), left.is_empty()) {
+        (false, _) => format!(
+            "port {port} is still held by what the killed server left: {}",
+            super::names(&left)
+        ),
+        (true, false) => format!("the killed server left {}", super::names(&left)),
+        (true, true) => "nothing is left of the killed server".to_owned(),
+    };
+    let failure = failure.to_string();
+    format!("{who}; {}", failure.lines().next().unwrap_or_default())
+}

@@ -1,0 +1,113 @@
+//! The tutorial's lesson about SO_REUSEADDR.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, inconclusive};
+use crate::session::Ended;
+use crate::target::{StartOptions, TcpState};
+
+/// Has the server close first, ends it, and starts it again at once.
+pub const ENTRY: Check = Check {
+    id: "restart-timewait",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 9293 section 3.6.1: who closes first holds TIME-WAIT for two segment life times; a server sets SO_REUSEADDR, or it cannot come back meanwhile",
+    stimulus: "a connection that the server's side closes first, so that TIME_WAIT is left on its port; the server is killed and started again at once",
+    needs: &[Need::Spawned, Need::SingleClient],
+    runs: Runs::OwnServer,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(60),
+    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import os,socket,time; s=socket.create_connection(('{host}',{port})); s.sendall({request}); s.recv(4096); os.kill($p,9); time.sleep(.5); s.recv(4096)\"; ss -tan 'sport = :{port}'; {cmd}",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// How long the kernel and the processes may take to end, once killed.
+const ENDS: Duration = Duration::from_secs(3);
+const EXPECTED: &str = "started again at once, it binds its port and serves";
+
+async fn run(cx: &Cx) -> Checked {
+    let port = cx.port_again()?;
+    let number = port.number();
+    let client = end_first(cx).await?;
+    if !is_left(cx, client).await {
+        return inconclusive(format!(
+            "unproven: no TIME_WAIT of {client} was left on port {number}"
+        ));
+    }
+    cx.proved(format!("the kernel's table: TIME_WAIT on port {number} (to {client}), and no process of the server left"));
+    let again = StartOptions {
+        port: Some(port),
+        ..StartOptions::default()
+    };
+    let server = cx.start(again).await.ascribe(Kind::NoRestart, EXPECTED)?;
+    cx.note(
+        "restart_ms",
+        (server.started_in().as_secs_f64() * 1e4).round() / 10.0,
+    );
+    cx.on(server)
+        .exchange()
+        .await
+        .ascribe(Kind::NoRestart, EXPECTED)?;
+    Ok(())
+}
+
+/// One exchange, after which the server's side closes first: by itself where the talk says so, else
+/// because all its processes are killed and the kernel closes for them. Our own address.
+async fn end_first(cx: &Cx) -> Checked<SocketAddr> {
+    let mut client = cx.open().await?;
+    let turn = client.turn()?;
+    client.send(&turn.request).await?;
+    client.expect(&turn).await?;
+    let local = client.local();
+    cx.step("SIGKILL to every process of the server");
+    let left = kill_all(cx).await;
+    if !left.is_empty() {
+        return inconclusive(format!(
+            "on our own side: not killed within {ENDS:?}: {left}"
+        ));
+    }
+    match client.drained(ENDS).await {
+        Ended::Eof => client.close(),
+        Ended::Reset => {
+            return inconclusive(
+                "unproven: the server's side ended with a reset, which leaves no TIME_WAIT",
+            );
+        }
+        Ended::StillOpen => {
+            return inconclusive(
+                "its connection outlives all its processes: somebody else holds it",
+            );
+        }
+    }
+    Ok(local)
+}
+
+/// Kills until nothing is left: a process may have been started between look and signal.
+async fn kill_all(cx: &Cx) -> String {
+    let begun = tokio::time::Instant::now();
+    loop {
+        cx.server().signal_tree(libc::SIGKILL);
+        let left = super::left_after(cx.server(), super::LOOK * 10).await;
+        if left.is_empty() || begun.elapsed() > ENDS {
+            return super::names(&left);
+        }
+    }
+}
+
+/// Whether the server's end of that connection is seen in TIME_WAIT.
+async fn is_left(cx: &Cx, client: SocketAddr) -> bool {
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < ENDS {
+        if cx
+            .server()
+            .peer_socket(client)
+            .is_some_and(|peer| peer.state == TcpState::TimeWait)
+        {
+            return true;
+        }
+        tokio::time::sleep(super::LOOK).await;
+    }
+    false
+}

@@ -1,0 +1,204 @@
+//! The same server twice on one port.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::target::{Exit, Port, Server, StartFailure, StartOptions};
+
+/// Starts the server again on the port that it listens on.
+pub const ENTRY: Check = Check {
+    id: "second-instance",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "POSIX bind(): EADDRINUSE, the specified address is already in use; a second instance must fail, and say so (haproxy#629: two instances shared a port, and nobody was told)",
+    stimulus: "the server is started again on the port on which it listens, with a {tmp} of its own",
+    needs: &[Need::Spawned, Need::SingleClient],
+    runs: Runs::OwnServer,
+    weight: Weight::Warns,
+    control: false,
+    limit: Duration::from_secs(60),
+    by_hand: "{cmd} & p=$!; sleep 1; {cmd}; echo \"the second one ended with code $?\"; kill $p",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// nginx tries to bind for 2.5 s before it gives up. Longer where this server is slow to start.
+const GIVES_UP: Duration = Duration::from_secs(10);
+const EXPECTED: &str =
+    "the second instance fails: a code that is not 0, and a message that names the address";
+
+/// How a second instance ended.
+struct Ended {
+    exit: Exit,
+    text: String,
+}
+
+async fn run(cx: &Cx) -> Checked {
+    let port = cx.port_again()?;
+    let number = port.number();
+    let Some(first) = cx.server().listener() else {
+        return inconclusive("the first instance's socket is not in this machine's socket table");
+    };
+    cx.proved(format!(
+        "LISTEN on {}, inode {}, was held by the first instance when the second was started",
+        first.addr, first.inode
+    ));
+    match second(cx, port).await? {
+        Some(ended) => judge(cx, &ended, number)?,
+        None => {
+            return failed(
+                Kind::Silent,
+                EXPECTED,
+                format!(
+                    "after {:?} it still runs, and does not listen",
+                    patience(cx)
+                ),
+            );
+        }
+    }
+    // The first one must not have noticed.
+    cx.is_alive().await
+}
+
+/// Waits for the end of a second instance; fails if it listens as well. `None`: it does neither.
+async fn second(cx: &Cx, port: Port) -> Checked<Option<Ended>> {
+    let number = port.number();
+    let options = StartOptions {
+        port: Some(port),
+        await_ready: false,
+        give_up: Some(patience(cx)),
+        ..StartOptions::default()
+    };
+    cx.step(format!("start the server again on port {number}"));
+    let second = match Server::start(cx.launch()?, options).await {
+        Ok(second) => second,
+        Err(StartFailure::Exited {
+            exit,
+            stderr_tail,
+            stdout_tail,
+            ..
+        }) => {
+            return Ok(Some(Ended {
+                exit,
+                text: format!("{stderr_tail}\n{stdout_tail}"),
+            }));
+        }
+        Err(failure) => return Err(failure.into()),
+    };
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < patience(cx) {
+        let exit = second.wait_exit(super::LOOK * 4).await;
+        let sockets = second.listeners();
+        if !sockets.is_empty() {
+            let addresses: Vec<String> = sockets
+                .iter()
+                .map(|socket| socket.addr.to_string())
+                .collect();
+            cx.note("second_listens_on", addresses.clone());
+            let actual = format!(
+                "it started: two instances listen on port {number} ({} more: {})",
+                sockets.len(),
+                addresses.join(", ")
+            );
+            return failed(Kind::DoubleStart, EXPECTED, actual);
+        }
+        // A server that makes itself a daemon ends its first process with code 0, and goes on.
+        if let Some(exit) = exit.filter(|exit| !exit.is_success() || second.tree().is_empty()) {
+            let output = second.output();
+            return Ok(Some(Ended {
+                exit,
+                text: format!("{}\n{}", output.stderr_tail, output.stdout_tail),
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// How long the second one may take to give up.
+fn patience(cx: &Cx) -> Duration {
+    GIVES_UP.max(cx.pace().start * 4)
+}
+
+fn judge(cx: &Cx, ended: &Ended, port: u16) -> Checked {
+    let text = ended.text.trim();
+    cx.note("second_exit", ended.exit.to_string());
+    cx.note(
+        "second_said",
+        crate::talk::escape(last_line(text).as_bytes(), 300),
+    );
+    if ended.exit.is_success() {
+        return failed(
+            Kind::Silent,
+            EXPECTED,
+            "it ended with code 0, as if all were well",
+        );
+    }
+    if text.is_empty() {
+        return failed(
+            Kind::Silent,
+            EXPECTED,
+            format!("it {} without a word", ended.exit),
+        );
+    }
+    if !names_the_address(text, port) {
+        let actual = format!(
+            "it {}, and nothing it printed tells that port {port} is taken",
+            ended.exit
+        );
+        return failed(Kind::Silent, EXPECTED, actual);
+    }
+    Ok(())
+}
+
+/// The line that tells: servers may print a banner before it.
+fn last_line(text: &str) -> &str {
+    let tells = |line: &&str| line.to_lowercase().contains("in use");
+    text.lines()
+        .rev()
+        .find(tells)
+        .or(text.lines().next_back())
+        .unwrap_or_default()
+}
+
+/// Whether a reader learns what is wrong. Messages are translated and shortened, so any of these will do.
+fn names_the_address(text: &str, port: u16) -> bool {
+    let text = text.to_lowercase();
+    let words = [
+        "in use",
+        "eaddrinuse",
+        "address",
+        "bind",
+        "error 98",
+        "errno 98",
+    ];
+    text.contains(&port.to_string()) || words.iter().any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_messages_of_real_servers() {
+        let told = |text| names_the_address(text, 4711);
+        assert!(told("OSError: [Errno 98] Address already in use"));
+        assert!(told(
+            "nginx: [emerg] bind() to 127.0.0.1:4711 failed (98: Address already in use)"
+        ));
+        assert!(told(
+            "failed to listen on TCP port 4711: Address already in use"
+        ));
+        assert!(told(
+            "Error: listen EADDRINUSE: address already in use 127.0.0.1:4711"
+        ));
+        assert!(!told("fatal error"));
+    }
+
+    #[test]
+    fn shows_the_line_that_tells() {
+        assert_eq!(
+            last_line("banner\nbind: Address already in use\nbye"),
+            "bind: Address already in use"
+        );
+        assert_eq!(last_line("banner\nbye"), "bye");
+    }
+}

@@ -1,0 +1,51 @@
+//! One client, then another.
+
+use std::time::Duration;
+
+use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed};
+
+/// Is served, leaves, comes back.
+pub const ENTRY: Check = Check {
+    id: "serves-again",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "POSIX accept(): takes the next connection off the queue; a server calls it again for the next client",
+    stimulus: "one client is served and leaves; then a second one comes",
+    needs: &[Need::SingleClient],
+    runs: Runs::OwnServer,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(20),
+    by_hand: "for i in 1 2; do python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.sendall({request}); print(s.recv(4096))\"; done",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// How long the end of a server may take to be seen.
+const DYING: Duration = Duration::from_millis(500);
+
+async fn run(cx: &Cx) -> Checked {
+    cx.exchange().await?;
+    cx.proved("the first client got its whole reply, and closed");
+    let second = cx
+        .exchange()
+        .await
+        .ascribe(Kind::Blocked, "a second client is served");
+    let Err(Shortfall::Failed(failure)) = second else {
+        return second.map(|_| ());
+    };
+    match cx.server().wait_exit(DYING).await {
+        Some(exit) => failed(
+            Kind::Died,
+            "a second client is served",
+            format!("it serves a single client: after it the server {exit}"),
+        ),
+        None => failed(
+            failure.kind,
+            failure.expected,
+            format!(
+                "it serves a single client: the second one met: {}",
+                failure.actual
+            ),
+        ),
+    }
+}

@@ -1,0 +1,77 @@
+//! A start takes as long as it is allowed to, at most.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, inconclusive};
+use crate::target::{Server, StartFailure, StartOptions};
+
+/// Starts the server a few times and waits for its listening socket.
+pub const ENTRY: Check = Check {
+    id: "start-ready",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "started, the server listens within its ready time-out: whoever starts it (a service manager, a CI job) waits no longer",
+    stimulus: "3 starts on fresh ports; the kernel's socket table is watched for the listening socket",
+    needs: &[Need::Spawned, Need::SingleClient],
+    runs: Runs::AloneOnMachine,
+    weight: Weight::Fails,
+    control: true,
+    limit: Duration::from_secs(120),
+    by_hand: "{cmd} & p=$!; for i in 1 2 3 4 5 6 7 8 9 10; do ss -Hltn 'sport = :{port}'; sleep 0.2; done; kill $p",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Starts besides the one of the server that the check was given.
+const MORE_STARTS: usize = 2;
+/// A late start is waited for, so that it can be said how late it was.
+const PATIENCE: u32 = 4;
+
+async fn run(cx: &Cx) -> Checked {
+    let limit = cx.launch()?.ready_timeout;
+    let mut times = vec![judge(cx, cx.server(), limit)?];
+    for _ in 0..MORE_STARTS {
+        let options = StartOptions {
+            give_up: Some(limit * PATIENCE),
+            ..StartOptions::default()
+        };
+        match Server::start(cx.launch()?, options).await {
+            Ok(server) => times.push(judge(cx, &server, limit)?),
+            Err(failure) => return Err(never(cx, failure)),
+        }
+    }
+    cx.note("start_ms", times);
+    Ok(())
+}
+
+/// Milliseconds from spawn to the listening socket, if that is within the limit.
+fn judge(cx: &Cx, server: &Server, limit: Duration) -> Checked<f64> {
+    let took = server.started_in();
+    let ms = (took.as_secs_f64() * 1e4).round() / 10.0;
+    let Some(listener) = server.listener() else {
+        return inconclusive("the listening socket is not in this machine's socket table");
+    };
+    cx.step(format!(
+        "start; a process of the server listens on {} after {ms} ms",
+        listener.addr
+    ));
+    cx.proved(format!(
+        "the kernel's table: LISTEN on {}, inode {}, held by the server",
+        listener.addr, listener.inode
+    ));
+    if took > limit {
+        cx.note("start_ms", ms);
+        return failed(
+            Kind::NotReady,
+            format!("it listens within {limit:?} of its start"),
+            format!("it listened after {ms} ms"),
+        );
+    }
+    Ok(ms)
+}
+
+fn never(cx: &Cx, failure: StartFailure) -> Shortfall {
+    if !failure.is_harness() {
+        cx.proved("the program was started, and the kernel's socket table never showed a LISTEN socket of its own");
+    }
+    Shortfall::from(failure)
+}

@@ -1,0 +1,42 @@
+//! The stop signal, with nothing to do.
+
+use std::time::{Duration, Instant};
+
+use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+
+/// Asks an idle server to stop.
+pub const ENTRY: Check = Check {
+    id: "term-idle",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "POSIX kill(): SIGTERM asks a process to end; who runs a server (docker stop, systemd) sends it, waits, and then kills",
+    stimulus: "the stop signal, with no connection open",
+    needs: &[Need::Spawned, Need::SingleClient],
+    runs: Runs::OwnServer,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(60),
+    by_hand: "{cmd} & p=$!; sleep 1; kill $p; sleep 5; kill -0 $p && echo it still runs",
+    run: |cx| Box::pin(run(cx)),
+};
+
+async fn run(cx: &Cx) -> Checked {
+    tokio::time::sleep(super::SETTLED).await;
+    let limit = super::stop_limit(cx);
+    let asked = Instant::now();
+    let delivered = super::ask_to_stop(cx)?;
+    cx.proved(delivered);
+    match cx.server().wait_exit(limit).await {
+        Some(exit) => {
+            // Ended by the signal itself is as good as an exit: there is nothing to finish.
+            cx.note("exit", exit.to_string());
+            cx.note("stopped_after_ms", asked.elapsed().as_millis() as u64);
+            Ok(())
+        }
+        None => failed(
+            Kind::IgnoredStop,
+            format!("it ends within {limit:?} of its stop signal"),
+            format!("it still runs: {}", super::names(&cx.server().tree())),
+        ),
+    }
+}

@@ -1,0 +1,70 @@
+//! The stop signal, in the middle of a request.
+
+use std::time::{Duration, Instant};
+
+use crate::check::{
+    Ascribe, Check, Checked, Cx, Kind, Need, Promised, Runs, Weight, failed, inconclusive, skip,
+};
+
+/// Asks a server to stop that has read half a request.
+pub const ENTRY: Check = Check {
+    id: "term-inflight",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "asked to stop, a server first finishes what it has begun (promise.drains_on_stop); else every rolling restart loses replies",
+    stimulus: "half a request, read by the server; the stop signal; then the other half",
+    needs: &[Need::Spawned, Need::Frame],
+    runs: Runs::OwnServer,
+    weight: Weight::WarnsUnless(Promised::DrainsOnStop),
+    control: false,
+    limit: Duration::from_secs(60),
+    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import os,socket,time; m={request}; h=len(m)//2; s=socket.create_connection(('{host}',{port})); s.sendall(m[:h]); time.sleep(.2); os.kill($p,15); time.sleep(.2); s.sendall(m[h:]); print(s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// From the signal to the other half: the server shall have acted on the signal by then (redis looks
+/// at it every 100 ms).
+const ACTS: Duration = Duration::from_millis(300);
+const EXPECTED: &str = "the request that was begun is answered before the end";
+
+async fn run(cx: &Cx) -> Checked {
+    let mut client = cx.open().await?;
+    let turn = client.turn()?;
+    let half = turn.request.len() / 2;
+    if half == 0 {
+        return skip("the request is too short to be cut in two");
+    }
+    client.send(&turn.request[..half]).await?;
+    client.until_read().await?;
+    let asked = Instant::now();
+    let delivered = super::ask_to_stop(cx)?;
+    cx.proved(format!(
+        "{delivered} when it had read {half} of {} bytes of a request",
+        turn.request.len()
+    ));
+    if let Some(exit) = cx.server().wait_exit(ACTS).await {
+        let actual = format!(
+            "{} ms after the signal the server {exit}",
+            asked.elapsed().as_millis()
+        );
+        return failed(Kind::LostReply, EXPECTED, actual);
+    }
+    client
+        .send(&turn.request[half..])
+        .await
+        .ascribe(Kind::LostReply, EXPECTED)?;
+    client
+        .expect(&turn)
+        .await
+        .ascribe(Kind::LostReply, EXPECTED)?;
+    client.close();
+    let limit = super::stop_limit(cx);
+    let Some(exit) = cx.server().wait_exit(limit).await else {
+        return inconclusive(format!(
+            "the reply came, and {limit:?} later the server still runs: see term-idle"
+        ));
+    };
+    cx.note("exit", exit.to_string());
+    cx.note("stopped_after_ms", asked.elapsed().as_millis() as u64);
+    Ok(())
+}
