@@ -1,0 +1,65 @@
+//! A hundred requests in one segment.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Need, Runs, Shortfall, Weight, inconclusive};
+
+/// Sends many requests in one write and expects every reply, in order.
+pub const ENTRY: Check = Check {
+    id: "coalesce-100",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 9293 section 2.2: a byte-stream service; one read may hold many messages (pipelining is promised)",
+    stimulus: "100 requests in one write; 100 replies are due, in order",
+    needs: &[Need::Frame, Need::ManyTurns, Need::Pipelining],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(20),
+    by_hand: "python3 -c \"import socket,time; s=socket.create_connection(('{host}',{port})); s.sendall({request}*100); time.sleep(1); print(s.recv(1<<20))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+const REQUESTS: usize = 100;
+
+async fn run(cx: &Cx) -> Checked {
+    let mut client = cx.open().await?;
+    let mut turns = Vec::with_capacity(REQUESTS);
+    for _ in 0..REQUESTS {
+        turns.push(client.turn()?);
+    }
+    let together: Vec<u8> = turns
+        .iter()
+        .flat_map(|turn| turn.request.iter().copied())
+        .collect();
+    let written = client.stream().try_write(&together);
+    if written.as_ref().ok() != Some(&together.len()) {
+        return inconclusive(format!(
+            "unproven: one write did not take all {} bytes: {written:?}",
+            together.len()
+        ));
+    }
+    cx.step(format!(
+        "send {REQUESTS} requests in one write of {} bytes",
+        together.len()
+    ));
+    cx.proved(format!(
+        "one write took all {} bytes of {REQUESTS} requests",
+        together.len()
+    ));
+    for (number, turn) in turns.iter().enumerate() {
+        client
+            .expect(turn)
+            .await
+            .map_err(|error| match Shortfall::from(error) {
+                Shortfall::Failed(mut failure) => {
+                    failure.actual =
+                        format!("reply {} of {REQUESTS}: {}", number + 1, failure.actual);
+                    Shortfall::Failed(failure)
+                }
+                other => other,
+            })?;
+    }
+    client.close();
+    Ok(())
+}

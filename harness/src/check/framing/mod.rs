@@ -1,0 +1,26 @@
+//! TCP carries a byte stream: where segments begin and end means nothing.
+
+mod big_reply;
+mod coalesce_100;
+mod size_boundaries;
+mod split_across_two;
+mod split_bytewise;
+mod split_delimiter;
+mod split_each_offset;
+
+use super::Check;
+pub(super) use size_boundaries::sized;
+
+/// The group, as shown.
+const GROUP: &str = "framing";
+
+/// The checks of this group, in the order in which they are shown.
+pub const CHECKS: &[&Check] = &[
+    &split_bytewise::ENTRY,
+    &split_each_offset::ENTRY,
+    &split_delimiter::ENTRY,
+    &coalesce_100::ENTRY,
+    &split_across_two::ENTRY,
+    &size_boundaries::ENTRY,
+    &big_reply::ENTRY,
+];

@@ -1,0 +1,118 @@
+//! Sizes around the powers of two.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Failure, Kind, Need, Runs, Shortfall, Weight};
+use crate::session::{PeerError, Session};
+
+/// Sends requests whose sizes lie at, just below and just above the powers of two.
+pub const ENTRY: Check = Check {
+    id: "size-boundaries",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "a request of any size within the limit is answered exactly, also when it fills the receive buffer to its last byte (the tutorial's recv(1024))",
+    stimulus: "requests of 2^k-1, 2^k and 2^k+1 bytes, up to promise.max_message",
+    needs: &[Need::Frame, Need::Payload],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(30),
+    by_hand: "python3 -c \"import socket,time; m={request}; [(s:=socket.create_connection(('{host}',{port})), s.sendall(b'x'*(n-1)+b'\\n'), time.sleep(.1), print(n, len(s.recv(1<<20))), s.close()) for n in (1023,1024,1025)]\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// The largest request where no limit is promised: larger ones may be refused by right.
+const UNPROMISED_BYTES: usize = 4097;
+/// The largest request that is tried, whatever is promised.
+const BYTES_MAX: usize = (1 << 20) + 1;
+
+async fn run(cx: &Cx) -> Checked {
+    let promised = cx.promise().max_message;
+    let most = promised.unwrap_or(UNPROMISED_BYTES).min(BYTES_MAX);
+    let mut refused: Option<(usize, Failure)> = None;
+    let mut tried = 0;
+    for size in sizes(most) {
+        let mut client = cx.open().await?;
+        let Some(turn) = sized(cx, &mut client, size)? else {
+            continue;
+        };
+        client
+            .send(&turn.request)
+            .await
+            .or_else(reset_is_an_answer)?;
+        tried += 1;
+        match client.expect(&turn).await.map_err(Shortfall::from) {
+            // What is refused at one size must be refused at every larger one.
+            Ok(_) => match refused.take() {
+                Some((smaller, failure)) => return Err(wrong(cx, smaller, failure, Some(size))),
+                None => client.close(),
+            },
+            Err(Shortfall::Failed(failure)) if promised.is_some() => {
+                return Err(wrong(cx, size, failure, None));
+            }
+            Err(Shortfall::Failed(failure)) => refused = refused.or(Some((size, failure))),
+            Err(other) => return Err(other),
+        }
+    }
+    cx.note("sizes_tried", tried);
+    if let Some((size, _)) = &refused {
+        cx.note("refused_from_bytes", *size);
+    }
+    cx.proved(format!(
+        "{tried} requests of exactly these sizes were sent and taken"
+    ));
+    Ok(())
+}
+
+/// A server may refuse before it has read everything; its words are then read all the same.
+fn reset_is_an_answer(error: PeerError) -> Result<(), PeerError> {
+    if matches!(error, PeerError::Reset { .. }) {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
+fn wrong(cx: &Cx, size: usize, failure: Failure, accepted: Option<usize>) -> Shortfall {
+    cx.note("bytes", size);
+    cx.proved(format!("a request of exactly {size} bytes was sent"));
+    let beside = accepted.map_or(String::new(), |larger| {
+        format!(", while {larger} bytes are answered")
+    });
+    let kind = if failure.kind == Kind::Reset {
+        Kind::LostReply
+    } else {
+        failure.kind
+    };
+    Shortfall::Failed(Failure {
+        kind,
+        actual: format!("a request of {size} bytes{beside}: {}", failure.actual),
+        ..failure
+    })
+}
+
+/// The payload turn whose request is exactly `size` bytes long, if there is one.
+pub(in crate::check) fn sized(
+    cx: &Cx,
+    client: &mut Session,
+    size: usize,
+) -> Checked<Option<crate::talk::Turn>> {
+    let least = cx.payload_turn(client, b"")?.request.len();
+    let Some(mut payload) = size.checked_sub(least) else {
+        return Ok(None);
+    };
+    // A length that is written in decimal grows with the payload: two corrections are enough.
+    for _ in 0..3 {
+        let turn = cx.payload_turn(client, &vec![b'x'; payload])?;
+        match turn.request.len() {
+            length if length == size => return Ok(Some(turn)),
+            length => payload = (payload + size).saturating_sub(length),
+        }
+    }
+    Ok(None)
+}
+
+fn sizes(most: usize) -> Vec<usize> {
+    let around = (5..=20).flat_map(|k| [(1 << k) - 1, 1 << k, (1 << k) + 1]);
+    around.filter(|size| *size <= most).collect()
+}

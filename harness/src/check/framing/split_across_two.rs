@@ -1,0 +1,37 @@
+//! One and a half requests, then the other half.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+
+/// Sends one and a half requests, reads the first reply, sends the rest.
+pub const ENTRY: Check = Check {
+    id: "split-across-two",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 9293 section 2.2: a byte-stream service; what follows a whole message in a read belongs to the next one",
+    stimulus: "one and a half requests in one segment; after the first reply the other half",
+    needs: &[Need::Frame, Need::ManyTurns, Need::Pipelining],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(20),
+    by_hand: "python3 -c \"import socket,time; m={request}; h=len(m)//2; s=socket.create_connection(('{host}',{port})); s.sendall(m+m[:h]); print(s.recv(4096)); time.sleep(.1); s.sendall(m[h:]); print(s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+async fn run(cx: &Cx) -> Checked {
+    let mut client = cx.open().await?;
+    let (whole, halved) = (client.turn()?, client.turn()?);
+    let (first, second) = halved.request.split_at(halved.request.len() / 2);
+    client.send(&[&whole.request, first].concat()).await?;
+    client.expect(&whole).await?;
+    client.until_read().await?;
+    cx.proved(
+        "the server had read one and a half requests, and answered the first, before the rest was sent",
+    );
+    client.send(second).await?;
+    client.expect(&halved).await?;
+    client.close();
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! A cut inside the delimiter or the length.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Need, Runs, Weight, skip};
+
+/// Cuts a request inside what says where it ends, and keeps the cut for a while.
+pub const ENTRY: Check = Check {
+    id: "split-delimiter",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 9293 section 2.2: a byte-stream service; a delimiter or a length may arrive in two reads",
+    stimulus: "one request in two segments, cut inside the delimiter or the length field",
+    needs: &[Need::Frame, Need::ManyTurns],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(20),
+    by_hand: "python3 -c \"import socket,time; m={request}; s=socket.create_connection(('{host}',{port})); s.setsockopt(6,1,1); s.send(m[:-1]); time.sleep(.1); s.send(m[-1:]); print(s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+async fn run(cx: &Cx) -> Checked {
+    let mut client = cx.open().await?;
+    let points = cx.talk().request.cut_points(&client.turn()?.request);
+    if points.is_empty() {
+        return skip("the delimiter is a single byte: it cannot be cut");
+    }
+    for point in points {
+        let turn = client.turn()?;
+        let (first, second) = turn.request.split_at(point);
+        client.send(first).await?;
+        client.until_read().await?;
+        cx.proved(format!(
+            "the server had read {point} bytes, up to the middle of the mark, before the rest was sent"
+        ));
+        client.send(second).await?;
+        client.expect(&turn).await?;
+    }
+    client.close();
+    cx.others_are_served().await
+}

@@ -1,0 +1,107 @@
+//! A cut at every offset.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::session::Session;
+
+/// Cuts a request in two at each offset in turn.
+pub const ENTRY: Check = Check {
+    id: "split-each-offset",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 9293 section 2.2: a byte-stream service; a parser keeps its state across reads wherever they end",
+    stimulus: "one request in two segments, cut at each offset in turn; the server has read the first before the second is sent",
+    needs: &[Need::Frame],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(20),
+    by_hand: "python3 -c \"import socket,time; m={request}; [(s:=socket.create_connection(('{host}',{port})), s.setsockopt(6,1,1), s.send(m[:k]), time.sleep(.05), s.send(m[k:]), print(k, s.recv(4096)), s.close()) for k in range(1,len(m))]\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// More offsets than this are sampled: the first and last ones, and evenly between.
+const OFFSETS_MAX: usize = 80;
+
+async fn run(cx: &Cx) -> Checked {
+    let many_turns = Need::ManyTurns
+        .unmet(cx.talk(), cx.promise(), cx.server(), true)
+        .is_none();
+    let mut client = cx.open().await?;
+    let length = client.turn()?.request.len();
+    let offsets = offsets(length);
+    for (number, &offset) in offsets.iter().enumerate() {
+        if number > 0 && !many_turns {
+            client = cx.open().await?;
+        }
+        cut(cx, &mut client, offset)
+            .await
+            .map_err(|shortfall| at(shortfall, offset, length))?;
+    }
+    cx.proved(format!(
+        "the server had read the first part at each of {} offsets before the second was sent",
+        offsets.len()
+    ));
+    client.close();
+    cx.others_are_served().await
+}
+
+async fn cut(cx: &Cx, client: &mut Session, offset: usize) -> Checked {
+    let turn = client.turn()?;
+    let (first, second) = turn.request.split_at(offset.min(turn.request.len()));
+    client.send(first).await?;
+    client.until_read().await?;
+    cx.proved(format!(
+        "the server had read {offset} bytes before the rest was sent"
+    ));
+    client.send(second).await?;
+    client.expect(&turn).await?;
+    Ok(())
+}
+
+/// Says at which cut a failure happened, and that the cut itself was proved.
+fn at(shortfall: crate::check::Shortfall, offset: usize, length: usize) -> crate::check::Shortfall {
+    use crate::check::Shortfall::Failed;
+    match shortfall {
+        Failed(mut failure) => {
+            failure.actual = format!("cut after byte {offset} of {length}: {}", failure.actual);
+            Failed(failure)
+        }
+        other => other,
+    }
+}
+
+/// Every offset inside a message of this length, or an even sample with both ends.
+fn offsets(length: usize) -> Vec<usize> {
+    let all = length.saturating_sub(1);
+    if all <= OFFSETS_MAX {
+        return (1..length).collect();
+    }
+    let edge = OFFSETS_MAX / 4;
+    let middle = (1..=edge * 2).map(|step| edge + step * (all - 2 * edge) / (edge * 2 + 1));
+    let mut offsets: Vec<usize> = (1..=edge)
+        .chain(middle)
+        .chain(length - edge..length)
+        .collect();
+    offsets.dedup();
+    offsets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_messages_are_cut_everywhere_and_long_ones_at_both_ends() {
+        assert_eq!(offsets(4), [1, 2, 3]);
+        assert_eq!(offsets(1), Vec::<usize>::new());
+        let long = offsets(10_000);
+        assert!(
+            long.len() <= OFFSETS_MAX
+                && long.starts_with(&[1, 2, 3])
+                && long.ends_with(&[9_998, 9_999])
+        );
+        assert!(long.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+}
