@@ -1,0 +1,71 @@
+//! NULs in the payload.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::session::PeerError;
+use crate::talk::{Judgement, escape};
+
+/// Sends payloads with a NUL at the front, in the middle and at the end.
+pub const ENTRY: Check = Check {
+    id: "nul-bytes",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "what is accepted is not altered: a NUL is a byte like any other, or it is refused (CWE-158)",
+    stimulus: "payloads with NULs; the exact reply or a refusal is due, never a request cut at the NUL",
+    needs: &[Need::Frame, Need::Payload],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(20),
+    by_hand: "python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.settimeout(2); s.sendall(b'abc\\0def\\n'); print(s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+const PAYLOADS: [&[u8]; 4] = [b"abc\0def", b"\0abc", b"abc\0", b"a\0\0b\0c"];
+
+/// A refusal may be silence: a server that waits for more is not at fault here.
+const SILENCE: Duration = Duration::from_millis(400);
+
+async fn run(cx: &Cx) -> Checked {
+    for payload in PAYLOADS {
+        let mut client = cx.open().await?;
+        let turn = cx.payload_turn(&mut client, payload)?;
+        client.send(&turn.request).await?;
+        cx.proved(format!("a request with {} was sent", escape(payload, 40)));
+        client.set_limit(SILENCE);
+        match client.any_reply(&turn).await {
+            Ok(reply) => not_cut(cx, payload, &turn, &reply)?,
+            Err(PeerError::Eof { .. } | PeerError::Reset { .. } | PeerError::Silent { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        client.close();
+    }
+    Ok(())
+}
+
+/// The reply must not be the right one for the payload as a C string would have it.
+fn not_cut(cx: &Cx, payload: &[u8], turn: &crate::talk::Turn, reply: &[u8]) -> Checked {
+    if matches!(turn.expect.judge(reply, true), Judgement::Match(_)) {
+        return Ok(());
+    }
+    let Some(exchange) = cx
+        .voice()
+        .payload_exchange()
+        .filter(|exchange| exchange.expects_payload())
+    else {
+        return Ok(());
+    };
+    let cut = &payload[..memchr::memchr(0, payload).unwrap_or(payload.len())];
+    let expected = cx.voice().render_as(exchange, cut, &turn.token)?.expect;
+    if matches!(expected.judge(reply, true), Judgement::Match(_)) {
+        let actual = format!(
+            "{} was taken as {}: \"{}\"",
+            escape(payload, 40),
+            escape(cut, 40),
+            escape(reply, 100)
+        );
+        return failed(Kind::WrongReply, "the exact reply or a refusal", actual);
+    }
+    Ok(())
+}

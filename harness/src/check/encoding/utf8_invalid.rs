@@ -1,0 +1,95 @@
+//! Bytes that are no UTF-8.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed};
+use crate::file::Encoding;
+use crate::session::{PeerError, Session};
+use crate::talk::{Judgement, Turn, escape};
+
+/// Sends every kind of invalid sequence.
+pub const ENTRY: Check = Check {
+    id: "utf8-invalid",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 3629 section 10: decoders must protect against invalid sequences; a server outlives what one client sends",
+    stimulus: "requests with lone continuations, overlong forms, surrogates, truncated characters, code points past U+10FFFF, ff and fe",
+    needs: &[Need::Payload],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(40),
+    by_hand: "python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.settimeout(2); s.sendall(b'\\xff\\xfe\\n'); print(s.recv(4096))\"; python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.settimeout(2); s.sendall({request}); print(s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// One of each kind (the table of RFC 3629 section 4 says which sequences are well-formed).
+const INVALID: [(&str, &[u8]); 9] = [
+    ("a lone continuation byte", b"a\x80b"),
+    ("an overlong form of /", b"a\xc0\xafb"),
+    ("an overlong form of NUL in three bytes", b"a\xe0\x80\x80b"),
+    ("a surrogate", b"a\xed\xa0\x80b"),
+    ("a truncated character", b"a\xe9\x97b"),
+    ("a code point past U+10FFFF", b"a\xf4\x90\x80\x80b"),
+    ("a five-byte form", b"a\xf8\x88\x80\x80\x80b"),
+    ("the byte ff", b"a\xffb"),
+    ("the byte fe", b"a\xfeb"),
+];
+
+/// How long a server that promises nothing may keep silent before the next sequence is tried.
+const SILENCE: Duration = Duration::from_millis(250);
+
+async fn run(cx: &Cx) -> Checked {
+    for (what, bytes) in INVALID {
+        let mut client = cx.open().await?;
+        let turn = cx.payload_turn(&mut client, bytes)?;
+        client.send(&turn.request).await?;
+        cx.proved(format!("{what} was sent in a whole request"));
+        let promised = cx.promise().encoding == Some(Encoding::Utf8);
+        if !promised {
+            client.set_limit(SILENCE);
+        }
+        match client.any_reply(&turn).await {
+            Ok(reply) if promised => refused(cx, &mut client, what, &turn, &reply)?,
+            Err(error @ PeerError::Silent { .. }) if promised => return Err(error.into()),
+            Ok(_)
+            | Err(PeerError::Eof { .. } | PeerError::Reset { .. } | PeerError::Silent { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        client.close();
+        // Looked at after each one: the sequence that the server did not survive is named.
+        if let Err(Shortfall::Failed(mut failure)) = cx.is_alive().await {
+            failure.actual = format!("after {what} ({}): {}", escape(bytes, 40), failure.actual);
+            return Err(Shortfall::Failed(failure));
+        }
+    }
+    Ok(())
+}
+
+/// UTF-8 is promised: the request must not be answered as if it were sound, and where the talk says
+/// how refusals read, it must read so.
+fn refused(cx: &Cx, client: &mut Session, what: &str, turn: &Turn, reply: &[u8]) -> Checked {
+    if matches!(turn.expect.judge(reply, true), Judgement::Match(_)) {
+        let actual = format!(
+            "{what} was answered like sound text: \"{}\"",
+            escape(reply, 100)
+        );
+        return failed(
+            Kind::Accepted,
+            "invalid UTF-8 is refused: it is promised that text is UTF-8",
+            actual,
+        );
+    }
+    let Some(bad) = cx.talk().bad.first().cloned() else {
+        return Ok(());
+    };
+    let bad = client.voice().render(&bad, b"")?;
+    match bad.expect.judge(reply, true) {
+        Judgement::Match(_) => Ok(()),
+        _ => failed(
+            Kind::WrongReply,
+            format!("refused as {} says: {}", bad.label, bad.expect.describe()),
+            format!("{what} was answered with \"{}\"", escape(reply, 100)),
+        ),
+    }
+}

@@ -1,0 +1,72 @@
+//! A character that lies across the end of the receive buffer, whatever its size.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Need, Runs, Shortfall, Weight};
+use crate::session::{PeerError, Session};
+use crate::talk::Turn;
+
+/// Sends text in which every power of two lies inside a character.
+pub const ENTRY: Check = Check {
+    id: "utf8-split-buffer",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 3629 section 3: a character is a sequence of one to four octets; a full receive buffer (the tutorial's recv(1024)) may end inside it",
+    stimulus: "one request of three-byte characters in which every power of two up to its length lies inside a character",
+    needs: &[Need::Payload],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(30),
+    by_hand: "python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.sendall('问'.encode()*500+b'\\n'); print(s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// A character of three bytes: no power of two is a multiple of three.
+const CHARACTER: &str = "问";
+/// Bytes of the requests: past the buffers of 1, 2, 4 and 8 KiB.
+const SIZES: [usize; 4] = [1_400, 2_800, 5_600, 11_200];
+/// The last size that a server must take where it promises no limit.
+const UNPROMISED_BYTES: usize = 1_400;
+
+async fn run(cx: &Cx) -> Checked {
+    for size in SIZES {
+        let promised = cx.promise().max_message;
+        if size > promised.unwrap_or(UNPROMISED_BYTES) {
+            break;
+        }
+        let mut client = cx.open().await?;
+        let turn = aligned(cx, &mut client, size)?;
+        let sent = client.send(&turn.request).await;
+        cx.note("bytes", turn.request.len());
+        cx.proved(format!(
+            "{} bytes were sent in which every power of two lies inside a character",
+            turn.request.len()
+        ));
+        // A server that closes early may reset what it has not read: its reply is read all the same.
+        if let Err(error) = sent
+            && !matches!(error, PeerError::Reset { .. })
+        {
+            return Err(error.into());
+        }
+        client.expect(&turn).await?;
+        client.close();
+    }
+    Ok(())
+}
+
+/// A turn of about `size` bytes whose characters begin at multiples of three.
+fn aligned(cx: &Cx, client: &mut Session, size: usize) -> Checked<Turn> {
+    for padding in ["", "x", "xx"] {
+        let payload = format!("{padding}{}", CHARACTER.repeat(size / CHARACTER.len()));
+        let turn = cx.payload_turn(client, payload.as_bytes())?;
+        match memchr::memmem::find(&turn.request, CHARACTER.as_bytes()) {
+            Some(start) if start % CHARACTER.len() == 0 => return Ok(turn),
+            Some(_) => {}
+            None => return Err(Shortfall::Skip("the payload is not sent as it is".into())),
+        }
+    }
+    Err(Shortfall::Skip(
+        "the payload cannot be aligned in the request".into(),
+    ))
+}

@@ -1,0 +1,68 @@
+//! A character whose bytes arrive in two reads.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Need, Runs, Shortfall, Weight};
+
+/// Cuts a request inside multi-byte characters.
+pub const ENTRY: Check = Check {
+    id: "utf8-split-char",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 3629 section 3: a character is a sequence of one to four octets; RFC 9293 section 2.2: a read may end inside it",
+    stimulus: "a request cut inside characters of two, three and four bytes; the server has read the first part before the second is sent",
+    needs: &[Need::Payload],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(30),
+    by_hand: "python3 -c \"import socket,time; s=socket.create_connection(('{host}',{port})); s.setsockopt(6,1,1); s.send(b'\\xe9\\x97'); time.sleep(.2); s.send(b'\\xae\\n'); print(s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Characters of two, three and four bytes.
+const CHARACTERS: [&str; 3] = ["é", "问", "😀"];
+
+async fn run(cx: &Cx) -> Checked {
+    for character in CHARACTERS {
+        for inside in 1..character.len() {
+            cut(cx, character, inside)
+                .await
+                .map_err(|shortfall| at(shortfall, character, inside))?;
+        }
+    }
+    Ok(())
+}
+
+async fn cut(cx: &Cx, character: &str, inside: usize) -> Checked {
+    let mut client = cx.open().await?;
+    let turn = cx.payload_turn(&mut client, character.as_bytes())?;
+    let Some(start) = memchr::memmem::find(&turn.request, character.as_bytes()) else {
+        return Err(Shortfall::Skip("the payload is not sent as it is".into()));
+    };
+    let (first, second) = turn.request.split_at(start + inside);
+    client.send(first).await?;
+    client.until_read().await?;
+    cx.proved(format!(
+        "the server had read {inside} of the {} bytes of a character before the rest was sent",
+        character.len()
+    ));
+    client.send(second).await?;
+    client.expect(&turn).await?;
+    client.close();
+    Ok(())
+}
+
+fn at(shortfall: Shortfall, character: &str, inside: usize) -> Shortfall {
+    match shortfall {
+        Shortfall::Failed(mut failure) => {
+            failure.actual = format!(
+                "cut after byte {inside} of {} in {character:?}: {}",
+                character.len(),
+                failure.actual
+            );
+            Shortfall::Failed(failure)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,59 @@
+//! Nothing at all.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Runs, Weight};
+use crate::session::PeerError;
+use crate::talk::Frame;
+
+/// Connects and leaves without a word, then says something empty.
+pub const ENTRY: Check = Check {
+    id: "zero-length",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "a health probe connects and closes (as load balancers' TCP checks do): the server lives on",
+    stimulus: "connect and FIN, without a byte; then an empty request, where a frame allows one",
+    needs: &[],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(20),
+    by_hand: "python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.shutdown(1); s.settimeout(2); print(s.recv(10)); s=socket.create_connection(('{host}',{port})); s.sendall({request}); print(s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Silence is a fair answer to nothing.
+const SILENCE: Duration = Duration::from_millis(300);
+
+async fn run(cx: &Cx) -> Checked {
+    for _ in 0..3 {
+        let mut client = cx.connect().await?;
+        client.half_close().await?;
+        let ended = client.drained(SILENCE).await;
+        cx.proved(format!(
+            "a connection was established and ended with FIN before any byte ({ended:?} on our side)"
+        ));
+    }
+    for empty in empty_requests(&cx.talk().request) {
+        let mut client = cx.open().await?;
+        match client.send(&empty).await {
+            Ok(()) | Err(PeerError::Reset { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        client.leftover(SILENCE).await;
+        client.close();
+    }
+    cx.is_alive().await
+}
+
+/// The shortest messages that a frame allows: nothing but what says where they end.
+fn empty_requests(frame: &Frame) -> Vec<Vec<u8>> {
+    match frame {
+        Frame::Until(delimiter) => vec![delimiter.clone()],
+        Frame::Len(_) => vec![frame.wrap(b"")],
+        Frame::Lines(lines) => vec![b"\n".repeat(*lines)],
+        Frame::Resp => vec![b"\r\n".to_vec(), b"*0\r\n".to_vec(), b"$0\r\n\r\n".to_vec()],
+        Frame::Http1 => vec![b"\r\n\r\n".to_vec()],
+        _ => Vec::new(),
+    }
+}
