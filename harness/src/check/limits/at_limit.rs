@@ -1,0 +1,69 @@
+//! Exactly as long as is allowed, and one byte more.
+
+use std::time::Duration;
+
+use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, framing};
+use crate::session::{PeerError, Session};
+use crate::talk::{Judgement, Turn, escape};
+
+/// Sends one byte less than the promised limit, the limit, and one byte more.
+pub const ENTRY: Check = Check {
+    id: "at-limit",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "promise.max_message: a request of that many bytes is accepted, one byte more is refused clearly",
+    stimulus: "requests of limit-1, limit and limit+1 bytes",
+    needs: &[Need::Frame, Need::Payload, Need::MaxMessage],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(20),
+    by_hand: "python3 -c \"import socket; [(s:=socket.create_connection(('{host}',{port})), s.sendall(b'x'*n+b'\\n'), print(n+1, s.recv(60)), s.close()) for n in (65534,65535,65536)]\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+async fn run(cx: &Cx) -> Checked {
+    let Some(limit) = cx.promise().max_message else {
+        return Ok(());
+    };
+    for size in [limit - 1, limit] {
+        let mut client = cx.open().await?;
+        let Some(turn) = framing::sized(cx, &mut client, size)? else {
+            continue;
+        };
+        client.owe(turn.request.clone());
+        let expected = format!("a request of {size} bytes is accepted: the limit is {limit}");
+        let reply = client.expect(&turn).await;
+        cx.proved(format!("a request of exactly {size} bytes was sent"));
+        reply.ascribe(Kind::LostReply, &expected)?;
+        client.close();
+    }
+    let mut client = cx.open().await?;
+    let Some(turn) = framing::sized(cx, &mut client, limit + 1)? else {
+        return Ok(());
+    };
+    refused(cx, &mut client, &turn, limit).await
+}
+
+/// One byte too many: a refusal or an orderly end, not silence, and not the reply.
+async fn refused(cx: &Cx, client: &mut Session, turn: &Turn, limit: usize) -> Checked {
+    client.owe(turn.request.clone());
+    let reply = client.any_reply(turn).await;
+    cx.proved(format!("a request of exactly {} bytes was sent", limit + 1));
+    let expected = format!(
+        "a request of {} bytes is refused: the limit is {limit}",
+        limit + 1
+    );
+    match reply {
+        Ok(reply) if matches!(turn.expect.judge(&reply, true), Judgement::Match(_)) => failed(
+            Kind::Accepted,
+            expected,
+            format!("it was answered: \"{}\"", escape(&reply, 60)),
+        ),
+        Ok(_) | Err(PeerError::Eof { .. }) => Ok(()),
+        Err(error) => Err(error).ascribe(
+            Kind::LostReply,
+            &format!("{expected}, in words or with FIN"),
+        ),
+    }
+}

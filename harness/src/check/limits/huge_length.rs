@@ -1,0 +1,89 @@
+//! A length field that lies.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::session::{Ended, PeerError};
+use crate::talk::{Frame, LenFrame};
+
+/// Announces gigabytes and sends a little.
+pub const ENTRY: Check = Check {
+    id: "huge-length",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "a length that a peer announces is a claim, not a reason to allocate (CWE-789)",
+    stimulus: "messages that announce 2^31 and 2^32-1 bytes, as far as the field goes, and bring a few",
+    needs: &[Need::LengthField, Need::Process],
+    runs: Runs::AloneOnMachine,
+    weight: Weight::Fails,
+    control: true,
+    limit: Duration::from_secs(30),
+    by_hand: "python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.settimeout(3); s.sendall(b'\\xff\\xff\\xff\\xffabc'); print(s.recv(4096))\"; ps -C SERVER -o rss,vsz,cmd",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Peak memory may rise by this much for reasons of its own.
+const GROWTH_BYTES_MAX: u64 = 48 << 20;
+/// How long the server may take to answer a claim that it should refuse.
+const ANSWER: Duration = Duration::from_millis(1500);
+
+async fn run(cx: &Cx) -> Checked {
+    let Frame::Len(frame) = &cx.talk().request else {
+        return Ok(());
+    };
+    cx.exchange().await?;
+    let before = cx.usage()?;
+    for claim in claims(frame) {
+        let mut client = cx.open().await?;
+        match client
+            .send(&[&header(frame, claim)[..], b"abc"].concat())
+            .await
+        {
+            Ok(()) | Err(PeerError::Reset { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let ended = client.drained(ANSWER).await;
+        cx.proved(format!(
+            "a length of {claim} was announced, and {} bytes of it sent",
+            3
+        ));
+        let after = cx.usage()?;
+        let growth = after.rss_peak_bytes.saturating_sub(before.rss_peak_bytes);
+        cx.note("rss_peak_growth_bytes", growth);
+        cx.note(
+            "vm_growth_bytes",
+            after.vm_bytes.saturating_sub(before.vm_bytes),
+        );
+        cx.note("refused", ended != Ended::StillOpen);
+        if growth > GROWTH_BYTES_MAX {
+            return failed(
+                Kind::Growth,
+                "the claim is refused, or memory stays flat",
+                format!(
+                    "a length of {claim} made memory grow by {} MB at its peak",
+                    growth >> 20
+                ),
+            );
+        }
+    }
+    cx.others_are_served().await
+}
+
+/// Claims that the field can hold.
+fn claims(frame: &LenFrame) -> Vec<u64> {
+    let most = frame.field.max();
+    let mut claims: Vec<u64> = [1 << 31, u64::from(u32::MAX), most / 2, most]
+        .into_iter()
+        .filter(|claim| *claim <= most)
+        .collect();
+    claims.sort_unstable();
+    claims.dedup();
+    claims
+}
+
+fn header(frame: &LenFrame, claim: u64) -> Vec<u8> {
+    let mut header = frame.fill.clone();
+    header.resize(frame.header, 0);
+    frame.field.put(claim, &mut header[frame.at..]);
+    header
+}

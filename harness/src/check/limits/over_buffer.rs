@@ -1,0 +1,82 @@
+//! A request longer than one receive buffer.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, warned};
+use crate::session::{After, PeerError};
+
+/// Sends more than one receive buffer holds, reading while it writes.
+pub const ENTRY: Check = Check {
+    id: "over-buffer",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 2525 section 2.17: closing with unread data resets the connection, and a reset destroys what has not been delivered",
+    stimulus: "a request of 4 to 32 KiB, longer than one receive buffer; the client reads while it writes",
+    needs: &[Need::Payload],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(30),
+    by_hand: "python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.sendall(b'x'*32000+b'\\n'); print(s.recv(4096)); print(s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Bytes of payload: past the buffers that servers commonly have.
+const SIZES: [usize; 3] = [4 * 1024, 8 * 1024, 32 * 1024];
+/// A server that promises no limit may refuse, in order, what is longer than this.
+const UNPROMISED_BYTES: usize = 4 * 1024;
+
+async fn run(cx: &Cx) -> Checked {
+    let most = cx
+        .promise()
+        .max_message
+        .map_or(usize::MAX, |most| most - most / 8);
+    for size in SIZES.into_iter().filter(|size| *size <= most) {
+        let mut client = cx.open().await?;
+        let turn = cx.payload_turn(&mut client, &vec![b'x'; size])?;
+        client.owe(turn.request.clone());
+        cx.step(format!(
+            "send {} bytes, reading meanwhile",
+            turn.request.len()
+        ));
+        let reply = client.expect(&turn).await;
+        cx.proved(format!(
+            "{} of {} bytes were taken before the reply",
+            client.sent(),
+            turn.request.len()
+        ));
+        cx.note("bytes", turn.request.len());
+        match reply {
+            Ok(reply) if reply.after == After::Reset => {
+                return warned(
+                    Kind::Reset,
+                    "the connection ends in order (FIN) after the reply",
+                    format!(
+                        "a request of {} bytes: the reply was complete, then the connection was reset",
+                        turn.request.len()
+                    ),
+                );
+            }
+            Ok(_) => client.close(),
+            Err(PeerError::Reset { after, .. }) => {
+                return failed(
+                    Kind::Reset,
+                    "the reply is complete",
+                    format!(
+                        "a request of {} bytes: the connection was reset after {after} bytes of the reply",
+                        turn.request.len()
+                    ),
+                );
+            }
+            // An orderly refusal of a size that was never promised.
+            Err(PeerError::Wrong { .. } | PeerError::Eof { .. })
+                if cx.promise().max_message.is_none() && size > UNPROMISED_BYTES =>
+            {
+                cx.note("refused_from_bytes", turn.request.len());
+                break;
+            }
+            Err(error) => return Err(Shortfall::from(error)),
+        }
+    }
+    Ok(())
+}
