@@ -1,0 +1,145 @@
+//! More clients at once than fit into the queue.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::stopped::Stopped;
+use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, skip};
+
+/// Lets a burst of clients meet a server that stands still.
+pub const ENTRY: Check = Check {
+    id: "backlog-burst",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "listen(2): clients that find the queue full are dropped and try again after 1, 3 and 7 s; a burst must not outlast that",
+    stimulus: "the server is stopped (SIGSTOP), 400 clients connect, it goes on (SIGCONT); each sends its request as soon as it is connected",
+    needs: &[Need::Spawned],
+    runs: Runs::OwnServer,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(30),
+    by_hand: "{cmd} & p=$!; sleep 1; kill -STOP $p; (sleep 1; kill -CONT $p) & python3 -c \"import socket,threading as t,time; r={request}; b=time.time(); f=lambda: (lambda s: (s.settimeout(20), s.send(r), s.recv(4096)))(socket.create_connection(('{host}',{port}),20)); a=[t.Thread(target=f) for _ in range(400)]; [x.start() for x in a]; [x.join() for x in a]; print(time.time()-b,'s')\"; kill $p",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Clients of the burst.
+const CLIENTS: usize = 400;
+/// All are served within this, from SIGCONT on.
+const SERVED_WITHIN: Duration = Duration::from_secs(15);
+/// When a client that has heard nothing gives up and connects again: after the kernel has tried its
+/// SYN for the third time, so that a short backlog is still seen as one.
+const COMES_AGAIN: Duration = Duration::from_secs(4);
+/// Between two tries of a client.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A server with nothing to do has answered a second client by then.
+const ANSWERS: Duration = Duration::from_millis(500);
+/// The clients' SYNs are out by then.
+const BURST: Duration = Duration::from_millis(500);
+
+async fn run(cx: &Cx) -> Checked {
+    if serves_one_at_a_time(cx).await? {
+        return skip(
+            "the server serves one client at a time: one whose request was dropped with the burst holds up the others (see hol-idle)",
+        );
+    }
+    let clients = cx.connections(CLIENTS);
+    let stopped = Stopped::hold(cx).await?;
+    let deadline = Instant::now() + BURST + SERVED_WITHIN;
+    let tried = Rc::new(Cell::new(0));
+    let crowd = cx.crowd(clients, |cx, _| {
+        let tried = tried.clone();
+        async move {
+            tried.set(tried.get() + 1);
+            timeout_at(deadline, served(&cx))
+                .await
+                .unwrap_or_else(|_| failed(Kind::Blocked, "", "nothing came before the limit"))
+        }
+    });
+    let listener = cx.server().listener();
+    let backlog = listener.map_or(0, |listener| listener.backlog);
+    let full = (backlog as usize + 1).min(clients);
+    let goes_on = async {
+        let queued = || {
+            cx.server()
+                .listener()
+                .map_or(0, |listener| listener.queued as usize)
+        };
+        cx.eventually(BURST, || tried.get() == clients && queued() >= full)
+            .await;
+        let waiting = queued();
+        stopped.go_on();
+        (waiting, Instant::now())
+    };
+    let (results, (waiting, began)) = tokio::join!(crowd, goes_on);
+    let lasted = began.elapsed();
+    let served = results.iter().filter(|result| result.is_ok()).count();
+    if let Some(Err(Shortfall::Failed(failure))) = results.iter().find(|result| result.is_err()) {
+        cx.note("first_not_served", failure.actual.clone());
+    }
+    cx.note("clients", clients);
+    cx.note("served", served);
+    cx.note("backlog", backlog);
+    cx.note("waiting_for_accept", waiting);
+    cx.note(
+        "all_served_ms",
+        u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX),
+    );
+    if waiting > 0 {
+        cx.proved(format!(
+            "all processes of the server were stopped (state T) while {clients} clients connected; {waiting} connections waited for accept, with a backlog of {backlog}"
+        ));
+    }
+    if let Some(exit) = cx.server().exit() {
+        return failed(Kind::Died, "the server lives", format!("the server {exit}"));
+    }
+    if served < clients {
+        return failed(
+            Kind::Blocked,
+            format!(
+                "{clients} clients that came while the server stood still are served within {SERVED_WITHIN:?}"
+            ),
+            format!(
+                "{served} of {clients} were served; the cause is the backlog: listen(fd, {backlog}) lets {} connections wait, and the kernel drops all others until they try again",
+                backlog + 1
+            ),
+        );
+    }
+    cx.is_alive().await
+}
+
+/// Whether a client that says nothing keeps another one from being served.
+async fn serves_one_at_a_time(cx: &Cx) -> Checked<bool> {
+    let silent = cx.connect().await?;
+    let accepted = || cx.peer(&silent).is_some_and(|peer| peer.is_held());
+    cx.eventually(ANSWERS, accepted).await;
+    let served = timeout(ANSWERS + cx.pace().exchange * 20, cx.exchange()).await;
+    silent.close();
+    Ok(served.is_err())
+}
+
+/// One client of the burst: connects however long that takes, and is served. A client may be
+/// connected as far as it knows while the server's kernel has had no room for it and forgets it, or
+/// resets it later (SYN cookies): as real clients do, it comes again.
+async fn served(cx: &Cx) -> Checked {
+    loop {
+        match timeout(COMES_AGAIN, one_try(cx)).await {
+            Ok(Err(Shortfall::Failed(failure))) if failure.kind == Kind::Reset => {}
+            Ok(done) => return done,
+            Err(_) => {}
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn one_try(cx: &Cx) -> Checked {
+    let mut session = cx.try_connect_within(BURST + SERVED_WITHIN).await?;
+    session.opening().await?;
+    let turn = session.turn()?;
+    session.send(&turn.request).await?;
+    session.expect(&turn).await?;
+    session.close();
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Many sessions, each with replies of its own.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Need, Runs, Weight, inconclusive};
+use crate::session::Session;
+use crate::target::TcpState;
+
+/// Lets many sessions talk at once, each with words of its own.
+pub const ENTRY: Check = Check {
+    id: "crosstalk",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 9293 section 3.3.1: each connection has its own state; a reply goes to the client that asked, and to no other",
+    stimulus: "50 sessions beside each other, 20 requests each, every one with a token of its own",
+    needs: &[Need::Told],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(30),
+    by_hand: "python3 -c \"import socket,threading as t; r={request}; a=set(); f=lambda: (lambda s: (s.settimeout(5), [(s.send(r), a.add(s.recv(4096))) for _ in range(20)]))(socket.create_connection(('{host}',{port}))); x=[t.Thread(target=f) for _ in range(50)]; [y.start() for y in x]; [y.join() for y in x]; print('distinct replies to one request:', a)\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Sessions, all told.
+const SESSIONS: usize = 50;
+/// Requests of one session.
+const TURNS: u32 = 20;
+/// A slow server is asked less often, so that one that serves them one by one is done within the limit.
+const TOGETHER: Duration = Duration::from_secs(8);
+
+async fn run(cx: &Cx) -> Checked {
+    // Who finds no room in the queue of a server that serves one after the other would wait for seconds.
+    let room = cx
+        .server()
+        .listener()
+        .map_or(SESSIONS, |listener| listener.backlog.max(1) as usize);
+    let beside = cx.connections(SESSIONS).min(room);
+    let turns = turns(cx.pace().exchange);
+    let begun = Rc::new(Cell::new(0));
+    let replies = Rc::new(Cell::new(0_u32));
+    let mut first = Vec::new();
+    for _ in 0..beside {
+        first.push(cx.connect().await?);
+    }
+    let open = first.iter().filter(|session| is_open(cx, session)).count();
+    cx.note("sessions_open_at_once", open);
+    let first = Rc::new(Cell::new(first));
+    let results = cx
+        .crowd(beside, |cx, _| {
+            let (begun, replies, first) = (begun.clone(), replies.clone(), first.clone());
+            async move {
+                while begun.replace(begun.get() + 1) < SESSIONS {
+                    let session = taken(&first);
+                    one_session(&cx, session, turns, &replies).await?;
+                }
+                Ok(())
+            }
+        })
+        .await;
+    cx.note("replies", replies.get());
+    if open < beside.min(2) {
+        return inconclusive("unproven: the sessions are not in the server's socket table");
+    }
+    cx.proved(format!(
+        "{open} connections were ESTABLISHED in the server's socket table at once; {} replies were compared with the tokens of their requests",
+        replies.get()
+    ));
+    results.into_iter().collect()
+}
+
+fn turns(exchange: Duration) -> u32 {
+    let one_by_one = exchange.as_secs_f64() * SESSIONS as f64;
+    (TOGETHER.as_secs_f64() / one_by_one.max(1e-6)).clamp(2.0, f64::from(TURNS)) as u32
+}
+
+fn is_open(cx: &Cx, session: &Session) -> bool {
+    cx.peer(session)
+        .is_some_and(|peer| peer.state == TcpState::Established)
+}
+
+/// One of the sessions that are open already.
+fn taken(first: &Cell<Vec<Session>>) -> Option<Session> {
+    let mut sessions = first.take();
+    let session = sessions.pop();
+    first.set(sessions);
+    session
+}
+
+/// All turns of one session, on one connection where the talk keeps it open.
+async fn one_session(
+    cx: &Cx,
+    session: Option<Session>,
+    turns: u32,
+    replies: &Cell<u32>,
+) -> Checked {
+    let one_by_one = Need::ManyTurns
+        .unmet(cx.talk(), cx.promise(), cx.server(), true)
+        .is_some();
+    let mut session = match session {
+        Some(session) => session,
+        None => cx.connect().await?,
+    };
+    // Others may come first where one is served after the other.
+    session.set_limit(cx.pace().reply_limit() + TOGETHER);
+    session.opening().await?;
+    for number in 0..turns {
+        if one_by_one && number > 0 {
+            session = cx.open().await?;
+        }
+        let turn = session.turn()?;
+        session.send(&turn.request).await?;
+        session.expect(&turn).await?;
+        replies.set(replies.get() + 1);
+    }
+    session.close();
+    Ok(())
+}

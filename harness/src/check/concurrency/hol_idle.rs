@@ -1,0 +1,57 @@
+//! One silent client.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Runs, Weight, inconclusive};
+use crate::target::TcpState;
+
+/// Keeps one client silent while another asks.
+pub const ENTRY: Check = Check {
+    id: "hol-idle",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "POSIX listen(), accept(): a server takes further connections while one is open; a client that says nothing must not keep the others waiting",
+    stimulus: "one client connects and stays silent; a second one sends its request",
+    needs: &[],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(20),
+    by_hand: "python3 -c \"import socket; c=lambda: socket.create_connection(('{host}',{port})); silent=c(); s=c(); s.settimeout(5); s.send({request}); print(s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// A server that accepts at all has done so by then; one that is busy has the connection in its queue.
+const ACCEPTED_WITHIN: Duration = Duration::from_millis(200);
+/// From accept to the first read: a thread that is still being made could be overtaken by the next one.
+const SETTLES: Duration = Duration::from_millis(30);
+
+async fn run(cx: &Cx) -> Checked {
+    let silent = cx.connect().await?;
+    let held = cx
+        .eventually(ACCEPTED_WITHIN, || {
+            cx.peer(&silent).is_some_and(|peer| peer.is_held())
+        })
+        .await;
+    tokio::time::sleep(SETTLES).await;
+    let Some(peer) = cx
+        .peer(&silent)
+        .filter(|peer| peer.state == TcpState::Established)
+    else {
+        return inconclusive(
+            "unproven: the silent client's connection is not in the server's socket table",
+        );
+    };
+    let place = if held {
+        "accepted by the server"
+    } else {
+        "in the server's queue, not accepted"
+    };
+    cx.proved(format!(
+        "the silent client's connection is ESTABLISHED and {place}; {} bytes were sent on it",
+        peer.bytes_received()
+    ));
+    cx.others_are_served().await?;
+    silent.close();
+    Ok(())
+}

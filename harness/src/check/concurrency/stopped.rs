@@ -1,0 +1,50 @@
+//! A server that is held still for a while, so that what happens meanwhile waits in the kernel.
+
+use std::time::Duration;
+
+use crate::check::{Checked, Cx, inconclusive};
+
+/// SIGSTOP reaches a process within milliseconds.
+const STOPS_WITHIN: Duration = Duration::from_millis(300);
+/// A process that was being started meanwhile is missed, or keeps its parent waiting for it: again.
+const TRIES: usize = 6;
+/// What such a process gets to be there.
+const GOES_ON: Duration = Duration::from_millis(30);
+
+/// The server's whole tree is stopped; it goes on when this is dropped, however the check ends.
+pub(in crate::check) struct Stopped<'a>(&'a Cx);
+
+impl<'a> Stopped<'a> {
+    /// Stops every process of the server and waits until the kernel says so.
+    pub(in crate::check) async fn hold(cx: &'a Cx) -> Checked<Self> {
+        cx.step("SIGSTOP to the server's processes");
+        let stopped = Self(cx);
+        let all_stopped = || {
+            let tree = cx.server().tree();
+            !tree.is_empty()
+                && tree
+                    .iter()
+                    .all(|process| matches!(process.state, 'T' | 't'))
+        };
+        for _ in 0..TRIES {
+            cx.server().signal_tree(libc::SIGSTOP);
+            if cx.eventually(STOPS_WITHIN, all_stopped).await {
+                return Ok(stopped);
+            }
+            cx.server().signal_tree(libc::SIGCONT);
+            tokio::time::sleep(GOES_ON).await;
+        }
+        inconclusive("unproven: the server's processes did not all stop after SIGSTOP")
+    }
+
+    /// Lets the server go on.
+    pub(in crate::check) fn go_on(self) {
+        self.0.step("SIGCONT");
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.server().signal_tree(libc::SIGCONT);
+    }
+}
