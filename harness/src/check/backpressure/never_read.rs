@@ -1,0 +1,158 @@
+//! A client that asks and never listens.
+
+use std::time::{Duration, Instant};
+
+use super::bulk;
+use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::session::{Flood, FloodEnd, Session};
+use crate::target::StartOptions;
+
+/// Asks without a pause and reads nothing.
+pub const ENTRY: Check = Check {
+    id: "never-read",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 9293 section 3.8.6: a closed window holds the sender back; a server whose replies are not taken must stop reading, or close, not keep them all",
+    stimulus: "one client sends requests without a pause, up to 192 MB, and reads no reply; meanwhile another sends one request",
+    needs: &[Need::ManyTurns, Need::Process],
+    runs: Runs::AloneOnMachine,
+    weight: Weight::Fails,
+    control: true,
+    limit: Duration::from_secs(30),
+    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import socket; r={request}; s=socket.create_connection(('{host}',{port})); s.settimeout(2); r=r*(100000//len(r)); [s.sendall(r) for _ in range(2000)]\"; grep -i rss /proc/$p/status; kill $p",
+    run: |cx| Box::pin(run(cx)),
+};
+
+const MB: u64 = 1_000_000;
+/// Sent at most.
+const FLOOD_BYTES: u64 = 192 * MB;
+/// Nothing taken for this long: the server holds us back.
+const PAUSE: Duration = Duration::from_millis(400);
+/// A slow server is not flooded for longer.
+const FLOOD_LASTS: Duration = Duration::from_secs(8);
+/// After the flood: what it gives back of its own accord is not held against it.
+const SETTLES: Duration = Duration::from_millis(200);
+/// Kept memory that is no noise (a sound JVM grows by tens of megabytes as it warms up, but not by
+/// half of what it is sent).
+const GROWTH_BYTES_MIN: u64 = 24 * MB;
+/// Of what was sent, kept.
+const KEPT_RATIO: f64 = 0.5;
+/// Sent between two reads by the client that reads: fits into the queues of both ends.
+const PART_BYTES: usize = 64 * 1024;
+/// So much taken without an end of it says nothing yet.
+const TELLING_BYTES: u64 = 64 * MB;
+
+async fn run(cx: &Cx) -> Checked {
+    let piece = bulk::piece(&bulk::echoed(cx)?);
+    let mut client = cx.open().await?;
+    let before = cx.usage()?.rss_bytes;
+    let flood = flooded(&mut client, &piece).await;
+    let proof = proof(cx, &client, flood);
+    tokio::time::sleep(SETTLES).await;
+    let after = cx.usage()?.rss_bytes;
+    let grown = after.saturating_sub(before);
+    cx.note("bytes_sent", flood.bytes);
+    cx.note("flood_ended", format!("{:?}", flood.end).to_lowercase());
+    cx.note("rss_bytes_before", before);
+    cx.note("rss_bytes_after", after);
+    if let Some(proof) = proof {
+        cx.proved(proof);
+    }
+    if grown >= GROWTH_BYTES_MIN && grown as f64 >= KEPT_RATIO * flood.bytes as f64 {
+        drop(client);
+        return grew(cx, &piece, flood.bytes, grown).await;
+    }
+    cx.exchange().await.ascribe(
+        Kind::Blocked,
+        "another client is served while one does not read its replies",
+    )?;
+    if flood.end == FloodEnd::Sent && flood.bytes < TELLING_BYTES {
+        return inconclusive(format!(
+            "the server took requests so slowly that {FLOOD_LASTS:?} were not enough: {} MB sent, {} MB grown",
+            flood.bytes / MB,
+            grown / MB
+        ));
+    }
+    Ok(())
+}
+
+/// Sends until the server holds us back or closes, or all is sent, or the time is over.
+async fn flooded(client: &mut Session, piece: &[u8]) -> Flood {
+    let before = client.sent();
+    match tokio::time::timeout(FLOOD_LASTS, client.flood(piece, FLOOD_BYTES, PAUSE)).await {
+        Ok(flood) => flood,
+        Err(_) => Flood {
+            bytes: client.sent() - before,
+            end: FloodEnd::Sent,
+        },
+    }
+}
+
+/// Is it for the replies? A fresh server is sent as much by a client that reads them.
+async fn grew(cx: &Cx, piece: &[u8], bytes: u64, grown: u64) -> Checked {
+    let kept = grown as f64 / bytes as f64;
+    let fresh = match cx.launch() {
+        Ok(_) => Some(cx.on(cx.start(StartOptions::default()).await?)),
+        Err(_) => None,
+    };
+    if let Some(fresh) = fresh {
+        let kept_when_read = kept_when_read(&fresh, piece, bytes).await?;
+        cx.note(
+            "bytes_kept_per_byte_when_replies_are_read",
+            (kept_when_read * 100.0).round() / 100.0,
+        );
+        if kept_when_read > KEPT_RATIO / 2.0 {
+            return inconclusive(format!(
+                "the server keeps {kept:.2} bytes for each byte it is sent, and {kept_when_read:.2} when its replies are read: it stores what it is told"
+            ));
+        }
+    }
+    failed(
+        Kind::Growth,
+        "the server stops reading, or closes, when its replies are not taken",
+        format!(
+            "it read on: resident memory grew by {} MB while {} MB were sent ({kept:.2} bytes kept for each sent)",
+            grown / MB,
+            bytes / MB
+        ),
+    )
+}
+
+/// Sends the same and reads as it comes: resident bytes gained for each byte sent.
+async fn kept_when_read(cx: &Cx, piece: &[u8], bytes: u64) -> Checked<f64> {
+    let mut client = cx.open().await?;
+    let before = cx.usage()?.rss_bytes;
+    let begun = Instant::now();
+    let mut replies = vec![0; PART_BYTES];
+    while client.sent() < bytes && begun.elapsed() < FLOOD_LASTS {
+        for part in piece.chunks(PART_BYTES) {
+            if client.send(part).await.is_err() {
+                return Ok(0.0);
+            }
+            while matches!(client.stream().try_read(&mut replies), Ok(1..)) {}
+        }
+    }
+    client.leftover(SETTLES).await;
+    let grown = cx.usage()?.rss_bytes.saturating_sub(before);
+    Ok(grown as f64 / client.sent().max(1) as f64)
+}
+
+fn proof(cx: &Cx, client: &Session, flood: Flood) -> Option<String> {
+    let bytes = flood.bytes;
+    let peer = cx.peer(client);
+    match (flood.end, peer) {
+        (FloodEnd::Closed, _) => Some(format!(
+            "{bytes} bytes were sent and no reply read; then the server closed"
+        )),
+        (FloodEnd::Blocked, Some(peer)) if peer.send_q > 0 || peer.recv_q > 0 => Some(format!(
+            "{bytes} bytes were sent and no reply read; then the server took no more: {} bytes wait in its send queue, {} in its receive queue",
+            peer.send_q, peer.recv_q
+        )),
+        (FloodEnd::Sent, Some(peer)) if peer.bytes_received() > 0 => Some(format!(
+            "{bytes} bytes were sent and no reply read; the server's kernel received {}, and {} bytes wait in its send queue",
+            peer.bytes_received(),
+            peer.send_q
+        )),
+        (FloodEnd::Blocked | FloodEnd::Sent, _) => None,
+    }
+}

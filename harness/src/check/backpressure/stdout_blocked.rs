@@ -1,0 +1,101 @@
+//! Nobody reads what the server prints.
+
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
+
+use super::bulk;
+use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight};
+use crate::session::Session;
+use crate::talk::Turn;
+use crate::target::{StartOptions, StdoutMode};
+
+/// Leaves what the server prints unread.
+pub const ENTRY: Check = Check {
+    id: "stdout-blocked",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "pipe(7): a write to a full pipe blocks until somebody reads; a log that nobody reads must not stop the service",
+    stimulus: "nobody reads the pipe that is the server's stdout; one client sends up to 2,000 requests, then another sends one",
+    needs: &[Need::Spawned],
+    runs: Runs::OwnServer,
+    weight: Weight::Warns,
+    control: false,
+    limit: Duration::from_secs(30),
+    by_hand: "{cmd} | sleep 30 & sleep 1; python3 -c \"import socket; r={request}; f=lambda n: (lambda s: (s.settimeout(5), s.send(r), s.recv(4096), print(n, end=' ')))(socket.create_connection(('{host}',{port}))); [f(n) for n in range(3000)]\"; kill %1",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Requests at most: a runtime that prints in blocks of 8 KiB fills the pipe's 64 KiB with a line a
+/// request.
+const REQUESTS: usize = 2_000;
+/// After so many that left no more in the pipe, not even a block of 8 KiB, it prints nothing for a
+/// request, or prints no more because the pipe is full: and it goes on serving.
+const TELLING: usize = 250;
+/// A slow server gets fewer.
+const LASTS: Duration = Duration::from_secs(3);
+
+async fn run(cx: &Cx) -> Checked {
+    let server = cx
+        .start(StartOptions {
+            stdout: StdoutMode::Undrained,
+            ..StartOptions::default()
+        })
+        .await?;
+    let cx = &cx.on(server);
+    let begun = Instant::now();
+    let read_before = cx.server().printed().stdout;
+    let mut looked = waiting_in_pipe(cx);
+    let mut session = None;
+    let mut answered = 0_usize;
+    let mut met = Ok(());
+    while met.is_ok() && answered < REQUESTS && begun.elapsed() < LASTS {
+        met = exchange(cx, &mut session).await;
+        answered += usize::from(met.is_ok());
+        if answered.is_multiple_of(TELLING) {
+            let before = std::mem::replace(&mut looked, waiting_in_pipe(cx));
+            if before.is_some() && before == looked {
+                break;
+            }
+        }
+    }
+    drop(session);
+    let waiting = waiting_in_pipe(cx);
+    cx.note("answered", answered);
+    cx.note("stdout_bytes_unread", waiting);
+    let read = cx.server().printed().stdout - read_before;
+    cx.proved(format!(
+        "{answered} requests were answered while tcprove read {read} bytes of the server's stdout; {} wait in the pipe",
+        waiting.map_or("an unknown number of bytes".into(), |bytes| format!("{bytes} bytes"))
+    ));
+    let expected = "the server serves on when nobody reads its stdout";
+    met.ascribe(Kind::Blocked, expected)?;
+    cx.is_alive().await
+}
+
+/// One exchange, on the connection of the one before where the talk keeps it open.
+async fn exchange(cx: &Cx, kept: &mut Option<Session>) -> Checked {
+    let mut session = match kept.take() {
+        Some(session) => session,
+        None => cx.open().await?,
+    };
+    let turn: Turn = bulk::turn(cx)?;
+    session.send(&turn.request).await?;
+    let reply = session.expect(&turn).await?;
+    let goes_on = Need::ManyTurns
+        .unmet(cx.talk(), cx.promise(), cx.server(), true)
+        .is_none();
+    *kept = (goes_on && !cx.talk().announces_close(&reply.bytes)).then_some(session);
+    Ok(())
+}
+
+/// Bytes that the server has printed and nobody has read, if its stdout is still a pipe.
+fn waiting_in_pipe(cx: &Cx) -> Option<u64> {
+    let path = format!("/proc/{}/fd/1", cx.server().pid()?);
+    let end = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .ok()?;
+    rustix::io::ioctl_fionread(&end).ok()
+}
