@@ -1,0 +1,73 @@
+//! A client that has said all it has to say.
+
+use std::time::Duration;
+
+use rustix::net::sockopt::set_tcp_cork;
+
+use crate::check::{Ascribe, Check, Checked, Cx, Kind, Runs, Weight, failed};
+use crate::session::{After, Ended, PeerError, Session};
+use crate::sys::unsent_bytes;
+
+/// Sends a request and FIN in one segment, and wants the reply.
+pub const ENTRY: Check = Check {
+    id: "fin-after-request",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "RFC 9293 section 3.6: CLOSE means \"I have no more data to send\"; who receives it may go on sending, and a reply that is due is sent (nmap#2510)",
+    stimulus: "a request with the FIN in the same segment; then the client reads",
+    needs: &[],
+    runs: Runs::Shared,
+    weight: Weight::Warns,
+    control: false,
+    limit: Duration::from_secs(20),
+    by_hand: "python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.settimeout(5); s.setsockopt(6,3,1); s.send({request}); s.shutdown(1); print(s.recv(4096), s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// The other end's kernel acknowledges a FIN at once.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(1);
+
+async fn run(cx: &Cx) -> Checked {
+    let mut client = cx.open().await?;
+    let turn = client.turn()?;
+    // Held back until the FIN goes with it: the server finds both at its first look.
+    set_tcp_cork(client.stream(), true).map_err(|error| PeerError::Harness(error.into()))?;
+    client.send(&turn.request).await?;
+    client.half_close().await?;
+    if acknowledged(cx, &mut client).await {
+        cx.proved("the server's kernel acknowledged the request and the FIN right after it");
+    }
+    let reply = client.expect(&turn).await.ascribe(
+        Kind::LostReply,
+        "the reply to a request that a FIN followed",
+    )?;
+    let ended = match reply.after {
+        After::Open => client.drained(cx.pace().reply_limit()).await,
+        After::Closed => Ended::Eof,
+        After::Reset => Ended::Reset,
+    };
+    match ended {
+        Ended::Eof => Ok(()),
+        Ended::Reset => failed(
+            Kind::Reset,
+            "after the reply the server closes in order",
+            "it reset the connection",
+        ),
+        Ended::StillOpen => failed(
+            Kind::Leak,
+            "after the reply the server closes, as its client has",
+            format!(
+                "the reply came, and after {:?} the connection was still open",
+                cx.pace().reply_limit()
+            ),
+        ),
+    }
+}
+
+/// The FIN counts as one byte of the send queue until it is acknowledged.
+async fn acknowledged(cx: &Cx, client: &mut Session) -> bool {
+    cx.eventually(ACKNOWLEDGED_WITHIN, || {
+        unsent_bytes(client.stream()).is_ok_and(|bytes| bytes == 0)
+    })
+    .await
+}

@@ -1,0 +1,56 @@
+//! A client that is gone as soon as it came.
+
+use std::time::Duration;
+
+use crate::check::{Check, Checked, Cx, Runs, Weight};
+use crate::target::TcpState;
+
+/// Connects and resets, before and after the server has accepted.
+pub const ENTRY: Check = Check {
+    id: "rst-on-connect",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "POSIX recv(): ECONNRESET, \"a connection was forcibly closed by a peer\", is an error of one connection and not of the server",
+    stimulus: "50 times: connect, then RST; every other time after the server has accepted",
+    needs: &[],
+    runs: Runs::Shared,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(20),
+    by_hand: "python3 -c \"import socket,struct,time; c=lambda: socket.create_connection(('{host}',{port})); [(lambda s: (time.sleep(.01), s.setsockopt(1,13,struct.pack('ii',1,0)), s.close()))(c()) for _ in range(50)]; s=c(); s.settimeout(5); s.send({request}); print(s.recv(4096))\"",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Clients, one after the other.
+const ROUNDS: usize = 50;
+/// A server that waits in accept takes a new connection within microseconds.
+const ACCEPTED_WITHIN: Duration = Duration::from_millis(20);
+
+async fn run(cx: &Cx) -> Checked {
+    let (mut established, mut accepted) = (0, 0);
+    for round in 0..ROUNDS {
+        let client = cx.connect().await?;
+        if round % 2 == 1 {
+            cx.eventually(ACCEPTED_WITHIN, || {
+                cx.peer(&client).is_some_and(|peer| peer.is_held())
+            })
+            .await;
+        }
+        if let Some(peer) = cx
+            .peer(&client)
+            .filter(|peer| peer.state == TcpState::Established)
+        {
+            established += 1;
+            accepted += usize::from(peer.is_held());
+        }
+        client.reset()?;
+        if established > 0 {
+            cx.proved(format!(
+                "{established} of {} connections were ESTABLISHED in the server's socket table before the reset, {accepted} of them accepted",
+                round + 1
+            ));
+        }
+    }
+    cx.note("accepted_before_the_reset", accepted);
+    cx.is_alive().await
+}

@@ -1,0 +1,58 @@
+//! Clients that have half-closed and stay.
+
+use std::time::Duration;
+
+use super::idle_cpu;
+use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::session::Session;
+use crate::sys::unsent_bytes;
+
+/// Half-closes, stays, and looks at the processor.
+pub const ENTRY: Check = Check {
+    id: "spin-after-eof",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "poll(2), epoll(7): a connection at its end is readable for ever; a server that neither closes it nor stops polling never sleeps again",
+    stimulus: "one client after its reply and one that said nothing send FIN and keep their end open for half a second",
+    needs: &[Need::Process],
+    runs: Runs::AloneOnMachine,
+    weight: Weight::Fails,
+    control: true,
+    limit: Duration::from_secs(20),
+    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import socket,time; c=lambda: socket.create_connection(('{host}',{port})); a=c(); a.send({request}); a.recv(4096); a.shutdown(1); b=c(); b.shutdown(1); time.sleep(5)\" & sleep 1; top -b -n 2 -d 3 -p $p | tail -1; kill $p",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// The other end's kernel acknowledges a FIN at once.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(1);
+
+async fn run(cx: &Cx) -> Checked {
+    let before = idle_cpu::settled(cx).await?;
+    let mut served = cx.open().await?;
+    let turn = served.turn()?;
+    served.send(&turn.request).await?;
+    served.expect(&turn).await?;
+    // Where the server closes after its reply there is nothing left to half-close.
+    let _ = served.half_close().await;
+    let mut silent = cx.connect().await?;
+    silent.half_close().await?;
+    let acknowledged =
+        |client: &mut Session| unsent_bytes(client.stream()).is_ok_and(|bytes| bytes == 0);
+    if cx
+        .eventually(ACKNOWLEDGED_WITHIN, || {
+            acknowledged(&mut served) && acknowledged(&mut silent)
+        })
+        .await
+    {
+        let state = |client| {
+            cx.peer(client)
+                .map_or("closed".into(), |peer| format!("in state {:?}", peer.state))
+        };
+        cx.proved(format!(
+            "the server's kernel acknowledged the FIN of both; its ends are then {} and {}",
+            state(&served),
+            state(&silent)
+        ));
+    }
+    idle_cpu::no_spin(cx, before, "two clients have half-closed").await
+}
