@@ -1,0 +1,48 @@
+//! Descriptors are given back.
+
+use std::time::Duration;
+
+use super::mixed;
+use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+
+/// Counts the server's descriptors over batches of connections.
+pub const ENTRY: Check = Check {
+    id: "fd-leak",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "POSIX close(): a descriptor is held until it is closed; whatever way a connection ends, the server closes its own",
+    stimulus: "3 equal batches of connections, in turn: whole exchange, FIN in mid-request, RST in mid-request, RST at once; descriptors are counted after each",
+    needs: &[Need::Process],
+    runs: Runs::AloneOnMachine,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(60),
+    by_hand: "python3 -c \"import socket,struct,time; [(s:=socket.create_connection(('{host}',{port})), s.sendall({request}[:3]), time.sleep(.005), s.setsockopt(1,13,struct.pack('ii',1,0)), s.close()) for _ in range(200)]\"; ls /proc/$p/fd | wc -l",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Descriptors for each connection: a quarter if one of the four ways leaks each time.
+const SLOPE: f64 = 0.05;
+
+async fn run(cx: &Cx) -> Checked {
+    let batches = mixed::run(cx, |usage| usage.descriptors).await?;
+    cx.note("descriptors", batches.counts.clone());
+    if batches.grow(SLOPE) {
+        let slopes: Vec<String> = batches
+            .slopes()
+            .iter()
+            .map(|slope| format!("{slope:.2}"))
+            .collect();
+        return failed(
+            Kind::Leak,
+            "the count of open descriptors stays where it is, batch after batch",
+            format!(
+                "{:?} descriptors before and after 3 batches of {} connections: {} left behind for each connection",
+                batches.counts,
+                batches.size,
+                slopes.join(", then ")
+            ),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Batches of connections of every kind, with a look at what the server holds after each: what
+//! grows in the first batch is a pool, what grows in every batch is a leak.
+
+use std::time::{Duration, Instant};
+
+use crate::check::{Checked, Cx, inconclusive};
+use crate::session::Session;
+use crate::target::{TcpState, Usage};
+
+/// Connections of one batch, at most: four kinds in turn.
+const BATCH_MAX: usize = 400;
+/// And at least, whatever time they take.
+const BATCH_MIN: usize = 40;
+/// The first batch goes on for this long; the others are as large.
+const BATCH_TIME: Duration = Duration::from_millis(350);
+const BATCHES: usize = 3;
+/// How long the server may take to let go of what has ended.
+const SETTLE_MAX: Duration = Duration::from_secs(3);
+/// It has settled when nothing has changed for so long.
+const SETTLED: Duration = Duration::from_millis(200);
+/// A server that reads at all has read half a request by then.
+const READ: Duration = Duration::from_millis(100);
+
+/// What the server held before, and after each batch.
+pub(super) struct Batches {
+    /// Connections of each batch.
+    pub(super) size: usize,
+    /// What was counted: before, then after each batch.
+    pub(super) counts: Vec<usize>,
+    /// Connections that were reset after the server had read a part of a request.
+    pub(super) reset_when_read: usize,
+    connections: usize,
+}
+
+impl Batches {
+    /// Growth for each connection, batch after batch.
+    pub(super) fn slopes(&self) -> Vec<f64> {
+        let growth = |pair: &[usize]| (pair[1] as f64 - pair[0] as f64) / self.size as f64;
+        self.counts.windows(2).map(growth).collect()
+    }
+
+    /// Whether every batch but the first left at least `slope` for each connection behind, and more
+    /// than a few.
+    pub(super) fn grow(&self, slope: f64) -> bool {
+        const FEW: f64 = 4.0;
+        let least = slope.max(FEW / self.size as f64);
+        self.slopes().iter().skip(1).all(|grown| *grown >= least)
+    }
+
+    /// How it is known that this happened.
+    pub(super) fn proof(&self) -> String {
+        format!(
+            "{} connections ended in 4 ways; {} of them were reset when the kernel said that the server had read half a request",
+            self.connections, self.reset_when_read
+        )
+    }
+}
+
+/// Runs the batches; `count` looks at what must not grow.
+pub(super) async fn run(cx: &Cx, count: fn(&Usage) -> usize) -> Checked<Batches> {
+    let mut batches = Batches {
+        size: 0,
+        counts: vec![],
+        reset_when_read: 0,
+        connections: 0,
+    };
+    cx.exchange().await?;
+    batches.counts.push(settled(cx, count, 0).await?);
+    for number in 0..BATCHES {
+        let begun = Instant::now();
+        let mut done = 0;
+        let go_on = |done: usize, size: usize| match number {
+            0 => done < BATCH_MIN || (done < BATCH_MAX && begun.elapsed() < BATCH_TIME),
+            _ => done < size,
+        };
+        while go_on(done, batches.size) {
+            batches.reset_when_read += usize::from(one_of_each(cx).await?);
+            done += 4;
+        }
+        batches.size = done;
+        batches.connections += done;
+        let floor = batches.counts[number];
+        batches.counts.push(settled(cx, count, floor).await?);
+    }
+    cx.note("connections_per_batch", batches.size);
+    if batches.reset_when_read == 0 {
+        return inconclusive("unproven: no connection was seen to be read before it was reset");
+    }
+    cx.proved(batches.proof());
+    Ok(batches)
+}
+
+/// A whole exchange, and three clients that go away: FIN in the middle of a request, RST in the
+/// middle of a request, RST at once. True if the second RST met a server that had read its half.
+async fn one_of_each(cx: &Cx) -> Checked<bool> {
+    cx.exchange().await?;
+    let (fin, _) = half_a_request(cx).await?;
+    fin.close();
+    let (reset, read) = half_a_request(cx).await?;
+    reset.reset()?;
+    cx.connect().await?.reset()?;
+    Ok(read)
+}
+
+async fn half_a_request(cx: &Cx) -> Checked<(Session, bool)> {
+    let mut client = cx.open().await?;
+    let request = client.turn()?.request;
+    client.send(&request[..request.len().div_ceil(2)]).await?;
+    let read = is_read(cx, &client).await;
+    Ok((client, read))
+}
+
+/// Whether the server has read what was sent. One that answers half a request (it has no frame) may
+/// have closed by then: with a FIN, which the kernel sends only if nothing was left unread.
+async fn is_read(cx: &Cx, client: &Session) -> bool {
+    let begun = Instant::now();
+    let mut round = 0;
+    while begun.elapsed() < READ {
+        let Some(peer) = cx.server().peer_socket(client.local()) else {
+            return false;
+        };
+        let closed = matches!(
+            peer.state,
+            TcpState::FinWait1 | TcpState::FinWait2 | TcpState::TimeWait
+        );
+        if closed || (peer.recv_q == 0 && peer.bytes_received() >= client.sent()) {
+            return true;
+        }
+        crate::session::pause(round).await;
+        round += 1;
+    }
+    false
+}
+
+/// What the server holds once it has let go of what ended: at once when it is back at `floor`,
+/// else when nothing changes any more and nobody waits to be accepted.
+async fn settled(cx: &Cx, count: fn(&Usage) -> usize, floor: usize) -> Checked<usize> {
+    let begun = Instant::now();
+    let mut last = count(&cx.usage()?);
+    let mut since = Instant::now();
+    loop {
+        let waits = cx
+            .server()
+            .listener()
+            .is_some_and(|listener| listener.queued > 0);
+        if !waits && (last <= floor || since.elapsed() >= SETTLED) || begun.elapsed() >= SETTLE_MAX
+        {
+            return Ok(last);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let now = count(&cx.usage()?);
+        if now != last || waits {
+            (last, since) = (now, Instant::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batches(counts: [usize; 4]) -> Batches {
+        Batches {
+            size: 400,
+            counts: counts.to_vec(),
+            reset_when_read: 1,
+            connections: 1200,
+        }
+    }
+
+    #[test]
+    fn only_what_grows_in_every_batch_is_a_leak() {
+        assert!(batches([10, 210, 410, 610]).grow(0.05));
+        assert!(!batches([10, 210, 210, 211]).grow(0.05));
+        assert!(!batches([10, 210, 410, 410]).grow(0.05));
+        assert!(!batches([10, 11, 12, 13]).grow(0.0));
+    }
+}
