@@ -1,0 +1,114 @@
+//! JUnit XML, as CI systems read it: a failure is `<failure>`, a run that could not be made is
+//! `<error>`, and what is waived, skipped or inconclusive is `<skipped>`.
+
+use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
+
+use super::Report;
+use crate::check::{Outcome, Verdict};
+use crate::talk::escape_text;
+
+/// The report as one suite per group.
+pub fn render(report: &Report) -> String {
+    let mut junit = Junit::new("tcprove");
+    junit.set_time(std::time::Duration::from_secs_f64(report.duration_s));
+    if let Some(error) = &report.error {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status
+            .set_type(error.code)
+            .set_message(clean(&error.message));
+        let mut suite = TestSuite::new(report.command);
+        suite.add_test_case(TestCase::new("run", status));
+        junit.add_test_suite(suite);
+    }
+    for group in groups(report) {
+        let mut suite = TestSuite::new(group);
+        for outcome in report
+            .outcomes
+            .iter()
+            .filter(|outcome| outcome.group == group)
+        {
+            suite.add_test_case(case(outcome));
+        }
+        junit.add_test_suite(suite);
+    }
+    if !report.blockers.is_empty() {
+        let mut suite = TestSuite::new("requirements of the file");
+        for blocker in &report.blockers {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(clean(blocker));
+            suite.add_test_case(TestCase::new(clean(blocker), status));
+        }
+        junit.add_test_suite(suite);
+    }
+    junit
+        .to_string()
+        .unwrap_or_else(|error| format!("<!-- {error} -->\n"))
+}
+
+fn groups(report: &Report) -> Vec<&'static str> {
+    let mut groups: Vec<&'static str> = Vec::new();
+    for outcome in &report.outcomes {
+        if !groups.contains(&outcome.group) {
+            groups.push(outcome.group);
+        }
+    }
+    groups
+}
+
+fn case(outcome: &Outcome) -> TestCase {
+    let mut case = TestCase::new(outcome.id, status(outcome));
+    case.set_classname(format!("tcprove.{}", outcome.group.replace(' ', "-")))
+        .set_time(outcome.duration);
+    case
+}
+
+fn status(outcome: &Outcome) -> TestCaseStatus {
+    let said = |text: &Option<String>| clean(text.as_deref().unwrap_or(""));
+    if let Some(reason) = &outcome.waived {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(clean(&format!("waived: {reason}")));
+        return status;
+    }
+    match outcome.outcome {
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Fail => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status
+                .set_type(outcome.kind.map_or("failure", |kind| kind.name()))
+                .set_message(format!(
+                    "expected {}; {}",
+                    said(&outcome.expected),
+                    said(&outcome.actual)
+                ))
+                .set_description(clean(&format!(
+                    "{}\nreproduce: {}",
+                    outcome.requirement, outcome.reproduce
+                )));
+            status
+        }
+        Verdict::Warn => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(format!(
+                "warning: expected {}; {}",
+                said(&outcome.expected),
+                said(&outcome.actual)
+            ));
+            status
+        }
+        Verdict::Skip | Verdict::Inconclusive => {
+            let word = if outcome.outcome == Verdict::Skip {
+                "skipped"
+            } else {
+                "inconclusive"
+            };
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(format!("{word}: {}", said(&outcome.reason)));
+            status
+        }
+    }
+}
+
+/// Nothing that a server sent may reach the file raw: control characters are not even legal XML.
+fn clean(text: &str) -> String {
+    escape_text(text, 4000)
+}

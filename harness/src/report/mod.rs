@@ -1,0 +1,193 @@
+//! What a run came to, and one pure function per format that turns it into text.
+//!
+//! To add a format: one new file with a `render(&Report) -> String`, one line here.
+
+mod environment;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod terminal;
+mod wrap;
+
+use serde::Serialize;
+
+use crate::check::Outcome;
+use crate::check::run::Counts;
+use crate::plan::{OnInconclusive, Plan};
+use crate::talk::escape_text;
+
+pub use environment::Environment;
+
+/// The schema of the JSON.
+pub const SCHEMA: &str = "tcprove/1";
+
+/// The verdict of a whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunVerdict {
+    /// Everything that ran passed.
+    Pass,
+    /// Something failed.
+    Fail,
+    /// Nothing failed, and something could not be seen.
+    Inconclusive,
+    /// The run could not be made.
+    Error,
+}
+
+/// Exit codes: an interface for scripts. The first that applies is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitCode {
+    /// A bug in tcprove.
+    Bug = 70,
+    /// Interrupted; what was measured is still written.
+    Interrupted = 130,
+    /// Usage or configuration.
+    Usage = 2,
+    /// The target could not start, be reached, or hold its own conversation.
+    Target = 3,
+    /// Findings, failed checks, a failed gate.
+    Failed = 1,
+    /// Inconclusive or invalid.
+    Inconclusive = 5,
+    /// Nothing ran.
+    Nothing = 4,
+    /// Pass.
+    Pass = 0,
+}
+
+/// Why a run could not be made.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunError {
+    /// A stable word: `usage`, `config`, `target`, `internal`.
+    pub code: &'static str,
+    /// What happened, and what to do next.
+    pub message: String,
+    /// File, line and column, where there is one.
+    pub location: Option<String>,
+}
+
+/// The target of a run, as it is reported.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetReport {
+    /// Its name.
+    pub name: String,
+    /// Its command or address, as a reader would write it.
+    pub command: String,
+    /// Whether it is the built-in reference server.
+    pub embedded: bool,
+}
+
+/// One run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The command that was run.
+    pub command: &'static str,
+    /// Names this run.
+    pub run_id: String,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The plan, if one could be made.
+    pub plan: Option<Plan>,
+    /// Its hash.
+    pub plan_hash: Option<String>,
+    /// The machine.
+    pub environment: Environment,
+    /// The target.
+    pub target: Option<TargetReport>,
+    /// The verdict.
+    pub verdict: RunVerdict,
+    /// Why the run could not be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<RunError>,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+    /// Seconds of wall time.
+    pub duration_s: f64,
+    /// Counts of verdicts.
+    pub counts: Counts,
+    /// What stands in the way of a pass besides failed checks: stale waivers, required checks that
+    /// did not come to a verdict.
+    pub blockers: Vec<String>,
+    /// The checks.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Report {
+    /// A report of a run that is about to begin.
+    pub fn new(command: &'static str, seed: u64) -> Self {
+        Self {
+            schema: SCHEMA,
+            command,
+            run_id: run_id(seed),
+            seed,
+            plan: None,
+            plan_hash: None,
+            environment: Environment::read(),
+            target: None,
+            verdict: RunVerdict::Error,
+            error: None,
+            interrupted: false,
+            duration_s: 0.0,
+            counts: Counts::default(),
+            blockers: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Takes the outcomes in and comes to a verdict.
+    pub fn conclude(&mut self, outcomes: Vec<Outcome>, blockers: Vec<String>) {
+        self.counts = Counts::of(&outcomes);
+        self.verdict = if self.counts.fail > 0 || !blockers.is_empty() {
+            RunVerdict::Fail
+        } else if self.counts.inconclusive > 0 || self.counts.ran() == 0 || self.interrupted {
+            RunVerdict::Inconclusive
+        } else {
+            RunVerdict::Pass
+        };
+        self.outcomes = outcomes;
+        self.blockers = blockers;
+    }
+
+    /// The exit code, in the contract's order.
+    pub fn exit_code(&self, on_inconclusive: OnInconclusive) -> ExitCode {
+        let error = self.error.as_ref().map(|error| error.code);
+        match self.verdict {
+            _ if error == Some("internal") => ExitCode::Bug,
+            _ if self.interrupted => ExitCode::Interrupted,
+            _ if error == Some("target") => ExitCode::Target,
+            _ if error.is_some() => ExitCode::Usage,
+            RunVerdict::Error => ExitCode::Bug,
+            RunVerdict::Fail => ExitCode::Failed,
+            RunVerdict::Inconclusive if self.counts.ran() == 0 => ExitCode::Nothing,
+            RunVerdict::Inconclusive => match on_inconclusive {
+                OnInconclusive::Pass => ExitCode::Pass,
+                OnInconclusive::Fail => ExitCode::Failed,
+                OnInconclusive::Exit5 => ExitCode::Inconclusive,
+            },
+            RunVerdict::Pass => ExitCode::Pass,
+        }
+    }
+}
+
+/// Lines of an error that are shown: what a server printed last may be a part of it.
+const ERROR_LINES_MAX: usize = 40;
+
+/// The message of an error, safe to show, line by line: parts of it come from the server.
+fn safe_lines(message: &str) -> String {
+    let lines = message.lines().take(ERROR_LINES_MAX);
+    let lines: Vec<String> = lines.map(|line| escape_text(line, 400)).collect();
+    lines.join("\n")
+}
+
+/// Sortable by time, unique for practical purposes.
+fn run_id(seed: u64) -> String {
+    let now = jiff::Timestamp::now();
+    format!(
+        "{}-{:04x}",
+        now.strftime("%Y%m%dT%H%M%SZ"),
+        (seed ^ u64::from(std::process::id())) & 0xffff
+    )
+}

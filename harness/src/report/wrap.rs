@@ -1,0 +1,107 @@
+//! Text in columns of a terminal.
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// Fewer columns than this are not worth wrapping for.
+const ROOM_MIN: usize = 20;
+
+/// Breaks `text` so that it fits into `columns`, of which `indent` are taken on every line; the
+/// first line is not indented, since its place is already reached. Breaks between words, and inside
+/// of one that is longer than a line. `None`: nobody counts columns, and nothing is broken.
+pub(super) fn wrap(text: &str, indent: usize, columns: Option<usize>) -> String {
+    let Some(room) = room(indent, columns) else {
+        return text.to_owned();
+    };
+    let mut wrapped = String::new();
+    let mut used = 0;
+    for (number, word) in text.split(' ').enumerate() {
+        if number > 0 && used + 1 + word.width() > room {
+            new_line(&mut wrapped, indent);
+            used = 0;
+        } else if number > 0 {
+            wrapped.push(' ');
+            used += 1;
+        }
+        for character in word.chars() {
+            let width = character.width().unwrap_or(0);
+            if used + width > room {
+                new_line(&mut wrapped, indent);
+                used = 0;
+            }
+            wrapped.push(character);
+            used += width;
+        }
+    }
+    wrapped
+}
+
+/// As much of `text` as fits on the rest of the line, with `…` where something is left out.
+pub(super) fn cut(text: &str, indent: usize, columns: Option<usize>) -> String {
+    let Some(room) = room(indent, columns) else {
+        return text.to_owned();
+    };
+    if text.width() <= room {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let fits = |character: &char| {
+        used += character.width().unwrap_or(0);
+        used <= room
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    format!("{}…", kept.trim_end())
+}
+
+fn room(indent: usize, columns: Option<usize>) -> Option<usize> {
+    // The last column stays free: a terminal wraps by itself when it is written to.
+    let room = columns?.saturating_sub(indent + 1);
+    (room >= ROOM_MIN).then_some(room)
+}
+
+fn new_line(text: &mut String, indent: usize) {
+    text.truncate(text.trim_end_matches(' ').len());
+    text.push('\n');
+    text.extend(std::iter::repeat_n(' ', indent));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn breaks_between_words_and_inside_long_ones() {
+        let columns = Some(25);
+        assert_eq!(
+            wrap("one two three four five six", 2, columns),
+            "one two three four\n  five six"
+        );
+        let long = "x".repeat(30);
+        assert_eq!(
+            wrap(&long, 0, columns),
+            format!("{}\n{}", "x".repeat(24), "x".repeat(6))
+        );
+        assert_eq!(wrap(&long, 0, None), long);
+        assert_eq!(wrap(&long, 20, columns), long, "too narrow to be worth it");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!(
+            wrap(&"问".repeat(13), 0, Some(25)),
+            format!("{}\n问", "问".repeat(12))
+        );
+        assert_eq!(
+            cut(&"问".repeat(13), 0, Some(25)),
+            format!("{}…", "问".repeat(11))
+        );
+    }
+
+    #[test]
+    fn cuts_what_does_not_fit() {
+        assert_eq!(
+            cut("one two three four five six", 0, Some(25)),
+            "one two three four five…"
+        );
+        assert_eq!(cut("short", 0, Some(25)), "short");
+    }
+}
