@@ -1,0 +1,94 @@
+//! What stands in the way of a pass besides failed checks: required checks without a verdict,
+//! waivers that cover nothing any more, and waivers that have ended.
+
+use crate::check::{Outcome, Verdict};
+use crate::file::{Date, Waiver};
+use crate::plan::Selection;
+
+/// The waivers that still hold today.
+pub(super) fn in_force(waivers: &[Waiver]) -> Vec<Waiver> {
+    let today = today();
+    let holds = |waiver: &&Waiver| !has_ended(waiver, today);
+    waivers.iter().filter(holds).cloned().collect()
+}
+
+/// A sentence for each obstacle. A waiver is stale only if everything was looked at.
+pub(super) fn of(outcomes: &[Outcome], waivers: &[Waiver], selection: &Selection) -> Vec<String> {
+    let mut blockers: Vec<String> = outcomes
+        .iter()
+        .filter(|outcome| is_required(outcome, selection) && is_open(outcome))
+        .map(without_verdict)
+        .collect();
+    let today = today();
+    for waiver in waivers {
+        if let Some(until) = waiver.until.filter(|_| has_ended(waiver, today)) {
+            blockers.extend(outcomes.iter().find(|outcome| fell_short(waiver, outcome)).map(
+                |outcome| {
+                    format!(
+                        "the waiver for `{}` ({}) ended on {until}, and {} has not been mended: mend it, or give the waiver more time",
+                        waiver.check, waiver.reason, outcome.id
+                    )
+                },
+            ));
+        }
+        if selection.is_whole() && is_stale(waiver, outcomes) {
+            blockers.push(format!(
+                "the waiver for `{}` ({}) is stale: everything it covers ran and passed; remove it",
+                waiver.check, waiver.reason
+            ));
+        }
+    }
+    blockers
+}
+
+fn is_required(outcome: &Outcome, selection: &Selection) -> bool {
+    let mut globs = selection.require.iter();
+    globs.any(|glob| glob_match::glob_match(glob, outcome.id))
+}
+
+fn is_open(outcome: &Outcome) -> bool {
+    let none = matches!(outcome.outcome, Verdict::Skip | Verdict::Inconclusive);
+    none && outcome.waived.is_none()
+}
+
+fn without_verdict(outcome: &Outcome) -> String {
+    let reason = outcome.reason.as_deref().unwrap_or("no reason");
+    let word = outcome.word();
+    format!(
+        "{} is required and came to no verdict ({word}): {reason}",
+        outcome.id
+    )
+}
+
+fn fell_short(waiver: &Waiver, outcome: &Outcome) -> bool {
+    let short = matches!(outcome.outcome, Verdict::Fail | Verdict::Inconclusive);
+    short && glob_match::glob_match(&waiver.check, outcome.id)
+}
+
+fn is_stale(waiver: &Waiver, outcomes: &[Outcome]) -> bool {
+    let covers = |outcome: &&Outcome| glob_match::glob_match(&waiver.check, outcome.id);
+    let mut covered = outcomes.iter().filter(covers).peekable();
+    covered.peek().is_some()
+        && !waiver.flaky
+        && covered.all(|outcome| outcome.outcome == Verdict::Pass)
+}
+
+/// `until` is the last day on which a waiver holds.
+fn has_ended(waiver: &Waiver, today: Option<Date>) -> bool {
+    match (waiver.until, today) {
+        (Some(until), Some(today)) => until < today,
+        _ => false,
+    }
+}
+
+/// The day in UTC: the same on every machine of a run.
+fn today() -> Option<Date> {
+    let day = jiff::tz::TimeZone::UTC
+        .to_datetime(jiff::Timestamp::now())
+        .date();
+    Date::new(
+        u16::try_from(day.year()).ok()?,
+        u8::try_from(day.month()).ok()?,
+        u8::try_from(day.day()).ok()?,
+    )
+}

@@ -1,0 +1,302 @@
+//! `tcprove check`: the battery.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use super::output::{OutputArgs, note, say};
+use super::progress::Progress;
+use super::target::{Resolved, TargetArgs, usage};
+use super::{blockers, embedded, interrupt, target};
+use crate::check::run::{Battery, Interrupt, Origin, Subject, TrialError};
+use crate::check::{self, Check, Need};
+use crate::file;
+use crate::plan::{LANES, OnInconclusive, Plan, Selection, ServerPlan, Shard};
+use crate::report::{Report, RunError};
+use crate::talk::escape_text;
+use crate::target::StartFailure;
+
+/// Arguments of `check`.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Only checks whose id matches; may be given more than once
+    #[arg(long, value_name = "GLOB")]
+    pub only: Vec<String>,
+    /// No checks whose id matches; may be given more than once
+    #[arg(long, value_name = "GLOB")]
+    pub skip: Vec<String>,
+    /// List the checks and end
+    #[arg(long)]
+    pub list: bool,
+    /// The seed of everything random [default: from the clock]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Begin no check after this
+    #[arg(long, value_name = "TIME", value_parser = target::duration)]
+    pub max_time: Option<Duration>,
+    /// Only part I of N of the battery
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<Shard>,
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let parts = text
+        .split_once('/')
+        .and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    match parts {
+        Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index, count }),
+        _ => Err("write it as I/N with 1 <= I <= N, as in 2/3".into()),
+    }
+}
+
+pub(super) fn main(args: &CheckArgs) -> ExitCode {
+    if args.list {
+        return list();
+    }
+    perform("check", args)
+}
+
+/// Runs the battery and ends with a report, whatever happens.
+pub(super) fn perform(command: &'static str, args: &CheckArgs) -> ExitCode {
+    args.output.apply_color();
+    let seed = args.seed.unwrap_or_else(clock_seed);
+    let mut report = Report::new(command, seed);
+    let begun = Instant::now();
+    if let Err(error) = fill(&mut report, args) {
+        report.error = Some(error);
+    }
+    report.duration_s = begun.elapsed().as_secs_f64();
+    args.output.finish(&report)
+}
+
+fn fill(report: &mut Report, args: &CheckArgs) -> Result<(), RunError> {
+    args.output.prepare()?;
+    let resolved = args.target.resolve(report.seed)?;
+    report.target = Some(resolved.report());
+    let selection = selection(args, &resolved)?;
+    let interrupt = interrupt::watch()
+        .map_err(|error| internal(format!("signals cannot be watched: {error}")))?;
+    let battery = battery(args, &resolved, &selection, interrupt.clone());
+    let plan = plan(args, &resolved, selection.clone());
+    report.plan_hash = Some(plan.hash());
+    report.plan = Some(plan);
+    note(&format!(
+        "tcprove {}: {}, seed {}",
+        report.command,
+        escape_text(&resolved.name, 80),
+        report.seed
+    ));
+    enough_descriptors()?;
+    let progress = Progress::new(!args.output.no_progress, args.output.verbose);
+    let outcome = battery.run(&|event| progress.show(event));
+    progress.finish();
+    report.interrupted = interrupt.is_set();
+    let outcomes = match outcome {
+        Ok(done) => done.outcomes,
+        Err(TrialError::Interrupted) => Vec::new(),
+        Err(error) => return Err(trial_error(&error, &resolved)),
+    };
+    let blockers = if report.interrupted {
+        Vec::new()
+    } else {
+        blockers::of(&outcomes, &resolved.file.waive, &selection)
+    };
+    report.conclude(outcomes, blockers);
+    Ok(())
+}
+
+/// What went wrong before the first check, and what to try next.
+fn trial_error(error: &TrialError, resolved: &Resolved) -> RunError {
+    if let (TrialError::Conversation { actual, .. }, Origin::Attach { addr, .. }) =
+        (error, &resolved.subject.origin)
+        && actual.starts_with("connection refused")
+    {
+        return target_error(format!(
+            "nobody listens on {addr}: the connection was refused\nnext: start the server there, or correct the address"
+        ));
+    }
+    let next = match (error, &resolved.command_by_hand) {
+        (TrialError::Start(StartFailure::Exited { .. } | StartFailure::NotReady { .. }), Some(command)) => {
+            format!("\nnext: start it by hand and see what it says: {command}")
+        }
+        (TrialError::Conversation { .. }, None) => {
+            "\nnext: does the server run there, and is it the one that this talk is for? `tcprove send TEXT --connect HOST:PORT` shows what it says".into()
+        }
+        (TrialError::Conversation { .. }, Some(_)) => adapt(&resolved.subject.talk.name),
+        _ => String::new(),
+    };
+    target_error(format!("{error}{next}"))
+}
+
+/// What to do about a conversation that the server does not hold.
+fn adapt(talk: &str) -> String {
+    if crate::talk::builtin(talk).is_none() {
+        return "\nnext: correct [talk] in the file; `tcprove send` shows what the server says"
+            .into();
+    }
+    format!(
+        "\nnext: is `{talk}` the talk of this server? `tcprove init --talk {talk}` writes it to a file, to be adapted"
+    )
+}
+
+fn target_error(message: String) -> RunError {
+    RunError {
+        code: "target",
+        message,
+        location: None,
+    }
+}
+
+fn battery(
+    args: &CheckArgs,
+    resolved: &Resolved,
+    selection: &Selection,
+    interrupt: Interrupt,
+) -> Battery {
+    let checks = check::all()
+        .enumerate()
+        .filter(|(place, check)| selection.takes(check.id, *place));
+    Battery {
+        checks: checks.map(|(_, check)| check).collect(),
+        subject: resolved.subject.clone(),
+        control,
+        waivers: blockers::in_force(&resolved.file.waive),
+        lanes: if resolved.subject.launch().is_some() {
+            LANES
+        } else {
+            1
+        },
+        battery: resolved.file.check.battery.unwrap_or(check::BATTERY),
+        max_time: args.max_time,
+        reproduce: reproduce(args, resolved.subject.seed),
+        command_by_hand: resolved.command_by_hand.clone(),
+        interrupt,
+    }
+}
+
+fn plan(args: &CheckArgs, resolved: &Resolved, selection: Selection) -> Plan {
+    let mut server = ServerPlan::of(&resolved.name, &resolved.subject);
+    if resolved.embedded {
+        // Where this executable lies is no part of the plan: its hash is the same everywhere.
+        server.cmd[0] = "tcprove".into();
+    }
+    Plan {
+        server,
+        talk: resolved.subject.talk.name.clone(),
+        selection,
+        waivers: Plan::waivers_of(&resolved.file.waive),
+        lanes: LANES,
+        max_time_s: args.max_time.map(|time| time.as_secs_f64()),
+        on_inconclusive: OnInconclusive::from(args.output.on_inconclusive),
+    }
+}
+
+/// The sound reference server in the protocol that the check needs.
+pub(super) fn control(check: &Check, subject: &Subject) -> Option<Subject> {
+    let protocol = if check.needs.contains(&Need::LengthField) {
+        "frame"
+    } else {
+        "line"
+    };
+    let params = [("protocol".to_owned(), protocol.to_owned())].into();
+    let mut control = embedded::with(&params, subject.seed ^ 0x5eed).ok()?.subject;
+    if let (Origin::Spawn(control), Some(launch)) = (&mut control.origin, subject.launch()) {
+        control.ready_timeout = launch.ready_timeout;
+    }
+    Some(control)
+}
+
+fn selection(args: &CheckArgs, resolved: &Resolved) -> Result<Selection, RunError> {
+    let require = resolved.file.check.require.clone();
+    let selection = Selection {
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        require: require.clone(),
+        shard: args.shard,
+    };
+    let waived = resolved.file.waive.iter().map(|waiver| &waiver.check);
+    for glob in args
+        .only
+        .iter()
+        .chain(&args.skip)
+        .chain(&require)
+        .chain(waived)
+    {
+        if !check::all().any(|check| glob_match::glob_match(glob, check.id)) {
+            return Err(usage(unknown(glob)));
+        }
+    }
+    Ok(selection)
+}
+
+fn unknown(glob: &str) -> String {
+    let what = if glob.contains(['*', '?', '[', '{']) {
+        format!("`{glob}` matches no check")
+    } else {
+        format!("no check is called `{glob}`")
+    };
+    let near = file::nearest(glob, check::all().map(|check| check.id))
+        .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+    format!("{what}{near} (`tcprove check --list` shows them all)")
+}
+
+/// Descriptors that a battery may need on our side: its largest crowd, twice, and a margin.
+const DESCRIPTORS: u64 = 1000;
+
+fn enough_descriptors() -> Result<(), RunError> {
+    let raised = crate::sys::raise_nofile_limit();
+    let (soft, hard) = raised.unwrap_or_else(|_| crate::sys::initial_nofile());
+    if soft >= DESCRIPTORS {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "the checks need {DESCRIPTORS} open descriptors, and the limit is {soft} (hard limit {hard})\n\
+         next: raise it and run again: `ulimit -Hn {DESCRIPTORS}` as root, or `--ulimit nofile={DESCRIPTORS}` for a container"
+    )))
+}
+
+fn list() -> ExitCode {
+    let mut group = "";
+    for check in check::all() {
+        if check.group != group {
+            group = check.group;
+            say(group);
+        }
+        say(&format!(
+            "  {:<20} {}\n  {:<20} {}",
+            check.id, check.stimulus, "", check.requirement
+        ));
+    }
+    ExitCode::SUCCESS
+}
+
+/// The command that repeats one check with the same tokens.
+fn reproduce(args: &CheckArgs, seed: u64) -> String {
+    let target = args.target.words();
+    let command = format!("{} check --only {{id}} --seed {seed} {target}", program());
+    command.trim_end().to_owned()
+}
+
+/// The program as the reader called it.
+fn program() -> String {
+    let name = std::env::args().next().unwrap_or_else(|| "tcprove".into());
+    shell_words::quote(&name).into_owned()
+}
+
+fn clock_seed() -> u64 {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    now.as_nanos() as u64 & 0xffff_ffff
+}
+
+fn internal(message: String) -> RunError {
+    RunError {
+        code: "internal",
+        message,
+        location: None,
+    }
+}

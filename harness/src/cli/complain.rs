@@ -1,0 +1,120 @@
+//! Ends that come before a command could run: wrong arguments, and bugs of tcprove itself.
+//! The reports that were asked for are written all the same.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::output::{Places, note};
+use crate::file::nearest;
+use crate::report::{ExitCode as Code, Report, RunError};
+
+/// What clap has to say. Help and version are no errors.
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    match unknown_command(error) {
+        Some(message) => {
+            note(&format!("error: {message}"));
+            write("usage", message);
+        }
+        None => {
+            let _ = error.print();
+            write("usage", without_frame(&error.to_string()));
+        }
+    }
+    ExitCode::from(Code::Usage as u8)
+}
+
+/// `tcprove chek`: clap takes it for an argument of the default command.
+fn unknown_command(error: &clap::Error) -> Option<String> {
+    let first = std::env::args().nth(1)?;
+    let unknown = error.kind() == ErrorKind::UnknownArgument
+        && error.get(ContextKind::InvalidArg) == Some(&ContextValue::String(first.clone()));
+    if !unknown || first.starts_with('-') {
+        return None;
+    }
+    let commands = names();
+    let near = nearest(&first, commands.iter().map(String::as_str))
+        .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+    Some(format!(
+        "there is no command `{}`{near}\nthere are: {} (`tcprove --help` says what they do)",
+        first.escape_debug(),
+        commands.join(", ")
+    ))
+}
+
+fn names() -> Vec<String> {
+    let cli = super::Cli::command();
+    cli.get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect()
+}
+
+/// The message alone: the reports have a place of their own for the word `error`.
+fn without_frame(text: &str) -> String {
+    let text = text.trim_start_matches("error: ");
+    let text = text.split("\n\nUsage:").next().unwrap_or(text);
+    let text = text
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or(text);
+    text.trim_end().to_owned()
+}
+
+/// A panic that nobody caught; its message has been printed already.
+pub(super) fn bug() -> ExitCode {
+    let message =
+        "this is a bug in tcprove: please report it with the lines above and the command line";
+    note(&format!("error: {message}"));
+    write("internal", message.to_owned());
+    ExitCode::from(Code::Bug as u8)
+}
+
+fn write(code: &'static str, message: String) {
+    let mut report = Report::new(command(), 0);
+    report.error = Some(RunError {
+        code,
+        message,
+        location: None,
+    });
+    let (json, junit, markdown) = (asked("--json"), asked("--junit"), asked("--markdown"));
+    let places = Places {
+        json: json.as_deref(),
+        junit: junit.as_deref(),
+        markdown: markdown.as_deref(),
+    };
+    places.write(&report);
+}
+
+/// The command that was meant, as far as it can be told without a parse.
+fn command() -> &'static str {
+    let first = std::env::args().nth(1).unwrap_or_default();
+    let known = [
+        "check", "fuzz", "record", "load", "bench", "gate", "replay", "send", "serve", "init",
+        "selftest", "merge", "generate",
+    ];
+    let named = known.into_iter().find(|name| *name == first);
+    named.unwrap_or("run")
+}
+
+/// The value of a flag, found without clap: its parse has just failed.
+fn asked(flag: &str) -> Option<PathBuf> {
+    let mut words = std::env::args().take_while(|word| word != "--");
+    while let Some(word) = words.next() {
+        if word == flag {
+            return words.next().map(PathBuf::from);
+        }
+        if let Some(value) = word
+            .strip_prefix(flag)
+            .and_then(|rest| rest.strip_prefix('='))
+        {
+            return Some(PathBuf::from(value));
+        }
+    }
+    None
+}

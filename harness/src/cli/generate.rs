@@ -1,0 +1,50 @@
+//! `tcprove generate`: what editors, shells and packagers want.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+
+use super::output::note;
+
+/// Arguments of `generate`.
+#[derive(clap::Args)]
+pub(super) struct GenerateArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// The JSON Schema of tcprove.toml, for editors
+    Schema,
+    /// Completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page
+    Man,
+}
+
+pub(super) fn main(args: &GenerateArgs) -> ExitCode {
+    let mut command = super::Cli::command();
+    let mut text = Vec::new();
+    let made = match args.what {
+        What::Schema => serde_json::to_writer_pretty(&mut text, &crate::talk::schema())
+            .map_err(std::io::Error::from),
+        What::Completions { shell } => {
+            clap_complete::generate(shell, &mut command, "tcprove", &mut text);
+            Ok(())
+        }
+        What::Man => clap_mangen::Man::new(command).render(&mut text),
+    };
+    if let Err(error) = made {
+        note(&format!("error: {error}"));
+        return ExitCode::from(70);
+    }
+    // A closed pipe (`| head`) is no error of ours.
+    let _ = std::io::stdout().write_all(&text);
+    let _ = writeln!(std::io::stdout());
+    ExitCode::SUCCESS
+}

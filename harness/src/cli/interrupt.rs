@@ -1,0 +1,24 @@
+//! SIGINT and SIGTERM: the first asks the run to end and keeps what was measured, the second ends
+//! tcprove at once (its supervisors then end every server).
+
+use crate::check::run::Interrupt;
+use crate::report::ExitCode;
+
+/// Watches for signals from now on.
+pub(super) fn watch() -> std::io::Result<Interrupt> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let interrupt = Interrupt::default();
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    let seen = interrupt.clone();
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for _ in signals.forever() {
+                if seen.is_set() {
+                    std::process::exit(ExitCode::Interrupted as i32);
+                }
+                seen.set();
+            }
+        })?;
+    Ok(interrupt)
+}

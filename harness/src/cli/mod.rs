@@ -1,0 +1,82 @@
+//! The command line: the only place that knows clap, stdout and exit codes. One file a command.
+
+mod blockers;
+mod check;
+mod complain;
+mod embedded;
+mod generate;
+mod init;
+mod interrupt;
+mod output;
+mod progress;
+mod run;
+mod selftest;
+mod send;
+mod serve;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Prove a TCP server: robustness checks with evidence and a command that repeats each finding.
+#[derive(Parser)]
+#[command(
+    name = "tcprove",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::RunArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything in one go (the default); without a target, on the embedded reference server.
+    Run(run::RunArgs),
+    /// The battery of robustness checks.
+    Check(check::CheckArgs),
+    /// Send one message, as the tutorial's client does, and show what comes back.
+    Send(send::SendArgs),
+    /// Serve: the reference server, sound or with a planted fault.
+    Serve(serve::ServeArgs),
+    /// Write a commented tcprove.toml.
+    Init(init::InitArgs),
+    /// Prove on this machine that the checks can fail.
+    Selftest(selftest::SelftestArgs),
+    /// Write the schema of tcprove.toml, shell completions or the manual page.
+    Generate(generate::GenerateArgs),
+}
+
+/// Parses the arguments, runs the command, and turns what comes of it into an exit code.
+pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    if arguments
+        .nth(1)
+        .is_some_and(|first| first == crate::target::SUPERVISE)
+    {
+        crate::target::supervise(arguments);
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return complain::usage(&error),
+    };
+    let dispatched = std::panic::catch_unwind(|| dispatch(cli));
+    dispatched.unwrap_or_else(|_| complain::bug())
+}
+
+fn dispatch(cli: Cli) -> ExitCode {
+    match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(args) => run::main(&args),
+        Command::Check(args) => check::main(&args),
+        Command::Send(args) => send::main(&args),
+        Command::Serve(args) => serve::main(args),
+        Command::Init(args) => init::main(&args),
+        Command::Selftest(args) => selftest::main(&args),
+        Command::Generate(args) => generate::main(&args),
+    }
+}

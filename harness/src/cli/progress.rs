@@ -1,0 +1,108 @@
+//! Live progress on stderr: a bar where someone is looking, and a line a check with `-v`.
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal as _;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output::note;
+use crate::check::{Outcome, Verdict};
+use crate::event::Event;
+
+/// A bar that shows which checks are running and how many have failed.
+pub(super) struct Progress {
+    bar: ProgressBar,
+    verbose: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: BTreeSet<&'static str>,
+    unconfirmed: BTreeSet<&'static str>,
+    done: BTreeSet<&'static str>,
+    failed: usize,
+}
+
+impl Progress {
+    /// No bar without a terminal.
+    pub fn new(wanted: bool, verbose: bool) -> Self {
+        let bar = if wanted && std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template("{spinner} {pos}/{len} {bar:20} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(0).with_style(style);
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        } else {
+            ProgressBar::hidden()
+        };
+        Self {
+            bar,
+            verbose,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Shows an event.
+    pub fn show(&self, event: Event) {
+        let Ok(mut state) = self.state.lock() else {
+            return;
+        };
+        match event {
+            Event::Trying => self
+                .bar
+                .set_message("trying the conversation on a clean server"),
+            Event::Started { checks } => self.bar.set_length(checks as u64),
+            Event::CheckStarted { id } | Event::Confirming { id } | Event::Controlling { id } => {
+                state.running.insert(id);
+            }
+            Event::Failing { id } => {
+                state.running.remove(id);
+                state.unconfirmed.insert(id);
+            }
+            Event::CheckDone(outcome) => {
+                state.running.remove(outcome.id);
+                state.unconfirmed.remove(outcome.id);
+                if state.done.insert(outcome.id) {
+                    state.failed += usize::from(outcome.outcome == Verdict::Fail);
+                    self.tell(&outcome);
+                }
+                self.bar.set_position(state.done.len() as u64);
+            }
+        }
+        if !state.done.is_empty() || !state.running.is_empty() {
+            self.bar.set_message(state.message());
+        }
+    }
+
+    /// A line for each check as it ends, where that was asked for.
+    fn tell(&self, outcome: &Outcome) {
+        if self.verbose {
+            let seconds = outcome.duration.as_secs_f64();
+            let line = format!("{:<12} {} ({seconds:.1} s)", outcome.word(), outcome.id);
+            self.bar.suspend(|| note(&line));
+        }
+    }
+
+    /// Takes the bar away before results are printed.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl State {
+    fn message(&self) -> String {
+        let mut parts = Vec::new();
+        if self.failed > 0 {
+            parts.push(format!("{} failed", self.failed));
+        }
+        if !self.unconfirmed.is_empty() {
+            parts.push(format!("{} to confirm", self.unconfirmed.len()));
+        }
+        let running: Vec<&str> = self.running.iter().copied().collect();
+        parts.push(running.join(", "));
+        parts.join("; ")
+    }
+}

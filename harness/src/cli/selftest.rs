@@ -1,0 +1,132 @@
+//! `tcprove selftest`: proves on this machine that the checks can fail.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tcprove_server::fault::{self, Fault};
+
+use super::output::{note, say};
+use super::{check, embedded, interrupt};
+use crate::check::matrix::{self, Row};
+use crate::check::run::{Origin, Subject};
+
+/// Arguments of `selftest`.
+#[derive(clap::Args)]
+pub(super) struct SelftestArgs {
+    /// Put every planted fault of the reference server to the check that must catch it (the default)
+    #[arg(long)]
+    checks: bool,
+    /// Only faults whose name, or whose check, matches
+    #[arg(long, value_name = "GLOB")]
+    only: Vec<String>,
+    /// Write the table as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<std::path::PathBuf>,
+}
+
+pub(super) fn main(args: &SelftestArgs) -> ExitCode {
+    let takes = |fault: &Fault| {
+        let matches = |glob: &String| {
+            glob_match::glob_match(glob, fault.name)
+                || glob_match::glob_match(glob, fault.caught_by)
+        };
+        args.only.is_empty() || args.only.iter().any(matches)
+    };
+    let faults: Vec<&'static Fault> = fault::all()
+        .iter()
+        .copied()
+        .filter(|fault| takes(fault))
+        .collect();
+    if faults.is_empty() {
+        note("error: no planted fault matches (`tcprove serve --list-faults` shows them)");
+        return ExitCode::from(4);
+    }
+    let interrupt = match interrupt::watch() {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            note(&format!("error: signals cannot be watched: {error}"));
+            return ExitCode::from(70);
+        }
+    };
+    let _ = crate::sys::raise_nofile_limit();
+    note(&format!(
+        "{} planted faults, each put to the check that must catch it",
+        faults.len()
+    ));
+    let told = |row: &Row| {
+        note(&format!(
+            "{} {}",
+            if row.ok { "ok    " } else { "MISSED" },
+            row.fault
+        ))
+    };
+    let rows = matrix::run(&faults, &serve, check::control, &interrupt, &told);
+    table(&rows);
+    let caught = rows.iter().filter(|row| row.ok).count();
+    say(&format!(
+        "\n{caught} of {} caught for the planted reason, {} missed",
+        faults.len(),
+        faults.len() - caught
+    ));
+    if let Some(path) = &args.json
+        && let Err(error) = std::fs::write(
+            path,
+            serde_json::to_string_pretty(&rows).unwrap_or_default(),
+        )
+    {
+        note(&format!(
+            "error: {} cannot be written: {error}",
+            path.display()
+        ));
+        return ExitCode::from(2);
+    }
+    match (interrupt.is_set(), caught == faults.len()) {
+        (true, _) => ExitCode::from(130),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(1),
+    }
+}
+
+/// A start that is later than this is late, where lateness is what is planted.
+const READY_TIMEOUT: Duration = Duration::from_millis(600);
+
+/// The reference server in the fault's protocol and model.
+fn serve(fault: &Fault, planted: bool) -> Subject {
+    let mut params = BTreeMap::from([
+        ("protocol".to_owned(), fault.protocol.to_string()),
+        ("model".to_owned(), fault.model.to_string()),
+    ]);
+    if planted {
+        params.insert("fault".into(), fault.name.into());
+    }
+    let mut subject = match embedded::with(&params, 1) {
+        Ok(resolved) => resolved.subject,
+        Err(error) => panic!(
+            "the reference server cannot be described: {}",
+            error.message
+        ),
+    };
+    if fault.caught_by == "start-ready"
+        && let Origin::Spawn(launch) = &mut subject.origin
+    {
+        launch.ready_timeout = READY_TIMEOUT;
+    }
+    subject
+}
+
+fn table(rows: &[Row]) {
+    say(&format!(
+        "{:<22} {:<18} {:<13} {:<28} {:<6} seconds",
+        "fault", "check", "planted", "seen", "sound"
+    ));
+    for row in rows {
+        let seen = crate::talk::escape_text(&row.seen, 90);
+        let sound = crate::talk::escape_text(&row.sound, 60);
+        let mark = if row.ok { "" } else { "  <- missed" };
+        say(&format!(
+            "{:<22} {:<18} {:<13} {seen:<28} {sound:<6} {:.1}{mark}",
+            row.fault, row.check, row.planted, row.seconds
+        ));
+    }
+}

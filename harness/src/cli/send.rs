@@ -1,0 +1,181 @@
+//! `tcprove send`: the tutorial's client. Connects, sends one message, prints what comes back, as
+//! bytes and as text.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use super::output::{note, say};
+use super::target::{self, TargetArgs};
+use crate::check::run::{Subject, block_on};
+use crate::report::{ExitCode as Code, RunError};
+use crate::talk::escape;
+use crate::target::{Server, StartOptions};
+
+/// Arguments of `send`.
+#[derive(clap::Args)]
+pub(super) struct SendArgs {
+    /// The text to send, as UTF-8
+    #[arg(required_unless_present = "hex", value_name = "TEXT")]
+    text: Option<String>,
+    /// Bytes to send, in hexadecimal (spaces are ignored)
+    #[arg(long, value_name = "BYTES", conflicts_with = "text")]
+    hex: Option<String>,
+    /// Bytes that one recv asks for
+    #[arg(long, default_value_t = 1024, value_name = "N")]
+    recv_buffer: usize,
+    /// Say FIN after the message
+    #[arg(long)]
+    half_close: bool,
+    /// Wait this long for (more of) a reply
+    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = target::duration)]
+    wait: Duration,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+/// Bytes that are shown at the most.
+const SHOWN_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+pub(super) fn main(args: &SendArgs) -> ExitCode {
+    match perform(args) {
+        Ok(code) => code,
+        Err(error) => {
+            note(&format!("error: {}", error.message));
+            ExitCode::from(if error.code == "target" {
+                Code::Target as u8
+            } else {
+                Code::Usage as u8
+            })
+        }
+    }
+}
+
+fn perform(args: &SendArgs) -> Result<ExitCode, RunError> {
+    let message = message(args)?;
+    let subject = subject(&args.target)?;
+    // The server lives as long as this value.
+    let server = block_on(subject.server(StartOptions::default()))
+        .map_err(|failure| unreachable_target(failure.to_string()))?;
+    exchange(args, &server, &message)
+}
+
+/// As every command, but an address alone is enough here: no conversation is needed to send bytes.
+fn subject(args: &TargetArgs) -> Result<Subject, RunError> {
+    let mut args = args.clone();
+    if args.connect.is_some() && args.talk.is_none() && args.file.is_none() {
+        args.talk = Some("tutorial".into());
+    }
+    if args.embedded && args.params.iter().all(|(name, _)| name != "protocol") {
+        args.params.push(("protocol".into(), "tutorial".into()));
+    }
+    Ok(args.resolve(0)?.subject)
+}
+
+fn message(args: &SendArgs) -> Result<Vec<u8>, RunError> {
+    let Some(hex) = &args.hex else {
+        return Ok(args.text.clone().unwrap_or_default().into_bytes());
+    };
+    let digits: String = hex.chars().filter(|char| !char.is_whitespace()).collect();
+    let wrong = || {
+        target::usage(format!(
+            "`{hex}` is not hexadecimal: write two digits a byte, as in `ff fe 0a`"
+        ))
+    };
+    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
+        return Err(wrong());
+    }
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| wrong()))
+        .collect()
+}
+
+fn exchange(args: &SendArgs, server: &Server, message: &[u8]) -> Result<ExitCode, RunError> {
+    let addr = server.addr();
+    let mut stream =
+        TcpStream::connect_timeout(&addr, Duration::from_secs(5)).map_err(|error| {
+            unreachable_target(format!(
+                "no connection to {addr}: {error}; is the server running?"
+            ))
+        })?;
+    let _ = stream.set_nodelay(true);
+    stream
+        .write_all(message)
+        .map_err(|error| unreachable_target(format!("{addr} did not take the message: {error}")))?;
+    say(&format!(
+        "sent     {} bytes to {addr}: {}",
+        message.len(),
+        escape(message, 400)
+    ));
+    if args.half_close {
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+    let (reply, end) = receive(&mut stream, args);
+    show(&reply, end, addr);
+    Ok(ExitCode::from(if reply.is_empty() {
+        Code::Failed as u8
+    } else {
+        0
+    }))
+}
+
+fn receive(stream: &mut TcpStream, args: &SendArgs) -> (Vec<u8>, &'static str) {
+    let mut reply = Vec::new();
+    let mut buffer = vec![0; args.recv_buffer.max(1)];
+    let mut deadline = Instant::now() + args.wait;
+    loop {
+        let left = deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(1));
+        let _ = stream.set_read_timeout(Some(left));
+        match stream.read(&mut buffer) {
+            Ok(0) => return (reply, "the server closed the connection (FIN)"),
+            Ok(count) => reply.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return (reply, "nothing more came; the connection is open");
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                return (reply, "the server reset the connection (RST)");
+            }
+            Err(_) => return (reply, "the connection failed"),
+        }
+        if reply.len() > SHOWN_BYTES_MAX {
+            return (reply, "there is more; this is enough");
+        }
+        // After a first piece, the rest comes at once or not at all.
+        deadline = deadline.min(Instant::now() + Duration::from_millis(300));
+    }
+}
+
+fn show(reply: &[u8], end: &str, addr: SocketAddr) {
+    say(&format!("received {} bytes from {addr}", reply.len()));
+    if !reply.is_empty() {
+        let hex: Vec<String> = reply
+            .iter()
+            .take(64)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let more = if reply.len() > 64 { " …" } else { "" };
+        say(&format!("bytes    {}{more}", hex.join(" ")));
+        match std::str::from_utf8(reply) {
+            Ok(_) => say(&format!("text     {}", escape(reply, 4000))),
+            Err(error) => say(&format!(
+                "text     not UTF-8 from byte {} on: {}",
+                error.valid_up_to(),
+                escape(reply, 4000)
+            )),
+        }
+    }
+    say(&format!("end      {end}"));
+}
+
+fn unreachable_target(message: String) -> RunError {
+    RunError {
+        code: "target",
+        message,
+        location: None,
+    }
+}

@@ -1,0 +1,20 @@
+//! tcprove proves a TCP server.
+//!
+//! Given the command that starts a server and a few lines on how one exchange goes, it runs a
+//! battery of robustness checks and says what it saw, with evidence and a command that repeats it.
+//!
+//! The way through the crate: arguments become a [`plan`]; the plan names a [`target`] and a
+//! [`talk`]; the [`check`]s talk to it over [`session`]s; what happens becomes [`event`]s, what
+//! comes of it a [`report`]. See ARCHITECTURE.md in the repository.
+
+pub mod check;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod event;
+pub mod file;
+pub mod plan;
+pub mod report;
+pub mod session;
+pub mod sys;
+pub mod talk;
+pub mod target;
