@@ -1,0 +1,258 @@
+//! Running the binary as a stranger would, and reading what it leaves.
+
+#![allow(dead_code, reason = "each file of tests uses a part of this")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, outside of #[test] functions"
+)]
+
+pub mod battery;
+pub mod reports;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// For what must happen; never reached when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks at a condition that is waited for.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A folder of its own, a marker of its own, and the binary.
+pub struct Bench {
+    folder: tempfile::TempDir,
+    /// Put into the command line of a server, it finds the server's processes again.
+    pub marker: String,
+}
+
+/// How a run ended.
+pub struct Ended {
+    /// `None` after a signal.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    /// The most memory that the process tcprove held.
+    pub rss_peak_kib: u64,
+}
+
+/// A run that goes on.
+pub struct Running {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+    rss_peak_kib: u64,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            marker: format!("marker-{}-{number}-end", std::process::id()),
+        }
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file into the folder.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The text of a file in the folder.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The binary, called by its name as a reader calls it, in the folder, away from the
+    /// surroundings of whoever runs these tests.
+    pub fn tcprove(&self) -> Command {
+        let binary = Path::new(env!("CARGO_BIN_EXE_tcprove"));
+        let mut path = vec![binary.parent().unwrap().to_owned()];
+        path.extend(std::env::split_paths(
+            &std::env::var_os("PATH").unwrap_or_default(),
+        ));
+        let mut command = Command::new(binary);
+        command
+            .current_dir(self.folder.path())
+            .env("PATH", std::env::join_paths(path).unwrap())
+            .env_remove("GITHUB_STEP_SUMMARY")
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE");
+        command
+    }
+
+    /// Starts the binary, its output going to files of the folder.
+    pub fn start(&self, mut command: Command) -> Running {
+        let (stdout, stderr) = (self.path(".stdout"), self.path(".stderr"));
+        let create = |path: &Path| std::fs::File::create(path).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(create(&stdout))
+            .stderr(create(&stderr))
+            .spawn()
+            .unwrap();
+        Running {
+            child,
+            stdout,
+            stderr,
+            rss_peak_kib: 0,
+        }
+    }
+
+    /// Runs `tcprove` with these arguments to its end.
+    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
+        let mut command = self.tcprove();
+        command.args(arguments);
+        self.end(command)
+    }
+
+    /// Runs the command to its end.
+    pub fn end(&self, command: Command) -> Ended {
+        self.start(command).end()
+    }
+
+    /// Processes, of whatever kind, that this run has started and that have not ended.
+    pub fn left(&self) -> Vec<String> {
+        let marker = self.marker.as_bytes();
+        let own = std::process::id().to_string();
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let marked = |entry: std::fs::DirEntry| {
+            let name = entry.file_name().into_string().ok()?;
+            let words = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let found = words.windows(marker.len()).any(|part| part == marker);
+            (found && name != own).then(|| format!("{name}: {}", String::from_utf8_lossy(&words)))
+        };
+        processes.filter_map(marked).collect()
+    }
+
+    /// The whole tree is gone when tcprove has ended.
+    pub fn assert_nothing_left(&self) {
+        assert_eq!(self.left(), Vec::<String>::new());
+    }
+}
+
+impl Running {
+    /// Waits for the end, which must come.
+    pub fn end(mut self) -> Ended {
+        let begun = Instant::now();
+        loop {
+            self.look_at_memory();
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Ended {
+                    code: status.code(),
+                    stdout: read(&self.stdout),
+                    stderr: read(&self.stderr),
+                    rss_peak_kib: self.rss_peak_kib,
+                };
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "no end; stderr: {}",
+                read(&self.stderr)
+            );
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// What it has printed so far on stdout.
+    pub fn heard(&self) -> String {
+        read(&self.stdout)
+    }
+
+    /// What it has said so far on stderr.
+    pub fn said(&self) -> String {
+        read(&self.stderr)
+    }
+
+    /// The kernel's own high-water mark: the last one that is seen misses a few milliseconds at most.
+    fn look_at_memory(&mut self) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let mark = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = mark.and_then(|mark| mark.trim().trim_end_matches(" kB").parse().ok());
+        self.rss_peak_kib = self.rss_peak_kib.max(kib.unwrap_or(0));
+    }
+}
+
+impl Drop for Running {
+    /// A test that fails leaves nothing behind either.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// Both streams, for the messages of assertions.
+    pub fn all(&self) -> String {
+        format!(
+            "code {:?}\nstdout: {}\nstderr: {}",
+            self.code, self.stdout, self.stderr
+        )
+    }
+}
+
+fn read(path: &Path) -> String {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .unwrap()
+        .read_to_end(&mut bytes)
+        .unwrap();
+    String::from_utf8(bytes).expect("tcprove prints UTF-8")
+}
+
+/// Looks until it holds.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for: {what}");
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// The interpreter itself, not a wrapper around it. Where there is none, the test is skipped and
+/// says so; where everything is required, that is a failure.
+pub fn python() -> Option<&'static str> {
+    static FOUND: OnceLock<Option<String>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        let mut command = Command::new("python3");
+        let out = command
+            .args(["-c", "import sys; print(sys.executable)"])
+            .output()
+            .ok()?;
+        let path = String::from_utf8(out.stdout).ok()?;
+        out.status.success().then(|| path.trim().to_owned())
+    });
+    if found.is_none() {
+        assert!(
+            std::env::var_os("TCPROVE_REQUIRE_ALL").is_none(),
+            "python3 is not there, and TCPROVE_REQUIRE_ALL is set"
+        );
+        println!("skipped: python3 is not there");
+    }
+    found.as_deref()
+}
+
+/// A file of test data.
+pub fn data(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/data")
+        .join(name);
+    path.canonicalize().unwrap().to_str().unwrap().to_owned()
+}
