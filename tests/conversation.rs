@@ -1,0 +1,129 @@
+//! Conversations with more than a request and a reply, held with a live server: a greeting whose word
+//! is said back, a question asked unasked, replies that end with the stream.
+
+mod support;
+
+use support::battery::{Checked, check, data, have};
+
+/// Checks that talk in every way: many connections, cuts, several clients.
+const CHECKS: [&str; 5] = [
+    "serves-again",
+    "split-bytewise",
+    "split-each-offset",
+    "crosstalk",
+    "zero-length",
+];
+
+/// Judges the server in `mode`, with this `[talk]`.
+fn judged(mode: &str, talk: &str) -> Option<Checked> {
+    if !have("python3") {
+        return None;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("tcprove.toml");
+    let script = data("conversation.py");
+    let server = format!(
+        "[server]\nname = {mode:?}\ncmd = [\"python3\", {script:?}, \"{{port}}\", {mode:?}]\n\n{talk}"
+    );
+    std::fs::write(&file, server).expect("the file is written");
+    let only = CHECKS.iter().flat_map(|id| ["--only", id]);
+    let file = file.to_str().expect("a path in UTF-8");
+    Some(check(["-f", file].into_iter().chain(only)))
+}
+
+/// At least these checks came to a verdict, and it was a pass.
+fn passes(mode: &str, talk: &str, least: usize) {
+    let Some(checked) = judged(mode, talk) else {
+        return;
+    };
+    assert_eq!(checked.code(), 0, "{}", checked.shown());
+    assert!(checked.ids("pass").len() >= least, "{}", checked.shown());
+}
+
+#[test]
+fn a_word_of_the_greeting_is_said_back() {
+    let talk = r#"
+[talk]
+frame = { until = "\n" }
+[[talk.open]]
+expect = { regex = '^220 (?P<word>\w+) ready\n$' }
+[[talk.open]]
+send = "LOGIN {word}\n"
+expect = "230 welcome\n"
+[[talk.turn]]
+send = "{tok}\n"
+expect = "{tok}\n"
+"#;
+    passes("greeting", talk, 5);
+}
+
+#[test]
+fn what_the_server_asks_unasked_is_answered() {
+    let talk = r#"
+[talk]
+frame = { until = "\n" }
+[[talk.push]]
+match = "PING\n"
+reply = "PONG\n"
+[[talk.turn]]
+send = "{tok}\n"
+expect = "{tok}\n"
+"#;
+    passes("push", talk, 5);
+}
+
+#[test]
+fn a_reply_may_end_with_the_stream() {
+    let talk = r#"
+[talk]
+frame.request = { until = "\n" }
+frame.reply = "eof"
+close = "server-after-reply"
+[[talk.turn]]
+send = "{tok}\n"
+expect = "{tok}\n{tok}\n"
+"#;
+    passes("eof", talk, 3);
+}
+
+#[test]
+fn an_http_body_may_end_with_the_stream() {
+    let talk = r#"
+[talk]
+frame = "http1"
+close = "server-after-reply"
+[[talk.turn]]
+send = "GET /{tok} HTTP/1.0\r\n\r\n"
+expect = { regex = '^HTTP/1\.0 200 OK\r\n(?s:.*)/{tok}$' }
+"#;
+    passes("http", talk, 4);
+}
+
+#[test]
+fn an_end_without_a_word_may_be_what_is_expected() {
+    let talk = r#"
+[talk]
+frame = { until = "\n" }
+close = "server-after-reply"
+[[talk.turn]]
+send = "{tok}\n"
+expect = "eof"
+"#;
+    passes("refuse", talk, 4);
+}
+
+#[test]
+fn an_end_without_a_word_is_told_as_such() {
+    let talk = "[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"{tok}\"\nexpect = \"{tok}\"\n";
+    let Some(checked) = judged("refuse", talk) else {
+        return;
+    };
+    assert_eq!(checked.code(), 3, "{}", checked.shown());
+    let message = checked.report["error"]["message"]
+        .as_str()
+        .expect("a message");
+    assert!(
+        message.contains("no complete reply") || message.contains("closed the connection"),
+        "{message}"
+    );
+}

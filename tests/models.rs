@@ -1,0 +1,90 @@
+//! The reference server: every protocol in every concurrency model passes the battery.
+//!
+//! Plainly, each protocol in the default model and each other model with lines; with `TCPROVE_SLOW=N`
+//! all twenty, N times.
+
+mod support;
+
+use support::battery::{check, rounds};
+
+const PROTOCOLS: [&str; 4] = ["tutorial", "echo", "line", "frame"];
+const MODELS: [&str; 5] = [
+    "sequential",
+    "threads",
+    "prefork",
+    "tokio-current",
+    "tokio-multi",
+];
+
+/// What a server that serves one client at a time cannot pass by nature.
+fn cannot_pass(model: &str) -> &'static [&'static str] {
+    match model {
+        "sequential" => tcprove_server::model::SEQUENTIAL_CANNOT_PASS,
+        _ => &[],
+    }
+}
+
+fn battery(protocol: &str, model: &str) {
+    let checked = check([
+        "--embedded",
+        "--param",
+        &format!("protocol={protocol}"),
+        "--param",
+        &format!("model={model}"),
+    ]);
+    let unexpected = |outcome| {
+        let mut ids = checked.ids(outcome);
+        ids.retain(|id| !cannot_pass(model).contains(id));
+        ids
+    };
+    for outcome in ["fail", "warn", "inconclusive"] {
+        assert_eq!(
+            unexpected(outcome),
+            [""; 0],
+            "{protocol} on {model}: {outcome}\n{}",
+            checked.shown()
+        );
+    }
+    assert!(
+        checked.ids("pass").len() >= 15,
+        "{protocol} on {model}: too little was looked at\n{}",
+        checked.shown()
+    );
+}
+
+#[test]
+fn each_protocol_passes_in_the_default_model() {
+    for protocol in PROTOCOLS {
+        battery(protocol, "tokio-multi");
+    }
+}
+
+#[test]
+fn each_other_model_passes_with_lines() {
+    for model in ["threads", "prefork", "tokio-current"] {
+        battery("line", model);
+    }
+}
+
+#[test]
+fn one_client_at_a_time_passes_what_needs_no_second() {
+    let skipped = tcprove_server::model::SEQUENTIAL_CANNOT_PASS;
+    let skips = skipped.iter().flat_map(|id| ["--skip", id]);
+    let arguments = ["--embedded", "--param", "model=sequential"];
+    let checked = check(arguments.into_iter().chain(skips));
+    assert_eq!(checked.code(), 0, "{}", checked.shown());
+}
+
+#[test]
+fn every_protocol_passes_in_every_model() {
+    if rounds() == 0 {
+        println!("skipped: TCPROVE_SLOW is not set");
+    }
+    for _ in 0..rounds() {
+        for protocol in PROTOCOLS {
+            for model in MODELS {
+                battery(protocol, model);
+            }
+        }
+    }
+}

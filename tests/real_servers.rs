@@ -1,0 +1,100 @@
+//! Servers that nobody here wrote: no false alarm, and what they truly do wrong is told.
+//!
+//! Plainly one run each; N with `TCPROVE_SLOW=N`. A server that is not installed is skipped.
+
+mod support;
+
+use support::battery::{Checked, check, data, have, rounds};
+
+/// Runs the battery, five times where slow tests are asked for, and asserts that it says the same
+/// each time: exactly these failures and warnings, and nothing that it could not see.
+fn judged(program: &str, arguments: &[&str], fails: &[&str], warns: &[&str]) -> Option<Checked> {
+    if !have(program) {
+        return None;
+    }
+    let mut last = None;
+    for run in 0..rounds().max(1) {
+        let checked = check(arguments);
+        assert_eq!(checked.ids("fail"), fails, "run {run}\n{}", checked.shown());
+        assert_eq!(checked.ids("warn"), warns, "run {run}\n{}", checked.shown());
+        assert_eq!(
+            checked.ids("inconclusive"),
+            [""; 0],
+            "run {run}\n{}",
+            checked.shown()
+        );
+        assert!(
+            checked.ids("pass").len() >= 20,
+            "run {run}: too little was looked at\n{}",
+            checked.shown()
+        );
+        last = Some(checked);
+    }
+    last
+}
+
+/// A conversation file as `tcprove init` writes it, used as it stands.
+fn file(talk: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("tcprove.toml");
+    let output = support::battery::tcprove()
+        .args(["init", "--talk", talk, "-o"])
+        .arg(&path)
+        .output()
+        .expect("tcprove runs");
+    assert!(output.status.success());
+    let path = path.to_str().expect("a path in UTF-8").to_owned();
+    (folder, path)
+}
+
+#[test]
+fn redis_grows_for_a_client_that_never_reads() {
+    let (_folder, file) = file("redis");
+    let checked = judged(
+        "redis-server",
+        &["-f", &file],
+        &["never-read", "emfile-live"],
+        &["term-inflight"],
+    );
+    if let Some(checked) = checked {
+        checked.assert("never-read", "fail", "growth");
+    }
+}
+
+#[test]
+fn memcached_is_sound() {
+    let (_folder, file) = file("memcached");
+    judged("memcached", &["-f", &file], &[], &[]);
+}
+
+#[test]
+fn nginx_is_sound_but_for_its_workers() {
+    let (_folder, file) = file("http");
+    judged("nginx", &["-f", &file], &[], &["restart-orphan"]);
+}
+
+#[test]
+fn beanstalkd_spins_on_an_urgent_byte() {
+    let (_folder, file) = file("beanstalkd");
+    let checked = judged(
+        "beanstalkd",
+        &["-f", &file],
+        &["oob-byte", "emfile-live"],
+        &["term-inflight"],
+    );
+    if let Some(checked) = checked {
+        checked.assert("oob-byte", "fail", "spin");
+    }
+}
+
+#[test]
+fn an_asyncio_server_is_sound_but_for_what_it_has_begun() {
+    let script = data("asyncio_line.py");
+    let script = script.to_str().expect("a path in UTF-8");
+    judged(
+        "python3",
+        &["--talk", "line", "--", "python3", script, "{port}"],
+        &[],
+        &["term-inflight"],
+    );
+}

@@ -1,0 +1,98 @@
+//! The tutorial's server, as it teaches it, is told what is wrong with it, in one run.
+
+mod support;
+
+use std::process::Command;
+
+use support::battery::{Checked, check, data, have, rounds};
+
+/// The whole battery in one run where slow tests are asked for; else only what is asserted here.
+fn tutorial(mode: &str, asserted: &[&str]) -> Option<Checked> {
+    if !have("python3") {
+        return None;
+    }
+    let script = data("tutorial_server.py");
+    let script = script.to_str().expect("a path in UTF-8");
+    let only = asserted.iter().flat_map(|id| ["--only", id]);
+    let only: Vec<&str> = only.filter(|_| rounds() == 0).collect();
+    let target = [
+        "--talk", "tutorial", "--", "python3", script, "{port}", mode,
+    ];
+    Some(check(only.into_iter().chain(target)))
+}
+
+/// Pastes the command that the report gives; it must find the same again.
+fn reproduces(checked: &Checked, id: &str) {
+    let command = checked.outcome(id)["reproduce"]
+        .as_str()
+        .expect("a command");
+    let output = Command::new("sh")
+        .args(["-c", command])
+        .output()
+        .expect("sh runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let wanted = checked.outcome(id)["outcome"].as_str().expect("an outcome");
+    assert!(
+        text.contains(&format!("{wanted:<12} {id}")),
+        "{command}\n{text}"
+    );
+    assert_eq!(
+        output.status.code(),
+        Some(i32::from(wanted == "fail")),
+        "{command}\n{text}"
+    );
+}
+
+#[test]
+fn loop_mode_dies_and_blocks_in_the_ways_that_it_does() {
+    let told = [
+        ("utf8-invalid", "fail", "died"),
+        ("utf8-split-char", "fail", "died"),
+        ("utf8-split-buffer", "fail", "died"),
+        ("rst-on-connect", "fail", "died"),
+        ("hol-idle", "fail", "blocked"),
+        ("over-buffer", "warn", "reset"),
+    ];
+    let Some(checked) = tutorial("loop", &told.map(|(id, ..)| id)) else {
+        return;
+    };
+    for (id, outcome, kind) in told {
+        checked.assert(id, outcome, kind);
+    }
+    assert_eq!(checked.code(), 1);
+    assert_eq!(checked.ids("inconclusive"), [""; 0], "{}", checked.shown());
+    for (id, ..) in told {
+        reproduces(&checked, id);
+    }
+}
+
+#[test]
+fn threads_mode_dies_without_descriptors() {
+    let Some(checked) = tutorial("threads", &["emfile-live", "hol-idle", "rst-on-connect"]) else {
+        return;
+    };
+    checked.assert("emfile-live", "fail", "died");
+    for id in ["hol-idle", "rst-on-connect"] {
+        assert_eq!(
+            checked.outcome(id)["outcome"],
+            "pass",
+            "{id}\n{}",
+            checked.shown()
+        );
+    }
+    reproduces(&checked, "emfile-live");
+}
+
+#[test]
+fn once_mode_serves_a_single_client() {
+    let Some(checked) = tutorial("once", &[]) else {
+        return;
+    };
+    checked.assert("serves-again", "fail", "died");
+    let actual = checked.outcome("serves-again")["actual"]
+        .as_str()
+        .expect("text");
+    assert!(actual.contains("exited with code 0"), "{actual}");
+    assert_eq!(checked.ids("fail"), ["serves-again"], "{}", checked.shown());
+    reproduces(&checked, "serves-again");
+}
