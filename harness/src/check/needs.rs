@@ -1,7 +1,7 @@
 //! What must be there for a check to apply; where it is not, the check is skipped and says why.
 
 use crate::file::Promise;
-use crate::talk::{Close, Frame, Talk};
+use crate::talk::{Frame, Talk};
 use crate::target::Server;
 
 /// One condition of a check.
@@ -46,9 +46,7 @@ impl Need {
         let reason = match self {
             Self::Frame if talk.request.is_delimited() && talk.reply.is_delimited() => return None,
             Self::Frame => "the talk has no frame: where a message ends cannot be known",
-            Self::ManyTurns if talk.close == Close::Client && !matches!(talk.reply, Frame::Eof) => {
-                return None;
-            }
+            Self::ManyTurns if talk.carries_many_turns() => return None,
             Self::ManyTurns => "the server closes after one reply",
             Self::Pipelining if promise.pipelining == Some(true) => return None,
             Self::Pipelining => "needs promise.pipelining = true",

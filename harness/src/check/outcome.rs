@@ -152,6 +152,9 @@ pub fn inconclusive<T>(reason: impl Into<String>) -> Checked<T> {
 pub trait Ascribe<T> {
     /// Replaces kind and expectation of a failure; everything else is left as it is.
     fn ascribe(self, kind: Kind, expected: &str) -> Checked<T>;
+
+    /// Says where in the check a failure happened; everything else is left as it is.
+    fn at(self, place: impl FnOnce() -> String) -> Checked<T>;
 }
 
 impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
@@ -161,6 +164,16 @@ impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
                 kind,
                 expected: expected.into(),
                 actual: failure.actual,
+            }),
+            other => other,
+        })
+    }
+
+    fn at(self, place: impl FnOnce() -> String) -> Checked<T> {
+        self.map_err(|error| match error.into() {
+            Shortfall::Failed(failure) => Shortfall::Failed(Failure {
+                actual: format!("{}: {}", place(), failure.actual),
+                ..failure
             }),
             other => other,
         })

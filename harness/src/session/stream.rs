@@ -126,19 +126,4 @@ impl Session {
         while !self.eof && self.fill(deadline).await.is_ok() {}
         std::mem::take(&mut self.buffer)
     }
-
-    /// Reads exactly `count` bytes, at most, as they come; used by slow readers.
-    pub async fn read_some(&mut self, count: usize) -> Result<Vec<u8>, PeerError> {
-        let deadline = Instant::now() + self.limit;
-        let mut bytes = vec![0; count];
-        match timeout_at(deadline, self.stream.read(&mut bytes)).await {
-            Ok(Ok(count)) => {
-                self.received += count as u64;
-                bytes.truncate(count);
-                Ok(bytes)
-            }
-            Ok(Err(error)) => Err(self.failed(error)),
-            Err(_) => Err(self.silent()),
-        }
-    }
 }

@@ -89,6 +89,11 @@ impl Talk {
         &self.turns[0]
     }
 
+    /// Whether a connection carries more than one turn.
+    pub fn carries_many_turns(&self) -> bool {
+        self.close == Close::Client && self.reply != Frame::Eof
+    }
+
     /// The turns whose size and bytes can be varied.
     pub fn payload_turns(&self) -> impl Iterator<Item = &Exchange> {
         self.turns.iter().filter(|turn| turn.uses_payload())

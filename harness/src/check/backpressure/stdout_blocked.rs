@@ -82,9 +82,7 @@ async fn exchange(cx: &Cx, kept: &mut Option<Session>) -> Checked {
     let turn: Turn = bulk::turn(cx)?;
     session.send(&turn.request).await?;
     let reply = session.expect(&turn).await?;
-    let goes_on = Need::ManyTurns
-        .unmet(cx.talk(), cx.promise(), cx.server(), true)
-        .is_none();
+    let goes_on = cx.talk().carries_many_turns();
     *kept = (goes_on && !cx.talk().announces_close(&reply.bytes)).then_some(session);
     Ok(())
 }

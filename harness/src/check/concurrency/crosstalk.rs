@@ -96,9 +96,7 @@ async fn one_session(
     turns: u32,
     replies: &Cell<u32>,
 ) -> Checked {
-    let one_by_one = Need::ManyTurns
-        .unmet(cx.talk(), cx.promise(), cx.server(), true)
-        .is_some();
+    let one_by_one = !cx.talk().carries_many_turns();
     let mut session = match session {
         Some(session) => session,
         None => cx.connect().await?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed};
+use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
 use crate::file::Encoding;
 use crate::session::{PeerError, Session};
 use crate::talk::{Judgement, Turn, escape};
@@ -58,10 +58,9 @@ async fn run(cx: &Cx) -> Checked {
         }
         client.close();
         // Looked at after each one: the sequence that the server did not survive is named.
-        if let Err(Shortfall::Failed(mut failure)) = cx.is_alive().await {
-            failure.actual = format!("after {what} ({}): {}", escape(bytes, 40), failure.actual);
-            return Err(Shortfall::Failed(failure));
-        }
+        cx.is_alive()
+            .await
+            .at(|| format!("after {what} ({})", escape(bytes, 40)))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Need, Runs, Shortfall, Weight};
+use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Shortfall, Weight};
 
 /// Cuts a request inside multi-byte characters.
 pub const ENTRY: Check = Check {
@@ -26,9 +26,12 @@ const CHARACTERS: [&str; 3] = ["é", "问", "😀"];
 async fn run(cx: &Cx) -> Checked {
     for character in CHARACTERS {
         for inside in 1..character.len() {
-            cut(cx, character, inside)
-                .await
-                .map_err(|shortfall| at(shortfall, character, inside))?;
+            cut(cx, character, inside).await.at(|| {
+                format!(
+                    "cut after byte {inside} of {} in {character:?}",
+                    character.len()
+                )
+            })?;
         }
     }
     Ok(())
@@ -51,18 +54,4 @@ async fn cut(cx: &Cx, character: &str, inside: usize) -> Checked {
     client.expect(&turn).await?;
     client.close();
     Ok(())
-}
-
-fn at(shortfall: Shortfall, character: &str, inside: usize) -> Shortfall {
-    match shortfall {
-        Shortfall::Failed(mut failure) => {
-            failure.actual = format!(
-                "cut after byte {inside} of {} in {character:?}: {}",
-                character.len(),
-                failure.actual
-            );
-            Shortfall::Failed(failure)
-        }
-        other => other,
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Need, Runs, Shortfall, Weight, inconclusive};
+use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Shortfall, Weight, inconclusive};
 use crate::session::Session;
 use crate::talk::Turn;
 
@@ -111,18 +111,7 @@ async fn read_all(client: &mut Session, queue: &[Turn]) -> Checked {
         client
             .expect(turn)
             .await
-            .map_err(|error| match Shortfall::from(error) {
-                Shortfall::Failed(mut failure) => {
-                    failure.actual = format!(
-                        "reply {} of {}: {}",
-                        number + 1,
-                        queue.len(),
-                        failure.actual
-                    );
-                    Shortfall::Failed(failure)
-                }
-                other => other,
-            })?;
+            .at(|| format!("reply {} of {}", number + 1, queue.len()))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Need, Runs, Shortfall, Weight, inconclusive};
+use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Weight, inconclusive};
 
 /// Sends many requests in one write and expects every reply, in order.
 pub const ENTRY: Check = Check {
@@ -51,14 +51,7 @@ async fn run(cx: &Cx) -> Checked {
         client
             .expect(turn)
             .await
-            .map_err(|error| match Shortfall::from(error) {
-                Shortfall::Failed(mut failure) => {
-                    failure.actual =
-                        format!("reply {} of {REQUESTS}: {}", number + 1, failure.actual);
-                    Shortfall::Failed(failure)
-                }
-                other => other,
-            })?;
+            .at(|| format!("reply {} of {REQUESTS}", number + 1))?;
     }
     client.close();
     Ok(())

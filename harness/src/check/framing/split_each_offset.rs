@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Weight};
 use crate::session::Session;
 
 /// Cuts a request in two at each offset in turn.
@@ -25,9 +25,7 @@ pub const ENTRY: Check = Check {
 const OFFSETS_MAX: usize = 80;
 
 async fn run(cx: &Cx) -> Checked {
-    let many_turns = Need::ManyTurns
-        .unmet(cx.talk(), cx.promise(), cx.server(), true)
-        .is_none();
+    let many_turns = cx.talk().carries_many_turns();
     let mut client = cx.open().await?;
     let length = client.turn()?.request.len();
     let offsets = offsets(length);
@@ -37,7 +35,7 @@ async fn run(cx: &Cx) -> Checked {
         }
         cut(cx, &mut client, offset)
             .await
-            .map_err(|shortfall| at(shortfall, offset, length))?;
+            .at(|| format!("cut after byte {offset} of {length}"))?;
     }
     cx.proved(format!(
         "the server had read the first part at each of {} offsets before the second was sent",
@@ -58,18 +56,6 @@ async fn cut(cx: &Cx, client: &mut Session, offset: usize) -> Checked {
     client.send(second).await?;
     client.expect(&turn).await?;
     Ok(())
-}
-
-/// Says at which cut a failure happened, and that the cut itself was proved.
-fn at(shortfall: crate::check::Shortfall, offset: usize, length: usize) -> crate::check::Shortfall {
-    use crate::check::Shortfall::Failed;
-    match shortfall {
-        Failed(mut failure) => {
-            failure.actual = format!("cut after byte {offset} of {length}: {}", failure.actual);
-            Failed(failure)
-        }
-        other => other,
-    }
 }
 
 /// Every offset inside a message of this length, or an even sample with both ends.

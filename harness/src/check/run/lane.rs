@@ -12,11 +12,14 @@ use crate::target::Server;
 
 /// Runs `future` on a current-thread runtime that can hold tasks which are not `Send`.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    tokio::task::LocalSet::new().block_on(&runtime(), future)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .unwrap_or_else(|error| panic!("no runtime can be built on this machine: {error}"));
-    tokio::task::LocalSet::new().block_on(&runtime, future)
+        .unwrap_or_else(|error| panic!("no runtime can be built on this machine: {error}"))
 }
 
 /// Salts of the two attempts at a check.
@@ -34,25 +37,18 @@ pub(super) struct Lane<'a> {
 
 impl<'a> Lane<'a> {
     pub(super) fn new(subject: &'a Subject, trial: &'a Trial, interrupt: &'a Interrupt) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap_or_else(|error| panic!("no runtime can be built on this machine: {error}"));
         Self {
             subject,
             trial,
             interrupt,
-            runtime,
+            runtime: runtime(),
             shared: None,
         }
     }
 
     /// Runs a check where it belongs: on the lane's server, or on a fresh one.
     pub(super) fn attempt(&mut self, check: &'static Check) -> Attempt {
-        match check.runs {
-            Runs::Shared => self.on_server(check, true, FIRST),
-            Runs::OwnServer | Runs::AloneOnMachine => self.on_server(check, false, FIRST),
-        }
+        self.on_server(check, check.runs == Runs::Shared, FIRST)
     }
 
     /// Runs a check on a fresh server, whatever it would share.

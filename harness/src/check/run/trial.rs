@@ -157,9 +157,7 @@ pub(super) fn patient(subject: &Subject) -> StartOptions {
 /// Every turn in order, on one connection where the talk keeps it open.
 async fn every_turn(cx: &Cx, server: &Server) -> Result<(), TrialError> {
     let turns = cx.talk().turns.clone();
-    let one_by_one = crate::check::Need::ManyTurns
-        .unmet(cx.talk(), cx.promise(), server, true)
-        .is_some();
+    let one_by_one = !cx.talk().carries_many_turns();
     if !one_by_one {
         return together(cx, server, &turns).await;
     }

@@ -78,22 +78,19 @@ fn judged<'a>(
         }
         Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => failure,
     };
-    let attached = battery.subject.launch().is_none();
-    if attempts.len() == 1 && attached && failure.kind == Kind::Died {
-        let reason = "seen once: tcprove did not start this server, and cannot start it again";
-        return (
-            weighed(check, last, battery),
-            Some(failure),
-            Some(reason.into()),
-        );
-    }
-    if attempts.len() == 1 && attached {
-        let reason = "the server was gone before the failure could be confirmed";
-        return (Verdict::Inconclusive, Some(failure), Some(reason.into()));
-    }
     if attempts.len() == 1 {
-        let reason = "interrupted before the failure could be confirmed";
-        return (Verdict::Inconclusive, Some(failure), Some(reason.into()));
+        let attached = battery.subject.launch().is_none();
+        let (verdict, reason) = if attached && failure.kind == Kind::Died {
+            let reason = "seen once: tcprove did not start this server, and cannot start it again";
+            (weighed(check, last, battery), reason)
+        } else if battery.interrupt.is_set() {
+            let reason = "interrupted before the failure could be confirmed";
+            (Verdict::Inconclusive, reason)
+        } else {
+            let reason = "the server was gone before the failure could be confirmed";
+            (Verdict::Inconclusive, reason)
+        };
+        return (verdict, Some(failure), Some(reason.into()));
     }
     if let Some(control) = control
         && control.failure().is_some()
