@@ -1,5 +1,7 @@
 //! What happens in a run, as it happens. Only live progress reads it; no verdict depends on it.
 
+use std::time::Duration;
+
 use crate::check::Outcome;
 
 /// Version of this vocabulary.
@@ -35,6 +37,17 @@ pub enum Event {
     Controlling {
         /// Its id.
         id: &'static str,
+    },
+    /// How far a load has come.
+    Load {
+        /// Since its first request; `None` while connections are opened.
+        elapsed: Option<Duration>,
+        /// Connections that are open.
+        connections: usize,
+        /// Replies so far, warm-up included.
+        ops: u64,
+        /// Wrong replies, lost connections, connects that failed.
+        troubles: u64,
     },
     /// A check came to its verdict.
     CheckDone(Box<Outcome>),

@@ -7,14 +7,17 @@
 //! [`talk`]; the [`check`]s talk to it over [`session`]s; what happens becomes [`event`]s, what
 //! comes of it a [`report`]. See ARCHITECTURE.md in the repository.
 
+pub mod bench;
 pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod event;
 pub mod file;
+pub mod load;
 pub mod plan;
 pub mod report;
 pub mod session;
+pub mod stats;
 pub mod sys;
 pub mod talk;
 pub mod target;

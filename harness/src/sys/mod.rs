@@ -6,6 +6,7 @@
 mod child_setup;
 mod cpu_clock;
 mod inherited;
+mod no_port;
 mod nofile;
 mod queue;
 mod signals;
@@ -15,6 +16,7 @@ mod urgent;
 pub use child_setup::{ChildSetup, prepare_child};
 pub use cpu_clock::process_cpu;
 pub use inherited::close_on_exec_from;
+pub use no_port::choose_port_at_connect;
 pub use nofile::{initial_nofile, raise_nofile_limit};
 pub use queue::unsent_bytes;
 pub use signals::{ignore, signal_from_raw, watch_children};

@@ -33,7 +33,7 @@ pub use message::{Message, Part};
 pub use pattern::Pattern;
 pub use push::Push;
 pub use template::{Bindings, RenderError, Template};
-pub use token::{Tokens, token};
+pub use token::{TOKEN_LEN, Tokens, token, write_token};
 pub use uint::Uint;
 
 /// A conversation.

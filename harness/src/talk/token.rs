@@ -3,10 +3,12 @@
 /// Characters of a token, all from `[a-z0-9]`.
 pub const TOKEN_LEN: usize = 12;
 
-const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+/// Five bits a character, so that a load engine writes a token without a division. Without the
+/// letters that read like digits.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// 62 bits: the largest power of two below 36^12, so that every number has its own token.
-const MASK: u64 = (1 << 62) - 1;
+/// 60 bits: as many as twelve characters hold, so that every number has its own token.
+const MASK: u64 = (1 << 60) - 1;
 
 /// How many tokens a stream has before it would run into the next one.
 const STREAM_BITS: u32 = 40;
@@ -25,11 +27,11 @@ impl Tokens {
         Self::stream(seed, 0)
     }
 
-    /// The tokens of one of up to four million workers that share a seed.
+    /// The tokens of one of up to a million workers that share a seed.
     pub fn stream(seed: u64, worker: u32) -> Self {
         Self {
             seed,
-            next: u64::from(worker) << STREAM_BITS,
+            next: first_of(worker),
         }
     }
 
@@ -45,15 +47,25 @@ impl Tokens {
     }
 }
 
-/// The token number `count` of `seed`: [`TOKEN_LEN`] characters; no two counts below 2^62 share one.
+/// The token number `count` of `seed`: [`TOKEN_LEN`] characters; no two counts below 2^60 share one.
 pub fn token(seed: u64, count: u64) -> String {
-    let mut number = shuffle((count ^ spread(seed)) & MASK);
     let mut characters = [0; TOKEN_LEN];
-    for place in &mut characters {
-        *place = ALPHABET[(number % 36) as usize];
-        number /= 36;
-    }
+    write_token(seed, count, &mut characters);
     characters.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// The same, into a place of its length.
+pub fn write_token(seed: u64, count: u64, place: &mut [u8; TOKEN_LEN]) {
+    let mut number = shuffle((count ^ spread(seed)) & MASK);
+    for character in place {
+        *character = ALPHABET[(number & 31) as usize];
+        number >>= 5;
+    }
+}
+
+/// Where the tokens of one of the workers that share a seed begin.
+pub fn first_of(worker: u32) -> u64 {
+    u64::from(worker) << STREAM_BITS
 }
 
 /// Whether `text` has the shape of a token.
@@ -64,13 +76,13 @@ pub fn is_token(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
-/// Mixes 62 bits without losing any: each step can be undone, so different numbers stay different.
+/// Mixes 60 bits without losing any: each step can be undone, so different numbers stay different.
 fn shuffle(mut x: u64) -> u64 {
-    x ^= x >> 31;
+    x ^= x >> 30;
     x = x.wrapping_mul(0x3f58_476d_1ce4_e5b9) & MASK;
     x ^= x >> 29;
     x = x.wrapping_mul(0x14d0_49bb_1331_11eb) & MASK;
-    x ^ (x >> 31)
+    x ^ (x >> 30)
 }
 
 /// A seed's own offset (the finalizer of splitmix64).

@@ -107,6 +107,8 @@ pub struct StartOptions {
     pub tmp: Option<Tmp>,
     /// Descriptor limit (soft, hard); default: what tcprove itself was started with.
     pub nofile: Option<(u64, u64)>,
+    /// The cores it may use; default: those of tcprove.
+    pub cpus: Option<Vec<usize>>,
     /// Whether stdout is read.
     pub stdout: StdoutMode,
     /// Default: the launch's `ready_timeout`.
@@ -122,6 +124,7 @@ impl Default for StartOptions {
             port0: false,
             tmp: None,
             nofile: None,
+            cpus: None,
             stdout: StdoutMode::Drain,
             give_up: None,
             await_ready: true,

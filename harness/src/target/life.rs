@@ -34,6 +34,7 @@ pub(super) struct Orders<'a> {
     pub(super) env: BTreeMap<String, String>,
     pub(super) cwd: &'a Path,
     pub(super) nofile: Option<(u64, u64)>,
+    pub(super) cpus: Option<Vec<usize>>,
 }
 
 /// What the supervisor has told so far.
@@ -229,9 +230,13 @@ fn command(orders: &Orders<'_>, mark: &str, control: OwnedFd) -> Command {
     command
         .arg(SUPERVISE)
         .arg("--nofile")
-        .arg(format!("{soft}:{hard}"))
-        .arg("--");
+        .arg(format!("{soft}:{hard}"));
+    if let Some(cpus) = &orders.cpus {
+        let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
+        command.arg("--cpus").arg(cpus.join(","));
+    }
     command
+        .arg("--")
         .args(&orders.command)
         .envs(&orders.env)
         .env(MARK, mark)

@@ -25,6 +25,7 @@ pub use failure::{Holder, StartFailure};
 pub use launch::{Launch, Ready, StartOptions, StdoutMode, Tmp};
 pub use output::{Mark, OUTPUT_KEPT_BYTES, Output};
 pub use port::Port;
+pub(crate) use proc::parse_context_switches as context_switches_of;
 pub use server::Server;
 pub use socket_table::{Listener, PeerSocket, TcpState, Timer, TimerKind};
 pub use supervisor::{SUPERVISE, supervise};

@@ -218,6 +218,24 @@ fn parse_memory(status: &str) -> Memory {
 }
 
 /// The descriptor limit of `pid` as (soft, hard).
+/// Switches of all threads of a process.
+pub(crate) fn context_switches(pid: u32) -> u64 {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return 0;
+    };
+    let status = threads
+        .flatten()
+        .filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok());
+    status.map(|status| parse_context_switches(&status)).sum()
+}
+
+/// The sum of both kinds of switches in `/proc/PID/status`.
+pub(crate) fn parse_context_switches(status: &str) -> u64 {
+    let lines = status.lines().filter(|line| line.contains("ctxt_switches"));
+    let figures = lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    figures.sum()
+}
+
 pub(crate) fn nofile(pid: u32) -> Option<(u64, u64)> {
     parse_nofile(&fs::read_to_string(format!("/proc/{pid}/limits")).ok()?)
 }

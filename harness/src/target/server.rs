@@ -65,7 +65,11 @@ impl Server {
         };
         let port = lease.as_ref().map(Port::number);
         let started = Instant::now();
-        let life = Life::start(&orders(launch, port.unwrap_or(0), &tmp, options.nofile))?;
+        let life = Life::start(&Orders {
+            nofile: options.nofile,
+            cpus: options.cpus,
+            ..orders(launch, port.unwrap_or(0), &tmp)
+        })?;
         if options.stdout == StdoutMode::Undrained && matches!(launch.ready, super::Ready::Listen) {
             life.printed().hold_stdout();
         }
@@ -262,6 +266,14 @@ impl Server {
         )
     }
 
+    /// Switches between its threads so far, wanted or not; those of threads that ended are not in it.
+    pub fn context_switches(&self) -> u64 {
+        let tree = self.processes_quickly().unwrap_or_default();
+        tree.iter()
+            .map(|process| proc::context_switches(process.pid))
+            .sum()
+    }
+
     /// What it printed. Empty if attached.
     pub fn output(&self) -> Output {
         self.life()
@@ -394,7 +406,7 @@ impl Server {
     }
 }
 
-fn orders<'a>(launch: &'a Launch, port: u16, tmp: &Tmp, nofile: Option<(u64, u64)>) -> Orders<'a> {
+fn orders<'a>(launch: &'a Launch, port: u16, tmp: &Tmp) -> Orders<'a> {
     let expand = |text: &String| launch.expand(text, port, tmp.path());
     Orders {
         supervisor: &launch.supervisor,
@@ -405,6 +417,7 @@ fn orders<'a>(launch: &'a Launch, port: u16, tmp: &Tmp, nofile: Option<(u64, u64
             .map(|(name, value)| (name.clone(), expand(value)))
             .collect(),
         cwd: &launch.cwd,
-        nofile,
+        nofile: None,
+        cpus: None,
     }
 }

@@ -21,6 +21,8 @@ use std::process::{Command, Stdio};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, WaitStatus, getpid, set_child_subreaper, setsid};
 
+use rustix::thread::{CpuSet, sched_setaffinity};
+
 use super::ending::{Left, end_all, reap};
 use crate::sys::{ChildSetup, close_on_exec_from, ignore, prepare_child, watch_children};
 
@@ -31,28 +33,39 @@ pub const SUPERVISE: &str = "__supervise";
 #[derive(Debug, PartialEq, Eq)]
 struct Order {
     nofile: Option<(u64, u64)>,
+    cpus: Option<Vec<usize>>,
     command: Vec<OsString>,
 }
 
 impl Order {
-    /// `[--nofile SOFT:HARD] -- CMD ARG...`
+    /// `[--nofile SOFT:HARD] [--cpus N,N] -- CMD ARG...`
     fn parse(arguments: impl IntoIterator<Item = OsString>) -> Option<Order> {
         let mut arguments = arguments.into_iter();
-        let mut nofile = None;
+        let (mut nofile, mut cpus) = (None, None);
         loop {
             let argument = arguments.next()?;
             if argument == "--" {
                 break;
             }
-            if argument != "--nofile" {
-                return None;
-            }
             let value = arguments.next()?.into_string().ok()?;
-            let (soft, hard) = value.split_once(':')?;
-            nofile = Some((soft.parse().ok()?, hard.parse().ok()?));
+            match argument.to_str()? {
+                "--nofile" => {
+                    let (soft, hard) = value.split_once(':')?;
+                    nofile = Some((soft.parse().ok()?, hard.parse().ok()?));
+                }
+                "--cpus" => {
+                    let all: Result<_, _> = value.split(',').map(str::parse).collect();
+                    cpus = Some(all.ok()?);
+                }
+                _ => return None,
+            }
         }
         let command: Vec<OsString> = arguments.collect();
-        (!command.is_empty()).then_some(Order { nofile, command })
+        (!command.is_empty()).then_some(Order {
+            nofile,
+            cpus,
+            command,
+        })
     }
 }
 
@@ -60,7 +73,9 @@ impl Order {
 /// before it starts any thread.
 pub fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ! {
     let Some(order) = Order::parse(arguments) else {
-        eprintln!("{SUPERVISE} is for tcprove itself: [--nofile SOFT:HARD] -- CMD ARG...");
+        eprintln!(
+            "{SUPERVISE} is for tcprove itself: [--nofile SOFT:HARD] [--cpus N,N] -- CMD ARG..."
+        );
         std::process::exit(2);
     };
     match run(&order) {
@@ -100,7 +115,17 @@ fn run(order: &Order) -> io::Result<()> {
     })
 }
 
+/// What is started has the cores of this process. Fewer than asked for is no reason not to start.
+fn keep_to(cpus: &[usize]) {
+    let mut set = CpuSet::new();
+    cpus.iter().for_each(|cpu| set.set(*cpu));
+    let _ = sched_setaffinity(None, &set);
+}
+
 fn spawn(order: &Order) -> io::Result<u32> {
+    if let Some(cpus) = &order.cpus {
+        keep_to(cpus);
+    }
     let mut command = Command::new(&order.command[0]);
     command.args(&order.command[1..]).stdin(Stdio::null());
     prepare_child(
@@ -187,6 +212,9 @@ mod tests {
         let order = parse(&["--nofile", "20:30", "--", "cmd", "--", "x"]).unwrap();
         assert_eq!(order.nofile, Some((20, 30)));
         assert_eq!(order.command, ["cmd", "--", "x"]);
+        let order = parse(&["--cpus", "0,3", "--", "cmd"]).unwrap();
+        assert_eq!((order.cpus, order.nofile), (Some(vec![0, 3]), None));
+        assert_eq!(parse(&["--cpus", "x", "--", "cmd"]), None);
         assert_eq!(parse(&["--"]), None);
         assert_eq!(parse(&["cmd"]), None);
         assert_eq!(parse(&["--nofile", "20", "--", "cmd"]), None);

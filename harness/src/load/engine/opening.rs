@@ -1,0 +1,112 @@
+//! Greeting and login, once a connection.
+
+use super::Engine;
+use super::conn::{Opening, State};
+use crate::talk::{self, Bindings, Judgement, Turn};
+
+impl Engine<'_> {
+    /// Begins the talk's opening on a connection that has just been made.
+    pub(super) fn begin_opening(&mut self, at: usize) {
+        self.conns[at].state = State::Opening;
+        let bindings = Bindings {
+            tok: String::new(),
+            payload: self.orders.payload.clone(),
+            values: self.orders.values.clone(),
+        };
+        self.next_exchange(at, 0, bindings);
+    }
+
+    /// Says the exchange of the opening at `place`, or begins to serve when there is none left.
+    fn next_exchange(&mut self, at: usize, place: usize, mut bindings: Bindings) {
+        let exchange = match self.orders.talk.open.get(place) {
+            None => return self.opened(at, &bindings),
+            Some(talk::Opening::Exchange(exchange)) => exchange,
+            // Refused when the file is read: it cannot be here.
+            Some(talk::Opening::Exec(_)) => return self.next_exchange(at, place + 1, bindings),
+        };
+        bindings.tok = talk::token(self.orders.workload.seed, self.number);
+        self.number += 1;
+        let turn = match exchange.render(self.orders.talk, &bindings) {
+            Ok(turn) => turn,
+            Err(why) => return self.lose(at, || format!("{}: {why}", exchange.label)),
+        };
+        let cold = self.conns[at].cold();
+        cold.unsent.clone_from(&turn.request);
+        cold.unsent_from = 0;
+        cold.opening = Some(Opening {
+            place,
+            bindings,
+            decoder: turn.frame.decoder(),
+            turn,
+        });
+        if self.conns[at].has_unsent() {
+            self.flush(at);
+        }
+    }
+
+    /// Bytes came while the opening goes on.
+    pub(super) fn go_on_opening(&mut self, at: usize, count: usize) {
+        let input = std::mem::take(&mut self.input);
+        let cold = self.conns[at].cold();
+        cold.partial.extend_from_slice(&input[..count]);
+        self.input = input;
+        while self.conns[at].state == State::Opening {
+            let cold = self.conns[at].cold();
+            let Some(opening) = &mut cold.opening else {
+                return;
+            };
+            let bytes = cold.partial.as_slice();
+            let (len, judgement) = match reply(opening, bytes) {
+                Ok(Some(reply)) => reply,
+                Ok(None) => return,
+                Err(why) => return self.opening_failed(at, &why),
+            };
+            let Some(mut opening) = cold.opening.take() else {
+                return;
+            };
+            cold.partial.drain(..len);
+            match judgement {
+                Judgement::Mismatch(why) => {
+                    return self.opening_failed(at, &format!("{}: {why}", opening.turn.label));
+                }
+                Judgement::Match(groups) => opening.bindings.values.extend(groups),
+                Judgement::Partial => {}
+            }
+            self.next_exchange(at, opening.place + 1, opening.bindings);
+        }
+    }
+
+    fn opening_failed(&mut self, at: usize, why: &str) {
+        self.tally.wrong += 1;
+        self.lose(at, || format!("wrong reply: {why}"));
+    }
+
+    fn opened(&mut self, at: usize, bindings: &Bindings) {
+        if bindings.values.len() > self.orders.values.len() {
+            match self.orders.script(&bindings.values) {
+                Ok(script) => self.conns[at].cold().script = Some(script),
+                Err(why) => return self.lose(at, || why.to_string()),
+            }
+        }
+        self.serve(at);
+    }
+}
+
+/// The reply at the start of `bytes`, if it is whole: its length, and what is to be made of it.
+fn reply(opening: &mut Opening, bytes: &[u8]) -> Result<Option<(usize, Judgement)>, String> {
+    let turn: &Turn = &opening.turn;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if !turn.frame.is_delimited() {
+        return Ok(match turn.expect.judge(bytes, false) {
+            Judgement::Partial => None,
+            whole => Some((bytes.len(), whole)),
+        });
+    }
+    match opening.decoder.next(bytes) {
+        Ok(Some(len)) => Ok(Some((len, turn.judge_message(&bytes[..len])))),
+        Ok(None) => Ok(None),
+        Err(error) => Err(format!("{}: {error}", turn.label)),
+    }
+}

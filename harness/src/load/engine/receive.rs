@@ -1,0 +1,308 @@
+//! Taking replies.
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+
+use super::conn::{Conn, State};
+use super::send::script_of;
+use super::tally::instead;
+use super::{Engine, now};
+use crate::load::script::Reply;
+use crate::talk::{Bindings, Close, Frame, Judgement};
+
+/// The frame is the talk's own: nothing is in flight, so that only what was not asked for can come.
+const NO_LINE: usize = usize::MAX;
+/// A buffer larger than this is not kept for the next partial message.
+const SPARE_BYTES_MAX: usize = 256 * 1024;
+/// Buffers that are kept.
+const SPARES_MAX: usize = 64;
+
+/// The stream is out of step: nothing that follows can be told to belong to any request.
+pub(super) struct OutOfStep(pub(super) String);
+
+impl Engine<'_> {
+    /// Reads once, and takes all replies that have come in whole.
+    pub(super) fn receive(&mut self, at: usize) {
+        let Some(socket) = &self.conns[at].socket else {
+            return;
+        };
+        let count = match recv(socket, &mut self.input[..], RecvFlags::empty()) {
+            Ok((count, _)) => count,
+            Err(Errno::AGAIN | Errno::INTR) => return,
+            Err(error) => {
+                self.now = now();
+                let waiting = self.conns[at].flights.len();
+                return self.lose(at, || {
+                    format!("a connection failed with {waiting} requests waiting: {error}")
+                });
+            }
+        };
+        self.now = now();
+        if count == 0 {
+            return self.ended(at);
+        }
+        self.bytes.1 += count as u64;
+        let before = self.conns[at].flights.len();
+        let taken = match self.conns[at].state {
+            State::Opening => return self.go_on_opening(at, count),
+            State::Serving if self.exact => self.take_exact(at, count),
+            State::Serving => self.take_framed(at, count),
+            // Nothing is waited for but the end.
+            State::Ending | State::Closed | State::Connecting => Ok(()),
+        };
+        let replies = before - self.conns[at].flights.len();
+        self.took(at, replies);
+        match taken {
+            Ok(()) => self.after_replies(at),
+            Err(OutOfStep(why)) => {
+                self.tally.wrong += 1;
+                self.lose(at, || why);
+            }
+        }
+    }
+
+    fn took(&mut self, at: usize, replies: usize) {
+        if replies > 0 {
+            self.in_flight -= replies;
+            self.ops += replies as u64;
+            self.conns[at].free_since = self.now;
+        }
+    }
+
+    /// Compares what came with what had to come, byte for byte, where it arrived.
+    fn take_exact(&mut self, at: usize, count: usize) -> Result<(), OutOfStep> {
+        let conn = &mut self.conns[at];
+        let script = script_of(&mut conn.cold, &mut self.script);
+        let mut data = &self.input[..count];
+        while !data.is_empty() {
+            let Some(flight) = conn.flights.front().copied() else {
+                return Err(unasked(data));
+            };
+            let left = script.lines[flight.line].reply.exact_len() - conn.matched;
+            let (piece, rest) = data.split_at(left.min(data.len()));
+            if !script.agrees(flight.line, flight.number, conn.matched, piece) {
+                let why = instead(&script.describe(flight.line), piece);
+                let whole = conn.matched == 0 && piece.len() == left;
+                if !whole || !script.frame_agrees(flight.line, 0, piece) {
+                    return Err(OutOfStep(format!("wrong reply: {why}")));
+                }
+                self.tally.wrong += 1;
+                self.tally.note(|| format!("wrong reply: {why}"));
+            }
+            data = rest;
+            if piece.len() < left {
+                conn.matched += piece.len();
+                return Ok(());
+            }
+            conn.matched = 0;
+            conn.flights.pop_front();
+            self.recorder.reply(flight.intended, flight.sent, self.now);
+        }
+        Ok(())
+    }
+
+    /// Cuts replies out of the stream and judges each.
+    fn take_framed(&mut self, at: usize, count: usize) -> Result<(), OutOfStep> {
+        let mut partial = std::mem::take(&mut self.conns[at].cold().partial);
+        let input = std::mem::take(&mut self.input);
+        let taken = if partial.is_empty() {
+            self.take_messages(at, &input[..count])
+        } else {
+            partial.extend_from_slice(&input[..count]);
+            self.take_messages(at, &partial)
+        };
+        self.input = input;
+        let used = taken?;
+        if partial.is_empty() {
+            if used < count {
+                partial = self.spare.pop().unwrap_or_default();
+                partial.extend_from_slice(&self.input[used..count]);
+            }
+        } else {
+            partial.drain(..used);
+        }
+        if partial.is_empty() {
+            self.keep_spare(partial);
+        } else {
+            self.conns[at].cold().partial = partial;
+        }
+        Ok(())
+    }
+
+    fn keep_spare(&mut self, buffer: Vec<u8>) {
+        let fits = (1..=SPARE_BYTES_MAX).contains(&buffer.capacity());
+        if fits && self.spare.len() < SPARES_MAX {
+            self.spare.push(buffer);
+        }
+    }
+
+    /// Takes the whole messages at the start of `data`; how many bytes they are.
+    fn take_messages(&mut self, at: usize, data: &[u8]) -> Result<usize, OutOfStep> {
+        let mut taken = 0;
+        while taken < data.len() && self.conns[at].state == State::Serving {
+            let rest = &data[taken..];
+            let Some(len) = self.message_len(at, rest)? else {
+                break;
+            };
+            self.take_message(at, &rest[..len])?;
+            taken += len;
+            if let Some(decoder) = &mut self.conns[at].cold().decoder {
+                decoder.reset();
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The length of the message at the start of `bytes`, if all of it is there.
+    fn message_len(&mut self, at: usize, bytes: &[u8]) -> Result<Option<usize>, OutOfStep> {
+        let conn = &mut self.conns[at];
+        let Some(flight) = conn.flights.front().copied() else {
+            return framed_len(conn, NO_LINE, &self.orders.talk.reply, bytes);
+        };
+        let script = script_of(&mut conn.cold, &mut self.script);
+        let frame = match &script.lines[flight.line].reply {
+            Reply::ToEof(_) => return Ok(None),
+            Reply::Exact(exact) => return Ok(Some(exact.len()).filter(|len| *len <= bytes.len())),
+            Reply::Unframed(_) => {
+                return match script.is_whole(flight.line, flight.number, bytes) {
+                    Judgement::Match(_) => Ok(Some(bytes.len())),
+                    Judgement::Partial => Ok(None),
+                    Judgement::Mismatch(why) => Err(OutOfStep(format!("wrong reply: {why}"))),
+                };
+            }
+            Reply::Framed(framed) => std::sync::Arc::clone(&framed.frame),
+        };
+        framed_len(conn, flight.line, &frame, bytes)
+    }
+
+    /// One whole message: a reply, or something nobody asked for.
+    fn take_message(&mut self, at: usize, message: &[u8]) -> Result<(), OutOfStep> {
+        let talk = self.orders.talk;
+        if talk.pushed(message).is_some() {
+            return self.answer_push(at, message);
+        }
+        let conn = &mut self.conns[at];
+        let Some(flight) = conn.flights.pop_front() else {
+            return Err(unasked(message));
+        };
+        let script = script_of(&mut conn.cold, &mut self.script);
+        if let Err(why) = script.judge(flight.line, flight.number, message) {
+            self.tally.wrong += 1;
+            self.tally.note(|| format!("wrong reply: {why}"));
+        }
+        self.recorder.reply(flight.intended, flight.sent, self.now);
+        if talk.announces_close(message) {
+            self.tally.announced_closes += 1;
+            conn.state = State::Ending;
+        }
+        Ok(())
+    }
+
+    /// What the server sent unasked is answered where an answer is due.
+    fn answer_push(&mut self, at: usize, message: &[u8]) -> Result<(), OutOfStep> {
+        let talk = self.orders.talk;
+        let bindings = Bindings {
+            tok: String::new(),
+            payload: Vec::new(),
+            values: self.orders.values.clone(),
+        };
+        let answer = talk
+            .pushed(message)
+            .map(|push| push.answer(&talk.request, &bindings));
+        match answer {
+            Some(Ok(Some(bytes))) => {
+                self.conns[at].cold().unsent.extend_from_slice(&bytes);
+                self.flush(at);
+                Ok(())
+            }
+            Some(Err(why)) => Err(OutOfStep(format!("no answer to what was pushed: {why}"))),
+            Some(Ok(None)) | None => Ok(()),
+        }
+    }
+
+    fn after_replies(&mut self, at: usize) {
+        let conn = &mut self.conns[at];
+        if conn.state != State::Serving || conn.flights.len() == self.depth {
+            return;
+        }
+        let one_each = self.orders.talk.close == Close::ServerAfterReply;
+        if one_each && conn.said > 0 && conn.flights.is_empty() {
+            conn.state = State::Ending;
+            return;
+        }
+        let churn = self.orders.workload.churn;
+        if churn.is_some_and(|churn| conn.said >= churn) && conn.flights.is_empty() {
+            return self.close_planned(at);
+        }
+        self.make_use_of(at);
+    }
+
+    /// The server closed its side.
+    fn ended(&mut self, at: usize) {
+        if self.conns[at].state == State::Ending {
+            return self.close_planned(at);
+        }
+        match self.reply_that_ends_here(at) {
+            Some(Ok(())) => self.close_planned(at),
+            Some(Err(why)) => {
+                self.tally.wrong += 1;
+                self.tally.note(|| format!("wrong reply: {why}"));
+                self.close_planned(at);
+            }
+            None => {
+                let waiting = self.conns[at].flights.len();
+                self.lose(at, || {
+                    format!("the server closed a connection with {waiting} requests waiting")
+                });
+            }
+        }
+    }
+
+    /// The reply that the end of the stream completes, if there is one, and whether it is right.
+    fn reply_that_ends_here(&mut self, at: usize) -> Option<Result<(), String>> {
+        let conn = &mut self.conns[at];
+        let flight = conn.flights.front().copied()?;
+        let message = std::mem::take(&mut conn.cold().partial);
+        let ends_here = match &script_of(&mut conn.cold, &mut self.script).lines[flight.line].reply
+        {
+            Reply::ToEof(_) => true,
+            Reply::Exact(_) => false,
+            Reply::Unframed(_) => !message.is_empty(),
+            Reply::Framed(framed) => {
+                let whole = framed.frame.decoder().finish(&message);
+                whole.is_ok_and(|len| len == Some(message.len()))
+            }
+        };
+        if !ends_here {
+            return None;
+        }
+        conn.flights.pop_front();
+        let script = script_of(&mut conn.cold, &mut self.script);
+        let judged = script.judge(flight.line, flight.number, &message);
+        self.recorder.reply(flight.intended, flight.sent, self.now);
+        self.took(at, 1);
+        Some(judged)
+    }
+}
+
+/// The same where a frame says where messages end. The decoder of the last line is kept.
+fn framed_len(
+    conn: &mut Conn,
+    line: usize,
+    frame: &Frame,
+    bytes: &[u8],
+) -> Result<Option<usize>, OutOfStep> {
+    let cold = conn.cold();
+    if cold.decoder_line != line {
+        cold.decoder = None;
+        cold.decoder_line = line;
+    }
+    let decoder = cold.decoder.get_or_insert_with(|| frame.decoder());
+    decoder
+        .next(bytes)
+        .map_err(|error| OutOfStep(format!("wrong reply: {error}")))
+}
+
+fn unasked(bytes: &[u8]) -> OutOfStep {
+    OutOfStep(instead("nothing, since nothing was asked", bytes))
+}

@@ -1,0 +1,73 @@
+//! What the machine took away while something was measured.
+
+use std::fs;
+
+/// Counters of the machine, or what they grew by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Clock ticks of all cores.
+    ticks: u64,
+    /// Those of them that a hypervisor gave to others.
+    stolen: u64,
+    /// Times that our control group was held back because its share of CPU was used up.
+    pub throttled: u64,
+}
+
+impl Machine {
+    /// Since boot. What the kernel does not tell stays zero.
+    pub fn read() -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        Self::parse(&read("/proc/stat"), &read("/sys/fs/cgroup/cpu.stat"))
+    }
+
+    /// The `cpu` line of `/proc/stat` (proc(5)) and `nr_throttled` of the control group.
+    fn parse(stat: &str, group: &str) -> Self {
+        let line = stat.lines().find(|line| line.starts_with("cpu "));
+        let figures = line.unwrap_or_default().split_whitespace().skip(1);
+        let ticks: Vec<u64> = figures.filter_map(|tick| tick.parse().ok()).collect();
+        let throttled = group.lines().find(|line| line.starts_with("nr_throttled"));
+        Self {
+            // The two that follow are part of the first two already.
+            ticks: ticks.iter().take(8).sum(),
+            stolen: ticks.get(7).copied().unwrap_or(0),
+            throttled: throttled
+                .and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+                .unwrap_or(0),
+        }
+    }
+
+    /// What was taken since `earlier`.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            ticks: self.ticks.saturating_sub(earlier.ticks),
+            stolen: self.stolen.saturating_sub(earlier.stolen),
+            throttled: self.throttled.saturating_sub(earlier.throttled),
+        }
+    }
+
+    /// The share of all time that was stolen, in percent.
+    pub fn steal_percent(&self) -> f64 {
+        if self.ticks == 0 {
+            return 0.0;
+        }
+        self.stolen as f64 / self.ticks as f64 * 100.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steal_and_throttling_are_read() {
+        let earlier = Machine::parse("cpu  50 0 25 15 0 0 0 10 7 0\n", "nr_throttled 7\n");
+        assert_eq!(earlier.steal_percent(), 10.0);
+        let later = Machine::parse(
+            "cpu  50 0 25 75 0 0 0 50 7 0\n",
+            "usage_usec 1\nnr_throttled 9\n",
+        );
+        let taken = later.since(&earlier);
+        assert_eq!((taken.steal_percent(), taken.throttled), (40.0, 2));
+        assert_eq!(Machine::default().steal_percent(), 0.0);
+    }
+}

@@ -1,0 +1,336 @@
+//! What a load measured, in the figures that are reported. Pure.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use hdrhistogram::serialization::{Serializer as _, V2Serializer};
+use serde::Serialize;
+
+use super::recorder::{Times, Window, times};
+use super::run::Measurement;
+use super::transport::Transport;
+use super::validity::Validity;
+use super::workload::Workload;
+use crate::stats::{Counts, quantile_interval};
+
+/// A percentile stands on so many samples beyond it and so many windows, or it is said not to stand.
+const SAMPLES_BEYOND: f64 = 100.0;
+const WINDOWS: usize = 10;
+/// Confidence of intervals.
+const LEVEL: f64 = 0.95;
+
+/// The percentiles that are reported, by their names.
+pub const PERCENTILES: [(&str, f64); 4] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
+
+/// One load, measured and judged.
+#[derive(Debug, Clone, Serialize)]
+pub struct LoadResult {
+    /// The figures.
+    pub metrics: Metrics,
+    /// Whether they can be trusted.
+    pub validity: Validity,
+    /// How it went over time.
+    pub intervals: Vec<Step>,
+    /// What the kernel knows about the connections.
+    pub transport: Option<Transport>,
+    /// Response times in nanoseconds: `HdrHistogram` V2, base64. Can be merged with others.
+    pub histogram: String,
+    /// Service times, likewise.
+    pub service_histogram: String,
+}
+
+/// The figures of one load.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Metrics {
+    /// Replies that came in the measured period.
+    pub ops: u64,
+    /// The same a second.
+    pub ops_per_s: f64,
+    /// Bytes a second, both ways together.
+    pub bytes_per_s: f64,
+    /// Bytes sent in the measured period.
+    pub bytes_sent: u64,
+    /// Bytes received in it.
+    pub bytes_received: u64,
+    /// Microseconds from the intended start to the last byte of the reply.
+    pub response_us: Latency,
+    /// Microseconds from the last byte written to the last byte of the reply.
+    pub service_us: Latency,
+    /// CPU time of the engine threads, in microseconds, for each reply.
+    pub client_cpu_us_per_op: f64,
+    /// CPU time of the server, in microseconds, for each reply.
+    pub server_cpu_us_per_op: Option<f64>,
+    /// Cores that the server kept busy.
+    pub server_cores: Option<f64>,
+    /// Resident memory of the server at its worst moment.
+    pub server_rss_peak_bytes: Option<u64>,
+    /// Switches of the engine threads, for each reply.
+    pub client_context_switches_per_op: f64,
+    /// Switches of the server's threads, for each reply.
+    pub server_context_switches_per_op: Option<f64>,
+    /// Requests that never got their reply; they are in the percentiles with the time they had waited.
+    pub unanswered: u64,
+    /// Replies that were not what they had to be.
+    pub wrong_replies: u64,
+    /// Connections that were opened, all in all.
+    pub connects: u64,
+    /// Connections that were closed as planned.
+    pub planned_closes: u64,
+    /// Closes that the server announced beforehand.
+    pub announced_closes: u64,
+}
+
+/// Times in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Latency {
+    /// Requests.
+    pub count: u64,
+    /// The mean.
+    pub mean: f64,
+    /// The median.
+    pub p50: f64,
+    /// 90 % were at most this.
+    pub p90: f64,
+    /// 99 %.
+    pub p99: f64,
+    /// 99.9 %.
+    pub p999: f64,
+    /// The longest.
+    pub max: f64,
+    /// 95 % intervals of the percentiles, by name, from how much the windows differ.
+    pub intervals: BTreeMap<&'static str, (f64, f64)>,
+    /// Percentiles that are at least what is said: requests among them never got their reply.
+    pub at_least: Vec<&'static str>,
+    /// Percentiles with fewer than 100 samples beyond them, or fewer than 10 windows.
+    pub too_few: Vec<&'static str>,
+}
+
+/// A part of the measured period.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Step {
+    /// Seconds from the begin of the measured period to its own begin.
+    pub start_s: f64,
+    /// Replies a second.
+    pub ops_per_s: f64,
+    /// Median response time.
+    pub p50_us: f64,
+    /// 99th percentile of it.
+    pub p99_us: f64,
+    /// The longest.
+    pub max_us: f64,
+}
+
+impl Latency {
+    /// The percentile of that name.
+    pub fn percentile(&self, name: &str) -> Option<f64> {
+        match name {
+            "p50" => Some(self.p50),
+            "p90" => Some(self.p90),
+            "p99" => Some(self.p99),
+            "p999" => Some(self.p999),
+            "mean" => Some(self.mean),
+            "max" => Some(self.max),
+            _ => None,
+        }
+    }
+
+    /// From the times of each window, and the waiting times of what never got a reply.
+    pub fn of(windows: &[&Times], unanswered: &Times, seed: u64) -> Self {
+        let mut all = times();
+        for window in windows {
+            // Adding cannot fail: all histograms have the same bounds.
+            let _ = all.add(*window);
+        }
+        let _ = all.add(unanswered);
+        if all.is_empty() {
+            return Self::default();
+        }
+        let mut counts: Vec<Counts> = windows.iter().map(|window| counts(window)).collect();
+        counts.push(self::counts(unanswered));
+        let filled = windows.iter().filter(|window| !window.is_empty()).count();
+        let mut latency = Self {
+            count: all.len(),
+            mean: all.mean() / 1e3,
+            max: all.max() as f64 / 1e3,
+            ..Self::default()
+        };
+        for (name, q) in PERCENTILES {
+            let nanos = all.value_at_quantile(q);
+            *latency.place(name) = middle(&all, nanos);
+            if !unanswered.is_empty() && nanos >= unanswered.min() {
+                latency.at_least.push(name);
+            }
+            if all.len() as f64 * (1.0 - q) < SAMPLES_BEYOND || filled < WINDOWS {
+                latency.too_few.push(name);
+            }
+            if let Some((low, high)) = quantile_interval(&counts, q, LEVEL, seed) {
+                let ends = (low as f64 / 1e3, high as f64 / 1e3);
+                latency.intervals.insert(name, ends);
+            }
+        }
+        latency
+    }
+
+    fn place(&mut self, name: &str) -> &mut f64 {
+        match name {
+            "p50" => &mut self.p50,
+            "p90" => &mut self.p90,
+            "p99" => &mut self.p99,
+            _ => &mut self.p999,
+        }
+    }
+}
+
+/// Microseconds of the middle of the bucket that `nanos` fell in: closer on average than either end.
+fn middle(times: &Times, nanos: u64) -> f64 {
+    times.median_equivalent(nanos).min(times.max()) as f64 / 1e3
+}
+
+fn counts(times: &Times) -> Counts {
+    times
+        .iter_recorded()
+        .map(|step| (step.value_iterated_to(), step.count_since_last_iteration()))
+        .collect()
+}
+
+/// What came of a load.
+pub fn summarize(workload: &Workload, measured: &Measurement) -> LoadResult {
+    let response: Vec<&Times> = measured
+        .windows
+        .iter()
+        .map(|window| &window.response)
+        .collect();
+    let service: Vec<&Times> = measured
+        .windows
+        .iter()
+        .map(|window| &window.service)
+        .collect();
+    let none = times();
+    let ops: u64 = measured.windows.iter().map(|window| window.ops).sum();
+    let each = |total: f64| if ops == 0 { 0.0 } else { total / ops as f64 };
+    let a_second = |total: f64| {
+        if measured.seconds > 0.0 {
+            total / measured.seconds
+        } else {
+            0.0
+        }
+    };
+    let client_cpu: f64 = measured.own.iter().map(|own| own.cpu.as_secs_f64()).sum();
+    let switches: u64 = measured.own.iter().map(|own| own.context_switches).sum();
+    let server = measured.server;
+    let tally = &measured.tally;
+    let metrics = Metrics {
+        ops,
+        ops_per_s: a_second(ops as f64),
+        bytes_per_s: a_second((tally.bytes.0 + tally.bytes.1) as f64),
+        bytes_sent: tally.bytes.0,
+        bytes_received: tally.bytes.1,
+        response_us: Latency::of(&response, &measured.unanswered, workload.seed),
+        service_us: Latency::of(&service, &none, workload.seed),
+        client_cpu_us_per_op: each(client_cpu * 1e6),
+        server_cpu_us_per_op: server.map(|server| each(server.cpu.as_secs_f64() * 1e6)),
+        server_cores: server.map(|server| a_second(server.cpu.as_secs_f64())),
+        server_rss_peak_bytes: server.map(|server| server.rss_peak_bytes),
+        client_context_switches_per_op: each(switches as f64),
+        server_context_switches_per_op: server.map(|server| each(server.context_switches as f64)),
+        unanswered: measured.unanswered.len(),
+        wrong_replies: tally.wrong,
+        connects: tally.connects,
+        planned_closes: tally.planned_closes,
+        announced_closes: tally.announced_closes,
+    };
+    let intervals = steps(workload, measured);
+    LoadResult {
+        validity: Validity::judge(workload, measured, &metrics, &intervals),
+        metrics,
+        intervals,
+        transport: Transport::of(&measured.ends),
+        histogram: encoded(&response),
+        service_histogram: encoded(&service),
+    }
+}
+
+/// The windows that the measured period got to.
+fn steps(workload: &Workload, measured: &Measurement) -> Vec<Step> {
+    let length = workload.duration.as_secs_f64() / measured.windows.len().max(1) as f64;
+    let reached = (measured.seconds / length).round() as usize;
+    let step = |(place, window): (usize, &Window)| {
+        let at = |q| middle(&window.response, window.response.value_at_quantile(q));
+        Step {
+            start_s: place as f64 * length,
+            ops_per_s: window.ops as f64 / length,
+            p50_us: at(0.5),
+            p99_us: at(0.99),
+            max_us: window.response.max() as f64 / 1e3,
+        }
+    };
+    measured
+        .windows
+        .iter()
+        .enumerate()
+        .take(reached)
+        .map(step)
+        .collect()
+}
+
+fn encoded(windows: &[&Times]) -> String {
+    let mut all = times();
+    for window in windows {
+        let _ = all.add(*window);
+    }
+    let mut bytes = Vec::new();
+    // Writing to a vector cannot fail, and the counts fit: they are sums of 64 bits.
+    let _ = V2Serializer::new().serialize(&all, &mut bytes);
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(values: impl IntoIterator<Item = u64>) -> Times {
+        let mut times = times();
+        values
+            .into_iter()
+            .for_each(|value| times.saturating_record(value));
+        times
+    }
+
+    #[test]
+    fn what_never_got_a_reply_stays_in_the_percentiles() {
+        let windows: Vec<Times> = (0..10)
+            .map(|_| filled((1..=980).map(|n| n * 1000)))
+            .collect();
+        let windows: Vec<&Times> = windows.iter().collect();
+        let lost = filled(std::iter::repeat_n(5_000_000_000, 200));
+        let latency = Latency::of(&windows, &lost, 1);
+        assert_eq!(latency.count, 10_000);
+        assert_eq!(latency.at_least, ["p99", "p999"]);
+        assert!((latency.p99 / 5e6 - 1.0).abs() < 1e-3 && latency.p50 < 1000.0);
+        let without = Latency::of(&windows, &times(), 1);
+        assert!(without.at_least.is_empty() && without.p99 < 1000.0);
+    }
+
+    #[test]
+    fn a_percentile_stands_on_enough_samples_or_says_so() {
+        let window = filled((1..=1000).map(|n| n * 1000));
+        let ten = vec![&window; 10];
+        assert_eq!(Latency::of(&ten, &times(), 1).too_few, ["p999"]);
+        let two = vec![&window; 2];
+        assert_eq!(Latency::of(&two, &times(), 1).too_few.len(), 4);
+        assert_eq!(Latency::of(&[], &times(), 1), Latency::default());
+    }
+
+    #[test]
+    fn a_written_histogram_can_be_read_and_merged() {
+        let window = filled((1..=1000).map(|n| n * 1000));
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(encoded(&[&window, &window]))
+            .unwrap();
+        let read: Times = hdrhistogram::serialization::Deserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .unwrap();
+        assert_eq!(read.len(), 2000);
+    }
+}

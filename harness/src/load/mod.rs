@@ -1,0 +1,21 @@
+//! Load: requests at a rate or as fast as replies allow, and how long the replies take.
+//!
+//! The engine (`engine/`) is the data plane: one thread a core, epoll, histograms of its own. What it
+//! measured is put together and judged here: a run whose own figures are not to be trusted says so.
+
+pub mod engine;
+pub mod machine;
+pub mod metrics;
+pub mod pacer;
+pub mod recorder;
+pub mod run;
+pub mod script;
+pub mod transport;
+pub mod validity;
+pub mod workload;
+
+pub use metrics::{Latency, LoadResult, Metrics, Step, summarize};
+pub use run::{Load, Measurement, ServerUse, cores};
+pub use transport::{End, Transport};
+pub use validity::{Lag, Validity};
+pub use workload::{Arrivals, Pace, SocketOptions, Verify, Workload};

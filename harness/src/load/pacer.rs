@@ -1,0 +1,198 @@
+//! When the requests of an open loop are due. Pure: moments come out as nanoseconds from the begin.
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+use super::workload::Arrivals;
+
+/// A stretch of time in which the rate changes in a straight line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Segment {
+    /// Its length.
+    pub seconds: f64,
+    /// Requests a second at its begin.
+    pub from: f64,
+    /// Requests a second at its end.
+    pub to: f64,
+}
+
+impl Segment {
+    /// Requests that are due within it: the rate integrated.
+    fn requests(&self) -> f64 {
+        f64::midpoint(self.from, self.to) * self.seconds
+    }
+
+    /// Seconds from its begin until `count` requests were due: the integral inverted.
+    fn time_of(&self, count: f64) -> f64 {
+        let slope = (self.to - self.from) / self.seconds;
+        // Solves from * t + slope * t^2 / 2 = count; this form loses no digits for a small slope.
+        let root = (self.from * self.from + 2.0 * slope * count)
+            .max(0.0)
+            .sqrt();
+        2.0 * count / (self.from + root)
+    }
+}
+
+/// The moments at which the requests of one engine thread are due, in their order.
+#[derive(Debug, Clone)]
+pub struct Pacer {
+    segments: Vec<Segment>,
+    /// The segment that the last moment was in.
+    segment: usize,
+    /// Seconds and requests of all segments before it.
+    passed: (f64, f64),
+    arrivals: Arrivals,
+    /// How many requests, of all threads together, are due until the next one of this thread.
+    count: f64,
+    threads: f64,
+    random: Xoshiro256PlusPlus,
+}
+
+impl Pacer {
+    /// The share of thread `thread` of `threads`. Constant arrivals are dealt out in turn, so that all
+    /// threads together keep equal distances; of Poisson arrivals each has a stream of its own.
+    pub fn new(
+        segments: Vec<Segment>,
+        arrivals: Arrivals,
+        thread: usize,
+        threads: usize,
+        seed: u64,
+    ) -> Self {
+        let random = Xoshiro256PlusPlus::seed_from_u64(seed ^ ((thread as u64) << 32));
+        let mut pacer = Self {
+            segments,
+            segment: 0,
+            passed: (0.0, 0.0),
+            arrivals,
+            count: thread as f64,
+            threads: threads as f64,
+            random,
+        };
+        if arrivals == Arrivals::Poisson {
+            pacer.count = pacer.distance();
+        }
+        pacer
+    }
+
+    /// The next moment, in nanoseconds from the begin; `None` after the last.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "callers keep one moment at a time and never iterate"
+    )]
+    pub fn next(&mut self) -> Option<u64> {
+        loop {
+            let segment = self.segments.get(self.segment)?;
+            let (seconds, requests) = self.passed;
+            let within = self.count - requests;
+            if within < segment.requests() {
+                let at = seconds + segment.time_of(within);
+                self.count += self.distance();
+                return Some((at * 1e9) as u64);
+            }
+            self.passed = (seconds + segment.seconds, requests + segment.requests());
+            self.segment += 1;
+        }
+    }
+
+    /// How many requests of all threads lie between two of this thread.
+    fn distance(&mut self) -> f64 {
+        match self.arrivals {
+            Arrivals::Constant => self.threads,
+            Arrivals::Poisson => {
+                // 53 random bits make a number in (0, 1].
+                let uniform = ((self.random.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+                -uniform.ln() * self.threads
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(rate: f64, seconds: f64) -> Vec<Segment> {
+        vec![Segment {
+            seconds,
+            from: rate,
+            to: rate,
+        }]
+    }
+
+    fn all(mut pacer: Pacer) -> Vec<u64> {
+        std::iter::from_fn(|| pacer.next()).collect()
+    }
+
+    #[test]
+    fn constant_arrivals_keep_their_distance_over_all_threads() {
+        let of = |thread| {
+            all(Pacer::new(
+                flat(1000.0, 1.0),
+                Arrivals::Constant,
+                thread,
+                4,
+                1,
+            ))
+        };
+        let mut moments: Vec<u64> = (0..4).flat_map(of).collect();
+        moments.sort_unstable();
+        assert_eq!(moments.len(), 1000);
+        for (place, moment) in moments.iter().enumerate() {
+            assert!(moment.abs_diff(place as u64 * 1_000_000) <= 1);
+        }
+    }
+
+    #[test]
+    fn poisson_arrivals_are_as_many_and_as_spread_as_they_should_be() {
+        let moments = all(Pacer::new(flat(20_000.0, 5.0), Arrivals::Poisson, 0, 1, 7));
+        // 100,000 with a standard deviation of 316.
+        assert!(
+            (98_500..101_500).contains(&moments.len()),
+            "{}",
+            moments.len()
+        );
+        let distances: Vec<f64> = moments
+            .windows(2)
+            .map(|two| (two[1] - two[0]) as f64)
+            .collect();
+        let mean = distances.iter().sum::<f64>() / distances.len() as f64;
+        let square = distances.iter().map(|d| (d - mean).powi(2)).sum::<f64>();
+        let deviation = (square / distances.len() as f64).sqrt();
+        assert!(
+            (deviation / mean - 1.0).abs() < 0.03,
+            "{deviation} of {mean}"
+        );
+    }
+
+    #[test]
+    fn a_ramp_integrates_its_rate() {
+        let ramp = vec![Segment {
+            seconds: 10.0,
+            from: 100.0,
+            to: 300.0,
+        }];
+        let moments = all(Pacer::new(ramp, Arrivals::Constant, 0, 1, 0));
+        assert_eq!(moments.len(), 2000);
+        // In the first half 100 * 5 + 20 * 25 / 2 = 750 requests are due.
+        let half = moments.iter().filter(|at| **at < 5_000_000_000).count();
+        assert_eq!(half, 750);
+        assert!(moments.windows(2).all(|two| two[0] < two[1]));
+    }
+
+    #[test]
+    fn segments_follow_each_other_without_a_gap() {
+        let mut segments = flat(50.0, 2.0);
+        segments.extend(flat(100.0, 1.0));
+        segments.extend(flat(0.0, 1.0));
+        segments.extend(flat(10.0, 1.0));
+        let moments = all(Pacer::new(segments, Arrivals::Constant, 0, 1, 0));
+        assert_eq!(moments.len(), 210);
+        for (place, at) in [
+            (100, 2_000_000_000),
+            (101, 2_010_000_000),
+            (200, 4_000_000_000),
+        ] {
+            assert!(u64::abs_diff(moments[place], at) <= 1);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What one engine thread measured: histograms by window, counts, and what never got its reply.
+
+use hdrhistogram::Histogram;
+
+/// Longest time that is told from longer ones.
+const LONGEST_NS: u64 = 3_600_000_000_000;
+/// Significant decimal digits of a recorded time: an error of at most 0.1 %.
+const DIGITS: u8 = 3;
+
+/// A histogram of nanoseconds.
+pub type Times = Histogram<u64>;
+
+/// An empty one.
+pub fn times() -> Times {
+    Histogram::new_with_bounds(1, LONGEST_NS, DIGITS)
+        .unwrap_or_else(|_| unreachable!("the bounds are constants that the crate takes"))
+}
+
+/// A part of the measured period.
+#[derive(Debug, Clone)]
+pub struct Window {
+    /// From the intended start to the last byte of the reply.
+    pub response: Times,
+    /// From the last byte written to the last byte of the reply.
+    pub service: Times,
+    /// Replies that came in it.
+    pub ops: u64,
+}
+
+/// The measured period, in nanoseconds of the monotonic clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Period {
+    /// Its first nanosecond.
+    pub from: u64,
+    /// The first one after it.
+    pub to: u64,
+}
+
+impl Window {
+    /// Its memory is zero pages, which cost nothing until they are counted in: a clone would touch all.
+    fn new() -> Self {
+        Self {
+            response: times(),
+            service: times(),
+            ops: 0,
+        }
+    }
+
+    /// Adds what another thread measured in it.
+    pub fn add(&mut self, other: &Self) {
+        // Cannot fail: all histograms have the same bounds.
+        let _ = self.response.add(&other.response);
+        let _ = self.service.add(&other.service);
+        self.ops += other.ops;
+    }
+}
+
+impl Period {
+    /// Whether that moment is in it.
+    pub fn has(self, moment: u64) -> bool {
+        (self.from..self.to).contains(&moment)
+    }
+}
+
+/// Collects what one engine thread measures. All memory is there before the period begins.
+#[derive(Debug)]
+pub struct Recorder {
+    period: Period,
+    window_ns: u64,
+    windows: Vec<Window>,
+    /// The window that the last reply came in, and where it ends.
+    current: usize,
+    current_end: u64,
+    /// Requests of the period that never got their reply, each with how long it had waited.
+    pub unanswered: Times,
+    /// How much later than intended a request was sent, where the delay is ours.
+    pub lag: Times,
+}
+
+impl Recorder {
+    /// Measures this period in so many windows.
+    pub fn new(period: Period, windows: usize) -> Self {
+        let window_ns = ((period.to - period.from) / windows as u64).max(1);
+        Self {
+            period,
+            window_ns,
+            windows: std::iter::repeat_with(Window::new).take(windows).collect(),
+            current: 0,
+            current_end: period.from + window_ns,
+            unanswered: times(),
+            lag: times(),
+        }
+    }
+
+    /// The period.
+    pub fn period(&self) -> Period {
+        self.period
+    }
+
+    /// A reply came at `now` to a request that was due at `intended` and written at `sent`.
+    pub fn reply(&mut self, intended: u64, sent: u64, now: u64) {
+        if now >= self.current_end {
+            self.turn_over(now);
+        }
+        let window = &mut self.windows[self.current];
+        if self.period.has(now) {
+            window.ops += 1;
+        }
+        if self.period.has(intended) {
+            window.response.saturating_record(now - intended);
+            window.service.saturating_record(now.saturating_sub(sent));
+        }
+    }
+
+    /// A request that was due at `intended` had no reply at `now`, and will get none.
+    pub fn lost(&mut self, intended: u64, now: u64) {
+        if self.period.has(intended) {
+            self.unanswered.saturating_record(now - intended);
+        }
+    }
+
+    /// A request that was due at `intended` was handed to the kernel at `now`.
+    pub fn sent(&mut self, intended: u64, now: u64) {
+        if self.period.has(intended) {
+            self.lag.saturating_record(now.saturating_sub(intended));
+        }
+    }
+
+    /// Moves on to the window of `now`; what comes after the period belongs to the last one.
+    fn turn_over(&mut self, now: u64) {
+        let place = now.saturating_sub(self.period.from) / self.window_ns;
+        let last = self.windows.len() - 1;
+        self.current = usize::try_from(place).unwrap_or(last).min(last);
+        self.current_end = if self.current == last {
+            u64::MAX
+        } else {
+            self.period.from + (self.current as u64 + 1) * self.window_ns
+        };
+    }
+
+    /// The windows, in their order.
+    pub fn into_windows(self) -> (Vec<Window>, Times, Times) {
+        (self.windows, self.unanswered, self.lag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIOD: Period = Period {
+        from: 1_000_000,
+        to: 2_000_000,
+    };
+
+    #[test]
+    fn requests_count_by_when_they_were_due_and_replies_by_when_they_came() {
+        let mut recorder = Recorder::new(PERIOD, 10);
+        recorder.reply(900_000, 900_000, 1_050_000); // due before the period
+        recorder.reply(1_100_000, 1_150_000, 1_250_000);
+        recorder.reply(1_900_000, 1_900_000, 2_300_000); // came after it
+        recorder.lost(1_950_000, 2_500_000);
+        recorder.lost(2_100_000, 2_500_000); // not of the period
+        let (windows, unanswered, _) = recorder.into_windows();
+        let ops: Vec<u64> = windows.iter().map(|window| window.ops).collect();
+        assert_eq!(ops, [1, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+        let samples: u64 = windows.iter().map(|window| window.response.len()).sum();
+        assert_eq!((samples, unanswered.len()), (2, 1));
+        assert!(
+            windows[2]
+                .response
+                .equivalent(windows[2].response.max(), 150_000)
+        );
+        assert!(
+            windows[2]
+                .service
+                .equivalent(windows[2].service.max(), 100_000)
+        );
+        assert!(unanswered.equivalent(unanswered.max(), 550_000));
+        assert_eq!(windows[9].response.len(), 1);
+    }
+}

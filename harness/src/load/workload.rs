@@ -1,0 +1,133 @@
+//! What is put on a server: how many connections, how fast, which messages, for how long.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// A load, complete and validated: everything the engine needs besides the talk and the address.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Workload {
+    /// Connections, over all threads.
+    pub connections: usize,
+    /// What decides when the next request is sent.
+    pub pace: Pace,
+    /// Requests that may wait for their replies on one connection.
+    pub pipeline: usize,
+    /// Engine threads, each pinned to a core of its own.
+    pub threads: usize,
+    /// Bytes of `{payload}`, where the turns have one.
+    pub payload_bytes: usize,
+    /// The turns that are said, one after the other: places in the talk.
+    pub turns: Vec<usize>,
+    /// How much of each reply is compared.
+    pub verify: Verify,
+    /// A connection is closed and opened anew after so many exchanges.
+    pub churn: Option<u32>,
+    /// Load that is not measured, before the measured period.
+    #[serde(rename = "warmup_s", serialize_with = "seconds")]
+    pub warmup: Duration,
+    /// The measured period.
+    #[serde(rename = "duration_s", serialize_with = "seconds")]
+    pub duration: Duration,
+    /// Connections at the begin of the measured period, where they grow over it.
+    pub ramp_connections_from: Option<usize>,
+    /// Options of each connection.
+    pub socket: SocketOptions,
+    /// Whether engine threads are pinned, and a server that is started is kept off their cores.
+    pub pin: bool,
+    /// Seed of tokens, payload and arrivals.
+    pub seed: u64,
+}
+
+/// What decides when the next request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "loop")]
+pub enum Pace {
+    /// Closed loop: a reply makes room for the next request. A slow server is asked less often, so
+    /// the tail says little about what users would wait.
+    Closed,
+    /// Open loop: requests are due at moments that do not depend on the server.
+    Open {
+        /// Requests a second at the begin of the measured period, and in the warm-up.
+        rate: f64,
+        /// Requests a second at its end; between them the rate grows in a straight line.
+        rate_to: f64,
+        /// How the moments are spread.
+        arrivals: Arrivals,
+    },
+}
+
+/// How the moments of an open loop are spread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrivals {
+    /// Equal distances.
+    #[default]
+    Constant,
+    /// Independent users: exponential distances.
+    Poisson,
+}
+
+/// How much of each reply is compared with what it has to be. Its length and frame always are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verify {
+    /// Every byte of every reply, its token included.
+    #[default]
+    All,
+    /// Every byte of one reply in sixteen.
+    Sample,
+    /// Length and frame only.
+    None,
+}
+
+/// Options that are set on each connection before it connects. `None` leaves the kernel's own choice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct SocketOptions {
+    /// `SO_RCVBUF` as it is asked for, in bytes.
+    pub so_rcvbuf: Option<usize>,
+    /// `SO_SNDBUF` as it is asked for, in bytes.
+    pub so_sndbuf: Option<usize>,
+    /// `TCP_MAXSEG`, in bytes: 1,448 shows on the loopback what an Ethernet would.
+    pub mss: Option<u32>,
+}
+
+impl Default for Workload {
+    /// A closed loop over 50 connections for five seconds.
+    fn default() -> Self {
+        Self {
+            connections: 50,
+            pace: Pace::Closed,
+            pipeline: 1,
+            threads: 1,
+            payload_bytes: 64,
+            turns: vec![0],
+            verify: Verify::All,
+            churn: None,
+            warmup: Duration::from_secs(1),
+            duration: Duration::from_secs(5),
+            ramp_connections_from: None,
+            socket: SocketOptions::default(),
+            pin: true,
+            seed: 0,
+        }
+    }
+}
+
+impl Workload {
+    /// Whether requests are due at moments of their own.
+    pub fn is_open(&self) -> bool {
+        matches!(self.pace, Pace::Open { .. })
+    }
+
+    /// The measured period is cut into so many windows of equal length.
+    pub fn windows(&self) -> usize {
+        let shortest = Duration::from_millis(50);
+        let fitting = self.duration.as_nanos() / shortest.as_nanos();
+        usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, 40)
+    }
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
