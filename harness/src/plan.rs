@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::check::run::{Origin, Subject};
 use crate::file::Waiver;
+use crate::load::Workload;
 
 /// Lanes of a battery: most checks wait for the server rather than for a core.
 pub const LANES: usize = 3;
@@ -132,8 +133,7 @@ impl Plan {
     pub fn hash(&self) -> String {
         let mut whole = self.clone();
         whole.selection.shard = None;
-        let text = serde_json::to_string(&whole).unwrap_or_default();
-        format!("{:016x}", fnv1a(text.as_bytes()))
+        hash_of(&whole)
     }
 
     /// The waivers as they are shown.
@@ -143,6 +143,30 @@ impl Plan {
             .map(|waiver| (waiver.check.clone(), waiver.reason.clone()))
             .collect()
     }
+}
+
+/// The plan of a `load` run, as it is written to the JSON.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoadPlan {
+    /// The server, and how it is reached.
+    pub server: ServerPlan,
+    /// The name of the talk.
+    pub talk: String,
+    /// What is put on it.
+    #[serde(flatten)]
+    pub workload: Workload,
+    /// The objective whose highest rate is looked for.
+    pub slo: Option<String>,
+    /// Whether the server is loaded beyond what it can do.
+    pub overload: bool,
+    /// What to do with a run that could not see.
+    pub on_inconclusive: OnInconclusive,
+}
+
+/// A hash of plain data, the same on every machine.
+pub fn hash_of(plan: &impl Serialize) -> String {
+    let text = serde_json::to_string(plan).unwrap_or_default();
+    format!("{:016x}", fnv1a(text.as_bytes()))
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo): stable over versions of the standard library.

@@ -3,17 +3,15 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use super::output::{OutputArgs, note, say};
+use super::output::{OutputArgs, say};
 use super::progress::Progress;
 use super::target::{Resolved, TargetArgs, usage};
-use super::{blockers, embedded, interrupt, target};
+use super::{blockers, embedded, setup, target};
 use crate::check::run::{Battery, Interrupt, Origin, Subject, TrialError};
 use crate::check::{self, Check, Need};
 use crate::file;
-use crate::plan::{LANES, OnInconclusive, Plan, Selection, ServerPlan, Shard};
+use crate::plan::{LANES, OnInconclusive, Plan, Selection, Shard};
 use crate::report::{Report, RunError};
-use crate::talk::escape_text;
-use crate::target::StartFailure;
 
 /// Arguments of `check`.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -62,7 +60,7 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
 /// Runs the battery and ends with a report, whatever happens.
 pub(super) fn perform(command: &'static str, args: &CheckArgs) -> ExitCode {
     args.output.apply_color();
-    let seed = args.seed.unwrap_or_else(clock_seed);
+    let seed = args.seed.unwrap_or_else(setup::clock_seed);
     let mut report = Report::new(command, seed);
     let begun = Instant::now();
     if let Err(error) = fill(&mut report, args) {
@@ -77,18 +75,11 @@ fn fill(report: &mut Report, args: &CheckArgs) -> Result<(), RunError> {
     let resolved = args.target.resolve(report.seed)?;
     report.target = Some(resolved.report());
     let selection = selection(args, &resolved)?;
-    let interrupt = interrupt::watch()
-        .map_err(|error| internal(format!("signals cannot be watched: {error}")))?;
+    let interrupt = setup::interrupt()?;
     let battery = battery(args, &resolved, &selection, interrupt.clone());
     let plan = plan(args, &resolved, selection.clone());
-    report.plan_hash = Some(plan.hash());
-    report.plan = Some(plan);
-    note(&format!(
-        "tcprove {}: {}, seed {}",
-        report.command,
-        escape_text(&resolved.name, 80),
-        report.seed
-    ));
+    report.planned(&plan, plan.hash());
+    setup::announce(report, &resolved);
     enough_descriptors()?;
     let progress = Progress::new(!args.output.no_progress, args.output.verbose);
     let outcome = battery.run(&|event| progress.show(event));
@@ -97,7 +88,7 @@ fn fill(report: &mut Report, args: &CheckArgs) -> Result<(), RunError> {
     let outcomes = match outcome {
         Ok(done) => done.outcomes,
         Err(TrialError::Interrupted) => Vec::new(),
-        Err(error) => return Err(trial_error(&error, &resolved)),
+        Err(error) => return Err(setup::trial_error(&error, &resolved)),
     };
     let blockers = if report.interrupted {
         Vec::new()
@@ -106,48 +97,6 @@ fn fill(report: &mut Report, args: &CheckArgs) -> Result<(), RunError> {
     };
     report.conclude(outcomes, blockers);
     Ok(())
-}
-
-/// What went wrong before the first check, and what to try next.
-fn trial_error(error: &TrialError, resolved: &Resolved) -> RunError {
-    if let (TrialError::Conversation { actual, .. }, Origin::Attach { addr, .. }) =
-        (error, &resolved.subject.origin)
-        && actual.starts_with("connection refused")
-    {
-        return target_error(format!(
-            "nobody listens on {addr}: the connection was refused\nnext: start the server there, or correct the address"
-        ));
-    }
-    let next = match (error, &resolved.command_by_hand) {
-        (TrialError::Start(StartFailure::Exited { .. } | StartFailure::NotReady { .. }), Some(command)) => {
-            format!("\nnext: start it by hand and see what it says: {command}")
-        }
-        (TrialError::Conversation { .. }, None) => {
-            "\nnext: does the server run there, and is it the one that this talk is for? `tcprove send TEXT --connect HOST:PORT` shows what it says".into()
-        }
-        (TrialError::Conversation { .. }, Some(_)) => adapt(&resolved.subject.talk.name),
-        _ => String::new(),
-    };
-    target_error(format!("{error}{next}"))
-}
-
-/// What to do about a conversation that the server does not hold.
-fn adapt(talk: &str) -> String {
-    if crate::talk::builtin(talk).is_none() {
-        return "\nnext: correct [talk] in the file; `tcprove send` shows what the server says"
-            .into();
-    }
-    format!(
-        "\nnext: is `{talk}` the talk of this server? `tcprove init --talk {talk}` writes it to a file, to be adapted"
-    )
-}
-
-fn target_error(message: String) -> RunError {
-    RunError {
-        code: "target",
-        message,
-        location: None,
-    }
 }
 
 fn battery(
@@ -178,13 +127,8 @@ fn battery(
 }
 
 fn plan(args: &CheckArgs, resolved: &Resolved, selection: Selection) -> Plan {
-    let mut server = ServerPlan::of(&resolved.name, &resolved.subject);
-    if resolved.embedded {
-        // Where this executable lies is no part of the plan: its hash is the same everywhere.
-        server.cmd[0] = "tcprove".into();
-    }
     Plan {
-        server,
+        server: setup::server_plan(resolved),
         talk: resolved.subject.talk.name.clone(),
         selection,
         waivers: Plan::waivers_of(&resolved.file.waive),
@@ -284,19 +228,4 @@ fn reproduce(args: &CheckArgs, seed: u64) -> String {
 fn program() -> String {
     let name = std::env::args().next().unwrap_or_else(|| "tcprove".into());
     shell_words::quote(&name).into_owned()
-}
-
-fn clock_seed() -> u64 {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    now.as_nanos() as u64 & 0xffff_ffff
-}
-
-fn internal(message: String) -> RunError {
-    RunError {
-        code: "internal",
-        message,
-        location: None,
-    }
 }

@@ -7,12 +7,15 @@ mod embedded;
 mod generate;
 mod init;
 mod interrupt;
+mod load;
+mod load_progress;
 mod output;
 mod progress;
 mod run;
 mod selftest;
 mod send;
 mod serve;
+mod setup;
 mod target;
 
 use std::process::ExitCode;
@@ -40,6 +43,8 @@ enum Command {
     Run(run::RunArgs),
     /// The battery of robustness checks.
     Check(check::CheckArgs),
+    /// Requests at a rate, or as fast as replies allow: throughput and latency.
+    Load(load::LoadArgs),
     /// Send one message, as the tutorial's client does, and show what comes back.
     Send(send::SendArgs),
     /// Serve: the reference server, sound or with a planted fault.
@@ -73,6 +78,7 @@ fn dispatch(cli: Cli) -> ExitCode {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(args) => run::main(&args),
         Command::Check(args) => check::main(&args),
+        Command::Load(args) => load::main(&args),
         Command::Send(args) => send::main(&args),
         Command::Serve(args) => serve::main(args),
         Command::Init(args) => init::main(&args),

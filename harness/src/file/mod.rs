@@ -34,7 +34,7 @@ pub(crate) use near::nearest;
 pub use promise::{Encoding, Family, Promise};
 pub use server::{Ready, ServerSection, fill};
 pub use signal::StopSignal;
-pub use units::{Date, duration};
+pub use units::{Date, duration, size};
 pub use waive::Waiver;
 
 use crate::talk::Talk;

@@ -3,7 +3,7 @@
 
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
-use super::Report;
+use super::{Body, Checked, Report, RunVerdict};
 use crate::check::{Outcome, Verdict};
 use crate::talk::escape_text;
 
@@ -20,9 +20,37 @@ pub fn render(report: &Report) -> String {
         suite.add_test_case(TestCase::new("run", status));
         junit.add_test_suite(suite);
     }
-    for group in groups(report) {
+    match &report.body {
+        Body::Nothing {} => one_case(&mut junit, report, &[]),
+        Body::Check(checked) => battery(&mut junit, checked),
+        Body::Load(load) => one_case(&mut junit, report, &load.result.validity.reasons),
+    }
+    junit
+        .to_string()
+        .unwrap_or_else(|error| format!("<!-- {error} -->\n"))
+}
+
+/// A run that is one measurement: failed, inconclusive with its reasons, or fine.
+fn one_case(junit: &mut Junit, report: &Report, reasons: &[String]) {
+    let mut status = match report.verdict {
+        RunVerdict::Pass => TestCaseStatus::success(),
+        RunVerdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        RunVerdict::Inconclusive => TestCaseStatus::skipped(),
+        // Told as an error above.
+        RunVerdict::Error => return,
+    };
+    if report.verdict != RunVerdict::Pass {
+        status.set_message(clean(&reasons.join("; ")));
+    }
+    let mut suite = TestSuite::new(report.command);
+    suite.add_test_case(TestCase::new("run", status));
+    junit.add_test_suite(suite);
+}
+
+fn battery(junit: &mut Junit, checked: &Checked) {
+    for group in groups(checked) {
         let mut suite = TestSuite::new(group);
-        for outcome in report
+        for outcome in checked
             .outcomes
             .iter()
             .filter(|outcome| outcome.group == group)
@@ -31,23 +59,20 @@ pub fn render(report: &Report) -> String {
         }
         junit.add_test_suite(suite);
     }
-    if !report.blockers.is_empty() {
+    if !checked.blockers.is_empty() {
         let mut suite = TestSuite::new("requirements of the file");
-        for blocker in &report.blockers {
+        for blocker in &checked.blockers {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_message(clean(blocker));
             suite.add_test_case(TestCase::new(clean(blocker), status));
         }
         junit.add_test_suite(suite);
     }
-    junit
-        .to_string()
-        .unwrap_or_else(|error| format!("<!-- {error} -->\n"))
 }
 
-fn groups(report: &Report) -> Vec<&'static str> {
+fn groups(checked: &Checked) -> Vec<&'static str> {
     let mut groups: Vec<&'static str> = Vec::new();
-    for outcome in &report.outcomes {
+    for outcome in &checked.outcomes {
         if !groups.contains(&outcome.group) {
             groups.push(outcome.group);
         }

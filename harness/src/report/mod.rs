@@ -6,6 +6,7 @@ mod environment;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+mod number;
 pub mod terminal;
 mod wrap;
 
@@ -13,7 +14,8 @@ use serde::Serialize;
 
 use crate::check::Outcome;
 use crate::check::run::Counts;
-use crate::plan::{OnInconclusive, Plan};
+use crate::load::{LoadResult, Workload};
+use crate::plan::OnInconclusive;
 use crate::talk::escape_text;
 
 pub use environment::Environment;
@@ -90,7 +92,7 @@ pub struct Report {
     /// The seed of everything random.
     pub seed: u64,
     /// The plan, if one could be made.
-    pub plan: Option<Plan>,
+    pub plan: Option<serde_json::Value>,
     /// Its hash.
     pub plan_hash: Option<String>,
     /// The machine.
@@ -106,6 +108,26 @@ pub struct Report {
     pub interrupted: bool,
     /// Seconds of wall time.
     pub duration_s: f64,
+    /// What the command came to.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What a command came to.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Body {
+    /// It came to nothing: it could not begin, or was interrupted before anything was measured.
+    Nothing {},
+    /// A battery.
+    Check(Checked),
+    /// A load.
+    Load(Box<LoadReport>),
+}
+
+/// What a battery came to.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Checked {
     /// Counts of verdicts.
     pub counts: Counts,
     /// What stands in the way of a pass besides failed checks: stale waivers, required checks that
@@ -113,6 +135,17 @@ pub struct Report {
     pub blockers: Vec<String>,
     /// The checks.
     pub outcomes: Vec<Outcome>,
+}
+
+/// What a load came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoadReport {
+    /// What was put on the server; it is in the plan.
+    #[serde(skip)]
+    pub workload: Workload,
+    /// What was measured.
+    #[serde(flatten)]
+    pub result: LoadResult,
 }
 
 impl Report {
@@ -131,24 +164,51 @@ impl Report {
             error: None,
             interrupted: false,
             duration_s: 0.0,
-            counts: Counts::default(),
-            blockers: Vec::new(),
-            outcomes: Vec::new(),
+            body: Body::Check(Checked::default()),
         }
     }
 
     /// Takes the outcomes in and comes to a verdict.
     pub fn conclude(&mut self, outcomes: Vec<Outcome>, blockers: Vec<String>) {
-        self.counts = Counts::of(&outcomes);
-        self.verdict = if self.counts.fail > 0 || !blockers.is_empty() {
+        let counts = Counts::of(&outcomes);
+        self.verdict = if counts.fail > 0 || !blockers.is_empty() {
             RunVerdict::Fail
-        } else if self.counts.inconclusive > 0 || self.counts.ran() == 0 || self.interrupted {
+        } else if counts.inconclusive > 0 || counts.ran() == 0 || self.interrupted {
             RunVerdict::Inconclusive
         } else {
             RunVerdict::Pass
         };
-        self.outcomes = outcomes;
-        self.blockers = blockers;
+        self.body = Body::Check(Checked {
+            counts,
+            blockers,
+            outcomes,
+        });
+    }
+
+    /// Takes a load in and comes to a verdict.
+    pub fn measured(&mut self, load: LoadReport) {
+        self.verdict = if load.result.validity.valid && !self.interrupted {
+            RunVerdict::Pass
+        } else {
+            RunVerdict::Inconclusive
+        };
+        self.body = Body::Load(Box::new(load));
+    }
+
+    /// Takes the plan in, and its hash.
+    pub fn planned(&mut self, plan: &impl Serialize, hash: String) {
+        // A plan is plain data: it cannot fail to be written.
+        self.plan = serde_json::to_value(plan).ok();
+        self.plan_hash = Some(hash);
+    }
+
+    /// Whether nothing at all was looked at.
+    fn nothing_ran(&self) -> bool {
+        match &self.body {
+            Body::Nothing {} => true,
+            Body::Check(checked) => checked.counts.ran() == 0,
+            Body::Load(_) => false,
+        }
     }
 
     /// The exit code, in the contract's order.
@@ -161,7 +221,7 @@ impl Report {
             _ if error.is_some() => ExitCode::Usage,
             RunVerdict::Error => ExitCode::Bug,
             RunVerdict::Fail => ExitCode::Failed,
-            RunVerdict::Inconclusive if self.counts.ran() == 0 => ExitCode::Nothing,
+            RunVerdict::Inconclusive if self.nothing_ran() => ExitCode::Nothing,
             RunVerdict::Inconclusive => match on_inconclusive {
                 OnInconclusive::Pass => ExitCode::Pass,
                 OnInconclusive::Fail => ExitCode::Failed,

@@ -22,6 +22,7 @@ pub use trial::{Trial, TrialError};
 use super::{Check, Kind, Outcome, Runs, Verdict};
 use crate::event::{Event, Sink};
 use crate::file::Waiver;
+use crate::target::{Server, StartFailure, StartOptions};
 use attempt::Attempt;
 use lane::Lane;
 
@@ -99,7 +100,7 @@ impl Battery {
     /// conversation.
     pub fn run(&self, sink: Sink<'_>) -> Result<BatteryReport, TrialError> {
         sink(Event::Trying);
-        let trial = lane::block_on(trial::run(&self.subject, &self.interrupt))?;
+        let trial = try_conversation(&self.subject, &self.interrupt)?;
         sink(Event::Started {
             checks: self.checks.len(),
         });
@@ -131,6 +132,22 @@ impl Battery {
         outcomes.sort_by_key(|outcome| self.checks.iter().position(|check| check.id == outcome.id));
         Ok(BatteryReport { outcomes, trial })
     }
+}
+
+/// Holds the conversation once on a clean server, as every run does before it measures anything.
+///
+/// # Errors
+/// The server does not start, or does not hold its own conversation.
+pub fn try_conversation(subject: &Subject, interrupt: &Interrupt) -> Result<Trial, TrialError> {
+    lane::block_on(trial::run(subject, interrupt))
+}
+
+/// Starts a server (or attaches to the one that runs), from a thread that has no runtime.
+///
+/// # Errors
+/// It does not start.
+pub fn start(subject: &Subject, options: StartOptions) -> Result<Server, StartFailure> {
+    lane::block_on(subject.server(options))
 }
 
 /// One run of a battery.

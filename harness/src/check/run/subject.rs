@@ -65,8 +65,8 @@ impl Subject {
             .collect()
     }
 
-    /// The voice of a client of `server`.
-    pub fn voice(&self, server: &Server, salt: u64) -> Voice {
+    /// What a template may name once `server` runs: the parameters, its port and its folder.
+    pub fn values_of(&self, server: &Server) -> BTreeMap<String, Vec<u8>> {
         let mut values = self.values();
         values.insert("port".into(), server.port().to_string().into_bytes());
         if let Some(tmp) = server.tmp() {
@@ -75,6 +75,11 @@ impl Subject {
                 tmp.to_string_lossy().into_owned().into_bytes(),
             );
         }
-        Voice::new(self.talk.clone(), values, self.seed ^ salt)
+        values
+    }
+
+    /// The voice of a client of `server`.
+    pub fn voice(&self, server: &Server, salt: u64) -> Voice {
+        Voice::new(self.talk.clone(), self.values_of(server), self.seed ^ salt)
     }
 }

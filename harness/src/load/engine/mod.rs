@@ -49,6 +49,8 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(2);
 /// Connections whose two ends are looked at.
 const ENDS_SAMPLED: usize = 32;
+/// How often it is looked at whether there is a core to spin on.
+const LOOK: Duration = Duration::from_millis(100);
 /// A core is shared if the thread was ready but not running for more than this share of the time.
 const SHARED_CORE: f64 = 0.05;
 
@@ -114,6 +116,8 @@ pub(crate) struct Engine<'a> {
     /// Buffers that partial messages have left.
     spare: Vec<Vec<u8>>,
     depth: usize,
+    /// Requests on one connection before it is closed.
+    churn: Option<u32>,
     /// The moment of the last look at the clock.
     now: u64,
     issuing: bool,
@@ -144,6 +148,9 @@ pub(crate) struct Engine<'a> {
     /// Requests that were due before this moment waited for the server, not for us.
     blocked_until: u64,
     may_spin: bool,
+    /// What the thread had used when that was settled last.
+    looked: Own,
+    looked_at: u64,
     /// What live progress was told last: replies and troubles.
     told: (u64, u64),
     /// Connections at the begin of a ramp.
@@ -186,7 +193,9 @@ impl<'a> Engine<'a> {
     pub(crate) fn new(orders: &'a Orders<'a>, thread: usize) -> Result<Self, EngineError> {
         let workload = orders.workload;
         let connections = share(workload.connections, thread, workload.threads);
-        let reopens = workload.churn.is_some() || !orders.talk.carries_many_turns();
+        let one_each = !orders.talk.carries_many_turns();
+        let churn = if one_each { Some(1) } else { workload.churn };
+        let reopens = churn.is_some();
         let first = share(
             workload
                 .ramp_connections_from
@@ -211,7 +220,12 @@ impl<'a> Engine<'a> {
             input: vec![0; INPUT_BYTES].into_boxed_slice(),
             batch: Vec::new(),
             spare: Vec::new(),
-            depth: workload.pipeline.max(1),
+            depth: if one_each {
+                1
+            } else {
+                workload.pipeline.max(1)
+            },
+            churn,
             now: now(),
             issuing: false,
             number: crate::talk::token::first_of(thread as u32 + 1),
@@ -233,6 +247,8 @@ impl<'a> Engine<'a> {
             ready: VecDeque::new(),
             blocked_until: 0,
             may_spin: workload.pin,
+            looked: Own::default(),
+            looked_at: 0,
             told: (0, 0),
             first,
         })
@@ -315,6 +331,7 @@ impl<'a> Engine<'a> {
 
     /// Waits for the replies that are still to come; what does not come counts as having waited so long.
     fn drain(&mut self, period: Period) {
+        self.issue_due();
         // What was due and found no room never left.
         while let Some(due) = self.due.filter(|due| *due < period.to) {
             self.tally.unsent += u64::from(period.has(due));
@@ -418,6 +435,13 @@ impl<'a> Engine<'a> {
         add(&live.ops, self.ops, &mut self.told.0);
         add(&live.troubles, self.tally.trouble_count(), &mut self.told.1);
         live.open[self.thread].store(self.open_count, Ordering::Relaxed);
+        if self.pacer.is_some() && self.now >= self.looked_at + LOOK.as_nanos() as u64 {
+            self.looked_at = self.now;
+            let own = Own::read();
+            self.may_spin =
+                self.orders.workload.pin && own.since(&self.looked).starved_share() < SHARED_CORE;
+            self.looked = own;
+        }
     }
 }
 

@@ -230,7 +230,7 @@ impl Engine<'_> {
             conn.state = State::Ending;
             return;
         }
-        let churn = self.orders.workload.churn;
+        let churn = self.churn;
         if churn.is_some_and(|churn| conn.said >= churn) && conn.flights.is_empty() {
             return self.close_planned(at);
         }

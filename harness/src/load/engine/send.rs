@@ -16,7 +16,7 @@ impl Engine<'_> {
             return;
         }
         let conn = &mut self.conns[at];
-        let room = conn.room(self.depth, self.orders.workload.churn);
+        let room = conn.room(self.depth, self.churn);
         if room == 0 {
             return;
         }
@@ -43,7 +43,7 @@ impl Engine<'_> {
                 return;
             };
             self.conns[at].queued = false;
-            if self.conns[at].room(self.depth, self.orders.workload.churn) == 0 {
+            if self.conns[at].room(self.depth, self.churn) == 0 {
                 continue;
             }
             if due >= self.blocked_until {
@@ -53,7 +53,7 @@ impl Engine<'_> {
             self.due = self.next_due();
             self.say(at, due);
             let conn = &mut self.conns[at];
-            if conn.room(self.depth, self.orders.workload.churn) > 0 && !conn.queued {
+            if conn.room(self.depth, self.churn) > 0 && !conn.queued {
                 conn.queued = true;
                 self.ready.push_back(at);
             }

@@ -1,63 +1,39 @@
-//! What a person reads: the answer first, then a line a check, then what failed in full.
+//! A battery: a line a check, then what failed in full.
 
 use std::fmt::Write as _;
 
-use super::wrap::{cut, wrap};
-use super::{Report, RunVerdict, safe_lines};
+use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
+use super::{Checked, verdict_line};
 use crate::check::{Outcome, Verdict};
+use crate::report::Report;
+use crate::report::wrap::{cut, wrap};
 use crate::talk::escape_text;
 
-/// SGR sequences. The writer strips them where colours are not wanted.
-mod style {
-    pub(super) const RESET: &str = "\x1b[0m";
-    pub(super) const BOLD: &str = "\x1b[1m";
-    pub(super) const DIM: &str = "\x1b[2m";
-    pub(super) const RED: &str = "\x1b[31m";
-    pub(super) const GREEN: &str = "\x1b[32m";
-    pub(super) const YELLOW: &str = "\x1b[33m";
-    pub(super) const MAGENTA: &str = "\x1b[35m";
-}
-use style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
-
-/// The whole report with colours, broken into `columns` where a terminal has them. Commands are
-/// never broken: they are there to be copied.
-pub fn render(report: &Report, columns: Option<usize>) -> String {
-    let mut text = String::new();
-    if let Some(error) = &report.error {
-        let message = safe_lines(&error.message);
-        let lines = message.lines().map(|line| error_line(line, columns));
-        let message = lines.collect::<Vec<_>>().join("\n");
-        let _ = writeln!(text, "{RED}{BOLD}error{RESET}: {message}");
-        return text;
+/// The lines, the findings, the summary.
+pub(super) fn render(
+    text: &mut String,
+    report: &Report,
+    checked: &Checked,
+    columns: Option<usize>,
+) {
+    lines(text, checked, columns);
+    let telling = checked.outcomes.iter();
+    for outcome in telling.filter(|outcome| outcome.is_worth_telling()) {
+        finding(text, outcome, columns);
     }
-    lines(&mut text, report, columns);
-    for outcome in report
-        .outcomes
-        .iter()
-        .filter(|outcome| outcome.is_worth_telling())
-    {
-        finding(&mut text, outcome, columns);
-    }
-    summary(&mut text, report, columns);
-    text
-}
-
-/// Sentences are wrapped; excerpts, lists and commands keep their lines.
-fn error_line(line: &str, columns: Option<usize>) -> String {
-    let is_prose = line.starts_with(|first: char| first.is_alphabetic() || first == '`');
-    if is_prose && !line.starts_with("next: ") {
-        wrap(line, "error: ".len(), columns)
-    } else {
-        line.to_owned()
-    }
+    summary(text, report, checked, columns);
 }
 
 /// One line a check, under its group.
-fn lines(text: &mut String, report: &Report, columns: Option<usize>) {
-    let longest = report.outcomes.iter().map(|outcome| outcome.id.len()).max();
+fn lines(text: &mut String, checked: &Checked, columns: Option<usize>) {
+    let longest = checked
+        .outcomes
+        .iter()
+        .map(|outcome| outcome.id.len())
+        .max();
     let id_width = longest.unwrap_or(0).max(18);
     let mut group = "";
-    for outcome in &report.outcomes {
+    for outcome in &checked.outcomes {
         if outcome.group != group {
             group = outcome.group;
             let _ = writeln!(text, "{BOLD}{group}{RESET}");
@@ -195,18 +171,8 @@ fn evidence(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
     }
 }
 
-fn summary(text: &mut String, report: &Report, columns: Option<usize>) {
-    let (colour, word) = match report.verdict {
-        RunVerdict::Pass => (GREEN, "PASS"),
-        RunVerdict::Fail => (RED, "FAIL"),
-        RunVerdict::Inconclusive => (MAGENTA, "INCONCLUSIVE"),
-        RunVerdict::Error => (RED, "ERROR"),
-    };
-    let target = report
-        .target
-        .as_ref()
-        .map_or("", |target| target.name.as_str());
-    let counts = report.counts;
+fn summary(text: &mut String, report: &Report, checked: &Checked, columns: Option<usize>) {
+    let counts = checked.counts;
     let parts = [
         (counts.pass, "passed"),
         (counts.fail, "failed"),
@@ -221,7 +187,7 @@ fn summary(text: &mut String, report: &Report, columns: Option<usize>) {
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
     let _ = writeln!(text);
-    for blocker in &report.blockers {
+    for blocker in &checked.blockers {
         let _ = writeln!(
             text,
             "{RED}{BOLD}blocked{RESET}: {}",
@@ -234,23 +200,13 @@ fn summary(text: &mut String, report: &Report, columns: Option<usize>) {
             "{YELLOW}interrupted{RESET}: checks that had not begun are not listed"
         );
     }
-    let told = format!(
-        "{}: {} in {:.1} s (seed {})",
-        escape_text(target, 80),
-        if parts.is_empty() {
-            "nothing ran".into()
-        } else {
-            parts.join(", ")
-        },
-        report.duration_s,
-        report.seed
-    );
-    let _ = writeln!(
-        text,
-        "{colour}{BOLD}{word}{RESET} {}",
-        wrap(&told, word.len() + 1, columns)
-    );
-    if report.counts.ran() == 0 && !report.interrupted {
+    let told = if parts.is_empty() {
+        "nothing ran".into()
+    } else {
+        parts.join(", ")
+    };
+    verdict_line(text, report, &told, columns);
+    if counts.ran() == 0 && !report.interrupted {
         let _ = writeln!(text, "{}", wrap(NOTHING_RAN, 0, columns));
     }
 }

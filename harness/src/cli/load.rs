@@ -1,0 +1,415 @@
+//! `tcprove load`: one load.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use super::load_progress::LoadProgress;
+use super::output::OutputArgs;
+use super::target::{Resolved, TargetArgs, usage};
+use super::{setup, target};
+use crate::check::run::{Interrupt, TrialError, start, try_conversation};
+use crate::file;
+use crate::load::{
+    Arrivals, Load, Pace, SocketOptions, Verify, Workload, cores, script, summarize,
+};
+use crate::plan::{LoadPlan, hash_of};
+use crate::report::{Body, LoadReport, Report, RunError};
+use crate::talk::Talk;
+use crate::target::StartOptions;
+
+/// Requests that may be under way on one connection of an open loop: as good as no limit.
+const OPEN_DEPTH: usize = 1024;
+/// More connections than descriptors that may be used for other things.
+const DESCRIPTORS_BESIDE: u64 = 64;
+
+/// Arguments of `load`.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct LoadArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+}
+
+/// What is put on the server.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Load")]
+pub(super) struct ShapeArgs {
+    /// A reply makes room for the next request (the default)
+    #[arg(long, conflicts_with = "rate")]
+    pub closed: bool,
+    /// Requests a second, whatever the replies do: an open loop
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub rate: Option<f64>,
+    /// How the requests of an open loop are spread
+    #[arg(long, value_enum, default_value = "constant", requires = "rate")]
+    pub arrivals: ArrivalsArg,
+    /// Connections
+    #[arg(short = 'c', long, value_name = "N", default_value_t = 50, value_parser = positive)]
+    pub connections: usize,
+    /// Bytes of {payload}: says a turn that has one
+    #[arg(long, value_name = "SIZE", value_parser = file::size)]
+    pub payload: Option<usize>,
+    /// The turn of the talk to say, from 0; several are said one after the other
+    #[arg(long = "turn", value_name = "N")]
+    pub turns: Vec<usize>,
+    /// Engine threads, each on a core of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
+    pub threads: usize,
+    /// Requests under way on one connection [default: 1; with --rate they do not wait for replies]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub pipeline: Option<usize>,
+    /// Close a connection after so many requests, and open another
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
+    pub churn: Option<u32>,
+    /// Grow over the measured period: rate=FROM..TO or connections=FROM..TO
+    #[arg(long, value_name = "WHAT=FROM..TO", value_parser = ramp)]
+    pub ramp: Vec<Ramp>,
+    /// The measured period
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = target::duration)]
+    pub duration: Duration,
+    /// Load that is not measured, before it
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = warmup)]
+    pub warmup: Duration,
+    /// How much of each reply is compared; its length and frame always are
+    #[arg(long, value_enum, default_value = "all")]
+    pub verify: VerifyArg,
+    /// SO_RCVBUF of our sockets, set before they connect
+    #[arg(long, value_name = "SIZE", value_parser = file::size)]
+    pub so_rcvbuf: Option<usize>,
+    /// SO_SNDBUF of our sockets
+    #[arg(long, value_name = "SIZE", value_parser = file::size)]
+    pub so_sndbuf: Option<usize>,
+    /// TCP_MAXSEG: 1448 shows on the loopback what an Ethernet would
+    #[arg(long, value_name = "BYTES")]
+    pub mss: Option<u32>,
+    /// Leave the choice of cores to the kernel
+    #[arg(long)]
+    pub no_pin: bool,
+    /// The seed of tokens, payload and arrivals [default: from the clock]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+pub(super) enum ArrivalsArg {
+    Constant,
+    Poisson,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+pub(super) enum VerifyArg {
+    All,
+    Sample,
+    None,
+}
+
+/// Something that grows over the measured period.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Ramp {
+    Rate(f64, f64),
+    Connections(usize, usize),
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("is not a whole number".into()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let (number, factor) = match text.strip_suffix('k') {
+        Some(thousands) => (thousands, 1e3),
+        None => (text, 1.0),
+    };
+    match number.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate * factor),
+        _ => Err("is not a rate: write requests a second, as in 2000 or 2k".into()),
+    }
+}
+
+fn warmup(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" | "0s" => Ok(Duration::ZERO),
+        _ => target::duration(text),
+    }
+}
+
+fn ramp(text: &str) -> Result<Ramp, String> {
+    let form = "write rate=FROM..TO or connections=FROM..TO";
+    let (what, span) = text.split_once('=').ok_or(form)?;
+    let (from, to) = span.split_once("..").ok_or(form)?;
+    match what {
+        "rate" => Ok(Ramp::Rate(rate(from)?, rate(to)?)),
+        "connections" => {
+            let (from, to) = (positive(from)?, positive(to)?);
+            if from > to {
+                return Err("connections can only grow".into());
+            }
+            Ok(Ramp::Connections(from, to))
+        }
+        _ => Err(form.into()),
+    }
+}
+
+pub(super) fn main(args: &LoadArgs) -> ExitCode {
+    args.output.apply_color();
+    let seed = args.shape.seed.unwrap_or_else(setup::clock_seed);
+    let mut report = Report::new("load", seed);
+    report.body = Body::Nothing {};
+    let begun = Instant::now();
+    if let Err(error) = fill(&mut report, args) {
+        report.error = Some(error);
+    }
+    report.duration_s = begun.elapsed().as_secs_f64();
+    args.output.finish(&report)
+}
+
+fn fill(report: &mut Report, args: &LoadArgs) -> Result<(), RunError> {
+    args.output.prepare()?;
+    let mut resolved = args.target.resolve(report.seed)?;
+    room_for(
+        args.shape.connections,
+        &args.target,
+        &mut resolved,
+        report.seed,
+    )?;
+    report.target = Some(resolved.report());
+    let workload = args.shape.workload(&resolved, report.seed)?;
+    let plan = LoadPlan {
+        server: setup::server_plan(&resolved),
+        talk: resolved.subject.talk.name.clone(),
+        workload: workload.clone(),
+        slo: None,
+        overload: false,
+        on_inconclusive: args.output.on_inconclusive.into(),
+    };
+    report.planned(&plan, hash_of(&plan));
+    let interrupt = setup::interrupt()?;
+    setup::announce(report, &resolved);
+    match try_conversation(&resolved.subject, &interrupt) {
+        Ok(_) => {}
+        Err(TrialError::Interrupted) => {
+            report.interrupted = true;
+            return Ok(());
+        }
+        Err(error) => return Err(setup::trial_error(&error, &resolved)),
+    }
+    let result = measure(&resolved, &workload, &interrupt, args)?;
+    report.interrupted = interrupt.is_set();
+    report.measured(LoadReport { workload, result });
+    Ok(())
+}
+
+fn measure(
+    resolved: &Resolved,
+    workload: &Workload,
+    interrupt: &Interrupt,
+    args: &LoadArgs,
+) -> Result<crate::load::LoadResult, RunError> {
+    let options = StartOptions {
+        cpus: cores(workload.threads)
+            .filter(|_| workload.pin)
+            .map(|(_, server)| server),
+        ..StartOptions::default()
+    };
+    let server = start(&resolved.subject, options)
+        .map_err(|failure| setup::trial_error(&failure.into(), resolved))?;
+    let progress = LoadProgress::new(!args.output.no_progress);
+    let load = Load {
+        workload,
+        talk: &resolved.subject.talk,
+        values: resolved.subject.values_of(&server),
+        server: &server,
+        interrupt,
+        sink: &|event| progress.show(&event),
+    };
+    let measured = load.run();
+    progress.finish();
+    let measured = measured.map_err(|error| usage(error.to_string()))?;
+    Ok(summarize(workload, &measured))
+}
+
+/// Our descriptors, and the places of the built-in server: it has no more than are asked for.
+fn room_for(
+    connections: usize,
+    target: &TargetArgs,
+    resolved: &mut Resolved,
+    seed: u64,
+) -> Result<(), RunError> {
+    // What cannot be raised shows as connections that could not be had.
+    let _ = crate::sys::raise_nofile_limit();
+    let given = target
+        .params
+        .iter()
+        .any(|(name, _)| name.replace('-', "_") == "max_connections");
+    if target.embedded && !given {
+        let mut params = target.params.clone();
+        let places = connections as u64 + DESCRIPTORS_BESIDE;
+        params.push(("max_connections".into(), places.max(1000).to_string()));
+        *resolved = super::embedded::from_parameters(&params, seed)?;
+    }
+    Ok(())
+}
+
+impl ShapeArgs {
+    /// The load that these arguments ask for, on this target.
+    pub fn workload(&self, resolved: &Resolved, seed: u64) -> Result<Workload, RunError> {
+        let talk = &resolved.subject.talk;
+        let turns = self.turns(talk)?;
+        let mut workload = Workload {
+            connections: self.connections,
+            pace: Pace::Closed,
+            pipeline: self.pipeline.unwrap_or(1),
+            threads: self.threads,
+            payload_bytes: self.payload.unwrap_or(64),
+            turns,
+            verify: match self.verify {
+                VerifyArg::All => Verify::All,
+                VerifyArg::Sample => Verify::Sample,
+                VerifyArg::None => Verify::None,
+            },
+            churn: self.churn,
+            warmup: self.warmup,
+            duration: self.duration,
+            ramp_connections_from: None,
+            socket: SocketOptions {
+                so_rcvbuf: self.so_rcvbuf.filter(|bytes| *bytes > 0),
+                so_sndbuf: self.so_sndbuf.filter(|bytes| *bytes > 0),
+                mss: self.mss.filter(|bytes| *bytes > 0),
+            },
+            pin: !self.no_pin,
+            seed,
+        };
+        if let Some(rate) = self.rate {
+            self.open_loop(&mut workload, rate, resolved);
+        }
+        self.grow(&mut workload, resolved)?;
+        if workload.threads > workload.connections {
+            return Err(usage(format!(
+                "--threads {} is more than --connections {}",
+                workload.threads, workload.connections
+            )));
+        }
+        can_be_said(talk, &workload, resolved.subject.promise.max_message)?;
+        Ok(workload)
+    }
+
+    fn open_loop(&self, workload: &mut Workload, rate: f64, resolved: &Resolved) {
+        workload.pace = Pace::Open {
+            rate,
+            rate_to: rate,
+            arrivals: match self.arrivals {
+                ArrivalsArg::Constant => Arrivals::Constant,
+                ArrivalsArg::Poisson => Arrivals::Poisson,
+            },
+        };
+        let one_by_one = resolved.subject.promise.pipelining == Some(false);
+        let depth = if one_by_one { 1 } else { OPEN_DEPTH };
+        workload.pipeline = self.pipeline.unwrap_or(depth);
+    }
+
+    fn grow(&self, workload: &mut Workload, resolved: &Resolved) -> Result<(), RunError> {
+        for ramp in &self.ramp {
+            match *ramp {
+                Ramp::Rate(from, to) => {
+                    if self.closed {
+                        return Err(usage("a closed loop has no rate that could grow".into()));
+                    }
+                    self.open_loop(workload, from, resolved);
+                    if let Pace::Open { rate_to, .. } = &mut workload.pace {
+                        *rate_to = to;
+                    }
+                }
+                Ramp::Connections(from, to) => {
+                    workload.ramp_connections_from = Some(from);
+                    workload.connections = to;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The places of the turns that are said.
+    fn turns(&self, talk: &Talk) -> Result<Vec<usize>, RunError> {
+        let last = talk.turns.len() - 1;
+        if let Some(beyond) = self.turns.iter().find(|turn| **turn > last) {
+            return Err(usage(format!(
+                "--turn {beyond}: the talk `{}` has turns 0 to {last}",
+                talk.name
+            )));
+        }
+        let with_payload = |turn: &&usize| talk.turns[**turn].uses_payload();
+        let all: Vec<usize> = match self.turns.as_slice() {
+            [] => (0..=last).collect(),
+            chosen => chosen.to_vec(),
+        };
+        let found = all.iter().find(with_payload).copied();
+        match (self.payload, self.turns.is_empty(), found) {
+            (Some(_), _, None) => Err(usage(format!(
+                "--payload: no turn of the talk `{}`{} has {{payload}} in it",
+                talk.name,
+                if self.turns.is_empty() {
+                    ""
+                } else {
+                    " that --turn names"
+                }
+            ))),
+            (Some(_), true, Some(turn)) => Ok(vec![turn]),
+            (None, true, _) => Ok(vec![0]),
+            (_, false, _) => Ok(all),
+        }
+    }
+}
+
+/// Whether the turns can be said over and over, with a payload of that size.
+fn can_be_said(talk: &Talk, workload: &Workload, longest: Option<usize>) -> Result<(), RunError> {
+    let payload = script::payload(workload.payload_bytes, workload.seed);
+    for turn in &workload.turns {
+        let exchange = &talk.turns[*turn];
+        if exchange.uses_payload() && !exchange.payload_is_safe(talk, &payload) {
+            return Err(usage(format!(
+                "{}: a payload of {} bytes cannot stand in it: its frame ({}) has another end or another size",
+                exchange.label,
+                payload.len(),
+                talk.request.describe()
+            )));
+        }
+        if let Some(longest) = longest
+            && exchange.uses_payload()
+            && payload.len() > longest
+        {
+            return Err(usage(format!(
+                "{}: a payload of {} bytes is more than the server promises to take (promise.max_message = {longest})",
+                exchange.label,
+                payload.len()
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ramps_and_rates() {
+        assert_eq!(ramp("rate=100..2k"), Ok(Ramp::Rate(100.0, 2000.0)));
+        assert_eq!(ramp("connections=1..10"), Ok(Ramp::Connections(1, 10)));
+        for wrong in [
+            "rate=5",
+            "speed=1..2",
+            "connections=9..3",
+            "rate=0..5",
+            "rate=a..b",
+        ] {
+            assert!(ramp(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(rate("2.5k"), Ok(2500.0));
+    }
+}

@@ -1,0 +1,92 @@
+//! What comes before every run that ends with a report: its seed, signals, the trial of the conversation.
+
+use super::interrupt;
+use super::output::note;
+use super::target::Resolved;
+use crate::check::run::{Interrupt, Origin, TrialError};
+use crate::plan::ServerPlan;
+use crate::report::{Report, RunError};
+use crate::talk::escape_text;
+use crate::target::StartFailure;
+
+/// Says on stderr what is about to be run, and with which seed.
+pub(super) fn announce(report: &Report, resolved: &Resolved) {
+    note(&format!(
+        "tcprove {}: {}, seed {}",
+        report.command,
+        escape_text(&resolved.name, 80),
+        report.seed
+    ));
+}
+
+/// Signals are watched from now on.
+pub(super) fn interrupt() -> Result<Interrupt, RunError> {
+    interrupt::watch().map_err(|error| internal(format!("signals cannot be watched: {error}")))
+}
+
+/// The server as the plan describes it.
+pub(super) fn server_plan(resolved: &Resolved) -> ServerPlan {
+    let mut server = ServerPlan::of(&resolved.name, &resolved.subject);
+    if resolved.embedded {
+        // Where this executable lies is no part of the plan: its hash is the same everywhere.
+        server.cmd[0] = "tcprove".into();
+    }
+    server
+}
+
+/// What went wrong before anything was measured, and what to try next.
+pub(super) fn trial_error(error: &TrialError, resolved: &Resolved) -> RunError {
+    if let (TrialError::Conversation { actual, .. }, Origin::Attach { addr, .. }) =
+        (error, &resolved.subject.origin)
+        && actual.starts_with("connection refused")
+    {
+        return target_error(format!(
+            "nobody listens on {addr}: the connection was refused\nnext: start the server there, or correct the address"
+        ));
+    }
+    let next = match (error, &resolved.command_by_hand) {
+        (TrialError::Start(StartFailure::Exited { .. } | StartFailure::NotReady { .. }), Some(command)) => {
+            format!("\nnext: start it by hand and see what it says: {command}")
+        }
+        (TrialError::Conversation { .. }, None) => {
+            "\nnext: does the server run there, and is it the one that this talk is for? `tcprove send TEXT --connect HOST:PORT` shows what it says".into()
+        }
+        (TrialError::Conversation { .. }, Some(_)) => adapt(&resolved.subject.talk.name),
+        _ => String::new(),
+    };
+    target_error(format!("{error}{next}"))
+}
+
+/// What to do about a conversation that the server does not hold.
+fn adapt(talk: &str) -> String {
+    if crate::talk::builtin(talk).is_none() {
+        return "\nnext: correct [talk] in the file; `tcprove send` shows what the server says"
+            .into();
+    }
+    format!(
+        "\nnext: is `{talk}` the talk of this server? `tcprove init --talk {talk}` writes it to a file, to be adapted"
+    )
+}
+
+fn target_error(message: String) -> RunError {
+    RunError {
+        code: "target",
+        message,
+        location: None,
+    }
+}
+
+pub(super) fn clock_seed() -> u64 {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    now.as_nanos() as u64 & 0xffff_ffff
+}
+
+pub(super) fn internal(message: String) -> RunError {
+    RunError {
+        code: "internal",
+        message,
+        location: None,
+    }
+}

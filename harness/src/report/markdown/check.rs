@@ -1,0 +1,74 @@
+//! A battery: counts, what stands in the way, findings, one table.
+
+use std::fmt::Write as _;
+
+use super::{Checked, code, plain};
+use crate::check::{Outcome, Verdict};
+use crate::report::Report;
+
+pub(super) fn render(text: &mut String, report: &Report, checked: &Checked) {
+    let counts = checked.counts;
+    let _ = writeln!(
+        text,
+        "{} passed, {} failed, {} warned, {} inconclusive, {} waived, {} skipped in {:.1} s (seed {})\n",
+        counts.pass,
+        counts.fail,
+        counts.warn,
+        counts.inconclusive,
+        counts.waived,
+        counts.skip,
+        report.duration_s,
+        report.seed
+    );
+    for blocker in &checked.blockers {
+        let _ = writeln!(text, "- **{}**", plain(blocker));
+    }
+    let telling = checked.outcomes.iter();
+    for outcome in telling.filter(|outcome| outcome.is_worth_telling()) {
+        finding(text, outcome);
+    }
+    table(text, checked);
+}
+
+fn finding(text: &mut String, outcome: &Outcome) {
+    let word = outcome.word();
+    let _ = writeln!(
+        text,
+        "- **{}** {word}: {}",
+        outcome.id,
+        plain(outcome.actual.as_deref().unwrap_or(""))
+    );
+    if let Some(reason) = &outcome.reason {
+        let _ = writeln!(text, "  - {}", plain(reason));
+    }
+    if let Some(expected) = &outcome.expected {
+        let _ = writeln!(text, "  - expected: {}", plain(expected));
+    }
+    let _ = writeln!(text, "  - requirement: {}", plain(outcome.requirement));
+    let _ = writeln!(text, "  - reproduce: {}", code(&outcome.reproduce));
+}
+
+fn table(text: &mut String, checked: &Checked) {
+    let _ = writeln!(
+        text,
+        "\n<details><summary>All checks</summary>\n\n| check | outcome | |\n|---|---|---|"
+    );
+    for outcome in &checked.outcomes {
+        let why = match outcome.outcome {
+            Verdict::Pass => "",
+            _ => outcome
+                .reason
+                .as_deref()
+                .or(outcome.actual.as_deref())
+                .unwrap_or(""),
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            outcome.id,
+            outcome.word(),
+            plain(why)
+        );
+    }
+    let _ = writeln!(text, "\n</details>");
+}

@@ -1,0 +1,58 @@
+//! A load: the answer, one table, whether it can be trusted.
+
+use std::fmt::Write as _;
+
+use super::plain;
+use crate::load::Latency;
+use crate::report::number::{count, digits, micros};
+use crate::report::terminal::described;
+use crate::report::{LoadReport, Report};
+
+pub(super) fn render(text: &mut String, report: &Report, load: &LoadReport) {
+    let metrics = &load.result.metrics;
+    let _ = writeln!(
+        text,
+        "**{} replies/s** — {} (seed {})\n",
+        count(metrics.ops_per_s),
+        plain(&described(&load.workload)),
+        report.seed
+    );
+    for reason in &load.result.validity.reasons {
+        let _ = writeln!(text, "- **invalid**: {}", plain(reason));
+    }
+    for note in &load.result.validity.notes {
+        let _ = writeln!(text, "- {}", plain(note));
+    }
+    let _ = writeln!(
+        text,
+        "\n| | mean | p50 | p90 | p99 | p99.9 | max |\n|---|---|---|---|---|---|---|"
+    );
+    row(text, "response", &metrics.response_us);
+    row(text, "service", &metrics.service_us);
+    let server = metrics
+        .server_cpu_us_per_op
+        .map_or("not seen".into(), |each| format!("{} us", digits(each)));
+    let _ = writeln!(
+        text,
+        "\nCPU a reply: server {server}, client {} us",
+        digits(metrics.client_cpu_us_per_op)
+    );
+}
+
+fn row(text: &mut String, label: &str, times: &Latency) {
+    let _ = write!(text, "| {label} | {} ", micros(times.mean));
+    for (name, _) in crate::load::metrics::PERCENTILES {
+        let mark = if times.at_least.contains(&name) {
+            "≥ "
+        } else {
+            ""
+        };
+        let figure = micros(times.percentile(name).unwrap_or(0.0));
+        let _ = if times.too_few.contains(&name) {
+            write!(text, "| ({mark}{figure}) ")
+        } else {
+            write!(text, "| {mark}{figure} ")
+        };
+    }
+    let _ = writeln!(text, "| {} |", micros(times.max));
+}

@@ -1,0 +1,78 @@
+//! Markdown, for a step summary or a pull request. One file for each kind of run.
+
+mod check;
+mod load;
+
+use std::fmt::Write as _;
+
+use super::{Body, Checked, Report, RunVerdict};
+
+/// The answer first, then what it stands on.
+pub fn render(report: &Report) -> String {
+    let mut text = String::new();
+    let target = report
+        .target
+        .as_ref()
+        .map_or("no target", |target| target.name.as_str());
+    let _ = writeln!(
+        text,
+        "### tcprove {}: {} — {}\n",
+        report.command,
+        verdict(report),
+        plain(target)
+    );
+    if let Some(error) = &report.error {
+        let _ = writeln!(
+            text,
+            "```text\n{}\n```",
+            super::safe_lines(&error.message).replace("```", "'''")
+        );
+        return text;
+    }
+    match &report.body {
+        Body::Nothing {} => text.push_str("Nothing was measured.\n"),
+        Body::Check(checked) => check::render(&mut text, report, checked),
+        Body::Load(load) => load::render(&mut text, report, load),
+    }
+    text
+}
+
+fn verdict(report: &Report) -> &'static str {
+    match report.verdict {
+        RunVerdict::Pass => "pass",
+        RunVerdict::Fail => "**fail**",
+        RunVerdict::Inconclusive => "inconclusive",
+        RunVerdict::Error => "**error**",
+    }
+}
+
+/// Text of unknown origin: no markup of its own, on one line.
+fn plain(text: &str) -> String {
+    let text = crate::talk::escape_text(text, 2000);
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '|' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '!' | '@' => {
+                out.push('\\');
+                out.push(char);
+            }
+            _ => out.push(char),
+        }
+    }
+    out
+}
+
+/// A code span that holds any text (CommonMark 6.1: more backticks outside than inside).
+fn code(text: &str) -> String {
+    let text = crate::talk::escape_text(text, 2000);
+    let longest = text
+        .split(|char| char != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or(0);
+    let ticks = "`".repeat(longest + 1);
+    format!("{ticks} {text} {ticks}")
+}

@@ -1,0 +1,224 @@
+//! A load: the answer, the times, what it cost, and whether it can be trusted.
+
+use std::fmt::Write as _;
+
+use super::style::{BOLD, DIM, RED, RESET, YELLOW};
+use super::verdict_line;
+use crate::load::{Latency, Pace, Workload};
+use crate::report::number::{bytes, count, digits, micros};
+use crate::report::wrap::wrap;
+use crate::report::{LoadReport, Report};
+use crate::talk::escape_text;
+
+/// Width of the first column.
+const LABEL: usize = 10;
+/// Width of a column of figures.
+const FIGURE: usize = 13;
+
+pub(super) fn render(
+    text: &mut String,
+    report: &Report,
+    load: &LoadReport,
+    columns: Option<usize>,
+) {
+    let (workload, result) = (&load.workload, &load.result);
+    let metrics = &result.metrics;
+    let _ = writeln!(text, "{}", wrap(&described(workload), 0, columns));
+    let _ = writeln!(
+        text,
+        "\n{BOLD}{} replies/s{RESET}  {DIM}({} replies; {}/s sent, {}/s received){RESET}",
+        count(metrics.ops_per_s),
+        metrics.ops,
+        bytes(a_second(metrics.bytes_sent, workload)),
+        bytes(a_second(metrics.bytes_received, workload)),
+    );
+    times(text, metrics);
+    costs(text, load, columns);
+    trust(text, load, columns);
+    if report.interrupted {
+        let _ = writeln!(
+            text,
+            "{YELLOW}interrupted{RESET}: the figures are of what was measured until then"
+        );
+    }
+    let told = format!("{} replies/s", count(metrics.ops_per_s));
+    verdict_line(text, report, &told, columns);
+}
+
+fn a_second(bytes: u64, workload: &Workload) -> f64 {
+    (bytes as f64 / workload.duration.as_secs_f64()).round()
+}
+
+/// The load in a line.
+pub(in crate::report) fn described(workload: &Workload) -> String {
+    let pace = match workload.pace {
+        Pace::Closed => format!("closed loop, {} in flight on each", workload.pipeline),
+        Pace::Open { rate, rate_to, .. } if rate != rate_to => {
+            format!(
+                "open loop, {} to {} requests/s",
+                count(rate),
+                count(rate_to)
+            )
+        }
+        Pace::Open { rate, arrivals, .. } => format!(
+            "open loop, {} requests/s ({arrivals:?} arrivals)",
+            count(rate)
+        )
+        .to_lowercase(),
+    };
+    let churn = workload.churn.map_or(String::new(), |churn| {
+        format!(", a new connection after {churn} requests")
+    });
+    format!(
+        "{} connections, {pace}{churn}; payload {}; {:.1} s after {:.1} s of warm-up; {} engine {}{}",
+        workload.connections,
+        bytes(workload.payload_bytes as f64),
+        workload.duration.as_secs_f64(),
+        workload.warmup.as_secs_f64(),
+        workload.threads,
+        if workload.threads == 1 {
+            "thread"
+        } else {
+            "threads"
+        },
+        if workload.pin { ", pinned" } else { "" },
+    )
+}
+
+fn times(text: &mut String, metrics: &crate::load::Metrics) {
+    let heads = ["mean", "p50", "p90", "p99", "p99.9", "max"];
+    let _ = write!(text, "\n{:<LABEL$}", "");
+    for head in heads {
+        let _ = write!(text, "{DIM}{head:>FIGURE$}{RESET}");
+    }
+    text.push('\n');
+    row(text, "response", &metrics.response_us);
+    intervals(text, &metrics.response_us);
+    row(text, "service", &metrics.service_us);
+    text.push('\n');
+}
+
+fn row(text: &mut String, label: &str, times: &Latency) {
+    let _ = write!(text, "{label:<LABEL$}{:>FIGURE$}", micros(times.mean));
+    for (name, _) in crate::load::metrics::PERCENTILES {
+        let value = times.percentile(name).unwrap_or(0.0);
+        let figure = match () {
+            () if times.at_least.contains(&name) => format!(">= {}", micros(value)),
+            () => micros(value),
+        };
+        if times.too_few.contains(&name) {
+            let _ = write!(text, "{DIM}{:>FIGURE$}{RESET}", format!("({figure})"));
+        } else {
+            let _ = write!(text, "{figure:>FIGURE$}");
+        }
+    }
+    let _ = writeln!(text, "{:>FIGURE$}", micros(times.max));
+}
+
+/// What 95 % of redrawn windows gave, below the percentiles.
+fn intervals(text: &mut String, times: &Latency) {
+    let _ = write!(text, "{DIM}{:<LABEL$}{:>FIGURE$}", "", "");
+    for (name, _) in crate::load::metrics::PERCENTILES {
+        let shown = times
+            .intervals
+            .get(name)
+            .map_or(String::new(), |(low, high)| {
+                let (unit, scale) = match high {
+                    _ if *high < 1e3 => ("", 1.0),
+                    _ if *high < 1e6 => ("", 1e3),
+                    _ => ("", 1e6),
+                };
+                format!("{}-{}{unit}", digits(low / scale), digits(high / scale))
+            });
+        let _ = write!(text, "{shown:>FIGURE$}");
+    }
+    let _ = writeln!(text, "{RESET}");
+}
+
+fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
+    let metrics = &load.result.metrics;
+    let mut row = |label: &str, value: &str| {
+        let _ = writeln!(
+            text,
+            "{DIM}{label:<LABEL$}{RESET} {}",
+            wrap(value, LABEL + 1, columns)
+        );
+    };
+    let server = match (metrics.server_cpu_us_per_op, metrics.server_cores) {
+        (Some(each), Some(cores)) => format!(
+            "CPU {} us a reply ({cores:.2} cores), {:.2} context switches a reply, at most {} resident",
+            digits(each),
+            metrics.server_context_switches_per_op.unwrap_or(0.0),
+            bytes(metrics.server_rss_peak_bytes.unwrap_or(0) as f64)
+        ),
+        _ => "not seen (give --pid for a server that tcprove did not start)".into(),
+    };
+    row("server", &server);
+    row(
+        "client",
+        &format!(
+            "CPU {} us a reply, busy {:.0} % of the time, {:.2} context switches a reply",
+            digits(metrics.client_cpu_us_per_op),
+            load.result.validity.client_busy * 100.0,
+            metrics.client_context_switches_per_op
+        ),
+    );
+    if metrics.planned_closes > 0 {
+        row(
+            "closes",
+            &format!(
+                "{} connections opened, {} closed as planned, {} of these announced by the server",
+                metrics.connects, metrics.planned_closes, metrics.announced_closes
+            ),
+        );
+    }
+    if let Some(why) = load
+        .result
+        .transport
+        .as_ref()
+        .and_then(|transport| transport.why.as_ref())
+    {
+        row("held back", why);
+    }
+    let lag = load.result.validity.send_lag_us;
+    if load.workload.is_open() {
+        row(
+            "send lag",
+            &format!(
+                "p50 {}, p99 {}, max {}",
+                micros(lag.p50),
+                micros(lag.p99),
+                micros(lag.max)
+            ),
+        );
+    }
+}
+
+/// Notes and reasons: what limits the figures, and what makes them worthless.
+fn trust(text: &mut String, load: &LoadReport, columns: Option<usize>) {
+    let validity = &load.result.validity;
+    let _ = writeln!(text);
+    for note in &validity.notes {
+        let _ = writeln!(
+            text,
+            "{YELLOW}note{RESET}: {}",
+            wrap(&escape_text(note, 600), 6, columns)
+        );
+    }
+    if !load.result.metrics.response_us.too_few.is_empty() {
+        let _ = writeln!(
+            text,
+            "{DIM}(in brackets: fewer than 100 samples beyond it, or fewer than 10 windows){RESET}"
+        );
+    }
+    if !load.workload.is_open() {
+        let _ = writeln!(
+            text,
+            "{DIM}closed loop: a slow server is asked less often; no tail for a service-level objective (--rate){RESET}"
+        );
+    }
+    for reason in &validity.reasons {
+        let reason = wrap(&escape_text(reason, 600), 9, columns);
+        let _ = writeln!(text, "{RED}{BOLD}invalid{RESET}: {reason}");
+    }
+}

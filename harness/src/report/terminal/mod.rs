@@ -1,0 +1,66 @@
+//! What a person reads on a terminal. One file for each kind of run.
+
+mod check;
+mod load;
+mod style;
+
+pub(super) use self::load::described;
+
+use std::fmt::Write as _;
+
+use self::style::{BOLD, GREEN, MAGENTA, RED, RESET};
+use super::wrap::wrap;
+use super::{Body, Checked, Report, RunVerdict, safe_lines};
+use crate::talk::escape_text;
+
+/// The whole report with colours, broken into `columns` where a terminal has them. Commands are
+/// never broken: they are there to be copied.
+pub fn render(report: &Report, columns: Option<usize>) -> String {
+    let mut text = String::new();
+    if let Some(error) = &report.error {
+        let message = safe_lines(&error.message);
+        let lines = message.lines().map(|line| error_line(line, columns));
+        let message = lines.collect::<Vec<_>>().join("\n");
+        let _ = writeln!(text, "{RED}{BOLD}error{RESET}: {message}");
+        return text;
+    }
+    match &report.body {
+        Body::Nothing {} => verdict_line(&mut text, report, "nothing was measured", columns),
+        Body::Check(checked) => check::render(&mut text, report, checked, columns),
+        Body::Load(load) => load::render(&mut text, report, load, columns),
+    }
+    text
+}
+
+/// Sentences are wrapped; excerpts, lists and commands keep their lines.
+fn error_line(line: &str, columns: Option<usize>) -> String {
+    let is_prose = line.starts_with(|first: char| first.is_alphabetic() || first == '`');
+    if is_prose && !line.starts_with("next: ") {
+        wrap(line, "error: ".len(), columns)
+    } else {
+        line.to_owned()
+    }
+}
+
+/// The last line: the verdict, the target, what was told.
+fn verdict_line(text: &mut String, report: &Report, told: &str, columns: Option<usize>) {
+    let (colour, word) = match report.verdict {
+        RunVerdict::Pass => (GREEN, "PASS"),
+        RunVerdict::Fail => (RED, "FAIL"),
+        RunVerdict::Inconclusive => (MAGENTA, "INCONCLUSIVE"),
+        RunVerdict::Error => (RED, "ERROR"),
+    };
+    let target = report.target.as_ref();
+    let target = target.map_or("", |target| target.name.as_str());
+    let told = format!(
+        "{}: {told} in {:.1} s (seed {})",
+        escape_text(target, 80),
+        report.duration_s,
+        report.seed
+    );
+    let _ = writeln!(
+        text,
+        "{colour}{BOLD}{word}{RESET} {}",
+        wrap(&told, word.len() + 1, columns)
+    );
+}
