@@ -9,8 +9,10 @@ use super::target::{Resolved, TargetArgs, usage};
 use super::{setup, target};
 use crate::check::run::{Interrupt, TrialError, start, try_conversation};
 use crate::file;
+use crate::load::engine::EngineError;
 use crate::load::{
-    Arrivals, Load, Pace, SocketOptions, Verify, Workload, cores, script, summarize,
+    Arrivals, Load, Pace, Slo, SloReport, SocketOptions, Verify, Workload, cores, overload, script,
+    slo, summarize,
 };
 use crate::plan::{LoadPlan, hash_of};
 use crate::report::{Body, LoadReport, Report, RunError};
@@ -31,6 +33,12 @@ pub(super) struct LoadArgs {
     pub output: OutputArgs,
     #[command(flatten)]
     pub shape: ShapeArgs,
+    /// Look for the highest rate whose percentile stays below a limit, as in 'p99<5ms' (open loop)
+    #[arg(long, value_name = "SLO", conflicts_with_all = ["closed", "rate", "ramp", "overload"])]
+    pub slo: Option<Slo>,
+    /// From 0.2 to 3 times the capacity: goodput, waiting, the knee, the time to recover (open loop)
+    #[arg(long, conflicts_with_all = ["closed", "rate", "ramp"])]
+    pub overload: bool,
 }
 
 /// What is put on the server.
@@ -184,8 +192,8 @@ fn fill(report: &mut Report, args: &LoadArgs) -> Result<(), RunError> {
         server: setup::server_plan(&resolved),
         talk: resolved.subject.talk.name.clone(),
         workload: workload.clone(),
-        slo: None,
-        overload: false,
+        slo: args.slo.map(|slo| slo.to_string()),
+        overload: args.overload,
         on_inconclusive: args.output.on_inconclusive.into(),
     };
     report.planned(&plan, hash_of(&plan));
@@ -199,18 +207,19 @@ fn fill(report: &mut Report, args: &LoadArgs) -> Result<(), RunError> {
         }
         Err(error) => return Err(setup::trial_error(&error, &resolved)),
     }
-    let result = measure(&resolved, &workload, &interrupt, args)?;
+    let measured = measure(&resolved, workload, &interrupt, args)?;
     report.interrupted = interrupt.is_set();
-    report.measured(LoadReport { workload, result });
+    report.measured(measured);
     Ok(())
 }
 
+/// Starts the server and puts the load on it: once, or as often as a search takes.
 fn measure(
     resolved: &Resolved,
-    workload: &Workload,
+    mut workload: Workload,
     interrupt: &Interrupt,
     args: &LoadArgs,
-) -> Result<crate::load::LoadResult, RunError> {
+) -> Result<LoadReport, RunError> {
     let options = StartOptions {
         cpus: cores(workload.threads)
             .filter(|_| workload.pin)
@@ -220,18 +229,46 @@ fn measure(
     let server = start(&resolved.subject, options)
         .map_err(|failure| setup::trial_error(&failure.into(), resolved))?;
     let progress = LoadProgress::new(!args.output.no_progress);
-    let load = Load {
-        workload,
-        talk: &resolved.subject.talk,
-        values: resolved.subject.values_of(&server),
-        server: &server,
-        interrupt,
-        sink: &|event| progress.show(&event),
+    let mut put = |workload: &Workload| {
+        let load = Load {
+            workload,
+            talk: &resolved.subject.talk,
+            values: resolved.subject.values_of(&server),
+            server: &server,
+            interrupt,
+            sink: &|event| progress.show(&event),
+        };
+        load.run().map(|measured| summarize(workload, &measured))
     };
-    let measured = load.run();
+    let refused = |error: EngineError| usage(error.to_string());
+    let mut slo = None;
+    if let Some(objective) = args.slo {
+        args.shape.open_loop(&mut workload, 1.0, resolved);
+        let report = slo::search(objective, &workload, &mut put).map_err(refused)?;
+        let rate = report.highest_passing_per_s.or(report.lowest_failing_per_s);
+        // What is reported in full is a load at the answer.
+        args.shape
+            .open_loop(&mut workload, rate.unwrap_or(1.0), resolved);
+        slo = Some(SloReport {
+            objective: objective.to_string(),
+            ..report
+        });
+    }
+    let result = put(&workload).map_err(refused)?;
+    let mut over = None;
+    if args.overload {
+        let mut beyond = workload.clone();
+        args.shape.open_loop(&mut beyond, 1.0, resolved);
+        let capacity = result.metrics.ops_per_s;
+        over = Some(overload(&beyond, capacity, &mut put).map_err(refused)?);
+    }
     progress.finish();
-    let measured = measured.map_err(|error| usage(error.to_string()))?;
-    Ok(summarize(workload, &measured))
+    Ok(LoadReport {
+        workload,
+        result,
+        slo,
+        overload: over,
+    })
 }
 
 /// Our descriptors, and the places of the built-in server: it has no more than are asked for.
@@ -277,6 +314,7 @@ impl ShapeArgs {
             warmup: self.warmup,
             duration: self.duration,
             ramp_connections_from: None,
+            surge: None,
             socket: SocketOptions {
                 so_rcvbuf: self.so_rcvbuf.filter(|bytes| *bytes > 0),
                 so_sndbuf: self.so_sndbuf.filter(|bytes| *bytes > 0),

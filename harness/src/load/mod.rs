@@ -6,16 +6,20 @@
 pub mod engine;
 pub mod machine;
 pub mod metrics;
+pub mod overload;
 pub mod pacer;
 pub mod recorder;
 pub mod run;
 pub mod script;
+pub mod slo;
 pub mod transport;
 pub mod validity;
 pub mod workload;
 
 pub use metrics::{Latency, LoadResult, Metrics, Step, summarize};
+pub use overload::{OverloadReport, OverloadStep, overload};
 pub use run::{Load, Measurement, ServerUse, cores};
+pub use slo::{Slo, SloReport, Tried};
 pub use transport::{End, Transport};
 pub use validity::{Lag, Validity};
-pub use workload::{Arrivals, Pace, SocketOptions, Verify, Workload};
+pub use workload::{Arrivals, Pace, SocketOptions, Surge, Verify, Workload};

@@ -31,6 +31,8 @@ pub struct Workload {
     pub duration: Duration,
     /// Connections at the begin of the measured period, where they grow over it.
     pub ramp_connections_from: Option<usize>,
+    /// A stretch of the measured period with another rate (open loop).
+    pub surge: Option<Surge>,
     /// Options of each connection.
     pub socket: SocketOptions,
     /// Whether engine threads are pinned, and a server that is started is kept off their cores.
@@ -55,6 +57,19 @@ pub enum Pace {
         /// How the moments are spread.
         arrivals: Arrivals,
     },
+}
+
+/// A stretch of time with another rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Surge {
+    /// Requests a second in it.
+    pub rate: f64,
+    /// From the begin of the measured period.
+    #[serde(rename = "at_s", serialize_with = "seconds")]
+    pub at: Duration,
+    /// How long it is.
+    #[serde(rename = "length_s", serialize_with = "seconds")]
+    pub length: Duration,
 }
 
 /// How the moments of an open loop are spread.
@@ -107,6 +122,7 @@ impl Default for Workload {
             warmup: Duration::from_secs(1),
             duration: Duration::from_secs(5),
             ramp_connections_from: None,
+            surge: None,
             socket: SocketOptions::default(),
             pin: true,
             seed: 0,

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::check::Outcome;
 use crate::check::run::Counts;
-use crate::load::{LoadResult, Workload};
+use crate::load::{LoadResult, OverloadReport, SloReport, Workload};
 use crate::plan::OnInconclusive;
 use crate::talk::escape_text;
 
@@ -146,6 +146,27 @@ pub struct LoadReport {
     /// What was measured.
     #[serde(flatten)]
     pub result: LoadResult,
+    /// The highest rate that meets an objective, where that was asked for.
+    pub slo: Option<SloReport>,
+    /// What happens beyond the capacity, where that was asked for.
+    pub overload: Option<OverloadReport>,
+}
+
+impl LoadReport {
+    /// An objective was given and no rate meets it; or there are figures that cannot be trusted.
+    fn verdict(&self) -> RunVerdict {
+        let slo = self.slo.as_ref();
+        let open = slo.is_some_and(|slo| slo.inconclusive.is_some())
+            || self
+                .overload
+                .as_ref()
+                .is_some_and(|over| over.inconclusive.is_some());
+        match slo {
+            Some(slo) if !open && slo.highest_passing_per_s.is_none() => RunVerdict::Fail,
+            _ if open || !self.result.validity.valid => RunVerdict::Inconclusive,
+            _ => RunVerdict::Pass,
+        }
+    }
 }
 
 impl Report {
@@ -187,10 +208,9 @@ impl Report {
 
     /// Takes a load in and comes to a verdict.
     pub fn measured(&mut self, load: LoadReport) {
-        self.verdict = if load.result.validity.valid && !self.interrupted {
-            RunVerdict::Pass
-        } else {
-            RunVerdict::Inconclusive
+        self.verdict = match self.interrupted {
+            true => RunVerdict::Inconclusive,
+            false => load.verdict(),
         };
         self.body = Body::Load(Box::new(load));
     }

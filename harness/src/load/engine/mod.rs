@@ -479,10 +479,17 @@ fn pacer(workload: &Workload, thread: usize) -> Option<Pacer> {
         from,
         to,
     };
-    let segments = vec![
-        segment(workload.warmup, rate, rate),
-        segment(workload.duration, rate, rate_to),
-    ];
+    let mut segments = vec![segment(workload.warmup, rate, rate)];
+    match workload.surge {
+        None => segments.push(segment(workload.duration, rate, rate_to)),
+        Some(surge) => {
+            let after = workload.duration.saturating_sub(surge.at + surge.length);
+            segments.push(segment(surge.at, rate, rate));
+            segments.push(segment(surge.length, surge.rate, surge.rate));
+            segments.push(segment(after, rate, rate));
+        }
+    }
+    segments.retain(|segment| segment.seconds > 0.0);
     Some(Pacer::new(
         segments,
         arrivals,

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::style::{BOLD, DIM, RED, RESET, YELLOW};
+use super::style::{BOLD, DIM, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
-use crate::load::{Latency, Pace, Workload};
+use crate::load::{Latency, OverloadReport, Pace, SloReport, Workload};
 use crate::report::number::{bytes, count, digits, micros};
 use crate::report::wrap::wrap;
 use crate::report::{LoadReport, Report};
@@ -35,6 +35,12 @@ pub(super) fn render(
     times(text, metrics);
     costs(text, load, columns);
     trust(text, load, columns);
+    if let Some(slo) = &load.slo {
+        objective(text, slo, columns);
+    }
+    if let Some(over) = &load.overload {
+        beyond(text, over, columns);
+    }
     if report.interrupted {
         let _ = writeln!(
             text,
@@ -191,6 +197,74 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
                 micros(lag.max)
             ),
         );
+    }
+}
+
+/// The highest rate that meets the objective, as an interval.
+fn objective(text: &mut String, slo: &SloReport, columns: Option<usize>) {
+    let answer = match (slo.highest_passing_per_s, slo.lowest_failing_per_s) {
+        (Some(low), Some(high)) => format!(
+            "met up to {} requests/s, not at {}",
+            count(low),
+            count(high)
+        ),
+        (Some(low), None) => format!(
+            "met up to {} requests/s, and no higher rate that was tried failed",
+            count(low)
+        ),
+        (None, Some(high)) => format!("not even met at {} requests/s", count(high)),
+        (None, None) => "no rate could be judged".into(),
+    };
+    let _ = writeln!(text, "{BOLD}{}{RESET}: {answer}", slo.objective);
+    if let Some(why) = &slo.gave_way {
+        let why = wrap(&escape_text(why, 600), 11, columns);
+        let _ = writeln!(text, "{DIM}gave way{RESET}   {why}");
+    }
+    if let Some(why) = &slo.inconclusive {
+        let why = wrap(&escape_text(why, 600), 14, columns);
+        let _ = writeln!(text, "{MAGENTA}inconclusive{RESET}: {why}");
+    }
+}
+
+/// Goodput and waiting from light to far too much.
+fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
+    let _ = writeln!(
+        text,
+        "\n{DIM}{:>9}{:>12}{:>12}{:>13}{:>13}{RESET}",
+        "capacity", "offered/s", "goodput/s", "p50", "p99"
+    );
+    for step in &over.steps {
+        let p99 = micros(step.p99_us);
+        let p99 = if step.at_least {
+            format!(">= {p99}")
+        } else {
+            p99
+        };
+        let _ = writeln!(
+            text,
+            "{:>8.1}x{:>12}{:>12}{:>13}{p99:>13}",
+            step.factor,
+            count(step.offered_per_s),
+            count(step.goodput_per_s),
+            micros(step.p50_us)
+        );
+    }
+    let knee = over
+        .knee_per_s
+        .map_or("below the lightest load".into(), |knee| {
+            format!("at {} requests/s", count(knee))
+        });
+    let recovery = match over.recovery_s {
+        Some(seconds) => format!(
+            "recovered {seconds:.1} s after a surge of 0.5 s at 3x (its backlog takes {:.1} s at least)",
+            over.recovery_ideal_s
+        ),
+        None => "not recovered 4.5 s after a surge of 0.5 s at 3x".into(),
+    };
+    let _ = writeln!(text, "{BOLD}knee{RESET} {knee}; {recovery}");
+    if let Some(why) = &over.inconclusive {
+        let why = wrap(&escape_text(why, 600), 14, columns);
+        let _ = writeln!(text, "{MAGENTA}inconclusive{RESET}: {why}");
     }
 }
 
