@@ -1,1 +1,3 @@
-//! Criterion benches live beside this file; the crate itself holds nothing.
+//! What the benches share: a peer to measure clients against, and the least client there can be.
+
+pub mod load;

@@ -1,0 +1,241 @@
+//! The least echo server: one thread, one receive buffer, level-triggered epoll.
+//!
+//! It is there to be in nobody's way: whoever measures a client against it measures the client. It
+//! runs in a process of its own and lives as long as its standard input is open.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::process::{Child, Command, Stdio};
+
+use rustix::event::epoll::{self, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send, sockopt};
+
+/// The argument by which a bench is told to be the echo server.
+pub const ARGUMENT: &str = "--be-the-echo-server";
+
+const BUFFER_BYTES: usize = 64 * 1024;
+const EVENTS: usize = 256;
+const BACKLOG: i32 = 4096;
+
+/// The echo server in a child process.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Runs this very executable again as the echo server. Its `main` must call [`main`] when the
+    /// first argument is [`ARGUMENT`].
+    ///
+    /// # Errors
+    /// The process does not start, or does not say where it listens.
+    pub fn start() -> std::io::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(ARGUMENT)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let port: u16 = line.trim().parse().map_err(std::io::Error::other)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Ok(Self { child, address })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The server ends when its standard input does.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Is the echo server on processor 0: prints the port, serves until standard input ends.
+///
+/// # Errors
+/// As [`serve`].
+pub fn main() -> std::io::Result<()> {
+    super::pin(0)?;
+    let listener = listen()?;
+    println!("{}", listener.local_addr()?.port());
+    std::io::stdout().flush()?;
+    serve(&listener, std::io::stdin().as_fd())
+}
+
+/// A listener on a port of the kernel's choice, ready for [`serve`].
+///
+/// # Errors
+/// The kernel has no port to give.
+pub fn listen() -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    // A second `listen` on a listening socket only changes its backlog; std's 128 is too small for
+    // a thousand clients that all come at once.
+    rustix::net::listen(&listener, BACKLOG)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Echoes what comes in over `listener` until `lifeline` ends.
+///
+/// # Errors
+/// What epoll or `accept` say, apart from what is one client's own trouble.
+pub fn serve(listener: &TcpListener, lifeline: BorrowedFd<'_>) -> std::io::Result<()> {
+    let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(&poll, listener, token(listener), EventFlags::IN)?;
+    epoll::add(&poll, lifeline, token(&lifeline), EventFlags::IN)?;
+    let accepting = listener.as_raw_fd() as usize;
+    let ending = lifeline.as_raw_fd() as usize;
+
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut connections: Vec<Option<Connection>> = Vec::new();
+    let mut events = [const { std::mem::MaybeUninit::<Event>::uninit() }; EVENTS];
+    loop {
+        let (ready, _) = epoll::wait(&poll, &mut events[..], None)?;
+        for event in ready {
+            let number = event.data.u64() as usize;
+            if number == ending {
+                return Ok(());
+            }
+            if number == accepting {
+                accept(listener, &poll, &mut connections)?;
+                continue;
+            }
+            let Some(connection) = connections.get_mut(number).and_then(Option::as_mut) else {
+                continue;
+            };
+            // Closing the descriptor takes it out of the epoll set as well.
+            if connection.advance(&poll, &mut buffer).is_err() {
+                connections[number] = None;
+            }
+        }
+    }
+}
+
+fn token(source: &impl AsRawFd) -> EventData {
+    EventData::new_u64(source.as_raw_fd() as u64)
+}
+
+/// Accepts whoever waits. Connections are kept by the number of their descriptor.
+fn accept(
+    listener: &TcpListener,
+    poll: &OwnedFd,
+    connections: &mut Vec<Option<Connection>>,
+) -> std::io::Result<()> {
+    loop {
+        let socket = match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+            Ok(socket) => socket,
+            Err(Errno::AGAIN) => return Ok(()),
+            Err(Errno::CONNABORTED | Errno::INTR) => continue,
+            Err(other) => return Err(other.into()),
+        };
+        sockopt::set_tcp_nodelay(&socket, true)?;
+        epoll::add(poll, &socket, token(&socket), EventFlags::IN)?;
+        let number = socket.as_raw_fd() as usize;
+        if connections.len() <= number {
+            connections.resize_with(number + 1, || None);
+        }
+        connections[number] = Some(Connection {
+            socket,
+            pending: Vec::new(),
+        });
+    }
+}
+
+/// The connection is over, in order or not.
+#[derive(Debug)]
+struct Over;
+
+#[derive(Debug)]
+struct Connection {
+    socket: OwnedFd,
+    /// What was received and could not be sent yet. As long as there is some, nothing more is
+    /// received, so it never exceeds the buffer.
+    pending: Vec<u8>,
+}
+
+impl Connection {
+    /// Does what the socket is ready for.
+    fn advance(&mut self, poll: &OwnedFd, buffer: &mut [u8]) -> Result<(), Over> {
+        if !self.pending.is_empty() {
+            return self.flush(poll);
+        }
+        let received = match recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
+            Ok((0, _)) => return Err(Over),
+            Ok((received, _)) => received,
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
+            Err(_) => return Err(Over),
+        };
+        let sent = self.send(&buffer[..received])?;
+        if sent < received {
+            self.pending.extend_from_slice(&buffer[sent..received]);
+            self.wait_for(poll, EventFlags::OUT)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is pending; once it is gone, receives again.
+    fn flush(&mut self, poll: &OwnedFd) -> Result<(), Over> {
+        let sent = self.send(&self.pending)?;
+        self.pending.drain(..sent);
+        if self.pending.is_empty() {
+            self.wait_for(poll, EventFlags::IN)?;
+        }
+        Ok(())
+    }
+
+    /// How much of `bytes` the kernel took; 0 if it has no room.
+    fn send(&self, bytes: &[u8]) -> Result<usize, Over> {
+        match send(&self.socket, bytes, SendFlags::NOSIGNAL) {
+            Ok(sent) => Ok(sent),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            Err(_) => Err(Over),
+        }
+    }
+
+    fn wait_for(&self, poll: &OwnedFd, what: EventFlags) -> Result<(), Over> {
+        epoll::modify(poll, &self.socket, token(&self.socket), what).map_err(|_| Over)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_that_reads_late_gets_every_byte_and_then_the_end() {
+        let listener = listen().unwrap();
+        let address = listener.local_addr().unwrap();
+        let (lifeline, alive) = std::io::pipe().unwrap();
+        let server = std::thread::spawn(move || serve(&listener, lifeline.as_fd()));
+
+        // More than both sockets' buffers hold, so that the server must wait for room.
+        let message: Vec<u8> = (0..32_u32 << 20).map(|i| (i % 251) as u8).collect();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let mut writer = stream.try_clone().unwrap();
+        let writing = std::thread::spawn({
+            let message = message.clone();
+            move || {
+                writer.write_all(&message).unwrap();
+                writer.shutdown(std::net::Shutdown::Write).unwrap();
+            }
+        });
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let mut echoed = Vec::new();
+        stream.read_to_end(&mut echoed).unwrap();
+        writing.join().unwrap();
+        assert!(echoed == message, "{} bytes came back", echoed.len());
+
+        drop(alive);
+        server.join().unwrap().unwrap();
+    }
+}
