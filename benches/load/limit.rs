@@ -3,9 +3,10 @@
 //! Level-triggered epoll, `recv`, `send` and nothing else. Nothing is looked at but the count of
 //! bytes, no operation reads a clock, and all connections share one message and one receive buffer.
 //!
-//! The system calls of an operation stand inlined in one function. A `ret` after a system call is
-//! mispredicted on a kernel that guards its own returns: through functions that are called, be they
-//! libc's or ours, 64 bytes there and back took 5.1 us instead of 4.1 (AMD Zen 4, Safe RET).
+//! The system calls of an operation stand inlined in one function. To return from a function right
+//! after a system call is dear, it seems because the return predictor knows nothing then: through
+//! functions that are called, be they libc's or ours, 64 bytes there and back took 5.1 us instead of
+//! 4.1 (AMD Zen 4, Linux 6.18).
 
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
@@ -18,7 +19,7 @@ use super::{Measured, thread_cpu};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// More at once let the replies of a thousand connections pile up until they have left the cache.
+/// With 256, receiving before sending costs 8 % at 1,000 connections of 16 KiB instead of nothing.
 const EVENTS: usize = 32;
 
 const WARM_UP: Duration = Duration::from_millis(200);
@@ -26,7 +27,7 @@ const WARM_UP: Duration = Duration::from_millis(200);
 /// The clock is read once for so many operations.
 const OPERATIONS_A_CLOCK: u64 = 1000;
 
-/// The kernel copies a large message a sixth slower to or from an address off a page's beginning.
+/// With buffers that begin 16 bytes into a page, 1,000 connections of 16 KiB cost 13 % more.
 #[repr(C, align(4096))]
 struct Buffer([u8; BUFFER_BYTES]);
 
