@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing_appender::non_blocking::NonBlocking;
 
 use crate::hooks::Hooks;
-use crate::{Fault, Model, Protocol};
+use crate::{Delay, Fault, Model, Protocol};
 
 /// The settings of one server.
 #[derive(Debug, Clone)]
@@ -47,6 +47,16 @@ pub struct Config {
     pub linger: Duration,
     /// How many bytes of replies may wait for a peer before the server stops reading from it.
     pub write_bound: usize,
+    /// How long replies are held back on purpose, if at all.
+    pub delay: Option<Delay>,
+    /// Where it is written how long each reply really took, if anywhere: a line of decimal
+    /// nanoseconds, appended with one `write`, from the return of the read that completed the
+    /// request to the return of the write that sent the last byte of the reply. A reply that was
+    /// never sent whole has no line.
+    pub delay_log: Option<PathBuf>,
+    /// What the delays are drawn with. The n-th connection has the same delays in every run,
+    /// except in `prefork`, where the kernel decides which worker gets a connection.
+    pub delay_seed: u64,
     /// The language spoken.
     pub protocol: Protocol,
     /// Which thread or process carries a connection.
@@ -83,6 +93,9 @@ impl Default for Config {
             drain: Duration::from_secs(5),
             linger: Duration::from_secs(2),
             write_bound: 65_536,
+            delay: None,
+            delay_log: None,
+            delay_seed: 0,
             protocol: Protocol::default(),
             model: Model::default(),
             workers: 2,

@@ -25,6 +25,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 mod config;
+mod delay;
 mod error;
 pub mod escape;
 pub mod fault;
@@ -37,6 +38,7 @@ mod shutdown;
 mod sys;
 
 pub use config::Config;
+pub use delay::Delay;
 pub use error::ServerError;
 pub use fault::Fault;
 pub use listen::bind;

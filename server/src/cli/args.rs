@@ -1,6 +1,7 @@
 //! The arguments, and the settings they make.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
@@ -9,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use super::Program;
 use super::log::LogFormat;
 use super::values::{OrOff, duration, duration_or_off, known_fault};
-use crate::{Config, Fault, Model, Protocol, ServerError};
+use crate::{Config, Delay, Fault, Model, Protocol, ServerError};
 
 /// The settings of the reference server.
 #[derive(Debug, Clone, Args)]
@@ -72,6 +73,17 @@ pub struct ServeArgs {
     /// Replies that may wait for a peer before it is read from no more
     #[arg(long, default_value_t = 65_536, value_name = "BYTES")]
     pub(super) write_bound: usize,
+    /// Hold each reply back: fixed:TIME, two-point:USUAL,RARE,SHARE or exp:MEAN, such as fixed:5ms
+    /// or two-point:1ms,50ms,0.01. Requests that arrive in one recv are answered together
+    #[arg(long, value_name = "DELAY")]
+    pub(super) delay: Option<Delay>,
+    /// Append to FILE how many nanoseconds each reply really took, one number a line: from the
+    /// recv that completed the request to the send of the last byte of the reply
+    #[arg(long, value_name = "FILE")]
+    pub(super) delay_log: Option<PathBuf>,
+    /// What the delays are drawn with
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(super) delay_seed: u64,
     /// Threads of tokio-multi, processes of prefork
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub(super) workers: usize,
@@ -130,6 +142,9 @@ impl ServeArgs {
             drain: self.drain,
             linger: self.linger,
             write_bound: self.write_bound,
+            delay: self.delay,
+            delay_log: self.delay_log.clone(),
+            delay_seed: self.delay_seed,
             protocol: self.protocol.unwrap_or(base.protocol),
             model: self.model.unwrap_or(base.model),
             workers: self.workers,

@@ -17,6 +17,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::delay::Delays;
 use crate::{Config, ServerError, Shutdown};
 
 pub(crate) use accept::retry;
@@ -93,18 +94,20 @@ impl FromStr for Model {
 /// answered, or [`Config::drain`] is over.
 ///
 /// # Errors
-/// When the server cannot start: threads, a runtime or descriptors are missing, or the prefork
-/// model does not know its program.
+/// When the server cannot start: threads, a runtime or descriptors are missing, the log of the
+/// delays cannot be opened, or the prefork model does not know its program.
 pub fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> Result<(), ServerError> {
     let config = config.effective();
     listener
         .set_nonblocking(true)
         .map_err(ServerError::start("make the listener non-blocking"))?;
+    let delays = Delays::new(&config)?;
     match config.model {
-        Model::Sequential => sequential::run(listener, &config, &shutdown),
-        Model::Threads => threads::run(listener, config, shutdown),
+        Model::Sequential => sequential::run(listener, &config, &delays, &shutdown),
+        Model::Threads => threads::run(listener, config, delays, shutdown),
+        // Each worker has delays of its own.
         Model::Prefork => prefork::run(listener, &config, &shutdown),
-        Model::TokioCurrent => tokio_current::run(listener, config, &shutdown),
-        Model::TokioMulti => tokio_multi::run(listener, config, &shutdown),
+        Model::TokioCurrent => tokio_current::run(listener, config, delays, &shutdown),
+        Model::TokioMulti => tokio_multi::run(listener, config, delays, &shutdown),
     }
 }

@@ -36,9 +36,10 @@ pub(super) fn run(
     shutdown: &Shutdown,
 ) -> Result<(), ServerError> {
     let mut slots = Vec::new();
-    for _ in 0..config.workers.max(1) {
-        let worker = Some(Worker::spawn(&listener, config)?);
+    for number in 0..config.workers.max(1) {
+        let worker = Some(Worker::spawn(&listener, config, number)?);
         slots.push(Slot {
+            number,
             worker,
             pause: PAUSE_MIN,
             short_lives: 0,
@@ -90,6 +91,7 @@ fn wait(
 
 /// The place of one worker.
 struct Slot {
+    number: usize,
     worker: Option<Worker>,
     /// The pause before the next attempt to fill it.
     pause: Duration,
@@ -110,7 +112,7 @@ impl Slot {
             }
             (self.pause, self.short_lives) = (PAUSE_MIN, 0);
         }
-        match Worker::spawn(listener, config) {
+        match Worker::spawn(listener, config, self.number) {
             Ok(worker) => self.worker = Some(worker),
             Err(error) => {
                 tracing::warn!(%error, "cannot replace a worker");
@@ -148,7 +150,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn spawn(listener: &TcpListener, config: &Config) -> Result<Self, ServerError> {
+    fn spawn(listener: &TcpListener, config: &Config, number: usize) -> Result<Self, ServerError> {
         let (program, leading) = config
             .worker_exe
             .as_ref()
@@ -159,7 +161,7 @@ impl Worker {
             fcntl_setfd(&inherited, FdFlags::empty())?;
             let mut child = Command::new(program)
                 .args(leading)
-                .args(arguments(config, inherited.as_raw_fd()))
+                .args(arguments(config, number, inherited.as_raw_fd()))
                 .stdin(Stdio::piped())
                 .spawn()?;
             match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
@@ -195,9 +197,11 @@ impl Drop for Worker {
     }
 }
 
-/// The settings of a worker, as arguments of its program.
-fn arguments(config: &Config, listener: i32) -> Vec<OsString> {
+/// The settings of the worker of that number, as arguments of its program.
+fn arguments(config: &Config, number: usize, listener: i32) -> Vec<OsString> {
     let ms = |time: Duration| format!("{}ms", time.as_millis());
+    // With the same seed the delays of all workers would be the same.
+    let delay_seed = config.delay_seed.wrapping_add(number as u64);
     let connections = config.max_connections.div_ceil(config.workers.max(1));
     let mut list = vec![
         ("--inherited-fd", listener.to_string()),
@@ -209,14 +213,24 @@ fn arguments(config: &Config, listener: i32) -> Vec<OsString> {
         ("--drain", ms(config.drain)),
         ("--linger", ms(config.linger)),
         ("--write-bound", config.write_bound.to_string()),
+        ("--delay-seed", delay_seed.to_string()),
     ];
     if let Some(size) = config.so_rcvbuf_after_accept {
         list.push(("--so-rcvbuf-after-accept", size.to_string()));
     }
+    if let Some(delay) = config.delay {
+        list.push(("--delay", delay.to_string()));
+    }
     if let Some(fault) = config.fault {
         list.push(("--fault", fault.name.to_owned()));
     }
-    list.into_iter()
-        .map(|(name, value)| format!("{name}={value}").into())
-        .collect()
+    let list = list
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}").into());
+    let log = config.delay_log.iter().map(|path| {
+        let mut argument = OsString::from("--delay-log=");
+        argument.push(path);
+        argument
+    });
+    list.chain(log).collect()
 }

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use super::accept;
+use crate::delay::Delays;
 use crate::session::{Session, blocking};
 use crate::{Config, ServerError, Shutdown};
 
@@ -10,10 +11,11 @@ use crate::{Config, ServerError, Shutdown};
 pub(super) fn run(
     listener: TcpListener,
     config: &Config,
+    delays: &Delays,
     shutdown: &Shutdown,
 ) -> Result<(), ServerError> {
     accept::each(&listener, config, shutdown, |stream, peer| {
-        let session = Session::new(config, peer);
+        let session = Session::new(config, delays.next_connection(), peer);
         if let Err(error) = blocking::serve(stream, session, shutdown, config.hooks().watch) {
             tracing::warn!(%peer, %error, "cannot serve");
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::accept::{self, Complaints};
 use super::admission::{Admission, Entry, Seat};
+use crate::delay::{Delays, Draws};
 use crate::session::{Session, blocking};
 use crate::{Config, ServerError, Shutdown};
 
@@ -18,6 +19,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 struct Shared {
     config: Config,
+    delays: Delays,
     shutdown: Shutdown,
 }
 
@@ -25,11 +27,16 @@ struct Shared {
 pub(super) fn run(
     listener: TcpListener,
     config: Config,
+    delays: Delays,
     shutdown: Shutdown,
 ) -> Result<(), ServerError> {
     let admission = Admission::new(config.max_connections);
     let drain = config.drain;
-    let shared = Arc::new(Shared { config, shutdown });
+    let shared = Arc::new(Shared {
+        config,
+        delays,
+        shutdown,
+    });
     let mut complaints = Complaints::default();
     accept::each(
         &listener,
@@ -58,20 +65,29 @@ fn spawn(
         Entry::Refuse(seat) => (seat, true),
         Entry::Drop => return Ok(()),
     };
+    // Here and not in its thread, so that the order of the connections decides.
+    let draws = shared.delays.next_connection();
     let shared = Arc::clone(shared);
     thread::Builder::new()
         .name("connection".to_owned())
         .stack_size(STACK_BYTES)
-        .spawn(move || serve(&shared, stream, peer, refuse, seat))
+        .spawn(move || serve(&shared, draws, stream, peer, refuse, seat))
         .map(drop)
 }
 
-fn serve(shared: &Shared, stream: TcpStream, peer: SocketAddr, refuse: bool, _seat: Seat) {
+fn serve(
+    shared: &Shared,
+    draws: Option<Draws>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    refuse: bool,
+    _seat: Seat,
+) {
     let config = &shared.config;
     let session = if refuse {
         Session::refusing(config, peer)
     } else {
-        Session::new(config, peer)
+        Session::new(config, draws, peer)
     };
     if let Err(error) = blocking::serve(stream, session, &shared.shutdown, config.hooks().watch) {
         tracing::warn!(%peer, %error, "cannot serve");

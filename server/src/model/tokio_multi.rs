@@ -3,12 +3,14 @@
 use std::net::TcpListener;
 
 use super::tokio_server;
+use crate::delay::Delays;
 use crate::{Config, ServerError, Shutdown};
 
 /// Serves until the shutdown, then waits for the connections to drain.
 pub(super) fn run(
     listener: TcpListener,
     config: Config,
+    delays: Delays,
     shutdown: &Shutdown,
 ) -> Result<(), ServerError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -17,5 +19,5 @@ pub(super) fn run(
         .enable_time()
         .build()
         .map_err(ServerError::start("start the runtime"))?;
-    runtime.block_on(tokio_server::run(listener, config, shutdown))
+    runtime.block_on(tokio_server::run(listener, config, delays, shutdown))
 }

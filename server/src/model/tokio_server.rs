@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::accept::{self, Complaints, PAUSE};
 use super::admission::{Admission, Entry, Seat};
+use crate::delay::{Delays, Draws};
 use crate::hooks::Retry;
 use crate::session::{Session, nonblocking};
 use crate::{Config, ServerError, Shutdown};
@@ -22,6 +23,7 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 struct Shared {
     config: Arc<Config>,
+    delays: Delays,
     admission: Arc<Admission>,
     stopping: watch::Receiver<bool>,
     /// Held by every connection, so that its end is seen when the last one is gone.
@@ -32,6 +34,7 @@ struct Shared {
 pub(super) async fn run(
     listener: TcpListener,
     config: Config,
+    delays: Delays,
     shutdown: &Shutdown,
 ) -> Result<(), ServerError> {
     let listener = tokio::net::TcpListener::from_std(listener)
@@ -46,6 +49,7 @@ pub(super) async fn run(
     let admission = Admission::new(config.max_connections);
     let shared = Shared {
         config: Arc::new(config),
+        delays,
         admission,
         stopping,
         _alive: alive,
@@ -89,15 +93,24 @@ fn spawn(listener: &tokio::net::TcpListener, shared: &Shared, stream: TcpStream,
         Entry::Drop => return,
     };
     accept::accepted(listener.as_fd(), stream.as_fd(), &shared.config);
-    tokio::spawn(serve(shared.clone(), stream, peer, refuse, seat));
+    // Here and not in its task, so that the order of the connections decides.
+    let draws = shared.delays.next_connection();
+    tokio::spawn(serve(shared.clone(), draws, stream, peer, refuse, seat));
 }
 
-async fn serve(shared: Shared, stream: TcpStream, peer: SocketAddr, refuse: bool, _seat: Seat) {
+async fn serve(
+    shared: Shared,
+    draws: Option<Draws>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    refuse: bool,
+    _seat: Seat,
+) {
     let config = &*shared.config;
     let session = if refuse {
         Session::refusing(config, peer)
     } else {
-        Session::new(config, peer)
+        Session::new(config, draws, peer)
     };
     nonblocking::serve(stream, session, shared.stopping.clone()).await;
 }

@@ -76,7 +76,7 @@ impl Service for Frame {
 }
 
 /// The size of the frame that begins here, header included, once its header is there.
-fn size(bytes: &[u8]) -> Option<usize> {
+pub(super) fn size(bytes: &[u8]) -> Option<usize> {
     let header = bytes.first_chunk::<HEADER>()?;
     let length = usize::try_from(u32::from_be_bytes(*header)).unwrap_or(usize::MAX);
     Some(length.saturating_add(HEADER))

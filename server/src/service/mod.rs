@@ -93,6 +93,16 @@ impl Protocol {
         }
     }
 
+    /// The length of the first reply in what a service appended, which is one or more whole ones.
+    pub(crate) fn reply_length(self, replies: &[u8]) -> usize {
+        let length = match self {
+            Self::Tutorial | Self::Echo => None,
+            Self::Line => memchr::memchr(b'\n', replies).map(|end| end + 1),
+            Self::Frame => frame::size(replies),
+        };
+        length.map_or(replies.len(), |length| length.min(replies.len()))
+    }
+
     /// What a client is told when the server has no place for it. A stream without messages
     /// has no room for a refusal.
     pub fn too_many_connections(self) -> Vec<u8> {

@@ -8,7 +8,8 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{Session, Step, Transport, Wait};
+use super::Session;
+use super::transport::{Step, Transport, Wait};
 use crate::Shutdown;
 
 /// Carries one connection until it has ended.
@@ -85,14 +86,16 @@ impl Wire {
         events.set(PollFlags::IN, wait.read);
         events.set(PollFlags::OUT, wait.write);
         let mut fds = [
-            PollFd::from_borrowed_fd(self.stream.as_fd(), events),
             PollFd::from_borrowed_fd(shutdown.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.stream.as_fd(), events),
         ];
-        // Once it is triggered the shutdown stays readable, and would be no wait.
-        let watched = if self.stopping { 1 } else { 2 };
-        poll_until(&mut fds[..watched], Some(wait.until))?;
+        // Once it is triggered the shutdown stays readable, and would be no wait. Nor would a
+        // connection that has failed, which `poll` reports even to who only waits for a moment.
+        let watched = usize::from(self.stopping)..2 - usize::from(events.is_empty());
+        let until = wait.due.map_or(wait.until, |due| wait.until.min(due));
+        poll_until(&mut fds[watched], Some(until))?;
         let readable = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
-        if !wait.read || fds[0].revents().intersects(readable) {
+        if !wait.read || fds[1].revents().intersects(readable) {
             self.drained = false;
         }
         Ok(())

@@ -5,19 +5,25 @@
 //! lingering and draining are the same in every model.
 
 pub(crate) mod blocking;
+mod held;
 pub(crate) mod nonblocking;
+mod print;
+mod timer;
+mod transport;
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::time::Instant;
 
-use rustix::net::{RecvFlags, Shutdown as Direction};
+use rustix::net::Shutdown as Direction;
 
 use crate::Config;
+use crate::delay::Draws;
 use crate::escape::Escaped;
 use crate::hooks::{Hooks, Received, Scratch};
 use crate::service::{Flow, Service};
+use held::Held;
+use transport::{Step, Transport, Wait};
 
 /// A service is fed at most so many bytes before its replies are looked at.
 const PIECE_BYTES_MAX: usize = 16_384;
@@ -25,36 +31,6 @@ const PIECE_BYTES_MAX: usize = 16_384;
 const LINGER_BYTES_MAX: usize = 16 << 20;
 /// What a log line shows of what the peer sent.
 const SHOWN_BYTES_MAX: usize = 128;
-/// What a print shows of it.
-const PRINTED_BYTES_MAX: usize = 1_024;
-
-/// A connected socket whose calls return `WouldBlock` instead of waiting.
-pub(crate) trait Transport: AsFd {
-    /// Like `recv`.
-    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
-    /// Like `send`.
-    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize>;
-}
-
-/// What the driver is to do next.
-#[derive(Debug)]
-pub(crate) enum Step {
-    /// Wait for the socket, the shutdown or a moment, then step again.
-    Wait(Wait),
-    /// Close the socket.
-    Done,
-}
-
-/// What a session waits for.
-#[derive(Debug)]
-pub(crate) struct Wait {
-    /// Until something can be read.
-    pub(crate) read: bool,
-    /// Until something can be written.
-    pub(crate) write: bool,
-    /// At the latest until then.
-    pub(crate) until: Instant,
-}
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +61,8 @@ pub(crate) struct Session<'a> {
     /// Replies; those before `sent` are with the kernel.
     out: Vec<u8>,
     sent: usize,
+    /// Which of them have to wait, if there is a delay.
+    held: Option<Held>,
     /// When a request last began or was answered, or a byte of a reply was taken.
     active: Instant,
     drain_until: Option<Instant>,
@@ -92,9 +70,10 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// A session that serves the peer.
-    pub(crate) fn new(config: &'a Config, peer: SocketAddr) -> Self {
+    /// A session that serves the peer, with these delays if there are any.
+    pub(crate) fn new(config: &'a Config, draws: Option<Draws>, peer: SocketAddr) -> Self {
         let hooks = config.hooks();
+        let now = Instant::now();
         tracing::info!(%peer, "connected");
         Self {
             config,
@@ -107,7 +86,8 @@ impl<'a> Session<'a> {
             filled: 0,
             out: Vec::new(),
             sent: 0,
-            active: Instant::now(),
+            held: draws.map(|draws| Held::new(draws, config.protocol, now)),
+            active: now,
             drain_until: None,
             scratch: hooks.connected.and_then(|connected| connected()),
         }
@@ -119,7 +99,7 @@ impl<'a> Session<'a> {
         Self {
             phase: Phase::Ending,
             out,
-            ..Self::new(config, peer)
+            ..Self::new(config, None, peer)
         }
     }
 
@@ -156,12 +136,14 @@ impl<'a> Session<'a> {
         }
         let open = matches!(self.phase, Phase::Open);
         let idle = open && self.pending() == 0 && !self.service.in_flight();
-        if idle && self.drain_until.is_some() && !has_unread(wire) {
+        if idle && self.drain_until.is_some() && !transport::has_unread(wire) {
             return self.close("closed by the shutdown");
         }
+        let due = self.held.as_ref().and_then(Held::next_due);
         let until = match self.phase {
             Phase::Lingering { until, .. } => until,
-            _ => self.active + self.config.idle_timeout,
+            // A peer that waits for us is not idle.
+            _ => self.active.max(due.unwrap_or(self.active)) + self.config.idle_timeout,
         };
         let until = self
             .drain_until
@@ -171,13 +153,22 @@ impl<'a> Session<'a> {
         }
         Step::Wait(Wait {
             read,
-            write: self.pending() > 0,
+            write: self.sendable() > 0,
+            due,
             until,
         })
     }
 
     fn pending(&self) -> usize {
         self.out.len() - self.sent
+    }
+
+    /// How many bytes of replies may be sent now.
+    fn sendable(&mut self) -> usize {
+        match &mut self.held {
+            Some(held) if self.sent < self.out.len() => held.free(Instant::now()),
+            _ => self.pending(),
+        }
     }
 
     fn lingers(&self) -> bool {
@@ -194,51 +185,76 @@ impl<'a> Session<'a> {
     fn feed(&mut self, progress: &mut bool) {
         while self.fed < self.filled && self.wants_input() {
             let end = self.filled.min(self.fed + PIECE_BYTES_MAX);
-            let (began, replies) = (self.service.in_flight(), self.out.len());
+            let (began, made) = (self.service.in_flight(), self.out.len());
             let flow = self
                 .service
                 .on_bytes(&self.input[self.fed..end], &mut self.out);
             self.fed = end;
-            *progress |= self.out.len() > replies || !began;
-            self.print_note();
+            *progress |= self.out.len() > made || !began;
+            if let Some(note) = self.service.take_note() {
+                print::note(self.config, self.peer, &note);
+            }
             if flow == Flow::Close {
                 self.phase = Phase::Ending;
             }
+            self.replied(made);
         }
     }
 
-    /// Sends replies until there are none or the kernel takes no more.
+    /// The service has made replies, which begin there in `out`.
+    fn replied(&mut self, made: usize) {
+        if let Some(held) = &mut self.held {
+            held.made(&self.out[made..]);
+        }
+    }
+
+    /// Sends replies until there are none, none may be sent yet, or the kernel takes no more.
     fn flush(&mut self, wire: &mut impl Transport, progress: &mut bool) {
-        if self.pending() > 0
+        let mut sendable = self.sendable();
+        if sendable > 0
             && let Some(before_write) = self.hooks.before_write
         {
+            let held_back = self.out.split_off(self.sent + sendable);
             self.out.drain(..self.sent);
             self.sent = 0;
             if before_write(wire.as_fd(), &mut self.out) == Flow::Close {
                 self.phase = Phase::Done;
             }
+            self.gone(sendable.saturating_sub(self.out.len()));
+            sendable = self.out.len();
+            self.out.extend(held_back);
         }
-        while self.pending() > 0 && !matches!(self.phase, Phase::Done) {
-            match wire.try_write(&self.out[self.sent..]) {
+        while sendable > 0 && !matches!(self.phase, Phase::Done) {
+            match wire.try_write(&self.out[self.sent..self.sent + sendable]) {
                 Ok(count) => {
                     self.sent += count;
+                    sendable -= count;
+                    self.gone(count);
                     *progress = true;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // Moving the rest costs no more than sending what goes away.
-                    if self.sent > self.out.len() / 2 {
-                        self.out.drain(..self.sent);
-                        self.sent = 0;
-                    }
-                    return;
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => self.failed(&error),
             }
+        }
+        if self.pending() > 0 && !matches!(self.phase, Phase::Done) {
+            // Moving the rest costs no more than sending what goes away.
+            if self.sent > self.out.len() / 2 {
+                self.out.drain(..self.sent);
+                self.sent = 0;
+            }
+            return;
         }
         self.out.clear();
         self.sent = 0;
         self.after_flush(wire);
+    }
+
+    /// So many bytes of replies have left.
+    fn gone(&mut self, count: usize) {
+        if let Some(held) = &mut self.held {
+            held.sent(count, Instant::now());
+        }
     }
 
     /// All replies are with the kernel.
@@ -271,7 +287,13 @@ impl<'a> Session<'a> {
         }
         let size = self.config.recv_buffer.max(1);
         self.input.resize(size, 0);
-        match wire.try_read(&mut self.input) {
+        let result = wire.try_read(&mut self.input);
+        if let Some(held) = &mut self.held
+            && result.is_ok()
+        {
+            held.read(Instant::now());
+        }
+        match result {
             Ok(0) => self.peer_done(wire),
             Ok(count) => {
                 (self.fed, self.filled) = (0, count);
@@ -300,8 +322,10 @@ impl<'a> Session<'a> {
         if let Some(after_read) = self.hooks.after_read {
             after_read(&mut self.scratch, wire.as_fd(), Received::Eof);
         }
+        let made = self.out.len();
         self.service.on_eof(&mut self.out);
         self.phase = Phase::PeerDone;
+        self.replied(made);
     }
 
     /// Reads on after our FIN, and throws away what comes. True when there is nothing to read.
@@ -338,27 +362,4 @@ impl<'a> Session<'a> {
         self.phase = Phase::Done;
         Step::Done
     }
-
-    fn print_note(&mut self) {
-        let Some(note) = self.service.take_note() else {
-            return;
-        };
-        let Some(mut print) = self.config.print.clone() else {
-            return;
-        };
-        let text = Escaped::new(note.text.as_bytes(), PRINTED_BYTES_MAX);
-        let lines = format!(
-            "peer: {}\nlength: {}\ntext: {text}\n",
-            self.peer, note.length
-        );
-        // A print that finds no room is dropped: the client comes first.
-        let _ = print.write_all(lines.as_bytes());
-    }
-}
-
-/// Whether the kernel holds something that was not read. The transport may have guessed, or have
-/// let others go first; a connection is not closed on that ground.
-fn has_unread(wire: &impl Transport) -> bool {
-    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    matches!(rustix::net::recv(wire, &mut [0_u8], flags), Ok((_, 1..)))
 }

@@ -11,7 +11,9 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::{Session, Step, Transport};
+use super::Session;
+use super::timer::Timer;
+use super::transport::{Step, Transport};
 
 /// Carries one connection until it has ended. The sender of `stopping` is kept for as long.
 pub(crate) async fn serve(
@@ -22,6 +24,7 @@ pub(crate) async fn serve(
     let mut told = *stopping.borrow_and_update();
     let mut stop = pin!(stopping.changed());
     let mut alarm = pin!(sleep(session.config.idle_timeout));
+    let mut timer = session.held.is_some().then(Timer::new);
     poll_fn(|context| {
         told = told || stop.as_mut().poll(context).is_ready();
         loop {
@@ -32,6 +35,11 @@ pub(crate) async fn serve(
             let Step::Wait(wait) = session.step(&mut wire, told) else {
                 return Poll::Ready(());
             };
+            if let (Some(timer), Some(due)) = (&mut timer, wait.due)
+                && timer.poll(due, context).is_ready()
+            {
+                continue;
+            }
             let until = Instant::from_std(wait.until);
             // The moment moves on with every request. An alarm that rings early is set again,
             // which is cheaper than to set it each time.
