@@ -27,7 +27,10 @@ pub struct Hooks {
     pub connected: Option<fn() -> Scratch>,
     /// `recv` returned: the bytes may be changed before the protocol sees them.
     pub after_read: Option<fn(&mut Scratch, BorrowedFd<'_>, Received<'_>)>,
-    /// A reply is about to be sent: the fault may send some of it by itself, or drop it, by
+    /// A reply was made, whole, and was not sent yet: its bytes may be changed, or the connection
+    /// closed at once.
+    pub replied: Option<Replied>,
+    /// Replies are about to be sent: the fault may send some of it by itself, or drop it, by
     /// removing it from the queue, or have the connection closed.
     pub before_write: Option<fn(BorrowedFd<'_>, &mut Vec<u8>) -> Flow>,
     /// What a stop signal does.
@@ -39,6 +42,9 @@ pub struct Hooks {
 /// See [`Hooks::after_accept`].
 pub type AfterAccept = fn(BorrowedFd<'_>, Result<BorrowedFd<'_>, &io::Error>) -> Retry;
 
+/// See [`Hooks::replied`].
+pub type Replied = fn(&mut Scratch, BorrowedFd<'_>, &mut [u8]) -> Flow;
+
 impl Hooks {
     /// No fault.
     pub const NONE: Self = Self {
@@ -47,6 +53,7 @@ impl Hooks {
         after_accept: None,
         connected: None,
         after_read: None,
+        replied: None,
         before_write: None,
         on_signal: OnSignal::Drain,
         watch: PollFlags::empty(),

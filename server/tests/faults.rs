@@ -4,7 +4,7 @@
 mod common;
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::process::Command;
 
 use common::{PROGRAM, Process, children, exchange, finish, read_all};
@@ -60,4 +60,78 @@ fn the_list_names_each_fault_once_with_its_check() {
     }
     let names: HashSet<_> = fault::all().iter().map(|fault| fault.name).collect();
     assert_eq!(names.len(), fault::all().len());
+}
+
+/// `count` exchanges on a connection of their own, until one fails: replies that came, and of them
+/// those that were wrong but as long as the right one.
+fn load(server: &Process, count: usize) -> (usize, usize, Option<ErrorKind>) {
+    let mut stream = server.connect();
+    let mut wrong = 0;
+    for done in 0..count {
+        let mut reply = [0; 6];
+        let result = stream
+            .write_all(b"hello\n")
+            .and_then(|()| stream.read_exact(&mut reply));
+        if let Err(error) = result {
+            return (done, wrong, Some(error.kind()));
+        }
+        let differ = reply
+            .iter()
+            .zip(b"hello\n")
+            .filter(|(got, want)| got != want);
+        match differ.count() {
+            0 => {}
+            1 => wrong += 1,
+            bytes => panic!("{bytes} bytes differ"),
+        }
+        assert_eq!(reply[5], b'\n');
+    }
+    (count, wrong, None)
+}
+
+#[test]
+fn every_thousandth_reply_is_wrong() {
+    let server = Process::start(&["--fault", "wrong-reply-1-in-1000"]);
+    assert_eq!(load(&server, 999), (999, 0, None));
+    assert_eq!(load(&server, 1_000), (1_000, 1, None));
+    assert_eq!(load(&server, 1), (1, 1, None));
+}
+
+#[test]
+fn every_fiftieth_connection_is_reset_after_twenty_replies() {
+    let server = Process::start(&["--fault", "drop-connection-1-in-50"]);
+    let lost = Some(ErrorKind::ConnectionReset);
+    for number in 1..=100 {
+        let expected = if number % 50 == 0 {
+            (20, 0, lost)
+        } else {
+            (25, 0, None)
+        };
+        assert_eq!(load(&server, 25), expected, "{number}");
+    }
+}
+
+#[test]
+fn the_process_dies_after_ten_thousand_replies() {
+    let mut server = Process::start(&["--fault", "die-after-10000"]);
+    assert_eq!(load(&server, 9_000), (9_000, 0, None));
+    let (done, _, error) = load(&server, 9_000);
+    assert_eq!(done, 1_000);
+    assert!(error.is_some());
+    assert_eq!(server.wait().code(), Some(1));
+}
+
+#[test]
+fn faults_for_a_load_name_no_check() {
+    let for_load: Vec<_> = fault::all()
+        .iter()
+        .filter(|fault| fault.is_for_load())
+        .map(|fault| (fault.name, fault.caught_by, fault.kind))
+        .collect();
+    let expected = [
+        ("wrong-reply-1-in-1000", fault::LOAD, "wrong-replies"),
+        ("drop-connection-1-in-50", fault::LOAD, "connections-lost"),
+        ("die-after-10000", fault::LOAD, "server-died"),
+    ];
+    assert_eq!(for_load, expected);
 }

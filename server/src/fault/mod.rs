@@ -1,5 +1,5 @@
 //! The planted defects: each is a sound server but for one mistake that real servers make, and
-//! names the check that must catch it.
+//! names the check that must catch it, or says that it takes a load.
 
 mod accept_error_spin;
 mod backlog_1;
@@ -11,7 +11,9 @@ mod decode_per_recv;
 mod default_sigpipe;
 mod detached_child;
 mod detached_threads;
+mod die_after_10000;
 mod drain_forever;
+mod drop_connection_1_in_50;
 mod drop_rest;
 mod empty_index;
 mod eof_spin;
@@ -47,6 +49,7 @@ mod two_writes;
 mod unbounded_message;
 mod unbounded_write_queue;
 mod unwrap_peer;
+mod wrong_reply_1_in_1000;
 
 use std::any::Any;
 use std::fmt::Display;
@@ -61,9 +64,9 @@ use crate::{Model, Protocol};
 pub struct Fault {
     /// Its name on the command line.
     pub name: &'static str,
-    /// The id of the check that must catch it.
+    /// The id of the check that must catch it, or [`LOAD`].
     pub caught_by: &'static str,
-    /// The kind of failure that the check must report.
+    /// The kind of failure that must be reported.
     pub kind: &'static str,
     /// What is wrong, in one line.
     pub about: &'static str,
@@ -75,7 +78,18 @@ pub struct Fault {
     pub hooks: Hooks,
 }
 
-/// All planted defects.
+/// Stands where the id of a check would: no check meets this defect, because it takes thousands of
+/// replies or dozens of connections to show, as a load has them.
+pub const LOAD: &str = "load";
+
+impl Fault {
+    /// Whether it takes a load to catch it; else a check does.
+    pub fn is_for_load(&self) -> bool {
+        self.caught_by == LOAD
+    }
+}
+
+/// All planted defects, those for checks first.
 pub fn all() -> &'static [&'static Fault] {
     ALL
 }
@@ -131,6 +145,9 @@ const ALL: &[&Fault] = &[
     &two_writes::FAULT,
     &one_shot::FAULT,
     &print_blocking::FAULT,
+    &wrong_reply_1_in_1000::FAULT,
+    &drop_connection_1_in_50::FAULT,
+    &die_after_10000::FAULT,
 ];
 
 /// What a fault knows about a connection; begins with the default.

@@ -110,7 +110,7 @@ impl<'a> Session<'a> {
         }
         let mut progress = false;
         let reading = loop {
-            self.feed(&mut progress);
+            self.feed(wire, &mut progress);
             self.flush(wire, &mut progress);
             let stuck = if self.lingers() {
                 self.discard(wire)
@@ -182,7 +182,7 @@ impl<'a> Session<'a> {
     }
 
     /// Gives the service what was read, as long as its replies are within the bound.
-    fn feed(&mut self, progress: &mut bool) {
+    fn feed(&mut self, wire: &impl Transport, progress: &mut bool) {
         while self.fed < self.filled && self.wants_input() {
             let end = self.filled.min(self.fed + PIECE_BYTES_MAX);
             let (began, made) = (self.service.in_flight(), self.out.len());
@@ -197,14 +197,27 @@ impl<'a> Session<'a> {
             if flow == Flow::Close {
                 self.phase = Phase::Ending;
             }
-            self.replied(made);
+            self.replied(wire, made);
         }
     }
 
     /// The service has made replies, which begin there in `out`.
-    fn replied(&mut self, made: usize) {
+    fn replied(&mut self, wire: &impl Transport, made: usize) {
         if let Some(held) = &mut self.held {
             held.made(&self.out[made..]);
+        }
+        let Some(replied) = self.hooks.replied else {
+            return;
+        };
+        let mut rest = &mut self.out[made..];
+        while !rest.is_empty() {
+            let length = self.config.protocol.reply_length(rest);
+            let (reply, others) = rest.split_at_mut(length);
+            if replied(&mut self.scratch, wire.as_fd(), reply) == Flow::Close {
+                self.phase = Phase::Done;
+                return;
+            }
+            rest = others;
         }
     }
 
@@ -325,7 +338,7 @@ impl<'a> Session<'a> {
         let made = self.out.len();
         self.service.on_eof(&mut self.out);
         self.phase = Phase::PeerDone;
-        self.replied(made);
+        self.replied(wire, made);
     }
 
     /// Reads on after our FIN, and throws away what comes. True when there is nothing to read.
