@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{EventfdFlags, eventfd};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::{ServerError, sys};
@@ -64,7 +65,7 @@ impl Shutdown {
 
     /// Registers the shutdown with the Tokio runtime; it is readable once it is triggered.
     pub(crate) fn watch(&self) -> io::Result<AsyncFd<OwnedFd>> {
-        sys::watch::readable(self.shared.event.try_clone()?)
+        sys::watch::watch(self.shared.event.try_clone()?, Interest::READABLE)
     }
 }
 

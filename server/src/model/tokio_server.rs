@@ -1,11 +1,13 @@
 //! The event loop that the Tokio models and the workers of prefork share.
 
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
@@ -13,8 +15,9 @@ use super::accept::{self, Complaints, PAUSE};
 use super::admission::{Admission, Entry, Seat};
 use crate::delay::{Delays, Draws};
 use crate::hooks::Retry;
-use crate::session::{Session, nonblocking};
-use crate::{Config, ServerError, Shutdown};
+use crate::session::Session;
+use crate::session::nonblocking::{self, Wire};
+use crate::{Config, ServerError, Shutdown, sys};
 
 /// What connections get to notice that the drain is over.
 const GRACE: Duration = Duration::from_secs(1);
@@ -37,7 +40,7 @@ pub(super) async fn run(
     delays: Delays,
     shutdown: &Shutdown,
 ) -> Result<(), ServerError> {
-    let listener = tokio::net::TcpListener::from_std(listener)
+    let listener = sys::watch::watch(listener, Interest::READABLE)
         .map_err(ServerError::start("watch the listener"))?;
     let event = shutdown
         .watch()
@@ -71,11 +74,19 @@ pub(super) async fn run(
 }
 
 /// Gives each connection a task, for ever.
-async fn accept_each(listener: &tokio::net::TcpListener, shared: &Shared) {
+async fn accept_each(listener: &AsyncFd<TcpListener>, shared: &Shared) {
     let mut complaints = Complaints::default();
     loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => spawn(listener, shared, stream, peer),
+        match listener
+            .async_io(Interest::READABLE, TcpListener::accept)
+            .await
+        {
+            Ok((stream, peer)) => {
+                // The connection that cannot be watched is dropped, and thereby closed.
+                if let Err(error) = spawn(listener, shared, stream, peer) {
+                    complaints.warn("cannot watch a connection", &error);
+                }
+            }
             Err(error) => {
                 match accept::refused(listener.as_fd(), &error, &shared.config, &mut complaints) {
                     Retry::Now => tokio::task::yield_now().await,
@@ -86,22 +97,29 @@ async fn accept_each(listener: &tokio::net::TcpListener, shared: &Shared) {
     }
 }
 
-fn spawn(listener: &tokio::net::TcpListener, shared: &Shared, stream: TcpStream, peer: SocketAddr) {
+fn spawn(
+    listener: &AsyncFd<TcpListener>,
+    shared: &Shared,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> io::Result<()> {
     let (seat, refuse) = match shared.admission.enter() {
         Entry::Serve(seat) => (seat, false),
         Entry::Refuse(seat) => (seat, true),
-        Entry::Drop => return,
+        Entry::Drop => return Ok(()),
     };
     accept::accepted(listener.as_fd(), stream.as_fd(), &shared.config);
     // Here and not in its task, so that the order of the connections decides.
     let draws = shared.delays.next_connection();
-    tokio::spawn(serve(shared.clone(), draws, stream, peer, refuse, seat));
+    let wire = Wire::new(stream)?;
+    tokio::spawn(serve(shared.clone(), draws, wire, peer, refuse, seat));
+    Ok(())
 }
 
 async fn serve(
     shared: Shared,
     draws: Option<Draws>,
-    stream: TcpStream,
+    wire: Wire,
     peer: SocketAddr,
     refuse: bool,
     _seat: Seat,
@@ -112,5 +130,5 @@ async fn serve(
     } else {
         Session::new(config, draws, peer)
     };
-    nonblocking::serve(stream, session, shared.stopping.clone()).await;
+    nonblocking::serve(wire, session, shared.stopping.clone()).await;
 }

@@ -11,6 +11,7 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
 };
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Sleep, sleep_until};
 
@@ -80,7 +81,8 @@ fn poll_precise(
 
 fn descriptor() -> io::Result<AsyncFd<OwnedFd>> {
     let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-    sys::watch::readable(timerfd_create(TimerfdClockId::Monotonic, flags)?)
+    let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+    sys::watch::watch(fd, Interest::READABLE)
 }
 
 /// Has it ring once, after this time. What it rang for before is forgotten.
