@@ -52,7 +52,9 @@ pub struct Config {
     /// Where it is written how long each reply really took, if anywhere: a line of decimal
     /// nanoseconds, appended with one `write`, from the return of the read that completed the
     /// request to the return of the write that sent the last byte of the reply. A reply that was
-    /// never sent whole has no line.
+    /// never sent whole has no line. A write may return only after its bytes have arrived, so a
+    /// client can have its reply before the time in the log is over, by as long as this server was
+    /// kept from the processor just then.
     pub delay_log: Option<PathBuf>,
     /// What the delays are drawn with. The n-th connection has the same delays in every run,
     /// except in `prefork`, where the kernel decides which worker gets a connection.
