@@ -1,21 +1,54 @@
-//! The seam to tcprove's load engine.
+//! tcprove's load engine, put to the limit client's task.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tcprove::check::run::Interrupt;
+use tcprove::load::{Load, Verify, Workload};
+use tcprove::target::Server;
 use tcprove_benches::load::Measured;
 
-/// Puts the load engine to the limit client's task: on each of `connections` one message of
-/// `payload` bytes in flight, for `measured` after a warm-up. `cpu` is that of the engine's threads
-/// in the measured period. `None`: the harness has no load engine yet.
+/// Bytes of the token that the talk `echo` puts before its payload.
+const TOKEN_BYTES: usize = 12;
+
+/// On each of `connections` one message of `payload` bytes in flight, for `measured` after a warm-up.
+/// The clock is read for every operation, times go into histograms, and every byte of every reply is
+/// compared, its token included. `cpu` is that of the engine's thread in the measured period.
 ///
 /// # Errors
 /// What the engine says.
 pub fn engine(
-    _server: SocketAddr,
-    _connections: usize,
-    _payload: usize,
-    _measured: Duration,
-) -> std::io::Result<Option<Measured>> {
-    Ok(None)
+    server: SocketAddr,
+    connections: usize,
+    payload: usize,
+    measured: Duration,
+) -> std::io::Result<Measured> {
+    let talk = tcprove::talk::builtin("echo").ok_or_else(|| other("no talk `echo`"))?;
+    let server = Server::attach(server, None).map_err(other)?;
+    let workload = Workload {
+        connections,
+        payload_bytes: payload.saturating_sub(TOKEN_BYTES),
+        turns: vec![1],
+        verify: Verify::All,
+        warmup: Duration::from_millis(200),
+        duration: measured,
+        ..Workload::default()
+    };
+    let load = Load {
+        workload: &workload,
+        talk: &talk.talk,
+        values: std::collections::BTreeMap::default(),
+        server: &server,
+        interrupt: &Interrupt::default(),
+        sink: &|_| {},
+    };
+    let done = load.run().map_err(other)?;
+    Ok(Measured {
+        operations: done.windows.iter().map(|window| window.ops).sum(),
+        cpu: done.own.iter().map(|own| own.cpu).sum(),
+    })
+}
+
+fn other(error: impl ToString) -> std::io::Error {
+    std::io::Error::other(error.to_string())
 }

@@ -117,20 +117,15 @@ impl Row {
             (limit()?, engine)
         };
         self.limit_us.push(limit.us_per_operation());
-        if let Some(engine) = engine {
-            self.engine_us.push(engine.us_per_operation());
-            self.ratios
-                .push(engine.us_per_operation() / limit.us_per_operation());
-        }
+        self.engine_us.push(engine.us_per_operation());
+        self.ratios
+            .push(engine.us_per_operation() / limit.us_per_operation());
         Ok(())
     }
 
     fn describe(&self, (connections, payload): (usize, usize)) -> String {
         let cell = format!("{connections} x {payload}");
         let limit = median(&self.limit_us);
-        if self.ratios.is_empty() {
-            return format!("{cell:>19}  {limit:>11.2}");
-        }
         let engine = median(&self.engine_us);
         let ratio = median(&self.ratios);
         let low = self.ratios.iter().copied().fold(f64::INFINITY, f64::min);

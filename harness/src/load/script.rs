@@ -148,6 +148,7 @@ impl Script {
     }
 
     /// The request of the line, with the token of that number.
+    #[inline(always)]
     pub fn request(&mut self, line: usize, number: u64) -> &[u8] {
         self.lines[line].request.with(self.seed, number)
     }
@@ -161,6 +162,7 @@ impl Script {
     /// Whether `piece`, which arrived behind `offset` bytes of the reply, is what belongs there.
     ///
     /// Only for lines whose reply is exact; `piece` does not reach beyond its end.
+    #[inline(always)]
     pub fn agrees(&mut self, line: usize, number: u64, offset: usize, piece: &[u8]) -> bool {
         let in_full = match self.verify {
             Verify::All => true,
@@ -352,6 +354,7 @@ impl Patched {
         }
     }
 
+    #[inline(always)]
     fn with(&mut self, seed: u64, number: u64) -> &[u8] {
         if self.number != Some(number) && !self.places.is_empty() {
             self.number = Some(number);

@@ -169,6 +169,7 @@ pub enum EngineError {
 }
 
 /// Nanoseconds of the monotonic clock.
+#[inline(always)]
 pub fn now() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
@@ -367,6 +368,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Takes the events that are there, after waiting for them at most so long.
+    #[inline(always)]
     fn pump(&mut self, wait: Option<Duration>) {
         let timeout = timespec(wait.map_or(0, |wait| wait.as_nanos() as u64));
         let mut events = [const { MaybeUninit::<Event>::uninit() }; EVENTS];
@@ -389,6 +391,7 @@ impl<'a> Engine<'a> {
         }
     }
 
+    #[inline(always)]
     fn event(&mut self, at: usize, flags: EventFlags) {
         if self.conns[at].state == State::Connecting {
             return self.connected(at);

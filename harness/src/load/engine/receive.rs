@@ -22,6 +22,7 @@ pub(super) struct OutOfStep(pub(super) String);
 
 impl Engine<'_> {
     /// Reads once, and takes all replies that have come in whole.
+    #[inline(always)]
     pub(super) fn receive(&mut self, at: usize) {
         let Some(socket) = &self.conns[at].socket else {
             return;
@@ -61,6 +62,7 @@ impl Engine<'_> {
         }
     }
 
+    #[inline(always)]
     fn took(&mut self, at: usize, replies: usize) {
         if replies > 0 {
             self.in_flight -= replies;
@@ -70,6 +72,7 @@ impl Engine<'_> {
     }
 
     /// Compares what came with what had to come, byte for byte, where it arrived.
+    #[inline(always)]
     fn take_exact(&mut self, at: usize, count: usize) -> Result<(), OutOfStep> {
         let conn = &mut self.conns[at];
         let script = script_of(&mut conn.cold, &mut self.script);
@@ -220,6 +223,7 @@ impl Engine<'_> {
         }
     }
 
+    #[inline(always)]
     fn after_replies(&mut self, at: usize) {
         let conn = &mut self.conns[at];
         if conn.state != State::Serving || conn.flights.len() == self.depth {

@@ -11,6 +11,7 @@ use crate::load::script::Script;
 impl Engine<'_> {
     /// A connection may have room: in a closed loop that is filled at once, in an open one the
     /// connection gets in line.
+    #[inline(always)]
     pub(super) fn make_use_of(&mut self, at: usize) {
         if !self.issuing {
             return;
@@ -61,6 +62,7 @@ impl Engine<'_> {
     }
 
     /// Says one request, which was due at `intended`.
+    #[inline(always)]
     pub(super) fn say(&mut self, at: usize, intended: u64) {
         let flight = self.next_flight(intended);
         let conn = &mut self.conns[at];
@@ -98,6 +100,7 @@ impl Engine<'_> {
     }
 
     /// What came of a write. `rest` is what the kernel did not take of it.
+    #[inline(always)]
     fn said(
         &mut self,
         at: usize,
@@ -177,6 +180,7 @@ impl Engine<'_> {
         }
     }
 
+    #[inline(always)]
     fn next_flight(&mut self, intended: u64) -> Flight {
         let flight = Flight {
             intended,
@@ -194,6 +198,7 @@ impl Engine<'_> {
 }
 
 /// The script of a connection: its own, if its opening captured something, or the common one.
+#[inline(always)]
 pub(super) fn script_of<'s>(
     cold: &'s mut Option<Box<super::conn::Cold>>,
     common: &'s mut Script,
@@ -205,6 +210,7 @@ pub(super) fn script_of<'s>(
 }
 
 /// The write of the last byte of everything said so far returned now.
+#[inline(always)]
 fn stamp(conn: &mut Conn, now: u64) {
     for flight in conn.flights.iter_mut().rev() {
         if flight.sent != UNSENT {
