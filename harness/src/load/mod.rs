@@ -3,6 +3,7 @@
 //! The engine (`engine/`) is the data plane: one thread a core, epoll, histograms of its own. What it
 //! measured is put together and judged here: a run whose own figures are not to be trusted says so.
 
+pub mod clock;
 pub mod engine;
 pub mod machine;
 pub mod metrics;

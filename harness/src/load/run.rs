@@ -8,7 +8,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_t
 
 use super::engine::{ClientEnd, Engine, EngineError, Measured, Orders, Own, Shared, Tally, now};
 use super::machine::Machine;
-use super::recorder::{Times, Window, times};
+use super::recorder::{Period, Times, Window, times};
 use super::script::payload;
 use super::workload::Workload;
 use crate::check::run::Interrupt;
@@ -40,6 +40,8 @@ pub struct Load<'a> {
 /// What a load measured, all threads together, before anything is made of it.
 #[derive(Debug)]
 pub struct Measurement {
+    /// The measured period, as it was planned.
+    pub period: Period,
     /// Seconds of the measured period; less than asked for if it was ended early.
     pub seconds: f64,
     /// Times by window.
@@ -148,6 +150,7 @@ impl Load<'_> {
         shared.begin(begin);
         let from = begin + self.workload.warmup.as_nanos() as u64;
         let to = from + self.workload.duration.as_nanos() as u64;
+        watched.period = Period { from, to };
         self.wait_until(from, shared, &mut watched, begin);
         let before = (self.use_of_server(), Machine::read());
         self.wait_until(to, shared, &mut watched, begin);
@@ -230,6 +233,7 @@ impl Load<'_> {
 /// What the watching thread saw.
 #[derive(Debug, Default)]
 struct Watched {
+    period: Period,
     seconds: f64,
     server: Option<ServerUse>,
     machine: Machine,
@@ -259,6 +263,7 @@ fn put_together(
     watched: Watched,
 ) -> Measurement {
     let mut whole = Measurement {
+        period: watched.period,
         seconds: watched.seconds,
         windows: Vec::new(),
         unanswered: times(),

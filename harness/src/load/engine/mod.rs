@@ -264,6 +264,9 @@ impl<'a> Engine<'a> {
         while shared.begin.load(Ordering::Acquire) == 0 && !shared.is_stopped() {
             self.pump(Some(Duration::from_millis(1)));
         }
+        while now() < shared.begin.load(Ordering::Acquire) && !shared.is_stopped() {
+            self.pump(Some(Duration::from_millis(1)));
+        }
         let period = self.prepare(shared.begin.load(Ordering::Acquire));
         self.go_on_until(period.from);
         let (before, bytes) = (Own::read(), self.bytes);

@@ -1,4 +1,4 @@
-//! `tcprove selftest`: proves on this machine that the checks can fail.
+//! Every planted fault, put to the check that must catch it.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -6,24 +6,11 @@ use std::time::Duration;
 
 use tcprove_server::fault::{self, Fault};
 
-use super::output::{note, say};
-use super::{check, embedded, interrupt};
+use super::SelftestArgs;
 use crate::check::matrix::{self, Row};
 use crate::check::run::{Origin, Subject};
-
-/// Arguments of `selftest`.
-#[derive(clap::Args)]
-pub(super) struct SelftestArgs {
-    /// Put every planted fault of the reference server to the check that must catch it (the default)
-    #[arg(long)]
-    checks: bool,
-    /// Only faults whose name, or whose check, matches
-    #[arg(long, value_name = "GLOB")]
-    only: Vec<String>,
-    /// Write the table as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<std::path::PathBuf>,
-}
+use crate::cli::output::{note, say};
+use crate::cli::{check, embedded, interrupt};
 
 pub(super) fn main(args: &SelftestArgs) -> ExitCode {
     let takes = |fault: &Fault| {
