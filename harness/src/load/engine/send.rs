@@ -23,6 +23,9 @@ impl Engine<'_> {
         }
         if self.pacer.is_none() {
             let intended = conn.free_since;
+            if intended >= self.recorder.period().to {
+                return;
+            }
             return match room {
                 1 => self.say(at, intended),
                 _ => self.say_many(at, room, intended),

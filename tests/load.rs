@@ -1,0 +1,101 @@
+//! `tcprove load`: every kind of load on every kind of frame, runs that must be called invalid, and
+//! what it says to mistakes. What depends on the machine's speed is not asserted.
+
+mod support;
+
+#[path = "load/clock.rs"]
+mod clock;
+#[path = "load/invalid.rs"]
+mod invalid;
+#[path = "load/kinds.rs"]
+mod kinds;
+#[path = "load/many.rs"]
+mod many;
+#[path = "load/mistakes.rs"]
+mod mistakes;
+
+use serde_json::Value;
+use support::{Bench, Ended};
+
+/// What a load came to.
+pub(crate) struct Loaded {
+    pub(crate) ended: Ended,
+    pub(crate) report: Value,
+}
+
+impl Loaded {
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let metric = &self.report["metrics"][name];
+        metric
+            .as_f64()
+            .unwrap_or_else(|| panic!("no {name} in {}", self.ended.all()))
+    }
+
+    /// The reasons of invalidity, by their first word.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let reasons = self.report["validity"]["reasons"].as_array();
+        let reasons = reasons.unwrap_or_else(|| panic!("no reasons in {}", self.ended.all()));
+        let word = |reason: &Value| {
+            reason
+                .as_str()
+                .unwrap()
+                .split(':')
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        reasons.iter().map(word).collect()
+    }
+
+    /// Nothing is held against the server; what the machine did to the client does not matter here.
+    pub(crate) fn assert_sound(&self) {
+        let ours = [
+            "client-starved",
+            "send-lag",
+            "steal",
+            "throttled",
+            "not-stationary",
+        ];
+        let others: Vec<String> = self.reasons();
+        let others: Vec<&String> = others
+            .iter()
+            .filter(|word| !ours.contains(&word.as_str()))
+            .collect();
+        assert!(others.is_empty(), "{}", self.ended.all());
+        assert!(self.metric("ops") > 0.0);
+        assert_eq!(self.report["metrics"]["wrong_replies"], 0);
+        let valid = self.report["validity"]["valid"] == true;
+        assert_eq!(
+            self.ended.code,
+            Some(if valid { 0 } else { 5 }),
+            "{}",
+            self.ended.all()
+        );
+    }
+}
+
+/// `tcprove load` with these arguments.
+pub(crate) fn load(arguments: &[&str]) -> Loaded {
+    load_in(&Bench::new(), arguments)
+}
+
+pub(crate) fn load_in(bench: &Bench, arguments: &[&str]) -> Loaded {
+    // What follows `--` is the server's.
+    let at = arguments
+        .iter()
+        .position(|word| *word == "--")
+        .unwrap_or(arguments.len());
+    let (ours, server) = arguments.split_at(at);
+    let words = [
+        &["load", "--json", "load.json", "--no-progress"],
+        ours,
+        server,
+    ]
+    .concat();
+    let ended = bench.run(words);
+    let report = bench.json("load.json");
+    Loaded { ended, report }
+}
+
+/// Half a second: enough to count, short enough to wait for.
+pub(crate) const SHORT: [&str; 4] = ["--duration", "500ms", "--warmup", "100ms"];

@@ -1,0 +1,35 @@
+//! The clock tells the truth. On a busy machine a figure may only be too large, by what the machine
+//! added; too small it can never be.
+
+use super::support::Bench;
+
+#[test]
+fn stalls_and_known_delays_are_reported_in_full() {
+    let bench = Bench::new();
+    let ended = bench.run(["selftest", "--clock", "--json", "clock.json"]);
+    let proof = bench.json("clock.json");
+    let rows = proof["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 12, "{}", ended.all());
+    for row in rows {
+        let allowed = row["allowed_percent"].as_f64().unwrap();
+        let off = row["off_percent"].as_f64().unwrap();
+        // The unstalled median belongs to another moment of the machine.
+        let comparable = !(row["percentile"] == "p50" && allowed >= 10.0);
+        assert!(!comparable || off >= -allowed, "{row}");
+    }
+    // Every reply that the server logged was reported, and no other.
+    assert!(
+        !ended.stdout.contains("replies were reported"),
+        "{}",
+        ended.all()
+    );
+    let right = rows.iter().all(|row| {
+        row["off_percent"].as_f64().unwrap().abs() <= row["allowed_percent"].as_f64().unwrap()
+    });
+    let expected = match (right, proof["spoiled"].as_array().unwrap().is_empty()) {
+        (_, false) => 5,
+        (true, true) => 0,
+        (false, true) => 1,
+    };
+    assert_eq!(ended.code, Some(expected), "{}", ended.all());
+}

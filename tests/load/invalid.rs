@@ -1,0 +1,151 @@
+//! Runs whose figures must not be trusted are called so, with the reason, and end with 5.
+
+use std::process::{Command, Stdio};
+
+use super::support::Bench;
+use super::{Loaded, SHORT, load, load_in};
+
+fn assert_invalid(loaded: &Loaded, reason: &str) {
+    assert_eq!(loaded.ended.code, Some(5), "{}", loaded.ended.all());
+    assert_eq!(loaded.report["verdict"], "inconclusive");
+    assert!(
+        loaded.reasons().contains(&reason.to_owned()),
+        "{reason}: {}",
+        loaded.ended.all()
+    );
+    assert!(
+        loaded.ended.stdout.contains("invalid"),
+        "{}",
+        loaded.ended.stdout
+    );
+}
+
+fn planted(fault: &str) -> Loaded {
+    let fault = format!("fault={fault}");
+    load(&[
+        "--embedded",
+        "--param",
+        &fault,
+        "-c",
+        "50",
+        "--duration",
+        "1s",
+        "--warmup",
+        "100ms",
+    ])
+}
+
+#[test]
+fn one_wrong_reply_in_a_thousand() {
+    let loaded = planted("wrong-reply-1-in-1000");
+    assert_invalid(&loaded, "wrong-replies");
+    let (wrong, ops) = (loaded.metric("wrong_replies"), loaded.metric("ops"));
+    assert!(wrong >= 1.0 && wrong < ops / 200.0, "{wrong} of {ops}");
+    // A wrong byte is no reason to give up the connection.
+    assert!(!loaded.reasons().contains(&"connections-lost".to_owned()));
+}
+
+#[test]
+fn one_lost_connection_in_fifty() {
+    assert_invalid(&planted("drop-connection-1-in-50"), "connections-lost");
+}
+
+#[test]
+fn a_server_that_dies_half_way() {
+    let loaded = planted("die-after-10000");
+    assert_invalid(&loaded, "server-died");
+    assert!(
+        loaded.ended.stdout.contains("exit"),
+        "{}",
+        loaded.ended.stdout
+    );
+}
+
+#[test]
+fn a_rate_beyond_reach() {
+    let loaded = load(&[
+        "--embedded",
+        "--rate",
+        "5000k",
+        "-c",
+        "10",
+        "--duration",
+        "500ms",
+        "--warmup",
+        "0",
+    ]);
+    assert_invalid(&loaded, "rate-not-reached");
+    assert!(
+        loaded.report["validity"]["achieved_ratio"]
+            .as_f64()
+            .unwrap()
+            < 0.95
+    );
+}
+
+/// Every reply takes 200 ms, and there is one connection: of 100 requests due a second five get one.
+#[test]
+fn a_server_that_is_too_slow_for_the_rate() {
+    let base = [
+        "--embedded",
+        "--param",
+        "delay=fixed:200ms",
+        "--rate",
+        "100",
+        "-c",
+        "1",
+        "--pipeline",
+        "1",
+    ];
+    let loaded = load(&[&base[..], &["--duration", "1s", "--warmup", "0"]].concat());
+    assert_invalid(&loaded, "rate-not-reached");
+    // What was never answered is in the percentiles with the time that it had waited.
+    let at_least = loaded.report["metrics"]["response_us"]["at_least"]
+        .as_array()
+        .unwrap();
+    assert!(at_least.contains(&"p99".into()), "{at_least:?}");
+}
+
+#[test]
+fn a_descriptor_limit_that_is_too_low() {
+    let bench = Bench::new();
+    let mut command = Command::new("sh");
+    let binary = env!("CARGO_BIN_EXE_tcprove");
+    command.current_dir(bench.path(".")).args([
+        "-c",
+        "ulimit -n 100 && exec \"$0\" load --json load.json --embedded -c 300 --duration 300ms --warmup 0",
+        binary,
+    ]);
+    let ended = bench.end(command);
+    let loaded = Loaded {
+        report: bench.json("load.json"),
+        ended,
+    };
+    assert_invalid(&loaded, "connections-missing");
+    assert!(
+        loaded.ended.stdout.contains("ulimit -n"),
+        "{}",
+        loaded.ended.stdout
+    );
+}
+
+/// Two busy loops on the engine's own core.
+#[test]
+fn a_client_that_is_starved() {
+    let bench = Bench::new();
+    let spinner = || {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "while :; do :; done"])
+            .stdin(Stdio::null());
+        command.spawn().unwrap()
+    };
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let mut spinners: Vec<_> = (0..2 * processors).map(|_| spinner()).collect();
+    let loaded = load_in(&bench, &[&["--embedded", "-c", "10"][..], &SHORT].concat());
+    for spinner in &mut spinners {
+        spinner.kill().unwrap();
+        spinner.wait().unwrap();
+    }
+    assert_invalid(&loaded, "client-starved");
+}

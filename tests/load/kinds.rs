@@ -1,0 +1,289 @@
+//! Closed and open loops, churn, ramps, and every kind of frame.
+
+use rustix::process::Signal;
+
+use super::support::{Bench, until};
+use super::{SHORT, load};
+
+#[test]
+fn every_protocol_of_the_reference_server_in_a_closed_loop() {
+    for protocol in ["tutorial", "echo", "line", "frame"] {
+        let protocol = format!("protocol={protocol}");
+        let base = [
+            "--embedded",
+            "--param",
+            &protocol,
+            "-c",
+            "10",
+            "--payload",
+            "1KiB",
+        ];
+        let loaded = load(&[&base[..], &SHORT].concat());
+        loaded.assert_sound();
+        let each = &loaded.report["metrics"];
+        assert!(each["server_cpu_us_per_op"].as_f64().unwrap() > 0.0);
+        assert!(each["client_cpu_us_per_op"].as_f64().unwrap() > 0.0);
+        assert!(each["bytes_sent"].as_f64().unwrap() >= 1024.0 * loaded.metric("ops") * 0.9);
+    }
+}
+
+#[test]
+fn the_figures_agree_with_each_other() {
+    let loaded = load(&[&["--embedded", "-c", "8"][..], &SHORT].concat());
+    loaded.assert_sound();
+    let (ops, rate) = (loaded.metric("ops"), loaded.metric("ops_per_s"));
+    assert!(
+        (rate * 0.5 / ops - 1.0).abs() < 0.01,
+        "{rate} a second, {ops} in half a second"
+    );
+    let response = &loaded.report["metrics"]["response_us"];
+    let at = |name: &str| response[name].as_f64().unwrap();
+    assert!(at("p50") <= at("p90") && at("p90") <= at("p99") && at("p999") <= at("max"));
+    // Requests are counted by when they were due, replies by when they came: they differ by what
+    // was under way at both ends.
+    assert!((response["count"].as_f64().unwrap() - ops).abs() <= 8.0);
+    let windows = loaded.report["intervals"].as_array().unwrap();
+    let sum: f64 = windows
+        .iter()
+        .map(|step| step["ops_per_s"].as_f64().unwrap())
+        .sum();
+    assert!((sum / windows.len() as f64 / rate - 1.0).abs() < 0.01);
+    assert_eq!(histogram(&loaded.report["histogram"]), response["count"]);
+    let plan = &loaded.report["plan"];
+    assert_eq!(
+        (&plan["connections"], &plan["pace"]["loop"]),
+        (&8.into(), &"closed".into())
+    );
+    assert!(
+        loaded.report["transport"]["server"]["so_rcvbuf"]
+            .as_u64()
+            .unwrap()
+            > 0
+    );
+}
+
+/// The number of samples in a V2 histogram: it can be read by others.
+fn histogram(text: &serde_json::Value) -> u64 {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(text.as_str().unwrap())
+        .unwrap();
+    let read: hdrhistogram::Histogram<u64> = hdrhistogram::serialization::Deserializer::new()
+        .deserialize(&mut bytes.as_slice())
+        .unwrap();
+    read.len()
+}
+
+#[test]
+fn pipelining_keeps_order() {
+    let loaded = load(
+        &[
+            &[
+                "--embedded",
+                "-c",
+                "4",
+                "--pipeline",
+                "16",
+                "--payload",
+                "100",
+            ][..],
+            &SHORT,
+        ]
+        .concat(),
+    );
+    loaded.assert_sound();
+}
+
+#[test]
+fn an_open_loop_asks_as_often_as_it_was_told() {
+    for arrivals in ["constant", "poisson"] {
+        let base = [
+            "--embedded",
+            "-c",
+            "5",
+            "--rate",
+            "400",
+            "--arrivals",
+            arrivals,
+        ];
+        let loaded = load(&[&base[..], &["--duration", "1s", "--warmup", "100ms"]].concat());
+        loaded.assert_sound();
+        let count = loaded.report["metrics"]["response_us"]["count"]
+            .as_f64()
+            .unwrap();
+        // Poisson: 400 with a standard deviation of 20.
+        let off = if arrivals == "constant" { 1.0 } else { 120.0 };
+        assert!((count - 400.0).abs() <= off, "{arrivals}: {count}");
+    }
+}
+
+#[test]
+fn ramps_integrate_their_rate_and_reach_their_connections() {
+    let base = [
+        "--embedded",
+        "-c",
+        "4",
+        "--ramp",
+        "rate=100..300",
+        "--duration",
+        "2s",
+        "--warmup",
+        "0",
+    ];
+    let loaded = load(&base);
+    loaded.assert_sound();
+    let count = loaded.report["metrics"]["response_us"]["count"]
+        .as_f64()
+        .unwrap();
+    assert!((count - 400.0).abs() <= 1.0, "{count}");
+    let base = ["--embedded", "--ramp", "connections=2..40"];
+    let loaded = load(&[&base[..], &["--duration", "1s", "--warmup", "0"]].concat());
+    loaded.assert_sound();
+    let connects = loaded.metric("connects");
+    assert!((38.0..=40.0).contains(&connects), "{connects}");
+}
+
+#[test]
+fn churn_opens_a_connection_for_each_few_requests() {
+    let base = ["--embedded", "-c", "4", "--churn", "3"];
+    let loaded = load(&[&base[..], &SHORT].concat());
+    loaded.assert_sound();
+    let (ops, closes) = (loaded.metric("ops"), loaded.metric("planned_closes"));
+    assert!(
+        closes * 3.0 >= ops && closes > 10.0,
+        "{ops} replies, {closes} closes"
+    );
+}
+
+#[test]
+fn verification_can_be_lowered_and_threads_added() {
+    for verify in ["sample", "none"] {
+        let base = [
+            "--embedded",
+            "--verify",
+            verify,
+            "-c",
+            "6",
+            "--threads",
+            "2",
+        ];
+        load(&[&base[..], &SHORT].concat()).assert_sound();
+    }
+}
+
+#[test]
+fn turns_can_be_mixed() {
+    let base = [
+        "--embedded",
+        "--turn",
+        "0",
+        "--turn",
+        "1",
+        "--payload",
+        "2000",
+        "-c",
+        "3",
+    ];
+    load(&[&base[..], &SHORT].concat()).assert_sound();
+}
+
+#[test]
+fn servers_that_nobody_here_wrote() {
+    use super::support::battery::have;
+    let redis = [
+        "--talk",
+        "redis",
+        "--payload",
+        "10KiB",
+        "--pipeline",
+        "4",
+        "-c",
+        "5",
+    ];
+    if have("redis-server") {
+        let server = [
+            "--",
+            "redis-server",
+            "--port",
+            "{port}",
+            "--save",
+            "",
+            "--dir",
+            "{tmp}",
+        ];
+        load(&[&redis[..], &SHORT, &server].concat()).assert_sound();
+    }
+    if have("memcached") {
+        let server = [
+            "--",
+            "memcached",
+            "-l",
+            "127.0.0.1",
+            "-p",
+            "{port}",
+            "-U",
+            "0",
+            "-u",
+            "nobody",
+        ];
+        load(&[&["--talk", "memcached", "-c", "5"][..], &SHORT, &server].concat()).assert_sound();
+    }
+    if have("beanstalkd") {
+        let server = ["--", "beanstalkd", "-l", "127.0.0.1", "-p", "{port}"];
+        load(&[&["--talk", "beanstalkd", "-c", "5"][..], &SHORT, &server].concat()).assert_sound();
+    }
+}
+
+/// nginx announces that it closes after 1,000 requests: that is no loss.
+#[test]
+fn announced_closes_are_no_losses() {
+    if !super::support::battery::have("nginx") && !std::path::Path::new("/usr/sbin/nginx").exists()
+    {
+        return;
+    }
+    let bench = Bench::new();
+    let written = bench.run(["init", "--talk", "http", "-o", "tcprove.toml"]);
+    assert_eq!(written.code, Some(0), "{}", written.all());
+    let loaded = super::load_in(
+        &bench,
+        &["-c", "2", "--duration", "2s", "--warmup", "100ms"],
+    );
+    loaded.assert_sound();
+    assert!(
+        loaded.metric("announced_closes") > 0.0,
+        "{}",
+        loaded.ended.all()
+    );
+}
+
+#[test]
+fn an_interrupted_load_keeps_what_it_measured() {
+    let bench = Bench::new();
+    let mut command = bench.tcprove();
+    command.args([
+        "load",
+        "--embedded",
+        "-c",
+        "4",
+        "--duration",
+        "60s",
+        "--warmup",
+        "0",
+        "--json",
+        "load.json",
+    ]);
+    let running = bench.start(command);
+    until("it loads", || running.said().contains("seed"));
+    // Long enough for replies; how many there are does not matter.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    running.signal(Signal::INT);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(130), "{}", ended.all());
+    let report = bench.json("load.json");
+    assert_eq!(report["interrupted"], true);
+    assert!(
+        report["metrics"]["ops"].as_u64().unwrap() > 0,
+        "{}",
+        ended.all()
+    );
+}
