@@ -14,13 +14,15 @@ use super::conn::State;
 use super::{Engine, event_data, now};
 use crate::load::workload::SocketOptions;
 use crate::sys::choose_port_at_connect;
+use crate::target::socket_table;
 
 /// Connects under way at once, for each thread: fewer than the shortest usual backlog.
-const CONNECTING_MAX: usize = 64;
+pub(super) const CONNECTING_MAX: usize = 64;
 /// A connect that failed is tried again after so long.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
-/// Connections from one source address, at most: fewer than the kernel's range of ports.
-const CONNECTIONS_PER_SOURCE: usize = 20_000;
+/// Connections from one source address, at most: well below the range of ports, which the kernel searches ever
+/// longer as it fills up.
+const CONNECTIONS_PER_SOURCE: usize = 10_000;
 /// Source addresses of a load that opens connections all the time.
 const CHURN_SOURCES: usize = 16;
 
@@ -43,15 +45,17 @@ impl Engine<'_> {
             if self.now >= give_up {
                 break;
             }
+            self.connecting_max = self.room_in_line();
             self.open_wanted();
-            self.pump(Some(Duration::from_millis(5)));
+            self.pump(Some(Duration::from_millis(1)));
         }
+        self.connecting_max = CONNECTING_MAX;
         self.tally.missing = self.ramped.saturating_sub(self.serving) as u64;
     }
 
     /// Opens connections as far as they are wanted now and the limit of connects under way allows.
     pub(super) fn open_wanted(&mut self) {
-        while self.connecting < CONNECTING_MAX {
+        while self.connecting < self.connecting_max {
             let due = self.retries.front().is_some_and(|(at, _)| *at <= self.now);
             let next = match due {
                 true => self.retries.pop_front().map(|(_, at)| at),
@@ -62,6 +66,18 @@ impl Engine<'_> {
                 self.connect_failed(at, &error);
             }
         }
+    }
+
+    /// Connects that may be under way now. A connection counts as made before the server has accepted
+    /// it; what the line before its door has no place for is dropped, and comes again after a second.
+    fn room_in_line(&self) -> usize {
+        let doors = socket_table::listeners(Some(self.orders.addr.port())).unwrap_or_default();
+        let free = doors
+            .iter()
+            .map(|door| door.backlog.saturating_sub(door.queued) as usize)
+            .min();
+        let ours = free.map(|free| free / (2 * self.orders.workload.threads));
+        ours.unwrap_or(CONNECTING_MAX).min(CONNECTING_MAX)
     }
 
     fn open(&mut self, at: usize) -> io::Result<()> {

@@ -132,6 +132,7 @@ pub(crate) struct Engine<'a> {
     sources: usize,
     opened: usize,
     connecting: usize,
+    connecting_max: usize,
     /// Connections that are open, and those of them that are past their opening.
     open_count: usize,
     serving: usize,
@@ -237,6 +238,7 @@ impl<'a> Engine<'a> {
             sources: connect::sources(orders.addr, workload.connections, reopens),
             opened: thread,
             connecting: 0,
+            connecting_max: connect::CONNECTING_MAX,
             open_count: 0,
             serving: 0,
             ramped: first,
