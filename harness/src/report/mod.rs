@@ -3,6 +3,8 @@
 //! To add a format: one new file with a `render(&Report) -> String`, one line here.
 
 mod environment;
+#[cfg(feature = "cli")]
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -1,0 +1,291 @@
+//! The table of all cells of a sweep: nothing that was measured is left out, nothing invalid is hidden.
+
+use maud::{Markup, html};
+
+use super::classes::{Class, Grid};
+use super::number::{self, Unit};
+use super::{reason, safe, word_of};
+use crate::bench::{Cell, Estimate};
+
+/// The columns of figures: metric, heading, and whether a bar shows the share of the best.
+const COLUMNS: [(&str, &str, bool); 5] = [
+    ("ops_per_s", "throughput", true),
+    ("bytes_per_s", "data", false),
+    ("p50_us", "p50", false),
+    ("p99_us", "p99", false),
+    ("server_cpu_us_per_op", "server CPU an operation", false),
+];
+
+/// What limits the figures of some cells, each kind once.
+struct Notes {
+    kinds: Vec<Kind>,
+}
+
+/// A kind of note: its stable word.
+struct Kind {
+    word: String,
+    /// What it said first.
+    sentence: String,
+    cells: usize,
+    /// Whether it did not say the same in all cells.
+    differs: bool,
+}
+
+/// What the rows have in common.
+struct Table<'a> {
+    grid: &'a Grid<'a>,
+    notes: Notes,
+    columns: Vec<(&'static str, &'static str, bool)>,
+    has_effective: bool,
+}
+
+/// The table, and the legend of its marks.
+pub(super) fn table(grid: &Grid) -> Markup {
+    let cells = &grid.result.cells;
+    let columns = COLUMNS.into_iter();
+    let table = Table {
+        grid,
+        notes: Notes::of(cells),
+        columns: columns
+            .filter(|column| cells.iter().any(|cell| cell.metrics.contains_key(column.0)))
+            .collect(),
+        has_effective: (cells.iter().flat_map(|cell| &cell.axes))
+            .any(|(_, setting)| setting.effective.is_some()),
+    };
+    let first = grid
+        .axis()
+        .map_or("settings".into(), |axis| safe(&axis.name));
+    html! {
+        section {
+            h2 { "All cells" }
+            div.scroll tabindex="0" role="group" aria-label="table of all cells" {
+                table {
+                    caption { "Estimates over " (grid.result.rounds) " rounds, and below each its interval." }
+                    thead {
+                        tr {
+                            th scope="col" { (first) }
+                            @if table.has_effective { th scope="col" { "in force" } }
+                            @for (_, heading, _) in &table.columns { th scope="col" { (heading) } }
+                            th.text scope="col" { "remarks" }
+                        }
+                    }
+                    @for class in &grid.classes { (table.class(class)) }
+                }
+            }
+            (table.notes.legend())
+        }
+    }
+}
+
+impl Table<'_> {
+    fn class(&self, class: &Class) -> Markup {
+        let width = 2 + usize::from(self.has_effective) + self.columns.len();
+        html! {
+            tbody {
+                @if !class.key.is_empty() && self.grid.along.is_some() {
+                    tr.class {
+                        th scope="rowgroup" { (self.grid.named(&class.key)) }
+                        td colspan=(width - 1) {}
+                    }
+                }
+                @for place in &class.cells { (self.row(class, *place)) }
+            }
+        }
+    }
+
+    fn row(&self, class: &Class, place: usize) -> Markup {
+        let cell = &self.grid.result.cells[place];
+        let is_invalid = !self.grid.measured(place).valid;
+        let kind = match (is_invalid, cell.same_as.is_some()) {
+            (true, _) => "invalid",
+            (false, true) => "same",
+            (false, false) => "",
+        };
+        let name = self.grid.along_value(cell);
+        html! {
+            tr class=(kind) {
+                th scope="row" { (name.unwrap_or_else(|| "as it is".into())) (self.notes.marks(cell)) }
+                @if self.has_effective { td { (self.effective(cell)) } }
+                @match cell.same_as.and_then(|other| self.grid.result.cells.get(other)) {
+                    Some(other) => td.merged colspan=(self.columns.len()) {
+                        "same as " (self.other(cell, other)) ": equal in force"
+                    },
+                    None => @for (metric, _, has_bar) in &self.columns {
+                        (self.figure(class, cell, metric, *has_bar))
+                    },
+                }
+                td.text { (self.remarks(class, cell)) }
+            }
+        }
+    }
+
+    /// What the kernel made of the settings; axes other than that of the row are named.
+    fn effective(&self, cell: &Cell) -> Markup {
+        let own = self.grid.axis().map(|axis| axis.name.as_str());
+        let seen = cell.axes.iter().filter_map(|(name, setting)| {
+            let value = self.grid.value(name, setting.effective.as_deref()?);
+            Some((name, value))
+        });
+        html! {
+            @for (name, value) in seen {
+                @if Some(name.as_str()) == own { (value) } @else { small { (safe(name)) " " (value) } }
+            }
+        }
+    }
+
+    fn figure(&self, class: &Class, cell: &Cell, metric: &str, has_bar: bool) -> Markup {
+        let Some(estimate) = cell.metrics.get(metric) else {
+            return html! { td.number { "–" } };
+        };
+        let unit = Unit::named(estimate.unit);
+        let best = self.best(class, metric);
+        html! {
+            td.number {
+                (number::figure(estimate.estimate, unit))
+                small { (number::interval(estimate.low, estimate.high, unit)) }
+                @if has_bar && cell.valid && best > 0.0 {
+                    span.share style=(format!("--s:{:.1}%", estimate.estimate / best * 100.0)) {}
+                }
+            }
+        }
+    }
+
+    fn best(&self, class: &Class, metric: &str) -> f64 {
+        let cells = class
+            .cells
+            .iter()
+            .map(|place| &self.grid.result.cells[*place]);
+        let sound = cells.filter(|cell| cell.valid);
+        let figures = sound.filter_map(|cell| cell.metrics.get(metric));
+        figures
+            .map(|one: &Estimate| one.estimate)
+            .fold(0.0, f64::max)
+    }
+
+    /// The setting of the cell that was measured instead, as short as it can be.
+    fn other(&self, cell: &Cell, other: &Cell) -> String {
+        let differ = other.axes.iter().zip(&cell.axes);
+        let differ = differ.filter(|(one, own)| one.1.requested != own.1.requested);
+        let settings: Vec<(&str, &str)> = differ
+            .map(|(one, _)| (one.0.as_str(), one.1.requested.as_str()))
+            .collect();
+        match (settings.as_slice(), self.grid.axis()) {
+            ([(name, value)], Some(axis)) if *name == axis.name => self.grid.value(name, value),
+            _ => self.grid.named(&settings),
+        }
+    }
+
+    fn remarks(&self, class: &Class, cell: &Cell) -> Markup {
+        let requested = self.grid.axis().and_then(|axis| cell.requested(&axis.name));
+        let verdict = self.grid.verdict(class).filter(|_| requested.is_some());
+        let is_recommended = verdict.is_some_and(|verdict| verdict.value.as_deref() == requested);
+        let is_baseline =
+            verdict.is_some_and(|verdict| Some(verdict.baseline.as_str()) == requested);
+        html! {
+            @if !cell.valid { span.badge.bad { "✕ invalid" } }
+            @if is_recommended { span.badge.good { "✓ recommended" } }
+            @if is_baseline { span.badge.plain { "baseline" } }
+            @for text in &cell.reasons { span.reason { (reason(text)) } }
+            @if let Some(why) = &cell.why { span.why { (safe(why)) } }
+        }
+    }
+}
+
+impl Notes {
+    fn of(cells: &[Cell]) -> Self {
+        let mut kinds: Vec<Kind> = Vec::new();
+        for note in cells.iter().flat_map(|cell| &cell.notes) {
+            let (word, sentence) = word_of(note).unwrap_or((note, ""));
+            match kinds.iter_mut().find(|kind| kind.word == word) {
+                Some(kind) => {
+                    kind.cells += 1;
+                    kind.differs |= kind.sentence != sentence;
+                }
+                None => kinds.push(Kind {
+                    word: word.into(),
+                    sentence: sentence.into(),
+                    cells: 1,
+                    differs: false,
+                }),
+            }
+        }
+        Self { kinds }
+    }
+
+    fn marks(&self, cell: &Cell) -> Markup {
+        html! {
+            @if !cell.notes.is_empty() {
+                sup.marks {
+                    @for note in &cell.notes {
+                        @let word = word_of(note).map_or(note.as_str(), |(word, _)| word);
+                        @if let Some(place) = self.kinds.iter().position(|kind| kind.word == word) {
+                            abbr title=(safe(note)) { (mark(place)) } " "
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn legend(&self) -> Markup {
+        html! {
+            @if !self.kinds.is_empty() {
+                ul.notes {
+                    @for (place, kind) in self.kinds.iter().enumerate() {
+                        li {
+                            b { (mark(place)) }
+                            span {
+                                span.word { (safe(&kind.word)) } " " (safe(&kind.sentence))
+                                @if kind.differs {
+                                    " (and likewise, with figures of their own, in "
+                                    (kind.cells - 1) " others)"
+                                } @else if kind.cells > 1 {
+                                    " (" (kind.cells) " cells)"
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `a` to `z`, then numbers.
+fn mark(place: usize) -> String {
+    match u8::try_from(place) {
+        Ok(place @ 0..26) => char::from(b'a' + place).to_string(),
+        _ => (place + 1).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn every_cell_has_its_row_and_an_invalid_one_its_reason() {
+        let result = sample::sweep();
+        let text = table(&Grid::of(&result)).into_string();
+        assert_eq!(text.matches("scope=\"row\"").count(), result.cells.len());
+        assert_eq!(text.matches("✕ invalid").count(), 2);
+        assert_eq!(text.matches("client-starved").count(), 2);
+        assert_eq!(text.matches("same as 128\u{a0}B").count(), 4);
+        assert_eq!(text.matches("✓ recommended").count(), 1);
+    }
+
+    #[test]
+    fn a_kind_of_note_is_told_once() {
+        let result = sample::sweep();
+        let notes = Notes::of(&result.cells);
+        assert_eq!(notes.kinds.len(), 2);
+        assert!(notes.kinds.iter().any(|kind| kind.differs));
+        let legend = notes.legend().into_string();
+        assert_eq!(legend.matches("client-saturated").count(), 1);
+        assert_eq!(
+            (mark(0), mark(25), mark(26)),
+            ("a".into(), "z".into(), "27".into())
+        );
+    }
+}

@@ -1,0 +1,231 @@
+//! Latency curves: how long the percentiles took, the tail drawn out as `HdrHistogram` plots do.
+
+use base64::Engine as _;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use maud::{Markup, html};
+
+use super::classes::{Class, Grid};
+use super::number::{self, Unit};
+use super::plot::{Axis, Lines, Mark, Point, Series};
+use crate::load::LoadResult;
+
+/// Curves in one plot: more could not be told apart.
+const CURVES_MAX: usize = 6;
+/// The plots end at 99.99 %.
+const LAST: f64 = 0.9999;
+/// Points for each nine of a curve that is drawn from a histogram.
+const STEPS_A_NINE: u32 = 40;
+
+/// The curves of one class of a sweep: what is recommended, the baseline, and some between them.
+pub(super) fn of_class(grid: &Grid, class: &Class) -> Option<Markup> {
+    let chosen = chosen(grid, class);
+    let series: Vec<Series> = chosen
+        .iter()
+        .map(|place| {
+            let cell = &grid.result.cells[*place];
+            let value = grid
+                .along_value(cell)
+                .unwrap_or_else(|| "all rounds".into());
+            Series {
+                name: if cell.valid {
+                    value
+                } else {
+                    format!("{value} (invalid)")
+                },
+                points: points(&cell.curve),
+                signs: false,
+            }
+        })
+        .collect();
+    if series.is_empty() {
+        return None;
+    }
+    let of = grid.named(&class.key);
+    let comma = if of.is_empty() { "" } else { ", " };
+    let by = grid.axis().map_or(String::new(), |axis| {
+        format!(" by {}", super::safe(&axis.name))
+    });
+    let all = drawable(grid, class).len();
+    let plot = plot(
+        format!("Response times{by}{comma}{of}"),
+        "response time",
+        series,
+    );
+    Some(html! {
+        div {
+            (plot)
+            @if all > chosen.len() {
+                p.aside { (chosen.len()) " of " (all) " cells: the recommended one, the baseline, and some from end to end." }
+            }
+        }
+    })
+}
+
+/// Response and service times of a load, as far as its histograms can be read.
+pub(super) fn of_load(result: &LoadResult) -> Option<Markup> {
+    let read = [
+        ("response time, from the intended start", &result.histogram),
+        (
+            "service time, from the last byte written",
+            &result.service_histogram,
+        ),
+    ];
+    let series: Vec<Series> = read
+        .into_iter()
+        .filter_map(|(name, encoded)| {
+            let curve = sampled(&decoded(encoded)?);
+            Some(Series {
+                name: name.into(),
+                points: points(&curve),
+                signs: false,
+            })
+        })
+        .filter(|series| !series.points.is_empty())
+        .collect();
+    if series.is_empty() {
+        return None;
+    }
+    let unanswered = result.metrics.unanswered;
+    Some(html! {
+        div {
+            (plot("Response and service times".into(), "time", series))
+            @if unanswered > 0 {
+                p.aside { (number::count(unanswered)) " requests that never got their reply are not in the curves; they are in the percentiles above." }
+            }
+        }
+    })
+}
+
+fn plot(caption: String, label: &str, series: Vec<Series>) -> Markup {
+    let mut desc = format!("{caption}: percentiles to 99.99 % from left to right.");
+    for one in &series {
+        if let (Some(first), Some(last)) = (one.points.first(), one.points.last()) {
+            let (first, last) = (first.y, last.y);
+            desc.push_str(&format!(
+                " {}: from {} to {}.",
+                one.name,
+                number::figure(first, Unit::Micros),
+                number::figure(last, Unit::Micros)
+            ));
+        }
+    }
+    let values = series
+        .iter()
+        .flat_map(|series| &series.points)
+        .map(|point| point.y);
+    let y = Axis::figures(label, Unit::Micros, values);
+    let x = Axis::percentiles();
+    Lines {
+        caption,
+        desc,
+        x,
+        y,
+        series,
+    }
+    .draw()
+}
+
+/// Cells with a curve of their own.
+fn drawable(grid: &Grid, class: &Class) -> Vec<usize> {
+    let own = |place: &usize| {
+        let cell = &grid.result.cells[*place];
+        cell.same_as.is_none() && !cell.curve.is_empty()
+    };
+    class.cells.iter().copied().filter(own).collect()
+}
+
+/// At most [`CURVES_MAX`] of them, in their order.
+fn chosen(grid: &Grid, class: &Class) -> Vec<usize> {
+    let all = drawable(grid, class);
+    if all.len() <= CURVES_MAX {
+        return all;
+    }
+    let verdict = grid.verdict(class);
+    let axis = grid.axis().map(|axis| axis.name.as_str());
+    let is_named = |place: &usize| {
+        let value = axis.and_then(|axis| grid.result.cells[*place].requested(axis));
+        verdict.is_some_and(|verdict| {
+            value == verdict.value.as_deref() || value == Some(verdict.baseline.as_str())
+        })
+    };
+    let mut kept: Vec<usize> = all.iter().copied().filter(is_named).take(2).collect();
+    let rest: Vec<usize> = all
+        .iter()
+        .copied()
+        .filter(|place| !kept.contains(place))
+        .collect();
+    let room = CURVES_MAX - kept.len();
+    let even = (0..room).map(|step| rest[step * (rest.len() - 1) / (room - 1)]);
+    kept.extend(even);
+    all.into_iter()
+        .filter(|place| kept.contains(place))
+        .collect()
+}
+
+fn points(curve: &[(f64, f64)]) -> Vec<Point> {
+    let drawn = curve
+        .iter()
+        .filter(|(quantile, _)| *quantile <= LAST + 1e-9);
+    drawn
+        .map(|&(x, y)| Point {
+            x,
+            y,
+            interval: None,
+            mark: Mark::Plain,
+            tip: String::new(),
+        })
+        .collect()
+}
+
+fn decoded(encoded: &str) -> Option<Histogram<u64>> {
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(encoded)
+        .ok()?;
+    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+}
+
+/// (quantile, microseconds), as far as there is a sample beyond.
+fn sampled(times: &Histogram<u64>) -> Vec<(f64, f64)> {
+    let steps = (0..=4 * STEPS_A_NINE).map(f64::from);
+    let quantiles = steps.map(|step| 1.0 - 10f64.powf(-step / f64::from(STEPS_A_NINE)));
+    quantiles
+        .take_while(|quantile| (1.0 - quantile) * times.len() as f64 >= 1.0 - 1e-6)
+        .map(|quantile| (quantile, times.value_at_quantile(quantile) as f64 / 1e3))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn a_curve_ends_where_its_samples_end() {
+        let mut times = crate::load::recorder::times();
+        (1..=1000u64).for_each(|value| times.saturating_record(value * 1000));
+        let curve = sampled(&times);
+        let (quantile, last) = curve[curve.len() - 1];
+        assert!(
+            (quantile - 0.999).abs() < 1e-6 && (last - 999.0).abs() < 1.5,
+            "{quantile} {last}"
+        );
+        assert!(curve.is_sorted_by(|one, other| one.1 <= other.1));
+        assert!(decoded("not base64!").is_none());
+        assert!(decoded(&sample::load(true).histogram).is_some_and(|read| read.len() == 200_000));
+    }
+
+    #[test]
+    fn the_baseline_and_what_is_recommended_are_drawn() {
+        let result = sample::sweep();
+        let grid = Grid::of(&result);
+        let class = &grid.classes[3];
+        let chosen = chosen(&grid, class);
+        let values: Vec<_> = chosen
+            .iter()
+            .filter_map(|place| result.cells[*place].requested("server.recv_buffer"))
+            .collect();
+        assert_eq!(values.len(), CURVES_MAX);
+        assert!(values.contains(&"0") && values.contains(&"131072") && values.contains(&"262144"));
+    }
+}

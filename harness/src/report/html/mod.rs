@@ -1,0 +1,173 @@
+//! One HTML page that holds everything: styles and plots are inline, nothing is fetched, no script runs.
+//!
+//! The answer comes first, then the numbers as a table, then the plots, then how to repeat it. Dark or
+//! light follows the reader's system; it reads on a phone and on paper. Text from outside is stripped of
+//! control characters by [`safe`] and escaped by maud.
+
+mod cells;
+mod classes;
+mod curves;
+mod load;
+mod number;
+mod plot;
+#[cfg(test)]
+mod sample;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::Environment;
+use crate::talk::escape_text;
+
+pub use load::load;
+pub use sweep::sweep;
+
+/// Inline, so that the page stays one file.
+const STYLE: &str = include_str!("page.css");
+/// Longest text from outside that is shown in full.
+const TEXT_CHARS_MAX: usize = 2_000;
+
+/// What every page says besides its result.
+#[derive(Debug, Clone)]
+pub struct Page<'a> {
+    /// What was done, in a few words.
+    pub title: &'a str,
+    /// `pass`, `fail` or `inconclusive`.
+    pub verdict: &'a str,
+    /// The server that was measured: its command or address.
+    pub target: &'a str,
+    /// How to repeat it, a line each.
+    pub command_lines: Vec<String>,
+    /// The machine.
+    pub environment: &'a Environment,
+    /// Seconds of wall time.
+    pub duration_s: f64,
+    /// The seed of everything random.
+    pub seed: u64,
+}
+
+/// The whole document around `content`, which begins with the answer.
+fn frame(page: &Page, content: &Markup) -> String {
+    let title = safe(page.title);
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="generator" content=(format!("tcprove {}", page.environment.tcprove));
+                title { "tcprove: " (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    header.run {
+                        p.what { span.brand { "tcprove" } " " (title) }
+                        (pill(page.verdict))
+                    }
+                    (content)
+                    (repeat(page))
+                    (machine(page))
+                }
+            }
+        }
+    };
+    document.into_string()
+}
+
+/// The verdict as a word with a sign: colour alone would not reach everybody.
+fn pill(verdict: &str) -> Markup {
+    let (class, sign) = match verdict {
+        "pass" => ("pill good", "✓"),
+        "fail" => ("pill bad", "✕"),
+        _ => ("pill unsure", "?"),
+    };
+    html! { span class=(class) { (sign) " " (safe(verdict)) } }
+}
+
+/// What was measured, when nothing else has said so yet: one dim line below the answer.
+fn facts(page: &Page, more: &[String]) -> Markup {
+    html! {
+        p.facts {
+            span { "target " code { (safe(page.target)) } }
+            @for fact in more { span { (fact) } }
+            span { "took " (seconds(page.duration_s)) }
+            span { "seed " (page.seed) }
+        }
+    }
+}
+
+fn repeat(page: &Page) -> Markup {
+    html! {
+        @if !page.command_lines.is_empty() {
+            section {
+                h2 { "To repeat it" }
+                @for line in &page.command_lines { pre { code { (safe(line)) } } }
+            }
+        }
+    }
+}
+
+fn machine(page: &Page) -> Markup {
+    let environment = page.environment;
+    let nofile = match environment.nofile {
+        u64::MAX => "unlimited".to_owned(),
+        limit => number::count(limit),
+    };
+    html! {
+        section {
+            h2 { "The machine" }
+            dl.pairs {
+                (pair("tcprove", environment.tcprove))
+                (pair("kernel", &safe(&environment.kernel)))
+                (pair("processors", &format!("{} × {}", environment.cpus, safe(&environment.model))))
+                (pair("open descriptors", &nofile))
+                @if let Some(steal) = environment.steal {
+                    (pair("stolen by a hypervisor since boot", &number::share(steal / 100.0)))
+                }
+                @if let Some(throttled) = environment.throttled {
+                    (pair("times throttled by the control group", &number::count(throttled)))
+                }
+            }
+        }
+    }
+}
+
+/// A name and its value in a `dl`. The value is text of ours or made safe already.
+fn pair(name: &str, value: &str) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
+}
+
+/// Wall time for people.
+fn seconds(duration_s: f64) -> String {
+    let whole = duration_s.round().max(0.0) as u64;
+    match whole {
+        0..100 => number::figure(duration_s * 1e6, number::Unit::Micros),
+        100..6000 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// A stable word, a colon and a sentence: the word set apart where there is one.
+fn reason(text: &str) -> Markup {
+    html! {
+        @match word_of(text) {
+            Some((word, sentence)) => { b.word { (word) } " " (safe(sentence)) },
+            None => (safe(text)),
+        }
+    }
+}
+
+/// The stable word that a reason or a note begins with, and the rest.
+fn word_of(text: &str) -> Option<(&str, &str)> {
+    let (word, sentence) = text.split_once(": ")?;
+    let is_word = |char: char| char.is_ascii_lowercase() || char == '-';
+    (!word.is_empty() && word.chars().all(is_word)).then_some((word, sentence))
+}
+
+/// Text from outside without control characters; maud escapes the rest where it is put in.
+fn safe(text: &str) -> String {
+    escape_text(text, TEXT_CHARS_MAX)
+}

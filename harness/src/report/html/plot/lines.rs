@@ -1,0 +1,248 @@
+//! Lines over a numeric axis: a sign for each point, a bar for each interval.
+
+use std::collections::BTreeSet;
+
+use maud::{Markup, html};
+
+use super::scale::Axis;
+use super::{COLOURS, at, figure, label, line, sign, text_width, whisker};
+
+const WIDTH: f64 = 540.0;
+const HEIGHT: f64 = 330.0;
+const TOP: f64 = 14.0;
+const RIGHT: f64 = 22.0;
+const BOTTOM: f64 = 50.0;
+/// Points keep so far from the ends of the x axis.
+const INSET: f64 = 12.0;
+/// Series are moved aside by this much, so that their intervals do not cover each other.
+const ASIDE: f64 = 2.5;
+
+/// A plot of lines.
+pub(in super::super) struct Lines {
+    /// What is shown.
+    pub(in super::super) caption: String,
+    /// The same in sentences, for those who cannot see it.
+    pub(in super::super) desc: String,
+    /// From left to right.
+    pub(in super::super) x: Axis,
+    /// From below to above.
+    pub(in super::super) y: Axis,
+    /// The lines.
+    pub(in super::super) series: Vec<Series>,
+}
+
+/// One line.
+pub(in super::super) struct Series {
+    /// Its name in the legend.
+    pub(in super::super) name: String,
+    /// From left to right.
+    pub(in super::super) points: Vec<Point>,
+    /// Whether points have signs; a dense line has none.
+    pub(in super::super) signs: bool,
+}
+
+/// A value at a place, with its interval.
+#[derive(Clone, Default)]
+pub(in super::super) struct Point {
+    /// Along the x axis.
+    pub(in super::super) x: f64,
+    /// Along the y axis.
+    pub(in super::super) y: f64,
+    /// Ends of the interval.
+    pub(in super::super) interval: Option<(f64, f64)>,
+    /// How it is to be read.
+    pub(in super::super) mark: Mark,
+    /// Shown where the pointer rests on it.
+    pub(in super::super) tip: String,
+}
+
+/// How a point is to be read.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) enum Mark {
+    /// As it is.
+    #[default]
+    Plain,
+    /// Measured at another setting that comes to the same.
+    Same,
+    /// Not to be trusted.
+    Invalid,
+}
+
+/// The part of the drawing that holds the data.
+struct Area {
+    left: f64,
+    right: f64,
+    inset: f64,
+}
+
+const BASE: f64 = HEIGHT - BOTTOM;
+
+impl Lines {
+    pub(in super::super) fn draw(&self) -> Markup {
+        let ticks = self.y.ticks.iter().map(|tick| text_width(&tick.1));
+        let widest = ticks.fold(0.0, f64::max);
+        let has_signs = self.series.iter().any(|series| series.signs);
+        let area = Area {
+            left: widest + 32.0,
+            right: WIDTH - RIGHT,
+            inset: if has_signs { INSET } else { 0.0 },
+        };
+        let drawing = html! {
+            (self.y_axis(&area))
+            (self.x_axis(&area))
+            @for place in 0..self.series.len() { (self.series(place, &area)) }
+        };
+        figure(
+            &self.caption,
+            &self.desc,
+            (WIDTH, HEIGHT),
+            &drawing,
+            &self.legend(),
+        )
+    }
+
+    fn x(&self, value: f64, area: &Area) -> f64 {
+        let begin = area.left + area.inset;
+        begin + self.x.scale.place(value) * (area.right - area.inset - begin)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        BASE - self.y.scale.place(value) * (BASE - TOP)
+    }
+
+    fn y_axis(&self, area: &Area) -> Markup {
+        let middle = f64::midpoint(TOP, BASE);
+        html! {
+            @for (value, name) in &self.y.ticks {
+                @let y = self.y(*value);
+                (line("grid", (area.left, y), (area.right, y)))
+                (label("tick end", (area.left - 7.0, y + 4.5), name))
+            }
+            text.axis transform=(format!("translate(14 {middle:.0}) rotate(-90)")) { (self.y.label) }
+        }
+    }
+
+    fn x_axis(&self, area: &Area) -> Markup {
+        let length = area.right - area.left - 2.0 * area.inset;
+        html! {
+            (line("base", (area.left, BASE), (area.right, BASE)))
+            @for (value, _) in &self.x.ticks {
+                @let x = self.x(*value, area);
+                (line("base", (x, BASE), (x, BASE + 4.0)))
+            }
+            @for (value, name) in self.x.labelled(length) {
+                (label("tick", (self.x(*value, area), BASE + 19.0), name))
+            }
+            (label("axis", (f64::midpoint(area.left, area.right), HEIGHT - 9.0), &self.x.label))
+        }
+    }
+
+    fn series(&self, place: usize, area: &Area) -> Markup {
+        let series = &self.series[place];
+        let aside = if series.signs {
+            (place as f64 - (self.series.len() - 1) as f64 / 2.0) * ASIDE
+        } else {
+            0.0
+        };
+        let seen = series.points.iter().filter(|point| point.y.is_finite());
+        let at_x = |point: &Point| self.x(point.x, area) + aside;
+        html! {
+            g class=(class(place)) {
+                path.line d=(self.path(series, &at_x)) {}
+                @if series.signs {
+                    @for point in seen {
+                        @let x = at_x(point);
+                        @if let Some((low, high)) = point.interval {
+                            (whisker(x, self.y(low), self.y(high)))
+                        }
+                        (sign(place, point.mark.class(), (x, self.y(point.y)), point.mark.radius(), &point.tip))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The line through the points. It breaks where a figure is not to be trusted, and does not lead to
+    /// zero of a logarithmic scale, which is no place on it.
+    fn path(&self, series: &Series, at_x: &dyn Fn(&Point) -> f64) -> String {
+        let mut path = String::new();
+        let mut begins = true;
+        for point in &series.points {
+            let is_apart = series.signs && point.x <= 0.0 && self.x.is_by_factors();
+            if is_apart || !point.y.is_finite() || point.mark == Mark::Invalid {
+                begins = true;
+                continue;
+            }
+            path.push(if begins { 'M' } else { 'L' });
+            path.push_str(&at(at_x(point)));
+            path.push(' ');
+            path.push_str(&at(self.y(point.y)));
+            begins = false;
+        }
+        path
+    }
+
+    /// The names, and what the unusual signs say, where there are any.
+    fn legend(&self) -> Markup {
+        let points = self.series.iter().flat_map(|series| &series.points);
+        let marks: BTreeSet<Mark> = points.map(|point| point.mark).collect();
+        let has_intervals = (self.series.iter().flat_map(|series| &series.points))
+            .any(|point| point.interval.is_some());
+        html! {
+            ul.legend {
+                @for (place, series) in self.series.iter().enumerate() {
+                    li { (swatch(place, series.signs)) (series.name) }
+                }
+                @if marks.contains(&Mark::Invalid) {
+                    li.how { (loose("hollow", 5.0)) "hollow: invalid, not to be trusted" }
+                }
+                @if marks.contains(&Mark::Same) {
+                    li.how { (loose("dot", 3.0)) "small: in force the same as another" }
+                }
+                @if has_intervals { li.how { "bars: intervals over the rounds" } }
+            }
+        }
+    }
+}
+
+impl Mark {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Invalid => "hollow",
+            Self::Plain | Self::Same => "dot",
+        }
+    }
+
+    fn radius(self) -> f64 {
+        match self {
+            Self::Same => 3.0,
+            Self::Plain | Self::Invalid => 5.0,
+        }
+    }
+}
+
+/// The colour of a series, and its dashes once the colours begin anew.
+fn class(place: usize) -> String {
+    let dashes = ["", " dashed", " dotted"][place / COLOURS % 3];
+    format!("c{}{dashes}", place % COLOURS)
+}
+
+fn swatch(place: usize, signs: bool) -> Markup {
+    html! {
+        svg.swatch viewBox="0 0 26 14" aria-hidden="true" {
+            g class=(class(place)) {
+                path.line d="M1 7H25" {}
+                @if signs { (sign(place, "dot", (13.0, 7.0), 5.0, "")) }
+            }
+        }
+    }
+}
+
+/// A sign of no series.
+fn loose(class: &str, radius: f64) -> Markup {
+    html! {
+        svg.swatch.narrow viewBox="0 0 14 14" aria-hidden="true" {
+            g.cx { (sign(0, class, (7.0, 7.0), radius, "")) }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Where a value stands on an axis, and which values an axis names.
+
+use super::super::number::{self, Unit};
+use super::text_width;
+
+/// Figures whose largest is more than so many times their smallest are drawn on a logarithmic scale.
+const SCALES_BY_TENS: f64 = 10.0;
+/// Ticks of an axis of measured figures, at most.
+const TICKS_MAX: usize = 6;
+/// Between the labels of two ticks.
+const LABEL_GAP: f64 = 9.0;
+
+/// How values become places, 0 at the begin of the axis and 1 at its end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Scale {
+    /// In proportion.
+    Linear {
+        /// At the begin.
+        low: f64,
+        /// At the end.
+        high: f64,
+    },
+    /// By factors. What is not above zero stands at the begin.
+    Log {
+        /// At the begin.
+        low: f64,
+        /// At the end.
+        high: f64,
+    },
+    /// Quantiles by the nines: 0, 0.9, 0.99 at equal distances, up to so many nines.
+    Nines(f64),
+}
+
+/// A scale with its words.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Axis {
+    /// What it shows, and the unit.
+    pub(in super::super) label: String,
+    pub(super) scale: Scale,
+    /// Values with their labels, ascending.
+    pub(super) ticks: Vec<(f64, String)>,
+}
+
+impl Scale {
+    pub(super) fn place(self, value: f64) -> f64 {
+        let place = match self {
+            Self::Linear { low, high } => (value - low) / (high - low),
+            Self::Log { .. } if value <= 0.0 => 0.0,
+            Self::Log { low, high } => (value / low).ln() / (high / low).ln(),
+            Self::Nines(nines) => -(1.0 - value).max(f64::MIN_POSITIVE).log10() / nines,
+        };
+        if place.is_finite() {
+            place.clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    }
+}
+
+impl Axis {
+    /// Settings that are sizes or counts, each with its label: by factors, with a tick for each. Zero,
+    /// where it is one of them, has no place there and stands apart at the begin.
+    pub(in super::super) fn settings(label: String, settings: &[(f64, String)]) -> Self {
+        let mut ticks = settings.to_vec();
+        ticks.sort_by(|one, other| one.0.total_cmp(&other.0));
+        ticks.dedup_by(|one, other| one.0 == other.0);
+        let above: Vec<f64> = ticks
+            .iter()
+            .map(|tick| tick.0)
+            .filter(|at| *at > 0.0)
+            .collect();
+        let low = above.first().copied().unwrap_or(1.0);
+        let high = above.last().copied().unwrap_or(1.0);
+        // An eighth of the axis, and at least one doubling, lies between zero and the smallest.
+        let apart = (high / low).powf(0.125).max(2.0);
+        let (low, high) = match (above.len() == ticks.len(), above.len() > 1) {
+            (true, true) => (low, high),
+            (true, false) => (low / 2.0, high * 2.0),
+            (false, _) => (low / apart, high.max(low * 1.5)),
+        };
+        Self {
+            label,
+            scale: Scale::Log { low, high },
+            ticks,
+        }
+    }
+
+    /// Measured figures: from zero, or by factors where they differ by more than [`SCALES_BY_TENS`].
+    pub(in super::super) fn figures(
+        label: &str,
+        unit: Unit,
+        values: impl Iterator<Item = f64>,
+    ) -> Self {
+        let (mut low, mut high) = (f64::INFINITY, 0.0f64);
+        for value in values.filter(|value| value.is_finite() && *value > 0.0) {
+            low = low.min(value);
+            high = high.max(value);
+        }
+        let by_tens = high > low * SCALES_BY_TENS;
+        let (scale, ticks) = if by_tens {
+            by_factors(low, high)
+        } else {
+            from_zero(if high > 0.0 { high } else { 1.0 })
+        };
+        let ticks = ticks.into_iter().map(|at| (at, number::tick(at, unit)));
+        Self {
+            label: format!("{label}{}", if by_tens { " (log scale)" } else { "" }),
+            scale,
+            ticks: ticks.collect(),
+        }
+    }
+
+    /// Seconds from the begin of a measurement to its end.
+    pub(in super::super) fn time(seconds: f64) -> Self {
+        let end = if seconds > 0.0 { seconds } else { 1.0 };
+        let (_, ticks) = from_zero(end);
+        let ticks = ticks.into_iter().filter(|at| *at <= end * 1.001);
+        Self {
+            label: "time since the begin of the measured period, seconds".into(),
+            scale: Scale::Linear {
+                low: 0.0,
+                high: end,
+            },
+            ticks: ticks
+                .map(|at| (at, number::tick(at, Unit::Plain)))
+                .collect(),
+        }
+    }
+
+    /// Percentiles to 99.99 %, the tail drawn out.
+    pub(in super::super) fn percentiles() -> Self {
+        let names = ["0", "90", "99", "99.9", "99.99"];
+        let at = |place: usize| 1.0 - 10f64.powi(-(place as i32));
+        let ticks = names.iter().enumerate();
+        Self {
+            label: "percentile, %".into(),
+            scale: Scale::Nines(4.0),
+            ticks: ticks
+                .map(|(place, name)| (at(place), (*name).to_owned()))
+                .collect(),
+        }
+    }
+
+    /// Whether zero has no place on it.
+    pub(super) fn is_by_factors(&self) -> bool {
+        matches!(self.scale, Scale::Log { .. })
+    }
+
+    /// The ticks whose labels have room on an axis so long: all, or every second, third, ... Zero of a
+    /// logarithmic scale is always named: nothing else says that it is no size.
+    pub(super) fn labelled(&self, length: f64) -> Vec<&(f64, String)> {
+        let is_log = self.is_by_factors();
+        let (apart, rest): (Vec<_>, Vec<_>) =
+            (self.ticks.iter()).partition(|(value, _)| is_log && *value <= 0.0);
+        for stride in 1..=rest.len().max(1) {
+            let kept = apart.iter().chain(rest.iter().step_by(stride));
+            let kept: Vec<&(f64, String)> = kept.copied().collect();
+            let edge = |tick: &(f64, String), side: f64| {
+                self.scale.place(tick.0) * length + side * text_width(&tick.1) / 2.0
+            };
+            let has_room =
+                |pair: &[&(f64, String)]| edge(pair[0], 1.0) + LABEL_GAP <= edge(pair[1], -1.0);
+            if kept.windows(2).all(has_room) {
+                return kept;
+            }
+        }
+        apart
+    }
+}
+
+/// A linear scale from zero whose ticks are 1, 2 or 5 times a power of ten apart.
+pub(super) fn from_zero(high: f64) -> (Scale, Vec<f64>) {
+    let least = high / (TICKS_MAX - 1) as f64;
+    let ten = 10f64.powf(least.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * ten);
+    let step = step.into_iter().find(|step| *step >= least * 0.999);
+    let step = step.unwrap_or(10.0 * ten);
+    let steps = (high / step - 1e-9).ceil().max(1.0) as usize;
+    let ticks: Vec<f64> = (0..=steps).map(|place| place as f64 * step).collect();
+    let high = steps as f64 * step;
+    (Scale::Linear { low: 0.0, high }, ticks)
+}
+
+/// A logarithmic scale that holds both, its ends on ticks.
+pub(super) fn by_factors(low: f64, high: f64) -> (Scale, Vec<f64>) {
+    let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+    let grids: [&[f64]; 3] = [&[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
+    let mut ticks = Vec::new();
+    for grid in grids {
+        let all = (first..=last)
+            .flat_map(|power| grid.iter().map(move |times| times * 10f64.powi(power)));
+        let all: Vec<f64> = all.collect();
+        // The last that is not above, the first that is not below.
+        let begin = all.iter().rposition(|at| *at <= low * 1.001).unwrap_or(0);
+        let end = all.iter().position(|at| *at >= high * 0.999);
+        ticks = all[begin..=end.unwrap_or(all.len() - 1)].to_vec();
+        if ticks.len() <= TICKS_MAX {
+            break;
+        }
+    }
+    let ends = (ticks.first().copied(), ticks.last().copied());
+    let stride = ticks.len().div_ceil(TICKS_MAX + 1);
+    let scale = Scale::Log {
+        low: ends.0.unwrap_or(low),
+        high: ends.1.unwrap_or(high),
+    };
+    (scale, ticks.into_iter().step_by(stride).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(one: f64, other: f64) -> bool {
+        (one - other).abs() < 1e-9
+    }
+
+    #[test]
+    fn a_log_scale_gives_equal_factors_equal_room() {
+        let scale = Scale::Log {
+            low: 64.0,
+            high: 16_384.0,
+        };
+        assert!(close(scale.place(64.0), 0.0) && close(scale.place(16_384.0), 1.0));
+        assert!(close(scale.place(1024.0), 0.5));
+        assert!(close(scale.place(0.0), 0.0) && close(scale.place(1e9), 1.0));
+        assert!(close(scale.place(f64::NAN), 0.0));
+    }
+
+    #[test]
+    fn nines_are_drawn_out() {
+        let scale = Scale::Nines(4.0);
+        assert!(close(scale.place(0.0), 0.0) && close(scale.place(0.9), 0.25));
+        assert!(close(scale.place(0.99), 0.5) && close(scale.place(1.0), 1.0));
+    }
+
+    #[test]
+    fn ticks_are_round_and_hold_the_data() {
+        let (scale, ticks) = from_zero(12_345.0);
+        assert_eq!(ticks, [0.0, 5_000.0, 10_000.0, 15_000.0]);
+        assert!(close(scale.place(15_000.0), 1.0));
+        assert_eq!(from_zero(1.0).1.len(), 6);
+        let (scale, ticks) = by_factors(70.0, 900.0);
+        assert_eq!(ticks, [50.0, 100.0, 200.0, 500.0, 1000.0]);
+        assert!(scale.place(70.0) > 0.0 && scale.place(900.0) < 1.0);
+        let ticks = by_factors(3.0, 2e6).1;
+        assert!(ticks.len() <= TICKS_MAX + 1, "{ticks:?}");
+    }
+
+    #[test]
+    fn zero_stands_apart_from_the_sizes() {
+        let settings = [0.0, 64.0, 128.0, 256.0].map(|size| (size, size.to_string()));
+        let axis = Axis::settings("recv_buffer".into(), &settings);
+        assert!(close(axis.scale.place(0.0), 0.0));
+        assert!(axis.scale.place(64.0) > 0.2);
+        let one = Axis::settings("connections".into(), &[(50.0, "50".into())]);
+        assert!(close(one.scale.place(50.0), 0.5));
+    }
+
+    #[test]
+    fn labels_do_not_overlap() {
+        let settings: Vec<_> = (6..=18)
+            .map(|power| f64::from(1u32 << power))
+            .map(|size| (size, number::size_tick(size)))
+            .chain([(0.0, "auto".into())])
+            .collect();
+        let axis = Axis::settings("recv_buffer".into(), &settings);
+        assert_eq!(axis.labelled(5_000.0).len(), 14);
+        let kept = axis.labelled(400.0);
+        assert!(kept.len() < 14 && kept.len() > 4, "{kept:?}");
+        assert_eq!(kept[0].1, "auto");
+    }
+
+    #[test]
+    fn figures_far_apart_are_drawn_by_factors() {
+        let near = Axis::figures("rate", Unit::PerSecond, [900.0, 1_000.0].into_iter());
+        assert!(matches!(near.scale, Scale::Linear { low: 0.0, .. }));
+        let far = Axis::figures("rate", Unit::PerSecond, [10.0, 1_000.0].into_iter());
+        assert!(matches!(far.scale, Scale::Log { .. }));
+        assert!(far.label.ends_with("(log scale)"));
+        let none = Axis::figures("rate", Unit::PerSecond, [f64::NAN].into_iter());
+        assert!(close(none.scale.place(0.0), 0.0));
+    }
+}

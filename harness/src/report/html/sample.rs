@@ -1,0 +1,319 @@
+//! Results as they may be, for the tests of this folder.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use hdrhistogram::serialization::{Serializer as _, V2Serializer};
+
+use super::Page;
+use crate::bench::{Axis, Cell, Estimate, Recommendation, Setting, SweepResult, Verdict};
+use crate::load::recorder::times;
+use crate::load::{End, Latency, LoadResult, Metrics, Step, Transport, Validity};
+use crate::report::Environment;
+use crate::stats::Interval;
+
+pub(super) fn environment() -> Environment {
+    Environment {
+        tcprove: "0.1.0",
+        kernel: "6.8.0-45-generic".into(),
+        cpus: 8,
+        model: "AMD EPYC 7763 64-Core Processor".into(),
+        nofile: 1_048_576,
+        steal: Some(0.42),
+        throttled: Some(0),
+    }
+}
+
+pub(super) fn page(environment: &Environment) -> Page<'_> {
+    Page {
+        title: "bench of an echo server",
+        verdict: "pass",
+        target: "./echo-server --model epoll --port {port}",
+        command_lines: vec![
+            "tcprove bench echo.toml --sweep server.recv_buffer=0,64,128 --seed 7".into(),
+        ],
+        environment,
+        duration_s: 754.0,
+        seed: 7,
+    }
+}
+
+/// The same at every run, between -1 and 1.
+fn noise(place: usize) -> f64 {
+    (place as f64 * 12.9898).sin()
+}
+
+fn estimate(estimate: f64, spread: f64, unit: &'static str, higher_is_better: bool) -> Estimate {
+    Estimate {
+        estimate,
+        low: estimate * (1.0 - spread),
+        high: estimate * (1.0 + spread * 1.2),
+        unit,
+        higher_is_better,
+    }
+}
+
+/// A receive buffer of 64 B to 256 KiB and the kernel's own, by payloads of 64 B to 64 KiB.
+pub(super) fn sweep() -> SweepResult {
+    let payloads = [64.0, 1_024.0, 16_384.0, 65_536.0];
+    let buffers: Vec<f64> = std::iter::once(0.0)
+        .chain((6..=18).map(|power| f64::from(1u32 << power)))
+        .collect();
+    let mut cells = Vec::new();
+    for payload in payloads {
+        for buffer in &buffers {
+            cells.push(cell(cells.len(), payload, *buffer));
+        }
+    }
+    let words = |values: &[f64]| values.iter().map(|value| format!("{value:.0}")).collect();
+    let axis = |name: &str, values: &[f64]| Axis {
+        name: name.into(),
+        values: words(values),
+        is_bytes: true,
+    };
+    SweepResult {
+        axes: vec![
+            axis("payload", &payloads),
+            axis("server.recv_buffer", &buffers),
+        ],
+        rounds: 7,
+        cells,
+        recommendation: recommendation(),
+    }
+}
+
+fn cell(place: usize, payload: f64, buffer: f64) -> Cell {
+    let size = if buffer == 0.0 { 131_072.0 } else { buffer };
+    // Each read costs a system call, each byte a little.
+    let reads = (payload / size).ceil().max(1.0);
+    let cost_us = 4.0 + reads * 1.1 + payload / 6_000.0;
+    let rate = 1e6 / cost_us * (1.0 + 0.015 * noise(place));
+    let spread = 0.012 + 0.012 * noise(place + 3).abs();
+    let p50 = 50.0 * cost_us * (1.0 + 0.02 * noise(place + 7));
+    let p99 = p50 * (2.2 + 0.3 * noise(place + 11));
+    let is_invalid = place == 20 || place == 44;
+    let is_merged = buffer == 64.0;
+    let metrics = [
+        ("ops_per_s", estimate(rate, spread, "1/s", true)),
+        (
+            "bytes_per_s",
+            estimate(rate * payload * 2.0, spread, "B/s", true),
+        ),
+        ("p50_us", estimate(p50, spread, "us", false)),
+        ("p99_us", estimate(p99, spread * 3.0, "us", false)),
+        (
+            "server_cpu_us_per_op",
+            estimate(cost_us * 0.9, spread, "us", false),
+        ),
+    ];
+    let setting = |value: f64, effective: Option<String>| Setting {
+        requested: format!("{value:.0}"),
+        effective,
+    };
+    let effective = (buffer > 0.0 && buffer <= 1024.0).then(|| "2304".to_owned());
+    Cell {
+        axes: vec![
+            ("payload".into(), setting(payload, None)),
+            ("server.recv_buffer".into(), setting(buffer, effective)),
+        ],
+        metrics: if is_merged { BTreeMap::new() } else { metrics.into() },
+        valid: !is_invalid,
+        reasons: if is_invalid {
+            vec!["client-starved: an engine thread was ready to run for 9.3 % of the time and another had its core".into()]
+        } else {
+            Vec::new()
+        },
+        notes: notes(place, buffer),
+        same_as: is_merged.then_some(place + 1),
+        why: (payload > 10_000.0 && buffer > 0.0 && buffer < 1024.0).then(|| {
+            "82 % of the time in which requests waited to be sent, the server's receive window was full (SO_RCVBUF 2304 in force there)".into()
+        }),
+        curve: if is_merged { Vec::new() } else { curve(p50, p99) },
+    }
+}
+
+fn notes(place: usize, buffer: f64) -> Vec<String> {
+    let mut notes = Vec::new();
+    if buffer > 0.0 && buffer <= 1024.0 {
+        notes.push("small-window: the window is below two segments".into());
+    }
+    if place.is_multiple_of(9) {
+        notes.push(format!(
+            "client-saturated: an engine thread was busy {} % of the time while the server used 0.61 cores",
+            97 + place / 9 % 3
+        ));
+    }
+    notes
+}
+
+fn curve(p50: f64, p99: f64) -> Vec<(f64, f64)> {
+    let quantile = |step: u32| 1.0 - 10f64.powf(-f64::from(step) / 10.0);
+    let growth = (p99 / p50).ln() / 1.7;
+    (0..=42)
+        .map(|step| {
+            let nines = f64::from(step) / 10.0;
+            (quantile(step), p50 * (growth * (nines - 0.3)).exp())
+        })
+        .collect()
+}
+
+fn recommendation() -> Recommendation {
+    let verdict = |payload: &str, value: Option<&str>, sentence: &str| Verdict {
+        axis: "server.recv_buffer".into(),
+        class: vec![("payload".into(), payload.into())],
+        value: value.map(str::to_owned),
+        baseline: "0".into(),
+        metric: "ops_per_s",
+        change_percent: value.map(|_| Interval {
+            estimate: 2.3,
+            low: 1.1,
+            high: 3.4,
+        }),
+        sentence: sentence.into(),
+    };
+    Recommendation {
+        headline: "Leave server.recv_buffer to the kernel: only at 64 KiB payload a value is measurably better".into(),
+        verdicts: vec![
+            verdict("64", None, "payload 64: no receive buffer is measurably better than the kernel's own choice; the best, 4096, is within 1.4 % of it."),
+            verdict("1024", None, "payload 1024: no receive buffer is measurably better than the kernel's own choice."),
+            verdict("16384", None, "payload 16384: every receive buffer of at least 16384 does as well as the kernel's own choice."),
+            verdict("65536", Some("131072"), "payload 65536: 131072 gives 2.3 % more operations a second than the kernel's own choice (1.1 to 3.4 %)."),
+        ],
+    }
+}
+
+/// Names along the axis instead of sizes.
+pub(super) fn models() -> SweepResult {
+    let names = ["epoll", "thread-per-connection", "tokio-multi-thread"];
+    let mut result = sweep();
+    result.axes.truncate(1);
+    result.axes[0].values.truncate(2);
+    result.axes.push(Axis {
+        name: "server.model".into(),
+        values: names.map(str::to_owned).to_vec(),
+        is_bytes: false,
+    });
+    let mut cells = Vec::new();
+    for (row, payload) in ["64", "1024"].into_iter().enumerate() {
+        for (place, name) in names.into_iter().enumerate() {
+            let mut one = cell(
+                row * 14 + place * 4 + 2,
+                64.0,
+                4_096.0 / (place as f64 + 1.0),
+            );
+            one.axes[0].1.requested = payload.into();
+            one.axes[1] = (
+                "server.model".into(),
+                Setting {
+                    requested: name.into(),
+                    effective: None,
+                },
+            );
+            one.valid = (row, place) != (1, 2);
+            cells.push(one);
+        }
+    }
+    result.cells = cells;
+    result.recommendation.verdicts.clear();
+    result
+}
+
+pub(super) fn load(valid: bool) -> LoadResult {
+    let mut response = times();
+    let mut service = times();
+    for place in 0..200_000usize {
+        let tail = 1.0 / (1.0 - (place as f64 + 0.5) / 200_000.0);
+        let nanos = 180_000.0 * tail.powf(0.35);
+        service.saturating_record(nanos as u64);
+        response.saturating_record((nanos * (1.0 + 0.02 * tail.sqrt())) as u64);
+    }
+    let steps = (0..40).map(|place| Step {
+        start_s: place as f64 * 0.25,
+        ops_per_s: 81_000.0 * (1.0 + 0.03 * noise(place)),
+        p50_us: 230.0 * (1.0 + 0.05 * noise(place + 1)),
+        p99_us: 900.0 * (1.0 + 0.2 * noise(place + 2)),
+        max_us: 9_000.0 * (1.3 + noise(place + 3)),
+    });
+    let latency = |scale: f64| Latency {
+        count: 200_000,
+        mean: 300.0 * scale,
+        p50: 230.0 * scale,
+        p90: 403.0 * scale,
+        p99: 903.0 * scale,
+        p999: 2_030.0 * scale,
+        max: 18_000.0 * scale,
+        intervals: BTreeMap::from([
+            ("p50", (226.0, 235.0)),
+            ("p90", (397.0, 411.0)),
+            ("p99", (861.0, 951.0)),
+        ]),
+        at_least: if valid { vec![] } else { vec!["p99", "p999"] },
+        too_few: vec!["p999"],
+    };
+    let encoded = |times| {
+        let mut bytes = Vec::new();
+        V2Serializer::new().serialize(times, &mut bytes).unwrap();
+        base64::engine::general_purpose::STANDARD.encode(bytes)
+    };
+    LoadResult {
+        metrics: Metrics {
+            ops: 810_331,
+            ops_per_s: 81_033.1,
+            bytes_per_s: 10_372_236.0,
+            response_us: latency(1.0),
+            service_us: latency(0.97),
+            client_cpu_us_per_op: 3.4,
+            server_cpu_us_per_op: Some(9.1),
+            server_cores: Some(0.74),
+            server_rss_peak_bytes: Some(5_242_880),
+            unanswered: if valid { 0 } else { 17 },
+            connects: 50,
+            ..Metrics::default()
+        },
+        validity: validity(valid),
+        intervals: steps.collect(),
+        transport: Some(transport()),
+        histogram: encoded(&response),
+        service_histogram: encoded(&service),
+    }
+}
+
+fn validity(valid: bool) -> Validity {
+    Validity {
+        valid,
+        reasons: if valid {
+            Vec::new()
+        } else {
+            vec!["unanswered: 17 requests never got a reply, or were never sent; they count as having waited at least until the end; first: <b>reset</b>".into()]
+        },
+        notes: vec!["client-saturated: an engine thread was busy 98 % of the time while the server used 0.74 cores: the server may be able to do more than this".into()],
+        client_busy: 0.98,
+        client_starved: 0.004,
+        achieved_ratio: (!valid).then_some(0.93),
+        troubles: if valid { vec![] } else { vec!["connection 3: reset by peer".into()] },
+        ..Validity::default()
+    }
+}
+
+fn transport() -> Transport {
+    let end = End {
+        so_rcvbuf: 131_072,
+        so_sndbuf: 2_626_560,
+        mss: 32_768,
+        rcv_wnd: 65_536,
+        window_scale: 7,
+        rtt_us: 21.5,
+        retransmits: 0,
+        rwnd_limited: 0.31,
+        sndbuf_limited: 0.0,
+    };
+    Transport {
+        sampled: 8,
+        client: end,
+        server: Some(End {
+            so_rcvbuf: 2_304,
+            ..end
+        }),
+        why: Some("31 % of the time in which requests waited to be sent, the server's receive window was full (SO_RCVBUF 2304 in force there)".into()),
+    }
+}

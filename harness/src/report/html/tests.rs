@@ -1,0 +1,154 @@
+//! The pages as a whole: what has to be on them, and what never may be.
+
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+use super::{load, sample, sweep};
+use crate::bench::SweepResult;
+use crate::load::Workload;
+
+fn sweep_page(result: &SweepResult) -> String {
+    let environment = sample::environment();
+    sweep(&sample::page(&environment), result)
+}
+
+fn load_page(valid: bool) -> String {
+    let environment = sample::environment();
+    let page = sample::page(&environment);
+    load(&page, &Workload::default(), &sample::load(valid))
+}
+
+fn pages() -> [String; 4] {
+    [
+        sweep_page(&sample::sweep()),
+        sweep_page(&sample::models()),
+        load_page(true),
+        load_page(false),
+    ]
+}
+
+/// The body has no void elements: it has to parse as XML, its drawings included.
+#[test]
+fn the_pages_are_well_formed() {
+    for page in pages() {
+        let begin = page.find("<body>").unwrap();
+        let end = page.find("</body>").unwrap() + "</body>".len();
+        let mut reader = Reader::from_str(&page[begin..end]);
+        let (mut depth, mut drawings) = (0i32, 0);
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Start(start) => {
+                    depth += 1;
+                    drawings += i32::from(start.name().as_ref() == b"svg");
+                    for attribute in start.attributes() {
+                        let value = attribute.unwrap().value;
+                        assert!(!value.windows(3).any(|part| part == b"NaN"), "{value:?}");
+                    }
+                }
+                Event::End(_) => depth -= 1,
+                Event::Eof => break,
+                _ => {}
+            }
+        }
+        assert_eq!(depth, 0);
+        assert!(drawings > 3);
+    }
+}
+
+#[test]
+fn the_pages_hold_everything_themselves() {
+    for page in pages() {
+        for word in [
+            "http://", "https://", "<script", "src=", "url(", "@import", "<link",
+        ] {
+            assert!(!page.contains(word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn every_plot_has_words() {
+    for page in pages() {
+        let plots = page.matches("role=\"img\"").count();
+        assert!(plots > 2);
+        assert_eq!(page.matches("<figcaption>").count(), plots);
+        assert_eq!(page.matches("<desc>").count(), plots);
+        assert_eq!(page.matches("class=\"legend\"").count(), plots);
+    }
+}
+
+#[test]
+fn the_answer_comes_first() {
+    let result = sample::sweep();
+    let page = sweep_page(&result);
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}"));
+    assert!(place("<h1>Leave server.recv_buffer") < place("131072 gives 2.3 % more"));
+    assert!(place("131072 gives 2.3 % more") < place("All cells"));
+    assert!(place("All cells") < place("Against server.recv_buffer"));
+    assert!(page.contains("relative to the best of each row"));
+    assert!(place("To repeat it") < place("--seed 7"));
+}
+
+#[test]
+fn an_invalid_load_says_so_before_its_figures() {
+    let page = load_page(false);
+    let alarm = page.find("not to be trusted").unwrap();
+    assert!(alarm < page.find("<h1>").unwrap());
+    assert!(page.contains("never got a reply") && page.contains("&lt;b&gt;reset"));
+    assert!(page.contains("p99 ≥\u{a0}903\u{a0}µs"));
+    assert!(page.contains("17 requests that never got their reply are not in the curves"));
+    let page = load_page(true);
+    assert!(!page.contains("not to be trusted") && !page.contains('≥'));
+    assert!(page.contains("too few samples") && page.contains("226 – 235\u{a0}µs"));
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let hostile = "</title><script>alert(1)</script>\" onload=\"x\u{1b}[2J\u{202e}";
+    let mut result = sample::sweep();
+    result.axes[1].name = hostile.into();
+    for cell in &mut result.cells {
+        cell.axes[1].0 = hostile.into();
+        cell.notes.push(hostile.into());
+        cell.reasons.push(hostile.into());
+        cell.why = Some(hostile.into());
+        cell.valid = false;
+    }
+    result.axes[0].values[0] = hostile.into();
+    result.recommendation.headline = hostile.into();
+    result.recommendation.verdicts[0].sentence = hostile.into();
+    result.recommendation.verdicts[0].axis = hostile.into();
+    let mut environment = sample::environment();
+    environment.model = hostile.into();
+    let mut page = sample::page(&environment);
+    page.title = hostile;
+    page.target = hostile;
+    page.verdict = hostile;
+    page.command_lines.push(hostile.into());
+    let mut loaded = sample::load(false);
+    loaded.validity.troubles = vec![hostile.into()];
+    loaded.validity.notes = vec![hostile.into()];
+    for text in [
+        sweep(&page, &result),
+        load(&page, &Workload::default(), &loaded),
+    ] {
+        assert!(!text.contains("<script") && !text.contains("\" onload"));
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
+        assert!(text.contains("&lt;script&gt;alert(1)"));
+    }
+}
+
+#[test]
+fn a_sweep_of_nothing_is_still_a_page() {
+    let mut result = sample::sweep();
+    result.axes.clear();
+    result.cells.clear();
+    result.recommendation = Default::default();
+    assert!(sweep_page(&result).contains("No recommendation"));
+    let mut result = sample::sweep();
+    for cell in &mut result.cells {
+        cell.metrics.clear();
+        cell.curve.clear();
+    }
+    assert!(sweep_page(&result).contains("All cells"));
+}
