@@ -10,7 +10,7 @@ use crate::bench::{Cell, Estimate};
 /// The columns of figures: metric, heading, and whether a bar shows the share of the best.
 const COLUMNS: [(&str, &str, bool); 5] = [
     ("ops_per_s", "throughput", true),
-    ("bytes_per_s", "data", false),
+    ("bytes_per_s", "data, both ways", false),
     ("p50_us", "p50", false),
     ("p99_us", "p99", false),
     ("server_cpu_us_per_op", "server CPU an operation", false),
@@ -66,7 +66,6 @@ pub(super) fn table(grid: &Grid) -> Markup {
                             th scope="col" { (first) }
                             @if table.has_effective { th scope="col" { "in force" } }
                             @for (_, heading, _) in &table.columns { th scope="col" { (heading) } }
-                            th.text scope="col" { "remarks" }
                         }
                     }
                     @for class in &grid.classes { (table.class(class)) }
@@ -79,7 +78,7 @@ pub(super) fn table(grid: &Grid) -> Markup {
 
 impl Table<'_> {
     fn class(&self, class: &Class) -> Markup {
-        let width = 2 + usize::from(self.has_effective) + self.columns.len();
+        let width = self.width();
         html! {
             tbody {
                 @if !class.key.is_empty() && self.grid.along.is_some() {
@@ -93,9 +92,15 @@ impl Table<'_> {
         }
     }
 
+    fn width(&self) -> usize {
+        1 + usize::from(self.has_effective) + self.columns.len()
+    }
+
+    /// The row of a cell, and below it what there is to say about it: a column of sentences would push
+    /// the figures off a phone.
     fn row(&self, class: &Class, place: usize) -> Markup {
         let cell = &self.grid.result.cells[place];
-        let is_invalid = !self.grid.measured(place).valid;
+        let is_invalid = !cell.valid || !self.grid.measured(place).valid;
         let kind = match (is_invalid, cell.same_as.is_some()) {
             (true, _) => "invalid",
             (false, true) => "same",
@@ -104,7 +109,10 @@ impl Table<'_> {
         let name = self.grid.along_value(cell);
         html! {
             tr class=(kind) {
-                th scope="row" { (name.unwrap_or_else(|| "as it is".into())) (self.notes.marks(cell)) }
+                th scope="row" {
+                    (name.unwrap_or_else(|| "as it is".into())) (self.notes.marks(cell)) " "
+                    (self.badges(class, cell, is_invalid))
+                }
                 @if self.has_effective { td { (self.effective(cell)) } }
                 @match cell.same_as.and_then(|other| self.grid.result.cells.get(other)) {
                     Some(other) => td.merged colspan=(self.columns.len()) {
@@ -114,7 +122,16 @@ impl Table<'_> {
                         (self.figure(class, cell, metric, *has_bar))
                     },
                 }
-                td.text { (self.remarks(class, cell)) }
+            }
+            @if !cell.reasons.is_empty() || (cell.why.is_some() && cell.same_as.is_none()) {
+                tr class=(format!("remark {kind}")) {
+                    td colspan=(self.width()) {
+                        div {
+                            @for text in &cell.reasons { p { (reason(text)) } }
+                            @if let Some(why) = &cell.why { p.why { (safe(why)) } }
+                        }
+                    }
+                }
             }
         }
     }
@@ -175,18 +192,16 @@ impl Table<'_> {
         }
     }
 
-    fn remarks(&self, class: &Class, cell: &Cell) -> Markup {
+    fn badges(&self, class: &Class, cell: &Cell, is_invalid: bool) -> Markup {
         let requested = self.grid.axis().and_then(|axis| cell.requested(&axis.name));
         let verdict = self.grid.verdict(class).filter(|_| requested.is_some());
         let is_recommended = verdict.is_some_and(|verdict| verdict.value.as_deref() == requested);
         let is_baseline =
             verdict.is_some_and(|verdict| Some(verdict.baseline.as_str()) == requested);
         html! {
-            @if !cell.valid { span.badge.bad { "✕ invalid" } }
+            @if is_invalid { span.badge.bad { "✕ invalid" } }
             @if is_recommended { span.badge.good { "✓ recommended" } }
             @if is_baseline { span.badge.plain { "baseline" } }
-            @for text in &cell.reasons { span.reason { (reason(text)) } }
-            @if let Some(why) = &cell.why { span.why { (safe(why)) } }
         }
     }
 }
@@ -269,7 +284,8 @@ mod tests {
         let result = sample::sweep();
         let text = table(&Grid::of(&result)).into_string();
         assert_eq!(text.matches("scope=\"row\"").count(), result.cells.len());
-        assert_eq!(text.matches("✕ invalid").count(), 2);
+        // One of the two is merged with a third.
+        assert_eq!(text.matches("✕ invalid").count(), 3);
         assert_eq!(text.matches("client-starved").count(), 2);
         assert_eq!(text.matches("same as 128\u{a0}B").count(), 4);
         assert_eq!(text.matches("✓ recommended").count(), 1);

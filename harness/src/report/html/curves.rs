@@ -56,7 +56,7 @@ pub(super) fn of_class(grid: &Grid, class: &Class) -> Option<Markup> {
         div {
             (plot)
             @if all > chosen.len() {
-                p.aside { (chosen.len()) " of " (all) " cells: the recommended one, the baseline, and some from end to end." }
+                p.aside { (chosen.len()) " of " (all) " cells: what is recommended, the baseline, and some from end to end." }
             }
         }
     })

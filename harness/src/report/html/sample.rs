@@ -210,6 +210,11 @@ pub(super) fn models() -> SweepResult {
                 },
             );
             one.valid = (row, place) != (1, 2);
+            one.reasons.clear();
+            if !one.valid {
+                one.reasons
+                    .push("throttled: the control group was held back 3 times".into());
+            }
             cells.push(one);
         }
     }

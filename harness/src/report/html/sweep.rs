@@ -83,20 +83,18 @@ fn one_verdict(verdict: &Verdict, grid: &Grid) -> Markup {
     };
     html! {
         li class=(class) {
-            div {
-                div.value {
-                    @match &verdict.value {
-                        Some(value) => (grid.value(&verdict.axis, value)),
-                        None => "no change",
-                    }
+            span.value {
+                @match &verdict.value {
+                    Some(value) => (grid.value(&verdict.axis, value)),
+                    None => "no change",
                 }
-                div.class { (safe(&verdict.axis)) }
-                @if !verdict.class.is_empty() { div.class { "at " (grid.named(&verdict.class)) } }
             }
-            div {
-                p { (safe(&verdict.sentence)) }
-                @if let Some(change) = change { div.class { (verdict.metric) ": " (change) } }
+            span.class {
+                (safe(&verdict.axis))
+                @if !verdict.class.is_empty() { " at " (grid.named(&verdict.class)) }
+                @if let Some(change) = change { " · " (verdict.metric) " " (change) }
             }
+            p { (safe(&verdict.sentence)) }
         }
     }
 }
@@ -221,7 +219,7 @@ fn points(grid: &Grid, axis: &Varied, class: &Class, metric: &str) -> Vec<Point>
 }
 
 fn mark(grid: &Grid, place: usize) -> Mark {
-    if !grid.measured(place).valid {
+    if !grid.result.cells[place].valid || !grid.measured(place).valid {
         Mark::Invalid
     } else if grid.result.cells[place].same_as.is_some() {
         Mark::Same

@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::{Mark, at, figure, label, line, text_width};
+use super::{Mark, at, figure, label, line, text_width, whisker_swatch};
 
-const WIDTH: f64 = 540.0;
+const WIDTH: f64 = 480.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 6.0;
 const BAR: f64 = 20.0;
@@ -106,7 +106,7 @@ impl Bars {
                     li.how { (swatch("cx", "bar hollow")) "hollow: invalid, not to be trusted" }
                 }
                 @if bars().any(|bar| bar.interval.is_some()) {
-                    li.how { "lines at the ends: intervals over the rounds" }
+                    li.how { (whisker_swatch()) "interval over the rounds" }
                 }
             }
         }

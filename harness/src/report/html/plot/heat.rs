@@ -112,7 +112,7 @@ impl Heat {
                     "100 % of the best in its row"
                 }
                 @if has(Mark::Invalid) { li.how { "dashed frame, ✕: invalid, not to be trusted" } }
-                @if has(Mark::Same) { li.how { "= in force the same as another" } }
+                @if has(Mark::Same) { li.how { "=: in force the same as another cell" } }
             }
         }
     }

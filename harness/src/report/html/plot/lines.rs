@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::scale::Axis;
-use super::{COLOURS, at, figure, label, line, sign, text_width, whisker};
+use super::{COLOURS, at, figure, label, line, sign, text_width, whisker, whisker_swatch};
 
-const WIDTH: f64 = 540.0;
-const HEIGHT: f64 = 330.0;
+const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 305.0;
 const TOP: f64 = 14.0;
 const RIGHT: f64 = 22.0;
 const BOTTOM: f64 = 50.0;
@@ -147,7 +147,7 @@ impl Lines {
         let seen = series.points.iter().filter(|point| point.y.is_finite());
         let at_x = |point: &Point| self.x(point.x, area) + aside;
         html! {
-            g class=(class(place)) {
+            g class=(class(place, series.signs)) {
                 path.line d=(self.path(series, &at_x)) {}
                 @if series.signs {
                     @for point in seen {
@@ -194,12 +194,12 @@ impl Lines {
                     li { (swatch(place, series.signs)) (series.name) }
                 }
                 @if marks.contains(&Mark::Invalid) {
-                    li.how { (loose("hollow", 5.0)) "hollow: invalid, not to be trusted" }
+                    li.how { (loose("hollow", 4.5)) "hollow: invalid, not to be trusted" }
                 }
                 @if marks.contains(&Mark::Same) {
-                    li.how { (loose("dot", 3.0)) "small: in force the same as another" }
+                    li.how { (loose("dot", 3.0)) "small: in force the same as another cell" }
                 }
-                @if has_intervals { li.how { "bars: intervals over the rounds" } }
+                @if has_intervals { li.how { (whisker_swatch()) "interval over the rounds" } }
             }
         }
     }
@@ -216,23 +216,24 @@ impl Mark {
     fn radius(self) -> f64 {
         match self {
             Self::Same => 3.0,
-            Self::Plain | Self::Invalid => 5.0,
+            Self::Plain | Self::Invalid => 4.5,
         }
     }
 }
 
-/// The colour of a series, and its dashes once the colours begin anew.
-fn class(place: usize) -> String {
-    let dashes = ["", " dashed", " dotted"][place / COLOURS % 3];
+/// The colour of a series. Dashes tell lines without signs apart, and those whose colours begin anew.
+fn class(place: usize, signs: bool) -> String {
+    let dashes = if signs { place / COLOURS } else { place };
+    let dashes = ["", " dashed", " dotted"][dashes % 3];
     format!("c{}{dashes}", place % COLOURS)
 }
 
 fn swatch(place: usize, signs: bool) -> Markup {
     html! {
         svg.swatch viewBox="0 0 26 14" aria-hidden="true" {
-            g class=(class(place)) {
+            g class=(class(place, signs)) {
                 path.line d="M1 7H25" {}
-                @if signs { (sign(place, "dot", (13.0, 7.0), 5.0, "")) }
+                @if signs { (sign(place, "dot", (13.0, 7.0), 4.5, "")) }
             }
         }
     }

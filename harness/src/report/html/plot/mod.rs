@@ -17,8 +17,8 @@ pub(super) use scale::Axis;
 
 /// Colours that can be told apart; more series than that share one.
 pub(super) const COLOURS: usize = 7;
-/// Average width of a character of an axis, in units of the drawing.
-const CHAR_WIDTH: f64 = 7.0;
+/// Width of a character of an axis in a wide font, in units of the drawing.
+const CHAR_WIDTH: f64 = 7.8;
 
 /// Characters are counted, not measured: drawn text has no width before a browser sees it.
 fn text_width(text: &str) -> f64 {
@@ -70,6 +70,15 @@ fn whisker(x: f64, low: f64, high: f64) -> Markup {
             "M{x:.1} {low:.1}V{high:.1}M{left:.1} {low:.1}h6M{left:.1} {high:.1}h6",
             left = x - 3.0
         )) {}
+    }
+}
+
+/// What a legend shows for an interval.
+fn whisker_swatch() -> Markup {
+    html! {
+        svg.swatch.narrow viewBox="0 0 14 14" aria-hidden="true" {
+            g.cx { (whisker(7.0, 1.5, 12.5)) }
+        }
     }
 }
 

@@ -181,30 +181,34 @@ pub(super) fn from_zero(high: f64) -> (Scale, Vec<f64>) {
     (Scale::Linear { low: 0.0, high }, ticks)
 }
 
-/// A logarithmic scale that holds both, its ends on ticks.
+/// A logarithmic scale that holds both. Its ends are 1, 2 or 5 times a power of ten, and so are its
+/// ticks as long as they are few; then 1 or 3 times, then powers alone.
 pub(super) fn by_factors(low: f64, high: f64) -> (Scale, Vec<f64>) {
-    let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
-    let grids: [&[f64]; 3] = [&[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
+    let fine = grid(&[1.0, 2.0, 5.0], low, high);
+    // The last that is not above, the first that is not below.
+    let begin = fine.iter().rev().find(|at| **at <= low * 1.001);
+    let end = fine.iter().find(|at| **at >= high * 0.999);
+    let (low, high) = (begin.copied().unwrap_or(low), end.copied().unwrap_or(high));
+    let is_in = |at: &f64| *at >= low * 0.999 && *at <= high * 1.001;
     let mut ticks = Vec::new();
-    for grid in grids {
-        let all = (first..=last)
-            .flat_map(|power| grid.iter().map(move |times| times * 10f64.powi(power)));
-        let all: Vec<f64> = all.collect();
-        // The last that is not above, the first that is not below.
-        let begin = all.iter().rposition(|at| *at <= low * 1.001).unwrap_or(0);
-        let end = all.iter().position(|at| *at >= high * 0.999);
-        ticks = all[begin..=end.unwrap_or(all.len() - 1)].to_vec();
+    for times in [&[1.0, 2.0, 5.0][..], &[1.0, 3.0], &[1.0]] {
+        ticks = grid(times, low, high).into_iter().filter(is_in).collect();
         if ticks.len() <= TICKS_MAX {
             break;
         }
     }
-    let ends = (ticks.first().copied(), ticks.last().copied());
-    let stride = ticks.len().div_ceil(TICKS_MAX + 1);
-    let scale = Scale::Log {
-        low: ends.0.unwrap_or(low),
-        high: ends.1.unwrap_or(high),
-    };
-    (scale, ticks.into_iter().step_by(stride).collect())
+    let stride = ticks.len().div_ceil(TICKS_MAX).max(1);
+    let ticks = ticks.into_iter().step_by(stride).collect();
+    (Scale::Log { low, high }, ticks)
+}
+
+/// These times powers of ten, from below `low` to above `high`.
+fn grid(times: &[f64], low: f64, high: f64) -> Vec<f64> {
+    let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+    let powers = (first..=last).map(|power| 10f64.powi(power));
+    powers
+        .flat_map(|power| times.iter().map(move |times| times * power))
+        .collect()
 }
 
 #[cfg(test)]
@@ -243,8 +247,11 @@ mod tests {
         let (scale, ticks) = by_factors(70.0, 900.0);
         assert_eq!(ticks, [50.0, 100.0, 200.0, 500.0, 1000.0]);
         assert!(scale.place(70.0) > 0.0 && scale.place(900.0) < 1.0);
-        let ticks = by_factors(3.0, 2e6).1;
-        assert!(ticks.len() <= TICKS_MAX + 1, "{ticks:?}");
+        let (scale, ticks) = by_factors(800.0, 120_000.0);
+        assert_eq!(ticks, [1e3, 3e3, 1e4, 3e4, 1e5]);
+        assert!(close(scale.place(500.0), 0.0) && close(scale.place(200_000.0), 1.0));
+        let ticks = by_factors(3.0, 2e9).1;
+        assert!(ticks.len() <= TICKS_MAX && ticks.len() > 3, "{ticks:?}");
     }
 
     #[test]
