@@ -160,7 +160,7 @@ impl Table<'_> {
             td.number {
                 (number::figure(estimate.estimate, unit))
                 small { (number::interval(estimate.low, estimate.high, unit)) }
-                @if has_bar && cell.valid && best > 0.0 {
+                @if has_bar && cell.valid && best > 0.0 && estimate.estimate.is_finite() {
                     span.share style=(format!("--s:{:.1}%", estimate.estimate / best * 100.0)) {}
                 }
             }
@@ -252,8 +252,7 @@ impl Notes {
                             span {
                                 span.word { (safe(&kind.word)) } " " (safe(&kind.sentence))
                                 @if kind.differs {
-                                    " (and likewise, with figures of their own, in "
-                                    (kind.cells - 1) " others)"
+                                    " (" (kind.cells) " cells, each with figures of its own)"
                                 } @else if kind.cells > 1 {
                                     " (" (kind.cells) " cells)"
                                 }

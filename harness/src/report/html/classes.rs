@@ -156,6 +156,7 @@ impl<'a> Grid<'a> {
     pub(super) fn scale(&self, axis: &Axis) -> PlotAxis {
         let ticks = axis.values.iter().filter_map(|value| {
             let number = number::parsed(value)?;
+            // The axis says that these are bytes.
             let label = self.value(&axis.name, value);
             let label = label.trim_end_matches("\u{a0}B");
             Some((number, label.to_owned()))

@@ -103,13 +103,6 @@ pub(super) fn tick(value: f64, unit: Unit) -> String {
     joined(trimmed(&significant(value / factor)), suffix)
 }
 
-/// A size on an axis: `64`, `1 KiB`. The axis says that these are bytes.
-pub(super) fn size_tick(bytes: f64) -> String {
-    figure(bytes, Unit::Bytes)
-        .trim_end_matches("\u{a0}B")
-        .to_owned()
-}
-
 /// `87 %`, `3.4 %`.
 pub(super) fn share(part: f64) -> String {
     let percent = part * 100.0;
@@ -224,8 +217,6 @@ mod tests {
         assert_eq!(plain(&tick(100_000.0, Unit::PerSecond)), "100 k/s");
         assert_eq!(plain(&tick(1_500.0, Unit::Micros)), "1.5 ms");
         assert_eq!(tick(0.0, Unit::Plain), "0");
-        assert_eq!(size_tick(64.0), "64");
-        assert_eq!(plain(&size_tick(65_536.0)), "64 KiB");
         assert_eq!(plain(&count(1_234_567)), "1 234 567");
         assert_eq!(count(123), "123");
     }

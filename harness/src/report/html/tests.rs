@@ -28,31 +28,50 @@ fn pages() -> [String; 4] {
     ]
 }
 
-/// The body has no void elements: it has to parse as XML, its drawings included.
+/// Parses the body, which has no void elements, as XML; the number of its drawings.
+fn drawings(page: &str) -> usize {
+    let begin = page.find("<body>").unwrap();
+    let end = page.find("</body>").unwrap() + "</body>".len();
+    let mut reader = Reader::from_str(&page[begin..end]);
+    let (mut depth, mut drawings) = (0i32, 0);
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Start(start) => {
+                depth += 1;
+                drawings += usize::from(start.name().as_ref() == b"svg");
+                for attribute in start.attributes() {
+                    let value = attribute.unwrap().value;
+                    let text = String::from_utf8_lossy(&value);
+                    assert!(!text.contains("NaN") && !text.contains("inf "), "{text}");
+                }
+            }
+            Event::End(_) => depth -= 1,
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    assert_eq!(depth, 0);
+    drawings
+}
+
 #[test]
 fn the_pages_are_well_formed() {
     for page in pages() {
-        let begin = page.find("<body>").unwrap();
-        let end = page.find("</body>").unwrap() + "</body>".len();
-        let mut reader = Reader::from_str(&page[begin..end]);
-        let (mut depth, mut drawings) = (0i32, 0);
-        loop {
-            match reader.read_event().unwrap() {
-                Event::Start(start) => {
-                    depth += 1;
-                    drawings += i32::from(start.name().as_ref() == b"svg");
-                    for attribute in start.attributes() {
-                        let value = attribute.unwrap().value;
-                        assert!(!value.windows(3).any(|part| part == b"NaN"), "{value:?}");
-                    }
-                }
-                Event::End(_) => depth -= 1,
-                Event::Eof => break,
-                _ => {}
+        assert!(drawings(&page) > 3);
+    }
+}
+
+#[test]
+fn what_is_no_number_breaks_no_drawing() {
+    for mut result in [sample::sweep(), sample::models()] {
+        for (place, cell) in result.cells.iter_mut().enumerate().skip(1) {
+            let wrong = [f64::NAN, f64::INFINITY, -1.0, 0.0][place % 4];
+            for metric in cell.metrics.values_mut() {
+                (metric.estimate, metric.low, metric.high) = (wrong, wrong, f64::NAN);
             }
+            cell.curve = vec![(0.0, wrong), (0.5, f64::NAN), (1.0, 1.0)];
         }
-        assert_eq!(depth, 0);
-        assert!(drawings > 3);
+        assert!(drawings(&sweep_page(&result)) > 3);
     }
 }
 

@@ -86,10 +86,13 @@ fn asked(workload: &Workload) -> Markup {
     }
 }
 
+/// A row of the table: its name, and the figure of one end.
+type Row<'a> = (&'static str, &'a dyn Fn(&End) -> String);
+
 /// What the kernel knows of the connections, at both ends.
 pub(super) fn wires(transport: &Transport) -> Markup {
     let bytes = |size: u64| figure(size as f64, Unit::Bytes);
-    let rows: [(&str, &dyn Fn(&End) -> String); 9] = [
+    let rows: [Row; 9] = [
         ("SO_RCVBUF in force", &|end| bytes(end.so_rcvbuf)),
         ("SO_SNDBUF in force", &|end| bytes(end.so_sndbuf)),
         ("segment, at most", &|end| bytes(u64::from(end.mss))),

@@ -74,6 +74,12 @@ impl Bars {
             })
             .filter(|value| value.is_finite())
             .fold(f64::MIN_POSITIVE, f64::max);
+        // Bars without any length must not make the scale endless.
+        let longest = if longest > f64::MIN_POSITIVE {
+            longest
+        } else {
+            1.0
+        };
         let scale = (end - left) / longest;
         let area = Area { left, end, scale };
         let mut tops = Vec::new();
@@ -127,16 +133,15 @@ impl Group {
 
 impl Bar {
     fn draw(&self, top: f64, area: &Area) -> Markup {
-        let along = |value: f64| area.left + (value * area.scale).clamp(0.0, area.end - area.left);
+        // What is no number has no length.
+        let value = |value: f64| if value.is_nan() { 0.0 } else { value };
+        let room = area.end - area.left;
+        let along = |length: f64| area.left + (value(length) * area.scale).clamp(0.0, room);
         let class = match self.mark {
             Mark::Invalid => "bar hollow",
             Mark::Plain | Mark::Same => "bar",
         };
-        let length = if self.value.is_finite() {
-            along(self.value) - area.left
-        } else {
-            0.0
-        };
+        let length = along(self.value) - area.left;
         let middle = top + BAR / 2.0;
         let (low, high) = self.interval.unwrap_or((self.value, self.value));
         html! {

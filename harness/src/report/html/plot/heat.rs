@@ -53,7 +53,7 @@ pub(in super::super) struct HeatCell {
 impl Heat {
     pub(in super::super) fn draw(&self) -> Markup {
         let names = self.rows.iter().map(|row| text_width(&row.0));
-        let left = names.fold(0.0, f64::max).max(text_width(&self.y_label)) + 14.0;
+        let left = names.fold(text_width(&self.y_label) + text_width(" ↓"), f64::max) + 14.0;
         let columns = self.columns.len().max(1) as f64;
         let cell = ((WIDTH - left) / columns).clamp(CELL_MIN, CELL_MAX);
         let size = (

@@ -268,7 +268,7 @@ mod tests {
     fn labels_do_not_overlap() {
         let settings: Vec<_> = (6..=18)
             .map(|power| f64::from(1u32 << power))
-            .map(|size| (size, number::size_tick(size)))
+            .map(|size| (size, number::figure(size, Unit::Bytes)))
             .chain([(0.0, "auto".into())])
             .collect();
         let axis = Axis::settings("recv_buffer".into(), &settings);

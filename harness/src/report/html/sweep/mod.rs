@@ -1,0 +1,156 @@
+//! The page of a sweep: the recommendation, every cell, and the plots.
+
+mod bars;
+mod heat;
+mod lines;
+
+use maud::{Markup, html};
+
+use super::classes::{Grid, Kind};
+use super::plot::Mark;
+use super::{Page, cells, curves, facts, frame, safe};
+use crate::bench::{SweepResult, Verdict};
+
+/// Figures of one kind on one page; the table has what is not drawn.
+const FIGURES_MAX: usize = 24;
+/// The page of a sweep.
+pub fn sweep(page: &Page, result: &SweepResult) -> String {
+    let grid = Grid::of(result);
+    let content = html! {
+        (answer(page, &grid))
+        (cells::table(&grid))
+        (against(&grid))
+        (heat::section(&grid))
+        (latency(&grid))
+    };
+    frame(page, &content)
+}
+
+fn answer(page: &Page, grid: &Grid) -> Markup {
+    let result = grid.result;
+    let headline = safe(&result.recommendation.headline);
+    let invalid = result.cells.iter().filter(|cell| !cell.valid).count();
+    let plural = if result.cells.len() == 1 {
+        "cell"
+    } else {
+        "cells"
+    };
+    let mut more = vec![format!(
+        "{} {plural}, {} rounds",
+        result.cells.len(),
+        result.rounds
+    )];
+    if invalid > 0 {
+        more.push(format!("{invalid} of them invalid"));
+    }
+    html! {
+        h1 { @if headline.is_empty() { "No recommendation" } @else { (headline) } }
+        (facts(page, &more))
+        @if !result.recommendation.verdicts.is_empty() {
+            ul.verdicts {
+                @for verdict in &result.recommendation.verdicts { (one_verdict(verdict, grid)) }
+            }
+        }
+    }
+}
+
+fn one_verdict(verdict: &Verdict, grid: &Grid) -> Markup {
+    let change = verdict.change_percent.map(|change| {
+        format!(
+            "{:+.1} % ({:+.1} to {:+.1} %)",
+            change.estimate, change.low, change.high
+        )
+    });
+    let class = if verdict.value.is_some() {
+        "change"
+    } else {
+        ""
+    };
+    html! {
+        li class=(class) {
+            span.value {
+                @match &verdict.value {
+                    Some(value) => (grid.value(&verdict.axis, value)),
+                    None => "no change",
+                }
+            }
+            span.class {
+                (safe(&verdict.axis))
+                @if !verdict.class.is_empty() { " at " (grid.named(&verdict.class)) }
+                @if let Some(change) = change { " · " (verdict.metric) " " (change) }
+            }
+            p { (safe(&verdict.sentence)) }
+        }
+    }
+}
+
+/// Every metric against the axis: lines over numbers, bars for names.
+fn against(grid: &Grid) -> Markup {
+    let Some(axis) = grid.axis() else {
+        return html! {};
+    };
+    let groups: Vec<(String, Vec<Markup>)> = match Kind::of(axis) {
+        Kind::Numbers => {
+            let plots = grid.plots().into_iter();
+            plots
+                .map(|(name, classes)| (name, lines::draw(grid, axis, &classes)))
+                .collect()
+        }
+        Kind::Names => {
+            let classes = grid.classes.iter();
+            classes
+                .map(|class| (grid.named(&class.key), bars::draw(grid, axis, class)))
+                .collect()
+        }
+    };
+    html! {
+        section {
+            h2 { "Against " (safe(&axis.name)) }
+            (limited(groups))
+        }
+    }
+}
+
+/// Groups of figures under their names, as many as fit.
+fn limited(groups: Vec<(String, Vec<Markup>)>) -> Markup {
+    let mut drawn = 0;
+    let (fit, beyond): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(_, figures)| {
+        drawn += figures.len();
+        drawn <= FIGURES_MAX
+    });
+    let beyond: usize = beyond.iter().map(|(_, figures)| figures.len()).sum();
+    html! {
+        @for (name, figures) in fit {
+            @if !name.is_empty() && !figures.is_empty() { h3 { (name) } }
+            div.figures { @for figure in figures { (figure) } }
+        }
+        @if beyond > 0 { p.aside { (beyond) " more are not drawn; the table has their numbers." } }
+    }
+}
+
+fn latency(grid: &Grid) -> Markup {
+    let drawn = grid
+        .classes
+        .iter()
+        .filter_map(|class| curves::of_class(grid, class));
+    let figures: Vec<Markup> = drawn.take(FIGURES_MAX).collect();
+    html! {
+        @if !figures.is_empty() {
+            section {
+                h2 { "Response times to the 99.99th percentile" }
+                div.figures { @for figure in figures { (figure) } }
+            }
+        }
+    }
+}
+
+/// How the figures of a cell are to be read.
+fn mark(grid: &Grid, place: usize) -> Mark {
+    if !grid.result.cells[place].valid || !grid.measured(place).valid {
+        Mark::Invalid
+    } else if grid.result.cells[place].same_as.is_some() {
+        Mark::Same
+    } else {
+        Mark::Plain
+    }
+}
