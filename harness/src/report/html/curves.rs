@@ -91,7 +91,7 @@ pub(super) fn of_load(result: &LoadResult) -> Option<Markup> {
         div {
             (plot("Response and service times".into(), "time", series))
             @if unanswered > 0 {
-                p.aside { (number::count(unanswered)) " requests that never got their reply are not in the curves; they are in the percentiles above." }
+                p.aside { (number::count(unanswered)) " requests that never got their reply are not in the curves; they count in the percentiles of response times." }
             }
         }
     })
