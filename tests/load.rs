@@ -1,6 +1,11 @@
 //! `tcprove load`: every kind of load on every kind of frame, runs that must be called invalid, and
 //! what it says to mistakes. What depends on the machine's speed is not asserted.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, outside of #[test] functions"
+)]
+
 mod support;
 
 #[path = "load/clock.rs"]

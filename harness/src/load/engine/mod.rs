@@ -7,15 +7,15 @@
 mod conn;
 mod connect;
 mod opening;
+mod orders;
 mod own;
 mod receive;
 mod send;
 mod shared;
 mod tally;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,15 +25,14 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::time::{ClockId, clock_gettime};
 
 use self::conn::{Conn, State};
+pub use self::orders::{ClientEnd, EngineError, Measured, Orders};
+use self::orders::{pacer, share};
 pub use self::own::Own;
 pub use self::shared::{Live, Shared};
 pub use self::tally::Tally;
-use super::pacer::{Pacer, Segment};
-use super::recorder::{Period, Recorder, Times, Window};
-use super::script::{Script, ScriptError};
-use super::workload::{Pace, Workload};
-use crate::sys::TcpInfo;
-use crate::talk::Talk;
+use super::pacer::Pacer;
+use super::recorder::{Period, Recorder};
+use super::script::Script;
 
 /// One read takes at most so many bytes.
 const INPUT_BYTES: usize = 64 * 1024;
@@ -53,51 +52,6 @@ const ENDS_SAMPLED: usize = 32;
 const LOOK: Duration = Duration::from_millis(100);
 /// A core is shared if the thread was ready but not running for more than this share of the time.
 const SHARED_CORE: f64 = 0.05;
-
-/// What an engine thread is to do.
-#[derive(Debug)]
-pub struct Orders<'a> {
-    /// The load, of all threads together.
-    pub workload: &'a Workload,
-    /// The conversation.
-    pub talk: &'a Talk,
-    /// What its templates may name besides token and payload.
-    pub values: BTreeMap<String, Vec<u8>>,
-    /// Bytes of `{payload}`.
-    pub payload: Vec<u8>,
-    /// Where the server is.
-    pub addr: SocketAddr,
-    /// Shared with the other threads.
-    pub shared: &'a Shared,
-}
-
-/// Our end of a connection, near the end of the measured period.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientEnd {
-    /// Its address.
-    pub local: SocketAddr,
-    /// What the kernel knows.
-    pub info: TcpInfo,
-    /// The receive buffer in force.
-    pub so_rcvbuf: usize,
-    /// The send buffer in force.
-    pub so_sndbuf: usize,
-}
-
-/// What one thread measured.
-#[derive(Debug)]
-pub struct Measured {
-    /// Times by window.
-    pub windows: Vec<Window>,
-    /// Waiting times of requests that got no reply.
-    pub unanswered: Times,
-    /// Lateness of sends that is ours.
-    pub lag: Times,
-    /// Counts.
-    pub tally: Tally,
-    /// What the thread itself used in the measured period.
-    pub own: Own,
-}
 
 /// One engine thread.
 pub(crate) struct Engine<'a> {
@@ -156,17 +110,6 @@ pub(crate) struct Engine<'a> {
     told: (u64, u64),
     /// Connections at the begin of a ramp.
     first: usize,
-}
-
-/// Why an engine thread cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The talk cannot be said over and over.
-    #[error(transparent)]
-    Script(#[from] ScriptError),
-    /// The kernel refused something.
-    #[error("no epoll instance: {0}")]
-    Epoll(#[from] std::io::Error),
 }
 
 /// Nanoseconds of the monotonic clock.
@@ -451,58 +394,4 @@ impl<'a> Engine<'a> {
             self.looked = own;
         }
     }
-}
-
-impl Orders<'_> {
-    /// The turns with these values for their names.
-    fn script(&self, values: &BTreeMap<String, Vec<u8>>) -> Result<Script, ScriptError> {
-        let workload = self.workload;
-        Script::compile(
-            self.talk,
-            &workload.turns,
-            &self.payload,
-            values,
-            workload.verify,
-            workload.seed,
-        )
-    }
-}
-
-/// The part of `whole` that falls to thread `thread` of `threads`.
-fn share(whole: usize, thread: usize, threads: usize) -> usize {
-    whole / threads + usize::from(thread < whole % threads)
-}
-
-fn pacer(workload: &Workload, thread: usize) -> Option<Pacer> {
-    let Pace::Open {
-        rate,
-        rate_to,
-        arrivals,
-    } = workload.pace
-    else {
-        return None;
-    };
-    let segment = |length: Duration, from, to| Segment {
-        seconds: length.as_secs_f64(),
-        from,
-        to,
-    };
-    let mut segments = vec![segment(workload.warmup, rate, rate)];
-    match workload.surge {
-        None => segments.push(segment(workload.duration, rate, rate_to)),
-        Some(surge) => {
-            let after = workload.duration.saturating_sub(surge.at + surge.length);
-            segments.push(segment(surge.at, rate, rate));
-            segments.push(segment(surge.length, surge.rate, surge.rate));
-            segments.push(segment(after, rate, rate));
-        }
-    }
-    segments.retain(|segment| segment.seconds > 0.0);
-    Some(Pacer::new(
-        segments,
-        arrivals,
-        thread,
-        workload.threads,
-        workload.seed,
-    ))
 }

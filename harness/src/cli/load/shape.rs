@@ -1,50 +1,20 @@
-//! `tcprove load`: one load.
+//! The arguments that say what is put on the server.
 
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::load_progress::LoadProgress;
-use super::output::OutputArgs;
-use super::target::{Resolved, TargetArgs, usage};
-use super::{setup, target};
-use crate::check::run::{Interrupt, TrialError, start, try_conversation};
+use crate::cli::target::{self, Resolved, usage};
 use crate::file;
-use crate::load::engine::EngineError;
-use crate::load::{
-    Arrivals, Load, Pace, Slo, SloReport, SocketOptions, Verify, Workload, cores, overload, script,
-    slo, summarize,
-};
-use crate::plan::{LoadPlan, hash_of};
-use crate::report::{Body, LoadReport, Report, RunError};
+use crate::load::{Arrivals, Pace, SocketOptions, Verify, Workload, script};
+use crate::report::RunError;
 use crate::talk::Talk;
-use crate::target::StartOptions;
 
 /// Requests that may be under way on one connection of an open loop: as good as no limit.
 const OPEN_DEPTH: usize = 1024;
-/// More connections than descriptors that may be used for other things.
-const DESCRIPTORS_BESIDE: u64 = 64;
-
-/// Arguments of `load`.
-#[derive(clap::Args, Clone, Debug)]
-pub(super) struct LoadArgs {
-    #[command(flatten)]
-    pub target: TargetArgs,
-    #[command(flatten)]
-    pub output: OutputArgs,
-    #[command(flatten)]
-    pub shape: ShapeArgs,
-    /// Look for the highest rate whose percentile stays below a limit, as in 'p99<5ms' (open loop)
-    #[arg(long, value_name = "SLO", conflicts_with_all = ["closed", "rate", "ramp", "overload"])]
-    pub slo: Option<Slo>,
-    /// From 0.2 to 3 times the capacity: goodput, waiting, the knee, the time to recover (open loop)
-    #[arg(long, conflicts_with_all = ["closed", "rate", "ramp"])]
-    pub overload: bool,
-}
 
 /// What is put on the server.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Load")]
-pub(super) struct ShapeArgs {
+pub(in crate::cli) struct ShapeArgs {
     /// A reply makes room for the next request (the default)
     #[arg(long, conflicts_with = "rate")]
     pub closed: bool,
@@ -102,13 +72,13 @@ pub(super) struct ShapeArgs {
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
-pub(super) enum ArrivalsArg {
+pub(in crate::cli) enum ArrivalsArg {
     Constant,
     Poisson,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
-pub(super) enum VerifyArg {
+pub(in crate::cli) enum VerifyArg {
     All,
     Sample,
     None,
@@ -116,7 +86,7 @@ pub(super) enum VerifyArg {
 
 /// Something that grows over the measured period.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Ramp {
+pub(in crate::cli) enum Ramp {
     Rate(f64, f64),
     Connections(usize, usize),
 }
@@ -164,135 +134,6 @@ fn ramp(text: &str) -> Result<Ramp, String> {
     }
 }
 
-pub(super) fn main(args: &LoadArgs) -> ExitCode {
-    args.output.apply_color();
-    let seed = args.shape.seed.unwrap_or_else(setup::clock_seed);
-    let mut report = Report::new("load", seed);
-    report.body = Body::Nothing {};
-    let begun = Instant::now();
-    if let Err(error) = fill(&mut report, args) {
-        report.error = Some(error);
-    }
-    report.duration_s = begun.elapsed().as_secs_f64();
-    args.output.finish(&report)
-}
-
-fn fill(report: &mut Report, args: &LoadArgs) -> Result<(), RunError> {
-    args.output.prepare()?;
-    let mut resolved = args.target.resolve(report.seed)?;
-    room_for(
-        args.shape.connections,
-        &args.target,
-        &mut resolved,
-        report.seed,
-    )?;
-    report.target = Some(resolved.report());
-    let workload = args.shape.workload(&resolved, report.seed)?;
-    let plan = LoadPlan {
-        server: setup::server_plan(&resolved),
-        talk: resolved.subject.talk.name.clone(),
-        workload: workload.clone(),
-        slo: args.slo.map(|slo| slo.to_string()),
-        overload: args.overload,
-        on_inconclusive: args.output.on_inconclusive.into(),
-    };
-    report.planned(&plan, hash_of(&plan));
-    let interrupt = setup::interrupt()?;
-    setup::announce(report, &resolved);
-    match try_conversation(&resolved.subject, &interrupt) {
-        Ok(_) => {}
-        Err(TrialError::Interrupted) => {
-            report.interrupted = true;
-            return Ok(());
-        }
-        Err(error) => return Err(setup::trial_error(&error, &resolved)),
-    }
-    let measured = measure(&resolved, workload, &interrupt, args)?;
-    report.interrupted = interrupt.is_set();
-    report.measured(measured);
-    Ok(())
-}
-
-/// Starts the server and puts the load on it: once, or as often as a search takes.
-fn measure(
-    resolved: &Resolved,
-    mut workload: Workload,
-    interrupt: &Interrupt,
-    args: &LoadArgs,
-) -> Result<LoadReport, RunError> {
-    let options = StartOptions {
-        cpus: cores(workload.threads)
-            .filter(|_| workload.pin)
-            .map(|(_, server)| server),
-        ..StartOptions::default()
-    };
-    let server = start(&resolved.subject, options)
-        .map_err(|failure| setup::trial_error(&failure.into(), resolved))?;
-    let progress = LoadProgress::new(!args.output.no_progress);
-    let mut put = |workload: &Workload| {
-        let load = Load {
-            workload,
-            talk: &resolved.subject.talk,
-            values: resolved.subject.values_of(&server),
-            server: &server,
-            interrupt,
-            sink: &|event| progress.show(&event),
-        };
-        load.run().map(|measured| summarize(workload, &measured))
-    };
-    let refused = |error: EngineError| usage(error.to_string());
-    let mut slo = None;
-    if let Some(objective) = args.slo {
-        args.shape.open_loop(&mut workload, 1.0, resolved);
-        let report = slo::search(objective, &workload, &mut put).map_err(refused)?;
-        let rate = report.highest_passing_per_s.or(report.lowest_failing_per_s);
-        // What is reported in full is a load at the answer.
-        args.shape
-            .open_loop(&mut workload, rate.unwrap_or(1.0), resolved);
-        slo = Some(SloReport {
-            objective: objective.to_string(),
-            ..report
-        });
-    }
-    let result = put(&workload).map_err(refused)?;
-    let mut over = None;
-    if args.overload {
-        let mut beyond = workload.clone();
-        args.shape.open_loop(&mut beyond, 1.0, resolved);
-        let capacity = result.metrics.ops_per_s;
-        over = Some(overload(&beyond, capacity, &mut put).map_err(refused)?);
-    }
-    progress.finish();
-    Ok(LoadReport {
-        workload,
-        result,
-        slo,
-        overload: over,
-    })
-}
-
-/// Our descriptors, and the places of the built-in server: it has no more than are asked for.
-fn room_for(
-    connections: usize,
-    target: &TargetArgs,
-    resolved: &mut Resolved,
-    seed: u64,
-) -> Result<(), RunError> {
-    // What cannot be raised shows as connections that could not be had.
-    let _ = crate::sys::raise_nofile_limit();
-    let given = target
-        .params
-        .iter()
-        .any(|(name, _)| name.replace('-', "_") == "max_connections");
-    if target.embedded && !given {
-        let mut params = target.params.clone();
-        let places = connections as u64 + DESCRIPTORS_BESIDE;
-        params.push(("max_connections".into(), places.max(1000).to_string()));
-        *resolved = super::embedded::from_parameters(&params, seed)?;
-    }
-    Ok(())
-}
-
 impl ShapeArgs {
     /// The load that these arguments ask for, on this target.
     pub fn workload(&self, resolved: &Resolved, seed: u64) -> Result<Workload, RunError> {
@@ -337,7 +178,7 @@ impl ShapeArgs {
         Ok(workload)
     }
 
-    fn open_loop(&self, workload: &mut Workload, rate: f64, resolved: &Resolved) {
+    pub(super) fn open_loop(&self, workload: &mut Workload, rate: f64, resolved: &Resolved) {
         workload.pace = Pace::Open {
             rate,
             rate_to: rate,

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::event::Event;
 
 /// A line that is brought up to date by the thread that watches the load, never by one that carries it.
-pub(super) struct LoadProgress {
+pub(in crate::cli) struct LoadProgress {
     bar: ProgressBar,
     /// When and at how many replies the rate was taken last, and that rate.
     last: Mutex<(Duration, u64, f64)>,

@@ -1,0 +1,173 @@
+//! `tcprove load`: one load.
+
+mod progress;
+mod shape;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use self::progress::LoadProgress;
+pub(super) use self::shape::ShapeArgs;
+use super::output::OutputArgs;
+use super::page::PageArgs;
+use super::setup;
+use super::target::{Resolved, TargetArgs, usage};
+use crate::check::run::{Interrupt, TrialError, start, try_conversation};
+use crate::load::engine::EngineError;
+use crate::load::{Load, Slo, SloReport, Workload, cores, overload, slo, summarize};
+use crate::plan::{LoadPlan, hash_of};
+use crate::report::{Body, LoadReport, Report, RunError};
+use crate::target::StartOptions;
+
+/// More connections than descriptors that may be used for other things.
+const DESCRIPTORS_BESIDE: u64 = 64;
+
+/// Arguments of `load`.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct LoadArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub page: PageArgs,
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+    /// Look for the highest rate whose percentile stays below a limit, as in 'p99<5ms' (open loop)
+    #[arg(long, value_name = "SLO", conflicts_with_all = ["closed", "rate", "ramp", "overload"])]
+    pub slo: Option<Slo>,
+    /// From 0.2 to 3 times the capacity: goodput, waiting, the knee, the time to recover (open loop)
+    #[arg(long, conflicts_with_all = ["closed", "rate", "ramp"])]
+    pub overload: bool,
+}
+
+pub(super) fn main(args: &LoadArgs) -> ExitCode {
+    args.output.apply_color();
+    let seed = args.shape.seed.unwrap_or_else(setup::clock_seed);
+    let mut report = Report::new("load", seed);
+    report.body = Body::Nothing {};
+    let begun = Instant::now();
+    if let Err(error) = fill(&mut report, args) {
+        report.error = Some(error);
+    }
+    report.duration_s = begun.elapsed().as_secs_f64();
+    args.page.write(&report);
+    args.output.finish(&report)
+}
+
+fn fill(report: &mut Report, args: &LoadArgs) -> Result<(), RunError> {
+    args.output.prepare()?;
+    args.page.prepare()?;
+    let mut resolved = args.target.resolve(report.seed)?;
+    room_for(
+        args.shape.connections,
+        &args.target,
+        &mut resolved,
+        report.seed,
+    )?;
+    report.target = Some(resolved.report());
+    let workload = args.shape.workload(&resolved, report.seed)?;
+    let plan = LoadPlan {
+        server: setup::server_plan(&resolved),
+        talk: resolved.subject.talk.name.clone(),
+        workload: workload.clone(),
+        slo: args.slo.map(|slo| slo.to_string()),
+        overload: args.overload,
+        on_inconclusive: args.output.on_inconclusive.into(),
+    };
+    report.planned(&plan, hash_of(&plan));
+    let interrupt = setup::interrupt()?;
+    setup::announce(report, &resolved);
+    match try_conversation(&resolved.subject, &interrupt) {
+        Ok(_) => {}
+        Err(TrialError::Interrupted) => {
+            report.interrupted = true;
+            return Ok(());
+        }
+        Err(error) => return Err(setup::trial_error(&error, &resolved)),
+    }
+    let measured = measure(&resolved, workload, &interrupt, args)?;
+    report.interrupted = interrupt.is_set();
+    report.measured(measured);
+    Ok(())
+}
+
+/// Starts the server and puts the load on it: once, or as often as a search takes.
+fn measure(
+    resolved: &Resolved,
+    mut workload: Workload,
+    interrupt: &Interrupt,
+    args: &LoadArgs,
+) -> Result<LoadReport, RunError> {
+    let options = StartOptions {
+        cpus: cores(workload.threads)
+            .filter(|_| workload.pin)
+            .map(|(_, server)| server),
+        ..StartOptions::default()
+    };
+    let server = start(&resolved.subject, options)
+        .map_err(|failure| setup::trial_error(&failure.into(), resolved))?;
+    let progress = LoadProgress::new(!args.output.no_progress);
+    let mut put = |workload: &Workload| {
+        let load = Load {
+            workload,
+            talk: &resolved.subject.talk,
+            values: resolved.subject.values_of(&server),
+            server: &server,
+            interrupt,
+            sink: &|event| progress.show(&event),
+        };
+        load.run().map(|measured| summarize(workload, &measured))
+    };
+    let refused = |error: EngineError| usage(error.to_string());
+    let mut slo = None;
+    if let Some(objective) = args.slo {
+        args.shape.open_loop(&mut workload, 1.0, resolved);
+        let report = slo::search(objective, &workload, &mut put).map_err(refused)?;
+        let rate = report.highest_passing_per_s.or(report.lowest_failing_per_s);
+        // What is reported in full is a load at the answer.
+        args.shape
+            .open_loop(&mut workload, rate.unwrap_or(1.0), resolved);
+        slo = Some(SloReport {
+            objective: objective.to_string(),
+            ..report
+        });
+    }
+    let result = put(&workload).map_err(refused)?;
+    let mut over = None;
+    if args.overload {
+        let mut beyond = workload.clone();
+        args.shape.open_loop(&mut beyond, 1.0, resolved);
+        let capacity = result.metrics.ops_per_s;
+        over = Some(overload(&beyond, capacity, &mut put).map_err(refused)?);
+    }
+    progress.finish();
+    Ok(LoadReport {
+        workload,
+        result,
+        slo,
+        overload: over,
+    })
+}
+
+/// Our descriptors, and the places of the built-in server: it has no more than are asked for.
+fn room_for(
+    connections: usize,
+    target: &TargetArgs,
+    resolved: &mut Resolved,
+    seed: u64,
+) -> Result<(), RunError> {
+    // What cannot be raised shows as connections that could not be had.
+    let _ = crate::sys::raise_nofile_limit();
+    let given = target
+        .params
+        .iter()
+        .any(|(name, _)| name.replace('-', "_") == "max_connections");
+    if target.embedded && !given {
+        let mut params = target.params.clone();
+        let places = connections as u64 + DESCRIPTORS_BESIDE;
+        params.push(("max_connections".into(), places.max(1000).to_string()));
+        *resolved = super::embedded::from_parameters(&params, seed)?;
+    }
+    Ok(())
+}
