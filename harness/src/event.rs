@@ -49,6 +49,15 @@ pub enum Event {
         /// Wrong replies, lost connections, connects that failed.
         troubles: u64,
     },
+    /// How far a sweep has come.
+    Sweep {
+        /// Visits that are done.
+        done: usize,
+        /// Visits in all, as far as is known.
+        all: usize,
+        /// The settings that are visited now.
+        cell: String,
+    },
     /// A check came to its verdict.
     CheckDone(Box<Outcome>),
 }

@@ -1,5 +1,21 @@
 //! Sweeps: the same load over a grid of settings, several rounds, and which setting is best.
+//!
+//! The way through: `--sweep` becomes [`Dimension`]s ([`axis`]), a [`SweepPlan`] says how often and how
+//! long, the [`grid`] in which order; [`Sweep`] visits the cells, a `record` keeps what each visit
+//! measured, and [`recommend`](mod@recommend) compares them round by round.
 
+pub mod axis;
+pub mod csv;
+pub mod curve;
+pub mod grid;
+pub mod plan;
+pub mod recommend;
+mod record;
 pub mod result;
+pub mod size;
+pub mod sweep;
 
+pub use axis::{AxisError, Dimension, Knob, parse_all};
+pub use plan::SweepPlan;
 pub use result::{Axis, Cell, Estimate, Recommendation, Setting, SweepResult, Verdict};
+pub use sweep::{Sweep, SweepError};

@@ -62,8 +62,8 @@ impl Progress {
                 state.running.remove(id);
                 state.unconfirmed.insert(id);
             }
-            // Loads have a line of their own.
-            Event::Load { .. } => {}
+            // Loads have a line of their own, and so have sweeps.
+            Event::Load { .. } | Event::Sweep { .. } => {}
             Event::CheckDone(outcome) => {
                 state.running.remove(outcome.id);
                 state.unconfirmed.remove(outcome.id);

@@ -1,0 +1,437 @@
+//! What a sweep varies: `--sweep name=a,b,c`, read once into values that can be applied.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use super::{result, size};
+use crate::file::did_you_mean;
+use crate::load::Workload;
+
+/// Parameters of the server's command are named with this before them.
+const SERVER: &str = "server.";
+/// The names that do not depend on the server.
+const NAMES: [&str; 6] = [
+    "payload",
+    "connections",
+    "pipeline",
+    "client.so_rcvbuf",
+    "client.so_sndbuf",
+    "client.mss",
+];
+/// The kernel takes buffers of at most so many bytes, as an `int`.
+const BUFFER_MAX: u64 = i32::MAX as u64;
+/// Values of one axis; more would not be measured well in any time that somebody waits.
+const VALUES_MAX: usize = 64;
+
+/// What is turned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Knob {
+    /// Bytes of `{payload}`.
+    Payload,
+    /// Connections of the load.
+    Connections,
+    /// Requests that may wait on one connection.
+    Pipeline,
+    /// `SO_RCVBUF` of our end; 0: the kernel's own choice.
+    ClientRcvbuf,
+    /// `SO_SNDBUF` of our end; 0: the kernel's own choice.
+    ClientSndbuf,
+    /// `TCP_MAXSEG` of our end; 0: the path's own.
+    ClientMss,
+    /// A parameter of the server's command.
+    Server(String),
+}
+
+/// Which buffer of a socket an axis sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Buffer {
+    /// `SO_RCVBUF`.
+    Receive,
+    /// `SO_SNDBUF`.
+    Send,
+}
+
+/// One value of an axis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// As it is applied and reported; sizes in bytes.
+    pub text: String,
+    /// The same as a number, where it is one.
+    pub number: Option<u64>,
+}
+
+/// A knob and the values it is turned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dimension {
+    /// What is turned.
+    pub knob: Knob,
+    /// To these, in the order in which they were given.
+    pub values: Vec<Value>,
+    /// They are sizes in bytes.
+    pub is_bytes: bool,
+}
+
+/// An axis that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AxisError(String);
+
+impl Knob {
+    fn parse(name: &str) -> Result<Self, AxisError> {
+        Ok(match name {
+            "payload" => Self::Payload,
+            "connections" => Self::Connections,
+            "pipeline" => Self::Pipeline,
+            "client.so_rcvbuf" => Self::ClientRcvbuf,
+            "client.so_sndbuf" => Self::ClientSndbuf,
+            "client.mss" => Self::ClientMss,
+            _ => match name.strip_prefix(SERVER).filter(|param| !param.is_empty()) {
+                Some(param) => Self::Server(param.to_owned()),
+                None => {
+                    let known = NAMES.into_iter().chain(["server.<parameter>"]);
+                    let near = did_you_mean(name, known).unwrap_or_default();
+                    return Err(AxisError(format!("there is no axis `{name}`: {near}")));
+                }
+            },
+        })
+    }
+
+    /// The parameter of the server's command that it sets.
+    pub fn server_param(&self) -> Option<&str> {
+        match self {
+            Self::Server(param) => Some(param),
+            _ => None,
+        }
+    }
+
+    /// Its name in sentences.
+    pub fn short(&self) -> String {
+        self.server_param()
+            .map_or_else(|| self.to_string(), str::to_owned)
+    }
+
+    /// The socket buffer that it sets. Of a parameter of the server only its name can tell.
+    pub fn buffer(&self) -> Option<Buffer> {
+        match self {
+            Self::ClientRcvbuf => Some(Buffer::Receive),
+            Self::ClientSndbuf => Some(Buffer::Send),
+            Self::Server(param) => {
+                let param = param.to_lowercase();
+                let named = |buffer, word| param.contains(word).then_some(buffer);
+                named(Buffer::Receive, "rcvbuf").or_else(|| named(Buffer::Send, "sndbuf"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it sets how many bytes the server asks for with one read.
+    pub fn is_read_size(&self) -> bool {
+        self.server_param().is_some_and(|param| {
+            let param = param.to_lowercase();
+            param.contains("recv") && param.contains("buf") && !param.starts_with("so_")
+        })
+    }
+
+    /// Whether it is a property of the use, and not a setting that could be recommended.
+    pub fn is_class(&self) -> bool {
+        matches!(self, Self::Payload | Self::Connections | Self::ClientMss)
+    }
+
+    fn range(&self) -> (u64, u64) {
+        match self {
+            Self::Payload => (0, 64 << 20),
+            Self::Connections => (1, 100_000),
+            Self::Pipeline => (1, 10_000),
+            Self::ClientRcvbuf | Self::ClientSndbuf => (0, BUFFER_MAX),
+            // TCP_MIN_MSS and MAX_TCP_WINDOW of the kernel's net/tcp.h.
+            Self::ClientMss => (88, 32_767),
+            Self::Server(_) => (0, u64::MAX),
+        }
+    }
+
+    fn value(&self, text: &str) -> Result<Value, String> {
+        if let Self::Server(_) = self {
+            return Ok(server_value(text));
+        }
+        let number = match self {
+            Self::Connections | Self::Pipeline => text
+                .parse()
+                .map_err(|_| format!("`{text}` is not a whole number"))?,
+            _ => size::parse(text)?,
+        };
+        let (least, most) = self.range();
+        let own_choice = number == 0 && *self == Self::ClientMss;
+        if !own_choice && !(least..=most).contains(&number) {
+            let or_none = if *self == Self::ClientMss {
+                ", or 0 for the path's own"
+            } else {
+                ""
+            };
+            return Err(format!(
+                "{number} is out of range: {least} to {most}{or_none}"
+            ));
+        }
+        Ok(Value {
+            text: number.to_string(),
+            number: Some(number),
+        })
+    }
+}
+
+/// What a server's flag takes is the server's business: text goes to it as it stands. Only the units
+/// of this command line are turned into bytes, which every server can read.
+fn server_value(text: &str) -> Value {
+    let bytes = size::parse(text).ok();
+    let has_unit = text.ends_with("KiB") || text.ends_with("MiB");
+    Value {
+        text: match bytes {
+            Some(bytes) if has_unit => bytes.to_string(),
+            _ => text.to_owned(),
+        },
+        number: bytes.filter(|_| has_unit).or_else(|| text.parse().ok()),
+    }
+}
+
+impl fmt::Display for Knob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Payload => NAMES[0],
+            Self::Connections => NAMES[1],
+            Self::Pipeline => NAMES[2],
+            Self::ClientRcvbuf => NAMES[3],
+            Self::ClientSndbuf => NAMES[4],
+            Self::ClientMss => NAMES[5],
+            Self::Server(param) => return write!(f, "{SERVER}{param}"),
+        })
+    }
+}
+
+impl FromStr for Dimension {
+    type Err = AxisError;
+
+    fn from_str(text: &str) -> Result<Self, AxisError> {
+        let Some((name, values)) = text.split_once('=') else {
+            return Err(AxisError(format!(
+                "`{text}` names no values: write name=a,b,c, as in payload=64,1KiB,16KiB"
+            )));
+        };
+        Self::new(Knob::parse(name.trim())?, values.split(',').map(str::trim))
+    }
+}
+
+impl Dimension {
+    /// The knob with these values, as they are written on the command line.
+    ///
+    /// # Errors
+    /// No value, an empty one, one twice, or one that the knob does not take.
+    pub fn new<'a>(
+        knob: Knob,
+        values: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, AxisError> {
+        let mut taken: Vec<Value> = Vec::new();
+        for text in values {
+            if text.is_empty() {
+                return Err(AxisError(format!(
+                    "{knob}: an empty value: write {knob}=a,b,c"
+                )));
+            }
+            let value = knob.value(text);
+            let value = value.map_err(|why| AxisError(format!("{knob}: {why}")))?;
+            if taken.contains(&value) {
+                return Err(AxisError(format!(
+                    "{knob}: the value {text} is there twice"
+                )));
+            }
+            taken.push(value);
+        }
+        if taken.is_empty() || taken.len() > VALUES_MAX {
+            return Err(AxisError(format!(
+                "{knob} has {} values: give 1 to {VALUES_MAX}",
+                taken.len()
+            )));
+        }
+        let numbers = taken.iter().all(|value| value.number.is_some());
+        let is_bytes = match &knob {
+            Knob::Connections | Knob::Pipeline => false,
+            Knob::Server(param) => {
+                let param = param.to_lowercase();
+                numbers
+                    && ["buf", "size", "bytes"]
+                        .iter()
+                        .any(|word| param.contains(word))
+            }
+            _ => true,
+        };
+        Ok(Self {
+            knob,
+            values: taken,
+            is_bytes,
+        })
+    }
+
+    /// As it is reported.
+    pub fn axis(&self) -> result::Axis {
+        result::Axis {
+            name: self.knob.to_string(),
+            values: self.values.iter().map(|value| value.text.clone()).collect(),
+            is_bytes: self.is_bytes,
+        }
+    }
+
+    /// The value at this place in words: `payload 16 KiB`.
+    pub fn label(&self, place: usize) -> String {
+        let value = &self.values[place];
+        let shown = match value.number {
+            Some(bytes) if self.is_bytes && self.knob != Knob::ClientMss => size::show(bytes),
+            _ => value.text.clone(),
+        };
+        format!("{} {shown}", self.knob.short())
+    }
+
+    /// All values are numbers, which have an order of their own.
+    pub fn is_numeric(&self) -> bool {
+        self.values.iter().all(|value| value.number.is_some())
+    }
+
+    /// Puts the value at this place into force.
+    pub fn apply(
+        &self,
+        place: usize,
+        workload: &mut Workload,
+        params: &mut BTreeMap<String, String>,
+    ) {
+        let value = &self.values[place];
+        let number = value.number.and_then(|number| usize::try_from(number).ok());
+        let bytes = number.unwrap_or(0);
+        let chosen = number.filter(|bytes| *bytes > 0);
+        match &self.knob {
+            Knob::Payload => workload.payload_bytes = bytes,
+            Knob::Connections => workload.connections = bytes,
+            Knob::Pipeline => workload.pipeline = bytes,
+            Knob::ClientRcvbuf => workload.socket.so_rcvbuf = chosen,
+            Knob::ClientSndbuf => workload.socket.so_sndbuf = chosen,
+            Knob::ClientMss => {
+                workload.socket.mss = chosen.and_then(|mss| u32::try_from(mss).ok());
+            }
+            Knob::Server(param) => {
+                params.insert(param.clone(), value.text.clone());
+            }
+        }
+    }
+}
+
+impl Serialize for Dimension {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.axis().serialize(serializer)
+    }
+}
+
+/// Reads every `--sweep`.
+///
+/// # Errors
+/// One that cannot be understood, or the same axis twice.
+pub fn parse_all<S: AsRef<str>>(
+    texts: impl IntoIterator<Item = S>,
+) -> Result<Vec<Dimension>, AxisError> {
+    let mut dimensions: Vec<Dimension> = Vec::new();
+    for text in texts {
+        let dimension: Dimension = text.as_ref().parse()?;
+        if dimensions.iter().any(|other| other.knob == dimension.knob) {
+            return Err(AxisError(format!(
+                "the axis {} is there twice: give all its values at once, as in {}=a,b,c",
+                dimension.knob, dimension.knob
+            )));
+        }
+        dimensions.push(dimension);
+    }
+    Ok(dimensions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Vec<String> {
+        text.parse::<Dimension>().unwrap().axis().values
+    }
+
+    fn refused(texts: &[&str]) -> String {
+        parse_all(texts).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn sizes_numbers_and_text() {
+        assert_eq!(values("payload=64,1KiB, 16KiB"), ["64", "1024", "16384"]);
+        assert_eq!(values("connections=1,50"), ["1", "50"]);
+        assert_eq!(values("client.mss=0,1448"), ["0", "1448"]);
+        // Text is the server's own business, but for the units of this command line.
+        assert_eq!(values("server.recv_buffer=64,1KiB"), ["64", "1024"]);
+        assert_eq!(values("server.cache=4k,8k"), ["4k", "8k"]);
+        let models: Dimension = "server.model=threads,prefork".parse().unwrap();
+        assert!(!models.is_bytes && !models.is_numeric());
+        let workers: Dimension = "server.workers=1,2".parse().unwrap();
+        assert!(!workers.is_bytes && workers.is_numeric());
+        let buffer: Dimension = "server.recv_buffer=64,1KiB".parse().unwrap();
+        assert!(buffer.is_bytes && buffer.knob.is_read_size());
+    }
+
+    #[test]
+    fn socket_buffers_are_known_by_their_names() {
+        let buffer = |text: &str| Knob::parse(text).unwrap().buffer();
+        assert_eq!(buffer("client.so_sndbuf"), Some(Buffer::Send));
+        assert_eq!(
+            buffer("server.so_rcvbuf_after_accept"),
+            Some(Buffer::Receive)
+        );
+        assert_eq!(buffer("server.so-sndbuf"), Some(Buffer::Send));
+        assert_eq!(buffer("server.recv_buffer"), None);
+        assert!(!Knob::parse("server.so_recvbuf").unwrap().is_read_size());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_near_name() {
+        assert!(refused(&["paylod=64"]).contains("did you mean `payload`?"));
+        let unknown = refused(&["colour=red"]);
+        assert!(
+            unknown.contains("known here") && unknown.contains("server.<parameter>"),
+            "{unknown}"
+        );
+        assert!(refused(&["server.=1"]).contains("no axis `server.`"));
+        assert!(refused(&["payload"]).contains("write name=a,b,c"));
+        assert!(refused(&["payload=64,,1KiB"]).contains("an empty value"));
+        assert!(refused(&["payload="]).contains("an empty value"));
+        assert!(refused(&["payload=1KiB,1024"]).contains("1024 is there twice"));
+        assert!(refused(&["payload=4k"]).contains("KiB or MiB"));
+        assert!(refused(&["payload=64", "payload=1KiB"]).contains("payload is there twice"));
+        assert!(refused(&["connections=0"]).contains("1 to 100000"));
+        assert!(refused(&["connections=1KiB"]).contains("not a whole number"));
+        assert!(refused(&["client.mss=40000"]).contains("88 to 32767, or 0"));
+    }
+
+    #[test]
+    fn values_are_put_into_force() {
+        let (mut load, mut params) = (Workload::default(), BTreeMap::new());
+        for text in [
+            "payload=1KiB",
+            "connections=7",
+            "pipeline=3",
+            "client.so_rcvbuf=64KiB",
+            "client.so_sndbuf=0",
+            "client.mss=1448",
+            "server.model=threads",
+        ] {
+            let dimension: Dimension = text.parse().unwrap();
+            dimension.apply(0, &mut load, &mut params);
+        }
+        assert_eq!(
+            (load.payload_bytes, load.connections, load.pipeline),
+            (1024, 7, 3)
+        );
+        assert_eq!(load.socket.so_rcvbuf, Some(65536));
+        assert_eq!((load.socket.so_sndbuf, load.socket.mss), (None, Some(1448)));
+        assert_eq!(params["model"], "threads");
+    }
+}

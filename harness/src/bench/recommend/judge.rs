@@ -1,0 +1,210 @@
+//! The values of one axis against each other, everything else being equal.
+
+use super::{Entry, Figures};
+use crate::bench::axis::Dimension;
+use crate::stats::{Interval, hodges_lehmann};
+
+/// Confidence of the intervals.
+const LEVEL: f64 = 0.95;
+/// Rounds in which both of a pair are valid, at least: with fewer no interval reaches 90 %.
+pub const PAIRS_LEAST: usize = 5;
+/// Values that differ by less are as good as each other, however surely they differ.
+pub const MARGIN: f64 = 0.03;
+
+/// What decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Metric {
+    /// Replies a second.
+    Throughput,
+    /// CPU time of the server for each reply, where we were the limit and not the server.
+    ServerCpu,
+}
+
+/// The values of one axis, in one class.
+#[derive(Debug)]
+pub(super) struct Contest<'a> {
+    entries: Vec<&'a Entry>,
+    /// Places of the values that can be compared: ascending if they are numbers, else as given.
+    pub order: Vec<usize>,
+    pub metric: Metric,
+    /// We were the limit, and the server's CPU time cannot be seen.
+    pub is_blind: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Ruling {
+    /// What the others are compared with.
+    pub baseline: usize,
+    /// Values that are measurably better than the baseline, with the logarithm of their gain.
+    pub better: Vec<(usize, Interval)>,
+    /// Values that are not measurably worse than the best one, the baseline included.
+    pub as_good: Vec<usize>,
+}
+
+/// Why nothing can be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unruled {
+    /// Fewer than two values have figures that can be trusted.
+    NoChoice,
+    /// No two values were valid in enough rounds.
+    TooFewRounds,
+}
+
+impl Metric {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Throughput => "ops_per_s",
+            Self::ServerCpu => "server_cpu_us_per_op",
+        }
+    }
+
+    /// The figure, and which way is better.
+    fn of(self, figures: &Figures) -> Option<f64> {
+        let figure = match self {
+            Self::Throughput => Some(figures.ops_per_s),
+            Self::ServerCpu => figures.server_cpu_us_per_op,
+        };
+        figure.filter(|figure| *figure > 0.0)
+    }
+
+    /// A gain is the logarithm of how many times better; this is the change of the figure in percent.
+    pub fn change_percent(self, gain: Interval) -> Interval {
+        let percent = |log: f64| log.exp_m1() * 100.0;
+        match self {
+            Self::Throughput => Interval {
+                estimate: percent(gain.estimate),
+                low: percent(gain.low),
+                high: percent(gain.high),
+            },
+            Self::ServerCpu => Interval {
+                estimate: percent(-gain.estimate),
+                low: percent(-gain.high),
+                high: percent(-gain.low),
+            },
+        }
+    }
+}
+
+impl<'a> Contest<'a> {
+    /// `entries` are the cells of the values of `axis`, in their order.
+    pub fn new(axis: &Dimension, entries: Vec<&'a Entry>) -> Self {
+        let mut order: Vec<usize> = (0..entries.len())
+            .filter(|place| entries[*place].valid && !entries[*place].is_merged)
+            .collect();
+        if axis.is_numeric() {
+            order.sort_by_key(|place| axis.values[*place].number);
+        }
+        let rounds = || {
+            order
+                .iter()
+                .flat_map(|place| &entries[*place].rounds)
+                .flatten()
+        };
+        let limited = rounds().filter(|figures| figures.client_limited).count();
+        let is_limited = limited * 2 > rounds().count();
+        let sees_cpu = rounds().all(|figures| Metric::ServerCpu.of(figures).is_some());
+        Self {
+            metric: match is_limited && sees_cpu {
+                true => Metric::ServerCpu,
+                false => Metric::Throughput,
+            },
+            is_blind: is_limited && !sees_cpu,
+            entries,
+            order,
+        }
+    }
+
+    /// Compares all with the baseline, the kernel's own choice (0) or the smallest value, and with the
+    /// best.
+    pub fn rule(&self) -> Result<Ruling, Unruled> {
+        let [baseline, others @ ..] = self.order.as_slice() else {
+            return Err(Unruled::NoChoice);
+        };
+        let candidates: Vec<usize> = others
+            .iter()
+            .copied()
+            .filter(|place| !self.entries[*place].is_narrow)
+            .collect();
+        if candidates.is_empty() {
+            return Err(Unruled::NoChoice);
+        }
+        let gains: Vec<(usize, Interval)> = candidates
+            .into_iter()
+            .filter_map(|place| Some((place, self.gain(place, *baseline)?)))
+            .collect();
+        if gains.is_empty() {
+            return Err(Unruled::TooFewRounds);
+        }
+        let best = gains
+            .iter()
+            .filter(|(_, gain)| gain.estimate > 0.0)
+            .max_by(|one, other| one.1.estimate.total_cmp(&other.1.estimate))
+            .map_or(*baseline, |(place, _)| *place);
+        let as_good = std::iter::once(*baseline)
+            .chain(gains.iter().map(|(place, _)| *place))
+            .filter(|place| !self.is_measurably_better(best, *place))
+            .collect();
+        let is_better = |gain: &Interval| gain.low > 0.0 && gain.estimate > MARGIN.ln_1p();
+        Ok(Ruling {
+            baseline: *baseline,
+
+            better: gains
+                .into_iter()
+                .filter(|(_, gain)| is_better(gain))
+                .collect(),
+            as_good,
+        })
+    }
+
+    /// `one` is better than `other` by more than the margin, surely.
+    fn is_measurably_better(&self, one: usize, other: usize) -> bool {
+        one != other
+            && self
+                .gain(one, other)
+                .is_none_or(|gain| gain.low > MARGIN.ln_1p())
+    }
+
+    /// The logarithm of how many times better `one` is than `other`.
+    fn gain(&self, one: usize, other: usize) -> Option<Interval> {
+        let pairs = self.entries[one]
+            .rounds
+            .iter()
+            .zip(&self.entries[other].rounds);
+        let ratios: Vec<f64> = pairs
+            .filter_map(|(one, other)| {
+                let one = self.metric.of(one.as_ref()?)?;
+                let other = self.metric.of(other.as_ref()?)?;
+                Some(match self.metric {
+                    Metric::Throughput => (one / other).ln(),
+                    Metric::ServerCpu => (other / one).ln(),
+                })
+            })
+            .collect();
+        let enough = ratios.len() >= PAIRS_LEAST;
+        enough.then(|| hodges_lehmann(&ratios, LEVEL)).flatten()
+    }
+
+    /// Bytes of a request, where that is known.
+    pub fn message_bytes(&self) -> Option<usize> {
+        let known = self.entries.iter().filter_map(|entry| entry.message_bytes);
+        known.max()
+    }
+}
+
+impl Ruling {
+    /// Values that can be recommended, in order: better than the baseline, and no worse than the best.
+    pub fn recommendable(&self) -> impl Iterator<Item = (usize, Interval)> {
+        self.better
+            .iter()
+            .filter(|(place, _)| self.as_good.contains(place))
+            .copied()
+    }
+
+    /// By how much this value is better than the baseline.
+    pub fn gain_of(&self, value: usize) -> Option<Interval> {
+        let mut all = self.better.iter();
+        all.find(|(place, _)| *place == value)
+            .map(|(_, gain)| *gain)
+    }
+}

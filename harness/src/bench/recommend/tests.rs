@@ -1,0 +1,1 @@
+//! Made-up rounds: what is recommended, and what is not.

@@ -1,0 +1,403 @@
+//! Runs a sweep: rounds of visits, each a short load on a server that was started with the cell's settings.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::axis::Dimension;
+use super::grid::{Grid, Life};
+use super::plan::{CELLS_MAX, Slice, SweepPlan};
+use super::recommend::recommend;
+use super::record::{Record, Visit};
+use super::result::SweepResult;
+use crate::check::run::{Interrupt, Origin, Subject};
+use crate::event::{Event, Sink};
+use crate::file::did_you_mean;
+use crate::load::engine::EngineError;
+use crate::load::script::payload;
+use crate::load::{Load, Workload, cores, summarize};
+use crate::talk::Bindings;
+use crate::target::{Server, StartFailure, StartOptions};
+
+/// The first visit to a fresh server is warmed up so many times longer.
+const FIRST_WARMUP: u32 = 2;
+/// At most one in so many visits of a sweep is made again because the machine disturbed it.
+const REPEATED_SHARE: usize = 4;
+/// Of why a server did not start, so much is kept.
+const REASON_CHARS: usize = 400;
+
+/// A sweep over the settings of a server and its use.
+pub struct Sweep<'a> {
+    /// The server and its conversation.
+    pub subject: &'a Subject,
+    /// What is measured.
+    pub plan: &'a SweepPlan,
+    /// Ends it early; what was measured is kept.
+    pub interrupt: &'a Interrupt,
+    /// Live progress.
+    pub sink: Sink<'a>,
+}
+
+/// Why a sweep gives no result.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// It cannot be run on this server, or with this conversation.
+    #[error("{0}")]
+    Plan(String),
+    /// The server started with none of the settings; this is what the last one came to.
+    #[error("the server did not start with any of the settings: {0}")]
+    Start(StartFailure),
+    /// The load could not begin.
+    #[error(transparent)]
+    Load(#[from] EngineError),
+    /// The machine refused something.
+    #[error("{0}")]
+    Machine(#[from] std::io::Error),
+}
+
+impl Sweep<'_> {
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// See [`SweepError`]. A cell that cannot be measured is no error: it says so itself.
+    pub fn run(&self) -> Result<SweepResult, SweepError> {
+        self.check()?;
+        let mut running = Running::new(self)?;
+        for round in 0..self.plan.rounds {
+            if self.interrupt.is_set() {
+                break;
+            }
+            running.round(round)?;
+            running.merge();
+        }
+        Ok(running.result())
+    }
+
+    /// What would fail later is said now.
+    fn check(&self) -> Result<(), SweepError> {
+        let plan = self.plan;
+        let wrong = |text: String| Err(SweepError::Plan(text));
+        if plan.axes.is_empty() || plan.rounds == 0 {
+            return wrong("nothing to sweep: give an axis, as in --sweep payload=64,1KiB".into());
+        }
+        let cells = Grid::new(&plan.axes).cells();
+        if cells > CELLS_MAX {
+            return wrong(format!(
+                "{cells} combinations are too many: {CELLS_MAX} at most"
+            ));
+        }
+        for param in plan.axes.iter().filter_map(|axis| axis.knob.server_param()) {
+            self.check_param(param)?;
+        }
+        let talk = &self.subject.talk;
+        let asks = |name: &str| plan.axes.iter().find(|axis| axis.knob.to_string() == name);
+        let said = plan
+            .base
+            .turns
+            .iter()
+            .filter_map(|turn| talk.turns.get(*turn));
+        if asks("payload").is_some() && !said.into_iter().any(crate::talk::Exchange::uses_payload) {
+            return wrong("payload cannot be varied: no turn that is said sends {payload}".into());
+        }
+        let deep = |axis: &Dimension| axis.values.iter().any(|value| value.number > Some(1));
+        let refuses = self.subject.promise.pipelining == Some(false) || !talk.carries_many_turns();
+        if refuses && asks("pipeline").is_some_and(deep) {
+            return wrong(
+                "pipeline cannot be varied: the conversation has one request at a time".into(),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_param(&self, param: &str) -> Result<(), SweepError> {
+        let Some(launch) = self.subject.launch() else {
+            return Err(SweepError::Plan(format!(
+                "server.{param} cannot be varied on a server that runs already: give the command that starts it instead of its address"
+            )));
+        };
+        let placeholder = format!("{{{param}}}");
+        let mut words = launch.cmd.iter().chain(launch.env.values());
+        if words.any(|word| word.contains(&placeholder)) {
+            return Ok(());
+        }
+        let known = launch.params.keys().map(String::as_str);
+        let help = did_you_mean(param, known).unwrap_or_else(|| "it has none".to_owned());
+        Err(SweepError::Plan(format!(
+            "the server's command has no parameter {placeholder}: {help}"
+        )))
+    }
+}
+
+/// A sweep under way.
+struct Running<'a> {
+    sweep: &'a Sweep<'a>,
+    axes: &'a [Dimension],
+    grid: Grid,
+    records: Vec<Record>,
+    runtime: tokio::runtime::Runtime,
+    begun: Instant,
+    /// Rounds that were gone through, and visits.
+    rounds: usize,
+    done: usize,
+    repeated: usize,
+    /// What the last round took beside its slices.
+    overhead: Option<Duration>,
+    has_started: bool,
+}
+
+impl<'a> Running<'a> {
+    fn new(sweep: &'a Sweep<'a>) -> Result<Self, SweepError> {
+        let grid = Grid::new(&sweep.plan.axes);
+        Ok(Self {
+            sweep,
+            axes: &sweep.plan.axes,
+            records: vec![Record::new(sweep.plan.rounds); grid.cells()],
+            grid,
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?,
+            begun: Instant::now(),
+            rounds: 0,
+            done: 0,
+            repeated: 0,
+            overhead: None,
+            has_started: false,
+        })
+    }
+
+    fn round(&mut self, round: usize) -> Result<(), SweepError> {
+        let plan = self.sweep.plan;
+        let records = &self.records;
+        let lives = self
+            .grid
+            .round(round, plan.seed, |cell| records[cell].is_wanted());
+        let visits: usize = lives.iter().map(|life| life.cells.len()).sum();
+        let (left, begun) = (plan.rounds - round, Instant::now());
+        let all = self.done + visits * left;
+        let overhead = self
+            .overhead
+            .unwrap_or_else(|| SweepPlan::overhead(visits, lives.len()));
+        let left = plan.budget.saturating_sub(self.begun.elapsed()) / left as u32;
+        let slice = SweepPlan::slice(left, visits, overhead);
+        let mut failure = None;
+        for life in &lives {
+            if self.sweep.interrupt.is_set() {
+                return Ok(());
+            }
+            failure = self.life(round, life, slice, all)?.or(failure);
+        }
+        if let Some(failure) = failure.filter(|_| !self.has_started) {
+            return Err(SweepError::Start(failure));
+        }
+        let slices = (slice.warmup + slice.measured) * visits as u32;
+        self.overhead = Some(begun.elapsed().saturating_sub(slices));
+        self.rounds += 1;
+        Ok(())
+    }
+
+    /// One server and the cells that are measured on it. Gives why it did not start, if it did not.
+    fn life(
+        &mut self,
+        round: usize,
+        life: &Life,
+        slice: Slice,
+        all: usize,
+    ) -> Result<Option<StartFailure>, SweepError> {
+        let mut server: Option<Server> = None;
+        for (at, cell) in life.cells.iter().enumerate() {
+            if self.sweep.interrupt.is_set() {
+                break;
+            }
+            let (workload, subject) = self.settings(*cell);
+            let mut warmup = slice.warmup;
+            let alive = match server.take().filter(|server| !server.is_gone()) {
+                Some(server) => server,
+                None => match self.start(&subject, &workload) {
+                    Ok(server) => {
+                        warmup *= FIRST_WARMUP;
+                        server
+                    }
+                    Err(failure) => {
+                        let why = one_line(&failure.to_string());
+                        for cell in &life.cells[at..] {
+                            self.records[*cell].did_not_start(&why);
+                        }
+                        self.done += life.cells.len() - at;
+                        return Ok(Some(failure));
+                    }
+                },
+            };
+            self.has_started = true;
+            (self.sweep.sink)(Event::Sweep {
+                done: self.done,
+                all,
+                cell: self.label(*cell),
+            });
+            let slice = Slice { warmup, ..slice };
+            if let Some(visit) = self.visit(*cell, &subject, workload, &alive, slice)? {
+                self.records[*cell].take(round, visit);
+            }
+            self.done += 1;
+            server = Some(alive);
+        }
+        Ok(None)
+    }
+
+    /// One visit, made again if the machine disturbed it. `None` if somebody asked for the end meanwhile.
+    fn visit(
+        &mut self,
+        cell: usize,
+        subject: &Subject,
+        mut workload: Workload,
+        server: &Server,
+        slice: Slice,
+    ) -> Result<Option<Visit>, SweepError> {
+        workload.warmup = slice.warmup;
+        workload.duration = slice.measured;
+        let visit = self.measure(subject, &workload, server)?;
+        let most = self.grid.cells() * self.sweep.plan.rounds / REPEATED_SHARE;
+        let disturbed = visit.as_ref().is_some_and(Visit::was_disturbed);
+        if !disturbed || self.repeated >= most || server.is_gone() {
+            return Ok(visit);
+        }
+        self.repeated += 1;
+        self.records[cell].repeats();
+        self.measure(subject, &workload, server)
+    }
+
+    fn measure(
+        &self,
+        subject: &Subject,
+        workload: &Workload,
+        server: &Server,
+    ) -> Result<Option<Visit>, SweepError> {
+        let mut values = subject.values();
+        values.insert("port".into(), server.port().to_string().into_bytes());
+        if let Some(tmp) = server.tmp() {
+            values.insert("tmp".into(), tmp.display().to_string().into_bytes());
+        }
+        let measured = Load {
+            workload,
+            talk: &subject.talk,
+            values,
+            server,
+            interrupt: self.sweep.interrupt,
+            // Visits are too short for progress of their own.
+            sink: &|_| {},
+        }
+        .run()?;
+        if measured.interrupted {
+            return Ok(None);
+        }
+        let result = summarize(workload, &measured);
+        Ok(Some(Visit::new(&measured, result)))
+    }
+
+    fn start(&self, subject: &Subject, workload: &Workload) -> Result<Server, StartFailure> {
+        let cores = cores(workload.threads).filter(|_| workload.pin);
+        let options = StartOptions {
+            cpus: cores.map(|(_, server)| server),
+            ..StartOptions::default()
+        };
+        self.runtime.block_on(subject.server(options))
+    }
+
+    /// The load and the server of a cell.
+    fn settings(&self, cell: usize) -> (Workload, Subject) {
+        let mut workload = self.sweep.plan.base.clone();
+        let mut params = BTreeMap::new();
+        for (axis, place) in self.axes.iter().zip(self.grid.place(cell)) {
+            axis.apply(place, &mut workload, &mut params);
+        }
+        let mut subject = self.sweep.subject.clone();
+        if let Origin::Spawn(launch) = &mut subject.origin {
+            launch.params.extend(params);
+        }
+        (workload, subject)
+    }
+
+    /// A cell whose settings the kernel made equal to those of an earlier one is that one.
+    fn merge(&mut self) {
+        let mut seen: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+        for cell in 0..self.records.len() {
+            let place = self.grid.place(cell);
+            let settings = self.axes.iter().zip(&place);
+            let in_force: Option<Vec<String>> = settings
+                .map(|(axis, place)| self.records[cell].in_force(axis, *place))
+                .collect();
+            let Some(in_force) = in_force else { continue };
+            match seen.get(&in_force) {
+                Some(earlier) => self.records[cell].same_as = Some(*earlier),
+                None => {
+                    seen.insert(in_force, cell);
+                }
+            }
+        }
+    }
+
+    fn result(&self) -> SweepResult {
+        let places: Vec<Vec<usize>> = (0..self.records.len())
+            .map(|cell| self.grid.place(cell))
+            .collect();
+        let entries: Vec<_> = self
+            .records
+            .iter()
+            .zip(&places)
+            .enumerate()
+            .map(|(cell, (record, place))| record.entry(self.axes, place, self.message_bytes(cell)))
+            .collect();
+        let cells = self.records.iter().zip(&places);
+        let mut cells: Vec<_> = cells
+            .map(|(record, place)| record.cell(self.axes, place))
+            .collect();
+        for cell in 0..cells.len() {
+            if let Some(same) = cells[cell].same_as.map(|earlier| cells[earlier].clone()) {
+                let axes = std::mem::take(&mut cells[cell].axes);
+                let same_as = cells[cell].same_as;
+                cells[cell] = super::result::Cell {
+                    axes,
+                    same_as,
+                    ..same
+                };
+            }
+        }
+        SweepResult {
+            axes: self.axes.iter().map(Dimension::axis).collect(),
+            rounds: self.rounds,
+            cells,
+            recommendation: recommend(self.axes, &entries),
+        }
+    }
+
+    /// Bytes of the longest request of a cell, as far as it can be known without a server.
+    fn message_bytes(&self, cell: usize) -> Option<usize> {
+        let (workload, subject) = self.settings(cell);
+        let bindings = Bindings {
+            tok: crate::talk::token(workload.seed, 0),
+            payload: payload(workload.payload_bytes, workload.seed),
+            values: subject.values(),
+        };
+        let talk = &subject.talk;
+        let turns = workload
+            .turns
+            .iter()
+            .filter_map(|turn| talk.turns.get(*turn));
+        turns
+            .filter_map(|turn| Some(turn.render(talk, &bindings).ok()?.request.len()))
+            .max()
+    }
+
+    fn label(&self, cell: usize) -> String {
+        let settings = self.axes.iter().zip(self.grid.place(cell));
+        let settings: Vec<String> = settings.map(|(axis, place)| axis.label(place)).collect();
+        settings.join(", ")
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.join("; ").chars().take(REASON_CHARS).collect()
+}
