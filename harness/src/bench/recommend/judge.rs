@@ -1,5 +1,6 @@
 //! The values of one axis against each other, everything else being equal.
 
+use super::chance::{Scores, p_of_largest_gain};
 use super::{Entry, Figures};
 use crate::bench::axis::Dimension;
 use crate::stats::{Interval, hodges_lehmann};
@@ -10,6 +11,9 @@ const LEVEL: f64 = 0.95;
 pub const PAIRS_LEAST: usize = 5;
 /// Values that differ by less are as good as each other, however surely they differ.
 pub const MARGIN: f64 = 0.03;
+
+/// A largest gain that chance makes with this probability, or a larger one, is no gain.
+const BY_CHANCE: f64 = 0.05;
 
 /// What decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +63,15 @@ impl Metric {
         }
     }
 
-    /// The figure, and which way is better.
+    /// The figure's logarithm, turned so that more is better.
+    fn score(self, figures: &Figures) -> Option<f64> {
+        let log = self.of(figures)?.ln();
+        Some(match self {
+            Self::Throughput => log,
+            Self::ServerCpu => -log,
+        })
+    }
+
     fn of(self, figures: &Figures) -> Option<f64> {
         let figure = match self {
             Self::Throughput => Some(figures.ops_per_s),
@@ -130,8 +142,8 @@ impl<'a> Contest<'a> {
             return Err(Unruled::NoChoice);
         }
         let gains: Vec<(usize, Interval)> = candidates
-            .into_iter()
-            .filter_map(|place| Some((place, self.gain(place, *baseline)?)))
+            .iter()
+            .filter_map(|place| Some((*place, self.gain(*place, *baseline)?)))
             .collect();
         if gains.is_empty() {
             return Err(Unruled::TooFewRounds);
@@ -146,13 +158,15 @@ impl<'a> Contest<'a> {
             .filter(|place| !self.is_measurably_better(best, *place))
             .collect();
         let is_better = |gain: &Interval| gain.low > 0.0 && gain.estimate > MARGIN.ln_1p();
+        let mut better = gains.clone();
+        better.retain(|(_, gain)| is_better(gain));
+        if !better.is_empty() && p_of_largest_gain(&self.scores(*baseline, &gains)) > BY_CHANCE {
+            better.clear();
+        }
         Ok(Ruling {
             baseline: *baseline,
 
-            better: gains
-                .into_iter()
-                .filter(|(_, gain)| is_better(gain))
-                .collect(),
+            better,
             as_good,
         })
     }
@@ -173,16 +187,26 @@ impl<'a> Contest<'a> {
             .zip(&self.entries[other].rounds);
         let ratios: Vec<f64> = pairs
             .filter_map(|(one, other)| {
-                let one = self.metric.of(one.as_ref()?)?;
-                let other = self.metric.of(other.as_ref()?)?;
-                Some(match self.metric {
-                    Metric::Throughput => (one / other).ln(),
-                    Metric::ServerCpu => (other / one).ln(),
-                })
+                Some(self.metric.score(one.as_ref()?)? - self.metric.score(other.as_ref()?)?)
             })
             .collect();
         let enough = ratios.len() >= PAIRS_LEAST;
         enough.then(|| hodges_lehmann(&ratios, LEVEL)).flatten()
+    }
+
+    /// By round, of the baseline and the values that were compared with it.
+    fn scores(&self, baseline: usize, compared: &[(usize, Interval)]) -> Vec<Scores> {
+        let score = |place: usize, round: usize| {
+            let figures = self.entries[place].rounds[round].as_ref();
+            self.metric.score(figures?)
+        };
+        let places = || compared.iter().map(|(place, _)| *place);
+        (0..self.entries[baseline].rounds.len())
+            .map(|round| {
+                let all = std::iter::once(baseline).chain(places());
+                all.map(|place| score(place, round)).collect()
+            })
+            .collect()
     }
 
     /// Bytes of a request, where that is known.

@@ -5,6 +5,7 @@
 //! Hodges and Lehmann, with its interval.
 
 mod answer;
+mod chance;
 mod judge;
 mod words;
 
