@@ -8,14 +8,21 @@ pub mod axis;
 pub mod csv;
 pub mod curve;
 pub mod grid;
+mod in_force;
+pub mod knob;
+#[cfg(test)]
+mod live_tests;
 pub mod plan;
+mod possible;
 pub mod recommend;
 mod record;
 pub mod result;
 pub mod size;
 pub mod sweep;
+mod visit;
 
-pub use axis::{AxisError, Dimension, Knob, parse_all};
+pub use axis::{Dimension, parse_all};
+pub use knob::{AxisError, Knob};
 pub use plan::SweepPlan;
 pub use result::{Axis, Cell, Estimate, Recommendation, Setting, SweepResult, Verdict};
 pub use sweep::{Sweep, SweepError};

@@ -4,19 +4,25 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::axis::{Dimension, Knob};
+use super::axis::Dimension;
 use super::grid::Grid;
+use super::knob::Knob;
 use crate::load::Workload;
 
-/// Rounds: fewer than five cannot tell anything apart, whatever was measured.
-pub const ROUNDS: usize = 6;
+/// Rounds, at least: with fewer than five nothing can be told apart, and one may be disturbed.
+pub const ROUNDS_LEAST: usize = 6;
+/// And at most: beyond it longer visits tell more.
+pub const ROUNDS_MOST: usize = 40;
+/// The measured part of one visit, where there is time for more rounds than the least. Many short visits
+/// tell more than few long ones: what disturbs the machine spoils fewer of them.
+pub const SLICE_USUAL: Duration = Duration::from_millis(120);
 /// How long a sweep takes, about, where nothing else is said.
 pub const BUDGET: Duration = Duration::from_secs(75);
 /// The same for `--quick`.
 pub const BUDGET_QUICK: Duration = Duration::from_secs(17);
 /// The measured part of one visit lasts at least so long, whatever the time that is left.
 pub const SLICE_LEAST: Duration = Duration::from_millis(60);
-/// And at most so long: beyond it another round tells more.
+/// And at most so long.
 pub const SLICE_MOST: Duration = Duration::from_secs(2);
 /// Most cells of a sweep.
 pub const CELLS_MAX: usize = 2_000;
@@ -68,22 +74,35 @@ impl SweepPlan {
             // Both values are within the bounds of the axis.
             axes.extend(Dimension::new(Knob::ClientMss, ["0", MSS_OF_THE_WIRE]));
         }
-        Self {
+        let plan = Self {
             axes,
             base,
-            rounds: ROUNDS,
+            rounds: ROUNDS_LEAST,
             budget: BUDGET,
             seed,
+        };
+        plan.within(BUDGET)
+    }
+
+    /// As many rounds as fit into this time.
+    #[must_use]
+    pub fn within(self, budget: Duration) -> Self {
+        let grid = Grid::new(&self.axes);
+        let visit = SLICE_USUAL.mul_f64(1.0 + WARMUP_SHARE).as_secs_f64();
+        let overhead = Self::overhead(grid.cells(), grid.servers()).as_secs_f64();
+        let round = visit * grid.cells() as f64 + overhead;
+        let fitting = (budget.as_secs_f64() / round) as usize;
+        Self {
+            rounds: fitting.clamp(ROUNDS_LEAST, ROUNDS_MOST),
+            budget,
+            ..self
         }
     }
 
     /// The same in little time.
     #[must_use]
     pub fn quick(self) -> Self {
-        Self {
-            budget: BUDGET_QUICK,
-            ..self
-        }
+        self.within(BUDGET_QUICK)
     }
 
     /// What is varied where nothing is said, for the reference server: how much it reads at once, for
@@ -159,7 +178,9 @@ mod tests {
         let usual = SweepPlan::new(axes, Workload::default(), 1);
         assert_eq!(Grid::new(&usual.axes).cells(), 21);
         assert!(usual.expected() <= Duration::from_secs(80));
+        assert!((15..20).contains(&usual.rounds), "{}", usual.rounds);
         let quick = usual.quick();
+        assert_eq!(quick.rounds, ROUNDS_LEAST);
         assert!(
             quick.expected() < Duration::from_millis(17_001),
             "{:?}",

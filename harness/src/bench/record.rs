@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::axis::{Buffer, Dimension, Knob};
+use super::axis::Dimension;
 use super::curve::curve;
+use super::in_force::InForce;
 use super::recommend::{Entry, Figures};
 use super::result::{Cell, Estimate, Setting};
+use super::visit::{Visit, is_of_the_machine, word};
+use crate::load::Transport;
 use crate::load::recorder::{Times, times};
-use crate::load::{LoadResult, Measurement, Transport};
 use crate::stats::hodges_lehmann;
 
 /// The metrics of a cell: name, unit, whether more is better.
@@ -25,29 +27,6 @@ const LEVEL: f64 = 0.95;
 const SAMPLES_BEYOND: f64 = 100.0;
 /// A cell that was never valid in so many rounds, and not for the machine's sake, is not visited again.
 const PATIENCE: usize = 2;
-/// The least buffers that the kernel gives (`SOCK_MIN_SNDBUF` twice), whatever is asked for: nothing
-/// that it chooses itself is as small.
-const BUFFER_LEAST: u64 = 4608;
-/// Words of reasons that are the machine's, and another try may not meet.
-const OF_THE_MACHINE: [&str; 5] = [
-    "client-starved",
-    "steal",
-    "throttled",
-    "send-lag",
-    "not-stationary",
-];
-
-/// What one visit measured.
-#[derive(Debug, Clone)]
-pub struct Visit {
-    figures: Figures,
-    /// Why the figures are not to be trusted; empty if they are.
-    reasons: Vec<String>,
-    notes: Vec<String>,
-    transport: Option<Transport>,
-    response: Times,
-}
-
 /// All visits to one cell.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -62,48 +41,6 @@ pub struct Record {
     is_given_up: bool,
     /// The kernel made the settings of that earlier cell of this one's.
     pub same_as: Option<usize>,
-}
-
-impl Visit {
-    /// From a load.
-    pub fn new(measured: &Measurement, result: LoadResult) -> Self {
-        let mut response = times();
-        for window in &measured.windows {
-            // Adding cannot fail: all histograms have the same bounds.
-            let _ = response.add(&window.response);
-        }
-        let metrics = result.metrics;
-        let limited = |note: &String| word(note) == "client-saturated";
-        Self {
-            figures: Figures {
-                ops_per_s: metrics.ops_per_s,
-                bytes_per_s: metrics.bytes_per_s,
-                p50_us: metrics.response_us.p50,
-                p99_us: metrics.response_us.p99,
-                server_cpu_us_per_op: metrics.server_cpu_us_per_op,
-                client_cpu_us_per_op: metrics.client_cpu_us_per_op,
-                client_limited: result.validity.notes.iter().any(limited),
-            },
-            reasons: result.validity.reasons,
-            notes: result.validity.notes,
-            transport: result.transport,
-            response,
-        }
-    }
-
-    /// It is not valid, and the machine alone is to blame: another try is worth its time.
-    pub fn was_disturbed(&self) -> bool {
-        !self.reasons.is_empty() && self.reasons.iter().all(|reason| of_the_machine(reason))
-    }
-}
-
-fn of_the_machine(reason: &String) -> bool {
-    OF_THE_MACHINE.contains(&word(reason))
-}
-
-/// The stable word that a reason or note begins with.
-fn word(text: &str) -> &str {
-    text.split(':').next().unwrap_or(text)
 }
 
 impl Record {
@@ -129,8 +66,10 @@ impl Record {
     /// What a visit in this round measured.
     pub fn take(&mut self, round: usize, visit: Visit) {
         if !visit.reasons.is_empty() {
+            // What is in force shows in a disturbed visit as well.
+            self.transport = self.transport.take().or(visit.transport);
             self.refused.push(visit.reasons);
-            let hopeless = |reasons: &Vec<String>| !reasons.iter().any(of_the_machine);
+            let hopeless = |reasons: &Vec<String>| !reasons.iter().any(is_of_the_machine);
             let never = self.valid_rounds() == 0;
             self.is_given_up = never
                 && self
@@ -171,46 +110,16 @@ impl Record {
         self.valid_rounds() > self.refused.len()
     }
 
-    /// What is in force on this axis, as it tells cells apart; `None` while that is not known.
-    ///
-    /// What the kernel chooses itself changes as it goes, and is never the same as a size that is set.
-    pub fn in_force(&self, axis: &Dimension, place: usize) -> Option<String> {
-        let asked = &axis.values[place];
-        let Some(buffer) = axis.knob.buffer() else {
-            return Some(asked.text.clone());
-        };
-        let transport = self.transport.as_ref()?;
-        let Some(bytes) = bytes_in_force(&axis.knob, buffer, transport) else {
-            return Some(asked.text.clone());
-        };
-        let is_own_choice =
-            asked.number == Some(0) && (axis.knob.server_param().is_none() || bytes > BUFFER_LEAST);
-        Some(match is_own_choice {
-            true => "the kernel's own choice".to_owned(),
-            false => bytes.to_string(),
-        })
-    }
-
-    /// The receive window that is set here and holds less than two segments, and their size.
-    fn narrow_window(&self, axes: &[Dimension], place: &[usize]) -> Option<(u64, u64)> {
-        let transport = self.transport.as_ref()?;
-        let asked = |knob: &Knob| {
-            let axis = axes.iter().position(|axis| axis.knob == *knob)?;
-            axes[axis].values[place[axis]].number
-        };
-        let seen = transport
-            .server
-            .map_or(0, |server| server.mss)
-            .max(transport.client.mss);
-        let asked_mss = asked(&Knob::ClientMss).filter(|mss| *mss > 0);
-        let mss = asked_mss.unwrap_or_else(|| u64::from(seen));
-        let mut set = axes.iter().filter(|axis| {
-            axis.knob.buffer() == Some(Buffer::Receive) && asked(&axis.knob) != Some(0)
-        });
-        set.find_map(|axis| {
-            // The kernel keeps half of the buffer for its own bookkeeping (tcp_adv_win_scale = 1).
-            let window = bytes_in_force(&axis.knob, Buffer::Receive, transport)? / 2;
-            (window < 2 * mss).then_some((window, mss))
+    /// What the kernel made of its settings; `None` while that is not known.
+    pub fn in_force<'a>(
+        &'a self,
+        axes: &'a [Dimension],
+        place: &'a [usize],
+    ) -> Option<InForce<'a>> {
+        self.transport.as_ref().map(|transport| InForce {
+            axes,
+            place,
+            transport,
         })
     }
 
@@ -224,22 +133,27 @@ impl Record {
         Entry {
             rounds: self.rounds.clone(),
             valid: self.is_valid(),
-            is_narrow: self.narrow_window(axes, place).is_some(),
+            is_narrow: self
+                .in_force(axes, place)
+                .is_some_and(|cell| cell.narrow_window().is_some()),
             is_merged: self.same_as.is_some(),
+            trouble: self.most_frequent_trouble(),
             message_bytes,
         }
     }
 
     /// The cell as it is reported.
     pub fn cell(&self, axes: &[Dimension], place: &[usize]) -> Cell {
+        let in_force = self.in_force(axes, place);
         let settings = axes.iter().zip(place).map(|(axis, place)| {
             let setting = Setting {
                 requested: axis.values[*place].text.clone(),
-                effective: self.effective(axis),
+                effective: in_force.and_then(|cell| cell.effective(axis)),
             };
             (axis.knob.to_string(), setting)
         });
         let valid = self.is_valid();
+        let transport = self.transport.as_ref().filter(|_| self.valid_rounds() > 0);
         Cell {
             axes: settings.collect(),
             metrics: self.metrics(),
@@ -250,18 +164,19 @@ impl Record {
             },
             notes: self.notes(axes, place),
             same_as: self.same_as,
-            why: self.transport.as_ref().and_then(|seen| seen.why.clone()),
+            why: transport.and_then(|seen| seen.why.clone()),
             curve: self.response.as_ref().map(curve).unwrap_or_default(),
         }
     }
 
-    fn effective(&self, axis: &Dimension) -> Option<String> {
-        let transport = self.transport.as_ref()?;
-        if axis.knob == Knob::ClientMss {
-            return Some(transport.client.mss.to_string());
+    /// The word of the reason that was there most often.
+    fn most_frequent_trouble(&self) -> Option<String> {
+        let mut words: BTreeMap<&str, usize> = BTreeMap::new();
+        for reason in self.refused.iter().flatten() {
+            *words.entry(word(reason)).or_default() += 1;
         }
-        let bytes = bytes_in_force(&axis.knob, axis.knob.buffer()?, transport)?;
-        Some(bytes.to_string())
+        let most = words.into_iter().max_by_key(|(_, times)| *times);
+        most.map(|(word, _)| word.to_owned())
     }
 
     fn metrics(&self) -> BTreeMap<&'static str, Estimate> {
@@ -311,11 +226,11 @@ impl Record {
         let valid = self.valid_rounds();
         let mostly = self.notes.values().filter(|(times, _)| times * 2 > valid);
         let mut notes: Vec<String> = mostly.map(|(_, note)| note.clone()).collect();
-        if let Some((window, mss)) = self.narrow_window(axes, place) {
-            notes.push(format!(
-                "narrow-window: a receive window of {window} bytes holds less than two segments of {mss}: each waits for the last one's acknowledgement"
-            ));
-        }
+        notes.extend(
+            self.in_force(axes, place)
+                .map(|cell| cell.notes())
+                .unwrap_or_default(),
+        );
         if self.is_valid() && !self.refused.is_empty() {
             let words: std::collections::BTreeSet<&str> = self
                 .refused
@@ -355,14 +270,104 @@ impl Figures {
     }
 }
 
-/// The size of that buffer at the end of the connection that the knob turns.
-fn bytes_in_force(knob: &Knob, buffer: Buffer, transport: &Transport) -> Option<u64> {
-    let end = match knob {
-        Knob::Server(_) => transport.server?,
-        _ => transport.client,
-    };
-    Some(match buffer {
-        Buffer::Receive => end.so_rcvbuf,
-        Buffer::Send => end.so_sndbuf,
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::axis::parse_all;
+
+    fn visit(ops_per_s: f64, reasons: &[&str], notes: &[&str]) -> Visit {
+        let mut response = times();
+        (1..=100_u64).for_each(|n| response.saturating_record(n * 1000));
+        let text = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Visit {
+            figures: Figures {
+                ops_per_s,
+                ..Figures::default()
+            },
+            reasons: text(reasons),
+            notes: text(notes),
+            transport: None,
+            response,
+        }
+    }
+
+    fn cell(record: &Record) -> Cell {
+        record.cell(&parse_all(["payload=64"]).unwrap(), &[0])
+    }
+
+    #[test]
+    fn rounds_that_are_not_valid_are_left_out_as_long_as_they_are_the_fewer() {
+        let mut record = Record::new(6);
+        for round in 0..4 {
+            record.take(round, visit(100.0 + round as f64, &[], &[]));
+        }
+        record.take(4, visit(1.0, &["client-starved: 30 %"], &[]));
+        record.take(5, visit(1.0, &["client-starved: 40 %", "steal: 9 %"], &[]));
+        let seen = cell(&record);
+        assert!(seen.valid && seen.reasons.is_empty());
+        let figure = seen.metrics["ops_per_s"];
+        assert_eq!(
+            (figure.low, figure.estimate, figure.high),
+            (100.0, 101.5, 103.0)
+        );
+        assert_eq!(
+            seen.notes,
+            ["left-out: 2 of 6 rounds were not valid (client-starved, steal)"]
+        );
+        assert_eq!(seen.curve.len(), 6);
+        assert!(
+            !seen.metrics.contains_key("p99_us"),
+            "four samples beyond it are too few"
+        );
+    }
+
+    #[test]
+    fn half_of_the_rounds_are_too_many() {
+        let mut record = Record::new(2);
+        record.take(0, visit(100.0, &[], &[]));
+        record.take(1, visit(1.0, &["steal: 9 %"], &[]));
+        let seen = cell(&record);
+        assert!(!seen.valid && record.is_wanted());
+        assert_eq!(seen.reasons, ["steal: 9 % (1 of 2 rounds)"]);
+        assert_eq!(
+            cell(&Record::new(2)).reasons,
+            ["not-measured: the sweep ended before"]
+        );
+    }
+
+    #[test]
+    fn what_never_works_is_given_up_and_what_was_disturbed_is_not() {
+        let mut wrong = Record::new(6);
+        wrong.take(0, visit(1.0, &["wrong-replies: 3 of 9"], &[]));
+        assert!(wrong.is_wanted());
+        wrong.take(1, visit(1.0, &["connections-lost: 1"], &[]));
+        assert!(!wrong.is_wanted());
+        let mut disturbed = Record::new(6);
+        for round in 0..5 {
+            disturbed.take(round, visit(1.0, &["client-starved: 30 %"], &[]));
+        }
+        assert!(disturbed.is_wanted());
+        let mut late = Record::new(6);
+        late.take(0, visit(100.0, &[], &[]));
+        late.did_not_start("the port is taken");
+        assert!(late.is_wanted(), "it has started before");
+        let mut never = Record::new(6);
+        never.did_not_start("no such option");
+        assert!(!never.is_wanted());
+        assert!(visit(1.0, &["steal: 9 %"], &[]).was_disturbed());
+        assert!(!visit(1.0, &["steal: 9 %", "server-died: x"], &[]).was_disturbed());
+        assert!(!visit(1.0, &[], &[]).was_disturbed());
+    }
+
+    #[test]
+    fn a_note_stands_if_most_rounds_had_it() {
+        let mut record = Record::new(3);
+        record.take(0, visit(1.0, &[], &["client-saturated: 98 %"]));
+        record.take(
+            1,
+            visit(1.0, &[], &["client-saturated: 99 %", "other: once"]),
+        );
+        record.take(2, visit(1.0, &[], &[]));
+        assert_eq!(cell(&record).notes, ["client-saturated: 99 %"]);
+    }
 }

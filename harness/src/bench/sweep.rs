@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::axis::Dimension;
 use super::grid::{Grid, Life};
-use super::plan::{CELLS_MAX, Slice, SweepPlan};
+use super::plan::{Slice, SweepPlan};
+use super::possible::refuse;
 use super::recommend::recommend;
-use super::record::{Record, Visit};
+use super::record::Record;
 use super::result::SweepResult;
+use super::visit::Visit;
 use crate::check::run::{Interrupt, Origin, Subject};
 use crate::event::{Event, Sink};
-use crate::file::did_you_mean;
 use crate::load::engine::EngineError;
 use crate::load::script::payload;
 use crate::load::{Load, Workload, cores, summarize};
@@ -21,7 +22,7 @@ use crate::target::{Server, StartFailure, StartOptions};
 /// The first visit to a fresh server is warmed up so many times longer.
 const FIRST_WARMUP: u32 = 2;
 /// At most one in so many visits of a sweep is made again because the machine disturbed it.
-const REPEATED_SHARE: usize = 4;
+const REPEATED_SHARE: usize = 2;
 /// Of why a server did not start, so much is kept.
 const REASON_CHARS: usize = 400;
 
@@ -60,7 +61,7 @@ impl Sweep<'_> {
     /// # Errors
     /// See [`SweepError`]. A cell that cannot be measured is no error: it says so itself.
     pub fn run(&self) -> Result<SweepResult, SweepError> {
-        self.check()?;
+        refuse(self.subject, self.plan).map_err(SweepError::Plan)?;
         let mut running = Running::new(self)?;
         for round in 0..self.plan.rounds {
             if self.interrupt.is_set() {
@@ -70,60 +71,6 @@ impl Sweep<'_> {
             running.merge();
         }
         Ok(running.result())
-    }
-
-    /// What would fail later is said now.
-    fn check(&self) -> Result<(), SweepError> {
-        let plan = self.plan;
-        let wrong = |text: String| Err(SweepError::Plan(text));
-        if plan.axes.is_empty() || plan.rounds == 0 {
-            return wrong("nothing to sweep: give an axis, as in --sweep payload=64,1KiB".into());
-        }
-        let cells = Grid::new(&plan.axes).cells();
-        if cells > CELLS_MAX {
-            return wrong(format!(
-                "{cells} combinations are too many: {CELLS_MAX} at most"
-            ));
-        }
-        for param in plan.axes.iter().filter_map(|axis| axis.knob.server_param()) {
-            self.check_param(param)?;
-        }
-        let talk = &self.subject.talk;
-        let asks = |name: &str| plan.axes.iter().find(|axis| axis.knob.to_string() == name);
-        let said = plan
-            .base
-            .turns
-            .iter()
-            .filter_map(|turn| talk.turns.get(*turn));
-        if asks("payload").is_some() && !said.into_iter().any(crate::talk::Exchange::uses_payload) {
-            return wrong("payload cannot be varied: no turn that is said sends {payload}".into());
-        }
-        let deep = |axis: &Dimension| axis.values.iter().any(|value| value.number > Some(1));
-        let refuses = self.subject.promise.pipelining == Some(false) || !talk.carries_many_turns();
-        if refuses && asks("pipeline").is_some_and(deep) {
-            return wrong(
-                "pipeline cannot be varied: the conversation has one request at a time".into(),
-            );
-        }
-        Ok(())
-    }
-
-    fn check_param(&self, param: &str) -> Result<(), SweepError> {
-        let Some(launch) = self.subject.launch() else {
-            return Err(SweepError::Plan(format!(
-                "server.{param} cannot be varied on a server that runs already: give the command that starts it instead of its address"
-            )));
-        };
-        let placeholder = format!("{{{param}}}");
-        let mut words = launch.cmd.iter().chain(launch.env.values());
-        if words.any(|word| word.contains(&placeholder)) {
-            return Ok(());
-        }
-        let known = launch.params.keys().map(String::as_str);
-        let help = did_you_mean(param, known).unwrap_or_else(|| "it has none".to_owned());
-        Err(SweepError::Plan(format!(
-            "the server's command has no parameter {placeholder}: {help}"
-        )))
     }
 }
 
@@ -180,10 +127,10 @@ impl<'a> Running<'a> {
         let slice = SweepPlan::slice(left, visits, overhead);
         let mut failure = None;
         for life in &lives {
-            if self.sweep.interrupt.is_set() {
-                return Ok(());
-            }
             failure = self.life(round, life, slice, all)?.or(failure);
+        }
+        if self.sweep.interrupt.is_set() {
+            return Ok(());
         }
         if let Some(failure) = failure.filter(|_| !self.has_started) {
             return Err(SweepError::Start(failure));
@@ -256,7 +203,8 @@ impl<'a> Running<'a> {
         let visit = self.measure(subject, &workload, server)?;
         let most = self.grid.cells() * self.sweep.plan.rounds / REPEATED_SHARE;
         let disturbed = visit.as_ref().is_some_and(Visit::was_disturbed);
-        if !disturbed || self.repeated >= most || server.is_gone() {
+        let has_time = self.repeated < most && self.begun.elapsed() < self.sweep.plan.budget;
+        if !disturbed || !has_time || server.is_gone() {
             return Ok(visit);
         }
         self.repeated += 1;
@@ -320,11 +268,10 @@ impl<'a> Running<'a> {
         let mut seen: BTreeMap<Vec<String>, usize> = BTreeMap::new();
         for cell in 0..self.records.len() {
             let place = self.grid.place(cell);
-            let settings = self.axes.iter().zip(&place);
-            let in_force: Option<Vec<String>> = settings
-                .map(|(axis, place)| self.records[cell].in_force(axis, *place))
-                .collect();
-            let Some(in_force) = in_force else { continue };
+            let Some(in_force) = self.records[cell].in_force(self.axes, &place) else {
+                continue;
+            };
+            let in_force = in_force.settings();
             match seen.get(&in_force) {
                 Some(earlier) => self.records[cell].same_as = Some(*earlier),
                 None => {
@@ -394,10 +341,8 @@ impl<'a> Running<'a> {
 }
 
 fn one_line(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    lines.join("; ").chars().take(REASON_CHARS).collect()
+    let lines = text.lines().map(str::trim);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let line = lines.join("; ").replace(":; ", ": ");
+    line.chars().take(REASON_CHARS).collect()
 }

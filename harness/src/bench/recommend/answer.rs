@@ -56,7 +56,7 @@ pub(super) fn for_all_segments(
     if others.is_empty() {
         let mut answer = plain(axis, class, first);
         let sentence = &mut answer.verdict.sentence;
-        sentence.push_str(&format!("; {} only", words::segments(first_mss)));
+        sentence.push_str(&format!("; measured {} only", words::segments(first_mss)));
         return answer;
     }
     let mut rulings: Vec<(&str, &Contest<'_>, Ruling)> = Vec::new();
@@ -64,7 +64,7 @@ pub(super) fn for_all_segments(
         match contest.rule() {
             Ok(ruling) => rulings.push((mss, contest, ruling)),
             Err(why) => {
-                let which = format!(" {}", words::segments(mss));
+                let which = format!(" ({})", words::segments(mss));
                 return unruled(axis, class, contest, why, &which);
             }
         }
@@ -105,7 +105,7 @@ fn unruled(
     why: Unruled,
     which: &str,
 ) -> Answer {
-    let sentence = words::unruled(axis, why) + which;
+    let sentence = words::unruled(axis, contest, why) + which;
     let baseline = contest.order.first().copied().unwrap_or(0);
     Answer {
         verdict: verdict(axis, class, contest, baseline, &sentence),

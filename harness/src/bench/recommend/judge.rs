@@ -209,6 +209,17 @@ impl<'a> Contest<'a> {
             .collect()
     }
 
+    /// Why values were not valid, each word once.
+    pub fn troubles(&self) -> Vec<&str> {
+        let troubled = self.entries.iter().filter(|entry| !entry.valid);
+        let mut words: Vec<&str> = troubled
+            .filter_map(|entry| entry.trouble.as_deref())
+            .collect();
+        words.sort_unstable();
+        words.dedup();
+        words
+    }
+
     /// Bytes of a request, where that is known.
     pub fn message_bytes(&self) -> Option<usize> {
         let known = self.entries.iter().filter_map(|entry| entry.message_bytes);

@@ -16,8 +16,9 @@ pub use judge::{MARGIN, PAIRS_LEAST};
 
 use self::answer::Answer;
 use self::judge::Contest;
-use super::axis::{Dimension, Knob};
+use super::axis::Dimension;
 use super::grid::Grid;
+use super::knob::Knob;
 use super::result::{Recommendation, Verdict};
 
 /// What is known of one cell.
@@ -31,6 +32,8 @@ pub struct Entry {
     pub is_narrow: bool,
     /// It is the same as an earlier cell.
     pub is_merged: bool,
+    /// The word of the reason for which most of its rounds that were not valid were not.
+    pub trouble: Option<String>,
     /// Bytes of its longest request on the wire, where that is known.
     pub message_bytes: Option<usize>,
 }

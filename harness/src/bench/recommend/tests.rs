@@ -241,7 +241,11 @@ fn what_cannot_be_trusted_is_not_compared() {
         "{}",
         apart.sentence
     );
-    let alone = with(&|place, entry| entry.valid = place == 2);
+    let alone = with(&|place, entry| {
+        entry.valid = place == 2;
+        entry.trouble = Some("steal".into());
+    });
+    assert!(alone.sentence.ends_with("(steal)"), "{}", alone.sentence);
     assert!(
         alone.sentence.contains("fewer than two values"),
         "{}",

@@ -2,7 +2,8 @@
 
 use super::answer::Answer;
 use super::judge::{Contest, Metric, Ruling, Unruled};
-use crate::bench::axis::{Dimension, Knob};
+use crate::bench::axis::Dimension;
+use crate::bench::knob::Knob;
 use crate::stats::Interval;
 
 /// A headline names so many classes at most.
@@ -103,16 +104,20 @@ pub(super) fn nothing_better(axis: &Dimension, contest: &Contest<'_>, over: usiz
     )
 }
 
-pub(super) fn unruled(axis: &Dimension, why: Unruled) -> String {
+pub(super) fn unruled(axis: &Dimension, contest: &Contest<'_>, why: Unruled) -> String {
     let name = axis.knob.short();
-    match why {
+    let sentence = match why {
         Unruled::NoChoice => {
-            format!("{name}: fewer than two values have figures that can be trusted and compared")
+            format!("{name}: fewer than two values could be measured and compared")
         }
         Unruled::TooFewRounds => format!(
             "{name}: no two values were valid in {} rounds alike, which it takes to tell them apart",
             super::PAIRS_LEAST
         ),
+    };
+    match contest.troubles().as_slice() {
+        [] => sentence,
+        troubles => format!("{sentence} ({})", troubles.join(", ")),
     }
 }
 
@@ -140,7 +145,8 @@ pub(super) fn headline(axis: &Dimension, answers: &[Answer]) -> String {
                     .find(|answer| answer.as_good.is_some())
                     .map_or("", |answer| answer.verdict.baseline.as_str())
             ),
-            false => format!("{name}: nothing could be compared"),
+            // All are alike: the first says why.
+            false => answers[0].verdict.sentence.clone(),
         };
     }
     let as_good_everywhere = |value: &usize| {
