@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::bench::SweepPlan;
 use crate::check::run::{Origin, Subject};
 use crate::file::Waiver;
 use crate::load::Workload;
@@ -159,6 +160,20 @@ pub struct LoadPlan {
     pub slo: Option<String>,
     /// Whether the server is loaded beyond what it can do.
     pub overload: bool,
+    /// What to do with a run that could not see.
+    pub on_inconclusive: OnInconclusive,
+}
+
+/// The plan of a `bench` run, as it is written to the JSON.
+#[derive(Clone, Debug, Serialize)]
+pub struct BenchPlan {
+    /// The server, and how it is reached.
+    pub server: ServerPlan,
+    /// The name of the talk.
+    pub talk: String,
+    /// What is varied, and everything that is not.
+    #[serde(flatten)]
+    pub sweep: SweepPlan,
     /// What to do with a run that could not see.
     pub on_inconclusive: OnInconclusive,
 }

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::knob::{AxisError, Knob, Value};
-use super::{result, size};
+use super::result;
+use crate::file::size;
 use crate::load::Workload;
 
 /// Values of one axis; more would not be measured well in any time that somebody waits.

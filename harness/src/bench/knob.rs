@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::size;
 use crate::file::did_you_mean;
+use crate::file::size;
 
 /// Parameters of the server's command are named with this before them.
 const SERVER: &str = "server.";

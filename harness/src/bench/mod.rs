@@ -17,7 +17,6 @@ mod possible;
 pub mod recommend;
 mod record;
 pub mod result;
-pub mod size;
 pub mod sweep;
 mod visit;
 

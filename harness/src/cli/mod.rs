@@ -1,5 +1,6 @@
 //! The command line: the only place that knows clap, stdout and exit codes. One file a command.
 
+mod bench;
 mod blockers;
 mod check;
 mod complain;
@@ -45,6 +46,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Requests at a rate, or as fast as replies allow: throughput and latency.
     Load(load::LoadArgs),
+    /// Vary settings and say which is best: buffer sizes, connections, the server's own parameters.
+    Bench(bench::BenchArgs),
     /// Send one message, as the tutorial's client does, and show what comes back.
     Send(send::SendArgs),
     /// Serve: the reference server, sound or with a planted fault.
@@ -79,6 +82,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Load(args) => load::main(&args),
+        Command::Bench(args) => bench::main(&args),
         Command::Send(args) => send::main(&args),
         Command::Serve(args) => serve::main(args),
         Command::Init(args) => init::main(&args),

@@ -108,3 +108,34 @@ impl State {
         parts.join("; ")
     }
 }
+
+/// A bar over steps that are done one after the other.
+pub(super) struct StepProgress {
+    bar: ProgressBar,
+}
+
+impl StepProgress {
+    /// No bar without a terminal.
+    pub fn new(wanted: bool) -> Self {
+        let bar = if wanted && std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template("{pos}/{len} {bar:30} {eta} left  {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(0).with_style(style)
+        } else {
+            ProgressBar::hidden()
+        };
+        Self { bar }
+    }
+
+    /// So many of all are done; `what` is next.
+    pub fn show(&self, done: usize, all: usize, what: &str) {
+        self.bar.set_length(all as u64);
+        self.bar.set_position(done as u64);
+        self.bar.set_message(what.to_owned());
+    }
+
+    /// Takes the bar away before results are printed.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -384,3 +384,9 @@ pub(super) fn usage(message: String) -> RunError {
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     file::duration(text)
 }
+
+/// A number of bytes, as on the command line.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let bytes = file::size::parse(text)?;
+    usize::try_from(bytes).map_err(|_| format!("`{text}` is more than can be counted"))
+}

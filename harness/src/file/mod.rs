@@ -11,6 +11,7 @@ mod read;
 pub mod schema;
 mod server;
 mod signal;
+pub mod size;
 pub(crate) mod talk;
 mod units;
 mod waive;
@@ -34,7 +35,7 @@ pub(crate) use near::nearest;
 pub use promise::{Encoding, Family, Promise};
 pub use server::{Ready, ServerSection, fill};
 pub use signal::StopSignal;
-pub use units::{Date, duration, size};
+pub use units::{Date, duration};
 pub use waive::Waiver;
 
 use crate::talk::Talk;

@@ -1,4 +1,4 @@
-//! Durations with their unit, sizes, and dates.
+//! Durations with their unit, and dates.
 
 use std::fmt;
 use std::str::FromStr;
@@ -43,35 +43,6 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .filter(|duration| *duration <= LONGEST)
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| format!("{text:?} is out of range: more than nothing, at most 168h"))
-}
-
-/// Reads a number of bytes: `"64"`, `"64B"`, `"16KiB"`, `"1MiB"`.
-///
-/// # Errors
-/// A sentence that says what is wrong: no number, or an unknown unit.
-pub fn size(text: &str) -> Result<usize, String> {
-    let text = text.trim();
-    let split = text
-        .find(|c: char| !c.is_ascii_digit() && c != '_')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let number: usize = number
-        .replace('_', "")
-        .parse()
-        .map_err(|_| format!("{text:?} is not a size; write it as \"64\" or \"16KiB\""))?;
-    let factor = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        other => {
-            return Err(format!(
-                "unknown unit {other:?}; the units are B, KiB (1,024) and MiB"
-            ));
-        }
-    };
-    number
-        .checked_mul(factor)
-        .ok_or_else(|| format!("{text:?} is out of range"))
 }
 
 /// A day of the calendar, as waivers name it. Ordered by time.
@@ -136,17 +107,6 @@ impl fmt::Display for Date {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes() {
-        assert_eq!(
-            ["0", "64", "64B", "16KiB", "1 MiB"].map(size),
-            [0, 64, 64, 16384, 1 << 20].map(Ok)
-        );
-        assert!(size("16kb").unwrap_err().contains("KiB"));
-        assert!(size("KiB").unwrap_err().contains("not a size"));
-        assert!(size("99999999999999MiB").is_err());
-    }
 
     #[test]
     fn durations() {

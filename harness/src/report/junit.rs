@@ -23,6 +23,7 @@ pub fn render(report: &Report) -> String {
     match &report.body {
         Body::Nothing {} => one_case(&mut junit, report, &[]),
         Body::Check(checked) => battery(&mut junit, checked),
+        Body::Sweep(_) => one_case(&mut junit, report, &[]),
         Body::Load(load) => one_case(&mut junit, report, &load.result.validity.reasons),
     }
     junit

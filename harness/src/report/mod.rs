@@ -14,6 +14,7 @@ mod wrap;
 
 use serde::Serialize;
 
+use crate::bench::SweepResult;
 use crate::check::Outcome;
 use crate::check::run::Counts;
 use crate::load::{LoadResult, OverloadReport, SloReport, Workload};
@@ -125,6 +126,8 @@ pub enum Body {
     Check(Checked),
     /// A load.
     Load(Box<LoadReport>),
+    /// A sweep.
+    Sweep(Box<SweepReport>),
 }
 
 /// What a battery came to.
@@ -137,6 +140,14 @@ pub struct Checked {
     pub blockers: Vec<String>,
     /// The checks.
     pub outcomes: Vec<Outcome>,
+}
+
+/// What a sweep came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct SweepReport {
+    /// The cells and the answer.
+    #[serde(flatten)]
+    pub result: SweepResult,
 }
 
 /// What a load came to.
@@ -217,6 +228,16 @@ impl Report {
         self.body = Body::Load(Box::new(load));
     }
 
+    /// Takes a sweep in and comes to a verdict: an answer needs cells that can be trusted.
+    pub fn swept(&mut self, sweep: SweepReport) {
+        let valid = sweep.result.cells.iter().any(|cell| cell.valid);
+        self.verdict = match valid && !self.interrupted {
+            true => RunVerdict::Pass,
+            false => RunVerdict::Inconclusive,
+        };
+        self.body = Body::Sweep(Box::new(sweep));
+    }
+
     /// Takes the plan in, and its hash.
     pub fn planned(&mut self, plan: &impl Serialize, hash: String) {
         // A plan is plain data: it cannot fail to be written.
@@ -229,7 +250,7 @@ impl Report {
         match &self.body {
             Body::Nothing {} => true,
             Body::Check(checked) => checked.counts.ran() == 0,
-            Body::Load(_) => false,
+            Body::Load(_) | Body::Sweep(_) => false,
         }
     }
 

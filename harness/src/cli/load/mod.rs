@@ -1,6 +1,6 @@
 //! `tcprove load`: one load.
 
-mod progress;
+pub(super) mod progress;
 mod shape;
 
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use self::progress::LoadProgress;
 pub(super) use self::shape::ShapeArgs;
+use self::shape::SpanArgs;
 use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::setup;
@@ -33,6 +34,8 @@ pub(super) struct LoadArgs {
     pub page: PageArgs,
     #[command(flatten)]
     pub shape: ShapeArgs,
+    #[command(flatten)]
+    pub span: SpanArgs,
     /// Look for the highest rate whose percentile stays below a limit, as in 'p99<5ms' (open loop)
     #[arg(long, value_name = "SLO", conflicts_with_all = ["closed", "rate", "ramp", "overload"])]
     pub slo: Option<Slo>,
@@ -66,7 +69,8 @@ fn fill(report: &mut Report, args: &LoadArgs) -> Result<(), RunError> {
         report.seed,
     )?;
     report.target = Some(resolved.report());
-    let workload = args.shape.workload(&resolved, report.seed)?;
+    let mut workload = args.shape.workload(&resolved, report.seed)?;
+    args.span.set(&args.shape, &mut workload, &resolved)?;
     let plan = LoadPlan {
         server: setup::server_plan(&resolved),
         talk: resolved.subject.talk.name.clone(),
@@ -151,7 +155,7 @@ fn measure(
 }
 
 /// Our descriptors, and the places of the built-in server: it has no more than are asked for.
-fn room_for(
+pub(super) fn room_for(
     connections: usize,
     target: &TargetArgs,
     resolved: &mut Resolved,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::cli::target::{self, Resolved, usage};
-use crate::file;
 use crate::load::{Arrivals, Pace, SocketOptions, Verify, Workload, script};
 use crate::report::RunError;
 use crate::talk::Talk;
@@ -28,7 +27,7 @@ pub(in crate::cli) struct ShapeArgs {
     #[arg(short = 'c', long, value_name = "N", default_value_t = 50, value_parser = positive)]
     pub connections: usize,
     /// Bytes of {payload}: says a turn that has one
-    #[arg(long, value_name = "SIZE", value_parser = file::size)]
+    #[arg(long, value_name = "SIZE", value_parser = target::size)]
     pub payload: Option<usize>,
     /// The turn of the talk to say, from 0; several are said one after the other
     #[arg(long = "turn", value_name = "N")]
@@ -42,23 +41,14 @@ pub(in crate::cli) struct ShapeArgs {
     /// Close a connection after so many requests, and open another
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
     pub churn: Option<u32>,
-    /// Grow over the measured period: rate=FROM..TO or connections=FROM..TO
-    #[arg(long, value_name = "WHAT=FROM..TO", value_parser = ramp)]
-    pub ramp: Vec<Ramp>,
-    /// The measured period
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = target::duration)]
-    pub duration: Duration,
-    /// Load that is not measured, before it
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = warmup)]
-    pub warmup: Duration,
     /// How much of each reply is compared; its length and frame always are
     #[arg(long, value_enum, default_value = "all")]
     pub verify: VerifyArg,
     /// SO_RCVBUF of our sockets, set before they connect
-    #[arg(long, value_name = "SIZE", value_parser = file::size)]
+    #[arg(long, value_name = "SIZE", value_parser = target::size)]
     pub so_rcvbuf: Option<usize>,
     /// SO_SNDBUF of our sockets
-    #[arg(long, value_name = "SIZE", value_parser = file::size)]
+    #[arg(long, value_name = "SIZE", value_parser = target::size)]
     pub so_sndbuf: Option<usize>,
     /// TCP_MAXSEG: 1448 shows on the loopback what an Ethernet would
     #[arg(long, value_name = "BYTES")]
@@ -69,6 +59,21 @@ pub(in crate::cli) struct ShapeArgs {
     /// The seed of tokens, payload and arrivals [default: from the clock]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+}
+
+/// For how long, and what grows meanwhile.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Load")]
+pub(in crate::cli) struct SpanArgs {
+    /// Grow over the measured period: rate=FROM..TO or connections=FROM..TO
+    #[arg(long, value_name = "WHAT=FROM..TO", value_parser = ramp)]
+    pub ramp: Vec<Ramp>,
+    /// The measured period
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = target::duration)]
+    pub duration: Duration,
+    /// Load that is not measured, before it
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = warmup)]
+    pub warmup: Duration,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
@@ -152,10 +157,6 @@ impl ShapeArgs {
                 VerifyArg::None => Verify::None,
             },
             churn: self.churn,
-            warmup: self.warmup,
-            duration: self.duration,
-            ramp_connections_from: None,
-            surge: None,
             socket: SocketOptions {
                 so_rcvbuf: self.so_rcvbuf.filter(|bytes| *bytes > 0),
                 so_sndbuf: self.so_sndbuf.filter(|bytes| *bytes > 0),
@@ -163,11 +164,11 @@ impl ShapeArgs {
             },
             pin: !self.no_pin,
             seed,
+            ..Workload::default()
         };
         if let Some(rate) = self.rate {
             self.open_loop(&mut workload, rate, resolved);
         }
-        self.grow(&mut workload, resolved)?;
         if workload.threads > workload.connections {
             return Err(usage(format!(
                 "--threads {} is more than --connections {}",
@@ -190,27 +191,6 @@ impl ShapeArgs {
         let one_by_one = resolved.subject.promise.pipelining == Some(false);
         let depth = if one_by_one { 1 } else { OPEN_DEPTH };
         workload.pipeline = self.pipeline.unwrap_or(depth);
-    }
-
-    fn grow(&self, workload: &mut Workload, resolved: &Resolved) -> Result<(), RunError> {
-        for ramp in &self.ramp {
-            match *ramp {
-                Ramp::Rate(from, to) => {
-                    if self.closed {
-                        return Err(usage("a closed loop has no rate that could grow".into()));
-                    }
-                    self.open_loop(workload, from, resolved);
-                    if let Pace::Open { rate_to, .. } = &mut workload.pace {
-                        *rate_to = to;
-                    }
-                }
-                Ramp::Connections(from, to) => {
-                    workload.ramp_connections_from = Some(from);
-                    workload.connections = to;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// The places of the turns that are said.
@@ -242,6 +222,37 @@ impl ShapeArgs {
             (None, true, _) => Ok(vec![0]),
             (_, false, _) => Ok(all),
         }
+    }
+}
+
+impl SpanArgs {
+    /// Sets the times and what grows over them.
+    pub fn set(
+        &self,
+        shape: &ShapeArgs,
+        workload: &mut Workload,
+        resolved: &Resolved,
+    ) -> Result<(), RunError> {
+        workload.warmup = self.warmup;
+        workload.duration = self.duration;
+        for ramp in &self.ramp {
+            match *ramp {
+                Ramp::Rate(from, to) => {
+                    if shape.closed {
+                        return Err(usage("a closed loop has no rate that could grow".into()));
+                    }
+                    shape.open_loop(workload, from, resolved);
+                    if let Pace::Open { rate_to, .. } = &mut workload.pace {
+                        *rate_to = to;
+                    }
+                }
+                Ramp::Connections(from, to) => {
+                    workload.ramp_connections_from = Some(from);
+                    workload.connections = to;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod load;
+mod sweep;
 
 use std::fmt::Write as _;
 
@@ -32,6 +33,7 @@ pub fn render(report: &Report) -> String {
     match &report.body {
         Body::Nothing {} => text.push_str("Nothing was measured.\n"),
         Body::Check(checked) => check::render(&mut text, report, checked),
+        Body::Sweep(sweep) => sweep::render(&mut text, report, sweep),
         Body::Load(load) => load::render(&mut text, report, load),
     }
     text

@@ -3,8 +3,10 @@
 mod check;
 mod load;
 mod style;
+mod sweep;
 
 pub(super) use self::load::described;
+pub(super) use self::sweep::{COLUMNS as SWEEP_COLUMNS, shown};
 
 use std::fmt::Write as _;
 
@@ -27,6 +29,7 @@ pub fn render(report: &Report, columns: Option<usize>) -> String {
     match &report.body {
         Body::Nothing {} => verdict_line(&mut text, report, "nothing was measured", columns),
         Body::Check(checked) => check::render(&mut text, report, checked, columns),
+        Body::Sweep(sweep) => sweep::render(&mut text, report, sweep, columns),
         Body::Load(load) => load::render(&mut text, report, load, columns),
     }
     text

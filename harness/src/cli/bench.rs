@@ -1,0 +1,172 @@
+//! `tcprove bench`: a sweep over settings, and which is best.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::load::{ShapeArgs, room_for};
+use super::output::{OutputArgs, note};
+use super::page::PageArgs;
+use super::progress::StepProgress;
+use super::target::{Resolved, TargetArgs, usage};
+use super::{setup, target};
+use crate::bench::{Dimension, Knob, Sweep, SweepError, SweepPlan, csv, parse_all};
+use crate::check::run::{TrialError, try_conversation};
+use crate::event::Event;
+use crate::plan::{BenchPlan, hash_of};
+use crate::report::{Body, Report, RunError, SweepReport};
+
+/// Arguments of `bench`.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct BenchArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub page: PageArgs,
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+    /// What to vary: payload, connections, pipeline, client.so_rcvbuf, client.so_sndbuf, client.mss or
+    /// server.PARAMETER; may be given more than once
+    #[arg(long, value_name = "NAME=A,B,C")]
+    pub sweep: Vec<String>,
+    /// In less than 20 seconds
+    #[arg(long, conflicts_with = "max_time")]
+    pub quick: bool,
+    /// About how long it may take [default: 75s]
+    #[arg(long, value_name = "TIME", value_parser = target::duration)]
+    pub max_time: Option<Duration>,
+    /// How often each cell is visited [default: as often as the time allows, at least 6]
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<usize>,
+    /// Write the cells as comma-separated values
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+}
+
+pub(super) fn main(args: &BenchArgs) -> ExitCode {
+    args.output.apply_color();
+    let seed = args.shape.seed.unwrap_or_else(setup::clock_seed);
+    let mut report = Report::new("bench", seed);
+    report.body = Body::Nothing {};
+    let begun = Instant::now();
+    if let Err(error) = fill(&mut report, args) {
+        report.error = Some(error);
+    }
+    report.duration_s = begun.elapsed().as_secs_f64();
+    args.page.write(&report);
+    if let (Body::Sweep(sweep), Some(path)) = (&report.body, &args.csv)
+        && let Err(error) = std::fs::write(path, csv::render(&sweep.result))
+    {
+        note(&format!(
+            "error: {} cannot be written: {error}",
+            path.display()
+        ));
+    }
+    args.output.finish(&report)
+}
+
+fn fill(report: &mut Report, args: &BenchArgs) -> Result<(), RunError> {
+    args.output.prepare()?;
+    args.page.prepare()?;
+    let mut resolved = args.target.resolve(report.seed)?;
+    let axes = axes(args, &resolved)?;
+    let most = most_connections(&axes).max(args.shape.connections);
+    room_for(most, &args.target, &mut resolved, report.seed)?;
+    report.target = Some(resolved.report());
+    let plan = plan(args, axes, &resolved, report.seed)?;
+    let written = BenchPlan {
+        server: setup::server_plan(&resolved),
+        talk: resolved.subject.talk.name.clone(),
+        sweep: plan.clone(),
+        on_inconclusive: args.output.on_inconclusive.into(),
+    };
+    report.planned(&written, hash_of(&written));
+    let interrupt = setup::interrupt()?;
+    setup::announce(report, &resolved);
+    match try_conversation(&resolved.subject, &interrupt) {
+        Ok(_) => {}
+        Err(TrialError::Interrupted) => {
+            report.interrupted = true;
+            return Ok(());
+        }
+        Err(error) => return Err(setup::trial_error(&error, &resolved)),
+    }
+    let progress = Mutex::new(StepProgress::new(!args.output.no_progress));
+    let sweep = Sweep {
+        subject: &resolved.subject,
+        plan: &plan,
+        interrupt: &interrupt,
+        sink: &|event| {
+            if let (Event::Sweep { done, all, cell }, Ok(progress)) = (event, progress.lock()) {
+                progress.show(done, all, &cell);
+            }
+        },
+    };
+    let done = sweep.run();
+    if let Ok(progress) = progress.lock() {
+        progress.finish();
+    }
+    report.interrupted = interrupt.is_set();
+    let result = done.map_err(|error| refused(error, &resolved))?;
+    report.swept(SweepReport { result });
+    Ok(())
+}
+
+fn refused(error: SweepError, resolved: &Resolved) -> RunError {
+    match error {
+        SweepError::Start(failure) => setup::trial_error(&failure.into(), resolved),
+        other => usage(other.to_string()),
+    }
+}
+
+/// What is varied: as it was said, or what there is to vary on any server.
+fn axes(args: &BenchArgs, resolved: &Resolved) -> Result<Vec<Dimension>, RunError> {
+    if !args.sweep.is_empty() {
+        return parse_all(&args.sweep).map_err(|error| usage(format!("--sweep: {error}")));
+    }
+    if resolved.embedded {
+        return Ok(SweepPlan::axes_of_the_reference_server());
+    }
+    let mut usual = vec!["connections=1,10,50"];
+    if resolved.subject.talk.payload_turns().next().is_some() {
+        usual.insert(0, "payload=64,1KiB,16KiB");
+    }
+    parse_all(usual).map_err(|error| setup::internal(error.to_string()))
+}
+
+fn plan(
+    args: &BenchArgs,
+    axes: Vec<Dimension>,
+    resolved: &Resolved,
+    seed: u64,
+) -> Result<SweepPlan, RunError> {
+    let mut shape = args.shape.clone();
+    if axes.iter().any(|axis| axis.knob == Knob::Payload) {
+        // Says the turn that has a payload; its size is set for each cell.
+        shape.payload.get_or_insert(1);
+    }
+    let base = shape.workload(resolved, seed)?;
+    let plan = SweepPlan::new(axes, base, seed);
+    let plan = match (args.quick, args.max_time) {
+        (true, _) => plan.quick(),
+        (false, Some(time)) => plan.within(time),
+        (false, None) => plan,
+    };
+    match args.rounds {
+        Some(0) => Err(usage("--rounds must be at least 1".into())),
+        Some(rounds) => Ok(SweepPlan { rounds, ..plan }),
+        None => Ok(plan),
+    }
+}
+
+fn most_connections(axes: &[Dimension]) -> usize {
+    let connections = axes.iter().filter(|axis| axis.knob == Knob::Connections);
+    let values = connections.flat_map(|axis| axis.axis().values);
+    values
+        .filter_map(|value| value.parse().ok())
+        .max()
+        .unwrap_or(0)
+}
