@@ -71,10 +71,15 @@ pub(super) fn main(args: &BenchArgs) -> ExitCode {
 fn fill(report: &mut Report, args: &BenchArgs) -> Result<(), RunError> {
     args.output.prepare()?;
     args.page.prepare()?;
-    let mut resolved = args.target.resolve(report.seed)?;
+    let mut target = args.target.clone();
+    let mut resolved = target.resolve(report.seed)?;
     let axes = axes(args, &resolved)?;
+    if target.embedded {
+        flags(&axes, &mut target);
+        resolved = target.resolve(report.seed)?;
+    }
     let most = most_connections(&axes).max(args.shape.connections);
-    room_for(most, &args.target, &mut resolved, report.seed)?;
+    room_for(most, &target, &mut resolved, report.seed)?;
     report.target = Some(resolved.report());
     let plan = plan(args, axes, &resolved, report.seed)?;
     let written = BenchPlan {
@@ -135,6 +140,19 @@ fn axes(args: &BenchArgs, resolved: &Resolved) -> Result<Vec<Dimension>, RunErro
         usual.insert(0, "payload=64,1KiB,16KiB");
     }
     parse_all(usual).map_err(|error| setup::internal(error.to_string()))
+}
+
+/// A parameter of the built-in server that is varied is a flag of its command.
+fn flags(axes: &[Dimension], target: &mut TargetArgs) {
+    for axis in axes {
+        let Knob::Server(name) = &axis.knob else {
+            continue;
+        };
+        let given = target.params.iter().any(|(known, _)| known == name);
+        if let (false, Some(first)) = (given, axis.axis().values.first()) {
+            target.params.push((name.clone(), first.clone()));
+        }
+    }
 }
 
 fn plan(
