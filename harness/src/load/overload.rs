@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::engine::EngineError;
-use super::slo::{Probe, is_ours};
+use super::slo::{Probe, closed, is_ours};
 use super::workload::{Arrivals, Pace, Surge, Workload};
 
 /// Parts of the capacity that are offered.
@@ -32,7 +32,7 @@ const RECOVERED: f64 = 3.0;
 /// What a server does beyond its capacity.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct OverloadReport {
-    /// Replies a second of a closed loop.
+    /// Replies a second of a closed loop with several requests under way on each connection.
     pub capacity_per_s: f64,
     /// From light to far too much.
     pub steps: Vec<OverloadStep>,
@@ -67,11 +67,8 @@ pub struct OverloadStep {
 ///
 /// # Errors
 /// A load could not begin.
-pub fn overload(
-    base: &Workload,
-    capacity_per_s: f64,
-    probe: Probe<'_>,
-) -> Result<OverloadReport, EngineError> {
+pub fn overload(base: &Workload, probe: Probe<'_>) -> Result<OverloadReport, EngineError> {
+    let capacity_per_s = probe(&closed(base))?.metrics.ops_per_s;
     let mut report = OverloadReport {
         capacity_per_s,
         recovery_ideal_s: SURGE_LENGTH.as_secs_f64() * (SURGE - 1.0) / (1.0 - CALM),

@@ -17,6 +17,8 @@ const SEARCH_WINDOWS: usize = 3;
 const CONFIRM_WINDOWS: usize = 5;
 /// How much more.
 const ABOVE: f64 = 1.05;
+/// Requests under way on a connection while the capacity is measured.
+const CAPACITY_PIPELINE: usize = 16;
 /// The search ends when the passing and the failing rate are so close.
 const CLOSE: f64 = 1.05;
 /// Steps of the search at most, and of the confirmation.
@@ -84,6 +86,8 @@ pub struct SloReport {
     pub lowest_failing_per_s: Option<f64>,
     /// What happened at the lowest failing rate.
     pub gave_way: Option<String>,
+    /// Why no higher rate could be asked, if the limit is ours and not the server's.
+    pub our_limit: Option<String>,
     /// Why there is no answer, if there is none.
     pub inconclusive: Option<String>,
     /// Every rate that was tried, in that order.
@@ -154,10 +158,15 @@ impl Search<'_> {
         let (mut passing, mut failing) = (None, None);
         let mut rate = capacity * 0.7;
         for _ in 0..STEPS_MAX {
-            if self.meets(rate, SEARCH_WINDOWS)?.passes {
-                passing = Some(rate);
-            } else {
-                failing = Some(rate);
+            match self.meets(rate, SEARCH_WINDOWS) {
+                Ok(seen) if seen.passes => passing = Some(rate),
+                Ok(_) => failing = Some(rate),
+                // Higher than we can ask: what was met so far is an answer all the same.
+                Err(Stop::Ours(why)) if passing.is_some() => {
+                    self.report.our_limit = Some(why);
+                    break;
+                }
+                Err(stop) => return Err(stop),
             }
             rate = match (passing, failing) {
                 (Some(low), Some(high)) if high <= low * CLOSE => break,
@@ -173,14 +182,7 @@ impl Search<'_> {
 
     /// What a closed loop reaches in a second: where the search begins, no more.
     fn capacity(&mut self) -> Result<f64, Stop> {
-        let workload = Workload {
-            pace: Pace::Closed,
-            pipeline: 1,
-            duration: Duration::from_secs(1),
-            warmup: Duration::from_millis(300),
-            ..self.base.clone()
-        };
-        let result = (self.probe)(&workload).map_err(Stop::Engine)?;
+        let result = (self.probe)(&closed(self.base)).map_err(Stop::Engine)?;
         if result.metrics.ops == 0 {
             return Err(Stop::Ours(result.validity.reasons.join("; ")));
         }
@@ -202,6 +204,9 @@ impl Search<'_> {
                 continue;
             }
             self.report.highest_passing_per_s = Some(rate);
+            if self.report.our_limit.is_some() {
+                return Ok(());
+            }
             let above = self.meets(rate * ABOVE, CONFIRM_WINDOWS)?;
             if !above.passes {
                 self.report.lowest_failing_per_s = Some(rate * ABOVE);
@@ -296,6 +301,18 @@ impl Search<'_> {
     }
 }
 
+/// A closed loop that finds out what the server can do: with as much under way on each connection as an
+/// open loop would have when the server falls behind.
+pub(super) fn closed(base: &Workload) -> Workload {
+    Workload {
+        pace: Pace::Closed,
+        pipeline: base.pipeline.min(CAPACITY_PIPELINE),
+        duration: Duration::from_secs(1),
+        warmup: Duration::from_millis(300),
+        ..base.clone()
+    }
+}
+
 /// Whether a reason of invalidity is about us or the machine.
 pub(super) fn is_ours(reason: &str) -> bool {
     OURS.iter().any(|word| reason.starts_with(word))
@@ -374,6 +391,26 @@ mod tests {
         let report = search(objective(), &base, &mut starved).unwrap();
         assert!(report.inconclusive.unwrap().contains("client-starved"));
         assert_eq!(report.highest_passing_per_s, None);
+    }
+
+    #[test]
+    fn a_rate_that_we_cannot_ask_ends_the_search_and_not_the_answer() {
+        let base = Workload::default();
+        let mut limited = |load: &Workload| {
+            let mut result = knee_at_1000(load);
+            result.metrics.response_us.p99 = 1e3;
+            if matches!(load.pace, Pace::Open { rate, .. } if rate > 3000.0) {
+                result.validity.reasons.push("send-lag: by us".into());
+            }
+            Ok(result)
+        };
+        let report = search(objective(), &base, &mut limited).unwrap();
+        assert!(report.highest_passing_per_s.unwrap() > 2000.0);
+        assert!(report.our_limit.unwrap().contains("send-lag"));
+        assert_eq!(
+            (report.lowest_failing_per_s, report.inconclusive),
+            (None, None)
+        );
     }
 
     #[test]

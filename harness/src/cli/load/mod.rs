@@ -142,8 +142,7 @@ fn measure(
     if args.overload {
         let mut beyond = workload.clone();
         args.shape.open_loop(&mut beyond, 1.0, resolved);
-        let capacity = result.metrics.ops_per_s;
-        over = Some(overload(&beyond, capacity, &mut put).map_err(refused)?);
+        over = Some(overload(&beyond, &mut put).map_err(refused)?);
     }
     progress.finish();
     Ok(LoadReport {

@@ -220,6 +220,10 @@ fn objective(text: &mut String, slo: &SloReport, columns: Option<usize>) {
         let why = wrap(&escape_text(why, 600), 11, columns);
         let _ = writeln!(text, "{DIM}gave way{RESET}   {why}");
     }
+    if let Some(why) = &slo.our_limit {
+        let why = wrap(&escape_text(why, 600), 11, columns);
+        let _ = writeln!(text, "{YELLOW}our limit{RESET}:  {why}");
+    }
     if let Some(why) = &slo.inconclusive {
         let why = wrap(&escape_text(why, 600), 14, columns);
         let _ = writeln!(text, "{MAGENTA}inconclusive{RESET}: {why}");
