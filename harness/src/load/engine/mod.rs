@@ -53,6 +53,10 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A core is shared if the thread was ready but not running for more than this share of the time.
 const SHARED_CORE: f64 = 0.05;
 
+/// What was read last. Whole pages: see the note on requests in [`super::script`].
+#[repr(C, align(4096))]
+struct Input([u8; INPUT_BYTES]);
+
 /// One engine thread.
 pub(crate) struct Engine<'a> {
     orders: &'a Orders<'a>,
@@ -64,7 +68,8 @@ pub(crate) struct Engine<'a> {
     exact: bool,
     recorder: Recorder,
     tally: Tally,
-    input: Box<[u8]>,
+    /// Taken out while what it holds is looked at.
+    input: Option<Box<Input>>,
     /// Requests that go out together.
     batch: Vec<u8>,
     /// Buffers that partial messages have left.
@@ -162,7 +167,7 @@ impl<'a> Engine<'a> {
             script,
             recorder: Recorder::new(Period::default(), 1),
             tally: Tally::default(),
-            input: vec![0; INPUT_BYTES].into_boxed_slice(),
+            input: Some(Box::new(Input([0; INPUT_BYTES]))),
             batch: Vec::new(),
             spare: Vec::new(),
             depth: if one_each {

@@ -46,10 +46,9 @@ impl Engine<'_> {
 
     /// Bytes came while the opening goes on.
     pub(super) fn go_on_opening(&mut self, at: usize, count: usize) {
-        let input = std::mem::take(&mut self.input);
-        let cold = self.conns[at].cold();
+        let cold = self.conns[at].cold.get_or_insert_default();
+        let input = self.input.as_ref().map_or(&[][..], |input| &input.0[..]);
         cold.partial.extend_from_slice(&input[..count]);
-        self.input = input;
         while self.conns[at].state == State::Opening {
             let cold = self.conns[at].cold();
             let Some(opening) = &mut cold.opening else {

