@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 pub struct SweepResult {
     /// What was varied, in the order in which it was asked for.
     pub axes: Vec<Axis>,
-    /// How often each cell was measured.
+    /// Rounds that were gone through; a cell that is merged or given up was not in all of them.
     pub rounds: usize,
     /// Every combination of the values of all axes; invalid and merged ones included.
     pub cells: Vec<Cell>,
@@ -22,7 +22,7 @@ pub struct SweepResult {
 pub struct Axis {
     /// Its name on the command line: `payload`, `client.so_rcvbuf`, `server.recv_buffer`, ...
     pub name: String,
-    /// Its values as they were asked for, in that order.
+    /// Its values as they were asked for, in that order; sizes in bytes.
     pub values: Vec<String>,
     /// Whether they are sizes in bytes, which are drawn on a logarithmic scale.
     pub is_bytes: bool,
@@ -54,7 +54,7 @@ pub struct Cell {
 /// The setting of one axis in one cell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Setting {
-    /// As it was asked for.
+    /// As it was asked for; sizes in bytes.
     pub requested: String,
     /// As it is in force, where that can be seen and may differ.
     pub effective: Option<String>,

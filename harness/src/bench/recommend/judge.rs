@@ -40,6 +40,8 @@ pub(super) struct Contest<'a> {
 pub(super) struct Ruling {
     /// What the others are compared with.
     pub baseline: usize,
+    /// The best estimate.
+    pub best: usize,
     /// Values that are measurably better than the baseline, with the logarithm of their gain.
     pub better: Vec<(usize, Interval)>,
     /// Values that are not measurably worse than the best one, the baseline included.
@@ -165,6 +167,7 @@ impl<'a> Contest<'a> {
         }
         Ok(Ruling {
             baseline: *baseline,
+            best,
 
             better,
             as_good,
@@ -180,7 +183,7 @@ impl<'a> Contest<'a> {
     }
 
     /// The logarithm of how many times better `one` is than `other`.
-    fn gain(&self, one: usize, other: usize) -> Option<Interval> {
+    pub fn gain(&self, one: usize, other: usize) -> Option<Interval> {
         let pairs = self.entries[one]
             .rounds
             .iter()

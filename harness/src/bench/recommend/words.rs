@@ -39,6 +39,7 @@ pub(super) fn recommended(
             _ => "; larger gains nothing measurable",
         });
     }
+    sentence.push_str(&unsure(axis, contest, ruling.best, value));
     let below = at.checked_sub(1).map(|below| contest.order[below]);
     if let (Some(bytes), Some(below)) = (contest.message_bytes(), below)
         && let Some(reads) = reads(axis, bytes, below, value)
@@ -46,6 +47,20 @@ pub(super) fn recommended(
         sentence.push_str(&reads);
     }
     sentence + limit(contest)
+}
+
+/// A value that may be better still, where rounds differ too much to say so.
+fn unsure(axis: &Dimension, contest: &Contest<'_>, best: usize, value: usize) -> String {
+    contest
+        .gain(best, value)
+        .filter(|gain| best != value && gain.estimate > super::MARGIN.ln_1p())
+        .map_or_else(String::new, |gain| {
+            let best = &axis.values[best].text;
+            format!(
+                " ({best}: {}, not sure enough)",
+                change(contest.metric, gain)
+            )
+        })
 }
 
 /// A value that holds with segments of every size.
