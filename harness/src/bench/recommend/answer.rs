@@ -27,6 +27,10 @@ pub(super) fn plain(axis: &Dimension, class: &Class<'_>, contest: &Contest<'_>) 
         Err(why) => return unruled(axis, class, contest, why, ""),
     };
     let chosen = ruling.recommendable().next();
+    let so_far = chosen.map_or(ruling.baseline, |(value, _)| value);
+    if ruling.may_hide_better(axis, so_far) {
+        return undecided(axis, class, contest, &ruling, "");
+    }
     let sentence = match chosen {
         Some((value, gain)) => words::recommended(axis, contest, &ruling, value, gain),
         None => words::nothing_better(axis, contest, ruling.baseline),
@@ -69,6 +73,12 @@ pub(super) fn for_all_segments(
             }
         }
     }
+    for (mss, contest, ruling) in &rulings {
+        if ruling.may_hide_better(axis, ruling.baseline) {
+            let which = format!(" ({})", words::segments(mss));
+            return undecided(axis, class, contest, ruling, &which);
+        }
+    }
     let (_, first, ruling) = &rulings[0];
     let holds = |value: usize| {
         rulings.iter().all(|(_, _, other)| {
@@ -95,6 +105,22 @@ pub(super) fn for_all_segments(
         class: words::class(class),
         chosen: chosen.map(|(value, _)| value),
         as_good: Some(ruling.as_good.iter().copied().filter(as_good).collect()),
+    }
+}
+
+fn undecided(
+    axis: &Dimension,
+    class: &Class<'_>,
+    contest: &Contest<'_>,
+    ruling: &Ruling,
+    which: &str,
+) -> Answer {
+    let sentence = words::undecided(axis, contest, ruling) + which;
+    Answer {
+        verdict: verdict(axis, class, contest, ruling.baseline, &sentence),
+        class: words::class(class),
+        chosen: None,
+        as_good: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::chance::{Scores, p_of_largest_gain};
 use super::{Entry, Figures};
 use crate::bench::axis::Dimension;
+use crate::bench::visit::is_of_the_machine;
 use crate::stats::{Interval, hodges_lehmann};
 
 /// Confidence of the intervals.
@@ -46,6 +47,8 @@ pub(super) struct Ruling {
     pub better: Vec<(usize, Interval)>,
     /// Values that are not measurably worse than the best one, the baseline included.
     pub as_good: Vec<usize>,
+    /// Values that the machine kept from being compared: any of them may be the best.
+    pub left_out: Vec<usize>,
 }
 
 /// Why nothing can be said.
@@ -150,6 +153,7 @@ impl<'a> Contest<'a> {
         if gains.is_empty() {
             return Err(Unruled::TooFewRounds);
         }
+        let compared: Vec<usize> = gains.iter().map(|(place, _)| *place).collect();
         let best = gains
             .iter()
             .filter(|(_, gain)| gain.estimate > 0.0)
@@ -171,7 +175,21 @@ impl<'a> Contest<'a> {
 
             better,
             as_good,
+            left_out: self.left_out(*baseline, &compared),
         })
+    }
+
+    fn left_out(&self, baseline: usize, compared: &[usize]) -> Vec<usize> {
+        let is_left_out = |place: &usize| {
+            let entry = self.entries[*place];
+            let disturbed = entry.trouble.as_ref().is_some_and(is_of_the_machine);
+            *place != baseline
+                && !compared.contains(place)
+                && !entry.is_merged
+                && !entry.is_narrow
+                && (entry.valid || disturbed)
+        };
+        (0..self.entries.len()).filter(is_left_out).collect()
     }
 
     /// `one` is better than `other` by more than the margin, surely.
@@ -237,6 +255,13 @@ impl Ruling {
             .iter()
             .filter(|(place, _)| self.as_good.contains(place))
             .copied()
+    }
+
+    /// A value that was left out may be better than this one; of numbers a larger one.
+    pub fn may_hide_better(&self, axis: &Dimension, value: usize) -> bool {
+        let number = |place: usize| axis.values[place].number;
+        let mut left_out = self.left_out.iter();
+        left_out.any(|other| !axis.is_numeric() || number(*other) > number(value))
     }
 
     /// By how much this value is better than the baseline.

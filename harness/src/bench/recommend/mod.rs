@@ -10,6 +10,8 @@ mod judge;
 mod words;
 
 #[cfg(test)]
+mod made;
+#[cfg(test)]
 mod tests;
 
 pub use judge::{MARGIN, PAIRS_LEAST};

@@ -1,83 +1,7 @@
 //! Made-up rounds: what is recommended, and what is not.
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng, SeedableRng};
-
+use super::made::Made;
 use super::*;
-use crate::bench::axis::parse_all;
-
-/// A sweep that never was: what each cell would do, and how much that wavers.
-struct Made {
-    axes: Vec<Dimension>,
-    rounds: usize,
-    /// Standard deviation of one visit, as a share.
-    noise: f64,
-    seed: u64,
-}
-
-impl Made {
-    fn new(axes: &[&str]) -> Self {
-        Self {
-            axes: parse_all(axes).unwrap(),
-            rounds: 6,
-            noise: 0.0,
-            seed: 1,
-        }
-    }
-
-    fn noisy(self, noise: f64, seed: u64) -> Self {
-        Self {
-            noise,
-            seed,
-            ..self
-        }
-    }
-
-    /// Replies a second by the texts of the settings. The machine is up to a third slower in some
-    /// rounds than in others.
-    fn entries(&self, rate: impl Fn(&[&str]) -> f64) -> Vec<Entry> {
-        let grid = Grid::new(&self.axes);
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(self.seed);
-        let speeds: Vec<f64> = (0..self.rounds)
-            .map(|_| 1.0 - uniform(&mut random) / 3.0)
-            .collect();
-        (0..grid.cells())
-            .map(|cell| {
-                let place = grid.place(cell);
-                let settings = self.axes.iter().zip(&place);
-                let settings: Vec<&str> = settings
-                    .map(|(axis, place)| axis.values[*place].text.as_str())
-                    .collect();
-                let rounds = speeds.iter().map(|speed| {
-                    let wavers = (normal(&mut random) * self.noise).exp();
-                    Some(Figures {
-                        ops_per_s: rate(&settings) * speed * wavers,
-                        server_cpu_us_per_op: Some(1e6 / rate(&settings) / speed * wavers),
-                        ..Figures::default()
-                    })
-                });
-                Entry {
-                    rounds: rounds.collect(),
-                    valid: true,
-                    ..Entry::default()
-                }
-            })
-            .collect()
-    }
-
-    fn recommend(&self, rate: impl Fn(&[&str]) -> f64) -> Recommendation {
-        recommend(&self.axes, &self.entries(rate))
-    }
-}
-
-fn uniform(random: &mut Xoshiro256PlusPlus) -> f64 {
-    (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// The sum of twelve uniform numbers is near enough.
-fn normal(random: &mut Xoshiro256PlusPlus) -> f64 {
-    (0..12).map(|_| uniform(random)).sum::<f64>() - 6.0
-}
 
 /// More is better up to 4096, and no more from there on.
 fn plateau(settings: &[&str]) -> f64 {
@@ -267,6 +191,38 @@ fn what_cannot_be_trusted_is_not_compared() {
         alone.sentence.contains("fewer than two values"),
         "{}",
         alone.sentence
+    );
+}
+
+#[test]
+fn what_the_machine_kept_from_being_measured_may_be_the_best() {
+    let made = Made::new(&["server.recv_buffer=64,1KiB,4KiB", "payload=64,16KiB"]);
+    let with = |place: usize, trouble: &str| {
+        let mut entries = made.entries(plateau);
+        entries[place].valid = false;
+        entries[place].trouble = Some(trouble.into());
+        recommend(&made.axes, &entries)
+    };
+    // The largest value with the small payload.
+    let hidden = with(4, "client-starved");
+    assert_eq!(hidden.verdicts[0].value, None);
+    assert_eq!(
+        hidden.verdicts[0].sentence,
+        "payload 64 B: recv_buffer is undecided: 1 of 3 values could not be compared (client-starved); \
+         of the others 1024 is best: +80 % [80, 80] throughput over 64"
+    );
+    assert_eq!(
+        hidden.headline,
+        "recv_buffer: undecided for payload 64 B, 4096 for payload 16 KiB"
+    );
+    // A server that does not work with a value hides nothing, and no more does a smaller value.
+    assert_eq!(
+        with(4, "connections-lost").verdicts[0].value.as_deref(),
+        Some("1024")
+    );
+    assert_eq!(
+        with(2, "client-starved").verdicts[0].value.as_deref(),
+        Some("4096")
     );
 }
 

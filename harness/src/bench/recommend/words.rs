@@ -136,6 +136,32 @@ pub(super) fn unruled(axis: &Dimension, contest: &Contest<'_>, why: Unruled) -> 
     }
 }
 
+/// The machine kept values from being compared that may be the best.
+pub(super) fn undecided(axis: &Dimension, contest: &Contest<'_>, ruling: &Ruling) -> String {
+    let troubles = match contest.troubles().as_slice() {
+        [] => String::new(),
+        troubles => format!(" ({})", troubles.join(", ")),
+    };
+    let best = match ruling.recommendable().next() {
+        Some((value, gain)) => format!(
+            "of the others {} is best: {} over {}",
+            axis.values[value].text,
+            change(contest.metric, gain),
+            baseline(axis, ruling.baseline)
+        ),
+        None => format!(
+            "of the others none is better than {}",
+            baseline(axis, ruling.baseline)
+        ),
+    };
+    format!(
+        "{} is undecided: {} of {} values could not be compared{troubles}; {best}",
+        axis.knob.short(),
+        ruling.left_out.len(),
+        axis.values.len()
+    )
+}
+
 /// What the segments of that axis's value are.
 pub(super) fn segments(mss: &str) -> String {
     match mss {
@@ -151,18 +177,20 @@ pub(super) fn headline(axis: &Dimension, answers: &[Answer]) -> String {
         return only.verdict.sentence.clone();
     }
     let chosen: Vec<usize> = answers.iter().filter_map(|answer| answer.chosen).collect();
-    if chosen.is_empty() {
-        return match answers.iter().any(|answer| answer.as_good.is_some()) {
-            true => format!(
-                "no value of {name} is measurably better than {}",
-                answers
-                    .iter()
-                    .find(|answer| answer.as_good.is_some())
-                    .map_or("", |answer| answer.verdict.baseline.as_str())
-            ),
-            // All are alike: the first says why.
-            false => answers[0].verdict.sentence.clone(),
-        };
+    let judged = answers
+        .iter()
+        .filter(|answer| answer.as_good.is_some())
+        .count();
+    let each = by_class(axis, answers);
+    match (chosen.len(), judged) {
+        // All are alike: the first says why.
+        (_, 0) => return answers[0].verdict.sentence.clone(),
+        (_, judged) if judged < answers.len() => return format!("{name}: {each}"),
+        (0, _) => {
+            let baseline = &answers[0].verdict.baseline;
+            return format!("no value of {name} is measurably better than {baseline}");
+        }
+        _ => {}
     }
     let as_good_everywhere = |value: &usize| {
         let mut judged = answers.iter().filter_map(|answer| answer.as_good.as_ref());
@@ -172,7 +200,6 @@ pub(super) fn headline(axis: &Dimension, answers: &[Answer]) -> String {
     if axis.is_numeric() {
         for_all.sort_by_key(|value| axis.values[*value].number);
     }
-    let each = by_class(axis, answers);
     match for_all.first() {
         Some(value) if answers.iter().all(|answer| answer.chosen == Some(*value)) => {
             format!(
@@ -190,15 +217,15 @@ pub(super) fn headline(axis: &Dimension, answers: &[Answer]) -> String {
 
 /// What suffices where.
 fn by_class(axis: &Dimension, answers: &[Answer]) -> String {
-    let mut parts: Vec<String> = answers
-        .iter()
-        .filter(|answer| answer.as_good.is_some())
-        .map(|answer| {
-            let value = answer.chosen.map(|value| axis.values[value].text.as_str());
-            let value = value.unwrap_or(&answer.verdict.baseline);
-            format!("{value} for {}", answer.class)
-        })
-        .collect();
+    let part = |answer: &Answer| {
+        let value = answer.chosen.map(|value| axis.values[value].text.as_str());
+        let value = match answer.as_good {
+            Some(_) => value.unwrap_or(&answer.verdict.baseline),
+            None => "undecided",
+        };
+        format!("{value} for {}", answer.class)
+    };
+    let mut parts: Vec<String> = answers.iter().map(part).collect();
     let more = parts.len().saturating_sub(CLASSES_NAMED);
     parts.truncate(CLASSES_NAMED);
     if more > 0 {
