@@ -86,7 +86,8 @@ fn functions_are_short() {
 fn pure_modules_touch_no_socket_clock_or_process() {
     let pure = [
         "harness/src/talk",
-        "harness/src/report", "harness/src/stats",
+        "harness/src/report",
+        "harness/src/stats",
         "server/src/service",
     ];
     let impure = [

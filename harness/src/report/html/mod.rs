@@ -2,7 +2,7 @@
 //!
 //! The answer comes first, then the numbers as a table, then the plots, then how to repeat it. Dark or
 //! light follows the reader's system; it reads on a phone and on paper. Text from outside is stripped of
-//! control characters by [`safe`] and escaped by maud.
+//! control characters by `safe` and escaped by maud.
 
 mod cells;
 mod classes;
