@@ -40,13 +40,13 @@ pub struct ServeArgs {
     /// The size of one recv
     #[arg(long, default_value_t = 1024, value_name = "BYTES")]
     pub(super) recv_buffer: usize,
-    /// SO_RCVBUF, set before listen
+    /// SO_RCVBUF, set before listen; 0 leaves it to the kernel
     #[arg(long, value_name = "BYTES")]
     pub(super) so_rcvbuf: Option<usize>,
-    /// SO_SNDBUF, set before listen
+    /// SO_SNDBUF, set before listen; 0 leaves it to the kernel
     #[arg(long, value_name = "BYTES")]
     pub(super) so_sndbuf: Option<usize>,
-    /// SO_RCVBUF, set on each connection after accept
+    /// SO_RCVBUF, set on each connection after accept; 0 leaves it to the kernel
     #[arg(long, value_name = "BYTES")]
     pub(super) so_rcvbuf_after_accept: Option<usize>,
     /// TCP_NODELAY: small replies leave at once
@@ -131,9 +131,9 @@ impl ServeArgs {
             backlog: self.backlog,
             reuse_addr: self.reuse_addr,
             recv_buffer: self.recv_buffer,
-            so_rcvbuf: self.so_rcvbuf,
-            so_sndbuf: self.so_sndbuf,
-            so_rcvbuf_after_accept: self.so_rcvbuf_after_accept,
+            so_rcvbuf: self.so_rcvbuf.filter(|bytes| *bytes > 0),
+            so_sndbuf: self.so_sndbuf.filter(|bytes| *bytes > 0),
+            so_rcvbuf_after_accept: self.so_rcvbuf_after_accept.filter(|bytes| *bytes > 0),
             nodelay: self.nodelay,
             keepalive: self.keepalive.0,
             max_message: self.max_message,
