@@ -43,6 +43,8 @@ pub struct LoadResult {
 /// The figures of one load.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Metrics {
+    /// Seconds of the measured period; less than asked for if it was ended early.
+    pub measured_s: f64,
     /// Replies that came in the measured period.
     pub ops: u64,
     /// The same a second.
@@ -221,6 +223,7 @@ pub fn summarize(workload: &Workload, measured: &Measurement) -> LoadResult {
     let server = measured.server;
     let tally = &measured.tally;
     let metrics = Metrics {
+        measured_s: measured.seconds,
         ops,
         ops_per_s: a_second(ops as f64),
         bytes_per_s: a_second((tally.bytes.0 + tally.bytes.1) as f64),

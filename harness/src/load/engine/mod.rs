@@ -48,8 +48,8 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(2);
 /// Connections whose two ends are looked at.
 const ENDS_SAMPLED: usize = 32;
-/// How often it is looked at whether there is a core to spin on.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often live progress is told, and whether there is a core to spin on is looked at.
+const TELL: Duration = Duration::from_millis(100);
 /// A core is shared if the thread was ready but not running for more than this share of the time.
 const SHARED_CORE: f64 = 0.05;
 
@@ -110,9 +110,9 @@ pub(crate) struct Engine<'a> {
     may_spin: bool,
     /// What the thread had used when that was settled last.
     looked: Own,
-    looked_at: u64,
-    /// What live progress was told last: replies and troubles.
+    /// What live progress was told last, replies and troubles, and when.
     told: (u64, u64),
+    told_at: u64,
     /// Connections at the begin of a ramp.
     first: usize,
 }
@@ -199,8 +199,8 @@ impl<'a> Engine<'a> {
             blocked_until: 0,
             may_spin: workload.pin,
             looked: Own::default(),
-            looked_at: 0,
             told: (0, 0),
+            told_at: 0,
             first,
         })
     }
@@ -269,10 +269,8 @@ impl<'a> Engine<'a> {
 
     /// The load goes on until `end`, or until somebody stops it.
     fn go_on_until(&mut self, end: u64) {
-        let mut rounds = 0_u32;
         while self.now < end && !self.orders.shared.is_stopped() {
-            rounds = rounds.wrapping_add(1);
-            if rounds.is_multiple_of(64) {
+            if self.now >= self.told_at + TELL.as_nanos() as u64 {
                 self.tell();
             }
             self.open_more();
@@ -286,10 +284,11 @@ impl<'a> Engine<'a> {
     /// Waits for the replies that are still to come; what does not come counts as having waited so long.
     fn drain(&mut self, period: Period) {
         self.issue_due();
-        // What was due and found no room never left.
-        while let Some(due) = self.due.filter(|due| *due < period.to) {
+        // What was due and found no room never left. A load that was ended early ends now.
+        let end = period.to.min(self.now);
+        while let Some(due) = self.due.filter(|due| *due < end) {
             self.tally.unsent += u64::from(period.has(due));
-            self.recorder.lost(due, period.to.max(self.now));
+            self.recorder.lost(due, self.now);
             self.due = self.next_due();
         }
         self.issuing = false;
@@ -391,8 +390,8 @@ impl<'a> Engine<'a> {
         add(&live.ops, self.ops, &mut self.told.0);
         add(&live.troubles, self.tally.trouble_count(), &mut self.told.1);
         live.open[self.thread].store(self.open_count, Ordering::Relaxed);
-        if self.pacer.is_some() && self.now >= self.looked_at + LOOK.as_nanos() as u64 {
-            self.looked_at = self.now;
+        self.told_at = self.now;
+        if self.pacer.is_some() {
             let own = Own::read();
             self.may_spin =
                 self.orders.workload.pin && own.since(&self.looked).starved_share() < SHARED_CORE;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::style::{BOLD, DIM, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
-use crate::load::{Latency, OverloadReport, Pace, SloReport, Workload};
+use crate::load::{Latency, Metrics, OverloadReport, Pace, SloReport, Workload};
 use crate::report::number::{bytes, count, digits, micros};
 use crate::report::wrap::wrap;
 use crate::report::{LoadReport, Report};
@@ -29,8 +29,8 @@ pub(super) fn render(
         "\n{BOLD}{} replies/s{RESET}  {DIM}({} replies; {}/s sent, {}/s received){RESET}",
         count(metrics.ops_per_s),
         metrics.ops,
-        bytes(a_second(metrics.bytes_sent, workload)),
-        bytes(a_second(metrics.bytes_received, workload)),
+        bytes(a_second(metrics.bytes_sent, metrics)),
+        bytes(a_second(metrics.bytes_received, metrics)),
     );
     times(text, metrics);
     costs(text, load, columns);
@@ -51,8 +51,8 @@ pub(super) fn render(
     verdict_line(text, report, &told, columns);
 }
 
-fn a_second(bytes: u64, workload: &Workload) -> f64 {
-    (bytes as f64 / workload.duration.as_secs_f64()).round()
+fn a_second(bytes: u64, metrics: &Metrics) -> f64 {
+    (bytes as f64 / metrics.measured_s.max(f64::MIN_POSITIVE)).round()
 }
 
 /// The load in a line.
@@ -91,7 +91,7 @@ pub(in crate::report) fn described(workload: &Workload) -> String {
     )
 }
 
-fn times(text: &mut String, metrics: &crate::load::Metrics) {
+fn times(text: &mut String, metrics: &Metrics) {
     let heads = ["mean", "p50", "p90", "p99", "p99.9", "max"];
     let _ = write!(text, "\n{:<LABEL$}", "");
     for head in heads {
