@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use tcprove::load::Arrivals;
+use tcprove::load::pacer::{Pacer, Segment};
+use tcprove::load::recorder::{Period, Recorder};
 use tcprove::talk::regex_template::RegexTemplate;
 use tcprove::talk::{
     Bindings, Expect, Expectation, Frame, Judgement, LenFrame, Template, Uint, token,
@@ -141,6 +144,39 @@ fn rendering(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What a load adds to each operation beside system calls: two times into histograms, and, in an open
+/// loop, the moment at which the next request is due.
+fn recording_and_pacing(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("load");
+    let period = Period {
+        from: 0,
+        to: 1_000_000_000,
+    };
+    let mut recorder = Recorder::new(period, 20);
+    let mut now = 0_u64;
+    group.bench_function("record a reply", |bencher| {
+        bencher.iter(|| {
+            now = (now + 7_919) % period.to;
+            recorder.reply(black_box(now), now + 1_000, now + 50_000 + now % 4_096);
+        });
+    });
+    for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
+        let segment = Segment {
+            seconds: 1e9,
+            from: 1e3,
+            to: 2e3,
+        };
+        let mut pacer = Pacer::new(vec![segment], arrivals, 0, 1, 1);
+        group.bench_function(
+            format!("the next moment, {arrivals:?}").to_lowercase(),
+            |bencher| {
+                bencher.iter(|| black_box(pacer.next()));
+            },
+        );
+    }
+    group.finish();
+}
+
 /// Short samples: the whole takes well under a minute.
 fn quick() -> Criterion {
     Criterion::default()
@@ -152,6 +188,6 @@ fn quick() -> Criterion {
 criterion_group! {
     name = benches;
     config = quick();
-    targets = decoding, judging, rendering
+    targets = decoding, judging, rendering, recording_and_pacing
 }
 criterion_main!(benches);

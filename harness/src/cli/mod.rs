@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Prove a TCP server: robustness checks with evidence and a command that repeats each finding.
+/// Prove a TCP server: robustness checks with evidence, honest load, sweeps over buffer sizes.
 #[derive(Parser)]
 #[command(
     name = "tcprove",
@@ -54,7 +54,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Write a commented tcprove.toml.
     Init(init::InitArgs),
-    /// Prove on this machine that the checks can fail.
+    /// Prove on this machine that the checks can fail and that the clock tells the truth.
     Selftest(selftest::SelftestArgs),
     /// Write the schema of tcprove.toml, shell completions or the manual page.
     Generate(generate::GenerateArgs),

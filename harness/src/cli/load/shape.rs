@@ -21,7 +21,7 @@ pub(in crate::cli) struct ShapeArgs {
     #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<f64>,
     /// How the requests of an open loop are spread
-    #[arg(long, value_enum, default_value = "constant", requires = "rate")]
+    #[arg(long, value_enum, default_value = "constant")]
     pub arrivals: ArrivalsArg,
     /// Connections
     #[arg(short = 'c', long, value_name = "N", default_value_t = 50, value_parser = positive)]
