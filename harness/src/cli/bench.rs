@@ -12,7 +12,6 @@ use super::progress::StepProgress;
 use super::target::{Resolved, TargetArgs, usage};
 use super::{setup, target};
 use crate::bench::{Dimension, Knob, Sweep, SweepError, SweepPlan, csv, parse_all};
-use crate::check::run::{TrialError, try_conversation};
 use crate::event::Event;
 use crate::plan::{BenchPlan, hash_of};
 use crate::report::{Body, Report, RunError, SweepReport};
@@ -91,13 +90,8 @@ fn fill(report: &mut Report, args: &BenchArgs) -> Result<(), RunError> {
     report.planned(&written, hash_of(&written));
     let interrupt = setup::interrupt()?;
     setup::announce(report, &resolved);
-    match try_conversation(&resolved.subject, &interrupt) {
-        Ok(_) => {}
-        Err(TrialError::Interrupted) => {
-            report.interrupted = true;
-            return Ok(());
-        }
-        Err(error) => return Err(setup::trial_error(&error, &resolved)),
+    if !setup::holds_conversation(report, &resolved, &interrupt)? {
+        return Ok(());
     }
     let progress = Mutex::new(StepProgress::new(!args.output.no_progress));
     let sweep = Sweep {

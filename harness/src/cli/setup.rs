@@ -3,7 +3,7 @@
 use super::interrupt;
 use super::output::note;
 use super::target::Resolved;
-use crate::check::run::{Interrupt, Origin, TrialError};
+use crate::check::run::{Interrupt, Origin, TrialError, try_conversation};
 use crate::plan::ServerPlan;
 use crate::report::{Report, RunError};
 use crate::talk::escape_text;
@@ -22,6 +22,22 @@ pub(super) fn announce(report: &Report, resolved: &Resolved) {
 /// Signals are watched from now on.
 pub(super) fn interrupt() -> Result<Interrupt, RunError> {
     interrupt::watch().map_err(|error| internal(format!("signals cannot be watched: {error}")))
+}
+
+/// Holds the conversation once on a clean server. False: somebody asked for the end meanwhile.
+pub(super) fn holds_conversation(
+    report: &mut Report,
+    resolved: &Resolved,
+    interrupt: &Interrupt,
+) -> Result<bool, RunError> {
+    match try_conversation(&resolved.subject, interrupt) {
+        Ok(_) => Ok(true),
+        Err(TrialError::Interrupted) => {
+            report.interrupted = true;
+            Ok(false)
+        }
+        Err(error) => Err(trial_error(&error, resolved)),
+    }
 }
 
 /// The server as the plan describes it.

@@ -13,7 +13,7 @@ use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::setup;
 use super::target::{Resolved, TargetArgs, usage};
-use crate::check::run::{Interrupt, TrialError, start, try_conversation};
+use crate::check::run::{Interrupt, start};
 use crate::load::engine::EngineError;
 use crate::load::{Load, Slo, SloReport, Workload, cores, overload, slo, summarize};
 use crate::plan::{LoadPlan, hash_of};
@@ -82,13 +82,8 @@ fn fill(report: &mut Report, args: &LoadArgs) -> Result<(), RunError> {
     report.planned(&plan, hash_of(&plan));
     let interrupt = setup::interrupt()?;
     setup::announce(report, &resolved);
-    match try_conversation(&resolved.subject, &interrupt) {
-        Ok(_) => {}
-        Err(TrialError::Interrupted) => {
-            report.interrupted = true;
-            return Ok(());
-        }
-        Err(error) => return Err(setup::trial_error(&error, &resolved)),
+    if !setup::holds_conversation(report, &resolved, &interrupt)? {
+        return Ok(());
     }
     let measured = measure(&resolved, workload, &interrupt, args)?;
     report.interrupted = interrupt.is_set();
