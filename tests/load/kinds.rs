@@ -144,6 +144,24 @@ fn ramps_integrate_their_rate_and_reach_their_connections() {
 }
 
 #[test]
+fn the_same_load_has_the_same_hash_and_another_one_another() {
+    let hash = |more: &[&str]| {
+        let base = [
+            "--embedded",
+            "-c",
+            "1",
+            "--duration",
+            "60ms",
+            "--warmup",
+            "0",
+        ];
+        load(&[&base[..], more].concat()).report["plan_hash"].to_string()
+    };
+    assert_eq!(hash(&["--seed", "1"]), hash(&["--seed", "2"]));
+    assert_ne!(hash(&[]), hash(&["--pipeline", "2"]));
+}
+
+#[test]
 fn churn_opens_a_connection_for_each_few_requests() {
     let base = ["--embedded", "-c", "4", "--churn", "3"];
     let loaded = load(&[&base[..], &SHORT].concat());

@@ -49,7 +49,8 @@ pub struct SweepPlan {
     /// About how long it may take, all in all.
     #[serde(rename = "budget_s", serialize_with = "seconds")]
     pub budget: Duration,
-    /// Seed of the order of visits.
+    /// Seed of the order of visits. No part of what is written: another order is the same sweep.
+    #[serde(skip)]
     pub seed: u64,
 }
 

@@ -37,7 +37,8 @@ pub struct Workload {
     pub socket: SocketOptions,
     /// Whether engine threads are pinned, and a server that is started is kept off their cores.
     pub pin: bool,
-    /// Seed of tokens, payload and arrivals.
+    /// Seed of tokens, payload and arrivals. No part of the plan: another seed is the same load.
+    #[serde(skip)]
     pub seed: u64,
 }
 

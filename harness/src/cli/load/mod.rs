@@ -62,12 +62,8 @@ fn fill(report: &mut Report, args: &LoadArgs) -> Result<(), RunError> {
     args.output.prepare()?;
     args.page.prepare()?;
     let mut resolved = args.target.resolve(report.seed)?;
-    room_for(
-        args.shape.connections,
-        &args.target,
-        &mut resolved,
-        report.seed,
-    )?;
+    let most = args.span.most_connections(&args.shape);
+    room_for(most, &args.target, &mut resolved, report.seed)?;
     report.target = Some(resolved.report());
     let mut workload = args.shape.workload(&resolved, report.seed)?;
     args.span.set(&args.shape, &mut workload, &resolved)?;

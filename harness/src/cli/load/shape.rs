@@ -226,6 +226,15 @@ impl ShapeArgs {
 }
 
 impl SpanArgs {
+    /// The most connections there will be.
+    pub fn most_connections(&self, shape: &ShapeArgs) -> usize {
+        let ramped = self.ramp.iter().map(|ramp| match ramp {
+            Ramp::Connections(_, to) => *to,
+            Ramp::Rate(..) => 0,
+        });
+        ramped.fold(shape.connections, usize::max)
+    }
+
     /// Sets the times and what grows over them.
     pub fn set(
         &self,
