@@ -20,7 +20,7 @@ fn assert_invalid(loaded: &Loaded, reason: &str) {
     );
 }
 
-fn planted(fault: &str) -> Loaded {
+fn planted(fault: &str, duration: &str) -> Loaded {
     let fault = format!("fault={fault}");
     load(&[
         "--embedded",
@@ -29,7 +29,7 @@ fn planted(fault: &str) -> Loaded {
         "-c",
         "50",
         "--duration",
-        "1s",
+        duration,
         "--warmup",
         "100ms",
     ])
@@ -37,7 +37,7 @@ fn planted(fault: &str) -> Loaded {
 
 #[test]
 fn one_wrong_reply_in_a_thousand() {
-    let loaded = planted("wrong-reply-1-in-1000");
+    let loaded = planted("wrong-reply-1-in-1000", "1s");
     assert_invalid(&loaded, "wrong-replies");
     let (wrong, ops) = (loaded.metric("wrong_replies"), loaded.metric("ops"));
     assert!(wrong >= 1.0 && wrong < ops / 200.0, "{wrong} of {ops}");
@@ -47,12 +47,16 @@ fn one_wrong_reply_in_a_thousand() {
 
 #[test]
 fn one_lost_connection_in_fifty() {
-    assert_invalid(&planted("drop-connection-1-in-50"), "connections-lost");
+    assert_invalid(
+        &planted("drop-connection-1-in-50", "1s"),
+        "connections-lost",
+    );
 }
 
 #[test]
 fn a_server_that_dies_half_way() {
-    let loaded = planted("die-after-10000");
+    // It ends with the server, however long that takes.
+    let loaded = planted("die-after-10000", "60s");
     assert_invalid(&loaded, "server-died");
     assert!(
         loaded.ended.stdout.contains("exit"),
