@@ -7,7 +7,8 @@ mod support;
 use support::battery::{Checked, check, data, have, rounds};
 
 /// Runs the battery, five times where slow tests are asked for, and asserts that it says the same
-/// each time: exactly these failures and warnings, and nothing that it could not see.
+/// each time: exactly these failures and warnings, and nothing that it could not see. A warning that ends
+/// with `?` depends on a race that the server does not promise to win.
 fn judged(program: &str, arguments: &[&str], fails: &[&str], warns: &[&str]) -> Option<Checked> {
     if !have(program) {
         return None;
@@ -16,7 +17,10 @@ fn judged(program: &str, arguments: &[&str], fails: &[&str], warns: &[&str]) -> 
     for run in 0..rounds().max(1) {
         let checked = check(arguments);
         assert_eq!(checked.ids("fail"), fails, "run {run}\n{}", checked.shown());
-        assert_eq!(checked.ids("warn"), warns, "run {run}\n{}", checked.shown());
+        let (races, sure): (Vec<&str>, Vec<&str>) = warns.iter().partition(|id| id.ends_with('?'));
+        let mut warned = checked.ids("warn");
+        warned.retain(|id| !races.iter().any(|race| race.trim_end_matches('?') == *id));
+        assert_eq!(warned, sure, "run {run}\n{}", checked.shown());
         assert_eq!(
             checked.ids("inconclusive"),
             [""; 0],
@@ -64,7 +68,7 @@ fn redis_grows_for_a_client_that_never_reads() {
 #[test]
 fn memcached_is_sound() {
     let (_folder, file) = file("memcached");
-    judged("memcached", &["-f", &file], &[], &[]);
+    judged("memcached", &["-f", &file], &[], &["term-inflight?"]);
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn judged<'a>(
 ) -> Judged<'a> {
     let last = &attempts[attempts.len() - 1];
     let failure = match &last.checked {
-        Ok(()) if attempts.len() > 1 => return flaky(attempts, battery),
+        Ok(()) if attempts.len() > 1 => return flaky(check, attempts, battery),
         Ok(()) => return (Verdict::Pass, None, None),
         Err(Shortfall::Skip(reason)) => return (Verdict::Skip, None, Some(reason.clone())),
         Err(Shortfall::Inconclusive(reason)) => {
@@ -101,7 +101,8 @@ fn judged<'a>(
     (weighed(check, last, battery), Some(failure), None)
 }
 
-fn flaky<'a>(attempts: &'a [Attempt], battery: &Battery) -> Judged<'a> {
+/// What happens now and then is no verdict; but where even the full failure could only warn, so does this.
+fn flaky<'a>(check: &Check, attempts: &'a [Attempt], battery: &Battery) -> Judged<'a> {
     let failure = attempts[0].failure();
     let seen = failure.map_or("", |failure| &failure.actual);
     let again = if battery.subject.launch().is_some() {
@@ -111,7 +112,11 @@ fn flaky<'a>(attempts: &'a [Attempt], battery: &Battery) -> Judged<'a> {
     };
     let reason =
         format!("flaky: it failed once and passed when it was repeated {again}; seen: {seen}");
-    (Verdict::Inconclusive, failure, Some(reason))
+    let verdict = match weighed(check, &attempts[0], battery) {
+        Verdict::Warn => Verdict::Warn,
+        _ => Verdict::Inconclusive,
+    };
+    (verdict, failure, Some(reason))
 }
 
 fn weighed(check: &Check, attempt: &Attempt, battery: &Battery) -> Verdict {
