@@ -218,15 +218,10 @@ impl<'a> Running<'a> {
         workload: &Workload,
         server: &Server,
     ) -> Result<Option<Visit>, SweepError> {
-        let mut values = subject.values();
-        values.insert("port".into(), server.port().to_string().into_bytes());
-        if let Some(tmp) = server.tmp() {
-            values.insert("tmp".into(), tmp.display().to_string().into_bytes());
-        }
         let measured = Load {
             workload,
             talk: &subject.talk,
-            values,
+            values: subject.values_of(server),
             server,
             interrupt: self.sweep.interrupt,
             // Visits are too short for progress of their own.

@@ -172,7 +172,6 @@ impl<'a> Contest<'a> {
         Ok(Ruling {
             baseline: *baseline,
             best,
-
             better,
             as_good,
             left_out: self.left_out(*baseline, &compared),
