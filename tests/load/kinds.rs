@@ -174,8 +174,8 @@ fn churn_opens_a_connection_for_each_few_requests() {
 }
 
 #[test]
-fn verification_can_be_lowered_and_threads_added() {
-    for verify in ["sample", "none"] {
+fn verification_can_be_set_and_threads_added() {
+    for verify in ["all", "none"] {
         let base = [
             "--embedded",
             "--verify",

@@ -19,7 +19,8 @@ use crate::talk::{
 /// Stands for the token of any request. Tokens are random: none is expected to be this one.
 const ANY_TOKEN: &str = "zzzzzzzzzzzz";
 
-/// One of so many replies is compared in full with [`Verify::Sample`].
+/// With [`Verify::Sample`] longer replies than this are compared in full only once in so many times.
+const SHORT_BYTES: usize = 4096;
 const SAMPLED: u64 = 16;
 
 /// What one connection says and expects, over and over.
@@ -169,18 +170,20 @@ impl Script {
     /// Only for lines whose reply is exact; `piece` does not reach beyond its end.
     #[inline(always)]
     pub fn agrees(&mut self, line: usize, number: u64, offset: usize, piece: &[u8]) -> bool {
+        let Reply::Exact(exact) = &mut self.lines[line].reply else {
+            return false;
+        };
         let in_full = match self.verify {
             Verify::All => true,
-            Verify::Sample => number.is_multiple_of(SAMPLED),
+            Verify::Sample => exact.len() <= SHORT_BYTES || number.is_multiple_of(SAMPLED),
             Verify::None => false,
         };
-        match &mut self.lines[line].reply {
-            Reply::Exact(exact) if in_full => {
-                exact.bytes.with(self.seed, number)[offset..offset + piece.len()] == *piece
-            }
-            Reply::Exact(exact) => exact.frame_agrees(offset, piece),
-            _ => false,
+        if in_full {
+            return exact.bytes.with(self.seed, number)[offset..offset + piece.len()] == *piece;
         }
+        let has_token = self.verify == Verify::None
+            || exact.bytes.token_agrees(self.seed, number, offset, piece);
+        has_token && exact.frame_agrees(offset, piece)
     }
 
     /// Whether what of `piece` belongs to the frame is right: then the stream is still in step.
@@ -368,6 +371,17 @@ impl Patched {
         &self.buffer[self.start..]
     }
 
+    /// Compares only what of `piece`, which stands at `offset`, belongs to tokens.
+    fn token_agrees(&self, seed: u64, number: u64, offset: usize, piece: &[u8]) -> bool {
+        let mut token = [0; TOKEN_LEN];
+        write_token(seed, number, &mut token);
+        let end = offset + piece.len();
+        self.places.iter().all(|place| {
+            let (from, to) = ((*place).max(offset), (place + TOKEN_LEN).min(end));
+            from >= to || token[from - place..to - place] == piece[from - offset..to - offset]
+        })
+    }
+
     #[inline(always)]
     fn with(&mut self, seed: u64, number: u64) -> &[u8] {
         if self.number != Some(number) && !self.places.is_empty() {
@@ -400,4 +414,77 @@ pub fn payload(bytes: usize, seed: u64) -> Vec<u8> {
     }
     text.truncate(bytes);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(verify: Verify, payload_bytes: usize) -> Script {
+        let talk = crate::talk::builtin("line").unwrap().talk;
+        let payload = payload(payload_bytes, 3);
+        Script::compile(&talk, &[1], &payload, &BTreeMap::new(), verify, 3).unwrap()
+    }
+
+    /// The lines come back as they were sent.
+    fn reply(script: &mut Script, number: u64) -> Vec<u8> {
+        script.request(0, number).to_vec()
+    }
+
+    #[test]
+    fn the_own_reply_agrees_in_whatever_pieces_it_comes() {
+        for verify in [Verify::All, Verify::Sample, Verify::None] {
+            let mut script = script(verify, 6000);
+            for number in [16, 17] {
+                let whole = reply(&mut script, number);
+                for cut in [1, 5, 12, 4096, whole.len() - 1] {
+                    let (head, tail) = whole.split_at(cut);
+                    assert!(script.agrees(0, number, 0, head));
+                    assert!(script.agrees(0, number, cut, tail));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_reply_to_another_request_never_agrees_where_tokens_are_compared() {
+        for (verify, bytes) in [
+            (Verify::All, 6000),
+            (Verify::Sample, 6000),
+            (Verify::Sample, 10),
+        ] {
+            let mut script = script(verify, bytes);
+            let other = reply(&mut script, 18);
+            assert!(!script.agrees(0, 17, 0, &other), "{verify:?} {bytes}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_byte_is_seen_as_often_as_it_is_said() {
+        let seen = |verify, bytes: usize| {
+            let mut script = script(verify, bytes);
+            let wrong = (0..32).filter(|number| {
+                let mut wrong = reply(&mut script, *number);
+                wrong[bytes / 2 + 13] ^= 1;
+                !script.agrees(0, *number, 0, &wrong)
+            });
+            wrong.count()
+        };
+        assert_eq!(
+            (seen(Verify::All, 6000), seen(Verify::Sample, 100)),
+            (32, 32)
+        );
+        assert_eq!(
+            (seen(Verify::Sample, 6000), seen(Verify::None, 100)),
+            (2, 0)
+        );
+    }
+
+    #[test]
+    fn a_frame_that_does_not_end_is_always_seen() {
+        let mut script = script(Verify::None, 100);
+        let mut wrong = reply(&mut script, 1);
+        *wrong.last_mut().unwrap() = b'x';
+        assert!(!script.agrees(0, 1, 0, &wrong));
+    }
 }

@@ -88,10 +88,10 @@ pub enum Arrivals {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verify {
-    /// Every byte of every reply, its token included.
-    #[default]
+    /// Every byte of every reply. With 16 KiB that costs the client 5 to 8 % more.
     All,
-    /// Every byte of one reply in sixteen.
+    /// Every byte of replies up to 4 KiB; of longer ones the token, and every byte of one in sixteen.
+    #[default]
     Sample,
     /// Length and frame only.
     None,
@@ -118,7 +118,7 @@ impl Default for Workload {
             threads: 1,
             payload_bytes: 64,
             turns: vec![0],
-            verify: Verify::All,
+            verify: Verify::default(),
             churn: None,
             warmup: Duration::from_secs(1),
             duration: Duration::from_secs(5),

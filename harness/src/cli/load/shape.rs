@@ -41,8 +41,9 @@ pub(in crate::cli) struct ShapeArgs {
     /// Close a connection after so many requests, and open another
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
     pub churn: Option<u32>,
-    /// How much of each reply is compared; its length and frame always are
-    #[arg(long, value_enum, default_value = "all")]
+    /// How much of each reply is compared besides its length and frame: all bytes; all bytes up to 4 KiB,
+    /// of longer ones the token, and all bytes of one in sixteen; nothing
+    #[arg(long, value_enum, default_value = "sample")]
     pub verify: VerifyArg,
     /// SO_RCVBUF of our sockets, set before they connect
     #[arg(long, value_name = "SIZE", value_parser = target::size)]

@@ -56,7 +56,9 @@ fn asked(workload: &Workload) -> Markup {
     };
     let verify = match workload.verify {
         Verify::All => "every byte of every reply",
-        Verify::Sample => "every byte of one reply in sixteen",
+        Verify::Sample => {
+            "every byte up to 4 KiB; of longer replies the token, and every byte of one in sixteen"
+        }
         Verify::None => "length and frame only",
     };
     let bytes = |size: usize| figure(size as f64, Unit::Bytes);
