@@ -9,6 +9,7 @@ pub mod machine;
 pub mod metrics;
 pub mod overload;
 pub mod pacer;
+mod patched;
 pub mod recorder;
 pub mod run;
 pub mod script;

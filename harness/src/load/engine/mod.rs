@@ -53,7 +53,7 @@ const TELL: Duration = Duration::from_millis(100);
 /// A core is shared if the thread was ready but not running for more than this share of the time.
 const SHARED_CORE: f64 = 0.05;
 
-/// What was read last. Whole pages: see the note on requests in [`super::script`].
+/// What was read last. In whole pages, as requests are, and for the same reason.
 #[repr(C, align(4096))]
 struct Input([u8; INPUT_BYTES]);
 
