@@ -71,7 +71,6 @@ pub fn overload(base: &Workload, probe: Probe<'_>) -> Result<OverloadReport, Eng
     let capacity_per_s = probe(&closed(base))?.metrics.ops_per_s;
     let mut report = OverloadReport {
         capacity_per_s,
-        recovery_ideal_s: SURGE_LENGTH.as_secs_f64() * (SURGE - 1.0) / (1.0 - CALM),
         ..OverloadReport::default()
     };
     for factor in FACTORS {
@@ -99,6 +98,8 @@ pub fn overload(base: &Workload, probe: Probe<'_>) -> Result<OverloadReport, Eng
         });
     }
     report.knee_per_s = knee(&report.steps);
+    let best = report.steps.iter().map(|step| step.goodput_per_s);
+    report.recovery_ideal_s = ideal(capacity_per_s, best.fold(capacity_per_s, f64::max));
     report.recovery_s = recovery(base, capacity_per_s, probe)?;
     Ok(report)
 }
@@ -156,6 +157,13 @@ fn recovery(base: &Workload, capacity: f64, probe: Probe<'_>) -> Result<Option<f
     ))
 }
 
+/// Seconds in which the backlog of the surge can be worked off by a server that answers `best` requests a
+/// second at most.
+fn ideal(capacity: f64, best: f64) -> f64 {
+    let backlog = SURGE_LENGTH.as_secs_f64() * (SURGE * capacity - best).max(0.0);
+    backlog / (best - CALM * capacity).max(f64::MIN_POSITIVE)
+}
+
 /// Seconds from `surge_end` to the first window from which on all medians are as before the surge.
 fn recovered(medians: &[(f64, f64)], surge_begin: f64, surge_end: f64) -> Option<f64> {
     let before: Vec<f64> = medians
@@ -204,6 +212,15 @@ mod tests {
         assert_eq!(knee(&waits), Some(500.0));
         assert_eq!(knee(&[step(0.5, 100.0, 900.0)]), None);
         assert_eq!(knee(&[]), None);
+    }
+
+    #[test]
+    fn a_backlog_takes_as_long_as_the_server_has_to_spare() {
+        // 0.5 s at 3,000 of which 1,000 are answered leave 1,000; 500 a second are to spare.
+        assert_eq!(ideal(1000.0, 1000.0), 2.0);
+        // A server that can do more than was thought has less to catch up with.
+        assert_eq!(ideal(1000.0, 2000.0), 500.0 / 1500.0);
+        assert_eq!(ideal(1000.0, 4000.0), 0.0);
     }
 
     #[test]
