@@ -30,6 +30,10 @@ const FLOOD_BYTES: u64 = 192 * MB;
 const PAUSE: Duration = Duration::from_millis(400);
 /// A slow server is not flooded for longer.
 const FLOOD_LASTS: Duration = Duration::from_secs(8);
+/// A server is at rest when its memory is the same at so many looks in a row; a busy one never is.
+const LOOK: Duration = Duration::from_millis(20);
+const LOOKS_ALIKE: u32 = 4;
+const LOOKS_MAX: u32 = 50;
 /// After the flood: what it gives back of its own accord is not held against it.
 const SETTLES: Duration = Duration::from_millis(200);
 /// Kept memory that is no noise (a sound JVM grows by tens of megabytes as it warms up, but not by
@@ -45,7 +49,7 @@ const TELLING_BYTES: u64 = 64 * MB;
 async fn run(cx: &Cx) -> Checked {
     let piece = bulk::piece(&bulk::echoed(cx)?);
     let mut client = cx.open().await?;
-    let before = cx.usage()?.rss_bytes;
+    let before = memory_at_rest(cx).await?;
     let flood = flooded(&mut client, &piece).await;
     let proof = proof(cx, &client, flood);
     tokio::time::sleep(SETTLES).await;
@@ -74,6 +78,24 @@ async fn run(cx: &Cx) -> Checked {
         ));
     }
     Ok(())
+}
+
+/// Resident memory once the server has started in whole: it listens before all its worker processes are
+/// there, and what they take when they come is no growth.
+async fn memory_at_rest(cx: &Cx) -> Checked<u64> {
+    let mut seen = cx.usage()?;
+    let mut alike = 0;
+    for _ in 0..LOOKS_MAX {
+        tokio::time::sleep(LOOK).await;
+        let now = cx.usage()?;
+        let same = now.processes == seen.processes && now.rss_bytes == seen.rss_bytes;
+        alike = if same { alike + 1 } else { 0 };
+        seen = now;
+        if alike == LOOKS_ALIKE {
+            break;
+        }
+    }
+    Ok(seen.rss_bytes)
 }
 
 /// Sends until the server holds us back or closes, or all is sent, or the time is over.
@@ -121,7 +143,7 @@ async fn grew(cx: &Cx, piece: &[u8], bytes: u64, grown: u64) -> Checked {
 /// Sends the same and reads as it comes: resident bytes gained for each byte sent.
 async fn kept_when_read(cx: &Cx, piece: &[u8], bytes: u64) -> Checked<f64> {
     let mut client = cx.open().await?;
-    let before = cx.usage()?.rss_bytes;
+    let before = memory_at_rest(cx).await?;
     let begun = Instant::now();
     let mut replies = vec![0; PART_BYTES];
     while client.sent() < bytes && begun.elapsed() < FLOOD_LASTS {
