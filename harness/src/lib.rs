@@ -13,6 +13,7 @@ pub mod check;
 pub mod cli;
 pub mod event;
 pub mod file;
+pub mod fuzz;
 pub mod load;
 pub mod plan;
 pub mod report;

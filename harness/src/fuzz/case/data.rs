@@ -1,0 +1,274 @@
+//! Bytes of a case, with repetitions kept as such: a megabyte of one letter is one line to read.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Data {
+    parts: Vec<Part>,
+}
+
+/// A part of some bytes; none is empty.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// As they are.
+    Bytes(Vec<u8>),
+    /// Over and over.
+    Repeat {
+        /// What is repeated.
+        unit: Vec<u8>,
+        /// How often.
+        count: u32,
+    },
+}
+
+impl Part {
+    /// Its length in bytes.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a part of some bytes is never empty"
+    )]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Repeat { unit, count } => unit.len().saturating_mul(*count as usize),
+        }
+    }
+
+    /// Appends its bytes.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Bytes(bytes) => out.extend_from_slice(bytes),
+            Self::Repeat { unit, count } if unit.len() == 1 => {
+                out.resize(out.len() + *count as usize, unit[0]);
+            }
+            Self::Repeat { unit, count } => {
+                out.reserve(self.len());
+                (0..*count).for_each(|_| out.extend_from_slice(unit));
+            }
+        }
+    }
+}
+
+impl Data {
+    /// One unit over and over.
+    pub fn repeat(unit: impl Into<Vec<u8>>, count: u32) -> Self {
+        let mut data = Self::default();
+        data.push(Part::Repeat {
+            unit: unit.into(),
+            count,
+        });
+        data
+    }
+
+    /// Its parts in order.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Appends a part; an empty one is dropped, and neighbouring plain bytes become one.
+    pub fn push(&mut self, part: Part) {
+        match (self.parts.last_mut(), part) {
+            (_, part) if part.len() == 0 => {}
+            (Some(Part::Bytes(last)), Part::Bytes(more)) => last.extend_from_slice(&more),
+            (_, part) => self.parts.push(part),
+        }
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        let lengths = self.parts.iter().map(Part::len);
+        lengths.fold(0, usize::saturating_add)
+    }
+
+    /// Whether there is no byte in it.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// All bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.len());
+        self.write(&mut out);
+        out
+    }
+
+    /// Appends all bytes.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        self.parts.iter().for_each(|part| part.write(out));
+    }
+
+    /// Keeps the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        if self.len() <= len {
+            return;
+        }
+        let mut room = len;
+        let mut kept = Self::default();
+        for part in std::mem::take(&mut self.parts) {
+            if part.len() <= room {
+                room -= part.len();
+                kept.push(part);
+                continue;
+            }
+            match part {
+                Part::Bytes(mut bytes) => {
+                    bytes.truncate(room);
+                    kept.push(Part::Bytes(bytes));
+                }
+                Part::Repeat { unit, .. } => {
+                    let count = u32::try_from(room / unit.len()).unwrap_or(u32::MAX);
+                    let rest = unit[..room % unit.len()].to_vec();
+                    kept.push(Part::Repeat { unit, count });
+                    kept.push(Part::Bytes(rest));
+                }
+            }
+            break;
+        }
+        *self = kept;
+    }
+}
+
+impl From<Vec<u8>> for Data {
+    fn from(bytes: Vec<u8>) -> Self {
+        let mut data = Self::default();
+        data.push(Part::Bytes(bytes));
+        data
+    }
+}
+
+impl From<&[u8]> for Data {
+    fn from(bytes: &[u8]) -> Self {
+        bytes.to_vec().into()
+    }
+}
+
+impl FromIterator<Part> for Data {
+    fn from_iter<T: IntoIterator<Item = Part>>(parts: T) -> Self {
+        let mut data = Self::default();
+        parts.into_iter().for_each(|part| data.push(part));
+        data
+    }
+}
+
+/// As it is written: text where it is text, `{"hex": "ff fe"}` where it is not, `{"repeat": "A", "n": 9}`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Written {
+    Text(String),
+    Hex { hex: String },
+    Repeat { repeat: String, n: u32 },
+    RepeatHex { repeat_hex: String, n: u32 },
+}
+
+impl Serialize for Data {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut written = Vec::new();
+        self.parts
+            .iter()
+            .for_each(|part| write_down(part, &mut written));
+        serializer.collect_seq(written)
+    }
+}
+
+fn write_down(part: &Part, out: &mut Vec<Written>) {
+    match part {
+        Part::Repeat { unit, count } => out.push(match std::str::from_utf8(unit) {
+            Ok(text) => Written::Repeat {
+                repeat: text.to_owned(),
+                n: *count,
+            },
+            Err(_) => Written::RepeatHex {
+                repeat_hex: hex(unit),
+                n: *count,
+            },
+        }),
+        Part::Bytes(bytes) => {
+            for chunk in bytes.utf8_chunks() {
+                if !chunk.valid().is_empty() {
+                    out.push(Written::Text(chunk.valid().to_owned()));
+                }
+                match (out.last_mut(), hex(chunk.invalid())) {
+                    (_, bad) if bad.is_empty() => {}
+                    (Some(Written::Hex { hex }), bad) => hex.extend([" ", &bad]),
+                    (_, bad) => out.push(Written::Hex { hex: bad }),
+                }
+            }
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.join(" ")
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let byte = |pair: &[char]| match pair {
+        [high, low] => Some(u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).unwrap_or(0)),
+        _ => None,
+    };
+    digits.chunks(2).map(byte).collect()
+}
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bad =
+            |text: &str| de::Error::custom(format!("`{text}` is not pairs of hexadecimal digits"));
+        let mut data = Self::default();
+        for written in Vec::<Written>::deserialize(deserializer)? {
+            data.push(match written {
+                Written::Text(text) => Part::Bytes(text.into_bytes()),
+                Written::Hex { hex } => Part::Bytes(unhex(&hex).ok_or_else(|| bad(&hex))?),
+                Written::Repeat { repeat, n } => Part::Repeat {
+                    unit: repeat.into_bytes(),
+                    count: n,
+                },
+                Written::RepeatHex { repeat_hex, n } => Part::Repeat {
+                    unit: unhex(&repeat_hex).ok_or_else(|| bad(&repeat_hex))?,
+                    count: n,
+                },
+            });
+        }
+        Ok(data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readable_both_ways() {
+        let mut data = Data::from(&b"GET \xff\xfe\xc3\xa9\n"[..]);
+        data.push(Part::Repeat {
+            unit: b"A".to_vec(),
+            count: 70_000,
+        });
+        data.push(Part::Repeat {
+            unit: vec![0xc0],
+            count: 2,
+        });
+        let text = serde_json::to_string(&data).unwrap();
+        assert_eq!(
+            text,
+            r#"["GET ",{"hex":"ff fe"},"é\n",{"repeat":"A","n":70000},{"repeat_hex":"c0","n":2}]"#
+        );
+        assert_eq!(serde_json::from_str::<Data>(&text).unwrap(), data);
+        assert!(serde_json::from_str::<Data>(r#"[{"hex":"f"}]"#).is_err());
+        assert!(serde_json::from_str::<Data>(r#"[{"hax":"ff"}]"#).is_err());
+    }
+
+    #[test]
+    fn cut_off_inside_a_repetition() {
+        let mut data = Data::repeat(b"abc", 5);
+        data.push(Part::Bytes(b"xyz".to_vec()));
+        let whole = data.to_bytes();
+        for len in (0..=whole.len() + 1).rev() {
+            data.truncate(len);
+            assert_eq!(data.to_bytes(), whole[..len.min(whole.len())]);
+        }
+        assert!(data.is_empty());
+    }
+}
