@@ -3,6 +3,9 @@
 
 pub mod case;
 mod finding;
+pub mod ground;
+pub mod life;
+pub mod oracle;
 pub mod wire;
 
 pub use case::{Case, CaseFile, Data, Part, Send, Step};

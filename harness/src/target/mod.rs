@@ -19,6 +19,7 @@ mod server;
 pub mod socket_table;
 mod supervisor;
 mod usage;
+mod vitals;
 
 pub use exit::{Exit, StopReport, signal_name, signal_number};
 pub use failure::{Holder, StartFailure};
@@ -30,3 +31,4 @@ pub use server::Server;
 pub use socket_table::{Listener, PeerSocket, TcpState, Timer, TimerKind};
 pub use supervisor::{SUPERVISE, supervise};
 pub use usage::{NofileLimit, Process, ProcessUsage, Usage};
+pub use vitals::{Vital, Vitals};

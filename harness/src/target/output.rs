@@ -95,6 +95,14 @@ impl Stream {
         self.total.load(Ordering::Acquire)
     }
 
+    /// What came after the first `from` bytes, as far as it was kept, and how much there is by now.
+    pub(super) fn since(&self, from: u64) -> (Vec<u8>, u64) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let total = self.total();
+        let fresh = last_bytes(kept.make_contiguous(), total.saturating_sub(from));
+        (fresh, total)
+    }
+
     /// Bytes so far, and the last of them.
     pub(super) fn snapshot(&self) -> (u64, Vec<u8>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,7 +17,7 @@ use super::socket_table::{self, Listener, PeerSocket};
 use super::usage::CpuSeen;
 use super::{
     Exit, Launch, NofileLimit, Port, Process, StartFailure, StartOptions, StdoutMode, StopReport,
-    Tmp, Usage,
+    Tmp, Usage, Vitals,
 };
 use crate::sys::signal_from_raw;
 
@@ -266,6 +266,11 @@ impl Server {
         )
     }
 
+    /// Its processes as they are now, to be looked at again and again for little.
+    pub fn vitals(&self) -> Vitals {
+        Vitals::new(self.tree().iter().map(|process| process.pid))
+    }
+
     /// Switches between its threads so far, wanted or not; those of threads that ended are not in it.
     pub fn context_switches(&self) -> u64 {
         let tree = self.processes_quickly().unwrap_or_default();
@@ -287,6 +292,12 @@ impl Server {
             stdout: life.printed().stdout.total(),
             stderr: life.printed().stderr.total(),
         })
+    }
+
+    /// What it wrote to stderr after the first `from` bytes, as far as it was kept, and the count by now.
+    pub fn stderr_since(&self, from: u64) -> (Vec<u8>, u64) {
+        let life = self.life();
+        life.map_or((Vec::new(), 0), |life| life.printed().stderr.since(from))
     }
 
     /// Sets the descriptor limit of every process of its tree, as it is now.

@@ -1,0 +1,192 @@
+//! Complexity: the server's work grows much faster than its input.
+//!
+//! CPU time, never wall time, at five sizes of the same input, each twice the one before: the last two
+//! doublings must both cost at least 2^1.6 times as much, and the size below the largest at least 20 ms.
+
+use std::time::Duration;
+
+use super::{Rigour, Symptom};
+use crate::fuzz::Kind;
+use crate::fuzz::case::{Case, Data, Part, Step};
+use crate::fuzz::life::Life;
+use crate::talk::Frame;
+
+/// The growth that counts: 1 is linear, 2 quadratic.
+const EXPONENT: f64 = 1.6;
+/// What costs less is no matter.
+const COSTLY: Duration = Duration::from_millis(20);
+/// Sixteenths of the case: 1, 2, 4, 8, and all of it.
+const SIXTEENTHS: [usize; 5] = [1, 2, 4, 8, 16];
+/// How long the server may go on computing after it has closed.
+const COMPUTING: Duration = Duration::from_secs(10);
+/// Bytes at the end of a message that are never cut out: its end.
+const TAIL_BYTES: usize = 16;
+
+/// Whether a case is worth the test: something in it can be made smaller by a factor of 16.
+pub fn is_scalable(case: &Case) -> bool {
+    largest(case).is_some_and(|(_, _, len)| len >= 1024)
+}
+
+/// Measures the case at five sizes.
+pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
+    if !is_scalable(case) {
+        return None;
+    }
+    let repetitions = match rigour {
+        Rigour::Full => 5,
+        Rigour::Quick => 2,
+    };
+    let mut costs = Vec::new();
+    for sixteenths in SIXTEENTHS {
+        let smaller = scaled(case, sixteenths, &life.ground.talk().request);
+        costs.push((smaller.bytes(), least(life, &smaller, repetitions)?));
+    }
+    let exponent = |one: usize| {
+        let (before, after): ((usize, Duration), (usize, Duration)) = (costs[one], costs[one + 1]);
+        let work = after.1.as_secs_f64() / before.1.as_secs_f64().max(1e-6);
+        let size = after.0 as f64 / before.0 as f64;
+        work.ln() / size.ln().max(0.1)
+    };
+    let exponents = [exponent(2), exponent(3)];
+    let top = costs[3].1;
+    if top < COSTLY || exponents.iter().any(|exponent| *exponent < EXPONENT) {
+        return None;
+    }
+    let (bytes, cost) = costs[4];
+    let title = format!(
+        "{bytes} bytes cost {:.0} ms of CPU, half of it {:.0} ms: work grows with size to the power of {:.1}",
+        cost.as_secs_f64() * 1e3,
+        top.as_secs_f64() * 1e3,
+        exponents[1]
+    );
+    let told: Vec<String> = costs
+        .iter()
+        .map(|(bytes, cost)| format!("{bytes} bytes: {:.1} ms", cost.as_secs_f64() * 1e3))
+        .collect();
+    Some(
+        Symptom::new(Kind::Complexity, "cpu", title)
+            .with("cpu", told)
+            .with("exponent", exponents[1]),
+    )
+}
+
+/// The least CPU time of several runs.
+fn least(life: &mut Life<'_>, case: &Case, repetitions: u32) -> Option<Duration> {
+    let mut least = Duration::MAX;
+    for _ in 0..repetitions {
+        let before = life.look().cpu;
+        if life.run(case).ok()?.vital.ended.is_some() {
+            return None;
+        }
+        at_rest(life);
+        least = least.min(life.look().cpu.saturating_sub(before));
+    }
+    Some(least)
+}
+
+/// Waits until the server computes no more: its client may have been sent away earlier.
+fn at_rest(life: &Life<'_>) {
+    let seen = std::cell::Cell::new(life.look().cpu);
+    life.until(COMPUTING, |life| {
+        std::thread::sleep(Duration::from_millis(2));
+        let now = life.look().cpu;
+        now.saturating_sub(seen.replace(now)) < Duration::from_micros(500)
+    });
+}
+
+/// The largest part: of which step, which part, how long.
+fn largest(case: &Case) -> Option<(usize, usize, usize)> {
+    let steps = case.steps.iter().enumerate();
+    let parts = steps.flat_map(|(at, step)| match step {
+        Step::Send(send) => send
+            .data
+            .parts()
+            .iter()
+            .enumerate()
+            .map(|(part, data)| (at, part, data.len()))
+            .collect(),
+        _ => Vec::new(),
+    });
+    parts.max_by_key(|(_, _, len)| *len)
+}
+
+/// The case with its largest part at so many sixteenths, its end kept, and a length header that was true
+/// made true again.
+fn scaled(case: &Case, sixteenths: usize, frame: &Frame) -> Case {
+    let mut scaled = case.clone();
+    let Some((at, part, len)) = largest(case) else {
+        return scaled;
+    };
+    let Step::Send(send) = &mut scaled.steps[at] else {
+        return scaled;
+    };
+    let whole = send.data.to_bytes();
+    let shrink = |data: &Part| match data {
+        Part::Repeat { unit, count } => vec![Part::Repeat {
+            unit: unit.clone(),
+            count: (*count as usize * sixteenths / 16).max(1) as u32,
+        }],
+        Part::Bytes(bytes) => {
+            let tail = len - TAIL_BYTES.min(len);
+            vec![
+                Part::Bytes(bytes[..tail * sixteenths / 16].to_vec()),
+                Part::Bytes(bytes[tail..].to_vec()),
+            ]
+        }
+    };
+    let parts = send.data.parts().iter().enumerate();
+    send.data = parts
+        .flat_map(|(number, data)| match number == part {
+            true => shrink(data),
+            false => vec![data.clone()],
+        })
+        .collect();
+    send.cuts.clear();
+    if let Frame::Len(field) = frame
+        && matches!(frame.decoder().next(&whole), Ok(Some(length)) if length == whole.len())
+    {
+        let smaller = send.data.to_bytes();
+        send.data = Data::from(frame.wrap(&smaller[field.header.min(smaller.len())..]));
+    }
+    scaled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::case::Send;
+
+    #[test]
+    fn a_sixteenth_keeps_its_end() {
+        let mut data = Data::from(&b"say "[..]);
+        data.push(Part::Repeat {
+            unit: b"a b ".to_vec(),
+            count: 1600,
+        });
+        data.push(Part::Bytes(b"\n".to_vec()));
+        let case = Case::sending(data);
+        let frame = Frame::Until(b"\n".to_vec());
+        assert_eq!(scaled(&case, 16, &frame), case);
+        assert_eq!(scaled(&case, 1, &frame).bytes(), 4 + 400 + 1);
+        let plain = Case::sending(vec![b'x'; 16_000]);
+        assert_eq!(scaled(&plain, 8, &frame).bytes(), (16_000 - 16) / 2 + 16);
+    }
+
+    #[test]
+    fn true_lengths_stay_true() {
+        let talk = crate::talk::builtin("frame").unwrap().talk;
+        let whole = talk.request.wrap(&vec![b'x'; 4096]);
+        let case = Case::new(vec![Step::Send(Send::whole(whole))]);
+        let smaller = scaled(&case, 4, &talk.request)
+            .sends()
+            .next()
+            .unwrap()
+            .data
+            .to_bytes();
+        assert_eq!(
+            u32::from_be_bytes(smaller[..4].try_into().unwrap()) as usize,
+            smaller.len() - 4
+        );
+        assert!(smaller.len() < 1200);
+    }
+}

@@ -1,0 +1,249 @@
+//! Conformance: the server breaks its own conversation. It accepts what must be refused, or answers with
+//! something else than it was given: a text cut at a NUL, bytes replaced while decoding, a byte lost.
+//!
+//! The probes come from the talk. Silence and a close are refusals, in whatever words.
+
+use super::{Claim, Symptom};
+use crate::fuzz::case::{Case, Send, Step};
+use crate::fuzz::life::Life;
+use crate::fuzz::{Data, Kind};
+use crate::session::PeerError;
+use crate::talk::{Exchange, Expectation, Judgement, Opening, Turn, escape};
+
+/// Payloads with a NUL in them.
+const WITH_NUL: [&[u8]; 3] = [b"abc\0def", b"abc\0", b"a\0\0b\0c"];
+/// Payloads that are no UTF-8.
+const NOT_UTF8: [&[u8]; 6] = [
+    b"a\xffb",
+    b"a\x80b",
+    b"a\xc0\xafb",
+    b"a\xed\xa0\x80b",
+    b"a\xf4\x90\x80\x80b",
+    b"a\xe2\x82",
+];
+/// Lengths of payload up to which every one is tried.
+const EVERY_LENGTH: usize = 1100;
+/// Without a promise nothing longer is tried.
+const UNPROMISED_MAX: usize = 4096;
+/// A reply that agrees with the expected one in so much of it is that one, altered.
+const ALIKE: f64 = 0.8;
+
+/// Something that the server answered and must not have.
+pub struct Breach {
+    /// What was seen.
+    pub symptom: Symptom,
+    /// What was sent.
+    pub case: Case,
+    /// What came back, and must not.
+    pub claim: Claim,
+}
+
+/// Tries all probes on one life, `stop` permitting; at most one breach for each sort of probe.
+pub fn probe(life: &mut Life<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
+    let talk = life.ground.subject.talk.clone();
+    let mut breaches = Vec::new();
+    for bad in &talk.bad {
+        if !stop() && life.canary(life.ground.silence()).is_ok() {
+            breaches.extend(accepted(life, bad));
+        }
+    }
+    for exchange in talk.payload_turns().filter(|turn| turn.expects_payload()) {
+        if stop() {
+            break;
+        }
+        let nul = WITH_NUL.iter();
+        breaches.extend(
+            nul.into_iter()
+                .find_map(|payload| cut_at_nul(life, exchange, payload)),
+        );
+        if life.ground.subject.promise.encoding.is_some() {
+            let invalid = NOT_UTF8.iter();
+            breaches.extend(
+                invalid
+                    .into_iter()
+                    .find_map(|payload| replaced(life, exchange, payload)),
+            );
+        }
+        let lengths = lengths(life);
+        let found = lengths.into_iter().take_while(|_| !stop());
+        breaches.extend(
+            found
+                .into_iter()
+                .find_map(|length| altered(life, exchange, length)),
+        );
+    }
+    breaches
+}
+
+/// Whether the reply to the last of these cases is the one that must not come.
+pub fn test(life: &mut Life<'_>, claim: &Claim, cases: &[Case]) -> Option<Symptom> {
+    let wrong = claim.wrong_reply.as_deref()?;
+    let mut last = None;
+    for case in cases {
+        last = Some(life.run(case).ok()?);
+    }
+    let answer = last?.seen.connections.pop()?;
+    answer.bytes.ends_with(wrong).then(|| {
+        Symptom::new(
+            Kind::Conformance,
+            "reply",
+            format!("answered \"{}\"", escape(wrong, 100)),
+        )
+    })
+}
+
+/// What must be refused, and is answered in another way than the talk says.
+fn accepted(life: &Life<'_>, bad: &Exchange) -> Option<Breach> {
+    let (turn, reply) = life.ask(bad, b"ping").ok()?;
+    if matches!(turn.expect.judge_message(&reply), Judgement::Match(_)) {
+        return None;
+    }
+    let title = format!(
+        "{} must be refused and is answered \"{}\"",
+        turn.label,
+        escape(&reply, 80)
+    );
+    let key = format!("accepts {}", turn.label);
+    Some(breach(life, &turn, &reply, key, title))
+}
+
+fn cut_at_nul(life: &Life<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Breach> {
+    let cut = &payload[..memchr::memchr(0, payload)?];
+    taken_as(life, exchange, payload, cut, "cut at a NUL")
+}
+
+fn replaced(life: &Life<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Breach> {
+    let lossy = String::from_utf8_lossy(payload).into_owned();
+    taken_as(
+        life,
+        exchange,
+        payload,
+        lossy.as_bytes(),
+        "not UTF-8, and silently replaced",
+    )
+    .or_else(|| taken_as(life, exchange, payload, payload, "not UTF-8, and accepted"))
+}
+
+/// Whether `payload` is answered as `other` is to be answered.
+fn taken_as(
+    life: &Life<'_>,
+    exchange: &Exchange,
+    payload: &[u8],
+    other: &[u8],
+    how: &str,
+) -> Option<Breach> {
+    if !life.ground.talk().payload_is_safe(payload) {
+        return None;
+    }
+    let (turn, reply) = life.ask(exchange, payload).ok()?;
+    let right = turn.expect.judge_message(&reply);
+    if payload != other && matches!(right, Judgement::Match(_)) {
+        return None;
+    }
+    let expected = life
+        .voice()
+        .render_as(exchange, other, &turn.token)
+        .ok()?
+        .expect;
+    if !matches!(expected.judge_message(&reply), Judgement::Match(_)) {
+        return None;
+    }
+    let title = format!(
+        "a payload is {how}: \"{}\" came back for \"{}\"",
+        escape(&reply, 50),
+        escape(payload, 30)
+    );
+    Some(breach(life, &turn, &reply, how.into(), title))
+}
+
+/// Payload lengths: every one up to a page's third, and around the powers of two above.
+fn lengths(life: &Life<'_>) -> Vec<usize> {
+    let promised = life.ground.subject.promise.max_message;
+    let most = promised.map_or(UNPROMISED_MAX, |max| max / 2);
+    let powers = (0..)
+        .map(|power| 2048 << power)
+        .take_while(|size| *size <= most);
+    let around = powers.flat_map(|size: usize| [size - 14, size - 13, size - 1, size, size + 1]);
+    (1..=EVERY_LENGTH.min(most)).chain(around).collect()
+}
+
+/// A reply that is the right one but for a little.
+fn altered(life: &Life<'_>, exchange: &Exchange, length: usize) -> Option<Breach> {
+    let letters = (b'a'..=b'z').cycle().take(length);
+    let payload: Vec<u8> = letters.collect();
+    let (turn, reply) = match life.ask(exchange, &payload) {
+        Ok(asked) => asked,
+        // A frame that never ends may be one that lost a byte; divergence tells that.
+        Err(PeerError::Harness(_)) => return None,
+        Err(_) => return None,
+    };
+    let Expectation::Exact(expected) = &turn.expect else {
+        return None;
+    };
+    if reply == *expected || alike(&reply, expected) < ALIKE {
+        return None;
+    }
+    let title = format!(
+        "a request of {} bytes is answered with {} bytes instead of {}, or with other ones",
+        turn.request.len(),
+        reply.len(),
+        expected.len()
+    );
+    Some(breach(life, &turn, &reply, "altered".into(), title))
+}
+
+/// How much of the expected reply is there, at its beginning and its end.
+fn alike(reply: &[u8], expected: &[u8]) -> f64 {
+    let same = |(one, other): &(&u8, &u8)| one == other;
+    let begin = reply.iter().zip(expected).take_while(same).count();
+    let rest = reply.len().min(expected.len()) - begin;
+    let end = reply
+        .iter()
+        .rev()
+        .zip(expected.iter().rev())
+        .take(rest)
+        .take_while(same)
+        .count();
+    (begin + end) as f64 / expected.len().max(1) as f64
+}
+
+fn breach(life: &Life<'_>, turn: &Turn, reply: &[u8], key: String, title: String) -> Breach {
+    let mut steps = Vec::new();
+    for opening in &life.ground.talk().open {
+        if let Opening::Exchange(exchange) = opening
+            && let Ok(turn) = life.voice().render(exchange, b"ping")
+        {
+            if !turn.request.is_empty() {
+                steps.push(Step::Send(Send::whole(Data::from(turn.request))));
+            }
+            steps.push(Step::Receive);
+        }
+    }
+    steps.push(Step::Send(Send::whole(Data::from(turn.request.clone()))));
+    steps.push(Step::Receive);
+    let hex: String = reply.iter().map(|byte| format!("{byte:02x}")).collect();
+    let symptom = Symptom::new(Kind::Conformance, key, title)
+        .with("turn", turn.label.clone())
+        .with("wrong_reply", escape(reply, 200))
+        .with("wrong_reply_hex", hex);
+    Breach {
+        symptom,
+        case: Case::new(steps),
+        claim: Claim {
+            kind: Kind::Conformance,
+            wrong_reply: Some(reply.to_vec()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alike;
+
+    #[test]
+    fn one_lost_byte_is_alike_and_a_refusal_is_not() {
+        assert!(alike(b"abcdefghj\n", b"abcdefghij\n") > 0.9);
+        assert!(alike(b"ERR too long\n", b"abcdefghijklmnop\n") < 0.3);
+        assert!(alike(b"", b"abc\n") < 0.1);
+    }
+}

@@ -1,0 +1,61 @@
+//! Leak: every run of a case leaves a descriptor or a thread behind.
+//!
+//! The case is run in three batches; with all connections closed and time to settle, the second and the
+//! third batch must both have left at least one thing for every two runs. A pool that fills up, a cache,
+//! a thread that is kept for later: all of these come to an end within the first batch.
+
+use std::time::Duration;
+
+use super::{Rigour, Symptom};
+use crate::fuzz::life::Life;
+use crate::fuzz::{Case, Kind};
+
+/// Left behind per run.
+const SLOPE: f64 = 0.5;
+
+/// Runs the case again and again.
+pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
+    let (runs, settling) = match rigour {
+        Rigour::Full => (200, Duration::from_secs(1)),
+        Rigour::Quick => (20, Duration::from_millis(200)),
+    };
+    // What the first batch leaves is not counted: it may be the server's stock.
+    let before = batch(life, case, runs, settling)?;
+    let middle = batch(life, case, runs, settling)?;
+    let after = batch(life, case, runs, settling)?;
+    let slope = |from: u64, to: u64| to.saturating_sub(from) as f64 / f64::from(runs);
+    for (what, [first, second, third]) in [
+        ("descriptors", [before.0, middle.0, after.0]),
+        ("threads", [before.1, middle.1, after.1]),
+    ] {
+        let (one, other) = (slope(first, second), slope(second, third));
+        if one >= SLOPE && other >= SLOPE {
+            let each = one.min(other);
+            let title = format!("every run leaves {what} behind: {each:.1} each");
+            return Some(
+                Symptom::new(Kind::Leak, what, title)
+                    .with("what", what)
+                    .with("runs_per_batch", runs)
+                    .with("counts", vec![first, second, third]),
+            );
+        }
+    }
+    None
+}
+
+/// One batch; then what is there once it has settled: descriptors and threads.
+fn batch(life: &mut Life<'_>, case: &Case, runs: u32, settling: Duration) -> Option<(u64, u64)> {
+    let before = life.look();
+    for _ in 0..runs {
+        let ran = life.run(case).ok()?;
+        if ran.vital.ended.is_some() {
+            return None;
+        }
+    }
+    life.until(settling, |life| {
+        let now = life.look();
+        now.descriptors <= before.descriptors && now.threads <= before.threads
+    });
+    let now = life.look();
+    Some((now.descriptors, now.threads))
+}
