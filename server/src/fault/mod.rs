@@ -196,7 +196,7 @@ fn die(why: &str) -> ! {
 }
 
 /// A fault that cannot be planted must not pass for a sound server.
-fn or_abort<T, E: Display>(result: Result<T, E>, what: &str) -> T {
+pub(crate) fn or_abort<T, E: Display>(result: Result<T, E>, what: &str) -> T {
     result.unwrap_or_else(|error| die(&format!("cannot plant the fault: {what}: {error}")))
 }
 
