@@ -3,6 +3,8 @@
 
 pub mod case;
 mod finding;
+pub mod invariant;
+pub mod memory;
 
 pub use case::{Case, CaseFile, Data, Part, Send, Step};
 pub use finding::{Confirmed, Coverage, Finding, Fuzzed, Kind};

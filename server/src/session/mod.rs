@@ -323,7 +323,11 @@ impl<'a> Session<'a> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
             Err(error) => {
                 if let Some(after_read) = self.hooks.after_read {
-                    after_read(&mut self.scratch, wire.descriptor(), Received::Error(&error));
+                    after_read(
+                        &mut self.scratch,
+                        wire.descriptor(),
+                        Received::Error(&error),
+                    );
                 }
                 self.failed(&error);
             }
