@@ -2,7 +2,8 @@
 //!
 //! It is sound by default and says how in code: [`service`] turns bytes into replies and knows no
 //! socket, [`model`] decides which thread or process carries a connection, and between them one
-//! sans-IO session (`session`) decides what happens on a connection, for every model alike.
+//! sans-IO session (`session`) decides what happens on a connection, for every model alike. [`carry`]
+//! holds such a session over any stream, without a socket and without a runtime.
 //! [`fault`] plants one defect at a time through the few places listed in [`hooks`].
 //!
 //! ```
@@ -44,4 +45,5 @@ pub use fault::Fault;
 pub use listen::bind;
 pub use model::{Model, run};
 pub use service::Protocol;
+pub use session::stream::carry;
 pub use shutdown::Shutdown;

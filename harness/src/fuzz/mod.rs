@@ -3,10 +3,5 @@
 
 pub mod case;
 mod finding;
-pub mod ground;
-pub mod life;
-pub mod oracle;
-pub mod wire;
-
-pub use case::{Case, CaseFile, Data, Part, Send, Step};
-pub use finding::{Confirmed, Coverage, Finding, Fuzzed, Kind};
+pub mod invariant;
+pub mod memory;

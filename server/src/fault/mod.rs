@@ -1,5 +1,5 @@
 //! The planted defects: each is a sound server but for one mistake that real servers make, and
-//! names the check that must catch it, or says that it takes a load.
+//! names the check that must catch it, or says that it takes a load or a fuzz campaign.
 
 mod accept_error_spin;
 mod backlog_1;
@@ -21,27 +21,34 @@ mod exit_at_once;
 mod exit_on_decode_error;
 mod exit_on_read_error;
 mod fd_leak_on_reset;
+mod format_string;
 mod full_buffer_byte_lost;
 mod global_buffer;
+mod global_lock_while_slow;
+mod hang_on_half_message;
 mod ignore_eof;
 mod ignore_term;
 mod late_listen;
 mod length_per_recv;
 mod limit_plus_one;
+mod lossy_decode;
 mod no_reuse_addr;
 mod nul_cut;
 mod offset_state_lost;
 mod one_at_a_time;
 mod one_shot;
 mod oob_spin;
+mod panic_on_length_313;
 mod panic_on_reset;
 mod pool_of_8;
 mod print_blocking;
+mod quadratic_parse;
 mod recv_is_message;
 mod reset_after_reply;
 mod reuse_port;
 mod short_send;
 mod silent_emfile_exit;
+mod three_cases;
 mod tick;
 mod trust_length;
 mod turnstile;
@@ -64,9 +71,9 @@ use crate::{Model, Protocol};
 pub struct Fault {
     /// Its name on the command line.
     pub name: &'static str,
-    /// The id of the check that must catch it, or [`LOAD`].
+    /// The id of the check that must catch it, [`LOAD`] or [`FUZZ`].
     pub caught_by: &'static str,
-    /// The kind of failure that must be reported.
+    /// The kind of failure that must be reported, in the words of who reports it.
     pub kind: &'static str,
     /// What is wrong, in one line.
     pub about: &'static str,
@@ -81,15 +88,28 @@ pub struct Fault {
 /// Stands where the id of a check would: no check meets this defect, because it takes thousands of
 /// replies or dozens of connections to show, as a load has them.
 pub const LOAD: &str = "load";
+/// Stands where the id of a check would: it takes bytes that no check sends, or an order of them, as a
+/// fuzz campaign tries them.
+pub const FUZZ: &str = "fuzz";
 
 impl Fault {
-    /// Whether it takes a load to catch it; else a check does.
+    /// Whether a check must catch it.
+    pub fn is_for_check(&self) -> bool {
+        !self.is_for_load() && !self.is_for_fuzz()
+    }
+
+    /// Whether it takes a load to catch it.
     pub fn is_for_load(&self) -> bool {
         self.caught_by == LOAD
     }
+
+    /// Whether it takes a fuzz campaign to catch it.
+    pub fn is_for_fuzz(&self) -> bool {
+        self.caught_by == FUZZ
+    }
 }
 
-/// All planted defects, those for checks first.
+/// All planted defects: those for checks, then those for a load, then those for a fuzz campaign.
 pub fn all() -> &'static [&'static Fault] {
     ALL
 }
@@ -148,6 +168,13 @@ const ALL: &[&Fault] = &[
     &wrong_reply_1_in_1000::FAULT,
     &drop_connection_1_in_50::FAULT,
     &die_after_10000::FAULT,
+    &format_string::FAULT,
+    &three_cases::FAULT,
+    &panic_on_length_313::FAULT,
+    &hang_on_half_message::FAULT,
+    &global_lock_while_slow::FAULT,
+    &quadratic_parse::FAULT,
+    &lossy_decode::FAULT,
 ];
 
 /// What a fault knows about a connection; begins with the default.
@@ -169,7 +196,7 @@ fn die(why: &str) -> ! {
 }
 
 /// A fault that cannot be planted must not pass for a sound server.
-fn or_abort<T, E: Display>(result: Result<T, E>, what: &str) -> T {
+pub(crate) fn or_abort<T, E: Display>(result: Result<T, E>, what: &str) -> T {
     result.unwrap_or_else(|error| die(&format!("cannot plant the fault: {what}: {error}")))
 }
 

@@ -14,4 +14,8 @@ impl Service for Echo {
     fn in_flight(&self) -> bool {
         false
     }
+
+    fn buffered(&self) -> usize {
+        0
+    }
 }

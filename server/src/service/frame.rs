@@ -73,6 +73,10 @@ impl Service for Frame {
     fn in_flight(&self) -> bool {
         !self.partial.is_empty()
     }
+
+    fn buffered(&self) -> usize {
+        self.partial.capacity()
+    }
 }
 
 /// The size of the frame that begins here, header included, once its header is there.

@@ -4,15 +4,20 @@ use super::{Flow, Protocol};
 
 /// A limit small enough that a short input can pass it.
 const MAX_MESSAGE: usize = 64;
+/// A vector that grows doubles: so the limit on what is kept of a request holds twice in memory.
+const BUFFERED_MAX: usize = 2 * MAX_MESSAGE;
 
 /// Reads `data` as a protocol (first byte), cut points (a count, then one byte each) and a stream,
-/// and asserts that the replies do not depend on how the stream is cut.
+/// and asserts that
+/// - the replies do not depend on how the stream is cut,
+/// - memory stays within twice the promised limit, after every piece,
+/// - a protocol of texts refuses what is no UTF-8, and only that.
 ///
-/// The tutorial's protocol has no frame: there a cut may end the request, so it must only answer at
-/// most once and never panic.
+/// The tutorial's protocol has no frame: there a cut may end the request, so of the first it is only
+/// asked to answer at most once and never panic.
 ///
 /// # Panics
-/// If the replies differ: that is the finding.
+/// If that does not hold: that is the finding.
 pub fn cuts_change_nothing(data: &[u8]) {
     let [selector, count, rest @ ..] = data else {
         return;
@@ -37,6 +42,7 @@ pub fn cuts_change_nothing(data: &[u8]) {
     }
     pieces.push(&stream[start..]);
     let cut = replies(protocol, &pieces);
+    only_texts_are_accepted(protocol, stream, &whole);
     if protocol != Protocol::Tutorial {
         assert_eq!(whole, cut, "{protocol}: the replies depend on the cuts");
     }
@@ -47,10 +53,49 @@ fn replies(protocol: Protocol, pieces: &[&[u8]]) -> Vec<u8> {
     let mut service = protocol.service(MAX_MESSAGE);
     let mut out = Vec::new();
     for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
-        if service.on_bytes(piece, &mut out) == Flow::Close {
+        let flow = service.on_bytes(piece, &mut out);
+        let buffered = service.buffered();
+        assert!(
+            buffered <= BUFFERED_MAX,
+            "{protocol}: {buffered} bytes are kept of a request of at most {MAX_MESSAGE}"
+        );
+        if flow == Flow::Close {
             return out;
         }
     }
     service.on_eof(&mut out);
     out
+}
+
+/// What is refused is worked out here once more, from whole lines.
+fn only_texts_are_accepted(protocol: Protocol, stream: &[u8], whole: &[u8]) {
+    let is_text = std::str::from_utf8(stream).is_ok();
+    match protocol {
+        Protocol::Line => {
+            let mut expected = Vec::new();
+            for line in stream.split_inclusive(|byte| *byte == b'\n') {
+                let Some(text) = line.strip_suffix(b"\n") else {
+                    break;
+                };
+                let text = text.strip_suffix(b"\r").unwrap_or(text);
+                if line.len() > MAX_MESSAGE {
+                    break;
+                }
+                match std::str::from_utf8(text) {
+                    Ok(text) => expected.extend_from_slice(text.as_bytes()),
+                    Err(_) => expected.extend_from_slice(b"ERR not valid UTF-8"),
+                }
+                expected.push(b'\n');
+            }
+            let rest = whole.strip_prefix(&expected[..]);
+            assert!(
+                matches!(rest, Some(b"" | b"ERR line too long\n")),
+                "{protocol}: {whole:?}, expected {expected:?}"
+            );
+        }
+        Protocol::Tutorial if stream.len() <= MAX_MESSAGE && !is_text => {
+            assert_eq!(whole, b"error: not valid UTF-8", "{protocol}: {stream:?}");
+        }
+        Protocol::Tutorial | Protocol::Echo | Protocol::Frame => {}
+    }
 }

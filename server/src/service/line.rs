@@ -61,6 +61,10 @@ impl Service for Line {
     fn in_flight(&self) -> bool {
         !self.partial.is_empty()
     }
+
+    fn buffered(&self) -> usize {
+        self.partial.capacity()
+    }
 }
 
 /// Answers one line, given with its `\n`.

@@ -28,6 +28,10 @@ pub trait Service: Send {
     /// Whether part of a request has been received.
     fn in_flight(&self) -> bool;
 
+    /// How many bytes of memory the unfinished request takes: a bounded multiple of `max_message`,
+    /// whatever was sent or announced.
+    fn buffered(&self) -> usize;
+
     /// What is to be printed about a request that was just answered.
     fn take_note(&mut self) -> Option<Note> {
         None

@@ -73,6 +73,10 @@ impl Service for Tutorial {
         !self.partial.is_empty()
     }
 
+    fn buffered(&self) -> usize {
+        self.partial.capacity()
+    }
+
     fn take_note(&mut self) -> Option<Note> {
         self.note.take()
     }

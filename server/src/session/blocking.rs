@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::Session;
-use super::transport::{Step, Transport, Wait};
+use super::transport::{self, Step, Transport, Wait};
 use crate::Shutdown;
 
 /// Carries one connection until it has ended.
@@ -102,12 +102,6 @@ impl Wire {
     }
 }
 
-impl AsFd for Wire {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
-    }
-}
-
 impl Transport for Wire {
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.drained {
@@ -123,5 +117,17 @@ impl Transport for Wire {
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.write(bytes)
+    }
+
+    fn try_finish(&mut self) -> io::Result<()> {
+        transport::finish(&self.stream)
+    }
+
+    fn has_unread(&self) -> bool {
+        transport::has_unread(&self.stream)
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }

@@ -1,21 +1,20 @@
 //! What happens on one connection, whichever thread or process carries it.
 //!
 //! The session decides what to read, write and wait for; a transport does it without blocking,
-//! and a driver ([`blocking`], [`nonblocking`]) waits. So half-close, back-pressure, time-outs,
+//! and a driver ([`blocking`], [`nonblocking`], [`stream`]) waits. So half-close, back-pressure, time-outs,
 //! lingering and draining are the same in every model.
 
 pub(crate) mod blocking;
 mod held;
 pub(crate) mod nonblocking;
 mod print;
+pub(crate) mod stream;
 mod timer;
 mod transport;
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Instant;
-
-use rustix::net::Shutdown as Direction;
 
 use crate::Config;
 use crate::delay::Draws;
@@ -136,7 +135,7 @@ impl<'a> Session<'a> {
         }
         let open = matches!(self.phase, Phase::Open);
         let idle = open && self.pending() == 0 && !self.service.in_flight();
-        if idle && self.drain_until.is_some() && !transport::has_unread(wire) {
+        if idle && self.drain_until.is_some() && !wire.has_unread() {
             return self.close("closed by the shutdown");
         }
         let due = self.held.as_ref().and_then(Held::next_due);
@@ -213,7 +212,7 @@ impl<'a> Session<'a> {
         while !rest.is_empty() {
             let length = self.config.protocol.reply_length(rest);
             let (reply, others) = rest.split_at_mut(length);
-            if replied(&mut self.scratch, wire.as_fd(), reply) == Flow::Close {
+            if replied(&mut self.scratch, wire.descriptor(), reply) == Flow::Close {
                 self.phase = Phase::Done;
                 return;
             }
@@ -230,7 +229,7 @@ impl<'a> Session<'a> {
             let held_back = self.out.split_off(self.sent + sendable);
             self.out.drain(..self.sent);
             self.sent = 0;
-            if before_write(wire.as_fd(), &mut self.out) == Flow::Close {
+            if before_write(wire.descriptor(), &mut self.out) == Flow::Close {
                 self.phase = Phase::Done;
             }
             self.gone(sendable.saturating_sub(self.out.len()));
@@ -271,7 +270,7 @@ impl<'a> Session<'a> {
     }
 
     /// All replies are with the kernel.
-    fn after_flush(&mut self, wire: &impl Transport) {
+    fn after_flush(&mut self, wire: &mut impl Transport) {
         match self.phase {
             Phase::PeerDone => {
                 self.close("closed after the peer's FIN");
@@ -279,7 +278,7 @@ impl<'a> Session<'a> {
             Phase::Ending if self.config.linger.is_zero() => {
                 self.close("closed at once");
             }
-            Phase::Ending => match rustix::net::shutdown(wire.as_fd(), Direction::Write) {
+            Phase::Ending => match wire.try_finish() {
                 Ok(()) => {
                     let until = Instant::now() + self.config.linger;
                     self.phase = Phase::Lingering {
@@ -287,7 +286,8 @@ impl<'a> Session<'a> {
                         bytes_left: LINGER_BYTES_MAX,
                     };
                 }
-                Err(error) => self.failed(&error.into()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => self.failed(&error),
             },
             Phase::Open | Phase::Lingering { .. } | Phase::Done => {}
         }
@@ -315,7 +315,7 @@ impl<'a> Session<'a> {
                 if let Some(after_read) = self.hooks.after_read {
                     self.input.truncate(count);
                     let got = Received::Bytes(&mut self.input, size);
-                    after_read(&mut self.scratch, wire.as_fd(), got);
+                    after_read(&mut self.scratch, wire.descriptor(), got);
                     self.filled = self.input.len();
                 }
             }
@@ -323,7 +323,11 @@ impl<'a> Session<'a> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
             Err(error) => {
                 if let Some(after_read) = self.hooks.after_read {
-                    after_read(&mut self.scratch, wire.as_fd(), Received::Error(&error));
+                    after_read(
+                        &mut self.scratch,
+                        wire.descriptor(),
+                        Received::Error(&error),
+                    );
                 }
                 self.failed(&error);
             }
@@ -333,7 +337,7 @@ impl<'a> Session<'a> {
 
     fn peer_done(&mut self, wire: &impl Transport) {
         if let Some(after_read) = self.hooks.after_read {
-            after_read(&mut self.scratch, wire.as_fd(), Received::Eof);
+            after_read(&mut self.scratch, wire.descriptor(), Received::Eof);
         }
         let made = self.out.len();
         self.service.on_eof(&mut self.out);

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Session;
 use super::timer::Timer;
-use super::transport::{Step, Transport};
+use super::transport::{self, Step, Transport};
 use crate::sys;
 
 /// Carries one connection until it has ended. The sender of `stopping` is kept for as long.
@@ -94,12 +94,6 @@ struct Polled<'a, 'b> {
     context: &'a mut Context<'b>,
 }
 
-impl AsFd for Polled<'_, '_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.wire.socket.as_fd()
-    }
-}
-
 impl Transport for Polled<'_, '_> {
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
@@ -127,9 +121,21 @@ impl Transport for Polled<'_, '_> {
             }
         }
     }
+
+    fn try_finish(&mut self) -> io::Result<()> {
+        transport::finish(&self.wire.socket)
+    }
+
+    fn has_unread(&self) -> bool {
+        transport::has_unread(&self.wire.socket)
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.wire.socket.as_fd()
+    }
 }
 
-fn now_or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
+pub(super) fn now_or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
     match polled {
         Poll::Ready(result) => result,
         Poll::Pending => Err(ErrorKind::WouldBlock.into()),

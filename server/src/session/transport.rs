@@ -1,17 +1,24 @@
 //! What a session and its driver ask of each other.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
-use rustix::net::RecvFlags;
+use rustix::net::{RecvFlags, Shutdown};
 
-/// A connected socket whose calls return `WouldBlock` instead of waiting.
-pub(crate) trait Transport: AsFd {
+/// A connected socket, or what stands for one, whose calls return `WouldBlock` instead of waiting.
+pub(crate) trait Transport {
     /// Like `recv`.
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
     /// Like `send`.
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    /// Says that nothing more will be sent: a FIN.
+    fn try_finish(&mut self) -> io::Result<()>;
+    /// Whether something has arrived that was not read. A transport may have guessed that there is
+    /// nothing, or have let others go first; a connection is not closed on that ground.
+    fn has_unread(&self) -> bool;
+    /// The descriptor that a planted fault may act on.
+    fn descriptor(&self) -> BorrowedFd<'_>;
 }
 
 /// What the driver is to do next.
@@ -36,9 +43,13 @@ pub(crate) struct Wait {
     pub(crate) until: Instant,
 }
 
-/// Whether the kernel holds something that was not read. The transport may have guessed, or have
-/// let others go first; a connection is not closed on that ground.
-pub(super) fn has_unread(wire: &impl Transport) -> bool {
+/// [`Transport::try_finish`] of a socket.
+pub(super) fn finish(socket: impl AsFd) -> io::Result<()> {
+    Ok(rustix::net::shutdown(socket, Shutdown::Write)?)
+}
+
+/// [`Transport::has_unread`] of a socket.
+pub(super) fn has_unread(socket: impl AsFd) -> bool {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    matches!(rustix::net::recv(wire, &mut [0_u8], flags), Ok((_, 1..)))
+    matches!(rustix::net::recv(socket, &mut [0_u8], flags), Ok((_, 1..)))
 }

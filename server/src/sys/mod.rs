@@ -3,6 +3,7 @@
 
 #[cfg(feature = "cli")]
 pub(crate) mod inherit;
+pub(crate) mod segfault;
 pub(crate) mod session;
 #[cfg(feature = "cli")]
 pub(crate) mod signals;

@@ -1,0 +1,231 @@
+//! What holds for any bytes: the hooks of the fuzz targets in `fuzz/`, whose corpora `cargo test` replays.
+
+use std::mem::{Discriminant, discriminant};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Unstructured};
+use tcprove_server::service::{Flow, Service};
+use tcprove_server::{Config, Protocol, carry};
+
+use super::case::{BYTES_MAX, CONNECTIONS_MAX, STEPS_MAX};
+use super::memory::{End, drive};
+use super::{Case, CaseFile, Step};
+use crate::talk::frame::Counts;
+use crate::talk::{Frame, FrameError, LenFrame, Pattern, Uint};
+
+/// Time must not decide what a session answers.
+const LONG: Duration = Duration::from_secs(86_400);
+
+/// A server for each protocol, with limits so small that a short input passes them.
+static SERVERS: LazyLock<Vec<Config>> = LazyLock::new(|| {
+    let server = |protocol: &Protocol| Config {
+        protocol: *protocol,
+        recv_buffer: 16,
+        max_message: 64,
+        write_bound: 256,
+        idle_timeout: LONG,
+        linger: LONG,
+        ..Config::default()
+    };
+    Protocol::all().iter().map(server).collect()
+});
+
+/// Reads `data` as a protocol (first byte) and a case, and asserts that a session over streams in memory
+/// answers each connection what the protocol answers to the same bytes without any stream, and ends.
+///
+/// # Panics
+/// If it does not: that is the finding.
+pub fn sessions(data: &[u8]) {
+    let [selector, raw @ ..] = data else {
+        return;
+    };
+    let Ok(case) = Case::arbitrary(&mut Unstructured::new(raw)) else {
+        return;
+    };
+    let config = &SERVERS[usize::from(*selector) % SERVERS.len()];
+    let answers = drive(|stream| carry(stream, config), &case);
+    let expected = Expected::of(config, &case);
+    assert_eq!(answers.len(), expected.len());
+    for (number, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
+        let protocol = config.protocol;
+        let length = answer.bytes.len();
+        assert!(
+            answer.length == expected.replies.len() as u64
+                && answer.bytes[..] == expected.replies[..length],
+            "{protocol}, connection {number}: {:?} instead of {:?}",
+            String::from_utf8_lossy(&answer.bytes),
+            String::from_utf8_lossy(&expected.replies)
+        );
+        assert_eq!(answer.end, End::Closed, "{protocol}, connection {number}");
+    }
+}
+
+/// One connection, by a service alone.
+struct Expected {
+    service: Box<dyn Service>,
+    replies: Vec<u8>,
+    /// Something more may be answered.
+    goes_on: bool,
+}
+
+impl Expected {
+    fn of(config: &Config, case: &Case) -> Vec<Self> {
+        let new = || Self {
+            service: config.protocol.service(config.max_message),
+            replies: Vec::new(),
+            goes_on: true,
+        };
+        let (mut all, mut current) = (vec![new()], 0);
+        for step in &case.steps {
+            match step {
+                Step::Send(send) => {
+                    let bytes = send.data.to_bytes();
+                    for piece in send.pieces(&bytes) {
+                        all[current].read(piece, config.recv_buffer);
+                    }
+                }
+                Step::Connect => {
+                    current = all.len();
+                    all.push(new());
+                }
+                Step::Switch(to) => current = usize::from(*to),
+                Step::HalfClose => all[current].finish(),
+                Step::Reset | Step::Close => all[current].goes_on = false,
+                Step::Receive | Step::DelayMs(_) => {}
+            }
+        }
+        all.iter_mut().for_each(Self::finish);
+        all
+    }
+
+    fn read(&mut self, piece: &[u8], recv_buffer: usize) {
+        for read in piece.chunks(recv_buffer) {
+            if self.goes_on {
+                self.goes_on = self.service.on_bytes(read, &mut self.replies) == Flow::Continue;
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.goes_on {
+            self.service.on_eof(&mut self.replies);
+            self.goes_on = false;
+        }
+    }
+}
+
+/// Reads `data` as a frame (first byte), cut points (a count, then one byte each) and a stream, and asserts
+/// that messages end in the same places however the stream is cut, each within what has arrived.
+///
+/// # Panics
+/// If they do not: that is the finding.
+pub fn frames(data: &[u8]) {
+    let [selector, count, rest @ ..] = data else {
+        return;
+    };
+    let frame = &FRAMES[usize::from(*selector) % FRAMES.len()];
+    let cuts = usize::from(*count) % 8;
+    if rest.len() < cuts {
+        return;
+    }
+    let (cuts, stream) = rest.split_at(cuts);
+    let mut points: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut)).collect();
+    points.sort_unstable();
+    let whole = messages(frame, stream, &[]);
+    assert_eq!(messages(frame, stream, &points), whole, "{frame:?} cut");
+    let bytewise: Vec<usize> = (1..stream.len().min(BYTEWISE_MAX)).collect();
+    assert_eq!(
+        messages(frame, stream, &bytewise),
+        whole,
+        "{frame:?} bytewise"
+    );
+}
+
+/// Longer streams are cut into single bytes up to here.
+const BYTEWISE_MAX: usize = 512;
+
+/// The lengths of the messages, and what came after them: the end of the stream, or an error.
+type Messages = (Vec<usize>, Option<Discriminant<FrameError>>);
+
+fn messages(frame: &Frame, stream: &[u8], cuts: &[usize]) -> Messages {
+    let mut decoder = frame.decoder();
+    let (mut begin, mut lengths) = (0, Vec::new());
+    for arrived in cuts.iter().chain([&stream.len()]) {
+        let arrived = &stream[..(*arrived).min(stream.len())];
+        loop {
+            match decoder.next(&arrived[begin..]) {
+                Ok(None) => break,
+                Ok(Some(length)) => {
+                    let there = arrived.len() - begin;
+                    assert!(
+                        (1..=there).contains(&length),
+                        "{frame:?}: a message of {length} bytes in {there}"
+                    );
+                    lengths.push(length);
+                    begin += length;
+                    decoder.reset();
+                }
+                Err(error) => return (lengths, Some(discriminant(&error))),
+            }
+        }
+    }
+    match decoder.finish(&stream[begin..]) {
+        Ok(last) => lengths.extend(last),
+        Err(error) => return (lengths, Some(discriminant(&error))),
+    }
+    (lengths, None)
+}
+
+/// Every kind of frame, with delimiters and lengths of one byte and of more.
+static FRAMES: LazyLock<Vec<Frame>> = LazyLock::new(|| {
+    let last_line = Pattern::regex(r"^\d{3} ").ok().map(Frame::LastLine);
+    let lengths = [
+        ("u8", Counts::Body),
+        ("u16le", Counts::Whole),
+        ("u32be", Counts::FromField),
+        ("u32be", Counts::Body),
+    ];
+    let lengths = lengths.into_iter().filter_map(|(name, counts)| {
+        let plain = LenFrame::plain(Uint::from_name(name)?);
+        Some(Frame::Len(LenFrame { counts, ..plain }))
+    });
+    let mut frames = vec![
+        Frame::Until(b"\n".to_vec()),
+        Frame::Until(b"\r\n\r\n".to_vec()),
+        Frame::Until(b"aab".to_vec()),
+        Frame::Lines(1),
+        Frame::Lines(3),
+        Frame::Fixed(5),
+        Frame::Resp,
+        Frame::Http1,
+        Frame::Eof,
+        Frame::None,
+    ];
+    frames.extend(lengths);
+    frames.extend(last_line);
+    frames
+});
+
+/// Reads `data` as a case and asserts that it keeps its limits and is the same after it was written as text
+/// and read again.
+///
+/// # Panics
+/// If it does not: that is the finding.
+pub fn cases(data: &[u8]) {
+    let Ok(case) = Case::arbitrary(&mut Unstructured::new(data)) else {
+        return;
+    };
+    assert!(case.steps.len() <= STEPS_MAX, "{} steps", case.steps.len());
+    assert!(case.bytes() <= BYTES_MAX, "{} bytes", case.bytes());
+    let connects = case.steps.iter().filter(|step| **step == Step::Connect);
+    assert!(connects.count() < CONNECTIONS_MAX, "{case:?}");
+    let mut limited = case.clone();
+    limited.limit();
+    assert_eq!(limited, case, "limited once more");
+    let text = CaseFile::of(vec![case.clone()]).text();
+    match CaseFile::parse(&text) {
+        Ok(file) => assert_eq!(file.cases, [case], "{text}"),
+        Err(error) => panic!("{error}: {text}"),
+    }
+}

@@ -1,0 +1,35 @@
+//! `printf(text)`: what a stranger sent is taken for instructions.
+
+use std::os::fd::BorrowedFd;
+
+use super::Fault;
+use crate::hooks::{Hooks, Received, Scratch};
+use crate::{Model, Protocol, sys};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "format-string",
+    caught_by: super::FUZZ,
+    kind: "crash",
+    about: "dies of SIGSEGV when a text holds %n or %s",
+    protocol: Protocol::Line,
+    model: Model::Threads,
+    hooks: Hooks {
+        after_read: Some(print),
+        ..Hooks::NONE
+    },
+};
+
+fn print(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
+    let Received::Bytes(bytes, _) = received else {
+        return;
+    };
+    let after_percent = super::state::<bool>(scratch);
+    for byte in bytes.iter() {
+        // printf takes the address that these want from wherever the stack happens to end.
+        if *after_percent && matches!(byte, b'n' | b's') {
+            sys::segfault::die();
+        }
+        // Two of them are the text `%`.
+        *after_percent = *byte == b'%' && !*after_percent;
+    }
+}

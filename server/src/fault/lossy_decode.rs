@@ -1,0 +1,41 @@
+//! `decode(errors="replace")`: what the protocol must refuse comes back with question marks in it.
+
+use std::os::fd::BorrowedFd;
+
+use super::Fault;
+use crate::hooks::{Hooks, Received, Scratch};
+use crate::{Model, Protocol};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "lossy-decode",
+    caught_by: super::FUZZ,
+    kind: "conformance",
+    about: "accepts a text that is no valid UTF-8, with replacement characters in it",
+    protocol: Protocol::Line,
+    model: Model::Threads,
+    hooks: Hooks {
+        after_read: Some(decode),
+        ..Hooks::NONE
+    },
+};
+
+/// A character that a read cuts in two is waited for: the cuts are not what is wrong here.
+fn decode(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
+    let Received::Bytes(bytes, _) = received else {
+        return;
+    };
+    let begun = super::state::<Vec<u8>>(scratch);
+    let mut text = std::mem::take(begun);
+    text.append(bytes);
+    for chunk in text.utf8_chunks() {
+        bytes.extend_from_slice(chunk.valid().as_bytes());
+        let invalid = chunk.invalid();
+        let is_last = invalid.as_ptr_range().end == text.as_ptr_range().end;
+        let may_go_on = |error: std::str::Utf8Error| error.error_len().is_none();
+        if is_last && std::str::from_utf8(invalid).is_err_and(may_go_on) {
+            begun.extend_from_slice(invalid);
+        } else if !invalid.is_empty() {
+            bytes.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! A text that is taken apart from the front, word by word, each time with a copy of all the rest.
+
+use std::hint;
+use std::os::fd::BorrowedFd;
+
+use super::Fault;
+use crate::hooks::{Hooks, Received, Scratch};
+use crate::{Model, Protocol};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "quadratic-parse",
+    caught_by: super::FUZZ,
+    kind: "complexity",
+    about: "copies the rest of a line for every space in it",
+    protocol: Protocol::Line,
+    model: Model::Threads,
+    hooks: Hooks {
+        after_read: Some(parse),
+        ..Hooks::NONE
+    },
+};
+
+/// What is kept of a line: as much as the protocol allows by default.
+const LINE_BYTES_MAX: usize = 65_536;
+/// The rest is copied for the word, for its length, for a message that nobody reads, ...
+const COPIES: usize = 20;
+
+fn parse(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
+    let Received::Bytes(bytes, _) = received else {
+        return;
+    };
+    let line = super::state::<Vec<u8>>(scratch);
+    for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let room = LINE_BYTES_MAX - line.len();
+        line.extend_from_slice(&piece[..piece.len().min(room)]);
+        if piece.ends_with(b"\n") {
+            words(line);
+            line.clear();
+        }
+    }
+}
+
+fn words(line: &[u8]) {
+    for (place, _) in line.iter().enumerate().filter(|(_, byte)| **byte == b' ') {
+        for _ in 0..COPIES {
+            hint::black_box(line[place..].to_vec());
+        }
+    }
+}

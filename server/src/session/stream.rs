@@ -1,0 +1,120 @@
+//! Drives a session over any stream, whoever polls it: no socket, no runtime, no timers.
+
+use std::fs::File;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use super::Session;
+use super::nonblocking::now_or_would_block;
+use super::transport::{Step, Transport};
+use crate::Config;
+
+/// A stream need not have an address.
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// Carries one connection over a stream until it has ended, with the same session as every model.
+///
+/// It is a plain future: what wakes it is the stream and nothing else, so anything may poll it, and
+/// it does the same each time. Hence no time passes in it: a silent peer is not sent away, and
+/// [`Config::delay`] is not kept. A planted fault that acts on the socket by itself acts on
+/// `/dev/null`.
+///
+/// ```
+/// use tcprove_server::{Config, carry};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let (mut client, server) = tokio::io::duplex(1024);
+/// let server = tokio::spawn(async { carry(server, &Config::default()).await });
+/// client.write_all(b"hello\n").await?;
+/// client.shutdown().await?;
+/// let mut reply = String::new();
+/// client.read_to_string(&mut reply).await?;
+/// assert_eq!(reply, "hello\n");
+/// server.await?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn carry<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, config: &Config) {
+    let changed;
+    let config = if config.hooks().configure.is_some() {
+        changed = config.clone().effective();
+        &changed
+    } else {
+        config
+    };
+    let mut session = Session::new(config, None, PEER);
+    poll_fn(|context| {
+        let mut polled = Polled {
+            stream: Pin::new(&mut stream),
+            context,
+        };
+        match session.step(&mut polled, false) {
+            Step::Done => Poll::Ready(()),
+            Step::Wait(_) => polled.flush(),
+        }
+    })
+    .await;
+    // What a stream has buffered is to arrive; that of one that has failed cannot.
+    let _ = stream.shutdown().await;
+}
+
+/// The stream during one poll of its future.
+struct Polled<'a, 'b, S> {
+    stream: Pin<&'a mut S>,
+    context: &'a mut Context<'b>,
+}
+
+impl<S: AsyncRead + AsyncWrite> Polled<'_, '_, S> {
+    /// Has the stream send what it may have buffered. Ready when that is impossible for good: then
+    /// there is nobody left to serve.
+    fn flush(self) -> Poll<()> {
+        match self.stream.poll_flush(self.context) {
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite> Transport for Polled<'_, '_, S> {
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut buffer = ReadBuf::new(buffer);
+        let polled = self.stream.as_mut().poll_read(self.context, &mut buffer);
+        now_or_would_block(polled)?;
+        Ok(buffer.filled().len())
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let polled = self.stream.as_mut().poll_write(self.context, bytes);
+        match now_or_would_block(polled) {
+            // As `write_all` sees it: asked again, it would take nothing for ever.
+            Ok(0) => Err(ErrorKind::WriteZero.into()),
+            result => result,
+        }
+    }
+
+    fn try_finish(&mut self) -> io::Result<()> {
+        now_or_would_block(self.stream.as_mut().poll_shutdown(self.context))
+    }
+
+    /// It matters when the server stops, which no stream is told.
+    fn has_unread(&self) -> bool {
+        false
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        static NOWHERE: LazyLock<File> = LazyLock::new(|| {
+            let file = File::options().read(true).write(true).open("/dev/null");
+            crate::fault::or_abort(file, "open /dev/null")
+        });
+        NOWHERE.as_fd()
+    }
+}
