@@ -3,5 +3,12 @@
 
 pub mod case;
 mod finding;
-pub mod invariant;
-pub mod memory;
+pub mod generate;
+pub mod material;
+mod mutator;
+mod seed;
+
+pub use case::{Case, CaseFile, Data, Part, Send, Step};
+pub use finding::{Confirmed, Coverage, Finding, Fuzzed, Kind};
+pub use generate::{Generated, Generator};
+pub use material::Material;

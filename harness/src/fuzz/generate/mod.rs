@@ -1,0 +1,163 @@
+//! Cases without end: first everything that is worth trying once, then random changes. Pure.
+
+mod stages;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use super::material::Material;
+use super::mutator::{MUTATORS, Mutating, Mutator, Random};
+use super::{Case, Step};
+use stages::Item;
+
+/// So often a mutator is looked for that can change the case.
+const TRIES_MAX: usize = 12;
+
+/// A case of the corpus with more bytes than this is taken less often: it costs more.
+const CHEAP_BYTES_MAX: usize = 8 << 10;
+
+/// Makes cases: the same ones for the same seed, lane and corpus.
+#[derive(Debug)]
+pub struct Generator {
+    material: Arc<Material>,
+    random: Random,
+    /// What the first stage still has for this lane, the next one last.
+    stage: Vec<Item>,
+    /// Each mutator as often as its weight says.
+    wheel: Vec<&'static Mutator>,
+}
+
+/// A new case and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// The case, within all limits.
+    pub case: Case,
+    /// What made it: names of mutators in the order they acted, or the one name of a kind of the first
+    /// stage.
+    pub mutators: Vec<&'static str>,
+}
+
+impl Generator {
+    /// The cases of one of several lanes that share a seed. The lanes share the first stage between them.
+    pub fn new(material: Arc<Material>, seed: u64, lane: u32, lanes: u32) -> Self {
+        let lanes = lanes.max(1) as usize;
+        let lane_of_all = lane as usize % lanes;
+        let all = stages::plan(&material, &mut Random::new(seed, 0));
+        let share = all.into_iter().skip(lane_of_all).step_by(lanes);
+        let mut stage: Vec<Item> = share.collect();
+        stage.reverse();
+        let times =
+            |mutator: &&'static Mutator| std::iter::repeat_n(*mutator, mutator.weight as usize);
+        Self {
+            stage,
+            random: Random::new(seed, lane.wrapping_add(1)),
+            wheel: MUTATORS.iter().flat_map(times).collect(),
+            material,
+        }
+    }
+
+    /// How many cases the first stage still has for this lane.
+    pub fn planned(&self) -> usize {
+        self.stage.len()
+    }
+
+    /// The next case. `corpus`: cases that were worth keeping; it may change from call to call.
+    pub fn next(&mut self, corpus: &[Case]) -> Generated {
+        while let Some(item) = self.stage.pop() {
+            if let Some(case) = item.case(&self.material) {
+                return Generated {
+                    case,
+                    mutators: vec![item.name()],
+                };
+            }
+        }
+        self.mutated(corpus)
+    }
+
+    fn mutated(&mut self, corpus: &[Case]) -> Generated {
+        let (mut case, answered) = self.base(corpus);
+        let from = self.first_to_change(&case);
+        let wanted = match self.random.below(10) {
+            0..=5 => 1,
+            6..=7 => 2,
+            8 => 3,
+            _ => 4,
+        };
+        let mut mutating = Mutating {
+            touched: case.steps.len(),
+            case: &mut case,
+            material: &self.material,
+            corpus,
+            random: &mut self.random,
+            from,
+            answered,
+        };
+        let mut mutators = Vec::with_capacity(wanted);
+        for _ in 0..TRIES_MAX {
+            if mutators.len() == wanted {
+                break;
+            }
+            if let Some(mutator) = mutating.random.pick(&self.wheel)
+                && (mutator.run)(&mut mutating)
+            {
+                mutators.push(mutator.name);
+            }
+        }
+        let touched = mutating.touched;
+        self.tidy(&mut case, touched);
+        Generated { case, mutators }
+    }
+
+    /// A seed or a case of the corpus, and whether all its turns are answered.
+    fn base(&mut self, corpus: &[Case]) -> (Case, bool) {
+        if !corpus.is_empty() && self.random.one_in(2) {
+            for _ in 0..4 {
+                if let Some(case) = self.random.pick(corpus)
+                    && (case.bytes() <= CHEAP_BYTES_MAX || self.random.one_in(16))
+                {
+                    return (case.clone(), false);
+                }
+            }
+        }
+        let seed = self.random.pick(&self.material.seeds);
+        (seed.map(|seed| seed.case.clone()).unwrap_or_default(), true)
+    }
+
+    /// Most often what led to the last turn stays as it is: that is how deep states are reached.
+    fn first_to_change(&mut self, case: &Case) -> usize {
+        let opening = &self.material.opening;
+        let last = case
+            .steps
+            .iter()
+            .rposition(|step| matches!(step, Step::Send(_)));
+        if !self.random.one_in(5) {
+            return last.unwrap_or(0);
+        }
+        // The opening is changed now and then only: without it a server listens to nothing.
+        match case.steps.starts_with(opening) && !self.random.one_in(8) {
+            true => opening.len().min(last.unwrap_or(0)),
+            false => 0,
+        }
+    }
+
+    /// Takes out what would only cost time, and what is beyond the limits.
+    fn tidy(&mut self, case: &mut Case, touched: usize) {
+        // A changed turn often earns no reply, and a wait for one would last as long as waits may.
+        if !self.random.one_in(16) {
+            let mut at = 0;
+            case.steps.retain(|step| {
+                at += 1;
+                at <= touched || *step != Step::Receive
+            });
+        }
+        while case.steps.last() == Some(&Step::Receive) {
+            case.steps.pop();
+        }
+        let bytes_max = self.material.bytes_max();
+        case.sends_mut()
+            .for_each(|send| send.data.truncate(bytes_max));
+        case.limit();
+    }
+}

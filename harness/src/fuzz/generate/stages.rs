@@ -1,0 +1,375 @@
+//! The first stage: what is worth trying once on every server, from the talk alone.
+
+use std::ops::Range;
+
+use crate::fuzz::material::{BAD_UTF8, Material, OPENINGS, TOKENS, announced, text};
+use crate::fuzz::mutator::{Random, lies, repeated};
+use crate::fuzz::seed::Seed;
+use crate::fuzz::{Case, Data, Send, Step};
+
+/// Requests have every length up to this one.
+const EACH_LEN_MAX: usize = 1100;
+
+/// How many cases a family has at most, so that the whole stage is over soon.
+const TOKENS_MAX: usize = 1000;
+const WORDS_MAX: usize = 600;
+const ENDINGS_MAX: usize = 300;
+const LIES_MAX: usize = 700;
+const REPEATS_MAX: usize = 1000;
+const LENGTHS_MAX: usize = 2300;
+
+/// How often openings are repeated, as far as there is room.
+const DEPTHS: &[usize] = &[
+    3, 16, 64, 255, 256, 257, 1000, 1001, 1024, 2001, 4096, 8192, 10_000, 16_384, 32_768, 65_536,
+];
+
+/// How often lines are repeated: round limits and powers of two, and just above.
+const LINES: &[usize] = &[2, 16, 101, 257, 1001, 2002, 4096, 10_001, 65_536];
+
+/// One case that is planned.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// A seed as it is.
+    Seed(usize),
+    /// A request of that length.
+    Length {
+        turn: usize,
+        len: usize,
+        unit: &'static [u8],
+    },
+    /// A turn with that payload.
+    Payload { turn: usize, payload: Vec<u8> },
+    /// Something in the place of a part of a seed's message.
+    Splice {
+        name: &'static str,
+        seed: usize,
+        at: Range<usize>,
+        unit: Vec<u8>,
+        count: usize,
+        repairs: bool,
+    },
+    /// A seed that is cut off and ended otherwise.
+    Ending {
+        seed: usize,
+        keep: Option<usize>,
+        end: Option<Step>,
+    },
+    /// A connection on which nothing is sent.
+    Silent(Option<Step>),
+}
+
+impl Item {
+    /// What kind it is of.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Seed(_) => "seed",
+            Self::Length { .. } => "each-length",
+            Self::Payload { .. } => "each-payload",
+            Self::Splice { name, .. } => name,
+            Self::Ending { .. } | Self::Silent(_) => "each-ending",
+        }
+    }
+
+    /// The case itself; `None` if the talk cannot say that.
+    pub fn case(&self, material: &Material) -> Option<Case> {
+        match self {
+            Self::Seed(seed) => material.seeds.get(*seed).map(|seed| seed.case.clone()),
+            Self::Length { turn, len, unit } => {
+                let data = material.of_length(*turn, *len, unit)?;
+                Some(after_opening(material, data))
+            }
+            Self::Payload { turn, payload } => {
+                let request = material.with_payload(*turn, payload)?;
+                Some(after_opening(material, request.into()))
+            }
+            Self::Splice {
+                seed,
+                at,
+                unit,
+                count,
+                repairs,
+                ..
+            } => spliced(material, *seed, at.clone(), unit, *count, *repairs),
+            Self::Ending { seed, keep, end } => {
+                let seed = material.seeds.get(*seed)?;
+                let mut case = seed.case.clone();
+                case.steps.truncate(seed.step + 1);
+                if let (Some(keep), Some(Step::Send(send))) = (keep, case.steps.last_mut()) {
+                    send.data.truncate(*keep);
+                }
+                case.steps.extend(end.clone());
+                case.limit();
+                Some(case)
+            }
+            Self::Silent(end) => Some(Case::new(end.iter().cloned().collect())),
+        }
+    }
+}
+
+fn after_opening(material: &Material, data: Data) -> Case {
+    let mut steps = material.opening.clone();
+    steps.push(Step::Send(Send::whole(data)));
+    Case::new(steps)
+}
+
+fn spliced(
+    material: &Material,
+    seed: usize,
+    at: Range<usize>,
+    unit: &[u8],
+    count: usize,
+    repairs: bool,
+) -> Option<Case> {
+    let seed = material.seeds.get(seed)?;
+    let bytes = message(seed);
+    let frame = material.request_frame();
+    let data = if count == 1 {
+        let mut after = bytes.clone();
+        after.splice(at, unit.iter().copied());
+        if repairs {
+            announced::repair(frame, &bytes, &mut after);
+        }
+        after.into()
+    } else {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        repeated(frame, &bytes, at, unit.to_vec(), count, repairs)
+    };
+    let mut steps = seed.case.steps[..seed.step].to_vec();
+    steps.push(Step::Send(Send::whole(data)));
+    Some(Case::new(steps))
+}
+
+fn message(seed: &Seed) -> Vec<u8> {
+    match seed.case.steps.get(seed.step) {
+        Some(Step::Send(send)) => send.data.to_bytes(),
+        _ => Vec::new(),
+    }
+}
+
+/// All of the first stage: the seeds first, then everything else in any order.
+pub(super) fn plan(material: &Material, random: &mut Random) -> Vec<Item> {
+    let mut planned: Vec<Item> = (0..material.seeds.len()).map(Item::Seed).collect();
+    let families = [
+        (lengths(material), LENGTHS_MAX),
+        (tokens(material), TOKENS_MAX),
+        (words(material), WORDS_MAX),
+        (endings(material), ENDINGS_MAX),
+        (length_lies(material), LIES_MAX),
+        (repeats(material), REPEATS_MAX),
+    ];
+    let mut others = Vec::new();
+    for (mut family, max) in families {
+        // The most important ones come first.
+        family.truncate(max);
+        others.append(&mut family);
+    }
+    random.shuffle(&mut others);
+    planned.append(&mut others);
+    planned
+}
+
+/// Seeds of which each is another turn, with their places and messages.
+fn basic(material: &Material) -> Vec<(usize, Vec<u8>)> {
+    let seeds = material.seeds.iter().enumerate();
+    seeds
+        .filter(|(_, seed)| seed.basic)
+        .map(|(place, seed)| (place, message(seed)))
+        .collect()
+}
+
+fn lengths(material: &Material) -> Vec<Item> {
+    let mut items = Vec::new();
+    // Many turns share the lengths between them.
+    let step = material.payload_turns.len().div_ceil(2).max(1);
+    for (place, turn) in material.payload_turns.iter().copied().enumerate() {
+        let least = material
+            .with_payload(turn, b"")
+            .map_or(0, |request| request.len());
+        let each = (least..=EACH_LEN_MAX).filter(|len| (len + place) % step == 0);
+        let powers = (4..=material.bytes_max().ilog2()).map(|bit| 1_usize << bit);
+        let around = |power: usize| [power - 1, power, power + 1];
+        let powers: Vec<usize> = powers
+            .flat_map(around)
+            .filter(|len| (least..=material.bytes_max()).contains(len))
+            .collect();
+        let wide = powers.iter().copied().filter(|len| *len <= 32 << 10);
+        let with = |unit: &'static [u8]| move |len: usize| Item::Length { turn, len, unit };
+        items.extend(wide.map(with("€".as_bytes())));
+        items.extend(powers.iter().copied().map(with(b"a")));
+        items.extend(each.map(with(b"a")));
+    }
+    items
+}
+
+fn tokens(material: &Material) -> Vec<Item> {
+    let mut items = Vec::new();
+    let all = || TOKENS.iter().chain(BAD_UTF8);
+    for turn in material.payload_turns.iter().take(2) {
+        items.extend(all().map(|token| Item::Payload {
+            turn: *turn,
+            payload: token.to_vec(),
+        }));
+    }
+    let seeds: Vec<(usize, Vec<u8>, Vec<usize>)> = (basic(material).into_iter())
+        .map(|(seed, message)| {
+            let places = borders(&message);
+            (seed, message, places)
+        })
+        .collect();
+    // Token by token, so that a talk of many turns still has all tokens tried.
+    for (number, token) in all().enumerate() {
+        for (seed, _, places) in &seeds {
+            let at = places[number % places.len()];
+            items.push(Item::Splice {
+                name: "each-token",
+                seed: *seed,
+                at: at..at,
+                unit: token.to_vec(),
+                count: 1,
+                repairs: true,
+            });
+        }
+    }
+    items
+}
+
+/// Beginnings and ends of words, and of the message; never none.
+fn borders(message: &[u8]) -> Vec<usize> {
+    let words = text::words(message);
+    let mut borders: Vec<usize> = words
+        .iter()
+        .flat_map(|word| [word.start, word.end])
+        .collect();
+    borders.extend([0, message.len()]);
+    borders.sort_unstable();
+    borders.dedup();
+    borders
+}
+
+/// Words of the talk and the server: as the first word of a message, and as a payload.
+fn words(material: &Material) -> Vec<Item> {
+    let seeds = basic(material);
+    let first = seeds.iter().find_map(|(seed, message)| {
+        let word = text::words(message).first().cloned();
+        word.map(|word| (*seed, word))
+    });
+    let mut items = Vec::new();
+    for word in &material.words {
+        if let Some((seed, at)) = &first {
+            items.push(Item::Splice {
+                name: "each-word",
+                seed: *seed,
+                at: at.clone(),
+                unit: word.clone(),
+                count: 1,
+                repairs: true,
+            });
+        }
+        if let Some(turn) = material.payload_turns.first() {
+            items.push(Item::Payload {
+                turn: *turn,
+                payload: word.clone(),
+            });
+        }
+    }
+    items
+}
+
+fn endings(material: &Material) -> Vec<Item> {
+    let mut items: Vec<Item> = [None, Some(Step::Reset), Some(Step::Close)]
+        .map(Item::Silent)
+        .into();
+    for (seed, message) in basic(material) {
+        let mut keeps = vec![None];
+        let len = message.len();
+        if len > 1 {
+            let cuts = material.request_frame().cut_points(&message);
+            let ends = cuts.first().into_iter().chain(cuts.last()).copied();
+            let mut partial: Vec<usize> = [1, len / 2, len - 1].into_iter().chain(ends).collect();
+            partial.sort_unstable();
+            partial.dedup();
+            keeps.extend(partial.into_iter().map(Some));
+        }
+        for keep in keeps {
+            // All of it and FIN is the seed itself.
+            let fin = keep.is_some().then_some(None);
+            let others = [Some(Step::Reset), Some(Step::Close)];
+            items.extend(
+                fin.into_iter()
+                    .chain(others)
+                    .map(|end| Item::Ending { seed, keep, end }),
+            );
+        }
+    }
+    items
+}
+
+fn length_lies(material: &Material) -> Vec<Item> {
+    let mut items = Vec::new();
+    for (seed, message) in basic(material) {
+        for field in announced::fields(material.request_frame(), &message) {
+            let lies = lies(&field, &message);
+            items.extend(lies.into_iter().map(|lie| Item::Splice {
+                name: "each-lie",
+                seed,
+                at: field.at.clone(),
+                unit: lie,
+                count: 1,
+                repairs: false,
+            }));
+        }
+    }
+    items
+}
+
+fn repeats(material: &Material) -> Vec<Item> {
+    let mut items = Vec::new();
+    let seeds = basic(material);
+    let header = match material.request_frame() {
+        crate::talk::Frame::Len(len) => len.header,
+        _ => 0,
+    };
+    let mut add = |seed: usize, at: Range<usize>, unit: &[u8], counts: &[usize], len: usize| {
+        // Announced lengths may grow by some digits.
+        let room = material.bytes_max().saturating_sub(len + 32);
+        let most = room / unit.len().max(1);
+        let counts = counts.iter().copied().filter(|count| *count < most);
+        items.extend(counts.chain([most]).map(|count| Item::Splice {
+            name: "each-repeat",
+            seed,
+            at: at.clone(),
+            unit: unit.to_vec(),
+            count,
+            repairs: true,
+        }));
+    };
+    let payload = |seed: usize| material.seeds[seed].payload.clone();
+    let with_payload = seeds.iter().find(|(seed, _)| payload(*seed).is_some());
+    if let Some((seed, message)) = seeds.first() {
+        let at = header.min(message.len());
+        for opening in OPENINGS {
+            add(*seed, at..at, opening, DEPTHS, message.len());
+        }
+    }
+    let mut tried: Vec<Vec<u8>> = Vec::new();
+    for (seed, message) in &seeds {
+        for line in text::lines(message).into_iter().take(8) {
+            let whole = message[line.clone()].to_vec();
+            let short = text::skeleton(&whole);
+            for (at, unit) in [(line.end..line.end, short), (line.clone(), whole)] {
+                if !unit.is_empty() && !tried.contains(&unit) {
+                    add(*seed, at, &unit, LINES, message.len());
+                    tried.push(unit);
+                }
+            }
+        }
+    }
+    if let Some((seed, message)) = with_payload
+        && let Some(at) = payload(*seed)
+    {
+        for opening in OPENINGS {
+            add(*seed, at.clone(), opening, DEPTHS, message.len());
+        }
+    }
+    items
+}

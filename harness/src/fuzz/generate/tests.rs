@@ -1,0 +1,229 @@
+//! What the generator promises: the same for the same seed, within limits, and certain cases early.
+
+use std::collections::BTreeMap;
+
+use memchr::memmem;
+
+use super::*;
+use crate::fuzz::{Part, Send};
+use crate::talk::{BUILTIN, builtin};
+
+fn material(name: &str) -> Arc<Material> {
+    let file = builtin(name).unwrap();
+    let strings = [b"SLOWLOG".to_vec()];
+    Arc::new(Material::of(
+        &file.talk,
+        &file.promise,
+        7,
+        &strings,
+        BTreeMap::new(),
+    ))
+}
+
+#[test]
+fn the_same_for_the_same_seed() {
+    for name in ["redis", "smtp"] {
+        let material = material(name);
+        let corpus: Vec<Case> = material
+            .seeds
+            .iter()
+            .map(|seed| seed.case.clone())
+            .collect();
+        let mut one = Generator::new(material.clone(), 5, 1, 4);
+        let mut same = Generator::new(material.clone(), 5, 1, 4);
+        let mut other = Generator::new(material, 6, 1, 4);
+        let mut different = 0;
+        for _ in 0..5000 {
+            let generated = one.next(&corpus);
+            assert_eq!(generated, same.next(&corpus));
+            different += usize::from(generated != other.next(&corpus));
+        }
+        assert!(different > 2500);
+    }
+}
+
+#[test]
+fn lanes_share_the_first_stage() {
+    let material = material("line");
+    let whole = Generator::new(material.clone(), 5, 0, 1).planned();
+    let shares = (0..3).map(|lane| Generator::new(material.clone(), 5, lane, 3).planned());
+    assert_eq!(shares.sum::<usize>(), whole);
+}
+
+#[test]
+fn limits_are_kept_and_the_first_stage_ends() {
+    for (name, _, _) in BUILTIN {
+        let material = material(name);
+        let mut generator = Generator::new(material.clone(), 1, 0, 1);
+        let planned = generator.planned();
+        assert!((500..6000).contains(&planned), "{name}: {planned}");
+        let mut corpus = Vec::new();
+        for number in 0..planned + 3000 {
+            let Generated { case, mutators } = generator.next(&corpus);
+            let mut limited = case.clone();
+            limited.limit();
+            assert_eq!(limited, case, "{name}: {mutators:?}");
+            assert!(
+                case.sends()
+                    .all(|send| send.data.len() <= material.bytes_max())
+            );
+            assert!(!mutators.is_empty() || number >= planned, "{name}");
+            if number % 100 == 0 {
+                corpus.push(case);
+            }
+        }
+        assert_eq!(generator.planned(), 0);
+    }
+}
+
+#[test]
+fn most_changed_cases_are_cheap() {
+    for name in ["redis", "line", "http", "smtp"] {
+        let material = material(name);
+        let mut generator = Generator::new(material, 1, 0, 1);
+        let planned = generator.planned();
+        let corpus: Vec<Case> = (0..planned).map(|_| generator.next(&[]).case).collect();
+        let (mut cheap, mut large, mut unchanged) = (0, 0, 0);
+        for _ in 0..20_000 {
+            let generated = generator.next(&corpus);
+            let case = &generated.case;
+            let pieces = |send: &Send| send.cuts.len() < 3;
+            let delays = case
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::DelayMs(_)));
+            let small = case.bytes() <= 4096 && case.sends().all(pieces);
+            cheap += usize::from(small && !delays);
+            large += usize::from(case.bytes() >= 64 << 10);
+            unchanged += usize::from(generated.mutators.is_empty());
+        }
+        assert!(cheap > 15_000, "{name}: {cheap} of 20,000 are cheap");
+        assert!(
+            (20..600).contains(&large),
+            "{name}: {large} of 20,000 are large"
+        );
+        assert!(unchanged < 100, "{name}: {unchanged} unchanged");
+    }
+}
+
+/// What a case is looked at for.
+type Wanted<'a> = (&'a str, &'a dyn Fn(&Case) -> bool);
+
+/// Whether each of `wanted` is met within 20,000 cases, for five seeds.
+fn reaches(name: &str, wanted: &[Wanted<'_>]) {
+    let material = material(name);
+    for seed in 0..5 {
+        let mut generator = Generator::new(material.clone(), seed, 0, 1);
+        let mut left: Vec<_> = wanted.to_vec();
+        for _ in 0..20_000 {
+            let case = generator.next(&[]).case;
+            left.retain(|(_, is_met)| !is_met(&case));
+            if left.is_empty() {
+                break;
+            }
+        }
+        let left: Vec<&str> = left.iter().map(|(what, _)| *what).collect();
+        assert!(left.is_empty(), "{name}, seed {seed}: {left:?}");
+    }
+}
+
+fn sent(case: &Case) -> Vec<u8> {
+    let mut out = Vec::new();
+    if case.bytes() < 4096 {
+        case.sends().for_each(|send| send.data.write(&mut out));
+    }
+    out
+}
+
+fn ends(case: &Case, end: Option<&Step>) -> bool {
+    let last = case.steps.last();
+    last == end || end.is_none() && matches!(last, Some(Step::Send(_)))
+}
+
+#[test]
+fn redis_is_nested_and_lied_to() {
+    let deep = |case: &Case| {
+        let parts = case.sends().flat_map(|send| send.data.parts());
+        parts.into_iter().any(|part| {
+            matches!(part, Part::Repeat { unit, count } if unit == b"*1\r\n" && *count >= 8192)
+        })
+    };
+    let huge = |case: &Case| memmem::find(&sent(case), b"$18446744073709551615\r\n").is_some();
+    let negative = |case: &Case| memmem::find(&sent(case), b"$-1\r\n").is_some();
+    let true_length = |case: &Case| memmem::find(&sent(case), b"$2\r\n%n\r\n").is_some();
+    let of_the_server = |case: &Case| memmem::find(&sent(case), b"$7\r\nSLOWLOG\r\n").is_some();
+    reaches(
+        "redis",
+        &[
+            ("deep", &deep),
+            ("huge", &huge),
+            ("negative", &negative),
+            ("true length", &true_length),
+            ("of the server", &of_the_server),
+        ],
+    );
+}
+
+#[test]
+fn http_has_thousands_of_short_headers() {
+    let many = |case: &Case| {
+        case.sends().any(|send| {
+            let len = send.data.len();
+            if !(8192..=16 << 10).contains(&len) {
+                return false;
+            }
+            let bytes = send.data.to_bytes();
+            let colons = bytes.iter().filter(|byte| **byte == b':').count();
+            let lines = memmem::find_iter(&bytes, "\r\n").count();
+            bytes.starts_with(b"GET /")
+                && bytes.ends_with(b"\r\n\r\n")
+                && lines > 2003
+                && colons > 2001
+        })
+    };
+    let lied = |case: &Case| memmem::find(&sent(case), b"Content-Length: -1\r\n").is_some();
+    reaches("http", &[("many", &many), ("lied", &lied)]);
+}
+
+#[test]
+fn lines_of_all_kinds() {
+    let one_line = |case: &Case, len: usize| {
+        let bytes = sent(case);
+        bytes.len() == len && memchr::memchr(b'\n', &bytes) == Some(len - 1)
+    };
+    let half = |case: &Case, end: Option<&Step>| {
+        let bytes = sent(case);
+        !bytes.is_empty() && !bytes.contains(&b'\n') && ends(case, end)
+    };
+    reaches(
+        "line",
+        &[
+            ("313", &|case| one_line(case, 313)),
+            ("1024", &|case| one_line(case, 1024)),
+            ("empty", &|case| sent(case) == b"\n"),
+            ("%n", &|case| memmem::find(&sent(case), b"%n").is_some()),
+            ("NUL", &|case| sent(case).contains(&0)),
+            ("not UTF-8", &|case| {
+                std::str::from_utf8(&sent(case)).is_err()
+            }),
+            ("half, FIN", &|case| half(case, None)),
+            ("half, RST", &|case| half(case, Some(&Step::Reset))),
+            ("half, FIN, more to read", &|case| {
+                half(case, Some(&Step::HalfClose))
+            }),
+            ("two connections", &|case| case.connections() > 1),
+            ("cut", &|case| {
+                case.sends().any(|send| !send.cuts.is_empty())
+            }),
+        ],
+    );
+}
+
+#[test]
+fn openings_are_kept_most_of_the_time() {
+    let material = material("smtp");
+    let opening = material.opening.clone();
+    let mut generator = Generator::new(material, 1, 0, 1);
+    let with_opening = (0..20_000).filter(|_| generator.next(&[]).case.steps.starts_with(&opening));
+    assert!(with_opening.count() > 18_000);
+}

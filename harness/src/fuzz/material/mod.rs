@@ -1,0 +1,200 @@
+//! What cases are made of: the talk's messages, words and limits. Pure.
+
+pub(in crate::fuzz) mod announced;
+pub(in crate::fuzz) mod text;
+mod tokens;
+mod words;
+
+use std::collections::BTreeMap;
+
+use memchr::memmem;
+
+pub(in crate::fuzz) use tokens::{BAD_UTF8, OPENINGS, TOKENS};
+
+use super::seed::{self, Seed};
+use super::{Data, Part, Step};
+use crate::file::Promise;
+use crate::talk::{Bindings, Frame, Talk, Tokens};
+
+/// A run of the payload's letter that is at least this long is kept as a repetition.
+const RUN_BYTES_MIN: usize = 64;
+
+/// How often the payload's length is corrected until the request has the length that is wanted.
+const FITTINGS_MAX: usize = 4;
+
+/// What cases are made of, out of one talk.
+#[derive(Clone, Debug)]
+pub struct Material {
+    talk: Talk,
+    bindings: Bindings,
+    /// Steps that every connection begins with.
+    pub(super) opening: Vec<Step>,
+    pub(super) seeds: Vec<Seed>,
+    /// Turns of the talk, by their place, whose payload can be chosen.
+    pub(super) payload_turns: Vec<usize>,
+    /// Words of the talk and of the server.
+    pub(super) words: Vec<Vec<u8>>,
+    bytes_max: usize,
+}
+
+impl Material {
+    /// The material of `talk`.
+    ///
+    /// `strings` are more words for the dictionary, such as those in the server's own file. `values` are
+    /// what names in the talk stand for; `port` and `tmp` get a value if they have none. A turn that needs
+    /// a name which only an earlier reply can tell is left out.
+    pub fn of(
+        talk: &Talk,
+        promise: &Promise,
+        seed: u64,
+        strings: &[Vec<u8>],
+        values: BTreeMap<String, Vec<u8>>,
+    ) -> Self {
+        let mut tokens = Tokens::new(seed);
+        let mut bindings = Bindings {
+            tok: tokens.next(),
+            payload: Vec::new(),
+            values,
+        };
+        for (name, value) in [("port", "7000"), ("tmp", "/tmp/tcprove")] {
+            let place = bindings.values.entry(name.to_owned());
+            place.or_insert_with(|| value.as_bytes().to_vec());
+        }
+        let opening = seed::opening(talk, &bindings);
+        let seeds = seed::all(talk, &bindings, &opening, &mut tokens);
+        let mut material = Self {
+            talk: talk.clone(),
+            bindings,
+            opening,
+            seeds,
+            payload_turns: Vec::new(),
+            words: words::of(talk, strings),
+            bytes_max: bytes_max(promise),
+        };
+        material.payload_turns = (0..talk.turns.len())
+            .filter(|turn| talk.turns[*turn].uses_payload())
+            .filter(|turn| material.with_payload(*turn, b"a").is_some())
+            .collect();
+        material
+    }
+
+    /// No message that is made is longer than this.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// How a request ends.
+    pub fn request_frame(&self) -> &Frame {
+        &self.talk.request
+    }
+
+    /// Whether a connection carries more than one turn.
+    pub fn carries_many_turns(&self) -> bool {
+        self.talk.carries_many_turns()
+    }
+
+    /// The request of a turn with this payload, its length announced as the talk does. `None` where the
+    /// payload does not fit.
+    pub(super) fn with_payload(&self, turn: usize, payload: &[u8]) -> Option<Vec<u8>> {
+        let bindings = Bindings {
+            payload: payload.to_vec(),
+            ..self.bindings.clone()
+        };
+        let mut request = Vec::with_capacity(payload.len() + 64);
+        let exchange = self.talk.turns.get(turn)?;
+        let rendered = exchange.render_request(&self.talk, &bindings, &mut request);
+        rendered.ok().map(|()| request)
+    }
+
+    /// The request of a turn that is `len` bytes long in all, or as near to that as the turn gets: its
+    /// payload is `unit` over and over, cut off where it has to be.
+    pub(super) fn of_length(&self, turn: usize, len: usize, unit: &[u8]) -> Option<Data> {
+        let mut payload_len = len.saturating_sub(self.with_payload(turn, b"")?.len());
+        let mut made = None;
+        for _ in 0..FITTINGS_MAX {
+            let payload: Vec<u8> = unit.iter().copied().cycle().take(payload_len).collect();
+            let Some(request) = self.with_payload(turn, &payload) else {
+                break;
+            };
+            let got = request.len();
+            made = Some((request, payload));
+            if got == len || got > len && payload_len == 0 {
+                break;
+            }
+            payload_len = (payload_len + len).saturating_sub(got);
+        }
+        let (request, payload) = made?;
+        Some(as_run(&request, &payload, unit))
+    }
+}
+
+/// The request with its payload as a repetition, if that is long.
+fn as_run(request: &[u8], payload: &[u8], unit: &[u8]) -> Data {
+    let at = memmem::find(request, payload);
+    let (Some(at), true) = (at, payload.len() >= RUN_BYTES_MIN) else {
+        return request.into();
+    };
+    let whole = payload.len() / unit.len();
+    let rest = at + whole * unit.len();
+    Data::from_iter([
+        Part::Bytes(request[..at].to_vec()),
+        Part::Repeat {
+            unit: unit.to_vec(),
+            count: u32::try_from(whole).unwrap_or(u32::MAX),
+        },
+        Part::Bytes(request[rest..].to_vec()),
+    ])
+}
+
+/// Four times what is promised, since what is refused has to be tried too.
+fn bytes_max(promise: &Promise) -> usize {
+    match promise.max_message {
+        Some(max) => max.saturating_mul(4).clamp(64 << 10, 1 << 20),
+        None => 256 << 10,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::talk::builtin;
+
+    fn material(name: &str) -> Material {
+        let file = builtin(name).unwrap();
+        Material::of(&file.talk, &file.promise, 1, &[], BTreeMap::new())
+    }
+
+    #[test]
+    fn requests_of_every_length() {
+        for name in ["line", "redis", "http", "frame", "tutorial", "smtp"] {
+            let material = material(name);
+            let turn = material.payload_turns[0];
+            for len in [200, 313, 1024, 1025, 65_536] {
+                let data = material.of_length(turn, len, b"a").unwrap();
+                assert_eq!(data.len(), len, "{name}");
+                assert_eq!(data.to_bytes().len(), len);
+            }
+        }
+        let data = material("line").of_length(1, 300, "é".as_bytes()).unwrap();
+        assert_eq!(data.parts().len(), 3);
+    }
+
+    #[test]
+    fn what_is_promised_limits_messages() {
+        assert_eq!(material("line").bytes_max(), 256 << 10);
+        assert_eq!(material("redis").bytes_max(), 256 << 10);
+        let small = Promise {
+            max_message: Some(1),
+            ..Promise::default()
+        };
+        assert_eq!(bytes_max(&small), 64 << 10);
+    }
+
+    #[test]
+    fn words_are_the_talks_own() {
+        let words = material("memcached").words;
+        for word in ["set", "get", "STORED", "VALUE"] {
+            assert!(words.iter().any(|known| known == word.as_bytes()), "{word}");
+        }
+    }
+}

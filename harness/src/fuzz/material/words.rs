@@ -1,0 +1,81 @@
+//! The words of a talk: what its sends and expectations consist of, names left out.
+
+use std::collections::BTreeSet;
+
+use crate::talk::message::Part;
+use crate::talk::template::Piece;
+use crate::talk::{Exchange, Expect, Opening, Talk, Template};
+
+/// More words than this are not kept.
+const WORDS_MAX: usize = 512;
+
+/// A longer word says nothing more.
+const WORD_BYTES_MAX: usize = 128;
+
+/// The words of `talk`; the strings as they are and split into words.
+pub(super) fn of(talk: &Talk, strings: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut words = Words::default();
+    for opening in &talk.open {
+        if let Opening::Exchange(exchange) = opening {
+            words.exchange(exchange);
+        }
+    }
+    let turns = talk.turns.iter().chain(&talk.bad).chain(&talk.slow);
+    turns.for_each(|exchange| words.exchange(exchange));
+    for string in strings {
+        words.add(string);
+        words.split(string);
+    }
+    words.kept
+}
+
+#[derive(Default)]
+struct Words {
+    kept: Vec<Vec<u8>>,
+    seen: BTreeSet<Vec<u8>>,
+}
+
+impl Words {
+    fn exchange(&mut self, exchange: &Exchange) {
+        for part in exchange.send.iter().flat_map(|send| &send.parts) {
+            match part {
+                Part::Text(template) | Part::Repeat { text: template, .. } => {
+                    self.template(template);
+                }
+                Part::Bytes(bytes) => self.split(bytes),
+            }
+        }
+        self.expect(&exchange.expect);
+    }
+
+    fn expect(&mut self, expect: &Expect) {
+        match expect {
+            Expect::Exact(template) => self.template(template),
+            Expect::Bytes(bytes) => self.split(bytes),
+            Expect::Regex(regex) => self.split(regex.source().as_bytes()),
+            Expect::Not(inner) => self.expect(inner),
+            Expect::Eof => {}
+        }
+    }
+
+    fn template(&mut self, template: &Template) {
+        for piece in template.pieces() {
+            if let Piece::Text(text) = piece {
+                self.split(text.as_bytes());
+            }
+        }
+    }
+
+    fn split(&mut self, text: &[u8]) {
+        let inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        text.split(|byte| !inside(byte))
+            .for_each(|word| self.add(word));
+    }
+
+    fn add(&mut self, word: &[u8]) {
+        let fits = (1..=WORD_BYTES_MAX).contains(&word.len()) && self.kept.len() < WORDS_MAX;
+        if fits && self.seen.insert(word.to_vec()) {
+            self.kept.push(word.to_vec());
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Another connection in between.
+
+use super::Mutator;
+use super::mutating::Mutating;
+use crate::fuzz::Step;
+use crate::fuzz::case::CONNECTIONS_MAX;
+
+pub(super) const ENTRY: Mutator = Mutator {
+    name: "connections",
+    weight: 2,
+    run,
+};
+
+fn run(mutating: &mut Mutating<'_>) -> bool {
+    if mutating.case.connections() >= CONNECTIONS_MAX {
+        return false;
+    }
+    let at = mutating.pick_gap();
+    let Some(seed) = mutating.random.pick(&mutating.material.seeds) else {
+        return false;
+    };
+    let (before, after) = mutating.case.steps.split_at(at);
+    let back = current(before);
+    // Connections that are opened later get another number.
+    let new = 1 + before.iter().filter(|step| **step == Step::Connect).count();
+    let mut steps = before.to_vec();
+    steps.push(Step::Connect);
+    if !mutating.random.one_in(4) {
+        // Up to its first turn: a server that serves one at a time would answer no wait here.
+        steps.extend(seed.case.steps.iter().take(seed.step + 1).cloned());
+    }
+    let returns = !mutating.random.one_in(4);
+    if returns {
+        steps.push(Step::Switch(back));
+    }
+    steps.extend(after.iter().cloned().map(|step| match step {
+        Step::Switch(to) if usize::from(to) >= new => Step::Switch(to.saturating_add(1)),
+        step => step,
+    }));
+    mutating.case.steps = steps;
+    if !returns {
+        mutating.touch(at);
+    }
+    // Else waits behind this place are for replies that still come.
+    true
+}
+
+/// The connection that is current behind these steps.
+fn current(steps: &[Step]) -> u8 {
+    let mut opened = 0;
+    let mut current = 0;
+    for step in steps {
+        match step {
+            Step::Connect => {
+                opened += 1;
+                current = opened;
+            }
+            Step::Switch(to) => current = *to,
+            _ => {}
+        }
+    }
+    current
+}

@@ -1,0 +1,59 @@
+//! A message in several pieces.
+
+use super::Mutator;
+use super::mutating::Mutating;
+use crate::fuzz::Step;
+
+pub(super) const ENTRY: Mutator = Mutator {
+    name: "cuts",
+    weight: 5,
+    run,
+};
+
+/// Each piece waits until the one before it was read, so there are few.
+const PIECES_MAX: usize = 3;
+
+/// Only messages up to this length are cut at every byte.
+const BYTEWISE_MAX: usize = 24;
+
+/// Where it hurts is looked for in messages up to this length.
+const LOOKED_AT_MAX: usize = 16 << 10;
+
+fn run(mutating: &mut Mutating<'_>) -> bool {
+    let Some(at) = mutating.pick_send() else {
+        return false;
+    };
+    let Some(Step::Send(send)) = mutating.case.steps.get_mut(at) else {
+        return false;
+    };
+    let len = send.data.len();
+    if len < 2 {
+        return false;
+    }
+    let random = &mut *mutating.random;
+    let sore = match len <= LOOKED_AT_MAX && random.one_in(2) {
+        true => mutating
+            .material
+            .request_frame()
+            .cut_points(&send.data.to_bytes()),
+        false => Vec::new(),
+    };
+    let mut cuts: Vec<usize> = match random.pick(&sore) {
+        Some(cut) => vec![*cut],
+        None if len <= BYTEWISE_MAX && random.one_in(16) => (1..len).collect(),
+        None => (0..random.between(1, PIECES_MAX - 1))
+            .map(|_| random.between(1, len - 1))
+            .collect(),
+    };
+    cuts.sort_unstable();
+    cuts.dedup();
+    let cuts: Vec<u32> = cuts
+        .into_iter()
+        .filter_map(|cut| u32::try_from(cut).ok())
+        .collect();
+    if send.cuts == cuts {
+        return false;
+    }
+    send.cuts = cuts;
+    true
+}

@@ -1,0 +1,233 @@
+//! Seeds: cases that a server has to bear, each turn of the talk as it is meant. Pure.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use super::{Case, Send, Step};
+use crate::talk::{Bindings, Exchange, Frame, Opening, Talk, Tokens};
+
+/// Lengths of the payload in seeds.
+const PAYLOAD_LENS: [usize; 5] = [16, 0, 1, 100, 1024];
+
+/// A seed does not hold more turns than this.
+const TURNS_MAX: usize = 6;
+
+/// More turns of a talk than this are not taken: a file may hold thousands.
+const EXCHANGES_MAX: usize = 64;
+
+/// A case in which all is as the talk says.
+#[derive(Clone, Debug)]
+pub(super) struct Seed {
+    /// What is done.
+    pub case: Case,
+    /// The step that sends the turn this seed is about.
+    pub step: usize,
+    /// Where the payload stands in it, if it has one.
+    pub payload: Option<Range<usize>>,
+    /// One of its kind: variants of it with another length or with more turns are left out where all
+    /// seeds are gone through.
+    pub basic: bool,
+}
+
+/// What every connection begins with.
+pub(super) fn opening(talk: &Talk, bindings: &Bindings) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for opening in &talk.open {
+        let Opening::Exchange(exchange) = opening else {
+            break;
+        };
+        let mut request = Vec::new();
+        let rendered = exchange.render_request(talk, bindings, &mut request);
+        if rendered.is_err() {
+            // Only a reply tells what this one needs.
+            break;
+        }
+        if !request.is_empty() {
+            steps.push(Step::Send(Send::whole(request)));
+        }
+        steps.push(Step::Receive);
+    }
+    steps
+}
+
+/// The seeds of a talk.
+pub(super) fn all(
+    talk: &Talk,
+    bindings: &Bindings,
+    opening: &[Step],
+    tokens: &mut Tokens,
+) -> Vec<Seed> {
+    let exchanges = talk.turns.iter().chain(&talk.bad).chain(&talk.slow);
+    let mut seeds = Vec::new();
+    for exchange in exchanges.take(EXCHANGES_MAX) {
+        let lens = match exchange.uses_payload() {
+            true => &PAYLOAD_LENS[..],
+            false => &PAYLOAD_LENS[..1],
+        };
+        for (place, len) in lens.iter().enumerate() {
+            if let Some((request, payload)) = request(talk, exchange, bindings, *len, tokens) {
+                seeds.push(Seed {
+                    step: opening.len(),
+                    payload,
+                    basic: place == 0,
+                    case: after(opening, vec![Step::Send(Send::whole(request))]),
+                });
+            }
+        }
+    }
+    for message in least(&talk.request) {
+        seeds.push(Seed {
+            step: opening.len(),
+            payload: None,
+            basic: false,
+            case: after(opening, vec![Step::Send(Send::whole(message))]),
+        });
+    }
+    if talk.carries_many_turns() {
+        let several = several(talk, bindings, opening, tokens);
+        seeds.extend(several);
+    }
+    if seeds.is_empty() {
+        // Nothing can be rendered: any bytes are a beginning.
+        seeds.push(Seed {
+            step: opening.len(),
+            payload: None,
+            basic: true,
+            case: after(opening, vec![Step::Send(Send::whole(&b"hello\r\n"[..]))]),
+        });
+    }
+    seeds
+}
+
+fn after(opening: &[Step], steps: Vec<Step>) -> Case {
+    Case::new([opening, &steps].concat())
+}
+
+/// A request, and where the payload is in it. `None` if it needs what only a reply tells, or is empty.
+fn request(
+    talk: &Talk,
+    exchange: &Exchange,
+    bindings: &Bindings,
+    payload_len: usize,
+    tokens: &mut Tokens,
+) -> Option<(Vec<u8>, Option<Range<usize>>)> {
+    let bindings = Bindings {
+        tok: tokens.next(),
+        payload: vec![b'a'; payload_len],
+        values: bindings.values.clone(),
+    };
+    let mut request = Vec::new();
+    let rendered = exchange.render_request(talk, &bindings, &mut request);
+    rendered.ok().filter(|()| !request.is_empty())?;
+    let payload = (exchange.uses_payload() && payload_len > 1)
+        .then(|| memmem::find(&request, &bindings.payload))
+        .flatten()
+        .map(|at| at..at + payload_len);
+    Some((request, payload))
+}
+
+/// Cases of several turns on one connection: one after the other, all in one piece, one of them again.
+fn several(talk: &Talk, bindings: &Bindings, opening: &[Step], tokens: &mut Tokens) -> Vec<Seed> {
+    let mut render = |exchange| request(talk, exchange, bindings, PAYLOAD_LENS[0], tokens);
+    let good: Vec<Vec<u8>> = (talk.turns.iter().chain(&talk.turns).take(TURNS_MAX))
+        .filter_map(|turn| render(turn).map(|(request, _)| request))
+        .collect();
+    let bad: Vec<Vec<u8>> = (talk.bad.iter().take(TURNS_MAX))
+        .filter_map(|turn| render(turn).map(|(request, _)| request))
+        .collect();
+    let mut cases = Vec::new();
+    let Some(first) = good.first() else {
+        return Vec::new();
+    };
+    cases.push(turns(&good));
+    cases.push(vec![Step::Send(Send::whole(good.concat()))]);
+    cases.push(turns(&vec![first.clone(); 3]));
+    for bad in bad {
+        cases.push(turns(&[first.clone(), bad.clone()]));
+        let then_good = [bad, first.clone()].map(|request| Step::Send(Send::whole(request)));
+        cases.push(then_good.to_vec());
+    }
+    let seed = |steps: Vec<Step>| Seed {
+        step: opening.len(),
+        payload: None,
+        basic: false,
+        case: after(opening, steps),
+    };
+    cases.into_iter().map(seed).collect()
+}
+
+/// Each request, and its reply awaited before the next one.
+fn turns(requests: &[Vec<u8>]) -> Vec<Step> {
+    let sends = requests
+        .iter()
+        .cloned()
+        .map(|request| Step::Send(Send::whole(request)));
+    let mut steps: Vec<Step> = sends.flat_map(|send| [send, Step::Receive]).collect();
+    steps.pop();
+    steps
+}
+
+/// The least messages there are.
+fn least(frame: &Frame) -> Vec<Vec<u8>> {
+    match frame {
+        Frame::Until(delimiter) => vec![delimiter.clone()],
+        Frame::LastLine(_) | Frame::Lines(_) => vec![b"\n".to_vec(), b"\r\n".to_vec()],
+        Frame::Len(_) => vec![frame.wrap(b"")],
+        Frame::Fixed(len) => vec![vec![0; (*len).min(1 << 16)]],
+        Frame::Resp => [&b"*0\r\n"[..], b"*-1\r\n", b"$-1\r\n", b"\r\n"]
+            .map(<[u8]>::to_vec)
+            .to_vec(),
+        Frame::Http1 => vec![b"\r\n".to_vec(), b"\r\n\r\n".to_vec()],
+        Frame::Eof | Frame::None => vec![vec![0], b"\n".to_vec()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::talk::builtin;
+
+    fn seeds(name: &str) -> Vec<Seed> {
+        let talk = builtin(name).unwrap().talk;
+        let bindings = Bindings::default();
+        let opening = opening(&talk, &bindings);
+        all(&talk, &bindings, &opening, &mut Tokens::new(1))
+    }
+
+    #[test]
+    fn openings_come_first_and_no_wait_comes_last() {
+        for seed in seeds("smtp") {
+            assert_eq!(seed.case.steps[0], Step::Receive);
+            assert!(matches!(&seed.case.steps[1], Step::Send(_)));
+        }
+        for (name, _, _) in crate::talk::BUILTIN {
+            for seed in seeds(name) {
+                assert_ne!(seed.case.steps.last(), Some(&Step::Receive), "{name}");
+                assert!(matches!(seed.case.steps[seed.step], Step::Send(_)));
+            }
+        }
+    }
+
+    #[test]
+    fn one_turn_where_the_server_closes() {
+        assert!(
+            seeds("tutorial")
+                .iter()
+                .all(|seed| seed.case.steps.len() == 1)
+        );
+        assert!(seeds("line").iter().any(|seed| seed.case.steps.len() > 2));
+    }
+
+    #[test]
+    fn payloads_are_found() {
+        let seed = seeds("redis")
+            .into_iter()
+            .find(|seed| seed.payload.is_some());
+        let seed = seed.unwrap();
+        let Step::Send(send) = &seed.case.steps[seed.step] else {
+            panic!("no send")
+        };
+        assert_eq!(&send.data.to_bytes()[seed.payload.unwrap()], [b'a'; 16]);
+    }
+}
