@@ -3,6 +3,7 @@
 
 pub mod case;
 mod finding;
+pub mod reproducer;
 
 pub use case::{Case, CaseFile, Data, Part, Send, Step};
 pub use finding::{Confirmed, Coverage, Finding, Fuzzed, Kind};
