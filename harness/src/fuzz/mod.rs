@@ -3,12 +3,4 @@
 
 pub mod case;
 mod finding;
-pub mod generate;
-pub mod material;
-mod mutator;
-mod seed;
-
-pub use case::{Case, CaseFile, Data, Part, Send, Step};
-pub use finding::{Confirmed, Coverage, Finding, Fuzzed, Kind};
-pub use generate::{Generated, Generator};
-pub use material::Material;
+pub mod reproducer;

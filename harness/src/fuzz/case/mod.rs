@@ -7,11 +7,13 @@
 mod data;
 mod json;
 mod raw;
+mod show;
 
 use serde::{Deserialize, Serialize};
 
 pub use data::{Data, Part};
 pub use json::{CaseFile, CaseFileError, SCHEMA};
+pub use show::{readable, shown};
 
 /// More steps than this a case never has: what comes after them is cut off.
 pub const STEPS_MAX: usize = 256;

@@ -49,7 +49,7 @@ fn verdict(report: &Report) -> &'static str {
 }
 
 /// Text of unknown origin: no markup of its own, on one line.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let text = crate::talk::escape_text(text, 2000);
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
@@ -68,7 +68,7 @@ fn plain(text: &str) -> String {
 }
 
 /// A code span that holds any text (CommonMark 6.1: more backticks outside than inside).
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = crate::talk::escape_text(text, 2000);
     let longest = text
         .split(|char| char != '`')

@@ -1,0 +1,148 @@
+//! A case as lines that a person reads.
+
+use super::{Case, Data, Part, Send, Step};
+use crate::talk::escape;
+
+/// Of one stretch of bytes so many are shown; the case file has all of them.
+const SHOWN_BYTES: usize = 120;
+/// Cuts of one send that are shown.
+const CUTS_SHOWN: usize = 8;
+/// So many equal bytes in a row are easier to read as a repetition.
+const RUN_MIN: usize = 24;
+
+/// A line a step, safe to show: `send "ECHO \xff" + "A" x 70000 + "\r\n", cut at 3`.
+pub fn shown(case: &Case) -> Vec<String> {
+    case.steps.iter().map(step).collect()
+}
+
+fn step(step: &Step) -> String {
+    match step {
+        Step::Send(send) => sent(send),
+        Step::Receive => "receive a reply".into(),
+        Step::DelayMs(ms) => format!("wait {ms} ms"),
+        Step::HalfClose => "half-close (FIN)".into(),
+        Step::Reset => "reset (RST)".into(),
+        Step::Close => "close".into(),
+        Step::Connect => "connect once more".into(),
+        Step::Switch(to) => format!("switch to connection {to}"),
+    }
+}
+
+fn sent(send: &Send) -> String {
+    let parts: Vec<String> = readable(&send.data).iter().map(part).collect();
+    let mut line = format!("send {}", parts.join(" + "));
+    let every_byte = send.data.len() > 2 && send.cuts.len() + 1 == send.data.len();
+    let shown = send.cuts.iter().take(CUTS_SHOWN);
+    let shown: Vec<String> = shown.map(u32::to_string).collect();
+    match send.cuts.len() {
+        0 => {}
+        _ if every_byte => line.push_str(", cut after every byte"),
+        count if count > CUTS_SHOWN => {
+            line.push_str(&format!(", cut at {} … ({count} cuts)", shown.join(", ")));
+        }
+        _ => line.push_str(&format!(", cut at {}", shown.join(", "))),
+    }
+    line
+}
+
+fn part(part: &Part) -> String {
+    let quoted = |bytes: &[u8]| {
+        let kept = &bytes[..bytes.len().min(SHOWN_BYTES)];
+        // A byte is shown by at most four characters.
+        let text = escape(kept, 4 * SHOWN_BYTES).replace('"', "\\\"");
+        match bytes.len() - kept.len() {
+            0 => format!("\"{text}\""),
+            _ => format!("\"{text}\"… ({} bytes)", bytes.len()),
+        }
+    };
+    match part {
+        Part::Bytes(bytes) => quoted(bytes),
+        Part::Repeat { unit, count } => format!("{} x {count}", quoted(unit)),
+    }
+}
+
+/// The same bytes, with long runs of one byte taken out as repetitions.
+pub fn readable(data: &Data) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for part in data.parts() {
+        match part {
+            Part::Bytes(bytes) => runs(bytes, &mut parts),
+            Part::Repeat { .. } => parts.push(part.clone()),
+        }
+    }
+    parts
+}
+
+fn runs(bytes: &[u8], parts: &mut Vec<Part>) {
+    let mut plain = Vec::new();
+    for run in bytes.chunk_by(|one, next| one == next) {
+        if run.len() < RUN_MIN {
+            plain.extend_from_slice(run);
+            continue;
+        }
+        if !plain.is_empty() {
+            parts.push(Part::Bytes(std::mem::take(&mut plain)));
+        }
+        parts.push(Part::Repeat {
+            unit: run[..1].to_vec(),
+            count: u32::try_from(run.len()).unwrap_or(u32::MAX),
+        });
+    }
+    if !plain.is_empty() {
+        parts.push(Part::Bytes(plain));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_a_step() {
+        let mut data = Data::from(&b"ECHO \xff\""[..]);
+        data.push(Part::Repeat {
+            unit: b"A".to_vec(),
+            count: 70_000,
+        });
+        data.push(Part::Bytes(b"\r\n".to_vec()));
+        let case = Case::new(vec![
+            Step::Send(Send {
+                data,
+                cuts: vec![3],
+            }),
+            Step::Receive,
+            Step::DelayMs(5),
+            Step::Connect,
+            Step::Switch(0),
+            Step::Send(Send {
+                data: b"abc"[..].into(),
+                cuts: vec![1, 2],
+            }),
+            Step::Reset,
+        ]);
+        assert_eq!(
+            shown(&case),
+            [
+                r#"send "ECHO \xff\"" + "A" x 70000 + "\r\n", cut at 3"#,
+                "receive a reply",
+                "wait 5 ms",
+                "connect once more",
+                "switch to connection 0",
+                r#"send "abc", cut after every byte"#,
+                "reset (RST)",
+            ]
+        );
+    }
+
+    #[test]
+    fn long_bytes_are_cut_and_runs_are_counted() {
+        let mut bytes = vec![b'x'; 30];
+        bytes.extend((0..200).map(|number| b'a' + number % 20));
+        let parts = readable(&bytes.clone().into());
+        let data: Data = parts.iter().cloned().collect();
+        assert_eq!((parts.len(), data.to_bytes()), (2, bytes.clone()));
+        let line = &shown(&Case::sending(bytes))[0];
+        assert!(line.starts_with(r#"send "x" x 30 + "abc"#), "{line}");
+        assert!(line.ends_with("\"… (200 bytes)"), "{line}");
+    }
+}

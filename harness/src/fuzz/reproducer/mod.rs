@@ -1,0 +1,118 @@
+//! What a finding leaves in its folder: the case as data, and the same as programs that need nothing but an
+//! interpreter or a compiler, so that a bug can be shown where tcprove is not.
+//!
+//! To add a form: one file with a function that makes its text, one line in [`write`].
+
+mod conformance;
+mod json;
+mod python;
+mod readme;
+mod recipe;
+mod rust;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+pub use recipe::{Answer, PlainTurn, Recipe, ServerRecipe};
+
+use super::case::readable;
+use super::{Data, Finding, Kind, Part, Step};
+use crate::talk::escape_text;
+
+/// The case as data, read by `tcprove replay`.
+pub const CASE_FILE: &str = "case.json";
+
+/// Writes `folder/ID/` with `case.json`, `reproduce.py`, `reproduce.rs` and `README.md`, and says where.
+///
+/// The files are made in a folder beside it first: whoever ends tcprove at any moment finds a whole
+/// finding or none.
+///
+/// # Errors
+/// The folder cannot be written, or the finding's id is no name for a folder.
+pub fn write(folder: &Path, finding: &Finding, recipe: &Recipe) -> io::Result<PathBuf> {
+    if !is_plain(&finding.id) {
+        let what = "the id of a finding has letters, digits, `-`, `_` and `.` only";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    let place = folder.join(&finding.id);
+    let files = [
+        (CASE_FILE, json::text(finding), 0o644),
+        ("reproduce.py", python::text(finding, recipe), 0o755),
+        ("reproduce.rs", rust::text(finding, recipe), 0o644),
+        ("README.md", readme::text(finding, recipe, &place), 0o644),
+    ];
+    fs::create_dir_all(folder)?;
+    let made = tempfile::Builder::new()
+        .prefix(&format!(".{}-", finding.id))
+        .tempdir_in(folder)?;
+    for (name, text, mode) in &files {
+        let path = made.path().join(name);
+        fs::write(&path, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(*mode))?;
+    }
+    fs::set_permissions(made.path(), fs::Permissions::from_mode(0o755))?;
+    // Fails where a finding of an earlier run is in the way: then its files are replaced one by one.
+    if fs::rename(made.path(), &place).is_err() {
+        fs::create_dir_all(&place)?;
+        for (name, ..) in &files {
+            fs::rename(made.path().join(name), place.join(name))?;
+        }
+    }
+    Ok(place)
+}
+
+/// Whether it can be the name of a folder, anywhere.
+fn is_plain(id: &str) -> bool {
+    let fine = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
+    !id.is_empty() && id.len() <= 100 && !id.starts_with('.') && id.chars().all(fine)
+}
+
+/// The limits for a reply and for the server's close at the end. A leak takes hundreds of repetitions, and a
+/// connection that was leaked is never closed: there nobody waits for long.
+fn waits_ms(kind: Kind, recipe: &Recipe) -> (u64, u64) {
+    match kind {
+        Kind::Leak => (recipe.reply_wait_ms.min(200), LEAK_END_MS),
+        _ => (recipe.reply_wait_ms, recipe.reply_wait_ms),
+    }
+}
+
+/// See [`waits_ms`].
+const LEAK_END_MS: u64 = 20;
+
+/// Names of the parts of a template that the cases need besides the client itself, in order.
+fn parts_used(finding: &Finding) -> Vec<&'static str> {
+    let steps = || finding.cases.iter().flat_map(|case| &case.steps);
+    let any = |wanted: fn(&Step) -> bool| steps().any(wanted);
+    let cuts = any(|step| matches!(step, Step::Send(send) if !send.cuts.is_empty()));
+    let sends = any(|step| matches!(step, Step::Send(_)));
+    let parts = [
+        (sends && !cuts, "send"),
+        (cuts, "send-cuts"),
+        (any(|step| matches!(step, Step::DelayMs(_))), "delay-ms"),
+        (any(|step| matches!(step, Step::Reset)), "reset"),
+        (any(|step| matches!(step, Step::Close)), "close"),
+        (any(|step| matches!(step, Step::Switch(_))), "switch"),
+    ];
+    let used = parts.into_iter().filter(|(used, _)| *used);
+    used.map(|(_, name)| name).collect()
+}
+
+/// The parts that some bytes are written as. Where repetitions are scaled, only real ones are such, if
+/// there are any.
+fn parts_of(data: &Data, scaled: bool) -> Vec<Part> {
+    let repeats = |part: &Part| matches!(part, Part::Repeat { .. });
+    match scaled && data.parts().iter().any(repeats) {
+        true => data.parts().to_vec(),
+        false => readable(data),
+    }
+}
+
+/// Text for a comment: nothing in it ends the line, or acts on a terminal.
+fn one_line(text: &str) -> String {
+    escape_text(text, 200)
+}

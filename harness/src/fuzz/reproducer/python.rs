@@ -1,0 +1,284 @@
+//! The finding as a Python program.
+
+use super::conformance::{self, Recorded};
+use super::template::{fill, part};
+use super::{Answer, Recipe, ServerRecipe};
+use crate::fuzz::{Case, Data, Finding, Kind, Part, Send, Step};
+
+const TEMPLATE: &str = include_str!("python.txt");
+/// Longer lines are broken where that is possible.
+const LINE_MAX: usize = 100;
+/// Bytes of one literal where there are too many for a line.
+const LITERAL_BYTES: usize = 64;
+/// Modules that parts of the template use.
+const MODULES: [&str; 15] = [
+    "contextlib",
+    "glob",
+    "math",
+    "os",
+    "random",
+    "re",
+    "signal",
+    "socket",
+    "struct",
+    "subprocess",
+    "sys",
+    "tempfile",
+    "threading",
+    "time",
+    "types",
+];
+
+/// The whole program.
+pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
+    let mut body: Vec<String> = vec![constants(finding, recipe), cases(finding), client(finding)];
+    let mut add = |name: &str| body.push(part(TEMPLATE, name).to_owned());
+    add("run");
+    add("unclear");
+    let starts = matches!(recipe.server, ServerRecipe::Start { .. });
+    if !starts {
+        add("attached");
+    }
+    let needs_process = matches!(finding.kind, Kind::Leak | Kind::Complexity)
+        || finding.kind == Kind::Crash && starts;
+    if needs_process {
+        add("processes");
+    }
+    if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
+        add("plain");
+    }
+    let judge = match finding.kind {
+        Kind::Crash | Kind::Panic if !starts => format!("judge-{}-attached", finding.kind.name()),
+        kind => format!("judge-{}", kind.name()),
+    };
+    body.push(fill(part(TEMPLATE, &judge), &[("WRONG", &wrong(finding))]));
+    body.push(part(TEMPLATE, "main").to_owned());
+    if starts {
+        body.insert(5, fresh(finding.kind));
+    }
+    let body: Vec<&str> = body.iter().map(|part| part.trim_end()).collect();
+    let body = body.join("\n\n\n");
+    head(finding, starts, &body) + &body + "\n"
+}
+
+/// Kinds that can be judged without the process and what it printed.
+fn can_connect(kind: Kind) -> bool {
+    !matches!(kind, Kind::Crash | Kind::Panic)
+}
+
+fn head(finding: &Finding, starts: bool, body: &str) -> String {
+    let usage = match (starts, can_connect(finding.kind)) {
+        (false, _) => "usage-attach",
+        (true, true) => "usage-start",
+        (true, false) => "usage-start-only",
+    };
+    let modules = MODULES
+        .iter()
+        .filter(|module| body.contains(&format!("{module}.")));
+    let imports: Vec<String> = modules.map(|module| format!("import {module}")).collect();
+    let values = [
+        ("ID", finding.id.as_str()),
+        ("USAGE", part(TEMPLATE, usage).trim_end()),
+        ("IMPORTS", &imports.join("\n")),
+        ("TITLE", &super::one_line(&finding.title)),
+    ];
+    fill(part(TEMPLATE, "head"), &values)
+}
+
+fn fresh(kind: Kind) -> String {
+    let values = match can_connect(kind) {
+        true => [
+            ("OR_CONNECT", "; or the one given with --connect"),
+            ("CONNECT", part(TEMPLATE, "connect")),
+        ],
+        false => [("OR_CONNECT", ""), ("CONNECT", "")],
+    };
+    fill(part(TEMPLATE, "fresh"), &values)
+}
+
+fn constants(finding: &Finding, recipe: &Recipe) -> String {
+    let mut lines = Vec::new();
+    match &recipe.server {
+        ServerRecipe::Attach { addr } => lines.push(format!("ADDR = {}", string(addr))),
+        ServerRecipe::Start {
+            env,
+            cwd,
+            ready_timeout_ms,
+            ..
+        } => {
+            let list = |words: &[String]| {
+                words
+                    .iter()
+                    .map(|word| string(word))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            lines.push(format!("CMD = [{}]", list(&recipe.server.command())));
+            lines.push(format!("CWD = {}", string(&cwd.to_string_lossy())));
+            let note = if env.is_empty() {
+                ""
+            } else {
+                "  # set them before: their values are not written here"
+            };
+            lines.push(format!("ENV = [{}]{note}", list(env)));
+            lines.push(format!("READY_S = {}", seconds(*ready_timeout_ms)));
+        }
+    }
+    let (wait, end) = super::waits_ms(finding.kind, recipe);
+    lines.push(format!(
+        "WAIT_S, END_S = {}, {}  # for a reply, for the server's close",
+        seconds(wait),
+        seconds(end)
+    ));
+    if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
+        lines.push("# The plain turn: what is sent, and what is found in an answer.".into());
+        let turn = |turn: &super::PlainTurn| {
+            format!("    ({}, {}),\n", literal(&turn.send), answer(&turn.answer))
+        };
+        lines.push(format!(
+            "PLAIN = [\n{}]",
+            recipe.plain.iter().map(turn).collect::<String>()
+        ));
+        lines.push(format!("PLAIN_S = {}", seconds(recipe.plain_wait_ms)));
+    }
+    if finding.kind == Kind::Conformance {
+        match conformance::recorded(finding) {
+            Recorded::Wrong(reply) => {
+                lines.push(format!("WRONG = {}", data(&reply.into(), "", "    ")))
+            }
+            Recorded::Right(regex) => lines.push(format!("RIGHT = {}", literal(regex.as_bytes()))),
+            Recorded::Nothing => {}
+        }
+    }
+    lines.join("\n")
+}
+
+/// The expression that holds for a wrong `reply`.
+fn wrong(finding: &Finding) -> String {
+    match conformance::recorded(finding) {
+        Recorded::Wrong(_) => "reply == WRONG".into(),
+        Recorded::Right(_) => "not re.search(RIGHT, reply)".into(),
+        Recorded::Nothing => "unclear(\"what is wrong was not recorded\")".into(),
+    }
+}
+
+fn answer(answer: &Answer) -> String {
+    match answer {
+        Answer::Nothing => "b\"\"".into(),
+        Answer::Any => "b\"(?s).\"".into(),
+        Answer::Exact(bytes) => format!("b\"^\" + re.escape({})", literal(bytes)),
+        Answer::Regex(source) => literal(source.as_bytes()),
+    }
+}
+
+/// The client, able to do what the cases do and no more.
+fn client(finding: &Finding) -> String {
+    let divergence = finding.kind == Kind::Divergence;
+    let option = match finding.kind {
+        Kind::Divergence => "\n    cut = True\n",
+        Kind::Complexity => "\n    scale = 1  # repetitions are so many times as long\n",
+        _ => "",
+    };
+    let mut text = fill(part(TEMPLATE, "client"), &[("OPTION", option)]);
+    for name in super::parts_used(finding) {
+        let uncut = if divergence {
+            " if self.cut else [len(data)]"
+        } else {
+            ""
+        };
+        text.push_str(&fill(part(TEMPLATE, name), &[("UNCUT", uncut)]));
+    }
+    text
+}
+
+fn cases(finding: &Finding) -> String {
+    let scaled = finding.kind == Kind::Complexity;
+    let mut text = String::new();
+    for (number, case) in finding.cases.iter().enumerate() {
+        text.push_str(&format!(
+            "def case_{}(c):\n{}\n\n\n",
+            number + 1,
+            steps(case, scaled)
+        ));
+    }
+    let names: Vec<String> = (1..=finding.cases.len())
+        .map(|number| format!("case_{number}"))
+        .collect();
+    text + &format!("CASES = [{}]", names.join(", "))
+}
+
+fn steps(case: &Case, scaled: bool) -> String {
+    let lines: Vec<String> = case
+        .steps
+        .iter()
+        .map(|one| format!("    {}", step(one, scaled)))
+        .collect();
+    match lines.is_empty() {
+        true => "    pass  # to connect is enough".into(),
+        false => lines.join("\n"),
+    }
+}
+
+fn step(step: &Step, scaled: bool) -> String {
+    match step {
+        Step::Send(send) => sent(send, scaled),
+        Step::Receive => "c.receive()".into(),
+        Step::DelayMs(ms) => format!("c.delay_ms({ms})"),
+        Step::HalfClose => "c.half_close()".into(),
+        Step::Reset => "c.reset()".into(),
+        Step::Close => "c.close()".into(),
+        Step::Connect => "c.connect()".into(),
+        Step::Switch(to) => format!("c.switch({to})"),
+    }
+}
+
+fn sent(send: &Send, scaled: bool) -> String {
+    let scale = if scaled { " * c.scale" } else { "" };
+    let bytes = data(&send.data, scale, "        ");
+    let cuts: Vec<String> = send.cuts.iter().map(u32::to_string).collect();
+    match cuts.is_empty() {
+        true => format!("c.send({bytes})"),
+        false => format!("c.send({bytes}, cuts=[{}])", cuts.join(", ")),
+    }
+}
+
+/// An expression for these bytes, on one line or on several.
+fn data(data: &Data, scale: &str, indent: &str) -> String {
+    let parts = super::parts_of(data, !scale.is_empty());
+    let terms = parts.iter().map(|part| match part {
+        Part::Bytes(bytes) => {
+            let literals: Vec<String> = bytes.chunks(LITERAL_BYTES).map(literal).collect();
+            literals.join(&format!("\n{indent}"))
+        }
+        Part::Repeat { unit, count } => format!("{} * {count}{scale}", literal(unit)),
+    });
+    let terms: Vec<String> = terms.collect();
+    let line = terms.join(" + ");
+    if line.len() <= LINE_MAX && !line.contains('\n') {
+        return line;
+    }
+    // Inside of parentheses lines may be broken anywhere.
+    format!("(\n{indent}{})", terms.join(&format!("\n{indent}+ ")))
+}
+
+/// A literal of bytes.
+pub(super) fn literal(bytes: &[u8]) -> String {
+    format!(
+        "b\"{}\"",
+        bytes.escape_ascii().to_string().replace("\\'", "'")
+    )
+}
+
+/// A literal of text, in ASCII.
+fn string(text: &str) -> String {
+    let char = |char: char| match char {
+        '"' | '\\' => format!("\\{char}"),
+        ' '..='~' => char.to_string(),
+        _ => format!("\\U{:08x}", u32::from(char)),
+    };
+    format!("\"{}\"", text.chars().map(char).collect::<String>())
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}", ms as f64 / 1000.0)
+}

@@ -1,0 +1,82 @@
+//! What a person reads who opens the folder of a finding.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::{Recipe, ServerRecipe};
+use crate::fuzz::Finding;
+use crate::fuzz::case::shown;
+use crate::report::markdown::{code, plain};
+
+/// Steps of a case that are listed; the case file has all of them.
+const STEPS_SHOWN: usize = 40;
+
+/// What was seen, what is done, how to see it again.
+pub(super) fn text(finding: &Finding, recipe: &Recipe, place: &Path) -> String {
+    let mut text = format!("# {}: {}\n\n", finding.id, plain(&finding.title));
+    let _ = writeln!(
+        text,
+        "Kind: {}. Seen again on fresh servers: {}.{}\n",
+        finding.kind.name(),
+        finding.confirmed,
+        if finding.minimal {
+            ""
+        } else {
+            " A smaller case may exist."
+        },
+    );
+    text.push_str("What the client does:\n\n");
+    for (number, case) in finding.cases.iter().enumerate() {
+        if finding.cases.len() > 1 {
+            let _ = writeln!(text, "Connection of case {}:\n", number + 1);
+        }
+        let steps = shown(case);
+        for step in steps.iter().take(STEPS_SHOWN) {
+            let _ = writeln!(text, "1. {}", code(step));
+        }
+        if steps.len() > STEPS_SHOWN {
+            let _ = writeln!(text, "1. … and {} more", steps.len() - STEPS_SHOWN);
+        }
+        text.push('\n');
+    }
+    if !finding.evidence.is_empty() {
+        text.push_str("What was measured:\n\n");
+        for (name, value) in &finding.evidence {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            let _ = writeln!(text, "- {}: {}", plain(name), code(&value));
+        }
+        text.push('\n');
+    }
+    text.push_str(&how_to_run(recipe, place));
+    text
+}
+
+fn how_to_run(recipe: &Recipe, place: &Path) -> String {
+    let replay = recipe
+        .replay
+        .replace("{folder}", &place.display().to_string());
+    let mut text = format!(
+        "To see it again, any of\n\n\
+        - {}\n\
+        - `python3 reproduce.py`: ends with 1 while the bug is there, with 0 when it is not, with 2 when it cannot tell\n\
+        - `rustc --test --edition 2021 -o reproduce reproduce.rs && ./reproduce`: a test that fails while the bug is there\n",
+        code(&replay)
+    );
+    match &recipe.server {
+        ServerRecipe::Start { env, .. } if !env.is_empty() => {
+            let names: Vec<String> = env.iter().map(|name| code(name)).collect();
+            let _ = writeln!(
+                text,
+                "\nThe server needs {} in its environment: set it before, it is not written down here.",
+                names.join(", ")
+            );
+        }
+        ServerRecipe::Start { .. } => {}
+        ServerRecipe::Attach { addr } => {
+            let _ = writeln!(text, "\nThe server must run already, at {}.", code(addr));
+        }
+    }
+    text
+}

@@ -1,0 +1,280 @@
+//! The finding as a test in Rust.
+
+use super::conformance;
+use super::template::{fill, part};
+use super::{Answer, Recipe, ServerRecipe};
+use crate::fuzz::{Case, Data, Finding, Kind, Part, Send, Step};
+
+const TEMPLATE: &str = include_str!("rust.txt");
+/// Longer lines are broken where that is possible.
+const LINE_MAX: usize = 100;
+/// Bytes of one literal where there are too many for a line.
+const LITERAL_BYTES: usize = 64;
+/// What parts of the template use, and how it is named.
+const USES: [(&str, &str); 13] = [
+    (".read(", "std::io::Read as _"),
+    (".write_all(", "std::io::Write as _"),
+    ("SocketAddr", "std::net::SocketAddr"),
+    ("TcpListener", "std::net::TcpListener"),
+    ("TcpStream", "std::net::TcpStream"),
+    (".process_group(", "std::os::unix::process::CommandExt as _"),
+    ("PathBuf", "std::path::PathBuf"),
+    ("Child", "std::process::{Child, Command, Stdio}"),
+    ("Arc::", "std::sync::Arc"),
+    ("AtomicBool", "std::sync::atomic::{AtomicBool, Ordering}"),
+    ("AtomicUsize", "std::sync::atomic::{AtomicUsize, Ordering}"),
+    ("sleep(", "std::thread::sleep"),
+    ("Duration", "std::time::{Duration, Instant}"),
+];
+
+/// The whole file.
+pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
+    let starts = matches!(recipe.server, ServerRecipe::Start { .. });
+    let test = fill(part(TEMPLATE, "test"), &[("NAME", &name(&finding.id))]);
+    let mut body: Vec<String> = vec![constants(finding, recipe), cases(finding), test];
+    body.push(judge(finding, starts));
+    let mut add = |name: &str| body.push(part(TEMPLATE, name).to_owned());
+    if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
+        add("plain");
+    }
+    add("run");
+    add(if starts { "server" } else { "attached" });
+    if matches!(finding.kind, Kind::Leak | Kind::Complexity)
+        || finding.kind == Kind::Crash && starts
+    {
+        add(if starts {
+            "group-started"
+        } else {
+            "group-attached"
+        });
+        add("processes");
+    }
+    body.push(client(finding));
+    let body: Vec<&str> = body.iter().map(|part| part.trim_end()).collect();
+    let body = body.join("\n\n");
+    head(finding, recipe, &body) + &body + "\n"
+}
+
+fn head(finding: &Finding, recipe: &Recipe, body: &str) -> String {
+    let used = USES.iter().filter(|(word, _)| body.contains(word));
+    let uses: Vec<String> = used.map(|(_, path)| format!("use {path};")).collect();
+    let needs = match &recipe.server {
+        ServerRecipe::Start { env, .. } if !env.is_empty() => {
+            "\n//! The server needs variables in its environment: see ENV; set them before."
+        }
+        ServerRecipe::Start { .. } => "",
+        ServerRecipe::Attach { .. } => "\n//! The server must run already.",
+    };
+    let needs = format!(" {}{needs}", super::one_line(&finding.title));
+    let values = [
+        ("ID", finding.id.as_str()),
+        ("NEEDS", &needs),
+        ("USES", &uses.join("\n")),
+    ];
+    fill(part(TEMPLATE, "head"), &values) + "\n"
+}
+
+fn judge(finding: &Finding, starts: bool) -> String {
+    let name = match finding.kind {
+        Kind::Crash | Kind::Panic if !starts => format!("judge-{}-attached", finding.kind.name()),
+        Kind::Conformance if conformance::wrong(finding).is_none() => {
+            "judge-conformance-unrecorded".into()
+        }
+        kind => format!("judge-{}", kind.name()),
+    };
+    part(TEMPLATE, &name).to_owned()
+}
+
+fn constants(finding: &Finding, recipe: &Recipe) -> String {
+    let mut lines = Vec::new();
+    let list = |words: &[String]| {
+        words
+            .iter()
+            .map(|word| format!("{word:?}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match &recipe.server {
+        ServerRecipe::Attach { addr } => lines.push(format!("const ADDR: &str = {addr:?};")),
+        ServerRecipe::Start {
+            env,
+            cwd,
+            ready_timeout_ms,
+            ..
+        } => {
+            lines.push(format!(
+                "const CMD: &[&str] = &[{}];",
+                list(&recipe.server.command())
+            ));
+            lines.push(format!("const CWD: &str = {:?};", cwd.to_string_lossy()));
+            lines.push(format!("const ENV: &[&str] = &[{}];", list(env)));
+            lines.push(format!(
+                "const READY: Duration = Duration::from_millis({ready_timeout_ms});"
+            ));
+        }
+    }
+    let (wait, end) = super::waits_ms(finding.kind, recipe);
+    lines.push(format!("/// For a reply, and for the server's close.\nconst WAIT: Duration = Duration::from_millis({wait});"));
+    lines.push(format!(
+        "const END: Duration = Duration::from_millis({end});"
+    ));
+    if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
+        let turn = |turn: &super::PlainTurn| {
+            format!("    ({}, {}),\n", literal(&turn.send), answer(&turn.answer))
+        };
+        lines.push(format!(
+            "const PLAIN: &[Plain] = &[\n{}];",
+            recipe.plain.iter().map(turn).collect::<String>()
+        ));
+        lines.push(format!(
+            "const PLAIN_WAIT: Duration = Duration::from_millis({});",
+            recipe.plain_wait_ms
+        ));
+    }
+    if let Some(reply) = conformance::wrong(finding).filter(|_| finding.kind == Kind::Conformance) {
+        lines.push(format!("const WRONG: &[u8] = {};", literal(&reply)));
+    }
+    lines.join("\n")
+}
+
+fn answer(answer: &Answer) -> String {
+    match answer {
+        Answer::Nothing => "Some(b\"\")".into(),
+        Answer::Any | Answer::Regex(_) => "None".into(),
+        Answer::Exact(bytes) => format!("Some({})", literal(bytes)),
+    }
+}
+
+/// The client, able to do what the cases do and no more.
+fn client(finding: &Finding) -> String {
+    let divergence = finding.kind == Kind::Divergence;
+    let values: &[(&str, &str)] = match divergence {
+        true => &[
+            ("RESET-FIELD", "\n    was_reset: bool,"),
+            ("RESET-INIT", ", was_reset: false"),
+            (
+                "RESET-SEEN",
+                "                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {\n                    \
+                 self.was_reset = true;\n                    return;\n                }\n",
+            ),
+            (
+                "UNCUT",
+                "        let cuts = if CUT.load(Ordering::Relaxed) { cuts } else { &[] };\n",
+            ),
+        ],
+        false => &[
+            ("RESET-FIELD", ""),
+            ("RESET-INIT", ""),
+            ("RESET-SEEN", ""),
+            ("UNCUT", ""),
+        ],
+    };
+    let mut text = fill(part(TEMPLATE, "client"), values);
+    for name in super::parts_used(finding) {
+        text.push_str(&fill(part(TEMPLATE, name), values));
+    }
+    text + part(TEMPLATE, "client-end")
+}
+
+fn cases(finding: &Finding) -> String {
+    let scaled = finding.kind == Kind::Complexity;
+    let with_cuts = super::parts_used(finding).contains(&"send-cuts");
+    let mut text = String::new();
+    for (number, case) in finding.cases.iter().enumerate() {
+        let name = if case.steps.is_empty() { "_" } else { "c" };
+        let steps = steps(case, scaled, with_cuts);
+        text.push_str(&format!(
+            "fn case_{}({name}: &mut Client) {{{steps}}}\n\n",
+            number + 1
+        ));
+    }
+    let names: Vec<String> = (1..=finding.cases.len())
+        .map(|number| format!("case_{number}"))
+        .collect();
+    text + &format!("const CASES: &[fn(&mut Client)] = &[{}];", names.join(", "))
+}
+
+fn steps(case: &Case, scaled: bool, with_cuts: bool) -> String {
+    let lines = case
+        .steps
+        .iter()
+        .map(|one| format!("\n    {};", step(one, scaled, with_cuts)));
+    let lines: String = lines.collect();
+    match lines.is_empty() {
+        true => lines,
+        false => lines + "\n",
+    }
+}
+
+fn step(step: &Step, scaled: bool, with_cuts: bool) -> String {
+    match step {
+        Step::Send(send) => sent(send, scaled, with_cuts),
+        Step::Receive => "c.receive()".into(),
+        Step::DelayMs(ms) => format!("c.delay_ms({ms})"),
+        Step::HalfClose => "c.half_close()".into(),
+        Step::Reset => "c.reset()".into(),
+        Step::Close => "c.close()".into(),
+        Step::Connect => "c.connect()".into(),
+        Step::Switch(to) => format!("c.switch({to})"),
+    }
+}
+
+fn sent(send: &Send, scaled: bool, with_cuts: bool) -> String {
+    let bytes = data(&send.data, scaled);
+    let cuts: Vec<String> = send.cuts.iter().map(u32::to_string).collect();
+    match with_cuts {
+        true => format!("c.send({bytes}, &[{}])", cuts.join(", ")),
+        false => format!("c.send({bytes})"),
+    }
+}
+
+/// An expression for these bytes, on one line or on several.
+fn data(data: &Data, scaled: bool) -> String {
+    let scale = if scaled { " * scale()" } else { "" };
+    let mut terms = Vec::new();
+    for part in super::parts_of(data, scaled) {
+        match part {
+            Part::Bytes(bytes) => {
+                terms.extend(
+                    bytes
+                        .chunks(LITERAL_BYTES)
+                        .map(|bytes| format!("{}.to_vec()", literal(bytes))),
+                );
+            }
+            Part::Repeat { unit, count } => {
+                terms.push(format!("{}.repeat({count}{scale})", literal(&unit)))
+            }
+        }
+    }
+    match terms.as_slice() {
+        [only] if only.ends_with(".to_vec()") => only.trim_end_matches(".to_vec()").to_owned(),
+        [only] => format!("&{only}"),
+        _ if terms.iter().map(|term| term.len() + 2).sum::<usize>() <= LINE_MAX => {
+            format!("&[{}].concat()", terms.join(", "))
+        }
+        _ => format!(
+            "&[\n        {},\n    ]\n    .concat()",
+            terms.join(",\n        ")
+        ),
+    }
+}
+
+/// A literal of bytes.
+fn literal(bytes: &[u8]) -> String {
+    format!(
+        "b\"{}\"",
+        bytes.escape_ascii().to_string().replace("\\'", "'")
+    )
+}
+
+/// A name for the test.
+fn name(id: &str) -> String {
+    let char = |char: char| {
+        if char.is_ascii_alphanumeric() {
+            char.to_ascii_lowercase()
+        } else {
+            '_'
+        }
+    };
+    format!("shows_{}", id.chars().map(char).collect::<String>())
+}

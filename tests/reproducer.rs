@@ -1,0 +1,213 @@
+//! The programs that a finding leaves: each shows its bug on a server that has it, and nothing on one that
+//! has not.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::json;
+use support::{data, python};
+use tcprove::fuzz::reproducer::{Answer, PlainTurn, Recipe, ServerRecipe, write};
+use tcprove::fuzz::{Case, Confirmed, Data, Finding, Kind, Part, Send, Step};
+
+/// The case that wakes the bug of that kind in `buggy_server.py`.
+fn case(kind: Kind) -> Case {
+    let line = |text: &[u8]| Step::Send(Send::whole(text));
+    Case::new(match kind {
+        Kind::Panic => vec![line(b"a\n"), Step::Receive, Step::DelayMs(5), line(b"%n\n")],
+        Kind::Hang => vec![Step::Connect, Step::Switch(0), line(b"%n\n"), Step::Reset],
+        Kind::Leak => vec![line(b"%n\n"), Step::Receive, Step::Close],
+        Kind::Divergence => vec![Step::Send(Send {
+            data: b"abc\nd\n"[..].into(),
+            cuts: vec![2],
+        })],
+        Kind::Conformance => vec![line(b"bad\n"), Step::Receive, Step::HalfClose],
+        Kind::Complexity => {
+            let mut data = Data::repeat(b"A", 1000);
+            data.push(Part::Bytes(b"%n\n".to_vec()));
+            vec![Step::Send(Send::whole(data)), Step::Receive]
+        }
+        Kind::Crash | Kind::Starvation => vec![line(b"%n\n"), Step::Receive],
+    })
+}
+
+fn finding(kind: Kind) -> Finding {
+    let case = case(kind);
+    Finding {
+        id: format!("{}-1a2b", kind.name()),
+        kind,
+        title: "something is wrong".into(),
+        confirmed: Confirmed { seen: 5, of: 5 },
+        steps: case.steps.len(),
+        bytes: case.bytes(),
+        reproducer: None,
+        reproduce: String::new(),
+        first_seen_s: 0.0,
+        minimal: true,
+        key: String::new(),
+        // `OK 3\n`: what must be refused was accepted.
+        evidence: BTreeMap::from([("reply_hex".to_owned(), json!("4f 4b 20 33 0a"))]),
+        waived: None,
+        cases: vec![case],
+    }
+}
+
+fn recipe(server: ServerRecipe) -> Recipe {
+    Recipe {
+        server,
+        reply_wait_ms: 300,
+        plain: vec![PlainTurn {
+            send: b"PING\n".to_vec(),
+            answer: Answer::Exact(b"PONG\n".to_vec()),
+        }],
+        plain_wait_ms: 2_000,
+        replay: "tcprove replay {folder}".into(),
+    }
+}
+
+/// The server as a recipe; which bug it has is in the variable BUG.
+fn buggy(python: &str) -> ServerRecipe {
+    ServerRecipe::Start {
+        cmd: vec![
+            python.into(),
+            data("buggy_server.py"),
+            "{port}".into(),
+            "{tmp}".into(),
+        ],
+        env: vec!["BUG".into()],
+        cwd: "/".into(),
+        params: BTreeMap::new(),
+        ready_timeout_ms: 30_000,
+    }
+}
+
+/// One folder a kind.
+fn written(folder: &Path, python: &str) -> Vec<(Kind, PathBuf)> {
+    let recipe = recipe(buggy(python));
+    Kind::ALL
+        .map(|kind| (kind, write(folder, &finding(kind), &recipe).unwrap()))
+        .to_vec()
+}
+
+fn all(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+/// All at once: most of the time is spent in waiting.
+fn each(kinds: &[(Kind, PathBuf)], judge: impl Fn(Kind, &Path) + Sync) {
+    std::thread::scope(|scope| {
+        for (kind, place) in kinds {
+            let judge = &judge;
+            scope.spawn(move || judge(*kind, place));
+        }
+    });
+}
+
+#[test]
+fn python_shows_the_bug_and_nothing_on_a_sound_server() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    each(&written(folder.path(), python), |kind, place| {
+        for (bug, code, says) in [
+            (kind.name(), 1, "reproduced: "),
+            ("sound", 0, "not reproduced\n"),
+        ] {
+            let mut command = Command::new(python);
+            let output = command
+                .arg(place.join("reproduce.py"))
+                .env("BUG", bug)
+                .output()
+                .unwrap();
+            let text = all(&output);
+            assert_eq!(
+                output.status.code(),
+                Some(code),
+                "{kind:?} on {bug}: {text}"
+            );
+            assert!(text.starts_with(says), "{kind:?} on {bug}: {text}");
+        }
+    });
+}
+
+#[test]
+fn rust_shows_the_bug_and_nothing_on_a_sound_server() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let kinds = written(folder.path(), python);
+    let module = |(kind, place): &(Kind, PathBuf)| {
+        format!(
+            "#[path = {:?}] mod {};\n",
+            place.join("reproduce.rs"),
+            kind.name()
+        )
+    };
+    let together = folder.path().join("together.rs");
+    std::fs::write(&together, kinds.iter().map(module).collect::<String>()).unwrap();
+    let binary = folder.path().join("together");
+    let mut rustc = Command::new("rustc");
+    rustc
+        .args(["--test", "--edition", "2021", "-D", "warnings", "-o"])
+        .arg(&binary)
+        .arg(&together);
+    let compiled = rustc.output().unwrap();
+    assert!(compiled.status.success(), "{}", all(&compiled));
+    each(&kinds, |kind, _| {
+        for (bug, code, says) in [(kind.name(), 101, "reproduced: "), ("sound", 0, "1 passed")] {
+            let mut command = Command::new(&binary);
+            let output = command
+                .arg(format!("{}::", kind.name()))
+                .env("BUG", bug)
+                .output()
+                .unwrap();
+            let text = all(&output);
+            assert_eq!(
+                output.status.code(),
+                Some(code),
+                "{kind:?} on {bug}: {text}"
+            );
+            assert!(text.contains(says), "{kind:?} on {bug}: {text}");
+        }
+    });
+}
+
+#[test]
+fn a_server_that_runs_already() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut command = Command::new(python);
+    let mut server = command
+        .args([data("buggy_server.py"), port.to_string()])
+        .env("BUG", "crash")
+        .spawn()
+        .unwrap();
+    support::until("it listens", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    let recipe = recipe(ServerRecipe::Attach {
+        addr: format!("127.0.0.1:{port}"),
+    });
+    let place = write(folder.path(), &finding(Kind::Crash), &recipe).unwrap();
+    let run = || {
+        Command::new(python)
+            .arg(place.join("reproduce.py"))
+            .output()
+            .unwrap()
+    };
+    let (first, second) = (run(), run());
+    let _ = server.kill();
+    let _ = server.wait();
+    assert_eq!(first.status.code(), Some(1), "{}", all(&first));
+    assert_eq!(
+        second.status.code(),
+        Some(2),
+        "nobody listens any more: {}",
+        all(&second)
+    );
+}
