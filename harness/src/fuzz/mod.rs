@@ -2,5 +2,23 @@
 //! minimal and runnable.
 
 pub mod case;
+pub mod corpus;
+pub mod feedback;
 mod finding;
+pub mod generate;
+pub mod ground;
+pub mod invariant;
+pub mod life;
+pub mod log;
+pub mod material;
+pub mod memory;
+mod mutator;
+pub mod oracle;
 pub mod reproducer;
+mod seed;
+pub mod wire;
+
+pub use case::{Case, CaseFile, Data, Part, Send, Step};
+pub use finding::{Confirmed, Coverage, Finding, Fuzzed, Kind};
+pub use generate::{Generated, Generator};
+pub use material::Material;

@@ -1,0 +1,80 @@
+//! What guides a campaign: a case that shows something new is kept, and changed again.
+//!
+//! To add a feedback: one file whose state answers [`Feedback::sees`], one variant here.
+
+mod shape;
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use super::Case;
+use super::life::Ran;
+pub use shape::shape;
+
+/// Different things that are remembered at most; beyond them nothing is new.
+const SEEN_MAX: usize = 1 << 20;
+
+/// Which feedback a campaign uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Guide {
+    /// The shape of the replies: works with every server.
+    #[default]
+    Shape,
+    /// None: every case is made from the seeds and the corpus as it is.
+    None,
+}
+
+impl Guide {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shape => "shape",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What has been seen so far.
+#[derive(Debug)]
+pub struct Feedback {
+    guide: Guide,
+    /// Whether how long a reply took takes part: it is never the same twice.
+    latency: bool,
+    seen: HashSet<u64>,
+}
+
+impl Feedback {
+    /// Nothing seen yet.
+    pub fn new(guide: Guide, latency: bool) -> Self {
+        Self {
+            guide,
+            latency,
+            seen: HashSet::new(),
+        }
+    }
+
+    /// What this run shows, as one number. `None`: nothing guides.
+    pub fn sees(&self, case: &Case, ran: &Ran) -> Option<u64> {
+        match self.guide {
+            Guide::Shape => Some(shape(case, ran, self.latency)),
+            Guide::None => None,
+        }
+    }
+
+    /// Whether it was never seen before.
+    pub fn is_new(&self, shown: u64) -> bool {
+        self.seen.len() < SEEN_MAX && !self.seen.contains(&shown)
+    }
+
+    /// Remembers it.
+    pub fn keep(&mut self, shown: u64) {
+        self.seen.insert(shown);
+    }
+
+    /// How many different things were seen.
+    pub fn count(&self) -> usize {
+        self.seen.len()
+    }
+}

@@ -1,0 +1,127 @@
+//! The shape of the replies: what a server says and how it closes, without what it only repeats.
+//!
+//! For servers that give nothing else to go by. Words that came in the case itself say nothing about the
+//! server, nor do digits; what is left are its own words: error messages, status lines, and their number.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use memchr::memmem;
+
+use crate::fuzz::life::Ran;
+use crate::fuzz::{Case, Part};
+
+/// Words of a reply that take part.
+const WORDS_MAX: usize = 24;
+/// Bytes of a reply that are looked at.
+const BYTES_MAX: usize = 2048;
+/// Shorter words are chance.
+const WORD_BYTES_MIN: usize = 3;
+
+/// The shape of one run: equal for equal behaviour, whatever the server echoes.
+pub fn shape(case: &Case, ran: &Ran, latency: bool) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let sent: Vec<u8> = match ran
+        .seen
+        .connections
+        .iter()
+        .all(|answer| answer.bytes.is_empty())
+    {
+        true => Vec::new(),
+        false => sent(case),
+    };
+    for answer in &ran.seen.connections {
+        answer.end.hash(&mut hasher);
+        length_class(answer.received).hash(&mut hasher);
+        own_words(&answer.bytes, &sent, &mut hasher);
+    }
+    ran.seen.not_taken.min(2).hash(&mut hasher);
+    if latency {
+        time_class(ran.cpu).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The first bytes of every send: what an echo could repeat.
+fn sent(case: &Case) -> Vec<u8> {
+    let mut sent = Vec::new();
+    for send in case.sends() {
+        for part in send.data.parts() {
+            match part {
+                Part::Bytes(bytes) => sent.extend_from_slice(&bytes[..bytes.len().min(BYTES_MAX)]),
+                Part::Repeat { unit, count } => {
+                    let times = (*count as usize).min(1 + 64 / unit.len());
+                    (0..times).for_each(|_| sent.extend_from_slice(unit));
+                }
+            }
+        }
+        sent.push(0);
+    }
+    sent
+}
+
+fn own_words(reply: &[u8], sent: &[u8], hasher: &mut impl Hasher) {
+    let words = reply[..reply.len().min(BYTES_MAX)]
+        .split(|byte| !byte.is_ascii_alphabetic())
+        .filter(|word| word.len() >= WORD_BYTES_MIN);
+    for word in words.take(WORDS_MAX) {
+        if memmem::find(sent, word).is_none() {
+            word.hash(hasher);
+        }
+    }
+}
+
+/// 0, 1, 2-3, 4-7, ... by powers of four above 64 bytes, since an echo is as long as what it repeats.
+fn length_class(bytes: u64) -> u32 {
+    let bits = u64::BITS - bytes.leading_zeros();
+    if bits <= 6 { bits } else { 6 + (bits - 6) / 2 }
+}
+
+/// Powers of eight of a millisecond: only what stands out.
+fn time_class(time: Duration) -> u32 {
+    let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    (u64::BITS - ms.leading_zeros()) / 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::wire::{Answer, End, Seen};
+    use crate::target::Vital;
+
+    fn ran(reply: &[u8], end: End) -> Ran {
+        Ran {
+            seen: Seen {
+                connections: vec![Answer {
+                    bytes: reply.to_vec(),
+                    received: reply.len() as u64,
+                    end,
+                }],
+                not_taken: 0,
+            },
+            cpu: Duration::ZERO,
+            vital: Vital::default(),
+        }
+    }
+
+    #[test]
+    fn an_echo_is_one_shape_and_a_message_another() {
+        let shape =
+            |sent: &[u8], reply: &[u8], end| shape(&Case::sending(sent), &ran(reply, end), false);
+        let echo = shape(b"hello abcd 17\n", b"hello abcd 17\n", End::Eof);
+        assert_eq!(
+            echo,
+            shape(b"other text 29\n", b"other text 29\n", End::Eof)
+        );
+        assert_ne!(
+            echo,
+            shape(b"hello abcd 17\n", b"ERR not valid\n", End::Eof)
+        );
+        assert_ne!(
+            echo,
+            shape(b"hello abcd 17\n", b"hello abcd 17\n", End::Reset)
+        );
+        let error = shape(b"x 1\n", b"ERR line 12 is bad\n", End::Eof);
+        assert_eq!(error, shape(b"y 2\n", b"ERR line 47 is bad\n", End::Eof));
+    }
+}
