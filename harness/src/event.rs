@@ -58,6 +58,28 @@ pub enum Event {
         /// The settings that are visited now.
         cell: String,
     },
+    /// How far a campaign has come.
+    Fuzz {
+        /// Since its first case.
+        elapsed: Duration,
+        /// Cases so far.
+        executions: u64,
+        /// The same per second, lately.
+        per_s: f64,
+        /// Findings so far.
+        findings: usize,
+        /// Lives of the server so far.
+        restarts: u64,
+        /// Cases in the corpus.
+        corpus: usize,
+        /// What a lane does besides fuzzing: it confirms a finding, or makes it smaller.
+        busy: Option<String>,
+    },
+    /// Something was found, and is confirmed.
+    Found {
+        /// What, in one line.
+        what: String,
+    },
     /// A check came to its verdict.
     CheckDone(Box<Outcome>),
 }

@@ -62,8 +62,9 @@ impl Progress {
                 state.running.remove(id);
                 state.unconfirmed.insert(id);
             }
-            // Loads have a line of their own, and so have sweeps.
-            Event::Load { .. } | Event::Sweep { .. } => {}
+            // Loads have a line of their own, and so have sweeps and campaigns.
+            Event::Load { .. } | Event::Sweep { .. } | Event::Fuzz { .. } | Event::Found { .. } => {
+            }
             Event::CheckDone(outcome) => {
                 state.running.remove(outcome.id);
                 state.unconfirmed.remove(outcome.id);

@@ -10,6 +10,9 @@ use crate::talk::{Frame, Talk};
 /// A server that answers no new client for this long has stopped serving, unless it is slow by nature.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// The same for a first look.
+const HASTE: Duration = Duration::from_millis(300);
+
 /// The server of a campaign.
 #[derive(Clone)]
 pub struct Ground {
@@ -21,6 +24,8 @@ pub struct Ground {
     pub limits: Limits,
     /// It serves one connection at a time: others have to wait by nature.
     pub sequential: bool,
+    /// How long a canary may take before the server counts as silent.
+    pub silence: Duration,
 }
 
 impl Ground {
@@ -30,6 +35,7 @@ impl Ground {
             limits: Limits::of(trial.pace.exchange),
             pace: trial.pace,
             sequential: false,
+            silence: SILENCE.max(trial.pace.exchange * 20),
             subject,
         }
     }
@@ -49,8 +55,11 @@ impl Ground {
         self.subject.launch().is_some()
     }
 
-    /// How long a canary may take before the server counts as silent.
-    pub fn silence(&self) -> Duration {
-        SILENCE.max(self.pace.exchange * 20)
+    /// The same for the minimizer, which asks often: what it takes for silence is confirmed in full later.
+    pub fn hasty(&self) -> Self {
+        Self {
+            silence: HASTE.max(self.pace.exchange * 20),
+            ..self.clone()
+        }
     }
 }

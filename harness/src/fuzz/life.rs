@@ -74,7 +74,7 @@ impl<'a> Life<'a> {
             wire,
         };
         // The first client makes a server load what it loads late; what it does wrong is seen later.
-        let _ = life.canary(ground.silence());
+        let _ = life.canary(ground.silence);
         life.settle();
         Ok(life)
     }
@@ -137,7 +137,7 @@ impl<'a> Life<'a> {
     /// served counts as the limit.
     pub fn median_beside(&mut self, case: &Case, canaries: usize) -> Option<Duration> {
         let (server, voice, runtime) = (self.server.clone(), self.voice.clone(), self.runtime);
-        let limit = self.ground.silence();
+        let limit = self.ground.silence;
         let mut times = Vec::with_capacity(canaries);
         let mut hold = || {
             // Enough of them have waited for the limit: the median is known.
@@ -189,7 +189,12 @@ impl<'a> Life<'a> {
 
     /// The whole look: the cheap one, and whether the server still serves.
     pub fn examine(&mut self) -> Option<Symptom> {
-        let told = self.canary(self.ground.silence());
+        let told = self.canary(self.ground.silence);
+        self.judge(told)
+    }
+
+    /// What a canary says about the server.
+    pub fn judge(&mut self, told: Result<Duration, PeerError>) -> Option<Symptom> {
         self.last = self.vitals.look();
         let symptom = self.alarm();
         match told {
@@ -251,7 +256,7 @@ impl Life<'_> {
     /// # Errors
     /// No whole reply came.
     pub fn ask(&self, exchange: &Exchange, payload: &[u8]) -> Result<(Turn, Vec<u8>), PeerError> {
-        let dial = self.dial(self.ground.silence());
+        let dial = self.dial(self.ground.silence);
         LocalSet::new().block_on(self.runtime, async {
             let mut session = Session::connect(dial).await?;
             session.opening().await?;

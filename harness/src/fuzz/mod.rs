@@ -1,6 +1,7 @@
 //! Fuzzing: cases made from the talk, put to servers over the wire or in memory; every finding confirmed,
 //! minimal and runnable.
 
+pub mod campaign;
 pub mod case;
 pub mod corpus;
 pub mod feedback;
@@ -12,6 +13,7 @@ pub mod life;
 pub mod log;
 pub mod material;
 pub mod memory;
+pub mod minimize;
 mod mutator;
 pub mod oracle;
 pub mod reproducer;

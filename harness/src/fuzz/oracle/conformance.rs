@@ -43,7 +43,7 @@ pub fn probe(life: &mut Life<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
     let talk = life.ground.subject.talk.clone();
     let mut breaches = Vec::new();
     for bad in &talk.bad {
-        if !stop() && life.canary(life.ground.silence()).is_ok() {
+        if !stop() && life.canary(life.ground.silence).is_ok() {
             breaches.extend(accepted(life, bad));
         }
     }

@@ -17,7 +17,7 @@ const HEALTHY_ECHO: Duration = Duration::from_millis(200);
 
 /// One canary has failed with `first`: is it the server?
 pub fn seen(life: &mut Life<'_>, first: &PeerError) -> Option<Symptom> {
-    let limit = life.ground.silence().max(life.worst_canary() * 20);
+    let limit = life.ground.silence.max(life.worst_canary() * 20);
     let again = match life.canary(limit) {
         Ok(_) | Err(PeerError::Harness(_) | PeerError::Render(_)) => return None,
         Err(error) => error,

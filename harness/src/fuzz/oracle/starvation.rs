@@ -50,7 +50,7 @@ pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom>
 }
 
 fn median(life: &mut Life<'_>, clients: usize) -> Option<Duration> {
-    let limit = life.ground.silence();
+    let limit = life.ground.silence;
     let mut times = Vec::with_capacity(clients);
     for _ in 0..clients {
         times.push(life.canary(limit).ok()?);
