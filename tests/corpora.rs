@@ -11,8 +11,10 @@ use tcprove::fuzz::invariant;
 const INPUTS_MAX: usize = 20;
 const INPUT_BYTES_MAX: usize = 4 << 10;
 
-/// Every target of `fuzz/`, with what it calls.
-const TARGETS: [(&str, fn(&[u8])); 5] = [
+/// The name of a target of `fuzz/`, and what it calls.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 5] = [
     ("cases", invariant::cases),
     ("frames", invariant::frames),
     (
@@ -107,10 +109,7 @@ fn dictionaries_can_be_read() {
             let token = entry
                 .strip_prefix('"')
                 .and_then(|rest| rest.strip_suffix('"'));
-            assert!(
-                token.is_some_and(|token| is_token(token)),
-                "{name}: {entry}"
-            );
+            assert!(token.is_some_and(is_token), "{name}: {entry}");
         }
     }
 }
