@@ -2,30 +2,140 @@
 
 #![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-/// Runs `target` on every file of its corpus; a corpus that is not there would prove nothing.
-fn replay(name: &str, target: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz/corpus")
-        .join(name);
-    let mut count = 0;
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        target(&std::fs::read(entry.unwrap().path()).unwrap());
-        count += 1;
-    }
-    assert!(count >= 3, "{} holds {count} inputs", folder.display());
-}
+use tcprove::fuzz::invariant;
 
-#[test]
-fn cuts_change_no_reply() {
-    replay(
+/// Few and small: what a campaign gathers belongs elsewhere.
+const INPUTS_MAX: usize = 20;
+const INPUT_BYTES_MAX: usize = 4 << 10;
+
+/// The name of a target of `fuzz/`, and what it calls.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 5] = [
+    ("cases", invariant::cases),
+    ("frames", invariant::frames),
+    (
         "services",
         tcprove_server::service::invariant::cuts_change_nothing,
+    ),
+    ("sessions", invariant::sessions),
+    ("talk_file", tcprove::file::never_panics),
+];
+
+fn fuzz(folder: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    root.join(folder)
+}
+
+/// Runs a target on every file of its corpus; a corpus that is not there would prove nothing.
+fn replay(target: &str) {
+    let (_, run) = TARGETS.iter().find(|(name, _)| *name == target).unwrap();
+    let folder = fuzz("corpus").join(target);
+    let mut count = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let input = std::fs::read(&path).unwrap();
+        println!("{}", path.display());
+        assert!(input.len() <= INPUT_BYTES_MAX, "{} bytes", input.len());
+        run(&input);
+        count += 1;
+    }
+    assert!(
+        (3..=INPUTS_MAX).contains(&count),
+        "{} holds {count} inputs",
+        folder.display()
     );
 }
 
 #[test]
+fn cuts_change_no_reply() {
+    replay("services");
+}
+
+#[test]
+fn sessions_answer_as_their_protocols() {
+    replay("sessions");
+}
+
+#[test]
+fn cuts_change_no_message_end() {
+    replay("frames");
+}
+
+#[test]
+fn cases_survive_their_text() {
+    replay("cases");
+}
+
+#[test]
 fn no_conversation_file_panics() {
-    replay("talk_file", tcprove::file::never_panics);
+    replay("talk_file");
+}
+
+/// The name of every file in a folder, without its extension.
+fn names(folder: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(fuzz(folder)).unwrap();
+    entries
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            path.file_stem().unwrap().to_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn every_target_has_a_corpus_a_dictionary_and_a_replay() {
+    let replayed: BTreeSet<String> = TARGETS.map(|(name, _)| name.to_owned()).into();
+    for folder in ["fuzz_targets", "corpus", "dictionaries"] {
+        assert_eq!(names(folder), replayed, "fuzz/{folder}");
+    }
+    let manifest = std::fs::read_to_string(fuzz("Cargo.toml")).unwrap();
+    for name in replayed {
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
+    }
+}
+
+/// A dictionary that libFuzzer cannot read ends the campaign before it begins.
+#[test]
+fn dictionaries_can_be_read() {
+    for (name, _) in TARGETS {
+        let path = fuzz("dictionaries").join(name).with_extension("dict");
+        let text = std::fs::read_to_string(path).unwrap();
+        let entries = text.lines().filter(|line| !line.starts_with('#'));
+        for entry in entries {
+            let token = entry
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'));
+            assert!(token.is_some_and(is_token), "{name}: {entry}");
+        }
+    }
+}
+
+/// ASCII, with `\\`, `\"` and `\xAB`, and not empty.
+fn is_token(token: &str) -> bool {
+    let mut chars = token.chars();
+    while let Some(char) = chars.next() {
+        let is_fine = match char {
+            '\\' => match chars.next() {
+                Some('\\' | '"') => true,
+                Some('x') => {
+                    chars
+                        .by_ref()
+                        .take(2)
+                        .filter(char::is_ascii_hexdigit)
+                        .count()
+                        == 2
+                }
+                _ => false,
+            },
+            char => char != '"' && (' '..='~').contains(&char),
+        };
+        if !is_fine {
+            return false;
+        }
+    }
+    !token.is_empty()
 }

@@ -43,9 +43,12 @@ pub fn sessions(data: &[u8]) {
     let Ok(case) = Case::arbitrary(&mut Unstructured::new(raw)) else {
         return;
     };
-    let config = &SERVERS[usize::from(*selector) % SERVERS.len()];
-    let answers = drive(|stream| carry(stream, config), &case);
-    let expected = Expected::of(config, &case);
+    answers_as_alone(&SERVERS[usize::from(*selector) % SERVERS.len()], &case);
+}
+
+fn answers_as_alone(config: &Config, case: &Case) {
+    let answers = drive(|stream| carry(stream, config), case);
+    let expected = Expected::of(config, case);
     assert_eq!(answers.len(), expected.len());
     for (number, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
         let protocol = config.protocol;
@@ -227,5 +230,43 @@ pub fn cases(data: &[u8]) {
     match CaseFile::parse(&text) {
         Ok(file) => assert_eq!(file.cases, [case], "{text}"),
         Err(error) => panic!("{error}: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+    use crate::fuzz::Send;
+
+    /// An invariant that cannot fail proves nothing.
+    #[test]
+    fn planted_faults_break_the_sessions() {
+        let line = |text: &[u8]| {
+            let send = Send {
+                data: text.into(),
+                cuts: vec![2],
+            };
+            Case::new(vec![Step::Send(send)])
+        };
+        let long = [vec![b'a'; 40], b"\n".to_vec()].concat();
+        for (fault, case) in [
+            ("lossy-decode", line(b"a\xff\n")),
+            ("nul-cut", line(b"a\0b\n")),
+            ("full-buffer-byte-lost", line(&long)),
+            ("drop-rest", line(b"aaaa\nb\n")),
+            ("decode-per-recv", line("a问\n".as_bytes())),
+        ] {
+            let sound = &SERVERS[2];
+            assert_eq!(sound.protocol, Protocol::Line);
+            let faulty = Config {
+                fault: tcprove_server::fault::find(fault),
+                ..sound.clone()
+            };
+            answers_as_alone(sound, &case);
+            let broken = catch_unwind(|| answers_as_alone(&faulty, &case));
+            assert!(broken.is_err(), "{fault}");
+        }
     }
 }

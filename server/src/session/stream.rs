@@ -118,3 +118,70 @@ impl<S: AsyncRead + AsyncWrite> Transport for Polled<'_, '_, S> {
         NOWHERE.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream, duplex};
+
+    use super::carry;
+    use crate::{Config, fault};
+
+    /// What the client gets for this, once it has finished.
+    async fn answer(config: &Config, request: &[u8]) -> Vec<u8> {
+        let (mut client, server) = duplex(64);
+        let talk = async {
+            let (mut read, mut write) = tokio::io::split(&mut client);
+            let mut reply = Vec::new();
+            let send = async {
+                // A server that has ended before all was sent is not what is judged here.
+                let _ = write.write_all(request).await;
+                let _ = write.shutdown().await;
+            };
+            let (_, result) = tokio::join!(send, read.read_to_end(&mut reply));
+            result.expect("a stream in memory does not fail");
+            reply
+        };
+        let (reply, ()) = tokio::join!(talk, carry(server, config));
+        reply
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_buffers_is_flushed_while_the_client_waits() {
+        let (mut client, server) = duplex(64);
+        let config = Config::default();
+        let talk = async {
+            let mut reply = [0; 6];
+            client.write_all(b"hello\n").await.expect("room");
+            client.read_exact(&mut reply).await.expect("a reply");
+            drop(client);
+            reply
+        };
+        let (reply, ()) = tokio::join!(talk, carry(BufStream::new(server), &config));
+        assert_eq!(&reply, b"hello\n");
+    }
+
+    #[tokio::test]
+    async fn replies_wait_for_room() {
+        let lines = b"a line of some length\n".repeat(1_000);
+        let config = Config {
+            write_bound: 256,
+            ..Config::default()
+        };
+        assert!(answer(&config, &lines).await == lines);
+    }
+
+    #[tokio::test]
+    async fn a_fault_in_the_settings_acts_too() {
+        let line = [vec![b'a'; 99], b"\n".to_vec()].concat();
+        let sound = Config {
+            max_message: 50,
+            ..Config::default()
+        };
+        let faulty = Config {
+            fault: fault::find("unbounded-message"),
+            ..sound.clone()
+        };
+        assert_eq!(answer(&sound, &line).await, b"ERR line too long\n");
+        assert_eq!(answer(&faulty, &line).await, line);
+    }
+}

@@ -1,0 +1,104 @@
+//! How many cases a second a service in the same process is put to: over the stream polled by hand, beside
+//! a service that does nothing, and beside the usual way, Tokio's duplex stream on a runtime of one thread.
+//!
+//! The case is one connection with three lines in five reads; the service is the reference server's session
+//! of the line protocol.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tcprove::fuzz::memory::drive;
+use tcprove::fuzz::{Case, Send, Step};
+use tcprove_server::{Config, carry};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::runtime;
+use tokio::task::yield_now;
+
+/// As much as a stream of `drive` takes.
+const DUPLEX_BYTES: usize = 16 << 10;
+
+const REPLY: &[u8] = "hello\n问题\nERR not valid UTF-8\n".as_bytes();
+
+fn case() -> Case {
+    let text = Send {
+        data: "hello\n问题\n".as_bytes().into(),
+        cuts: vec![2, 7],
+    };
+    let invalid = Send {
+        data: b"a\xff\n"[..].into(),
+        cuts: vec![1],
+    };
+    Case::new(vec![
+        Step::Send(text),
+        Step::Receive,
+        Step::Send(invalid),
+        Step::HalfClose,
+    ])
+}
+
+/// The same steps by a client of the ordinary kind, for the one case here.
+async fn over_duplex(config: &Config, case: &Case) -> Vec<u8> {
+    let (mut client, server) = duplex(DUPLEX_BYTES);
+    let serve = carry(server, config);
+    let talk = async {
+        for send in case.sends() {
+            let bytes = send.data.to_bytes();
+            for piece in send.pieces(&bytes) {
+                client.write_all(piece).await?;
+                // The server has its turn, so that the piece is a read of its own.
+                yield_now().await;
+            }
+        }
+        client.shutdown().await?;
+        let mut reply = Vec::new();
+        client.read_to_end(&mut reply).await?;
+        std::io::Result::Ok(reply)
+    };
+    let ((), reply) = tokio::join!(serve, talk);
+    reply.expect("a stream in memory does not fail")
+}
+
+fn cases_a_second(criterion: &mut Criterion) {
+    let (case, config) = (case(), Config::default());
+    let mut group = criterion.benchmark_group("one case in process");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("does nothing", |bencher| {
+        bencher.iter(|| drive(|stream| async { drop(stream) }, black_box(&case)));
+    });
+    group.bench_function("line session, polled by hand", |bencher| {
+        let service = |stream| carry(stream, &config);
+        assert_eq!(drive(service, &case)[0].bytes, REPLY);
+        bencher.iter(|| drive(service, black_box(&case)));
+    });
+    let runtime = runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    group.bench_function("line session, duplex, one runtime for all", |bencher| {
+        assert_eq!(runtime.block_on(over_duplex(&config, &case)), REPLY);
+        bencher.iter(|| runtime.block_on(over_duplex(&config, black_box(&case))));
+    });
+    group.bench_function("line session, duplex, a runtime for each", |bencher| {
+        bencher.iter(|| {
+            let runtime = runtime::Builder::new_current_thread().build();
+            let runtime = runtime.expect("a runtime");
+            runtime.block_on(over_duplex(&config, black_box(&case)))
+        });
+    });
+    group.finish();
+}
+
+/// The ways differ by factors.
+fn quick() -> Criterion {
+    Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+}
+
+criterion_group! {
+    name = benches;
+    config = quick();
+    targets = cases_a_second
+}
+criterion_main!(benches);
