@@ -3,6 +3,7 @@
 
 pub mod case;
 mod finding;
+pub mod record;
 pub mod reproducer;
 
 pub use case::{Case, CaseFile, Data, Part, Send, Step};
