@@ -33,7 +33,7 @@ def planted(conn, line):
         HELD.append(conn.dup())
     if BUG == "starvation":
         with TURN:
-            time.sleep(0.2)
+            time.sleep(0.5)
     if BUG == "complexity":
         for _ in range(len(line) ** 2 // 4):
             pass

@@ -12,6 +12,7 @@ mod load;
 mod output;
 mod page;
 mod progress;
+mod record;
 mod run;
 mod selftest;
 mod send;
@@ -44,6 +45,8 @@ enum Command {
     Run(run::RunArgs),
     /// The battery of robustness checks.
     Check(check::CheckArgs),
+    /// Stand between a real client and its server: the client's sessions become cases for fuzzing.
+    Record(record::RecordArgs),
     /// Requests at a rate, or as fast as replies allow: throughput and latency.
     Load(load::LoadArgs),
     /// Vary settings and say which is best: buffer sizes, connections, the server's own parameters.
@@ -81,6 +84,7 @@ fn dispatch(cli: Cli) -> ExitCode {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(args) => run::main(&args),
         Command::Check(args) => check::main(&args),
+        Command::Record(args) => record::main(&args),
         Command::Load(args) => load::main(&args),
         Command::Bench(args) => bench::main(&args),
         Command::Send(args) => send::main(&args),

@@ -16,6 +16,8 @@ pub mod memory;
 pub mod minimize;
 mod mutator;
 pub mod oracle;
+pub mod record;
+pub mod replay;
 pub mod reproducer;
 mod seed;
 pub mod wire;

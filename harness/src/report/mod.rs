@@ -3,13 +3,18 @@
 //! To add a format: one new file with a `render(&Report) -> String`, one line here.
 
 mod environment;
+mod fuzz;
 #[cfg(feature = "cli")]
 pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
 mod number;
+#[cfg(test)]
+mod sample;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 mod wrap;
 
 use serde::Serialize;
@@ -22,6 +27,7 @@ use crate::plan::OnInconclusive;
 use crate::talk::escape_text;
 
 pub use environment::Environment;
+pub use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 
 /// The schema of the JSON.
 pub const SCHEMA: &str = "tcprove/1";
@@ -128,6 +134,10 @@ pub enum Body {
     Load(Box<LoadReport>),
     /// A sweep.
     Sweep(Box<SweepReport>),
+    /// A campaign.
+    Fuzz(Box<FuzzReport>),
+    /// Findings that were replayed.
+    Replay(ReplayReport),
 }
 
 /// What a battery came to.
@@ -238,6 +248,18 @@ impl Report {
         self.body = Body::Sweep(Box::new(sweep));
     }
 
+    /// Takes a campaign in and comes to a verdict. Whether it was interrupted must be known before.
+    pub fn fuzzed(&mut self, fuzz: FuzzReport) {
+        self.verdict = fuzz.verdict(self.interrupted);
+        self.body = Body::Fuzz(Box::new(fuzz));
+    }
+
+    /// Takes replayed findings in and comes to a verdict. Whether it was interrupted must be known before.
+    pub fn replayed(&mut self, replay: ReplayReport) {
+        self.verdict = replay.verdict(self.interrupted);
+        self.body = Body::Replay(replay);
+    }
+
     /// Takes the plan in, and its hash.
     pub fn planned(&mut self, plan: &impl Serialize, hash: String) {
         // A plan is plain data: it cannot fail to be written.
@@ -251,6 +273,8 @@ impl Report {
             Body::Nothing {} => true,
             Body::Check(checked) => checked.counts.ran() == 0,
             Body::Load(_) | Body::Sweep(_) => false,
+            Body::Fuzz(fuzz) => fuzz.result.executions == 0,
+            Body::Replay(replay) => replay.items.is_empty(),
         }
     }
 

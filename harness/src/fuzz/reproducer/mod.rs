@@ -72,17 +72,35 @@ fn is_plain(id: &str) -> bool {
     !id.is_empty() && id.len() <= 100 && !id.starts_with('.') && id.chars().all(fine)
 }
 
-/// The limits for a reply and for the server's close at the end. A leak takes hundreds of repetitions, and a
-/// connection that was leaked is never closed: there nobody waits for long.
-fn waits_ms(kind: Kind, recipe: &Recipe) -> (u64, u64) {
-    match kind {
-        Kind::Leak => (recipe.reply_wait_ms.min(200), LEAK_END_MS),
-        _ => (recipe.reply_wait_ms, recipe.reply_wait_ms),
-    }
+/// How long something is waited for.
+struct Waits {
+    /// For a reply, and for more of it.
+    reply_ms: u64,
+    /// More of a reply comes within this, or not at all.
+    quiet_ms: u64,
+    /// For the server's close at the end.
+    end_ms: u64,
 }
 
-/// See [`waits_ms`].
-const LEAK_END_MS: u64 = 20;
+impl Waits {
+    /// A leak takes hundreds of repetitions, and a connection that was leaked is never closed: there nobody
+    /// waits for long.
+    fn of(kind: Kind, recipe: &Recipe) -> Self {
+        let reply_ms = recipe.reply_wait_ms;
+        match kind {
+            Kind::Leak => Self {
+                reply_ms: reply_ms.min(200),
+                quiet_ms: 5,
+                end_ms: 20,
+            },
+            _ => Self {
+                reply_ms,
+                quiet_ms: 50,
+                end_ms: reply_ms,
+            },
+        }
+    }
+}
 
 /// Names of the parts of a template that the cases need besides the client itself, in order.
 fn parts_used(finding: &Finding) -> Vec<&'static str> {
@@ -93,6 +111,7 @@ fn parts_used(finding: &Finding) -> Vec<&'static str> {
     let parts = [
         (sends && !cuts, "send"),
         (cuts, "send-cuts"),
+        (any(|step| matches!(step, Step::Receive)), "receive"),
         (any(|step| matches!(step, Step::DelayMs(_))), "delay-ms"),
         (any(|step| matches!(step, Step::Reset)), "reset"),
         (any(|step| matches!(step, Step::Close)), "close"),

@@ -2,7 +2,7 @@
 
 use super::conformance::{self, Recorded};
 use super::template::{fill, part};
-use super::{Answer, Recipe, ServerRecipe};
+use super::{Answer, Recipe, ServerRecipe, Waits};
 use crate::fuzz::{Case, Data, Finding, Kind, Part, Send, Step};
 
 const TEMPLATE: &str = include_str!("python.txt");
@@ -72,17 +72,23 @@ fn head(finding: &Finding, starts: bool, body: &str) -> String {
         (true, true) => "usage-start",
         (true, false) => "usage-start-only",
     };
-    let modules = MODULES
-        .iter()
-        .filter(|module| body.contains(&format!("{module}.")));
-    let imports: Vec<String> = modules.map(|module| format!("import {module}")).collect();
+    let modules = MODULES.iter().filter(|module| uses(body, module));
+    let imports: Vec<&str> = modules.copied().collect();
     let values = [
         ("ID", finding.id.as_str()),
         ("USAGE", part(TEMPLATE, usage).trim_end()),
-        ("IMPORTS", &imports.join("\n")),
+        ("IMPORTS", &format!("import {}", imports.join(", "))),
         ("TITLE", &super::one_line(&finding.title)),
     ];
     fill(part(TEMPLATE, "head"), &values)
+}
+
+/// Whether something of that module is named.
+fn uses(body: &str, module: &str) -> bool {
+    let whole_word =
+        |at: usize| !body[..at].ends_with(|char: char| char.is_alphanumeric() || char == '_');
+    let mut found = body.match_indices(module);
+    found.any(|(at, _)| whole_word(at) && body[at + module.len()..].starts_with('.'))
 }
 
 fn fresh(kind: Kind) -> String {
@@ -124,11 +130,11 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
             lines.push(format!("READY_S = {}", seconds(*ready_timeout_ms)));
         }
     }
-    let (wait, end) = super::waits_ms(finding.kind, recipe);
+    let waits = Waits::of(finding.kind, recipe);
+    let waits = [waits.reply_ms, waits.quiet_ms, waits.end_ms].map(seconds);
     lines.push(format!(
-        "WAIT_S, END_S = {}, {}  # for a reply, for the server's close",
-        seconds(wait),
-        seconds(end)
+        "WAIT_S, QUIET_S, END_S = {}  # for a reply, for more of it, for the server's close",
+        waits.join(", ")
     ));
     if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
         lines.push("# The plain turn: what is sent, and what is found in an answer.".into());
@@ -180,7 +186,9 @@ fn client(finding: &Finding) -> String {
         _ => "",
     };
     let mut text = fill(part(TEMPLATE, "client"), &[("OPTION", option)]);
-    for name in super::parts_used(finding) {
+    // It always receives: at the end of each connection.
+    let parts = super::parts_used(finding).into_iter();
+    for name in parts.filter(|name| *name != "receive") {
         let uncut = if divergence {
             " if self.cut else [len(data)]"
         } else {

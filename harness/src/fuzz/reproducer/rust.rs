@@ -2,7 +2,7 @@
 
 use super::conformance;
 use super::template::{fill, part};
-use super::{Answer, Recipe, ServerRecipe};
+use super::{Answer, Recipe, ServerRecipe, Waits};
 use crate::fuzz::{Case, Data, Finding, Kind, Part, Send, Step};
 
 const TEMPLATE: &str = include_str!("rust.txt");
@@ -11,7 +11,7 @@ const LINE_MAX: usize = 100;
 /// Bytes of one literal where there are too many for a line.
 const LITERAL_BYTES: usize = 64;
 /// What parts of the template use, and how it is named.
-const USES: [(&str, &str); 13] = [
+const USES: [(&str, &str); 12] = [
     (".read(", "std::io::Read as _"),
     (".write_all(", "std::io::Write as _"),
     ("SocketAddr", "std::net::SocketAddr"),
@@ -20,7 +20,6 @@ const USES: [(&str, &str); 13] = [
     (".process_group(", "std::os::unix::process::CommandExt as _"),
     ("PathBuf", "std::path::PathBuf"),
     ("Child", "std::process::{Child, Command, Stdio}"),
-    ("Arc::", "std::sync::Arc"),
     ("AtomicBool", "std::sync::atomic::{AtomicBool, Ordering}"),
     ("AtomicUsize", "std::sync::atomic::{AtomicUsize, Ordering}"),
     ("sleep(", "std::thread::sleep"),
@@ -113,11 +112,17 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
             ));
         }
     }
-    let (wait, end) = super::waits_ms(finding.kind, recipe);
-    lines.push(format!("/// For a reply, and for the server's close.\nconst WAIT: Duration = Duration::from_millis({wait});"));
-    lines.push(format!(
-        "const END: Duration = Duration::from_millis({end});"
-    ));
+    let waits = Waits::of(finding.kind, recipe);
+    let mut wait = |name: &str, what: &str, ms: u64| {
+        lines.push(format!(
+            "/// {what}\nconst {name}: Duration = Duration::from_millis({ms});"
+        ));
+    };
+    if super::parts_used(finding).contains(&"receive") {
+        wait("WAIT", "For a reply.", waits.reply_ms);
+        wait("QUIET", "For more of it.", waits.quiet_ms);
+    }
+    wait("END", "For the server's close.", waits.end_ms);
     if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
         let turn = |turn: &super::PlainTurn| {
             format!("    ({}, {}),\n", literal(&turn.send), answer(&turn.answer))

@@ -1,6 +1,7 @@
 //! Markdown, for a step summary or a pull request. One file for each kind of run.
 
 mod check;
+mod fuzz;
 mod load;
 mod sweep;
 
@@ -35,6 +36,8 @@ pub fn render(report: &Report) -> String {
         Body::Check(checked) => check::render(&mut text, report, checked),
         Body::Sweep(sweep) => sweep::render(&mut text, report, sweep),
         Body::Load(load) => load::render(&mut text, report, load),
+        Body::Fuzz(fuzz) => fuzz::render(&mut text, report, fuzz),
+        Body::Replay(replay) => fuzz::replay(&mut text, replay),
     }
     text
 }

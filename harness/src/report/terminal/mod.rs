@@ -1,6 +1,7 @@
 //! What a person reads on a terminal. One file for each kind of run.
 
 mod check;
+mod fuzz;
 mod load;
 mod style;
 mod sweep;
@@ -31,6 +32,8 @@ pub fn render(report: &Report, columns: Option<usize>) -> String {
         Body::Check(checked) => check::render(&mut text, report, checked, columns),
         Body::Sweep(sweep) => sweep::render(&mut text, report, sweep, columns),
         Body::Load(load) => load::render(&mut text, report, load, columns),
+        Body::Fuzz(fuzz) => fuzz::render(&mut text, report, fuzz, columns),
+        Body::Replay(replay) => fuzz::replay(&mut text, report, replay, columns),
     }
     text
 }

@@ -1,6 +1,8 @@
 //! JUnit XML, as CI systems read it: a failure is `<failure>`, a run that could not be made is
 //! `<error>`, and what is waived, skipped or inconclusive is `<skipped>`.
 
+mod fuzz;
+
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Body, Checked, Report, RunVerdict};
@@ -25,6 +27,8 @@ pub fn render(report: &Report) -> String {
         Body::Check(checked) => battery(&mut junit, checked),
         Body::Sweep(_) => one_case(&mut junit, report, &[]),
         Body::Load(load) => one_case(&mut junit, report, &load.result.validity.reasons),
+        Body::Fuzz(fuzz) => fuzz::campaign(&mut junit, report, fuzz),
+        Body::Replay(replay) => fuzz::replay(&mut junit, report, replay),
     }
     junit
         .to_string()

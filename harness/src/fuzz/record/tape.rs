@@ -1,0 +1,154 @@
+//! What one client does, as it is seen in between: bytes and ends become the steps of a case.
+
+use crate::fuzz::case::{BYTES_MAX, STEPS_MAX};
+use crate::fuzz::{Case, Data, Part, Send, Step};
+
+/// The steps of one session so far.
+#[derive(Debug)]
+pub(super) struct Tape {
+    steps: Vec<Step>,
+    /// Bytes that may still be recorded.
+    room: usize,
+    /// Whether something was left out, since the session is longer than a case can be.
+    pub cut_off: bool,
+    /// The client has said that it will send no more.
+    finished: bool,
+}
+
+impl Tape {
+    /// Nothing has happened yet. More than `bytes_max` bytes are not recorded.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            steps: Vec::new(),
+            room: bytes_max.min(BYTES_MAX),
+            cut_off: false,
+            finished: false,
+        }
+    }
+
+    /// The client sent bytes. What it sends without an answer in between is one send.
+    pub(super) fn sent(&mut self, bytes: &[u8]) {
+        let kept = &bytes[..bytes.len().min(self.room)];
+        self.cut_off |= kept.len() < bytes.len();
+        if kept.is_empty() {
+            return;
+        }
+        self.room -= kept.len();
+        match self.steps.last_mut() {
+            Some(Step::Send(send)) => send.data.push(Part::Bytes(kept.to_vec())),
+            _ => self.push(Step::Send(Send::whole(Data::from(kept)))),
+        }
+    }
+
+    /// The server sent bytes: the client has waited for them, if it sends any more.
+    pub(super) fn answered(&mut self) {
+        let waits = !self.finished && self.steps.last() != Some(&Step::Receive);
+        if waits {
+            self.push(Step::Receive);
+        } else if self.finished && self.steps.last() != Some(&Step::HalfClose) {
+            self.push(Step::HalfClose);
+        }
+    }
+
+    /// The client said FIN. That alone is how every case ends: only if it is answered is it a step.
+    pub(super) fn finished(&mut self) {
+        self.finished = true;
+    }
+
+    /// The client reset the connection, or did not take what was sent to it.
+    pub(super) fn went_away(&mut self) {
+        if self.finished {
+            // It had closed, so that bytes for it came back as a reset.
+            self.steps.pop_if(|step| *step == Step::HalfClose);
+            self.push(Step::Close);
+        } else {
+            self.push(Step::Reset);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.steps.len() >= STEPS_MAX
+    }
+
+    fn push(&mut self, step: Step) {
+        if self.is_full() {
+            self.cut_off = true;
+        } else {
+            self.steps.push(step);
+        }
+    }
+
+    /// The case, if the client has done anything. A client that comes and goes has not.
+    pub(super) fn case(&self) -> Option<Case> {
+        let does = |step: &Step| matches!(step, Step::Send(_) | Step::Reset);
+        let any = self.steps.iter().any(does);
+        any.then(|| Case::new(self.steps.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::case::shown;
+
+    fn recorded(act: impl Fn(&mut Tape)) -> Vec<String> {
+        let mut tape = Tape::new(20);
+        act(&mut tape);
+        tape.case().map_or(Vec::new(), |case| shown(&case))
+    }
+
+    #[test]
+    fn sends_without_an_answer_in_between_are_one() {
+        let steps = recorded(|tape| {
+            tape.answered();
+            tape.sent(b"a");
+            tape.sent(b"b");
+            tape.answered();
+            tape.answered();
+            tape.sent(b"c");
+            tape.answered();
+            tape.finished();
+        });
+        let wanted = [
+            "receive a reply",
+            "send \"ab\"",
+            "receive a reply",
+            "send \"c\"",
+            "receive a reply",
+        ];
+        assert_eq!(steps, wanted);
+    }
+
+    #[test]
+    fn ends() {
+        let half = |tape: &mut Tape| {
+            tape.sent(b"a");
+            tape.finished();
+            tape.answered();
+        };
+        assert_eq!(recorded(half), ["send \"a\"", "half-close (FIN)"]);
+        let closed = |tape: &mut Tape| {
+            half(tape);
+            tape.went_away();
+        };
+        assert_eq!(recorded(closed), ["send \"a\"", "close"]);
+        assert_eq!(recorded(Tape::went_away), ["reset (RST)"]);
+        assert!(recorded(Tape::finished).is_empty());
+        assert!(recorded(Tape::answered).is_empty());
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_off() {
+        let mut tape = Tape::new(3);
+        tape.sent(b"abcd");
+        assert!(tape.cut_off);
+        assert_eq!(shown(&tape.case().unwrap()), ["send \"abc\""]);
+        let mut tape = Tape::new(10_000);
+        for _ in 0..STEPS_MAX {
+            tape.sent(b"x");
+            tape.answered();
+        }
+        assert!(tape.cut_off);
+        assert_eq!(tape.case().unwrap().steps.len(), STEPS_MAX);
+    }
+}

@@ -1,0 +1,102 @@
+//! A campaign: the answer, a table of findings, how to see each again. A replay: a table.
+
+use std::fmt::Write as _;
+
+use super::{code, plain};
+use crate::fuzz::{Finding, case};
+use crate::report::fuzz::Standing;
+use crate::report::number::bytes;
+use crate::report::{FuzzReport, ReplayReport, Report};
+
+/// Steps shown of a finding; its case file has all of them.
+const STEPS_SHOWN: usize = 16;
+/// Findings shown in full: a step summary has a limit of 1 MiB.
+const FINDINGS_SHOWN: usize = 50;
+
+pub(super) fn render(text: &mut String, report: &Report, fuzz: &FuzzReport) {
+    let _ = writeln!(
+        text,
+        "**{}** in {:.1} s (seed {}): {}\n",
+        fuzz.answer(),
+        report.duration_s,
+        report.seed,
+        fuzz.campaign().join(", ")
+    );
+    for note in &fuzz.result.notes {
+        let _ = writeln!(text, "- {}", plain(note));
+    }
+    let findings = &fuzz.result.findings;
+    if findings.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n| finding | kind | confirmed | case | what was seen |\n|---|---|---|---|---|\n",
+    );
+    for finding in findings {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {}{} | {} steps, {} | {} |",
+            plain(&finding.id),
+            finding.kind.name(),
+            finding.confirmed,
+            standing(finding),
+            finding.steps,
+            bytes(finding.bytes as f64),
+            plain(&finding.title)
+        );
+    }
+    for finding in findings.iter().take(FINDINGS_SHOWN) {
+        one(text, finding);
+    }
+}
+
+fn standing(finding: &Finding) -> &'static str {
+    match Standing::of(finding) {
+        Standing::Counts => "",
+        Standing::Waived => ", waived",
+        Standing::Unconfirmed => ", seen once",
+    }
+}
+
+fn one(text: &mut String, finding: &Finding) {
+    let _ = writeln!(text, "\n**{}**\n", plain(&finding.id));
+    let mut shown = 0;
+    for line in finding.cases.iter().flat_map(case::shown).take(STEPS_SHOWN) {
+        let _ = writeln!(text, "1. {}", code(&line));
+        shown += 1;
+    }
+    if finding.steps > shown {
+        let _ = writeln!(text, "1. … {} more", finding.steps - shown);
+    }
+    let _ = writeln!(text, "\n- reproduce: {}", code(&finding.reproduce));
+    if let Some(folder) = &finding.reproducer {
+        let _ = writeln!(
+            text,
+            "- as a program: {} in {}",
+            code("python3 reproduce.py"),
+            code(&folder.display().to_string())
+        );
+    }
+    if let Some(reason) = &finding.waived {
+        let _ = writeln!(text, "- waived: {}", plain(reason));
+    }
+}
+
+pub(super) fn replay(text: &mut String, replay: &ReplayReport) {
+    let _ = writeln!(text, "**{}**\n", replay.answer());
+    if replay.items.is_empty() {
+        return;
+    }
+    text.push_str("| finding | kind | outcome | seen | |\n|---|---|---|---|---|\n");
+    for item in &replay.items {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            plain(&item.name()),
+            plain(&item.kind),
+            item.word(),
+            plain(&item.seen),
+            plain(item.said())
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! Campaigns and replays made up for tests of the formats, with hostile text in them.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{FuzzReport, ReplayItem, ReplayReport, Report, TargetReport};
+use crate::fuzz::{Case, Confirmed, Coverage, Data, Finding, Fuzzed, Kind, Part, Send, Step};
+
+/// What may reach no format raw.
+const HOSTILE: &str = "says \u{1b}[31m<script>|`x`\u{202e}";
+
+/// A finding of that standing.
+pub(super) fn finding(kind: Kind, seen: u32, waived: Option<&str>) -> Finding {
+    let mut data = Data::from(&b"ECHO \xff"[..]);
+    data.push(Part::Repeat {
+        unit: b"A".to_vec(),
+        count: 70_000,
+    });
+    let cases = vec![Case::new(vec![
+        Step::Send(Send {
+            data,
+            cuts: vec![3],
+        }),
+        Step::Reset,
+    ])];
+    Finding {
+        id: format!("{}-1a2b", kind.name()),
+        kind,
+        title: HOSTILE.into(),
+        confirmed: Confirmed { seen, of: 5 },
+        steps: 2,
+        bytes: 70_006,
+        reproducer: Some("findings/x".into()),
+        reproduce: "tcprove replay findings/x".into(),
+        first_seen_s: 3.25,
+        minimal: seen > 0,
+        key: "k".into(),
+        evidence: BTreeMap::from([("signal".to_owned(), json!("SIGSEGV"))]),
+        waived: waived.map(str::to_owned),
+        cases,
+    }
+}
+
+/// A campaign with these findings.
+pub(super) fn campaign(findings: Vec<Finding>) -> Report {
+    let mut report = Report::new("fuzz", 7);
+    report.target = Some(TargetReport {
+        name: "demo".into(),
+        command: "demo".into(),
+        embedded: false,
+    });
+    report.fuzzed(FuzzReport {
+        result: Fuzzed {
+            executions: 12_345,
+            executions_per_s: 1_234.5,
+            coverage: Coverage {
+                feedback: "shape".into(),
+                edges: 120,
+            },
+            findings,
+            restarts: 3,
+            corpus: 12,
+            jobs: 2,
+            canaries: 45,
+            notes: vec![HOSTILE.into()],
+        },
+    });
+    report
+}
+
+/// One finding that is still there, one that is gone, and one that could not be judged.
+pub(super) fn replay() -> Report {
+    let mut report = Report::new("replay", 7);
+    let item = |id: &str, seen: &str| ReplayItem {
+        path: format!("findings/{id}/case.json").into(),
+        id: id.into(),
+        kind: "crash".into(),
+        seen: seen.into(),
+        reproduced: !seen.starts_with('0'),
+        detail: HOSTILE.into(),
+        error: None,
+    };
+    report.replayed(ReplayReport {
+        items: vec![
+            item("crash-1", "5/5"),
+            item("crash-2", "0/3"),
+            ReplayItem {
+                error: Some("the server does not start".into()),
+                ..item("", "0/0")
+            },
+        ],
+    });
+    report
+}

@@ -1,0 +1,192 @@
+//! A campaign: how many findings, each with its case and how to see it again, then how the campaign went.
+//! A replay: a line a finding.
+
+use std::fmt::Write as _;
+
+use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
+use super::verdict_line;
+use crate::fuzz::{Finding, case};
+use crate::report::fuzz::Standing;
+use crate::report::number::bytes;
+use crate::report::wrap::{cut, wrap};
+use crate::report::{FuzzReport, ReplayReport, Report};
+use crate::talk::escape_text;
+
+/// Where the second column of a finding begins.
+const INDENT: usize = 14;
+/// Steps shown of a finding; its case file has all of them.
+const STEPS_SHOWN: usize = 24;
+/// Findings shown in full; the JSON has all of them.
+const FINDINGS_SHOWN: usize = 50;
+
+pub(super) fn render(
+    text: &mut String,
+    report: &Report,
+    fuzz: &FuzzReport,
+    columns: Option<usize>,
+) {
+    let findings = &fuzz.result.findings;
+    let colour = match (fuzz.count(Standing::Counts), findings.len()) {
+        (1.., _) => RED,
+        (0, 0) => GREEN,
+        _ => MAGENTA,
+    };
+    let _ = writeln!(
+        text,
+        "{colour}{BOLD}{}{RESET}",
+        wrap(&fuzz.answer(), 0, columns)
+    );
+    for finding in findings.iter().take(FINDINGS_SHOWN) {
+        one(text, finding, columns);
+    }
+    if findings.len() > FINDINGS_SHOWN {
+        let _ = writeln!(text, "\n… {} more", findings.len() - FINDINGS_SHOWN);
+    }
+    let _ = writeln!(
+        text,
+        "\n{DIM}{}{RESET}",
+        wrap(&fuzz.campaign().join(", "), 0, columns)
+    );
+    for note in &fuzz.result.notes {
+        let note = wrap(&escape_text(note, 600), "note: ".len(), columns);
+        let _ = writeln!(text, "{YELLOW}note{RESET}: {note}");
+    }
+    if report.interrupted {
+        let _ = writeln!(
+            text,
+            "{YELLOW}interrupted{RESET}: this is what was found until then"
+        );
+    }
+    verdict_line(text, report, &fuzz.answer(), columns);
+}
+
+fn one(text: &mut String, finding: &Finding, columns: Option<usize>) {
+    let colour = match Standing::of(finding) {
+        Standing::Counts => RED,
+        Standing::Waived | Standing::Unconfirmed => MAGENTA,
+    };
+    let id = escape_text(&finding.id, 100);
+    let _ = writeln!(
+        text,
+        "\n{colour}{BOLD}{}{RESET} {BOLD}{id}{RESET}",
+        finding.kind.name()
+    );
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {DIM}{name:<11}{RESET} {value}");
+    };
+    let prose = |value: &str| wrap(&escape_text(value, 1200), INDENT, columns);
+    row("seen", &prose(&finding.title));
+    if let Some(reason) = &finding.waived {
+        row("waived", &prose(reason));
+    }
+    row("confirmed", &prose(&confirmed(finding)));
+    row("size", &size(finding));
+    let lines = steps(finding);
+    for (number, line) in lines.iter().take(STEPS_SHOWN).enumerate() {
+        row(
+            if number == 0 { "case" } else { "" },
+            &cut(line, INDENT, columns),
+        );
+    }
+    if lines.len() > STEPS_SHOWN {
+        row("", &format!("… {} more", lines.len() - STEPS_SHOWN));
+    }
+    for (name, value) in &finding.evidence {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        row(
+            "evidence",
+            &prose(&format!("{name} = {}", escape_text(&value, 400))),
+        );
+    }
+    if let Some(folder) = &finding.reproducer {
+        row("folder", &escape_text(&folder.display().to_string(), 4000));
+    }
+    row("reproduce", &escape_text(&finding.reproduce, 4000));
+}
+
+fn confirmed(finding: &Finding) -> String {
+    let unsure = match Standing::of(finding) {
+        Standing::Unconfirmed => {
+            ": it was seen once and not again, and is kept with all that came before"
+        }
+        Standing::Counts | Standing::Waived => "",
+    };
+    format!(
+        "{} on fresh servers, first after {:.1} s{unsure}",
+        finding.confirmed, finding.first_seen_s
+    )
+}
+
+fn size(finding: &Finding) -> String {
+    let plural =
+        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let cases = match finding.cases.len() {
+        0 | 1 => String::new(),
+        count => format!("{}, ", plural(count, "case")),
+    };
+    let smaller = if finding.minimal {
+        ""
+    } else {
+        "; a smaller case may exist"
+    };
+    format!(
+        "{cases}{}, {}{smaller}",
+        plural(finding.steps, "step"),
+        bytes(finding.bytes as f64)
+    )
+}
+
+/// The steps of all cases; where there are several, each has a heading.
+fn steps(finding: &Finding) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, case) in finding.cases.iter().enumerate() {
+        if finding.cases.len() > 1 {
+            lines.push(format!("case {}:", number + 1));
+        }
+        lines.extend(case::shown(case));
+        if lines.len() > STEPS_SHOWN {
+            lines.extend(finding.cases[number + 1..].iter().map(|_| String::new()));
+            break;
+        }
+    }
+    lines
+}
+
+pub(super) fn replay(
+    text: &mut String,
+    report: &Report,
+    replay: &ReplayReport,
+    columns: Option<usize>,
+) {
+    let longest = replay
+        .items
+        .iter()
+        .map(|item| item.name().chars().count().min(48))
+        .max();
+    let width = longest.unwrap_or(0);
+    for item in &replay.items {
+        let colour = match item.word() {
+            "reproduced" => RED,
+            "gone" => GREEN,
+            _ => MAGENTA,
+        };
+        let name = escape_text(&item.name(), 200);
+        let seen = escape_text(&item.seen, 20);
+        let indent = 2 + 10 + 1 + width + 1 + 5 + 1;
+        let said = wrap(&escape_text(item.said(), 600), indent, columns);
+        let line = format!(
+            "  {colour}{:<10}{RESET} {name:<width$} {seen:<5} {DIM}{said}{RESET}",
+            item.word()
+        );
+        let _ = writeln!(text, "{line}");
+    }
+    if report.interrupted {
+        let _ = writeln!(
+            text,
+            "{YELLOW}interrupted{RESET}: the others were not replayed"
+        );
+    }
+    verdict_line(text, report, &replay.answer(), columns);
+}
