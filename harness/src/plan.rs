@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::bench::SweepPlan;
 use crate::check::run::{Origin, Subject};
 use crate::file::Waiver;
+use crate::fuzz::campaign::Orders;
 use crate::load::Workload;
 
 /// Lanes of a battery: most checks wait for the server rather than for a core.
@@ -174,6 +175,20 @@ pub struct BenchPlan {
     /// What is varied, and everything that is not.
     #[serde(flatten)]
     pub sweep: SweepPlan,
+    /// What to do with a run that could not see.
+    pub on_inconclusive: OnInconclusive,
+}
+
+/// The plan of a `fuzz` run, as it is written to the JSON.
+#[derive(Clone, Debug, Serialize)]
+pub struct FuzzPlan {
+    /// The server, and how it is reached.
+    pub server: ServerPlan,
+    /// The name of the talk.
+    pub talk: String,
+    /// What is done.
+    #[serde(flatten)]
+    pub orders: Orders,
     /// What to do with a run that could not see.
     pub on_inconclusive: OnInconclusive,
 }

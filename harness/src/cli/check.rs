@@ -225,7 +225,7 @@ fn reproduce(args: &CheckArgs, seed: u64) -> String {
 }
 
 /// The program as the reader called it.
-fn program() -> String {
+pub(super) fn program() -> String {
     let name = std::env::args().next().unwrap_or_else(|| "tcprove".into());
     shell_words::quote(&name).into_owned()
 }

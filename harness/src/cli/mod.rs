@@ -5,6 +5,7 @@ mod blockers;
 mod check;
 mod complain;
 mod embedded;
+mod fuzz;
 mod generate;
 mod init;
 mod interrupt;
@@ -13,6 +14,7 @@ mod output;
 mod page;
 mod progress;
 mod record;
+mod replay;
 mod run;
 mod selftest;
 mod send;
@@ -51,6 +53,10 @@ enum Command {
     Load(load::LoadArgs),
     /// Vary settings and say which is best: buffer sizes, connections, the server's own parameters.
     Bench(bench::BenchArgs),
+    /// Make cases out of the conversation and put them to the server, until something breaks.
+    Fuzz(fuzz::FuzzArgs),
+    /// Put findings to fresh servers again: is the bug still there?
+    Replay(replay::ReplayArgs),
     /// Send one message, as the tutorial's client does, and show what comes back.
     Send(send::SendArgs),
     /// Serve: the reference server, sound or with a planted fault.
@@ -87,6 +93,8 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Record(args) => record::main(&args),
         Command::Load(args) => load::main(&args),
         Command::Bench(args) => bench::main(&args),
+        Command::Fuzz(args) => fuzz::main(&args),
+        Command::Replay(args) => replay::main(&args),
         Command::Send(args) => send::main(&args),
         Command::Serve(args) => serve::main(args),
         Command::Init(args) => init::main(&args),

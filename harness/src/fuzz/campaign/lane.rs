@@ -35,7 +35,7 @@ pub(super) struct Work<'a> {
 }
 
 /// A runtime for the parts that need one: starting servers, healthy clients.
-pub(super) fn runtime() -> Runtime {
+pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

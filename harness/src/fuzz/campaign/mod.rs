@@ -26,6 +26,7 @@ use super::{Case, Coverage, Finding, Fuzzed, corpus, log};
 use crate::check::run::{Interrupt, Subject, TrialError, try_conversation};
 use crate::event::{Event, Sink};
 use crate::file::Waiver;
+pub use lane::runtime;
 use shared::Shared;
 
 /// A campaign ends after this, where nothing else was said.
@@ -49,8 +50,10 @@ pub struct Orders {
     /// What guides it.
     pub feedback: Guide,
     /// Where the corpus is kept; `None`: nowhere.
+    #[serde(skip)]
     pub corpus: Option<PathBuf>,
     /// Where findings and logs are kept.
+    #[serde(skip)]
     pub out: PathBuf,
 }
 

@@ -11,6 +11,7 @@ mod show;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use data::unhex;
 pub use data::{Data, Part};
 pub use json::{CaseFile, CaseFileError, SCHEMA};
 pub use show::{readable, shown};

@@ -1,0 +1,123 @@
+//! `tcprove replay`: findings, put to fresh servers again.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use super::output::{OutputArgs, note};
+use super::setup;
+use super::target::{Resolved, TargetArgs, usage};
+use crate::check::run::{Interrupt, TrialError, try_conversation};
+use crate::fuzz::campaign::runtime;
+use crate::fuzz::ground::Ground;
+use crate::fuzz::replay::{Known, files};
+use crate::report::{Body, ReplayItem, ReplayReport, Report, RunError};
+
+/// Arguments of `replay`.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct ReplayArgs {
+    /// A file of cases, or a folder with such files, findings among them
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub places: Vec<PathBuf>,
+    /// Fresh servers for each
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub times: u32,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+pub(super) fn main(args: &ReplayArgs) -> ExitCode {
+    args.output.apply_color();
+    let mut report = Report::new("replay", setup::clock_seed());
+    report.body = Body::Nothing {};
+    let begun = Instant::now();
+    if let Err(error) = fill(&mut report, args) {
+        report.error = Some(error);
+    }
+    report.duration_s = begun.elapsed().as_secs_f64();
+    args.output.finish(&report)
+}
+
+fn fill(report: &mut Report, args: &ReplayArgs) -> Result<(), RunError> {
+    args.output.prepare()?;
+    let mut paths = Vec::new();
+    for place in &args.places {
+        if !place.exists() {
+            return Err(usage(format!("{} is not there", place.display())));
+        }
+        let found = files(place)
+            .map_err(|error| usage(format!("{} cannot be read: {error}", place.display())))?;
+        paths.extend(found);
+    }
+    let resolved = args.target.resolve(report.seed)?;
+    report.target = Some(resolved.report());
+    let interrupt = setup::interrupt()?;
+    setup::announce(report, &resolved);
+    let trial = match try_conversation(&resolved.subject, &interrupt) {
+        Ok(trial) => trial,
+        Err(TrialError::Interrupted) => {
+            report.interrupted = true;
+            return Ok(());
+        }
+        Err(error) => return Err(setup::trial_error(&error, &resolved)),
+    };
+    let ground = Ground::new(resolved.subject.clone(), &trial);
+    let items = replay_all(&paths, &ground, &resolved, &interrupt, args);
+    report.interrupted = interrupt.is_set();
+    report.replayed(ReplayReport { items });
+    Ok(())
+}
+
+fn replay_all(
+    paths: &[PathBuf],
+    ground: &Ground,
+    resolved: &Resolved,
+    interrupt: &Interrupt,
+    args: &ReplayArgs,
+) -> Vec<ReplayItem> {
+    let times = match resolved.subject.launch() {
+        Some(_) => args.times,
+        // The next try would meet what this one left behind.
+        None => 1,
+    };
+    let mut items = Vec::new();
+    for path in paths {
+        if interrupt.is_set() {
+            break;
+        }
+        if args.output.verbose {
+            note(&format!("replaying {}", path.display()));
+        }
+        items.push(one(path, ground, times));
+    }
+    items
+}
+
+fn one(path: &Path, ground: &Ground, times: u32) -> ReplayItem {
+    let known = match Known::read(path) {
+        Ok(known) => known,
+        Err(error) => {
+            return ReplayItem {
+                path: path.to_owned(),
+                error: Some(error.to_string()),
+                ..ReplayItem::default()
+            };
+        }
+    };
+    let replayed = known.replay(ground, &runtime(), times);
+    let detail = match &replayed.symptom {
+        Some(symptom) => symptom.title.clone(),
+        None => format!("not seen any more: {}", known.title),
+    };
+    ReplayItem {
+        path: path.to_owned(),
+        id: known.id,
+        kind: known.claim.kind.name().into(),
+        seen: replayed.confirmed.to_string(),
+        reproduced: replayed.confirmed.seen > 0,
+        detail,
+        error: None,
+    }
+}
