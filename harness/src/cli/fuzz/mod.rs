@@ -11,7 +11,7 @@ use self::progress::FuzzProgress;
 use super::output::OutputArgs;
 use super::target::{Resolved, TargetArgs, usage};
 use super::{blockers, setup, target};
-use crate::check::run::Interrupt;
+use crate::check::run::{Interrupt, TrialError};
 use crate::fuzz::campaign::{self, Campaign, CampaignError, Orders};
 use crate::fuzz::feedback::Guide;
 use crate::fuzz::reproducer::Recipe;
@@ -118,7 +118,7 @@ fn fill(report: &mut Report, args: &FuzzArgs) -> Result<(), RunError> {
     report.interrupted = interrupt.is_set();
     match outcome {
         Ok(result) => report.fuzzed(FuzzReport { result }),
-        Err(CampaignError::Trial(crate::check::run::TrialError::Interrupted)) => {}
+        Err(CampaignError::Trial(error)) if matches!(*error, TrialError::Interrupted) => {}
         Err(error) => return Err(refused(error, &resolved)),
     }
     Ok(())

@@ -172,7 +172,7 @@ impl<'a, 'b> Epoch<'a, 'b> {
         if let Some(shown) = new {
             self.admit(&case, shown);
         }
-        let sampled = self.shared.executions() % DIVERGENCE_ONE_IN == 0;
+        let sampled = self.shared.executions().is_multiple_of(DIVERGENCE_ONE_IN);
         if (new.is_some() || sampled)
             && let Some(cut) = divergence::hint(&mut self.life, &case)
             && let Some(suspect) = self.confirmed_hint(Claimed::Divergence, cut)
@@ -200,11 +200,15 @@ impl<'a, 'b> Epoch<'a, 'b> {
     /// Puts the oracle's own test to it, on a life of its own.
     fn confirmed_hint(&mut self, claimed: Claimed, case: Case) -> Option<Suspect> {
         let mut other = self.life.another()?;
-        let symptom = match claimed {
-            Claimed::Divergence => divergence::test(&mut other, &[], &case, Rigour::Full),
-            Claimed::Complexity => complexity::test(&mut other, &case, Rigour::Quick),
-        }?;
-        Some(Suspect::alone(symptom, case))
+        let (symptom, case) = match claimed {
+            Claimed::Divergence => (divergence::test(&mut other, &[], &case, Rigour::Full), case),
+            Claimed::Complexity => {
+                let bytes_max = self.source.generator.bytes_max();
+                let grown = complexity::grown(&mut other, &case, bytes_max);
+                (complexity::test(&mut other, &grown, Rigour::Quick), grown)
+            }
+        };
+        Some(Suspect::alone(symptom?, case))
     }
 
     fn starves(&mut self) -> Option<Suspect> {

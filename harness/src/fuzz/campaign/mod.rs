@@ -77,8 +77,8 @@ pub struct Campaign {
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
     /// The target does not start, or does not hold its own conversation.
-    #[error(transparent)]
-    Trial(#[from] TrialError),
+    #[error("{0}")]
+    Trial(Box<TrialError>),
     /// It serves one client and no more.
     #[error("the server serves one client only: {0}")]
     SingleClient(String),
@@ -88,6 +88,12 @@ pub enum CampaignError {
     /// A folder cannot be written.
     #[error("{0}: {1}")]
     Folder(PathBuf, std::io::Error),
+}
+
+impl From<TrialError> for CampaignError {
+    fn from(error: TrialError) -> Self {
+        Self::Trial(Box::new(error))
+    }
 }
 
 impl Orders {

@@ -15,8 +15,8 @@ use crate::fuzz::{Case, Part};
 const WORDS_MAX: usize = 24;
 /// Bytes of a reply that are looked at.
 const BYTES_MAX: usize = 2048;
-/// Shorter words are chance.
-const WORD_BYTES_MIN: usize = 3;
+/// Shorter words are chance, longer ones no words.
+const WORD_BYTES: std::ops::RangeInclusive<usize> = 3..=24;
 
 /// The shape of one run: equal for equal behaviour, whatever the server echoes.
 pub fn shape(case: &Case, ran: &Ran, latency: bool) -> u64 {
@@ -42,7 +42,7 @@ pub fn shape(case: &Case, ran: &Ran, latency: bool) -> u64 {
     hasher.finish()
 }
 
-/// The first bytes of every send: what an echo could repeat.
+/// The first bytes of every part that is sent: what an echo could repeat.
 fn sent(case: &Case) -> Vec<u8> {
     let mut sent = Vec::new();
     for send in case.sends() {
@@ -55,7 +55,6 @@ fn sent(case: &Case) -> Vec<u8> {
                 }
             }
         }
-        sent.push(0);
     }
     sent
 }
@@ -63,7 +62,7 @@ fn sent(case: &Case) -> Vec<u8> {
 fn own_words(reply: &[u8], sent: &[u8], hasher: &mut impl Hasher) {
     let words = reply[..reply.len().min(BYTES_MAX)]
         .split(|byte| !byte.is_ascii_alphabetic())
-        .filter(|word| word.len() >= WORD_BYTES_MIN);
+        .filter(|word| WORD_BYTES.contains(&word.len()));
     for word in words.take(WORDS_MAX) {
         if memmem::find(sent, word).is_none() {
             word.hash(hasher);

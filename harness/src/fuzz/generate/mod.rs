@@ -58,6 +58,11 @@ impl Generator {
         }
     }
 
+    /// No message that is made is longer than this.
+    pub fn bytes_max(&self) -> usize {
+        self.material.bytes_max()
+    }
+
     /// How many cases the first stage still has for this lane.
     pub fn planned(&self) -> usize {
         self.stage.len()

@@ -15,6 +15,10 @@ use crate::talk::Frame;
 const EXPONENT: f64 = 1.6;
 /// What costs less is no matter.
 const COSTLY: Duration = Duration::from_millis(20);
+/// What costs this much need not grow further.
+const ENOUGH: Duration = Duration::from_millis(400);
+/// A first look wants more than the definition says: what it lets through must hold again and again.
+const MARGIN: f64 = 1.5;
 /// Sixteenths of the case: 1, 2, 4, 8, and all of it.
 const SIXTEENTHS: [usize; 5] = [1, 2, 4, 8, 16];
 /// How long the server may go on computing after it has closed.
@@ -25,6 +29,22 @@ const TAIL_BYTES: usize = 16;
 /// Whether a case is worth the test: something in it can be made smaller by a factor of 16.
 pub fn is_scalable(case: &Case) -> bool {
     largest(case).is_some_and(|(_, _, len)| len >= 1024)
+}
+
+/// The case at the size at which it costs much: twice as large again and again while that makes it dearer.
+/// A bad algorithm is seen best there, far from the noise.
+pub fn grown(life: &mut Life<'_>, case: &Case, bytes_max: usize) -> Case {
+    let frame = life.ground.talk().request.clone();
+    let mut best = case.clone();
+    let mut cost = least(life, case, 1).unwrap_or_default();
+    while cost < ENOUGH && best.bytes() * 2 <= bytes_max {
+        let larger = scaled(&best, 32, &frame);
+        match least(life, &larger, 1) {
+            Some(more) if more >= cost * 2 => (best, cost) = (larger, more),
+            _ => break,
+        }
+    }
+    best
 }
 
 /// Measures the case at five sizes.
@@ -49,7 +69,11 @@ pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom>
     };
     let exponents = [exponent(2), exponent(3)];
     let top = costs[3].1;
-    if top < COSTLY || exponents.iter().any(|exponent| *exponent < EXPONENT) {
+    let (costly, least_exponent) = match rigour {
+        Rigour::Full => (COSTLY, EXPONENT),
+        Rigour::Quick => (COSTLY.mul_f64(MARGIN), EXPONENT + 0.1),
+    };
+    if top < costly || exponents.iter().any(|exponent| *exponent < least_exponent) {
         return None;
     }
     let (bytes, cost) = costs[4];
@@ -126,6 +150,14 @@ fn scaled(case: &Case, sixteenths: usize, frame: &Frame) -> Case {
             unit: unit.clone(),
             count: (*count as usize * sixteenths / 16).max(1) as u32,
         }],
+        // What grows does so by being said again.
+        Part::Bytes(bytes) if sixteenths > 16 => vec![
+            Part::Repeat {
+                unit: bytes[..len - TAIL_BYTES.min(len)].to_vec(),
+                count: (sixteenths / 16) as u32,
+            },
+            Part::Bytes(bytes[len - TAIL_BYTES.min(len)..].to_vec()),
+        ],
         Part::Bytes(bytes) => {
             let tail = len - TAIL_BYTES.min(len);
             vec![
