@@ -5,6 +5,7 @@ pub mod case;
 mod finding;
 pub mod generate;
 pub mod material;
+pub mod minimize;
 mod mutator;
 mod seed;
 
@@ -12,3 +13,4 @@ pub use case::{Case, CaseFile, Data, Part, Send, Step};
 pub use finding::{Confirmed, Coverage, Finding, Fuzzed, Kind};
 pub use generate::{Generated, Generator};
 pub use material::Material;
+pub use minimize::{Minimized, Verdict, minimize};
