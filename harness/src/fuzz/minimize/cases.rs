@@ -1,8 +1,7 @@
 //! Whole cases, the ends of cases and connections taken away.
 
-use super::events;
+use super::events::{self, Event};
 use super::search::Search;
-use crate::fuzz::Case;
 
 /// Cases that are not needed.
 pub(super) fn drop_cases(search: &mut Search<'_>) {
@@ -38,16 +37,23 @@ pub(super) fn truncate(search: &mut Search<'_>) {
     }
 }
 
-/// Connections and all that happens on them.
+/// Connections and all that happens on them; else what happens on one happens on the one before it.
 pub(super) fn drop_connections(search: &mut Search<'_>) {
     for at in (0..search.best.len()).rev() {
         for connection in (0..search.best[at].connections()).rev() {
-            let mut left = events::of(&search.best[at]);
-            left.retain(|(of, _)| usize::from(*of) != connection);
-            if !left.is_empty() {
-                let case: Case = events::case(&left);
-                search.attempt_case(at, case);
+            let events = events::of(&search.best[at]);
+            let of_it = |event: &Event| usize::from(event.0) == connection;
+            let mut left = events.clone();
+            left.retain(|event| !of_it(event));
+            if left.is_empty() || search.attempt_case(at, events::case(&left)) || connection == 0 {
+                continue;
             }
+            let mut moved = events;
+            moved.retain(|event| !of_it(event) || event.1.is_some());
+            for event in moved.iter_mut().filter(|event| of_it(event)) {
+                event.0 -= 1;
+            }
+            search.attempt_case(at, events::case(&moved));
         }
     }
 }

@@ -13,6 +13,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::fuzz) use runs::folded;
 pub use search::Verdict;
 
 use super::Case;

@@ -20,7 +20,7 @@ pub(super) fn fold(search: &mut Search<'_>) {
 }
 
 /// The same bytes, with repetitions where there are any and none where they are short.
-pub(super) fn folded(data: &Data) -> Data {
+pub(in crate::fuzz) fn folded(data: &Data) -> Data {
     let unfolded: Data = data.parts().iter().map(unfold).collect();
     let mut out = Vec::new();
     for part in unfolded.parts() {
