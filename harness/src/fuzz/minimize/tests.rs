@@ -264,6 +264,53 @@ fn two_connections_and_a_cut_that_are_needed() {
 }
 
 #[test]
+fn thousands_of_header_lines() {
+    let mut data = Data::from(&b"GET /path HTTP/1.1\r\nHost: localhost\r\n"[..]);
+    data.push(repeat(b"Accept-Language: en\r\n", 4096));
+    data.push(Part::Bytes(b"User-Agent: none\r\n\r\n".to_vec()));
+    let cases = vec![noisy(Step::Send(Send::whole(data)))];
+    let bug = |cases: &[Case]| {
+        cases.iter().flat_map(Case::sends).any(|send| {
+            let bytes = send.data.to_bytes();
+            let head = memmem::find(&bytes, b"\r\n\r\n");
+            let head = head.map(|end| bytes[..end].split(|byte| *byte == b'\n'));
+            let headers = head.map(|lines| lines.filter(|line| line.contains(&b':')).count());
+            bytes.starts_with(b"GET ") && headers.is_some_and(|headers| headers > 2000)
+        })
+    };
+    let expected = Data::from_iter([
+        Part::Bytes(b"GET ".to_vec()),
+        repeat(b":\n", 2000),
+        Part::Bytes(b":\r\n\r\n".to_vec()),
+    ]);
+    assert_eq!(
+        least(cases, &Frame::Http1, 200, bug),
+        [Case::sending(expected)]
+    );
+}
+
+#[test]
+fn another_connection_that_is_not_needed() {
+    let cases = vec![Case::new(vec![
+        send(b"one\n"),
+        Step::Connect,
+        send(b"two\n"),
+        Step::Connect,
+    ])];
+    // Both words have to arrive, on whatever connection.
+    let bug = |cases: &[Case]| {
+        let bytes: Vec<u8> = cases.iter().flat_map(all).collect();
+        let at = |word: &[u8]| memmem::find(&bytes, word);
+        at(b"one").is_some() && at(b"one") < at(b"two")
+    };
+    let frame = Frame::Until(b"\n".to_vec());
+    assert_eq!(
+        least(cases, &frame, 60, bug),
+        [Case::sending(&b"onetwo"[..])]
+    );
+}
+
+#[test]
 fn out_of_time_the_best_so_far_is_kept() {
     let mut runs = 0;
     let cases = vec![noisy(send(b"x")), noisy(send(b"%n")), noisy(send(b"y"))];
