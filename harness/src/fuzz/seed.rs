@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::{Case, Send, Step};
+use super::minimize::folded;
+use super::{Case, Data, Send, Step};
 use crate::talk::{Bindings, Exchange, Frame, Opening, Talk, Tokens};
 
 /// Lengths of the payload in seeds.
@@ -15,6 +16,9 @@ const TURNS_MAX: usize = 6;
 
 /// More turns of a talk than this are not taken: a file may hold thousands.
 const EXCHANGES_MAX: usize = 64;
+
+/// A longer message is costly.
+const CHEAP_BYTES_MAX: usize = 8 << 10;
 
 /// A case in which all is as the talk says.
 #[derive(Clone, Debug)]
@@ -28,6 +32,8 @@ pub(super) struct Seed {
     /// One of its kind: variants of it with another length or with more turns are left out where all
     /// seeds are gone through.
     pub basic: bool,
+    /// It takes the server or the wire a while.
+    pub costly: bool,
 }
 
 /// What every connection begins with.
@@ -51,57 +57,62 @@ pub(super) fn opening(talk: &Talk, bindings: &Bindings) -> Vec<Step> {
     steps
 }
 
-/// The seeds of a talk.
+/// The seeds of a talk, the costly ones last.
 pub(super) fn all(
     talk: &Talk,
     bindings: &Bindings,
     opening: &[Step],
     tokens: &mut Tokens,
 ) -> Vec<Seed> {
-    let exchanges = talk.turns.iter().chain(&talk.bad).chain(&talk.slow);
+    let quick = talk.turns.iter().chain(&talk.bad).map(|turn| (turn, false));
+    let slow = talk.slow.iter().map(|turn| (turn, true));
     let mut seeds = Vec::new();
-    for exchange in exchanges.take(EXCHANGES_MAX) {
+    for (exchange, slow) in quick.chain(slow).take(EXCHANGES_MAX) {
         let lens = match exchange.uses_payload() {
             true => &PAYLOAD_LENS[..],
             false => &PAYLOAD_LENS[..1],
         };
         for (place, len) in lens.iter().enumerate() {
             if let Some((request, payload)) = request(talk, exchange, bindings, *len, tokens) {
+                let costly = slow || request.len() > CHEAP_BYTES_MAX;
                 seeds.push(Seed {
-                    step: opening.len(),
                     payload,
-                    basic: place == 0,
-                    case: after(opening, vec![Step::Send(Send::whole(request))]),
+                    basic: place == 0 && !costly,
+                    costly,
+                    ..one_more(opening, vec![Step::Send(whole(request))])
                 });
             }
         }
     }
     for message in least(&talk.request) {
-        seeds.push(Seed {
-            step: opening.len(),
-            payload: None,
-            basic: false,
-            case: after(opening, vec![Step::Send(Send::whole(message))]),
-        });
+        seeds.push(one_more(opening, vec![Step::Send(whole(message))]));
     }
     if talk.carries_many_turns() {
-        let several = several(talk, bindings, opening, tokens);
-        seeds.extend(several);
+        let several = several(talk, bindings, tokens);
+        seeds.extend(several.into_iter().map(|steps| one_more(opening, steps)));
     }
-    if seeds.is_empty() {
-        // Nothing can be rendered: any bytes are a beginning.
-        seeds.push(Seed {
-            step: opening.len(),
-            payload: None,
-            basic: true,
-            case: after(opening, vec![Step::Send(Send::whole(&b"hello\r\n"[..]))]),
-        });
-    }
+    seeds.sort_by_key(|seed| seed.costly);
     seeds
 }
 
-fn after(opening: &[Step], steps: Vec<Step>) -> Case {
-    Case::new([opening, &steps].concat())
+/// A seed that is neither basic nor costly.
+fn one_more(opening: &[Step], steps: Vec<Step>) -> Seed {
+    Seed {
+        case: Case::new([opening, &steps].concat()),
+        step: opening.len(),
+        payload: None,
+        basic: false,
+        costly: false,
+    }
+}
+
+/// A message in one piece, long repetitions in it kept as such.
+fn whole(message: Vec<u8>) -> Send {
+    let data = Data::from(message);
+    Send::whole(match data.len() > CHEAP_BYTES_MAX {
+        true => folded(&data),
+        false => data,
+    })
 }
 
 /// A request, and where the payload is in it. `None` if it needs what only a reply tells, or is empty.
@@ -128,8 +139,11 @@ fn request(
 }
 
 /// Cases of several turns on one connection: one after the other, all in one piece, one of them again.
-fn several(talk: &Talk, bindings: &Bindings, opening: &[Step], tokens: &mut Tokens) -> Vec<Seed> {
-    let mut render = |exchange| request(talk, exchange, bindings, PAYLOAD_LENS[0], tokens);
+fn several(talk: &Talk, bindings: &Bindings, tokens: &mut Tokens) -> Vec<Vec<Step>> {
+    let mut render = |exchange| {
+        let request = request(talk, exchange, bindings, PAYLOAD_LENS[0], tokens);
+        request.filter(|(request, _)| request.len() <= CHEAP_BYTES_MAX)
+    };
     let good: Vec<Vec<u8>> = (talk.turns.iter().chain(&talk.turns).take(TURNS_MAX))
         .filter_map(|turn| render(turn).map(|(request, _)| request))
         .collect();
@@ -148,13 +162,7 @@ fn several(talk: &Talk, bindings: &Bindings, opening: &[Step], tokens: &mut Toke
         let then_good = [bad, first.clone()].map(|request| Step::Send(Send::whole(request)));
         cases.push(then_good.to_vec());
     }
-    let seed = |steps: Vec<Step>| Seed {
-        step: opening.len(),
-        payload: None,
-        basic: false,
-        case: after(opening, steps),
-    };
-    cases.into_iter().map(seed).collect()
+    cases
 }
 
 /// Each request, and its reply awaited before the next one.
@@ -217,6 +225,16 @@ mod tests {
                 .all(|seed| seed.case.steps.len() == 1)
         );
         assert!(seeds("line").iter().any(|seed| seed.case.steps.len() > 2));
+    }
+
+    #[test]
+    fn what_takes_long_is_rare() {
+        let mut talk = builtin("line").unwrap().talk;
+        talk.slow = talk.turns.clone();
+        let seeds = all(&talk, &Bindings::default(), &[], &mut Tokens::new(1));
+        let costly: Vec<bool> = seeds.iter().map(|seed| seed.costly).collect();
+        assert!(costly.is_sorted() && costly.contains(&true));
+        assert!(seeds.iter().all(|seed| !seed.costly || !seed.basic));
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Generator {
             _ => 4,
         };
         let mut mutating = Mutating {
-            touched: case.steps.len(),
+            touched: usize::MAX,
             case: &mut case,
             material: &self.material,
             corpus,
@@ -126,7 +126,7 @@ impl Generator {
                 }
             }
         }
-        let seed = self.random.pick(&self.material.seeds);
+        let seed = self.material.pick_seed(&mut self.random);
         (seed.map(|seed| seed.case.clone()).unwrap_or_default(), true)
     }
 

@@ -18,6 +18,9 @@ const LIES_MAX: usize = 700;
 const REPEATS_MAX: usize = 1000;
 const LENGTHS_MAX: usize = 2300;
 
+/// A token is put into so many turns.
+const SEEDS_PER_TOKEN: usize = 5;
+
 /// How often openings are repeated, as far as there is room.
 const DEPTHS: &[usize] = &[
     3, 16, 64, 255, 256, 257, 1000, 1001, 1024, 2001, 4096, 8192, 10_000, 16_384, 32_768, 65_536,
@@ -210,15 +213,17 @@ fn tokens(material: &Material) -> Vec<Item> {
             payload: token.to_vec(),
         }));
     }
-    let seeds: Vec<(usize, Vec<u8>, Vec<usize>)> = (basic(material).into_iter())
-        .map(|(seed, message)| {
-            let places = borders(&message);
-            (seed, message, places)
-        })
+    let basic = basic(material).into_iter();
+    let seeds: Vec<(usize, Vec<usize>)> = basic
+        .map(|(seed, message)| (seed, borders(&message)))
         .collect();
-    // Token by token, so that a talk of many turns still has all tokens tried.
+    // Each token in some turns, so that a talk of many turns still has all tokens tried.
     for (number, token) in all().enumerate() {
-        for (seed, _, places) in &seeds {
+        let turns = seeds
+            .iter()
+            .cycle()
+            .skip(number * SEEDS_PER_TOKEN % seeds.len().max(1));
+        for (seed, places) in turns.take(seeds.len().min(SEEDS_PER_TOKEN)) {
             let at = places[number % places.len()];
             items.push(Item::Splice {
                 name: "each-token",
@@ -351,6 +356,13 @@ fn repeats(material: &Material) -> Vec<Item> {
             add(*seed, at..at, opening, DEPTHS, message.len());
         }
     }
+    if let Some((seed, message)) = with_payload
+        && let Some(at) = payload(*seed)
+    {
+        for opening in OPENINGS {
+            add(*seed, at.clone(), opening, DEPTHS, message.len());
+        }
+    }
     let mut tried: Vec<Vec<u8>> = Vec::new();
     for (seed, message) in &seeds {
         for line in text::lines(message).into_iter().take(8) {
@@ -362,13 +374,6 @@ fn repeats(material: &Material) -> Vec<Item> {
                     tried.push(unit);
                 }
             }
-        }
-    }
-    if let Some((seed, message)) = with_payload
-        && let Some(at) = payload(*seed)
-    {
-        for opening in OPENINGS {
-            add(*seed, at.clone(), opening, DEPTHS, message.len());
         }
     }
     items

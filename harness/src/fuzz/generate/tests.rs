@@ -220,10 +220,56 @@ fn lines_of_all_kinds() {
 }
 
 #[test]
+fn a_long_talk_has_all_tokens_and_few_cases() {
+    let file = builtin("memcached").unwrap();
+    let mut talk = file.talk;
+    for _ in 0..6 {
+        talk.turns.extend(talk.turns.clone());
+    }
+    let material = Material::of(&talk, &file.promise, 1, &[], BTreeMap::new());
+    let mut generator = Generator::new(Arc::new(material), 1, 0, 1);
+    assert!((3000..7000).contains(&generator.planned()));
+    let mut tokens: Vec<&[u8]> = crate::fuzz::material::TOKENS.to_vec();
+    while generator.planned() > 0 {
+        let bytes = sent(&generator.next(&[]).case);
+        tokens.retain(|token| memmem::find(&bytes, token).is_none());
+    }
+    assert!(tokens.is_empty(), "{tokens:?}");
+}
+
+#[test]
 fn openings_are_kept_most_of_the_time() {
     let material = material("smtp");
     let opening = material.opening.clone();
     let mut generator = Generator::new(material, 1, 0, 1);
     let with_opening = (0..20_000).filter(|_| generator.next(&[]).case.steps.starts_with(&opening));
     assert!(with_opening.count() > 18_000);
+}
+
+mod any {
+    use arbitrary::{Arbitrary, Unstructured};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Whatever is in a corpus, what comes out is within the limits.
+        #[test]
+        fn corpora(
+            raw in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 1..6),
+            seed in any::<u64>(),
+            talk in 0..BUILTIN.len(),
+        ) {
+            let cases = raw.iter().map(|raw| Case::arbitrary(&mut Unstructured::new(raw)));
+            let corpus: Vec<Case> = cases.map(Result::unwrap).collect();
+            let mut generator = Generator::new(material(BUILTIN[talk].0), seed, 0, 1);
+            generator.stage.clear();
+            for _ in 0..200 {
+                let case = generator.next(&corpus).case;
+                prop_assert_eq!(&Case::new(case.steps.clone()), &case);
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ use memchr::memmem;
 
 pub(in crate::fuzz) use tokens::{BAD_UTF8, OPENINGS, TOKENS};
 
+use super::mutator::Random;
 use super::seed::{self, Seed};
 use super::{Data, Part, Step};
 use crate::file::Promise;
@@ -29,7 +30,10 @@ pub struct Material {
     bindings: Bindings,
     /// Steps that every connection begins with.
     pub(super) opening: Vec<Step>,
+    /// The costly ones last.
     pub(super) seeds: Vec<Seed>,
+    /// So many seeds are not costly.
+    cheap_seeds: usize,
     /// Turns of the talk, by their place, whose payload can be chosen.
     pub(super) payload_turns: Vec<usize>,
     /// Words of the talk and of the server.
@@ -66,6 +70,7 @@ impl Material {
             talk: talk.clone(),
             bindings,
             opening,
+            cheap_seeds: seeds.partition_point(|seed| !seed.costly),
             seeds,
             payload_turns: Vec::new(),
             words: words::of(talk, strings),
@@ -91,6 +96,16 @@ impl Material {
     /// Whether a connection carries more than one turn.
     pub fn carries_many_turns(&self) -> bool {
         self.talk.carries_many_turns()
+    }
+
+    /// Any seed; one that costs the server or the wire much time is rare.
+    pub(super) fn pick_seed(&self, random: &mut Random) -> Option<&Seed> {
+        let (cheap, costly) = self.seeds.split_at(self.cheap_seeds);
+        let among = match costly.is_empty() || !cheap.is_empty() && !random.one_in(200) {
+            true => cheap,
+            false => costly,
+        };
+        random.pick(among)
     }
 
     /// The request of a turn with this payload, its length announced as the talk does. `None` where the

@@ -16,7 +16,7 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
         return false;
     }
     let at = mutating.pick_gap();
-    let Some(seed) = mutating.random.pick(&mutating.material.seeds) else {
+    let Some(seed) = mutating.material.pick_seed(mutating.random) else {
         return false;
     };
     let (before, after) = mutating.case.steps.split_at(at);

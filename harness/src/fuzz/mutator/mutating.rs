@@ -31,7 +31,7 @@ pub(in crate::fuzz) struct Mutating<'a> {
     pub random: &'a mut Random,
     /// The steps before this one stay as they are.
     pub from: usize,
-    /// Before this step nothing has been changed.
+    /// Before this step nothing has been changed; behind all steps if nothing was.
     pub touched: usize,
     /// Whether every turn of the unchanged case is answered, as far as the talk knows.
     pub answered: bool,
@@ -136,7 +136,7 @@ impl Mutating<'_> {
                 return Some(case);
             }
         }
-        let seed = self.random.pick(&self.material.seeds);
+        let seed = self.material.pick_seed(self.random);
         seed.map(|seed| &seed.case)
     }
 }
