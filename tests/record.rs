@@ -1,5 +1,7 @@
 //! `tcprove record`: sessions of real clients become cases.
 
+#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
+
 mod support;
 
 use std::io::{Read as _, Write as _};

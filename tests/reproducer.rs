@@ -1,6 +1,8 @@
 //! The programs that a finding leaves: each shows its bug on a server that has it, and nothing on one that
 //! has not.
 
+#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
+
 mod support;
 
 use std::collections::BTreeMap;
