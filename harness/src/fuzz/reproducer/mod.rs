@@ -1,7 +1,7 @@
 //! What a finding leaves in its folder: the case as data, and the same as programs that need nothing but an
 //! interpreter or a compiler, so that a bug can be shown where tcprove is not.
 //!
-//! To add a form: one file with a function that makes its text, one line in [`write`].
+//! To add a form: one file with a function that makes its text, one line in [`write()`].
 
 mod conformance;
 mod json;
