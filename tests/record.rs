@@ -1,5 +1,7 @@
 //! `tcprove record`: sessions of real clients become cases.
 
+#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
+
 mod support;
 
 use std::io::{Read as _, Write as _};
@@ -114,7 +116,7 @@ fn sessions_become_cases_and_equal_ones_are_stored_once() {
     let ended = recorder.end();
     assert_eq!(ended.code, Some(0), "{}", ended.all());
     assert!(
-        ended.stderr.contains("1 new cases in corpus"),
+        ended.stderr.contains("new cases in corpus: 1"),
         "{}",
         ended.all()
     );

@@ -1,6 +1,8 @@
 //! The programs that a finding leaves: each shows its bug on a server that has it, and nothing on one that
 //! has not.
 
+#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -138,33 +140,87 @@ fn python_shows_the_bug_and_nothing_on_a_sound_server() {
     });
 }
 
+/// All of them as one binary of tests, without a warning.
+fn compiled(folder: &Path, kinds: &[(Kind, PathBuf)]) -> PathBuf {
+    let (source, binary) = (folder.join("together.rs"), folder.join("together"));
+    let module = |(number, (kind, place)): (usize, &(Kind, PathBuf))| {
+        let path = place.join("reproduce.rs");
+        format!("#[path = {path:?}] mod {}_{number};\n", kind.name())
+    };
+    let modules: String = kinds.iter().enumerate().map(module).collect();
+    std::fs::write(&source, modules).unwrap();
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--test", "--edition", "2021", "-D", "warnings", "-o"]);
+    let output = rustc.arg(&binary).arg(&source).output().unwrap();
+    assert!(output.status.success(), "{}", all(&output));
+    binary
+}
+
+/// Cases that hold every step, or none; servers that run already; a wrong reply that is known by a regex.
+#[test]
+fn every_other_form_is_a_program_too() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let every_step = Case::new(vec![
+        Step::Send(Send {
+            data: b"abc"[..].into(),
+            cuts: vec![1, 2],
+        }),
+        Step::Receive,
+        Step::DelayMs(1),
+        Step::Connect,
+        Step::Switch(0),
+        Step::HalfClose,
+        Step::Close,
+        Step::Reset,
+    ]);
+    let attach = ServerRecipe::Attach {
+        addr: "127.0.0.1:7".into(),
+    };
+    let mut forms = Vec::new();
+    for (number, server) in [buggy(python), attach].into_iter().enumerate() {
+        for (of, cases) in [
+            vec![every_step.clone()],
+            vec![Case::default(), every_step.clone()],
+        ]
+        .iter()
+        .enumerate()
+        {
+            for kind in Kind::ALL {
+                let mut finding = finding(kind);
+                finding.cases = cases.clone();
+                finding.title = "it says \"\"\" \\N */ @ID@".into();
+                if of == 0 {
+                    finding.evidence =
+                        BTreeMap::from([("right_regex".to_owned(), json!("^ERR\\b"))]);
+                }
+                let place = folder.path().join(format!("{number}-{of}"));
+                forms.push((
+                    kind,
+                    write(&place, &finding, &recipe(server.clone())).unwrap(),
+                ));
+            }
+        }
+    }
+    compiled(folder.path(), &forms);
+    let mut command = Command::new(python);
+    command.args(["-W", "error", "-m", "py_compile"]);
+    command.args(forms.iter().map(|(_, place)| place.join("reproduce.py")));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", all(&output));
+}
+
 #[test]
 fn rust_shows_the_bug_and_nothing_on_a_sound_server() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let kinds = written(folder.path(), python);
-    let module = |(kind, place): &(Kind, PathBuf)| {
-        format!(
-            "#[path = {:?}] mod {};\n",
-            place.join("reproduce.rs"),
-            kind.name()
-        )
-    };
-    let together = folder.path().join("together.rs");
-    std::fs::write(&together, kinds.iter().map(module).collect::<String>()).unwrap();
-    let binary = folder.path().join("together");
-    let mut rustc = Command::new("rustc");
-    rustc
-        .args(["--test", "--edition", "2021", "-D", "warnings", "-o"])
-        .arg(&binary)
-        .arg(&together);
-    let compiled = rustc.output().unwrap();
-    assert!(compiled.status.success(), "{}", all(&compiled));
+    let binary = compiled(folder.path(), &kinds);
     each(&kinds, |kind, _| {
         for (bug, code, says) in [(kind.name(), 101, "reproduced: "), ("sound", 0, "1 passed")] {
             let mut command = Command::new(&binary);
             let output = command
-                .arg(format!("{}::", kind.name()))
+                .arg(format!("{}_", kind.name()))
                 .env("BUG", bug)
                 .output()
                 .unwrap();

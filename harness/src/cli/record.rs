@@ -111,7 +111,7 @@ async fn serve(
         ));
     };
     recorder.run(listener, stop, tell).await;
-    note(&format!("{stored} new cases in {}", shown(&args.out)));
+    note(&format!("new cases in {}: {stored}", shown(&args.out)));
     Ok(match lost {
         0 => ExitCode::SUCCESS,
         // As for reports: what was asked for and could not be written is an error of its own.

@@ -1,7 +1,7 @@
 //! What a finding leaves in its folder: the case as data, and the same as programs that need nothing but an
 //! interpreter or a compiler, so that a bug can be shown where tcprove is not.
 //!
-//! To add a form: one file with a function that makes its text, one line in [`write`].
+//! To add a form: one file with a function that makes its text, one line in [`write()`].
 
 mod conformance;
 mod json;
@@ -121,13 +121,41 @@ fn parts_used(finding: &Finding) -> Vec<&'static str> {
     used.map(|(_, name)| name).collect()
 }
 
-/// The parts that some bytes are written as. Where repetitions are scaled, only real ones are such, if
-/// there are any.
-fn parts_of(data: &Data, scaled: bool) -> Vec<Part> {
-    let repeats = |part: &Part| matches!(part, Part::Repeat { .. });
-    match scaled && data.parts().iter().any(repeats) {
-        true => data.parts().to_vec(),
-        false => readable(data),
+/// What grows where the work of a server is looked at while its input does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scaled {
+    /// Nothing: the bytes are sent as they are.
+    No,
+    /// The repetitions of the case.
+    Repeats,
+    /// It has none: what looks like one.
+    Runs,
+    /// There is nothing like one: all that is sent.
+    Whole,
+}
+
+impl Scaled {
+    fn of(finding: &Finding) -> Self {
+        let all = || finding.cases.iter().flat_map(|case| case.sends());
+        let repeats = |parts: &[Part]| parts.iter().any(|part| matches!(part, Part::Repeat { .. }));
+        match finding.kind {
+            Kind::Complexity if all().any(|send| repeats(send.data.parts())) => Self::Repeats,
+            Kind::Complexity if all().any(|send| repeats(&readable(&send.data))) => Self::Runs,
+            Kind::Complexity => Self::Whole,
+            _ => Self::No,
+        }
+    }
+
+    /// The parts that some bytes are written as; repetitions are what is scaled.
+    fn parts(self, data: &Data) -> Vec<Part> {
+        match self {
+            Self::No | Self::Runs => readable(data),
+            Self::Repeats => data.parts().to_vec(),
+            Self::Whole => vec![Part::Repeat {
+                unit: data.to_bytes(),
+                count: 1,
+            }],
+        }
     }
 }
 

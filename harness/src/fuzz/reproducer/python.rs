@@ -2,7 +2,7 @@
 
 use super::conformance::{self, Recorded};
 use super::template::{fill, part};
-use super::{Answer, Recipe, ServerRecipe, Waits};
+use super::{Answer, Recipe, Scaled, ServerRecipe, Waits};
 use crate::fuzz::{Case, Data, Finding, Kind, Part, Send, Step};
 
 const TEMPLATE: &str = include_str!("python.txt");
@@ -149,9 +149,10 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
     }
     if finding.kind == Kind::Conformance {
         match conformance::recorded(finding) {
-            Recorded::Wrong(reply) => {
-                lines.push(format!("WRONG = {}", data(&reply.into(), "", "    ")))
-            }
+            Recorded::Wrong(reply) => lines.push(format!(
+                "WRONG = {}",
+                data(&reply.into(), Scaled::No, "    ")
+            )),
             Recorded::Right(regex) => lines.push(format!("RIGHT = {}", literal(regex.as_bytes()))),
             Recorded::Nothing => {}
         }
@@ -200,7 +201,7 @@ fn client(finding: &Finding) -> String {
 }
 
 fn cases(finding: &Finding) -> String {
-    let scaled = finding.kind == Kind::Complexity;
+    let scaled = Scaled::of(finding);
     let mut text = String::new();
     for (number, case) in finding.cases.iter().enumerate() {
         text.push_str(&format!(
@@ -215,7 +216,7 @@ fn cases(finding: &Finding) -> String {
     text + &format!("CASES = [{}]", names.join(", "))
 }
 
-fn steps(case: &Case, scaled: bool) -> String {
+fn steps(case: &Case, scaled: Scaled) -> String {
     let lines: Vec<String> = case
         .steps
         .iter()
@@ -227,7 +228,7 @@ fn steps(case: &Case, scaled: bool) -> String {
     }
 }
 
-fn step(step: &Step, scaled: bool) -> String {
+fn step(step: &Step, scaled: Scaled) -> String {
     match step {
         Step::Send(send) => sent(send, scaled),
         Step::Receive => "c.receive()".into(),
@@ -240,9 +241,8 @@ fn step(step: &Step, scaled: bool) -> String {
     }
 }
 
-fn sent(send: &Send, scaled: bool) -> String {
-    let scale = if scaled { " * c.scale" } else { "" };
-    let bytes = data(&send.data, scale, "        ");
+fn sent(send: &Send, scaled: Scaled) -> String {
+    let bytes = data(&send.data, scaled, "        ");
     let cuts: Vec<String> = send.cuts.iter().map(u32::to_string).collect();
     match cuts.is_empty() {
         true => format!("c.send({bytes})"),
@@ -251,8 +251,13 @@ fn sent(send: &Send, scaled: bool) -> String {
 }
 
 /// An expression for these bytes, on one line or on several.
-fn data(data: &Data, scale: &str, indent: &str) -> String {
-    let parts = super::parts_of(data, !scale.is_empty());
+fn data(data: &Data, scaled: Scaled, indent: &str) -> String {
+    let scale = if scaled == Scaled::No {
+        ""
+    } else {
+        " * c.scale"
+    };
+    let parts = scaled.parts(data);
     let terms = parts.iter().map(|part| match part {
         Part::Bytes(bytes) => {
             let literals: Vec<String> = bytes.chunks(LITERAL_BYTES).map(literal).collect();

@@ -28,7 +28,7 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe, place: &Path) -> String {
     text.push_str("What the client does:\n\n");
     for (number, case) in finding.cases.iter().enumerate() {
         if finding.cases.len() > 1 {
-            let _ = writeln!(text, "Connection of case {}:\n", number + 1);
+            let _ = writeln!(text, "Case {}:\n", number + 1);
         }
         let steps = shown(case);
         for step in steps.iter().take(STEPS_SHOWN) {

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::run::Origin;
-use crate::talk::{Expectation, Turn};
+use crate::check::run::{Origin, Subject};
+use crate::talk::{Bindings, Expectation, Opening, Turn, token};
+
+/// What stands for a payload in the plain conversation.
+const PAYLOAD: &[u8] = b"plain";
 
 /// Everything that is the same for all findings of a campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +75,28 @@ pub enum Answer {
 }
 
 impl Recipe {
+    /// For a target, with the plain conversation out of its talk.
+    ///
+    /// A turn that names what only a life of the server knows (its port, its folder) cannot be written down: then
+    /// the conversation ends before it, and what comes before is what shows that the server serves.
+    pub fn of(subject: &Subject, replay: String) -> Self {
+        let talk = &subject.talk;
+        let bindings = Bindings {
+            tok: token(subject.seed, 0),
+            payload: PAYLOAD.to_vec(),
+            values: subject.values(),
+        };
+        let openings = talk.open.iter().map_while(|opening| match opening {
+            Opening::Exchange(exchange) => Some(exchange),
+            Opening::Exec(_) => None,
+        });
+        let exchanges = openings.chain([talk.plain()]);
+        let plain: Vec<Turn> = exchanges
+            .map_while(|exchange| exchange.render(talk, &bindings).ok())
+            .collect();
+        Self::new(&subject.origin, &plain, replay)
+    }
+
     /// For a target and its plain conversation, with the usual limits of time.
     pub fn new(origin: &Origin, plain: &[Turn], replay: String) -> Self {
         Self {
@@ -164,7 +189,9 @@ impl Answer {
             "(?", "\\p", "\\P", "\\z", "\\x{", "\\u", "\\U", "[[", "&&", "--", "~~", "\\b{", "\\<",
             "\\>",
         ];
-        let simple = source.is_ascii() && !foreign.iter().any(|form| source.contains(form));
+        // These mean the same everywhere.
+        let rest = source.replace("(?:", "(").replace("(?P<", "(<");
+        let simple = source.is_ascii() && !foreign.iter().any(|form| rest.contains(form));
         match simple {
             true => Self::Regex(source.to_owned()),
             false => Self::Any,
@@ -183,6 +210,28 @@ mod tests {
         assert_eq!(fill("--port={port}"), "--port={port}");
         assert_eq!(fill("{tmp}/a{size}b{{x}}"), "{tmp}/a64b{x}");
         assert_eq!(fill("{nope} {"), "{nope} {");
+    }
+
+    #[test]
+    fn the_plain_turn_of_every_built_in_talk_is_recognised() {
+        for (name, ..) in crate::talk::BUILTIN {
+            let file = crate::talk::builtin(name).unwrap();
+            let subject = Subject {
+                origin: Origin::Attach {
+                    addr: "127.0.0.1:7".parse().unwrap(),
+                    pid: None,
+                },
+                talk: file.talk.into(),
+                promise: file.promise,
+                seed: 1,
+            };
+            let recipe = Recipe::of(&subject, String::new());
+            assert_eq!(recipe.plain.len(), subject.talk.open.len() + 1, "{name}");
+            for turn in recipe.plain {
+                let told = matches!(turn.answer, Answer::Exact(_) | Answer::Regex(_));
+                assert!(told, "{name}: {:?}", turn.answer);
+            }
+        }
     }
 
     #[test]

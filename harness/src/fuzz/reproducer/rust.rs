@@ -2,7 +2,7 @@
 
 use super::conformance;
 use super::template::{fill, part};
-use super::{Answer, Recipe, ServerRecipe, Waits};
+use super::{Answer, Recipe, Scaled, ServerRecipe, Waits};
 use crate::fuzz::{Case, Data, Finding, Kind, Part, Send, Step};
 
 const TEMPLATE: &str = include_str!("rust.txt");
@@ -182,7 +182,7 @@ fn client(finding: &Finding) -> String {
 }
 
 fn cases(finding: &Finding) -> String {
-    let scaled = finding.kind == Kind::Complexity;
+    let scaled = Scaled::of(finding);
     let with_cuts = super::parts_used(finding).contains(&"send-cuts");
     let mut text = String::new();
     for (number, case) in finding.cases.iter().enumerate() {
@@ -199,7 +199,7 @@ fn cases(finding: &Finding) -> String {
     text + &format!("const CASES: &[fn(&mut Client)] = &[{}];", names.join(", "))
 }
 
-fn steps(case: &Case, scaled: bool, with_cuts: bool) -> String {
+fn steps(case: &Case, scaled: Scaled, with_cuts: bool) -> String {
     let lines = case
         .steps
         .iter()
@@ -211,7 +211,7 @@ fn steps(case: &Case, scaled: bool, with_cuts: bool) -> String {
     }
 }
 
-fn step(step: &Step, scaled: bool, with_cuts: bool) -> String {
+fn step(step: &Step, scaled: Scaled, with_cuts: bool) -> String {
     match step {
         Step::Send(send) => sent(send, scaled, with_cuts),
         Step::Receive => "c.receive()".into(),
@@ -224,7 +224,7 @@ fn step(step: &Step, scaled: bool, with_cuts: bool) -> String {
     }
 }
 
-fn sent(send: &Send, scaled: bool, with_cuts: bool) -> String {
+fn sent(send: &Send, scaled: Scaled, with_cuts: bool) -> String {
     let bytes = data(&send.data, scaled);
     let cuts: Vec<String> = send.cuts.iter().map(u32::to_string).collect();
     match with_cuts {
@@ -234,10 +234,14 @@ fn sent(send: &Send, scaled: bool, with_cuts: bool) -> String {
 }
 
 /// An expression for these bytes, on one line or on several.
-fn data(data: &Data, scaled: bool) -> String {
-    let scale = if scaled { " * scale()" } else { "" };
+fn data(data: &Data, scaled: Scaled) -> String {
+    let scale = if scaled == Scaled::No {
+        ""
+    } else {
+        " * scale()"
+    };
     let mut terms = Vec::new();
-    for part in super::parts_of(data, scaled) {
+    for part in scaled.parts(data) {
         match part {
             Part::Bytes(bytes) => {
                 terms.extend(
