@@ -53,9 +53,12 @@ fn each_one_changes_something() {
                 );
                 changed += usize::from(said && case != *seed);
             }
-            // Some talks have no number in them.
-            let numbers = matches!(mutator.name, "lengths" | "numbers");
-            let without = numbers && matches!(name, "line" | "tutorial" | "smtp" | "frame");
+            // Some talks have no number in their text; frames have a binary length all the same.
+            let without = match mutator.name {
+                "lengths" => matches!(name, "line" | "tutorial" | "smtp"),
+                "numbers" => matches!(name, "line" | "tutorial" | "smtp" | "frame"),
+                _ => false,
+            };
             assert!(
                 changed > 20 || without,
                 "{name}: {} changed {changed} of 400",
