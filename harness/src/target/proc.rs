@@ -217,7 +217,17 @@ fn parse_memory(status: &str) -> Memory {
     memory
 }
 
-/// The descriptor limit of `pid` as (soft, hard).
+/// Whether a thread of `pid` runs, or waits for nothing but a processor.
+pub(crate) fn is_runnable(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return false;
+    };
+    let mut stats = threads
+        .flatten()
+        .filter_map(|thread| Stat::parse(&fs::read(thread.path().join("stat")).ok()?));
+    stats.any(|thread| thread.state == 'R')
+}
+
 /// Switches of all threads of a process.
 pub(crate) fn context_switches(pid: u32) -> u64 {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
@@ -236,6 +246,7 @@ pub(crate) fn parse_context_switches(status: &str) -> u64 {
     figures.sum()
 }
 
+/// The descriptor limit of `pid` as (soft, hard).
 pub(crate) fn nofile(pid: u32) -> Option<(u64, u64)> {
     parse_nofile(&fs::read_to_string(format!("/proc/{pid}/limits")).ok()?)
 }

@@ -266,6 +266,12 @@ impl Server {
         )
     }
 
+    /// Whether it computes: one of its threads runs, or waits for nothing but a processor.
+    pub fn is_computing(&self) -> bool {
+        let tree = self.processes_quickly().unwrap_or_default();
+        tree.iter().any(|process| proc::is_runnable(process.pid))
+    }
+
     /// Its processes as they are now, to be looked at again and again for little.
     pub fn vitals(&self) -> Vitals {
         Vitals::new(self.tree().iter().map(|process| process.pid))

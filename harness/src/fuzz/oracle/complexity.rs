@@ -3,7 +3,7 @@
 //! CPU time, never wall time, at five sizes of the same input, each twice the one before: the last two
 //! doublings must both cost at least 2^1.6 times as much, and the size below the largest at least 20 ms.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Rigour, Symptom};
 use crate::fuzz::Kind;
@@ -110,12 +110,16 @@ fn least(life: &mut Life<'_>, case: &Case, repetitions: u32) -> Option<Duration>
 
 /// Waits until the server computes no more: its client may have been sent away earlier.
 fn at_rest(life: &Life<'_>) {
-    let seen = std::cell::Cell::new(life.look().cpu);
-    life.until(COMPUTING, |life| {
-        std::thread::sleep(Duration::from_millis(2));
-        let now = life.look().cpu;
-        now.saturating_sub(seen.replace(now)) < Duration::from_micros(500)
-    });
+    let mut idle = 0;
+    let deadline = Instant::now() + COMPUTING;
+    while idle < 2 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+        idle = if life.server().is_computing() {
+            0
+        } else {
+            idle + 1
+        };
+    }
 }
 
 /// The largest part: of which step, which part, how long.
