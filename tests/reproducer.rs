@@ -86,12 +86,20 @@ fn buggy(python: &str) -> ServerRecipe {
     }
 }
 
+/// Where minutes do not matter all kinds are tried, else those that are judged at once.
+fn is_slow() -> bool {
+    std::env::var("TCPROVE_SLOW").is_ok_and(|rounds| rounds != "0")
+}
+
 /// One folder a kind.
 fn written(folder: &Path, python: &str) -> Vec<(Kind, PathBuf)> {
     let recipe = recipe(buggy(python));
-    Kind::ALL
+    let at_once = |kind: &Kind| matches!(kind, Kind::Crash | Kind::Panic | Kind::Conformance);
+    let kinds = Kind::ALL.into_iter();
+    kinds
+        .filter(|kind| is_slow() || at_once(kind))
         .map(|kind| (kind, write(folder, &finding(kind), &recipe).unwrap()))
-        .to_vec()
+        .collect()
 }
 
 fn all(output: &Output) -> String {
@@ -159,6 +167,10 @@ fn compiled(folder: &Path, kinds: &[(Kind, PathBuf)]) -> PathBuf {
 /// Cases that hold every step, or none; servers that run already; a wrong reply that is known by a regex.
 #[test]
 fn every_other_form_is_a_program_too() {
+    if !is_slow() {
+        println!("skipped: half a minute of compiling; TCPROVE_SLOW=1 runs it");
+        return;
+    }
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let every_step = Case::new(vec![

@@ -82,9 +82,7 @@ impl Known {
         let kind = known
             .get("kind")
             .and_then(|kind| serde_json::from_value::<Kind>(kind.clone()).ok());
-        let hex = known
-            .pointer("/evidence/wrong_reply_hex")
-            .and_then(Value::as_str);
+        let hex = known.pointer("/evidence/reply_hex").and_then(Value::as_str);
         Ok(Self {
             path: path.to_owned(),
             id: text("id"),

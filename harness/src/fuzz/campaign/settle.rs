@@ -49,7 +49,7 @@ pub(super) fn suspect(shared: &Shared<'_>, ground: &Ground, runtime: &Runtime, s
                 case.finish(shared, ground, runtime, cases);
             }
         }
-        None => unconfirmed(shared, ground, suspect, first_seen),
+        None => unconfirmed(shared, !ground.is_fresh(), suspect, first_seen),
     }
     shared.busy(None);
 }
@@ -65,14 +65,13 @@ pub(super) fn breach(shared: &Shared<'_>, ground: &Ground, runtime: &Runtime, br
     let confirmed = settled.confirm(ground, runtime, &cases);
     // A probe is as small as it gets: it is a turn of the talk.
     let finding = settled.finding(&cases, confirmed, true);
-    publish(shared, ground, finding);
+    publish(shared, finding);
 }
 
 /// Minimizes further what the campaign had no time for.
+///
+/// Where every question takes seconds it would take minutes: such a finding stays as it is.
 pub(super) fn go_on(shared: &Shared<'_>, ground: &Ground, finding: Finding) {
-    if finding.confirmed.seen == 0 {
-        return;
-    }
     let settled = Settled {
         claim: Claim::from(finding.kind),
         symptom: Symptom {
@@ -83,14 +82,16 @@ pub(super) fn go_on(shared: &Shared<'_>, ground: &Ground, finding: Finding) {
         },
         first_seen: Duration::from_secs_f64(finding.first_seen_s),
     };
+    if finding.confirmed.seen == 0 || settled.is_timed() {
+        return;
+    }
     shared.busy(Some(format!("minimizing {}", finding.id)));
     settled.finish(shared, ground, &runtime(), finding.cases);
     shared.busy(None);
 }
 
 /// It was seen once and cannot be shown again: kept with everything that could have done it.
-fn unconfirmed(shared: &Shared<'_>, ground: &Ground, suspect: Suspect, first_seen: Duration) {
-    let alone = !ground.is_fresh();
+fn unconfirmed(shared: &Shared<'_>, alone: bool, suspect: Suspect, first_seen: Duration) {
     let confirmed = Confirmed {
         seen: 0,
         of: if alone { 0 } else { CONFIRMATIONS },
@@ -112,10 +113,10 @@ fn unconfirmed(shared: &Shared<'_>, ground: &Ground, suspect: Suspect, first_see
         first_seen,
     };
     let finding = settled.finding(&suspect.cases, confirmed, false);
-    publish(shared, ground, finding);
+    publish(shared, finding);
 }
 
-fn publish(shared: &Shared<'_>, ground: &Ground, mut finding: Finding) {
+fn publish(shared: &Shared<'_>, mut finding: Finding) {
     let campaign = shared.campaign;
     finding.waived = waived(&campaign.waivers, &finding);
     let folder = campaign.orders.findings();
@@ -131,7 +132,6 @@ fn publish(shared: &Shared<'_>, ground: &Ground, mut finding: Finding) {
             folder.display()
         )),
     }
-    let _ = ground;
     shared.found(finding);
 }
 
@@ -146,7 +146,7 @@ impl Settled {
     /// Written down at once, then made smaller, confirmed, and written down again.
     fn finish(self, shared: &Shared<'_>, ground: &Ground, runtime: &Runtime, cases: Vec<Case>) {
         let seen_once = Confirmed { seen: 1, of: 1 };
-        publish(shared, ground, self.finding(&cases, seen_once, false));
+        publish(shared, self.finding(&cases, seen_once, false));
         shared.busy(Some(format!("minimizing: {}", self.symptom.title)));
         let (smaller, complete) = self.smaller(shared, ground, runtime, cases.clone());
         shared.busy(Some(format!("confirming: {}", self.symptom.title)));
@@ -167,7 +167,7 @@ impl Settled {
             ));
             confirmed.seen = 0;
         }
-        publish(shared, ground, self.finding(&kept.0, confirmed, kept.1));
+        publish(shared, self.finding(&kept.0, confirmed, kept.1));
     }
 
     fn is_measured(&self) -> bool {

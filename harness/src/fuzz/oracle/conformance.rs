@@ -7,7 +7,6 @@ use super::{Claim, Symptom};
 use crate::fuzz::case::{Case, Send, Step};
 use crate::fuzz::life::Life;
 use crate::fuzz::{Data, Kind};
-use crate::session::PeerError;
 use crate::talk::{Exchange, Expectation, Judgement, Opening, Turn, escape};
 
 /// Payloads with a NUL in them.
@@ -83,7 +82,7 @@ pub fn test(life: &mut Life<'_>, claim: &Claim, cases: &[Case]) -> Option<Sympto
         last = Some(life.run(case).ok()?);
     }
     let answer = last?.seen.connections.pop()?;
-    answer.bytes.ends_with(wrong).then(|| {
+    (answer.bytes == wrong).then(|| {
         Symptom::new(
             Kind::Conformance,
             "reply",
@@ -93,7 +92,7 @@ pub fn test(life: &mut Life<'_>, claim: &Claim, cases: &[Case]) -> Option<Sympto
 }
 
 /// What must be refused, and is answered in another way than the talk says.
-fn accepted(life: &Life<'_>, bad: &Exchange) -> Option<Breach> {
+fn accepted(life: &mut Life<'_>, bad: &Exchange) -> Option<Breach> {
     let (turn, reply) = life.ask(bad, b"ping").ok()?;
     if matches!(turn.expect.judge_message(&reply), Judgement::Match(_)) {
         return None;
@@ -104,15 +103,15 @@ fn accepted(life: &Life<'_>, bad: &Exchange) -> Option<Breach> {
         escape(&reply, 80)
     );
     let key = format!("accepts {}", turn.label);
-    Some(breach(life, &turn, &reply, key, title))
+    breach(life, &turn, &reply, key, title)
 }
 
-fn cut_at_nul(life: &Life<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Breach> {
+fn cut_at_nul(life: &mut Life<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Breach> {
     let cut = &payload[..memchr::memchr(0, payload)?];
     taken_as(life, exchange, payload, cut, "cut at a NUL")
 }
 
-fn replaced(life: &Life<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Breach> {
+fn replaced(life: &mut Life<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Breach> {
     let lossy = String::from_utf8_lossy(payload).into_owned();
     taken_as(
         life,
@@ -126,7 +125,7 @@ fn replaced(life: &Life<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Brea
 
 /// Whether `payload` is answered as `other` is to be answered.
 fn taken_as(
-    life: &Life<'_>,
+    life: &mut Life<'_>,
     exchange: &Exchange,
     payload: &[u8],
     other: &[u8],
@@ -153,7 +152,7 @@ fn taken_as(
         escape(&reply, 50),
         escape(payload, 30)
     );
-    Some(breach(life, &turn, &reply, how.into(), title))
+    breach(life, &turn, &reply, how.into(), title)
 }
 
 /// Payload lengths: every one up to a page's third, and around the powers of two above.
@@ -168,15 +167,11 @@ fn lengths(life: &Life<'_>) -> Vec<usize> {
 }
 
 /// A reply that is the right one but for a little.
-fn altered(life: &Life<'_>, exchange: &Exchange, length: usize) -> Option<Breach> {
+fn altered(life: &mut Life<'_>, exchange: &Exchange, length: usize) -> Option<Breach> {
     let letters = (b'a'..=b'z').cycle().take(length);
     let payload: Vec<u8> = letters.collect();
-    let (turn, reply) = match life.ask(exchange, &payload) {
-        Ok(asked) => asked,
-        // A frame that never ends may be one that lost a byte; divergence tells that.
-        Err(PeerError::Harness(_)) => return None,
-        Err(_) => return None,
-    };
+    // A frame that never ends may be one that lost a byte: divergence tells that.
+    let (turn, reply) = life.ask(exchange, &payload).ok()?;
     let Expectation::Exact(expected) = &turn.expect else {
         return None;
     };
@@ -189,7 +184,7 @@ fn altered(life: &Life<'_>, exchange: &Exchange, length: usize) -> Option<Breach
         reply.len(),
         expected.len()
     );
-    Some(breach(life, &turn, &reply, "altered".into(), title))
+    breach(life, &turn, &reply, "altered".into(), title)
 }
 
 /// How much of the expected reply is there, at its beginning and its end.
@@ -207,7 +202,15 @@ fn alike(reply: &[u8], expected: &[u8]) -> f64 {
     (begin + end) as f64 / expected.len().max(1) as f64
 }
 
-fn breach(life: &Life<'_>, turn: &Turn, reply: &[u8], key: String, title: String) -> Breach {
+/// The breach as a case, and everything that came back on its connection when that was run: the reply with
+/// its frame, and what the opening brought. `None`: run so, the server answers otherwise.
+fn breach(
+    life: &mut Life<'_>,
+    turn: &Turn,
+    reply: &[u8],
+    key: String,
+    title: String,
+) -> Option<Breach> {
     let mut steps = Vec::new();
     for opening in &life.ground.talk().open {
         if let Opening::Exchange(exchange) = opening
@@ -221,19 +224,22 @@ fn breach(life: &Life<'_>, turn: &Turn, reply: &[u8], key: String, title: String
     }
     steps.push(Step::Send(Send::whole(Data::from(turn.request.clone()))));
     steps.push(Step::Receive);
-    let hex: String = reply.iter().map(|byte| format!("{byte:02x}")).collect();
+    let case = Case::new(steps);
+    let wrong = life.run(&case).ok()?.seen.connections.pop()?.bytes;
+    memchr::memmem::find(&wrong, reply)?;
+    let hex: String = wrong.iter().map(|byte| format!("{byte:02x}")).collect();
     let symptom = Symptom::new(Kind::Conformance, key, title)
         .with("turn", turn.label.clone())
-        .with("wrong_reply", escape(reply, 200))
-        .with("wrong_reply_hex", hex);
-    Breach {
+        .with("reply", escape(reply, 200))
+        .with("reply_hex", hex);
+    Some(Breach {
         symptom,
-        case: Case::new(steps),
+        case,
         claim: Claim {
             kind: Kind::Conformance,
-            wrong_reply: Some(reply.to_vec()),
+            wrong_reply: Some(wrong),
         },
-    }
+    })
 }
 
 #[cfg(test)]

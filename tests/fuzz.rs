@@ -1,0 +1,50 @@
+//! `tcprove fuzz` and `replay`: planted faults are found, a sound server raises no alarm, nothing that was
+//! found is lost, and what is wrong with the arguments is said.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, outside of #[test] functions"
+)]
+
+mod support;
+
+#[path = "fuzz/faults.rs"]
+mod faults;
+#[path = "fuzz/kept.rs"]
+mod kept;
+#[path = "fuzz/mistakes.rs"]
+mod mistakes;
+#[path = "fuzz/replayed.rs"]
+mod replayed;
+#[path = "fuzz/sound.rs"]
+mod sound;
+
+use serde_json::Value;
+use support::{Bench, Ended};
+
+/// What a campaign came to.
+pub(crate) struct Fuzzed {
+    pub(crate) ended: Ended,
+    pub(crate) report: Value,
+}
+
+impl Fuzzed {
+    pub(crate) fn findings(&self) -> &Vec<Value> {
+        let findings = self.report["findings"].as_array();
+        findings.unwrap_or_else(|| panic!("no findings in {}", self.ended.all()))
+    }
+}
+
+/// `tcprove fuzz` with these arguments, its folder in the bench's.
+pub(crate) fn fuzz(bench: &Bench, arguments: &[&str]) -> Fuzzed {
+    let words = [&["fuzz", "--json", "fuzz.json", "--no-progress"], arguments].concat();
+    let ended = bench.run(words);
+    let report = bench.json("fuzz.json");
+    Fuzzed { ended, report }
+}
+
+/// How often slow tests are to be run: `TCPROVE_SLOW`, 0 where it is not set.
+pub(crate) fn rounds() -> u64 {
+    let asked = std::env::var("TCPROVE_SLOW").ok();
+    asked.map_or(0, |rounds| rounds.parse().unwrap())
+}

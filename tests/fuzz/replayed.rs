@@ -1,0 +1,82 @@
+//! Findings, put to servers again: those with the bug, and those without.
+
+use std::process::Command;
+
+use super::support::{Bench, python};
+use super::{Fuzzed, fuzz};
+
+fn found(bench: &Bench, fault: &str) -> Fuzzed {
+    let fault = format!("fault={fault}");
+    let words = [
+        "--embedded",
+        "--param",
+        &fault,
+        "--duration",
+        "60s",
+        "--stop-on-first",
+        "--out",
+        "out",
+    ];
+    fuzz(bench, &words)
+}
+
+#[test]
+fn by_tcprove_on_the_server_with_the_bug_and_on_a_sound_one() {
+    let bench = Bench::new();
+    let fuzzed = found(&bench, "three-cases");
+    let words = [
+        "replay",
+        "out/findings",
+        "--embedded",
+        "--json",
+        "replay.json",
+    ];
+    let fault = ["--param", "fault=three-cases"];
+    let there = bench.run(words.iter().chain(&fault));
+    assert_eq!(there.code, Some(1), "{}", there.all());
+    assert_eq!(bench.json("replay.json")["items"][0]["seen"], "3/3");
+    let id = fuzzed.findings()[0]["id"].as_str().unwrap();
+    assert!(there.stdout.contains(id), "{}", there.all());
+    let gone = bench.run(words);
+    assert_eq!(gone.code, Some(0), "{}", gone.all());
+    assert!(gone.stdout.contains("gone"), "{}", gone.all());
+}
+
+#[test]
+fn by_the_command_of_the_report_and_by_the_python_program() {
+    let Some(python) = python() else { return };
+    let bench = Bench::new();
+    let fuzzed = found(&bench, "nul-cut");
+    let finding = &fuzzed.findings()[0];
+    let mut shell = Command::new("sh");
+    let command = finding["reproduce"].as_str().unwrap();
+    shell.args(["-c", command]).current_dir(bench.path(""));
+    let output = shell.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{command}: {output:?}");
+    let program = bench
+        .path(finding["reproducer"].as_str().unwrap())
+        .join("reproduce.py");
+    let output = Command::new(python).arg(&program).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn what_is_no_case_is_told_and_the_others_are_replayed() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path("cases")).unwrap();
+    bench.write("cases/a.json", "{}");
+    bench.write(
+        "cases/b.json",
+        r#"{"schema":"tcprove-case/1","cases":[[{"send":{"data":["hello\n"]}},"receive"]]}"#,
+    );
+    let ended = bench.run(["replay", "cases", "--embedded", "--times", "1"]);
+    assert_eq!(ended.code, Some(5), "{}", ended.all());
+    assert!(
+        ended.stdout.contains("a.json") && ended.stdout.contains("schema"),
+        "{}",
+        ended.all()
+    );
+    let ended = bench.run(["replay", "nowhere", "--embedded"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.all());
+    assert!(ended.stderr.contains("nowhere"), "{}", ended.all());
+}
