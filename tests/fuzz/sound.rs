@@ -4,9 +4,9 @@
 use super::support::Bench;
 use super::{fuzz, rounds};
 
-fn no_finding(parameters: &[&str], duration: &str) {
+fn no_finding(parameters: &[&str], end: [&str; 2]) {
     let bench = Bench::new();
-    let mut words = vec!["--embedded", "--duration", duration];
+    let mut words = vec!["--embedded", end[0], end[1]];
     for parameter in parameters {
         words.extend(["--param", parameter]);
     }
@@ -25,7 +25,7 @@ fn no_finding(parameters: &[&str], duration: &str) {
 #[test]
 fn each_protocol() {
     for protocol in ["line", "frame", "echo", "tutorial"] {
-        no_finding(&[&format!("protocol={protocol}")], "2s");
+        no_finding(&[&format!("protocol={protocol}")], ["--cases", "1500"]);
     }
 }
 
@@ -37,10 +37,13 @@ fn each_protocol_in_each_model_for_longer() {
     }
     let duration = format!("{}s", 10 * rounds());
     for protocol in ["line", "frame", "echo", "tutorial"] {
-        no_finding(&[&format!("protocol={protocol}")], &duration);
+        no_finding(
+            &[&format!("protocol={protocol}")],
+            ["--duration", &duration],
+        );
     }
     for model in ["sequential", "threads", "prefork", "tokio-current"] {
-        no_finding(&[&format!("model={model}")], &duration);
+        no_finding(&[&format!("model={model}")], ["--duration", &duration]);
     }
 }
 

@@ -118,13 +118,13 @@ impl Campaign {
             return Err(CampaignError::SingleClient(why));
         }
         let mut ground = Ground::new(self.subject.clone(), &trial);
+        std::fs::create_dir_all(self.orders.logs())
+            .map_err(|error| CampaignError::Folder(self.orders.logs(), error))?;
         let kept = match &self.orders.corpus {
             Some(folder) => corpus::read(folder)?,
             None => Vec::new(),
         };
         let left = log::left_behind(&self.orders.logs());
-        std::fs::create_dir_all(self.orders.logs())
-            .map_err(|error| CampaignError::Folder(self.orders.logs(), error))?;
         ground.sequential = is_sequential(&ground);
         let material = Arc::new(Material::of(
             &self.subject.talk,

@@ -28,6 +28,10 @@ pub fn seen(life: &mut Life<'_>, first: &PeerError) -> Option<Symptom> {
     if !machine_is_healthy() {
         return None;
     }
+    if matches!(again, PeerError::Refused { .. }) && life.server().is_attached() {
+        let title = "the server is gone: nobody listens any more";
+        return Some(Symptom::new(Kind::Crash, "gone", title));
+    }
     Some(
         match (first, &again) {
             (PeerError::Wrong { .. }, PeerError::Wrong { .. }) => Symptom::new(

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::fuzz::{Finding, case};
@@ -91,19 +93,33 @@ fn one(text: &mut String, finding: &Finding, columns: Option<usize>) {
     if lines.len() > STEPS_SHOWN {
         row("", &format!("… {} more", lines.len() - STEPS_SHOWN));
     }
-    for (name, value) in &finding.evidence {
-        let value = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        row(
-            "evidence",
-            &prose(&format!("{name} = {}", escape_text(&value, 400))),
-        );
+    for (name, value) in evidence(finding) {
+        for (number, line) in value.iter().enumerate() {
+            row(if number == 0 { name } else { "" }, &prose(line));
+        }
     }
     if let Some(folder) = &finding.reproducer {
         row("folder", &escape_text(&folder.display().to_string(), 4000));
     }
     row("reproduce", &escape_text(&finding.reproduce, 4000));
+}
+
+/// What was measured or printed, by name: a list is a line each. What is for programs only is left to them.
+fn evidence(finding: &Finding) -> impl Iterator<Item = (&str, Vec<String>)> {
+    let text = |value: &Value| match value.as_str() {
+        Some(text) => escape_text(text, 400),
+        None => escape_text(&value.to_string(), 400),
+    };
+    let shown = finding
+        .evidence
+        .iter()
+        .filter(|(name, _)| !name.ends_with("_hex"));
+    shown.map(move |(name, value)| match value.as_array() {
+        Some(lines) if lines.iter().all(Value::is_string) => {
+            (name.as_str(), lines.iter().map(text).collect())
+        }
+        _ => (name.as_str(), vec![text(value)]),
+    })
 }
 
 fn confirmed(finding: &Finding) -> String {
