@@ -67,6 +67,26 @@ pub(super) fn main(args: &BenchArgs) -> ExitCode {
     args.output.finish(&report)
 }
 
+/// The quick sweep of `run`.
+pub(super) fn quick(
+    report: &mut Report,
+    target: &TargetArgs,
+    output: &OutputArgs,
+) -> Result<(), RunError> {
+    let args = BenchArgs {
+        target: target.clone(),
+        output: output.clone(),
+        page: PageArgs::default(),
+        shape: ShapeArgs::usual(),
+        sweep: Vec::new(),
+        quick: true,
+        max_time: None,
+        rounds: None,
+        csv: None,
+    };
+    fill(report, &args)
+}
+
 fn fill(report: &mut Report, args: &BenchArgs) -> Result<(), RunError> {
     args.output.prepare()?;
     args.page.prepare()?;

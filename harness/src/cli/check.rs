@@ -54,14 +54,9 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
     if args.list {
         return list();
     }
-    perform("check", args)
-}
-
-/// Runs the battery and ends with a report, whatever happens.
-pub(super) fn perform(command: &'static str, args: &CheckArgs) -> ExitCode {
     args.output.apply_color();
     let seed = args.seed.unwrap_or_else(setup::clock_seed);
-    let mut report = Report::new(command, seed);
+    let mut report = Report::new("check", seed);
     let begun = Instant::now();
     if let Err(error) = fill(&mut report, args) {
         report.error = Some(error);
@@ -70,7 +65,8 @@ pub(super) fn perform(command: &'static str, args: &CheckArgs) -> ExitCode {
     args.output.finish(&report)
 }
 
-fn fill(report: &mut Report, args: &CheckArgs) -> Result<(), RunError> {
+/// Runs the battery into a report.
+pub(super) fn fill(report: &mut Report, args: &CheckArgs) -> Result<(), RunError> {
     args.output.prepare()?;
     let resolved = args.target.resolve(report.seed)?;
     report.target = Some(resolved.report());

@@ -96,6 +96,18 @@ pub fn left_behind(folder: &Path) -> Vec<Vec<Case>> {
     epochs.collect()
 }
 
+/// Everything that was left behind has been looked at.
+pub fn clear(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().extension().is_some_and(|end| end == "jsonl") {
+            // What stays behind is looked at once more, and does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    // Fails if somebody else keeps files there.
+    let _ = fs::remove_dir(folder);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -130,6 +130,8 @@ pub enum Body {
     Nothing {},
     /// A battery.
     Check(Checked),
+    /// Everything in one go.
+    Run(Box<Whole>),
     /// A load.
     Load(Box<LoadReport>),
     /// A sweep.
@@ -138,6 +140,27 @@ pub enum Body {
     Fuzz(Box<FuzzReport>),
     /// Findings that were replayed.
     Replay(ReplayReport),
+}
+
+/// Everything in one go: the battery, then what else was done, each a report of its own.
+#[derive(Clone, Debug, Serialize)]
+pub struct Whole {
+    /// The battery.
+    #[serde(flatten)]
+    pub checked: Checked,
+    /// A short campaign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuzz: Option<Report>,
+    /// A quick sweep. It is for reading: no verdict depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bench: Option<Report>,
+}
+
+impl Whole {
+    /// What was done after the battery.
+    pub fn parts(&self) -> impl Iterator<Item = &Report> {
+        self.fuzz.iter().chain(&self.bench)
+    }
 }
 
 /// What a battery came to.
@@ -238,6 +261,32 @@ impl Report {
         self.body = Body::Load(Box::new(load));
     }
 
+    /// Takes in what was done after the battery. A campaign that could not be held, because the server
+    /// serves one client only, takes nothing away from the battery.
+    pub fn completed(&mut self, fuzz: Option<Report>, bench: Option<Report>) {
+        let checked = match std::mem::replace(&mut self.body, Body::Nothing {}) {
+            Body::Check(checked) => checked,
+            other => {
+                self.body = other;
+                return;
+            }
+        };
+        let parts = || fuzz.iter().chain(&bench);
+        self.interrupted |= parts().any(|part| part.interrupted);
+        let fuzzed = fuzz.as_ref().map(|fuzz| fuzz.verdict);
+        self.verdict = match (self.verdict, fuzzed) {
+            (RunVerdict::Fail, _) | (_, Some(RunVerdict::Fail)) => RunVerdict::Fail,
+            (RunVerdict::Pass, Some(RunVerdict::Inconclusive)) => RunVerdict::Inconclusive,
+            (RunVerdict::Pass, _) if self.interrupted => RunVerdict::Inconclusive,
+            (verdict, _) => verdict,
+        };
+        self.body = Body::Run(Box::new(Whole {
+            checked,
+            fuzz,
+            bench,
+        }));
+    }
+
     /// Takes a sweep in and comes to a verdict: an answer needs cells that can be trusted.
     pub fn swept(&mut self, sweep: SweepReport) {
         let valid = sweep.result.cells.iter().any(|cell| cell.valid);
@@ -272,6 +321,7 @@ impl Report {
         match &self.body {
             Body::Nothing {} => true,
             Body::Check(checked) => checked.counts.ran() == 0,
+            Body::Run(whole) => whole.checked.counts.ran() == 0,
             Body::Load(_) | Body::Sweep(_) => false,
             Body::Fuzz(fuzz) => fuzz.result.executions == 0,
             Body::Replay(replay) => replay.items.is_empty(),

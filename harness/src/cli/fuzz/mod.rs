@@ -54,6 +54,9 @@ pub(super) struct FuzzArgs {
     /// A file whose strings become words of the dictionary: the server's program, say
     #[arg(long, value_name = "FILE")]
     pub strings: Vec<PathBuf>,
+    /// Where the logs of epochs under way are kept; not an argument.
+    #[arg(skip)]
+    pub logs: Option<PathBuf>,
     /// End with the first finding
     #[arg(long)]
     pub stop_on_first: bool,
@@ -94,6 +97,27 @@ pub(super) fn main(args: &FuzzArgs) -> ExitCode {
     }
     report.duration_s = begun.elapsed().as_secs_f64();
     args.output.finish(&report)
+}
+
+/// The short campaign of `run`: it leaves nothing behind but findings.
+pub(super) fn short(
+    report: &mut Report,
+    target: &TargetArgs,
+    output: &OutputArgs,
+    duration: Duration,
+) -> Result<(), RunError> {
+    let scratch = tempfile::tempdir()
+        .map_err(|error| setup::internal(format!("no temporary folder can be made: {error}")))?;
+    let args = FuzzArgs {
+        target: target.clone(),
+        output: output.clone(),
+        duration: Some(duration),
+        corpus: Some(scratch.path().join("corpus")),
+        logs: Some(scratch.path().to_owned()),
+        out: OUT.into(),
+        ..FuzzArgs::default()
+    };
+    fill(report, &args)
 }
 
 fn fill(report: &mut Report, args: &FuzzArgs) -> Result<(), RunError> {
@@ -145,6 +169,10 @@ fn orders(args: &FuzzArgs, resolved: &Resolved) -> Result<Orders, RunError> {
                 .clone()
                 .unwrap_or_else(|| args.out.join("corpus")),
         ),
+        logs: args
+            .logs
+            .clone()
+            .unwrap_or_else(|| args.out.join("running")),
         out: args.out.clone(),
     })
 }

@@ -62,6 +62,18 @@ pub(in crate::cli) struct ShapeArgs {
     pub seed: Option<u64>,
 }
 
+impl ShapeArgs {
+    /// Those that hold where nothing is said.
+    pub fn usual() -> Self {
+        #[derive(clap::Parser)]
+        struct Nothing {
+            #[command(flatten)]
+            shape: ShapeArgs,
+        }
+        <Nothing as clap::Parser>::parse_from([""]).shape
+    }
+}
+
 /// For how long, and what grows meanwhile.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Load")]

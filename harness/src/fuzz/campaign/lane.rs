@@ -75,7 +75,7 @@ impl Work<'_> {
         let place = self
             .campaign
             .orders
-            .logs()
+            .logs
             .join(format!("lane-{}.jsonl", self.number));
         for epoch in std::mem::take(&mut self.left) {
             self.look_again(&runtime, epoch);

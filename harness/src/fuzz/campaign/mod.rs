@@ -52,7 +52,10 @@ pub struct Orders {
     /// Where the corpus is kept; `None`: nowhere.
     #[serde(skip)]
     pub corpus: Option<PathBuf>,
-    /// Where findings and logs are kept.
+    /// Where the logs of epochs under way are kept.
+    #[serde(skip)]
+    pub logs: PathBuf,
+    /// Where findings are kept.
     #[serde(skip)]
     pub out: PathBuf,
 }
@@ -97,10 +100,6 @@ impl From<TrialError> for CampaignError {
 }
 
 impl Orders {
-    fn logs(&self) -> PathBuf {
-        self.out.join("running")
-    }
-
     fn findings(&self) -> PathBuf {
         self.out.join("findings")
     }
@@ -118,13 +117,13 @@ impl Campaign {
             return Err(CampaignError::SingleClient(why));
         }
         let mut ground = Ground::new(self.subject.clone(), &trial);
-        std::fs::create_dir_all(self.orders.logs())
-            .map_err(|error| CampaignError::Folder(self.orders.logs(), error))?;
+        std::fs::create_dir_all(&self.orders.logs)
+            .map_err(|error| CampaignError::Folder(self.orders.logs.clone(), error))?;
         let kept = match &self.orders.corpus {
             Some(folder) => corpus::read(folder)?,
             None => Vec::new(),
         };
-        let left = log::left_behind(&self.orders.logs());
+        let left = log::left_behind(&self.orders.logs);
         ground.sequential = is_sequential(&ground);
         let material = Arc::new(Material::of(
             &self.subject.talk,
@@ -156,6 +155,7 @@ impl Campaign {
             self.watch(&shared, begun);
         });
         shared.finish(&ground);
+        log::clear(&self.orders.logs);
         Ok(self.result(shared, ground.sequential))
     }
 

@@ -22,17 +22,25 @@ pub fn render(report: &Report) -> String {
         suite.add_test_case(TestCase::new("run", status));
         junit.add_test_suite(suite);
     }
-    match &report.body {
-        Body::Nothing {} => one_case(&mut junit, report, &[]),
-        Body::Check(checked) => battery(&mut junit, checked),
-        Body::Sweep(_) => one_case(&mut junit, report, &[]),
-        Body::Load(load) => one_case(&mut junit, report, &load.result.validity.reasons),
-        Body::Fuzz(fuzz) => fuzz::campaign(&mut junit, report, fuzz),
-        Body::Replay(replay) => fuzz::replay(&mut junit, report, replay),
-    }
+    suites(&mut junit, report);
     junit
         .to_string()
         .unwrap_or_else(|error| format!("<!-- {error} -->\n"))
+}
+
+fn suites(junit: &mut Junit, report: &Report) {
+    match &report.body {
+        Body::Nothing {} => one_case(junit, report, &[]),
+        Body::Check(checked) => battery(junit, checked),
+        Body::Run(whole) => {
+            battery(junit, &whole.checked);
+            whole.parts().for_each(|part| suites(junit, part));
+        }
+        Body::Sweep(_) => one_case(junit, report, &[]),
+        Body::Load(load) => one_case(junit, report, &load.result.validity.reasons),
+        Body::Fuzz(fuzz) => fuzz::campaign(junit, report, fuzz),
+        Body::Replay(replay) => fuzz::replay(junit, report, replay),
+    }
 }
 
 /// A run that is one measurement: failed, inconclusive with its reasons, or fine.

@@ -34,6 +34,13 @@ pub fn render(report: &Report) -> String {
     match &report.body {
         Body::Nothing {} => text.push_str("Nothing was measured.\n"),
         Body::Check(checked) => check::render(&mut text, report, checked),
+        Body::Run(whole) => {
+            check::render(&mut text, report, &whole.checked);
+            for part in whole.parts() {
+                text.push('\n');
+                text.push_str(&render(part));
+            }
+        }
         Body::Sweep(sweep) => sweep::render(&mut text, report, sweep),
         Body::Load(load) => load::render(&mut text, report, load),
         Body::Fuzz(fuzz) => fuzz::render(&mut text, report, fuzz),

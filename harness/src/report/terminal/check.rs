@@ -16,12 +16,17 @@ pub(super) fn render(
     checked: &Checked,
     columns: Option<usize>,
 ) {
+    body(text, checked, columns);
+    summary(text, report, checked, &counted(checked), columns);
+}
+
+/// The lines and the findings.
+pub(super) fn body(text: &mut String, checked: &Checked, columns: Option<usize>) {
     lines(text, checked, columns);
     let telling = checked.outcomes.iter();
     for outcome in telling.filter(|outcome| outcome.is_worth_telling()) {
         finding(text, outcome, columns);
     }
-    summary(text, report, checked, columns);
 }
 
 /// One line a check, under its group.
@@ -171,21 +176,14 @@ fn evidence(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
     }
 }
 
-fn summary(text: &mut String, report: &Report, checked: &Checked, columns: Option<usize>) {
-    let counts = checked.counts;
-    let parts = [
-        (counts.pass, "passed"),
-        (counts.fail, "failed"),
-        (counts.warn, "warned"),
-        (counts.inconclusive, "inconclusive"),
-        (counts.waived, "waived"),
-        (counts.skip, "skipped"),
-    ];
-    let parts: Vec<String> = parts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
+/// What stands in the way, and the last line.
+pub(super) fn summary(
+    text: &mut String,
+    report: &Report,
+    checked: &Checked,
+    told: &str,
+    columns: Option<usize>,
+) {
     let _ = writeln!(text);
     for blocker in &checked.blockers {
         let _ = writeln!(
@@ -200,14 +198,31 @@ fn summary(text: &mut String, report: &Report, checked: &Checked, columns: Optio
             "{YELLOW}interrupted{RESET}: checks that had not begun are not listed"
         );
     }
-    let told = if parts.is_empty() {
-        "nothing ran".into()
-    } else {
-        parts.join(", ")
-    };
-    verdict_line(text, report, &told, columns);
-    if counts.ran() == 0 && !report.interrupted {
+    verdict_line(text, report, told, columns);
+    if checked.counts.ran() == 0 && !report.interrupted {
         let _ = writeln!(text, "{}", wrap(NOTHING_RAN, 0, columns));
+    }
+}
+
+/// How many checks came to which verdict.
+pub(super) fn counted(checked: &Checked) -> String {
+    let counts = checked.counts;
+    let parts = [
+        (counts.pass, "passed"),
+        (counts.fail, "failed"),
+        (counts.warn, "warned"),
+        (counts.inconclusive, "inconclusive"),
+        (counts.waived, "waived"),
+        (counts.skip, "skipped"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    match parts.is_empty() {
+        true => "nothing ran".into(),
+        false => parts.join(", "),
     }
 }
 

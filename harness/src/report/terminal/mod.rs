@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use self::style::{BOLD, GREEN, MAGENTA, RED, RESET};
 use super::wrap::wrap;
-use super::{Body, Checked, Report, RunVerdict, safe_lines};
+use super::{Body, Checked, Report, RunVerdict, Whole, safe_lines};
 use crate::talk::escape_text;
 
 /// The whole report with colours, broken into `columns` where a terminal has them. Commands are
@@ -30,12 +30,28 @@ pub fn render(report: &Report, columns: Option<usize>) -> String {
     match &report.body {
         Body::Nothing {} => verdict_line(&mut text, report, "nothing was measured", columns),
         Body::Check(checked) => check::render(&mut text, report, checked, columns),
+        Body::Run(whole) => run(&mut text, report, whole, columns),
         Body::Sweep(sweep) => sweep::render(&mut text, report, sweep, columns),
         Body::Load(load) => load::render(&mut text, report, load, columns),
         Body::Fuzz(fuzz) => fuzz::render(&mut text, report, fuzz, columns),
         Body::Replay(replay) => fuzz::replay(&mut text, report, replay, columns),
     }
     text
+}
+
+/// Each part as if it had been run alone, then the verdict of all.
+fn run(text: &mut String, report: &Report, whole: &Whole, columns: Option<usize>) {
+    check::body(text, &whole.checked, columns);
+    let mut told = vec![format!("checks: {}", check::counted(&whole.checked))];
+    for part in whole.parts() {
+        let _ = writeln!(text, "\n{BOLD}{}{RESET}", part.command);
+        text.push_str(&render(part, columns));
+        if let Body::Fuzz(fuzz) = &part.body {
+            told.push(format!("fuzz: {}", fuzz.answer()));
+        }
+    }
+    text.push('\n');
+    check::summary(text, report, &whole.checked, &told.join("; "), columns);
 }
 
 /// Sentences are wrapped; excerpts, lists and commands keep their lines.
