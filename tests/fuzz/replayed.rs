@@ -80,3 +80,33 @@ fn what_is_no_case_is_told_and_the_others_are_replayed() {
     assert_eq!(ended.code, Some(2), "{}", ended.all());
     assert!(ended.stderr.contains("nowhere"), "{}", ended.all());
 }
+
+#[test]
+fn a_finding_that_is_waived_does_not_count_and_a_waiver_of_one_disturbs_no_check() {
+    let bench = Bench::new();
+    let file = r#"
+        [server]
+        name = "mine"
+        cmd = ["tcprove", "serve", "--port", "{port}", "--fault", "format-string"]
+        [talk]
+        frame = { until = "\n" }
+        [[talk.turn]]
+        send = "{tok} {payload}\n"
+        expect = "{tok} {payload}\n"
+        [[waive]]
+        check = "fuzz"
+        finding = "crash-*"
+        reason = "known"
+    "#;
+    bench.write("tcprove.toml", file);
+    let fuzzed = fuzz(&bench, &["--duration", "60s", "--stop-on-first"]);
+    assert_eq!(
+        fuzzed.findings()[0]["waived"],
+        "known",
+        "{}",
+        fuzzed.ended.all()
+    );
+    assert_eq!(fuzzed.ended.code, Some(0), "{}", fuzzed.ended.all());
+    let ended = bench.run(["check", "--only", "zero-length"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+}

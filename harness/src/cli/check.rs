@@ -157,7 +157,13 @@ fn selection(args: &CheckArgs, resolved: &Resolved) -> Result<Selection, RunErro
         require: require.clone(),
         shard: args.shard,
     };
-    let waived = resolved.file.waive.iter().map(|waiver| &waiver.check);
+    // One that names a finding is about campaigns.
+    let of_checks = resolved
+        .file
+        .waive
+        .iter()
+        .filter(|waiver| waiver.finding.is_none());
+    let waived = of_checks.map(|waiver| &waiver.check);
     for glob in args
         .only
         .iter()

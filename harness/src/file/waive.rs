@@ -18,7 +18,7 @@ pub struct Waiver {
     pub until: Option<Date>,
     /// The check may also pass.
     pub flaky: bool,
-    /// Only this finding.
+    /// It is about this finding of a campaign (a pattern of ids), and about no check.
     pub finding: Option<String>,
     /// The line of the file it begins in, from 1.
     pub line: usize,

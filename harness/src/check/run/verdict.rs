@@ -53,7 +53,7 @@ pub(super) fn of(
 /// Whether the waiver is about this shortfall. A warning needs none; a skip is no shortfall.
 fn covers(waiver: &Waiver, outcome: &Outcome) -> bool {
     let fell_short = matches!(outcome.outcome, Verdict::Fail | Verdict::Inconclusive);
-    fell_short && glob_match::glob_match(&waiver.check, outcome.id)
+    fell_short && waiver.finding.is_none() && glob_match::glob_match(&waiver.check, outcome.id)
 }
 
 type Judged<'a> = (Verdict, Option<&'a Failure>, Option<String>);
