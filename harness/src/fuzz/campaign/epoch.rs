@@ -104,10 +104,7 @@ impl<'a, 'b> Epoch<'a, 'b> {
 
     /// One case, and everything that follows it.
     fn case(&mut self) -> Option<Suspect> {
-        let (case, kept) = match self.source.queue.pop_front() {
-            Some(case) => (case, true),
-            None => (self.source.generator.next(&self.source.corpus).case, false),
-        };
+        let (case, kept) = self.source.next();
         if let Err(error) = self.log.append(&case) {
             self.shared
                 .note(&format!("the log cannot be written: {error}"));
