@@ -160,16 +160,20 @@ impl<'a, 'b> Epoch<'a, 'b> {
 
     /// The feedback, and what hints at bugs that only a test of their own can show.
     fn hints(&mut self, ran: &Ran, kept: bool) -> Option<Suspect> {
-        let case = self.newest();
-        let shown = self.shared.sees(&case, ran);
+        let newest = self.cases.last()?;
+        let shown = self.shared.sees(newest, ran);
         if kept {
-            self.shared.take_in(&case, shown);
+            self.shared.take_in(newest, shown);
         }
         let new = shown.filter(|shown| !kept && self.shared.is_new(*shown));
+        let sampled = self.shared.executions().is_multiple_of(DIVERGENCE_ONE_IN);
+        if new.is_none() && !sampled && ran.cpu < COSTLY {
+            return None;
+        }
+        let case = newest.clone();
         if let Some(shown) = new {
             self.admit(&case, shown);
         }
-        let sampled = self.shared.executions().is_multiple_of(DIVERGENCE_ONE_IN);
         if (new.is_some() || sampled)
             && let Some(cut) = divergence::hint(&mut self.life, &case)
             && let Some(suspect) = self.confirmed_hint(Claimed::Divergence, cut)
