@@ -29,7 +29,7 @@ const LEAKED_MIN: u64 = 12;
 /// Cases that are tried one by one when something leaks.
 const LEAK_SUSPECTS_MAX: usize = 96;
 /// A case that shows something new is tried in pieces too; of the others, one in so many.
-const DIVERGENCE_ONE_IN: u64 = 256;
+const DIVERGENCE_ONE_IN: u64 = 512;
 
 /// How an epoch ended.
 pub(super) enum Over {
