@@ -13,7 +13,7 @@ use super::oracle::{Symptom, crash, hang, panic};
 use super::wire::{Seen, Wire};
 use crate::session::{Dial, PeerError, Session, Transcript, Voice};
 use crate::talk::{Exchange, Turn};
-use crate::target::{Exit, Server, StartFailure, StartOptions, Vital, Vitals};
+use crate::target::{Exit, Glance, Server, StartFailure, StartOptions, Vital, Vitals};
 
 /// How long the end of a process may take to be told, once it was seen.
 const ENDING: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ pub struct Life<'a> {
     vitals: Vitals,
     /// How it was when its cases began.
     pub begin: Vital,
-    last: Vital,
+    last: Glance,
     scan: panic::Scan,
     /// The worst healthy canary so far.
     worst_canary: Duration,
@@ -48,7 +48,7 @@ pub struct Ran {
     /// CPU time of the server for it.
     pub cpu: Duration,
     /// How the server is after it.
-    pub vital: Vital,
+    pub vital: Glance,
 }
 
 impl<'a> Life<'a> {
@@ -66,7 +66,7 @@ impl<'a> Life<'a> {
             voice: ground.subject.voice(&server, 0xf022),
             vitals: server.vitals(),
             begin: Vital::default(),
-            last: Vital::default(),
+            last: Glance::default(),
             scan: panic::Scan::default(),
             worst_canary: ground.pace.exchange,
             canaries: 0,
@@ -87,8 +87,8 @@ impl<'a> Life<'a> {
     /// Takes stock: what is there now counts as healthy.
     pub fn settle(&mut self) {
         self.vitals = self.server.vitals();
-        self.last = self.vitals.look();
-        self.begin = self.last;
+        self.begin = self.vitals.look();
+        self.last = self.vitals.glance();
     }
 
     /// The server.
@@ -96,7 +96,7 @@ impl<'a> Life<'a> {
         &self.server
     }
 
-    /// A look now.
+    /// A whole look now.
     pub fn look(&self) -> Vital {
         self.vitals.look()
     }
@@ -147,13 +147,13 @@ impl<'a> Life<'a> {
         };
         let meanwhile = &mut |_: &Seen| (0..canaries).for_each(|_| hold());
         self.wire.run_and(case, meanwhile).ok()?;
-        self.last = self.vitals.look();
+        self.last = self.vitals.glance();
         times.sort_unstable();
         times.get(times.len() / 2).copied()
     }
 
     fn after(&mut self, seen: Seen) -> Ran {
-        let vital = self.vitals.look();
+        let vital = self.vitals.glance();
         let cpu = vital.cpu.saturating_sub(self.last.cpu);
         self.last = vital;
         Ran { seen, cpu, vital }
@@ -195,15 +195,15 @@ impl<'a> Life<'a> {
 
     /// What a canary says about the server.
     pub fn judge(&mut self, told: Result<Duration, PeerError>) -> Option<Symptom> {
-        self.last = self.vitals.look();
+        self.last = self.vitals.glance();
         let symptom = self.alarm();
         match told {
             _ if symptom.is_some() => symptom,
             Ok(_) => None,
             Err(error) => {
                 // A server that dies closes its socket before its end can be seen.
-                self.until(LAST_WORDS * 10, |life| life.look().ended.is_some());
-                self.last = self.vitals.look();
+                self.until(LAST_WORDS * 10, |life| life.vitals.ended().is_some());
+                self.last = self.vitals.glance();
                 self.alarm().or_else(|| hang::seen(self, &error))
             }
         }

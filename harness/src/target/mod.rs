@@ -31,4 +31,4 @@ pub use server::Server;
 pub use socket_table::{Listener, PeerSocket, TcpState, Timer, TimerKind};
 pub use supervisor::{SUPERVISE, supervise};
 pub use usage::{NofileLimit, Process, ProcessUsage, Usage};
-pub use vitals::{Vital, Vitals};
+pub use vitals::{Glance, Vital, Vitals};

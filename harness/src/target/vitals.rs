@@ -1,5 +1,5 @@
-//! Looks at a server that cost so little that they can follow every case of a fuzz campaign: about 8 us a
-//! process, on descriptors that are opened once.
+//! Looks at a server that cost so little that they can follow every case of a fuzz campaign, on descriptors
+//! that are opened once: a glance takes about 2 us a process, a whole look about 8.
 
 use std::fs::File;
 use std::io;
@@ -31,7 +31,16 @@ struct Watched {
     stat: Option<File>,
 }
 
-/// One look.
+/// The least look: what has to be known after every case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    /// CPU time of all watched processes so far.
+    pub cpu: Duration,
+    /// A process that has ended.
+    pub ended: Option<u32>,
+}
+
+/// A whole look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Vital {
     /// CPU time of all watched processes so far.
@@ -60,10 +69,21 @@ impl Vitals {
         self.watched.len()
     }
 
+    /// Glances at all of them.
+    pub fn glance(&self) -> Glance {
+        let cpu = |process: &Watched| process_cpu(process.pid).unwrap_or_default();
+        Glance {
+            ended: self.ended(),
+            cpu: self.watched.iter().map(cpu).sum(),
+        }
+    }
+
     /// Looks at all of them.
     pub fn look(&self) -> Vital {
+        let Glance { cpu, ended } = self.glance();
         let mut vital = Vital {
-            ended: self.ended(),
+            cpu,
+            ended,
             ..Vital::default()
         };
         for process in &self.watched {
@@ -104,7 +124,6 @@ impl Watched {
     }
 
     fn add_to(&self, vital: &mut Vital) {
-        vital.cpu += process_cpu(self.pid).unwrap_or_default();
         if let Some(folder) = &self.descriptors
             && let Ok(size) = rustix::fs::fstat(folder.as_fd())
         {

@@ -29,7 +29,7 @@ const LEAKED_MIN: u64 = 12;
 /// Cases that are tried one by one when something leaks.
 const LEAK_SUSPECTS_MAX: usize = 96;
 /// A case that shows something new is tried in pieces too; of the others, one in so many.
-const DIVERGENCE_ONE_IN: u64 = 256;
+const DIVERGENCE_ONE_IN: u64 = 512;
 
 /// How an epoch ended.
 pub(super) enum Over {
@@ -104,10 +104,7 @@ impl<'a, 'b> Epoch<'a, 'b> {
 
     /// One case, and everything that follows it.
     fn case(&mut self) -> Option<Suspect> {
-        let (case, kept) = match self.source.queue.pop_front() {
-            Some(case) => (case, true),
-            None => (self.source.generator.next(&self.source.corpus).case, false),
-        };
+        let (case, kept) = self.source.next();
         if let Err(error) = self.log.append(&case) {
             self.shared
                 .note(&format!("the log cannot be written: {error}"));
@@ -163,16 +160,20 @@ impl<'a, 'b> Epoch<'a, 'b> {
 
     /// The feedback, and what hints at bugs that only a test of their own can show.
     fn hints(&mut self, ran: &Ran, kept: bool) -> Option<Suspect> {
-        let case = self.newest();
-        let shown = self.shared.sees(&case, ran);
+        let newest = self.cases.last()?;
+        let shown = self.shared.sees(newest, ran);
         if kept {
-            self.shared.take_in(&case, shown);
+            self.shared.take_in(newest, shown);
         }
         let new = shown.filter(|shown| !kept && self.shared.is_new(*shown));
+        let sampled = self.shared.executions().is_multiple_of(DIVERGENCE_ONE_IN);
+        if new.is_none() && !sampled && ran.cpu < COSTLY {
+            return None;
+        }
+        let case = newest.clone();
         if let Some(shown) = new {
             self.admit(&case, shown);
         }
-        let sampled = self.shared.executions().is_multiple_of(DIVERGENCE_ONE_IN);
         if (new.is_some() || sampled)
             && let Some(cut) = divergence::hint(&mut self.life, &case)
             && let Some(suspect) = self.confirmed_hint(Claimed::Divergence, cut)

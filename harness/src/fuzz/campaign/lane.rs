@@ -30,6 +30,8 @@ pub(super) struct Work<'a> {
     pub(super) shared: &'a Shared<'a>,
     /// The corpus comes first.
     pub(super) queue: Vec<Case>,
+    /// The one case to run, rather than what the generator makes.
+    pub(super) only: Option<&'a Case>,
     /// Epochs that an earlier campaign left behind when it was ended.
     pub(super) left: Vec<Vec<Case>>,
 }
@@ -46,11 +48,27 @@ pub fn runtime() -> Runtime {
 pub(super) struct Source {
     /// Cases that come first, and belong to the corpus.
     pub(super) queue: VecDeque<Case>,
+    /// Comes over and over, where it is given.
+    pub(super) only: Option<Case>,
     pub(super) generator: Generator,
     /// The corpus as this lane knows it.
     pub(super) corpus: Vec<Case>,
     /// Cases that this lane may still run.
     pub(super) budget: u64,
+}
+
+impl Source {
+    /// The next case, and whether it belongs to the corpus already.
+    pub(super) fn next(&mut self) -> (Case, bool) {
+        if let Some(case) = self.queue.pop_front() {
+            return (case, true);
+        }
+        let case = match &self.only {
+            Some(case) => case.clone(),
+            None => self.generator.next(&self.corpus).case,
+        };
+        (case, false)
+    }
 }
 
 impl Work<'_> {
@@ -68,6 +86,7 @@ impl Work<'_> {
         let seed = self.campaign.subject.seed;
         let mut source = Source {
             queue: std::mem::take(&mut self.queue).into(),
+            only: self.only.cloned(),
             generator: Generator::new(material, seed, lane(self.number), lane(lanes)),
             corpus: Vec::new(),
             budget: self.budget(lanes),
@@ -80,7 +99,7 @@ impl Work<'_> {
         for epoch in std::mem::take(&mut self.left) {
             self.look_again(&runtime, epoch);
         }
-        if self.number == 0 {
+        if self.number == 0 && self.only.is_none() {
             self.probe(&runtime);
         }
         let mut log = match Log::begin(place) {

@@ -111,6 +111,18 @@ impl Campaign {
     /// # Errors
     /// It cannot begin. Once it has begun, whatever happens is in the result.
     pub fn run(&self, sink: Sink<'_>) -> Result<Fuzzed, CampaignError> {
+        self.hold(sink, None)
+    }
+
+    /// Puts one and the same case over and over, looked after like any other: what the campaign itself costs.
+    ///
+    /// # Errors
+    /// As [`Campaign::run`].
+    pub fn repeat(&self, case: &Case, sink: Sink<'_>) -> Result<Fuzzed, CampaignError> {
+        self.hold(sink, Some(case))
+    }
+
+    fn hold(&self, sink: Sink<'_>, only: Option<&Case>) -> Result<Fuzzed, CampaignError> {
         sink(Event::Trying);
         let trial = try_conversation(&self.subject, &self.interrupt)?;
         if let Some(why) = trial.single_client {
@@ -143,6 +155,7 @@ impl Campaign {
                     shared: &shared,
                     // In CI: the corpus first, then new cases.
                     queue: share(&kept, number, self.orders.jobs),
+                    only,
                     left: if number == 0 {
                         left.clone()
                     } else {

@@ -43,8 +43,6 @@ struct State {
 
 impl<'a> Shared<'a> {
     pub(super) fn new(campaign: &'a Campaign, sink: Sink<'a>) -> Self {
-        // Where a number of cases is asked for, two runs are to do the same.
-        let latency = campaign.orders.cases.is_none();
         Self {
             campaign,
             sink,
@@ -56,7 +54,7 @@ impl<'a> Shared<'a> {
             lanes: AtomicUsize::new(campaign.orders.jobs.max(1)),
             stop: AtomicBool::new(false),
             state: Mutex::new(State {
-                feedback: Feedback::new(campaign.orders.feedback, latency),
+                feedback: Feedback::default(),
                 corpus: Vec::new(),
                 known: BTreeMap::new(),
                 findings: Vec::new(),
@@ -150,7 +148,10 @@ impl<'a> Shared<'a> {
 
     /// What the run shows, in the feedback's terms.
     pub(super) fn sees(&self, case: &Case, ran: &crate::fuzz::life::Ran) -> Option<u64> {
-        self.state().feedback.sees(case, ran)
+        let orders = &self.campaign.orders;
+        // Where a number of cases is asked for, two runs are to do the same.
+        let latency = orders.cases.is_none();
+        orders.feedback.sees(case, ran, latency)
     }
 
     /// The corpus as it is now.

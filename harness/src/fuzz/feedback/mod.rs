@@ -1,6 +1,6 @@
 //! What guides a campaign: a case that shows something new is kept, and changed again.
 //!
-//! To add a feedback: one file whose state answers [`Feedback::sees`], one variant here.
+//! To add a feedback: one file that answers [`Guide::sees`], one variant here.
 
 mod shape;
 
@@ -34,35 +34,25 @@ impl Guide {
             Self::None => "none",
         }
     }
+
+    /// What this run shows, as one number. `None`: nothing guides.
+    ///
+    /// `latency`: whether how long a reply took takes part; it is never the same twice.
+    pub fn sees(self, case: &Case, ran: &Ran, latency: bool) -> Option<u64> {
+        match self {
+            Self::Shape => Some(shape(case, ran, latency)),
+            Self::None => None,
+        }
+    }
 }
 
 /// What has been seen so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Feedback {
-    guide: Guide,
-    /// Whether how long a reply took takes part: it is never the same twice.
-    latency: bool,
     seen: HashSet<u64>,
 }
 
 impl Feedback {
-    /// Nothing seen yet.
-    pub fn new(guide: Guide, latency: bool) -> Self {
-        Self {
-            guide,
-            latency,
-            seen: HashSet::new(),
-        }
-    }
-
-    /// What this run shows, as one number. `None`: nothing guides.
-    pub fn sees(&self, case: &Case, ran: &Ran) -> Option<u64> {
-        match self.guide {
-            Guide::Shape => Some(shape(case, ran, self.latency)),
-            Guide::None => None,
-        }
-    }
-
     /// Whether it was never seen before.
     pub fn is_new(&self, shown: u64) -> bool {
         self.seen.len() < SEEN_MAX && !self.seen.contains(&shown)

@@ -86,7 +86,7 @@ fn time_class(time: Duration) -> u32 {
 mod tests {
     use super::*;
     use crate::fuzz::wire::{Answer, End, Seen};
-    use crate::target::Vital;
+    use crate::target::Glance;
 
     fn ran(reply: &[u8], end: End) -> Ran {
         Ran {
@@ -99,7 +99,7 @@ mod tests {
                 not_taken: 0,
             },
             cpu: Duration::ZERO,
-            vital: Vital::default(),
+            vital: Glance::default(),
         }
     }
 

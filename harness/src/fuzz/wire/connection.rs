@@ -16,6 +16,9 @@ use crate::talk::Decoder;
 /// A server that never stops talking is left after so many bytes.
 const RECEIVED_BYTES_MAX: u64 = 64 << 20;
 
+/// What fits into one segment on every path leaves at once if it is the first that is sent.
+const SEGMENT_BYTES_MIN: usize = 536;
+
 /// A connection, from its opening to its end.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -23,6 +26,8 @@ pub(super) struct Connection {
     socket: Option<OwnedFd>,
     /// Our FIN is sent.
     finished: bool,
+    /// What is sent leaves at once, whatever is still under way.
+    at_once: bool,
     answer: Answer,
     /// Where in the kept bytes the reply begins that is next.
     next_reply: usize,
@@ -38,10 +43,10 @@ impl Connection {
         };
         let socket = net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(wait))?;
-        sockopt::set_tcp_nodelay(&socket, true)?;
         let mut connection = Self {
             socket: Some(socket),
             finished: false,
+            at_once: false,
             answer: Answer {
                 bytes: Vec::new(),
                 received: 0,
@@ -96,6 +101,7 @@ impl Connection {
 
     /// Sends, and reads meanwhile where the server wants to be read first. False if it was not taken whole.
     pub(super) fn send(&mut self, bytes: &[u8], buffer: &mut [u8], until: Instant) -> bool {
+        self.send_at_once(bytes.len());
         let mut rest = bytes;
         while !rest.is_empty() && !self.finished {
             let Some(socket) = &self.socket else {
@@ -120,6 +126,19 @@ impl Connection {
             }
         }
         rest.is_empty()
+    }
+
+    /// Sees to it that nothing waits for an acknowledgement of what was sent before it. Most cases send one
+    /// short message on a connection and are spared the system call.
+    fn send_at_once(&mut self, bytes: usize) {
+        if let Some(socket) = &self.socket
+            && !self.at_once
+            && (self.sent > 0 || bytes > SEGMENT_BYTES_MIN)
+        {
+            self.at_once = true;
+            // It fails where the connection is reset, which the next call tells.
+            let _ = sockopt::set_tcp_nodelay(socket, true);
+        }
     }
 
     /// Waits until something can be sent, and takes what comes. False when the time is over.

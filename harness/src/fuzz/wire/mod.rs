@@ -2,7 +2,7 @@
 //!
 //! Blocking sockets on the caller's thread: a case is mostly spent waiting for the server, and a wait that
 //! goes through no runtime is the shortest. A plain case costs the seven system calls of a bare connect,
-//! send, FIN, read, read, close, and two options.
+//! send, FIN, read, read, close, and two timeouts.
 
 mod connection;
 
