@@ -93,10 +93,22 @@ fn quick_ones() {
     }
 }
 
+/// Seconds of waiting for a server that hangs, hundreds of runs for one that leaks.
+#[test]
+fn slow_ones() {
+    if rounds() == 0 {
+        println!("skipped: minutes of campaigns; TCPROVE_SLOW=1 runs them");
+        return;
+    }
+    for planted in PLANTED.iter().filter(|planted| planted.slow) {
+        find(planted, 1);
+    }
+}
+
 #[test]
 fn all_of_them_with_other_seeds() {
-    if rounds() == 0 {
-        println!("skipped: minutes of campaigns; TCPROVE_SLOW=N runs them with N seeds");
+    if rounds() < 2 {
+        println!("skipped: minutes of campaigns; TCPROVE_SLOW=N runs them with N seeds, from 2");
         return;
     }
     for seed in 0..rounds() {
