@@ -88,6 +88,11 @@ fn pure_modules_touch_no_socket_clock_or_process() {
         "harness/src/talk",
         "harness/src/report",
         "harness/src/stats",
+        "harness/src/fuzz/case",
+        "harness/src/fuzz/material",
+        "harness/src/fuzz/generate",
+        "harness/src/fuzz/mutator",
+        "harness/src/fuzz/minimize",
         "server/src/service",
     ];
     let impure = [

@@ -18,6 +18,9 @@ use crate::target::{Exit, Glance, Server, StartFailure, StartOptions, Vital, Vit
 /// How long the end of a process may take to be told, once it was seen.
 const ENDING: Duration = Duration::from_secs(2);
 
+/// A process that is there for so long after the first client is a worker.
+const WORKERS_STAY: Duration = Duration::from_millis(50);
+
 /// How long last words may take to arrive.
 const LAST_WORDS: Duration = Duration::from_millis(20);
 
@@ -64,7 +67,7 @@ impl<'a> Life<'a> {
             ground,
             runtime,
             voice: ground.subject.voice(&server, 0xf022),
-            vitals: server.vitals(),
+            vitals: Vitals::of(server.pids()),
             begin: Vital::default(),
             last: Glance::default(),
             scan: panic::Scan::default(),
@@ -74,8 +77,9 @@ impl<'a> Life<'a> {
             wire,
         };
         // The first client makes a server load what it loads late; what it does wrong is seen later.
+        let at_first = life.server.pids();
         let _ = life.canary(ground.silence);
-        life.settle();
+        life.settle(&at_first);
         Ok(life)
     }
 
@@ -84,9 +88,16 @@ impl<'a> Life<'a> {
         Self::start(self.ground, self.runtime).ok()
     }
 
-    /// Takes stock: what is there now counts as healthy.
-    pub fn settle(&mut self) {
-        self.vitals = self.server.vitals();
+    /// Takes stock: what is there now counts as healthy. Processes that came after the server was ready are
+    /// workers if they stay; those that served one client and end are nobody's loss.
+    fn settle(&mut self, at_first: &[u32]) {
+        let mut pids = self.server.pids();
+        if pids.iter().any(|pid| !at_first.contains(pid)) {
+            std::thread::sleep(WORKERS_STAY);
+            let still = self.server.pids();
+            pids.retain(|pid| still.contains(pid));
+        }
+        self.vitals = Vitals::of(pids);
         self.begin = self.vitals.look();
         self.last = self.vitals.glance();
     }

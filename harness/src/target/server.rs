@@ -17,7 +17,7 @@ use super::socket_table::{self, Listener, PeerSocket};
 use super::usage::CpuSeen;
 use super::{
     Exit, Launch, NofileLimit, Port, Process, StartFailure, StartOptions, StdoutMode, StopReport,
-    Tmp, Usage, Vitals,
+    Tmp, Usage,
 };
 use crate::sys::signal_from_raw;
 
@@ -272,9 +272,11 @@ impl Server {
         tree.iter().any(|process| proc::is_runnable(process.pid))
     }
 
-    /// Its processes as they are now, to be looked at again and again for little.
-    pub fn vitals(&self) -> Vitals {
-        Vitals::new(self.tree().iter().map(|process| process.pid))
+    /// The numbers of its processes as they are now, the main one first.
+    pub fn pids(&self) -> Vec<u32> {
+        let tree = self.processes_quickly().unwrap_or_default();
+        let alive = tree.iter().filter(|process| !process.is_dead());
+        alive.map(|process| process.pid).collect()
     }
 
     /// Switches between its threads so far, wanted or not; those of threads that ended are not in it.

@@ -57,7 +57,7 @@ pub struct Vital {
 
 impl Vitals {
     /// Watches these processes from now on, the main one first.
-    pub(super) fn new(pids: impl IntoIterator<Item = u32>) -> Self {
+    pub fn of(pids: impl IntoIterator<Item = u32>) -> Self {
         let watched = pids.into_iter().take(WATCHED_MAX);
         Self {
             watched: watched.filter_map(|pid| Watched::new(pid).ok()).collect(),
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn looks_at_ourselves() {
-        let vitals = Vitals::new([std::process::id()]);
+        let vitals = Vitals::of([std::process::id()]);
         let before = vitals.look();
         let more = [
             File::open("/dev/null").unwrap(),
@@ -175,7 +175,7 @@ mod tests {
             .arg("60")
             .spawn()
             .unwrap();
-        let vitals = Vitals::new([std::process::id(), child.id()]);
+        let vitals = Vitals::of([std::process::id(), child.id()]);
         assert_eq!((vitals.processes(), vitals.ended()), (2, None));
         child.kill().unwrap();
         let until = std::time::Instant::now() + Duration::from_secs(5);

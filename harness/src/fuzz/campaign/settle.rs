@@ -96,8 +96,9 @@ fn unconfirmed(shared: &Shared<'_>, alone: bool, suspect: Suspect, first_seen: D
         seen: 0,
         of: if alone { 0 } else { CONFIRMATIONS },
     };
-    // A process that ended is a fact, however rarely it happens. What else was seen once is a note.
-    if suspect.kind() != Kind::Crash {
+    // A server that ended is a fact, however rarely it happens. What else was seen once is a note: workers
+    // end for reasons of their own.
+    if !suspect.symptom.is_the_end() {
         shared.note(&format!(
             "seen once, and not again when the same cases were repeated: {}: {}",
             suspect.kind().name(),

@@ -5,6 +5,9 @@ use crate::fuzz::Kind;
 use crate::fuzz::life::Life;
 use crate::target::{Exit, signal_name};
 
+/// How the end of a process is called that is not the main one. Whether a signal ended it only its parent knows.
+pub const WORKER: &str = "a worker process of the server ended";
+
 /// Says how the server ended; it has.
 pub fn seen(life: &mut Life<'_>) -> Symptom {
     let main_ended = life.ended().is_none() || life.ended() == life.server().pid();
@@ -12,7 +15,7 @@ pub fn seen(life: &mut Life<'_>) -> Symptom {
     let how = match exit {
         Some(exit) => format!("the server {exit}"),
         None if main_ended => "the server is gone".to_owned(),
-        None => "a worker process of the server ended".to_owned(),
+        None => WORKER.to_owned(),
     };
     let stderr = text::decode(&life.server().stderr_since(0).0);
     let frames = text::frames(&stderr);

@@ -47,6 +47,11 @@ impl Symptom {
         }
     }
 
+    /// The main process has ended.
+    pub fn is_the_end(&self) -> bool {
+        self.kind == Kind::Crash && !self.key.contains(crash::WORKER)
+    }
+
     /// The same with something measured or printed.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.evidence.insert(name.into(), value.into());

@@ -1,3 +1,5 @@
+//! Cases over real sockets: pieces, resets, servers that are not read, or do not answer.
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
