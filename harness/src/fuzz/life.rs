@@ -220,6 +220,17 @@ impl<'a> Life<'a> {
         }
     }
 
+    /// A worker closes its sockets a moment before its end can be seen, and meanwhile others serve the canary.
+    pub fn loses_a_worker(&mut self) -> Option<Symptom> {
+        if self.vitals.processes() < 2
+            || !self.until(LAST_WORDS, |life| life.vitals.ended().is_some())
+        {
+            return None;
+        }
+        self.last = self.vitals.glance();
+        self.alarm()
+    }
+
     /// Waits until something is so, at most for `limit`.
     pub fn until(&self, limit: Duration, so: impl Fn(&Self) -> bool) -> bool {
         let deadline = Instant::now() + limit;

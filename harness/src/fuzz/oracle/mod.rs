@@ -132,5 +132,5 @@ fn watched(life: &mut Life<'_>, cases: &[Case]) -> Option<Symptom> {
             return Some(symptom);
         }
     }
-    life.examine()
+    life.examine().or_else(|| life.loses_a_worker())
 }
