@@ -15,7 +15,7 @@ use stages::Item;
 /// So often a mutator is looked for that can change the case.
 const TRIES_MAX: usize = 12;
 
-/// A case of the corpus with more bytes than this is taken less often: it costs more.
+/// A case of the corpus with more bytes than this, or with a pause, is taken less often: it costs more.
 const CHEAP_BYTES_MAX: usize = 8 << 10;
 
 /// Makes cases: the same ones for the same seed, lane and corpus.
@@ -120,7 +120,7 @@ impl Generator {
         if !corpus.is_empty() && self.random.one_in(2) {
             for _ in 0..4 {
                 if let Some(case) = self.random.pick(corpus)
-                    && (case.bytes() <= CHEAP_BYTES_MAX || self.random.one_in(16))
+                    && (is_cheap(case) || self.random.one_in(16))
                 {
                     return (case.clone(), false);
                 }
@@ -165,4 +165,9 @@ impl Generator {
             .for_each(|send| send.data.truncate(bytes_max));
         case.limit();
     }
+}
+
+fn is_cheap(case: &Case) -> bool {
+    let pauses = |step: &Step| matches!(step, Step::DelayMs(_));
+    case.bytes() <= CHEAP_BYTES_MAX && !case.steps.iter().any(pauses)
 }
