@@ -15,6 +15,18 @@ pub struct FuzzReport {
     pub result: Fuzzed,
 }
 
+/// The lines of a piece of evidence that is a text of several; empty ones are left out.
+pub(crate) fn printed(evidence: &serde_json::Value) -> Option<Vec<&str>> {
+    let lines: Option<Vec<&str>> = evidence
+        .as_array()?
+        .iter()
+        .map(|line| line.as_str())
+        .collect();
+    let mut lines = lines?;
+    lines.retain(|line| !line.trim().is_empty());
+    Some(lines)
+}
+
 /// What a finding is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {

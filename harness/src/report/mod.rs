@@ -27,6 +27,7 @@ use crate::plan::OnInconclusive;
 use crate::talk::escape_text;
 
 pub use environment::Environment;
+pub(crate) use fuzz::printed;
 pub use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 
 /// The schema of the JSON.

@@ -72,7 +72,7 @@ crash crash-1a2b
   size        2 steps, 68.4 KiB
   case        send "ECHO \xff" + "A" x 70000, cut at 3
               reset (RST)
-  signal      SIGSEGV
+  evidence    signal = SIGSEGV
   folder      findings/x
   reproduce   tcprove replay findings/x
 "#;

@@ -149,14 +149,17 @@ fn message(seed: &Seed) -> Vec<u8> {
     }
 }
 
-/// All of the first stage: the seeds first, then everything else in any order.
+/// All of the first stage: the seeds first, then the ways to go away, then everything else in any order.
+///
+/// Where nearly every odd byte ends a server, a campaign is busy with restarts. Going away early, which
+/// every client does one day, must have had its turn by then; it is also soon over.
 pub(super) fn plan(material: &Material, random: &mut Random) -> Vec<Item> {
     let mut planned: Vec<Item> = (0..material.seeds.len()).map(Item::Seed).collect();
+    planned.extend(endings(material).into_iter().take(ENDINGS_MAX));
     let families = [
         (lengths(material), LENGTHS_MAX),
         (tokens(material), TOKENS_MAX),
         (words(material), WORDS_MAX),
-        (endings(material), ENDINGS_MAX),
         (length_lies(material), LIES_MAX),
         (repeats(material), REPEATS_MAX),
     ];

@@ -18,11 +18,7 @@ pub fn seen(life: &mut Life<'_>) -> Symptom {
         None => WORKER.to_owned(),
     };
     let stderr = text::decode(&life.server().stderr_since(0).0);
-    let frames = text::frames(&stderr);
-    let cause = match frames.is_empty() {
-        true => text::normalized_end(&stderr),
-        false => frames.join(" < "),
-    };
+    let cause = text::cause(&stderr);
     let title = match text::message(&stderr) {
         Some(message) => format!("{how}: {message}"),
         None => how.clone(),
@@ -35,7 +31,7 @@ pub fn seen(life: &mut Life<'_>) -> Symptom {
     let mut symptom =
         Symptom::new(Kind::Crash, format!("{ended} {cause}"), title).with("exit", how);
     if !stderr.trim().is_empty() {
-        symptom = symptom.with("stderr", text::last_lines(&stderr));
+        symptom = symptom.with("stderr", text::lines_shown(&stderr));
     }
     symptom
 }

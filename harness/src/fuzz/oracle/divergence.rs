@@ -3,16 +3,20 @@
 //! Only where both ways have frames. Three runs in one piece and three in several, each on a fresh server:
 //! both triples must agree within themselves, numbers masked, and differ from each other. Where a
 //! connection was reset only what both have is compared: a reset may overtake a reply.
+//!
+//! Two things are a server's right. It may take our FIN for the end of all and drop what it has not written
+//! yet: so both runs are held once more with the FIN long after. And it may refuse a long message as soon as
+//! it has seen too much of it, which depends on the pieces.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{Rigour, Symptom};
 use crate::fuzz::Kind;
-use crate::fuzz::case::{Case, Send, Step};
+use crate::fuzz::case::{Case, Data, Send, Step};
 use crate::fuzz::life::Life;
 use crate::fuzz::wire::{End, Seen, Wire};
-use crate::talk::escape;
+use crate::talk::{Frame, escape};
 use crate::target::socket_table;
 
 /// A server that has not read a piece by then gets the next one all the same.
@@ -22,8 +26,26 @@ const BYTEWISE_MAX: usize = 48;
 /// A longer one into so many pieces.
 const PIECES: usize = 24;
 
-/// What came on the connections of one run, numbers masked.
-type Replies = Vec<(Vec<u8>, End)>;
+/// All replies have come by then, where the FIN is to come long after.
+const ANSWERED_MS: u32 = 250;
+/// A server has told by then that it has closed.
+const CLOSED_MS: u32 = 50;
+/// A message longer than this may be more than a server wants to hold.
+const LONG: usize = 1024;
+
+/// Bytes that are shown of what two replies have in common.
+const SAME_SHOWN: usize = 24;
+
+/// What came on the connections of one run.
+type Replies = Vec<Reply>;
+
+/// What came on one connection.
+struct Reply {
+    bytes: Vec<u8>,
+    /// The same without its numbers.
+    masked: Vec<u8>,
+    end: End,
+}
 
 /// The case in one piece and in several, once each, on this very life: a hint whether the test is worth it.
 pub fn hint(life: &mut Life<'_>, case: &Case) -> Option<Case> {
@@ -42,41 +64,125 @@ pub fn test(life: &mut Life<'_>, before: &[Case], case: &Case, rigour: Rigour) -
         return None;
     }
     let whole = uncut(case);
-    if rigour == Rigour::Quick {
-        let (one, other) = (replies(life, &whole)?, replies(life, case)?);
-        return differ(&one, &other).then(|| told(case, &one, &other));
+    let full = rigour == Rigour::Full;
+    let (one, other) = match full {
+        false => (replies(life, &whole)?, replies(life, case)?),
+        true => (thrice(life, before, &whole)?, thrice(life, before, case)?),
+    };
+    if !differ(&one, &other) {
+        return None;
     }
-    let one = thrice(life, before, &whole)?;
-    let other = thrice(life, before, case)?;
-    differ(&one, &other).then(|| told(case, &one, &other))
+    let mut other_life = if full { Some(life.another()?) } else { None };
+    let life = other_life.as_mut().unwrap_or(life);
+    let (late, late_cut) = (
+        replies(life, &unhurried(&whole))?,
+        replies(life, &unhurried(case))?,
+    );
+    if !differ(&late, &late_cut) {
+        return None;
+    }
+    let ways = [(&late, &late_cut, &whole), (&late_cut, &late, case)];
+    for (refusal, answer, case) in ways {
+        if may_refuse(life, refusal, answer) && is_refused(life, case) {
+            return None;
+        }
+    }
+    Some(told(case, &late, &late_cut))
+}
+
+/// The same with its end long after everything was answered.
+fn unhurried(case: &Case) -> Case {
+    let mut late = case.clone();
+    late.steps.push(Step::DelayMs(ANSWERED_MS));
+    late
+}
+
+/// Whether the one has all that the other has up to some message, and instead of that at most one of its own.
+fn may_refuse(life: &Life<'_>, refusal: &Replies, answer: &Replies) -> bool {
+    let mut pairs = refusal.iter().zip(answer);
+    pairs.all(|(refusal, answer)| {
+        let last = last_message(life.ground.reply(), &refusal.bytes);
+        answer.masked.starts_with(&refusal.masked[..last]) || is_part(refusal, answer)
+    })
+}
+
+fn is_part(one: &Reply, other: &Reply) -> bool {
+    other.masked.starts_with(&one.masked)
+}
+
+/// Where the last message of a reply begins.
+fn last_message(frame: &Frame, bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Ok(Some(length @ 1..)) = frame.decoder().next(&bytes[at..]) {
+        if at + length >= bytes.len() {
+            break;
+        }
+        at += length;
+    }
+    at
+}
+
+/// Whether there is a long message in it, and the server closes of itself.
+fn is_refused(life: &mut Life<'_>, case: &Case) -> bool {
+    let frame = &life.ground.talk().request;
+    let is_long = |send: &Send| {
+        let bytes = send.data.to_bytes();
+        let mut rest = &bytes[..];
+        while let Ok(Some(length @ 1..=LONG)) = frame.decoder().next(rest) {
+            rest = &rest[length.min(rest.len())..];
+        }
+        rest.len() > LONG
+    };
+    if !case.sends().any(is_long) {
+        return false;
+    }
+    // To write to what is closed earns a reset, and after a reset nothing can be written.
+    let mut probing = case.clone();
+    for _ in 0..2 {
+        probing.steps.push(Step::DelayMs(CLOSED_MS));
+        probing
+            .steps
+            .push(Step::Send(Send::whole(Data::from(&b"\n"[..]))));
+    }
+    let seen = wire(life).run(&probing);
+    seen.is_ok_and(|seen| seen.not_taken > 0)
 }
 
 fn told(case: &Case, one: &Replies, other: &Replies) -> Symptom {
-    let at = one
-        .iter()
-        .zip(other)
-        .position(|(one, other)| one != other)
-        .unwrap_or(0);
-    let shown = |replies: &Replies| {
-        replies
-            .get(at)
-            .map_or(String::new(), |reply| escape(&reply.0, 120))
+    let mut pairs = one.iter().zip(other);
+    let at = pairs.position(|(one, other)| one.masked != other.masked);
+    let at = at.unwrap_or(0);
+    // What both have is of no interest, but for a little of it.
+    let masked = one[at].masked.iter().zip(&other[at].masked);
+    let same = masked.take_while(|(one, other)| one == other).count();
+    let from = match same {
+        0..=SAME_SHOWN => 0,
+        _ => same - SAME_SHOWN,
+    };
+    let shown = |reply: &Reply, most: usize| match reply.bytes.len() {
+        0 => "nothing".to_owned(),
+        len if len == same => format!("nothing more after {len} bytes"),
+        _ if from == 0 => format!("\"{}\"", escape(&reply.bytes, most)),
+        _ => format!(
+            "\"…{}\" from byte {from} on",
+            escape(&reply.bytes[from..], most)
+        ),
     };
     let title = format!(
-        "in one piece the reply is \"{}\", in {} pieces it is \"{}\"",
-        escape(&one[at].0, 50),
+        "in one piece the reply is {}, in {} pieces it is {}",
+        shown(&one[at], 50),
         case.sends().map(|send| send.cuts.len()).max().unwrap_or(0) + 1,
-        escape(&other[at].0, 50)
+        shown(&other[at], 50)
     );
-    let longer = one[at].0.len() > other[at].0.len();
+    let longer = one[at].bytes.len() > other[at].bytes.len();
     let key = if longer {
         "less in pieces"
     } else {
         "other in pieces"
     };
     Symptom::new(Kind::Divergence, key, title)
-        .with("in_one_piece", shown(one))
-        .with("in_pieces", shown(other))
+        .with("in_one_piece", shown(&one[at], 120))
+        .with("in_pieces", shown(&other[at], 120))
 }
 
 /// Whether pieces may make no difference: frames both ways, and no more than one message at a time where
@@ -150,40 +256,47 @@ fn thrice(life: &Life<'_>, before: &[Case], case: &Case) -> Option<Replies> {
 
 /// One run, its cuts proved.
 fn replies(life: &mut Life<'_>, case: &Case) -> Option<Replies> {
-    let ground = life.ground;
-    let mut limits = ground.limits;
-    limits.wait = limits.wait.max(Duration::from_millis(200));
-    limits.case = limits.case.max(Duration::from_secs(5));
-    let mut wire =
-        Wire::new(life.server().addr(), ground.reply().clone(), limits).prove_cuts(was_read);
-    let seen: Seen = wire.run(case).ok()?;
-    let masked = |bytes: &[u8]| -> Vec<u8> {
-        bytes
-            .iter()
-            .map(|byte| if byte.is_ascii_digit() { b'#' } else { *byte })
-            .collect()
-    };
-    let answers = seen.connections.iter();
+    let seen: Seen = wire(life).run(case).ok()?;
+    let answers = seen.connections.into_iter();
     Some(
         answers
-            .map(|answer| (masked(&answer.bytes), answer.end))
+            .map(|answer| Reply::new(answer.bytes, answer.end))
             .collect(),
     )
 }
 
+/// A runner of its own: patient, and sure of its cuts.
+fn wire(life: &Life<'_>) -> Wire {
+    let ground = life.ground;
+    let mut limits = ground.limits;
+    limits.wait = limits.wait.max(Duration::from_millis(200));
+    limits.case = limits.case.max(Duration::from_secs(5));
+    Wire::new(life.server().addr(), ground.reply().clone(), limits).prove_cuts(was_read)
+}
+
+impl Reply {
+    fn new(bytes: Vec<u8>, end: End) -> Self {
+        let masked = bytes.iter();
+        Self {
+            masked: masked
+                .map(|byte| if byte.is_ascii_digit() { b'#' } else { *byte })
+                .collect(),
+            bytes,
+            end,
+        }
+    }
+}
+
 fn differ(one: &Replies, other: &Replies) -> bool {
-    one.len() != other.len()
-        || one
-            .iter()
-            .zip(other)
-            .any(|((one, end), (other, other_end))| {
-                let whole = |end: &End| *end == End::Eof;
-                let common = one.len().min(other.len());
-                match whole(end) && whole(other_end) {
-                    true => one != other,
-                    false => one[..common] != other[..common],
-                }
-            })
+    let differs = |one: &Reply, other: &Reply| {
+        let common = one.masked.len().min(other.masked.len());
+        match one.end == End::Eof && other.end == End::Eof {
+            true => one.masked != other.masked,
+            false => one.masked[..common] != other.masked[..common],
+        }
+    };
+    let mut pairs = one.iter().zip(other);
+    one.len() != other.len() || pairs.any(|(one, other)| differs(one, other))
 }
 
 /// Waits until the server has read everything: its kernel has received it, and its queue is empty.
@@ -206,8 +319,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_refusal_is_a_part_of_what_would_have_come() {
+        let reply = |bytes: &[u8]| Reply::new(bytes.to_vec(), End::Eof);
+        assert!(is_part(&reply(b""), &reply(b"ERROR 1\n")));
+        assert!(is_part(&reply(b"a 1\n"), &reply(b"a 2\nb\n")));
+        assert!(!is_part(&reply(b"b\n"), &reply(b"a\nb\n")));
+        let lines = Frame::Until(b"\n".to_vec());
+        assert_eq!(last_message(&lines, b"a\nbc\ntoo long\n"), 5);
+        assert_eq!(last_message(&lines, b"too long\n"), 0);
+        assert_eq!(last_message(&lines, b""), 0);
+    }
+
+    #[test]
     fn after_a_reset_only_what_both_have_counts() {
-        let replies = |bytes: &[u8], end| vec![(bytes.to_vec(), end)];
+        let replies = |bytes: &[u8], end| vec![Reply::new(bytes.to_vec(), end)];
         assert!(differ(&replies(b"a\n", End::Eof), &replies(b"a", End::Eof)));
         assert!(!differ(
             &replies(b"a\n", End::Eof),

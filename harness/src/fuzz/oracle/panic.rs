@@ -4,12 +4,16 @@
 //! is none: that is how many sound servers take note of it.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use regex::bytes::Regex;
 
 use super::{Symptom, text};
 use crate::fuzz::Kind;
 use crate::fuzz::life::Life;
+
+/// A program that ends because of what it reports is gone by then.
+const AFTERMATH: Duration = Duration::from_millis(100);
 
 /// Lines of a report that are kept.
 const LINES_MAX: usize = 60;
@@ -144,16 +148,18 @@ impl Report {
 /// What stderr has reported since the last look.
 pub fn seen(life: &mut Life<'_>) -> Option<Symptom> {
     let report = life.scan()?;
+    // Last words come before the end. Then it is a crash, and every time: not now this, now that.
+    if life.until(AFTERMATH, |life| life.look().ended.is_some())
+        && let Some(crash) = life.judge(Ok(Duration::ZERO))
+    {
+        return Some(crash);
+    }
     let text = report.text();
-    let frames = text::frames(&text);
-    let key = match frames.is_empty() {
-        true => text::normalized_end(&text),
-        false => frames.join(" < "),
-    };
+    let key = text::cause(&text);
     let title = text::message(&text).unwrap_or_else(|| "a report on stderr".into());
     Some(
         Symptom::new(Kind::Panic, key, title)
-            .with("stderr", text::last_lines(&text))
+            .with("stderr", text::lines_shown(&text))
             .with("line", text::decode(report.first_line())),
     )
 }

@@ -8,8 +8,9 @@ use crate::talk::{escape, escape_text};
 
 /// Frames that name a bug.
 const FRAMES_MAX: usize = 3;
-/// Lines of output that are kept as evidence.
+/// Lines of output that are kept as evidence, and how many of them are the first ones.
 const LINES_SHOWN: usize = 20;
+const FIRST_SHOWN: usize = 6;
 
 /// Where a frame of a stack names its place: Rust's panics, Python, sanitizers, JavaScript, Go.
 static FRAMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -32,6 +33,11 @@ static RUNTIME: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// How Python, JavaScript and Java name what was thrown.
+static ERROR_NAMES: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?m)^(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception))\b"));
+/// The folder of Cargo's registry, which is long and says nothing.
+static REGISTRY: LazyLock<Regex> = LazyLock::new(|| compiled(r"/\S*/registry/src/[^/\s]+/"));
 static NUMBERS: LazyLock<Regex> = LazyLock::new(|| compiled(r"0x[0-9a-fA-F]+|\d+"));
 static QUOTED: LazyLock<Regex> = LazyLock::new(|| compiled(r#""[^"]*"|'[^']*'|`[^`]*`"#));
 
@@ -45,7 +51,7 @@ pub(super) fn decode(bytes: &[u8]) -> String {
 }
 
 /// The top frames that are the program's own. A function that calls itself for ever is one frame.
-pub(super) fn frames(text: &str) -> Vec<String> {
+fn frames(text: &str) -> Vec<String> {
     if let Some(at) = text.find("has overflowed its stack") {
         let begin = text[..at].rfind('\n').map_or(0, |end| end + 1);
         return vec![masked(&text[begin..at]) + "stack overflow"];
@@ -60,7 +66,11 @@ pub(super) fn frames(text: &str) -> Vec<String> {
                 .map(|part| part.as_str())
                 .collect();
             let frame = parts.join(" ");
-            if !RUNTIME.is_match(&frame) && found.last() != Some(&frame) {
+            if RUNTIME.is_match(&frame) {
+                continue;
+            }
+            let frame = placeless(&frame);
+            if found.last() != Some(&frame) {
                 found.push(frame);
             }
         }
@@ -76,8 +86,43 @@ pub(super) fn frames(text: &str) -> Vec<String> {
     Vec::new()
 }
 
+/// What makes a report the same as another one: what went wrong, and where; else how it ends.
+pub(super) fn cause(text: &str) -> String {
+    let frames = frames(text).join(" < ");
+    match (frames.is_empty(), error_name(text)) {
+        (true, _) => normalized_end(text),
+        (false, None) => frames,
+        // One function can go wrong in many ways.
+        (false, Some(error)) => format!("{error} in {frames}"),
+    }
+}
+
+/// The name of the error that a traceback ends with, or a script begins with.
+fn error_name(text: &str) -> Option<&str> {
+    let names = ERROR_NAMES.captures_iter(text);
+    let name = names.last()?.get(1)?.as_str();
+    Some(match name {
+        // Which of them it is depends on who was faster.
+        "ConnectionResetError" | "BrokenPipeError" | "ConnectionAbortedError" => "ConnectionError",
+        name => name,
+    })
+}
+
+/// A frame without the folder that its program stands in here: a bug has the same name on every machine.
+fn placeless(frame: &str) -> String {
+    if !frame.starts_with('/') {
+        return frame.to_owned();
+    }
+    let path = frame.split(' ').next().unwrap_or(frame);
+    let from = match path.rfind("/src/") {
+        Some(source) => source + 1,
+        None => path.rfind('/').map_or(0, |end| end + 1),
+    };
+    frame[from..].to_owned()
+}
+
 /// The last line of the text that says something, without numbers and quoted parts.
-pub(super) fn normalized_end(text: &str) -> String {
+fn normalized_end(text: &str) -> String {
     let last = text
         .lines()
         .rev()
@@ -109,7 +154,7 @@ pub(super) fn message(text: &str) -> Option<String> {
         let whole = below.map_or(lines[at].to_owned(), |below| {
             format!("{} {below}", lines[at])
         });
-        return Some(escape_text(&whole, 200));
+        return Some(escape_text(&REGISTRY.replace_all(&whole, ""), 200));
     }
     let error = lines.iter().rev().find(|line| {
         let word = line.split([':', ' ']).next().unwrap_or_default();
@@ -121,14 +166,24 @@ pub(super) fn message(text: &str) -> Option<String> {
     error.or(lines.last()).map(|line| escape_text(line, 200))
 }
 
-/// The last lines, safe to show.
-pub(super) fn last_lines(text: &str) -> Vec<String> {
-    let lines: Vec<String> = text
+/// The first lines and the last ones, safe to show: some programs say first what is wrong, some last.
+pub(super) fn lines_shown(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text
         .trim_end()
         .lines()
-        .map(|line| escape(line.as_bytes(), 300))
+        .filter(|line| !line.trim().is_empty())
         .collect();
-    lines[lines.len().saturating_sub(LINES_SHOWN)..].to_vec()
+    let shown = |lines: &[&str]| -> Vec<String> {
+        let escaped = lines.iter().map(|line| escape(line.as_bytes(), 300));
+        escaped.collect()
+    };
+    if lines.len() <= LINES_SHOWN {
+        return shown(&lines);
+    }
+    let mut some = shown(&lines[..FIRST_SHOWN]);
+    some.push("…".into());
+    some.extend(shown(&lines[lines.len() - (LINES_SHOWN - FIRST_SHOWN)..]));
+    some
 }
 
 #[cfg(test)]
@@ -143,9 +198,19 @@ mod tests {
             message(rust).unwrap(),
             "thread 'c' (9) panicked at src/a.rs:12:5: index 313"
         );
+        let crates = "thread 'c' panicked at /h/.cargo/registry/src/index-1/x-0.4.1/src/frame.rs:148:67:\nno";
+        assert_eq!(frames(crates), ["src/frame.rs:148"]);
+        assert_eq!(
+            message(crates).unwrap(),
+            "thread 'c' panicked at x-0.4.1/src/frame.rs:148:67: no"
+        );
         let python = "Traceback (most recent call last):\n  File \"/usr/lib/python3/x.py\", line 1, in run\n    a\n  File \"s.py\", line 7, in main\n    b\n  File \"s.py\", line 3, in serve\n    c\nValueError: 3";
         assert_eq!(frames(python), ["s.py serve", "s.py main"]);
         assert_eq!(message(python).unwrap(), "ValueError: 3");
+        assert_eq!(cause(python), "ValueError in s.py serve < s.py main");
+        let other = python.replace("ValueError: 3", "asyncio.TimeoutError");
+        assert_eq!(cause(&other), "TimeoutError in s.py serve < s.py main");
+        assert_eq!(cause(rust), "src/a.rs:12");
         let node = "TypeError: x\n    at handle (/a/ws.js:1:2)\n    at node:events (x)\n    at Server.emit (node:events:5)";
         assert_eq!(frames(node)[0], "handle");
         let asan = "==1==ERROR: AddressSanitizer: heap\n    #0 0x55 in memcpy\n    #1 0x56 in parse a.c:1\n    #2 0x56 in parse a.c:1\n    #3 0x57 in main a.c:9";
@@ -153,6 +218,13 @@ mod tests {
         let overflow =
             "\nthread 'tokio-runtime-worker' (12) has overflowed its stack\nfatal runtime error";
         assert_eq!(frames(overflow), ["thread _ (N) stack overflow"]);
+    }
+
+    #[test]
+    fn frames_are_the_same_wherever_the_program_stands() {
+        assert_eq!(placeless("/home/me/s.py serve"), "s.py serve");
+        assert_eq!(placeless("/r/x-0.4.1/src/frame.rs:148"), "src/frame.rs:148");
+        assert_eq!(placeless("src/a.rs:12"), "src/a.rs:12");
     }
 
     #[test]

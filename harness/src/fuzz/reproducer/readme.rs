@@ -7,6 +7,7 @@ use super::{Recipe, ServerRecipe};
 use crate::fuzz::Finding;
 use crate::fuzz::case::shown;
 use crate::report::markdown::{code, plain};
+use crate::report::printed;
 
 /// Steps of a case that are listed; the case file has all of them.
 const STEPS_SHOWN: usize = 40;
@@ -42,6 +43,13 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe, place: &Path) -> String {
     if !finding.evidence.is_empty() {
         text.push_str("What was measured:\n\n");
         for (name, value) in &finding.evidence {
+            if let Some(lines) = printed(value) {
+                let _ = writeln!(text, "- {}:", plain(name));
+                for line in lines {
+                    let _ = writeln!(text, "  - {}", code(line));
+                }
+                continue;
+            }
             let value = value
                 .as_str()
                 .map_or_else(|| value.to_string(), str::to_owned);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::fuzz::{Finding, case};
-use crate::report::fuzz::Standing;
+use crate::report::fuzz::{Standing, printed};
 use crate::report::number::bytes;
 use crate::report::wrap::{cut, wrap};
 use crate::report::{FuzzReport, ReplayReport, Report};
@@ -18,6 +18,10 @@ use crate::talk::escape_text;
 const INDENT: usize = 14;
 /// Steps shown of a finding; its case file has all of them.
 const STEPS_SHOWN: usize = 24;
+/// Lines shown of what a server printed; the folder of the finding has more.
+const PRINTED_SHOWN: usize = 8;
+/// So many of them are the first ones.
+const PRINTED_FIRST: usize = 3;
 /// Findings shown in full; the JSON has all of them.
 const FINDINGS_SHOWN: usize = 50;
 
@@ -93,9 +97,11 @@ fn one(text: &mut String, finding: &Finding, columns: Option<usize>) {
     if lines.len() > STEPS_SHOWN {
         row("", &format!("… {} more", lines.len() - STEPS_SHOWN));
     }
-    for (name, value) in evidence(finding) {
-        for (number, line) in value.iter().enumerate() {
-            row(if number == 0 { name } else { "" }, &prose(line));
+    // What is for programs only is left to them.
+    let shown = |name: &String| !name.ends_with("_hex");
+    for (name, value) in finding.evidence.iter().filter(|(name, _)| shown(name)) {
+        for (number, line) in evidence(name, value).iter().enumerate() {
+            row(if number == 0 { "evidence" } else { "" }, &prose(line));
         }
     }
     if let Some(folder) = &finding.reproducer {
@@ -104,22 +110,25 @@ fn one(text: &mut String, finding: &Finding, columns: Option<usize>) {
     row("reproduce", &escape_text(&finding.reproduce, 4000));
 }
 
-/// What was measured or printed, by name: a list is a line each. What is for programs only is left to them.
-fn evidence(finding: &Finding) -> impl Iterator<Item = (&str, Vec<String>)> {
-    let text = |value: &Value| match value.as_str() {
-        Some(text) => escape_text(text, 400),
-        None => escape_text(&value.to_string(), 400),
+/// One piece of evidence; of lines that the server printed, the first ones and the last ones.
+fn evidence(name: &str, value: &Value) -> Vec<String> {
+    let Some(printed) = printed(value) else {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        return vec![format!("{name} = {}", escape_text(&text, 400))];
     };
-    let shown = finding
-        .evidence
-        .iter()
-        .filter(|(name, _)| !name.ends_with("_hex"));
-    shown.map(move |(name, value)| match value.as_array() {
-        Some(lines) if lines.iter().all(Value::is_string) => {
-            (name.as_str(), lines.iter().map(text).collect())
+    let mut lines = vec![format!("{name}:")];
+    let hidden = printed.len().saturating_sub(PRINTED_SHOWN);
+    for (number, line) in printed.iter().enumerate() {
+        let number = number + 1;
+        if number <= PRINTED_FIRST || number > PRINTED_FIRST + hidden {
+            lines.push(format!("  {}", escape_text(line, 200)));
+        } else if number == PRINTED_FIRST + 1 {
+            lines.push("  …".into());
         }
-        _ => (name.as_str(), vec![text(value)]),
-    })
+    }
+    lines
 }
 
 fn confirmed(finding: &Finding) -> String {

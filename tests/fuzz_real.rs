@@ -1,0 +1,179 @@
+//! Campaigns against servers that nobody here wrote: nothing on sound ones, and what is known of others.
+//!
+//! Plainly a few seconds each; N minutes for the sound ones with `TCPROVE_SLOW=N`. What is not installed is
+//! skipped. Two servers come from the network and are tested only where they are pointed at:
+//! `TCPROVE_MINI_REDIS` is the program of mini-redis 0.4.1, `TCPROVE_WS` the folder in which
+//! `npm install ws@8.17.0` was done.
+
+mod support;
+
+use std::path::Path;
+
+use serde_json::Value;
+use support::battery::{data, have, rounds, tcprove};
+
+/// Seconds of a campaign that finds nothing.
+const SOUND_S: usize = 4;
+/// Seconds within which what is known must be found.
+const KNOWN_S: usize = 30;
+
+/// What came of a campaign.
+struct Fuzzed {
+    report: Value,
+    code: Option<i32>,
+    shown: String,
+}
+
+impl Fuzzed {
+    /// One campaign, with these arguments besides; what it leaves is gone afterwards.
+    fn new(seconds: usize, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let json = folder.path().join("report.json");
+        let mut command = tcprove();
+        command
+            .args(["fuzz", "--jobs", "2", "--seed", "1", "--no-progress"])
+            .arg(format!("--duration={seconds}s"))
+            .arg("--json")
+            .arg(&json)
+            .arg("--out")
+            .arg(folder.path().join("out"))
+            .args(arguments);
+        let output = command.output().expect("tcprove runs");
+        let text = std::fs::read_to_string(&json).expect("the report is written on every exit");
+        Self {
+            report: serde_json::from_str(&text).expect("the report is JSON"),
+            code: output.status.code(),
+            shown: [output.stdout, output.stderr]
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .concat(),
+        }
+    }
+
+    /// Findings that count, each its kind and what was seen.
+    fn findings(&self) -> Vec<(&str, &str)> {
+        let findings = self.report["findings"].as_array().expect("findings");
+        findings
+            .iter()
+            .filter(|finding| finding["confirmed"] == "5/5")
+            .filter_map(|finding| Some((finding["kind"].as_str()?, finding["title"].as_str()?)))
+            .collect()
+    }
+
+    fn assert_found(&self, kind: &str, what: &str) {
+        let found = self.findings();
+        assert!(
+            found
+                .iter()
+                .any(|(of, title)| *of == kind && title.contains(what)),
+            "no {kind} with {what:?}\n{}",
+            self.shown
+        );
+        assert_eq!(self.code, Some(1), "{}", self.shown);
+    }
+}
+
+/// A campaign finds nothing, and says so.
+fn sound(program: &str, arguments: &[&str]) {
+    if !have(program) {
+        return;
+    }
+    let seconds = match rounds() {
+        0 => SOUND_S,
+        minutes => minutes * 60,
+    };
+    let fuzzed = Fuzzed::new(seconds, arguments);
+    assert_eq!(fuzzed.code, Some(0), "{}", fuzzed.shown);
+    let executions = fuzzed.report["executions"].as_u64().expect("a number");
+    assert!(executions > 100, "{}", fuzzed.shown);
+}
+
+/// A conversation file as `tcprove init` writes it, with one text in it replaced.
+fn file(folder: &Path, talk: &str, [old, new]: [&str; 2]) -> String {
+    let path = folder.join("tcprove.toml");
+    let output = tcprove()
+        .args(["init", "--talk", talk, "-o"])
+        .arg(&path)
+        .output()
+        .expect("tcprove runs");
+    assert!(output.status.success());
+    let text = std::fs::read_to_string(&path).expect("it was written");
+    assert!(text.contains(old), "{text}");
+    std::fs::write(&path, text.replace(old, new)).expect("it is ours");
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+/// What an environment variable points at. Such a test needs the network once, so it is never insisted on.
+fn pointed_at(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok();
+    if value.is_none() {
+        println!("skipped: {name} is not set");
+    }
+    value
+}
+
+#[test]
+fn redis_is_sound() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    sound(
+        "redis-server",
+        &["-f", &file(folder.path(), "redis", ["", ""])],
+    );
+}
+
+#[test]
+fn memcached_is_sound_with_one_request_at_a_time() {
+    // In a pipeline 1.6.18 loses answers: an error, such as that of a key of 251 bytes, throws away all
+    // answers before it that were not written yet. A campaign finds that, and takes long over it.
+    let without = ["pipelining = true", "pipelining = false"];
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    sound(
+        "memcached",
+        &["-f", &file(folder.path(), "memcached", without)],
+    );
+}
+
+#[test]
+fn the_tutorials_server_dies_of_bytes_that_are_no_text_and_of_resets() {
+    if !have("python3") {
+        return;
+    }
+    let script = data("tutorial_server.py");
+    let script = script.to_str().expect("a path in UTF-8");
+    let target = ["--talk", "tutorial", "--", "python3", script, "{port}"];
+    let fuzzed = Fuzzed::new(5, &[&target[..], &["loop"]].concat());
+    fuzzed.assert_found("crash", "UnicodeDecodeError");
+    fuzzed.assert_found("crash", "ConnectionResetError");
+    // With a thread for each client it survives, and reports the same on stderr.
+    let first = ["--stop-on-first"];
+    let fuzzed = Fuzzed::new(KNOWN_S, &[&first[..], &target[..], &["threads"]].concat());
+    fuzzed.assert_found("panic", "UnicodeDecodeError");
+}
+
+#[test]
+fn mini_redis_overflows_its_stack_and_panics() {
+    let Some(program) = pointed_at("TCPROVE_MINI_REDIS") else {
+        return;
+    };
+    let talk = data("mini_redis.toml");
+    let talk = talk.to_str().expect("a path in UTF-8");
+    let program = format!("program={program}");
+    let fuzzed = Fuzzed::new(KNOWN_S, &["-f", talk, "--param", &program]);
+    fuzzed.assert_found("crash", "overflowed its stack");
+    fuzzed.assert_found("panic", "frame.rs");
+}
+
+#[test]
+fn ws_dies_of_more_headers_than_it_counts() {
+    let Some(modules) = pointed_at("TCPROVE_WS") else {
+        return;
+    };
+    if !have("node") {
+        return;
+    }
+    let talk = data("ws.toml");
+    let talk = talk.to_str().expect("a path in UTF-8");
+    let modules = format!("modules={modules}/node_modules");
+    let fuzzed = Fuzzed::new(KNOWN_S, &["-f", talk, "--param", &modules]);
+    // CVE-2024-37890: headers over the limit are dropped, that of the upgrade among them.
+    fuzzed.assert_found("crash", "reading 'toLowerCase'");
+}
