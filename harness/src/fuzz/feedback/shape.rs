@@ -9,6 +9,7 @@ use std::time::Duration;
 use memchr::memmem;
 
 use crate::fuzz::life::Ran;
+use crate::fuzz::wire::Answer;
 use crate::fuzz::{Case, Part};
 
 /// Words of a reply that take part.
@@ -20,7 +21,6 @@ const WORD_BYTES: std::ops::RangeInclusive<usize> = 3..=24;
 
 /// The shape of one run: equal for equal behaviour, whatever the server echoes.
 pub fn shape(case: &Case, ran: &Ran, latency: bool) -> u64 {
-    let mut hasher = DefaultHasher::new();
     let sent: Vec<u8> = match ran
         .seen
         .connections
@@ -30,15 +30,26 @@ pub fn shape(case: &Case, ran: &Ran, latency: bool) -> u64 {
         true => Vec::new(),
         false => sent(case),
     };
-    for answer in &ran.seen.connections {
-        answer.end.hash(&mut hasher);
-        length_class(answer.received).hash(&mut hasher);
-        own_words(&answer.bytes, &sent, &mut hasher);
-    }
+    let answers = ran.seen.connections.iter();
+    let mut connections: Vec<u64> = answers.map(|answer| of_one(answer, &sent)).collect();
+    // Which connection it was, and how many were alike, would make every combination of them new.
+    connections.sort_unstable();
+    connections.dedup();
+    let mut hasher = DefaultHasher::new();
+    connections.hash(&mut hasher);
     ran.seen.not_taken.min(2).hash(&mut hasher);
     if latency {
         time_class(ran.cpu).hash(&mut hasher);
     }
+    hasher.finish()
+}
+
+/// The shape of what came on one connection.
+fn of_one(answer: &Answer, sent: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    answer.end.hash(&mut hasher);
+    length_class(answer.received).hash(&mut hasher);
+    own_words(&answer.bytes, sent, &mut hasher);
     hasher.finish()
 }
 
@@ -85,7 +96,7 @@ fn time_class(time: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::wire::{Answer, End, Seen};
+    use crate::fuzz::wire::{End, Seen};
     use crate::target::Glance;
 
     fn ran(reply: &[u8], end: End) -> Ran {
@@ -122,5 +133,21 @@ mod tests {
         );
         let error = shape(b"x 1\n", b"ERR line 12 is bad\n", End::Eof);
         assert_eq!(error, shape(b"y 2\n", b"ERR line 47 is bad\n", End::Eof));
+    }
+
+    #[test]
+    fn connections_that_are_alike_count_once() {
+        let case = Case::sending(&b"x 1\n"[..]);
+        let one = ran(b"ERR line 12 is bad\n", End::Eof);
+        let other = ran(b"", End::Reset);
+        let of = |runs: &[&Ran]| {
+            let mut all = one.clone();
+            let answers = runs.iter().flat_map(|ran| ran.seen.connections.clone());
+            all.seen.connections = answers.collect();
+            shape(&case, &all, false)
+        };
+        assert_eq!(of(&[&one]), of(&[&one, &one]));
+        assert_eq!(of(&[&one, &other]), of(&[&other, &one, &one]));
+        assert_ne!(of(&[&one]), of(&[&one, &other]));
     }
 }

@@ -15,8 +15,10 @@ use stages::Item;
 /// So often a mutator is looked for that can change the case.
 const TRIES_MAX: usize = 12;
 
-/// A case of the corpus with more bytes than this, or with a pause, is taken less often: it costs more.
+/// A case of the corpus with more bytes than this, or with a pause, or with more connections, is taken less
+/// often: it costs more.
 const CHEAP_BYTES_MAX: usize = 8 << 10;
+const CHEAP_CONNECTIONS_MAX: usize = 2;
 
 /// Makes cases: the same ones for the same seed, lane and corpus.
 #[derive(Debug)]
@@ -169,5 +171,7 @@ impl Generator {
 
 fn is_cheap(case: &Case) -> bool {
     let pauses = |step: &Step| matches!(step, Step::DelayMs(_));
-    case.bytes() <= CHEAP_BYTES_MAX && !case.steps.iter().any(pauses)
+    case.bytes() <= CHEAP_BYTES_MAX
+        && case.connections() <= CHEAP_CONNECTIONS_MAX
+        && !case.steps.iter().any(pauses)
 }
