@@ -163,18 +163,21 @@ impl<'a, 'b> Epoch<'a, 'b> {
         let newest = self.cases.last()?;
         let shown = self.shared.sees(newest, ran);
         if kept {
-            self.shared.take_in(newest, shown);
+            self.shared.take_in(newest, &shown);
         }
-        let new = shown.filter(|shown| !kept && self.shared.is_new(*shown));
+        let new = match kept {
+            true => Vec::new(),
+            false => self.shared.fresh(&shown),
+        };
         let sampled = self.shared.executions().is_multiple_of(DIVERGENCE_ONE_IN);
-        if new.is_none() && !sampled && ran.cpu < COSTLY {
+        if new.is_empty() && !sampled && ran.cpu < COSTLY {
             return None;
         }
         let case = newest.clone();
-        if let Some(shown) = new {
-            self.admit(&case, shown);
+        if !new.is_empty() {
+            self.admit(&case, &new);
         }
-        if (new.is_some() || sampled)
+        if (!new.is_empty() || sampled)
             && let Some(cut) = divergence::hint(&mut self.life, &case)
             && let Some(suspect) = self.confirmed_hint(Claimed::Divergence, cut)
         {
@@ -187,11 +190,18 @@ impl<'a, 'b> Epoch<'a, 'b> {
     }
 
     /// A case is kept if it shows the same when it is run again.
-    fn admit(&mut self, case: &Case, shown: u64) {
-        if let Ok(again) = self.life.run(case)
-            && self.shared.sees(case, &again) == Some(shown)
-        {
-            self.shared.keep(case, shown);
+    fn admit(&mut self, case: &Case, new: &[u64]) {
+        let Ok(again) = self.life.run(case) else {
+            return;
+        };
+        let shown = self.shared.sees(case, &again);
+        let stable: Vec<u64> = new
+            .iter()
+            .copied()
+            .filter(|one| shown.contains(one))
+            .collect();
+        if !stable.is_empty() {
+            self.shared.keep(case, &stable);
             if self.shared.campaign.orders.cases.is_some() {
                 self.source.corpus.push(case.clone());
             }

@@ -112,15 +112,15 @@ impl<'a> Shared<'a> {
         self.executions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether this showed something that was never seen before.
-    pub(super) fn is_new(&self, shown: u64) -> bool {
-        self.state().feedback.is_new(shown)
+    /// What of this was never seen before.
+    pub(super) fn fresh(&self, shown: &[u64]) -> Vec<u64> {
+        self.state().feedback.fresh(shown)
     }
 
     /// Keeps a case that shows something new.
-    pub(super) fn keep(&self, case: &Case, shown: u64) {
+    pub(super) fn keep(&self, case: &Case, shown: &[u64]) {
         let mut state = self.state();
-        if !state.feedback.is_new(shown) {
+        if state.feedback.fresh(shown).is_empty() {
             return;
         }
         state.feedback.keep(shown);
@@ -136,18 +136,16 @@ impl<'a> Shared<'a> {
     }
 
     /// A case of an earlier campaign: it is in the corpus whatever it shows.
-    pub(super) fn take_in(&self, case: &Case, shown: Option<u64>) {
+    pub(super) fn take_in(&self, case: &Case, shown: &[u64]) {
         let mut state = self.state();
-        shown
-            .into_iter()
-            .for_each(|shown| state.feedback.keep(shown));
+        state.feedback.keep(shown);
         if state.corpus.len() < CORPUS_MAX {
             state.corpus.push(case.clone());
         }
     }
 
     /// What the run shows, in the feedback's terms.
-    pub(super) fn sees(&self, case: &Case, ran: &crate::fuzz::life::Ran) -> Option<u64> {
+    pub(super) fn sees(&self, case: &Case, ran: &crate::fuzz::life::Ran) -> Vec<u64> {
         let orders = &self.campaign.orders;
         // Where a number of cases is asked for, two runs are to do the same.
         let latency = orders.cases.is_none();

@@ -35,13 +35,13 @@ impl Guide {
         }
     }
 
-    /// What this run shows, as one number. `None`: nothing guides.
+    /// What this run shows, each as a number. Nothing, if nothing guides.
     ///
     /// `latency`: whether how long a reply took takes part; it is never the same twice.
-    pub fn sees(self, case: &Case, ran: &Ran, latency: bool) -> Option<u64> {
+    pub fn sees(self, case: &Case, ran: &Ran, latency: bool) -> Vec<u64> {
         match self {
-            Self::Shape => Some(shape(case, ran, latency)),
-            Self::None => None,
+            Self::Shape => shape(case, ran, latency),
+            Self::None => Vec::new(),
         }
     }
 }
@@ -53,14 +53,16 @@ pub struct Feedback {
 }
 
 impl Feedback {
-    /// Whether it was never seen before.
-    pub fn is_new(&self, shown: u64) -> bool {
-        self.seen.len() < SEEN_MAX && !self.seen.contains(&shown)
+    /// Those that were never seen before.
+    pub fn fresh(&self, shown: &[u64]) -> Vec<u64> {
+        let room = self.seen.len() < SEEN_MAX;
+        let fresh = shown.iter().filter(|one| room && !self.seen.contains(one));
+        fresh.copied().collect()
     }
 
-    /// Remembers it.
-    pub fn keep(&mut self, shown: u64) {
-        self.seen.insert(shown);
+    /// Remembers them.
+    pub fn keep(&mut self, shown: &[u64]) {
+        self.seen.extend(shown);
     }
 
     /// How many different things were seen.

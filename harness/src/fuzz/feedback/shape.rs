@@ -1,7 +1,7 @@
 //! The shape of the replies: what a server says and how it closes, without what it only repeats.
 //!
 //! For servers that give nothing else to go by. Words that came in the case itself say nothing about the
-//! server, nor do digits; what is left are its own words: error messages, status lines, and their number.
+//! server, nor do digits; what is left are its own words: error messages, status lines.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -9,7 +9,6 @@ use std::time::Duration;
 use memchr::memmem;
 
 use crate::fuzz::life::Ran;
-use crate::fuzz::wire::Answer;
 use crate::fuzz::{Case, Part};
 
 /// Words of a reply that take part.
@@ -19,37 +18,32 @@ const BYTES_MAX: usize = 2048;
 /// Shorter words are chance, longer ones no words.
 const WORD_BYTES: std::ops::RangeInclusive<usize> = 3..=24;
 
-/// The shape of one run: equal for equal behaviour, whatever the server echoes.
-pub fn shape(case: &Case, ran: &Ran, latency: bool) -> u64 {
-    let sent: Vec<u8> = match ran
-        .seen
-        .connections
-        .iter()
-        .all(|answer| answer.bytes.is_empty())
-    {
-        true => Vec::new(),
-        false => sent(case),
-    };
-    let answers = ran.seen.connections.iter();
-    let mut connections: Vec<u64> = answers.map(|answer| of_one(answer, &sent)).collect();
-    // Which connection it was, and how many were alike, would make every combination of them new.
-    connections.sort_unstable();
-    connections.dedup();
-    let mut hasher = DefaultHasher::new();
-    connections.hash(&mut hasher);
-    ran.seen.not_taken.min(2).hash(&mut hasher);
-    if latency {
-        time_class(ran.cpu).hash(&mut hasher);
+/// What one run shows, each as a number: every word of the server's own, and every way in which a connection
+/// went. Many connections, or many replies on one, show no more than each of them alone.
+pub fn shape(case: &Case, ran: &Ran, latency: bool) -> Vec<u64> {
+    let answers = &ran.seen.connections;
+    let silent = answers.iter().all(|answer| answer.bytes.is_empty());
+    let sent = if silent { Vec::new() } else { sent(case) };
+    let mut shown = Vec::with_capacity(8);
+    for answer in answers {
+        shown.push(number(&(answer.end, length_class(answer.received))));
+        let words = own_words(&answer.bytes, &sent);
+        shown.extend(words.map(|word| number(&(answer.end, word))));
     }
-    hasher.finish()
+    if ran.seen.not_taken > 0 {
+        shown.push(number(&"not taken"));
+    }
+    if latency {
+        shown.push(number(&("cpu", time_class(ran.cpu))));
+    }
+    shown.sort_unstable();
+    shown.dedup();
+    shown
 }
 
-/// The shape of what came on one connection.
-fn of_one(answer: &Answer, sent: &[u8]) -> u64 {
+fn number(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    answer.end.hash(&mut hasher);
-    length_class(answer.received).hash(&mut hasher);
-    own_words(&answer.bytes, sent, &mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -70,15 +64,14 @@ fn sent(case: &Case) -> Vec<u8> {
     sent
 }
 
-fn own_words(reply: &[u8], sent: &[u8], hasher: &mut impl Hasher) {
+/// Words of a reply that were not sent.
+fn own_words<'a>(reply: &'a [u8], sent: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let words = reply[..reply.len().min(BYTES_MAX)]
         .split(|byte| !byte.is_ascii_alphabetic())
         .filter(|word| WORD_BYTES.contains(&word.len()));
-    for word in words.take(WORDS_MAX) {
-        if memmem::find(sent, word).is_none() {
-            word.hash(hasher);
-        }
-    }
+    words
+        .take(WORDS_MAX)
+        .filter(|word| memmem::find(sent, word).is_none())
 }
 
 /// 0, 1, 2-3, 4-7, ... by powers of four above 64 bytes, since an echo is as long as what it repeats.
