@@ -1,3 +1,5 @@
+//! Cases over real sockets, against servers of a few lines.
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
