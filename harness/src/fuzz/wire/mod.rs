@@ -32,7 +32,8 @@ impl Limits {
         Self {
             wait,
             case: wait * 20,
-            between: (exchange / 2).clamp(Duration::from_micros(80), Duration::from_millis(2)),
+            // The slowest of a few exchanges says more of the machine than of how long a read takes.
+            between: (exchange / 2).clamp(Duration::from_micros(80), Duration::from_micros(250)),
         }
     }
 }
