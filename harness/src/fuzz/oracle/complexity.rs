@@ -21,7 +21,9 @@ const ENOUGH: Duration = Duration::from_millis(400);
 const MARGIN: f64 = 1.5;
 /// Where a doubling costs less than this it is near to linear, and no more is asked: on a slow server every
 /// long case looks costly at first.
-const STEEP: f64 = 2.4;
+const STEEP: f64 = 2.2;
+/// Less is too near to what any connection costs.
+const MEASURABLE: Duration = Duration::from_millis(10);
 /// Sixteenths of the case: 1, 2, 4, 8, and all of it.
 const SIXTEENTHS: [usize; 5] = [1, 2, 4, 8, 16];
 /// How long the server may go on computing after it has closed.
@@ -39,6 +41,9 @@ pub fn is_scalable(case: &Case) -> bool {
 pub fn grown(life: &mut Life<'_>, case: &Case, bytes_max: usize) -> Case {
     let frame = life.ground.talk().request.clone();
     let mut best = case.clone();
+    if is_steep(life, case) != Some(true) {
+        return best;
+    }
     let mut cost = least(life, case, 1).unwrap_or_default();
     while cost < ENOUGH && best.bytes() * 2 <= bytes_max {
         let larger = scaled(&best, 32, &frame);
@@ -98,11 +103,19 @@ pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom>
     )
 }
 
-/// Whether the whole case costs far more than half of it: once each, so that most cases are soon done with.
+/// Whether twice as much costs far more than twice, at the first size that costs enough to be measured:
+/// once each, so that most cases are soon done with.
 fn is_steep(life: &mut Life<'_>, case: &Case) -> Option<bool> {
-    let half = scaled(case, 8, &life.ground.talk().request);
-    let half = least(life, &half, 1)?;
-    Some(least(life, case, 1)? >= half.mul_f64(STEEP))
+    let frame = life.ground.talk().request.clone();
+    let mut cost = least(life, &scaled(case, 1, &frame), 1)?;
+    for sixteenths in [2, 4, 8, 16] {
+        let twice = least(life, &scaled(case, sixteenths, &frame), 1)?;
+        if cost >= MEASURABLE {
+            return Some(twice >= cost.mul_f64(STEEP));
+        }
+        cost = twice;
+    }
+    Some(true)
 }
 
 /// The least CPU time of several runs.

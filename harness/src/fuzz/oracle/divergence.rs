@@ -21,6 +21,10 @@ use crate::target::socket_table;
 
 /// A server that has not read a piece by then gets the next one all the same.
 const READ_WITHIN: Duration = Duration::from_millis(200);
+/// The same for a hint: some servers stop reading while nobody reads their replies.
+const READ_SOON: Duration = Duration::from_millis(20);
+/// A case that takes longer than this is not tried in pieces.
+const DEAR: Duration = Duration::from_millis(100);
 /// Up to this length a message is cut at every byte.
 const BYTEWISE_MAX: usize = 48;
 /// A longer one into so many pieces.
@@ -53,9 +57,14 @@ pub fn hint(life: &mut Life<'_>, case: &Case) -> Option<Case> {
         return None;
     }
     let (whole, cut) = (uncut(case), in_pieces(life, case));
+    let begun = Instant::now();
     let one = replies(life, &whole)?;
-    let other = replies(life, &cut)?;
-    differ(&one, &other).then_some(cut)
+    // What is dear in one piece is dearer in many, and a smaller case shows the same.
+    if begun.elapsed() > DEAR {
+        return None;
+    }
+    let seen = wire(life).prove_cuts(was_read_soon).run(&cut).ok()?;
+    differ(&one, &of(seen)).then_some(cut)
 }
 
 /// The whole test of a case that has cuts.
@@ -256,13 +265,14 @@ fn thrice(life: &Life<'_>, before: &[Case], case: &Case) -> Option<Replies> {
 
 /// One run, its cuts proved.
 fn replies(life: &mut Life<'_>, case: &Case) -> Option<Replies> {
-    let seen: Seen = wire(life).run(case).ok()?;
+    wire(life).run(case).ok().map(of)
+}
+
+fn of(seen: Seen) -> Replies {
     let answers = seen.connections.into_iter();
-    Some(
-        answers
-            .map(|answer| Reply::new(answer.bytes, answer.end))
-            .collect(),
-    )
+    answers
+        .map(|answer| Reply::new(answer.bytes, answer.end))
+        .collect()
 }
 
 /// A runner of its own: patient, and sure of its cuts.
@@ -301,7 +311,15 @@ fn differ(one: &Replies, other: &Replies) -> bool {
 
 /// Waits until the server has read everything: its kernel has received it, and its queue is empty.
 fn was_read(server: SocketAddr, client: SocketAddr, sent: u64) -> bool {
-    let until = Instant::now() + READ_WITHIN;
+    is_read(server, client, sent, READ_WITHIN)
+}
+
+fn was_read_soon(server: SocketAddr, client: SocketAddr, sent: u64) -> bool {
+    is_read(server, client, sent, READ_SOON)
+}
+
+fn is_read(server: SocketAddr, client: SocketAddr, sent: u64, within: Duration) -> bool {
+    let until = Instant::now() + within;
     while Instant::now() < until {
         match socket_table::find(server, client) {
             Ok(Some(socket)) if socket.bytes_received() >= sent && socket.recv_q == 0 => {
