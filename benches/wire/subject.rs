@@ -70,6 +70,7 @@ pub fn campaign(subject: Subject, jobs: usize, duration: Duration, out: &Path) -
             stop_on_first: false,
             feedback: Guide::default(),
             corpus: Some(out.join("corpus")),
+            logs: out.join("running"),
             out: out.to_owned(),
         },
         strings: Vec::new(),

@@ -89,7 +89,7 @@ fn time_class(time: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::wire::{End, Seen};
+    use crate::fuzz::wire::{Answer, End, Seen};
     use crate::target::Glance;
 
     fn ran(reply: &[u8], end: End) -> Ran {
