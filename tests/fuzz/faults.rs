@@ -6,13 +6,14 @@ use serde_json::Value;
 use super::support::Bench;
 use super::{fuzz, rounds};
 
-/// A planted fault: its kind, how many steps and bytes a person needs, and whether it takes long.
+/// A planted fault: its kind, how many steps and bytes a person needs, and how long it takes.
 struct Planted {
     name: &'static str,
     kind: &'static str,
     steps: u64,
     bytes: u64,
-    slow: bool,
+    /// From which number of `TCPROVE_SLOW` it is looked for.
+    slow: u64,
 }
 
 const fn planted(name: &'static str, kind: &'static str, steps: u64, bytes: u64) -> Planted {
@@ -21,14 +22,7 @@ const fn planted(name: &'static str, kind: &'static str, steps: u64, bytes: u64)
         kind,
         steps,
         bytes,
-        slow: false,
-    }
-}
-
-const fn slow(name: &'static str, kind: &'static str, steps: u64, bytes: u64) -> Planted {
-    Planted {
-        slow: true,
-        ..planted(name, kind, steps, bytes)
+        slow: 0,
     }
 }
 
@@ -42,10 +36,22 @@ const PLANTED: &[Planted] = &[
     // Two oracles see it: whichever comes first.
     planted("full-buffer-byte-lost", "divergence|conformance", 2, 1040),
     planted("three-cases", "crash", 6, 9),
-    slow("fd-leak-on-reset", "leak", 3, 2),
-    slow("hang-on-half-message", "hang", 2, 4),
-    slow("quadratic-parse", "complexity", 1, 70_000),
-    slow("global-lock-while-slow", "starvation", 2, 16),
+    Planted {
+        slow: 1,
+        ..planted("fd-leak-on-reset", "leak", 3, 2)
+    },
+    Planted {
+        slow: 1,
+        ..planted("hang-on-half-message", "hang", 2, 4)
+    },
+    Planted {
+        slow: 2,
+        ..planted("quadratic-parse", "complexity", 1, 70_000)
+    },
+    Planted {
+        slow: 2,
+        ..planted("global-lock-while-slow", "starvation", 2, 16)
+    },
 ];
 
 fn find(planted: &Planted, seed: u64) {
@@ -88,7 +94,7 @@ fn find(planted: &Planted, seed: u64) {
 
 #[test]
 fn quick_ones() {
-    for planted in PLANTED.iter().filter(|planted| !planted.slow) {
+    for planted in PLANTED.iter().filter(|planted| planted.slow == 0) {
         find(planted, 1);
     }
 }
@@ -97,10 +103,11 @@ fn quick_ones() {
 #[test]
 fn slow_ones() {
     if rounds() == 0 {
-        println!("skipped: minutes of campaigns; TCPROVE_SLOW=1 runs them");
+        println!("skipped: minutes of campaigns; TCPROVE_SLOW=1 runs some, TCPROVE_SLOW=2 all");
         return;
     }
-    for planted in PLANTED.iter().filter(|planted| planted.slow) {
+    let within = |planted: &&Planted| (1..=rounds()).contains(&planted.slow);
+    for planted in PLANTED.iter().filter(within) {
         find(planted, 1);
     }
 }
