@@ -105,7 +105,7 @@ fn unconfirmed(shared: &Shared<'_>, alone: bool, suspect: Suspect, first_seen: D
             suspect.symptom.title
         ));
         if !alone {
-            return;
+            return shared.forget(&suspect.symptom.key);
         }
     }
     let settled = Settled {

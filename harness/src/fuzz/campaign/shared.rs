@@ -13,6 +13,8 @@ use crate::fuzz::{Case, Finding, Fuzzed, corpus};
 
 /// Notes that are kept: what happens all the time is told once.
 const NOTES_MAX: usize = 40;
+/// A bug that could not be shown again is looked into so often.
+const ATTEMPTS_MAX: u32 = 5;
 /// The corpus in memory.
 const CORPUS_MAX: usize = 4096;
 
@@ -36,6 +38,8 @@ struct State {
     corpus: Vec<Case>,
     /// Every bug that was met, by its key: how often.
     known: BTreeMap<String, u64>,
+    /// How often one was looked for in vain.
+    attempts: BTreeMap<String, u32>,
     findings: Vec<Finding>,
     notes: Vec<String>,
     busy: Option<String>,
@@ -57,6 +61,7 @@ impl<'a> Shared<'a> {
                 feedback: Feedback::default(),
                 corpus: Vec::new(),
                 known: BTreeMap::new(),
+                attempts: BTreeMap::new(),
                 findings: Vec::new(),
                 notes: Vec::new(),
                 busy: None,
@@ -163,6 +168,16 @@ impl<'a> Shared<'a> {
         let count = state.known.entry(key.to_owned()).or_default();
         *count += 1;
         *count == 1
+    }
+
+    /// It could not be shown again: another case may show it better. After a few of them it rests.
+    pub(super) fn forget(&self, key: &str) {
+        let mut state = self.state();
+        let attempts = state.attempts.entry(key.to_owned()).or_default();
+        *attempts += 1;
+        if *attempts < ATTEMPTS_MAX {
+            state.known.remove(key);
+        }
     }
 
     /// Adds a finding, or replaces the same one by a smaller case.
