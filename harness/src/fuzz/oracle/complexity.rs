@@ -123,7 +123,8 @@ fn least(life: &mut Life<'_>, case: &Case, repetitions: u32) -> Option<Duration>
     let mut least = Duration::MAX;
     for _ in 0..repetitions {
         let before = life.look().cpu;
-        if life.run(case).ok()?.vital.ended.is_some() {
+        let ran = life.run(case).ok()?;
+        if ran.vital.ended.is_some() {
             return None;
         }
         at_rest(life);
