@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::lane::{Source, Suspect};
 use super::shared::Shared;
-use crate::fuzz::Case;
 use crate::fuzz::life::{Life, Ran};
 use crate::fuzz::log::Log;
 use crate::fuzz::oracle::{Rigour, Symptom, complexity, divergence, leak, starvation};
 use crate::fuzz::wire::End;
+use crate::fuzz::{Case, Kind};
 
 /// Cases of one epoch.
 const CASES_MAX: usize = 10_000;
@@ -26,6 +26,8 @@ const RESET_CASES: u32 = 16;
 const COSTLY: Duration = Duration::from_millis(4);
 /// Descriptors or threads more than at the beginning, that hint at a leak.
 const LEAKED_MIN: u64 = 12;
+/// Tests for complexity in one epoch: on a slow server every long case is dear.
+const DEAR_TESTS_MAX: u32 = 3;
 /// Cases that are tried one by one when something leaks.
 const LEAK_SUSPECTS_MAX: usize = 96;
 /// A case that shows something new is tried in pieces too; of the others, one in so many.
@@ -53,6 +55,8 @@ pub(super) struct Epoch<'a, 'b> {
     /// Every second canary is held beside a case.
     beside: bool,
     leak_tried: bool,
+    /// Tests that take seconds, which this epoch may still make.
+    dear_tests: u32,
     begun: Instant,
 }
 
@@ -74,6 +78,7 @@ impl<'a, 'b> Epoch<'a, 'b> {
             last_canary: Instant::now(),
             beside: false,
             leak_tried: false,
+            dear_tests: DEAR_TESTS_MAX,
             begun: Instant::now(),
         }
     }
@@ -125,7 +130,10 @@ impl<'a, 'b> Epoch<'a, 'b> {
         self.source.budget -= 1;
         self.shared.executed();
         self.cases.push(case);
-        if let Some(symptom) = self.life.alarm() {
+        if let Some(symptom) = self.life.alarm()
+            // A server that survives a bug that is known goes on.
+            && !(symptom.kind == Kind::Panic && self.shared.is_known(&symptom.key))
+        {
             return Some(self.suspect(symptom));
         }
         if let Some(Ok(took)) = &told
@@ -183,7 +191,8 @@ impl<'a, 'b> Epoch<'a, 'b> {
         {
             return Some(suspect);
         }
-        if ran.cpu >= COSTLY && complexity::is_scalable(&case) {
+        if ran.cpu >= COSTLY && self.dear_tests > 0 && complexity::is_scalable(&case) {
+            self.dear_tests -= 1;
             return self.confirmed_hint(Claimed::Complexity, case);
         }
         None

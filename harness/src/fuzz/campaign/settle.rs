@@ -62,7 +62,7 @@ pub(super) fn breach(shared: &Shared<'_>, ground: &Ground, runtime: &Runtime, br
         first_seen: shared.begun.elapsed(),
     };
     let cases = vec![breach.case];
-    let confirmed = settled.confirm(ground, runtime, &cases);
+    let (confirmed, _) = settled.confirm(ground, runtime, &cases);
     // A probe is as small as it gets: it is a turn of the talk.
     let finding = settled.finding(&cases, confirmed, true);
     publish(shared, finding);
@@ -145,19 +145,19 @@ struct Settled {
 
 impl Settled {
     /// Written down at once, then made smaller, confirmed, and written down again.
-    fn finish(self, shared: &Shared<'_>, ground: &Ground, runtime: &Runtime, cases: Vec<Case>) {
+    fn finish(mut self, shared: &Shared<'_>, ground: &Ground, runtime: &Runtime, cases: Vec<Case>) {
         let seen_once = Confirmed { seen: 1, of: 1 };
         publish(shared, self.finding(&cases, seen_once, false));
         shared.busy(Some(format!("minimizing: {}", self.symptom.title)));
         let (smaller, complete) = self.smaller(shared, ground, runtime, cases.clone());
         shared.busy(Some(format!("confirming: {}", self.symptom.title)));
-        let mut confirmed = self.confirm(ground, runtime, &smaller);
+        let (mut confirmed, mut shown) = self.confirm(ground, runtime, &smaller);
         let mut kept = (smaller, complete);
         // What the minimizer took for the same was not, or not every time.
         if confirmed.seen < confirmed.of {
             let whole = self.confirm(ground, runtime, &cases);
-            if whole.seen > confirmed.seen {
-                (confirmed, kept) = (whole, (cases, true));
+            if whole.0.seen > confirmed.seen {
+                ((confirmed, shown), kept) = (whole, (cases, false));
             }
         }
         // What depends on time and growth is a finding only if it is so every time.
@@ -167,6 +167,10 @@ impl Settled {
                 self.symptom.title
             ));
             confirmed.seen = 0;
+        }
+        // What is told is what these cases do, not what led to them.
+        if let Some(shown) = shown.filter(|shown| shown.kind == self.symptom.kind) {
+            (self.symptom.title, self.symptom.evidence) = (shown.title, shown.evidence);
         }
         publish(shared, self.finding(&kept.0, confirmed, kept.1));
     }
@@ -178,29 +182,39 @@ impl Settled {
         )
     }
 
-    /// Whether fresh servers show the same, each on a disk of its own.
-    fn confirm(&self, ground: &Ground, runtime: &Runtime, cases: &[Case]) -> Confirmed {
-        let seen = match self.is_timed() {
+    /// Whether fresh servers show the same, each on a disk of its own; and what one of them showed.
+    fn confirm(
+        &self,
+        ground: &Ground,
+        runtime: &Runtime,
+        cases: &[Case],
+    ) -> (Confirmed, Option<Symptom>) {
+        let seen: Vec<Symptom> = match self.is_timed() {
             true => (0..CONFIRMATIONS)
-                .filter(|_| self.is_seen(ground, runtime, cases))
-                .count(),
+                // A look at time that others have disturbed is taken again, once.
+                .filter_map(|_| {
+                    self.seen(ground, runtime, cases)
+                        .or_else(|| self.seen(ground, runtime, cases))
+                })
+                .collect(),
             // Most of it is waiting: at the same time, then.
             false => std::thread::scope(|scope| {
-                let look = || self.is_seen(ground, &super::runtime(), cases);
+                let look = || self.seen(ground, &super::runtime(), cases);
                 let looks: Vec<_> = (0..CONFIRMATIONS).map(|_| scope.spawn(look)).collect();
-                let seen = looks.into_iter().map(|look| look.join().unwrap_or(false));
-                seen.filter(|seen| *seen).count()
+                let seen = looks.into_iter().map(|look| look.join().ok().flatten());
+                seen.flatten().collect()
             }),
         };
-        Confirmed {
-            seen: u32::try_from(seen).unwrap_or(0),
+        let confirmed = Confirmed {
+            seen: u32::try_from(seen.len()).unwrap_or(0),
             of: CONFIRMATIONS,
-        }
+        };
+        (confirmed, seen.into_iter().next())
     }
 
-    fn is_seen(&self, ground: &Ground, runtime: &Runtime, cases: &[Case]) -> bool {
+    fn seen(&self, ground: &Ground, runtime: &Runtime, cases: &[Case]) -> Option<Symptom> {
         let seen = shows(ground, runtime, &self.claim, cases, Rigour::Full);
-        seen.is_some_and(|seen| blame::is_alike(self.claim.kind, seen.kind))
+        seen.filter(|seen| blame::is_alike(self.claim.kind, seen.kind))
     }
 
     /// Judged by the time that something takes: others beside it would disturb.

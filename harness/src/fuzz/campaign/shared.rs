@@ -170,6 +170,17 @@ impl<'a> Shared<'a> {
         *count == 1
     }
 
+    /// Whether a bug was met before, and is being looked into or known; it is counted.
+    pub(super) fn is_known(&self, key: &str) -> bool {
+        match self.state().known.get_mut(key) {
+            Some(count) => {
+                *count += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// It could not be shown again: another case may show it better. After a few of them it rests.
     pub(super) fn forget(&self, key: &str) {
         let mut state = self.state();

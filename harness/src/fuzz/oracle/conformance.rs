@@ -7,7 +7,7 @@ use super::{Claim, Symptom};
 use crate::fuzz::case::{Case, Send, Step};
 use crate::fuzz::life::Life;
 use crate::fuzz::{Data, Kind};
-use crate::talk::{Exchange, Expectation, Judgement, Opening, Turn, escape};
+use crate::talk::{Exchange, Expectation, Frame, Judgement, Opening, Turn, escape};
 
 /// Payloads with a NUL in them.
 const WITH_NUL: [&[u8]; 3] = [b"abc\0def", b"abc\0", b"a\0\0b\0c"];
@@ -41,9 +41,15 @@ pub struct Breach {
 pub fn probe(life: &mut Life<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
     let talk = life.ground.subject.talk.clone();
     let mut breaches = Vec::new();
+    // Lines of text may be of any encoding, unless one was promised.
+    let lines = matches!(
+        talk.request,
+        Frame::Until(_) | Frame::LastLine(_) | Frame::Lines(_)
+    );
+    let any_bytes = lines && life.ground.subject.promise.encoding.is_none();
     for bad in &talk.bad {
         if !stop() && life.canary(life.ground.silence).is_ok() {
-            breaches.extend(accepted(life, bad));
+            breaches.extend(accepted(life, bad, any_bytes));
         }
     }
     // Without an end of its own a reply that is too short may be the beginning of the right one.
@@ -95,8 +101,13 @@ pub fn test(life: &mut Life<'_>, claim: &Claim, cases: &[Case]) -> Option<Sympto
 }
 
 /// What must be refused, and is answered in another way than the talk says.
-fn accepted(life: &mut Life<'_>, bad: &Exchange) -> Option<Breach> {
+///
+/// Where `any_bytes` may come, that they are no UTF-8 is no reason to refuse them.
+fn accepted(life: &mut Life<'_>, bad: &Exchange, any_bytes: bool) -> Option<Breach> {
     let (turn, reply) = life.ask(bad, b"ping").ok()?;
+    if any_bytes && std::str::from_utf8(&turn.request).is_err() {
+        return None;
+    }
     let judged = match turn.frame.is_delimited() {
         true => turn.expect.judge_message(&reply),
         // It may be the beginning of a reply only.
