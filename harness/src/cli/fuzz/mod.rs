@@ -17,8 +17,6 @@ use crate::fuzz::feedback::Guide;
 use crate::fuzz::reproducer::Recipe;
 use crate::plan::{FuzzPlan, hash_of};
 use crate::report::{Body, FuzzReport, Report, RunError};
-use crate::session::Voice;
-use crate::talk::{Opening, Turn};
 
 /// Instances of the server at most: each is a process, a thread and a folder.
 const JOBS_MAX: u16 = 64;
@@ -189,11 +187,7 @@ pub(super) fn campaign(
         super::check::program(),
         target.words()
     );
-    let recipe = Recipe::new(
-        &resolved.subject.origin,
-        &plain(resolved),
-        replay.trim_end().to_owned(),
-    );
+    let recipe = Recipe::of(&resolved.subject, replay.trim_end().to_owned());
     Campaign {
         subject: resolved.subject.clone(),
         orders,
@@ -202,20 +196,6 @@ pub(super) fn campaign(
         recipe,
         interrupt,
     }
-}
-
-/// What a healthy client says: the opening, then the plain turn. What only a reply can tell is left out.
-fn plain(resolved: &Resolved) -> Vec<Turn> {
-    let subject = &resolved.subject;
-    let mut values = subject.values();
-    values.insert("port".into(), b"7000".to_vec());
-    values.insert("tmp".into(), b"/tmp/tcprove".to_vec());
-    let voice = Voice::new(subject.talk.clone(), values, subject.seed);
-    let opening = subject.talk.open.iter().filter_map(|step| match step {
-        Opening::Exchange(exchange) => voice.render(exchange, b"ping").ok(),
-        Opening::Exec(_) => None,
-    });
-    opening.chain(voice.turn().ok()).collect()
 }
 
 pub(super) fn refused(error: CampaignError, resolved: &Resolved) -> RunError {
