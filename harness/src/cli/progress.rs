@@ -110,6 +110,16 @@ impl State {
     }
 }
 
+/// A line that is brought up to date; none where nobody is looking.
+pub(super) fn line(wanted: bool) -> ProgressBar {
+    if !wanted || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new_spinner().with_style(style)
+}
+
 /// A bar over steps that are done one after the other.
 pub(super) struct StepProgress {
     bar: ProgressBar,

@@ -1,11 +1,11 @@
 //! Live progress of a campaign: one line, and a line for each finding.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::cli::output::note;
+use crate::cli::progress;
 use crate::event::Event;
 use crate::talk::escape_text;
 
@@ -19,15 +19,8 @@ pub(super) struct FuzzProgress {
 impl FuzzProgress {
     /// No line without a terminal.
     pub fn new(wanted: bool, duration: Option<Duration>) -> Self {
-        let bar = if wanted && std::io::stderr().is_terminal() {
-            let style = ProgressStyle::with_template("{spinner} {wide_msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::new_spinner().with_style(style)
-        } else {
-            ProgressBar::hidden()
-        };
         Self {
-            bar,
+            bar: progress::line(wanted),
             duration,
             wanted,
         }

@@ -1,11 +1,11 @@
 //! Live progress of a load: one line, and only where someone is looking.
 
-use std::io::IsTerminal as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
+use crate::cli::progress;
 use crate::event::Event;
 
 /// A line that is brought up to date by the thread that watches the load, never by one that carries it.
@@ -18,15 +18,8 @@ pub(in crate::cli) struct LoadProgress {
 impl LoadProgress {
     /// No line without a terminal.
     pub fn new(wanted: bool) -> Self {
-        let bar = if wanted && std::io::stderr().is_terminal() {
-            let style = ProgressStyle::with_template("{spinner} {wide_msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::new_spinner().with_style(style)
-        } else {
-            ProgressBar::hidden()
-        };
         Self {
-            bar,
+            bar: progress::line(wanted),
             last: Mutex::default(),
         }
     }
