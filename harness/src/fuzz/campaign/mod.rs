@@ -1,8 +1,8 @@
 //! A campaign: lanes that run case after case, each on an instance of the server of its own, and what
 //! becomes of everything suspicious they meet.
 //!
-//! A life of a server is an epoch. When something is wrong the epoch ends, [`blame`] finds the cases that
-//! do it, [`settle`] confirms and minimizes them and writes them down, and the campaign goes on.
+//! A life of a server is an epoch. When something is wrong the epoch ends, `blame` finds the cases that
+//! do it, `settle` confirms and minimizes them and writes them down, and the campaign goes on.
 
 mod blame;
 mod epoch;
