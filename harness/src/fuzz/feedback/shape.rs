@@ -9,7 +9,7 @@ use std::time::Duration;
 use memchr::memmem;
 
 use crate::fuzz::life::Ran;
-use crate::fuzz::{Case, Part};
+use crate::fuzz::{Case, Part, Step};
 
 /// Words of a reply that take part.
 const WORDS_MAX: usize = 24;
@@ -25,9 +25,10 @@ pub fn shape(case: &Case, ran: &Ran, latency: bool) -> Vec<u64> {
     let silent = answers.iter().all(|answer| answer.bytes.is_empty());
     let sent = if silent { Vec::new() } else { sent(case) };
     let mut shown = Vec::with_capacity(8);
-    for answer in answers {
+    for (number_of, answer) in answers.iter().enumerate() {
+        let sent = sent.get(number_of).map_or(&[][..], Vec::as_slice);
         shown.push(number(&(answer.end, length_class(answer.received))));
-        let words = own_words(&answer.bytes, &sent);
+        let words = own_words(&answer.bytes, sent);
         shown.extend(words.map(|word| number(&(answer.end, word))));
     }
     if ran.seen.not_taken > 0 {
@@ -47,21 +48,35 @@ fn number(what: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// The first bytes of every part that is sent: what an echo could repeat.
-fn sent(case: &Case) -> Vec<u8> {
-    let mut sent = Vec::new();
-    for send in case.sends() {
-        for part in send.data.parts() {
-            match part {
-                Part::Bytes(bytes) => sent.extend_from_slice(&bytes[..bytes.len().min(BYTES_MAX)]),
-                Part::Repeat { unit, count } => {
-                    let times = (*count as usize).min(1 + 64 / unit.len());
-                    (0..times).for_each(|_| sent.extend_from_slice(unit));
-                }
+/// The first bytes of every part that is sent, by connection: what an echo could repeat.
+fn sent(case: &Case) -> Vec<Vec<u8>> {
+    let mut sent = vec![Vec::new()];
+    let mut current = 0;
+    for step in &case.steps {
+        match step {
+            Step::Connect => {
+                sent.push(Vec::new());
+                current = sent.len() - 1;
             }
+            Step::Switch(to) => current = usize::from(*to).min(sent.len() - 1),
+            Step::Send(send) => {
+                let parts = send.data.parts().iter();
+                parts.for_each(|part| begin_of(part, &mut sent[current]));
+            }
+            _ => {}
         }
     }
     sent
+}
+
+fn begin_of(part: &Part, sent: &mut Vec<u8>) {
+    match part {
+        Part::Bytes(bytes) => sent.extend_from_slice(&bytes[..bytes.len().min(BYTES_MAX)]),
+        Part::Repeat { unit, count } => {
+            let times = (*count as usize).min(1 + 64 / unit.len());
+            (0..times).for_each(|_| sent.extend_from_slice(unit));
+        }
+    }
 }
 
 /// Words of a reply that were not sent.
@@ -142,5 +157,33 @@ mod tests {
         assert_eq!(of(&[&one]), of(&[&one, &one]));
         assert_eq!(of(&[&one, &other]), of(&[&other, &one, &one]));
         assert_ne!(of(&[&one]), of(&[&one, &other]));
+    }
+
+    #[test]
+    fn an_echo_between_the_words_of_another_connection_is_one_still() {
+        let send = |text: &[u8]| Step::Send(crate::fuzz::Send::whole(text));
+        let case = Case::new(vec![
+            send(b"abc"),
+            Step::Connect,
+            send(b"xyz"),
+            Step::Switch(0),
+            send(b"def"),
+        ]);
+        let mut both = ran(b"abcdef", End::Eof);
+        both.seen
+            .connections
+            .extend(ran(b"xyz", End::Eof).seen.connections);
+        let echo = shape(
+            &Case::sending(&b"hijklm"[..]),
+            &ran(b"hijklm", End::Eof),
+            false,
+        );
+        let shown = shape(&case, &both, false);
+        assert!(echo.iter().all(|one| shown.contains(one)), "{shown:?}");
+        assert_eq!(
+            shown.len(),
+            2,
+            "a length class each, and no word: {shown:?}"
+        );
     }
 }
