@@ -10,6 +10,8 @@ use super::{Rigour, Symptom};
 use crate::fuzz::life::Life;
 use crate::fuzz::{Case, Kind};
 
+/// Fewer runs tell nothing.
+const RUNS_MIN: u32 = 20;
 /// Left behind per run.
 const SLOPE: f64 = 0.5;
 /// The same for a first look: what it lets through must hold again and again.
@@ -21,8 +23,10 @@ pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom>
         Rigour::Full => (200, Duration::from_secs(1), SLOPE),
         Rigour::Quick => (20, Duration::from_millis(200), SLOPE_AT_FIRST),
     };
+    let begin = life.look();
     // What the first batch leaves is not counted: it may be the server's stock.
     let before = batch(life, case, runs, settling)?;
+    let runs = runs.min(room(life, before.0.saturating_sub(begin.descriptors), runs));
     let middle = batch(life, case, runs, settling)?;
     let after = batch(life, case, runs, settling)?;
     let slope = |from: u64, to: u64| to.saturating_sub(from) as f64 / f64::from(runs);
@@ -43,6 +47,22 @@ pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom>
         }
     }
     None
+}
+
+/// Runs for each of the two batches that follow, so that the server does not run out of descriptors: `left`
+/// are those that `runs` have left behind. What happens then is another matter.
+fn room(life: &Life<'_>, left: u64, runs: u32) -> u32 {
+    let limits = life.server().nofile();
+    let Some(soft) = limits.iter().map(|limit| limit.soft).min() else {
+        return runs;
+    };
+    let free = soft.saturating_sub(life.look().descriptors) as f64;
+    let each = left as f64 / f64::from(runs);
+    if each <= 0.0 {
+        return runs;
+    }
+    // Two batches, and a margin for those who are served meanwhile.
+    ((free / each / 2.5) as u32).max(RUNS_MIN)
 }
 
 /// One batch; then what is there once it has settled: descriptors and threads.
