@@ -48,6 +48,9 @@ static PEER_WENT_AWAY: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// How Python names an error. Threads that report at the same time put other lines among these.
+static AN_ERROR: LazyLock<Regex> = LazyLock::new(|| compiled(r"^[A-Za-z_][\w.]*(:|$)"));
+
 fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap_or_else(|error| unreachable!("a pattern of ours: {error}"))
 }
@@ -133,10 +136,7 @@ impl Report {
             }
             indented = inside;
         }
-        let errors: Vec<_> = ends
-            .iter()
-            .filter(|line| line.first().is_some_and(u8::is_ascii_alphabetic))
-            .collect();
+        let errors: Vec<_> = ends.iter().filter(|line| AN_ERROR.is_match(line)).collect();
         !errors.is_empty() && errors.iter().all(|line| PEER_WENT_AWAY.is_match(line))
     }
 
@@ -219,6 +219,8 @@ mod tests {
             .is_none()
         );
         assert!(report(&traceback("UnicodeDecodeError: 'utf-8' codec")).is_some());
+        let two_threads = "Traceback (most recent call last):\n  File \"s.py\", line 3, in run\nException in thread Thread-3 (serve):\nTraceback (most recent call last):\n    recv()\nConnectionResetError: [Errno 104]\n    recv()\nConnectionResetError: [Errno 104]\n";
+        assert!(report(two_threads).is_none());
         let chained = traceback("ConnectionResetError: x")
             + "\nDuring handling of the above exception, another exception occurred:\n\n"
             + &traceback("KeyError: 'a'");
