@@ -15,7 +15,8 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::task::LocalSet::new().block_on(&runtime(), future)
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+/// A runtime of the calling thread.
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "cli")]
 pub(crate) use lane::block_on;
+pub use lane::runtime;
 pub use subject::{Origin, Subject};
 pub use trial::{Trial, TrialError};
 

@@ -3,10 +3,9 @@
 use tokio::runtime::Runtime;
 
 use super::lane::Suspect;
-use crate::fuzz::Case;
 use crate::fuzz::ground::Ground;
 use crate::fuzz::oracle::{Claim, Rigour, Symptom, shows};
-use crate::fuzz::{Kind, life::Life};
+use crate::fuzz::{Case, Kind};
 
 /// Cases that are tried together when the last one alone does nothing.
 const RECENT: usize = 8;
@@ -41,18 +40,6 @@ pub(super) fn find(
         }
     }
     None
-}
-
-/// The whole epoch once, on a fresh server, with the looks of a campaign.
-pub(super) fn whole(ground: &Ground, runtime: &Runtime, cases: &[Case]) -> Option<Symptom> {
-    let mut life = Life::start(ground, runtime).ok()?;
-    for case in cases {
-        life.run(case).ok()?;
-        if let Some(symptom) = life.alarm() {
-            return Some(symptom);
-        }
-    }
-    life.examine()
 }
 
 /// A crash is often seen as a hang first, and a panic may end in a crash.

@@ -8,13 +8,14 @@ use tokio::runtime::Runtime;
 
 use super::epoch::{Epoch, Over};
 use super::shared::Shared;
-use super::{Campaign, blame, settle};
+use super::{Campaign, settle};
+use crate::check::run::runtime;
 use crate::fuzz::generate::Generator;
 use crate::fuzz::ground::Ground;
 use crate::fuzz::life::Life;
 use crate::fuzz::log::Log;
 use crate::fuzz::material::Material;
-use crate::fuzz::oracle::{Symptom, conformance};
+use crate::fuzz::oracle::{Rigour, Symptom, conformance, shows};
 use crate::fuzz::{Case, Kind};
 
 /// A server that does not start any more is tried so often before the lane gives up.
@@ -34,14 +35,6 @@ pub(super) struct Work<'a> {
     pub(super) only: Option<&'a Case>,
     /// Epochs that an earlier campaign left behind when it was ended.
     pub(super) left: Vec<Vec<Case>>,
-}
-
-/// A runtime for the parts that need one: starting servers, healthy clients.
-pub fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap_or_else(|error| panic!("no runtime can be built on this machine: {error}"))
 }
 
 /// What an epoch takes its cases from.
@@ -179,7 +172,13 @@ impl Work<'_> {
 
     /// An epoch that was cut off by the end of tcprove: does it still do harm?
     fn look_again(&self, runtime: &Runtime, cases: Vec<Case>) {
-        let symptom = blame::whole(self.ground, runtime, &cases);
+        let symptom = shows(
+            self.ground,
+            runtime,
+            &Kind::Crash.into(),
+            &cases,
+            Rigour::Full,
+        );
         let what = match &symptom {
             Some(symptom) => format!("shows it again: {}", symptom.title),
             None => "does no harm".into(),

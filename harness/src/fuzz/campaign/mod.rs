@@ -22,11 +22,11 @@ use super::ground::Ground;
 use super::life::Life;
 use super::material::Material;
 use super::reproducer::Recipe;
-use super::{Case, Coverage, Finding, Fuzzed, corpus, log};
+use super::{Case, Finding, Fuzzed, corpus, log};
+pub use crate::check::run::runtime;
 use crate::check::run::{Interrupt, Subject, TrialError, try_conversation};
 use crate::event::{Event, Sink};
 use crate::file::Waiver;
-pub use lane::runtime;
 use shared::Shared;
 
 /// A campaign ends after this, where nothing else was said.
@@ -214,21 +214,13 @@ fn share(cases: &[Case], lane: usize, lanes: usize) -> Vec<Case> {
 
 /// Whether a client that says nothing keeps others waiting.
 fn is_sequential(ground: &Ground) -> bool {
-    let runtime = lane::runtime();
+    let runtime = runtime();
     let Ok(mut life) = Life::start(ground, &runtime) else {
         return false;
     };
     let silent = Case::default();
     let beside = life.run_beside_canary(&silent, SEQUENTIAL.max(ground.pace.exchange * 20));
     matches!(beside, Ok((_, Err(_))))
-}
-
-/// A result without anything in it.
-fn nothing() -> Fuzzed {
-    Fuzzed {
-        coverage: Coverage::default(),
-        ..Fuzzed::default()
-    }
 }
 
 /// What is known of a waiver: its reason, if it is about this finding.

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
-use super::lane::{Suspect, runtime};
+use super::lane::Suspect;
 use super::shared::Shared;
 use super::{Evidence, blame, waived};
+use crate::check::run::runtime;
 use crate::fuzz::ground::Ground;
 use crate::fuzz::life::Life;
 use crate::fuzz::minimize::{Verdict, minimize};
@@ -199,7 +200,7 @@ impl Settled {
                 .collect(),
             // Most of it is waiting: at the same time, then.
             false => std::thread::scope(|scope| {
-                let look = || self.seen(ground, &super::runtime(), cases);
+                let look = || self.seen(ground, &crate::check::run::runtime(), cases);
                 let looks: Vec<_> = (0..CONFIRMATIONS).map(|_| scope.spawn(look)).collect();
                 let seen = looks.into_iter().map(|look| look.join().ok().flatten());
                 seen.flatten().collect()

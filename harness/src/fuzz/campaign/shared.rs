@@ -279,7 +279,7 @@ impl<'a> Shared<'a> {
             corpus: state.corpus.len(),
             canaries,
             notes: state.notes,
-            ..super::nothing()
+            ..Fuzzed::default()
         };
         fuzzed.coverage.edges = state.feedback.count();
         fuzzed
