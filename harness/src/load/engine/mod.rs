@@ -6,6 +6,7 @@
 
 mod conn;
 mod connect;
+mod lockstep;
 mod opening;
 mod orders;
 mod own;
@@ -25,6 +26,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::time::{ClockId, clock_gettime};
 
 use self::conn::{Conn, State};
+pub use self::lockstep::Lockstep;
 pub use self::orders::{ClientEnd, EngineError, Measured, Orders};
 use self::orders::{pacer, share};
 pub use self::own::Own;
