@@ -14,6 +14,7 @@ pub mod cli;
 pub mod event;
 pub mod file;
 pub mod fuzz;
+pub mod gate;
 pub mod load;
 pub mod plan;
 pub mod report;
