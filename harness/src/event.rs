@@ -49,14 +49,15 @@ pub enum Event {
         /// Wrong replies, lost connections, connects that failed.
         troubles: u64,
     },
-    /// How far a sweep has come.
-    Sweep {
-        /// Visits that are done.
+    /// How far a run has come that takes one step after the other: the visits of a sweep, the sessions of
+    /// a gate.
+    Step {
+        /// Steps that are done.
         done: usize,
-        /// Visits in all, as far as is known.
+        /// Steps in all, as far as is known.
         all: usize,
-        /// The settings that are visited now.
-        cell: String,
+        /// What is done now.
+        what: String,
     },
     /// How far a campaign has come.
     Fuzz {

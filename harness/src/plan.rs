@@ -10,6 +10,7 @@ use crate::bench::SweepPlan;
 use crate::check::run::{Origin, Subject};
 use crate::file::Waiver;
 use crate::fuzz::campaign::Orders;
+use crate::gate::GatePlan;
 use crate::load::Workload;
 
 /// Lanes of a battery: most checks wait for the server rather than for a core.
@@ -189,6 +190,22 @@ pub struct FuzzPlan {
     /// What is done.
     #[serde(flatten)]
     pub orders: Orders,
+    /// What to do with a run that could not see.
+    pub on_inconclusive: OnInconclusive,
+}
+
+/// The plan of a `gate` run, as it is written to the JSON.
+#[derive(Clone, Debug, Serialize)]
+pub struct GateRunPlan {
+    /// The server as it was, and how it is started.
+    pub base: ServerPlan,
+    /// The server as it is to be.
+    pub candidate: ServerPlan,
+    /// The name of the talk.
+    pub talk: String,
+    /// What is done.
+    #[serde(flatten)]
+    pub gate: GatePlan,
     /// What to do with a run that could not see.
     pub on_inconclusive: OnInconclusive,
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use rand_xoshiro::rand_core::SeedableRng as _;
 
 use super::axis::Dimension;
+use crate::stats::shuffle;
 
 /// The cells of a sweep: the last axis varies fastest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,14 +101,6 @@ impl Grid {
             shuffle(&mut life.cells, &mut random);
         }
         lives
-    }
-}
-
-/// Fisher and Yates.
-fn shuffle<T>(list: &mut [T], random: &mut Xoshiro256PlusPlus) {
-    for last in (1..list.len()).rev() {
-        let chosen = (random.next_u64() % (last as u64 + 1)) as usize;
-        list.swap(last, chosen);
     }
 }
 

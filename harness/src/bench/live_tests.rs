@@ -104,7 +104,12 @@ fn every_cell_is_visited_in_every_round() {
     let server = Running::start();
     let visits = Mutex::new(Vec::new());
     let sink = |event| {
-        if let Event::Sweep { done, all, cell } = event {
+        if let Event::Step {
+            done,
+            all,
+            what: cell,
+        } = event
+        {
             visits.lock().unwrap().push((done, all, cell));
         }
     };
@@ -174,7 +179,7 @@ fn an_interrupt_keeps_what_was_measured() {
     let server = Running::start();
     let interrupt = Interrupt::default();
     let sink = |event| {
-        if matches!(event, Event::Sweep { done: 3, .. }) {
+        if matches!(event, Event::Step { done: 3, .. }) {
             interrupt.set();
         }
     };

@@ -174,10 +174,10 @@ impl<'a> Running<'a> {
                 },
             };
             self.has_started = true;
-            (self.sweep.sink)(Event::Sweep {
+            (self.sweep.sink)(Event::Step {
                 done: self.done,
                 all,
-                cell: self.label(*cell),
+                what: self.label(*cell),
             });
             let slice = Slice { warmup, ..slice };
             if let Some(visit) = self.visit(*cell, &subject, workload, &alive, slice)? {

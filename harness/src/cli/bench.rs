@@ -119,8 +119,8 @@ fn fill(report: &mut Report, args: &BenchArgs) -> Result<(), RunError> {
         plan: &plan,
         interrupt: &interrupt,
         sink: &|event| {
-            if let (Event::Sweep { done, all, cell }, Ok(progress)) = (event, progress.lock()) {
-                progress.show(done, all, &cell);
+            if let (Event::Step { done, all, what }, Ok(progress)) = (event, progress.lock()) {
+                progress.show(done, all, &what);
             }
         },
     };

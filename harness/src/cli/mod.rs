@@ -6,6 +6,7 @@ mod check;
 mod complain;
 mod embedded;
 mod fuzz;
+mod gate;
 mod generate;
 mod init;
 mod interrupt;
@@ -55,6 +56,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Make cases out of the conversation and put them to the server, until something breaks.
     Fuzz(fuzz::FuzzArgs),
+    /// Compare two builds of a server: is the candidate worse than its base?
+    Gate(gate::GateArgs),
     /// Put findings to fresh servers again: is the bug still there?
     Replay(replay::ReplayArgs),
     /// Send one message, as the tutorial's client does, and show what comes back.
@@ -94,6 +97,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Load(args) => load::main(&args),
         Command::Bench(args) => bench::main(&args),
         Command::Fuzz(args) => fuzz::main(&args),
+        Command::Gate(args) => gate::main(&args),
         Command::Replay(args) => replay::main(&args),
         Command::Send(args) => send::main(&args),
         Command::Serve(args) => serve::main(args),

@@ -66,7 +66,12 @@ fn page(report: &Report) -> Option<String> {
     match &report.body {
         Body::Load(load) => Some(html::load(&page, &load.workload, &load.result)),
         Body::Sweep(sweep) => Some(html::sweep(&page, &sweep.result)),
-        Body::Nothing {} | Body::Check(_) | Body::Run(_) | Body::Fuzz(_) | Body::Replay(_) => None,
+        Body::Nothing {}
+        | Body::Check(_)
+        | Body::Run(_)
+        | Body::Fuzz(_)
+        | Body::Replay(_)
+        | Body::Gate(_) => None,
     }
 }
 

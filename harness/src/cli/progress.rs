@@ -63,8 +63,7 @@ impl Progress {
                 state.unconfirmed.insert(id);
             }
             // Loads have a line of their own, and so have sweeps and campaigns.
-            Event::Load { .. } | Event::Sweep { .. } | Event::Fuzz { .. } | Event::Found { .. } => {
-            }
+            Event::Load { .. } | Event::Step { .. } | Event::Fuzz { .. } | Event::Found { .. } => {}
             Event::CheckDone(outcome) => {
                 state.running.remove(outcome.id);
                 state.unconfirmed.remove(outcome.id);

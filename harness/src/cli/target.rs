@@ -99,10 +99,21 @@ impl TargetArgs {
             },
             None => Origin::Spawn(self.launch(&file)?),
         };
-        let name = file
-            .server
-            .as_ref()
-            .map_or_else(|| file.talk.name.clone(), |server| server.name.clone());
+        let name = file.name().to_owned();
+        Ok(resolved(file, origin, name, seed, false))
+    }
+
+    /// The target with another command in place of the file's, everything else as the file has it.
+    pub fn resolve_as(&self, cmd: Option<Vec<String>>, seed: u64) -> Result<Resolved, RunError> {
+        let Some(cmd) = cmd else {
+            return self.resolve(seed);
+        };
+        let file = match &self.talk {
+            Some(name) => builtin(name)?.with_cmd(cmd),
+            None => self.file()?.with_other_build(cmd),
+        };
+        let origin = Origin::Spawn(self.launch(&file)?);
+        let name = file.name().to_owned();
         Ok(resolved(file, origin, name, seed, false))
     }
 

@@ -77,6 +77,26 @@ impl File {
         });
         self
     }
+
+    /// The same server from another build: everything but the command stays as the file has it.
+    #[must_use]
+    pub fn with_other_build(mut self, cmd: Vec<String>) -> Self {
+        let new = ServerSection::from_cmd(cmd);
+        self.server = Some(match self.server.take() {
+            Some(old) => ServerSection {
+                cmd: new.cmd,
+                ..old
+            },
+            None => new,
+        });
+        self
+    }
+
+    /// The name of the server, or of the talk where there is none.
+    pub fn name(&self) -> &str {
+        let server = self.server.as_ref();
+        server.map_or(&self.talk.name, |server| &server.name)
+    }
 }
 
 /// A file is not larger than this, nor is one it takes bytes from.

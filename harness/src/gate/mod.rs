@@ -1,4 +1,19 @@
 //! The gate: is the candidate worse than its base by more than a budget?
+//!
+//! Two tiers. Under valgrind instructions and system calls are counted, which come out the same in every
+//! run. In the duet both servers answer at the same time, and ratios of CPU time are compared over many
+//! short sessions (`rule.rs`: what they have to show before anybody is told that it got worse).
 
+pub mod duet;
+pub mod metric;
+pub mod plan;
 pub mod power;
+pub mod result;
 pub mod rule;
+mod run;
+pub mod same;
+
+pub use metric::{Metric, Tier};
+pub use plan::{GatePlan, MAX_TIME, TooShort};
+pub use result::{Broken, ControlReport, GateCell, GateResult, Held, Skipped};
+pub use run::Gate;

@@ -20,6 +20,7 @@ pub mod workload;
 
 pub use metrics::{Latency, LoadResult, Metrics, Step, summarize};
 pub use overload::{OverloadReport, OverloadStep, overload};
+pub(crate) use run::settle;
 pub use run::{Load, Measurement, ServerUse, cores};
 pub use slo::{Slo, SloReport, Tried};
 pub use transport::{End, Transport};

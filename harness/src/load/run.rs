@@ -247,7 +247,7 @@ fn cpus() -> usize {
 }
 
 /// Pins the calling thread, and lets it sleep as precisely as the kernel can.
-fn settle(core: Option<usize>) {
+pub(crate) fn settle(core: Option<usize>) {
     // Both only make the figures steadier; the validity of a run is judged by what it measured.
     let _ = set_current_timer_slack(std::num::NonZeroU64::new(1));
     if let Some(core) = core {

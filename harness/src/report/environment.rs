@@ -40,6 +40,13 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// The machine in a few words.
+    pub fn one_line(&self) -> String {
+        format!("{}, {} cores, Linux {}", self.model, self.cpus, self.kernel)
+    }
+}
+
 /// The value of the first `name : value` line.
 fn field(text: &str, name: &str) -> Option<String> {
     let line = text.lines().find(|line| line.starts_with(name))?;

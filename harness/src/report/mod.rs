@@ -4,6 +4,7 @@
 
 mod environment;
 mod fuzz;
+mod gate;
 #[cfg(feature = "cli")]
 pub mod html;
 pub mod json;
@@ -29,6 +30,7 @@ use crate::talk::escape_text;
 pub use environment::Environment;
 pub(crate) use fuzz::printed;
 pub use fuzz::{FuzzReport, ReplayItem, ReplayReport};
+pub use gate::GateReport;
 
 /// The schema of the JSON.
 pub const SCHEMA: &str = "tcprove/1";
@@ -141,6 +143,8 @@ pub enum Body {
     Fuzz(Box<FuzzReport>),
     /// Findings that were replayed.
     Replay(ReplayReport),
+    /// A gate.
+    Gate(Box<GateReport>),
 }
 
 /// Everything in one go: the battery, then what else was done, each a report of its own.
@@ -310,6 +314,12 @@ impl Report {
         self.body = Body::Replay(replay);
     }
 
+    /// Takes a gate in and comes to a verdict. Whether it was interrupted must be known before.
+    pub fn gated(&mut self, gate: GateReport) {
+        self.verdict = gate.verdict(self.interrupted);
+        self.body = Body::Gate(Box::new(gate));
+    }
+
     /// Takes the plan in, and its hash.
     pub fn planned(&mut self, plan: &impl Serialize, hash: String) {
         // A plan is plain data: it cannot fail to be written.
@@ -326,6 +336,7 @@ impl Report {
             Body::Load(_) | Body::Sweep(_) => false,
             Body::Fuzz(fuzz) => fuzz.result.executions == 0,
             Body::Replay(replay) => replay.items.is_empty(),
+            Body::Gate(gate) => gate.is_empty(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! `<error>`, and what is waived, skipped or inconclusive is `<skipped>`.
 
 mod fuzz;
+mod gate;
 
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
@@ -40,6 +41,7 @@ fn suites(junit: &mut Junit, report: &Report) {
         Body::Load(load) => one_case(junit, report, &load.result.validity.reasons),
         Body::Fuzz(fuzz) => fuzz::campaign(junit, report, fuzz),
         Body::Replay(replay) => fuzz::replay(junit, report, replay),
+        Body::Gate(gate) => gate::render(junit, gate),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod fuzz;
+mod gate;
 mod load;
 mod sweep;
 
@@ -45,6 +46,7 @@ pub fn render(report: &Report) -> String {
         Body::Load(load) => load::render(&mut text, report, load),
         Body::Fuzz(fuzz) => fuzz::render(&mut text, report, fuzz),
         Body::Replay(replay) => fuzz::replay(&mut text, replay),
+        Body::Gate(gate) => gate::render(&mut text, report, gate),
     }
     text
 }

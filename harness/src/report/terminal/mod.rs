@@ -2,6 +2,7 @@
 
 mod check;
 mod fuzz;
+mod gate;
 mod load;
 mod style;
 mod sweep;
@@ -35,6 +36,7 @@ pub fn render(report: &Report, columns: Option<usize>) -> String {
         Body::Load(load) => load::render(&mut text, report, load, columns),
         Body::Fuzz(fuzz) => fuzz::render(&mut text, report, fuzz, columns),
         Body::Replay(replay) => fuzz::replay(&mut text, report, replay, columns),
+        Body::Gate(gate) => gate::render(&mut text, report, gate, columns),
     }
     text
 }

@@ -1,0 +1,281 @@
+//! `tcprove gate`: is the candidate worse than its base?
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::load::ShapeArgs;
+use super::output::OutputArgs;
+use super::progress::StepProgress;
+use super::target::{Resolved, TargetArgs, usage};
+use super::{setup, target};
+use crate::check::run::{Interrupt, Origin, start};
+use crate::event::Event;
+use crate::gate::metric::{self, Metric};
+use crate::gate::result::{BASE, CANDIDATE};
+use crate::gate::{Gate, GatePlan, GateResult, MAX_TIME, TooShort, same};
+use crate::load::Workload;
+use crate::plan::{GateRunPlan, hash_of};
+use crate::report::{Body, GateReport, Report, RunError};
+use crate::target::{Launch, StartOptions};
+
+/// Arguments of `gate`.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct GateArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// The command of the server as it was, one string, with {port} in it
+    #[arg(long, value_name = "CMD")]
+    pub base: Option<String>,
+    /// The command of the server as it is to be [default: the one of the file]
+    #[arg(long, value_name = "CMD")]
+    pub candidate: Option<String>,
+    /// By how much a metric may be worse, such as server-cpu=2%; it then decides
+    #[arg(long, value_name = "METRIC=PERCENT", value_parser = budget)]
+    pub budget: Vec<(Metric, f64)>,
+    /// Compare a server with itself: nothing should be found
+    #[arg(long)]
+    pub allow_same: bool,
+    /// How long it may take [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = target::duration)]
+    pub max_time: Option<Duration>,
+    /// Bytes of {payload}, where a turn has one
+    #[arg(long, value_name = "SIZE", value_parser = target::size)]
+    pub payload: Option<usize>,
+    /// The turn of the talk to say, from 0; may be given more than once [default: all]
+    #[arg(long = "turn", value_name = "N")]
+    pub turns: Vec<usize>,
+    /// The seed of everything random [default: from the clock]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+fn budget(text: &str) -> Result<(Metric, f64), String> {
+    let (name, share) = text
+        .split_once('=')
+        .ok_or("write it as METRIC=PERCENT, as in server-cpu=2%")?;
+    let names = || metric::ALL.map(Metric::name).join(", ");
+    let metric = Metric::find(name).ok_or_else(|| {
+        let known = metric::ALL.map(Metric::name);
+        let near = crate::file::nearest(name, known)
+            .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+        format!("there is no metric `{name}`{near} There are {}", names())
+    })?;
+    let number = share.strip_suffix('%').unwrap_or(share).trim();
+    match number.parse::<f64>() {
+        Ok(percent) if (0.1..=1000.0).contains(&percent) => Ok((metric, percent / 100.0)),
+        Ok(_) => Err(format!("a budget of {share} is not between 0.1% and 1000%")),
+        Err(_) => Err(format!(
+            "`{share}` is no percentage: write it as in {name}=2%"
+        )),
+    }
+}
+
+pub(super) fn main(args: &GateArgs) -> ExitCode {
+    args.output.apply_color();
+    let seed = args.seed.unwrap_or_else(setup::clock_seed);
+    let mut report = Report::new("gate", seed);
+    report.body = Body::Nothing {};
+    let begun = Instant::now();
+    if let Err(error) = fill(&mut report, args, begun) {
+        report.error = Some(error);
+    }
+    report.duration_s = begun.elapsed().as_secs_f64();
+    args.output.finish(&report)
+}
+
+fn fill(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunError> {
+    args.output.prepare()?;
+    let sides = sides(args, report.seed)?;
+    report.target = Some(sides.candidate.report());
+    let workload = workload(args, &sides, report.seed)?;
+    let interrupt = setup::interrupt()?;
+    setup::announce(report, &sides.candidate);
+    let Some(overhead) = sides.hold_their_conversation(report, &interrupt)? else {
+        return Ok(());
+    };
+    let plan = plan(args, workload, overhead)?;
+    let written = GateRunPlan {
+        base: setup::server_plan(&sides.base),
+        candidate: setup::server_plan(&sides.candidate),
+        talk: sides.candidate.subject.talk.name.clone(),
+        gate: plan.clone(),
+        on_inconclusive: args.output.on_inconclusive.into(),
+    };
+    report.planned(&written, hash_of(&written));
+    let progress = Mutex::new(StepProgress::new(!args.output.no_progress));
+    let gate = Gate {
+        base: &sides.base.subject,
+        candidate: &sides.candidate.subject,
+        plan: &plan,
+        interrupt: &interrupt,
+        sink: &|event| {
+            if let (Event::Step { done, all, what }, Ok(progress)) = (event, progress.lock()) {
+                progress.show(done, all, &what);
+            }
+        },
+    };
+    let mut result = GateResult::default();
+    gate.duet(&mut result);
+    if let Ok(progress) = progress.lock() {
+        progress.finish();
+    }
+    let _ = begun;
+    report.interrupted = interrupt.is_set();
+    conclude(report, &sides, result)
+}
+
+/// A base that breaks is no verdict about the candidate.
+fn conclude(report: &mut Report, sides: &Sides, result: GateResult) -> Result<(), RunError> {
+    let broken = result.broken.clone();
+    report.gated(GateReport {
+        base: Some(sides.base.report().command),
+        candidate: sides.candidate.report().command,
+        result,
+    });
+    match broken.filter(|broken| broken.side == BASE) {
+        Some(broken) => Err(RunError {
+            code: "target",
+            message: format!(
+                "the base {} in the middle of the gate: there is nothing to compare with\nnext: `tcprove check` says more about it",
+                broken.what
+            ),
+            location: None,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Base and candidate.
+struct Sides {
+    base: Resolved,
+    candidate: Resolved,
+}
+
+/// Which servers are meant.
+fn sides(args: &GateArgs, seed: u64) -> Result<Sides, RunError> {
+    if args.target.connect.is_some() {
+        return Err(usage(
+            "a gate starts both servers, many times: it cannot use --connect; give --base CMD and --candidate CMD".into(),
+        ));
+    }
+    let Some(base) = &args.base else {
+        return Err(usage(
+            "which server is the candidate to be compared with? Give its command as --base 'CMD {port}'".into(),
+        ));
+    };
+    let side = |name: &str, cmd: Option<&String>| {
+        let words = cmd.map(|cmd| words(name, cmd)).transpose()?;
+        args.target
+            .resolve_as(words, seed)
+            .map_err(|error| RunError {
+                message: format!("the {name}: {}", error.message),
+                ..error
+            })
+    };
+    if args.candidate.is_none() && args.target.cmd.is_empty() && args.target.talk.is_some() {
+        return Err(usage(
+            "which server is the candidate? Give its command as --candidate 'CMD {port}'".into(),
+        ));
+    }
+    let mut sides = Sides {
+        base: side(BASE, Some(base))?,
+        candidate: side(CANDIDATE, args.candidate.as_ref())?,
+    };
+    let (Origin::Spawn(base), Origin::Spawn(candidate)) = (
+        &mut sides.base.subject.origin,
+        &mut sides.candidate.subject.origin,
+    ) else {
+        return Err(usage("a gate starts both servers".into()));
+    };
+    if !args.allow_same && same::is_same(base, candidate) {
+        return Err(usage(
+            "base and candidate are the same program with the same arguments: nothing can have changed\nnext: correct the paths, or say --allow-same to see how steady this machine is".into(),
+        ));
+    }
+    pad(base, candidate);
+    Ok(sides)
+}
+
+/// One string, as a shell splits it.
+fn words(side: &str, cmd: &str) -> Result<Vec<String>, RunError> {
+    let words = shell_words::split(cmd).map_err(|error| {
+        usage(format!(
+            "--{side}: {cmd} cannot be split into words: {error}"
+        ))
+    })?;
+    if words.is_empty() {
+        return Err(usage(format!("--{side} is empty")));
+    }
+    Ok(words)
+}
+
+/// Arguments and environment lie above the stack: a longer path moves all of it, and with it what shares a
+/// cache line (Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously Wrong, 2009). Both
+/// sides get the same number of bytes.
+fn pad(base: &mut Launch, candidate: &mut Launch) {
+    let length = |launch: &Launch| launch.cmd.iter().map(String::len).sum::<usize>();
+    let (one, other) = (length(base), length(candidate));
+    let longest = one.max(other);
+    for (launch, length) in [(base, one), (candidate, other)] {
+        let filler = "x".repeat(longest - length);
+        launch.env.insert("TCPROVE_PAD".into(), filler);
+    }
+}
+
+fn workload(args: &GateArgs, sides: &Sides, seed: u64) -> Result<Workload, RunError> {
+    let talk = &sides.candidate.subject.talk;
+    let turns = match args.turns.is_empty() {
+        true => (0..talk.turns.len()).collect(),
+        false => args.turns.clone(),
+    };
+    let shape = ShapeArgs {
+        connections: 1,
+        turns,
+        payload: args.payload,
+        ..ShapeArgs::usual()
+    };
+    shape.workload(&sides.candidate, seed)
+}
+
+impl Sides {
+    /// Holds the conversation with each of them once, and gives the time that starting and ending both
+    /// takes. `None`: somebody asked for the end meanwhile.
+    fn hold_their_conversation(
+        &self,
+        report: &mut Report,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Duration>, RunError> {
+        let mut overhead = Duration::ZERO;
+        for (name, side) in [(BASE, &self.base), (CANDIDATE, &self.candidate)] {
+            let of_side = |error: RunError| RunError {
+                message: format!("the {name}: {}", error.message),
+                ..error
+            };
+            if !setup::holds_conversation(report, side, interrupt).map_err(of_side)? {
+                return Ok(None);
+            }
+            let begun = Instant::now();
+            start(&side.subject, StartOptions::default())
+                .map_err(|failure| of_side(setup::trial_error(&failure.into(), side)))?
+                .kill();
+            overhead += begun.elapsed();
+        }
+        Ok(Some(overhead))
+    }
+}
+
+fn plan(args: &GateArgs, workload: Workload, overhead: Duration) -> Result<GatePlan, RunError> {
+    let budgets: BTreeMap<Metric, f64> = args.budget.iter().copied().collect();
+    let plan = |time| GatePlan::new(&budgets, workload.clone(), time, true, overhead);
+    let time = args.max_time.unwrap_or(MAX_TIME);
+    plan(time).map_err(|error: TooShort| {
+        usage(format!(
+            "the time is too short: {error}\nnext: --max-time {}s",
+            error.needed.as_secs()
+        ))
+    })
+}

@@ -1,0 +1,217 @@
+//! What a gate is to do, and how its time is divided.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::duet::DuetPlan;
+use super::metric::{ALL, Metric};
+use super::rule::{CONTROL_SESSIONS, FIRST_SESSIONS, second_sessions};
+use crate::load::Workload;
+
+/// How long a gate may take if nothing else is said.
+pub const MAX_TIME: Duration = Duration::from_secs(60);
+/// A session that is not pressed for time.
+const SESSION: Duration = Duration::from_millis(1_120);
+/// The measured part of a session is at least so long: in less, too few blocks are seen.
+const MEASURED_MIN: Duration = Duration::from_millis(150);
+/// Exchanges that are not measured, at the begin of a session: the tenth part of it, at most this.
+const WARMUP_MAX: Duration = Duration::from_millis(120);
+/// What counting under valgrind takes, of a usual gate.
+const COUNTING: Duration = Duration::from_secs(10);
+/// The trial of both conversations, and what nobody thought of.
+const BESIDE: Duration = Duration::from_secs(2);
+
+/// A gate, complete and validated.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GatePlan {
+    /// By how much each metric may be worse, as a share of the base.
+    pub budgets: BTreeMap<Metric, f64>,
+    /// Metrics that decide.
+    pub deciding: Vec<Metric>,
+    /// The duet.
+    pub duet: DuetPlan,
+    /// Time for counting under valgrind; `None`: it is left out.
+    #[serde(rename = "counting_s", serialize_with = "seconds")]
+    pub counting: Option<Duration>,
+    /// How long all of it may take.
+    #[serde(rename = "max_time_s", serialize_with = "whole_seconds")]
+    pub max_time: Duration,
+}
+
+/// Why the time does not do.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error(
+    "{sessions} sessions in {given:.0?} leave {left:.0?} for each, and starting and ending both servers takes {overhead:.0?} of it"
+)]
+pub struct TooShort {
+    sessions: usize,
+    given: Duration,
+    left: Duration,
+    overhead: Duration,
+    /// What would do.
+    pub needed: Duration,
+}
+
+impl GatePlan {
+    /// Divides the time. `overhead` is what it takes to start and end both servers; metrics with a budget
+    /// of their own decide, and those that always do.
+    ///
+    /// # Errors
+    /// So little time is left for each session that nothing could be seen.
+    pub fn new(
+        budgets: &BTreeMap<Metric, f64>,
+        workload: Workload,
+        max_time: Duration,
+        counts: bool,
+        overhead: Duration,
+    ) -> Result<Self, TooShort> {
+        let counting = counts.then(|| COUNTING.min(max_time / 5));
+        let left =
+            max_time.saturating_sub(counting.unwrap_or_default() + BESIDE.min(max_time / 10));
+        let (real, fresh) = sessions(left, overhead);
+        let all = real + CONTROL_SESSIONS + fresh;
+        let session = (left / all as u32).min(SESSION.max(overhead * 5));
+        let warmup = WARMUP_MAX.min(session / 10);
+        let measured = session.saturating_sub(warmup + overhead);
+        if measured < MEASURED_MIN {
+            return Err(TooShort {
+                sessions: all,
+                given: max_time,
+                left: session,
+                overhead,
+                needed: needed(overhead, all),
+            });
+        }
+        let budget = |metric: Metric| {
+            let given = budgets.get(&metric).copied();
+            (metric, given.unwrap_or_else(|| metric.budget()))
+        };
+        let decides = |metric: &Metric| metric.decides() || budgets.contains_key(metric);
+        let budgets: BTreeMap<Metric, f64> = ALL.into_iter().map(budget).collect();
+        Ok(Self {
+            duet: DuetPlan {
+                real,
+                control: CONTROL_SESSIONS,
+                fresh,
+                planted: budgets[&Metric::ServerCpu],
+                warmup,
+                measured,
+                workload,
+            },
+            deciding: ALL.into_iter().filter(decides).collect(),
+            budgets,
+            counting,
+            max_time,
+        })
+    }
+
+    /// The budget of a metric.
+    pub fn budget(&self, metric: Metric) -> f64 {
+        self.budgets
+            .get(&metric)
+            .copied()
+            .unwrap_or_else(|| metric.budget())
+    }
+
+    /// About how long a gate with so many sessions of the first stage would take.
+    pub fn seconds_for(&self, first: usize, session: Duration) -> f64 {
+        let all = first + self.duet.control + second_sessions(first);
+        session.as_secs_f64() * all as f64
+            + (self.counting.unwrap_or_default() + BESIDE).as_secs_f64()
+    }
+}
+
+/// Sessions of the first stage, and fresh ones: more than the usual ones only where there is time for them.
+fn sessions(time: Duration, overhead: Duration) -> (usize, usize) {
+    let session = SESSION.max(overhead * 5);
+    let fitting = (time.as_nanos() / session.as_nanos().max(1)) as usize;
+    let all = |real: usize| real + CONTROL_SESSIONS + second_sessions(real);
+    let real = (FIRST_SESSIONS..=fitting.max(FIRST_SESSIONS))
+        .take_while(|real| *real == FIRST_SESSIONS || all(*real) <= fitting)
+        .last()
+        .unwrap_or(FIRST_SESSIONS);
+    (real, second_sessions(real))
+}
+
+/// Whole seconds in which each of so many sessions has a fair time, and the counting as well.
+fn needed(overhead: Duration, sessions: usize) -> Duration {
+    let each = overhead + 2 * MEASURED_MIN + WARMUP_MAX;
+    let all = each * sessions as u32 * 5 / 4 + BESIDE;
+    Duration::from_secs(all.as_secs() + 1)
+}
+
+fn seconds<S: serde::Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serializer.serialize_f64(duration.as_secs_f64()),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn whole_seconds<S: serde::Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(seconds: u64, overhead_ms: u64) -> Result<GatePlan, TooShort> {
+        GatePlan::new(
+            &BTreeMap::from([(Metric::P99, 0.5)]),
+            Workload::default(),
+            Duration::from_secs(seconds),
+            true,
+            Duration::from_millis(overhead_ms),
+        )
+    }
+
+    #[test]
+    fn a_minute_is_twenty_real_ten_control_and_twelve_fresh_sessions_of_a_second() {
+        let duet = plan(60, 20).unwrap().duet;
+        assert_eq!((duet.real, duet.control, duet.fresh), (20, 10, 12));
+        assert!(duet.measured > Duration::from_millis(900), "{duet:?}");
+    }
+
+    #[test]
+    fn all_sessions_fit_and_more_time_is_more_sessions() {
+        for seconds in [20, 60, 90, 300] {
+            let overhead = Duration::from_millis(20);
+            let plan = plan(seconds, 20).unwrap();
+            let each = plan.duet.warmup + plan.duet.measured + overhead;
+            let all = plan.duet.real + plan.duet.control + plan.duet.fresh;
+            let whole = each * all as u32 + plan.counting.unwrap();
+            assert!(whole <= Duration::from_secs(seconds), "{seconds}: {plan:?}");
+            assert!(
+                seconds < 60 || whole > Duration::from_secs(seconds) * 4 / 5,
+                "{whole:?}"
+            );
+        }
+        assert!(plan(300, 20).unwrap().duet.real > 100);
+    }
+
+    #[test]
+    fn a_server_that_takes_a_second_to_start_needs_longer_and_that_is_said() {
+        let too_short = plan(60, 2_000).unwrap_err();
+        let longer = plan(too_short.needed.as_secs() * 5 / 4 + 1, 2_000);
+        assert!(longer.is_ok(), "{too_short:?}");
+    }
+
+    #[test]
+    fn a_metric_that_is_given_a_budget_decides() {
+        let plan = plan(60, 20).unwrap();
+        assert!(plan.deciding.contains(&Metric::P99) && plan.deciding.contains(&Metric::ServerCpu));
+        assert!(!plan.deciding.contains(&Metric::Throughput));
+        assert_eq!(
+            (plan.budget(Metric::P99), plan.budget(Metric::Rss)),
+            (0.5, 0.1)
+        );
+    }
+}

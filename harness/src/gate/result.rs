@@ -1,0 +1,170 @@
+//! What a gate came to. Plain data.
+
+use serde::Serialize;
+
+use super::metric::{Metric, Tier};
+use super::rule::{Cell, Control, Verdict, Void};
+
+/// What a gate came to.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct GateResult {
+    /// What was compared, each with its verdict.
+    pub cells: Vec<GateCell>,
+    /// Whether the duet would have seen a change; `None` if there was no duet.
+    pub control: Option<ControlReport>,
+    /// How the duet was held; `None` if there was none.
+    pub duet: Option<Held>,
+    /// A server that could not be gated.
+    pub broken: Option<Broken>,
+    /// What was left out, and why.
+    pub skipped: Vec<Skipped>,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Serialize)]
+pub struct GateCell {
+    /// Which.
+    pub metric: Metric,
+    /// Where it comes from.
+    pub tier: Tier,
+    /// Its unit; empty for a count.
+    pub unit: &'static str,
+    /// Whether the verdict of the gate depends on it.
+    pub decides: bool,
+    /// The base's figure: the median of sessions, or a count.
+    pub base: Option<f64>,
+    /// The candidate's figure.
+    pub candidate: Option<f64>,
+    /// The comparison.
+    #[serde(flatten)]
+    pub cell: Cell,
+    /// The standard deviation of sessions, in percent, estimated by their interval.
+    pub spread_pct: Option<f64>,
+    /// If inconclusive: about how many seconds would settle it.
+    pub settles_in_s: Option<f64>,
+    /// Why it is inconclusive, where that is not a matter of numbers.
+    pub reason: Option<String>,
+}
+
+/// The control, as it is reported.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ControlReport {
+    /// What was planted, in percent.
+    pub planted_pct: f64,
+    /// What was seen of it, in percent.
+    pub seen_pct: Option<f64>,
+    /// Whether the duet says nothing.
+    pub void: bool,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// Control sessions.
+    pub sessions: usize,
+}
+
+/// How the duet was held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Held {
+    /// Sessions of base and candidate.
+    pub real: usize,
+    /// Control sessions.
+    pub control: usize,
+    /// Fresh sessions.
+    pub fresh: usize,
+    /// Sessions that came to nothing and were held again.
+    pub repeated: usize,
+    /// Exchanges of each side that were counted, in all real sessions.
+    pub exchanges: u64,
+    /// Seconds that a session took, start and end of both servers included.
+    pub session_s: f64,
+    /// The core of both servers, and that of both clients; `None` where there was only one.
+    pub cores: Option<(usize, usize)>,
+    /// The share of all CPU time that a hypervisor gave to others, in percent.
+    pub steal_pct: f64,
+    /// Times that our control group was held back.
+    pub throttled: u64,
+}
+
+/// A server that could not be gated.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Broken {
+    /// `base` or `candidate`.
+    pub side: &'static str,
+    /// What it did.
+    pub what: String,
+}
+
+/// Something that was left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Skipped {
+    /// What.
+    pub tier: Tier,
+    /// Why.
+    pub reason: String,
+}
+
+impl ControlReport {
+    /// With the reason in words.
+    pub fn of(control: &Control) -> Self {
+        let reason = control.void.map(|void| match void {
+            Void::TooFew => format!("only {} control sessions were held", control.sessions),
+            Void::NoNumber => "a control session gave no figure".to_owned(),
+            Void::TooLittle => {
+                "less was seen of the planted work than there was: a change of the candidate would not be seen either".to_owned()
+            }
+            Void::TooMuch => {
+                "more was seen than was planted: the machine disturbs one side more than the other".to_owned()
+            }
+        });
+        Self {
+            planted_pct: control.planted_pct,
+            seen_pct: control.seen_pct,
+            void: control.void.is_some(),
+            reason,
+            sessions: control.sessions,
+        }
+    }
+}
+
+impl GateCell {
+    /// Whether this stands in the way of a pass.
+    pub fn is_open(&self) -> bool {
+        self.decides && self.cell.verdict == Verdict::Inconclusive
+    }
+
+    /// Whether the gate fails by it.
+    pub fn fails(&self) -> bool {
+        self.decides && self.cell.verdict == Verdict::Fail
+    }
+}
+
+impl GateResult {
+    /// Whether the control voids what the duet says.
+    pub fn is_void(&self) -> bool {
+        self.control.as_ref().is_some_and(|control| control.void)
+    }
+
+    /// The verdict: a candidate that broke fails, and so does a metric over its budget, unless the control
+    /// says that what the duet saw means nothing. A pass needs a pass of everything that decides.
+    pub fn verdict(&self) -> Verdict {
+        let counts = |cell: &&GateCell| cell.tier != Tier::Duet || !self.is_void();
+        let broken = self.broken.as_ref();
+        if broken.is_some_and(|broken| broken.side == CANDIDATE)
+            || self.cells.iter().filter(counts).any(GateCell::fails)
+        {
+            return Verdict::Fail;
+        }
+        let decided = self.cells.iter().any(|cell| cell.decides);
+        let open = self.cells.iter().any(GateCell::is_open);
+        if broken.is_some() || open || self.is_void() || !decided {
+            return Verdict::Inconclusive;
+        }
+        Verdict::Pass
+    }
+}
+
+/// The name of the server as it was.
+pub const BASE: &str = "base";
+/// The name of the server as it is to be.
+pub const CANDIDATE: &str = "candidate";

@@ -1,0 +1,199 @@
+//! What a gate came to, in words.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::RunVerdict;
+use super::number::{bytes, digits, micros};
+use crate::gate::metric::Metric;
+use crate::gate::result::{BASE, CANDIDATE};
+use crate::gate::rule::Verdict;
+use crate::gate::{GateCell, GateResult, Tier};
+
+/// What a gate came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct GateReport {
+    /// The base's command, as a reader would write it; `None` if it is a stored baseline.
+    pub base: Option<String>,
+    /// The candidate's.
+    pub candidate: String,
+    /// What was measured.
+    #[serde(flatten)]
+    pub result: GateResult,
+}
+
+impl GateReport {
+    /// The verdict of the run.
+    pub(super) fn verdict(&self, interrupted: bool) -> RunVerdict {
+        match self.result.verdict() {
+            Verdict::Fail => RunVerdict::Fail,
+            _ if interrupted => RunVerdict::Inconclusive,
+            Verdict::Pass => RunVerdict::Pass,
+            Verdict::Inconclusive => RunVerdict::Inconclusive,
+        }
+    }
+
+    /// Whether nothing was compared.
+    pub(super) fn is_empty(&self) -> bool {
+        self.result.broken.is_none() && self.result.cells.iter().all(|cell| cell.base.is_none())
+    }
+
+    /// The answer, in one or two sentences.
+    pub fn answer(&self) -> String {
+        let result = &self.result;
+        if let Some(broken) = &result.broken {
+            return match broken.side {
+                CANDIDATE => format!("the candidate {} while the base did not", broken.what),
+                _ => format!(
+                    "the {BASE} {}: there is nothing to compare with",
+                    broken.what
+                ),
+            };
+        }
+        let is_void = result.is_void();
+        let of = |verdict: Verdict| {
+            let cells = result.cells.iter().filter(move |cell| cell.decides);
+            cells.filter(move |cell| {
+                cell.cell.verdict == verdict && !(is_void && cell.tier == Tier::Duet)
+            })
+        };
+        let list = |cells: Vec<String>| cells.join("; ");
+        let failed: Vec<String> = of(Verdict::Fail).map(told).collect();
+        if !failed.is_empty() {
+            return format!("it got worse: {}", list(failed));
+        }
+        if let Some(control) = result.control.as_ref().filter(|control| control.void) {
+            let seen = control.seen_pct.map_or_else(|| "nothing".into(), percent);
+            return format!(
+                "nothing can be said: of {} that were planted as a control {seen} were seen; {}",
+                percent(control.planted_pct),
+                control.reason.as_deref().unwrap_or_default()
+            );
+        }
+        let open: Vec<&GateCell> = of(Verdict::Inconclusive).collect();
+        if !open.is_empty() {
+            let settles = open.iter().filter_map(|cell| cell.settles_in_s);
+            let seconds = settles.fold(0.0, f64::max);
+            let next = if seconds > 0.0 {
+                format!(
+                    "; about {seconds:.0} s would settle it (--max-time {}s)",
+                    seconds.ceil()
+                )
+            } else {
+                String::new()
+            };
+            let open = open.into_iter().map(told).collect();
+            return format!("cannot tell: {}{next}", list(open));
+        }
+        let passed: Vec<&GateCell> = of(Verdict::Pass).collect();
+        match passed
+            .iter()
+            .find(|cell| cell.metric == Metric::ServerCpu)
+            .or(passed.first())
+        {
+            Some(cell) => format!(
+                "nothing got worse than its budget: {}{}",
+                told(cell),
+                seen(cell)
+            ),
+            None => "nothing was compared".into(),
+        }
+    }
+}
+
+/// The smallest change that would have been found.
+fn seen(cell: &GateCell) -> String {
+    let mde = cell.cell.mde_pct;
+    mde.map_or_else(String::new, |mde| {
+        format!("; a loss of {} would have been found", percent(mde))
+    })
+}
+
+/// A metric and how much it changed.
+fn told(cell: &GateCell) -> String {
+    let mut text = format!("{} {}", cell.metric.about(), change(cell));
+    let _ = write!(text, " (budget {})", percent(cell.cell.budget_pct));
+    if let Some(reason) = &cell.reason {
+        let _ = write!(text, ": {reason}");
+    }
+    text
+}
+
+/// The estimate with its interval: `+3.1 % [+2.6, +3.6]`.
+pub(super) fn change(cell: &GateCell) -> String {
+    let Some(estimate) = cell.cell.estimate_pct else {
+        return "not measured".into();
+    };
+    match (cell.cell.low_pct, cell.cell.high_pct) {
+        (Some(low), Some(high)) => {
+            format!("{} % [{}, {}]", signed(estimate), signed(low), signed(high))
+        }
+        _ => format!("{} %", signed(estimate)),
+    }
+}
+
+/// A figure of a metric with its unit.
+pub(super) fn figure(cell: &GateCell, value: Option<f64>) -> String {
+    match (value, cell.unit) {
+        (None, _) => "-".into(),
+        (Some(value), "us") => micros(value),
+        (Some(value), "bytes") => bytes(value.round()),
+        (Some(value), _) if value < 1e4 => digits(value),
+        (Some(value), _) => format!("{value:.0}"),
+    }
+}
+
+/// `2 %`, `0.5 %`.
+pub(super) fn percent(value: f64) -> String {
+    let rounded = (value * 100.0).round() / 100.0;
+    format!("{rounded} %")
+}
+
+/// With its sign, and as many digits as are worth reading.
+fn signed(value: f64) -> String {
+    match value.abs() {
+        size if size < 0.095 => format!("{value:+.2}"),
+        size if size < 99.5 => format!("{value:+.1}"),
+        _ => format!("{value:+.0}"),
+    }
+}
+
+/// The verdict of a cell in a word; of one that does not decide, what it would be.
+pub(super) fn word(cell: &GateCell) -> &'static str {
+    match (cell.cell.verdict, cell.decides) {
+        (Verdict::Pass, _) => "pass",
+        (Verdict::Fail, true) => "FAIL",
+        (Verdict::Fail, false) => "worse",
+        (Verdict::Inconclusive, true) => "inconclusive",
+        (Verdict::Inconclusive, false) => "open",
+    }
+}
+
+/// How the duet was held, in one line.
+pub(super) fn how(result: &GateResult) -> Option<String> {
+    let held = result.duet.as_ref()?;
+    let mut text = format!(
+        "{} sessions of base and candidate at the same time",
+        held.real
+    );
+    if held.fresh > 0 {
+        let _ = write!(text, ", {} fresh ones to make sure", held.fresh);
+    }
+    if let Some(control) = &result.control {
+        let seen = control.seen_pct.map_or_else(|| "none".into(), percent);
+        let _ = write!(
+            text,
+            "; control: {seen} seen of {} planted in {} sessions",
+            percent(control.planted_pct),
+            control.sessions
+        );
+    }
+    if let Some((servers, clients)) = held.cores {
+        let _ = write!(
+            text,
+            "; servers on core {servers}, clients on core {clients}"
+        );
+    }
+    Some(text)
+}

@@ -1,0 +1,43 @@
+//! A gate: a case for each metric.
+
+use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
+
+use super::clean;
+use crate::gate::rule::Verdict;
+use crate::report::GateReport;
+use crate::report::gate::{change, percent};
+
+pub(super) fn render(junit: &mut Junit, gate: &GateReport) {
+    let mut suite = TestSuite::new("gate");
+    for cell in &gate.result.cells {
+        let budget = percent(cell.cell.budget_pct);
+        let message = format!("{}, budget {budget}", change(cell));
+        let mut status = match (cell.cell.verdict, cell.decides) {
+            (Verdict::Pass, _) => TestCaseStatus::success(),
+            (Verdict::Fail, true) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+            _ => TestCaseStatus::skipped(),
+        };
+        if cell.cell.verdict != Verdict::Pass {
+            status.set_message(clean(&message));
+        }
+        let mut case = TestCase::new(cell.metric.name(), status);
+        case.set_classname("tcprove.gate");
+        suite.add_test_case(case);
+    }
+    if let Some(control) = &gate.result.control {
+        let mut status = match control.void {
+            false => TestCaseStatus::success(),
+            true => TestCaseStatus::skipped(),
+        };
+        if let Some(reason) = &control.reason {
+            status.set_message(clean(reason));
+        }
+        suite.add_test_case(TestCase::new("control", status));
+    }
+    if let Some(broken) = &gate.result.broken {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message(clean(&broken.what));
+        suite.add_test_case(TestCase::new(broken.side, status));
+    }
+    junit.add_test_suite(suite);
+}

@@ -1,0 +1,60 @@
+//! A gate as a pull request's comment: the answer, the table, how it was measured.
+
+use std::fmt::Write as _;
+
+use super::{code, plain};
+use crate::gate::rule::Verdict;
+use crate::report::gate::{change, figure, how, percent, word};
+use crate::report::{GateReport, Report};
+
+/// By this a bot finds its comment again, to update it.
+const MARKER: &str = "<!-- tcprove gate -->";
+
+pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
+    let _ = writeln!(text, "{MARKER}\n**{}**\n", plain(&gate.answer()));
+    if !gate.result.cells.is_empty() {
+        text.push_str(
+            "| | base | candidate | change | budget | verdict |\n|---|--:|--:|---|--:|---|\n",
+        );
+    }
+    for cell in &gate.result.cells {
+        let budget = match cell.decides {
+            true => percent(cell.cell.budget_pct),
+            false => "shown only".to_owned(),
+        };
+        let word = match cell.cell.verdict {
+            Verdict::Fail if cell.decides => "**fail**",
+            _ => word(cell),
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {budget} | {word} |",
+            cell.metric.about(),
+            figure(cell, cell.base),
+            figure(cell, cell.candidate),
+            change(cell),
+        );
+    }
+    text.push_str("\n<details><summary>How it was measured</summary>\n\n");
+    if let Some(how) = how(&gate.result) {
+        let _ = writeln!(text, "- {}", plain(&how));
+    }
+    if let Some(base) = &gate.base {
+        let _ = writeln!(text, "- base: {}", code(base));
+    }
+    let _ = writeln!(text, "- candidate: {}", code(&gate.candidate));
+    for skipped in &gate.result.skipped {
+        let _ = writeln!(text, "- left out: {}", plain(&skipped.reason));
+    }
+    for note in &gate.result.notes {
+        let _ = writeln!(text, "- {}", plain(note));
+    }
+    let _ = writeln!(
+        text,
+        "- intervals: two one-sided bounds of 95 %; {:.0} s; seed {}; {}",
+        report.duration_s,
+        report.seed,
+        plain(&report.environment.one_line())
+    );
+    text.push_str("\n</details>\n");
+}

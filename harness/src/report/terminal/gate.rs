@@ -1,0 +1,101 @@
+//! A gate: the answer, then the table.
+
+use std::fmt::Write as _;
+
+use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
+use super::verdict_line;
+use crate::gate::GateCell;
+use crate::gate::rule::Verdict;
+use crate::report::gate::{change, figure, how, percent, word};
+use crate::report::wrap::wrap;
+use crate::report::{GateReport, Report};
+use crate::talk::escape_text;
+
+/// Heads of the table.
+const HEADS: [&str; 6] = ["", "base", "candidate", "change", "budget", "verdict"];
+
+pub(super) fn render(
+    text: &mut String,
+    report: &Report,
+    gate: &GateReport,
+    columns: Option<usize>,
+) {
+    let answer = escape_text(&gate.answer(), 1200);
+    let _ = writeln!(text, "{BOLD}{}{RESET}\n", wrap(&answer, 0, columns));
+    table(text, &gate.result.cells);
+    let mut remark = |colour: &str, line: &str| {
+        let line = escape_text(line, 600);
+        let _ = writeln!(text, "{colour}{}{RESET}", wrap(&line, 0, columns));
+    };
+    if let Some(how) = how(&gate.result) {
+        remark(DIM, &how);
+    }
+    for skipped in &gate.result.skipped {
+        remark(YELLOW, &format!("left out: {}", skipped.reason));
+    }
+    for note in &gate.result.notes {
+        remark(YELLOW, &format!("note: {note}"));
+    }
+    if report.interrupted {
+        remark(
+            YELLOW,
+            "interrupted: the figures are of what was measured until then",
+        );
+    }
+    let deciding = gate.result.cells.iter().filter(|cell| cell.decides).count();
+    let told = format!("{deciding} metrics decide");
+    verdict_line(text, report, &told, columns);
+}
+
+fn table(text: &mut String, cells: &[GateCell]) {
+    if cells.is_empty() {
+        return;
+    }
+    let rows: Vec<[String; 6]> = cells.iter().map(row).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.fold(HEADS[column].len(), usize::max)
+    };
+    let widths: Vec<usize> = (0..HEADS.len()).map(width).collect();
+    let _ = writeln!(
+        text,
+        "{DIM}{}{RESET}",
+        line(&HEADS.map(String::from), &widths)
+    );
+    for (cell, row) in cells.iter().zip(&rows) {
+        let colour = match (cell.cell.verdict, cell.decides) {
+            (Verdict::Pass, _) => GREEN,
+            (Verdict::Fail, true) => RED,
+            (Verdict::Inconclusive, true) => MAGENTA,
+            (_, false) => DIM,
+        };
+        let _ = writeln!(text, "{colour}{}{RESET}", line(row, &widths));
+    }
+    let _ = writeln!(text);
+}
+
+fn row(cell: &GateCell) -> [String; 6] {
+    [
+        cell.metric.about().to_owned(),
+        figure(cell, cell.base),
+        figure(cell, cell.candidate),
+        change(cell),
+        match cell.decides {
+            true => percent(cell.cell.budget_pct),
+            false => "shown only".to_owned(),
+        },
+        word(cell).to_owned(),
+    ]
+}
+
+fn line(row: &[String; 6], widths: &[usize]) -> String {
+    let mut text = String::new();
+    for (place, (cell, width)) in row.iter().zip(widths).enumerate() {
+        let _ = match place {
+            0 => write!(text, "{cell:<width$}"),
+            1..=2 => write!(text, "  {cell:>width$}"),
+            _ => write!(text, "  {cell:<width$}"),
+        };
+    }
+    text.trim_end().to_owned()
+}
