@@ -10,7 +10,7 @@ use super::output::OutputArgs;
 use super::progress::StepProgress;
 use super::target::{Resolved, TargetArgs, usage};
 use super::{setup, target};
-use crate::check::run::{Interrupt, Origin, start};
+use crate::check::run::{Interrupt, Origin, Subject, start};
 use crate::event::Event;
 use crate::gate::metric::{self, Metric};
 use crate::gate::result::{BASE, CANDIDATE};
@@ -80,14 +80,14 @@ pub(super) fn main(args: &GateArgs) -> ExitCode {
     let mut report = Report::new("gate", seed);
     report.body = Body::Nothing {};
     let begun = Instant::now();
-    if let Err(error) = fill(&mut report, args, begun) {
+    if let Err(error) = fill(&mut report, args) {
         report.error = Some(error);
     }
     report.duration_s = begun.elapsed().as_secs_f64();
     args.output.finish(&report)
 }
 
-fn fill(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunError> {
+fn fill(report: &mut Report, args: &GateArgs) -> Result<(), RunError> {
     args.output.prepare()?;
     let sides = sides(args, report.seed)?;
     report.target = Some(sides.candidate.report());
@@ -119,11 +119,10 @@ fn fill(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunE
         },
     };
     let mut result = GateResult::default();
-    gate.duet(&mut result);
+    gate.run(&mut result);
     if let Ok(progress) = progress.lock() {
         progress.finish();
     }
-    let _ = begun;
     report.interrupted = interrupt.is_set();
     conclude(report, &sides, result)
 }
@@ -185,19 +184,22 @@ fn sides(args: &GateArgs, seed: u64) -> Result<Sides, RunError> {
         base: side(BASE, Some(base))?,
         candidate: side(CANDIDATE, args.candidate.as_ref())?,
     };
-    let (Origin::Spawn(base), Origin::Spawn(candidate)) = (
-        &mut sides.base.subject.origin,
-        &mut sides.candidate.subject.origin,
-    ) else {
-        return Err(usage("a gate starts both servers".into()));
-    };
-    if !args.allow_same && same::is_same(base, candidate) {
+    if !args.allow_same && is_same(&sides) {
         return Err(usage(
             "base and candidate are the same program with the same arguments: nothing can have changed\nnext: correct the paths, or say --allow-same to see how steady this machine is".into(),
         ));
     }
-    pad(base, candidate);
+    pad_both(&mut sides.base.subject, &mut sides.candidate.subject)?;
     Ok(sides)
+}
+
+fn is_same(sides: &Sides) -> bool {
+    let launches = sides
+        .base
+        .subject
+        .launch()
+        .zip(sides.candidate.subject.launch());
+    launches.is_some_and(|(base, candidate)| same::is_same(base, candidate))
 }
 
 /// One string, as a shell splits it.
@@ -216,14 +218,22 @@ fn words(side: &str, cmd: &str) -> Result<Vec<String>, RunError> {
 /// Arguments and environment lie above the stack: a longer path moves all of it, and with it what shares a
 /// cache line (Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously Wrong, 2009). Both
 /// sides get the same number of bytes.
-fn pad(base: &mut Launch, candidate: &mut Launch) {
-    let length = |launch: &Launch| launch.cmd.iter().map(String::len).sum::<usize>();
+pub(super) fn pad_both(base: &mut Subject, candidate: &mut Subject) -> Result<(), RunError> {
+    let (Origin::Spawn(base), Origin::Spawn(candidate)) = (&mut base.origin, &mut candidate.origin)
+    else {
+        return Err(usage("a gate starts both servers".into()));
+    };
+    let length = |launch: &Launch| {
+        let words = launch.cmd.iter().chain(launch.params.values());
+        words.map(String::len).sum::<usize>()
+    };
     let (one, other) = (length(base), length(candidate));
     let longest = one.max(other);
     for (launch, length) in [(base, one), (candidate, other)] {
         let filler = "x".repeat(longest - length);
         launch.env.insert("TCPROVE_PAD".into(), filler);
     }
+    Ok(())
 }
 
 fn workload(args: &GateArgs, sides: &Sides, seed: u64) -> Result<Workload, RunError> {
@@ -272,10 +282,12 @@ fn plan(args: &GateArgs, workload: Workload, overhead: Duration) -> Result<GateP
     let budgets: BTreeMap<Metric, f64> = args.budget.iter().copied().collect();
     let plan = |time| GatePlan::new(&budgets, workload.clone(), time, true, overhead);
     let time = args.max_time.unwrap_or(MAX_TIME);
-    plan(time).map_err(|error: TooShort| {
-        usage(format!(
-            "the time is too short: {error}\nnext: --max-time {}s",
-            error.needed.as_secs()
-        ))
-    })
+    plan(time).map_err(|error| too_short(&error))
+}
+
+pub(super) fn too_short(error: &TooShort) -> RunError {
+    usage(format!(
+        "the time is too short: {error}\nnext: --max-time {}s",
+        error.needed.as_secs()
+    ))
 }

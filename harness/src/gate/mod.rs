@@ -12,6 +12,7 @@ pub mod result;
 pub mod rule;
 mod run;
 pub mod same;
+pub mod trials;
 
 pub use metric::{Metric, Tier};
 pub use plan::{GatePlan, MAX_TIME, TooShort};

@@ -33,8 +33,12 @@ pub struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// The duet. What was found out before it is in `result` and stays.
-    pub fn duet(&self, result: &mut GateResult) {
+    /// All of it. An end that is asked for keeps what was measured.
+    pub fn run(&self, result: &mut GateResult) {
+        self.duet(result);
+    }
+
+    fn duet(&self, result: &mut GateResult) {
         let duet = Duet::new(
             self.base,
             self.candidate,
