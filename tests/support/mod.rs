@@ -88,6 +88,7 @@ impl Bench {
             .current_dir(self.folder.path())
             .env("PATH", std::env::join_paths(path).unwrap())
             .env_remove("GITHUB_STEP_SUMMARY")
+            .env_remove("GITHUB_ACTIONS")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE");
         command

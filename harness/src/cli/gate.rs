@@ -1,12 +1,13 @@
 //! `tcprove gate`: is the candidate worse than its base?
 
-use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::load::ShapeArgs;
-use super::output::OutputArgs;
+use super::output::{OutputArgs, note};
 use super::progress::StepProgress;
 use super::target::{Resolved, TargetArgs, usage};
 use super::{setup, target};
@@ -14,10 +15,10 @@ use crate::check::run::{Interrupt, Origin, Subject, start};
 use crate::event::Event;
 use crate::gate::metric::{self, Metric};
 use crate::gate::result::{BASE, CANDIDATE};
-use crate::gate::{Gate, GatePlan, GateResult, MAX_TIME, TooShort, same};
+use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME, TooShort, same};
 use crate::load::Workload;
 use crate::plan::{GateRunPlan, hash_of};
-use crate::report::{Body, GateReport, Report, RunError};
+use crate::report::{Body, GateReport, Report, RunError, history};
 use crate::target::{Launch, StartOptions};
 
 /// Arguments of `gate`.
@@ -39,9 +40,15 @@ pub(super) struct GateArgs {
     /// Compare a server with itself: nothing should be found
     #[arg(long)]
     pub allow_same: bool,
+    /// Append a line of JSON about this gate to a file
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
     /// How long it may take [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = target::duration)]
     pub max_time: Option<Duration>,
+    /// Sessions of the first stage [default: 20, and more where --max-time allows]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(7..=2000))]
+    pub sessions: Option<u16>,
     /// Bytes of {payload}, where a turn has one
     #[arg(long, value_name = "SIZE", value_parser = target::size)]
     pub payload: Option<usize>,
@@ -84,7 +91,21 @@ pub(super) fn main(args: &GateArgs) -> ExitCode {
         report.error = Some(error);
     }
     report.duration_s = begun.elapsed().as_secs_f64();
+    if let (Some(path), Some(line)) = (&args.history, history::line(&report))
+        && let Err(error) = append(path, &line)
+    {
+        note(&format!(
+            "error: --history {} cannot be written: {error}",
+            path.display()
+        ));
+    }
     args.output.finish(&report)
+}
+
+fn append(path: &Path, line: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.append(true).create(true).open(path)?;
+    writeln!(file, "{line}")
 }
 
 fn fill(report: &mut Report, args: &GateArgs) -> Result<(), RunError> {
@@ -268,21 +289,28 @@ impl Sides {
             if !setup::holds_conversation(report, side, interrupt).map_err(of_side)? {
                 return Ok(None);
             }
-            let begun = Instant::now();
-            start(&side.subject, StartOptions::default())
-                .map_err(|failure| of_side(setup::trial_error(&failure.into(), side)))?
-                .kill();
-            overhead += begun.elapsed();
+            let once = || {
+                let begun = Instant::now();
+                start(&side.subject, StartOptions::default())
+                    .map_err(|failure| of_side(setup::trial_error(&failure.into(), side)))?
+                    .kill();
+                Ok(begun.elapsed())
+            };
+            overhead += once()?.min(once()?);
         }
         Ok(Some(overhead))
     }
 }
 
 fn plan(args: &GateArgs, workload: Workload, overhead: Duration) -> Result<GatePlan, RunError> {
-    let budgets: BTreeMap<Metric, f64> = args.budget.iter().copied().collect();
-    let plan = |time| GatePlan::new(&budgets, workload.clone(), time, true, overhead);
-    let time = args.max_time.unwrap_or(MAX_TIME);
-    plan(time).map_err(|error| too_short(&error))
+    let asked = Asked {
+        budgets: args.budget.iter().copied().collect(),
+        workload,
+        max_time: args.max_time.unwrap_or(MAX_TIME),
+        counts: true,
+        sessions: args.sessions.map(usize::from),
+    };
+    GatePlan::new(asked, overhead).map_err(|error| too_short(&error))
 }
 
 pub(super) fn too_short(error: &TooShort) -> RunError {

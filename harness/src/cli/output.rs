@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::plan::OnInconclusive;
-use crate::report::{ExitCode as Code, Report, RunError, json, junit, markdown, terminal};
+use crate::report::{
+    ExitCode as Code, Report, RunError, annotations, json, junit, markdown, terminal,
+};
 
 /// Output flags of every command that ends with a report.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -140,6 +142,7 @@ impl Places<'_> {
         let junit = file(self.junit, report, junit::render);
         let markdown = file(self.markdown, report, markdown::render);
         step_summary(report);
+        annotate(report);
         json && junit && markdown
     }
 }
@@ -188,6 +191,13 @@ fn file(path: Option<&Path>, report: &Report, text: impl FnOnce(&Report) -> Stri
         ));
     }
     false
+}
+
+/// GitHub's annotations, where it runs us: on stderr, so that stdout is nothing but the report.
+fn annotate(report: &Report) {
+    if std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
+        let _ = write!(std::io::stderr(), "{}", annotations::render(report));
+    }
 }
 
 /// GitHub's step summary, where it is offered.

@@ -15,6 +15,6 @@ pub mod same;
 pub mod trials;
 
 pub use metric::{Metric, Tier};
-pub use plan::{GatePlan, MAX_TIME, TooShort};
+pub use plan::{Asked, GatePlan, MAX_TIME, TooShort};
 pub use result::{Broken, ControlReport, GateCell, GateResult, Held, Skipped};
 pub use run::Gate;

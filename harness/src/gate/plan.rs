@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::duet::DuetPlan;
 use super::metric::{ALL, Metric};
-use super::rule::{CONTROL_SESSIONS, FIRST_SESSIONS, second_sessions};
+use super::rule::{CONTROL_LEAST, CONTROL_SESSIONS, FIRST_SESSIONS, second_sessions};
 use crate::load::Workload;
 
 /// How long a gate may take if nothing else is said.
@@ -15,7 +15,7 @@ pub const MAX_TIME: Duration = Duration::from_secs(60);
 /// A session that is not pressed for time.
 const SESSION: Duration = Duration::from_millis(1_120);
 /// The measured part of a session is at least so long: in less, too few blocks are seen.
-const MEASURED_MIN: Duration = Duration::from_millis(150);
+const MEASURED_MIN: Duration = Duration::from_millis(60);
 /// Exchanges that are not measured, at the begin of a session: the tenth part of it, at most this.
 const WARMUP_MAX: Duration = Duration::from_millis(120);
 /// What counting under valgrind takes, of a usual gate.
@@ -40,6 +40,21 @@ pub struct GatePlan {
     pub max_time: Duration,
 }
 
+/// What is asked of a gate.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Budgets that were given, as shares of the base: these metrics decide, beside those that always do.
+    pub budgets: BTreeMap<Metric, f64>,
+    /// What each connection says.
+    pub workload: Workload,
+    /// How long it may take.
+    pub max_time: Duration,
+    /// Whether there is time to be kept for counting under valgrind.
+    pub counts: bool,
+    /// Sessions of the first stage; `None`: as many as there is time for, 20 at least.
+    pub sessions: Option<usize>,
+}
+
 /// Why the time does not do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error(
@@ -55,23 +70,19 @@ pub struct TooShort {
 }
 
 impl GatePlan {
-    /// Divides the time. `overhead` is what it takes to start and end both servers; metrics with a budget
-    /// of their own decide, and those that always do.
+    /// Divides the time. `overhead` is what it takes to start and end both servers.
     ///
     /// # Errors
     /// So little time is left for each session that nothing could be seen.
-    pub fn new(
-        budgets: &BTreeMap<Metric, f64>,
-        workload: Workload,
-        max_time: Duration,
-        counts: bool,
-        overhead: Duration,
-    ) -> Result<Self, TooShort> {
-        let counting = counts.then(|| COUNTING.min(max_time / 5));
+    pub fn new(asked: Asked, overhead: Duration) -> Result<Self, TooShort> {
+        let max_time = asked.max_time;
+        let counting = asked.counts.then(|| COUNTING.min(max_time / 5));
         let left =
             max_time.saturating_sub(counting.unwrap_or_default() + BESIDE.min(max_time / 10));
-        let (real, fresh) = sessions(left, overhead);
-        let all = real + CONTROL_SESSIONS + fresh;
+        let real = asked.sessions.unwrap_or_else(|| fitting(left, overhead));
+        let control = CONTROL_SESSIONS.min(real).max(CONTROL_LEAST);
+        let fresh = second_sessions(real);
+        let all = real + control + fresh;
         let session = (left / all as u32).min(SESSION.max(overhead * 5));
         let warmup = WARMUP_MAX.min(session / 10);
         let measured = session.saturating_sub(warmup + overhead);
@@ -85,20 +96,20 @@ impl GatePlan {
             });
         }
         let budget = |metric: Metric| {
-            let given = budgets.get(&metric).copied();
+            let given = asked.budgets.get(&metric).copied();
             (metric, given.unwrap_or_else(|| metric.budget()))
         };
-        let decides = |metric: &Metric| metric.decides() || budgets.contains_key(metric);
+        let decides = |metric: &Metric| metric.decides() || asked.budgets.contains_key(metric);
         let budgets: BTreeMap<Metric, f64> = ALL.into_iter().map(budget).collect();
         Ok(Self {
             duet: DuetPlan {
                 real,
-                control: CONTROL_SESSIONS,
+                control,
                 fresh,
                 planted: budgets[&Metric::ServerCpu],
                 warmup,
                 measured,
-                workload,
+                workload: asked.workload,
             },
             deciding: ALL.into_iter().filter(decides).collect(),
             budgets,
@@ -123,16 +134,14 @@ impl GatePlan {
     }
 }
 
-/// Sessions of the first stage, and fresh ones: more than the usual ones only where there is time for them.
-fn sessions(time: Duration, overhead: Duration) -> (usize, usize) {
+/// Sessions of the first stage: more than the usual ones only where there is time for them.
+fn fitting(time: Duration, overhead: Duration) -> usize {
     let session = SESSION.max(overhead * 5);
     let fitting = (time.as_nanos() / session.as_nanos().max(1)) as usize;
     let all = |real: usize| real + CONTROL_SESSIONS + second_sessions(real);
-    let real = (FIRST_SESSIONS..=fitting.max(FIRST_SESSIONS))
-        .take_while(|real| *real == FIRST_SESSIONS || all(*real) <= fitting)
-        .last()
-        .unwrap_or(FIRST_SESSIONS);
-    (real, second_sessions(real))
+    let more = FIRST_SESSIONS + 1..=fitting.max(FIRST_SESSIONS);
+    let more = more.take_while(|real| all(*real) <= fitting).last();
+    more.unwrap_or(FIRST_SESSIONS)
 }
 
 /// Whole seconds in which each of so many sessions has a fair time, and the counting as well.
@@ -164,13 +173,14 @@ mod tests {
     use super::*;
 
     fn plan(seconds: u64, overhead_ms: u64) -> Result<GatePlan, TooShort> {
-        GatePlan::new(
-            &BTreeMap::from([(Metric::P99, 0.5)]),
-            Workload::default(),
-            Duration::from_secs(seconds),
-            true,
-            Duration::from_millis(overhead_ms),
-        )
+        let asked = Asked {
+            budgets: BTreeMap::from([(Metric::P99, 0.5)]),
+            workload: Workload::default(),
+            max_time: Duration::from_secs(seconds),
+            counts: true,
+            sessions: None,
+        };
+        GatePlan::new(asked, Duration::from_millis(overhead_ms))
     }
 
     #[test]

@@ -145,14 +145,29 @@ impl GateResult {
         self.control.as_ref().is_some_and(|control| control.void)
     }
 
-    /// The verdict: a candidate that broke fails, and so does a metric over its budget, unless the control
-    /// says that what the duet saw means nothing. A pass needs a pass of everything that decides.
+    /// Whether what a cell says can be relied on. What a void control saw wrong may be wrong in every cell of
+    /// the duet: a loss stands only if it is over its budget by more than twice that, and nothing else does.
+    pub fn stands(&self, cell: &GateCell) -> bool {
+        let Some(control) = self.control.as_ref().filter(|control| control.void) else {
+            return true;
+        };
+        if cell.tier != Tier::Duet {
+            return true;
+        }
+        let wrong = control
+            .seen_pct
+            .map(|seen| (seen - control.planted_pct).abs());
+        let least = cell.cell.low_pct.zip(wrong);
+        cell.cell.verdict == Verdict::Fail
+            && least.is_some_and(|(low, wrong)| low > cell.cell.budget_pct + 2.0 * wrong)
+    }
+
+    /// The verdict: a candidate that broke fails, and so does a metric over its budget. A pass needs a pass of
+    /// everything that decides, and a control that saw what was planted.
     pub fn verdict(&self) -> Verdict {
-        let counts = |cell: &&GateCell| cell.tier != Tier::Duet || !self.is_void();
         let broken = self.broken.as_ref();
-        if broken.is_some_and(|broken| broken.side == CANDIDATE)
-            || self.cells.iter().filter(counts).any(GateCell::fails)
-        {
+        let fails = |cell: &GateCell| cell.fails() && self.stands(cell);
+        if broken.is_some_and(|broken| broken.side == CANDIDATE) || self.cells.iter().any(fails) {
             return Verdict::Fail;
         }
         let decided = self.cells.iter().any(|cell| cell.decides);
@@ -168,3 +183,69 @@ impl GateResult {
 pub const BASE: &str = "base";
 /// The name of the server as it is to be.
 pub const CANDIDATE: &str = "candidate";
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::Rule;
+    use super::*;
+
+    /// A metric that was seen to be worse by about so many percent, in both stages.
+    fn cell(percent: f64) -> GateCell {
+        let ratios = |n: i32| -> Vec<f64> {
+            let noise = |place| f64::from(place % 5 - 2) * 1e-3;
+            (0..n)
+                .map(|place| (percent / 100.0).ln_1p() + noise(place))
+                .collect()
+        };
+        GateCell {
+            metric: Metric::ServerCpu,
+            tier: Tier::Duet,
+            unit: "us",
+            decides: true,
+            base: Some(1.0),
+            candidate: Some(1.0),
+            cell: Rule { budget: 0.02 }.cell(&ratios(20), &ratios(12)),
+            spread_pct: None,
+            settles_in_s: None,
+            reason: None,
+        }
+    }
+
+    fn gate(percent: f64, seen: f64) -> GateResult {
+        let control = Rule { budget: 0.02 }.control(&[(seen / 100.0).ln_1p(); 10]);
+        GateResult {
+            cells: vec![cell(percent)],
+            control: Some(ControlReport::of(&control)),
+            ..GateResult::default()
+        }
+    }
+
+    #[test]
+    fn a_void_control_takes_back_passes_and_all_but_great_losses() {
+        for (percent, seen, verdict) in [
+            (0.0, 2.1, Verdict::Pass),
+            (4.0, 2.1, Verdict::Fail),
+            (2.1, 2.1, Verdict::Inconclusive),
+            (0.0, 0.1, Verdict::Inconclusive),
+            // 1.9 were not seen: that much may be wrong either way.
+            (4.0, 0.1, Verdict::Inconclusive),
+            (8.0, 0.1, Verdict::Fail),
+        ] {
+            assert_eq!(gate(percent, seen).verdict(), verdict, "{percent} {seen}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_decide_neither_fails_nor_passes() {
+        let mut result = gate(9.0, 2.0);
+        result.cells[0].decides = false;
+        assert_eq!(result.verdict(), Verdict::Inconclusive);
+        result.cells.push(cell(0.0));
+        assert_eq!(result.verdict(), Verdict::Pass);
+        result.broken = Some(Broken {
+            side: CANDIDATE,
+            what: "died".into(),
+        });
+        assert_eq!(result.verdict(), Verdict::Fail);
+    }
+}

@@ -9,7 +9,7 @@ use super::number::{bytes, digits, micros};
 use crate::gate::metric::Metric;
 use crate::gate::result::{BASE, CANDIDATE};
 use crate::gate::rule::Verdict;
-use crate::gate::{GateCell, GateResult, Tier};
+use crate::gate::{GateCell, GateResult};
 
 /// What a gate came to.
 #[derive(Clone, Debug, Serialize)]
@@ -51,12 +51,9 @@ impl GateReport {
                 ),
             };
         }
-        let is_void = result.is_void();
         let of = |verdict: Verdict| {
             let cells = result.cells.iter().filter(move |cell| cell.decides);
-            cells.filter(move |cell| {
-                cell.cell.verdict == verdict && !(is_void && cell.tier == Tier::Duet)
-            })
+            cells.filter(move |cell| cell.cell.verdict == verdict && result.stands(cell))
         };
         let list = |cells: Vec<String>| cells.join("; ");
         let failed: Vec<String> = of(Verdict::Fail).map(told).collect();

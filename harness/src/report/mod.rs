@@ -2,9 +2,11 @@
 //!
 //! To add a format: one new file with a `render(&Report) -> String`, one line here.
 
+pub mod annotations;
 mod environment;
 mod fuzz;
 mod gate;
+pub mod history;
 #[cfg(feature = "cli")]
 pub mod html;
 pub mod json;

@@ -12,7 +12,7 @@ use crate::check::run::{Interrupt, Subject};
 use crate::cli::output::{note, say};
 use crate::cli::{embedded, gate as command, setup};
 use crate::gate::trials::{Row, Trial, table};
-use crate::gate::{Gate, GatePlan, GateResult, MAX_TIME};
+use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME};
 use crate::load::{Workload, cores, settle};
 use crate::report::RunError;
 
@@ -20,6 +20,8 @@ use crate::report::RunError;
 const CALIBRATION_STEPS: u32 = 20_000_000;
 /// What an operation of the reference server takes before any gate has measured it, in microseconds.
 const FIRST_GUESS_US: f64 = 12.0;
+/// What it takes to start and end two reference servers.
+const OVERHEAD: Duration = Duration::from_millis(25);
 /// Losses that are planted, in percent, each in one of so many gates of a server with itself.
 const PLANTED: [(f64, usize); 2] = [(3.0, 2), (2.0, 3)];
 
@@ -119,10 +121,14 @@ fn trial(
     };
     // What counts instructions would find any planted work at once: only the duet is put to the proof by it.
     let counts = planted == 0.0;
-    let time = args.max_time.unwrap_or(MAX_TIME);
-    let overhead = Duration::from_millis(25);
-    let plan = GatePlan::new(&BTreeMap::new(), workload, time, counts, overhead)
-        .map_err(|error| command::too_short(&error))?;
+    let asked = Asked {
+        budgets: BTreeMap::new(),
+        workload,
+        max_time: args.max_time.unwrap_or(MAX_TIME),
+        counts,
+        sessions: None,
+    };
+    let plan = GatePlan::new(asked, OVERHEAD).map_err(|error| command::too_short(&error))?;
     let gate = Gate {
         base: &base,
         candidate: &candidate,

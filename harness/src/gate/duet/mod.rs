@@ -4,8 +4,6 @@
 //! the other. What is compared is a ratio within a session; only such ratios are compared between sessions.
 
 mod session;
-#[cfg(test)]
-mod tests;
 mod turns;
 
 use std::time::Duration;
@@ -14,8 +12,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng as _;
 use serde::Serialize;
 
-pub use self::session::{Figures, Sample, Trouble, What};
-use self::session::{Meter, Session};
+use self::session::Session;
+pub use self::session::{Figures, Meter, Sample, Trouble, What};
 use super::metric::Metric;
 use crate::check::run::{Interrupt, Subject, runtime};
 use crate::event::{Event, Sink};
@@ -62,7 +60,7 @@ pub struct Duet<'a> {
     /// Sessions in all, for live progress.
     pub all: usize,
     /// How CPU time is read.
-    pub(crate) meter: Meter,
+    meter: Meter,
 }
 
 /// What sessions came to.
@@ -108,6 +106,12 @@ impl<'a> Duet<'a> {
             all: plan.real + plan.control + plan.fresh,
             meter: Meter::OWN,
         }
+    }
+
+    /// With another meter, to see that a wrong one is found out.
+    #[must_use]
+    pub fn with_meter(self, meter: Meter) -> Self {
+        Self { meter, ..self }
     }
 
     /// The sessions of the first stage and of the control, in random order.

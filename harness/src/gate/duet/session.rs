@@ -18,13 +18,16 @@ const BLOCK: Duration = Duration::from_millis(20);
 /// A session has at least so many blocks, however slow the server is.
 const BLOCKS_MIN: usize = 3;
 
-/// How the CPU time of a side is read.
-#[derive(Clone, Copy)]
-pub(crate) struct Meter(pub(crate) fn(&[Vitals; 2], usize) -> Duration);
+/// A server that ends has ended this long after its connection did.
+const LAST_MOMENTS: Duration = Duration::from_millis(300);
+
+/// How the CPU time of a side is read, of the processes of both sides.
+#[derive(Clone, Copy, Debug)]
+pub struct Meter(pub fn(&[Vitals; 2], usize) -> Duration);
 
 impl Meter {
     /// The kernel's clocks of the side's own processes.
-    pub(crate) const OWN: Self = Self(|vitals, side| vitals[side].glance().cpu);
+    pub const OWN: Self = Self(|vitals, side| vitals[side].glance().cpu);
 }
 
 /// One session to be held.
@@ -130,7 +133,9 @@ impl Session<'_> {
     pub(super) fn hold(&self, runtime: &tokio::runtime::Runtime) -> Result<Sample, Trouble> {
         let servers = self.start(runtime)?;
         self.talk_to(&servers).map_err(|Failed { side, why }| {
-            let what = match servers[side].exit() {
+            // A connection that is closed is seen before the end of its process.
+            let exit = runtime.block_on(servers[side].wait_exit(LAST_MOMENTS));
+            let what = match exit {
                 Some(exit) => What::Died(format!("{exit} ({why})")),
                 None => What::Exchange(why),
             };

@@ -1,0 +1,97 @@
+//! Annotations that GitHub shows beside the run: one for what failed, or could not be told.
+//!
+//! Workflow commands, <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
+
+use std::fmt::Write as _;
+
+use super::{Body, Report, RunVerdict};
+use crate::check::Verdict;
+use crate::talk::escape_text;
+
+/// Checks that get a line of their own: GitHub shows ten of a step.
+const LINES_MAX: usize = 9;
+
+/// Lines to be printed in a step of a workflow; nothing for a pass.
+pub fn render(report: &Report) -> String {
+    let level = match report.verdict {
+        RunVerdict::Pass => return String::new(),
+        RunVerdict::Inconclusive => "warning",
+        RunVerdict::Fail | RunVerdict::Error => "error",
+    };
+    let mut text = String::new();
+    for message in messages(report) {
+        let _ = writeln!(
+            text,
+            "::{level} title=tcprove {}::{}",
+            report.command,
+            escaped(&message)
+        );
+    }
+    text
+}
+
+fn messages(report: &Report) -> Vec<String> {
+    if let Some(error) = &report.error {
+        return vec![error.message.clone()];
+    }
+    match &report.body {
+        Body::Gate(gate) => vec![gate.answer()],
+        Body::Fuzz(fuzz) => vec![fuzz.answer()],
+        Body::Check(checked) => failed(checked),
+        Body::Run(whole) => {
+            let parts = whole.parts().flat_map(messages);
+            failed(&whole.checked).into_iter().chain(parts).collect()
+        }
+        Body::Nothing {} | Body::Load(_) | Body::Sweep(_) | Body::Replay(_) => Vec::new(),
+    }
+}
+
+fn failed(checked: &super::Checked) -> Vec<String> {
+    let failed = |outcome: &&crate::check::Outcome| {
+        outcome.outcome == Verdict::Fail && outcome.waived.is_none()
+    };
+    let outcomes = checked.outcomes.iter().filter(failed);
+    let told = outcomes.map(|outcome| {
+        format!(
+            "{}: {}; {}",
+            outcome.id,
+            outcome.actual.as_deref().unwrap_or_default(),
+            outcome.reproduce
+        )
+    });
+    told.chain(checked.blockers.iter().cloned())
+        .take(LINES_MAX)
+        .collect()
+}
+
+/// On one line, and no command of its own.
+fn escaped(message: &str) -> String {
+    escape_text(message, 2000)
+        .replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::RunError;
+
+    #[test]
+    fn a_message_stays_on_its_line_and_begins_no_other_command() {
+        let mut report = Report::new("gate", 1);
+        report.error = Some(RunError {
+            code: "target",
+            message: "50 % lost\n::set-output name=x::y".into(),
+            location: None,
+        });
+        let text = render(&report);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.starts_with("::error title=tcprove gate::50 %25 lost"),
+            "{text}"
+        );
+        report.verdict = RunVerdict::Pass;
+        assert_eq!(render(&report), "");
+    }
+}

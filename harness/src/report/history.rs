@@ -1,0 +1,54 @@
+//! One line of JSON for each gate, to be appended to a file: what was compared, when, on which machine.
+
+use serde_json::json;
+
+use super::{Body, Report};
+use crate::plan::hash_of;
+
+/// The line, without its end; nothing for what is no gate.
+pub fn line(report: &Report) -> Option<String> {
+    let Body::Gate(gate) = &report.body else {
+        return None;
+    };
+    let environment = &report.environment;
+    // What makes figures of two runs comparable; steal and limits come and go.
+    let machine = json!({
+        "model": environment.model,
+        "cpus": environment.cpus,
+        "kernel": environment.kernel,
+    });
+    let cells: Vec<_> = gate
+        .result
+        .cells
+        .iter()
+        .map(|cell| {
+            json!({
+                "metric": cell.metric,
+                "base": cell.base,
+                "candidate": cell.candidate,
+                "estimate_pct": cell.cell.estimate_pct,
+                "low_pct": cell.cell.low_pct,
+                "high_pct": cell.cell.high_pct,
+                "budget_pct": cell.cell.budget_pct,
+                "spread_pct": cell.spread_pct,
+                "verdict": cell.cell.verdict,
+            })
+        })
+        .collect();
+    let line = json!({
+        "schema": "tcprove-history/1",
+        "run_id": report.run_id,
+        "time": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "tcprove": environment.tcprove,
+        "fingerprint": hash_of(&machine),
+        "machine": machine,
+        "plan_hash": report.plan_hash,
+        "target": report.target.as_ref().map(|target| &target.name),
+        "base": gate.base,
+        "candidate": gate.candidate,
+        "verdict": report.verdict,
+        "duration_s": report.duration_s,
+        "cells": cells,
+    });
+    Some(line.to_string())
+}

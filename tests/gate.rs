@@ -1,0 +1,156 @@
+//! `tcprove gate` through the binary: what gets worse fails, what does not never fails, a blind harness is
+//! void, and mistakes are told. Sessions are short here: only what no machine could hide is asserted.
+
+#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
+
+#[path = "gate/control.rs"]
+mod control;
+#[path = "gate/mistakes.rs"]
+mod mistakes;
+mod support;
+
+use std::sync::Mutex;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use support::{Bench, Ended, data, python, until};
+
+/// A gate needs both cores of a small machine for itself.
+static ALONE: Mutex<()> = Mutex::new(());
+
+const SERVER: &str = "tcprove serve --protocol line --port {port}";
+
+/// The reference server with these arguments more.
+fn server(arguments: &str) -> String {
+    format!("{SERVER} {arguments}").trim_end().to_owned()
+}
+
+fn gate(bench: &Bench, base: &str, candidate: &str, more: &[&str]) -> (Ended, Value) {
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let words = [
+        &[
+            "gate",
+            "--talk",
+            "line",
+            "--base",
+            base,
+            "--candidate",
+            candidate,
+            "--json",
+            "r.json",
+            "--no-progress",
+            "--seed",
+            "5",
+        ],
+        more,
+    ]
+    .concat();
+    let ended = bench.run(words);
+    (ended, bench.json("r.json"))
+}
+
+fn cell<'a>(report: &'a Value, metric: &str) -> &'a Value {
+    let cells = report["cells"].as_array().unwrap();
+    let found = cells.iter().find(|cell| cell["metric"] == metric);
+    found.unwrap_or_else(|| panic!("no cell {metric}: {report:#}"))
+}
+
+/// 100,000 steps are about 0.1 ms for each read: ten times what the server does otherwise.
+#[test]
+fn a_candidate_that_is_much_slower_fails_in_every_format() {
+    let bench = Bench::new();
+    let formats = [
+        "--max-time",
+        "8s",
+        "--sessions",
+        "8",
+        "--markdown",
+        "r.md",
+        "--junit",
+        "r.xml",
+        "--history",
+        "h.jsonl",
+    ];
+    let (ended, report) = gate(&bench, &server(""), &server("--spin 100000"), &formats);
+    assert_eq!(ended.code, Some(1), "{}", ended.all());
+    assert_eq!(report["verdict"], "fail");
+    let cpu = cell(&report, "server-cpu");
+    assert_eq!(cpu["verdict"], "fail", "{cpu:#}");
+    assert_eq!(cpu["budget_pct"], 2.0);
+    assert!(cpu["low_pct"].as_f64().unwrap() > 100.0, "{cpu:#}");
+    assert!(cpu["fresh_sessions"].as_u64().unwrap() >= 12);
+    let first = ended.stdout.lines().next().unwrap();
+    assert!(
+        first.contains("it got worse: server CPU per operation"),
+        "{first}"
+    );
+    let markdown = bench.markdown("r.md");
+    assert!(markdown.contains("<!-- tcprove gate -->") && markdown.contains("**fail**"));
+    let junit = bench.junit("r.xml");
+    assert!(
+        junit.iter().any(|element| element.name == "failure"),
+        "{}",
+        bench.read("r.xml")
+    );
+    let history: Value = serde_json::from_str(bench.read("h.jsonl").trim()).unwrap();
+    assert_eq!(history["verdict"], "fail");
+    assert_eq!(history["run_id"], report["run_id"]);
+}
+
+/// It may be too noisy to tell, and must never be called worse; the same twice appends twice.
+#[test]
+fn a_server_beside_itself_never_fails() {
+    let bench = Bench::new();
+    let more = [
+        "--max-time",
+        "6s",
+        "--sessions",
+        "8",
+        "--allow-same",
+        "--history",
+        "h.jsonl",
+    ];
+    for _ in 0..2 {
+        let (ended, report) = gate(&bench, &server(""), &server(""), &more);
+        assert!(matches!(ended.code, Some(0 | 5)), "{}", ended.all());
+        assert_ne!(report["verdict"], "fail");
+        for metric in ["server-cpu", "server-cpu-all", "p50", "rss"] {
+            assert!(cell(&report, metric)["base"].as_f64().unwrap() > 0.0);
+        }
+    }
+    assert_eq!(bench.read("h.jsonl").lines().count(), 2);
+}
+
+#[test]
+fn an_end_that_is_asked_for_keeps_what_was_measured_and_leaves_nothing() {
+    let Some(python) = python() else { return };
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let bench = Bench::new();
+    let server = format!(
+        "{python} {} {{port}} {}",
+        data("asyncio_line.py"),
+        bench.marker
+    );
+    let mut command = bench.tcprove();
+    let words = ["gate", "--talk", "line", "--allow-same", "--json", "r.json"];
+    command.args(words).args(["--turn", "0"]);
+    command.args(["--base", &server, "--candidate", &server]);
+    let running = bench.start(command);
+    // In the trials of the conversation there is one of them at a time.
+    until("both servers answer", || {
+        let left = bench.left();
+        let servers = left
+            .iter()
+            .filter(|line| line.contains("asyncio_line.py\0"));
+        servers.count() >= 4
+    });
+    running.signal(Signal::INT);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(130), "{}", ended.all());
+    assert_eq!(bench.json("r.json")["interrupted"], true);
+    bench.assert_nothing_left();
+}

@@ -1,0 +1,73 @@
+//! The control: a harness that does not see what happens says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tcprove::check::run::{Interrupt, Origin, Subject};
+use tcprove::gate::duet::{Duet, DuetPlan, Meter};
+use tcprove::gate::rule::{Rule, Void};
+use tcprove::load::Workload;
+use tcprove::target::Launch;
+
+use super::ALONE;
+
+fn subject() -> Subject {
+    let file = tcprove::talk::builtin("line").unwrap();
+    let exe = env!("CARGO_BIN_EXE_tcprove");
+    let cmd = [exe, "serve", "--protocol", "line", "--port", "{port}"];
+    Subject {
+        origin: Origin::Spawn(Launch::new(exe, cmd)),
+        talk: Arc::new(file.talk),
+        promise: file.promise,
+        seed: 3,
+    }
+}
+
+/// A control with this meter, with half as much planted as the server does anyway.
+fn control(meter: Meter) -> (Rule, Vec<f64>) {
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let (subject, interrupt) = (subject(), Interrupt::default());
+    let rule = Rule { budget: 0.5 };
+    let plan = DuetPlan {
+        real: 0,
+        control: 8,
+        fresh: 0,
+        planted: rule.budget,
+        warmup: Duration::from_millis(20),
+        measured: Duration::from_millis(200),
+        workload: Workload {
+            connections: 1,
+            ..Workload::default()
+        },
+    };
+    let duet = Duet::new(&subject, &subject, &plan, &interrupt, &|_| {}).with_meter(meter);
+    let sessions = duet.first();
+    assert!(sessions.broken.is_none(), "{:?}", sessions.broken);
+    assert_eq!(sessions.control.len(), 8);
+    (rule, sessions.control)
+}
+
+#[test]
+fn what_is_planted_is_seen() {
+    let (rule, ratios) = control(Meter::OWN);
+    let control = rule.control(&ratios);
+    assert_eq!(control.void, None, "{control:?}");
+}
+
+/// It looks at one server only: whatever the other does, there is no difference.
+#[test]
+fn a_meter_that_looks_at_the_wrong_server_is_void() {
+    let (rule, ratios) = control(Meter(|vitals, _| vitals[0].glance().cpu));
+    let control = rule.control(&ratios);
+    assert_eq!(control.void, Some(Void::TooLittle), "{control:?}");
+}
+
+/// It sees no CPU time at all.
+#[test]
+fn a_meter_that_sees_nothing_is_void() {
+    let (rule, ratios) = control(Meter(|_, _| Duration::ZERO));
+    let control = rule.control(&ratios);
+    assert_eq!(control.void, Some(Void::NoNumber), "{control:?}");
+}
