@@ -220,3 +220,165 @@ pub(super) fn percent(log_ratio: f64) -> f64 {
 fn finite_percent(log_ratio: Option<f64>) -> Option<f64> {
     log_ratio.map(percent).filter(|percent| percent.is_finite())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RULE: Rule = Rule { budget: 0.02 };
+
+    /// Log ratios around a change in percent, spread by about 0.5 %.
+    fn around(pct: f64, n: usize) -> Vec<f64> {
+        let centre = (pct / 100.0).ln_1p();
+        (0..n)
+            .map(|place| centre + 0.008 * ((place as f64 + 0.5) / n as f64 - 0.5))
+            .collect()
+    }
+
+    #[test]
+    fn the_usual_numbers_of_sessions() {
+        let given: Vec<usize> = [0, 7, 20, 21, 40].map(second_sessions).to_vec();
+        assert_eq!(given, [12, 12, 12, 13, 24]);
+    }
+
+    #[test]
+    fn a_bound_that_cannot_be_had_decides_nothing() {
+        assert_eq!(RULE.first(&around(10.0, 6)), First::Inconclusive);
+        assert_eq!(RULE.first(&around(10.0, 7)), First::Suspect);
+        assert_eq!(RULE.first(&around(0.0, 4)), First::Inconclusive);
+        assert_eq!(RULE.first(&around(0.0, 5)), First::Pass);
+        assert_eq!(RULE.second(&around(10.0, 4)), Verdict::Inconclusive);
+        assert_eq!(RULE.second(&around(10.0, 5)), Verdict::Fail);
+        assert_eq!(RULE.first(&[]), First::Inconclusive);
+    }
+
+    #[test]
+    fn a_session_without_a_number_decides_nothing() {
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let with = |pct: f64| [around(pct, 20), vec![odd]].concat();
+            assert_eq!(RULE.first(&with(0.0)), First::Inconclusive, "{odd}");
+            assert_eq!(RULE.first(&with(9.0)), First::Inconclusive, "{odd}");
+            assert_eq!(RULE.second(&with(9.0)), Verdict::Inconclusive, "{odd}");
+            assert_eq!(RULE.control(&with(2.0)).void, Some(Void::NoNumber), "{odd}");
+            let cell = RULE.cell(&with(0.0), &[]);
+            assert_eq!((cell.low_pct, cell.mde_pct), (None, None), "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_control_has_to_see_what_was_planted() {
+        let void = |pct: f64| RULE.control(&around(pct, CONTROL_SESSIONS)).void;
+        assert_eq!(void(2.0), None);
+        assert_eq!((void(1.05), void(2.95)), (None, None));
+        assert_eq!(void(0.95), Some(Void::TooLittle));
+        assert_eq!(void(3.1), Some(Void::TooMuch));
+        assert_eq!(RULE.control(&around(2.0, 5)).void, None);
+        assert_eq!(RULE.control(&around(2.0, 4)).void, Some(Void::TooFew));
+        let none = RULE.control(&[]);
+        assert_eq!((none.void, none.seen_pct), (Some(Void::TooFew), None));
+        let seen = RULE.control(&around(2.0, CONTROL_SESSIONS));
+        assert!((seen.seen_pct.unwrap() - 2.0).abs() < 1e-9 && seen.planted_pct == 2.0);
+    }
+
+    #[test]
+    fn a_cell_says_what_decided() {
+        let passed = RULE.cell(&around(0.0, 20), &around(9.0, 12));
+        assert_eq!((passed.verdict, passed.fresh_sessions), (Verdict::Pass, 0));
+        assert!(passed.estimate_pct.unwrap().abs() < 1e-9);
+        assert!(passed.high_pct.unwrap() < 2.0 && passed.sessions_to_settle.is_none());
+        let failed = RULE.cell(&around(4.0, 20), &around(3.0, 12));
+        assert_eq!((failed.verdict, failed.fresh_sessions), (Verdict::Fail, 12));
+        assert!((failed.estimate_pct.unwrap() - 3.0).abs() < 1e-9);
+        let chance = RULE.cell(&around(4.0, 20), &around(1.0, 12));
+        assert_eq!(chance.verdict, Verdict::Inconclusive);
+        assert!(chance.sessions_to_settle.unwrap() > 20);
+        let unasked = RULE.cell(&around(4.0, 20), &[]);
+        assert_eq!(unasked.verdict, Verdict::Inconclusive);
+        let json = serde_json::to_value(&failed).unwrap();
+        assert_eq!(
+            (&json["verdict"], &json["budget_pct"]),
+            (&"fail".into(), &2.0.into())
+        );
+    }
+
+    /// How bad it is.
+    fn rank(verdict: Verdict) -> u8 {
+        match verdict {
+            Verdict::Pass => 0,
+            Verdict::Inconclusive => 1,
+            Verdict::Fail => 2,
+        }
+    }
+
+    fn ratios() -> impl Strategy<Value = Vec<f64>> {
+        (
+            -0.03..0.08_f64,
+            prop::collection::vec(-0.02..0.02_f64, 0..24),
+        )
+            .prop_map(|(centre, around)| around.iter().map(|by| centre + by).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn worse_sessions_never_make_a_better_verdict(
+            first in ratios(),
+            fresh in ratios(),
+            by in prop::collection::vec(0.0..0.05_f64, 48),
+        ) {
+            let raised = |values: &[f64], by: &[f64]| -> Vec<f64> {
+                values.iter().zip(by).map(|(value, by)| value + by).collect()
+            };
+            let here = RULE.cell(&first, &fresh).verdict;
+            let there = RULE.cell(&raised(&first, &by[..24]), &raised(&fresh, &by[24..])).verdict;
+            prop_assert!(rank(there) >= rank(here), "{here:?} became {there:?}");
+        }
+
+        #[test]
+        fn a_larger_budget_never_makes_a_worse_verdict(first in ratios(), fresh in ratios(), more in 0.0..0.1_f64) {
+            let here = RULE.cell(&first, &fresh).verdict;
+            let there = Rule { budget: RULE.budget + more }.cell(&first, &fresh).verdict;
+            prop_assert!(rank(there) <= rank(here), "{here:?} became {there:?}");
+        }
+
+        #[test]
+        fn the_order_of_sessions_means_nothing(first in ratios(), fresh in ratios(), seed in any::<u64>()) {
+            let shuffled = |values: &[f64]| {
+                let mut keyed: Vec<(u64, f64)> = values
+                    .iter()
+                    .enumerate()
+                    .map(|(place, value)| ((place as u64 + 1).wrapping_mul(seed | 1).rotate_left(17), *value))
+                    .collect();
+                keyed.sort_by_key(|(key, _)| *key);
+                keyed.into_iter().map(|(_, value)| value).collect::<Vec<f64>>()
+            };
+            let (first_too, fresh_too) = (shuffled(&first), shuffled(&fresh));
+            prop_assert_eq!(RULE.cell(&first, &fresh), RULE.cell(&first_too, &fresh_too));
+            prop_assert_eq!(RULE.control(&first), RULE.control(&first_too));
+        }
+
+        #[test]
+        fn what_is_symmetric_around_nothing_is_never_suspect(half in prop::collection::vec(0.0..0.5_f64, 0..12), budget in 0.0..0.1_f64) {
+            let both: Vec<f64> = half.iter().flat_map(|value| [*value, -*value]).collect();
+            let rule = Rule { budget };
+            prop_assert_ne!(rule.first(&both), First::Suspect);
+            prop_assert_ne!(rule.second(&both), Verdict::Fail);
+        }
+
+        #[test]
+        fn what_is_said_fits_together(first in ratios(), fresh in ratios()) {
+            let cell = RULE.cell(&first, &fresh);
+            if let (Some(low), Some(estimate), Some(high)) = (cell.low_pct, cell.estimate_pct, cell.high_pct) {
+                prop_assert!(low <= estimate && estimate <= high);
+            }
+            match cell.verdict {
+                Verdict::Pass => prop_assert!(cell.high_pct.unwrap() < cell.budget_pct),
+                Verdict::Fail => prop_assert!(cell.estimate_pct.unwrap() > 2.0 && cell.low_pct.unwrap() > 1.0),
+                Verdict::Inconclusive => {}
+            }
+            prop_assert!(cell.sessions_to_settle.is_none_or(|n| n > first.len()));
+            prop_assert!(cell.verdict == Verdict::Inconclusive || cell.sessions_to_settle.is_none());
+        }
+    }
+}

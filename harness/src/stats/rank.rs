@@ -72,7 +72,7 @@ fn critical(n: usize, tail: f64) -> Option<usize> {
     let mut chance = vec![0.0_f64; total + 1];
     chance[0] = 1.0;
     for rank in 1..=n {
-        for sum in (0..=total).rev() {
+        for sum in (0..=rank * (rank + 1) / 2).rev() {
             let with = sum.checked_sub(rank).map_or(0.0, |rest| chance[rest]);
             chance[sum] = f64::midpoint(chance[sum], with);
         }
@@ -159,6 +159,24 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_is_given_only_where_it_can_be_had() {
+        let values = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+        // 2^-4 > 0.05 > 2^-5; 2^-6 > 0.01 > 2^-7.
+        assert_eq!(one_sided(&values[..4], 0.95), None);
+        let five = one_sided(&values[..5], 0.95).unwrap();
+        assert_eq!((five.low, five.high), (1.0, 16.0));
+        assert_eq!(one_sided(&values[..6], 0.99), None);
+        assert_eq!(one_sided(&values, 0.99).unwrap().low, 1.0);
+        assert_eq!(one_sided(&[], 0.95), None);
+        assert_eq!(one_sided(&[f64::NAN; 9], 0.95), None);
+        assert_eq!(one_sided(&values, 1.0), None);
+        assert_eq!(one_sided(&values, 0.4), None);
+        // Where there are enough, they are the ends of the two-sided interval.
+        let both = hodges_lehmann(&values, 0.9).unwrap();
+        assert_eq!(one_sided(&values, 0.95), Some(both));
+    }
+
+    #[test]
     fn an_estimate_of_known_numbers() {
         // Pairwise means of 1, 2, 10: 1, 1.5, 2, 5.5, 6, 10.
         let got = hodges_lehmann(&[10.0, 1.0, 2.0], 0.95).unwrap();
@@ -200,6 +218,48 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn critical_values_are_those_of_exact_counts(n in 0_usize..=60, tail in 0.0..0.5_f64, small in 1.0..1e-12_f64.recip()) {
+            let tail = tail / small;
+            let total = n * (n + 1) / 2;
+            let mut ways = vec![0_u64; total + 1];
+            ways[0] = 1;
+            for rank in 1..=n {
+                for sum in (rank..=total).rev() {
+                    ways[sum] += ways[sum - rank];
+                }
+            }
+            let chance = |most: usize| {
+                let ways: u64 = ways[..=most].iter().sum();
+                ways as f64 / 2.0_f64.powi(n as i32)
+            };
+            match critical(n, tail) {
+                None => prop_assert!(chance(0) > tail),
+                Some(most) => {
+                    prop_assert!(chance(most) <= tail);
+                    prop_assert!(chance(most + 1) > tail);
+                }
+            }
+        }
+
+        #[test]
+        fn bounds_move_and_grow_with_their_values(
+            values in prop::collection::vec(-1e3..1e3_f64, 5..40),
+            by in -1e3..1e3_f64,
+            factor in 0.1..10.0_f64,
+        ) {
+            let here = one_sided(&values, 0.95).unwrap();
+            let moved: Vec<f64> = values.iter().map(|value| value * factor + by).collect();
+            let there = one_sided(&moved, 0.95).unwrap();
+            let near = |one: f64, other: f64| (one * factor + by - other).abs() < 1e-8;
+            prop_assert!(near(here.estimate, there.estimate));
+            prop_assert!(near(here.low, there.low) && near(here.high, there.high));
+            // Turned round, the lower bound is the upper one.
+            let turned: Vec<f64> = values.iter().map(|value| -value).collect();
+            let turned = one_sided(&turned, 0.95).unwrap();
+            prop_assert_eq!((turned.low, turned.high), (-here.high, -here.low));
+        }
+
         #[test]
         fn an_interval_moves_with_its_values(values in prop::collection::vec(-1e6..1e6_f64, 1..40), by in -1e3..1e3_f64) {
             let here = hodges_lehmann(&values, 0.95).unwrap();
