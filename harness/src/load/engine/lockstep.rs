@@ -5,14 +5,22 @@ use std::time::Duration;
 
 use super::{Engine, EngineError, Orders, now};
 
-/// Longest wait for a connection, and for a reply.
+/// Longest wait for a connection, and for a reply, of a server at its usual speed.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a reply is looked for without sleeping: a client that sleeps is woken by the server, on
 /// the server's account.
 const NO_WAIT: Option<Duration> = None;
+/// The same where the server's account does not matter.
+const SLEEP: Duration = Duration::from_millis(20);
 
 /// A client of one server with one connection, which it opens anew where the talk asks for that.
-pub struct Lockstep<'a>(Engine<'a>);
+pub struct Lockstep<'a> {
+    engine: Engine<'a>,
+    /// Longest wait for a connection, and for a reply.
+    patience: Duration,
+    /// How long it sleeps at most while it waits for a reply.
+    wait: Option<Duration>,
+}
 
 impl<'a> Lockstep<'a> {
     /// A client that is not connected yet. The load in the orders is to have one connection; its pace
@@ -21,7 +29,24 @@ impl<'a> Lockstep<'a> {
     /// # Errors
     /// As a load.
     pub fn new(orders: &'a Orders<'a>) -> Result<Self, EngineError> {
-        Engine::new(orders, 0).map(Self)
+        Ok(Self {
+            engine: Engine::new(orders, 0)?,
+            patience: PATIENCE,
+            wait: NO_WAIT,
+        })
+    }
+
+    /// For a server that is slowed down: waits so long for a connection or a reply, and sleeps meanwhile, to
+    /// leave the processor to the server.
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self.wait = Some(SLEEP);
+        self
+    }
+
+    /// How many connections it has opened so far.
+    pub fn connections(&self) -> usize {
+        self.engine.opened
     }
 
     /// Waits until a request can be said: connects, holds the opening.
@@ -29,11 +54,11 @@ impl<'a> Lockstep<'a> {
     /// # Errors
     /// It came to nothing; why, in words.
     pub fn ready(&mut self) -> Result<(), String> {
-        let engine = &mut self.0;
+        let engine = &mut self.engine;
         if engine.serving == 0 && engine.opened == 0 {
             engine.to_open.push_back(0);
         }
-        let give_up = now() + PATIENCE.as_nanos() as u64;
+        let give_up = now() + self.patience.as_nanos() as u64;
         while !engine.can_say() {
             engine.now = now();
             if engine.now >= give_up {
@@ -47,7 +72,7 @@ impl<'a> Lockstep<'a> {
 
     /// Says the next request of the talk.
     pub fn ask(&mut self) {
-        let engine = &mut self.0;
+        let engine = &mut self.engine;
         engine.now = now();
         engine.say(0, engine.now);
     }
@@ -58,22 +83,22 @@ impl<'a> Lockstep<'a> {
     /// # Errors
     /// None came, or a wrong one; why, in words.
     pub fn answered(&mut self) -> Result<u64, String> {
-        let give_up = now() + PATIENCE.as_nanos() as u64;
-        while self.0.in_flight > 0 {
-            self.0.pump(NO_WAIT);
-            if self.0.now >= give_up {
+        let give_up = now() + self.patience.as_nanos() as u64;
+        while self.engine.in_flight > 0 {
+            self.engine.pump(self.wait);
+            if self.engine.now >= give_up {
                 return Err(self.trouble("no reply came"));
             }
         }
-        match self.0.tally.trouble_count() {
-            0 => Ok(self.0.now),
+        match self.engine.tally.trouble_count() {
+            0 => Ok(self.engine.now),
             _ => Err(self.trouble("the exchange failed")),
         }
     }
 
     /// What went wrong first, or what is said instead.
     fn trouble(&self, otherwise: &str) -> String {
-        let first = self.0.tally.troubles.first();
+        let first = self.engine.tally.troubles.first();
         first.cloned().unwrap_or_else(|| otherwise.to_owned())
     }
 }

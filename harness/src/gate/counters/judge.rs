@@ -1,0 +1,177 @@
+//! Base against candidate by counts. Pure.
+//!
+//! Counts have a range, not a distribution: the change lies between the lowest count of the candidate by the
+//! highest of the base and the highest by the lowest. It fails if all of that is above the budget, passes if
+//! all of it is below, and is inconclusive if the budget lies within.
+
+use serde::Serialize;
+
+use super::PerOp;
+use crate::gate::rule::{Cell, Verdict};
+
+/// A figure of both, compared.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Judged {
+    /// What comes of it.
+    pub verdict: Verdict,
+    /// The change, in percent of the base; above 0 the candidate takes more. `None` if there is no such
+    /// number.
+    pub estimate_pct: Option<f64>,
+    /// The least that the change can be.
+    pub low_pct: Option<f64>,
+    /// The most that the change can be.
+    pub high_pct: Option<f64>,
+    /// By how much the candidate may take more, in percent.
+    pub budget_pct: f64,
+    /// Why it is inconclusive.
+    pub reason: Option<String>,
+}
+
+/// Compares what an operation takes. `budget` is a share: 0.01 is 1 %.
+pub fn judge(base: &PerOp, candidate: &PerOp, budget: f64) -> Judged {
+    let budget_pct = budget * 100.0;
+    let mut judged = Judged {
+        verdict: Verdict::Inconclusive,
+        estimate_pct: change(candidate.estimate, base.estimate),
+        low_pct: change(candidate.low, base.high),
+        high_pct: change(candidate.high, base.low),
+        budget_pct,
+        reason: None,
+    };
+    match (judged.low_pct, judged.high_pct) {
+        (Some(low), _) if low > budget_pct => judged.verdict = Verdict::Fail,
+        (Some(_), Some(high)) if high < budget_pct => judged.verdict = Verdict::Pass,
+        (Some(low), Some(high)) => {
+            judged.reason = Some(format!(
+                "the change is between {low:+.3} % and {high:+.3} %, and the budget of {budget_pct} % lies within: what an operation takes differs from life to life, by {:.3} % (base) and {:.3} % (candidate)",
+                spread(base),
+                spread(candidate)
+            ));
+        }
+        _ => {
+            judged.reason = Some(format!(
+                "the base takes {} to {} for an operation: there is nothing to compare with",
+                base.low, base.high
+            ));
+        }
+    }
+    judged
+}
+
+/// In percent. Where both are nothing there is no change; from nothing to something there is no number.
+fn change(candidate: f64, base: f64) -> Option<f64> {
+    if candidate == 0.0 && base == 0.0 {
+        return Some(0.0);
+    }
+    let pct = (candidate / base - 1.0) * 100.0;
+    (base > 0.0 && pct.is_finite()).then_some(pct)
+}
+
+/// The range, in percent of the estimate.
+pub fn spread(per_op: &PerOp) -> f64 {
+    match per_op.high - per_op.low {
+        range if range == 0.0 => 0.0,
+        range => range / per_op.estimate.abs() * 100.0,
+    }
+}
+
+impl Judged {
+    /// As a cell of the gate's result. Where others have sessions, this has `lives`.
+    pub fn cell(&self, lives: usize) -> Cell {
+        Cell {
+            verdict: self.verdict,
+            estimate_pct: self.estimate_pct,
+            low_pct: self.low_pct,
+            high_pct: self.high_pct,
+            budget_pct: self.budget_pct,
+            sessions: lives,
+            fresh_sessions: 0,
+            mde_pct: None,
+            sessions_to_settle: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn per_op(low: f64, high: f64) -> PerOp {
+        PerOp {
+            estimate: (low + high) / 2.0,
+            low,
+            high,
+        }
+    }
+
+    fn exactly(count: f64) -> PerOp {
+        per_op(count, count)
+    }
+
+    #[test]
+    fn exact_counts_are_told_exactly() {
+        let verdict = |candidate: f64| judge(&exactly(1_000.0), &exactly(candidate), 0.01).verdict;
+        assert_eq!(verdict(1_000.0), Verdict::Pass);
+        assert_eq!(verdict(500.0), Verdict::Pass);
+        assert_eq!(verdict(1_009.9), Verdict::Pass);
+        assert_eq!(verdict(1_010.1), Verdict::Fail);
+        let judged = judge(&exactly(3.0), &exactly(4.0), 0.01);
+        assert_eq!(judged.verdict, Verdict::Fail);
+        assert!((judged.estimate_pct.unwrap() - 100.0 / 3.0).abs() < 1e-9);
+        assert_eq!(judged.low_pct, judged.high_pct);
+        assert_eq!(judged.reason, None);
+    }
+
+    #[test]
+    fn a_range_is_judged_by_its_ends() {
+        let base = per_op(995.0, 1_005.0);
+        let verdict = |low, high| judge(&base, &per_op(low, high), 0.02).verdict;
+        assert_eq!(verdict(990.0, 1_000.0), Verdict::Pass);
+        assert_eq!(verdict(1_000.0, 1_010.0), Verdict::Pass);
+        assert_eq!(verdict(1_000.0, 1_020.0), Verdict::Inconclusive);
+        assert_eq!(verdict(1_020.0, 1_030.0), Verdict::Inconclusive);
+        assert_eq!(verdict(1_026.0, 1_030.0), Verdict::Fail);
+    }
+
+    #[test]
+    fn what_cannot_be_told_says_why() {
+        let judged = judge(&per_op(900.0, 1_100.0), &per_op(900.0, 1_100.0), 0.02);
+        assert_eq!(judged.verdict, Verdict::Inconclusive);
+        let reason = judged.reason.unwrap();
+        assert!(reason.contains("by 20.000 % (base)"), "{reason}");
+        assert!(judged.low_pct.unwrap() < -18.0 && judged.high_pct.unwrap() > 22.0);
+    }
+
+    #[test]
+    fn nothing_is_compared_with_nothing_only() {
+        assert_eq!(
+            judge(&exactly(0.0), &exactly(0.0), 0.02).verdict,
+            Verdict::Pass
+        );
+        for base in [exactly(0.0), exactly(f64::NAN), per_op(-1.0, 0.0)] {
+            let judged = judge(&base, &exactly(2.0), 0.02);
+            assert_eq!(judged.verdict, Verdict::Inconclusive);
+            assert!(judged.reason.unwrap().contains("nothing to compare"));
+        }
+        let judged = judge(&exactly(2.0), &exactly(f64::NAN), 0.02);
+        assert_eq!(
+            (judged.verdict, judged.estimate_pct),
+            (Verdict::Inconclusive, None)
+        );
+        assert_eq!(
+            judge(&exactly(2.0), &exactly(0.0), 0.02).verdict,
+            Verdict::Pass
+        );
+    }
+
+    #[test]
+    fn a_cell_keeps_the_figures() {
+        let judged = judge(&exactly(100.0), &per_op(101.0, 103.0), 0.02);
+        let cell = judged.cell(4);
+        assert_eq!((cell.verdict, cell.sessions), (Verdict::Inconclusive, 4));
+        assert_eq!(
+            (cell.low_pct, cell.high_pct),
+            (judged.low_pct, judged.high_pct)
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! The deterministic tier: what an operation costs the server in instructions, system calls and allocations,
+//! counted under valgrind.
+//!
+//! A server lives several times, with few and with many requests. What it used in a life with many, less
+//! what it used in one with few, is what the requests between took: start and warm-up cancel. Three things
+//! keep the figures the same in every run:
+//!
+//! - A request is sent only when every thread of the server sleeps again (`rest.rs`): so each is one wake-up,
+//!   however the machine schedules.
+//! - A life ends by a signal that ends the server where it sleeps (`life.rs`): nothing of its own way to stop,
+//!   in which its threads race, is counted.
+//! - What is random by an environment variable is made the same in every life (`tool.rs`).
+//!
+//! How much is left is told by the range over pairs of lives; [`judge`] compares two servers with it.
+
+mod callgrind;
+mod dhat;
+pub mod judge;
+mod life;
+mod pair;
+mod plan;
+mod rest;
+mod slope;
+mod tool;
+mod trouble;
+
+use serde::Serialize;
+
+pub use self::life::Life;
+use self::life::Lives;
+pub use self::pair::{allocations_of_both, count_both};
+pub use self::plan::{CountPlan, Gauge};
+pub use self::slope::PerOp;
+use self::tool::Tool;
+pub use self::trouble::NoCounts;
+use crate::check::run::{Interrupt, Subject};
+use crate::load::Workload;
+
+/// What an operation costs the server.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Counts {
+    /// Instructions, of all threads and processes, outside of the kernel.
+    pub instructions: PerOp,
+    /// System calls, of all threads and processes.
+    pub syscalls: PerOp,
+    /// How it was counted.
+    #[serde(flatten)]
+    pub by: By,
+}
+
+/// What an operation makes the server allocate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Allocations {
+    /// Calls that gave a block of memory.
+    pub blocks: PerOp,
+    /// Bytes that were asked for.
+    pub bytes: PerOp,
+    /// How it was counted.
+    #[serde(flatten)]
+    pub by: By,
+}
+
+/// How something was counted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct By {
+    /// The tool, and valgrind's version, as `callgrind-3.19.0`; empty if the tool did not say.
+    pub tool: String,
+    /// The lives, in order.
+    pub lives: Vec<Life>,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// How fast the server is under callgrind, found out in one life, to make a [`CountPlan`] by.
+///
+/// The server may use the core `cpu`, or all where it is `None`. The workload is to have one connection; its
+/// pace does not matter.
+///
+/// # Errors
+/// See [`NoCounts`].
+pub fn gauge(
+    subject: &Subject,
+    workload: &Workload,
+    cpu: Option<usize>,
+    interrupt: &Interrupt,
+) -> Result<Gauge, NoCounts> {
+    lives(subject, workload, cpu, interrupt, Tool::Callgrind).gauge()
+}
+
+/// Counts instructions and system calls. A [`Gauge`] of the same server saves its first life.
+///
+/// # Errors
+/// See [`NoCounts`].
+pub fn count(
+    subject: &Subject,
+    plan: &CountPlan,
+    gauge: Option<Gauge>,
+    cpu: Option<usize>,
+    interrupt: &Interrupt,
+) -> Result<Counts, NoCounts> {
+    let lives = lives(subject, &plan.workload, cpu, interrupt, Tool::Callgrind);
+    let (by, [instructions, syscalls]) = lives.all(plan, gauge)?;
+    Ok(Counts {
+        instructions,
+        syscalls,
+        by,
+    })
+}
+
+/// The same for allocations, under DHAT, which takes about twice as long.
+///
+/// # Errors
+/// See [`NoCounts`].
+pub fn count_allocations(
+    subject: &Subject,
+    plan: &CountPlan,
+    cpu: Option<usize>,
+    interrupt: &Interrupt,
+) -> Result<Allocations, NoCounts> {
+    let lives = lives(subject, &plan.workload, cpu, interrupt, Tool::Dhat);
+    let (mut by, [blocks, bytes]) = lives.all(plan, None)?;
+    if by.lives.iter().all(|life| life.totals[0] == 0) {
+        by.notes.push("no allocation was seen at all: the server has an allocator of its own, whose functions are not named malloc and free".to_owned());
+    }
+    Ok(Allocations { blocks, bytes, by })
+}
+
+fn lives<'a>(
+    subject: &'a Subject,
+    workload: &'a Workload,
+    cpu: Option<usize>,
+    interrupt: &'a Interrupt,
+    tool: Tool,
+) -> Lives<'a> {
+    Lives {
+        subject,
+        workload,
+        cpu,
+        interrupt,
+        tool,
+    }
+}

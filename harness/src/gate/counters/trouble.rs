@@ -1,0 +1,148 @@
+//! Why nothing could be counted: what happened, and what to do next.
+
+use std::time::Duration;
+
+use crate::load::engine::EngineError;
+use crate::target::StartFailure;
+
+/// Why nothing could be counted.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCounts {
+    /// Nothing can be put under a server that runs already.
+    #[error(
+        "the server runs already, and what is counted has to be started under valgrind: give its command instead of its address"
+    )]
+    Attached,
+    /// There is no valgrind.
+    #[error(
+        "valgrind is not in PATH: install it (Debian, Ubuntu: apt-get install valgrind; Fedora: dnf install valgrind)"
+    )]
+    NoValgrind,
+    /// Under valgrind it was not ready in time, ended early, or was nothing that valgrind starts.
+    #[error("under valgrind it could not be started: {failure}\n{}", advice(&failure.to_string()))]
+    Start {
+        /// Why.
+        failure: Box<StartFailure>,
+    },
+    /// Under valgrind an exchange failed.
+    #[error(
+        "under valgrind exchange {number} failed: {why}{}\n{}",
+        tail(stderr),
+        advice(stderr)
+    )]
+    Exchange {
+        /// Which, from 1.
+        number: u64,
+        /// Why.
+        why: String,
+        /// What the server, or valgrind, said last.
+        stderr: String,
+    },
+    /// The talk cannot be said over and over.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A process left no counts.
+    #[error(
+        "process {pid} of the server left no counts behind: {why}; valgrind writes them into the folder of the server ({{tmp}}) when a process ends, as the user that it has become: can that user write there, and is the process killed by another one (SIGKILL)?{}",
+        tail(stderr)
+    )]
+    Unwritten {
+        /// Which.
+        pid: u32,
+        /// What is known.
+        why: String,
+        /// What the server, or valgrind, said last.
+        stderr: String,
+    },
+    /// A file with counts is none.
+    #[error("valgrind wrote {file}, but {why}; has another version of it changed the format?")]
+    Malformed {
+        /// Its name.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Something of ours failed.
+    #[error("tcprove could not {doing}: {error}")]
+    Harness {
+        /// What it was doing.
+        doing: &'static str,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// It takes so long that there is no time for enough requests.
+    #[error(
+        "under valgrind a request takes {request:.0?}, and start and end {around:.0?}: that needs more than {limit:.0?}; allow it more time"
+    )]
+    TooSlow {
+        /// What a request takes.
+        request: Duration,
+        /// What start and end take together.
+        around: Duration,
+        /// The longest time that all of it may take.
+        limit: Duration,
+    },
+    /// Somebody asked for the end.
+    #[error("it was ended early")]
+    Interrupted,
+}
+
+/// Lines of what was said last that are shown.
+const LINES_MAX: usize = 5;
+/// Characters of each.
+const LINE_CHARS_MAX: usize = 200;
+
+fn tail(stderr: &str) -> String {
+    let lines: Vec<&str> = stderr
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let mut text = String::new();
+    for line in &lines[lines.len().saturating_sub(LINES_MAX)..] {
+        text += "\n  ";
+        text += &crate::talk::escape(line.as_bytes(), LINE_CHARS_MAX);
+    }
+    match text.is_empty() {
+        true => text,
+        false => format!("\nlast lines on its stderr:{text}"),
+    }
+}
+
+/// What to do next, as far as what was said tells.
+fn advice(said: &str) -> &'static str {
+    if said.contains("nrecognised instruction") || said.contains("unhandled instruction") {
+        "valgrind does not know an instruction of it: build the server for a usual CPU (without -march=native or target-cpu=native; AVX-512 is not supported)"
+    } else if said.contains("/runtime.") || said.contains("goroutine") {
+        "programs in Go do not run under valgrind; what the duet measures does not need it"
+    } else {
+        "does `valgrind --tool=callgrind` with its command run it? Programs in Go, on the JVM or with other compilers of their own often do not; what the duet measures does not need valgrind"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_next_is_said() {
+        let failed = |stderr: &str| {
+            let trouble = NoCounts::Exchange {
+                number: 3,
+                why: "the connection ended".to_owned(),
+                stderr: stderr.to_owned(),
+            };
+            trouble.to_string()
+        };
+        assert!(
+            failed("==7== valgrind: Unrecognised instruction at address 0x40.").contains("AVX-512")
+        );
+        assert!(failed("goroutine 1 [running]").contains("in Go do not run"));
+        let other = failed("a\n\nb\x1b[2J\n");
+        assert!(other.starts_with("under valgrind exchange 3 failed: the connection ended\nlast"));
+        assert!(
+            other.contains("\n  a\n  b") && !other.contains('\x1b'),
+            "{other}"
+        );
+        assert!(!failed("").contains("last lines"));
+    }
+}
