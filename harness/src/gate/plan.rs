@@ -20,6 +20,8 @@ const MEASURED_MIN: Duration = Duration::from_millis(60);
 const WARMUP_MAX: Duration = Duration::from_millis(120);
 /// What counting under valgrind takes, of a usual gate.
 const COUNTING: Duration = Duration::from_secs(10);
+/// With so much time allocations are counted too.
+const ALLOCATIONS_FROM: Duration = Duration::from_secs(90);
 /// The trial of both conversations, and what nobody thought of.
 const BESIDE: Duration = Duration::from_secs(2);
 
@@ -30,11 +32,15 @@ pub struct GatePlan {
     pub budgets: BTreeMap<Metric, f64>,
     /// Metrics that decide.
     pub deciding: Vec<Metric>,
-    /// The duet.
-    pub duet: DuetPlan,
+    /// What is said, on one connection.
+    pub workload: Workload,
+    /// The duet; `None` if there is no base that could be started.
+    pub duet: Option<DuetPlan>,
     /// Time for counting under valgrind; `None`: it is left out.
     #[serde(rename = "counting_s", serialize_with = "seconds")]
     pub counting: Option<Duration>,
+    /// Whether allocations are counted as well, which takes as long again.
+    pub allocations: bool,
     /// How long all of it may take.
     #[serde(rename = "max_time_s", serialize_with = "whole_seconds")]
     pub max_time: Duration,
@@ -77,9 +83,12 @@ impl GatePlan {
     pub fn new(asked: Asked, overhead: Duration) -> Result<Self, TooShort> {
         let max_time = asked.max_time;
         let counting = asked.counts.then(|| COUNTING.min(max_time / 5));
-        let left =
-            max_time.saturating_sub(counting.unwrap_or_default() + BESIDE.min(max_time / 10));
-        let real = asked.sessions.unwrap_or_else(|| fitting(left, overhead));
+        let sessions = asked.sessions;
+        let alone = Self::without_duet(asked);
+        let both = if alone.allocations { 2 } else { 1 };
+        let beside = counting.unwrap_or_default() * both + BESIDE.min(max_time / 10);
+        let left = max_time.saturating_sub(beside);
+        let real = sessions.unwrap_or_else(|| fitting(left, overhead));
         let control = CONTROL_SESSIONS.min(real).max(CONTROL_LEAST);
         let fresh = second_sessions(real);
         let all = real + control + fresh;
@@ -95,27 +104,39 @@ impl GatePlan {
                 needed: needed(overhead, all),
             });
         }
+        Ok(Self {
+            duet: Some(DuetPlan {
+                real,
+                control,
+                fresh,
+                planted: alone.budget(Metric::ServerCpu),
+                warmup,
+                measured,
+                workload: alone.workload.clone(),
+            }),
+            counting,
+            ..alone
+        })
+    }
+
+    /// Counts only: all of the time is theirs.
+    pub fn without_duet(asked: Asked) -> Self {
         let budget = |metric: Metric| {
             let given = asked.budgets.get(&metric).copied();
             (metric, given.unwrap_or_else(|| metric.budget()))
         };
         let decides = |metric: &Metric| metric.decides() || asked.budgets.contains_key(metric);
-        let budgets: BTreeMap<Metric, f64> = ALL.into_iter().map(budget).collect();
-        Ok(Self {
-            duet: DuetPlan {
-                real,
-                control,
-                fresh,
-                planted: budgets[&Metric::ServerCpu],
-                warmup,
-                measured,
-                workload: asked.workload,
-            },
+        Self {
+            budgets: ALL.into_iter().map(budget).collect(),
             deciding: ALL.into_iter().filter(decides).collect(),
-            budgets,
-            counting,
-            max_time,
-        })
+            workload: asked.workload,
+            duet: None,
+            counting: Some(COUNTING.min(asked.max_time)),
+            allocations: asked.counts
+                && (asked.budgets.contains_key(&Metric::Allocations)
+                    || asked.max_time >= ALLOCATIONS_FROM),
+            max_time: asked.max_time,
+        }
     }
 
     /// The budget of a metric.
@@ -128,7 +149,8 @@ impl GatePlan {
 
     /// About how long a gate with so many sessions of the first stage would take.
     pub fn seconds_for(&self, first: usize, session: Duration) -> f64 {
-        let all = first + self.duet.control + second_sessions(first);
+        let control = self.duet.as_ref().map_or(0, |duet| duet.control);
+        let all = first + control + second_sessions(first);
         session.as_secs_f64() * all as f64
             + (self.counting.unwrap_or_default() + BESIDE).as_secs_f64()
     }
@@ -185,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_minute_is_twenty_real_ten_control_and_twelve_fresh_sessions_of_a_second() {
-        let duet = plan(60, 20).unwrap().duet;
+        let duet = plan(60, 20).unwrap().duet.unwrap();
         assert_eq!((duet.real, duet.control, duet.fresh), (20, 10, 12));
         assert!(duet.measured > Duration::from_millis(900), "{duet:?}");
     }
@@ -195,8 +217,9 @@ mod tests {
         for seconds in [20, 60, 90, 300] {
             let overhead = Duration::from_millis(20);
             let plan = plan(seconds, 20).unwrap();
-            let each = plan.duet.warmup + plan.duet.measured + overhead;
-            let all = plan.duet.real + plan.duet.control + plan.duet.fresh;
+            let duet = plan.duet.as_ref().unwrap();
+            let each = duet.warmup + duet.measured + overhead;
+            let all = duet.real + duet.control + duet.fresh;
             let whole = each * all as u32 + plan.counting.unwrap();
             assert!(whole <= Duration::from_secs(seconds), "{seconds}: {plan:?}");
             assert!(
@@ -204,7 +227,7 @@ mod tests {
                 "{whole:?}"
             );
         }
-        assert!(plan(300, 20).unwrap().duet.real > 100);
+        assert!(plan(300, 20).unwrap().duet.unwrap().real > 100);
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::duet::{Duet, Sample, Sessions, Trouble};
+use super::counted;
+use super::duet::{Duet, DuetPlan, Sample, Sessions, Trouble};
 use super::metric::{ALL, Metric, Tier};
 use super::plan::GatePlan;
 use super::result::{BASE, Broken, CANDIDATE, ControlReport, GateCell, GateResult, Held};
 use super::rule::{First, Rule, Verdict};
 use crate::check::run::{Interrupt, Subject};
-use crate::event::Sink;
+use crate::event::{Event, Sink};
 use crate::load::machine::Machine;
 use crate::stats::median;
 
@@ -33,19 +34,28 @@ pub struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// All of it. An end that is asked for keeps what was measured.
+    /// All of it, what is counted first. An end that is asked for keeps what was measured.
     pub fn run(&self, result: &mut GateResult) {
-        self.duet(result);
+        let sides = [self.base, self.candidate];
+        if let Some(time) = self.plan.counting {
+            (self.sink)(Event::Step {
+                done: 0,
+                all: 0,
+                what: format!("counting under valgrind, about {} s", time.as_secs()),
+            });
+            counted::add(result, sides, self.plan, self.interrupt);
+        }
+        if let Some(duet) = self.plan.duet.as_ref().filter(|_| !self.interrupt.is_set()) {
+            self.duet(duet, result);
+        }
+        result.cells.sort_by_key(|cell| {
+            let place = ALL.iter().position(|metric| *metric == cell.metric);
+            place.unwrap_or(ALL.len())
+        });
     }
 
-    fn duet(&self, result: &mut GateResult) {
-        let duet = Duet::new(
-            self.base,
-            self.candidate,
-            &self.plan.duet,
-            self.interrupt,
-            self.sink,
-        );
+    fn duet(&self, plan: &DuetPlan, result: &mut GateResult) {
+        let duet = Duet::new(self.base, self.candidate, plan, self.interrupt, self.sink);
         let (begun, machine) = (Instant::now(), Machine::read());
         let first = duet.first();
         let suspect = first.broken.is_none()
