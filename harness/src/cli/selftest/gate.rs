@@ -11,15 +11,17 @@ use super::SelftestArgs;
 use crate::check::run::{Interrupt, Subject};
 use crate::cli::output::{note, say};
 use crate::cli::{embedded, gate as command, setup};
+use crate::gate::duet::{Duet, DuetPlan};
 use crate::gate::trials::{Row, Trial, table};
 use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME};
 use crate::load::{Workload, cores, settle};
 use crate::report::RunError;
+use crate::stats::median;
 
 /// Steps whose time is taken to know what one takes.
 const CALIBRATION_STEPS: u32 = 20_000_000;
-/// What an operation of the reference server takes before any gate has measured it, in microseconds.
-const FIRST_GUESS_US: f64 = 12.0;
+/// A few short sessions tell what an operation takes just then.
+const CALIBRATION: (usize, Duration) = (4, Duration::from_millis(400));
 /// What it takes to start and end two reference servers.
 const OVERHEAD: Duration = Duration::from_millis(25);
 /// Losses that are planted, in percent, each in one of so many gates of a server with itself.
@@ -30,26 +32,13 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
         Ok(interrupt) => interrupt,
         Err(error) => return refused(&error),
     };
-    let step_ns = step_ns();
-    note(&format!(
-        "gates of the reference server (line, tokio-multi), {:.2} ns a step of planted work",
-        step_ns
-    ));
+    note("gates of the reference server (line, tokio-multi), with itself and with a slower one");
     let mut trials: Vec<Trial> = Vec::new();
     for (place, planted) in order(args.trials).into_iter().enumerate() {
         if interrupt.is_set() {
             break;
         }
-        let base_us = trials.last().and_then(|trial| trial.base_us);
-        let steps = planted / 100.0 * base_us.unwrap_or(FIRST_GUESS_US) * 1e3 / step_ns;
-        let trial = match trial(
-            args,
-            planted,
-            steps.round() as u32,
-            step_ns,
-            place as u64,
-            &interrupt,
-        ) {
+        let trial = match trial(args, planted, place as u64, &interrupt) {
             Ok(trial) => trial,
             Err(error) => return refused(&error),
         };
@@ -78,8 +67,7 @@ fn order(same: usize) -> Vec<f64> {
     order
 }
 
-/// What a step of planted work takes on a server's core: the least of some tries, since what disturbs only
-/// adds.
+/// What a step of planted work takes on a server's core, in nanoseconds: the median of some tries.
 fn step_ns() -> f64 {
     let servers = cores(1).and_then(|(_, servers)| servers.last().copied());
     let measure = || {
@@ -93,32 +81,59 @@ fn step_ns() -> f64 {
             tcprove_server::spin(CALIBRATION_STEPS);
             (cpu() - before) / f64::from(CALIBRATION_STEPS)
         });
-        tries.fold(f64::INFINITY, f64::min)
+        median(&tries.collect::<Vec<_>>())
     };
-    std::thread::scope(|scope| scope.spawn(measure).join().unwrap_or(1.0))
+    let measured = std::thread::scope(|scope| scope.spawn(measure).join());
+    measured.ok().flatten().unwrap_or(1.0)
+}
+
+/// What an operation takes just now, in microseconds: it differs by half with what else the machine does,
+/// and what is planted is to be a share of it.
+fn operation_us(subject: &Subject, workload: &Workload, interrupt: &Interrupt) -> Option<f64> {
+    let (real, measured) = CALIBRATION;
+    let plan = DuetPlan {
+        real,
+        control: 0,
+        fresh: 0,
+        planted: 0.02,
+        warmup: measured / 10,
+        measured,
+        workload: workload.clone(),
+    };
+    let sessions = Duet::new(subject, subject, &plan, interrupt, &|_| {}).first();
+    let sides = sessions.real.iter().flat_map(|sample| sample.sides);
+    median(&sides.map(|side| side.cpu_us).collect::<Vec<_>>())
+}
+
+fn server(spin: u32, seed: u64) -> Result<Subject, RunError> {
+    let params = BTreeMap::from([("spin".to_owned(), spin.to_string())]);
+    Ok(embedded::with(&params, seed)?.subject)
 }
 
 fn trial(
     args: &SelftestArgs,
     planted: f64,
-    steps: u32,
-    step_ns: f64,
     seed: u64,
     interrupt: &Interrupt,
 ) -> Result<Trial, RunError> {
-    let begun = Instant::now();
-    let server = |spin: u32| -> Result<Subject, RunError> {
-        let params = BTreeMap::from([("spin".to_owned(), spin.to_string())]);
-        Ok(embedded::with(&params, seed)?.subject)
-    };
-    let (mut base, mut candidate) = (server(0)?, server(steps)?);
-    command::pad_both(&mut base, &mut candidate)?;
+    let mut base = server(0, seed)?;
     let workload = Workload {
         connections: 1,
         turns: (0..base.talk.turns.len()).collect(),
         seed,
         ..Workload::default()
     };
+    let (mut steps, mut added_us) = (0, 0.0);
+    if planted > 0.0
+        && let Some(operation_us) = operation_us(&base, &workload, interrupt)
+    {
+        let step_us = step_ns() / 1e3;
+        steps = (planted / 100.0 * operation_us / step_us).round() as u32;
+        added_us = f64::from(steps) * step_us;
+    }
+    let begun = Instant::now();
+    let mut candidate = server(steps, seed)?;
+    command::pad_both(&mut base, &mut candidate)?;
     // What counts instructions would find any planted work at once: only the duet is put to the proof by it.
     let counts = planted == 0.0;
     let asked = Asked {
@@ -138,7 +153,6 @@ fn trial(
     };
     let mut result = GateResult::default();
     gate.run(&mut result);
-    let added_us = f64::from(steps) * step_ns / 1e3;
     Ok(Trial::of(
         planted,
         added_us,

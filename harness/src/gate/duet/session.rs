@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::DuetPlan;
-use super::turns::Turns;
+use super::turns::{BALLAST, Turns};
 use crate::check::run::{Interrupt, Subject};
 use crate::gate::metric::Metric;
 use crate::load::engine::{Lockstep, Orders, Shared, now};
@@ -143,25 +143,25 @@ impl Session<'_> {
         })
     }
 
-    fn talk_to(&self, servers: &[Server; 2]) -> Result<Sample, Failed> {
-        let shared = [Shared::new(1), Shared::new(1)];
-        let orders = [
-            self.orders(0, &servers[0], &shared[0]),
-            self.orders(1, &servers[1], &shared[1]),
-        ];
-        let client = |side: usize| {
-            Lockstep::new(&orders[side]).map_err(|error| Failed {
+    fn talk_to(&self, servers: &[Server]) -> Result<Sample, Failed> {
+        let shared: Vec<Shared> = servers.iter().map(|_| Shared::new(1)).collect();
+        let orders = servers.iter().zip(&shared).enumerate();
+        let orders: Vec<Orders<'_>> = orders
+            .map(|(side, (server, shared))| self.orders(side, server, shared))
+            .collect();
+        let clients = orders.iter().enumerate().map(|(side, orders)| {
+            Lockstep::new(orders).map_err(|error| Failed {
                 side,
                 why: error.to_string(),
             })
-        };
+        });
         let every = (1.0 / self.plan.planted).round().max(1.0) as usize;
-        let turns = Turns::new([client(0)?, client(1)?], self.planted, every);
+        let turns = Turns::new(clients.collect::<Result<_, _>>()?, self.planted, every);
         self.measure(turns, every, servers)
     }
 
     fn orders<'s>(&'s self, side: usize, server: &Server, shared: &'s Shared) -> Orders<'s> {
-        let (subject, workload) = (self.sides[side], &self.plan.workload);
+        let (subject, workload) = (self.subject(side), &self.plan.workload);
         Orders {
             workload,
             talk: &subject.talk,
@@ -172,21 +172,30 @@ impl Session<'_> {
         }
     }
 
-    fn start(&self, runtime: &tokio::runtime::Runtime) -> Result<[Server; 2], Trouble> {
+    fn start(&self, runtime: &tokio::runtime::Runtime) -> Result<Vec<Server>, Trouble> {
         let start = |side: usize| {
             let options = StartOptions {
                 cpus: self.cpu.map(|cpu| vec![cpu]),
                 ..StartOptions::default()
             };
-            let started = runtime.block_on(self.sides[side].server(options));
+            let started = runtime.block_on(self.subject(side).server(options));
             started.map_err(|failure| self.trouble(side, What::Start(Box::new(failure))))
         };
         let one = start(self.started_first)?;
         let other = start(1 - self.started_first)?;
-        Ok(match self.started_first {
-            0 => [one, other],
-            _ => [other, one],
-        })
+        let mut servers = match self.started_first {
+            0 => vec![one, other],
+            _ => vec![other, one],
+        };
+        if self.planted.is_some() {
+            servers.push(start(BALLAST)?);
+        }
+        Ok(servers)
+    }
+
+    /// The ballast is the base, as both sides are where there is one.
+    fn subject(&self, side: usize) -> &Subject {
+        self.sides.get(side).copied().unwrap_or(self.sides[0])
     }
 
     fn trouble(&self, side: usize, what: What) -> Trouble {
@@ -201,7 +210,7 @@ impl Session<'_> {
         &self,
         mut turns: Turns<'_>,
         every: usize,
-        servers: &[Server; 2],
+        servers: &[Server],
     ) -> Result<Sample, Failed> {
         let in_block = self.warm_up(&mut turns, every)?;
         turns.forget_times();

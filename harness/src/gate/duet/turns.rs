@@ -8,28 +8,35 @@ use crate::load::engine::{Lockstep, now};
 /// Response times that are kept: their median is all that is asked for.
 const TIMES_MAX: usize = 1 << 18;
 
+/// A third server, whose CPU time is nobody's: the partner of exchanges that one side has alone. An exchange by
+/// itself takes more CPU time than one of two, since it wakes an idle core.
+pub(super) const BALLAST: usize = 2;
+
 /// The turns of a session.
 pub(super) struct Turns<'a> {
-    clients: [Lockstep<'a>; 2],
+    /// Of both sides, and of the ballast where something is planted.
+    clients: Vec<Lockstep<'a>>,
     /// The side that is given one exchange more in `every` of them.
     planted: Option<usize>,
     every: usize,
     taken: usize,
-    asked: [u64; 2],
+    paired: usize,
+    asked: [u64; 3],
     /// Response times in nanoseconds, of each side.
-    times: [Vec<f64>; 2],
+    times: [Vec<f64>; 3],
 }
 
 impl<'a> Turns<'a> {
-    pub(super) fn new(clients: [Lockstep<'a>; 2], planted: Option<usize>, every: usize) -> Self {
+    pub(super) fn new(clients: Vec<Lockstep<'a>>, planted: Option<usize>, every: usize) -> Self {
         let times = || Vec::with_capacity(TIMES_MAX);
         Self {
             clients,
             planted,
             every,
             taken: 0,
-            asked: [0; 2],
-            times: [times(), times()],
+            paired: 0,
+            asked: [0; 3],
+            times: [times(), times(), Vec::new()],
         }
     }
 
@@ -40,9 +47,11 @@ impl<'a> Turns<'a> {
     pub(super) fn take(&mut self, turns: usize) -> Result<(), Failed> {
         for _ in 0..turns {
             self.taken += 1;
-            match self.planted {
-                Some(side) if self.taken.is_multiple_of(self.every) => self.with_one_more(side)?,
-                _ => self.both(self.first())?,
+            self.both([0, 1])?;
+            if let Some(side) = self.planted
+                && self.taken.is_multiple_of(self.every)
+            {
+                self.both([side, BALLAST])?;
             }
         }
         Ok(())
@@ -58,38 +67,22 @@ impl<'a> Turns<'a> {
         crate::stats::median(&self.times[side])
     }
 
-    /// Who asks first: 0, 1, 1, 0, so that neither side gains by it.
-    fn first(&self) -> usize {
-        usize::from(matches!(self.taken % 4, 1 | 2))
-    }
-
-    fn both(&mut self, first: usize) -> Result<(), Failed> {
-        let order = [first, 1 - first];
-        for side in order {
+    /// Who asks first: one, the other, the other, the one, so that neither gains by it.
+    fn both(&mut self, mut sides: [usize; 2]) -> Result<(), Failed> {
+        self.paired += 1;
+        if matches!(self.paired % 4, 1 | 2) {
+            sides.reverse();
+        }
+        for side in sides {
             self.ready(side)?;
         }
-        for side in order {
+        for side in sides {
             self.ask(side);
         }
-        for side in order {
+        for side in sides {
             self.answered(side)?;
         }
         Ok(())
-    }
-
-    /// As [`Self::both`], and one exchange more of this side. The other asks while that one is under way,
-    /// so that no exchange is the only one: a server that wakes an idle core uses more CPU time.
-    fn with_one_more(&mut self, side: usize) -> Result<(), Failed> {
-        let other = 1 - side;
-        self.ready(side)?;
-        self.ready(other)?;
-        self.ask(side);
-        self.ask(other);
-        self.answered(side)?;
-        self.ready(side)?;
-        self.ask(side);
-        self.answered(other)?;
-        self.answered(side)
     }
 
     fn ready(&mut self, side: usize) -> Result<(), Failed> {
