@@ -255,6 +255,21 @@ mod tests {
     }
 
     #[test]
+    fn an_estimate_above_the_budget_is_not_enough() {
+        // Around 3 %: lower bounds of 95 and 99 % are 2.23 and 1.92 % of values that spread over 6 %, then
+        // 1.34 and 0.68 % over 13 %, then 0.96 and 0.16 % over 16 %.
+        let judged = |width: f64| {
+            let centre = f64::ln_1p(0.03);
+            let wide = |ratio: f64| centre + (ratio - centre) * width / 0.008;
+            let ratios: Vec<f64> = around(3.0, 20).into_iter().map(wide).collect();
+            (RULE.first(&ratios), RULE.second(&ratios))
+        };
+        assert_eq!(judged(0.06), (First::Suspect, Verdict::Fail));
+        assert_eq!(judged(0.13), (First::Inconclusive, Verdict::Fail));
+        assert_eq!(judged(0.16), (First::Inconclusive, Verdict::Inconclusive));
+    }
+
+    #[test]
     fn a_session_without_a_number_decides_nothing() {
         for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let with = |pct: f64| [around(pct, 20), vec![odd]].concat();
