@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# What the action does, and any other CI can do: builds base and candidate, then check, fuzz, gate. All three
+# are run whatever the others say; the exit code is the gravest of theirs, in tcprove's own order.
+#
+# BUILD, SERVER (with {port} and {root}), TALK or FILE, BASE (a commit; empty: no gate), CORPUS, FUZZ_DURATION,
+# GATE_ARGUMENTS, ON_INCONCLUSIVE, OUT: see action.yml. Run in the checkout of the candidate.
+set -euo pipefail
+
+candidate=$PWD
+base=$OUT/base
+out=$OUT/out
+mkdir -p "$out"
+
+# The talk for both, and the command of one of them: {root} is where it was built.
+if [ -n "${TALK:-}" ]; then talk=(--talk "$TALK"); else talk=(-f "$candidate/$FILE"); fi
+server_in() { printf '%s' "${SERVER//\{root\}/$1}"; }
+# As words, for what is given after `--`.
+mapfile -t words < <(xargs -n 1 <<<"$(server_in "$candidate")")
+
+# Exit codes, gravest first (README.md, "Output and exit codes").
+gravest=0
+prove() {
+    local name=$1 code=0
+    shift
+    echo "::group::tcprove $name"
+    # What follows `--` is the server's command: our flags come before it.
+    tcprove "$name" --on-inconclusive "$ON_INCONCLUSIVE" \
+        --json "$out/$name.json" --junit "$out/$name.xml" --markdown "$out/$name.md" "$@" || code=$?
+    echo "::endgroup::"
+    echo "tcprove $name ended with $code"
+    local order=(70 130 2 3 1 5 4 0)
+    for known in "${order[@]}"; do
+        if [ "$known" = "$code" ] || [ "$known" = "$gravest" ]; then
+            gravest=$known
+            break
+        fi
+    done
+}
+
+echo "::group::build the candidate"
+bash -euo pipefail -c "$BUILD"
+echo "::endgroup::"
+
+# A built-in talk is told the command; a file has one of its own.
+if [ -n "${TALK:-}" ]; then command=(-- "${words[@]}"); else command=(); fi
+corpus=()
+if [ -d "$candidate/$CORPUS" ]; then
+    # A copy: what a campaign adds is uploaded, and the checkout stays as it was.
+    cp -r "$candidate/$CORPUS" "$out/corpus"
+    corpus=(--corpus "$out/corpus")
+fi
+prove check "${talk[@]}" "${command[@]}"
+prove fuzz "${talk[@]}" --duration "$FUZZ_DURATION" --out "$out/fuzz" "${corpus[@]}" "${command[@]}"
+
+if [ -z "${BASE//0/}" ]; then
+    echo "there is no commit to compare with: no gate"
+    exit "$gravest"
+fi
+echo "::group::build the base, $BASE"
+git cat-file -e "$BASE^{commit}" 2>/dev/null || git fetch --quiet --depth=1 origin "$BASE"
+git worktree add --force --quiet --detach "$base" "$BASE"
+(cd "$base" && bash -euo pipefail -c "$BUILD")
+echo "::endgroup::"
+read -ra more <<<"$GATE_ARGUMENTS"
+prove gate "${talk[@]}" --base "$(server_in "$base")" --candidate "$(server_in "$candidate")" "${more[@]}"
+exit "$gravest"
