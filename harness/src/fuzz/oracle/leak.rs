@@ -4,7 +4,7 @@
 //! third batch must both have left at least one thing for every two runs. A pool that fills up, a cache,
 //! a thread that is kept for later: all of these come to an end within the first batch.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Rigour, Symptom};
 use crate::fuzz::life::Life;
@@ -12,6 +12,8 @@ use crate::fuzz::{Case, Kind};
 
 /// Fewer runs tell nothing.
 const RUNS_MIN: u32 = 20;
+/// A case that waits for replies that do not come is run fewer times.
+const BATCH_MAX: Duration = Duration::from_secs(4);
 /// Left behind per run.
 const SLOPE: f64 = 0.5;
 /// The same for a first look: what it lets through must hold again and again.
@@ -25,10 +27,11 @@ pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom>
     };
     let begin = life.look();
     // What the first batch leaves is not counted: it may be the server's stock.
-    let before = batch(life, case, runs, settling)?;
+    let (runs, before) = batch(life, case, runs, settling)?;
     let runs = runs.min(room(life, before.0.saturating_sub(begin.descriptors), runs));
-    let middle = batch(life, case, runs, settling)?;
-    let after = batch(life, case, runs, settling)?;
+    let (first_runs, middle) = batch(life, case, runs, settling)?;
+    let (second_runs, after) = batch(life, case, runs, settling)?;
+    let runs = first_runs.max(second_runs);
     let slope = |from: u64, to: u64| to.saturating_sub(from) as f64 / f64::from(runs);
     for (what, [first, second, third]) in [
         ("descriptors", [before.0, middle.0, after.0]),
@@ -65,19 +68,26 @@ fn room(life: &Life<'_>, left: u64, runs: u32) -> u32 {
     ((free / each / 2.5) as u32).max(RUNS_MIN)
 }
 
-/// One batch; then what is there once it has settled: descriptors and threads.
-fn batch(life: &mut Life<'_>, case: &Case, runs: u32, settling: Duration) -> Option<(u64, u64)> {
-    let before = life.look();
-    for _ in 0..runs {
+/// One batch, of fewer runs if each takes long; then what is there once it has settled: descriptors and threads.
+fn batch(
+    life: &mut Life<'_>,
+    case: &Case,
+    runs: u32,
+    settling: Duration,
+) -> Option<(u32, (u64, u64))> {
+    let (before, begun) = (life.look(), Instant::now());
+    let mut done = 0;
+    while done < runs && (done < RUNS_MIN || begun.elapsed() < BATCH_MAX) {
         let ran = life.run(case).ok()?;
         if ran.vital.ended.is_some() {
             return None;
         }
+        done += 1;
     }
     life.until(settling, |life| {
         let now = life.look();
         now.descriptors <= before.descriptors && now.threads <= before.threads
     });
     let now = life.look();
-    Some((now.descriptors, now.threads))
+    Some((done, (now.descriptors, now.threads)))
 }
