@@ -87,7 +87,7 @@ pub(super) fn main(args: &GateArgs) -> ExitCode {
     let mut report = Report::new("gate", seed);
     report.body = Body::Nothing {};
     let begun = Instant::now();
-    if let Err(error) = fill(&mut report, args) {
+    if let Err(error) = fill(&mut report, args, begun) {
         report.error = Some(error);
     }
     report.duration_s = begun.elapsed().as_secs_f64();
@@ -108,7 +108,7 @@ fn append(path: &Path, line: &str) -> std::io::Result<()> {
     writeln!(file, "{line}")
 }
 
-fn fill(report: &mut Report, args: &GateArgs) -> Result<(), RunError> {
+fn fill(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunError> {
     args.output.prepare()?;
     let sides = sides(args, report.seed)?;
     report.target = Some(sides.candidate.report());
@@ -132,6 +132,7 @@ fn fill(report: &mut Report, args: &GateArgs) -> Result<(), RunError> {
         base: &sides.base.subject,
         candidate: &sides.candidate.subject,
         plan: &plan,
+        begun,
         interrupt: &interrupt,
         sink: &|event| {
             if let (Event::Step { done, all, what }, Ok(progress)) = (event, progress.lock()) {

@@ -47,12 +47,11 @@ pub(super) fn add(
 /// Adds the cells of what was counted, now or for a stored baseline.
 pub(super) fn compare(result: &mut GateResult, plan: &GatePlan, base: &Counts, candidate: &Counts) {
     let lives = base.by.lives.len();
-    let figures: [(Metric, fn(&Counts) -> PerOp); 2] = [
-        (Metric::Instructions, |counts| counts.instructions),
-        (Metric::Syscalls, |counts| counts.syscalls),
-    ];
-    for (metric, figure) in figures {
-        let both = [figure(base), figure(candidate)];
+    let (one, other) = (base, candidate);
+    for (metric, both) in [
+        (Metric::Instructions, [one.instructions, other.instructions]),
+        (Metric::Syscalls, [one.syscalls, other.syscalls]),
+    ] {
         result.cells.push(cell(plan, metric, both, lives));
     }
     notes(

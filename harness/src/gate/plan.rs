@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::duet::DuetPlan;
+use super::duet::{DuetPlan, MEASURED_MIN};
 use super::metric::{ALL, Metric};
 use super::rule::{CONTROL_LEAST, CONTROL_SESSIONS, FIRST_SESSIONS, second_sessions};
 use crate::load::Workload;
@@ -14,8 +14,6 @@ use crate::load::Workload;
 pub const MAX_TIME: Duration = Duration::from_secs(60);
 /// A session that is not pressed for time.
 const SESSION: Duration = Duration::from_millis(1_120);
-/// The measured part of a session is at least so long: in less, too few blocks are seen.
-const MEASURED_MIN: Duration = Duration::from_millis(60);
 /// Exchanges that are not measured, at the begin of a session: the tenth part of it, at most this.
 const WARMUP_MAX: Duration = Duration::from_millis(120);
 /// What counting under valgrind takes, of a usual gate.
@@ -112,6 +110,7 @@ impl GatePlan {
                 planted: alone.budget(Metric::ServerCpu),
                 warmup,
                 measured,
+                session,
                 workload: alone.workload.clone(),
             }),
             counting,
@@ -228,6 +227,20 @@ mod tests {
             );
         }
         assert!(plan(300, 20).unwrap().duet.unwrap().real > 100);
+    }
+
+    #[test]
+    fn what_took_longer_before_is_taken_from_the_sessions() {
+        let duet = plan(60, 20).unwrap().duet.unwrap();
+        let all = duet.real + duet.control + duet.fresh;
+        assert_eq!(duet.within(duet.session * all as u32, all), duet);
+        let late = duet.within(duet.session * all as u32 / 2, all);
+        assert!(
+            late.session * 2 <= duet.session + Duration::from_millis(1),
+            "{late:?}"
+        );
+        assert_eq!(duet.measured - late.measured, duet.session - late.session);
+        assert_eq!(duet.within(Duration::ZERO, all).measured, MEASURED_MIN);
     }
 
     #[test]

@@ -225,7 +225,7 @@ mod tests {
         for (percent, seen, verdict) in [
             (0.0, 2.1, Verdict::Pass),
             (4.0, 2.1, Verdict::Fail),
-            (2.1, 2.1, Verdict::Inconclusive),
+            (1.98, 2.1, Verdict::Inconclusive),
             (0.0, 0.1, Verdict::Inconclusive),
             // 1.9 were not seen: that much may be wrong either way.
             (4.0, 0.1, Verdict::Inconclusive),

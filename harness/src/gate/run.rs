@@ -27,6 +27,8 @@ pub struct Gate<'a> {
     pub candidate: &'a Subject,
     /// What is to be done.
     pub plan: &'a GatePlan,
+    /// When it was begun: its time counts from then.
+    pub begun: Instant,
     /// Ends it early; what was measured is kept.
     pub interrupt: &'a Interrupt,
     /// Live progress.
@@ -55,6 +57,8 @@ impl Gate<'_> {
     }
 
     fn duet(&self, plan: &DuetPlan, result: &mut GateResult) {
+        let sessions = plan.real + plan.control + plan.fresh;
+        let plan = &plan.within(self.left(), sessions);
         let duet = Duet::new(self.base, self.candidate, plan, self.interrupt, self.sink);
         let (begun, machine) = (Instant::now(), Machine::read());
         let first = duet.first();
@@ -63,7 +67,10 @@ impl Gate<'_> {
             && duet_metrics()
                 .any(|metric| self.rule(metric).first(&first.log_ratios(metric)) == First::Suspect);
         let fresh = match suspect {
-            true => duet.fresh(),
+            true => {
+                let plan = plan.within(self.left(), plan.fresh);
+                Duet::new(self.base, self.candidate, &plan, self.interrupt, self.sink).fresh()
+            }
             false => Sessions::default(),
         };
         let machine = Machine::read().since(&machine);
@@ -83,6 +90,10 @@ impl Gate<'_> {
         }));
         result.notes.extend(notes(&held));
         result.duet = Some(held);
+    }
+
+    fn left(&self) -> Duration {
+        self.plan.max_time.saturating_sub(self.begun.elapsed())
     }
 
     fn rule(&self, metric: Metric) -> Rule {

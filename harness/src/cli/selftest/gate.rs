@@ -98,6 +98,7 @@ fn operation_us(subject: &Subject, workload: &Workload, interrupt: &Interrupt) -
         planted: 0.02,
         warmup: measured / 10,
         measured,
+        session: measured,
         workload: workload.clone(),
     };
     let sessions = Duet::new(subject, subject, &plan, interrupt, &|_| {}).first();
@@ -148,6 +149,7 @@ fn trial(
         base: &base,
         candidate: &candidate,
         plan: &plan,
+        begun,
         interrupt,
         sink: &|_| {},
     };

@@ -38,6 +38,9 @@ pub struct DuetPlan {
     /// The measured part of each session.
     #[serde(rename = "measured_s", serialize_with = "seconds")]
     pub measured: Duration,
+    /// A whole session, start and end of both servers included, as far as is known beforehand.
+    #[serde(rename = "session_s", serialize_with = "seconds")]
+    pub session: Duration,
     /// What each connection says. It is one connection in lockstep whatever stands there.
     #[serde(skip)]
     pub workload: Workload,
@@ -85,6 +88,23 @@ const REPEATED_MAX: usize = 3;
 enum Kind {
     Real,
     Control,
+}
+
+/// However late it is, a session measures at least so long.
+pub(super) const MEASURED_MIN: Duration = Duration::from_millis(60);
+
+impl DuetPlan {
+    /// The same with sessions so short that so many of them fit in the time that is left; never longer ones.
+    #[must_use]
+    pub fn within(&self, left: Duration, sessions: usize) -> Self {
+        let each = left / u32::try_from(sessions.max(1)).unwrap_or(u32::MAX);
+        let late = self.session.saturating_sub(each);
+        Self {
+            measured: self.measured.saturating_sub(late).max(MEASURED_MIN),
+            session: self.session.saturating_sub(late),
+            ..self.clone()
+        }
+    }
 }
 
 impl<'a> Duet<'a> {
