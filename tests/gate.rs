@@ -5,6 +5,8 @@
 
 #[path = "gate/control.rs"]
 mod control;
+#[path = "gate/matrix.rs"]
+mod matrix;
 #[path = "gate/mistakes.rs"]
 mod mistakes;
 mod support;

@@ -15,7 +15,7 @@ use crate::check::run::{Interrupt, Origin, Subject, start};
 use crate::event::Event;
 use crate::gate::metric::{self, Metric};
 use crate::gate::result::{BASE, CANDIDATE};
-use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME, TooShort, same};
+use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME, TooShort, matrix, same};
 use crate::load::Workload;
 use crate::plan::{GateRunPlan, hash_of};
 use crate::report::{Body, GateReport, Report, RunError, history};
@@ -118,7 +118,7 @@ fn fill(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunE
     let Some(overhead) = sides.hold_their_conversation(report, &interrupt)? else {
         return Ok(());
     };
-    let plan = plan(args, workload, overhead)?;
+    let plan = plan(args, &sides, workload, overhead)?;
     let written = GateRunPlan {
         base: setup::server_plan(&sides.base),
         candidate: setup::server_plan(&sides.candidate),
@@ -303,9 +303,15 @@ impl Sides {
     }
 }
 
-fn plan(args: &GateArgs, workload: Workload, overhead: Duration) -> Result<GatePlan, RunError> {
+fn plan(
+    args: &GateArgs,
+    sides: &Sides,
+    workload: Workload,
+    overhead: Duration,
+) -> Result<GatePlan, RunError> {
     let asked = Asked {
         budgets: args.budget.iter().copied().collect(),
+        cells: matrix::cells(&sides.candidate.subject, &workload.turns, args.payload),
         workload,
         max_time: args.max_time.unwrap_or(MAX_TIME),
         counts: true,

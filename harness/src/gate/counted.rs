@@ -76,6 +76,7 @@ fn cell(plan: &GatePlan, metric: Metric, [base, candidate]: [PerOp; 2], lives: u
     GateCell {
         metric,
         tier: metric.tier(),
+        at: None,
         unit: metric.unit(),
         decides: plan.deciding.contains(&metric) && (!open || plan.duet.is_none()),
         base: Some(base.estimate),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::duet::{DuetPlan, MEASURED_MIN};
-use super::metric::{ALL, Metric};
+use super::matrix::{MatrixCell, MatrixPlan};
+use super::metric::{ALL, Metric, Tier};
 use super::rule::{CONTROL_LEAST, CONTROL_SESSIONS, FIRST_SESSIONS, second_sessions};
 use crate::load::Workload;
 
@@ -20,6 +21,8 @@ const WARMUP_MAX: Duration = Duration::from_millis(120);
 const COUNTING: Duration = Duration::from_secs(10);
 /// With so much time allocations are counted too.
 const ALLOCATIONS_FROM: Duration = Duration::from_secs(90);
+/// With so much time loads are compared too.
+const MATRIX_FROM: Duration = Duration::from_secs(90);
 /// The trial of both conversations, and what nobody thought of.
 const BESIDE: Duration = Duration::from_secs(2);
 
@@ -34,6 +37,8 @@ pub struct GatePlan {
     pub workload: Workload,
     /// The duet; `None` if there is no base that could be started.
     pub duet: Option<DuetPlan>,
+    /// Loads on both servers in turn; `None` if there is no time for them.
+    pub matrix: Option<MatrixPlan>,
     /// Time for counting under valgrind; `None`: it is left out.
     #[serde(rename = "counting_s", serialize_with = "seconds")]
     pub counting: Option<Duration>,
@@ -51,6 +56,8 @@ pub struct Asked {
     pub budgets: BTreeMap<Metric, f64>,
     /// What each connection says.
     pub workload: Workload,
+    /// Loads that could be compared.
+    pub cells: Vec<MatrixCell>,
     /// How long it may take.
     pub max_time: Duration,
     /// Whether there is time to be kept for counting under valgrind.
@@ -61,14 +68,9 @@ pub struct Asked {
 
 /// Why the time does not do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error(
-    "{sessions} sessions in {given:.0?} leave {left:.0?} for each, and starting and ending both servers takes {overhead:.0?} of it"
-)]
+#[error("{why}")]
 pub struct TooShort {
-    sessions: usize,
-    given: Duration,
-    left: Duration,
-    overhead: Duration,
+    why: String,
     /// What would do.
     pub needed: Duration,
 }
@@ -80,25 +82,24 @@ impl GatePlan {
     /// So little time is left for each session that nothing could be seen.
     pub fn new(asked: Asked, overhead: Duration) -> Result<Self, TooShort> {
         let max_time = asked.max_time;
-        let counting = asked.counts.then(|| COUNTING.min(max_time / 5));
+        let matrix = asked.matrix(overhead)?;
+        let counting = asked.counting(max_time);
+        let beside =
+            asked.beside(max_time) + matrix.as_ref().map_or(Duration::ZERO, MatrixPlan::time);
         let sessions = asked.sessions;
         let alone = Self::without_duet(asked);
-        let both = if alone.allocations { 2 } else { 1 };
-        let beside = counting.unwrap_or_default() * both + BESIDE.min(max_time / 10);
         let left = max_time.saturating_sub(beside);
         let real = sessions.unwrap_or_else(|| fitting(left, overhead));
-        let control = CONTROL_SESSIONS.min(real).max(CONTROL_LEAST);
-        let fresh = second_sessions(real);
+        let (control, fresh) = beside_real(real);
         let all = real + control + fresh;
-        let session = (left / all as u32).min(SESSION.max(overhead * 5));
+        let session = (left / all as u32).min(usual_session(overhead));
         let warmup = WARMUP_MAX.min(session / 10);
         let measured = session.saturating_sub(warmup + overhead);
         if measured < MEASURED_MIN {
             return Err(TooShort {
-                sessions: all,
-                given: max_time,
-                left: session,
-                overhead,
+                why: format!(
+                    "{all} sessions in {max_time:.0?} leave {session:.0?} for each, and starting and ending both servers takes {overhead:.0?} of it"
+                ),
                 needed: needed(overhead, all),
             });
         }
@@ -113,6 +114,7 @@ impl GatePlan {
                 session,
                 workload: alone.workload.clone(),
             }),
+            matrix,
             counting,
             ..alone
         })
@@ -125,15 +127,15 @@ impl GatePlan {
             (metric, given.unwrap_or_else(|| metric.budget()))
         };
         let decides = |metric: &Metric| metric.decides() || asked.budgets.contains_key(metric);
+        let allocations = asked.allocations(asked.max_time);
         Self {
             budgets: ALL.into_iter().map(budget).collect(),
             deciding: ALL.into_iter().filter(decides).collect(),
             workload: asked.workload,
             duet: None,
+            matrix: None,
             counting: Some(COUNTING.min(asked.max_time)),
-            allocations: asked.counts
-                && (asked.budgets.contains_key(&Metric::Allocations)
-                    || asked.max_time >= ALLOCATIONS_FROM),
+            allocations,
             max_time: asked.max_time,
         }
     }
@@ -153,11 +155,82 @@ impl GatePlan {
         session.as_secs_f64() * all as f64
             + (self.counting.unwrap_or_default() + BESIDE).as_secs_f64()
     }
+
+    /// About how long a gate would take whose matrix has so many rounds: it is given half of what is added.
+    pub fn seconds_for_rounds(&self, rounds: usize) -> Option<f64> {
+        let matrix = self.matrix.as_ref()?;
+        let more = matrix
+            .with_rounds(rounds)
+            .time()
+            .saturating_sub(matrix.time());
+        Some((self.max_time + 2 * more).as_secs_f64())
+    }
+}
+
+impl Asked {
+    fn counting(&self, max_time: Duration) -> Option<Duration> {
+        self.counts.then(|| COUNTING.min(max_time / 5))
+    }
+
+    fn allocations(&self, max_time: Duration) -> bool {
+        let asked = self.budgets.contains_key(&Metric::Allocations);
+        self.counts && (asked || max_time >= ALLOCATIONS_FROM)
+    }
+
+    /// What is neither duet nor matrix.
+    fn beside(&self, max_time: Duration) -> Duration {
+        let both = 1 + u32::from(self.allocations(max_time));
+        self.counting(max_time).unwrap_or_default() * both + BESIDE.min(max_time / 10)
+    }
+
+    /// The matrix shares what is left by the counting and a usual duet with longer duets. If it has to decide,
+    /// what it needs comes first.
+    fn matrix(&self, overhead: Duration) -> Result<Option<MatrixPlan>, TooShort> {
+        let decides = self
+            .budgets
+            .keys()
+            .any(|metric| metric.tier() == Tier::Matrix);
+        if self.cells.is_empty() || (!decides && self.max_time < MATRIX_FROM) {
+            return Ok(None);
+        }
+        let real = self.sessions.unwrap_or(FIRST_SESSIONS);
+        let (control, fresh) = beside_real(real);
+        let duet = usual_session(overhead) * (real + control + fresh) as u32;
+        let surplus = self
+            .max_time
+            .saturating_sub(self.beside(self.max_time) + duet);
+        let (cells, workload) = (self.cells.clone(), self.workload.clone());
+        let least = MatrixPlan::least(cells, workload, overhead, decides);
+        let needs = least.time();
+        let plan = least.within((surplus / 2).max(surplus.min(needs)));
+        if plan.is_some() || !decides {
+            return Ok(plan);
+        }
+        let needed = (0..8).fold(self.max_time, |time, _| self.beside(time) + duet + needs);
+        Err(TooShort {
+            why: format!(
+                "{:.0?} leave {surplus:.0?} for loads beside the counting and the duet, and {needs:.0?} are needed",
+                self.max_time
+            ),
+            needed: Duration::from_secs(needed.as_secs() + 1),
+        })
+    }
+}
+
+/// Control sessions, and sessions that decide about a suspect, of a duet with so many of the first stage.
+fn beside_real(real: usize) -> (usize, usize) {
+    let control = CONTROL_SESSIONS.min(real).max(CONTROL_LEAST);
+    (control, second_sessions(real))
+}
+
+/// How long a session is that is not pressed for time.
+fn usual_session(overhead: Duration) -> Duration {
+    SESSION.max(overhead * 5)
 }
 
 /// Sessions of the first stage: more than the usual ones only where there is time for them.
 fn fitting(time: Duration, overhead: Duration) -> usize {
-    let session = SESSION.max(overhead * 5);
+    let session = usual_session(overhead);
     let fitting = (time.as_nanos() / session.as_nanos().max(1)) as usize;
     let all = |real: usize| real + CONTROL_SESSIONS + second_sessions(real);
     let more = FIRST_SESSIONS + 1..=fitting.max(FIRST_SESSIONS);
@@ -197,6 +270,7 @@ mod tests {
         let asked = Asked {
             budgets: BTreeMap::from([(Metric::P99, 0.5)]),
             workload: Workload::default(),
+            cells: Vec::new(),
             max_time: Duration::from_secs(seconds),
             counts: true,
             sessions: None,

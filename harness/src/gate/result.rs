@@ -14,6 +14,8 @@ pub struct GateResult {
     pub control: Option<ControlReport>,
     /// How the duet was held; `None` if there was none.
     pub duet: Option<Held>,
+    /// How the loads were held; `None` if there were none.
+    pub matrix: Option<Loaded>,
     /// A server that could not be gated.
     pub broken: Option<Broken>,
     /// What was left out, and why.
@@ -29,6 +31,8 @@ pub struct GateCell {
     pub metric: Metric,
     /// Where it comes from.
     pub tier: Tier,
+    /// The load, where there are several: `payload 64 B, 50 connections`.
+    pub at: Option<String>,
     /// Its unit; empty for a count.
     pub unit: &'static str,
     /// Whether the verdict of the gate depends on it.
@@ -84,6 +88,23 @@ pub struct Held {
     pub steal_pct: f64,
     /// Times that our control group was held back.
     pub throttled: u64,
+}
+
+/// How the loads of the matrix were held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Loaded {
+    /// Loads that were compared.
+    pub cells: usize,
+    /// Rounds of the first stage: in each, every load was put on both servers twice.
+    pub rounds: usize,
+    /// Fresh rounds, of all suspects together.
+    pub fresh: usize,
+    /// Seconds that were measured in each visit.
+    pub visit_s: f64,
+    /// Visits that came to nothing and were made again.
+    pub repeated: usize,
+    /// Visits in which the machine got in our way: others had the client's core, or a hypervisor.
+    pub disturbed: usize,
 }
 
 /// A server that could not be gated.
@@ -200,6 +221,7 @@ mod tests {
         GateCell {
             metric: Metric::ServerCpu,
             tier: Tier::Duet,
+            at: None,
             unit: "us",
             decides: true,
             base: Some(1.0),

@@ -1,9 +1,10 @@
-//! A gate from its begin to its end: the duet, the fresh sessions of a suspect, the cells.
+//! A gate from its begin to its end: the counting, the duet with the fresh sessions of a suspect, the matrix.
 
 use std::time::{Duration, Instant};
 
 use super::counted;
 use super::duet::{Duet, DuetPlan, Sample, Sessions, Trouble};
+use super::matrix;
 use super::metric::{ALL, Metric, Tier};
 use super::plan::GatePlan;
 use super::result::{BASE, Broken, CANDIDATE, ControlReport, GateCell, GateResult, Held};
@@ -49,6 +50,10 @@ impl Gate<'_> {
         }
         if let Some(duet) = self.plan.duet.as_ref().filter(|_| !self.interrupt.is_set()) {
             self.duet(duet, result);
+        }
+        let goes_on = result.broken.is_none() && !self.interrupt.is_set();
+        if let Some(plan) = self.plan.matrix.as_ref().filter(|_| goes_on) {
+            matrix::add(result, self, plan);
         }
         result.cells.sort_by_key(|cell| {
             let place = ALL.iter().position(|metric| *metric == cell.metric);
@@ -122,6 +127,7 @@ impl Gate<'_> {
         GateCell {
             metric,
             tier: metric.tier(),
+            at: None,
             unit: metric.unit(),
             decides: self.plan.deciding.contains(&metric),
             base: figure(0),
@@ -156,7 +162,7 @@ fn figure(sample: &Sample, side: usize, metric: Metric) -> f64 {
 
 /// The standard deviation of the sessions that a cell was judged by, from the width of its interval, which a
 /// few wild sessions hardly move.
-fn spread(cell: &super::rule::Cell) -> Option<f64> {
+pub(super) fn spread(cell: &super::rule::Cell) -> Option<f64> {
     let sessions = match cell.fresh_sessions {
         0 => cell.sessions,
         fresh => fresh,
@@ -215,7 +221,7 @@ fn broken(trouble: &Trouble) -> Broken {
 }
 
 /// In a control session both sides are the base.
-fn side_name(side: usize, control: bool) -> &'static str {
+pub(super) fn side_name(side: usize, control: bool) -> &'static str {
     match (side, control) {
         (1, false) => CANDIDATE,
         _ => BASE,

@@ -109,12 +109,21 @@ fn seen(cell: &GateCell) -> String {
 
 /// A metric and how much it changed.
 fn told(cell: &GateCell) -> String {
-    let mut text = format!("{} {}", cell.metric.about(), change(cell));
+    let mut text = format!("{} {}", name(cell), change(cell));
     let _ = write!(text, " (budget {})", percent(cell.cell.budget_pct));
     if let Some(reason) = &cell.reason {
         let _ = write!(text, ": {reason}");
     }
     text
+}
+
+/// What was compared: the metric, and the load where there are several.
+pub(super) fn name(cell: &GateCell) -> String {
+    let about = cell.metric.about();
+    match &cell.at {
+        Some(at) => format!("{about} ({at})"),
+        None => about.to_owned(),
+    }
 }
 
 /// The estimate with its interval: `+3.1 % [+2.6, +3.6]`.
@@ -191,6 +200,24 @@ pub(super) fn how(result: &GateResult) -> Option<String> {
             text,
             "; servers on core {servers}, clients on core {clients}"
         );
+    }
+    Some(text)
+}
+
+/// How the loads were held, in one line.
+pub(super) fn how_loaded(result: &GateResult) -> Option<String> {
+    let loaded = result.matrix.as_ref().filter(|loaded| loaded.rounds > 0)?;
+    let mut text = format!(
+        "{} rounds of {} loads on base and candidate in turn, {:.0} ms each",
+        loaded.rounds,
+        loaded.cells,
+        loaded.visit_s * 1e3
+    );
+    if loaded.fresh > 0 {
+        let _ = write!(text, ", {} fresh ones to make sure", loaded.fresh);
+    }
+    if loaded.disturbed > 0 {
+        let _ = write!(text, "; the machine disturbed {} of them", loaded.disturbed);
     }
     Some(text)
 }

@@ -24,6 +24,7 @@ pub fn line(report: &Report) -> Option<String> {
         .map(|cell| {
             json!({
                 "metric": cell.metric,
+                "at": cell.at,
                 "base": cell.base,
                 "candidate": cell.candidate,
                 "estimate_pct": cell.cell.estimate_pct,

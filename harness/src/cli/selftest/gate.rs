@@ -140,6 +140,7 @@ fn trial(
     let asked = Asked {
         budgets: BTreeMap::new(),
         workload,
+        cells: Vec::new(),
         max_time: args.max_time.unwrap_or(MAX_TIME),
         counts,
         sessions: None,

@@ -20,7 +20,12 @@ pub(super) fn render(junit: &mut Junit, gate: &GateReport) {
         if cell.cell.verdict != Verdict::Pass {
             status.set_message(clean(&message));
         }
-        let mut case = TestCase::new(cell.metric.name(), status);
+        let metric = cell.metric.name();
+        let name = match &cell.at {
+            Some(at) => format!("{metric} ({at})"),
+            None => metric.to_owned(),
+        };
+        let mut case = TestCase::new(name, status);
         case.set_classname("tcprove.gate");
         suite.add_test_case(case);
     }

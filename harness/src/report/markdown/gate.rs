@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{code, plain};
 use crate::gate::rule::Verdict;
-use crate::report::gate::{change, figure, how, percent, word};
+use crate::report::gate::{change, figure, how, how_loaded, name, percent, word};
 use crate::report::{GateReport, Report};
 
 /// By this a bot finds its comment again, to update it.
@@ -29,14 +29,17 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {budget} | {word} |",
-            cell.metric.about(),
+            name(cell),
             figure(cell, cell.base),
             figure(cell, cell.candidate),
             change(cell),
         );
     }
     text.push_str("\n<details><summary>How it was measured</summary>\n\n");
-    if let Some(how) = how(&gate.result) {
+    for how in [how(&gate.result), how_loaded(&gate.result)]
+        .into_iter()
+        .flatten()
+    {
         let _ = writeln!(text, "- {}", plain(&how));
     }
     if let Some(base) = &gate.base {

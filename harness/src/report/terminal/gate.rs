@@ -6,7 +6,7 @@ use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::gate::GateCell;
 use crate::gate::rule::Verdict;
-use crate::report::gate::{change, figure, how, percent, word};
+use crate::report::gate::{change, figure, how, how_loaded, percent, word};
 use crate::report::wrap::wrap;
 use crate::report::{GateReport, Report};
 use crate::talk::escape_text;
@@ -27,7 +27,8 @@ pub(super) fn render(
         let line = escape_text(line, 600);
         let _ = writeln!(text, "{colour}{}{RESET}", wrap(&line, 0, columns));
     };
-    if let Some(how) = how(&gate.result) {
+    let hows = [how(&gate.result), how_loaded(&gate.result)];
+    for how in hows.into_iter().flatten() {
         remark(DIM, &how);
     }
     for skipped in &gate.result.skipped {
@@ -62,7 +63,13 @@ fn table(text: &mut String, cells: &[GateCell]) {
         "{DIM}{}{RESET}",
         line(&HEADS.map(String::from), &widths)
     );
+    let mut metric = None;
     for (cell, row) in cells.iter().zip(&rows) {
+        // Loads stand below their metric.
+        if cell.at.is_some() && metric != Some(cell.metric) {
+            let _ = writeln!(text, "{}", cell.metric.about());
+        }
+        metric = Some(cell.metric);
         let colour = match (cell.cell.verdict, cell.decides) {
             (Verdict::Pass, _) => GREEN,
             (Verdict::Fail, true) => RED,
@@ -76,7 +83,10 @@ fn table(text: &mut String, cells: &[GateCell]) {
 
 fn row(cell: &GateCell) -> [String; 6] {
     [
-        cell.metric.about().to_owned(),
+        match &cell.at {
+            Some(at) => format!("  {at}"),
+            None => cell.metric.about().to_owned(),
+        },
         figure(cell, cell.base),
         figure(cell, cell.candidate),
         change(cell),

@@ -1,0 +1,132 @@
+//! One visit to a cell: a short load on one of the servers, as far as it matters here. Pure.
+
+use crate::gate::metric::Metric;
+use crate::load::{LoadResult, Measurement};
+
+/// Words of reasons that are about what the server did.
+const OF_THE_SERVER: [&str; 5] = [
+    "server-died",
+    "wrong-replies",
+    "connections-lost",
+    "connections-missing",
+    "unanswered",
+];
+/// The word of the note that the client was the limit.
+const LIMITED: &str = "client-saturated";
+/// The 99th percentile of fewer replies is their maximum.
+const REPLIES_LEAST: u64 = 100;
+
+/// The metrics of a visit.
+pub(super) const METRICS: [Metric; 2] = [Metric::Throughput, Metric::P99];
+
+/// What a visit measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Visit {
+    /// Microseconds, in the order of [`METRICS`]; not a number where too few replies came.
+    pub figures: [f64; 2],
+    /// The client was busy all the time, and the server was not.
+    pub limited: bool,
+    /// The machine got in our way.
+    pub disturbed: bool,
+}
+
+impl Visit {
+    /// From a load; an error is what the server did that it must not.
+    pub fn of(measured: &Measurement, result: &LoadResult) -> Result<Self, String> {
+        let (metrics, validity) = (&result.metrics, &result.validity);
+        let of_the_server = |reason: &&String| OF_THE_SERVER.contains(&word(reason));
+        if let Some(reason) = validity.reasons.iter().find(of_the_server) {
+            return Err(reason.clone());
+        }
+        let replies = |least: u64, figure: f64| match metrics.ops >= least {
+            true => figure,
+            false => f64::NAN,
+        };
+        let per_op = measured.seconds * 1e6 / metrics.ops.max(1) as f64;
+        Ok(Self {
+            figures: [
+                replies(1, per_op),
+                replies(REPLIES_LEAST, metrics.response_us.p99),
+            ],
+            limited: validity.notes.iter().any(|note| word(note) == LIMITED),
+            disturbed: !validity.reasons.is_empty(),
+        })
+    }
+}
+
+/// The stable word that a reason or note begins with.
+fn word(text: &str) -> &str {
+    text.split(':').next().unwrap_or(text)
+}
+
+/// What a round came to in one cell: the visits to the base, and those to the candidate.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Round {
+    pub visits: [Vec<Visit>; 2],
+}
+
+impl Round {
+    /// ln(candidate / base) of a metric: the mean of the visits to each. Visited in the order A B B A, what
+    /// grows or falls steadily over the round does not move it.
+    pub fn log_ratio(&self, metric: usize) -> f64 {
+        let mean = |visits: &[Visit]| {
+            let logs = visits.iter().map(|visit| visit.figures[metric].ln());
+            logs.sum::<f64>() / visits.len() as f64
+        };
+        mean(&self.visits[1]) - mean(&self.visits[0])
+    }
+
+    /// The figures of a metric on one side.
+    pub fn figures(&self, side: usize, metric: usize) -> impl Iterator<Item = f64> {
+        self.visits[side]
+            .iter()
+            .map(move |visit| visit.figures[metric])
+    }
+}
+
+/// Whose turn it is in a round: the one and the other take turns in who is first and last.
+pub(super) fn turns(round: usize) -> [usize; 4] {
+    match round % 2 {
+        0 => [0, 1, 1, 0],
+        _ => [1, 0, 0, 1],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A round in which both sides take `time` and the candidate `factor` times as long; each visit is
+    /// `drift` times as slow as the one before.
+    fn round(number: usize, factor: f64, drift: f64) -> Round {
+        let mut round = Round::default();
+        for (place, side) in turns(number).into_iter().enumerate() {
+            let figure = 10.0 * [1.0, factor][side] * drift.powi(place as i32);
+            round.visits[side].push(Visit {
+                figures: [figure, 3.0 * figure],
+                limited: false,
+                disturbed: false,
+            });
+        }
+        round
+    }
+
+    #[test]
+    fn the_ratio_of_a_round_is_not_moved_by_what_drifts() {
+        for number in [0, 1] {
+            for metric in [0, 1] {
+                let ratio = round(number, 1.1, 1.07).log_ratio(metric);
+                assert!((ratio - 1.1_f64.ln()).abs() < 1e-12, "{ratio}");
+            }
+            assert!(round(number, 1.0, 0.9).log_ratio(0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_visit_without_a_figure_makes_no_ratio() {
+        let mut round = round(0, 1.0, 1.0);
+        round.visits[1][0].figures[1] = f64::NAN;
+        assert!(round.log_ratio(1).is_nan() && round.log_ratio(0) == 0.0);
+        assert!(Round::default().log_ratio(0).is_nan());
+    }
+}
