@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::counted;
 use super::duet::{Duet, DuetPlan, Sample, Sessions, Trouble};
 use super::matrix;
+use super::matrix::MatrixPlan;
 use super::metric::{ALL, Metric, Tier};
 use super::plan::GatePlan;
 use super::result::{BASE, Broken, CANDIDATE, ControlReport, GateCell, GateResult, Held};
@@ -97,8 +98,11 @@ impl Gate<'_> {
         result.duet = Some(held);
     }
 
+    /// The time that is left for the duet.
     fn left(&self) -> Duration {
-        self.plan.max_time.saturating_sub(self.begun.elapsed())
+        let matrix = self.plan.matrix.as_ref().map(MatrixPlan::time);
+        let beside = self.begun.elapsed() + matrix.unwrap_or_default();
+        self.plan.max_time.saturating_sub(beside)
     }
 
     fn rule(&self, metric: Metric) -> Rule {
