@@ -135,3 +135,17 @@ fn faults_for_a_load_name_no_check() {
     ];
     assert_eq!(for_load, expected);
 }
+
+#[test]
+fn faults_for_the_gate_name_no_check_and_the_metric_that_shows_them() {
+    let for_gate: Vec<_> = fault::all()
+        .iter()
+        .filter(|fault| fault.is_for_gate())
+        .map(|fault| (fault.name, fault.caught_by, fault.kind))
+        .collect();
+    let expected = [
+        ("extra-syscall", fault::GATE, "syscalls"),
+        ("extra-allocation", fault::GATE, "allocations"),
+    ];
+    assert_eq!(for_gate, expected);
+}

@@ -57,6 +57,7 @@ fn faults_for_a_fuzzer_name_no_check_and_a_kind_of_finding() {
             fault.is_for_check(),
             fault.is_for_load(),
             fault.is_for_fuzz(),
+            fault.is_for_gate(),
         ];
         assert_eq!(is_for.into_iter().filter(|yes| *yes).count(), 1);
     }

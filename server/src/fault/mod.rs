@@ -1,5 +1,5 @@
 //! The planted defects: each is a sound server but for one mistake that real servers make, and
-//! names the check that must catch it, or says that it takes a load or a fuzz campaign.
+//! names the check that must catch it, or says that it takes a load, a fuzz campaign or the gate.
 
 mod accept_error_spin;
 mod backlog_1;
@@ -20,6 +20,8 @@ mod eof_spin;
 mod exit_at_once;
 mod exit_on_decode_error;
 mod exit_on_read_error;
+mod extra_allocation;
+mod extra_syscall;
 mod fd_leak_on_reset;
 mod format_string;
 mod full_buffer_byte_lost;
@@ -71,7 +73,7 @@ use crate::{Model, Protocol};
 pub struct Fault {
     /// Its name on the command line.
     pub name: &'static str,
-    /// The id of the check that must catch it, [`LOAD`] or [`FUZZ`].
+    /// The id of the check that must catch it, [`LOAD`], [`FUZZ`] or [`GATE`].
     pub caught_by: &'static str,
     /// The kind of failure that must be reported, in the words of who reports it.
     pub kind: &'static str,
@@ -91,11 +93,14 @@ pub const LOAD: &str = "load";
 /// Stands where the id of a check would: it takes bytes that no check sends, or an order of them, as a
 /// fuzz campaign tries them.
 pub const FUZZ: &str = "fuzz";
+/// Stands where the id of a check would: it makes nothing wrong, only dearer, as a gate sees that compares
+/// the server with itself as it was.
+pub const GATE: &str = "gate";
 
 impl Fault {
     /// Whether a check must catch it.
     pub fn is_for_check(&self) -> bool {
-        !self.is_for_load() && !self.is_for_fuzz()
+        !self.is_for_load() && !self.is_for_fuzz() && !self.is_for_gate()
     }
 
     /// Whether it takes a load to catch it.
@@ -107,9 +112,15 @@ impl Fault {
     pub fn is_for_fuzz(&self) -> bool {
         self.caught_by == FUZZ
     }
+
+    /// Whether it takes the gate to catch it.
+    pub fn is_for_gate(&self) -> bool {
+        self.caught_by == GATE
+    }
 }
 
-/// All planted defects: those for checks, then those for a load, then those for a fuzz campaign.
+/// All planted defects: those for checks, then those for a load, for a fuzz campaign and for
+/// the gate.
 pub fn all() -> &'static [&'static Fault] {
     ALL
 }
@@ -175,6 +186,8 @@ const ALL: &[&Fault] = &[
     &global_lock_while_slow::FAULT,
     &quadratic_parse::FAULT,
     &lossy_decode::FAULT,
+    &extra_syscall::FAULT,
+    &extra_allocation::FAULT,
 ];
 
 /// What a fault knows about a connection; begins with the default.

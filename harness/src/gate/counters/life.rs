@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::folder::Folder;
 use super::plan::gauge_requests;
 use super::rest::Rest;
 use super::slope::per_op;
@@ -14,23 +15,27 @@ use crate::gate::same::program_file;
 use crate::load::engine::{Lockstep, Orders, Shared};
 use crate::load::script::payload;
 use crate::load::{Workload, settle};
-use crate::target::{Launch, Server, StartFailure, StartOptions, Tmp};
+use crate::sys::initial_nofile;
+use crate::target::{Launch, Server, StartFailure, StartOptions};
 
-/// A server that is not ready by then is not waited for; valgrind slows a start down by about so much.
-const START_LEAST: Duration = Duration::from_secs(60);
-const START_TIMES: u32 = 6;
-/// Longest wait for a reply.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Descriptors that it may open: the usual limit. Valgrind lets no program change its limit for good, and some
+/// that set it (memcached) ask for this one.
+const NOFILE: u64 = 1_024;
 /// A server that did not run for so long has settled.
 const QUIET: Duration = Duration::from_millis(30);
+/// How long it is looked whether a server works while nothing is asked of it: some do ten times a second.
+const IDLE: Duration = Duration::from_millis(150);
 /// Longest wait for the end of a server, in which valgrind writes.
 const END: Duration = Duration::from_secs(20);
-/// The rest of a gauge is held if its first requests took less.
+/// A gauge that has taken longer holds no more requests.
 const QUICK: Duration = Duration::from_millis(250);
 /// What ends a server where it sleeps. No usual server handles it, and valgrind writes its counts and lets the
 /// process end as without valgrind. SIGKILL would leave no counts; SIGTERM would have the server stop as
 /// it does, which is work of another amount each time.
 const END_SIGNAL: i32 = libc::SIGVTALRM;
+
+/// A note.
+const ON_ITS_OWN: &str = "the server works on its own while nothing is asked of it, and that is counted: requests were sent at a fixed rate, so that it is the same part of each";
 
 /// One life.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,6 +53,10 @@ pub(super) struct Lives<'a> {
     pub(super) subject: &'a Subject,
     pub(super) workload: &'a Workload,
     pub(super) cpu: Option<usize>,
+    /// Longest wait until it is ready, and for a reply.
+    pub(super) patience: Duration,
+    /// See [`CountPlan::pace`].
+    pub(super) pace: Option<Duration>,
     pub(super) interrupt: &'a Interrupt,
     pub(super) tool: Tool,
 }
@@ -56,7 +65,7 @@ pub(super) struct Lives<'a> {
 #[derive(Debug, Clone, Copy)]
 enum Stint {
     Exactly(u64),
-    /// The first number, and the second if that went quickly.
+    /// The first number, and twice as many again and again, up to the second, as long as it is quick.
     Gauge([u64; 2]),
 }
 
@@ -64,21 +73,40 @@ enum Stint {
 struct Lived {
     life: Life,
     tool: String,
+    /// What a request took.
+    request: Duration,
     /// From the order to start it until the first request could be said, and from the last reply until it
     /// was gone.
     around: Duration,
+    /// The share of a core that it used while nothing was asked of it; 0 where that was not looked at.
+    idle_cpu: f64,
     never_slept: bool,
     stopped_itself: bool,
+}
+
+/// The exchanges of a life.
+struct Talked {
+    /// What each took, until the server slept again.
+    times: Vec<Duration>,
+    took: Duration,
+}
+
+impl Talked {
+    /// What one of the second half took: the first ones, which valgrind has yet to translate for, take longer.
+    fn usual(&self) -> Duration {
+        let later = &self.times[self.times.len() / 2..];
+        later.iter().sum::<Duration>() / (later.len() as u32).max(1)
+    }
 }
 
 impl Lives<'_> {
     /// The life that tells how fast it is.
     pub(super) fn gauge(&self) -> Result<Gauge, NoCounts> {
         let lived = self.live(Stint::Gauge(gauge_requests(self.workload)))?;
-        let requests = lived.life.requests.max(1) as f64;
         Ok(Gauge {
-            request: Duration::from_secs_f64(lived.life.seconds / requests),
+            request: lived.request,
             around: lived.around,
+            idle_cpu: lived.idle_cpu,
             tool: lived.tool,
             life: lived.life,
         })
@@ -88,16 +116,18 @@ impl Lives<'_> {
     pub(super) fn all(
         &self,
         plan: &CountPlan,
-        gauge: Option<Gauge>,
+        mut gauge: Option<Gauge>,
     ) -> Result<(By, [PerOp; 2]), NoCounts> {
         let mut by = By {
             tool: String::new(),
             lives: Vec::new(),
             notes: Vec::new(),
         };
-        let mut gauge = gauge.filter(|gauge| plan.requests.first() == Some(&gauge.life.requests));
+        // At a fixed rate all lives are to be alike.
+        gauge = gauge.filter(|_| self.pace.is_none());
         for requests in &plan.requests {
             if let Some(gauge) = gauge.take() {
+                by.tool = gauge.tool;
                 by.lives.push(gauge.life);
                 continue;
             }
@@ -105,6 +135,9 @@ impl Lives<'_> {
             by.tool.clone_from(&lived.tool);
             lived.note(&mut by.notes);
             by.lives.push(lived.life);
+        }
+        if self.pace.is_some() {
+            by.notes.push(ON_ITS_OWN.to_owned());
         }
         let slopes = [0, 1].map(|which| {
             let total = |life: &Life| (life.requests, life.totals[which]);
@@ -123,43 +156,52 @@ impl Lives<'_> {
         program_file(VALGRIND).ok_or(NoCounts::NoValgrind)?;
         let begun = Instant::now();
         settle(None);
-        let tmp = Tmp::new().map_err(|error| NoCounts::Harness {
-            doing: "make a temporary folder",
-            error,
-        })?;
+        let folder = Folder::new()?;
         let runtime = runtime();
-        let mut server = runtime.block_on(self.start(launch, &tmp))?;
+        let mut server = runtime.block_on(self.start(launch, &folder))?;
         let mut rest = Rest::of(&server);
         rest.settle(QUIET);
+        folder.open_files();
         let started = begun.elapsed();
-        let (requests, talked) = self.talk(&server, &mut rest, stint)?;
+        let shared = Shared::new(1);
+        let orders = self.orders(&server, &shared);
+        // The connection stays open until the end: how the server closes it is not counted.
+        let mut client = Lockstep::new(&orders)?.patient(self.patience);
+        let talked = self.talk(&server, &mut client, &mut rest, stint)?;
+        let idle_cpu = match stint {
+            Stint::Gauge(_) => idle_cpu(&server),
+            Stint::Exactly(_) => 0.0,
+        };
         let never_slept = rest.never_sleeps();
         let ending = Instant::now();
         let pids = server.pids();
         let stopped_itself = end(&server, &runtime);
         let stderr = server.output().stderr_tail;
         server.end();
-        let found = self.tool.read(tmp.path())?;
+        let found = self.tool.read(folder.path())?;
         all_wrote(&found, &pids, stderr)?;
         Ok(Lived {
             life: Life {
-                requests,
-                seconds: talked.as_secs_f64(),
+                requests: talked.times.len() as u64,
+                seconds: talked.took.as_secs_f64(),
                 totals: found.totals,
             },
             tool: found.tool,
+            request: talked.usual(),
             around: started + ending.elapsed(),
+            idle_cpu,
             never_slept,
             stopped_itself,
         })
     }
 
-    async fn start(&self, launch: &Launch, tmp: &Tmp) -> Result<Server, NoCounts> {
-        let launch = self.tool.launch(launch);
+    async fn start(&self, launch: &Launch, folder: &Folder) -> Result<Server, NoCounts> {
+        let launch = self.tool.launch(launch, folder.path());
+        let hard = initial_nofile().1;
         let options = StartOptions {
-            tmp: Some(tmp.clone()),
             cpus: self.cpu.map(|cpu| vec![cpu]),
-            give_up: Some(START_LEAST.max(launch.ready_timeout * START_TIMES)),
+            give_up: Some(self.patience),
+            nofile: Some((NOFILE.min(hard), hard)),
             ..StartOptions::default()
         };
         let failed = |failure: StartFailure| NoCounts::Start {
@@ -171,46 +213,65 @@ impl Lives<'_> {
         }
     }
 
-    /// Holds the exchanges, each when the server sleeps: how many there were, and how long they took.
-    fn talk(
-        &self,
-        server: &Server,
-        rest: &mut Rest<'_>,
-        stint: Stint,
-    ) -> Result<(u64, Duration), NoCounts> {
-        let shared = Shared::new(1);
-        let orders = Orders {
+    fn orders<'s>(&'s self, server: &Server, shared: &'s Shared) -> Orders<'s> {
+        Orders {
             workload: self.workload,
             talk: &self.subject.talk,
             values: self.subject.values_of(server),
             payload: payload(self.workload.payload_bytes, self.workload.seed),
             addr: server.addr(),
-            shared: &shared,
-        };
-        let mut client = Lockstep::new(&orders)?.patient(PATIENCE);
-        let (mut requests, mut connections) = (0, 0);
+            shared,
+        }
+    }
+
+    /// Holds the exchanges, each when the server sleeps.
+    fn talk(
+        &self,
+        server: &Server,
+        client: &mut Lockstep<'_>,
+        rest: &mut Rest<'_>,
+        stint: Stint,
+    ) -> Result<Talked, NoCounts> {
+        let (mut times, mut connections) = (Vec::new(), 0);
         let begun = Instant::now();
-        while !is_over(stint, requests, begun) {
+        while !is_over(stint, times.len() as u64, begun) {
             if self.interrupt.is_set() {
                 return Err(NoCounts::Interrupted);
             }
-            requests += 1;
-            let exchanged = exchange(&mut client, rest, &mut connections);
+            if let Some(pace) = self.pace {
+                let due = begun + pace * times.len() as u32;
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+            let asked = Instant::now();
+            let exchanged = exchange(client, rest, &mut connections);
             exchanged.map_err(|why| NoCounts::Exchange {
-                number: requests,
+                number: times.len() as u64 + 1,
                 why,
                 stderr: server.output().stderr_tail,
             })?;
+            times.push(asked.elapsed());
         }
-        Ok((requests, begun.elapsed()))
+        Ok(Talked {
+            times,
+            took: begun.elapsed(),
+        })
     }
+}
+
+/// What it uses while nothing is asked of it, as a share of a core.
+fn idle_cpu(server: &Server) -> f64 {
+    let used = || server.cpu().unwrap_or_default();
+    let (begun, before) = (Instant::now(), used());
+    std::thread::sleep(IDLE);
+    used().saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64()
 }
 
 fn is_over(stint: Stint, requests: u64, begun: Instant) -> bool {
     match stint {
         Stint::Exactly(all) => requests >= all,
         Stint::Gauge([least, most]) => {
-            requests >= most || requests == least && begun.elapsed() > QUICK
+            let is_mark = requests >= least && (requests / least).is_power_of_two();
+            requests >= most || is_mark && requests % least == 0 && begun.elapsed() > QUICK
         }
     }
 }

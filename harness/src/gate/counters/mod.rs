@@ -15,6 +15,7 @@
 
 mod callgrind;
 mod dhat;
+mod folder;
 pub mod judge;
 mod life;
 mod pair;
@@ -24,12 +25,14 @@ mod slope;
 mod tool;
 mod trouble;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 pub use self::life::Life;
 use self::life::Lives;
 pub use self::pair::{allocations_of_both, count_both};
-pub use self::plan::{CountPlan, Gauge};
+pub use self::plan::{CountPlan, Gauge, Span};
 pub use self::slope::PerOp;
 use self::tool::Tool;
 pub use self::trouble::NoCounts;
@@ -74,17 +77,27 @@ pub struct By {
 /// How fast the server is under callgrind, found out in one life, to make a [`CountPlan`] by.
 ///
 /// The server may use the core `cpu`, or all where it is `None`. The workload is to have one connection; its
-/// pace does not matter.
+/// pace does not matter. `patience` is the longest wait for a start or a reply.
 ///
 /// # Errors
 /// See [`NoCounts`].
 pub fn gauge(
     subject: &Subject,
     workload: &Workload,
+    patience: Duration,
     cpu: Option<usize>,
     interrupt: &Interrupt,
 ) -> Result<Gauge, NoCounts> {
-    lives(subject, workload, cpu, interrupt, Tool::Callgrind).gauge()
+    let lives = Lives {
+        subject,
+        workload,
+        patience,
+        pace: None,
+        cpu,
+        interrupt,
+        tool: Tool::Callgrind,
+    };
+    lives.gauge()
 }
 
 /// Counts instructions and system calls. A [`Gauge`] of the same server saves its first life.
@@ -98,7 +111,7 @@ pub fn count(
     cpu: Option<usize>,
     interrupt: &Interrupt,
 ) -> Result<Counts, NoCounts> {
-    let lives = lives(subject, &plan.workload, cpu, interrupt, Tool::Callgrind);
+    let lives = lives(subject, plan, cpu, interrupt, Tool::Callgrind);
     let (by, [instructions, syscalls]) = lives.all(plan, gauge)?;
     Ok(Counts {
         instructions,
@@ -117,7 +130,7 @@ pub fn count_allocations(
     cpu: Option<usize>,
     interrupt: &Interrupt,
 ) -> Result<Allocations, NoCounts> {
-    let lives = lives(subject, &plan.workload, cpu, interrupt, Tool::Dhat);
+    let lives = lives(subject, plan, cpu, interrupt, Tool::Dhat);
     let (mut by, [blocks, bytes]) = lives.all(plan, None)?;
     if by.lives.iter().all(|life| life.totals[0] == 0) {
         by.notes.push("no allocation was seen at all: the server has an allocator of its own, whose functions are not named malloc and free".to_owned());
@@ -127,14 +140,16 @@ pub fn count_allocations(
 
 fn lives<'a>(
     subject: &'a Subject,
-    workload: &'a Workload,
+    plan: &'a CountPlan,
     cpu: Option<usize>,
     interrupt: &'a Interrupt,
     tool: Tool,
 ) -> Lives<'a> {
     Lives {
         subject,
-        workload,
+        workload: &plan.workload,
+        patience: plan.patience,
+        pace: plan.pace.filter(|_| tool == Tool::Callgrind),
         cpu,
         interrupt,
         tool,

@@ -1,31 +1,31 @@
 //! Base and candidate counted at the same time, each on a core of its own.
 
-use std::time::Duration;
-
 use rustix::thread::{CpuSet, sched_getaffinity};
 
-use super::{Allocations, CountPlan, Counts, Gauge, NoCounts, count, count_allocations, gauge};
+use super::{
+    Allocations, CountPlan, Counts, Gauge, NoCounts, Span, count, count_allocations, gauge,
+};
 use crate::check::run::{Interrupt, Subject};
 use crate::load::Workload;
 
 /// A result for the base, and one for the candidate.
 pub type Both<T> = [Result<T, NoCounts>; 2];
 
-/// Counts instructions and system calls of both in about so much time, with the same plan.
+/// Counts instructions and system calls of both, with the same plan.
 ///
 /// # Errors
 /// One of both cannot be counted at all, or not in such a time: which (0 is the base), and why.
 pub fn count_both(
     sides: [&Subject; 2],
     workload: &Workload,
-    time: Duration,
+    span: Span,
     interrupt: &Interrupt,
 ) -> Result<(CountPlan, [Counts; 2]), (usize, NoCounts)> {
     let cores = cores();
     let gauges: [Gauge; 2] = whole(at_once(|side| {
-        gauge(sides[side], workload, cores[side], interrupt)
+        gauge(sides[side], workload, span.limit, cores[side], interrupt)
     }))?;
-    let plan = CountPlan::fitting(workload, &[&gauges[0], &gauges[1]], time);
+    let plan = CountPlan::fitting(workload, &[&gauges[0], &gauges[1]], span);
     let slower = usize::from(gauges[1].request > gauges[0].request);
     let plan = plan.map_err(|trouble| (slower, trouble))?;
     let counted = at_once(|side| {

@@ -38,11 +38,12 @@ const SAME_HASHES: [(&str, &str); 3] = [
 
 impl Tool {
     /// The same server under this tool.
-    pub(super) fn launch(self, launch: &Launch) -> Launch {
+    pub(super) fn launch(self, launch: &Launch, folder: &Path) -> Launch {
         let mut launch = launch.clone();
         let own = self.options().iter().map(|option| (*option).to_owned());
         launch.cmd = std::iter::once(VALGRIND.to_owned())
             .chain(own)
+            .chain([self.out_file(folder)])
             .chain(launch.cmd)
             .collect();
         for (name, value) in SAME_HASHES {
@@ -65,11 +66,9 @@ impl Tool {
                 "--vgdb=no",
                 "--trace-children=yes",
                 "--collect-systime=yes",
-                "--dump-line=no",
                 "--dump-before=fork",
                 "--dump-before=__fork",
                 "--dump-before=__libc_fork",
-                "--callgrind-out-file={tmp}/callgrind.%p",
             ],
             Self::Dhat => &[
                 "--tool=dhat",
@@ -78,8 +77,19 @@ impl Tool {
                 "--vgdb=no",
                 "--trace-children=yes",
                 "--num-callers=1",
-                "--dhat-out-file={tmp}/dhat.%p",
             ],
+        }
+    }
+
+    /// With `%p` valgrind puts the number of the process. What could be a placeholder of ours or of it is doubled.
+    fn out_file(self, folder: &Path) -> String {
+        let mut path = folder.display().to_string();
+        for sign in ['%', '{', '}'] {
+            path = path.replace(sign, &String::from_iter([sign, sign]));
+        }
+        match self {
+            Self::Callgrind => format!("--callgrind-out-file={path}/callgrind.%p"),
+            Self::Dhat => format!("--dhat-out-file={path}/dhat.%p"),
         }
     }
 
@@ -183,9 +193,11 @@ mod tests {
     fn the_command_is_put_behind_the_tool() {
         let mut launch = Launch::new("tcprove", ["./server", "{port}"]);
         launch.env.insert("PYTHONHASHSEED".into(), "7".into());
-        let under = Tool::Dhat.launch(&launch);
+        let under = Tool::Dhat.launch(&launch, Path::new("/a{b}%"));
         assert_eq!(under.cmd[0], "valgrind");
         assert_eq!(under.cmd[under.cmd.len() - 2..], launch.cmd);
+        let out = &under.cmd[under.cmd.len() - 3];
+        assert_eq!(out, "--dhat-out-file=/a{{b}}%%/dhat.%p");
         assert_eq!(under.env["PYTHONHASHSEED"], "7");
         assert_eq!(under.env["PERL_HASH_SEED"], "0");
     }

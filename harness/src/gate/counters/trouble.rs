@@ -43,7 +43,7 @@ pub enum NoCounts {
     Engine(#[from] EngineError),
     /// A process left no counts.
     #[error(
-        "process {pid} of the server left no counts behind: {why}; valgrind writes them into the folder of the server ({{tmp}}) when a process ends, as the user that it has become: can that user write there, and is the process killed by another one (SIGKILL)?{}",
+        "process {pid} of the server left no counts behind, {why}: valgrind writes them when a process ends, as the user that it has become, unless it is killed by another one (SIGKILL){}",
         tail(stderr)
     )]
     Unwritten {
@@ -72,13 +72,15 @@ pub enum NoCounts {
     },
     /// It takes so long that there is no time for enough requests.
     #[error(
-        "under valgrind a request takes {request:.0?}, and start and end {around:.0?}: that needs more than {limit:.0?}; allow it more time"
+        "under valgrind a request takes {request:.0?}, and start and end {around:.0?}: the least that gives a figure takes {needed:.0?}, and {limit:.0?} is all it may take; allow it more time"
     )]
     TooSlow {
         /// What a request takes.
         request: Duration,
         /// What start and end take together.
         around: Duration,
+        /// What the fewest requests would take.
+        needed: Duration,
         /// The longest time that all of it may take.
         limit: Duration,
     },
@@ -112,6 +114,8 @@ fn tail(stderr: &str) -> String {
 fn advice(said: &str) -> &'static str {
     if said.contains("nrecognised instruction") || said.contains("unhandled instruction") {
         "valgrind does not know an instruction of it: build the server for a usual CPU (without -march=native or target-cpu=native; AVX-512 is not supported)"
+    } else if said.contains("unhandled") && said.contains("syscall") {
+        "valgrind does not know a system call of it; a newer valgrind may"
     } else if said.contains("/runtime.") || said.contains("goroutine") {
         "programs in Go do not run under valgrind; what the duet measures does not need it"
     } else {

@@ -1,0 +1,82 @@
+//! Where valgrind writes.
+
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::NoCounts;
+use crate::target::Tmp;
+
+/// A folder for the files of one life, gone with it.
+pub(super) struct Folder {
+    _outer: Tmp,
+    inner: PathBuf,
+    shared: bool,
+}
+
+impl Folder {
+    /// A fresh one.
+    pub(super) fn new() -> Result<Self, NoCounts> {
+        Self::make(rustix::process::geteuid().is_root()).map_err(|error| NoCounts::Harness {
+            doing: "make a temporary folder",
+            error,
+        })
+    }
+
+    /// Valgrind writes as the user that a process has become by its end. What root has started may be anybody by
+    /// then, so anybody may write there: but not read, nor remove what others have written.
+    fn make(shared: bool) -> std::io::Result<Self> {
+        let outer = Tmp::new()?;
+        let inner = outer.path().join("counts");
+        std::fs::DirBuilder::new().mode(0o700).create(&inner)?;
+        if shared {
+            let set = |path: &Path, mode| {
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+            };
+            set(&inner, 0o1733)?;
+            set(outer.path(), 0o711)?;
+        }
+        Ok(Self {
+            _outer: outer,
+            inner,
+            shared,
+        })
+    }
+
+    /// Lets anybody write the files that are there by now: callgrind makes its own when a process starts, as
+    /// the user that the process is then.
+    pub(super) fn open_files(&self) {
+        let entries = std::fs::read_dir(&self.inner).into_iter().flatten();
+        for entry in entries.flatten().filter(|_| self.shared) {
+            // What cannot be written in the end is told then.
+            let all = std::fs::Permissions::from_mode(0o666);
+            let _ = std::fs::set_permissions(entry.path(), all);
+        }
+    }
+
+    /// Where it is. Its path has the same length every time.
+    pub(super) fn path(&self) -> &Path {
+        &self.inner
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_may_write_only_where_they_have_to() {
+        for (shared, modes) in [(true, [0o711, 0o1733]), (false, [0o700, 0o700])] {
+            let folder = Folder::make(shared).unwrap();
+            let outer = folder.path().parent().unwrap().to_owned();
+            let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!([mode(&outer), mode(folder.path())], modes);
+            let file = folder.path().join("callgrind.7");
+            std::fs::write(&file, "").unwrap();
+            let before = mode(&file);
+            folder.open_files();
+            assert_eq!(mode(&file), if shared { 0o666 } else { before });
+            drop(folder);
+            assert!(!outer.exists());
+        }
+    }
+}

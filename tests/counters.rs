@@ -1,0 +1,165 @@
+//! Counting under valgrind, on the reference server: the same figures in every run, and planted work that
+//! shows in them to the unit.
+//!
+//! With `TCPROVE_SLOW=N`: every model N times, with its ranges printed.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use support::battery::{have, rounds};
+use tcprove::check::run::{Interrupt, Origin, Subject};
+use tcprove::gate::counters::{
+    CountPlan, Counts, NoCounts, PerOp, Span, allocations_of_both, count, count_both,
+};
+use tcprove::load::Workload;
+use tcprove::target::Launch;
+
+/// Long enough on a machine that does other things as well.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// The reference server, with these arguments.
+fn server(arguments: &[&str]) -> Subject {
+    let binary = env!("CARGO_BIN_EXE_tcprove");
+    let mut command = vec![binary, "serve", "--protocol", "line", "--port", "{port}"];
+    command.extend(arguments);
+    subject(Launch::new(binary, command))
+}
+
+fn subject(launch: Launch) -> Subject {
+    let file = tcprove::talk::builtin("line").expect("a built-in talk");
+    Subject {
+        origin: Origin::Spawn(launch),
+        talk: Arc::new(file.talk),
+        promise: file.promise,
+        seed: 1,
+    }
+}
+
+fn workload() -> Workload {
+    Workload {
+        connections: 1,
+        ..Workload::default()
+    }
+}
+
+/// Few lives with few requests.
+fn short() -> CountPlan {
+    CountPlan {
+        requests: vec![32, 160],
+        ..CountPlan::of(&workload(), 32, 160, PATIENCE)
+    }
+}
+
+fn change(base: &PerOp, candidate: &PerOp) -> f64 {
+    candidate.estimate - base.estimate
+}
+
+#[test]
+fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
+    if !have("valgrind") {
+        return;
+    }
+    let sound = server(&["--model", "sequential"]);
+    let planted = server(&["--fault", "extra-syscall", "--model", "sequential"]);
+    let (plan, interrupt) = (short(), Interrupt::default());
+    let count = |subject| count(subject, &plan, None, None, &interrupt).expect("counts");
+    let counted: Vec<Counts> = std::thread::scope(|scope| {
+        let threads = [&sound, &sound, &planted].map(|subject| scope.spawn(|| count(subject)));
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.map(|counts| counts.expect("no panic")).collect()
+    });
+    let [one, again, more] = &counted[..] else {
+        panic!("three were counted")
+    };
+    let off = change(&one.instructions, &again.instructions) / one.instructions.estimate;
+    assert!(off.abs() <= 0.000_5, "{one:?}\n{again:?}");
+    assert_eq!(one.syscalls, again.syscalls, "{one:?}\n{again:?}");
+    assert!(one.syscalls.estimate >= 2.0, "{one:?}");
+    assert_eq!(change(&one.syscalls, &more.syscalls), 1.0, "{more:?}");
+    assert!(change(&one.instructions, &more.instructions) > 1.0);
+    assert!(one.by.tool.starts_with("callgrind-"), "{one:?}");
+    assert_eq!(one.by.notes, [""; 0]);
+}
+
+#[test]
+fn one_more_allocation_is_seen() {
+    if !have("valgrind") {
+        return;
+    }
+    let sound = server(&["--model", "sequential"]);
+    let planted = server(&["--fault", "extra-allocation", "--model", "sequential"]);
+    let allocations = allocations_of_both([&sound, &planted], &short(), &Interrupt::default());
+    let [base, candidate] = allocations.expect("counts");
+    assert_eq!(change(&base.blocks, &candidate.blocks), 1.0);
+    assert_eq!(change(&base.bytes, &candidate.bytes), 4_096.0);
+}
+
+#[test]
+fn what_cannot_be_counted_says_why() {
+    if !have("valgrind") {
+        return;
+    }
+    let binary = env!("CARGO_BIN_EXE_tcprove");
+    let (plan, interrupt) = (short(), Interrupt::default());
+    let trouble = |launch| {
+        let counted = count(&subject(launch), &plan, None, None, &interrupt);
+        counted.expect_err("no counts")
+    };
+    let nothing = trouble(Launch::new(binary, ["/nowhere/server"]));
+    assert!(matches!(nothing, NoCounts::Start { .. }), "{nothing}");
+    assert!(nothing.to_string().contains("/nowhere/server"), "{nothing}");
+    interrupt.set();
+    let ended = trouble(Launch::new(binary, ["sleep", "60"]));
+    assert!(matches!(ended, NoCounts::Interrupted), "{ended}");
+}
+
+/// The ranges over whole measurements, by model. What one thread does is the same each time; what several
+/// do depends on which of them the kernel wakes, and on numbers that the runtime draws.
+#[test]
+fn ranges_over_whole_measurements() {
+    let rounds = rounds();
+    if rounds == 0 {
+        println!("skipped: minutes of measurements; TCPROVE_SLOW=N counts each model N times");
+        return;
+    }
+    if !have("valgrind") {
+        return;
+    }
+    let models = [
+        ("sequential", 0.02, 0.002),
+        ("threads", 0.02, 0.002),
+        ("tokio-current", 0.1, 0.002),
+        ("tokio-multi", 1.0, 0.05),
+    ];
+    for (model, instructions_pct, syscalls) in models {
+        let subject = server(&["--model", model]);
+        let span = Span {
+            aim: Duration::from_secs(10),
+            limit: PATIENCE,
+        };
+        let counted: Vec<Counts> = (0..rounds.max(2))
+            .flat_map(|_| {
+                let sides = [&subject, &subject];
+                let both = count_both(sides, &workload(), span, &Interrupt::default());
+                both.expect("counts").1
+            })
+            .collect();
+        let range = |of: fn(&Counts) -> &PerOp| {
+            let estimates = counted.iter().map(|counts| of(counts).estimate);
+            let (low, high) = estimates.fold((f64::MAX, f64::MIN), |(low, high), one| {
+                (low.min(one), high.max(one))
+            });
+            (low, high - low)
+        };
+        let (low, range_of_instructions) = range(|counts| &counts.instructions);
+        let off_pct = range_of_instructions / low * 100.0;
+        let (calls, range_of_calls) = range(|counts| &counts.syscalls);
+        println!(
+            "{model}: {low:.1} instructions, range {off_pct:.4} %; {calls:.4} system calls, range {range_of_calls:.5}"
+        );
+        assert!(off_pct <= instructions_pct, "{model}: {off_pct} %");
+        assert!(range_of_calls <= syscalls, "{model}: {range_of_calls}");
+    }
+}
