@@ -2,13 +2,16 @@
 
 use super::counters::judge::{judge, spread};
 use super::counters::{
-    Allocations, CountPlan, Counts, NoCounts, PerOp, allocations_of_both, count_both,
+    Allocations, CountPlan, Counts, NoCounts, PerOp, Span, allocations_of_both, count_both,
 };
 use super::metric::{Metric, Tier};
 use super::plan::GatePlan;
 use super::result::{BASE, CANDIDATE, GateCell, GateResult, Skipped};
 use super::rule::Verdict;
 use crate::check::run::{Interrupt, Subject};
+
+/// What takes more than so many times the time there is for it is left out: the duet needs the rest.
+const LATE: u32 = 2;
 
 /// Counts both sides and adds the cells; what cannot be counted is left out, and why is said.
 pub(super) fn add(
@@ -18,7 +21,11 @@ pub(super) fn add(
     interrupt: &Interrupt,
 ) {
     let Some(time) = plan.counting else { return };
-    let counted = count_both(sides, &plan.workload, time, interrupt);
+    let span = Span {
+        aim: time,
+        limit: time * LATE,
+    };
+    let counted = count_both(sides, &plan.workload, span, interrupt);
     let (counting, [base, candidate]) = match counted {
         Ok(counted) => counted,
         Err((_, NoCounts::Interrupted)) => return,

@@ -41,15 +41,17 @@ impl Gate<'_> {
     /// All of it, what is counted first. An end that is asked for keeps what was measured.
     pub fn run(&self, result: &mut GateResult) {
         let sides = [self.base, self.candidate];
+        let duet = self.plan.duet.as_ref();
+        let sessions = duet.map_or(0, |duet| duet.real + duet.control + duet.fresh);
         if let Some(time) = self.plan.counting {
             (self.sink)(Event::Step {
                 done: 0,
-                all: 0,
+                all: sessions,
                 what: format!("counting under valgrind, about {} s", time.as_secs()),
             });
             counted::add(result, sides, self.plan, self.interrupt);
         }
-        if let Some(duet) = self.plan.duet.as_ref().filter(|_| !self.interrupt.is_set()) {
+        if let Some(duet) = duet.filter(|_| !self.interrupt.is_set()) {
             self.duet(duet, result);
         }
         let goes_on = result.broken.is_none() && !self.interrupt.is_set();
