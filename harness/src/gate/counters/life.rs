@@ -271,7 +271,7 @@ fn is_over(stint: Stint, requests: u64, begun: Instant) -> bool {
         Stint::Exactly(all) => requests >= all,
         Stint::Gauge([least, most]) => {
             let is_mark = requests >= least && (requests / least).is_power_of_two();
-            requests >= most || is_mark && requests % least == 0 && begun.elapsed() > QUICK
+            requests >= most || is_mark && requests.is_multiple_of(least) && begun.elapsed() > QUICK
         }
     }
 }
