@@ -64,6 +64,7 @@ fn run(base: &[&str], candidate: &[&str], plan: &GatePlan, ends_after: usize) ->
     let (interrupt, steps) = (Interrupt::default(), AtomicUsize::new(0));
     let mut result = GateResult::default();
     Gate {
+        begun: std::time::Instant::now(),
         base: &server(base),
         candidate: &server(candidate),
         plan,
