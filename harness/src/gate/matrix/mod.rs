@@ -118,7 +118,7 @@ impl Matrix<'_> {
             if order.is_empty() {
                 break;
             }
-            if number % self.plan.life == 0 {
+            if number % self.plan.life == 0 && (number > 0 || fresh) {
                 self.start(number / self.plan.life + usize::from(fresh))?;
             }
             shuffle(&mut order, &mut random);
@@ -144,16 +144,16 @@ impl Matrix<'_> {
         });
         let mut round = Round::default();
         for side in turns(number) {
-            let visit = self.visit(side, &cell)?;
+            let visit = self.visit(side, &cell, self.plan.warmup)?;
             round.visits[side].push(visit);
         }
         Ok(round)
     }
 
     /// A visit that the server spoils is made again; one that it does not survive is not.
-    fn visit(&mut self, side: usize, cell: &MatrixCell) -> Result<Visit, End> {
+    fn visit(&mut self, side: usize, cell: &MatrixCell, warmup: Duration) -> Result<Visit, End> {
         loop {
-            let why = match self.load(side, cell)? {
+            let why = match self.load(side, cell, warmup)? {
                 Ok(visit) => return Ok(visit),
                 Err(why) => why,
             };
@@ -184,9 +184,14 @@ impl Matrix<'_> {
     }
 
     /// The inner error is what the server did that it must not.
-    fn load(&mut self, side: usize, cell: &MatrixCell) -> Result<Result<Visit, String>, End> {
+    fn load(
+        &mut self,
+        side: usize,
+        cell: &MatrixCell,
+        warmup: Duration,
+    ) -> Result<Result<Visit, String>, End> {
         let gate = self.gate;
-        let mut workload = self.plan.workload(cell);
+        let mut workload = self.plan.workload(cell, warmup);
         if std::mem::take(&mut self.unvisited[side]) {
             workload.warmup *= FIRST_WARMUP;
         }

@@ -224,8 +224,7 @@ impl MatrixPlan {
 
     /// How long it takes at most, about.
     pub fn time(&self) -> Duration {
-        // The first one is for finding out what the base stands.
-        let lives = 1 + self.rounds.div_ceil(self.life) + self.fresh.div_ceil(self.life);
+        let lives = self.rounds.div_ceil(self.life) + self.fresh.div_ceil(self.life);
         self.visit() * self.visits() as u32 + self.overhead * lives as u32
     }
 
@@ -234,19 +233,19 @@ impl MatrixPlan {
         self.warmup + self.measured + VISIT_BESIDE
     }
 
-    /// A look at each cell, whether the base stands it, and all rounds.
+    /// A first look at each cell on both sides, and all rounds.
     fn visits(&self) -> usize {
         let of_cells = self.rounds * self.cells.len() + self.fresh * self.fresh_cells;
-        self.cells.len() + VISITS * of_cells
+        2 * self.cells.len() + VISITS * of_cells
     }
 
     /// The load of a cell.
-    pub fn workload(&self, cell: &MatrixCell) -> Workload {
+    pub(super) fn workload(&self, cell: &MatrixCell, warmup: Duration) -> Workload {
         Workload {
             connections: cell.connections,
             payload_bytes: cell.payload_bytes.unwrap_or(self.workload.payload_bytes),
             turns: cell.turns.clone(),
-            warmup: self.warmup,
+            warmup,
             duration: self.measured,
             ..self.workload.clone()
         }
