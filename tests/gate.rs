@@ -65,7 +65,7 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
     let bench = Bench::new();
     let formats = [
         "--max-time",
-        "8s",
+        "12s",
         "--sessions",
         "8",
         "--markdown",
@@ -107,7 +107,7 @@ fn a_server_beside_itself_never_fails() {
     let bench = Bench::new();
     let more = [
         "--max-time",
-        "6s",
+        "12s",
         "--sessions",
         "8",
         "--allow-same",

@@ -193,7 +193,7 @@ expect = "{tok}\n"
     bench.write("tcprove.toml", file);
     let base = server("--recv-buffer 512");
     let words = ["gate", "--base", &base, "--json", "r.json"];
-    let ended = bench.run([&words[..], &["--max-time", "10s", "--sessions", "8"]].concat());
+    let ended = bench.run([&words[..], &["--max-time", "12s", "--sessions", "8"]].concat());
     let report = bench.json("r.json");
     assert!(matches!(ended.code, Some(0 | 1 | 5)), "{}", ended.all());
     assert_eq!(report["target"]["name"], "mine");
