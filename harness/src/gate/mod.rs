@@ -4,6 +4,7 @@
 //! run. In the duet both servers answer at the same time, and ratios of CPU time are compared over many
 //! short sessions (`rule.rs`: what they have to show before anybody is told that it got worse).
 
+pub mod baseline;
 pub mod counters;
 pub mod duet;
 pub mod metric;

@@ -70,7 +70,7 @@ fn change(candidate: f64, base: f64) -> Option<f64> {
 /// The range, in percent of the estimate.
 pub fn spread(per_op: &PerOp) -> f64 {
     match per_op.high - per_op.low {
-        range if range == 0.0 => 0.0,
+        0.0 => 0.0,
         range => range / per_op.estimate.abs() * 100.0,
     }
 }

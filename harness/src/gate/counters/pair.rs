@@ -78,5 +78,5 @@ fn cores() -> [Option<usize>; 2] {
     };
     let mut cores = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
     let first = cores.next();
-    [first, cores.last().or(first)]
+    [first, cores.next_back().or(first)]
 }
