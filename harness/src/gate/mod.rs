@@ -5,6 +5,7 @@
 //! short sessions (`rule.rs`: what they have to show before anybody is told that it got worse). Where there is
 //! time, the matrix puts the same loads on both in turn and compares throughput and the 99th percentile.
 
+pub mod baseline;
 mod counted;
 pub mod counters;
 pub mod duet;

@@ -51,7 +51,7 @@ pub struct Life {
 /// Lives of one server under one tool.
 pub(super) struct Lives<'a> {
     pub(super) subject: &'a Subject,
-    pub(super) workload: &'a Workload,
+    pub(super) workload: Workload,
     pub(super) cpu: Option<usize>,
     /// Longest wait until it is ready, and for a reply.
     pub(super) patience: Duration,
@@ -102,7 +102,7 @@ impl Talked {
 impl Lives<'_> {
     /// The life that tells how fast it is.
     pub(super) fn gauge(&self) -> Result<Gauge, NoCounts> {
-        let lived = self.live(Stint::Gauge(gauge_requests(self.workload)))?;
+        let lived = self.live(Stint::Gauge(gauge_requests(&self.workload)))?;
         Ok(Gauge {
             request: lived.request,
             around: lived.around,
@@ -215,7 +215,7 @@ impl Lives<'_> {
 
     fn orders<'s>(&'s self, server: &Server, shared: &'s Shared) -> Orders<'s> {
         Orders {
-            workload: self.workload,
+            workload: &self.workload,
             talk: &self.subject.talk,
             values: self.subject.values_of(server),
             payload: payload(self.workload.payload_bytes, self.workload.seed),
@@ -270,8 +270,8 @@ fn is_over(stint: Stint, requests: u64, begun: Instant) -> bool {
     match stint {
         Stint::Exactly(all) => requests >= all,
         Stint::Gauge([least, most]) => {
-            let is_mark = requests >= least && (requests / least).is_power_of_two();
-            requests >= most || is_mark && requests.is_multiple_of(least) && begun.elapsed() > QUICK
+            let doubled = requests.is_multiple_of(least) && (requests / least).is_power_of_two();
+            requests >= most || doubled && begun.elapsed() > QUICK
         }
     }
 }

@@ -32,6 +32,7 @@ use serde::Serialize;
 pub use self::life::Life;
 use self::life::Lives;
 pub use self::pair::{allocations_of_both, count_both};
+use self::plan::same_words;
 pub use self::plan::{CountPlan, Gauge, Span};
 pub use self::slope::PerOp;
 use self::tool::Tool;
@@ -90,7 +91,7 @@ pub fn gauge(
 ) -> Result<Gauge, NoCounts> {
     let lives = Lives {
         subject,
-        workload,
+        workload: same_words(workload),
         patience,
         pace: None,
         cpu,
@@ -147,7 +148,7 @@ fn lives<'a>(
 ) -> Lives<'a> {
     Lives {
         subject,
-        workload: &plan.workload,
+        workload: same_words(&plan.workload),
         patience: plan.patience,
         pace: plan.pace.filter(|_| tool == Tool::Callgrind),
         cpu,

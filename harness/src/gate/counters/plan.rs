@@ -114,7 +114,7 @@ impl CountPlan {
         let few = rounded(workload, few);
         let [many, more] = [many, many + many / 8].map(|requests| rounded(workload, requests));
         Self {
-            workload: workload.clone(),
+            workload: same_words(workload),
             requests: vec![few, many, few, more],
             pace: None,
             patience,
@@ -132,6 +132,14 @@ impl CountPlan {
 
 fn seconds<S: Serializer>(pace: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     pace.map(|pace| pace.as_secs_f64()).serialize(serializer)
+}
+
+/// The load with one seed for all counts: what a server does may depend on the words it is sent.
+pub(super) fn same_words(workload: &Workload) -> Workload {
+    Workload {
+        seed: 0,
+        ..workload.clone()
+    }
 }
 
 /// How many requests a gauge holds at least and at most.
