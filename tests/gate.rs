@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
 
+#[path = "gate/baseline.rs"]
+mod baseline;
 #[path = "gate/control.rs"]
 mod control;
 #[path = "gate/matrix.rs"]

@@ -197,8 +197,8 @@ pub struct FuzzPlan {
 /// The plan of a `gate` run, as it is written to the JSON.
 #[derive(Clone, Debug, Serialize)]
 pub struct GateRunPlan {
-    /// The server as it was, and how it is started.
-    pub base: ServerPlan,
+    /// The server as it was, and how it is started; none with a stored baseline.
+    pub base: Option<ServerPlan>,
     /// The server as it is to be.
     pub candidate: ServerPlan,
     /// The name of the talk.

@@ -1,8 +1,11 @@
 //! The cells of the deterministic tier: what was counted of base and candidate, compared.
 
+use std::time::Duration;
+
+use super::baseline::Baseline;
 use super::counters::judge::{judge, spread};
 use super::counters::{
-    Allocations, CountPlan, Counts, NoCounts, PerOp, Span, allocations_of_both, count_both,
+    Allocations, CountPlan, NoCounts, PerOp, Span, allocations_of_both, count, count_both, gauge,
 };
 use super::metric::{Metric, Tier};
 use super::plan::GatePlan;
@@ -21,17 +24,20 @@ pub(super) fn add(
     interrupt: &Interrupt,
 ) {
     let Some(time) = plan.counting else { return };
-    let span = Span {
-        aim: time,
-        limit: time * LATE,
-    };
-    let counted = count_both(sides, &plan.workload, span, interrupt);
+    let counted = count_both(sides, &plan.workload, span(time), interrupt);
     let (counting, [base, candidate]) = match counted {
         Ok(counted) => counted,
         Err((_, NoCounts::Interrupted)) => return,
         Err((side, why)) => return leave_out(result, side, &why),
     };
-    compare(result, plan, &base, &candidate);
+    compare(
+        result,
+        plan,
+        [base.instructions, candidate.instructions],
+        [base.syscalls, candidate.syscalls],
+        base.by.lives.len(),
+    );
+    notes(result, base.by.notes.into_iter().chain(candidate.by.notes));
     if !plan.allocations || interrupt.is_set() {
         return;
     }
@@ -51,20 +57,84 @@ pub(super) fn add(
     }
 }
 
-/// Adds the cells of what was counted, now or for a stored baseline.
-pub(super) fn compare(result: &mut GateResult, plan: &GatePlan, base: &Counts, candidate: &Counts) {
-    let lives = base.by.lives.len();
-    let (one, other) = (base, candidate);
+/// Counts one server by itself, to be stored.
+///
+/// # Errors
+/// It cannot be counted.
+pub fn baseline_of(
+    subject: &Subject,
+    plan: &GatePlan,
+    interrupt: &Interrupt,
+) -> Result<Baseline, NoCounts> {
+    let span = alone(plan);
+    let first = gauge(subject, &plan.workload, span.limit, None, interrupt)?;
+    let counting = CountPlan::fitting(&plan.workload, &[&first], span)?;
+    let counts = count(subject, &counting, Some(first), None, interrupt)?;
+    Ok(Baseline::of(subject, &counting, &counts, None))
+}
+
+/// Counts the candidate as the baseline was counted and adds the cells. What cannot be counted is left out.
+///
+/// # Errors
+/// What was counted here cannot be compared with the baseline: why, a sentence each.
+pub fn against(
+    result: &mut GateResult,
+    baseline: &Baseline,
+    candidate: &Subject,
+    plan: &GatePlan,
+    interrupt: &Interrupt,
+) -> Result<(), Vec<String>> {
+    let patience = alone(plan).limit;
+    let counting = baseline.count_plan(&plan.workload, patience);
+    let counts = match count(candidate, &counting, None, None, interrupt) {
+        Ok(counts) => counts,
+        Err(NoCounts::Interrupted) => return Ok(()),
+        Err(why) => {
+            leave_out(result, 1, &why);
+            return Ok(());
+        }
+    };
+    let now = Baseline::of(candidate, &counting, &counts, None);
+    notes(result, baseline.comparable(&now)?.into_iter());
+    compare(
+        result,
+        plan,
+        [baseline.instructions, counts.instructions],
+        [baseline.syscalls, counts.syscalls],
+        counts.by.lives.len(),
+    );
+    notes(result, counts.by.notes.into_iter());
+    Ok(())
+}
+
+/// All of the time is there for it.
+fn alone(plan: &GatePlan) -> Span {
+    Span {
+        aim: plan.counting.unwrap_or(plan.max_time),
+        limit: plan.max_time,
+    }
+}
+
+fn span(time: Duration) -> Span {
+    Span {
+        aim: time,
+        limit: time * LATE,
+    }
+}
+
+fn compare(
+    result: &mut GateResult,
+    plan: &GatePlan,
+    instructions: [PerOp; 2],
+    syscalls: [PerOp; 2],
+    lives: usize,
+) {
     for (metric, both) in [
-        (Metric::Instructions, [one.instructions, other.instructions]),
-        (Metric::Syscalls, [one.syscalls, other.syscalls]),
+        (Metric::Instructions, instructions),
+        (Metric::Syscalls, syscalls),
     ] {
         result.cells.push(cell(plan, metric, both, lives));
     }
-    notes(
-        result,
-        base.by.notes.iter().chain(&candidate.by.notes).cloned(),
-    );
 }
 
 fn notes(result: &mut GateResult, notes: impl Iterator<Item = String>) {

@@ -117,6 +117,11 @@ impl Metric {
         !matches!(self, Self::Allocations | Self::Throughput | Self::P99)
     }
 
+    /// Whether a stored baseline has it.
+    pub fn is_counted(self) -> bool {
+        matches!(self, Self::Instructions | Self::Syscalls)
+    }
+
     /// The metric of that name.
     pub fn find(name: &str) -> Option<Self> {
         ALL.into_iter().find(|metric| metric.name() == name)

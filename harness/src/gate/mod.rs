@@ -19,6 +19,7 @@ mod run;
 pub mod same;
 pub mod trials;
 
+pub use counted::{against, baseline_of};
 pub use metric::{Metric, Tier};
 pub use plan::{Asked, GatePlan, MAX_TIME, TooShort};
 pub use result::{Broken, ControlReport, GateCell, GateResult, Held, Loaded, Skipped};

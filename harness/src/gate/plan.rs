@@ -134,7 +134,7 @@ impl GatePlan {
             workload: asked.workload,
             duet: None,
             matrix: None,
-            counting: Some(COUNTING.min(asked.max_time)),
+            counting: Some(COUNTING.min(asked.max_time / 4)),
             allocations,
             max_time: asked.max_time,
         }

@@ -18,14 +18,31 @@ pub struct GateReport {
     pub base: Option<String>,
     /// The candidate's.
     pub candidate: String,
+    /// What was counted and stored, where there was nothing to compare with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stored>,
     /// What was measured.
     #[serde(flatten)]
     pub result: GateResult,
 }
 
+/// A baseline that was written.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stored {
+    /// Where it is.
+    pub path: String,
+    /// Instructions per operation.
+    pub instructions: f64,
+    /// System calls per operation.
+    pub syscalls: f64,
+}
+
 impl GateReport {
     /// The verdict of the run.
     pub(super) fn verdict(&self, interrupted: bool) -> RunVerdict {
+        if self.stored.is_some() {
+            return RunVerdict::Pass;
+        }
         match self.result.verdict() {
             Verdict::Fail => RunVerdict::Fail,
             _ if interrupted => RunVerdict::Inconclusive,
@@ -36,12 +53,22 @@ impl GateReport {
 
     /// Whether nothing was compared.
     pub(super) fn is_empty(&self) -> bool {
-        self.result.broken.is_none() && self.result.cells.iter().all(|cell| cell.base.is_none())
+        self.stored.is_none()
+            && self.result.broken.is_none()
+            && self.result.cells.iter().all(|cell| cell.base.is_none())
     }
 
     /// The answer, in one or two sentences.
     pub fn answer(&self) -> String {
         let result = &self.result;
+        if let Some(stored) = &self.stored {
+            return format!(
+                "stored in {}: {:.0} instructions and {} system calls per operation",
+                stored.path,
+                stored.instructions,
+                digits(stored.syscalls)
+            );
+        }
         if let Some(broken) = &result.broken {
             return match broken.side {
                 CANDIDATE => format!("the candidate {} while the base did not", broken.what),

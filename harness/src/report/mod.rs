@@ -32,7 +32,7 @@ use crate::talk::escape_text;
 pub use environment::Environment;
 pub(crate) use fuzz::printed;
 pub use fuzz::{FuzzReport, ReplayItem, ReplayReport};
-pub use gate::GateReport;
+pub use gate::{GateReport, Stored};
 
 /// The schema of the JSON.
 pub const SCHEMA: &str = "tcprove/1";

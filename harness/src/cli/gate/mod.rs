@@ -1,25 +1,28 @@
 //! `tcprove gate`: is the candidate worse than its base?
 
+mod counts;
+mod sides;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use self::sides::Sides;
+pub(super) use self::sides::pad_both;
 use super::load::ShapeArgs;
 use super::output::{OutputArgs, note};
 use super::progress::StepProgress;
 use super::target::{Resolved, TargetArgs, usage};
 use super::{setup, target};
-use crate::check::run::{Interrupt, Origin, Subject, start};
 use crate::event::Event;
 use crate::gate::metric::{self, Metric};
-use crate::gate::result::{BASE, CANDIDATE};
-use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME, TooShort, matrix, same};
+use crate::gate::result::BASE;
+use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME, TooShort, matrix};
 use crate::load::Workload;
 use crate::plan::{GateRunPlan, hash_of};
 use crate::report::{Body, GateReport, Report, RunError, history};
-use crate::target::{Launch, StartOptions};
 
 /// Arguments of `gate`.
 #[derive(clap::Args, Clone, Debug)]
@@ -34,6 +37,12 @@ pub(super) struct GateArgs {
     /// The command of the server as it is to be [default: the one of the file]
     #[arg(long, value_name = "CMD")]
     pub candidate: Option<String>,
+    /// Compare with counts that were stored, where the base cannot be started any more; counts only
+    #[arg(long, value_name = "FILE", conflicts_with = "base")]
+    pub baseline: Option<PathBuf>,
+    /// Count the candidate and store that as a baseline
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["base", "baseline"])]
+    pub save_baseline: Option<PathBuf>,
     /// By how much a metric may be worse, such as server-cpu=2%; it then decides
     #[arg(long, value_name = "METRIC=PERCENT", value_parser = budget)]
     pub budget: Vec<(Metric, f64)>,
@@ -110,9 +119,17 @@ fn append(path: &Path, line: &str) -> std::io::Result<()> {
 
 fn fill(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunError> {
     args.output.prepare()?;
-    let sides = sides(args, report.seed)?;
+    match (&args.baseline, &args.save_baseline) {
+        (Some(path), _) => counts::against(report, args, path),
+        (None, Some(path)) => counts::store(report, args, path),
+        (None, None) => both(report, args, begun),
+    }
+}
+
+fn both(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunError> {
+    let sides = sides::both(args, report.seed)?;
     report.target = Some(sides.candidate.report());
-    let workload = workload(args, &sides, report.seed)?;
+    let workload = workload(args, &sides.candidate, report.seed)?;
     let interrupt = setup::interrupt()?;
     setup::announce(report, &sides.candidate);
     let Some(overhead) = sides.hold_their_conversation(report, &interrupt)? else {
@@ -120,7 +137,7 @@ fn fill(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunE
     };
     let plan = plan(args, &sides, workload, overhead)?;
     let written = GateRunPlan {
-        base: setup::server_plan(&sides.base),
+        base: Some(setup::server_plan(&sides.base)),
         candidate: setup::server_plan(&sides.candidate),
         talk: sides.candidate.subject.talk.name.clone(),
         gate: plan.clone(),
@@ -155,6 +172,7 @@ fn conclude(report: &mut Report, sides: &Sides, result: GateResult) -> Result<()
     report.gated(GateReport {
         base: Some(sides.base.report().command),
         candidate: sides.candidate.report().command,
+        stored: None,
         result,
     });
     match broken.filter(|broken| broken.side == BASE) {
@@ -170,96 +188,8 @@ fn conclude(report: &mut Report, sides: &Sides, result: GateResult) -> Result<()
     }
 }
 
-/// Base and candidate.
-struct Sides {
-    base: Resolved,
-    candidate: Resolved,
-}
-
-/// Which servers are meant.
-fn sides(args: &GateArgs, seed: u64) -> Result<Sides, RunError> {
-    if args.target.connect.is_some() {
-        return Err(usage(
-            "a gate starts both servers, many times: it cannot use --connect; give --base CMD and --candidate CMD".into(),
-        ));
-    }
-    let Some(base) = &args.base else {
-        return Err(usage(
-            "which server is the candidate to be compared with? Give its command as --base 'CMD {port}'".into(),
-        ));
-    };
-    let side = |name: &str, cmd: Option<&String>| {
-        let words = cmd.map(|cmd| words(name, cmd)).transpose()?;
-        args.target
-            .resolve_as(words, seed)
-            .map_err(|error| RunError {
-                message: format!("the {name}: {}", error.message),
-                ..error
-            })
-    };
-    if args.candidate.is_none() && args.target.cmd.is_empty() && args.target.talk.is_some() {
-        return Err(usage(
-            "which server is the candidate? Give its command as --candidate 'CMD {port}'".into(),
-        ));
-    }
-    let mut sides = Sides {
-        base: side(BASE, Some(base))?,
-        candidate: side(CANDIDATE, args.candidate.as_ref())?,
-    };
-    if !args.allow_same && is_same(&sides) {
-        return Err(usage(
-            "base and candidate are the same program with the same arguments: nothing can have changed\nnext: correct the paths, or say --allow-same to see how steady this machine is".into(),
-        ));
-    }
-    pad_both(&mut sides.base.subject, &mut sides.candidate.subject)?;
-    Ok(sides)
-}
-
-fn is_same(sides: &Sides) -> bool {
-    let launches = sides
-        .base
-        .subject
-        .launch()
-        .zip(sides.candidate.subject.launch());
-    launches.is_some_and(|(base, candidate)| same::is_same(base, candidate))
-}
-
-/// One string, as a shell splits it.
-fn words(side: &str, cmd: &str) -> Result<Vec<String>, RunError> {
-    let words = shell_words::split(cmd).map_err(|error| {
-        usage(format!(
-            "--{side}: {cmd} cannot be split into words: {error}"
-        ))
-    })?;
-    if words.is_empty() {
-        return Err(usage(format!("--{side} is empty")));
-    }
-    Ok(words)
-}
-
-/// Arguments and environment lie above the stack: a longer path moves all of it, and with it what shares a
-/// cache line (Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously Wrong, 2009). Both
-/// sides get the same number of bytes.
-pub(super) fn pad_both(base: &mut Subject, candidate: &mut Subject) -> Result<(), RunError> {
-    let (Origin::Spawn(base), Origin::Spawn(candidate)) = (&mut base.origin, &mut candidate.origin)
-    else {
-        return Err(usage("a gate starts both servers".into()));
-    };
-    let length = |launch: &Launch| {
-        let words = launch.cmd.iter().chain(launch.params.values());
-        words.map(String::len).sum::<usize>()
-    };
-    let (one, other) = (length(base), length(candidate));
-    let longest = one.max(other);
-    for (launch, length) in [(base, one), (candidate, other)] {
-        let filler = "x".repeat(longest - length);
-        launch.env.insert("TCPROVE_PAD".into(), filler);
-    }
-    Ok(())
-}
-
-fn workload(args: &GateArgs, sides: &Sides, seed: u64) -> Result<Workload, RunError> {
-    let talk = &sides.candidate.subject.talk;
+fn workload(args: &GateArgs, candidate: &Resolved, seed: u64) -> Result<Workload, RunError> {
+    let talk = &candidate.subject.talk;
     let turns = match args.turns.is_empty() {
         true => (0..talk.turns.len()).collect(),
         false => args.turns.clone(),
@@ -270,37 +200,7 @@ fn workload(args: &GateArgs, sides: &Sides, seed: u64) -> Result<Workload, RunEr
         payload: args.payload,
         ..ShapeArgs::usual()
     };
-    shape.workload(&sides.candidate, seed)
-}
-
-impl Sides {
-    /// Holds the conversation with each of them once, and gives the time that starting and ending both
-    /// takes. `None`: somebody asked for the end meanwhile.
-    fn hold_their_conversation(
-        &self,
-        report: &mut Report,
-        interrupt: &Interrupt,
-    ) -> Result<Option<Duration>, RunError> {
-        let mut overhead = Duration::ZERO;
-        for (name, side) in [(BASE, &self.base), (CANDIDATE, &self.candidate)] {
-            let of_side = |error: RunError| RunError {
-                message: format!("the {name}: {}", error.message),
-                ..error
-            };
-            if !setup::holds_conversation(report, side, interrupt).map_err(of_side)? {
-                return Ok(None);
-            }
-            let once = || {
-                let begun = Instant::now();
-                start(&side.subject, StartOptions::default())
-                    .map_err(|failure| of_side(setup::trial_error(&failure.into(), side)))?
-                    .kill();
-                Ok(begun.elapsed())
-            };
-            overhead += once()?.min(once()?);
-        }
-        Ok(Some(overhead))
-    }
+    shape.workload(candidate, seed)
 }
 
 fn plan(

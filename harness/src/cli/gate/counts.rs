@@ -1,0 +1,126 @@
+//! Counts of the candidate alone: stored as a baseline, or compared with one.
+
+use std::path::Path;
+
+use super::sides::{candidate, of_side};
+use super::{GateArgs, workload};
+use crate::check::run::Interrupt;
+use crate::cli::output::note;
+use crate::cli::setup;
+use crate::cli::target::{Resolved, usage};
+use crate::gate::baseline::Baseline;
+use crate::gate::result::CANDIDATE;
+use crate::gate::{Asked, GatePlan, GateResult, MAX_TIME, against as compare, baseline_of};
+use crate::plan::{GateRunPlan, hash_of};
+use crate::report::{GateReport, Report, RunError, Stored};
+
+/// Counts the candidate and writes a baseline.
+pub(super) fn store(report: &mut Report, args: &GateArgs, path: &Path) -> Result<(), RunError> {
+    let Some((candidate, plan, interrupt)) = begin(report, args)? else {
+        return Ok(());
+    };
+    let counted = baseline_of(&candidate.subject, &plan, &interrupt);
+    report.interrupted = interrupt.is_set();
+    if report.interrupted {
+        return Ok(());
+    }
+    let baseline = counted.map_err(|why| {
+        let message = format!("the {CANDIDATE} cannot be counted: {why}");
+        RunError {
+            code: "target",
+            message,
+            location: None,
+        }
+    })?;
+    baseline
+        .save(path)
+        .map_err(|error| usage(format!("--save-baseline: {error}")))?;
+    report.gated(GateReport {
+        base: None,
+        candidate: candidate.report().command,
+        stored: Some(Stored {
+            path: path.display().to_string(),
+            instructions: baseline.instructions.estimate,
+            syscalls: baseline.syscalls.estimate,
+        }),
+        result: GateResult::default(),
+    });
+    Ok(())
+}
+
+/// Counts the candidate and compares it with a baseline.
+pub(super) fn against(report: &mut Report, args: &GateArgs, path: &Path) -> Result<(), RunError> {
+    let baseline =
+        Baseline::load(path).map_err(|error| usage(format!("--baseline: {error}{NEXT}")))?;
+    let Some((candidate, plan, interrupt)) = begin(report, args)? else {
+        return Ok(());
+    };
+    let mut result = GateResult::default();
+    let compared = compare(
+        &mut result,
+        &baseline,
+        &candidate.subject,
+        &plan,
+        &interrupt,
+    );
+    report.interrupted = interrupt.is_set();
+    compared.map_err(|why| {
+        usage(format!(
+            "the baseline {} cannot be compared with what is counted here: {}{NEXT}",
+            path.display(),
+            why.join("; ")
+        ))
+    })?;
+    report.gated(GateReport {
+        base: None,
+        candidate: candidate.report().command,
+        stored: None,
+        result,
+    });
+    Ok(())
+}
+
+/// What to do about a baseline that does not do.
+const NEXT: &str = "\nnext: `tcprove gate --candidate CMD --save-baseline FILE` stores one, of the server as it was";
+
+/// Up to the trial of the conversation. `None`: somebody asked for the end meanwhile.
+fn begin(
+    report: &mut Report,
+    args: &GateArgs,
+) -> Result<Option<(Resolved, GatePlan, Interrupt)>, RunError> {
+    let candidate = candidate(args, report.seed)?;
+    report.target = Some(candidate.report());
+    let workload = workload(args, &candidate, report.seed)?;
+    let plan = GatePlan::without_duet(Asked {
+        budgets: args.budget.iter().copied().collect(),
+        cells: Vec::new(),
+        workload,
+        max_time: args.max_time.unwrap_or(MAX_TIME),
+        counts: true,
+        sessions: None,
+    });
+    if let Some((metric, _)) = args.budget.iter().find(|(metric, _)| !metric.is_counted()) {
+        return Err(usage(format!(
+            "--budget {}: without a base that is started only instructions and syscalls are compared",
+            metric.name()
+        )));
+    }
+    let written = GateRunPlan {
+        base: None,
+        candidate: setup::server_plan(&candidate),
+        talk: candidate.subject.talk.name.clone(),
+        gate: plan.clone(),
+        on_inconclusive: args.output.on_inconclusive.into(),
+    };
+    report.planned(&written, hash_of(&written));
+    let interrupt = setup::interrupt()?;
+    setup::announce(report, &candidate);
+    let held = setup::holds_conversation(report, &candidate, &interrupt);
+    if !held.map_err(|error| of_side(CANDIDATE, error))? {
+        return Ok(None);
+    }
+    if !args.output.no_progress {
+        note("counting under valgrind, about 10 s");
+    }
+    Ok(Some((candidate, plan, interrupt)))
+}
