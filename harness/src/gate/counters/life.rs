@@ -34,6 +34,8 @@ const QUICK: Duration = Duration::from_millis(250);
 /// it does, which is work of another amount each time.
 const END_SIGNAL: i32 = libc::SIGVTALRM;
 
+/// A life at a fixed rate that took so many times what it should have did not keep the rate.
+const LATE: f64 = 1.05;
 /// A note.
 const ON_ITS_OWN: &str = "the server works on its own while nothing is asked of it, and that is counted: requests were sent at a fixed rate, so that it is the same part of each";
 
@@ -133,7 +135,7 @@ impl Lives<'_> {
             }
             let lived = self.live(Stint::Exactly(*requests))?;
             by.tool.clone_from(&lived.tool);
-            lived.note(&mut by.notes);
+            lived.note(self.pace, &mut by.notes);
             by.lives.push(lived.life);
         }
         if self.pace.is_some() {
@@ -158,7 +160,7 @@ impl Lives<'_> {
         settle(None);
         let folder = Folder::new()?;
         let runtime = runtime();
-        let mut server = runtime.block_on(self.start(launch, &folder))?;
+        let server = runtime.block_on(self.start(launch, &folder))?;
         let mut rest = Rest::of(&server);
         rest.settle(QUIET);
         folder.open_files();
@@ -166,7 +168,8 @@ impl Lives<'_> {
         let shared = Shared::new(1);
         let orders = self.orders(&server, &shared);
         // The connection stays open until the end: how the server closes it is not counted.
-        let mut client = Lockstep::new(&orders)?.patient(self.patience);
+        let in_vain = || self.interrupt.is_set() || server.is_gone();
+        let mut client = Lockstep::new(&orders)?.patient(self.patience, &in_vain);
         let talked = self.talk(&server, &mut client, &mut rest, stint)?;
         let idle_cpu = match stint {
             Stint::Gauge(_) => idle_cpu(&server),
@@ -177,7 +180,6 @@ impl Lives<'_> {
         let pids = server.pids();
         let stopped_itself = end(&server, &runtime);
         let stderr = server.output().stderr_tail;
-        server.end();
         let found = self.tool.read(folder.path())?;
         all_wrote(&found, &pids, stderr)?;
         Ok(Lived {
@@ -213,6 +215,18 @@ impl Lives<'_> {
         }
     }
 
+    fn failed(&self, server: &Server, number: u64, why: String) -> NoCounts {
+        if self.interrupt.is_set() {
+            return NoCounts::Interrupted;
+        }
+        let ended = server.exit().map(|exit| format!("; the server {exit}"));
+        NoCounts::Exchange {
+            number,
+            why: why + &ended.unwrap_or_default(),
+            stderr: server.output().stderr_tail,
+        }
+    }
+
     fn orders<'s>(&'s self, server: &Server, shared: &'s Shared) -> Orders<'s> {
         Orders {
             workload: &self.workload,
@@ -244,11 +258,7 @@ impl Lives<'_> {
             }
             let asked = Instant::now();
             let exchanged = exchange(client, rest, &mut connections);
-            exchanged.map_err(|why| NoCounts::Exchange {
-                number: times.len() as u64 + 1,
-                why,
-                stderr: server.output().stderr_tail,
-            })?;
+            exchanged.map_err(|why| self.failed(server, times.len() as u64 + 1, why))?;
             times.push(asked.elapsed());
         }
         Ok(Talked {
@@ -327,12 +337,16 @@ fn all_wrote(found: &Found, pids: &[u32], stderr: String) -> Result<(), NoCounts
 }
 
 impl Lived {
-    fn note(&self, notes: &mut Vec<String>) {
+    fn note(&self, pace: Option<Duration>, notes: &mut Vec<String>) {
         let mut add = |note: &str| {
             if !notes.iter().any(|other| other == note) {
                 notes.push(note.to_owned());
             }
         };
+        let planned = pace.map(|pace| pace.as_secs_f64() * self.life.requests as f64);
+        if planned.is_some_and(|planned| self.life.seconds > planned * LATE) {
+            add("the machine did not keep that rate: the figures are less exact");
+        }
         if self.never_slept {
             add(
                 "the server never sleeps: what it does while it waits depends on time, and is counted",

@@ -31,7 +31,7 @@ use serde::Serialize;
 
 pub use self::life::Life;
 use self::life::Lives;
-pub use self::pair::{allocations_of_both, count_both};
+pub use self::pair::{allocations_of_both, count_alone, count_both};
 use self::plan::same_words;
 pub use self::plan::{CountPlan, Gauge, Span};
 pub use self::slope::PerOp;

@@ -1,5 +1,7 @@
 //! Base and candidate counted at the same time, each on a core of its own.
 
+use std::time::Duration;
+
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::{
@@ -35,7 +37,27 @@ pub fn count_both(
     Ok((plan, whole(counted)?))
 }
 
-/// The same for allocations, by a plan for it: see [`CountPlan::for_allocations`].
+/// Counts one server alone, on the first core, to store its counts or to compare them with stored ones. A
+/// stored one's `pace` is taken over, for only then can they be compared.
+///
+/// # Errors
+/// See [`NoCounts`].
+pub fn count_alone(
+    subject: &Subject,
+    workload: &Workload,
+    pace: Option<Duration>,
+    span: Span,
+    interrupt: &Interrupt,
+) -> Result<(CountPlan, Counts), NoCounts> {
+    let [core, _] = cores();
+    let gauge = gauge(subject, workload, span.limit, core, interrupt)?;
+    let mut plan = CountPlan::fitting(workload, &[&gauge], span)?;
+    plan.pace = pace.or(plan.pace);
+    let counts = count(subject, &plan, Some(gauge), core, interrupt)?;
+    Ok((plan, counts))
+}
+
+/// As [`count_both`], of allocations, by a plan for it: see [`CountPlan::for_allocations`].
 ///
 /// # Errors
 /// As [`count_both`].

@@ -20,6 +20,8 @@ pub struct Lockstep<'a> {
     patience: Duration,
     /// How long it sleeps at most while it waits for a reply.
     wait: Option<Duration>,
+    /// Whether waiting has become useless.
+    in_vain: Option<&'a dyn Fn() -> bool>,
 }
 
 impl<'a> Lockstep<'a> {
@@ -33,14 +35,16 @@ impl<'a> Lockstep<'a> {
             engine: Engine::new(orders, 0)?,
             patience: PATIENCE,
             wait: NO_WAIT,
+            in_vain: None,
         })
     }
 
-    /// For a server that is slowed down: waits so long for a connection or a reply, and sleeps meanwhile, to
-    /// leave the processor to the server.
-    pub fn patient(mut self, patience: Duration) -> Self {
+    /// For a server that is slowed down: waits so long for a connection or a reply, unless `in_vain` says
+    /// that this has become useless, and sleeps meanwhile, to leave the processor to the server.
+    pub fn patient(mut self, patience: Duration, in_vain: &'a dyn Fn() -> bool) -> Self {
         self.patience = patience;
         self.wait = Some(SLEEP);
+        self.in_vain = Some(in_vain);
         self
     }
 
@@ -61,7 +65,7 @@ impl<'a> Lockstep<'a> {
         let give_up = now() + self.patience.as_nanos() as u64;
         while !engine.can_say() {
             engine.now = now();
-            if engine.now >= give_up {
+            if engine.now >= give_up || self.in_vain.is_some_and(|in_vain| in_vain()) {
                 return Err(self.trouble("the server took no connection"));
             }
             engine.open_more();
@@ -86,7 +90,7 @@ impl<'a> Lockstep<'a> {
         let give_up = now() + self.patience.as_nanos() as u64;
         while self.engine.in_flight > 0 {
             self.engine.pump(self.wait);
-            if self.engine.now >= give_up {
+            if self.engine.now >= give_up || self.in_vain.is_some_and(|in_vain| in_vain()) {
                 return Err(self.trouble("no reply came"));
             }
         }
