@@ -34,6 +34,8 @@ const QUICK: Duration = Duration::from_millis(250);
 /// it does, which is work of another amount each time.
 const END_SIGNAL: i32 = libc::SIGVTALRM;
 
+/// What a server does on its own in such a time may be in one life and not in another: it is not done evenly.
+const UNEVEN: Duration = Duration::from_millis(200);
 /// A life at a fixed rate that took so many times what it should have did not keep the rate.
 const LATE: f64 = 1.05;
 /// A note.
@@ -46,6 +48,8 @@ pub struct Life {
     pub requests: u64,
     /// Seconds that they took.
     pub seconds: f64,
+    /// CPU seconds that the server took for them, under valgrind.
+    pub cpu_s: f64,
     /// Instructions and system calls, or blocks and bytes allocated: of all processes, start included.
     pub totals: [u64; 2],
 }
@@ -91,6 +95,8 @@ struct Talked {
     /// What each took, until the server slept again.
     times: Vec<Duration>,
     took: Duration,
+    /// What the server used meanwhile.
+    cpu: Duration,
 }
 
 impl Talked {
@@ -127,6 +133,7 @@ impl Lives<'_> {
         };
         // At a fixed rate all lives are to be alike.
         gauge = gauge.filter(|_| self.pace.is_none());
+        let mut idle_cpu = 0.0_f64;
         for requests in &plan.requests {
             if let Some(gauge) = gauge.take() {
                 by.tool = gauge.tool;
@@ -136,14 +143,17 @@ impl Lives<'_> {
             let lived = self.live(Stint::Exactly(*requests))?;
             by.tool.clone_from(&lived.tool);
             lived.note(self.pace, &mut by.notes);
+            idle_cpu = idle_cpu.max(lived.idle_cpu);
             by.lives.push(lived.life);
         }
         if self.pace.is_some() {
             by.notes.push(ON_ITS_OWN.to_owned());
         }
+        let uneven = UNEVEN.as_secs_f64() + self.late_s(&by.lives);
         let slopes = [0, 1].map(|which| {
             let total = |life: &Life| (life.requests, life.totals[which]);
-            per_op(&by.lives.iter().map(total).collect::<Vec<_>>())
+            let slope = per_op(&by.lives.iter().map(total).collect::<Vec<_>>())?;
+            Some(slope.widened(own_work(&by.lives, which) * idle_cpu * uneven))
         });
         let nothing = PerOp {
             estimate: f64::NAN,
@@ -151,6 +161,17 @@ impl Lives<'_> {
             high: f64::NAN,
         };
         Ok((by, slopes.map(|slope| slope.unwrap_or(nothing))))
+    }
+
+    /// By how many seconds a life at a fixed rate was longer than it should have been, at most.
+    fn late_s(&self, lives: &[Life]) -> f64 {
+        let late = |life: &Life| {
+            let planned = self
+                .pace
+                .map(|pace| pace.as_secs_f64() * life.requests as f64);
+            planned.map_or(0.0, |planned| life.seconds - planned)
+        };
+        lives.iter().map(late).fold(0.0, f64::max)
     }
 
     fn live(&self, stint: Stint) -> Result<Lived, NoCounts> {
@@ -171,9 +192,9 @@ impl Lives<'_> {
         let in_vain = || self.interrupt.is_set() || server.is_gone();
         let mut client = Lockstep::new(&orders)?.patient(self.patience, &in_vain);
         let talked = self.talk(&server, &mut client, &mut rest, stint)?;
-        let idle_cpu = match stint {
-            Stint::Gauge(_) => idle_cpu(&server),
-            Stint::Exactly(_) => 0.0,
+        let idle_cpu = match (stint, self.pace) {
+            (Stint::Exactly(_), None) => 0.0,
+            _ => idle_cpu(&server),
         };
         let never_slept = rest.never_sleeps();
         let ending = Instant::now();
@@ -186,6 +207,7 @@ impl Lives<'_> {
             life: Life {
                 requests: talked.times.len() as u64,
                 seconds: talked.took.as_secs_f64(),
+                cpu_s: talked.cpu.as_secs_f64(),
                 totals: found.totals,
             },
             tool: found.tool,
@@ -247,7 +269,8 @@ impl Lives<'_> {
         stint: Stint,
     ) -> Result<Talked, NoCounts> {
         let (mut times, mut connections) = (Vec::new(), 0);
-        let begun = Instant::now();
+        let cpu = || server.cpu().unwrap_or_default();
+        let (begun, before) = (Instant::now(), cpu());
         while !is_over(stint, times.len() as u64, begun) {
             if self.interrupt.is_set() {
                 return Err(NoCounts::Interrupted);
@@ -264,8 +287,23 @@ impl Lives<'_> {
         Ok(Talked {
             times,
             took: begun.elapsed(),
+            cpu: cpu().saturating_sub(before),
         })
     }
+}
+
+/// What a CPU second of its work adds to a total, for each request by which the lives differ.
+fn own_work(lives: &[Life], which: usize) -> f64 {
+    let by_requests = |life: &&Life| life.requests;
+    let (few, many) = (
+        lives.iter().min_by_key(by_requests),
+        lives.iter().max_by_key(by_requests),
+    );
+    few.zip(many).map_or(0.0, |(few, many)| {
+        let more = many.totals[which].saturating_sub(few.totals[which]) as f64;
+        let requests = many.requests.saturating_sub(few.requests) as f64;
+        more / (many.cpu_s - few.cpu_s).max(f64::EPSILON) / requests.max(1.0)
+    })
 }
 
 /// What it uses while nothing is asked of it, as a share of a core.
@@ -355,5 +393,40 @@ impl Lived {
         if self.stopped_itself {
             add("the server handles SIGVTALRM and had to stop by itself, which is counted");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn life(requests: u64, cpu_s: f64, instructions: u64) -> Life {
+        Life {
+            requests,
+            seconds: 2.0 * cpu_s,
+            cpu_s,
+            totals: [instructions, 0],
+        }
+    }
+
+    #[test]
+    fn own_work_goes_by_what_a_cpu_second_does() {
+        let lives = [life(100, 0.5, 9_000_000), life(1_100, 2.5, 49_000_000)];
+        // 20 million instructions in a CPU second; 1,000 requests between the lives.
+        assert_eq!(own_work(&lives, 0), 20_000.0);
+        assert_eq!(own_work(&lives, 1), 0.0);
+        assert_eq!(own_work(&lives[..1], 0), 0.0);
+    }
+
+    #[test]
+    fn a_gauge_ends_after_doubling_as_soon_as_it_takes_long() {
+        let gauge = Stint::Gauge([32, 256]);
+        let now = Instant::now();
+        let long_ago = now.checked_sub(2 * QUICK).unwrap();
+        assert!(!is_over(gauge, 0, long_ago) && !is_over(gauge, 31, long_ago));
+        assert!(is_over(gauge, 32, long_ago) && is_over(gauge, 128, long_ago));
+        assert!(!is_over(gauge, 96, long_ago) && !is_over(gauge, 128, now));
+        assert!(is_over(gauge, 256, now));
+        assert!(is_over(Stint::Exactly(7), 7, now) && !is_over(Stint::Exactly(7), 6, now));
     }
 }

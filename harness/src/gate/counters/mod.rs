@@ -11,6 +11,10 @@
 //!   in which its threads race, is counted.
 //! - What is random by an environment variable is made the same in every life (`tool.rs`).
 //!
+//! What a server does on its own as time passes (the timers of Redis, the threads of memcached) cannot be told
+//! from what it does for requests. Both sides are then asked at the same fixed rate (`plan.rs`), so that it is
+//! the same part of each request, and the range is made as wide as that is uneven.
+//!
 //! How much is left is told by the range over pairs of lives; [`judge`] compares two servers with it.
 
 mod callgrind;

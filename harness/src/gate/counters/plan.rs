@@ -168,6 +168,7 @@ mod tests {
             life: Life {
                 requests,
                 seconds: 1.0,
+                cpu_s: 1.0,
                 totals: [0; 2],
             },
             request: Duration::from_micros(request_us),

@@ -7,10 +7,21 @@ use serde::{Deserialize, Serialize};
 pub struct PerOp {
     /// The mean over all pairs of a life with few requests and one with many.
     pub estimate: f64,
-    /// The lowest of those pairs.
+    /// The lowest of those pairs; lower where the server works on its own as time passes.
     pub low: f64,
-    /// The highest of those pairs.
+    /// The highest of those pairs; higher where the server works on its own.
     pub high: f64,
+}
+
+impl PerOp {
+    /// With a range that is wider by so much at both ends.
+    pub(super) fn widened(self, by: f64) -> Self {
+        Self {
+            low: self.low - by,
+            high: self.high + by,
+            ..self
+        }
+    }
 }
 
 /// The slopes between lives with few and lives with many requests, given as (requests, total). Few is at most
