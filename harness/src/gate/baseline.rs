@@ -8,14 +8,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::counters::{Allocations, CountPlan, Counts, PerOp};
 use super::same::program_file;
 use crate::check::run::Subject;
-use crate::load::Workload;
 use crate::plan::{fnv1a, hash_of};
 use crate::talk::{Exchange, Opening, Talk};
 use crate::target::Launch;
@@ -147,15 +145,6 @@ impl Baseline {
             syscalls: counts.syscalls,
             allocations: allocations.map(|counted| counted.blocks),
             allocated_bytes: allocations.map(|counted| counted.bytes),
-        }
-    }
-
-    /// How to count another server so that it can be compared with this.
-    pub fn count_plan(&self, workload: &Workload, patience: Duration) -> CountPlan {
-        CountPlan {
-            requests: self.requests.clone(),
-            pace: self.talk.pace_s.map(Duration::from_secs_f64),
-            ..CountPlan::of(workload, 1, 1, patience)
         }
     }
 

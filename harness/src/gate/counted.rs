@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::baseline::Baseline;
 use super::counters::judge::{judge, spread};
 use super::counters::{
-    Allocations, CountPlan, NoCounts, PerOp, Span, allocations_of_both, count, count_both, gauge,
+    Allocations, CountPlan, NoCounts, PerOp, Span, allocations_of_both, count_alone, count_both,
 };
 use super::metric::{Metric, Tier};
 use super::plan::GatePlan;
@@ -66,10 +66,8 @@ pub fn baseline_of(
     plan: &GatePlan,
     interrupt: &Interrupt,
 ) -> Result<Baseline, NoCounts> {
-    let span = alone(plan);
-    let first = gauge(subject, &plan.workload, span.limit, None, interrupt)?;
-    let counting = CountPlan::fitting(&plan.workload, &[&first], span)?;
-    let counts = count(subject, &counting, Some(first), None, interrupt)?;
+    let counted = count_alone(subject, &plan.workload, None, alone(plan), interrupt);
+    let (counting, counts) = counted?;
     Ok(Baseline::of(subject, &counting, &counts, None))
 }
 
@@ -84,10 +82,10 @@ pub fn against(
     plan: &GatePlan,
     interrupt: &Interrupt,
 ) -> Result<(), Vec<String>> {
-    let patience = alone(plan).limit;
-    let counting = baseline.count_plan(&plan.workload, patience);
-    let counts = match count(candidate, &counting, None, None, interrupt) {
-        Ok(counts) => counts,
+    let pace = baseline.talk.pace_s.map(Duration::from_secs_f64);
+    let counted = count_alone(candidate, &plan.workload, pace, alone(plan), interrupt);
+    let (counting, counts) = match counted {
+        Ok(counted) => counted,
         Err(NoCounts::Interrupted) => return Ok(()),
         Err(why) => {
             leave_out(result, 1, &why);

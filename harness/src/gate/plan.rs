@@ -324,6 +324,52 @@ mod tests {
         assert!(longer.is_ok(), "{too_short:?}");
     }
 
+    /// Four loads; throughput decides, or nothing of the matrix does.
+    fn with_loads(seconds: u64, decides: bool) -> Result<GatePlan, TooShort> {
+        let cell = |connections| MatrixCell::new(Some(64), vec![0], connections);
+        let asked = Asked {
+            budgets: match decides {
+                true => BTreeMap::from([(Metric::Throughput, 0.1)]),
+                false => BTreeMap::new(),
+            },
+            workload: Workload::default(),
+            cells: [1, 2, 10, 50].map(cell).to_vec(),
+            max_time: Duration::from_secs(seconds),
+            counts: true,
+            sessions: None,
+        };
+        GatePlan::new(asked, Duration::from_millis(20))
+    }
+
+    #[test]
+    fn loads_get_about_half_of_what_a_usual_gate_leaves() {
+        for seconds in [20, 60, 89] {
+            assert_eq!(with_loads(seconds, false).unwrap().matrix, None);
+        }
+        for seconds in [120, 200, 600] {
+            let plan = with_loads(seconds, false).unwrap();
+            let (duet, matrix) = (plan.duet.unwrap(), plan.matrix.unwrap());
+            let half = Duration::from_secs(seconds - 60) / 2;
+            assert!(matrix.time() <= half && matrix.rounds >= 8, "{matrix:?}");
+            assert!(matrix.time() >= half / 2, "{matrix:?}");
+            assert!(
+                duet.real >= 20 && (seconds < 200 || duet.real > 40),
+                "{duet:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn loads_that_have_to_decide_need_time_and_what_would_do_is_said() {
+        for seconds in [5, 20, 60, 70] {
+            let too_short = with_loads(seconds, true).unwrap_err();
+            let plan = with_loads(too_short.needed.as_secs(), true).unwrap();
+            let matrix = plan.matrix.unwrap();
+            assert!(matrix.rounds >= 8 && matrix.fresh_cells >= 1, "{matrix:?}");
+            assert!(too_short.needed < Duration::from_secs(100), "{too_short:?}");
+        }
+    }
+
     #[test]
     fn a_metric_that_is_given_a_budget_decides() {
         let plan = plan(60, 20).unwrap();
