@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::bench::SweepPlan;
 use crate::check::run::{Origin, Subject};
@@ -208,6 +208,24 @@ pub struct GateRunPlan {
     pub gate: GatePlan,
     /// What to do with a run that could not see.
     pub on_inconclusive: OnInconclusive,
+}
+
+/// A duration in a plan: seconds, with a fraction.
+pub(crate) fn seconds<S: Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+/// The same of a duration that there may not be.
+pub(crate) fn seconds_if_any<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    duration
+        .map(|duration| duration.as_secs_f64())
+        .serialize(serializer)
 }
 
 /// A hash of plain data, the same on every machine.

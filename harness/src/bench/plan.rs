@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::axis::Dimension;
 use super::grid::Grid;
@@ -47,7 +47,7 @@ pub struct SweepPlan {
     /// How often each cell is visited.
     pub rounds: usize,
     /// About how long it may take, all in all.
-    #[serde(rename = "budget_s", serialize_with = "seconds")]
+    #[serde(rename = "budget_s", serialize_with = "crate::plan::seconds")]
     pub budget: Duration,
     /// Seed of the order of visits. No part of what is written: another order is the same sweep.
     #[serde(skip)]
@@ -158,10 +158,6 @@ impl SweepPlan {
         let visits = u32::try_from(visits).unwrap_or(u32::MAX);
         overhead.saturating_add((slice.warmup + slice.measured).saturating_mul(visits))
     }
-}
-
-fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 #[cfg(test)]

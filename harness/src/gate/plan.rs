@@ -40,12 +40,12 @@ pub struct GatePlan {
     /// Loads on both servers in turn; `None` if there is no time for them.
     pub matrix: Option<MatrixPlan>,
     /// Time for counting under valgrind; `None`: it is left out.
-    #[serde(rename = "counting_s", serialize_with = "seconds")]
+    #[serde(rename = "counting_s", serialize_with = "crate::plan::seconds_if_any")]
     pub counting: Option<Duration>,
     /// Whether allocations are counted as well, which takes as long again.
     pub allocations: bool,
     /// How long all of it may take.
-    #[serde(rename = "max_time_s", serialize_with = "whole_seconds")]
+    #[serde(rename = "max_time_s", serialize_with = "crate::plan::seconds")]
     pub max_time: Duration,
 }
 
@@ -243,23 +243,6 @@ fn needed(overhead: Duration, sessions: usize) -> Duration {
     let each = overhead + 2 * MEASURED_MIN + WARMUP_MAX;
     let all = each * sessions as u32 * 5 / 4 + BESIDE;
     Duration::from_secs(all.as_secs() + 1)
-}
-
-fn seconds<S: serde::Serializer>(
-    duration: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => serializer.serialize_f64(duration.as_secs_f64()),
-        None => serializer.serialize_none(),
-    }
-}
-
-fn whole_seconds<S: serde::Serializer>(
-    duration: &Duration,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ use crate::stats::median;
 /// Quantiles of the standard normal distribution: the two one-sided 95 % bounds lie twice this far from the
 /// estimate, in standard errors.
 const Z_95: f64 = 1.644_854;
+/// A server that ends has ended this long after its connections did.
+pub(super) const LAST_MOMENTS: Duration = Duration::from_millis(300);
 /// More steal than this, in percent, is worth a word.
 const STEAL_PCT: f64 = 1.0;
 

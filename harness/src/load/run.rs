@@ -9,7 +9,6 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_t
 use super::engine::{ClientEnd, Engine, EngineError, Measured, Orders, Own, Shared, Tally, now};
 use super::machine::Machine;
 use super::recorder::{Period, Times, Window, times};
-use super::script::payload;
 use super::workload::Workload;
 use crate::check::run::Interrupt;
 use crate::event::{Event, Sink};
@@ -104,14 +103,13 @@ impl Load<'_> {
     pub fn run(&self) -> Result<Measurement, EngineError> {
         let threads = self.workload.threads;
         let shared = Shared::new(threads);
-        let orders = Orders {
-            workload: self.workload,
-            talk: self.talk,
-            values: self.values.clone(),
-            payload: payload(self.workload.payload_bytes, self.workload.seed),
-            addr: self.server.addr(),
-            shared: &shared,
-        };
+        let orders = Orders::new(
+            self.workload,
+            self.talk,
+            self.values.clone(),
+            self.server.addr(),
+            &shared,
+        );
         let engines: Result<Vec<Engine<'_>>, EngineError> = (0..threads)
             .map(|thread| Engine::new(&orders, thread))
             .collect();

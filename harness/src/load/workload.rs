@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// A load, complete and validated: everything the engine needs besides the talk and the address.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,10 +24,10 @@ pub struct Workload {
     /// A connection is closed and opened anew after so many exchanges.
     pub churn: Option<u32>,
     /// Load that is not measured, before the measured period.
-    #[serde(rename = "warmup_s", serialize_with = "seconds")]
+    #[serde(rename = "warmup_s", serialize_with = "crate::plan::seconds")]
     pub warmup: Duration,
     /// The measured period.
-    #[serde(rename = "duration_s", serialize_with = "seconds")]
+    #[serde(rename = "duration_s", serialize_with = "crate::plan::seconds")]
     pub duration: Duration,
     /// Connections at the begin of the measured period, where they grow over it.
     pub ramp_connections_from: Option<usize>,
@@ -66,10 +66,10 @@ pub struct Surge {
     /// Requests a second in it.
     pub rate: f64,
     /// From the begin of the measured period.
-    #[serde(rename = "at_s", serialize_with = "seconds")]
+    #[serde(rename = "at_s", serialize_with = "crate::plan::seconds")]
     pub at: Duration,
     /// How long it is.
-    #[serde(rename = "length_s", serialize_with = "seconds")]
+    #[serde(rename = "length_s", serialize_with = "crate::plan::seconds")]
     pub length: Duration,
 }
 
@@ -143,8 +143,4 @@ impl Workload {
         let fitting = self.duration.as_nanos() / shortest.as_nanos();
         usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, 40)
     }
-}
-
-fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
 }

@@ -3,15 +3,14 @@
 use std::path::Path;
 
 use super::sides::{candidate, of_side};
-use super::{GateArgs, workload};
+use super::{GateArgs, asked, planned, workload};
 use crate::check::run::Interrupt;
 use crate::cli::output::note;
 use crate::cli::setup;
 use crate::cli::target::{Resolved, usage};
 use crate::gate::baseline::Baseline;
 use crate::gate::result::CANDIDATE;
-use crate::gate::{Asked, GatePlan, GateResult, MAX_TIME, against as compare, baseline_of};
-use crate::plan::{GateRunPlan, hash_of};
+use crate::gate::{GatePlan, GateResult, against as compare, baseline_of};
 use crate::report::{GateReport, Report, RunError, Stored};
 
 /// Counts the candidate and writes a baseline.
@@ -91,28 +90,14 @@ fn begin(
     let candidate = candidate(args, report.seed)?;
     report.target = Some(candidate.report());
     let workload = workload(args, &candidate, report.seed)?;
-    let plan = GatePlan::without_duet(Asked {
-        budgets: args.budget.iter().copied().collect(),
-        cells: Vec::new(),
-        workload,
-        max_time: args.max_time.unwrap_or(MAX_TIME),
-        counts: true,
-        sessions: None,
-    });
+    let plan = GatePlan::without_duet(asked(args, workload));
     if let Some((metric, _)) = args.budget.iter().find(|(metric, _)| !metric.is_counted()) {
         return Err(usage(format!(
             "--budget {}: without a base that is started only instructions and syscalls are compared",
             metric.name()
         )));
     }
-    let written = GateRunPlan {
-        base: None,
-        candidate: setup::server_plan(&candidate),
-        talk: candidate.subject.talk.name.clone(),
-        gate: plan.clone(),
-        on_inconclusive: args.output.on_inconclusive.into(),
-    };
-    report.planned(&written, hash_of(&written));
+    planned(report, args, None, &candidate, &plan);
     let interrupt = setup::interrupt()?;
     setup::announce(report, &candidate);
     let held = setup::holds_conversation(report, &candidate, &interrupt);

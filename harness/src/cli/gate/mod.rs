@@ -77,7 +77,7 @@ fn budget(text: &str) -> Result<(Metric, f64), String> {
     let metric = Metric::find(name).ok_or_else(|| {
         let known = metric::ALL.map(Metric::name);
         let near = crate::file::nearest(name, known)
-            .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+            .map_or(".".into(), |near| format!(": did you mean `{near}`?"));
         format!("there is no metric `{name}`{near} There are {}", names())
     })?;
     let number = share.strip_suffix('%').unwrap_or(share).trim();
@@ -136,14 +136,7 @@ fn both(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunE
         return Ok(());
     };
     let plan = plan(args, &sides, workload, overhead)?;
-    let written = GateRunPlan {
-        base: Some(setup::server_plan(&sides.base)),
-        candidate: setup::server_plan(&sides.candidate),
-        talk: sides.candidate.subject.talk.name.clone(),
-        gate: plan.clone(),
-        on_inconclusive: args.output.on_inconclusive.into(),
-    };
-    report.planned(&written, hash_of(&written));
+    planned(report, args, Some(&sides.base), &sides.candidate, &plan);
     let progress = Mutex::new(StepProgress::new(!args.output.no_progress));
     let gate = Gate {
         base: &sides.base.subject,
@@ -164,6 +157,23 @@ fn both(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunE
     }
     report.interrupted = interrupt.is_set();
     conclude(report, &sides, result)
+}
+
+fn planned(
+    report: &mut Report,
+    args: &GateArgs,
+    base: Option<&Resolved>,
+    candidate: &Resolved,
+    plan: &GatePlan,
+) {
+    let written = GateRunPlan {
+        base: base.map(setup::server_plan),
+        candidate: setup::server_plan(candidate),
+        talk: candidate.subject.talk.name.clone(),
+        gate: plan.clone(),
+        on_inconclusive: args.output.on_inconclusive.into(),
+    };
+    report.planned(&written, hash_of(&written));
 }
 
 /// A base that breaks is no verdict about the candidate.
@@ -210,14 +220,22 @@ fn plan(
     overhead: Duration,
 ) -> Result<GatePlan, RunError> {
     let asked = Asked {
-        budgets: args.budget.iter().copied().collect(),
         cells: matrix::cells(&sides.candidate.subject, &workload.turns, args.payload),
+        ..asked(args, workload)
+    };
+    GatePlan::new(asked, overhead).map_err(|error| too_short(&error))
+}
+
+/// What the arguments ask for, without loads.
+fn asked(args: &GateArgs, workload: Workload) -> Asked {
+    Asked {
+        budgets: args.budget.iter().copied().collect(),
+        cells: Vec::new(),
         workload,
         max_time: args.max_time.unwrap_or(MAX_TIME),
         counts: true,
         sessions: args.sessions.map(usize::from),
-    };
-    GatePlan::new(asked, overhead).map_err(|error| too_short(&error))
+    }
 }
 
 pub(super) fn too_short(error: &TooShort) -> RunError {

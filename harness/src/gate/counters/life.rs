@@ -13,7 +13,6 @@ use super::{By, CountPlan, Gauge, NoCounts, PerOp};
 use crate::check::run::{Interrupt, Subject, runtime};
 use crate::gate::same::program_file;
 use crate::load::engine::{Lockstep, Orders, Shared};
-use crate::load::script::payload;
 use crate::load::{Workload, settle};
 use crate::sys::initial_nofile;
 use crate::target::{Launch, Server, StartFailure, StartOptions};
@@ -250,14 +249,13 @@ impl Lives<'_> {
     }
 
     fn orders<'s>(&'s self, server: &Server, shared: &'s Shared) -> Orders<'s> {
-        Orders {
-            workload: &self.workload,
-            talk: &self.subject.talk,
-            values: self.subject.values_of(server),
-            payload: payload(self.workload.payload_bytes, self.workload.seed),
-            addr: server.addr(),
+        Orders::new(
+            &self.workload,
+            &self.subject.talk,
+            self.subject.values_of(server),
+            server.addr(),
             shared,
-        }
+        )
     }
 
     /// Holds the exchanges, each when the server sleeps.

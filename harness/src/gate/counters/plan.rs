@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::{Life, NoCounts};
 use crate::load::Workload;
@@ -41,7 +41,7 @@ pub struct CountPlan {
     pub requests: Vec<u64>,
     /// From request to request, for servers that work on their own as time passes: at a fixed rate that is the
     /// same part of each request, on both sides and in every life. `None`: the next as soon as it sleeps.
-    #[serde(rename = "pace_s", serialize_with = "seconds")]
+    #[serde(rename = "pace_s", serialize_with = "crate::plan::seconds_if_any")]
     pub pace: Option<Duration>,
     /// Longest wait for a start or a reply.
     #[serde(skip)]
@@ -128,10 +128,6 @@ impl CountPlan {
         plan.requests.remove(2);
         plan
     }
-}
-
-fn seconds<S: Serializer>(pace: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    pace.map(|pace| pace.as_secs_f64()).serialize(serializer)
 }
 
 /// The load with one seed for all counts: what a server does may depend on the words it is sent.

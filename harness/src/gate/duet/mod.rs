@@ -33,13 +33,13 @@ pub struct DuetPlan {
     /// [`Metric::ServerCpu`].
     pub planted: f64,
     /// Exchanges that are not measured, at the begin of each session.
-    #[serde(rename = "warmup_s", serialize_with = "seconds")]
+    #[serde(rename = "warmup_s", serialize_with = "crate::plan::seconds")]
     pub warmup: Duration,
     /// The measured part of each session.
-    #[serde(rename = "measured_s", serialize_with = "seconds")]
+    #[serde(rename = "measured_s", serialize_with = "crate::plan::seconds")]
     pub measured: Duration,
     /// A whole session, start and end of both servers included, as far as is known beforehand.
-    #[serde(rename = "session_s", serialize_with = "seconds")]
+    #[serde(rename = "session_s", serialize_with = "crate::plan::seconds")]
     pub session: Duration,
     /// What each connection says. It is one connection in lockstep whatever stands there.
     #[serde(skip)]
@@ -237,8 +237,4 @@ impl Sessions {
         let sessions = self.real.iter();
         sessions.map(|sample| sample.log_ratio(metric)).collect()
     }
-}
-
-fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
 }

@@ -7,8 +7,8 @@ use super::DuetPlan;
 use super::turns::{BALLAST, Turns};
 use crate::check::run::{Interrupt, Subject};
 use crate::gate::metric::Metric;
+use crate::gate::run::LAST_MOMENTS;
 use crate::load::engine::{Lockstep, Orders, Shared, now};
-use crate::load::script::payload;
 use crate::stats::hodges_lehmann;
 use crate::target::{Server, StartFailure, StartOptions, Vitals};
 
@@ -17,9 +17,6 @@ use crate::target::{Server, StartFailure, StartOptions, Vitals};
 const BLOCK: Duration = Duration::from_millis(20);
 /// A session has at least so many blocks, however slow the server is.
 const BLOCKS_MIN: usize = 3;
-
-/// A server that ends has ended this long after its connection did.
-const LAST_MOMENTS: Duration = Duration::from_millis(300);
 
 /// How the CPU time of a side is read, of the processes of both sides.
 #[derive(Clone, Copy, Debug)]
@@ -162,14 +159,13 @@ impl Session<'_> {
 
     fn orders<'s>(&'s self, side: usize, server: &Server, shared: &'s Shared) -> Orders<'s> {
         let (subject, workload) = (self.subject(side), &self.plan.workload);
-        Orders {
+        Orders::new(
             workload,
-            talk: &subject.talk,
-            values: subject.values_of(server),
-            payload: payload(workload.payload_bytes, workload.seed),
-            addr: server.addr(),
+            &subject.talk,
+            subject.values_of(server),
+            server.addr(),
             shared,
-        }
+        )
     }
 
     fn start(&self, runtime: &tokio::runtime::Runtime) -> Result<Vec<Server>, Trouble> {

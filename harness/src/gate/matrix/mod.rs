@@ -19,7 +19,7 @@ use self::record::Record;
 use self::visit::{Round, Visit, turns};
 use super::metric::Tier;
 use super::result::{Broken, GateResult, Skipped};
-use super::run::{Gate, side_name};
+use super::run::{Gate, LAST_MOMENTS, side_name};
 use crate::check::run::{Subject, runtime};
 use crate::event::Event;
 use crate::load::{Load, cores, summarize};
@@ -30,8 +30,6 @@ use crate::target::{Server, StartOptions};
 const REPEATED_MAX: usize = 3;
 /// The first visit to a fresh server is warmed up so many times longer.
 const FIRST_WARMUP: u32 = 2;
-/// A server that ends has ended this long after its connections did.
-const LAST_MOMENTS: Duration = Duration::from_millis(300);
 
 /// Why no more visits are made.
 enum End {

@@ -59,10 +59,10 @@ pub struct MatrixPlan {
     /// Both servers are started anew after so many rounds.
     pub life: usize,
     /// Load that is not measured, at the begin of each visit.
-    #[serde(rename = "warmup_s", serialize_with = "seconds")]
+    #[serde(rename = "warmup_s", serialize_with = "crate::plan::seconds")]
     pub warmup: Duration,
     /// The measured part of each visit.
-    #[serde(rename = "measured_s", serialize_with = "seconds")]
+    #[serde(rename = "measured_s", serialize_with = "crate::plan::seconds")]
     pub measured: Duration,
     /// What it takes to start and end both servers.
     #[serde(skip)]
@@ -250,10 +250,6 @@ impl MatrixPlan {
             ..self.workload.clone()
         }
     }
-}
-
-fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 #[cfg(test)]

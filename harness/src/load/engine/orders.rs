@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Own, Shared, Tally};
 use crate::load::pacer::{Pacer, Segment};
 use crate::load::recorder::{Times, Window};
-use crate::load::script::{Script, ScriptError};
+use crate::load::script::{Script, ScriptError, payload};
 use crate::load::workload::{Pace, Workload};
 use crate::sys::TcpInfo;
 use crate::talk::Talk;
@@ -66,6 +66,26 @@ pub enum EngineError {
     /// The kernel refused something.
     #[error("no epoll instance: {0}")]
     Epoll(#[from] std::io::Error),
+}
+
+impl<'a> Orders<'a> {
+    /// Orders for this load; its payload is made here.
+    pub fn new(
+        workload: &'a Workload,
+        talk: &'a Talk,
+        values: BTreeMap<String, Vec<u8>>,
+        addr: SocketAddr,
+        shared: &'a Shared,
+    ) -> Self {
+        Self {
+            payload: payload(workload.payload_bytes, workload.seed),
+            workload,
+            talk,
+            values,
+            addr,
+            shared,
+        }
+    }
 }
 
 impl Orders<'_> {
