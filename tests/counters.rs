@@ -52,6 +52,9 @@ fn short() -> CountPlan {
     }
 }
 
+/// How often counts that a busy machine disturbed are taken.
+const TRIES: usize = 3;
+
 fn change(base: &PerOp, candidate: &PerOp) -> f64 {
     candidate.estimate - base.estimate
 }
@@ -65,11 +68,23 @@ fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
     let planted = server(&["--fault", "extra-syscall", "--model", "sequential"]);
     let (plan, interrupt) = (short(), Interrupt::default());
     let count = |subject| count(subject, &plan, None, None, &interrupt).expect("counts");
-    let counted: Vec<Counts> = std::thread::scope(|scope| {
-        let threads = [&sound, &sound, &planted].map(|subject| scope.spawn(|| count(subject)));
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.map(|counts| counts.expect("no panic")).collect()
-    });
+    let three = || -> Vec<Counts> {
+        std::thread::scope(|scope| {
+            let threads = [&sound, &sound, &planted].map(|subject| scope.spawn(|| count(subject)));
+            let joined = threads.into_iter().map(|thread| thread.join());
+            joined.map(|counts| counts.expect("no panic")).collect()
+        })
+    };
+    // A look at the time that comes due in one of these lives is a system call more, on a machine so busy
+    // that a life of a tenth of a second takes longer: then they are counted again.
+    let alike = |counted: &Vec<Counts>| counted[0].syscalls == counted[1].syscalls;
+    let mut counted = three();
+    for _ in 1..TRIES {
+        if alike(&counted) {
+            break;
+        }
+        counted = three();
+    }
     let [one, again, more] = &counted[..] else {
         panic!("three were counted")
     };
