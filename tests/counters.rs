@@ -77,7 +77,10 @@ fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
     };
     // A look at the time that comes due in one of these lives is a system call more, on a machine so busy
     // that a life of a tenth of a second takes longer: then they are counted again.
-    let alike = |counted: &Vec<Counts>| counted[0].syscalls == counted[1].syscalls;
+    let alike = |counted: &[Counts]| {
+        let [one, again, more] = [0, 1, 2].map(|place| &counted[place].syscalls);
+        one == again && change(one, more) == 1.0
+    };
     let mut counted = three();
     for _ in 1..TRIES {
         if alike(&counted) {
