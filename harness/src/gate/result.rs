@@ -84,6 +84,8 @@ pub struct Held {
     pub session_s: f64,
     /// The core of both servers, and that of both clients; `None` where there was only one.
     pub cores: Option<(usize, usize)>,
+    /// Whether the servers lay at the same addresses in all sessions; the system may not allow it.
+    pub fixed_addresses: bool,
     /// The share of all CPU time that a hypervisor gave to others, in percent.
     pub steal_pct: f64,
     /// Times that our control group was held back.

@@ -14,6 +14,7 @@ use crate::check::run::{Interrupt, Subject};
 use crate::event::{Event, Sink};
 use crate::load::machine::Machine;
 use crate::stats::median;
+use crate::sys::can_fix_addresses;
 
 /// Quantiles of the standard normal distribution: the two one-sided 95 % bounds lie twice this far from the
 /// estimate, in standard errors.
@@ -195,6 +196,7 @@ fn held(first: &Sessions, fresh: &Sessions, took: Duration, machine: &Machine) -
             .sum(),
         session_s: took.as_secs_f64() / all.max(1) as f64,
         cores: first.cores,
+        fixed_addresses: can_fix_addresses(),
         steal_pct: machine.steal_percent(),
         throttled: machine.throttled,
     }
@@ -205,6 +207,9 @@ fn notes(held: &Held) -> Vec<String> {
     let mut notes = Vec::new();
     if held.cores.is_none() {
         notes.push("there is only one core for servers and clients: what the clients do disturbs both servers, and intervals are wider".to_owned());
+    }
+    if !held.fixed_addresses {
+        notes.push("this system (a container, as a rule) does not let the servers lie at the same addresses in every session, which makes some of them faster or slower for a whole session: intervals are wider".to_owned());
     }
     if held.steal_pct > STEAL_PCT {
         notes.push(format!(

@@ -3,6 +3,7 @@
 //! Small files, one system interface each; every `unsafe` block carries the argument why it is sound.
 //! What rustix or socket2 already does safely is only gathered here, so that callers find one place.
 
+mod addresses;
 mod child_setup;
 mod cpu_clock;
 mod inherited;
@@ -13,6 +14,7 @@ mod signals;
 mod tcp_info;
 mod urgent;
 
+pub use addresses::{can_fix_addresses, fix_addresses};
 pub use child_setup::{ChildSetup, prepare_child};
 pub use cpu_clock::process_cpu;
 pub use inherited::close_on_exec_from;

@@ -109,6 +109,9 @@ pub struct StartOptions {
     pub nofile: Option<(u64, u64)>,
     /// The cores it may use; default: those of tcprove.
     pub cpus: Option<Vec<usize>>,
+    /// Whether its stack, heap and libraries lie at the same addresses in every life, where the system allows it
+    /// ([`crate::sys::fix_addresses`]); default: as they would without tcprove.
+    pub fixed_addresses: bool,
     /// Whether stdout is read.
     pub stdout: StdoutMode,
     /// Default: the launch's `ready_timeout`.
@@ -125,6 +128,7 @@ impl Default for StartOptions {
             tmp: None,
             nofile: None,
             cpus: None,
+            fixed_addresses: false,
             stdout: StdoutMode::Drain,
             give_up: None,
             await_ready: true,

@@ -35,6 +35,7 @@ pub(super) struct Orders<'a> {
     pub(super) cwd: &'a Path,
     pub(super) nofile: Option<(u64, u64)>,
     pub(super) cpus: Option<Vec<usize>>,
+    pub(super) fixed_addresses: bool,
 }
 
 /// What the supervisor has told so far.
@@ -234,6 +235,9 @@ fn command(orders: &Orders<'_>, mark: &str, control: OwnedFd) -> Command {
     if let Some(cpus) = &orders.cpus {
         let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
         command.arg("--cpus").arg(cpus.join(","));
+    }
+    if orders.fixed_addresses {
+        command.args(["--addresses", "fixed"]);
     }
     command
         .arg("--")

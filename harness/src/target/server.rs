@@ -68,6 +68,7 @@ impl Server {
         let life = Life::start(&Orders {
             nofile: options.nofile,
             cpus: options.cpus,
+            fixed_addresses: options.fixed_addresses,
             ..orders(launch, port.unwrap_or(0), &tmp)
         })?;
         if options.stdout == StdoutMode::Undrained && matches!(launch.ready, super::Ready::Listen) {
@@ -438,5 +439,6 @@ fn orders<'a>(launch: &'a Launch, port: u16, tmp: &Tmp) -> Orders<'a> {
         cwd: &launch.cwd,
         nofile: None,
         cpus: None,
+        fixed_addresses: false,
     }
 }

@@ -24,24 +24,30 @@ use rustix::process::{Pid, Signal, WaitStatus, getpid, set_child_subreaper, sets
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::ending::{Left, end_all, reap};
-use crate::sys::{ChildSetup, close_on_exec_from, ignore, prepare_child, watch_children};
+use crate::sys::{
+    ChildSetup, close_on_exec_from, fix_addresses, ignore, prepare_child, watch_children,
+};
 
 /// The first argument that makes the tcprove binary a supervisor. Hidden: no part of the command line.
 pub const SUPERVISE: &str = "__supervise";
+
+/// How it is called.
+const USAGE: &str = "[--nofile SOFT:HARD] [--cpus N,N] [--addresses fixed] -- CMD ARG...";
 
 /// What a supervisor is asked to do.
 #[derive(Debug, PartialEq, Eq)]
 struct Order {
     nofile: Option<(u64, u64)>,
     cpus: Option<Vec<usize>>,
+    fixed_addresses: bool,
     command: Vec<OsString>,
 }
 
 impl Order {
-    /// `[--nofile SOFT:HARD] [--cpus N,N] -- CMD ARG...`
+    /// As [`USAGE`] says.
     fn parse(arguments: impl IntoIterator<Item = OsString>) -> Option<Order> {
         let mut arguments = arguments.into_iter();
-        let (mut nofile, mut cpus) = (None, None);
+        let (mut nofile, mut cpus, mut fixed_addresses) = (None, None, false);
         loop {
             let argument = arguments.next()?;
             if argument == "--" {
@@ -57,6 +63,7 @@ impl Order {
                     let all: Result<_, _> = value.split(',').map(str::parse).collect();
                     cpus = Some(all.ok()?);
                 }
+                "--addresses" if value == "fixed" => fixed_addresses = true,
                 _ => return None,
             }
         }
@@ -64,6 +71,7 @@ impl Order {
         (!command.is_empty()).then_some(Order {
             nofile,
             cpus,
+            fixed_addresses,
             command,
         })
     }
@@ -73,9 +81,7 @@ impl Order {
 /// before it starts any thread.
 pub fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ! {
     let Some(order) = Order::parse(arguments) else {
-        eprintln!(
-            "{SUPERVISE} is for tcprove itself: [--nofile SOFT:HARD] [--cpus N,N] -- CMD ARG..."
-        );
+        eprintln!("{SUPERVISE} is for tcprove itself: {USAGE}");
         std::process::exit(2);
     };
     match run(&order) {
@@ -125,6 +131,10 @@ fn keep_to(cpus: &[usize]) {
 fn spawn(order: &Order) -> io::Result<u32> {
     if let Some(cpus) = &order.cpus {
         keep_to(cpus);
+    }
+    if order.fixed_addresses {
+        // Best effort: whoever asks for it knows by its own try whether the system allows it.
+        let _ = fix_addresses();
     }
     let mut command = Command::new(&order.command[0]);
     command.args(&order.command[1..]).stdin(Stdio::null());
@@ -214,6 +224,10 @@ mod tests {
         assert_eq!(order.command, ["cmd", "--", "x"]);
         let order = parse(&["--cpus", "0,3", "--", "cmd"]).unwrap();
         assert_eq!((order.cpus, order.nofile), (Some(vec![0, 3]), None));
+        assert!(!order.fixed_addresses);
+        let order = parse(&["--addresses", "fixed", "--", "cmd"]).unwrap();
+        assert!(order.fixed_addresses);
+        assert_eq!(parse(&["--addresses", "x", "--", "cmd"]), None);
         assert_eq!(parse(&["--cpus", "x", "--", "cmd"]), None);
         assert_eq!(parse(&["--"]), None);
         assert_eq!(parse(&["cmd"]), None);

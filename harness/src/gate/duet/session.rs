@@ -172,6 +172,8 @@ impl Session<'_> {
         let start = |side: usize| {
             let options = StartOptions {
                 cpus: self.cpu.map(|cpu| vec![cpu]),
+                // Where a program happens to lie makes it faster or slower for its whole life.
+                fixed_addresses: true,
                 ..StartOptions::default()
             };
             let started = runtime.block_on(self.subject(side).server(options));

@@ -224,6 +224,7 @@ impl Matrix<'_> {
         let start = |side: usize| {
             let options = StartOptions {
                 cpus: cpus.clone(),
+                fixed_addresses: true,
                 ..StartOptions::default()
             };
             let started = self.runtime.block_on(self.subject(side).server(options));

@@ -1,0 +1,64 @@
+//! Where the stack, the heap and the libraries of a program lie.
+#![expect(unsafe_code, reason = "personality has no safe wrapper")]
+
+use std::io;
+
+/// Asks for the personality instead of setting one.
+const QUERY: libc::c_ulong = 0xffff_ffff;
+
+/// What this thread starts from now on lies at the same addresses in every life: without address space layout
+/// randomization (personality(2), `ADDR_NO_RANDOMIZE`).
+///
+/// # Errors
+/// `EPERM` in containers whose seccomp profile knows only the usual personalities, as Docker's does.
+pub fn fix_addresses() -> io::Result<()> {
+    // SAFETY: personality takes one integer, and this one changes nothing.
+    let now = unsafe { libc::personality(QUERY) };
+    let fixed = now.cast_unsigned() | libc::ADDR_NO_RANDOMIZE.cast_unsigned();
+    // SAFETY: as above. The flag is read when a program is executed: nothing of this process moves.
+    match unsafe { libc::personality(libc::c_ulong::from(fixed)) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the system allows that; nothing changes.
+pub fn can_fix_addresses() -> bool {
+    // The personality is that of the thread, which ends.
+    let tried = std::thread::spawn(fix_addresses).join();
+    tried.is_ok_and(|fixed| fixed.is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// The first line of its own map, of a program that a thread with these addresses starts.
+    fn map(fixed: bool) -> String {
+        let started = std::thread::spawn(move || {
+            if fixed {
+                fix_addresses()?;
+            }
+            let mut command = Command::new("grep");
+            command.args(["-F", "[stack]", "/proc/self/maps"]).output()
+        });
+        let output = started.join().expect("no panic").expect("grep is run");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    #[test]
+    fn a_program_lies_where_it_lay_before_and_this_process_goes_on_as_it_was() {
+        if !can_fix_addresses() {
+            eprintln!("skipped: this system does not allow it");
+            return;
+        }
+        assert_eq!(map(true), map(true));
+        let random = std::fs::read_to_string("/proc/sys/kernel/randomize_va_space").unwrap();
+        if random.trim() == "2" {
+            let others: std::collections::BTreeSet<String> = (0..4).map(|_| map(false)).collect();
+            assert!(others.len() > 1, "{others:?}");
+        }
+    }
+}
