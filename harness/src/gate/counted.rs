@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::baseline::Baseline;
 use super::counters::judge::{judge, spread};
 use super::counters::{
-    Allocations, CountPlan, NoCounts, PerOp, Span, allocations_of_both, count_alone, count_both,
+    Allocations, CountPlan, Counts, NoCounts, PerOp, Span, allocations_of_both, count_alone,
+    count_alone_again, count_both, count_both_again,
 };
 use super::metric::{Metric, Tier};
 use super::plan::GatePlan;
@@ -25,19 +26,15 @@ pub(super) fn add(
 ) {
     let Some(time) = plan.counting else { return };
     let counted = count_both(sides, &plan.workload, span(time), interrupt);
-    let (counting, [base, candidate]) = match counted {
+    let (counting, counts) = match counted {
         Ok(counted) => counted,
         Err((_, NoCounts::Interrupted)) => return,
         Err((side, why)) => return leave_out(result, side, &why),
     };
-    compare(
-        result,
-        plan,
-        [base.instructions, candidate.instructions],
-        [base.syscalls, candidate.syscalls],
-        base.by.lives.len(),
-    );
-    notes(result, base.by.notes.into_iter().chain(candidate.by.notes));
+    confirm(result, plan, Figures::of(counts), || {
+        let again = count_both_again(sides, &counting, interrupt);
+        again.map(Figures::of).map_err(|(_, why)| why)
+    });
     if !plan.allocations || interrupt.is_set() {
         return;
     }
@@ -94,15 +91,86 @@ pub fn against(
     };
     let now = Baseline::of(candidate, &counting, &counts, None);
     notes(result, baseline.comparable(&now)?.into_iter());
-    compare(
-        result,
-        plan,
-        [baseline.instructions, counts.instructions],
-        [baseline.syscalls, counts.syscalls],
-        counts.by.lives.len(),
-    );
-    notes(result, counts.by.notes.into_iter());
+    let base = [baseline.instructions, baseline.syscalls];
+    confirm(result, plan, Figures::over(base, counts), || {
+        let again = count_alone_again(candidate, &counting, interrupt)?;
+        Ok(Figures::over(base, again))
+    });
     Ok(())
+}
+
+/// What an operation takes of base and candidate.
+struct Figures {
+    by_metric: [(Metric, [PerOp; 2]); 2],
+    lives: usize,
+    notes: Vec<String>,
+}
+
+impl Figures {
+    fn of([base, candidate]: [Counts; 2]) -> Self {
+        let figures = Self::over([base.instructions, base.syscalls], candidate);
+        Self {
+            notes: [base.by.notes, figures.notes].concat(),
+            ..figures
+        }
+    }
+
+    /// Over the base's instructions and system calls.
+    fn over([instructions, syscalls]: [PerOp; 2], candidate: Counts) -> Self {
+        Self {
+            by_metric: [
+                (Metric::Instructions, [instructions, candidate.instructions]),
+                (Metric::Syscalls, [syscalls, candidate.syscalls]),
+            ],
+            lives: candidate.by.lives.len(),
+            notes: candidate.by.notes,
+        }
+    }
+
+    /// With what was counted in other lives.
+    fn and(mut self, other: Self) -> Self {
+        for ((_, here), (_, there)) in self.by_metric.iter_mut().zip(other.by_metric) {
+            *here = [here[0].and(there[0]), here[1].and(there[1])];
+        }
+        Self {
+            lives: self.lives + other.lives,
+            notes: [self.notes, other.notes].concat(),
+            ..self
+        }
+    }
+
+    fn cells(&self, plan: &GatePlan) -> [GateCell; 2] {
+        self.by_metric
+            .map(|(metric, both)| cell(plan, metric, both, self.lives))
+    }
+}
+
+/// Adds the cells. What looks worse is counted once more, and fails only if it is worse by all that was counted;
+/// if that cannot be done, it is open.
+fn confirm(
+    result: &mut GateResult,
+    plan: &GatePlan,
+    mut figures: Figures,
+    again: impl FnOnce() -> Result<Figures, NoCounts>,
+) {
+    let mut unconfirmed = None;
+    if figures.cells(plan).iter().any(GateCell::fails) {
+        match again() {
+            Ok(again) => figures = figures.and(again),
+            Err(why) => unconfirmed = Some(why.to_string()),
+        }
+    }
+    let mut cells = figures.cells(plan);
+    if let Some(why) = unconfirmed {
+        for cell in cells.iter_mut().filter(|cell| cell.fails()) {
+            cell.cell.verdict = Verdict::Inconclusive;
+            cell.reason = Some(format!(
+                "it looks worse, and could not be counted again to make sure: {why}"
+            ));
+        }
+    }
+    result.cells.extend(cells);
+    notes(result, figures.notes.into_iter());
 }
 
 /// All of the time is there for it.
@@ -120,21 +188,6 @@ fn span(time: Duration) -> Span {
     }
 }
 
-fn compare(
-    result: &mut GateResult,
-    plan: &GatePlan,
-    instructions: [PerOp; 2],
-    syscalls: [PerOp; 2],
-    lives: usize,
-) {
-    for (metric, both) in [
-        (Metric::Instructions, instructions),
-        (Metric::Syscalls, syscalls),
-    ] {
-        result.cells.push(cell(plan, metric, both, lives));
-    }
-}
-
 fn notes(result: &mut GateResult, notes: impl Iterator<Item = String>) {
     for note in notes {
         if !result.notes.contains(&note) {
@@ -144,7 +197,7 @@ fn notes(result: &mut GateResult, notes: impl Iterator<Item = String>) {
 }
 
 /// A server whose counts differ from life to life by more than the budget is not made to decide by them: the
-/// duet is there for it. What is surely worse is, all the same.
+/// duet is there for it.
 fn cell(plan: &GatePlan, metric: Metric, [base, candidate]: [PerOp; 2], lives: usize) -> GateCell {
     let judged = judge(&base, &candidate, plan.budget(metric));
     let open = judged.verdict == Verdict::Inconclusive;
@@ -176,4 +229,77 @@ fn leave_out(result: &mut GateResult, side: usize, why: &NoCounts) {
         tier: Tier::Deterministic,
         reason,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::plan::Asked;
+
+    fn plan() -> GatePlan {
+        GatePlan::without_duet(Asked {
+            budgets: std::collections::BTreeMap::new(),
+            workload: crate::load::Workload::default(),
+            cells: Vec::new(),
+            max_time: Duration::from_secs(60),
+            counts: true,
+            sessions: None,
+        })
+    }
+
+    /// The candidate takes so many instructions for each thousand of the base; system calls are the same.
+    fn figures(candidate: f64) -> Figures {
+        let exactly = |count: f64| PerOp {
+            estimate: count,
+            low: count,
+            high: count,
+        };
+        Figures {
+            by_metric: [
+                (Metric::Instructions, [exactly(1_000.0), exactly(candidate)]),
+                (Metric::Syscalls, [exactly(3.0); 2]),
+            ],
+            lives: 4,
+            notes: vec!["a note".to_owned()],
+        }
+    }
+
+    fn confirmed(first: f64, again: Result<f64, NoCounts>) -> GateResult {
+        let mut result = GateResult::default();
+        confirm(&mut result, &plan(), figures(first), || again.map(figures));
+        result
+    }
+
+    #[test]
+    fn what_looks_worse_is_counted_again() {
+        let worse = confirmed(1_100.0, Ok(1_110.0));
+        assert_eq!(worse.verdict(), Verdict::Fail);
+        let cell = &worse.cells[0];
+        assert_eq!((cell.candidate, cell.cell.sessions), (Some(1_105.0), 8));
+        assert_eq!(worse.notes, ["a note"]);
+        // 8 % apart from life to life: three lives were alike by chance.
+        let chance = confirmed(1_100.0, Ok(1_020.0));
+        assert_eq!(chance.cells[0].cell.verdict, Verdict::Inconclusive);
+        assert_eq!(chance.cells[0].cell.low_pct.map(f64::round), Some(2.0));
+        assert_eq!(chance.cells[1].cell.verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn what_does_not_look_worse_is_not() {
+        let again = Err(NoCounts::Attached);
+        let same = confirmed(1_010.0, again);
+        assert_eq!(same.verdict(), Verdict::Pass);
+    }
+
+    #[test]
+    fn what_cannot_be_counted_again_is_open() {
+        let result = confirmed(1_100.0, Err(NoCounts::NoValgrind));
+        assert_eq!(result.verdict(), Verdict::Inconclusive);
+        let reason = result.cells[0].reason.as_ref().unwrap();
+        assert!(
+            reason.contains("counted again to make sure: valgrind"),
+            "{reason}"
+        );
+        assert!(result.cells[0].decides && result.cells[0].base == Some(1_000.0));
+    }
 }

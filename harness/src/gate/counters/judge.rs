@@ -2,7 +2,9 @@
 //!
 //! Counts have a range, not a distribution: the change lies between the lowest count of the candidate by the
 //! highest of the base and the highest by the lowest. It fails if all of that is above the budget, passes if
-//! all of it is below, and is inconclusive if the budget lies within.
+//! all of it is below, and is inconclusive if the budget lies within. Of a server whose counts differ from life
+//! to life by more than the budget they tell nothing: three lives do not show how wide the range really is
+//! (node beside itself, whose compiler runs when it likes: +145 % to +595 %).
 
 use serde::Serialize;
 
@@ -38,14 +40,22 @@ pub fn judge(base: &PerOp, candidate: &PerOp, budget: f64) -> Judged {
         budget_pct,
         reason: None,
     };
+    let [base_pct, candidate_pct] = [base, candidate].map(spread);
+    let differs = || {
+        format!(
+            "what an operation takes differs from life to life, by {base_pct:.3} % (base) and {candidate_pct:.3} % (candidate)"
+        )
+    };
     match (judged.low_pct, judged.high_pct) {
+        (Some(_), Some(_)) if base_pct.max(candidate_pct) > budget_pct => {
+            judged.reason = Some(format!("{}, more than the budget", differs()));
+        }
         (Some(low), _) if low > budget_pct => judged.verdict = Verdict::Fail,
         (Some(_), Some(high)) if high < budget_pct => judged.verdict = Verdict::Pass,
         (Some(low), Some(high)) => {
             judged.reason = Some(format!(
-                "the change is between {low:+.3} % and {high:+.3} %, and the budget of {budget_pct} % lies within: what an operation takes differs from life to life, by {:.3} % (base) and {:.3} % (candidate)",
-                spread(base),
-                spread(candidate)
+                "the change is between {low:+.3} % and {high:+.3} %, and the budget of {budget_pct} % lies within: {}",
+                differs()
             ));
         }
         _ => {
@@ -131,6 +141,17 @@ mod tests {
         assert_eq!(verdict(1_000.0, 1_020.0), Verdict::Inconclusive);
         assert_eq!(verdict(1_020.0, 1_030.0), Verdict::Inconclusive);
         assert_eq!(verdict(1_026.0, 1_030.0), Verdict::Fail);
+    }
+
+    #[test]
+    fn what_differs_more_than_the_budget_is_neither_better_nor_worse() {
+        let (steady, uneven) = (per_op(999.0, 1_001.0), per_op(3_000.0, 6_000.0));
+        for (base, candidate) in [(&steady, &uneven), (&uneven, &steady), (&uneven, &uneven)] {
+            let judged = judge(base, candidate, 0.02);
+            assert_eq!(judged.verdict, Verdict::Inconclusive, "{judged:?}");
+            let reason = judged.reason.unwrap();
+            assert!(reason.ends_with("more than the budget"), "{reason}");
+        }
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub(super) struct Lives<'a> {
     pub(super) cpu: Option<usize>,
     /// Longest wait until it is ready, and for a reply.
     pub(super) patience: Duration,
+    /// When all lives are to be over: what was counted by then is of no use.
+    pub(super) until: Instant,
     /// See [`CountPlan::pace`].
     pub(super) pace: Option<Duration>,
     pub(super) interrupt: &'a Interrupt,
@@ -273,6 +275,9 @@ impl Lives<'_> {
             if self.interrupt.is_set() {
                 return Err(NoCounts::Interrupted);
             }
+            if Instant::now() > self.until {
+                return Err(out_of_time(&times));
+            }
             if let Some(pace) = self.pace {
                 let due = begun + pace * times.len() as u32;
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -287,6 +292,17 @@ impl Lives<'_> {
             took: begun.elapsed(),
             cpu: cpu().saturating_sub(before),
         })
+    }
+}
+
+/// Why there was not enough time, by what each request took.
+fn out_of_time(times: &[Duration]) -> NoCounts {
+    let mean = |times: &[Duration]| times.iter().sum::<Duration>() / (times.len() as u32).max(1);
+    let tenth = times.len().div_ceil(10);
+    NoCounts::OutOfTime {
+        requests: times.len(),
+        first: mean(&times[..tenth]),
+        last: mean(&times[times.len() - tenth..]),
     }
 }
 

@@ -29,13 +29,15 @@ mod slope;
 mod tool;
 mod trouble;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 pub use self::life::Life;
 use self::life::Lives;
-pub use self::pair::{allocations_of_both, count_alone, count_both};
+pub use self::pair::{
+    allocations_of_both, count_alone, count_alone_again, count_both, count_both_again,
+};
 use self::plan::same_words;
 pub use self::plan::{CountPlan, Gauge, Span};
 pub use self::slope::PerOp;
@@ -82,7 +84,7 @@ pub struct By {
 /// How fast the server is under callgrind, found out in one life, to make a [`CountPlan`] by.
 ///
 /// The server may use the core `cpu`, or all where it is `None`. The workload is to have one connection; its
-/// pace does not matter. `patience` is the longest wait for a start or a reply.
+/// pace does not matter. `patience` is the longest wait for a start or a reply, and for all of it.
 ///
 /// # Errors
 /// See [`NoCounts`].
@@ -97,6 +99,7 @@ pub fn gauge(
         subject,
         workload: same_words(workload),
         patience,
+        until: Instant::now() + patience,
         pace: None,
         cpu,
         interrupt,
@@ -154,6 +157,7 @@ fn lives<'a>(
         subject,
         workload: same_words(&plan.workload),
         patience: plan.patience,
+        until: Instant::now() + plan.patience,
         pace: plan.pace.filter(|_| tool == Tool::Callgrind),
         cpu,
         interrupt,

@@ -37,6 +37,21 @@ pub fn count_both(
     Ok((plan, whole(counted)?))
 }
 
+/// Counts both in fresh lives, by the plan of a first count.
+///
+/// # Errors
+/// As [`count_both`].
+pub fn count_both_again(
+    sides: [&Subject; 2],
+    plan: &CountPlan,
+    interrupt: &Interrupt,
+) -> Result<[Counts; 2], (usize, NoCounts)> {
+    let cores = cores();
+    whole(at_once(|side| {
+        count(sides[side], plan, None, cores[side], interrupt)
+    }))
+}
+
 /// Counts one server alone, on the first core, to store its counts or to compare them with stored ones. A
 /// stored one's `pace` is taken over, for only then can they be compared.
 ///
@@ -55,6 +70,19 @@ pub fn count_alone(
     plan.pace = pace.or(plan.pace);
     let counts = count(subject, &plan, Some(gauge), core, interrupt)?;
     Ok((plan, counts))
+}
+
+/// Counts it once more, in fresh lives.
+///
+/// # Errors
+/// See [`NoCounts`].
+pub fn count_alone_again(
+    subject: &Subject,
+    plan: &CountPlan,
+    interrupt: &Interrupt,
+) -> Result<Counts, NoCounts> {
+    let [core, _] = cores();
+    count(subject, plan, None, core, interrupt)
 }
 
 /// As [`count_both`], of allocations, by a plan for it: see [`CountPlan::for_allocations`].

@@ -26,8 +26,8 @@ const ROOM: f64 = 1.5;
 pub struct Span {
     /// As many requests are held as fit in this. Starting takes what it takes, so it may be more.
     pub aim: Duration,
-    /// If it would take longer than this, it is not done at all. Also the longest wait for a start or a
-    /// reply.
+    /// If it would take longer than this, it is not done at all, and if it does all the same, it is given up. Also
+    /// the longest wait for a start or a reply.
     pub limit: Duration,
 }
 
@@ -43,7 +43,7 @@ pub struct CountPlan {
     /// same part of each request, on both sides and in every life. `None`: the next as soon as it sleeps.
     #[serde(rename = "pace_s", serialize_with = "crate::plan::seconds_if_any")]
     pub pace: Option<Duration>,
-    /// Longest wait for a start or a reply.
+    /// Longest wait for a start or a reply, and for all lives together.
     #[serde(skip)]
     pub patience: Duration,
 }

@@ -14,6 +14,16 @@ pub struct PerOp {
 }
 
 impl PerOp {
+    /// With what other lives gave: the mean, and the range over both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            estimate: f64::midpoint(self.estimate, other.estimate),
+            low: self.low.min(other.low),
+            high: self.high.max(other.high),
+        }
+    }
+
     /// With a range that is wider by so much at both ends.
     pub(super) fn widened(self, by: f64) -> Self {
         Self {
@@ -65,6 +75,18 @@ mod tests {
         let found = per_op(&[(0, 100), (1_000, 5_000), (0, 0), (1_000, 5_200)]).unwrap();
         assert_eq!((found.low, found.high), (4.9, 5.2));
         assert!((found.estimate - 5.05).abs() < 1e-9);
+    }
+
+    #[test]
+    fn other_lives_widen_the_range() {
+        let first = per_op(&[(0, 0), (100, 500)]).unwrap();
+        let again = per_op(&[(0, 0), (100, 700)]).unwrap();
+        let both = PerOp {
+            estimate: 6.0,
+            low: 5.0,
+            high: 7.0,
+        };
+        assert_eq!((first.and(again), again.and(first)), (both, both));
     }
 
     #[test]

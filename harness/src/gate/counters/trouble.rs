@@ -84,9 +84,35 @@ pub enum NoCounts {
         /// The longest time that all of it may take.
         limit: Duration,
     },
+    /// It took longer than was planned.
+    #[error("{}", out_of_time(*requests, *first, *last))]
+    OutOfTime {
+        /// Requests of the life that was cut off.
+        requests: usize,
+        /// What one of its first tenth took.
+        first: Duration,
+        /// What one of its last tenth took.
+        last: Duration,
+    },
     /// Somebody asked for the end.
     #[error("it was ended early")]
     Interrupted,
+}
+
+/// Requests that take so many times as long as the first ones take longer because of them.
+const GROWN: u32 = 3;
+
+fn out_of_time(requests: usize, first: Duration, last: Duration) -> String {
+    let mut text = format!(
+        "under valgrind there was no time for more than {requests} requests of a life, of which the last took {last:.0?} each"
+    );
+    text += &match last > first * GROWN {
+        true => format!(
+            ", and the first {first:.0?}: with every request the server keeps something that makes the next one dearer, so that no figure is that of an operation; choose a turn that leaves nothing behind (--turn N)"
+        ),
+        false => "; allow it more time (--max-time)".to_owned(),
+    };
+    text
 }
 
 /// Lines of what was said last that are shown.
@@ -126,6 +152,25 @@ fn advice(said: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_grows_slower_is_told_from_one_that_is_slow() {
+        let milliseconds = |first, last| NoCounts::OutOfTime {
+            requests: 700,
+            first: Duration::from_millis(first),
+            last: Duration::from_millis(last),
+        };
+        let slow = milliseconds(10, 20).to_string();
+        assert!(
+            slow.contains("700 requests") && slow.ends_with("(--max-time)"),
+            "{slow}"
+        );
+        let grown = milliseconds(1, 20).to_string();
+        assert!(
+            grown.contains("the first 1ms: with every request"),
+            "{grown}"
+        );
+    }
 
     #[test]
     fn what_to_do_next_is_said() {
