@@ -65,6 +65,24 @@ fn a_server_that_dies_half_way() {
     );
 }
 
+/// The others asked in the warm-up, and waited from then on.
+#[test]
+fn one_client_of_fifty_that_is_served() {
+    let loaded = load(&[
+        "--embedded",
+        "--param",
+        "model=sequential",
+        "-c",
+        "50",
+        "--duration",
+        "300ms",
+        "--warmup",
+        "200ms",
+    ]);
+    assert_invalid(&loaded, "unanswered");
+    assert_eq!(loaded.metric("unanswered"), 49.0);
+}
+
 #[test]
 fn a_rate_beyond_reach() {
     let loaded = load(&[

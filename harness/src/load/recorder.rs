@@ -112,9 +112,11 @@ impl Recorder {
         }
     }
 
-    /// A request that was due at `intended` had no reply at `now`, and will get none.
+    /// A request that was due at `intended` had no reply at `now`, and will get none. One of the warm-up counts if
+    /// it waited through the whole period: what its connection would have asked in it never was.
     pub fn lost(&mut self, intended: u64, now: u64) {
-        if self.period.has(intended) {
+        let waited_through = intended < self.period.from && now >= self.period.to;
+        if self.period.has(intended) || waited_through {
             self.unanswered.saturating_record(now - intended);
         }
     }
@@ -161,6 +163,7 @@ mod tests {
         recorder.reply(1_900_000, 1_900_000, 2_300_000); // came after it
         recorder.lost(1_950_000, 2_500_000);
         recorder.lost(2_100_000, 2_500_000); // not of the period
+        recorder.lost(900_000, 1_999_999); // waited for a part of it only
         let (windows, unanswered, _) = recorder.into_windows();
         let ops: Vec<u64> = windows.iter().map(|window| window.ops).collect();
         assert_eq!(ops, [1, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
@@ -178,5 +181,16 @@ mod tests {
         );
         assert!(unanswered.equivalent(unanswered.max(), 550_000));
         assert_eq!(windows[9].response.len(), 1);
+    }
+
+    #[test]
+    fn what_waits_from_the_warm_up_until_the_end_is_not_forgotten() {
+        let mut recorder = Recorder::new(PERIOD, 10);
+        recorder.lost(900_000, 2_000_000);
+        assert!(
+            recorder
+                .unanswered
+                .equivalent(recorder.unanswered.max(), 1_100_000)
+        );
     }
 }

@@ -9,8 +9,6 @@ mod record;
 mod standing;
 mod visit;
 
-use std::time::Duration;
-
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng as _;
 
@@ -142,16 +140,16 @@ impl Matrix<'_> {
         });
         let mut round = Round::default();
         for side in turns(number) {
-            let visit = self.visit(side, &cell, self.plan.warmup)?;
+            let visit = self.visit(side, &cell)?;
             round.visits[side].push(visit);
         }
         Ok(round)
     }
 
     /// A visit that the server spoils is made again; one that it does not survive is not.
-    fn visit(&mut self, side: usize, cell: &MatrixCell, warmup: Duration) -> Result<Visit, End> {
+    fn visit(&mut self, side: usize, cell: &MatrixCell) -> Result<Visit, End> {
         loop {
-            let why = match self.load(side, cell, warmup)? {
+            let why = match self.load(side, cell)? {
                 Ok(visit) => return Ok(visit),
                 Err(why) => why,
             };
@@ -182,14 +180,9 @@ impl Matrix<'_> {
     }
 
     /// The inner error is what the server did that it must not.
-    fn load(
-        &mut self,
-        side: usize,
-        cell: &MatrixCell,
-        warmup: Duration,
-    ) -> Result<Result<Visit, String>, End> {
+    fn load(&mut self, side: usize, cell: &MatrixCell) -> Result<Result<Visit, String>, End> {
         let gate = self.gate;
-        let mut workload = self.plan.workload(cell, warmup);
+        let mut workload = self.plan.workload(cell);
         if std::mem::take(&mut self.unvisited[side]) {
             workload.warmup *= FIRST_WARMUP;
         }

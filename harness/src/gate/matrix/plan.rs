@@ -240,12 +240,12 @@ impl MatrixPlan {
     }
 
     /// The load of a cell.
-    pub(super) fn workload(&self, cell: &MatrixCell, warmup: Duration) -> Workload {
+    pub(super) fn workload(&self, cell: &MatrixCell) -> Workload {
         Workload {
             connections: cell.connections,
             payload_bytes: cell.payload_bytes.unwrap_or(self.workload.payload_bytes),
             turns: cell.turns.clone(),
-            warmup,
+            warmup: self.warmup,
             duration: self.measured,
             ..self.workload.clone()
         }

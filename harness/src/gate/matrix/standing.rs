@@ -1,7 +1,5 @@
 //! Which cells the base stands, and what is said of all in the end.
 
-use std::time::Duration;
-
 use super::record::{judge, unmeasured};
 use super::{End, Matrix, MatrixCell};
 use crate::gate::metric::Tier;
@@ -12,13 +10,13 @@ impl Matrix<'_> {
     pub(super) fn standing(&mut self) -> Result<Vec<MatrixCell>, End> {
         let cells = self.those_of_the_base()?;
         for cell in &cells {
-            self.visit(1, cell, Duration::ZERO)?;
+            self.visit(1, cell)?;
         }
         Ok(cells)
     }
 
     /// A server that serves one client at a time leaves the others without a reply: it is asked on one
-    /// connection. Only without a warm-up is it seen, for what was sent in a warm-up counts for nothing.
+    /// connection.
     fn those_of_the_base(&mut self) -> Result<Vec<MatrixCell>, End> {
         let cells = self.plan.cells.clone();
         let standing = self.those_that_stand(&cells)?;
@@ -52,7 +50,7 @@ impl Matrix<'_> {
             let less = self.left_out.iter().find(|(less, _)| is_more(less));
             let why = match less {
                 Some((_, why)) => Err(why.clone()),
-                None => self.load(0, cell, Duration::ZERO)?.map(|_| ()),
+                None => self.load(0, cell)?.map(|_| ()),
             };
             match why {
                 Ok(()) => standing.push(cell.clone()),
