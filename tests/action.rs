@@ -113,7 +113,7 @@ fn a_slower_candidate_fails_the_step_and_leaves_its_reports() {
         return;
     }
     let bench = Bench::new();
-    let ended = prove(&bench, "--spin 100000", None);
+    let ended = prove(&bench, "--slower 1000", None);
     assert_eq!(ended.code, Some(1), "{}", ended.all());
     for (command, code) in [("check", 0), ("fuzz", 0), ("gate", 1)] {
         let line = format!("tcprove {command} ended with {code}");

@@ -59,8 +59,9 @@ pub struct Config {
     /// What the delays are drawn with. The n-th connection has the same delays in every run,
     /// except in `prefork`, where the kernel decides which worker gets a connection.
     pub delay_seed: u64,
-    /// Steps of plain work after each read: a server that is slower by a known amount.
-    pub spin: u32,
+    /// CPU time that is used for nothing, in percent of what is used otherwise: a server that is slower by a
+    /// known share, in bursts of once in 32 reads.
+    pub slower_percent: u32,
     /// The language spoken.
     pub protocol: Protocol,
     /// Which thread or process carries a connection.
@@ -100,7 +101,7 @@ impl Default for Config {
             delay: None,
             delay_log: None,
             delay_seed: 0,
-            spin: 0,
+            slower_percent: 0,
             protocol: Protocol::default(),
             model: Model::default(),
             workers: 2,

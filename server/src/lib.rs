@@ -45,6 +45,5 @@ pub use fault::Fault;
 pub use listen::bind;
 pub use model::{Model, run};
 pub use service::Protocol;
-pub use session::spin;
 pub use session::stream::carry;
 pub use shutdown::Shutdown;

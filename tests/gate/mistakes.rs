@@ -72,7 +72,7 @@ fn too_little_time_is_told_with_how_much_would_do() {
     let more = ["--max-time", "2s"];
     refused(
         &server(""),
-        &server("--spin 9"),
+        &server("--slower 9"),
         &more,
         2,
         &["too short", "--max-time"],

@@ -12,8 +12,6 @@ use crate::stats::{Interval, clopper_pearson, median, quantile};
 pub struct Trial {
     /// By how much the candidate was made slower, in percent of server CPU per operation; 0: not at all.
     pub planted_pct: f64,
-    /// The same by the figures of this very gate: the work that was added over the CPU time of the base.
-    pub true_pct: f64,
     /// What the gate said.
     pub verdict: Verdict,
     /// Whether its control voided it.
@@ -51,8 +49,6 @@ pub struct Row {
     pub fails_pct: Option<Interval>,
     /// The chance to pass, likewise.
     pub passes_pct: Option<Interval>,
-    /// The median of what was really planted, in percent.
-    pub true_pct: Option<f64>,
     /// The median of what was seen, in percent.
     pub seen_pct: Option<f64>,
     /// How much what is seen differs between gates: the standard deviation of normal figures with the same
@@ -68,8 +64,8 @@ const QUARTILE: f64 = 0.674_49;
 const LEVEL: f64 = 0.95;
 
 impl Trial {
-    /// What came of one gate. `added_us` is the work that was added to each operation, in microseconds.
-    pub fn of(planted_pct: f64, added_us: f64, result: &GateResult, seconds: f64) -> Self {
+    /// What came of one gate.
+    pub fn of(planted_pct: f64, result: &GateResult, seconds: f64) -> Self {
         let cpu = result
             .cells
             .iter()
@@ -81,7 +77,6 @@ impl Trial {
         };
         Self {
             planted_pct,
-            true_pct: base_us.map_or(0.0, |base| added_us / base * 100.0),
             verdict: result.verdict(),
             void: result.is_void(),
             failed_by: named(super::GateCell::fails),
@@ -125,7 +120,6 @@ fn row(trials: &[Trial], planted_pct: f64) -> Row {
         })
     };
     let seen: Vec<f64> = trials.iter().filter_map(|trial| trial.seen_pct).collect();
-    let really: Vec<f64> = trials.iter().map(|trial| trial.true_pct).collect();
     let quartiles = quantile(&seen, 0.75).zip(quantile(&seen, 0.25));
     Row {
         planted_pct,
@@ -136,7 +130,6 @@ fn row(trials: &[Trial], planted_pct: f64) -> Row {
         void: trials.iter().filter(|trial| trial.void).count(),
         fails_pct: rate(failed),
         passes_pct: rate(passed),
-        true_pct: median(&really),
         seen_pct: median(&seen),
         spread_pct: quartiles.map(|(high, low)| (high - low) / (2.0 * QUARTILE)),
         seconds_max: trials.iter().map(|trial| trial.seconds).fold(0.0, f64::max),
@@ -151,7 +144,6 @@ mod tests {
     fn trials_are_counted_by_what_was_planted() {
         let trial = |planted_pct, verdict, seen| Trial {
             planted_pct,
-            true_pct: planted_pct,
             verdict,
             void: false,
             failed_by: Vec::new(),

@@ -84,9 +84,9 @@ pub struct ServeArgs {
     /// What the delays are drawn with
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(super) delay_seed: u64,
-    /// Compute for N steps after each read, about a nanosecond each: a known loss of speed
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(super) spin: u32,
+    /// Use so much more CPU time than is needed, in percent of it: a known loss of speed
+    #[arg(long, default_value_t = 0, value_name = "PERCENT")]
+    pub(super) slower: u32,
     /// Threads of tokio-multi, processes of prefork
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub(super) workers: usize,
@@ -148,7 +148,7 @@ impl ServeArgs {
             delay: self.delay,
             delay_log: self.delay_log.clone(),
             delay_seed: self.delay_seed,
-            spin: self.spin,
+            slower_percent: self.slower,
             protocol: self.protocol.unwrap_or(base.protocol),
             model: self.model.unwrap_or(base.model),
             workers: self.workers,

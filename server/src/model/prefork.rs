@@ -214,7 +214,7 @@ fn arguments(config: &Config, number: usize, listener: i32) -> Vec<OsString> {
         ("--linger", ms(config.linger)),
         ("--write-bound", config.write_bound.to_string()),
         ("--delay-seed", delay_seed.to_string()),
-        ("--spin", config.spin.to_string()),
+        ("--slower", config.slower_percent.to_string()),
     ];
     if let Some(size) = config.so_rcvbuf_after_accept {
         list.push(("--so-rcvbuf-after-accept", size.to_string()));

@@ -8,6 +8,7 @@ pub(crate) mod blocking;
 mod held;
 pub(crate) mod nonblocking;
 mod print;
+mod slower;
 pub(crate) mod stream;
 mod timer;
 mod transport;
@@ -310,7 +311,9 @@ impl<'a> Session<'a> {
             Ok(0) => self.peer_done(wire),
             Ok(count) => {
                 (self.fed, self.filled) = (0, count);
-                spin(self.config.spin);
+                if self.config.slower_percent > 0 {
+                    slower::after_read(self.config.slower_percent);
+                }
                 let shown = Escaped::new(&self.input[..count], SHOWN_BYTES_MAX);
                 tracing::debug!(peer = %self.peer, bytes = count, text = %shown, "received");
                 if let Some(after_read) = self.hooks.after_read {
@@ -379,17 +382,5 @@ impl<'a> Session<'a> {
         tracing::info!(peer = %self.peer, "{how}");
         self.phase = Phase::Done;
         Step::Done
-    }
-}
-
-/// Computes for so many steps, each of which needs the one before (the constants are Knuth's), so that they
-/// take time and nothing else. About a nanosecond each.
-pub fn spin(steps: u32) {
-    let mut state = u64::from(steps);
-    for _ in 0..steps {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        std::hint::black_box(state);
     }
 }

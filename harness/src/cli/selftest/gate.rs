@@ -5,23 +5,15 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::SelftestArgs;
 use crate::check::run::{Interrupt, Subject};
 use crate::cli::output::{note, say};
 use crate::cli::{embedded, gate as command, setup};
-use crate::gate::duet::{Duet, DuetPlan};
 use crate::gate::trials::{Row, Trial, table};
 use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME};
-use crate::load::{Workload, cores, settle};
+use crate::load::Workload;
 use crate::report::RunError;
-use crate::stats::median;
 
-/// Steps whose time is taken to know what one takes.
-const CALIBRATION_STEPS: u32 = 20_000_000;
-/// A few short sessions tell what an operation takes just then.
-const CALIBRATION: (usize, Duration) = (4, Duration::from_millis(400));
 /// What it takes to start and end two reference servers.
 const OVERHEAD: Duration = Duration::from_millis(25);
 /// Losses that are planted, in percent, each in one of so many gates of a server with itself.
@@ -67,47 +59,9 @@ fn order(same: usize) -> Vec<f64> {
     order
 }
 
-/// What a step of planted work takes on a server's core, in nanoseconds: the median of some tries.
-fn step_ns() -> f64 {
-    let servers = cores(1).and_then(|(_, servers)| servers.last().copied());
-    let measure = || {
-        settle(servers);
-        let cpu = || {
-            let time = clock_gettime(ClockId::ThreadCPUTime);
-            time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
-        };
-        let tries = (0..5).map(|_| {
-            let before = cpu();
-            tcprove_server::spin(CALIBRATION_STEPS);
-            (cpu() - before) / f64::from(CALIBRATION_STEPS)
-        });
-        median(&tries.collect::<Vec<_>>())
-    };
-    let measured = std::thread::scope(|scope| scope.spawn(measure).join());
-    measured.ok().flatten().unwrap_or(1.0)
-}
-
-/// What an operation takes just now, in microseconds: it differs by half with what else the machine does,
-/// and what is planted is to be a share of it.
-fn operation_us(subject: &Subject, workload: &Workload, interrupt: &Interrupt) -> Option<f64> {
-    let (real, measured) = CALIBRATION;
-    let plan = DuetPlan {
-        real,
-        control: 0,
-        fresh: 0,
-        planted: 0.02,
-        warmup: measured / 10,
-        measured,
-        session: measured,
-        workload: workload.clone(),
-    };
-    let sessions = Duet::new(subject, subject, &plan, interrupt, &|_| {}).first();
-    let sides = sessions.real.iter().flat_map(|sample| sample.sides);
-    median(&sides.map(|side| side.cpu_us).collect::<Vec<_>>())
-}
-
-fn server(spin: u32, seed: u64) -> Result<Subject, RunError> {
-    let params = BTreeMap::from([("spin".to_owned(), spin.to_string())]);
+/// One that uses so many percent more CPU time than it has to.
+fn server(slower: f64, seed: u64) -> Result<Subject, RunError> {
+    let params = BTreeMap::from([("slower".to_owned(), slower.to_string())]);
     Ok(embedded::with(&params, seed)?.subject)
 }
 
@@ -117,23 +71,15 @@ fn trial(
     seed: u64,
     interrupt: &Interrupt,
 ) -> Result<Trial, RunError> {
-    let mut base = server(0, seed)?;
+    let mut base = server(0.0, seed)?;
+    let mut candidate = server(planted, seed)?;
     let workload = Workload {
         connections: 1,
         turns: (0..base.talk.turns.len()).collect(),
         seed,
         ..Workload::default()
     };
-    let (mut steps, mut added_us) = (0, 0.0);
-    if planted > 0.0
-        && let Some(operation_us) = operation_us(&base, &workload, interrupt)
-    {
-        let step_us = step_ns() / 1e3;
-        steps = (planted / 100.0 * operation_us / step_us).round() as u32;
-        added_us = f64::from(steps) * step_us;
-    }
     let begun = Instant::now();
-    let mut candidate = server(steps, seed)?;
     command::pad_both(&mut base, &mut candidate)?;
     // What counts instructions would find any planted work at once: only the duet is put to the proof by it.
     let counts = planted == 0.0;
@@ -156,12 +102,8 @@ fn trial(
     };
     let mut result = GateResult::default();
     gate.run(&mut result);
-    Ok(Trial::of(
-        planted,
-        added_us,
-        &result,
-        begun.elapsed().as_secs_f64(),
-    ))
+    let seconds = begun.elapsed().as_secs_f64();
+    Ok(Trial::of(planted, &result, seconds))
 }
 
 fn told(trial: &Trial) {
@@ -180,9 +122,8 @@ fn told(trial: &Trial) {
         _ => names(&trial.open),
     };
     note(&format!(
-        "planted {:.1} % (really {:.2} %): {:<12} {why}; saw {} %, control {} %, base {:.2} us, {:.1} s",
+        "planted {:.1} %: {:<12} {why}; saw {} %, control {} %, base {:.2} us, {:.1} s",
         trial.planted_pct,
-        trial.true_pct,
         format!("{:?}", trial.verdict).to_lowercase(),
         number(trial.seen_pct),
         number(trial.control_pct),
@@ -212,7 +153,7 @@ fn show(rows: &[Row]) {
         })
     };
     say(&format!(
-        "{:<8} {:>5} {:>5} {:>5} {:>5} {:>5}  {:<22} {:<22} {:>7} {:>7} {:>7} {:>8}",
+        "{:<8} {:>5} {:>5} {:>5} {:>5} {:>5}  {:<22} {:<22} {:>7} {:>7} {:>8}",
         "planted",
         "runs",
         "fail",
@@ -221,14 +162,13 @@ fn show(rows: &[Row]) {
         "void",
         "fails",
         "passes",
-        "really",
         "seen",
         "spread",
         "longest"
     ));
     for row in rows {
         say(&format!(
-            "{:<8} {:>5} {:>5} {:>5} {:>5} {:>5}  {:<22} {:<22} {:>5.2} % {:>5.2} % {:>5.2} % {:>6.1} s",
+            "{:<8} {:>5} {:>5} {:>5} {:>5} {:>5}  {:<22} {:<22} {:>5.2} % {:>5.2} % {:>6.1} s",
             format!("{:.1} %", row.planted_pct),
             row.runs,
             row.failed,
@@ -237,7 +177,6 @@ fn show(rows: &[Row]) {
             row.void,
             rate(&row.fails_pct),
             rate(&row.passes_pct),
-            row.true_pct.unwrap_or(f64::NAN),
             row.seen_pct.unwrap_or(f64::NAN),
             row.spread_pct.unwrap_or(f64::NAN),
             row.seconds_max,

@@ -1,0 +1,98 @@
+//! A server that needs more CPU time than it has to, by a known share: however fast the machine is just then, and
+//! whatever else runs on it.
+
+use std::hint;
+use std::sync::Mutex;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Reads from one look at the clock, which is a system call, to the next.
+const READS: u32 = 32;
+/// Steps of work between two looks at it: well below a microsecond.
+const STEPS: u32 = 200;
+
+/// The clock is that of all threads, and so is this.
+static USED: Mutex<Used> = Mutex::new(Used {
+    reads: 0,
+    seen_ns: None,
+    owed_ns: 0.0,
+});
+
+struct Used {
+    reads: u32,
+    /// The clock when it was looked at last.
+    seen_ns: Option<i64>,
+    /// What is still to be used for nothing.
+    owed_ns: f64,
+}
+
+/// Tells of a read. Once in a while so many percent of what the process has used since are used once more.
+pub(super) fn after_read(percent: u32) {
+    // Where another thread is at it, that pays for both.
+    let Ok(mut used) = USED.try_lock() else {
+        return;
+    };
+    used.reads += 1;
+    if used.reads >= READS {
+        used.reads = 0;
+        used.pay(percent);
+    }
+}
+
+impl Used {
+    fn pay(&mut self, percent: u32) {
+        let begun = cpu_ns();
+        let used = begun - self.seen_ns.unwrap_or(begun);
+        self.owed_ns += used as f64 * f64::from(percent) / 100.0;
+        let mut now = begun;
+        while ((now - begun) as f64) < self.owed_ns {
+            work();
+            now = cpu_ns();
+        }
+        // What was too much is owed less the next time.
+        self.owed_ns -= (now - begun) as f64;
+        self.seen_ns = Some(now);
+    }
+}
+
+/// CPU time of this process so far, in nanoseconds.
+fn cpu_ns() -> i64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+/// Steps that each need the one before (the constants are Knuth's), so that they take time and nothing else.
+fn work() {
+    let mut state = 1_u64;
+    for _ in 0..STEPS {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        hint::black_box(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Other tests of this process use its clock as well, so that only the least is known.
+    #[test]
+    fn the_share_is_paid_to_the_nanosecond_in_the_long_run() {
+        let mut used = Used {
+            reads: 0,
+            seen_ns: None,
+            owed_ns: 0.0,
+        };
+        let (begun, mut own) = (cpu_ns(), 0);
+        for _ in 0..200 {
+            let before = cpu_ns();
+            (0..50).for_each(|_| work());
+            own += cpu_ns() - before;
+            used.pay(50);
+        }
+        let all = cpu_ns() - begun;
+        assert!(all as f64 >= own as f64 * 1.45, "{own} became {all}");
+        assert!(used.owed_ns <= 0.0, "{}", used.owed_ns);
+    }
+}
