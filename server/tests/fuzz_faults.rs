@@ -50,6 +50,7 @@ fn faults_for_a_fuzzer_name_no_check_and_a_kind_of_finding() {
         ("global-lock-while-slow", "starvation"),
         ("quadratic-parse", "complexity"),
         ("lossy-decode", "conformance"),
+        ("shift-for-all", "conformance"),
     ];
     assert_eq!(for_fuzz, expected);
     for fault in fault::all() {
@@ -96,6 +97,15 @@ fn three_connections_in_order_end_the_process() {
     }
     send(&server, empty);
     assert_eq!(server.wait().code(), Some(1));
+}
+
+#[test]
+fn one_byte_shifts_everybody_to_capitals() {
+    let server = start("shift-for-all");
+    send(&server, "\u{10FFFF}\n".as_bytes());
+    is_served(&server);
+    send(&server, b"\xf8");
+    exchange(&mut server.connect(), b"hello\n", b"HELLO\n");
 }
 
 #[test]

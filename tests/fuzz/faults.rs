@@ -33,6 +33,7 @@ const PLANTED: &[Planted] = &[
     planted("format-string", "crash", 1, 3),
     planted("lossy-decode", "conformance", 2, 24),
     planted("nul-cut", "conformance", 2, 24),
+    planted("shift-for-all", "conformance", 1, 1),
     // Two oracles see it: whichever comes first.
     planted("full-buffer-byte-lost", "divergence|conformance", 2, 1040),
     planted("three-cases", "crash", 6, 9),

@@ -48,6 +48,7 @@ mod quadratic_parse;
 mod recv_is_message;
 mod reset_after_reply;
 mod reuse_port;
+mod shift_for_all;
 mod short_send;
 mod silent_emfile_exit;
 mod three_cases;
@@ -186,6 +187,7 @@ const ALL: &[&Fault] = &[
     &global_lock_while_slow::FAULT,
     &quadratic_parse::FAULT,
     &lossy_decode::FAULT,
+    &shift_for_all::FAULT,
     &extra_syscall::FAULT,
     &extra_allocation::FAULT,
 ];
