@@ -9,13 +9,10 @@ use super::counters::{
     count_alone_again, count_both, count_both_again,
 };
 use super::metric::{Metric, Tier};
-use super::plan::GatePlan;
+use super::plan::{COUNTING_LATE, GatePlan, time_to_count};
 use super::result::{BASE, CANDIDATE, GateCell, GateResult, Skipped};
 use super::rule::Verdict;
 use crate::check::run::{Interrupt, Subject};
-
-/// What takes more than so many times the time there is for it is left out: the duet needs the rest.
-const LATE: u32 = 2;
 
 /// Counts both sides and adds the cells; what cannot be counted is left out, and why is said.
 pub(super) fn add(
@@ -29,7 +26,7 @@ pub(super) fn add(
     let (counting, counts) = match counted {
         Ok(counted) => counted,
         Err((_, NoCounts::Interrupted)) => return,
-        Err((side, why)) => return leave_out(result, side, &why),
+        Err((side, why)) => return leave_out(result, plan, side, &why),
     };
     confirm(result, plan, Figures::of(counts), || {
         let again = count_both_again(sides, &counting, interrupt);
@@ -50,7 +47,7 @@ pub(super) fn add(
             notes(result, base.by.notes.into_iter().chain(candidate.by.notes));
         }
         Err((_, NoCounts::Interrupted)) => {}
-        Err((side, why)) => leave_out(result, side, &why),
+        Err((side, why)) => leave_out(result, plan, side, &why),
     }
 }
 
@@ -85,7 +82,7 @@ pub fn against(
         Ok(counted) => counted,
         Err(NoCounts::Interrupted) => return Ok(()),
         Err(why) => {
-            leave_out(result, 1, &why);
+            leave_out(result, plan, 1, &why);
             return Ok(());
         }
     };
@@ -184,7 +181,7 @@ fn alone(plan: &GatePlan) -> Span {
 fn span(time: Duration) -> Span {
     Span {
         aim: time,
-        limit: time * LATE,
+        limit: time * COUNTING_LATE,
     }
 }
 
@@ -216,13 +213,20 @@ fn cell(plan: &GatePlan, metric: Metric, [base, candidate]: [PerOp; 2], lives: u
     }
 }
 
-fn leave_out(result: &mut GateResult, side: usize, why: &NoCounts) {
+fn leave_out(result: &mut GateResult, plan: &GatePlan, side: usize, why: &NoCounts) {
     let name = match side {
         0 => BASE,
         _ => CANDIDATE,
     };
     let reason = match why {
         NoCounts::NoValgrind => why.to_string(),
+        NoCounts::TooSlow { needed, .. } => {
+            let time = match plan.duet {
+                Some(_) => time_to_count(*needed),
+                None => *needed,
+            };
+            format!("the {name}: {why} (--max-time {}s)", time.as_secs() + 1)
+        }
         _ => format!("the {name}: {why}"),
     };
     result.skipped.push(Skipped {

@@ -19,6 +19,10 @@ const SESSION: Duration = Duration::from_millis(1_120);
 const WARMUP_MAX: Duration = Duration::from_millis(120);
 /// What counting under valgrind takes, of a usual gate.
 const COUNTING: Duration = Duration::from_secs(10);
+/// Of a long gate it takes this part.
+const COUNTING_PART: u32 = 8;
+/// What takes more than so many times the time there is for it is left out: the duet needs the rest.
+pub(super) const COUNTING_LATE: u32 = 2;
 /// With so much time allocations are counted too.
 const ALLOCATIONS_FROM: Duration = Duration::from_secs(90);
 /// With so much time loads are compared too.
@@ -134,10 +138,16 @@ impl GatePlan {
             workload: asked.workload,
             duet: None,
             matrix: None,
-            counting: Some(COUNTING.min(asked.max_time / 4)),
+            counting: Some(counting_in(asked.max_time).min(asked.max_time / 4)),
             allocations,
             max_time: asked.max_time,
         }
+    }
+
+    /// What is shown while it counts, if it does.
+    pub fn counting_step(&self) -> Option<String> {
+        let seconds = self.counting?.as_secs();
+        Some(format!("counting under valgrind, about {seconds} s"))
     }
 
     /// The budget of a metric.
@@ -152,8 +162,12 @@ impl GatePlan {
     pub fn seconds_for(&self, first: usize, session: Duration) -> f64 {
         let control = self.duet.as_ref().map_or(0, |duet| duet.control);
         let all = first + control + second_sessions(first);
-        session.as_secs_f64() * all as f64
-            + (self.counting.unwrap_or_default() + BESIDE).as_secs_f64()
+        let duet = session * all as u32 + BESIDE;
+        let counting = |time: Duration| {
+            let tools = 1 + u32::from(self.allocations || time >= ALLOCATIONS_FROM);
+            self.counting.map_or(Duration::ZERO, |_| counting_in(time)) * tools
+        };
+        settled(duet, counting).as_secs_f64()
     }
 
     /// About how long a gate would take whose matrix has so many rounds: it is given half of what is added.
@@ -169,7 +183,7 @@ impl GatePlan {
 
 impl Asked {
     fn counting(&self, max_time: Duration) -> Option<Duration> {
-        self.counts.then(|| COUNTING.min(max_time / 5))
+        self.counts.then(|| counting_in(max_time).min(max_time / 5))
     }
 
     fn allocations(&self, max_time: Duration) -> bool {
@@ -206,7 +220,7 @@ impl Asked {
         if plan.is_some() || !decides {
             return Ok(plan);
         }
-        let needed = (0..8).fold(self.max_time, |time, _| self.beside(time) + duet + needs);
+        let needed = settled(duet + needs, |time| self.beside(time));
         Err(TooShort {
             why: format!(
                 "{:.0?} leave {surplus:.0?} for loads beside the counting and the duet, and {needs:.0?} are needed",
@@ -215,6 +229,21 @@ impl Asked {
             needed: Duration::from_secs(needed.as_secs() + 1),
         })
     }
+}
+
+/// What counting takes of a gate that has so much time.
+fn counting_in(max_time: Duration) -> Duration {
+    COUNTING.max(max_time / COUNTING_PART)
+}
+
+/// How much time a gate has to have whose counting may take so long, for it not to be left out.
+pub(super) fn time_to_count(needed: Duration) -> Duration {
+    needed.div_f64(f64::from(COUNTING_LATE)) * COUNTING_PART
+}
+
+/// The time that leaves so much beside what depends on all of it.
+fn settled(rest: Duration, beside: impl Fn(Duration) -> Duration) -> Duration {
+    (0..12).fold(rest, |time, _| rest + beside(time))
 }
 
 /// Control sessions, and sessions that decide about a suspect, of a duet with so many of the first stage.
@@ -298,6 +327,15 @@ mod tests {
         );
         assert_eq!(duet.measured - late.measured, duet.session - late.session);
         assert_eq!(duet.within(Duration::ZERO, all).measured, MEASURED_MIN);
+    }
+
+    #[test]
+    fn what_is_slow_to_count_is_counted_in_the_time_that_is_said_to_do() {
+        for needed in [21, 44, 200].map(Duration::from_secs) {
+            let plan = plan(time_to_count(needed).as_secs() + 1, 20).unwrap();
+            let limit = plan.counting.unwrap() * COUNTING_LATE;
+            assert!(limit >= needed, "{limit:?} of {needed:?}");
+        }
     }
 
     #[test]

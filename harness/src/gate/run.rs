@@ -46,11 +46,11 @@ impl Gate<'_> {
         let sides = [self.base, self.candidate];
         let duet = self.plan.duet.as_ref();
         let sessions = duet.map_or(0, |duet| duet.real + duet.control + duet.fresh);
-        if let Some(time) = self.plan.counting {
+        if let Some(what) = self.plan.counting_step() {
             (self.sink)(Event::Step {
                 done: 0,
                 all: sessions,
-                what: format!("counting under valgrind, about {} s", time.as_secs()),
+                what,
             });
             counted::add(result, sides, self.plan, self.interrupt);
         }

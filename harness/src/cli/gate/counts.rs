@@ -104,8 +104,10 @@ fn begin(
     if !held.map_err(|error| of_side(CANDIDATE, error))? {
         return Ok(None);
     }
-    if !args.output.no_progress {
-        note("counting under valgrind, about 10 s");
+    if let Some(step) = plan.counting_step()
+        && !args.output.no_progress
+    {
+        note(&step);
     }
     Ok(Some((candidate, plan, interrupt)))
 }

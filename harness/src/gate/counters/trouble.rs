@@ -110,7 +110,7 @@ fn out_of_time(requests: usize, first: Duration, last: Duration) -> String {
         true => format!(
             ", and the first {first:.0?}: with every request the server keeps something that makes the next one dearer, so that no figure is that of an operation; choose a turn that leaves nothing behind (--turn N)"
         ),
-        false => "; allow it more time (--max-time)".to_owned(),
+        false => "; allow it more time (a longer --max-time)".to_owned(),
     };
     text
 }
@@ -162,7 +162,7 @@ mod tests {
         };
         let slow = milliseconds(10, 20).to_string();
         assert!(
-            slow.contains("700 requests") && slow.ends_with("(--max-time)"),
+            slow.contains("700 requests") && slow.ends_with("--max-time)"),
             "{slow}"
         );
         let grown = milliseconds(1, 20).to_string();
