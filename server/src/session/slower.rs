@@ -2,7 +2,7 @@
 //! whatever else runs on it.
 
 use std::hint;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -28,10 +28,8 @@ struct Used {
 
 /// Tells of a read. Once in a while so many percent of what the process has used since are used once more.
 pub(super) fn after_read(percent: u32) {
-    // Where another thread is at it, that pays for both.
-    let Ok(mut used) = USED.try_lock() else {
-        return;
-    };
+    // Where another thread pays, this one waits.
+    let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
     used.reads += 1;
     if used.reads >= READS {
         used.reads = 0;
@@ -41,23 +39,24 @@ pub(super) fn after_read(percent: u32) {
 
 impl Used {
     fn pay(&mut self, percent: u32) {
-        let begun = cpu_ns();
-        let used = begun - self.seen_ns.unwrap_or(begun);
+        let all = cpu_ns(ClockId::ProcessCPUTime);
+        let used = all - self.seen_ns.unwrap_or(all);
         self.owed_ns += used as f64 * f64::from(percent) / 100.0;
-        let mut now = begun;
-        while ((now - begun) as f64) < self.owed_ns {
+        let begun = cpu_ns(ClockId::ThreadCPUTime);
+        let mut paid = 0;
+        while (paid as f64) < self.owed_ns {
             work();
-            now = cpu_ns();
+            paid = cpu_ns(ClockId::ThreadCPUTime) - begun;
         }
         // What was too much is owed less the next time.
-        self.owed_ns -= (now - begun) as f64;
-        self.seen_ns = Some(now);
+        self.owed_ns -= paid as f64;
+        self.seen_ns = Some(all + paid);
     }
 }
 
-/// CPU time of this process so far, in nanoseconds.
-fn cpu_ns() -> i64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+/// CPU time of this process or thread so far, in nanoseconds.
+fn cpu_ns(of: ClockId) -> i64 {
+    let time = clock_gettime(of);
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
@@ -76,7 +75,7 @@ fn work() {
 mod tests {
     use super::*;
 
-    /// Other tests of this process use its clock as well, so that only the least is known.
+    /// Other tests of this process use its clock as well: they are paid for too.
     #[test]
     fn the_share_is_paid_to_the_nanosecond_in_the_long_run() {
         let mut used = Used {
@@ -84,14 +83,15 @@ mod tests {
             seen_ns: None,
             owed_ns: 0.0,
         };
-        let (begun, mut own) = (cpu_ns(), 0);
+        let thread_ns = || cpu_ns(ClockId::ThreadCPUTime);
+        let (begun, mut own) = (thread_ns(), 0);
         for _ in 0..200 {
-            let before = cpu_ns();
+            let before = thread_ns();
             (0..50).for_each(|_| work());
-            own += cpu_ns() - before;
+            own += thread_ns() - before;
             used.pay(50);
         }
-        let all = cpu_ns() - begun;
+        let all = thread_ns() - begun;
         assert!(all as f64 >= own as f64 * 1.45, "{own} became {all}");
         assert!(used.owed_ns <= 0.0, "{}", used.owed_ns);
     }
