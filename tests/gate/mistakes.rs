@@ -1,7 +1,7 @@
 //! What a gate says to mistakes, and to servers that cannot be gated.
 
 use super::support::{Bench, data, python};
-use super::{gate, server};
+use super::{gate, server, uncounted};
 
 /// Ends with this code, says this, and gives no verdict.
 fn refused(base: &str, candidate: &str, more: &[&str], code: i32, says: &[&str]) {
@@ -193,7 +193,9 @@ expect = "{tok}\n"
     bench.write("tcprove.toml", file);
     let base = server("--recv-buffer 512");
     let words = ["gate", "--base", &base, "--json", "r.json"];
-    let ended = bench.run([&words[..], &["--max-time", "12s", "--sessions", "8"]].concat());
+    let mut command = uncounted(&bench);
+    command.args([&words[..], &["--max-time", "8s", "--sessions", "8"]].concat());
+    let ended = bench.end(command);
     let report = bench.json("r.json");
     assert!(matches!(ended.code, Some(0 | 1 | 5)), "{}", ended.all());
     assert_eq!(report["target"]["name"], "mine");
