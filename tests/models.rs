@@ -1,7 +1,6 @@
 //! The reference server: every protocol in every concurrency model passes the battery.
 //!
-//! Plainly, each protocol in the default model and each other model with lines; with `TCPROVE_SLOW=N`
-//! all twenty, N times.
+//! Plainly, each protocol in another model; with `TCPROVE_SLOW=N` all twenty, N times.
 
 mod support;
 
@@ -53,16 +52,10 @@ fn battery(protocol: &str, model: &str) {
 }
 
 #[test]
-fn each_protocol_passes_in_the_default_model() {
-    for protocol in PROTOCOLS {
-        battery(protocol, "tokio-multi");
-    }
-}
-
-#[test]
-fn each_other_model_passes_with_lines() {
-    for model in ["threads", "prefork", "tokio-current"] {
-        battery("line", model);
+fn each_protocol_passes_in_another_model() {
+    let models = ["threads", "prefork", "tokio-multi", "tokio-current"];
+    for (protocol, model) in PROTOCOLS.into_iter().zip(models) {
+        battery(protocol, model);
     }
 }
 

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use support::battery::{Checked, check, data, have, rounds};
 
-/// The whole battery in one run where slow tests are asked for; else only what is asserted here.
+/// The whole battery in one run where slow tests are asked for, and every finding once more by its command; else
+/// only what is asserted here.
 fn tutorial(mode: &str, asserted: &[&str]) -> Option<Checked> {
     if !have("python3") {
         return None;
@@ -61,7 +62,8 @@ fn loop_mode_dies_and_blocks_in_the_ways_that_it_does() {
     }
     assert_eq!(checked.code(), 1);
     assert_eq!(checked.ids("inconclusive"), [""; 0], "{}", checked.shown());
-    for (id, ..) in told {
+    let again = if rounds() == 0 { 1 } else { told.len() };
+    for (id, ..) in &told[..again] {
         reproduces(&checked, id);
     }
 }
