@@ -35,6 +35,35 @@ while True:
     assert_eq!(server.port(), server.lease().unwrap().number());
 }
 
+/// The flag in /proc/PID/personality (linux/personality.h).
+const ADDR_NO_RANDOMIZE: u32 = 0x4_0000;
+
+/// A server has the addresses that it would have without us, unless it is asked for; ours stay as they are.
+#[tokio::test]
+async fn addresses_are_fixed_for_the_server_that_asks_for_it() {
+    if !tcprove::sys::can_fix_addresses() {
+        eprintln!("skipped: this system does not let addresses be fixed");
+        return;
+    }
+    let Some(launch) = python("s = listen()\nforever()") else {
+        return;
+    };
+    let flag = |pid: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/personality")).unwrap();
+        u32::from_str_radix(text.trim(), 16).unwrap() & ADDR_NO_RANDOMIZE
+    };
+    let before = flag("self");
+    for (fixed_addresses, expected) in [(true, ADDR_NO_RANDOMIZE), (false, before)] {
+        let options = StartOptions {
+            fixed_addresses,
+            ..StartOptions::default()
+        };
+        let server = Server::start(&launch, options).await.unwrap();
+        assert_eq!(flag(&server.pid().unwrap().to_string()), expected);
+    }
+    assert_eq!(flag("self"), before);
+}
+
 #[tokio::test]
 async fn the_wrong_port_is_named() {
     let Some(launch) =
