@@ -4,7 +4,7 @@
 use std::hint;
 use std::sync::{Mutex, PoisonError};
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::sys::cpu::{Of, cpu_ns};
 
 /// Reads from one look at the clock, which is a system call, to the next.
 const READS: u32 = 32;
@@ -39,25 +39,19 @@ pub(super) fn after_read(percent: u32) {
 
 impl Used {
     fn pay(&mut self, percent: u32) {
-        let all = cpu_ns(ClockId::ProcessCPUTime);
+        let all = cpu_ns(Of::Process);
         let used = all - self.seen_ns.unwrap_or(all);
         self.owed_ns += used as f64 * f64::from(percent) / 100.0;
-        let begun = cpu_ns(ClockId::ThreadCPUTime);
+        let begun = cpu_ns(Of::Thread);
         let mut paid = 0;
         while (paid as f64) < self.owed_ns {
             work();
-            paid = cpu_ns(ClockId::ThreadCPUTime) - begun;
+            paid = cpu_ns(Of::Thread) - begun;
         }
         // What was too much is owed less the next time.
         self.owed_ns -= paid as f64;
         self.seen_ns = Some(all + paid);
     }
-}
-
-/// CPU time of this process or thread so far, in nanoseconds.
-fn cpu_ns(of: ClockId) -> i64 {
-    let time = clock_gettime(of);
-    time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
 /// Steps that each need the one before (the constants are Knuth's), so that they take time and nothing else.
@@ -83,7 +77,7 @@ mod tests {
             seen_ns: None,
             owed_ns: 0.0,
         };
-        let thread_ns = || cpu_ns(ClockId::ThreadCPUTime);
+        let thread_ns = || cpu_ns(Of::Thread);
         let (begun, mut own) = (thread_ns(), 0);
         for _ in 0..200 {
             let before = thread_ns();

@@ -125,15 +125,29 @@ fn tail(stderr: &str) -> String {
         .lines()
         .filter(|line| !line.trim().is_empty())
         .collect();
+    // Valgrind says first why it ends a program, and then how to write to its authors.
+    let begin = lines.iter().position(|line| is_why(line));
+    let begin = begin.unwrap_or(lines.len().saturating_sub(LINES_MAX));
     let mut text = String::new();
-    for line in &lines[lines.len().saturating_sub(LINES_MAX)..] {
+    for line in lines[begin..].iter().take(LINES_MAX) {
         text += "\n  ";
         text += &crate::talk::escape(line.as_bytes(), LINE_CHARS_MAX);
     }
     match text.is_empty() {
         true => text,
-        false => format!("\nlast lines on its stderr:{text}"),
+        false => format!("\nits stderr:{text}"),
     }
+}
+
+/// Whether valgrind says by this line why it ends the program, or itself.
+fn is_why(line: &str) -> bool {
+    const WHYS: [&str; 4] = [
+        "Process terminating",
+        "valgrind: the 'impossible' happened",
+        "Unrecognised instruction",
+        "unrecognised instruction",
+    ];
+    WHYS.iter().any(|why| line.contains(why))
 }
 
 /// What to do next, as far as what was said tells.
@@ -187,11 +201,18 @@ mod tests {
         );
         assert!(failed("goroutine 1 [running]").contains("in Go do not run"));
         let other = failed("a\n\nb\x1b[2J\n");
-        assert!(other.starts_with("under valgrind exchange 3 failed: the connection ended\nlast"));
+        assert!(other.starts_with("under valgrind exchange 3 failed: the connection ended\nits"));
         assert!(
             other.contains("\n  a\n  b") && !other.contains('\x1b'),
             "{other}"
         );
-        assert!(!failed("").contains("last lines"));
+        assert!(!failed("").contains("stderr"));
+        let boilerplate = "at 0x40: main\n".repeat(9) + "If you believe this";
+        let ended = format!("==7== Process terminating with default action\n{boilerplate}");
+        let shown = failed(&ended);
+        assert!(
+            shown.contains("\n  ==7== Process terminating") && !shown.contains("believe"),
+            "{shown}"
+        );
     }
 }

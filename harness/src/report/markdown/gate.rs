@@ -47,7 +47,8 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
     }
     let _ = writeln!(text, "- candidate: {}", code(&gate.candidate));
     for skipped in &gate.result.skipped {
-        let _ = writeln!(text, "- left out: {}", plain(&skipped.reason));
+        let reason: Vec<&str> = skipped.reason.lines().map(str::trim).collect();
+        let _ = writeln!(text, "- left out: {}", plain(&reason.join("; ")));
     }
     for note in &gate.result.notes {
         let _ = writeln!(text, "- {}", plain(note));

@@ -8,7 +8,7 @@ use crate::gate::GateCell;
 use crate::gate::rule::Verdict;
 use crate::report::gate::{change, figure, how, how_loaded, percent, word};
 use crate::report::wrap::wrap;
-use crate::report::{GateReport, Report};
+use crate::report::{GateReport, Report, safe_lines};
 use crate::talk::escape_text;
 
 /// Heads of the table.
@@ -23,9 +23,10 @@ pub(super) fn render(
     let answer = escape_text(&gate.answer(), 1200);
     let _ = writeln!(text, "{BOLD}{}{RESET}\n", wrap(&answer, 0, columns));
     table(text, &gate.result.cells);
-    let mut remark = |colour: &str, line: &str| {
-        let line = escape_text(line, 600);
-        let _ = writeln!(text, "{colour}{}{RESET}", wrap(&line, 0, columns));
+    let mut remark = |colour: &str, lines: &str| {
+        for line in safe_lines(lines).lines() {
+            let _ = writeln!(text, "{colour}{}{RESET}", wrap(line, 0, columns));
+        }
     };
     let hows = [how(&gate.result), how_loaded(&gate.result)];
     for how in hows.into_iter().flatten() {
