@@ -2,6 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use rustix::io::Errno;
 use rustix::net::SendFlags;
 
 use super::Fault;
@@ -23,8 +24,9 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn send_once(socket: BorrowedFd<'_>, out: &mut Vec<u8>) -> Flow {
-    // Whatever it returns.
-    let _ = rustix::net::send(socket, out, SendFlags::NOSIGNAL);
-    out.clear();
+    // Whatever it returns; only where nothing was taken it waits, so that others follow what is lost.
+    if rustix::net::send(socket, out, SendFlags::NOSIGNAL) != Err(Errno::AGAIN) {
+        out.clear();
+    }
     Flow::Continue
 }
