@@ -239,6 +239,8 @@ impl<'a> Running<'a> {
         let cores = cores(workload.threads).filter(|_| workload.pin);
         let options = StartOptions {
             cpus: cores.map(|(_, server)| server),
+            // No setting is to win by where its server happened to lie.
+            fixed_addresses: true,
             ..StartOptions::default()
         };
         self.runtime.block_on(subject.server(options))

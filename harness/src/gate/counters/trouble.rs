@@ -104,7 +104,7 @@ const GROWN: u32 = 3;
 
 fn out_of_time(requests: usize, first: Duration, last: Duration) -> String {
     let mut text = format!(
-        "under valgrind there was no time for more than {requests} requests of a life, of which the last took {last:.0?} each"
+        "under valgrind the time was over at request {requests} of a life; the last ones took {last:.0?} each"
     );
     text += &match last > first * GROWN {
         true => format!(
@@ -176,7 +176,7 @@ mod tests {
         };
         let slow = milliseconds(10, 20).to_string();
         assert!(
-            slow.contains("700 requests") && slow.ends_with("--max-time)"),
+            slow.contains("at request 700") && slow.ends_with("--max-time)"),
             "{slow}"
         );
         let grown = milliseconds(1, 20).to_string();
