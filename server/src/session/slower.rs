@@ -1,5 +1,5 @@
 //! A server that needs more CPU time than it has to, by a known share: however fast the machine is just then, and
-//! whatever else runs on it. The looks at the clock cost a little more: 0.1 to 0.4 % of what line sessions use.
+//! whatever else runs on it.
 
 use std::hint;
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::sys::cpu::{Of, cpu_ns};
 
 /// Reads from one look at the clock, which is a system call, to the next.
-const READS: u32 = 32;
+const READS: u32 = 64;
 /// Steps of work between two looks at it: well below a microsecond.
 const STEPS: u32 = 200;
 
@@ -39,11 +39,12 @@ pub(super) fn after_read(percent: u32) {
 
 impl Used {
     fn pay(&mut self, percent: u32) {
+        // The looks at the clocks are paid with.
+        let begun = cpu_ns(Of::Thread);
         let all = cpu_ns(Of::Process);
         let used = all - self.seen_ns.unwrap_or(all);
         self.owed_ns += used as f64 * f64::from(percent) / 100.0;
-        let begun = cpu_ns(Of::Thread);
-        let mut paid = 0;
+        let mut paid = cpu_ns(Of::Thread) - begun;
         while (paid as f64) < self.owed_ns {
             work();
             paid = cpu_ns(Of::Thread) - begun;
