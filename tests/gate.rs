@@ -86,6 +86,8 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
         "r.md",
         "--junit",
         "r.xml",
+        "--html",
+        "r.html",
         "--history",
         "h.jsonl",
     ];
@@ -104,6 +106,8 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
     );
     let markdown = bench.markdown("r.md");
     assert!(markdown.contains("<!-- tcprove gate -->") && markdown.contains("**fail**"));
+    let page = bench.read("r.html");
+    assert!(page.contains("Every metric against its budget") && page.contains("FAIL"));
     let junit = bench.junit("r.xml");
     assert!(
         junit.iter().any(|element| element.name == "failure"),

@@ -47,7 +47,7 @@ impl PageArgs {
 fn page(report: &Report) -> Option<String> {
     let target = report.target.as_ref();
     let name = target.map_or("no target", |target| target.name.as_str());
-    let title = format!("tcprove {}: {}", report.command, escape_text(name, 120));
+    let title = format!("{}: {}", report.command, escape_text(name, 120));
     let verdict = match report.verdict {
         RunVerdict::Pass => "pass",
         RunVerdict::Fail => "fail",
@@ -66,12 +66,8 @@ fn page(report: &Report) -> Option<String> {
     match &report.body {
         Body::Load(load) => Some(html::load(&page, &load.workload, &load.result)),
         Body::Sweep(sweep) => Some(html::sweep(&page, &sweep.result)),
-        Body::Nothing {}
-        | Body::Check(_)
-        | Body::Run(_)
-        | Body::Fuzz(_)
-        | Body::Replay(_)
-        | Body::Gate(_) => None,
+        Body::Gate(gate) => Some(html::gate(&page, gate)),
+        Body::Nothing {} | Body::Check(_) | Body::Run(_) | Body::Fuzz(_) | Body::Replay(_) => None,
     }
 }
 

@@ -252,42 +252,8 @@ pub(super) fn how_loaded(result: &GateResult) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::rule::Rule;
-    use crate::gate::{Broken, ControlReport};
-
-    /// Base and candidate, whose CPU time changed by about so many percent, in a control that saw so much.
-    fn report(percent: f64, noise: f64, seen: f64) -> GateReport {
-        let ratios = |n: i32| -> Vec<f64> {
-            let around = |place: i32| (percent / 100.0).ln_1p() + noise * f64::from(place % 5 - 2);
-            (0..n).map(around).collect()
-        };
-        let rule = Rule { budget: 0.02 };
-        let metric = Metric::ServerCpu;
-        let cell = GateCell {
-            metric,
-            tier: metric.tier(),
-            at: None,
-            unit: metric.unit(),
-            decides: true,
-            base: Some(10.0),
-            candidate: Some(10.0),
-            cell: rule.cell(&ratios(20), &ratios(12)),
-            spread_pct: None,
-            settles_in_s: Some(90.2),
-            reason: None,
-        };
-        let control = rule.control(&[(seen / 100.0).ln_1p(); 10]);
-        GateReport {
-            base: Some("old".into()),
-            candidate: "new".into(),
-            stored: None,
-            result: GateResult {
-                cells: vec![cell],
-                control: Some(ControlReport::of(&control)),
-                ..GateResult::default()
-            },
-        }
-    }
+    use crate::gate::Broken;
+    use crate::report::sample::gated;
 
     #[test]
     fn the_answer_says_what_moved_and_what_would_have_been_seen() {
@@ -296,23 +262,23 @@ mod tests {
             assert!(answer.starts_with(with), "{answer}");
             answer
         };
-        let passed = begins(&report(0.0, 1e-3, 2.0), "nothing got worse than its budget");
+        let passed = begins(&gated(0.0, 1e-3, 2.0), "nothing got worse than its budget");
         assert!(passed.contains("would have been found"), "{passed}");
-        let failed = begins(&report(4.0, 1e-3, 2.0), "it got worse: server CPU");
+        let failed = begins(&gated(4.0, 1e-3, 2.0), "it got worse: server CPU");
         assert!(failed.contains("+4.0 % ["), "{failed}");
-        let open = begins(&report(1.8, 1e-2, 2.0), "cannot tell: server CPU");
+        let open = begins(&gated(1.8, 1e-2, 2.0), "cannot tell: server CPU");
         assert!(
             open.contains("would have been found")
                 && open.ends_with("about 90 s would settle it (--max-time 91s)"),
             "{open}"
         );
-        let void = begins(&report(0.0, 1e-3, 0.1), "nothing can be said: of 2 %");
+        let void = begins(&gated(0.0, 1e-3, 0.1), "nothing can be said: of 2 %");
         assert!(void.contains("0.1 % were seen"), "{void}");
     }
 
     #[test]
     fn a_server_that_broke_is_named_before_all_else() {
-        let mut report = report(4.0, 1e-3, 2.0);
+        let mut report = gated(4.0, 1e-3, 2.0);
         for (side, says) in [
             (CANDIDATE, "the candidate died: signal 11 while the base"),
             (BASE, "there is nothing to compare with"),

@@ -1,11 +1,13 @@
-//! Campaigns and replays made up for tests of the formats, with hostile text in them.
+//! Campaigns, replays and gates made up for tests of the formats, with hostile text in them.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{FuzzReport, ReplayItem, ReplayReport, Report, TargetReport};
+use super::{FuzzReport, GateReport, ReplayItem, ReplayReport, Report, TargetReport};
 use crate::fuzz::{Case, Confirmed, Coverage, Data, Finding, Fuzzed, Kind, Part, Send, Step};
+use crate::gate::rule::Rule;
+use crate::gate::{ControlReport, GateCell, GateResult, Metric, Skipped, Tier};
 
 /// What may reach no format raw.
 const HOSTILE: &str = "says \u{1b}[31m<script>|`x`\u{202e}";
@@ -92,4 +94,43 @@ pub(super) fn replay() -> Report {
         ],
     });
     report
+}
+
+/// Base and candidate, whose CPU time changed by about so many percent, in a control that saw so much.
+pub(super) fn gated(percent: f64, noise: f64, seen: f64) -> GateReport {
+    let ratios = |n: i32| -> Vec<f64> {
+        let around = |place: i32| (percent / 100.0).ln_1p() + noise * f64::from(place % 5 - 2);
+        (0..n).map(around).collect()
+    };
+    let rule = Rule { budget: 0.02 };
+    let metric = Metric::ServerCpu;
+    let cell = GateCell {
+        metric,
+        tier: metric.tier(),
+        at: None,
+        unit: metric.unit(),
+        decides: true,
+        base: Some(10.0),
+        candidate: Some(10.0),
+        cell: rule.cell(&ratios(20), &ratios(12)),
+        spread_pct: None,
+        settles_in_s: Some(90.2),
+        reason: None,
+    };
+    let control = rule.control(&[(seen / 100.0).ln_1p(); 10]);
+    GateReport {
+        base: Some(HOSTILE.into()),
+        candidate: "new".into(),
+        stored: None,
+        result: GateResult {
+            cells: vec![cell],
+            control: Some(ControlReport::of(&control)),
+            skipped: vec![Skipped {
+                tier: Tier::Deterministic,
+                reason: format!("the base: {HOSTILE}\n  a second line"),
+            }],
+            notes: vec![HOSTILE.into()],
+            ..GateResult::default()
+        },
+    }
 }

@@ -13,6 +13,7 @@ use self::sides::Sides;
 pub(super) use self::sides::pad_both;
 use super::load::ShapeArgs;
 use super::output::{OutputArgs, note};
+use super::page::PageArgs;
 use super::progress::StepProgress;
 use super::target::{Resolved, TargetArgs, usage};
 use super::{setup, target};
@@ -31,6 +32,8 @@ pub(super) struct GateArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+    #[command(flatten)]
+    pub page: PageArgs,
     /// The command of the server as it was, one string, with {port} in it
     #[arg(long, value_name = "CMD")]
     pub base: Option<String>,
@@ -100,6 +103,7 @@ pub(super) fn main(args: &GateArgs) -> ExitCode {
         report.error = Some(error);
     }
     report.duration_s = begun.elapsed().as_secs_f64();
+    args.page.write(&report);
     if let (Some(path), Some(line)) = (&args.history, history::line(&report))
         && let Err(error) = append(path, &line)
     {
@@ -119,6 +123,7 @@ fn append(path: &Path, line: &str) -> std::io::Result<()> {
 
 fn fill(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunError> {
     args.output.prepare()?;
+    args.page.prepare()?;
     match (&args.baseline, &args.save_baseline) {
         (Some(path), _) => counts::against(report, args, path),
         (None, Some(path)) => counts::store(report, args, path),

@@ -7,6 +7,7 @@
 mod cells;
 mod classes;
 mod curves;
+mod gate;
 mod load;
 mod number;
 mod plot;
@@ -21,6 +22,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Environment;
 use crate::talk::escape_text;
 
+pub use gate::gate;
 pub use load::load;
 pub use sweep::sweep;
 

@@ -3,9 +3,11 @@
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use super::{load, sample, sweep};
+use super::{gate, load, sample, sweep};
 use crate::bench::SweepResult;
 use crate::load::Workload;
+use crate::report::GateReport;
+use crate::report::sample::gated;
 
 fn sweep_page(result: &SweepResult) -> String {
     let environment = sample::environment();
@@ -17,6 +19,10 @@ fn load_page(valid: bool) -> String {
     let mut page = sample::page(&environment);
     page.verdict = if valid { "pass" } else { "inconclusive" };
     load(&page, &Workload::default(), &sample::load(valid))
+}
+
+fn gate_page(report: &GateReport) -> String {
+    gate(&sample::page(&sample::environment()), report)
 }
 
 fn pages() -> [String; 4] {
@@ -156,6 +162,31 @@ fn hostile_text_stays_text() {
         assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
         assert!(text.contains("&lt;script&gt;alert(1)"));
     }
+}
+
+#[test]
+fn a_gate_shows_every_metric_against_its_budget() {
+    let page = gate_page(&gated(4.0, 1e-3, 2.0));
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}"));
+    assert!(place("<h1>it got worse: server CPU") < place("The control saw what was planted"));
+    assert!(place("The control saw") < place("Every metric against its budget"));
+    assert_eq!(drawings(&page), 2, "the plot and the sign of its legend");
+    assert!(page.contains("a second line") && page.contains("FAIL"));
+    let void = gate_page(&gated(0.0, 1e-3, 0.1));
+    let alarm = void.find("did not see what was planted").unwrap();
+    assert!(alarm < void.find("<h1>").unwrap());
+    for page in [page, void] {
+        assert!(!page.contains("<script") && !page.contains('\u{1b}'));
+        assert!(!page.contains('\u{202e}'));
+    }
+}
+
+#[test]
+fn a_gate_that_measured_nothing_is_still_a_page() {
+    let mut report = gated(f64::NAN, 0.0, f64::NAN);
+    assert!(gate_page(&report).contains("did not see what was planted"));
+    report.result = crate::gate::GateResult::default();
+    assert_eq!(drawings(&gate_page(&report)), 0);
 }
 
 #[test]

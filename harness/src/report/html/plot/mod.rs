@@ -1,9 +1,11 @@
-//! Plots as inline SVG: scales and ticks, lines with intervals, bars, a heat map. Knows nothing of loads.
+//! Plots as inline SVG: scales and ticks, lines with intervals, bars, a heat map, a forest plot. Knows nothing of
+//! loads.
 //!
 //! Colours are classes (`c0`, `c1`, ...) that the style sheet fills in for dark and light. Every plot is
 //! a `figure`: its caption, the drawing with a `title` and a `desc`, and a legend that wraps.
 
 mod bars;
+mod forest;
 mod heat;
 mod lines;
 mod scale;
@@ -11,6 +13,7 @@ mod scale;
 use maud::{Markup, html};
 
 pub(super) use bars::{Bar, Bars, Group};
+pub(super) use forest::{Branch, Forest};
 pub(super) use heat::{Heat, HeatCell};
 pub(super) use lines::{Lines, Mark, Point, Series};
 pub(super) use scale::Axis;

@@ -1,0 +1,126 @@
+//! A forest plot: a line for each thing that was compared, with its interval, on one scale from no change to
+//! the limit and beyond.
+
+use maud::{Markup, html};
+
+use super::{figure, label, line, sign, text_width, whisker_swatch};
+
+const WIDTH: f64 = 960.0;
+const TOP: f64 = 22.0;
+const ROW: f64 = 26.0;
+/// The scale, in limits: what is beyond is drawn at its end.
+const LOW: f64 = -1.5;
+const HIGH: f64 = 2.5;
+
+/// A forest plot.
+pub(in super::super) struct Forest {
+    /// What is shown.
+    pub(in super::super) caption: String,
+    /// The same in sentences.
+    pub(in super::super) desc: String,
+    /// What the axis is.
+    pub(in super::super) label: String,
+    /// From above to below.
+    pub(in super::super) rows: Vec<Branch>,
+}
+
+/// One line of it. Values are in limits: 1 is the limit itself.
+pub(in super::super) struct Branch {
+    /// What was compared.
+    pub(in super::super) name: String,
+    /// A place in the colours.
+    pub(in super::super) colour: usize,
+    /// The estimate.
+    pub(in super::super) value: f64,
+    /// Ends of the interval.
+    pub(in super::super) interval: (f64, f64),
+    /// The numbers, at the end of the line.
+    pub(in super::super) text: String,
+}
+
+/// Where the scale begins and ends.
+struct Area {
+    left: f64,
+    right: f64,
+}
+
+impl Area {
+    fn x(&self, limits: f64) -> f64 {
+        let share = (limits.clamp(LOW, HIGH) - LOW) / (HIGH - LOW);
+        self.left + share * (self.right - self.left)
+    }
+}
+
+impl Forest {
+    pub(in super::super) fn draw(&self) -> Markup {
+        let widest = |of: fn(&Branch) -> &str| {
+            let widths = self.rows.iter().map(|row| text_width(of(row)));
+            widths.fold(0.0, f64::max)
+        };
+        let area = Area {
+            left: widest(|row| &row.name) + 12.0,
+            right: WIDTH - widest(|row| &row.text) - 12.0,
+        };
+        let below = TOP + self.rows.len() as f64 * ROW;
+        let mark = |limits: f64, class: &str, anchor: &str, text: &str| {
+            let x = area.x(limits);
+            html! {
+                (line(class, (x, TOP - 4.0), (x, below)))
+                (label(anchor, (x, TOP - 9.0), text))
+            }
+        };
+        let drawing = html! {
+            (mark(0.0, "base", "tick end", "no change"))
+            (mark(1.0, "limit", "tick begin", "budget"))
+            @for (place, row) in self.rows.iter().enumerate() {
+                (row.draw(TOP + (place as f64 + 0.5) * ROW, &area))
+            }
+            (label("axis", (f64::midpoint(area.left, area.right), below + 16.0), &self.label))
+        };
+        let legend = html! {
+            ul.legend {
+                li.how { (whisker_swatch()) "interval; at the edge it goes on beyond" }
+            }
+        };
+        figure(
+            &self.caption,
+            &self.desc,
+            (WIDTH, below + 26.0),
+            &drawing,
+            &legend,
+        )
+    }
+}
+
+impl Branch {
+    fn draw(&self, middle: f64, area: &Area) -> Markup {
+        let (low, high) = self.interval;
+        let (from, to) = (area.x(low), area.x(high));
+        html! {
+            (label("tick end", (area.left - 10.0, middle + 4.5), &self.name))
+            g class=(format!("c{}", self.colour)) {
+                path.whisker.over d=(format!(
+                    "M{from:.1} {middle:.1}H{to:.1}M{from:.1} {above:.1}v8M{to:.1} {above:.1}v8",
+                    above = middle - 4.0
+                )) {}
+                (sign(0, "dot", (area.x(self.value), middle), 4.5, &self.text))
+            }
+            (label("tick begin", (area.right + 10.0, middle + 4.5), &self.text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_lies_right_of_no_change_and_nothing_leaves_the_scale() {
+        let area = Area {
+            left: 100.0,
+            right: 500.0,
+        };
+        assert_eq!((area.x(0.0), area.x(1.0)), (250.0, 350.0));
+        assert_eq!((area.x(-99.0), area.x(1e9)), (100.0, 500.0));
+    }
+}
