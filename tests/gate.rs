@@ -119,6 +119,19 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
     assert_eq!(history["run_id"], report["run_id"]);
 }
 
+#[test]
+fn a_candidate_that_keeps_more_memory_fails_by_it() {
+    let bench = Bench::new();
+    let more = ["--max-time", "8s", "--sessions", "8"];
+    let larger = server("--fault extra-memory");
+    let (ended, report) = gate(&bench, &server(""), &larger, &more);
+    let memory = cell(&report, "rss");
+    assert_eq!(memory["verdict"], "fail", "{}", ended.all());
+    let of = |side: &str| memory[side].as_f64().unwrap();
+    let more = of("candidate") - of("base");
+    assert!((8e6..9e6).contains(&more), "{memory:#}");
+}
+
 /// It may be too noisy to tell, and must never be called worse; the same twice appends twice.
 #[test]
 fn a_server_beside_itself_never_fails() {

@@ -146,6 +146,7 @@ fn faults_for_the_gate_name_no_check_and_the_metric_that_shows_them() {
     let expected = [
         ("extra-syscall", fault::GATE, "syscalls"),
         ("extra-allocation", fault::GATE, "allocations"),
+        ("extra-memory", fault::GATE, "rss"),
     ];
     assert_eq!(for_gate, expected);
 }

@@ -19,7 +19,7 @@ pub enum Metric {
     ServerCpuAll,
     /// Median response time.
     P50,
-    /// Resident memory of the server.
+    /// Resident memory of the server, pages of files aside; less than 1 MiB is no difference.
     Rss,
     /// Time for each operation over many connections: the inverse of throughput.
     Throughput,
@@ -77,7 +77,7 @@ impl Metric {
             Self::ServerCpu => "server CPU per operation",
             Self::ServerCpuAll => "server CPU per operation, bursts included",
             Self::P50 => "median response time",
-            Self::Rss => "resident memory",
+            Self::Rss => "resident memory, files aside",
             Self::Throughput => "time per operation under load",
             Self::P99 => "99th percentile under load",
         }

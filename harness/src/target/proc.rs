@@ -184,6 +184,9 @@ pub(crate) fn descriptor_count(pid: u32) -> Option<usize> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
     pub(crate) rss: u64,
+    /// The part of `rss` that are pages of files, such as the program itself: how many of them are there depends
+    /// on what the machine has read lately.
+    pub(crate) rss_file: u64,
     pub(crate) rss_peak: u64,
     pub(crate) vm: u64,
 }
@@ -202,6 +205,7 @@ fn parse_memory(status: &str) -> Memory {
         };
         let field = match name {
             "VmRSS" => &mut memory.rss,
+            "RssFile" => &mut memory.rss_file,
             "VmHWM" => &mut memory.rss_peak,
             "VmSize" => &mut memory.vm,
             _ => continue,
@@ -307,12 +311,13 @@ mod tests {
     #[test]
     fn memory_and_limits() {
         let memory = parse_memory(
-            "Name:\tx\nVmPeak:\t 9 kB\nVmSize:\t  20 kB\nVmHWM:\t 8 kB\nVmRSS:\t4 kB\n",
+            "Name:\tx\nVmPeak:\t 9 kB\nVmSize:\t  20 kB\nVmHWM:\t 8 kB\nVmRSS:\t4 kB\nRssFile:\t 1 kB\n",
         );
         assert_eq!(
             memory,
             Memory {
                 rss: 4096,
+                rss_file: 1024,
                 rss_peak: 8192,
                 vm: 20480
             }

@@ -48,6 +48,8 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory. Pages shared between processes count once for each.
     pub rss_bytes: u64,
+    /// The same without pages of files (`VmRSS` less `RssFile` of proc(5)): what the processes allocated.
+    pub own_bytes: u64,
     /// The sum of what each process had resident at its worst moment (VmHWM); these moments may differ.
     pub rss_peak_bytes: u64,
     /// Address space.
@@ -73,6 +75,8 @@ pub struct ProcessUsage {
     pub cpu: Duration,
     /// Resident memory.
     pub rss_bytes: u64,
+    /// The same without pages of files.
+    pub own_bytes: u64,
     /// Resident memory at its worst moment.
     pub rss_peak_bytes: u64,
     /// Address space.
@@ -97,6 +101,7 @@ impl CpuSeen {
         for stat in tree.iter().filter(|stat| !stat.is_dead()) {
             let one = self.look(stat);
             total.rss_bytes += one.rss_bytes;
+            total.own_bytes += one.own_bytes;
             total.rss_peak_bytes += one.rss_peak_bytes;
             total.vm_bytes += one.vm_bytes;
             total.descriptors += one.descriptors.unwrap_or(0);
@@ -116,6 +121,7 @@ impl CpuSeen {
             comm: stat.comm.clone(),
             cpu: self.see(stat),
             rss_bytes: memory.rss,
+            own_bytes: memory.rss.saturating_sub(memory.rss_file),
             rss_peak_bytes: memory.rss_peak,
             vm_bytes: memory.vm,
             descriptors: proc::descriptor_count(stat.pid),

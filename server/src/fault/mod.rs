@@ -21,6 +21,7 @@ mod exit_at_once;
 mod exit_on_decode_error;
 mod exit_on_read_error;
 mod extra_allocation;
+mod extra_memory;
 mod extra_syscall;
 mod fd_leak_on_reset;
 mod format_string;
@@ -190,6 +191,7 @@ const ALL: &[&Fault] = &[
     &shift_for_all::FAULT,
     &extra_syscall::FAULT,
     &extra_allocation::FAULT,
+    &extra_memory::FAULT,
 ];
 
 /// What a fault knows about a connection; begins with the default.

@@ -15,6 +15,8 @@ use crate::target::{Server, StartFailure, StartOptions, Vitals};
 /// A block is about so long: short enough that what disturbs the machine spoils few of them, long enough
 /// that the two readings of the clock do not count.
 const BLOCK: Duration = Duration::from_millis(20);
+/// Less memory than this is no difference: of a small server it would be many percent.
+const RSS_LEAST: f64 = 1024.0 * 1024.0;
 /// A session has at least so many blocks, however slow the server is.
 const BLOCKS_MIN: usize = 3;
 
@@ -48,7 +50,7 @@ pub struct Figures {
     pub cpu_us: f64,
     /// Median response time, in microseconds.
     pub p50_us: f64,
-    /// Resident memory at the end, in bytes.
+    /// Resident memory at the end without pages of files, in bytes: of those a larger program has more.
     pub rss_bytes: f64,
 }
 
@@ -74,6 +76,7 @@ impl Sample {
             Metric::ServerCpu => self.cpu_log_ratio,
             Metric::ServerCpuAll => (second.cpu_us / first.cpu_us).ln(),
             Metric::P50 => (second.p50_us / first.p50_us).ln(),
+            Metric::Rss if (second.rss_bytes - first.rss_bytes).abs() < RSS_LEAST => 0.0,
             Metric::Rss => (second.rss_bytes / first.rss_bytes).ln(),
             _ => f64::NAN,
         }
@@ -234,7 +237,7 @@ impl Session<'_> {
                 .map_or(f64::NAN, |median| median / 1e3),
             rss_bytes: servers[side]
                 .usage()
-                .map_or(f64::NAN, |usage| usage.rss_bytes as f64),
+                .map_or(f64::NAN, |usage| usage.own_bytes as f64),
         };
         Ok(Sample {
             sides: [figures(0), figures(1)],
@@ -272,4 +275,28 @@ fn micros(duration: Duration) -> f64 {
 
 fn since(moment: u64) -> Duration {
     Duration::from_nanos(now().saturating_sub(moment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_differs_from_a_mebibyte_on() {
+        let ratio = |bytes: f64| {
+            let side = |rss_bytes| Figures {
+                rss_bytes,
+                ..Figures::default()
+            };
+            Sample {
+                sides: [side(2e6), side(bytes)],
+                cpu_log_ratio: 0.0,
+                exchanges: 1,
+                unsteady: None,
+            }
+            .log_ratio(Metric::Rss)
+        };
+        assert_eq!((ratio(2e6), ratio(3e6), ratio(1e6)), (0.0, 0.0, 0.0));
+        assert!((ratio(4e6) - 2.0_f64.ln()).abs() < 1e-9);
+    }
 }
