@@ -60,7 +60,7 @@ pub struct Config {
     /// except in `prefork`, where the kernel decides which worker gets a connection.
     pub delay_seed: u64,
     /// CPU time that is used for nothing, in percent of what is used otherwise: a server that is slower by a
-    /// known share, in bursts of once in 64 reads.
+    /// known share, in bursts of once in 32 reads.
     pub slower_percent: u32,
     /// The language spoken.
     pub protocol: Protocol,

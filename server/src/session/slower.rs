@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::sys::cpu::{Of, cpu_ns};
 
 /// Reads from one look at the clock, which is a system call, to the next.
-const READS: u32 = 64;
+const READS: u32 = 32;
 /// Steps of work between two looks at it: well below a microsecond.
 const STEPS: u32 = 200;
 
