@@ -238,7 +238,7 @@ fn counting_in(max_time: Duration) -> Duration {
 
 /// How much time a gate has to have whose counting may take so long, for it not to be left out.
 pub(super) fn time_to_count(needed: Duration) -> Duration {
-    needed.div_f64(f64::from(COUNTING_LATE)) * COUNTING_PART
+    needed * COUNTING_PART / COUNTING_LATE
 }
 
 /// The time that leaves so much beside what depends on all of it.

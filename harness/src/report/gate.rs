@@ -192,6 +192,14 @@ fn signed(value: f64) -> String {
     }
 }
 
+/// What it may be worse by, of a metric that decides.
+pub(super) fn budget(cell: &GateCell) -> String {
+    match cell.decides {
+        true => percent(cell.cell.budget_pct),
+        false => "shown only".to_owned(),
+    }
+}
+
 /// The verdict of a cell in a word; of one that does not decide, what it would be.
 pub(super) fn word(cell: &GateCell) -> &'static str {
     match (cell.cell.verdict, cell.decides) {

@@ -15,10 +15,10 @@ use crate::target::{Server, StartFailure, StartOptions, Vitals};
 /// A block is about so long: short enough that what disturbs the machine spoils few of them, long enough
 /// that the two readings of the clock do not count.
 const BLOCK: Duration = Duration::from_millis(20);
-/// Less memory than this is no difference: of a small server it would be many percent.
-const RSS_LEAST: f64 = 1024.0 * 1024.0;
 /// A session has at least so many blocks, however slow the server is.
 const BLOCKS_MIN: usize = 3;
+/// Less memory than this is no difference: of a small server it would be many percent.
+const RSS_LEAST: f64 = 1024.0 * 1024.0;
 
 /// How the CPU time of a side is read, of the processes of both sides.
 #[derive(Clone, Copy, Debug)]

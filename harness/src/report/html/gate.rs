@@ -7,10 +7,7 @@ use super::{Page, facts, frame, safe};
 use crate::gate::GateCell;
 use crate::gate::rule::Verdict;
 use crate::report::GateReport;
-use crate::report::gate::{change, figure, how, how_loaded, name, percent, word};
-
-/// Places in the colours: passed, open, failed.
-const COLOURS: [usize; 3] = [2, 5, 1];
+use crate::report::gate::{budget, change, figure, how, how_loaded, name, percent, word};
 
 /// The page of a gate.
 pub fn gate(page: &Page, gate: &GateReport) -> String {
@@ -77,21 +74,19 @@ fn forest(gate: &GateReport) -> Option<Markup> {
 /// `None` where nothing was measured.
 fn branch(cell: &GateCell) -> Option<Branch> {
     let value = cell.cell.estimate_pct?;
-    let ends = (
-        cell.cell.low_pct.unwrap_or(value),
-        cell.cell.high_pct.unwrap_or(value),
-    );
-    let budget = cell.cell.budget_pct;
+    let in_budgets = |percent: f64| percent / cell.cell.budget_pct;
+    let end = |bound: Option<f64>| in_budgets(bound.unwrap_or(value));
+    // Green, grey, orange.
     let colour = match cell.cell.verdict {
-        Verdict::Pass => COLOURS[0],
-        Verdict::Inconclusive => COLOURS[1],
-        Verdict::Fail => COLOURS[2],
+        Verdict::Pass => 2,
+        Verdict::Inconclusive => 5,
+        Verdict::Fail => 1,
     };
     Some(Branch {
         name: name(cell),
         colour,
-        value: value / budget,
-        interval: (ends.0 / budget, ends.1 / budget),
+        value: in_budgets(value),
+        interval: (end(cell.cell.low_pct), end(cell.cell.high_pct)),
         text: change(cell),
     })
 }
@@ -122,17 +117,13 @@ fn row(cell: &GateCell) -> Markup {
         (Verdict::Inconclusive, true) => "badge unsure",
         (Verdict::Fail, true) => "badge bad",
     };
-    let budget = match cell.decides {
-        true => percent(cell.cell.budget_pct),
-        false => "shown only".to_owned(),
-    };
     html! {
         tr {
             th scope="row" { (name(cell)) }
             td { (figure(cell, cell.base)) }
             td { (figure(cell, cell.candidate)) }
             td { (change(cell)) }
-            td { (budget) }
+            td { (budget(cell)) }
             td { span class=(class) { (word(cell)) } }
         }
         @if let Some(reason) = &cell.reason {

@@ -83,7 +83,8 @@ fn what_is_no_number_breaks_no_drawing() {
 
 #[test]
 fn the_pages_hold_everything_themselves() {
-    for page in pages() {
+    let gate = gate_page(&gated(4.0, 1e-3, 2.0));
+    for page in pages().into_iter().chain([gate]) {
         for word in [
             "http://", "https://", "<script", "src=", "url(", "@import", "<link",
         ] {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{code, plain};
 use crate::gate::rule::Verdict;
-use crate::report::gate::{change, figure, how, how_loaded, name, percent, word};
+use crate::report::gate::{budget, change, figure, how, how_loaded, name, word};
 use crate::report::{GateReport, Report};
 
 /// By this a bot finds its comment again, to update it.
@@ -18,21 +18,18 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
         );
     }
     for cell in &gate.result.cells {
-        let budget = match cell.decides {
-            true => percent(cell.cell.budget_pct),
-            false => "shown only".to_owned(),
-        };
         let word = match cell.cell.verdict {
             Verdict::Fail if cell.decides => "**fail**",
             _ => word(cell),
         };
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {budget} | {word} |",
+            "| {} | {} | {} | {} | {} | {word} |",
             name(cell),
             figure(cell, cell.base),
             figure(cell, cell.candidate),
             change(cell),
+            budget(cell),
         );
     }
     text.push_str("\n<details><summary>How it was measured</summary>\n\n");

@@ -6,7 +6,7 @@ use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::gate::GateCell;
 use crate::gate::rule::Verdict;
-use crate::report::gate::{change, figure, how, how_loaded, percent, word};
+use crate::report::gate::{budget, change, figure, how, how_loaded, word};
 use crate::report::wrap::wrap;
 use crate::report::{GateReport, Report, safe_lines};
 use crate::talk::escape_text;
@@ -91,10 +91,7 @@ fn row(cell: &GateCell) -> [String; 6] {
         figure(cell, cell.base),
         figure(cell, cell.candidate),
         change(cell),
-        match cell.decides {
-            true => percent(cell.cell.budget_pct),
-            false => "shown only".to_owned(),
-        },
+        budget(cell),
         word(cell).to_owned(),
     ]
 }
