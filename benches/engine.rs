@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tcprove::check::run::Interrupt;
 use tcprove::load::{Load, Workload};
-use tcprove::target::Server;
+use tcprove::process::Server;
+use tcprove::subject::Interrupt;
 use tcprove_benches::load::Measured;
 
 /// Bytes of the token that the talk `echo` puts before its payload.
@@ -23,7 +23,7 @@ pub fn engine(
     payload: usize,
     measured: Duration,
 ) -> std::io::Result<Measured> {
-    let talk = tcprove::talk::builtin("echo").ok_or_else(|| other("no talk `echo`"))?;
+    let talk = tcprove::file::builtin("echo").ok_or_else(|| other("no talk `echo`"))?;
     let server = Server::attach(server, None).map_err(other)?;
     let workload = Workload {
         connections,

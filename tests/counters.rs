@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use support::battery::{have, rounds};
-use tcprove::check::run::{Interrupt, Origin, Subject};
 use tcprove::gate::counters::{
     CountPlan, Counts, NoCounts, PerOp, Span, allocations_of_both, count, count_both,
 };
 use tcprove::load::Workload;
-use tcprove::target::Launch;
+use tcprove::process::Launch;
+use tcprove::subject::{Interrupt, Origin, Subject};
 
 /// Long enough on a machine that does other things as well.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -28,7 +28,7 @@ fn server(arguments: &[&str]) -> Subject {
 }
 
 fn subject(launch: Launch) -> Subject {
-    let file = tcprove::talk::builtin("line").expect("a built-in talk");
+    let file = tcprove::file::builtin("line").expect("a built-in talk");
     Subject {
         origin: Origin::Spawn(launch),
         talk: Arc::new(file.talk),

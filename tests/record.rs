@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 use support::{Bench, Running, until};
-use tcprove::fuzz::{CaseFile, case::shown};
+use tcprove::fuzz::CaseFile;
+use tcprove::fuzz::case::shown;
 
 /// A command that says where it listens, and where that is.
 fn started(bench: &Bench, arguments: &[&str]) -> (Running, SocketAddr) {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use subject::{Servers, campaign, message, subject};
 use tcprove::fuzz::Case;
-use tcprove::target::{SUPERVISE, supervise};
+use tcprove::process::{SUPERVISE, supervise};
 
 /// Lanes: threads of the bare loop and instances of the server.
 const CELLS: [usize; 2] = [1, 8];

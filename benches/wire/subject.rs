@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tcprove::check::run::{Interrupt, Origin, Subject};
 use tcprove::fuzz::campaign::{Campaign, Orders, runtime};
 use tcprove::fuzz::feedback::Guide;
 use tcprove::fuzz::reproducer::Recipe;
+use tcprove::process::{Launch, Server, StartOptions};
+use tcprove::subject::{Interrupt, Origin, Subject};
 use tcprove::talk::Bindings;
-use tcprove::target::{Launch, Server, StartOptions};
 use tcprove_server::{Config, Shutdown};
 use tokio::task::LocalSet;
 
@@ -39,7 +39,7 @@ pub fn serve(arguments: &[String]) -> Result<(), Error> {
 pub fn subject() -> Result<Subject, Error> {
     let own = std::env::current_exe()?;
     let words = [&own.display().to_string(), SERVE, "{port}"].map(str::to_owned);
-    let file = tcprove::talk::builtin("line").ok_or("no talk `line`")?;
+    let file = tcprove::file::builtin("line").ok_or("no talk `line`")?;
     Ok(Subject {
         origin: Origin::Spawn(Launch::new(own, words)),
         talk: Arc::new(file.talk.clone()),

@@ -88,7 +88,7 @@ fn main() {
     for (name, steps) in cases {
         println!("{name}:");
         for (number, answer) in holds(&Case::new(steps)).iter().enumerate() {
-            let text = tcprove::talk::escape(&answer.bytes, 60);
+            let text = tcprove::text::escape(&answer.bytes, 60);
             println!("  connection {number}: {text} ({:?})", answer.end);
         }
     }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::check::Outcome;
-
 /// Version of this vocabulary.
 pub const VERSION: u32 = 1;
 
@@ -82,7 +80,16 @@ pub enum Event {
         what: String,
     },
     /// A check came to its verdict.
-    CheckDone(Box<Outcome>),
+    CheckDone {
+        /// Its id.
+        id: &'static str,
+        /// Its verdict as one word.
+        verdict: &'static str,
+        /// Whether it failed, waived or not.
+        failed: bool,
+        /// Time of all attempts together.
+        duration: Duration,
+    },
 }
 
 /// Where events go. Called from several threads.

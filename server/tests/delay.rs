@@ -4,11 +4,10 @@
 
 mod common;
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use common::{Inside, Process, exchange, expect, finish, read_all, until};
 use socket2::SockRef;

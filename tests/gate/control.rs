@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tcprove::check::run::{Interrupt, Origin, Subject};
 use tcprove::gate::duet::{Duet, DuetPlan, Meter};
 use tcprove::gate::rule::{Rule, Void};
 use tcprove::load::Workload;
-use tcprove::target::Launch;
+use tcprove::process::Launch;
+use tcprove::subject::{Interrupt, Origin, Subject};
 
 use super::ALONE;
 
 fn subject() -> Subject {
-    let file = tcprove::talk::builtin("line").unwrap();
+    let file = tcprove::file::builtin("line").unwrap();
     let exe = env!("CARGO_BIN_EXE_tcprove");
     let cmd = [exe, "serve", "--protocol", "line", "--port", "{port}"];
     Subject {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tcprove::check::run::{Interrupt, Origin, Subject};
 use tcprove::event::Event;
+use tcprove::file::builtin;
 use tcprove::gate::matrix::{MatrixCell, MatrixPlan};
 use tcprove::gate::rule::Verdict;
 use tcprove::gate::{Asked, Gate, GateCell, GatePlan, GateResult, Metric};
 use tcprove::load::Workload;
-use tcprove::talk::builtin;
-use tcprove::target::Launch;
+use tcprove::process::Launch;
+use tcprove::subject::{Interrupt, Origin, Subject};
 
 use super::ALONE;
 

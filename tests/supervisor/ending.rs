@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tcprove::target::{Exit, Launch};
+use tcprove::process::{Exit, Launch};
 
 use crate::programs::{alive_with, is_alive, noted, python, run, shell, start, until};
 

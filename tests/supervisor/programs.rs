@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use tcprove::target::{Launch, Server, StartFailure, StartOptions};
+use tcprove::process::{Launch, Server, StartFailure, StartOptions};
 
 /// For what must happen; never reached when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);

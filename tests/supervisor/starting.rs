@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use regex::Regex;
-use tcprove::target::{Exit, Port, Ready, Server, StartFailure, StartOptions};
+use tcprove::process::{Exit, Port, Ready, Server, StartFailure, StartOptions};
 
 use crate::programs::{python, run, shell, start, start_failure, until};
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use tcprove::target::{
+use tcprove::process::{
     Exit, Server, StartFailure, StartOptions, StdoutMode, TcpState, socket_table,
 };
 
@@ -237,7 +237,7 @@ forever()
         kinds.push(idle.timer.map(|timer| timer.kind));
         clients.push(client);
     }
-    assert_eq!(kinds, [None, Some(tcprove::target::TimerKind::Keepalive)]);
+    assert_eq!(kinds, [None, Some(tcprove::process::TimerKind::Keepalive)]);
 }
 
 #[tokio::test]

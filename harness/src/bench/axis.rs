@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 
 use super::knob::{AxisError, Knob, Value};
 use super::result;
-use crate::file::size;
 use crate::load::Workload;
+use crate::text::size;
 
 /// Values of one axis; more would not be measured well in any time that somebody waits.
 const VALUES_MAX: usize = 64;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::file::did_you_mean;
-use crate::file::size;
+use crate::text::{did_you_mean, size};
 
 /// Parameters of the server's command are named with this before them.
 const SERVER: &str = "server.";

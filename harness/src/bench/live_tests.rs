@@ -10,10 +10,10 @@ use super::axis::parse_all;
 use super::plan::SweepPlan;
 use super::result::SweepResult;
 use super::sweep::{Sweep, SweepError};
-use crate::check::run::{Interrupt, Origin, Subject};
 use crate::event::{Event, Sink};
 use crate::load::Workload;
-use crate::target::Launch;
+use crate::process::Launch;
+use crate::subject::{Interrupt, Origin, Subject};
 
 /// A line server on a thread; ends with this value.
 struct Running {
@@ -61,7 +61,7 @@ impl Drop for Running {
 }
 
 fn subject(origin: Origin) -> Subject {
-    let file = crate::talk::builtin("line").unwrap();
+    let file = crate::file::builtin("line").unwrap();
     Subject {
         origin,
         talk: Arc::new(file.talk),

@@ -47,7 +47,7 @@ pub struct SweepPlan {
     /// How often each cell is visited.
     pub rounds: usize,
     /// About how long it may take, all in all.
-    #[serde(rename = "budget_s", serialize_with = "crate::plan::seconds")]
+    #[serde(rename = "budget_s", serialize_with = "crate::data::seconds::seconds")]
     pub budget: Duration,
     /// Seed of the order of visits. No part of what is written: another order is the same sweep.
     #[serde(skip)]

@@ -5,8 +5,8 @@ use super::axis::Dimension;
 use super::grid::Grid;
 use super::knob::Knob;
 use super::plan::{CELLS_MAX, SweepPlan};
-use crate::check::run::Subject;
-use crate::file::did_you_mean;
+use crate::subject::Subject;
+use crate::text::did_you_mean;
 
 /// Refuses what cannot be run, with a sentence that says why.
 pub(super) fn refuse(subject: &Subject, plan: &SweepPlan) -> Result<(), String> {
@@ -70,12 +70,12 @@ mod tests {
 
     use super::*;
     use crate::bench::axis::parse_all;
-    use crate::check::run::Origin;
     use crate::load::Workload;
-    use crate::target::Launch;
+    use crate::process::Launch;
+    use crate::subject::Origin;
 
     fn refused(origin: Origin, talk: &str, axes: &[&str]) -> Option<String> {
-        let file = crate::talk::builtin(talk).unwrap();
+        let file = crate::file::builtin(talk).unwrap();
         let subject = Subject {
             origin,
             talk: Arc::new(file.talk),

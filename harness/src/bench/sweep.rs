@@ -11,13 +11,13 @@ use super::recommend::recommend;
 use super::record::Record;
 use super::result::SweepResult;
 use super::visit::Visit;
-use crate::check::run::{Interrupt, Origin, Subject};
 use crate::event::{Event, Sink};
 use crate::load::engine::EngineError;
 use crate::load::script::payload;
 use crate::load::{Load, Workload, cores, summarize};
+use crate::process::{Server, StartFailure, StartOptions};
+use crate::subject::{Interrupt, Origin, Subject};
 use crate::talk::Bindings;
-use crate::target::{Server, StartFailure, StartOptions};
 
 /// The first visit to a fresh server is warmed up so many times longer.
 const FIRST_WARMUP: u32 = 2;

@@ -1,5 +1,6 @@
 //! What a check has at hand: the server, the talk, connections, and a place for evidence.
 
+use crate::subject::Pace;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
@@ -9,26 +10,10 @@ use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
 use super::outcome::{Ascribe, Checked, Kind, Shortfall, failed, inconclusive, skip};
-use crate::file::Promise;
+use crate::process::{Launch, PeerSocket, Port, Server, StartOptions, Usage};
 use crate::session::{Dial, PeerError, Reply, Session, Transcript, Voice, pause};
+use crate::subject::Promise;
 use crate::talk::{Talk, Turn};
-use crate::target::{Launch, PeerSocket, Port, Server, StartOptions, Usage};
-
-/// How fast this server answers on this machine now; all limits of time scale with it.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// The slowest of several healthy connect-request-reply exchanges.
-    pub exchange: Duration,
-    /// From spawn to the listening socket.
-    pub start: Duration,
-}
-
-impl Pace {
-    /// How long a reply may take before it counts as lost.
-    pub fn reply_limit(&self) -> Duration {
-        Duration::from_secs(4).max(self.exchange * 20)
-    }
-}
 
 /// Bytes of a receive buffer that is soon full; not so small that the window falls under one segment
 /// of the loopback.

@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde::Serialize;
 use tcprove_server::fault::Fault;
 
-use super::run::{Battery, Interrupt, Subject};
+use super::run::Battery;
 use super::{BATTERY, Check, Outcome, Verdict, find};
+use crate::subject::{Interrupt, Subject};
 
 /// One planted fault and what its check made of it.
 #[derive(Clone, Debug, Serialize)]

@@ -11,6 +11,7 @@ mod cx;
 pub mod matrix;
 mod needs;
 mod outcome;
+mod plan;
 pub mod run;
 
 pub mod abrupt;
@@ -27,12 +28,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use cx::{Cx, Pace};
+pub use cx::Cx;
 pub use needs::Need;
 pub use outcome::{
     Ascribe, Checked, Failure, Kind, Outcome, Shortfall, Verdict, failed, inconclusive, skip,
     warned,
 };
+pub use plan::{CheckPlan, LANES, Selection, Shard};
 
 /// The battery that this version runs. A check added later carries a higher number and only warns
 /// until the file's `[check] battery` is raised.

@@ -1,8 +1,8 @@
 //! What must be there for a check to apply; where it is not, the check is skipped and says why.
 
-use crate::file::Promise;
+use crate::process::Server;
+use crate::subject::Promise;
 use crate::talk::{Frame, Talk};
-use crate::target::Server;
 
 /// One condition of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::process::StartFailure;
 use crate::session::PeerError;
-use crate::target::StartFailure;
+use crate::talk::Mismatch;
 
 /// The verdict of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -68,6 +69,21 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// In which way a server falls short that makes its client meet this error.
+    fn of(error: &PeerError) -> Self {
+        match error {
+            PeerError::Refused { .. } | PeerError::ConnectTimedOut { .. } => Self::Refused,
+            PeerError::Reset { .. } => Self::Reset,
+            PeerError::NotTaken { .. } | PeerError::NotRead { .. } => Self::Blocked,
+            PeerError::Endless { .. } | PeerError::Wrong { .. } => Self::WrongReply,
+            PeerError::Eof { .. }
+            | PeerError::Silent { .. }
+            | PeerError::Unproven(_)
+            | PeerError::Render(_)
+            | PeerError::Harness(_) => Self::LostReply,
+        }
+    }
+
     /// The stable kebab-case name, as in the JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -183,52 +199,17 @@ impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
 /// What the peer did counts against it; what failed on our side, or could not be proved, does not.
 impl From<PeerError> for Shortfall {
     fn from(error: PeerError) -> Self {
-        let actual = error.to_string();
-        let (kind, expected) = match error {
-            PeerError::Refused { .. } | PeerError::ConnectTimedOut { .. } => {
-                (Kind::Refused, "the connection is accepted".to_owned())
-            }
-            PeerError::Reset { .. } => (Kind::Reset, "the whole reply".to_owned()),
-            PeerError::Eof { .. } | PeerError::Silent { .. } => {
-                (Kind::LostReply, "the whole reply".to_owned())
-            }
-            PeerError::NotTaken { .. } | PeerError::NotRead { .. } => {
-                (Kind::Blocked, "the server reads what it is sent".to_owned())
-            }
-            PeerError::Endless { .. } => (Kind::WrongReply, "a reply with an end".to_owned()),
-            PeerError::Wrong { expected, why, got } => {
-                return Self::Failed(Failure {
-                    kind: Kind::WrongReply,
-                    actual: told_once(&expected, &why, &got),
-                    expected,
-                });
-            }
-            PeerError::Unproven(_) | PeerError::Harness(_) => return Self::Inconclusive(actual),
-            PeerError::Render(_) => return Self::Skip(actual),
+        let Some(Mismatch { expected, actual }) = error.mismatch() else {
+            return match error {
+                PeerError::Render(_) => Self::Skip(error.to_string()),
+                _ => Self::Inconclusive(error.to_string()),
+            };
         };
         Self::Failed(Failure {
-            kind,
+            kind: Kind::of(&error),
             expected,
             actual,
         })
-    }
-}
-
-/// A longer reply says no more than the place where it differs.
-const REPLY_BYTES_QUOTED: usize = 160;
-
-/// Where the reply differs, without what the reader is told beside it: what was expected, and the
-/// whole reply where it has been quoted already.
-fn told_once(expected: &str, why: &str, got: &str) -> String {
-    let why = why
-        .strip_prefix("expected ")
-        .and_then(|rest| rest.strip_prefix(expected)?.strip_prefix(", "))
-        .unwrap_or(why);
-    let quoted = why.contains(&format!("\"{got}\"")) || got.is_empty();
-    if quoted || got.len() > REPLY_BYTES_QUOTED {
-        why.to_owned()
-    } else {
-        format!("{why}; the reply: \"{got}\"")
     }
 }
 

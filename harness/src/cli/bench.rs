@@ -13,7 +13,6 @@ use super::target::{Resolved, TargetArgs, usage};
 use super::{setup, target};
 use crate::bench::{Dimension, Knob, Sweep, SweepError, SweepPlan, csv, parse_all};
 use crate::event::Event;
-use crate::plan::{BenchPlan, hash_of};
 use crate::report::{Body, Report, RunError, SweepReport};
 
 /// Arguments of `bench`.
@@ -101,13 +100,7 @@ fn fill(report: &mut Report, args: &BenchArgs) -> Result<(), RunError> {
     room_for(most, &target, &mut resolved, report.seed)?;
     report.target = Some(resolved.report());
     let plan = plan(args, axes, &resolved, report.seed)?;
-    let written = BenchPlan {
-        server: setup::server_plan(&resolved),
-        talk: resolved.subject.talk.name.clone(),
-        sweep: plan.clone(),
-        on_inconclusive: args.output.on_inconclusive.into(),
-    };
-    report.planned(&written, hash_of(&written));
+    setup::planned(report, &resolved, &plan, &args.output);
     let interrupt = setup::interrupt()?;
     setup::announce(report, &resolved);
     if !setup::holds_conversation(report, &resolved, &interrupt)? {
@@ -136,7 +129,7 @@ fn fill(report: &mut Report, args: &BenchArgs) -> Result<(), RunError> {
 
 fn refused(error: SweepError, resolved: &Resolved) -> RunError {
     match error {
-        SweepError::Start(failure) => setup::trial_error(&failure.into(), resolved),
+        SweepError::Start(failure) => setup::rehearsal_error(&failure.into(), resolved),
         other => usage(other.to_string()),
     }
 }

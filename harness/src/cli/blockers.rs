@@ -1,9 +1,8 @@
 //! What stands in the way of a pass besides failed checks: required checks without a verdict,
 //! waivers that cover nothing any more, and waivers that have ended.
 
-use crate::check::{Outcome, Verdict};
-use crate::file::{Date, Waiver};
-use crate::plan::Selection;
+use crate::check::{Outcome, Selection, Verdict};
+use crate::subject::{Date, Waiver};
 
 /// The waivers that still hold today.
 pub(super) fn in_force(waivers: &[Waiver]) -> Vec<Waiver> {

@@ -1,5 +1,6 @@
 //! `tcprove check`: the battery.
 
+use crate::text;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -7,11 +8,10 @@ use super::output::{OutputArgs, say};
 use super::progress::Progress;
 use super::target::{Resolved, TargetArgs, usage};
 use super::{blockers, embedded, setup, target};
-use crate::check::run::{Battery, Interrupt, Origin, Subject, TrialError};
-use crate::check::{self, Check, Need};
-use crate::file;
-use crate::plan::{LANES, OnInconclusive, Plan, Selection, Shard};
+use crate::check::run::Battery;
+use crate::check::{self, Check, CheckPlan, LANES, Need, Selection, Shard};
 use crate::report::{Report, RunError};
+use crate::subject::{Interrupt, Origin, RehearsalError, Subject};
 
 /// Arguments of `check`.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -74,7 +74,9 @@ pub(super) fn fill(report: &mut Report, args: &CheckArgs) -> Result<(), RunError
     let interrupt = setup::interrupt()?;
     let battery = battery(args, &resolved, &selection, interrupt.clone());
     let plan = plan(args, &resolved, selection.clone());
-    report.planned(&plan, plan.hash());
+    let whole = setup::run_plan(&resolved, plan.clone().whole(), &args.output);
+    let plan = setup::run_plan(&resolved, plan, &args.output);
+    report.planned(&plan, whole.hash());
     setup::announce(report, &resolved);
     enough_descriptors()?;
     let progress = Progress::new(!args.output.no_progress, args.output.verbose);
@@ -83,8 +85,8 @@ pub(super) fn fill(report: &mut Report, args: &CheckArgs) -> Result<(), RunError
     report.interrupted = interrupt.is_set();
     let outcomes = match outcome {
         Ok(done) => done.outcomes,
-        Err(TrialError::Interrupted) => Vec::new(),
-        Err(error) => return Err(setup::trial_error(&error, &resolved)),
+        Err(RehearsalError::Interrupted) => Vec::new(),
+        Err(error) => return Err(setup::rehearsal_error(&error, &resolved)),
     };
     let blockers = if report.interrupted {
         Vec::new()
@@ -122,15 +124,12 @@ fn battery(
     }
 }
 
-fn plan(args: &CheckArgs, resolved: &Resolved, selection: Selection) -> Plan {
-    Plan {
-        server: setup::server_plan(resolved),
-        talk: resolved.subject.talk.name.clone(),
+fn plan(args: &CheckArgs, resolved: &Resolved, selection: Selection) -> CheckPlan {
+    CheckPlan {
         selection,
-        waivers: Plan::waivers_of(&resolved.file.waive),
+        waivers: CheckPlan::waivers_of(&resolved.file.waive),
         lanes: LANES,
         max_time_s: args.max_time.map(|time| time.as_secs_f64()),
-        on_inconclusive: OnInconclusive::from(args.output.on_inconclusive),
     }
 }
 
@@ -184,7 +183,7 @@ fn unknown(glob: &str) -> String {
     } else {
         format!("no check is called `{glob}`")
     };
-    let near = file::nearest(glob, check::all().map(|check| check.id))
+    let near = text::nearest(glob, check::all().map(|check| check.id))
         .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
     format!("{what}{near} (`tcprove check --list` shows them all)")
 }

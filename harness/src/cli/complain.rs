@@ -8,8 +8,8 @@ use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::output::{Places, note};
-use crate::file::nearest;
 use crate::report::{ExitCode as Code, Report, RunError};
+use crate::text::nearest;
 
 /// What clap has to say. Help and version are no errors.
 pub(super) fn usage(error: &clap::Error) -> ExitCode {

@@ -1,6 +1,7 @@
 //! The reference server that is built in, as a target: each of its parameters is a flag of
 //! `tcprove serve`.
 
+use crate::text;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -8,11 +9,9 @@ use std::path::PathBuf;
 use clap::CommandFactory as _;
 
 use super::target::{Resolved, builtin, executable, resolved, usage};
-use crate::check::run::Origin;
-use crate::file;
-use crate::plan::READY_TIMEOUT;
+use crate::process::{Launch, READY_TIMEOUT, Ready};
 use crate::report::RunError;
-use crate::target::{Launch, Ready};
+use crate::subject::Origin;
 
 /// The server that `--embedded` and its `--param`s ask for. A planted fault brings its own protocol
 /// and model where none is given.
@@ -73,7 +72,7 @@ fn known_flags(params: &BTreeMap<String, String>) -> Result<(), RunError> {
     for (name, value) in params {
         let known = name.replace('-', "_");
         if !flags.contains(&known) {
-            let near = file::nearest(&known, flags.iter().map(String::as_str))
+            let near = text::nearest(&known, flags.iter().map(String::as_str))
                 .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
             return Err(usage(format!(
                 "the embedded server has no parameter `{name}`{near} (`tcprove serve --help` shows them, as flags)"

@@ -31,7 +31,7 @@ pub(super) fn main(args: &GenerateArgs) -> ExitCode {
     let mut command = super::Cli::command();
     let mut text = Vec::new();
     let made = match args.what {
-        What::Schema => serde_json::to_writer_pretty(&mut text, &crate::talk::schema())
+        What::Schema => serde_json::to_writer_pretty(&mut text, &crate::file::schema())
             .map_err(std::io::Error::from),
         What::Completions { shell } => {
             clap_complete::generate(shell, &mut command, "tcprove", &mut text);

@@ -1,11 +1,11 @@
 //! `tcprove init`: a commented file to begin with.
 
+use crate::file;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::output as out;
-use crate::talk;
 
 /// Arguments of `init`.
 #[derive(clap::Args)]
@@ -23,15 +23,15 @@ pub(super) struct InitArgs {
 
 /// No name, or one that is not known: what there is.
 fn which(name: &str) -> String {
-    let names = talk::BUILTIN.iter().map(|entry| entry.0);
-    let first = match crate::file::nearest(name, names) {
+    let names = file::BUILTIN.iter().map(|entry| entry.0);
+    let first = match crate::text::nearest(name, names) {
         _ if name.is_empty() => "which conversation? Give --talk NAME, one of:".to_owned(),
         Some(near) => {
             format!("there is no built-in talk `{name}`: did you mean `{near}`? There are:")
         }
         None => format!("there is no built-in talk `{name}`. There are:"),
     };
-    let lines = talk::BUILTIN
+    let lines = file::BUILTIN
         .iter()
         .map(|(name, _, about)| format!("\n  {name:<12} {about}"));
     first + &lines.collect::<String>()
@@ -39,7 +39,7 @@ fn which(name: &str) -> String {
 
 pub(super) fn main(args: &InitArgs) -> ExitCode {
     let name = args.talk.as_deref().unwrap_or_default();
-    let Some(text) = talk::init(name) else {
+    let Some(text) = file::init(name) else {
         out::note(&format!("error: {}", which(name)));
         return ExitCode::from(2);
     };

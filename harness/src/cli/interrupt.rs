@@ -1,8 +1,8 @@
 //! SIGINT and SIGTERM: the first asks the run to end and keeps what was measured, the second ends
 //! tcprove at once (its supervisors then end every server).
 
-use crate::check::run::Interrupt;
 use crate::report::ExitCode;
+use crate::subject::Interrupt;
 
 /// Watches for signals from now on.
 pub(super) fn watch() -> std::io::Result<Interrupt> {

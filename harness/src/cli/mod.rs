@@ -77,9 +77,9 @@ pub fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     if arguments
         .nth(1)
-        .is_some_and(|first| first == crate::target::SUPERVISE)
+        .is_some_and(|first| first == crate::process::SUPERVISE)
     {
-        crate::target::supervise(arguments);
+        crate::process::supervise(arguments);
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

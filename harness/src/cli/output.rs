@@ -5,9 +5,9 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::plan::OnInconclusive;
 use crate::report::{
-    ExitCode as Code, Report, RunError, annotations, json, junit, markdown, terminal,
+    ExitCode as Code, OnInconclusive, Report, RunError, annotations, json, junit, markdown,
+    terminal,
 };
 
 /// Output flags of every command that ends with a report.

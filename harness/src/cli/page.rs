@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::output::note;
 use crate::report::html::{self, Page};
 use crate::report::{Body, Report, RunError, RunVerdict};
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 /// The page of a measurement.
 #[derive(clap::Args, Clone, Debug, Default)]

@@ -8,7 +8,6 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::note;
-use crate::check::{Outcome, Verdict};
 use crate::event::Event;
 
 /// A bar that shows which checks are running and how many have failed.
@@ -64,12 +63,17 @@ impl Progress {
             }
             // Loads have a line of their own, and so have sweeps and campaigns.
             Event::Load { .. } | Event::Step { .. } | Event::Fuzz { .. } | Event::Found { .. } => {}
-            Event::CheckDone(outcome) => {
-                state.running.remove(outcome.id);
-                state.unconfirmed.remove(outcome.id);
-                if state.done.insert(outcome.id) {
-                    state.failed += usize::from(outcome.outcome == Verdict::Fail);
-                    self.tell(&outcome);
+            Event::CheckDone {
+                id,
+                verdict,
+                failed,
+                duration,
+            } => {
+                state.running.remove(id);
+                state.unconfirmed.remove(id);
+                if state.done.insert(id) {
+                    state.failed += usize::from(failed);
+                    self.tell(id, verdict, duration);
                 }
                 self.bar.set_position(state.done.len() as u64);
             }
@@ -80,10 +84,9 @@ impl Progress {
     }
 
     /// A line for each check as it ends, where that was asked for.
-    fn tell(&self, outcome: &Outcome) {
+    fn tell(&self, id: &str, verdict: &str, duration: Duration) {
         if self.verbose {
-            let seconds = outcome.duration.as_secs_f64();
-            let line = format!("{:<12} {} ({seconds:.1} s)", outcome.word(), outcome.id);
+            let line = format!("{verdict:<12} {id} ({:.1} s)", duration.as_secs_f64());
             self.bar.suspend(|| note(&line));
         }
     }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::output::{note, say};
 use super::target::{self, usage};
 use super::{interrupt, setup};
-use crate::check::run::{Interrupt, block_on};
 use crate::fuzz::case::BYTES_MAX;
 use crate::fuzz::record::{Ended, Recorder};
 use crate::report::{ExitCode as Code, RunError};
-use crate::talk::escape_text;
+use crate::subject::{Interrupt, block_on};
+use crate::text::escape_text;
 
 /// Arguments of `record`.
 #[derive(clap::Args)]

@@ -7,11 +7,11 @@ use std::time::Instant;
 use super::output::{OutputArgs, note};
 use super::setup;
 use super::target::{Resolved, TargetArgs, usage};
-use crate::check::run::{Interrupt, TrialError, try_conversation};
 use crate::fuzz::campaign::runtime;
 use crate::fuzz::ground::Ground;
 use crate::fuzz::replay::{Known, files};
 use crate::report::{Body, ReplayItem, ReplayReport, Report, RunError};
+use crate::subject::{Interrupt, RehearsalError, rehearse};
 
 /// Arguments of `replay`.
 #[derive(clap::Args, Clone, Debug)]
@@ -55,13 +55,13 @@ fn fill(report: &mut Report, args: &ReplayArgs) -> Result<(), RunError> {
     report.target = Some(resolved.report());
     let interrupt = setup::interrupt()?;
     setup::announce(report, &resolved);
-    let trial = match try_conversation(&resolved.subject, &interrupt) {
+    let trial = match rehearse(&resolved.subject, &interrupt) {
         Ok(trial) => trial,
-        Err(TrialError::Interrupted) => {
+        Err(RehearsalError::Interrupted) => {
             report.interrupted = true;
             return Ok(());
         }
-        Err(error) => return Err(setup::trial_error(&error, &resolved)),
+        Err(error) => return Err(setup::rehearsal_error(&error, &resolved)),
     };
     let ground = Ground::new(resolved.subject.clone(), &trial);
     let items = replay_all(&paths, &ground, &resolved, &interrupt, args);

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::output::{note, say};
 use super::target::{self, TargetArgs};
-use crate::check::run::{Subject, block_on};
+use crate::process::{Server, StartOptions};
 use crate::report::{ExitCode as Code, RunError};
-use crate::talk::escape;
-use crate::target::{Server, StartOptions};
+use crate::subject::{Subject, block_on};
+use crate::text::escape;
 
 /// Arguments of `send`.
 #[derive(clap::Args)]

@@ -1,13 +1,14 @@
 //! What comes before every run that ends with a report: its seed, signals, the trial of the conversation.
 
 use super::interrupt;
-use super::output::note;
+use serde::Serialize;
+
+use super::output::{OutputArgs, note};
 use super::target::Resolved;
-use crate::check::run::{Interrupt, Origin, TrialError, try_conversation};
-use crate::plan::ServerPlan;
-use crate::report::{Report, RunError};
-use crate::talk::escape_text;
-use crate::target::StartFailure;
+use crate::process::StartFailure;
+use crate::report::{Report, RunError, RunPlan, Servers};
+use crate::subject::{Interrupt, Origin, RehearsalError, ServerPlan, rehearse};
+use crate::text::escape_text;
 
 /// Says on stderr what is about to be run, and with which seed.
 pub(super) fn announce(report: &Report, resolved: &Resolved) {
@@ -30,13 +31,13 @@ pub(super) fn holds_conversation(
     resolved: &Resolved,
     interrupt: &Interrupt,
 ) -> Result<bool, RunError> {
-    match try_conversation(&resolved.subject, interrupt) {
+    match rehearse(&resolved.subject, interrupt) {
         Ok(_) => Ok(true),
-        Err(TrialError::Interrupted) => {
+        Err(RehearsalError::Interrupted) => {
             report.interrupted = true;
             Ok(false)
         }
-        Err(error) => Err(trial_error(&error, resolved)),
+        Err(error) => Err(rehearsal_error(&error, resolved)),
     }
 }
 
@@ -50,9 +51,32 @@ pub(super) fn server_plan(resolved: &Resolved) -> ServerPlan {
     server
 }
 
+/// The plan of a run on one server.
+pub(super) fn run_plan<P>(resolved: &Resolved, feature: P, output: &OutputArgs) -> RunPlan<P> {
+    RunPlan {
+        servers: Servers::One {
+            server: server_plan(resolved),
+        },
+        talk: resolved.subject.talk.name.clone(),
+        feature,
+        on_inconclusive: output.on_inconclusive.into(),
+    }
+}
+
+/// Writes the plan of a run on one server into its report.
+pub(super) fn planned<P: Serialize>(
+    report: &mut Report,
+    resolved: &Resolved,
+    feature: P,
+    output: &OutputArgs,
+) {
+    let plan = run_plan(resolved, feature, output);
+    report.planned(&plan, plan.hash());
+}
+
 /// What went wrong before anything was measured, and what to try next.
-pub(super) fn trial_error(error: &TrialError, resolved: &Resolved) -> RunError {
-    if let (TrialError::Conversation { actual, .. }, Origin::Attach { addr, .. }) =
+pub(super) fn rehearsal_error(error: &RehearsalError, resolved: &Resolved) -> RunError {
+    if let (RehearsalError::Conversation { actual, .. }, Origin::Attach { addr, .. }) =
         (error, &resolved.subject.origin)
         && actual.starts_with("connection refused")
     {
@@ -61,13 +85,13 @@ pub(super) fn trial_error(error: &TrialError, resolved: &Resolved) -> RunError {
         ));
     }
     let next = match (error, &resolved.command_by_hand) {
-        (TrialError::Start(StartFailure::Exited { .. } | StartFailure::NotReady { .. }), Some(command)) => {
+        (RehearsalError::Start(StartFailure::Exited { .. } | StartFailure::NotReady { .. }), Some(command)) => {
             format!("\nnext: start it by hand and see what it says: {command}")
         }
-        (TrialError::Conversation { .. }, None) => {
+        (RehearsalError::Conversation { .. }, None) => {
             "\nnext: does the server run there, and is it the one that this talk is for? `tcprove send TEXT --connect HOST:PORT` shows what it says".into()
         }
-        (TrialError::Conversation { .. }, Some(_)) => adapt(&resolved.subject.talk.name),
+        (RehearsalError::Conversation { .. }, Some(_)) => adapt(&resolved.subject.talk.name),
         _ => String::new(),
     };
     target_error(format!("{error}{next}"))
@@ -75,7 +99,7 @@ pub(super) fn trial_error(error: &TrialError, resolved: &Resolved) -> RunError {
 
 /// What to do about a conversation that the server does not hold.
 fn adapt(talk: &str) -> String {
-    if crate::talk::builtin(talk).is_none() {
+    if crate::file::builtin(talk).is_none() {
         return "\nnext: correct [talk] in the file; `tcprove send` shows what the server says"
             .into();
     }

@@ -1,16 +1,16 @@
 //! The target of a command, the same flags everywhere.
 
+use crate::text;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::embedded;
-use crate::check::run::{BY_HAND_PORT, Origin, Subject};
+use crate::check::run::BY_HAND_PORT;
 use crate::file::{self, File, Ready as FileReady, ServerSection};
-use crate::plan::READY_TIMEOUT;
+use crate::process::{Launch, READY_TIMEOUT, Ready};
 use crate::report::{RunError, TargetReport};
-use crate::talk;
-use crate::target::{Launch, Ready};
+use crate::subject::{Origin, Subject};
 
 /// Which server.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -336,8 +336,8 @@ pub(super) fn executable() -> Result<PathBuf, RunError> {
 }
 
 pub(super) fn builtin(name: &str) -> Result<File, RunError> {
-    talk::builtin(name).ok_or_else(|| {
-        let near = file::nearest(name, talk::BUILTIN.iter().map(|entry| entry.0))
+    file::builtin(name).ok_or_else(|| {
+        let near = text::nearest(name, file::BUILTIN.iter().map(|entry| entry.0))
             .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
         usage(format!(
             "there is no built-in talk `{name}`{near}\nthere are: {}; or describe your own in a {DEFAULT_FILE} (`tcprove init`)",
@@ -364,7 +364,7 @@ fn config_message(error: &file::FileError, path: &Path) -> String {
 }
 
 fn names() -> String {
-    talk::BUILTIN
+    file::BUILTIN
         .iter()
         .map(|entry| entry.0)
         .collect::<Vec<_>>()
@@ -393,11 +393,11 @@ pub(super) fn usage(message: String) -> RunError {
 
 /// A duration with its unit, as on the command line.
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
-    file::duration(text)
+    text::duration(text)
 }
 
 /// A number of bytes, as on the command line.
 pub(super) fn size(text: &str) -> Result<usize, String> {
-    let bytes = file::size::parse(text)?;
+    let bytes = text::size::parse(text)?;
     usize::try_from(bytes).map_err(|_| format!("`{text}` is more than can be counted"))
 }

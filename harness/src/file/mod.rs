@@ -3,17 +3,16 @@
 //! Read in one go into plain data. Whatever the file says that is not understood is refused, with
 //! the place, the reason and the near name; what is not supported yet is refused with that word.
 
+pub mod builtin;
 mod check;
 mod error;
-mod near;
+mod init;
 mod promise;
 mod read;
 pub mod schema;
 mod server;
 mod signal;
-pub mod size;
 pub(crate) mod talk;
-mod units;
 mod waive;
 
 #[cfg(test)]
@@ -26,18 +25,16 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub use builtin::{BUILTIN, builtin};
 pub use check::CheckSection;
 pub use error::FileError;
 pub(crate) use error::{Fault, Read, line_and_column};
-pub(crate) use near::did_you_mean;
-#[cfg(feature = "cli")]
-pub(crate) use near::nearest;
-pub use promise::{Encoding, Family, Promise};
+pub use init::init;
+pub use schema::schema;
 pub use server::{Ready, ServerSection, fill};
 pub use signal::StopSignal;
-pub use units::{Date, duration};
-pub use waive::Waiver;
 
+use crate::subject::{Promise, Waiver};
 use crate::talk::Talk;
 use read::Section;
 

@@ -7,8 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Fault, Read};
-use super::near::did_you_mean;
-use super::units;
+use crate::text::{self, did_you_mean};
 
 /// A TOML value with its place.
 pub(crate) type Value<'a> = Spanned<DeValue<'a>>;
@@ -133,7 +132,7 @@ impl<'a> Section<'a> {
                 number.as_str(),
                 number.as_str()
             ))),
-            DeValue::String(written) => units::duration(written)
+            DeValue::String(written) => text::duration(written)
                 .map(Some)
                 .map_err(|why| Fault::new(value.span(), format!("`{key}`: {why}"))),
             _ => Err(wrong_type(value, key, wanted)),

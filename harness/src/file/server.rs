@@ -8,8 +8,9 @@ use toml::de::DeValue;
 
 use super::read::{Section, Text, Value, entries, table, text, wrong_type};
 use super::talk::template_fault;
-use super::{Context, Fault, Read, StopSignal, did_you_mean};
+use super::{Context, Fault, Read, StopSignal};
 use crate::talk::template::{Form, Piece, RenderError, Template};
+use crate::text::did_you_mean;
 
 pub(super) const KEYS: &[&str] = &[
     "name",

@@ -3,26 +3,10 @@
 use toml::de::DeValue;
 
 use super::read::{Section, wrong_type};
-use super::{Context, Date, Fault, Read, line_and_column};
+use super::{Context, Fault, Read, line_and_column};
+use crate::subject::{Date, Waiver};
 
 pub(super) const KEYS: &[&str] = &["check", "reason", "until", "flaky", "finding"];
-
-/// A failure that is known and does not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiver {
-    /// A pattern of check ids.
-    pub check: String,
-    /// Why; never empty.
-    pub reason: String,
-    /// The last day it holds.
-    pub until: Option<Date>,
-    /// The check may also pass.
-    pub flaky: bool,
-    /// It is about this finding of a campaign (a pattern of ids), and about no check.
-    pub finding: Option<String>,
-    /// The line of the file it begins in, from 1.
-    pub line: usize,
-}
 
 pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Read<Vec<Waiver>> {
     root.sections("waive", "waive", KEYS)?

@@ -1,11 +1,10 @@
 //! The corpus of a campaign on disk: a folder of case files, kept between runs.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::case::{Case, CaseFile, CaseFileError};
-use crate::plan::fnv1a;
+use crate::data::hash::fnv1a;
 
 /// A corpus that grows beyond this keeps its oldest cases.
 const CASES_MAX: usize = 4096;

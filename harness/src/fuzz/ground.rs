@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::wire::Limits;
-use crate::check::Pace;
-use crate::check::run::{Subject, Trial};
+use crate::subject::{Pace, Rehearsal, Subject};
 use crate::talk::{Frame, Talk};
 
 /// A server that answers no new client for this long has stopped serving, unless it is slow by nature.
@@ -29,13 +28,13 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// The ground that a trial of the conversation has found.
-    pub fn new(subject: Subject, trial: &Trial) -> Self {
+    /// The ground that a rehearsal of the conversation has found.
+    pub fn new(subject: Subject, rehearsal: &Rehearsal) -> Self {
         Self {
-            limits: Limits::of(trial.pace.exchange),
-            pace: trial.pace,
+            limits: Limits::of(rehearsal.pace.exchange),
+            pace: rehearsal.pace,
             sequential: false,
-            silence: SILENCE.max(trial.pace.exchange * 20),
+            silence: SILENCE.max(rehearsal.pace.exchange * 20),
             subject,
         }
     }

@@ -11,9 +11,9 @@ use super::Case;
 use super::ground::Ground;
 use super::oracle::{Symptom, crash, hang, panic};
 use super::wire::{Seen, Wire};
+use crate::process::{Exit, Glance, Server, StartFailure, StartOptions, Vital, Vitals};
 use crate::session::{Dial, PeerError, Session, Transcript, Voice};
 use crate::talk::{Exchange, Turn};
-use crate::target::{Exit, Glance, Server, StartFailure, StartOptions, Vital, Vitals};
 
 /// How long the end of a process may take to be told, once it was seen.
 const ENDING: Duration = Duration::from_secs(2);

@@ -194,7 +194,7 @@ fn least(frame: &Frame) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::talk::builtin;
+    use crate::file::builtin;
 
     fn seeds(name: &str) -> Vec<Seed> {
         let talk = builtin(name).unwrap().talk;
@@ -209,7 +209,7 @@ mod tests {
             assert_eq!(seed.case.steps[0], Step::Receive);
             assert!(matches!(&seed.case.steps[1], Step::Send(_)));
         }
-        for (name, _, _) in crate::talk::BUILTIN {
+        for (name, _, _) in crate::file::BUILTIN {
             for seed in seeds(name) {
                 assert_ne!(seed.case.steps.last(), Some(&Step::Receive), "{name}");
                 assert!(matches!(seed.case.steps[seed.step], Step::Send(_)));

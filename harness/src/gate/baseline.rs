@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::counters::{Allocations, CountPlan, Counts, PerOp};
 use super::same::program_file;
-use crate::check::run::Subject;
-use crate::plan::{fnv1a, hash_of};
+use crate::data::hash::{fnv1a, hash_of};
+use crate::process::Launch;
+use crate::subject::Subject;
 use crate::talk::{Exchange, Opening, Talk};
-use crate::target::Launch;
 
 /// The schema of the JSON, with its version.
 pub const SCHEMA: &str = "tcprove-baseline/1";

@@ -12,7 +12,7 @@ use super::metric::{Metric, Tier};
 use super::plan::{COUNTING_LATE, GatePlan, time_to_count};
 use super::result::{BASE, CANDIDATE, GateCell, GateResult, Skipped};
 use super::rule::Verdict;
-use crate::check::run::{Interrupt, Subject};
+use crate::subject::{Interrupt, Subject};
 
 /// Counts both sides and adds the cells; what cannot be counted is left out, and why is said.
 pub(super) fn add(

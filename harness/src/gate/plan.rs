@@ -44,12 +44,18 @@ pub struct GatePlan {
     /// Loads on both servers in turn; `None` if there is no time for them.
     pub matrix: Option<MatrixPlan>,
     /// Time for counting under valgrind; `None`: it is left out.
-    #[serde(rename = "counting_s", serialize_with = "crate::plan::seconds_if_any")]
+    #[serde(
+        rename = "counting_s",
+        serialize_with = "crate::data::seconds::seconds_if_any"
+    )]
     pub counting: Option<Duration>,
     /// Whether allocations are counted as well, which takes as long again.
     pub allocations: bool,
     /// How long all of it may take.
-    #[serde(rename = "max_time_s", serialize_with = "crate::plan::seconds")]
+    #[serde(
+        rename = "max_time_s",
+        serialize_with = "crate::data::seconds::seconds"
+    )]
     pub max_time: Duration,
 }
 

@@ -2,18 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use super::counted;
 use super::duet::{Duet, DuetPlan, Sample, Sessions, Trouble};
-use super::matrix;
 use super::matrix::MatrixPlan;
 use super::metric::{ALL, Metric, Tier};
 use super::plan::GatePlan;
 use super::result::{BASE, Broken, CANDIDATE, ControlReport, GateCell, GateResult, Held};
 use super::rule::{First, Rule, Verdict};
-use crate::check::run::{Interrupt, Subject};
+use super::{counted, matrix};
 use crate::event::{Event, Sink};
 use crate::load::machine::Machine;
 use crate::stats::median;
+use crate::subject::{Interrupt, Subject};
 use crate::sys::can_fix_addresses;
 
 /// Quantiles of the standard normal distribution: the two one-sided 95 % bounds lie twice this far from the

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
-use crate::target::Launch;
+use crate::process::Launch;
 
 /// Whether both commands start the same: word by word the same text, or files with the same content.
 pub fn is_same(base: &Launch, candidate: &Launch) -> bool {

@@ -17,9 +17,9 @@ use super::recorder::Period;
 use super::run::Load;
 use super::workload::{Arrivals, Pace, Workload};
 use super::{Measurement, summarize};
-use crate::check::run::Interrupt;
+use crate::process::Server;
+use crate::subject::Interrupt;
 use crate::talk::Talk;
-use crate::target::Server;
 
 /// The stall: how long, how often, at which rate, over how many connections.
 const STOP: Duration = Duration::from_millis(200);

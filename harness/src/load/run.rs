@@ -10,10 +10,10 @@ use super::engine::{ClientEnd, Engine, EngineError, Measured, Orders, Own, Share
 use super::machine::Machine;
 use super::recorder::{Period, Times, Window, times};
 use super::workload::Workload;
-use crate::check::run::Interrupt;
 use crate::event::{Event, Sink};
+use crate::process::{PeerSocket, Server};
+use crate::subject::Interrupt;
 use crate::talk::Talk;
-use crate::target::{PeerSocket, Server};
 
 /// From the moment at which all connections are there to the first request.
 const RUN_UP: Duration = Duration::from_millis(5);

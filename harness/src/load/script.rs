@@ -14,8 +14,9 @@ use super::patched::{ANY_TOKEN, Patched};
 use super::workload::{Verify, Workload};
 use crate::talk::template::Name;
 use crate::talk::{
-    Bindings, Expectation, Frame, Judgement, RenderError, TOKEN_LEN, Talk, escape, write_token,
+    Bindings, Expectation, Frame, Judgement, RenderError, TOKEN_LEN, Talk, write_token,
 };
+use crate::text::escape;
 
 /// With [`Verify::Sample`] longer replies than this are compared in full only once in so many times.
 const SHORT_BYTES: usize = 4096;
@@ -312,7 +313,7 @@ impl Framed {
             self.scratch = text;
         }
         match judgement {
-            Judgement::Mismatch(why) => Err(why),
+            Judgement::Mismatch(mismatch) => Err(mismatch.to_string()),
             Judgement::Match(_) | Judgement::Partial => Ok(()),
         }
     }
@@ -360,7 +361,7 @@ mod tests {
     use super::*;
 
     fn script(verify: Verify, payload_bytes: usize) -> Script {
-        let talk = crate::talk::builtin("line").unwrap().talk;
+        let talk = crate::file::builtin("line").unwrap().talk;
         let payload = payload(payload_bytes, 3);
         Script::compile(&talk, &[1], &payload, &BTreeMap::new(), verify, 3).unwrap()
     }

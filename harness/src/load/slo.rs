@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::engine::EngineError;
 use super::metrics::{LoadResult, PERCENTILES};
 use super::workload::{Arrivals, Pace, Workload};
-use crate::file::duration;
+use crate::text::duration;
 
 /// Windows at each rate of the search.
 const SEARCH_WINDOWS: usize = 3;

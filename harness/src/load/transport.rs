@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::engine::ClientEnd;
+use crate::process::PeerSocket;
 use crate::sys::TcpInfo;
-use crate::target::PeerSocket;
 
 /// A share of the time with something to send that is worth a word.
 const NOTABLE: f64 = 0.1;

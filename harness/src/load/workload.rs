@@ -24,10 +24,13 @@ pub struct Workload {
     /// A connection is closed and opened anew after so many exchanges.
     pub churn: Option<u32>,
     /// Load that is not measured, before the measured period.
-    #[serde(rename = "warmup_s", serialize_with = "crate::plan::seconds")]
+    #[serde(rename = "warmup_s", serialize_with = "crate::data::seconds::seconds")]
     pub warmup: Duration,
     /// The measured period.
-    #[serde(rename = "duration_s", serialize_with = "crate::plan::seconds")]
+    #[serde(
+        rename = "duration_s",
+        serialize_with = "crate::data::seconds::seconds"
+    )]
     pub duration: Duration,
     /// Connections at the begin of the measured period, where they grow over it.
     pub ramp_connections_from: Option<usize>,
@@ -66,10 +69,10 @@ pub struct Surge {
     /// Requests a second in it.
     pub rate: f64,
     /// From the begin of the measured period.
-    #[serde(rename = "at_s", serialize_with = "crate::plan::seconds")]
+    #[serde(rename = "at_s", serialize_with = "crate::data::seconds::seconds")]
     pub at: Duration,
     /// How long it is.
-    #[serde(rename = "length_s", serialize_with = "crate::plan::seconds")]
+    #[serde(rename = "length_s", serialize_with = "crate::data::seconds::seconds")]
     pub length: Duration,
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::{Body, Report, RunVerdict};
 use crate::check::Verdict;
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 /// Checks that get a line of their own: GitHub shows ten of a step.
 const LINES_MAX: usize = 9;

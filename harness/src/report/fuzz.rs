@@ -121,7 +121,7 @@ impl FuzzReport {
             parts.push(format!("{jobs} servers side by side"));
         }
         if !coverage.feedback.is_empty() {
-            let feedback = crate::talk::escape_text(&coverage.feedback, 40);
+            let feedback = crate::text::escape_text(&coverage.feedback, 40);
             parts.push(format!(
                 "feedback {feedback}: {} edges",
                 count(coverage.edges as f64)

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Body, Report};
-use crate::plan::hash_of;
+use crate::data::hash::hash_of;
 
 /// The line, without its end; nothing for what is no gate.
 pub fn line(report: &Report) -> Option<String> {

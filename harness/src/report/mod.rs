@@ -13,6 +13,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 mod number;
+mod plan;
 #[cfg(test)]
 mod sample;
 pub mod terminal;
@@ -26,13 +27,13 @@ use crate::bench::SweepResult;
 use crate::check::Outcome;
 use crate::check::run::Counts;
 use crate::load::{LoadResult, OverloadReport, SloReport, Workload};
-use crate::plan::OnInconclusive;
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 pub use environment::Environment;
 pub(crate) use fuzz::printed;
 pub use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub use gate::{GateReport, Stored};
+pub use plan::{RunPlan, Servers};
 
 /// The schema of the JSON.
 pub const SCHEMA: &str = "tcprove/1";
@@ -70,6 +71,19 @@ pub enum ExitCode {
     Nothing = 4,
     /// Pass.
     Pass = 0,
+}
+
+/// What becomes of a run that is inconclusive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnInconclusive {
+    /// It counts as passed.
+    Pass,
+    /// It counts as failed.
+    Fail,
+    /// It ends with exit code 5.
+    #[default]
+    Exit5,
 }
 
 /// Why a run could not be made.

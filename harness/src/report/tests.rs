@@ -5,7 +5,7 @@ use super::{
     ExitCode, FuzzReport, ReplayReport, Report, RunVerdict, json, junit, markdown, terminal,
 };
 use crate::fuzz::Kind;
-use crate::plan::OnInconclusive;
+use crate::report::OnInconclusive;
 
 /// The terminal's text without its colours.
 fn plain(report: &Report, columns: Option<usize>) -> String {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::talk::RenderError;
+use crate::talk::{Mismatch, RenderError};
 
 /// Why an operation of a [`Session`](super::Session) did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -59,14 +59,12 @@ pub enum PeerError {
         got: String,
     },
     /// A whole reply that is not the one expected.
-    #[error("wrong reply: {why}; got \"{got}\"")]
+    #[error("wrong reply: {mismatch}; got \"{reply}\"")]
     Wrong {
-        /// What was expected.
-        expected: String,
-        /// Where it differs.
-        why: String,
-        /// The reply, escaped.
-        got: String,
+        /// What was expected, and where the reply differs.
+        mismatch: Mismatch,
+        /// The whole reply, escaped.
+        reply: String,
     },
     /// The server did not take what we sent.
     #[error("the server took only {sent} of {of} bytes within {limit:?}")]
@@ -103,7 +101,29 @@ pub enum PeerError {
     Harness(io::Error),
 }
 
+/// A longer reply says no more than the place where it differs.
+const REPLY_CHARS_QUOTED: usize = 160;
+
 impl PeerError {
+    /// What the server should have done, and what it did instead. `None` for what is not the server's
+    /// doing: an error on our own side, a talk that cannot be rendered, a stimulus without proof.
+    pub fn mismatch(&self) -> Option<Mismatch> {
+        let expected = match self {
+            Self::Refused { .. } | Self::ConnectTimedOut { .. } => "the connection is accepted",
+            Self::Reset { .. } | Self::Eof { .. } | Self::Silent { .. } => "the whole reply",
+            Self::NotTaken { .. } | Self::NotRead { .. } => "the server reads what it is sent",
+            Self::Endless { .. } => "a reply with an end",
+            Self::Wrong { mismatch, reply } => return Some(with_reply(mismatch, reply)),
+            Self::Unproven(_) | Self::Harness(_) | Self::Render(_) => return None,
+        };
+        Some(Mismatch::new(expected, self.to_string()))
+    }
+
+    /// Whether the connection was not accepted.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::ConnectTimedOut { .. })
+    }
+
     /// Sorts the error of a read or a write.
     pub(super) fn from_io(error: io::Error, after: usize, got: &str) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
@@ -132,6 +152,17 @@ impl PeerError {
             _ => Self::Harness(error),
         }
     }
+}
+
+/// The mismatch with the whole reply beside it, unless it is quoted already or too long to help.
+fn with_reply(mismatch: &Mismatch, reply: &str) -> Mismatch {
+    let quoted = reply.is_empty() || mismatch.actual.contains(&format!("\"{reply}\""));
+    let actual = if quoted || reply.chars().count() > REPLY_CHARS_QUOTED {
+        mismatch.actual.clone()
+    } else {
+        format!("{}; the reply: \"{reply}\"", mismatch.actual)
+    };
+    Mismatch::new(mismatch.expected.clone(), actual)
 }
 
 fn shown(got: &str) -> String {

@@ -23,8 +23,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::talk::{Turn, escape};
-use crate::target::Server;
+use crate::process::Server;
+use crate::talk::Turn;
+use crate::text::escape;
 
 /// What came after a complete reply, where the talk says that the server closes then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,6 +233,12 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Sends a turn's request and reads its reply.
+    pub async fn exchange(&mut self, turn: &Turn) -> Result<Reply, PeerError> {
+        self.send(&turn.request).await?;
+        self.expect(turn).await
     }
 
     /// Waits until the server has read all that was sent on this connection: its kernel has

@@ -4,7 +4,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::{After, PeerError, Reply, Session};
-use crate::talk::{Close, Decoder, Frame, FrameError, Judgement, Turn, escape};
+use crate::talk::{Close, Decoder, Frame, FrameError, Judgement, Mismatch, Turn};
+use crate::text::escape;
 
 impl Session {
     /// Reads one reply and compares it. Bytes after it stay for the next one.
@@ -48,9 +49,8 @@ impl Session {
             } else {
                 self.framed(&mut decoder)
                     .map_err(|error| PeerError::Wrong {
-                        expected: turn.frame.describe(),
-                        why: error.to_string(),
-                        got: escape(&self.buffer, 200),
+                        mismatch: Mismatch::new(turn.frame.describe(), error.to_string()),
+                        reply: escape(&self.buffer, 200),
                     })?
             };
             let Some(length) = whole else {
@@ -97,10 +97,9 @@ impl Session {
         match turn.expect.judge(&self.buffer, self.eof) {
             Judgement::Match(_) => Ok(Some(self.buffer.len())),
             Judgement::Partial => Ok(None),
-            Judgement::Mismatch(why) => Err(PeerError::Wrong {
-                expected: turn.expect.describe(),
-                why,
-                got: escape(&self.buffer, 200),
+            Judgement::Mismatch(mismatch) => Err(PeerError::Wrong {
+                mismatch,
+                reply: escape(&self.buffer, 200),
             }),
         }
     }
@@ -135,14 +134,12 @@ impl Session {
                 Ok(None)
             }
             Judgement::Partial => Err(PeerError::Wrong {
-                expected: turn.expect.describe(),
-                why: "the reply is cut short".into(),
-                got: escape(&message, 200),
+                mismatch: Mismatch::new(turn.expect.describe(), "the reply is cut short"),
+                reply: escape(&message, 200),
             }),
-            Judgement::Mismatch(why) => Err(PeerError::Wrong {
-                expected: turn.expect.describe(),
-                why,
-                got: escape(&message, 200),
+            Judgement::Mismatch(mismatch) => Err(PeerError::Wrong {
+                mismatch,
+                reply: escape(&message, 200),
             }),
         }
     }

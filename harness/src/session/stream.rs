@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Ended, Flood, FloodEnd, PeerError, Session};
-use crate::talk::escape;
+use crate::text::escape;
 
 /// Bytes that one read asks for.
 const READ_BYTES: usize = 64 * 1024;

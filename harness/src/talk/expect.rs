@@ -1,12 +1,13 @@
 //! What a reply has to be, before and after the placeholders are filled in.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use super::escape;
-use super::escape::escape_regex;
 use super::regex_template::{RegexTemplate, RenderedRegex};
 use super::template::{Bindings, Form, Name, RenderError, Slot, Template};
+use crate::text::escape;
+use crate::text::escape::escape_regex;
 
 /// How much of a text is shown in a sentence.
 const SHOWN_CHARS: usize = 80;
@@ -83,6 +84,31 @@ pub enum Expectation {
     Eof,
 }
 
+/// What should have been, and what was: two phrases that read after "expected" and "got".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// What should have been, escaped.
+    pub expected: String,
+    /// What was, or where it differs, escaped.
+    pub actual: String,
+}
+
+impl Mismatch {
+    /// A mismatch of these two phrases.
+    pub fn new(expected: impl Into<String>, actual: impl Into<String>) -> Self {
+        Self {
+            expected: expected.into(),
+            actual: actual.into(),
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, got {}", self.expected, self.actual)
+    }
+}
+
 /// What an expectation says about the bytes so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
@@ -90,8 +116,8 @@ pub enum Judgement {
     Match(BTreeMap<String, Vec<u8>>),
     /// Not yet, but more bytes (or the end) could make it hold. Never said at the end of the stream.
     Partial,
-    /// It does not hold, and nothing that follows can change that; why, in a few words, escaped.
-    Mismatch(String),
+    /// It does not hold, and nothing that follows can change that.
+    Mismatch(Mismatch),
 }
 
 impl Expectation {
@@ -106,10 +132,10 @@ impl Expectation {
                 Ok(Some(groups)) => Judgement::Match(groups),
                 Ok(None) if at_eof => Judgement::Mismatch(self.but_got(reply)),
                 Ok(None) => Judgement::Partial,
-                Err(why) => Judgement::Mismatch(too_large(&why)),
+                Err(why) => Judgement::Mismatch(self.too_large(&why)),
             },
             Self::Not(inner) => match inner.occurs_in(reply) {
-                Err(why) => Judgement::Mismatch(too_large(&why)),
+                Err(why) => Judgement::Mismatch(self.too_large(&why)),
                 Ok(true) => Judgement::Mismatch(self.but_got(reply)),
                 Ok(false) if at_eof => Judgement::Match(BTreeMap::new()),
                 Ok(false) => Judgement::Partial,
@@ -150,13 +176,20 @@ impl Expectation {
         }
     }
 
-    fn but_got(&self, reply: &[u8]) -> String {
+    fn but_got(&self, reply: &[u8]) -> Mismatch {
         let got = if reply.is_empty() {
             "nothing".to_owned()
         } else {
             format!("\"{}\"", escape(reply, SHOWN_CHARS))
         };
-        format!("expected {}, got {got}", self.describe())
+        Mismatch::new(self.describe(), got)
+    }
+
+    fn too_large(&self, why: &str) -> Mismatch {
+        let advice = format!(
+            "a regex that cannot be compared with its values filled in ({why}); expect an exact text instead"
+        );
+        Mismatch::new(self.describe(), advice)
     }
 
     /// For `not`: an exact text counts wherever it occurs.
@@ -170,10 +203,6 @@ impl Expectation {
     }
 }
 
-fn too_large(why: &str) -> String {
-    format!("the regex with its values cannot be compared ({why}); expect an exact text instead")
-}
-
 fn judge_exact(exact: &[u8], reply: &[u8], at_eof: bool) -> Judgement {
     if reply == exact {
         return Judgement::Match(BTreeMap::new());
@@ -185,30 +214,24 @@ fn judge_exact(exact: &[u8], reply: &[u8], at_eof: bool) -> Judgement {
 }
 
 /// Where two texts part, and how.
-fn difference(exact: &[u8], reply: &[u8]) -> String {
-    let (expected, got) = (escape(exact, SHOWN_CHARS), escape(reply, SHOWN_CHARS));
+fn difference(exact: &[u8], reply: &[u8]) -> Mismatch {
+    let expected = format!("\"{}\"", escape(exact, SHOWN_CHARS));
+    let got = escape(reply, SHOWN_CHARS);
     let at = exact.iter().zip(reply).take_while(|(a, b)| a == b).count();
-    if reply.is_empty() {
-        return format!("expected \"{expected}\", got nothing");
-    }
-    if at == reply.len() {
-        return format!(
-            "expected \"{expected}\", got only \"{got}\" ({at} of {} bytes)",
-            exact.len()
-        );
-    }
-    if at == exact.len() {
+    let actual = if reply.is_empty() {
+        "nothing".to_owned()
+    } else if at == reply.len() {
+        format!("only \"{got}\" ({at} of {} bytes)", exact.len())
+    } else if at == exact.len() {
         let extra = escape(&reply[at..], SHOWN_CHARS);
-        return format!(
-            "expected \"{expected}\", got {} bytes more: \"{extra}\"",
-            reply.len() - at
-        );
-    }
-    if at < SHOWN_CHARS / 2 {
-        return format!("expected \"{expected}\", got \"{got}\" (they differ at byte {at})");
-    }
-    let (expected, got) = (escape(&exact[at..], 40), escape(&reply[at..], 40));
-    format!("at byte {at} expected \"{expected}\", got \"{got}\"")
+        format!("{} bytes more: \"{extra}\"", reply.len() - at)
+    } else if at < SHOWN_CHARS / 2 {
+        format!("\"{got}\" (they differ at byte {at})")
+    } else {
+        let (wanted, came) = (escape(&exact[at..], 40), escape(&reply[at..], 40));
+        return Mismatch::new(format!("\"{wanted}\" at byte {at}"), format!("\"{came}\""));
+    };
+    Mismatch::new(expected, actual)
 }
 
 #[cfg(test)]
@@ -234,7 +257,7 @@ mod tests {
 
     fn mismatch(judgement: Judgement) -> String {
         match judgement {
-            Judgement::Mismatch(why) => why,
+            Judgement::Mismatch(mismatch) => mismatch.to_string(),
             other => panic!("{other:?}"),
         }
     }
@@ -253,7 +276,7 @@ mod tests {
         let why = mismatch(
             exact(&"x".repeat(100)).judge(&[b"x".repeat(90), b"y".to_vec()].concat(), false),
         );
-        assert!(why.starts_with("at byte 90"), "{why}");
+        assert!(why.contains("at byte 90"), "{why}");
     }
 
     #[test]

@@ -4,12 +4,9 @@
 //! process. A [`Talk`] is made of [`Exchange`]s; an exchange and [`Bindings`] make a [`Turn`], the
 //! bytes for the wire; a [`Decoder`] cuts replies out of what arrives; an [`Expectation`] judges them.
 
-pub mod builtin;
-pub mod escape;
 pub mod exchange;
 pub mod expect;
 pub mod frame;
-pub mod init;
 pub mod message;
 pub mod pattern;
 pub mod push;
@@ -22,13 +19,9 @@ pub mod uint;
 #[cfg(test)]
 mod tests;
 
-pub use crate::file::schema::schema;
-pub use builtin::{BUILTIN, builtin};
-pub use escape::{escape, escape_text};
 pub use exchange::{Exchange, Turn};
-pub use expect::{Expect, Expectation, Judgement};
+pub use expect::{Expect, Expectation, Judgement, Mismatch};
 pub use frame::{Decoder, Frame, FrameError, LenFrame};
-pub use init::init;
 pub use message::{Message, Part};
 pub use pattern::Pattern;
 pub use push::Push;

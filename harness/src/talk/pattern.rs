@@ -1,5 +1,6 @@
 //! A fixed pattern: no placeholders, compiled once.
 
+use crate::text::escape::{escape, escape_regex};
 use std::fmt;
 
 use regex::bytes::{Regex, RegexBuilder};
@@ -31,9 +32,9 @@ impl Pattern {
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exact(exact) => write!(f, "\"{}\"", super::escape(exact, 60)),
+            Self::Exact(exact) => write!(f, "\"{}\"", escape(exact, 60)),
             Self::Regex(regex) => {
-                write!(f, "/{}/", super::escape::escape_regex(regex.as_str(), 60))
+                write!(f, "/{}/", escape_regex(regex.as_str(), 60))
             }
         }
     }

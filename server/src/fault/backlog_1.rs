@@ -1,10 +1,9 @@
 //! A burst of clients finds the queue full; the kernel drops their SYNs, and they try again after
 //! 1 s, and again.
 
-use std::io;
 use std::os::fd::BorrowedFd;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use super::Fault;
 use crate::hooks::{Hooks, Retry};

@@ -1,8 +1,7 @@
 //! A timer of a millisecond that looks at everything there is, though nothing has changed.
 
-use std::hint;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{hint, thread};
 
 use socket2::Socket;
 

@@ -1,10 +1,9 @@
 //! A thread for each connection.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use super::accept::{self, Complaints};
 use super::admission::{Admission, Entry, Seat};

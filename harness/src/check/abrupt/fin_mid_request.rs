@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::half;
 use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::process::PeerSocket;
 use crate::session::{Ended, Session};
-use crate::target::PeerSocket;
 
 /// Leaves in order in the middle of a request.
 pub const ENTRY: Check = Check {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::check::{Check, Checked, Cx, Runs, Weight};
-use crate::target::TcpState;
+use crate::process::TcpState;
 
 /// Connects and resets, before and after the server has accepted.
 pub const ENTRY: Check = Check {

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::bulk;
 use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::process::StartOptions;
 use crate::session::{Flood, FloodEnd, Session};
-use crate::target::StartOptions;
 
 /// Asks without a pause and reads nothing.
 pub const ENTRY: Check = Check {

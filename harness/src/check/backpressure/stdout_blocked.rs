@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::bulk;
 use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight};
+use crate::process::{StartOptions, StdoutMode};
 use crate::session::Session;
 use crate::talk::Turn;
-use crate::target::{StartOptions, StdoutMode};
 
 /// Leaves what the server prints unread.
 pub const ENTRY: Check = Check {

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, inconclusive};
+use crate::process::TcpState;
 use crate::session::Session;
-use crate::target::TcpState;
 
 /// Lets many sessions talk at once, each with words of its own.
 pub const ENTRY: Check = Check {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::check::{Check, Checked, Cx, Runs, Weight, inconclusive};
-use crate::target::TcpState;
+use crate::process::TcpState;
 
 /// Keeps one client silent while another asks.
 pub const ENTRY: Check = Check {

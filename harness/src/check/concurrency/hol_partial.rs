@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::check::{Ascribe, Check, Checked, Cx, Kind, Runs, Weight, inconclusive};
+use crate::process::TcpState;
 use crate::session::Session;
 use crate::talk::Frame;
-use crate::target::TcpState;
 
 /// Lets many clients begin a request and stop there while another asks.
 pub const ENTRY: Check = Check {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
 use crate::session::PeerError;
-use crate::talk::{Judgement, escape};
+use crate::talk::Judgement;
+use crate::text::escape;
 
 /// Sends payloads with a NUL at the front, in the middle and at the end.
 pub const ENTRY: Check = Check {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
-use crate::file::Encoding;
 use crate::session::{PeerError, Session};
-use crate::talk::{Judgement, Turn, escape};
+use crate::subject::Encoding;
+use crate::talk::{Judgement, Turn};
+use crate::text::escape;
 
 /// Sends every kind of invalid sequence.
 pub const ENTRY: Check = Check {

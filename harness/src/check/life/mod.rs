@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::{Check, Checked, Cx, inconclusive};
-use crate::target::{Process, Server, signal_name};
+use crate::process::{Process, Server, signal_name};
 
 /// The group, as shown.
 const GROUP: &str = "life cycle";

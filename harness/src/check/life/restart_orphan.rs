@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::process::{Exit, Port, Server, StartFailure, StartOptions, TcpState};
 use crate::session::Session;
-use crate::target::{Exit, Port, Server, StartFailure, StartOptions, TcpState};
 
 /// Kills the main process alone, and starts the server again.
 pub const ENTRY: Check = Check {

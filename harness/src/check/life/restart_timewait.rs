@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, inconclusive};
+use crate::process::{StartOptions, TcpState};
 use crate::session::Ended;
-use crate::target::{StartOptions, TcpState};
 
 /// Has the server close first, ends it, and starts it again at once.
 pub const ENTRY: Check = Check {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
-use crate::target::{Exit, Port, Server, StartFailure, StartOptions};
+use crate::process::{Exit, Port, Server, StartFailure, StartOptions};
 
 /// Starts the server again on the port that it listens on.
 pub const ENTRY: Check = Check {
@@ -123,7 +123,7 @@ fn judge(cx: &Cx, ended: &Ended, port: u16) -> Checked {
     cx.note("second_exit", ended.exit.to_string());
     cx.note(
         "second_said",
-        crate::talk::escape(last_line(text).as_bytes(), 300),
+        crate::text::escape(last_line(text).as_bytes(), 300),
     );
     if ended.exit.is_success() {
         return failed(

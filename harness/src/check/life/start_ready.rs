@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, inconclusive};
-use crate::target::{Server, StartFailure, StartOptions};
+use crate::process::{Server, StartFailure, StartOptions};
 
 /// Starts the server a few times and waits for its listening socket.
 pub const ENTRY: Check = Check {

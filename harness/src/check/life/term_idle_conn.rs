@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
-use crate::target::TcpState;
+use crate::process::TcpState;
 
 /// Asks a server to stop while an idle client stays.
 pub const ENTRY: Check = Check {

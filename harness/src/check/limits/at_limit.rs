@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, framing};
 use crate::session::{PeerError, Session};
-use crate::talk::{Judgement, Turn, escape};
+use crate::talk::{Judgement, Turn};
+use crate::text::escape;
 
 /// Sends one byte less than the promised limit, the limit, and one byte more.
 pub const ENTRY: Check = Check {

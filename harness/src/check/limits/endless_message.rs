@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, skip};
+use crate::process::Usage;
 use crate::session::FloodEnd;
 use crate::talk::Frame;
-use crate::target::Usage;
 
 /// Sends bytes without a delimiter for as long as the server takes them.
 pub const ENTRY: Check = Check {

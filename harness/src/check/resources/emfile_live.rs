@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::check::{
     Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive, skip,
 };
+use crate::process::{Server, StartOptions};
 use crate::session::Session;
-use crate::target::{Server, StartOptions};
 
 /// Fills the server's table of descriptors, watches it, and empties the table again.
 pub const ENTRY: Check = Check {
@@ -179,7 +179,7 @@ enum Fate {
 }
 
 async fn fate(server: &Server, client: &Session, limit: Duration) -> Fate {
-    use crate::target::TcpState::{Established, SynRecv};
+    use crate::process::TcpState::{Established, SynRecv};
     let begun = Instant::now();
     let mut round = 0;
     loop {
@@ -228,7 +228,7 @@ fn last_line(stderr: &str, stdout: &str) -> String {
         .next_back()
         .or(stdout.lines().next_back())
         .unwrap_or_default();
-    crate::talk::escape(line.as_bytes(), 120)
+    crate::text::escape(line.as_bytes(), 120)
 }
 
 impl Calm {

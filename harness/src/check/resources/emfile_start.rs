@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
-use crate::target::{Exit, Server, StartFailure, StartOptions};
+use crate::process::{Exit, Server, StartFailure, StartOptions};
 
 /// Starts the server with a low limit of open descriptors.
 pub const ENTRY: Check = Check {
@@ -181,7 +181,7 @@ fn news(text: &str, usual: &str) -> Option<String> {
     text.lines()
         .rev()
         .find(is_news)
-        .map(|line| crate::talk::escape(line.trim().as_bytes(), 160))
+        .map(|line| crate::text::escape(line.trim().as_bytes(), 160))
 }
 
 /// A line without what differs from start to start: times, numbers, paths of its own.

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::check::{Checked, Cx, inconclusive};
+use crate::process::{TcpState, Usage};
 use crate::session::Session;
-use crate::target::{TcpState, Usage};
 
 /// Connections of one batch, at most: four kinds in turn.
 const BATCH_MAX: usize = 400;

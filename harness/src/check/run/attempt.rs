@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::check::{Check, Checked, Cx, Failure, Kind, Runs, Shortfall};
-use crate::talk::escape;
-use crate::target::socket_table;
+use crate::process::socket_table;
+use crate::text::escape;
 
 /// What one attempt came to.
 #[derive(Clone, Debug)]

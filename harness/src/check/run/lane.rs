@@ -1,27 +1,14 @@
 //! A lane: one thread, one current-thread runtime, one server at a time.
 
-use std::future::Future;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::attempt::{self, Attempt};
-use super::{Interrupt, Subject, Trial, trial};
+use crate::subject::{Interrupt, Rehearsal, Subject, patient, rehearse, runtime};
+
 use crate::check::{Check, Cx, Need, Runs, Shortfall};
-use crate::plan::fnv1a;
-use crate::target::Server;
-
-/// Runs `future` on a current-thread runtime that can hold tasks which are not `Send`.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::task::LocalSet::new().block_on(&runtime(), future)
-}
-
-/// A runtime of the calling thread.
-pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap_or_else(|error| panic!("no runtime can be built on this machine: {error}"))
-}
+use crate::data::hash::fnv1a;
+use crate::process::Server;
 
 /// Salts of the two attempts at a check.
 const FIRST: u64 = 2;
@@ -30,17 +17,21 @@ const AGAIN: u64 = 3;
 /// One lane of a run.
 pub(super) struct Lane<'a> {
     subject: &'a Subject,
-    trial: &'a Trial,
+    rehearsal: &'a Rehearsal,
     interrupt: &'a Interrupt,
     runtime: tokio::runtime::Runtime,
     shared: Option<Rc<Server>>,
 }
 
 impl<'a> Lane<'a> {
-    pub(super) fn new(subject: &'a Subject, trial: &'a Trial, interrupt: &'a Interrupt) -> Self {
+    pub(super) fn new(
+        subject: &'a Subject,
+        rehearsal: &'a Rehearsal,
+        interrupt: &'a Interrupt,
+    ) -> Self {
         Self {
             subject,
-            trial,
+            rehearsal,
             interrupt,
             runtime: runtime(),
             shared: None,
@@ -63,16 +54,16 @@ impl<'a> Lane<'a> {
         // The same in every run of a seed, whichever lane the check falls to.
         let salt = fnv1a(check.id.as_bytes()) ^ attempt;
         let kept = if share { self.shared.take() } else { None };
-        let (subject, trial, interrupt) = (self.subject, self.trial, self.interrupt);
+        let (subject, rehearsal, interrupt) = (self.subject, self.rehearsal, self.interrupt);
         let (attempt, kept) = local.block_on(&self.runtime, async move {
             let server = match kept.filter(|server| server.exit().is_none()) {
                 Some(server) => server,
-                None => match subject.server(trial::patient(subject)).await {
+                None => match subject.server(patient(subject)).await {
                     Ok(server) => Rc::new(server),
                     Err(failure) => return (Attempt::from(Shortfall::from(failure)), None),
                 },
             };
-            let attempt = bounded(check, subject, trial, &server, salt, interrupt).await;
+            let attempt = bounded(check, subject, rehearsal, &server, salt, interrupt).await;
             (attempt, share.then_some(server))
         });
         // A server that a failed check has touched is not the clean one that the next check expects.
@@ -84,12 +75,12 @@ impl<'a> Lane<'a> {
 async fn bounded(
     check: &'static Check,
     subject: &Subject,
-    trial: &Trial,
+    rehearsal: &Rehearsal,
     server: &Rc<Server>,
     salt: u64,
     interrupt: &Interrupt,
 ) -> Attempt {
-    let serves_again = trial.single_client.is_none();
+    let serves_again = rehearsal.single_client.is_none();
     for need in check.needs.iter().copied().chain(default_needs(check)) {
         if let Some(reason) = need.unmet(&subject.talk, &subject.promise, server, serves_again) {
             return Attempt::from(Shortfall::Skip(reason));
@@ -101,9 +92,9 @@ async fn bounded(
         subject.launch().cloned(),
         voice,
         subject.promise.clone(),
-        trial.pace,
+        rehearsal.pace,
     );
-    let limit = check.limit.max(trial.pace.exchange * 100);
+    let limit = check.limit.max(rehearsal.pace.exchange * 100);
     tokio::select! {
         attempt = attempt::run(check, &cx) => attempt,
         () = tokio::time::sleep(limit) => Attempt::of(&cx, Err(over(limit))),
@@ -122,8 +113,8 @@ fn default_needs(check: &Check) -> Option<Need> {
 
 /// The same check on the sound reference server.
 pub(super) fn control(check: &'static Check, subject: &Subject, interrupt: &Interrupt) -> Attempt {
-    match block_on(trial::run(subject, interrupt)) {
-        Ok(trial) => Lane::new(subject, &trial, interrupt).fresh_attempt(check),
+    match rehearse(subject, interrupt) {
+        Ok(rehearsal) => Lane::new(subject, &rehearsal, interrupt).fresh_attempt(check),
         Err(error) => {
             Attempt::inconclusive(format!("the reference server could not be asked: {error}"))
         }

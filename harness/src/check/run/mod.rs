@@ -1,54 +1,21 @@
-//! Runs a battery: trial, lanes, confirmation, control, waivers.
+//! Runs a battery: rehearsal, lanes, confirmation, control, waivers.
 //!
 //! A lane is one OS thread with a current-thread runtime and a server of its own. Checks that
 //! measure time, CPU or memory wait until all lanes are done, and so do confirmations.
 
 mod attempt;
 mod lane;
-mod subject;
-mod trial;
 mod verdict;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-#[cfg(feature = "cli")]
-pub(crate) use lane::block_on;
-pub use lane::runtime;
-pub use subject::{Origin, Subject};
-pub use trial::{Trial, TrialError};
 
 use super::{Check, Kind, Outcome, Runs, Verdict};
 use crate::event::{Event, Sink};
-use crate::file::Waiver;
-use crate::target::{Server, StartFailure, StartOptions};
+use crate::subject::{Interrupt, Origin, Rehearsal, RehearsalError, Subject, Waiver, rehearse};
 use attempt::Attempt;
 use lane::Lane;
-
-/// Set once, from a signal or a test; lanes look at it while they wait.
-#[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
-
-impl Interrupt {
-    /// Asks the run to end; what is measured is kept.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the run shall end.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Resolves when the run shall end.
-    pub(crate) async fn wait(&self) {
-        while !self.is_set() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
 
 /// A battery of checks on one subject.
 pub struct Battery {
@@ -93,15 +60,15 @@ pub struct BatteryReport {
     /// One for each check that was begun, in the order of [`Battery::checks`].
     pub outcomes: Vec<Outcome>,
     /// How fast the server was.
-    pub trial: Trial,
+    pub rehearsal: Rehearsal,
 }
 
 impl Battery {
     /// Runs all checks. Fails only if the target cannot be started or does not hold its own
     /// conversation.
-    pub fn run(&self, sink: Sink<'_>) -> Result<BatteryReport, TrialError> {
+    pub fn run(&self, sink: Sink<'_>) -> Result<BatteryReport, RehearsalError> {
         sink(Event::Trying);
-        let trial = try_conversation(&self.subject, &self.interrupt)?;
+        let rehearsal = rehearse(&self.subject, &self.interrupt)?;
         sink(Event::Started {
             checks: self.checks.len(),
         });
@@ -115,7 +82,7 @@ impl Battery {
         let attempts = Mutex::new(Vec::new());
         let run = Run {
             battery: self,
-            trial: &trial,
+            rehearsal: &rehearsal,
             sink,
             begun,
             gone: Mutex::default(),
@@ -131,30 +98,17 @@ impl Battery {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut outcomes = run.settle(attempts, &alone);
         outcomes.sort_by_key(|outcome| self.checks.iter().position(|check| check.id == outcome.id));
-        Ok(BatteryReport { outcomes, trial })
+        Ok(BatteryReport {
+            outcomes,
+            rehearsal,
+        })
     }
-}
-
-/// Holds the conversation once on a clean server, as every run does before it measures anything.
-///
-/// # Errors
-/// The server does not start, or does not hold its own conversation.
-pub fn try_conversation(subject: &Subject, interrupt: &Interrupt) -> Result<Trial, TrialError> {
-    lane::block_on(trial::run(subject, interrupt))
-}
-
-/// Starts a server (or attaches to the one that runs), from a thread that has no runtime.
-///
-/// # Errors
-/// It does not start.
-pub fn start(subject: &Subject, options: StartOptions) -> Result<Server, StartFailure> {
-    lane::block_on(subject.server(options))
 }
 
 /// One run of a battery.
 struct Run<'a> {
     battery: &'a Battery,
-    trial: &'a Trial,
+    rehearsal: &'a Rehearsal,
     sink: Sink<'a>,
     begun: Instant,
     /// The check after which an attached server was gone: nothing can be asked of it any more.
@@ -166,19 +120,19 @@ type Attempts = Mutex<Vec<(&'static Check, Attempt)>>;
 impl Run<'_> {
     /// The life of one lane: check after check, until the queue is empty.
     fn lane(&self, queue: &Mutex<VecDeque<&'static Check>>, attempts: &Attempts) {
-        let mut lane = Lane::new(&self.battery.subject, self.trial, &self.battery.interrupt);
+        let mut lane = Lane::new(
+            &self.battery.subject,
+            self.rehearsal,
+            &self.battery.interrupt,
+        );
         while let Some(check) = next(queue) {
             if self.battery.interrupt.is_set() {
                 break;
             }
             let attempt = self.first_attempt(&mut lane, check);
             if attempt.is_final() {
-                (self.sink)(Event::CheckDone(Box::new(verdict::of(
-                    check,
-                    std::slice::from_ref(&attempt),
-                    None,
-                    self.battery,
-                ))));
+                let attempts = std::slice::from_ref(&attempt);
+                (self.sink)(done(&verdict::of(check, attempts, None, self.battery)));
             } else {
                 (self.sink)(Event::Failing { id: check.id });
             }
@@ -225,7 +179,11 @@ impl Run<'_> {
         attempts: Vec<(&'static Check, Attempt)>,
         alone: &[&'static Check],
     ) -> Vec<Outcome> {
-        let mut lane = Lane::new(&self.battery.subject, self.trial, &self.battery.interrupt);
+        let mut lane = Lane::new(
+            &self.battery.subject,
+            self.rehearsal,
+            &self.battery.interrupt,
+        );
         let mut outcomes = Vec::new();
         for (check, attempt) in attempts {
             let told = attempt.is_final();
@@ -247,7 +205,7 @@ impl Run<'_> {
         if let Some(last) = outcomes.last()
             && !told
         {
-            (self.sink)(Event::CheckDone(Box::new(last.clone())));
+            (self.sink)(done(last));
         }
     }
 
@@ -271,6 +229,15 @@ impl Run<'_> {
                 lane::control(check, &subject, &self.battery.interrupt)
             });
         verdict::of(check, &[first, second], control.as_ref(), self.battery)
+    }
+}
+
+fn done(outcome: &Outcome) -> Event {
+    Event::CheckDone {
+        id: outcome.id,
+        verdict: outcome.word(),
+        failed: outcome.outcome == Verdict::Fail,
+        duration: outcome.duration,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Battery;
 use super::attempt::Attempt;
 use crate::check::{Check, Failure, Kind, Outcome, Promised, Shortfall, Verdict, Weight};
-use crate::file::Waiver;
+use crate::subject::Waiver;
 
 /// The outcome of `check` after its attempts (one, or two where the first failed).
 pub(super) fn of(

@@ -11,12 +11,11 @@ use self::progress::FuzzProgress;
 use super::output::OutputArgs;
 use super::target::{Resolved, TargetArgs, usage};
 use super::{blockers, setup, target};
-use crate::check::run::{Interrupt, TrialError};
 use crate::fuzz::campaign::{self, Campaign, CampaignError, Orders};
 use crate::fuzz::feedback::Guide;
 use crate::fuzz::reproducer::Recipe;
-use crate::plan::{FuzzPlan, hash_of};
 use crate::report::{Body, FuzzReport, Report, RunError};
+use crate::subject::{Interrupt, RehearsalError};
 
 /// Instances of the server at most: each is a process, a thread and a folder.
 const JOBS_MAX: u16 = 64;
@@ -123,13 +122,7 @@ fn fill(report: &mut Report, args: &FuzzArgs) -> Result<(), RunError> {
     let resolved = args.target.resolve(report.seed)?;
     report.target = Some(resolved.report());
     let orders = orders(args, &resolved)?;
-    let plan = FuzzPlan {
-        server: setup::server_plan(&resolved),
-        talk: resolved.subject.talk.name.clone(),
-        orders: orders.clone(),
-        on_inconclusive: args.output.on_inconclusive.into(),
-    };
-    report.planned(&plan, hash_of(&plan));
+    setup::planned(report, &resolved, &orders, &args.output);
     let interrupt = setup::interrupt()?;
     setup::announce(report, &resolved);
     let strings = strings::of_files(&args.strings)?;
@@ -140,7 +133,7 @@ fn fill(report: &mut Report, args: &FuzzArgs) -> Result<(), RunError> {
     report.interrupted = interrupt.is_set();
     match outcome {
         Ok(result) => report.fuzzed(FuzzReport { result }),
-        Err(CampaignError::Trial(error)) if matches!(*error, TrialError::Interrupted) => {}
+        Err(CampaignError::Trial(error)) if matches!(*error, RehearsalError::Interrupted) => {}
         Err(error) => return Err(refused(error, &resolved)),
     }
     Ok(())
@@ -200,7 +193,7 @@ pub(super) fn campaign(
 
 pub(super) fn refused(error: CampaignError, resolved: &Resolved) -> RunError {
     let error = match error {
-        CampaignError::Trial(error) => return setup::trial_error(&error, resolved),
+        CampaignError::Trial(error) => return setup::rehearsal_error(&error, resolved),
         error => error,
     };
     match &error {

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use crate::cli::output::note;
 use crate::cli::progress;
 use crate::event::Event;
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 /// A line that says how far the campaign is. Findings are told also where nobody looks at a line.
 pub(super) struct FuzzProgress {

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::sides::{candidate, of_side};
 use super::{GateArgs, asked, planned, workload};
-use crate::check::run::Interrupt;
 use crate::cli::output::note;
 use crate::cli::setup;
 use crate::cli::target::{Resolved, usage};
@@ -12,6 +11,7 @@ use crate::gate::baseline::Baseline;
 use crate::gate::result::CANDIDATE;
 use crate::gate::{GatePlan, GateResult, against as compare, baseline_of};
 use crate::report::{GateReport, Report, RunError, Stored};
+use crate::subject::Interrupt;
 
 /// Counts the candidate and writes a baseline.
 pub(super) fn store(report: &mut Report, args: &GateArgs, path: &Path) -> Result<(), RunError> {

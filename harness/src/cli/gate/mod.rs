@@ -22,8 +22,7 @@ use crate::gate::metric::{self, Metric};
 use crate::gate::result::BASE;
 use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME, TooShort, matrix};
 use crate::load::Workload;
-use crate::plan::{GateRunPlan, hash_of};
-use crate::report::{Body, GateReport, Report, RunError, history};
+use crate::report::{Body, GateReport, Report, RunError, RunPlan, Servers, history};
 
 /// Arguments of `gate`.
 #[derive(clap::Args, Clone, Debug)]
@@ -79,7 +78,7 @@ fn budget(text: &str) -> Result<(Metric, f64), String> {
     let names = || metric::ALL.map(Metric::name).join(", ");
     let metric = Metric::find(name).ok_or_else(|| {
         let known = metric::ALL.map(Metric::name);
-        let near = crate::file::nearest(name, known)
+        let near = crate::text::nearest(name, known)
             .map_or(".".into(), |near| format!(": did you mean `{near}`?"));
         format!("there is no metric `{name}`{near} There are {}", names())
     })?;
@@ -171,14 +170,16 @@ fn planned(
     candidate: &Resolved,
     plan: &GatePlan,
 ) {
-    let written = GateRunPlan {
-        base: base.map(setup::server_plan),
-        candidate: setup::server_plan(candidate),
+    let written = RunPlan {
+        servers: Servers::BaseAndCandidate {
+            base: base.map(setup::server_plan),
+            candidate: setup::server_plan(candidate),
+        },
         talk: candidate.subject.talk.name.clone(),
-        gate: plan.clone(),
+        feature: plan,
         on_inconclusive: args.output.on_inconclusive.into(),
     };
-    report.planned(&written, hash_of(&written));
+    report.planned(&written, written.hash());
 }
 
 /// A base that breaks is no verdict about the candidate.

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::GateArgs;
-use crate::check::run::{Interrupt, Origin, Subject, start};
 use crate::cli::setup;
 use crate::cli::target::{Resolved, usage};
 use crate::gate::result::{BASE, CANDIDATE};
 use crate::gate::same;
+use crate::process::{Launch, StartOptions};
 use crate::report::{Report, RunError};
-use crate::target::{Launch, StartOptions};
+use crate::subject::{Interrupt, Origin, Subject, start};
 
 /// Base and candidate.
 pub(super) struct Sides {
@@ -140,7 +140,7 @@ impl Sides {
             let once = || {
                 let begun = Instant::now();
                 start(&side.subject, StartOptions::default())
-                    .map_err(|failure| of_side(setup::trial_error(&failure.into(), side)))?
+                    .map_err(|failure| of_side(setup::rehearsal_error(&failure.into(), side)))?
                     .kill();
                 Ok(begun.elapsed())
             };

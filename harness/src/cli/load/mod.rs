@@ -13,12 +13,11 @@ use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::setup;
 use super::target::{Resolved, TargetArgs, usage};
-use crate::check::run::{Interrupt, start};
 use crate::load::engine::EngineError;
-use crate::load::{Load, Slo, SloReport, Workload, cores, overload, slo, summarize};
-use crate::plan::{LoadPlan, hash_of};
+use crate::load::{Load, LoadPlan, Slo, SloReport, Workload, cores, overload, slo, summarize};
+use crate::process::StartOptions;
 use crate::report::{Body, LoadReport, Report, RunError};
-use crate::target::StartOptions;
+use crate::subject::{Interrupt, start};
 
 /// More connections than descriptors that may be used for other things.
 const DESCRIPTORS_BESIDE: u64 = 64;
@@ -68,14 +67,11 @@ fn fill(report: &mut Report, args: &LoadArgs) -> Result<(), RunError> {
     let mut workload = args.shape.workload(&resolved, report.seed)?;
     args.span.set(&args.shape, &mut workload, &resolved)?;
     let plan = LoadPlan {
-        server: setup::server_plan(&resolved),
-        talk: resolved.subject.talk.name.clone(),
         workload: workload.clone(),
         slo: args.slo.map(|slo| slo.to_string()),
         overload: args.overload,
-        on_inconclusive: args.output.on_inconclusive.into(),
     };
-    report.planned(&plan, hash_of(&plan));
+    setup::planned(report, &resolved, plan, &args.output);
     let interrupt = setup::interrupt()?;
     setup::announce(report, &resolved);
     if !setup::holds_conversation(report, &resolved, &interrupt)? {
@@ -101,7 +97,7 @@ fn measure(
         ..StartOptions::default()
     };
     let server = start(&resolved.subject, options)
-        .map_err(|failure| setup::trial_error(&failure.into(), resolved))?;
+        .map_err(|failure| setup::rehearsal_error(&failure.into(), resolved))?;
     let progress = LoadProgress::new(!args.output.no_progress);
     let mut put = |workload: &Workload| {
         let load = Load {

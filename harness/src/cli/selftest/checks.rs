@@ -8,9 +8,9 @@ use tcprove_server::fault::{self, Fault};
 
 use super::SelftestArgs;
 use crate::check::matrix::{self, Row};
-use crate::check::run::{Origin, Subject};
 use crate::cli::output::{note, say};
 use crate::cli::{check, embedded, interrupt};
+use crate::subject::{Origin, Subject};
 
 pub(super) fn main(args: &SelftestArgs) -> ExitCode {
     let takes = |fault: &Fault| {
@@ -108,8 +108,8 @@ fn table(rows: &[Row]) {
         "fault", "check", "planted", "seen", "sound"
     ));
     for row in rows {
-        let seen = crate::talk::escape_text(&row.seen, 90);
-        let sound = crate::talk::escape_text(&row.sound, 60);
+        let seen = crate::text::escape_text(&row.seen, 90);
+        let sound = crate::text::escape_text(&row.sound, 60);
         let mark = if row.ok { "" } else { "  <- missed" };
         say(&format!(
             "{:<22} {:<18} {:<13} {seen:<28} {sound:<6} {:.1}{mark}",

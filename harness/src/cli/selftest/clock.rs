@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::SelftestArgs;
-use crate::check::run::{Interrupt, Subject, start};
 use crate::cli::output::{note, say};
 use crate::cli::{embedded, setup};
 use crate::load::clock::{ClockProof, delayed, stalled};
 use crate::load::cores;
+use crate::process::{Server, StartOptions};
 use crate::report::RunError;
-use crate::target::{Server, StartOptions};
+use crate::subject::{Interrupt, Subject, start};
 
 /// The known delays, as `tcprove serve --delay` takes them.
 const DELAYS: [&str; 3] = ["fixed:20ms", "two-point:10ms,60ms,0.02", "exp:10ms"];
@@ -78,7 +78,7 @@ fn serve(params: &BTreeMap<String, String>) -> Result<(Server, Subject), RunErro
         ..StartOptions::default()
     };
     let server = start(&resolved.subject, options)
-        .map_err(|failure| setup::trial_error(&failure.into(), &resolved))?;
+        .map_err(|failure| setup::rehearsal_error(&failure.into(), &resolved))?;
     Ok((server, resolved.subject))
 }
 

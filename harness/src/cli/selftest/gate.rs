@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::SelftestArgs;
-use crate::check::run::{Interrupt, Subject};
 use crate::cli::output::{note, say};
 use crate::cli::{embedded, gate as command, setup};
 use crate::gate::trials::{Row, Trial, table};
 use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME};
 use crate::load::Workload;
 use crate::report::RunError;
+use crate::subject::{Interrupt, Subject};
 
 /// What it takes to start and end two reference servers.
 const OVERHEAD: Duration = Duration::from_millis(25);

@@ -4,9 +4,10 @@ use toml::de::DeValue;
 
 use super::super::read::{Section, Value, table, wrong_type};
 use super::bytes::{literal, regex_value};
-use crate::file::{Fault, Read, did_you_mean};
+use crate::file::{Fault, Read};
 use crate::talk::frame::{Counts, Frame, LenFrame};
 use crate::talk::uint::Uint;
+use crate::text::did_you_mean;
 
 /// Frames that are a word.
 pub(crate) const WORDS: [&str; 4] = ["resp", "http1", "eof", "none"];

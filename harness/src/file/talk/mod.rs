@@ -6,12 +6,14 @@ mod expect;
 mod frame;
 mod message;
 
+use crate::file;
 use std::collections::BTreeSet;
 
 use super::read::{Section, Text, Value};
-use crate::file::{Context, Fault, Read, ServerSection, did_you_mean};
+use crate::file::{Context, Fault, Read, ServerSection};
 use crate::talk::template::{Name, Slot, TemplateError};
-use crate::talk::{self, Close, Exchange, Frame, Opening, Pattern, Talk};
+use crate::talk::{Close, Exchange, Frame, Opening, Pattern, Talk};
+use crate::text::did_you_mean;
 
 pub(crate) const KEYS: &[&str] = &[
     "use",
@@ -80,10 +82,10 @@ fn base(section: &Section<'_>) -> Read<Option<Talk>> {
     let Some(name) = section.text("use")? else {
         return Ok(None);
     };
-    match talk::builtin(name.value) {
+    match file::builtin(name.value) {
         Some(file) => Ok(Some(file.talk)),
         None => {
-            let names = talk::BUILTIN.iter().map(|(name, _, _)| *name);
+            let names = file::BUILTIN.iter().map(|(name, _, _)| *name);
             let message = format!("there is no built-in talk `{}`", name.value.escape_debug());
             Err(name
                 .fault(message)

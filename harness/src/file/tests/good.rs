@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::file::{Date, Encoding, Family, Ready, load, parse};
+use crate::file::{Ready, load, parse};
+use crate::subject::{Date, Encoding, Family};
 
 const WHOLE: &str = r#"
 [server]

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::file::parse_with;
-use crate::talk::BUILTIN;
+use crate::file::{BUILTIN, parse_with};
 
 fn try_it(source: &str) {
     let no_files = |_: &Path| Err(std::io::Error::other("no files here"));

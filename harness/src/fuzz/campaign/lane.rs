@@ -9,7 +9,6 @@ use tokio::runtime::Runtime;
 use super::epoch::{Epoch, Over};
 use super::shared::Shared;
 use super::{Campaign, settle};
-use crate::check::run::runtime;
 use crate::fuzz::generate::Generator;
 use crate::fuzz::ground::Ground;
 use crate::fuzz::life::Life;
@@ -17,6 +16,7 @@ use crate::fuzz::log::Log;
 use crate::fuzz::material::Material;
 use crate::fuzz::oracle::{Rigour, Symptom, conformance, shows};
 use crate::fuzz::{Case, Kind};
+use crate::subject::runtime;
 
 /// A server that does not start any more is tried so often before the lane gives up.
 const STARTS_MAX: u32 = 5;

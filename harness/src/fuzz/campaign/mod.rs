@@ -23,10 +23,9 @@ use super::life::Life;
 use super::material::Material;
 use super::reproducer::Recipe;
 use super::{Case, Finding, Fuzzed, corpus, log};
-pub use crate::check::run::runtime;
-use crate::check::run::{Interrupt, Subject, TrialError, try_conversation};
 use crate::event::{Event, Sink};
-use crate::file::Waiver;
+pub use crate::subject::runtime;
+use crate::subject::{Interrupt, RehearsalError, Subject, Waiver, rehearse};
 use shared::Shared;
 
 /// A campaign ends after this, where nothing else was said.
@@ -81,7 +80,7 @@ pub struct Campaign {
 pub enum CampaignError {
     /// The target does not start, or does not hold its own conversation.
     #[error("{0}")]
-    Trial(Box<TrialError>),
+    Trial(Box<RehearsalError>),
     /// It serves one client and no more.
     #[error("the server serves one client only: {0}")]
     SingleClient(String),
@@ -93,8 +92,8 @@ pub enum CampaignError {
     Folder(PathBuf, std::io::Error),
 }
 
-impl From<TrialError> for CampaignError {
-    fn from(error: TrialError) -> Self {
+impl From<RehearsalError> for CampaignError {
+    fn from(error: RehearsalError) -> Self {
         Self::Trial(Box::new(error))
     }
 }
@@ -124,7 +123,7 @@ impl Campaign {
 
     fn hold(&self, sink: Sink<'_>, only: Option<&Case>) -> Result<Fuzzed, CampaignError> {
         sink(Event::Trying);
-        let trial = try_conversation(&self.subject, &self.interrupt)?;
+        let trial = rehearse(&self.subject, &self.interrupt)?;
         if let Some(why) = trial.single_client {
             return Err(CampaignError::SingleClient(why));
         }

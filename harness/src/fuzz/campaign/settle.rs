@@ -7,14 +7,14 @@ use tokio::runtime::Runtime;
 use super::lane::Suspect;
 use super::shared::Shared;
 use super::{Evidence, blame, waived};
-use crate::check::run::runtime;
+use crate::data::hash::fnv1a;
 use crate::fuzz::ground::Ground;
 use crate::fuzz::life::Life;
 use crate::fuzz::minimize::{Verdict, minimize};
 use crate::fuzz::oracle::conformance::Breach;
 use crate::fuzz::oracle::{Claim, Rigour, Symptom, shows, shows_on};
 use crate::fuzz::{Case, Confirmed, Finding, Kind, reproducer};
-use crate::plan::fnv1a;
+use crate::subject::runtime;
 
 /// Fresh servers on which a finding is confirmed.
 const CONFIRMATIONS: u32 = 5;
@@ -200,7 +200,7 @@ impl Settled {
                 .collect(),
             // Most of it is waiting: at the same time, then.
             false => std::thread::scope(|scope| {
-                let look = || self.seen(ground, &crate::check::run::runtime(), cases);
+                let look = || self.seen(ground, &crate::subject::runtime(), cases);
                 let looks: Vec<_> = (0..CONFIRMATIONS).map(|_| scope.spawn(look)).collect();
                 let seen = looks.into_iter().map(|look| look.join().ok().flatten());
                 seen.flatten().collect()

@@ -1,7 +1,7 @@
 //! A case as lines that a person reads.
 
 use super::{Case, Data, Part, Send, Step};
-use crate::talk::escape;
+use crate::text::escape;
 
 /// Of one stretch of bytes so many are shown; the case file has all of them.
 const SHOWN_BYTES: usize = 120;

@@ -105,7 +105,7 @@ fn time_class(time: Duration) -> u32 {
 mod tests {
     use super::*;
     use crate::fuzz::wire::{Answer, End, Seen};
-    use crate::target::Glance;
+    use crate::process::Glance;
 
     fn ran(reply: &[u8], end: End) -> Ran {
         Ran {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use memchr::memmem;
 
 use super::*;
+use crate::file::{BUILTIN, builtin};
 use crate::fuzz::{Part, Send};
-use crate::talk::{BUILTIN, builtin};
 
 fn material(name: &str) -> Arc<Material> {
     let file = builtin(name).unwrap();

@@ -14,7 +14,7 @@ pub(in crate::fuzz) use tokens::{BAD_UTF8, OPENINGS, TOKENS};
 use super::mutator::Random;
 use super::seed::{self, Seed};
 use super::{Data, Part, Step};
-use crate::file::Promise;
+use crate::subject::Promise;
 use crate::talk::{Bindings, Frame, Talk, Tokens};
 
 /// A run of the payload's letter that is at least this long is kept as a repetition.
@@ -172,7 +172,7 @@ fn bytes_max(promise: &Promise) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::talk::builtin;
+    use crate::file::builtin;
 
     fn material(name: &str) -> Material {
         let file = builtin(name).unwrap();

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::file::builtin;
 use crate::fuzz::case::Case;
 use crate::fuzz::{Data, Material, Part, Send, Step};
-use crate::talk::builtin;
 
 fn material(name: &str) -> Material {
     let file = builtin(name).unwrap();

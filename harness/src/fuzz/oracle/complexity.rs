@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn true_lengths_stay_true() {
-        let talk = crate::talk::builtin("frame").unwrap().talk;
+        let talk = crate::file::builtin("frame").unwrap().talk;
         let whole = talk.request.wrap(&vec![b'x'; 4096]);
         let case = Case::new(vec![Step::Send(Send::whole(whole))]);
         let smaller = scaled(&case, 4, &talk.request)

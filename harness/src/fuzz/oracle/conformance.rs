@@ -7,7 +7,8 @@ use super::{Claim, Symptom};
 use crate::fuzz::case::{Case, Send, Step};
 use crate::fuzz::life::Life;
 use crate::fuzz::{Data, Kind};
-use crate::talk::{Exchange, Expectation, Frame, Judgement, Opening, Turn, escape};
+use crate::talk::{Exchange, Expectation, Frame, Judgement, Opening, Turn};
+use crate::text::escape;
 
 /// Payloads with a NUL in them.
 const WITH_NUL: [&[u8]; 3] = [b"abc\0def", b"abc\0", b"a\0\0b\0c"];

@@ -3,7 +3,7 @@
 use super::{Symptom, text};
 use crate::fuzz::Kind;
 use crate::fuzz::life::Life;
-use crate::target::{Exit, signal_name};
+use crate::process::{Exit, signal_name};
 
 /// How the end of a process is called that is not the main one. Whether a signal ended it only its parent knows.
 pub const WORKER: &str = "a worker process of the server ended";

@@ -16,8 +16,9 @@ use crate::fuzz::Kind;
 use crate::fuzz::case::{Case, Data, Send, Step};
 use crate::fuzz::life::Life;
 use crate::fuzz::wire::{End, Seen, Wire};
-use crate::talk::{Frame, escape};
-use crate::target::socket_table;
+use crate::process::socket_table;
+use crate::talk::Frame;
+use crate::text::escape;
 
 /// A server that has not read a piece by then gets the next one all the same.
 const READ_WITHIN: Duration = Duration::from_millis(200);

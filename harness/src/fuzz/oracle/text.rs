@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::talk::{escape, escape_text};
+use crate::text::{escape, escape_text};
 
 /// Frames that name a bug.
 const FRAMES_MAX: usize = 3;

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use self::tape::Tape;
 use super::{Case, CaseFile};
-use crate::plan::fnv1a;
+use crate::data::hash::fnv1a;
 
 /// Bytes that one read takes.
 const READ_BYTES: usize = 16 * 1024;

@@ -13,16 +13,15 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
-use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 pub use recipe::{Answer, PlainTurn, Recipe, ServerRecipe};
 
 use super::case::readable;
 use super::{Data, Finding, Kind, Part, Step};
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 /// The case as data, read by `tcprove replay`.
 pub const CASE_FILE: &str = "case.json";

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::{Recipe, ServerRecipe};
 use crate::fuzz::Finding;
 use crate::fuzz::case::shown;
-use crate::report::markdown::{code, plain};
 use crate::report::printed;
+use crate::text::markdown::{code, plain};
 
 /// Steps of a case that are listed; the case file has all of them.
 const STEPS_SHOWN: usize = 40;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::run::{Origin, Subject};
+use crate::subject::{Origin, Subject};
 use crate::talk::{Bindings, Expectation, Opening, Turn, token};
 
 /// What stands for a payload in the plain conversation.
@@ -214,8 +214,8 @@ mod tests {
 
     #[test]
     fn the_plain_turn_of_every_built_in_talk_is_recognised() {
-        for (name, ..) in crate::talk::BUILTIN {
-            let file = crate::talk::builtin(name).unwrap();
+        for (name, ..) in crate::file::BUILTIN {
+            let file = crate::file::builtin(name).unwrap();
             let subject = Subject {
                 origin: Origin::Attach {
                     addr: "127.0.0.1:7".parse().unwrap(),

@@ -1,8 +1,7 @@
 //! The finding as a test in Rust.
 
-use super::conformance;
 use super::template::{fill, part};
-use super::{Answer, Recipe, Scaled, ServerRecipe, Waits};
+use super::{Answer, Recipe, Scaled, ServerRecipe, Waits, conformance};
 use crate::fuzz::{Case, Data, Finding, Kind, Part, Send, Step};
 
 const TEMPLATE: &str = include_str!("rust.txt");

@@ -4,7 +4,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::NoCounts;
-use crate::target::Tmp;
+use crate::process::Tmp;
 
 /// A folder for the files of one life, gone with it.
 pub(super) struct Folder {

@@ -10,12 +10,12 @@ use super::rest::Rest;
 use super::slope::per_op;
 use super::tool::{Found, Tool, VALGRIND};
 use super::{By, CountPlan, Gauge, NoCounts, PerOp};
-use crate::check::run::{Interrupt, Subject, runtime};
 use crate::gate::same::program_file;
 use crate::load::engine::{Lockstep, Orders, Shared};
 use crate::load::{Workload, settle};
+use crate::process::{Launch, Server, StartFailure, StartOptions};
+use crate::subject::{Interrupt, Subject, runtime};
 use crate::sys::initial_nofile;
-use crate::target::{Launch, Server, StartFailure, StartOptions};
 
 /// Descriptors that it may open: the usual limit. Valgrind lets no program change its limit for good, and some
 /// that set it (memcached) ask for this one.

@@ -43,8 +43,8 @@ pub use self::plan::{CountPlan, Gauge, Span};
 pub use self::slope::PerOp;
 use self::tool::Tool;
 pub use self::trouble::NoCounts;
-use crate::check::run::{Interrupt, Subject};
 use crate::load::Workload;
+use crate::subject::{Interrupt, Subject};
 
 /// What an operation costs the server.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -7,8 +7,8 @@ use rustix::thread::{CpuSet, sched_getaffinity};
 use super::{
     Allocations, CountPlan, Counts, Gauge, NoCounts, Span, count, count_allocations, gauge,
 };
-use crate::check::run::{Interrupt, Subject};
 use crate::load::Workload;
+use crate::subject::{Interrupt, Subject};
 
 /// A result for the base, and one for the candidate.
 pub type Both<T> = [Result<T, NoCounts>; 2];

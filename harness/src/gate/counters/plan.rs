@@ -41,7 +41,10 @@ pub struct CountPlan {
     pub requests: Vec<u64>,
     /// From request to request, for servers that work on their own as time passes: at a fixed rate that is the
     /// same part of each request, on both sides and in every life. `None`: the next as soon as it sleeps.
-    #[serde(rename = "pace_s", serialize_with = "crate::plan::seconds_if_any")]
+    #[serde(
+        rename = "pace_s",
+        serialize_with = "crate::data::seconds::seconds_if_any"
+    )]
     pub pace: Option<Duration>,
     /// Longest wait for a start or a reply, and for all lives together.
     #[serde(skip)]

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::target::Server;
+use crate::process::Server;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_micros(20);

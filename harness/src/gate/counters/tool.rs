@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{NoCounts, callgrind, dhat};
-use crate::target::Launch;
+use crate::process::Launch;
 
 /// The program that both are tools of.
 pub(super) const VALGRIND: &str = "valgrind";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::load::engine::EngineError;
-use crate::target::StartFailure;
+use crate::process::StartFailure;
 
 /// Why nothing could be counted.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +131,7 @@ fn tail(stderr: &str) -> String {
     let mut text = String::new();
     for line in lines[begin..].iter().take(LINES_MAX) {
         text += "\n  ";
-        text += &crate::talk::escape(line.as_bytes(), LINE_CHARS_MAX);
+        text += &crate::text::escape(line.as_bytes(), LINE_CHARS_MAX);
     }
     match text.is_empty() {
         true => text,

@@ -15,10 +15,10 @@ use serde::Serialize;
 use self::session::Session;
 pub use self::session::{Figures, Meter, Sample, Trouble, What};
 use super::metric::Metric;
-use crate::check::run::{Interrupt, Subject, runtime};
 use crate::event::{Event, Sink};
 use crate::load::{Workload, cores, settle};
 use crate::stats::shuffle;
+use crate::subject::{Interrupt, Subject, runtime};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,13 +33,16 @@ pub struct DuetPlan {
     /// [`Metric::ServerCpu`].
     pub planted: f64,
     /// Exchanges that are not measured, at the begin of each session.
-    #[serde(rename = "warmup_s", serialize_with = "crate::plan::seconds")]
+    #[serde(rename = "warmup_s", serialize_with = "crate::data::seconds::seconds")]
     pub warmup: Duration,
     /// The measured part of each session.
-    #[serde(rename = "measured_s", serialize_with = "crate::plan::seconds")]
+    #[serde(
+        rename = "measured_s",
+        serialize_with = "crate::data::seconds::seconds"
+    )]
     pub measured: Duration,
     /// A whole session, start and end of both servers included, as far as is known beforehand.
-    #[serde(rename = "session_s", serialize_with = "crate::plan::seconds")]
+    #[serde(rename = "session_s", serialize_with = "crate::data::seconds::seconds")]
     pub session: Duration,
     /// What each connection says. It is one connection in lockstep whatever stands there.
     #[serde(skip)]

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::DuetPlan;
 use super::turns::{BALLAST, Turns};
-use crate::check::run::{Interrupt, Subject};
 use crate::gate::metric::Metric;
 use crate::gate::run::LAST_MOMENTS;
 use crate::load::engine::{Lockstep, Orders, Shared, now};
+use crate::process::{Server, StartFailure, StartOptions, Vitals};
 use crate::stats::hodges_lehmann;
-use crate::target::{Server, StartFailure, StartOptions, Vitals};
+use crate::subject::{Interrupt, Subject};
 
 /// A block is about so long: short enough that what disturbs the machine spoils few of them, long enough
 /// that the two readings of the clock do not count.

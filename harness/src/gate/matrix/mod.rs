@@ -18,11 +18,11 @@ use self::visit::{Round, Visit, turns};
 use super::metric::Tier;
 use super::result::{Broken, GateResult, Skipped};
 use super::run::{Gate, LAST_MOMENTS, side_name};
-use crate::check::run::{Subject, runtime};
 use crate::event::Event;
 use crate::load::{Load, cores, summarize};
+use crate::process::{Server, StartOptions};
 use crate::stats::shuffle;
-use crate::target::{Server, StartOptions};
+use crate::subject::{Subject, runtime};
 
 /// Visits that are made again, at most.
 const REPEATED_MAX: usize = 3;

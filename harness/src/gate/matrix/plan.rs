@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::check::run::Subject;
-use crate::file::size;
 use crate::gate::rule::second_sessions;
 use crate::load::Workload;
 use crate::load::script::payload;
+use crate::subject::Subject;
 use crate::talk::{Bindings, token};
+use crate::text::size;
 
 /// Bytes of `{payload}`: one small enough that each operation costs the same, one that has to be copied.
 const PAYLOADS: [usize; 2] = [64, 16 << 10];
@@ -59,10 +59,13 @@ pub struct MatrixPlan {
     /// Both servers are started anew after so many rounds.
     pub life: usize,
     /// Load that is not measured, at the begin of each visit.
-    #[serde(rename = "warmup_s", serialize_with = "crate::plan::seconds")]
+    #[serde(rename = "warmup_s", serialize_with = "crate::data::seconds::seconds")]
     pub warmup: Duration,
     /// The measured part of each visit.
-    #[serde(rename = "measured_s", serialize_with = "crate::plan::seconds")]
+    #[serde(
+        rename = "measured_s",
+        serialize_with = "crate::data::seconds::seconds"
+    )]
     pub measured: Duration,
     /// What it takes to start and end both servers.
     #[serde(skip)]
@@ -257,10 +260,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::check::run::Origin;
+    use crate::subject::Origin;
 
     fn subject(talk: &str) -> Subject {
-        let file = crate::talk::builtin(talk).unwrap();
+        let file = crate::file::builtin(talk).unwrap();
         Subject {
             origin: Origin::Attach {
                 addr: "127.0.0.1:1".parse().unwrap(),

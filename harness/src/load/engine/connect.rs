@@ -13,8 +13,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::conn::State;
 use super::{Engine, event_data, now};
 use crate::load::workload::SocketOptions;
+use crate::process::socket_table;
 use crate::sys::choose_port_at_connect;
-use crate::target::socket_table;
 
 /// Connects under way at once, for each thread: fewer than the shortest usual backlog.
 pub(super) const CONNECTING_MAX: usize = 64;

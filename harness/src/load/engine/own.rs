@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::target::context_switches_of;
+use crate::process::context_switches_of;
 
 /// What the calling thread has used, or used in a stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -1,6 +1,6 @@
 //! What an engine thread counts beside times.
 
-use crate::talk::escape;
+use crate::text::escape;
 
 /// How many troubles are kept with their words.
 const KEPT: usize = 8;

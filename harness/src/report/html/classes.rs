@@ -1,8 +1,7 @@
 //! How a sweep is looked at: the axis that plots run along, and the classes of the other axes.
 
-use super::number;
 use super::plot::Axis as PlotAxis;
-use super::safe;
+use super::{number, safe};
 use crate::bench::{Axis, Cell, Estimate, SweepResult, Verdict};
 
 /// The axis of message sizes: what other axes are looked at by.

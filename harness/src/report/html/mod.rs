@@ -20,7 +20,7 @@ mod tests;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Environment;
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 pub use gate::gate;
 pub use load::load;

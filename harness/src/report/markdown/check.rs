@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Checked, code, plain};
+use super::Checked;
 use crate::check::{Outcome, Verdict};
 use crate::report::Report;
+use crate::text::markdown::{code, plain};
 
 pub(super) fn render(text: &mut String, report: &Report, checked: &Checked) {
     let counts = checked.counts;

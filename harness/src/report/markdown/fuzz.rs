@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{code, plain};
 use crate::fuzz::{Finding, case};
 use crate::report::fuzz::Standing;
 use crate::report::number::bytes;
 use crate::report::{FuzzReport, ReplayReport, Report};
+use crate::text::markdown::{code, plain};
 
 /// Steps shown of a finding; its case file has all of them.
 const STEPS_SHOWN: usize = 16;

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{code, plain};
 use crate::gate::rule::Verdict;
 use crate::report::gate::{budget, change, figure, how, how_loaded, name, word};
 use crate::report::{GateReport, Report};
+use crate::text::markdown::{code, plain};
 
 /// By this a bot finds its comment again, to update it.
 const MARKER: &str = "<!-- tcprove gate -->";

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::plain;
 use crate::load::Latency;
 use crate::report::number::{count, digits, micros};
 use crate::report::terminal::described;
 use crate::report::{LoadReport, Report};
+use crate::text::markdown::plain;
 
 pub(super) fn render(text: &mut String, report: &Report, load: &LoadReport) {
     let metrics = &load.result.metrics;

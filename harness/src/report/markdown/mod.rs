@@ -6,6 +6,7 @@ mod gate;
 mod load;
 mod sweep;
 
+use crate::text::markdown::plain;
 use std::fmt::Write as _;
 
 use super::{Body, Checked, Report, RunVerdict};
@@ -58,35 +59,4 @@ fn verdict(report: &Report) -> &'static str {
         RunVerdict::Inconclusive => "inconclusive",
         RunVerdict::Error => "**error**",
     }
-}
-
-/// Text of unknown origin: no markup of its own, on one line.
-pub(crate) fn plain(text: &str) -> String {
-    let text = crate::talk::escape_text(text, 2000);
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '|' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '!' | '@' => {
-                out.push('\\');
-                out.push(char);
-            }
-            _ => out.push(char),
-        }
-    }
-    out
-}
-
-/// A code span that holds any text (CommonMark 6.1: more backticks outside than inside).
-pub(crate) fn code(text: &str) -> String {
-    let text = crate::talk::escape_text(text, 2000);
-    let longest = text
-        .split(|char| char != '`')
-        .map(str::len)
-        .max()
-        .unwrap_or(0);
-    let ticks = "`".repeat(longest + 1);
-    format!("{ticks} {text} {ticks}")
 }

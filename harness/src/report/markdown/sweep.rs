@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::plain;
 use crate::report::terminal::{SWEEP_COLUMNS, shown};
 use crate::report::{Report, SweepReport};
+use crate::text::markdown::plain;
 
 pub(super) fn render(text: &mut String, report: &Report, sweep: &SweepReport) {
     let result = &sweep.result;

@@ -7,7 +7,7 @@ use super::{Checked, verdict_line};
 use crate::check::{Outcome, Verdict};
 use crate::report::Report;
 use crate::report::wrap::{cut, wrap};
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 /// The lines, the findings, the summary.
 pub(super) fn render(

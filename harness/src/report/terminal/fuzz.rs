@@ -12,7 +12,7 @@ use crate::report::fuzz::{Standing, printed};
 use crate::report::number::bytes;
 use crate::report::wrap::{cut, wrap};
 use crate::report::{FuzzReport, ReplayReport, Report};
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 /// Where the second column of a finding begins.
 const INDENT: usize = 14;

@@ -9,7 +9,7 @@ use crate::gate::rule::Verdict;
 use crate::report::gate::{budget, change, figure, how, how_loaded, word};
 use crate::report::wrap::wrap;
 use crate::report::{GateReport, Report, safe_lines};
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 /// Heads of the table.
 const HEADS: [&str; 6] = ["", "base", "candidate", "change", "budget", "verdict"];

@@ -8,7 +8,7 @@ use crate::load::{Latency, Metrics, OverloadReport, Pace, SloReport, Workload};
 use crate::report::number::{bytes, count, digits, micros};
 use crate::report::wrap::wrap;
 use crate::report::{LoadReport, Report};
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 /// Width of the first column.
 const LABEL: usize = 10;

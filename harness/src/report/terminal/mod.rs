@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use self::style::{BOLD, GREEN, MAGENTA, RED, RESET};
 use super::wrap::wrap;
 use super::{Body, Checked, Report, RunVerdict, Whole, safe_lines};
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 /// The whole report with colours, broken into `columns` where a terminal has them. Commands are
 /// never broken: they are there to be copied.

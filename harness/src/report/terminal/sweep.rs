@@ -8,7 +8,7 @@ use crate::bench::{Cell, Estimate, SweepResult};
 use crate::report::number::{bytes, count, digits, micros};
 use crate::report::wrap::wrap;
 use crate::report::{Report, SweepReport};
-use crate::talk::escape_text;
+use crate::text::escape_text;
 
 /// A way to write a figure.
 type Write = fn(f64) -> String;

@@ -6,7 +6,7 @@
 use memchr::memchr;
 
 use super::{FrameError, MESSAGE_BYTES_MAX};
-use crate::talk::escape;
+use crate::text::escape;
 
 /// A head, or a chunk's line, is not longer than this.
 const LINE_BYTES_MAX: usize = 64 << 10;

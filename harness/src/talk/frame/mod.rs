@@ -11,8 +11,8 @@ use memchr::memmem;
 pub use decoder::Decoder;
 pub use len::{Counts, LenFrame};
 
-use super::escape;
 use super::pattern::Pattern;
+use crate::text::escape;
 
 /// No message may be longer than this, whatever length it declares.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 20;

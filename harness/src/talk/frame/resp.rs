@@ -6,7 +6,7 @@
 use memchr::memchr;
 
 use super::{FrameError, MESSAGE_BYTES_MAX};
-use crate::talk::escape;
+use crate::text::escape;
 
 /// Deeper values are refused.
 const DEPTH_MAX: usize = 64;

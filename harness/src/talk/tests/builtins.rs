@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::file;
-use crate::talk::{BUILTIN, Bindings, Tokens, builtin, init, schema};
+use crate::file::{BUILTIN, builtin, init, schema};
+use crate::talk::{Bindings, Tokens};
 
 #[test]
 fn every_built_in_talk_is_read_and_renders() {

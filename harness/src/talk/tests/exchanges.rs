@@ -150,7 +150,7 @@ fn a_built_in_talk_can_be_extended() {
         expect = "$-1\r\n"
         "#,
     );
-    let redis = crate::talk::builtin("redis").unwrap().talk;
+    let redis = crate::file::builtin("redis").unwrap().talk;
     assert_eq!(talk.name, "redis");
     assert_eq!(talk.request, Frame::Resp);
     assert_eq!(talk.turns.len(), redis.turns.len() + 1);

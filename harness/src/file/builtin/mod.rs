@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::file::{self, File};
+use super::{File, parse_with};
 
 /// Name, source and one line about each built-in talk.
 pub const BUILTIN: &[(&str, &str, &str)] = &[
@@ -50,8 +50,7 @@ pub const BUILTIN: &[(&str, &str, &str)] = &[
 pub fn builtin(name: &str) -> Option<File> {
     let source = source(name)?;
     let no_files = |_: &Path| Err(std::io::Error::other("a built-in talk reads no files"));
-    let mut file =
-        file::parse_with(source, &format!("{name}.toml"), Path::new("."), &no_files).ok()?;
+    let mut file = parse_with(source, &format!("{name}.toml"), Path::new("."), &no_files).ok()?;
     file.talk.name = name.to_owned();
     Some(file)
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::file::Promise;
+use super::Promise;
+use crate::process::{Launch, Server, StartFailure, StartOptions};
 use crate::session::Voice;
 use crate::talk::Talk;
-use crate::target::{Launch, Server, StartFailure, StartOptions};
 
 /// Where the server comes from.
 #[derive(Clone)]

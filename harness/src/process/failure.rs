@@ -1,13 +1,12 @@
 //! Why a server could not be started: what happened, where, what to do next.
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fmt, io};
 
 use super::Exit;
-use crate::talk::escape;
+use crate::text::escape;
 
 /// Why [`Server::start`](super::Server::start) or [`Server::attach`](super::Server::attach) gave no server.
 #[derive(Debug)]

@@ -1,49 +1,7 @@
-//! Durations with their unit, and dates.
+//! A day of the calendar.
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
-
-/// The longest duration a file may name: a longer one is a slip of the pen.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// Reads `"30s"`, `"500ms"`, `"1.5s"`, `"2m"`, `"250us"`, `"1h"`.
-///
-/// # Errors
-/// A sentence that says what is wrong: no unit, an unknown unit, no number, zero, or more than a week.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let split = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let number: f64 = number
-        .replace('_', "")
-        .parse()
-        .map_err(|_| format!("{text:?} is not a duration; write it as \"30s\" or \"500ms\""))?;
-    let seconds = match unit.trim() {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        "" => {
-            return Err(format!(
-                "{text:?} has no unit; write \"{text}s\" or \"{text}ms\""
-            ));
-        }
-        other => {
-            return Err(format!(
-                "unknown unit {other:?}; the units are us, ms, s, m, h"
-            ));
-        }
-    };
-    Duration::try_from_secs_f64(number * seconds)
-        .ok()
-        .filter(|duration| *duration <= LONGEST)
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| format!("{text:?} is out of range: more than nothing, at most 168h"))
-}
 
 /// A day of the calendar, as waivers name it. Ordered by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,27 +65,6 @@ impl fmt::Display for Date {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
-        assert_eq!(duration("2m"), duration("120 s"));
-        for bad in [
-            "",
-            "s",
-            "30",
-            "30 parsecs",
-            "-1s",
-            "1e9s",
-            "0s",
-            "999999999h",
-            "1.2.3s",
-        ] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn dates() {

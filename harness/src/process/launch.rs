@@ -10,6 +10,9 @@ use regex::Regex;
 
 use super::Port;
 
+/// How long a server may take to be ready, unless its file says otherwise.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Everything that is the same for every start of a server.
 #[derive(Debug, Clone)]
 pub struct Launch {
@@ -55,7 +58,7 @@ impl Launch {
             params: BTreeMap::new(),
             stop: libc::SIGTERM,
             ready: Ready::Listen,
-            ready_timeout: Duration::from_secs(10),
+            ready_timeout: READY_TIMEOUT,
             supervisor: supervisor.into(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         }

@@ -23,7 +23,7 @@ mod vitals;
 
 pub use exit::{Exit, StopReport, signal_name, signal_number};
 pub use failure::{Holder, StartFailure};
-pub use launch::{Launch, Ready, StartOptions, StdoutMode, Tmp};
+pub use launch::{Launch, READY_TIMEOUT, Ready, StartOptions, StdoutMode, Tmp};
 pub use output::{Mark, OUTPUT_KEPT_BYTES, Output};
 pub use port::Port;
 pub(crate) use proc::parse_context_switches as context_switches_of;

@@ -1,9 +1,8 @@
 //! The few files of `/proc` we read. Every reader takes a process that may be gone at any moment.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::{fs, io};
 
 /// What `/proc/PID/stat` says.
 #[derive(Debug, Clone, PartialEq, Eq)]

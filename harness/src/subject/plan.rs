@@ -1,0 +1,49 @@
+//! The server of a run, as its plan in the JSON describes it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{Origin, Subject};
+
+/// How the server is reached, without anything secret.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerPlan {
+    /// The name in the file, or of the talk.
+    pub name: String,
+    /// The command with its placeholders; empty for an attached server.
+    pub cmd: Vec<String>,
+    /// Names of the environment variables set for it; values are not shown.
+    pub env: Vec<String>,
+    /// Its working folder.
+    pub cwd: Option<PathBuf>,
+    /// Values of the parameters.
+    pub params: BTreeMap<String, String>,
+    /// The address of an attached server.
+    pub address: Option<String>,
+}
+
+impl ServerPlan {
+    /// Describes `subject`.
+    pub fn of(name: &str, subject: &Subject) -> Self {
+        match &subject.origin {
+            Origin::Spawn(launch) => Self {
+                name: name.into(),
+                cmd: launch.cmd.clone(),
+                env: launch.env.keys().cloned().collect(),
+                cwd: Some(launch.cwd.clone()),
+                params: launch.params.clone(),
+                address: None,
+            },
+            Origin::Attach { addr, .. } => Self {
+                name: name.into(),
+                cmd: Vec::new(),
+                env: Vec::new(),
+                cwd: None,
+                params: BTreeMap::new(),
+                address: Some(addr.to_string()),
+            },
+        }
+    }
+}
