@@ -121,3 +121,44 @@ fn a_reader_who_has_gone_is_no_bug() {
         }
     }
 }
+
+#[test]
+fn any_report_can_go_to_stdout_but_only_one() {
+    for (flag, begin) in [("--junit", "<?xml"), ("--markdown", "### tcprove check")] {
+        let bench = Bench::new();
+        let ended = bench.run(QUICK.iter().chain(&[flag, "-"]));
+        assert_eq!(ended.code, Some(0), "{}", ended.all());
+        assert!(ended.stdout.starts_with(begin), "{}", ended.stdout);
+        assert!(ended.stderr.contains("PASS"), "{}", ended.stderr);
+        assert!(!bench.path("-").exists(), "{flag} wrote a file named -");
+    }
+    let both = quick(&["--json", "-", "--junit", "-"]);
+    assert_eq!(both.code, Some(2), "{}", both.all());
+    assert!(
+        both.stderr.contains("--json and --junit"),
+        "{}",
+        both.stderr
+    );
+}
+
+#[test]
+fn results_that_cannot_be_printed_are_an_error() {
+    for arguments in [QUICK, &["check", "--list"], &["generate", "schema"]] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let bench = Bench::new();
+        let mut command = bench.tcprove();
+        command.args(arguments).stdin(Stdio::null()).stdout(full);
+        let output = command.output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("stdout") && stderr.contains("No space left"),
+            "{arguments:?}: {stderr}"
+        );
+    }
+    let full = quick(&["--json", "/dev/full"]);
+    assert_eq!(full.code, Some(2), "{}", full.all());
+}

@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::draft::{self, Draft};
 use super::load::{ShapeArgs, room_for};
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
+use super::place::replace;
 use super::progress::StepProgress;
+use super::rehearse::{holds_conversation, rehearsal_error};
 use super::target::{Resolved, TargetArgs, usage};
-use super::{setup, target};
+use super::{interrupt, target};
 use crate::bench::{Dimension, Knob, Sweep, SweepError, SweepPlan, csv, parse_all};
 use crate::event::Event;
-use crate::report::{Body, Report, RunError, SweepReport};
+use crate::report::{Body, RunError, SweepReport};
 
 /// Arguments of `bench`.
 #[derive(clap::Args, Clone, Debug)]
@@ -45,33 +48,26 @@ pub(super) struct BenchArgs {
 }
 
 pub(super) fn main(args: &BenchArgs) -> ExitCode {
-    args.output.apply_color();
-    let seed = args.shape.seed.unwrap_or_else(setup::clock_seed);
-    let mut report = Report::new("bench", seed);
-    report.body = Body::Nothing {};
-    let begun = Instant::now();
-    if let Err(error) = fill(&mut report, args) {
-        report.error = Some(error);
-    }
-    report.duration_s = begun.elapsed().as_secs_f64();
-    args.page.write(&report);
-    if let (Body::Sweep(sweep), Some(path)) = (&report.body, &args.csv)
-        && let Err(error) = std::fs::write(path, csv::render(&sweep.result))
-    {
-        note(&format!(
-            "error: {} cannot be written: {error}",
-            path.display()
-        ));
-    }
-    args.output.finish(&report)
+    let draft = Draft::new("bench", args.shape.seed);
+    let perform = |draft: &mut Draft| perform(draft, args);
+    draft::run_then(draft, &args.output, &args.page, perform, |report| {
+        if let (Body::Sweep(sweep), Some(path)) = (&report.body, &args.csv)
+            && let Err(error) = replace(path, csv::render(&sweep.result).as_bytes())
+        {
+            note(&format!(
+                "error: --csv {} cannot be written: {error}",
+                path.display()
+            ));
+        }
+    })
 }
 
 /// The quick sweep of `run`.
 pub(super) fn quick(
-    report: &mut Report,
+    draft: &mut Draft,
     target: &TargetArgs,
     output: &OutputArgs,
-) -> Result<(), RunError> {
+) -> Result<Body, RunError> {
     let args = BenchArgs {
         target: target.clone(),
         output: output.clone(),
@@ -83,28 +79,27 @@ pub(super) fn quick(
         rounds: None,
         csv: None,
     };
-    fill(report, &args)
+    perform(draft, &args)
 }
 
-fn fill(report: &mut Report, args: &BenchArgs) -> Result<(), RunError> {
-    args.output.prepare()?;
-    args.page.prepare()?;
+fn perform(draft: &mut Draft, args: &BenchArgs) -> Result<Body, RunError> {
+    let seed = draft.seed();
     let mut target = args.target.clone();
-    let mut resolved = target.resolve(report.seed)?;
+    let mut resolved = target.resolve(seed)?;
     let axes = axes(args, &resolved)?;
     if target.embedded {
         flags(&axes, &mut target);
-        resolved = target.resolve(report.seed)?;
+        resolved = target.resolve(seed)?;
     }
     let most = most_connections(&axes).max(args.shape.connections);
-    room_for(most, &target, &mut resolved, report.seed)?;
-    report.target = Some(resolved.report());
-    let plan = plan(args, axes, &resolved, report.seed)?;
-    setup::planned(report, &resolved, &plan, &args.output);
-    let interrupt = setup::interrupt()?;
-    setup::announce(report, &resolved);
-    if !setup::holds_conversation(report, &resolved, &interrupt)? {
-        return Ok(());
+    room_for(most, &target, &mut resolved, seed)?;
+    draft.target(&resolved);
+    let plan = plan(args, axes, &resolved, seed)?;
+    draft.plan(&resolved, &plan, &args.output);
+    let interrupt = interrupt::watch()?;
+    draft.announce(&resolved);
+    if !holds_conversation(draft, &resolved, &interrupt)? {
+        return Ok(Body::Nothing {});
     }
     let progress = Mutex::new(StepProgress::new(!args.output.no_progress));
     let sweep = Sweep {
@@ -121,15 +116,14 @@ fn fill(report: &mut Report, args: &BenchArgs) -> Result<(), RunError> {
     if let Ok(progress) = progress.lock() {
         progress.finish();
     }
-    report.interrupted = interrupt.is_set();
+    draft.interrupted(interrupt.is_set());
     let result = done.map_err(|error| refused(error, &resolved))?;
-    report.swept(SweepReport { result });
-    Ok(())
+    Ok(Body::Sweep(Box::new(SweepReport { result })))
 }
 
 fn refused(error: SweepError, resolved: &Resolved) -> RunError {
     match error {
-        SweepError::Start(failure) => setup::rehearsal_error(&failure.into(), resolved),
+        SweepError::Start(failure) => rehearsal_error(&failure.into(), resolved),
         other => usage(other.to_string()),
     }
 }
@@ -146,7 +140,7 @@ fn axes(args: &BenchArgs, resolved: &Resolved) -> Result<Vec<Dimension>, RunErro
     if resolved.subject.talk.payload_turns().next().is_some() {
         usual.insert(0, "payload=64,1KiB,16KiB");
     }
-    parse_all(usual).map_err(|error| setup::internal(error.to_string()))
+    parse_all(usual).map_err(|error| RunError::internal(error.to_string()))
 }
 
 /// A parameter of the built-in server that is varied is a flag of its command.

@@ -2,15 +2,18 @@
 
 use crate::text;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::draft::{self, Draft};
 use super::output::{OutputArgs, say};
+use super::page::PageArgs;
 use super::progress::Progress;
+use super::rehearse::rehearsal_error;
 use super::target::{Resolved, TargetArgs, usage};
-use super::{blockers, embedded, setup, target};
+use super::{blockers, embedded, interrupt, target};
 use crate::check::run::Battery;
 use crate::check::{self, Check, CheckPlan, LANES, Need, Selection, Shard};
-use crate::report::{Report, RunError};
+use crate::report::{Body, Checked, RunError};
 use crate::subject::{Interrupt, Origin, RehearsalError, Subject};
 
 /// Arguments of `check`.
@@ -54,47 +57,40 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
     if args.list {
         return list();
     }
-    args.output.apply_color();
-    let seed = args.seed.unwrap_or_else(setup::clock_seed);
-    let mut report = Report::new("check", seed);
-    let begun = Instant::now();
-    if let Err(error) = fill(&mut report, args) {
-        report.error = Some(error);
-    }
-    report.duration_s = begun.elapsed().as_secs_f64();
-    args.output.finish(&report)
+    let draft = Draft::new("check", args.seed);
+    draft::run(draft, &args.output, &PageArgs::default(), |draft| {
+        battery_of(draft, args).map(Body::Check)
+    })
 }
 
-/// Runs the battery into a report.
-pub(super) fn fill(report: &mut Report, args: &CheckArgs) -> Result<(), RunError> {
-    args.output.prepare()?;
-    let resolved = args.target.resolve(report.seed)?;
-    report.target = Some(resolved.report());
+/// Runs the battery.
+pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<Checked, RunError> {
+    let resolved = args.target.resolve(draft.seed())?;
+    draft.target(&resolved);
     let selection = selection(args, &resolved)?;
-    let interrupt = setup::interrupt()?;
+    let interrupt = interrupt::watch()?;
     let battery = battery(args, &resolved, &selection, interrupt.clone());
     let plan = plan(args, &resolved, selection.clone());
-    let whole = setup::run_plan(&resolved, plan.clone().whole(), &args.output);
-    let plan = setup::run_plan(&resolved, plan, &args.output);
-    report.planned(&plan, whole.hash());
-    setup::announce(report, &resolved);
+    let whole = draft::run_plan(&resolved, plan.clone().whole(), &args.output);
+    let plan = draft::run_plan(&resolved, plan, &args.output);
+    draft.planned(&plan, whole.hash());
+    draft.announce(&resolved);
     enough_descriptors()?;
     let progress = Progress::new(!args.output.no_progress, args.output.verbose);
     let outcome = battery.run(&|event| progress.show(event));
     progress.finish();
-    report.interrupted = interrupt.is_set();
+    draft.interrupted(interrupt.is_set());
     let outcomes = match outcome {
         Ok(done) => done.outcomes,
         Err(RehearsalError::Interrupted) => Vec::new(),
-        Err(error) => return Err(setup::rehearsal_error(&error, &resolved)),
+        Err(error) => return Err(rehearsal_error(&error, &resolved)),
     };
-    let blockers = if report.interrupted {
+    let blockers = if draft.is_interrupted() {
         Vec::new()
     } else {
         blockers::of(&outcomes, &resolved.file.waive, &selection)
     };
-    report.conclude(outcomes, blockers);
-    Ok(())
+    Ok(Checked::new(outcomes, blockers))
 }
 
 fn battery(

@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::output::{Places, note};
-use crate::report::{ExitCode as Code, Report, RunError};
+use super::draft::Draft;
+use super::output::{OutputArgs, note};
+use super::page::PageArgs;
+use crate::report::{ErrorCode, ExitCode as Code, RunError};
 use crate::text::nearest;
 
 /// What clap has to say. Help and version are no errors.
@@ -20,14 +22,14 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
     match unknown_command(error) {
         Some(message) => {
             note(&format!("error: {message}"));
-            write("usage", message);
+            write(ErrorCode::Usage, message);
         }
         None => {
             let _ = error.print();
-            write("usage", without_frame(&error.to_string()));
+            write(ErrorCode::Usage, without_frame(&error.to_string()));
         }
     }
-    ExitCode::from(Code::Usage as u8)
+    Code::Usage.into()
 }
 
 /// `tcprove chek`: clap takes it for an argument of the default command.
@@ -71,24 +73,19 @@ pub(super) fn bug() -> ExitCode {
     let message =
         "this is a bug in tcprove: please report it with the lines above and the command line";
     note(&format!("error: {message}"));
-    write("internal", message.to_owned());
-    ExitCode::from(Code::Bug as u8)
+    write(ErrorCode::Internal, message.to_owned());
+    Code::Bug.into()
 }
 
-fn write(code: &'static str, message: String) {
-    let mut report = Report::new(command(), 0);
-    report.error = Some(RunError {
-        code,
-        message,
-        location: None,
-    });
-    let (json, junit, markdown) = (asked("--json"), asked("--junit"), asked("--markdown"));
-    let places = Places {
-        json: json.as_deref(),
-        junit: junit.as_deref(),
-        markdown: markdown.as_deref(),
+fn write(code: ErrorCode, message: String) {
+    let report = Draft::new(command(), Some(0)).finish(Err(RunError::new(code, message)));
+    let output = OutputArgs {
+        json: asked("--json"),
+        junit: asked("--junit"),
+        markdown: asked("--markdown"),
+        ..OutputArgs::default()
     };
-    places.write(&report);
+    output.write(&PageArgs::default(), &report);
 }
 
 /// The command that was meant, as far as it can be told without a parse.

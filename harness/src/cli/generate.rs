@@ -1,11 +1,10 @@
 //! `tcprove generate`: what editors, shells and packagers want.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 
-use super::output::note;
+use super::output::{note, say_bytes};
 
 /// Arguments of `generate`.
 #[derive(clap::Args)]
@@ -43,8 +42,7 @@ pub(super) fn main(args: &GenerateArgs) -> ExitCode {
         note(&format!("error: {error}"));
         return ExitCode::from(70);
     }
-    // A closed pipe (`| head`) is no error of ours.
-    let _ = std::io::stdout().write_all(&text);
-    let _ = writeln!(std::io::stdout());
+    text.push(b'\n');
+    say_bytes(&text);
     ExitCode::SUCCESS
 }

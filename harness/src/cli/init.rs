@@ -44,7 +44,7 @@ pub(super) fn main(args: &InitArgs) -> ExitCode {
         return ExitCode::from(2);
     };
     if args.output.as_os_str() == "-" {
-        let _ = write!(std::io::stdout(), "{text}");
+        out::say_bytes(text.as_bytes());
         return ExitCode::SUCCESS;
     }
     let mut options = std::fs::OpenOptions::new();

@@ -1,11 +1,15 @@
 //! SIGINT and SIGTERM: the first asks the run to end and keeps what was measured, the second ends
 //! tcprove at once (its supervisors then end every server).
 
-use crate::report::ExitCode;
+use crate::report::{ExitCode, RunError};
 use crate::subject::Interrupt;
 
 /// Watches for signals from now on.
-pub(super) fn watch() -> std::io::Result<Interrupt> {
+pub(super) fn watch() -> Result<Interrupt, RunError> {
+    watching().map_err(|error| RunError::internal(format!("cannot watch for signals: {error}")))
+}
+
+fn watching() -> std::io::Result<Interrupt> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let interrupt = Interrupt::default();
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;

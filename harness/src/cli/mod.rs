@@ -4,7 +4,9 @@ mod bench;
 mod blockers;
 mod check;
 mod complain;
+mod draft;
 mod embedded;
+mod environment;
 mod fuzz;
 mod gate;
 mod generate;
@@ -13,19 +15,22 @@ mod interrupt;
 mod load;
 mod output;
 mod page;
+mod place;
 mod progress;
 mod record;
+mod rehearse;
 mod replay;
 mod run;
 mod selftest;
 mod send;
 mod serve;
-mod setup;
 mod target;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::report;
 
 /// Prove a TCP server: robustness checks with evidence, honest load, sweeps over buffer sizes.
 #[derive(Parser)]
@@ -86,7 +91,11 @@ pub fn main() -> ExitCode {
         Err(error) => return complain::usage(&error),
     };
     let dispatched = std::panic::catch_unwind(|| dispatch(cli));
-    dispatched.unwrap_or_else(|_| complain::bug())
+    let code = dispatched.unwrap_or_else(|_| complain::bug());
+    if output::stdout_failed() {
+        return report::ExitCode::Usage.into();
+    }
+    code
 }
 
 fn dispatch(cli: Cli) -> ExitCode {

@@ -1,10 +1,13 @@
 //! Where results go: stdout, and the files that were asked for.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::page::PageArgs;
+use super::place::{Place, stdout};
 use crate::report::{
     ExitCode as Code, OnInconclusive, Report, RunError, annotations, json, junit, markdown,
     terminal,
@@ -17,22 +20,22 @@ pub(super) struct OutputArgs {
     /// Write the report as JSON; `-` for stdout
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Write the report as JUnit XML
+    /// Write the report as JUnit XML; `-` for stdout
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Write the report as Markdown
+    /// Write the report as Markdown; `-` for stdout
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
-    /// What to make of a run that could not see everything
+    /// Choose the exit code of an inconclusive run
     #[arg(long, value_enum, default_value = "exit5")]
     pub on_inconclusive: Inconclusive,
-    /// No progress on stderr
+    /// Show no progress on stderr
     #[arg(long)]
     pub no_progress: bool,
-    /// Colours in what is printed
+    /// Use colours in the printed report
     #[arg(long, value_enum, default_value = "auto")]
     pub color: Color,
-    /// Say more on stderr
+    /// Print more details on stderr
     #[arg(short = 'v', long)]
     pub verbose: bool,
 }
@@ -64,7 +67,7 @@ impl From<Inconclusive> for OnInconclusive {
 }
 
 impl OutputArgs {
-    /// Settles colours for everything that is printed from here on.
+    /// Sets the colour choice for everything that is printed from here on.
     pub fn apply_color(&self) {
         match self.color {
             Color::Auto => anstream::ColorChoice::Auto,
@@ -74,85 +77,112 @@ impl OutputArgs {
         .write_global();
     }
 
-    /// Empties the files that were asked for, so that a report of an earlier run cannot be taken for
-    /// one of this run, and so that a place that cannot be written to is known before hours of work.
-    pub fn prepare(&self) -> Result<(), RunError> {
-        let places = [
-            ("--json", &self.json),
-            ("--junit", &self.junit),
-            ("--markdown", &self.markdown),
-        ];
-        for (flag, path) in places {
-            if let Some(path) = path
-                && let Err(error) = empty(path)
-            {
-                return Err(RunError {
-                    code: "usage",
-                    message: format!("{flag} {} cannot be written: {error}", path.display()),
-                    location: None,
-                });
-            }
+    /// Checks that every place can be written to, so that a mistake is found before hours of work.
+    /// An earlier report stays as it is until this run has one.
+    pub fn prepare(&self, page: &PageArgs) -> Result<(), RunError> {
+        let places = self.places(page);
+        let to_stdout: Vec<&str> = places
+            .iter()
+            .filter(|place| place.is_stdout())
+            .map(|place| place.flag)
+            .collect();
+        if to_stdout.len() > 1 {
+            return Err(RunError::usage(format!(
+                "only one report can go to stdout, and {} ask for it: give the others a file",
+                to_stdout.join(" and ")
+            )));
         }
-        Ok(())
+        places.iter().try_for_each(Place::check)
     }
 
-    /// Writes the report everywhere it was asked for. A reporter that fails changes no verdict,
-    /// but a file that was asked for and is not there is a usage error.
-    pub fn finish(&self, report: &Report) -> ExitCode {
-        let places = Places {
-            json: self.json.as_deref(),
-            junit: self.junit.as_deref(),
-            markdown: self.markdown.as_deref(),
-        };
-        if places.json == Some(Path::new("-")) || report.error.is_some() {
+    /// Prints the report and writes it everywhere it was asked for. A report that cannot be written
+    /// changes no verdict, but is a usage error.
+    pub fn finish(&self, page: &PageArgs, report: &Report) -> ExitCode {
+        let places = self.places(page);
+        // A report on stdout is the only thing there; an error never goes to stdout.
+        let beside = report.error.is_some() || places.iter().any(Place::is_stdout);
+        let printed = if beside {
             let text = terminal::render(report, columns(std::io::stderr()));
             let _ = write!(anstream::stderr(), "{text}");
+            true
         } else {
             let text = terminal::render(report, columns(std::io::stdout()));
-            let _ = write!(anstream::stdout(), "{text}");
-        }
-        let written = places.write(report);
+            stdout(&text)
+        };
+        let written = write_all(&places, report);
         match report.exit_code(self.on_inconclusive.into()) {
             // The contract's order: only these come before a usage error.
-            code @ (Code::Bug | Code::Interrupted) => ExitCode::from(code as u8),
-            _ if !written => ExitCode::from(Code::Usage as u8),
-            code => ExitCode::from(code as u8),
+            code @ (Code::Bug | Code::Interrupted) => code.into(),
+            _ if !(printed && written) => Code::Usage.into(),
+            code => code.into(),
         }
     }
-}
 
-/// The files that a report goes to.
-#[derive(Default)]
-pub(super) struct Places<'a> {
-    pub json: Option<&'a Path>,
-    pub junit: Option<&'a Path>,
-    pub markdown: Option<&'a Path>,
-}
+    /// Writes the report everywhere it was asked for, and prints nothing.
+    pub fn write(&self, page: &PageArgs, report: &Report) -> bool {
+        write_all(&self.places(page), report)
+    }
 
-impl Places<'_> {
-    /// Writes what was asked for; false if something could not be written.
-    pub fn write(&self, report: &Report) -> bool {
-        let json = match self.json {
-            Some(path) if path == Path::new("-") => {
-                let _ = write!(std::io::stdout(), "{}", json::render(report));
-                true
-            }
-            path => file(path, report, json::render),
-        };
-        let junit = file(self.junit, report, junit::render);
-        let markdown = file(self.markdown, report, markdown::render);
-        step_summary(report);
-        annotate(report);
-        json && junit && markdown
+    fn places(&self, page: &PageArgs) -> Vec<Place> {
+        let asked: [(&'static str, &Option<PathBuf>, super::place::Render); 4] = [
+            ("--json", &self.json, |report| Some(json::render(report))),
+            ("--junit", &self.junit, |report| Some(junit::render(report))),
+            ("--markdown", &self.markdown, |report| {
+                Some(markdown::render(report))
+            }),
+            ("--html", &page.html, super::page::render),
+        ];
+        asked
+            .into_iter()
+            .filter_map(|(flag, path, render)| Some(Place::new(flag, path.as_ref()?, render)))
+            .collect()
     }
 }
 
-/// A line of results. A reader who has gone away (`| head`) is no error of ours.
-pub(super) fn say(line: &str) {
-    let _ = writeln!(anstream::stdout(), "{line}");
+/// Writes the report to every place; false if one of them could not be written to.
+fn write_all(places: &[Place], report: &Report) -> bool {
+    // Not `all`: a place that fails must not keep the others from being written.
+    let written = places
+        .iter()
+        .fold(true, |written, place| place.write(report) && written);
+    step_summary(report);
+    annotate(report);
+    written
 }
 
-/// A line beside the results.
+/// Whether a line of results could not be printed.
+static STDOUT_FAILED: AtomicBool = AtomicBool::new(false);
+
+/// Prints a line of results. A reader that has gone away (`| head`) is no error.
+pub(super) fn say(line: &str) {
+    if let Err(error) = writeln!(anstream::stdout(), "{line}") {
+        failed(&error);
+    }
+}
+
+/// Prints raw results.
+pub(super) fn say_bytes(bytes: &[u8]) {
+    let mut stdout = std::io::stdout().lock();
+    if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        failed(&error);
+    }
+}
+
+fn failed(error: &std::io::Error) {
+    if error.kind() != ErrorKind::BrokenPipe && !STDOUT_FAILED.swap(true, Ordering::Relaxed) {
+        note(&format!("error: cannot write to stdout: {error}"));
+    }
+}
+
+/// Whether results were lost on their way to stdout.
+pub(super) fn stdout_failed() -> bool {
+    if let Err(error) = std::io::stdout().flush() {
+        failed(&error);
+    }
+    STDOUT_FAILED.load(Ordering::Relaxed)
+}
+
+/// Prints a line that is not a result.
 pub(super) fn note(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
@@ -166,41 +196,14 @@ fn columns(stream: impl AsFd + std::io::IsTerminal) -> Option<usize> {
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
-/// Pipes and devices are left alone: to open one more than once would end it for its reader.
-fn empty(path: &Path) -> std::io::Result<()> {
-    let special = std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
-    if path == Path::new("-") || special {
-        return Ok(());
-    }
-    std::fs::File::create(path).map(drop)
-}
-
-fn file(path: Option<&Path>, report: &Report, text: impl FnOnce(&Report) -> String) -> bool {
-    let Some(path) = path else { return true };
-    let Err(error) = std::fs::write(path, text(report)) else {
-        return true;
-    };
-    let name = path.display().to_string();
-    let said = report
-        .error
-        .as_ref()
-        .is_some_and(|error| error.message.contains(&name));
-    if !said {
-        note(&format!(
-            "error: the report cannot be written to {name}: {error}"
-        ));
-    }
-    false
-}
-
-/// GitHub's annotations, where it runs us: on stderr, so that stdout is nothing but the report.
+/// Annotations for GitHub Actions: on stderr, so that stdout holds nothing but the report.
 fn annotate(report: &Report) {
     if std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
         let _ = write!(std::io::stderr(), "{}", annotations::render(report));
     }
 }
 
-/// GitHub's step summary, where it is offered.
+/// The step summary of GitHub Actions, where there is one.
 fn step_summary(report: &Report) {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
         return;
@@ -211,9 +214,6 @@ fn step_summary(report: &Report) {
         .open(&path)
         .and_then(|mut file| file.write_all(markdown::render(report).as_bytes()));
     if let Err(error) = appended {
-        let _ = writeln!(
-            anstream::stderr(),
-            "note: the step summary cannot be written: {error}"
-        );
+        note(&format!("note: cannot write the step summary: {error}"));
     }
 }

@@ -2,52 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use super::output::note;
 use crate::report::html::{self, Page};
-use crate::report::{Body, Report, RunError, RunVerdict};
+use crate::report::{Body, Report, RunVerdict};
 use crate::text::escape_text;
 
 /// The page of a measurement.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub(super) struct PageArgs {
-    /// Write the report as one HTML page that holds everything: plots, environment, commands
+    /// Write the report as one self-contained HTML page; `-` for stdout
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }
 
-impl PageArgs {
-    /// A place that cannot be written to is known before hours of work.
-    pub fn prepare(&self) -> Result<(), RunError> {
-        let Some(path) = &self.html else {
-            return Ok(());
-        };
-        std::fs::File::create(path)
-            .map(drop)
-            .map_err(|error| RunError {
-                code: "usage",
-                message: format!("--html {} cannot be written: {error}", path.display()),
-                location: None,
-            })
-    }
-
-    /// Writes the page, if it was asked for and there is something to show.
-    pub fn write(&self, report: &Report) {
-        let Some(path) = &self.html else { return };
-        let Some(text) = page(report) else { return };
-        if let Err(error) = std::fs::write(path, text) {
-            note(&format!(
-                "error: the page cannot be written to {}: {error}",
-                path.display()
-            ));
-        }
-    }
-}
-
-fn page(report: &Report) -> Option<String> {
-    let target = report.target.as_ref();
+/// The page of a report; `None` where there is nothing to show.
+pub(super) fn render(report: &Report) -> Option<String> {
+    let target = report.header.target.as_ref();
     let name = target.map_or("no target", |target| target.name.as_str());
-    let title = format!("{}: {}", report.command, escape_text(name, 120));
+    let title = format!("{}: {}", report.header.command, escape_text(name, 120));
     let verdict = match report.verdict {
         RunVerdict::Pass => "pass",
         RunVerdict::Fail => "fail",
@@ -58,10 +30,10 @@ fn page(report: &Report) -> Option<String> {
         title: &title,
         verdict,
         target: target.map_or("", |target| target.command.as_str()),
-        command_lines: vec![as_called(report.seed)],
-        environment: &report.environment,
-        duration_s: report.duration_s,
-        seed: report.seed,
+        command_lines: vec![as_called(report.header.seed)],
+        environment: &report.header.environment,
+        duration_s: report.header.duration_s,
+        seed: report.header.seed,
     };
     match &report.body {
         Body::Load(load) => Some(html::load(&page, &load.workload, &load.result)),

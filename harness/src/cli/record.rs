@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::interrupt;
 use super::output::{note, say};
 use super::target::{self, usage};
-use super::{interrupt, setup};
 use crate::fuzz::case::BYTES_MAX;
 use crate::fuzz::record::{Ended, Recorder};
 use crate::report::{ExitCode as Code, RunError};
@@ -45,12 +45,7 @@ pub(super) fn main(args: &RecordArgs) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             note(&format!("error: {}", error.message));
-            let code = if error.code == "internal" {
-                Code::Bug
-            } else {
-                Code::Usage
-            };
-            ExitCode::from(code as u8)
+            error.exit_code().into()
         }
     }
 }
@@ -71,8 +66,7 @@ fn perform(args: &RecordArgs) -> Result<ExitCode, RunError> {
     })?;
     // Two descriptors a session; where there are fewer, clients wait.
     let _ = crate::sys::raise_nofile_limit();
-    let interrupt = interrupt::watch()
-        .map_err(|error| setup::internal(format!("signals cannot be watched: {error}")))?;
+    let interrupt = interrupt::watch()?;
     block_on(serve(args, listen, &recorder, &interrupt))
 }
 

@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
 
+use super::draft::{self, Draft};
+use super::interrupt;
 use super::output::{OutputArgs, note};
-use super::setup;
+use super::page::PageArgs;
+use super::rehearse::rehearsal_error;
 use super::target::{Resolved, TargetArgs, usage};
 use crate::fuzz::campaign::runtime;
 use crate::fuzz::ground::Ground;
 use crate::fuzz::replay::{Known, files};
-use crate::report::{Body, ReplayItem, ReplayReport, Report, RunError};
+use crate::report::{Body, ReplayItem, ReplayReport, RunError};
 use crate::subject::{Interrupt, RehearsalError, rehearse};
 
 /// Arguments of `replay`.
@@ -29,19 +31,13 @@ pub(super) struct ReplayArgs {
 }
 
 pub(super) fn main(args: &ReplayArgs) -> ExitCode {
-    args.output.apply_color();
-    let mut report = Report::new("replay", setup::clock_seed());
-    report.body = Body::Nothing {};
-    let begun = Instant::now();
-    if let Err(error) = fill(&mut report, args) {
-        report.error = Some(error);
-    }
-    report.duration_s = begun.elapsed().as_secs_f64();
-    args.output.finish(&report)
+    let draft = Draft::new("replay", None);
+    draft::run(draft, &args.output, &PageArgs::default(), |draft| {
+        perform(draft, args)
+    })
 }
 
-fn fill(report: &mut Report, args: &ReplayArgs) -> Result<(), RunError> {
-    args.output.prepare()?;
+fn perform(draft: &mut Draft, args: &ReplayArgs) -> Result<Body, RunError> {
     let mut paths = Vec::new();
     for place in &args.places {
         if !place.exists() {
@@ -51,23 +47,22 @@ fn fill(report: &mut Report, args: &ReplayArgs) -> Result<(), RunError> {
             .map_err(|error| usage(format!("{} cannot be read: {error}", place.display())))?;
         paths.extend(found);
     }
-    let resolved = args.target.resolve(report.seed)?;
-    report.target = Some(resolved.report());
-    let interrupt = setup::interrupt()?;
-    setup::announce(report, &resolved);
+    let resolved = args.target.resolve(draft.seed())?;
+    draft.target(&resolved);
+    let interrupt = interrupt::watch()?;
+    draft.announce(&resolved);
     let trial = match rehearse(&resolved.subject, &interrupt) {
         Ok(trial) => trial,
         Err(RehearsalError::Interrupted) => {
-            report.interrupted = true;
-            return Ok(());
+            draft.interrupted(true);
+            return Ok(Body::Nothing {});
         }
-        Err(error) => return Err(setup::rehearsal_error(&error, &resolved)),
+        Err(error) => return Err(rehearsal_error(&error, &resolved)),
     };
     let ground = Ground::new(resolved.subject.clone(), &trial);
     let items = replay_all(&paths, &ground, &resolved, &interrupt, args);
-    report.interrupted = interrupt.is_set();
-    report.replayed(ReplayReport { items });
-    Ok(())
+    draft.interrupted(interrupt.is_set());
+    Ok(Body::Replay(ReplayReport { items }))
 }
 
 fn replay_all(

@@ -1,12 +1,14 @@
 //! `tcprove run`, the default: everything in one go. Falls back to the embedded reference server.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::check::{self, CheckArgs};
+use super::draft::{self, Draft};
 use super::output::{OutputArgs, note};
-use super::{bench, fuzz, setup, target};
-use crate::report::{Body, Report, RunError};
+use super::page::PageArgs;
+use super::{bench, fuzz, target};
+use crate::report::{Body, Checked, Report, RunError, Whole};
 
 /// Arguments of `run`: those of `check`, and what comes after the battery.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -32,19 +34,17 @@ pub(super) fn main(args: &RunArgs) -> ExitCode {
         );
         args.check.target.embedded = true;
     }
-    args.check.output.apply_color();
-    let seed = args.check.seed.unwrap_or_else(setup::clock_seed);
-    args.check.seed = Some(seed);
-    let mut report = Report::new("run", seed);
-    let begun = Instant::now();
-    match check::fill(&mut report, &args.check) {
-        Err(error) => report.error = Some(error),
-        // Who selects checks, or a time for them, wants to see those.
-        Ok(()) if args.wants_checks_only() || report.interrupted => {}
-        Ok(()) => args.rest(&mut report),
-    }
-    report.duration_s = begun.elapsed().as_secs_f64();
-    args.check.output.finish(&report)
+    let draft = Draft::new("run", args.check.seed);
+    // Commands that repeat a check name the seed.
+    args.check.seed = Some(draft.seed());
+    draft::run(draft, &args.check.output, &PageArgs::default(), |draft| {
+        let checked = check::battery_of(draft, &args.check)?;
+        // Whoever selects checks, or a time for them, wants to see those.
+        if args.wants_checks_only() || draft.is_interrupted() {
+            return Ok(Body::Check(checked));
+        }
+        Ok(args.rest(draft, checked))
+    })
 }
 
 impl RunArgs {
@@ -55,19 +55,26 @@ impl RunArgs {
     }
 
     /// The campaign, then the sweep.
-    fn rest(&self, report: &mut Report) {
+    fn rest(&self, draft: &mut Draft, checked: Checked) -> Body {
+        let seed = draft.seed();
         let fuzz = (!self.fuzz.is_zero()).then(|| {
-            part("fuzz", report.seed, |part| {
+            part("fuzz", seed, |part| {
                 fuzz::short(part, &self.check.target, &self.quiet(), self.fuzz)
             })
         });
-        let stopped = fuzz.as_ref().is_some_and(|fuzz| fuzz.interrupted);
+        let stopped = fuzz.as_ref().is_some_and(|fuzz| fuzz.header.interrupted);
         let bench = (!self.no_bench && !stopped).then(|| {
-            part("bench", report.seed, |part| {
+            part("bench", seed, |part| {
                 bench::quick(part, &self.check.target, &self.quiet())
             })
         });
-        report.completed(fuzz, bench);
+        let parts = || fuzz.iter().chain(&bench);
+        draft.interrupted(parts().any(|part| part.header.interrupted));
+        Body::Run(Box::new(Whole {
+            checked,
+            fuzz,
+            bench,
+        }))
     }
 
     /// How output is given, without its files: those are for the whole.
@@ -85,14 +92,9 @@ impl RunArgs {
 fn part(
     command: &'static str,
     seed: u64,
-    fill: impl FnOnce(&mut Report) -> Result<(), RunError>,
+    perform: impl FnOnce(&mut Draft) -> Result<Body, RunError>,
 ) -> Report {
-    let mut report = Report::new(command, seed);
-    report.body = Body::Nothing {};
-    let begun = Instant::now();
-    if let Err(error) = fill(&mut report) {
-        report.error = Some(error);
-    }
-    report.duration_s = begun.elapsed().as_secs_f64();
-    report
+    let mut draft = Draft::new(command, Some(seed));
+    let result = perform(&mut draft);
+    draft.finish(result)
 }

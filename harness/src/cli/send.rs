@@ -43,11 +43,7 @@ pub(super) fn main(args: &SendArgs) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             note(&format!("error: {}", error.message));
-            ExitCode::from(if error.code == "target" {
-                Code::Target as u8
-            } else {
-                Code::Usage as u8
-            })
+            error.exit_code().into()
         }
     }
 }
@@ -173,9 +169,5 @@ fn show(reply: &[u8], end: &str, addr: SocketAddr) {
 }
 
 fn unreachable_target(message: String) -> RunError {
-    RunError {
-        code: "target",
-        message,
-        location: None,
-    }
+    RunError::target(message)
 }

@@ -9,7 +9,7 @@ use super::embedded;
 use crate::check::run::BY_HAND_PORT;
 use crate::file::{self, File, Ready as FileReady, ServerSection};
 use crate::process::{Launch, READY_TIMEOUT, Ready};
-use crate::report::{RunError, TargetReport};
+use crate::report::{ErrorCode, RunError, TargetReport};
 use crate::subject::{Origin, Subject};
 
 /// Which server.
@@ -144,7 +144,7 @@ impl TargetArgs {
             (None, false) => return Err(usage(no_target())),
         };
         file::load(path).map_err(|error| RunError {
-            code: "config",
+            code: ErrorCode::Config,
             location: Some(error.place()),
             message: config_message(&error, path),
         })
@@ -328,10 +328,8 @@ fn launch(server: &ServerSection) -> Launch {
 }
 
 pub(super) fn executable() -> Result<PathBuf, RunError> {
-    std::env::current_exe().map_err(|error| RunError {
-        code: "internal",
-        message: format!("tcprove cannot find its own executable: {error}"),
-        location: None,
+    std::env::current_exe().map_err(|error| {
+        RunError::internal(format!("tcprove cannot find its own executable: {error}"))
     })
 }
 
@@ -384,11 +382,7 @@ where NAME is one of: {}",
 }
 
 pub(super) fn usage(message: String) -> RunError {
-    RunError {
-        code: "usage",
-        message,
-        location: None,
-    }
+    RunError::usage(message)
 }
 
 /// A duration with its unit, as on the command line.

@@ -23,7 +23,7 @@ pub fn render(report: &Report) -> String {
         let _ = writeln!(
             text,
             "::{level} title=tcprove {}::{}",
-            report.command,
+            report.header.command,
             escaped(&message)
         );
     }
@@ -76,15 +76,12 @@ fn escaped(message: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::RunError;
+    use crate::report::sample::header;
 
     #[test]
     fn a_message_stays_on_its_line_and_begins_no_other_command() {
-        let mut report = Report::new("gate", 1);
-        report.error = Some(RunError {
-            code: "target",
-            message: "50 % lost\n::set-output name=x::y".into(),
-            location: None,
-        });
+        let error = RunError::target("50 % lost\n::set-output name=x::y");
+        let mut report = Report::new(header("gate"), Err(error));
         let text = render(&report);
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::RunVerdict;
 use super::number::{bytes, digits, micros};
+use super::{RunError, RunVerdict};
 use crate::gate::metric::Metric;
 use crate::gate::result::{BASE, CANDIDATE};
 use crate::gate::rule::Verdict;
@@ -49,6 +49,16 @@ impl GateReport {
             Verdict::Pass => RunVerdict::Pass,
             Verdict::Inconclusive => RunVerdict::Inconclusive,
         }
+    }
+
+    /// A base that broke in the middle is no verdict about the candidate.
+    pub(super) fn error(&self) -> Option<RunError> {
+        let broken = self.result.broken.as_ref();
+        let broken = broken.filter(|broken| broken.side == BASE)?;
+        Some(RunError::target(format!(
+            "the base {} in the middle of the gate: there is nothing to compare with\nnext: `tcprove check` says more about it",
+            broken.what
+        )))
     }
 
     /// Whether nothing was compared.

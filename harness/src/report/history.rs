@@ -5,12 +5,12 @@ use serde_json::json;
 use super::{Body, Report};
 use crate::data::hash::hash_of;
 
-/// The line, without its end; nothing for what is no gate.
-pub fn line(report: &Report) -> Option<String> {
+/// The line, without its end; `None` for what is no gate. `time` is the present in RFC 3339.
+pub fn line(report: &Report, time: &str) -> Option<String> {
     let Body::Gate(gate) = &report.body else {
         return None;
     };
-    let environment = &report.environment;
+    let environment = &report.header.environment;
     // What makes figures of two runs comparable; steal and limits come and go.
     let machine = json!({
         "model": environment.model,
@@ -38,17 +38,17 @@ pub fn line(report: &Report) -> Option<String> {
         .collect();
     let line = json!({
         "schema": "tcprove-history/1",
-        "run_id": report.run_id,
-        "time": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "run_id": report.header.run_id,
+        "time": time,
         "tcprove": environment.tcprove,
         "fingerprint": hash_of(&machine),
         "machine": machine,
-        "plan_hash": report.plan_hash,
-        "target": report.target.as_ref().map(|target| &target.name),
+        "plan_hash": report.header.plan_hash,
+        "target": report.header.target.as_ref().map(|target| &target.name),
         "base": gate.base,
         "candidate": gate.candidate,
         "verdict": report.verdict,
-        "duration_s": report.duration_s,
+        "duration_s": report.header.duration_s,
         "cells": cells,
     });
     Some(line.to_string())

@@ -4,13 +4,39 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{FuzzReport, GateReport, ReplayItem, ReplayReport, Report, TargetReport};
+use super::{
+    Body, Environment, FuzzReport, GateReport, Header, ReplayItem, ReplayReport, Report,
+    TargetReport,
+};
 use crate::fuzz::{Case, Confirmed, Coverage, Data, Finding, Fuzzed, Kind, Part, Send, Step};
 use crate::gate::rule::Rule;
 use crate::gate::{ControlReport, GateCell, GateResult, Metric, Skipped, Tier};
 
 /// What may reach no format raw.
 const HOSTILE: &str = "says \u{1b}[31m<script>|`x`\u{202e}";
+
+/// The header of a run that took no time.
+pub(super) fn header(command: &'static str) -> Header {
+    Header {
+        command,
+        run_id: "20270301T000000Z-0007".into(),
+        seed: 7,
+        plan: None,
+        plan_hash: None,
+        environment: Environment {
+            tcprove: "0.1.0",
+            kernel: "6.1.0".into(),
+            cpus: 2,
+            model: "a processor".into(),
+            nofile: 1024,
+            steal: None,
+            throttled: None,
+        },
+        target: None,
+        interrupted: false,
+        duration_s: 0.0,
+    }
+}
 
 /// A finding of that standing.
 pub(super) fn finding(kind: Kind, seen: u32, waived: Option<&str>) -> Finding {
@@ -46,13 +72,7 @@ pub(super) fn finding(kind: Kind, seen: u32, waived: Option<&str>) -> Finding {
 
 /// A campaign with these findings.
 pub(super) fn campaign(findings: Vec<Finding>) -> Report {
-    let mut report = Report::new("fuzz", 7);
-    report.target = Some(TargetReport {
-        name: "demo".into(),
-        command: "demo".into(),
-        embedded: false,
-    });
-    report.fuzzed(FuzzReport {
+    let body = Body::Fuzz(Box::new(FuzzReport {
         result: Fuzzed {
             executions: 12_345,
             executions_per_s: 1_234.5,
@@ -67,13 +87,21 @@ pub(super) fn campaign(findings: Vec<Finding>) -> Report {
             canaries: 45,
             notes: vec![HOSTILE.into()],
         },
-    });
-    report
+    }));
+    let target = TargetReport {
+        name: "demo".into(),
+        command: "demo".into(),
+        embedded: false,
+    };
+    let header = Header {
+        target: Some(target),
+        ..header("fuzz")
+    };
+    Report::new(header, Ok(body))
 }
 
 /// One finding that is still there, one that is gone, and one that could not be judged.
 pub(super) fn replay() -> Report {
-    let mut report = Report::new("replay", 7);
     let item = |id: &str, seen: &str| ReplayItem {
         path: format!("findings/{id}/case.json").into(),
         id: id.into(),
@@ -83,17 +111,15 @@ pub(super) fn replay() -> Report {
         detail: HOSTILE.into(),
         error: None,
     };
-    report.replayed(ReplayReport {
-        items: vec![
-            item("crash-1", "5/5"),
-            item("crash-2", "0/3"),
-            ReplayItem {
-                error: Some("the server does not start".into()),
-                ..item("", "0/0")
-            },
-        ],
-    });
-    report
+    let items = vec![
+        item("crash-1", "5/5"),
+        item("crash-2", "0/3"),
+        ReplayItem {
+            error: Some("the server does not start".into()),
+            ..item("", "0/0")
+        },
+    ];
+    Report::new(header("replay"), Ok(Body::Replay(ReplayReport { items })))
 }
 
 /// Base and candidate, whose CPU time changed by about so many percent, in a control that saw so much.

@@ -1,8 +1,9 @@
 //! Campaigns and replays in every format.
 
-use super::sample::{campaign, finding, replay};
+use super::sample::{campaign, finding, header, replay};
 use super::{
-    ExitCode, FuzzReport, ReplayReport, Report, RunVerdict, json, junit, markdown, terminal,
+    Body, ExitCode, Header, ReplayReport, Report, RunError, RunVerdict, json, junit, markdown,
+    terminal,
 };
 use crate::fuzz::Kind;
 use crate::report::OnInconclusive;
@@ -38,21 +39,35 @@ fn the_verdict_goes_by_what_is_sure() {
     );
     assert_eq!(replay().verdict, RunVerdict::Fail);
 
-    let mut report = campaign(vec![]);
-    report.interrupted = true;
-    report.fuzzed(FuzzReport::default());
-    assert_eq!(
-        report.exit_code(OnInconclusive::Exit5),
-        ExitCode::Interrupted
-    );
-    report.interrupted = false;
-    assert_eq!(
-        report.exit_code(OnInconclusive::Exit5),
-        ExitCode::Nothing,
-        "no case was run"
-    );
-    report.replayed(ReplayReport::default());
-    assert_eq!(report.exit_code(OnInconclusive::Exit5), ExitCode::Nothing);
+    let code = |interrupted, body| {
+        let header = Header {
+            interrupted,
+            ..header("fuzz")
+        };
+        Report::new(header, Ok(body)).exit_code(OnInconclusive::Exit5)
+    };
+    let nothing = || Body::Fuzz(Box::default());
+    assert_eq!(code(true, nothing()), ExitCode::Interrupted);
+    assert_eq!(code(false, nothing()), ExitCode::Nothing, "no case was run");
+    let nothing = Body::Replay(ReplayReport::default());
+    assert_eq!(code(false, nothing), ExitCode::Nothing);
+}
+
+#[test]
+fn an_error_decides_the_exit_code_but_for_an_interrupt() {
+    let code = |error: RunError, interrupted| {
+        let header = Header {
+            interrupted,
+            ..header("check")
+        };
+        let report = Report::new(header, Err(error));
+        assert_eq!(report.verdict, RunVerdict::Error);
+        report.exit_code(OnInconclusive::Pass)
+    };
+    assert_eq!(code(RunError::usage("x"), false), ExitCode::Usage);
+    assert_eq!(code(RunError::target("x"), false), ExitCode::Target);
+    assert_eq!(code(RunError::target("x"), true), ExitCode::Interrupted);
+    assert_eq!(code(RunError::internal("x"), true), ExitCode::Bug);
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub enum RehearsalError {
         expected: String,
         /// What came.
         actual: String,
+        /// The connection was not accepted.
+        refused: bool,
         /// The last of what the server wrote to stderr.
         stderr: String,
     },
@@ -252,6 +254,7 @@ fn conversation(label: &str, sent: &[u8], error: &PeerError, server: &Server) ->
         sent,
         expected: mismatch.expected,
         actual,
+        refused: error.is_refusal(),
         stderr: server.output().stderr_tail,
     }
 }

@@ -5,16 +5,19 @@ mod strings;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::progress::FuzzProgress;
+use super::draft::{self, Draft};
 use super::output::OutputArgs;
+use super::page::PageArgs;
+use super::rehearse::rehearsal_error;
 use super::target::{Resolved, TargetArgs, usage};
-use super::{blockers, setup, target};
+use super::{blockers, interrupt, target};
 use crate::fuzz::campaign::{self, Campaign, CampaignError, Orders};
 use crate::fuzz::feedback::Guide;
 use crate::fuzz::reproducer::Recipe;
-use crate::report::{Body, FuzzReport, Report, RunError};
+use crate::report::{Body, FuzzReport, RunError};
 use crate::subject::{Interrupt, RehearsalError};
 
 /// Instances of the server at most: each is a process, a thread and a folder.
@@ -84,27 +87,21 @@ impl From<FeedbackArg> for Guide {
 }
 
 pub(super) fn main(args: &FuzzArgs) -> ExitCode {
-    args.output.apply_color();
-    let seed = args.seed.unwrap_or_else(setup::clock_seed);
-    let mut report = Report::new("fuzz", seed);
-    report.body = Body::Nothing {};
-    let begun = Instant::now();
-    if let Err(error) = fill(&mut report, args) {
-        report.error = Some(error);
-    }
-    report.duration_s = begun.elapsed().as_secs_f64();
-    args.output.finish(&report)
+    let draft = Draft::new("fuzz", args.seed);
+    draft::run(draft, &args.output, &PageArgs::default(), |draft| {
+        perform(draft, args)
+    })
 }
 
 /// The short campaign of `run`: it leaves nothing behind but findings.
 pub(super) fn short(
-    report: &mut Report,
+    draft: &mut Draft,
     target: &TargetArgs,
     output: &OutputArgs,
     duration: Duration,
-) -> Result<(), RunError> {
+) -> Result<Body, RunError> {
     let scratch = tempfile::tempdir()
-        .map_err(|error| setup::internal(format!("no temporary folder can be made: {error}")))?;
+        .map_err(|error| RunError::internal(format!("no temporary folder can be made: {error}")))?;
     let args = FuzzArgs {
         target: target.clone(),
         output: output.clone(),
@@ -114,29 +111,29 @@ pub(super) fn short(
         out: OUT.into(),
         ..FuzzArgs::default()
     };
-    fill(report, &args)
+    perform(draft, &args)
 }
 
-fn fill(report: &mut Report, args: &FuzzArgs) -> Result<(), RunError> {
-    args.output.prepare()?;
-    let resolved = args.target.resolve(report.seed)?;
-    report.target = Some(resolved.report());
+fn perform(draft: &mut Draft, args: &FuzzArgs) -> Result<Body, RunError> {
+    let resolved = args.target.resolve(draft.seed())?;
+    draft.target(&resolved);
     let orders = orders(args, &resolved)?;
-    setup::planned(report, &resolved, &orders, &args.output);
-    let interrupt = setup::interrupt()?;
-    setup::announce(report, &resolved);
+    draft.plan(&resolved, &orders, &args.output);
+    let interrupt = interrupt::watch()?;
+    draft.announce(&resolved);
     let strings = strings::of_files(&args.strings)?;
     let progress = FuzzProgress::new(!args.output.no_progress, orders.duration);
     let campaign = campaign(&resolved, &args.target, orders, strings, interrupt.clone());
     let outcome = campaign.run(&|event| progress.show(event));
     progress.finish();
-    report.interrupted = interrupt.is_set();
+    draft.interrupted(interrupt.is_set());
     match outcome {
-        Ok(result) => report.fuzzed(FuzzReport { result }),
-        Err(CampaignError::Trial(error)) if matches!(*error, RehearsalError::Interrupted) => {}
-        Err(error) => return Err(refused(error, &resolved)),
+        Ok(result) => Ok(Body::Fuzz(Box::new(FuzzReport { result }))),
+        Err(CampaignError::Trial(error)) if matches!(*error, RehearsalError::Interrupted) => {
+            Ok(Body::Nothing {})
+        }
+        Err(error) => Err(refused(error, &resolved)),
     }
-    Ok(())
 }
 
 fn orders(args: &FuzzArgs, resolved: &Resolved) -> Result<Orders, RunError> {
@@ -193,17 +190,13 @@ pub(super) fn campaign(
 
 pub(super) fn refused(error: CampaignError, resolved: &Resolved) -> RunError {
     let error = match error {
-        CampaignError::Trial(error) => return setup::rehearsal_error(&error, resolved),
+        CampaignError::Trial(error) => return rehearsal_error(&error, resolved),
         error => error,
     };
     match &error {
-        CampaignError::SingleClient(_) => RunError {
-            code: "target",
-            message: format!(
-                "{error}\nnext: `tcprove check` says more; a campaign needs a server that goes on serving"
-            ),
-            location: None,
-        },
+        CampaignError::SingleClient(_) => RunError::target(format!(
+            "{error}\nnext: `tcprove check` says more; a campaign needs a server that goes on serving"
+        )),
         CampaignError::Corpus(_) => usage(format!(
             "the corpus: {error}\nnext: take that file out of the folder, or give another one with --corpus"
         )),

@@ -4,37 +4,33 @@ use std::path::Path;
 
 use super::sides::{candidate, of_side};
 use super::{GateArgs, asked, planned, workload};
+use crate::cli::draft::Draft;
+use crate::cli::interrupt;
 use crate::cli::output::note;
-use crate::cli::setup;
+use crate::cli::rehearse::holds_conversation;
 use crate::cli::target::{Resolved, usage};
 use crate::gate::baseline::Baseline;
 use crate::gate::result::CANDIDATE;
 use crate::gate::{GatePlan, GateResult, against as compare, baseline_of};
-use crate::report::{GateReport, Report, RunError, Stored};
+use crate::report::{Body, GateReport, RunError, Stored};
 use crate::subject::Interrupt;
 
 /// Counts the candidate and writes a baseline.
-pub(super) fn store(report: &mut Report, args: &GateArgs, path: &Path) -> Result<(), RunError> {
-    let Some((candidate, plan, interrupt)) = begin(report, args)? else {
-        return Ok(());
+pub(super) fn store(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result<Body, RunError> {
+    let Some((candidate, plan, interrupt)) = begin(draft, args)? else {
+        return Ok(Body::Nothing {});
     };
     let counted = baseline_of(&candidate.subject, &plan, &interrupt);
-    report.interrupted = interrupt.is_set();
-    if report.interrupted {
-        return Ok(());
+    draft.interrupted(interrupt.is_set());
+    if draft.is_interrupted() {
+        return Ok(Body::Nothing {});
     }
-    let baseline = counted.map_err(|why| {
-        let message = format!("the {CANDIDATE} cannot be counted: {why}");
-        RunError {
-            code: "target",
-            message,
-            location: None,
-        }
-    })?;
+    let baseline = counted
+        .map_err(|why| RunError::target(format!("the {CANDIDATE} cannot be counted: {why}")))?;
     baseline
         .save(path)
         .map_err(|error| usage(format!("--save-baseline: {error}")))?;
-    report.gated(GateReport {
+    Ok(Body::Gate(Box::new(GateReport {
         base: None,
         candidate: candidate.report().command,
         stored: Some(Stored {
@@ -43,16 +39,15 @@ pub(super) fn store(report: &mut Report, args: &GateArgs, path: &Path) -> Result
             syscalls: baseline.syscalls.estimate,
         }),
         result: GateResult::default(),
-    });
-    Ok(())
+    })))
 }
 
 /// Counts the candidate and compares it with a baseline.
-pub(super) fn against(report: &mut Report, args: &GateArgs, path: &Path) -> Result<(), RunError> {
+pub(super) fn against(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result<Body, RunError> {
     let baseline =
         Baseline::load(path).map_err(|error| usage(format!("--baseline: {error}{NEXT}")))?;
-    let Some((candidate, plan, interrupt)) = begin(report, args)? else {
-        return Ok(());
+    let Some((candidate, plan, interrupt)) = begin(draft, args)? else {
+        return Ok(Body::Nothing {});
     };
     let mut result = GateResult::default();
     let compared = compare(
@@ -62,7 +57,7 @@ pub(super) fn against(report: &mut Report, args: &GateArgs, path: &Path) -> Resu
         &plan,
         &interrupt,
     );
-    report.interrupted = interrupt.is_set();
+    draft.interrupted(interrupt.is_set());
     compared.map_err(|why| {
         usage(format!(
             "the baseline {} cannot be compared with what is counted here: {}{NEXT}",
@@ -70,13 +65,12 @@ pub(super) fn against(report: &mut Report, args: &GateArgs, path: &Path) -> Resu
             why.join("; ")
         ))
     })?;
-    report.gated(GateReport {
+    Ok(Body::Gate(Box::new(GateReport {
         base: None,
         candidate: candidate.report().command,
         stored: None,
         result,
-    });
-    Ok(())
+    })))
 }
 
 /// What to do about a baseline that does not do.
@@ -84,12 +78,12 @@ const NEXT: &str = "\nnext: `tcprove gate --candidate CMD --save-baseline FILE` 
 
 /// Up to the trial of the conversation. `None`: somebody asked for the end meanwhile.
 fn begin(
-    report: &mut Report,
+    draft: &mut Draft,
     args: &GateArgs,
 ) -> Result<Option<(Resolved, GatePlan, Interrupt)>, RunError> {
-    let candidate = candidate(args, report.seed)?;
-    report.target = Some(candidate.report());
-    let workload = workload(args, &candidate, report.seed)?;
+    let candidate = candidate(args, draft.seed())?;
+    draft.target(&candidate);
+    let workload = workload(args, &candidate, draft.seed())?;
     let plan = GatePlan::without_duet(asked(args, workload));
     if let Some((metric, _)) = args.budget.iter().find(|(metric, _)| !metric.is_counted()) {
         return Err(usage(format!(
@@ -97,10 +91,10 @@ fn begin(
             metric.name()
         )));
     }
-    planned(report, args, None, &candidate, &plan);
-    let interrupt = setup::interrupt()?;
-    setup::announce(report, &candidate);
-    let held = setup::holds_conversation(report, &candidate, &interrupt);
+    planned(draft, args, None, &candidate, &plan);
+    let interrupt = interrupt::watch()?;
+    draft.announce(&candidate);
+    let held = holds_conversation(draft, &candidate, &interrupt);
     if !held.map_err(|error| of_side(CANDIDATE, error))? {
         return Ok(None);
     }

@@ -7,22 +7,22 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::sides::Sides;
 pub(super) use self::sides::pad_both;
+use super::draft::{self, Draft};
 use super::load::ShapeArgs;
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::progress::StepProgress;
 use super::target::{Resolved, TargetArgs, usage};
-use super::{setup, target};
+use super::{interrupt, target};
 use crate::event::Event;
 use crate::gate::metric::{self, Metric};
-use crate::gate::result::BASE;
 use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME, TooShort, matrix};
 use crate::load::Workload;
-use crate::report::{Body, GateReport, Report, RunError, RunPlan, Servers, history};
+use crate::report::{Body, GateReport, RunError, RunPlan, Servers, history};
 
 /// Arguments of `gate`.
 #[derive(clap::Args, Clone, Debug)]
@@ -93,25 +93,19 @@ fn budget(text: &str) -> Result<(Metric, f64), String> {
 }
 
 pub(super) fn main(args: &GateArgs) -> ExitCode {
-    args.output.apply_color();
-    let seed = args.seed.unwrap_or_else(setup::clock_seed);
-    let mut report = Report::new("gate", seed);
-    report.body = Body::Nothing {};
-    let begun = Instant::now();
-    if let Err(error) = fill(&mut report, args, begun) {
-        report.error = Some(error);
-    }
-    report.duration_s = begun.elapsed().as_secs_f64();
-    args.page.write(&report);
-    if let (Some(path), Some(line)) = (&args.history, history::line(&report))
-        && let Err(error) = append(path, &line)
-    {
-        note(&format!(
-            "error: --history {} cannot be written: {error}",
-            path.display()
-        ));
-    }
-    args.output.finish(&report)
+    let draft = Draft::new("gate", args.seed);
+    let perform = |draft: &mut Draft| perform(draft, args);
+    draft::run_then(draft, &args.output, &args.page, perform, |report| {
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+        if let (Some(path), Some(line)) = (&args.history, history::line(report, &now.to_string()))
+            && let Err(error) = append(path, &line)
+        {
+            note(&format!(
+                "error: --history {} cannot be written: {error}",
+                path.display()
+            ));
+        }
+    })
 }
 
 fn append(path: &Path, line: &str) -> std::io::Result<()> {
@@ -120,33 +114,31 @@ fn append(path: &Path, line: &str) -> std::io::Result<()> {
     writeln!(file, "{line}")
 }
 
-fn fill(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunError> {
-    args.output.prepare()?;
-    args.page.prepare()?;
+fn perform(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
     match (&args.baseline, &args.save_baseline) {
-        (Some(path), _) => counts::against(report, args, path),
-        (None, Some(path)) => counts::store(report, args, path),
-        (None, None) => both(report, args, begun),
+        (Some(path), _) => counts::against(draft, args, path),
+        (None, Some(path)) => counts::store(draft, args, path),
+        (None, None) => both(draft, args),
     }
 }
 
-fn both(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunError> {
-    let sides = sides::both(args, report.seed)?;
-    report.target = Some(sides.candidate.report());
-    let workload = workload(args, &sides.candidate, report.seed)?;
-    let interrupt = setup::interrupt()?;
-    setup::announce(report, &sides.candidate);
-    let Some(overhead) = sides.hold_their_conversation(report, &interrupt)? else {
-        return Ok(());
+fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
+    let sides = sides::both(args, draft.seed())?;
+    draft.target(&sides.candidate);
+    let workload = workload(args, &sides.candidate, draft.seed())?;
+    let interrupt = interrupt::watch()?;
+    draft.announce(&sides.candidate);
+    let Some(overhead) = sides.hold_their_conversation(draft, &interrupt)? else {
+        return Ok(Body::Nothing {});
     };
     let plan = plan(args, &sides, workload, overhead)?;
-    planned(report, args, Some(&sides.base), &sides.candidate, &plan);
+    planned(draft, args, Some(&sides.base), &sides.candidate, &plan);
     let progress = Mutex::new(StepProgress::new(!args.output.no_progress));
     let gate = Gate {
         base: &sides.base.subject,
         candidate: &sides.candidate.subject,
         plan: &plan,
-        begun,
+        begun: draft.begun(),
         interrupt: &interrupt,
         sink: &|event| {
             if let (Event::Step { done, all, what }, Ok(progress)) = (event, progress.lock()) {
@@ -159,12 +151,17 @@ fn both(report: &mut Report, args: &GateArgs, begun: Instant) -> Result<(), RunE
     if let Ok(progress) = progress.lock() {
         progress.finish();
     }
-    report.interrupted = interrupt.is_set();
-    conclude(report, &sides, result)
+    draft.interrupted(interrupt.is_set());
+    Ok(Body::Gate(Box::new(GateReport {
+        base: Some(sides.base.report().command),
+        candidate: sides.candidate.report().command,
+        stored: None,
+        result,
+    })))
 }
 
 fn planned(
-    report: &mut Report,
+    draft: &mut Draft,
     args: &GateArgs,
     base: Option<&Resolved>,
     candidate: &Resolved,
@@ -172,36 +169,14 @@ fn planned(
 ) {
     let written = RunPlan {
         servers: Servers::BaseAndCandidate {
-            base: base.map(setup::server_plan),
-            candidate: setup::server_plan(candidate),
+            base: base.map(draft::server_plan),
+            candidate: draft::server_plan(candidate),
         },
         talk: candidate.subject.talk.name.clone(),
         feature: plan,
         on_inconclusive: args.output.on_inconclusive.into(),
     };
-    report.planned(&written, written.hash());
-}
-
-/// A base that breaks is no verdict about the candidate.
-fn conclude(report: &mut Report, sides: &Sides, result: GateResult) -> Result<(), RunError> {
-    let broken = result.broken.clone();
-    report.gated(GateReport {
-        base: Some(sides.base.report().command),
-        candidate: sides.candidate.report().command,
-        stored: None,
-        result,
-    });
-    match broken.filter(|broken| broken.side == BASE) {
-        Some(broken) => Err(RunError {
-            code: "target",
-            message: format!(
-                "the base {} in the middle of the gate: there is nothing to compare with\nnext: `tcprove check` says more about it",
-                broken.what
-            ),
-            location: None,
-        }),
-        None => Ok(()),
-    }
+    draft.planned(&written, written.hash());
 }
 
 fn workload(args: &GateArgs, candidate: &Resolved, seed: u64) -> Result<Workload, RunError> {

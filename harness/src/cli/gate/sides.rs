@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::GateArgs;
-use crate::cli::setup;
+use crate::cli::draft::Draft;
+use crate::cli::rehearse::{holds_conversation, rehearsal_error};
 use crate::cli::target::{Resolved, usage};
 use crate::gate::result::{BASE, CANDIDATE};
 use crate::gate::same;
 use crate::process::{Launch, StartOptions};
-use crate::report::{Report, RunError};
+use crate::report::RunError;
 use crate::subject::{Interrupt, Origin, Subject, start};
 
 /// Base and candidate.
@@ -128,19 +129,19 @@ impl Sides {
     /// takes. `None`: somebody asked for the end meanwhile.
     pub fn hold_their_conversation(
         &self,
-        report: &mut Report,
+        draft: &mut Draft,
         interrupt: &Interrupt,
     ) -> Result<Option<Duration>, RunError> {
         let mut overhead = Duration::ZERO;
         for (name, side) in [(BASE, &self.base), (CANDIDATE, &self.candidate)] {
             let of_side = |error| of_side(name, error);
-            if !setup::holds_conversation(report, side, interrupt).map_err(of_side)? {
+            if !holds_conversation(draft, side, interrupt).map_err(of_side)? {
                 return Ok(None);
             }
             let once = || {
                 let begun = Instant::now();
                 start(&side.subject, StartOptions::default())
-                    .map_err(|failure| of_side(setup::rehearsal_error(&failure.into(), side)))?
+                    .map_err(|failure| of_side(rehearsal_error(&failure.into(), side)))?
                     .kill();
                 Ok(begun.elapsed())
             };

@@ -4,19 +4,20 @@ pub(super) mod progress;
 mod shape;
 
 use std::process::ExitCode;
-use std::time::Instant;
 
 use self::progress::LoadProgress;
 pub(super) use self::shape::ShapeArgs;
 use self::shape::SpanArgs;
+use super::draft::{self, Draft};
+use super::interrupt;
 use super::output::OutputArgs;
 use super::page::PageArgs;
-use super::setup;
+use super::rehearse::{holds_conversation, rehearsal_error};
 use super::target::{Resolved, TargetArgs, usage};
 use crate::load::engine::EngineError;
 use crate::load::{Load, LoadPlan, Slo, SloReport, Workload, cores, overload, slo, summarize};
 use crate::process::StartOptions;
-use crate::report::{Body, LoadReport, Report, RunError};
+use crate::report::{Body, LoadReport, RunError};
 use crate::subject::{Interrupt, start};
 
 /// More connections than descriptors that may be used for other things.
@@ -44,43 +45,34 @@ pub(super) struct LoadArgs {
 }
 
 pub(super) fn main(args: &LoadArgs) -> ExitCode {
-    args.output.apply_color();
-    let seed = args.shape.seed.unwrap_or_else(setup::clock_seed);
-    let mut report = Report::new("load", seed);
-    report.body = Body::Nothing {};
-    let begun = Instant::now();
-    if let Err(error) = fill(&mut report, args) {
-        report.error = Some(error);
-    }
-    report.duration_s = begun.elapsed().as_secs_f64();
-    args.page.write(&report);
-    args.output.finish(&report)
+    let draft = Draft::new("load", args.shape.seed);
+    draft::run(draft, &args.output, &args.page, |draft| {
+        perform(draft, args)
+    })
 }
 
-fn fill(report: &mut Report, args: &LoadArgs) -> Result<(), RunError> {
-    args.output.prepare()?;
-    args.page.prepare()?;
-    let mut resolved = args.target.resolve(report.seed)?;
+fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
+    let seed = draft.seed();
+    let mut resolved = args.target.resolve(seed)?;
     let most = args.span.most_connections(&args.shape);
-    room_for(most, &args.target, &mut resolved, report.seed)?;
-    report.target = Some(resolved.report());
-    let mut workload = args.shape.workload(&resolved, report.seed)?;
+    room_for(most, &args.target, &mut resolved, seed)?;
+    draft.target(&resolved);
+    let mut workload = args.shape.workload(&resolved, seed)?;
     args.span.set(&args.shape, &mut workload, &resolved)?;
     let plan = LoadPlan {
         workload: workload.clone(),
         slo: args.slo.map(|slo| slo.to_string()),
         overload: args.overload,
     };
-    setup::planned(report, &resolved, plan, &args.output);
-    let interrupt = setup::interrupt()?;
-    setup::announce(report, &resolved);
-    if !setup::holds_conversation(report, &resolved, &interrupt)? {
-        return Ok(());
+    draft.plan(&resolved, plan, &args.output);
+    let interrupt = interrupt::watch()?;
+    draft.announce(&resolved);
+    if !holds_conversation(draft, &resolved, &interrupt)? {
+        return Ok(Body::Nothing {});
     }
     let measured = measure(&resolved, workload, &interrupt, args)?;
-    report.interrupted = interrupt.is_set();
-    report.measured(measured);
-    Ok(())
+    draft.interrupted(interrupt.is_set());
+    Ok(Body::Load(Box::new(measured)))
 }
 
 /// Starts the server and puts the load on it: once, or as often as a search takes.
@@ -97,7 +89,7 @@ fn measure(
         ..StartOptions::default()
     };
     let server = start(&resolved.subject, options)
-        .map_err(|failure| setup::rehearsal_error(&failure.into(), resolved))?;
+        .map_err(|failure| rehearsal_error(&failure.into(), resolved))?;
     let progress = LoadProgress::new(!args.output.no_progress);
     let mut put = |workload: &Workload| {
         let load = Load {

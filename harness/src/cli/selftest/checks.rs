@@ -32,8 +32,8 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
     let interrupt = match interrupt::watch() {
         Ok(interrupt) => interrupt,
         Err(error) => {
-            note(&format!("error: signals cannot be watched: {error}"));
-            return ExitCode::from(70);
+            note(&format!("error: {}", error.message));
+            return error.exit_code().into();
         }
     };
     let _ = crate::sys::raise_nofile_limit();

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use super::SelftestArgs;
 use crate::cli::output::{note, say};
-use crate::cli::{embedded, setup};
+use crate::cli::rehearse::rehearsal_error;
+use crate::cli::{embedded, interrupt};
 use crate::load::clock::{ClockProof, delayed, stalled};
 use crate::load::cores;
 use crate::process::{Server, StartOptions};
@@ -21,19 +22,19 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
         Ok(proof) => conclude(args, &proof),
         Err(error) => {
             note(&format!("error: {}", error.message));
-            ExitCode::from(if error.code == "internal" { 70 } else { 3 })
+            error.exit_code().into()
         }
     }
 }
 
 fn prove() -> Result<ClockProof, RunError> {
-    let interrupt = setup::interrupt()?;
+    let interrupt = interrupt::watch()?;
     let mut whole = ClockProof::default();
     let (server, subject) = serve(&BTreeMap::new())?;
     add(&mut whole, stalled(&server, &subject.talk, &interrupt))?;
     drop(server);
     let folder = tempfile::tempdir()
-        .map_err(|error| setup::internal(format!("no temporary folder: {error}")))?;
+        .map_err(|error| RunError::internal(format!("no temporary folder: {error}")))?;
     for delay in DELAYS {
         if interrupt.is_set() {
             break;
@@ -58,7 +59,7 @@ fn one_delay(
 }
 
 fn add<E: ToString>(whole: &mut ClockProof, part: Result<ClockProof, E>) -> Result<(), RunError> {
-    let part = part.map_err(|error| setup::internal(error.to_string()))?;
+    let part = part.map_err(|error| RunError::internal(error.to_string()))?;
     whole.rows.extend(part.rows);
     whole.spoiled.extend(part.spoiled);
     Ok(())
@@ -78,7 +79,7 @@ fn serve(params: &BTreeMap<String, String>) -> Result<(Server, Subject), RunErro
         ..StartOptions::default()
     };
     let server = start(&resolved.subject, options)
-        .map_err(|failure| setup::rehearsal_error(&failure.into(), &resolved))?;
+        .map_err(|failure| rehearsal_error(&failure.into(), &resolved))?;
     Ok((server, resolved.subject))
 }
 

@@ -1,5 +1,6 @@
 //! Gates whose answer is known: how often they raise a false alarm, and how often they miss a loss.
 
+use crate::cli::place::replace;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::SelftestArgs;
 use crate::cli::output::{note, say};
-use crate::cli::{embedded, gate as command, setup};
+use crate::cli::{embedded, gate as command, interrupt};
 use crate::gate::trials::{Row, Trial, table};
 use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME};
 use crate::load::Workload;
@@ -20,7 +21,7 @@ const OVERHEAD: Duration = Duration::from_millis(25);
 const PLANTED: [(f64, usize); 2] = [(3.0, 2), (2.0, 3)];
 
 pub(super) fn main(args: &SelftestArgs) -> ExitCode {
-    let interrupt = match setup::interrupt() {
+    let interrupt = match interrupt::watch() {
         Ok(interrupt) => interrupt,
         Err(error) => return refused(&error),
     };
@@ -139,10 +140,11 @@ fn write(args: &SelftestArgs, trials: &[Trial]) -> Result<(), RunError> {
     };
     let whole = serde_json::json!({ "rows": table(trials), "trials": trials });
     let text = serde_json::to_string_pretty(&whole).unwrap_or_default();
-    std::fs::write(path, text).map_err(|error| RunError {
-        code: "usage",
-        message: format!("--json {} cannot be written: {error}", path.display()),
-        location: None,
+    replace(path, text.as_bytes()).map_err(|error| {
+        RunError::usage(format!(
+            "--json {} cannot be written: {error}",
+            path.display()
+        ))
     })
 }
 
@@ -212,9 +214,5 @@ fn conclude(trials: &[Trial], interrupt: &Interrupt) -> ExitCode {
 
 fn refused(error: &RunError) -> ExitCode {
     note(&format!("error: {}", error.message));
-    ExitCode::from(match error.code {
-        "internal" => 70,
-        "target" => 3,
-        _ => 2,
-    })
+    error.exit_code().into()
 }

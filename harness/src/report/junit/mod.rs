@@ -13,13 +13,14 @@ use crate::text::escape_text;
 /// The report as one suite per group.
 pub fn render(report: &Report) -> String {
     let mut junit = Junit::new("tcprove");
-    junit.set_time(std::time::Duration::from_secs_f64(report.duration_s));
+    junit.set_time(std::time::Duration::from_secs_f64(report.header.duration_s));
     if let Some(error) = &report.error {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
         status
-            .set_type(error.code)
-            .set_message(clean(&error.message));
-        let mut suite = TestSuite::new(report.command);
+            .set_type(error.code.name())
+            .set_message(clean(&error.message))
+            .set_description(lines(&error.message));
+        let mut suite = TestSuite::new(report.header.command);
         suite.add_test_case(TestCase::new("run", status));
         junit.add_test_suite(suite);
     }
@@ -57,7 +58,7 @@ fn one_case(junit: &mut Junit, report: &Report, reasons: &[String]) {
     if report.verdict != RunVerdict::Pass {
         status.set_message(clean(&reasons.join("; ")));
     }
-    let mut suite = TestSuite::new(report.command);
+    let mut suite = TestSuite::new(report.header.command);
     suite.add_test_case(TestCase::new("run", status));
     junit.add_test_suite(suite);
 }
@@ -120,7 +121,7 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
                     said(&outcome.expected),
                     said(&outcome.actual)
                 ))
-                .set_description(clean(&format!(
+                .set_description(lines(&format!(
                     "{}\nreproduce: {}",
                     outcome.requirement, outcome.reproduce
                 )));
@@ -146,6 +147,12 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
             status
         }
     }
+}
+
+/// A text of several lines, each of them cleaned.
+fn lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(clean).collect();
+    lines.join("\n")
 }
 
 /// Nothing that a server sent may reach the file raw: control characters are not even legal XML.

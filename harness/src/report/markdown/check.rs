@@ -18,8 +18,8 @@ pub(super) fn render(text: &mut String, report: &Report, checked: &Checked) {
         counts.inconclusive,
         counts.waived,
         counts.skip,
-        report.duration_s,
-        report.seed
+        report.header.duration_s,
+        report.header.seed
     );
     for blocker in &checked.blockers {
         let _ = writeln!(text, "- **{}**", plain(blocker));

@@ -18,8 +18,8 @@ pub(super) fn render(text: &mut String, report: &Report, fuzz: &FuzzReport) {
         text,
         "**{}** in {:.1} s (seed {}): {}\n",
         fuzz.answer(),
-        report.duration_s,
-        report.seed,
+        report.header.duration_s,
+        report.header.seed,
         fuzz.campaign().join(", ")
     );
     for note in &fuzz.result.notes {

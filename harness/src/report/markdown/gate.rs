@@ -53,9 +53,9 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
     let _ = writeln!(
         text,
         "- intervals: two one-sided bounds of 95 %; {:.0} s; seed {}; {}",
-        report.duration_s,
-        report.seed,
-        plain(&report.environment.one_line())
+        report.header.duration_s,
+        report.header.seed,
+        plain(&report.header.environment.one_line())
     );
     text.push_str("\n</details>\n");
 }

@@ -15,7 +15,7 @@ pub(super) fn render(text: &mut String, report: &Report, load: &LoadReport) {
         "**{} replies/s** — {} (seed {})\n",
         count(metrics.ops_per_s),
         plain(&described(&load.workload)),
-        report.seed
+        report.header.seed
     );
     for reason in &load.result.validity.reasons {
         let _ = writeln!(text, "- **invalid**: {}", plain(reason));

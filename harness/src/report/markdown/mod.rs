@@ -15,13 +15,14 @@ use super::{Body, Checked, Report, RunVerdict};
 pub fn render(report: &Report) -> String {
     let mut text = String::new();
     let target = report
+        .header
         .target
         .as_ref()
         .map_or("no target", |target| target.name.as_str());
     let _ = writeln!(
         text,
         "### tcprove {}: {} — {}\n",
-        report.command,
+        report.header.command,
         verdict(report),
         plain(target)
     );

@@ -21,7 +21,7 @@ pub(super) fn render(text: &mut String, report: &Report, sweep: &SweepReport) {
         "\n<details><summary>All {} cells ({} rounds, seed {})</summary>\n\n| {} | |\n|{}",
         result.cells.len(),
         result.rounds,
-        report.seed,
+        report.header.seed,
         heads.join(" | "),
         "---|".repeat(heads.len() + 1)
     );

@@ -192,14 +192,14 @@ pub(super) fn summary(
             wrap(&escape_text(blocker, 400), "blocked: ".len(), columns)
         );
     }
-    if report.interrupted {
+    if report.header.interrupted {
         let _ = writeln!(
             text,
             "{YELLOW}interrupted{RESET}: checks that had not begun are not listed"
         );
     }
     verdict_line(text, report, told, columns);
-    if checked.counts.ran() == 0 && !report.interrupted {
+    if checked.counts.ran() == 0 && !report.header.interrupted {
         let _ = writeln!(text, "{}", wrap(NOTHING_RAN, 0, columns));
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn render(
         let note = wrap(&escape_text(note, 600), "note: ".len(), columns);
         let _ = writeln!(text, "{YELLOW}note{RESET}: {note}");
     }
-    if report.interrupted {
+    if report.header.interrupted {
         let _ = writeln!(
             text,
             "{YELLOW}interrupted{RESET}: this is what was found until then"
@@ -207,7 +207,7 @@ pub(super) fn replay(
         );
         let _ = writeln!(text, "{line}");
     }
-    if report.interrupted {
+    if report.header.interrupted {
         let _ = writeln!(
             text,
             "{YELLOW}interrupted{RESET}: the others were not replayed"

@@ -38,7 +38,7 @@ pub(super) fn render(
     for note in &gate.result.notes {
         remark(YELLOW, &format!("note: {note}"));
     }
-    if report.interrupted {
+    if report.header.interrupted {
         remark(
             YELLOW,
             "interrupted: the figures are of what was measured until then",

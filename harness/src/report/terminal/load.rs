@@ -41,7 +41,7 @@ pub(super) fn render(
     if let Some(over) = &load.overload {
         beyond(text, over, columns);
     }
-    if report.interrupted {
+    if report.header.interrupted {
         let _ = writeln!(
             text,
             "{YELLOW}interrupted{RESET}: the figures are of what was measured until then"

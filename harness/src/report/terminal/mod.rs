@@ -46,7 +46,7 @@ fn run(text: &mut String, report: &Report, whole: &Whole, columns: Option<usize>
     check::body(text, &whole.checked, columns);
     let mut told = vec![format!("checks: {}", check::counted(&whole.checked))];
     for part in whole.parts() {
-        let _ = writeln!(text, "\n{BOLD}{}{RESET}", part.command);
+        let _ = writeln!(text, "\n{BOLD}{}{RESET}", part.header.command);
         text.push_str(&render(part, columns));
         if let Body::Fuzz(fuzz) = &part.body {
             told.push(format!("fuzz: {}", fuzz.answer()));
@@ -74,13 +74,13 @@ fn verdict_line(text: &mut String, report: &Report, told: &str, columns: Option<
         RunVerdict::Inconclusive => (MAGENTA, "INCONCLUSIVE"),
         RunVerdict::Error => (RED, "ERROR"),
     };
-    let target = report.target.as_ref();
+    let target = report.header.target.as_ref();
     let target = target.map_or("", |target| target.name.as_str());
     let told = format!(
         "{}: {told} in {:.1} s (seed {})",
         escape_text(target, 80),
-        report.duration_s,
-        report.seed
+        report.header.duration_s,
+        report.header.seed
     );
     let _ = writeln!(
         text,

@@ -40,7 +40,7 @@ pub(super) fn render(
     let _ = writeln!(text);
     table(text, result);
     remarks(text, result, columns);
-    if report.interrupted {
+    if report.header.interrupted {
         let _ = writeln!(
             text,
             "{YELLOW}interrupted{RESET}: the figures are of the rounds until then"

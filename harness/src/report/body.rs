@@ -1,0 +1,195 @@
+//! The result of a run, one variant for each kind of run. The verdict is a function of it.
+
+use serde::Serialize;
+
+use super::{FuzzReport, GateReport, ReplayReport, Report, RunError, RunVerdict};
+use crate::bench::SweepResult;
+use crate::check::Outcome;
+use crate::check::run::Counts;
+use crate::load::{LoadResult, OverloadReport, SloReport, Workload};
+
+/// The result of a run.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Body {
+    /// None: the run could not begin, or was interrupted before anything was measured.
+    Nothing {},
+    /// A battery.
+    Check(Checked),
+    /// Battery, campaign and sweep in one go.
+    Run(Box<Whole>),
+    /// A load.
+    Load(Box<LoadReport>),
+    /// A sweep.
+    Sweep(Box<SweepReport>),
+    /// A campaign.
+    Fuzz(Box<FuzzReport>),
+    /// Findings that were replayed.
+    Replay(ReplayReport),
+    /// A gate.
+    Gate(Box<GateReport>),
+}
+
+impl Body {
+    /// What a run of `command` has before it has a result: a battery is a list of outcomes, empty at
+    /// first, so that the JSON of a run that could not begin has the same shape.
+    pub fn empty(command: &str) -> Self {
+        match command {
+            "check" | "run" => Self::Check(Checked::default()),
+            _ => Self::Nothing {},
+        }
+    }
+
+    /// The verdict of a run that came this far.
+    pub(super) fn verdict(&self, interrupted: bool) -> RunVerdict {
+        match self {
+            Self::Nothing {} => RunVerdict::Inconclusive,
+            Self::Check(checked) => checked.verdict(interrupted),
+            Self::Run(whole) => whole.verdict(interrupted),
+            Self::Load(_) | Self::Sweep(_) if interrupted => RunVerdict::Inconclusive,
+            Self::Load(load) => load.verdict(),
+            Self::Sweep(sweep) => sweep.verdict(),
+            Self::Fuzz(fuzz) => fuzz.verdict(interrupted),
+            Self::Replay(replay) => replay.verdict(interrupted),
+            Self::Gate(gate) => gate.verdict(interrupted),
+        }
+    }
+
+    /// Whether nothing at all was examined.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Nothing {} => true,
+            Self::Check(checked) => checked.counts.ran() == 0,
+            Self::Run(whole) => whole.checked.counts.ran() == 0,
+            Self::Load(_) | Self::Sweep(_) => false,
+            Self::Fuzz(fuzz) => fuzz.result.executions == 0,
+            Self::Replay(replay) => replay.items.is_empty(),
+            Self::Gate(gate) => gate.is_empty(),
+        }
+    }
+
+    /// An error that the result itself shows: a base that broke in the middle of a gate.
+    pub(super) fn error(&self) -> Option<RunError> {
+        match self {
+            Self::Gate(gate) => gate.error(),
+            _ => None,
+        }
+    }
+}
+
+/// The result of a battery.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Checked {
+    /// Counts of verdicts.
+    pub counts: Counts,
+    /// What prevents a pass besides failed checks: stale waivers, required checks without a verdict.
+    pub blockers: Vec<String>,
+    /// The checks.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Checked {
+    /// The result of a battery with these outcomes.
+    pub fn new(outcomes: Vec<Outcome>, blockers: Vec<String>) -> Self {
+        Self {
+            counts: Counts::of(&outcomes),
+            blockers,
+            outcomes,
+        }
+    }
+
+    fn verdict(&self, interrupted: bool) -> RunVerdict {
+        let counts = &self.counts;
+        if counts.fail > 0 || !self.blockers.is_empty() {
+            RunVerdict::Fail
+        } else if counts.inconclusive > 0 || counts.ran() == 0 || interrupted {
+            RunVerdict::Inconclusive
+        } else {
+            RunVerdict::Pass
+        }
+    }
+}
+
+/// Battery, campaign and sweep in one go.
+#[derive(Clone, Debug, Serialize)]
+pub struct Whole {
+    /// The battery.
+    #[serde(flatten)]
+    pub checked: Checked,
+    /// A short campaign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuzz: Option<Report>,
+    /// A quick sweep. It is for reading: no verdict depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bench: Option<Report>,
+}
+
+impl Whole {
+    /// The reports of what followed the battery.
+    pub fn parts(&self) -> impl Iterator<Item = &Report> {
+        self.fuzz.iter().chain(&self.bench)
+    }
+
+    /// A campaign that could not be held, because the server serves one client only, takes nothing
+    /// away from the battery.
+    fn verdict(&self, interrupted: bool) -> RunVerdict {
+        let fuzzed = self.fuzz.as_ref().map(|fuzz| fuzz.verdict);
+        match (self.checked.verdict(false), fuzzed) {
+            (RunVerdict::Fail, _) | (_, Some(RunVerdict::Fail)) => RunVerdict::Fail,
+            (RunVerdict::Pass, Some(RunVerdict::Inconclusive)) => RunVerdict::Inconclusive,
+            (RunVerdict::Pass, _) if interrupted => RunVerdict::Inconclusive,
+            (verdict, _) => verdict,
+        }
+    }
+}
+
+/// The result of a sweep.
+#[derive(Clone, Debug, Serialize)]
+pub struct SweepReport {
+    /// The cells and the recommendation.
+    #[serde(flatten)]
+    pub result: SweepResult,
+}
+
+impl SweepReport {
+    /// A recommendation needs cells that can be trusted.
+    fn verdict(&self) -> RunVerdict {
+        if self.result.cells.iter().any(|cell| cell.valid) {
+            RunVerdict::Pass
+        } else {
+            RunVerdict::Inconclusive
+        }
+    }
+}
+
+/// The result of a load.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoadReport {
+    /// What the server was asked; it is in the plan.
+    #[serde(skip)]
+    pub workload: Workload,
+    /// What was measured.
+    #[serde(flatten)]
+    pub result: LoadResult,
+    /// The highest rate that meets an objective, where that was asked for.
+    pub slo: Option<SloReport>,
+    /// What happens beyond the capacity, where that was asked for.
+    pub overload: Option<OverloadReport>,
+}
+
+impl LoadReport {
+    /// An objective that no rate meets fails; figures that cannot be trusted are inconclusive.
+    fn verdict(&self) -> RunVerdict {
+        let slo = self.slo.as_ref();
+        let open = slo.is_some_and(|slo| slo.inconclusive.is_some())
+            || self
+                .overload
+                .as_ref()
+                .is_some_and(|over| over.inconclusive.is_some());
+        match slo {
+            Some(slo) if !open && slo.highest_passing_per_s.is_none() => RunVerdict::Fail,
+            _ if open || !self.result.validity.valid => RunVerdict::Inconclusive,
+            _ => RunVerdict::Pass,
+        }
+    }
+}
