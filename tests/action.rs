@@ -1,13 +1,9 @@
 //! The GitHub Action: what it says of itself, and its script on a repository with two commits.
 
-#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
-
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
-use support::{Bench, Ended};
+use crate::support::{Bench, Ended};
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

@@ -1,11 +1,9 @@
 //! A server that runs already: judged where it stands, and told once where it dies.
 
-mod support;
-
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
-use support::battery::{check, tcprove};
+use crate::support::battery::{check, tcprove};
 
 /// A reference server that somebody else started; ended when the test is over.
 struct Elsewhere {

@@ -1,10 +1,8 @@
 //! `tcprove bench`: sweeps through the binary, every format, and what it says to mistakes. Which
 //! setting is best depends on the machine and is not asserted, but for what no machine could hide.
 
-mod support;
-
+use crate::support::{Bench, Ended};
 use serde_json::Value;
-use support::{Bench, Ended};
 
 fn bench_in(bench: &Bench, arguments: &[&str]) -> (Ended, Value) {
     let words = [

@@ -1,18 +1,10 @@
 //! The command line as CONTRACT.md promises it: commands, formats, selections, streams.
 
-#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
-
-#[path = "cli/commands.rs"]
 mod commands;
-#[path = "cli/formats.rs"]
 mod formats;
-#[path = "cli/selection.rs"]
 mod selection;
-#[path = "cli/streams.rs"]
 mod streams;
-mod support;
-
-use support::Bench;
+use crate::support::Bench;
 
 /// A file for the reference server with a planted fault (`recv-is-message` fails `split-bytewise`
 /// and `split-each-offset`), or sound with an empty name, and with this at its end.

@@ -1,9 +1,7 @@
 //! Conversations with more than a request and a reply, held with a live server: a greeting whose word
 //! is said back, a question asked unasked, replies that end with the stream.
 
-mod support;
-
-use support::battery::{Checked, check, data, have};
+use crate::support::battery::{Checked, check, data, have};
 
 /// Checks that talk in every way: many connections, cuts, several clients.
 const CHECKS: [&str; 5] = [

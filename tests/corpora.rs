@@ -1,7 +1,5 @@
 //! The committed corpora of the fuzz targets, replayed without a fuzzer.
 
-#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +30,7 @@ fn fuzz(folder: &str) -> PathBuf {
 
 /// Runs a target on every file of its corpus; a corpus that is not there would prove nothing.
 fn replay(target: &str) {
+    crate::support::share();
     let (_, run) = TARGETS.iter().find(|(name, _)| *name == target).unwrap();
     let folder = fuzz("corpus").join(target);
     let mut count = 0;

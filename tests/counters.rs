@@ -3,12 +3,11 @@
 //!
 //! With `TCPROVE_SLOW=N`: every model N times, with its ranges printed.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use support::battery::{have, rounds};
+use crate::support::alone;
+use crate::support::battery::{have, rounds};
 use tcprove::gate::counters::{
     CountPlan, Counts, NoCounts, PerOp, Span, allocations_of_both, count, count_both,
 };
@@ -64,6 +63,7 @@ fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
     if !have("valgrind") {
         return;
     }
+    let _alone = alone();
     let sound = server(&["--model", "sequential"]);
     let planted = server(&["--fault", "extra-syscall", "--model", "sequential"]);
     let (plan, interrupt) = (short(), Interrupt::default());
@@ -106,6 +106,7 @@ fn one_more_allocation_is_seen() {
     if !have("valgrind") {
         return;
     }
+    let _alone = alone();
     let sound = server(&["--model", "sequential"]);
     let planted = server(&["--fault", "extra-allocation", "--model", "sequential"]);
     let allocations = allocations_of_both([&sound, &planted], &short(), &Interrupt::default());
@@ -119,6 +120,7 @@ fn what_cannot_be_counted_says_why() {
     if !have("valgrind") {
         return;
     }
+    let _alone = alone();
     let binary = env!("CARGO_BIN_EXE_tcprove");
     let (plan, interrupt) = (short(), Interrupt::default());
     let trouble = |launch| {
@@ -145,6 +147,7 @@ fn ranges_over_whole_measurements() {
     if !have("valgrind") {
         return;
     }
+    let _alone = alone();
     let models = [
         ("sequential", 0.02, 0.002),
         ("threads", 0.02, 0.002),

@@ -1,19 +1,13 @@
 //! Errors that a stranger meets: each ends with the exit code of the contract, a short message that
 //! names the problem and the next step, and the same message in the JSON that was asked for.
 
-#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
-
-#[path = "errors/arguments.rs"]
 mod arguments;
-#[path = "errors/blockers.rs"]
 mod blockers;
-mod support;
-#[path = "errors/targets.rs"]
 mod targets;
 
 use serde_json::Value;
 
-use support::{Bench, Ended};
+use crate::support::{Bench, Ended};
 
 /// Lines that somebody reads before giving up.
 const LINES_MAX: usize = 15;

@@ -4,12 +4,11 @@
 //! Plainly without those whose checks need the machine for themselves, one after the other; with `TCPROVE_SLOW=1`
 //! all.
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::alone;
+use crate::support::battery::{rounds, tcprove};
 use serde_json::Value;
-use support::battery::{rounds, tcprove};
 use tcprove::check::Runs;
 
 #[test]
@@ -24,6 +23,7 @@ fn every_check_can_fail() {
 
 #[test]
 fn every_fault_is_caught_for_the_planted_reason() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("matrix.json");
     let checks = tcprove::check::all().filter(|check| rounds() > 0 || !is_alone(check));

@@ -1,26 +1,14 @@
 //! `tcprove fuzz` and `replay`: planted faults are found, a sound server raises no alarm, nothing that was
 //! found is lost, and what is wrong with the arguments is said.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "these are tests, outside of #[test] functions"
-)]
-
-mod support;
-
-#[path = "fuzz/faults.rs"]
 mod faults;
-#[path = "fuzz/kept.rs"]
 mod kept;
-#[path = "fuzz/mistakes.rs"]
 mod mistakes;
-#[path = "fuzz/replayed.rs"]
 mod replayed;
-#[path = "fuzz/sound.rs"]
 mod sound;
 
+use crate::support::{Bench, Ended};
 use serde_json::Value;
-use support::{Bench, Ended};
 
 /// What a campaign came to.
 pub(crate) struct Fuzzed {

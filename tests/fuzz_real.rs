@@ -5,12 +5,10 @@
 //! `TCPROVE_MINI_REDIS` is the program of mini-redis 0.4.1, `TCPROVE_WS` the folder in which
 //! `npm install ws@8.17.0` was done.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::battery::{data, have, rounds, tcprove};
 use serde_json::Value;
-use support::battery::{data, have, rounds, tcprove};
 
 /// Seconds of a campaign that finds nothing.
 const SOUND_S: usize = 4;

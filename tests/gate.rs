@@ -1,28 +1,17 @@
 //! `tcprove gate` through the binary: what gets worse fails, what does not never fails, a blind harness is
 //! void, and mistakes are told. Sessions are short here: only what no machine could hide is asserted.
 
-#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
-
-#[path = "gate/baseline.rs"]
 mod baseline;
-#[path = "gate/control.rs"]
 mod control;
-#[path = "gate/matrix.rs"]
 mod matrix;
-#[path = "gate/mistakes.rs"]
 mod mistakes;
-mod support;
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
 
+use crate::support::{Bench, Ended, alone, data, python, until};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Bench, Ended, data, python, until};
-
-/// A gate needs both cores of a small machine for itself.
-static ALONE: Mutex<()> = Mutex::new(());
 
 const SERVER: &str = "tcprove serve --protocol line --port {port}";
 
@@ -40,9 +29,7 @@ fn uncounted(bench: &Bench) -> Command {
 }
 
 fn gate(bench: &Bench, base: &str, candidate: &str, more: &[&str]) -> (Ended, Value) {
-    let _alone = ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _alone = alone();
     let words = [
         &[
             "gate",
@@ -159,9 +146,7 @@ fn a_server_beside_itself_never_fails() {
 #[test]
 fn an_end_that_is_asked_for_keeps_what_was_measured_and_leaves_nothing() {
     let Some(python) = python() else { return };
-    let _alone = ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _alone = alone();
     let bench = Bench::new();
     let server = format!(
         "{python} {} {{port}} {}",

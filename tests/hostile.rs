@@ -3,15 +3,13 @@
 //!
 //! The servers are the modes of `data/hostile/hostile.py`.
 
-mod support;
-
 use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use support::reports::assert_no_controls;
-use support::{Bench, Ended, data, python, until};
+use crate::support::reports::assert_no_controls;
+use crate::support::{Bench, Ended, data, python, until};
 
 /// The largest message that is looked at is 64 MiB, and a buffer doubles.
 const RSS_KIB_MAX: u64 = 300 * 1024;

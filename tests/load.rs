@@ -1,26 +1,14 @@
 //! `tcprove load`: every kind of load on every kind of frame, runs that must be called invalid, and
 //! what it says to mistakes. What depends on the machine's speed is not asserted.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "these are tests, outside of #[test] functions"
-)]
-
-mod support;
-
-#[path = "load/clock.rs"]
 mod clock;
-#[path = "load/invalid.rs"]
 mod invalid;
-#[path = "load/kinds.rs"]
 mod kinds;
-#[path = "load/many.rs"]
 mod many;
-#[path = "load/mistakes.rs"]
 mod mistakes;
 
+use crate::support::{Bench, Ended};
 use serde_json::Value;
-use support::{Bench, Ended};
 
 /// What a load came to.
 pub(crate) struct Loaded {

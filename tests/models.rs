@@ -2,9 +2,7 @@
 //!
 //! Plainly, each protocol in another model; with `TCPROVE_SLOW=N` all twenty, N times.
 
-mod support;
-
-use support::battery::{check, rounds};
+use crate::support::battery::{check, rounds};
 
 const PROTOCOLS: [&str; 4] = ["tutorial", "echo", "line", "frame"];
 const MODELS: [&str; 5] = [

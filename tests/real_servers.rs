@@ -2,9 +2,7 @@
 //!
 //! Whole batteries: with `TCPROVE_SLOW=N`, N runs each. A server that is not installed is skipped.
 
-mod support;
-
-use support::battery::{Checked, check, data, have, rounds};
+use crate::support::battery::{Checked, check, data, have, rounds};
 
 /// Runs the battery, as often as slow tests are asked for, and asserts that it says the same
 /// each time: exactly these failures and warnings, and nothing that it could not see. A warning that ends
@@ -44,7 +42,7 @@ fn judged(program: &str, arguments: &[&str], fails: &[&str], warns: &[&str]) -> 
 fn file(talk: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("tcprove.toml");
-    let output = support::battery::tcprove()
+    let output = crate::support::battery::tcprove()
         .args(["init", "--talk", talk, "-o"])
         .arg(&path)
         .output()

@@ -1,15 +1,11 @@
 //! `tcprove record`: sessions of real clients become cases.
 
-#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
-
-mod support;
-
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 
+use crate::support::{Bench, Running, until};
 use rustix::process::Signal;
-use support::{Bench, Running, until};
 use tcprove::fuzz::CaseFile;
 use tcprove::fuzz::case::shown;
 

@@ -1,19 +1,15 @@
 //! The programs that a finding leaves: each shows its bug on a server that has it, and nothing on one that
 //! has not.
 
-#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Mutex, PoisonError};
 
+use crate::support::{alone, data, python, until};
 use serde_json::json;
-use support::{data, python};
 use tcprove::fuzz::reproducer::{Answer, PlainTurn, Recipe, ServerRecipe, write};
 use tcprove::fuzz::{Case, Confirmed, Data, Finding, Kind, Part, Send, Step};
+use tcprove::target::Port;
 
 /// The case that wakes the bug of that kind in `buggy_server.py`.
 fn case(kind: Kind) -> Case {
@@ -108,8 +104,7 @@ fn all(output: &Output) -> String {
 
 /// All at once, since most of the time is spent in waiting; then those that look at time, alone.
 fn each(kinds: &[(Kind, PathBuf)], judge: impl Fn(Kind, &Path) + Sync) {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let of_time = |kind: Kind| matches!(kind, Kind::Starvation | Kind::Complexity);
     std::thread::scope(|scope| {
         for (kind, place) in kinds.iter().filter(|(kind, _)| !of_time(*kind)) {
@@ -251,18 +246,15 @@ fn rust_shows_the_bug_and_nothing_on_a_sound_server() {
 fn a_server_that_runs_already() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let lease = Port::lease().unwrap();
+    let port = lease.number();
     let mut command = Command::new(python);
     let mut server = command
         .args([data("buggy_server.py"), port.to_string()])
         .env("BUG", "crash")
         .spawn()
         .unwrap();
-    support::until("it listens", || {
+    until("it listens", || {
         std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
     });
     let recipe = recipe(ServerRecipe::Attach {

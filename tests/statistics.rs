@@ -2,12 +2,6 @@
 //! wrote `data/statistics.json`. Where scipy is installed the script runs again, and has to write the same:
 //! `TCPROVE_PYTHON` is the interpreter, `python3` if it is not set.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "these are tests, outside of #[test] functions"
-)]
-
-#[path = "statistics/rates.rs"]
 mod rates;
 
 use std::path::{Path, PathBuf};

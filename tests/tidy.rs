@@ -1,6 +1,5 @@
 //! The style that can be tested: what ARCHITECTURE.md says is nowhere, is nowhere.
 
-#![expect(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {

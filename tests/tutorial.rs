@@ -1,10 +1,8 @@
 //! The tutorial's server, as it teaches it, is told what is wrong with it, in one run.
 
-mod support;
-
 use std::process::Command;
 
-use support::battery::{Checked, check, data, have, rounds};
+use crate::support::battery::{Checked, check, data, have, rounds};
 
 /// The whole battery in one run where slow tests are asked for, and every finding once more by its command; else
 /// only what is asserted here.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::file;
-use super::support::{Bench, until};
+use crate::support::{Bench, until};
 
 /// Names of the built-in talks, as `init` lists them.
 fn talks() -> Vec<String> {

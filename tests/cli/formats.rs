@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::file;
-use super::support::{Bench, Ended};
+use crate::support::{Bench, Ended};
 
 /// One of each: two failures waived apart, a failure, a pass, a skip, an inconclusive check.
 fn mixed(bench: &Bench, arguments: &[&str]) -> Ended {
@@ -274,8 +274,8 @@ fn names_in_the_file_are_harmless_everywhere() {
     ];
     let ended = bench.run(arguments);
     assert_eq!(ended.code, Some(0), "{}", ended.all());
-    super::support::reports::assert_no_controls(&ended.stdout);
-    super::support::reports::assert_no_controls(&ended.stderr);
+    crate::support::reports::assert_no_controls(&ended.stdout);
+    crate::support::reports::assert_no_controls(&ended.stderr);
     bench.junit("r.xml");
     assert!(!bench.markdown("r.md").contains("<b>"));
 }

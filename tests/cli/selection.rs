@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::file;
-use super::support::{Bench, Ended};
+use crate::support::{Bench, Ended};
 
 /// Ids of the outcomes of a run with these arguments; its exit code and plan hash.
 fn outcomes(bench: &Bench, arguments: &[&str]) -> (Vec<String>, Ended, String) {

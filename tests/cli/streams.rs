@@ -3,8 +3,8 @@
 
 use std::process::Stdio;
 
-use super::support::reports::{assert_no_controls, parse_json};
-use super::support::{Bench, Ended};
+use crate::support::reports::{assert_no_controls, parse_json};
+use crate::support::{Bench, Ended};
 
 const QUICK: &[&str] = &[
     "check",

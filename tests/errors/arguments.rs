@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use super::support::Bench;
-use super::support::reports::parse_json;
 use super::{check_ends, error_in, file_refused, refused, sound_file};
+use crate::support::Bench;
+use crate::support::reports::parse_json;
 
 #[test]
 fn no_target() {

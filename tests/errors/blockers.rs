@@ -1,7 +1,7 @@
 //! The run was made, and something in the file or the selection stands in the way of a pass.
 
 use super::sound_file;
-use super::support::Bench;
+use crate::support::Bench;
 
 /// A run that was made, and is blocked by what the file asks for.
 fn blocked(file: &str, arguments: &[&str], says: &str) {

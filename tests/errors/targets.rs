@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use super::check_ends;
-use super::support::{Bench, python};
+use crate::support::{Bench, python};
 
 #[test]
 fn a_program_that_is_not_there() {

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::support::Bench;
 use super::{fuzz, rounds};
+use crate::support::Bench;
 
 /// A planted fault: its kind, how many steps and bytes a person needs, and how long it takes.
 struct Planted {

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use super::fuzz;
-use super::support::{Bench, until};
+use crate::support::{Bench, until};
 
 /// Files in a folder of the bench, hidden ones not.
 fn files(bench: &Bench, folder: &str) -> Vec<String> {
@@ -16,7 +16,7 @@ fn files(bench: &Bench, folder: &str) -> Vec<String> {
 }
 
 /// A campaign that has found a crash and kept cases, and would go on for long.
-fn under_way(bench: &Bench) -> super::support::Running {
+fn under_way(bench: &Bench) -> crate::support::Running {
     let mut command = bench.tcprove();
     command.args([
         "fuzz",

@@ -1,6 +1,6 @@
 //! What cannot be done is said, with what to do next, before anything is sent.
 
-use super::support::{Bench, Ended};
+use crate::support::{Bench, Ended};
 
 fn assert_says(ended: &Ended, code: i32, words: &[&str]) {
     assert_eq!(ended.code, Some(code), "{}", ended.all());
@@ -53,7 +53,7 @@ fn a_server_that_runs_already_is_fuzzed_as_it_is() {
     let mut serve = bench.tcprove();
     serve.args(["serve", "--port", "0", "--fault", "format-string"]);
     let server = bench.start(serve);
-    super::support::until("the server listens", || {
+    crate::support::until("the server listens", || {
         server.heard().contains("listening on")
     });
     let heard = server.heard();

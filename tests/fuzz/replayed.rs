@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use super::support::{Bench, python};
 use super::{Fuzzed, fuzz};
+use crate::support::{Bench, python};
 
 fn found(bench: &Bench, fault: &str) -> Fuzzed {
     let fault = format!("fault={fault}");

@@ -1,8 +1,8 @@
 //! A sound server raises no alarm. Longer campaigns are for the machine that has the time:
 //! `TCPROVE_SLOW=N` gives each protocol and model N times ten seconds.
 
-use super::support::Bench;
 use super::{fuzz, rounds};
+use crate::support::Bench;
 
 fn no_finding(parameters: &[&str], end: [&str; 2]) {
     let bench = Bench::new();

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::support::Bench;
-use super::support::battery::have;
-use super::{ALONE, cell, server};
+use super::{cell, server};
+use crate::support::battery::have;
+use crate::support::{Bench, alone};
 
 /// A gate without a base.
-fn alone(bench: &Bench, candidate: &str, more: &[&str]) -> (Option<i32>, Value, String) {
+fn without_base(bench: &Bench, candidate: &str, more: &[&str]) -> (Option<i32>, Value, String) {
     let words = [
         "gate",
         "--talk",
@@ -36,21 +36,19 @@ fn a_stored_baseline_passes_itself_and_finds_one_more_system_call() {
         eprintln!("skipped: counting three times takes half a minute; set TCPROVE_SLOW=1");
         return;
     }
-    let _alone = ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _alone = alone();
     let bench = Bench::new();
     let sound = server("--model sequential");
-    let (code, _, all) = alone(&bench, &sound, &["--save-baseline", "b.json"]);
+    let (code, _, all) = without_base(&bench, &sound, &["--save-baseline", "b.json"]);
     assert_eq!(code, Some(0), "{all}");
     let stored = bench.json("b.json");
     assert_eq!(stored["schema"], "tcprove-baseline/1");
     assert!(stored["instructions"]["estimate"].as_f64().unwrap() > 100.0);
-    let (code, report, all) = alone(&bench, &sound, &["--baseline", "b.json"]);
+    let (code, report, all) = without_base(&bench, &sound, &["--baseline", "b.json"]);
     assert_eq!(code, Some(0), "{all}");
     assert_eq!(cell(&report, "syscalls")["verdict"], "pass");
     let faulty = server("--model sequential --fault extra-syscall");
-    let (code, report, all) = alone(&bench, &faulty, &["--baseline", "b.json"]);
+    let (code, report, all) = without_base(&bench, &faulty, &["--baseline", "b.json"]);
     assert_eq!(code, Some(1), "{all}");
     assert_eq!(cell(&report, "syscalls")["verdict"], "fail");
 }
@@ -67,7 +65,7 @@ fn what_is_no_baseline_is_told() {
         ("other.json", "is no baseline"),
         ("newer.json", "tcprove-baseline/99"),
     ] {
-        let (code, report, all) = alone(&bench, &server(""), &["--baseline", file]);
+        let (code, report, all) = without_base(&bench, &server(""), &["--baseline", file]);
         assert_eq!(code, Some(2), "{all}");
         let message = report["error"]["message"].as_str().unwrap();
         assert!(
@@ -83,7 +81,7 @@ fn a_budget_of_what_is_not_stored_is_told() {
     let bench = Bench::new();
     bench.write("b.json", "{}");
     let more = ["--save-baseline", "b.json", "--budget", "p50=5%"];
-    let (code, report, all) = alone(&bench, &server(""), &more);
+    let (code, report, all) = without_base(&bench, &server(""), &more);
     assert_eq!(code, Some(2), "{all}");
     let message = report["error"]["message"].as_str().unwrap();
     assert!(message.contains("--budget p50"), "{message}");

@@ -9,7 +9,7 @@ use tcprove::load::Workload;
 use tcprove::process::Launch;
 use tcprove::subject::{Interrupt, Origin, Subject};
 
-use super::ALONE;
+use crate::support::alone;
 
 fn subject() -> Subject {
     let file = tcprove::file::builtin("line").unwrap();
@@ -25,9 +25,7 @@ fn subject() -> Subject {
 
 /// A control with this meter, with half as much planted as the server does anyway.
 fn control(meter: Meter) -> (Rule, Vec<f64>) {
-    let _alone = ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _alone = alone();
     let (subject, interrupt) = (subject(), Interrupt::default());
     let rule = Rule { budget: 0.5 };
     let plan = DuetPlan {

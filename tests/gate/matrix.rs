@@ -15,7 +15,7 @@ use tcprove::load::Workload;
 use tcprove::process::Launch;
 use tcprove::subject::{Interrupt, Origin, Subject};
 
-use super::ALONE;
+use crate::support::alone;
 
 fn server(arguments: &[&str]) -> Subject {
     let binary = env!("CARGO_BIN_EXE_tcprove");
@@ -58,9 +58,7 @@ fn plan(connections: usize) -> GatePlan {
 }
 
 fn run(base: &[&str], candidate: &[&str], plan: &GatePlan, ends_after: usize) -> GateResult {
-    let _alone = ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _alone = alone();
     let (interrupt, steps) = (Interrupt::default(), AtomicUsize::new(0));
     let mut result = GateResult::default();
     Gate {

@@ -1,7 +1,7 @@
 //! What a gate says to mistakes, and to servers that cannot be gated.
 
-use super::support::{Bench, data, python};
 use super::{gate, server, uncounted};
+use crate::support::{Bench, data, python};
 
 /// Ends with this code, says this, and gives no verdict.
 fn refused(base: &str, candidate: &str, more: &[&str], code: i32, says: &[&str]) {

@@ -1,8 +1,8 @@
 //! The clock tells the truth. On a busy machine a figure may only be too large, by what the machine
 //! added; too small it can never be.
 
-use super::support::Bench;
-use super::support::battery::rounds;
+use crate::support::battery::rounds;
+use crate::support::{Bench, alone};
 
 #[test]
 fn stalls_and_known_delays_are_reported_in_full() {
@@ -10,6 +10,7 @@ fn stalls_and_known_delays_are_reported_in_full() {
         println!("skipped: 20 seconds of stalls and delays; TCPROVE_SLOW=1 runs them");
         return;
     }
+    let _alone = alone();
     let bench = Bench::new();
     let ended = bench.run(["selftest", "--clock", "--json", "clock.json"]);
     let proof = bench.json("clock.json");

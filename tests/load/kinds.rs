@@ -2,8 +2,8 @@
 
 use rustix::process::Signal;
 
-use super::support::{Bench, until};
 use super::{SHORT, load};
+use crate::support::{Bench, until};
 
 #[test]
 fn every_protocol_of_the_reference_server_in_a_closed_loop() {
@@ -207,7 +207,7 @@ fn turns_can_be_mixed() {
 
 #[test]
 fn servers_that_nobody_here_wrote() {
-    use super::support::battery::have;
+    use crate::support::battery::have;
     let redis = [
         "--talk",
         "redis",
@@ -255,7 +255,7 @@ fn servers_that_nobody_here_wrote() {
 /// nginx announces that it closes after 1,000 requests: that is no loss.
 #[test]
 fn announced_closes_are_no_losses() {
-    if !super::support::battery::have("nginx") && !std::path::Path::new("/usr/sbin/nginx").exists()
+    if !crate::support::battery::have("nginx") && !std::path::Path::new("/usr/sbin/nginx").exists()
     {
         return;
     }

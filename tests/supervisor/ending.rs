@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tcprove::process::{Exit, Launch};
 
-use crate::programs::{alive_with, is_alive, noted, python, run, shell, start, until};
+use super::programs::{alive_with, is_alive, noted, python, run, shell, start, until};
 
 /// A main process, a child, a grandchild, and a daemon in a session of its own whose parents are gone.
 /// Each notes its number.
@@ -81,7 +81,12 @@ async fn a_killed_holder_leaves_nothing() {
         return;
     }
     let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "ending::hold", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "supervisor::ending::hold",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(NOTES_OF_HELD, &notes)
         .env("TMPDIR", folder.path())
         .stdout(Stdio::piped())

@@ -1,8 +1,6 @@
 //! The servers of these tests, and waiting for what they do.
 
 use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tcprove::process::{Launch, Server, StartFailure, StartOptions};
@@ -37,28 +35,10 @@ def daemonize():
         os._exit(0)
 "#;
 
-/// The interpreter itself, not a wrapper around it.
-fn interpreter() -> Option<&'static str> {
-    static FOUND: OnceLock<Option<String>> = OnceLock::new();
-    let look = || {
-        let out = Command::new("python3")
-            .args(["-c", "import sys; print(sys.executable)"])
-            .output()
-            .ok()?;
-        out.status
-            .success()
-            .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
-    };
-    FOUND.get_or_init(look).as_deref()
-}
-
 /// A server whose program is `script`; argv[1] is the port, argv[2] a file for notes in `{tmp}`.
-/// `None`, and a word about it, if there is no python3.
+/// `None` if there is no python3.
 pub fn python(script: &str) -> Option<Launch> {
-    let Some(interpreter) = interpreter() else {
-        eprintln!("skipped: needs python3");
-        return None;
-    };
+    let interpreter = crate::support::python()?;
     let script = format!("{PRELUDE}\n{script}");
     Some(launch([
         interpreter,
@@ -74,6 +54,7 @@ pub fn shell(script: &str) -> Launch {
 }
 
 fn launch<const N: usize>(cmd: [&str; N]) -> Launch {
+    crate::support::share();
     let mut launch = Launch::new(env!("CARGO_BIN_EXE_tcprove"), cmd);
     launch.ready_timeout = PATIENCE;
     launch

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 /// The `tcprove` binary.
 pub fn tcprove() -> Command {
+    super::share();
     Command::new(assert_cmd::cargo::cargo_bin!("tcprove"))
 }
 

@@ -1,12 +1,7 @@
 //! Running the binary as a stranger would, and reading what it leaves.
 
-#![allow(dead_code, reason = "each file of tests uses a part of this")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "these are tests, outside of #[test] functions"
-)]
-
 pub mod battery;
+mod machine;
 pub mod reports;
 
 use std::io::Read as _;
@@ -17,6 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+pub use machine::{alone, is_own_process, share};
 
 /// For what must happen; never reached when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -50,6 +47,7 @@ pub struct Running {
 
 impl Bench {
     pub fn new() -> Self {
+        share();
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self {

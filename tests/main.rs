@@ -1,0 +1,57 @@
+//! The integration tests: one binary, because linking 22 of them takes longer than running most.
+//!
+//! Run one module or one test with a filter: `cargo test -p tcprove --test main -- gate::baseline::`.
+//!
+//! | module | what it tests |
+//! |---|---|
+//! | [`action`] | the GitHub Action and its script, on a repository with two commits |
+//! | [`attached`] | checks on a server that already runs (`--connect`) |
+//! | [`bench`] | `tcprove bench`: sweeps, every format, mistakes |
+//! | [`cli`] | commands, formats, selections and streams as CONTRACT.md promises them |
+//! | [`conversation`] | conversations with greetings, pushes and replies that end with the stream |
+//! | [`corpora`] | the committed corpora of the fuzz targets, replayed |
+//! | [`counters`] | counts under valgrind, which are the same in every run |
+//! | [`errors`] | error messages, exit codes and the same message in the JSON |
+//! | [`fault_matrix`] | every planted fault is caught by the check that it names |
+//! | [`fuzz`] | `tcprove fuzz` and `replay`: planted faults, sound servers, what a campaign keeps |
+//! | [`fuzz_real`] | campaigns against real servers |
+//! | [`gate`] | `tcprove gate`: regressions fail, equal servers do not, a blind gate says so |
+//! | [`hostile`] | servers that attack the harness |
+//! | [`load`] | `tcprove load`: kinds of load, invalid runs, the clock, many connections |
+//! | [`models`] | every protocol in every concurrency model passes the battery |
+//! | [`real_servers`] | no false alarm on real servers |
+//! | [`record`] | `tcprove record` |
+//! | [`reproducer`] | the programs that a finding leaves |
+//! | [`statistics`] | the statistics against published tables, scipy and simulations |
+//! | [`supervisor`] | starting, watching and ending servers |
+//! | [`tidy`] | the style that can be tested |
+//! | [`tutorial`] | the tutorial's server and what is wrong with it |
+//!
+//! [`support`] runs the binary and reads its reports. Long tests need `TCPROVE_SLOW=1`; `TCPROVE_REQUIRE_ALL=1`
+//! makes a missing program a failure instead of a skip.
+
+#![allow(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
+
+mod action;
+mod attached;
+mod bench;
+mod cli;
+mod conversation;
+mod corpora;
+mod counters;
+mod errors;
+mod fault_matrix;
+mod fuzz;
+mod fuzz_real;
+mod gate;
+mod hostile;
+mod load;
+mod models;
+mod real_servers;
+mod record;
+mod reproducer;
+mod statistics;
+mod supervisor;
+mod support;
+mod tidy;
+mod tutorial;
