@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod overload;
 pub mod pacer;
 mod patched;
+pub mod reason;
 pub mod recorder;
 pub mod run;
 pub mod script;
@@ -20,6 +21,7 @@ pub mod workload;
 
 pub use metrics::{Latency, LoadResult, Metrics, Step, summarize};
 pub use overload::{OverloadReport, OverloadStep, overload};
+pub use reason::{Fault, Note, Reason, Remark};
 pub(crate) use run::settle;
 pub use run::{Load, Measurement, ServerUse, cores};
 pub use slo::{Slo, SloReport, Tried};

@@ -78,6 +78,7 @@ impl Engine<'_> {
 
     fn connect_failed(&mut self, Refused(at, error): Refused) {
         self.tally.connect_failures += 1;
+        self.tally.connects_lacking += u64::from(is_ours(&error));
         self.tally.note(|| why_refused(&error));
         self.connections.retry(at, self.now);
     }
@@ -107,6 +108,14 @@ impl Engine<'_> {
             self.recorder.lost(flight.intended, self.now);
         }
     }
+}
+
+/// Whether we lack something, rather than the server refusing.
+fn is_ours(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::EADDRNOTAVAIL)
+    )
 }
 
 fn why_refused(error: &io::Error) -> String {
