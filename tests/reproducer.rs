@@ -9,7 +9,7 @@ use crate::support::{alone, data, python, until};
 use serde_json::json;
 use tcprove::fuzz::reproducer::{Answer, PlainTurn, Recipe, ServerRecipe, write};
 use tcprove::fuzz::{Case, Confirmed, Data, Finding, Kind, Part, Send, Step};
-use tcprove::target::Port;
+use tcprove::process::Port;
 
 /// The case that wakes the bug of that kind in `buggy_server.py`.
 fn case(kind: Kind) -> Case {

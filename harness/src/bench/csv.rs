@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::record::METRICS;
 use super::result::{Cell, SweepResult};
+use crate::load::reason::joined;
 
 /// The whole table, with a line of names first.
 pub fn render(sweep: &SweepResult) -> String {
@@ -49,8 +50,8 @@ fn fields(sweep: &SweepResult, cell: &Cell) -> Vec<String> {
         cell.valid.to_string(),
         cell.same_as
             .map_or_else(String::new, |other| other.to_string()),
-        cell.reasons.join("; "),
-        cell.notes.join("; "),
+        joined(&cell.reasons),
+        joined(&cell.notes),
         cell.why.clone().unwrap_or_default(),
     ]);
     fields
@@ -76,6 +77,7 @@ mod tests {
 
     use super::*;
     use crate::bench::result::{Axis, Estimate, Recommendation, Setting};
+    use crate::load::Remark;
 
     #[test]
     fn a_row_a_cell_and_nothing_breaks_out_of_its_field() {
@@ -94,7 +96,16 @@ mod tests {
             axes: vec![("client.so_rcvbuf".into(), setting)],
             metrics: BTreeMap::from([("ops_per_s", figure)]),
             valid: false,
-            reasons: vec!["wrong-replies: got \"a,b\"".into(), "two\nlines".into()],
+            reasons: vec![
+                Remark {
+                    word: "wrong-replies",
+                    sentence: "got \"a,b\"".into(),
+                },
+                Remark {
+                    word: "not-started",
+                    sentence: "two\nlines".into(),
+                },
+            ],
             notes: Vec::new(),
             same_as: Some(0),
             why: None,
@@ -117,7 +128,7 @@ mod tests {
                 .starts_with("client.so_rcvbuf,client.so_rcvbuf_effective,ops_per_s,ops_per_s_low")
         );
         assert!(rest.starts_with("64,2304,1.5,1,2,,,,"), "{rest}");
-        let end = "false,0,\"wrong-replies: got \"\"a,b\"\"; two\nlines\",,\r\n";
+        let end = "false,0,\"wrong-replies: got \"\"a,b\"\"; not-started: two\nlines\",,\r\n";
         assert!(rest.ends_with(end), "{rest}");
         let empty = rest[..rest.find("false").unwrap()].matches(',').count();
         assert_eq!(empty, 2 + 3 * METRICS.len());

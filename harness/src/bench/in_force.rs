@@ -2,7 +2,7 @@
 
 use super::axis::Dimension;
 use super::knob::{Buffer, Knob};
-use crate::load::Transport;
+use crate::load::{Remark, Transport};
 
 /// The least buffers that the kernel gives (`SOCK_MIN_SNDBUF`), whatever is asked for: nothing that it
 /// chooses itself is as small.
@@ -64,16 +64,16 @@ impl InForce<'_> {
     }
 
     /// What has to be said about the settings.
-    pub fn notes(&self) -> Vec<String> {
-        let narrow = self.narrow_window().map(|(window, mss)| format!(
-            "narrow-window: a receive window of {window} bytes holds less than two segments of {mss}: a sender waits for every acknowledgement; never recommended"
-        ));
+    pub fn notes(&self) -> Vec<Remark> {
+        let narrow = self.narrow_window().map(|(window, mss)| Remark { word: "narrow-window", sentence: format!(
+            "a receive window of {window} bytes holds less than two segments of {mss}: a sender waits for every acknowledgement; never recommended"
+        ) });
         let literal = self.axes.iter().find_map(|axis| {
             let bytes = self.buffer_bytes(axis)?;
-            (self.asked(axis) == Some(0) && !self.is_kernels_choice(axis)).then(|| format!(
-                "zero-taken-literally: {} = 0 asked the kernel for 0 bytes and got {bytes}: this is not its own choice",
+            (self.asked(axis) == Some(0) && !self.is_kernels_choice(axis)).then(|| Remark { word: "zero-taken-literally", sentence: format!(
+                "{} = 0 asked the kernel for 0 bytes and got {bytes}: this is not its own choice",
                 axis.knob
-            ))
+            ) })
         });
         narrow.into_iter().chain(literal).collect()
     }
@@ -188,11 +188,15 @@ mod tests {
         assert_eq!(cell(&[0, 0]).settings()[1], "the kernel's own choice");
         let notes = cell(&[0, 0]).notes();
         assert!(
-            notes[0].starts_with("narrow-window: a receive window of 1152"),
+            notes[0]
+                .to_string()
+                .starts_with("narrow-window: a receive window of 1152"),
             "{notes:?}"
         );
         assert!(
-            notes[1].starts_with("zero-taken-literally: server.so_rcvbuf"),
+            notes[1]
+                .to_string()
+                .starts_with("zero-taken-literally: server.so_rcvbuf"),
             "{notes:?}"
         );
     }

@@ -1,15 +1,15 @@
 //! What the visits to one cell came to. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::axis::Dimension;
 use super::curve::curve;
 use super::in_force::InForce;
 use super::recommend::{Entry, Figures};
 use super::result::{Cell, Estimate, Setting};
-use super::visit::{Visit, is_of_the_machine, word};
-use crate::load::Transport;
+use super::visit::Visit;
 use crate::load::recorder::{Times, times};
+use crate::load::{Note, Reason, Remark, Transport};
 use crate::stats::hodges_lehmann;
 
 /// The metrics of a cell: name, unit, whether more is better.
@@ -27,14 +27,66 @@ const LEVEL: f64 = 0.95;
 const SAMPLES_BEYOND: f64 = 100.0;
 /// A cell that was never valid in so many rounds, and not for the machine's sake, is not visited again.
 const PATIENCE: usize = 2;
+
+/// Why a round is not valid.
+#[derive(Debug, Clone)]
+enum Refusal {
+    /// The server did not start with these settings.
+    NotStarted(String),
+    /// Its figures are not to be trusted.
+    Invalid(Vec<Reason>),
+}
+
+/// A kind of reason for which rounds were not valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Trouble {
+    /// Its stable word.
+    pub word: &'static str,
+    /// Whether another round may not meet it.
+    pub may_pass: bool,
+}
+
+impl Refusal {
+    fn remarks(&self) -> Vec<Remark> {
+        match self {
+            Self::NotStarted(why) => vec![Remark {
+                word: "not-started",
+                sentence: why.clone(),
+            }],
+            Self::Invalid(reasons) => reasons.iter().map(Remark::from).collect(),
+        }
+    }
+
+    fn troubles(&self) -> Vec<Trouble> {
+        match self {
+            Self::NotStarted(_) => vec![Trouble {
+                word: "not-started",
+                may_pass: false,
+            }],
+            Self::Invalid(reasons) => reasons
+                .iter()
+                .map(|reason| Trouble {
+                    word: reason.word(),
+                    may_pass: reason.may_pass(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Nothing about it may pass.
+    fn is_hopeless(&self) -> bool {
+        !self.troubles().iter().any(|trouble| trouble.may_pass)
+    }
+}
+
 /// All visits to one cell.
 #[derive(Debug, Clone)]
 pub struct Record {
     rounds: Vec<Option<Figures>>,
-    /// Reasons of each round that was not valid.
-    refused: Vec<Vec<String>>,
-    /// Notes by their first word, with how many valid rounds had them.
-    notes: BTreeMap<String, (usize, String)>,
+    /// Why rounds were not valid.
+    refused: Vec<Refusal>,
+    /// Notes by their word, with how many valid rounds had them.
+    notes: BTreeMap<&'static str, (usize, Note)>,
     response: Option<Times>,
     transport: Option<Transport>,
     repeated: usize,
@@ -68,22 +120,15 @@ impl Record {
         if !visit.reasons.is_empty() {
             // What is in force shows in a disturbed visit as well.
             self.transport = self.transport.take().or(visit.transport);
-            self.refused.push(visit.reasons);
-            let hopeless = |reasons: &Vec<String>| !reasons.iter().any(is_of_the_machine);
-            let never = self.valid_rounds() == 0;
-            self.is_given_up = never
-                && self
-                    .refused
-                    .iter()
-                    .filter(|reasons| hopeless(reasons))
-                    .count()
-                    >= PATIENCE;
+            self.refused.push(Refusal::Invalid(visit.reasons));
+            let hopeless = self.refused.iter().filter(|one| one.is_hopeless());
+            self.is_given_up = self.valid_rounds() == 0 && hopeless.count() >= PATIENCE;
             return;
         }
         self.rounds[round] = Some(visit.figures);
         for note in visit.notes {
-            let kept = self.notes.entry(word(&note).to_owned()).or_default();
-            *kept = (kept.0 + 1, note);
+            let times = self.notes.get(note.word()).map_or(0, |kept| kept.0);
+            self.notes.insert(note.word(), (times + 1, note));
         }
         // Adding cannot fail: all histograms have the same bounds.
         let _ = self.response.get_or_insert_with(times).add(&visit.response);
@@ -97,7 +142,7 @@ impl Record {
 
     /// The server did not start with these settings. If it never did, it is not tried again.
     pub fn did_not_start(&mut self, why: &str) {
-        self.refused.push(vec![format!("not-started: {why}")]);
+        self.refused.push(Refusal::NotStarted(why.to_owned()));
         self.is_given_up |= self.valid_rounds() == 0;
     }
 
@@ -169,14 +214,14 @@ impl Record {
         }
     }
 
-    /// The word of the reason that was there most often.
-    fn most_frequent_trouble(&self) -> Option<String> {
-        let mut words: BTreeMap<&str, usize> = BTreeMap::new();
-        for reason in self.refused.iter().flatten() {
-            *words.entry(word(reason)).or_default() += 1;
+    /// The kind of reason that was there most often.
+    fn most_frequent_trouble(&self) -> Option<Trouble> {
+        let mut kinds: BTreeMap<Trouble, usize> = BTreeMap::new();
+        for trouble in self.refused.iter().flat_map(Refusal::troubles) {
+            *kinds.entry(trouble).or_default() += 1;
         }
-        let most = words.into_iter().max_by_key(|(_, times)| *times);
-        most.map(|(word, _)| word.to_owned())
+        let most = kinds.into_iter().max_by_key(|(_, times)| *times);
+        most.map(|(trouble, _)| trouble)
     }
 
     fn metrics(&self) -> BTreeMap<&'static str, Estimate> {
@@ -206,51 +251,56 @@ impl Record {
     }
 
     /// Each kind of reason once, with how often it was there.
-    fn reasons(&self) -> Vec<String> {
+    fn reasons(&self) -> Vec<Remark> {
         let visited = self.valid_rounds() + self.refused.len();
         if visited == 0 {
-            return vec!["not-measured: the sweep ended before".to_owned()];
+            return vec![Remark {
+                word: "not-measured",
+                sentence: "the sweep ended before".into(),
+            }];
         }
-        let mut kinds: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
-        for reason in self.refused.iter().flatten() {
-            let kept = kinds.entry(word(reason)).or_default();
-            *kept = (kept.0 + 1, reason);
+        let mut kinds: BTreeMap<&str, (usize, Remark)> = BTreeMap::new();
+        for remark in self.refused.iter().flat_map(Refusal::remarks) {
+            let times = kinds.get(remark.word).map_or(0, |kept| kept.0);
+            kinds.insert(remark.word, (times + 1, remark));
         }
         kinds
             .into_values()
-            .map(|(times, text)| format!("{text} ({times} of {visited} rounds)"))
+            .map(|(times, remark)| Remark {
+                sentence: format!("{} ({times} of {visited} rounds)", remark.sentence),
+                ..remark
+            })
             .collect()
     }
 
-    fn notes(&self, axes: &[Dimension], place: &[usize]) -> Vec<String> {
+    fn notes(&self, axes: &[Dimension], place: &[usize]) -> Vec<Remark> {
         let valid = self.valid_rounds();
         let mostly = self.notes.values().filter(|(times, _)| times * 2 > valid);
-        let mut notes: Vec<String> = mostly.map(|(_, note)| note.clone()).collect();
+        let mut notes: Vec<Remark> = mostly.map(|(_, note)| Remark::from(note)).collect();
         notes.extend(
             self.in_force(axes, place)
                 .map(|cell| cell.notes())
                 .unwrap_or_default(),
         );
         if self.is_valid() && !self.refused.is_empty() {
-            let words: std::collections::BTreeSet<&str> = self
-                .refused
-                .iter()
-                .flatten()
-                .map(|reason| word(reason))
-                .collect();
+            let troubles = self.refused.iter().flat_map(Refusal::troubles);
+            let words: BTreeSet<&str> = troubles.map(|trouble| trouble.word).collect();
             let words: Vec<&str> = words.into_iter().collect();
-            notes.push(format!(
-                "left-out: {} of {} rounds were not valid ({})",
-                self.refused.len(),
-                valid + self.refused.len(),
-                words.join(", ")
-            ));
+            notes.push(Remark {
+                word: "left-out",
+                sentence: format!(
+                    "{} of {} rounds were not valid ({})",
+                    self.refused.len(),
+                    valid + self.refused.len(),
+                    words.join(", ")
+                ),
+            });
         }
         if self.repeated > 0 {
-            notes.push(format!(
-                "repeated: {} visits were disturbed and made again",
-                self.repeated
-            ));
+            notes.push(Remark {
+                word: "repeated",
+                sentence: format!("{} visits were disturbed and made again", self.repeated),
+            });
         }
         notes
     }
@@ -275,20 +325,38 @@ mod tests {
     use super::*;
     use crate::bench::axis::parse_all;
 
-    fn visit(ops_per_s: f64, reasons: &[&str], notes: &[&str]) -> Visit {
+    fn visit(ops_per_s: f64, reasons: &[Reason], notes: &[Note]) -> Visit {
         let mut response = times();
         (1..=100_u64).for_each(|n| response.saturating_record(n * 1000));
-        let text = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         Visit {
             figures: Figures {
                 ops_per_s,
                 ..Figures::default()
             },
-            reasons: text(reasons),
-            notes: text(notes),
+            reasons: reasons.to_vec(),
+            notes: notes.to_vec(),
             transport: None,
             response,
         }
+    }
+
+    fn starved() -> Reason {
+        Reason::ClientStarved { share: 0.3 }
+    }
+
+    fn steal() -> Reason {
+        Reason::Steal { percent: 9.0 }
+    }
+
+    fn lost() -> Reason {
+        Reason::ConnectionsLost {
+            lost: 1,
+            first: None,
+        }
+    }
+
+    fn texts(remarks: &[Remark]) -> Vec<String> {
+        remarks.iter().map(ToString::to_string).collect()
     }
 
     fn cell(record: &Record) -> Cell {
@@ -301,8 +369,8 @@ mod tests {
         for round in 0..4 {
             record.take(round, visit(100.0 + round as f64, &[], &[]));
         }
-        record.take(4, visit(1.0, &["client-starved: 30 %"], &[]));
-        record.take(5, visit(1.0, &["client-starved: 40 %", "steal: 9 %"], &[]));
+        record.take(4, visit(1.0, &[starved()], &[]));
+        record.take(5, visit(1.0, &[starved(), steal()], &[]));
         let seen = cell(&record);
         assert!(seen.valid && seen.reasons.is_empty());
         let figure = seen.metrics["ops_per_s"];
@@ -311,7 +379,7 @@ mod tests {
             (100.0, 101.5, 103.0)
         );
         assert_eq!(
-            seen.notes,
+            texts(&seen.notes),
             ["left-out: 2 of 6 rounds were not valid (client-starved, steal)"]
         );
         assert_eq!(seen.curve.len(), 6);
@@ -325,12 +393,15 @@ mod tests {
     fn half_of_the_rounds_are_too_many() {
         let mut record = Record::new(2);
         record.take(0, visit(100.0, &[], &[]));
-        record.take(1, visit(1.0, &["steal: 9 %"], &[]));
+        record.take(1, visit(1.0, &[steal()], &[]));
         let seen = cell(&record);
         assert!(!seen.valid && record.is_wanted());
-        assert_eq!(seen.reasons, ["steal: 9 % (1 of 2 rounds)"]);
         assert_eq!(
-            cell(&Record::new(2)).reasons,
+            texts(&seen.reasons),
+            ["steal: the hypervisor gave 9.0 % of the time to others (1 of 2 rounds)"]
+        );
+        assert_eq!(
+            texts(&cell(&Record::new(2)).reasons),
             ["not-measured: the sweep ended before"]
         );
     }
@@ -338,13 +409,13 @@ mod tests {
     #[test]
     fn what_never_works_is_given_up_and_what_was_disturbed_is_not() {
         let mut wrong = Record::new(6);
-        wrong.take(0, visit(1.0, &["wrong-replies: 3 of 9"], &[]));
+        wrong.take(0, visit(1.0, &[lost()], &[]));
         assert!(wrong.is_wanted());
-        wrong.take(1, visit(1.0, &["connections-lost: 1"], &[]));
+        wrong.take(1, visit(1.0, &[lost()], &[]));
         assert!(!wrong.is_wanted());
         let mut disturbed = Record::new(6);
         for round in 0..5 {
-            disturbed.take(round, visit(1.0, &["client-starved: 30 %"], &[]));
+            disturbed.take(round, visit(1.0, &[starved()], &[]));
         }
         assert!(disturbed.is_wanted());
         let mut late = Record::new(6);
@@ -354,20 +425,27 @@ mod tests {
         let mut never = Record::new(6);
         never.did_not_start("no such option");
         assert!(!never.is_wanted());
-        assert!(visit(1.0, &["steal: 9 %"], &[]).was_disturbed());
-        assert!(!visit(1.0, &["steal: 9 %", "server-died: x"], &[]).was_disturbed());
+        assert!(visit(1.0, &[steal()], &[]).was_disturbed());
+        assert!(!visit(1.0, &[steal(), lost()], &[]).was_disturbed());
         assert!(!visit(1.0, &[], &[]).was_disturbed());
     }
 
     #[test]
     fn a_note_stands_if_most_rounds_had_it() {
+        let limited = |busy| Note::ClientSaturated {
+            busy,
+            server_cores: Some(0.5),
+        };
         let mut record = Record::new(3);
-        record.take(0, visit(1.0, &[], &["client-saturated: 98 %"]));
-        record.take(
-            1,
-            visit(1.0, &[], &["client-saturated: 99 %", "other: once"]),
-        );
+        record.take(0, visit(1.0, &[], &[limited(0.98)]));
+        record.take(1, visit(1.0, &[], &[limited(0.99)]));
         record.take(2, visit(1.0, &[], &[]));
-        assert_eq!(cell(&record).notes, ["client-saturated: 99 %"]);
+        let notes = cell(&record).notes;
+        assert_eq!((notes.len(), notes[0].word), (1, "client-saturated"));
+        assert!(notes[0].sentence.contains("99 %"), "{notes:?}");
+        let mut seldom = Record::new(2);
+        seldom.take(0, visit(1.0, &[], &[limited(0.98)]));
+        seldom.take(1, visit(1.0, &[], &[]));
+        assert!(cell(&seldom).notes.is_empty());
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+use crate::load::Remark;
+
 /// A sweep, measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct SweepResult {
@@ -40,9 +42,9 @@ pub struct Cell {
     /// Whether its figures can be trusted.
     pub valid: bool,
     /// Why not.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Remark>,
     /// What limits what they say: a window below two segments, a client that was the limit, ...
-    pub notes: Vec<String>,
+    pub notes: Vec<Remark>,
     /// It is the same as this other cell, place in the list: the kernel made equal settings of both.
     pub same_as: Option<usize>,
     /// What held the data back, in a sentence, as the kernel sees it.

@@ -232,7 +232,7 @@ impl<'a> Running<'a> {
             return Ok(None);
         }
         let result = summarize(workload, &measured);
-        Ok(Some(Visit::new(&measured, result)))
+        Ok(Some(Visit::new(result)))
     }
 
     fn start(&self, subject: &Subject, workload: &Workload) -> Result<Server, StartFailure> {

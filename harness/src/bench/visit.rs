@@ -1,39 +1,25 @@
 //! One visit to a cell: a short load, as far as it matters for the cell. Pure.
 
 use super::recommend::Figures;
-use crate::load::recorder::{Times, times};
-use crate::load::{LoadResult, Measurement, Transport};
-
-/// Words of reasons that are the machine's, and another try may not meet.
-const OF_THE_MACHINE: [&str; 5] = [
-    "client-starved",
-    "steal",
-    "throttled",
-    "send-lag",
-    "not-stationary",
-];
+use crate::load::recorder::Times;
+use crate::load::{LoadResult, Note, Reason, Transport};
 
 /// What one visit measured.
 #[derive(Debug, Clone)]
 pub struct Visit {
     pub(super) figures: Figures,
     /// Why the figures are not to be trusted; empty if they are.
-    pub(super) reasons: Vec<String>,
-    pub(super) notes: Vec<String>,
+    pub(super) reasons: Vec<Reason>,
+    pub(super) notes: Vec<Note>,
     pub(super) transport: Option<Transport>,
     pub(super) response: Times,
 }
 
 impl Visit {
     /// From a load.
-    pub fn new(measured: &Measurement, result: LoadResult) -> Self {
-        let mut response = times();
-        for window in &measured.windows {
-            // Adding cannot fail: all histograms have the same bounds.
-            let _ = response.add(&window.response);
-        }
+    pub fn new(result: LoadResult) -> Self {
         let metrics = result.metrics;
-        let limited = |note: &String| word(note) == "client-saturated";
+        let limited = |note: &Note| matches!(note, Note::ClientSaturated { .. });
         Self {
             figures: Figures {
                 ops_per_s: metrics.ops_per_s,
@@ -47,22 +33,12 @@ impl Visit {
             reasons: result.validity.reasons,
             notes: result.validity.notes,
             transport: result.transport,
-            response,
+            response: result.histogram,
         }
     }
 
-    /// It is not valid, and the machine alone is to blame: another try is worth its time.
+    /// It is not valid, and for no reason that would be there again: another try is worth its time.
     pub fn was_disturbed(&self) -> bool {
-        !self.reasons.is_empty() && self.reasons.iter().all(is_of_the_machine)
+        !self.reasons.is_empty() && self.reasons.iter().all(Reason::may_pass)
     }
-}
-
-/// The machine is to blame for it.
-pub(super) fn is_of_the_machine(reason: impl AsRef<str>) -> bool {
-    OF_THE_MACHINE.contains(&word(reason.as_ref()))
-}
-
-/// The stable word that a reason or note begins with.
-pub(super) fn word(text: &str) -> &str {
-    text.split(':').next().unwrap_or(text)
 }

@@ -132,10 +132,12 @@ pub fn stalled(
             TAIL_PERCENT,
         ),
     ];
-    let mut spoiled = before.validity.reasons;
-    spoiled.extend(stall.0.validity.reasons);
-    spoiled.extend(after.validity.reasons);
-    Ok(ClockProof { rows, spoiled })
+    let results = [&before, &stall.0, &after];
+    let reasons = results.iter().flat_map(|result| &result.validity.reasons);
+    Ok(ClockProof {
+        rows,
+        spoiled: reasons.map(ToString::to_string).collect(),
+    })
 }
 
 /// Loads a server that holds its replies back and logs by how much, in a closed loop. `log` is the file
@@ -171,7 +173,8 @@ pub fn delayed(
         row("p99", 0.99, reported.p99),
         row("p999", 0.999, reported.p999),
     ];
-    let mut spoiled = result.validity.reasons;
+    let reasons = result.validity.reasons.iter();
+    let mut spoiled: Vec<String> = reasons.map(ToString::to_string).collect();
     if reported.count != logged.len() as u64 {
         spoiled.push(format!(
             "{} replies were reported, {} logged",

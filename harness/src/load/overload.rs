@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::engine::EngineError;
-use super::slo::{Probe, closed, is_ours};
+use super::reason::Reason;
+use super::slo::{Probe, closed};
 use super::workload::{Arrivals, Pace, Surge, Workload};
 
 /// Parts of the capacity that are offered.
@@ -80,7 +81,7 @@ pub fn overload(base: &Workload, probe: Probe<'_>) -> Result<OverloadReport, Eng
             .validity
             .reasons
             .iter()
-            .find(|reason| is_ours(reason));
+            .find(|reason| Reason::is_disturbance(reason));
         if let Some(reason) = spoiled {
             report
                 .inconclusive

@@ -1,6 +1,9 @@
 //! What one engine thread measured: histograms by window, counts, and what never got its reply.
 
+use base64::Engine as _;
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer as _, V2Serializer};
+use serde::{Serialize, Serializer};
 
 /// Longest time that is told from longer ones.
 const LONGEST_NS: u64 = 3_600_000_000_000;
@@ -14,6 +17,20 @@ pub type Times = Histogram<u64>;
 pub fn times() -> Times {
     Histogram::new_with_bounds(1, LONGEST_NS, DIGITS)
         .unwrap_or_else(|_| unreachable!("the bounds are constants that the crate takes"))
+}
+
+/// Serializes a histogram as `HdrHistogram` V2 in base64.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn encoded<S: Serializer>(times: &Times, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut bytes = Vec::new();
+    V2Serializer::new()
+        .serialize(times, &mut bytes)
+        .map_err(serde::ser::Error::custom)?;
+    base64::engine::general_purpose::STANDARD
+        .encode(bytes)
+        .serialize(serializer)
 }
 
 /// A part of the measured period.
@@ -181,6 +198,22 @@ mod tests {
         );
         assert!(unanswered.equivalent(unanswered.max(), 550_000));
         assert_eq!(windows[9].response.len(), 1);
+    }
+
+    #[test]
+    fn a_written_histogram_can_be_read_and_merged() {
+        let mut written = times();
+        (1..=1000).for_each(|n| written.saturating_record(n * 1000));
+        let text = encoded(&written, serde_json::value::Serializer).unwrap();
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(text.as_str().unwrap())
+            .unwrap();
+        let mut read: Times = hdrhistogram::serialization::Deserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .unwrap();
+        assert_eq!(read, written);
+        read.add(&written).unwrap();
+        assert_eq!(read.len(), 2000);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::engine::EngineError;
 use super::metrics::{LoadResult, PERCENTILES};
+use super::reason::joined;
 use super::workload::{Arrivals, Pace, Workload};
 use crate::text::duration;
 
@@ -29,15 +30,6 @@ const REPEATS: usize = 2;
 /// A percentile stands on so many samples beyond it; a window is made as long as that takes.
 const SAMPLES_BEYOND: f64 = 100.0;
 const WINDOW_S: (f64, f64) = (0.5, 5.0);
-/// Reasons of invalidity that are ours, not the server's.
-const OURS: [&str; 5] = [
-    "client-starved",
-    "send-lag",
-    "steal",
-    "throttled",
-    "connections-missing",
-];
-
 /// An objective, such as `p99<5ms`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slo {
@@ -184,7 +176,7 @@ impl Search<'_> {
     fn capacity(&mut self) -> Result<f64, Stop> {
         let result = (self.probe)(&closed(self.base)).map_err(Stop::Engine)?;
         if result.metrics.ops == 0 {
-            return Err(Stop::Ours(result.validity.reasons.join("; ")));
+            return Err(Stop::Ours(joined(&result.validity.reasons)));
         }
         Ok(result.metrics.ops_per_s)
     }
@@ -268,10 +260,10 @@ impl Search<'_> {
                 .validity
                 .reasons
                 .iter()
-                .find(|reason| is_ours(reason));
+                .find(|reason| reason.is_disturbance());
             match ours {
                 None => return Ok(result),
-                Some(reason) => spoiled.clone_from(reason),
+                Some(reason) => spoiled = reason.to_string(),
             }
         }
         Err(Stop::Ours(format!(
@@ -282,7 +274,7 @@ impl Search<'_> {
     /// Why a window does not meet the objective, in a sentence.
     fn shortfall(&self, result: &LoadResult, value: f64) -> Option<String> {
         if let Some(reason) = result.validity.reasons.first() {
-            return Some(reason.clone());
+            return Some(reason.to_string());
         }
         let limit = self.slo.limit.as_secs_f64() * 1e6;
         if value < limit {
@@ -313,15 +305,11 @@ pub(super) fn closed(base: &Workload) -> Workload {
     }
 }
 
-/// Whether a reason of invalidity is about us or the machine.
-pub(super) fn is_ours(reason: &str) -> bool {
-    OURS.iter().any(|word| reason.starts_with(word))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Metrics, Validity};
+    use crate::load::recorder::times;
+    use crate::load::{Metrics, Reason, Validity};
 
     /// A server that answers in 1 ms up to 1,000 requests a second and in 50 ms above.
     fn knee_at_1000(workload: &Workload) -> LoadResult {
@@ -343,8 +331,8 @@ mod tests {
             },
             intervals: Vec::new(),
             transport: None,
-            histogram: String::new(),
-            service_histogram: String::new(),
+            histogram: times(),
+            service_histogram: times(),
         }
     }
 
@@ -385,7 +373,7 @@ mod tests {
             result
                 .validity
                 .reasons
-                .push("client-starved: by others".into());
+                .push(Reason::ClientStarved { share: 0.3 });
             Ok(result)
         };
         let report = search(objective(), &base, &mut starved).unwrap();
@@ -400,7 +388,10 @@ mod tests {
             let mut result = knee_at_1000(load);
             result.metrics.response_us.p99 = 1e3;
             if matches!(load.pace, Pace::Open { rate, .. } if rate > 3000.0) {
-                result.validity.reasons.push("send-lag: by us".into());
+                result
+                    .validity
+                    .reasons
+                    .push(Reason::SendLag { p99_ms: 3.0 });
             }
             Ok(result)
         };

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::metrics::{Metrics, Step};
+use super::reason::{Note, Reason};
 use super::run::Measurement;
 use super::workload::{Pace, Workload};
 use crate::stats::{median, rank_sum_p};
@@ -33,10 +34,10 @@ const DRIFT_P: f64 = 0.01;
 pub struct Validity {
     /// They can.
     pub valid: bool,
-    /// Why not: a stable word, a colon, a sentence.
-    pub reasons: Vec<String>,
+    /// Why not.
+    pub reasons: Vec<Reason>,
     /// What limits what the figures say, without making them wrong.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// How late requests were sent, where the delay is ours, in microseconds.
     pub send_lag_us: Lag,
     /// Open loop: replies in the measured period over requests due in it.
@@ -99,163 +100,120 @@ impl Validity {
             troubles: tally.troubles.clone(),
             ..Self::default()
         };
-        validity.of_the_server(measured, metrics);
-        validity.of_the_pace(workload, measured, metrics);
-        validity.of_the_machine(measured);
-        if let Some(drift) = drift(workload, steps) {
-            validity.reasons.push(drift);
-        }
+        validity.judge_server(measured, metrics);
+        validity.judge_pace(workload, measured, metrics);
+        validity.judge_machine(measured);
+        validity.reasons.extend(drift(workload, steps));
         validity.valid = validity.reasons.is_empty();
         validity
     }
 
-    /// What the server did that a load must not meet.
-    fn of_the_server(&mut self, measured: &Measurement, metrics: &Metrics) {
+    /// Adds what the server did that it must not do.
+    fn judge_server(&mut self, measured: &Measurement, metrics: &Metrics) {
         let tally = &measured.tally;
-        let first = self
-            .troubles
-            .first()
-            .map_or(String::new(), |first| format!("; first: {first}"));
-        let mut say = |count: u64, text: &str| {
-            if count > 0 {
-                self.reasons.push(format!("{text}{first}"));
-            }
-        };
-        if let Some(end) = &measured.died {
-            say(
-                1,
-                &format!(
-                    "server-died: after {:.1} s of the measured period the server {end}",
-                    measured.seconds
-                ),
-            );
-        }
-        say(
-            tally.wrong,
-            &format!(
-                "wrong-replies: {} of {} replies were not what they had to be",
-                tally.wrong, metrics.ops
-            ),
-        );
-        say(
-            tally.lost,
-            &format!(
-                "connections-lost: {} connections ended when nobody had planned it",
-                tally.lost
-            ),
-        );
-        say(
-            tally.missing,
-            &format!(
-                "connections-missing: {} connections could not be had",
-                tally.missing
-            ),
-        );
-        if tally.missing == 0 {
-            say(
-                tally.connect_failures,
-                &format!("connect-failed: {} connects failed", tally.connect_failures),
-            );
-        }
-        if tally.lost == 0 && measured.died.is_none() && !measured.interrupted {
-            say(
-                metrics.unanswered,
-                &format!(
-                    "unanswered: {} requests never got a reply, or were never sent; they count as having waited at least until the end",
-                    metrics.unanswered
-                ),
-            );
-        }
-        if metrics.ops == 0 {
-            say(1, "no-replies: not one reply came in the measured period");
-        }
+        let first = || self.troubles.first().cloned();
+        let ours = tally.connects_lacking > 0;
+        let died = measured.died.as_ref().map(|end| Reason::ServerDied {
+            after_s: measured.seconds,
+            end: end.clone(),
+            first: first(),
+        });
+        let waits = tally.lost == 0 && died.is_none() && !measured.interrupted;
+        let found = [
+            died,
+            (tally.wrong > 0).then(|| Reason::WrongReplies {
+                wrong: tally.wrong,
+                replies: metrics.ops,
+                first: first(),
+            }),
+            (tally.lost > 0).then(|| Reason::ConnectionsLost {
+                lost: tally.lost,
+                first: first(),
+            }),
+            (tally.missing > 0).then(|| Reason::ConnectionsMissing {
+                missing: tally.missing,
+                ours,
+                first: first(),
+            }),
+            (tally.missing == 0 && tally.connect_failures > 0).then(|| Reason::ConnectFailed {
+                failed: tally.connect_failures,
+                ours,
+                first: first(),
+            }),
+            (waits && metrics.unanswered > 0).then(|| Reason::Unanswered {
+                requests: metrics.unanswered,
+                first: first(),
+            }),
+            (metrics.ops == 0).then(|| Reason::NoReplies { first: first() }),
+        ];
+        self.reasons.extend(found.into_iter().flatten());
     }
 
-    /// Whether the load was what was asked for.
-    fn of_the_pace(&mut self, workload: &Workload, measured: &Measurement, metrics: &Metrics) {
+    /// Adds why the load was not what was asked for.
+    fn judge_pace(&mut self, workload: &Workload, measured: &Measurement, metrics: &Metrics) {
         if let (Some(ratio), Pace::Open { rate, rate_to, .. }) =
             (self.achieved_ratio, workload.pace)
             && ratio < ACHIEVED
         {
-            self.reasons.push(format!(
-                "rate-not-reached: {:.0} replies a second came, where {:.0} were due ({:.0} %)",
-                metrics.ops_per_s,
-                f64::midpoint(rate, rate_to),
-                ratio * 100.0
-            ));
+            self.reasons.push(Reason::RateNotReached {
+                replies_per_s: metrics.ops_per_s,
+                due_per_s: f64::midpoint(rate, rate_to),
+                ratio,
+            });
         }
         if self.send_lag_us.p99 > LAG_US {
-            self.reasons.push(format!(
-                "send-lag: one request in a hundred left {:.1} ms late or more, and that was our doing",
-                self.send_lag_us.p99 / 1e3
-            ));
+            self.reasons.push(Reason::SendLag {
+                p99_ms: self.send_lag_us.p99 / 1e3,
+            });
         }
-        if self.client_busy < SATURATED {
-            return;
-        }
-        let limit = measured.server.map(|server| {
-            let cores = metrics.server_cores.unwrap_or(0.0);
-            (
-                cores,
-                cores
-                    >= SERVER_SATURATED
-                        * server.threads.clamp(1, measured.server_cpus.max(1)) as f64,
-            )
+        let server_cores = measured.server.and(metrics.server_cores);
+        let server_saturated = measured.server.is_some_and(|server| {
+            let cores = server.threads.clamp(1, measured.server_cpus.max(1));
+            server_cores.unwrap_or(0.0) >= SERVER_SATURATED * cores as f64
         });
-        match limit {
-            Some((_, true)) => {}
-            Some((cores, false)) => self.notes.push(format!(
-                "client-saturated: an engine thread was busy {:.0} % of the time while the server used {cores:.2} cores: the server may be able to do more than this",
-                self.client_busy * 100.0
-            )),
-            None => self.notes.push(format!(
-                "client-saturated: an engine thread was busy {:.0} % of the time, and the server's use of CPU cannot be seen (give --pid): it may be able to do more than this",
-                self.client_busy * 100.0
-            )),
+        if self.client_busy >= SATURATED && !server_saturated {
+            self.notes.push(Note::ClientSaturated {
+                busy: self.client_busy,
+                server_cores,
+            });
         }
     }
 
-    fn of_the_machine(&mut self, measured: &Measurement) {
+    /// Adds what the machine took away.
+    fn judge_machine(&mut self, measured: &Measurement) {
         let starved = measured.own.iter().any(|own| {
             let (waited, ran) = (own.starved_share(), own.busy_share());
             let of_own = waited / (waited + ran).max(f64::MIN_POSITIVE);
             waited > STARVED_WALL || (waited > STARVED_LEAST && of_own > STARVED_OWN)
         });
-        if starved {
-            self.reasons.push(format!(
-                "client-starved: an engine thread was ready to run for {:.1} % of the time and another had its core",
-                self.client_starved * 100.0
-            ));
-        }
-        if self.steal_percent > STEAL_PERCENT {
-            self.reasons.push(format!(
-                "steal: the hypervisor gave {:.1} % of the time to others",
-                self.steal_percent
-            ));
-        }
-        if self.throttled > 0 {
-            self.reasons.push(format!(
-                "throttled: the control group was held back {} times",
-                self.throttled
-            ));
-        }
+        let found = [
+            starved.then_some(Reason::ClientStarved {
+                share: self.client_starved,
+            }),
+            (self.steal_percent > STEAL_PERCENT).then_some(Reason::Steal {
+                percent: self.steal_percent,
+            }),
+            (self.throttled > 0).then_some(Reason::Throttled {
+                times: self.throttled,
+            }),
+        ];
+        self.reasons.extend(found.into_iter().flatten());
     }
 }
 
-/// A closed loop that gets faster or slower as it goes was not warm: its mean says nothing.
-fn drift(workload: &Workload, steps: &[Step]) -> Option<String> {
+/// A closed loop that becomes faster or slower was not warm: its mean says nothing.
+fn drift(workload: &Workload, steps: &[Step]) -> Option<Reason> {
     if workload.is_open() || workload.ramp_connections_from.is_some() || steps.len() < 12 {
         return None;
     }
     let third = steps.len() / 3;
     let rates = |part: &[Step]| -> Vec<f64> { part.iter().map(|step| step.ops_per_s).collect() };
     let (first, last) = (rates(&steps[..third]), rates(&steps[steps.len() - third..]));
-    let (before, after) = (median(&first)?, median(&last)?);
-    let factor = after / before.max(f64::MIN_POSITIVE);
+    let (before_per_s, after_per_s) = (median(&first)?, median(&last)?);
+    let factor = after_per_s / before_per_s.max(f64::MIN_POSITIVE);
     let drifts = !(1.0 / DRIFT..DRIFT).contains(&factor) && rank_sum_p(&first, &last) < DRIFT_P;
-    drifts.then(|| {
-        format!(
-            "not-stationary: {before:.0} replies a second in the first third of the period, {after:.0} in the last: give a longer --warmup"
-        )
+    drifts.then_some(Reason::NotStationary {
+        before_per_s,
+        after_per_s,
     })
 }

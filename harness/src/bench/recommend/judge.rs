@@ -3,7 +3,6 @@
 use super::chance::{Scores, p_of_largest_gain};
 use super::{Entry, Figures};
 use crate::bench::axis::Dimension;
-use crate::bench::visit::is_of_the_machine;
 use crate::stats::{Interval, hodges_lehmann};
 
 /// Confidence of the intervals.
@@ -181,7 +180,7 @@ impl<'a> Contest<'a> {
     fn left_out(&self, baseline: usize, compared: &[usize]) -> Vec<usize> {
         let is_left_out = |place: &usize| {
             let entry = self.entries[*place];
-            let disturbed = entry.trouble.as_ref().is_some_and(is_of_the_machine);
+            let disturbed = entry.trouble.is_some_and(|trouble| trouble.may_pass);
             *place != baseline
                 && !compared.contains(place)
                 && !entry.is_merged
@@ -230,10 +229,10 @@ impl<'a> Contest<'a> {
     }
 
     /// Why values were not valid, each word once.
-    pub fn troubles(&self) -> Vec<&str> {
+    pub fn troubles(&self) -> Vec<&'static str> {
         let troubled = self.entries.iter().filter(|entry| !entry.valid);
         let mut words: Vec<&str> = troubled
-            .filter_map(|entry| entry.trouble.as_deref())
+            .filter_map(|entry| Some(entry.trouble?.word))
             .collect();
         words.sort_unstable();
         words.dedup();

@@ -21,6 +21,7 @@ use self::judge::Contest;
 use super::axis::Dimension;
 use super::grid::Grid;
 use super::knob::Knob;
+use super::record::Trouble;
 use super::result::{Recommendation, Verdict};
 
 /// What is known of one cell.
@@ -34,8 +35,8 @@ pub struct Entry {
     pub is_narrow: bool,
     /// It is the same as an earlier cell.
     pub is_merged: bool,
-    /// The word of the reason for which most of its rounds that were not valid were not.
-    pub trouble: Option<String>,
+    /// The most frequent reason why rounds of it were not valid.
+    pub trouble: Option<Trouble>,
     /// Bytes of its longest request on the wire, where that is known.
     pub message_bytes: Option<usize>,
 }

@@ -184,7 +184,10 @@ fn what_cannot_be_trusted_is_not_compared() {
     );
     let alone = with(&|place, entry| {
         entry.valid = place == 2;
-        entry.trouble = Some("steal".into());
+        entry.trouble = Some(Trouble {
+            word: "steal",
+            may_pass: true,
+        });
     });
     assert!(alone.sentence.ends_with("(steal)"), "{}", alone.sentence);
     assert!(
@@ -197,14 +200,14 @@ fn what_cannot_be_trusted_is_not_compared() {
 #[test]
 fn what_the_machine_kept_from_being_measured_may_be_the_best() {
     let made = Made::new(&["server.recv_buffer=64,1KiB,4KiB", "payload=64,16KiB"]);
-    let with = |place: usize, trouble: &str| {
+    let with = |place: usize, word: &'static str, may_pass: bool| {
         let mut entries = made.entries(plateau);
         entries[place].valid = false;
-        entries[place].trouble = Some(trouble.into());
+        entries[place].trouble = Some(Trouble { word, may_pass });
         recommend(&made.axes, &entries)
     };
     // The largest value with the small payload.
-    let hidden = with(4, "client-starved");
+    let hidden = with(4, "client-starved", true);
     assert_eq!(hidden.verdicts[0].value, None);
     assert_eq!(
         hidden.verdicts[0].sentence,
@@ -217,11 +220,13 @@ fn what_the_machine_kept_from_being_measured_may_be_the_best() {
     );
     // A server that does not work with a value hides nothing, and no more does a smaller value.
     assert_eq!(
-        with(4, "connections-lost").verdicts[0].value.as_deref(),
+        with(4, "connections-lost", false).verdicts[0]
+            .value
+            .as_deref(),
         Some("1024")
     );
     assert_eq!(
-        with(2, "client-starved").verdicts[0].value.as_deref(),
+        with(2, "client-starved", true).verdicts[0].value.as_deref(),
         Some("4096")
     );
 }

@@ -1,18 +1,8 @@
 //! One visit to a cell: a short load on one of the servers, as far as it matters here. Pure.
 
 use crate::gate::metric::Metric;
-use crate::load::{LoadResult, Measurement};
+use crate::load::{Fault, LoadResult, Measurement, Note, Reason};
 
-/// Words of reasons that are about what the server did.
-const OF_THE_SERVER: [&str; 5] = [
-    "server-died",
-    "wrong-replies",
-    "connections-lost",
-    "connections-missing",
-    "unanswered",
-];
-/// The word of the note that the client was the limit.
-const LIMITED: &str = "client-saturated";
 /// The 99th percentile of fewer replies is their maximum.
 const REPLIES_LEAST: u64 = 100;
 
@@ -34,10 +24,11 @@ impl Visit {
     /// From a load; an error is what the server did that it must not.
     pub fn of(measured: &Measurement, result: &LoadResult) -> Result<Self, String> {
         let (metrics, validity) = (&result.metrics, &result.validity);
-        let of_the_server = |reason: &&String| OF_THE_SERVER.contains(&word(reason));
+        let of_the_server = |reason: &&Reason| reason.fault() == Fault::Server;
         if let Some(reason) = validity.reasons.iter().find(of_the_server) {
-            return Err(reason.clone());
+            return Err(reason.to_string());
         }
+        let limited = |note: &Note| matches!(note, Note::ClientSaturated { .. });
         let replies = |least: u64, figure: f64| match metrics.ops >= least {
             true => figure,
             false => f64::NAN,
@@ -48,15 +39,10 @@ impl Visit {
                 replies(1, per_op),
                 replies(REPLIES_LEAST, metrics.response_us.p99),
             ],
-            limited: validity.notes.iter().any(|note| word(note) == LIMITED),
+            limited: validity.notes.iter().any(limited),
             disturbed: !validity.reasons.is_empty(),
         })
     }
-}
-
-/// The stable word that a reason or note begins with.
-fn word(text: &str) -> &str {
-    text.split(':').next().unwrap_or(text)
 }
 
 /// What a round came to in one cell: the visits to the base, and those to the candidate.

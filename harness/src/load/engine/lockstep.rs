@@ -50,7 +50,7 @@ impl<'a> Lockstep<'a> {
 
     /// How many connections it has opened so far.
     pub fn connections(&self) -> usize {
-        self.engine.opened
+        self.engine.connections.begun()
     }
 
     /// Waits until a request can be said: connects, holds the opening.
@@ -59,8 +59,8 @@ impl<'a> Lockstep<'a> {
     /// It came to nothing; why, in words.
     pub fn ready(&mut self) -> Result<(), String> {
         let engine = &mut self.engine;
-        if engine.serving == 0 && engine.opened == 0 {
-            engine.to_open.push_back(0);
+        if engine.connections.begun() == 0 {
+            engine.connections.want_first();
         }
         let give_up = now() + self.patience.as_nanos() as u64;
         while !engine.can_say() {
@@ -88,7 +88,7 @@ impl<'a> Lockstep<'a> {
     /// None came, or a wrong one; why, in words.
     pub fn answered(&mut self) -> Result<u64, String> {
         let give_up = now() + self.patience.as_nanos() as u64;
-        while self.engine.in_flight > 0 {
+        while self.engine.progress.is_waiting() {
             self.engine.pump(self.wait);
             if self.engine.now >= give_up || self.in_vain.is_some_and(|in_vain| in_vain()) {
                 return Err(self.trouble("no reply came"));
@@ -109,8 +109,6 @@ impl<'a> Lockstep<'a> {
 
 impl Engine<'_> {
     fn can_say(&self) -> bool {
-        self.conns
-            .first()
-            .is_some_and(|conn| conn.room(self.depth, self.churn) > 0)
+        self.connections.len() > 0 && self.requests.room(&self.connections[0]) > 0
     }
 }

@@ -7,7 +7,7 @@ use crate::talk::{self, Bindings, Judgement, Turn};
 impl Engine<'_> {
     /// Begins the talk's opening on a connection that has just been made.
     pub(super) fn begin_opening(&mut self, at: usize) {
-        self.conns[at].state = State::Opening;
+        self.connections[at].state = State::Opening;
         let bindings = Bindings {
             tok: String::new(),
             payload: self.orders.payload.clone(),
@@ -24,13 +24,12 @@ impl Engine<'_> {
             // Refused when the file is read: it cannot be here.
             Some(talk::Opening::Exec(_)) => return self.next_exchange(at, place + 1, bindings),
         };
-        bindings.tok = talk::token(self.orders.workload.seed, self.number);
-        self.number += 1;
+        bindings.tok = talk::token(self.orders.workload.seed, self.requests.next_number());
         let turn = match exchange.render(self.orders.talk, &bindings) {
             Ok(turn) => turn,
             Err(why) => return self.lose(at, || format!("{}: {why}", exchange.label)),
         };
-        let cold = self.conns[at].cold();
+        let cold = self.connections[at].cold();
         cold.unsent.clone_from(&turn.request);
         cold.unsent_from = 0;
         cold.opening = Some(Opening {
@@ -39,18 +38,17 @@ impl Engine<'_> {
             decoder: turn.frame.decoder(),
             turn,
         });
-        if self.conns[at].has_unsent() {
+        if self.connections[at].has_unsent() {
             self.flush(at);
         }
     }
 
     /// Bytes came while the opening goes on.
     pub(super) fn go_on_opening(&mut self, at: usize, count: usize) {
-        let cold = self.conns[at].cold.get_or_insert_default();
-        let input = self.input.as_ref().map_or(&[][..], |input| &input.0[..]);
-        cold.partial.extend_from_slice(&input[..count]);
-        while self.conns[at].state == State::Opening {
-            let cold = self.conns[at].cold();
+        let cold = self.connections[at].cold.get_or_insert_default();
+        cold.partial.extend_from_slice(self.input.read(count));
+        while self.connections[at].state == State::Opening {
+            let cold = self.connections[at].cold();
             let Some(opening) = &mut cold.opening else {
                 return;
             };
@@ -83,7 +81,7 @@ impl Engine<'_> {
     fn opened(&mut self, at: usize, bindings: &Bindings) {
         if bindings.values.len() > self.orders.values.len() {
             match self.orders.script(&bindings.values) {
-                Ok(script) => self.conns[at].cold().script = Some(script),
+                Ok(script) => self.connections[at].cold().script = Some(script),
                 Err(why) => return self.lose(at, || why.to_string()),
             }
         }

@@ -4,7 +4,6 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::conn::{Conn, State};
-use super::send::script_of;
 use super::tally::instead;
 use super::{Engine, now};
 use crate::load::script::Reply;
@@ -12,11 +11,6 @@ use crate::talk::{Bindings, Close, Frame, Judgement};
 
 /// The frame is the talk's own: nothing is in flight, so that only what was not asked for can come.
 const NO_LINE: usize = usize::MAX;
-/// A buffer larger than this is not kept for the next partial message.
-const SPARE_BYTES_MAX: usize = 256 * 1024;
-/// Buffers that are kept.
-const SPARES_MAX: usize = 64;
-
 /// The stream is out of step: nothing that follows can be told to belong to any request.
 pub(super) struct OutOfStep(pub(super) String);
 
@@ -24,7 +18,8 @@ impl Engine<'_> {
     /// Reads once, and takes all replies that have come in whole.
     #[inline(always)]
     pub(super) fn receive(&mut self, at: usize) {
-        let (Some(socket), Some(input)) = (&self.conns[at].socket, &mut self.input) else {
+        let (Some(socket), Some(input)) = (&self.connections[at].socket, self.input.buffer())
+        else {
             return;
         };
         let count = match recv(socket, &mut input.0[..], RecvFlags::empty()) {
@@ -32,7 +27,7 @@ impl Engine<'_> {
             Err(Errno::AGAIN | Errno::INTR) => return,
             Err(error) => {
                 self.now = now();
-                let waiting = self.conns[at].flights.len();
+                let waiting = self.connections[at].flights.len();
                 return self.lose(at, || {
                     format!("a connection failed with {waiting} requests waiting: {error}")
                 });
@@ -42,16 +37,16 @@ impl Engine<'_> {
         if count == 0 {
             return self.ended(at);
         }
-        self.bytes.1 += count as u64;
-        let before = self.conns[at].flights.len();
-        let taken = match self.conns[at].state {
+        self.progress.received(count);
+        let before = self.connections[at].flights.len();
+        let taken = match self.connections[at].state {
             State::Opening => return self.go_on_opening(at, count),
-            State::Serving if self.exact => self.take_exact(at, count),
+            State::Serving if self.requests.are_exact() => self.take_exact(at, count),
             State::Serving => self.take_framed(at, count),
             // Nothing is waited for but the end.
             State::Ending | State::Closed | State::Connecting => Ok(()),
         };
-        let replies = before - self.conns[at].flights.len();
+        let replies = before - self.connections[at].flights.len();
         self.took(at, replies);
         match taken {
             Ok(()) => self.after_replies(at),
@@ -65,19 +60,17 @@ impl Engine<'_> {
     #[inline(always)]
     fn took(&mut self, at: usize, replies: usize) {
         if replies > 0 {
-            self.in_flight -= replies;
-            self.ops += replies as u64;
-            self.conns[at].free_since = self.now;
+            self.progress.answered(replies);
+            self.connections[at].free_since = self.now;
         }
     }
 
     /// Compares what came with what had to come, byte for byte, where it arrived.
     #[inline(always)]
     fn take_exact(&mut self, at: usize, count: usize) -> Result<(), OutOfStep> {
-        let conn = &mut self.conns[at];
-        let script = script_of(&mut conn.cold, &mut self.script);
-        let input = self.input.as_ref().map_or(&[][..], |input| &input.0[..]);
-        let mut data = &input[..count];
+        let conn = &mut self.connections[at];
+        let script = self.requests.script_of(&mut conn.cold);
+        let mut data = self.input.read(count);
         while !data.is_empty() {
             let Some(flight) = conn.flights.front().copied() else {
                 return Err(unasked(data));
@@ -107,7 +100,7 @@ impl Engine<'_> {
 
     /// Cuts replies out of the stream and judges each.
     fn take_framed(&mut self, at: usize, count: usize) -> Result<(), OutOfStep> {
-        let mut partial = std::mem::take(&mut self.conns[at].cold().partial);
+        let mut partial = std::mem::take(&mut self.connections[at].cold().partial);
         let Some(input) = self.input.take() else {
             return Ok(());
         };
@@ -121,39 +114,31 @@ impl Engine<'_> {
         let used = *taken.as_ref().unwrap_or(&0);
         if partial.is_empty() {
             if used < count {
-                partial = self.spare.pop().unwrap_or_default();
-                partial.extend_from_slice(&fresh[used..]);
+                partial = self.input.partial(&fresh[used..]);
             }
         } else {
             partial.drain(..used);
         }
         if partial.is_empty() {
-            self.keep_spare(partial);
+            self.input.keep(partial);
         } else {
-            self.conns[at].cold().partial = partial;
+            self.connections[at].cold().partial = partial;
         }
-        self.input = Some(input);
+        self.input.put_back(input);
         taken.map(drop)
-    }
-
-    fn keep_spare(&mut self, buffer: Vec<u8>) {
-        let fits = (1..=SPARE_BYTES_MAX).contains(&buffer.capacity());
-        if fits && self.spare.len() < SPARES_MAX {
-            self.spare.push(buffer);
-        }
     }
 
     /// Takes the whole messages at the start of `data`; how many bytes they are.
     fn take_messages(&mut self, at: usize, data: &[u8]) -> Result<usize, OutOfStep> {
         let mut taken = 0;
-        while taken < data.len() && self.conns[at].state == State::Serving {
+        while taken < data.len() && self.connections[at].state == State::Serving {
             let rest = &data[taken..];
             let Some(len) = self.message_len(at, rest)? else {
                 break;
             };
             self.take_message(at, &rest[..len])?;
             taken += len;
-            if let Some(decoder) = &mut self.conns[at].cold().decoder {
+            if let Some(decoder) = &mut self.connections[at].cold().decoder {
                 decoder.reset();
             }
         }
@@ -162,11 +147,11 @@ impl Engine<'_> {
 
     /// The length of the message at the start of `bytes`, if all of it is there.
     fn message_len(&mut self, at: usize, bytes: &[u8]) -> Result<Option<usize>, OutOfStep> {
-        let conn = &mut self.conns[at];
+        let conn = &mut self.connections[at];
         let Some(flight) = conn.flights.front().copied() else {
             return framed_len(conn, NO_LINE, &self.orders.talk.reply, bytes);
         };
-        let script = script_of(&mut conn.cold, &mut self.script);
+        let script = self.requests.script_of(&mut conn.cold);
         let frame = match &script.lines[flight.line].reply {
             Reply::ToEof(_) => return Ok(None),
             Reply::Exact(exact) => return Ok(Some(exact.len()).filter(|len| *len <= bytes.len())),
@@ -188,11 +173,11 @@ impl Engine<'_> {
         if talk.pushed(message).is_some() {
             return self.answer_push(at, message);
         }
-        let conn = &mut self.conns[at];
+        let conn = &mut self.connections[at];
         let Some(flight) = conn.flights.pop_front() else {
             return Err(unasked(message));
         };
-        let script = script_of(&mut conn.cold, &mut self.script);
+        let script = self.requests.script_of(&mut conn.cold);
         if let Err(why) = script.judge(flight.line, flight.number, message) {
             self.tally.wrong += 1;
             self.tally.note(|| format!("wrong reply: {why}"));
@@ -218,7 +203,7 @@ impl Engine<'_> {
             .map(|push| push.answer(&talk.request, &bindings));
         match answer {
             Some(Ok(Some(bytes))) => {
-                self.conns[at].cold().unsent.extend_from_slice(&bytes);
+                self.connections[at].cold().unsent.extend_from_slice(&bytes);
                 self.flush(at);
                 Ok(())
             }
@@ -229,8 +214,8 @@ impl Engine<'_> {
 
     #[inline(always)]
     fn after_replies(&mut self, at: usize) {
-        let conn = &mut self.conns[at];
-        if conn.state != State::Serving || conn.flights.len() == self.depth {
+        let conn = &mut self.connections[at];
+        if conn.state != State::Serving || self.requests.fill(conn) {
             return;
         }
         let one_each = self.orders.talk.close == Close::ServerAfterReply;
@@ -238,8 +223,7 @@ impl Engine<'_> {
             conn.state = State::Ending;
             return;
         }
-        let churn = self.churn;
-        if churn.is_some_and(|churn| conn.said >= churn) && conn.flights.is_empty() {
+        if self.requests.are_over(conn) {
             return self.close_planned(at);
         }
         self.make_use_of(at);
@@ -247,7 +231,7 @@ impl Engine<'_> {
 
     /// The server closed its side.
     fn ended(&mut self, at: usize) {
-        if self.conns[at].state == State::Ending {
+        if self.connections[at].state == State::Ending {
             return self.close_planned(at);
         }
         match self.reply_that_ends_here(at) {
@@ -258,7 +242,7 @@ impl Engine<'_> {
                 self.close_planned(at);
             }
             None => {
-                let waiting = self.conns[at].flights.len();
+                let waiting = self.connections[at].flights.len();
                 self.lose(at, || {
                     format!("the server closed a connection with {waiting} requests waiting")
                 });
@@ -268,11 +252,10 @@ impl Engine<'_> {
 
     /// The reply that the end of the stream completes, if there is one, and whether it is right.
     fn reply_that_ends_here(&mut self, at: usize) -> Option<Result<(), String>> {
-        let conn = &mut self.conns[at];
+        let conn = &mut self.connections[at];
         let flight = conn.flights.front().copied()?;
         let message = std::mem::take(&mut conn.cold().partial);
-        let ends_here = match &script_of(&mut conn.cold, &mut self.script).lines[flight.line].reply
-        {
+        let ends_here = match &self.requests.script_of(&mut conn.cold).lines[flight.line].reply {
             Reply::ToEof(_) => true,
             Reply::Exact(_) => false,
             Reply::Unframed(_) => !message.is_empty(),
@@ -285,7 +268,7 @@ impl Engine<'_> {
             return None;
         }
         conn.flights.pop_front();
-        let script = script_of(&mut conn.cold, &mut self.script);
+        let script = self.requests.script_of(&mut conn.cold);
         let judged = script.judge(flight.line, flight.number, &message);
         self.recorder.reply(flight.intended, flight.sent, self.now);
         self.took(at, 1);

@@ -1,12 +1,10 @@
 //! Saying requests.
 
-use rustix::event::epoll::{self, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
-use super::conn::{Conn, Flight, UNSENT};
-use super::{Engine, event_data, now};
-use crate::load::script::Script;
+use super::conn::{Conn, UNSENT};
+use super::{Engine, now};
 
 impl Engine<'_> {
     /// A connection may have room: in a closed loop that is filled at once, in an open one the
@@ -16,50 +14,44 @@ impl Engine<'_> {
         if !self.issuing {
             return;
         }
-        let conn = &mut self.conns[at];
-        let room = conn.room(self.depth, self.churn);
+        let conn = &mut self.connections[at];
+        let room = self.requests.room(conn);
         if room == 0 {
             return;
         }
-        if self.pacer.is_none() {
-            let intended = conn.free_since;
-            if intended >= self.recorder.period().to {
-                return;
-            }
-            return match room {
-                1 => self.say(at, intended),
-                _ => self.say_many(at, room, intended),
-            };
+        if self.pacing.is_open() {
+            return self.pacing.line_up(at, conn, self.now);
         }
-        if !conn.queued {
-            conn.queued = true;
-            if self.ready.is_empty() {
-                self.blocked_until = self.now;
-            }
-            self.ready.push_back(at);
+        let intended = conn.free_since;
+        if intended >= self.recorder.period().to {
+            return;
+        }
+        match room {
+            1 => self.say(at, intended),
+            _ => self.say_many(at, room, intended),
         }
     }
 
     /// Says the requests that are due, as far as connections have room for them.
     pub(super) fn issue_due(&mut self) {
-        while let Some(due) = self.due.filter(|due| *due <= self.now) {
-            let Some(at) = self.ready.pop_front() else {
+        while let Some(due) = self.pacing.due_by(self.now) {
+            let Some(at) = self.pacing.take_turn() else {
                 return;
             };
-            self.conns[at].queued = false;
-            if self.conns[at].room(self.depth, self.churn) == 0 {
+            let conn = &mut self.connections[at];
+            conn.queued = false;
+            if self.requests.room(conn) == 0 {
                 continue;
             }
-            if due >= self.blocked_until {
+            if self.pacing.had_room_at(due) {
                 self.recorder.sent(due, self.now);
             }
             self.tally.due += u64::from(self.recorder.period().has(due));
-            self.due = self.next_due();
+            self.pacing.advance();
             self.say(at, due);
-            let conn = &mut self.conns[at];
-            if conn.room(self.depth, self.churn) > 0 && !conn.queued {
-                conn.queued = true;
-                self.ready.push_back(at);
+            let conn = &mut self.connections[at];
+            if self.requests.room(conn) > 0 {
+                self.pacing.line_up_again(at, conn);
             }
         }
     }
@@ -67,10 +59,10 @@ impl Engine<'_> {
     /// Says one request, which was due at `intended`.
     #[inline(always)]
     pub(super) fn say(&mut self, at: usize, intended: u64) {
-        let flight = self.next_flight(intended);
-        let conn = &mut self.conns[at];
+        let flight = self.requests.next(intended);
+        let conn = &mut self.connections[at];
         let Some(socket) = &conn.socket else { return };
-        let script = script_of(&mut conn.cold, &mut self.script);
+        let script = self.requests.script_of(&mut conn.cold);
         let request = script.request(flight.line, flight.number);
         let written = send(socket, request, SendFlags::NOSIGNAL);
         let rest = match written {
@@ -86,14 +78,14 @@ impl Engine<'_> {
     fn say_many(&mut self, at: usize, count: usize, intended: u64) {
         self.batch.clear();
         for _ in 0..count {
-            let flight = self.next_flight(intended);
-            let conn = &mut self.conns[at];
-            let script = script_of(&mut conn.cold, &mut self.script);
+            let flight = self.requests.next(intended);
+            let conn = &mut self.connections[at];
+            let script = self.requests.script_of(&mut conn.cold);
             self.batch
                 .extend_from_slice(script.request(flight.line, flight.number));
             conn.flights.push_back(flight);
         }
-        let Some(socket) = &self.conns[at].socket else {
+        let Some(socket) = &self.connections[at].socket else {
             return;
         };
         let written = send(socket, &self.batch, SendFlags::NOSIGNAL);
@@ -111,18 +103,18 @@ impl Engine<'_> {
         written: Result<usize, Errno>,
         rest: Option<Vec<u8>>,
     ) {
-        self.in_flight += count;
+        self.progress.asked(count);
         self.tally.requests += count as u64;
-        let conn = &mut self.conns[at];
+        let conn = &mut self.connections[at];
         conn.said += count as u32;
         match (written, rest) {
             (Ok(taken), None) => {
-                self.bytes.0 += taken as u64;
+                self.progress.sent(taken);
                 self.now = now();
                 stamp(conn, self.now);
             }
             (Ok(_) | Err(Errno::AGAIN | Errno::INTR), Some(rest)) => {
-                self.bytes.0 += written.unwrap_or(0) as u64;
+                self.progress.sent(written.unwrap_or(0));
                 let cold = conn.cold();
                 cold.unsent = rest;
                 cold.unsent_from = 0;
@@ -136,7 +128,7 @@ impl Engine<'_> {
 
     /// There is room for what the kernel did not take before.
     pub(super) fn flush(&mut self, at: usize) {
-        let conn = &mut self.conns[at];
+        let conn = &mut self.connections[at];
         let (Some(socket), Some(cold)) = (&conn.socket, &mut conn.cold) else {
             return;
         };
@@ -148,7 +140,7 @@ impl Engine<'_> {
             ) {
                 Ok(taken) => {
                     cold.unsent_from += taken;
-                    self.bytes.0 += taken as u64;
+                    self.progress.sent(taken);
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return self.watch_for_room(at, true),
@@ -166,49 +158,9 @@ impl Engine<'_> {
     }
 
     fn watch_for_room(&mut self, at: usize, wanted: bool) {
-        let conn = &mut self.conns[at];
-        if conn.watched_for_room == wanted {
-            return;
-        }
-        let Some(socket) = &conn.socket else { return };
-        let flags = if wanted {
-            EventFlags::IN | EventFlags::OUT
-        } else {
-            EventFlags::IN
-        };
-        conn.watched_for_room = wanted;
-        let data = event_data(at, conn.generation);
-        if let Err(error) = epoll::modify(&self.epoll, socket, data, flags) {
+        if let Err(error) = self.connections.watch_for_room(at, wanted) {
             self.lose(at, || format!("epoll does not take a connection: {error}"));
         }
-    }
-
-    #[inline(always)]
-    fn next_flight(&mut self, intended: u64) -> Flight {
-        let flight = Flight {
-            intended,
-            sent: UNSENT,
-            number: self.number,
-            line: self.line,
-        };
-        self.number += 1;
-        self.line += 1;
-        if self.line == self.orders.workload.turns.len() {
-            self.line = 0;
-        }
-        flight
-    }
-}
-
-/// The script of a connection: its own, if its opening captured something, or the common one.
-#[inline(always)]
-pub(super) fn script_of<'s>(
-    cold: &'s mut Option<Box<super::conn::Cold>>,
-    common: &'s mut Script,
-) -> &'s mut Script {
-    match cold.as_mut().and_then(|cold| cold.script.as_mut()) {
-        Some(own) => own,
-        None => common,
     }
 }
 

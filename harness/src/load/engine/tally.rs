@@ -18,8 +18,10 @@ pub struct Tally {
     pub planned_closes: u64,
     /// Closes that the server announced.
     pub announced_closes: u64,
-    /// Connections that could not be opened.
+    /// Connects that failed.
     pub connect_failures: u64,
+    /// Those of them for which we had no descriptor or port left.
+    pub connects_lacking: u64,
     /// Connections opened, openings done.
     pub connects: u64,
     /// Connections that were wanted and not there when the load began.
@@ -55,6 +57,7 @@ impl Tally {
         self.planned_closes += other.planned_closes;
         self.announced_closes += other.announced_closes;
         self.connect_failures += other.connect_failures;
+        self.connects_lacking += other.connects_lacking;
         self.connects += other.connects;
         self.missing += other.missing;
         self.unsent += other.unsent;

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::classes::{Class, Grid};
 use super::number::{self, Unit};
-use super::{reason, safe, word_of};
+use super::{reason, safe};
 use crate::bench::{Cell, Estimate};
 
 /// The columns of figures: metric, heading, and whether a bar shows the share of the best.
@@ -23,7 +23,7 @@ struct Notes {
 
 /// A kind of note: its stable word.
 struct Kind {
-    word: String,
+    word: &'static str,
     /// What it said first.
     sentence: String,
     cells: usize,
@@ -210,15 +210,14 @@ impl Notes {
     fn of(cells: &[Cell]) -> Self {
         let mut kinds: Vec<Kind> = Vec::new();
         for note in cells.iter().flat_map(|cell| &cell.notes) {
-            let (word, sentence) = word_of(note).unwrap_or((note, ""));
-            match kinds.iter_mut().find(|kind| kind.word == word) {
+            match kinds.iter_mut().find(|kind| kind.word == note.word) {
                 Some(kind) => {
                     kind.cells += 1;
-                    kind.differs |= kind.sentence != sentence;
+                    kind.differs |= kind.sentence != note.sentence;
                 }
                 None => kinds.push(Kind {
-                    word: word.into(),
-                    sentence: sentence.into(),
+                    word: note.word,
+                    sentence: note.sentence.clone(),
                     cells: 1,
                     differs: false,
                 }),
@@ -232,9 +231,8 @@ impl Notes {
             @if !cell.notes.is_empty() {
                 sup.marks {
                     @for note in &cell.notes {
-                        @let word = word_of(note).map_or(note.as_str(), |(word, _)| word);
-                        @if let Some(place) = self.kinds.iter().position(|kind| kind.word == word) {
-                            abbr title=(safe(note)) { (mark(place)) } " "
+                        @if let Some(place) = self.kinds.iter().position(|kind| kind.word == note.word) {
+                            abbr title=(safe(&note.to_string())) { (mark(place)) } " "
                         }
                     }
                 }
@@ -250,7 +248,7 @@ impl Notes {
                         li {
                             b { (mark(place)) }
                             span {
-                                span.word { (safe(&kind.word)) } " " (safe(&kind.sentence))
+                                span.word { (kind.word) } " " (safe(&kind.sentence))
                                 @if kind.differs {
                                     " (" (kind.cells) " cells, each with figures of its own)"
                                 } @else if kind.cells > 1 {

@@ -1,14 +1,12 @@
 //! Latency curves: how long the percentiles took, the tail drawn out as `HdrHistogram` plots do.
 
-use base64::Engine as _;
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
 use maud::{Markup, html};
 
 use super::classes::{Class, Grid};
 use super::number::{self, Unit};
 use super::plot::{Axis, Lines, Mark, Point, Series};
 use crate::load::LoadResult;
+use crate::load::recorder::Times;
 
 /// Curves in one plot: more could not be told apart.
 const CURVES_MAX: usize = 6;
@@ -62,24 +60,21 @@ pub(super) fn of_class(grid: &Grid, class: &Class) -> Option<Markup> {
     })
 }
 
-/// Response and service times of a load, as far as its histograms can be read.
+/// Response and service times of a load.
 pub(super) fn of_load(result: &LoadResult) -> Option<Markup> {
-    let read = [
+    let both = [
         ("response time, from the intended start", &result.histogram),
         (
             "service time, from the last byte written",
             &result.service_histogram,
         ),
     ];
-    let series: Vec<Series> = read
+    let series: Vec<Series> = both
         .into_iter()
-        .filter_map(|(name, encoded)| {
-            let curve = sampled(&decoded(encoded)?);
-            Some(Series {
-                name: name.into(),
-                points: points(&curve),
-                signs: false,
-            })
+        .map(|(name, times)| Series {
+            name: name.into(),
+            points: points(&sampled(times)),
+            signs: false,
         })
         .filter(|series| !series.points.is_empty())
         .collect();
@@ -178,15 +173,8 @@ fn points(curve: &[(f64, f64)]) -> Vec<Point> {
         .collect()
 }
 
-fn decoded(encoded: &str) -> Option<Histogram<u64>> {
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(encoded)
-        .ok()?;
-    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
-}
-
 /// (quantile, microseconds), as far as there is a sample beyond.
-fn sampled(times: &Histogram<u64>) -> Vec<(f64, f64)> {
+fn sampled(times: &Times) -> Vec<(f64, f64)> {
     let steps = (0..=4 * STEPS_A_NINE).map(f64::from);
     let quantiles = steps.map(|step| 1.0 - 10f64.powf(-step / f64::from(STEPS_A_NINE)));
     quantiles
@@ -211,8 +199,8 @@ mod tests {
             "{quantile} {last}"
         );
         assert!(curve.is_sorted_by(|one, other| one.1 <= other.1));
-        assert!(decoded("not base64!").is_none());
-        assert!(decoded(&sample::load(true).histogram).is_some_and(|read| read.len() == 200_000));
+        let drawn = of_load(&sample::load(true)).map(maud::Markup::into_string);
+        assert!(drawn.is_some_and(|plot| plot.contains("service time")));
     }
 
     #[test]

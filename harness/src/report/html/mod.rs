@@ -20,6 +20,7 @@ mod tests;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Environment;
+use crate::load::Remark;
 use crate::text::escape_text;
 
 pub use gate::gate;
@@ -152,21 +153,9 @@ fn seconds(duration_s: f64) -> String {
     }
 }
 
-/// A stable word, a colon and a sentence: the word set apart where there is one.
-fn reason(text: &str) -> Markup {
-    html! {
-        @match word_of(text) {
-            Some((word, sentence)) => { b.word { (word) } " " (safe(sentence)) },
-            None => (safe(text)),
-        }
-    }
-}
-
-/// The stable word that a reason or a note begins with, and the rest.
-fn word_of(text: &str) -> Option<(&str, &str)> {
-    let (word, sentence) = text.split_once(": ")?;
-    let is_word = |char: char| char.is_ascii_lowercase() || char == '-';
-    (!word.is_empty() && word.chars().all(is_word)).then_some((word, sentence))
+/// A reason or a note, its stable word set apart.
+fn reason(remark: &Remark) -> Markup {
+    html! { b.word { (remark.word) } " " (safe(&remark.sentence)) }
 }
 
 /// Text from outside without control characters; maud escapes the rest where it is put in.

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use hdrhistogram::serialization::{Serializer as _, V2Serializer};
-
 use super::Page;
 use crate::bench::{Axis, Cell, Estimate, Recommendation, Setting, SweepResult, Verdict};
 use crate::load::recorder::times;
-use crate::load::{End, Latency, LoadResult, Metrics, Step, Transport, Validity};
+use crate::load::{
+    End, Latency, LoadResult, Metrics, Note, Reason, Remark, Step, Transport, Validity,
+};
 use crate::report::Environment;
 use crate::stats::Interval;
 
@@ -119,7 +118,7 @@ fn cell(place: usize, payload: f64, buffer: f64) -> Cell {
         metrics: if is_merged { BTreeMap::new() } else { metrics.into() },
         valid: !is_invalid,
         reasons: if is_invalid {
-            vec!["client-starved: an engine thread was ready to run for 9.3 % of the time and another had its core".into()]
+            vec![Remark::from(&Reason::ClientStarved { share: 0.093 })]
         } else {
             Vec::new()
         },
@@ -132,16 +131,19 @@ fn cell(place: usize, payload: f64, buffer: f64) -> Cell {
     }
 }
 
-fn notes(place: usize, buffer: f64) -> Vec<String> {
+fn notes(place: usize, buffer: f64) -> Vec<Remark> {
     let mut notes = Vec::new();
     if buffer > 0.0 && buffer <= 1024.0 {
-        notes.push("small-window: the window is below two segments".into());
+        notes.push(Remark {
+            word: "narrow-window",
+            sentence: "a receive window of 1152 bytes holds less than two segments".into(),
+        });
     }
     if place.is_multiple_of(9) {
-        notes.push(format!(
-            "client-saturated: an engine thread was busy {} % of the time while the server used 0.61 cores",
-            97 + place / 9 % 3
-        ));
+        notes.push(Remark::from(&Note::ClientSaturated {
+            busy: 0.97 + (place / 9 % 3) as f64 / 100.0,
+            server_cores: Some(0.61),
+        }));
     }
     notes
 }
@@ -213,7 +215,7 @@ pub(super) fn models() -> SweepResult {
             one.reasons.clear();
             if !one.valid {
                 one.reasons
-                    .push("throttled: the control group was held back 3 times".into());
+                    .push(Remark::from(&Reason::Throttled { times: 3 }));
             }
             cells.push(one);
         }
@@ -255,11 +257,6 @@ pub(super) fn load(valid: bool) -> LoadResult {
         at_least: if valid { vec![] } else { vec!["p99", "p999"] },
         too_few: vec!["p999"],
     };
-    let encoded = |times| {
-        let mut bytes = Vec::new();
-        V2Serializer::new().serialize(times, &mut bytes).unwrap();
-        base64::engine::general_purpose::STANDARD.encode(bytes)
-    };
     LoadResult {
         metrics: Metrics {
             ops: 810_331,
@@ -278,8 +275,8 @@ pub(super) fn load(valid: bool) -> LoadResult {
         validity: validity(valid),
         intervals: steps.collect(),
         transport: Some(transport()),
-        histogram: encoded(&response),
-        service_histogram: encoded(&service),
+        histogram: response,
+        service_histogram: service,
     }
 }
 
@@ -289,13 +286,23 @@ fn validity(valid: bool) -> Validity {
         reasons: if valid {
             Vec::new()
         } else {
-            vec!["unanswered: 17 requests never got a reply, or were never sent; they count as having waited at least until the end; first: <b>reset</b>".into()]
+            vec![Reason::Unanswered {
+                requests: 17,
+                first: Some("<b>reset</b>".into()),
+            }]
         },
-        notes: vec!["client-saturated: an engine thread was busy 98 % of the time while the server used 0.74 cores: the server may be able to do more than this".into()],
+        notes: vec![Note::ClientSaturated {
+            busy: 0.98,
+            server_cores: Some(0.74),
+        }],
         client_busy: 0.98,
         client_starved: 0.004,
         achieved_ratio: (!valid).then_some(0.93),
-        troubles: if valid { vec![] } else { vec!["connection 3: reset by peer".into()] },
+        troubles: if valid {
+            vec![]
+        } else {
+            vec!["connection 3: reset by peer".into()]
+        },
         ..Validity::default()
     }
 }

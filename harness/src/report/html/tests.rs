@@ -5,7 +5,7 @@ use quick_xml::events::Event;
 
 use super::{gate, load, sample, sweep};
 use crate::bench::SweepResult;
-use crate::load::Workload;
+use crate::load::{Reason, Remark, Workload};
 use crate::report::GateReport;
 use crate::report::sample::gated;
 
@@ -136,8 +136,12 @@ fn hostile_text_stays_text() {
     result.axes[1].name = hostile.into();
     for cell in &mut result.cells {
         cell.axes[1].0 = hostile.into();
-        cell.notes.push(hostile.into());
-        cell.reasons.push(hostile.into());
+        let remark = || Remark {
+            word: "not-started",
+            sentence: hostile.into(),
+        };
+        cell.notes.push(remark());
+        cell.reasons.push(remark());
         cell.why = Some(hostile.into());
         cell.valid = false;
     }
@@ -154,7 +158,11 @@ fn hostile_text_stays_text() {
     page.command_lines.push(hostile.into());
     let mut loaded = sample::load(false);
     loaded.validity.troubles = vec![hostile.into()];
-    loaded.validity.notes = vec![hostile.into()];
+    loaded.validity.reasons = vec![Reason::WrongReplies {
+        wrong: 1,
+        replies: 1,
+        first: Some(hostile.into()),
+    }];
     for text in [
         sweep(&page, &result),
         load(&page, &Workload::default(), &loaded),

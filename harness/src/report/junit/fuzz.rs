@@ -68,7 +68,7 @@ fn status(finding: &Finding) -> TestCaseStatus {
 
 pub(super) fn replay(junit: &mut Junit, report: &Report, replay: &ReplayReport) {
     if replay.items.is_empty() {
-        return one_case(junit, report, &[]);
+        return one_case(junit, report, "");
     }
     let mut suite = TestSuite::new("replay");
     for item in &replay.items {

@@ -8,6 +8,7 @@ use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, Tes
 
 use super::{Body, Checked, Report, RunVerdict};
 use crate::check::{Outcome, Verdict};
+use crate::load::reason::joined;
 use crate::text::escape_text;
 
 /// The report as one suite per group.
@@ -32,14 +33,14 @@ pub fn render(report: &Report) -> String {
 
 fn suites(junit: &mut Junit, report: &Report) {
     match &report.body {
-        Body::Nothing {} => one_case(junit, report, &[]),
+        Body::Nothing {} => one_case(junit, report, ""),
         Body::Check(checked) => battery(junit, checked),
         Body::Run(whole) => {
             battery(junit, &whole.checked);
             whole.parts().for_each(|part| suites(junit, part));
         }
-        Body::Sweep(_) => one_case(junit, report, &[]),
-        Body::Load(load) => one_case(junit, report, &load.result.validity.reasons),
+        Body::Sweep(_) => one_case(junit, report, ""),
+        Body::Load(load) => one_case(junit, report, &joined(&load.result.validity.reasons)),
         Body::Fuzz(fuzz) => fuzz::campaign(junit, report, fuzz),
         Body::Replay(replay) => fuzz::replay(junit, report, replay),
         Body::Gate(gate) => gate::render(junit, gate),
@@ -47,7 +48,7 @@ fn suites(junit: &mut Junit, report: &Report) {
 }
 
 /// A run that is one measurement: failed, inconclusive with its reasons, or fine.
-fn one_case(junit: &mut Junit, report: &Report, reasons: &[String]) {
+fn one_case(junit: &mut Junit, report: &Report, why: &str) {
     let mut status = match report.verdict {
         RunVerdict::Pass => TestCaseStatus::success(),
         RunVerdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
@@ -56,7 +57,7 @@ fn one_case(junit: &mut Junit, report: &Report, reasons: &[String]) {
         RunVerdict::Error => return,
     };
     if report.verdict != RunVerdict::Pass {
-        status.set_message(clean(&reasons.join("; ")));
+        status.set_message(clean(why));
     }
     let mut suite = TestSuite::new(report.header.command);
     suite.add_test_case(TestCase::new("run", status));

@@ -18,10 +18,10 @@ pub(super) fn render(text: &mut String, report: &Report, load: &LoadReport) {
         report.header.seed
     );
     for reason in &load.result.validity.reasons {
-        let _ = writeln!(text, "- **invalid**: {}", plain(reason));
+        let _ = writeln!(text, "- **invalid**: {}", plain(&reason.to_string()));
     }
     for note in &load.result.validity.notes {
-        let _ = writeln!(text, "- {}", plain(note));
+        let _ = writeln!(text, "- {}", plain(&note.to_string()));
     }
     let _ = writeln!(
         text,

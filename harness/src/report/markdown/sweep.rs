@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::load::reason::joined;
 use crate::report::terminal::{SWEEP_COLUMNS, shown};
 use crate::report::{Report, SweepReport};
 use crate::text::markdown::plain;
@@ -44,7 +45,7 @@ pub(super) fn render(text: &mut String, report: &Report, sweep: &SweepReport) {
         let reasons = match (&cell.same_as, cell.valid) {
             (Some(_), _) => "same in force as another cell".to_owned(),
             (None, true) => String::new(),
-            (None, false) => format!("invalid: {}", plain(&cell.reasons.join("; "))),
+            (None, false) => format!("invalid: {}", plain(&joined(&cell.reasons))),
         };
         let _ = writeln!(text, " {reasons} |");
     }

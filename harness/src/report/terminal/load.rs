@@ -280,7 +280,7 @@ fn trust(text: &mut String, load: &LoadReport, columns: Option<usize>) {
         let _ = writeln!(
             text,
             "{YELLOW}note{RESET}: {}",
-            wrap(&escape_text(note, 600), 6, columns)
+            wrap(&escape_text(&note.to_string(), 600), 6, columns)
         );
     }
     if !load.result.metrics.response_us.too_few.is_empty() {
@@ -296,7 +296,7 @@ fn trust(text: &mut String, load: &LoadReport, columns: Option<usize>) {
         );
     }
     for reason in &validity.reasons {
-        let reason = wrap(&escape_text(reason, 600), 9, columns);
+        let reason = wrap(&escape_text(&reason.to_string(), 600), 9, columns);
         let _ = writeln!(text, "{RED}{BOLD}invalid{RESET}: {reason}");
     }
 }

@@ -143,18 +143,13 @@ fn mark(result: &SweepResult, cell: &Cell) -> String {
             .collect();
         return format!("same as {}", names.join(" x "));
     }
-    let marks = cell.notes.iter().map(|note| word(note).to_owned());
+    let marks = cell.notes.iter().map(|note| note.word.to_owned());
     let invalid = (!cell.valid).then(|| "invalid".to_owned());
     invalid
         .into_iter()
         .chain(marks)
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// The stable word at the begin of a note or a reason.
-fn word(note: &str) -> &str {
-    note.split(':').next().unwrap_or(note)
 }
 
 /// Each reason and each note once, with its words.
@@ -165,11 +160,15 @@ fn remarks(text: &mut String, result: &SweepResult, columns: Option<usize>) {
         let reasons = cell.reasons.iter().map(|reason| (RED, "invalid", reason));
         let notes = cell.notes.iter().map(|note| (YELLOW, "note", note));
         for (colour, label, remark) in reasons.chain(notes) {
-            if told.contains(&word(remark)) {
+            if told.contains(&remark.word) {
                 continue;
             }
-            told.push(word(remark));
-            let remark = wrap(&escape_text(remark, 400), label.len() + 2, columns);
+            told.push(remark.word);
+            let remark = wrap(
+                &escape_text(&remark.to_string(), 400),
+                label.len() + 2,
+                columns,
+            );
             let _ = writeln!(text, "{colour}{label}{RESET}: {remark}");
         }
     }

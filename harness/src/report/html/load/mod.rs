@@ -113,9 +113,9 @@ fn trust(validity: &Validity) -> Markup {
         div class=(class) role=[(!validity.valid).then_some("alert")] {
             strong { (sentence) }
             @if !validity.reasons.is_empty() {
-                ul { @for text in &validity.reasons { li { (reason(text)) } } }
+                ul { @for one in &validity.reasons { li { (reason(&one.into())) } } }
             }
-            @for note in &validity.notes { p { (reason(note)) } }
+            @for note in &validity.notes { p { (reason(&note.into())) } }
             @if !validity.troubles.is_empty() {
                 p { "The first troubles:" }
                 ul { @for trouble in &validity.troubles { li { code { (safe(trouble)) } } } }

@@ -1,0 +1,335 @@
+//! The connections of one engine thread: their sockets, and which of them are still to be opened.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::{Index, IndexMut};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::net::sockopt;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::conn::{Conn, State};
+use super::orders::{ClientEnd, Orders, share};
+use crate::load::workload::SocketOptions;
+use crate::sys::choose_port_at_connect;
+
+/// Maximum connects in progress per thread: fewer than the shortest usual backlog.
+pub(super) const CONNECTING_MAX: usize = 64;
+/// Wait before a failed connect is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+/// Maximum connections from one source address: well below the range of ports, since the kernel searches longer
+/// as the range fills up.
+const CONNECTIONS_PER_SOURCE: usize = 10_000;
+/// Source addresses of a load that keeps opening connections.
+const CHURN_SOURCES: usize = 16;
+
+/// How many addresses of 127/8 the connections come from.
+pub(super) fn sources(addr: SocketAddr, connections: usize, reopens: bool) -> usize {
+    let IpAddr::V4(ip) = addr.ip() else { return 1 };
+    match (ip.is_loopback(), reopens) {
+        (true, true) => CHURN_SOURCES,
+        (true, false) => connections.div_ceil(CONNECTIONS_PER_SOURCE),
+        (false, _) => 1,
+    }
+}
+
+/// The connections of one engine thread. A place in the table stands for one connection at a time; when that is
+/// closed, another one is opened in the same place.
+pub(super) struct Connections {
+    epoll: OwnedFd,
+    table: Vec<Conn>,
+    addr: SocketAddr,
+    options: SocketOptions,
+    sources: usize,
+    /// Connects begun so far; decides the next source address.
+    begun: usize,
+    /// Connects in progress, and their limit.
+    connecting: usize,
+    connecting_max: usize,
+    open: usize,
+    /// Open connections past their opening.
+    serving: usize,
+    /// Connections at the start of a ramp, and those wanted so far.
+    first: usize,
+    wanted: usize,
+    to_open: VecDeque<usize>,
+    /// Failed connects, and when they are tried again.
+    retries: VecDeque<(u64, usize)>,
+}
+
+/// A connect that failed, at this place.
+pub(super) struct Refused(pub(super) usize, pub(super) io::Error);
+
+impl Connections {
+    /// The share of one thread; none is open yet.
+    ///
+    /// # Errors
+    /// The kernel gave no epoll instance.
+    pub(super) fn new(orders: &Orders, thread: usize, reopens: bool) -> io::Result<Self> {
+        let workload = orders.workload;
+        let ours = |all| share(all, thread, workload.threads);
+        let ramped_from = workload.ramp_connections_from;
+        let first = ours(ramped_from.unwrap_or(workload.connections));
+        Ok(Self {
+            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            table: (0..ours(workload.connections))
+                .map(|_| Conn::new())
+                .collect(),
+            addr: orders.addr,
+            options: workload.socket,
+            sources: sources(orders.addr, workload.connections, reopens),
+            begun: thread,
+            connecting: 0,
+            connecting_max: CONNECTING_MAX,
+            open: 0,
+            serving: 0,
+            first,
+            wanted: first,
+            to_open: VecDeque::new(),
+            retries: VecDeque::new(),
+        })
+    }
+
+    /// Number of places.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Open connections, those in their opening included.
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Connects begun so far.
+    pub(super) fn begun(&self) -> usize {
+        self.begun
+    }
+
+    /// Wanted connections that cannot carry requests.
+    pub(super) fn missing(&self) -> usize {
+        self.wanted.saturating_sub(self.serving)
+    }
+
+    /// Limits connects in progress.
+    pub(super) fn limit_connecting(&mut self, most: usize) {
+        self.connecting_max = most;
+    }
+
+    /// Wants the connections of the start of the load.
+    pub(super) fn want_first(&mut self) {
+        self.to_open = (0..self.wanted).collect();
+    }
+
+    /// Wants more connections, `passed` (0 to 1) of the way through a ramp.
+    pub(super) fn want_by(&mut self, passed: f64, now: u64) {
+        let all = self.table.len();
+        let grown = self.first + ((all - self.first) as f64 * passed) as usize;
+        let wanted = grown.clamp(self.wanted, all);
+        self.to_open.extend(self.wanted..wanted);
+        for conn in &mut self.table[self.wanted..wanted] {
+            conn.free_since = now;
+        }
+        self.wanted = wanted;
+    }
+
+    /// Whether a ramp still adds connections.
+    pub(super) fn is_growing(&self) -> bool {
+        self.wanted < self.table.len()
+    }
+
+    /// Whether any connection waits to be opened.
+    pub(super) fn has_closed(&self) -> bool {
+        !self.to_open.is_empty() || !self.retries.is_empty()
+    }
+
+    /// Begins the next connect that is wanted now; `None` if none is, or the limit of connects in progress is reached.
+    pub(super) fn open_next(&mut self, now: u64) -> Option<Result<(), Refused>> {
+        if self.connecting >= self.connecting_max {
+            return None;
+        }
+        let is_due = self.retries.front().is_some_and(|(at, _)| *at <= now);
+        let at = if is_due {
+            self.retries.pop_front().map(|(_, at)| at)
+        } else {
+            self.to_open.pop_front()
+        }?;
+        Some(self.begin_connect(at).map_err(|error| Refused(at, error)))
+    }
+
+    fn begin_connect(&mut self, at: usize) -> io::Result<()> {
+        let source = source(self.sources, self.begun);
+        self.begun += 1;
+        let socket = connecting(self.addr, source, &self.options)?;
+        let conn = &mut self.table[at];
+        let data = event_data(at, conn.generation);
+        epoll::add(&self.epoll, &socket, data, EventFlags::OUT)?;
+        conn.socket = Some(socket);
+        conn.state = State::Connecting;
+        self.connecting += 1;
+        Ok(())
+    }
+
+    /// A connect ended; says whether it succeeded. A failed one is closed.
+    pub(super) fn end_connect(&mut self, at: usize) -> Result<(), Refused> {
+        self.connecting -= 1;
+        let conn = &mut self.table[at];
+        let Some(socket) = &conn.socket else {
+            return Err(Refused(at, io::ErrorKind::NotConnected.into()));
+        };
+        let data = event_data(at, conn.generation);
+        let outcome = match sockopt::socket_error(socket) {
+            Ok(Ok(())) => epoll::modify(&self.epoll, socket, data, EventFlags::IN),
+            Ok(Err(error)) | Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            conn.close();
+            return Err(Refused(at, error.into()));
+        }
+        self.open += 1;
+        Ok(())
+    }
+
+    /// Tries a failed connect again a little later.
+    pub(super) fn retry(&mut self, at: usize, now: u64) {
+        self.retries
+            .push_back((now + RETRY_AFTER.as_nanos() as u64, at));
+    }
+
+    /// From now on this connection carries requests.
+    pub(super) fn serve(&mut self, at: usize) {
+        self.serving += 1;
+        self.table[at].state = State::Serving;
+    }
+
+    /// Closes a connection, which has no requests left, and wants another one in its place.
+    pub(super) fn close(&mut self, at: usize, now: u64) {
+        let conn = &mut self.table[at];
+        self.serving -= usize::from(conn.state != State::Opening);
+        conn.close();
+        conn.free_since = now;
+        self.open -= 1;
+        self.to_open.push_back(at);
+    }
+
+    /// Reports or no longer reports that the socket has room for unsent bytes.
+    pub(super) fn watch_for_room(&mut self, at: usize, wanted: bool) -> Result<(), Errno> {
+        let conn = &mut self.table[at];
+        if conn.watched_for_room == wanted {
+            return Ok(());
+        }
+        let Some(socket) = &conn.socket else {
+            return Ok(());
+        };
+        let flags = if wanted {
+            EventFlags::IN | EventFlags::OUT
+        } else {
+            EventFlags::IN
+        };
+        conn.watched_for_room = wanted;
+        let data = event_data(at, conn.generation);
+        epoll::modify(&self.epoll, socket, data, flags)
+    }
+
+    /// Waits for events for at most `timeout`.
+    #[inline(always)]
+    pub(super) fn wait<'e>(
+        &self,
+        events: &'e mut [MaybeUninit<Event>],
+        timeout: &Timespec,
+    ) -> Result<&'e mut [Event], Errno> {
+        epoll::wait(&self.epoll, events, Some(timeout)).map(|(taken, _)| taken)
+    }
+
+    /// The place an event is about, unless its socket has been closed since.
+    #[inline(always)]
+    pub(super) fn place_of(&self, event: &Event) -> Option<usize> {
+        let data = event.data.u64();
+        let at = (data & u64::from(u32::MAX)) as usize;
+        (self.table[at].generation == (data >> 32) as u32).then_some(at)
+    }
+
+    /// What the kernel knows about our end of up to `most` connections.
+    pub(super) fn ends(&self, most: usize) -> Vec<ClientEnd> {
+        let serving = |conn: &&Conn| conn.state == State::Serving;
+        let sockets = self.table.iter().filter(serving);
+        let sockets = sockets.filter_map(|conn| conn.socket.as_ref());
+        sockets.take(most).filter_map(client_end).collect()
+    }
+}
+
+impl Index<usize> for Connections {
+    type Output = Conn;
+
+    #[inline(always)]
+    fn index(&self, at: usize) -> &Conn {
+        &self.table[at]
+    }
+}
+
+impl IndexMut<usize> for Connections {
+    #[inline(always)]
+    fn index_mut(&mut self, at: usize) -> &mut Conn {
+        &mut self.table[at]
+    }
+}
+
+fn event_data(at: usize, generation: u32) -> EventData {
+    EventData::new_u64(at as u64 | u64::from(generation) << 32)
+}
+
+fn client_end(socket: &OwnedFd) -> Option<ClientEnd> {
+    let local = rustix::net::getsockname(socket).ok()?;
+    Some(ClientEnd {
+        local: SocketAddr::try_from(local).ok()?,
+        info: crate::sys::tcp_info(socket).ok()?,
+        so_rcvbuf: sockopt::socket_recv_buffer_size(socket).ok()?,
+        so_sndbuf: sockopt::socket_send_buffer_size(socket).ok()?,
+    })
+}
+
+/// The source address of a connection by its number.
+fn source(sources: usize, number: usize) -> Option<IpAddr> {
+    if sources < 2 {
+        return None;
+    }
+    let last = u8::try_from(number % sources + 1).unwrap_or(1);
+    Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)))
+}
+
+/// A socket with a connect in progress.
+fn connecting(
+    addr: SocketAddr,
+    source: Option<IpAddr>,
+    options: &SocketOptions,
+) -> io::Result<OwnedFd> {
+    let socket = Socket::new(
+        Domain::for_address(addr),
+        Type::STREAM.nonblocking().cloexec(),
+        Some(Protocol::TCP),
+    )?;
+    socket.set_tcp_nodelay(true)?;
+    // Before the connect: it settles the window scale, which a later change would not reach.
+    if let Some(bytes) = options.so_rcvbuf {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = options.so_sndbuf {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(mss) = options.mss {
+        socket.set_tcp_mss(mss)?;
+    }
+    if let Some(source) = source {
+        choose_port_at_connect(&socket)?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
+    match rustix::net::connect(&socket, &addr) {
+        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(socket.into()),
+        Err(error) => Err(error.into()),
+    }
+}

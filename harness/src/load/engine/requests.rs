@@ -1,0 +1,104 @@
+//! What is said next: the numbered requests of the script, one turn after the other.
+
+use super::EngineError;
+use super::conn::{Cold, Conn, Flight, UNSENT};
+use super::orders::Orders;
+use crate::load::script::Script;
+
+/// The requests of one engine thread.
+pub(super) struct Requests {
+    script: Script,
+    exact: bool,
+    depth: usize,
+    churn: Option<u32>,
+    /// Number of the next token, and the line of the script it is for.
+    number: u64,
+    line: usize,
+    lines: usize,
+}
+
+impl Requests {
+    /// The requests of thread `thread`.
+    ///
+    /// # Errors
+    /// The talk cannot be said over and over.
+    pub(super) fn new(orders: &Orders, thread: usize) -> Result<Self, EngineError> {
+        let workload = orders.workload;
+        let many = orders.talk.carries_many_turns();
+        let script = match orders.script(&orders.values) {
+            // The opening may capture what is missing, on each connection.
+            Err(_) if !orders.talk.open.is_empty() => Script::empty(workload),
+            compiled => compiled?,
+        };
+        Ok(Self {
+            exact: script.is_exact() && many,
+            script,
+            depth: if many { workload.pipeline.max(1) } else { 1 },
+            churn: if many { workload.churn } else { Some(1) },
+            number: crate::talk::token::first_of(thread as u32 + 1),
+            line: 0,
+            lines: workload.turns.len(),
+        })
+    }
+
+    /// Whether connections are closed and opened anew while the load goes on.
+    pub(super) fn reopens(&self) -> bool {
+        self.churn.is_some()
+    }
+
+    /// Whether every reply is known byte for byte.
+    #[inline(always)]
+    pub(super) fn are_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// How many more requests this connection can carry now.
+    #[inline(always)]
+    pub(super) fn room(&self, conn: &Conn) -> usize {
+        conn.room(self.depth, self.churn)
+    }
+
+    /// Whether the connection carries as many requests as it may.
+    #[inline(always)]
+    pub(super) fn fill(&self, conn: &Conn) -> bool {
+        conn.flights.len() == self.depth
+    }
+
+    /// Whether this connection has carried all the requests it may.
+    #[inline(always)]
+    pub(super) fn are_over(&self, conn: &Conn) -> bool {
+        conn.flights.is_empty() && self.churn.is_some_and(|churn| conn.said >= churn)
+    }
+
+    /// The next request, due at `intended`.
+    #[inline(always)]
+    pub(super) fn next(&mut self, intended: u64) -> Flight {
+        let flight = Flight {
+            intended,
+            sent: UNSENT,
+            number: self.number,
+            line: self.line,
+        };
+        self.number += 1;
+        self.line += 1;
+        if self.line == self.lines {
+            self.line = 0;
+        }
+        flight
+    }
+
+    /// The number of a token that no request has.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number - 1
+    }
+
+    /// The script of a connection: its own if its opening captured something, else the common one.
+    #[inline(always)]
+    pub(super) fn script_of<'s>(&'s mut self, cold: &'s mut Option<Box<Cold>>) -> &'s mut Script {
+        match cold.as_mut().and_then(|cold| cold.script.as_mut()) {
+            Some(own) => own,
+            None => &mut self.script,
+        }
+    }
+}
