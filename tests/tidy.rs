@@ -1,6 +1,11 @@
 //! The style that can be tested: what ARCHITECTURE.md says is nowhere, is nowhere.
 
+mod graph;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use graph::Graph;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -25,7 +30,8 @@ fn sources(places: &[&str]) -> Vec<(String, String)> {
 
 /// The code of a file without its tests.
 fn code(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap_or(text)
+    let tests = text.find("#[cfg(test)]\nmod tests {");
+    &text[..tests.unwrap_or(text.len())]
 }
 
 const EVERYTHING: &[&str] = &[
@@ -35,6 +41,121 @@ const EVERYTHING: &[&str] = &[
     "benches",
     "fuzz/fuzz_targets",
 ];
+
+/// The architecture: every module of the harness and the modules it may use, from the leaves up. Test
+/// code may use whatever it wants.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("data", &[]),
+    ("event", &[]),
+    ("stats", &[]),
+    ("sys", &[]),
+    ("text", &[]),
+    ("talk", &["text"]),
+    ("process", &["sys", "text"]),
+    ("session", &["process", "sys", "talk", "text"]),
+    ("subject", &["data", "process", "session", "talk", "text"]),
+    ("file", &["data", "process", "subject", "talk", "text"]),
+    ("check", BELOW_THE_FEATURES),
+    ("fuzz", BELOW_THE_FEATURES),
+    ("load", BELOW_THE_FEATURES),
+    ("bench", BELOW_BENCH_AND_GATE),
+    ("gate", BELOW_BENCH_AND_GATE),
+    (
+        "report",
+        &[
+            "bench", "check", "data", "fuzz", "gate", "load", "stats", "subject", "text",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "bench", "check", "data", "event", "file", "fuzz", "gate", "load", "process", "report",
+            "session", "stats", "subject", "sys", "talk", "text",
+        ],
+    ),
+];
+
+/// What every feature may use. Not `file`: a feature knows the model, not how it is written down.
+const BELOW_THE_FEATURES: &[&str] = &[
+    "data", "event", "process", "session", "stats", "subject", "sys", "talk", "text",
+];
+
+/// Bench and gate put loads on servers; otherwise the features are siblings.
+const BELOW_BENCH_AND_GATE: &[&str] = &[
+    "data", "event", "load", "process", "session", "stats", "subject", "sys", "talk", "text",
+];
+
+#[test]
+fn modules_use_only_what_the_table_allows() {
+    let table: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for edge in Graph::of(&sources(&["harness/src"])).edges() {
+        let (from, to) = (edge.from[0].as_str(), edge.to[0].as_str());
+        if from == to || from == "main" {
+            continue;
+        }
+        match table.get(from) {
+            None => wrong.push(format!("{from} is not in the table")),
+            Some(allowed) if !allowed.contains(&to) => {
+                wrong.push(format!("{} uses {to}", edge.file));
+            }
+            Some(_) => {}
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "not allowed by the table:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn no_two_modules_need_each_other() {
+    let cycles = Graph::of(&sources(&["harness/src"])).cycles();
+    assert!(cycles.is_empty(), "cycles:\n{}", cycles.join("\n"));
+}
+
+#[test]
+fn the_table_itself_has_no_cycle() {
+    for (place, (module, allowed)) in MAY_USE.iter().enumerate() {
+        for used in *allowed {
+            let below = MAY_USE[..place].iter().any(|(name, _)| name == used);
+            assert!(below, "{module} may use {used}, which is not below it");
+        }
+    }
+}
+
+/// A planted upward dependency and a planted cycle are found, however they are written.
+#[test]
+fn planted_dependencies_are_found() {
+    let source = |name: &str, text: &str| (format!("harness/src/{name}"), text.to_owned());
+    let graph = Graph::of(&[
+        source("lib.rs", "pub mod talk; pub mod fuzz;"),
+        source("talk/mod.rs", "pub mod a;\npub mod b;\npub use a::Thing;"),
+        source("talk/a.rs", "use super::b::Other;\npub struct Thing;"),
+        source(
+            "talk/b.rs",
+            "fn f() { let _ = crate::talk::Thing; crate::fuzz::go() }\npub struct Other;",
+        ),
+        source("fuzz/mod.rs", "use crate::{\n    talk::{self, Thing},\n};"),
+    ]);
+    let upward = graph.edges().iter().any(|edge| {
+        edge.file.ends_with("talk/b.rs") && edge.from[0] == "talk" && edge.to[0] == "fuzz"
+    });
+    assert!(upward, "an inline path upwards");
+    let cycles = graph.cycles();
+    assert!(
+        cycles
+            .iter()
+            .any(|cycle| cycle.contains("fuzz") && cycle.contains("talk"))
+    );
+    assert!(
+        cycles
+            .iter()
+            .any(|cycle| cycle.contains("talk/a") && cycle.contains("talk/b")),
+        "through a re-export: {cycles:?}"
+    );
+}
 
 #[test]
 fn files_are_short_and_say_what_they_are() {
@@ -105,10 +226,6 @@ fn pure_modules_touch_no_socket_clock_or_process() {
         "socket2",
     ];
     for (name, text) in sources(&pure) {
-        // The run id and the environment are read where a report begins.
-        if name.ends_with("report/mod.rs") || name.ends_with("report/environment.rs") {
-            continue;
-        }
         for word in impure {
             assert!(!code(&text).contains(word), "{name} uses {word}");
         }
@@ -116,11 +233,11 @@ fn pure_modules_touch_no_socket_clock_or_process() {
 }
 
 #[test]
-fn only_the_target_starts_processes() {
+fn only_process_starts_processes() {
     for (name, text) in sources(&["harness/src"]) {
         let starts = code(&text).contains("Command::new");
         assert!(
-            !starts || name.starts_with("harness/src/target"),
+            !starts || name.starts_with("harness/src/process/"),
             "{name} starts a process"
         );
     }

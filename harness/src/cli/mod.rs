@@ -115,3 +115,9 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Generate(args) => generate::main(&args),
     }
 }
+
+impl From<report::ExitCode> for ExitCode {
+    fn from(code: report::ExitCode) -> Self {
+        Self::from(code as u8)
+    }
+}
