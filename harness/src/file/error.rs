@@ -164,6 +164,30 @@ impl Fault {
     }
 }
 
+/// A string with its place.
+#[derive(Clone)]
+pub(crate) struct Text<'a> {
+    pub(crate) value: &'a str,
+    pub(crate) span: Range<usize>,
+}
+
+impl Text<'_> {
+    /// A fault at this string.
+    pub(crate) fn fault(&self, message: impl Into<String>) -> Fault {
+        Fault::new(self.span.clone(), message)
+    }
+}
+
+/// A fault of a template: points at `fragment` if it occurs in `text`.
+pub(crate) fn template_fault(
+    text: &Text<'_>,
+    message: String,
+    fragment: String,
+    help: Option<String>,
+) -> Fault {
+    text.fault(message).fragment(fragment).maybe_help(help)
+}
+
 fn floor(source: &str, mut at: usize) -> usize {
     while !source.is_char_boundary(at) {
         at -= 1;

@@ -19,7 +19,7 @@ pub use interrupt::Interrupt;
 pub use origin::{Origin, Subject};
 pub use pace::Pace;
 pub use plan::ServerPlan;
-pub use promise::{Encoding, Family, Promise};
+pub use promise::{Encoding, Promise};
 pub(crate) use rehearsal::patient;
 pub use rehearsal::{Rehearsal, RehearsalError, rehearse, start};
 pub(crate) use runtime::block_on;
