@@ -7,11 +7,10 @@ use std::time::Instant;
 use super::output::{OutputArgs, note};
 use super::setup;
 use super::target::{Resolved, TargetArgs, usage};
-use crate::fuzz::campaign::runtime;
-use crate::fuzz::ground::Ground;
-use crate::fuzz::replay::{Known, files};
+use crate::fuzz::replay::{SavedFinding, files};
+use crate::fuzz::target::FuzzTarget;
 use crate::report::{Body, ReplayItem, ReplayReport, Report, RunError};
-use crate::subject::{Interrupt, RehearsalError, rehearse};
+use crate::subject::{Interrupt, RehearsalError, rehearse, runtime};
 
 /// Arguments of `replay`.
 #[derive(clap::Args, Clone, Debug)]
@@ -63,8 +62,8 @@ fn fill(report: &mut Report, args: &ReplayArgs) -> Result<(), RunError> {
         }
         Err(error) => return Err(setup::rehearsal_error(&error, &resolved)),
     };
-    let ground = Ground::new(resolved.subject.clone(), &trial);
-    let items = replay_all(&paths, &ground, &resolved, &interrupt, args);
+    let target = FuzzTarget::new(resolved.subject.clone(), &trial);
+    let items = replay_all(&paths, &target, &resolved, &interrupt, args);
     report.interrupted = interrupt.is_set();
     report.replayed(ReplayReport { items });
     Ok(())
@@ -72,7 +71,7 @@ fn fill(report: &mut Report, args: &ReplayArgs) -> Result<(), RunError> {
 
 fn replay_all(
     paths: &[PathBuf],
-    ground: &Ground,
+    target: &FuzzTarget,
     resolved: &Resolved,
     interrupt: &Interrupt,
     args: &ReplayArgs,
@@ -90,13 +89,13 @@ fn replay_all(
         if args.output.verbose {
             note(&format!("replaying {}", path.display()));
         }
-        items.push(one(path, ground, times));
+        items.push(one(path, target, times));
     }
     items
 }
 
-fn one(path: &Path, ground: &Ground, times: u32) -> ReplayItem {
-    let known = match Known::read(path) {
+fn one(path: &Path, target: &FuzzTarget, times: u32) -> ReplayItem {
+    let known = match SavedFinding::read(path) {
         Ok(known) => known,
         Err(error) => {
             return ReplayItem {
@@ -106,7 +105,7 @@ fn one(path: &Path, ground: &Ground, times: u32) -> ReplayItem {
             };
         }
     };
-    let replayed = known.replay(ground, &runtime(), times);
+    let replayed = known.replay(target, &runtime(), times);
     let detail = match &replayed.symptom {
         Some(symptom) => symptom.title.clone(),
         None => format!("not seen any more: {}", known.title),

@@ -30,7 +30,6 @@ use crate::load::{LoadResult, OverloadReport, SloReport, Workload};
 use crate::text::escape_text;
 
 pub use environment::Environment;
-pub(crate) use fuzz::printed;
 pub use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub use gate::{GateReport, Stored};
 pub use plan::{RunPlan, Servers};
