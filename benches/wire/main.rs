@@ -164,7 +164,7 @@ fn per_s(kind: Kind, addresses: &[SocketAddr], measured: Duration) -> Result<f64
         eprintln!("note: {note}");
     }
     for finding in &fuzzed.findings {
-        eprintln!("finding: {}: {}", finding.id, finding.title);
+        eprintln!("finding: {}: {}", finding.id, finding.symptom.title);
     }
     Ok(fuzzed.executions_per_s)
 }

@@ -32,7 +32,6 @@ pub use body::{Body, Checked, LoadReport, SweepReport, Whole};
 pub use environment::Environment;
 pub use error::{ErrorCode, RunError};
 pub use exit::{ExitCode, OnInconclusive};
-pub(crate) use fuzz::printed;
 pub use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub use gate::{GateReport, Stored};
 pub use plan::{RunPlan, Servers};

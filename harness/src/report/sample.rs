@@ -8,7 +8,10 @@ use super::{
     Body, Environment, FuzzReport, GateReport, Header, ReplayItem, ReplayReport, Report,
     TargetReport,
 };
-use crate::fuzz::{Case, Confirmed, Coverage, Data, Finding, Fuzzed, Kind, Part, Send, Step};
+use crate::fuzz::{
+    Case, Confirmed, Coverage, Data, Finding, FindingKind, FuzzResult, Part, SendStep, Step,
+    Symptom,
+};
 use crate::gate::rule::Rule;
 use crate::gate::{ControlReport, GateCell, GateResult, Metric, Skipped, Tier};
 
@@ -39,14 +42,14 @@ pub(super) fn header(command: &'static str) -> Header {
 }
 
 /// A finding of that standing.
-pub(super) fn finding(kind: Kind, seen: u32, waived: Option<&str>) -> Finding {
+pub(super) fn finding(kind: FindingKind, seen: u32, waived: Option<&str>) -> Finding {
     let mut data = Data::from(&b"ECHO \xff"[..]);
     data.push(Part::Repeat {
         unit: b"A".to_vec(),
         count: 70_000,
     });
     let cases = vec![Case::new(vec![
-        Step::Send(Send {
+        Step::Send(SendStep {
             data,
             cuts: vec![3],
         }),
@@ -54,8 +57,12 @@ pub(super) fn finding(kind: Kind, seen: u32, waived: Option<&str>) -> Finding {
     ])];
     Finding {
         id: format!("{}-1a2b", kind.name()),
-        kind,
-        title: HOSTILE.into(),
+        symptom: Symptom {
+            kind,
+            title: HOSTILE.into(),
+            key: "k".into(),
+            evidence: BTreeMap::from([("signal".to_owned(), json!("SIGSEGV"))]),
+        },
         confirmed: Confirmed { seen, of: 5 },
         steps: 2,
         bytes: 70_006,
@@ -63,8 +70,6 @@ pub(super) fn finding(kind: Kind, seen: u32, waived: Option<&str>) -> Finding {
         reproduce: "tcprove replay findings/x".into(),
         first_seen_s: 3.25,
         minimal: seen > 0,
-        key: "k".into(),
-        evidence: BTreeMap::from([("signal".to_owned(), json!("SIGSEGV"))]),
         waived: waived.map(str::to_owned),
         cases,
     }
@@ -73,7 +78,7 @@ pub(super) fn finding(kind: Kind, seen: u32, waived: Option<&str>) -> Finding {
 /// A campaign with these findings.
 pub(super) fn campaign(findings: Vec<Finding>) -> Report {
     let body = Body::Fuzz(Box::new(FuzzReport {
-        result: Fuzzed {
+        result: FuzzResult {
             executions: 12_345,
             executions_per_s: 1_234.5,
             coverage: Coverage {

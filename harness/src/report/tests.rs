@@ -5,7 +5,7 @@ use super::{
     Body, ExitCode, Header, ReplayReport, Report, RunError, RunVerdict, json, junit, markdown,
     terminal,
 };
-use crate::fuzz::Kind;
+use crate::fuzz::FindingKind;
 use crate::report::OnInconclusive;
 
 /// The terminal's text without its colours.
@@ -21,20 +21,20 @@ fn the_verdict_goes_by_what_is_sure() {
     let verdict = |findings| campaign(findings).verdict;
     assert_eq!(verdict(vec![]), RunVerdict::Pass);
     assert_eq!(
-        verdict(vec![finding(Kind::Hang, 5, None)]),
+        verdict(vec![finding(FindingKind::Hang, 5, None)]),
         RunVerdict::Fail
     );
     assert_eq!(
-        verdict(vec![finding(Kind::Crash, 0, None)]),
+        verdict(vec![finding(FindingKind::Crash, 0, None)]),
         RunVerdict::Fail,
         "an end is a fact"
     );
     assert_eq!(
-        verdict(vec![finding(Kind::Hang, 5, Some("known"))]),
+        verdict(vec![finding(FindingKind::Hang, 5, Some("known"))]),
         RunVerdict::Pass
     );
     assert_eq!(
-        verdict(vec![finding(Kind::Hang, 0, None)]),
+        verdict(vec![finding(FindingKind::Hang, 0, None)]),
         RunVerdict::Inconclusive
     );
     assert_eq!(replay().verdict, RunVerdict::Fail);
@@ -73,9 +73,9 @@ fn an_error_decides_the_exit_code_but_for_an_interrupt() {
 #[test]
 fn a_terminal_says_the_answer_first_and_the_case_in_words() {
     let findings = vec![
-        finding(Kind::Crash, 5, None),
-        finding(Kind::Leak, 5, Some("issue 7")),
-        finding(Kind::Hang, 0, None),
+        finding(FindingKind::Crash, 5, None),
+        finding(FindingKind::Leak, 5, Some("issue 7")),
+        finding(FindingKind::Hang, 0, None),
     ];
     let text = plain(&campaign(findings), None);
     let first = "1 finding in 12.3 k cases (1 waived, 1 seen once and not again)\n";
@@ -98,7 +98,10 @@ crash crash-1a2b
                2 servers side by side, feedback shape: 120 edges\n";
     assert!(text.contains(end), "{text}");
     assert!(text.contains("FAIL demo: 1 finding in"), "{text}");
-    let narrow = plain(&campaign(vec![finding(Kind::Crash, 5, None)]), Some(60));
+    let narrow = plain(
+        &campaign(vec![finding(FindingKind::Crash, 5, None)]),
+        Some(60),
+    );
     assert!(
         narrow.lines().all(|line| line.chars().count() < 60),
         "{narrow}"
@@ -124,7 +127,7 @@ fn a_replay_is_a_line_a_finding() {
 
 #[test]
 fn the_json_is_the_contracts() {
-    let text = json::render(&campaign(vec![finding(Kind::Crash, 5, None)]));
+    let text = json::render(&campaign(vec![finding(FindingKind::Crash, 5, None)]));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["executions"], 12_345);
     assert_eq!(json["executions_per_s"], 1_234.5);
@@ -150,9 +153,9 @@ fn the_json_is_the_contracts() {
 #[test]
 fn junit_tells_failures_from_what_is_skipped() {
     let findings = vec![
-        finding(Kind::Crash, 5, None),
-        finding(Kind::Leak, 5, Some("issue 7")),
-        finding(Kind::Hang, 0, None),
+        finding(FindingKind::Crash, 5, None),
+        finding(FindingKind::Leak, 5, Some("issue 7")),
+        finding(FindingKind::Hang, 0, None),
     ];
     let text = junit::render(&campaign(findings));
     assert_eq!(text.matches("<testcase ").count(), 3, "{text}");
@@ -175,7 +178,7 @@ fn junit_tells_failures_from_what_is_skipped() {
 
 #[test]
 fn markdown_is_a_table_and_how_to_see_it_again() {
-    let text = markdown::render(&campaign(vec![finding(Kind::Crash, 5, None)]));
+    let text = markdown::render(&campaign(vec![finding(FindingKind::Crash, 5, None)]));
     assert!(text.contains("**1 finding in 12.3 k cases**"), "{text}");
     let row =
         "| crash-1a2b | crash | 5/5 | 2 steps, 68.4 KiB | says \\x1b\\[31m&lt;script&gt;\\|\\`x\\`";
@@ -191,8 +194,8 @@ fn markdown_is_a_table_and_how_to_see_it_again() {
 #[test]
 fn nothing_hostile_comes_through() {
     let campaign = campaign(vec![
-        finding(Kind::Crash, 5, None),
-        finding(Kind::Hang, 0, Some("\u{9b}x")),
+        finding(FindingKind::Crash, 5, None),
+        finding(FindingKind::Hang, 0, Some("\u{9b}x")),
     ]);
     for report in [campaign, replay()] {
         for text in [

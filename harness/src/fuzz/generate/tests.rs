@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::*;
 use crate::file::{BUILTIN, builtin};
-use crate::fuzz::{Part, Send};
+use crate::fuzz::{Part, SendStep};
 
 fn material(name: &str) -> Arc<Material> {
     let file = builtin(name).unwrap();
@@ -87,7 +87,7 @@ fn most_changed_cases_are_cheap() {
         for _ in 0..20_000 {
             let generated = generator.next(&corpus);
             let case = &generated.case;
-            let pieces = |send: &Send| send.cuts.len() < 3;
+            let pieces = |send: &SendStep| send.cuts.len() < 3;
             let delays = case
                 .steps
                 .iter()

@@ -1,25 +1,18 @@
-//! Runs of the same bytes as repetitions, so that they are read and shortened as one. Nothing is run for
-//! it: the bytes stay the same.
+//! Runs of equal bytes written as repetitions, so that a person reads them as one and the minimizer shortens them as
+//! one. The bytes stay the same.
 
-use super::search::Search;
-use crate::fuzz::{Data, Part};
+use super::{Data, Part};
 
-/// A run has at least so many units.
+/// Minimum units of a repetition.
 const COUNT_MIN: usize = 16;
 
-/// Units that are looked for are not longer than this.
+/// Maximum bytes of a unit.
 const UNIT_BYTES_MAX: usize = 8;
 
-/// Writes all sends with repetitions where there are any.
-pub(super) fn fold(search: &mut Search<'_>) {
-    for case in &mut search.best {
-        for send in case.sends_mut() {
-            send.data = folded(&send.data);
-        }
-    }
-}
+/// Maximum bytes of a short repetition that is written out.
+const WRITTEN_OUT_MAX: usize = 1024;
 
-/// The same bytes, with repetitions where there are any and none where they are short.
+/// The same bytes with long repetitions as such and short ones written out.
 pub(in crate::fuzz) fn folded(data: &Data) -> Data {
     let unfolded: Data = data.parts().iter().map(unfold).collect();
     let mut out = Vec::new();
@@ -34,7 +27,9 @@ pub(in crate::fuzz) fn folded(data: &Data) -> Data {
 
 fn unfold(part: &Part) -> Part {
     match part {
-        Part::Repeat { unit, count } if (*count as usize) < COUNT_MIN && part.len() <= 1024 => {
+        Part::Repeat { unit, count }
+            if (*count as usize) < COUNT_MIN && part.len() <= WRITTEN_OUT_MAX =>
+        {
             Part::Bytes(unit.repeat(*count as usize))
         }
         other => other.clone(),
@@ -60,12 +55,12 @@ fn find(bytes: &[u8], out: &mut Vec<Part>) {
     out.push(Part::Bytes(bytes[begin..].to_vec()));
 }
 
-/// The run that begins here: its start, the length of its unit, its count. The shortest unit is taken: a
-/// longer one would be this one several times.
+/// The run that begins at `at`: its start, the length of its unit, and its count. The shortest unit wins: a longer
+/// one would be a multiple of it.
 fn run_at(bytes: &[u8], at: usize) -> Option<(usize, usize, usize)> {
     let mut units = (1..=UNIT_BYTES_MAX).map(|unit| (unit, count(&bytes[at..], unit)));
     let (unit, count_here) = units.find(|(_, count)| *count >= COUNT_MIN)?;
-    // A unit that holds a line end reads better with it at its end.
+    // A unit with a line end is easier to read if it ends with it.
     let line_end = bytes[at..at + unit].iter().rposition(|byte| *byte == b'\n');
     let shift = line_end.map_or(0, |end| (end + 1) % unit);
     let shifted = count(&bytes[at + shift..], unit);
@@ -75,7 +70,7 @@ fn run_at(bytes: &[u8], at: usize) -> Option<(usize, usize, usize)> {
     }
 }
 
-/// How often the first `unit` bytes are there, one after the other.
+/// How often the first `unit` bytes occur in a row.
 fn count(bytes: &[u8], unit: usize) -> usize {
     let Some(first) = bytes.get(..unit) else {
         return 0;
@@ -86,7 +81,7 @@ fn count(bytes: &[u8], unit: usize) -> usize {
         .count()
 }
 
-/// Makes neighbouring repetitions of one unit one, and takes into them what stands beside them.
+/// Merges adjacent repetitions of the same unit and absorbs equal bytes beside them.
 fn join(parts: Vec<Part>) -> Vec<Part> {
     let mut out: Vec<Part> = Vec::new();
     for part in parts {

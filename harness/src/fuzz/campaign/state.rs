@@ -1,51 +1,52 @@
-//! What the lanes of a campaign share.
+//! The state that the lanes of a campaign share.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Campaign, settle};
+use super::Campaign;
 use crate::event::{Event, Sink};
+use crate::fuzz::epoch::CaseRun;
 use crate::fuzz::feedback::Feedback;
-use crate::fuzz::ground::Ground;
-use crate::fuzz::{Case, Finding, Fuzzed, corpus};
+use crate::fuzz::{Case, Finding, FuzzResult, corpus};
 
-/// Notes that are kept: what happens all the time is told once.
+/// Maximum notes kept; a repeated note is kept once.
 const NOTES_MAX: usize = 40;
-/// A bug that could not be shown again is looked into so often.
+/// Maximum attempts to reproduce a bug that did not recur.
 const ATTEMPTS_MAX: u32 = 5;
-/// The corpus in memory.
+/// Maximum cases of the corpus in memory.
 const CORPUS_MAX: usize = 4096;
 
-/// Counters, what was seen, what was found.
-pub(super) struct Shared<'a> {
+/// Counters, observations and findings of a campaign.
+pub(super) struct CampaignState<'a> {
     pub(super) campaign: &'a Campaign,
     sink: Sink<'a>,
     pub(super) begun: Instant,
     executions: AtomicU64,
-    /// Nanoseconds that lanes spent with fuzzing, all together.
+    /// Total time of all epochs, in nanoseconds.
     fuzzing_ns: AtomicU64,
     restarts: AtomicU64,
     canaries: AtomicU64,
     lanes: AtomicUsize,
     stop: AtomicBool,
-    state: Mutex<State>,
+    ledger: Mutex<Ledger>,
 }
 
-struct State {
+/// The part of the state that needs a lock.
+struct Ledger {
     feedback: Feedback,
     corpus: Vec<Case>,
-    /// Every bug that was met, by its key: how often.
+    /// How often each bug was met, by key.
     known: BTreeMap<String, u64>,
-    /// How often one was looked for in vain.
+    /// Failed attempts to reproduce a bug, by key.
     attempts: BTreeMap<String, u32>,
     findings: Vec<Finding>,
     notes: Vec<String>,
     busy: Option<String>,
 }
 
-impl<'a> Shared<'a> {
+impl<'a> CampaignState<'a> {
     pub(super) fn new(campaign: &'a Campaign, sink: Sink<'a>) -> Self {
         Self {
             campaign,
@@ -55,9 +56,9 @@ impl<'a> Shared<'a> {
             fuzzing_ns: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             canaries: AtomicU64::new(0),
-            lanes: AtomicUsize::new(campaign.orders.jobs.max(1)),
+            lanes: AtomicUsize::new(campaign.plan.jobs.max(1)),
             stop: AtomicBool::new(false),
-            state: Mutex::new(State {
+            ledger: Mutex::new(Ledger {
                 feedback: Feedback::default(),
                 corpus: Vec::new(),
                 known: BTreeMap::new(),
@@ -69,26 +70,26 @@ impl<'a> Shared<'a> {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether lanes are to end.
+    /// Whether lanes must end.
     pub(super) fn is_over(&self) -> bool {
         let late = self
             .campaign
-            .orders
+            .plan
             .duration
             .is_some_and(|duration| self.begun.elapsed() >= duration);
         late || self.is_stopped()
     }
 
-    /// Whether somebody asked for the end: then nothing new is begun.
+    /// Whether the campaign was stopped or interrupted.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed) || self.campaign.interrupt.is_set()
     }
 
-    /// Ends the campaign.
+    /// Stops the campaign.
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -105,7 +106,7 @@ impl<'a> Shared<'a> {
         self.executions.load(Ordering::Relaxed)
     }
 
-    /// An epoch is over: its cases, canaries, and the time it took.
+    /// Counts an epoch that has ended.
     pub(super) fn epoch_over(&self, canaries: u64, took: Duration) {
         self.restarts.fetch_add(1, Ordering::Relaxed);
         self.canaries.fetch_add(canaries, Ordering::Relaxed);
@@ -117,62 +118,62 @@ impl<'a> Shared<'a> {
         self.executions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What of this was never seen before.
+    /// The observations that are new.
     pub(super) fn fresh(&self, shown: &[u64]) -> Vec<u64> {
-        self.state().feedback.fresh(shown)
+        self.ledger().feedback.fresh(shown)
     }
 
-    /// Keeps a case that shows something new.
+    /// Adds a case with new observations to the corpus.
     pub(super) fn keep(&self, case: &Case, shown: &[u64]) {
-        let mut state = self.state();
-        if state.feedback.fresh(shown).is_empty() {
+        let mut ledger = self.ledger();
+        if ledger.feedback.fresh(shown).is_empty() {
             return;
         }
-        state.feedback.keep(shown);
-        if state.corpus.len() < CORPUS_MAX {
-            state.corpus.push(case.clone());
+        ledger.feedback.keep(shown);
+        if ledger.corpus.len() < CORPUS_MAX {
+            ledger.corpus.push(case.clone());
         }
-        drop(state);
-        if let Some(folder) = &self.campaign.orders.corpus
+        drop(ledger);
+        if let Some(folder) = &self.campaign.plan.corpus
             && let Err(error) = corpus::add(folder, case)
         {
             self.note(&format!("the corpus cannot be kept: {error}"));
         }
     }
 
-    /// A case of an earlier campaign: it is in the corpus whatever it shows.
+    /// Adds a case of an earlier campaign to the corpus, whatever it shows.
     pub(super) fn take_in(&self, case: &Case, shown: &[u64]) {
-        let mut state = self.state();
-        state.feedback.keep(shown);
-        if state.corpus.len() < CORPUS_MAX {
-            state.corpus.push(case.clone());
+        let mut ledger = self.ledger();
+        ledger.feedback.keep(shown);
+        if ledger.corpus.len() < CORPUS_MAX {
+            ledger.corpus.push(case.clone());
         }
     }
 
-    /// What the run shows, in the feedback's terms.
-    pub(super) fn sees(&self, case: &Case, ran: &crate::fuzz::life::Ran) -> Vec<u64> {
-        let orders = &self.campaign.orders;
-        // Where a number of cases is asked for, two runs are to do the same.
-        let latency = orders.cases.is_none();
-        orders.feedback.sees(case, ran, latency)
+    /// The observations that the run shows.
+    pub(super) fn observations(&self, case: &Case, run: &CaseRun) -> Vec<u64> {
+        let plan = &self.campaign.plan;
+        // With a fixed number of cases, runs must be repeatable.
+        let latency = plan.cases.is_none();
+        plan.feedback.observations(case, run, latency)
     }
 
-    /// The corpus as it is now.
+    /// A copy of the corpus.
     pub(super) fn corpus(&self) -> Vec<Case> {
-        self.state().corpus.clone()
+        self.ledger().corpus.clone()
     }
 
-    /// Takes note of a bug. False if it is known already.
+    /// Counts a bug; returns whether it is new.
     pub(super) fn is_first(&self, key: &str) -> bool {
-        let mut state = self.state();
-        let count = state.known.entry(key.to_owned()).or_default();
+        let mut ledger = self.ledger();
+        let count = ledger.known.entry(key.to_owned()).or_default();
         *count += 1;
         *count == 1
     }
 
-    /// Whether a bug was met before, and is being looked into or known; it is counted.
+    /// Whether a bug is known or in triage; counts it if so.
     pub(super) fn is_known(&self, key: &str) -> bool {
-        match self.state().known.get_mut(key) {
+        match self.ledger().known.get_mut(key) {
             Some(count) => {
                 *count += 1;
                 true
@@ -181,107 +182,102 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// It could not be shown again: another case may show it better. After a few of them it rests.
+    /// Forgets a bug that did not recur, so that another case may trigger it; at most [`ATTEMPTS_MAX`] times.
     pub(super) fn forget(&self, key: &str) {
-        let mut state = self.state();
-        let attempts = state.attempts.entry(key.to_owned()).or_default();
+        let mut ledger = self.ledger();
+        let attempts = ledger.attempts.entry(key.to_owned()).or_default();
         *attempts += 1;
         if *attempts < ATTEMPTS_MAX {
-            state.known.remove(key);
+            ledger.known.remove(key);
         }
     }
 
-    /// Adds a finding, or replaces the same one by a smaller case.
+    /// Adds a finding, or replaces its earlier version.
     pub(super) fn found(&self, finding: Finding) {
-        let mut state = self.state();
-        match state
+        let mut ledger = self.ledger();
+        match ledger
             .findings
             .iter_mut()
             .find(|known| known.id == finding.id)
         {
             Some(known) => *known = finding,
             None => {
-                let what = format!("{} {}: {}", finding.kind.name(), finding.id, finding.title);
-                state.findings.push(finding);
-                drop(state);
+                let symptom = &finding.symptom;
+                let what = format!("{} {}: {}", symptom.kind.name(), finding.id, symptom.title);
+                ledger.findings.push(finding);
+                drop(ledger);
                 (self.sink)(Event::Found { what });
             }
         }
-        if self.campaign.orders.stop_on_first {
+        if self.campaign.plan.stop_on_first {
             self.stop();
         }
     }
 
     pub(super) fn note(&self, note: &str) {
-        let mut state = self.state();
-        if state.notes.len() < NOTES_MAX && !state.notes.iter().any(|known| known == note) {
-            state.notes.push(note.to_owned());
+        let mut ledger = self.ledger();
+        if ledger.notes.len() < NOTES_MAX && !ledger.notes.iter().any(|known| known == note) {
+            ledger.notes.push(note.to_owned());
         }
     }
 
     pub(super) fn busy(&self, with: Option<String>) {
-        self.state().busy = with;
+        self.ledger().busy = with;
     }
 
-    /// Tells how far the campaign is.
-    pub(super) fn tell(&self, elapsed: Duration, per_s: f64) {
-        let state = self.state();
+    /// Sends a progress event.
+    pub(super) fn progress(&self, elapsed: Duration, per_s: f64) {
+        let ledger = self.ledger();
         let event = Event::Fuzz {
             elapsed,
             executions: self.executions(),
             per_s,
-            findings: state.findings.len(),
+            findings: ledger.findings.len(),
             restarts: self.restarts.load(Ordering::Relaxed),
-            corpus: state.corpus.len(),
-            busy: state.busy.clone(),
+            corpus: ledger.corpus.len(),
+            busy: ledger.busy.clone(),
         };
-        drop(state);
+        drop(ledger);
         (self.sink)(event);
     }
 
-    /// What the campaign had no time for: findings that can be made smaller.
-    pub(super) fn finish(&self, ground: &Ground) {
-        let unfinished: Vec<Finding> = {
-            let state = self.state();
-            let open = state.findings.iter().filter(|finding| !finding.minimal);
-            open.cloned().collect()
-        };
-        for finding in unfinished {
-            if !self.campaign.interrupt.is_set() {
-                settle::go_on(self, ground, finding);
-            }
-        }
+    /// Findings whose minimization did not complete.
+    pub(super) fn unfinished(&self) -> Vec<Finding> {
+        let ledger = self.ledger();
+        let open = ledger.findings.iter().filter(|finding| !finding.minimal);
+        open.cloned().collect()
     }
 
-    pub(super) fn result(self) -> Fuzzed {
+    pub(super) fn result(self) -> FuzzResult {
         let executions = self.executions();
         let seconds = self.fuzzing_ns.load(Ordering::Relaxed) as f64 / 1e9;
-        let jobs = self.campaign.orders.jobs.max(1) as f64;
+        let jobs = self.campaign.plan.jobs.max(1) as f64;
         let restarts = self.restarts.load(Ordering::Relaxed);
         let canaries = self.canaries.load(Ordering::Relaxed);
-        let mut state = self
-            .state
+        let mut ledger = self
+            .ledger
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        state.findings.sort_by(|one, other| {
+        ledger.findings.sort_by(|one, other| {
             let sure = |finding: &Finding| (finding.counts(), finding.confirmed.seen);
-            (sure(other), one.kind, &one.id).cmp(&(sure(one), other.kind, &other.id))
+            let (one_kind, other_kind) = (one.symptom.kind, other.symptom.kind);
+            (sure(other), one_kind, &one.id).cmp(&(sure(one), other_kind, &other.id))
         });
-        let mut fuzzed = Fuzzed {
+        let mut fuzzed = FuzzResult {
             executions,
             executions_per_s: if seconds > 0.0 {
                 executions as f64 * jobs / seconds
             } else {
                 0.0
             },
-            findings: state.findings,
+            findings: ledger.findings,
             restarts,
-            corpus: state.corpus.len(),
+            corpus: ledger.corpus.len(),
             canaries,
-            notes: state.notes,
-            ..Fuzzed::default()
+            notes: ledger.notes,
+            ..FuzzResult::default()
         };
-        fuzzed.coverage.edges = state.feedback.count();
+        fuzzed.coverage.edges = ledger.feedback.count();
         fuzzed
     }
 }
