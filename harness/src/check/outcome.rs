@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::session::PeerError;
+use crate::session::{OpeningError, PeerError};
 use crate::target::StartFailure;
 
 /// The verdict of one check.
@@ -211,6 +211,19 @@ impl From<PeerError> for Shortfall {
             expected,
             actual,
         })
+    }
+}
+
+/// As for any other exchange, with the place in the talk.
+impl From<OpeningError> for Shortfall {
+    fn from(opening: OpeningError) -> Self {
+        match Self::from(opening.error) {
+            Self::Failed(failure) => Self::Failed(Failure {
+                actual: format!("{}: {}", opening.label, failure.actual),
+                ..failure
+            }),
+            other => other,
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use crate::check::run::Counts;
 use crate::load::{LoadResult, OverloadReport, SloReport, Workload};
 use crate::plan::OnInconclusive;
 use crate::talk::escape_text;
+use crate::talk::excerpt::{ends, left_out_mark};
 
 pub use environment::Environment;
 pub(crate) use fuzz::printed;
@@ -368,9 +369,13 @@ const ERROR_LINES_MAX: usize = 40;
 
 /// The message of an error, safe to show, line by line: parts of it come from the server.
 fn safe_lines(message: &str) -> String {
-    let lines = message.lines().take(ERROR_LINES_MAX);
-    let lines: Vec<String> = lines.map(|line| escape_text(line, 400)).collect();
-    lines.join("\n")
+    let lines: Vec<&str> = message.lines().collect();
+    let (first, left_out, last) = ends(&lines, ERROR_LINES_MAX);
+    let show = |line: &&str| escape_text(line, 400);
+    let mut shown: Vec<String> = first.iter().map(show).collect();
+    shown.extend(left_out_mark(left_out));
+    shown.extend(last.iter().map(show));
+    shown.join("\n")
 }
 
 /// Sortable by time, unique for practical purposes.

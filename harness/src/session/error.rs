@@ -134,6 +134,23 @@ impl PeerError {
     }
 }
 
+/// An exchange of the talk's opening that went wrong.
+#[derive(Debug)]
+pub struct OpeningError {
+    /// Which one: `talk.open[1]`.
+    pub label: String,
+    /// The bytes that the client sent, or meant to send; empty for a greeting.
+    pub sent: Vec<u8>,
+    /// What went wrong.
+    pub error: PeerError,
+}
+
+impl From<OpeningError> for PeerError {
+    fn from(opening: OpeningError) -> Self {
+        opening.error
+    }
+}
+
 fn shown(got: &str) -> String {
     if got.is_empty() {
         String::new()

@@ -6,6 +6,7 @@
 
 pub mod builtin;
 pub mod escape;
+pub mod excerpt;
 pub mod exchange;
 pub mod expect;
 pub mod frame;
@@ -25,6 +26,7 @@ mod tests;
 pub use crate::file::schema::schema;
 pub use builtin::{BUILTIN, builtin};
 pub use escape::{escape, escape_text};
+pub use excerpt::{excerpt, last_line};
 pub use exchange::{Exchange, Turn};
 pub use expect::{Expect, Expectation, Judgement};
 pub use frame::{Decoder, Frame, FrameError, LenFrame};

@@ -223,12 +223,8 @@ async fn watch(cx: &Cx) -> Checked<Calm> {
 }
 
 fn last_line(stderr: &str, stdout: &str) -> String {
-    let line = stderr
-        .lines()
-        .next_back()
-        .or(stdout.lines().next_back())
-        .unwrap_or_default();
-    crate::talk::escape(line.as_bytes(), 120)
+    let line = crate::talk::last_line(stderr).or_else(|| crate::talk::last_line(stdout));
+    line.unwrap_or_default()
 }
 
 impl Calm {

@@ -122,7 +122,7 @@ fn default_needs(check: &Check) -> Option<Need> {
 
 /// The same check on the sound reference server.
 pub(super) fn control(check: &'static Check, subject: &Subject, interrupt: &Interrupt) -> Attempt {
-    match block_on(trial::run(subject, interrupt)) {
+    match block_on(trial::run(subject, trial::maybe_late(subject), interrupt)) {
         Ok(trial) => Lane::new(subject, &trial, interrupt).fresh_attempt(check),
         Err(error) => {
             Attempt::inconclusive(format!("the reference server could not be asked: {error}"))

@@ -97,11 +97,21 @@ pub struct BatteryReport {
 }
 
 impl Battery {
+    /// A server that is not ready in time is an error, except where a check is about that.
+    fn first_start(&self) -> StartOptions {
+        if self.checks.iter().any(|check| check.id == "start-ready") {
+            trial::maybe_late(&self.subject)
+        } else {
+            StartOptions::default()
+        }
+    }
+
     /// Runs all checks. Fails only if the target cannot be started or does not hold its own
     /// conversation.
     pub fn run(&self, sink: Sink<'_>) -> Result<BatteryReport, TrialError> {
         sink(Event::Trying);
-        let trial = try_conversation(&self.subject, &self.interrupt)?;
+        let options = self.first_start();
+        let trial = lane::block_on(trial::run(&self.subject, options, &self.interrupt))?;
         sink(Event::Started {
             checks: self.checks.len(),
         });
@@ -140,7 +150,7 @@ impl Battery {
 /// # Errors
 /// The server does not start, or does not hold its own conversation.
 pub fn try_conversation(subject: &Subject, interrupt: &Interrupt) -> Result<Trial, TrialError> {
-    lane::block_on(trial::run(subject, interrupt))
+    lane::block_on(trial::run(subject, StartOptions::default(), interrupt))
 }
 
 /// Starts a server (or attaches to the one that runs), from a thread that has no runtime.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Interrupt, Subject};
 use crate::check::{Cx, Failure, Kind, Pace, Shortfall};
-use crate::talk::{Exchange, escape};
+use crate::talk::{Exchange, escape, excerpt};
 use crate::target::{Exit, Process, Server, StartFailure, StartOptions};
 
 /// What the trial learned.
@@ -59,38 +59,44 @@ pub enum TrialError {
     Harness(String),
 }
 
+/// Lines of stderr that are shown.
+const LINES_SHOWN: usize = 8;
+
 fn tail(stderr: &str) -> String {
-    let lines: Vec<&str> = stderr.trim_end().lines().rev().take(6).collect();
+    let lines = excerpt(stderr, LINES_SHOWN);
     if lines.is_empty() {
         return String::new();
     }
-    let shown: Vec<String> = lines
-        .iter()
-        .rev()
-        .map(|line| format!("  {}", escape(line.as_bytes(), 200)))
-        .collect();
-    format!("\nthe server's stderr ends with:\n{}", shown.join("\n"))
+    format!("\nthe server's stderr ends with:\n  {}", lines.join("\n  "))
 }
 
 /// Healthy exchanges that are timed.
 const TIMED: usize = 5;
 /// A server that has not answered by then does not hold its conversation.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A start may take this much longer than its limit before it is given up: `start-ready` judges it.
+/// Shortest time after which a start that `start-ready` judges is given up, so that the report says how late it was.
+const LATE_START: Duration = Duration::from_secs(10);
+/// Factor by which later starts may exceed the ready time-out: the lanes start servers side by side.
 const START_PATIENCE: u32 = 4;
+/// Time for what a server prints, and for its end, after the conversation went wrong.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long a server that serves one client may take to end after it.
 const ENDING: Duration = Duration::from_millis(500);
 
 /// Starts the server, goes through every turn of the talk, and times a few exchanges.
-pub(super) async fn run(subject: &Subject, interrupt: &Interrupt) -> Result<Trial, TrialError> {
+pub(super) async fn run(
+    subject: &Subject,
+    options: StartOptions,
+    interrupt: &Interrupt,
+) -> Result<Trial, TrialError> {
     tokio::select! {
-        trial = undisturbed(subject) => trial,
+        trial = undisturbed(subject, options) => trial,
         () = interrupt.wait() => Err(TrialError::Interrupted),
     }
 }
 
-async fn undisturbed(subject: &Subject) -> Result<Trial, TrialError> {
-    let server = Rc::new(subject.server(patient(subject)).await?);
+async fn undisturbed(subject: &Subject, options: StartOptions) -> Result<Trial, TrialError> {
+    let server = Rc::new(subject.server(options).await?);
     in_the_foreground(&server)?;
     let start = server.started_in();
     let pace = Pace {
@@ -110,7 +116,7 @@ async fn undisturbed(subject: &Subject) -> Result<Trial, TrialError> {
     for _ in 0..TIMED {
         let begun = Instant::now();
         if let Err(shortfall) = cx.exchange().await {
-            return second_client_failed(&server, shortfall, pace);
+            return second_client_failed(&server, shortfall, pace).await;
         }
         slowest = slowest.max(begun.elapsed());
     }
@@ -143,13 +149,20 @@ fn in_the_foreground(server: &Server) -> Result<(), TrialError> {
     })
 }
 
-/// Options for a start that `start-ready` will judge: it is given more time than its limit.
+/// Options for the first start where `start-ready` will judge it: it may be late, if not by much.
+pub(super) fn maybe_late(subject: &Subject) -> StartOptions {
+    within(subject, 1)
+}
+
+/// Options for the start of a server that has been ready in time before.
 pub(super) fn patient(subject: &Subject) -> StartOptions {
-    let give_up = subject
-        .launch()
-        .map(|launch| (launch.ready_timeout * START_PATIENCE).max(Duration::from_secs(10)));
+    within(subject, START_PATIENCE)
+}
+
+fn within(subject: &Subject, factor: u32) -> StartOptions {
+    let launch = subject.launch();
     StartOptions {
-        give_up,
+        give_up: launch.map(|launch| (launch.ready_timeout * factor).max(LATE_START)),
         ..StartOptions::default()
     }
 }
@@ -174,35 +187,65 @@ async fn every_turn(cx: &Cx, server: &Server) -> Result<(), TrialError> {
 
 /// These turns on one connection.
 async fn together(cx: &Cx, server: &Server, turns: &[Exchange]) -> Result<(), TrialError> {
-    let wrong = |label: &str, sent: &[u8], shortfall: Shortfall| {
-        conversation(label, sent, shortfall, server)
-    };
+    match converse(cx, turns).await {
+        Ok(()) => Ok(()),
+        Err(miss) => Err(conversation(miss, server).await),
+    }
+}
+
+/// Where a conversation went wrong.
+struct Miss {
+    label: String,
+    sent: Vec<u8>,
+    shortfall: Shortfall,
+}
+
+impl Miss {
+    fn new(label: &str, sent: &[u8], shortfall: impl Into<Shortfall>) -> Miss {
+        Miss {
+            label: label.to_owned(),
+            sent: sent.to_owned(),
+            shortfall: shortfall.into(),
+        }
+    }
+}
+
+async fn converse(cx: &Cx, turns: &[Exchange]) -> Result<(), Miss> {
     let mut session = cx
-        .open()
+        .try_connect()
         .await
-        .map_err(|shortfall| wrong("talk.open", b"", shortfall))?;
+        .map_err(|error| Miss::new("connect", b"", error))?;
+    session
+        .opening()
+        .await
+        .map_err(|opening| Miss::new(&opening.label, &opening.sent, opening.error))?;
     for exchange in turns {
         let turn = session
             .voice()
             .render(exchange, b"ping")
-            .map_err(|error| wrong(&exchange.label, b"", error.into()))?;
+            .map_err(|error| Miss::new(&exchange.label, b"", error))?;
         session
             .send(&turn.request)
             .await
-            .map_err(|error| wrong(&turn.label, &turn.request, error.into()))?;
+            .map_err(|error| Miss::new(&turn.label, &turn.request, error))?;
         session
             .expect(&turn)
             .await
-            .map_err(|error| wrong(&turn.label, &turn.request, error.into()))?;
+            .map_err(|error| Miss::new(&turn.label, &turn.request, error))?;
     }
     Ok(())
 }
 
-fn conversation(label: &str, sent: &[u8], shortfall: Shortfall, server: &Server) -> TrialError {
+async fn conversation(miss: Miss, server: &Server) -> TrialError {
+    let Miss {
+        label,
+        sent,
+        shortfall,
+    } = miss;
     let sent = if sent.is_empty() {
         "nothing".into()
     } else {
-        format!("\"{}\"", escape(sent, 120))
+        format!("\"{}\"", escape(&sent, 120))
     };
     match shortfall {
         Shortfall::Failed(Failure {
@@ -211,17 +254,17 @@ fn conversation(label: &str, sent: &[u8], shortfall: Shortfall, server: &Server)
         | Shortfall::Warned(Failure {
             expected, actual, ..
         }) => {
-            let actual = match server.exit() {
+            // A server often closes the connection before it prints why, and ends after that.
+            let actual = match server.wait_exit(LAST_WORDS).await {
                 Some(exit) => format!("{actual}; the server {exit}"),
                 None => actual,
             };
-            let stderr = server.output().stderr_tail;
             TrialError::Conversation {
-                label: label.into(),
+                label,
                 sent,
                 expected,
                 actual,
-                stderr,
+                stderr: server.output().stderr_tail,
             }
         }
         Shortfall::Skip(reason) | Shortfall::Inconclusive(reason) => {
@@ -231,7 +274,7 @@ fn conversation(label: &str, sent: &[u8], shortfall: Shortfall, server: &Server)
 }
 
 /// The first client was served and a later one was not: a finding, not an error of the set-up.
-fn second_client_failed(
+async fn second_client_failed(
     server: &Server,
     shortfall: Shortfall,
     pace: Pace,
@@ -253,6 +296,6 @@ fn second_client_failed(
                 single_client: Some(actual),
             })
         }
-        other => Err(conversation("talk.turn[0]", b"", other, server)),
+        other => Err(conversation(Miss::new("talk.turn[0]", b"", other), server).await),
     }
 }

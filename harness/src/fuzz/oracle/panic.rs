@@ -15,8 +15,8 @@ use crate::fuzz::life::Life;
 /// A program that ends because of what it reports is gone by then.
 const AFTERMATH: Duration = Duration::from_millis(100);
 
-/// Lines of a report that are kept.
-const LINES_MAX: usize = 60;
+/// Lines of a report that are kept: the first ones, and as many of the last ones.
+const LINES_MAX: usize = 120;
 
 /// How lines begin with which a program reports a bug of its own.
 static REPORTS: LazyLock<Regex> = LazyLock::new(|| {
@@ -90,8 +90,7 @@ impl Scan {
 
     fn line(&mut self, line: &[u8]) {
         match &mut self.report {
-            Some(report) if report.lines.len() < LINES_MAX => report.lines.push(line.to_vec()),
-            Some(_) => {}
+            Some(report) => report.push(line),
             None if REPORTS.is_match(line) => {
                 self.report = Some(Report {
                     lines: vec![line.to_vec()],
@@ -115,6 +114,14 @@ impl Scan {
 }
 
 impl Report {
+    /// A long traceback names its error in the last line, so the middle is what goes.
+    fn push(&mut self, line: &[u8]) {
+        if self.lines.len() == LINES_MAX {
+            self.lines.remove(LINES_MAX / 2);
+        }
+        self.lines.push(line.to_vec());
+    }
+
     /// The line by which it was known.
     pub fn first_line(&self) -> &[u8] {
         self.lines.first().map_or(b"", Vec::as_slice)
@@ -202,6 +209,19 @@ mod tests {
         ] {
             assert_eq!(report(stderr).is_some(), found, "{stderr}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_long_traceback_is_kept() {
+        let frames = "  File \"s.py\", line 3, in f\n    g()\n".repeat(300);
+        let traceback = |error: &str| {
+            let mut scan = Scan::default();
+            let text = format!("Traceback (most recent call last):\n{frames}{error}\n");
+            scan.push(text.as_bytes(), text.len() as u64);
+            scan.take().map(|report| text::cause(&report.text()))
+        };
+        assert_eq!(traceback("ValueError: x").unwrap(), "ValueError in s.py f");
+        assert!(traceback("ConnectionResetError: [Errno 104] reset").is_none());
     }
 
     #[test]
