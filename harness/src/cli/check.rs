@@ -73,7 +73,7 @@ pub(super) fn fill(report: &mut Report, args: &CheckArgs) -> Result<(), RunError
     let selection = selection(args, &resolved)?;
     let interrupt = setup::interrupt()?;
     let battery = battery(args, &resolved, &selection, interrupt.clone());
-    let plan = plan(args, &resolved, selection.clone());
+    let plan = plan(args, &resolved, selection.clone(), battery.lanes);
     report.planned(&plan, plan.hash());
     setup::announce(report, &resolved);
     enough_descriptors()?;
@@ -122,13 +122,13 @@ fn battery(
     }
 }
 
-fn plan(args: &CheckArgs, resolved: &Resolved, selection: Selection) -> Plan {
+fn plan(args: &CheckArgs, resolved: &Resolved, selection: Selection, lanes: usize) -> Plan {
     Plan {
         server: setup::server_plan(resolved),
         talk: resolved.subject.talk.name.clone(),
         selection,
         waivers: Plan::waivers_of(&resolved.file.waive),
-        lanes: LANES,
+        lanes,
         max_time_s: args.max_time.map(|time| time.as_secs_f64()),
         on_inconclusive: OnInconclusive::from(args.output.on_inconclusive),
     }
