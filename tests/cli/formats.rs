@@ -333,7 +333,9 @@ fn the_excerpt_of_stderr_names_the_error() {
         ended.all()
     );
     let json = bench.json("r.json");
-    let lines = json["outcomes"][0]["evidence"]["stderr"].as_array().unwrap();
+    let lines = json["outcomes"][0]["evidence"]["stderr"]
+        .as_array()
+        .unwrap();
     assert!(
         lines.iter().any(|line| line
             .as_str()

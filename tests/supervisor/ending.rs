@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tcprove::target::{Exit, Launch};
+use tcprove::target::{Exit, Launch, Server, StartOptions};
 
 use crate::programs::{alive_with, is_alive, noted, python, run, shell, start, until};
 
@@ -68,7 +68,13 @@ async fn hold() {
         return;
     };
     let launch = family(&notes).unwrap();
-    let _server = start(&launch).await;
+    let server = start(&launch).await;
+    let options = StartOptions {
+        tmp: server.shared_tmp(),
+        ..StartOptions::default()
+    };
+    let beside = python("listen()\nnote('beside')\nforever()").unwrap();
+    let _beside = Server::start(&beside, options).await.unwrap();
     println!("\nholding");
     std::future::pending::<()>().await;
 }
@@ -95,6 +101,12 @@ async fn a_killed_holder_leaves_nothing() {
     holder.wait().unwrap();
     until("the end of all", || {
         (!pids.iter().any(|&pid| is_alive(pid))).then_some(())
+    })
+    .await;
+    until("the end of the folder that two servers shared", || {
+        let left = std::fs::read_dir(folder.path()).unwrap().flatten();
+        let names: Vec<_> = left.map(|entry| entry.file_name()).collect();
+        (names == ["notes"]).then_some(())
     })
     .await;
 }

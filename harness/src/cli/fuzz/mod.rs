@@ -17,6 +17,7 @@ use crate::fuzz::feedback::Guide;
 use crate::fuzz::reproducer::Recipe;
 use crate::plan::{FuzzPlan, hash_of};
 use crate::report::{Body, FuzzReport, Report, RunError};
+use crate::target::Tmp;
 
 /// Instances of the server at most: each is a process, a thread and a folder.
 const JOBS_MAX: u16 = 64;
@@ -104,7 +105,7 @@ pub(super) fn short(
     output: &OutputArgs,
     duration: Duration,
 ) -> Result<(), RunError> {
-    let scratch = tempfile::tempdir()
+    let scratch = Tmp::new()
         .map_err(|error| setup::internal(format!("no temporary folder can be made: {error}")))?;
     let args = FuzzArgs {
         target: target.clone(),

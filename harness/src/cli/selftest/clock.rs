@@ -11,7 +11,7 @@ use crate::cli::{embedded, setup};
 use crate::load::clock::{ClockProof, delayed, stalled};
 use crate::load::cores;
 use crate::report::RunError;
-use crate::target::{Server, StartOptions};
+use crate::target::{Server, StartOptions, Tmp};
 
 /// The known delays, as `tcprove serve --delay` takes them.
 const DELAYS: [&str; 3] = ["fixed:20ms", "two-point:10ms,60ms,0.02", "exp:10ms"];
@@ -32,8 +32,8 @@ fn prove() -> Result<ClockProof, RunError> {
     let (server, subject) = serve(&BTreeMap::new())?;
     add(&mut whole, stalled(&server, &subject.talk, &interrupt))?;
     drop(server);
-    let folder = tempfile::tempdir()
-        .map_err(|error| setup::internal(format!("no temporary folder: {error}")))?;
+    let folder =
+        Tmp::new().map_err(|error| setup::internal(format!("no temporary folder: {error}")))?;
     for delay in DELAYS {
         if interrupt.is_set() {
             break;
