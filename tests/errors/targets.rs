@@ -130,3 +130,93 @@ fn an_address_at_which_nobody_listens() {
     let gone = ["--talk", "line", "--connect", &address, "--pid", "4194305"];
     check_ends(&Bench::new(), 3, &gone, &["no process 4194305"]);
 }
+
+/// A file for a python program, with this time-out and talk.
+fn python_file(bench: &Bench, program: &str, talk: &str) -> Option<()> {
+    let program = bench.write("server.py", program);
+    let cmd = format!("[{:?}, \"-ES\", {program:?}, \"{{port}}\"]", python()?);
+    bench.write(
+        "tcprove.toml",
+        &format!("[server]\nname = \"s\"\ncmd = {cmd}\n{talk}"),
+    );
+    Some(())
+}
+
+#[test]
+fn a_server_that_never_listens_is_given_up_at_its_limit() {
+    let bench = Bench::new();
+    bench.write(
+        "tcprove.toml",
+        "[server]\nname = \"s\"\ncmd = [\"sleep\", \"1000\", \"{port}\"]\nready_timeout = \"300ms\"\n[talk]\nuse = \"line\"\n",
+    );
+    let json = check_ends(
+        &bench,
+        3,
+        &["--only", "split-bytewise"],
+        &["does not listen on port", "next: start it by hand"],
+    );
+    let message = json["error"]["message"].as_str().unwrap();
+    let waited = message.split(" after ").nth(1).unwrap();
+    let waited: f64 = waited.split(' ').next().unwrap().parse().unwrap();
+    assert!((0.3..10.0).contains(&waited), "{message}");
+}
+
+/// Accepts one client, answers its first line with 220 and any other with 500.
+const REFUSES: &str = r"
+import socket, sys
+s = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+while True:
+    conn, _ = s.accept()
+    conn.sendall(b'220 hello\n')
+    while conn.recv(4096):
+        conn.sendall(b'500 no\n')
+";
+
+#[test]
+fn an_opening_that_fails_is_named_with_its_bytes() {
+    let bench = Bench::new();
+    let talk = "[talk]\nframe = { until = \"\\n\" }\n\
+        [[talk.open]]\nexpect = { regex = '^220 [^\\n]*\\n$' }\n\
+        [[talk.open]]\nsend = { hex = \"01 02 0a\" }\nexpect = \"230 welcome\\n\"\n\
+        [[talk.turn]]\nsend = \"{tok}\\n\"\nexpect = \"{tok}\\n\"\n";
+    if python_file(&bench, REFUSES, talk).is_none() {
+        return;
+    }
+    let says = [
+        "talk.open[1]: sent \"\\x01\\x02\\n\"",
+        "230 welcome",
+        "500 no",
+    ];
+    check_ends(&bench, 3, &[], &says);
+}
+
+/// Closes the connection first, and prints its traceback after that.
+const ENDS_LATE: &str = r"
+import socket, sys, time
+s = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+conn, _ = s.accept()
+conn.recv(4096)
+conn.close()
+time.sleep(0.05)
+def nested(depth):
+    if depth == 0:
+        raise ValueError('the reason')
+    nested(depth - 1) if depth % 2 else again(depth)
+def again(depth):
+    nested(depth - 1)
+nested(40)
+";
+
+#[test]
+fn the_last_lines_of_a_traceback_are_shown() {
+    let bench = Bench::new();
+    if python_file(&bench, ENDS_LATE, "[talk]\nuse = \"line\"\n").is_none() {
+        return;
+    }
+    let says = [
+        "the server exited with code 1",
+        "lines left out",
+        "ValueError: the reason",
+    ];
+    check_ends(&bench, 3, &[], &says);
+}

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-/// Maximum lines kept of one report.
-const LINES_MAX: usize = 60;
+/// Maximum lines kept of one report: half of them from its beginning, half from its end.
+const LINES_MAX: usize = 120;
 
 /// Maximum bytes of a line without a line end; the rest is dropped.
 const LINE_BYTES_MAX: usize = 16 * 1024;
@@ -84,8 +84,7 @@ impl StderrScan {
 
     fn line(&mut self, line: &[u8]) {
         match &mut self.report {
-            Some(report) if report.lines.len() < LINES_MAX => report.lines.push(line.to_vec()),
-            Some(_) => {}
+            Some(report) => report.push(line),
             None if REPORTS.is_match(line) => {
                 self.report = Some(StderrReport {
                     lines: vec![line.to_vec()],
@@ -109,6 +108,14 @@ impl StderrScan {
 }
 
 impl StderrReport {
+    /// Adds a line. The end of a long traceback names the error, so the middle is what goes.
+    fn push(&mut self, line: &[u8]) {
+        if self.lines.len() == LINES_MAX {
+            self.lines.remove(LINES_MAX / 2);
+        }
+        self.lines.push(line.to_vec());
+    }
+
     /// The line that was recognized.
     pub(super) fn first_line(&self) -> &[u8] {
         self.lines.first().map_or(b"", Vec::as_slice)
@@ -182,6 +189,23 @@ mod tests {
         ] {
             assert_eq!(report(stderr).is_some(), found, "{stderr}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_long_traceback_is_kept() {
+        let frames = "  File \"s.py\", line 3, in f\n    g()\n".repeat(300);
+        let traceback = |error: &str| {
+            let mut scan = StderrScan::default();
+            let text = format!("Traceback (most recent call last):\n{frames}{error}\n");
+            scan.push(text.as_bytes(), text.len() as u64);
+            scan.take().map(|report| report.bytes())
+        };
+        assert!(
+            traceback("ValueError: x")
+                .unwrap()
+                .ends_with(b"ValueError: x")
+        );
+        assert!(traceback("ConnectionResetError: [Errno 104] reset").is_none());
     }
 
     #[test]

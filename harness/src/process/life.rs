@@ -33,6 +33,8 @@ pub(super) struct Orders<'a> {
     pub(super) command: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) cwd: &'a Path,
+    /// The folder that the supervisor removes when nobody uses it any more.
+    pub(super) tmp: Option<&'a Path>,
     pub(super) nofile: Option<(u64, u64)>,
     pub(super) cpus: Option<Vec<usize>>,
     pub(super) fixed_addresses: bool,
@@ -238,6 +240,9 @@ fn command(orders: &Orders<'_>, mark: &str, control: OwnedFd) -> Command {
     }
     if orders.fixed_addresses {
         command.args(["--addresses", "fixed"]);
+    }
+    if let Some(tmp) = orders.tmp {
+        command.arg("--tmp").arg(tmp);
     }
     command
         .arg("--")

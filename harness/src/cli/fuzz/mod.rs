@@ -3,23 +3,24 @@
 mod progress;
 mod strings;
 
-use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::Duration;
-
 use self::progress::FuzzProgress;
-use super::draft::{self, Draft};
+use super::draft::Draft;
 use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
 use super::target::{Resolved, TargetArgs, usage};
-use super::{blockers, interrupt, target};
+use super::{blockers, draft, interrupt, target};
 use crate::fuzz::campaign::{Campaign, CampaignError};
 use crate::fuzz::feedback::FeedbackMode;
-use crate::fuzz::plan::{self, FuzzPlan};
+use crate::fuzz::plan;
+use crate::fuzz::plan::FuzzPlan;
 use crate::fuzz::reproducer::Recipe;
+use crate::process::Tmp;
 use crate::report::{Body, FuzzReport, RunError};
 use crate::subject::{Interrupt, RehearsalError};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
 
 /// Instances of the server at most: each is a process, a thread and a folder.
 const JOBS_MAX: u16 = 64;
@@ -101,7 +102,7 @@ pub(super) fn short(
     output: &OutputArgs,
     duration: Duration,
 ) -> Result<Body, RunError> {
-    let scratch = tempfile::tempdir()
+    let scratch = Tmp::new()
         .map_err(|error| RunError::internal(format!("no temporary folder can be made: {error}")))?;
     let args = FuzzArgs {
         target: target.clone(),

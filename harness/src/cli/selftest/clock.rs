@@ -1,18 +1,17 @@
 //! What a load reports, beside what the server is known to have done.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::ExitCode;
-
 use super::SelftestArgs;
 use crate::cli::output::{note, say};
 use crate::cli::rehearse::rehearsal_error;
 use crate::cli::{embedded, interrupt};
 use crate::load::clock::{ClockProof, delayed, stalled};
 use crate::load::cores;
-use crate::process::{Server, StartOptions};
+use crate::process::{Server, StartOptions, Tmp};
 use crate::report::RunError;
 use crate::subject::{Interrupt, Subject, start};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
 
 /// The known delays, as `tcprove serve --delay` takes them.
 const DELAYS: [&str; 3] = ["fixed:20ms", "two-point:10ms,60ms,0.02", "exp:10ms"];
@@ -33,8 +32,8 @@ fn prove() -> Result<ClockProof, RunError> {
     let (server, subject) = serve(&BTreeMap::new())?;
     add(&mut whole, stalled(&server, &subject.talk, &interrupt))?;
     drop(server);
-    let folder = tempfile::tempdir()
-        .map_err(|error| RunError::internal(format!("no temporary folder: {error}")))?;
+    let folder =
+        Tmp::new().map_err(|error| RunError::internal(format!("no temporary folder: {error}")))?;
     for delay in DELAYS {
         if interrupt.is_set() {
             break;

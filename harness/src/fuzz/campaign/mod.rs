@@ -15,14 +15,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::corpus;
 pub use super::corpus::CorpusError;
 use super::epoch::Epoch;
 use super::material::Material;
 use super::plan::FuzzPlan;
 use super::reproducer::Recipe;
 use super::target::FuzzTarget;
-use super::{Case, FuzzResult, log};
+use super::{Case, FuzzResult, corpus, log};
 use crate::event::{Event, Sink};
 use crate::subject::{Interrupt, RehearsalError, Subject, Waiver, rehearse, runtime};
 use state::CampaignState;

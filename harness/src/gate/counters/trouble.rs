@@ -1,9 +1,9 @@
 //! Why nothing could be counted: what happened, and what to do next.
 
-use std::time::Duration;
-
 use crate::load::engine::EngineError;
 use crate::process::StartFailure;
+use crate::text::excerpt;
+use std::time::Duration;
 
 /// Why nothing could be counted.
 #[derive(Debug, thiserror::Error)]
@@ -115,28 +115,25 @@ fn out_of_time(requests: usize, first: Duration, last: Duration) -> String {
     text
 }
 
-/// Lines of what was said last that are shown.
-const LINES_MAX: usize = 5;
-/// Characters of each.
-const LINE_CHARS_MAX: usize = 200;
+/// Lines of stderr that are shown.
+const LINES_MAX: usize = 8;
+/// Lines with which valgrind explains why it ends a program; its advice to write to its authors follows.
+const WHY_LINES: usize = 5;
 
 fn tail(stderr: &str) -> String {
     let lines: Vec<&str> = stderr
         .lines()
         .filter(|line| !line.trim().is_empty())
         .collect();
-    // Valgrind says first why it ends a program, and then how to write to its authors.
-    let begin = lines.iter().position(|line| is_why(line));
-    let begin = begin.unwrap_or(lines.len().saturating_sub(LINES_MAX));
-    let mut text = String::new();
-    for line in lines[begin..].iter().take(LINES_MAX) {
-        text += "\n  ";
-        text += &crate::text::escape(line.as_bytes(), LINE_CHARS_MAX);
+    let end = lines
+        .iter()
+        .position(|line| is_why(line))
+        .map_or(lines.len(), |why| lines.len().min(why + WHY_LINES));
+    let shown = excerpt(&lines[..end].join("\n"), LINES_MAX);
+    if shown.is_empty() {
+        return String::new();
     }
-    match text.is_empty() {
-        true => text,
-        false => format!("\nits stderr:{text}"),
-    }
+    format!("\nits stderr:\n  {}", shown.join("\n  "))
 }
 
 /// Whether valgrind says by this line why it ends the program, or itself.
@@ -214,5 +211,7 @@ mod tests {
             shown.contains("\n  ==7== Process terminating") && !shown.contains("believe"),
             "{shown}"
         );
+        let shown = failed(&format!("ValueError: 3\n{ended}"));
+        assert!(shown.contains("\n  ValueError: 3\n  ==7== P"), "{shown}");
     }
 }
