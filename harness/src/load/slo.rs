@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::engine::EngineError;
-use super::metrics::{LoadResult, PERCENTILES};
+use super::metrics::PERCENTILES;
 use super::reason::joined;
+use super::result::LoadResult;
 use super::workload::{Arrivals, Pace, Workload};
 use crate::text::duration;
 

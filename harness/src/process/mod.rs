@@ -17,6 +17,7 @@ mod proc;
 mod ready;
 mod server;
 pub mod socket_table;
+mod status;
 mod supervisor;
 mod tmp;
 mod usage;

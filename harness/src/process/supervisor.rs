@@ -24,7 +24,7 @@ use rustix::process::{Pid, Signal, WaitStatus, getpid, set_child_subreaper, sets
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::ending::{Left, end_all, reap};
+use super::ending::{Left, drain_signals, end_all, reap};
 use super::tmp;
 use crate::sys::{
     ChildSetup, close_on_exec_from, fix_addresses, ignore, prepare_child, watch_children,
@@ -198,7 +198,7 @@ fn watch(control: &mut UnixStream, children: &OwnedFd, main: u32) {
             return;
         }
         if child_ended {
-            forget_pending(children);
+            drain_signals(children);
         }
     }
 }
@@ -214,17 +214,6 @@ fn tell_end(control: &mut UnixStream, main: u32, pid: Pid, status: WaitStatus) {
         (None, Some(signal)) => writeln!(control, "signal {signal}"),
         (None, None) => Ok(()),
     };
-}
-
-/// Takes what is pending off the signal descriptor, so that it is readable again only for news.
-pub(super) fn forget_pending(children: &OwnedFd) {
-    let mut siginfo = [0u8; 512];
-    while matches!(rustix::io::read(children, &mut siginfo), Ok(count) if count > 0) {}
-}
-
-/// Our own number, for walks that begin at ourselves.
-pub(super) fn own_pid() -> u32 {
-    u32::try_from(Pid::as_raw(Some(getpid()))).unwrap_or(0)
 }
 
 #[cfg(test)]

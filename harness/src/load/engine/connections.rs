@@ -14,8 +14,9 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::client_end::ClientEnd;
 use super::conn::{Conn, State};
-use super::orders::{ClientEnd, Orders, share};
+use super::orders::{Orders, share};
 use crate::load::workload::SocketOptions;
 use crate::sys::choose_port_at_connect;
 
