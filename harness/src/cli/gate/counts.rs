@@ -1,15 +1,14 @@
-//! Counts of the candidate alone: stored as a baseline, or compared with one.
+//! `gate --save-baseline` and `gate --baseline`: counts of the candidate alone, stored or compared.
 
 use std::path::Path;
 
 use super::sides::{candidate, of_side};
-use super::{GateArgs, asked, planned, workload};
+use super::{GateArgs, planned, request, workload};
 use crate::cli::output::note;
 use crate::cli::setup;
 use crate::cli::target::{Resolved, usage};
 use crate::gate::baseline::Baseline;
-use crate::gate::result::CANDIDATE;
-use crate::gate::{GatePlan, GateResult, against as compare, baseline_of};
+use crate::gate::{GatePlan, GateResult, Side, against as compare, baseline_of};
 use crate::report::{GateReport, Report, RunError, Stored};
 use crate::subject::Interrupt;
 
@@ -24,7 +23,7 @@ pub(super) fn store(report: &mut Report, args: &GateArgs, path: &Path) -> Result
         return Ok(());
     }
     let baseline = counted.map_err(|why| {
-        let message = format!("the {CANDIDATE} cannot be counted: {why}");
+        let message = format!("the candidate cannot be counted: {why}");
         RunError {
             code: "target",
             message,
@@ -65,7 +64,7 @@ pub(super) fn against(report: &mut Report, args: &GateArgs, path: &Path) -> Resu
     report.interrupted = interrupt.is_set();
     compared.map_err(|why| {
         usage(format!(
-            "the baseline {} cannot be compared with what is counted here: {}{NEXT}",
+            "the baseline {} is not comparable with these counts: {}{NEXT}",
             path.display(),
             why.join("; ")
         ))
@@ -79,10 +78,10 @@ pub(super) fn against(report: &mut Report, args: &GateArgs, path: &Path) -> Resu
     Ok(())
 }
 
-/// What to do about a baseline that does not do.
-const NEXT: &str = "\nnext: `tcprove gate --candidate CMD --save-baseline FILE` stores one, of the server as it was";
+/// The next step when a baseline cannot be used.
+const NEXT: &str = "\nnext: store a baseline of the old server with `tcprove gate --candidate CMD --save-baseline FILE`";
 
-/// Up to the trial of the conversation. `None`: somebody asked for the end meanwhile.
+/// Everything up to the rehearsal. `None`: the user interrupted it.
 fn begin(
     report: &mut Report,
     args: &GateArgs,
@@ -90,10 +89,10 @@ fn begin(
     let candidate = candidate(args, report.seed)?;
     report.target = Some(candidate.report());
     let workload = workload(args, &candidate, report.seed)?;
-    let plan = GatePlan::without_duet(asked(args, workload));
+    let plan = GatePlan::without_duet(request(args, workload));
     if let Some((metric, _)) = args.budget.iter().find(|(metric, _)| !metric.is_counted()) {
         return Err(usage(format!(
-            "--budget {}: without a base that is started only instructions and syscalls are compared",
+            "--budget {}: without a base to start, only instructions and syscalls are compared",
             metric.name()
         )));
     }
@@ -101,7 +100,7 @@ fn begin(
     let interrupt = setup::interrupt()?;
     setup::announce(report, &candidate);
     let held = setup::holds_conversation(report, &candidate, &interrupt);
-    if !held.map_err(|error| of_side(CANDIDATE, error))? {
+    if !held.map_err(|error| of_side(Side::Candidate, error))? {
         return Ok(None);
     }
     if let Some(step) = plan.counting_step()
