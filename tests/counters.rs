@@ -3,13 +3,13 @@
 //!
 //! With `TCPROVE_SLOW=N`: every model N times, with its ranges printed.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use crate::support::alone;
 use crate::support::battery::{have, rounds};
+use std::sync::Arc;
+use std::time::Duration;
+use tcprove::gate::Pair;
 use tcprove::gate::counters::{
-    CountPlan, Counts, NoCounts, PerOp, Span, allocations_of_both, count, count_both,
+    CountError, CountPlan, OperationCounts, PerOp, Span, allocations_of_both, count, count_both,
 };
 use tcprove::load::Workload;
 use tcprove::process::Launch;
@@ -68,7 +68,7 @@ fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
     let planted = server(&["--fault", "extra-syscall", "--model", "sequential"]);
     let (plan, interrupt) = (short(), Interrupt::default());
     let count = |subject| count(subject, &plan, None, None, &interrupt).expect("counts");
-    let three = || -> Vec<Counts> {
+    let three = || -> Vec<OperationCounts> {
         std::thread::scope(|scope| {
             let threads = [&sound, &sound, &planted].map(|subject| scope.spawn(|| count(subject)));
             let joined = threads.into_iter().map(|thread| thread.join());
@@ -77,7 +77,7 @@ fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
     };
     // A look at the time that comes due in one of these lives is a system call more, on a machine so busy
     // that a life of a tenth of a second takes longer: then they are counted again.
-    let alike = |counted: &[Counts]| {
+    let alike = |counted: &[OperationCounts]| {
         let [one, again, more] = [0, 1, 2].map(|place| &counted[place].syscalls);
         one == again && change(one, more) == 1.0
     };
@@ -109,8 +109,15 @@ fn one_more_allocation_is_seen() {
     let _alone = alone();
     let sound = server(&["--model", "sequential"]);
     let planted = server(&["--fault", "extra-allocation", "--model", "sequential"]);
-    let allocations = allocations_of_both([&sound, &planted], &short(), &Interrupt::default());
-    let [base, candidate] = allocations.expect("counts");
+    let allocations = allocations_of_both(
+        Pair {
+            base: &sound,
+            candidate: &planted,
+        },
+        &short(),
+        &Interrupt::default(),
+    );
+    let Pair { base, candidate } = allocations.expect("counts");
     assert_eq!(change(&base.blocks, &candidate.blocks), 1.0);
     assert_eq!(change(&base.bytes, &candidate.bytes), 4_096.0);
 }
@@ -128,11 +135,11 @@ fn what_cannot_be_counted_says_why() {
         counted.expect_err("no counts")
     };
     let nothing = trouble(Launch::new(binary, ["/nowhere/server"]));
-    assert!(matches!(nothing, NoCounts::Start { .. }), "{nothing}");
+    assert!(matches!(nothing, CountError::Start { .. }), "{nothing}");
     assert!(nothing.to_string().contains("/nowhere/server"), "{nothing}");
     interrupt.set();
     let ended = trouble(Launch::new(binary, ["sleep", "60"]));
-    assert!(matches!(ended, NoCounts::Interrupted), "{ended}");
+    assert!(matches!(ended, CountError::Interrupted), "{ended}");
 }
 
 /// The ranges over whole measurements, by model. What one thread does is the same each time; what several
@@ -160,14 +167,15 @@ fn ranges_over_whole_measurements() {
             aim: Duration::from_secs(10),
             limit: PATIENCE,
         };
-        let counted: Vec<Counts> = (0..rounds.max(2))
+        let counted: Vec<OperationCounts> = (0..rounds.max(2))
             .flat_map(|_| {
-                let sides = [&subject, &subject];
+                let sides = Pair::both(&subject);
                 let both = count_both(sides, &workload(), span, &Interrupt::default());
-                both.expect("counts").1
+                let Pair { base, candidate } = both.expect("counts").1;
+                [base, candidate]
             })
             .collect();
-        let range = |of: fn(&Counts) -> &PerOp| {
+        let range = |of: fn(&OperationCounts) -> &PerOp| {
             let estimates = counted.iter().map(|counts| of(counts).estimate);
             let (low, high) = estimates.fold((f64::MAX, f64::MIN), |(low, high), one| {
                 (low.min(one), high.max(one))

@@ -61,8 +61,8 @@ fn what_is_no_baseline_is_told() {
     bench.write("newer.json", "{\"schema\": \"tcprove-baseline/99\"}");
     for (file, says) in [
         ("missing.json", "there is no baseline"),
-        ("empty.json", "is no baseline"),
-        ("other.json", "is no baseline"),
+        ("empty.json", "is not a baseline"),
+        ("other.json", "is not a baseline"),
         ("newer.json", "tcprove-baseline/99"),
     ] {
         let (code, report, all) = without_base(&bench, &server(""), &["--baseline", file]);

@@ -13,7 +13,7 @@ use crate::fuzz::{
     Symptom,
 };
 use crate::gate::rule::Rule;
-use crate::gate::{ControlReport, GateCell, GateResult, Metric, Skipped, Tier};
+use crate::gate::{ControlReport, GateCell, GateResult, Metric, SkippedTier, Tier};
 
 /// What may reach no format raw.
 const HOSTILE: &str = "says \u{1b}[31m<script>|`x`\u{202e}";
@@ -127,7 +127,7 @@ pub(super) fn replay() -> Report {
     Report::new(header("replay"), Ok(Body::Replay(ReplayReport { items })))
 }
 
-/// Base and candidate, whose CPU time changed by about so many percent, in a control that saw so much.
+/// A gate whose server CPU changed by about this many percent, with a control that measured `seen`.
 pub(super) fn gated(percent: f64, noise: f64, seen: f64) -> GateReport {
     let ratios = |n: i32| -> Vec<f64> {
         let around = |place: i32| (percent / 100.0).ln_1p() + noise * f64::from(place % 5 - 2);
@@ -143,7 +143,7 @@ pub(super) fn gated(percent: f64, noise: f64, seen: f64) -> GateReport {
         decides: true,
         base: Some(10.0),
         candidate: Some(10.0),
-        cell: rule.cell(&ratios(20), &ratios(12)),
+        comparison: rule.compare(&ratios(20), &ratios(12)),
         spread_pct: None,
         settles_in_s: Some(90.2),
         reason: None,
@@ -156,7 +156,7 @@ pub(super) fn gated(percent: f64, noise: f64, seen: f64) -> GateReport {
         result: GateResult {
             cells: vec![cell],
             control: Some(ControlReport::of(&control)),
-            skipped: vec![Skipped {
+            skipped: vec![SkippedTier {
                 tier: Tier::Deterministic,
                 reason: format!("the base: {HOSTILE}\n  a second line"),
             }],

@@ -177,12 +177,12 @@ fn hostile_text_stays_text() {
 fn a_gate_shows_every_metric_against_its_budget() {
     let page = gate_page(&gated(4.0, 1e-3, 2.0));
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}"));
-    assert!(place("<h1>it got worse: server CPU") < place("The control saw what was planted"));
-    assert!(place("The control saw") < place("Every metric against its budget"));
+    assert!(place("<h1>it got worse: server CPU") < place("The control detected the planted work"));
+    assert!(place("The control detected") < place("Every metric against its budget"));
     assert_eq!(drawings(&page), 2, "the plot and the sign of its legend");
     assert!(page.contains("a second line") && page.contains("FAIL"));
     let void = gate_page(&gated(0.0, 1e-3, 0.1));
-    let alarm = void.find("did not see what was planted").unwrap();
+    let alarm = void.find("did not detect the planted work").unwrap();
     assert!(alarm < void.find("<h1>").unwrap());
     for page in [page, void] {
         assert!(!page.contains("<script") && !page.contains('\u{1b}'));
@@ -193,7 +193,7 @@ fn a_gate_shows_every_metric_against_its_budget() {
 #[test]
 fn a_gate_that_measured_nothing_is_still_a_page() {
     let mut report = gated(f64::NAN, 0.0, f64::NAN);
-    assert!(gate_page(&report).contains("did not see what was planted"));
+    assert!(gate_page(&report).contains("did not detect the planted work"));
     report.result = crate::gate::GateResult::default();
     assert_eq!(drawings(&gate_page(&report)), 0);
 }

@@ -1,93 +1,91 @@
-//! How many lives, with how many requests each. Pure.
+//! The number of counted runs, and of requests in each. Pure.
 
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::{Life, NoCounts};
+use super::{CountError, CountedRun};
 use crate::load::Workload;
 
-/// Requests of a life with few: past what a server does only for its first ones.
+/// Requests of a short run: enough to get past the special work for a server's first requests.
 const FEW: u64 = 256;
-/// The same of a server that is very slow.
+/// Requests of a short run of a very slow server.
 const FEW_LEAST: u64 = 32;
-/// More requests than this make nothing more exact.
+/// Maximum requests of a long run: more do not improve precision.
 const MANY_MAX: u64 = 20_000;
-/// Many are at least so many times as many.
+/// Minimum ratio of the requests of long and short runs.
 const LEVER: u64 = 4;
 
-/// A server that uses more than this share of a core while nothing is asked of it works on its own.
+/// Maximum CPU use of an idle server, as a share of a core: one that uses more works by itself.
 const IDLE_CPU_MAX: f64 = 0.001;
-/// A fixed rate leaves each request so many times what it usually takes.
-const ROOM: f64 = 1.5;
+/// A fixed rate gives each request this many times its usual duration.
+const PACE_FACTOR: f64 = 1.5;
 
 /// How long counting may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// As many requests are held as fit in this. Starting takes what it takes, so it may be more.
+    /// The target duration: as many requests are made as fit into it. A slow start may exceed it.
     pub aim: Duration,
-    /// If it would take longer than this, it is not done at all, and if it does all the same, it is given up. Also
-    /// the longest wait for a start or a reply.
+    /// The maximum duration: counting that would exceed it does not begin, and counting that does exceed it is
+    /// aborted. Also the longest wait for a start or a reply.
     pub limit: Duration,
 }
 
-/// What is counted.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// The runs of a count.
+#[derive(Debug, Clone, PartialEq)]
 pub struct CountPlan {
-    /// What is asked; one connection.
+    /// The requests, on one connection.
     pub workload: Workload,
-    /// Requests of each life, in order: few and many. The numbers of many differ, so that what happens only
-    /// now and then does not fall on the same request each time.
+    /// Requests of each run, in order, short and long runs alternating. Long runs differ in length, so that periodic
+    /// work does not fall on the same request each time.
     pub requests: Vec<u64>,
-    /// From request to request, for servers that work on their own as time passes: at a fixed rate that is the
-    /// same part of each request, on both sides and in every life. `None`: the next as soon as it sleeps.
-    #[serde(
-        rename = "pace_s",
-        serialize_with = "crate::data::seconds::seconds_if_any"
-    )]
+    /// The interval between requests for servers that work by themselves as time passes: at a fixed rate each request
+    /// contains the same share of that work, on both sides and in every run. `None`: the next request is sent as soon
+    /// as the server sleeps.
     pub pace: Option<Duration>,
-    /// Longest wait for a start or a reply, and for all lives together.
-    #[serde(skip)]
+    /// Longest wait for a start or a reply, and for all runs together.
     pub patience: Duration,
 }
 
-/// A life that told how fast a server is.
+/// A run that measured the speed of a server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gauge {
-    /// It, with few requests.
-    pub life: Life,
-    /// What a request took, the first ones aside.
+    /// The run itself, a short one.
+    pub run: CountedRun,
+    /// The duration of a request, without the first ones.
     pub request: Duration,
-    /// What start and end took together.
+    /// The duration of start and exit together.
     pub around: Duration,
-    /// The share of a core that it used while nothing was asked of it.
+    /// CPU use of the idle server, as a share of a core.
     pub idle_cpu: f64,
-    /// As [`super::By::tool`].
+    /// See [`super::CountMethod::tool`].
     pub tool: String,
 }
 
 impl CountPlan {
-    /// As many requests as can be held in the time, by servers as fast as the slowest of these. The gauges
-    /// are the first lives. A second life with few is left out where starting takes long.
+    /// As many requests as the slowest of these servers handles in the time. The gauges are the first runs. The
+    /// second short run is left out if starting takes long.
     ///
     /// # Errors
-    /// [`NoCounts::TooSlow`] if even fewest requests would take too long.
-    pub fn fitting(workload: &Workload, gauges: &[&Gauge], span: Span) -> Result<Self, NoCounts> {
+    /// [`CountError::TooSlow`] if even the minimum would take too long.
+    pub(crate) fn fitting(
+        workload: &Workload,
+        gauges: &[&Gauge],
+        span: Span,
+    ) -> Result<Self, CountError> {
         let slowest = |of: fn(&Gauge) -> Duration| gauges.iter().map(|gauge| of(gauge)).max();
         let mut request = slowest(|gauge| gauge.request).unwrap_or_default();
         let works = gauges.iter().any(|gauge| gauge.idle_cpu > IDLE_CPU_MAX);
-        let pace = works.then(|| request.mul_f64(ROOM));
+        let pace = works.then(|| request.mul_f64(PACE_FACTOR));
         request = pace.unwrap_or(request);
         let around = slowest(|gauge| gauge.around).unwrap_or_default();
-        let few = gauges.iter().map(|gauge| gauge.life.requests).max();
+        let few = gauges.iter().map(|gauge| gauge.run.requests).max();
         let few = few.unwrap_or(FEW);
-        let lives = match around * 4 + request * (2 * few + 2 * LEVER * few) as u32 {
+        let runs = match around * 4 + request * (2 * few + 2 * LEVER * few) as u32 {
             short if short <= span.aim => 4,
             _ => 3,
         };
         let left = span
             .aim
-            .saturating_sub(around * lives + request * ((lives - 2) * few as u32));
+            .saturating_sub(around * runs + request * ((runs - 2) * few as u32));
         let both = left.as_nanos() / request.as_nanos().max(1);
         let many = u64::try_from(both * 8 / 17).unwrap_or(MANY_MAX);
         let many = many.clamp(few * LEVER, MANY_MAX.max(few * LEVER));
@@ -95,14 +93,14 @@ impl CountPlan {
             pace,
             ..Self::of(workload, few, many, span.limit)
         };
-        // At a fixed rate the gauges, which had none, are not among the lives.
-        if lives == 3 || pace.is_some() {
+        // A gauge has no fixed rate, so it is not among the runs of a paced count.
+        if runs == 3 || pace.is_some() {
             plan.requests.remove(2);
         }
         let all: u64 = plan.requests.iter().sum();
-        let needed = around * lives + request * all as u32;
+        let needed = around * runs + request * all as u32;
         if needed > span.limit.max(span.aim) {
-            return Err(NoCounts::TooSlow {
+            return Err(CountError::TooSlow {
                 request,
                 around,
                 needed,
@@ -112,7 +110,7 @@ impl CountPlan {
         Ok(plan)
     }
 
-    /// Two lives with few and two with many requests, about so many, in whole rounds of the turns.
+    /// Two short and two long runs of approximately these lengths, in whole rounds of the turns.
     pub fn of(workload: &Workload, few: u64, many: u64, patience: Duration) -> Self {
         let few = rounded(workload, few);
         let [many, more] = [many, many + many / 8].map(|requests| rounded(workload, requests));
@@ -124,8 +122,8 @@ impl CountPlan {
         }
     }
 
-    /// The same for a tool that is slow and exact.
-    pub fn for_allocations(&self) -> Self {
+    /// The plan for DHAT, which is slow and exact.
+    pub(crate) fn for_allocations(&self) -> Self {
         let few = self.requests.first().copied().unwrap_or(FEW);
         let mut plan = Self::of(&self.workload, few, few * LEVER, self.patience);
         plan.requests.remove(2);
@@ -133,7 +131,7 @@ impl CountPlan {
     }
 }
 
-/// The load with one seed for all counts: what a server does may depend on the words it is sent.
+/// The workload with the same seed in all counts: the work of a server may depend on the tokens it receives.
 pub(super) fn same_words(workload: &Workload) -> Workload {
     Workload {
         seed: 0,
@@ -141,13 +139,13 @@ pub(super) fn same_words(workload: &Workload) -> Workload {
     }
 }
 
-/// How many requests a gauge holds at least and at most.
+/// Minimum and maximum number of requests of a gauge.
 pub(super) fn gauge_requests(workload: &Workload) -> [u64; 2] {
     let least = rounded(workload, FEW_LEAST);
     [least, least * (FEW / FEW_LEAST)]
 }
 
-/// In whole rounds of the turns.
+/// Rounds up to whole rounds of the turns.
 fn rounded(workload: &Workload, requests: u64) -> u64 {
     let turns = (workload.turns.len() as u64).max(1);
     requests.div_ceil(turns) * turns
@@ -164,7 +162,7 @@ mod tests {
 
     fn gauge(request_us: u64, around_ms: u64, requests: u64) -> Gauge {
         Gauge {
-            life: Life {
+            run: CountedRun {
                 requests,
                 seconds: 1.0,
                 cpu_s: 1.0,
@@ -177,7 +175,7 @@ mod tests {
         }
     }
 
-    fn plan(gauges: &[&Gauge]) -> Result<CountPlan, NoCounts> {
+    fn plan(gauges: &[&Gauge]) -> Result<CountPlan, CountError> {
         CountPlan::fitting(&Workload::default(), gauges, SPAN)
     }
 
@@ -202,8 +200,11 @@ mod tests {
         let very_slow = plan(&[&gauge(20_000, 3_000, 32)]).unwrap();
         assert_eq!(very_slow.requests[0], 32);
         let trouble = plan(&[&gauge(1_000, 12_000, 256)]).unwrap_err().to_string();
-        assert!(trouble.contains("start and end 12s"), "{trouble}");
-        assert!(trouble.contains("38s, and 30s is all"), "{trouble}");
+        assert!(trouble.contains("start and exit 12s"), "{trouble}");
+        assert!(
+            trouble.contains("takes 38s, and the limit is 30s"),
+            "{trouble}"
+        );
     }
 
     #[test]
@@ -220,8 +221,6 @@ mod tests {
         assert_eq!(paced.requests.len(), 3);
         let seconds = 4.0 + 750e-6 * (all + 256) as f64;
         assert!((9.9..=10.0).contains(&seconds), "{seconds}");
-        let json = serde_json::to_value(&paced).unwrap();
-        assert_eq!(json["pace_s"], 0.00075);
     }
 
     #[test]

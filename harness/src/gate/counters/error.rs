@@ -1,25 +1,25 @@
-//! Why nothing could be counted: what happened, and what to do next.
+//! Why a server could not be counted, and what to do next.
 
 use crate::load::engine::EngineError;
 use crate::process::StartFailure;
 use crate::text::excerpt;
 use std::time::Duration;
 
-/// Why nothing could be counted.
+/// Why a server could not be counted.
 #[derive(Debug, thiserror::Error)]
-pub enum NoCounts {
-    /// Nothing can be put under a server that runs already.
+pub enum CountError {
+    /// A server that is already running cannot be put under valgrind.
     #[error(
-        "the server runs already, and what is counted has to be started under valgrind: give its command instead of its address"
+        "the server is already running, but counting must start it under valgrind: give its command instead of its address"
     )]
     Attached,
-    /// There is no valgrind.
+    /// valgrind is not installed.
     #[error(
         "valgrind is not in PATH: install it (Debian, Ubuntu: apt-get install valgrind; Fedora: dnf install valgrind)"
     )]
     NoValgrind,
-    /// Under valgrind it was not ready in time, ended early, or was nothing that valgrind starts.
-    #[error("under valgrind it could not be started: {failure}\n{}", advice(&failure.to_string()))]
+    /// Under valgrind the server was not ready in time or exited early, or valgrind could not start it.
+    #[error("the server did not start under valgrind: {failure}\n{}", advice(&failure.to_string()))]
     Start {
         /// Why.
         failure: Box<StartFailure>,
@@ -31,93 +31,94 @@ pub enum NoCounts {
         advice(stderr)
     )]
     Exchange {
-        /// Which, from 1.
+        /// The number of the exchange, from 1.
         number: u64,
         /// Why.
         why: String,
-        /// What the server, or valgrind, said last.
+        /// The end of the stderr of server and valgrind.
         stderr: String,
     },
-    /// The talk cannot be said over and over.
+    /// The talk cannot be repeated.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A process left no counts.
     #[error(
-        "process {pid} of the server left no counts behind, {why}: valgrind writes them when a process ends, as the user that it has become, unless it is killed by another one (SIGKILL){}",
+        "process {pid} of the server wrote no counts, {why}: valgrind writes them when a process exits, as its user at that time, but not when it is killed by SIGKILL{}",
         tail(stderr)
     )]
     Unwritten {
-        /// Which.
+        /// The process.
         pid: u32,
-        /// What is known.
+        /// How many processes wrote theirs.
         why: String,
-        /// What the server, or valgrind, said last.
+        /// The end of the stderr of server and valgrind.
         stderr: String,
     },
-    /// A file with counts is none.
-    #[error("valgrind wrote {file}, but {why}; has another version of it changed the format?")]
+    /// A file with counts is malformed.
+    #[error("valgrind wrote {file}, but {why}: is this a valgrind version with another format?")]
     Malformed {
-        /// Its name.
+        /// The name of the file.
         file: String,
         /// What is wrong.
         why: String,
     },
-    /// Something of ours failed.
+    /// tcprove itself failed.
     #[error("tcprove could not {doing}: {error}")]
     Harness {
-        /// What it was doing.
+        /// What tcprove was doing.
         doing: &'static str,
-        /// What the system said.
+        /// The error of the system.
         error: std::io::Error,
     },
-    /// It takes so long that there is no time for enough requests.
+    /// The server is too slow for the minimum number of requests.
     #[error(
-        "under valgrind a request takes {request:.0?}, and start and end {around:.0?}: the least that gives a figure takes {needed:.0?}, and {limit:.0?} is all it may take; allow it more time"
+        "under valgrind a request takes {request:.0?}, and start and exit {around:.0?}: the minimum count takes {needed:.0?}, and the limit is {limit:.0?}; allow more time"
     )]
     TooSlow {
-        /// What a request takes.
+        /// The duration of a request.
         request: Duration,
-        /// What start and end take together.
+        /// The duration of start and exit together.
         around: Duration,
-        /// What the fewest requests would take.
+        /// The duration of the minimum number of requests.
         needed: Duration,
-        /// The longest time that all of it may take.
+        /// The time limit.
         limit: Duration,
     },
-    /// It took longer than was planned.
+    /// Counting exceeded its time limit.
     #[error("{}", out_of_time(*requests, *first, *last))]
     OutOfTime {
-        /// Requests of the life that was cut off.
+        /// Requests of the aborted run.
         requests: usize,
-        /// What one of its first tenth took.
+        /// Mean duration of a request in the first tenth of the run.
         first: Duration,
-        /// What one of its last tenth took.
+        /// Mean duration of a request in the last tenth of the run.
         last: Duration,
     },
-    /// Somebody asked for the end.
-    #[error("it was ended early")]
+    /// The user interrupted the run.
+    #[error("interrupted")]
     Interrupted,
 }
 
-/// Requests that take so many times as long as the first ones take longer because of them.
-const GROWN: u32 = 3;
+/// Factor by which the last requests must be slower than the first to blame the requests themselves.
+const GROWTH: u32 = 3;
 
 fn out_of_time(requests: usize, first: Duration, last: Duration) -> String {
     let mut text = format!(
-        "under valgrind the time was over at request {requests} of a life; the last ones took {last:.0?} each"
+        "under valgrind the time limit was reached at request {requests} of a run; the last requests took {last:.0?} each"
     );
-    text += &match last > first * GROWN {
-        true => format!(
-            ", and the first {first:.0?}: with every request the server keeps something that makes the next one dearer, so that no figure is that of an operation; choose a turn that leaves nothing behind (--turn N)"
-        ),
-        false => "; allow it more time (a longer --max-time)".to_owned(),
+    text += &if last > first * GROWTH {
+        format!(
+            ", and the first {first:.0?}: every request adds state to the server that slows down the next, so that no count is the cost of one operation; choose a turn that adds no state (--turn N)"
+        )
+    } else {
+        "; allow more time (a longer --max-time)".to_owned()
     };
     text
 }
 
-/// Lines of stderr that are shown.
+/// Maximum number of stderr lines in a message.
 const LINES_MAX: usize = 8;
-/// Lines with which valgrind explains why it ends a program; its advice to write to its authors follows.
+/// Lines with which valgrind explains why it ends a program; how to contact its authors follows.
 const WHY_LINES: usize = 5;
 
 fn tail(stderr: &str) -> String {
@@ -136,7 +137,7 @@ fn tail(stderr: &str) -> String {
     format!("\nits stderr:\n  {}", shown.join("\n  "))
 }
 
-/// Whether valgrind says by this line why it ends the program, or itself.
+/// Whether this line of valgrind is the reason why it terminates the program or itself.
 fn is_why(line: &str) -> bool {
     const WHYS: [&str; 4] = [
         "Process terminating",
@@ -147,16 +148,16 @@ fn is_why(line: &str) -> bool {
     WHYS.iter().any(|why| line.contains(why))
 }
 
-/// What to do next, as far as what was said tells.
+/// What to do next, judging by the output.
 fn advice(said: &str) -> &'static str {
     if said.contains("nrecognised instruction") || said.contains("unhandled instruction") {
-        "valgrind does not know an instruction of it: build the server for a usual CPU (without -march=native or target-cpu=native; AVX-512 is not supported)"
+        "valgrind does not support one of its instructions: build the server for a generic CPU (without -march=native or target-cpu=native; AVX-512 is not supported)"
     } else if said.contains("unhandled") && said.contains("syscall") {
-        "valgrind does not know a system call of it; a newer valgrind may"
+        "valgrind does not support one of its system calls; a newer valgrind may"
     } else if said.contains("/runtime.") || said.contains("goroutine") {
-        "programs in Go do not run under valgrind; what the duet measures does not need it"
+        "Go programs do not run under valgrind; the duet does not need it"
     } else {
-        "does `valgrind --tool=callgrind` with its command run it? Programs in Go, on the JVM or with other compilers of their own often do not; what the duet measures does not need valgrind"
+        "check whether `valgrind --tool=callgrind COMMAND` runs it. Programs in Go, on the JVM or with another just-in-time compiler often do not run; the duet does not need valgrind"
     }
 }
 
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_server_that_grows_slower_is_told_from_one_that_is_slow() {
-        let milliseconds = |first, last| NoCounts::OutOfTime {
+        let milliseconds = |first, last| CountError::OutOfTime {
             requests: 700,
             first: Duration::from_millis(first),
             last: Duration::from_millis(last),
@@ -178,7 +179,7 @@ mod tests {
         );
         let grown = milliseconds(1, 20).to_string();
         assert!(
-            grown.contains("the first 1ms: with every request"),
+            grown.contains("the first 1ms: every request adds state"),
             "{grown}"
         );
     }
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn what_to_do_next_is_said() {
         let failed = |stderr: &str| {
-            let trouble = NoCounts::Exchange {
+            let trouble = CountError::Exchange {
                 number: 3,
                 why: "the connection ended".to_owned(),
                 stderr: stderr.to_owned(),
@@ -196,7 +197,7 @@ mod tests {
         assert!(
             failed("==7== valgrind: Unrecognised instruction at address 0x40.").contains("AVX-512")
         );
-        assert!(failed("goroutine 1 [running]").contains("in Go do not run"));
+        assert!(failed("goroutine 1 [running]").contains("Go programs do not run"));
         let other = failed("a\n\nb\x1b[2J\n");
         assert!(other.starts_with("under valgrind exchange 3 failed: the connection ended\nits"));
         assert!(

@@ -1,4 +1,4 @@
-//! Which cells a matrix has, and how its time is divided. Pure.
+//! Which loads the matrix compares, and how its time is divided. Pure.
 
 use std::time::Duration;
 
@@ -11,54 +11,54 @@ use crate::subject::Subject;
 use crate::talk::{Bindings, token};
 use crate::text::size;
 
-/// Bytes of `{payload}`: one small enough that each operation costs the same, one that has to be copied.
+/// Payload sizes in bytes: one so small that its size does not matter, one whose copying costs time.
 const PAYLOADS: [usize; 2] = [64, 16 << 10];
-/// Connections: some, and more than a server has cores by far.
+/// Numbers of connections: a few, and far more than a server has cores.
 const CONNECTIONS: [usize; 2] = [10, 50];
-/// With fewer rounds a cell can hardly be suspect.
+/// Minimum number of rounds: with fewer a cell can hardly become suspect.
 const ROUNDS_LEAST: usize = 8;
-/// The measured part of a visit: what disturbs the machine spoils few of many short visits.
+/// Usual measured time per visit: a disturbance of the machine spoils few of many short visits.
 const MEASURED: Duration = Duration::from_millis(120);
-/// The same where time is short.
+/// Minimum measured time per visit.
 const MEASURED_LEAST: Duration = Duration::from_millis(60);
-/// Load before the measured part.
+/// Unmeasured load at the start of each visit.
 const WARMUP: Duration = Duration::from_millis(20);
-/// What a visit takes beside: connecting, the last replies, the looks at the server.
-const VISIT_BESIDE: Duration = Duration::from_millis(25);
-/// Visits of a round to a cell: base, candidate, candidate, base, or the other way round.
+/// Time per visit besides its load: connecting, the last replies, reading the server's usage.
+const VISIT_OVERHEAD: Duration = Duration::from_millis(25);
+/// Visits per round and cell: base, candidate, candidate, base, or the reverse.
 const VISITS: usize = 4;
-/// Rounds that both servers live: what is luck of a life, such as where memory lies, averages out.
-const LIFE: usize = 5;
-/// There is time for fresh rounds of so many suspect cells: one that fails is enough.
+/// Rounds after which both servers are restarted: the luck of a start, such as memory placement, averages out.
+const ROUNDS_PER_START: usize = 5;
+/// Maximum number of suspect cells that get fresh rounds: one that fails is enough.
 const FRESH_CELLS: usize = 2;
 
 /// One load of the matrix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MatrixCell {
-    /// What it is, in words.
+    /// Its name: `payload 64 B, 10 connections`.
     pub at: String,
     /// Connections.
     pub connections: usize,
-    /// Bytes of `{payload}`, where the turns have one.
+    /// Bytes of `{payload}`, if the turns have one.
     pub payload_bytes: Option<usize>,
-    /// The turns that are said: places in the talk.
+    /// The turns to say: indices into the talk.
     pub turns: Vec<usize>,
 }
 
-/// What is to be done.
+/// The loads of a gate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MatrixPlan {
     /// The loads.
     pub cells: Vec<MatrixCell>,
-    /// Rounds of the first stage: in each, every cell is visited twice on each side.
+    /// Rounds of the first stage: each visits every cell twice on each side.
     pub rounds: usize,
     /// Fresh rounds of a cell that is suspect.
     pub fresh: usize,
-    /// Suspect cells that are given fresh rounds, at most.
+    /// Maximum number of suspect cells that get fresh rounds.
     pub fresh_cells: usize,
-    /// Both servers are started anew after so many rounds.
+    /// Rounds after which both servers are restarted.
     pub life: usize,
-    /// Load that is not measured, at the begin of each visit.
+    /// Unmeasured load at the start of each visit.
     #[serde(rename = "warmup_s", serialize_with = "crate::data::seconds::seconds")]
     pub warmup: Duration,
     /// The measured part of each visit.
@@ -67,17 +67,18 @@ pub struct MatrixPlan {
         serialize_with = "crate::data::seconds::seconds"
     )]
     pub measured: Duration,
-    /// What it takes to start and end both servers.
+    /// Time to start and stop both servers.
     #[serde(skip)]
     pub overhead: Duration,
-    /// Everything that does not differ from cell to cell.
+    /// Settings that all cells share.
     #[serde(skip)]
     pub workload: Workload,
 }
 
-/// The cells for this server. `turns` are those that may be said; a size that was asked for is the only one.
+/// The cells for this server. `turns` are those that may be said; a payload size in `asked` replaces the usual
+/// ones.
 ///
-/// A size that the conversation cannot carry or the server does not promise to take is halved until it can.
+/// A size that the conversation cannot carry or the server does not promise to accept is halved until it fits.
 pub fn cells(subject: &Subject, turns: &[usize], asked: Option<usize>) -> Vec<MatrixCell> {
     let talk = &subject.talk;
     let uses = |turn: &usize| {
@@ -94,12 +95,13 @@ pub fn cells(subject: &Subject, turns: &[usize], asked: Option<usize>) -> Vec<Ma
     }
     payloads.sort_unstable();
     payloads.dedup();
-    let kinds: Vec<(Option<usize>, Vec<usize>)> = match payloads.is_empty() {
-        true => vec![(None, turns.to_vec())],
-        false => payloads
+    let kinds: Vec<(Option<usize>, Vec<usize>)> = if payloads.is_empty() {
+        vec![(None, turns.to_vec())]
+    } else {
+        payloads
             .into_iter()
             .map(|size| (Some(size), with.clone()))
-            .collect(),
+            .collect()
     };
     let connections = connections(subject.promise.max_connections);
     let cell = |(payload, turns): &(Option<usize>, Vec<usize>), connections: usize| {
@@ -115,7 +117,7 @@ fn halves(size: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(size), |size| Some(size / 2).filter(|half| *half > 0))
 }
 
-/// One place is left for whoever looks at the server meanwhile.
+/// Leaves one promised connection for whoever inspects the server meanwhile.
 fn connections(promised: Option<usize>) -> Vec<usize> {
     let most = promised.map_or(usize::MAX, |promised| promised.saturating_sub(1).max(1));
     let mut all = CONNECTIONS.map(|number| number.min(most)).to_vec();
@@ -123,7 +125,7 @@ fn connections(promised: Option<usize>) -> Vec<usize> {
     all
 }
 
-/// Whether all these turns can be said with a payload of that size.
+/// Whether all these turns can be said with a payload of this size.
 fn is_taken(subject: &Subject, turns: &[usize], size: usize) -> bool {
     let talk = &subject.talk;
     let bindings = Bindings {
@@ -137,7 +139,7 @@ fn is_taken(subject: &Subject, turns: &[usize], size: usize) -> bool {
         .filter_map(|turn| talk.turns.get(*turn))
         .all(|turn| {
             let mut request = Vec::new();
-            // What only a running server can tell, such as its port, is short.
+            // Values known only once the server runs, such as its port, are short.
             let known = turn.render_request(talk, &bindings, &mut request);
             let bytes = known.map_or(size, |()| request.len());
             bytes <= longest && turn.payload_is_safe(talk, &bindings.payload)
@@ -145,7 +147,7 @@ fn is_taken(subject: &Subject, turns: &[usize], size: usize) -> bool {
 }
 
 impl MatrixCell {
-    /// With its name.
+    /// A cell with its name.
     pub fn new(payload_bytes: Option<usize>, turns: Vec<usize>, connections: usize) -> Self {
         let many = match connections {
             1 => "1 connection".to_owned(),
@@ -163,15 +165,15 @@ impl MatrixCell {
         }
     }
 
-    /// The same on one connection, for servers that serve one after the other.
+    /// The cell on one connection, for servers that serve one client at a time.
     #[must_use]
-    pub fn alone(&self) -> Self {
+    pub(crate) fn alone(&self) -> Self {
         Self::new(self.payload_bytes, self.turns.clone(), 1)
     }
 }
 
 impl MatrixPlan {
-    /// The shortest that says something; one that decides needs time for a second look.
+    /// The shortest useful plan. One that decides includes fresh rounds for a suspect cell.
     pub fn least(
         cells: Vec<MatrixCell>,
         workload: Workload,
@@ -183,7 +185,7 @@ impl MatrixPlan {
             rounds: ROUNDS_LEAST,
             fresh: second_sessions(ROUNDS_LEAST),
             fresh_cells: usize::from(decides),
-            life: LIFE,
+            life: ROUNDS_PER_START,
             warmup: WARMUP,
             measured: MEASURED_LEAST,
             overhead,
@@ -191,9 +193,9 @@ impl MatrixPlan {
         }
     }
 
-    /// This, with as much of all as fits into a time: first longer visits, then second looks, then rounds.
-    /// `None` if not even this does.
-    pub fn within(self, time: Duration) -> Option<Self> {
+    /// Extends the plan to fit into a time: longer visits first, then fresh rounds, then more rounds. `None` if even
+    /// the plan itself does not fit.
+    pub(crate) fn within(self, time: Duration) -> Option<Self> {
         if self.time() > time {
             return None;
         }
@@ -202,8 +204,8 @@ impl MatrixPlan {
             measured: MEASURED,
             ..self.clone()
         };
-        let looks = (self.fresh_cells..=FRESH_CELLS.min(self.cells.len())).rev();
-        let Some(usual) = looks.map(usual).find(|plan| plan.time() <= time) else {
+        let fresh_cells = (self.fresh_cells..=FRESH_CELLS.min(self.cells.len())).rev();
+        let Some(usual) = fresh_cells.map(usual).find(|plan| plan.time() <= time) else {
             let more = (time - self.time()) / self.visits() as u32;
             return Some(Self {
                 measured: (self.measured + more).min(MEASURED),
@@ -215,9 +217,9 @@ impl MatrixPlan {
         more.take_while(fits).last()
     }
 
-    /// With another number of rounds.
+    /// The plan with another number of rounds.
     #[must_use]
-    pub fn with_rounds(&self, rounds: usize) -> Self {
+    pub(crate) fn with_rounds(&self, rounds: usize) -> Self {
         Self {
             rounds,
             fresh: second_sessions(rounds),
@@ -225,25 +227,25 @@ impl MatrixPlan {
         }
     }
 
-    /// How long it takes at most, about.
-    pub fn time(&self) -> Duration {
-        let lives = self.rounds.div_ceil(self.life) + self.fresh.div_ceil(self.life);
-        self.visit() * self.visits() as u32 + self.overhead * lives as u32
+    /// Approximate maximum duration.
+    pub(crate) fn time(&self) -> Duration {
+        let starts = self.rounds.div_ceil(self.life) + self.fresh.div_ceil(self.life);
+        self.visit() * self.visits() as u32 + self.overhead * starts as u32
     }
 
-    /// How long a visit takes.
+    /// Duration of a visit.
     fn visit(&self) -> Duration {
-        self.warmup + self.measured + VISIT_BESIDE
+        self.warmup + self.measured + VISIT_OVERHEAD
     }
 
-    /// A first look at each cell on both sides, and all rounds.
+    /// Visits of all rounds, and one trial visit to each cell on both sides.
     fn visits(&self) -> usize {
         let of_cells = self.rounds * self.cells.len() + self.fresh * self.fresh_cells;
         2 * self.cells.len() + VISITS * of_cells
     }
 
     /// The load of a cell.
-    pub(super) fn workload(&self, cell: &MatrixCell) -> Workload {
+    pub(crate) fn workload(&self, cell: &MatrixCell) -> Workload {
         Workload {
             connections: cell.connections,
             payload_bytes: cell.payload_bytes.unwrap_or(self.workload.payload_bytes),
@@ -303,7 +305,7 @@ mod tests {
         line.promise.max_connections = Some(31);
         let few = names(&line, &[1], None);
         assert_eq!(few[1], "payload 64 B, 30 connections");
-        // The token and the end of the line are part of the message.
+        // The token and the line ending are part of the message.
         assert_eq!(few[2], "payload 8 KiB, 10 connections");
         line.promise.max_connections = Some(1);
         assert_eq!(
