@@ -3,6 +3,7 @@
 //! The engine (`engine/`) is the data plane: one thread a core, epoll, histograms of its own. What it
 //! measured is put together and judged here: a run whose own figures are not to be trusted says so.
 
+pub mod capacity;
 pub mod clock;
 pub mod engine;
 pub mod machine;
@@ -24,7 +25,7 @@ pub use overload::{OverloadReport, OverloadStep, overload};
 pub use reason::{Fault, Note, Reason, Remark};
 pub(crate) use run::settle;
 pub use run::{Load, Measurement, ServerUse, cores};
-pub use slo::{Slo, SloReport, Tried};
+pub use slo::{Found, Slo, SloReport, Tried};
 pub use transport::{End, Transport};
 pub use validity::{Lag, Validity};
 pub use workload::{Arrivals, Pace, SocketOptions, Surge, Verify, Workload};

@@ -13,15 +13,13 @@ use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::setup;
 use super::target::{Resolved, TargetArgs, usage};
-use crate::check::run::{Interrupt, start};
+use crate::check::run::{Interrupt, Origin, start};
 use crate::load::engine::EngineError;
-use crate::load::{Load, Slo, SloReport, Workload, cores, overload, slo, summarize};
+use crate::load::{Load, Slo, Workload, capacity, cores, overload, slo, summarize};
 use crate::plan::{LoadPlan, hash_of};
 use crate::report::{Body, LoadReport, Report, RunError};
+use crate::sys::initial_nofile;
 use crate::target::StartOptions;
-
-/// More connections than descriptors that may be used for other things.
-const DESCRIPTORS_BESIDE: u64 = 64;
 
 /// Arguments of `load`.
 #[derive(clap::Args, Clone, Debug)]
@@ -103,7 +101,7 @@ fn measure(
     let server = start(&resolved.subject, options)
         .map_err(|failure| setup::trial_error(&failure.into(), resolved))?;
     let progress = LoadProgress::new(!args.output.no_progress);
-    let mut put = |workload: &Workload| {
+    let put = |workload: &Workload| {
         let load = Load {
             workload,
             talk: &resolved.subject.talk,
@@ -114,27 +112,35 @@ fn measure(
         };
         load.run().map(|measured| summarize(workload, &measured))
     };
+    let mut probe = |workload: &Workload| {
+        let result = put(workload)?;
+        Ok((!interrupt.is_set()).then_some(result))
+    };
     let refused = |error: EngineError| usage(error.to_string());
-    let mut slo = None;
+    let (mut slo, mut over, mut last) = (None, None, None);
     if let Some(objective) = args.slo {
         args.shape.open_loop(&mut workload, 1.0, resolved);
-        let report = slo::search(objective, &workload, &mut put).map_err(refused)?;
-        let rate = report.highest_passing_per_s.or(report.lowest_failing_per_s);
-        // What is reported in full is a load at the answer.
-        args.shape
-            .open_loop(&mut workload, rate.unwrap_or(1.0), resolved);
-        slo = Some(SloReport {
-            objective: objective.to_string(),
-            ..report
-        });
+        let found = slo::search(objective, &workload, &mut probe).map_err(refused)?;
+        slo = Some(found.report);
+        last = found.last;
     }
-    let result = put(&workload).map_err(refused)?;
-    let mut over = None;
     if args.overload {
-        let mut beyond = workload.clone();
-        args.shape.open_loop(&mut beyond, 1.0, resolved);
-        over = Some(overload(&beyond, &mut put).map_err(refused)?);
+        args.shape.open_loop(&mut workload, 1.0, resolved);
+        let report = overload(&workload, &mut probe).map_err(refused)?;
+        // What is reported in full is a load at the knee.
+        let lightest = report.steps.first().map(|step| step.offered_per_s);
+        if let Some(rate) = report.knee_per_s.or(lightest) {
+            args.shape.open_loop(&mut workload, rate, resolved);
+        }
+        over = Some(report);
     }
+    let (workload, result) = match last {
+        Some(last) => last,
+        None => {
+            let result = put(&workload).map_err(refused)?;
+            (workload, result)
+        }
+    };
     progress.finish();
     Ok(LoadReport {
         workload,
@@ -144,22 +150,27 @@ fn measure(
     })
 }
 
-/// Our descriptors, and the places of the built-in server: it has no more than are asked for.
+/// Makes sure that so many connections are possible: by our descriptors and ports, and the places of the built-in
+/// server.
 pub(super) fn room_for(
     connections: usize,
     target: &TargetArgs,
     resolved: &mut Resolved,
     seed: u64,
 ) -> Result<(), RunError> {
-    // What cannot be raised shows as connections that could not be had.
-    let _ = crate::sys::raise_nofile_limit();
+    let (soft, _) = crate::sys::raise_nofile_limit().unwrap_or_else(|_| initial_nofile());
+    let addr = match &resolved.subject.origin {
+        Origin::Attach { addr, .. } => Some(*addr),
+        Origin::Spawn(_) => None,
+    };
+    capacity::check(connections, soft, addr).map_err(usage)?;
     let given = target
         .params
         .iter()
         .any(|(name, _)| name.replace('-', "_") == "max_connections");
     if target.embedded && !given {
         let mut params = target.params.clone();
-        let places = connections as u64 + DESCRIPTORS_BESIDE;
+        let places = connections as u64 + capacity::DESCRIPTORS_BESIDE;
         params.push(("max_connections".into(), places.max(1000).to_string()));
         *resolved = super::embedded::from_parameters(&params, seed)?;
     }
