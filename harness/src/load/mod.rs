@@ -13,6 +13,7 @@ pub mod pacer;
 mod patched;
 pub mod reason;
 pub mod recorder;
+pub mod remark;
 pub mod run;
 pub mod script;
 pub mod slo;
@@ -22,7 +23,8 @@ pub mod workload;
 
 pub use metrics::{Latency, LoadResult, Metrics, Step, summarize};
 pub use overload::{OverloadReport, OverloadStep, overload};
-pub use reason::{Fault, Note, Reason, Remark};
+pub use reason::{Fault, Note, Reason};
+pub use remark::{Remark, joined};
 pub(crate) use run::settle;
 pub use run::{Load, Measurement, ServerUse, cores};
 pub use slo::{Found, Slo, SloReport, Tried};

@@ -153,10 +153,14 @@ impl Search {
     /// Takes in what was seen.
     pub(super) fn take(&mut self, seen: Seen) {
         if let Seen::Died(why) = seen {
-            let rate = self.rate().unwrap_or(self.capacity);
-            self.failing.push((rate, why));
             self.server_died = true;
-            return self.end(None);
+            let rate = self.rate();
+            self.failing.extend(rate.map(|rate| (rate, why.clone())));
+            self.end(None);
+            if rate.is_none() {
+                self.report.inconclusive = Some(why);
+            }
+            return;
         }
         match (&mut self.phase, seen) {
             (Phase::Capacity { .. }, Seen::Capacity { per_s, disturbed }) => {

@@ -323,4 +323,14 @@ fn a_server_that_dies_ends_the_search() {
         (Some(700.0), None)
     );
     assert!(report.gave_way.unwrap().starts_with("server-died"));
+    let mut search = Search::new();
+    search.take(Seen::Died("server-died: in the closed loop".into()));
+    assert_eq!(search.next(), None);
+    assert!(
+        search
+            .report()
+            .inconclusive
+            .unwrap()
+            .contains("closed loop")
+    );
 }

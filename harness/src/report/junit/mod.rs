@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, Tes
 
 use super::{Body, Checked, Report, RunVerdict};
 use crate::check::{Outcome, Verdict};
-use crate::load::reason::joined;
+use crate::load::joined;
 use crate::talk::escape_text;
 
 /// The report as one suite per group.

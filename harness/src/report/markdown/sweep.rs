@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::plain;
-use crate::load::reason::joined;
+use crate::load::joined;
 use crate::report::terminal::{SWEEP_COLUMNS, shown};
 use crate::report::{Report, SweepReport};
 
