@@ -29,10 +29,12 @@ const BRACKET_STEPS: usize = 20;
 const CONFIRMATIONS: usize = 10;
 /// Maximum full loads that miss.
 const FULL_MISSES: usize = 4;
-/// Maximum disturbed windows of the whole search that are measured again.
-const REPEATS_IN_ALL: usize = 40;
+/// Maximum disturbed windows that are measured again: at one rate and in the whole bracket, and the same of the
+/// confirmation, whose windows are worth more.
+const BRACKET_REPEATS: (usize, usize) = (3, 24);
+const CONFIRM_REPEATS: (usize, usize) = (6, 40);
 /// Maximum full loads that are repeated because they were disturbed.
-const FULL_REPEATS: usize = 2;
+const FULL_REPEATS: usize = 3;
 /// Maximum closed loops for the capacity, if they are disturbed.
 const CAPACITY_TRIES: usize = 3;
 /// Where the search begins if the closed loop got no reply, in requests per second.
@@ -107,10 +109,11 @@ pub(super) struct Search {
     /// Every rate that could not be judged, and why.
     unsure: Vec<(f64, String)>,
     confirmations: usize,
+    /// Disturbed windows of the bracket or of the confirmation.
+    repeats: usize,
     /// Steps down so far: each makes the next one larger.
     falls: i32,
     full_misses: usize,
-    repeats: usize,
     server_died: bool,
     report: SloReport,
 }
@@ -169,13 +172,14 @@ impl Search {
             (Phase::Bracket { .. }, seen) => {
                 self.votes.count(seen);
                 let need = BRACKET_WINDOWS / 2 + 1;
-                if let Some(judgement) = self.judge(need, need) {
+                if let Some(judgement) = self.judge(need, need, BRACKET_REPEATS) {
                     self.bracketed(judgement);
                 }
             }
             (Phase::Confirm { .. }, seen) => {
                 self.votes.count(seen);
-                if let Some(judgement) = self.judge(CONFIRM_WINDOWS, CONFIRM_MISSES + 1) {
+                let misses = CONFIRM_MISSES + 1;
+                if let Some(judgement) = self.judge(CONFIRM_WINDOWS, misses, CONFIRM_REPEATS) {
                     self.confirmed(judgement);
                 }
             }
@@ -224,9 +228,14 @@ impl Search {
     }
 
     /// What the windows at this rate say, once they say something; it is written down then.
-    fn judge(&mut self, meet: usize, miss: usize) -> Option<Judgement> {
-        let may_repeat = self.repeats <= REPEATS_IN_ALL;
-        let judgement = self.votes.judge(meet, miss, may_repeat)?;
+    fn judge(
+        &mut self,
+        meet: usize,
+        miss: usize,
+        (each, all): (usize, usize),
+    ) -> Option<Judgement> {
+        let repeats = each.min(all.saturating_sub(self.repeats));
+        let judgement = self.votes.judge(meet, miss, repeats)?;
         let rate = self.rate()?;
         let votes = std::mem::take(&mut self.votes);
         self.repeats += votes.disturbed();
@@ -262,7 +271,10 @@ impl Search {
             (Some(next), _) if steps < BRACKET_STEPS && next != rate => {
                 self.phase = Phase::Bracket { rate: next, steps };
             }
-            (_, Some(low)) => self.phase = Phase::Confirm { rate: low },
+            (_, Some(low)) => {
+                self.repeats = 0;
+                self.phase = Phase::Confirm { rate: low };
+            }
             (_, None) => self.end(None),
         }
     }

@@ -82,7 +82,7 @@ impl Server {
             self.base_us / (1.0 - load).max(self.base_us / LIMIT_US / 2.0) + queue_us;
         let disturbed = self.happens(self.disturbed);
         if disturbed || self.happens(self.spikes) {
-            value_us *= 1.0 + 400.0 * self.uniform();
+            value_us *= 1.0 + 200.0 * self.uniform();
         }
         match (value_us < LIMIT_US, disturbed) {
             (true, disturbed) => Seen::Met {
@@ -206,6 +206,25 @@ fn a_disturbed_closed_loop_is_repeated() {
         report.highest_passing_per_s.unwrap() > server.truth() * 0.75,
         "{report:?}"
     );
+}
+
+/// Beside a build that never ends, most windows are disturbed; those that meet the objective count all the same.
+#[test]
+fn a_machine_that_is_always_busy_leaves_an_answer() {
+    let mut answered = 0;
+    for seed in 0..100 {
+        let mut server = Server {
+            disturbed: 0.95,
+            ..Server::new(seed)
+        };
+        let (report, probes) = server.search();
+        assert!(probes < 200, "{probes}");
+        if let Some(rate) = report.highest_passing_per_s {
+            assert!(server.misses(rate, 50) < 0.2, "{report:?}");
+            answered += 1;
+        }
+    }
+    assert!(answered >= 30, "{answered} of 100");
 }
 
 #[test]

@@ -3,9 +3,6 @@
 use super::Tried;
 use super::search::Seen;
 
-/// Maximum disturbed windows at one rate that are measured again.
-const REPEATS: usize = 4;
-
 /// What the windows at one rate say.
 pub(super) enum Judgement {
     Met,
@@ -44,13 +41,14 @@ impl Votes {
         }
     }
 
-    /// What they say, if that is settled: `meet` windows that meet the objective, or `miss` that miss it.
-    pub(super) fn judge(&self, meet: usize, miss: usize, may_repeat: bool) -> Option<Judgement> {
+    /// What they say, if that is settled: `meet` windows that meet the objective, `miss` that miss it, or more
+    /// disturbed ones than `repeats`.
+    pub(super) fn judge(&self, meet: usize, miss: usize, repeats: usize) -> Option<Judgement> {
         if self.met >= meet {
             Some(Judgement::Met)
         } else if self.missed >= miss {
             Some(Judgement::Missed(self.why.clone()))
-        } else if self.disturbed > 0 && !(may_repeat && self.disturbed <= REPEATS) {
+        } else if self.disturbed > repeats {
             Some(Judgement::Unsure(self.why.clone()))
         } else {
             None
@@ -99,8 +97,8 @@ mod tests {
         votes
     }
 
-    fn word(text: &str, may_repeat: bool) -> &'static str {
-        match votes(text).judge(2, 2, may_repeat) {
+    fn word(text: &str, repeats: usize) -> &'static str {
+        match votes(text).judge(2, 2, repeats) {
             None => "open",
             Some(Judgement::Met) => "met",
             Some(Judgement::Missed(_)) => "missed",
@@ -120,10 +118,10 @@ mod tests {
             ("+????+", "met"),
             ("?????", "unsure"),
         ] {
-            assert_eq!(word(text, true), expected, "{text}");
+            assert_eq!(word(text, 4), expected, "{text}");
         }
-        assert_eq!(word("?", false), "unsure");
-        assert_eq!(word("+", false), "open");
+        assert_eq!(word("?", 0), "unsure");
+        assert_eq!(word("+", 0), "open");
         let tried = votes("+?-+").tried(10.0);
         assert_eq!((tried.passed, tried.windows, tried.disturbed), (2, 3, 1));
         assert_eq!(tried.value_us, 1.0);
