@@ -31,7 +31,7 @@ const CONNECTIONS_PER_SOURCE: usize = 10_000;
 const CHURN_SOURCES: usize = 16;
 
 /// How many addresses of 127/8 the connections come from.
-pub(super) fn sources(addr: SocketAddr, connections: usize, reopens: bool) -> usize {
+pub(crate) fn sources(addr: SocketAddr, connections: usize, reopens: bool) -> usize {
     let IpAddr::V4(ip) = addr.ip() else { return 1 };
     match (ip.is_loopback(), reopens) {
         (true, true) => CHURN_SOURCES,

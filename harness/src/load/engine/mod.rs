@@ -32,6 +32,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub use self::client_end::ClientEnd;
 use self::conn::State;
 use self::connections::Connections;
+pub(crate) use self::connections::sources;
 use self::input::Input;
 pub use self::lockstep::Lockstep;
 use self::orders::pacer;
