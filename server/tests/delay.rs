@@ -1,16 +1,12 @@
 //! Replies that are held back on purpose: for how long, what the log says of it, and what else goes
 //! on meanwhile.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-mod common;
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Inside, Process, exchange, expect, finish, read_all, until};
+use crate::common::{Inside, Process, exchange, expect, finish, read_all, until};
 use socket2::SockRef;
 use tcprove_server::{Config, Delay, Model, Protocol, Shutdown, bind, run};
 
