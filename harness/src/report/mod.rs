@@ -15,6 +15,8 @@ pub mod markdown;
 mod number;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod snapshots;
 pub mod terminal;
 #[cfg(test)]
 mod tests;

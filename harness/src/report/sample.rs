@@ -1,10 +1,16 @@
-//! Campaigns, replays and gates made up for tests of the formats, with hostile text in them.
+//! Reports of every kind, made up for tests of the formats, with hostile text in them.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{FuzzReport, GateReport, ReplayItem, ReplayReport, Report, TargetReport};
+#[cfg(feature = "cli")]
+use super::html::sample as pages;
+use super::{
+    FuzzReport, GateReport, LoadReport, ReplayItem, ReplayReport, Report, RunError, SweepReport,
+    TargetReport,
+};
+use crate::check::{Kind as CheckKind, Outcome, Verdict};
 use crate::fuzz::{Case, Confirmed, Coverage, Data, Finding, Fuzzed, Kind, Part, Send, Step};
 use crate::gate::rule::Rule;
 use crate::gate::{ControlReport, GateCell, GateResult, Metric, Skipped, Tier};
@@ -44,14 +50,107 @@ pub(super) fn finding(kind: Kind, seen: u32, waived: Option<&str>) -> Finding {
     }
 }
 
-/// A campaign with these findings.
-pub(super) fn campaign(findings: Vec<Finding>) -> Report {
-    let mut report = Report::new("fuzz", 7);
+/// A report of the demo server, from no machine in particular.
+pub(super) fn report(command: &'static str) -> Report {
+    let mut report = Report::new(command, 7);
+    #[cfg(feature = "cli")]
+    {
+        report.environment = pages::environment();
+    }
     report.target = Some(TargetReport {
         name: "demo".into(),
         command: "demo".into(),
         embedded: false,
     });
+    report
+}
+
+fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
+    let fell_short = matches!(verdict, Verdict::Fail | Verdict::Warn);
+    Outcome {
+        id,
+        group: "framing",
+        outcome: verdict,
+        kind: fell_short.then_some(CheckKind::WrongReply),
+        requirement: "A message may arrive in any number of segments (RFC 9293, 3.8).",
+        expected: fell_short.then(|| "\"a b\\n\"".into()),
+        actual: fell_short.then(|| HOSTILE.into()),
+        reason: match verdict {
+            Verdict::Skip => Some("[promise] max_message is not set".into()),
+            Verdict::Inconclusive => Some("the machine was too busy".into()),
+            _ => None,
+        },
+        evidence: serde_json::Map::from_iter([(
+            "steps".to_owned(),
+            json!([" 0.1 ms  send \"a\""]),
+        )]),
+        stimulus_proof: Some("2 segments arrived apart".into()),
+        attempts: if fell_short { 2 } else { 1 },
+        control: None,
+        waived: None,
+        duration: std::time::Duration::from_millis(1_250),
+        reproduce: format!("tcprove check --only {id} --seed 7 -- demo {{port}}"),
+        by_hand: "printf 'a b\\n' | nc 127.0.0.1 PORT".into(),
+    }
+}
+
+/// A battery with an outcome of every kind, one of them waived, and a blocker.
+pub(super) fn checked() -> Report {
+    let waived = Outcome {
+        waived: Some("issue 7".into()),
+        ..outcome("split-two", Verdict::Fail)
+    };
+    let outcomes = vec![
+        outcome("split-bytewise", Verdict::Fail),
+        waived,
+        outcome("rst-mid-reply", Verdict::Warn),
+        outcome("zero-length", Verdict::Pass),
+        outcome("huge-length", Verdict::Skip),
+        outcome("idle-cpu", Verdict::Inconclusive),
+    ];
+    let mut report = report("check");
+    let blocker = format!("the waiver for `nul-bytes` ({HOSTILE}) is stale");
+    report.conclude(outcomes, vec![blocker]);
+    report
+}
+
+/// A run whose server did not start.
+pub(super) fn failed_to_start() -> Report {
+    let mut report = report("check");
+    report.error = Some(RunError {
+        code: "target",
+        message: format!("the server exited with code 4\n  {HOSTILE}\nnext: start it by hand"),
+        location: None,
+    });
+    report
+}
+
+/// A load that can be trusted, or not.
+#[cfg(feature = "cli")]
+pub(super) fn loaded(valid: bool) -> Report {
+    let mut report = report("load");
+    report.measured(LoadReport {
+        workload: crate::load::Workload::default(),
+        result: pages::load(valid),
+        slo: None,
+        overload: None,
+    });
+    report
+}
+
+/// A sweep of three models by two payloads.
+#[cfg(feature = "cli")]
+pub(super) fn swept() -> Report {
+    let mut report = report("bench");
+    report.swept(SweepReport {
+        result: pages::models(),
+    });
+    report
+}
+
+/// A campaign with these findings.
+pub(super) fn campaign(findings: Vec<Finding>) -> Report {
+    let mut report = report("fuzz");
     report.fuzzed(FuzzReport {
         result: Fuzzed {
             executions: 12_345,
@@ -73,7 +172,7 @@ pub(super) fn campaign(findings: Vec<Finding>) -> Report {
 
 /// One finding that is still there, one that is gone, and one that could not be judged.
 pub(super) fn replay() -> Report {
-    let mut report = Report::new("replay", 7);
+    let mut report = report("replay");
     let item = |id: &str, seen: &str| ReplayItem {
         path: format!("findings/{id}/case.json").into(),
         id: id.into(),
