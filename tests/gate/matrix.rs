@@ -15,7 +15,7 @@ use tcprove::load::Workload;
 use tcprove::talk::builtin;
 use tcprove::target::Launch;
 
-use crate::support::alone;
+use crate::support::{alone, share};
 
 fn server(arguments: &[&str]) -> Subject {
     let binary = env!("CARGO_BIN_EXE_tcprove");
@@ -58,7 +58,7 @@ fn plan(connections: usize) -> GatePlan {
 }
 
 fn run(base: &[&str], candidate: &[&str], plan: &GatePlan, ends_after: usize) -> GateResult {
-    let _alone = alone();
+    share();
     let (interrupt, steps) = (Interrupt::default(), AtomicUsize::new(0));
     let mut result = GateResult::default();
     Gate {
@@ -86,6 +86,7 @@ fn cell(result: &GateResult, metric: Metric) -> &GateCell {
 /// Six times what it does otherwise: no client is that slow.
 #[test]
 fn a_server_that_serves_less_fails_by_its_throughput() {
+    let _alone = alone();
     let result = run(&[], &["--slower", "500"], &plan(4), usize::MAX);
     let throughput = cell(&result, Metric::Throughput);
     assert_eq!(throughput.cell.verdict, Verdict::Fail, "{result:#?}");
