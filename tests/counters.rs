@@ -3,8 +3,9 @@
 //!
 //! With `TCPROVE_SLOW=N`: every model N times, with its ranges printed.
 
-use crate::support::alone;
-use crate::support::battery::{have, rounds};
+use crate::support::battery::have;
+use crate::support::skip::slow_rounds;
+use crate::support::{alone, share};
 use std::sync::Arc;
 use std::time::Duration;
 use tcprove::gate::Pair;
@@ -63,7 +64,7 @@ fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
     if !have("valgrind") {
         return;
     }
-    let _alone = alone();
+    share();
     let sound = server(&["--model", "sequential"]);
     let planted = server(&["--fault", "extra-syscall", "--model", "sequential"]);
     let (plan, interrupt) = (short(), Interrupt::default());
@@ -106,7 +107,7 @@ fn one_more_allocation_is_seen() {
     if !have("valgrind") {
         return;
     }
-    let _alone = alone();
+    share();
     let sound = server(&["--model", "sequential"]);
     let planted = server(&["--fault", "extra-allocation", "--model", "sequential"]);
     let allocations = allocations_of_both(
@@ -127,7 +128,7 @@ fn what_cannot_be_counted_says_why() {
     if !have("valgrind") {
         return;
     }
-    let _alone = alone();
+    share();
     let binary = env!("CARGO_BIN_EXE_tcprove");
     let (plan, interrupt) = (short(), Interrupt::default());
     let trouble = |launch| {
@@ -146,12 +147,8 @@ fn what_cannot_be_counted_says_why() {
 /// do depends on which of them the kernel wakes, and on numbers that the runtime draws.
 #[test]
 fn ranges_over_whole_measurements() {
-    let rounds = rounds();
-    if rounds == 0 {
-        println!("skipped: minutes of measurements; TCPROVE_SLOW=N counts each model N times");
-        return;
-    }
-    if !have("valgrind") {
+    let rounds = slow_rounds(1, "minutes of measurements");
+    if rounds == 0 || !have("valgrind") {
         return;
     }
     let _alone = alone();

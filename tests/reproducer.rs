@@ -1,12 +1,12 @@
 //! The programs that a finding leaves: each shows its bug on a server that has it, and nothing on one that
 //! has not.
 
+use crate::support::skip::is_slow;
+use crate::support::{alone, data, python, until};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-
-use crate::support::{alone, data, python, until};
-use serde_json::json;
 use tcprove::fuzz::reproducer::{AnswerPattern, PlainTurn, Recipe, ServerRecipe, write};
 use tcprove::fuzz::{Case, Confirmed, Data, Finding, FindingKind, Part, SendStep, Step, Symptom};
 use tcprove::process::Port;
@@ -84,13 +84,9 @@ fn buggy(python: &str) -> ServerRecipe {
     }
 }
 
-/// Where minutes do not matter all kinds are tried, else those that are judged at once.
-fn is_slow() -> bool {
-    std::env::var("TCPROVE_SLOW").is_ok_and(|rounds| rounds != "0")
-}
-
-/// One folder a kind.
+/// One folder a kind. Where minutes do not matter all kinds are tried, else those that are judged at once.
 fn written(folder: &Path, python: &str) -> Vec<(FindingKind, PathBuf)> {
+    let slow = is_slow("minutes for the kinds of bugs that take time to show");
     let recipe = recipe(buggy(python));
     let at_once = |kind: &FindingKind| {
         matches!(
@@ -100,7 +96,7 @@ fn written(folder: &Path, python: &str) -> Vec<(FindingKind, PathBuf)> {
     };
     let kinds = FindingKind::ALL.into_iter();
     kinds
-        .filter(|kind| is_slow() || at_once(kind))
+        .filter(|kind| slow || at_once(kind))
         .map(|kind| (kind, write(folder, &finding(kind), &recipe).unwrap()))
         .collect()
 }
@@ -111,7 +107,6 @@ fn all(output: &Output) -> String {
 
 /// All at once, since most of the time is spent in waiting; then those that look at time, alone.
 fn each(kinds: &[(FindingKind, PathBuf)], judge: impl Fn(FindingKind, &Path) + Sync) {
-    let _alone = alone();
     let of_time =
         |kind: FindingKind| matches!(kind, FindingKind::Starvation | FindingKind::Complexity);
     std::thread::scope(|scope| {
@@ -120,7 +115,9 @@ fn each(kinds: &[(FindingKind, PathBuf)], judge: impl Fn(FindingKind, &Path) + S
             scope.spawn(move || judge(*kind, place));
         }
     });
-    for (kind, place) in kinds.iter().filter(|(kind, _)| of_time(*kind)) {
+    let mut kinds_of_time = kinds.iter().filter(|(kind, _)| of_time(*kind)).peekable();
+    let _alone = kinds_of_time.peek().is_some().then(alone);
+    for (kind, place) in kinds_of_time {
         judge(*kind, place);
     }
 }
@@ -170,8 +167,7 @@ fn compiled(folder: &Path, kinds: &[(FindingKind, PathBuf)]) -> PathBuf {
 /// Cases that hold every step, or none; servers that run already; a wrong reply that is known by a regex.
 #[test]
 fn every_other_form_is_a_program_too() {
-    if !is_slow() {
-        println!("skipped: half a minute of compiling; TCPROVE_SLOW=1 runs it");
+    if !is_slow("half a minute of compiling") {
         return;
     }
     let Some(python) = python() else { return };

@@ -1,16 +1,11 @@
 //! Replies that are held back on purpose: for how long, what the log says of it, and what else goes
 //! on meanwhile.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-mod common;
-
+use crate::common::{Inside, Process, exchange, expect, finish, read_all, until};
+use socket2::SockRef;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
-
-use common::{Inside, Process, exchange, expect, finish, read_all, until};
-use socket2::SockRef;
 use tcprove_server::{Config, Delay, Model, Protocol, Shutdown, bind, run};
 
 const MS: Duration = Duration::from_millis(1);

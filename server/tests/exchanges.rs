@@ -1,12 +1,8 @@
 //! Every protocol in every model: ordinary exchanges, many at once, and half-close.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-mod common;
-
 use std::io::Write;
 use std::thread;
 
-use common::{Inside, exchange, expect, finish, read_all};
+use crate::common::{Inside, exchange, expect, finish, read_all};
 use tcprove_server::{Config, Model, Protocol};
 
 /// A request and its reply.

@@ -1,15 +1,11 @@
 //! The planted faults for a fuzzer do what they say, and nothing of it without their trigger.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-mod common;
-
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{PROGRAM, Process, exchange, expect, finish, read_all};
+use crate::common::{PROGRAM, Process, exchange, expect, finish, read_all};
 use tcprove_server::fault;
 
 /// Silence that is long enough to be none of a healthy server.

@@ -1,15 +1,13 @@
 //! The program: its arguments, announcements, signals, limits and workers.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-mod common;
-
 use std::fs;
 use std::io::{BufRead, Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use common::{PROGRAM, Process, children, connect, exchange, expect, finish, read_all, until};
+use crate::common::{
+    PROGRAM, Process, children, connect, exchange, expect, finish, read_all, until,
+};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use tcprove_server::Model;
 
@@ -196,7 +194,9 @@ fn a_low_limit_of_descriptors_is_served_with_or_explained() {
                 let port = said.trim_end().rsplit_once(':').unwrap().1.parse().unwrap();
                 let stream = TcpStream::connect(("127.0.0.1", port));
                 stream.is_ok_and(|mut stream| {
-                    stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+                    stream
+                        .set_read_timeout(Some(crate::common::PATIENCE))
+                        .unwrap();
                     stream.write_all(b"here\n").is_ok() && matches!(stream.read(&mut [0]), Ok(1))
                 })
             };

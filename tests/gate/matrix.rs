@@ -16,7 +16,7 @@ use tcprove::load::Workload;
 use tcprove::process::Launch;
 use tcprove::subject::{Interrupt, Origin, Subject};
 
-use crate::support::alone;
+use crate::support::{alone, share};
 
 fn server(arguments: &[&str]) -> Subject {
     let binary = env!("CARGO_BIN_EXE_tcprove");
@@ -59,7 +59,7 @@ fn plan(connections: usize) -> GatePlan {
 }
 
 fn run(base: &[&str], candidate: &[&str], plan: &GatePlan, ends_after: usize) -> GateResult {
-    let _alone = alone();
+    share();
     let (interrupt, steps) = (Interrupt::default(), AtomicUsize::new(0));
     let mut result = GateResult::default();
     Gate {
@@ -89,6 +89,7 @@ fn cell(result: &GateResult, metric: Metric) -> &GateCell {
 /// Six times what it does otherwise: no client is that slow.
 #[test]
 fn a_server_that_serves_less_fails_by_its_throughput() {
+    let _alone = alone();
     let result = run(&[], &["--slower", "500"], &plan(4), usize::MAX);
     let throughput = cell(&result, Metric::Throughput);
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::{Loaded, SHORT, load, load_in};
-use crate::support::{Bench, alone};
+use crate::support::Bench;
 
 fn assert_invalid(loaded: &Loaded, reason: &str) {
     assert_eq!(loaded.ended.code, Some(5), "{}", loaded.ended.all());
@@ -152,7 +152,6 @@ fn a_descriptor_limit_that_is_too_low() {
 /// Two busy loops on the engine's own core.
 #[test]
 fn a_client_that_is_starved() {
-    let _alone = alone();
     let bench = Bench::new();
     let spinner = || {
         let mut command = Command::new("sh");

@@ -1,7 +1,7 @@
 //! Closed and open loops, churn, ramps, and every kind of frame.
 
 use super::{SHORT, load};
-use crate::support::battery::rounds;
+use crate::support::skip::rounds;
 use crate::support::{Bench, Ended, until};
 use rustix::process::Signal;
 
@@ -255,7 +255,7 @@ fn servers_that_nobody_here_wrote() {
 /// nginx announces that it closes after 1,000 requests: that is no loss.
 #[test]
 fn announced_closes_are_no_losses() {
-    if !crate::support::battery::have("nginx") && !std::path::Path::new("/usr/sbin/nginx").exists()
+    if !std::path::Path::new("/usr/sbin/nginx").exists() && !crate::support::battery::have("nginx")
     {
         return;
     }

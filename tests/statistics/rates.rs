@@ -74,10 +74,9 @@ impl Sessions {
 
 fn runs(plainly: u64) -> u64 {
     crate::support::share();
-    if std::env::var("TCPROVE_SLOW").is_ok_and(|rounds| rounds != "0") {
-        20_000
-    } else {
-        plainly
+    match crate::support::skip::rounds() {
+        0 => plainly,
+        _ => 20_000,
     }
 }
 

@@ -19,6 +19,8 @@ mod number;
 mod plan;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod snapshots;
 pub mod terminal;
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,20 @@
-//! Campaigns, replays and gates made up for tests of the formats, with hostile text in them.
+//! Reports of every kind, made up for tests of the formats, with hostile text in them.
 
-use std::collections::BTreeMap;
-
-use serde_json::json;
-
+#[cfg(feature = "cli")]
+use super::html::sample as pages;
 use super::{
-    Body, Environment, FuzzReport, GateReport, Header, ReplayItem, ReplayReport, Report,
-    TargetReport,
+    Body, Checked, Environment, FuzzReport, GateReport, Header, LoadReport, ReplayItem,
+    ReplayReport, Report, RunError, SweepReport, TargetReport,
 };
+use crate::check::{Kind as CheckKind, Outcome, Verdict};
 use crate::fuzz::{
     Case, Confirmed, Coverage, Data, Finding, FindingKind, FuzzResult, Part, SendStep, Step,
     Symptom,
 };
 use crate::gate::rule::Rule;
 use crate::gate::{ControlReport, GateCell, GateResult, Metric, SkippedTier, Tier};
+use serde_json::json;
+use std::collections::BTreeMap;
 
 /// What may reach no format raw.
 const HOSTILE: &str = "says \u{1b}[31m<script>|`x`\u{202e}";
@@ -75,6 +76,95 @@ pub(super) fn finding(kind: FindingKind, seen: u32, waived: Option<&str>) -> Fin
     }
 }
 
+/// A report of the demo server, from no machine in particular.
+pub(super) fn report(command: &'static str, result: Result<Body, RunError>) -> Report {
+    let target = TargetReport {
+        name: "demo".into(),
+        command: "demo".into(),
+        embedded: false,
+    };
+    let header = Header {
+        target: Some(target),
+        ..header(command)
+    };
+    Report::new(header, result)
+}
+
+fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
+    let fell_short = matches!(verdict, Verdict::Fail | Verdict::Warn);
+    Outcome {
+        id,
+        group: "framing",
+        outcome: verdict,
+        kind: fell_short.then_some(CheckKind::WrongReply),
+        requirement: "A message may arrive in any number of segments (RFC 9293, 3.8).",
+        expected: fell_short.then(|| "\"a b\\n\"".into()),
+        actual: fell_short.then(|| HOSTILE.into()),
+        reason: match verdict {
+            Verdict::Skip => Some("[promise] max_message is not set".into()),
+            Verdict::Inconclusive => Some("the machine was too busy".into()),
+            _ => None,
+        },
+        evidence: serde_json::Map::from_iter([(
+            "steps".to_owned(),
+            json!([" 0.1 ms  send \"a\""]),
+        )]),
+        stimulus_proof: Some("2 segments arrived apart".into()),
+        attempts: if fell_short { 2 } else { 1 },
+        control: None,
+        waived: None,
+        duration: std::time::Duration::from_millis(1_250),
+        reproduce: format!("tcprove check --only {id} --seed 7 -- demo {{port}}"),
+        by_hand: "printf 'a b\\n' | nc 127.0.0.1 PORT".into(),
+    }
+}
+
+/// A battery with an outcome of every kind, one of them waived, and a blocker.
+pub(super) fn checked() -> Report {
+    let waived = Outcome {
+        waived: Some("issue 7".into()),
+        ..outcome("split-two", Verdict::Fail)
+    };
+    let outcomes = vec![
+        outcome("split-bytewise", Verdict::Fail),
+        waived,
+        outcome("rst-mid-reply", Verdict::Warn),
+        outcome("zero-length", Verdict::Pass),
+        outcome("huge-length", Verdict::Skip),
+        outcome("idle-cpu", Verdict::Inconclusive),
+    ];
+    let blocker = format!("the waiver for `nul-bytes` ({HOSTILE}) is stale");
+    let checked = Checked::new(outcomes, vec![blocker]);
+    report("check", Ok(Body::Check(checked)))
+}
+
+/// A run whose server did not start.
+pub(super) fn failed_to_start() -> Report {
+    let message = format!("the server exited with code 4\n  {HOSTILE}\nnext: start it by hand");
+    report("check", Err(RunError::target(message)))
+}
+
+/// A load that can be trusted, or not.
+#[cfg(feature = "cli")]
+pub(super) fn loaded(valid: bool) -> Report {
+    let load = LoadReport {
+        workload: crate::load::Workload::default(),
+        result: pages::load(valid),
+        slo: None,
+        overload: None,
+    };
+    report("load", Ok(Body::Load(Box::new(load))))
+}
+
+/// A sweep of three models by two payloads.
+#[cfg(feature = "cli")]
+pub(super) fn swept() -> Report {
+    let sweep = SweepReport {
+        result: pages::models(),
+    };
+    report("bench", Ok(Body::Sweep(Box::new(sweep))))
+}
+
 /// A campaign with these findings.
 pub(super) fn campaign(findings: Vec<Finding>) -> Report {
     let body = Body::Fuzz(Box::new(FuzzReport {
@@ -93,16 +183,7 @@ pub(super) fn campaign(findings: Vec<Finding>) -> Report {
             notes: vec![HOSTILE.into()],
         },
     }));
-    let target = TargetReport {
-        name: "demo".into(),
-        command: "demo".into(),
-        embedded: false,
-    };
-    let header = Header {
-        target: Some(target),
-        ..header("fuzz")
-    };
-    Report::new(header, Ok(body))
+    report("fuzz", Ok(body))
 }
 
 /// One finding that is still there, one that is gone, and one that could not be judged.
@@ -124,7 +205,7 @@ pub(super) fn replay() -> Report {
             ..item("", "0/0")
         },
     ];
-    Report::new(header("replay"), Ok(Body::Replay(ReplayReport { items })))
+    report("replay", Ok(Body::Replay(ReplayReport { items })))
 }
 
 /// A gate whose server CPU changed by about this many percent, with a control that measured `seen`.

@@ -1,5 +1,4 @@
 //! Servers in this process and in one of their own, and clients that give up after a while.
-#![allow(dead_code, reason = "each test binary uses some of it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown as Direction, SocketAddr, TcpStream};

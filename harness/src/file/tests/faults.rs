@@ -325,3 +325,16 @@ error: unknown key `expct` in [[talk.turn]]
     assert_eq!(error.help(), Some("did you mean `expect`?"));
     assert_eq!(error.origin(), "tcprove.toml");
 }
+
+/// A help quotes the file as the message does, and is as harmless.
+#[test]
+fn a_help_turns_no_direction_of_reading() {
+    let text = format!(
+        "{SERVER}[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"{{\u{202e} {{len:payload}}\"\n"
+    );
+    let report = parse(&text, "f.toml", Path::new("."))
+        .unwrap_err()
+        .to_string();
+    assert!(report.contains("help: write"), "{report}");
+    assert!(!report.contains('\u{202e}'), "{report:?}");
+}
