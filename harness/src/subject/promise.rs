@@ -1,33 +1,33 @@
-//! What the server promises. A check that needs an absent promise is skipped.
+//! Promises of the server. A check that needs an absent promise is skipped.
 
 use std::time::Duration;
 
-/// What the server promises; `None` and empty: nothing is said.
+/// Promises of the server. `None` and empty mean that nothing is promised.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Promise {
-    /// Bytes of the longest request it takes, frame included.
+    /// Maximum size of a request in bytes, including its frame.
     pub max_message: Option<usize>,
-    /// When it closes a connection that says nothing.
+    /// Time after which it closes an idle connection.
     pub idle_timeout: Option<Duration>,
-    /// Asked to stop, it first answers what it has begun to read.
+    /// When asked to stop, it first answers the requests that it has started to read.
     pub drains_on_stop: Option<bool>,
     /// It answers requests in order that were sent without waiting for replies.
     pub pipelining: Option<bool>,
-    /// What its text is encoded in.
+    /// Encoding of its text.
     pub encoding: Option<Encoding>,
-    /// Connections it serves at once.
+    /// Maximum number of concurrent connections.
     pub max_connections: Option<usize>,
-    /// Where it listens.
+    /// Address families on which it listens.
     pub families: Vec<Family>,
-    /// Started with port 0 it takes a free port and says which.
+    /// When started with port 0, it listens on a free port and prints it.
     pub port0: bool,
-    /// The `reload` signal loses no request.
+    /// Reloading loses no request.
     pub reload: Option<bool>,
 }
 
 impl Promise {
-    /// What holds for every server of the same protocol: sizes, times, numbers and whether text is
-    /// looked at are the server's own.
+    /// The promises that hold for any server of the same protocol. Sizes, times, numbers and
+    /// validation of text are specific to a server.
     #[must_use]
     pub fn of_protocol_only(&self) -> Self {
         Self {
@@ -37,14 +37,13 @@ impl Promise {
     }
 }
 
-/// An encoding.
+/// A text encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// UTF-8.
     Utf8,
 }
 
-/// A family of addresses.
+/// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// 127.0.0.1

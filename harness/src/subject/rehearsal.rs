@@ -1,4 +1,4 @@
-//! The conversation, held once on a clean server before anything is judged.
+//! The rehearsal: the conversation, held once with a clean server before anything is judged.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -9,55 +9,55 @@ use crate::session::{Dial, PeerError, Session, Transcript, Voice};
 use crate::talk::Exchange;
 use crate::text::escape;
 
-/// What holding the conversation taught about the server.
+/// What the rehearsal found out about the server.
 #[derive(Clone, Debug)]
 pub struct Rehearsal {
-    /// How fast the server is here and now.
+    /// How fast the server responds on this machine.
     pub pace: Pace,
-    /// `None` if the server serves a second client; else what it did instead.
+    /// `None` if the server serves a second client; otherwise what it did instead.
     pub single_client: Option<String>,
 }
 
-/// The target could not be started, or does not hold its own conversation: nothing can be judged.
+/// The server cannot be started or does not follow its own conversation, so nothing can be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum RehearsalError {
-    /// It did not start.
+    /// The server did not start.
     #[error(transparent)]
     Start(#[from] StartFailure),
-    /// A turn of the talk went wrong on a clean server.
+    /// A turn of the talk failed on a clean server.
     #[error(
         "the server does not hold the conversation: {label}: sent {sent}; expected {expected}; but {actual}{}",
         tail(stderr)
     )]
     Conversation {
-        /// Which turn, as in the file.
+        /// The turn's place in the file.
         label: String,
         /// What was sent, escaped.
         sent: String,
         /// What was expected.
         expected: String,
-        /// What came.
+        /// What happened instead.
         actual: String,
-        /// The connection was not accepted.
+        /// Whether the connection was not accepted.
         refused: bool,
-        /// The last of what the server wrote to stderr.
+        /// The last lines of the server's stderr.
         stderr: String,
     },
-    /// The command ended and left its server running: what is judged is a process that we watch.
+    /// The command exited and left its server running, but tcprove must watch the server's process.
     #[error(
-        "the command {exit} and left its server in the background ({left}), where its end cannot be seen: \
+        "the command {exit} and left its server in the background ({left}), where tcprove cannot watch it: \
          start it in the foreground (many servers have a flag for that)"
     )]
     Background {
         /// How the command ended.
         exit: Exit,
-        /// The processes that it left.
+        /// The processes that it left behind.
         left: String,
     },
-    /// Somebody asked for the end before anything was judged.
+    /// The run was interrupted before anything was judged.
     #[error("interrupted before any check began")]
     Interrupted,
-    /// Our own side failed.
+    /// tcprove itself failed.
     #[error("{0}")]
     Harness(String),
 }
@@ -75,20 +75,21 @@ fn tail(stderr: &str) -> String {
     format!("\nthe server's stderr ends with:\n{}", shown.join("\n"))
 }
 
-/// Healthy exchanges that are timed.
+/// Number of timed exchanges.
 const TIMED: usize = 5;
-/// A server that has not answered by then does not hold its conversation.
+/// Time limit of each operation of the rehearsal.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A start may take this much longer than its limit before it is given up: `start-ready` judges it.
+/// Factor by which a start may exceed its time limit before it is given up. (`start-ready` judges
+/// the delay.)
 const START_PATIENCE: u32 = 4;
-/// How long a server that serves one client may take to end after it.
+/// Time limit for a server that serves a single client to exit after it.
 const ENDING: Duration = Duration::from_millis(500);
 
-/// Holds the conversation once on a clean server, as every run does before it judges or measures
-/// anything: every turn of the talk, then a few timed exchanges.
+/// Holds the conversation once with a clean server: every turn of the talk, then a few timed
+/// exchanges. Every run does this before it judges or measures anything.
 ///
 /// # Errors
-/// The server does not start, or does not hold its own conversation.
+/// The server does not start, or does not follow its own conversation.
 pub fn rehearse(subject: &Subject, interrupt: &Interrupt) -> Result<Rehearsal, RehearsalError> {
     block_on(async {
         tokio::select! {
@@ -98,15 +99,15 @@ pub fn rehearse(subject: &Subject, interrupt: &Interrupt) -> Result<Rehearsal, R
     })
 }
 
-/// Starts a server (or attaches to the one that runs), from a thread that has no runtime.
+/// Starts a server, or attaches to a running one, from a thread without a runtime.
 ///
 /// # Errors
-/// It does not start.
+/// The server does not start.
 pub fn start(subject: &Subject, options: StartOptions) -> Result<Server, StartFailure> {
     block_on(subject.server(options))
 }
 
-/// A clean server and the client that holds the conversation with it.
+/// A clean server and the client that talks to it.
 struct Client {
     server: Rc<Server>,
     voice: Voice,
@@ -124,7 +125,7 @@ impl Client {
         .await
     }
 
-    /// The plain exchange on a connection of its own.
+    /// The plain exchange on a new connection.
     async fn exchange(&self) -> Result<(), PeerError> {
         let mut session = self.connect().await?;
         session.opening().await?;
@@ -162,8 +163,8 @@ async fn undisturbed(subject: &Subject) -> Result<Rehearsal, RehearsalError> {
     })
 }
 
-/// What is left of a command that ended well, and listens, is a daemon. (One that ends after its
-/// first client listens no more, and one that crashed has not ended well.)
+/// Fails if the command exited successfully and left a listening process: a daemon. (A server that
+/// exits after its first client no longer listens, and a crashed one did not exit successfully.)
 fn in_the_foreground(server: &Server) -> Result<(), RehearsalError> {
     let Some(exit) = server.exit().filter(|exit| exit.is_success()) else {
         return Ok(());
@@ -182,7 +183,7 @@ fn in_the_foreground(server: &Server) -> Result<(), RehearsalError> {
     })
 }
 
-/// Options for a start that `start-ready` will judge: it is given more time than its limit.
+/// Start options for a server whose start time `start-ready` will judge: more time than its limit.
 pub(crate) fn patient(subject: &Subject) -> StartOptions {
     let give_up = subject
         .launch()
@@ -193,7 +194,7 @@ pub(crate) fn patient(subject: &Subject) -> StartOptions {
     }
 }
 
-/// Every turn in order, on one connection where the talk keeps it open.
+/// All turns in order, on one connection if the talk keeps it open.
 async fn every_turn(client: &Client) -> Result<(), RehearsalError> {
     let turns = client.voice.talk().turns.clone();
     if client.voice.talk().carries_many_turns() {
@@ -201,7 +202,7 @@ async fn every_turn(client: &Client) -> Result<(), RehearsalError> {
     }
     for (number, exchange) in turns.iter().enumerate() {
         let served = together(client, std::slice::from_ref(exchange)).await;
-        // It served its one client and ended: `serves-again` reports that.
+        // The server served one client and exited, which `serves-again` reports.
         if number > 0 && served.is_err() && client.server.wait_exit(ENDING).await.is_some() {
             return Ok(());
         }
@@ -210,7 +211,7 @@ async fn every_turn(client: &Client) -> Result<(), RehearsalError> {
     Ok(())
 }
 
-/// These turns on one connection.
+/// Performs these turns on one connection.
 async fn together(client: &Client, turns: &[Exchange]) -> Result<(), RehearsalError> {
     let wrong = |label: &str, sent: &[u8], error: PeerError| {
         conversation(label, sent, &error, &client.server)
@@ -259,10 +260,10 @@ fn conversation(label: &str, sent: &[u8], error: &PeerError, server: &Server) ->
     }
 }
 
-/// Pace of a server whose only client has been served: nothing could be timed.
+/// Assumed response time of a server that serves a single client, which cannot be timed.
 const UNTIMED_EXCHANGE: Duration = Duration::from_millis(100);
 
-/// The first client was served and a later one was not: a finding, not an error of the set-up.
+/// The first client was served and a later one was not. This is a finding, not an error.
 fn second_client_failed(
     server: &Server,
     error: PeerError,
@@ -274,7 +275,7 @@ fn second_client_failed(
     let seen = match server.exit() {
         Some(exit) => format!("after its first client the server {exit}"),
         None if error.is_refusal() => "after its first client it no longer listens".into(),
-        None => format!("its second client met: {}", mismatch.actual),
+        None => format!("for its second client, {}", mismatch.actual),
     };
     Ok(Rehearsal {
         pace: Pace {
