@@ -1,17 +1,18 @@
-//! One line of JSON for each gate, to be appended to a file: what was compared, when, on which machine.
+//! One line of JSON per gate, to append to a file: what was compared, when, and on which machine.
 
 use serde_json::json;
 
 use super::{Body, Report};
 use crate::data::hash::hash_of;
 
-/// The line, without its end; `None` for what is no gate. `time` is the present in RFC 3339.
+/// The line without a line end; `None` unless the report is of a gate. `time` is the current time
+/// in RFC 3339.
 pub fn line(report: &Report, time: &str) -> Option<String> {
     let Body::Gate(gate) = &report.body else {
         return None;
     };
     let environment = &report.header.environment;
-    // What makes figures of two runs comparable; steal and limits come and go.
+    // Determines whether figures of two runs are comparable. Steal and limits vary too much.
     let machine = json!({
         "model": environment.model,
         "cpus": environment.cpus,

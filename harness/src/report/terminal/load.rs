@@ -1,4 +1,4 @@
-//! A load: the answer, the times, what it cost, and whether it can be trusted.
+//! The report of a load: throughput, response times, costs, and validity.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::text::escape_text;
 
 /// Width of the first column.
 const LABEL: usize = 10;
-/// Width of a column of figures.
+/// Width of a column of numbers.
 const FIGURE: usize = 13;
 
 pub(super) fn render(
@@ -44,18 +44,18 @@ pub(super) fn render(
     if report.header.interrupted {
         let _ = writeln!(
             text,
-            "{YELLOW}interrupted{RESET}: the figures are of what was measured until then"
+            "{YELLOW}interrupted{RESET}: the figures cover the time until then"
         );
     }
-    let told = format!("{} replies/s", count(metrics.ops_per_s));
-    verdict_line(text, report, &told, columns);
+    let summary = format!("{} replies/s", count(metrics.ops_per_s));
+    verdict_line(text, report, &summary, columns);
 }
 
 fn a_second(bytes: u64, metrics: &Metrics) -> f64 {
     (bytes as f64 / metrics.measured_s.max(f64::MIN_POSITIVE)).round()
 }
 
-/// The load in a line.
+/// The load in one line.
 pub(in crate::report) fn described(workload: &Workload) -> String {
     let pace = match workload.pace {
         Pace::Closed => format!("closed loop, {} in flight on each", workload.pipeline),
@@ -121,7 +121,7 @@ fn row(text: &mut String, label: &str, times: &Latency) {
     let _ = writeln!(text, "{:>FIGURE$}", micros(times.max));
 }
 
-/// What 95 % of redrawn windows gave, below the percentiles.
+/// The 95 % confidence intervals of the percentiles, by resampling windows.
 fn intervals(text: &mut String, times: &Latency) {
     let _ = write!(text, "{DIM}{:<LABEL$}{:>FIGURE$}", "", "");
     for (name, _) in crate::load::metrics::PERCENTILES {
@@ -152,18 +152,18 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
     };
     let server = match (metrics.server_cpu_us_per_op, metrics.server_cores) {
         (Some(each), Some(cores)) => format!(
-            "CPU {} us a reply ({cores:.2} cores), {:.2} context switches a reply, at most {} resident",
+            "CPU {} us per reply ({cores:.2} cores), {:.2} context switches per reply, {} resident at peak",
             digits(each),
             metrics.server_context_switches_per_op.unwrap_or(0.0),
             bytes(metrics.server_rss_peak_bytes.unwrap_or(0) as f64)
         ),
-        _ => "not seen (give --pid for a server that tcprove did not start)".into(),
+        _ => "not measured (pass --pid for a server that tcprove did not start)".into(),
     };
     row("server", &server);
     row(
         "client",
         &format!(
-            "CPU {} us a reply, busy {:.0} % of the time, {:.2} context switches a reply",
+            "CPU {} us per reply, busy {:.0} % of the time, {:.2} context switches per reply",
             digits(metrics.client_cpu_us_per_op),
             load.result.validity.client_busy * 100.0,
             metrics.client_context_switches_per_op
@@ -208,11 +208,8 @@ fn objective(text: &mut String, slo: &SloReport, columns: Option<usize>) {
             count(low),
             count(high)
         ),
-        (Some(low), None) => format!(
-            "met up to {} requests/s, and no higher rate that was tried failed",
-            count(low)
-        ),
-        (None, Some(high)) => format!("not even met at {} requests/s", count(high)),
+        (Some(low), None) => format!("met up to {} requests/s; no higher rate failed", count(low)),
+        (None, Some(high)) => format!("not met, even at {} requests/s", count(high)),
         (None, None) => "no rate could be judged".into(),
     };
     let _ = writeln!(text, "{BOLD}{}{RESET}: {answer}", slo.objective);
@@ -230,7 +227,7 @@ fn objective(text: &mut String, slo: &SloReport, columns: Option<usize>) {
     }
 }
 
-/// Goodput and waiting from light to far too much.
+/// Goodput and response times from a light load to overload.
 fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
     let _ = writeln!(
         text,
@@ -260,7 +257,7 @@ fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
         });
     let recovery = match over.recovery_s {
         Some(seconds) => format!(
-            "recovered {seconds:.1} s after a surge of 0.5 s at 3x (its backlog takes {:.1} s at least)",
+            "recovered {seconds:.1} s after a surge of 0.5 s at 3x (its backlog takes at least {:.1} s)",
             over.recovery_ideal_s
         ),
         None => "not recovered 4.5 s after a surge of 0.5 s at 3x".into(),
@@ -272,7 +269,7 @@ fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
     }
 }
 
-/// Notes and reasons: what limits the figures, and what makes them worthless.
+/// Notes and reasons of invalidity: what limits the figures, and what makes them useless.
 fn trust(text: &mut String, load: &LoadReport, columns: Option<usize>) {
     let validity = &load.result.validity;
     let _ = writeln!(text);
@@ -286,13 +283,13 @@ fn trust(text: &mut String, load: &LoadReport, columns: Option<usize>) {
     if !load.result.metrics.response_us.too_few.is_empty() {
         let _ = writeln!(
             text,
-            "{DIM}(in brackets: fewer than 100 samples beyond it, or fewer than 10 windows){RESET}"
+            "{DIM}(in brackets: fewer than 100 samples beyond the percentile, or fewer than 10 windows){RESET}"
         );
     }
     if !load.workload.is_open() {
         let _ = writeln!(
             text,
-            "{DIM}closed loop: a slow server is asked less often; no tail for a service-level objective (--rate){RESET}"
+            "{DIM}closed loop: a slow server gets fewer requests, so the tail is not suitable for a service-level objective (use --rate){RESET}"
         );
     }
     for reason in &validity.reasons {
