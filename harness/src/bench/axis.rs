@@ -198,7 +198,7 @@ mod tests {
         assert!(refused(&["paylod=64"]).contains("did you mean `payload`?"));
         let unknown = refused(&["colour=red"]);
         assert!(
-            unknown.contains("known here") && unknown.contains("server.<parameter>"),
+            unknown.contains("known names") && unknown.contains("server.<parameter>"),
             "{unknown}"
         );
         assert!(refused(&["server.=1"]).contains("no axis `server.`"));

@@ -1,4 +1,4 @@
-//! What a check has at hand: the server, the talk, connections, and a place for evidence.
+//! What a check works with: the server, the talk, connections, and a place for evidence.
 
 use crate::subject::Pace;
 use std::cell::{Cell, RefCell};
@@ -15,11 +15,11 @@ use crate::session::{Dial, PeerError, Reply, Session, Transcript, Voice, pause};
 use crate::subject::Promise;
 use crate::talk::{Talk, Turn};
 
-/// Bytes of a receive buffer that is soon full; not so small that the window falls under one segment
-/// of the loopback.
+/// Size of a small `SO_RCVBUF`, in bytes. The server fills it quickly, but the window does not fall
+/// below one segment of the loopback interface.
 const SMALL_RECEIVE_BUFFER: u32 = 128 * 1024;
 
-/// The context of one attempt at one check. Clones share everything; single-threaded.
+/// The context of one attempt at one check. Clones share all state; not thread-safe.
 #[derive(Clone)]
 pub struct Cx {
     shared: Rc<Shared>,
@@ -38,7 +38,8 @@ struct Shared {
 }
 
 impl Cx {
-    /// A context on `server`. `launch` is how another life of the server is started, if it can be.
+    /// Creates a context on `server`. `launch` describes how to start another instance of the
+    /// server; `None` for an attached server.
     pub fn new(
         server: Rc<Server>,
         launch: Option<Launch>,
@@ -67,28 +68,27 @@ impl Cx {
         &self.server
     }
 
-    /// The conversation.
     pub fn talk(&self) -> &Talk {
         self.shared.voice.talk()
     }
 
-    /// Renders turns outside any session (tokens are fresh, openings' captures are not known).
+    /// Renders turns outside any session: tokens are fresh, and values captured by an opening are
+    /// unknown.
     pub fn voice(&self) -> &Voice {
         &self.shared.voice
     }
 
-    /// What the server promises.
     pub fn promise(&self) -> &Promise {
         &self.shared.promise
     }
 
-    /// How fast the server is here and now.
+    /// How fast the server responds on this machine.
     pub fn pace(&self) -> Pace {
         self.shared.pace
     }
 
-    /// The connections that a check may open at once: `wanted`, or what the server promises less
-    /// one for a well-behaved client.
+    /// Number of connections that a check may open at once: `wanted`, or fewer if the server
+    /// promises a maximum. One connection is left for a well-behaved client.
     pub fn connections(&self, wanted: usize) -> usize {
         match self.shared.promise.max_connections {
             Some(most) => wanted.min(most.saturating_sub(2)).max(1),
@@ -96,7 +96,7 @@ impl Cx {
         }
     }
 
-    /// Keeps a measured value as evidence.
+    /// Records a measured value as evidence.
     pub fn note(&self, key: &str, value: impl Into<Value>) {
         self.shared
             .evidence
@@ -104,17 +104,18 @@ impl Cx {
             .insert(key.into(), value.into());
     }
 
-    /// Says how it is known that the stimulus happened. A check that never calls this cannot pass.
+    /// Records how tcprove knows that the stimulus happened. A check that never calls this cannot
+    /// pass.
     pub fn proved(&self, how: impl Into<String>) {
         *self.shared.proof.borrow_mut() = Some(how.into());
     }
 
-    /// The proof of the stimulus so far.
+    /// The recorded proof of the stimulus, if any.
     pub fn proof(&self) -> Option<String> {
         self.shared.proof.borrow().clone()
     }
 
-    /// The evidence so far, with the steps that were taken.
+    /// The recorded evidence, including the steps taken.
     pub fn evidence(&self) -> Map<String, Value> {
         let mut evidence = self.shared.evidence.borrow().clone();
         let steps = self.shared.transcript.lines();
@@ -124,14 +125,14 @@ impl Cx {
         evidence
     }
 
-    /// Adds a line to the steps that the evidence shows.
+    /// Adds a line to the steps shown in the evidence.
     pub fn step(&self, what: impl Into<String>) {
         self.shared.transcript.add(0, what.into());
     }
 
     // Servers.
 
-    /// How the server is started.
+    /// How to start the server. Skips for an attached server.
     pub fn launch(&self) -> Checked<&Launch> {
         match &self.shared.launch {
             Some(launch) => Ok(launch),
@@ -139,22 +140,25 @@ impl Cx {
         }
     }
 
-    /// The port of this life, for another one on the same port. Skips where the server chooses it.
+    /// The port of this instance, to start another one on the same port. Skips if the server
+    /// chooses its own port.
     pub fn port_again(&self) -> Checked<Port> {
         match self.server.lease() {
             Some(lease) if lease.number() == self.server.port() => Ok(lease),
-            _ => skip("the server chooses its port by itself: another life gets another one"),
+            _ => skip(
+                "the server chooses its own port, so a second instance cannot be given the same one",
+            ),
         }
     }
 
-    /// Starts another life of the server; it ends when the last reference is dropped.
+    /// Starts another instance of the server; it is stopped when the last reference is dropped.
     pub async fn start(&self, options: StartOptions) -> Checked<Rc<Server>> {
         let server = Server::start(self.launch()?, options).await?;
         self.shared.spawned.set(true);
         Ok(Rc::new(server))
     }
 
-    /// The same check, on another server.
+    /// The same check on another server.
     pub fn on(&self, server: Rc<Server>) -> Self {
         Self {
             shared: self.shared.clone(),
@@ -162,14 +166,15 @@ impl Cx {
         }
     }
 
-    /// What the server's processes use. Skips where they are not known.
+    /// Resource usage of the server's processes. Inconclusive if it cannot be read.
     pub fn usage(&self) -> Checked<Usage> {
-        self.server
-            .usage()
-            .map_or_else(|| inconclusive("the server's resources cannot be read"), Ok)
+        self.server.usage().map_or_else(
+            || inconclusive("the server's resource usage cannot be read"),
+            Ok,
+        )
     }
 
-    /// Looks again and again until the kernel shows what is asked for; `false` if it does not within `limit`.
+    /// Polls until `shows` returns true. Returns false if it does not within `limit`.
     pub async fn eventually(&self, limit: Duration, mut shows: impl FnMut() -> bool) -> bool {
         let deadline = tokio::time::Instant::now() + limit;
         let mut round = 0;
@@ -183,25 +188,27 @@ impl Cx {
         true
     }
 
-    /// The server's end of this connection, in the kernel's table. `None`: not there (any more), or elsewhere.
+    /// The server's end of this connection in the kernel's socket table. `None` if it is not there
+    /// (any more), or on another machine.
     pub fn peer(&self, session: &Session) -> Option<PeerSocket> {
         self.server.peer_socket(session.local())
     }
 
     // Connections.
 
-    /// Connects, and says nothing yet.
+    /// Connects without sending anything.
     pub async fn connect(&self) -> Checked<Session> {
         Ok(self.try_connect().await?)
     }
 
-    /// As [`Self::connect`], for a check that wants to see what the peer did.
+    /// Like [`Self::connect`], for checks that examine how the connection failed.
     pub async fn try_connect(&self) -> Result<Session, PeerError> {
         Session::connect(self.dial()).await
     }
 
-    /// As [`Self::try_connect`], with another limit for this and all that follows: a full queue makes the
-    /// kernel try again after 1, 3 and 7 seconds.
+    /// Like [`Self::try_connect`], with another limit for this and all later operations of the
+    /// session. While the accept queue is full, the kernel repeats the SYN after 1, 3 and 7
+    /// seconds.
     pub async fn try_connect_within(&self, limit: Duration) -> Result<Session, PeerError> {
         Session::connect(Dial {
             limit,
@@ -210,7 +217,7 @@ impl Cx {
         .await
     }
 
-    /// As [`Self::open`], with a small receive buffer: a server that sends soon meets a full one.
+    /// Like [`Self::open`], with a small receive buffer, which the server's replies soon fill.
     pub async fn open_small(&self) -> Checked<Session> {
         let mut session = Session::connect(Dial {
             receive_buffer: Some(SMALL_RECEIVE_BUFFER),
@@ -231,14 +238,14 @@ impl Cx {
         }
     }
 
-    /// Connects and goes through the talk's opening.
+    /// Connects and performs the talk's opening.
     pub async fn open(&self) -> Checked<Session> {
         let mut session = self.connect().await?;
         session.opening().await?;
         Ok(session)
     }
 
-    /// One whole exchange on a connection of its own.
+    /// One exchange on a new connection.
     pub async fn exchange(&self) -> Checked<Reply> {
         let mut session = self.open().await?;
         let turn = session.turn()?;
@@ -248,26 +255,26 @@ impl Cx {
         Ok(reply)
     }
 
-    /// A second, well-behaved client gets its reply now.
+    /// Fails unless a second, well-behaved client is served.
     pub async fn others_are_served(&self) -> Checked {
         self.exchange()
             .await
-            .ascribe(Kind::Blocked, "another client is served meanwhile")?;
+            .ascribe(Kind::Blocked, "another client is served at the same time")?;
         Ok(())
     }
 
-    /// The server is alive: its process has not ended, and a new client is served.
+    /// Fails unless the server's process is running and a new client is served.
     pub async fn is_alive(&self) -> Checked {
         if let Some(exit) = self.server.exit() {
-            return failed(Kind::Died, "the server lives", exit.to_string());
+            return failed(Kind::Died, "the server keeps running", exit.to_string());
         }
         self.exchange()
             .await
-            .ascribe(Kind::Blocked, "the server goes on serving")?;
+            .ascribe(Kind::Blocked, "the server keeps serving new clients")?;
         Ok(())
     }
 
-    /// Runs `count` clients at the same time and waits for all: their results, in order of start.
+    /// Runs `count` clients concurrently and waits for all of them. Results are in order of start.
     pub async fn crowd<T, F, Fut>(&self, count: usize, client: F) -> Vec<Checked<T>>
     where
         T: 'static,
@@ -291,11 +298,11 @@ impl Cx {
             .collect()
     }
 
-    /// The payload turn, or a skip where the talk has none.
+    /// The turn that carries `payload`. Skips if the talk has none.
     pub fn payload_turn(&self, session: &mut Session, payload: &[u8]) -> Checked<Turn> {
         if !self.talk().payload_is_safe(payload) {
             return Err(Shortfall::Skip(
-                "the payload would hold the talk's delimiter".into(),
+                "the payload would contain the talk's delimiter".into(),
             ));
         }
         match session.payload_turn(payload)? {

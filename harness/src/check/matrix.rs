@@ -1,7 +1,7 @@
-//! The fault matrix: every planted fault of the reference server, put to the check that it names.
+//! The fault matrix: runs the check named by each planted fault of the reference server.
 //!
-//! A fault counts as caught only if its check fails twice and for the planted reason; and the same
-//! check must pass on the same server without the fault.
+//! A fault counts as caught only if its check fails twice, for the planted reason, and the same
+//! check passes on the same server without the fault.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,40 +13,39 @@ use super::run::Battery;
 use super::{BATTERY, Check, Outcome, Verdict, find};
 use crate::subject::{Interrupt, Subject};
 
-/// One planted fault and what its check made of it.
+/// The result for one planted fault.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// The fault.
     pub fault: &'static str,
     /// The check that must catch it.
     pub check: &'static str,
-    /// In which way the server must fall short.
+    /// The kind of failure that the check must report.
     pub planted: &'static str,
-    /// What the check said on the faulty server: its verdict and kind, or why it did not get there.
+    /// The check's verdict and kind on the faulty server, or why there is none.
     pub seen: String,
-    /// What the check said on the same server without the fault.
+    /// The check's verdict on the same server without the fault.
     pub sound: String,
-    /// Caught for the planted reason, and passed without the fault.
+    /// Whether the fault was caught for the planted reason, and the check passed without it.
     pub ok: bool,
-    /// Seconds.
+    /// Duration of both runs, in seconds.
     pub seconds: f64,
 }
 
-/// Builds the subject for `tcprove serve` with this protocol and model, with or without the fault.
+/// Builds the subject that runs `tcprove serve` with or without the fault.
 pub type Serve<'a> = &'a (dyn Fn(&Fault, bool) -> Subject + Sync);
 
-/// Rows beside each other: nearly all of their time is spent waiting for a faulty server.
+/// Number of faults tested concurrently. Most of the time is spent waiting for a faulty server.
 const WORKERS: usize = 6;
 
-/// Puts each fault to its check. `told` is called with each row as it is done.
+/// Tests every fault. Calls `done` with each row as soon as it is complete.
 pub fn run(
     faults: &[&'static Fault],
     serve: Serve<'_>,
     control: fn(&Check, &Subject) -> Option<Subject>,
     interrupt: &Interrupt,
-    told: &(dyn Fn(&Row) + Sync),
+    done: &(dyn Fn(&Row) + Sync),
 ) -> Vec<Row> {
-    // Checks that measure run alone, after all others.
+    // Checks that measure time, CPU or memory run alone, after all others.
     let (alone, beside): (Vec<_>, Vec<_>) = faults.iter().copied().partition(|fault| {
         find(fault.caught_by).is_none_or(|check| check.runs == super::Runs::AloneOnMachine)
     });
@@ -58,7 +57,7 @@ pub fn run(
                 break;
             }
             let row = row(fault, serve, control, interrupt);
-            told(&row);
+            done(&row);
             if let Ok(mut rows) = rows.lock() {
                 rows.push(row);
             }
@@ -99,7 +98,7 @@ fn row(
     }
 }
 
-/// What the fault's check says on this server, and whether it is the planted reason.
+/// The verdict of the fault's check on this server, and whether it fails for the planted reason.
 fn verdict(
     fault: &Fault,
     subject: Subject,
@@ -126,13 +125,13 @@ fn verdict(
             .outcomes
             .first()
             .map_or(("interrupted".into(), false), |outcome| {
-                said(outcome, fault)
+                described(outcome, fault)
             }),
         Err(error) => (format!("error: {error}"), false),
     }
 }
 
-fn said(outcome: &Outcome, fault: &Fault) -> (String, bool) {
+fn described(outcome: &Outcome, fault: &Fault) -> (String, bool) {
     let kind = outcome.kind.map_or("", |kind| kind.name());
     let found = matches!(outcome.outcome, Verdict::Fail | Verdict::Warn);
     let text = match outcome.outcome {

@@ -1,41 +1,41 @@
-//! What must be there for a check to apply; where it is not, the check is skipped and says why.
+//! Conditions under which a check applies. If one is not met, the check is skipped with a reason.
 
 use crate::process::Server;
 use crate::subject::Promise;
 use crate::talk::{Frame, Talk};
 
-/// One condition of a check.
+/// A condition under which a check applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Requests and replies have a frame: it can be known where a message ends.
+    /// Requests and replies have a frame, so the end of a message is known.
     Frame,
     /// A connection carries more than one turn.
     ManyTurns,
-    /// `promise.pipelining`.
+    /// `promise.pipelining = true`.
     Pipelining,
-    /// `promise.max_message`.
+    /// `promise.max_message` is given.
     MaxMessage,
-    /// A turn with `{payload}`.
+    /// The talk has a turn with `{payload}`.
     Payload,
-    /// A turn whose expectation holds its token or payload: replies can be told apart.
+    /// The first turn expects its own token, so replies can be told apart.
     Told,
-    /// Requests announce their length in a binary field.
+    /// Requests start with a binary length field.
     LengthField,
-    /// `[[talk.bad]]` says what is refused.
+    /// The talk has a `[[talk.bad]]`: a request that must be refused.
     Bad,
-    /// tcprove started the server itself.
+    /// tcprove started the server.
     Spawned,
-    /// The server's process is known: its CPU, memory and descriptors can be read.
+    /// The server's process is known, so its CPU time, memory and descriptors can be read.
     Process,
-    /// The server serves more than one client: asked of every check that does not say
+    /// The server serves more than one client. Implied by every check that does not list
     /// [`Need::SingleClient`].
     ServesAgain,
-    /// Nothing: the check can be put to a server that serves one client and ends.
+    /// No condition: the check also applies to a server that serves a single client and exits.
     SingleClient,
 }
 
 impl Need {
-    /// Why the check does not apply, or `None` if the need is met.
+    /// Why the check does not apply; `None` if the condition is met.
     pub fn unmet(
         self,
         talk: &Talk,
@@ -45,7 +45,7 @@ impl Need {
     ) -> Option<String> {
         let reason = match self {
             Self::Frame if talk.request.is_delimited() && talk.reply.is_delimited() => return None,
-            Self::Frame => "the talk has no frame: where a message ends cannot be known",
+            Self::Frame => "the talk has no frame, so the end of a message is unknown",
             Self::ManyTurns if talk.carries_many_turns() => return None,
             Self::ManyTurns => "the server closes after one reply",
             Self::Pipelining if promise.pipelining == Some(true) => return None,
@@ -65,7 +65,7 @@ impl Need {
             Self::Spawned if !server.is_attached() => return None,
             Self::Spawned => "tcprove did not start this server",
             Self::Process if server.pid().is_some() => return None,
-            Self::Process => "the server's process is not known: give --pid",
+            Self::Process => "the server's process is unknown: pass --pid",
             Self::SingleClient => return None,
             Self::ServesAgain if serves_again => return None,
             Self::ServesAgain => "the server serves a single client: see serves-again",

@@ -1,4 +1,4 @@
-//! What a check comes to. An outcome is data: nothing here is an error of tcprove.
+//! Outcomes of checks. An outcome is data, never an error of tcprove.
 
 use crate::process::StartFailure;
 use crate::session::{OpeningError, PeerError};
@@ -13,61 +13,61 @@ use std::time::Duration;
 pub enum Verdict {
     /// The requirement holds, and the stimulus is proved to have happened.
     Pass,
-    /// The requirement does not hold, twice.
+    /// The requirement does not hold, confirmed by a second attempt.
     Fail,
-    /// As `Fail`, for something the server has not promised.
+    /// Like `Fail`, for something that the server does not promise.
     Warn,
-    /// The check does not apply; the reason is in the outcome.
+    /// The check does not apply; see the reason.
     Skip,
-    /// The check could not see; the reason is in the outcome.
+    /// The check reached no verdict; see the reason.
     Inconclusive,
 }
 
-/// In which way the server fell short. A planted fault counts as caught only if the kind matches:
-/// a crash must not "catch" everything.
+/// How a server violates a requirement. A planted fault counts as caught only if the kind matches,
+/// so that a crash does not satisfy every check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The server's process ended.
     Died,
-    /// It did not listen in time.
+    /// The server did not listen in time.
     NotReady,
     /// A second instance started on the same port.
     DoubleStart,
-    /// It did not come back after a restart.
+    /// The server did not serve again after a restart.
     NoRestart,
-    /// It did not end after its stop signal.
+    /// The server did not exit after its stop signal.
     IgnoredStop,
-    /// A reply that was due did not come (silence, or an early end of the stream).
+    /// An expected reply did not arrive (silence, or an early end of stream).
     LostReply,
     /// Processes were left behind.
     Orphans,
-    /// A reply came, and was not the one expected.
+    /// A reply arrived, but not the expected one.
     WrongReply,
-    /// A reset where none is due.
+    /// An unexpected connection reset.
     Reset,
-    /// Memory grew with what was sent.
+    /// Memory grew with the amount of data sent.
     Growth,
-    /// Others were not served meanwhile.
+    /// Other clients were not served at the same time.
     Blocked,
-    /// It used the processor with nothing to do.
+    /// The server used CPU time while idle.
     Spin,
-    /// Descriptors, threads or processes were not given back.
+    /// Descriptors, threads or processes were not released.
     Leak,
-    /// It ended without a word.
+    /// The server exited without an error message.
     Silent,
-    /// A reply came too late.
+    /// A reply arrived too late.
     Slow,
     /// Connections were refused that should have been accepted.
     Refused,
-    /// What should have been refused was accepted.
+    /// A request was accepted that should have been refused.
     Accepted,
-    /// It wrote without measure.
+    /// The server printed an excessive amount of log output.
     LogFlood,
 }
 
 impl Kind {
-    /// In which way a server falls short that makes its client meet this error.
+    /// The kind of failure that this client error indicates.
     fn of(error: &PeerError) -> Self {
         match error {
             PeerError::Refused { .. } | PeerError::ConnectTimedOut { .. } => Self::Refused,
@@ -82,7 +82,7 @@ impl Kind {
         }
     }
 
-    /// The stable kebab-case name, as in the JSON.
+    /// The stable kebab-case name used in the JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Died => "died",
@@ -107,14 +107,12 @@ impl Kind {
     }
 }
 
-/// The server fell short of a requirement.
+/// A violated requirement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
-    /// In which way.
+    /// How the requirement was violated.
     pub kind: Kind,
-    /// What should have been.
     pub expected: String,
-    /// What was.
     pub actual: String,
 }
 
@@ -123,18 +121,18 @@ pub struct Failure {
 pub enum Shortfall {
     /// The requirement does not hold.
     Failed(Failure),
-    /// It does not hold in a way that only deserves a warning.
+    /// The requirement does not hold, in a way that is only worth a warning.
     Warned(Failure),
     /// The check does not apply.
     Skip(String),
-    /// The check could not see.
+    /// The check reached no verdict.
     Inconclusive(String),
 }
 
-/// What the body of a check returns.
+/// The result of a step of a check.
 pub type Checked<T = ()> = Result<T, Shortfall>;
 
-/// A failure, ready to be returned.
+/// Returns a failure.
 pub fn failed<T>(kind: Kind, expected: impl Into<String>, actual: impl Into<String>) -> Checked<T> {
     Err(Shortfall::Failed(Failure {
         kind,
@@ -143,7 +141,7 @@ pub fn failed<T>(kind: Kind, expected: impl Into<String>, actual: impl Into<Stri
     }))
 }
 
-/// A warning, ready to be returned.
+/// Returns a warning.
 pub fn warned<T>(kind: Kind, expected: impl Into<String>, actual: impl Into<String>) -> Checked<T> {
     Err(Shortfall::Warned(Failure {
         kind,
@@ -152,22 +150,22 @@ pub fn warned<T>(kind: Kind, expected: impl Into<String>, actual: impl Into<Stri
     }))
 }
 
-/// A skip with its reason.
+/// Returns a skip with its reason.
 pub fn skip<T>(reason: impl Into<String>) -> Checked<T> {
     Err(Shortfall::Skip(reason.into()))
 }
 
-/// An inconclusive result with its reason.
+/// Returns an inconclusive result with its reason.
 pub fn inconclusive<T>(reason: impl Into<String>) -> Checked<T> {
     Err(Shortfall::Inconclusive(reason.into()))
 }
 
-/// Gives the failure of a step the kind and the expectation of the check it is a part of.
+/// Adds context to the failure of a step.
 pub trait Ascribe<T> {
-    /// Replaces kind and expectation of a failure; everything else is left as it is.
+    /// Replaces kind and expectation of a failure; leaves other results unchanged.
     fn ascribe(self, kind: Kind, expected: &str) -> Checked<T>;
 
-    /// Says where in the check a failure happened; everything else is left as it is.
+    /// Prefixes what happened with the place in the check; leaves other results unchanged.
     fn at(self, place: impl FnOnce() -> String) -> Checked<T>;
 }
 
@@ -194,7 +192,8 @@ impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
     }
 }
 
-/// What the peer did counts against it; what failed on our side, or could not be proved, does not.
+/// Errors caused by the server are failures; errors on the client's side and unproven stimuli are
+/// not.
 impl From<PeerError> for Shortfall {
     fn from(error: PeerError) -> Self {
         let Some(Mismatch { expected, actual }) = error.mismatch() else {
@@ -211,7 +210,7 @@ impl From<PeerError> for Shortfall {
     }
 }
 
-/// As for any other exchange, with the place in the talk.
+/// Like any other exchange, with its place in the talk.
 impl From<OpeningError> for Shortfall {
     fn from(opening: OpeningError) -> Self {
         match Self::from(opening.error) {
@@ -224,7 +223,7 @@ impl From<OpeningError> for Shortfall {
     }
 }
 
-/// A server that does not start counts against it, unless our side failed.
+/// A server that does not start fails the check, unless the client's side is at fault.
 impl From<StartFailure> for Shortfall {
     fn from(failure: StartFailure) -> Self {
         match failure {
@@ -238,41 +237,36 @@ impl From<StartFailure> for Shortfall {
     }
 }
 
-/// What is reported of one check.
+/// The reported result of one check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// The check's stable id.
     pub id: &'static str,
-    /// Its group.
     pub group: &'static str,
-    /// The verdict.
     pub outcome: Verdict,
-    /// In which way the server fell short.
+    /// How the server violated the requirement.
     pub kind: Option<Kind>,
-    /// The requirement, with its source.
+    /// What must hold, and the source of the requirement.
     pub requirement: &'static str,
-    /// What should have been.
     pub expected: Option<String>,
-    /// What was.
     pub actual: Option<String>,
-    /// Why the check was skipped or could not see.
+    /// Why the check was skipped or reached no verdict.
     pub reason: Option<String>,
-    /// Measured values and the steps that were taken.
+    /// Measured values and the steps taken.
     pub evidence: Map<String, Value>,
-    /// How it is known that the stimulus really happened.
+    /// How tcprove knows that the stimulus happened.
     pub stimulus_proof: Option<String>,
-    /// How often the check was run.
+    /// Number of attempts.
     pub attempts: u32,
-    /// What the built-in sound server came to under the same stimulus, where that was asked.
+    /// Result of the same check on the reference server, if it was run there.
     pub control: Option<String>,
-    /// The waiver that covers this failure.
+    /// The reason of the waiver that covers this failure.
     pub waived: Option<String>,
-    /// Milliseconds, all attempts together.
+    /// Total duration of all attempts; milliseconds in the JSON.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
     /// A command that repeats the check.
     pub reproduce: String,
-    /// The same by hand, without tcprove.
+    /// A shell command that repeats the stimulus without tcprove.
     pub by_hand: String,
 }
 
@@ -284,7 +278,7 @@ fn milliseconds<S: serde::Serializer>(
 }
 
 impl Outcome {
-    /// The verdict as one word; a waiver outweighs what it covers.
+    /// The verdict as one word. A waived failure is "waived".
     pub fn word(&self) -> &'static str {
         match self.outcome {
             _ if self.waived.is_some() => "waived",
@@ -296,12 +290,12 @@ impl Outcome {
         }
     }
 
-    /// Whether it says that the server fell short.
+    /// Whether the outcome is a statement about the server.
     pub fn is_about_the_server(&self) -> bool {
         matches!(self.outcome, Verdict::Fail | Verdict::Warn)
     }
 
-    /// Whether a reader should see more than one line of it.
+    /// Whether reports show the outcome in detail rather than on one line.
     pub fn is_worth_telling(&self) -> bool {
         match self.outcome {
             Verdict::Fail | Verdict::Warn => true,

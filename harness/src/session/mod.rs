@@ -1,8 +1,8 @@
-//! One client connection to the target.
+//! One client connection to the server under test.
 //!
-//! Every operation has a deadline. What the peer did (FIN, RST, silence, a short or a wrong reply)
-//! is told apart by [`PeerError`]; what failed on our own side is [`PeerError::Harness`] and never
-//! counts against the target.
+//! Every operation has a time limit. [`PeerError`] tells apart what the server did (FIN, RST,
+//! silence, a short or a wrong reply). [`PeerError::Harness`] is a failure on the client's side and
+//! never counts against the server.
 
 mod error;
 mod reply;
@@ -10,29 +10,26 @@ mod stream;
 mod transcript;
 mod voice;
 
+use crate::process::Server;
+use crate::talk::Turn;
+use crate::text::escape;
 pub use error::{OpeningError, PeerError};
-pub use transcript::Transcript;
-pub use voice::Voice;
-
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
-
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
+pub use transcript::Transcript;
+pub use voice::Voice;
 
-use crate::process::Server;
-use crate::talk::Turn;
-use crate::text::escape;
-
-/// What came after a complete reply, where the talk says that the server closes then.
+/// What followed a complete reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
     /// The connection is still open, as the talk expects.
     Open,
-    /// The server closed in order (FIN).
+    /// The server closed the connection with a FIN.
     Closed,
     /// The server reset the connection after its reply.
     Reset,
@@ -41,38 +38,37 @@ pub enum After {
 /// A reply that met its expectation.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// The reply as it came, frame included.
+    /// The reply, including its frame.
     pub bytes: Vec<u8>,
-    /// The state of the connection after it.
+    /// What followed the reply.
     pub after: After,
 }
 
-/// How a connection came to its end, as its client saw it.
+/// How a connection ended, as seen by the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// FIN.
     Eof,
     /// RST.
     Reset,
-    /// Neither within the limit.
+    /// Neither within the time limit.
     StillOpen,
 }
 
-/// What a flood of bytes came to (see [`Session::flood`]).
+/// The result of [`Session::flood`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flood {
-    /// Bytes that the kernel took from us.
+    /// Number of bytes accepted by the kernel.
     pub bytes: u64,
-    /// How it ended: the server stopped reading, closed, or took everything.
     pub end: FloodEnd,
 }
 
-/// The end of a [`Flood`].
+/// How a [`Flood`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FloodEnd {
-    /// All was sent.
+    /// Everything was sent.
     Sent,
-    /// Nothing more was taken for the given pause: back-pressure.
+    /// The server stopped reading: backpressure.
     Blocked,
     /// The server closed or reset the connection.
     Closed,
@@ -94,18 +90,19 @@ pub struct Session {
     owed: Vec<u8>,
 }
 
-/// What a new connection is made with.
+/// What a new session needs.
 pub struct Dial {
-    /// The server whose end of the connection is looked at in the socket table.
+    /// The server to connect to; its end of the connection is looked up in the socket table.
     pub server: Rc<Server>,
-    /// What is said.
+    /// Renders the session's requests.
     pub voice: Voice,
-    /// Where the steps are kept.
+    /// Records the session's steps.
     pub transcript: Transcript,
-    /// How long any one operation may take.
+    /// Time limit of each operation.
     pub limit: Duration,
-    /// `SO_RCVBUF` in bytes, set before the connect: shrinking the buffer of an open connection makes
-    /// it slow by a factor of a thousand (tcp(7) does not say so; measured). `None`: autotuned.
+    /// `SO_RCVBUF` in bytes, set before the connect: shrinking the buffer of an open connection
+    /// makes it slower by a factor of a thousand (measured; not mentioned in tcp(7)). `None`:
+    /// autotuned.
     pub receive_buffer: Option<u32>,
 }
 
@@ -158,32 +155,32 @@ impl Session {
         })
     }
 
-    /// Our own address of this connection.
+    /// The client's address.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// The socket itself, for options and raw reads.
+    /// The socket, for options and raw reads.
     pub fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
 
-    /// Bytes received so far, replies and all.
+    /// Number of bytes received so far.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// Bytes sent so far.
+    /// Number of bytes sent so far.
     pub fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// What this session says: turns with fresh tokens, values captured on the way.
+    /// Renders turns with fresh tokens and the values captured in this session.
     pub fn voice(&mut self) -> &mut Voice {
         &mut self.voice
     }
 
-    /// Another deadline for what follows.
+    /// Changes the time limit of later operations.
     pub fn set_limit(&mut self, limit: Duration) {
         self.limit = limit;
     }
@@ -193,12 +190,12 @@ impl Session {
         self.voice.turn()
     }
 
-    /// A turn that carries `payload`; `None` where the talk has no such turn.
+    /// A turn that carries `payload`; `None` if the talk has no such turn.
     pub fn payload_turn(&mut self, payload: &[u8]) -> Result<Option<Turn>, PeerError> {
         self.voice.payload_turn(payload)
     }
 
-    /// Says what the talk says at the start of every connection: greeting, login.
+    /// Performs the opening of the talk: greeting, login.
     pub async fn opening(&mut self) -> Result<(), OpeningError> {
         for opening in self.voice.opening() {
             let turn = opening.render(&self.voice).map_err(|error| OpeningError {
@@ -225,7 +222,7 @@ impl Session {
         Ok(())
     }
 
-    /// Sends all of `bytes`. A reset met on the way is the peer's doing.
+    /// Sends all of `bytes`. A reset is attributed to the server.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), PeerError> {
         self.transcript
             .add(self.number, format!("send {}", escape(bytes, 60)));
@@ -256,9 +253,9 @@ impl Session {
         self.expect(turn).await
     }
 
-    /// Waits until the server has read all that was sent on this connection: its kernel has
-    /// received every byte and its receive queue is empty. This is the proof of a cut: what is sent
-    /// next cannot arrive in the same `recv`.
+    /// Waits until the server has read everything sent on this connection: its kernel has received
+    /// every byte, and its receive queue is empty. This proves a cut: what is sent next cannot
+    /// arrive in the same `recv`.
     pub async fn until_read(&mut self) -> Result<(), PeerError> {
         let deadline = Instant::now() + self.limit;
         let mut round = 0_u32;
@@ -283,7 +280,7 @@ impl Session {
         }
     }
 
-    /// Sends FIN and keeps reading.
+    /// Sends a FIN and keeps reading.
     pub async fn half_close(&mut self) -> Result<(), PeerError> {
         self.transcript.add(self.number, "half-close (FIN)".into());
         self.stream
@@ -292,12 +289,12 @@ impl Session {
             .map_err(|error| self.failed(error))
     }
 
-    /// Closes in order.
+    /// Closes the connection.
     pub fn close(self) {
         self.transcript.add(self.number, "close".into());
     }
 
-    /// Ends the connection with RST.
+    /// Ends the connection with an RST.
     pub fn reset(self) -> Result<(), PeerError> {
         self.transcript.add(self.number, "reset (RST)".into());
         socket2::SockRef::from(&self.stream)
@@ -318,8 +315,8 @@ impl Session {
     }
 }
 
-/// Waits a little between two looks at the kernel's tables: short at first, as most things take
-/// microseconds, then a millisecond.
+/// Pauses between two polls of the kernel's tables: briefly at first, as most events take
+/// microseconds, later for a millisecond.
 pub(crate) async fn pause(round: u32) {
     match round {
         0..8 => tokio::task::yield_now().await,

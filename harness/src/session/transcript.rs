@@ -1,12 +1,12 @@
-//! What was said, for the evidence of a finding: bounded, oldest kept first.
+//! The steps of a check, for the evidence of a finding. Bounded: the first steps are kept.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// Lines kept; what comes after them is only counted.
+/// Maximum number of lines kept; later ones are only counted.
 const LINES_MAX: usize = 24;
 
-/// The steps of one check over all its connections. Clones share one list.
+/// The steps of one check on all its connections. Clones share one list.
 #[derive(Clone, Debug, Default)]
 pub struct Transcript(Rc<Inner>);
 
@@ -18,7 +18,7 @@ struct Inner {
 }
 
 impl Transcript {
-    /// The number of a new connection, from 1.
+    /// The number of a new connection, starting at 1.
     pub fn number(&self) -> u32 {
         self.0.connections.set(self.0.connections.get() + 1);
         self.0.connections.get()

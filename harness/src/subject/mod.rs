@@ -1,8 +1,8 @@
-//! The server under test as every feature sees it: where it comes from, what it says, what it
+//! The server under test as every feature sees it: where it comes from, its conversation, its
 //! promises, and how fast it is.
 //!
-//! Checks, fuzzing, loads, sweeps and gates all begin with a [`Subject`] and hold its conversation
-//! once ([`rehearse`]) before they judge or measure anything.
+//! Checks, fuzzing, loads, sweeps and gates start with a [`Subject`] and hold its conversation once
+//! ([`rehearse`]) before they judge or measure anything.
 
 mod date;
 mod interrupt;

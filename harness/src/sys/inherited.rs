@@ -1,12 +1,12 @@
-//! Descriptors inherited from whoever started us must not travel on.
+//! Prevents descriptors inherited by tcprove from being passed on.
 #![expect(unsafe_code, reason = "close_range has no safe wrapper")]
 
 use std::io;
 
-/// Marks every descriptor from `first` up as close-on-exec.
+/// Marks every descriptor from `first` on as close-on-exec.
 ///
-/// Build tools and CI runners leak descriptors (job-server pipes, locks); a server must not inherit those:
-/// they would show up in its descriptor count and keep foreign pipes open.
+/// Build tools and CI runners leak descriptors (job-server pipes, locks). A server must not inherit
+/// them: they would be counted as its own and keep foreign pipes open.
 ///
 /// # Errors
 /// `ENOSYS` on kernels before 5.11.

@@ -1,7 +1,7 @@
-//! What the kernel offers and no safe crate wraps: the only unsafe code of the workspace.
+//! Kernel interfaces without a safe crate: the only unsafe code of this crate.
 //!
-//! Small files, one system interface each; every `unsafe` block carries the argument why it is sound.
-//! What rustix or socket2 already does safely is only gathered here, so that callers find one place.
+//! One small file per interface. Every `unsafe` block explains why it is sound. Some safe wrappers
+//! of rustix and socket2 are here too, so that callers find them in one place.
 
 mod addresses;
 mod child_setup;

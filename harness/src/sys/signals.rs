@@ -10,7 +10,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use rustix::process::Signal;
 
-/// The signal of that number, the real-time ones included; `None` outside 1..=64.
+/// The signal with this number, including real-time ones; `None` outside 1..=64.
 pub fn signal_from_raw(number: i32) -> Option<Signal> {
     if let Some(named) = Signal::from_named_raw(number) {
         return Some(named);
@@ -23,7 +23,6 @@ pub fn signal_from_raw(number: i32) -> Option<Signal> {
         .then(|| unsafe { Signal::from_raw_unchecked(number) })
 }
 
-/// Ignores these signals in this process.
 pub fn ignore(signals: &[Signal]) {
     for signal in signals {
         // SAFETY: SIG_IGN runs no code of ours; a number that cannot be ignored is refused with an error.
@@ -31,9 +30,10 @@ pub fn ignore(signals: &[Signal]) {
     }
 }
 
-/// Blocks SIGCHLD in the calling thread and returns a descriptor that is readable when one is pending.
+/// Blocks SIGCHLD in the calling thread and returns a descriptor that is readable while one is
+/// pending.
 ///
-/// For a process of one thread only; its children must reset the mask (see `prepare_child`).
+/// Only for a single-threaded process, whose children must reset the mask (see `prepare_child`).
 ///
 /// # Errors
 /// Those of signalfd(2).

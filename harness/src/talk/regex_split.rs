@@ -1,4 +1,4 @@
-//! Finding the placeholders of a regex, without taking its own braces for some.
+//! Splits a regex at its placeholders, and tells them from the regex's own braces.
 
 use super::template::{Brace, Slot, TemplateError};
 
@@ -7,12 +7,12 @@ use super::template::{Brace, Slot, TemplateError};
 pub(super) enum Piece {
     /// Regex syntax.
     Pattern(String),
-    /// To be filled in.
+    /// A placeholder.
     Slot(Slot),
 }
 
-/// Takes a regex apart at its placeholders, knowing just enough of its syntax to leave
-/// escapes, quantifiers and classes alone.
+/// Splits a regex at its placeholders. Knows just enough of the syntax to skip escapes, quantifiers
+/// and classes.
 pub(super) struct Splitter<'a> {
     rest: &'a str,
     pieces: Vec<Piece>,
@@ -32,7 +32,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    /// The pieces, and whether every placeholder stands outside all groups and is not repeated.
+    /// The pieces, and whether every placeholder is outside all groups and not repeated.
     pub(super) fn split(mut self) -> Result<(Vec<Piece>, bool), TemplateError> {
         while let Some(next) = self.rest.chars().next() {
             match next {
@@ -66,7 +66,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    /// A backslash and what it escapes; `\p{..}`, `\x{..}` and the like as a whole.
+    /// A backslash and the escaped character; `\p{..}`, `\x{..}` and similar as a whole.
     fn take_escape(&mut self) {
         let mut characters = self.rest.chars();
         characters.next();
@@ -78,7 +78,8 @@ impl<'a> Splitter<'a> {
         self.take(closing.map_or(len, |at| len + at + 1));
     }
 
-    /// A class `[...]`, nested ones included. `{{` is a brace in it too; a placeholder has no place there.
+    /// A class `[...]`, including nested ones. `{{` is a literal brace here too; placeholders are
+    /// not allowed.
     fn take_class(&mut self) -> Result<(), TemplateError> {
         let mut depth = 0_usize;
         loop {
@@ -104,7 +105,7 @@ impl<'a> Splitter<'a> {
                 Some('{') => match Brace::at(&self.rest[1..]) {
                     Ok(Brace::Slot(_, len)) => {
                         return Err(TemplateError {
-                            message: "a placeholder cannot stand inside [...]".to_owned(),
+                            message: "a placeholder cannot be used inside [...]".to_owned(),
                             fragment: self.rest[..=len].to_owned(),
                             help: Some("write `\\{` for a literal brace".to_owned()),
                         });

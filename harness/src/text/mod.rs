@@ -1,5 +1,5 @@
-//! Text of people and of servers: what is written on a command line or in a file, and how bytes from
-//! outside are shown. A leaf: it uses no other module.
+//! Text written by people and servers: parsing of command lines and files, and safe display of
+//! bytes of unknown origin. A leaf module: it uses no other module.
 
 mod duration;
 pub mod escape;

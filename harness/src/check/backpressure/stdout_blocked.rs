@@ -1,4 +1,4 @@
-//! Nobody reads what the server prints.
+//! A server whose stdout nobody reads.
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,13 +10,13 @@ use crate::process::{StartOptions, StdoutMode};
 use crate::session::Session;
 use crate::talk::Turn;
 
-/// Leaves what the server prints unread.
+/// Leaves the server's output unread.
 pub const ENTRY: Check = Check {
     id: "stdout-blocked",
     group: super::GROUP,
     battery: 1,
     requirement: "pipe(7): a write to a full pipe blocks until somebody reads; a log that nobody reads must not stop the service",
-    stimulus: "nobody reads the pipe that is the server's stdout; one client sends up to 2,000 requests, then another sends one",
+    stimulus: "the pipe on the server's stdout is not read; one client sends up to 2,000 requests, then another sends one",
     needs: &[Need::Spawned],
     runs: Runs::OwnServer,
     weight: Weight::Warns,
@@ -26,13 +26,13 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Requests at most: a runtime that prints in blocks of 8 KiB fills the pipe's 64 KiB with a line a
-/// request.
+/// Maximum number of requests. A runtime that prints in blocks of 8 KiB fills the pipe of 64 KiB if
+/// it prints one line per request.
 const REQUESTS: usize = 2_000;
-/// After so many that left no more in the pipe, not even a block of 8 KiB, it prints nothing for a
-/// request, or prints no more because the pipe is full: and it goes on serving.
+/// Stop after this many requests that added nothing to the pipe, not even a block of 8 KiB: the
+/// server does not log requests, or keeps serving although the pipe is full.
 const TELLING: usize = 250;
-/// A slow server gets fewer.
+/// Maximum duration of the requests.
 const LASTS: Duration = Duration::from_secs(3);
 
 async fn run(cx: &Cx) -> Checked {
@@ -68,12 +68,12 @@ async fn run(cx: &Cx) -> Checked {
         "{answered} requests were answered while tcprove read {read} bytes of the server's stdout; {} wait in the pipe",
         waiting.map_or("an unknown number of bytes".into(), |bytes| format!("{bytes} bytes"))
     ));
-    let expected = "the server serves on when nobody reads its stdout";
+    let expected = "the server keeps serving when nobody reads its stdout";
     met.ascribe(Kind::Blocked, expected)?;
     cx.is_alive().await
 }
 
-/// One exchange, on the connection of the one before where the talk keeps it open.
+/// One exchange, on the previous connection if the talk keeps it open.
 async fn exchange(cx: &Cx, kept: &mut Option<Session>) -> Checked {
     let mut session = match kept.take() {
         Some(session) => session,
@@ -87,7 +87,7 @@ async fn exchange(cx: &Cx, kept: &mut Option<Session>) -> Checked {
     Ok(())
 }
 
-/// Bytes that the server has printed and nobody has read, if its stdout is still a pipe.
+/// Number of bytes printed and not read; `None` if stdout is no longer a pipe.
 fn waiting_in_pipe(cx: &Cx) -> Option<u64> {
     let path = format!("/proc/{}/fd/1", cx.server().pid()?);
     let end = File::options()

@@ -1,4 +1,4 @@
-//! More clients at once than fit into the queue.
+//! A burst of clients larger than the accept queue.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,13 +9,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::stopped::Stopped;
 use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, skip};
 
-/// Lets a burst of clients meet a server that stands still.
+/// Lets a burst of clients connect while the server is stopped.
 pub const ENTRY: Check = Check {
     id: "backlog-burst",
     group: super::GROUP,
     battery: 1,
-    requirement: "listen(2): clients that find the queue full are dropped and try again after 1, 3 and 7 s; a burst must not outlast that",
-    stimulus: "the server is stopped (SIGSTOP), 400 clients connect, it goes on (SIGCONT); each sends its request as soon as it is connected",
+    requirement: "listen(2): connections that find the queue full are dropped and retried after 1, 3 and 7 s; all clients of a burst must be served by then",
+    stimulus: "the server is stopped (SIGSTOP), 400 clients connect, the server is continued (SIGCONT); each client sends its request as soon as it is connected",
     needs: &[Need::Spawned],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
@@ -25,24 +25,24 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Clients of the burst.
+/// Number of clients.
 const CLIENTS: usize = 400;
-/// All are served within this, from SIGCONT on.
+/// Time limit for serving all clients, from SIGCONT on.
 const SERVED_WITHIN: Duration = Duration::from_secs(15);
-/// When a client that has heard nothing gives up and connects again: after the kernel has tried its
-/// SYN for the third time, so that a short backlog is still seen as one.
+/// Time after which a client without a reply connects again: after the kernel's third SYN, so that
+/// a short backlog is still visible.
 const COMES_AGAIN: Duration = Duration::from_secs(4);
-/// Between two tries of a client.
+/// Time between two attempts of a client.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A server with nothing to do has answered a second client by then.
+/// Time limit for an idle server to serve a second client.
 const ANSWERS: Duration = Duration::from_millis(500);
-/// The clients' SYNs are out by then.
+/// Time for the clients to send their SYNs.
 const BURST: Duration = Duration::from_millis(500);
 
 async fn run(cx: &Cx) -> Checked {
     if serves_one_at_a_time(cx).await? {
         return skip(
-            "the server serves one client at a time: one whose request was dropped with the burst holds up the others (see hol-idle)",
+            "the server serves one client at a time, so a client whose request was dropped with the burst blocks the others (see hol-idle)",
         );
     }
     let clients = cx.connections(CLIENTS);
@@ -55,7 +55,7 @@ async fn run(cx: &Cx) -> Checked {
             tried.set(tried.get() + 1);
             timeout_at(deadline, served(&cx))
                 .await
-                .unwrap_or_else(|_| failed(Kind::Blocked, "", "nothing came before the limit"))
+                .unwrap_or_else(|_| failed(Kind::Blocked, "", "no reply within the limit"))
         }
     });
     let listener = cx.server().listener();
@@ -99,10 +99,10 @@ async fn run(cx: &Cx) -> Checked {
         return failed(
             Kind::Blocked,
             format!(
-                "{clients} clients that came while the server stood still are served within {SERVED_WITHIN:?}"
+                "{clients} clients that connected while the server was stopped are served within {SERVED_WITHIN:?}"
             ),
             format!(
-                "{served} of {clients} were served; the cause is the backlog: listen(fd, {backlog}) lets {} connections wait, and the kernel drops all others until they try again",
+                "{served} of {clients} were served; the cause is the backlog: listen(fd, {backlog}) lets {} connections wait, and the kernel drops the others until they retry",
                 backlog + 1
             ),
         );
@@ -110,7 +110,7 @@ async fn run(cx: &Cx) -> Checked {
     cx.is_alive().await
 }
 
-/// Whether a client that says nothing keeps another one from being served.
+/// Whether a silent client prevents another one from being served.
 async fn serves_one_at_a_time(cx: &Cx) -> Checked<bool> {
     let silent = cx.connect().await?;
     let accepted = || cx.peer(&silent).is_some_and(|peer| peer.is_held());
@@ -120,9 +120,9 @@ async fn serves_one_at_a_time(cx: &Cx) -> Checked<bool> {
     Ok(served.is_err())
 }
 
-/// One client of the burst: connects however long that takes, and is served. A client may be
-/// connected as far as it knows while the server's kernel has had no room for it and forgets it, or
-/// resets it later (SYN cookies): as real clients do, it comes again.
+/// One client of the burst: connects, however long it takes, and is served. A client may consider
+/// itself connected although the server's kernel had no room for it and dropped it, or resets it
+/// later (SYN cookies). Like real clients, it then connects again.
 async fn served(cx: &Cx) -> Checked {
     loop {
         match timeout(COMES_AGAIN, one_try(cx)).await {

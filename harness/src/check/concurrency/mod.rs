@@ -8,10 +8,8 @@ pub(super) mod stopped;
 
 use super::Check;
 
-/// The group, as shown.
 const GROUP: &str = "concurrency";
 
-/// The checks of this group, in the order in which they are shown.
 pub const CHECKS: &[&Check] = &[
     &hol_idle::ENTRY,
     &hol_partial::ENTRY,

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed};
 
-/// Is served, leaves, comes back.
+/// Is served, leaves, and connects again.
 pub const ENTRY: Check = Check {
     id: "serves-again",
     group: super::GROUP,
     battery: 1,
     requirement: "POSIX accept(): takes the next connection off the queue; a server calls it again for the next client",
-    stimulus: "one client is served and leaves; then a second one comes",
+    stimulus: "one client is served and leaves; then a second one connects",
     needs: &[Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
@@ -20,12 +20,12 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// How long the end of a server may take to be seen.
+/// Time limit for the end of the server to become visible.
 const DYING: Duration = Duration::from_millis(500);
 
 async fn run(cx: &Cx) -> Checked {
     cx.exchange().await?;
-    cx.proved("the first client got its whole reply, and closed");
+    cx.proved("the first client received its whole reply and closed");
     let second = cx
         .exchange()
         .await
@@ -37,13 +37,13 @@ async fn run(cx: &Cx) -> Checked {
         Some(exit) => failed(
             Kind::Died,
             "a second client is served",
-            format!("it serves a single client: after it the server {exit}"),
+            format!("the server serves a single client: after it the server {exit}"),
         ),
         None => failed(
             failure.kind,
             failure.expected,
             format!(
-                "it serves a single client: the second one met: {}",
+                "the server serves a single client: for the second one, {}",
                 failure.actual
             ),
         ),

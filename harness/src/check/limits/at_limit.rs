@@ -1,4 +1,4 @@
-//! Exactly as long as is allowed, and one byte more.
+//! Requests exactly at the limit, and one byte longer.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub const ENTRY: Check = Check {
     id: "at-limit",
     group: super::GROUP,
     battery: 1,
-    requirement: "promise.max_message: a request of that many bytes is accepted, one byte more is refused clearly",
+    requirement: "promise.max_message: a request of that many bytes is accepted, one byte more is refused with a reply or a FIN",
     stimulus: "requests of limit-1, limit and limit+1 bytes",
     needs: &[Need::Frame, Need::Payload, Need::MaxMessage],
     runs: Runs::Shared,
@@ -46,7 +46,7 @@ async fn run(cx: &Cx) -> Checked {
     refused(cx, &mut client, &turn, limit).await
 }
 
-/// One byte too many: a refusal or an orderly end, not silence, and not the reply.
+/// One byte too many: the server must refuse or close with a FIN, neither stay silent nor reply.
 async fn refused(cx: &Cx, client: &mut Session, turn: &Turn, limit: usize) -> Checked {
     client.owe(turn.request.clone());
     let reply = client.any_reply(turn).await;
@@ -64,7 +64,7 @@ async fn refused(cx: &Cx, client: &mut Session, turn: &Turn, limit: usize) -> Ch
         Ok(_) | Err(PeerError::Eof { .. }) => Ok(()),
         Err(error) => Err(error).ascribe(
             Kind::LostReply,
-            &format!("{expected}, in words or with FIN"),
+            &format!("{expected}, with a reply or a FIN"),
         ),
     }
 }

@@ -10,7 +10,7 @@ pub const ENTRY: Check = Check {
     id: "over-buffer",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 2525 section 2.17: closing with unread data resets the connection, and a reset destroys what has not been delivered",
+    requirement: "RFC 2525 section 2.17: closing with unread data resets the connection, and a reset discards data that has not been delivered",
     stimulus: "a request of 4 to 32 KiB, longer than one receive buffer; the client reads while it writes",
     needs: &[Need::Payload],
     runs: Runs::Shared,
@@ -21,9 +21,10 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Bytes of payload: past the buffers that servers commonly have.
+/// Payload sizes in bytes, larger than common buffers.
 const SIZES: [usize; 3] = [4 * 1024, 8 * 1024, 32 * 1024];
-/// A server that promises no limit may refuse, in order, what is longer than this.
+/// Maximum payload in bytes for a server without `promise.max_message`. It may refuse longer ones,
+/// without a reset.
 const UNPROMISED_BYTES: usize = 4 * 1024;
 
 async fn run(cx: &Cx) -> Checked {
@@ -41,7 +42,7 @@ async fn run(cx: &Cx) -> Checked {
         ));
         let reply = client.expect(&turn).await;
         cx.proved(format!(
-            "{} of {} bytes were taken before the reply",
+            "{} of {} bytes were accepted before the reply",
             client.sent(),
             turn.request.len()
         ));
@@ -50,7 +51,7 @@ async fn run(cx: &Cx) -> Checked {
             Ok(reply) if reply.after == After::Reset => {
                 return warned(
                     Kind::Reset,
-                    "the connection ends in order (FIN) after the reply",
+                    "the connection ends with a FIN after the reply",
                     format!(
                         "a request of {} bytes: the reply was complete, then the connection was reset",
                         turn.request.len()
@@ -68,7 +69,7 @@ async fn run(cx: &Cx) -> Checked {
                     ),
                 );
             }
-            // An orderly refusal of a size that was never promised.
+            // An orderly refusal of a size that the server did not promise.
             Err(PeerError::Wrong { .. } | PeerError::Eof { .. })
                 if cx.promise().max_message.is_none() && size > UNPROMISED_BYTES =>
             {

@@ -1,4 +1,4 @@
-//! One attempt at one check, and the look at the target after it.
+//! One attempt at one check, and the examination of the server after it.
 
 use crate::check::{Check, Checked, Cx, Failure, Kind, Runs, Shortfall};
 use crate::process::socket_table;
@@ -6,7 +6,7 @@ use crate::text::excerpt;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// What one attempt came to.
+/// The result of one attempt.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     pub(super) checked: Checked,
@@ -58,13 +58,13 @@ impl Attempt {
     }
 }
 
-/// How long a server that broke off may take until its end is seen.
+/// Maximum time from a broken connection until the end of a crashed server is visible.
 const DYING: Duration = Duration::from_millis(300);
 
-/// Lines of stderr that are kept as evidence.
+/// Maximum number of lines of the server's stderr kept as evidence.
 const LINES_SHOWN: usize = 12;
 
-/// Runs the check, then looks whether the server is still there and serves.
+/// Runs the check, then examines whether the server still runs and serves.
 pub(super) async fn run(check: &'static Check, cx: &Cx) -> Attempt {
     let mut checked = (check.run)(cx).await;
     if check.runs != Runs::OwnServer {
@@ -73,7 +73,7 @@ pub(super) async fn run(check: &'static Check, cx: &Cx) -> Attempt {
     Attempt::of(cx, unproven(cx, checked))
 }
 
-/// A dead server outweighs whatever the check itself saw of it.
+/// The death of the server takes precedence over what the check itself observed.
 async fn after(cx: &Cx, checked: Checked) -> Checked {
     let checked = match checked {
         Ok(()) => cx.is_alive().await,
@@ -82,7 +82,7 @@ async fn after(cx: &Cx, checked: Checked) -> Checked {
     let seen = match &checked {
         Ok(()) | Err(Shortfall::Skip(_)) => return checked,
         Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => &failure.actual,
-        // What could not be proved may be so because the server is not there any more.
+        // A missing proof may be a consequence of the server's death.
         Err(Shortfall::Inconclusive(reason)) => reason,
     };
     let Some(exit) = ended(cx).await else {
@@ -104,8 +104,8 @@ async fn after(cx: &Cx, checked: Checked) -> Checked {
     }))
 }
 
-/// How the server ended, if it did. Of one that tcprove did not start it can only be seen that it is
-/// not there any more: its process, or its listening socket.
+/// How the server ended, if it did. For an attached server only its absence is visible: of its
+/// process, or of its listening socket.
 async fn ended(cx: &Cx) -> Option<String> {
     let server = cx.server();
     if !server.is_attached() {
@@ -118,7 +118,8 @@ async fn ended(cx: &Cx) -> Option<String> {
     gone.then(|| format!("is gone: nobody listens on {addr} any more"))
 }
 
-/// No verdict about the server without proof that the stimulus happened. Its death is a fact.
+/// Without proof that the stimulus happened there is no verdict about the server, except that it
+/// died.
 fn unproven(cx: &Cx, checked: Checked) -> Checked {
     let needs_proof = match &checked {
         Ok(()) => true,
@@ -128,12 +129,12 @@ fn unproven(cx: &Cx, checked: Checked) -> Checked {
     if needs_proof && cx.proof().is_none() {
         let seen = match &checked {
             Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
-                format!("; seen: {}", failure.actual)
+                format!("; observed: {}", failure.actual)
             }
             _ => String::new(),
         };
         return Err(Shortfall::Inconclusive(format!(
-            "unproven: it cannot be shown that the stimulus happened{seen}"
+            "unproven: nothing shows that the stimulus happened{seen}"
         )));
     }
     checked

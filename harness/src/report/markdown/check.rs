@@ -1,4 +1,4 @@
-//! A battery: counts, what stands in the way, findings, one table.
+//! The report of a battery: counts, blockers, findings, and one table.
 
 use std::fmt::Write as _;
 

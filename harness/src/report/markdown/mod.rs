@@ -1,4 +1,4 @@
-//! Markdown, for a step summary or a pull request. One file for each kind of run.
+//! Reports in Markdown, for a step summary or a pull request. One file per kind of run.
 
 mod check;
 mod fuzz;
@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use super::{Body, Checked, Report, RunVerdict};
 
-/// The answer first, then what it stands on.
+/// Renders the verdict first, then its basis.
 pub fn render(report: &Report) -> String {
     let mut text = String::new();
     let target = report

@@ -1,21 +1,21 @@
 //! HTTP/1.x messages (RFC 9112), requests and replies.
 //!
-//! Not known here is the request a reply belongs to, so a reply to HEAD is taken to have the body
-//! it announces. A 1xx reply is a message of its own.
+//! The request that a reply belongs to is unknown here, so a reply to HEAD is assumed to have the
+//! body that it announces. A 1xx reply is a message of its own.
 
 use memchr::memchr;
 
 use super::{FrameError, MESSAGE_BYTES_MAX};
 use crate::text::escape;
 
-/// A head, or a chunk's line, is not longer than this.
+/// Maximum size of a head or a chunk's first line, in bytes.
 const LINE_BYTES_MAX: usize = 64 << 10;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct HttpState {
-    /// Where the line, or the body, begins that is being read.
+    /// Start of the current line or body.
     at: usize,
-    /// No line end between `at` and here.
+    /// There is no line end between `at` and this offset.
     scanned: usize,
     part: Part,
     head: Head,
@@ -26,7 +26,7 @@ enum Part {
     #[default]
     StartLine,
     Fields,
-    /// Everything up to this offset.
+    /// Ends at this offset.
     Body(usize),
     ChunkSize,
     /// A chunk and its line end, up to this offset.
@@ -35,10 +35,10 @@ enum Part {
     UntilEof,
 }
 
-/// What of the head decides where the message ends.
+/// The parts of a head that determine where the message ends.
 #[derive(Debug, Clone, Default)]
 struct Head {
-    /// `None`: a request.
+    /// `None` for a request.
     status: Option<u16>,
     content_length: Option<u64>,
     transfer_encoding: bool,
@@ -46,7 +46,7 @@ struct Head {
 }
 
 impl HttpState {
-    /// Whether the end of the stream ends the message.
+    /// Whether the message ends with the stream.
     pub(super) fn ends_at_eof(&self) -> bool {
         self.part == Part::UntilEof
     }
@@ -61,7 +61,7 @@ impl HttpState {
                         return Ok(None);
                     };
                     if !chunk.ends_with(b"\r\n") {
-                        return Err(malformed("a chunk longer than its size".to_owned()));
+                        return Err(malformed("a chunk is longer than its size".to_owned()));
                     }
                     self.move_to(Part::ChunkSize, end);
                     continue;
@@ -97,7 +97,7 @@ impl HttpState {
         };
         if found.unwrap_or(buffer.len()) - from > LINE_BYTES_MAX {
             return Err(malformed(format!(
-                "a head or a line of more than {LINE_BYTES_MAX} bytes"
+                "a head or line is longer than {LINE_BYTES_MAX} bytes"
             )));
         }
         if found.is_none() {
@@ -106,7 +106,8 @@ impl HttpState {
         Ok(found)
     }
 
-    /// Takes one line in, `end` behind its line end; the message's length if it ends here.
+    /// Processes one line; `end` is the offset after it. Returns the message's length if it ends
+    /// here.
     fn line(&mut self, line: &[u8], end: usize) -> Result<Option<usize>, FrameError> {
         match self.part {
             Part::StartLine => {
@@ -165,7 +166,7 @@ impl Head {
         Ok(())
     }
 
-    /// RFC 9112 6.3: how long the body is that begins at `start`.
+    /// The length of the body that starts at `start` (RFC 9112 section 6.3).
     fn body(&self, start: usize) -> Result<Part, FrameError> {
         if matches!(self.status, Some(100..=199 | 204 | 304)) {
             return Ok(Part::Body(start));
@@ -175,7 +176,7 @@ impl Head {
         }
         match (self.transfer_encoding, self.content_length, self.status) {
             (true, _, None) => Err(malformed(
-                "a request whose last coding is not chunked".to_owned(),
+                "a request whose last transfer coding is not chunked".to_owned(),
             )),
             (true, _, Some(_)) | (false, None, Some(_)) => Ok(Part::UntilEof),
             (false, Some(length), _) => Ok(Part::Body(checked_end(start, length)?)),
@@ -184,7 +185,7 @@ impl Head {
     }
 }
 
-/// The status of a reply, `None` for a request.
+/// The status code of a reply, `None` for a request.
 fn status(line: &[u8]) -> Result<Option<u16>, FrameError> {
     let wrong = || malformed(format!("start line \"{}\"", escape(line, 60)));
     if let Some(rest) = line.strip_prefix(b"HTTP/1.") {
@@ -214,7 +215,7 @@ fn chunk_size(line: &[u8]) -> Result<u64, FrameError> {
         .ok_or_else(|| malformed(format!("chunk size \"{}\"", escape(line, 40))))
 }
 
-/// A number made of nothing but digits; one too large for 64 bits counts as the largest.
+/// A number that consists of digits only; values beyond 64 bits saturate.
 fn digits(text: &[u8], radix: u32) -> Option<u64> {
     if text.is_empty() {
         return None;

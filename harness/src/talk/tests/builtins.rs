@@ -1,13 +1,11 @@
-//! The built-in talks, the file `init` writes, and the schema.
-
-use std::collections::BTreeSet;
-use std::path::Path;
-
-use serde_json::Value;
+//! The built-in talks, the file that `init` writes, and the schema.
 
 use crate::file;
 use crate::file::{BUILTIN, builtin, init, schema};
 use crate::talk::{Bindings, Tokens};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 #[test]
 fn every_built_in_talk_is_read_and_renders() {
@@ -44,7 +42,7 @@ fn what_init_writes_works_as_it_stands() {
         file::parse(&text, "tcprove.toml", Path::new("."))
             .unwrap_or_else(|error| panic!("{error}"));
         for key in keys_of(&schema()) {
-            // Fields of the schema that stand for something else, or are not supported yet.
+            // Schema fields that stand for something else, or are not supported yet.
             if !["request", "reply", "at", "header", "raw", "n", "file"].contains(&key.as_str()) {
                 assert!(text.contains(&key), "`{key}` is not explained");
             }
@@ -92,7 +90,7 @@ fn another_program_keeps_only_the_promises_of_the_protocol() {
     assert!(error.contains("did you mean `port`?"), "{error}");
 }
 
-/// All names of properties anywhere in a schema.
+/// All property names in a schema.
 fn keys_of(schema: &Value) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     match schema {
@@ -110,7 +108,7 @@ fn keys_of(schema: &Value) -> BTreeSet<String> {
     keys
 }
 
-/// The keys the parser takes.
+/// The keys that the parser accepts.
 #[test]
 fn the_schema_has_the_keys_of_the_parser() {
     let parsed: BTreeSet<String> = file::all_keys()
@@ -133,7 +131,7 @@ fn every_built_in_talk_conforms_to_the_schema() {
     assert!(!conforms(&schema, &schema, &wrong).is_empty());
 }
 
-/// Just enough of JSON Schema for ours: what does not fit, as sentences.
+/// Checks `value` with the subset of JSON Schema that our schema uses. Returns the violations.
 fn conforms(root: &Value, schema: &Value, value: &Value) -> Vec<String> {
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         let target = root.pointer(reference.trim_start_matches('#')).unwrap();

@@ -1,4 +1,4 @@
-//! Frames one by one: where messages end, what is refused, where to cut.
+//! Each frame: where messages end, which bytes are refused, where requests are cut.
 
 use crate::talk::frame::{Counts, Decoder, Frame, FrameError, LenFrame};
 use crate::talk::{Pattern, Uint};
@@ -56,7 +56,7 @@ fn asking_again_gives_the_same_answer() {
     }
 }
 
-/// A decoder that looked at old bytes again would find the end that is slipped in there.
+/// A decoder that examined old bytes again would find the end that is inserted there.
 #[test]
 fn nothing_is_looked_at_twice() {
     let cases: [(Frame, &[u8], &[u8]); 5] = [

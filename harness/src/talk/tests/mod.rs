@@ -1,4 +1,4 @@
-//! What holds across the files of this folder.
+//! Tests that involve several files of this module.
 
 mod builtins;
 mod exchanges;

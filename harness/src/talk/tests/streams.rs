@@ -1,11 +1,11 @@
-//! Any cutting of any stream of messages decodes to the same messages.
+//! A stream of messages decodes to the same messages however it is segmented.
 
 use proptest::prelude::*;
 
 use crate::talk::frame::{Counts, Frame, LenFrame};
 use crate::talk::{Pattern, Uint};
 
-/// A frame and messages of it.
+/// A frame and messages of this frame.
 fn streams() -> impl Strategy<Value = (Frame, Vec<Vec<u8>>)> {
     prop_oneof![
         with_ends(Frame::Until(b"\r\n".to_vec()), "[ab\r]{0,8}[ab]?", "\r\n"),
