@@ -1,19 +1,25 @@
 //! Small sweeps of a server that really runs, on a thread of the tests.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Duration;
-
-use tcprove_server::{Config, Protocol, Shutdown};
-
+use tcprove_server::Config;
+use tcprove_server::Protocol;
+use tcprove_server::Shutdown;
 use super::axis::parse_all;
 use super::plan::SweepPlan;
 use super::result::SweepResult;
-use super::sweep::{Sweep, SweepError};
-use crate::event::{Event, Sink};
-use crate::load::{Remark, Workload};
+use super::sweep::Sweep;
+use super::sweep::SweepError;
+use crate::event::Event;
+use crate::event::Sink;
+use crate::load::Remark;
+use crate::load::Workload;
 use crate::process::Launch;
-use crate::subject::{Interrupt, Origin, Subject};
+use crate::subject::Interrupt;
+use crate::subject::Origin;
+use crate::subject::Subject;
 
 /// A line server on a thread; ends with this value.
 struct Running {
