@@ -74,7 +74,7 @@ fn compile_within(source: &str, bytes_max: usize) -> Result<Regex, String> {
 }
 
 /// The regex crate explains over several lines; the last one says what is wrong.
-fn last_line(explanation: &str) -> String {
+pub(crate) fn last_line(explanation: &str) -> String {
     let last = explanation.lines().last().unwrap_or_default();
     last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }

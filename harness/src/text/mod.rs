@@ -6,6 +6,8 @@ pub mod escape;
 pub mod markdown;
 mod near;
 pub mod size;
+pub mod template;
+pub mod uint;
 
 pub use duration::duration;
 pub use escape::{escape, escape_text};
