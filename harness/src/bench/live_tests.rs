@@ -1,12 +1,5 @@
 //! Small sweeps of a server that really runs, on a thread of the tests.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::time::Duration;
-use tcprove_server::Config;
-use tcprove_server::Protocol;
-use tcprove_server::Shutdown;
 use super::axis::parse_all;
 use super::plan::SweepPlan;
 use super::result::SweepResult;
@@ -20,6 +13,13 @@ use crate::process::Launch;
 use crate::subject::Interrupt;
 use crate::subject::Origin;
 use crate::subject::Subject;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use tcprove_server::Config;
+use tcprove_server::Protocol;
+use tcprove_server::Shutdown;
 
 /// A line server on a thread; ends with this value.
 struct Running {

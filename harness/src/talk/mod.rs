@@ -12,13 +12,12 @@ pub mod pattern;
 pub mod push;
 mod regex_split;
 pub mod regex_template;
-pub mod template;
 pub mod token;
-pub mod uint;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::text::{template, uint};
 pub use exchange::{Exchange, Turn};
 pub use expect::{Expect, Expectation, Judgement, Mismatch};
 pub use frame::{Decoder, Frame, FrameError, LenFrame};

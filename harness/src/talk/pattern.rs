@@ -1,9 +1,10 @@
 //! Patterns without placeholders, compiled once.
 
-use crate::text::escape::{escape, escape_regex};
+use crate::text::escape::escape;
+use crate::text::escape::escape_regex;
+use regex::bytes::Regex;
+use regex::bytes::RegexBuilder;
 use std::fmt;
-
-use regex::bytes::{Regex, RegexBuilder};
 
 /// An exact text or a regex over bytes.
 #[derive(Clone)]
@@ -74,7 +75,7 @@ fn compile_within(source: &str, bytes_max: usize) -> Result<Regex, String> {
 }
 
 /// The regex crate's explanation has several lines; the last one names the error.
-fn last_line(explanation: &str) -> String {
+pub(crate) fn last_line(explanation: &str) -> String {
     let last = explanation.lines().last().unwrap_or_default();
     last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }

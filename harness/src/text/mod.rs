@@ -7,6 +7,8 @@ mod excerpt;
 pub mod markdown;
 mod near;
 pub mod size;
+pub mod template;
+pub mod uint;
 
 pub use duration::duration;
 pub use escape::{escape, escape_text};

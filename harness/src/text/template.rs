@@ -4,15 +4,14 @@
 //! `{` is literal, so `{"a": 1}` and a regex's `{2,5}` need no escaping. `}` is special only in a
 //! placeholder: `}}` is two braces.
 
+use super::uint::Uint;
 use std::collections::BTreeMap;
 use std::fmt;
-
-use super::uint::Uint;
 
 /// The values of the placeholders of one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bindings {
-    /// `{tok}`: unique per request, see [`Tokens`](super::Tokens).
+    /// `{tok}`: unique per request.
     pub tok: String,
     /// `{payload}`.
     pub payload: Vec<u8>,
@@ -48,9 +47,6 @@ pub enum RenderError {
         /// The field's type, such as `u8`.
         field: String,
     },
-    /// A value that must be text (an argument of a command) is not.
-    #[error("the value of {{{0}}} is not UTF-8")]
-    NotText(String),
 }
 
 /// An identifier in braces.
@@ -112,9 +108,18 @@ impl fmt::Display for Slot {
 }
 
 impl Slot {
+    /// Whether the value stays text when it is written: a binary length does not.
+    pub fn is_text(&self) -> bool {
+        !matches!(self.form, Form::Binary(_))
+    }
+
     /// Appends the value to `out`.
     pub fn render(&self, bindings: &Bindings, out: &mut Vec<u8>) -> Result<(), RenderError> {
-        let value = bindings.get(&self.name)?;
+        self.write(bindings.get(&self.name)?, out)
+    }
+
+    /// Appends `value` in the form that is asked for.
+    fn write(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
         match self.form {
             Form::Plain => out.extend_from_slice(value),
             Form::Decimal => out.extend_from_slice(value.len().to_string().as_bytes()),
@@ -215,6 +220,26 @@ impl Template {
         }
         Ok(())
     }
+}
+
+/// Fills in the placeholders of a word of a command. A placeholder without a value stays as it is, and
+/// so does a word that is not a template: where a command is read from a file, both are errors.
+pub fn fill(word: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let Ok(template) = Template::parse(word) else {
+        return word.to_owned();
+    };
+    let mut filled = Vec::with_capacity(word.len());
+    for piece in template.pieces() {
+        match piece {
+            Piece::Text(text) => filled.extend_from_slice(text.as_bytes()),
+            Piece::Slot(slot) => match value(slot.name.as_str()) {
+                Some(value)
+                    if slot.is_text() && slot.write(value.as_bytes(), &mut filled).is_ok() => {}
+                _ => filled.extend_from_slice(slot.to_string().as_bytes()),
+            },
+        }
+    }
+    String::from_utf8_lossy(&filled).into_owned()
 }
 
 /// The meaning of an opening brace.
@@ -338,6 +363,22 @@ mod tests {
             b"\0\0\0\x03|\x0c\0|\x04"
         );
         assert_eq!(fill("{port}{port}"), b"70007000");
+    }
+
+    #[test]
+    fn fills_in_a_word_of_a_command() {
+        let value = |name: &str| (name == "port").then(|| "81".to_owned());
+        assert_eq!(super::fill("--port={port}", value), "--port=81");
+        assert_eq!(super::fill("é{len:port}é}", value), "é2é}");
+        assert_eq!(
+            super::fill(r#"{"a":{"b":{port}}}"#, value),
+            r#"{"a":{"b":81}}"#
+        );
+        assert_eq!(
+            super::fill("{{port} {nope} {u8:port}", value),
+            "{port} {nope} {u8:port}"
+        );
+        assert_eq!(super::fill("{port} {port", value), "{port} {port");
     }
 
     #[test]
