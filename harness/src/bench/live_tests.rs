@@ -1,4 +1,4 @@
-//! Small sweeps of a server that really runs, on a thread of the tests.
+//! Small sweeps of a running server, on a thread of the test.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use crate::load::Workload;
 use crate::process::Launch;
 use crate::subject::{Interrupt, Origin, Subject};
 
-/// A line server on a thread; ends with this value.
+/// A line server on a thread, stopped when it is dropped.
 struct Running {
     addr: SocketAddr,
     shutdown: Shutdown,
@@ -127,7 +127,7 @@ fn every_cell_is_visited_in_every_round() {
     assert_eq!(of("payload 1 KiB, pipeline 8"), 2);
     assert_eq!((result.cells.len(), result.rounds), (4, 2));
     for cell in &result.cells {
-        // A machine that is busy with other tests disturbs visits; nothing else may be wrong.
+        // A machine that is busy with other tests disturbs visits; nothing else may go wrong.
         let disturbed =
             |reason: &String| reason.starts_with("client-starved") || reason.starts_with("steal");
         assert!(cell.reasons.iter().all(disturbed), "{:?}", cell.reasons);
@@ -137,7 +137,7 @@ fn every_cell_is_visited_in_every_round() {
             assert!(!cell.curve.is_empty());
         }
     }
-    // Two rounds cannot tell anything apart, and say so.
+    // Two rounds are too few for any recommendation.
     assert!(
         result
             .recommendation

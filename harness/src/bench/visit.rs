@@ -1,6 +1,6 @@
-//! One visit to a cell: a short load, as far as it matters for the cell. Pure.
+//! One visit to a cell: a short load, reduced to what the cell needs. Pure.
 
-use super::recommend::Figures;
+use super::figures::Figures;
 use crate::load::recorder::{Times, times};
 use crate::load::{LoadResult, Measurement, Transport};
 
@@ -13,11 +13,11 @@ const OF_THE_MACHINE: [&str; 5] = [
     "not-stationary",
 ];
 
-/// What one visit measured.
+/// The result of one visit.
 #[derive(Debug, Clone)]
 pub struct Visit {
     pub(super) figures: Figures,
-    /// Why the figures are not to be trusted; empty if they are.
+    /// Why the figures are invalid; empty if they are valid.
     pub(super) reasons: Vec<String>,
     pub(super) notes: Vec<String>,
     pub(super) transport: Option<Transport>,
