@@ -6,7 +6,7 @@ use super::{Body, Report};
 use crate::data::hash::hash_of;
 
 /// The line without its line ending; `None` if the report is not that of a gate.
-pub fn line(report: &Report) -> Option<String> {
+pub(crate) fn line(report: &Report) -> Option<String> {
     let Body::Gate(gate) = &report.body else {
         return None;
     };

@@ -1,24 +1,25 @@
-//! Latency curves: how long the percentiles took, the tail drawn out as `HdrHistogram` plots do.
+//! Percentile curves of response times, with the tail stretched as in `HdrHistogram` plots.
 
 use base64::Engine as _;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use maud::{Markup, html};
 
-use super::classes::{Class, Grid};
-use super::number::{self, Unit};
-use super::plot::{Axis, Lines, Mark, Point, Series};
+use super::classes::{Class, SweepView};
+use super::number;
+use super::plot::{Lines, Mark, PlotAxis, Point, Series};
+use crate::data::Unit;
 use crate::load::LoadResult;
 
-/// Curves in one plot: more could not be told apart.
+/// Maximum number of curves per plot: more could not be distinguished.
 const CURVES_MAX: usize = 6;
-/// The plots end at 99.99 %.
+/// The last quantile of the plots.
 const LAST: f64 = 0.9999;
-/// Points for each nine of a curve that is drawn from a histogram.
+/// Number of points per nine of a curve drawn from a histogram.
 const STEPS_A_NINE: u32 = 40;
 
-/// The curves of one class of a sweep: what is recommended, the baseline, and some between them.
-pub(super) fn of_class(grid: &Grid, class: &Class) -> Option<Markup> {
+/// The curves of one class of a sweep: the recommended value, the baseline, and an even selection of the others.
+pub(super) fn of_class(grid: &SweepView, class: &Class) -> Option<Markup> {
     let chosen = chosen(grid, class);
     let series: Vec<Series> = chosen
         .iter()
@@ -56,13 +57,13 @@ pub(super) fn of_class(grid: &Grid, class: &Class) -> Option<Markup> {
         div {
             (plot)
             @if all > chosen.len() {
-                p.aside { (chosen.len()) " of " (all) " cells: what is recommended, the baseline, and some from end to end." }
+                p.aside { (chosen.len()) " of " (all) " cells: the recommended value, the baseline, and an even selection of the others." }
             }
         }
     })
 }
 
-/// Response and service times of a load, as far as its histograms can be read.
+/// Response and service times of a load; `None` if its histograms cannot be read.
 pub(super) fn of_load(result: &LoadResult) -> Option<Markup> {
     let read = [
         ("response time, from the intended start", &result.histogram),
@@ -91,7 +92,7 @@ pub(super) fn of_load(result: &LoadResult) -> Option<Markup> {
         div {
             (plot("Response and service times".into(), "time", series))
             @if unanswered > 0 {
-                p.aside { (number::count(unanswered)) " requests that never got their reply are not in the curves; they count in the percentiles of response times." }
+                p.aside { (number::count(unanswered)) " requests without a reply are not in the curves; they count in the percentiles of response times." }
             }
         }
     })
@@ -114,8 +115,8 @@ fn plot(caption: String, label: &str, series: Vec<Series>) -> Markup {
         .iter()
         .flat_map(|series| &series.points)
         .map(|point| point.y);
-    let y = Axis::figures(label, Unit::Micros, values);
-    let x = Axis::percentiles();
+    let y = PlotAxis::figures(label, Unit::Micros, values);
+    let x = PlotAxis::percentiles();
     Lines {
         caption,
         desc,
@@ -126,8 +127,8 @@ fn plot(caption: String, label: &str, series: Vec<Series>) -> Markup {
     .draw()
 }
 
-/// Cells with a curve of their own.
-fn drawable(grid: &Grid, class: &Class) -> Vec<usize> {
+/// The cells that have their own curve.
+fn drawable(grid: &SweepView, class: &Class) -> Vec<usize> {
     let own = |place: &usize| {
         let cell = &grid.result.cells[*place];
         cell.same_as.is_none() && !cell.curve.is_empty()
@@ -135,8 +136,8 @@ fn drawable(grid: &Grid, class: &Class) -> Vec<usize> {
     class.cells.iter().copied().filter(own).collect()
 }
 
-/// At most [`CURVES_MAX`] of them, in their order.
-fn chosen(grid: &Grid, class: &Class) -> Vec<usize> {
+/// The cells to draw, at most [`CURVES_MAX`], in order.
+fn chosen(grid: &SweepView, class: &Class) -> Vec<usize> {
     let all = drawable(grid, class);
     if all.len() <= CURVES_MAX {
         return all;
@@ -185,7 +186,7 @@ fn decoded(encoded: &str) -> Option<Histogram<u64>> {
     Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
 }
 
-/// (quantile, microseconds), as far as there is a sample beyond.
+/// Points (quantile, microseconds), up to the last quantile that has a sample above it.
 fn sampled(times: &Histogram<u64>) -> Vec<(f64, f64)> {
     let steps = (0..=4 * STEPS_A_NINE).map(f64::from);
     let quantiles = steps.map(|step| 1.0 - 10f64.powf(-step / f64::from(STEPS_A_NINE)));
@@ -218,7 +219,7 @@ mod tests {
     #[test]
     fn the_baseline_and_what_is_recommended_are_drawn() {
         let result = sample::sweep();
-        let grid = Grid::of(&result);
+        let grid = SweepView::of(&result);
         let class = &grid.classes[3];
         let chosen = chosen(&grid, class);
         let values: Vec<_> = chosen

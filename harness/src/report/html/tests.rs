@@ -1,4 +1,4 @@
-//! The pages as a whole: what has to be on them, and what never may be.
+//! Tests of whole pages: what they must and must not contain.
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -113,7 +113,7 @@ fn the_answer_comes_first() {
     assert!(place("131072 gives 2.3 % more") < place("All cells"));
     assert!(place("All cells") < place("Against server.recv_buffer"));
     assert!(page.contains("relative to the best of each row"));
-    assert!(place("To repeat it") < place("--seed 7"));
+    assert!(place("How to repeat it") < place("--seed 7"));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn an_invalid_load_says_so_before_its_figures() {
     assert!(alarm < page.find("<h1>").unwrap());
     assert!(page.contains("never got a reply") && page.contains("&lt;b&gt;reset"));
     assert!(page.contains("p99 ≥\u{a0}903\u{a0}µs"));
-    assert!(page.contains("17 requests that never got their reply are not in the curves"));
+    assert!(page.contains("17 requests without a reply are not in the curves"));
     let page = load_page(true);
     assert!(!page.contains("not to be trusted") && !page.contains("≥\u{a0}"));
     assert!(page.contains("too few samples") && page.contains("226 – 235\u{a0}µs"));

@@ -52,7 +52,7 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
     }
     let _ = writeln!(
         text,
-        "- intervals: two one-sided bounds of 95 %; {:.0} s; seed {}; {}",
+        "- intervals: pairs of one-sided 95 % bounds; {:.0} s; seed {}; {}",
         report.duration_s,
         report.seed,
         plain(&report.environment.one_line())
