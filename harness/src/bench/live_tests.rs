@@ -1,27 +1,19 @@
-//! Small sweeps of a server that really runs, on a thread of the tests.
+//! Small sweeps of a running server, on a thread of the test.
 
 use super::axis::parse_all;
 use super::plan::SweepPlan;
 use super::result::SweepResult;
-use super::sweep::Sweep;
-use super::sweep::SweepError;
-use crate::event::Event;
-use crate::event::Sink;
-use crate::load::Remark;
-use crate::load::Workload;
+use super::sweep::{Sweep, SweepError};
+use crate::event::{Event, Sink};
+use crate::load::{Remark, Workload};
 use crate::process::Launch;
-use crate::subject::Interrupt;
-use crate::subject::Origin;
-use crate::subject::Subject;
+use crate::subject::{Interrupt, Origin, Subject};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tcprove_server::Config;
-use tcprove_server::Protocol;
-use tcprove_server::Shutdown;
+use tcprove_server::{Config, Protocol, Shutdown};
 
-/// A line server on a thread; ends with this value.
+/// A line server on a thread, stopped when it is dropped.
 struct Running {
     addr: SocketAddr,
     shutdown: Shutdown,
@@ -133,7 +125,7 @@ fn every_cell_is_visited_in_every_round() {
     assert_eq!(of("payload 1 KiB, pipeline 8"), 2);
     assert_eq!((result.cells.len(), result.rounds), (4, 2));
     for cell in &result.cells {
-        // A machine that is busy with other tests disturbs visits; nothing else may be wrong.
+        // A machine that is busy with other tests disturbs visits; nothing else may go wrong.
         let starved = cell.reasons.iter().any(|one| one.word == "client-starved");
         let disturbed = |reason: &Remark| {
             let word = reason.word;
@@ -146,7 +138,7 @@ fn every_cell_is_visited_in_every_round() {
             assert!(!cell.curve.is_empty());
         }
     }
-    // Two rounds cannot tell anything apart, and say so.
+    // Two rounds are too few for any recommendation.
     assert!(
         result
             .recommendation

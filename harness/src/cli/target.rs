@@ -2,20 +2,13 @@
 
 use super::embedded;
 use crate::check::run::BY_HAND_PORT;
-use crate::file;
 use crate::file::File;
-use crate::process::Launch;
-use crate::process::Ready;
-use crate::report::ErrorCode;
-use crate::report::RunError;
-use crate::report::TargetReport;
-use crate::subject::Origin;
-use crate::subject::Subject;
-use crate::text;
-use std::net::SocketAddr;
-use std::net::ToSocketAddrs;
-use std::path::Path;
-use std::path::PathBuf;
+use crate::process::{Launch, Ready};
+use crate::report::{ErrorCode, RunError, TargetReport};
+use crate::subject::{Origin, Subject};
+use crate::{file, text};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Which server.

@@ -1,14 +1,11 @@
 //! How a server is started, and what is special about one start.
 
-use super::Port;
-use super::Tmp;
+use super::{Port, Tmp};
 use crate::text::template;
 use regex::Regex;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::path::Path;
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a server may take to be ready, unless its file says otherwise.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 /// The line without a line end; `None` unless the report is of a gate. `time` is the current time
 /// in RFC 3339.
-pub fn line(report: &Report, time: &str) -> Option<String> {
+pub(crate) fn line(report: &Report, time: &str) -> Option<String> {
     let Body::Gate(gate) = &report.body else {
         return None;
     };

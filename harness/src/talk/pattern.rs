@@ -1,9 +1,7 @@
 //! Patterns without placeholders, compiled once.
 
-use crate::text::escape::escape;
-use crate::text::escape::escape_regex;
-use regex::bytes::Regex;
-use regex::bytes::RegexBuilder;
+use crate::text::escape::{escape, escape_regex};
+use regex::bytes::{Regex, RegexBuilder};
 use std::fmt;
 
 /// An exact text or a regex over bytes.

@@ -1,13 +1,8 @@
 //! The built-in talks, the file that `init` writes, and the schema.
 
 use crate::file;
-use crate::file::BUILTIN;
-use crate::file::builtin;
-use crate::file::check_placeholders;
-use crate::file::init;
-use crate::file::schema;
-use crate::talk::Bindings;
-use crate::talk::Tokens;
+use crate::file::{BUILTIN, builtin, check_placeholders, init, schema};
+use crate::talk::{Bindings, Tokens};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
