@@ -51,7 +51,7 @@ impl Shutdown {
     }
 
     /// Whether the shutdown has started.
-    pub fn is_triggered(&self) -> bool {
+    pub(crate) fn is_triggered(&self) -> bool {
         self.state.triggered.load(Ordering::Relaxed)
     }
 
