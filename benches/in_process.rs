@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tcprove::fuzz::memory::drive;
-use tcprove::fuzz::{Case, Send, Step};
+use tcprove::fuzz::{Case, SendStep, Step};
 use tcprove_server::{Config, carry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::runtime;
@@ -22,11 +22,11 @@ const DUPLEX_BYTES: usize = 16 << 10;
 const REPLY: &[u8] = "hello\n问题\nERR not valid UTF-8\n".as_bytes();
 
 fn case() -> Case {
-    let text = Send {
+    let text = SendStep {
         data: "hello\n问题\n".as_bytes().into(),
         cuts: vec![2, 7],
     };
-    let invalid = Send {
+    let invalid = SendStep {
         data: b"a\xff\n"[..].into(),
         cuts: vec![1],
     };

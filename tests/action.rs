@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::skip::is_slow;
 use crate::support::{Bench, Ended};
 
 fn root() -> &'static Path {
@@ -95,17 +96,9 @@ fn prove(bench: &Bench, arguments: &str, base: Option<&str>) -> Ended {
     bench.end(command)
 }
 
-fn is_slow() -> bool {
-    let slow = std::env::var_os("TCPROVE_SLOW").is_some();
-    if !slow {
-        eprintln!("skipped: the action's script takes half a minute; set TCPROVE_SLOW=1");
-    }
-    slow
-}
-
 #[test]
 fn a_slower_candidate_fails_the_step_and_leaves_its_reports() {
-    if !is_slow() {
+    if !is_slow("half a minute of the action's script") {
         return;
     }
     let bench = Bench::new();
@@ -127,7 +120,7 @@ fn a_slower_candidate_fails_the_step_and_leaves_its_reports() {
 
 #[test]
 fn the_first_commit_has_no_gate() {
-    if !is_slow() {
+    if !is_slow("half a minute of the action's script") {
         return;
     }
     let bench = Bench::new();

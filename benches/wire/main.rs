@@ -131,7 +131,7 @@ fn per_s(contender: Contender, addresses: &[SocketAddr], measured: Duration) -> 
         eprintln!("note: {note}");
     }
     for finding in &fuzzed.findings {
-        eprintln!("finding: {}: {}", finding.id, finding.title);
+        eprintln!("finding: {}: {}", finding.id, finding.symptom.title);
     }
     Ok(fuzzed.executions_per_s)
 }

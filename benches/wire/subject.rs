@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tcprove::fuzz::campaign::{Campaign, Orders, runtime};
-use tcprove::fuzz::feedback::Guide;
+use tcprove::fuzz::FuzzPlan;
+use tcprove::fuzz::campaign::Campaign;
+use tcprove::fuzz::feedback::FeedbackMode;
 use tcprove::fuzz::reproducer::Recipe;
 use tcprove::process::{Launch, Server, StartOptions};
-use tcprove::subject::{Interrupt, Origin, Subject};
+use tcprove::subject::{Interrupt, Origin, Subject, runtime};
 use tcprove::talk::Bindings;
 use tcprove_server::{Config, Shutdown};
 use tokio::task::LocalSet;
@@ -64,12 +65,12 @@ pub fn campaign(subject: Subject, jobs: usize, duration: Duration, out: &Path) -
     Campaign {
         recipe: Recipe::of(&subject, String::new()),
         subject,
-        orders: Orders {
+        plan: FuzzPlan {
             jobs,
             duration: Some(duration),
             cases: None,
             stop_on_first: false,
-            feedback: Guide::default(),
+            feedback: FeedbackMode::default(),
             corpus: Some(out.join("corpus")),
             logs: out.join("running"),
             out: out.to_owned(),

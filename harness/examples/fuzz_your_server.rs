@@ -25,8 +25,8 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tcprove::fuzz::memory::{Answer, End, drive};
-use tcprove::fuzz::{Case, Data, Send, Step};
+use tcprove::fuzz::memory::{Reply, StreamEnd, drive};
+use tcprove::fuzz::{Case, Data, SendStep, Step};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 /// A longer line is an error, and so is one that does not end.
@@ -53,18 +53,18 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, lines: &AtomicU64) -
 }
 
 /// The body of the fuzz target: every life of the server begins with a counter of its own.
-fn holds(case: &Case) -> Vec<Answer> {
+fn holds(case: &Case) -> Vec<Reply> {
     let lines = AtomicU64::new(0);
     let answers = drive(|stream| serve(stream, &lines), case);
     for answer in &answers {
-        assert_eq!(answer.end, End::Closed, "a connection is left behind");
+        assert_eq!(answer.end, StreamEnd::Closed, "a connection is left behind");
         assert!(std::str::from_utf8(&answer.bytes).is_ok());
     }
     answers
 }
 
 fn main() {
-    let cut = Send {
+    let cut = SendStep {
         data: "hello\n你好\n".as_bytes().into(),
         cuts: vec![3, 7],
     };
@@ -73,16 +73,16 @@ fn main() {
         (
             "two clients, of whom one breaks off",
             vec![
-                Step::Send(Send::whole(&b"half"[..])),
+                Step::Send(SendStep::whole(&b"half"[..])),
                 Step::Connect,
-                Step::Send(Send::whole(&b"\xff\xfe\n"[..])),
+                Step::Send(SendStep::whole(&b"\xff\xfe\n"[..])),
                 Step::Switch(0),
                 Step::Reset,
             ],
         ),
         (
             "a line without an end",
-            vec![Step::Send(Send::whole(Data::repeat(b"A", 100_000)))],
+            vec![Step::Send(SendStep::whole(Data::repeat(b"A", 100_000)))],
         ),
     ];
     for (name, steps) in cases {

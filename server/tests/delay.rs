@@ -1,15 +1,11 @@
 //! Deliberate delays: their length, the delay log, and everything else that happens meanwhile.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod common;
-
+use crate::common::{Inside, Process, exchange, expect, finish, read_all, until};
+use socket2::SockRef;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
-
-use common::{Inside, Process, exchange, expect, finish, read_all, until};
-use socket2::SockRef;
 use tcprove_server::{Config, Delay, Model, Protocol, Shutdown, bind, run};
 
 const MS: Duration = Duration::from_millis(1);

@@ -1,12 +1,9 @@
 //! Every protocol in every model: ordinary exchanges, concurrent clients, half-close.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
-mod common;
 
 use std::io::Write;
 use std::thread;
 
-use common::{Inside, exchange, expect, finish, read_all};
+use crate::common::{Inside, exchange, expect, finish, read_all};
 use tcprove_server::{Config, Model, Protocol};
 
 /// A request and its reply.

@@ -1,13 +1,10 @@
 //! A server with a planted fault starts and holds an ordinary conversation: only its own check fails.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
-mod common;
 
 use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::process::Command;
 
-use common::{PROGRAM, Process, children, exchange, finish, read_all};
+use crate::common::{PROGRAM, Process, children, exchange, finish, read_all};
 use rustix::process::{Pid, Signal, kill_process};
 use tcprove_server::{Protocol, fault};
 

@@ -1,7 +1,4 @@
 //! The planted faults for a fuzz campaign act on their trigger, and only on their trigger.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
-mod common;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{PROGRAM, Process, exchange, expect, finish, read_all};
+use crate::common::{PROGRAM, Process, exchange, expect, finish, read_all};
 use tcprove_server::fault;
 
 /// A silence that is longer than any of a healthy server.

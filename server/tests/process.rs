@@ -1,7 +1,4 @@
 //! The binary: arguments, output, signals, limits and workers.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
-mod common;
 
 use std::fs;
 use std::io::{BufRead, Read, Write};
@@ -9,7 +6,9 @@ use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use common::{PROGRAM, Process, children, connect, exchange, expect, finish, read_all, until};
+use crate::common::{
+    PROGRAM, Process, children, connect, exchange, expect, finish, read_all, until,
+};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use tcprove_server::Model;
 
@@ -196,7 +195,9 @@ fn with_few_descriptors_the_server_serves_or_explains() {
                 let port = said.trim_end().rsplit_once(':').unwrap().1.parse().unwrap();
                 let stream = TcpStream::connect(("127.0.0.1", port));
                 stream.is_ok_and(|mut stream| {
-                    stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+                    stream
+                        .set_read_timeout(Some(crate::common::PATIENCE))
+                        .unwrap();
                     stream.write_all(b"here\n").is_ok() && matches!(stream.read(&mut [0]), Ok(1))
                 })
             };

@@ -1,13 +1,10 @@
 //! The ways in which connections end: drained, timed out, refused, reset.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
-mod common;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use common::{Inside, exchange, expect, read_all};
+use crate::common::{Inside, exchange, expect, read_all};
 use socket2::SockRef;
 use tcprove_server::{Config, Model, Protocol};
 
@@ -166,7 +163,7 @@ fn too_many_connections_are_refused_until_there_is_room_again() {
             refused.write_all(turn).unwrap();
             assert_eq!(read_all(&mut refused), refusal, "{model} {protocol}");
             drop((served, refused));
-            common::until("there is room again", || {
+            crate::common::until("there is room again", || {
                 let mut stream = server.connect();
                 stream.write_all(turn).unwrap();
                 let mut got = vec![0; turn.len()];

@@ -85,7 +85,7 @@ fn budgets_of_metrics_that_do_not_exist_are_told() {
     let bench = Bench::new();
     for (budget, says) in [
         ("server-cpus=2%", "did you mean `server-cpu`?"),
-        ("p50=soon", "no percentage"),
+        ("p50=soon", "not a percentage"),
         ("p50", "METRIC=PERCENT"),
         ("rss=0%", "not between"),
     ] {
@@ -194,7 +194,7 @@ expect = "{tok}\n"
     let base = server("--recv-buffer 512");
     let words = ["gate", "--base", &base, "--json", "r.json"];
     let mut command = uncounted(&bench);
-    command.args([&words[..], &["--max-time", "8s", "--sessions", "8"]].concat());
+    command.args([&words[..], &["--max-time", "5s", "--sessions", "8"]].concat());
     let ended = bench.end(command);
     let report = bench.json("r.json");
     assert!(matches!(ended.code, Some(0 | 1 | 5)), "{}", ended.all());

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::record::METRICS;
 use super::result::{Cell, SweepResult};
-use crate::load::reason::joined;
+use crate::load::joined;
 
 /// The whole table, with a line of names first.
 pub fn render(sweep: &SweepResult) -> String {

@@ -16,6 +16,7 @@ pub mod plan;
 mod possible;
 pub mod recommend;
 mod record;
+mod refusal;
 pub mod result;
 pub mod sweep;
 mod visit;

@@ -6,10 +6,11 @@ use super::axis::Dimension;
 use super::curve::curve;
 use super::in_force::InForce;
 use super::recommend::{Entry, Figures};
+use super::refusal::{Refusal, Trouble};
 use super::result::{Cell, Estimate, Setting};
 use super::visit::Visit;
 use crate::load::recorder::{Times, times};
-use crate::load::{Note, Reason, Remark, Transport};
+use crate::load::{Note, Remark, Transport};
 use crate::stats::hodges_lehmann;
 
 /// The metrics of a cell: name, unit, whether more is better.
@@ -27,57 +28,6 @@ const LEVEL: f64 = 0.95;
 const SAMPLES_BEYOND: f64 = 100.0;
 /// A cell that was never valid in so many rounds, and not for the machine's sake, is not visited again.
 const PATIENCE: usize = 2;
-
-/// Why a round is not valid.
-#[derive(Debug, Clone)]
-enum Refusal {
-    /// The server did not start with these settings.
-    NotStarted(String),
-    /// Its figures are not to be trusted.
-    Invalid(Vec<Reason>),
-}
-
-/// A kind of reason for which rounds were not valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Trouble {
-    /// Its stable word.
-    pub word: &'static str,
-    /// Whether another round may not meet it.
-    pub may_pass: bool,
-}
-
-impl Refusal {
-    fn remarks(&self) -> Vec<Remark> {
-        match self {
-            Self::NotStarted(why) => vec![Remark {
-                word: "not-started",
-                sentence: why.clone(),
-            }],
-            Self::Invalid(reasons) => reasons.iter().map(Remark::from).collect(),
-        }
-    }
-
-    fn troubles(&self) -> Vec<Trouble> {
-        match self {
-            Self::NotStarted(_) => vec![Trouble {
-                word: "not-started",
-                may_pass: false,
-            }],
-            Self::Invalid(reasons) => reasons
-                .iter()
-                .map(|reason| Trouble {
-                    word: reason.word(),
-                    may_pass: reason.may_pass(),
-                })
-                .collect(),
-        }
-    }
-
-    /// Nothing about it may pass.
-    fn is_hopeless(&self) -> bool {
-        !self.troubles().iter().any(|trouble| trouble.may_pass)
-    }
-}
 
 /// All visits to one cell.
 #[derive(Debug, Clone)]
@@ -324,6 +274,7 @@ impl Figures {
 mod tests {
     use super::*;
     use crate::bench::axis::parse_all;
+    use crate::load::Reason;
 
     fn visit(ops_per_s: f64, reasons: &[Reason], notes: &[Note]) -> Visit {
         let mut response = times();

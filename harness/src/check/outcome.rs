@@ -1,13 +1,11 @@
 //! What a check comes to. An outcome is data: nothing here is an error of tcprove.
 
-use std::time::Duration;
-
+use crate::process::StartFailure;
+use crate::session::{OpeningError, PeerError};
+use crate::talk::Mismatch;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-use crate::process::StartFailure;
-use crate::session::PeerError;
-use crate::talk::Mismatch;
+use std::time::Duration;
 
 /// The verdict of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -210,6 +208,19 @@ impl From<PeerError> for Shortfall {
             expected,
             actual,
         })
+    }
+}
+
+/// As for any other exchange, with the place in the talk.
+impl From<OpeningError> for Shortfall {
+    fn from(opening: OpeningError) -> Self {
+        match Self::from(opening.error) {
+            Self::Failed(failure) => Self::Failed(Failure {
+                actual: format!("{}: {}", opening.label, failure.actual),
+                ..failure
+            }),
+            other => other,
+        }
     }
 }
 

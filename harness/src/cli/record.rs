@@ -9,7 +9,7 @@ use super::interrupt;
 use super::output::{note, say};
 use super::target::{self, usage};
 use crate::fuzz::case::BYTES_MAX;
-use crate::fuzz::record::{Ended, Recorder};
+use crate::fuzz::record::{Recorder, SessionOutcome};
 use crate::report::{ExitCode as Code, RunError};
 use crate::subject::{Interrupt, block_on};
 use crate::text::escape_text;
@@ -93,11 +93,13 @@ async fn serve(
         }
     };
     let (mut stored, mut lost) = (0_u64, 0_u64);
-    let tell = |number, ended: Ended| {
+    let tell = |number, ended: SessionOutcome| {
         match &ended {
-            Ended::Stored { known: false, .. } => stored += 1,
-            Ended::NotStored(_) => lost += 1,
-            Ended::Stored { .. } | Ended::Nothing | Ended::NoUpstream(_) => {}
+            SessionOutcome::Stored { known: false, .. } => stored += 1,
+            SessionOutcome::NotStored(_) => lost += 1,
+            SessionOutcome::Stored { .. }
+            | SessionOutcome::Nothing
+            | SessionOutcome::NoUpstream(_) => {}
         }
         note(&format!(
             "session {number}: {}",
@@ -114,9 +116,9 @@ async fn serve(
 }
 
 /// A line for one session. What was sent is not shown: it may hold passwords.
-fn told(ended: &Ended, upstream: SocketAddr) -> String {
+fn told(ended: &SessionOutcome, upstream: SocketAddr) -> String {
     match ended {
-        Ended::Stored {
+        SessionOutcome::Stored {
             path,
             known,
             steps,
@@ -127,9 +129,11 @@ fn told(ended: &Ended, upstream: SocketAddr) -> String {
             let cut = if *cut_off { ", cut off there" } else { "" };
             format!("{how}: {} ({steps} steps, {bytes} bytes{cut})", shown(path))
         }
-        Ended::Nothing => "the client sent nothing".into(),
-        Ended::NoUpstream(error) => format!("closed, since {upstream} cannot be reached: {error}"),
-        Ended::NotStored(error) => format!("it cannot be written: {error}"),
+        SessionOutcome::Nothing => "the client sent nothing".into(),
+        SessionOutcome::NoUpstream(error) => {
+            format!("closed, since {upstream} cannot be reached: {error}")
+        }
+        SessionOutcome::NotStored(error) => format!("it cannot be written: {error}"),
     }
 }
 

@@ -9,11 +9,10 @@ use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
 use super::target::{Resolved, TargetArgs, usage};
-use crate::fuzz::campaign::runtime;
-use crate::fuzz::ground::Ground;
-use crate::fuzz::replay::{Known, files};
+use crate::fuzz::replay::{SavedFinding, files};
+use crate::fuzz::target::FuzzTarget;
 use crate::report::{Body, ReplayItem, ReplayReport, RunError};
-use crate::subject::{Interrupt, RehearsalError, rehearse};
+use crate::subject::{Interrupt, RehearsalError, rehearse, runtime};
 
 /// Arguments of `replay`.
 #[derive(clap::Args, Clone, Debug)]
@@ -59,15 +58,15 @@ fn perform(draft: &mut Draft, args: &ReplayArgs) -> Result<Body, RunError> {
         }
         Err(error) => return Err(rehearsal_error(&error, &resolved)),
     };
-    let ground = Ground::new(resolved.subject.clone(), &trial);
-    let items = replay_all(&paths, &ground, &resolved, &interrupt, args);
+    let target = FuzzTarget::new(resolved.subject.clone(), &trial);
+    let items = replay_all(&paths, &target, &resolved, &interrupt, args);
     draft.interrupted(interrupt.is_set());
     Ok(Body::Replay(ReplayReport { items }))
 }
 
 fn replay_all(
     paths: &[PathBuf],
-    ground: &Ground,
+    target: &FuzzTarget,
     resolved: &Resolved,
     interrupt: &Interrupt,
     args: &ReplayArgs,
@@ -85,13 +84,13 @@ fn replay_all(
         if args.output.verbose {
             note(&format!("replaying {}", path.display()));
         }
-        items.push(one(path, ground, times));
+        items.push(one(path, target, times));
     }
     items
 }
 
-fn one(path: &Path, ground: &Ground, times: u32) -> ReplayItem {
-    let known = match Known::read(path) {
+fn one(path: &Path, target: &FuzzTarget, times: u32) -> ReplayItem {
+    let known = match SavedFinding::read(path) {
         Ok(known) => known,
         Err(error) => {
             return ReplayItem {
@@ -101,7 +100,7 @@ fn one(path: &Path, ground: &Ground, times: u32) -> ReplayItem {
             };
         }
     };
-    let replayed = known.replay(ground, &runtime(), times);
+    let replayed = known.replay(target, &runtime(), times);
     let detail = match &replayed.symptom {
         Some(symptom) => symptom.title.clone(),
         None => format!("not seen any more: {}", known.title),

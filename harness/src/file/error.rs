@@ -7,6 +7,11 @@ use std::sync::Arc;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::text::escape_text;
+
+/// Longest help that is shown in full, in characters.
+const HELP_CHARS_MAX: usize = 2_000;
+
 /// A file that cannot be used. `Display` is the full report without colour.
 #[derive(Clone)]
 pub struct FileError {
@@ -77,7 +82,9 @@ impl FileError {
             Renderer::plain()
         };
         let title = Level::ERROR.primary_title(self.message.as_str());
-        let help = self.help.as_deref().map(|help| Level::HELP.message(help));
+        // The title is made safe by the renderer; a help is not, and it may quote the file too.
+        let help = self.help.as_deref();
+        let help = help.map(|help| Level::HELP.message(escape_text(help, HELP_CHARS_MAX)));
         let group = match &self.span {
             Some(span) => title.element(
                 Snippet::source(&*self.source)
@@ -162,6 +169,30 @@ impl Fault {
             None => start..end,
         }
     }
+}
+
+/// A string with its place.
+#[derive(Clone)]
+pub(crate) struct Text<'a> {
+    pub(crate) value: &'a str,
+    pub(crate) span: Range<usize>,
+}
+
+impl Text<'_> {
+    /// A fault at this string.
+    pub(crate) fn fault(&self, message: impl Into<String>) -> Fault {
+        Fault::new(self.span.clone(), message)
+    }
+}
+
+/// A fault of a template: points at `fragment` if it occurs in `text`.
+pub(crate) fn template_fault(
+    text: &Text<'_>,
+    message: String,
+    fragment: String,
+    help: Option<String>,
+) -> Fault {
+    text.fault(message).fragment(fragment).maybe_help(help)
 }
 
 fn floor(source: &str, mut at: usize) -> usize {

@@ -199,7 +199,10 @@ fn file(tree: Spanned<DeTable<'_>>, mut context: Context<'_>) -> Read<File> {
         .chain(params)
         .collect();
     let talk = match root.get("talk") {
-        Some(value) => talk::talk(value, &context, server.as_ref())?,
+        Some(value) => {
+            let name = server.as_ref().map(|server| server.name.as_str());
+            talk::talk(value, &context, name)?
+        }
         None => {
             let fault = root.missing("talk", "it says how one exchange goes");
             return Err(fault.help("`tcprove init --talk line` writes a file to start from"));

@@ -6,24 +6,66 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub(crate) use super::error::Text;
 use super::error::{Fault, Read};
 use crate::text::{self, did_you_mean};
 
 /// A TOML value with its place.
 pub(crate) type Value<'a> = Spanned<DeValue<'a>>;
 
-/// A string with its place.
-#[derive(Clone)]
-pub(crate) struct Text<'a> {
-    pub(crate) value: &'a str,
-    pub(crate) span: Range<usize>,
-}
+/// Keys of the format that this version does not read: the section, the key, what it says, what to do.
+const NOT_SUPPORTED_YET: &[(&str, &str, &str, &str)] = &[
+    (
+        "[server]",
+        "reload",
+        "a signal to reload the configuration",
+        NOT_CHECKED,
+    ),
+    (
+        "[promise]",
+        "idle_timeout",
+        "when the server closes a silent connection",
+        NOT_CHECKED,
+    ),
+    (
+        "[promise]",
+        "families",
+        "the address families the server listens on",
+        NOT_CHECKED,
+    ),
+    (
+        "[promise]",
+        "port0",
+        "a server that chooses its port",
+        NOT_CHECKED,
+    ),
+    (
+        "[promise]",
+        "reload",
+        "a reload that loses no request",
+        NOT_CHECKED,
+    ),
+    (
+        "[[talk.open]]",
+        "exec",
+        "a program that logs in",
+        "write the login as `send` and `expect`",
+    ),
+];
 
-impl Text<'_> {
-    /// A fault at this string.
-    pub(crate) fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault::new(self.span.clone(), message)
+const NOT_CHECKED: &str = "no check of this version uses it: remove the key";
+
+/// The message and the help for a key of the format that this version does not read.
+fn not_supported_yet(section: &str, key: &str) -> Option<(String, &'static str)> {
+    if key == "tls" {
+        let message = "not supported yet: TLS; the conversation is plain TCP";
+        let help = "put a TLS terminator in front of the server and test the plain side";
+        return Some((message.to_owned(), help));
     }
+    NOT_SUPPORTED_YET
+        .iter()
+        .find(|entry| (entry.0, entry.1) == (section, key))
+        .map(|(_, key, what, help)| (format!("not supported yet: `{key}`, {what}"), *help))
 }
 
 /// A table whose keys are all known.
@@ -56,16 +98,14 @@ impl<'a> Section<'a> {
             .min_by_key(|(span, _)| span.start);
         match unknown {
             None => Ok(()),
-            Some((span, "tls")) => Err(Fault::new(
-                span,
-                "not supported yet: TLS; the conversation is plain TCP",
-            )
-            .help("put a TLS terminator in front of the server and test the plain side")),
-            Some((span, key)) => Err(Fault::new(
-                span,
-                format!("unknown key `{}` in {}", key.escape_debug(), self.name),
-            )
-            .maybe_help(did_you_mean(key, keys.iter().copied()))),
+            Some((span, key)) => Err(match not_supported_yet(&self.name, key) {
+                Some((message, help)) => Fault::new(span, message).help(help),
+                None => Fault::new(
+                    span,
+                    format!("unknown key `{}` in {}", key.escape_debug(), self.name),
+                )
+                .maybe_help(did_you_mean(key, keys.iter().copied())),
+            }),
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::error::template_fault;
 use super::read::{Section, Text, Value, entries, table, text, wrong_type};
-use super::talk::template_fault;
 use super::{Context, Fault, Read, StopSignal};
 use crate::talk::template::{Form, Piece, RenderError, Template};
 use crate::text::did_you_mean;
@@ -18,7 +18,6 @@ pub(super) const KEYS: &[&str] = &[
     "env",
     "cwd",
     "stop",
-    "reload",
     "ready",
     "ready_timeout",
     "params",
@@ -40,8 +39,6 @@ pub struct ServerSection {
     pub cwd: PathBuf,
     /// The signal for a graceful stop.
     pub stop: StopSignal,
-    /// The signal that makes it read its configuration again, if it does.
-    pub reload: Option<StopSignal>,
     /// How it is known to be ready.
     pub ready: Ready,
     /// How long that may take.
@@ -68,7 +65,6 @@ impl ServerSection {
             env: BTreeMap::new(),
             cwd: PathBuf::from("."),
             stop: StopSignal::TERM,
-            reload: None,
             ready: Ready::Listen,
             ready_timeout: None,
             params: BTreeMap::new(),
@@ -198,7 +194,6 @@ pub(super) fn read(value: &Value<'_>, context: &Context<'_>) -> Read<ServerSecti
         env: read_env(&section, &params)?,
         cwd: context.dir.join(cwd),
         stop: read_signal(&section, "stop")?.unwrap_or(StopSignal::TERM),
-        reload: read_signal(&section, "reload")?,
         ready: read_ready(&section)?,
         ready_timeout: section.duration("ready_timeout")?,
         cmd,

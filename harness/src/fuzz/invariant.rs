@@ -9,7 +9,7 @@ use tcprove_server::service::{Flow, Service};
 use tcprove_server::{Config, Protocol, carry};
 
 use super::case::{BYTES_MAX, CONNECTIONS_MAX, STEPS_MAX};
-use super::memory::{End, drive};
+use super::memory::{StreamEnd, drive};
 use super::{Case, CaseFile, Step};
 use crate::talk::frame::Counts;
 use crate::talk::{Frame, FrameError, LenFrame, Pattern, Uint};
@@ -60,7 +60,11 @@ fn answers_as_alone(config: &Config, case: &Case) {
             String::from_utf8_lossy(&answer.bytes),
             String::from_utf8_lossy(&expected.replies)
         );
-        assert_eq!(answer.end, End::Closed, "{protocol}, connection {number}");
+        assert_eq!(
+            answer.end,
+            StreamEnd::Closed,
+            "{protocol}, connection {number}"
+        );
     }
 }
 
@@ -238,13 +242,13 @@ mod tests {
     use std::panic::catch_unwind;
 
     use super::*;
-    use crate::fuzz::Send;
+    use crate::fuzz::SendStep;
 
     /// An invariant that cannot fail proves nothing.
     #[test]
     fn planted_faults_break_the_sessions() {
         let line = |text: &[u8]| {
-            let send = Send {
+            let send = SendStep {
                 data: text.into(),
                 cuts: vec![2],
             };

@@ -6,15 +6,14 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::corpus::{self, CorpusError};
-use super::ground::Ground;
-use super::oracle::{Claim, Rigour, Symptom, shows};
-use super::{Case, CaseFile, Confirmed, Kind};
+use super::oracle::{Claim, Rigour, shows};
+use super::symptom::{FindingKind, Symptom};
+use super::target::FuzzTarget;
+use super::{Case, CaseFile, Confirmed};
 
 /// A finding as its file holds it.
 #[derive(Clone, Debug)]
-pub struct Known {
-    /// The file.
-    pub path: PathBuf,
+pub struct SavedFinding {
     /// Its id; empty for cases that are no finding's.
     pub id: String,
     /// What is to be seen; a case that is no finding's may crash, panic or hang the server.
@@ -27,7 +26,7 @@ pub struct Known {
 
 /// What became of it.
 #[derive(Clone, Debug)]
-pub struct Replayed {
+pub struct ReplayOutcome {
     /// How often it was seen.
     pub confirmed: Confirmed,
     /// What was seen.
@@ -64,7 +63,7 @@ pub fn files(place: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-impl Known {
+impl SavedFinding {
     /// Reads one file.
     ///
     /// # Errors
@@ -81,13 +80,12 @@ impl Known {
         };
         let kind = known
             .get("kind")
-            .and_then(|kind| serde_json::from_value::<Kind>(kind.clone()).ok());
+            .and_then(|kind| serde_json::from_value::<FindingKind>(kind.clone()).ok());
         let hex = known.pointer("/evidence/reply_hex").and_then(Value::as_str);
         Ok(Self {
-            path: path.to_owned(),
             id: text("id"),
             claim: Claim {
-                kind: kind.unwrap_or(Kind::Crash),
+                kind: kind.unwrap_or(FindingKind::Crash),
                 wrong_reply: hex.and_then(super::case::unhex),
             },
             title: text("title"),
@@ -96,14 +94,14 @@ impl Known {
     }
 
     /// Puts it to so many fresh servers.
-    pub fn replay(&self, ground: &Ground, runtime: &Runtime, times: u32) -> Replayed {
-        let mut replayed = Replayed {
+    pub fn replay(&self, target: &FuzzTarget, runtime: &Runtime, times: u32) -> ReplayOutcome {
+        let mut replayed = ReplayOutcome {
             confirmed: Confirmed::default(),
             symptom: None,
         };
         for _ in 0..times {
             replayed.confirmed.of += 1;
-            if let Some(symptom) = shows(ground, runtime, &self.claim, &self.cases, Rigour::Full) {
+            if let Some(symptom) = shows(target, runtime, &self.claim, &self.cases, Rigour::Full) {
                 replayed.confirmed.seen += 1;
                 replayed.symptom = Some(symptom);
             }

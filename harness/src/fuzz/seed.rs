@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::minimize::folded;
-use super::{Case, Data, Send, Step};
+use super::case::folded;
+use super::{Case, Data, SendStep, Step};
 use crate::talk::{Bindings, Exchange, Frame, Opening, Talk, Tokens};
 
 /// Lengths of the payload in seeds.
@@ -50,7 +50,7 @@ pub(super) fn opening(talk: &Talk, bindings: &Bindings) -> Vec<Step> {
             break;
         }
         if !request.is_empty() {
-            steps.push(Step::Send(Send::whole(request)));
+            steps.push(Step::Send(SendStep::whole(request)));
         }
         steps.push(Step::Receive);
     }
@@ -107,9 +107,9 @@ fn one_more(opening: &[Step], steps: Vec<Step>) -> Seed {
 }
 
 /// A message in one piece, long repetitions in it kept as such.
-fn whole(message: Vec<u8>) -> Send {
+fn whole(message: Vec<u8>) -> SendStep {
     let data = Data::from(message);
-    Send::whole(match data.len() > CHEAP_BYTES_MAX {
+    SendStep::whole(match data.len() > CHEAP_BYTES_MAX {
         true => folded(&data),
         false => data,
     })
@@ -155,11 +155,11 @@ fn several(talk: &Talk, bindings: &Bindings, tokens: &mut Tokens) -> Vec<Vec<Ste
         return Vec::new();
     };
     cases.push(turns(&good));
-    cases.push(vec![Step::Send(Send::whole(good.concat()))]);
+    cases.push(vec![Step::Send(SendStep::whole(good.concat()))]);
     cases.push(turns(&vec![first.clone(); 3]));
     for bad in bad {
         cases.push(turns(&[first.clone(), bad.clone()]));
-        let then_good = [bad, first.clone()].map(|request| Step::Send(Send::whole(request)));
+        let then_good = [bad, first.clone()].map(|request| Step::Send(SendStep::whole(request)));
         cases.push(then_good.to_vec());
     }
     cases
@@ -170,7 +170,7 @@ fn turns(requests: &[Vec<u8>]) -> Vec<Step> {
     let sends = requests
         .iter()
         .cloned()
-        .map(|request| Step::Send(Send::whole(request)));
+        .map(|request| Step::Send(SendStep::whole(request)));
     let mut steps: Vec<Step> = sends.flat_map(|send| [send, Step::Receive]).collect();
     steps.pop();
     steps

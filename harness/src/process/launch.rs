@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
 
-use super::Port;
+use super::{Port, Tmp};
 
 /// How long a server may take to be ready, unless its file says otherwise.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -147,27 +146,6 @@ pub enum StdoutMode {
     Drain,
     /// Not read once the server is ready: the pipe fills up.
     Undrained,
-}
-
-/// A temporary folder, removed with the last server that uses it.
-#[derive(Debug, Clone)]
-pub struct Tmp(Arc<tempfile::TempDir>);
-
-impl Tmp {
-    /// A fresh, empty one. Its path has the same length every time.
-    ///
-    /// # Errors
-    /// Those of mkdir(2).
-    pub fn new() -> std::io::Result<Tmp> {
-        Ok(Tmp(Arc::new(
-            tempfile::Builder::new().prefix("tcprove-").tempdir()?,
-        )))
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.0.path()
-    }
 }
 
 #[cfg(test)]

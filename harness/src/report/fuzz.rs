@@ -5,26 +5,14 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::RunVerdict;
-use crate::fuzz::{Finding, Fuzzed};
+use crate::fuzz::{Finding, FuzzResult};
 
 /// What a campaign came to.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct FuzzReport {
     /// Cases that were run, and what they found.
     #[serde(flatten)]
-    pub result: Fuzzed,
-}
-
-/// The lines of a piece of evidence that is a text of several; empty ones are left out.
-pub(crate) fn printed(evidence: &serde_json::Value) -> Option<Vec<&str>> {
-    let lines: Option<Vec<&str>> = evidence
-        .as_array()?
-        .iter()
-        .map(|line| line.as_str())
-        .collect();
-    let mut lines = lines?;
-    lines.retain(|line| !line.trim().is_empty());
-    Some(lines)
+    pub result: FuzzResult,
 }
 
 /// What a finding is worth.
@@ -102,7 +90,7 @@ impl FuzzReport {
     /// How the campaign went, a part each.
     pub(super) fn campaign(&self) -> Vec<String> {
         use super::number::count;
-        let Fuzzed {
+        let FuzzResult {
             executions_per_s,
             coverage,
             restarts,

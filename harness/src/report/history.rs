@@ -1,17 +1,17 @@
-//! One line of JSON for each gate, to be appended to a file: what was compared, when, on which machine.
-
-use serde_json::json;
+//! A gate as one line of JSON, to be appended to a file: what was compared, when, on which machine.
 
 use super::{Body, Report};
 use crate::data::hash::hash_of;
+use serde_json::json;
 
-/// The line, without its end; `None` for what is no gate. `time` is the present in RFC 3339.
+/// The line without its line ending; `None` if the report is not that of a gate. `time` is the present
+/// in RFC 3339.
 pub fn line(report: &Report, time: &str) -> Option<String> {
     let Body::Gate(gate) = &report.body else {
         return None;
     };
     let environment = &report.header.environment;
-    // What makes figures of two runs comparable; steal and limits come and go.
+    // What makes the figures of two runs comparable; steal and limits vary.
     let machine = json!({
         "model": environment.model,
         "cpus": environment.cpus,
@@ -27,12 +27,12 @@ pub fn line(report: &Report, time: &str) -> Option<String> {
                 "at": cell.at,
                 "base": cell.base,
                 "candidate": cell.candidate,
-                "estimate_pct": cell.cell.estimate_pct,
-                "low_pct": cell.cell.low_pct,
-                "high_pct": cell.cell.high_pct,
-                "budget_pct": cell.cell.budget_pct,
+                "estimate_pct": cell.comparison.estimate_pct,
+                "low_pct": cell.comparison.low_pct,
+                "high_pct": cell.comparison.high_pct,
+                "budget_pct": cell.comparison.budget_pct,
                 "spread_pct": cell.spread_pct,
-                "verdict": cell.cell.verdict,
+                "verdict": cell.comparison.verdict,
             })
         })
         .collect();

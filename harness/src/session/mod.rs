@@ -10,7 +10,7 @@ mod stream;
 mod transcript;
 mod voice;
 
-pub use error::PeerError;
+pub use error::{OpeningError, PeerError};
 pub use transcript::Transcript;
 pub use voice::Voice;
 
@@ -199,14 +199,29 @@ impl Session {
     }
 
     /// Says what the talk says at the start of every connection: greeting, login.
-    pub async fn opening(&mut self) -> Result<(), PeerError> {
-        for turn in self.voice.opening() {
-            let turn = turn.render(&self.voice)?;
-            if !turn.request.is_empty() {
-                self.send(&turn.request).await?;
-            }
-            self.expect(&turn).await?;
+    pub async fn opening(&mut self) -> Result<(), OpeningError> {
+        for opening in self.voice.opening() {
+            let turn = opening.render(&self.voice).map_err(|error| OpeningError {
+                label: opening.label().to_owned(),
+                sent: Vec::new(),
+                error,
+            })?;
+            self.exchange_opening(&turn)
+                .await
+                .map_err(|error| OpeningError {
+                    label: turn.label.clone(),
+                    sent: turn.request.clone(),
+                    error,
+                })?;
         }
+        Ok(())
+    }
+
+    async fn exchange_opening(&mut self, turn: &Turn) -> Result<(), PeerError> {
+        if !turn.request.is_empty() {
+            self.send(&turn.request).await?;
+        }
+        self.expect(turn).await?;
         Ok(())
     }
 

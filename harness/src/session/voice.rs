@@ -24,6 +24,10 @@ const PLAIN_PAYLOAD: &[u8] = b"ping";
 pub(super) struct Opening(Exchange);
 
 impl Opening {
+    pub(super) fn label(&self) -> &str {
+        &self.0.label
+    }
+
     pub(super) fn render(&self, voice: &Voice) -> Result<Turn, PeerError> {
         voice.render(&self.0, PLAIN_PAYLOAD)
     }

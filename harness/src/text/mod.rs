@@ -3,10 +3,12 @@
 
 mod duration;
 pub mod escape;
+mod excerpt;
 pub mod markdown;
 mod near;
 pub mod size;
 
 pub use duration::duration;
 pub use escape::{escape, escape_text};
+pub use excerpt::{ends, excerpt, last_line, left_out_mark};
 pub(crate) use near::{did_you_mean, nearest};

@@ -1,5 +1,4 @@
 //! Servers in this process and in child processes, and clients with timeouts.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown as Direction, SocketAddr, TcpStream};

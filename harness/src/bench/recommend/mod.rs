@@ -21,7 +21,7 @@ use self::judge::Contest;
 use super::axis::Dimension;
 use super::grid::Grid;
 use super::knob::Knob;
-use super::record::Trouble;
+use super::refusal::Trouble;
 use super::result::{Recommendation, Verdict};
 
 /// What is known of one cell.

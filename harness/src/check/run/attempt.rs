@@ -1,12 +1,10 @@
 //! One attempt at one check, and the look at the target after it.
 
-use std::time::Duration;
-
-use serde_json::{Map, Value};
-
 use crate::check::{Check, Checked, Cx, Failure, Kind, Runs, Shortfall};
 use crate::process::socket_table;
-use crate::text::escape;
+use crate::text::excerpt;
+use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// What one attempt came to.
 #[derive(Clone, Debug)]
@@ -63,7 +61,7 @@ impl Attempt {
 /// How long a server that broke off may take until its end is seen.
 const DYING: Duration = Duration::from_millis(300);
 
-/// Lines of the server's last words that are kept as evidence.
+/// Lines of stderr that are kept as evidence.
 const LINES_SHOWN: usize = 12;
 
 /// Runs the check, then looks whether the server is still there and serves.
@@ -92,7 +90,7 @@ async fn after(cx: &Cx, checked: Checked) -> Checked {
     };
     let stderr = cx.server().output().stderr_tail;
     if !stderr.trim().is_empty() {
-        cx.note("stderr", last_lines(&stderr));
+        cx.note("stderr", excerpt(&stderr, LINES_SHOWN));
     }
     let seen = if seen.contains(&exit) {
         String::new()
@@ -118,16 +116,6 @@ async fn ended(cx: &Cx) -> Option<String> {
     let gone = || server.is_gone() || (addr.ip().is_loopback() && !listens());
     let gone = cx.eventually(DYING, gone).await;
     gone.then(|| format!("is gone: nobody listens on {addr} any more"))
-}
-
-/// The last lines that the server printed, safe to show.
-fn last_lines(text: &str) -> Vec<String> {
-    let lines = text
-        .trim_end()
-        .lines()
-        .map(|line| escape(line.as_bytes(), 300));
-    let lines: Vec<String> = lines.collect();
-    lines[lines.len().saturating_sub(LINES_SHOWN)..].to_vec()
 }
 
 /// No verdict about the server without proof that the stimulus happened. Its death is a fact.

@@ -7,15 +7,17 @@ mod attempt;
 mod lane;
 mod verdict;
 
+use super::{Check, Kind, Outcome, Runs, Verdict};
+use crate::event::{Event, Sink};
+use crate::process::StartOptions;
+use crate::subject::{
+    Interrupt, Origin, Rehearsal, RehearsalError, Subject, Waiver, maybe_late, rehearse_with,
+};
+use attempt::Attempt;
+use lane::Lane;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-use super::{Check, Kind, Outcome, Runs, Verdict};
-use crate::event::{Event, Sink};
-use crate::subject::{Interrupt, Origin, Rehearsal, RehearsalError, Subject, Waiver, rehearse};
-use attempt::Attempt;
-use lane::Lane;
 
 /// A battery of checks on one subject.
 pub struct Battery {
@@ -64,11 +66,21 @@ pub struct BatteryReport {
 }
 
 impl Battery {
+    /// A server that is not ready in time is an error, except where a check is about that.
+    fn first_start(&self) -> StartOptions {
+        if self.checks.iter().any(|check| check.id == "start-ready") {
+            maybe_late(&self.subject)
+        } else {
+            StartOptions::default()
+        }
+    }
+
     /// Runs all checks. Fails only if the target cannot be started or does not hold its own
     /// conversation.
     pub fn run(&self, sink: Sink<'_>) -> Result<BatteryReport, RehearsalError> {
         sink(Event::Trying);
-        let rehearsal = rehearse(&self.subject, &self.interrupt)?;
+        let options = self.first_start();
+        let rehearsal = rehearse_with(&self.subject, options, &self.interrupt)?;
         sink(Event::Started {
             checks: self.checks.len(),
         });

@@ -3,22 +3,24 @@
 mod progress;
 mod strings;
 
-use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::Duration;
-
 use self::progress::FuzzProgress;
-use super::draft::{self, Draft};
+use super::draft::Draft;
 use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
 use super::target::{Resolved, TargetArgs, usage};
-use super::{blockers, interrupt, target};
-use crate::fuzz::campaign::{self, Campaign, CampaignError, Orders};
-use crate::fuzz::feedback::Guide;
+use super::{blockers, draft, interrupt, target};
+use crate::fuzz::campaign::{Campaign, CampaignError};
+use crate::fuzz::feedback::FeedbackMode;
+use crate::fuzz::plan;
+use crate::fuzz::plan::FuzzPlan;
 use crate::fuzz::reproducer::Recipe;
+use crate::process::Tmp;
 use crate::report::{Body, FuzzReport, RunError};
 use crate::subject::{Interrupt, RehearsalError};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
 
 /// Instances of the server at most: each is a process, a thread and a folder.
 const JOBS_MAX: u16 = 64;
@@ -77,7 +79,7 @@ pub(super) enum FeedbackArg {
     None,
 }
 
-impl From<FeedbackArg> for Guide {
+impl From<FeedbackArg> for FeedbackMode {
     fn from(argument: FeedbackArg) -> Self {
         match argument {
             FeedbackArg::Auto | FeedbackArg::Shape => Self::Shape,
@@ -100,7 +102,7 @@ pub(super) fn short(
     output: &OutputArgs,
     duration: Duration,
 ) -> Result<Body, RunError> {
-    let scratch = tempfile::tempdir()
+    let scratch = Tmp::new()
         .map_err(|error| RunError::internal(format!("no temporary folder can be made: {error}")))?;
     let args = FuzzArgs {
         target: target.clone(),
@@ -117,26 +119,26 @@ pub(super) fn short(
 fn perform(draft: &mut Draft, args: &FuzzArgs) -> Result<Body, RunError> {
     let resolved = args.target.resolve(draft.seed())?;
     draft.target(&resolved);
-    let orders = orders(args, &resolved)?;
-    draft.plan(&resolved, &orders, &args.output);
+    let plan = fuzz_plan(args, &resolved)?;
+    draft.plan(&resolved, &plan, &args.output);
     let interrupt = interrupt::watch()?;
     draft.announce(&resolved);
     let strings = strings::of_files(&args.strings)?;
-    let progress = FuzzProgress::new(!args.output.no_progress, orders.duration);
-    let campaign = campaign(&resolved, &args.target, orders, strings, interrupt.clone());
+    let progress = FuzzProgress::new(!args.output.no_progress, plan.duration);
+    let campaign = campaign(&resolved, &args.target, plan, strings, interrupt.clone());
     let outcome = campaign.run(&|event| progress.show(event));
     progress.finish();
     draft.interrupted(interrupt.is_set());
     match outcome {
         Ok(result) => Ok(Body::Fuzz(Box::new(FuzzReport { result }))),
-        Err(CampaignError::Trial(error)) if matches!(*error, RehearsalError::Interrupted) => {
+        Err(CampaignError::Rehearsal(error)) if matches!(*error, RehearsalError::Interrupted) => {
             Ok(Body::Nothing {})
         }
         Err(error) => Err(refused(error, &resolved)),
     }
 }
 
-fn orders(args: &FuzzArgs, resolved: &Resolved) -> Result<Orders, RunError> {
+fn fuzz_plan(args: &FuzzArgs, resolved: &Resolved) -> Result<FuzzPlan, RunError> {
     let fresh = resolved.subject.launch().is_some();
     if !fresh && args.jobs.is_some_and(|jobs| jobs > 1) {
         return Err(usage(
@@ -146,9 +148,9 @@ fn orders(args: &FuzzArgs, resolved: &Resolved) -> Result<Orders, RunError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or(cores.min(8), usize::from);
     let endless = args.duration.is_none() && args.cases.is_none();
-    Ok(Orders {
+    Ok(FuzzPlan {
         jobs: if fresh { jobs } else { 1 },
-        duration: args.duration.or(endless.then_some(campaign::DURATION)),
+        duration: args.duration.or(endless.then_some(plan::DURATION)),
         cases: args.cases,
         stop_on_first: args.stop_on_first,
         feedback: args.feedback.into(),
@@ -168,7 +170,7 @@ fn orders(args: &FuzzArgs, resolved: &Resolved) -> Result<Orders, RunError> {
 pub(super) fn campaign(
     resolved: &Resolved,
     target: &TargetArgs,
-    orders: Orders,
+    plan: FuzzPlan,
     strings: Vec<Vec<u8>>,
     interrupt: Interrupt,
 ) -> Campaign {
@@ -180,7 +182,7 @@ pub(super) fn campaign(
     let recipe = Recipe::of(&resolved.subject, replay.trim_end().to_owned());
     Campaign {
         subject: resolved.subject.clone(),
-        orders,
+        plan,
         strings,
         waivers: blockers::in_force(&resolved.file.waive),
         recipe,
@@ -190,7 +192,7 @@ pub(super) fn campaign(
 
 pub(super) fn refused(error: CampaignError, resolved: &Resolved) -> RunError {
     let error = match error {
-        CampaignError::Trial(error) => return rehearsal_error(&error, resolved),
+        CampaignError::Rehearsal(error) => return rehearsal_error(&error, resolved),
         error => error,
     };
     match &error {
@@ -200,7 +202,7 @@ pub(super) fn refused(error: CampaignError, resolved: &Resolved) -> RunError {
         CampaignError::Corpus(_) => usage(format!(
             "the corpus: {error}\nnext: take that file out of the folder, or give another one with --corpus"
         )),
-        CampaignError::Folder(..) | CampaignError::Trial(_) => usage(format!(
+        CampaignError::Folder(..) | CampaignError::Rehearsal(_) => usage(format!(
             "{error}\nnext: give a folder that can be written to with --out"
         )),
     }

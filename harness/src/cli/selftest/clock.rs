@@ -11,7 +11,7 @@ use crate::cli::rehearse::rehearsal_error;
 use crate::cli::{embedded, interrupt};
 use crate::load::clock::{ClockProof, delayed, stalled};
 use crate::load::cores;
-use crate::process::{Server, StartOptions};
+use crate::process::{Server, StartOptions, Tmp};
 use crate::report::RunError;
 use crate::subject::{Interrupt, Subject, start};
 
@@ -34,7 +34,7 @@ fn prove() -> Result<ClockProof, RunError> {
     let (server, subject) = serve(&BTreeMap::new())?;
     add(&mut whole, stalled(&server, &subject.talk, &interrupt))?;
     drop(server);
-    let folder = tempfile::tempdir().map_err(|error| {
+    let folder = Tmp::new().map_err(|error| {
         RunError::internal(format!("cannot create a temporary folder: {error}"))
     })?;
     for delay in DELAYS {

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 
-use super::talk::LiteralShape;
+use super::bytes::LiteralShape;
 
 #[derive(JsonSchema)]
 #[schemars(untagged)]

@@ -4,6 +4,7 @@
 //! test holds the two together: same sections, same keys.
 #![expect(dead_code, reason = "only the shape is used, by schemars")]
 
+mod bytes;
 mod frame;
 mod talk;
 
@@ -48,8 +49,6 @@ struct ServerShape {
     cwd: Option<String>,
     /// The signal for a graceful stop.
     stop: Option<SignalShape>,
-    /// The signal that makes it read its configuration again.
-    reload: Option<SignalShape>,
     /// "listen", or a regex for a line of its standard output.
     ready: Option<ReadyShape>,
     /// How long that may take, as in "10s".
@@ -106,8 +105,6 @@ struct PromiseShape {
     /// Bytes of the longest request, frame included.
     #[schemars(range(min = 1, max = 67_108_864))]
     max_message: Option<u64>,
-    /// When it closes a silent connection, as in "30s".
-    idle_timeout: Option<String>,
     /// Asked to stop, it first answers what it has begun to read.
     drains_on_stop: Option<bool>,
     /// It answers, in order, requests sent without waiting.
@@ -117,25 +114,12 @@ struct PromiseShape {
     /// Connections it serves at once.
     #[schemars(range(min = 1, max = 1_000_000))]
     max_connections: Option<u64>,
-    /// Where it listens.
-    families: Option<Vec<FamilyShape>>,
-    /// Started with port 0 it takes a free port and says which.
-    port0: Option<bool>,
-    /// The reload signal loses no request.
-    reload: Option<bool>,
 }
 
 #[derive(JsonSchema)]
 enum EncodingShape {
     #[schemars(rename = "utf-8")]
     Utf8,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-enum FamilyShape {
-    Ipv4,
-    Ipv6,
 }
 
 /// Which checks have a say.

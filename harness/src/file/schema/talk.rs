@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 
+use super::bytes::HexShape;
 use super::frame::{FrameShape, FramesShape};
 
 /// How one exchange goes.
@@ -33,20 +34,6 @@ pub(super) struct TalkShape {
 enum CloseShape {
     Client,
     ServerAfterReply,
-}
-
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-pub(super) enum LiteralShape {
-    Text(String),
-    Hex(HexShape),
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub(super) struct HexShape {
-    /// Pairs of hex digits.
-    hex: String,
 }
 
 #[derive(JsonSchema)]
@@ -86,8 +73,6 @@ struct OpenShape {
     expect: Option<ExpectShape>,
     /// How this reply ends, if not as the talk says.
     frame: Option<FrameShape>,
-    /// Not supported yet: a program that logs in, with the socket as fd 3.
-    exec: Option<Vec<String>>,
 }
 
 /// What the server may send unasked.

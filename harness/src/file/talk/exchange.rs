@@ -4,14 +4,11 @@ use std::collections::BTreeSet;
 
 use super::super::read::Section;
 use super::{bytes, expect, message, opening_exchanges, reply_frame};
-use crate::file::{Context, Fault, Read, line_and_column};
+use crate::file::{Context, Read, line_and_column};
 use crate::talk::{Exchange, Opening, Push, Talk};
 
 /// Keys of an exchange.
 pub(crate) const KEYS: &[&str] = &["send", "expect", "frame"];
-
-/// Keys of an opening.
-pub(crate) const OPEN_KEYS: &[&str] = &["send", "expect", "frame", "exec"];
 
 /// Keys of a push.
 pub(crate) const PUSH_KEYS: &[&str] = &["match", "reply"];
@@ -26,7 +23,7 @@ pub(super) fn all(
 ) -> Read<()> {
     let mut names = context.names.clone();
     for (index, table) in section
-        .sections("open", "talk.open", OPEN_KEYS)?
+        .sections("open", "talk.open", KEYS)?
         .iter()
         .enumerate()
     {
@@ -80,13 +77,6 @@ fn opening(
     names: &BTreeSet<String>,
     index: usize,
 ) -> Read<Opening> {
-    if let Some(exec) = table.get("exec") {
-        return Err(Fault::new(
-            exec.span(),
-            "not supported yet: `exec`, a program that logs in",
-        )
-        .help("say the login as `send` and `expect`"));
-    }
     let label = format!("talk.open[{index}]");
     exchange(table, context, names, label).map(Opening::Exchange)
 }

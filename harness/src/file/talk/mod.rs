@@ -10,7 +10,8 @@ use crate::file;
 use std::collections::BTreeSet;
 
 use super::read::{Section, Text, Value};
-use crate::file::{Context, Fault, Read, ServerSection};
+use crate::file::error::template_fault;
+use crate::file::{Context, Fault, Read};
 use crate::talk::template::{Name, Slot, TemplateError};
 use crate::talk::{Close, Exchange, Frame, Opening, Pattern, Talk};
 use crate::text::did_you_mean;
@@ -27,12 +28,8 @@ pub(crate) const KEYS: &[&str] = &[
     "push",
 ];
 
-/// Reads `[talk]`.
-pub(crate) fn talk(
-    value: &Value<'_>,
-    context: &Context<'_>,
-    server: Option<&ServerSection>,
-) -> Read<Talk> {
+/// Reads `[talk]`. `server` is the name of the server, if the file describes one.
+pub(crate) fn talk(value: &Value<'_>, context: &Context<'_>, server: Option<&str>) -> Read<Talk> {
     let section = Section::new(value, "[talk]", KEYS)?;
     let base = base(&section)?;
     let frames = match (&base, section.get("frame")) {
@@ -51,7 +48,7 @@ pub(crate) fn talk(
             return Err(Fault::new(value.span(), message));
         }
     };
-    let named = || server.map_or_else(|| "custom".to_owned(), |server| server.name.clone());
+    let named = || server.unwrap_or("custom").to_owned();
     let mut talk = Talk {
         name: base.as_ref().map_or_else(named, |base| base.name.clone()),
         request: frames.0,
@@ -128,16 +125,6 @@ fn close_when(section: &Section<'_>) -> Read<Option<Pattern>> {
         .transpose()
 }
 
-/// A fault of a template, pointing at the placeholder if it can be found in the source.
-pub(crate) fn template_fault(
-    text: &Text<'_>,
-    message: String,
-    fragment: String,
-    help: Option<String>,
-) -> Fault {
-    text.fault(message).fragment(fragment).maybe_help(help)
-}
-
 fn bad_template(text: &Text<'_>, error: TemplateError) -> Fault {
     template_fault(text, error.message, error.fragment, error.help)
 }
@@ -189,7 +176,6 @@ pub(crate) fn all_keys() -> Vec<&'static str> {
         message::KEYS,
         expect::KEYS,
         exchange::KEYS,
-        exchange::OPEN_KEYS,
         exchange::PUSH_KEYS,
     ];
     lists.concat()

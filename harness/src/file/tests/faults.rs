@@ -64,6 +64,11 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
         "3:1",
         &["not supported yet: TLS"],
     ),
+    (
+        "[server]\ncmd = [\"x\"]\nreload = \"HUP\"\n",
+        "3:1",
+        &["not supported yet: `reload`", "remove the key"],
+    ),
 ];
 
 /// The same, behind a good [talk].
@@ -80,9 +85,24 @@ const AFTER_TALK: &[(&str, &str, &[&str])] = &[
         &["not supported yet", "utf-8"],
     ),
     (
-        "[promise]\nfamilies = [\"ipv5\"]\n",
-        "7:13",
-        &["unknown family", "did you mean `ipv"],
+        "[promise]\nidle_timeout = \"30s\"\n",
+        "7:1",
+        &["not supported yet: `idle_timeout`", "remove the key"],
+    ),
+    (
+        "[promise]\nfamilies = [\"ipv4\"]\n",
+        "7:1",
+        &["not supported yet: `families`", "remove the key"],
+    ),
+    (
+        "[promise]\nport0 = true\n",
+        "7:1",
+        &["not supported yet: `port0`", "remove the key"],
+    ),
+    (
+        "[promise]\nreload = true\n",
+        "7:1",
+        &["not supported yet: `reload`", "remove the key"],
     ),
     (
         "[check]\nrequire = \"split-*\"\n",
@@ -214,8 +234,8 @@ const TURNS: &[(&str, &str, &[&str])] = &[
     ),
     (
         "send = \"a\"\nexpect = \"b\"\n[[talk.open]]\nexec = [\"login\"]\n",
-        "7:8",
-        &["not supported yet: `exec`"],
+        "7:1",
+        &["not supported yet: `exec`", "`send` and `expect`"],
     ),
     (
         "send = \"a\"\nexpect = \"b\"\n[talk.tls]\n",
@@ -304,4 +324,17 @@ error: unknown key `expct` in [[talk.turn]]
     assert!(error.render(true).contains('\x1b'));
     assert_eq!(error.help(), Some("did you mean `expect`?"));
     assert_eq!(error.origin(), "tcprove.toml");
+}
+
+/// A help quotes the file as the message does, and is as harmless.
+#[test]
+fn a_help_turns_no_direction_of_reading() {
+    let text = format!(
+        "{SERVER}[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"{{\u{202e} {{len:payload}}\"\n"
+    );
+    let report = parse(&text, "f.toml", Path::new("."))
+        .unwrap_err()
+        .to_string();
+    assert!(report.contains("help: write"), "{report}");
+    assert!(!report.contains('\u{202e}'), "{report:?}");
 }

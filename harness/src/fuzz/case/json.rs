@@ -68,7 +68,7 @@ impl CaseFile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Send, Step};
+    use super::super::{SendStep, Step};
     use super::*;
 
     #[test]
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(file.cases[0].steps.len(), 8);
         assert_eq!(
             file.cases[0].steps[0],
-            Step::Send(Send {
+            Step::Send(SendStep {
                 data: b"hello\n"[..].into(),
                 cuts: vec![3]
             })

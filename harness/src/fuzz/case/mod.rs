@@ -1,10 +1,11 @@
 //! One fuzz input: a list of steps, as bytes on a wire and as text in a file.
 //!
 //! A case holds everything that is sent, with nothing left to fill in, so that it does the same to every
-//! life of a server. It can be decoded from raw bytes (for libFuzzer), generated from a talk, recorded from
+//! epoch of a server. It can be decoded from raw bytes (for libFuzzer), generated from a talk, recorded from
 //! a real client, and run over TCP or over a stream in memory.
 
 mod data;
+mod fold;
 mod json;
 mod raw;
 mod show;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use data::unhex;
 pub use data::{Data, Part};
+pub(in crate::fuzz) use fold::folded;
 pub use json::{CaseFile, CaseFileError, SCHEMA};
 pub use show::{readable, shown};
 
@@ -41,7 +43,7 @@ pub struct Case {
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Sends bytes on the current connection.
-    Send(Send),
+    Send(SendStep),
     /// Waits for one whole reply on the current connection, or until a limit of time is over.
     Receive,
     /// Waits, at most [`DELAY_MS_MAX`].
@@ -60,7 +62,7 @@ pub enum Step {
 
 /// Bytes for one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Send {
+pub struct SendStep {
     /// The bytes.
     pub data: Data,
     /// Offsets at which they are cut: each piece leaves when the one before it has had time to be read.
@@ -69,7 +71,7 @@ pub struct Send {
     pub cuts: Vec<u32>,
 }
 
-impl Send {
+impl SendStep {
     /// Bytes in one piece.
     pub fn whole(data: impl Into<Data>) -> Self {
         Self {
@@ -109,11 +111,11 @@ impl Case {
 
     /// The same bytes sent once.
     pub fn sending(data: impl Into<Data>) -> Self {
-        Self::new(vec![Step::Send(Send::whole(data))])
+        Self::new(vec![Step::Send(SendStep::whole(data))])
     }
 
     /// All that is sent.
-    pub fn sends(&self) -> impl Iterator<Item = &Send> {
+    pub fn sends(&self) -> impl Iterator<Item = &SendStep> {
         self.steps.iter().filter_map(|step| match step {
             Step::Send(send) => Some(send),
             _ => None,
@@ -121,7 +123,7 @@ impl Case {
     }
 
     /// The same, to be changed.
-    pub fn sends_mut(&mut self) -> impl Iterator<Item = &mut Send> {
+    pub fn sends_mut(&mut self) -> impl Iterator<Item = &mut SendStep> {
         self.steps.iter_mut().filter_map(|step| match step {
             Step::Send(send) => Some(send),
             _ => None,
@@ -174,21 +176,21 @@ mod tests {
 
     #[test]
     fn pieces_ignore_cuts_that_are_none() {
-        let send = Send {
+        let send = SendStep {
             data: b"abcdef"[..].into(),
             cuts: vec![0, 2, 2, 1, 5, 6, 9],
         };
         let pieces: Vec<&[u8]> = send.pieces(b"abcdef").collect();
         assert_eq!(pieces, [&b"ab"[..], b"cde", b"f"]);
-        assert_eq!(Send::default().pieces(b"").count(), 1);
+        assert_eq!(SendStep::default().pieces(b"").count(), 1);
     }
 
     #[test]
     fn limits_are_kept() {
         let mut steps = vec![Step::Connect; 20];
         steps.extend([Step::Switch(200), Step::DelayMs(0), Step::DelayMs(90_000)]);
-        steps.push(Step::Send(Send::whole(Data::repeat(b"ab", 100 << 20))));
-        steps.push(Step::Send(Send::whole(&b"x"[..])));
+        steps.push(Step::Send(SendStep::whole(Data::repeat(b"ab", 100 << 20))));
+        steps.push(Step::Send(SendStep::whole(&b"x"[..])));
         let case = Case::new(steps);
         assert_eq!(
             (case.connections(), case.bytes()),

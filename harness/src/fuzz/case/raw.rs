@@ -2,7 +2,7 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-use super::{Case, DELAY_MS_MAX, Data, Part, Send, Step};
+use super::{Case, DELAY_MS_MAX, Data, Part, SendStep, Step};
 
 /// A raw case has at most this many steps: libFuzzer's inputs are small.
 const RAW_STEPS_MAX: usize = 32;
@@ -32,7 +32,7 @@ impl<'a> Arbitrary<'a> for Step {
     }
 }
 
-impl<'a> Arbitrary<'a> for Send {
+impl<'a> Arbitrary<'a> for SendStep {
     fn arbitrary(raw: &mut Unstructured<'a>) -> Result<Self> {
         let data: Data = raw.arbitrary()?;
         let mut cuts = Vec::new();

@@ -1,6 +1,6 @@
 //! A case as lines that a person reads.
 
-use super::{Case, Data, Part, Send, Step};
+use super::{Case, Data, Part, SendStep, Step};
 use crate::text::escape;
 
 /// Of one stretch of bytes so many are shown; the case file has all of them.
@@ -28,7 +28,7 @@ fn step(step: &Step) -> String {
     }
 }
 
-fn sent(send: &Send) -> String {
+fn sent(send: &SendStep) -> String {
     let parts: Vec<String> = readable(&send.data).iter().map(part).collect();
     let mut line = format!("send {}", parts.join(" + "));
     let every_byte = send.data.len() > 2 && send.cuts.len() + 1 == send.data.len();
@@ -106,7 +106,7 @@ mod tests {
         });
         data.push(Part::Bytes(b"\r\n".to_vec()));
         let case = Case::new(vec![
-            Step::Send(Send {
+            Step::Send(SendStep {
                 data,
                 cuts: vec![3],
             }),
@@ -114,7 +114,7 @@ mod tests {
             Step::DelayMs(5),
             Step::Connect,
             Step::Switch(0),
-            Step::Send(Send {
+            Step::Send(SendStep {
                 data: b"abc"[..].into(),
                 cuts: vec![1, 2],
             }),

@@ -8,7 +8,8 @@ mod tests;
 use std::sync::Arc;
 
 use super::material::Material;
-use super::mutator::{MUTATORS, Mutating, Mutator, Random};
+use super::mutator::{MUTATORS, Mutating, Mutator};
+use super::random::Random;
 use super::{Case, Step};
 use stages::Item;
 
@@ -65,7 +66,8 @@ impl Generator {
         self.material.bytes_max()
     }
 
-    /// How many cases the first stage still has for this lane.
+    /// Number of cases of the first stage that are left for this lane.
+    #[cfg(test)]
     pub fn planned(&self) -> usize {
         self.stage.len()
     }

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use crate::fuzz::material::{BAD_UTF8, Material, OPENINGS, TOKENS, announced, text};
-use crate::fuzz::mutator::{Random, lies, repeated};
+use crate::fuzz::mutator::{lies, repeated};
+use crate::fuzz::random::Random;
 use crate::fuzz::seed::Seed;
-use crate::fuzz::{Case, Data, Send, Step};
+use crate::fuzz::{Case, Data, SendStep, Step};
 
 /// Requests have every length up to this one.
 const EACH_LEN_MAX: usize = 1100;
@@ -111,7 +112,7 @@ impl Item {
 
 fn after_opening(material: &Material, data: Data) -> Case {
     let mut steps = material.opening.clone();
-    steps.push(Step::Send(Send::whole(data)));
+    steps.push(Step::Send(SendStep::whole(data)));
     Case::new(steps)
 }
 
@@ -138,7 +139,7 @@ fn spliced(
         repeated(frame, &bytes, at, unit.to_vec(), count, repairs)
     };
     let mut steps = seed.case.steps[..seed.step].to_vec();
-    steps.push(Step::Send(Send::whole(data)));
+    steps.push(Step::Send(SendStep::whole(data)));
     Some(Case::new(steps))
 }
 

@@ -11,7 +11,7 @@ use memchr::memmem;
 
 pub(in crate::fuzz) use tokens::{BAD_UTF8, OPENINGS, TOKENS};
 
-use super::mutator::Random;
+use super::random::Random;
 use super::seed::{self, Seed};
 use super::{Data, Part, Step};
 use crate::subject::Promise;

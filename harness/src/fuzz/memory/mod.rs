@@ -17,8 +17,8 @@
 //! finding by itself; more is asserted on what [`drive`] returns:
 //!
 //! ```
-//! use tcprove::fuzz::memory::{End, Stream, drive};
-//! use tcprove::fuzz::{Case, Send, Step};
+//! use tcprove::fuzz::memory::{StreamEnd, Stream, drive};
+//! use tcprove::fuzz::{Case, SendStep, Step};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! async fn serve(mut stream: Stream) -> std::io::Result<()> {
@@ -29,16 +29,17 @@
 //!     Ok(())
 //! }
 //!
-//! let hello = Send { data: b"hello"[..].into(), cuts: vec![2] };
+//! let hello = SendStep { data: b"hello"[..].into(), cuts: vec![2] };
 //! let answers = drive(serve, &Case::new(vec![Step::Send(hello)]));
 //! assert_eq!(answers[0].bytes, b"hello");
-//! assert_eq!(answers[0].end, End::Closed);
+//! assert_eq!(answers[0].end, StreamEnd::Closed);
 //! ```
 //!
 //! What is shared between connections goes into the closure: `drive(|stream| serve(stream, state.clone()),
 //! &case)`. There is no runtime: a service that spawns tasks or sleeps is driven up to there, and panics
 //! there, as Tokio does without one; take such parts by parameter.
 
+mod reply;
 mod stream;
 
 use std::future::Future;
@@ -47,37 +48,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
-use super::case::{CONNECTIONS_MAX, Case, Send, Step};
+use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
 
+pub use reply::{Reply, StreamEnd};
 pub use stream::{ANSWER_BYTES_MAX, Stream, WRITE_BYTES_MAX};
 use stream::{Client, Gone};
 
 /// Futures are polled at most so often in a case, so that one that wakes itself for ever comes to an end.
 pub const POLLS_MAX: usize = 65_536;
-
-/// What one connection answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// What the client received, or the first [`ANSWER_BYTES_MAX`] bytes of it.
-    pub bytes: Vec<u8>,
-    /// How many bytes it received.
-    pub length: u64,
-    /// What the server did with the connection in the end, when every client had finished.
-    pub end: End,
-}
-
-/// What the server did with a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// It let go of the stream.
-    Closed,
-    /// It said that nothing more would come (FIN) and holds the stream.
-    Finished,
-    /// It holds the stream and waits, though the client has finished: a leak, if that was all it knew.
-    Open,
-    /// It was still at work after [`POLLS_MAX`] polls.
-    Busy,
-}
 
 /// Has a service carry the connections of a case, and returns what each answered, in the order they were
 /// opened.
@@ -92,7 +70,7 @@ pub enum End {
 ///
 /// # Panics
 /// As the service does: that is the finding.
-pub fn drive<F: Future>(service: impl FnMut(Stream) -> F, case: &Case) -> Vec<Answer> {
+pub fn drive<F: Future>(service: impl FnMut(Stream) -> F, case: &Case) -> Vec<Reply> {
     let mut driver = Driver {
         service,
         connections: Vec::with_capacity(1),
@@ -160,7 +138,7 @@ impl<S: FnMut(Stream) -> F, F: Future> Driver<S, F> {
         self.settle();
     }
 
-    fn send(&mut self, send: &Send) {
+    fn send(&mut self, send: &SendStep) {
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.clear();
         send.data.write(&mut bytes);
@@ -212,11 +190,11 @@ impl<F: Future> Connection<F> {
         true
     }
 
-    fn answer(self) -> Answer {
+    fn answer(self) -> Reply {
         let is_busy = self.future.is_some() && self.woken.take();
         let (bytes, length, state) = self.client.answer();
-        let end = if is_busy { End::Busy } else { state };
-        Answer { bytes, length, end }
+        let end = if is_busy { StreamEnd::Busy } else { state };
+        Reply { bytes, length, end }
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::End;
+use super::reply::StreamEnd;
 
 /// The stream takes so many bytes of replies before the client reads.
 pub const WRITE_BYTES_MAX: usize = 16 << 10;
@@ -102,12 +102,12 @@ impl Client {
     }
 
     /// What was received, its whole length, and what the server has done with the connection.
-    pub(super) fn answer(self) -> (Vec<u8>, u64, End) {
+    pub(super) fn answer(self) -> (Vec<u8>, u64, StreamEnd) {
         let mut wire = lock(&self.wire);
         let end = match (wire.dropped, wire.finished) {
-            (true, _) => End::Closed,
-            (false, true) => End::Finished,
-            (false, false) => End::Open,
+            (true, _) => StreamEnd::Closed,
+            (false, true) => StreamEnd::Finished,
+            (false, false) => StreamEnd::Open,
         };
         (std::mem::take(&mut wire.output), wire.received, end)
     }

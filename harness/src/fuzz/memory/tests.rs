@@ -11,11 +11,11 @@ use super::*;
 use crate::fuzz::Data;
 
 fn send(text: &[u8]) -> Step {
-    Step::Send(Send::whole(text))
+    Step::Send(SendStep::whole(text))
 }
 
 fn cut(text: &[u8], cuts: &[u32]) -> Step {
-    Step::Send(Send {
+    Step::Send(SendStep {
         data: text.into(),
         cuts: cuts.to_vec(),
     })
@@ -46,7 +46,7 @@ fn seen(steps: Vec<Step>) -> Vec<String> {
         }
     };
     let answers = drive(service, &Case::new(steps));
-    assert!(answers.iter().all(|answer| answer.end == End::Closed));
+    assert!(answers.iter().all(|answer| answer.end == StreamEnd::Closed));
     Rc::into_inner(log).unwrap().into_inner()
 }
 
@@ -102,7 +102,7 @@ fn long_replies_wait_for_the_client_and_arrive_whole() {
     assert!(answers[0].bytes == data.to_bytes());
     assert_eq!(
         (answers[0].length, answers[0].end),
-        (1_000_000, End::Closed)
+        (1_000_000, StreamEnd::Closed)
     );
 }
 
@@ -140,27 +140,27 @@ fn what_never_ends_is_ended() {
             std::task::Poll::<()>::Pending
         })
     };
-    assert_eq!(drive(spins, &Case::default())[0].end, End::Busy);
+    assert_eq!(drive(spins, &Case::default())[0].end, StreamEnd::Busy);
     let waits = |stream: Stream| async move {
         let _stream = stream;
         std::future::pending::<()>().await;
     };
     let case = Case::new(vec![send(b"a"), Step::Connect]);
     let answers = drive(waits, &case);
-    assert!(answers.iter().all(|answer| answer.end == End::Open));
+    assert!(answers.iter().all(|answer| answer.end == StreamEnd::Open));
     let shuts = |mut stream: Stream| async move {
         stream.shutdown().await.unwrap();
         let refused = stream.write(b"x").await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::BrokenPipe);
         std::future::pending::<()>().await;
     };
-    assert_eq!(drive(shuts, &case)[1].end, End::Finished);
+    assert_eq!(drive(shuts, &case)[1].end, StreamEnd::Finished);
     let writes =
         |mut stream: Stream| async move { while stream.write_all(&[b'x'; 1024]).await.is_ok() {} };
     let answer = &drive(writes, &Case::default())[0];
     assert_eq!(
         (answer.end, answer.bytes.len()),
-        (End::Busy, ANSWER_BYTES_MAX)
+        (StreamEnd::Busy, ANSWER_BYTES_MAX)
     );
     assert!(answer.length > ANSWER_BYTES_MAX as u64);
 }

@@ -1,7 +1,6 @@
 //! Repetitions with fewer of their units.
 
 use super::data::with_part;
-use super::runs;
 use super::search::{Lengths, Place, Search};
 use crate::fuzz::Part;
 
@@ -17,7 +16,7 @@ pub(super) fn lower(search: &mut Search<'_>) {
 
 /// The same after runs of plain bytes were made repetitions.
 pub(super) fn lower_folded(search: &mut Search<'_>) {
-    runs::fold(search);
+    search.fold();
     lower(search);
 }
 

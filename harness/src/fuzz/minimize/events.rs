@@ -66,11 +66,11 @@ pub(super) fn without(events: &[Event], range: &Range<usize>) -> Vec<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::Send;
+    use crate::fuzz::SendStep;
 
     #[test]
     fn both_ways() {
-        let send = |text: &[u8]| Step::Send(Send::whole(text));
+        let send = |text: &[u8]| Step::Send(SendStep::whole(text));
         let steps = vec![
             send(b"a"),
             Step::Connect,

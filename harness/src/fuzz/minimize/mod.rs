@@ -6,15 +6,13 @@ mod counts;
 mod data;
 mod events;
 mod pace;
-mod runs;
 mod search;
 mod steps;
 
 #[cfg(test)]
 mod tests;
 
-pub(in crate::fuzz) use runs::folded;
-pub use search::Verdict;
+pub(in crate::fuzz) use search::CandidateOutcome;
 
 use super::Case;
 use crate::talk::Frame;
@@ -41,7 +39,7 @@ pub struct Minimized {
 pub fn minimize(
     cases: Vec<Case>,
     frame: &Frame,
-    still: &mut dyn FnMut(&[Case]) -> Verdict,
+    still: &mut dyn FnMut(&[Case]) -> CandidateOutcome,
 ) -> Minimized {
     let mut search = Search::new(cases, frame, still);
     let mut complete = false;
@@ -56,12 +54,17 @@ pub fn minimize(
             break;
         }
     }
-    runs::fold(&mut search);
+    search.fold();
     Minimized {
         cases: search.best,
         tries: search.tries,
         complete,
     }
+}
+
+/// Writes runs of equal bytes as repetitions.
+fn fold(search: &mut Search<'_>) {
+    search.fold();
 }
 
 /// What takes away the most with the fewest tries comes first. Each pass leaves all others to do.
@@ -72,7 +75,7 @@ fn round(search: &mut Search<'_>) {
         cases::drop_connections,
         steps::drop_steps,
         pace::plain,
-        runs::fold,
+        fold,
         counts::lower,
         bytes::drop_large,
         bytes::canonical,

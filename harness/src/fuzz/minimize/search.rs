@@ -6,12 +6,13 @@ use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use super::data;
+use crate::fuzz::case::folded;
 use crate::fuzz::{Case, Data, Step};
 use crate::talk::Frame;
 
 /// What became of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CandidateOutcome {
     /// It shows the same bug.
     Same,
     /// It shows no bug, or another one.
@@ -36,7 +37,7 @@ pub(super) struct Search<'a> {
     /// There is no time left.
     pub stopped: bool,
     frame: &'a Frame,
-    still: &'a mut dyn FnMut(&[Case]) -> Verdict,
+    still: &'a mut dyn FnMut(&[Case]) -> CandidateOutcome,
     tried: HashSet<u64>,
 }
 
@@ -44,7 +45,7 @@ impl<'a> Search<'a> {
     pub fn new(
         mut cases: Vec<Case>,
         frame: &'a Frame,
-        still: &'a mut dyn FnMut(&[Case]) -> Verdict,
+        still: &'a mut dyn FnMut(&[Case]) -> CandidateOutcome,
     ) -> Self {
         cases.iter_mut().for_each(Case::limit);
         Self {
@@ -69,12 +70,12 @@ impl<'a> Search<'a> {
         }
         self.tries = self.tries.saturating_add(1);
         match (self.still)(&candidate) {
-            Verdict::Same => {
+            CandidateOutcome::Same => {
                 self.best = candidate;
                 true
             }
-            Verdict::Other => false,
-            Verdict::Stop => {
+            CandidateOutcome::Other => false,
+            CandidateOutcome::Stop => {
                 self.stopped = true;
                 self.tries -= 1;
                 false
@@ -109,6 +110,13 @@ impl<'a> Search<'a> {
         }
         send.data = new;
         self.attempt_case(at.case, case)
+    }
+
+    /// Writes runs of equal bytes as repetitions. No candidate runs: the bytes stay the same.
+    pub fn fold(&mut self) {
+        for send in self.best.iter_mut().flat_map(Case::sends_mut) {
+            send.data = folded(&send.data);
+        }
     }
 
     /// The data of a send.

@@ -3,11 +3,11 @@
 use memchr::memmem;
 
 use super::*;
-use crate::fuzz::{Data, Part, Send, Step};
+use crate::fuzz::{Data, Part, SendStep, Step};
 use crate::talk::{LenFrame, Uint};
 
 fn send(text: &[u8]) -> Step {
-    Step::Send(Send::whole(text))
+    Step::Send(SendStep::whole(text))
 }
 
 fn all(case: &Case) -> Vec<u8> {
@@ -37,8 +37,8 @@ fn least(
         runs += 1;
         assert!(seen.insert(cases.to_vec()), "tried twice: {cases:?}");
         match bug(cases) {
-            true => Verdict::Same,
-            false => Verdict::Other,
+            true => CandidateOutcome::Same,
+            false => CandidateOutcome::Other,
         }
     });
     assert!(minimized.complete);
@@ -49,7 +49,7 @@ fn least(
 }
 
 fn noisy(trigger: Step) -> Case {
-    let cut = Step::Send(Send {
+    let cut = Step::Send(SendStep {
         data: b"GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n"[..].into(),
         cuts: vec![3, 9, 20],
     });
@@ -129,7 +129,7 @@ fn nested_so_deep() {
     let mut data = Data::from(&b"*2\r\n$4\r\nECHO\r\n"[..]);
     data.push(repeat(b"*1\r\n", 60_000));
     data.push(Part::Bytes(b"*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n".to_vec()));
-    let cases = vec![noisy(Step::Send(Send::whole(data)))];
+    let cases = vec![noisy(Step::Send(SendStep::whole(data)))];
     let bug = |cases: &[Case]| {
         cases.iter().any(|case| {
             let bytes = all(case);
@@ -236,7 +236,7 @@ fn two_connections_and_a_cut_that_are_needed() {
         Step::Connect,
         send(b"three\n"),
         Step::Switch(1),
-        Step::Send(Send {
+        Step::Send(SendStep {
             data: b"abc\xc3\xa9def\n"[..].into(),
             cuts: vec![1, 4, 6],
         }),
@@ -254,7 +254,7 @@ fn two_connections_and_a_cut_that_are_needed() {
     };
     let frame = Frame::Until(b"\n".to_vec());
     let left = least(vec![case], &frame, 80, bug);
-    let sent = Step::Send(Send {
+    let sent = Step::Send(SendStep {
         data: b"\xc3\xa9"[..].into(),
         cuts: vec![1],
     });
@@ -268,7 +268,7 @@ fn thousands_of_header_lines() {
     let mut data = Data::from(&b"GET /path HTTP/1.1\r\nHost: localhost\r\n"[..]);
     data.push(repeat(b"Accept-Language: en\r\n", 4096));
     data.push(Part::Bytes(b"User-Agent: none\r\n\r\n".to_vec()));
-    let cases = vec![noisy(Step::Send(Send::whole(data)))];
+    let cases = vec![noisy(Step::Send(SendStep::whole(data)))];
     let bug = |cases: &[Case]| {
         cases.iter().flat_map(Case::sends).any(|send| {
             let bytes = send.data.to_bytes();
@@ -320,9 +320,9 @@ fn out_of_time_the_best_so_far_is_kept() {
             .iter()
             .any(|case| memmem::find(&all(case), b"%n").is_some());
         match (runs, shows) {
-            (6.., _) => Verdict::Stop,
-            (_, true) => Verdict::Same,
-            _ => Verdict::Other,
+            (6.., _) => CandidateOutcome::Stop,
+            (_, true) => CandidateOutcome::Same,
+            _ => CandidateOutcome::Other,
         }
     });
     assert!(!minimized.complete);
@@ -344,7 +344,7 @@ mod any {
         let data = proptest::collection::vec(prop_oneof![bytes, repeat], 1..4);
         let cuts = proptest::collection::vec(1_u32..90, 0..4);
         let send = (data, cuts).prop_map(|(parts, cuts)| {
-            Step::Send(Send {
+            Step::Send(SendStep {
                 data: parts.into_iter().collect(),
                 cuts,
             })

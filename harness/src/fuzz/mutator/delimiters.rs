@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use memchr::memmem;
 
+use super::Mutator;
 use super::mutating::{Lengths, Mutating};
-use super::{Mutator, Random};
+use crate::fuzz::random::Random;
 use crate::talk::Frame;
 
 pub(super) const ENTRY: Mutator = Mutator {

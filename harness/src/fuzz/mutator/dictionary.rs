@@ -1,8 +1,9 @@
 //! Words that mean something, put in, written over, or in the place of another word.
 
+use super::Mutator;
 use super::mutating::{Lengths, Mutating};
-use super::{Mutator, Random};
 use crate::fuzz::material::{Material, TOKENS, text};
+use crate::fuzz::random::Random;
 
 pub(super) const ENTRY: Mutator = Mutator {
     name: "dictionary",

@@ -1,7 +1,8 @@
 //! Bytes flipped, put in, taken out, written over, doubled, swapped.
 
+use super::Mutator;
 use super::mutating::{Lengths, Mutating};
-use super::{Mutator, Random};
+use crate::fuzz::random::Random;
 
 pub(super) const ENTRY: Mutator = Mutator {
     name: "havoc",

@@ -12,14 +12,12 @@ mod lengths;
 mod mutating;
 mod numbers;
 mod payload;
-mod random;
 mod repeat;
 mod turns;
 mod utf8;
 
 pub(in crate::fuzz) use lengths::lies;
 pub(in crate::fuzz) use mutating::{Mutating, repeated};
-pub(in crate::fuzz) use random::Random;
 
 /// A kind of change.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::Random;
 use crate::fuzz::material::{Material, announced};
-use crate::fuzz::{Case, Data, Part, Send, Step};
+use crate::fuzz::random::Random;
+use crate::fuzz::{Case, Data, Part, SendStep, Step};
 
 /// Data up to this length is changed as plain bytes, and its lengths are kept true.
 const PLAIN_BYTES_MAX: usize = 4096;
@@ -60,7 +60,7 @@ impl Mutating<'_> {
     }
 
     /// The send at `at`.
-    pub fn send_at(&mut self, at: usize) -> Option<&mut Send> {
+    pub fn send_at(&mut self, at: usize) -> Option<&mut SendStep> {
         match self.case.steps.get_mut(at) {
             Some(Step::Send(send)) => Some(send),
             _ => None,

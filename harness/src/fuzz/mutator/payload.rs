@@ -1,9 +1,10 @@
 //! A turn whose payload is chosen: its length announced as it should be, its bytes as bad as can be.
 
 use super::mutating::Mutating;
-use super::{Mutator, Random, dictionary};
+use super::{Mutator, dictionary};
 use crate::fuzz::material::{BAD_UTF8, Material, OPENINGS};
-use crate::fuzz::{Data, Send, Step};
+use crate::fuzz::random::Random;
+use crate::fuzz::{Data, SendStep, Step};
 
 pub(super) const ENTRY: Mutator = Mutator {
     name: "payload",
@@ -31,7 +32,7 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
     };
     match (made, mutating.case.steps.get_mut(at)) {
         (Some(data), Some(Step::Send(send))) if !data.is_empty() && send.data != data => {
-            *send = Send::whole(data);
+            *send = SendStep::whole(data);
             mutating.touch(at);
             true
         }

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::mutating::{Lengths, Mutating};
-use super::{Mutator, Random, dictionary};
+use super::{Mutator, dictionary};
 use crate::fuzz::material::{Material, OPENINGS, text};
+use crate::fuzz::random::Random;
 
 pub(super) const ENTRY: Mutator = Mutator {
     name: "repeat",

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::file::builtin;
 use crate::fuzz::case::Case;
-use crate::fuzz::{Data, Material, Part, Send, Step};
+use crate::fuzz::material::Material;
+use crate::fuzz::random::Random;
+use crate::fuzz::{Data, Part, SendStep, Step};
 
 fn material(name: &str) -> Material {
     let file = builtin(name).unwrap();
@@ -123,7 +125,7 @@ fn any_data() -> impl Strategy<Value = Data> {
 
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => any_data().prop_map(|data| Step::Send(Send::whole(data))),
+        4 => any_data().prop_map(|data| Step::Send(SendStep::whole(data))),
         1 => Just(Step::Receive),
         1 => Just(Step::Connect),
         1 => (0_u8..8).prop_map(Step::Switch),

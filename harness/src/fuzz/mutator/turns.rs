@@ -2,7 +2,7 @@
 
 use super::Mutator;
 use super::mutating::Mutating;
-use crate::fuzz::{Send, Step};
+use crate::fuzz::{SendStep, Step};
 
 pub(super) const ENTRY: Mutator = Mutator {
     name: "turns",
@@ -156,7 +156,7 @@ fn split(mutating: &mut Mutating<'_>) -> bool {
     let bytes = send.data.to_bytes();
     let middle = mutating.random.between(1, len - 1);
     let halves = [&bytes[..middle], &bytes[middle..]];
-    let halves = halves.map(|half| Step::Send(Send::whole(half)));
+    let halves = halves.map(|half| Step::Send(SendStep::whole(half)));
     mutating.case.steps.splice(at..=at, halves);
     mutating.touch(at);
     true

@@ -1,8 +1,9 @@
 //! Text that is not UTF-8, and characters that are cut.
 
+use super::Mutator;
 use super::mutating::{Lengths, Mutating};
-use super::{Mutator, Random};
 use crate::fuzz::material::BAD_UTF8;
+use crate::fuzz::random::Random;
 
 pub(super) const ENTRY: Mutator = Mutator {
     name: "utf8",

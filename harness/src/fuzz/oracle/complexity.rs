@@ -5,10 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Rigour, Symptom};
-use crate::fuzz::Kind;
+use super::claim::Rigour;
 use crate::fuzz::case::{Case, Data, Part, Step};
-use crate::fuzz::life::Life;
+use crate::fuzz::epoch::Epoch;
+use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::talk::Frame;
 
 /// The growth that counts: 1 is linear, 2 quadratic.
@@ -38,16 +38,16 @@ pub fn is_scalable(case: &Case) -> bool {
 
 /// The case at the size at which it costs much: twice as large again and again while that makes it dearer.
 /// A bad algorithm is seen best there, far from the noise.
-pub fn grown(life: &mut Life<'_>, case: &Case, bytes_max: usize) -> Case {
-    let frame = life.ground.talk().request.clone();
+pub fn grown(epoch: &mut Epoch<'_>, case: &Case, bytes_max: usize) -> Case {
+    let frame = epoch.target.talk().request.clone();
     let mut best = case.clone();
-    if is_steep(life, case) != Some(true) {
+    if is_steep(epoch, case) != Some(true) {
         return best;
     }
-    let mut cost = least(life, case, 1).unwrap_or_default();
+    let mut cost = least(epoch, case, 1).unwrap_or_default();
     while cost < ENOUGH && best.bytes() * 2 <= bytes_max {
         let larger = scaled(&best, 32, &frame);
-        match least(life, &larger, 1) {
+        match least(epoch, &larger, 1) {
             Some(more) if more >= cost.mul_f64(STEEP) => (best, cost) = (larger, more),
             _ => break,
         }
@@ -56,19 +56,19 @@ pub fn grown(life: &mut Life<'_>, case: &Case, bytes_max: usize) -> Case {
 }
 
 /// Measures the case at five sizes.
-pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
+pub fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
     if !is_scalable(case) {
         return None;
     }
     let repetitions = match rigour {
         Rigour::Full => 5,
-        Rigour::Quick if !is_steep(life, case)? => return None,
+        Rigour::Quick if !is_steep(epoch, case)? => return None,
         Rigour::Quick => 2,
     };
     let mut costs = Vec::new();
     for sixteenths in SIXTEENTHS {
-        let smaller = scaled(case, sixteenths, &life.ground.talk().request);
-        costs.push((smaller.bytes(), least(life, &smaller, repetitions)?));
+        let smaller = scaled(case, sixteenths, &epoch.target.talk().request);
+        costs.push((smaller.bytes(), least(epoch, &smaller, repetitions)?));
     }
     let exponent = |one: usize| {
         let (before, after): ((usize, Duration), (usize, Duration)) = (costs[one], costs[one + 1]);
@@ -97,7 +97,7 @@ pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom>
         .map(|(bytes, cost)| format!("{bytes} bytes: {:.1} ms", cost.as_secs_f64() * 1e3))
         .collect();
     Some(
-        Symptom::new(Kind::Complexity, "cpu", title)
+        Symptom::new(FindingKind::Complexity, "cpu", title)
             .with("cpu", told)
             .with("exponent", exponents[1]),
     )
@@ -105,11 +105,11 @@ pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom>
 
 /// Whether twice as much costs far more than twice, at the first size that costs enough to be measured:
 /// once each, so that most cases are soon done with.
-fn is_steep(life: &mut Life<'_>, case: &Case) -> Option<bool> {
-    let frame = life.ground.talk().request.clone();
-    let mut cost = least(life, &scaled(case, 1, &frame), 1)?;
+fn is_steep(epoch: &mut Epoch<'_>, case: &Case) -> Option<bool> {
+    let frame = epoch.target.talk().request.clone();
+    let mut cost = least(epoch, &scaled(case, 1, &frame), 1)?;
     for sixteenths in [2, 4, 8, 16] {
-        let twice = least(life, &scaled(case, sixteenths, &frame), 1)?;
+        let twice = least(epoch, &scaled(case, sixteenths, &frame), 1)?;
         if cost >= MEASURABLE {
             return Some(twice >= cost.mul_f64(STEEP));
         }
@@ -119,27 +119,27 @@ fn is_steep(life: &mut Life<'_>, case: &Case) -> Option<bool> {
 }
 
 /// The least CPU time of several runs.
-fn least(life: &mut Life<'_>, case: &Case, repetitions: u32) -> Option<Duration> {
+fn least(epoch: &mut Epoch<'_>, case: &Case, repetitions: u32) -> Option<Duration> {
     let mut least = Duration::MAX;
     for _ in 0..repetitions {
-        let before = life.look().cpu;
-        let ran = life.run(case).ok()?;
+        let before = epoch.vitals().cpu;
+        let ran = epoch.run(case).ok()?;
         if ran.vital.ended.is_some() {
             return None;
         }
-        at_rest(life);
-        least = least.min(life.look().cpu.saturating_sub(before));
+        at_rest(epoch);
+        least = least.min(epoch.vitals().cpu.saturating_sub(before));
     }
     Some(least)
 }
 
 /// Waits until the server computes no more: its client may have been sent away earlier.
-fn at_rest(life: &Life<'_>) {
+fn at_rest(epoch: &Epoch<'_>) {
     let mut idle = 0;
     let deadline = Instant::now() + COMPUTING;
     while idle < 2 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(1));
-        idle = if life.server().is_computing() {
+        idle = if epoch.server().is_computing() {
             0
         } else {
             idle + 1
@@ -215,7 +215,7 @@ fn scaled(case: &Case, sixteenths: usize, frame: &Frame) -> Case {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::case::Send;
+    use crate::fuzz::case::SendStep;
 
     #[test]
     fn a_sixteenth_keeps_its_end() {
@@ -237,7 +237,7 @@ mod tests {
     fn true_lengths_stay_true() {
         let talk = crate::file::builtin("frame").unwrap().talk;
         let whole = talk.request.wrap(&vec![b'x'; 4096]);
-        let case = Case::new(vec![Step::Send(Send::whole(whole))]);
+        let case = Case::new(vec![Step::Send(SendStep::whole(whole))]);
         let smaller = scaled(&case, 4, &talk.request)
             .sends()
             .next()

@@ -11,11 +11,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::{Rigour, Symptom};
-use crate::fuzz::Kind;
-use crate::fuzz::case::{Case, Data, Send, Step};
-use crate::fuzz::life::Life;
-use crate::fuzz::wire::{End, Seen, Wire};
+use super::claim::Rigour;
+use crate::fuzz::case::{Case, Data, SendStep, Step};
+use crate::fuzz::epoch::Epoch;
+use crate::fuzz::symptom::{FindingKind, Symptom};
+use crate::fuzz::wire::{ConnectionEnd, Observed, Wire};
 use crate::process::socket_table;
 use crate::talk::Frame;
 use crate::text::escape;
@@ -49,51 +49,56 @@ struct Reply {
     bytes: Vec<u8>,
     /// The same without its numbers.
     masked: Vec<u8>,
-    end: End,
+    end: ConnectionEnd,
 }
 
-/// The case in one piece and in several, once each, on this very life: a hint whether the test is worth it.
-pub fn hint(life: &mut Life<'_>, case: &Case) -> Option<Case> {
-    if !is_fit(life, case) {
+/// The case in one piece and in several, once each, on this very epoch: a hint whether the test is worth it.
+pub fn hint(epoch: &mut Epoch<'_>, case: &Case) -> Option<Case> {
+    if !is_fit(epoch, case) {
         return None;
     }
-    let (whole, cut) = (uncut(case), in_pieces(life, case));
+    let (whole, cut) = (uncut(case), in_pieces(epoch, case));
     let begun = Instant::now();
-    let one = replies(life, &whole)?;
+    let one = replies(epoch, &whole)?;
     // What is dear in one piece is dearer in many, and a smaller case shows the same.
     if begun.elapsed() > DEAR {
         return None;
     }
-    let seen = wire(life).prove_cuts(was_read_soon).run(&cut).ok()?;
-    differ(&one, &of(seen)).then_some(cut)
+    let observed = wire(epoch).prove_cuts(was_read_soon).run(&cut).ok()?;
+    differ(&one, &of(observed)).then_some(cut)
 }
 
 /// The whole test of a case that has cuts.
-pub fn test(life: &mut Life<'_>, before: &[Case], case: &Case, rigour: Rigour) -> Option<Symptom> {
-    if !is_fit(life, case) || case.sends().all(|send| send.cuts.is_empty()) {
+pub fn test(
+    epoch: &mut Epoch<'_>,
+    before: &[Case],
+    case: &Case,
+    rigour: Rigour,
+) -> Option<Symptom> {
+    if !is_fit(epoch, case) || case.sends().all(|send| send.cuts.is_empty()) {
         return None;
     }
     let whole = uncut(case);
     let full = rigour == Rigour::Full;
     let (one, other) = match full {
-        false => (replies(life, &whole)?, replies(life, case)?),
-        true => (thrice(life, before, &whole)?, thrice(life, before, case)?),
+        false => (replies(epoch, &whole)?, replies(epoch, case)?),
+        true => (thrice(epoch, before, &whole)?, thrice(epoch, before, case)?),
     };
     if !differ(&one, &other) {
         return None;
     }
-    let mut other_life = if full { Some(life.another()?) } else { None };
-    let life = other_life.as_mut().unwrap_or(life);
+    let mut other_life = if full { Some(epoch.another()?) } else { None };
+    let epoch = other_life.as_mut().unwrap_or(epoch);
     let (late, late_cut) = (
-        replies(life, &unhurried(&whole))?,
-        replies(life, &unhurried(case))?,
+        replies(epoch, &unhurried(&whole))?,
+        replies(epoch, &unhurried(case))?,
     );
     if !differ(&late, &late_cut) {
         return None;
     }
     let ways = [(&late, &late_cut, &whole), (&late_cut, &late, case)];
     for (refusal, answer, case) in ways {
-        if may_refuse(life, refusal, answer) && is_refused(life, case) {
+        if may_refuse(epoch, refusal, answer) && is_refused(epoch, case) {
             return None;
         }
     }
@@ -108,10 +113,10 @@ fn unhurried(case: &Case) -> Case {
 }
 
 /// Whether the one has all that the other has up to some message, and instead of that at most one of its own.
-fn may_refuse(life: &Life<'_>, refusal: &Replies, answer: &Replies) -> bool {
+fn may_refuse(epoch: &Epoch<'_>, refusal: &Replies, answer: &Replies) -> bool {
     let mut pairs = refusal.iter().zip(answer);
     pairs.all(|(refusal, answer)| {
-        let last = last_message(life.ground.reply(), &refusal.bytes);
+        let last = last_message(epoch.target.reply(), &refusal.bytes);
         answer.masked.starts_with(&refusal.masked[..last]) || is_part(refusal, answer)
     })
 }
@@ -133,9 +138,9 @@ fn last_message(frame: &Frame, bytes: &[u8]) -> usize {
 }
 
 /// Whether there is a long message in it, and the server closes of itself.
-fn is_refused(life: &mut Life<'_>, case: &Case) -> bool {
-    let frame = &life.ground.talk().request;
-    let is_long = |send: &Send| {
+fn is_refused(epoch: &mut Epoch<'_>, case: &Case) -> bool {
+    let frame = &epoch.target.talk().request;
+    let is_long = |send: &SendStep| {
         let bytes = send.data.to_bytes();
         let mut rest = &bytes[..];
         while let Ok(Some(length @ 1..=LONG)) = frame.decoder().next(rest) {
@@ -152,10 +157,10 @@ fn is_refused(life: &mut Life<'_>, case: &Case) -> bool {
         probing.steps.push(Step::DelayMs(CLOSED_MS));
         probing
             .steps
-            .push(Step::Send(Send::whole(Data::from(&b"\n"[..]))));
+            .push(Step::Send(SendStep::whole(Data::from(&b"\n"[..]))));
     }
-    let seen = wire(life).run(&probing);
-    seen.is_ok_and(|seen| seen.not_taken > 0)
+    let observed = wire(epoch).run(&probing);
+    observed.is_ok_and(|observed| observed.not_taken > 0)
 }
 
 fn told(case: &Case, one: &Replies, other: &Replies) -> Symptom {
@@ -190,28 +195,28 @@ fn told(case: &Case, one: &Replies, other: &Replies) -> Symptom {
     } else {
         "other in pieces"
     };
-    Symptom::new(Kind::Divergence, key, title)
+    Symptom::new(FindingKind::Divergence, key, title)
         .with("in_one_piece", shown(&one[at], 120))
         .with("in_pieces", shown(&other[at], 120))
 }
 
 /// Whether pieces may make no difference: frames both ways, and no more than one message at a time where
 /// nothing else was promised.
-fn is_fit(life: &Life<'_>, case: &Case) -> bool {
-    let talk = life.ground.talk();
-    let framed = talk.request.is_delimited() && life.ground.reply().is_delimited();
-    let pipelining = life.ground.subject.promise.pipelining == Some(true);
-    framed && case.connections() == 1 && (pipelining || one_at_a_time(life, case))
+fn is_fit(epoch: &Epoch<'_>, case: &Case) -> bool {
+    let talk = epoch.target.talk();
+    let framed = talk.request.is_delimited() && epoch.target.reply().is_delimited();
+    let pipelining = epoch.target.subject.promise.pipelining == Some(true);
+    framed && case.connections() == 1 && (pipelining || one_at_a_time(epoch, case))
 }
 
-fn one_at_a_time(life: &Life<'_>, case: &Case) -> bool {
+fn one_at_a_time(epoch: &Epoch<'_>, case: &Case) -> bool {
     let waits = case
         .steps
         .windows(2)
         .all(|pair| !matches!(pair, [Step::Send(_), Step::Send(_)]));
-    let single = |send: &Send| {
+    let single = |send: &SendStep| {
         let bytes = send.data.to_bytes();
-        let first = life.ground.talk().request.decoder().next(&bytes);
+        let first = epoch.target.talk().request.decoder().next(&bytes);
         matches!(first, Ok(Some(len)) if len == bytes.len())
     };
     waits && case.sends().all(single)
@@ -224,12 +229,12 @@ fn uncut(case: &Case) -> Case {
 }
 
 /// The case cut where it hurts, if it is not cut already.
-fn in_pieces(life: &Life<'_>, case: &Case) -> Case {
+fn in_pieces(epoch: &Epoch<'_>, case: &Case) -> Case {
     let mut cut = case.clone();
     if cut.sends().any(|send| !send.cuts.is_empty()) {
         return cut;
     }
-    let frame = &life.ground.talk().request;
+    let frame = &epoch.target.talk().request;
     for send in cut.sends_mut() {
         let bytes = send.data.to_bytes();
         let mut cuts: Vec<usize> = match bytes.len() {
@@ -247,10 +252,10 @@ fn in_pieces(life: &Life<'_>, case: &Case) -> Case {
 }
 
 /// Three runs on fresh servers that agree.
-fn thrice(life: &Life<'_>, before: &[Case], case: &Case) -> Option<Replies> {
+fn thrice(epoch: &Epoch<'_>, before: &[Case], case: &Case) -> Option<Replies> {
     let mut first = None;
     for _ in 0..3 {
-        let mut fresh = life.another()?;
+        let mut fresh = epoch.another()?;
         for case in before {
             fresh.run(case).ok()?;
         }
@@ -265,28 +270,28 @@ fn thrice(life: &Life<'_>, before: &[Case], case: &Case) -> Option<Replies> {
 }
 
 /// One run, its cuts proved.
-fn replies(life: &mut Life<'_>, case: &Case) -> Option<Replies> {
-    wire(life).run(case).ok().map(of)
+fn replies(epoch: &mut Epoch<'_>, case: &Case) -> Option<Replies> {
+    wire(epoch).run(case).ok().map(of)
 }
 
-fn of(seen: Seen) -> Replies {
-    let answers = seen.connections.into_iter();
+fn of(observed: Observed) -> Replies {
+    let answers = observed.connections.into_iter();
     answers
         .map(|answer| Reply::new(answer.bytes, answer.end))
         .collect()
 }
 
 /// A runner of its own: patient, and sure of its cuts.
-fn wire(life: &Life<'_>) -> Wire {
-    let ground = life.ground;
-    let mut limits = ground.limits;
+fn wire(epoch: &Epoch<'_>) -> Wire {
+    let target = epoch.target;
+    let mut limits = target.limits;
     limits.wait = limits.wait.max(Duration::from_millis(200));
     limits.case = limits.case.max(Duration::from_secs(5));
-    Wire::new(life.server().addr(), ground.reply().clone(), limits).prove_cuts(was_read)
+    Wire::new(epoch.server().addr(), target.reply().clone(), limits).prove_cuts(was_read)
 }
 
 impl Reply {
-    fn new(bytes: Vec<u8>, end: End) -> Self {
+    fn new(bytes: Vec<u8>, end: ConnectionEnd) -> Self {
         let masked = bytes.iter();
         Self {
             masked: masked
@@ -301,7 +306,7 @@ impl Reply {
 fn differ(one: &Replies, other: &Replies) -> bool {
     let differs = |one: &Reply, other: &Reply| {
         let common = one.masked.len().min(other.masked.len());
-        match one.end == End::Eof && other.end == End::Eof {
+        match one.end == ConnectionEnd::Eof && other.end == ConnectionEnd::Eof {
             true => one.masked != other.masked,
             false => one.masked[..common] != other.masked[..common],
         }
@@ -339,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_part_of_what_would_have_come() {
-        let reply = |bytes: &[u8]| Reply::new(bytes.to_vec(), End::Eof);
+        let reply = |bytes: &[u8]| Reply::new(bytes.to_vec(), ConnectionEnd::Eof);
         assert!(is_part(&reply(b""), &reply(b"ERROR 1\n")));
         assert!(is_part(&reply(b"a 1\n"), &reply(b"a 2\nb\n")));
         assert!(!is_part(&reply(b"b\n"), &reply(b"a\nb\n")));
@@ -352,18 +357,21 @@ mod tests {
     #[test]
     fn after_a_reset_only_what_both_have_counts() {
         let replies = |bytes: &[u8], end| vec![Reply::new(bytes.to_vec(), end)];
-        assert!(differ(&replies(b"a\n", End::Eof), &replies(b"a", End::Eof)));
-        assert!(!differ(
-            &replies(b"a\n", End::Eof),
-            &replies(b"a", End::Reset)
+        assert!(differ(
+            &replies(b"a\n", ConnectionEnd::Eof),
+            &replies(b"a", ConnectionEnd::Eof)
         ));
         assert!(!differ(
-            &replies(b"", End::Reset),
-            &replies(b"ERR\n", End::Eof)
+            &replies(b"a\n", ConnectionEnd::Eof),
+            &replies(b"a", ConnectionEnd::Reset)
+        ));
+        assert!(!differ(
+            &replies(b"", ConnectionEnd::Reset),
+            &replies(b"ERR\n", ConnectionEnd::Eof)
         ));
         assert!(differ(
-            &replies(b"b", End::Reset),
-            &replies(b"ERR\n", End::Eof)
+            &replies(b"b", ConnectionEnd::Reset),
+            &replies(b"ERR\n", ConnectionEnd::Eof)
         ));
     }
 }

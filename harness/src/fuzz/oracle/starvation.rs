@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use super::{Rigour, Symptom};
-use crate::fuzz::life::Life;
-use crate::fuzz::{Case, Kind};
+use super::claim::Rigour;
+use crate::fuzz::Case;
+use crate::fuzz::epoch::Epoch;
+use crate::fuzz::symptom::{FindingKind, Symptom};
 
 /// What counts as slow, however fast the server is otherwise.
 const SLOW: Duration = Duration::from_millis(50);
@@ -15,22 +16,22 @@ const SLOW: Duration = Duration::from_millis(50);
 const FACTOR: u32 = 10;
 
 /// Whether one canary beside a case hints at it.
-pub fn is_hint(life: &Life<'_>, took: Duration) -> bool {
-    !life.ground.sequential && took > SLOW && took > life.ground.pace.exchange * FACTOR
+pub fn is_hint(epoch: &Epoch<'_>, took: Duration) -> bool {
+    !epoch.target.sequential && took > SLOW && took > epoch.target.pace.exchange * FACTOR
 }
 
 /// Twenty healthy clients before, during and after.
-pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
-    if life.ground.sequential {
+pub fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
+    if epoch.target.sequential {
         return None;
     }
     let clients = match rigour {
         Rigour::Full => 20,
         Rigour::Quick => 5,
     };
-    let before = median(life, clients)?;
-    let during = life.median_beside(case, clients)?;
-    let after = median(life, clients)?;
+    let before = median(epoch, clients)?;
+    let during = epoch.median_beside(case, clients)?;
+    let after = median(epoch, clients)?;
     let healthy = before.max(after);
     if during <= SLOW || during <= healthy * FACTOR {
         return None;
@@ -42,18 +43,18 @@ pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom>
         ms(healthy)
     );
     Some(
-        Symptom::new(Kind::Starvation, "others wait", title)
+        Symptom::new(FindingKind::Starvation, "others wait", title)
             .with("before_ms", ms(before))
             .with("during_ms", ms(during))
             .with("after_ms", ms(after)),
     )
 }
 
-fn median(life: &mut Life<'_>, clients: usize) -> Option<Duration> {
-    let limit = life.ground.silence;
+fn median(epoch: &mut Epoch<'_>, clients: usize) -> Option<Duration> {
+    let limit = epoch.target.silence;
     let mut times = Vec::with_capacity(clients);
     for _ in 0..clients {
-        times.push(life.canary(limit).ok()?);
+        times.push(epoch.canary(limit).ok()?);
     }
     times.sort_unstable();
     Some(times[clients / 2])

@@ -1,16 +1,13 @@
 //! What a server prints when it breaks, cut down to what is the same every time.
 
-use std::sync::LazyLock;
-
+use crate::text::{escape_text, excerpt};
 use regex::Regex;
-
-use crate::text::{escape, escape_text};
+use std::sync::LazyLock;
 
 /// Frames that name a bug.
 const FRAMES_MAX: usize = 3;
-/// Lines of output that are kept as evidence, and how many of them are the first ones.
+/// Lines of output that are kept as evidence.
 const LINES_SHOWN: usize = 20;
-const FIRST_SHOWN: usize = 6;
 
 /// Where a frame of a stack names its place: Rust's panics, Python, sanitizers, JavaScript, Go.
 static FRAMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -166,24 +163,9 @@ pub(super) fn message(text: &str) -> Option<String> {
     error.or(lines.last()).map(|line| escape_text(line, 200))
 }
 
-/// The first lines and the last ones, safe to show: some programs say first what is wrong, some last.
+/// The lines of a report that are kept as evidence.
 pub(super) fn lines_shown(text: &str) -> Vec<String> {
-    let lines: Vec<&str> = text
-        .trim_end()
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let shown = |lines: &[&str]| -> Vec<String> {
-        let escaped = lines.iter().map(|line| escape(line.as_bytes(), 300));
-        escaped.collect()
-    };
-    if lines.len() <= LINES_SHOWN {
-        return shown(&lines);
-    }
-    let mut some = shown(&lines[..FIRST_SHOWN]);
-    some.push("…".into());
-    some.extend(shown(&lines[lines.len() - (LINES_SHOWN - FIRST_SHOWN)..]));
-    some
+    excerpt(text, LINES_SHOWN)
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub struct Recorder {
 
 /// What came of one session.
 #[derive(Debug)]
-pub enum Ended {
+pub enum SessionOutcome {
     /// It is a case now.
     Stored {
         /// Its file.
@@ -73,7 +73,7 @@ impl Recorder {
         &self,
         listener: TcpListener,
         stop: impl Future<Output = ()>,
-        mut tell: impl FnMut(u64, Ended),
+        mut tell: impl FnMut(u64, SessionOutcome),
     ) {
         let (over, seen) = watch::channel(false);
         let mut sessions = JoinSet::new();
@@ -107,12 +107,16 @@ impl Recorder {
         }
     }
 
-    async fn session(&self, mut client: TcpStream, mut over: watch::Receiver<bool>) -> Ended {
+    async fn session(
+        &self,
+        mut client: TcpStream,
+        mut over: watch::Receiver<bool>,
+    ) -> SessionOutcome {
         let connecting = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(self.upstream));
         let mut upstream = match connecting.await {
             Ok(Ok(upstream)) => upstream,
-            Ok(Err(error)) => return Ended::NoUpstream(error),
-            Err(_) => return Ended::NoUpstream(io::ErrorKind::TimedOut.into()),
+            Ok(Err(error)) => return SessionOutcome::NoUpstream(error),
+            Err(_) => return SessionOutcome::NoUpstream(io::ErrorKind::TimedOut.into()),
         };
         // Pieces are passed on as they come.
         let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
@@ -124,10 +128,10 @@ impl Recorder {
         drop((client, upstream));
         let tape = lock(&tape);
         match tape.case() {
-            None => Ended::Nothing,
+            None => SessionOutcome::Nothing,
             Some(case) => match store(&self.folder, &case) {
-                Err(error) => Ended::NotStored(error),
-                Ok((path, known)) => Ended::Stored {
+                Err(error) => SessionOutcome::NotStored(error),
+                Ok((path, known)) => SessionOutcome::Stored {
                     path,
                     known,
                     steps: case.steps.len(),
@@ -141,7 +145,7 @@ impl Recorder {
 
 /// How one direction ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+enum DirectionEnd {
     /// FIN, which was passed on.
     Fin,
     /// The side that is read reset its connection, or what is sent to the other side is not taken.
@@ -170,10 +174,10 @@ async fn pass(client: &mut TcpStream, upstream: &mut TcpStream, tape: &Mutex<Tap
                 end = &mut up, if up_end.is_none() => up_end = Some(end),
                 end = &mut down, if down_end.is_none() => down_end = Some(end),
             }
-            if up_end == Some(End::ByReader) || down_end == Some(End::ByWriter) {
+            if up_end == Some(DirectionEnd::ByReader) || down_end == Some(DirectionEnd::ByWriter) {
                 break Some(true);
             }
-            if up_end == Some(End::ByWriter) || down_end == Some(End::ByReader) {
+            if up_end == Some(DirectionEnd::ByWriter) || down_end == Some(DirectionEnd::ByReader) {
                 break Some(false);
             }
             if up_end.is_some() && down_end.is_some() {
@@ -194,22 +198,22 @@ async fn one_way(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     mut tell: impl FnMut(Option<&[u8]>),
-) -> End {
+) -> DirectionEnd {
     let mut buffer = vec![0; READ_BYTES];
     loop {
         match from.read(&mut buffer).await {
             Ok(0) => {
                 tell(None);
                 let _ = to.shutdown().await;
-                return End::Fin;
+                return DirectionEnd::Fin;
             }
             Ok(count) => {
                 tell(Some(&buffer[..count]));
                 if to.write_all(&buffer[..count]).await.is_err() {
-                    return End::ByWriter;
+                    return DirectionEnd::ByWriter;
                 }
             }
-            Err(_) => return End::ByReader,
+            Err(_) => return DirectionEnd::ByReader,
         }
     }
 }

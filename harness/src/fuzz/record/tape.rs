@@ -1,7 +1,7 @@
 //! What one client does, as it is seen in between: bytes and ends become the steps of a case.
 
 use crate::fuzz::case::{BYTES_MAX, STEPS_MAX};
-use crate::fuzz::{Case, Data, Part, Send, Step};
+use crate::fuzz::{Case, Data, Part, SendStep, Step};
 
 /// The steps of one session so far.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Tape {
         self.room -= kept.len();
         match self.steps.last_mut() {
             Some(Step::Send(send)) => send.data.push(Part::Bytes(kept.to_vec())),
-            _ => self.push(Step::Send(Send::whole(Data::from(kept)))),
+            _ => self.push(Step::Send(SendStep::whole(Data::from(kept)))),
         }
     }
 

@@ -8,11 +8,11 @@ use crate::fuzz::{CaseFile, Finding};
 pub(super) fn text(finding: &Finding) -> String {
     let mut file = CaseFile::of(finding.cases.clone());
     file.finding = Some(json!({
-        "kind": finding.kind,
+        "kind": finding.symptom.kind,
         "id": finding.id,
-        "title": finding.title,
-        "key": finding.key,
-        "evidence": finding.evidence,
+        "title": finding.symptom.title,
+        "key": finding.symptom.key,
+        "evidence": finding.symptom.evidence,
     }));
     file.text()
 }

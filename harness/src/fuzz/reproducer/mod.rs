@@ -17,10 +17,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-pub use recipe::{Answer, PlainTurn, Recipe, ServerRecipe};
+pub use recipe::{AnswerPattern, PlainTurn, Recipe, ServerRecipe};
 
 use super::case::readable;
-use super::{Data, Finding, Kind, Part, Step};
+use super::{Data, Finding, FindingKind, Part, Step};
 use crate::text::escape_text;
 
 /// The case as data, read by `tcprove replay`.
@@ -84,16 +84,16 @@ struct Waits {
 impl Waits {
     /// A leak takes hundreds of repetitions, and a connection that was leaked is never closed: there nobody
     /// waits for long.
-    fn of(kind: Kind, recipe: &Recipe) -> Self {
+    fn of(kind: FindingKind, recipe: &Recipe) -> Self {
         let reply_ms = recipe.reply_wait_ms;
         match kind {
-            Kind::Leak => Self {
+            FindingKind::Leak => Self {
                 reply_ms: reply_ms.min(200),
                 quiet_ms: 5,
                 end_ms: 20,
             },
             // The end of the work is what its CPU time is read at: a busy machine may take long to come to it.
-            Kind::Complexity => Self {
+            FindingKind::Complexity => Self {
                 reply_ms,
                 quiet_ms: 50,
                 end_ms: reply_ms.max(COMPLEXITY_END_MS),
@@ -146,10 +146,14 @@ impl Scaled {
     fn of(finding: &Finding) -> Self {
         let all = || finding.cases.iter().flat_map(|case| case.sends());
         let repeats = |parts: &[Part]| parts.iter().any(|part| matches!(part, Part::Repeat { .. }));
-        match finding.kind {
-            Kind::Complexity if all().any(|send| repeats(send.data.parts())) => Self::Repeats,
-            Kind::Complexity if all().any(|send| repeats(&readable(&send.data))) => Self::Runs,
-            Kind::Complexity => Self::Whole,
+        match finding.symptom.kind {
+            FindingKind::Complexity if all().any(|send| repeats(send.data.parts())) => {
+                Self::Repeats
+            }
+            FindingKind::Complexity if all().any(|send| repeats(&readable(&send.data))) => {
+                Self::Runs
+            }
+            FindingKind::Complexity => Self::Whole,
             _ => Self::No,
         }
     }

@@ -2,8 +2,8 @@
 
 use super::conformance::{self, Recorded};
 use super::template::{fill, part};
-use super::{Answer, Recipe, Scaled, ServerRecipe, Waits};
-use crate::fuzz::{Case, Data, Finding, Kind, Part, Send, Step};
+use super::{AnswerPattern, Recipe, Scaled, ServerRecipe, Waits};
+use crate::fuzz::{Case, Data, Finding, FindingKind, Part, SendStep, Step};
 
 const TEMPLATE: &str = include_str!("python.txt");
 /// Longer lines are broken where that is possible.
@@ -39,22 +39,29 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
     if !starts {
         add("attached");
     }
-    let needs_process = matches!(finding.kind, Kind::Leak | Kind::Complexity)
-        || finding.kind == Kind::Crash && starts;
+    let needs_process = matches!(
+        finding.symptom.kind,
+        FindingKind::Leak | FindingKind::Complexity
+    ) || finding.symptom.kind == FindingKind::Crash && starts;
     if needs_process {
         add("processes");
     }
-    if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
+    if matches!(
+        finding.symptom.kind,
+        FindingKind::Hang | FindingKind::Starvation
+    ) {
         add("plain");
     }
-    let judge = match finding.kind {
-        Kind::Crash | Kind::Panic if !starts => format!("judge-{}-attached", finding.kind.name()),
+    let judge = match finding.symptom.kind {
+        FindingKind::Crash | FindingKind::Panic if !starts => {
+            format!("judge-{}-attached", finding.symptom.kind.name())
+        }
         kind => format!("judge-{}", kind.name()),
     };
     body.push(fill(part(TEMPLATE, &judge), &[("WRONG", &wrong(finding))]));
     body.push(part(TEMPLATE, "main").to_owned());
     if starts {
-        body.insert(5, fresh(finding.kind));
+        body.insert(5, fresh(finding.symptom.kind));
     }
     let body: Vec<&str> = body.iter().map(|part| part.trim_end()).collect();
     let body = body.join("\n\n\n");
@@ -62,12 +69,12 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
 }
 
 /// Kinds that can be judged without the process and what it printed.
-fn can_connect(kind: Kind) -> bool {
-    !matches!(kind, Kind::Crash | Kind::Panic)
+fn can_connect(kind: FindingKind) -> bool {
+    !matches!(kind, FindingKind::Crash | FindingKind::Panic)
 }
 
 fn head(finding: &Finding, starts: bool, body: &str) -> String {
-    let usage = match (starts, can_connect(finding.kind)) {
+    let usage = match (starts, can_connect(finding.symptom.kind)) {
         (false, _) => "usage-attach",
         (true, true) => "usage-start",
         (true, false) => "usage-start-only",
@@ -78,7 +85,7 @@ fn head(finding: &Finding, starts: bool, body: &str) -> String {
         ("ID", finding.id.as_str()),
         ("USAGE", part(TEMPLATE, usage).trim_end()),
         ("IMPORTS", &format!("import {}", imports.join(", "))),
-        ("TITLE", &super::one_line(&finding.title)),
+        ("TITLE", &super::one_line(&finding.symptom.title)),
     ];
     fill(part(TEMPLATE, "head"), &values)
 }
@@ -91,7 +98,7 @@ fn uses(body: &str, module: &str) -> bool {
     found.any(|(at, _)| whole_word(at) && body[at + module.len()..].starts_with('.'))
 }
 
-fn fresh(kind: Kind) -> String {
+fn fresh(kind: FindingKind) -> String {
     let values = match can_connect(kind) {
         true => [
             ("OR_CONNECT", "; or the one given with --connect"),
@@ -130,13 +137,16 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
             lines.push(format!("READY_S = {}", seconds(*ready_timeout_ms)));
         }
     }
-    let waits = Waits::of(finding.kind, recipe);
+    let waits = Waits::of(finding.symptom.kind, recipe);
     let waits = [waits.reply_ms, waits.quiet_ms, waits.end_ms].map(seconds);
     lines.push(format!(
         "WAIT_S, QUIET_S, END_S = {}  # for a reply, for more of it, for the server's close",
         waits.join(", ")
     ));
-    if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
+    if matches!(
+        finding.symptom.kind,
+        FindingKind::Hang | FindingKind::Starvation
+    ) {
         lines.push("# The plain turn: what is sent, and what is found in an answer.".into());
         let turn = |turn: &super::PlainTurn| {
             format!("    ({}, {}),\n", literal(&turn.send), answer(&turn.answer))
@@ -147,7 +157,7 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
         ));
         lines.push(format!("PLAIN_S = {}", seconds(recipe.plain_wait_ms)));
     }
-    if finding.kind == Kind::Conformance {
+    if finding.symptom.kind == FindingKind::Conformance {
         match conformance::recorded(finding) {
             Recorded::Wrong(reply) => lines.push(format!(
                 "WRONG = {}",
@@ -169,21 +179,21 @@ fn wrong(finding: &Finding) -> String {
     }
 }
 
-fn answer(answer: &Answer) -> String {
+fn answer(answer: &AnswerPattern) -> String {
     match answer {
-        Answer::Nothing => "b\"\"".into(),
-        Answer::Any => "b\"(?s).\"".into(),
-        Answer::Exact(bytes) => format!("b\"^\" + re.escape({})", literal(bytes)),
-        Answer::Regex(source) => literal(source.as_bytes()),
+        AnswerPattern::Nothing => "b\"\"".into(),
+        AnswerPattern::Any => "b\"(?s).\"".into(),
+        AnswerPattern::Exact(bytes) => format!("b\"^\" + re.escape({})", literal(bytes)),
+        AnswerPattern::Regex(source) => literal(source.as_bytes()),
     }
 }
 
 /// The client, able to do what the cases do and no more.
 fn client(finding: &Finding) -> String {
-    let divergence = finding.kind == Kind::Divergence;
-    let option = match finding.kind {
-        Kind::Divergence => "\n    cut = True\n",
-        Kind::Complexity => "\n    scale = 1  # repetitions are so many times as long\n",
+    let divergence = finding.symptom.kind == FindingKind::Divergence;
+    let option = match finding.symptom.kind {
+        FindingKind::Divergence => "\n    cut = True\n",
+        FindingKind::Complexity => "\n    scale = 1  # repetitions are so many times as long\n",
         _ => "",
     };
     let mut text = fill(part(TEMPLATE, "client"), &[("OPTION", option)]);
@@ -241,7 +251,7 @@ fn step(step: &Step, scaled: Scaled) -> String {
     }
 }
 
-fn sent(send: &Send, scaled: Scaled) -> String {
+fn sent(send: &SendStep, scaled: Scaled) -> String {
     let bytes = data(&send.data, scaled, "        ");
     let cuts: Vec<String> = send.cuts.iter().map(u32::to_string).collect();
     match cuts.is_empty() {

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Recipe, ServerRecipe};
-use crate::fuzz::Finding;
 use crate::fuzz::case::shown;
-use crate::report::printed;
+use crate::fuzz::{Finding, evidence_lines};
 use crate::text::markdown::{code, plain};
 
 /// Steps of a case that are listed; the case file has all of them.
@@ -14,11 +13,11 @@ const STEPS_SHOWN: usize = 40;
 
 /// What was seen, what is done, how to see it again.
 pub(super) fn text(finding: &Finding, recipe: &Recipe, place: &Path) -> String {
-    let mut text = format!("# {}: {}\n\n", finding.id, plain(&finding.title));
+    let mut text = format!("# {}: {}\n\n", finding.id, plain(&finding.symptom.title));
     let _ = writeln!(
         text,
-        "Kind: {}. Seen again on fresh servers: {}.{}\n",
-        finding.kind.name(),
+        "FindingKind: {}. Seen again on fresh servers: {}.{}\n",
+        finding.symptom.kind.name(),
         finding.confirmed,
         if finding.minimal {
             ""
@@ -40,10 +39,10 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe, place: &Path) -> String {
         }
         text.push('\n');
     }
-    if !finding.evidence.is_empty() {
+    if !finding.symptom.evidence.is_empty() {
         text.push_str("What was measured:\n\n");
-        for (name, value) in &finding.evidence {
-            if let Some(lines) = printed(value) {
+        for (name, value) in &finding.symptom.evidence {
+            if let Some(lines) = evidence_lines(value) {
                 let _ = writeln!(text, "- {}:", plain(name));
                 for line in lines {
                     let _ = writeln!(text, "  - {}", code(line));
@@ -62,9 +61,7 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe, place: &Path) -> String {
 }
 
 fn how_to_run(recipe: &Recipe, place: &Path) -> String {
-    let replay = recipe
-        .replay
-        .replace("{folder}", &place.display().to_string());
+    let replay = recipe.replay_command(place);
     let mut text = format!(
         "To see it again, any of\n\n\
         - {}\n\

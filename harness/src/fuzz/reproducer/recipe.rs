@@ -1,7 +1,7 @@
 //! What a reproducer has to know besides the case: how to get a server, and its plain conversation.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,13 +57,13 @@ pub struct PlainTurn {
     /// The bytes for the wire; none where the server speaks first.
     pub send: Vec<u8>,
     /// How an answer is recognised.
-    pub answer: Answer,
+    pub answer: AnswerPattern,
 }
 
 /// How an answer to the plain conversation is recognised.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Answer {
+pub enum AnswerPattern {
     /// No answer is waited for.
     Nothing,
     /// Any byte is an answer.
@@ -77,7 +77,7 @@ pub enum Answer {
 impl Recipe {
     /// For a target, with the plain conversation out of its talk.
     ///
-    /// A turn that names what only a life of the server knows (its port, its folder) cannot be written down: then
+    /// A turn that names what only a epoch of the server knows (its port, its folder) cannot be written down: then
     /// the conversation ends before it, and what comes before is what shows that the server serves.
     pub fn of(subject: &Subject, replay: String) -> Self {
         let talk = &subject.talk;
@@ -106,6 +106,12 @@ impl Recipe {
             plain_wait_ms: 2_000,
             replay,
         }
+    }
+
+    /// The command that replays the finding in `folder`.
+    pub(crate) fn replay_command(&self, folder: &Path) -> String {
+        self.replay
+            .replace("{folder}", &folder.display().to_string())
     }
 }
 
@@ -163,17 +169,17 @@ impl PlainTurn {
     /// A turn with everything filled in.
     pub fn of(turn: &Turn) -> Self {
         let answer = match &turn.expect {
-            Expectation::Exact(bytes) if bytes.is_empty() => Answer::Nothing,
+            Expectation::Exact(bytes) if bytes.is_empty() => AnswerPattern::Nothing,
             // The header of a framed reply comes before its body: the bytes are not at the beginning.
             Expectation::Exact(bytes) if turn.frame.wrap(bytes) != *bytes => {
-                Answer::Exact(turn.frame.wrap(bytes))
+                AnswerPattern::Exact(turn.frame.wrap(bytes))
             }
-            Expectation::Exact(bytes) => Answer::Exact(bytes.clone()),
+            Expectation::Exact(bytes) => AnswerPattern::Exact(bytes.clone()),
             Expectation::Regex(regex) if turn.frame.wrap(b"") == b"" => {
-                Answer::regex(&regex.strict())
+                AnswerPattern::regex(&regex.strict())
             }
-            Expectation::Regex(_) | Expectation::Not(_) => Answer::Any,
-            Expectation::Eof => Answer::Nothing,
+            Expectation::Regex(_) | Expectation::Not(_) => AnswerPattern::Any,
+            Expectation::Eof => AnswerPattern::Nothing,
         };
         Self {
             send: turn.request.clone(),
@@ -182,7 +188,7 @@ impl PlainTurn {
     }
 }
 
-impl Answer {
+impl AnswerPattern {
     /// A regex where Python means the same by it, else any byte.
     pub fn regex(source: &str) -> Self {
         let foreign = [
@@ -228,7 +234,10 @@ mod tests {
             let recipe = Recipe::of(&subject, String::new());
             assert_eq!(recipe.plain.len(), subject.talk.open.len() + 1, "{name}");
             for turn in recipe.plain {
-                let told = matches!(turn.answer, Answer::Exact(_) | Answer::Regex(_));
+                let told = matches!(
+                    turn.answer,
+                    AnswerPattern::Exact(_) | AnswerPattern::Regex(_)
+                );
                 assert!(told, "{name}: {:?}", turn.answer);
             }
         }
@@ -237,11 +246,15 @@ mod tests {
     #[test]
     fn only_what_python_takes_for_the_same_stays_a_regex() {
         assert_eq!(
-            Answer::regex(r"^\+OK \d+\r\n"),
-            Answer::Regex(r"^\+OK \d+\r\n".into())
+            AnswerPattern::regex(r"^\+OK \d+\r\n"),
+            AnswerPattern::Regex(r"^\+OK \d+\r\n".into())
         );
         for foreign in [r"(?i)ok", r"\p{L}", "é", r"[[:alpha:]]"] {
-            assert_eq!(Answer::regex(foreign), Answer::Any, "{foreign}");
+            assert_eq!(
+                AnswerPattern::regex(foreign),
+                AnswerPattern::Any,
+                "{foreign}"
+            );
         }
     }
 }

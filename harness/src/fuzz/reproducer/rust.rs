@@ -1,8 +1,8 @@
 //! The finding as a test in Rust.
 
 use super::template::{fill, part};
-use super::{Answer, Recipe, Scaled, ServerRecipe, Waits, conformance};
-use crate::fuzz::{Case, Data, Finding, Kind, Part, Send, Step};
+use super::{AnswerPattern, Recipe, Scaled, ServerRecipe, Waits, conformance};
+use crate::fuzz::{Case, Data, Finding, FindingKind, Part, SendStep, Step};
 
 const TEMPLATE: &str = include_str!("rust.txt");
 /// Longer lines are broken where that is possible.
@@ -32,13 +32,18 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
     let mut body: Vec<String> = vec![constants(finding, recipe), cases(finding), test];
     body.push(judge(finding, starts));
     let mut add = |name: &str| body.push(part(TEMPLATE, name).to_owned());
-    if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
+    if matches!(
+        finding.symptom.kind,
+        FindingKind::Hang | FindingKind::Starvation
+    ) {
         add("plain");
     }
     add("run");
     add(if starts { "server" } else { "attached" });
-    if matches!(finding.kind, Kind::Leak | Kind::Complexity)
-        || finding.kind == Kind::Crash && starts
+    if matches!(
+        finding.symptom.kind,
+        FindingKind::Leak | FindingKind::Complexity
+    ) || finding.symptom.kind == FindingKind::Crash && starts
     {
         add(if starts {
             "group-started"
@@ -63,7 +68,7 @@ fn head(finding: &Finding, recipe: &Recipe, body: &str) -> String {
         ServerRecipe::Start { .. } => "",
         ServerRecipe::Attach { .. } => "\n//! The server must run already.",
     };
-    let needs = format!(" {}{needs}", super::one_line(&finding.title));
+    let needs = format!(" {}{needs}", super::one_line(&finding.symptom.title));
     let values = [
         ("ID", finding.id.as_str()),
         ("NEEDS", &needs),
@@ -73,9 +78,11 @@ fn head(finding: &Finding, recipe: &Recipe, body: &str) -> String {
 }
 
 fn judge(finding: &Finding, starts: bool) -> String {
-    let name = match finding.kind {
-        Kind::Crash | Kind::Panic if !starts => format!("judge-{}-attached", finding.kind.name()),
-        Kind::Conformance if conformance::wrong(finding).is_none() => {
+    let name = match finding.symptom.kind {
+        FindingKind::Crash | FindingKind::Panic if !starts => {
+            format!("judge-{}-attached", finding.symptom.kind.name())
+        }
+        FindingKind::Conformance if conformance::wrong(finding).is_none() => {
             "judge-conformance-unrecorded".into()
         }
         kind => format!("judge-{}", kind.name()),
@@ -111,7 +118,7 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
             ));
         }
     }
-    let waits = Waits::of(finding.kind, recipe);
+    let waits = Waits::of(finding.symptom.kind, recipe);
     let mut wait = |name: &str, what: &str, ms: u64| {
         lines.push(format!(
             "/// {what}\nconst {name}: Duration = Duration::from_millis({ms});"
@@ -122,7 +129,10 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
         wait("QUIET", "For more of it.", waits.quiet_ms);
     }
     wait("END", "For the server's close.", waits.end_ms);
-    if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
+    if matches!(
+        finding.symptom.kind,
+        FindingKind::Hang | FindingKind::Starvation
+    ) {
         let turn = |turn: &super::PlainTurn| {
             format!("    ({}, {}),\n", literal(&turn.send), answer(&turn.answer))
         };
@@ -135,23 +145,25 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
             recipe.plain_wait_ms
         ));
     }
-    if let Some(reply) = conformance::wrong(finding).filter(|_| finding.kind == Kind::Conformance) {
+    if let Some(reply) =
+        conformance::wrong(finding).filter(|_| finding.symptom.kind == FindingKind::Conformance)
+    {
         lines.push(format!("const WRONG: &[u8] = {};", literal(&reply)));
     }
     lines.join("\n")
 }
 
-fn answer(answer: &Answer) -> String {
+fn answer(answer: &AnswerPattern) -> String {
     match answer {
-        Answer::Nothing => "Some(b\"\")".into(),
-        Answer::Any | Answer::Regex(_) => "None".into(),
-        Answer::Exact(bytes) => format!("Some({})", literal(bytes)),
+        AnswerPattern::Nothing => "Some(b\"\")".into(),
+        AnswerPattern::Any | AnswerPattern::Regex(_) => "None".into(),
+        AnswerPattern::Exact(bytes) => format!("Some({})", literal(bytes)),
     }
 }
 
 /// The client, able to do what the cases do and no more.
 fn client(finding: &Finding) -> String {
-    let divergence = finding.kind == Kind::Divergence;
+    let divergence = finding.symptom.kind == FindingKind::Divergence;
     let values: &[(&str, &str)] = match divergence {
         true => &[
             ("RESET-FIELD", "\n    was_reset: bool,"),
@@ -223,7 +235,7 @@ fn step(step: &Step, scaled: Scaled, with_cuts: bool) -> String {
     }
 }
 
-fn sent(send: &Send, scaled: Scaled, with_cuts: bool) -> String {
+fn sent(send: &SendStep, scaled: Scaled, with_cuts: bool) -> String {
     let bytes = data(&send.data, scaled);
     let cuts: Vec<String> = send.cuts.iter().map(u32::to_string).collect();
     match with_cuts {

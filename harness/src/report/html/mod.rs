@@ -12,7 +12,7 @@ mod load;
 mod number;
 mod plot;
 #[cfg(test)]
-mod sample;
+pub(super) mod sample;
 mod sweep;
 #[cfg(test)]
 mod tests;

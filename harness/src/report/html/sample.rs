@@ -11,7 +11,7 @@ use crate::load::{
 use crate::report::Environment;
 use crate::stats::Interval;
 
-pub(super) fn environment() -> Environment {
+pub(in crate::report) fn environment() -> Environment {
     Environment {
         tcprove: "0.1.0",
         kernel: "6.8.0-45-generic".into(),
@@ -23,7 +23,7 @@ pub(super) fn environment() -> Environment {
     }
 }
 
-pub(super) fn page(environment: &Environment) -> Page<'_> {
+pub(in crate::report) fn page(environment: &Environment) -> Page<'_> {
     Page {
         title: "bench of an echo server",
         verdict: "pass",
@@ -53,7 +53,7 @@ fn estimate(estimate: f64, spread: f64, unit: &'static str, higher_is_better: bo
 }
 
 /// A receive buffer of 64 B to 256 KiB and the kernel's own, by payloads of 64 B to 64 KiB.
-pub(super) fn sweep() -> SweepResult {
+pub(in crate::report) fn sweep() -> SweepResult {
     let payloads = [64.0, 1_024.0, 16_384.0, 65_536.0];
     let buffers: Vec<f64> = std::iter::once(0.0)
         .chain((6..=18).map(|power| f64::from(1u32 << power)))
@@ -185,7 +185,7 @@ fn recommendation() -> Recommendation {
 }
 
 /// Names along the axis instead of sizes.
-pub(super) fn models() -> SweepResult {
+pub(in crate::report) fn models() -> SweepResult {
     let names = ["epoll", "thread-per-connection", "tokio-multi-thread"];
     let mut result = sweep();
     result.axes.truncate(1);
@@ -225,7 +225,7 @@ pub(super) fn models() -> SweepResult {
     result
 }
 
-pub(super) fn load(valid: bool) -> LoadResult {
+pub(in crate::report) fn load(valid: bool) -> LoadResult {
     let mut response = times();
     let mut service = times();
     for place in 0..200_000usize {

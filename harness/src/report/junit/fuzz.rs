@@ -14,7 +14,7 @@ pub(super) fn campaign(junit: &mut Junit, report: &Report, fuzz: &FuzzReport) {
     let mut suite = TestSuite::new("fuzz");
     for finding in &fuzz.result.findings {
         let mut case = TestCase::new(clean(&finding.id), status(finding));
-        case.set_classname(format!("tcprove.fuzz.{}", finding.kind.name()));
+        case.set_classname(format!("tcprove.fuzz.{}", finding.symptom.kind.name()));
         suite.add_test_case(case);
     }
     if fuzz.result.findings.is_empty() {
@@ -46,15 +46,15 @@ fn status(finding: &Finding) -> TestCaseStatus {
         )),
         Standing::Unconfirmed => skipped(format!(
             "inconclusive: seen once and not again ({}): {}",
-            finding.confirmed, finding.title
+            finding.confirmed, finding.symptom.title
         )),
         Standing::Counts => {
             let steps = finding.cases.iter().flat_map(case::shown).take(STEPS_SHOWN);
             let steps: Vec<String> = steps.map(|line| clean(&line)).collect();
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status
-                .set_type(finding.kind.name())
-                .set_message(clean(&finding.title))
+                .set_type(finding.symptom.kind.name())
+                .set_message(clean(&finding.symptom.title))
                 .set_description(format!(
                     "confirmed {}\n{}\nreproduce: {}",
                     finding.confirmed,

@@ -4,12 +4,11 @@
 mod fuzz;
 mod gate;
 
-use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
-
 use super::{Body, Checked, Report, RunVerdict};
 use crate::check::{Outcome, Verdict};
-use crate::load::reason::joined;
+use crate::load::joined;
 use crate::text::escape_text;
+use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
 /// The report as one suite per group.
 pub fn render(report: &Report) -> String {

@@ -37,12 +37,12 @@ pub(super) fn render(text: &mut String, report: &Report, fuzz: &FuzzReport) {
             text,
             "| {} | {} | {}{} | {} steps, {} | {} |",
             plain(&finding.id),
-            finding.kind.name(),
+            finding.symptom.kind.name(),
             finding.confirmed,
             standing(finding),
             finding.steps,
             bytes(finding.bytes as f64),
-            plain(&finding.title)
+            plain(&finding.symptom.title)
         );
     }
     for finding in findings.iter().take(FINDINGS_SHOWN) {

@@ -1,11 +1,10 @@
 //! A sweep: the answer, then the table of all cells.
 
-use std::fmt::Write as _;
-
-use crate::load::reason::joined;
+use crate::load::joined;
 use crate::report::terminal::{SWEEP_COLUMNS, shown};
 use crate::report::{Report, SweepReport};
 use crate::text::markdown::plain;
+use std::fmt::Write as _;
 
 pub(super) fn render(text: &mut String, report: &Report, sweep: &SweepReport) {
     let result = &sweep.result;

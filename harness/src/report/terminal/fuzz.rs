@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
-use crate::fuzz::{Finding, case};
-use crate::report::fuzz::{Standing, printed};
+use crate::fuzz::{Finding, case, evidence_lines};
+use crate::report::fuzz::Standing;
 use crate::report::number::bytes;
 use crate::report::wrap::{cut, wrap};
 use crate::report::{FuzzReport, ReplayReport, Report};
@@ -75,13 +75,13 @@ fn one(text: &mut String, finding: &Finding, columns: Option<usize>) {
     let _ = writeln!(
         text,
         "\n{colour}{BOLD}{}{RESET} {BOLD}{id}{RESET}",
-        finding.kind.name()
+        finding.symptom.kind.name()
     );
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "  {DIM}{name:<11}{RESET} {value}");
     };
     let prose = |value: &str| wrap(&escape_text(value, 1200), INDENT, columns);
-    row("seen", &prose(&finding.title));
+    row("seen", &prose(&finding.symptom.title));
     if let Some(reason) = &finding.waived {
         row("waived", &prose(reason));
     }
@@ -99,7 +99,12 @@ fn one(text: &mut String, finding: &Finding, columns: Option<usize>) {
     }
     // What is for programs only is left to them.
     let shown = |name: &String| !name.ends_with("_hex");
-    for (name, value) in finding.evidence.iter().filter(|(name, _)| shown(name)) {
+    for (name, value) in finding
+        .symptom
+        .evidence
+        .iter()
+        .filter(|(name, _)| shown(name))
+    {
         for (number, line) in evidence(name, value).iter().enumerate() {
             row(if number == 0 { "evidence" } else { "" }, &prose(line));
         }
@@ -112,7 +117,7 @@ fn one(text: &mut String, finding: &Finding, columns: Option<usize>) {
 
 /// One piece of evidence; of lines that the server printed, the first ones and the last ones.
 fn evidence(name: &str, value: &Value) -> Vec<String> {
-    let Some(printed) = printed(value) else {
+    let Some(printed) = evidence_lines(value) else {
         let text = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);

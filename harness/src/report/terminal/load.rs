@@ -47,8 +47,17 @@ pub(super) fn render(
             "{YELLOW}interrupted{RESET}: the figures are of what was measured until then"
         );
     }
-    let told = format!("{} replies/s", count(metrics.ops_per_s));
-    verdict_line(text, report, &told, columns);
+    verdict_line(text, report, &answer(load), columns);
+}
+
+/// What was asked for, in a few words: the rate of an objective, the knee, or the replies of a single load.
+fn answer(load: &LoadReport) -> String {
+    let replies = || format!("{} replies/s", count(load.result.metrics.ops_per_s));
+    match (&load.slo, &load.overload) {
+        (Some(slo), _) => format!("{} {}", slo.objective, met(slo)),
+        (None, Some(over)) => format!("knee {}", knee(over)),
+        (None, None) => replies(),
+    }
 }
 
 fn a_second(bytes: u64, metrics: &Metrics) -> f64 {
@@ -160,15 +169,16 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
         _ => "not seen (give --pid for a server that tcprove did not start)".into(),
     };
     row("server", &server);
-    row(
-        "client",
-        &format!(
+    let client = match metrics.measured_s > 0.0 {
+        true => format!(
             "CPU {} us a reply, busy {:.0} % of the time, {:.2} context switches a reply",
             digits(metrics.client_cpu_us_per_op),
             load.result.validity.client_busy * 100.0,
             metrics.client_context_switches_per_op
         ),
-    );
+        false => "nothing was measured".into(),
+    };
+    row("client", &client);
     if metrics.planned_closes > 0 {
         row(
             "closes",
@@ -202,20 +212,14 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
 
 /// The highest rate that meets the objective, as an interval.
 fn objective(text: &mut String, slo: &SloReport, columns: Option<usize>) {
-    let answer = match (slo.highest_passing_per_s, slo.lowest_failing_per_s) {
-        (Some(low), Some(high)) => format!(
-            "met up to {} requests/s, not at {}",
-            count(low),
-            count(high)
-        ),
-        (Some(low), None) => format!(
-            "met up to {} requests/s, and no higher rate that was tried failed",
-            count(low)
-        ),
-        (None, Some(high)) => format!("not even met at {} requests/s", count(high)),
-        (None, None) => "no rate could be judged".into(),
-    };
-    let _ = writeln!(text, "{BOLD}{}{RESET}: {answer}", slo.objective);
+    let _ = writeln!(text, "{BOLD}{}{RESET}: {}", slo.objective, met(slo));
+    if let Some(rate) = slo.confirmed_per_s {
+        let _ = writeln!(
+            text,
+            "{DIM}confirmed{RESET}   by shorter loads at {} requests/s",
+            count(rate)
+        );
+    }
     if let Some(why) = &slo.gave_way {
         let why = wrap(&escape_text(why, 600), 11, columns);
         let _ = writeln!(text, "{DIM}gave way{RESET}   {why}");
@@ -228,6 +232,31 @@ fn objective(text: &mut String, slo: &SloReport, columns: Option<usize>) {
         let why = wrap(&escape_text(why, 600), 14, columns);
         let _ = writeln!(text, "{MAGENTA}inconclusive{RESET}: {why}");
     }
+}
+
+/// Up to which rate an objective is met.
+fn met(slo: &SloReport) -> String {
+    match (slo.highest_passing_per_s, slo.lowest_failing_per_s) {
+        (Some(low), Some(high)) => format!(
+            "met up to {} requests/s, not at {}",
+            count(low),
+            count(high)
+        ),
+        (Some(low), None) => format!(
+            "met up to {} requests/s, and no higher rate that was tried failed",
+            count(low)
+        ),
+        (None, _) if slo.inconclusive.is_some() => "not confirmed at any rate".into(),
+        (None, Some(high)) => format!("not even met at {} requests/s", count(high)),
+        (None, None) => "no rate could be judged".into(),
+    }
+}
+
+fn knee(over: &OverloadReport) -> String {
+    over.knee_per_s
+        .map_or("below the lightest load".into(), |knee| {
+            format!("at {} requests/s", count(knee))
+        })
 }
 
 /// Goodput and waiting from light to far too much.
@@ -253,11 +282,6 @@ fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
             micros(step.p50_us)
         );
     }
-    let knee = over
-        .knee_per_s
-        .map_or("below the lightest load".into(), |knee| {
-            format!("at {} requests/s", count(knee))
-        });
     let recovery = match over.recovery_s {
         Some(seconds) => format!(
             "recovered {seconds:.1} s after a surge of 0.5 s at 3x (its backlog takes {:.1} s at least)",
@@ -265,7 +289,14 @@ fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
         ),
         None => "not recovered 4.5 s after a surge of 0.5 s at 3x".into(),
     };
-    let _ = writeln!(text, "{BOLD}knee{RESET} {knee}; {recovery}");
+    let waiting = over.waiting_from_per_s.map_or(String::new(), |rate| {
+        format!("; long waits from {} requests/s on", count(rate))
+    });
+    let _ = writeln!(
+        text,
+        "{BOLD}knee{RESET} {}{waiting}; {recovery}",
+        knee(over)
+    );
     if let Some(why) = &over.inconclusive {
         let why = wrap(&escape_text(why, 600), 14, columns);
         let _ = writeln!(text, "{MAGENTA}inconclusive{RESET}: {why}");
