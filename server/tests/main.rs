@@ -2,14 +2,14 @@
 //!
 //! | module | what it tests |
 //! |---|---|
-//! | `delay` | replies that are held back by a known distribution |
-//! | `exchanges` | every protocol over every model |
-//! | `faults` | planted faults that a check must catch, and the sound server beside them |
-//! | `fuzz_faults` | planted faults that a campaign must find |
-//! | `process` | the program: arguments, signals, logs, workers |
+//! | `delay` | replies delayed by a known distribution |
+//! | `exchanges` | every protocol in every model |
+//! | `faults` | planted faults: ordinary conversations work, and the faults for a load act as described |
+//! | `fuzz_faults` | the planted faults for a fuzz campaign |
+//! | `process` | the binary: arguments, signals, logs, workers |
 //! | `stopping` | draining, idle timeouts, limits on connections |
 
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod common;
 mod delay;

@@ -209,7 +209,7 @@ fn send_shows_bytes_and_text() {
     let ended = bench.run(["send", "--hex", "f", "--embedded"]);
     assert_eq!(ended.code, Some(2));
     assert!(
-        ended.stderr.contains("two digits a byte"),
+        ended.stderr.contains("two digits per byte"),
         "{}",
         ended.stderr
     );
