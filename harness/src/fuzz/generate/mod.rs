@@ -23,7 +23,7 @@ const CHEAP_CONNECTIONS_MAX: usize = 2;
 
 /// Makes cases: the same ones for the same seed, lane and corpus.
 #[derive(Debug)]
-pub struct Generator {
+pub(crate) struct Generator {
     material: Arc<Material>,
     random: Random,
     /// What the first stage still has for this lane, the next one last.
@@ -34,7 +34,7 @@ pub struct Generator {
 
 /// A new case and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Generated {
+pub(crate) struct Generated {
     /// The case, within all limits.
     pub case: Case,
     /// What made it: names of mutators in the order they acted, or the one name of a kind of the first
@@ -44,7 +44,7 @@ pub struct Generated {
 
 impl Generator {
     /// The cases of one of several lanes that share a seed. The lanes share the first stage between them.
-    pub fn new(material: Arc<Material>, seed: u64, lane: u32, lanes: u32) -> Self {
+    pub(crate) fn new(material: Arc<Material>, seed: u64, lane: u32, lanes: u32) -> Self {
         let lanes = lanes.max(1) as usize;
         let lane_of_all = lane as usize % lanes;
         let all = stages::plan(&material, &mut Random::new(seed, 0));
@@ -62,18 +62,18 @@ impl Generator {
     }
 
     /// No message that is made is longer than this.
-    pub fn bytes_max(&self) -> usize {
+    pub(crate) fn bytes_max(&self) -> usize {
         self.material.bytes_max()
     }
 
     /// Number of cases of the first stage that are left for this lane.
     #[cfg(test)]
-    pub fn planned(&self) -> usize {
+    pub(crate) fn planned(&self) -> usize {
         self.stage.len()
     }
 
     /// The next case. `corpus`: cases that were worth keeping; it may change from call to call.
-    pub fn next(&mut self, corpus: &[Case]) -> Generated {
+    pub(crate) fn next(&mut self, corpus: &[Case]) -> Generated {
         while let Some(item) = self.stage.pop() {
             if let Some(case) = item.case(&self.material) {
                 return Generated {

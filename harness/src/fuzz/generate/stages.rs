@@ -64,7 +64,7 @@ pub(super) enum Item {
 
 impl Item {
     /// What kind it is of.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Seed(_) => "seed",
             Self::Length { .. } => "each-length",
@@ -75,7 +75,7 @@ impl Item {
     }
 
     /// The case itself; `None` if the talk cannot say that.
-    pub fn case(&self, material: &Material) -> Option<Case> {
+    pub(crate) fn case(&self, material: &Material) -> Option<Case> {
         match self {
             Self::Seed(seed) => material.seeds.get(*seed).map(|seed| seed.case.clone()),
             Self::Length { turn, len, unit } => {

@@ -25,7 +25,7 @@ const FITTINGS_MAX: usize = 4;
 
 /// What cases are made of, out of one talk.
 #[derive(Clone, Debug)]
-pub struct Material {
+pub(crate) struct Material {
     talk: Talk,
     bindings: Bindings,
     /// Steps that every connection begins with.
@@ -47,7 +47,7 @@ impl Material {
     /// `strings` are more words for the dictionary, such as those in the server's own file. `values` are
     /// what names in the talk stand for; `port` and `tmp` get a value if they have none. A turn that needs
     /// a name which only an earlier reply can tell is left out.
-    pub fn of(
+    pub(crate) fn of(
         talk: &Talk,
         promise: &Promise,
         seed: u64,
@@ -84,17 +84,17 @@ impl Material {
     }
 
     /// No message that is made is longer than this.
-    pub fn bytes_max(&self) -> usize {
+    pub(crate) fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 
     /// How a request ends.
-    pub fn request_frame(&self) -> &Frame {
+    pub(crate) fn request_frame(&self) -> &Frame {
         &self.talk.request
     }
 
     /// Whether a connection carries more than one turn.
-    pub fn carries_many_turns(&self) -> bool {
+    pub(crate) fn carries_many_turns(&self) -> bool {
         self.talk.carries_many_turns()
     }
 

@@ -23,7 +23,7 @@ const ROUNDS_MAX: usize = 16;
 
 /// What is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Minimized {
+pub(crate) struct Minimized {
     /// The cases, in their order; at least one.
     pub cases: Vec<Case>,
     /// How often candidates were run.
@@ -36,7 +36,7 @@ pub struct Minimized {
 ///
 /// `cases` show the bug: that is not asked again. `frame` says how requests end, so that lengths can be
 /// kept true while what they count gets less. `still` runs candidates, each on a fresh server.
-pub fn minimize(
+pub(crate) fn minimize(
     cases: Vec<Case>,
     frame: &Frame,
     still: &mut dyn FnMut(&[Case]) -> CandidateOutcome,

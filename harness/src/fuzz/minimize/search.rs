@@ -12,7 +12,7 @@ use crate::talk::Frame;
 
 /// What became of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CandidateOutcome {
+pub(crate) enum CandidateOutcome {
     /// It shows the same bug.
     Same,
     /// It shows no bug, or another one.
@@ -42,7 +42,7 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub fn new(
+    pub(crate) fn new(
         mut cases: Vec<Case>,
         frame: &'a Frame,
         still: &'a mut dyn FnMut(&[Case]) -> CandidateOutcome,
@@ -60,7 +60,7 @@ impl<'a> Search<'a> {
 
     /// Takes the candidate if it shows the bug. What was tried before is not tried again: what showed the
     /// bug is behind us, what did not will not.
-    pub fn attempt(&mut self, mut candidate: Vec<Case>) -> bool {
+    pub(crate) fn attempt(&mut self, mut candidate: Vec<Case>) -> bool {
         if self.stopped || candidate.is_empty() {
             return false;
         }
@@ -84,7 +84,7 @@ impl<'a> Search<'a> {
     }
 
     /// The same with another case in the place of one.
-    pub fn attempt_case(&mut self, at: usize, case: Case) -> bool {
+    pub(crate) fn attempt_case(&mut self, at: usize, case: Case) -> bool {
         let mut candidate = self.best.clone();
         match candidate.get_mut(at) {
             Some(place) => *place = case,
@@ -94,7 +94,7 @@ impl<'a> Search<'a> {
     }
 
     /// The same with other data in one send.
-    pub fn attempt_data(&mut self, at: Place, new: Data, lengths: Lengths) -> bool {
+    pub(crate) fn attempt_data(&mut self, at: Place, new: Data, lengths: Lengths) -> bool {
         let Some(mut case) = self.best.get(at.case).cloned() else {
             return false;
         };
@@ -113,14 +113,14 @@ impl<'a> Search<'a> {
     }
 
     /// Writes runs of equal bytes as repetitions. No candidate runs: the bytes stay the same.
-    pub fn fold(&mut self) {
+    pub(crate) fn fold(&mut self) {
         for send in self.best.iter_mut().flat_map(Case::sends_mut) {
             send.data = folded(&send.data);
         }
     }
 
     /// The data of a send.
-    pub fn data(&self, at: Place) -> Option<&Data> {
+    pub(crate) fn data(&self, at: Place) -> Option<&Data> {
         match self.best.get(at.case)?.steps.get(at.step)? {
             Step::Send(send) => Some(&send.data),
             _ => None,
@@ -128,7 +128,7 @@ impl<'a> Search<'a> {
     }
 
     /// Where sends are, the last one first: what is taken away there moves none of the others.
-    pub fn sends(&self) -> Vec<Place> {
+    pub(crate) fn sends(&self) -> Vec<Place> {
         let mut places = Vec::new();
         for (case, of) in self.best.iter().enumerate() {
             let sends = of.steps.iter().enumerate();
@@ -141,7 +141,7 @@ impl<'a> Search<'a> {
 
     /// Takes away chunks, from `largest` elements down to `smallest`, the last ones first. `len` tells how
     /// many elements there are now, `without` makes what is left without some of them try itself.
-    pub fn drop_chunks(
+    pub(crate) fn drop_chunks(
         &mut self,
         sizes: Range<usize>,
         len: &dyn Fn(&Self) -> usize,

@@ -39,7 +39,7 @@ pub(in crate::fuzz) struct Mutating<'a> {
 
 impl Mutating<'_> {
     /// Any send that may be changed.
-    pub fn pick_send(&mut self) -> Option<usize> {
+    pub(crate) fn pick_send(&mut self) -> Option<usize> {
         let is_send = |step: &Step| matches!(step, Step::Send(_));
         let rest = self.case.steps.get(self.from..)?;
         let count = rest.iter().filter(|step| is_send(step)).count();
@@ -49,18 +49,18 @@ impl Mutating<'_> {
     }
 
     /// A place between steps, at or behind the first one that may be changed.
-    pub fn pick_gap(&mut self) -> usize {
+    pub(crate) fn pick_gap(&mut self) -> usize {
         let end = self.case.steps.len();
         self.random.between(self.from.min(end), end)
     }
 
     /// Notes that the step at `at` is another one now.
-    pub fn touch(&mut self, at: usize) {
+    pub(crate) fn touch(&mut self, at: usize) {
         self.touched = self.touched.min(at);
     }
 
     /// The send at `at`.
-    pub fn send_at(&mut self, at: usize) -> Option<&mut SendStep> {
+    pub(crate) fn send_at(&mut self, at: usize) -> Option<&mut SendStep> {
         match self.case.steps.get_mut(at) {
             Some(Step::Send(send)) => Some(send),
             _ => None,
@@ -68,7 +68,7 @@ impl Mutating<'_> {
     }
 
     /// Changes the bytes of any send.
-    pub fn edit(
+    pub(crate) fn edit(
         &mut self,
         lengths: Lengths,
         change: impl FnOnce(&mut Vec<u8>, &mut Random, &Material) -> bool,
@@ -80,7 +80,7 @@ impl Mutating<'_> {
     }
 
     /// Changes the bytes of the send at `at`.
-    pub fn edit_at(
+    pub(crate) fn edit_at(
         &mut self,
         at: usize,
         lengths: Lengths,
@@ -105,7 +105,7 @@ impl Mutating<'_> {
     }
 
     /// Puts a repetition in the place of some bytes of the send at `at`. `range` is of all its bytes.
-    pub fn put_repeat(
+    pub(crate) fn put_repeat(
         &mut self,
         at: usize,
         range: Range<usize>,
@@ -128,7 +128,7 @@ impl Mutating<'_> {
     }
 
     /// A small case to take parts from: a seed, or one of the corpus.
-    pub fn donor(&mut self) -> Option<&Case> {
+    pub(crate) fn donor(&mut self) -> Option<&Case> {
         let from_corpus = !self.corpus.is_empty() && self.random.one_in(2);
         if from_corpus && let Some(case) = self.random.pick(self.corpus) {
             let small = case.steps.len() <= 32 && case.bytes() <= PLAIN_BYTES_MAX;
