@@ -1,33 +1,30 @@
-//! Bytes of a case, with repetitions kept as such: a megabyte of one letter is one line to read.
+//! The bytes of a case. Long repetitions are stored as such, so that a megabyte of one letter is one short line.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Bytes.
+/// A sequence of bytes in parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Data {
     parts: Vec<Part>,
 }
 
-/// A part of some bytes; none is empty.
+/// A part of some data; never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// As they are.
+    /// Plain bytes.
     Bytes(Vec<u8>),
-    /// Over and over.
+    /// Repeated bytes.
     Repeat {
-        /// What is repeated.
+        /// The repeated bytes.
         unit: Vec<u8>,
-        /// How often.
+        /// The number of repetitions.
         count: u32,
     },
 }
 
 impl Part {
-    /// Its length in bytes.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a part of some bytes is never empty"
-    )]
+    /// The length in bytes.
+    #[expect(clippy::len_without_is_empty, reason = "a part is never empty")]
     pub fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
@@ -35,7 +32,7 @@ impl Part {
         }
     }
 
-    /// Appends its bytes.
+    /// Appends the bytes to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Bytes(bytes) => out.extend_from_slice(bytes),
@@ -51,7 +48,7 @@ impl Part {
 }
 
 impl Data {
-    /// One unit over and over.
+    /// A single repetition.
     pub fn repeat(unit: impl Into<Vec<u8>>, count: u32) -> Self {
         let mut data = Self::default();
         data.push(Part::Repeat {
@@ -61,12 +58,12 @@ impl Data {
         data
     }
 
-    /// Its parts in order.
+    /// The parts, in order.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// Appends a part; an empty one is dropped, and neighbouring plain bytes become one.
+    /// Appends a part. An empty part is dropped, and adjacent plain parts are merged.
     pub fn push(&mut self, part: Part) {
         match (self.parts.last_mut(), part) {
             (_, part) if part.len() == 0 => {}
@@ -75,13 +72,13 @@ impl Data {
         }
     }
 
-    /// Its length in bytes.
+    /// The length in bytes.
     pub fn len(&self) -> usize {
         let lengths = self.parts.iter().map(Part::len);
         lengths.fold(0, usize::saturating_add)
     }
 
-    /// Whether there is no byte in it.
+    /// Whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
@@ -93,7 +90,7 @@ impl Data {
         out
     }
 
-    /// Appends all bytes.
+    /// Appends all bytes to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
         self.parts.iter().for_each(|part| part.write(out));
     }
@@ -151,7 +148,7 @@ impl FromIterator<Part> for Data {
     }
 }
 
-/// As it is written: text where it is text, `{"hex": "ff fe"}` where it is not, `{"repeat": "A", "n": 9}`.
+/// A part in JSON: a string if it is text, otherwise `{"hex": "ff fe"}`; repetitions as `{"repeat": "A", "n": 9}`.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 enum Written {
@@ -203,6 +200,7 @@ fn hex(bytes: &[u8]) -> String {
     digits.join(" ")
 }
 
+/// Decodes pairs of hexadecimal digits; whitespace is ignored.
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
     let byte = |pair: &[char]| match pair {
@@ -240,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readable_both_ways() {
+    fn json_round_trip() {
         let mut data = Data::from(&b"GET \xff\xfe\xc3\xa9\n"[..]);
         data.push(Part::Repeat {
             unit: b"A".to_vec(),
@@ -261,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_off_inside_a_repetition() {
+    fn truncated_inside_a_repetition() {
         let mut data = Data::repeat(b"abc", 5);
         data.push(Part::Bytes(b"xyz".to_vec()));
         let whole = data.to_bytes();

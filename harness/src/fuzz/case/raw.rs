@@ -1,10 +1,10 @@
-//! Cases out of raw bytes, as libFuzzer makes them.
+//! Decodes cases from raw bytes, as libFuzzer generates them.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
 use super::{Case, DELAY_MS_MAX, Data, Part, SendStep, Step};
 
-/// A raw case has at most this many steps: libFuzzer's inputs are small.
+/// Maximum steps of a raw case: libFuzzer's inputs are small.
 const RAW_STEPS_MAX: usize = 32;
 
 impl<'a> Arbitrary<'a> for Case {

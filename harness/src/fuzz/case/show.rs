@@ -1,16 +1,16 @@
-//! A case as lines that a person reads.
+//! Formats a case for people.
 
 use super::{Case, Data, Part, SendStep, Step};
 use crate::text::escape;
 
-/// Of one stretch of bytes so many are shown; the case file has all of them.
+/// Maximum bytes shown of one part; the case file contains all of them.
 const SHOWN_BYTES: usize = 120;
-/// Cuts of one send that are shown.
+/// Maximum cuts shown of one send.
 const CUTS_SHOWN: usize = 8;
-/// So many equal bytes in a row are easier to read as a repetition.
+/// Minimum equal bytes in a row that are shown as a repetition.
 const RUN_MIN: usize = 24;
 
-/// A line a step, safe to show: `send "ECHO \xff" + "A" x 70000 + "\r\n", cut at 3`.
+/// One line per step, safe to print: `send "ECHO \xff" + "A" x 70000 + "\r\n", cut at 3`.
 pub fn shown(case: &Case) -> Vec<String> {
     case.steps.iter().map(step).collect()
 }
@@ -48,7 +48,7 @@ fn sent(send: &SendStep) -> String {
 fn part(part: &Part) -> String {
     let quoted = |bytes: &[u8]| {
         let kept = &bytes[..bytes.len().min(SHOWN_BYTES)];
-        // A byte is shown by at most four characters.
+        // Escaping takes at most four characters per byte.
         let text = escape(kept, 4 * SHOWN_BYTES).replace('"', "\\\"");
         match bytes.len() - kept.len() {
             0 => format!("\"{text}\""),
@@ -61,7 +61,7 @@ fn part(part: &Part) -> String {
     }
 }
 
-/// The same bytes, with long runs of one byte taken out as repetitions.
+/// The same bytes, with long runs of one byte as repetitions.
 pub fn readable(data: &Data) -> Vec<Part> {
     let mut parts = Vec::new();
     for part in data.parts() {
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_a_step() {
+    fn one_line_per_step() {
         let mut data = Data::from(&b"ECHO \xff\""[..]);
         data.push(Part::Repeat {
             unit: b"A".to_vec(),

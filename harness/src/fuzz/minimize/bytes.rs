@@ -1,4 +1,4 @@
-//! Bytes taken away, and bytes made plain.
+//! Removes bytes, and replaces the rest by plain ones.
 
 use std::ops::Range;
 
@@ -7,13 +7,13 @@ use super::search::{Lengths, Place, Search};
 use crate::fuzz::Part;
 use crate::fuzz::material::text;
 
-/// Chunks of less than this part of the whole are left for later.
+/// Chunks smaller than this fraction of the data are left for [`drop_small`].
 const LARGE_SHARE: usize = 8;
 
-/// Each way of treating lengths in turn: a message whose lengths are true is easier to understand.
+/// Each candidate is tried with corrected lengths first: a message with correct lengths is easier to understand.
 const WAYS: [Lengths; 2] = [Lengths::Repaired, Lengths::AsTheyAre];
 
-/// Lines, and large chunks of bytes.
+/// Removes lines and large chunks of bytes.
 pub(super) fn drop_large(search: &mut Search<'_>) {
     for_each_part(search, &|search, at, part| {
         for lengths in WAYS {
@@ -25,7 +25,7 @@ pub(super) fn drop_large(search: &mut Search<'_>) {
     });
 }
 
-/// Small chunks of bytes, down to single ones.
+/// Removes small chunks of bytes, down to single ones.
 pub(super) fn drop_small(search: &mut Search<'_>) {
     for_each_part(search, &|search, at, part| {
         for lengths in WAYS {
@@ -35,7 +35,7 @@ pub(super) fn drop_small(search: &mut Search<'_>) {
     });
 }
 
-/// `a` in the place of everything, else of halves, and so on; where that does not do, `0` and a space.
+/// Replaces bytes by `a`: all of them, then halves, and so on. Where that fails, tries `0` and a space.
 pub(super) fn canonical(search: &mut Search<'_>) {
     for_each_part(search, &|search, at, part| {
         let len = bytes(search, at, part).len();
@@ -53,7 +53,7 @@ pub(super) fn canonical(search: &mut Search<'_>) {
     });
 }
 
-/// Goes through all parts of all sends, the last ones first.
+/// Visits all parts of all sends, from the last to the first.
 fn for_each_part(search: &mut Search<'_>, visit: &dyn Fn(&mut Search<'_>, Place, usize)) {
     for at in search.sends() {
         let parts = search.data(at).map_or(0, |data| data.parts().len());
@@ -66,7 +66,7 @@ fn for_each_part(search: &mut Search<'_>, visit: &dyn Fn(&mut Search<'_>, Place,
     }
 }
 
-/// The bytes of a part; none if it is gone.
+/// The bytes of a part; empty if the part no longer exists.
 fn bytes(search: &Search<'_>, at: Place, part: usize) -> Vec<u8> {
     let part = search.data(at).and_then(|data| data.parts().get(part));
     part.map(|part| changeable(part).to_vec())
@@ -81,7 +81,7 @@ fn set(search: &mut Search<'_>, at: Place, part: usize, new: Vec<u8>, lengths: L
     let Some(old) = data.parts().get(part) else {
         return false;
     };
-    // Where nothing is left of a unit there is no repetition either.
+    // A repetition of an empty unit disappears.
     let candidate = with_part(data, part, changed(old, new));
     search.attempt_data(at, candidate, lengths)
 }
@@ -135,7 +135,7 @@ fn is_repeat(search: &Search<'_>, at: Place, part: usize) -> bool {
     matches!(part, Some(Part::Repeat { .. }))
 }
 
-/// Makes the bytes of the range plain; whether they are as plain as they can be.
+/// Makes the bytes of the range plain; returns whether they need no further attempt.
 fn fill(search: &mut Search<'_>, at: Place, part: usize, range: &Range<usize>) -> bool {
     let old = bytes(search, at, part);
     let Some(chunk) = old.get(range.clone()) else {
@@ -158,7 +158,7 @@ fn fill(search: &mut Search<'_>, at: Place, part: usize, range: &Range<usize>) -
     if digits && with(&|byte| if byte.is_ascii_digit() { b'0' } else { byte }) {
         return chunk.iter().all(u8::is_ascii_digit);
     }
-    // A single byte that is no letter may be a zero or a space still.
+    // A single byte that cannot be a letter may still be a zero or a space.
     if let [byte] = chunk
         && !b"0 ".contains(byte)
     {

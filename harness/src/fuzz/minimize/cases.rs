@@ -1,16 +1,16 @@
-//! Whole cases, the ends of cases and connections taken away.
+//! Removes whole cases, trailing steps and connections.
 
 use super::events::{self, Event};
 use super::search::Search;
 
-/// Cases that are not needed.
+/// Removes cases.
 pub(super) fn drop_cases(search: &mut Search<'_>) {
     let without = |search: &mut Search<'_>, range: std::ops::Range<usize>| {
         let mut candidate = search.best.clone();
         candidate.drain(range.start..range.end.min(candidate.len()));
         search.attempt(candidate)
     };
-    // The last one is most often the trigger: it alone is a good guess.
+    // The last case is usually the trigger.
     if let [_, .., last] = search.best.as_slice() {
         let alone = vec![last.clone()];
         search.attempt(alone);
@@ -21,7 +21,7 @@ pub(super) fn drop_cases(search: &mut Search<'_>) {
     }
 }
 
-/// What comes after the trigger: steps at the end of each case.
+/// Removes steps at the end of each case, after the trigger.
 pub(super) fn truncate(search: &mut Search<'_>) {
     for at in (0..search.best.len()).rev() {
         let mut cut = search.best[at].steps.len();
@@ -37,7 +37,7 @@ pub(super) fn truncate(search: &mut Search<'_>) {
     }
 }
 
-/// Connections and all that happens on them; else what happens on one happens on the one before it.
+/// Removes connections with all their steps; if that fails, moves the steps to the previous connection.
 pub(super) fn drop_connections(search: &mut Search<'_>) {
     for at in (0..search.best.len()).rev() {
         for connection in (0..search.best[at].connections()).rev() {

@@ -1,10 +1,10 @@
-//! Repetitions with fewer of their units.
+//! Lowers the counts of repetitions.
 
 use super::data::with_part;
 use super::search::{Lengths, Place, Search};
 use crate::fuzz::Part;
 
-/// The smallest count of each repetition.
+/// Finds the smallest count of each repetition.
 pub(super) fn lower(search: &mut Search<'_>) {
     for at in search.sends() {
         let parts = search.data(at).map_or(0, |data| data.parts().len());
@@ -14,7 +14,7 @@ pub(super) fn lower(search: &mut Search<'_>) {
     }
 }
 
-/// The same after runs of plain bytes were made repetitions.
+/// Folds runs of plain bytes into repetitions, then lowers all counts.
 pub(super) fn lower_folded(search: &mut Search<'_>) {
     search.fold();
     lower(search);
@@ -27,7 +27,7 @@ fn count(search: &Search<'_>, at: Place, part: usize) -> Option<u32> {
     }
 }
 
-/// None, one, then by halves. Fewer need not do where more do: only what was run is kept.
+/// Tries zero and one, then bisects. The bug need not be monotonic in the count: only counts that were run are kept.
 fn lower_one(search: &mut Search<'_>, at: Place, part: usize) {
     if count(search, at, part).is_none() || set(search, at, part, 0) {
         return;

@@ -1,4 +1,4 @@
-//! Data of which parts are taken away or replaced, with repetitions kept as such.
+//! Replaces parts of data, with repetitions kept as such.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use crate::fuzz::material::announced;
 use crate::fuzz::{Data, Part};
 use crate::talk::Frame;
 
-/// `new` with each length true again that was true in `old`. A length inside a repetition stays.
+/// Corrects each length in `new` that was correct in `old`. Lengths inside repetitions are not changed.
 pub(super) fn repaired(frame: &Frame, old: &Data, new: Data) -> Data {
     let fixes = announced::fixes(frame, &old.to_bytes(), &new.to_bytes());
     let mut new = new;
@@ -16,7 +16,7 @@ pub(super) fn repaired(frame: &Frame, old: &Data, new: Data) -> Data {
     new
 }
 
-/// Puts bytes in the place of others that all lie in one plain part.
+/// Replaces a range of bytes that lies within one plain part.
 fn spliced(data: &Data, at: &Range<usize>, written: &[u8]) -> Option<Data> {
     let mut begin = 0;
     let mut parts = data.parts().to_vec();
@@ -34,7 +34,7 @@ fn spliced(data: &Data, at: &Range<usize>, written: &[u8]) -> Option<Data> {
     None
 }
 
-/// The cuts of `old` at the same places of `new`, which differs in one stretch.
+/// The cuts of `old` at the corresponding offsets of `new`, which differs in one range.
 pub(super) fn moved_cuts(old: &Data, new: &Data, cuts: &[u32]) -> Vec<u32> {
     let (old, new) = (old.to_bytes(), new.to_bytes());
     let same = |(a, b): &(&u8, &u8)| a == b;
@@ -52,7 +52,7 @@ pub(super) fn moved_cuts(old: &Data, new: &Data, cuts: &[u32]) -> Vec<u32> {
     moved.filter_map(|cut| u32::try_from(cut).ok()).collect()
 }
 
-/// Another part in the place of one; an empty one is dropped.
+/// Replaces one part; an empty part is dropped.
 pub(super) fn with_part(data: &Data, at: usize, part: Part) -> Data {
     let mut parts = data.parts().to_vec();
     if let Some(place) = parts.get_mut(at) {
@@ -61,7 +61,7 @@ pub(super) fn with_part(data: &Data, at: usize, part: Part) -> Data {
     parts.into_iter().collect()
 }
 
-/// The bytes of a part that can be changed one by one: plain ones, or the unit of a repetition.
+/// The bytes of a part that can be changed: plain bytes, or the unit of a repetition.
 pub(super) fn changeable(part: &Part) -> &[u8] {
     match part {
         Part::Bytes(bytes) => bytes,

@@ -1,14 +1,14 @@
-//! A case as a list of what happens on which connection: steps can be taken away without counting the
-//! connections anew by hand.
+//! A case as a list of events with explicit connections, so that steps can be removed without renumbering the
+//! connections.
 
 use std::ops::Range;
 
 use crate::fuzz::{Case, Step};
 
-/// A step, and its connection. `None`: the connection is opened.
+/// A connection and a step on it; `None` opens the connection.
 pub(super) type Event = (u8, Option<Step>);
 
-/// What happens, in this order. The first connection is opened before everything else.
+/// The events of a case. The first connection is opened before everything else.
 pub(super) fn of(case: &Case) -> Vec<Event> {
     let mut events = vec![(0, None)];
     let (mut opened, mut current) = (0, 0);
@@ -26,16 +26,16 @@ pub(super) fn of(case: &Case) -> Vec<Event> {
     events
 }
 
-/// The case in which that happens. A connection whose opening is missing is opened when it is needed.
+/// The case of these events. A connection whose opening was removed is opened when it is first used.
 pub(super) fn case(events: &[Event]) -> Case {
     let mut steps = Vec::new();
-    // The connections in the order in which they are opened now.
+    // The connections in their new order.
     let mut opened: Vec<u8> = Vec::new();
     let mut current = None;
     for (connection, step) in events {
         let place = opened.iter().position(|known| known == connection);
         if place.is_none() {
-            // The first one is open from the beginning.
+            // The first connection is open from the beginning.
             if !opened.is_empty() {
                 steps.push(Step::Connect);
             }
@@ -56,7 +56,7 @@ pub(super) fn case(events: &[Event]) -> Case {
     Case::new(steps)
 }
 
-/// All but some of them.
+/// All events except those in the range.
 pub(super) fn without(events: &[Event], range: &Range<usize>) -> Vec<Event> {
     let mut left = events.to_vec();
     left.drain(range.start.min(left.len())..range.end.min(left.len()));

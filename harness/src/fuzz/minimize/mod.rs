@@ -1,4 +1,4 @@
-//! The smallest cases that still show the same bug. Pure: whoever calls runs the candidates.
+//! Finds the smallest cases that still show the same bug. Pure: the caller runs the candidates.
 
 mod bytes;
 mod cases;
@@ -18,30 +18,30 @@ use super::Case;
 use crate::talk::Frame;
 use search::Search;
 
-/// After so many rounds it ends, even if the last one still found something.
+/// Maximum rounds, even if the last one still made progress.
 const ROUNDS_MAX: usize = 16;
 
-/// What is left.
+/// The result of a minimization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Minimized {
-    /// The cases, in their order; at least one.
+    /// The cases in order; at least one.
     pub cases: Vec<Case>,
-    /// How often candidates were run.
+    /// Number of candidates that were run.
     pub tries: u32,
-    /// Whether it came to its end: no pass finds anything more. If not, smaller cases may exist.
+    /// Whether no pass made progress any more. If not, smaller cases may exist.
     pub complete: bool,
 }
 
-/// Makes the cases of a finding as small and plain as they can be.
+/// Makes the cases of a finding as small and plain as possible.
 ///
-/// `cases` show the bug: that is not asked again. `frame` says how requests end, so that lengths can be
-/// kept true while what they count gets less. `still` runs candidates, each on a fresh server.
+/// `cases` must show the bug; they are not run again. `frame` is the frame of requests, which is needed to correct
+/// length fields. `run` runs a candidate on a fresh server.
 pub(crate) fn minimize(
     cases: Vec<Case>,
     frame: &Frame,
-    still: &mut dyn FnMut(&[Case]) -> CandidateOutcome,
+    run: &mut dyn FnMut(&[Case]) -> CandidateOutcome,
 ) -> Minimized {
-    let mut search = Search::new(cases, frame, still);
+    let mut search = Search::new(cases, frame, run);
     let mut complete = false;
     for _ in 0..ROUNDS_MAX {
         let before = search.best.clone();
@@ -67,7 +67,7 @@ fn fold(search: &mut Search<'_>) {
     search.fold();
 }
 
-/// What takes away the most with the fewest tries comes first. Each pass leaves all others to do.
+/// Runs every pass once. Passes that remove much with few candidates come first.
 fn round(search: &mut Search<'_>) {
     let passes: [fn(&mut Search<'_>); 11] = [
         cases::drop_cases,

@@ -1,9 +1,9 @@
-//! How and when it is sent: no pauses, no cuts, plain ends, where they do not matter.
+//! Removes delays, cuts and explicit endings that do not matter.
 
 use super::search::Search;
 use crate::fuzz::{Case, Step};
 
-/// All at once, then kind by kind, then one by one.
+/// Removes all of them at once, then by type, then one by one.
 pub(super) fn plain(search: &mut Search<'_>) {
     let kinds: [fn(&mut Case); 3] = [without_delays, without_cuts, without_endings];
     let mut candidate = search.best.clone();
@@ -39,7 +39,7 @@ fn without_endings(case: &mut Case) {
     case.steps.retain(|step| !is_ending(step));
 }
 
-/// One pause shorter, or one send with fewer cuts. Single endings go with the steps.
+/// Shortens one delay, or reduces the cuts of one send. Single endings are removed with the steps.
 fn one_step(search: &mut Search<'_>, at: usize, step: usize) {
     match search.best[at].steps.get(step).cloned() {
         Some(Step::DelayMs(ms)) => shorter(search, at, step, ms),
@@ -62,7 +62,7 @@ fn one_step(search: &mut Search<'_>, at: usize, step: usize) {
     }
 }
 
-/// The shortest pause that does, by halves.
+/// Bisects the shortest delay that still shows the bug.
 fn shorter(search: &mut Search<'_>, at: usize, step: usize, ms: u32) {
     let (mut low, mut high) = (0, ms);
     while high - low > 1 && !search.stopped {

@@ -1,10 +1,10 @@
-//! Steps taken away, and neighbouring sends made one.
+//! Removes steps, and merges adjacent sends.
 
 use super::events;
 use super::search::Search;
 use crate::fuzz::{Case, Step};
 
-/// Steps that are not needed, many at a time first.
+/// Removes steps, large groups first.
 pub(super) fn drop_steps(search: &mut Search<'_>) {
     for at in (0..search.best.len()).rev() {
         let len = move |search: &Search<'_>| {
@@ -25,7 +25,7 @@ pub(super) fn drop_steps(search: &mut Search<'_>) {
     }
 }
 
-/// Two sends on end as one: the server most often cannot tell, and it reads more easily.
+/// Merges adjacent sends: most servers cannot tell the difference, and the case is easier to read.
 fn merge(search: &mut Search<'_>, at: usize) {
     let mut step = search.best[at].steps.len();
     while step > 1 {

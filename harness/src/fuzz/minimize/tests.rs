@@ -1,4 +1,4 @@
-//! Each bug ends as what a person would write, after few tries.
+//! Each bug is reduced to what a person would write, with few candidates.
 
 use memchr::memmem;
 
@@ -23,7 +23,7 @@ fn repeat(unit: &[u8], count: u32) -> Part {
     }
 }
 
-/// Minimizes until nothing is left to do, and says how many tries that took.
+/// Minimizes completely within `tries_max` candidates.
 fn least(
     cases: Vec<Case>,
     frame: &Frame,
@@ -213,7 +213,7 @@ fn lengths_stay_true_while_the_payload_shrinks() {
     let cases = vec![Case::sending(
         &b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$27\r\nsome text with %n inside it\r\n"[..],
     )];
-    // Only a true length gets this far.
+    // Only a message with a correct length gets this far.
     let bug = |cases: &[Case]| {
         cases.iter().any(|case| {
             let bytes = all(case);
@@ -241,7 +241,7 @@ fn two_connections_and_a_cut_that_are_needed() {
             cuts: vec![1, 4, 6],
         }),
     ]);
-    // An accented letter in two pieces while another connection is open.
+    // A two-byte letter in two pieces while another connection is open.
     let bug = |cases: &[Case]| {
         cases.iter().any(|case| {
             let cut = case.sends().any(|send| {
@@ -297,7 +297,7 @@ fn another_connection_that_is_not_needed() {
         send(b"two\n"),
         Step::Connect,
     ])];
-    // Both words have to arrive, on whatever connection.
+    // Both words must arrive, on any connection.
     let bug = |cases: &[Case]| {
         let bytes: Vec<u8> = cases.iter().flat_map(all).collect();
         let at = |word: &[u8]| memmem::find(&bytes, word);
@@ -331,7 +331,7 @@ fn out_of_time_the_best_so_far_is_kept() {
     assert!(all(&minimized.cases[0]).windows(2).any(|two| two == b"%n"));
 }
 
-/// Whatever the cases are: a bug that needs a few bytes is left with these bytes.
+/// For any cases: a bug that needs a few bytes is reduced to these bytes.
 mod any {
     use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A case while it is changed.
+//! A case during mutation.
 
 use std::ops::Range;
 
@@ -6,39 +6,39 @@ use crate::fuzz::material::{Material, announced};
 use crate::fuzz::random::Random;
 use crate::fuzz::{Case, Data, Part, SendStep, Step};
 
-/// Data up to this length is changed as plain bytes, and its lengths are kept true.
+/// Maximum bytes of data that is mutated as a whole, with its length fields corrected.
 const PLAIN_BYTES_MAX: usize = 4096;
 
-/// What happens to announced lengths when what they count is changed.
+/// How to treat length fields when the bytes they count change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::fuzz) enum Lengths {
-    /// They are made true again most of the time, so that the change gets past the framing.
+    /// Corrected most of the time, so that the change gets past the framing.
     MostlyTrue,
-    /// They stay as they are.
+    /// Left as they are.
     AsTheyAre,
 }
 
-/// A case while it is changed, and what it may be changed with.
+/// A case during mutation, and everything a mutator may use.
 #[derive(Debug)]
 pub(in crate::fuzz) struct Mutating<'a> {
-    /// The case.
+    /// The case to change.
     pub case: &'a mut Case,
-    /// What the talk offers.
+    /// The messages and words of the talk.
     pub material: &'a Material,
-    /// Other cases that parts can be taken from.
+    /// Other cases to take parts from.
     pub corpus: &'a [Case],
-    /// Makes the choices.
+    /// The source of random choices.
     pub random: &'a mut Random,
-    /// The steps before this one stay as they are.
+    /// The first step that may change.
     pub from: usize,
-    /// Before this step nothing has been changed; behind all steps if nothing was.
+    /// The first changed step; beyond the last step if none was changed.
     pub touched: usize,
-    /// Whether every turn of the unchanged case is answered, as far as the talk knows.
+    /// Whether the server replies to every turn of the unchanged case, as far as the talk says.
     pub answered: bool,
 }
 
 impl Mutating<'_> {
-    /// Any send that may be changed.
+    /// The index of a random send that may change.
     pub(crate) fn pick_send(&mut self) -> Option<usize> {
         let is_send = |step: &Step| matches!(step, Step::Send(_));
         let rest = self.case.steps.get(self.from..)?;
@@ -48,18 +48,18 @@ impl Mutating<'_> {
         sends.nth(which).map(|(at, _)| self.from + at)
     }
 
-    /// A place between steps, at or behind the first one that may be changed.
+    /// A random position between steps, not before the first step that may change.
     pub(crate) fn pick_gap(&mut self) -> usize {
         let end = self.case.steps.len();
         self.random.between(self.from.min(end), end)
     }
 
-    /// Notes that the step at `at` is another one now.
+    /// Records that the step at `at` was changed.
     pub(crate) fn touch(&mut self, at: usize) {
         self.touched = self.touched.min(at);
     }
 
-    /// The send at `at`.
+    /// The send at index `at`.
     pub(crate) fn send_at(&mut self, at: usize) -> Option<&mut SendStep> {
         match self.case.steps.get_mut(at) {
             Some(Step::Send(send)) => Some(send),
@@ -67,7 +67,7 @@ impl Mutating<'_> {
         }
     }
 
-    /// Changes the bytes of any send.
+    /// Changes the bytes of a random send.
     pub(crate) fn edit(
         &mut self,
         lengths: Lengths,
@@ -104,7 +104,7 @@ impl Mutating<'_> {
         true
     }
 
-    /// Puts a repetition in the place of some bytes of the send at `at`. `range` is of all its bytes.
+    /// Replaces `range` of the bytes of the send at `at` by a repetition.
     pub(crate) fn put_repeat(
         &mut self,
         at: usize,
@@ -127,7 +127,7 @@ impl Mutating<'_> {
         true
     }
 
-    /// A small case to take parts from: a seed, or one of the corpus.
+    /// A small case to take parts from: a seed, or a case of the corpus.
     pub(crate) fn donor(&mut self) -> Option<&Case> {
         let from_corpus = !self.corpus.is_empty() && self.random.one_in(2);
         if from_corpus && let Some(case) = self.random.pick(self.corpus) {
@@ -141,8 +141,7 @@ impl Mutating<'_> {
     }
 }
 
-/// `bytes` with a repetition in the place of `range`; if `repairs`, the lengths that it changes are
-/// made true.
+/// `bytes` with `range` replaced by a repetition; with `repairs`, affected length fields are corrected.
 pub(in crate::fuzz) fn repeated(
     frame: &crate::talk::Frame,
     bytes: &[u8],
@@ -154,12 +153,12 @@ pub(in crate::fuzz) fn repeated(
     let repeat = Part::Repeat { unit, count };
     let mut head = bytes[..range.start].to_vec();
     if repairs {
-        // A run as long is enough to see what the lengths have to be.
+        // Zeros of the same length suffice to compute the lengths.
         let mut after = head.clone();
         after.resize(range.start + repeat.len(), 0);
         after.extend_from_slice(&bytes[range.end..]);
         for (at, written) in announced::fixes(frame, bytes, &after) {
-            // What a length counts comes after it.
+            // A length field precedes the bytes that it counts.
             if at.end <= head.len() {
                 head.splice(at, written);
             }
@@ -169,12 +168,12 @@ pub(in crate::fuzz) fn repeated(
     Data::from_iter([Part::Bytes(head), repeat, Part::Bytes(tail)])
 }
 
-/// Data of which a piece is laid open.
+/// Data with one part opened for changes.
 struct Opened {
     head: Vec<Part>,
     bytes: Vec<u8>,
     tail: Vec<Part>,
-    /// The piece is all of it.
+    /// The opened bytes are the whole data.
     whole: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Each mutator does something to each built-in talk, and never harm.
+//! Each mutator changes each built-in talk and keeps the limits.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ fn each_one_changes_something() {
                 );
                 changed += usize::from(said && case != *seed);
             }
-            // Some talks have no number in their text; frames have a binary length all the same.
+            // Some talks have no numbers in their text; length frames have a binary length.
             let without = match mutator.name {
                 "lengths" => matches!(name, "line" | "tutorial" | "smtp"),
                 "numbers" => matches!(name, "line" | "tutorial" | "smtp" | "frame"),
@@ -137,7 +137,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a corpus holds: no mutator panics or leaves an empty send behind that limits do not mend.
+    /// For any corpus: no mutator panics or leaves a case that the limits cannot repair.
     #[test]
     fn any_case_can_be_changed(
         steps in proptest::collection::vec(any_step(), 0..8),
