@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{FuzzReport, GateReport, ReplayItem, ReplayReport, Report, TargetReport};
 use crate::fuzz::{
-    Case, Confirmed, Coverage, Data, Finding, FindingKind, FuzzResult, Part, SendStep, Step,
+    Case, Confirmed, Coverage, Data, DataPart, Finding, FindingKind, FuzzResult, SendStep, Step,
     Symptom,
 };
 use crate::gate::rule::Rule;
@@ -18,7 +18,7 @@ const HOSTILE: &str = "says \u{1b}[31m<script>|`x`\u{202e}";
 /// A finding of that standing.
 pub(super) fn finding(kind: FindingKind, seen: u32, waived: Option<&str>) -> Finding {
     let mut data = Data::from(&b"ECHO \xff"[..]);
-    data.push(Part::Repeat {
+    data.push(DataPart::Repeat {
         unit: b"A".to_vec(),
         count: 70_000,
     });

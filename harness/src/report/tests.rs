@@ -63,7 +63,7 @@ fn a_terminal_says_the_answer_first_and_the_case_in_words() {
         finding(FindingKind::Hang, 0, None),
     ];
     let text = plain(&campaign(findings), None);
-    let first = "1 finding in 12.3 k cases (1 waived, 1 seen once and not again)\n";
+    let first = "1 finding in 12.3 k cases (1 waived, 1 not reproduced)\n";
     assert!(text.starts_with(first), "{text}");
     let one = r#"
 crash crash-1a2b
@@ -79,8 +79,8 @@ crash crash-1a2b
     assert!(text.contains(one), "{text}");
     assert!(text.contains("waived      issue 7"), "{text}");
     assert!(text.contains("a smaller case may exist"), "{text}");
-    let end = "1234 cases/s, 3 lives of the server, 45 canary sessions, 12 cases in the corpus, \
-               2 servers side by side, feedback shape: 120 edges\n";
+    let end = "1234 cases/s, 3 server starts, 45 health checks, 12 cases in the corpus, \
+               2 servers in parallel, feedback shape: 120 distinct observations\n";
     assert!(text.contains(end), "{text}");
     assert!(text.contains("FAIL demo: 1 finding in"), "{text}");
     let narrow = plain(

@@ -5,12 +5,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// A sequence of bytes in parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Data {
-    parts: Vec<Part>,
+    parts: Vec<DataPart>,
 }
 
 /// A part of some data; never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
+pub enum DataPart {
     /// Plain bytes.
     Bytes(Vec<u8>),
     /// Repeated bytes.
@@ -22,7 +22,7 @@ pub enum Part {
     },
 }
 
-impl Part {
+impl DataPart {
     /// The length in bytes.
     #[expect(clippy::len_without_is_empty, reason = "a part is never empty")]
     pub fn len(&self) -> usize {
@@ -51,7 +51,7 @@ impl Data {
     /// A single repetition.
     pub fn repeat(unit: impl Into<Vec<u8>>, count: u32) -> Self {
         let mut data = Self::default();
-        data.push(Part::Repeat {
+        data.push(DataPart::Repeat {
             unit: unit.into(),
             count,
         });
@@ -59,22 +59,22 @@ impl Data {
     }
 
     /// The parts, in order.
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[DataPart] {
         &self.parts
     }
 
     /// Appends a part. An empty part is dropped, and adjacent plain parts are merged.
-    pub fn push(&mut self, part: Part) {
+    pub fn push(&mut self, part: DataPart) {
         match (self.parts.last_mut(), part) {
             (_, part) if part.len() == 0 => {}
-            (Some(Part::Bytes(last)), Part::Bytes(more)) => last.extend_from_slice(&more),
+            (Some(DataPart::Bytes(last)), DataPart::Bytes(more)) => last.extend_from_slice(&more),
             (_, part) => self.parts.push(part),
         }
     }
 
     /// The length in bytes.
     pub fn len(&self) -> usize {
-        let lengths = self.parts.iter().map(Part::len);
+        let lengths = self.parts.iter().map(DataPart::len);
         lengths.fold(0, usize::saturating_add)
     }
 
@@ -109,15 +109,15 @@ impl Data {
                 continue;
             }
             match part {
-                Part::Bytes(mut bytes) => {
+                DataPart::Bytes(mut bytes) => {
                     bytes.truncate(room);
-                    kept.push(Part::Bytes(bytes));
+                    kept.push(DataPart::Bytes(bytes));
                 }
-                Part::Repeat { unit, .. } => {
+                DataPart::Repeat { unit, .. } => {
                     let count = u32::try_from(room / unit.len()).unwrap_or(u32::MAX);
                     let rest = unit[..room % unit.len()].to_vec();
-                    kept.push(Part::Repeat { unit, count });
-                    kept.push(Part::Bytes(rest));
+                    kept.push(DataPart::Repeat { unit, count });
+                    kept.push(DataPart::Bytes(rest));
                 }
             }
             break;
@@ -129,7 +129,7 @@ impl Data {
 impl From<Vec<u8>> for Data {
     fn from(bytes: Vec<u8>) -> Self {
         let mut data = Self::default();
-        data.push(Part::Bytes(bytes));
+        data.push(DataPart::Bytes(bytes));
         data
     }
 }
@@ -140,8 +140,8 @@ impl From<&[u8]> for Data {
     }
 }
 
-impl FromIterator<Part> for Data {
-    fn from_iter<T: IntoIterator<Item = Part>>(parts: T) -> Self {
+impl FromIterator<DataPart> for Data {
+    fn from_iter<T: IntoIterator<Item = DataPart>>(parts: T) -> Self {
         let mut data = Self::default();
         parts.into_iter().for_each(|part| data.push(part));
         data
@@ -168,9 +168,9 @@ impl Serialize for Data {
     }
 }
 
-fn write_down(part: &Part, out: &mut Vec<Written>) {
+fn write_down(part: &DataPart, out: &mut Vec<Written>) {
     match part {
-        Part::Repeat { unit, count } => out.push(match std::str::from_utf8(unit) {
+        DataPart::Repeat { unit, count } => out.push(match std::str::from_utf8(unit) {
             Ok(text) => Written::Repeat {
                 repeat: text.to_owned(),
                 n: *count,
@@ -180,7 +180,7 @@ fn write_down(part: &Part, out: &mut Vec<Written>) {
                 n: *count,
             },
         }),
-        Part::Bytes(bytes) => {
+        DataPart::Bytes(bytes) => {
             for chunk in bytes.utf8_chunks() {
                 if !chunk.valid().is_empty() {
                     out.push(Written::Text(chunk.valid().to_owned()));
@@ -217,13 +217,13 @@ impl<'de> Deserialize<'de> for Data {
         let mut data = Self::default();
         for written in Vec::<Written>::deserialize(deserializer)? {
             data.push(match written {
-                Written::Text(text) => Part::Bytes(text.into_bytes()),
-                Written::Hex { hex } => Part::Bytes(unhex(&hex).ok_or_else(|| bad(&hex))?),
-                Written::Repeat { repeat, n } => Part::Repeat {
+                Written::Text(text) => DataPart::Bytes(text.into_bytes()),
+                Written::Hex { hex } => DataPart::Bytes(unhex(&hex).ok_or_else(|| bad(&hex))?),
+                Written::Repeat { repeat, n } => DataPart::Repeat {
                     unit: repeat.into_bytes(),
                     count: n,
                 },
-                Written::RepeatHex { repeat_hex, n } => Part::Repeat {
+                Written::RepeatHex { repeat_hex, n } => DataPart::Repeat {
                     unit: unhex(&repeat_hex).ok_or_else(|| bad(&repeat_hex))?,
                     count: n,
                 },
@@ -240,11 +240,11 @@ mod tests {
     #[test]
     fn json_round_trip() {
         let mut data = Data::from(&b"GET \xff\xfe\xc3\xa9\n"[..]);
-        data.push(Part::Repeat {
+        data.push(DataPart::Repeat {
             unit: b"A".to_vec(),
             count: 70_000,
         });
-        data.push(Part::Repeat {
+        data.push(DataPart::Repeat {
             unit: vec![0xc0],
             count: 2,
         });
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn truncated_inside_a_repetition() {
         let mut data = Data::repeat(b"abc", 5);
-        data.push(Part::Bytes(b"xyz".to_vec()));
+        data.push(DataPart::Bytes(b"xyz".to_vec()));
         let whole = data.to_bytes();
         for len in (0..=whole.len() + 1).rev() {
             data.truncate(len);

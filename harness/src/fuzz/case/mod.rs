@@ -13,7 +13,7 @@ mod show;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use data::unhex;
-pub use data::{Data, Part};
+pub use data::{Data, DataPart};
 pub(in crate::fuzz) use fold::folded;
 pub use json::{CaseFile, CaseFileError, SCHEMA};
 pub use show::{readable, shown};

@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::*;
 use crate::file::{BUILTIN, builtin};
-use crate::fuzz::{Part, SendStep};
+use crate::fuzz::{DataPart, SendStep};
 
 fn material(name: &str) -> Arc<Material> {
     let file = builtin(name).unwrap();
@@ -145,7 +145,7 @@ fn redis_is_nested_and_lied_to() {
     let deep = |case: &Case| {
         let parts = case.sends().flat_map(|send| send.data.parts());
         parts.into_iter().any(|part| {
-            matches!(part, Part::Repeat { unit, count } if unit == b"*1\r\n" && *count >= 8192)
+            matches!(part, DataPart::Repeat { unit, count } if unit == b"*1\r\n" && *count >= 8192)
         })
     };
     let huge = |case: &Case| memmem::find(&sent(case), b"$18446744073709551615\r\n").is_some();

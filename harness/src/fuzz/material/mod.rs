@@ -13,7 +13,7 @@ pub(in crate::fuzz) use tokens::{BAD_UTF8, OPENINGS, TOKENS};
 
 use super::random::Random;
 use super::seed::{self, Seed};
-use super::{Data, Part, Step};
+use super::{Data, DataPart, Step};
 use crate::subject::Promise;
 use crate::talk::{Bindings, Frame, Talk, Tokens};
 
@@ -151,12 +151,12 @@ fn as_run(request: &[u8], payload: &[u8], unit: &[u8]) -> Data {
     let whole = payload.len() / unit.len();
     let rest = at + whole * unit.len();
     Data::from_iter([
-        Part::Bytes(request[..at].to_vec()),
-        Part::Repeat {
+        DataPart::Bytes(request[..at].to_vec()),
+        DataPart::Repeat {
             unit: unit.to_vec(),
             count: u32::try_from(whole).unwrap_or(u32::MAX),
         },
-        Part::Bytes(request[rest..].to_vec()),
+        DataPart::Bytes(request[rest..].to_vec()),
     ])
 }
 

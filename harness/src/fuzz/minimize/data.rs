@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::fuzz::material::announced;
-use crate::fuzz::{Data, Part};
+use crate::fuzz::{Data, DataPart};
 use crate::talk::Frame;
 
 /// Corrects each length in `new` that was correct in `old`. Lengths inside repetitions are not changed.
@@ -23,7 +23,7 @@ fn spliced(data: &Data, at: &Range<usize>, written: &[u8]) -> Option<Data> {
     for part in &mut parts {
         let end = begin + part.len();
         if begin <= at.start && at.end <= end {
-            let Part::Bytes(bytes) = part else {
+            let DataPart::Bytes(bytes) = part else {
                 return None;
             };
             bytes.splice(at.start - begin..at.end - begin, written.iter().copied());
@@ -53,7 +53,7 @@ pub(super) fn moved_cuts(old: &Data, new: &Data, cuts: &[u32]) -> Vec<u32> {
 }
 
 /// Replaces one part; an empty part is dropped.
-pub(super) fn with_part(data: &Data, at: usize, part: Part) -> Data {
+pub(super) fn with_part(data: &Data, at: usize, part: DataPart) -> Data {
     let mut parts = data.parts().to_vec();
     if let Some(place) = parts.get_mut(at) {
         *place = part;
@@ -62,18 +62,18 @@ pub(super) fn with_part(data: &Data, at: usize, part: Part) -> Data {
 }
 
 /// The bytes of a part that can be changed: plain bytes, or the unit of a repetition.
-pub(super) fn changeable(part: &Part) -> &[u8] {
+pub(super) fn changeable(part: &DataPart) -> &[u8] {
     match part {
-        Part::Bytes(bytes) => bytes,
-        Part::Repeat { unit, .. } => unit,
+        DataPart::Bytes(bytes) => bytes,
+        DataPart::Repeat { unit, .. } => unit,
     }
 }
 
 /// The same part with other bytes.
-pub(super) fn changed(part: &Part, bytes: Vec<u8>) -> Part {
+pub(super) fn changed(part: &DataPart, bytes: Vec<u8>) -> DataPart {
     match part {
-        Part::Bytes(_) => Part::Bytes(bytes),
-        Part::Repeat { count, .. } => Part::Repeat {
+        DataPart::Bytes(_) => DataPart::Bytes(bytes),
+        DataPart::Repeat { count, .. } => DataPart::Repeat {
             unit: bytes,
             count: *count,
         },
@@ -88,12 +88,12 @@ mod tests {
     fn lengths_of_repetitions() {
         let of = |digits: &str, count| {
             Data::from_iter([
-                Part::Bytes(format!("*1\r\n${digits}\r\n").into_bytes()),
-                Part::Repeat {
+                DataPart::Bytes(format!("*1\r\n${digits}\r\n").into_bytes()),
+                DataPart::Repeat {
                     unit: b"ab".to_vec(),
                     count,
                 },
-                Part::Bytes(b"\r\n".to_vec()),
+                DataPart::Bytes(b"\r\n".to_vec()),
             ])
         };
         let old = of("1000", 500);

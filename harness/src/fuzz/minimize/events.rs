@@ -6,10 +6,10 @@ use std::ops::Range;
 use crate::fuzz::{Case, Step};
 
 /// A connection and a step on it; `None` opens the connection.
-pub(super) type Event = (u8, Option<Step>);
+pub(super) type ConnectionEvent = (u8, Option<Step>);
 
 /// The events of a case. The first connection is opened before everything else.
-pub(super) fn of(case: &Case) -> Vec<Event> {
+pub(super) fn of(case: &Case) -> Vec<ConnectionEvent> {
     let mut events = vec![(0, None)];
     let (mut opened, mut current) = (0, 0);
     for step in &case.steps {
@@ -27,7 +27,7 @@ pub(super) fn of(case: &Case) -> Vec<Event> {
 }
 
 /// The case of these events. A connection whose opening was removed is opened when it is first used.
-pub(super) fn case(events: &[Event]) -> Case {
+pub(super) fn case(events: &[ConnectionEvent]) -> Case {
     let mut steps = Vec::new();
     // The connections in their new order.
     let mut opened: Vec<u8> = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn case(events: &[Event]) -> Case {
 }
 
 /// All events except those in the range.
-pub(super) fn without(events: &[Event], range: &Range<usize>) -> Vec<Event> {
+pub(super) fn without(events: &[ConnectionEvent], range: &Range<usize>) -> Vec<ConnectionEvent> {
     let mut left = events.to_vec();
     left.drain(range.start.min(left.len())..range.end.min(left.len()));
     left
@@ -85,9 +85,10 @@ mod tests {
         let original = Case::new(steps);
         let events = of(&original);
         assert_eq!(case(&events), original);
-        let second: Vec<Event> = events.iter().filter(|(at, _)| *at == 1).cloned().collect();
+        let second: Vec<ConnectionEvent> =
+            events.iter().filter(|(at, _)| *at == 1).cloned().collect();
         assert_eq!(case(&second).steps, [send(b"b"), Step::Receive]);
-        let others: Vec<Event> = events.into_iter().filter(|(at, _)| *at != 1).collect();
+        let others: Vec<ConnectionEvent> = events.into_iter().filter(|(at, _)| *at != 1).collect();
         assert_eq!(
             case(&others).steps,
             [send(b"a"), Step::Reset, Step::Connect, Step::Connect]

@@ -5,18 +5,18 @@ mod cases;
 mod counts;
 mod data;
 mod events;
+mod minimizer;
 mod pace;
-mod search;
 mod steps;
 
 #[cfg(test)]
 mod tests;
 
-pub(in crate::fuzz) use search::CandidateOutcome;
+pub(in crate::fuzz) use minimizer::CandidateOutcome;
 
 use super::Case;
 use crate::talk::Frame;
-use search::Search;
+use minimizer::Minimizer;
 
 /// Maximum rounds, even if the last one still made progress.
 const ROUNDS_MAX: usize = 16;
@@ -41,35 +41,35 @@ pub(crate) fn minimize(
     frame: &Frame,
     run: &mut dyn FnMut(&[Case]) -> CandidateOutcome,
 ) -> Minimized {
-    let mut search = Search::new(cases, frame, run);
+    let mut minimizer = Minimizer::new(cases, frame, run);
     let mut complete = false;
     for _ in 0..ROUNDS_MAX {
-        let before = search.best.clone();
-        round(&mut search);
-        if search.stopped {
+        let before = minimizer.best.clone();
+        round(&mut minimizer);
+        if minimizer.stopped {
             break;
         }
-        if search.best == before {
+        if minimizer.best == before {
             complete = true;
             break;
         }
     }
-    search.fold();
+    minimizer.fold();
     Minimized {
-        cases: search.best,
-        tries: search.tries,
+        cases: minimizer.best,
+        tries: minimizer.tries,
         complete,
     }
 }
 
 /// Writes runs of equal bytes as repetitions.
-fn fold(search: &mut Search<'_>) {
-    search.fold();
+fn fold(minimizer: &mut Minimizer<'_>) {
+    minimizer.fold();
 }
 
 /// Runs every pass once. Passes that remove much with few candidates come first.
-fn round(search: &mut Search<'_>) {
-    let passes: [fn(&mut Search<'_>); 11] = [
+fn round(minimizer: &mut Minimizer<'_>) {
+    let passes: [fn(&mut Minimizer<'_>); 11] = [
         cases::drop_cases,
         cases::truncate,
         cases::drop_connections,
@@ -83,9 +83,9 @@ fn round(search: &mut Search<'_>) {
         bytes::drop_small,
     ];
     for pass in passes {
-        if search.stopped {
+        if minimizer.stopped {
             return;
         }
-        pass(search);
+        pass(minimizer);
     }
 }

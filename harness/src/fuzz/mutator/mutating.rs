@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::fuzz::material::{Material, announced};
 use crate::fuzz::random::Random;
-use crate::fuzz::{Case, Data, Part, SendStep, Step};
+use crate::fuzz::{Case, Data, DataPart, SendStep, Step};
 
 /// Maximum bytes of data that is mutated as a whole, with its length fields corrected.
 const PLAIN_BYTES_MAX: usize = 4096;
@@ -150,7 +150,7 @@ pub(in crate::fuzz) fn repeated(
     count: u32,
     repairs: bool,
 ) -> Data {
-    let repeat = Part::Repeat { unit, count };
+    let repeat = DataPart::Repeat { unit, count };
     let mut head = bytes[..range.start].to_vec();
     if repairs {
         // Zeros of the same length suffice to compute the lengths.
@@ -165,14 +165,14 @@ pub(in crate::fuzz) fn repeated(
         }
     }
     let tail = bytes[range.end..].to_vec();
-    Data::from_iter([Part::Bytes(head), repeat, Part::Bytes(tail)])
+    Data::from_iter([DataPart::Bytes(head), repeat, DataPart::Bytes(tail)])
 }
 
 /// Data with one part opened for changes.
 struct Opened {
-    head: Vec<Part>,
+    head: Vec<DataPart>,
     bytes: Vec<u8>,
-    tail: Vec<Part>,
+    tail: Vec<DataPart>,
     /// The opened bytes are the whole data.
     whole: bool,
 }
@@ -180,7 +180,9 @@ struct Opened {
 impl Opened {
     fn of(data: &Data, random: &mut Random) -> Self {
         let parts = data.parts();
-        if data.len() <= PLAIN_BYTES_MAX || parts.len() == 1 && matches!(parts[0], Part::Bytes(_)) {
+        if data.len() <= PLAIN_BYTES_MAX
+            || parts.len() == 1 && matches!(parts[0], DataPart::Bytes(_))
+        {
             return Self {
                 head: Vec::new(),
                 bytes: data.to_bytes(),
@@ -192,10 +194,10 @@ impl Opened {
         let mut head = parts[..at].to_vec();
         let mut tail = Vec::new();
         let bytes = match &parts[at] {
-            Part::Bytes(bytes) => bytes.clone(),
-            Part::Repeat { unit, count } => {
+            DataPart::Bytes(bytes) => bytes.clone(),
+            DataPart::Repeat { unit, count } => {
                 let before = random.below(*count as usize) as u32;
-                let repeat = |count| Part::Repeat {
+                let repeat = |count| DataPart::Repeat {
                     unit: unit.clone(),
                     count,
                 };
@@ -214,7 +216,7 @@ impl Opened {
     }
 
     fn close(self) -> Data {
-        let bytes = std::iter::once(Part::Bytes(self.bytes));
+        let bytes = std::iter::once(DataPart::Bytes(self.bytes));
         self.head
             .into_iter()
             .chain(bytes)

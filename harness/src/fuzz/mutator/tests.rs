@@ -9,7 +9,7 @@ use crate::file::builtin;
 use crate::fuzz::case::Case;
 use crate::fuzz::material::Material;
 use crate::fuzz::random::Random;
-use crate::fuzz::{Data, Part, SendStep, Step};
+use crate::fuzz::{Data, DataPart, SendStep, Step};
 
 fn material(name: &str) -> Material {
     let file = builtin(name).unwrap();
@@ -114,11 +114,11 @@ fn lies_reach_every_border() {
 }
 
 fn any_data() -> impl Strategy<Value = Data> {
-    let bytes = proptest::collection::vec(any::<u8>(), 1..200).prop_map(Part::Bytes);
+    let bytes = proptest::collection::vec(any::<u8>(), 1..200).prop_map(DataPart::Bytes);
     let lines =
-        "[ -~]{0,20}(\r\n|\n)[0-9]{0,45}\r\n".prop_map(|text| Part::Bytes(text.into_bytes()));
+        "[ -~]{0,20}(\r\n|\n)[0-9]{0,45}\r\n".prop_map(|text| DataPart::Bytes(text.into_bytes()));
     let repeat = (proptest::collection::vec(any::<u8>(), 1..9), 1_u32..9000)
-        .prop_map(|(unit, count)| Part::Repeat { unit, count });
+        .prop_map(|(unit, count)| DataPart::Repeat { unit, count });
     let part = prop_oneof![bytes, lines, repeat];
     proptest::collection::vec(part, 1..4).prop_map(Data::from_iter)
 }

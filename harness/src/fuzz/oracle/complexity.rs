@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::claim::Rigour;
-use crate::fuzz::case::{Case, Data, Part, Step};
+use crate::fuzz::case::{Case, Data, DataPart, Step};
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::talk::Frame;
@@ -179,24 +179,24 @@ fn scaled(case: &Case, sixteenths: usize, frame: &Frame) -> Case {
         return scaled;
     };
     let whole = send.data.to_bytes();
-    let shrink = |data: &Part| match data {
-        Part::Repeat { unit, count } => vec![Part::Repeat {
+    let shrink = |data: &DataPart| match data {
+        DataPart::Repeat { unit, count } => vec![DataPart::Repeat {
             unit: unit.clone(),
             count: (*count as usize * sixteenths / 16).max(1) as u32,
         }],
         // Bytes grow by repetition.
-        Part::Bytes(bytes) if sixteenths > 16 => vec![
-            Part::Repeat {
+        DataPart::Bytes(bytes) if sixteenths > 16 => vec![
+            DataPart::Repeat {
                 unit: bytes[..len - TAIL_BYTES.min(len)].to_vec(),
                 count: (sixteenths / 16) as u32,
             },
-            Part::Bytes(bytes[len - TAIL_BYTES.min(len)..].to_vec()),
+            DataPart::Bytes(bytes[len - TAIL_BYTES.min(len)..].to_vec()),
         ],
-        Part::Bytes(bytes) => {
+        DataPart::Bytes(bytes) => {
             let tail = len - TAIL_BYTES.min(len);
             vec![
-                Part::Bytes(bytes[..tail * sixteenths / 16].to_vec()),
-                Part::Bytes(bytes[tail..].to_vec()),
+                DataPart::Bytes(bytes[..tail * sixteenths / 16].to_vec()),
+                DataPart::Bytes(bytes[tail..].to_vec()),
             ]
         }
     };
@@ -225,11 +225,11 @@ mod tests {
     #[test]
     fn a_sixteenth_keeps_its_end() {
         let mut data = Data::from(&b"say "[..]);
-        data.push(Part::Repeat {
+        data.push(DataPart::Repeat {
             unit: b"a b ".to_vec(),
             count: 1600,
         });
-        data.push(Part::Bytes(b"\n".to_vec()));
+        data.push(DataPart::Bytes(b"\n".to_vec()));
         let case = Case::sending(data);
         let frame = Frame::Until(b"\n".to_vec());
         assert_eq!(scaled(&case, 16, &frame), case);

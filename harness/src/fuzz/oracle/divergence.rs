@@ -42,10 +42,10 @@ const LONG: usize = 1024;
 const SAME_SHOWN: usize = 24;
 
 /// The replies on all connections of one run.
-type Replies = Vec<Reply>;
+type Replies = Vec<MaskedReply>;
 
 /// The reply on one connection.
-struct Reply {
+struct MaskedReply {
     bytes: Vec<u8>,
     /// The bytes with digits masked.
     masked: Vec<u8>,
@@ -122,7 +122,7 @@ fn may_refuse(epoch: &Epoch<'_>, refusal: &Replies, answer: &Replies) -> bool {
     })
 }
 
-fn is_part(one: &Reply, other: &Reply) -> bool {
+fn is_part(one: &MaskedReply, other: &MaskedReply) -> bool {
     other.masked.starts_with(&one.masked)
 }
 
@@ -175,7 +175,7 @@ fn symptom(case: &Case, one: &Replies, other: &Replies) -> Symptom {
         0..=SAME_SHOWN => 0,
         _ => same - SAME_SHOWN,
     };
-    let shown = |reply: &Reply, most: usize| match reply.bytes.len() {
+    let shown = |reply: &MaskedReply, most: usize| match reply.bytes.len() {
         0 => "nothing".to_owned(),
         len if len == same => format!("nothing more after {len} bytes"),
         _ if from == 0 => format!("\"{}\"", escape(&reply.bytes, most)),
@@ -278,7 +278,7 @@ fn replies(epoch: &mut Epoch<'_>, case: &Case) -> Option<Replies> {
 fn of(observed: Observed) -> Replies {
     let answers = observed.connections.into_iter();
     answers
-        .map(|answer| Reply::new(answer.bytes, answer.end))
+        .map(|answer| MaskedReply::new(answer.bytes, answer.end))
         .collect()
 }
 
@@ -291,7 +291,7 @@ fn wire(epoch: &Epoch<'_>) -> Wire {
     Wire::new(epoch.server().addr(), target.reply().clone(), limits).prove_cuts(was_read)
 }
 
-impl Reply {
+impl MaskedReply {
     fn new(bytes: Vec<u8>, end: ConnectionEnd) -> Self {
         let masked = bytes.iter();
         Self {
@@ -305,7 +305,7 @@ impl Reply {
 }
 
 fn differ(one: &Replies, other: &Replies) -> bool {
-    let differs = |one: &Reply, other: &Reply| {
+    let differs = |one: &MaskedReply, other: &MaskedReply| {
         let common = one.masked.len().min(other.masked.len());
         match one.end == ConnectionEnd::Eof && other.end == ConnectionEnd::Eof {
             true => one.masked != other.masked,
@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_prefix_of_the_full_reply() {
-        let reply = |bytes: &[u8]| Reply::new(bytes.to_vec(), ConnectionEnd::Eof);
+        let reply = |bytes: &[u8]| MaskedReply::new(bytes.to_vec(), ConnectionEnd::Eof);
         assert!(is_part(&reply(b""), &reply(b"ERROR 1\n")));
         assert!(is_part(&reply(b"a 1\n"), &reply(b"a 2\nb\n")));
         assert!(!is_part(&reply(b"b\n"), &reply(b"a\nb\n")));
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn after_a_reset_only_the_common_prefix_counts() {
-        let replies = |bytes: &[u8], end| vec![Reply::new(bytes.to_vec(), end)];
+        let replies = |bytes: &[u8], end| vec![MaskedReply::new(bytes.to_vec(), end)];
         assert!(differ(
             &replies(b"a\n", ConnectionEnd::Eof),
             &replies(b"a", ConnectionEnd::Eof)

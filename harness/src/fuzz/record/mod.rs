@@ -30,7 +30,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The settings of a recording proxy.
 #[derive(Clone, Debug)]
-pub(crate) struct Recorder {
+pub(crate) struct RecordingProxy {
     /// The server that clients want to reach.
     pub upstream: SocketAddr,
     /// The folder for the cases; it must exist.
@@ -64,7 +64,7 @@ pub(crate) enum SessionOutcome {
     NotStored(io::Error),
 }
 
-impl Recorder {
+impl RecordingProxy {
     /// Records until `stop` resolves; sessions that are still open then are stored as they are. Calls `tell` at the end
     /// of every session with its number, starting from 1.
     pub(crate) async fn run(

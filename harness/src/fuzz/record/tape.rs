@@ -1,7 +1,7 @@
 //! Turns what the proxy sees of one client into the steps of a case.
 
 use crate::fuzz::case::{BYTES_MAX, STEPS_MAX};
-use crate::fuzz::{Case, Data, Part, SendStep, Step};
+use crate::fuzz::{Case, Data, DataPart, SendStep, Step};
 
 /// The steps of one session so far.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Tape {
         }
         self.room -= kept.len();
         match self.steps.last_mut() {
-            Some(Step::Send(send)) => send.data.push(Part::Bytes(kept.to_vec())),
+            Some(Step::Send(send)) => send.data.push(DataPart::Bytes(kept.to_vec())),
             _ => self.push(Step::Send(SendStep::whole(Data::from(kept)))),
         }
     }

@@ -23,13 +23,13 @@ pub(crate) enum CandidateOutcome {
 
 /// Whether length fields are corrected in a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lengths {
+pub(super) enum CandidateLengths {
     Repaired,
     AsTheyAre,
 }
 
 /// The state of a minimization.
-pub(super) struct Search<'a> {
+pub(super) struct Minimizer<'a> {
     /// The smallest cases so far that show the bug.
     pub best: Vec<Case>,
     /// Number of candidates that were run.
@@ -37,15 +37,15 @@ pub(super) struct Search<'a> {
     /// The time is over.
     pub stopped: bool,
     frame: &'a Frame,
-    still: &'a mut dyn FnMut(&[Case]) -> CandidateOutcome,
+    run: &'a mut dyn FnMut(&[Case]) -> CandidateOutcome,
     tried: HashSet<u64>,
 }
 
-impl<'a> Search<'a> {
+impl<'a> Minimizer<'a> {
     pub(crate) fn new(
         mut cases: Vec<Case>,
         frame: &'a Frame,
-        still: &'a mut dyn FnMut(&[Case]) -> CandidateOutcome,
+        run: &'a mut dyn FnMut(&[Case]) -> CandidateOutcome,
     ) -> Self {
         cases.iter_mut().for_each(Case::limit);
         Self {
@@ -54,7 +54,7 @@ impl<'a> Search<'a> {
             tries: 0,
             stopped: false,
             frame,
-            still,
+            run,
         }
     }
 
@@ -68,7 +68,7 @@ impl<'a> Search<'a> {
             return false;
         }
         self.tries = self.tries.saturating_add(1);
-        match (self.still)(&candidate) {
+        match (self.run)(&candidate) {
             CandidateOutcome::Same => {
                 self.best = candidate;
                 true
@@ -82,7 +82,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// [`Search::attempt`] with one case replaced.
+    /// [`Minimizer::attempt`] with one case replaced.
     pub(crate) fn attempt_case(&mut self, at: usize, case: Case) -> bool {
         let mut candidate = self.best.clone();
         match candidate.get_mut(at) {
@@ -92,8 +92,8 @@ impl<'a> Search<'a> {
         self.attempt(candidate)
     }
 
-    /// [`Search::attempt`] with the data of one send replaced.
-    pub(crate) fn attempt_data(&mut self, at: Place, new: Data, lengths: Lengths) -> bool {
+    /// [`Minimizer::attempt`] with the data of one send replaced.
+    pub(crate) fn attempt_data(&mut self, at: Place, new: Data, lengths: CandidateLengths) -> bool {
         let Some(mut case) = self.best.get(at.case).cloned() else {
             return false;
         };
@@ -101,8 +101,8 @@ impl<'a> Search<'a> {
             return false;
         };
         let new = match lengths {
-            Lengths::Repaired => data::repaired(self.frame, &send.data, new),
-            Lengths::AsTheyAre => new,
+            CandidateLengths::Repaired => data::repaired(self.frame, &send.data, new),
+            CandidateLengths::AsTheyAre => new,
         };
         if !send.cuts.is_empty() {
             send.cuts = data::moved_cuts(&send.data, &new, &send.cuts);
