@@ -8,7 +8,7 @@ use super::{
 };
 use crate::check::{Kind as CheckKind, Outcome, Verdict};
 use crate::fuzz::{
-    Case, Confirmed, Coverage, Data, Finding, FindingKind, FuzzResult, Part, SendStep, Step,
+    Case, Confirmed, Coverage, Data, DataPart, Finding, FindingKind, FuzzResult, SendStep, Step,
     Symptom,
 };
 use crate::gate::rule::Rule;
@@ -45,7 +45,7 @@ pub(super) fn header(command: &'static str) -> Header {
 /// A finding of that standing.
 pub(super) fn finding(kind: FindingKind, seen: u32, waived: Option<&str>) -> Finding {
     let mut data = Data::from(&b"ECHO \xff"[..]);
-    data.push(Part::Repeat {
+    data.push(DataPart::Repeat {
         unit: b"A".to_vec(),
         count: 70_000,
     });
