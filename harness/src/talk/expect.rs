@@ -301,7 +301,7 @@ mod tests {
         assert!(is_match(&not.judge(b"", true)));
         assert!(mismatch(not.judge(b"ok", false)).contains("no match of /^ok/"));
         let not = Expectation::Not(Box::new(exact("ok")));
-        assert!(mismatch(not.judge(b"it is ok", false)).contains("nothing with"));
+        assert!(mismatch(not.judge(b"it is ok", false)).contains("nothing that contains"));
 
         assert_eq!(Expectation::Eof.judge(b"", false), Judgement::Partial);
         assert!(is_match(&Expectation::Eof.judge(b"", true)));

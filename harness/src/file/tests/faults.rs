@@ -385,7 +385,7 @@ error: unknown key `expct` in [[talk.turn]]
 #[test]
 fn a_help_turns_no_direction_of_reading() {
     let text = format!(
-        "{SERVER}[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"{{\u{202e} {{len:payload}}\"\n"
+        "{SERVER}[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"{{\u{202e} {{len:payload}}\"\nexpect = \"x\"\n"
     );
     let report = parse(&text, "f.toml", Path::new("."))
         .unwrap_err()

@@ -18,7 +18,7 @@ pub fn render(report: &Report) -> String {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
         status
             .set_type(error.code.name())
-            .set_message(clean(&error.message))
+            .set_message(clean(error.message.lines().next().unwrap_or_default()))
             .set_description(lines(&error.message));
         let mut suite = TestSuite::new(report.header.command);
         suite.add_test_case(TestCase::new("run", status));
