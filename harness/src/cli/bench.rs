@@ -12,7 +12,7 @@ use super::page::PageArgs;
 use super::place::replace;
 use super::progress::StepProgress;
 use super::rehearse::{holds_conversation, rehearsal_error};
-use super::target::{Resolved, TargetArgs, usage};
+use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{interrupt, target};
 use crate::bench::{Dimension, Knob, Sweep, SweepError, SweepPlan, csv, parse_all};
 use crate::event::Event;
@@ -121,7 +121,7 @@ fn perform(draft: &mut Draft, args: &BenchArgs) -> Result<Body, RunError> {
     Ok(Body::Sweep(Box::new(SweepReport { result })))
 }
 
-fn refused(error: SweepError, resolved: &Resolved) -> RunError {
+fn refused(error: SweepError, resolved: &PreparedTarget) -> RunError {
     match error {
         SweepError::Start(failure) => rehearsal_error(&failure.into(), resolved),
         other => usage(other.to_string()),
@@ -129,7 +129,7 @@ fn refused(error: SweepError, resolved: &Resolved) -> RunError {
 }
 
 /// The axes of `--sweep`, or defaults that suit any server.
-fn axes(args: &BenchArgs, resolved: &Resolved) -> Result<Vec<Dimension>, RunError> {
+fn axes(args: &BenchArgs, resolved: &PreparedTarget) -> Result<Vec<Dimension>, RunError> {
     if !args.sweep.is_empty() {
         return parse_all(&args.sweep).map_err(|error| usage(format!("--sweep: {error}")));
     }
@@ -161,7 +161,7 @@ fn flags(axes: &[Dimension], target: &mut TargetArgs) {
 fn plan(
     args: &BenchArgs,
     axes: Vec<Dimension>,
-    resolved: &Resolved,
+    resolved: &PreparedTarget,
     seed: u64,
 ) -> Result<SweepPlan, RunError> {
     let mut shape = args.shape.clone();

@@ -5,7 +5,7 @@ use super::output::{OutputArgs, say};
 use super::page::PageArgs;
 use super::progress::Progress;
 use super::rehearse::rehearsal_error;
-use super::target::{Resolved, TargetArgs, usage};
+use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{blockers, draft, embedded, interrupt, target};
 use crate::check::run::Battery;
 use crate::check::{Check, CheckPlan, LANES, Need, Selection, Shard};
@@ -92,7 +92,7 @@ pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<Checked,
 
 fn battery(
     args: &CheckArgs,
-    resolved: &Resolved,
+    resolved: &PreparedTarget,
     selection: &Selection,
     interrupt: Interrupt,
 ) -> Battery {
@@ -117,7 +117,12 @@ fn battery(
     }
 }
 
-fn plan(args: &CheckArgs, resolved: &Resolved, selection: Selection, lanes: usize) -> CheckPlan {
+fn plan(
+    args: &CheckArgs,
+    resolved: &PreparedTarget,
+    selection: Selection,
+    lanes: usize,
+) -> CheckPlan {
     CheckPlan {
         selection,
         waivers: CheckPlan::waivers_of(&resolved.file.waive),
@@ -141,7 +146,7 @@ pub(super) fn control(check: &Check, subject: &Subject) -> Option<Subject> {
     Some(control)
 }
 
-fn selection(args: &CheckArgs, resolved: &Resolved) -> Result<Selection, RunError> {
+fn selection(args: &CheckArgs, resolved: &PreparedTarget) -> Result<Selection, RunError> {
     let require = resolved.file.check.require.clone();
     let selection = Selection {
         only: args.only.clone(),

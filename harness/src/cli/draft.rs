@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::environment;
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
-use super::target::Resolved;
+use super::target::PreparedTarget;
 use crate::report::{Body, Header, Report, RunError, RunPlan, Servers};
 use crate::subject::ServerPlan;
 use crate::text::escape_text;
@@ -51,12 +51,12 @@ impl Draft {
     }
 
     /// Names the target.
-    pub fn target(&mut self, resolved: &Resolved) {
+    pub fn target(&mut self, resolved: &PreparedTarget) {
         self.header.target = Some(resolved.report());
     }
 
     /// Says on stderr what is about to run, and with which seed.
-    pub fn announce(&self, resolved: &Resolved) {
+    pub fn announce(&self, resolved: &PreparedTarget) {
         note(&format!(
             "tcprove {}: {}, seed {}",
             self.header.command,
@@ -66,7 +66,12 @@ impl Draft {
     }
 
     /// Takes the plan of a run on one server.
-    pub fn plan<P: Serialize>(&mut self, resolved: &Resolved, feature: P, output: &OutputArgs) {
+    pub fn plan<P: Serialize>(
+        &mut self,
+        resolved: &PreparedTarget,
+        feature: P,
+        output: &OutputArgs,
+    ) {
         let plan = run_plan(resolved, feature, output);
         self.planned(&plan, plan.hash());
     }
@@ -122,7 +127,11 @@ pub(super) fn run_then(
 }
 
 /// The plan of a run on one server.
-pub(super) fn run_plan<P>(resolved: &Resolved, feature: P, output: &OutputArgs) -> RunPlan<P> {
+pub(super) fn run_plan<P>(
+    resolved: &PreparedTarget,
+    feature: P,
+    output: &OutputArgs,
+) -> RunPlan<P> {
     RunPlan {
         servers: Servers::One {
             server: server_plan(resolved),
@@ -134,7 +143,7 @@ pub(super) fn run_plan<P>(resolved: &Resolved, feature: P, output: &OutputArgs) 
 }
 
 /// The server as the plan describes it.
-pub(super) fn server_plan(resolved: &Resolved) -> ServerPlan {
+pub(super) fn server_plan(resolved: &PreparedTarget) -> ServerPlan {
     let mut server = ServerPlan::of(&resolved.name, &resolved.subject);
     if resolved.embedded {
         // Where this executable lies is no part of the plan: its hash is the same everywhere.

@@ -1,24 +1,24 @@
-//! The reference server that is built in, as a target: each of its parameters is a flag of
-//! `tcprove serve`.
+//! The embedded reference server as a target. Each of its parameters is a flag of `tcprove serve`.
 
-use crate::text;
 use std::collections::BTreeMap;
 
 use clap::CommandFactory as _;
 
-use super::target::{Resolved, builtin, executable, resolved, usage};
+use super::builtin::builtin;
+use super::prepared::{PreparedTarget, executable};
 use crate::process::Launch;
 use crate::report::RunError;
 use crate::subject::Origin;
+use crate::text;
 
-/// The server that `--embedded` and its `--param`s ask for. A planted fault brings its own protocol
-/// and model where none is given.
+/// Prepares the server that `--embedded` and `--param` describe. A planted fault sets the defaults of
+/// the protocol and the model.
 pub(super) fn from_parameters(
     params: &[(String, String)],
     seed: u64,
-) -> Result<Resolved, RunError> {
+) -> Result<PreparedTarget, RunError> {
     let given: BTreeMap<String, String> = params.iter().cloned().collect();
-    known_flags(&given)?;
+    check_flags(&given)?;
     let planted = given.get("fault").and_then(|name| {
         let all = tcprove_server::fault::all();
         all.iter().find(|fault| fault.name == name.as_str())
@@ -32,8 +32,11 @@ pub(super) fn from_parameters(
     with(&params, seed)
 }
 
-/// The reference server with these parameters, each a flag of `tcprove serve`.
-pub(super) fn with(params: &BTreeMap<String, String>, seed: u64) -> Result<Resolved, RunError> {
+/// Prepares the reference server with these parameters, each a flag of `tcprove serve`.
+pub(super) fn with(
+    params: &BTreeMap<String, String>,
+    seed: u64,
+) -> Result<PreparedTarget, RunError> {
     let protocol = params.get("protocol").map_or("line", String::as_str);
     let file = builtin(protocol)?;
     let mut cmd = vec![
@@ -51,11 +54,12 @@ pub(super) fn with(params: &BTreeMap<String, String>, seed: u64) -> Result<Resol
     let mut launch = Launch::new(executable()?, cmd);
     launch.params = params.clone();
     let name = format!("the embedded reference server ({protocol})");
-    Ok(resolved(file, Origin::Spawn(launch), name, seed, true))
+    let origin = Origin::Spawn(launch);
+    Ok(PreparedTarget::new(file, origin, name, seed, true))
 }
 
-/// A parameter of the embedded server is a flag of `tcprove serve`, and is read as that flag is.
-fn known_flags(params: &BTreeMap<String, String>) -> Result<(), RunError> {
+/// Fails unless each parameter is a flag of `tcprove serve` with a valid value.
+fn check_flags(params: &BTreeMap<String, String>) -> Result<(), RunError> {
     let cli = super::Cli::command();
     let Some(serve) = cli.find_subcommand("serve") else {
         return Ok(());
@@ -69,8 +73,8 @@ fn known_flags(params: &BTreeMap<String, String>) -> Result<(), RunError> {
         if !flags.contains(&known) {
             let near = text::nearest(&known, flags.iter().map(String::as_str))
                 .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
-            return Err(usage(format!(
-                "the embedded server has no parameter `{name}`{near} (`tcprove serve --help` shows them, as flags)"
+            return Err(RunError::usage(format!(
+                "the embedded server has no parameter `{name}`{near} (`tcprove serve --help` lists them as flags)"
             )));
         }
         let words = [
@@ -79,11 +83,11 @@ fn known_flags(params: &BTreeMap<String, String>) -> Result<(), RunError> {
             value.clone(),
         ];
         if let Err(error) = serve.clone().try_get_matches_from(words) {
-            let said = error.to_string();
-            let said = said.lines().next().unwrap_or_default();
-            return Err(usage(format!(
-                "--param {name}={value}: {} (`tcprove serve --help` shows what it takes)",
-                said.trim_start_matches("error: ")
+            let message = error.to_string();
+            let message = message.lines().next().unwrap_or_default();
+            return Err(RunError::usage(format!(
+                "--param {name}={value}: {} (`tcprove serve --help` lists the allowed values)",
+                message.trim_start_matches("error: ")
             )));
         }
     }

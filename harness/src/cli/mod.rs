@@ -2,6 +2,7 @@
 
 mod bench;
 mod blockers;
+mod builtin;
 mod check;
 mod complain;
 mod draft;
@@ -16,6 +17,7 @@ mod load;
 mod output;
 mod page;
 mod place;
+mod prepared;
 mod print;
 mod progress;
 mod record;

@@ -1,7 +1,7 @@
 //! The conversation is held once before anything is judged; what to do next if that fails.
 
 use super::draft::Draft;
-use super::target::Resolved;
+use super::target::PreparedTarget;
 use crate::process::StartFailure;
 use crate::report::RunError;
 use crate::subject::{Interrupt, Origin, RehearsalError, rehearse};
@@ -9,7 +9,7 @@ use crate::subject::{Interrupt, Origin, RehearsalError, rehearse};
 /// Holds the conversation once on a clean server. False: somebody asked for the end meanwhile.
 pub(super) fn holds_conversation(
     draft: &mut Draft,
-    resolved: &Resolved,
+    resolved: &PreparedTarget,
     interrupt: &Interrupt,
 ) -> Result<bool, RunError> {
     match rehearse(&resolved.subject, interrupt) {
@@ -23,7 +23,7 @@ pub(super) fn holds_conversation(
 }
 
 /// What went wrong before anything was measured, and what to try next.
-pub(super) fn rehearsal_error(error: &RehearsalError, resolved: &Resolved) -> RunError {
+pub(super) fn rehearsal_error(error: &RehearsalError, resolved: &PreparedTarget) -> RunError {
     if let (RehearsalError::Conversation { refused: true, .. }, Origin::Attach { addr, .. }) =
         (error, &resolved.subject.origin)
     {

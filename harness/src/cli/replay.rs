@@ -8,7 +8,7 @@ use super::interrupt;
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
-use super::target::{Resolved, TargetArgs, usage};
+use super::target::{PreparedTarget, TargetArgs, usage};
 use crate::fuzz::replay::{SavedFinding, files};
 use crate::fuzz::target::FuzzTarget;
 use crate::report::{Body, ReplayItem, ReplayReport, RunError};
@@ -67,7 +67,7 @@ fn perform(draft: &mut Draft, args: &ReplayArgs) -> Result<Body, RunError> {
 fn replay_all(
     paths: &[PathBuf],
     target: &FuzzTarget,
-    resolved: &Resolved,
+    resolved: &PreparedTarget,
     interrupt: &Interrupt,
     args: &ReplayArgs,
 ) -> Vec<ReplayItem> {

@@ -1,15 +1,16 @@
 //! The target of a command, the same flags everywhere.
 
+use super::builtin::{builtin, names};
 use super::embedded;
-use crate::check::run::BY_HAND_PORT;
+pub(super) use super::prepared::PreparedTarget;
+use super::prepared::executable;
 use crate::file::File;
 use crate::process::{Launch, Ready};
-use crate::report::{ErrorCode, RunError, TargetReport};
-use crate::subject::{Origin, Subject};
+use crate::report::{ErrorCode, RunError};
+use crate::subject::Origin;
 use crate::{file, text};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Which server.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -46,31 +47,6 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// A target, ready to be judged.
-pub(super) struct Resolved {
-    pub subject: Subject,
-    pub name: String,
-    pub embedded: bool,
-    /// Everything else of the file: waivers, required checks, battery.
-    pub file: File,
-    /// The command as a reader pastes it, with the port filled in.
-    pub command_by_hand: Option<String>,
-}
-
-impl Resolved {
-    pub fn report(&self) -> TargetReport {
-        let command = match &self.subject.origin {
-            Origin::Spawn(launch) => shell_words::join(&launch.cmd),
-            Origin::Attach { addr, .. } => addr.to_string(),
-        };
-        TargetReport {
-            name: self.name.clone(),
-            command,
-            embedded: self.embedded,
-        }
-    }
-}
-
 /// The file that is taken where no target is given.
 const DEFAULT_FILE: &str = "tcprove.toml";
 
@@ -86,7 +62,7 @@ impl TargetArgs {
     }
 
     /// Finds the target, or says what is missing.
-    pub fn resolve(&self, seed: u64) -> Result<Resolved, RunError> {
+    pub fn resolve(&self, seed: u64) -> Result<PreparedTarget, RunError> {
         if self.embedded {
             return self.embedded(seed);
         }
@@ -99,11 +75,15 @@ impl TargetArgs {
             None => Origin::Spawn(self.launch(&file)?),
         };
         let name = file.name.clone();
-        Ok(resolved(file, origin, name, seed, false))
+        Ok(PreparedTarget::new(file, origin, name, seed, false))
     }
 
     /// The target with another command in place of the file's, everything else as the file has it.
-    pub fn resolve_as(&self, cmd: Option<Vec<String>>, seed: u64) -> Result<Resolved, RunError> {
+    pub fn resolve_as(
+        &self,
+        cmd: Option<Vec<String>>,
+        seed: u64,
+    ) -> Result<PreparedTarget, RunError> {
         let Some(cmd) = cmd else {
             return self.resolve(seed);
         };
@@ -113,7 +93,7 @@ impl TargetArgs {
         };
         let origin = Origin::Spawn(self.launch(&file)?);
         let name = file.name.clone();
-        Ok(resolved(file, origin, name, seed, false))
+        Ok(PreparedTarget::new(file, origin, name, seed, false))
     }
 
     fn file(&self) -> Result<File, RunError> {
@@ -207,7 +187,7 @@ impl TargetArgs {
     }
 
     /// The reference server: its protocol is also the talk, and every other parameter a flag.
-    fn embedded(&self, seed: u64) -> Result<Resolved, RunError> {
+    fn embedded(&self, seed: u64) -> Result<PreparedTarget, RunError> {
         embedded::from_parameters(&self.params, seed)
     }
 
@@ -243,32 +223,6 @@ impl TargetArgs {
     }
 }
 
-pub(super) fn resolved(
-    file: File,
-    origin: Origin,
-    name: String,
-    seed: u64,
-    embedded: bool,
-) -> Resolved {
-    let command_by_hand = match &origin {
-        Origin::Spawn(launch) => Some(by_hand(launch)),
-        Origin::Attach { .. } => None,
-    };
-    let subject = Subject {
-        origin,
-        talk: Arc::new(file.talk.clone()),
-        promise: file.promise.clone(),
-        seed,
-    };
-    Resolved {
-        subject,
-        name,
-        embedded,
-        file,
-        command_by_hand,
-    }
-}
-
 /// Whether the server is told which port to take, by its command or its environment, or says itself
 /// which it took.
 fn is_told_its_port(launch: &Launch) -> bool {
@@ -278,20 +232,6 @@ fn is_told_its_port(launch: &Launch) -> bool {
         Ready::Stdout(pattern) => pattern.capture_names().flatten().any(|name| name == "port"),
     };
     says || words.any(|word| word.contains("{port}"))
-}
-
-/// What stands for `{tmp}` in a reader's own shell.
-const BY_HAND_TMP: &str = "/tmp/tcprove-by-hand";
-
-/// The command for a reader's own shell: parameters and a port filled in, a folder for `{tmp}`.
-fn by_hand(launch: &Launch) -> String {
-    let expand = |word: &String| launch.expand(word, BY_HAND_PORT, Path::new(BY_HAND_TMP));
-    let command = shell_words::join(launch.cmd.iter().map(expand));
-    if command.contains(BY_HAND_TMP) {
-        format!("mkdir -p {BY_HAND_TMP}; {command}")
-    } else {
-        command
-    }
 }
 
 /// This executable supervises the server. It is also the program `tcprove`, wherever it lies: files that start
@@ -304,23 +244,6 @@ fn launch(mut server: Launch) -> Result<Launch, RunError> {
         *program = own.display().to_string();
     }
     Ok(server.supervised_by(own))
-}
-
-pub(super) fn executable() -> Result<PathBuf, RunError> {
-    std::env::current_exe().map_err(|error| {
-        RunError::internal(format!("tcprove cannot find its own executable: {error}"))
-    })
-}
-
-pub(super) fn builtin(name: &str) -> Result<File, RunError> {
-    file::builtin(name).ok_or_else(|| {
-        let near = text::nearest(name, file::BUILTIN.iter().map(|entry| entry.0))
-            .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
-        usage(format!(
-            "there is no built-in talk `{name}`{near}\nthere are: {}; or describe your own in a {DEFAULT_FILE} (`tcprove init`)",
-            names()
-        ))
-    })
 }
 
 /// Without the word `error`, which every message is given when it is shown.
@@ -338,14 +261,6 @@ fn config_message(error: &file::FileError, path: &Path) -> String {
         )
     };
     format!("{} {}{next}", path.display(), error.message())
-}
-
-fn names() -> String {
-    file::BUILTIN
-        .iter()
-        .map(|entry| entry.0)
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 fn no_target() -> String {

@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
-use super::target::{Resolved, TargetArgs, usage};
+use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{blockers, draft, interrupt, target};
 use crate::fuzz::campaign::{Campaign, CampaignError};
 use crate::fuzz::feedback::FeedbackMode;
@@ -139,7 +139,7 @@ fn perform(draft: &mut Draft, args: &FuzzArgs) -> Result<Body, RunError> {
     }
 }
 
-fn fuzz_plan(args: &FuzzArgs, resolved: &Resolved) -> Result<FuzzPlan, RunError> {
+fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, RunError> {
     let fresh = resolved.subject.launch().is_some();
     if !fresh && args.jobs.is_some_and(|jobs| jobs > 1) {
         return Err(usage(
@@ -169,7 +169,7 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &Resolved) -> Result<FuzzPlan, RunError>
 }
 
 pub(super) fn campaign(
-    resolved: &Resolved,
+    resolved: &PreparedTarget,
     target: &TargetArgs,
     plan: FuzzPlan,
     strings: Vec<Vec<u8>>,
@@ -191,7 +191,7 @@ pub(super) fn campaign(
     }
 }
 
-pub(super) fn refused(error: CampaignError, resolved: &Resolved) -> RunError {
+pub(super) fn refused(error: CampaignError, resolved: &PreparedTarget) -> RunError {
     let error = match error {
         CampaignError::Rehearsal(error) => return rehearsal_error(&error, resolved),
         error => error,

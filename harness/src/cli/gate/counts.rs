@@ -6,7 +6,7 @@ use crate::cli::draft::Draft;
 use crate::cli::interrupt;
 use crate::cli::output::note;
 use crate::cli::rehearse::holds_conversation;
-use crate::cli::target::{Resolved, usage};
+use crate::cli::target::{PreparedTarget, usage};
 use crate::gate::baseline::Baseline;
 use crate::gate::{GatePlan, GateResult, Side, against as compare, baseline_of};
 use crate::report::{Body, GateReport, RunError, Stored};
@@ -78,7 +78,7 @@ const NEXT: &str = "\nnext: store a baseline of the old server with `tcprove gat
 fn begin(
     draft: &mut Draft,
     args: &GateArgs,
-) -> Result<Option<(Resolved, GatePlan, Interrupt)>, RunError> {
+) -> Result<Option<(PreparedTarget, GatePlan, Interrupt)>, RunError> {
     let candidate = candidate(args, draft.seed())?;
     draft.target(&candidate);
     let workload = workload(args, &candidate, draft.seed())?;

@@ -9,7 +9,7 @@ use super::load::ShapeArgs;
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::progress::StepProgress;
-use super::target::{Resolved, TargetArgs, usage};
+use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{draft, interrupt, target};
 use crate::event::Event;
 use crate::gate::metric::Metric;
@@ -167,8 +167,8 @@ fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
 fn planned(
     draft: &mut Draft,
     args: &GateArgs,
-    base: Option<&Resolved>,
-    candidate: &Resolved,
+    base: Option<&PreparedTarget>,
+    candidate: &PreparedTarget,
     plan: &GatePlan,
 ) {
     let written = RunPlan {
@@ -183,7 +183,7 @@ fn planned(
     draft.planned(&written, written.hash());
 }
 
-fn workload(args: &GateArgs, candidate: &Resolved, seed: u64) -> Result<Workload, RunError> {
+fn workload(args: &GateArgs, candidate: &PreparedTarget, seed: u64) -> Result<Workload, RunError> {
     let talk = &candidate.subject.talk;
     let turns = if args.turns.is_empty() {
         (0..talk.turns.len()).collect()

@@ -3,7 +3,7 @@
 use super::GateArgs;
 use crate::cli::draft::Draft;
 use crate::cli::rehearse::{holds_conversation, rehearsal_error};
-use crate::cli::target::{Resolved, usage};
+use crate::cli::target::{PreparedTarget, usage};
 use crate::gate::{Side, pad_both, same};
 use crate::process::StartOptions;
 use crate::report::RunError;
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Base and candidate.
 pub(super) struct Sides {
-    pub base: Resolved,
-    pub candidate: Resolved,
+    pub base: PreparedTarget,
+    pub candidate: PreparedTarget,
 }
 
 /// Base and candidate, ready to be started.
@@ -39,7 +39,7 @@ pub(super) fn both(args: &GateArgs, seed: u64) -> Result<Sides, RunError> {
 }
 
 /// The candidate alone.
-pub(super) fn candidate(args: &GateArgs, seed: u64) -> Result<Resolved, RunError> {
+pub(super) fn candidate(args: &GateArgs, seed: u64) -> Result<PreparedTarget, RunError> {
     starts_its_servers(args)?;
     if args.candidate.is_none() && args.target.cmd.is_empty() && args.target.talk.is_some() {
         return Err(usage(
@@ -63,7 +63,7 @@ fn resolved(
     side: Side,
     cmd: Option<&String>,
     seed: u64,
-) -> Result<Resolved, RunError> {
+) -> Result<PreparedTarget, RunError> {
     let words = cmd.map(|cmd| words(side, cmd)).transpose()?;
     let resolved = args.target.resolve_as(words, seed);
     resolved.map_err(|error| of_side(side, error))

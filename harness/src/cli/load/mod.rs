@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::rehearse::{holds_conversation, rehearsal_error};
-use super::target::{Resolved, TargetArgs, usage};
+use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{draft, interrupt};
 use crate::load::engine::EngineError;
 use crate::load::{Load, LoadPlan, Slo, Workload, capacity, cores, overload, slo, summarize};
@@ -74,7 +74,7 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
 
 /// Starts the server and puts the load on it: once, or as often as a search takes.
 fn measure(
-    resolved: &Resolved,
+    resolved: &PreparedTarget,
     mut workload: Workload,
     interrupt: &Interrupt,
     args: &LoadArgs,
@@ -142,7 +142,7 @@ fn measure(
 pub(super) fn room_for(
     connections: usize,
     target: &TargetArgs,
-    resolved: &mut Resolved,
+    resolved: &mut PreparedTarget,
     seed: u64,
 ) -> Result<(), RunError> {
     let (soft, _) = crate::sys::raise_nofile_limit().unwrap_or_else(|_| initial_nofile());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::target::{self, Resolved, usage};
+use crate::cli::target::{self, PreparedTarget, usage};
 use crate::load::{Arrivals, Pace, SocketOptions, Verify, Workload, script};
 use crate::report::RunError;
 use crate::talk::Talk;
@@ -154,7 +154,7 @@ fn ramp(text: &str) -> Result<Ramp, String> {
 
 impl ShapeArgs {
     /// The load that these arguments ask for, on this target.
-    pub fn workload(&self, resolved: &Resolved, seed: u64) -> Result<Workload, RunError> {
+    pub fn workload(&self, resolved: &PreparedTarget, seed: u64) -> Result<Workload, RunError> {
         let talk = &resolved.subject.talk;
         let turns = self.turns(talk)?;
         let mut workload = Workload {
@@ -192,7 +192,7 @@ impl ShapeArgs {
         Ok(workload)
     }
 
-    pub(super) fn open_loop(&self, workload: &mut Workload, rate: f64, resolved: &Resolved) {
+    pub(super) fn open_loop(&self, workload: &mut Workload, rate: f64, resolved: &PreparedTarget) {
         workload.pace = Pace::Open {
             rate,
             rate_to: rate,
@@ -253,7 +253,7 @@ impl SpanArgs {
         &self,
         shape: &ShapeArgs,
         workload: &mut Workload,
-        resolved: &Resolved,
+        resolved: &PreparedTarget,
     ) -> Result<(), RunError> {
         workload.warmup = self.warmup;
         workload.duration = self.duration;

@@ -1,0 +1,78 @@
+//! A target that is ready to be judged, and its command as a reader runs it by hand.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::check::run::BY_HAND_PORT;
+use crate::file::File;
+use crate::process::Launch;
+use crate::report::{RunError, TargetReport};
+use crate::subject::{Origin, Subject};
+
+/// A target that is ready to be judged.
+pub(super) struct PreparedTarget {
+    pub subject: Subject,
+    pub name: String,
+    /// Whether it is the embedded reference server.
+    pub embedded: bool,
+    /// The rest of the file: waivers, required checks, battery.
+    pub file: File,
+    /// The command to paste into a shell, with the port filled in; `None` for a running server.
+    pub command_by_hand: Option<String>,
+}
+
+impl PreparedTarget {
+    pub fn new(file: File, origin: Origin, name: String, seed: u64, embedded: bool) -> Self {
+        let command_by_hand = match &origin {
+            Origin::Spawn(launch) => Some(by_hand(launch)),
+            Origin::Attach { .. } => None,
+        };
+        let subject = Subject {
+            origin,
+            talk: Arc::new(file.talk.clone()),
+            promise: file.promise.clone(),
+            seed,
+        };
+        Self {
+            subject,
+            name,
+            embedded,
+            file,
+            command_by_hand,
+        }
+    }
+
+    /// The target as the report shows it.
+    pub fn report(&self) -> TargetReport {
+        let command = match &self.subject.origin {
+            Origin::Spawn(launch) => shell_words::join(&launch.cmd),
+            Origin::Attach { addr, .. } => addr.to_string(),
+        };
+        TargetReport {
+            name: self.name.clone(),
+            command,
+            embedded: self.embedded,
+        }
+    }
+}
+
+/// The folder that replaces `{tmp}` in a command to run by hand.
+const BY_HAND_TMP: &str = "/tmp/tcprove-by-hand";
+
+/// The command to run by hand: parameters and a port are filled in, and a folder for `{tmp}` is created.
+fn by_hand(launch: &Launch) -> String {
+    let expand = |word: &String| launch.expand(word, BY_HAND_PORT, Path::new(BY_HAND_TMP));
+    let command = shell_words::join(launch.cmd.iter().map(expand));
+    if command.contains(BY_HAND_TMP) {
+        format!("mkdir -p {BY_HAND_TMP}; {command}")
+    } else {
+        command
+    }
+}
+
+/// The path of the running tcprove, which also supervises servers.
+pub(super) fn executable() -> Result<PathBuf, RunError> {
+    std::env::current_exe().map_err(|error| {
+        RunError::internal(format!("tcprove cannot find its own executable: {error}"))
+    })
+}
