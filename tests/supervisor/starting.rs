@@ -1,4 +1,4 @@
-//! Ready when it is, and a reason when it is not.
+//! How servers start: when they are ready, and why they are not.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
@@ -24,14 +24,14 @@ while True:
     let server = start(&launch).await;
     assert!(server.started_in() >= Duration::from_millis(300));
     let _client = TcpStream::connect(server.addr()).unwrap();
-    until("its word", || {
+    until("its output", || {
         (server.output().stdout_bytes > 0).then_some(())
     })
     .await;
     assert_eq!(
         server.output().stdout_tail,
         "accepted\n",
-        "ours was the only connection"
+        "the test's connection is the only one"
     );
     assert_eq!(server.printed(), server.output().mark());
     assert_eq!(server.port(), server.lease().unwrap().number());
@@ -40,11 +40,11 @@ while True:
 /// The flag in /proc/PID/personality (linux/personality.h).
 const ADDR_NO_RANDOMIZE: u32 = 0x4_0000;
 
-/// A server has the addresses that it would have without us, unless it is asked for; ours stay as they are.
+/// Only a server that is started with fixed addresses gets them; this process keeps its own.
 #[tokio::test]
 async fn addresses_are_fixed_for_the_server_that_asks_for_it() {
     if !tcprove::sys::can_fix_addresses() {
-        needs("a system that lets addresses be fixed");
+        needs("a system that allows fixed addresses");
         return;
     }
     let Some(launch) = python("s = listen()\nforever()") else {
@@ -67,7 +67,7 @@ async fn addresses_are_fixed_for_the_server_that_asks_for_it() {
 }
 
 #[tokio::test]
-async fn the_wrong_port_is_named() {
+async fn a_server_on_another_port_is_reported() {
     let Some(launch) =
         python("s = listen(port=0)\nprint(s.getsockname()[1], flush=True)\nforever()")
     else {
@@ -94,7 +94,7 @@ async fn the_wrong_port_is_named() {
         if !listening_elsewhere.is_empty() {
             break (listening_elsewhere, text, stdout_tail);
         }
-        // It had not even begun to listen: a slow machine.
+        // The server did not listen in time, since the machine is slow.
         give_up *= 2;
         assert!(give_up < Duration::from_secs(60), "{text}");
     };
@@ -106,7 +106,7 @@ async fn the_wrong_port_is_named() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_run_says_why() {
+async fn a_program_that_cannot_be_executed_is_explained() {
     let mut launch = shell("exit");
     launch.cmd = vec!["/nowhere/server".into()];
     let failure = start_failure(&launch).await;
@@ -114,7 +114,9 @@ async fn what_cannot_be_run_says_why() {
         matches!(&failure, StartFailure::Spawn { error, .. } if error.kind() == io::ErrorKind::NotFound)
     );
     assert!(
-        failure.to_string().contains("there is no /nowhere/server"),
+        failure
+            .to_string()
+            .contains("/nowhere/server does not exist"),
         "{failure}"
     );
 
@@ -145,7 +147,7 @@ async fn what_cannot_be_run_says_why() {
 }
 
 #[tokio::test]
-async fn an_early_end_shows_its_last_words() {
+async fn an_early_exit_shows_the_end_of_the_output() {
     let failure = start_failure(&shell("echo hello; echo 'bad configuration' >&2; exit 3")).await;
     let text = failure.to_string();
     let StartFailure::Exited {
@@ -168,7 +170,7 @@ async fn an_early_end_shows_its_last_words() {
 }
 
 #[tokio::test]
-async fn a_port_held_by_another_is_said_with_its_holder() {
+async fn a_port_in_use_is_reported_with_its_holder() {
     let port = Port::lease().unwrap();
     let _holder = TcpListener::bind(("127.0.0.1", port.number())).unwrap();
     let us = Some(std::process::id());
@@ -230,7 +232,7 @@ async fn a_daemon_is_ready_after_its_first_process_ended() {
 }
 
 #[tokio::test]
-async fn a_line_of_output_makes_it_ready() {
+async fn a_line_of_output_makes_a_server_ready() {
     let script = "s = listen()\nprint('listening on 127.0.0.1:%d' % s.getsockname()[1], flush=True)\nforever()";
     let Some(mut launch) = python(script) else {
         return;
@@ -253,7 +255,7 @@ async fn a_line_of_output_makes_it_ready() {
 }
 
 #[tokio::test]
-async fn a_port_of_its_own_choice_is_found() {
+async fn a_port_that_the_server_chooses_is_found() {
     let Some(launch) = python("listen()\nforever()") else {
         return;
     };
@@ -314,8 +316,8 @@ async fn placeholders_environment_and_folder() {
 }
 
 #[tokio::test]
-async fn it_starts_in_a_clean_state() {
-    // A descriptor that leaks to children, as build tools leave them.
+async fn a_server_starts_in_a_clean_state() {
+    // A descriptor without close-on-exec, such as build tools leave behind.
     let leak = std::fs::File::open("/proc/self/status").unwrap();
     rustix::io::fcntl_setfd(&leak, rustix::io::FdFlags::empty()).unwrap();
     let script = "exec </proc/self/status; while read -r line; do echo \"$line\"; done
@@ -337,7 +339,7 @@ async fn it_starts_in_a_clean_state() {
     assert_eq!((field("SigBlk:"), field("SigIgn:")), (0, 0));
     let rest: Vec<&str> = stdout_tail.lines().rev().take(5).collect();
     assert_eq!(rest[2..], ["40", "30", "0"], "{stdout_tail}");
-    // The three standard ones, and perhaps the folder being listed.
+    // The three standard descriptors, and perhaps the one that lists the folder.
     assert!(["3", "4"].contains(&rest[1]), "{stdout_tail}");
     drop(leak);
 }

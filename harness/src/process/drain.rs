@@ -1,5 +1,5 @@
-//! The thread of one server life that reads what the server prints and what its supervisor reports, so
-//! that a busy lane never blocks a server that prints.
+//! The thread that reads the server's output and the supervisor's reports. A thread of its own, so that the
+//! server never blocks on a full pipe while tcprove is busy.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,13 +17,13 @@ use super::Exit;
 use super::output::Stream;
 use super::status::{MainProcess, Status};
 
-/// A supervisor's line is short; more without an end of line is no supervisor of ours.
-const LINE_BYTES_MAX: usize = 4096;
+/// Maximum length of an unfinished report line, in bytes. Reading stops beyond it.
+const REPORT_BYTES_MAX: usize = 4096;
 
-/// After the end of the main process at most this much is read before its end is told.
-const LAST_WORDS_BYTES_MAX: usize = 1 << 20;
+/// Maximum number of bytes read from each pipe after the main process has ended and before its exit is published.
+const FINAL_OUTPUT_BYTES_MAX: usize = 1 << 20;
 
-/// The two streams of a server.
+/// The output of a server: both streams and the pipes they are read from.
 #[derive(Debug)]
 pub(super) struct Printed {
     pub(super) stdout: Stream,
@@ -42,7 +42,7 @@ impl Printed {
         }
     }
 
-    /// From now on stdout is not read any more (one read may still be under way).
+    /// Stops reading stdout. A read that has already begun may still complete.
     pub(super) fn hold_stdout(&self) {
         self.hold_stdout.store(true, Ordering::Release);
     }
@@ -60,29 +60,32 @@ impl Printed {
     }
 }
 
-/// Reads until the supervisor is gone.
-pub(super) fn run(mut reports: UnixStream, printed: &Printed, told: &watch::Sender<Status>) {
+/// Reads the output and the reports, and publishes the status, until the supervisor ends.
+pub(super) fn run(mut reports: UnixStream, printed: &Printed, status: &watch::Sender<Status>) {
     let sources = [
         &reports as &dyn AsFdDyn,
         &printed.pipes[0],
         &printed.pipes[1],
     ];
-    if let Some(error) = sources.iter().find_map(|source| never_block(*source).err()) {
-        told.send_modify(|status| status.trouble = Some(Arc::new(error)));
+    if let Some(error) = sources
+        .iter()
+        .find_map(|source| set_nonblocking(*source).err())
+    {
+        status.send_modify(|status| status.harness_error = Some(Arc::new(error)));
     }
     let mut drain = Drain {
         printed,
-        told,
+        status,
         open: [true, true],
         buffer: vec![0; 64 * 1024],
         line: Vec::new(),
     };
     while drain.step(&mut reports) {}
-    drain.read_last_words();
-    told.send_modify(|status| status.over = true);
+    drain.read_final_output();
+    status.send_modify(|status| status.supervisor_ended = true);
 }
 
-/// Anything with a descriptor, in one list.
+/// `AsFd` as a trait object, for a list of different types.
 trait AsFdDyn {
     fn fd(&self) -> std::os::fd::BorrowedFd<'_>;
 }
@@ -93,7 +96,7 @@ impl<T: AsFd> AsFdDyn for T {
     }
 }
 
-fn never_block(source: &dyn AsFdDyn) -> io::Result<()> {
+fn set_nonblocking(source: &dyn AsFdDyn) -> io::Result<()> {
     Ok(fcntl_setfl(
         source.fd(),
         fcntl_getfl(source.fd())? | OFlags::NONBLOCK,
@@ -102,16 +105,16 @@ fn never_block(source: &dyn AsFdDyn) -> io::Result<()> {
 
 struct Drain<'a> {
     printed: &'a Printed,
-    told: &'a watch::Sender<Status>,
-    /// Which pipes may still give something.
+    status: &'a watch::Sender<Status>,
+    /// Which pipes have not reached their end.
     open: [bool; 2],
     buffer: Vec<u8>,
-    /// The beginning of a report.
+    /// The unfinished last report line.
     line: Vec<u8>,
 }
 
 impl Drain<'_> {
-    /// Waits for something and takes it. False once the supervisor is gone.
+    /// Waits for input and reads it. False once the supervisor has ended.
     fn step(&mut self, reports: &mut UnixStream) -> bool {
         let mut sources = vec![PollFd::new(reports, PollFlags::IN)];
         let wanted: Vec<usize> = (0..2)
@@ -137,7 +140,7 @@ impl Drain<'_> {
         !ready[0] || self.read_reports(reports)
     }
 
-    /// One read. Returns how much there was.
+    /// Reads once from a pipe. Returns the number of bytes read.
     fn read_pipe(&mut self, index: usize) -> usize {
         match rustix::io::read(&self.printed.pipes[index], &mut self.buffer[..]) {
             Ok(0) => self.open[index] = false,
@@ -151,14 +154,15 @@ impl Drain<'_> {
         0
     }
 
-    /// What is in the pipes now, so that the end of a process is told after its last words.
-    fn read_last_words(&mut self) {
+    /// Reads what the pipes contain, so that the exit of a process is published after its output.
+    fn read_final_output(&mut self) {
         for index in 0..2 {
-            let mut seen = 0;
-            while self.open[index] && !self.printed.is_held(index) && seen < LAST_WORDS_BYTES_MAX {
+            let mut total = 0;
+            while self.open[index] && !self.printed.is_held(index) && total < FINAL_OUTPUT_BYTES_MAX
+            {
                 match self.read_pipe(index) {
                     0 => break,
-                    count => seen += count,
+                    count => total += count,
                 }
             }
         }
@@ -176,49 +180,49 @@ impl Drain<'_> {
             let line: Vec<u8> = self.line.drain(..=end).collect();
             self.take_report(String::from_utf8_lossy(&line).trim_end(), reports);
         }
-        self.line.len() <= LINE_BYTES_MAX
+        self.line.len() <= REPORT_BYTES_MAX
     }
 
     fn take_report(&mut self, line: &str, reports: &mut UnixStream) {
-        let Some((what, Ok(number))) = line
+        let Some((keyword, Ok(number))) = line
             .split_once(' ')
-            .map(|(what, value)| (what, value.parse::<i32>()))
+            .map(|(keyword, value)| (keyword, value.parse::<i32>()))
         else {
             return;
         };
-        match what {
+        match keyword {
             "pid" => self.take_pid(number, reports),
             "error" => self
-                .told
-                .send_modify(|status| status.refused = Some(number)),
-            "left" => self.told.send_modify(|status| status.empty = true),
-            "exit" => self.tell_exit(Exit::Code(number)),
-            "signal" => self.tell_exit(Exit::Signal(number)),
+                .status
+                .send_modify(|status| status.spawn_errno = Some(number)),
+            "left" => self.status.send_modify(|status| status.tree_ended = true),
+            "exit" => self.publish_exit(Exit::Code(number)),
+            "signal" => self.publish_exit(Exit::Signal(number)),
             _ => {}
         }
     }
 
-    /// The supervisor does not reap this process before it is answered, so the number is still good.
+    /// The supervisor does not reap this process before the answer, so the pid cannot have been reused.
     fn take_pid(&mut self, number: i32, reports: &mut UnixStream) {
         let opened = match Pid::from_raw(number) {
             Some(pid) => pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from),
             None => Err(io::ErrorKind::InvalidData.into()),
         };
         let pid = u32::try_from(number).unwrap_or(0);
-        self.told.send_modify(|status| match opened {
+        self.status.send_modify(|status| match opened {
             Ok(pidfd) => {
                 status.main = Some(MainProcess {
                     pid,
                     pidfd: Arc::new(pidfd),
                 })
             }
-            Err(error) => status.trouble = Some(Arc::new(error)),
+            Err(error) => status.harness_error = Some(Arc::new(error)),
         });
         let _ = rustix::io::write(&*reports, b"k");
     }
 
-    fn tell_exit(&mut self, exit: Exit) {
-        self.read_last_words();
-        self.told.send_modify(|status| status.exit = Some(exit));
+    fn publish_exit(&mut self, exit: Exit) {
+        self.read_final_output();
+        self.status.send_modify(|status| status.exit = Some(exit));
     }
 }

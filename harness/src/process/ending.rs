@@ -1,4 +1,4 @@
-//! Killing every descendant of this process, forkers included. Used by the supervisor alone.
+//! Kills every descendant of this process, including those that keep forking. Only the supervisor uses it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,35 +12,40 @@ use rustix::process::{
 
 use super::proc;
 
-/// How long to go on. Only a process stuck in the kernel outlasts it; that one is dead as soon as it returns.
-const PERSISTENCE: Duration = Duration::from_secs(10);
+/// Maximum time to kill all descendants. Only a process in uninterruptible sleep takes longer; it ends as soon as its
+/// system call returns.
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Kills and reaps until the kernel says that this process has no children left.
+/// Kills and reaps until this process has no children.
 ///
-/// A process that forks and dies faster than `/proc` can be walked is caught by its group: the kernel kills
-/// a group as a whole and lets no member fork meanwhile. One that also changes its group each time is met
-/// in a tight loop over our own list of children, where the kernel puts every orphan.
+/// A process that forks and exits faster than `/proc` can be walked is caught through its process group: the kernel
+/// signals all members of a group, and none of them can fork meanwhile. A process that also changes its group with
+/// every fork is caught by a tight loop over the children of this process, to which the kernel reparents every
+/// orphan.
 ///
 /// # Errors
-/// `TimedOut` when something is still alive at the end of all patience.
-pub(super) fn end_all(children: &OwnedFd, mut tell: impl FnMut(Pid, WaitStatus)) -> io::Result<()> {
+/// `TimedOut` if a process is still alive after 10 s.
+pub(super) fn kill_all(
+    children: &OwnedFd,
+    mut on_end: impl FnMut(Pid, WaitStatus),
+) -> io::Result<()> {
     let started = Instant::now();
     let mut pass = 0u32;
-    while started.elapsed() < PERSISTENCE {
-        // The kernel's own lists are at hand at once and nearly always complete; the walk makes sure.
+    while started.elapsed() < KILL_TIMEOUT {
+        // The kernel's lists of children are fast but may be incomplete; every fourth pass walks /proc instead.
         kill_tree(pass % 4 == 3);
-        // A tree that does not die at once may be forking: then be quicker than it for a while.
+        // A tree that is still alive after two passes is probably forking: kill orphans in a tight loop.
         let rounds = if pass < 2 { 0 } else { 100 };
         for _ in 0..rounds {
-            if reap(&mut tell) == Left::Nothing || !kill_orphans() {
+            if reap(&mut on_end) == Children::None || !kill_children() {
                 break;
             }
         }
         drain_signals(children);
-        if reap(&mut tell) == Left::Nothing {
+        if reap(&mut on_end) == Children::None {
             return Ok(());
         }
-        wait_for_an_end(children);
+        wait_for_child(children);
         pass += 1;
     }
     let left = proc::descendants(own_pid())
@@ -49,12 +54,15 @@ pub(super) fn end_all(children: &OwnedFd, mut tell: impl FnMut(Pid, WaitStatus))
     let names: Vec<String> = left
         .map(|process| format!("{} ({})", process.pid, process.comm))
         .collect();
-    let text = format!("could not end {} within {PERSISTENCE:?}", names.join(", "));
+    let text = format!(
+        "could not kill {} within {KILL_TIMEOUT:?}",
+        names.join(", ")
+    );
     Err(io::Error::new(io::ErrorKind::TimedOut, text))
 }
 
-/// A millisecond at most.
-fn wait_for_an_end(children: &OwnedFd) {
+/// Waits until a child ends, at most 1 ms.
+fn wait_for_child(children: &OwnedFd) {
     let limit = Timespec {
         tv_sec: 0,
         tv_nsec: 1_000_000,
@@ -63,20 +71,20 @@ fn wait_for_an_end(children: &OwnedFd) {
     let _ = poll(&mut ended, Some(&limit));
 }
 
-/// Every process found, and every group one of them is in. Groups cannot reach beyond the tree, since
-/// they lie within a session and ours was made by us.
+/// Kills every descendant and its process group. A group cannot contain foreign processes: groups belong to a session,
+/// and the supervisor has created its own.
 fn kill_tree(by_walk: bool) {
-    let quickly = if by_walk {
+    let listed = if by_walk {
         None
     } else {
         proc::descendants_quickly(own_pid())
     };
-    let tree = quickly.unwrap_or_else(|| proc::descendants(own_pid()));
-    let ours = u32::try_from(Pid::as_raw(Some(getpgrp()))).unwrap_or(0);
+    let tree = listed.unwrap_or_else(|| proc::descendants(own_pid()));
+    let own_group = u32::try_from(Pid::as_raw(Some(getpgrp()))).unwrap_or(0);
     let groups: BTreeSet<u32> = tree.iter().map(|process| process.pgrp).collect();
     for group in groups
         .into_iter()
-        .filter(|&group| group > 1 && group != ours)
+        .filter(|&group| group > 1 && group != own_group)
     {
         if let Some(group) = as_pid(group) {
             let _ = kill_process_group(group, Signal::KILL);
@@ -87,16 +95,16 @@ fn kill_tree(by_walk: bool) {
     }
 }
 
-/// Kills the direct children. False if there are none to be seen.
-fn kill_orphans() -> bool {
-    let us = own_pid();
-    let orphans = proc::children_of_thread(us, us).unwrap_or_default();
-    orphans.iter().for_each(|&pid| kill(pid));
-    !orphans.is_empty()
+/// Kills the direct children, which include all orphans. False if there are none.
+fn kill_children() -> bool {
+    let own = own_pid();
+    let children = proc::children_of_thread(own, own).unwrap_or_default();
+    children.iter().for_each(|&pid| kill(pid));
+    !children.is_empty()
 }
 
-/// Safe from recycled numbers for children: only we reap them. A grandchild's number may be given anew
-/// between the walk and here only after all other numbers have been used.
+/// Kills the process `pid`. The pid of a child cannot have been reused, because only this process reaps it. The pid of
+/// a grandchild is reused only after the kernel has assigned all other pids.
 fn kill(pid: u32) {
     if let Some(pid) = as_pid(pid) {
         let _ = kill_process(pid, Signal::KILL);
@@ -109,30 +117,29 @@ fn as_pid(pid: u32) -> Option<Pid> {
 
 /// Whether this process has children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
-    Nothing,
-    Something,
+pub(super) enum Children {
+    None,
+    Some,
 }
 
-/// Reaps whatever has ended and tells of each.
-pub(super) fn reap(tell: &mut impl FnMut(Pid, WaitStatus)) -> Left {
+/// Reaps all children that have ended and calls `on_end` for each.
+pub(super) fn reap(on_end: &mut impl FnMut(Pid, WaitStatus)) -> Children {
     loop {
         match wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) => tell(pid, status),
+            Ok(Some((pid, status))) => on_end(pid, status),
             Err(rustix::io::Errno::INTR) => {}
-            Ok(None) => return Left::Something,
-            Err(_) => return Left::Nothing,
+            Ok(None) => return Children::Some,
+            Err(_) => return Children::None,
         }
     }
 }
 
-/// Reads all pending signals, so that the descriptor becomes readable only when a child ends.
+/// Reads all pending signals, so that the descriptor becomes readable again only when another child ends.
 pub(super) fn drain_signals(children: &OwnedFd) {
     let mut siginfo = [0u8; 512];
     while matches!(rustix::io::read(children, &mut siginfo), Ok(count) if count > 0) {}
 }
 
-/// The pid of this process.
 fn own_pid() -> u32 {
     u32::try_from(Pid::as_raw(Some(getpid()))).unwrap_or(0)
 }

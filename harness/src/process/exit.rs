@@ -1,4 +1,4 @@
-//! How a process ended, and signals by name.
+//! The exit status of a process, and the names of signals.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use super::Process;
 
-/// How the main process of a server ended.
+/// The exit status of a server's main process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Exit {
-    /// It exited by itself with this code.
+    /// It exited with this code.
     Code(i32),
-    /// This signal ended it.
+    /// It was killed by the signal with this number.
     Signal(i32),
 }
 
 impl Exit {
-    /// It exited with code 0.
+    /// Whether it exited with code 0.
     pub fn is_success(self) -> bool {
         self == Exit::Code(0)
     }
@@ -31,14 +31,14 @@ impl fmt::Display for Exit {
     }
 }
 
-/// What became of an orderly stop.
+/// The result of a graceful stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopReport {
-    /// How the main process ended; `None`: it did not within the limit.
+    /// The exit status of the main process; `None` if it did not end within the limit.
     pub exit: Option<Exit>,
-    /// From the signal to the end, or to the limit.
+    /// Time from the signal to the exit, or the limit.
     pub waited: Duration,
-    /// Processes of the tree that were alive afterwards. They are killed when the server is dropped.
+    /// Processes of the tree that were still alive. They are killed when the server is dropped.
     pub left: Vec<Process>,
 }
 
@@ -75,16 +75,16 @@ const NAMES: &[(i32, &str)] = &[
     (libc::SIGSYS, "SYS"),
 ];
 
-/// `SIGTERM` for 15; `signal 40` for what has no name.
-pub fn signal_name(signal: i32) -> Cow<'static, str> {
+/// The name of a signal, such as `SIGTERM` for 15, or `signal 40` for a number without a name.
+pub(crate) fn signal_name(signal: i32) -> Cow<'static, str> {
     match NAMES.iter().find(|(number, _)| *number == signal) {
         Some((_, name)) => format!("SIG{name}").into(),
         None => format!("signal {signal}").into(),
     }
 }
 
-/// 15 for `TERM`, `SIGTERM`, `term` or `15`; `None` for what is no signal.
-pub fn signal_number(name: &str) -> Option<i32> {
+/// Parses a signal: 15 for `TERM`, `SIGTERM`, `term` or `15`. `None` if there is no such signal.
+pub(crate) fn signal_number(name: &str) -> Option<i32> {
     if let Ok(number) = name.parse::<i32>() {
         return (1..=64).contains(&number).then_some(number);
     }

@@ -1,4 +1,4 @@
-//! Why a server could not be started: what happened, where, what to do next.
+//! Why a server could not be started or attached to.
 
 use super::Exit;
 use crate::text::excerpt;
@@ -7,67 +7,67 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
 
-/// Why [`Server::start`](super::Server::start) or [`Server::attach`](super::Server::attach) gave no server.
+/// An error of [`Server::start`](super::Server::start) or [`Server::attach`](super::Server::attach).
 #[derive(Debug)]
 pub enum StartFailure {
-    /// The program could not be run at all.
+    /// The program could not be executed.
     Spawn {
-        /// The program as asked for, placeholders replaced.
+        /// The program, with placeholders replaced.
         program: String,
-        /// Where it was looked for: the working folder.
+        /// The working folder of the start.
         cwd: PathBuf,
-        /// What the system said.
+        /// The error of the system call.
         error: io::Error,
     },
-    /// It ended before it was ready.
+    /// The main process ended before the server was ready.
     Exited {
-        /// How.
+        /// Its exit status.
         exit: Exit,
-        /// How long after its start.
+        /// Time from the start to the exit.
         after: Duration,
-        /// What it printed last on stderr.
+        /// The end of its stderr.
         stderr_tail: String,
-        /// What it printed last on stdout.
+        /// The end of its stdout.
         stdout_tail: String,
-        /// Who else listens on the port it was given.
+        /// Other processes that listen on the port that was assigned to the server.
         holders: Vec<Holder>,
     },
-    /// It runs, but was not ready in time.
+    /// The server runs but was not ready within the time limit.
     NotReady {
-        /// The port it was to listen on, or 0.
+        /// The port that was assigned to it; 0 if it was to choose one.
         port: u16,
-        /// How long we waited.
+        /// Time since the start.
         waited: Duration,
-        /// Where its processes listen instead.
+        /// Addresses on which its processes listen instead.
         listening_elsewhere: Vec<SocketAddr>,
-        /// What it printed last on stderr.
+        /// The end of its stderr.
         stderr_tail: String,
-        /// What it printed last on stdout.
+        /// The end of its stdout.
         stdout_tail: String,
-        /// The pattern that no line matched, where one was waited for.
+        /// The readiness pattern that no line matched, if there is one.
         pattern: Option<String>,
     },
-    /// It runs, but somebody else listens on the port it was given.
+    /// The server runs, but another process listens on the port that was assigned to it.
     PortInUse {
-        /// That port.
+        /// The port.
         port: u16,
-        /// Who listens there, as far as we may look.
+        /// The processes that listen there, as far as `/proc` may be read.
         holders: Vec<Holder>,
-        /// What it printed last on stderr.
+        /// The end of its stderr.
         stderr_tail: String,
-        /// What it printed last on stdout.
+        /// The end of its stdout.
         stdout_tail: String,
     },
-    /// There is no process of this number to attach to.
+    /// There is no process with this pid to attach to.
     NoProcess {
-        /// The number given.
+        /// The pid.
         pid: u32,
     },
-    /// Something failed on our side; it says nothing about the server.
+    /// A failure of tcprove itself, not of the server.
     Harness {
-        /// What we were doing.
+        /// The action that failed, as an infinitive after "could not".
         doing: String,
-        /// What the system said.
+        /// The error of the system call.
         error: io::Error,
     },
 }
@@ -75,11 +75,11 @@ pub enum StartFailure {
 /// A process that holds a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// Its number; `None` where we may not look (another user's).
+    /// Its pid; `None` if its descriptors may not be read, for example because it belongs to another user.
     pub pid: Option<u32>,
-    /// Its name.
+    /// Its name (comm), empty if unknown.
     pub comm: String,
-    /// Where it listens.
+    /// The address it listens on.
     pub addr: SocketAddr,
 }
 
@@ -91,7 +91,7 @@ impl StartFailure {
         }
     }
 
-    /// True for what failed on our side.
+    /// Whether tcprove itself failed.
     pub fn is_harness(&self) -> bool {
         matches!(self, StartFailure::Harness { .. })
     }
@@ -175,13 +175,13 @@ fn spawn_reason(program: &str, cwd: &std::path::Path, error: &io::Error) -> Stri
     let exists = program.contains('/') && path.exists();
     match error.kind() {
         io::ErrorKind::NotFound if exists => {
-            "the file is there, but the interpreter its first line (#!) or its header names is not"
+            "the file exists, but the interpreter that its first line (#!) or its ELF header names does not"
                 .into()
         }
         io::ErrorKind::NotFound if program.contains('/') => {
-            format!("there is no {}", path.display())
+            format!("{} does not exist", path.display())
         }
-        io::ErrorKind::NotFound => "not found in PATH; give its path if it is elsewhere".into(),
+        io::ErrorKind::NotFound => "not found in PATH; give its full path if it is elsewhere".into(),
         io::ErrorKind::PermissionDenied if exists => {
             format!("{error}; is it executable? (chmod +x)")
         }
@@ -191,12 +191,12 @@ fn spawn_reason(program: &str, cwd: &std::path::Path, error: &io::Error) -> Stri
 
 fn write_elsewhere(f: &mut fmt::Formatter<'_>, elsewhere: &[SocketAddr]) -> fmt::Result {
     if elsewhere.is_empty() {
-        return f.write_str("; it listens nowhere");
+        return f.write_str("; it listens on no port");
     }
     let places: Vec<String> = elsewhere.iter().map(ToString::to_string).collect();
     write!(
         f,
-        "; it listens on {} instead: does its command use {{port}}?",
+        "; it listens on {} instead: check that its command uses {{port}}",
         places.join(", ")
     )
 }
@@ -211,7 +211,7 @@ fn write_holders(f: &mut fmt::Formatter<'_>, holders: &[Holder]) -> fmt::Result 
             )?,
             None => write!(
                 f,
-                "; {} is held by a process we may not look at",
+                "; {} is held by a process that tcprove may not inspect",
                 holder.addr
             )?,
         }
@@ -219,17 +219,17 @@ fn write_holders(f: &mut fmt::Formatter<'_>, holders: &[Holder]) -> fmt::Result 
     Ok(())
 }
 
-/// Lines of each stream that are shown.
+/// Maximum number of lines shown of each stream.
 const LINES_SHOWN: usize = 10;
 
-/// The last lines it printed, safe to show: no terminal and no report takes them for anything else.
+/// Writes the last lines of both streams, escaped for terminals and reports.
 fn write_tails(f: &mut fmt::Formatter<'_>, stderr: &str, stdout: &str) -> fmt::Result {
     for (name, text) in [("stderr", stderr), ("stdout", stdout)] {
         let lines = excerpt(text, LINES_SHOWN);
         if lines.is_empty() {
             continue;
         }
-        write!(f, "\nlast lines on its {name}:")?;
+        write!(f, "\nlast lines on {name}:")?;
         for line in lines {
             write!(f, "\n  {line}")?;
         }

@@ -1,4 +1,4 @@
-//! How a server is started, and what is special about one start.
+//! How a server is started: settings of the server, and options of one start.
 
 use super::{Port, Tmp};
 use crate::text::template;
@@ -8,44 +8,45 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a server may take to be ready, unless its file says otherwise.
-pub const READY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Default time limit for a server to become ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Everything that is the same for every start of a server.
+/// The settings that all starts of a server share.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// Program and arguments, with `{port}`, `{tmp}` and the names of parameters in them; see [`template`].
+    /// Program and arguments. They may contain the placeholders `{port}`, `{tmp}` and `{name}` of a parameter; see
+    /// [`template`].
     pub cmd: Vec<String>,
-    /// Set beside what tcprove inherited; values take the same placeholders.
+    /// Environment variables added to those of tcprove. Values may contain the same placeholders.
     pub env: BTreeMap<String, String>,
     /// Working folder.
     pub cwd: PathBuf,
-    /// Values for `{name}`.
+    /// Values of the placeholders `{name}`.
     pub params: BTreeMap<String, String>,
-    /// Number of the signal that asks it to stop.
+    /// Number of the signal that requests a graceful stop.
     pub stop: i32,
-    /// How it is known to be ready.
+    /// When the server is ready.
     pub ready: Ready,
-    /// How long it may take to be ready.
+    /// Time limit for the server to become ready.
     pub ready_timeout: Duration,
-    /// The executable that supervises the server: tcprove's own, with the hidden first argument `__supervise`.
-    /// Empty in what a file describes: see [`Launch::supervised_by`].
+    /// The executable that supervises the server when its first argument is the hidden `__supervise`: tcprove itself.
+    /// Empty after reading a file: see [`Launch::supervised_by`].
     pub supervisor: PathBuf,
-    /// Where it is expected to listen. A listener on the wildcard address counts as well.
+    /// The address on which it is expected to listen. A listener on the wildcard address counts too.
     pub host: IpAddr,
 }
 
-/// When a server is ready. Never found out by connecting.
+/// When a server is ready. tcprove never connects to find out.
 #[derive(Debug, Clone)]
 pub enum Ready {
-    /// A process of its tree listens on the port, as the kernel's socket table says.
+    /// A process of its tree listens on the port, according to the kernel's socket table.
     Listen,
-    /// It printed a line (on stdout or stderr) that matches. A group named `port` is the port it chose.
+    /// It has printed a line on stdout or stderr that matches. A capture group named `port` is the port it chose.
     Stdout(Regex),
 }
 
 impl Launch {
-    /// A launch with the defaults: SIGTERM, ready when it listens on 127.0.0.1 within 10 s, here.
+    /// A launch with the defaults: current folder, SIGTERM, ready when it listens on 127.0.0.1 within 10 s.
     pub fn new(
         supervisor: impl Into<PathBuf>,
         cmd: impl IntoIterator<Item = impl Into<String>>,
@@ -63,7 +64,7 @@ impl Launch {
         }
     }
 
-    /// The same launch with its supervisor: what a file describes has none yet.
+    /// Sets the supervisor, which a launch read from a file does not have.
     #[must_use]
     pub fn supervised_by(self, supervisor: impl Into<PathBuf>) -> Launch {
         Launch {
@@ -78,7 +79,7 @@ impl Launch {
         program.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The word of the command or the environment with its placeholders filled in.
+    /// Fills in the placeholders of a word of the command or the environment.
     pub fn expand(&self, word: &str, port: u16, tmp: &Path) -> String {
         template::fill(word, |name| match name {
             "port" => Some(port.to_string()),
@@ -88,27 +89,27 @@ impl Launch {
     }
 }
 
-/// What is special about one start.
+/// Options of one start.
 #[derive(Debug, Clone)]
 pub struct StartOptions {
-    /// A leased port to use (again), for restarts and second instances; default: a fresh one.
+    /// A leased port to use, for restarts and second instances; default: lease a new one.
     pub port: Option<Port>,
-    /// Put 0 for `{port}`: the server is to choose. Any port it listens on counts.
+    /// Replace `{port}` by 0, so that the server chooses a port. It is ready when it listens on any port.
     pub port0: bool,
-    /// The `{tmp}` of another life, to start on the same disk; default: a fresh, empty folder.
+    /// The `{tmp}` folder of another start, to reuse its files; default: a new, empty folder.
     pub tmp: Option<Tmp>,
-    /// Descriptor limit (soft, hard); default: what tcprove itself was started with.
+    /// Descriptor limits (soft, hard); default: the limits that tcprove itself was started with.
     pub nofile: Option<(u64, u64)>,
-    /// The cores it may use; default: those of tcprove.
+    /// The CPUs it may use; default: those of tcprove.
     pub cpus: Option<Vec<usize>>,
-    /// Whether its stack, heap and libraries lie at the same addresses in every life, where the system allows it
-    /// ([`crate::sys::fix_addresses`]); default: as they would without tcprove.
+    /// Place its stack, heap and libraries at the same addresses in every start, if the system allows it
+    /// (`sys::fix_addresses`); default: do not change the layout.
     pub fixed_addresses: bool,
-    /// Whether stdout is read.
+    /// Whether tcprove reads the server's stdout.
     pub stdout: StdoutMode,
-    /// Default: the launch's `ready_timeout`.
+    /// Time limit for this start; default: [`Launch::ready_timeout`].
     pub give_up: Option<Duration>,
-    /// `false`: return as soon as the program runs.
+    /// Wait until the server is ready; if `false`, only until its program runs.
     pub await_ready: bool,
 }
 
@@ -128,13 +129,13 @@ impl Default for StartOptions {
     }
 }
 
-/// Whether somebody reads what a server prints on stdout. stderr is always read.
+/// Whether tcprove reads a server's stdout. It always reads stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StdoutMode {
-    /// Read and counted, the last 64 KiB kept.
+    /// Read and count everything; keep the last 64 KiB.
     #[default]
     Drain,
-    /// Not read once the server is ready: the pipe fills up.
+    /// Stop reading once the server is ready, so that the pipe fills up.
     Undrained,
 }
 

@@ -1,16 +1,14 @@
-//! The server under test: starting it, watching it, ending it. The only place that starts processes.
+//! Starts, watches and ends the server under test. No other module starts servers.
 //!
-//! [`Server::start`] runs a [supervisor](supervise), a process of its own that starts the command and kills
-//! everything that came of it as soon as tcprove ends, however it ends. What the server does is seen from
-//! outside only: `/proc`, the kernel's [table of sockets](socket_table), and what it prints. Nothing here
-//! ever connects to it.
+//! [`Server::start`] starts a [supervisor](supervise): a separate process that starts the command and kills all
+//! its descendants as soon as tcprove ends, even by SIGKILL. The server is only observed from outside: through
+//! `/proc`, the kernel's [socket table](socket_table) and its output. This module never connects to it.
 
 mod drain;
 mod ending;
 mod exit;
 mod failure;
 mod launch;
-mod life;
 mod output;
 mod port;
 mod proc;
@@ -18,15 +16,17 @@ mod ready;
 mod server;
 pub mod socket_table;
 mod status;
+mod supervised_tree;
 mod supervisor;
 mod tmp;
 mod usage;
 mod vitals;
 
-pub use exit::{Exit, StopReport, signal_name, signal_number};
+pub use exit::{Exit, StopReport};
+pub(crate) use exit::{signal_name, signal_number};
 pub use failure::{Holder, StartFailure};
-pub use launch::{Launch, READY_TIMEOUT, Ready, StartOptions, StdoutMode};
-pub use output::{Mark, OUTPUT_KEPT_BYTES, Output};
+pub use launch::{Launch, Ready, StartOptions, StdoutMode};
+pub use output::{Mark, Output};
 pub use port::Port;
 pub(crate) use proc::parse_context_switches as context_switches_of;
 pub use server::Server;
@@ -34,4 +34,5 @@ pub use socket_table::{Listener, PeerSocket, TcpState, Timer, TimerKind};
 pub use supervisor::{SUPERVISE, supervise};
 pub use tmp::Tmp;
 pub use usage::{NofileLimit, Process, ProcessUsage, Usage};
-pub use vitals::{Glance, Vital, Vitals};
+pub(crate) use vitals::Vital;
+pub use vitals::{Glance, Vitals};

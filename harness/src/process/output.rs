@@ -1,28 +1,28 @@
-//! What a server printed: counted for ever, kept only in part.
+//! The output of a server: all bytes are counted, the last ones are kept.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Bytes kept of each stream.
-pub const OUTPUT_KEPT_BYTES: usize = 64 * 1024;
+/// Maximum number of bytes kept of each stream.
+const OUTPUT_KEPT_BYTES: usize = 64 * 1024;
 
-/// A snapshot of what a server printed.
+/// A snapshot of a server's output.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Output {
-    /// Bytes read from its stdout since its start.
+    /// Bytes read from stdout since the start.
     pub stdout_bytes: u64,
-    /// Bytes read from its stderr since its start.
+    /// Bytes read from stderr since the start.
     pub stderr_bytes: u64,
-    /// The last of stdout, at most [`OUTPUT_KEPT_BYTES`]; what is not UTF-8 is replaced.
+    /// The end of stdout, at most 64 KiB. Bytes that are not UTF-8 are replaced.
     pub stdout_tail: String,
-    /// The last of stderr.
+    /// The end of stderr, kept in the same way.
     pub stderr_tail: String,
-    /// The bytes behind the two texts: replaced characters are longer than what was printed.
+    /// The bytes of the two texts (stdout, stderr), because a replacement character is longer than the byte it replaces.
     raw: [Vec<u8>; 2],
 }
 
-/// A point in the output: bytes printed so far.
+/// A position in the output: the bytes printed so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mark {
     /// Bytes on stdout.
@@ -48,7 +48,7 @@ impl Output {
         }
     }
 
-    /// Where this snapshot ends.
+    /// The position of the end of this snapshot.
     pub fn mark(&self) -> Mark {
         Mark {
             stdout: self.stdout_bytes,
@@ -56,7 +56,7 @@ impl Output {
         }
     }
 
-    /// What was printed after `mark`: counts from there, and as much of the text as was kept.
+    /// The output after `mark`: the counts, and the part of the text that was kept.
     pub fn since(&self, mark: Mark) -> Output {
         let stdout_bytes = self.stdout_bytes.saturating_sub(mark.stdout);
         let stderr_bytes = self.stderr_bytes.saturating_sub(mark.stderr);
@@ -73,7 +73,7 @@ fn last_bytes(kept: &[u8], count: u64) -> Vec<u8> {
         .to_vec()
 }
 
-/// One stream, written by the draining thread.
+/// One stream. The thread in `drain` appends to it.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     total: AtomicU64,
@@ -87,7 +87,7 @@ impl Stream {
         let excess = (kept.len() + fresh.len()).saturating_sub(OUTPUT_KEPT_BYTES);
         kept.drain(..excess);
         kept.extend(fresh);
-        // Under the lock, so that a snapshot's count and text belong together.
+        // Updated under the lock, so that the count and the text of a snapshot match.
         self.total.fetch_add(bytes.len() as u64, Ordering::Release);
     }
 
@@ -95,7 +95,7 @@ impl Stream {
         self.total.load(Ordering::Acquire)
     }
 
-    /// What came after the first `from` bytes, as far as it was kept, and how much there is by now.
+    /// The kept bytes after the first `from` bytes, and the number of bytes so far.
     pub(super) fn since(&self, from: u64) -> (Vec<u8>, u64) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let total = self.total();
@@ -103,7 +103,7 @@ impl Stream {
         (fresh, total)
     }
 
-    /// Bytes so far, and the last of them.
+    /// The number of bytes so far, and the kept ones.
     pub(super) fn snapshot(&self) -> (u64, Vec<u8>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         (self.total(), kept.make_contiguous().to_vec())
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounded_whatever_comes() {
+    fn memory_is_bounded() {
         let stream = Stream::default();
         for _ in 0..100 {
             stream.push(&[b'a'; 10_000]);

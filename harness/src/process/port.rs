@@ -8,15 +8,15 @@ use std::{fs, io};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// The lowest port ever leased: below are the well-known services.
+/// The lowest port that is leased. Many services have well-known ports below it.
 const LOWEST: u16 = 10_000;
 
-/// A port nobody else who leases ports here will use while this value or a clone of it lives.
+/// A port that no other tcprove leases while this value or a clone of it exists.
 ///
-/// It lies outside the range from which the kernel picks the source ports of connections, so no
-/// connection of anybody can take it by chance. Parallel runs are kept apart by a Unix socket with the
-/// port in its abstract name (unix(7)): like ports, these names belong to a network namespace, and the
-/// kernel releases one with the process that holds it. Nothing is left in the file system.
+/// It lies outside the range from which the kernel chooses the source ports of connections, so no outgoing connection
+/// takes it by chance. The lease is a Unix socket with the port in its abstract name (unix(7)): like ports, these names
+/// belong to a network namespace, and the kernel releases a name when its process ends. Nothing is left in the file
+/// system.
 #[derive(Debug, Clone)]
 pub struct Port {
     number: u16,
@@ -24,13 +24,13 @@ pub struct Port {
 }
 
 impl Port {
-    /// Leases a port on which nothing listens and of which no connection, not even one in TIME_WAIT, is left.
+    /// Leases a port without a listener and without connections, including those in TIME_WAIT.
     ///
-    /// (A sound server binds over its own TIME_WAIT remains. One that does not must fail in the check that
-    /// is about it, with the remains of its own last life, not by chance with those of an earlier run.)
+    /// A server without SO_REUSEADDR cannot bind to a port in TIME_WAIT. It must fail in the check that tests this, with
+    /// its own connections, not by chance with those of an earlier run.
     ///
     /// # Errors
-    /// `AddrInUse` when all are taken; otherwise those of socket(2) and bind(2).
+    /// `AddrInUse` if no port is available; otherwise those of socket(2) and bind(2).
     pub fn lease() -> io::Result<Port> {
         let (low, high) = range();
         let count = u64::from(high - low) + 1;
@@ -45,14 +45,14 @@ impl Port {
         Err(io::Error::new(io::ErrorKind::AddrInUse, text))
     }
 
-    /// Its number.
+    /// The port number.
     pub fn number(&self) -> u16 {
         self.number
     }
 }
 
 fn try_lease(number: u16) -> io::Result<Option<Port>> {
-    // Not listening, so nobody can connect to it.
+    // The socket does not listen, so no process can connect to it.
     let name = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     match name.bind(&SockAddr::unix(format!("\0tcprove-port-{number}"))?) {
         Ok(()) if is_free(number) => Ok(Some(Port {
@@ -65,7 +65,8 @@ fn try_lease(number: u16) -> io::Result<Option<Port>> {
     }
 }
 
-/// Without SO_REUSEADDR a bind to the wildcard address fails for any socket on the port, TIME_WAIT included.
+/// Whether no socket uses the port. Without SO_REUSEADDR, binding to the wildcard address fails if there is any, even
+/// in TIME_WAIT.
 fn is_free(port: u16) -> bool {
     let v4 = binds(Domain::IPV4, IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
     v4 && (!has_ipv6() || binds(Domain::IPV6, IpAddr::V6(Ipv6Addr::UNSPECIFIED), port))
@@ -85,7 +86,7 @@ fn has_ipv6() -> bool {
     binds(Domain::IPV6, IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0)
 }
 
-/// The ports to choose from: below the kernel's range for source ports, or above it if there is no room below.
+/// The (lowest, highest) port to lease: below the kernel's range of source ports, or above it if there is no room.
 fn range() -> (u16, u16) {
     let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let mut ends = text
@@ -95,13 +96,14 @@ fn range() -> (u16, u16) {
 }
 
 fn outside(low: u16, high: u16) -> (u16, u16) {
+    /// Minimum number of ports in the range.
     const ROOM: u16 = 1_000;
     if low >= LOWEST + ROOM {
         (LOWEST, low - 1)
     } else if high <= u16::MAX - ROOM {
         (high + 1, u16::MAX)
     } else {
-        // The kernel uses them all. The bind above still keeps us off what is taken now.
+        // Source ports are chosen from the whole range. `is_free` still excludes the ports in use now.
         (LOWEST, u16::MAX)
     }
 }
@@ -138,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_is_seen() {
+    fn a_port_with_a_listener_is_not_free() {
         let lease = Port::lease().unwrap();
         let _listener = TcpListener::bind(("127.0.0.1", lease.number())).unwrap();
         assert!(!is_free(lease.number()));
     }
 
     #[test]
-    fn keeps_off_the_source_ports() {
+    fn the_range_excludes_source_ports() {
         assert_eq!(outside(32_768, 60_999), (10_000, 32_767));
         assert_eq!(outside(1_024, 60_999), (61_000, 65_535));
         assert_eq!(outside(1_024, 65_535), (10_000, 65_535));

@@ -1,10 +1,10 @@
-//! The few files of `/proc` we read. Every reader takes a process that may be gone at any moment.
+//! Readers of `/proc`. Each of them expects that the process may end at any moment.
 
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::{fs, io};
 
-/// What `/proc/PID/stat` says.
+/// The fields of `/proc/PID/stat` that are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(crate) pid: u32,
@@ -13,12 +13,12 @@ pub(crate) struct Stat {
     pub(crate) ppid: u32,
     pub(crate) pgrp: u32,
     pub(crate) threads: usize,
-    /// Ticks since boot; with the pid it names a process for good.
+    /// Start time in clock ticks since boot. Together with the pid it identifies a process uniquely.
     pub(crate) start_time: u64,
 }
 
 impl Stat {
-    /// Parses one line. The name may hold spaces and parentheses: it ends at the *last* one.
+    /// Parses one line. The name may contain spaces and parentheses: it ends at the last `)`.
     fn parse(line: &[u8]) -> Option<Stat> {
         let open = memchr::memchr(b'(', line)?;
         let close = memchr::memrchr(b')', line)?;
@@ -30,7 +30,7 @@ impl Stat {
         let comm = String::from_utf8_lossy(line.get(open + 1..close)?).into_owned();
         let rest = std::str::from_utf8(line.get(close + 1..)?).ok()?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        // Field numbers of proc(5), less the three before the rest.
+        // Fields are numbered as in proc(5); `rest` begins with field 3.
         let number = |at: usize| fields.get(at - 3).and_then(|text| text.parse::<u64>().ok());
         Some(Stat {
             pid,
@@ -43,7 +43,7 @@ impl Stat {
         })
     }
 
-    /// Ended, whether or not its parent has been told.
+    /// Whether the process has ended, reaped or not.
     pub(crate) fn is_dead(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')
     }
@@ -53,7 +53,7 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
     Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Every process there is.
+/// Every process of the machine.
 fn all() -> Vec<Stat> {
     let Ok(folder) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -64,8 +64,8 @@ fn all() -> Vec<Stat> {
     pids.filter_map(stat).collect()
 }
 
-/// All descendants of `root`, zombies included, parents first. By a walk over all processes, again if a
-/// parent ended meanwhile: complete unless the tree changes all the time.
+/// All descendants of `root` including zombies, parents first. Walks over all processes, and repeats the walk up to
+/// four times if a parent ended meanwhile: complete unless the tree changes all the time.
 pub(crate) fn descendants(root: u32) -> Vec<Stat> {
     let mut snapshot = all();
     for _ in 0..4 {
@@ -95,8 +95,9 @@ fn below(root: u32, snapshot: Vec<Stat>) -> Vec<Stat> {
     found
 }
 
-/// The same through the kernel's lists of children: the cost grows with the tree, not with the machine.
-/// The kernel may miss a child while a sibling ends. `None` where these lists are not built in.
+/// As [`descendants`], but through the kernel's lists of children: the cost depends on the size of the tree, not on the
+/// number of processes of the machine. The kernel may omit a child while a sibling ends. `None` if the kernel is built
+/// without these lists.
 pub(crate) fn descendants_quickly(root: u32) -> Option<Vec<Stat>> {
     let mut pids = children_of(root)?;
     let mut next = 0;
@@ -107,10 +108,10 @@ pub(crate) fn descendants_quickly(root: u32) -> Option<Vec<Stat>> {
     Some(pids.into_iter().filter_map(stat).collect())
 }
 
-/// The children of every thread of `pid`. `None` if it is gone or the kernel has no such lists.
+/// The children of all threads of `pid`. `None` if it has ended or the kernel has no such lists.
 fn children_of(pid: u32) -> Option<Vec<u32>> {
     let mut found = children_of_thread(pid, pid)?;
-    // A folder has two links and one for each sub-folder: more than three say more than one thread.
+    // The link count of a folder is two plus its subfolders, so three means a single thread.
     let folder = format!("/proc/{pid}/task");
     if fs::metadata(&folder).is_ok_and(|task| task.nlink() == 3) {
         return Some(found);
@@ -127,7 +128,7 @@ fn children_of(pid: u32) -> Option<Vec<u32>> {
     Some(found)
 }
 
-/// The children of one thread: cheap enough to be asked in a tight loop.
+/// The children of one thread. Cheap enough for a tight loop.
 pub(crate) fn children_of_thread(pid: u32, thread: u32) -> Option<Vec<u32>> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).ok()?;
     Some(
@@ -137,10 +138,10 @@ pub(crate) fn children_of_thread(pid: u32, thread: u32) -> Option<Vec<u32>> {
     )
 }
 
-/// The inodes of all sockets that `pid` has open.
+/// The inodes of all open sockets of `pid`.
 ///
 /// # Errors
-/// `PermissionDenied` for a process that changed its user or may not be dumped.
+/// `PermissionDenied` for a process that has changed its user or is not dumpable.
 pub(crate) fn socket_inodes(pid: u32) -> io::Result<Vec<u32>> {
     let mut inodes = Vec::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
@@ -158,7 +159,7 @@ pub(crate) fn socket_inodes(pid: u32) -> io::Result<Vec<u32>> {
     Ok(inodes)
 }
 
-/// The process that has this socket open, as far as we may look: (pid, comm).
+/// The (pid, comm) of every process that has this socket open, as far as `/proc` may be read.
 pub(crate) fn holders_of(inode: u32) -> Vec<(u32, String)> {
     let holds =
         |process: &Stat| socket_inodes(process.pid).is_ok_and(|inodes| inodes.contains(&inode));
@@ -169,10 +170,10 @@ pub(crate) fn holders_of(inode: u32) -> Vec<(u32, String)> {
         .collect()
 }
 
-/// How many descriptors `pid` has open.
+/// The number of open descriptors of `pid`.
 pub(crate) fn descriptor_count(pid: u32) -> Option<usize> {
     let folder = format!("/proc/{pid}/fd");
-    // Since Linux 6.2 the size of the folder is the count; before it was always 0.
+    // Since Linux 6.2 the size of the folder is the count; before, it is always 0.
     match fs::metadata(&folder).ok()?.size() {
         0 => Some(fs::read_dir(folder).ok()?.count()),
         count => usize::try_from(count).ok(),
@@ -183,8 +184,7 @@ pub(crate) fn descriptor_count(pid: u32) -> Option<usize> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
     pub(crate) rss: u64,
-    /// The part of `rss` that are pages of files, such as the program itself: how many of them are there depends
-    /// on what the machine has read lately.
+    /// The part of `rss` that is mapped from files, such as the program itself. It depends on the page cache.
     pub(crate) rss_file: u64,
     pub(crate) rss_peak: u64,
     pub(crate) vm: u64,
@@ -220,7 +220,7 @@ fn parse_memory(status: &str) -> Memory {
     memory
 }
 
-/// Whether a thread of `pid` runs, or waits for nothing but a processor.
+/// Whether a thread of `pid` runs or waits for a CPU.
 pub(crate) fn is_runnable(pid: u32) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return false;
@@ -231,7 +231,7 @@ pub(crate) fn is_runnable(pid: u32) -> bool {
     stats.any(|thread| thread.state == 'R')
 }
 
-/// Switches of all threads of a process.
+/// Context switches of all existing threads of a process.
 pub(crate) fn context_switches(pid: u32) -> u64 {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return 0;
@@ -242,14 +242,14 @@ pub(crate) fn context_switches(pid: u32) -> u64 {
     status.map(|status| parse_context_switches(&status)).sum()
 }
 
-/// The sum of both kinds of switches in `/proc/PID/status`.
+/// The voluntary plus the involuntary context switches in a `/proc/PID/status`.
 pub(crate) fn parse_context_switches(status: &str) -> u64 {
     let lines = status.lines().filter(|line| line.contains("ctxt_switches"));
     let figures = lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
     figures.sum()
 }
 
-/// The descriptor limit of `pid` as (soft, hard).
+/// The descriptor limits (soft, hard) of `pid`.
 pub(crate) fn nofile(pid: u32) -> Option<(u64, u64)> {
     parse_nofile(&fs::read_to_string(format!("/proc/{pid}/limits")).ok()?)
 }
@@ -264,7 +264,7 @@ fn parse_nofile(limits: &str) -> Option<(u64, u64)> {
     Some((values.next()?, values.next()?))
 }
 
-/// Every process whose initial environment holds this `NAME=value`.
+/// Every process whose initial environment contains the entry `NAME=value`.
 pub(crate) fn with_environment(entry: &str) -> Vec<Stat> {
     let has = |process: &Stat| {
         fs::read(format!("/proc/{}/environ", process.pid)).is_ok_and(|environ| {
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_ourselves() {
+    fn reads_this_process() {
         let pid = std::process::id();
         assert_eq!(stat(pid).unwrap().pid, pid);
         assert!(descriptor_count(pid).unwrap() >= 3);

@@ -1,4 +1,4 @@
-//! Waiting until a server is ready, by looking at it from outside.
+//! Waits until a server is ready, without connecting to it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -6,74 +6,76 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 
 use super::failure::{Holder, StartFailure};
-use super::life::Life;
 use super::output::Output;
 use super::socket_table::{Listener, listeners};
 use super::status::Status;
+use super::supervised_tree::SupervisedTree;
 use super::{Launch, Ready, proc};
 
-/// Between two looks: quick at first, so that fast servers are not rounded up, slower for slow ones.
-const LOOK_FIRST: Duration = Duration::from_millis(1);
-const LOOK_LAST: Duration = Duration::from_millis(10);
+/// The first pause between two polls. Short, so that the start time of a fast server is accurate.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// The longest pause between two polls, reached by growing from [`PAUSE_MIN`].
+const PAUSE_MAX: Duration = Duration::from_millis(10);
 
-/// What is waited for.
+/// The start of a server that is waited for.
 pub(super) struct Wait<'a> {
     pub(super) launch: &'a Launch,
-    pub(super) life: &'a Life,
-    /// The port it was told to use; `None`: it chooses one.
+    pub(super) tree: &'a SupervisedTree,
+    /// The port that was assigned to it; `None` if it chooses one.
     pub(super) port: Option<u16>,
     pub(super) started: Instant,
+    /// Time limit since `started`.
     pub(super) give_up: Duration,
 }
 
 impl Wait<'_> {
-    /// Until it is ready: the addresses to connect to, best first.
+    /// Waits until it is ready. Returns the addresses to connect to, the best first.
     pub(super) async fn until_ready(&self) -> Result<Vec<SocketAddr>, StartFailure> {
-        let mut news = self.life.news();
-        let mut pause = LOOK_FIRST;
+        let mut changes = self.tree.subscribe();
+        let mut pause = PAUSE_MIN;
         loop {
-            let status = self.life.status();
-            if let Some(addrs) = self.look(&status)? {
+            let status = self.tree.status();
+            if let Some(addrs) = self.poll(&status)? {
                 return Ok(addrs);
             }
-            self.still_possible(&status)?;
+            self.check_possible(&status)?;
             let waited = self.started.elapsed();
             if waited >= self.give_up
-                || (waited >= self.launch.ready_timeout && self.is_elsewhere())
+                || (waited >= self.launch.ready_timeout && self.listens_elsewhere())
             {
-                return Err(self.too_late());
+                return Err(self.timed_out());
             }
-            // News ends the pause early; an error means there will be none any more.
-            if let Ok(Err(_)) = tokio::time::timeout(pause, news.changed()).await {
+            // A change of the status ends the pause early. An error means that it will not change any more.
+            if let Ok(Err(_)) = tokio::time::timeout(pause, changes.changed()).await {
                 tokio::time::sleep(pause).await;
             }
-            pause = (pause * 5 / 4).min(LOOK_LAST);
+            pause = (pause * 5 / 4).min(PAUSE_MAX);
         }
     }
 
-    /// It listens, and not where it was told to: more patience will not mend that.
-    fn is_elsewhere(&self) -> bool {
-        let asked_of_the_kernel = matches!(self.launch.ready, Ready::Listen);
-        asked_of_the_kernel && !self.own(listeners(None).unwrap_or_default()).is_empty()
+    /// Whether it listens on another address, which waiting longer would not change.
+    fn listens_elsewhere(&self) -> bool {
+        matches!(self.launch.ready, Ready::Listen)
+            && !self.own(listeners(None).unwrap_or_default()).is_empty()
     }
 
-    /// Until the program runs.
+    /// Waits until its program runs.
     pub(super) async fn until_running(&self) -> Result<(), StartFailure> {
-        let mut news = self.life.news();
+        let mut changes = self.tree.subscribe();
         loop {
-            let status = self.life.status();
+            let status = self.tree.status();
             if status.main.is_some() {
                 return Ok(());
             }
-            self.still_possible(&status)?;
+            self.check_possible(&status)?;
             if self.started.elapsed() >= self.give_up {
-                return Err(self.too_late());
+                return Err(self.timed_out());
             }
-            let _ = tokio::time::timeout(LOOK_LAST, news.changed()).await;
+            let _ = tokio::time::timeout(PAUSE_MAX, changes.changed()).await;
         }
     }
 
-    fn look(&self, status: &Status) -> Result<Option<Vec<SocketAddr>>, StartFailure> {
+    fn poll(&self, status: &Status) -> Result<Option<Vec<SocketAddr>>, StartFailure> {
         if status.main.is_none() {
             return Ok(None);
         }
@@ -88,11 +90,11 @@ impl Wait<'_> {
                 let addrs = reachable(&own, self.launch.host);
                 Ok((!addrs.is_empty()).then_some(addrs))
             }
-            Ready::Stdout(pattern) => self.look_at_output(pattern),
+            Ready::Stdout(pattern) => self.poll_output(pattern),
         }
     }
 
-    fn look_at_output(&self, pattern: &Regex) -> Result<Option<Vec<SocketAddr>>, StartFailure> {
+    fn poll_output(&self, pattern: &Regex) -> Result<Option<Vec<SocketAddr>>, StartFailure> {
         let output = self.output();
         let Some(announced) = find_line(pattern, &output) else {
             return Ok(None);
@@ -102,34 +104,34 @@ impl Wait<'_> {
         if !addrs.is_empty() {
             return Ok(Some(addrs));
         }
-        // The file says that this line is what counts, so no listener of its own is asked for.
+        // The line alone makes the server ready; it need not have a listener of its own.
         Ok(port.map(|port| vec![SocketAddr::new(self.launch.host, port)]))
     }
 
-    /// Errors that no waiting will mend.
-    fn still_possible(&self, status: &Status) -> Result<(), StartFailure> {
-        if let Some(errno) = status.refused {
-            return Err(self.refused(errno));
+    /// Fails if the server can no longer become ready.
+    fn check_possible(&self, status: &Status) -> Result<(), StartFailure> {
+        if let Some(errno) = status.spawn_errno {
+            return Err(self.spawn_failed(errno));
         }
-        if let Some(trouble) = &status.trouble {
-            let error = std::io::Error::new(trouble.kind(), trouble.to_string());
+        if let Some(error) = &status.harness_error {
+            let error = std::io::Error::new(error.kind(), error.to_string());
             return Err(StartFailure::harness("watch the server's process", error));
         }
         if let Some(exit) = status.exit {
-            // A server that makes itself a daemon ends its first process with success.
-            if !exit.is_success() || status.empty {
+            // The first process of a daemon exits with code 0 while its child keeps running.
+            if !exit.is_success() || status.tree_ended {
                 return Err(self.exited(exit));
             }
-        } else if status.over {
-            let error = std::io::Error::other("its supervisor ended by itself");
+        } else if status.supervisor_ended {
+            let error = std::io::Error::other("its supervisor ended unexpectedly");
             return Err(StartFailure::harness("keep the server running", error));
         }
         Ok(())
     }
 
-    fn refused(&self, errno: i32) -> StartFailure {
+    fn spawn_failed(&self, errno: i32) -> StartFailure {
         let error = std::io::Error::from_raw_os_error(errno);
-        let ours = [
+        let harness_errors = [
             libc::EAGAIN,
             libc::ENOMEM,
             libc::EMFILE,
@@ -137,7 +139,7 @@ impl Wait<'_> {
             libc::EPERM,
             libc::ESRCH,
         ];
-        if ours.contains(&errno) {
+        if harness_errors.contains(&errno) {
             return StartFailure::harness("start the server's process", error);
         }
         let program = self.launch.cmd.first().cloned().unwrap_or_default();
@@ -159,7 +161,7 @@ impl Wait<'_> {
         }
     }
 
-    fn too_late(&self) -> StartFailure {
+    fn timed_out(&self) -> StartFailure {
         let Output {
             stderr_tail,
             stdout_tail,
@@ -190,7 +192,7 @@ impl Wait<'_> {
         }
     }
 
-    /// Who else listens on the port.
+    /// Other processes that listen on the port.
     fn holders(&self) -> Vec<Holder> {
         let Some(port) = self.port else {
             return Vec::new();
@@ -217,24 +219,23 @@ impl Wait<'_> {
         found
     }
 
-    /// Those that a process of the tree holds.
+    /// The listeners that a process of the tree holds.
     fn own(&self, table: Vec<Listener>) -> Vec<Listener> {
-        owned(table, self.life.supervisor_pid())
+        owned(table, self.tree.supervisor_pid())
     }
 
     fn output(&self) -> Output {
-        let printed = self.life.printed();
+        let printed = self.tree.printed();
         Output::of(&printed.stdout, &printed.stderr)
     }
 }
 
 fn socket_table(port: Option<u16>) -> Result<Vec<Listener>, StartFailure> {
-    listeners(port)
-        .map_err(|error| StartFailure::harness("read the kernel's table of sockets", error))
+    listeners(port).map_err(|error| StartFailure::harness("read the kernel's socket table", error))
 }
 
-/// The listeners that a descendant of `root` holds. A process whose descriptors we may not see (it changed
-/// its user) cannot be ruled out; then a listener counts if nobody else is seen to hold it.
+/// The listeners that a descendant of `root` holds. If the descriptors of a descendant may not be read, because it has
+/// changed its user, listeners without a visible holder count too.
 pub(super) fn owned(table: Vec<Listener>, root: u32) -> Vec<Listener> {
     let tree = proc::descendants_quickly(root).unwrap_or_else(|| proc::descendants(root));
     let mut inodes = Vec::new();
@@ -251,8 +252,8 @@ pub(super) fn owned(table: Vec<Listener>, root: u32) -> Vec<Listener> {
     table.into_iter().filter(is_own).collect()
 }
 
-/// Where these can be connected to, for a server expected at `host`: the host itself first, then the
-/// loopback address of the other family. A specific address that is not the host does not count.
+/// The addresses at which these listeners of a server expected at `host` can be reached: `host` first, then the loopback
+/// address of the other family. A listener on any other specific address does not count.
 pub(super) fn reachable(own: &[Listener], host: IpAddr) -> Vec<SocketAddr> {
     let mut found = Vec::new();
     for listener in own {
@@ -279,19 +280,19 @@ pub(super) fn reachable(own: &[Listener], host: IpAddr) -> Vec<SocketAddr> {
             }
         }
     }
-    // A loopback listener of the other family counts beside a right one, in whichever order they came.
-    let right = own.iter().any(|listener| listener.addr.ip() == host);
-    let beside = own
+    // A loopback listener of the other family counts only if there is also one on the host.
+    let on_host = own.iter().any(|listener| listener.addr.ip() == host);
+    let other_family = own
         .iter()
-        .filter(|listener| right && listener.addr.ip().is_loopback());
-    found.extend(beside.map(|listener| listener.addr));
+        .filter(|listener| on_host && listener.addr.ip().is_loopback());
+    found.extend(other_family.map(|listener| listener.addr));
     found.sort_by_key(|addr| (addr.ip() != host, *addr));
     found.dedup();
     found
 }
 
-/// The first line that matches; in it the port the server says it chose, if the pattern has such a group.
-/// Lines are looked for on stdout, then on stderr; an unfinished last line counts too.
+/// Searches stdout, then stderr, for a line that matches; an unfinished last line counts too. Returns the port in the
+/// pattern's group `port`, if it has one.
 fn find_line(pattern: &Regex, output: &Output) -> Option<Option<u16>> {
     let lines = output.stdout_tail.lines().chain(output.stderr_tail.lines());
     let found = lines.filter_map(|line| pattern.captures(line)).next()?;

@@ -1,4 +1,4 @@
-//! One life of a server, seen from tcprove.
+//! A running server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, pidfd_send_signal, prlimit};
 
-use super::life::{Life, Orders, signal_exactly};
 use super::output::{Mark, Output};
 use super::proc::{self, Stat};
 use super::ready::{Wait, owned, reachable};
 use super::socket_table::{self, Listener, PeerSocket};
+use super::supervised_tree::{SupervisedTree, SupervisorCommand, signal_same_process};
 use super::usage::CpuSeen;
 use super::{
     Exit, Launch, NofileLimit, Port, Process, StartFailure, StartOptions, StdoutMode, StopReport,
@@ -21,22 +21,23 @@ use super::{
 };
 use crate::sys::signal_from_raw;
 
-/// One life of a server. Dropping it ends the whole process tree and waits until it is gone.
+/// A running server. Dropping it ends the whole process tree and waits until all processes are gone.
 ///
-/// An attached server was started by somebody else: it is only looked at, never signalled or ended.
+/// An attached server was not started by tcprove: it is only observed, never signalled or ended.
 #[derive(Debug)]
 pub struct Server {
     addrs: Vec<SocketAddr>,
-    kind: Kind,
+    handle: Handle,
     started_in: Duration,
     stop: i32,
     cpu_seen: Mutex<CpuSeen>,
 }
 
+/// What tcprove holds of a server.
 #[derive(Debug)]
-enum Kind {
+enum Handle {
     Launched {
-        life: Life,
+        tree: SupervisedTree,
         lease: Option<Port>,
         tmp: Tmp,
     },
@@ -49,7 +50,7 @@ impl Server {
     /// Starts a server and waits until it is ready.
     ///
     /// # Errors
-    /// See [`StartFailure`]; nothing is left running then.
+    /// See [`StartFailure`]. No process is left running after an error.
     pub async fn start(launch: &Launch, options: StartOptions) -> Result<Server, StartFailure> {
         let lease = match options.port {
             _ if options.port0 => None,
@@ -61,23 +62,23 @@ impl Server {
         let tmp = match options.tmp {
             Some(tmp) => tmp,
             None => Tmp::new()
-                .map_err(|error| StartFailure::harness("make a temporary folder", error))?,
+                .map_err(|error| StartFailure::harness("create a temporary folder", error))?,
         };
         let port = lease.as_ref().map(Port::number);
         let started = Instant::now();
-        let life = Life::start(&Orders {
+        let tree = SupervisedTree::start(&SupervisorCommand {
             nofile: options.nofile,
             cpus: options.cpus,
             fixed_addresses: options.fixed_addresses,
-            ..orders(launch, port.unwrap_or(0), &tmp)
+            ..supervisor_command(launch, port.unwrap_or(0), &tmp)
         })?;
         if options.stdout == StdoutMode::Undrained && matches!(launch.ready, super::Ready::Listen) {
-            life.printed().hold_stdout();
+            tree.printed().hold_stdout();
         }
         let give_up = options.give_up.unwrap_or(launch.ready_timeout);
         let wait = Wait {
             launch,
-            life: &life,
+            tree: &tree,
             port,
             started,
             give_up,
@@ -90,23 +91,23 @@ impl Server {
         };
         let started_in = started.elapsed();
         if options.stdout == StdoutMode::Undrained {
-            life.printed().hold_stdout();
+            tree.printed().hold_stdout();
         }
-        let kind = Kind::Launched { life, lease, tmp };
+        let handle = Handle::Launched { tree, lease, tmp };
         Ok(Server {
             addrs,
-            kind,
+            handle,
             started_in,
             stop: launch.stop,
             cpu_seen: Mutex::default(),
         })
     }
 
-    /// A server that runs already. With its pid its use of resources can be seen; its sockets can if it is
-    /// on this machine.
+    /// Attaches to a running server. Its resource usage is only visible with its pid, its sockets only on this
+    /// machine.
     ///
     /// # Errors
-    /// [`StartFailure::NoProcess`] for a pid that means nobody.
+    /// [`StartFailure::NoProcess`] if there is no process with this pid.
     pub fn attach(addr: SocketAddr, pid: Option<u32>) -> Result<Server, StartFailure> {
         let process = match pid {
             Some(pid) => Some(proc::stat(pid).ok_or(StartFailure::NoProcess { pid })?),
@@ -114,19 +115,19 @@ impl Server {
         };
         Ok(Server {
             addrs: vec![addr],
-            kind: Kind::Attached { process },
+            handle: Handle::Attached { process },
             started_in: Duration::ZERO,
             stop: libc::SIGTERM,
             cpu_seen: Mutex::default(),
         })
     }
 
-    /// Where to connect.
+    /// The address to connect to.
     pub fn addr(&self) -> SocketAddr {
         self.addrs[0]
     }
 
-    /// Everywhere it was found to listen when it became ready, [`Server::addr`] first.
+    /// All addresses on which it listened when it became ready, [`Server::addr`] first.
     pub fn addrs(&self) -> Vec<SocketAddr> {
         self.addrs.clone()
     }
@@ -136,107 +137,114 @@ impl Server {
         self.addr().port()
     }
 
-    /// The lease of its port, to start another one there. `None` if attached or if it chose the port.
+    /// The lease of its port, to start another server there. `None` if attached or if it chose the port.
     pub fn lease(&self) -> Option<Port> {
-        match &self.kind {
-            Kind::Launched { lease, .. } => lease.clone(),
-            Kind::Attached { .. } => None,
+        match &self.handle {
+            Handle::Launched { lease, .. } => lease.clone(),
+            Handle::Attached { .. } => None,
         }
     }
 
-    /// Its main process.
+    /// The pid of its main process.
     pub fn pid(&self) -> Option<u32> {
-        match &self.kind {
-            Kind::Launched { life, .. } => life.status().main.map(|main| main.pid),
-            Kind::Attached { process } => process.as_ref().map(|process| process.pid),
+        match &self.handle {
+            Handle::Launched { tree, .. } => tree.status().main.map(|main| main.pid),
+            Handle::Attached { process } => process.as_ref().map(|process| process.pid),
         }
     }
 
-    /// It was started by somebody else.
+    /// Whether tcprove attached to it instead of starting it.
     pub fn is_attached(&self) -> bool {
-        matches!(self.kind, Kind::Attached { .. })
+        matches!(self.handle, Handle::Attached { .. })
     }
 
-    /// What `{tmp}` stands for.
+    /// The folder that replaces `{tmp}`.
     pub fn tmp(&self) -> Option<&Path> {
-        match &self.kind {
-            Kind::Launched { tmp, .. } => Some(tmp.path()),
-            Kind::Attached { .. } => None,
+        match &self.handle {
+            Handle::Launched { tmp, .. } => Some(tmp.path()),
+            Handle::Attached { .. } => None,
         }
     }
 
-    /// Its `{tmp}`, to start another life on the same disk.
+    /// Its `{tmp}` folder, to start another server with the same files.
     pub fn shared_tmp(&self) -> Option<Tmp> {
-        match &self.kind {
-            Kind::Launched { tmp, .. } => Some(tmp.clone()),
-            Kind::Attached { .. } => None,
+        match &self.handle {
+            Handle::Launched { tmp, .. } => Some(tmp.clone()),
+            Handle::Attached { .. } => None,
         }
     }
 
-    /// From its start until it was ready (with `await_ready: false`, until it ran).
+    /// Time from its start until it was ready (with `await_ready: false`, until its program ran).
     pub fn started_in(&self) -> Duration {
         self.started_in
     }
 
-    /// How its main process ended; `None` while it runs, and always if attached (see [`Server::is_gone`]).
+    /// The exit status of its main process. `None` while it runs, and always if attached (see [`Server::is_gone`]).
     pub fn exit(&self) -> Option<Exit> {
-        self.life().and_then(|life| life.status().exit)
+        self.supervised().and_then(|tree| tree.status().exit)
     }
 
-    /// Its main process does not run any more, as far as can be seen.
+    /// Whether its main process has ended. False if attached without a pid.
     pub fn is_gone(&self) -> bool {
-        match &self.kind {
-            Kind::Launched { life, .. } => life.status().exit.is_some() || life.status().over,
-            Kind::Attached { process } => process.as_ref().is_some_and(|seen| {
+        match &self.handle {
+            Handle::Launched { tree, .. } => {
+                tree.status().exit.is_some() || tree.status().supervisor_ended
+            }
+            Handle::Attached { process } => process.as_ref().is_some_and(|seen| {
                 proc::stat(seen.pid)
                     .is_none_or(|now| now.start_time != seen.start_time || now.is_dead())
             }),
         }
     }
 
-    /// None of its processes is left, as its supervisor, their parent in the end, knows. Always false if attached.
+    /// Whether all of its processes have ended, according to the supervisor, which reaps them. Always false if attached.
     pub fn is_empty(&self) -> bool {
-        self.life()
-            .is_some_and(|life| life.status().empty || life.status().over)
+        self.supervised()
+            .is_some_and(|tree| tree.status().tree_ended || tree.status().supervisor_ended)
     }
 
-    /// Waits for the end of its main process.
+    /// Waits until its main process ends.
     pub async fn wait_exit(&self, limit: Duration) -> Option<Exit> {
-        let mut news = self.life()?.news();
-        let told = news.wait_for(|status| status.exit.is_some() || status.over);
-        match tokio::time::timeout(limit, told).await {
+        let mut changes = self.supervised()?.subscribe();
+        let ended = changes.wait_for(|status| status.exit.is_some() || status.supervisor_ended);
+        match tokio::time::timeout(limit, ended).await {
             Ok(Ok(status)) => status.exit,
             Ok(Err(_)) | Err(_) => self.exit(),
         }
     }
 
-    /// Sends a signal to its main process, and to no other that may have its number by now.
+    /// Sends a signal to its main process, through its pidfd.
     ///
     /// # Errors
-    /// `ESRCH` when it has ended; `Unsupported` if attached; `InvalidInput` for no signal.
+    /// `ESRCH` if it has ended; `Unsupported` if attached; `InvalidInput` if there is no such signal.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
         let signal = signal_from_raw(signal).ok_or(io::ErrorKind::InvalidInput)?;
-        let main = self.life().ok_or(io::ErrorKind::Unsupported)?.status().main;
+        let main = self
+            .supervised()
+            .ok_or(io::ErrorKind::Unsupported)?
+            .status()
+            .main;
         let main = main.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
         Ok(pidfd_send_signal(main.pidfd.as_fd(), signal)?)
     }
 
-    /// Sends a signal to every process of its tree, parents first. Nothing if attached.
+    /// Sends a signal to every process of its tree, parents first. Does nothing if attached.
     pub fn signal_tree(&self, signal: i32) {
         let Some(signal) = signal_from_raw(signal).filter(|_| !self.is_attached()) else {
             return;
         };
         for process in self.processes().iter().filter(|process| !process.is_dead()) {
-            signal_exactly(process, signal);
+            signal_same_process(process, signal);
         }
     }
 
-    /// The signal that asks it to stop.
+    /// The number of the signal that requests a graceful stop.
     pub fn stop_signal(&self) -> i32 {
         self.stop
     }
 
-    /// Its processes: all descendants of the supervisor, zombies not; if attached, the process and its descendants.
+    /// Its processes, without zombies: all descendants of the supervisor, or, if attached, the process and its
+    /// descendants.
     pub fn tree(&self) -> Vec<Process> {
         self.processes()
             .into_iter()
@@ -245,7 +253,7 @@ impl Server {
             .collect()
     }
 
-    /// What its processes use together. `None` if attached without a pid.
+    /// The total resource usage of its processes. `None` if attached without a pid.
     pub fn usage(&self) -> Option<Usage> {
         let tree = self.processes_quickly()?;
         Some(
@@ -256,7 +264,7 @@ impl Server {
         )
     }
 
-    /// The CPU time alone: as in [`Usage`], for a fifth of the cost.
+    /// The CPU time as in [`Usage`], at about a fifth of the cost.
     pub fn cpu(&self) -> Option<Duration> {
         let tree = self.processes_quickly()?;
         Some(
@@ -267,20 +275,20 @@ impl Server {
         )
     }
 
-    /// Whether it computes: one of its threads runs, or waits for nothing but a processor.
+    /// Whether one of its threads runs or waits for a CPU (state `R`).
     pub fn is_computing(&self) -> bool {
         let tree = self.processes_quickly().unwrap_or_default();
         tree.iter().any(|process| proc::is_runnable(process.pid))
     }
 
-    /// The numbers of its processes as they are now, the main one first.
+    /// The pids of its processes, the main process first.
     pub fn pids(&self) -> Vec<u32> {
         let tree = self.processes_quickly().unwrap_or_default();
         let alive = tree.iter().filter(|process| !process.is_dead());
         alive.map(|process| process.pid).collect()
     }
 
-    /// Switches between its threads so far, wanted or not; those of threads that ended are not in it.
+    /// Context switches of its existing threads so far, voluntary and involuntary.
     pub fn context_switches(&self) -> u64 {
         let tree = self.processes_quickly().unwrap_or_default();
         tree.iter()
@@ -288,31 +296,31 @@ impl Server {
             .sum()
     }
 
-    /// What it printed. Empty if attached.
+    /// Its output so far. Empty if attached.
     pub fn output(&self) -> Output {
-        self.life()
-            .map(|life| Output::of(&life.printed().stdout, &life.printed().stderr))
+        self.supervised()
+            .map(|tree| Output::of(&tree.printed().stdout, &tree.printed().stderr))
             .unwrap_or_default()
     }
 
-    /// How much it printed so far, at the cost of two loads: whether a look at the text is worth it.
+    /// The number of bytes it has printed. Two atomic loads, much cheaper than [`Server::output`].
     pub fn printed(&self) -> Mark {
-        self.life().map_or_else(Mark::default, |life| Mark {
-            stdout: life.printed().stdout.total(),
-            stderr: life.printed().stderr.total(),
+        self.supervised().map_or_else(Mark::default, |tree| Mark {
+            stdout: tree.printed().stdout.total(),
+            stderr: tree.printed().stderr.total(),
         })
     }
 
-    /// What it wrote to stderr after the first `from` bytes, as far as it was kept, and the count by now.
+    /// The kept part of its stderr after the first `from` bytes, and the number of bytes so far.
     pub fn stderr_since(&self, from: u64) -> (Vec<u8>, u64) {
-        let life = self.life();
-        life.map_or((Vec::new(), 0), |life| life.printed().stderr.since(from))
+        let tree = self.supervised();
+        tree.map_or((Vec::new(), 0), |tree| tree.printed().stderr.since(from))
     }
 
-    /// Sets the descriptor limit of every process of its tree, as it is now.
+    /// Sets the descriptor limits of all current processes of its tree.
     ///
     /// # Errors
-    /// The first that failed; `Unsupported` if attached. A process that ended meanwhile is no error.
+    /// The first error of prlimit(2); `Unsupported` if attached. A process that has ended is not an error.
     pub fn set_nofile(&self, soft: u64, hard: u64) -> io::Result<()> {
         if self.is_attached() {
             return Err(io::ErrorKind::Unsupported.into());
@@ -332,7 +340,7 @@ impl Server {
         Ok(())
     }
 
-    /// The descriptor limit of every process of its tree.
+    /// The descriptor limits of all processes of its tree.
     pub fn nofile(&self) -> Vec<NofileLimit> {
         let limit = |pid| proc::nofile(pid).map(|(soft, hard)| NofileLimit { pid, soft, hard });
         self.tree()
@@ -341,7 +349,7 @@ impl Server {
             .collect()
     }
 
-    /// The socket it listens on at [`Server::addr`]. `None`: it does not listen any more, or is elsewhere.
+    /// The socket that listens on [`Server::addr`]. `None` if it no longer listens or runs on another machine.
     pub fn listener(&self) -> Option<Listener> {
         let all = self.listeners();
         let serves = |listener: &&Listener| {
@@ -350,39 +358,41 @@ impl Server {
         all.iter().find(serves).or(all.first()).copied()
     }
 
-    /// Every socket it listens on at its port, one for each process with SO_REUSEPORT.
+    /// Every socket that listens on its port; with SO_REUSEPORT there may be one per process.
     pub fn listeners(&self) -> Vec<Listener> {
         let table = socket_table::listeners(Some(self.port())).unwrap_or_default();
-        match &self.kind {
-            Kind::Launched { life, .. } if !table.is_empty() => owned(table, life.supervisor_pid()),
+        match &self.handle {
+            Handle::Launched { tree, .. } if !table.is_empty() => {
+                owned(table, tree.supervisor_pid())
+            }
             _ => table,
         }
     }
 
-    /// The server's end of the connection whose client end is `client_local`. `None`: there is no such
-    /// socket (any more), or the server is not on this machine.
+    /// The server's socket of the connection whose client address is `client_local`. `None` if the socket does not
+    /// exist or the server runs on another machine.
     pub fn peer_socket(&self, client_local: SocketAddr) -> Option<PeerSocket> {
         let same_family = |addr: &&SocketAddr| addr.is_ipv4() == client_local.is_ipv4();
         let server = self.addrs.iter().find(same_family)?;
         socket_table::find(*server, client_local).ok().flatten()
     }
 
-    /// Ends it now: SIGKILL for the whole tree. Returns when all of it is gone.
+    /// Kills the whole tree with SIGKILL and waits until all processes are gone.
     pub fn kill(self) {
         drop(self);
     }
 
-    /// The same without letting go of it: its output and exit can still be looked at.
+    /// As [`Server::kill`], but its output and exit status can still be read.
     pub fn end(&mut self) {
-        if let Kind::Launched { life, .. } = &mut self.kind {
-            life.end();
+        if let Handle::Launched { tree, .. } = &mut self.handle {
+            tree.end();
         }
     }
 
-    /// Asks it to stop, with its stop signal, and waits for the end of its main process.
+    /// Sends its stop signal and waits until its main process ends.
     pub async fn stop(&self, limit: Duration) -> StopReport {
         let asked = Instant::now();
-        // A failure means that it has ended already, or that it is not ours to stop.
+        // An error means that it has already ended or that it is attached.
         let _ = self.signal(self.stop);
         let exit = self.wait_exit(limit).await;
         StopReport {
@@ -392,20 +402,20 @@ impl Server {
         }
     }
 
-    fn life(&self) -> Option<&Life> {
-        match &self.kind {
-            Kind::Launched { life, .. } => Some(life),
-            Kind::Attached { .. } => None,
+    fn supervised(&self) -> Option<&SupervisedTree> {
+        match &self.handle {
+            Handle::Launched { tree, .. } => Some(tree),
+            Handle::Attached { .. } => None,
         }
     }
 
-    /// The whole tree, by a walk over all processes.
+    /// The whole tree including zombies, from a walk over all processes of the machine.
     fn processes(&self) -> Vec<Stat> {
-        match &self.kind {
-            Kind::Launched { life, .. } => proc::descendants(life.supervisor_pid()),
-            Kind::Attached { process: None } => Vec::new(),
-            Kind::Attached { process: Some(_) } if self.is_gone() => Vec::new(),
-            Kind::Attached {
+        match &self.handle {
+            Handle::Launched { tree, .. } => proc::descendants(tree.supervisor_pid()),
+            Handle::Attached { process: None } => Vec::new(),
+            Handle::Attached { process: Some(_) } if self.is_gone() => Vec::new(),
+            Handle::Attached {
                 process: Some(seen),
             } => proc::stat(seen.pid)
                 .into_iter()
@@ -414,21 +424,21 @@ impl Server {
         }
     }
 
-    /// The same at less cost; `None` if there is no process to look at.
+    /// As `processes`, but through the kernel's lists of children, which cost less. `None` if attached without a pid.
     fn processes_quickly(&self) -> Option<Vec<Stat>> {
-        match &self.kind {
-            Kind::Launched { life, .. } => Some(
-                proc::descendants_quickly(life.supervisor_pid())
+        match &self.handle {
+            Handle::Launched { tree, .. } => Some(
+                proc::descendants_quickly(tree.supervisor_pid())
                     .unwrap_or_else(|| self.processes()),
             ),
-            Kind::Attached { process } => process.is_some().then(|| self.processes()),
+            Handle::Attached { process } => process.is_some().then(|| self.processes()),
         }
     }
 }
 
-fn orders<'a>(launch: &'a Launch, port: u16, tmp: &'a Tmp) -> Orders<'a> {
+fn supervisor_command<'a>(launch: &'a Launch, port: u16, tmp: &'a Tmp) -> SupervisorCommand<'a> {
     let expand = |text: &String| launch.expand(text, port, tmp.path());
-    Orders {
+    SupervisorCommand {
         supervisor: &launch.supervisor,
         command: launch.cmd.iter().map(expand).collect(),
         env: launch
@@ -437,7 +447,7 @@ fn orders<'a>(launch: &'a Launch, port: u16, tmp: &'a Tmp) -> Orders<'a> {
             .map(|(name, value)| (name.clone(), expand(value)))
             .collect(),
         cwd: &launch.cwd,
-        tmp: tmp.locked(),
+        tmp: tmp.locked_path(),
         nofile: None,
         cpus: None,
         fixed_addresses: false,

@@ -9,21 +9,21 @@ use super::Exit;
 /// What the supervisor has reported so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Status {
-    /// The main process, once it runs.
+    /// The main process, once it has started.
     pub(super) main: Option<MainProcess>,
     /// How the main process ended.
     pub(super) exit: Option<Exit>,
-    /// No process of the server is left, so no new one can appear.
-    pub(super) empty: bool,
-    /// The errno with which the program could not be run.
-    pub(super) refused: Option<i32>,
-    /// What failed on the side of tcprove.
-    pub(super) trouble: Option<Arc<io::Error>>,
-    /// The supervisor is gone.
-    pub(super) over: bool,
+    /// The last process of the server has ended, so no new one can start.
+    pub(super) tree_ended: bool,
+    /// The errno of a failed start of the program.
+    pub(super) spawn_errno: Option<i32>,
+    /// A failure of tcprove itself, not of the server.
+    pub(super) harness_error: Option<Arc<io::Error>>,
+    /// The supervisor has ended.
+    pub(super) supervisor_ended: bool,
 }
 
-/// The main process of a server. The pidfd keeps its number from naming another process.
+/// The main process of a server. Unlike the pid, the pidfd never refers to another process.
 #[derive(Debug, Clone)]
 pub(super) struct MainProcess {
     pub(super) pid: u32,

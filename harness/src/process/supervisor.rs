@@ -1,16 +1,17 @@
-//! The supervisor: a process of its own that stands between tcprove and one life of a server.
+//! The supervisor: a separate process that starts the server and ends its process tree.
 //!
-//! It makes itself the reaper of all it starts (a daemon that forks twice still ends up below it), starts
-//! the command, tells how its main process ends, and kills everything below it as soon as the other end of
-//! its stdin is closed, which the kernel does however tcprove ends.
+//! It makes itself a child subreaper, so that orphans, including daemons that fork twice, become its children. It starts
+//! the command, reports how the main process ends, and kills all descendants as soon as the other end of its stdin is
+//! closed. The kernel closes it when tcprove ends, even by SIGKILL.
 //!
-//! stdin is a socket pair. Lines to tcprove: `pid N`, then `exit CODE` or `signal N` for the main process,
-//! or `error ERRNO` if the command could not be run, and `left 0` once none of its processes is left. From tcprove: one byte once it holds a pidfd of that
-//! process (until then the pid is not given free), then only the end.
+//! stdin is one end of a socket pair. The supervisor writes lines: `pid N`, then `exit CODE` or `signal N` for the main
+//! process, or `error ERRNO` if the command could not be executed, and `left 0` once all processes have ended. tcprove
+//! writes one byte once it has opened a pidfd of the main process (the supervisor does not reap that process earlier),
+//! and then nothing until it closes its end.
 //!
-//! If the supervisor itself is killed, the main process dies with it (PDEATHSIG), and tcprove looks for the
-//! rest by the mark in their environment (see `life`). tcprove does not make itself a subreaper: as a
-//! library it would collect the orphans of a program that has nothing to do with us.
+//! If the supervisor itself is killed, the main process is killed too (PDEATHSIG), and tcprove finds the other processes
+//! by a variable in their environment (see `supervised_tree`). tcprove is not a subreaper itself: as a library, it would
+//! adopt orphans of the program that uses it.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -21,36 +22,35 @@ use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, WaitStatus, getpid, set_child_subreaper, setsid};
-
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::ending::{Left, drain_signals, end_all, reap};
+use super::ending::{Children, drain_signals, kill_all, reap};
 use super::tmp;
 use crate::sys::{
     ChildSetup, close_on_exec_from, fix_addresses, ignore, prepare_child, watch_children,
 };
 
-/// The first argument that makes the tcprove binary a supervisor. Hidden: no part of the command line.
+/// The hidden first argument that makes the tcprove binary a supervisor.
 pub const SUPERVISE: &str = "__supervise";
 
-/// How it is called.
+/// The arguments after [`SUPERVISE`].
 const USAGE: &str =
     "[--nofile SOFT:HARD] [--cpus N,N] [--addresses fixed] [--tmp FOLDER] -- CMD ARG...";
 
-/// What a supervisor is asked to do.
+/// The parsed arguments of a supervisor.
 #[derive(Debug, PartialEq, Eq)]
-struct Order {
+struct SuperviseArgs {
     nofile: Option<(u64, u64)>,
     cpus: Option<Vec<usize>>,
     fixed_addresses: bool,
-    /// Removed in the end if nobody else uses it: tcprove may have been killed.
+    /// A folder to remove at the end if no other process uses it, since tcprove may have been killed.
     tmp: Option<PathBuf>,
     command: Vec<OsString>,
 }
 
-impl Order {
-    /// As [`USAGE`] says.
-    fn parse(arguments: impl IntoIterator<Item = OsString>) -> Option<Order> {
+impl SuperviseArgs {
+    /// Parses arguments of the form [`USAGE`].
+    fn parse(arguments: impl IntoIterator<Item = OsString>) -> Option<SuperviseArgs> {
         let mut arguments = arguments.into_iter();
         let (mut nofile, mut cpus, mut fixed_addresses, mut tmp) = (None, None, false, None);
         loop {
@@ -78,7 +78,7 @@ impl Order {
             }
         }
         let command: Vec<OsString> = arguments.collect();
-        (!command.is_empty()).then_some(Order {
+        (!command.is_empty()).then_some(SuperviseArgs {
             nofile,
             cpus,
             fixed_addresses,
@@ -88,16 +88,16 @@ impl Order {
     }
 }
 
-/// Runs as the supervisor of one server life, with the arguments that follow [`SUPERVISE`]. For `main`,
-/// before it starts any thread.
+/// Runs this process as the supervisor of a server, with the arguments after [`SUPERVISE`]. `main` must call it before
+/// it starts any thread.
 pub fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ! {
-    let Some(order) = Order::parse(arguments) else {
-        eprintln!("{SUPERVISE} is for tcprove itself: {USAGE}");
+    let Some(args) = SuperviseArgs::parse(arguments) else {
+        eprintln!("{SUPERVISE} is for internal use: {USAGE}");
         std::process::exit(2);
     };
-    let folder = order.tmp.as_deref();
+    let folder = args.tmp.as_deref();
     let held = folder.and_then(|folder| Some((folder, tmp::hold(folder).ok()?)));
-    match run(&order) {
+    match run(&args) {
         Ok(()) => {
             if let Some((folder, lock)) = held {
                 tmp::remove_unused(folder, lock);
@@ -111,10 +111,11 @@ pub fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ! {
     }
 }
 
-fn run(order: &Order) -> io::Result<()> {
+fn run(args: &SuperviseArgs) -> io::Result<()> {
     let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    // A session of our own: Ctrl-C in the terminal is tcprove's business, not the server's.
-    let _already_leads_one = setsid();
+    // In a session of its own, the server does not receive the SIGINT of Ctrl-C in the terminal. Fails if this process
+    // already leads a session.
+    let _ = setsid();
     ignore(&[
         Signal::INT,
         Signal::TERM,
@@ -123,10 +124,10 @@ fn run(order: &Order) -> io::Result<()> {
         Signal::PIPE,
     ]);
     set_child_subreaper(Some(getpid()))?;
-    // Best effort: on an old kernel the server may see descriptors that leaked into tcprove.
+    // Best effort: on kernels before 5.11 the server inherits descriptors that leaked into tcprove.
     let _ = close_on_exec_from(3);
     let children = watch_children()?;
-    let main = match spawn(order) {
+    let main = match spawn(args) {
         Ok(main) => main,
         Err(error) => {
             let number = error.raw_os_error().unwrap_or(libc::EINVAL);
@@ -134,51 +135,51 @@ fn run(order: &Order) -> io::Result<()> {
         }
     };
     watch(&mut control, &children, main);
-    end_all(&children, |pid, status| {
-        tell_end(&mut control, main, pid, status)
+    kill_all(&children, |pid, status| {
+        report_end(&mut control, main, pid, status)
     })
 }
 
-/// What is started has the cores of this process. Fewer than asked for is no reason not to start.
-fn keep_to(cpus: &[usize]) {
+/// Restricts this process, and thereby its children, to these CPUs. Best effort: an error is ignored.
+fn restrict_to(cpus: &[usize]) {
     let mut set = CpuSet::new();
     cpus.iter().for_each(|cpu| set.set(*cpu));
     let _ = sched_setaffinity(None, &set);
 }
 
-fn spawn(order: &Order) -> io::Result<u32> {
-    if let Some(cpus) = &order.cpus {
-        keep_to(cpus);
+fn spawn(args: &SuperviseArgs) -> io::Result<u32> {
+    if let Some(cpus) = &args.cpus {
+        restrict_to(cpus);
     }
-    if order.fixed_addresses {
-        // Best effort: whoever asks for it knows by its own try whether the system allows it.
+    if args.fixed_addresses {
+        // Best effort: the caller has tested with `can_fix_addresses` whether the system allows it.
         let _ = fix_addresses();
     }
-    let mut command = Command::new(&order.command[0]);
-    command.args(&order.command[1..]).stdin(Stdio::null());
+    let mut command = Command::new(&args.command[0]);
+    command.args(&args.command[1..]).stdin(Stdio::null());
     prepare_child(
         &mut command,
         ChildSetup {
-            nofile: order.nofile,
+            nofile: args.nofile,
         },
     );
-    // The handle is let go: this process waits for all its children itself.
+    // The `Child` is dropped: this process reaps all its children with wait(2) instead.
     Ok(command.spawn()?.id())
 }
 
 /// Reports on the main process until tcprove closes its end.
 fn watch(control: &mut UnixStream, children: &OwnedFd, main: u32) {
-    // A failing write means that tcprove is gone; the read that follows says so too.
+    // If this write fails, tcprove has ended, and the read that follows fails too.
     let _ = writeln!(control, "pid {main}");
     let mut acknowledged = [0u8];
     if !matches!(control.read(&mut acknowledged), Ok(1)) {
         return;
     }
-    let mut left = Left::Something;
+    let mut remaining = Children::Some;
     loop {
-        if left == Left::Something {
-            left = reap(&mut |pid, status| tell_end(control, main, pid, status));
-            if left == Left::Nothing {
+        if remaining == Children::Some {
+            remaining = reap(&mut |pid, status| report_end(control, main, pid, status));
+            if remaining == Children::None {
                 let _ = writeln!(control, "left 0");
             }
         }
@@ -190,11 +191,11 @@ fn watch(control: &mut UnixStream, children: &OwnedFd, main: u32) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,
         }
-        let (told, child_ended) = (
+        let (has_input, child_ended) = (
             !sources[0].revents().is_empty(),
             !sources[1].revents().is_empty(),
         );
-        if told && !matches!(control.read(&mut acknowledged), Ok(1)) {
+        if has_input && !matches!(control.read(&mut acknowledged), Ok(1)) {
             return;
         }
         if child_ended {
@@ -203,12 +204,12 @@ fn watch(control: &mut UnixStream, children: &OwnedFd, main: u32) {
     }
 }
 
-/// Tells how the main process ended; what becomes of the others is not told.
-fn tell_end(control: &mut UnixStream, main: u32, pid: Pid, status: WaitStatus) {
+/// Reports the exit status if `pid` is the main process; other processes are not reported.
+fn report_end(control: &mut UnixStream, main: u32, pid: Pid, status: WaitStatus) {
     if u32::try_from(pid.as_raw_pid()) != Ok(main) {
         return;
     }
-    // Here too a failing write means that tcprove is gone.
+    // If the write fails, tcprove has ended.
     let _ = match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => writeln!(control, "exit {code}"),
         (None, Some(signal)) => writeln!(control, "signal {signal}"),
@@ -220,22 +221,22 @@ fn tell_end(control: &mut UnixStream, main: u32, pid: Pid, status: WaitStatus) {
 mod tests {
     use super::*;
 
-    fn parse(arguments: &[&str]) -> Option<Order> {
-        Order::parse(arguments.iter().map(OsString::from))
+    fn parse(arguments: &[&str]) -> Option<SuperviseArgs> {
+        SuperviseArgs::parse(arguments.iter().map(OsString::from))
     }
 
     #[test]
-    fn orders() {
-        let order = parse(&["--nofile", "20:30", "--", "cmd", "--", "x"]).unwrap();
-        assert_eq!(order.nofile, Some((20, 30)));
-        assert_eq!(order.command, ["cmd", "--", "x"]);
-        let order = parse(&["--cpus", "0,3", "--", "cmd"]).unwrap();
-        assert_eq!((order.cpus, order.nofile), (Some(vec![0, 3]), None));
-        assert!(!order.fixed_addresses);
-        let order = parse(&["--addresses", "fixed", "--", "cmd"]).unwrap();
-        assert!(order.fixed_addresses);
-        let order = parse(&["--tmp", "/t", "--", "cmd"]).unwrap();
-        assert_eq!(order.tmp, Some(PathBuf::from("/t")));
+    fn arguments() {
+        let args = parse(&["--nofile", "20:30", "--", "cmd", "--", "x"]).unwrap();
+        assert_eq!(args.nofile, Some((20, 30)));
+        assert_eq!(args.command, ["cmd", "--", "x"]);
+        let args = parse(&["--cpus", "0,3", "--", "cmd"]).unwrap();
+        assert_eq!((args.cpus, args.nofile), (Some(vec![0, 3]), None));
+        assert!(!args.fixed_addresses);
+        let args = parse(&["--addresses", "fixed", "--", "cmd"]).unwrap();
+        assert!(args.fixed_addresses);
+        let args = parse(&["--tmp", "/t", "--", "cmd"]).unwrap();
+        assert_eq!(args.tmp, Some(PathBuf::from("/t")));
         assert_eq!(parse(&["--addresses", "x", "--", "cmd"]), None);
         assert_eq!(parse(&["--cpus", "x", "--", "cmd"]), None);
         assert_eq!(parse(&["--"]), None);

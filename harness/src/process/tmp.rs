@@ -1,8 +1,8 @@
-//! Temporary folders of servers, and the removal of those that dead runs have left.
+//! Temporary folders of servers, and the removal of folders that killed runs have left behind.
 //!
-//! Everybody who uses a folder holds a shared lock on it (flock(2)): tcprove, and the supervisor of each server
-//! life in it. The kernel releases a lock with the process that holds it, however that ends, so whoever gets the
-//! exclusive lock knows that the folder is nobody's any more.
+//! Every user of a folder holds a shared lock on it (flock(2)): tcprove, and the supervisor of each server that uses it.
+//! The kernel releases a lock when its process ends, even by SIGKILL. A process that obtains the exclusive lock
+//! therefore knows that the folder is unused.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -13,35 +13,36 @@ use std::{fs, io};
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-/// The beginning of the names of these folders.
+/// Prefix of the names of these folders.
 const PREFIX: &str = "tcprove-tmp-";
-/// A fresh folder may be removed as a remain before its lock is taken; then another one is made, at most this often.
+/// Maximum attempts to create a folder: another tcprove may remove a new folder as unused before it is locked.
 const ATTEMPTS: usize = 10;
-/// Longest time spent on what dead runs have left.
-const CLEARING: Duration = Duration::from_secs(2);
-/// Most entries of one folder that are looked at for it.
+/// Time limit for removing what earlier runs have left behind.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum number of entries of one folder that the removal examines.
 const ENTRIES_MAX: usize = 100_000;
 
-/// A temporary folder, removed with the last server that uses it.
+/// A temporary folder. It is removed when its last user ends.
 #[derive(Debug, Clone)]
-pub struct Tmp(Arc<Held>);
+pub struct Tmp(Arc<LockedFolder>);
 
-/// The folder is removed before its lock is released.
+/// A folder and its lock. Fields drop in order: the folder is removed before the lock is released.
 #[derive(Debug)]
-struct Held {
+struct LockedFolder {
     folder: tempfile::TempDir,
     /// `None` on a file system without locks.
     lock: Option<OwnedFd>,
 }
 
 impl Tmp {
-    /// A fresh, empty one. Its path has the same length every time.
+    /// Creates an empty folder. The length of its path is always the same. The first call in a process also removes
+    /// what earlier runs have left behind.
     ///
     /// # Errors
     /// Those of mkdir(2).
     pub fn new() -> io::Result<Tmp> {
-        static CLEARED: Once = Once::new();
-        CLEARED.call_once(|| clear_remains(&std::env::temp_dir()));
+        static CLEANED: Once = Once::new();
+        CLEANED.call_once(|| remove_leftovers(&std::env::temp_dir()));
         for _ in 0..ATTEMPTS {
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
             let lock = match hold(folder.path()) {
@@ -50,18 +51,20 @@ impl Tmp {
                 Ok(lock) => Some(lock),
                 Err(_) => None,
             };
-            return Ok(Tmp(Arc::new(Held { folder, lock })));
+            return Ok(Tmp(Arc::new(LockedFolder { folder, lock })));
         }
-        Err(io::Error::other("fresh temporary folders keep vanishing"))
+        Err(io::Error::other(
+            "new temporary folders are removed by another process before they are locked",
+        ))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.0.folder.path()
     }
 
-    /// Where it is, if it is locked: then a supervisor can tell whether anybody else uses it.
-    pub(super) fn locked(&self) -> Option<&Path> {
+    /// The path if the folder is locked. Only then can a supervisor determine whether it is still in use.
+    pub(super) fn locked_path(&self) -> Option<&Path> {
         self.0.lock.as_ref().map(|_| self.path())
     }
 }
@@ -73,22 +76,22 @@ pub(super) fn hold(folder: &Path) -> rustix::io::Result<OwnedFd> {
     Ok(opened)
 }
 
-/// Removes the folder if nobody else holds a lock on it, and lets go of ours.
+/// Removes the folder if no other process holds a lock on it, and releases the lock of `opened`.
 pub(super) fn remove_unused(folder: &Path, opened: OwnedFd) {
     let unused = rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive).is_ok();
     if unused && is_at(&opened, folder) {
-        // What cannot be removed is tried again at the next start.
+        // If this fails, the next start tries again.
         let _ = fs::remove_dir_all(folder);
     }
 }
 
-/// Never through a symbolic link.
+/// Opens a folder without following a symbolic link.
 fn open(folder: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(CWD, folder, flags, Mode::empty())
 }
 
-/// Whether this path still leads to this folder.
+/// Whether `folder` is still the path of the opened folder.
 fn is_at(opened: &OwnedFd, folder: &Path) -> bool {
     match (rustix::fs::fstat(opened), rustix::fs::lstat(folder)) {
         (Ok(opened), Ok(found)) => (opened.st_dev, opened.st_ino) == (found.st_dev, found.st_ino),
@@ -96,10 +99,10 @@ fn is_at(opened: &OwnedFd, folder: &Path) -> bool {
     }
 }
 
-/// Removes the folders of runs that were killed together with their supervisors, and the lock files of ports that
-/// earlier versions have left.
-fn clear_remains(parent: &Path) {
-    let until = Instant::now() + CLEARING;
+/// Removes the folders of runs that were killed together with their supervisors, and the lock files of ports from
+/// earlier versions of tcprove.
+fn remove_leftovers(parent: &Path) {
+    let until = Instant::now() + CLEANUP_TIMEOUT;
     let user = rustix::process::geteuid();
     let is_ours = |owner: u32| user.is_root() || owner == user.as_raw();
     for entry in entries(parent, until) {
@@ -114,14 +117,14 @@ fn clear_remains(parent: &Path) {
             remove_unused(&entry.path(), opened);
         }
     }
-    clear_port_files(
+    remove_port_files(
         &parent.join(format!("tcprove-ports-{}", user.as_raw())),
         until,
     );
 }
 
-/// Each lock file of a port, unless a run of an earlier version holds it, and then the folder.
-fn clear_port_files(folder: &Path, until: Instant) {
+/// Removes the lock files that earlier versions created for ports, unless they are locked, and then their folder.
+fn remove_port_files(folder: &Path, until: Instant) {
     let user = rustix::process::geteuid().as_raw();
     let Ok(opened) = open(folder) else { return };
     if !rustix::fs::fstat(&opened).is_ok_and(|stat| stat.st_uid == user) {
@@ -142,7 +145,7 @@ fn clear_port_files(folder: &Path, until: Instant) {
             let _ = fs::remove_file(entry.path());
         }
     }
-    // Fails as long as something is in it.
+    // Fails while the folder is not empty.
     let _ = fs::remove_dir(folder);
 }
 
@@ -161,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_nobody_holds_is_cleared() {
+    fn only_unlocked_folders_are_removed() {
         let parent = tempfile::tempdir().unwrap();
         let at = |name: &str| parent.path().join(name);
         let make = |name: &str| {
@@ -171,22 +174,22 @@ mod tests {
         for name in ["tcprove-tmp-dead", "tcprove-tmp-live", "other", "tcprove-x"] {
             make(name);
         }
-        // A link in a folder and a link of a folder's name: what they lead to is left alone.
+        // Symbolic links, inside a folder or named like one, are not followed.
         symlink(at("other"), at("tcprove-tmp-dead/link")).unwrap();
         symlink(at("other"), at("tcprove-tmp-link")).unwrap();
         let live = hold(&at("tcprove-tmp-live")).unwrap();
-        clear_remains(parent.path());
+        remove_leftovers(parent.path());
         assert!(!at("tcprove-tmp-dead").exists());
         for name in ["tcprove-tmp-live", "other", "tcprove-x", "tcprove-tmp-link"] {
             assert!(at(name).join("deep/file").exists(), "{name}");
         }
         drop(live);
-        clear_remains(parent.path());
+        remove_leftovers(parent.path());
         assert!(!at("tcprove-tmp-live").exists());
     }
 
     #[test]
-    fn the_files_of_earlier_versions_are_cleared_unless_they_are_locked() {
+    fn unlocked_files_of_earlier_versions_are_removed() {
         let parent = tempfile::tempdir().unwrap();
         let user = rustix::process::geteuid().as_raw();
         let folder = parent.path().join(format!("tcprove-ports-{user}"));
@@ -196,17 +199,17 @@ mod tests {
         }
         let held = fs::File::open(folder.join("10007")).unwrap();
         rustix::fs::flock(&held, FlockOperation::LockExclusive).unwrap();
-        clear_remains(parent.path());
+        remove_leftovers(parent.path());
         let left: Vec<_> = fs::read_dir(&folder).unwrap().flatten().collect();
         assert_eq!(left.len(), 1);
         assert_eq!(left[0].file_name(), "10007");
         drop(held);
-        clear_remains(parent.path());
+        remove_leftovers(parent.path());
         assert!(!folder.exists());
     }
 
     #[test]
-    fn the_last_who_uses_a_folder_removes_it() {
+    fn the_last_user_removes_the_folder() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("shared");
         fs::create_dir(&folder).unwrap();

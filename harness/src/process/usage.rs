@@ -1,4 +1,4 @@
-//! Processes of a server and what they use.
+//! Resource usage of a server's processes.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::sys::process_cpu;
 /// One process of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Its number.
+    /// Its pid.
     pub pid: u32,
-    /// Its parent's number.
+    /// The pid of its parent.
     pub ppid: u32,
-    /// Its name, at most 15 bytes; the server chose it.
+    /// Its name (comm), at most 15 bytes. The server can choose it.
     pub comm: String,
-    /// `R` running, `S` sleeping, `D` in the kernel, `T` stopped, ... as in proc(5).
+    /// Its state as in proc(5): `R` running, `S` sleeping, `D` in uninterruptible sleep, `T` stopped, and so on.
     pub state: char,
 }
 
@@ -30,76 +30,77 @@ impl From<Stat> for Process {
     }
 }
 
-/// The descriptor limit of one process.
+/// The descriptor limits of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NofileLimit {
-    /// The process.
+    /// The pid of the process.
     pub pid: u32,
-    /// What holds now.
+    /// The limit in force.
     pub soft: u64,
-    /// What it may raise it to.
+    /// The highest value to which the process may raise the soft limit.
     pub hard: u64,
 }
 
-/// What all processes of a server use together.
+/// Total resource usage of all processes of a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// CPU time used since the start. Never falls: what ended processes had used when last looked at stays in it.
+    /// CPU time since the start. Never decreases: processes that have ended count with the last value that was read.
     pub cpu: Duration,
-    /// Resident memory. Pages shared between processes count once for each.
+    /// Resident memory. A page shared between processes counts once per process.
     pub rss_bytes: u64,
-    /// The same without pages of files (`VmRSS` less `RssFile` of proc(5)): what the processes allocated.
+    /// Resident memory that is not mapped from files (`VmRSS` less `RssFile` of proc(5)).
     pub own_bytes: u64,
-    /// The sum of what each process had resident at its worst moment (VmHWM); these moments may differ.
+    /// Sum of the peak resident memory of each process (VmHWM). The peaks may have occurred at different times.
     pub rss_peak_bytes: u64,
-    /// Address space.
+    /// Size of the address space.
     pub vm_bytes: u64,
-    /// Open descriptors.
+    /// Number of open descriptors.
     pub descriptors: usize,
-    /// Threads.
+    /// Number of threads.
     pub threads: usize,
-    /// Processes.
+    /// Number of processes.
     pub processes: usize,
-    /// The same for each process.
+    /// The usage of each process.
     pub per_process: Vec<ProcessUsage>,
 }
 
-/// What one process uses.
+/// Resource usage of one process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessUsage {
-    /// Its number.
+    /// Its pid.
     pub pid: u32,
-    /// Its name.
+    /// Its name (comm).
     pub comm: String,
     /// CPU time of all its threads.
     pub cpu: Duration,
     /// Resident memory.
     pub rss_bytes: u64,
-    /// The same without pages of files.
+    /// Resident memory that is not mapped from files.
     pub own_bytes: u64,
-    /// Resident memory at its worst moment.
+    /// Peak resident memory.
     pub rss_peak_bytes: u64,
-    /// Address space.
+    /// Size of the address space.
     pub vm_bytes: u64,
-    /// Open descriptors; `None` where we may not look.
+    /// Number of open descriptors; `None` if they may not be read.
     pub descriptors: Option<usize>,
-    /// Threads.
+    /// Number of threads.
     pub threads: usize,
 }
 
-/// The CPU time last seen of each process, dead ones too, by pid and start time.
+/// The last CPU time that was read of each process, including ended ones, by pid and start time.
 #[derive(Debug, Default)]
 pub(super) struct CpuSeen(HashMap<(u32, u64), Duration>);
 
-/// A forking server has a process a connection: the dead are added up when there are more than this.
-const REMEMBERED_MAX: usize = 4096;
+/// Maximum number of ended processes with an entry of their own. Beyond it their CPU time is added up in one entry,
+/// because a forking server starts a process per connection.
+const ENDED_MAX: usize = 4096;
 
 impl CpuSeen {
-    /// Looks at these processes now.
+    /// Reads the usage of these processes.
     pub(super) fn usage(&mut self, tree: &[Stat]) -> Usage {
         let mut total = Usage::default();
         for stat in tree.iter().filter(|stat| !stat.is_dead()) {
-            let one = self.look(stat);
+            let one = self.read(stat);
             total.rss_bytes += one.rss_bytes;
             total.own_bytes += one.own_bytes;
             total.rss_peak_bytes += one.rss_peak_bytes;
@@ -109,17 +110,17 @@ impl CpuSeen {
             total.processes += 1;
             total.per_process.push(one);
         }
-        self.forget(tree);
+        self.merge_ended(tree);
         total.cpu = self.0.values().sum();
         total
     }
 
-    fn look(&mut self, stat: &Stat) -> ProcessUsage {
+    fn read(&mut self, stat: &Stat) -> ProcessUsage {
         let memory = proc::memory(stat.pid).unwrap_or_default();
         ProcessUsage {
             pid: stat.pid,
             comm: stat.comm.clone(),
-            cpu: self.see(stat),
+            cpu: self.read_cpu(stat),
             rss_bytes: memory.rss,
             own_bytes: memory.rss.saturating_sub(memory.rss_file),
             rss_peak_bytes: memory.rss_peak,
@@ -129,31 +130,31 @@ impl CpuSeen {
         }
     }
 
-    /// CPU time of all processes together, these ones looked at now.
+    /// Reads the CPU time of these processes. Returns the total, including ended processes.
     pub(super) fn cpu(&mut self, tree: &[Stat]) -> Duration {
         for stat in tree {
-            self.see(stat);
+            self.read_cpu(stat);
         }
-        self.forget(tree);
+        self.merge_ended(tree);
         self.0.values().sum()
     }
 
-    fn see(&mut self, stat: &Stat) -> Duration {
+    fn read_cpu(&mut self, stat: &Stat) -> Duration {
         let seen = self.0.entry((stat.pid, stat.start_time)).or_default();
         *seen = (*seen).max(process_cpu(stat.pid).unwrap_or_default());
         *seen
     }
 
-    /// Adds up the dead under one key that no process has.
-    fn forget(&mut self, tree: &[Stat]) {
-        if self.0.len() <= REMEMBERED_MAX + tree.len() {
+    /// Adds up the ended processes under a key that no process has, once there are more than [`ENDED_MAX`].
+    fn merge_ended(&mut self, tree: &[Stat]) {
+        if self.0.len() <= ENDED_MAX + tree.len() {
             return;
         }
         let alive = |key: &(u32, u64)| tree.iter().any(|stat| (stat.pid, stat.start_time) == *key);
-        let (kept, dead): (HashMap<_, _>, HashMap<_, _>) =
+        let (kept, ended): (HashMap<_, _>, HashMap<_, _>) =
             self.0.drain().partition(|(key, _)| alive(key));
         self.0 = kept;
-        self.0.insert((0, 0), dead.into_values().sum());
+        self.0.insert((0, 0), ended.into_values().sum());
     }
 }
 
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_of_the_dead_stays() {
+    fn cpu_time_of_ended_processes_is_kept() {
         let mut seen = CpuSeen::default();
         let us = proc::stat(std::process::id()).unwrap();
         let before = seen.usage(std::slice::from_ref(&us));
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn many_dead_are_added_up() {
+    fn many_ended_processes_are_merged() {
         let mut seen = CpuSeen::default();
         for pid in 1..=5000 {
             seen.0.insert((pid, 7), Duration::from_nanos(2));

@@ -1,5 +1,5 @@
-//! Looks at a server that cost so little that they can follow every case of a fuzz campaign, on descriptors
-//! that are opened once: a glance takes about 2 us a process, a whole look about 8.
+//! Measurements of a server that are cheap enough to follow every case of a fuzz campaign. They use descriptors that are
+//! opened once: a [`Glance`] takes about 2 us per process, a [`Vital`] about 8 us.
 
 use std::fs::File;
 use std::io;
@@ -13,10 +13,10 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::sys::process_cpu;
 
-/// Processes that are watched at most: the main one and its oldest workers.
+/// Maximum number of watched processes: the main process and its oldest descendants.
 const WATCHED_MAX: usize = 16;
 
-/// The processes that a server had at one moment, held so that looking at them is cheap.
+/// The processes that a server had at one moment, with open descriptors to measure them.
 #[derive(Debug)]
 pub struct Vitals {
     watched: Vec<Watched>,
@@ -26,37 +26,37 @@ pub struct Vitals {
 struct Watched {
     pid: u32,
     pidfd: Arc<OwnedFd>,
-    /// Its folder of descriptors, where we may look: its size is their number (since Linux 6.2).
+    /// `/proc/PID/fd`, if it may be read. Since Linux 6.2 its size is the number of descriptors.
     descriptors: Option<File>,
     stat: Option<File>,
 }
 
-/// The least look: what has to be known after every case.
+/// The minimal measurement, taken after every case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Glance {
-    /// CPU time of all watched processes so far.
+    /// Total CPU time of all watched processes.
     pub cpu: Duration,
-    /// A process that has ended.
+    /// The pid of the first watched process that has ended.
     pub ended: Option<u32>,
 }
 
-/// A whole look.
+/// The full measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Vital {
-    /// CPU time of all watched processes so far.
-    pub cpu: Duration,
-    /// Their open descriptors.
-    pub descriptors: u64,
-    /// Their threads.
-    pub threads: u64,
-    /// Their resident memory, in pages.
-    pub rss_pages: u64,
-    /// A process that has ended.
-    pub ended: Option<u32>,
+pub(crate) struct Vital {
+    /// Total CPU time of all watched processes.
+    pub(crate) cpu: Duration,
+    /// Number of open descriptors.
+    pub(crate) descriptors: u64,
+    /// Number of threads.
+    pub(crate) threads: u64,
+    /// Resident memory, in pages.
+    pub(crate) rss_pages: u64,
+    /// The pid of the first watched process that has ended.
+    pub(crate) ended: Option<u32>,
 }
 
 impl Vitals {
-    /// Watches these processes from now on, the main one first.
+    /// Watches these processes; the main process comes first.
     pub fn of(pids: impl IntoIterator<Item = u32>) -> Self {
         let watched = pids.into_iter().take(WATCHED_MAX);
         Self {
@@ -64,12 +64,12 @@ impl Vitals {
         }
     }
 
-    /// How many processes are watched.
-    pub fn processes(&self) -> usize {
+    /// Number of watched processes.
+    pub(crate) fn processes(&self) -> usize {
         self.watched.len()
     }
 
-    /// Glances at all of them.
+    /// Takes the minimal measurement.
     pub fn glance(&self) -> Glance {
         let cpu = |process: &Watched| process_cpu(process.pid).unwrap_or_default();
         Glance {
@@ -78,8 +78,8 @@ impl Vitals {
         }
     }
 
-    /// Looks at all of them.
-    pub fn look(&self) -> Vital {
+    /// Takes the full measurement.
+    pub(crate) fn look(&self) -> Vital {
         let Glance { cpu, ended } = self.glance();
         let mut vital = Vital {
             cpu,
@@ -92,8 +92,8 @@ impl Vitals {
         vital
     }
 
-    /// The first that has ended.
-    pub fn ended(&self) -> Option<u32> {
+    /// The pid of the first watched process that has ended.
+    pub(crate) fn ended(&self) -> Option<u32> {
         let mut ends: Vec<PollFd<'_>> = self
             .watched
             .iter()
@@ -140,7 +140,7 @@ impl Watched {
     }
 }
 
-/// Fields 20 and 24 of proc(5)'s stat; the name before them may hold anything.
+/// Fields 20 and 24 of `/proc/PID/stat` (proc(5)). The name before them may contain any byte.
 fn threads_and_pages(line: &[u8]) -> Option<(u64, u64)> {
     let rest = &line[memchr::memrchr(b')', line)? + 1..];
     let mut fields = rest.split(|byte| *byte == b' ').skip(1);
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_at_ourselves() {
+    fn measures_this_process() {
         let vitals = Vitals::of([std::process::id()]);
         let before = vitals.look();
         let more = [
@@ -163,14 +163,14 @@ mod tests {
         ];
         let after = vitals.look();
         assert!(before.cpu > Duration::ZERO && before.rss_pages > 100 && before.threads >= 1);
-        // Before Linux 6.2 the size of that folder is 0; other tests of this process open and close too.
+        // Before Linux 6.2 the size of that folder is 0. Other tests of this process open and close descriptors too.
         let counts = before.descriptors > 0;
         assert!(!counts || after.descriptors + 20 >= before.descriptors + more.len() as u64);
         assert_eq!(after.ended, None);
     }
 
     #[test]
-    fn sees_an_end_at_once() {
+    fn detects_the_end_of_a_process() {
         let mut child = std::process::Command::new("sleep")
             .arg("60")
             .spawn()

@@ -1,8 +1,8 @@
-//! The kernel's table of TCP sockets, asked through `NETLINK_SOCK_DIAG`.
+//! The kernel's TCP socket table, read through `NETLINK_SOCK_DIAG`.
 //!
-//! This is how readiness, proofs of stimulus (the server has read it: its queue is empty; TIME_WAIT is
-//! there) and the other end of a connection are seen, without a byte of traffic. Needs no privilege. Sees
-//! the network namespace of this process only.
+//! It shows whether a server listens, whether it has read what was sent (its receive queue is empty), sockets in
+//! TIME_WAIT, and the server's end of a connection, without any traffic. Needs no privileges. Shows only the network
+//! namespace of this process.
 
 mod socket;
 mod wire;
@@ -22,11 +22,11 @@ use rustix::net::{
 pub use socket::{Listener, PeerSocket, TcpState, Timer, TimerKind};
 use wire::{Family, Reply, Row};
 
-/// All listening sockets on `port`, of both families; on any port if it is `None`.
+/// All listening sockets of both address families on `port`, or on all ports if it is `None`.
 ///
 /// # Errors
-/// What the socket table answered, e.g. that the kernel has none to ask.
-pub fn listeners(port: Option<u16>) -> io::Result<Vec<Listener>> {
+/// The error of the netlink request, for example if the kernel is built without `INET_DIAG`.
+pub(crate) fn listeners(port: Option<u16>) -> io::Result<Vec<Listener>> {
     let mut found = Vec::new();
     for family in [Family::V4, Family::V6] {
         for row in dump(family, TcpState::Listen, port.unwrap_or(0))? {
@@ -39,14 +39,15 @@ pub fn listeners(port: Option<u16>) -> io::Result<Vec<Listener>> {
             });
         }
     }
-    // Both dumps may list a socket of both families.
+    // A socket of both families may be part of both dumps.
     found.sort_by_key(|listener| (listener.addr, listener.inode));
     found.dedup();
     found.retain(|listener| port.is_none_or(|port| listener.addr.port() == port));
     Ok(found)
 }
 
-/// How many sockets in TIME_WAIT have `port` as their own: remains of connections that this side closed first.
+/// The number of sockets in TIME_WAIT with the local port `port`, left by connections that were closed on that side
+/// first.
 ///
 /// # Errors
 /// As [`listeners`].
@@ -54,11 +55,11 @@ pub fn time_wait_count(port: u16) -> io::Result<usize> {
     Ok(connections(port, TcpState::TimeWait)?.len())
 }
 
-/// All sockets in that state whose own port is `port`: (own address, other address).
+/// The (local, remote) addresses of all sockets in `state` with the local port `port`.
 ///
 /// # Errors
 /// As [`listeners`].
-pub fn connections(port: u16, state: TcpState) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
+pub(crate) fn connections(port: u16, state: TcpState) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
     let mut found = Vec::new();
     for family in [Family::V4, Family::V6] {
         let rows = dump(family, state, port)?;
@@ -73,19 +74,19 @@ pub fn connections(port: u16, state: TcpState) -> io::Result<Vec<(SocketAddr, So
     Ok(found)
 }
 
-/// The end of a connection whose own address is `local` and whose other end is `remote`; an exact look-up,
-/// whose cost does not grow with the number of sockets. `None`: there is no such socket.
+/// Looks up the socket with these two addresses; `None` if there is none. The cost does not depend on the number of
+/// sockets.
 ///
 /// # Errors
 /// As [`listeners`].
-pub fn find(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<PeerSocket>> {
+pub(crate) fn find(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<PeerSocket>> {
     let mut rows = Vec::new();
-    match ask(|number| wire::lookup(number, local, remote), &mut rows) {
+    match ask(|sequence| wire::lookup(sequence, local, remote), &mut rows) {
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
         Err(error) => return Err(error),
     }
-    // Where there is no such connection the kernel answers with the listener it would go to.
+    // If there is no such connection, the kernel answers with the listener that would accept it.
     Ok(rows
         .into_iter()
         .find(|row| row.remote.port() == remote.port())
@@ -123,45 +124,46 @@ fn peer_socket(row: &Row) -> Option<PeerSocket> {
 fn dump(family: Family, state: TcpState, port: u16) -> io::Result<Vec<Row>> {
     let mut rows = Vec::new();
     ask(
-        |number| wire::dump(number, family, state as u8 + 1, port),
+        |sequence| wire::dump(sequence, family, state as u8 + 1, port),
         &mut rows,
     )?;
     Ok(rows)
 }
 
-/// The socket to the kernel of this thread, and the number of its last request.
-struct Line {
+/// A netlink socket, with the sequence number of its last request.
+struct DiagSocket {
     socket: OwnedFd,
-    number: u32,
+    sequence: u32,
     buffer: Vec<u8>,
 }
 
 thread_local! {
-    static LINE: RefCell<Option<Line>> = const { RefCell::new(None) };
+    static DIAG_SOCKET: RefCell<Option<DiagSocket>> = const { RefCell::new(None) };
 }
 
-/// Sends one request and collects its answer. The kernel answers within the call: nothing is waited for.
+/// Sends one request on this thread's socket and collects the rows of the answer, which the kernel has ready when the
+/// send returns.
 fn ask(request: impl FnOnce(u32) -> Vec<u8>, rows: &mut Vec<Row>) -> io::Result<()> {
-    LINE.with_borrow_mut(|slot| {
-        let mut line = match slot.take() {
-            Some(line) => line,
+    DIAG_SOCKET.with_borrow_mut(|slot| {
+        let mut socket = match slot.take() {
+            Some(socket) => socket,
             None => open()?,
         };
-        line.number = line.number.wrapping_add(1);
-        let result = exchange(&mut line, request, rows);
-        // After an error of the socket itself the next request begins with a new one.
+        socket.sequence = socket.sequence.wrapping_add(1);
+        let result = exchange(&mut socket, request, rows);
+        // After an error other than "no such socket" the next request opens a new netlink socket.
         if result
             .as_ref()
             .err()
             .is_none_or(|error| error.raw_os_error() == Some(libc::ENOENT))
         {
-            *slot = Some(line);
+            *slot = Some(socket);
         }
         result
     })
 }
 
-fn open() -> io::Result<Line> {
+fn open() -> io::Result<DiagSocket> {
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(
         AddressFamily::NETLINK,
@@ -169,39 +171,39 @@ fn open() -> io::Result<Line> {
         flags,
         Some(netlink::SOCK_DIAG),
     )?;
-    // Never needed so far; a kernel that stays silent must not hang us.
+    // A safeguard: tcprove must not hang if the kernel does not answer.
     sockopt::set_socket_timeout(
         &socket,
         sockopt::Timeout::Recv,
         Some(Duration::from_secs(2)),
     )?;
-    Ok(Line {
+    Ok(DiagSocket {
         socket,
-        number: 0,
+        sequence: 0,
         buffer: vec![0; 64 * 1024],
     })
 }
 
 fn exchange(
-    line: &mut Line,
+    diag: &mut DiagSocket,
     request: impl FnOnce(u32) -> Vec<u8>,
     rows: &mut Vec<Row>,
 ) -> io::Result<()> {
     let kernel = SocketAddrNetlink::new(0, 0);
     sendto(
-        &line.socket,
-        &request(line.number),
+        &diag.socket,
+        &request(diag.sequence),
         SendFlags::empty(),
         &kernel,
     )?;
     loop {
-        let (_, count) = match recv(&line.socket, &mut line.buffer[..], RecvFlags::empty()) {
+        let (_, count) = match recv(&diag.socket, &mut diag.buffer[..], RecvFlags::empty()) {
             Err(rustix::io::Errno::INTR) => continue,
             other => other?,
         };
         match wire::parse(
-            &line.buffer[..count.min(line.buffer.len())],
-            line.number,
+            &diag.buffer[..count.min(diag.buffer.len())],
+            diag.sequence,
             rows,
         ) {
             Reply::More => {}

@@ -1,36 +1,36 @@
-//! What is told of a socket.
+//! The sockets of the table.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::sys::TcpInfo;
 
-/// States of a TCP connection, as the kernel numbers them.
+/// The state of a TCP socket, in the order of the kernel's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TcpState {
-    /// Data flows both ways.
+    /// Open in both directions.
     Established,
     /// SYN sent.
     SynSent,
     /// SYN received.
     SynRecv,
-    /// We closed, not yet acknowledged.
+    /// This side has closed; its FIN is not yet acknowledged.
     FinWait1,
-    /// We closed, the peer has not.
+    /// This side has closed; the peer has not.
     FinWait2,
-    /// Closed by both, this side first; waits out stray segments.
+    /// Both sides have closed, this side first; waits for delayed segments.
     TimeWait,
-    /// Gone.
+    /// Closed.
     Close,
-    /// The peer closed, the program here has not.
+    /// The peer has closed; this side has not.
     CloseWait,
-    /// The program here closed last; not yet acknowledged.
+    /// This side has closed after the peer; its FIN is not yet acknowledged.
     LastAck,
-    /// Waits for connections.
+    /// Listening.
     Listen,
-    /// Both closed at once.
+    /// Both sides have closed at the same time.
     Closing,
-    /// A connection request that is not a socket yet.
+    /// A connection request that has no socket yet.
     NewSynRecv,
 }
 
@@ -55,84 +55,83 @@ impl TcpState {
     }
 }
 
-/// A timer of a connection.
+/// The running timer of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer {
-    /// What it is for.
     pub kind: TimerKind,
-    /// How long until it goes off.
+    /// Time until it expires.
     pub expires: Duration,
-    /// How often it has gone off.
+    /// Number of times it has expired.
     pub retries: u8,
 }
 
-/// What a timer is for.
+/// The purpose of a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimerKind {
-    /// Sends again what was not acknowledged.
+    /// Retransmits unacknowledged data.
     Retransmit,
-    /// SO_KEEPALIVE is on and the connection is idle.
+    /// Sends the next keepalive probe (SO_KEEPALIVE).
     Keepalive,
-    /// The end of TIME_WAIT.
+    /// Ends TIME_WAIT.
     TimeWait,
-    /// Asks whether a closed window has opened.
+    /// Probes a zero window.
     Probe,
-    /// A kind this program does not know.
+    /// A number that tcprove does not know.
     Other,
 }
 
 /// A listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listener {
-    /// Where it listens.
+    /// The address it listens on.
     pub addr: SocketAddr,
-    /// Connections that may wait to be accepted: the argument of listen(2), at most `somaxconn`.
+    /// Maximum number of connections that wait to be accepted: the argument of listen(2), at most `somaxconn`.
     pub backlog: u32,
-    /// Connections that wait to be accepted now.
+    /// Number of connections that wait to be accepted.
     pub queued: u32,
-    /// Its inode, by which processes hold it.
+    /// Its inode, which identifies it in `/proc/PID/fd`.
     pub inode: u32,
-    /// On an IPv6 socket: takes no IPv4 connections.
+    /// Whether an IPv6 socket accepts no IPv4 connections.
     pub v6_only: bool,
 }
 
-/// One end of a connection on this machine; for checks the server's end.
+/// One end of a connection on this machine. Checks use the server's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerSocket {
-    /// This end's address.
+    /// The address of this end.
     pub local: SocketAddr,
-    /// The other end's address.
+    /// The address of the other end.
     pub remote: SocketAddr,
-    /// Its state.
+    /// The state of the socket.
     pub state: TcpState,
-    /// Bytes received that its program has not read. Zero: it has read everything sent so far.
+    /// Number of received bytes that the program has not read.
     pub recv_q: u32,
-    /// Bytes written that the other end has not acknowledged.
+    /// Number of written bytes that the other end has not acknowledged.
     pub send_q: u32,
-    /// Its inode; 0 while it has not been accepted, and when its program has closed it.
+    /// Its inode; 0 before the program has accepted it and after the program has closed it.
     pub inode: u32,
-    /// The timer that runs, if any.
+    /// The running timer, if any.
     pub timer: Option<Timer>,
-    /// Receive buffer in force (the kernel's figure: twice what was asked for).
+    /// Size of the receive buffer in bytes. Linux doubles the value of SO_RCVBUF.
     pub rcvbuf: u32,
-    /// Send buffer in force.
+    /// Size of the send buffer in bytes, doubled likewise.
     pub sndbuf: u32,
-    /// Everything else the kernel tells; all zero in TIME_WAIT.
+    /// The kernel's statistics; all zero in TIME_WAIT.
     pub info: TcpInfo,
 }
 
 impl PeerSocket {
-    /// Bytes this end has received so far, read or not.
+    /// Number of bytes received, read by the program or not.
     pub fn bytes_received(&self) -> u64 {
         self.info.bytes_received
     }
 
-    /// Bytes this end has sent and seen acknowledged.
+    /// Number of bytes sent and acknowledged.
     pub fn bytes_acked(&self) -> u64 {
         self.info.bytes_acked
     }
 
-    /// A program has accepted it and not closed it.
+    /// Whether a program has accepted it and not closed it.
     pub fn is_held(&self) -> bool {
         self.inode != 0
     }

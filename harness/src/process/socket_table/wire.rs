@@ -1,11 +1,12 @@
-//! Requests and answers of `NETLINK_SOCK_DIAG` as bytes (linux/netlink.h, linux/inet_diag.h).
+//! Encodes requests and decodes answers of `NETLINK_SOCK_DIAG` (linux/netlink.h, linux/inet_diag.h).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::sys::TcpInfo;
 
+/// Size of `struct nlmsghdr` in bytes.
 const HEADER: usize = 16;
-/// `struct inet_diag_msg`.
+/// Size of `struct inet_diag_msg` in bytes.
 const MESSAGE: usize = 72;
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -17,7 +18,7 @@ const INET_DIAG_INFO: u16 = 2;
 const INET_DIAG_SKMEMINFO: u16 = 7;
 const INET_DIAG_SKV6ONLY: u16 = 11;
 
-/// An address family, as the kernel numbers it.
+/// An address family, with the kernel's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     V4 = 2,
@@ -42,26 +43,26 @@ pub(super) struct Row {
     pub(super) info: TcpInfo,
 }
 
-/// What a piece of an answer means.
+/// How the answer continues after a datagram.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// Another piece follows.
+    /// Another datagram follows.
     More,
-    /// That was all.
+    /// The answer is complete.
     Done,
-    /// The kernel refused (errno).
+    /// The request failed with this errno.
     Failed(i32),
 }
 
-/// Asks for every socket of a family in a state, on a local port (0: any).
-pub(super) fn dump(number: u32, family: Family, state: u8, port: u16) -> Vec<u8> {
+/// Encodes a request for all sockets of a family in a state, on a local port (0 for any).
+pub(super) fn dump(sequence: u32, family: Family, state: u8, port: u16) -> Vec<u8> {
     let any = match family {
         Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     let (local, remote) = (SocketAddr::new(any, port), SocketAddr::new(any, 0));
     request(
-        number,
+        sequence,
         NLM_F_REQUEST | NLM_F_DUMP,
         family,
         0,
@@ -71,8 +72,8 @@ pub(super) fn dump(number: u32, family: Family, state: u8, port: u16) -> Vec<u8>
     )
 }
 
-/// Asks for one socket by its two addresses.
-pub(super) fn lookup(number: u32, local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
+/// Encodes a request for one socket by its two addresses.
+pub(super) fn lookup(sequence: u32, local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
     let family = if local.is_ipv4() {
         Family::V4
     } else {
@@ -80,7 +81,7 @@ pub(super) fn lookup(number: u32, local: SocketAddr, remote: SocketAddr) -> Vec<
     };
     let extensions = (1 << (INET_DIAG_INFO - 1)) | (1 << (INET_DIAG_SKMEMINFO - 1));
     request(
-        number,
+        sequence,
         NLM_F_REQUEST,
         family,
         extensions,
@@ -91,7 +92,7 @@ pub(super) fn lookup(number: u32, local: SocketAddr, remote: SocketAddr) -> Vec<
 }
 
 fn request(
-    number: u32,
+    sequence: u32,
     flags: u16,
     family: Family,
     extensions: u8,
@@ -104,7 +105,7 @@ fn request(
     out.extend(LENGTH.to_ne_bytes());
     out.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     out.extend(flags.to_ne_bytes());
-    out.extend(number.to_ne_bytes());
+    out.extend(sequence.to_ne_bytes());
     out.extend(0u32.to_ne_bytes());
     // struct inet_diag_req_v2, then struct inet_diag_sockid in it.
     out.extend([family as u8, 6 /* IPPROTO_TCP */, extensions, 0]);
@@ -127,7 +128,7 @@ fn address(ip: IpAddr) -> [u8; 16] {
     out
 }
 
-/// The interface of a link-local address.
+/// The interface index of a link-local address.
 fn scope(addr: SocketAddr) -> u32 {
     match addr {
         SocketAddr::V4(_) => 0,
@@ -135,15 +136,15 @@ fn scope(addr: SocketAddr) -> u32 {
     }
 }
 
-/// Takes the sockets of one datagram. Messages that answer another request are passed over.
-pub(super) fn parse(mut datagram: &[u8], number: u32, rows: &mut Vec<Row>) -> Reply {
+/// Decodes the sockets of one datagram. Skips messages that answer another request.
+pub(super) fn parse(mut datagram: &[u8], sequence: u32, rows: &mut Vec<Row>) -> Reply {
     while datagram.len() >= HEADER {
         let length = u32_at(datagram, 0) as usize;
         let Some(message) = datagram.get(..length).filter(|_| length >= HEADER) else {
             break;
         };
         let (kind, flags) = (u16_at(message, 4), u16_at(message, 6));
-        if u32_at(message, 8) == number {
+        if u32_at(message, 8) == sequence {
             let body = &message[HEADER..];
             match kind {
                 NLMSG_ERROR if body.len() >= 4 && u32_at(body, 0) == 0 => return Reply::Done,
@@ -187,7 +188,7 @@ fn row(body: &[u8]) -> Option<Row> {
     Some(row)
 }
 
-/// IPv4 on an IPv6 socket is shown as what it is.
+/// Decodes an address. An IPv4-mapped IPv6 address becomes an IPv4 address.
 fn ip(family: u8, bytes: &[u8]) -> Option<IpAddr> {
     if family == Family::V4 as u8 {
         return Some(IpAddr::from(<[u8; 4]>::try_from(&bytes[..4]).ok()?));
@@ -235,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_have_the_length_they_claim() {
+    fn requests_have_the_length_in_their_header() {
         let addr: SocketAddr = "127.0.0.1:80".parse().unwrap();
         for bytes in [dump(1, Family::V6, 10, 80), lookup(2, addr, addr)] {
             assert_eq!(bytes.len(), 72);
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_lengths_end_the_reading() {
+    fn invalid_lengths_end_decoding() {
         let mut rows = Vec::new();
         assert_eq!(parse(&[0; 64], 0, &mut rows), Reply::More);
         assert_eq!(parse(&[0xff; 64], 0, &mut rows), Reply::More);

@@ -1,4 +1,5 @@
-//! tcprove's end of one server life: the supervisor process, its reports, and the end of them all.
+//! A process tree under a supervisor, as tcprove controls it: the supervisor's command line, its reports, and the end
+//! of the tree.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,93 +23,95 @@ use super::supervisor::SUPERVISE;
 use super::{StartFailure, proc};
 use crate::sys::initial_nofile;
 
-/// How long the supervisor may take to end everything when it is told to.
-const END_LIMIT: Duration = Duration::from_secs(5);
+/// Time limit for the supervisor to end the tree after its control socket was closed.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Marks every process of one life in its environment, in case the supervisor is killed.
-const MARK: &str = "TCPROVE_LIFE";
+/// Environment variable that identifies all processes of one tree, to find them if the supervisor is killed.
+const ID_VARIABLE: &str = "TCPROVE_LIFE";
 
-/// What to run.
-pub(super) struct Orders<'a> {
+/// The supervisor to start, its options, and the command that it starts.
+pub(super) struct SupervisorCommand<'a> {
     pub(super) supervisor: &'a Path,
     pub(super) command: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) cwd: &'a Path,
-    /// The folder that the supervisor removes when nobody uses it any more.
+    /// A folder that the supervisor removes when it is the last user.
     pub(super) tmp: Option<&'a Path>,
     pub(super) nofile: Option<(u64, u64)>,
     pub(super) cpus: Option<Vec<usize>>,
     pub(super) fixed_addresses: bool,
 }
 
-/// One life, from the start of its supervisor to the end of its last process. Dropping ends it.
+/// A process tree under a supervisor. Dropping it ends the whole tree.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(super) struct SupervisedTree {
     supervisor: Child,
     control: UnixStream,
     status: watch::Receiver<Status>,
     printed: Arc<Printed>,
     drain: Option<JoinHandle<()>>,
-    mark: String,
+    /// The value of [`ID_VARIABLE`].
+    id: String,
     ended: bool,
 }
 
-impl Life {
-    /// Starts a supervisor, which starts the command.
-    pub(super) fn start(orders: &Orders<'_>) -> Result<Life, StartFailure> {
+impl SupervisedTree {
+    /// Starts the supervisor, which then starts the command.
+    pub(super) fn start(command: &SupervisorCommand<'_>) -> Result<SupervisedTree, StartFailure> {
         let failed = |doing: &str| {
             let doing = doing.to_owned();
             move |error: io::Error| StartFailure::harness(doing, error)
         };
-        if let Err(error) = std::fs::metadata(orders.cwd) {
+        if let Err(error) = std::fs::metadata(command.cwd) {
             return Err(StartFailure::Spawn {
-                program: orders.command.first().cloned().unwrap_or_default(),
-                cwd: orders.cwd.to_owned(),
+                program: command.command.first().cloned().unwrap_or_default(),
+                cwd: command.cwd.to_owned(),
                 error,
             });
         }
-        let (control, theirs) = UnixStream::pair().map_err(failed("make a control socket"))?;
+        let (control, theirs) = UnixStream::pair().map_err(failed("create a control socket"))?;
         let reports = control
             .try_clone()
-            .map_err(failed("make a control socket"))?;
-        let mark = next_mark();
-        let mut supervisor = command(orders, &mark, theirs.into())
+            .map_err(failed("create a control socket"))?;
+        let id = next_id();
+        let mut supervisor = command
+            .std_command(&id, theirs.into())
             .spawn()
             .map_err(failed(&format!(
-                "run its supervisor {}",
-                orders.supervisor.display()
+                "start the supervisor {}",
+                command.supervisor.display()
             )))?;
         let (Some(stdout), Some(stderr)) = (supervisor.stdout.take(), supervisor.stderr.take())
         else {
             return Err(StartFailure::harness(
-                "take the server's output",
+                "open the server's output",
                 io::ErrorKind::BrokenPipe,
             ));
         };
         let printed = Arc::new(Printed::new(stdout.into(), stderr.into()));
-        let (told, status) = watch::channel(Status::default());
-        let life = Life {
+        let (sender, status) = watch::channel(Status::default());
+        let tree = SupervisedTree {
             supervisor,
             control,
             status,
             printed,
             drain: None,
-            mark,
+            id,
             ended: false,
         };
-        life.with_drain(reports, told)
+        tree.with_drain(reports, sender)
     }
 
-    /// From here on a failure drops the life, which ends the supervisor.
+    /// Starts the thread that reads output and reports. An error drops the tree, which ends the supervisor.
     fn with_drain(
         mut self,
         reports: UnixStream,
-        told: watch::Sender<Status>,
-    ) -> Result<Life, StartFailure> {
+        sender: watch::Sender<Status>,
+    ) -> Result<SupervisedTree, StartFailure> {
         let printed = Arc::clone(&self.printed);
         let thread = std::thread::Builder::new().name("drain".into());
         let drain = thread
-            .spawn(move || drain::run(reports, &printed, &told))
+            .spawn(move || drain::run(reports, &printed, &sender))
             .map_err(|error| StartFailure::harness("start a thread", error))?;
         self.drain = Some(drain);
         Ok(self)
@@ -122,8 +125,8 @@ impl Life {
         self.status.borrow().clone()
     }
 
-    /// A receiver of its own, to wait for news.
-    pub(super) fn news(&self) -> watch::Receiver<Status> {
+    /// A new receiver of the status, to wait for changes.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Status> {
         self.status.clone()
     }
 
@@ -131,16 +134,16 @@ impl Life {
         &self.printed
     }
 
-    /// Ends every process of this life and waits until they are gone, at most about 10 s.
+    /// Ends every process of the tree and waits until all are gone, for at most about 10 s.
     pub(super) fn end(&mut self) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let crashed = self.status.borrow().over;
+        let crashed = self.status.borrow().supervisor_ended;
         let _ = self.control.shutdown(Shutdown::Write);
-        if !self.supervisor_ends_within(END_LIMIT) {
-            // It hangs: do its work, it cannot restart anything meanwhile.
-            self.kill_from_here();
+        if !self.supervisor_ends_within(END_TIMEOUT) {
+            // The supervisor hangs. Kill the tree from here; the supervisor starts no process meanwhile.
+            self.kill_descendants();
         }
         let _ = self.supervisor.kill();
         let killed = self
@@ -148,7 +151,7 @@ impl Life {
             .wait()
             .is_ok_and(|status| status.code() != Some(0));
         if crashed || killed {
-            self.kill_marked();
+            self.kill_by_id();
         }
         if let Some(drain) = self.drain.take() {
             let _ = drain.join();
@@ -167,7 +170,7 @@ impl Life {
         matches!(poll(&mut ended, Some(&Timespec { tv_sec: seconds, tv_nsec: 0 })), Ok(count) if count > 0)
     }
 
-    fn kill_from_here(&self) {
+    fn kill_descendants(&self) {
         for _ in 0..100 {
             let tree = proc::descendants(self.supervisor.id());
             let alive: Vec<_> = tree.iter().filter(|process| !process.is_dead()).collect();
@@ -176,14 +179,14 @@ impl Life {
             }
             alive
                 .iter()
-                .for_each(|process| signal_exactly(process, Signal::KILL));
+                .for_each(|process| signal_same_process(process, Signal::KILL));
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// The supervisor did not end in order, so processes may be left that are nobody's descendants.
-    fn kill_marked(&self) {
-        let entry = format!("{MARK}={}", self.mark);
+    /// Kills processes by their environment. If the supervisor was killed, orphans are no longer its descendants.
+    fn kill_by_id(&self) {
+        let entry = format!("{ID_VARIABLE}={}", self.id);
         for _ in 0..100 {
             let left = proc::with_environment(&entry);
             let alive: Vec<_> = left.iter().filter(|process| !process.is_dead()).collect();
@@ -192,65 +195,66 @@ impl Life {
             }
             alive
                 .iter()
-                .for_each(|process| signal_exactly(process, Signal::KILL));
+                .for_each(|process| signal_same_process(process, Signal::KILL));
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
-impl Drop for Life {
+impl Drop for SupervisedTree {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-fn command(orders: &Orders<'_>, mark: &str, control: OwnedFd) -> Command {
-    let mut command = Command::new(absolute(orders.supervisor));
-    let (soft, hard) = orders.nofile.unwrap_or_else(initial_nofile);
-    command
-        .arg(SUPERVISE)
-        .arg("--nofile")
-        .arg(format!("{soft}:{hard}"));
-    if let Some(cpus) = &orders.cpus {
-        let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
-        command.arg("--cpus").arg(cpus.join(","));
+impl SupervisorCommand<'_> {
+    fn std_command(&self, id: &str, control: OwnedFd) -> Command {
+        let mut command = Command::new(absolute(self.supervisor));
+        let (soft, hard) = self.nofile.unwrap_or_else(initial_nofile);
+        command
+            .arg(SUPERVISE)
+            .arg("--nofile")
+            .arg(format!("{soft}:{hard}"));
+        if let Some(cpus) = &self.cpus {
+            let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
+            command.arg("--cpus").arg(cpus.join(","));
+        }
+        if self.fixed_addresses {
+            command.args(["--addresses", "fixed"]);
+        }
+        if let Some(tmp) = self.tmp {
+            command.arg("--tmp").arg(tmp);
+        }
+        command
+            .arg("--")
+            .args(&self.command)
+            .envs(&self.env)
+            .env(ID_VARIABLE, id)
+            .current_dir(self.cwd)
+            .stdin(Stdio::from(control))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
     }
-    if orders.fixed_addresses {
-        command.args(["--addresses", "fixed"]);
-    }
-    if let Some(tmp) = orders.tmp {
-        command.arg("--tmp").arg(tmp);
-    }
-    command
-        .arg("--")
-        .args(&orders.command)
-        .envs(&orders.env)
-        .env(MARK, mark)
-        .current_dir(orders.cwd);
-    command
-        .stdin(Stdio::from(control))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
 }
 
-/// A relative path would be looked up in the server's folder.
+/// Makes a path absolute: a relative one would be resolved in the server's working folder.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Different for each life, of the same length for all: a server's environment must not change its layout.
-fn next_mark() -> String {
-    static LIVES: AtomicU64 = AtomicU64::new(0);
+/// A unique id of constant length, because the length of the environment changes a program's memory layout.
+fn next_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
     format!(
         "{:010}-{:010}",
         std::process::id(),
-        LIVES.fetch_add(1, Ordering::Relaxed)
+        NEXT.fetch_add(1, Ordering::Relaxed)
     )
 }
 
-/// Sends a signal to the process that was seen, or to nobody if its number means another one by now.
-pub(super) fn signal_exactly(seen: &proc::Stat, signal: Signal) {
+/// Sends a signal to a process, unless its pid has been reused since `seen` was read.
+pub(super) fn signal_same_process(seen: &proc::Stat, signal: Signal) {
     let Some(pid) = i32::try_from(seen.pid).ok().and_then(Pid::from_raw) else {
         return;
     };
