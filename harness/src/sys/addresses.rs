@@ -3,7 +3,7 @@
 
 use std::io;
 
-/// Reads the personality instead of setting one.
+/// The argument that makes personality(2) return the current value without changing it.
 const QUERY: libc::c_ulong = 0xffff_ffff;
 
 /// Disables address space layout randomization (personality(2), `ADDR_NO_RANDOMIZE`) for programs
@@ -12,11 +12,11 @@ const QUERY: libc::c_ulong = 0xffff_ffff;
 /// # Errors
 /// `EPERM` in containers whose seccomp profile only allows the usual personalities, such as
 /// Docker's.
-pub fn fix_addresses() -> io::Result<()> {
+pub(crate) fn fix_addresses() -> io::Result<()> {
     // SAFETY: personality takes one integer, and this one changes nothing.
     let now = unsafe { libc::personality(QUERY) };
     let fixed = now.cast_unsigned() | libc::ADDR_NO_RANDOMIZE.cast_unsigned();
-    // SAFETY: as above. The flag is read when a program is executed: nothing of this process moves.
+    // SAFETY: as above. The flag only takes effect at exec, so the layout of this process does not change.
     match unsafe { libc::personality(libc::c_ulong::from(fixed)) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
@@ -25,7 +25,7 @@ pub fn fix_addresses() -> io::Result<()> {
 
 /// Whether the system allows [`fix_addresses`]. Changes nothing.
 pub fn can_fix_addresses() -> bool {
-    // The personality belongs to the thread, which ends.
+    // The personality belongs to the thread, which ends here.
     let tried = std::thread::spawn(fix_addresses).join();
     tried.is_ok_and(|fixed| fixed.is_ok())
 }
@@ -36,7 +36,7 @@ mod tests {
 
     use super::*;
 
-    /// The line `[stack]` of the memory map of a program that such a thread starts.
+    /// The `[stack]` line of the memory map of a program started by a thread with or without fixed addresses.
     fn map(fixed: bool) -> String {
         let started = std::thread::spawn(move || {
             if fixed {
@@ -50,9 +50,9 @@ mod tests {
     }
 
     #[test]
-    fn a_program_lies_where_it_lay_before_and_this_process_goes_on_as_it_was() {
+    fn addresses_are_the_same_in_every_run_only_if_fixed() {
         if !can_fix_addresses() {
-            eprintln!("skipped: this system does not allow it");
+            eprintln!("skipped: this system does not allow fixed addresses");
             return;
         }
         assert_eq!(map(true), map(true));

@@ -60,7 +60,7 @@ const ROOM: usize = 512;
 ///
 /// # Errors
 /// Those of getsockopt(2), such as `ENOPROTOOPT` if the socket is not TCP.
-pub fn tcp_info(socket: impl AsFd) -> io::Result<TcpInfo> {
+pub(crate) fn tcp_info(socket: impl AsFd) -> io::Result<TcpInfo> {
     let mut raw = [0u8; ROOM];
     let mut length = ROOM as libc::socklen_t;
     let fd = socket.as_fd().as_raw_fd();
@@ -82,7 +82,7 @@ pub fn tcp_info(socket: impl AsFd) -> io::Result<TcpInfo> {
 
 impl TcpInfo {
     /// Parses the kernel's `struct tcp_info`. Fields beyond the end of `raw` are zero.
-    pub fn parse(raw: &[u8]) -> TcpInfo {
+    pub(crate) fn parse(raw: &[u8]) -> TcpInfo {
         let u32_at = |at| u32::from_ne_bytes(bytes_at(raw, at));
         let u64_at = |at| u64::from_ne_bytes(bytes_at(raw, at));
         let micros = |at| Duration::from_micros(u64::from(u32_at(at)));
