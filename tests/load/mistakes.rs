@@ -25,7 +25,7 @@ fn arguments_that_do_not_go_together() {
             &["--embedded", "--ramp", "speed=1..2"],
             "connections=FROM..TO",
         ),
-        (&[], "which server?"),
+        (&[], "no target is given"),
     ];
     for (arguments, expected) in cases {
         let loaded = load(arguments);
@@ -49,7 +49,7 @@ fn nobody_listens() {
     let loaded = load(&["--talk", "echo", "--connect", "127.0.0.1:1"]);
     assert_eq!(loaded.ended.code, Some(3), "{}", loaded.ended.all());
     assert!(
-        loaded.ended.stderr.contains("nobody listens"),
+        loaded.ended.stderr.contains("no server listens"),
         "{}",
         loaded.ended.stderr
     );

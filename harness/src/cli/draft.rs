@@ -1,4 +1,4 @@
-//! What is known about a run while it goes on: everything of its report but the result.
+//! The report of a run in progress: everything except the result.
 
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -13,14 +13,14 @@ use crate::report::{Body, Header, Report, RunError, RunPlan, Servers};
 use crate::subject::ServerPlan;
 use crate::text::escape_text;
 
-/// A report under way.
+/// The report of a run in progress.
 pub(super) struct Draft {
     header: Header,
     begun: Instant,
 }
 
 impl Draft {
-    /// A run of `command` begins; without a seed the clock gives one.
+    /// Starts the report of `command`. Without a seed, one is taken from the clock.
     pub fn new(command: &'static str, seed: Option<u64>) -> Self {
         let seed = seed.unwrap_or_else(clock_seed);
         let header = Header {
@@ -40,7 +40,7 @@ impl Draft {
         }
     }
 
-    /// The seed of everything random.
+    /// The seed of every random choice of the run.
     pub fn seed(&self) -> u64 {
         self.header.seed
     }
@@ -50,12 +50,12 @@ impl Draft {
         self.begun
     }
 
-    /// Names the target.
+    /// Sets the target.
     pub fn target(&mut self, resolved: &PreparedTarget) {
         self.header.target = Some(resolved.report());
     }
 
-    /// Says on stderr what is about to run, and with which seed.
+    /// Prints the command, the target and the seed on stderr.
     pub fn announce(&self, resolved: &PreparedTarget) {
         note(&format!(
             "tcprove {}: {}, seed {}",
@@ -65,7 +65,7 @@ impl Draft {
         ));
     }
 
-    /// Takes the plan of a run on one server.
+    /// Sets the plan of a run on one server.
     pub fn plan<P: Serialize>(
         &mut self,
         resolved: &PreparedTarget,
@@ -76,32 +76,31 @@ impl Draft {
         self.planned(&plan, plan.hash());
     }
 
-    /// Takes a plan and its hash.
+    /// Sets the plan and its hash.
     pub fn planned(&mut self, plan: &impl Serialize, hash: String) {
-        // A plan is plain data: it cannot fail to be written.
+        // A plan is plain data, so serialization cannot fail.
         self.header.plan = serde_json::to_value(plan).ok();
         self.header.plan_hash = Some(hash);
     }
 
-    /// Records that somebody asked for the end, if so.
+    /// Marks the run as interrupted if `interrupted` is true.
     pub fn interrupted(&mut self, interrupted: bool) {
         self.header.interrupted |= interrupted;
     }
 
-    /// Whether somebody asked for the end.
+    /// Whether the user interrupted the run.
     pub fn is_interrupted(&self) -> bool {
         self.header.interrupted
     }
 
-    /// The report of the run, now that it is over.
+    /// Completes the report with the result and the duration of the run.
     pub fn finish(mut self, result: Result<Body, RunError>) -> Report {
         self.header.duration_s = self.begun.elapsed().as_secs_f64();
         Report::new(self.header, result)
     }
 }
 
-/// Runs a command from its first line to its exit code: `perform` does the work; the report goes
-/// where `output` says.
+/// Runs a command: `perform` does the work; the report is written as `output` says and determines the exit code.
 pub(super) fn run(
     draft: Draft,
     output: &OutputArgs,
@@ -111,7 +110,7 @@ pub(super) fn run(
     run_then(draft, output, page, perform, |_| {})
 }
 
-/// As [`run`], with something else to do with the report before it is written.
+/// As [`run`], but calls `then` with the report before it is written.
 pub(super) fn run_then(
     mut draft: Draft,
     output: &OutputArgs,
@@ -146,13 +145,13 @@ pub(super) fn run_plan<P>(
 pub(super) fn server_plan(resolved: &PreparedTarget) -> ServerPlan {
     let mut server = ServerPlan::of(&resolved.name, &resolved.subject);
     if resolved.embedded {
-        // Where this executable lies is no part of the plan: its hash is the same everywhere.
+        // The plan's hash must not depend on where this executable is installed.
         server.cmd[0] = "tcprove".into();
     }
     server
 }
 
-/// A seed from the clock.
+/// Derives a seed from the clock.
 pub(super) fn clock_seed() -> u64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -160,7 +159,7 @@ pub(super) fn clock_seed() -> u64 {
     now.as_nanos() as u64 & 0xffff_ffff
 }
 
-/// Sortable by time, unique for practical purposes.
+/// An id that sorts by time and is unique for practical purposes.
 fn run_id(seed: u64) -> String {
     let now = jiff::Timestamp::now();
     format!(

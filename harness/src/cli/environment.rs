@@ -2,7 +2,7 @@
 
 use crate::report::Environment;
 
-/// Reads what the kernel reports; what it does not report stays empty.
+/// Reads what the kernel reports. Values that it does not report are empty.
 pub(super) fn read() -> Environment {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     Environment {
@@ -19,13 +19,13 @@ pub(super) fn read() -> Environment {
     }
 }
 
-/// The value of the first `name : value` line.
+/// The value of the first line `name : value`.
 fn field(text: &str, name: &str) -> Option<String> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// Percent of all ticks that were stolen: the eighth figure of the `cpu` line (proc(5)).
+/// Stolen time in percent of all ticks: the eighth value of the `cpu` line (proc(5)).
 fn steal(stat: &str) -> Option<f64> {
     let line = stat.lines().find(|line| line.starts_with("cpu "))?;
     let ticks: Vec<f64> = line

@@ -1,4 +1,4 @@
-//! The command line: the only place that knows clap, stdout and exit codes. One file a command.
+//! The command line: the only module that uses clap, stdout and exit codes. One file per command.
 
 mod bench;
 mod blockers;
@@ -52,35 +52,35 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything in one go (the default); without a target, on the embedded reference server.
+    /// Run the checks, a short fuzz campaign and a short sweep (the default).
     Run(run::RunArgs),
-    /// The battery of robustness checks.
+    /// Run the battery of robustness checks.
     Check(check::CheckArgs),
-    /// Stand between a real client and its server: the client's sessions become cases for fuzzing.
+    /// Relay a real client to its server and record its sessions as cases for fuzzing.
     Record(record::RecordArgs),
-    /// Requests at a rate, or as fast as replies allow: throughput and latency.
+    /// Measure throughput and latency at a given rate, or as fast as replies arrive.
     Load(load::LoadArgs),
-    /// Vary settings and say which is best: buffer sizes, connections, the server's own parameters.
+    /// Vary settings and recommend the best: buffer sizes, connections, the server's own parameters.
     Bench(bench::BenchArgs),
-    /// Make cases out of the conversation and put them to the server, until something breaks.
+    /// Send mutated conversations to the server to find crashes, hangs, leaks and wrong replies.
     Fuzz(fuzz::FuzzArgs),
-    /// Compare two builds of a server: is the candidate worse than its base?
+    /// Compare two builds of a server and fail if the candidate is worse than its base.
     Gate(gate::GateArgs),
-    /// Put findings to fresh servers again: is the bug still there?
+    /// Repeat findings on fresh servers to see whether the bugs are still there.
     Replay(replay::ReplayArgs),
-    /// Send one message, as the tutorial's client does, and show what comes back.
+    /// Send one message, as the tutorial's client does, and show the reply.
     Send(send::SendArgs),
-    /// Serve: the reference server, sound or with a planted fault.
+    /// Run the reference server, sound or with a planted fault.
     Serve(serve::ServeArgs),
     /// Write a commented tcprove.toml.
     Init(init::InitArgs),
-    /// Prove on this machine that the checks can fail and that the clock tells the truth.
+    /// Prove on this machine that the checks can fail and that measured times are right.
     Selftest(selftest::SelftestArgs),
     /// Write the schema of tcprove.toml, shell completions or the manual page.
     Generate(generate::GenerateArgs),
 }
 
-/// Parses the arguments, runs the command, and turns what comes of it into an exit code.
+/// Parses the arguments, runs the command and returns its exit code.
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     if arguments

@@ -1,4 +1,4 @@
-//! Where results go: stdout, and the files that were asked for.
+//! Writes results to stdout and to the files that the output flags name.
 
 use std::io::Write as _;
 use std::os::fd::AsFd;
@@ -14,7 +14,7 @@ use crate::report::{
     terminal,
 };
 
-/// Output flags of every command that ends with a report.
+/// Output flags of every command that produces a report.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
@@ -68,7 +68,7 @@ impl From<Inconclusive> for OnInconclusive {
 }
 
 impl OutputArgs {
-    /// Sets the colour choice for everything that is printed from here on.
+    /// Applies the colour choice to all later output.
     pub fn apply_color(&self) {
         match self.color {
             Color::Auto => anstream::ColorChoice::Auto,
@@ -78,8 +78,8 @@ impl OutputArgs {
         .write_global();
     }
 
-    /// Checks that every place can be written to, so that a mistake is found before hours of work.
-    /// An earlier report stays as it is until this run has one.
+    /// Checks that every report can be written, so that a mistake is found before a run of hours.
+    /// Leaves an existing report unchanged until this run has produced its own.
     pub fn prepare(&self, page: &PageArgs) -> Result<(), RunError> {
         let places = self.places(page);
         let to_stdout: Vec<&str> = places
@@ -89,20 +89,20 @@ impl OutputArgs {
             .collect();
         if to_stdout.len() > 1 {
             return Err(RunError::usage(format!(
-                "only one report can go to stdout, and {} ask for it: give the others a file",
+                "only one report can be written to stdout, but {} ask for it: write the others to files",
                 to_stdout.join(" and ")
             )));
         }
         places.iter().try_for_each(Place::check)
     }
 
-    /// Prints the report and writes it everywhere it was asked for. A report that cannot be written
-    /// changes no verdict, but is a usage error.
+    /// Prints the report, writes it to every file, and returns the exit code. A failed write does not
+    /// change the verdict but is a usage error.
     pub fn finish(&self, page: &PageArgs, report: &Report) -> ExitCode {
         let places = self.places(page);
-        // A report on stdout is the only thing there; an error never goes to stdout.
-        let beside = report.error.is_some() || places.iter().any(Place::is_stdout);
-        let printed = if beside {
+        // Nothing else is printed on stdout beside a report, and an error is never printed there.
+        let to_stderr = report.error.is_some() || places.iter().any(Place::is_stdout);
+        let printed = if to_stderr {
             let text = terminal::render(report, columns(std::io::stderr()));
             let _ = write!(anstream::stderr(), "{text}");
             true
@@ -112,20 +112,20 @@ impl OutputArgs {
         };
         let written = write_all(&places, report);
         match report.exit_code(self.on_inconclusive.into()) {
-            // The contract's order: only these come before a usage error.
+            // In the contract's order, only these two take precedence over a usage error.
             code @ (Code::Bug | Code::Interrupted) => code.into(),
             _ if !(printed && written) => Code::Usage.into(),
             code => code.into(),
         }
     }
 
-    /// Writes the report everywhere it was asked for, and prints nothing.
+    /// Writes the report to every file without printing it. False if a write failed.
     pub fn write(&self, page: &PageArgs, report: &Report) -> bool {
         write_all(&self.places(page), report)
     }
 
     fn places(&self, page: &PageArgs) -> Vec<Place> {
-        let asked: [(&'static str, &Option<PathBuf>, Render); 4] = [
+        let flags: [(&'static str, &Option<PathBuf>, Render); 4] = [
             ("--json", &self.json, |report| Some(json::render(report))),
             ("--junit", &self.junit, |report| Some(junit::render(report))),
             ("--markdown", &self.markdown, |report| {
@@ -133,16 +133,16 @@ impl OutputArgs {
             }),
             ("--html", &page.html, super::page::render),
         ];
-        asked
+        flags
             .into_iter()
             .filter_map(|(flag, path, render)| Some(Place::new(flag, path.as_ref()?, render)))
             .collect()
     }
 }
 
-/// Writes the report to every place; false if one of them could not be written to.
+/// Writes the report to every place. False if one of the writes failed.
 fn write_all(places: &[Place], report: &Report) -> bool {
-    // Not `all`: a place that fails must not keep the others from being written.
+    // Not `all`, which would skip the remaining places after a failure.
     let written = places
         .iter()
         .fold(true, |written, place| place.write(report) && written);
@@ -151,7 +151,7 @@ fn write_all(places: &[Place], report: &Report) -> bool {
     written
 }
 
-/// Columns of a terminal; `None` for anything else.
+/// The width of a terminal in columns; `None` if the stream is not a terminal.
 fn columns(stream: impl AsFd + std::io::IsTerminal) -> Option<usize> {
     if !stream.is_terminal() {
         return None;
@@ -160,14 +160,14 @@ fn columns(stream: impl AsFd + std::io::IsTerminal) -> Option<usize> {
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
-/// Annotations for GitHub Actions: on stderr, so that stdout holds nothing but the report.
+/// Prints annotations for GitHub Actions on stderr, so that stdout contains only the report.
 fn annotate(report: &Report) {
     if std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
         let _ = write!(std::io::stderr(), "{}", annotations::render(report));
     }
 }
 
-/// The step summary of GitHub Actions, where there is one.
+/// Appends the report to the step summary of GitHub Actions, if there is one.
 fn step_summary(report: &Report) {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
         return;

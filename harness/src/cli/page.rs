@@ -1,4 +1,4 @@
-//! `--html FILE`: one page that holds everything.
+//! `--html FILE`: the report as one self-contained page.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use crate::report::html::{self, Page};
 use crate::report::{Body, Report, RunVerdict};
 use crate::text::escape_text;
 
-/// The page of a measurement.
+/// Output flags of the commands that measure.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub(super) struct PageArgs {
@@ -15,7 +15,7 @@ pub(super) struct PageArgs {
     pub html: Option<PathBuf>,
 }
 
-/// The page of a report; `None` where there is nothing to show.
+/// Renders the page; `None` if the command has no page.
 pub(super) fn render(report: &Report) -> Option<String> {
     let target = report.header.target.as_ref();
     let name = target.map_or("no target", |target| target.name.as_str());
@@ -43,7 +43,7 @@ pub(super) fn render(report: &Report) -> Option<String> {
     }
 }
 
-/// The command as it was called, with its seed.
+/// The command line of this process, with the seed added.
 fn as_called(seed: u64) -> String {
     let words: Vec<String> = std::env::args().collect();
     let at = words

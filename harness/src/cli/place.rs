@@ -1,4 +1,4 @@
-//! A place that a report is written to: stdout, a file, or a device.
+//! The destination of a report: stdout, a file, or a device.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 use super::print::{note, stdout};
 use crate::report::{Report, RunError};
 
-/// Renders a report in one format; `None` where the format has nothing to show of it.
+/// Renders a report in one format; `None` if the format does not cover the command.
 pub(super) type Render = fn(&Report) -> Option<String>;
 
-/// One place, and what is written to it.
+/// The destination of one report, and its format.
 pub(super) struct Place {
-    /// The flag that named it.
+    /// The flag that sets the path.
     pub flag: &'static str,
     path: PathBuf,
     render: Render,
 }
 
 impl Place {
-    /// The place that `flag` names: `-` is stdout.
+    /// The path that was given with `flag`; `-` is stdout.
     pub fn new(flag: &'static str, path: &Path, render: Render) -> Self {
         Self {
             flag,
@@ -29,12 +29,14 @@ impl Place {
         }
     }
 
-    /// Whether it is stdout.
     pub fn is_stdout(&self) -> bool {
         self.path == Path::new("-")
     }
 
-    /// Fails where it cannot be written to. Nothing that is there is changed.
+    /// Checks that the report can be written. Changes no existing file.
+    ///
+    /// # Errors
+    /// A usage error that names the flag, the path and the cause.
     pub fn check(&self) -> Result<(), RunError> {
         if self.is_stdout() || is_device(&self.path) {
             return Ok(());
@@ -42,14 +44,14 @@ impl Place {
         let checked = writable(&self.path);
         checked.map_err(|error| {
             RunError::usage(format!(
-                "{} {} cannot be written: {error}",
+                "cannot write {} {}: {error}",
                 self.flag,
                 self.path.display()
             ))
         })
     }
 
-    /// Writes the report; false if it could not be written, which has then been reported.
+    /// Writes the report. Prints the error and returns false if that fails.
     pub fn write(&self, report: &Report) -> bool {
         let Some(text) = (self.render)(report) else {
             return true;
@@ -66,10 +68,10 @@ impl Place {
             return true;
         };
         let name = self.path.display().to_string();
-        let known = report.error.as_ref();
-        if !known.is_some_and(|known| known.message.contains(&name)) {
+        let printed = report.error.as_ref();
+        if !printed.is_some_and(|error| error.message.contains(&name)) {
             note(&format!(
-                "error: {} {name} cannot be written: {error}",
+                "error: cannot write {} {name}: {error}",
                 self.flag
             ));
         }
@@ -77,8 +79,8 @@ impl Place {
     }
 }
 
-/// Pipes and devices are written to as they are: there is nothing to rename, and opening one more
-/// than once would end it for its reader.
+/// Pipes and devices are opened once and written directly: they cannot be replaced by a rename, and the reader
+/// of a pipe sees its end as soon as a writer closes it.
 fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
 }
@@ -92,19 +94,19 @@ fn writable(path: &Path) -> io::Result<()> {
     tempfile::tempfile_in(folder(path)).map(drop)
 }
 
-/// Writes next to the file, then renames: whoever reads it sees the old report or the new one.
+/// Writes a temporary file in the same folder and renames it: a reader sees either the old report or the new one.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A link stays a link.
+    // A symbolic link is kept; the file it points to is replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let present = fs::metadata(&path).ok().map(|meta| meta.permissions());
-    let usual = fs::Permissions::from_mode(0o666);
+    let existing = fs::metadata(&path).ok().map(|meta| meta.permissions());
+    let default = fs::Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new()
         .prefix(".tcprove-")
-        .permissions(usual)
+        .permissions(default)
         .tempfile_in(folder(&path))?;
     file.write_all(bytes)?;
-    if let Some(present) = present {
-        file.as_file().set_permissions(present)?;
+    if let Some(existing) = existing {
+        file.as_file().set_permissions(existing)?;
     }
     file.persist(&path)?;
     Ok(())
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_whether_a_file_can_be_written_changes_nothing() {
+    fn checking_that_a_file_can_be_written_does_not_change_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
         writable(&path).unwrap();

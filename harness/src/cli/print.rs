@@ -1,19 +1,19 @@
-//! Printing on stdout and stderr.
+//! Prints on stdout and stderr.
 
 use std::io::{ErrorKind, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a line of results could not be printed.
+/// Whether printing a result on stdout has failed.
 static STDOUT_FAILED: AtomicBool = AtomicBool::new(false);
 
-/// Prints a line of results. A reader that has gone away (`| head`) is no error.
+/// Prints a line of results on stdout. A closed pipe (`| head`) is not an error.
 pub(super) fn say(line: &str) {
     if let Err(error) = writeln!(anstream::stdout(), "{line}") {
         failed(&error);
     }
 }
 
-/// Prints raw results.
+/// Prints bytes on stdout as they are. A closed pipe is not an error.
 pub(super) fn say_bytes(bytes: &[u8]) {
     let mut stdout = std::io::stdout().lock();
     if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -27,7 +27,7 @@ fn failed(error: &std::io::Error) {
     }
 }
 
-/// Whether results were lost on their way to stdout.
+/// Flushes stdout. Returns whether any result could not be printed.
 pub(super) fn stdout_failed() -> bool {
     if let Err(error) = std::io::stdout().flush() {
         failed(&error);
@@ -35,18 +35,18 @@ pub(super) fn stdout_failed() -> bool {
     STDOUT_FAILED.load(Ordering::Relaxed)
 }
 
-/// Prints a line that is not a result.
+/// Prints a line on stderr.
 pub(super) fn note(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
-/// Prints `text`; false if it could not be printed. A reader that has gone away is no error.
+/// Prints `text` on stdout. Prints the error and returns false if that fails; a closed pipe is not an error.
 pub(super) fn stdout(text: &str) -> bool {
     let mut stdout = anstream::stdout();
     match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             note(&format!(
-                "error: the report cannot be written to stdout: {error}"
+                "error: cannot write the report to stdout: {error}"
             ));
             false
         }

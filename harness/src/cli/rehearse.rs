@@ -1,4 +1,4 @@
-//! The conversation is held once before anything is judged; what to do next if that fails.
+//! Rehearses the conversation before anything is judged, and suggests the next step if that fails.
 
 use super::draft::Draft;
 use super::target::PreparedTarget;
@@ -6,7 +6,7 @@ use crate::process::StartFailure;
 use crate::report::RunError;
 use crate::subject::{Interrupt, Origin, RehearsalError, rehearse};
 
-/// Holds the conversation once on a clean server. False: somebody asked for the end meanwhile.
+/// Holds the conversation once on a clean server. False if the user interrupted it.
 pub(super) fn holds_conversation(
     draft: &mut Draft,
     resolved: &PreparedTarget,
@@ -22,21 +22,21 @@ pub(super) fn holds_conversation(
     }
 }
 
-/// What went wrong before anything was measured, and what to try next.
+/// The error of a failed rehearsal, with the next step to try.
 pub(super) fn rehearsal_error(error: &RehearsalError, resolved: &PreparedTarget) -> RunError {
     if let (RehearsalError::Conversation { refused: true, .. }, Origin::Attach { addr, .. }) =
         (error, &resolved.subject.origin)
     {
         return RunError::target(format!(
-            "nobody listens on {addr}: the connection was refused\nnext: start the server there, or correct the address"
+            "no server listens on {addr}: the connection was refused\nnext: start the server, or correct the address"
         ));
     }
     let next = match (error, &resolved.command_by_hand) {
         (RehearsalError::Start(StartFailure::Exited { .. } | StartFailure::NotReady { .. }), Some(command)) => {
-            format!("\nnext: start it by hand and see what it says: {command}")
+            format!("\nnext: start it by hand and read its output: {command}")
         }
         (RehearsalError::Conversation { .. }, None) => {
-            "\nnext: does the server run there, and is it the one that this talk is for? `tcprove send TEXT --connect HOST:PORT` shows what it says".into()
+            "\nnext: check that the server at this address speaks the protocol of this talk: `tcprove send TEXT --connect HOST:PORT` shows its replies".into()
         }
         (RehearsalError::Conversation { .. }, Some(_)) => adapt(&resolved.subject.talk.name),
         _ => String::new(),
@@ -44,13 +44,13 @@ pub(super) fn rehearsal_error(error: &RehearsalError, resolved: &PreparedTarget)
     RunError::target(format!("{error}{next}"))
 }
 
-/// What to do about a conversation that the server does not hold.
+/// The next step after a conversation that the server did not hold.
 fn adapt(talk: &str) -> String {
     if crate::file::builtin(talk).is_none() {
-        return "\nnext: correct [talk] in the file; `tcprove send` shows what the server says"
+        return "\nnext: correct [talk] in the file; `tcprove send` shows the server's replies"
             .into();
     }
     format!(
-        "\nnext: is `{talk}` the talk of this server? `tcprove init --talk {talk}` writes it to a file, to be adapted"
+        "\nnext: check that `{talk}` is the right talk for this server; `tcprove init --talk {talk}` writes it to a file that you can adapt"
     )
 }

@@ -1,4 +1,4 @@
-//! The target of a command, the same flags everywhere.
+//! The flags that name the server under test. Every command has the same ones.
 
 use super::builtin::{builtin, names};
 use super::embedded;
@@ -12,46 +12,46 @@ use crate::{file, text};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
-/// Which server.
+/// Flags that name the server under test.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Target")]
 pub(super) struct TargetArgs {
-    /// The conversation file [default: ./tcprove.toml]
+    /// Read the server and its conversation from this file [default: ./tcprove.toml]
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// A built-in conversation, for a server given after `--` or with --connect
+    /// Use a built-in conversation, for a server given after `--` or with --connect
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub talk: Option<String>,
-    /// A server that runs already
+    /// Connect to a server that is already running
     #[arg(long, value_name = "HOST:PORT")]
     pub connect: Option<String>,
-    /// The main process of that server: its CPU, memory and descriptors can then be judged
+    /// Judge the CPU time, memory and descriptors of that server, given the pid of its main process
     #[arg(long, value_name = "PID", requires = "connect", conflicts_with = "cmd")]
     pub pid: Option<u32>,
-    /// Allow an address that is not of this machine's loopback
+    /// Allow an address that is not on the loopback interface
     #[arg(long, requires = "connect", conflicts_with = "cmd")]
     pub allow_remote: bool,
-    /// The reference server that is built in
+    /// Use the built-in reference server
     #[arg(long, conflicts_with_all = ["file", "talk", "connect", "cmd"])]
     pub embedded: bool,
     /// Set a parameter of the server's command
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
     pub params: Vec<(String, String)>,
-    /// The command that starts the server, with {port} in it
+    /// Start the server with this command, which contains {port}
     #[arg(last = true, value_name = "CMD", conflicts_with_all = ["file", "connect"])]
     pub cmd: Vec<String>,
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// The file that is taken where no target is given.
+/// The file that is read if no target is given.
 const DEFAULT_FILE: &str = "tcprove.toml";
 
 impl TargetArgs {
-    /// Whether nothing says which server is meant.
+    /// Whether neither a flag nor a default file names a server.
     pub fn is_empty(&self) -> bool {
         self.file.is_none()
             && self.talk.is_none()
@@ -61,10 +61,13 @@ impl TargetArgs {
             && !Path::new(DEFAULT_FILE).exists()
     }
 
-    /// Finds the target, or says what is missing.
+    /// Prepares the target that the flags name.
+    ///
+    /// # Errors
+    /// A usage or configuration error that says what is missing.
     pub fn resolve(&self, seed: u64) -> Result<PreparedTarget, RunError> {
         if self.embedded {
-            return self.embedded(seed);
+            return embedded::from_parameters(&self.params, seed);
         }
         let file = self.file()?;
         let origin = match &self.connect {
@@ -78,7 +81,7 @@ impl TargetArgs {
         Ok(PreparedTarget::new(file, origin, name, seed, false))
     }
 
-    /// The target with another command in place of the file's, everything else as the file has it.
+    /// As [`TargetArgs::resolve`], but with `cmd` instead of the file's command.
     pub fn resolve_as(
         &self,
         cmd: Option<Vec<String>>,
@@ -104,16 +107,16 @@ impl TargetArgs {
             }
             if self.connect.is_none() {
                 return Err(usage(format!(
-                    "--talk {name} says how to talk, not with whom: add `-- COMMAND ARG... {{port}}`, or --connect HOST:PORT"
+                    "--talk {name} names a conversation but no server: add `-- COMMAND ARG... {{port}}` or --connect HOST:PORT"
                 )));
             }
-            // What the server of that name promises is not promised by another one that speaks alike.
+            // Only the protocol's promises hold for another server that speaks the same protocol.
             file.promise = file.promise.of_protocol_only();
             return Ok(file);
         }
         if !self.cmd.is_empty() {
             return Err(usage(format!(
-                "how does one talk to it? Add --talk NAME, one of: {}",
+                "the command names a server but no conversation: add --talk NAME, one of: {}",
                 names()
             )));
         }
@@ -132,7 +135,7 @@ impl TargetArgs {
     fn launch(&self, file: &File) -> Result<Launch, RunError> {
         let Some(server) = &file.server else {
             return Err(usage(
-                "the file has no [server]: add `cmd = [...]` there, or give --connect HOST:PORT"
+                "the file has no [server]: add one with `cmd = [...]`, or use --connect HOST:PORT"
                     .into(),
             ));
         };
@@ -143,8 +146,8 @@ impl TargetArgs {
             if !used && !server.params.contains_key(name) {
                 let known: Vec<&str> = server.params.keys().map(String::as_str).collect();
                 let known = match known.as_slice() {
-                    [] => "it has none".into(),
-                    known => format!("it has {}", known.join(", ")),
+                    [] => "it has no parameters".into(),
+                    known => format!("its parameters are {}", known.join(", ")),
                 };
                 return Err(usage(format!(
                     "the server's command has no parameter {placeholder}: {known}"
@@ -153,10 +156,10 @@ impl TargetArgs {
             server.params.insert(name.clone(), value.clone());
         }
         file::check_placeholders(&server).map_err(usage)?;
-        let launch = launch(server)?;
-        if !is_told_its_port(&launch) {
+        let launch = supervised(server)?;
+        if !knows_its_port(&launch) {
             return Err(usage(format!(
-                "the server's command has no {{port}}: write it where the port belongs, e.g. `-- {} --port {{port}}`",
+                "the server's command has no {{port}}: add it where the port belongs, for example `-- {} --port {{port}}`",
                 launch.cmd.first().map_or("COMMAND", String::as_str)
             )));
         }
@@ -164,34 +167,27 @@ impl TargetArgs {
     }
 
     fn address(&self, address: &str) -> Result<SocketAddr, RunError> {
-        let form = "write HOST:PORT, as in 127.0.0.1:6379 or [::1]:6379";
+        let form = "expected HOST:PORT, such as 127.0.0.1:6379 or [::1]:6379";
         let found = address
             .to_socket_addrs()
             .map_err(|error| match error.kind() {
                 std::io::ErrorKind::InvalidInput => {
                     usage(format!("`{address}` is not an address: {form}"))
                 }
-                _ => usage(format!(
-                    "`{address}` names no host that is known here ({error}): {form}"
-                )),
+                _ => usage(format!("cannot resolve `{address}` ({error}): {form}")),
             });
         let Some(addr) = found?.next() else {
             return Err(usage(format!("`{address}` has no address: {form}")));
         };
         if !addr.ip().is_loopback() && !self.allow_remote {
             return Err(usage(format!(
-                "{addr} is not on this machine's loopback: checks flood and reset connections; add --allow-remote if the server is yours"
+                "{addr} is not a loopback address: checks flood and reset connections; add --allow-remote if the server is yours"
             )));
         }
         Ok(addr)
     }
 
-    /// The reference server: its protocol is also the talk, and every other parameter a flag.
-    fn embedded(&self, seed: u64) -> Result<PreparedTarget, RunError> {
-        embedded::from_parameters(&self.params, seed)
-    }
-
-    /// These arguments as a reader's shell takes them.
+    /// These flags, quoted for a shell.
     pub fn words(&self) -> String {
         let mut words: Vec<String> = Vec::new();
         let mut flag = |name: &str, value: Option<String>| {
@@ -223,20 +219,19 @@ impl TargetArgs {
     }
 }
 
-/// Whether the server is told which port to take, by its command or its environment, or says itself
-/// which it took.
-fn is_told_its_port(launch: &Launch) -> bool {
+/// Whether the command or the environment contains `{port}`, or the server prints the port it chose.
+fn knows_its_port(launch: &Launch) -> bool {
     let mut words = launch.cmd.iter().chain(launch.env.values());
-    let says = match &launch.ready {
+    let prints_port = match &launch.ready {
         Ready::Listen => false,
         Ready::Stdout(pattern) => pattern.capture_names().flatten().any(|name| name == "port"),
     };
-    says || words.any(|word| word.contains("{port}"))
+    prints_port || words.any(|word| word.contains("{port}"))
 }
 
-/// This executable supervises the server. It is also the program `tcprove`, wherever it lies: files that start
-/// the reference server work as they stand.
-fn launch(mut server: Launch) -> Result<Launch, RunError> {
+/// Adds the supervisor, which is this executable. It also replaces the program `tcprove` of a command, so that
+/// files that start the reference server work without tcprove in PATH.
+fn supervised(mut server: Launch) -> Result<Launch, RunError> {
     let own = executable()?;
     if let Some(program) = server.cmd.first_mut()
         && program == "tcprove"
@@ -246,7 +241,7 @@ fn launch(mut server: Launch) -> Result<Launch, RunError> {
     Ok(server.supervised_by(own))
 }
 
-/// Without the word `error`, which every message is given when it is shown.
+/// The error's text without the prefix `error:`, which is added when the message is printed.
 fn config_message(error: &file::FileError, path: &Path) -> String {
     if error.location().is_some() {
         let text = error.to_string();
@@ -256,7 +251,7 @@ fn config_message(error: &file::FileError, path: &Path) -> String {
         String::new()
     } else {
         format!(
-            "\nnext: `tcprove init --talk NAME -o {}` writes one",
+            "\nnext: write one with `tcprove init --talk NAME -o {}`",
             path.display()
         )
     };
@@ -265,12 +260,12 @@ fn config_message(error: &file::FileError, path: &Path) -> String {
 
 fn no_target() -> String {
     format!(
-        "which server? There is no {DEFAULT_FILE} here, and no target is given. Give one of:
-  --talk NAME -- COMMAND ARG... {{port}}   a command that starts it
-  --talk NAME --connect HOST:PORT        one that runs already
-  -f FILE                                a file that describes it (`tcprove init --talk NAME` writes one)
-  --embedded                             the reference server, to try tcprove
-where NAME is one of: {}",
+        "no target is given, and there is no {DEFAULT_FILE} in this folder. Give one of:
+  --talk NAME -- COMMAND ARG... {{port}}   start a server with a command
+  --talk NAME --connect HOST:PORT        connect to a running server
+  -f FILE                                read a file that describes it (`tcprove init --talk NAME` writes one)
+  --embedded                             use the built-in reference server, to try tcprove
+NAME is one of: {}",
         names()
     )
 }
@@ -279,13 +274,13 @@ pub(super) fn usage(message: String) -> RunError {
     RunError::usage(message)
 }
 
-/// A duration with its unit, as on the command line.
+/// Parses a duration with its unit.
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     text::duration(text)
 }
 
-/// A number of bytes, as on the command line.
+/// Parses a number of bytes.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     let bytes = text::size::parse(text)?;
-    usize::try_from(bytes).map_err(|_| format!("`{text}` is more than can be counted"))
+    usize::try_from(bytes).map_err(|_| format!("`{text}` is too large"))
 }
