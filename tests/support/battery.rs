@@ -1,4 +1,4 @@
-//! Whole batteries, judged by their JSON report.
+//! Runs batteries of checks and reads their JSON reports.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use serde_json::Value;
 
 use super::skip;
 
-/// The `tcprove` binary.
+/// A command that runs the `tcprove` binary.
 pub fn tcprove() -> Command {
     super::share();
     Command::new(assert_cmd::cargo::cargo_bin!("tcprove"))
 }
 
-/// A file below `tests/data`.
+/// The path of a file in `tests/data`.
 pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/data")
         .join(name)
 }
 
-/// Whether `program` is on the PATH; if not, the test is skipped.
+/// Whether `program` is in PATH. If not, records the running test as skipped.
 #[track_caller]
 pub fn have(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -32,13 +32,13 @@ pub fn have(program: &str) -> bool {
     found
 }
 
-/// A run of the battery and its JSON report.
+/// A run of `tcprove check` and its JSON report.
 pub struct Checked {
     pub output: Output,
     pub report: Value,
 }
 
-/// Runs `tcprove check` with these arguments, and reads the JSON that it writes on every exit.
+/// Runs `tcprove check` with these arguments and reads the JSON report, which it writes on every exit.
 pub fn check<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Checked {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let json = folder.path().join("report.json");
@@ -61,7 +61,7 @@ impl Checked {
         self.output.status.code().expect("tcprove exits by itself")
     }
 
-    /// The outcome of one check.
+    /// The entry of one check. Panics if it did not run.
     pub fn outcome(&self, id: &str) -> &Value {
         let outcomes = self.report["outcomes"].as_array().expect("outcomes");
         outcomes
@@ -70,7 +70,7 @@ impl Checked {
             .unwrap_or_else(|| panic!("{id} did not run"))
     }
 
-    /// Ids of the checks with this outcome.
+    /// The ids of all checks with this outcome.
     pub fn ids(&self, outcome: &str) -> Vec<&str> {
         let outcomes = self.report["outcomes"].as_array().expect("outcomes");
         outcomes
@@ -80,7 +80,7 @@ impl Checked {
             .collect()
     }
 
-    /// Asserts that one check fell short in this way, and how loudly.
+    /// Asserts the outcome and the kind of one check.
     pub fn assert(&self, id: &str, outcome: &str, kind: &str) {
         let entry = self.outcome(id);
         assert_eq!(
@@ -90,7 +90,7 @@ impl Checked {
         );
     }
 
-    /// What a reader of a failed test wants to see.
+    /// Both streams, for the messages of assertions.
     pub fn shown(&self) -> String {
         format!(
             "{}{}",

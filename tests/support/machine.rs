@@ -1,9 +1,9 @@
-//! Who has the machine: most tests share it and run in parallel, some need it for themselves.
+//! Schedules tests on the machine: most run in parallel, some need it exclusively.
 //!
-//! A test takes a share with its first step that costs processor time (a [`Bench`](super::Bench), a battery, a
-//! server) and keeps it until its thread ends. [`alone`] waits until no share is held, and holds back new ones.
-//! Threads that a test starts itself must take neither: their test holds what they need. This works within one
-//! process: a runner that gives each test a process of its own (nextest) has to be told how many run at a time.
+//! A test takes a share with the first step that uses much CPU time (a [`Bench`](super::Bench), a battery, a server) and
+//! keeps it until its thread ends. [`alone`] waits until no share is held, and blocks new ones. Threads that a test
+//! starts must call neither, because the test already holds what they need. This only works within one process: a runner
+//! with a process per test (nextest) must limit the number of parallel tests itself.
 
 use std::cell::RefCell;
 use std::process::Command;
@@ -11,7 +11,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 static MACHINE: RwLock<()> = RwLock::new(());
 
-/// What the test of this thread holds of the machine.
+/// What this thread's test holds of the machine.
 enum Held {
     Nothing,
     Share(#[expect(dead_code, reason = "held, not read")] RwLockReadGuard<'static, ()>),
@@ -22,7 +22,7 @@ thread_local! {
     static HELD: RefCell<Held> = const { RefCell::new(Held::Nothing) };
 }
 
-/// Takes a share of the machine for the rest of this test, unless it has one or all of it.
+/// Takes a share of the machine until this test ends, unless the test already holds a share or the whole machine.
 pub fn share() {
     HELD.with_borrow_mut(|held| {
         if matches!(held, Held::Nothing) {
@@ -31,11 +31,11 @@ pub fn share() {
     });
 }
 
-/// The whole machine, until this is dropped.
+/// Exclusive use of the machine until this is dropped.
 pub struct Alone(#[expect(dead_code, reason = "held, not read")] RwLockWriteGuard<'static, ()>);
 
-/// Waits until no other test runs, for a test whose figures another test would disturb, or that disturbs others.
-#[must_use = "the machine is given back when this is dropped"]
+/// Waits until no other test runs. For a test whose measurements others would disturb, or that disturbs others.
+#[must_use = "dropping this ends the exclusive use"]
 pub fn alone() -> Alone {
     HELD.set(Held::Nothing);
     let machine = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
@@ -49,8 +49,8 @@ impl Drop for Alone {
     }
 }
 
-/// Runs a test that looks at its own process (its memory) as the only test of a new one. `test` is its path
-/// within this binary; true in the new process, where the test goes on.
+/// Runs a test that measures its own process, such as its memory, in a new process. `test` is its path within this
+/// binary. Returns true in the new process, where the test continues, and false in the old one.
 pub fn is_own_process(test: &str) -> bool {
     const NAME: &str = "TCPROVE_TEST_OWN_PROCESS";
     if std::env::var_os(NAME).is_some_and(|name| name == test) {

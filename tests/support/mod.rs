@@ -1,4 +1,4 @@
-//! Running the binary as a stranger would, and reading what it leaves.
+//! Runs the binary as a user would, and reads its output and files.
 
 pub mod battery;
 mod machine;
@@ -16,15 +16,15 @@ use rustix::process::{Pid, Signal, kill_process};
 
 pub use machine::{alone, is_own_process, share};
 
-/// For what must happen; never reached when all is well.
+/// Time limit for events that must happen. Reaching it is a failure.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-/// Between two looks at a condition that is waited for.
-const LOOK: Duration = Duration::from_millis(5);
+/// Pause between two polls of a condition.
+const POLL_PAUSE: Duration = Duration::from_millis(5);
 
-/// A folder of its own, a marker of its own, and the binary.
+/// A test's own folder and marker, and the binary.
 pub struct Bench {
     folder: tempfile::TempDir,
-    /// Put into the command line of a server, it finds the server's processes again.
+    /// A unique text. A server with it in its command line can be found in the process list.
     pub marker: String,
 }
 
@@ -34,11 +34,11 @@ pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-    /// The most memory that the process tcprove held.
+    /// Peak resident memory of tcprove's process.
     pub rss_peak_kib: u64,
 }
 
-/// A run that goes on.
+/// A run that has not ended.
 pub struct Running {
     child: Child,
     stdout: PathBuf,
@@ -57,7 +57,7 @@ impl Bench {
         }
     }
 
-    /// A path in the folder.
+    /// The path of a file in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -69,13 +69,13 @@ impl Bench {
         path
     }
 
-    /// The text of a file in the folder.
+    /// Reads a file in the folder.
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// The binary, called by its name as a reader calls it, in the folder, away from the
-    /// surroundings of whoever runs these tests.
+    /// A command that runs the binary in the folder, with tcprove in PATH and without environment variables that change
+    /// its output.
     pub fn tcprove(&self) -> Command {
         let binary = Path::new(env!("CARGO_BIN_EXE_tcprove"));
         let mut path = vec![binary.parent().unwrap().to_owned()];
@@ -93,7 +93,7 @@ impl Bench {
         command
     }
 
-    /// Starts the binary, its output going to files of the folder.
+    /// Starts a command with its output redirected to files in the folder.
     pub fn start(&self, mut command: Command) -> Running {
         let (stdout, stderr) = (self.path(".stdout"), self.path(".stderr"));
         let create = |path: &Path| std::fs::File::create(path).unwrap();
@@ -111,19 +111,19 @@ impl Bench {
         }
     }
 
-    /// Runs `tcprove` with these arguments to its end.
+    /// Runs `tcprove` with these arguments until it ends.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
         let mut command = self.tcprove();
         command.args(arguments);
         self.end(command)
     }
 
-    /// Runs the command to its end.
+    /// Runs a command until it ends.
     pub fn end(&self, command: Command) -> Ended {
         self.start(command).end()
     }
 
-    /// Processes, of whatever kind, that this run has started and that have not ended.
+    /// The processes with this test's marker in their command line.
     pub fn left(&self) -> Vec<String> {
         let marker = self.marker.as_bytes();
         let own = std::process::id().to_string();
@@ -137,14 +137,14 @@ impl Bench {
         processes.filter_map(marked).collect()
     }
 
-    /// The whole tree is gone when tcprove has ended.
+    /// Asserts that no process of this test is left.
     pub fn assert_nothing_left(&self) {
         assert_eq!(self.left(), Vec::<String>::new());
     }
 }
 
 impl Running {
-    /// Waits for the end, which must come.
+    /// Waits until it ends. Panics after [`PATIENCE`].
     pub fn end(mut self) -> Ended {
         let begun = Instant::now();
         loop {
@@ -162,7 +162,7 @@ impl Running {
                 "no end; stderr: {}",
                 read(&self.stderr)
             );
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_PAUSE);
         }
     }
 
@@ -170,17 +170,17 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// What it has printed so far on stdout.
+    /// Its stdout so far.
     pub fn heard(&self) -> String {
         read(&self.stdout)
     }
 
-    /// What it has said so far on stderr.
+    /// Its stderr so far.
     pub fn said(&self) -> String {
         read(&self.stderr)
     }
 
-    /// The kernel's own high-water mark: the last one that is seen misses a few milliseconds at most.
+    /// Reads the kernel's high-water mark. The last value that is read may miss the last few milliseconds.
     fn look_at_memory(&mut self) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.unwrap_or_default();
@@ -191,7 +191,7 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// A test that fails leaves nothing behind either.
+    /// Kills the process, so that a failed test leaves none behind.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -217,16 +217,16 @@ fn read(path: &Path) -> String {
     String::from_utf8(bytes).expect("tcprove prints UTF-8")
 }
 
-/// Looks until it holds.
+/// Polls until the condition holds.
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for: {what}");
-        std::thread::sleep(LOOK);
+        assert!(begun.elapsed() < PATIENCE, "timed out waiting for {what}");
+        std::thread::sleep(POLL_PAUSE);
     }
 }
 
-/// The interpreter itself, not a wrapper around it. `None`, and the test is skipped, if there is none.
+/// The path of the Python interpreter itself, not of a wrapper. If there is none, the test is recorded as skipped.
 #[track_caller]
 pub fn python() -> Option<&'static str> {
     static FOUND: OnceLock<Option<String>> = OnceLock::new();
@@ -245,7 +245,7 @@ pub fn python() -> Option<&'static str> {
     found.as_deref()
 }
 
-/// A file of test data.
+/// The path of a file in `tests/data`.
 pub fn data(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/data")

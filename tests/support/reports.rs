@@ -1,4 +1,4 @@
-//! Reading reports strictly: whatever a server sent, they must be what they claim to be.
+//! Parses reports strictly: they must be well-formed whatever a server has sent.
 
 use quick_xml::events::Event;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::Bench;
 pub struct Element {
     pub name: String,
     pub attributes: Vec<(String, String)>,
-    /// Names of the elements that it is in.
+    /// Names of the elements around it, outermost first.
     pub path: Vec<String>,
 }
 
@@ -23,19 +23,19 @@ impl Element {
 }
 
 impl Bench {
-    /// The JSON report of that name. Every control character in it is escaped.
+    /// Reads a JSON report and asserts that it contains no raw control characters.
     pub fn json(&self, name: &str) -> Value {
         parse_json(&self.read(name))
     }
 
-    /// The elements of the JUnit report of that name.
+    /// Reads the elements of a JUnit report.
     pub fn junit(&self, name: &str) -> Vec<Element> {
         let text = self.read(name);
         assert_no_controls(&text);
         elements(&text)
     }
 
-    /// The Markdown report of that name.
+    /// Reads a Markdown report.
     pub fn markdown(&self, name: &str) -> String {
         let text = self.read(name);
         assert_no_controls(&text);
@@ -48,8 +48,8 @@ pub fn parse_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// No terminal can be moved, no reader deceived: no control characters but the line feed, and no
-/// characters that change the direction of what follows.
+/// Asserts that a text contains no control characters except line feeds, and no characters that change the text
+/// direction.
 pub fn assert_no_controls(text: &str) {
     let harmful = |char: &char| {
         (char.is_control() && *char != '\n')
@@ -80,7 +80,7 @@ const JUNIT: [&str; 8] = [
     "property",
 ];
 
-/// Parses the whole document: every element is one of JUnit's, and every entity is known.
+/// Parses a whole document. Panics if it contains elements that JUnit does not define or unknown entities.
 fn elements(text: &str) -> Vec<Element> {
     let mut reader = quick_xml::Reader::from_str(text);
     reader.config_mut().check_end_names = true;
@@ -99,7 +99,7 @@ fn elements(text: &str) -> Vec<Element> {
             Event::Empty(start) => all.push(element(&start, &path)),
             Event::End(_) => drop(path.pop()),
             Event::Comment(_) | Event::PI(_) | Event::DocType(_) => {
-                panic!("not of a report: {text}")
+                panic!("unexpected in a report: {text}")
             }
             Event::Decl(_) | Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => {}
         }
@@ -112,7 +112,7 @@ fn element(start: &quick_xml::events::BytesStart<'_>, path: &[String]) -> Elemen
     let name = String::from_utf8(start.name().as_ref().to_vec()).unwrap();
     assert!(
         JUNIT.contains(&name.as_str()),
-        "<{name}> is no element of JUnit"
+        "<{name}> is not a JUnit element"
     );
     let attributes = start.attributes().map(|attribute| {
         let attribute = attribute.unwrap();

@@ -1,17 +1,17 @@
-//! Tests that are skipped: one list, printed when the binary ends, after the line that counts the tests.
+//! Records skipped tests and prints them as one list when the test binary ends.
 //!
-//! A test lacks something of its surroundings (a program, IPv6), which is a failure where `TCPROVE_REQUIRE_ALL`
-//! is set, or it takes so long that only `TCPROVE_SLOW=N` runs it.
+//! A test is skipped if a program or a feature of the system is missing, which is a failure if `TCPROVE_REQUIRE_ALL` is
+//! set, or if it is slow and `TCPROVE_SLOW=N` is not set.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
-/// Tests and the reasons for which they were skipped.
+/// Skipped tests and the reasons.
 static SKIPPED: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
 
-/// Records that the running test is skipped since it lacks something, for the reason "needs {what}".
+/// Records that the running test is skipped because it needs `what`. Panics if `TCPROVE_REQUIRE_ALL` is set.
 #[track_caller]
 pub fn needs(what: &str) {
     let required = std::env::var_os("TCPROVE_REQUIRE_ALL").is_some();
@@ -22,14 +22,14 @@ pub fn needs(what: &str) {
     record(format!("needs {what}"));
 }
 
-/// The same of what nobody is asked to have, even where `TCPROVE_REQUIRE_ALL` is set.
+/// As [`needs`], for optional things: does not panic if `TCPROVE_REQUIRE_ALL` is set.
 #[track_caller]
 pub fn may_lack(what: &str) {
     record(format!("needs {what}"));
 }
 
-/// How often a slow test runs: the number in `TCPROVE_SLOW`. 0 if it is not set or below `from`; the running test
-/// is then recorded as skipped, with what it would take.
+/// The number of rounds of a slow test: the value of `TCPROVE_SLOW`. If it is not set or below `from`, records the
+/// running test as skipped, with the time that it takes, and returns 0.
 #[track_caller]
 pub fn slow_rounds(from: usize, takes: &str) -> usize {
     let rounds = rounds();
@@ -40,13 +40,13 @@ pub fn slow_rounds(from: usize, takes: &str) -> usize {
     rounds
 }
 
-/// Whether slow tests are asked for; if not, the running test is recorded as skipped.
+/// Whether slow tests run. If not, records the running test as skipped.
 #[track_caller]
 pub fn is_slow(takes: &str) -> bool {
     slow_rounds(1, takes) > 0
 }
 
-/// The number in `TCPROVE_SLOW`, for tests that do less without it; 0 where it is not set.
+/// The value of `TCPROVE_SLOW`, or 0 if it is not set; for tests that do less without it.
 pub fn rounds() -> usize {
     let asked = std::env::var("TCPROVE_SLOW").ok();
     asked.map_or(0, |rounds| {
@@ -56,7 +56,7 @@ pub fn rounds() -> usize {
 
 #[track_caller]
 fn record(reason: String) {
-    // The test harness names the thread after the test, but for one that runs on the main thread.
+    // The test harness names a test's thread after it, unless the test runs on the main thread.
     let thread = std::thread::current();
     let test = match thread.name() {
         Some(name) if name != "main" => name.to_owned(),
@@ -66,7 +66,8 @@ fn record(reason: String) {
     skipped.insert((test, reason));
 }
 
-/// The test harness has no hook for its end, and captures what tests print.
+/// Prints the list when the process exits, because the test harness has no hook for its end and captures the output of
+/// tests.
 #[dtor::dtor(unsafe)]
 fn list() {
     let skipped = SKIPPED.lock().unwrap_or_else(PoisonError::into_inner);
