@@ -1,4 +1,4 @@
-//! The GitHub Action: what it says of itself, and its script on a repository with two commits.
+//! The GitHub Action: its description, and its script on a repository with two commits.
 
 use crate::support::skip::is_slow;
 use crate::support::{Bench, Ended};

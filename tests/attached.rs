@@ -1,4 +1,4 @@
-//! A server that runs already: judged where it stands, and told once where it dies.
+//! `--connect`: checks on a running server, which is reported once if it ends.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};

@@ -1,5 +1,6 @@
-//! `tcprove bench`: sweeps through the binary, every format, and what it says to mistakes. Which
-//! setting is best depends on the machine and is not asserted, but for what no machine could hide.
+//! `tcprove bench`: sweeps through the binary, every output format, and error messages.
+//!
+//! Which setting is best depends on the machine. Only differences that are large on every machine are asserted.
 
 use crate::support::{Bench, Ended};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The command line as CONTRACT.md promises it: commands, formats, selections, streams.
+//! The command line as CONTRACT.md specifies it: commands, formats, selections, streams.
 
 mod commands;
 mod formats;

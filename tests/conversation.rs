@@ -1,5 +1,5 @@
-//! Conversations with more than a request and a reply, held with a live server: a greeting whose word
-//! is said back, a question asked unasked, replies that end with the stream.
+//! Conversations of more than requests and replies with a live server: a greeting with a value to send back, a message
+//! that the server pushes, and replies that end with the stream.
 
 use crate::support::battery::{Checked, check, data, have};
 

@@ -1,4 +1,4 @@
-//! The committed corpora of the fuzz targets, replayed without a fuzzer.
+//! Replays the committed corpora of the fuzz targets without a fuzzer.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
-//! Counting under valgrind, on the reference server: the same figures in every run, and planted work that
-//! shows in them to the unit.
+//! Counts under valgrind, on the reference server: they are the same in every run and show planted work exactly.
 //!
-//! With `TCPROVE_SLOW=N`: every model N times, with its ranges printed.
+//! With `TCPROVE_SLOW=N`, every model runs N times and the ranges are printed.
 
 use crate::support::battery::have;
 use crate::support::skip::slow_rounds;

@@ -1,7 +1,7 @@
-//! Errors that a stranger meets: each ends with the exit code of the contract, a short message that
-//! names the problem and the next step, and the same message in the JSON that was asked for.
+//! Errors that a new user meets. Each ends with the exit code of the contract and a short message that names the
+//! problem and the next step, which is also in the JSON report.
 //!
-//! The messages themselves are snapshots (`errors/snapshots/`): a test holds what was run and what was said.
+//! The messages are snapshots (`snapshots/main__errors__*`): each contains the commands and their output.
 
 mod arguments;
 mod blockers;

@@ -1,8 +1,7 @@
-//! Every planted fault is caught by the check that it names and for the planted reason, and every
-//! check has a fault that proves it can fail.
+//! Every planted fault is caught by the check that it names and for the planted reason, and every check has a fault
+//! that proves it can fail.
 //!
-//! Plainly without those whose checks need the machine for themselves, one after the other; with `TCPROVE_SLOW=1`
-//! all.
+//! `TCPROVE_SLOW=1` adds the faults whose checks need the machine exclusively.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! `tcprove fuzz` and `replay`: planted faults are found, a sound server raises no alarm, nothing that was
-//! found is lost, and what is wrong with the arguments is said.
+//! `tcprove fuzz` and `replay`: planted faults are found, a sound server causes no findings, findings are never lost,
+//! and invalid arguments are rejected with a message.
 
 mod faults;
 mod kept;

@@ -1,9 +1,9 @@
-//! Campaigns against servers that nobody here wrote: nothing on sound ones, and what is known of others.
+//! Campaigns against real servers: no findings on sound ones, and the known bugs of others.
 //!
-//! Plainly a few seconds each; N minutes for the sound ones with `TCPROVE_SLOW=N`. What is not installed is
-//! skipped. Two servers come from the network and are tested only where they are pointed at:
-//! `TCPROVE_MINI_REDIS` is the program of mini-redis 0.4.1, `TCPROVE_WS` the folder in which
-//! `npm install ws@8.17.0` was done.
+//! By default each campaign takes a few seconds; with `TCPROVE_SLOW=N`, those on sound servers take N minutes. Servers
+//! that are not installed are skipped. Two servers are not packaged and are only tested if a variable names them:
+//! `TCPROVE_MINI_REDIS` is the program of mini-redis 0.4.1, `TCPROVE_WS` a folder in which `npm install ws@8.17.0` was
+//! run.
 
 use std::path::Path;
 

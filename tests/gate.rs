@@ -1,5 +1,5 @@
-//! `tcprove gate` through the binary: what gets worse fails, what does not never fails, a blind harness is
-//! void, and mistakes are told. Sessions are short here: only what no machine could hide is asserted.
+//! `tcprove gate` through the binary: regressions fail, equal servers never fail, a gate that cannot see its control is
+//! void, and mistakes are reported. Sessions are short: only differences that are large on every machine are asserted.
 
 mod baseline;
 mod control;

@@ -1,5 +1,5 @@
-//! Hostile servers do not hurt the harness: memory stays bounded, the verdict is clear, reports are
-//! what they claim to be, a terminal is not touched, and nothing is left running, however it ends.
+//! Hostile servers do not harm tcprove: memory stays bounded, the verdict is clear, reports are well-formed, the
+//! terminal is protected from control characters, and no process is left, however tcprove ends.
 //!
 //! The servers are the modes of `data/hostile/hostile.py`.
 

@@ -1,5 +1,5 @@
-//! `tcprove load`: every kind of load on every kind of frame, runs that must be called invalid, and
-//! what it says to mistakes. What depends on the machine's speed is not asserted.
+//! `tcprove load`: every kind of load on every kind of frame, runs that must be reported as invalid, and error messages.
+//! Figures that depend on the speed of the machine are not asserted.
 
 mod clock;
 mod invalid;

@@ -1,6 +1,6 @@
-//! The reference server: every protocol in every concurrency model passes the battery.
+//! Every protocol of the reference server passes the battery in every concurrency model.
 //!
-//! Plainly, each protocol in another model; with `TCPROVE_SLOW=N` all twenty, N times.
+//! By default each protocol runs in one model; with `TCPROVE_SLOW=N`, all twenty combinations run N times.
 
 use crate::support::battery::check;
 use crate::support::skip::slow_rounds;

@@ -1,6 +1,6 @@
-//! Servers that nobody here wrote: no false alarm, and what they truly do wrong is told.
+//! Batteries on real servers: no false alarms, and the known faults of a server are reported.
 //!
-//! Whole batteries: with `TCPROVE_SLOW=N`, N runs each. A server that is not installed is skipped.
+//! Whole batteries need `TCPROVE_SLOW=N` and run N times. Servers that are not installed are skipped.
 
 use crate::support::battery::{Checked, check, data, have};
 use crate::support::skip::slow_rounds;

@@ -1,5 +1,4 @@
-//! The programs that a finding leaves: each shows its bug on a server that has it, and nothing on one that
-//! has not.
+//! The programs in a finding's folder: each shows the bug on a server that has it, and none on a sound server.
 
 use crate::support::skip::is_slow;
 use crate::support::{alone, data, python, until};

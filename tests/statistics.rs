@@ -1,6 +1,6 @@
-//! The statistics against figures of others: published tables, and scipy, of which `data/statistics.py`
-//! wrote `data/statistics.json`. Where scipy is installed the script runs again, and has to write the same:
-//! `TCPROVE_PYTHON` is the interpreter, `python3` if it is not set.
+//! The statistics against independent references: published tables, and `data/statistics.json`, which
+//! `data/statistics.py` computes with scipy. If scipy is installed, the script runs again and must give the same values.
+//! `TCPROVE_PYTHON` sets its interpreter; the default is `python3`.
 
 mod rates;
 

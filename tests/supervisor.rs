@@ -1,6 +1,6 @@
-//! The target: servers of other people's making, started, watched and ended for real.
+//! Starts, watches and ends real servers through `tcprove::process`.
 //!
-//! They are small programs for python3 and sh; where one is missing the test says that it was skipped.
+//! The servers are small programs for python3 and sh. A test whose interpreter is missing is skipped.
 
 mod ending;
 mod programs;

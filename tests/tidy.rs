@@ -1,4 +1,4 @@
-//! The style that can be tested: what ARCHITECTURE.md says is nowhere, is nowhere.
+//! Tests the code style: layout rules, and the absences that ARCHITECTURE.md lists.
 
 mod graph;
 

@@ -1,4 +1,4 @@
-//! The tutorial's server, as it teaches it, is told what is wrong with it, in one run.
+//! One run on the tutorial's server reports its known faults.
 
 use std::process::Command;
 

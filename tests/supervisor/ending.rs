@@ -1,4 +1,4 @@
-//! Gone when it must be, all of it; and told as it was.
+//! How servers end: the whole process tree is gone, and exit statuses are reported.
 
 use super::programs::{alive_with, is_alive, noted, python, run, shell, start, until};
 use std::io::{BufRead, BufReader};
@@ -9,8 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use tcprove::process::{Exit, Launch, Server, StartOptions};
 
-/// A main process, a child, a grandchild, and a daemon in a session of its own whose parents are gone.
-/// Each notes its number.
+/// A main process, a child, a grandchild, and an orphaned daemon in a session of its own. Each notes its pid.
 const FAMILY: &str = "
 note(os.getpid())
 if os.fork() == 0:
@@ -58,7 +57,7 @@ async fn dropping_ends_the_whole_tree_at_once() {
 
 const NOTES_OF_HELD: &str = "TCPROVE_TEST_NOTES_OF_HELD";
 
-/// Not a test: the process that the next test kills. It holds a server and waits for ever.
+/// Not a test, but the process that the next test kills. It starts two servers and never ends.
 #[tokio::test]
 #[ignore = "run by a_killed_holder_leaves_nothing as a process of its own"]
 async fn hold() {
@@ -102,11 +101,11 @@ async fn a_killed_holder_leaves_nothing() {
     assert!(pids.iter().all(|&pid| is_alive(pid)));
     holder.kill().unwrap();
     holder.wait().unwrap();
-    until("the end of all", || {
+    until("the end of all processes", || {
         (!pids.iter().any(|&pid| is_alive(pid))).then_some(())
     })
     .await;
-    until("the end of the folder that two servers shared", || {
+    until("the removal of the shared folder", || {
         let left = std::fs::read_dir(folder.path()).unwrap().flatten();
         let names: Vec<_> = left.map(|entry| entry.file_name()).collect();
         (names == ["notes"]).then_some(())
@@ -136,13 +135,13 @@ async fn a_killed_supervisor_leaves_nothing_either() {
         (!is_alive(main.pid)).then_some(())
     })
     .await;
-    until("the news", || server.is_gone().then_some(())).await;
+    until("the report that the supervisor has ended", || server.is_gone().then_some(())).await;
     drop(server);
     assert!(!pids.iter().any(|&pid| is_alive(pid)));
 }
 
-/// Processes that fork and end all the time; `each` is done by every one of them.
-async fn forkers_end(each: &str) {
+/// Ends a server whose processes fork and exit all the time. Each of them runs the statement `each`.
+async fn assert_forkers_end(each: &str) {
     let script = format!(
         "
 for i in range(3):
@@ -167,16 +166,16 @@ forever()
 
 #[tokio::test]
 async fn processes_that_fork_and_end_are_caught() {
-    forkers_end("pass").await;
+    assert_forkers_end("pass").await;
 }
 
 #[tokio::test]
 async fn processes_that_fork_into_new_sessions_are_caught() {
-    forkers_end("os.setsid() if os.getsid(0) != os.getpid() else None").await;
+    assert_forkers_end("os.setsid() if os.getsid(0) != os.getpid() else None").await;
 }
 
 #[tokio::test]
-async fn one_that_ignores_the_stop_signal_is_reported_then_killed() {
+async fn a_server_that_ignores_the_stop_signal_is_reported_then_killed() {
     let Some(launch) = python("signal.signal(signal.SIGTERM, signal.SIG_IGN)\nlisten()\nforever()")
     else {
         return;
@@ -191,7 +190,7 @@ async fn one_that_ignores_the_stop_signal_is_reported_then_killed() {
 }
 
 #[tokio::test]
-async fn an_orderly_stop_names_what_it_leaves() {
+async fn a_graceful_stop_lists_the_remaining_processes() {
     let script = "
 if os.fork() == 0:
     forever()
@@ -219,7 +218,7 @@ async fn end_of(script: &str) -> Option<Exit> {
 }
 
 #[tokio::test]
-async fn ends_are_reported_as_they_are() {
+async fn exit_statuses_are_reported() {
     assert_eq!(end_of("exit 0").await, Some(Exit::Code(0)));
     assert_eq!(end_of("exit 255").await, Some(Exit::Code(255)));
     assert_eq!(
@@ -235,7 +234,7 @@ async fn ends_are_reported_as_they_are() {
         (Some(Exit::Signal(libc::SIGTERM)), vec![])
     );
     assert!(server.is_gone());
-    until("the news that all are gone", || {
+    until("the report that all processes have ended", || {
         server.is_empty().then_some(())
     })
     .await;
@@ -244,7 +243,7 @@ async fn ends_are_reported_as_they_are() {
 #[tokio::test]
 async fn output_outlives_the_processes() {
     let mut server = run(&shell("echo one; echo two >&2; exec sleep 60")).await;
-    until("its words", || {
+    until("its output", || {
         (server.output().stderr_bytes > 0).then_some(())
     })
     .await;
@@ -257,7 +256,7 @@ async fn output_outlives_the_processes() {
 }
 
 #[tokio::test]
-async fn a_supervisor_by_hand_kills_when_its_stdin_closes() {
+async fn a_supervisor_kills_the_tree_when_its_stdin_closes() {
     let folder = tempfile::tempdir().unwrap();
     let pids: PathBuf = folder.path().join("pids");
     let script = format!(

@@ -1,14 +1,14 @@
-//! The servers of these tests, and waiting for what they do.
+//! The servers of these tests, and functions that wait for them.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tcprove::process::{Launch, Server, StartFailure, StartOptions};
 
-/// For what must happen; never reached when all is well.
+/// Time limit for events that must happen. Reaching it is a failure.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Common beginning of the python programs: `listen()` gives a listening socket on the port in argv[1].
+/// The common beginning of the Python programs. `listen()` returns a listening socket on the port in argv[1].
 const PRELUDE: &str = r#"
 import os, signal, socket, sys, threading, time
 KEPT = []
@@ -35,8 +35,8 @@ def daemonize():
         os._exit(0)
 "#;
 
-/// A server whose program is `script`; argv[1] is the port, argv[2] a file for notes in `{tmp}`.
-/// `None` if there is no python3.
+/// A server that runs a Python `script`. argv[1] is the port, argv[2] a file for notes in `{tmp}`. `None` if there is no
+/// python3.
 pub fn python(script: &str) -> Option<Launch> {
     let interpreter = crate::support::python()?;
     let script = format!("{PRELUDE}\n{script}");
@@ -60,14 +60,14 @@ fn launch<const N: usize>(cmd: [&str; N]) -> Launch {
     launch
 }
 
-/// Starts it; it must become ready.
+/// Starts a server, which must become ready.
 pub async fn start(launch: &Launch) -> Server {
     Server::start(launch, StartOptions::default())
         .await
         .unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-/// Starts it without waiting for a listener.
+/// Starts a server without waiting until it is ready.
 pub async fn run(launch: &Launch) -> Server {
     let options = StartOptions {
         await_ready: false,
@@ -78,26 +78,26 @@ pub async fn run(launch: &Launch) -> Server {
         .unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-/// Starts it; that must fail.
+/// Starts a server, which must fail.
 pub async fn start_failure(launch: &Launch) -> StartFailure {
     Server::start(launch, StartOptions::default())
         .await
         .expect_err("it must not become ready")
 }
 
-/// Looks until there is something to see.
+/// Polls until `look` returns a value.
 pub async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for: {what}");
+        assert!(begun.elapsed() < PATIENCE, "timed out waiting for {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
-/// The numbers a server has noted, once there are `count`.
+/// Waits until a server has noted `count` pids, and returns them.
 pub async fn noted(path: PathBuf, count: usize) -> Vec<u32> {
     let look = || {
         let text = std::fs::read_to_string(&path).ok()?;
@@ -113,7 +113,7 @@ pub async fn noted(path: PathBuf, count: usize) -> Vec<u32> {
     numbers
 }
 
-/// A process that runs; a zombie does not.
+/// Whether a process exists and is not a zombie.
 pub fn is_alive(pid: u32) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return false;
@@ -124,7 +124,7 @@ pub fn is_alive(pid: u32) -> bool {
         .is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']))
 }
 
-/// How many processes have `token` in their command line.
+/// The number of processes whose command line contains `token`.
 pub fn alive_with(token: &str) -> usize {
     let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
     let has = |path: PathBuf| {

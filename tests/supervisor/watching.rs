@@ -1,4 +1,4 @@
-//! What can be seen of a server that runs.
+//! What can be observed of a running server.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use crate::support::is_own_process;
 
 use super::programs::{python, run, shell, start, until};
 
-/// A server whose client, by its first byte, makes it go on.
+/// A function that waits until a client sends a byte.
 const ON_A_BYTE: &str = "
 def a_byte(s):
     c, _ = s.accept()
@@ -34,11 +34,11 @@ forever()
 ";
     let Some(launch) = python(script) else { return };
     let server = start(&launch).await;
-    until("the last words", || {
+    until("the end of stderr", || {
         (server.output().stderr_tail == "that was all").then_some(())
     })
     .await;
-    until("all of it", || {
+    until("all of stdout", || {
         (server.output().stdout_bytes == 200_000_000).then_some(())
     })
     .await;
@@ -49,7 +49,7 @@ forever()
         .find_map(|line| line.strip_prefix("VmHWM:"))
         .unwrap();
     let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(peak_kib < 150_000, "our own memory grew to {peak_kib} KiB");
+    assert!(peak_kib < 150_000, "this process used {peak_kib} KiB");
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ for i in range(1000):
         ..StartOptions::default()
     };
     let server = Server::start(&launch, options).await.unwrap();
-    // 64 KiB are the pipe's.
+    // A pipe holds 64 KiB.
     until("a full pipe", || {
         (server.output().stderr_bytes >= 64).then_some(())
     })
@@ -83,7 +83,7 @@ async fn descriptor_limits_can_be_set_on_a_running_tree() {
         return;
     };
     let server = start(&launch).await;
-    until("both", || (server.nofile().len() == 2).then_some(())).await;
+    until("both processes", || (server.nofile().len() == 2).then_some(())).await;
     server.set_nofile(20, 30).unwrap();
     for limit in server.nofile() {
         assert_eq!((limit.soft, limit.hard), (20, 30), "process {}", limit.pid);
@@ -92,7 +92,7 @@ async fn descriptor_limits_can_be_set_on_a_running_tree() {
 }
 
 #[tokio::test]
-async fn a_spinner_is_told_from_a_sleeper() {
+async fn a_busy_server_uses_more_cpu_time_than_an_idle_one() {
     let Some(spinner) = python("listen()\nwhile True: pass") else {
         return;
     };
@@ -134,7 +134,7 @@ for i in range(0, len(block), 4096): block[i] = 1
 }
 
 #[tokio::test]
-async fn the_cpu_time_of_a_dead_child_stays_counted() {
+async fn the_cpu_time_of_an_ended_child_is_kept() {
     let script = "
 s = listen()
 if os.fork() == 0:
@@ -151,7 +151,7 @@ forever()
     };
     let server = start(&launch).await;
     let notes = server.tmp().unwrap().join("notes");
-    until("its work", || notes.exists().then_some(())).await;
+    until("the child's work", || notes.exists().then_some(())).await;
     let before = server.usage().unwrap();
     assert_eq!(before.processes, 2);
     assert!(before.cpu >= Duration::from_millis(200));
@@ -167,7 +167,7 @@ forever()
 }
 
 #[tokio::test]
-async fn the_backlog_is_read_back() {
+async fn the_backlog_is_visible() {
     let Some(launch) = python("listen(7)\nforever()") else {
         return;
     };
@@ -184,7 +184,7 @@ async fn the_backlog_is_read_back() {
 }
 
 #[tokio::test]
-async fn what_the_server_has_not_read_is_seen() {
+async fn unread_bytes_are_visible() {
     let Some(launch) =
         python("s = listen()\nc = s.accept()\nprint('accepted', flush=True)\nforever()")
     else {
@@ -205,7 +205,7 @@ async fn what_the_server_has_not_read_is_seen() {
     );
     assert!(seen.is_held());
     drop(client);
-    // Its FIN is on the way; the server has not closed.
+    // The client has sent its FIN; the server has not closed.
     until("FIN", || {
         server
             .peer_socket(local)
@@ -247,7 +247,7 @@ forever()
 }
 
 #[tokio::test]
-async fn time_wait_is_proved_before_a_restart() {
+async fn time_wait_is_visible_before_a_restart() {
     let script = "
 s = listen(reuse=len(sys.argv) < 4)
 while True:
@@ -310,19 +310,19 @@ async fn a_tree_can_be_stopped_and_continued() {
             .map(|process| process.state)
             .collect::<String>()
     };
-    until("both", || (states().len() == 2).then_some(())).await;
+    until("both processes", || (states().len() == 2).then_some(())).await;
     server.signal_tree(libc::SIGSTOP);
-    until("a stop", || (states() == "TT").then_some(())).await;
-    // Connections are still taken by the kernel.
+    until("both processes to stop", || (states() == "TT").then_some(())).await;
+    // The kernel still accepts connections.
     let _client = TcpStream::connect(server.addr()).unwrap();
     server.signal_tree(libc::SIGCONT);
-    until("going on", || (!states().contains('T')).then_some(())).await;
+    until("both processes to continue", || (!states().contains('T')).then_some(())).await;
     server.signal_tree(libc::SIGSTOP);
     server.kill();
 }
 
 #[tokio::test]
-async fn an_attached_server_is_looked_at_and_left_alone() {
+async fn an_attached_server_is_observed_but_never_signalled() {
     let Some(launch) = python("listen(9)\nforever()") else {
         return;
     };
