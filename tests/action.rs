@@ -10,7 +10,7 @@ fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// What reads an exit code away, or needs more than a fork has.
+/// Constructs that hide an exit code, or need permissions that a fork does not have.
 #[test]
 fn nothing_swallows_an_exit_code_or_needs_a_token() {
     let action = std::fs::read_to_string(root().join("action.yml")).unwrap();
@@ -23,7 +23,7 @@ fn nothing_swallows_an_exit_code_or_needs_a_token() {
     }
     assert!(!action.contains("github.token") && !action.contains("secrets."));
     assert!(action.contains("if: always()") && script.contains("set -euo pipefail"));
-    // What a pull request chooses reaches the shell as variables, never as text of a script.
+    // Values that a pull request controls are passed to the shell as variables, never inserted into a script.
     let scripts = action
         .lines()
         .filter(|line| line.trim_start().starts_with("run:"));
@@ -46,7 +46,7 @@ fn git(bench: &Bench, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// A repository of two commits, the server of the second one with these arguments. Returns the first commit.
+/// Creates a repository of two commits; the second one adds `arguments` to the server. Returns the first commit.
 fn repository(bench: &Bench, arguments: &str) -> String {
     let repository = bench.path("repository");
     std::fs::create_dir(&repository).unwrap();
@@ -74,7 +74,7 @@ fn repository(bench: &Bench, arguments: &str) -> String {
     before
 }
 
-/// The script in the repository, with nothing set but what it needs; its output goes to `out`.
+/// A command that runs the script in the repository with only the required variables. Its output goes to `out`.
 fn script(bench: &Bench) -> Command {
     let tcprove = bench.tcprove();
     let mut command = Command::new("bash");
@@ -106,7 +106,7 @@ fn script(bench: &Bench) -> Command {
     command
 }
 
-/// The script on a candidate whose server has these arguments; its base has none.
+/// Runs the script on a candidate whose server has these arguments. Its base has none.
 fn prove(bench: &Bench, arguments: &str, base: Option<&str>) -> Ended {
     let before = repository(bench, arguments);
     let mut command = script(bench);
@@ -121,7 +121,7 @@ fn prove(bench: &Bench, arguments: &str, base: Option<&str>) -> Ended {
     bench.end(command)
 }
 
-/// Both were built where they belong, and the checkout of the base is gone.
+/// Asserts that both were built in their own folders, and that the checkout of the base was removed.
 fn assert_built_and_gone(bench: &Bench, runs: usize) {
     let builds = bench.read("builds");
     let is_in = |folder: &str| {
@@ -136,7 +136,7 @@ fn assert_built_and_gone(bench: &Bench, runs: usize) {
     assert_eq!(worktrees.lines().count(), 1, "{worktrees}");
 }
 
-/// With a tcprove that only says what it was asked to do.
+/// Runs the script with a `tcprove` that only prints its arguments.
 #[test]
 fn the_script_has_defaults_leaves_no_worktree_and_can_be_run_again() {
     let bench = Bench::new();
@@ -173,7 +173,7 @@ fn the_script_has_defaults_leaves_no_worktree_and_can_be_run_again() {
         assert!(bench.path("out/out/corpus/case.json").exists());
         assert!(!bench.path("out/out/corpus/tcprove-corpus").exists());
     }
-    // Without a base there is no gate, and no report of an earlier one either.
+    // Without a base there is no gate, and the report of an earlier gate is removed.
     let mut command = script(&bench);
     command.env("PATH", &path);
     let ended = bench.end(command);

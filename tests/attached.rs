@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 
 use crate::support::battery::{check, tcprove};
 
-/// A reference server that somebody else started; ended when the test is over.
+/// A reference server that the test starts, not tcprove. Dropping it kills the server.
 struct Elsewhere {
     child: Child,
     address: String,

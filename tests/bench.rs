@@ -15,10 +15,10 @@ fn bench_in(bench: &Bench, arguments: &[&str]) -> (Ended, Value) {
     (ended, bench.json("bench.json"))
 }
 
-/// A sweep in a few seconds.
+/// Arguments of a sweep that takes a few seconds.
 const SHORT: [&str; 2] = ["--max-time", "4s"];
 
-/// One byte a read costs 16,384 reads for each message: no noise makes that the best.
+/// A buffer of one byte takes 16,384 reads per message, so it is never the best setting.
 #[test]
 fn a_receive_buffer_of_one_byte_is_never_recommended() {
     let bench = Bench::new();
@@ -70,7 +70,7 @@ fn a_receive_buffer_of_one_byte_is_never_recommended() {
     }
 }
 
-/// The kernel has a least size: 64 and 1,024 come to the same, and are one cell.
+/// The kernel has a minimum buffer size: 64 and 1,024 bytes become the same size and share one cell.
 #[test]
 fn settings_that_are_equal_in_force_are_one_cell() {
     let bench = Bench::new();

@@ -6,8 +6,8 @@ mod selection;
 mod streams;
 use crate::support::Bench;
 
-/// A file for the reference server with a planted fault (`recv-is-message` fails `split-bytewise`
-/// and `split-each-offset`), or sound with an empty name, and with this at its end.
+/// A file for the reference server with the planted `fault`, or sound if it is empty, followed by `rest`. The fault
+/// `recv-is-message` fails `split-bytewise` and `split-each-offset`.
 fn file(bench: &Bench, fault: &str, rest: &str) {
     let fault = if fault.is_empty() {
         String::new()

@@ -3,7 +3,7 @@
 
 use crate::support::battery::{Checked, check, data, have};
 
-/// Checks that talk in every way: many connections, cuts, several clients.
+/// Checks that use the conversation in different ways: many connections, split messages, several clients.
 const CHECKS: [&str; 5] = [
     "serves-again",
     "split-bytewise",
@@ -12,7 +12,7 @@ const CHECKS: [&str; 5] = [
     "zero-length",
 ];
 
-/// Judges the server in `mode`, with this `[talk]`.
+/// Runs the checks on the server in `mode` with this `[talk]`.
 fn judged(mode: &str, talk: &str) -> Option<Checked> {
     if !have("python3") {
         return None;
@@ -29,7 +29,7 @@ fn judged(mode: &str, talk: &str) -> Option<Checked> {
     Some(check(["-f", file].into_iter().chain(only)))
 }
 
-/// At least these checks came to a verdict, and it was a pass.
+/// Asserts that no check fails and at least `least` pass.
 fn passes(mode: &str, talk: &str, least: usize) {
     let Some(checked) = judged(mode, talk) else {
         return;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use tcprove::fuzz::invariant;
 
-/// Few and small: what a campaign gathers belongs elsewhere.
+/// Maximum number of committed inputs per target. The corpus of a campaign is not committed.
 const INPUTS_MAX: usize = 20;
+/// Maximum size of a committed input, in bytes.
 const INPUT_BYTES_MAX: usize = 4 << 10;
 
-/// The name of a target of `fuzz/`, and what it calls.
+/// The name of a target of `fuzz/`, and the function it calls.
 type Target = (&'static str, fn(&[u8]));
 
 const TARGETS: [Target; 5] = [
@@ -28,7 +29,7 @@ fn fuzz(folder: &str) -> PathBuf {
     root.join(folder)
 }
 
-/// Runs a target on every file of its corpus; a corpus that is not there would prove nothing.
+/// Runs a target on every file of its corpus, which must not be empty.
 fn replay(target: &str) {
     crate::support::share();
     let (_, run) = TARGETS.iter().find(|(name, _)| *name == target).unwrap();
@@ -74,7 +75,7 @@ fn no_conversation_file_panics() {
     replay("talk_file");
 }
 
-/// The name of every file in a folder, without its extension.
+/// The names of all files in a folder, without extensions.
 fn names(folder: &str) -> BTreeSet<String> {
     let entries = std::fs::read_dir(fuzz(folder)).unwrap();
     entries
@@ -97,7 +98,7 @@ fn every_target_has_a_corpus_a_dictionary_and_a_replay() {
     }
 }
 
-/// A dictionary that libFuzzer cannot read ends the campaign before it begins.
+/// libFuzzer refuses to start with an invalid dictionary.
 #[test]
 fn dictionaries_can_be_read() {
     for (name, _) in TARGETS {
@@ -113,7 +114,7 @@ fn dictionaries_can_be_read() {
     }
 }
 
-/// ASCII, with `\\`, `\"` and `\xAB`, and not empty.
+/// Whether a dictionary entry is valid: not empty, ASCII, with only the escapes `\\`, `\"` and `\xAB`.
 fn is_token(token: &str) -> bool {
     let mut chars = token.chars();
     while let Some(char) = chars.next() {

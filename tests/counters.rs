@@ -15,10 +15,10 @@ use tcprove::load::Workload;
 use tcprove::process::Launch;
 use tcprove::subject::{Interrupt, Origin, Subject};
 
-/// Long enough on a machine that does other things as well.
+/// Time limit of a run, generous enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// The reference server, with these arguments.
+/// The reference server with these arguments.
 fn server(arguments: &[&str]) -> Subject {
     let binary = env!("CARGO_BIN_EXE_tcprove");
     let mut command = vec![binary, "serve", "--protocol", "line", "--port", "{port}"];
@@ -43,7 +43,7 @@ fn workload() -> Workload {
     }
 }
 
-/// Few lives with few requests.
+/// A plan with few runs and few requests.
 fn short() -> CountPlan {
     CountPlan {
         requests: vec![32, 160],
@@ -51,7 +51,7 @@ fn short() -> CountPlan {
     }
 }
 
-/// How often counts that a busy machine disturbed are taken.
+/// Maximum attempts to count without a disturbance by other processes.
 const TRIES: usize = 3;
 
 fn change(base: &PerOp, candidate: &PerOp) -> f64 {
@@ -75,8 +75,8 @@ fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
             joined.map(|counts| counts.expect("no panic")).collect()
         })
     };
-    // A look at the time that comes due in one of these lives is a system call more, on a machine so busy
-    // that a life of a tenth of a second takes longer: then they are counted again.
+    // On a busy machine a run takes longer than a tenth of a second, and the server makes an additional system call to
+    // read the clock. Then the runs are counted again.
     let alike = |counted: &[OperationCounts]| {
         let [one, again, more] = [0, 1, 2].map(|place| &counted[place].syscalls);
         one == again && change(one, more) == 1.0
@@ -142,8 +142,8 @@ fn what_cannot_be_counted_says_why() {
     assert!(matches!(ended, CountError::Interrupted), "{ended}");
 }
 
-/// The ranges over whole measurements, by model. What one thread does is the same each time; what several
-/// do depends on which of them the kernel wakes, and on numbers that the runtime draws.
+/// The range over repeated measurements is small in every model. The work of a single thread is always the same. With
+/// several threads it depends on which of them the kernel wakes, and on random numbers of the runtime.
 #[test]
 fn ranges_over_whole_measurements() {
     let rounds = slow_rounds(1, "minutes of measurements");

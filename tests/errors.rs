@@ -13,17 +13,17 @@ use serde_json::Value;
 
 use crate::support::{Bench, Ended};
 
-/// Lines that somebody reads before giving up.
+/// Maximum number of lines that an error prints.
 const LINES_MAX: usize = 15;
 
-/// What was run and what was said, for a snapshot.
+/// The commands that were run and their output, for a snapshot.
 #[derive(Default)]
-struct Told {
+struct Transcript {
     text: String,
 }
 
-impl Told {
-    /// Runs `check --json r.json ARGS`, which must end with `code` and one error.
+impl Transcript {
+    /// Runs `check --json r.json ARGS`, which must exit with `code` and print one error.
     fn check_ends(&mut self, bench: &Bench, code: i32, arguments: &[&str]) -> Value {
         let mut all = vec!["check", "--json", "r.json"];
         all.extend(arguments);
@@ -32,12 +32,12 @@ impl Told {
         error_in(bench, &ended, code)
     }
 
-    /// A usage error in an empty folder.
+    /// Runs a check in an empty folder, which must be a usage error.
     fn refused(&mut self, arguments: &[&str]) {
         self.check_ends(&Bench::new(), 2, arguments);
     }
 
-    /// A file that cannot be used: the place is named, in the text and in the JSON.
+    /// Runs a check with an invalid file. The error must name the line, in the text and in the JSON.
     fn file_refused(&mut self, text: &str, line: usize) {
         let bench = Bench::new();
         bench.write("tcprove.toml", text);
@@ -55,7 +55,7 @@ impl Told {
         let _ = writeln!(self.text, "{}{}", ended.stdout, ended.stderr);
     }
 
-    /// Compares it with the snapshot of that name; what differs from run to run has been replaced.
+    /// Compares the transcript with the snapshot `name`. Values that differ between runs are replaced first.
     fn assert(&self, name: &str) {
         insta::with_settings!({
             omit_expression => true,
@@ -73,9 +73,9 @@ impl Told {
     }
 }
 
-/// As [`Told::check_ends`], with phrases that the message holds instead of a snapshot of it.
+/// As [`Transcript::check_ends`], but asserts phrases of the message instead of a snapshot.
 fn check_ends(bench: &Bench, code: i32, arguments: &[&str], says: &[&str]) -> Value {
-    let json = Told::default().check_ends(bench, code, arguments);
+    let json = Transcript::default().check_ends(bench, code, arguments);
     let message = json["error"]["message"].as_str().unwrap();
     for phrase in says {
         assert!(message.contains(phrase), "{phrase} is not in: {message}");
@@ -83,7 +83,7 @@ fn check_ends(bench: &Bench, code: i32, arguments: &[&str], says: &[&str]) -> Va
     json
 }
 
-/// What holds for every error.
+/// Asserts what holds for every error, and returns the JSON report.
 fn error_in(bench: &Bench, ended: &Ended, code: i32) -> Value {
     assert_eq!(ended.code, Some(code), "{}", ended.all());
     assert_eq!(ended.stdout, "", "{}", ended.all());
@@ -108,7 +108,7 @@ fn error_in(bench: &Bench, ended: &Ended, code: i32) -> Value {
     assert!(expected.contains(&found), "{json:#}");
     let message = json["error"]["message"].as_str().unwrap();
     assert!(!message.starts_with("error"), "{message}");
-    // The terminal adds the usage, where that helps.
+    // On the terminal the usage may follow.
     let shown = in_words(ended.stderr.split_once("error: ").unwrap().1);
     assert!(
         shown.starts_with(&in_words(message)),
@@ -117,12 +117,12 @@ fn error_in(bench: &Bench, ended: &Ended, code: i32) -> Value {
     json
 }
 
-/// The words of a message, without its line breaks.
+/// The words of a message, to compare it regardless of its line breaks.
 fn in_words(message: &str) -> Vec<&str> {
     message.split_whitespace().collect()
 }
 
-/// A file for the reference server, with this at its end.
+/// A file for the reference server, followed by `rest`.
 fn sound_file(rest: &str) -> String {
     format!(
         "[server]\nname = \"s\"\ncmd = [\"tcprove\", \"serve\", \"--port\", \"{{port}}\", \"--protocol\", \"line\"]\n[talk]\nuse = \"line\"\n{rest}"

@@ -23,7 +23,7 @@ fn every_check_can_fail() {
 
 #[test]
 fn every_fault_is_caught_for_the_planted_reason() {
-    // Some checks need the machine for themselves; those run with `TCPROVE_SLOW` only.
+    // Checks that need the machine exclusively only run with `TCPROVE_SLOW`.
     let _alone = (rounds() > 0).then(alone);
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("matrix.json");
@@ -48,7 +48,7 @@ fn is_alone(check: &tcprove::check::Check) -> bool {
     check.runs == Runs::AloneOnMachine
 }
 
-/// The faults that a check must catch; the others take a load or a fuzz campaign.
+/// The faults that a check must catch. The others are caught by loads, fuzz campaigns or gates.
 fn for_checks() -> impl Iterator<Item = &'static tcprove_server::Fault> {
     let all = tcprove_server::fault::all().iter().copied();
     all.filter(|fault| fault.is_for_check())

@@ -10,7 +10,7 @@ mod sound;
 use crate::support::{Bench, Ended};
 use serde_json::Value;
 
-/// What a campaign came to.
+/// The result of a campaign.
 pub(crate) struct Fuzzed {
     pub(crate) ended: Ended,
     pub(crate) report: Value,
@@ -23,7 +23,7 @@ impl Fuzzed {
     }
 }
 
-/// `tcprove fuzz` with these arguments, its folder in the bench's.
+/// Runs `tcprove fuzz` with these arguments and a corpus in the folder of the bench.
 pub(crate) fn fuzz(bench: &Bench, arguments: &[&str]) -> Fuzzed {
     let words = [&["fuzz", "--json", "fuzz.json", "--no-progress"], arguments].concat();
     let ended = bench.run(words);

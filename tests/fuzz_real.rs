@@ -11,12 +11,12 @@ use crate::support::battery::{data, have, tcprove};
 use crate::support::skip::{may_lack, rounds};
 use serde_json::Value;
 
-/// Seconds of a campaign that finds nothing.
+/// Duration of a campaign on a sound server, in seconds.
 const SOUND_S: usize = 4;
-/// Seconds within which what is known must be found.
+/// Time limit for finding a known bug, in seconds.
 const KNOWN_S: usize = 30;
 
-/// What came of a campaign.
+/// The result of a campaign.
 struct Fuzzed {
     report: Value,
     code: Option<i32>,
@@ -24,7 +24,7 @@ struct Fuzzed {
 }
 
 impl Fuzzed {
-    /// One campaign, with these arguments besides; what it leaves is gone afterwards.
+    /// Runs a campaign with these additional arguments in a temporary folder.
     fn new(seconds: usize, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let json = folder.path().join("report.json");
@@ -48,7 +48,7 @@ impl Fuzzed {
         }
     }
 
-    /// Findings that count, each its kind and what was seen.
+    /// The kind and the title of each finding that all five fresh servers confirmed.
     fn findings(&self) -> Vec<(&str, &str)> {
         let findings = self.report["findings"].as_array().expect("findings");
         findings
@@ -71,7 +71,7 @@ impl Fuzzed {
     }
 }
 
-/// A campaign finds nothing, and says so.
+/// Asserts that a campaign finds nothing and passes.
 fn sound(program: &str, arguments: &[&str]) {
     if !have(program) {
         return;
@@ -86,7 +86,7 @@ fn sound(program: &str, arguments: &[&str]) {
     assert!(executions > 100, "{}", fuzzed.shown);
 }
 
-/// A conversation file as `tcprove init` writes it, with one text in it replaced.
+/// The file that `tcprove init` writes, with one text replaced.
 fn file(folder: &Path, talk: &str, [old, new]: [&str; 2]) -> String {
     let path = folder.join("tcprove.toml");
     let output = tcprove()
@@ -101,7 +101,8 @@ fn file(folder: &Path, talk: &str, [old, new]: [&str; 2]) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()
 }
 
-/// What an environment variable points at. Such a test needs the network once, so it is never insisted on.
+/// The value of an environment variable. Its server must be downloaded, so the test is optional even with
+/// `TCPROVE_REQUIRE_ALL`.
 fn pointed_at(name: &str) -> Option<String> {
     let value = std::env::var(name).ok();
     if value.is_none() {
@@ -121,8 +122,8 @@ fn redis_is_sound() {
 
 #[test]
 fn memcached_is_sound_with_one_request_at_a_time() {
-    // In a pipeline 1.6.18 loses answers: an error, such as that of a key of 251 bytes, throws away all
-    // answers before it that were not written yet. A campaign finds that, and takes long over it.
+    // memcached 1.6.18 loses replies in a pipeline: an error, such as that of a key of 251 bytes, discards all earlier
+    // replies that are not yet written. A campaign finds this, but takes a long time.
     let without = ["pipelining = true", "pipelining = false"];
     let folder = tempfile::tempdir().expect("a temporary folder");
     sound(
@@ -142,7 +143,7 @@ fn the_tutorials_server_dies_of_bytes_that_are_no_text_and_of_resets() {
     let fuzzed = Fuzzed::new(5, &[&target[..], &["loop"]].concat());
     fuzzed.assert_found("crash", "UnicodeDecodeError");
     fuzzed.assert_found("crash", "ConnectionResetError");
-    // With a thread for each client it survives, and reports the same on stderr.
+    // With a thread per client the server survives and prints the same error on stderr.
     let first = ["--stop-on-first"];
     let fuzzed = Fuzzed::new(KNOWN_S, &[&first[..], &target[..], &["threads"]].concat());
     fuzzed.assert_found("panic", "UnicodeDecodeError");
@@ -173,6 +174,6 @@ fn ws_dies_of_more_headers_than_it_counts() {
     let talk = talk.to_str().expect("a path in UTF-8");
     let modules = format!("modules={modules}/node_modules");
     let fuzzed = Fuzzed::new(KNOWN_S, &["-f", talk, "--param", &modules]);
-    // CVE-2024-37890: headers over the limit are dropped, that of the upgrade among them.
+    // CVE-2024-37890: headers beyond the limit are dropped, including the Upgrade header.
     fuzzed.assert_found("crash", "reading 'toLowerCase'");
 }

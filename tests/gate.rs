@@ -15,12 +15,12 @@ use serde_json::Value;
 
 const SERVER: &str = "tcprove serve --protocol line --port {port}";
 
-/// The reference server with these arguments more.
+/// The reference server with these additional arguments.
 fn server(arguments: &str) -> String {
     format!("{SERVER} {arguments}").trim_end().to_owned()
 }
 
-/// tcprove where there is no valgrind, which takes a part of every gate: what it counts has tests of its own.
+/// A command that runs tcprove without valgrind in PATH, which would take part of the time. Counting has its own tests.
 fn uncounted(bench: &Bench) -> Command {
     let mut command = bench.tcprove();
     let folder = Path::new(env!("CARGO_BIN_EXE_tcprove")).parent();
@@ -60,7 +60,7 @@ fn cell<'a>(report: &'a Value, metric: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no cell {metric}: {report:#}"))
 }
 
-/// Ten times what the server does otherwise.
+/// The candidate needs more than ten times the CPU time (`--slower 1000`).
 #[test]
 fn a_candidate_that_is_much_slower_fails_in_every_format() {
     let bench = Bench::new();
@@ -119,7 +119,7 @@ fn a_candidate_that_keeps_more_memory_fails_by_it() {
     assert!((8e6..9e6).contains(&more), "{memory:#}");
 }
 
-/// It may be too noisy to tell, and must never be called worse; the same twice appends twice.
+/// Equal servers may be inconclusive because of noise but must never fail. Each of two runs appends to the history.
 #[test]
 fn a_server_beside_itself_never_fails() {
     let bench = Bench::new();
@@ -158,7 +158,7 @@ fn an_end_that_is_asked_for_keeps_what_was_measured_and_leaves_nothing() {
     command.args(words).args(["--turn", "0"]);
     command.args(["--base", &server, "--candidate", &server]);
     let running = bench.start(command);
-    // In the trials of the conversation there is one of them at a time.
+    // During the rehearsals only one of the servers runs at a time.
     until("both servers answer", || {
         let left = bench.left();
         let servers = left

@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::support::reports::assert_no_controls;
 use crate::support::{Bench, Ended, data, python, until};
 
-/// The largest message that is looked at is 64 MiB, and a buffer doubles.
+/// Maximum peak memory of tcprove, in KiB. The largest message that it reads is 64 MiB, and a buffer may double.
 const RSS_KIB_MAX: u64 = 300 * 1024;
 
-/// `tcprove check` with all reports on a hostile server. `None` where there is no python3.
+/// Runs `tcprove check` with all report formats on a hostile server. `None` if there is no python3.
 fn check(bench: &Bench, talk: &str, mode: &str, only: &[&str]) -> Option<Command> {
     let python = python()?;
     let mut command = bench.tcprove();
@@ -35,7 +35,7 @@ fn check(bench: &Bench, talk: &str, mode: &str, only: &[&str]) -> Option<Command
     Some(command)
 }
 
-/// What holds after every run.
+/// Asserts what must hold after every run.
 fn unhurt(bench: &Bench, ended: &Ended) -> Value {
     bench.assert_nothing_left();
     assert!(ended.rss_peak_kib > 0, "memory was never seen");
@@ -51,12 +51,12 @@ fn unhurt(bench: &Bench, ended: &Ended) -> Value {
     bench.json("r.json")
 }
 
-/// The conversation is not held: exit 3, one clear message, and the same message in every report.
+/// Asserts that the conversation fails: exit code 3, one clear message, and the same message in every report.
 fn refuses(talk: &str, mode: &str, says: &str) {
     refuses_as(talk, mode, &[says]);
 }
 
-/// The same where the wire may show one thing or another.
+/// As [`refuses`], where one of several messages is allowed because of a race on the wire.
 fn refuses_as(talk: &str, mode: &str, says: &[&str]) {
     let bench = Bench::new();
     let Some(command) = check(&bench, talk, mode, &[]) else {
@@ -78,7 +78,7 @@ fn refuses_as(talk: &str, mode: &str, says: &[&str]) {
             .iter()
             .any(|element| element.name == "error")
     );
-    // One code block, which nothing in it ends before its time.
+    // One code block, which its content does not close early.
     let markdown = bench.markdown("r.md");
     let fences = markdown.lines().filter(|line| line.contains("```")).count();
     assert_eq!(fences, 2, "{markdown}");
@@ -116,7 +116,7 @@ fn one_that_never_accepts() {
 
 #[test]
 fn one_that_closes_at_once() {
-    // A FIN, or a reset if our bytes came after the close: only the server's pace decides.
+    // A FIN, or a reset if tcprove's bytes arrive after the close. This depends on the server's speed.
     let says = ["after 0 bytes of the reply", "but got nothing"];
     for talk in ["line", "echo", "tutorial"] {
         refuses_as(talk, "closes", &says);
@@ -184,7 +184,7 @@ fn one_that_ignores_every_polite_signal() {
     assert_eq!(json["counts"]["pass"], 2);
 }
 
-/// Escapes and markup in the evidence of a check that fails: shown, and harmless.
+/// Escape sequences and markup in the evidence of a failed check are shown escaped.
 #[test]
 fn one_that_answers_with_escapes_and_markup_in_the_middle() {
     let bench = Bench::new();
@@ -219,7 +219,7 @@ fn one_that_answers_with_escapes_and_markup_in_the_middle() {
     assert!(markdown.contains("&lt;script&gt;"), "{markdown}");
 }
 
-/// A check hangs, another has ended: the moment at which a reader loses patience.
+/// Two checks: the first hangs, the second ends. The run is interrupted while the first hangs.
 const HANGING: &[&str] = &["split-bytewise", "zero-length"];
 
 #[test]

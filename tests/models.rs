@@ -14,7 +14,7 @@ const MODELS: [&str; 5] = [
     "tokio-multi",
 ];
 
-/// What a server that serves one client at a time cannot pass by nature.
+/// Checks that a server in this model cannot pass, because it serves one client at a time.
 fn cannot_pass(model: &str) -> &'static [&'static str] {
     match model {
         "sequential" => tcprove_server::model::SEQUENTIAL_CANNOT_PASS,

@@ -5,9 +5,8 @@
 use crate::support::battery::{Checked, check, data, have};
 use crate::support::skip::slow_rounds;
 
-/// Runs the battery, as often as slow tests are asked for, and asserts that it says the same
-/// each time: exactly these failures and warnings, and nothing that it could not see. A warning that ends
-/// with `?` depends on a race that the server does not promise to win.
+/// Runs the battery `TCPROVE_SLOW` times and asserts the same result each time: exactly these failures and warnings, and
+/// no inconclusive check. A warning that ends with `?` depends on a race and may be absent.
 fn judged(program: &str, arguments: &[&str], fails: &[&str], warns: &[&str]) -> Option<Checked> {
     let rounds = slow_rounds(1, "a whole battery");
     if rounds == 0 || !have(program) {
@@ -37,7 +36,7 @@ fn judged(program: &str, arguments: &[&str], fails: &[&str], warns: &[&str]) -> 
     last
 }
 
-/// A conversation file as `tcprove init` writes it, used as it stands.
+/// The file that `tcprove init` writes, unchanged.
 fn file(talk: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("tcprove.toml");

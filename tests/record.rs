@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use tcprove::fuzz::CaseFile;
 use tcprove::fuzz::case::shown;
 
-/// A command that says where it listens, and where that is.
+/// A running command that prints its address, and that address.
 fn started(bench: &Bench, arguments: &[&str]) -> (Running, SocketAddr) {
     let mut command = bench.tcprove();
     command.args(arguments);
@@ -63,7 +63,7 @@ fn ask(stream: &mut TcpStream, line: &[u8]) -> Vec<u8> {
     reply
 }
 
-/// The files of the corpus, each parsed.
+/// The parsed files of the corpus.
 fn cases(bench: &Bench) -> Vec<(PathBuf, CaseFile)> {
     let entries = std::fs::read_dir(bench.path("corpus")).unwrap().flatten();
     let parsed = entries.map(|entry| {

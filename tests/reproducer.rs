@@ -12,7 +12,7 @@ use tcprove::fuzz::{
 };
 use tcprove::process::Port;
 
-/// The case that wakes the bug of that kind in `buggy_server.py`.
+/// The case that triggers the bug of this kind in `buggy_server.py`.
 fn case(kind: FindingKind) -> Case {
     let line = |text: &[u8]| Step::Send(SendStep::whole(text));
     Case::new(match kind {
@@ -41,7 +41,7 @@ fn finding(kind: FindingKind) -> Finding {
             kind,
             title: "something is wrong".into(),
             key: String::new(),
-            // `OK 3\n`: the server accepted what it must refuse.
+            // The server replied `OK 3\n` to a request that it must refuse.
             evidence: BTreeMap::from([("reply_hex".to_owned(), json!("4f 4b 20 33 0a"))]),
         },
         confirmed: Confirmed { seen: 5, of: 5 },
@@ -69,7 +69,7 @@ fn recipe(server: ServerRecipe) -> Recipe {
     }
 }
 
-/// The server as a recipe; which bug it has is in the variable BUG.
+/// The recipe of the server. The variable BUG selects its bug.
 fn buggy(python: &str) -> ServerRecipe {
     ServerRecipe::Start {
         cmd: vec![
@@ -85,7 +85,7 @@ fn buggy(python: &str) -> ServerRecipe {
     }
 }
 
-/// One folder a kind. Where minutes do not matter all kinds are tried, else those that are judged at once.
+/// Writes one folder per kind: all kinds in slow tests, otherwise those that are judged immediately.
 fn written(folder: &Path, python: &str) -> Vec<(FindingKind, PathBuf)> {
     let slow = is_slow("minutes for the kinds of bugs that take time to show");
     let recipe = recipe(buggy(python));
@@ -106,7 +106,7 @@ fn all(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 
-/// All at once, since most of the time is spent in waiting; then those that look at time, alone.
+/// Runs all programs in parallel, because they mostly wait, and then those that measure time one by one.
 fn each(kinds: &[(FindingKind, PathBuf)], judge: impl Fn(FindingKind, &Path) + Sync) {
     let of_time =
         |kind: FindingKind| matches!(kind, FindingKind::Starvation | FindingKind::Complexity);
@@ -149,7 +149,7 @@ fn python_shows_the_bug_and_nothing_on_a_sound_server() {
     });
 }
 
-/// All of them as one binary of tests, without a warning.
+/// Compiles all Rust programs into one test binary, without warnings.
 fn compiled(folder: &Path, kinds: &[(FindingKind, PathBuf)]) -> PathBuf {
     let (source, binary) = (folder.join("together.rs"), folder.join("together"));
     let module = |(number, (kind, place)): (usize, &(FindingKind, PathBuf))| {
@@ -165,7 +165,7 @@ fn compiled(folder: &Path, kinds: &[(FindingKind, PathBuf)]) -> PathBuf {
     binary
 }
 
-/// Cases that hold every step, or none; servers that run already; a wrong reply that is known by a regex.
+/// Cases with every kind of step or none, running servers, and a wrong reply that a regex matches.
 #[test]
 fn every_other_form_is_a_program_too() {
     if !is_slow("half a minute of compiling") {

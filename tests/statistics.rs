@@ -13,9 +13,9 @@ use tcprove::stats::{
     rank_sum_p,
 };
 
-/// By how much our figures and scipy's may differ.
+/// Maximum absolute difference from the values of scipy.
 const NEAR: f64 = 1e-9;
-/// The same where we approximate the normal distribution (Abramowitz and Stegun 26.2.17).
+/// Maximum absolute difference where the normal distribution is approximated (Abramowitz and Stegun 26.2.17).
 const NEAR_NORMAL: f64 = 2e-7;
 
 fn data(name: &str) -> PathBuf {
@@ -41,12 +41,12 @@ fn assert_near(got: f64, expected: &Value, within: f64, what: &str) {
     let expected = expected.as_f64().unwrap();
     assert!(
         (got - expected).abs() < within,
-        "{what}: {got}, and {expected} elsewhere"
+        "{what}: {got}, expected {expected}"
     );
 }
 
-/// How many pairwise means of `n` values the bound at `1 - tail` cuts off. The values are powers of a
-/// number, so that no two pairs have the same mean.
+/// The number of pairwise means of `n` values below the confidence bound at `1 - tail`. The values are powers of a
+/// number, so that all pairs have different means.
 fn cut(n: u64, tail: f64) -> Option<u64> {
     let values: Vec<f64> = (1..=n).map(|place| 1.37_f64.powi(place as i32)).collect();
     let low = one_sided(&values, 1.0 - tail)?.low;
@@ -63,7 +63,7 @@ fn cut(n: u64, tail: f64) -> Option<u64> {
 #[test]
 fn bounds_cut_off_what_a_published_table_says() {
     // The largest k with P(W <= k) <= 0.025: On-Line Encyclopedia of Integer Sequences A226330, n from 6.
-    // (Some printed tables have the k whose probability is nearest instead.)
+    // (Some printed tables list the k with the nearest probability instead.)
     let one_in_40 = [
         0, 2, 3, 5, 8, 10, 13, 17, 21, 25, 29, 34, 40, 46, 52, 58, 65, 73, 81, 89, 98, 107, 116,
         126, 137, 147, 159, 170, 182, 195, 208, 221, 235, 249, 264, 279, 294, 310, 327, 343, 361,
@@ -168,7 +168,7 @@ fn rank_sums_and_the_normal_distribution_are_those_of_scipy() {
     }
 }
 
-/// An interpreter that has scipy, or why there is none.
+/// A Python interpreter with scipy, or the reason why there is none.
 fn python_with_scipy() -> Result<String, String> {
     let python = std::env::var("TCPROVE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut command = Command::new(&python);
@@ -196,7 +196,7 @@ fn scipy_still_says_what_is_committed() {
     assert_alike(&again, &committed(), "statistics.json");
 }
 
-/// The same, but for numbers that are as good as equal.
+/// Asserts that two JSON values are equal, except for tiny differences between numbers.
 fn assert_alike(one: &Value, other: &Value, place: &str) {
     match (one, other) {
         (Value::Array(ones), Value::Array(others)) => {

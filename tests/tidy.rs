@@ -11,7 +11,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// These Rust files, and every one below these folders, with its text and its path from the root.
+/// The path (from the root) and the text of these Rust files and of all Rust files in these folders.
 fn sources(places: &[&str]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut places: Vec<PathBuf> = places.iter().map(|place| root().join(place)).collect();
@@ -42,8 +42,8 @@ const EVERYTHING: &[&str] = &[
     "fuzz/fuzz_targets",
 ];
 
-/// The architecture: every module of the harness and the modules it may use, from the leaves up. Test
-/// code may use whatever it wants.
+/// The architecture: every module of the harness and the modules it may use, from the leaves up. Test code may use every
+/// module.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("data", &[]),
     ("event", &[]),
@@ -75,12 +75,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What every feature may use. Not `file`: a feature knows the model, not how it is written down.
+/// The modules that every feature may use. Not `file`: features do not depend on the file format.
 const BELOW_THE_FEATURES: &[&str] = &[
     "data", "event", "process", "session", "stats", "subject", "sys", "talk", "text",
 ];
 
-/// Bench and gate put loads on servers; otherwise the features are siblings.
+/// The modules that `bench` and `gate` may use: also `load`, which they run.
 const BELOW_BENCH_AND_GATE: &[&str] = &[
     "data", "event", "load", "process", "session", "stats", "subject", "sys", "talk", "text",
 ];
@@ -131,7 +131,7 @@ fn the_table_itself_has_no_cycle() {
     }
 }
 
-/// A planted upward dependency and a planted cycle are found, however they are written.
+/// A planted upward dependency and a planted cycle are found in every spelling of `use`.
 #[test]
 fn planted_dependencies_are_found() {
     let source = |name: &str, text: &str| (format!("harness/src/{name}"), text.to_owned());
@@ -296,7 +296,7 @@ fn every_check_and_fault_is_listed() {
     listed("server/src/fault", "FAULT");
 }
 
-/// A file that no module declares is not compiled, and its tests never run.
+/// A file that no module declares would not be compiled, and its tests would never run.
 #[test]
 fn every_file_of_tests_is_a_module() {
     for folder in ["tests", "server/tests"] {

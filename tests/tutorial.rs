@@ -5,8 +5,8 @@ use std::process::Command;
 use crate::support::battery::{Checked, check, data, have};
 use crate::support::skip::rounds;
 
-/// The whole battery in one run where slow tests are asked for, and every finding once more by its command; else
-/// only what is asserted here.
+/// Runs the tutorial's server through the whole battery if slow tests are enabled, otherwise only through the checks that
+/// are asserted. `None` if there is no python3.
 fn tutorial(mode: &str, asserted: &[&str]) -> Option<Checked> {
     if !have("python3") {
         return None;
@@ -21,7 +21,7 @@ fn tutorial(mode: &str, asserted: &[&str]) -> Option<Checked> {
     Some(check(only.into_iter().chain(target)))
 }
 
-/// Pastes the command that the report gives; it must find the same again.
+/// Runs the command that the report gives to reproduce a result, and asserts the same result.
 fn reproduces(checked: &Checked, id: &str) {
     let command = checked.outcome(id)["reproduce"]
         .as_str()

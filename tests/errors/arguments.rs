@@ -2,17 +2,17 @@
 
 use std::process::Command;
 
-use super::{Told, error_in, sound_file};
+use super::{Transcript, error_in, sound_file};
 use crate::support::Bench;
 use crate::support::reports::parse_json;
 
 /// Each of these usage errors in an empty folder, as one snapshot.
 fn refused(name: &str, all: &[&[&str]]) {
-    let mut told = Told::default();
+    let mut transcript = Transcript::default();
     for arguments in all {
-        told.refused(arguments);
+        transcript.refused(arguments);
     }
-    told.assert(name);
+    transcript.assert(name);
 }
 
 #[test]
@@ -116,39 +116,39 @@ fn a_file_that_is_not_there() {
 
 #[test]
 fn a_file_that_is_malformed() {
-    let mut told = Told::default();
-    told.file_refused("[server\nname = 1\n", 1);
-    told.file_refused("[talk]\nuse = \"line\"\n[servr]\n", 3);
-    told.file_refused(&sound_file("[[waive]]\ncheck = \"split-*\"\n"), 6);
-    told.file_refused("[talk]\nuse = \"line\"\nx = \"\\u001b[31m\u{202e}\"\n", 3);
-    told.assert("malformed_file");
+    let mut transcript = Transcript::default();
+    transcript.file_refused("[server\nname = 1\n", 1);
+    transcript.file_refused("[talk]\nuse = \"line\"\n[servr]\n", 3);
+    transcript.file_refused(&sound_file("[[waive]]\ncheck = \"split-*\"\n"), 6);
+    transcript.file_refused("[talk]\nuse = \"line\"\nx = \"\\u001b[31m\u{202e}\"\n", 3);
+    transcript.assert("malformed_file");
 }
 
 #[test]
 fn a_file_that_names_checks_that_do_not_exist() {
     let bench = Bench::new();
-    let mut told = Told::default();
+    let mut transcript = Transcript::default();
     for rest in [
         "[check]\nrequire = [\"spilt-bytewise\"]\n",
         "[[waive]]\ncheck = \"nul-byte\"\nreason = \"x\"\n",
     ] {
         bench.write("tcprove.toml", &sound_file(rest));
-        told.check_ends(&bench, 2, &[]);
+        transcript.check_ends(&bench, 2, &[]);
     }
-    told.assert("unknown_checks_in_a_file");
+    transcript.assert("unknown_checks_in_a_file");
 }
 
 #[test]
 fn reports_that_cannot_be_written() {
     let bench = Bench::new();
-    let mut told = Told::default();
+    let mut transcript = Transcript::default();
     let arguments = ["check", "--embedded", "--json", "no/r.json"];
     let ended = bench.run(arguments);
-    told.add(&[], &arguments, &ended);
+    transcript.add(&[], &arguments, &ended);
     assert_eq!(ended.code, Some(2), "{}", ended.all());
     assert_eq!(ended.stdout, "", "known before the run, not after it");
-    told.check_ends(&bench, 2, &["--embedded", "--junit", "no/r.xml"]);
-    told.assert("reports_that_cannot_be_written");
+    transcript.check_ends(&bench, 2, &["--embedded", "--junit", "no/r.xml"]);
+    transcript.assert("reports_that_cannot_be_written");
 }
 
 /// A report of an earlier run must not be taken for one of a run that ended too early to write one.
@@ -156,7 +156,7 @@ fn reports_that_cannot_be_written() {
 fn a_report_of_yesterday_does_not_stay() {
     let bench = Bench::new();
     bench.write("r.json", "{\"verdict\":\"pass\"}");
-    Told::default().check_ends(&bench, 2, &["--talk", "nope", "--connect", "127.0.0.1:1"]);
+    Transcript::default().check_ends(&bench, 2, &["--talk", "nope", "--connect", "127.0.0.1:1"]);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn too_few_descriptors() {
         .current_dir(bench.path("."));
     let ended = bench.end(command);
     error_in(&bench, &ended, 2);
-    let mut told = Told::default();
-    told.add(&["check"], &["--embedded"], &ended);
-    told.assert("too_few_descriptors");
+    let mut transcript = Transcript::default();
+    transcript.add(&["check"], &["--embedded"], &ended);
+    transcript.assert("too_few_descriptors");
 }

@@ -2,28 +2,28 @@
 
 use std::net::TcpListener;
 
-use super::{Told, check_ends};
+use super::{Transcript, check_ends};
 use crate::support::{Bench, python};
 
 #[test]
 fn a_program_that_is_not_there() {
     let bench = Bench::new();
     let at = |program| ["--talk", "line", "--", program, "{port}"];
-    let mut told = Told::default();
+    let mut transcript = Transcript::default();
     bench.write("script", "#!/bin/sh\n");
     for program in ["no-such-server", "./no-such-server", "./script"] {
-        told.check_ends(&bench, 3, &at(program));
+        transcript.check_ends(&bench, 3, &at(program));
     }
-    told.assert("no_program");
+    transcript.assert("no_program");
 }
 
 #[test]
 fn a_server_that_dies_at_the_start() {
     let script = "echo 'cannot open /etc/x.conf' >&2; exit 4 # {port}";
-    let mut told = Told::default();
+    let mut transcript = Transcript::default();
     let command = ["--talk", "line", "--", "sh", "-c", script];
-    told.check_ends(&Bench::new(), 3, &command);
-    told.assert("dies_at_the_start");
+    transcript.check_ends(&Bench::new(), 3, &command);
+    transcript.assert("dies_at_the_start");
 }
 
 #[test]
@@ -35,9 +35,9 @@ fn a_server_that_is_on_another_port() {
         "[server]\nname = \"s\"\ncmd = [{python:?}, \"-ESc\", {program:?}, \"{{port}}\"]\nready_timeout = \"1s\"\n[talk]\nuse = \"line\"\n"
     );
     bench.write("tcprove.toml", &file);
-    let mut told = Told::default();
-    let json = told.check_ends(&bench, 3, &[]);
-    told.assert("another_port");
+    let mut transcript = Transcript::default();
+    let json = transcript.check_ends(&bench, 3, &[]);
+    transcript.assert("another_port");
     let place = format!("127.0.0.1:{}", bench.read("port"));
     assert!(
         json["error"]["message"].as_str().unwrap().contains(&place),
@@ -54,7 +54,7 @@ fn a_port_that_is_in_use() {
     let command = [
         "--talk", "line", "--", python, "-ESc", program, &port, "{port}",
     ];
-    let json = Told::default().check_ends(&Bench::new(), 3, &command);
+    let json = Transcript::default().check_ends(&Bench::new(), 3, &command);
     // How Python words it is Python's affair.
     let message = json["error"]["message"].as_str().unwrap();
     for says in ["exited with code 1", "in use", "next:"] {
@@ -67,9 +67,9 @@ fn a_talk_that_is_not_the_servers() {
     let command = [
         "--seed", "7", "--talk", "redis", "--", "tcprove", "serve", "--port", "{port}",
     ];
-    let mut told = Told::default();
-    told.check_ends(&Bench::new(), 3, &command);
-    told.assert("another_talk");
+    let mut transcript = Transcript::default();
+    transcript.check_ends(&Bench::new(), 3, &command);
+    transcript.assert("another_talk");
 }
 
 #[test]
@@ -91,17 +91,17 @@ fn an_address_at_which_nobody_listens() {
         .unwrap()
         .to_string();
     let at = ["--talk", "line", "--connect", &address];
-    let mut told = Told::default();
-    let json = told.check_ends(&Bench::new(), 3, &at);
+    let mut transcript = Transcript::default();
+    let json = transcript.check_ends(&Bench::new(), 3, &at);
     let message = json["error"]["message"].as_str().unwrap();
     assert!(message.contains(&address), "{message}");
     let arguments = ["send", "hello", "--connect", &address];
     let sent = Bench::new().run(arguments);
     assert_eq!(sent.code, Some(3), "{}", sent.all());
-    told.add(&[], &arguments, &sent);
+    transcript.add(&[], &arguments, &sent);
     let gone = ["--talk", "line", "--connect", &address, "--pid", "4194305"];
-    told.check_ends(&Bench::new(), 3, &gone);
-    told.assert("nobody_listens");
+    transcript.check_ends(&Bench::new(), 3, &gone);
+    transcript.assert("nobody_listens");
 }
 
 /// A file for a python program, with this time-out and talk.

@@ -135,7 +135,10 @@ async fn a_killed_supervisor_leaves_nothing_either() {
         (!is_alive(main.pid)).then_some(())
     })
     .await;
-    until("the report that the supervisor has ended", || server.is_gone().then_some(())).await;
+    until("the report that the supervisor has ended", || {
+        server.is_gone().then_some(())
+    })
+    .await;
     drop(server);
     assert!(!pids.iter().any(|&pid| is_alive(pid)));
 }

@@ -83,7 +83,10 @@ async fn descriptor_limits_can_be_set_on_a_running_tree() {
         return;
     };
     let server = start(&launch).await;
-    until("both processes", || (server.nofile().len() == 2).then_some(())).await;
+    until("both processes", || {
+        (server.nofile().len() == 2).then_some(())
+    })
+    .await;
     server.set_nofile(20, 30).unwrap();
     for limit in server.nofile() {
         assert_eq!((limit.soft, limit.hard), (20, 30), "process {}", limit.pid);
@@ -312,11 +315,17 @@ async fn a_tree_can_be_stopped_and_continued() {
     };
     until("both processes", || (states().len() == 2).then_some(())).await;
     server.signal_tree(libc::SIGSTOP);
-    until("both processes to stop", || (states() == "TT").then_some(())).await;
+    until("both processes to stop", || {
+        (states() == "TT").then_some(())
+    })
+    .await;
     // The kernel still accepts connections.
     let _client = TcpStream::connect(server.addr()).unwrap();
     server.signal_tree(libc::SIGCONT);
-    until("both processes to continue", || (!states().contains('T')).then_some(())).await;
+    until("both processes to continue", || {
+        (!states().contains('T')).then_some(())
+    })
+    .await;
     server.signal_tree(libc::SIGSTOP);
     server.kill();
 }
