@@ -8,9 +8,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use tcprove::load::Arrivals;
 use tcprove::load::pacer::{Pacer, Segment};
 use tcprove::load::recorder::{Period, Recorder};
-use tcprove::talk::regex_template::RegexTemplate;
 use tcprove::talk::{
-    Bindings, Expect, Expectation, Frame, Judgement, LenFrame, Template, Uint, token,
+    Bindings, Expect, Expectation, Frame, Judgement, LenFrame, RegexTemplate, Template, Uint, token,
 };
 
 /// The bytes of a small and of a large message's body, and of the pieces each comes in.

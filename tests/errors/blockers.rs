@@ -36,7 +36,7 @@ fn a_required_check_that_skips() {
     blocked(
         &file,
         &["--only", "huge-length"],
-        "huge-length is required and came to no verdict (skip)",
+        "huge-length is required but reached no verdict (skip)",
     );
 }
 
@@ -66,7 +66,7 @@ fn a_selection_that_leaves_nothing() {
     assert!(
         ended
             .stdout
-            .contains("--only, --skip and --shard leave none"),
+            .contains("--only, --skip and --shard select none"),
         "{}",
         ended.all()
     );

@@ -21,7 +21,9 @@ pub mod sweep;
 mod visit;
 
 pub use axis::{Dimension, parse_all};
-pub use knob::{AxisError, Knob};
+pub use knob::Knob;
 pub use plan::SweepPlan;
-pub use result::{Axis, Cell, Estimate, Recommendation, Setting, SweepResult, Verdict};
+pub use result::{Axis, Cell, Estimate, SweepResult, Verdict};
+#[cfg(test)]
+pub use result::{Recommendation, Setting};
 pub use sweep::{Sweep, SweepError};

@@ -146,7 +146,8 @@ impl SweepPlan {
     }
 
     /// About how long it will take: more than the budget where the shortest slices do not fit.
-    pub fn expected(&self) -> Duration {
+    #[cfg(test)]
+    fn expected(&self) -> Duration {
         let grid = Grid::new(&self.axes);
         let rounds = self.rounds.max(1);
         let (visits, lives) = (

@@ -1,4 +1,4 @@
 //! Serialization and hashing of plain data. A leaf module: it uses no other module.
 
-pub mod hash;
+pub(crate) mod hash;
 pub(crate) mod seconds;

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use super::read::{Section, Text, Value, entries, table, text, wrong_type};
 use super::talk::template_fault;
 use super::{Context, Fault, Read, StopSignal};
-use crate::talk::template::{Form, Piece, RenderError, Template};
+use crate::talk::template::{Form, RenderError, Template, TemplatePiece};
 use crate::text::did_you_mean;
 
 pub(super) const KEYS: &[&str] = &[
@@ -136,8 +136,8 @@ pub fn fill(word: &str, values: &BTreeMap<String, String>) -> Result<String, Ren
         .iter()
         .try_fold(String::new(), |mut filled, piece| {
             match piece {
-                Piece::Text(text) => filled.push_str(text),
-                Piece::Slot(slot) => {
+                TemplatePiece::Text(text) => filled.push_str(text),
+                TemplatePiece::Slot(slot) => {
                     let name = slot.name.as_str();
                     let value = values
                         .get(name)

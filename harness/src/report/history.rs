@@ -7,7 +7,7 @@ use crate::data::hash::hash_of;
 
 /// The line without a line end; `None` unless the report is of a gate. `time` is the current time
 /// in RFC 3339.
-pub fn line(report: &Report, time: &str) -> Option<String> {
+pub(crate) fn line(report: &Report, time: &str) -> Option<String> {
     let Body::Gate(gate) = &report.body else {
         return None;
     };

@@ -28,7 +28,7 @@ use serde::Serialize;
 
 use crate::text::escape_text;
 
-pub use body::{Body, Checked, LoadReport, SweepReport, Whole};
+pub use body::{Body, CheckReport, LoadReport, SweepReport, Whole};
 pub use environment::Environment;
 pub use error::{ErrorCode, RunError};
 pub use exit::{ExitCode, OnInconclusive};

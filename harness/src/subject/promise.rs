@@ -40,6 +40,7 @@ impl Promise {
 /// A text encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
+    /// UTF-8.
     Utf8,
 }
 

@@ -90,7 +90,10 @@ const ENDING: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// The server does not start, or does not follow its own conversation.
-pub fn rehearse(subject: &Subject, interrupt: &Interrupt) -> Result<Rehearsal, RehearsalError> {
+pub(crate) fn rehearse(
+    subject: &Subject,
+    interrupt: &Interrupt,
+) -> Result<Rehearsal, RehearsalError> {
     block_on(async {
         tokio::select! {
             rehearsal = undisturbed(subject) => rehearsal,
@@ -103,17 +106,17 @@ pub fn rehearse(subject: &Subject, interrupt: &Interrupt) -> Result<Rehearsal, R
 ///
 /// # Errors
 /// The server does not start.
-pub fn start(subject: &Subject, options: StartOptions) -> Result<Server, StartFailure> {
+pub(crate) fn start(subject: &Subject, options: StartOptions) -> Result<Server, StartFailure> {
     block_on(subject.server(options))
 }
 
 /// A clean server and the client that talks to it.
-struct Client {
+struct RehearsalClient {
     server: Rc<Server>,
     voice: Voice,
 }
 
-impl Client {
+impl RehearsalClient {
     async fn connect(&self) -> Result<Session, PeerError> {
         Session::connect(Dial {
             server: self.server.clone(),
@@ -140,7 +143,7 @@ async fn undisturbed(subject: &Subject) -> Result<Rehearsal, RehearsalError> {
     let server = Rc::new(subject.server(patient(subject)).await?);
     in_the_foreground(&server)?;
     let start = server.started_in();
-    let client = Client {
+    let client = RehearsalClient {
         voice: subject.voice(&server, 1),
         server,
     };
@@ -195,7 +198,7 @@ pub(crate) fn patient(subject: &Subject) -> StartOptions {
 }
 
 /// All turns in order, on one connection if the talk keeps it open.
-async fn every_turn(client: &Client) -> Result<(), RehearsalError> {
+async fn every_turn(client: &RehearsalClient) -> Result<(), RehearsalError> {
     let turns = client.voice.talk().turns.clone();
     if client.voice.talk().carries_many_turns() {
         return together(client, &turns).await;
@@ -212,7 +215,7 @@ async fn every_turn(client: &Client) -> Result<(), RehearsalError> {
 }
 
 /// Performs these turns on one connection.
-async fn together(client: &Client, turns: &[Exchange]) -> Result<(), RehearsalError> {
+async fn together(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), RehearsalError> {
     let wrong = |label: &str, sent: &[u8], error: PeerError| {
         conversation(label, sent, &error, &client.server)
     };

@@ -2,11 +2,12 @@
 //! bytes of unknown origin. A leaf module: it uses no other module.
 
 mod duration;
-pub mod escape;
-pub mod markdown;
+pub(crate) mod escape;
+pub(crate) mod markdown;
 mod near;
-pub mod size;
+pub(crate) mod size;
 
-pub use duration::duration;
-pub use escape::{escape, escape_text};
+pub(crate) use duration::duration;
+pub use escape::escape;
+pub(crate) use escape::escape_text;
 pub(crate) use near::{did_you_mean, nearest};

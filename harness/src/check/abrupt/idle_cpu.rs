@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Checked, Cx, Kind, failed, inconclusive};
+use crate::check::{Checked, Cx, FailureKind, failed, inconclusive};
 
 /// Time limit for a freshly started server to become idle (just-in-time compilers take a while).
 const QUIET_WITHIN: Duration = Duration::from_secs(4);
@@ -42,7 +42,7 @@ pub(super) async fn no_spin(cx: &Cx, before: f64, what: &str) -> Checked {
         return Ok(());
     }
     failed(
-        Kind::Spin,
+        FailureKind::Spin,
         format!("the server uses no CPU while idle ({what})"),
         format!("it used {now:.2} cores over {WINDOW:?}, and {before:.2} cores before"),
     )

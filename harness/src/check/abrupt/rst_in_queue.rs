@@ -6,7 +6,7 @@ use crate::check::concurrency::stopped::Stopped;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, inconclusive};
 
 /// Resets connections while they wait to be accepted.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "rst-in-queue",
     group: super::GROUP,
     battery: 1,

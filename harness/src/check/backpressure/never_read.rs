@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::bulk;
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive,
+};
 use crate::process::StartOptions;
 use crate::session::{Flood, FloodEnd, Session};
 
 /// Sends requests without a pause and reads nothing.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "never-read",
     group: super::GROUP,
     battery: 1,
@@ -69,7 +71,7 @@ async fn run(cx: &Cx) -> Checked {
         return grew(cx, &piece, flood.bytes, grown).await;
     }
     cx.exchange().await.ascribe(
-        Kind::Blocked,
+        FailureKind::Blocked,
         "another client is served while one does not read its replies",
     )?;
     if flood.end == FloodEnd::Sent && flood.bytes < TELLING_BYTES {
@@ -133,7 +135,7 @@ async fn grew(cx: &Cx, piece: &[u8], bytes: u64, grown: u64) -> Checked {
         }
     }
     failed(
-        Kind::Growth,
+        FailureKind::Growth,
         "the server stops reading, or closes, when its replies are not read",
         format!(
             "it kept reading: resident memory grew by {} MB while {} MB were sent ({kept:.2} bytes for each byte sent)",

@@ -5,13 +5,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use super::bulk;
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight};
 use crate::process::{StartOptions, StdoutMode};
 use crate::session::Session;
 use crate::talk::Turn;
 
 /// Leaves the server's output unread.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "stdout-blocked",
     group: super::GROUP,
     battery: 1,
@@ -69,7 +69,7 @@ async fn run(cx: &Cx) -> Checked {
         waiting.map_or("an unknown number of bytes".into(), |bytes| format!("{bytes} bytes"))
     ));
     let expected = "the server keeps serving when nobody reads its stdout";
-    met.ascribe(Kind::Blocked, expected)?;
+    met.ascribe(FailureKind::Blocked, expected)?;
     cx.is_alive().await
 }
 
@@ -80,8 +80,7 @@ async fn exchange(cx: &Cx, kept: &mut Option<Session>) -> Checked {
         None => cx.open().await?,
     };
     let turn: Turn = bulk::turn(cx)?;
-    session.send(&turn.request).await?;
-    let reply = session.expect(&turn).await?;
+    let reply = session.exchange(&turn).await?;
     let goes_on = cx.talk().carries_many_turns();
     *kept = (goes_on && !cx.talk().announces_close(&reply.bytes)).then_some(session);
     Ok(())

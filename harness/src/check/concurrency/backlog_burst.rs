@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::stopped::Stopped;
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, skip};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, skip};
 
 /// Lets a burst of clients connect while the server is stopped.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "backlog-burst",
     group: super::GROUP,
     battery: 1,
@@ -55,7 +55,7 @@ async fn run(cx: &Cx) -> Checked {
             tried.set(tried.get() + 1);
             timeout_at(deadline, served(&cx))
                 .await
-                .unwrap_or_else(|_| failed(Kind::Blocked, "", "no reply within the limit"))
+                .unwrap_or_else(|_| failed(FailureKind::Blocked, "", "no reply within the limit"))
         }
     });
     let listener = cx.server().listener();
@@ -77,7 +77,7 @@ async fn run(cx: &Cx) -> Checked {
     let lasted = began.elapsed();
     let served = results.iter().filter(|result| result.is_ok()).count();
     if let Some(Err(Shortfall::Failed(failure))) = results.iter().find(|result| result.is_err()) {
-        cx.note("first_not_served", failure.actual.clone());
+        cx.note("first_not_served", failure.mismatch.actual.clone());
     }
     cx.note("clients", clients);
     cx.note("served", served);
@@ -93,11 +93,15 @@ async fn run(cx: &Cx) -> Checked {
         ));
     }
     if let Some(exit) = cx.server().exit() {
-        return failed(Kind::Died, "the server lives", format!("the server {exit}"));
+        return failed(
+            FailureKind::Died,
+            "the server keeps running",
+            format!("the server {exit}"),
+        );
     }
     if served < clients {
         return failed(
-            Kind::Blocked,
+            FailureKind::Blocked,
             format!(
                 "{clients} clients that connected while the server was stopped are served within {SERVED_WITHIN:?}"
             ),
@@ -126,7 +130,7 @@ async fn serves_one_at_a_time(cx: &Cx) -> Checked<bool> {
 async fn served(cx: &Cx) -> Checked {
     loop {
         match timeout(COMES_AGAIN, one_try(cx)).await {
-            Ok(Err(Shortfall::Failed(failure))) if failure.kind == Kind::Reset => {}
+            Ok(Err(Shortfall::Failed(failure))) if failure.kind == FailureKind::Reset => {}
             Ok(done) => return done,
             Err(_) => {}
         }
@@ -138,8 +142,7 @@ async fn one_try(cx: &Cx) -> Checked {
     let mut session = cx.try_connect_within(BURST + SERVED_WITHIN).await?;
     session.opening().await?;
     let turn = session.turn()?;
-    session.send(&turn.request).await?;
-    session.expect(&turn).await?;
+    session.exchange(&turn).await?;
     session.close();
     Ok(())
 }

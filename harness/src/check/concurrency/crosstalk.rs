@@ -9,13 +9,13 @@ use crate::process::TcpState;
 use crate::session::Session;
 
 /// Runs many sessions concurrently, each with its own tokens.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "crosstalk",
     group: super::GROUP,
     battery: 1,
     requirement: "RFC 9293 section 3.3.1: each connection has its own state; a reply goes to the client that sent the request, and to no other",
     stimulus: "50 concurrent sessions of 20 requests each, every request with its own token",
-    needs: &[Need::Told],
+    needs: &[Need::DistinctReplies],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
@@ -111,8 +111,7 @@ async fn one_session(
             session = cx.open().await?;
         }
         let turn = session.turn()?;
-        session.send(&turn.request).await?;
-        session.expect(&turn).await?;
+        session.exchange(&turn).await?;
         replies.set(replies.get() + 1);
     }
     session.close();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tcprove_server::fault::{self, Fault};
 
 use super::SelftestArgs;
-use crate::check::matrix::{self, Row};
+use crate::check::matrix::{self, FaultRow};
 use crate::cli::output::{note, say};
 use crate::cli::{check, embedded, interrupt};
 use crate::subject::{Origin, Subject};
@@ -41,7 +41,7 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
         "{} planted faults, each put to the check that must catch it",
         faults.len()
     ));
-    let told = |row: &Row| {
+    let told = |row: &FaultRow| {
         note(&format!(
             "{} {}",
             if row.ok { "ok    " } else { "MISSED" },
@@ -102,7 +102,7 @@ fn serve(fault: &Fault, planted: bool) -> Subject {
     subject
 }
 
-fn table(rows: &[Row]) {
+fn table(rows: &[FaultRow]) {
     say(&format!(
         "{:<22} {:<18} {:<13} {:<28} {:<6} seconds",
         "fault", "check", "planted", "seen", "sound"

@@ -10,7 +10,7 @@ use super::message::template;
 use super::{bad_template, bytes, known};
 use crate::file::{Fault, Read};
 use crate::talk::Expect;
-use crate::talk::regex_template::RegexTemplate;
+use crate::talk::RegexTemplate;
 
 /// Keys of an expectation that is a table.
 pub(crate) const KEYS: &[&str] = &["hex", "regex", "not"];

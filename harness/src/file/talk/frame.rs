@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use super::super::read::{Section, Value, table, wrong_type};
 use super::bytes::{literal, regex_value};
 use crate::file::{Fault, Read};
-use crate::talk::frame::{Counts, Frame, LenFrame};
+use crate::talk::frame::{Frame, LenFrame, LengthScope};
 use crate::talk::uint::Uint;
 use crate::text::did_you_mean;
 
@@ -156,9 +156,9 @@ fn len(section: &Section<'_>) -> Read<LenFrame> {
     let includes_self = section.flag("includes_self")?.unwrap_or(false);
     let includes_header = section.flag("includes_header")?.unwrap_or(false);
     let counts = match (includes_header, includes_self) {
-        (true, _) => Counts::Whole,
-        (false, true) => Counts::FromField,
-        (false, false) => Counts::Body,
+        (true, _) => LengthScope::Whole,
+        (false, true) => LengthScope::FromField,
+        (false, false) => LengthScope::Body,
     };
     let fill = match section.text("fill")? {
         None => vec![0; header],

@@ -8,8 +8,8 @@ use toml::de::DeValue;
 use super::super::read::{Section, Text, Value, text, wrong_type};
 use super::{bad_template, bytes, known};
 use crate::file::{Context, Fault, Read};
-use crate::talk::template::{Piece, Template};
-use crate::talk::{Message, Part};
+use crate::talk::template::{Template, TemplatePiece};
+use crate::talk::{Message, MessagePart};
 
 /// Keys of a part that is a table.
 pub(crate) const KEYS: &[&str] = &["hex", "repeat", "n", "file", "raw", "raw_hex"];
@@ -47,7 +47,7 @@ fn part(
     message: &mut Message,
 ) -> Read<()> {
     let part = match value.get_ref() {
-        DeValue::String(_) => Part::Text(template(&text(value, "send")?, names)?),
+        DeValue::String(_) => MessagePart::Text(template(&text(value, "send")?, names)?),
         DeValue::Table(_) => from_table(value, context, names, message)?,
         _ => return Err(wrong_type(value, "send", WANTED)),
     };
@@ -60,7 +60,7 @@ fn from_table(
     context: &Context<'_>,
     names: &BTreeSet<String>,
     message: &mut Message,
-) -> Read<Part> {
+) -> Read<MessagePart> {
     let section = Section::new(value, "`send`", KEYS)?;
     let entries = section.entries();
     let (Some((key, value)), rest) = (
@@ -85,35 +85,35 @@ fn from_table(
     let inner = text(value, key)?;
     message.raw |= matches!(key, "raw" | "raw_hex");
     match key {
-        "hex" | "raw_hex" => Ok(Part::Bytes(Arc::from(bytes::hex(&inner)?))),
-        "raw" => Ok(Part::Text(template(&inner, names)?)),
+        "hex" | "raw_hex" => Ok(MessagePart::Bytes(Arc::from(bytes::hex(&inner)?))),
+        "raw" => Ok(MessagePart::Text(template(&inner, names)?)),
         "file" => file(&inner, context),
         _ => repeat(&section, &inner, names),
     }
 }
 
-fn repeat(section: &Section<'_>, inner: &Text<'_>, names: &BTreeSet<String>) -> Read<Part> {
+fn repeat(section: &Section<'_>, inner: &Text<'_>, names: &BTreeSet<String>) -> Read<MessagePart> {
     let text = template(inner, names)?;
     let count = section.size("n", 0..PART_BYTES_MAX + 1)?.unwrap_or(0);
     let once: usize = text
         .pieces()
         .iter()
         .map(|piece| match piece {
-            Piece::Text(text) => text.len(),
-            Piece::Slot(_) => 16,
+            TemplatePiece::Text(text) => text.len(),
+            TemplatePiece::Slot(_) => 16,
         })
         .sum();
     if once.saturating_mul(count) as u64 > PART_BYTES_MAX {
         let message = format!("{count} times {once} bytes is more than {PART_BYTES_MAX}");
         return Err(Fault::new(section.span(), message));
     }
-    Ok(Part::Repeat { text, count })
+    Ok(MessagePart::Repeat { text, count })
 }
 
-fn file(name: &Text<'_>, context: &Context<'_>) -> Read<Part> {
+fn file(name: &Text<'_>, context: &Context<'_>) -> Read<MessagePart> {
     let path = context.dir.join(name.value);
     match (context.read)(&path) {
-        Ok(bytes) => Ok(Part::Bytes(Arc::from(bytes))),
+        Ok(bytes) => Ok(MessagePart::Bytes(Arc::from(bytes))),
         Err(why) => {
             let shown = path.display().to_string();
             let message = format!("{} cannot be read: {why}", shown.escape_debug());
