@@ -10,7 +10,7 @@ pub const VERSION: u32 = 1;
 #[non_exhaustive]
 pub enum Event {
     /// The rehearsal started.
-    Trying,
+    Rehearsing,
     /// The battery started.
     Started {
         /// Number of checks to run.

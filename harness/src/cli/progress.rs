@@ -49,7 +49,7 @@ impl CheckProgress {
             return;
         };
         match event {
-            Event::Trying => self
+            Event::Rehearsing => self
                 .bar
                 .set_message("rehearsing the conversation on a clean server"),
             Event::Started { checks } => self.bar.set_length(checks as u64),

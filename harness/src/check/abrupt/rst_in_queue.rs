@@ -56,6 +56,6 @@ async fn run(cx: &Cx) -> Checked {
     cx.proved(format!(
         "all processes of the server were stopped (state T); {wanted} connections waited for accept when they were reset"
     ));
-    stopped.go_on();
+    stopped.resume();
     cx.is_alive().await
 }

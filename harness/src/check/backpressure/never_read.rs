@@ -31,13 +31,13 @@ const FLOOD_BYTES: u64 = 192 * MB;
 /// The server applies backpressure if it reads nothing for this long.
 const PAUSE: Duration = Duration::from_millis(400);
 /// Maximum duration of the flood.
-const FLOOD_LASTS: Duration = Duration::from_secs(8);
+const FLOOD_TIME_MAX: Duration = Duration::from_secs(8);
 /// Interval between memory samples before the flood.
-const LOOK: Duration = Duration::from_millis(20);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(20);
 /// The memory is settled after this many equal samples in a row.
-const LOOKS_ALIKE: u32 = 4;
+const EQUAL_SAMPLES: u32 = 4;
 /// Maximum number of samples: a busy server never settles.
-const LOOKS_MAX: u32 = 50;
+const SAMPLES_MAX: u32 = 50;
 /// Time after the flood for the server to release memory.
 const SETTLES: Duration = Duration::from_millis(200);
 /// Minimum growth in bytes that counts as a failure. (A sound JVM grows by tens of megabytes as it
@@ -48,7 +48,7 @@ const KEPT_RATIO: f64 = 0.5;
 /// Bytes sent between two reads by the client that reads. Fits into the queues of both ends.
 const PART_BYTES: usize = 64 * 1024;
 /// Minimum number of bytes sent for a pass if the server applied no backpressure.
-const TELLING_BYTES: u64 = 64 * MB;
+const VERDICT_BYTES_MIN: u64 = 64 * MB;
 
 async fn run(cx: &Cx) -> Checked {
     let piece = bulk::piece(&bulk::echoed(cx)?);
@@ -74,9 +74,9 @@ async fn run(cx: &Cx) -> Checked {
         FailureKind::Blocked,
         "another client is served while one does not read its replies",
     )?;
-    if flood.end == FloodEnd::Sent && flood.bytes < TELLING_BYTES {
+    if flood.end == FloodEnd::Sent && flood.bytes < VERDICT_BYTES_MIN {
         return inconclusive(format!(
-            "the server read too slowly for a verdict: {} MB sent in {FLOOD_LASTS:?}, memory grew by {} MB",
+            "the server read too slowly for a verdict: {} MB sent in {FLOOD_TIME_MAX:?}, memory grew by {} MB",
             flood.bytes / MB,
             grown / MB
         ));
@@ -89,13 +89,13 @@ async fn run(cx: &Cx) -> Checked {
 async fn memory_at_rest(cx: &Cx) -> Checked<u64> {
     let mut seen = cx.usage()?;
     let mut alike = 0;
-    for _ in 0..LOOKS_MAX {
-        tokio::time::sleep(LOOK).await;
+    for _ in 0..SAMPLES_MAX {
+        tokio::time::sleep(SAMPLE_INTERVAL).await;
         let now = cx.usage()?;
         let same = now.processes == seen.processes && now.rss_bytes == seen.rss_bytes;
         alike = if same { alike + 1 } else { 0 };
         seen = now;
-        if alike == LOOKS_ALIKE {
+        if alike == EQUAL_SAMPLES {
             break;
         }
     }
@@ -105,7 +105,7 @@ async fn memory_at_rest(cx: &Cx) -> Checked<u64> {
 /// Sends until the server applies backpressure or closes, everything is sent, or the time is over.
 async fn flooded(client: &mut Session, piece: &[u8]) -> Flood {
     let before = client.sent();
-    match tokio::time::timeout(FLOOD_LASTS, client.flood(piece, FLOOD_BYTES, PAUSE)).await {
+    match tokio::time::timeout(FLOOD_TIME_MAX, client.flood(piece, FLOOD_BYTES, PAUSE)).await {
         Ok(flood) => flood,
         Err(_) => Flood {
             bytes: client.sent() - before,
@@ -152,7 +152,7 @@ async fn kept_when_read(cx: &Cx, piece: &[u8], bytes: u64) -> Checked<f64> {
     let before = memory_at_rest(cx).await?;
     let begun = Instant::now();
     let mut replies = vec![0; PART_BYTES];
-    while client.sent() < bytes && begun.elapsed() < FLOOD_LASTS {
+    while client.sent() < bytes && begun.elapsed() < FLOOD_TIME_MAX {
         for part in piece.chunks(PART_BYTES) {
             if client.send(part).await.is_err() {
                 return Ok(0.0);

@@ -31,9 +31,9 @@ pub(super) const ENTRY: Check = Check {
 const REQUESTS: usize = 2_000;
 /// Stop after this many requests that added nothing to the pipe, not even a block of 8 KiB: the
 /// server does not log requests, or keeps serving although the pipe is full.
-const TELLING: usize = 250;
+const REQUESTS_PER_SAMPLE: usize = 250;
 /// Maximum duration of the requests.
-const LASTS: Duration = Duration::from_secs(3);
+const TIME_MAX: Duration = Duration::from_secs(3);
 
 async fn run(cx: &Cx) -> Checked {
     let server = cx
@@ -49,10 +49,10 @@ async fn run(cx: &Cx) -> Checked {
     let mut session = None;
     let mut answered = 0_usize;
     let mut met = Ok(());
-    while met.is_ok() && answered < REQUESTS && begun.elapsed() < LASTS {
+    while met.is_ok() && answered < REQUESTS && begun.elapsed() < TIME_MAX {
         met = exchange(cx, &mut session).await;
         answered += usize::from(met.is_ok());
-        if answered.is_multiple_of(TELLING) {
+        if answered.is_multiple_of(REQUESTS_PER_SAMPLE) {
             let before = std::mem::replace(&mut looked, waiting_in_pipe(cx));
             if before.is_some() && before == looked {
                 break;

@@ -31,11 +31,11 @@ const CLIENTS: usize = 400;
 const SERVED_WITHIN: Duration = Duration::from_secs(15);
 /// Time after which a client without a reply connects again: after the kernel's third SYN, so that
 /// a short backlog is still visible.
-const COMES_AGAIN: Duration = Duration::from_secs(4);
+const RECONNECT_AFTER: Duration = Duration::from_secs(4);
 /// Time between two attempts of a client.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Time limit for an idle server to serve a second client.
-const ANSWERS: Duration = Duration::from_millis(500);
+const SERVED_ALONE_WITHIN: Duration = Duration::from_millis(500);
 /// Time for the clients to send their SYNs.
 const BURST: Duration = Duration::from_millis(500);
 
@@ -70,7 +70,7 @@ async fn run(cx: &Cx) -> Checked {
         cx.eventually(BURST, || tried.get() == clients && queued() >= full)
             .await;
         let waiting = queued();
-        stopped.go_on();
+        stopped.resume();
         (waiting, Instant::now())
     };
     let (results, (waiting, began)) = tokio::join!(crowd, goes_on);
@@ -118,8 +118,8 @@ async fn run(cx: &Cx) -> Checked {
 async fn serves_one_at_a_time(cx: &Cx) -> Checked<bool> {
     let silent = cx.connect().await?;
     let accepted = || cx.peer(&silent).is_some_and(|peer| peer.is_held());
-    cx.eventually(ANSWERS, accepted).await;
-    let served = timeout(ANSWERS + cx.pace().exchange * 20, cx.exchange()).await;
+    cx.eventually(SERVED_ALONE_WITHIN, accepted).await;
+    let served = timeout(SERVED_ALONE_WITHIN + cx.pace().exchange * 20, cx.exchange()).await;
     silent.close();
     Ok(served.is_err())
 }
@@ -129,7 +129,7 @@ async fn serves_one_at_a_time(cx: &Cx) -> Checked<bool> {
 /// later (SYN cookies). Like real clients, it then connects again.
 async fn served(cx: &Cx) -> Checked {
     loop {
-        match timeout(COMES_AGAIN, one_try(cx)).await {
+        match timeout(RECONNECT_AFTER, one_try(cx)).await {
             Ok(Err(Shortfall::Failed(failure))) if failure.kind == FailureKind::Reset => {}
             Ok(done) => return done,
             Err(_) => {}

@@ -30,7 +30,7 @@ const SESSIONS: usize = 50;
 const TURNS: u32 = 20;
 /// Time budget for all sessions. A slow server gets fewer requests, so that one that serves
 /// sessions one by one finishes in time.
-const TOGETHER: Duration = Duration::from_secs(8);
+const TIME_BUDGET: Duration = Duration::from_secs(8);
 
 async fn run(cx: &Cx) -> Checked {
     // A client that does not fit into the accept queue of a server that serves one by one would
@@ -75,7 +75,7 @@ async fn run(cx: &Cx) -> Checked {
 
 fn turns(exchange: Duration) -> u32 {
     let one_by_one = exchange.as_secs_f64() * SESSIONS as f64;
-    (TOGETHER.as_secs_f64() / one_by_one.max(1e-6)).clamp(2.0, f64::from(TURNS)) as u32
+    (TIME_BUDGET.as_secs_f64() / one_by_one.max(1e-6)).clamp(2.0, f64::from(TURNS)) as u32
 }
 
 fn is_open(cx: &Cx, session: &Session) -> bool {
@@ -104,7 +104,7 @@ async fn one_session(
         None => cx.connect().await?,
     };
     // Other sessions may come first if the server serves one by one.
-    session.set_limit(cx.pace().reply_limit() + TOGETHER);
+    session.set_limit(cx.pace().reply_limit() + TIME_BUDGET);
     session.opening().await?;
     for number in 0..turns {
         if one_by_one && number > 0 {

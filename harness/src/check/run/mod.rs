@@ -62,7 +62,7 @@ impl Battery {
     /// # Errors
     /// The rehearsal fails: the server cannot be started, or does not follow its own conversation.
     pub(crate) fn run(&self, sink: Sink<'_>) -> Result<Vec<Outcome>, RehearsalError> {
-        sink(Event::Trying);
+        sink(Event::Rehearsing);
         let rehearsal = rehearse(&self.subject, &self.interrupt)?;
         sink(Event::Started {
             checks: self.checks.len(),

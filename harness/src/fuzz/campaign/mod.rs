@@ -122,7 +122,7 @@ impl Campaign {
     }
 
     fn hold(&self, sink: Sink<'_>, only: Option<&Case>) -> Result<Fuzzed, CampaignError> {
-        sink(Event::Trying);
+        sink(Event::Rehearsing);
         let trial = rehearse(&self.subject, &self.interrupt)?;
         if let Some(why) = trial.single_client {
             return Err(CampaignError::SingleClient(why));
