@@ -23,9 +23,11 @@ mod sweep;
 mod visit;
 
 pub use axis::{Dimension, parse_all};
-pub use knob::{AxisError, Knob};
+pub use knob::Knob;
 pub use plan::SweepPlan;
-pub use result::{
-    AxisVerdict, Estimate, Recommendation, Setting, SweepAxis, SweepCell, SweepResult,
-};
+#[cfg(test)]
+pub use result::Recommendation;
+#[cfg(test)]
+pub use result::Setting;
+pub use result::{AxisVerdict, Estimate, SweepAxis, SweepCell, SweepResult};
 pub use sweep::{Sweep, SweepError};

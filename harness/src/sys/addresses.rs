@@ -12,7 +12,7 @@ const QUERY: libc::c_ulong = 0xffff_ffff;
 /// # Errors
 /// `EPERM` in containers whose seccomp profile only allows the usual personalities, such as
 /// Docker's.
-pub fn fix_addresses() -> io::Result<()> {
+pub(crate) fn fix_addresses() -> io::Result<()> {
     // SAFETY: personality takes one integer, and this one changes nothing.
     let now = unsafe { libc::personality(QUERY) };
     let fixed = now.cast_unsigned() | libc::ADDR_NO_RANDOMIZE.cast_unsigned();

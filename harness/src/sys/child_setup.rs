@@ -12,7 +12,7 @@ use rustix::process::{
 
 /// Settings of a new server process.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct ChildSetup {
+pub(crate) struct ChildSetup {
     /// Descriptor limits (soft, hard); `None` leaves the inherited ones.
     pub nofile: Option<(u64, u64)>,
 }
@@ -22,7 +22,7 @@ pub struct ChildSetup {
 /// (SIGKILL) when the calling *thread* ends.
 ///
 /// Because of the last point, only the main thread of the supervisor may spawn servers.
-pub fn prepare_child(command: &mut Command, setup: ChildSetup) {
+pub(crate) fn prepare_child(command: &mut Command, setup: ChildSetup) {
     command.process_group(0);
     let parent = getpid();
     // SAFETY: the closure runs in the forked child, where only async-signal-safe calls are allowed:

@@ -16,7 +16,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// `EINVAL` or `ESRCH` if there is no such process (any more).
-pub fn process_cpu(pid: u32) -> io::Result<Duration> {
+pub(crate) fn process_cpu(pid: u32) -> io::Result<Duration> {
     let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
     let mut clock: libc::clockid_t = 0;
     // SAFETY: the only pointer is to a live local of the type the function writes.

@@ -10,7 +10,7 @@ use std::io;
 ///
 /// # Errors
 /// `ENOSYS` on kernels before 5.11.
-pub fn close_on_exec_from(first: u32) -> io::Result<()> {
+pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
     let flag = libc::CLOSE_RANGE_CLOEXEC;
     // SAFETY: close_range takes three integers. With CLOSE_RANGE_CLOEXEC it closes nothing now,
     // so no owned descriptor of this process becomes invalid.

@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, AsRawFd};
 ///
 /// # Errors
 /// `ENOPROTOOPT` on kernels before 4.2, `EINVAL` if a port has already been chosen.
-pub fn choose_port_at_connect(socket: impl AsFd) -> io::Result<()> {
+pub(crate) fn choose_port_at_connect(socket: impl AsFd) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the descriptor is borrowed for the call; the kernel reads one int, which lives here.
     let result = unsafe {

@@ -11,7 +11,7 @@ static INITIAL: OnceLock<(u64, u64)> = OnceLock::new();
 ///
 /// Servers are started with them: users do not run a server under the limit that tcprove raises for
 /// its own connections.
-pub fn initial_nofile() -> (u64, u64) {
+pub(crate) fn initial_nofile() -> (u64, u64) {
     *INITIAL.get_or_init(|| as_pair(getrlimit(Resource::Nofile)))
 }
 
@@ -20,7 +20,7 @@ pub fn initial_nofile() -> (u64, u64) {
 ///
 /// # Errors
 /// Those of `setrlimit`; the limit is then unchanged.
-pub fn raise_nofile_limit() -> io::Result<(u64, u64)> {
+pub(crate) fn raise_nofile_limit() -> io::Result<(u64, u64)> {
     initial_nofile();
     let limit = getrlimit(Resource::Nofile);
     setrlimit(

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd};
 ///
 /// # Errors
 /// `EINVAL` for a listening socket, `ENOTTY` for anything but a socket.
-pub fn unsent_bytes(socket: impl AsFd) -> io::Result<usize> {
+pub(crate) fn unsent_bytes(socket: impl AsFd) -> io::Result<usize> {
     let mut bytes: libc::c_int = 0;
     let fd = socket.as_fd().as_raw_fd();
     // SIOCOUTQ and TIOCOUTQ have the same number.

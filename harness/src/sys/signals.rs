@@ -11,7 +11,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use rustix::process::Signal;
 
 /// The signal with this number, including real-time ones; `None` outside 1..=64.
-pub fn signal_from_raw(number: i32) -> Option<Signal> {
+pub(crate) fn signal_from_raw(number: i32) -> Option<Signal> {
     if let Some(named) = Signal::from_named_raw(number) {
         return Some(named);
     }
@@ -23,7 +23,7 @@ pub fn signal_from_raw(number: i32) -> Option<Signal> {
         .then(|| unsafe { Signal::from_raw_unchecked(number) })
 }
 
-pub fn ignore(signals: &[Signal]) {
+pub(crate) fn ignore(signals: &[Signal]) {
     for signal in signals {
         // SAFETY: SIG_IGN runs no code of ours; a number that cannot be ignored is refused with an error.
         unsafe { libc::signal(signal.as_raw(), libc::SIG_IGN) };
@@ -37,7 +37,7 @@ pub fn ignore(signals: &[Signal]) {
 ///
 /// # Errors
 /// Those of signalfd(2).
-pub fn watch_children() -> io::Result<OwnedFd> {
+pub(crate) fn watch_children() -> io::Result<OwnedFd> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigemptyset fills in the whole set before it is read; all pointers are to live locals.
     let fd = unsafe {

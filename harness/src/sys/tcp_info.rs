@@ -60,7 +60,7 @@ const ROOM: usize = 512;
 ///
 /// # Errors
 /// Those of getsockopt(2), such as `ENOPROTOOPT` if the socket is not TCP.
-pub fn tcp_info(socket: impl AsFd) -> io::Result<TcpInfo> {
+pub(crate) fn tcp_info(socket: impl AsFd) -> io::Result<TcpInfo> {
     let mut raw = [0u8; ROOM];
     let mut length = ROOM as libc::socklen_t;
     let fd = socket.as_fd().as_raw_fd();

@@ -9,7 +9,7 @@ use rustix::net::{SendFlags, send, sockopt};
 ///
 /// # Errors
 /// Those of send(2); `WouldBlock` if the send queue is full.
-pub fn send_oob(socket: impl AsFd, byte: u8) -> io::Result<()> {
+pub(crate) fn send_oob(socket: impl AsFd, byte: u8) -> io::Result<()> {
     let sent = send(socket, &[byte], SendFlags::OOB | SendFlags::NOSIGNAL)?;
     if sent == 1 {
         Ok(())
@@ -23,6 +23,6 @@ pub fn send_oob(socket: impl AsFd, byte: u8) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of setsockopt(2).
-pub fn set_quickack(socket: impl AsFd, on: bool) -> io::Result<()> {
+pub(crate) fn set_quickack(socket: impl AsFd, on: bool) -> io::Result<()> {
     Ok(sockopt::set_tcp_quickack(socket, on)?)
 }

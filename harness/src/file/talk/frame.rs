@@ -1,13 +1,12 @@
 //! `frame = ...`: how a message ends.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
 use super::bytes::{LiteralValue, hex, regex};
 use crate::file::Read;
 use crate::file::value::{At, BothWays, Int, Text};
-use crate::talk::frame::{Counts, Frame, LenFrame};
+use crate::talk::frame::{Frame, LenFrame, LengthScope};
 use crate::talk::uint::Uint;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// The largest header of a message, in bytes.
 const HEADER_BYTES_MAX: u64 = 4096;
@@ -108,9 +107,9 @@ impl At<FrameValue> {
             return Err(self.fault(message));
         }
         let counts = match (includes_header, includes_self) {
-            (true, _) => Counts::Whole,
-            (false, true) => Counts::FromField,
-            (false, false) => Counts::Body,
+            (true, _) => LengthScope::Whole,
+            (false, true) => LengthScope::FromField,
+            (false, false) => LengthScope::Body,
         };
         let fill = match fill {
             None => vec![0; header],
