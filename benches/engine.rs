@@ -1,4 +1,4 @@
-//! tcprove's load engine, put to the limit client's task.
+//! tcprove's load engine, running the workload of the minimal client.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,22 +8,23 @@ use tcprove::process::Server;
 use tcprove::subject::Interrupt;
 use tcprove_benches::load::Measured;
 
-/// Bytes of the token that the talk `echo` puts before its payload.
+/// Size in bytes of the token that the talk `echo` puts before its payload.
 const TOKEN_BYTES: usize = 12;
 
-/// On each of `connections` one message of `payload` bytes in flight, for `measured` after a warm-up.
-/// The clock is read for every operation, times go into histograms, and replies are compared as they are
-/// by default, tokens included. `cpu` is that of the engine's thread in the measured period.
+/// Keeps one message of `payload` bytes in flight on each of `connections`, for `measured` after a
+/// warm-up. With the defaults of the engine: it reads the clock for every operation, records times in
+/// histograms and compares replies, including tokens. `cpu` is the CPU time of the engine's thread in
+/// the measured period.
 ///
 /// # Errors
-/// What the engine says.
+/// The engine fails.
 pub fn engine(
     server: SocketAddr,
     connections: usize,
     payload: usize,
     measured: Duration,
 ) -> std::io::Result<Measured> {
-    let talk = tcprove::file::builtin("echo").ok_or_else(|| other("no talk `echo`"))?;
+    let talk = tcprove::file::builtin("echo").ok_or_else(|| other("there is no talk `echo`"))?;
     let server = Server::attach(server, None).map_err(other)?;
     let workload = Workload {
         connections,

@@ -1,31 +1,32 @@
-//! How many cases a second a service in the same process is put to: over the stream polled by hand, beside
-//! a service that does nothing, and beside the usual way, Tokio's duplex stream on a runtime of one thread.
+//! Cases per second with a service in the same process: through `drive`, which polls the stream without
+//! a runtime, and through Tokio's duplex stream on a single-threaded runtime. A service that does
+//! nothing is the upper bound.
 //!
-//! The case is one connection with three lines in five reads; the service is the reference server's session
-//! of the line protocol.
+//! The case is one connection with three lines in five reads. The service is the reference server's
+//! session with the line protocol.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tcprove::fuzz::memory::drive;
-use tcprove::fuzz::{Case, Send, Step};
+use tcprove::fuzz::{Case, SendStep, Step};
 use tcprove_server::{Config, carry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::runtime;
 use tokio::task::yield_now;
 
-/// As much as a stream of `drive` takes.
+/// Buffer size of the duplex stream, the same as that of `drive`.
 const DUPLEX_BYTES: usize = 16 << 10;
 
 const REPLY: &[u8] = "hello\n问题\nERR not valid UTF-8\n".as_bytes();
 
 fn case() -> Case {
-    let text = Send {
+    let text = SendStep {
         data: "hello\n问题\n".as_bytes().into(),
         cuts: vec![2, 7],
     };
-    let invalid = Send {
+    let invalid = SendStep {
         data: b"a\xff\n"[..].into(),
         cuts: vec![1],
     };
@@ -37,7 +38,7 @@ fn case() -> Case {
     ])
 }
 
-/// The same steps by a client of the ordinary kind, for the one case here.
+/// Performs the steps of the case with an ordinary asynchronous client.
 async fn over_duplex(config: &Config, case: &Case) -> Vec<u8> {
     let (mut client, server) = duplex(DUPLEX_BYTES);
     let serve = carry(server, config);
@@ -46,7 +47,7 @@ async fn over_duplex(config: &Config, case: &Case) -> Vec<u8> {
             let bytes = send.data.to_bytes();
             for piece in send.pieces(&bytes) {
                 client.write_all(piece).await?;
-                // The server has its turn, so that the piece is a read of its own.
+                // Let the server run, so that it reads each piece separately.
                 yield_now().await;
             }
         }
@@ -56,17 +57,17 @@ async fn over_duplex(config: &Config, case: &Case) -> Vec<u8> {
         std::io::Result::Ok(reply)
     };
     let ((), reply) = tokio::join!(serve, talk);
-    reply.expect("a stream in memory does not fail")
+    reply.expect("an in-memory stream does not fail")
 }
 
-fn cases_a_second(criterion: &mut Criterion) {
+fn cases_per_second(criterion: &mut Criterion) {
     let (case, config) = (case(), Config::default());
-    let mut group = criterion.benchmark_group("one case in process");
+    let mut group = criterion.benchmark_group("one case in the process");
     group.throughput(Throughput::Elements(1));
     group.bench_function("does nothing", |bencher| {
         bencher.iter(|| drive(|stream| async { drop(stream) }, black_box(&case)));
     });
-    group.bench_function("line session, polled by hand", |bencher| {
+    group.bench_function("line session, drive", |bencher| {
         let service = |stream| carry(stream, &config);
         assert_eq!(drive(service, &case)[0].bytes, REPLY);
         bencher.iter(|| drive(service, black_box(&case)));
@@ -74,11 +75,11 @@ fn cases_a_second(criterion: &mut Criterion) {
     let runtime = runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    group.bench_function("line session, duplex, one runtime for all", |bencher| {
+    group.bench_function("line session, duplex, one runtime", |bencher| {
         assert_eq!(runtime.block_on(over_duplex(&config, &case)), REPLY);
         bencher.iter(|| runtime.block_on(over_duplex(&config, black_box(&case))));
     });
-    group.bench_function("line session, duplex, a runtime for each", |bencher| {
+    group.bench_function("line session, duplex, one runtime per case", |bencher| {
         bencher.iter(|| {
             let runtime = runtime::Builder::new_current_thread().build();
             let runtime = runtime.expect("a runtime");
@@ -88,7 +89,7 @@ fn cases_a_second(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The ways differ by factors.
+/// Few samples: the results differ by factors.
 fn quick() -> Criterion {
     Criterion::default()
         .sample_size(20)
@@ -99,6 +100,6 @@ fn quick() -> Criterion {
 criterion_group! {
     name = benches;
     config = quick();
-    targets = cases_a_second
+    targets = cases_per_second
 }
 criterion_main!(benches);

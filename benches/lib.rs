@@ -1,3 +1,4 @@
-//! What the benches share: a peer to measure clients against, and the least client there can be.
+//! Shared code of the benches: a minimal echo server, a minimal client, and comparisons in rounds.
 
 pub mod load;
+pub mod rounds;

@@ -1,18 +1,24 @@
-//! How near tcprove's load engine comes to the least client there can be.
+//! Compares the CPU time per operation of tcprove's load engine with that of a minimal client.
 //!
 //! `cargo bench -p tcprove-benches --bench limit -- [--rounds 7] [--seconds 1.0]`
 //!
-//! Both talk to the same echo server, which has a process and a processor of its own. What is
-//! compared is processor time an operation. Limit and engine take turns, so that what else the
-//! machine does befalls both; a ratio is made of two neighbours and the median of those is told.
+//! Both load the same echo server, which runs in its own process on its own CPU. The two clients take
+//! turns, so that other load on the machine affects both. Each ratio compares two neighbouring
+//! measurements; the bench prints the median ratio and the range.
 
 mod engine;
 
 use std::time::Duration;
 
 use tcprove_benches::load::{echo, limit, pin};
+use tcprove_benches::rounds::{Options, median, summary};
 
-/// Connections and bytes of a message.
+const DEFAULT: Options = Options {
+    rounds: 7,
+    measured: Duration::from_secs(1),
+};
+
+/// Number of connections and bytes per message.
 const CELLS: [(usize, usize); 5] = [
     (50, 64),
     (50, 1024),
@@ -21,15 +27,10 @@ const CELLS: [(usize, usize); 5] = [
     (1000, 16 * 1024),
 ];
 
-/// The client's processor; the echo server has number 0.
+/// The CPU of the client; the echo server runs on CPU 0.
 const CLIENT_CPU: usize = 1;
 
-struct Options {
-    rounds: usize,
-    measured: Duration,
-}
-
-/// What the rounds of a cell came to, each list one number a round.
+/// The results of a cell; each list has one value per round.
 #[derive(Default)]
 struct Row {
     limit_us: Vec<f64>,
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     {
         return Ok(echo::main()?);
     }
-    let options = Options::parse(arguments)?;
+    let options = DEFAULT.parse(arguments)?;
     let server = echo::Server::start()?;
     pin(CLIENT_CPU)?;
 
@@ -65,41 +66,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-impl Options {
-    /// `--bench` comes from cargo and says nothing.
-    fn parse(arguments: Vec<String>) -> Result<Self, String> {
-        let mut options = Self {
-            rounds: 7,
-            measured: Duration::from_secs(1),
-        };
-        let mut arguments = arguments.into_iter().filter(|word| word != "--bench");
-        while let Some(flag) = arguments.next() {
-            let value = arguments
-                .next()
-                .ok_or_else(|| format!("{flag} wants a value"))?;
-            let wrong = format!("{flag} cannot be {value}");
-            match flag.as_str() {
-                "--rounds" => options.rounds = value.parse().map_err(|_| wrong.clone())?,
-                "--seconds" => {
-                    options.measured = value
-                        .parse()
-                        .ok()
-                        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-                        .ok_or_else(|| wrong.clone())?;
-                }
-                _ => return Err(format!("{flag} is none of --rounds, --seconds")),
-            }
-            if options.rounds == 0 || options.measured.is_zero() {
-                return Err(wrong);
-            }
-        }
-        Ok(options)
-    }
-}
-
 impl Row {
-    /// One round of a cell. Who goes first alternates, so that neither always inherits the other's
-    /// warm server.
+    /// Measures one round of a cell. The order alternates, because the second client finds a warm
+    /// server.
     fn measure(
         &mut self,
         server: &echo::Server,
@@ -127,20 +96,7 @@ impl Row {
         let cell = format!("{connections} x {payload}");
         let limit = median(&self.limit_us);
         let engine = median(&self.engine_us);
-        let ratio = median(&self.ratios);
-        let low = self.ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = self.ratios.iter().copied().fold(0.0, f64::max);
-        format!("{cell:>19}  {limit:>11.2}  {engine:>12.2}  {ratio:.3} ({low:.3}-{high:.3})")
-    }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let half = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[half]
-    } else {
-        (sorted[half - 1] + sorted[half]) / 2.0
+        let ratio = summary(&self.ratios);
+        format!("{cell:>19}  {limit:>11.2}  {engine:>12.2}  {ratio}")
     }
 }

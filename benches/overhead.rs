@@ -1,4 +1,5 @@
-//! What the harness itself costs: cutting replies out of a stream, judging them, naming requests.
+//! The cost of the harness itself: decoding replies, judging them, rendering requests, and recording
+//! and pacing a load.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,31 +13,31 @@ use tcprove::talk::{
     Bindings, Expect, Expectation, Frame, Judgement, LenFrame, RegexTemplate, Template, Uint, token,
 };
 
-/// The bytes of a small and of a large message's body, and of the pieces each comes in.
+/// Bytes of a small and a large message body, and of the pieces in which each arrives.
 const SIZES: [(usize, usize); 2] = [(64, 8), (16 << 10, 1448)];
 
-/// Frames with a message of theirs around `body`.
+/// Each frame with a message of `body` bytes.
 fn messages(body: usize) -> Vec<(&'static str, Frame, Vec<u8>)> {
     let body = vec![b'x'; body];
-    let announced = |head: String, tail: &str| [head.as_bytes(), &body, tail.as_bytes()].concat();
-    let len = LenFrame::plain(Uint::from_name("u32be").expect("a field there is"));
+    let between = |head: String, tail: &str| [head.as_bytes(), &body, tail.as_bytes()].concat();
+    let len = LenFrame::plain(Uint::from_name("u32be").expect("u32be is a field type"));
     let len = Frame::Len(len);
     vec![
         (
             "until",
             Frame::Until(b"\r\n".to_vec()),
-            announced(String::new(), "\r\n"),
+            between(String::new(), "\r\n"),
         ),
         ("len", len.clone(), len.wrap(&body)),
         (
             "resp",
             Frame::Resp,
-            announced(format!("${}\r\n", body.len()), "\r\n"),
+            between(format!("${}\r\n", body.len()), "\r\n"),
         ),
         (
             "http1",
             Frame::Http1,
-            announced(
+            between(
                 format!(
                     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
                     body.len()
@@ -47,7 +48,7 @@ fn messages(body: usize) -> Vec<(&'static str, Frame, Vec<u8>)> {
     ]
 }
 
-/// Decodes one message that comes in pieces; the decoder is asked after each, as a session does.
+/// Decodes one message that arrives in pieces, and polls the decoder after each piece, like a session.
 fn decode(frame: &Frame, message: &[u8], piece: usize) -> usize {
     let mut decoder = frame.decoder();
     for end in (piece..message.len()).step_by(piece) {
@@ -56,8 +57,8 @@ fn decode(frame: &Frame, message: &[u8], piece: usize) -> usize {
     }
     decoder
         .next(black_box(message))
-        .expect("a message of this frame")
-        .expect("all of it is there")
+        .expect("the message is valid")
+        .expect("the message is complete")
 }
 
 fn decoding(criterion: &mut Criterion) {
@@ -80,7 +81,7 @@ fn by(piece: usize) -> String {
     format!("{piece} B pieces")
 }
 
-/// A request's token and payload.
+/// The token and payload of a request.
 fn bindings(payload: usize) -> Bindings {
     Bindings {
         tok: token(1, 2),
@@ -89,10 +90,10 @@ fn bindings(payload: usize) -> Bindings {
     }
 }
 
-/// The reply `<token> <payload>`, expected as a text and as a pattern.
+/// Expectations of the reply `<token> <payload>`: an exact text and a regular expression.
 fn expectations(bindings: &Bindings) -> [(&'static str, Expectation); 2] {
-    let text = Template::parse("{tok} {payload}\n").expect("a template");
-    let regex = RegexTemplate::parse("^{tok} x+\n$").expect("a pattern");
+    let text = Template::parse("{tok} {payload}\n").expect("the template is valid");
+    let regex = RegexTemplate::parse("^{tok} x+\n$").expect("the pattern is valid");
     [
         ("exact", Expect::Exact(text)),
         ("regex", Expect::Regex(Arc::new(regex))),
@@ -126,7 +127,7 @@ fn rendering(criterion: &mut Criterion) {
             token(black_box(1), count)
         });
     });
-    let request = Template::parse("{tok} {payload}\n").expect("a template");
+    let request = Template::parse("{tok} {payload}\n").expect("the template is valid");
     for (payload, _) in SIZES {
         let bindings = bindings(payload);
         let mut wire = Vec::new();
@@ -143,8 +144,8 @@ fn rendering(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What a load adds to each operation beside system calls: two times into histograms, and, in an open
-/// loop, the moment at which the next request is due.
+/// What a load does per operation besides system calls: it records two times in histograms and, in an
+/// open loop, computes the time of the next request.
 fn recording_and_pacing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("load");
     let period = Period {
@@ -167,7 +168,7 @@ fn recording_and_pacing(criterion: &mut Criterion) {
         };
         let mut pacer = Pacer::new(vec![segment], arrivals, 0, 1, 1);
         group.bench_function(
-            format!("the next moment, {arrivals:?}").to_lowercase(),
+            format!("the next arrival, {arrivals:?}").to_lowercase(),
             |bencher| {
                 bencher.iter(|| black_box(pacer.next()));
             },
@@ -176,7 +177,7 @@ fn recording_and_pacing(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Short samples: the whole takes well under a minute.
+/// Short samples: the whole bench takes well under a minute.
 fn quick() -> Criterion {
     Criterion::default()
         .sample_size(30)

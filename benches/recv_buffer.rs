@@ -1,8 +1,7 @@
-//! What the receive buffer costs: messages echoed by a live reference server whose `recv` asks for
-//! 64 bytes, 1 KiB (the tutorial's) ... 256 KiB at a time.
+//! The effect of the size of the receive buffer: messages echoed by a live reference server whose
+//! `recv` asks for 64 bytes to 256 KiB (the tutorial uses 1 KiB).
 //!
-//! Latency is one message there and back before the next one leaves; throughput is as many under
-//! way as the sockets hold.
+//! Latency is measured with one message in flight, throughput with as many as the sockets hold.
 
 use std::io::{Read, Result, Write};
 use std::net::{Shutdown as Half, SocketAddr, TcpStream};
@@ -15,7 +14,7 @@ use tcprove_server::{Config, Model, Protocol, ServerError, Shutdown, bind, run};
 const PAYLOADS: [usize; 3] = [1 << 10, 16 << 10, 256 << 10];
 const RECEIVE_BUFFERS: [usize; 7] = [64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10];
 
-/// A bench that hangs helps nobody.
+/// Maximum time for each read or write, so that the bench cannot hang.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// The reference server in a thread of this process.
@@ -63,11 +62,11 @@ impl Server {
         self.thread
             .join()
             .expect("the server does not panic")
-            .expect("the server ends in order");
+            .expect("the server ends without an error");
     }
 }
 
-/// Echoes `count` messages one after the other and says how long that took.
+/// Exchanges `count` messages, one at a time, and returns the duration.
 fn one_by_one(stream: &mut TcpStream, payload: usize, count: u64) -> Result<Duration> {
     let (message, mut reply) = (vec![b'x'; payload], vec![0; payload]);
     let begun = Instant::now();
@@ -78,8 +77,7 @@ fn one_by_one(stream: &mut TcpStream, payload: usize, count: u64) -> Result<Dura
     Ok(begun.elapsed())
 }
 
-/// Sends `count` messages without waiting, while another thread reads, and says how long it took
-/// until all were back.
+/// Sends `count` messages from one thread while another reads the replies, and returns the duration.
 fn streamed(stream: &mut TcpStream, payload: usize, count: u64) -> Result<Duration> {
     let (message, mut reply) = (vec![b'x'; payload], vec![0; payload]);
     let mut writer = stream.try_clone()?;
@@ -100,13 +98,13 @@ fn streamed(stream: &mut TcpStream, payload: usize, count: u64) -> Result<Durati
     })
 }
 
-/// One way of holding the conversation.
-type Way = fn(&mut TcpStream, usize, u64) -> Result<Duration>;
+/// Exchanges messages: the stream, the payload in bytes, the number of messages.
+type Exchange = fn(&mut TcpStream, usize, u64) -> Result<Duration>;
 
 fn receive_buffer(criterion: &mut Criterion) {
-    let ways: [(&str, Way); 2] = [("latency", one_by_one), ("throughput", streamed)];
+    let exchanges: [(&str, Exchange); 2] = [("latency", one_by_one), ("throughput", streamed)];
     for payload in PAYLOADS {
-        for (name, way) in ways {
+        for (name, exchange) in exchanges {
             let title = format!("echo {} KiB, {name} by receive buffer", payload >> 10);
             let mut group = criterion.benchmark_group(title);
             group.throughput(Throughput::Bytes(payload as u64));
@@ -115,10 +113,10 @@ fn receive_buffer(criterion: &mut Criterion) {
                 let mut stream = server.connect().expect("the server listens");
                 group.bench_function(BenchmarkId::from_parameter(recv_buffer), |bencher| {
                     bencher.iter_custom(|count| {
-                        way(&mut stream, payload, count).expect("the server echoes")
+                        exchange(&mut stream, payload, count).expect("the server echoes")
                     });
                 });
-                // A reset would do as well, but the server should see an ordinary client.
+                // Close in order, like an ordinary client.
                 let _ = stream.shutdown(Half::Both);
                 drop(stream);
                 server.stop();
@@ -128,7 +126,7 @@ fn receive_buffer(criterion: &mut Criterion) {
     }
 }
 
-/// Few and short samples: 42 benchmarks that differ by factors need no more.
+/// Few and short samples: there are 42 benchmarks, and their results differ by factors.
 fn quick() -> Criterion {
     Criterion::default()
         .sample_size(10)

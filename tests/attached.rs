@@ -54,6 +54,7 @@ fn a_sound_server_passes_where_it_stands() {
     ]);
     assert_eq!(checked.code(), 0, "{}", checked.shown());
     assert!(checked.ids("pass").len() >= 25, "{}", checked.shown());
+    assert_eq!(checked.report["plan"]["lanes"], 1, "{}", checked.shown());
     let skipped = checked.outcome("restart-timewait");
     assert_eq!(skipped["outcome"], "skip", "{skipped:#}");
 }

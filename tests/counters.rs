@@ -3,13 +3,14 @@
 //!
 //! With `TCPROVE_SLOW=N`: every model N times, with its ranges printed.
 
+use crate::support::battery::have;
+use crate::support::skip::slow_rounds;
+use crate::support::{alone, share};
 use std::sync::Arc;
 use std::time::Duration;
-
-use crate::support::alone;
-use crate::support::battery::{have, rounds};
+use tcprove::gate::Pair;
 use tcprove::gate::counters::{
-    CountPlan, Counts, NoCounts, PerOp, Span, allocations_of_both, count, count_both,
+    CountError, CountPlan, OperationCounts, PerOp, Span, allocations_of_both, count, count_both,
 };
 use tcprove::load::Workload;
 use tcprove::process::Launch;
@@ -63,12 +64,12 @@ fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
     if !have("valgrind") {
         return;
     }
-    let _alone = alone();
+    share();
     let sound = server(&["--model", "sequential"]);
     let planted = server(&["--fault", "extra-syscall", "--model", "sequential"]);
     let (plan, interrupt) = (short(), Interrupt::default());
     let count = |subject| count(subject, &plan, None, None, &interrupt).expect("counts");
-    let three = || -> Vec<Counts> {
+    let three = || -> Vec<OperationCounts> {
         std::thread::scope(|scope| {
             let threads = [&sound, &sound, &planted].map(|subject| scope.spawn(|| count(subject)));
             let joined = threads.into_iter().map(|thread| thread.join());
@@ -77,7 +78,7 @@ fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
     };
     // A look at the time that comes due in one of these lives is a system call more, on a machine so busy
     // that a life of a tenth of a second takes longer: then they are counted again.
-    let alike = |counted: &[Counts]| {
+    let alike = |counted: &[OperationCounts]| {
         let [one, again, more] = [0, 1, 2].map(|place| &counted[place].syscalls);
         one == again && change(one, more) == 1.0
     };
@@ -106,11 +107,18 @@ fn one_more_allocation_is_seen() {
     if !have("valgrind") {
         return;
     }
-    let _alone = alone();
+    share();
     let sound = server(&["--model", "sequential"]);
     let planted = server(&["--fault", "extra-allocation", "--model", "sequential"]);
-    let allocations = allocations_of_both([&sound, &planted], &short(), &Interrupt::default());
-    let [base, candidate] = allocations.expect("counts");
+    let allocations = allocations_of_both(
+        Pair {
+            base: &sound,
+            candidate: &planted,
+        },
+        &short(),
+        &Interrupt::default(),
+    );
+    let Pair { base, candidate } = allocations.expect("counts");
     assert_eq!(change(&base.blocks, &candidate.blocks), 1.0);
     assert_eq!(change(&base.bytes, &candidate.bytes), 4_096.0);
 }
@@ -120,7 +128,7 @@ fn what_cannot_be_counted_says_why() {
     if !have("valgrind") {
         return;
     }
-    let _alone = alone();
+    share();
     let binary = env!("CARGO_BIN_EXE_tcprove");
     let (plan, interrupt) = (short(), Interrupt::default());
     let trouble = |launch| {
@@ -128,23 +136,19 @@ fn what_cannot_be_counted_says_why() {
         counted.expect_err("no counts")
     };
     let nothing = trouble(Launch::new(binary, ["/nowhere/server"]));
-    assert!(matches!(nothing, NoCounts::Start { .. }), "{nothing}");
+    assert!(matches!(nothing, CountError::Start { .. }), "{nothing}");
     assert!(nothing.to_string().contains("/nowhere/server"), "{nothing}");
     interrupt.set();
     let ended = trouble(Launch::new(binary, ["sleep", "60"]));
-    assert!(matches!(ended, NoCounts::Interrupted), "{ended}");
+    assert!(matches!(ended, CountError::Interrupted), "{ended}");
 }
 
 /// The ranges over whole measurements, by model. What one thread does is the same each time; what several
 /// do depends on which of them the kernel wakes, and on numbers that the runtime draws.
 #[test]
 fn ranges_over_whole_measurements() {
-    let rounds = rounds();
-    if rounds == 0 {
-        println!("skipped: minutes of measurements; TCPROVE_SLOW=N counts each model N times");
-        return;
-    }
-    if !have("valgrind") {
+    let rounds = slow_rounds(1, "minutes of measurements");
+    if rounds == 0 || !have("valgrind") {
         return;
     }
     let _alone = alone();
@@ -160,14 +164,15 @@ fn ranges_over_whole_measurements() {
             aim: Duration::from_secs(10),
             limit: PATIENCE,
         };
-        let counted: Vec<Counts> = (0..rounds.max(2))
+        let counted: Vec<OperationCounts> = (0..rounds.max(2))
             .flat_map(|_| {
-                let sides = [&subject, &subject];
+                let sides = Pair::both(&subject);
                 let both = count_both(sides, &workload(), span, &Interrupt::default());
-                both.expect("counts").1
+                let Pair { base, candidate } = both.expect("counts").1;
+                [base, candidate]
             })
             .collect();
-        let range = |of: fn(&Counts) -> &PerOp| {
+        let range = |of: fn(&OperationCounts) -> &PerOp| {
             let estimates = counted.iter().map(|counts| of(counts).estimate);
             let (low, high) = estimates.fold((f64::MAX, f64::MIN), |(low, high), one| {
                 (low.min(one), high.max(one))

@@ -1,9 +1,13 @@
 //! Errors that a stranger meets: each ends with the exit code of the contract, a short message that
 //! names the problem and the next step, and the same message in the JSON that was asked for.
+//!
+//! The messages themselves are snapshots (`errors/snapshots/`): a test holds what was run and what was said.
 
 mod arguments;
 mod blockers;
 mod targets;
+
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -12,15 +16,75 @@ use crate::support::{Bench, Ended};
 /// Lines that somebody reads before giving up.
 const LINES_MAX: usize = 15;
 
-/// Runs `check --json r.json ARGS`, which must end with `code` and name each of `says`.
+/// What was run and what was said, for a snapshot.
+#[derive(Default)]
+struct Told {
+    text: String,
+}
+
+impl Told {
+    /// Runs `check --json r.json ARGS`, which must end with `code` and one error.
+    fn check_ends(&mut self, bench: &Bench, code: i32, arguments: &[&str]) -> Value {
+        let mut all = vec!["check", "--json", "r.json"];
+        all.extend(arguments);
+        let ended = bench.run(&all);
+        self.add(&["check"], arguments, &ended);
+        error_in(bench, &ended, code)
+    }
+
+    /// A usage error in an empty folder.
+    fn refused(&mut self, arguments: &[&str]) {
+        self.check_ends(&Bench::new(), 2, arguments);
+    }
+
+    /// A file that cannot be used: the place is named, in the text and in the JSON.
+    fn file_refused(&mut self, text: &str, line: usize) {
+        let bench = Bench::new();
+        bench.write("tcprove.toml", text);
+        let json = self.check_ends(&bench, 2, &[]);
+        let location = json["error"]["location"].as_str().unwrap();
+        assert!(
+            location.starts_with(&format!("tcprove.toml:{line}:")),
+            "{location}"
+        );
+    }
+
+    fn add(&mut self, command: &[&str], arguments: &[&str], ended: &Ended) {
+        let words: Vec<&str> = command.iter().chain(arguments).copied().collect();
+        let _ = writeln!(self.text, "$ tcprove {}", words.join(" "));
+        let _ = writeln!(self.text, "{}{}", ended.stdout, ended.stderr);
+    }
+
+    /// Compares it with the snapshot of that name; what differs from run to run has been replaced.
+    fn assert(&self, name: &str) {
+        insta::with_settings!({
+            omit_expression => true,
+            filters => vec![
+                (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+                (r"port \d+", "port PORT"),
+                (r"seed \d+", "seed N"),
+                (r"(?:/[\w.-]+)+/python3?[\d.]*", "PYTHON"),
+                (r"/tmp/[\w./-]+", "/tmp/FOLDER"),
+                (r"\d+(?:\.\d+)? ?(?:ms|s)\b", "TIME"),
+            ],
+        }, {
+            insta::assert_snapshot!(name, self.text);
+        });
+    }
+}
+
+/// As [`Told::check_ends`], with phrases that the message holds instead of a snapshot of it.
 fn check_ends(bench: &Bench, code: i32, arguments: &[&str], says: &[&str]) -> Value {
-    let mut all = vec!["check", "--json", "r.json"];
-    all.extend(arguments);
-    error_in(bench, &bench.run(all), code, says)
+    let json = Told::default().check_ends(bench, code, arguments);
+    let message = json["error"]["message"].as_str().unwrap();
+    for phrase in says {
+        assert!(message.contains(phrase), "{phrase} is not in: {message}");
+    }
+    json
 }
 
 /// What holds for every error.
-fn error_in(bench: &Bench, ended: &Ended, code: i32, says: &[&str]) -> Value {
+fn error_in(bench: &Bench, ended: &Ended, code: i32) -> Value {
     assert_eq!(ended.code, Some(code), "{}", ended.all());
     assert_eq!(ended.stdout, "", "{}", ended.all());
     let lines = ended.stderr.lines().count();
@@ -44,32 +108,18 @@ fn error_in(bench: &Bench, ended: &Ended, code: i32, says: &[&str]) -> Value {
     assert!(expected.contains(&found), "{json:#}");
     let message = json["error"]["message"].as_str().unwrap();
     assert!(!message.starts_with("error"), "{message}");
-    for part in says {
-        assert!(
-            ended.stderr.contains(part),
-            "no {part:?} in: {}",
-            ended.stderr
-        );
-        assert!(message.contains(part), "no {part:?} in: {message}");
-    }
+    // The terminal adds the usage, where that helps.
+    let shown = in_words(ended.stderr.split_once("error: ").unwrap().1);
+    assert!(
+        shown.starts_with(&in_words(message)),
+        "{shown:?} is not {message:?}"
+    );
     json
 }
 
-/// A usage error in an empty folder.
-fn refused(arguments: &[&str], says: &[&str]) {
-    check_ends(&Bench::new(), 2, arguments, says);
-}
-
-/// A file that cannot be used: the place is named, in the text and in the JSON.
-fn file_refused(text: &str, line: usize, says: &[&str]) {
-    let bench = Bench::new();
-    bench.write("tcprove.toml", text);
-    let json = check_ends(&bench, 2, &[], says);
-    let location = json["error"]["location"].as_str().unwrap();
-    assert!(
-        location.starts_with(&format!("tcprove.toml:{line}:")),
-        "{location}"
-    );
+/// The words of a message, without its line breaks.
+fn in_words(message: &str) -> Vec<&str> {
+    message.split_whitespace().collect()
 }
 
 /// A file for the reference server, with this at its end.

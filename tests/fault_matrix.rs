@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use crate::support::alone;
-use crate::support::battery::{rounds, tcprove};
+use crate::support::battery::tcprove;
+use crate::support::skip::rounds;
 use serde_json::Value;
 use tcprove::check::Runs;
 
@@ -23,7 +24,8 @@ fn every_check_can_fail() {
 
 #[test]
 fn every_fault_is_caught_for_the_planted_reason() {
-    let _alone = alone();
+    // Some checks need the machine for themselves; those run with `TCPROVE_SLOW` only.
+    let _alone = (rounds() > 0).then(alone);
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("matrix.json");
     let checks = tcprove::check::all().filter(|check| rounds() > 0 || !is_alone(check));

@@ -30,9 +30,3 @@ pub(crate) fn fuzz(bench: &Bench, arguments: &[&str]) -> Fuzzed {
     let report = bench.json("fuzz.json");
     Fuzzed { ended, report }
 }
-
-/// How often slow tests are to be run: `TCPROVE_SLOW`, 0 where it is not set.
-pub(crate) fn rounds() -> u64 {
-    let asked = std::env::var("TCPROVE_SLOW").ok();
-    asked.map_or(0, |rounds| rounds.parse().unwrap())
-}

@@ -7,7 +7,8 @@
 
 use std::path::Path;
 
-use crate::support::battery::{data, have, rounds, tcprove};
+use crate::support::battery::{data, have, tcprove};
+use crate::support::skip::{may_lack, rounds};
 use serde_json::Value;
 
 /// Seconds of a campaign that finds nothing.
@@ -104,7 +105,7 @@ fn file(folder: &Path, talk: &str, [old, new]: [&str; 2]) -> String {
 fn pointed_at(name: &str) -> Option<String> {
     let value = std::env::var(name).ok();
     if value.is_none() {
-        println!("skipped: {name} is not set");
+        may_lack(&format!("{name} in the environment"));
     }
     value
 }

@@ -2,7 +2,8 @@
 //!
 //! Plainly, each protocol in another model; with `TCPROVE_SLOW=N` all twenty, N times.
 
-use crate::support::battery::{check, rounds};
+use crate::support::battery::check;
+use crate::support::skip::slow_rounds;
 
 const PROTOCOLS: [&str; 4] = ["tutorial", "echo", "line", "frame"];
 const MODELS: [&str; 5] = [
@@ -50,11 +51,23 @@ fn battery(protocol: &str, model: &str) {
 }
 
 #[test]
-fn each_protocol_passes_in_another_model() {
-    let models = ["threads", "prefork", "tokio-multi", "tokio-current"];
-    for (protocol, model) in PROTOCOLS.into_iter().zip(models) {
-        battery(protocol, model);
-    }
+fn tutorial_passes_in_threads() {
+    battery("tutorial", "threads");
+}
+
+#[test]
+fn echo_passes_in_prefork() {
+    battery("echo", "prefork");
+}
+
+#[test]
+fn line_passes_in_tokio_multi() {
+    battery("line", "tokio-multi");
+}
+
+#[test]
+fn frame_passes_in_tokio_current() {
+    battery("frame", "tokio-current");
 }
 
 #[test]
@@ -68,10 +81,7 @@ fn one_client_at_a_time_passes_what_needs_no_second() {
 
 #[test]
 fn every_protocol_passes_in_every_model() {
-    if rounds() == 0 {
-        println!("skipped: TCPROVE_SLOW is not set");
-    }
-    for _ in 0..rounds() {
+    for _ in 0..slow_rounds(1, "minutes of batteries") {
         for protocol in PROTOCOLS {
             for model in MODELS {
                 battery(protocol, model);

@@ -2,20 +2,19 @@
 //!
 //! Whole batteries: with `TCPROVE_SLOW=N`, N runs each. A server that is not installed is skipped.
 
-use crate::support::battery::{Checked, check, data, have, rounds};
+use crate::support::battery::{Checked, check, data, have};
+use crate::support::skip::slow_rounds;
 
 /// Runs the battery, as often as slow tests are asked for, and asserts that it says the same
 /// each time: exactly these failures and warnings, and nothing that it could not see. A warning that ends
 /// with `?` depends on a race that the server does not promise to win.
 fn judged(program: &str, arguments: &[&str], fails: &[&str], warns: &[&str]) -> Option<Checked> {
-    if rounds() == 0 {
-        println!("skipped: TCPROVE_SLOW is not set");
-    }
-    if rounds() == 0 || !have(program) {
+    let rounds = slow_rounds(1, "a whole battery");
+    if rounds == 0 || !have(program) {
         return None;
     }
     let mut last = None;
-    for run in 0..rounds() {
+    for run in 0..rounds {
         let checked = check(arguments);
         assert_eq!(checked.ids("fail"), fails, "run {run}\n{}", checked.shown());
         let (races, sure): (Vec<&str>, Vec<&str>) = warns.iter().partition(|id| id.ends_with('?'));

@@ -1,43 +1,50 @@
 //! The programs that a finding leaves: each shows its bug on a server that has it, and nothing on one that
 //! has not.
 
+use crate::support::skip::is_slow;
+use crate::support::{alone, data, python, until};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-
-use crate::support::{alone, data, python, until};
-use serde_json::json;
-use tcprove::fuzz::reproducer::{Answer, PlainTurn, Recipe, ServerRecipe, write};
-use tcprove::fuzz::{Case, Confirmed, Data, Finding, Kind, Part, Send, Step};
+use tcprove::fuzz::reproducer::{AnswerPattern, PlainTurn, Recipe, ServerRecipe, write};
+use tcprove::fuzz::{
+    Case, Confirmed, Data, DataPart, Finding, FindingKind, SendStep, Step, Symptom,
+};
 use tcprove::process::Port;
 
 /// The case that wakes the bug of that kind in `buggy_server.py`.
-fn case(kind: Kind) -> Case {
-    let line = |text: &[u8]| Step::Send(Send::whole(text));
+fn case(kind: FindingKind) -> Case {
+    let line = |text: &[u8]| Step::Send(SendStep::whole(text));
     Case::new(match kind {
-        Kind::Panic => vec![line(b"a\n"), Step::Receive, Step::DelayMs(5), line(b"%n\n")],
-        Kind::Hang => vec![Step::Connect, Step::Switch(0), line(b"%n\n"), Step::Reset],
-        Kind::Leak => vec![line(b"%n\n"), Step::Receive, Step::Close],
-        Kind::Divergence => vec![Step::Send(Send {
+        FindingKind::Panic => vec![line(b"a\n"), Step::Receive, Step::DelayMs(5), line(b"%n\n")],
+        FindingKind::Hang => vec![Step::Connect, Step::Switch(0), line(b"%n\n"), Step::Reset],
+        FindingKind::Leak => vec![line(b"%n\n"), Step::Receive, Step::Close],
+        FindingKind::Divergence => vec![Step::Send(SendStep {
             data: b"abc\nd\n"[..].into(),
             cuts: vec![2],
         })],
-        Kind::Conformance => vec![line(b"bad\n"), Step::Receive, Step::HalfClose],
-        Kind::Complexity => {
+        FindingKind::Conformance => vec![line(b"bad\n"), Step::Receive, Step::HalfClose],
+        FindingKind::Complexity => {
             let mut data = Data::repeat(b"A", 1000);
-            data.push(Part::Bytes(b"%n\n".to_vec()));
-            vec![Step::Send(Send::whole(data)), Step::Receive]
+            data.push(DataPart::Bytes(b"%n\n".to_vec()));
+            vec![Step::Send(SendStep::whole(data)), Step::Receive]
         }
-        Kind::Crash | Kind::Starvation => vec![line(b"%n\n"), Step::Receive],
+        FindingKind::Crash | FindingKind::Starvation => vec![line(b"%n\n"), Step::Receive],
     })
 }
 
-fn finding(kind: Kind) -> Finding {
+fn finding(kind: FindingKind) -> Finding {
     let case = case(kind);
     Finding {
         id: format!("{}-1a2b", kind.name()),
-        kind,
-        title: "something is wrong".into(),
+        symptom: Symptom {
+            kind,
+            title: "something is wrong".into(),
+            key: String::new(),
+            // `OK 3\n`: the server accepted what it must refuse.
+            evidence: BTreeMap::from([("reply_hex".to_owned(), json!("4f 4b 20 33 0a"))]),
+        },
         confirmed: Confirmed { seen: 5, of: 5 },
         steps: case.steps.len(),
         bytes: case.bytes(),
@@ -45,9 +52,6 @@ fn finding(kind: Kind) -> Finding {
         reproduce: String::new(),
         first_seen_s: 0.0,
         minimal: true,
-        key: String::new(),
-        // `OK 3\n`: what must be refused was accepted.
-        evidence: BTreeMap::from([("reply_hex".to_owned(), json!("4f 4b 20 33 0a"))]),
         waived: None,
         cases: vec![case],
     }
@@ -59,7 +63,7 @@ fn recipe(server: ServerRecipe) -> Recipe {
         reply_wait_ms: 300,
         plain: vec![PlainTurn {
             send: b"PING\n".to_vec(),
-            answer: Answer::Exact(b"PONG\n".to_vec()),
+            answer: AnswerPattern::Exact(b"PONG\n".to_vec()),
         }],
         plain_wait_ms: 2_000,
         replay: "tcprove replay {folder}".into(),
@@ -82,18 +86,19 @@ fn buggy(python: &str) -> ServerRecipe {
     }
 }
 
-/// Where minutes do not matter all kinds are tried, else those that are judged at once.
-fn is_slow() -> bool {
-    std::env::var("TCPROVE_SLOW").is_ok_and(|rounds| rounds != "0")
-}
-
-/// One folder a kind.
-fn written(folder: &Path, python: &str) -> Vec<(Kind, PathBuf)> {
+/// One folder a kind. Where minutes do not matter all kinds are tried, else those that are judged at once.
+fn written(folder: &Path, python: &str) -> Vec<(FindingKind, PathBuf)> {
+    let slow = is_slow("minutes for the kinds of bugs that take time to show");
     let recipe = recipe(buggy(python));
-    let at_once = |kind: &Kind| matches!(kind, Kind::Crash | Kind::Panic | Kind::Conformance);
-    let kinds = Kind::ALL.into_iter();
+    let at_once = |kind: &FindingKind| {
+        matches!(
+            kind,
+            FindingKind::Crash | FindingKind::Panic | FindingKind::Conformance
+        )
+    };
+    let kinds = FindingKind::ALL.into_iter();
     kinds
-        .filter(|kind| is_slow() || at_once(kind))
+        .filter(|kind| slow || at_once(kind))
         .map(|kind| (kind, write(folder, &finding(kind), &recipe).unwrap()))
         .collect()
 }
@@ -103,16 +108,18 @@ fn all(output: &Output) -> String {
 }
 
 /// All at once, since most of the time is spent in waiting; then those that look at time, alone.
-fn each(kinds: &[(Kind, PathBuf)], judge: impl Fn(Kind, &Path) + Sync) {
-    let _alone = alone();
-    let of_time = |kind: Kind| matches!(kind, Kind::Starvation | Kind::Complexity);
+fn each(kinds: &[(FindingKind, PathBuf)], judge: impl Fn(FindingKind, &Path) + Sync) {
+    let of_time =
+        |kind: FindingKind| matches!(kind, FindingKind::Starvation | FindingKind::Complexity);
     std::thread::scope(|scope| {
         for (kind, place) in kinds.iter().filter(|(kind, _)| !of_time(*kind)) {
             let judge = &judge;
             scope.spawn(move || judge(*kind, place));
         }
     });
-    for (kind, place) in kinds.iter().filter(|(kind, _)| of_time(*kind)) {
+    let mut kinds_of_time = kinds.iter().filter(|(kind, _)| of_time(*kind)).peekable();
+    let _alone = kinds_of_time.peek().is_some().then(alone);
+    for (kind, place) in kinds_of_time {
         judge(*kind, place);
     }
 }
@@ -144,9 +151,9 @@ fn python_shows_the_bug_and_nothing_on_a_sound_server() {
 }
 
 /// All of them as one binary of tests, without a warning.
-fn compiled(folder: &Path, kinds: &[(Kind, PathBuf)]) -> PathBuf {
+fn compiled(folder: &Path, kinds: &[(FindingKind, PathBuf)]) -> PathBuf {
     let (source, binary) = (folder.join("together.rs"), folder.join("together"));
-    let module = |(number, (kind, place)): (usize, &(Kind, PathBuf))| {
+    let module = |(number, (kind, place)): (usize, &(FindingKind, PathBuf))| {
         let path = place.join("reproduce.rs");
         format!("#[path = {path:?}] mod {}_{number};\n", kind.name())
     };
@@ -162,14 +169,13 @@ fn compiled(folder: &Path, kinds: &[(Kind, PathBuf)]) -> PathBuf {
 /// Cases that hold every step, or none; servers that run already; a wrong reply that is known by a regex.
 #[test]
 fn every_other_form_is_a_program_too() {
-    if !is_slow() {
-        println!("skipped: half a minute of compiling; TCPROVE_SLOW=1 runs it");
+    if !is_slow("half a minute of compiling") {
         return;
     }
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let every_step = Case::new(vec![
-        Step::Send(Send {
+        Step::Send(SendStep {
             data: b"abc"[..].into(),
             cuts: vec![1, 2],
         }),
@@ -193,12 +199,12 @@ fn every_other_form_is_a_program_too() {
         .iter()
         .enumerate()
         {
-            for kind in Kind::ALL {
+            for kind in FindingKind::ALL {
                 let mut finding = finding(kind);
                 finding.cases = cases.clone();
-                finding.title = "it says \"\"\" \\N */ @ID@".into();
+                finding.symptom.title = "it says \"\"\" \\N */ @ID@".into();
                 if of == 0 {
-                    finding.evidence =
+                    finding.symptom.evidence =
                         BTreeMap::from([("right_regex".to_owned(), json!("^ERR\\b"))]);
                 }
                 let place = folder.path().join(format!("{number}-{of}"));
@@ -260,7 +266,7 @@ fn a_server_that_runs_already() {
     let recipe = recipe(ServerRecipe::Attach {
         addr: format!("127.0.0.1:{port}"),
     });
-    let place = write(folder.path(), &finding(Kind::Crash), &recipe).unwrap();
+    let place = write(folder.path(), &finding(FindingKind::Crash), &recipe).unwrap();
     let run = || {
         Command::new(python)
             .arg(place.join("reproduce.py"))

@@ -111,8 +111,14 @@ fn modules_use_only_what_the_table_allows() {
 
 #[test]
 fn no_two_modules_need_each_other() {
-    let cycles = Graph::of(&sources(&["harness/src"])).cycles();
-    assert!(cycles.is_empty(), "cycles:\n{}", cycles.join("\n"));
+    for root in ["harness/src", "server/src"] {
+        let cycles = Graph::of(&sources(&[root])).cycles();
+        assert!(
+            cycles.is_empty(),
+            "cycles in {root}:\n{}",
+            cycles.join("\n")
+        );
+    }
 }
 
 #[test]
@@ -288,6 +294,32 @@ fn every_check_and_fault_is_listed() {
     };
     listed("harness/src/check", "ENTRY");
     listed("server/src/fault", "FAULT");
+}
+
+/// A file that no module declares is not compiled, and its tests never run.
+#[test]
+fn every_file_of_tests_is_a_module() {
+    for folder in ["tests", "server/tests"] {
+        for (name, _) in sources(&[folder]) {
+            let path = Path::new(&name);
+            let module = path.file_stem().unwrap().to_str().unwrap();
+            let parent = match path.parent().unwrap().to_str().unwrap() {
+                _ if module == "main" || module == "mod" => continue,
+                parent if parent == folder => format!("{folder}/main.rs"),
+                parent => format!("{parent}.rs"),
+            };
+            let mut parent = root().join(parent);
+            if !parent.exists() {
+                parent = parent.with_extension("").join("mod.rs");
+            }
+            let declared = std::fs::read_to_string(&parent).unwrap();
+            assert!(
+                declared.contains(&format!("mod {module};\n")),
+                "{name} is no module of {}",
+                parent.display()
+            );
+        }
+    }
 }
 
 #[test]

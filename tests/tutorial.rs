@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::support::battery::{Checked, check, data, have, rounds};
+use crate::support::battery::{Checked, check, data, have};
+use crate::support::skip::rounds;
 
 /// The whole battery in one run where slow tests are asked for, and every finding once more by its command; else
 /// only what is asserted here.

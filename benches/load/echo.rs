@@ -1,7 +1,7 @@
-//! The least echo server: one thread, one receive buffer, level-triggered epoll.
+//! A minimal echo server: one thread, one receive buffer, level-triggered epoll.
 //!
-//! It is there to be in nobody's way: whoever measures a client against it measures the client. It
-//! runs in a process of its own and lives as long as its standard input is open.
+//! It is fast enough not to limit the clients that are measured against it. It runs in its own process
+//! and exits when its standard input is closed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send, sockopt};
 
-/// The argument by which a bench is told to be the echo server.
+/// The argument that makes a bench run as the echo server.
 pub const ARGUMENT: &str = "--be-the-echo-server";
 
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -23,16 +23,16 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
 }
 
 impl Server {
-    /// Runs this very executable again as the echo server. Its `main` must call [`main`] when the
-    /// first argument is [`ARGUMENT`].
+    /// Starts this executable again as the echo server. Its `main` must call [`main`] if the first
+    /// argument is [`ARGUMENT`].
     ///
     /// # Errors
-    /// The process does not start, or does not say where it listens.
+    /// The process does not start or does not print its port.
     pub fn start() -> std::io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(ARGUMENT)
@@ -51,16 +51,16 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The server ends when its standard input does.
+        // Closing its standard input ends the server.
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }
 
-/// Is the echo server on processor 0: prints the port, serves until standard input ends.
+/// Runs the echo server on CPU 0: prints the port and serves until standard input is closed.
 ///
 /// # Errors
-/// As [`serve`].
+/// See [`serve`].
 pub fn main() -> std::io::Result<()> {
     super::pin(0)?;
     let listener = listen()?;
@@ -69,23 +69,23 @@ pub fn main() -> std::io::Result<()> {
     serve(&listener, std::io::stdin().as_fd())
 }
 
-/// A listener on a port of the kernel's choice, ready for [`serve`].
+/// Opens a listener on a free port, for [`serve`].
 ///
 /// # Errors
-/// The kernel has no port to give.
+/// No port is free.
 pub fn listen() -> std::io::Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    // A second `listen` on a listening socket only changes its backlog; std's 128 is too small for
-    // a thousand clients that all come at once.
+    // A second `listen` only changes the backlog. std's 128 is too small for 1,000 clients that
+    // connect at the same time.
     rustix::net::listen(&listener, BACKLOG)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
-/// Echoes what comes in over `listener` until `lifeline` ends.
+/// Serves the connections of `listener` until the other end of `lifeline` is closed.
 ///
 /// # Errors
-/// What epoll or `accept` say, apart from what is one client's own trouble.
+/// epoll or `accept` fails. Errors of single connections only close them.
 pub fn serve(listener: &TcpListener, lifeline: BorrowedFd<'_>) -> std::io::Result<()> {
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&poll, listener, token(listener), EventFlags::IN)?;
@@ -110,7 +110,7 @@ pub fn serve(listener: &TcpListener, lifeline: BorrowedFd<'_>) -> std::io::Resul
             let Some(connection) = connections.get_mut(number).and_then(Option::as_mut) else {
                 continue;
             };
-            // Closing the descriptor takes it out of the epoll set as well.
+            // Closing the descriptor also removes it from the epoll set.
             if connection.advance(&poll, &mut buffer).is_err() {
                 connections[number] = None;
             }
@@ -122,7 +122,7 @@ fn token(source: &impl AsRawFd) -> EventData {
     EventData::new_u64(source.as_raw_fd() as u64)
 }
 
-/// Accepts whoever waits. Connections are kept by the number of their descriptor.
+/// Accepts all waiting connections. `connections` is indexed by descriptor.
 fn accept(
     listener: &TcpListener,
     poll: &OwnedFd,
@@ -148,20 +148,20 @@ fn accept(
     }
 }
 
-/// The connection is over, in order or not.
+/// The connection has ended or failed.
 #[derive(Debug)]
 struct Over;
 
 #[derive(Debug)]
 struct Connection {
     socket: OwnedFd,
-    /// What was received and could not be sent yet. As long as there is some, nothing more is
-    /// received, so it never exceeds the buffer.
+    /// Received bytes that could not be sent yet. Nothing is received until they are sent, so they
+    /// never exceed the receive buffer.
     pending: Vec<u8>,
 }
 
 impl Connection {
-    /// Does what the socket is ready for.
+    /// Sends or receives after an event.
     fn advance(&mut self, poll: &OwnedFd, buffer: &mut [u8]) -> Result<(), Over> {
         if !self.pending.is_empty() {
             return self.flush(poll);
@@ -180,7 +180,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends what is pending; once it is gone, receives again.
+    /// Sends the pending bytes, then waits for input again.
     fn flush(&mut self, poll: &OwnedFd) -> Result<(), Over> {
         let sent = self.send(&self.pending)?;
         self.pending.drain(..sent);
@@ -190,7 +190,7 @@ impl Connection {
         Ok(())
     }
 
-    /// How much of `bytes` the kernel took; 0 if it has no room.
+    /// Returns the number of bytes that the kernel took, 0 if the send buffer is full.
     fn send(&self, bytes: &[u8]) -> Result<usize, Over> {
         match send(&self.socket, bytes, SendFlags::NOSIGNAL) {
             Ok(sent) => Ok(sent),
@@ -212,13 +212,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peer_that_reads_late_gets_every_byte_and_then_the_end() {
+    fn a_peer_that_reads_late_receives_every_byte_and_the_fin() {
         let listener = listen().unwrap();
         let address = listener.local_addr().unwrap();
         let (lifeline, alive) = std::io::pipe().unwrap();
         let server = std::thread::spawn(move || serve(&listener, lifeline.as_fd()));
 
-        // More than both sockets' buffers hold, so that the server must wait for room.
+        // More than the socket buffers hold, so that the server has to wait.
         let message: Vec<u8> = (0..32_u32 << 20).map(|i| (i % 251) as u8).collect();
         let mut stream = TcpStream::connect(address).unwrap();
         let mut writer = stream.try_clone().unwrap();

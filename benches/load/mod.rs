@@ -1,7 +1,7 @@
-//! Load on a server that does nothing but echo: what one operation costs the client's thread.
+//! The CPU time that a load on an echo server costs the client.
 //!
-//! An operation is one message sent and its reply received whole. The cost is the processor time of
-//! the thread that does it, kernel included, for that is what is left where a core is busy.
+//! An operation sends one message and receives the whole reply. Its cost is the CPU time of the
+//! client's thread, kernel time included, because CPU time limits the rate of a busy core.
 
 pub mod echo;
 pub mod limit;
@@ -12,31 +12,31 @@ use rustix::io::Errno;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
-/// What was done in a measured period, and what it cost.
+/// The result of one measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct Measured {
-    /// Replies received whole.
+    /// Number of complete replies.
     pub operations: u64,
-    /// The processor time of the client's threads.
+    /// CPU time of the client's threads.
     pub cpu: Duration,
 }
 
 impl Measured {
-    /// Microseconds of processor time for one operation.
+    /// CPU time per operation in microseconds.
     pub fn us_per_operation(&self) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / self.operations as f64
     }
 }
 
-/// The processor time that the calling thread has used.
+/// CPU time used by the calling thread.
 pub fn thread_cpu() -> Duration {
     let spent = clock_gettime(ClockId::ThreadCPUTime);
     let (seconds, nanos) = (spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs());
     Duration::from_secs(seconds) + Duration::from_nanos(nanos)
 }
 
-/// Binds the calling thread, and what it starts from now on, to one processor. Where that processor
-/// is not to be had, the thread stays where it may be.
+/// Pins the calling thread, and threads and processes that it starts later, to one CPU. Does nothing
+/// if the thread may not run on that CPU.
 pub fn pin(cpu: usize) -> Result<(), Errno> {
     if !sched_getaffinity(None)?.is_set(cpu) {
         return Ok(());

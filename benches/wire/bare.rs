@@ -1,4 +1,4 @@
-//! The least that a case over the wire can be: connect, send, FIN, read until the end, close.
+//! The minimum of a case over the wire: connect, send, FIN, read until end of file, close.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,16 +9,17 @@ use rustix::net::{
     shutdown, socket_with,
 };
 
-/// One thread for each address does nothing else for `measured`: connections a second, all together.
+/// Runs the loop in one thread per address for `measured` and returns the total number of connections
+/// per second.
 ///
 /// # Errors
-/// What a socket says.
+/// An operation on a socket fails.
 pub fn run(addresses: &[SocketAddr], request: &[u8], measured: Duration) -> io::Result<f64> {
     let until = Instant::now() + measured;
     std::thread::scope(|scope| {
         let threads: Vec<_> = addresses
             .iter()
-            .map(|address| scope.spawn(move || alone(*address, request, until)))
+            .map(|address| scope.spawn(move || repeat(*address, request, until)))
             .collect();
         let mut per_s = 0.0;
         for thread in threads {
@@ -28,7 +29,7 @@ pub fn run(addresses: &[SocketAddr], request: &[u8], measured: Duration) -> io::
     })
 }
 
-fn alone(address: SocketAddr, request: &[u8], until: Instant) -> io::Result<f64> {
+fn repeat(address: SocketAddr, request: &[u8], until: Instant) -> io::Result<f64> {
     let (begun, mut count) = (Instant::now(), 0_u32);
     let mut buffer = vec![0; 64 * 1024];
     while Instant::now() < until {

@@ -1,14 +1,14 @@
-//! How near a fuzz campaign over the wire comes to a bare loop of connect, send, FIN, read, close.
+//! Compares the rate of a fuzz campaign with that of a bare loop of connect, send, FIN, read, close.
 //!
 //! `cargo bench -p tcprove-benches --bench wire -- [--rounds 5] [--seconds 2.0]`
 //!
-//! The server is the reference server as it is by default, in processes of their own, one for each lane;
-//! the talk is `line`. Beside the bare loop stand a campaign that puts the loop's one message over and
-//! over (what the machinery costs: log, looks, oracles, healthy clients, feedback) and a campaign as users
-//! have it, with all its kinds of cases. Each is measured right after or right before a bare loop of its
-//! own, by turns; a ratio is made of these two neighbours, and the median of those is told.
+//! The server is the reference server with default settings, one process per lane; the talk is `line`.
+//! Two campaigns are compared with the bare loop: one repeats the message of the loop, which shows the
+//! cost of the machinery (log, vitals, oracles, healthy clients, feedback), and one runs all kinds of
+//! cases, as users do. Each campaign has its own bare loop, measured immediately before or after it in
+//! alternating order. The bench prints the median ratio of these pairs and the range.
 //!
-//! A campaign's rate is what its report says: cases by the time of its epochs.
+//! The rate of a campaign is the one in its report: cases divided by the duration of its epochs.
 
 mod bare;
 mod subject;
@@ -19,35 +19,36 @@ use std::time::Duration;
 use subject::{Servers, campaign, message, subject};
 use tcprove::fuzz::Case;
 use tcprove::process::{SUPERVISE, supervise};
+use tcprove_benches::rounds::{Options, median, summary};
 
-/// Lanes: threads of the bare loop and instances of the server.
+const DEFAULT: Options = Options {
+    rounds: 5,
+    measured: Duration::from_secs(2),
+};
+
+/// Numbers of lanes: threads of the bare loop, and instances of the server.
 const CELLS: [usize; 2] = [1, 8];
 
 type Error = Box<dyn std::error::Error>;
 
-struct Options {
-    rounds: usize,
-    measured: Duration,
-}
-
 /// What is compared with the bare loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// The bare loop, all threads at one instance of the server: what instances of their own are worth.
+enum Contender {
+    /// The bare loop with all threads on one instance of the server, instead of one instance each.
     OneServer,
-    /// The campaign with the message of the bare loop.
-    Plain,
-    /// The campaign as it is.
-    Mixed,
+    /// A campaign that repeats the message of the bare loop.
+    SameMessage,
+    /// A campaign with all kinds of cases.
+    AllCases,
 }
 
-const KINDS: [(Kind, &str); 3] = [
-    (Kind::OneServer, "bare, one server for all"),
-    (Kind::Plain, "campaign, that message"),
-    (Kind::Mixed, "campaign, all cases"),
+const CONTENDERS: [(Contender, &str); 3] = [
+    (Contender::OneServer, "bare, one server"),
+    (Contender::SameMessage, "campaign, same message"),
+    (Contender::AllCases, "campaign, all cases"),
 ];
 
-/// What the rounds of one comparison came to, each list one number a round.
+/// The results of one comparison; each list has one value per round.
 #[derive(Default)]
 struct Row {
     bare_per_s: Vec<f64>,
@@ -62,69 +63,37 @@ fn main() -> Result<(), Error> {
         Some(subject::SERVE) => return subject::serve(&arguments.split_off(1)),
         _ => {}
     }
-    let options = Options::parse(arguments)?;
+    let options = DEFAULT.parse(arguments)?;
     println!(
         "{:>5}  {:>24}  {:>9}  {:>9}  ratio (min-max)",
         "lanes", "", "bare/s", "cases/s"
     );
     for lanes in CELLS {
         let servers = Servers::start(lanes)?;
-        let mut rows = KINDS.map(|_| Row::default());
+        let mut rows = CONTENDERS.map(|_| Row::default());
         for round in 0..options.rounds {
-            for ((kind, _), row) in KINDS.iter().zip(&mut rows) {
-                row.measure(*kind, &servers.addresses(), &options, round)?;
+            for ((contender, _), row) in CONTENDERS.iter().zip(&mut rows) {
+                row.measure(*contender, &servers.addresses(), &options, round)?;
             }
         }
-        for ((_, name), row) in KINDS.iter().zip(&rows) {
+        for ((_, name), row) in CONTENDERS.iter().zip(&rows) {
             println!("{lanes:>5}  {name:>24}  {}", row.describe());
         }
     }
     Ok(())
 }
 
-impl Options {
-    /// `--bench` comes from cargo and says nothing.
-    fn parse(arguments: Vec<String>) -> Result<Self, String> {
-        let mut options = Self {
-            rounds: 5,
-            measured: Duration::from_secs(2),
-        };
-        let mut arguments = arguments.into_iter().filter(|word| word != "--bench");
-        while let Some(flag) = arguments.next() {
-            let value = arguments
-                .next()
-                .ok_or_else(|| format!("{flag} wants a value"))?;
-            let wrong = format!("{flag} cannot be {value}");
-            match flag.as_str() {
-                "--rounds" => options.rounds = value.parse().map_err(|_| wrong.clone())?,
-                "--seconds" => {
-                    options.measured = value
-                        .parse()
-                        .ok()
-                        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-                        .ok_or_else(|| wrong.clone())?;
-                }
-                _ => return Err(format!("{flag} is none of --rounds, --seconds")),
-            }
-            if options.rounds == 0 || options.measured.is_zero() {
-                return Err(wrong);
-            }
-        }
-        Ok(options)
-    }
-}
-
 impl Row {
-    /// One round of a comparison. Who goes first alternates.
+    /// Measures one round of a comparison, in alternating order.
     fn measure(
         &mut self,
-        kind: Kind,
+        contender: Contender,
         addresses: &[SocketAddr],
         options: &Options,
         round: usize,
     ) -> Result<(), Error> {
         let bare = || bare::run(addresses, &message()?, options.measured).map_err(Error::from);
-        let other = || per_s(kind, addresses, options.measured);
+        let other = || per_s(contender, addresses, options.measured);
         let (bare, other) = if round.is_multiple_of(2) {
             let bare = bare()?;
             (bare, other()?)
@@ -140,42 +109,29 @@ impl Row {
 
     fn describe(&self) -> String {
         let (bare, other) = (median(&self.bare_per_s), median(&self.per_s));
-        let ratio = median(&self.ratios);
-        let low = self.ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = self.ratios.iter().copied().fold(0.0, f64::max);
-        format!("{bare:>9.0}  {other:>9.0}  {ratio:.3} ({low:.3}-{high:.3})")
+        format!("{bare:>9.0}  {other:>9.0}  {}", summary(&self.ratios))
     }
 }
 
-fn per_s(kind: Kind, addresses: &[SocketAddr], measured: Duration) -> Result<f64, Error> {
+/// Connections or cases per second.
+fn per_s(contender: Contender, addresses: &[SocketAddr], measured: Duration) -> Result<f64, Error> {
     let folder = tempfile::tempdir()?;
     let lanes = addresses.len();
-    let fuzzed = match kind {
-        Kind::OneServer => {
+    let fuzzed = match contender {
+        Contender::OneServer => {
             let one = vec![addresses[0]; lanes];
             return Ok(bare::run(&one, &message()?, measured)?);
         }
-        Kind::Plain => campaign(subject()?, lanes, measured, folder.path())
+        Contender::SameMessage => campaign(subject()?, lanes, measured, folder.path())
             .repeat(&Case::sending(message()?), &|_| {})?,
-        Kind::Mixed => campaign(subject()?, lanes, measured, folder.path()).run(&|_| {})?,
+        Contender::AllCases => campaign(subject()?, lanes, measured, folder.path()).run(&|_| {})?,
     };
-    // What went wrong on the way is not to be taken for slowness, or for speed.
+    // Print problems, which would otherwise look like a slow or fast campaign.
     for note in &fuzzed.notes {
         eprintln!("note: {note}");
     }
     for finding in &fuzzed.findings {
-        eprintln!("finding: {}: {}", finding.id, finding.title);
+        eprintln!("finding: {}: {}", finding.id, finding.symptom.title);
     }
     Ok(fuzzed.executions_per_s)
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let half = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[half]
-    } else {
-        (sorted[half - 1] + sorted[half]) / 2.0
-    }
 }

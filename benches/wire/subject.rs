@@ -1,30 +1,31 @@
-//! The server that is talked to, and the campaign on it.
+//! The server under test and the campaign.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tcprove::fuzz::campaign::{Campaign, Orders, runtime};
-use tcprove::fuzz::feedback::Guide;
+use tcprove::fuzz::FuzzPlan;
+use tcprove::fuzz::campaign::Campaign;
+use tcprove::fuzz::feedback::FeedbackMode;
 use tcprove::fuzz::reproducer::Recipe;
 use tcprove::process::{Launch, Server, StartOptions};
-use tcprove::subject::{Interrupt, Origin, Subject};
+use tcprove::subject::{Interrupt, Origin, Subject, runtime};
 use tcprove::talk::Bindings;
 use tcprove_server::{Config, Shutdown};
 use tokio::task::LocalSet;
 
 use super::Error;
 
-/// The argument by which this bench is told to be the reference server.
+/// The argument that makes this bench run as the reference server.
 pub const SERVE: &str = "serve";
 
 const SEED: u64 = 1;
 
-/// Is the reference server as it is by default, on the port that is the one argument.
+/// Runs the reference server with default settings. The only argument is the port.
 ///
 /// # Errors
-/// It cannot listen.
+/// The server cannot listen.
 pub fn serve(arguments: &[String]) -> Result<(), Error> {
     let port = arguments.first().ok_or("no port")?.parse()?;
     let config = Config {
@@ -35,7 +36,8 @@ pub fn serve(arguments: &[String]) -> Result<(), Error> {
     Ok(tcprove_server::run(listener, config, Shutdown::new()?)?)
 }
 
-/// This very executable as supervisor and as server, and the talk `line`.
+/// The reference server, started from this executable (which is also the supervisor), with the talk
+/// `line`.
 pub fn subject() -> Result<Subject, Error> {
     let own = std::env::current_exe()?;
     let words = [&own.display().to_string(), SERVE, "{port}"].map(str::to_owned);
@@ -48,7 +50,7 @@ pub fn subject() -> Result<Subject, Error> {
     })
 }
 
-/// The plain turn's message.
+/// The request of the plain turn.
 pub fn message() -> Result<Vec<u8>, Error> {
     let talk = subject()?.talk;
     let bindings = Bindings {
@@ -58,17 +60,17 @@ pub fn message() -> Result<Vec<u8>, Error> {
     Ok(talk.plain().render(&talk, &bindings)?.request)
 }
 
-/// A campaign with everything on that is on by default, its files in `out`.
+/// A campaign with default settings that writes its files to `out`.
 pub fn campaign(subject: Subject, jobs: usize, duration: Duration, out: &Path) -> Campaign {
     Campaign {
         recipe: Recipe::of(&subject, String::new()),
         subject,
-        orders: Orders {
+        plan: FuzzPlan {
             jobs,
             duration: Some(duration),
             cases: None,
             stop_on_first: false,
-            feedback: Guide::default(),
+            feedback: FeedbackMode::default(),
             corpus: Some(out.join("corpus")),
             logs: out.join("running"),
             out: out.to_owned(),
@@ -79,14 +81,14 @@ pub fn campaign(subject: Subject, jobs: usize, duration: Duration, out: &Path) -
     }
 }
 
-/// Servers beside each other, for the bare loop.
+/// The servers of the bare loop.
 pub struct Servers(Vec<Server>);
 
 impl Servers {
-    /// So many.
+    /// Starts `count` servers.
     ///
     /// # Errors
-    /// One does not start.
+    /// A server does not start.
     pub fn start(count: usize) -> Result<Self, Error> {
         let (subject, runtime) = (subject()?, runtime());
         let servers = (0..count).map(|_| {
@@ -96,7 +98,7 @@ impl Servers {
         servers.collect::<Result<Vec<Server>, Error>>().map(Self)
     }
 
-    /// Where they listen.
+    /// The addresses that the servers listen on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.0.iter().map(Server::addr).collect()
     }

@@ -1,9 +1,10 @@
-//! A known delay: replies are held back for a time drawn from a distribution, so that a client
-//! which measures this server can be checked against what really happened.
+//! Known delays: replies are held back for a time drawn from a distribution, and the log records how
+//! long each one really took. A load generator can be checked against that log.
 
 use std::fmt::{self, Display, Formatter};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,41 +13,41 @@ use std::time::Duration;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-use crate::{Config, ServerError};
+use crate::ServerError;
 
-/// No delay that can be asked for is longer, and no mean. A draw from [`Delay::Exponential`] can
-/// be 37 times its mean.
+/// Maximum delay, or mean of a distribution, that can be requested. A draw from
+/// [`Delay::Exponential`] can be up to 37 times its mean.
 const DELAY_MAX: Duration = Duration::from_secs(60);
 
-/// How long replies are held back, counted from when the last byte of the request was read.
+/// The distribution of the delays, measured from the read of the last byte of a request.
 ///
-/// Requests that one read completed are answered together, after one delay, as a server that
-/// works on a batch does it; and replies keep their order, so one that is held keeps those behind
-/// it. What came of it is in [`Config::delay_log`].
+/// Requests completed by the same read share one delay and are answered together, as by a server
+/// that works in batches. Replies keep their order, so a held reply also holds those behind it. The
+/// times that resulted are in [`Config::delay_log`](crate::Config::delay_log).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Delay {
-    /// Always the same.
+    /// The same delay every time.
     Fixed(Duration),
-    /// One of two.
+    /// One of two delays.
     TwoPoint {
-        /// The one that is drawn as a rule.
+        /// The delay drawn with probability 1 - `share`.
         usual: Duration,
-        /// The one that is drawn now and then.
+        /// The delay drawn with probability `share`.
         rare: Duration,
-        /// How likely `rare` is, from 0 to 1.
+        /// The probability of `rare`, from 0 to 1.
         share: f64,
     },
-    /// Exponentially distributed: short as a rule, with a long tail.
+    /// An exponential distribution: mostly short delays, with a long tail.
     Exponential {
-        /// The mean.
+        /// The mean delay.
         mean: Duration,
     },
 }
 
 impl Delay {
-    /// The next delay. Each takes one number from the generator, whatever the distribution.
+    /// Draws the next delay. Takes one number from the generator for every distribution.
     fn draw(self, random: &mut impl Rng) -> Duration {
-        // The 53 bits that an `f64` has room for: 0 or more, and less than 1.
+        // An `f64` has 53 significant bits: uniform in [0, 1).
         let uniform = (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         match self {
             Self::Fixed(delay) => delay,
@@ -65,7 +66,7 @@ impl FromStr for Delay {
     }
 }
 
-/// As it is parsed: a worker of prefork gets the very same delay.
+/// Prints what [`FromStr`] parses, exactly: this is how workers of prefork receive the delay.
 impl Display for Delay {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let ns = |time: &Duration| format!("{}ns", time.as_nanos());
@@ -82,7 +83,7 @@ impl Display for Delay {
 fn parse(text: &str) -> Result<Delay, String> {
     let (shape, values) = text
         .split_once(':')
-        .ok_or("it is fixed:TIME, two-point:USUAL,RARE,SHARE or exp:MEAN, such as fixed:5ms")?;
+        .ok_or("expected fixed:TIME, two-point:USUAL,RARE,SHARE or exp:MEAN, such as fixed:5ms")?;
     let values: Vec<&str> = values.split(',').collect();
     match (shape, &values[..]) {
         ("fixed", [delay]) => Ok(Delay::Fixed(time(delay)?)),
@@ -94,13 +95,13 @@ fn parse(text: &str) -> Result<Delay, String> {
         ("exp", [mean]) => Ok(Delay::Exponential { mean: time(mean)? }),
         ("fixed", _) => Err("fixed takes one time, such as fixed:5ms".to_owned()),
         ("two-point", _) => Err(
-            "two-point takes the usual time, the rare one and how likely that is, such as \
-             two-point:1ms,50ms,0.01"
+            "two-point takes the usual time, the rare time and the probability of the rare time, \
+             such as two-point:1ms,50ms,0.01"
                 .to_owned(),
         ),
-        ("exp", _) => Err("exp takes the mean, such as exp:2ms".to_owned()),
+        ("exp", _) => Err("exp takes one time, the mean, such as exp:2ms".to_owned()),
         _ => Err(format!(
-            "there is no distribution `{shape}` (fixed, two-point, exp)"
+            "unknown distribution `{shape}`: expected fixed, two-point or exp"
         )),
     }
 }
@@ -115,98 +116,107 @@ fn time(text: &str) -> Result<Duration, String> {
         "s" => 1_000_000_000,
         _ => {
             return Err(format!(
-                "`{text}` is no time: a whole number and ns, us, ms or s, such as 5ms"
+                "`{text}` is not a time: write a whole number and ns, us, ms or s, such as 5ms"
             ));
         }
     };
     let number: u64 = match number.parse() {
         Ok(number) => number,
-        Err(_) if digits == 0 => return Err(format!("`{text}` is no time: the number is missing")),
-        Err(_) => return Err(format!("`{text}` is more than a minute")),
+        Err(_) if digits == 0 => {
+            return Err(format!("`{text}` is not a time: the number is missing"));
+        }
+        Err(_) => return Err(format!("`{text}` is more than the maximum of 60 s")),
     };
     number
         .checked_mul(unit_ns)
         .map(Duration::from_nanos)
         .filter(|time| *time <= DELAY_MAX)
-        .ok_or_else(|| format!("`{text}` is more than a minute"))
+        .ok_or_else(|| format!("`{text}` is more than the maximum of 60 s"))
 }
 
 fn probability(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| format!("`{text}` is no probability: a number from 0 to 1, such as 0.01"))
+        .ok_or_else(|| {
+            format!("`{text}` is not a probability: write a number from 0 to 1, such as 0.01")
+        })
 }
 
-/// What the connections of one process share of a delay.
+/// The delays of all connections of one process, or nothing if there is no delay and no log.
 #[derive(Debug, Clone)]
-pub(crate) struct Delays(Option<Arc<Shared>>);
+pub(crate) struct Delays(Option<Arc<DelaySource>>);
 
 #[derive(Debug)]
-struct Shared {
+struct DelaySource {
     delay: Delay,
     log: Option<DelayLog>,
-    /// Seeds the generators of the connections.
+    /// Generates the seeds of the connections' generators.
     seeds: Mutex<Xoshiro256PlusPlus>,
 }
 
 impl Delays {
-    /// As the settings ask for; a log without a delay tells how long the server takes by itself.
+    /// A log without a delay records how long the server takes by itself.
     ///
     /// # Errors
-    /// When the log cannot be opened.
-    pub(crate) fn new(config: &Config) -> Result<Self, ServerError> {
-        if config.delay.is_none() && config.delay_log.is_none() {
+    /// The log cannot be opened.
+    pub(crate) fn new(
+        delay: Option<Delay>,
+        log: Option<&Path>,
+        seed: u64,
+    ) -> Result<Self, ServerError> {
+        if delay.is_none() && log.is_none() {
             return Ok(Self(None));
         }
-        let log = config.delay_log.as_ref().map(|path| {
+        let log = log.map(|path| {
             let opened = OpenOptions::new().append(true).create(true).open(path);
             opened.map_err(|error| {
-                ServerError::Setting(format!("cannot open the log {}: {error}", path.display()))
+                let path = path.display();
+                ServerError::Setting(format!("cannot open the delay log {path}: {error}"))
             })
         });
-        Ok(Self(Some(Arc::new(Shared {
-            delay: config.delay.unwrap_or(Delay::Fixed(Duration::ZERO)),
+        Ok(Self(Some(Arc::new(DelaySource {
+            delay: delay.unwrap_or(Delay::Fixed(Duration::ZERO)),
             log: log.transpose()?.map(DelayLog::new),
-            seeds: Mutex::new(Xoshiro256PlusPlus::seed_from_u64(config.delay_seed)),
+            seeds: Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed)),
         }))))
     }
 
-    /// The delays of the connection that was accepted next.
-    pub(crate) fn next_connection(&self) -> Option<Draws> {
-        let shared = self.0.as_ref()?;
-        // A generator is right whatever happened to the thread that used it last.
-        let mut seeds = shared.seeds.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(Draws {
+    /// The delays of the next accepted connection.
+    pub(crate) fn next_connection(&self) -> Option<ConnectionDelays> {
+        let source = self.0.as_ref()?;
+        // A poisoned lock is fine: a generator is valid in every state.
+        let mut seeds = source.seeds.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(ConnectionDelays {
             random: Xoshiro256PlusPlus::seed_from_u64(seeds.next_u64()),
-            shared: Arc::clone(shared),
+            source: Arc::clone(source),
         })
     }
 }
 
-/// The delays of one connection. They depend on the seed and on how many connections were accepted
-/// before it, and not on what happens on others.
+/// The delays of one connection. They depend only on the seed and on the number of connections
+/// accepted before it.
 #[derive(Debug)]
-pub(crate) struct Draws {
+pub(crate) struct ConnectionDelays {
     random: Xoshiro256PlusPlus,
-    shared: Arc<Shared>,
+    source: Arc<DelaySource>,
 }
 
-impl Draws {
-    /// The next delay.
+impl ConnectionDelays {
+    /// Draws the next delay.
     pub(crate) fn draw(&mut self) -> Duration {
-        self.shared.delay.draw(&mut self.random)
+        self.source.delay.draw(&mut self.random)
     }
 
     /// Logs how long a reply really took.
-    pub(crate) fn took(&self, time: Duration) {
-        if let Some(log) = &self.shared.log {
+    pub(crate) fn log(&self, time: Duration) {
+        if let Some(log) = &self.source.log {
             log.write(time);
         }
     }
 }
 
-/// One line a reply: decimal nanoseconds.
+/// The delay log: one line of decimal nanoseconds per reply.
 #[derive(Debug)]
 struct DelayLog {
     file: File,
@@ -221,14 +231,14 @@ impl DelayLog {
         }
     }
 
-    /// Each line is one `write` to a file opened for appending: it is whole or not there, however
-    /// many processes write and however they end.
+    /// Writes each line with one `write` to a file opened for appending, so that lines are never
+    /// mixed or truncated, even if several processes write and some are killed.
     fn write(&self, time: Duration) {
         let line = format!("{}\n", time.as_nanos());
         if let Err(error) = (&self.file).write_all(line.as_bytes())
             && !self.failed.swap(true, Ordering::Relaxed)
         {
-            tracing::error!(%error, "the log of delays is incomplete from here on");
+            tracing::error!(%error, "cannot write to the delay log, which is incomplete from here on");
         }
     }
 }
@@ -237,27 +247,21 @@ impl DelayLog {
 mod tests {
     use std::time::Duration;
 
-    use super::{Delay, Delays, Draws};
-    use crate::Config;
+    use super::{Delay, Delays};
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn delays(delay: Delay, delay_seed: u64) -> Delays {
-        let config = Config {
-            delay: Some(delay),
-            delay_seed,
-            ..Config::default()
-        };
-        Delays::new(&config).unwrap()
+    fn delays(delay: Delay, seed: u64) -> Delays {
+        Delays::new(Some(delay), None, seed).unwrap()
     }
 
     fn draws(delays: &Delays, count: usize) -> Vec<Duration> {
-        let mut draws: Draws = delays.next_connection().unwrap();
-        (0..count).map(|_| draws.draw()).collect()
+        let mut delays = delays.next_connection().unwrap();
+        (0..count).map(|_| delays.draw()).collect()
     }
 
     #[test]
-    fn the_three_distributions_are_parsed_and_printed_for_a_worker() {
+    fn the_three_distributions_are_parsed_and_printed() {
         for (text, delay) in [
             ("fixed:5ms", Delay::Fixed(5 * MS)),
             ("fixed:0s", Delay::Fixed(Duration::ZERO)),
@@ -278,25 +282,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_delay_is_said() {
-        for (text, said) in [
+    fn errors_name_what_is_wrong_with_a_delay() {
+        for (text, expected) in [
             ("5ms", "fixed:TIME"),
-            ("normal:5ms", "no distribution `normal`"),
+            ("normal:5ms", "unknown distribution `normal`"),
             ("fixed:1ms,2ms", "one time"),
-            ("fixed:", "no time"),
+            ("fixed:", "not a time"),
             ("fixed:5", "a whole number and ns, us, ms or s"),
-            ("fixed:1.5ms", "`1.5ms` is no time"),
-            ("fixed:-1ms", "`-1ms` is no time"),
+            ("fixed:1.5ms", "`1.5ms` is not a time"),
+            ("fixed:-1ms", "`-1ms` is not a time"),
             ("fixed:ms", "the number is missing"),
-            ("fixed:61s", "more than a minute"),
-            ("fixed:99999999999999999999s", "more than a minute"),
-            ("two-point:1ms,2ms", "how likely"),
-            ("two-point:1ms,2ms,1.5", "no probability"),
-            ("two-point:1ms,2ms,NaN", "no probability"),
+            ("fixed:61s", "more than the maximum of 60 s"),
+            ("fixed:99999999999999999999s", "more than the maximum"),
+            ("two-point:1ms,2ms", "the probability of the rare time"),
+            ("two-point:1ms,2ms,1.5", "not a probability"),
+            ("two-point:1ms,2ms,NaN", "not a probability"),
             ("exp:2ms,3ms", "the mean"),
         ] {
             let error = text.parse::<Delay>().unwrap_err().to_string();
-            assert!(error.contains(said), "{text}: {error}");
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 
@@ -308,7 +312,7 @@ mod tests {
         let mean = exponential.iter().sum::<Duration>() / 100_000;
         assert!(mean.abs_diff(MS) < MS / 100, "{mean:?}");
         let beyond = exponential.iter().filter(|delay| **delay > 3 * MS).count();
-        // One in e^3.
+        // The expected share is e^-3.
         assert!((4_779..5_179).contains(&beyond), "{beyond}");
         let two_point = Delay::TwoPoint {
             usual: MS,
@@ -324,7 +328,8 @@ mod tests {
     #[test]
     fn runs_are_reproducible_and_connections_differ() {
         let delay = Delay::Exponential { mean: MS };
-        let (one, again, other) = (delays(delay, 1), delays(delay, 1), delays(delay, 2));
+        let (one, again) = (delays(delay, 1), delays(delay, 1));
+        let other = delays(delay, 2);
         let (first, second) = (draws(&one, 100), draws(&one, 100));
         assert_eq!(first, draws(&again, 100));
         assert_eq!(second, draws(&again, 100));

@@ -1,45 +1,45 @@
-//! What can keep the server from starting or from running on.
+//! The errors of the server as a whole.
 
 use std::io;
 
-/// Why the server could not start, or ended other than by its shutdown.
+/// Why the server could not start, or ended before its shutdown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// The host has no usable address.
+    /// The host name does not resolve.
     #[error("cannot resolve {host}: {source}")]
     Resolve {
-        /// The host as it was given.
+        /// The host as given.
         host: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
-    /// No listening socket could be had on the address.
+    /// No address of the host can be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// The address as it was tried, with its port.
+        /// The host and port.
         address: String,
-        /// What the kernel said.
+        /// The error of the last address.
         source: io::Error,
     },
-    /// A resource needed to serve is missing (a descriptor, a thread, a runtime).
+    /// A resource that the server needs is missing (a descriptor, a thread, the runtime).
     #[error("cannot {what}: {source}")]
     Start {
-        /// What was being done.
+        /// The operation that failed, as a verb phrase.
         what: &'static str,
-        /// What the kernel said.
+        /// The cause.
         source: io::Error,
     },
-    /// The prefork model needs to know which program its workers are.
+    /// [`Config::worker_exe`](crate::Config::worker_exe) is not set.
     #[error("the prefork model needs `worker_exe`, the program that its workers execute")]
     NoWorkerProgram,
-    /// A setting has no meaning.
+    /// The value of a setting is invalid.
     #[error("{0}")]
     Setting(String),
 }
 
 impl ServerError {
-    /// For `map_err`: an error while doing `what`.
+    /// For `map_err`: the operation `what` failed.
     pub(crate) fn start(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Start { what, source }
     }

@@ -1,20 +1,20 @@
-//! Bytes that a stranger sent, made fit for a terminal or a log.
+//! Escapes bytes received from the network for terminals and logs.
 
 use std::fmt::{self, Display, Formatter};
 
-/// Displays bytes as one line of printable text, cut after a number of bytes.
+/// Displays bytes as one line of printable text of limited length.
 ///
-/// Readable characters stay as they are; control characters, quotes and backslashes are escaped
-/// as in Rust, and bytes that are no UTF-8 appear as `\xNN`.
+/// Control characters, quotes and backslashes are escaped as in Rust, and bytes that are not UTF-8
+/// appear as `\xNN`.
 #[derive(Debug, Clone, Copy)]
-pub struct Escaped<'a> {
+pub(crate) struct Escaped<'a> {
     bytes: &'a [u8],
     max: usize,
 }
 
 impl<'a> Escaped<'a> {
-    /// Shows at most the first `max` of the bytes, and how many were left out.
-    pub fn new(bytes: &'a [u8], max: usize) -> Self {
+    /// Shows at most the first `max` bytes, and the number of bytes left out.
+    pub(crate) fn new(bytes: &'a [u8], max: usize) -> Self {
         Self { bytes, max }
     }
 }
@@ -30,7 +30,7 @@ impl Display for Escaped<'_> {
         }
         match self.bytes.len() - shown.len() {
             0 => Ok(()),
-            left => write!(f, "... ({left} bytes more)"),
+            left => write!(f, "... ({left} more bytes)"),
         }
     }
 }
@@ -50,7 +50,7 @@ mod tests {
     fn long_input_is_cut_and_counted() {
         assert_eq!(
             Escaped::new(b"abcdef", 2).to_string(),
-            "ab... (4 bytes more)"
+            "ab... (4 more bytes)"
         );
     }
 }

@@ -1,10 +1,10 @@
 //! The reference TCP server of tcprove: small protocols, every concurrency model, planted faults.
 //!
-//! It is sound by default and says how in code: [`service`] turns bytes into replies and knows no
-//! socket, [`model`] decides which thread or process carries a connection, and between them one
-//! sans-IO session (`session`) decides what happens on a connection, for every model alike. [`carry`]
-//! holds such a session over any stream, without a socket and without a runtime.
-//! [`fault`] plants one defect at a time through the few places listed in [`hooks`].
+//! [`service`] turns bytes into replies, without sockets. [`model`] decides which thread or process
+//! serves a connection. Between them, one sans-IO session (`session`) decides what happens on a
+//! connection, in the same way for every model; [`carry`] drives such a session over any stream,
+//! without a socket or a runtime. The server is sound by default; [`fault`] plants one defect at a
+//! time through the hooks in `config::hooks`.
 //!
 //! ```
 //! use tcprove_server::{Config, Shutdown, bind, run};
@@ -28,9 +28,8 @@ pub mod cli;
 mod config;
 mod delay;
 mod error;
-pub mod escape;
+mod escape;
 pub mod fault;
-pub mod hooks;
 mod listen;
 pub mod model;
 pub mod service;

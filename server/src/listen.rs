@@ -7,15 +7,14 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::{Config, ServerError};
 
-/// Opens the listening socket that the settings describe. It is not inherited by child
-/// processes.
+/// Opens the listening socket. Child processes do not inherit it.
 ///
-/// The options of a connection (`TCP_NODELAY`, keep-alive, buffer sizes) are set here too: on
-/// Linux a connection has those of the listener it came from (tcp(7), socket(7)), and the buffer
-/// sizes take part in the handshake only if they are set before `listen`.
+/// The options of connections (`TCP_NODELAY`, keep-alive, buffer sizes) are set on the listener: on
+/// Linux a connection inherits them (tcp(7), socket(7)), and the buffer sizes affect the handshake
+/// only if they are set before `listen`.
 ///
 /// # Errors
-/// When the host does not resolve, or none of its addresses can be listened on.
+/// The host does not resolve, or none of its addresses can be listened on.
 pub fn bind(config: &Config) -> Result<TcpListener, ServerError> {
     let config = config.clone().effective();
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -70,7 +69,7 @@ fn listen(config: &Config, address: SocketAddr) -> io::Result<TcpListener> {
         before_listen(&socket);
     }
     socket.bind(&address.into())?;
-    // The kernel caps it at net.core.somaxconn by itself.
+    // The kernel caps the backlog at net.core.somaxconn.
     socket.listen(i32::try_from(config.backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
 }

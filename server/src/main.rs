@@ -1,4 +1,4 @@
-//! The reference server by itself; `tcprove serve` takes the same arguments.
+//! The reference server as a program of its own. `tcprove serve` takes the same arguments.
 
 use std::process::ExitCode;
 

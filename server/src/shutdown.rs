@@ -1,4 +1,4 @@
-//! The one-way switch that tells every part of a server to stop.
+//! The switch that stops every part of a server.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,66 +11,58 @@ use tokio::io::unix::AsyncFd;
 
 use crate::{ServerError, sys};
 
-/// Told once, seen by all: a flag for busy loops and a descriptor for those that wait.
+/// A one-way switch, shared by all its clones, that tells a server to stop.
 ///
-/// The descriptor (see [`AsFd`]) becomes readable when the shutdown is triggered and stays so.
-/// Nobody may read from it, or the others would miss it.
+/// It is a flag for code that is running and a descriptor (see [`AsFd`]) for code that is waiting.
+/// The descriptor becomes readable when the shutdown is triggered, and stays readable because
+/// nobody reads from it.
 #[derive(Debug, Clone)]
 pub struct Shutdown {
-    shared: Arc<Shared>,
+    state: Arc<ShutdownState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ShutdownState {
     triggered: AtomicBool,
     event: OwnedFd,
 }
 
 impl Shutdown {
-    /// A switch that was not triggered yet.
+    /// A switch that has not been triggered.
     ///
     /// # Errors
-    /// When the process has no descriptor left.
+    /// The process has no descriptor left.
     pub fn new() -> Result<Self, ServerError> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(io::Error::from)
             .map_err(ServerError::start("create the shutdown event"))?;
         let triggered = AtomicBool::new(false);
         Ok(Self {
-            shared: Arc::new(Shared { triggered, event }),
+            state: Arc::new(ShutdownState { triggered, event }),
         })
     }
 
-    /// Starts the shutdown. Returns whether it had been started before. Safe to call in a signal
-    /// handler: it allocates nothing, locks nothing and leaves `errno` alone.
-    pub fn trigger(&self) -> bool {
-        let before = self.shared.triggered.swap(true, Ordering::SeqCst);
-        // It can fail only when the counter is full, and then the descriptor is readable.
-        let _ = rustix::io::write(&self.shared.event, &1_u64.to_ne_bytes());
-        before
+    /// Starts the shutdown. May be called from a signal handler: it neither allocates nor locks, and
+    /// it preserves `errno`.
+    pub fn trigger(&self) {
+        self.state.triggered.store(true, Ordering::SeqCst);
+        // Writing fails only if the counter is full, and then the descriptor is readable already.
+        let _ = rustix::io::write(&self.state.event, &1_u64.to_ne_bytes());
     }
 
     /// Whether the shutdown has started.
-    pub fn is_triggered(&self) -> bool {
-        self.shared.triggered.load(Ordering::Relaxed)
+    pub(crate) fn is_triggered(&self) -> bool {
+        self.state.triggered.load(Ordering::Relaxed)
     }
 
-    /// Waits for the shutdown, in a Tokio runtime with its I/O driver.
-    ///
-    /// # Errors
-    /// When the process has no descriptor left, or the runtime has no I/O driver.
-    pub async fn triggered(&self) -> io::Result<()> {
-        self.watch()?.readable().await.map(drop)
-    }
-
-    /// Registers the shutdown with the Tokio runtime; it is readable once it is triggered.
+    /// Registers the descriptor with the Tokio runtime.
     pub(crate) fn watch(&self) -> io::Result<AsyncFd<OwnedFd>> {
-        sys::watch::watch(self.shared.event.try_clone()?, Interest::READABLE)
+        sys::watch::watch(self.state.event.try_clone()?, Interest::READABLE)
     }
 }
 
 impl AsFd for Shutdown {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.shared.event.as_fd()
+        self.state.event.as_fd()
     }
 }

@@ -1,16 +1,11 @@
-//! Replies that are held back on purpose: for how long, what the log says of it, and what else goes
-//! on meanwhile.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+//! Deliberate delays: their length, the delay log, and everything else that happens meanwhile.
 
-mod common;
-
+use crate::common::{Inside, Process, exchange, expect, finish, read_all, until};
+use socket2::SockRef;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
-
-use common::{Inside, Process, exchange, expect, finish, read_all, until};
-use socket2::SockRef;
 use tcprove_server::{Config, Delay, Model, Protocol, Shutdown, bind, run};
 
 const MS: Duration = Duration::from_millis(1);
@@ -23,7 +18,7 @@ fn config(model: Model, delay: Duration) -> Config {
     }
 }
 
-/// A log that is not there yet.
+/// The path of a log that does not exist.
 fn log(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_file(&path);
@@ -38,7 +33,7 @@ fn lines(path: &Path) -> Vec<Duration> {
 }
 
 #[test]
-fn the_log_says_what_a_client_sees_in_every_model() {
+fn the_log_agrees_with_the_client_in_every_model() {
     let delay = 5 * MS;
     for model in Model::all() {
         let path = log(&format!("delay-{model}"));
@@ -52,7 +47,7 @@ fn the_log_says_what_a_client_sees_in_every_model() {
             exchange(&mut stream, b"line\n", b"line\n");
             let seen = begin.elapsed();
             assert!(seen >= delay, "{model}: {seen:?}");
-            // The write may return after its bytes have arrived, so the line is waited for.
+            // The write may return after its bytes have arrived, so wait for the line.
             until("the reply is in the log", || lines(&path).len() == count);
             let (logged, around) = (lines(&path)[count - 1], begin.elapsed());
             assert!(logged >= delay, "{model}: {logged:?}");
@@ -64,7 +59,7 @@ fn the_log_says_what_a_client_sees_in_every_model() {
             "{model}: {:?} to {:?}, median {:?}",
             all[0], all[19], all[10]
         );
-        // The machine may be busy now and then, but not always.
+        // The machine may be busy at times, but not during all 20 exchanges.
         assert!(
             all[0] < delay + Duration::from_micros(1_200),
             "{model}: {all:?}"
@@ -117,7 +112,7 @@ fn connections_do_not_delay_each_other() {
 }
 
 #[test]
-fn held_replies_outlive_a_fin_a_stop_and_the_idle_time_out() {
+fn delayed_replies_survive_a_fin_a_shutdown_and_the_idle_timeout() {
     for model in Model::all() {
         let server = Inside::start(Config {
             idle_timeout: 50 * MS,
@@ -139,7 +134,7 @@ fn held_replies_outlive_a_fin_a_stop_and_the_idle_time_out() {
 }
 
 #[test]
-fn a_last_reply_is_held_and_then_lingers() {
+fn a_last_reply_is_delayed_before_the_close_lingers() {
     for model in Model::all() {
         let server = Inside::start(Config {
             protocol: Protocol::Tutorial,
@@ -157,7 +152,7 @@ fn a_last_reply_is_held_and_then_lingers() {
 }
 
 #[test]
-fn a_client_that_is_gone_does_not_make_a_wait_a_busy_loop() {
+fn a_disconnected_client_does_not_turn_a_wait_into_a_busy_loop() {
     for model in Model::all() {
         if *model == Model::Prefork {
             continue;
@@ -177,7 +172,7 @@ fn a_client_that_is_gone_does_not_make_a_wait_a_busy_loop() {
     }
 }
 
-/// What a process has used of the processor so far, user and system.
+/// CPU time used by a process, user and system, in ticks.
 fn cpu_ticks(id: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
     let (_, fields) = stat.rsplit_once(") ").unwrap();
@@ -189,7 +184,7 @@ fn cpu_ticks(id: u32) -> u64 {
 }
 
 #[test]
-fn a_log_that_cannot_be_opened_is_named_at_the_start() {
+fn the_error_names_a_log_that_cannot_be_opened() {
     let config = Config {
         delay_log: Some("/nowhere/log".into()),
         ..Config::default()

@@ -1,12 +1,9 @@
-//! Every protocol in every model: ordinary exchanges, many at once, and half-close.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-mod common;
+//! Every protocol in every model: ordinary exchanges, concurrent clients, half-close.
 
 use std::io::Write;
 use std::thread;
 
-use common::{Inside, exchange, expect, finish, read_all};
+use crate::common::{Inside, exchange, expect, finish, read_all};
 use tcprove_server::{Config, Model, Protocol};
 
 /// A request and its reply.
@@ -45,7 +42,7 @@ fn start(protocol: Protocol, model: Model) -> Inside {
 }
 
 #[test]
-fn every_protocol_in_every_model_answers_each_client_its_own() {
+fn concurrent_clients_get_their_own_replies() {
     every(|protocol, model| {
         let server = start(protocol, model);
         thread::scope(|scope| {
@@ -70,7 +67,7 @@ fn every_protocol_in_every_model_answers_each_client_its_own() {
 }
 
 #[test]
-fn what_was_sent_before_a_fin_is_answered() {
+fn requests_before_a_fin_are_answered() {
     every(|protocol, model| {
         let server = start(protocol, model);
         let mut stream = server.connect();
@@ -116,7 +113,7 @@ fn a_refusal_is_seen_however_much_was_sent() {
             let mut stream = server.connect();
             stream.write_all(&flood).unwrap();
             assert_eq!(read_all(&mut stream), refusal, "{protocol} {model}");
-            // The server lingers for as long as we may still send.
+            // The server lingers until the client closes.
             drop(stream);
             server.stop();
         }

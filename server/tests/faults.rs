@@ -1,13 +1,10 @@
-//! Every planted fault starts and holds an ordinary conversation: only its own check sees it.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-mod common;
+//! A server with a planted fault starts and holds an ordinary conversation: only its own check fails.
 
 use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::process::Command;
 
-use common::{PROGRAM, Process, children, exchange, finish, read_all};
+use crate::common::{PROGRAM, Process, children, exchange, finish, read_all};
 use rustix::process::{Pid, Signal, kill_process};
 use tcprove_server::{Protocol, fault};
 
@@ -35,12 +32,12 @@ fn converse(fault: &tcprove_server::Fault) {
             exchange(&mut stream, "第二\n".as_bytes(), "第二\n".as_bytes());
         }
     }
-    // This one never closes.
+    // eof-spin never closes.
     if fault.name != "eof-spin" && fault.protocol != Protocol::Tutorial {
         finish(&stream);
         assert_eq!(read_all(&mut stream), b"", "{}", fault.name);
     }
-    // Some leave children behind; this is the last chance to find them.
+    // Some faults leave children behind, which cannot be found after the server has ended.
     for child in children(server.child.id()) {
         let child = Pid::from_raw(i32::try_from(child).unwrap()).unwrap();
         kill_process(child, Signal::KILL).unwrap();
@@ -62,8 +59,8 @@ fn the_list_names_each_fault_once_with_its_check() {
     assert_eq!(names.len(), fault::all().len());
 }
 
-/// `count` exchanges on a connection of their own, until one fails: replies that came, and of them
-/// those that were wrong but as long as the right one.
+/// Performs up to `count` exchanges on a new connection, until one fails. Returns the number of
+/// replies, how many of them had one wrong byte, and the error.
 fn load(server: &Process, count: usize) -> (usize, usize, Option<ErrorKind>) {
     let mut stream = server.connect();
     let mut wrong = 0;

@@ -1,7 +1,4 @@
-//! The planted faults for a fuzzer do what they say, and nothing of it without their trigger.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-mod common;
+//! The planted faults for a fuzz campaign act on their trigger, and only on their trigger.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,17 +6,17 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{PROGRAM, Process, exchange, expect, finish, read_all};
+use crate::common::{PROGRAM, Process, exchange, expect, finish, read_all};
 use tcprove_server::fault;
 
-/// Silence that is long enough to be none of a healthy server.
+/// A silence that is longer than any of a healthy server.
 const SILENCE: Duration = Duration::from_millis(700);
 
 fn start(fault: &str) -> Process {
     Process::start(&["--fault", fault])
 }
 
-/// One good exchange on a connection of its own.
+/// Performs one exchange on a new connection.
 fn is_served(server: &Process) {
     let mut stream = server.connect();
     exchange(&mut stream, b"hello\n", b"hello\n");
@@ -27,7 +24,7 @@ fn is_served(server: &Process) {
     assert_eq!(read_all(&mut stream), b"");
 }
 
-/// Sends it on a connection of its own and waits until the server has ended that, somehow.
+/// Sends the bytes and a FIN on a new connection and waits until the connection ends in any way.
 fn send(server: &Process, bytes: &[u8]) {
     let mut stream = server.connect();
     stream.write_all(bytes).unwrap();
@@ -146,11 +143,11 @@ fn half_a_message_hangs_everybody() {
         stream.write_all(b"two\n").unwrap();
         stream.set_read_timeout(Some(SILENCE)).unwrap();
         let kind = stream.read(&mut [0]).unwrap_err().kind();
-        assert_eq!(kind, ErrorKind::WouldBlock, "it is silent");
+        assert_eq!(kind, ErrorKind::WouldBlock, "the server is silent");
     }
 }
 
-/// How long one exchange takes.
+/// The duration of one exchange.
 fn time(stream: &mut TcpStream, line: &[u8]) -> Duration {
     let begun = Instant::now();
     exchange(stream, line, line);
@@ -168,7 +165,7 @@ fn an_unfinished_line_makes_the_others_late() {
     slow.write_all(b"y").unwrap();
     std::thread::sleep(Duration::from_millis(50));
     assert!((0..3).all(|_| time(&mut other, b"hello\n") >= late));
-    // Who holds the lock is not late, and with the end of the line nobody is.
+    // The sender that holds the lock is served, and after the end of its line everybody is.
     slow.write_all(b"te\n").unwrap();
     expect(&mut slow, b"seven byte\n");
     assert!((0..3).any(|_| time(&mut other, b"hello\n") < late));
@@ -190,13 +187,13 @@ fn spaces_cost_quadratic_work() {
     let letters = [vec![b'a'; 65_535], b"\n".to_vec()].concat();
     let plain = time(&mut stream, &letters);
     println!("{small:?} {large:?}; letters {plain:?}");
-    // 64 times the work; a machine under load blurs it.
+    // 64 times the work; the wide margin is for a busy machine.
     assert!(large > 16 * small, "{small:?} {large:?}");
     assert!(plain < large);
 }
 
 #[test]
-fn what_must_be_refused_is_accepted() {
+fn invalid_text_is_accepted() {
     let server = start("lossy-decode");
     let mut stream = server.connect();
     exchange(
@@ -204,7 +201,7 @@ fn what_must_be_refused_is_accepted() {
         b"a\xff\xfeb\n",
         "a\u{fffd}\u{fffd}b\n".as_bytes(),
     );
-    // However it is cut, a character is one.
+    // Characters that are split between reads stay whole.
     for piece in ["问题".as_bytes().chunks(1), b"\xe9\x97".chunks(1)]
         .into_iter()
         .flatten()
@@ -215,7 +212,7 @@ fn what_must_be_refused_is_accepted() {
     exchange(&mut stream, b"\n", "问题\u{fffd}\n".as_bytes());
 }
 
-/// The off-by-one shows at the default size of a read, 1024.
+/// The off-by-one shows at the default size of the receive buffer, 1024 bytes.
 #[test]
 fn a_line_as_long_as_the_buffer_loses_a_byte() {
     let server = start("full-buffer-byte-lost");
@@ -225,7 +222,7 @@ fn a_line_as_long_as_the_buffer_loses_a_byte() {
     exchange(&mut server.connect(), &line(1_024), &line(1_023));
 }
 
-/// Who reads what the process prints must not have to wait for its end.
+/// The output of a panic is available before the process ends.
 #[test]
 fn a_panic_is_on_stderr_at_once() {
     let mut command = Command::new(PROGRAM);

@@ -1,7 +1,4 @@
-//! The program: its arguments, announcements, signals, limits and workers.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-mod common;
+//! The binary: arguments, output, signals, limits and workers.
 
 use std::fs;
 use std::io::{BufRead, Read, Write};
@@ -9,11 +6,13 @@ use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use common::{PROGRAM, Process, children, connect, exchange, expect, finish, read_all, until};
+use crate::common::{
+    PROGRAM, Process, children, connect, exchange, expect, finish, read_all, until,
+};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use tcprove_server::Model;
 
-/// Whether a process runs, and is not only waited for.
+/// Whether a process runs and is not a zombie.
 fn runs(id: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.rsplit_once(") ")
@@ -21,7 +20,7 @@ fn runs(id: u32) -> bool {
 }
 
 #[test]
-fn every_model_ends_well_on_either_signal() {
+fn every_model_drains_on_either_signal() {
     for model in Model::all() {
         for signal in [Signal::TERM, Signal::INT] {
             let mut server = Process::start(&["--model", model.name()]);
@@ -47,10 +46,10 @@ fn a_second_signal_ends_a_drain() {
         }
         server.signal(Signal::TERM);
         if busy.is_some() {
-            // Now the first signal has been seen.
+            // The server has handled the first signal.
             assert_eq!(read_all(&mut idle), b"");
         }
-        // Two signals at once are one to the kernel, so they are sent until they were two.
+        // The kernel merges pending signals of a kind, so signals are sent until the process ends.
         until("the process ends", || {
             server.signal(Signal::TERM);
             server.child.try_wait().unwrap().is_some()
@@ -60,7 +59,7 @@ fn a_second_signal_ends_a_drain() {
 }
 
 #[test]
-fn a_taken_port_is_named() {
+fn the_error_names_a_taken_port() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let output = Command::new(PROGRAM)
@@ -119,11 +118,11 @@ fn the_tutorial_prints_peer_length_and_text() {
 }
 
 #[test]
-fn nobody_has_to_read_what_the_tutorial_prints() {
+fn the_tutorial_serves_if_nobody_reads_its_output() {
     for model in Model::all() {
         let mut server = Process::start(&["--protocol=tutorial", "--model", model.name()]);
         let text = "x".repeat(1_000);
-        // Several times what a pipe holds.
+        // Several times the capacity of a pipe.
         for _ in 0..300 {
             let mut stream = server.connect();
             stream.write_all(text.as_bytes()).unwrap();
@@ -177,9 +176,9 @@ fn running_out_of_descriptors_is_survived() {
 }
 
 #[test]
-fn a_low_limit_of_descriptors_is_served_with_or_explained() {
+fn with_few_descriptors_the_server_serves_or_explains() {
     for model in Model::all() {
-        // Workers that cannot start are tried again for a while before it is given up.
+        // Prefork retries workers that cannot start for a while, so fewer limits are tried.
         let step = if *model == Model::Prefork { 6 } else { 1 };
         for limit in (4..18).step_by(step) {
             let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
@@ -196,7 +195,9 @@ fn a_low_limit_of_descriptors_is_served_with_or_explained() {
                 let port = said.trim_end().rsplit_once(':').unwrap().1.parse().unwrap();
                 let stream = TcpStream::connect(("127.0.0.1", port));
                 stream.is_ok_and(|mut stream| {
-                    stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+                    stream
+                        .set_read_timeout(Some(crate::common::PATIENCE))
+                        .unwrap();
                     stream.write_all(b"here\n").is_ok() && matches!(stream.read(&mut [0]), Ok(1))
                 })
             };
@@ -221,7 +222,7 @@ fn workers_end_with_their_parent_however_it_ends() {
     let mut server = Process::start(&["--model", "prefork", "--workers", "3"]);
     let mut stream = server.connect();
     exchange(&mut stream, b"here\n", b"here\n");
-    // The first may answer before the last is there.
+    // The first worker may answer before the last one has started.
     let mut workers = Vec::new();
     until("three workers run", || {
         workers = children(server.child.id());
@@ -268,7 +269,7 @@ fn an_interrupt_of_the_whole_group_is_one_signal() {
 }
 
 #[test]
-fn settings_without_sense_are_refused() {
+fn invalid_settings_are_refused() {
     for wrong in [
         &["--model", "none"][..],
         &["--protocol", "none"],

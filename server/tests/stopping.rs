@@ -1,13 +1,10 @@
-//! How connections end: drained, timed out, refused, reset.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-mod common;
+//! The ways in which connections end: drained, timed out, refused, reset.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use common::{Inside, exchange, expect, read_all};
+use crate::common::{Inside, exchange, expect, read_all};
 use socket2::SockRef;
 use tcprove_server::{Config, Model, Protocol};
 
@@ -29,7 +26,7 @@ const CONCURRENT: [Model; 4] = [
 #[test]
 fn a_stop_closes_idle_connections_and_lets_a_half_request_finish() {
     for model in CONCURRENT {
-        // A drain that is waited out would be a failure by itself: it never ends in time.
+        // If the server waited for the whole drain, the test would time out.
         let server = Inside::start(Config {
             drain: Duration::from_secs(3_600),
             ..line(model)
@@ -87,7 +84,7 @@ fn silent_and_slow_clients_are_timed_out() {
         });
         let mut silent = server.connect();
         assert_eq!(read_all(&mut silent), b"", "{model}");
-        // One byte after the other does not make a request last for ever.
+        // Sending single bytes does not extend the timeout.
         let mut slow = server.connect();
         slow.set_read_timeout(Some(Duration::from_millis(20)))
             .unwrap();
@@ -102,9 +99,9 @@ fn silent_and_slow_clients_are_timed_out() {
 }
 
 #[test]
-fn a_client_that_never_reads_is_not_read_from_for_ever() {
+fn the_server_stops_reading_from_a_client_that_never_reads() {
     for model in CONCURRENT {
-        // Else the kernel alone would take many megabytes.
+        // With default buffers the kernel alone would take many megabytes.
         let small = Some(16_384);
         let server = Inside::start(Config {
             so_sndbuf: small,
@@ -116,7 +113,7 @@ fn a_client_that_never_reads_is_not_read_from_for_ever() {
         hog.set_nonblocking(true).unwrap();
         let line = [b"a".repeat(999), b"\n".to_vec()].concat();
         let mut sent = 0;
-        // Others are served all along; each of their turns gives the server time to read on.
+        // Other clients are still served; each exchange gives the server time to read more.
         let mut other = server.connect();
         let mut blocked = 0;
         while blocked < 50 {
@@ -128,9 +125,9 @@ fn a_client_that_never_reads_is_not_read_from_for_ever() {
                 }
                 Err(error) => panic!("{model}: {error}"),
             }
-            assert!(sent < 16 << 20, "{model} takes everything");
+            assert!(sent < 16 << 20, "{model} reads without limit");
         }
-        // What was taken is answered once the client reads: the stream lost nothing.
+        // Everything that the server has read is answered once the client reads.
         hog.set_nonblocking(false).unwrap();
         let whole = sent / line.len();
         expect(&mut hog, &line.repeat(whole));
@@ -162,11 +159,11 @@ fn too_many_connections_are_refused_until_there_is_room_again() {
                 exchange(stream, turn, turn);
             }
             let mut refused = server.connect();
-            // It may have sent its request already: that must not destroy the refusal.
+            // A request that was sent already must not destroy the refusal.
             refused.write_all(turn).unwrap();
             assert_eq!(read_all(&mut refused), refusal, "{model} {protocol}");
             drop((served, refused));
-            common::until("there is room again", || {
+            crate::common::until("there is room again", || {
                 let mut stream = server.connect();
                 stream.write_all(turn).unwrap();
                 let mut got = vec![0; turn.len()];
@@ -199,7 +196,7 @@ fn resets_end_one_connection_only() {
 fn an_urgent_byte_leaves_the_stream_intact() {
     for model in Model::all() {
         let server = Inside::start(line(*model));
-        // What the server has read when the urgent byte comes differs from time to time.
+        // How much the server has read when the urgent byte arrives varies.
         for _ in 0..50 {
             let mut stream = server.connect();
             stream.set_nodelay(true).unwrap();

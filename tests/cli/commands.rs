@@ -75,7 +75,7 @@ fn init_replaces_nothing_unasked() {
     );
 }
 
-/// Every key of the conversation file that CONTRACT.md names.
+/// Every key of the conversation file that CONTRACT.md names and this version reads.
 const KEYS: &[&str] = &[
     "server",
     "name",
@@ -83,19 +83,15 @@ const KEYS: &[&str] = &[
     "env",
     "cwd",
     "stop",
-    "reload",
     "ready",
     "ready_timeout",
     "params",
     "promise",
     "max_message",
-    "idle_timeout",
     "drains_on_stop",
     "pipelining",
     "encoding",
     "max_connections",
-    "families",
-    "port0",
     "talk",
     "frame",
     "close",
@@ -213,7 +209,7 @@ fn send_shows_bytes_and_text() {
     let ended = bench.run(["send", "--hex", "f", "--embedded"]);
     assert_eq!(ended.code, Some(2));
     assert!(
-        ended.stderr.contains("two digits a byte"),
+        ended.stderr.contains("two digits per byte"),
         "{}",
         ended.stderr
     );
@@ -279,4 +275,26 @@ fn a_finding_is_repeated_by_the_command_it_comes_with() {
     let again = bench.run(&words[1..]);
     assert_eq!(again.code, Some(1), "{}", again.all());
     assert!(again.stdout.contains("split-bytewise"), "{}", again.stdout);
+}
+
+#[test]
+fn the_temporary_folder_is_as_empty_as_before() {
+    let bench = Bench::new();
+    let tmp = bench.path("tmp");
+    let user = rustix::process::geteuid().as_raw();
+    // What a run that was killed, and an earlier version, have left.
+    let dead = tmp.join("tcprove-tmp-000000/data");
+    std::fs::create_dir_all(&dead).unwrap();
+    std::fs::write(dead.join("dump"), "x").unwrap();
+    let ports = tmp.join(format!("tcprove-ports-{user}"));
+    std::fs::create_dir(&ports).unwrap();
+    std::fs::write(ports.join("12345"), "").unwrap();
+    let mut command = bench.tcprove();
+    command
+        .args(["check", "--embedded", "--only", "split-bytewise"])
+        .env("TMPDIR", &tmp);
+    let ended = bench.end(command);
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+    let left: Vec<_> = std::fs::read_dir(&tmp).unwrap().flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -279,3 +279,67 @@ fn names_in_the_file_are_harmless_everywhere() {
     bench.junit("r.xml");
     assert!(!bench.markdown("r.md").contains("<b>"));
 }
+
+/// A server of lines that ends with a long traceback when a line is not UTF-8.
+const ENDS: &str = r"
+import socket, sys, threading, os, traceback
+s = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+def decode(data, depth):
+    if depth == 0:
+        return data.decode()
+    return again(data, depth - 1)
+def again(data, depth):
+    return decode(data, depth)
+def serve(conn):
+    try:
+        while data := conn.recv(65536):
+            decode(data, 9)
+            conn.sendall(data)
+    except ValueError:
+        traceback.print_exc()
+        os._exit(3)
+while True:
+    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+";
+
+#[test]
+fn the_excerpt_of_stderr_names_the_error() {
+    let Some(python) = crate::support::python() else {
+        return;
+    };
+    let bench = Bench::new();
+    let program = bench.write("server.py", ENDS);
+    let program = program.to_str().unwrap();
+    let ended = bench.run([
+        "check",
+        "--only",
+        "utf8-invalid",
+        "--json",
+        "r.json",
+        "--talk",
+        "line",
+        "--",
+        python,
+        "-ES",
+        program,
+        "{port}",
+    ]);
+    assert_eq!(ended.code, Some(1), "{}", ended.all());
+    assert!(
+        ended
+            .stdout
+            .contains("UnicodeDecodeError: 'utf-8' codec can't decode"),
+        "{}",
+        ended.all()
+    );
+    let json = bench.json("r.json");
+    let lines = json["outcomes"][0]["evidence"]["stderr"]
+        .as_array()
+        .unwrap();
+    assert!(
+        lines.iter().any(|line| line
+            .as_str()
+            .is_some_and(|line| line.ends_with("lines left out)"))),
+        "{lines:#?}"
+    );
+}

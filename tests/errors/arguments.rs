@@ -2,100 +2,91 @@
 
 use std::process::Command;
 
-use super::{check_ends, error_in, file_refused, refused, sound_file};
+use super::{Told, error_in, sound_file};
 use crate::support::Bench;
 use crate::support::reports::parse_json;
 
+/// Each of these usage errors in an empty folder, as one snapshot.
+fn refused(name: &str, all: &[&[&str]]) {
+    let mut told = Told::default();
+    for arguments in all {
+        told.refused(arguments);
+    }
+    told.assert(name);
+}
+
 #[test]
 fn no_target() {
-    refused(
-        &[],
-        &[
-            "which server?",
-            "--talk NAME --",
-            "--connect",
-            "-f FILE",
-            "--embedded",
-        ],
-    );
+    refused("no_target", &[&[]]);
 }
 
 #[test]
 fn a_talk_without_a_server_and_a_server_without_a_talk() {
     refused(
-        &["--talk", "line"],
-        &["not with whom", "--connect HOST:PORT"],
+        "half_a_target",
+        &[&["--talk", "line"], &["--", "server", "{port}"]],
     );
-    refused(&["--", "server", "{port}"], &["--talk NAME", "redis"]);
 }
 
 #[test]
 fn a_talk_that_does_not_exist() {
     refused(
-        &["--talk", "reddis", "--", "x", "{port}"],
-        &["`reddis`", "did you mean `redis`?"],
-    );
-    refused(
-        &["--talk", "zzzzzz", "--", "x", "{port}"],
-        &["`zzzzzz`", "there are: tutorial"],
+        "unknown_talk",
+        &[
+            &["--talk", "reddis", "--", "x", "{port}"],
+            &["--talk", "zzzzzz", "--", "x", "{port}"],
+        ],
     );
 }
 
 #[test]
 fn a_command_without_a_port() {
-    refused(
-        &["--talk", "line", "--", "myserver", "--x"],
-        &["no {port}", "myserver --port {port}"],
-    );
+    refused("no_port", &[&["--talk", "line", "--", "myserver", "--x"]]);
 }
 
 #[test]
 fn checks_that_do_not_exist() {
     refused(
-        &["--embedded", "--only", "split-bytewize"],
-        &["did you mean `split-bytewise`?"],
-    );
-    refused(
-        &["--embedded", "--skip", "zzz-*"],
-        &["`zzz-*` matches no check", "--list"],
+        "unknown_checks",
+        &[
+            &["--embedded", "--only", "split-bytewize"],
+            &["--embedded", "--skip", "zzz-*"],
+        ],
     );
 }
 
 #[test]
 fn parameters_that_do_not_exist_or_fit() {
-    refused(&["--embedded", "--param", "x"], &["name=value"]);
     refused(
-        &["--embedded", "--param", "recv_bufer=1"],
-        &["did you mean `recv_buffer`?"],
+        "parameters",
+        &[
+            &["--embedded", "--param", "x"],
+            &["--embedded", "--param", "recv_bufer=1"],
+            &["--embedded", "--param", "recv_buffer=big"],
+            &["--embedded", "--param", "protocol=http"],
+            &["--talk", "line", "--param", "x=1", "--", "server", "{port}"],
+        ],
     );
-    refused(
-        &["--embedded", "--param", "recv_buffer=big"],
-        &["recv_buffer=big", "serve --help"],
-    );
-    refused(
-        &["--embedded", "--param", "protocol=http"],
-        &["protocol=http", "tutorial, echo, line"],
-    );
-    let command = ["--talk", "line", "--param", "x=1", "--", "server", "{port}"];
-    refused(&command, &["no parameter {x}", "it has none"]);
 }
 
 #[test]
 fn shards_that_make_no_sense() {
-    for shard in ["3/2", "0/2", "1", "a/b", "1/0"] {
-        refused(
-            &["--embedded", "--shard", shard],
-            &["I/N with 1 <= I <= N, as in 2/3"],
-        );
-    }
+    let shard = |shard| ["--embedded", "--shard", shard];
+    let all = ["3/2", "0/2", "1", "a/b", "1/0"].map(shard);
+    let all: Vec<&[&str]> = all.iter().map(|arguments| &arguments[..]).collect();
+    refused("shards", &all);
 }
 
 #[test]
 fn arguments_that_do_not_exist() {
-    refused(&["--embedded", "--onlyy", "x"], &["--onlyy"]);
-    refused(&["--embedded", "--talk", "line"], &["--embedded", "--talk"]);
-    let bench = Bench::new();
-    let ended = bench.run(["chek", "--json=-"]);
+    refused(
+        "unknown_arguments",
+        &[
+            &["--embedded", "--onlyy", "x"],
+            &["--embedded", "--talk", "line"],
+        ],
+    );
+    let ended = Bench::new().run(["chek", "--json=-"]);
     assert_eq!(ended.code, Some(2));
     assert!(
         ended.stderr.contains("did you mean `check`?"),
@@ -108,86 +99,56 @@ fn arguments_that_do_not_exist() {
 
 #[test]
 fn addresses_that_cannot_be_meant() {
-    let at = |address| ["--talk", "line", "--connect", address];
     refused(
-        &at("localhost"),
-        &["`localhost` is not an address", "HOST:PORT"],
-    );
-    refused(
-        &at("192.0.2.1:80"),
-        &["not on this machine's loopback", "--allow-remote"],
-    );
-    refused(
-        &["--talk", "line", "--pid", "1", "--", "x", "{port}"],
-        &["--pid", "cannot be used"],
+        "addresses",
+        &[
+            &["--talk", "line", "--connect", "localhost"],
+            &["--talk", "line", "--connect", "192.0.2.1:80"],
+            &["--talk", "line", "--pid", "1", "--", "x", "{port}"],
+        ],
     );
 }
 
 #[test]
 fn a_file_that_is_not_there() {
-    refused(
-        &["-f", "no.toml"],
-        &["no.toml cannot be read", "tcprove init"],
-    );
+    refused("no_file", &[&["-f", "no.toml"]]);
 }
 
 #[test]
 fn a_file_that_is_malformed() {
-    file_refused(
-        "[server\nname = 1\n",
-        1,
-        &["unclosed table", "tcprove.toml:1:8", "[server"],
-    );
-    file_refused(
-        "[talk]\nuse = \"line\"\n[servr]\n",
-        3,
-        &["servr", "did you mean `server`?"],
-    );
-    file_refused(
-        &sound_file("[[waive]]\ncheck = \"split-*\"\n"),
-        6,
-        &["reason", "a waiver says why"],
-    );
-    file_refused(
-        "[talk]\nuse = \"line\"\nx = \"\\u001b[31m\u{202e}\"\n",
-        3,
-        &[],
-    );
+    let mut told = Told::default();
+    told.file_refused("[server\nname = 1\n", 1);
+    told.file_refused("[talk]\nuse = \"line\"\n[servr]\n", 3);
+    told.file_refused(&sound_file("[[waive]]\ncheck = \"split-*\"\n"), 6);
+    told.file_refused("[talk]\nuse = \"line\"\nx = \"\\u001b[31m\u{202e}\"\n", 3);
+    told.assert("malformed_file");
 }
 
 #[test]
 fn a_file_that_names_checks_that_do_not_exist() {
     let bench = Bench::new();
-    bench.write(
-        "tcprove.toml",
-        &sound_file("[check]\nrequire = [\"spilt-bytewise\"]\n"),
-    );
-    check_ends(&bench, 2, &[], &["did you mean `split-bytewise`?"]);
-    bench.write(
-        "tcprove.toml",
-        &sound_file("[[waive]]\ncheck = \"nul-byte\"\nreason = \"x\"\n"),
-    );
-    check_ends(&bench, 2, &[], &["did you mean `nul-bytes`?"]);
+    let mut told = Told::default();
+    for rest in [
+        "[check]\nrequire = [\"spilt-bytewise\"]\n",
+        "[[waive]]\ncheck = \"nul-byte\"\nreason = \"x\"\n",
+    ] {
+        bench.write("tcprove.toml", &sound_file(rest));
+        told.check_ends(&bench, 2, &[]);
+    }
+    told.assert("unknown_checks_in_a_file");
 }
 
 #[test]
 fn reports_that_cannot_be_written() {
     let bench = Bench::new();
-    let ended = bench.run(["check", "--embedded", "--json", "no/r.json"]);
+    let mut told = Told::default();
+    let arguments = ["check", "--embedded", "--json", "no/r.json"];
+    let ended = bench.run(arguments);
+    told.add(&[], &arguments, &ended);
     assert_eq!(ended.code, Some(2), "{}", ended.all());
-    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
-    assert!(
-        ended.stderr.contains("--json no/r.json cannot be written"),
-        "{}",
-        ended.stderr
-    );
     assert_eq!(ended.stdout, "", "known before the run, not after it");
-    check_ends(
-        &bench,
-        2,
-        &["--embedded", "--junit", "no/r.xml"],
-        &["--junit no/r.xml cannot be written"],
-    );
+    told.check_ends(&bench, 2, &["--embedded", "--junit", "no/r.xml"]);
+    told.assert("reports_that_cannot_be_written");
 }
 
 /// A report of an earlier run must not be taken for one of a run that ended too early to write one.
@@ -195,12 +156,7 @@ fn reports_that_cannot_be_written() {
 fn a_report_of_yesterday_does_not_stay() {
     let bench = Bench::new();
     bench.write("r.json", "{\"verdict\":\"pass\"}");
-    check_ends(
-        &bench,
-        2,
-        &["--talk", "nope", "--connect", "127.0.0.1:1"],
-        &["`nope`"],
-    );
+    Told::default().check_ends(&bench, 2, &["--talk", "nope", "--connect", "127.0.0.1:1"]);
 }
 
 #[test]
@@ -216,5 +172,8 @@ fn too_few_descriptors() {
         .arg(binary.get_program())
         .current_dir(bench.path("."));
     let ended = bench.end(command);
-    error_in(&bench, &ended, 2, &["the limit is 100", "ulimit -Hn"]);
+    error_in(&bench, &ended, 2);
+    let mut told = Told::default();
+    told.add(&["check"], &["--embedded"], &ended);
+    told.assert("too_few_descriptors");
 }

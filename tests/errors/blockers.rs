@@ -49,7 +49,11 @@ fn a_waiver_that_has_ended() {
         "\"--protocol\", \"line\"",
         "\"--fault\", \"recv-is-message\", \"--protocol\", \"line\"",
     );
-    blocked(&file, &["--only", "split-bytewise"], "expired on 2020-01-31");
+    blocked(
+        &file,
+        &["--only", "split-bytewise"],
+        "expired on 2020-01-31",
+    );
 }
 
 #[test]

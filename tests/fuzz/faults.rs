@@ -3,8 +3,9 @@
 
 use serde_json::Value;
 
-use super::{fuzz, rounds};
+use super::fuzz;
 use crate::support::Bench;
+use crate::support::skip::slow_rounds;
 
 /// A planted fault: its kind, how many steps and bytes a person needs, and how long it takes.
 struct Planted {
@@ -13,7 +14,7 @@ struct Planted {
     steps: u64,
     bytes: u64,
     /// From which number of `TCPROVE_SLOW` it is looked for.
-    slow: u64,
+    slow: usize,
 }
 
 const fn planted(name: &'static str, kind: &'static str, steps: u64, bytes: u64) -> Planted {
@@ -67,7 +68,7 @@ fn find(planted: &Planted, seed: u64) {
             "--seed",
             &seed,
             "--duration",
-            "60s",
+            "100s",
             "--stop-on-first",
         ],
     );
@@ -93,21 +94,43 @@ fn find(planted: &Planted, seed: u64) {
     }
 }
 
+/// A test for each fault that is found within seconds, so that they run beside each other.
+macro_rules! quick {
+    ($($test:ident: $fault:literal,)*) => {
+        const QUICK: &[&str] = &[$($fault),*];
+
+        $(
+            #[test]
+            fn $test() {
+                let planted = PLANTED.iter().find(|planted| planted.name == $fault);
+                find(planted.unwrap(), 1);
+            }
+        )*
+    };
+}
+
+quick! {
+    exit_on_decode_error: "exit-on-decode-error",
+    panic_on_length_313: "panic-on-length-313",
+    format_string: "format-string",
+    lossy_decode: "lossy-decode",
+    nul_cut: "nul-cut",
+    shift_for_all: "shift-for-all",
+    full_buffer_byte_lost: "full-buffer-byte-lost",
+    three_cases: "three-cases",
+}
+
 #[test]
-fn quick_ones() {
-    for planted in PLANTED.iter().filter(|planted| planted.slow == 0) {
-        find(planted, 1);
-    }
+fn every_quick_one_has_a_test() {
+    let quick = PLANTED.iter().filter(|planted| planted.slow == 0);
+    assert!(quick.map(|planted| planted.name).eq(QUICK.iter().copied()));
 }
 
 /// Seconds of waiting for a server that hangs, hundreds of runs for one that leaks.
 #[test]
 fn slow_ones() {
-    if rounds() == 0 {
-        println!("skipped: minutes of campaigns; TCPROVE_SLOW=1 runs some, TCPROVE_SLOW=2 all");
-        return;
-    }
-    let within = |planted: &&Planted| (1..=rounds()).contains(&planted.slow);
+    let rounds = slow_rounds(1, "minutes of campaigns, TCPROVE_SLOW=2 for all");
+    let within = |planted: &&Planted| (1..=rounds).contains(&planted.slow);
     for planted in PLANTED.iter().filter(within) {
         find(planted, 1);
     }
@@ -115,12 +138,9 @@ fn slow_ones() {
 
 #[test]
 fn all_of_them_with_other_seeds() {
-    if rounds() < 2 {
-        println!("skipped: minutes of campaigns; TCPROVE_SLOW=N runs them with N seeds, from 2");
-        return;
-    }
-    for seed in 0..rounds() {
-        PLANTED.iter().for_each(|planted| find(planted, 100 + seed));
+    for seed in 0..slow_rounds(2, "minutes of campaigns, with N seeds for TCPROVE_SLOW=N") {
+        let seed = 100 + seed as u64;
+        PLANTED.iter().for_each(|planted| find(planted, seed));
     }
 }
 

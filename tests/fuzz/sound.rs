@@ -1,8 +1,9 @@
 //! A sound server raises no alarm. Longer campaigns are for the machine that has the time:
 //! `TCPROVE_SLOW=N` gives each protocol and model N times ten seconds.
 
-use super::{fuzz, rounds};
+use super::fuzz;
 use crate::support::Bench;
+use crate::support::skip::slow_rounds;
 
 fn no_finding(parameters: &[&str], end: [&str; 2]) {
     let bench = Bench::new();
@@ -31,11 +32,11 @@ fn each_protocol() {
 
 #[test]
 fn each_protocol_in_each_model_for_longer() {
-    if rounds() == 0 {
-        println!("skipped: minutes of campaigns; TCPROVE_SLOW=N runs each for N times ten seconds");
+    let rounds = slow_rounds(1, "minutes of campaigns");
+    if rounds == 0 {
         return;
     }
-    let duration = format!("{}s", 10 * rounds());
+    let duration = format!("{}s", 10 * rounds);
     for protocol in ["line", "frame", "echo", "tutorial"] {
         no_finding(
             &[&format!("protocol={protocol}")],

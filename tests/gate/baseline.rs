@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{cell, server};
 use crate::support::battery::have;
+use crate::support::skip::is_slow;
 use crate::support::{Bench, alone};
 
 /// A gate without a base.
@@ -32,8 +33,7 @@ fn a_stored_baseline_passes_itself_and_finds_one_more_system_call() {
     if !have("valgrind") {
         return;
     }
-    if std::env::var_os("TCPROVE_SLOW").is_none() {
-        eprintln!("skipped: counting three times takes half a minute; set TCPROVE_SLOW=1");
+    if !is_slow("half a minute of counting three times") {
         return;
     }
     let _alone = alone();
@@ -61,8 +61,8 @@ fn what_is_no_baseline_is_told() {
     bench.write("newer.json", "{\"schema\": \"tcprove-baseline/99\"}");
     for (file, says) in [
         ("missing.json", "there is no baseline"),
-        ("empty.json", "is no baseline"),
-        ("other.json", "is no baseline"),
+        ("empty.json", "is not a baseline"),
+        ("other.json", "is not a baseline"),
         ("newer.json", "tcprove-baseline/99"),
     ] {
         let (code, report, all) = without_base(&bench, &server(""), &["--baseline", file]);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tcprove::gate::duet::{Duet, DuetPlan, Meter};
+use tcprove::gate::duet::{Duet, Meter};
 use tcprove::gate::rule::{Rule, Void};
+use tcprove::gate::{DuetPlan, Pair};
 use tcprove::load::Workload;
 use tcprove::process::Launch;
 use tcprove::subject::{Interrupt, Origin, Subject};
@@ -41,7 +42,7 @@ fn control(meter: Meter) -> (Rule, Vec<f64>) {
             ..Workload::default()
         },
     };
-    let duet = Duet::new(&subject, &subject, &plan, &interrupt, &|_| {}).with_meter(meter);
+    let duet = Duet::new(Pair::both(&subject), &plan, &interrupt, &|_| {}).with_meter(meter);
     let sessions = duet.first();
     assert!(sessions.broken.is_none(), "{:?}", sessions.broken);
     assert_eq!(sessions.control.len(), 8);
@@ -58,7 +59,7 @@ fn what_is_planted_is_seen() {
 /// It looks at one server only: whatever the other does, there is no difference.
 #[test]
 fn a_meter_that_looks_at_the_wrong_server_is_void() {
-    let (rule, ratios) = control(Meter(|vitals, _| vitals[0].glance().cpu));
+    let (rule, ratios) = control(Meter(|vitals, _| vitals.base.glance().cpu));
     let control = rule.control(&ratios);
     assert_eq!(control.void, Some(Void::TooLittle), "{control:?}");
 }

@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use tcprove::event::Event;
 use tcprove::file::builtin;
-use tcprove::gate::matrix::{MatrixCell, MatrixPlan};
-use tcprove::gate::rule::Verdict;
-use tcprove::gate::{Asked, Gate, GateCell, GatePlan, GateResult, Metric};
+use tcprove::gate::rule::CellVerdict;
+use tcprove::gate::{
+    Gate, GateCell, GatePlan, GateRequest, GateResult, MatrixCell, MatrixPlan, Metric, Pair, Side,
+};
 use tcprove::load::Workload;
 use tcprove::process::Launch;
 use tcprove::subject::{Interrupt, Origin, Subject};
 
-use crate::support::alone;
+use crate::support::{alone, share};
 
 fn server(arguments: &[&str]) -> Subject {
     let binary = env!("CARGO_BIN_EXE_tcprove");
@@ -38,7 +39,7 @@ fn plan(connections: usize) -> GatePlan {
     };
     let cells = vec![MatrixCell::new(Some(64), vec![1], connections)];
     let overhead = Duration::from_millis(20);
-    let asked = Asked {
+    let request = GateRequest {
         budgets: BTreeMap::from([(Metric::Throughput, 0.1)]),
         workload: workload.clone(),
         cells: cells.clone(),
@@ -53,18 +54,20 @@ fn plan(connections: usize) -> GatePlan {
             ..MatrixPlan::least(cells, workload, overhead, true)
         }),
         counting: None,
-        ..GatePlan::without_duet(asked)
+        ..GatePlan::without_duet(request)
     }
 }
 
 fn run(base: &[&str], candidate: &[&str], plan: &GatePlan, ends_after: usize) -> GateResult {
-    let _alone = alone();
+    share();
     let (interrupt, steps) = (Interrupt::default(), AtomicUsize::new(0));
     let mut result = GateResult::default();
     Gate {
         begun: std::time::Instant::now(),
-        base: &server(base),
-        candidate: &server(candidate),
+        subjects: Pair {
+            base: &server(base),
+            candidate: &server(candidate),
+        },
         plan,
         interrupt: &interrupt,
         sink: &|event| {
@@ -86,23 +89,31 @@ fn cell(result: &GateResult, metric: Metric) -> &GateCell {
 /// Six times what it does otherwise: no client is that slow.
 #[test]
 fn a_server_that_serves_less_fails_by_its_throughput() {
+    let _alone = alone();
     let result = run(&[], &["--slower", "500"], &plan(4), usize::MAX);
     let throughput = cell(&result, Metric::Throughput);
-    assert_eq!(throughput.cell.verdict, Verdict::Fail, "{result:#?}");
+    assert_eq!(
+        throughput.comparison.verdict,
+        CellVerdict::Fail,
+        "{result:#?}"
+    );
     assert_eq!(
         throughput.at.as_deref(),
         Some("payload 64 B, 4 connections")
     );
-    assert!(throughput.cell.low_pct.unwrap() > 100.0, "{throughput:#?}");
-    assert!(throughput.cell.fresh_sessions >= 12 && throughput.decides);
+    assert!(
+        throughput.comparison.low_pct.unwrap() > 100.0,
+        "{throughput:#?}"
+    );
+    assert!(throughput.comparison.fresh_sessions >= 12 && throughput.decides);
     assert!(!cell(&result, Metric::P99).decides);
-    assert_eq!(result.verdict(), Verdict::Fail);
+    assert_eq!(result.verdict(), CellVerdict::Fail);
 }
 
 #[test]
 fn an_end_that_is_asked_for_keeps_the_rounds_that_were_made() {
     let result = run(&[], &[], &plan(4), 3);
-    assert_eq!(cell(&result, Metric::P99).cell.sessions, 3);
+    assert_eq!(cell(&result, Metric::P99).comparison.sessions, 3);
     assert_eq!(result.matrix.unwrap().rounds, 3);
     assert!(result.broken.is_none());
 }
@@ -119,7 +130,7 @@ fn a_server_that_serves_one_at_a_time_is_asked_on_one_connection() {
         result
             .notes
             .iter()
-            .any(|note| note.contains("does not stand")),
+            .any(|note| note.contains("cannot handle")),
         "{:?}",
         result.notes
     );
@@ -130,7 +141,7 @@ fn a_server_that_serves_one_at_a_time_is_asked_on_one_connection() {
 fn a_candidate_that_leaves_clients_without_a_reply_is_broken() {
     let result = run(&[], &["--model", "sequential"], &plan(4), usize::MAX);
     let broken = result.broken.as_ref().unwrap();
-    assert_eq!(broken.side, "candidate");
+    assert_eq!(broken.side, Side::Candidate);
     assert!(broken.what.contains("unanswered"), "{broken:?}");
-    assert_eq!(result.verdict(), Verdict::Fail);
+    assert_eq!(result.verdict(), CellVerdict::Fail);
 }

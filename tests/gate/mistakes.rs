@@ -85,7 +85,7 @@ fn budgets_of_metrics_that_do_not_exist_are_told() {
     let bench = Bench::new();
     for (budget, says) in [
         ("server-cpus=2%", "did you mean `server-cpu`?"),
-        ("p50=soon", "no percentage"),
+        ("p50=soon", "not a percentage"),
         ("p50", "METRIC=PERCENT"),
         ("rss=0%", "not between"),
     ] {

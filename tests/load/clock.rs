@@ -1,13 +1,12 @@
 //! The clock tells the truth. On a busy machine a figure may only be too large, by what the machine
 //! added; too small it can never be.
 
-use crate::support::battery::rounds;
+use crate::support::skip::is_slow;
 use crate::support::{Bench, alone};
 
 #[test]
 fn stalls_and_known_delays_are_reported_in_full() {
-    if rounds() == 0 {
-        println!("skipped: 20 seconds of stalls and delays; TCPROVE_SLOW=1 runs them");
+    if !is_slow("20 seconds of stalls and delays") {
         return;
     }
     let _alone = alone();

@@ -1,9 +1,9 @@
 //! Closed and open loops, churn, ramps, and every kind of frame.
 
-use rustix::process::Signal;
-
 use super::{SHORT, load};
-use crate::support::{Bench, until};
+use crate::support::skip::rounds;
+use crate::support::{Bench, Ended, until};
+use rustix::process::Signal;
 
 #[test]
 fn every_protocol_of_the_reference_server_in_a_closed_loop() {
@@ -255,7 +255,7 @@ fn servers_that_nobody_here_wrote() {
 /// nginx announces that it closes after 1,000 requests: that is no loss.
 #[test]
 fn announced_closes_are_no_losses() {
-    if !crate::support::battery::have("nginx") && !std::path::Path::new("/usr/sbin/nginx").exists()
+    if !std::path::Path::new("/usr/sbin/nginx").exists() && !crate::support::battery::have("nginx")
     {
         return;
     }
@@ -276,20 +276,49 @@ fn announced_closes_are_no_losses() {
 
 #[test]
 fn an_interrupted_load_keeps_what_it_measured() {
+    let (ended, report) = interrupted(&["--duration", "60s", "--warmup", "0"]);
+    assert!(
+        report["metrics"]["ops"].as_u64().unwrap() > 0,
+        "{}",
+        ended.all()
+    );
+    let busy = report["validity"]["client_busy"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&busy), "{busy}");
+}
+
+/// Ended in its warm-up, a load has no measured period, and nothing was busy for a share of it.
+#[test]
+fn a_load_that_is_interrupted_in_its_warm_up_claims_nothing() {
+    let (ended, report) = interrupted(&["--duration", "1s", "--warmup", "60s"]);
+    assert_eq!(report["metrics"]["ops"], 0);
+    assert_eq!(report["validity"]["client_busy"], 0.0);
+    assert!(
+        ended.stdout.contains("nothing was measured") && !ended.stdout.contains("busy"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn an_interrupted_search_has_no_answer() {
+    let (ended, report) = interrupted(&["--slo", "p99<10s"]);
+    let slo = &report["slo"];
+    assert!(slo["highest_passing_per_s"].is_null(), "{}", ended.all());
+    assert!(
+        slo["inconclusive"]
+            .as_str()
+            .unwrap()
+            .contains("interrupted"),
+        "{slo}"
+    );
+}
+
+/// A load with these arguments that is interrupted once the server has replied often.
+fn interrupted(arguments: &[&str]) -> (Ended, serde_json::Value) {
     let bench = Bench::new();
     let mut command = bench.tcprove();
-    command.args([
-        "load",
-        "--embedded",
-        "-c",
-        "4",
-        "--duration",
-        "60s",
-        "--warmup",
-        "0",
-        "--json",
-        "load.json",
-    ]);
+    command.args(["load", "--embedded", "-c", "4", "--json", "load.json"]);
+    command.args(arguments);
     // The server's own log of its replies says how far it has come.
     let log = format!("delay_log={}", bench.path("replies.log").display());
     command.args(["--param", &log]);
@@ -301,9 +330,49 @@ fn an_interrupted_load_keeps_what_it_measured() {
     assert_eq!(ended.code, Some(130), "{}", ended.all());
     let report = bench.json("load.json");
     assert_eq!(report["interrupted"], true);
+    (ended, report)
+}
+
+/// Four connections with one request each and replies of 20 ms: 200 requests a second, on any machine.
+#[test]
+fn the_search_and_the_overload_find_the_capacity_of_a_slow_server() {
+    if rounds() == 0 {
+        return;
+    }
+    let base = [
+        "--embedded",
+        "--param",
+        "delay=fixed:20ms",
+        "-c",
+        "4",
+        "--pipeline",
+        "1",
+    ];
+    let found = load(&[&base[..], &["--slo", "p90<100ms", "--duration", "2s"]].concat());
+    let slo = &found.report["slo"];
+    if let Some(rate) = slo["highest_passing_per_s"].as_f64() {
+        assert!((120.0..200.0).contains(&rate), "{slo}");
+        assert!(
+            found.report["metrics"]["response_us"]["p90"]
+                .as_f64()
+                .unwrap()
+                < 100e3
+        );
+        let asked = found.metric("ops_per_s");
+        assert!((asked / rate - 1.0).abs() < 0.1, "{asked} of {rate}");
+    } else {
+        assert!(slo["inconclusive"].is_string(), "{slo}");
+    }
+    let over = load(&[&base[..], &["--overload", "--duration", "1s"]].concat());
+    let knee = over.report["overload"]["knee_per_s"].as_f64().unwrap();
     assert!(
-        report["metrics"]["ops"].as_u64().unwrap() > 0,
+        (150.0..215.0).contains(&knee),
         "{}",
-        ended.all()
+        over.report["overload"]
+    );
+    assert!(
+        over.ended.stdout.contains("knee at"),
+        "{}",
+        over.ended.stdout
     );
 }

@@ -7,7 +7,7 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use tcprove::gate::rule::{
-    CONTROL_SESSIONS, FIRST_SESSIONS, First, Rule, Verdict, Void, second_sessions,
+    CONTROL_SESSIONS, CellVerdict, FIRST_SESSIONS, FirstStage, Rule, Void, second_sessions,
 };
 use tcprove::stats::{clopper_pearson, hodges_lehmann, median};
 
@@ -63,21 +63,20 @@ impl Sessions {
     }
 
     /// A whole run with a first stage of so many sessions; fresh ones only if they are asked for.
-    fn run(&mut self, log_ratio: f64, first: usize) -> Verdict {
+    fn run(&mut self, log_ratio: f64, first: usize) -> CellVerdict {
         match RULE.first(&self.around(log_ratio, first)) {
-            First::Pass => Verdict::Pass,
-            First::Inconclusive => Verdict::Inconclusive,
-            First::Suspect => RULE.second(&self.around(log_ratio, second_sessions(first))),
+            FirstStage::Pass => CellVerdict::Pass,
+            FirstStage::Inconclusive => CellVerdict::Inconclusive,
+            FirstStage::Suspect => RULE.second(&self.around(log_ratio, second_sessions(first))),
         }
     }
 }
 
 fn runs(plainly: u64) -> u64 {
     crate::support::share();
-    if std::env::var("TCPROVE_SLOW").is_ok_and(|rounds| rounds != "0") {
-        20_000
-    } else {
-        plainly
+    match crate::support::skip::rounds() {
+        0 => plainly,
+        _ => 20_000,
     }
 }
 
@@ -109,9 +108,9 @@ fn counted(seed: u64, plainly: u64, mut change: impl FnMut(&mut Sessions) -> f64
     for _ in 0..counted.runs {
         let log_ratio = change(&mut sessions);
         match sessions.run(log_ratio, FIRST_SESSIONS) {
-            Verdict::Pass => counted.passes += 1,
-            Verdict::Fail => counted.fails += 1,
-            Verdict::Inconclusive => {}
+            CellVerdict::Pass => counted.passes += 1,
+            CellVerdict::Fail => counted.fails += 1,
+            CellVerdict::Inconclusive => {}
         }
     }
     counted
@@ -184,7 +183,9 @@ fn the_least_detectable_change_is_detected_four_times_in_five() {
         let typical = median(&seen).unwrap();
         let runs = runs(300);
         let fails = (0..runs)
-            .filter(|_| sessions.run(f64::ln_1p(typical / 100.0), FIRST_SESSIONS) == Verdict::Fail)
+            .filter(|_| {
+                sessions.run(f64::ln_1p(typical / 100.0), FIRST_SESSIONS) == CellVerdict::Fail
+            })
             .count();
         let pct = fails as f64 * 100.0 / runs as f64;
         println!(
@@ -214,7 +215,7 @@ fn as_many_sessions_as_it_takes_settle_it_four_times_in_five() {
         let enough = median(&asked).unwrap() as usize;
         let runs = runs(400) / 4;
         let settled = (0..runs)
-            .filter(|_| sessions.run(change, enough) != Verdict::Inconclusive)
+            .filter(|_| sessions.run(change, enough) != CellVerdict::Inconclusive)
             .count();
         let pct = settled as f64 * 100.0 / runs as f64;
         println!("{change:.3}, spread {spread}: {enough} sessions settle {pct:.1} %");

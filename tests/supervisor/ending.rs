@@ -1,15 +1,13 @@
 //! Gone when it must be, all of it; and told as it was.
 
+use super::programs::{alive_with, is_alive, noted, python, run, shell, start, until};
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-
-use tcprove::process::{Exit, Launch};
-
-use super::programs::{alive_with, is_alive, noted, python, run, shell, start, until};
+use tcprove::process::{Exit, Launch, Server, StartOptions};
 
 /// A main process, a child, a grandchild, and a daemon in a session of its own whose parents are gone.
 /// Each notes its number.
@@ -68,7 +66,13 @@ async fn hold() {
         return;
     };
     let launch = family(&notes).unwrap();
-    let _server = start(&launch).await;
+    let server = start(&launch).await;
+    let options = StartOptions {
+        tmp: server.shared_tmp(),
+        ..StartOptions::default()
+    };
+    let beside = python("listen()\nnote('beside')\nforever()").unwrap();
+    let _beside = Server::start(&beside, options).await.unwrap();
     println!("\nholding");
     std::future::pending::<()>().await;
 }
@@ -100,6 +104,12 @@ async fn a_killed_holder_leaves_nothing() {
     holder.wait().unwrap();
     until("the end of all", || {
         (!pids.iter().any(|&pid| is_alive(pid))).then_some(())
+    })
+    .await;
+    until("the end of the folder that two servers shared", || {
+        let left = std::fs::read_dir(folder.path()).unwrap().flatten();
+        let names: Vec<_> = left.map(|entry| entry.file_name()).collect();
+        (names == ["notes"]).then_some(())
     })
     .await;
 }

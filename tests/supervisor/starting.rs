@@ -7,6 +7,8 @@ use std::time::Duration;
 use regex::Regex;
 use tcprove::process::{Exit, Port, Ready, Server, StartFailure, StartOptions};
 
+use crate::support::skip::needs;
+
 use super::programs::{python, run, shell, start, start_failure, until};
 
 #[tokio::test]
@@ -42,7 +44,7 @@ const ADDR_NO_RANDOMIZE: u32 = 0x4_0000;
 #[tokio::test]
 async fn addresses_are_fixed_for_the_server_that_asks_for_it() {
     if !tcprove::sys::can_fix_addresses() {
-        eprintln!("skipped: this system does not let addresses be fixed");
+        needs("a system that lets addresses be fixed");
         return;
     }
     let Some(launch) = python("s = listen()\nforever()") else {
@@ -267,7 +269,7 @@ async fn a_port_of_its_own_choice_is_found() {
 #[tokio::test]
 async fn ipv6_and_both_families() {
     if TcpListener::bind("[::1]:0").is_err() {
-        eprintln!("skipped: no IPv6 here");
+        needs("IPv6");
         return;
     }
     let Some(mut launch) = python("listen(host='::1')\nforever()") else {

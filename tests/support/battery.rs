@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use super::skip;
+
 /// The `tcprove` binary.
 pub fn tcprove() -> Command {
     super::share();
@@ -19,28 +21,15 @@ pub fn data(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Whether `program` is on the PATH. Where it is not, the test says that it is skipped and why;
-/// with `TCPROVE_REQUIRE_ALL` set, as in `.ci/run`, that is a failure.
+/// Whether `program` is on the PATH; if not, the test is skipped.
+#[track_caller]
 pub fn have(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     if !found {
-        let required = std::env::var_os("TCPROVE_REQUIRE_ALL").is_some();
-        assert!(
-            !required,
-            "{program} is not there and TCPROVE_REQUIRE_ALL is set"
-        );
-        println!("skipped: {program} is not there");
+        skip::needs(program);
     }
     found
-}
-
-/// How often whole batteries are to be run: `TCPROVE_SLOW`, 0 where it is not set.
-pub fn rounds() -> usize {
-    let asked = std::env::var("TCPROVE_SLOW").ok();
-    asked.map_or(0, |rounds| {
-        rounds.parse().expect("TCPROVE_SLOW is a number of rounds")
-    })
 }
 
 /// A run of the battery and its JSON report.

@@ -3,6 +3,7 @@
 pub mod battery;
 mod machine;
 pub mod reports;
+pub mod skip;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -225,8 +226,8 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// The interpreter itself, not a wrapper around it. Where there is none, the test is skipped and
-/// says so; where everything is required, that is a failure.
+/// The interpreter itself, not a wrapper around it. `None`, and the test is skipped, if there is none.
+#[track_caller]
 pub fn python() -> Option<&'static str> {
     static FOUND: OnceLock<Option<String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
@@ -239,11 +240,7 @@ pub fn python() -> Option<&'static str> {
         out.status.success().then(|| path.trim().to_owned())
     });
     if found.is_none() {
-        assert!(
-            std::env::var_os("TCPROVE_REQUIRE_ALL").is_none(),
-            "python3 is not there, and TCPROVE_REQUIRE_ALL is set"
-        );
-        println!("skipped: python3 is not there");
+        skip::needs("python3");
     }
     found.as_deref()
 }

@@ -1,4 +1,4 @@
-//! Which module of the harness uses which, read from its sources.
+//! Which module of a crate uses which, read from its sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -117,7 +117,8 @@ fn reachable(from: &str, uses: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<
 
 /// The module of a source file; `None` for a file of tests.
 fn module(name: &str) -> Option<Module> {
-    let path = Path::new(name.strip_prefix("harness/src/")?);
+    let crates = ["harness/src/", "server/src/"];
+    let path = Path::new(crates.iter().find_map(|root| name.strip_prefix(root))?);
     let mut parts: Module = path
         .with_extension("")
         .iter()

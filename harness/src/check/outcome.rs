@@ -1,13 +1,11 @@
 //! Outcomes of checks. An outcome is data, never an error of tcprove.
 
-use std::time::Duration;
-
+use crate::process::StartFailure;
+use crate::session::{OpeningError, PeerError};
+use crate::talk::Mismatch;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-use crate::process::StartFailure;
-use crate::session::PeerError;
-use crate::talk::Mismatch;
+use std::time::Duration;
 
 /// The verdict of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -196,14 +194,7 @@ impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
     }
 
     fn at(self, place: impl FnOnce() -> String) -> Checked<T> {
-        self.map_err(|error| match error.into() {
-            Shortfall::Failed(mut failure) => {
-                let actual = &mut failure.mismatch.actual;
-                *actual = format!("{}: {actual}", place());
-                Shortfall::Failed(failure)
-            }
-            other => other,
-        })
+        self.map_err(|error| error.into().at(&place()))
     }
 }
 
@@ -218,6 +209,27 @@ impl From<PeerError> for Shortfall {
             }),
             None if matches!(error, PeerError::Render(_)) => Self::Skip(error.to_string()),
             None => Self::Inconclusive(error.to_string()),
+        }
+    }
+}
+
+/// A failed exchange of the opening names its place in the talk.
+impl From<OpeningError> for Shortfall {
+    fn from(opening: OpeningError) -> Self {
+        Self::from(opening.error).at(&opening.label)
+    }
+}
+
+impl Shortfall {
+    /// Prefixes what happened in a failure with its place; leaves other shortfalls unchanged.
+    fn at(self, place: &str) -> Self {
+        match self {
+            Self::Failed(mut failure) => {
+                let actual = &mut failure.mismatch.actual;
+                *actual = format!("{place}: {actual}");
+                Self::Failed(failure)
+            }
+            other => other,
         }
     }
 }

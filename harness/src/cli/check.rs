@@ -1,20 +1,19 @@
 //! `tcprove check`: the battery.
 
-use crate::text;
-use std::process::ExitCode;
-use std::time::Duration;
-
-use super::draft::{self, Draft};
+use super::draft::Draft;
 use super::output::{OutputArgs, say};
 use super::page::PageArgs;
 use super::progress::CheckProgress;
 use super::rehearse::rehearsal_error;
 use super::target::{Resolved, TargetArgs, usage};
-use super::{blockers, embedded, interrupt, target};
+use super::{blockers, draft, embedded, interrupt, target};
 use crate::check::run::Battery;
-use crate::check::{self, Check, CheckPlan, LANES, Need, Selection, Shard};
+use crate::check::{Check, CheckPlan, LANES, Need, Selection, Shard};
 use crate::report::{Body, CheckReport, RunError};
 use crate::subject::{Interrupt, Origin, RehearsalError, Subject};
+use crate::{check, text};
+use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(super) struct CheckArgs {
@@ -68,7 +67,7 @@ pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<CheckRep
     let selection = selection(args, &resolved)?;
     let interrupt = interrupt::watch()?;
     let battery = battery(args, &resolved, &selection, interrupt.clone());
-    let plan = plan(args, &resolved, selection.clone());
+    let plan = plan(args, &resolved, selection.clone(), battery.lanes);
     let whole = draft::run_plan(&resolved, plan.clone().whole(), &args.output);
     let plan = draft::run_plan(&resolved, plan, &args.output);
     draft.planned(&plan, whole.hash());
@@ -118,11 +117,11 @@ fn battery(
     }
 }
 
-fn plan(args: &CheckArgs, resolved: &Resolved, selection: Selection) -> CheckPlan {
+fn plan(args: &CheckArgs, resolved: &Resolved, selection: Selection, lanes: usize) -> CheckPlan {
     CheckPlan {
         selection,
         waivers: CheckPlan::waivers_of(&resolved.file.waive),
-        lanes: LANES,
+        lanes,
         max_time_s: args.max_time.map(|time| time.as_secs_f64()),
     }
 }

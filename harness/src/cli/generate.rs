@@ -1,4 +1,4 @@
-//! `tcprove generate`: what editors, shells and packagers want.
+//! `tcprove generate`: files for editors, shells and packages.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,6 @@ use clap::CommandFactory as _;
 
 use super::output::{note, say_bytes};
 
-/// Arguments of `generate`.
 #[derive(clap::Args)]
 pub(super) struct GenerateArgs {
     #[command(subcommand)]
@@ -15,14 +14,14 @@ pub(super) struct GenerateArgs {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// The JSON Schema of tcprove.toml, for editors
+    /// Print the JSON Schema of tcprove.toml, for editors
     Schema,
-    /// Completions for a shell
+    /// Print completions for a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
-    /// The manual page
+    /// Print the manual page
     Man,
 }
 

@@ -1,35 +1,34 @@
-//! `tcprove init`: a commented file to begin with.
+//! `tcprove init`: writes a commented tcprove.toml.
 
-use crate::file;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::output as out;
+use crate::file;
 
-/// Arguments of `init`.
 #[derive(clap::Args)]
 pub(super) struct InitArgs {
-    /// The built-in conversation to begin with; without a name, they are listed
+    /// Start from this built-in conversation; without it, list them
     #[arg(long, value_name = "NAME")]
     talk: Option<String>,
-    /// Where to write it; `-` for stdout
+    /// Write to this file; `-` for stdout
     #[arg(short, long, value_name = "FILE", default_value = "tcprove.toml")]
     output: PathBuf,
-    /// Replace a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     force: bool,
 }
 
-/// No name, or one that is not known: what there is.
-fn which(name: &str) -> String {
+/// The error for a name that is missing or unknown, with a list of the built-in conversations.
+fn unknown(name: &str) -> String {
     let names = file::BUILTIN.iter().map(|entry| entry.0);
     let first = match crate::text::nearest(name, names) {
-        _ if name.is_empty() => "which conversation? Give --talk NAME, one of:".to_owned(),
+        _ if name.is_empty() => "no conversation given: use --talk NAME with one of".to_owned(),
         Some(near) => {
-            format!("there is no built-in talk `{name}`: did you mean `{near}`? There are:")
+            format!("unknown talk `{name}`: did you mean `{near}`? The built-in talks are")
         }
-        None => format!("there is no built-in talk `{name}`. There are:"),
+        None => format!("unknown talk `{name}`. The built-in talks are"),
     };
     let lines = file::BUILTIN
         .iter()
@@ -40,7 +39,7 @@ fn which(name: &str) -> String {
 pub(super) fn main(args: &InitArgs) -> ExitCode {
     let name = args.talk.as_deref().unwrap_or_default();
     let Some(text) = file::init(name) else {
-        out::note(&format!("error: {}", which(name)));
+        out::note(&format!("error: {}", unknown(name)));
         return ExitCode::from(2);
     };
     if args.output.as_os_str() == "-" {
@@ -66,14 +65,14 @@ pub(super) fn main(args: &InitArgs) -> ExitCode {
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             out::note(&format!(
-                "error: {} is there already and is left as it is: give --force to replace it, or `-o FILE`",
+                "error: {} already exists: use --force to overwrite it, or -o FILE to write another file",
                 args.output.display()
             ));
             ExitCode::from(2)
         }
         Err(error) => {
             out::note(&format!(
-                "error: {} cannot be written: {error}",
+                "error: cannot write {}: {error}",
                 args.output.display()
             ));
             ExitCode::from(2)

@@ -16,6 +16,7 @@ mod load;
 mod output;
 mod page;
 mod place;
+mod print;
 mod progress;
 mod record;
 mod rehearse;

@@ -1,13 +1,14 @@
 //! Where results go: stdout, and the files that were asked for.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::page::PageArgs;
-use super::place::{Place, stdout};
+use super::place::{Place, Render};
+use super::print::stdout;
+pub(super) use super::print::{note, say, say_bytes, stdout_failed};
 use crate::report::{
     ExitCode as Code, OnInconclusive, Report, RunError, annotations, json, junit, markdown,
     terminal,
@@ -124,7 +125,7 @@ impl OutputArgs {
     }
 
     fn places(&self, page: &PageArgs) -> Vec<Place> {
-        let asked: [(&'static str, &Option<PathBuf>, super::place::Render); 4] = [
+        let asked: [(&'static str, &Option<PathBuf>, Render); 4] = [
             ("--json", &self.json, |report| Some(json::render(report))),
             ("--junit", &self.junit, |report| Some(junit::render(report))),
             ("--markdown", &self.markdown, |report| {
@@ -148,43 +149,6 @@ fn write_all(places: &[Place], report: &Report) -> bool {
     step_summary(report);
     annotate(report);
     written
-}
-
-/// Whether a line of results could not be printed.
-static STDOUT_FAILED: AtomicBool = AtomicBool::new(false);
-
-/// Prints a line of results. A reader that has gone away (`| head`) is no error.
-pub(super) fn say(line: &str) {
-    if let Err(error) = writeln!(anstream::stdout(), "{line}") {
-        failed(&error);
-    }
-}
-
-/// Prints raw results.
-pub(super) fn say_bytes(bytes: &[u8]) {
-    let mut stdout = std::io::stdout().lock();
-    if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        failed(&error);
-    }
-}
-
-fn failed(error: &std::io::Error) {
-    if error.kind() != ErrorKind::BrokenPipe && !STDOUT_FAILED.swap(true, Ordering::Relaxed) {
-        note(&format!("error: cannot write to stdout: {error}"));
-    }
-}
-
-/// Whether results were lost on their way to stdout.
-pub(super) fn stdout_failed() -> bool {
-    if let Err(error) = std::io::stdout().flush() {
-        failed(&error);
-    }
-    STDOUT_FAILED.load(Ordering::Relaxed)
-}
-
-/// Prints a line that is not a result.
-pub(super) fn note(line: &str) {
-    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// Columns of a terminal; `None` for anything else.

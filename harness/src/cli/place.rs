@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::output::note;
+use super::print::{note, stdout};
 use crate::report::{Report, RunError};
 
 /// Renders a report in one format; `None` where the format has nothing to show of it.
@@ -74,20 +74,6 @@ impl Place {
             ));
         }
         false
-    }
-}
-
-/// Prints `text`; false if it could not be printed. A reader that has gone away is no error.
-pub(super) fn stdout(text: &str) -> bool {
-    let mut stdout = anstream::stdout();
-    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            note(&format!(
-                "error: the report cannot be written to stdout: {error}"
-            ));
-            false
-        }
-        _ => true,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `tcprove replay`: findings, put to fresh servers again.
+//! `tcprove replay`: runs findings on fresh servers again.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,19 +9,18 @@ use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
 use super::target::{Resolved, TargetArgs, usage};
-use crate::fuzz::campaign::runtime;
-use crate::fuzz::ground::Ground;
-use crate::fuzz::replay::{Known, files};
+use crate::fuzz::replay::{SavedFinding, files};
+use crate::fuzz::target::FuzzTarget;
 use crate::report::{Body, ReplayItem, ReplayReport, RunError};
-use crate::subject::{Interrupt, RehearsalError, rehearse};
+use crate::subject::{Interrupt, RehearsalError, rehearse, runtime};
 
 /// Arguments of `replay`.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct ReplayArgs {
-    /// A file of cases, or a folder with such files, findings among them
+    /// Replay this case file, or all case files in this folder, such as findings
     #[arg(required = true, value_name = "FILE|DIR")]
     pub places: Vec<PathBuf>,
-    /// Fresh servers for each
+    /// Run each on this many fresh servers
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub times: u32,
     #[command(flatten)]
@@ -41,7 +40,7 @@ fn perform(draft: &mut Draft, args: &ReplayArgs) -> Result<Body, RunError> {
     let mut paths = Vec::new();
     for place in &args.places {
         if !place.exists() {
-            return Err(usage(format!("{} is not there", place.display())));
+            return Err(usage(format!("{} does not exist", place.display())));
         }
         let found = files(place)
             .map_err(|error| usage(format!("{} cannot be read: {error}", place.display())))?;
@@ -59,22 +58,22 @@ fn perform(draft: &mut Draft, args: &ReplayArgs) -> Result<Body, RunError> {
         }
         Err(error) => return Err(rehearsal_error(&error, &resolved)),
     };
-    let ground = Ground::new(resolved.subject.clone(), &trial);
-    let items = replay_all(&paths, &ground, &resolved, &interrupt, args);
+    let target = FuzzTarget::new(resolved.subject.clone(), &trial);
+    let items = replay_all(&paths, &target, &resolved, &interrupt, args);
     draft.interrupted(interrupt.is_set());
     Ok(Body::Replay(ReplayReport { items }))
 }
 
 fn replay_all(
     paths: &[PathBuf],
-    ground: &Ground,
+    target: &FuzzTarget,
     resolved: &Resolved,
     interrupt: &Interrupt,
     args: &ReplayArgs,
 ) -> Vec<ReplayItem> {
     let times = match resolved.subject.launch() {
         Some(_) => args.times,
-        // The next try would meet what this one left behind.
+        // A second attempt would meet the state that the first one left behind.
         None => 1,
     };
     let mut items = Vec::new();
@@ -85,13 +84,13 @@ fn replay_all(
         if args.output.verbose {
             note(&format!("replaying {}", path.display()));
         }
-        items.push(one(path, ground, times));
+        items.push(one(path, target, times));
     }
     items
 }
 
-fn one(path: &Path, ground: &Ground, times: u32) -> ReplayItem {
-    let known = match Known::read(path) {
+fn one(path: &Path, target: &FuzzTarget, times: u32) -> ReplayItem {
+    let known = match SavedFinding::read(path) {
         Ok(known) => known,
         Err(error) => {
             return ReplayItem {
@@ -101,10 +100,10 @@ fn one(path: &Path, ground: &Ground, times: u32) -> ReplayItem {
             };
         }
     };
-    let replayed = known.replay(ground, &runtime(), times);
+    let replayed = known.replay(target, &runtime(), times);
     let detail = match &replayed.symptom {
         Some(symptom) => symptom.title.clone(),
-        None => format!("not seen any more: {}", known.title),
+        None => format!("no longer seen: {}", known.title),
     };
     ReplayItem {
         path: path.to_owned(),

@@ -1,5 +1,5 @@
-//! `tcprove send`: the tutorial's client. Connects, sends one message, prints what comes back, as
-//! bytes and as text.
+//! `tcprove send`: the tutorial's client. Connects, sends one message and prints the reply as bytes
+//! and as text.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -13,30 +13,35 @@ use crate::report::{ExitCode as Code, RunError};
 use crate::subject::{Subject, block_on};
 use crate::text::escape;
 
-/// Arguments of `send`.
 #[derive(clap::Args)]
 pub(super) struct SendArgs {
-    /// The text to send, as UTF-8
+    /// Send this text, encoded as UTF-8
     #[arg(required_unless_present = "hex", value_name = "TEXT")]
     text: Option<String>,
-    /// Bytes to send, in hexadecimal (spaces are ignored)
+    /// Send these bytes, written in hexadecimal (spaces are ignored)
     #[arg(long, value_name = "BYTES", conflicts_with = "text")]
     hex: Option<String>,
-    /// Bytes that one recv asks for
+    /// Receive at most N bytes with one recv
     #[arg(long, default_value_t = 1024, value_name = "N")]
     recv_buffer: usize,
-    /// Say FIN after the message
+    /// Send a FIN after the message
     #[arg(long)]
     half_close: bool,
-    /// Wait this long for (more of) a reply
+    /// Wait at most this long for the reply
     #[arg(long, default_value = "2s", value_name = "TIME", value_parser = target::duration)]
     wait: Duration,
     #[command(flatten)]
     target: TargetArgs,
 }
 
-/// Bytes that are shown at the most.
-const SHOWN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Maximum bytes of a reply. Receiving stops beyond it.
+const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Maximum time for connecting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum silence after the first bytes of a reply. The rest usually follows immediately.
+const REST_TIMEOUT: Duration = Duration::from_millis(300);
+/// Maximum bytes shown in hexadecimal.
+const HEX_BYTES_MAX: usize = 64;
 
 pub(super) fn main(args: &SendArgs) -> ExitCode {
     match perform(args) {
@@ -51,13 +56,14 @@ pub(super) fn main(args: &SendArgs) -> ExitCode {
 fn perform(args: &SendArgs) -> Result<ExitCode, RunError> {
     let message = message(args)?;
     let subject = subject(&args.target)?;
-    // The server lives as long as this value.
+    // Dropping `server` stops it.
     let server = block_on(subject.server(StartOptions::default()))
-        .map_err(|failure| unreachable_target(failure.to_string()))?;
+        .map_err(|failure| RunError::target(failure.to_string()))?;
     exchange(args, &server, &message)
 }
 
-/// As every command, but an address alone is enough here: no conversation is needed to send bytes.
+/// Like other commands, except that `--connect` needs no `--talk`: sending bytes takes no
+/// conversation.
 fn subject(args: &TargetArgs) -> Result<Subject, RunError> {
     let mut args = args.clone();
     if args.connect.is_some() && args.talk.is_none() && args.file.is_none() {
@@ -76,7 +82,7 @@ fn message(args: &SendArgs) -> Result<Vec<u8>, RunError> {
     let digits: String = hex.chars().filter(|char| !char.is_whitespace()).collect();
     let wrong = || {
         target::usage(format!(
-            "`{hex}` is not hexadecimal: write two digits a byte, as in `ff fe 0a`"
+            "`{hex}` is not hexadecimal: write two digits per byte, such as `ff fe 0a`"
         ))
     };
     if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
@@ -90,16 +96,15 @@ fn message(args: &SendArgs) -> Result<Vec<u8>, RunError> {
 
 fn exchange(args: &SendArgs, server: &Server, message: &[u8]) -> Result<ExitCode, RunError> {
     let addr = server.addr();
-    let mut stream =
-        TcpStream::connect_timeout(&addr, Duration::from_secs(5)).map_err(|error| {
-            unreachable_target(format!(
-                "no connection to {addr}: {error}; is the server running?"
-            ))
-        })?;
+    let mut stream = TcpStream::connect_timeout(&addr, CONNECT_TIMEOUT).map_err(|error| {
+        RunError::target(format!(
+            "cannot connect to {addr}: {error}; is the server running?"
+        ))
+    })?;
     let _ = stream.set_nodelay(true);
     stream
         .write_all(message)
-        .map_err(|error| unreachable_target(format!("{addr} did not take the message: {error}")))?;
+        .map_err(|error| RunError::target(format!("cannot send to {addr}: {error}")))?;
     say(&format!(
         "sent     {} bytes to {addr}: {}",
         message.len(),
@@ -131,18 +136,17 @@ fn receive(stream: &mut TcpStream, args: &SendArgs) -> (Vec<u8>, &'static str) {
             Ok(count) => reply.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return (reply, "nothing more came; the connection is open");
+                return (reply, "no more bytes arrived; the connection is still open");
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                 return (reply, "the server reset the connection (RST)");
             }
             Err(_) => return (reply, "the connection failed"),
         }
-        if reply.len() > SHOWN_BYTES_MAX {
-            return (reply, "there is more; this is enough");
+        if reply.len() > REPLY_BYTES_MAX {
+            return (reply, "stopped receiving: the reply is larger than 16 MiB");
         }
-        // After a first piece, the rest comes at once or not at all.
-        deadline = deadline.min(Instant::now() + Duration::from_millis(300));
+        deadline = deadline.min(Instant::now() + REST_TIMEOUT);
     }
 }
 
@@ -151,23 +155,23 @@ fn show(reply: &[u8], end: &str, addr: SocketAddr) {
     if !reply.is_empty() {
         let hex: Vec<String> = reply
             .iter()
-            .take(64)
+            .take(HEX_BYTES_MAX)
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let more = if reply.len() > 64 { " …" } else { "" };
+        let more = if reply.len() > HEX_BYTES_MAX {
+            " …"
+        } else {
+            ""
+        };
         say(&format!("bytes    {}{more}", hex.join(" ")));
         match std::str::from_utf8(reply) {
             Ok(_) => say(&format!("text     {}", escape(reply, 4000))),
             Err(error) => say(&format!(
-                "text     not UTF-8 from byte {} on: {}",
+                "text     not UTF-8 at byte {}: {}",
                 error.valid_up_to(),
                 escape(reply, 4000)
             )),
         }
     }
     say(&format!("end      {end}"));
-}
-
-fn unreachable_target(message: String) -> RunError {
-    RunError::target(message)
 }

@@ -2,3 +2,6 @@
 
 pub(crate) mod hash;
 pub(crate) mod seconds;
+mod unit;
+
+pub use unit::{Direction, Unit};

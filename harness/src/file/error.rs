@@ -1,4 +1,4 @@
-//! What is wrong with a file, and where: message, file:line:column, an excerpt, and the near name.
+//! Errors of a file: the message, file:line:column, an excerpt, and what to write instead.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,6 +6,11 @@ use std::sync::Arc;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use crate::text::escape_text;
+
+/// Longest help that is shown in full, in characters.
+const HELP_CHARS_MAX: usize = 2_000;
 
 /// A file that cannot be used. `Display` is the full report without colour.
 #[derive(Clone)]
@@ -45,7 +50,7 @@ impl FileError {
         &self.message
     }
 
-    /// What to do about it, where that is known ("did you mean `expect`?").
+    /// What to do about it, if that is known ("did you mean `expect`?").
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()
     }
@@ -77,7 +82,9 @@ impl FileError {
             Renderer::plain()
         };
         let title = Level::ERROR.primary_title(self.message.as_str());
-        let help = self.help.as_deref().map(|help| Level::HELP.message(help));
+        // The title is made safe by the renderer; a help is not, and it may quote the file too.
+        let help = self.help.as_deref();
+        let help = help.map(|help| Level::HELP.message(escape_text(help, HELP_CHARS_MAX)));
         let group = match &self.span {
             Some(span) => title.element(
                 Snippet::source(&*self.source)
@@ -108,13 +115,13 @@ impl fmt::Debug for FileError {
 
 impl std::error::Error for FileError {}
 
-/// A fault while reading: a place in the source and what is wrong there.
-/// The file's name and text are added once, at the top.
+/// A fault while reading: a place in the source and what is wrong there. [`FileError`] adds the name and the text
+/// of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
     pub(crate) message: String,
     pub(crate) span: Range<usize>,
-    /// If this text occurs inside `span`, it is the part that is pointed at.
+    /// The part of `span` to point at, if this text occurs in it.
     pub(crate) fragment: Option<String>,
     pub(crate) help: Option<String>,
 }

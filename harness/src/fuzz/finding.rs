@@ -1,69 +1,18 @@
-//! What a campaign found.
+//! The findings of a campaign and its totals.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::Case;
+use super::symptom::{FindingKind, Symptom};
 
-/// What is wrong, by the oracle that saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// A process of the server ended: a signal, or an exit that nobody asked for.
-    Crash,
-    /// It lives, and reported a bug of its own: a panic, a traceback, a sanitizer's report.
-    Panic,
-    /// It lives and serves nobody any more.
-    Hang,
-    /// While the case is under way others are served far too slowly.
-    Starvation,
-    /// Every case leaves something behind: descriptors, threads, memory.
-    Leak,
-    /// The same bytes are answered otherwise when they arrive in other pieces.
-    Divergence,
-    /// Its work grows much faster than its input.
-    Complexity,
-    /// It breaks its own conversation: it accepts what must be refused, or alters what it was given.
-    Conformance,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Crash,
-        Self::Panic,
-        Self::Hang,
-        Self::Starvation,
-        Self::Leak,
-        Self::Divergence,
-        Self::Complexity,
-        Self::Conformance,
-    ];
-
-    /// Its name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Crash => "crash",
-            Self::Panic => "panic",
-            Self::Hang => "hang",
-            Self::Starvation => "starvation",
-            Self::Leak => "leak",
-            Self::Divergence => "divergence",
-            Self::Complexity => "complexity",
-            Self::Conformance => "conformance",
-        }
-    }
-}
-
-/// How often a finding was seen again on fresh servers.
+/// How many fresh servers showed the bug again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Confirmed {
-    /// Times it was seen.
+    /// Servers that showed it.
     pub seen: u32,
-    /// Times it was looked for.
+    /// Servers that were tried.
     pub of: u32,
 }
 
@@ -79,74 +28,70 @@ impl Serialize for Confirmed {
     }
 }
 
-/// One bug, as far as can be told.
+/// One bug and the cases that trigger it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
-    /// Stable over campaigns for the same bug: its kind and a hash of its key.
+    /// The kind and a hash of the symptom's key: the same bug has the same id in every campaign.
     pub id: String,
-    /// What is wrong.
-    pub kind: Kind,
-    /// What was seen, in one sentence; safe to show.
-    pub title: String,
-    /// How often it was seen again. `0/5` could not be repeated and is kept with the whole epoch.
+    /// What was seen.
+    #[serde(flatten)]
+    pub symptom: Symptom,
+    /// How often it recurred. `0/5` did not recur; it is stored with all cases of its epoch.
     pub confirmed: Confirmed,
-    /// Steps of all cases together.
+    /// Total steps of all cases.
     pub steps: usize,
-    /// Bytes of all cases together.
+    /// Total bytes of all cases.
     pub bytes: usize,
-    /// The folder that holds `case.json`, `reproduce.py` and `reproduce.rs`.
+    /// The folder that contains `case.json`, `reproduce.py` and `reproduce.rs`.
     pub reproducer: Option<PathBuf>,
-    /// A command that shows it again.
+    /// The command that reproduces the bug.
     pub reproduce: String,
-    /// Seconds from the start of the campaign until it was first seen.
+    /// Seconds from the start of the campaign to the first sighting.
     pub first_seen_s: f64,
-    /// Whether the minimizer came to its end. If not, a smaller case may exist.
+    /// Whether minimization completed. If not, a smaller case may exist.
     pub minimal: bool,
-    /// What makes it the same bug as another one: kind, signal, frames or normalized message.
-    pub key: String,
-    /// What was measured or printed, by name; strings are safe to show.
-    pub evidence: BTreeMap<String, Value>,
-    /// Why it does not count, if a waiver says so.
+    /// The reason of the waiver that covers this finding.
     pub waived: Option<String>,
-    /// The cases, in the order in which they are run on one fresh server.
+    /// The cases, in the order in which they run on one fresh server.
     pub cases: Vec<Case>,
 }
 
 impl Finding {
-    /// Whether it is a bug for sure, and nobody has waived it.
-    pub fn counts(&self) -> bool {
-        self.waived.is_none() && (self.confirmed.seen > 0 || self.kind == Kind::Crash)
+    /// Whether it is a certain bug that no waiver covers.
+    pub(crate) fn counts(&self) -> bool {
+        let certain = self.confirmed.seen > 0 || self.symptom.kind == FindingKind::Crash;
+        self.waived.is_none() && certain
     }
 }
 
-/// What a campaign came to.
+/// The result of a campaign.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Fuzzed {
-    /// Cases that were run, those of confirmation and minimization not counted.
+pub struct FuzzResult {
+    /// Cases executed, without those of confirmation and minimization.
     pub executions: u64,
-    /// The same per second of campaign time, without confirmation and minimization.
+    /// Cases per second of fuzzing time, without confirmation and minimization.
     pub executions_per_s: f64,
     /// What guided the campaign.
     pub coverage: Coverage,
-    /// What was found, the surest first.
+    /// The findings, the most certain first.
     pub findings: Vec<Finding>,
-    /// Lives of the server.
+    /// Epochs: how often a server was started for fuzzing.
     pub restarts: u64,
     /// Cases in the corpus at the end.
     pub corpus: usize,
-    /// Instances of the server beside each other.
+    /// Servers that ran in parallel.
     pub jobs: usize,
-    /// Canary sessions that were held.
+    /// Health checks: connections of a well-behaved client.
     pub canaries: u64,
-    /// What a reader should know and what is no finding.
+    /// Remarks for the reader that are not findings.
     pub notes: Vec<String>,
 }
 
 /// What guided a campaign.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Coverage {
-    /// The feedback: `shape` or `none`.
+    /// The feedback mode: `shape` or `none`.
     pub feedback: String,
-    /// How many different things were seen.
+    /// Distinct observations.
     pub edges: usize,
 }

@@ -1,28 +1,35 @@
-//! Fuzzing: cases made from the talk, put to servers over the wire or in memory; every finding confirmed,
-//! minimal and runnable.
+//! Fuzzing: generates cases from the talk, runs them over the wire or in memory, and turns what they reveal into
+//! confirmed, minimized findings with runnable reproducers.
 
 pub mod campaign;
 pub mod case;
-pub mod corpus;
+mod corpus;
+mod epoch;
 pub mod feedback;
 mod finding;
-pub mod generate;
-pub mod ground;
+mod generate;
 pub mod invariant;
-pub mod life;
-pub mod log;
-pub mod material;
+mod log;
+mod material;
 pub mod memory;
-pub mod minimize;
+mod minimize;
 mod mutator;
-pub mod oracle;
-pub mod record;
-pub mod replay;
+mod oracle;
+pub mod plan;
+mod random;
+#[cfg(feature = "cli")]
+pub(crate) mod record;
+#[cfg(feature = "cli")]
+pub(crate) mod replay;
 pub mod reproducer;
 mod seed;
-pub mod wire;
+mod stderr;
+mod symptom;
+pub(crate) mod target;
+mod wire;
 
-pub use case::{Case, CaseFile, Data, Part, Send, Step};
-pub use finding::{Confirmed, Coverage, Finding, Fuzzed, Kind};
-pub use generate::{Generated, Generator};
-pub use material::Material;
+pub use case::{Case, CaseFile, Data, DataPart, SendStep, Step};
+pub use finding::{Confirmed, Coverage, Finding, FuzzResult};
+pub use plan::FuzzPlan;
+pub(crate) use symptom::evidence_lines;
+pub use symptom::{FindingKind, Symptom};

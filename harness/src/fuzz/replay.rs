@@ -1,4 +1,4 @@
-//! Findings, put to fresh servers again: is the bug still there?
+//! Runs stored findings on fresh servers again to see whether the bug is still there.
 
 use std::path::{Path, PathBuf};
 
@@ -6,43 +6,42 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::corpus::{self, CorpusError};
-use super::ground::Ground;
-use super::oracle::{Claim, Rigour, Symptom, shows};
-use super::{Case, CaseFile, Confirmed, Kind};
+use super::oracle::{Claim, Rigour, shows};
+use super::symptom::{FindingKind, Symptom};
+use super::target::FuzzTarget;
+use super::{Case, CaseFile, Confirmed};
 
-/// A finding as its file holds it.
+/// A finding, or other cases, as stored in a case file.
 #[derive(Clone, Debug)]
-pub struct Known {
-    /// The file.
-    pub path: PathBuf,
-    /// Its id; empty for cases that are no finding's.
+pub(crate) struct SavedFinding {
+    /// The id of the finding; empty for other cases.
     pub id: String,
-    /// What is to be seen; a case that is no finding's may crash, panic or hang the server.
+    /// The bug to look for; for cases without a finding this is a crash, panic or hang.
     pub claim: Claim,
-    /// What was seen then.
+    /// What the campaign saw.
     pub title: String,
-    /// The cases, one after the other on one server.
+    /// The cases, in the order in which they run on one server.
     pub cases: Vec<Case>,
 }
 
-/// What became of it.
+/// The result of replaying a finding.
 #[derive(Clone, Debug)]
-pub struct Replayed {
-    /// How often it was seen.
+pub(crate) struct ReplayOutcome {
+    /// How many servers showed the bug.
     pub confirmed: Confirmed,
-    /// What was seen.
+    /// What the last of them showed.
     pub symptom: Option<Symptom>,
 }
 
-/// The files at this place: itself, or every `case.json` and other JSON below a folder, in order.
+/// The file itself, or every JSON file below a folder, in order.
 ///
 /// # Errors
-/// The folder cannot be read.
-pub fn files(place: &Path) -> std::io::Result<Vec<PathBuf>> {
-    /// `findings/ID/case.json` is three deep.
+/// A folder cannot be read.
+pub(crate) fn files(place: &Path) -> std::io::Result<Vec<PathBuf>> {
+    /// Maximum depth of folders; `findings/ID/case.json` is three deep.
     const DEPTH_MAX: usize = 4;
     if !place.is_dir() {
-        // That it is not there is told when it is read.
+        // If the file is missing, reading it reports that.
         return Ok(vec![place.to_owned()]);
     }
     let mut found = Vec::new();
@@ -64,12 +63,12 @@ pub fn files(place: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-impl Known {
+impl SavedFinding {
     /// Reads one file.
     ///
     /// # Errors
-    /// It cannot be read, or holds no cases.
-    pub fn read(path: &Path) -> Result<Self, CorpusError> {
+    /// The file cannot be read, or is not a valid case file.
+    pub(crate) fn read(path: &Path) -> Result<Self, CorpusError> {
         let file: CaseFile = corpus::read_file(path)?;
         let known = file.finding.unwrap_or_default();
         let text = |name: &str| {
@@ -81,13 +80,12 @@ impl Known {
         };
         let kind = known
             .get("kind")
-            .and_then(|kind| serde_json::from_value::<Kind>(kind.clone()).ok());
+            .and_then(|kind| serde_json::from_value::<FindingKind>(kind.clone()).ok());
         let hex = known.pointer("/evidence/reply_hex").and_then(Value::as_str);
         Ok(Self {
-            path: path.to_owned(),
             id: text("id"),
             claim: Claim {
-                kind: kind.unwrap_or(Kind::Crash),
+                kind: kind.unwrap_or(FindingKind::Crash),
                 wrong_reply: hex.and_then(super::case::unhex),
             },
             title: text("title"),
@@ -95,15 +93,20 @@ impl Known {
         })
     }
 
-    /// Puts it to so many fresh servers.
-    pub fn replay(&self, ground: &Ground, runtime: &Runtime, times: u32) -> Replayed {
-        let mut replayed = Replayed {
+    /// Runs the cases on `times` fresh servers.
+    pub(crate) fn replay(
+        &self,
+        target: &FuzzTarget,
+        runtime: &Runtime,
+        times: u32,
+    ) -> ReplayOutcome {
+        let mut replayed = ReplayOutcome {
             confirmed: Confirmed::default(),
             symptom: None,
         };
         for _ in 0..times {
             replayed.confirmed.of += 1;
-            if let Some(symptom) = shows(ground, runtime, &self.claim, &self.cases, Rigour::Full) {
+            if let Some(symptom) = shows(target, runtime, &self.claim, &self.cases, Rigour::Full) {
                 replayed.confirmed.seen += 1;
                 replayed.symptom = Some(symptom);
             }

@@ -1,42 +1,40 @@
-//! A stored result of the deterministic tier, to compare a later server with, where its base cannot be
-//! started any more.
+//! Stored counts of the deterministic tier, for a comparison when the base can no longer be started.
 //!
-//! Counts can be compared only if nothing but the server differs: what else goes into them is stored
-//! beside them. On x86 valgrind shows a program the same processor everywhere but for a few features, by
-//! which libc chooses its code (VEX/priv/guest_amd64_helpers.c, `amd64g_dirtyhelper_CPUID_avx2`): only
-//! those are compared.
+//! Counts are comparable only if nothing but the server differs, so everything else that influences them is stored as
+//! well. On x86 valgrind presents the same processor to a program everywhere, except for a few features by which libc
+//! selects its code (VEX/priv/guest_amd64_helpers.c, `amd64g_dirtyhelper_CPUID_avx2`): only those are compared.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::counters::{Allocations, CountPlan, Counts, PerOp};
+use super::counters::{Allocations, CountPlan, OperationCounts, PerOp};
 use super::same::program_file;
 use crate::data::hash::{fnv1a, hash_of};
 use crate::process::Launch;
 use crate::subject::Subject;
 use crate::talk::{Exchange, Opening, Talk};
 
-/// The schema of the JSON, with its version.
-pub const SCHEMA: &str = "tcprove-baseline/1";
-/// Its name without the version.
+/// The JSON schema and its version.
+const SCHEMA: &str = "tcprove-baseline/1";
+/// The name of the schema without its version.
 const SCHEMA_NAME: &str = "tcprove-baseline/";
 
-/// Counts of one server, and what they depend on besides the server.
+/// The counts of one server, and everything else they depend on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Baseline {
-    /// [`SCHEMA`].
+pub(crate) struct Baseline {
+    /// The schema and its version.
     pub schema: String,
     /// The version of tcprove that wrote it.
     pub tcprove: String,
-    /// What was counted.
-    pub server: CountedServer,
-    /// What was asked of it.
-    pub talk: CountedTalk,
-    /// What it was counted with, and where.
-    pub machine: CountedOn,
-    /// Requests of each life.
+    /// The server that was counted.
+    pub server: BaselineServer,
+    /// What was sent to it.
+    pub talk: BaselineTalk,
+    /// The tool and the machine.
+    pub machine: BaselineMachine,
+    /// Requests of each run.
     pub requests: Vec<u64>,
     /// Instructions per operation.
     pub instructions: PerOp,
@@ -50,96 +48,96 @@ pub struct Baseline {
 
 /// The server that was counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CountedServer {
-    /// Its command as it was written.
+pub(crate) struct BaselineServer {
+    /// The command as written.
     pub cmd: Vec<String>,
-    /// A hash of the file of its first word; `None` if that was not found.
+    /// A hash of the program file; `None` if it was not found.
     pub program: Option<String>,
 }
 
-/// What was asked of a server.
+/// What was sent to the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CountedTalk {
+pub(crate) struct BaselineTalk {
     /// The name of the talk.
     pub name: String,
-    /// A hash of what is sent: openings, turns, sizes.
+    /// A hash of openings, turns and sizes.
     pub hash: String,
-    /// Seconds from request to request, where that was fixed.
+    /// The interval between requests in seconds, if the rate was fixed.
     pub pace_s: Option<f64>,
 }
 
-/// What counts depend on besides the server and what it is asked.
+/// The tool and the machine on which counts depend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CountedOn {
-    /// As `callgrind-3.19.0`.
+pub(crate) struct BaselineMachine {
+    /// The tool, such as `callgrind-3.19.0`.
     pub tool: String,
-    /// As `x86_64`.
+    /// The architecture, such as `x86_64`.
     pub arch: String,
-    /// The distribution and its version, as `debian 12`: whose libraries they are.
+    /// The distribution and its version, such as `debian 12`: it determines the libraries.
     pub system: String,
-    /// The name of the processor; for readers.
+    /// The name of the processor, for information only.
     pub cpu: String,
-    /// Its features that valgrind shows to a program.
+    /// The processor features that valgrind presents to a program.
     pub cpu_features: BTreeSet<String>,
 }
 
-/// Why there is no baseline, or none could be stored.
+/// Why a baseline could not be read or stored.
 #[derive(Debug, thiserror::Error)]
-pub enum BaselineError {
-    /// There is no such file.
+pub(crate) enum BaselineError {
+    /// The file does not exist.
     #[error("there is no baseline {}: store one first", .0.display())]
     Missing(PathBuf),
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("the baseline {} cannot be read: {error}", path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: std::io::Error,
     },
-    /// It is something else.
-    #[error("{} is no baseline: {why}", path.display())]
+    /// The file is not a baseline.
+    #[error("{} is not a baseline: {why}", path.display())]
     Malformed {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What is wrong.
         why: String,
     },
-    /// It is of another version of the schema.
+    /// The file has another version of the schema.
     #[error(
-        "the baseline {} is of the schema {found}, and this tcprove reads {SCHEMA}: store it again with this one",
+        "the baseline {} has the schema {found}, but this tcprove reads {SCHEMA}: store it again with this version",
         path.display()
     )]
     Version {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// The schema that it names.
+        /// The schema in the file.
         found: String,
     },
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("the baseline {} cannot be written: {error}", path.display())]
     Write {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: std::io::Error,
     },
 }
 
 impl Baseline {
-    /// The counts of the server, made here and now.
-    pub fn of(
+    /// A baseline of counts made on this machine.
+    pub(crate) fn of(
         subject: &Subject,
         plan: &CountPlan,
-        counts: &Counts,
+        counts: &OperationCounts,
         allocations: Option<&Allocations>,
     ) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
             tcprove: env!("CARGO_PKG_VERSION").to_owned(),
-            server: CountedServer::of(subject.launch()),
-            talk: CountedTalk::of(&subject.talk, plan),
-            machine: CountedOn::read(&counts.by.tool),
+            server: BaselineServer::of(subject.launch()),
+            talk: BaselineTalk::of(&subject.talk, plan),
+            machine: BaselineMachine::read(&counts.by.tool),
             requests: plan.requests.clone(),
             instructions: counts.instructions,
             syscalls: counts.syscalls,
@@ -148,11 +146,11 @@ impl Baseline {
         }
     }
 
-    /// Reads a stored one.
+    /// Reads a baseline.
     ///
     /// # Errors
-    /// It is not there, or is not one that this version can read.
-    pub fn load(path: &Path) -> Result<Self, BaselineError> {
+    /// The file is missing, unreadable, or not a baseline of this version.
+    pub(crate) fn load(path: &Path) -> Result<Self, BaselineError> {
         let text = std::fs::read(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => BaselineError::Missing(path.to_owned()),
             _ => BaselineError::Read {
@@ -179,11 +177,11 @@ impl Baseline {
         serde_json::from_value(value).map_err(|error| malformed(error.to_string()))
     }
 
-    /// Stores it.
+    /// Writes the baseline.
     ///
     /// # Errors
-    /// It cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), BaselineError> {
+    /// The file cannot be written.
+    pub(crate) fn save(&self, path: &Path) -> Result<(), BaselineError> {
         let failed = |error| BaselineError::Write {
             path: path.to_owned(),
             error,
@@ -193,40 +191,40 @@ impl Baseline {
         std::fs::write(path, text).map_err(failed)
     }
 
-    /// Whether `now`, counted later or elsewhere, can be compared with this. What differs without standing
-    /// in the way is in the notes.
+    /// Whether `now`, counted later or elsewhere, is comparable with this baseline. Returns notes about harmless
+    /// differences.
     ///
     /// # Errors
-    /// What forbids it, a sentence each.
-    pub fn comparable(&self, now: &Self) -> Result<Vec<String>, Vec<String>> {
+    /// The reasons why it is not, one sentence each.
+    pub(crate) fn comparable(&self, now: &Self) -> Result<Vec<String>, Vec<String>> {
         let mut forbidding = Vec::new();
         let mut differ = |what: &str, before: &str, after: &str| {
             if before != after {
                 forbidding.push(format!(
-                    "{what}: the baseline has {}, and here it is {}",
+                    "{what}: the baseline has {}, this machine has {}",
                     shown(before),
                     shown(after)
                 ));
             }
         };
         let (then, here) = (&self.machine, &now.machine);
-        differ("other talk", &self.talk.name, &now.talk.name);
+        differ("different talk", &self.talk.name, &now.talk.name);
         if self.talk.name == now.talk.name {
             differ(
-                "other requests in the talk",
+                "different requests in the talk",
                 &self.talk.hash,
                 &now.talk.hash,
             );
         }
-        differ("other rate", &self.talk.pace(), &now.talk.pace());
-        differ("other version of valgrind", &then.tool, &here.tool);
-        differ("other architecture", &then.arch, &here.arch);
+        differ("different rate", &self.talk.pace(), &now.talk.pace());
+        differ("different version of valgrind", &then.tool, &here.tool);
+        differ("different architecture", &then.arch, &here.arch);
         differ(
-            "other system, with other libraries",
+            "different system, with different libraries",
             &then.system,
             &here.system,
         );
-        let only = |one: &CountedOn, other: &CountedOn| {
+        let only = |one: &BaselineMachine, other: &BaselineMachine| {
             let only: Vec<&str> = one
                 .cpu_features
                 .difference(&other.cpu_features)
@@ -236,14 +234,15 @@ impl Baseline {
         };
         if then.arch == here.arch {
             differ(
-                "other processor, for which libraries choose other code",
+                "different processor, for which libraries select different code",
                 &only(then, here),
                 &only(here, then),
             );
         }
-        match forbidding.is_empty() {
-            true => Ok(self.notes(now)),
-            false => Err(forbidding),
+        if forbidding.is_empty() {
+            Ok(self.notes(now))
+        } else {
+            Err(forbidding)
         }
     }
 
@@ -251,7 +250,7 @@ impl Baseline {
         let mut notes = Vec::new();
         if self.machine.cpu != now.machine.cpu {
             notes.push(format!(
-                "the baseline was counted on {}, this on {}; their features that matter are the same",
+                "the baseline was counted on {}, the candidate on {}; the processor features that matter are the same",
                 shown(&self.machine.cpu),
                 shown(&now.machine.cpu)
             ));
@@ -263,9 +262,9 @@ impl Baseline {
             ));
         }
         if self.server.cmd != now.server.cmd {
-            notes.push("the command is another one than that of the baseline".to_owned());
+            notes.push("the command differs from that of the baseline".to_owned());
         } else if self.server.program.is_some() && self.server.program == now.server.program {
-            notes.push("the program is the one that the baseline was counted with".to_owned());
+            notes.push("the program is the same as that of the baseline".to_owned());
         }
         notes
     }
@@ -273,12 +272,12 @@ impl Baseline {
 
 fn shown(text: &str) -> &str {
     match text {
-        "" => "nothing of that",
+        "" => "none",
         _ => text,
     }
 }
 
-impl CountedServer {
+impl BaselineServer {
     fn of(launch: Option<&Launch>) -> Self {
         let cmd = launch.map(|launch| launch.cmd.clone()).unwrap_or_default();
         let file = launch.zip(cmd.first()).and_then(|(launch, program)| {
@@ -298,24 +297,24 @@ impl CountedServer {
     }
 }
 
-impl CountedTalk {
+impl BaselineTalk {
     fn of(talk: &Talk, plan: &CountPlan) -> Self {
         Self {
             name: talk.name.clone(),
-            hash: hash_of(&said(talk, plan)),
+            hash: hash_of(&sent_text(talk, plan)),
             pace_s: plan.pace.map(|pace| pace.as_secs_f64()),
         }
     }
 
     fn pace(&self) -> String {
         self.pace_s.map_or_else(String::new, |pace| {
-            format!("a request every {:.0} us", pace * 1e6)
+            format!("one request per {:.0} us", pace * 1e6)
         })
     }
 }
 
-/// Everything that a server is sent, as text.
-fn said(talk: &Talk, plan: &CountPlan) -> Vec<String> {
+/// Everything that is sent to the server, as text.
+fn sent_text(talk: &Talk, plan: &CountPlan) -> Vec<String> {
     let sent = |exchange: &Exchange| format!("{:?}", exchange.send);
     let workload = &plan.workload;
     let opening = talk.open.iter().map(|opening| match opening {
@@ -331,8 +330,8 @@ fn said(talk: &Talk, plan: &CountPlan) -> Vec<String> {
     opening.chain(turns).chain([shape]).collect()
 }
 
-/// Features that valgrind passes on, by their names in /proc/cpuinfo. Those of other architectures are passed on
-/// as they are.
+/// x86 features that valgrind passes on to a program, by their names in /proc/cpuinfo. On other architectures it passes
+/// on all features.
 const PASSED_ON: [&str; 16] = [
     "abm",
     "aes",
@@ -352,7 +351,7 @@ const PASSED_ON: [&str; 16] = [
     "ssse3",
 ];
 
-impl CountedOn {
+impl BaselineMachine {
     fn read(tool: &str) -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let arch = std::env::consts::ARCH;
@@ -379,7 +378,7 @@ impl CountedOn {
     }
 }
 
-/// The value of the first line with one of these names, or nothing.
+/// The value of the first line with one of these names; empty if there is none.
 fn field<'a>(text: &'a str, sign: char, names: &[&str]) -> &'a str {
     let pairs = text.lines().filter_map(|line| line.split_once(sign));
     let mut named = pairs.filter(|(name, _)| names.contains(&name.trim()));

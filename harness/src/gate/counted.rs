@@ -1,75 +1,76 @@
-//! The cells of the deterministic tier: what was counted of base and candidate, compared.
+//! The cells of the deterministic tier: counts of base and candidate, compared.
 
 use std::time::Duration;
 
 use super::baseline::Baseline;
 use super::counters::judge::{judge, spread};
 use super::counters::{
-    Allocations, CountPlan, Counts, NoCounts, PerOp, Span, allocations_of_both, count_alone,
+    CountError, CountPlan, OperationCounts, PerOp, Span, allocations_of_both, count_alone,
     count_alone_again, count_both, count_both_again,
 };
 use super::metric::{Metric, Tier};
 use super::plan::{COUNTING_LATE, GatePlan, time_to_count};
-use super::result::{BASE, CANDIDATE, GateCell, GateResult, Skipped};
-use super::rule::Verdict;
+use super::result::{GateCell, GateResult, SkippedTier};
+use super::rule::CellVerdict;
+use super::side::{Pair, Side};
 use crate::subject::{Interrupt, Subject};
 
-/// Counts both sides and adds the cells; what cannot be counted is left out, and why is said.
+/// Counts both sides and adds the cells. What cannot be counted is reported as skipped.
 pub(super) fn add(
     result: &mut GateResult,
-    sides: [&Subject; 2],
+    subjects: Pair<&Subject>,
     plan: &GatePlan,
     interrupt: &Interrupt,
 ) {
     let Some(time) = plan.counting else { return };
-    let counted = count_both(sides, &plan.workload, span(time), interrupt);
+    let counted = count_both(subjects, &plan.workload, span(time), interrupt);
     let (counting, counts) = match counted {
         Ok(counted) => counted,
-        Err((_, NoCounts::Interrupted)) => return,
-        Err((side, why)) => return leave_out(result, plan, side, &why),
+        Err((_, CountError::Interrupted)) => return,
+        Err((side, why)) => return skip(result, plan, side, &why),
     };
-    confirm(result, plan, Figures::of(counts), || {
-        let again = count_both_again(sides, &counting, interrupt);
-        again.map(Figures::of).map_err(|(_, why)| why)
+    confirm(result, plan, CountedFigures::of(counts), || {
+        let again = count_both_again(subjects, &counting, interrupt);
+        again.map(CountedFigures::of).map_err(|(_, why)| why)
     });
     if !plan.allocations || interrupt.is_set() {
         return;
     }
     let counting = CountPlan::for_allocations(&counting);
-    match allocations_of_both(sides, &counting, interrupt) {
-        Ok([base, candidate]) => {
-            let blocks = |side: &Allocations| side.blocks;
-            let lives = counting.requests.len();
-            let both = [blocks(&base), blocks(&candidate)];
-            result
-                .cells
-                .push(cell(plan, Metric::Allocations, both, lives));
-            notes(result, base.by.notes.into_iter().chain(candidate.by.notes));
+    match allocations_of_both(subjects, &counting, interrupt) {
+        Ok(allocations) => {
+            let blocks = allocations.as_ref().map(|side| side.blocks);
+            let runs = counting.requests.len();
+            let cell = cell(plan, Metric::Allocations, blocks, runs);
+            result.cells.push(cell);
+            let Pair { base, candidate } = allocations;
+            add_notes(result, base.by.notes.into_iter().chain(candidate.by.notes));
         }
-        Err((_, NoCounts::Interrupted)) => {}
-        Err((side, why)) => leave_out(result, plan, side, &why),
+        Err((_, CountError::Interrupted)) => {}
+        Err((side, why)) => skip(result, plan, side, &why),
     }
 }
 
-/// Counts one server by itself, to be stored.
+/// Counts one server alone, to store the counts.
 ///
 /// # Errors
 /// It cannot be counted.
-pub fn baseline_of(
+pub(crate) fn baseline_of(
     subject: &Subject,
     plan: &GatePlan,
     interrupt: &Interrupt,
-) -> Result<Baseline, NoCounts> {
+) -> Result<Baseline, CountError> {
     let counted = count_alone(subject, &plan.workload, None, alone(plan), interrupt);
     let (counting, counts) = counted?;
     Ok(Baseline::of(subject, &counting, &counts, None))
 }
 
-/// Counts the candidate as the baseline was counted and adds the cells. What cannot be counted is left out.
+/// Counts the candidate in the way the baseline was counted, and adds the cells. What cannot be counted is reported
+/// as skipped.
 ///
 /// # Errors
-/// What was counted here cannot be compared with the baseline: why, a sentence each.
-pub fn against(
+/// The counts cannot be compared with the baseline: the reasons, one sentence each.
+pub(crate) fn against(
     result: &mut GateResult,
     baseline: &Baseline,
     candidate: &Subject,
@@ -80,75 +81,88 @@ pub fn against(
     let counted = count_alone(candidate, &plan.workload, pace, alone(plan), interrupt);
     let (counting, counts) = match counted {
         Ok(counted) => counted,
-        Err(NoCounts::Interrupted) => return Ok(()),
+        Err(CountError::Interrupted) => return Ok(()),
         Err(why) => {
-            leave_out(result, plan, 1, &why);
+            skip(result, plan, Side::Candidate, &why);
             return Ok(());
         }
     };
     let now = Baseline::of(candidate, &counting, &counts, None);
-    notes(result, baseline.comparable(&now)?.into_iter());
-    let base = [baseline.instructions, baseline.syscalls];
-    confirm(result, plan, Figures::over(base, counts), || {
-        let again = count_alone_again(candidate, &counting, interrupt)?;
-        Ok(Figures::over(base, again))
-    });
+    add_notes(result, baseline.comparable(&now)?.into_iter());
+    confirm(
+        result,
+        plan,
+        CountedFigures::over_baseline(baseline, counts),
+        || {
+            let again = count_alone_again(candidate, &counting, interrupt)?;
+            Ok(CountedFigures::over_baseline(baseline, again))
+        },
+    );
     Ok(())
 }
 
-/// What an operation takes of base and candidate.
-struct Figures {
-    by_metric: [(Metric, [PerOp; 2]); 2],
-    lives: usize,
+/// Costs per operation of base and candidate.
+struct CountedFigures {
+    instructions: Pair<PerOp>,
+    syscalls: Pair<PerOp>,
+    /// Counted runs of the candidate.
+    runs: usize,
     notes: Vec<String>,
 }
 
-impl Figures {
-    fn of([base, candidate]: [Counts; 2]) -> Self {
-        let figures = Self::over([base.instructions, base.syscalls], candidate);
+impl CountedFigures {
+    fn of(counts: Pair<OperationCounts>) -> Self {
+        let notes = counts.as_ref().map(|side| &side.by.notes);
         Self {
-            notes: [base.by.notes, figures.notes].concat(),
-            ..figures
+            instructions: counts.as_ref().map(|side| side.instructions),
+            syscalls: counts.as_ref().map(|side| side.syscalls),
+            runs: counts.candidate.by.runs.len(),
+            notes: notes.base.iter().chain(notes.candidate).cloned().collect(),
         }
     }
 
-    /// Over the base's instructions and system calls.
-    fn over([instructions, syscalls]: [PerOp; 2], candidate: Counts) -> Self {
+    fn over_baseline(baseline: &Baseline, candidate: OperationCounts) -> Self {
         Self {
-            by_metric: [
-                (Metric::Instructions, [instructions, candidate.instructions]),
-                (Metric::Syscalls, [syscalls, candidate.syscalls]),
-            ],
-            lives: candidate.by.lives.len(),
+            instructions: Pair {
+                base: baseline.instructions,
+                candidate: candidate.instructions,
+            },
+            syscalls: Pair {
+                base: baseline.syscalls,
+                candidate: candidate.syscalls,
+            },
+            runs: candidate.by.runs.len(),
             notes: candidate.by.notes,
         }
     }
 
-    /// With what was counted in other lives.
-    fn and(mut self, other: Self) -> Self {
-        for ((_, here), (_, there)) in self.by_metric.iter_mut().zip(other.by_metric) {
-            *here = [here[0].and(there[0]), here[1].and(there[1])];
-        }
+    /// Combined with a second count.
+    fn and(self, other: Self) -> Self {
+        let both =
+            |one: Pair<PerOp>, other: Pair<PerOp>| Pair::of(|side| one[side].and(other[side]));
         Self {
-            lives: self.lives + other.lives,
+            instructions: both(self.instructions, other.instructions),
+            syscalls: both(self.syscalls, other.syscalls),
+            runs: self.runs + other.runs,
             notes: [self.notes, other.notes].concat(),
-            ..self
         }
     }
 
     fn cells(&self, plan: &GatePlan) -> [GateCell; 2] {
-        self.by_metric
-            .map(|(metric, both)| cell(plan, metric, both, self.lives))
+        [
+            cell(plan, Metric::Instructions, self.instructions, self.runs),
+            cell(plan, Metric::Syscalls, self.syscalls, self.runs),
+        ]
     }
 }
 
-/// Adds the cells. What looks worse is counted once more, and fails only if it is worse by all that was counted;
-/// if that cannot be done, it is open.
+/// Adds the cells. A suspected regression is counted again on fresh servers, and fails only if the combined counts
+/// exceed the budget; if it cannot be counted again, it is inconclusive.
 fn confirm(
     result: &mut GateResult,
     plan: &GatePlan,
-    mut figures: Figures,
-    again: impl FnOnce() -> Result<Figures, NoCounts>,
+    mut figures: CountedFigures,
+    again: impl FnOnce() -> Result<CountedFigures, CountError>,
 ) {
     let mut unconfirmed = None;
     if figures.cells(plan).iter().any(GateCell::fails) {
@@ -160,17 +174,17 @@ fn confirm(
     let mut cells = figures.cells(plan);
     if let Some(why) = unconfirmed {
         for cell in cells.iter_mut().filter(|cell| cell.fails()) {
-            cell.cell.verdict = Verdict::Inconclusive;
+            cell.comparison.verdict = CellVerdict::Inconclusive;
             cell.reason = Some(format!(
-                "it looks worse, and could not be counted again to make sure: {why}"
+                "a suspected regression, which could not be counted again to make sure: {why}"
             ));
         }
     }
     result.cells.extend(cells);
-    notes(result, figures.notes.into_iter());
+    add_notes(result, figures.notes.into_iter());
 }
 
-/// All of the time is there for it.
+/// A gate that only counts may use all of its time.
 fn alone(plan: &GatePlan) -> Span {
     Span {
         aim: plan.counting.unwrap_or(plan.max_time),
@@ -185,7 +199,7 @@ fn span(time: Duration) -> Span {
     }
 }
 
-fn notes(result: &mut GateResult, notes: impl Iterator<Item = String>) {
+fn add_notes(result: &mut GateResult, notes: impl Iterator<Item = String>) {
     for note in notes {
         if !result.notes.contains(&note) {
             result.notes.push(note);
@@ -193,43 +207,38 @@ fn notes(result: &mut GateResult, notes: impl Iterator<Item = String>) {
     }
 }
 
-/// A server whose counts differ from life to life by more than the budget is not made to decide by them: the
-/// duet is there for it.
-fn cell(plan: &GatePlan, metric: Metric, [base, candidate]: [PerOp; 2], lives: usize) -> GateCell {
-    let judged = judge(&base, &candidate, plan.budget(metric));
-    let open = judged.verdict == Verdict::Inconclusive;
+/// Where the counts of a server vary by more than the budget they do not decide: the duet does, if there is one.
+fn cell(plan: &GatePlan, metric: Metric, counts: Pair<PerOp>, runs: usize) -> GateCell {
+    let judged = judge(&counts.base, &counts.candidate, plan.budget(metric));
+    let open = judged.verdict == CellVerdict::Inconclusive;
     GateCell {
         metric,
         tier: metric.tier(),
         at: None,
         unit: metric.unit(),
-        decides: plan.deciding.contains(&metric) && (!open || plan.duet.is_none()),
-        base: Some(base.estimate),
-        candidate: Some(candidate.estimate),
-        spread_pct: Some(spread(&base).max(spread(&candidate))),
+        decides: plan.decides(metric) && (!open || plan.duet.is_none()),
+        base: Some(counts.base.estimate),
+        candidate: Some(counts.candidate.estimate),
+        spread_pct: Some(spread(&counts.base).max(spread(&counts.candidate))),
         settles_in_s: None,
         reason: judged.reason.clone(),
-        cell: judged.cell(lives),
+        comparison: judged.comparison(runs),
     }
 }
 
-fn leave_out(result: &mut GateResult, plan: &GatePlan, side: usize, why: &NoCounts) {
-    let name = match side {
-        0 => BASE,
-        _ => CANDIDATE,
-    };
+fn skip(result: &mut GateResult, plan: &GatePlan, side: Side, why: &CountError) {
     let reason = match why {
-        NoCounts::NoValgrind => why.to_string(),
-        NoCounts::TooSlow { needed, .. } => {
+        CountError::NoValgrind => why.to_string(),
+        CountError::TooSlow { needed, .. } => {
             let time = match plan.duet {
                 Some(_) => time_to_count(*needed),
                 None => *needed,
             };
-            format!("the {name}: {why} (--max-time {}s)", time.as_secs() + 1)
+            format!("the {side}: {why} (--max-time {}s)", time.as_secs() + 1)
         }
-        _ => format!("the {name}: {why}"),
+        _ => format!("the {side}: {why}"),
     };
-    result.skipped.push(Skipped {
+    result.skipped.push(SkippedTier {
         tier: Tier::Deterministic,
         reason,
     });
@@ -238,10 +247,10 @@ fn leave_out(result: &mut GateResult, plan: &GatePlan, side: usize, why: &NoCoun
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::plan::Asked;
+    use crate::gate::plan::GateRequest;
 
     fn plan() -> GatePlan {
-        GatePlan::without_duet(Asked {
+        GatePlan::without_duet(GateRequest {
             budgets: std::collections::BTreeMap::new(),
             workload: crate::load::Workload::default(),
             cells: Vec::new(),
@@ -251,24 +260,25 @@ mod tests {
         })
     }
 
-    /// The candidate takes so many instructions for each thousand of the base; system calls are the same.
-    fn figures(candidate: f64) -> Figures {
+    /// The base takes 1,000 instructions, the candidate this many; system calls are equal.
+    fn figures(candidate: f64) -> CountedFigures {
         let exactly = |count: f64| PerOp {
             estimate: count,
             low: count,
             high: count,
         };
-        Figures {
-            by_metric: [
-                (Metric::Instructions, [exactly(1_000.0), exactly(candidate)]),
-                (Metric::Syscalls, [exactly(3.0); 2]),
-            ],
-            lives: 4,
+        CountedFigures {
+            instructions: Pair {
+                base: exactly(1_000.0),
+                candidate: exactly(candidate),
+            },
+            syscalls: Pair::both(exactly(3.0)),
+            runs: 4,
             notes: vec!["a note".to_owned()],
         }
     }
 
-    fn confirmed(first: f64, again: Result<f64, NoCounts>) -> GateResult {
+    fn confirmed(first: f64, again: Result<f64, CountError>) -> GateResult {
         let mut result = GateResult::default();
         confirm(&mut result, &plan(), figures(first), || again.map(figures));
         result
@@ -277,28 +287,37 @@ mod tests {
     #[test]
     fn what_looks_worse_is_counted_again() {
         let worse = confirmed(1_100.0, Ok(1_110.0));
-        assert_eq!(worse.verdict(), Verdict::Fail);
+        assert_eq!(worse.verdict(), CellVerdict::Fail);
         let cell = &worse.cells[0];
-        assert_eq!((cell.candidate, cell.cell.sessions), (Some(1_105.0), 8));
+        assert_eq!(
+            (cell.candidate, cell.comparison.sessions),
+            (Some(1_105.0), 8)
+        );
         assert_eq!(worse.notes, ["a note"]);
-        // 8 % apart from life to life: three lives were alike by chance.
+        // The counts differ by 8 %: the runs of the first count agreed by chance.
         let chance = confirmed(1_100.0, Ok(1_020.0));
-        assert_eq!(chance.cells[0].cell.verdict, Verdict::Inconclusive);
-        assert_eq!(chance.cells[0].cell.low_pct.map(f64::round), Some(2.0));
-        assert_eq!(chance.cells[1].cell.verdict, Verdict::Pass);
+        assert_eq!(
+            chance.cells[0].comparison.verdict,
+            CellVerdict::Inconclusive
+        );
+        assert_eq!(
+            chance.cells[0].comparison.low_pct.map(f64::round),
+            Some(2.0)
+        );
+        assert_eq!(chance.cells[1].comparison.verdict, CellVerdict::Pass);
     }
 
     #[test]
     fn what_does_not_look_worse_is_not() {
-        let again = Err(NoCounts::Attached);
+        let again = Err(CountError::Attached);
         let same = confirmed(1_010.0, again);
-        assert_eq!(same.verdict(), Verdict::Pass);
+        assert_eq!(same.verdict(), CellVerdict::Pass);
     }
 
     #[test]
     fn what_cannot_be_counted_again_is_open() {
-        let result = confirmed(1_100.0, Err(NoCounts::NoValgrind));
-        assert_eq!(result.verdict(), Verdict::Inconclusive);
+        let result = confirmed(1_100.0, Err(CountError::NoValgrind));
+        assert_eq!(result.verdict(), CellVerdict::Inconclusive);
         let reason = result.cells[0].reason.as_ref().unwrap();
         assert!(
             reason.contains("counted again to make sure: valgrind"),

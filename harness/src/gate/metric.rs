@@ -1,37 +1,39 @@
-//! What the gate looks at. More is worse in all of it; what is better when it is more is turned round.
+//! The metrics that a gate compares. Lower is better for all of them: throughput is inverted.
 
 use serde::Serialize;
 
-/// A figure that base and candidate are compared by.
+use crate::data::Unit;
+
+/// A metric by which base and candidate are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
-    /// Instructions of the server for each operation, under callgrind.
+    /// Instructions of the server per operation, under callgrind.
     Instructions,
-    /// System calls of the server for each operation.
+    /// System calls of the server per operation, under callgrind.
     Syscalls,
-    /// Blocks of memory that the server allocates for each operation, under DHAT.
+    /// Memory blocks that the server allocates per operation, under DHAT.
     Allocations,
-    /// CPU time of the server for each operation, as it usually is: what happens in less than a quarter of
-    /// the 20 ms blocks of a session does not move it.
+    /// CPU time of the server per operation, bursts excluded: work in less than a quarter of the 20 ms blocks of a
+    /// session does not move it.
     ServerCpu,
-    /// CPU time of the server for each operation, all of it: what it does now and then as well.
+    /// CPU time of the server per operation, bursts included.
     ServerCpuAll,
     /// Median response time.
     P50,
-    /// Resident memory of the server, pages of files aside; less than 1 MiB is no difference.
+    /// Resident memory of the server without file-backed pages; differences below 1 MiB do not count.
     Rss,
-    /// Time for each operation over many connections: the inverse of throughput.
+    /// Time per operation over many connections: the inverse of throughput.
     Throughput,
     /// 99th percentile of response times over many connections.
     P99,
 }
 
-/// Where a figure comes from.
+/// How a metric is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
-    /// Counted under valgrind: the same again in every run.
+    /// Counted under valgrind: the same in every run.
     Deterministic,
     /// Both servers at the same time, in many short sessions.
     Duet,
@@ -39,7 +41,7 @@ pub enum Tier {
     Matrix,
 }
 
-/// All of them, in the order in which they are shown.
+/// All metrics, in the order of display.
 pub const ALL: [Metric; 9] = [
     Metric::ServerCpu,
     Metric::ServerCpuAll,
@@ -52,78 +54,134 @@ pub const ALL: [Metric; 9] = [
     Metric::P99,
 ];
 
+/// What is known of a metric before it is measured.
+struct MetricFacts {
+    name: &'static str,
+    about: &'static str,
+    unit: Unit,
+    tier: Tier,
+    budget: f64,
+    decides: bool,
+}
+
+/// In the order of the variants of [`Metric`].
+const FACTS: [MetricFacts; 9] = [
+    MetricFacts {
+        name: "instructions",
+        about: "instructions per operation",
+        unit: Unit::Count,
+        tier: Tier::Deterministic,
+        budget: 0.02,
+        decides: true,
+    },
+    MetricFacts {
+        name: "syscalls",
+        about: "system calls per operation",
+        unit: Unit::Count,
+        tier: Tier::Deterministic,
+        budget: 0.02,
+        decides: true,
+    },
+    MetricFacts {
+        name: "allocations",
+        about: "allocations per operation",
+        unit: Unit::Count,
+        tier: Tier::Deterministic,
+        budget: 0.02,
+        decides: false,
+    },
+    MetricFacts {
+        name: "server-cpu",
+        about: "server CPU per operation",
+        unit: Unit::Micros,
+        tier: Tier::Duet,
+        budget: 0.02,
+        decides: true,
+    },
+    MetricFacts {
+        name: "server-cpu-all",
+        about: "server CPU per operation, bursts included",
+        unit: Unit::Micros,
+        tier: Tier::Duet,
+        budget: 0.05,
+        decides: true,
+    },
+    MetricFacts {
+        name: "p50",
+        about: "median response time",
+        unit: Unit::Micros,
+        tier: Tier::Duet,
+        budget: 0.05,
+        decides: true,
+    },
+    MetricFacts {
+        name: "rss",
+        about: "resident memory without files",
+        unit: Unit::Bytes,
+        tier: Tier::Duet,
+        budget: 0.10,
+        decides: true,
+    },
+    MetricFacts {
+        name: "throughput",
+        about: "time per operation under load",
+        unit: Unit::Micros,
+        tier: Tier::Matrix,
+        budget: 0.05,
+        decides: false,
+    },
+    MetricFacts {
+        name: "p99",
+        about: "99th percentile under load",
+        unit: Unit::Micros,
+        tier: Tier::Matrix,
+        budget: 0.20,
+        decides: false,
+    },
+];
+
 impl Metric {
-    /// Its name on the command line and in the JSON.
+    fn facts(self) -> &'static MetricFacts {
+        &FACTS[self as usize]
+    }
+
+    /// The name on the command line and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Instructions => "instructions",
-            Self::Syscalls => "syscalls",
-            Self::Allocations => "allocations",
-            Self::ServerCpu => "server-cpu",
-            Self::ServerCpuAll => "server-cpu-all",
-            Self::P50 => "p50",
-            Self::Rss => "rss",
-            Self::Throughput => "throughput",
-            Self::P99 => "p99",
-        }
+        self.facts().name
     }
 
-    /// What it is, in a few words.
-    pub fn about(self) -> &'static str {
-        match self {
-            Self::Instructions => "instructions per operation",
-            Self::Syscalls => "system calls per operation",
-            Self::Allocations => "allocations per operation",
-            Self::ServerCpu => "server CPU per operation",
-            Self::ServerCpuAll => "server CPU per operation, bursts included",
-            Self::P50 => "median response time",
-            Self::Rss => "resident memory, files aside",
-            Self::Throughput => "time per operation under load",
-            Self::P99 => "99th percentile under load",
-        }
+    /// A short description for tables.
+    pub(crate) fn about(self) -> &'static str {
+        self.facts().about
     }
 
-    /// Its unit.
-    pub fn unit(self) -> &'static str {
-        match self {
-            Self::Instructions | Self::Syscalls | Self::Allocations => "",
-            Self::ServerCpu | Self::ServerCpuAll | Self::P50 | Self::Throughput | Self::P99 => "us",
-            Self::Rss => "bytes",
-        }
+    /// The unit of its figures.
+    pub(crate) fn unit(self) -> Unit {
+        self.facts().unit
     }
 
-    /// Where it comes from.
-    pub fn tier(self) -> Tier {
-        match self {
-            Self::Instructions | Self::Syscalls | Self::Allocations => Tier::Deterministic,
-            Self::ServerCpu | Self::ServerCpuAll | Self::P50 | Self::Rss => Tier::Duet,
-            Self::Throughput | Self::P99 => Tier::Matrix,
-        }
+    /// How it is measured.
+    pub(crate) fn tier(self) -> Tier {
+        self.facts().tier
     }
 
-    /// By how much the candidate may be worse if nothing else is said, as a share of the base.
-    pub fn budget(self) -> f64 {
-        match self {
-            Self::Instructions | Self::Syscalls | Self::Allocations | Self::ServerCpu => 0.02,
-            Self::ServerCpuAll | Self::P50 | Self::Throughput => 0.05,
-            Self::Rss => 0.10,
-            Self::P99 => 0.20,
-        }
+    /// Default budget: how much worse the candidate may be, as a share of the base.
+    pub(crate) fn budget(self) -> f64 {
+        self.facts().budget
     }
 
-    /// Whether it decides without being asked for: the others are shown, and decide if they are given
-    /// a budget.
-    pub fn decides(self) -> bool {
-        !matches!(self, Self::Allocations | Self::Throughput | Self::P99)
+    /// Whether it decides by default. The others are only shown, unless they are given a budget.
+    pub(crate) fn decides(self) -> bool {
+        self.facts().decides
     }
 
-    /// Whether a stored baseline has it.
-    pub fn is_counted(self) -> bool {
+    /// Whether a stored baseline contains it.
+    pub(crate) fn is_counted(self) -> bool {
         matches!(self, Self::Instructions | Self::Syscalls)
     }
 
-    /// The metric of that name.
-    pub fn find(name: &str) -> Option<Self> {
+    /// The metric with this name.
+    pub(crate) fn find(name: &str) -> Option<Self> {
         ALL.into_iter().find(|metric| metric.name() == name)
     }
 }

@@ -1,35 +1,35 @@
-//! What a run of the gate could have seen, and how long it would have to be. Pure.
+//! The statistical power of a gate: the smallest change it can detect, and how many sessions a verdict takes. Pure.
 //!
-//! Of n sessions whose log ratios spread by s, the estimate is about normal with a standard error e that
-//! falls as 1 / sqrt(n). It is read off the sessions themselves: the two one-sided 95 % bounds lie about 2 * t
-//! standard errors apart (Lehmann, Nonparametric Confidence Intervals for a Shift Parameter, 1963), t being
-//! Student's quantile, and a few wild sessions hardly widen them. A stage that asks for an estimate above b and
-//! a lower bound above h asks for an estimate above max(b, h + t * w), where w is the standard error as the
-//! stage will see it: about e, give or take e / sqrt(2 * (n - 1)).
+//! With n sessions whose log ratios have standard deviation s, the estimate is approximately normal with a standard
+//! error e that falls as 1 / sqrt(n). The error is derived from the sessions: the two one-sided 95 % bounds are about
+//! 2 * t standard errors apart (Lehmann, Nonparametric Confidence Intervals for a Shift Parameter, 1963), where t is
+//! Student's quantile; outliers hardly widen them. A stage that requires an estimate above b and a lower bound above h
+//! requires an estimate above max(b, h + t * w), where w is the standard error that the stage will observe: e with a
+//! standard deviation of e / sqrt(2 * (n - 1)).
 
-use super::rule::{LEVEL, Rule, percent, second_sessions};
+use super::rule::{Comparison, LEVEL, Rule, percent, second_sessions};
 use crate::stats::{normal_cdf, one_sided};
 
 /// Quantiles of the standard normal distribution at 95 % and 99 %.
 const Z_95: f64 = 1.644_854;
 const Z_99: f64 = 2.326_348;
-/// With which chance a run is to see an effect, or to settle a question.
+/// Required probability of detecting an effect, or of reaching a verdict.
 const POWER: f64 = 0.8;
-/// No more than so many times the sessions are worth naming.
-const MOST: usize = 100;
-/// No bound at 99 % without so many sessions.
+/// Maximum factor of additional sessions that is still reported.
+const SESSIONS_FACTOR_MAX: usize = 100;
+/// Minimum number of sessions for a 99 % bound.
 const LEAST_99: usize = 7;
-/// Halvings of a bisection.
+/// Number of bisection steps.
 const HALVINGS: usize = 60;
 
-/// How log ratios lie.
-struct Seen {
+/// Estimate and spread of log ratios.
+struct Distribution {
     estimate: f64,
-    /// Standard error of the estimate, times the root of the number of sessions.
+    /// Standard error of the estimate times the square root of the number of sessions.
     spread: f64,
 }
 
-impl Seen {
+impl Distribution {
     fn of(log_ratios: &[f64]) -> Option<Self> {
         let bounds = one_sided(log_ratios, LEVEL)?;
         let error = (bounds.high - bounds.low) / (2.0 * student(Z_95, log_ratios.len()));
@@ -40,15 +40,27 @@ impl Seen {
     }
 }
 
+impl Comparison {
+    /// The standard deviation of the sessions that decided, in percent, derived from the width of the interval, which
+    /// outliers hardly change.
+    pub(super) fn spread_pct(&self) -> Option<f64> {
+        let sessions = match self.fresh_sessions {
+            0 => self.sessions,
+            fresh => fresh,
+        };
+        let error = (self.high_pct? - self.low_pct?) / (2.0 * Z_95);
+        Some(error * (sessions as f64).sqrt())
+    }
+}
+
 impl Rule {
-    /// The smallest true change, in percent, that a run with a first stage of these log ratios would fail
-    /// with about 80 %, given their spread and [`second_sessions`] fresh ones: the minimum detectable
-    /// effect. Simulated runs with it failed in 74 to 79 % (`tests/statistics/rates.rs`), fewer where the
-    /// sessions spread by more than the budget. `None` with fewer than seven sessions, which can suspect
-    /// nothing.
+    /// The minimum detectable effect in percent: the smallest true change that a run with this first stage detects
+    /// with a power of about 80 %, given the spread of the log ratios and [`second_sessions`] fresh sessions. In
+    /// simulations the power was 74 to 79 % (`tests/statistics/rates.rs`), and lower where the spread exceeds the
+    /// budget. `None` with fewer than seven sessions, which cannot make a metric suspect.
     pub fn mde_pct(self, first: &[f64]) -> Option<f64> {
         let seen = (first.len() >= LEAST_99)
-            .then(|| Seen::of(first))
+            .then(|| Distribution::of(first))
             .flatten()?;
         let chance = |effect| self.chance_to_fail(effect, seen.spread, first.len());
         let (mut low, mut high) = (self.limit(), self.limit() + 1e-6);
@@ -69,23 +81,23 @@ impl Rule {
         Some(percent(high)).filter(|percent| percent.is_finite())
     }
 
-    /// How many sessions of the first stage, in all, a run would need to pass or to fail with about 80 %
-    /// if the true change is the estimate of `log_ratios` and their spread stays; fresh sessions grow with
-    /// them, see [`second_sessions`]. Simulated runs of that many were settled in 73 to 77 %. Always more than
-    /// the `done` ones that did not settle it.
+    /// The total number of first-stage sessions that give a verdict with a probability of about 80 %, if the true
+    /// change is the estimate of `log_ratios` and their spread stays the same; fresh sessions grow with them, see
+    /// [`second_sessions`]. In simulations 73 to 77 % of such runs gave a verdict. Always more than the `done`
+    /// sessions that did not.
     ///
-    /// `None` if 100 times as many would not do, since the estimate is at the budget, and if fewer than five
-    /// log ratios leave the spread unknown.
+    /// `None` if 100 times as many sessions would not suffice, since the estimate is at the budget, or if fewer than
+    /// five log ratios leave the spread unknown.
     pub fn sessions_to_settle(self, log_ratios: &[f64], done: usize) -> Option<usize> {
-        let seen = Seen::of(log_ratios)?;
-        (done + 1..=done.saturating_mul(MOST)).find(|sessions| {
+        let seen = Distribution::of(log_ratios)?;
+        (done + 1..=done.saturating_mul(SESSIONS_FACTOR_MAX)).find(|sessions| {
             let pass = self.chance_to_pass(seen.estimate, seen.spread, *sessions);
             let fail = self.chance_to_fail(seen.estimate, seen.spread, *sessions);
             pass >= POWER || fail >= POWER
         })
     }
 
-    /// The chance that both stages find a true `effect`, a log ratio.
+    /// The probability that both stages detect a true `effect`, a log ratio.
     fn chance_to_fail(self, effect: f64, spread: f64, first: usize) -> f64 {
         if first < LEAST_99 {
             return 0.0;
@@ -98,14 +110,14 @@ impl Rule {
         stage(first, Z_99) * stage(second_sessions(first), Z_95)
     }
 
-    /// The chance that the first stage passes at a true `effect`, a log ratio.
+    /// The probability that the first stage passes at a true `effect`, a log ratio.
     fn chance_to_pass(self, effect: f64, spread: f64, first: usize) -> f64 {
         chance(spread, first, Z_95, |reach| self.limit() - reach - effect)
     }
 }
 
-/// The chance that the estimate of so many sessions is not off by more than a margin, which hangs on how far a
-/// bound at `z` will reach from it: the mean over that (Gauss and Hermite's rule with three points).
+/// The probability that the error of the estimate stays below a margin, averaged over the distance of the bound at
+/// `z` from the estimate, on which the margin depends (three-point Gauss-Hermite quadrature).
 fn chance(spread: f64, sessions: usize, z: f64, margin: impl Fn(f64) -> f64) -> f64 {
     let error = spread / (sessions as f64).sqrt();
     let reach = student(z, sessions) * error;
@@ -120,7 +132,7 @@ fn chance(spread: f64, sessions: usize, z: f64, margin: impl Fn(f64) -> f64) -> 
     .sum()
 }
 
-/// Student's quantile for so many values where the normal one is `z` (first term of Abramowitz and Stegun
+/// Student's quantile for a number of values, given the normal quantile `z` (first term of Abramowitz and Stegun
 /// 26.7.5).
 fn student(z: f64, values: usize) -> f64 {
     z + (z.powi(3) + z) / (4.0 * freedom(values))
@@ -131,7 +143,7 @@ fn freedom(values: usize) -> f64 {
     values.saturating_sub(1).max(1) as f64
 }
 
-/// The chance that a normal deviation with this standard error stays within `margin`.
+/// The probability that a normal deviation with this standard error stays below `margin`.
 fn chance_within(margin: f64, error: f64) -> f64 {
     if error > 0.0 {
         normal_cdf(margin / error)
@@ -162,7 +174,7 @@ mod tests {
         let mde = RULE.mde_pct(&[0.001; 20]).unwrap();
         assert!((mde - 2.0).abs() < 1e-6, "{mde}");
         assert_eq!(RULE.mde_pct(&[0.001; 6]), None);
-        // Exactly at the budget no number of them decides; below it, as soon as there is a bound.
+        // Exactly at the budget no number of sessions suffices; below it the first bound does.
         assert_eq!(RULE.sessions_to_settle(&[RULE.limit(); 20], 20), None);
         assert_eq!(RULE.sessions_to_settle(&[0.0; 20], 20), Some(21));
     }
@@ -189,7 +201,7 @@ mod tests {
             let mde = |width: f64, n: usize| RULE.mde_pct(&around(centre, width, n)).unwrap();
             prop_assert!(mde(width, n) >= 2.0);
             prop_assert!(mde(width * 1.5, n) > mde(width, n));
-            // What a change is does not matter for which could be seen.
+            // The estimate does not influence the minimum detectable effect.
             let elsewhere = RULE.mde_pct(&around(0.0, width, n)).unwrap();
             prop_assert!((mde(width, n) - elsewhere).abs() < 1e-6);
         }

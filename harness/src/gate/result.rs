@@ -1,143 +1,145 @@
-//! What a gate came to. Plain data.
+//! The result of a gate. Plain data.
 
 use serde::Serialize;
 
 use super::metric::{Metric, Tier};
-use super::rule::{Cell, Control, Verdict, Void};
+use super::rule::{CellVerdict, Comparison, Control, Void};
+use super::side::Side;
+use crate::data::Unit;
 
-/// What a gate came to.
+/// The result of a gate.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct GateResult {
-    /// What was compared, each with its verdict.
+    /// Every metric that was compared, with its verdict.
     pub cells: Vec<GateCell>,
-    /// Whether the duet would have seen a change; `None` if there was no duet.
+    /// Whether the duet would have detected a change; `None` if there was no duet.
     pub control: Option<ControlReport>,
-    /// How the duet was held; `None` if there was none.
-    pub duet: Option<Held>,
-    /// How the loads were held; `None` if there were none.
-    pub matrix: Option<Loaded>,
-    /// A server that could not be gated.
-    pub broken: Option<Broken>,
-    /// What was left out, and why.
-    pub skipped: Vec<Skipped>,
-    /// What a reader should know.
+    /// How the duet was run; `None` if there was none.
+    pub duet: Option<DuetSummary>,
+    /// How the loads were run; `None` if there were none.
+    pub matrix: Option<MatrixSummary>,
+    /// A server that failed during the gate.
+    pub broken: Option<BrokenServer>,
+    /// What was skipped, and why.
+    pub skipped: Vec<SkippedTier>,
+    /// Remarks about the measurement.
     pub notes: Vec<String>,
 }
 
-/// One metric.
+/// One metric, compared.
 #[derive(Debug, Clone, Serialize)]
 pub struct GateCell {
-    /// Which.
+    /// The metric.
     pub metric: Metric,
-    /// Where it comes from.
+    /// How it was measured.
     pub tier: Tier,
-    /// The load, where there are several: `payload 64 B, 50 connections`.
+    /// The load, if there are several: `payload 64 B, 50 connections`.
     pub at: Option<String>,
-    /// Its unit; empty for a count.
-    pub unit: &'static str,
+    /// The unit of both figures.
+    pub unit: Unit,
     /// Whether the verdict of the gate depends on it.
     pub decides: bool,
-    /// The base's figure: the median of sessions, or a count.
+    /// The base's figure: the median of the sessions, or a count.
     pub base: Option<f64>,
     /// The candidate's figure.
     pub candidate: Option<f64>,
-    /// The comparison.
+    /// Verdict, estimate and bounds.
     #[serde(flatten)]
-    pub cell: Cell,
-    /// The standard deviation of sessions, in percent, estimated by their interval.
+    pub comparison: Comparison,
+    /// The standard deviation of the sessions in percent, derived from their interval.
     pub spread_pct: Option<f64>,
-    /// If inconclusive: about how many seconds would settle it.
+    /// If inconclusive: the approximate duration in seconds of a gate that gives a verdict.
     pub settles_in_s: Option<f64>,
-    /// Why it is inconclusive, where that is not a matter of numbers.
+    /// Why it is inconclusive, if statistics are not the reason.
     pub reason: Option<String>,
 }
 
-/// The control, as it is reported.
+/// The control as it is reported.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ControlReport {
-    /// What was planted, in percent.
+    /// The planted extra work in percent.
     pub planted_pct: f64,
-    /// What was seen of it, in percent.
+    /// The measured extra work in percent.
     pub seen_pct: Option<f64>,
-    /// Whether the duet says nothing.
+    /// Whether the control failed, so that the duet cannot be trusted.
     pub void: bool,
-    /// Why, in words.
+    /// Why the control failed.
     pub reason: Option<String>,
     /// Control sessions.
     pub sessions: usize,
 }
 
-/// How the duet was held.
+/// How the duet was run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Held {
-    /// Sessions of base and candidate.
+pub struct DuetSummary {
+    /// Sessions of base and candidate in the first stage.
     pub real: usize,
     /// Control sessions.
     pub control: usize,
     /// Fresh sessions.
     pub fresh: usize,
-    /// Sessions that came to nothing and were held again.
+    /// Sessions that gave no sample and were repeated.
     pub repeated: usize,
-    /// Exchanges of each side that were counted, in all real sessions.
+    /// Counted exchanges per side, in all real sessions.
     pub exchanges: u64,
-    /// Seconds that a session took, start and end of both servers included.
+    /// Mean duration of a session in seconds, including start and stop of both servers.
     pub session_s: f64,
-    /// The core of both servers, and that of both clients; `None` where there was only one.
+    /// The core of both servers, and that of both clients; `None` if there was only one core.
     pub cores: Option<(usize, usize)>,
-    /// Whether the servers lay at the same addresses in all sessions; the system may not allow it.
+    /// Whether the servers were loaded at the same addresses in all sessions; the system may not allow it.
     pub fixed_addresses: bool,
-    /// The share of all CPU time that a hypervisor gave to others, in percent.
+    /// The share of all CPU time that the hypervisor gave to others (steal), in percent.
     pub steal_pct: f64,
-    /// Times that our control group was held back.
+    /// How often the control group of tcprove was throttled.
     pub throttled: u64,
 }
 
-/// How the loads of the matrix were held.
+/// How the loads of the matrix were run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Loaded {
+pub struct MatrixSummary {
     /// Loads that were compared.
     pub cells: usize,
-    /// Rounds of the first stage: in each, every load was put on both servers twice.
+    /// Rounds of the first stage: each puts every load on both servers twice.
     pub rounds: usize,
-    /// Fresh rounds, of all suspects together.
+    /// Fresh rounds of all suspect cells together.
     pub fresh: usize,
-    /// Seconds that were measured in each visit.
+    /// Measured time per visit in seconds.
     pub visit_s: f64,
-    /// Visits that came to nothing and were made again.
+    /// Visits that the server spoiled and that were repeated.
     pub repeated: usize,
-    /// Visits in which the machine got in our way: others had the client's core, or a hypervisor.
+    /// Visits that the machine disturbed: others used the client's core, or a hypervisor did.
     pub disturbed: usize,
 }
 
-/// A server that could not be gated.
+/// A server that failed during the gate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Broken {
-    /// `base` or `candidate`.
-    pub side: &'static str,
-    /// What it did.
+pub struct BrokenServer {
+    /// Which one.
+    pub side: Side,
+    /// What it did, as a clause without its subject: `died: signal 11`.
     pub what: String,
 }
 
-/// Something that was left out.
+/// A tier, or a load of it, that was skipped.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Skipped {
-    /// What.
+pub struct SkippedTier {
+    /// The tier.
     pub tier: Tier,
-    /// Why.
+    /// Why it was skipped.
     pub reason: String,
 }
 
 impl ControlReport {
-    /// With the reason in words.
-    pub fn of(control: &Control) -> Self {
+    /// The control with the reason in words.
+    pub(crate) fn of(control: &Control) -> Self {
         let reason = control.void.map(|void| match void {
-            Void::TooFew => format!("only {} control sessions were held", control.sessions),
+            Void::TooFew => format!("only {} control sessions ran", control.sessions),
             Void::NoNumber => "a control session gave no figure".to_owned(),
             Void::TooLittle => {
-                "less was seen of the planted work than there was: a change of the candidate would not be seen either".to_owned()
+                "less than the planted work was measured: a change of the candidate would be missed too".to_owned()
             }
             Void::TooMuch => {
-                "more was seen than was planted: the machine disturbs one side more than the other".to_owned()
+                "more than the planted work was measured: the machine disturbs one side more than the other".to_owned()
             }
         });
         Self {
@@ -151,68 +153,65 @@ impl ControlReport {
 }
 
 impl GateCell {
-    /// Whether this stands in the way of a pass.
-    pub fn is_open(&self) -> bool {
-        self.decides && self.cell.verdict == Verdict::Inconclusive
+    /// Whether it keeps the gate from passing.
+    pub(crate) fn is_open(&self) -> bool {
+        self.decides && self.comparison.verdict == CellVerdict::Inconclusive
     }
 
-    /// Whether the gate fails by it.
-    pub fn fails(&self) -> bool {
-        self.decides && self.cell.verdict == Verdict::Fail
+    /// Whether the gate fails because of it.
+    pub(crate) fn fails(&self) -> bool {
+        self.decides && self.comparison.verdict == CellVerdict::Fail
     }
 }
 
 impl GateResult {
-    /// Whether the control voids what the duet says.
-    pub fn is_void(&self) -> bool {
+    /// Whether the control failed, so that the duet cannot be trusted.
+    pub(crate) fn is_void(&self) -> bool {
         self.control.as_ref().is_some_and(|control| control.void)
     }
 
-    /// Whether what a cell says can be relied on. What a void control saw wrong may be wrong in every cell of
-    /// the duet: a loss stands only if it is over its budget by more than twice that, and nothing else does.
-    pub fn stands(&self, cell: &GateCell) -> bool {
+    /// Whether the verdict of a cell can be relied on. The error of a void control may be in every cell of the duet:
+    /// then only a regression stands whose lower bound exceeds the budget by more than twice that error.
+    pub(crate) fn stands(&self, cell: &GateCell) -> bool {
         let Some(control) = self.control.as_ref().filter(|control| control.void) else {
             return true;
         };
         if cell.tier != Tier::Duet {
             return true;
         }
-        let wrong = control
+        let error = control
             .seen_pct
             .map(|seen| (seen - control.planted_pct).abs());
-        let least = cell.cell.low_pct.zip(wrong);
-        cell.cell.verdict == Verdict::Fail
-            && least.is_some_and(|(low, wrong)| low > cell.cell.budget_pct + 2.0 * wrong)
+        let comparison = &cell.comparison;
+        let least = comparison.low_pct.zip(error);
+        comparison.verdict == CellVerdict::Fail
+            && least.is_some_and(|(low, error)| low > comparison.budget_pct + 2.0 * error)
     }
 
-    /// The verdict: a candidate that broke fails, and so does a metric over its budget. A pass needs a pass of
-    /// everything that decides, and a control that saw what was planted.
-    pub fn verdict(&self) -> Verdict {
+    /// The verdict of the gate: it fails if the candidate broke or a deciding metric exceeds its budget. It passes if
+    /// every deciding metric passes and the control is valid.
+    pub fn verdict(&self) -> CellVerdict {
         let broken = self.broken.as_ref();
         let fails = |cell: &GateCell| cell.fails() && self.stands(cell);
-        if broken.is_some_and(|broken| broken.side == CANDIDATE) || self.cells.iter().any(fails) {
-            return Verdict::Fail;
+        let candidate_broke = broken.is_some_and(|broken| broken.side == Side::Candidate);
+        if candidate_broke || self.cells.iter().any(fails) {
+            return CellVerdict::Fail;
         }
         let decided = self.cells.iter().any(|cell| cell.decides);
         let open = self.cells.iter().any(GateCell::is_open);
         if broken.is_some() || open || self.is_void() || !decided {
-            return Verdict::Inconclusive;
+            return CellVerdict::Inconclusive;
         }
-        Verdict::Pass
+        CellVerdict::Pass
     }
 }
-
-/// The name of the server as it was.
-pub const BASE: &str = "base";
-/// The name of the server as it is to be.
-pub const CANDIDATE: &str = "candidate";
 
 #[cfg(test)]
 mod tests {
     use super::super::rule::Rule;
     use super::*;
 
-    /// A metric that was seen to be worse by about so many percent, in both stages.
+    /// A metric that measured about this many percent worse in both stages.
     fn cell(percent: f64) -> GateCell {
         let ratios = |n: i32| -> Vec<f64> {
             let noise = |place| f64::from(place % 5 - 2) * 1e-3;
@@ -224,11 +223,11 @@ mod tests {
             metric: Metric::ServerCpu,
             tier: Tier::Duet,
             at: None,
-            unit: "us",
+            unit: Unit::Micros,
             decides: true,
             base: Some(1.0),
             candidate: Some(1.0),
-            cell: Rule { budget: 0.02 }.cell(&ratios(20), &ratios(12)),
+            comparison: Rule { budget: 0.02 }.compare(&ratios(20), &ratios(12)),
             spread_pct: None,
             settles_in_s: None,
             reason: None,
@@ -247,13 +246,13 @@ mod tests {
     #[test]
     fn a_void_control_takes_back_passes_and_all_but_great_losses() {
         for (percent, seen, verdict) in [
-            (0.0, 2.1, Verdict::Pass),
-            (4.0, 2.1, Verdict::Fail),
-            (1.98, 2.1, Verdict::Inconclusive),
-            (0.0, 0.1, Verdict::Inconclusive),
-            // 1.9 were not seen: that much may be wrong either way.
-            (4.0, 0.1, Verdict::Inconclusive),
-            (8.0, 0.1, Verdict::Fail),
+            (0.0, 2.1, CellVerdict::Pass),
+            (4.0, 2.1, CellVerdict::Fail),
+            (1.98, 2.1, CellVerdict::Inconclusive),
+            (0.0, 0.1, CellVerdict::Inconclusive),
+            // The control missed 1.9 %: the error may be that large in either direction.
+            (4.0, 0.1, CellVerdict::Inconclusive),
+            (8.0, 0.1, CellVerdict::Fail),
         ] {
             assert_eq!(gate(percent, seen).verdict(), verdict, "{percent} {seen}");
         }
@@ -263,13 +262,13 @@ mod tests {
     fn what_does_not_decide_neither_fails_nor_passes() {
         let mut result = gate(9.0, 2.0);
         result.cells[0].decides = false;
-        assert_eq!(result.verdict(), Verdict::Inconclusive);
+        assert_eq!(result.verdict(), CellVerdict::Inconclusive);
         result.cells.push(cell(0.0));
-        assert_eq!(result.verdict(), Verdict::Pass);
-        result.broken = Some(Broken {
-            side: CANDIDATE,
+        assert_eq!(result.verdict(), CellVerdict::Pass);
+        result.broken = Some(BrokenServer {
+            side: Side::Candidate,
             what: "died".into(),
         });
-        assert_eq!(result.verdict(), Verdict::Fail);
+        assert_eq!(result.verdict(), CellVerdict::Fail);
     }
 }

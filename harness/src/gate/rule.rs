@@ -1,32 +1,32 @@
-//! The rule of the gate, in two stages, with a control. Pure: log ratios in, verdicts out.
+//! The decision rule of the gate: two stages and a control. Pure: log ratios in, verdicts out.
 //!
-//! Each session gives one number for a metric: ln(candidate / base), of a figure where more is worse,
-//! such as CPU time per operation. What such numbers centre on is estimated by ranks, so that a few wild
-//! sessions do not move it (Hodges and Lehmann 1963; the bounds: Hollander and Wolfe, Nonparametric
-//! Statistical Methods, 3.2 and 3.3). A metric fails if it is over its budget in a first stage of sessions
-//! and once more, by itself, in fresh ones: so nothing needs to be made up for looking at several metrics.
+//! Each session gives one log ratio per metric: ln(candidate / base) of a figure where lower is better, such as CPU
+//! time per operation. The centre of the log ratios is estimated by ranks, so that a few outliers do not move it
+//! (Hodges and Lehmann 1963; the bounds: Hollander and Wolfe, Nonparametric Statistical Methods, 3.2 and 3.3). A
+//! metric fails if it exceeds its budget in a first stage of sessions and again in fresh sessions alone. The
+//! confirmation makes a correction for multiple metrics unnecessary.
 //!
-//! How often the rule errs is measured by `tests/statistics.rs`.
+//! `tests/statistics.rs` measures the error rates of the rule.
 
 use serde::Serialize;
 
 use crate::stats::{hodges_lehmann, one_sided};
 
-/// Sessions of the first stage in a usual run.
+/// Usual number of sessions in the first stage.
 pub const FIRST_SESSIONS: usize = 20;
-/// Control sessions in a usual run.
+/// Usual number of control sessions.
 pub const CONTROL_SESSIONS: usize = 10;
-/// With fewer control sessions than this the control says nothing.
+/// Minimum number of control sessions for a valid control.
 pub const CONTROL_LEAST: usize = 5;
 
-/// Confidence of the lower bound that makes a metric suspect.
-pub(super) const SUSPECT_LEVEL: f64 = 0.99;
-/// Confidence of the lower bound that confirms it, of the upper bound that clears it, and of both ends of
-/// what is reported.
+/// Confidence level of the lower bound that makes a metric suspect.
+const SUSPECT_LEVEL: f64 = 0.99;
+/// Confidence level of the lower bound that confirms a suspect metric, of the upper bound that passes one, and of
+/// both reported bounds.
 pub(super) const LEVEL: f64 = 0.95;
 
-/// How many fresh sessions a suspect metric is given after `first` sessions of the first stage: three fifths
-/// as many, 12 after 20, and never fewer than 12.
+/// Number of fresh sessions for a suspect metric after `first` sessions of the first stage: three fifths of them, but
+/// at least 12.
 pub fn second_sessions(first: usize) -> usize {
     (first * 3).div_ceil(5).max(12)
 }
@@ -34,45 +34,45 @@ pub fn second_sessions(first: usize) -> usize {
 /// The rule for one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Rule {
-    /// By how much the candidate may be worse, as a share of the base: 0.02 is 2 %. Above 0.
+    /// How much worse the candidate may be, as a share of the base: 0.02 is 2 %. Must be above 0.
     pub budget: f64,
 }
 
-/// What the first stage says of a metric.
+/// The outcome of the first stage for a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum First {
-    /// It is surely within its budget.
+pub enum FirstStage {
+    /// Its upper bound is below the budget.
     Pass,
-    /// It looks worse than its budget: fresh sessions decide.
+    /// It appears to exceed the budget: fresh sessions decide.
     Suspect,
-    /// Neither; also where there are too few sessions for a bound.
+    /// Neither, or too few sessions for a bound.
     Inconclusive,
 }
 
-/// What the gate says of a metric in the end.
+/// The verdict on one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// It is surely within its budget.
+pub enum CellVerdict {
+    /// Its upper bound is below the budget.
     Pass,
-    /// It is worse than its budget, in both stages.
+    /// It exceeds the budget in both stages.
     Fail,
     /// Neither could be shown.
     Inconclusive,
 }
 
-/// What the control came to. Base ran against base, and one of them was given more work by a budget's
-/// worth: a harness that does not see this would see no change of the candidate either.
+/// The result of the control: base ran against base, and one of them was given extra work worth one budget. A harness
+/// that does not detect this would not detect a regression of the candidate either.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Control {
-    /// What was planted, in percent: the budget.
+    /// The planted extra work in percent: the budget.
     pub planted_pct: f64,
-    /// What was seen of it, in percent; `None` of no sessions.
+    /// The measured extra work in percent; `None` without sessions.
     pub seen_pct: Option<f64>,
-    /// How many control sessions there were.
+    /// Number of control sessions.
     pub sessions: usize,
-    /// Why no verdict of the run can be trusted; `None` if the control saw what was planted.
+    /// Why no verdict of the run can be trusted; `None` if the control detected the planted work.
     pub void: Option<Void>,
 }
 
@@ -80,42 +80,42 @@ pub struct Control {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Void {
-    /// Too few control sessions, fewer than [`CONTROL_LEAST`].
+    /// Fewer than [`CONTROL_LEAST`] control sessions.
     TooFew,
-    /// A session gave no number, such as one in which no CPU time was seen.
+    /// A session gave no finite log ratio, such as one that measured no CPU time.
     NoNumber,
-    /// Less was seen than what was planted, by more than half a budget: the harness is blind.
+    /// The measured extra work is too small by more than half a budget: the harness is blind.
     TooLittle,
-    /// More was seen than what was planted, by more than half a budget: the machine is too noisy, or
-    /// one place is worse than the other.
+    /// The measured extra work is too large by more than half a budget: the machine is too noisy, or it treats the
+    /// two sides differently.
     TooMuch,
 }
 
-/// What a run says of one metric.
+/// Base and candidate compared by one metric.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Cell {
-    /// What the gate says.
-    pub verdict: Verdict,
-    /// The Hodges-Lehmann estimate of the change, in percent of the base; above 0 the candidate is worse.
-    /// Of the fresh sessions if the metric was suspect, for it was suspected because the first ones were
-    /// high; else of the first stage. `None` of no sessions.
+pub struct Comparison {
+    /// The verdict.
+    pub verdict: CellVerdict,
+    /// The Hodges-Lehmann estimate of the change, in percent of the base; above 0 the candidate is worse. It is
+    /// taken from the fresh sessions if the metric was suspect, since the first stage is then biased upwards; from
+    /// the first stage otherwise. `None` without sessions.
     pub estimate_pct: Option<f64>,
-    /// The lower one-sided 95 % bound of the same sessions, in percent; `None` of fewer than five.
+    /// The lower one-sided 95 % bound of the same sessions, in percent; `None` with fewer than five sessions.
     pub low_pct: Option<f64>,
-    /// The upper one-sided 95 % bound of the same sessions, in percent. It and the lower one are two
-    /// one-sided bounds: the change lies between them with 90 %.
+    /// The upper one-sided 95 % bound of the same sessions, in percent. The two bounds together are a 90 %
+    /// confidence interval.
     pub high_pct: Option<f64>,
-    /// By how much the candidate may be worse, in percent.
+    /// How much worse the candidate may be, in percent.
     pub budget_pct: f64,
     /// Sessions of the first stage.
     pub sessions: usize,
-    /// Fresh sessions that decided about a suspect metric; 0 if it was not suspect.
+    /// Fresh sessions; 0 if the metric was not suspect.
     pub fresh_sessions: usize,
-    /// The smallest true change, in percent, that such a run fails with about 80 %, given the spread of
-    /// its sessions: see [`Rule::mde_pct`].
+    /// The minimum detectable effect in percent: the smallest true change that such a run detects with a power of
+    /// about 80 %, given the spread of its sessions.
     pub mde_pct: Option<f64>,
-    /// If inconclusive: how many sessions of the first stage would settle it with about 80 %, if the change
-    /// is what it seems to be: see [`Rule::sessions_to_settle`].
+    /// If inconclusive: the sessions of the first stage that would give a verdict with a probability of about 80 %,
+    /// if the true change is the estimate.
     pub sessions_to_settle: Option<usize>,
 }
 
@@ -130,27 +130,26 @@ impl Rule {
         (self.budget / 2.0).ln_1p()
     }
 
-    /// Judges the first stage by its log ratios: suspect if the estimate is above the budget and its lower
-    /// 99 % bound above half of it; passed if its upper 95 % bound is below the budget. What has no bound,
-    /// since it has too few sessions or one that is not a number, is neither: seven sessions can be
-    /// suspect, five can pass.
-    pub fn first(self, log_ratios: &[f64]) -> First {
+    /// Judges the first stage by its log ratios: suspect if the estimate is above the budget and its lower 99 % bound
+    /// above half the budget; passed if the upper 95 % bound is below the budget. Without a bound it is inconclusive:
+    /// suspicion takes at least seven sessions, a pass at least five, and all log ratios must be finite.
+    pub fn first(self, log_ratios: &[f64]) -> FirstStage {
         if self.exceeded(log_ratios, SUSPECT_LEVEL) {
-            return First::Suspect;
+            return FirstStage::Suspect;
         }
         match one_sided(log_ratios, LEVEL) {
-            Some(bounds) if bounds.high < self.limit() => First::Pass,
-            _ => First::Inconclusive,
+            Some(bounds) if bounds.high < self.limit() => FirstStage::Pass,
+            _ => FirstStage::Inconclusive,
         }
     }
 
-    /// Judges the fresh sessions of a metric that was suspect: failed if the estimate is above the budget
-    /// and its lower 95 % bound above half of it, else inconclusive. It cannot pass any more.
-    pub fn second(self, log_ratios: &[f64]) -> Verdict {
+    /// Judges the fresh sessions of a suspect metric: failed if the estimate is above the budget and its lower 95 %
+    /// bound above half the budget, otherwise inconclusive. A suspect metric cannot pass.
+    pub fn second(self, log_ratios: &[f64]) -> CellVerdict {
         if self.exceeded(log_ratios, LEVEL) {
-            Verdict::Fail
+            CellVerdict::Fail
         } else {
-            Verdict::Inconclusive
+            CellVerdict::Inconclusive
         }
     }
 
@@ -159,9 +158,8 @@ impl Rule {
             .is_some_and(|bounds| bounds.estimate > self.limit() && bounds.low > self.half())
     }
 
-    /// Judges the control sessions, each the log ratio of the side that was given more work over the other:
-    /// void if what they centre on is not what was planted, give or take half a budget, and if there are
-    /// too few.
+    /// Judges the control by its log ratios, side with extra work over the other side: void if their centre differs
+    /// from the planted work by more than half a budget, or if there are too few.
     pub fn control(self, log_ratios: &[f64]) -> Control {
         let seen = hodges_lehmann(log_ratios, LEVEL).map(|interval| interval.estimate);
         let off = seen.map_or(f64::NAN, |seen| seen - self.limit());
@@ -184,19 +182,19 @@ impl Rule {
         }
     }
 
-    /// Judges a metric by the log ratios of both stages. Those of fresh sessions count only if the first
-    /// stage was suspect, which is when they are run; without any, a suspect metric is inconclusive.
-    pub fn cell(self, first: &[f64], fresh: &[f64]) -> Cell {
+    /// Judges a metric by the log ratios of both stages. Fresh sessions count only if the first stage was suspect; a
+    /// suspect metric without fresh sessions is inconclusive.
+    pub fn compare(self, first: &[f64], fresh: &[f64]) -> Comparison {
         let (verdict, fresh) = match self.first(first) {
-            First::Pass => (Verdict::Pass, &[][..]),
-            First::Inconclusive => (Verdict::Inconclusive, &[][..]),
-            First::Suspect => (self.second(fresh), fresh),
+            FirstStage::Pass => (CellVerdict::Pass, &[][..]),
+            FirstStage::Inconclusive => (CellVerdict::Inconclusive, &[][..]),
+            FirstStage::Suspect => (self.second(fresh), fresh),
         };
         let decisive = if fresh.is_empty() { first } else { fresh };
         let estimate = hodges_lehmann(decisive, LEVEL).map(|interval| interval.estimate);
         let bounds = one_sided(decisive, LEVEL);
-        let open = verdict == Verdict::Inconclusive;
-        Cell {
+        let open = verdict == CellVerdict::Inconclusive;
+        Comparison {
             verdict,
             estimate_pct: finite_percent(estimate),
             low_pct: finite_percent(bounds.map(|bounds| bounds.low)),
@@ -245,13 +243,13 @@ mod tests {
 
     #[test]
     fn a_bound_that_cannot_be_had_decides_nothing() {
-        assert_eq!(RULE.first(&around(10.0, 6)), First::Inconclusive);
-        assert_eq!(RULE.first(&around(10.0, 7)), First::Suspect);
-        assert_eq!(RULE.first(&around(0.0, 4)), First::Inconclusive);
-        assert_eq!(RULE.first(&around(0.0, 5)), First::Pass);
-        assert_eq!(RULE.second(&around(10.0, 4)), Verdict::Inconclusive);
-        assert_eq!(RULE.second(&around(10.0, 5)), Verdict::Fail);
-        assert_eq!(RULE.first(&[]), First::Inconclusive);
+        assert_eq!(RULE.first(&around(10.0, 6)), FirstStage::Inconclusive);
+        assert_eq!(RULE.first(&around(10.0, 7)), FirstStage::Suspect);
+        assert_eq!(RULE.first(&around(0.0, 4)), FirstStage::Inconclusive);
+        assert_eq!(RULE.first(&around(0.0, 5)), FirstStage::Pass);
+        assert_eq!(RULE.second(&around(10.0, 4)), CellVerdict::Inconclusive);
+        assert_eq!(RULE.second(&around(10.0, 5)), CellVerdict::Fail);
+        assert_eq!(RULE.first(&[]), FirstStage::Inconclusive);
     }
 
     #[test]
@@ -264,20 +262,23 @@ mod tests {
             let ratios: Vec<f64> = around(3.0, 20).into_iter().map(wide).collect();
             (RULE.first(&ratios), RULE.second(&ratios))
         };
-        assert_eq!(judged(0.06), (First::Suspect, Verdict::Fail));
-        assert_eq!(judged(0.13), (First::Inconclusive, Verdict::Fail));
-        assert_eq!(judged(0.16), (First::Inconclusive, Verdict::Inconclusive));
+        assert_eq!(judged(0.06), (FirstStage::Suspect, CellVerdict::Fail));
+        assert_eq!(judged(0.13), (FirstStage::Inconclusive, CellVerdict::Fail));
+        assert_eq!(
+            judged(0.16),
+            (FirstStage::Inconclusive, CellVerdict::Inconclusive)
+        );
     }
 
     #[test]
     fn a_session_without_a_number_decides_nothing() {
         for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let with = |pct: f64| [around(pct, 20), vec![odd]].concat();
-            assert_eq!(RULE.first(&with(0.0)), First::Inconclusive, "{odd}");
-            assert_eq!(RULE.first(&with(9.0)), First::Inconclusive, "{odd}");
-            assert_eq!(RULE.second(&with(9.0)), Verdict::Inconclusive, "{odd}");
+            assert_eq!(RULE.first(&with(0.0)), FirstStage::Inconclusive, "{odd}");
+            assert_eq!(RULE.first(&with(9.0)), FirstStage::Inconclusive, "{odd}");
+            assert_eq!(RULE.second(&with(9.0)), CellVerdict::Inconclusive, "{odd}");
             assert_eq!(RULE.control(&with(2.0)).void, Some(Void::NoNumber), "{odd}");
-            let cell = RULE.cell(&with(0.0), &[]);
+            let cell = RULE.compare(&with(0.0), &[]);
             assert_eq!((cell.low_pct, cell.mde_pct), (None, None), "{odd}");
         }
     }
@@ -299,18 +300,24 @@ mod tests {
 
     #[test]
     fn a_cell_says_what_decided() {
-        let passed = RULE.cell(&around(0.0, 20), &around(9.0, 12));
-        assert_eq!((passed.verdict, passed.fresh_sessions), (Verdict::Pass, 0));
+        let passed = RULE.compare(&around(0.0, 20), &around(9.0, 12));
+        assert_eq!(
+            (passed.verdict, passed.fresh_sessions),
+            (CellVerdict::Pass, 0)
+        );
         assert!(passed.estimate_pct.unwrap().abs() < 1e-9);
         assert!(passed.high_pct.unwrap() < 2.0 && passed.sessions_to_settle.is_none());
-        let failed = RULE.cell(&around(4.0, 20), &around(3.0, 12));
-        assert_eq!((failed.verdict, failed.fresh_sessions), (Verdict::Fail, 12));
+        let failed = RULE.compare(&around(4.0, 20), &around(3.0, 12));
+        assert_eq!(
+            (failed.verdict, failed.fresh_sessions),
+            (CellVerdict::Fail, 12)
+        );
         assert!((failed.estimate_pct.unwrap() - 3.0).abs() < 1e-9);
-        let chance = RULE.cell(&around(4.0, 20), &around(1.0, 12));
-        assert_eq!(chance.verdict, Verdict::Inconclusive);
+        let chance = RULE.compare(&around(4.0, 20), &around(1.0, 12));
+        assert_eq!(chance.verdict, CellVerdict::Inconclusive);
         assert!(chance.sessions_to_settle.unwrap() > 20);
-        let unasked = RULE.cell(&around(4.0, 20), &[]);
-        assert_eq!(unasked.verdict, Verdict::Inconclusive);
+        let unasked = RULE.compare(&around(4.0, 20), &[]);
+        assert_eq!(unasked.verdict, CellVerdict::Inconclusive);
         let json = serde_json::to_value(&failed).unwrap();
         assert_eq!(
             (&json["verdict"], &json["budget_pct"]),
@@ -318,12 +325,12 @@ mod tests {
         );
     }
 
-    /// How bad it is.
-    fn rank(verdict: Verdict) -> u8 {
+    /// Severity.
+    fn rank(verdict: CellVerdict) -> u8 {
         match verdict {
-            Verdict::Pass => 0,
-            Verdict::Inconclusive => 1,
-            Verdict::Fail => 2,
+            CellVerdict::Pass => 0,
+            CellVerdict::Inconclusive => 1,
+            CellVerdict::Fail => 2,
         }
     }
 
@@ -345,15 +352,15 @@ mod tests {
             let raised = |values: &[f64], by: &[f64]| -> Vec<f64> {
                 values.iter().zip(by).map(|(value, by)| value + by).collect()
             };
-            let here = RULE.cell(&first, &fresh).verdict;
-            let there = RULE.cell(&raised(&first, &by[..24]), &raised(&fresh, &by[24..])).verdict;
+            let here = RULE.compare(&first, &fresh).verdict;
+            let there = RULE.compare(&raised(&first, &by[..24]), &raised(&fresh, &by[24..])).verdict;
             prop_assert!(rank(there) >= rank(here), "{here:?} became {there:?}");
         }
 
         #[test]
         fn a_larger_budget_never_makes_a_worse_verdict(first in ratios(), fresh in ratios(), more in 0.0..0.1_f64) {
-            let here = RULE.cell(&first, &fresh).verdict;
-            let there = Rule { budget: RULE.budget + more }.cell(&first, &fresh).verdict;
+            let here = RULE.compare(&first, &fresh).verdict;
+            let there = Rule { budget: RULE.budget + more }.compare(&first, &fresh).verdict;
             prop_assert!(rank(there) <= rank(here), "{here:?} became {there:?}");
         }
 
@@ -369,7 +376,7 @@ mod tests {
                 keyed.into_iter().map(|(_, value)| value).collect::<Vec<f64>>()
             };
             let (first_too, fresh_too) = (shuffled(&first), shuffled(&fresh));
-            prop_assert_eq!(RULE.cell(&first, &fresh), RULE.cell(&first_too, &fresh_too));
+            prop_assert_eq!(RULE.compare(&first, &fresh), RULE.compare(&first_too, &fresh_too));
             prop_assert_eq!(RULE.control(&first), RULE.control(&first_too));
         }
 
@@ -377,23 +384,23 @@ mod tests {
         fn what_is_symmetric_around_nothing_is_never_suspect(half in prop::collection::vec(0.0..0.5_f64, 0..12), budget in 0.0..0.1_f64) {
             let both: Vec<f64> = half.iter().flat_map(|value| [*value, -*value]).collect();
             let rule = Rule { budget };
-            prop_assert_ne!(rule.first(&both), First::Suspect);
-            prop_assert_ne!(rule.second(&both), Verdict::Fail);
+            prop_assert_ne!(rule.first(&both), FirstStage::Suspect);
+            prop_assert_ne!(rule.second(&both), CellVerdict::Fail);
         }
 
         #[test]
         fn what_is_said_fits_together(first in ratios(), fresh in ratios()) {
-            let cell = RULE.cell(&first, &fresh);
+            let cell = RULE.compare(&first, &fresh);
             if let (Some(low), Some(estimate), Some(high)) = (cell.low_pct, cell.estimate_pct, cell.high_pct) {
                 prop_assert!(low <= estimate && estimate <= high);
             }
             match cell.verdict {
-                Verdict::Pass => prop_assert!(cell.high_pct.unwrap() < cell.budget_pct),
-                Verdict::Fail => prop_assert!(cell.estimate_pct.unwrap() > 2.0 && cell.low_pct.unwrap() > 1.0),
-                Verdict::Inconclusive => {}
+                CellVerdict::Pass => prop_assert!(cell.high_pct.unwrap() < cell.budget_pct),
+                CellVerdict::Fail => prop_assert!(cell.estimate_pct.unwrap() > 2.0 && cell.low_pct.unwrap() > 1.0),
+                CellVerdict::Inconclusive => {}
             }
             prop_assert!(cell.sessions_to_settle.is_none_or(|n| n > first.len()));
-            prop_assert!(cell.verdict == Verdict::Inconclusive || cell.sessions_to_settle.is_none());
+            prop_assert!(cell.verdict == CellVerdict::Inconclusive || cell.sessions_to_settle.is_none());
         }
     }
 }

@@ -1,66 +1,65 @@
-//! A gate from its begin to its end: the counting, the duet with the fresh sessions of a suspect, the matrix.
+//! A gate from start to end: the counting, the duet with fresh sessions for suspect metrics, the matrix.
 
 use std::time::{Duration, Instant};
 
-use super::duet::{Duet, DuetPlan, Sample, Sessions, Trouble};
-use super::matrix::MatrixPlan;
+use super::counted;
+use super::duet::{Duet, DuetSamples, SessionSample, SessionTrouble};
+use super::matrix::Matrix;
 use super::metric::{ALL, Metric, Tier};
-use super::plan::GatePlan;
-use super::result::{BASE, Broken, CANDIDATE, ControlReport, GateCell, GateResult, Held};
-use super::rule::{First, Rule, Verdict};
-use super::{counted, matrix};
+use super::plan::{DuetPlan, GatePlan, MatrixPlan};
+use super::result::{BrokenServer, ControlReport, DuetSummary, GateCell, GateResult};
+use super::rule::{CellVerdict, FirstStage, Rule};
+use super::side::{Pair, Side};
 use crate::event::{Event, Sink};
 use crate::load::machine::Machine;
 use crate::stats::median;
 use crate::subject::{Interrupt, Subject};
 use crate::sys::can_fix_addresses;
 
-/// Quantiles of the standard normal distribution: the two one-sided 95 % bounds lie twice this far from the
-/// estimate, in standard errors.
-const Z_95: f64 = 1.644_854;
-/// When the last session is to be over, as a share of the time: some take a little longer than planned.
+/// When the last session should be over, as a share of the time limit: some sessions take longer than planned.
 const DUET_ENDS: f64 = 0.985;
-/// A server that ends has ended this long after its connections did.
-pub(super) const LAST_MOMENTS: Duration = Duration::from_millis(300);
-/// More steal than this, in percent, is worth a word.
+/// Minimum steal that is worth a note, in percent.
 const STEAL_PCT: f64 = 1.0;
 
 /// Base and candidate, and how they are compared.
 pub struct Gate<'a> {
-    /// The server as it was.
-    pub base: &'a Subject,
-    /// The server as it is to be.
-    pub candidate: &'a Subject,
-    /// What is to be done.
+    /// The two servers.
+    pub subjects: Pair<&'a Subject>,
+    /// What to do.
     pub plan: &'a GatePlan,
-    /// When it was begun: its time counts from then.
+    /// When the gate began: its time limit counts from here.
     pub begun: Instant,
-    /// Ends it early; what was measured is kept.
+    /// Ends the gate early; what was measured is kept.
     pub interrupt: &'a Interrupt,
     /// Live progress.
     pub sink: Sink<'a>,
 }
 
 impl Gate<'_> {
-    /// All of it, what is counted first. An end that is asked for keeps what was measured.
+    /// Runs all tiers. After an interrupt the result contains what was measured until then.
     pub fn run(&self, result: &mut GateResult) {
-        let sides = [self.base, self.candidate];
         let duet = self.plan.duet.as_ref();
-        let sessions = duet.map_or(0, |duet| duet.real + duet.control + duet.fresh);
         if let Some(what) = self.plan.counting_step() {
             (self.sink)(Event::Step {
                 done: 0,
-                all: sessions,
+                all: duet.map_or(0, DuetPlan::sessions),
                 what,
             });
-            counted::add(result, sides, self.plan, self.interrupt);
+            counted::add(result, self.subjects, self.plan, self.interrupt);
         }
         if let Some(duet) = duet.filter(|_| !self.interrupt.is_set()) {
             self.duet(duet, result);
         }
         let goes_on = result.broken.is_none() && !self.interrupt.is_set();
         if let Some(plan) = self.plan.matrix.as_ref().filter(|_| goes_on) {
-            matrix::add(result, self, plan);
+            let matrix = Matrix {
+                subjects: self.subjects,
+                plan,
+                gate: self.plan,
+                interrupt: self.interrupt,
+                sink: self.sink,
+            };
+            matrix.add_to(result);
         }
         result.cells.sort_by_key(|cell| {
             let place = ALL.iter().position(|metric| *metric == cell.metric);
@@ -69,46 +68,44 @@ impl Gate<'_> {
     }
 
     fn duet(&self, plan: &DuetPlan, result: &mut GateResult) {
-        let sessions = plan.real + plan.control + plan.fresh;
-        let plan = &plan.within(self.left(), sessions);
-        let duet = Duet::new(self.base, self.candidate, plan, self.interrupt, self.sink);
+        let plan = &plan.within(self.left(), plan.sessions());
         let (begun, machine) = (Instant::now(), Machine::read());
-        let first = duet.first();
+        let first = Duet::new(self.subjects, plan, self.interrupt, self.sink).first();
         let suspect = first.broken.is_none()
             && !self.interrupt.is_set()
-            && duet_metrics()
-                .any(|metric| self.rule(metric).first(&first.log_ratios(metric)) == First::Suspect);
-        let fresh = match suspect {
-            true => {
-                let plan = plan.within(self.left(), plan.fresh);
-                Duet::new(self.base, self.candidate, &plan, self.interrupt, self.sink).fresh()
-            }
-            false => Sessions::default(),
+            && duet_metrics().any(|metric| {
+                self.rule(metric).first(&first.log_ratios(metric)) == FirstStage::Suspect
+            });
+        let fresh = if suspect {
+            let plan = plan.within(self.left(), plan.fresh);
+            Duet::new(self.subjects, &plan, self.interrupt, self.sink).fresh()
+        } else {
+            DuetSamples::default()
         };
         let machine = Machine::read().since(&machine);
-        let held = held(&first, &fresh, begun.elapsed(), &machine);
-        result
-            .cells
-            .extend(duet_metrics().map(|metric| self.cell(metric, &first, &fresh, held.session_s)));
+        let summary = summary(&first, &fresh, begun.elapsed(), &machine);
+        result.cells.extend(
+            duet_metrics().map(|metric| self.cell(metric, &first, &fresh, summary.session_s)),
+        );
         let control = self.rule(Metric::ServerCpu).control(&first.control);
         result.control = Some(ControlReport::of(&control));
         result.broken = [&first, &fresh]
             .into_iter()
-            .find_map(|sessions| sessions.broken.as_ref().map(broken));
+            .find_map(|samples| samples.broken.as_ref().map(broken));
         let repeated = first.repeated.iter().chain(&fresh.repeated);
         result.notes.extend(repeated.map(|trouble| {
-            let Broken { side, what } = broken(trouble);
-            format!("a session was held again: the {side} {what}")
+            let BrokenServer { side, what } = broken(trouble);
+            format!("a session was repeated: the {side} {what}")
         }));
-        result.notes.extend(notes(&held));
-        result.duet = Some(held);
+        result.notes.extend(notes(&summary));
+        result.duet = Some(summary);
     }
 
-    /// The time that is left for the duet.
+    /// The time left for the duet.
     fn left(&self) -> Duration {
         let matrix = self.plan.matrix.as_ref().map(MatrixPlan::time);
-        let beside = self.begun.elapsed() + matrix.unwrap_or_default();
-        self.plan.max_time.mul_f64(DUET_ENDS).saturating_sub(beside)
+        let other = self.begun.elapsed() + matrix.unwrap_or_default();
+        self.plan.max_time.mul_f64(DUET_ENDS).saturating_sub(other)
     }
 
     fn rule(&self, metric: Metric) -> Rule {
@@ -117,38 +114,43 @@ impl Gate<'_> {
         }
     }
 
-    fn cell(&self, metric: Metric, first: &Sessions, fresh: &Sessions, session_s: f64) -> GateCell {
+    fn cell(
+        &self,
+        metric: Metric,
+        first: &DuetSamples,
+        fresh: &DuetSamples,
+        session_s: f64,
+    ) -> GateCell {
         let (ratios, again) = (first.log_ratios(metric), fresh.log_ratios(metric));
-        let mut cell = self.rule(metric).cell(&ratios, &again);
+        let mut comparison = self.rule(metric).compare(&ratios, &again);
         let real = || first.real.iter().chain(&fresh.real);
-        let figure = |side: usize| {
+        let figure = |side: Side| {
             let values: Vec<f64> = real().map(|sample| figure(sample, side, metric)).collect();
             median(&values)
         };
         let unsteady = real().find_map(|sample| sample.unsteady);
         let reason = unsteady.filter(|_| is_cpu(metric)).map(|side| {
-            cell.verdict = Verdict::Inconclusive;
+            comparison.verdict = CellVerdict::Inconclusive;
             format!(
-                "processes of the {} come and go: what those used that ended between two looks is not in the figure",
-                side_name(side, false)
+                "processes of the {side} start and exit during sessions: the CPU time of those that exit is not in the figure"
             )
         });
-        let sessions = cell.sessions_to_settle.filter(|_| reason.is_none());
+        let sessions = comparison.sessions_to_settle.filter(|_| reason.is_none());
         GateCell {
             metric,
             tier: metric.tier(),
             at: None,
             unit: metric.unit(),
-            decides: self.plan.deciding.contains(&metric),
-            base: figure(0),
-            candidate: figure(1),
-            spread_pct: spread(&cell),
+            decides: self.plan.decides(metric),
+            base: figure(Side::Base),
+            candidate: figure(Side::Candidate),
+            spread_pct: comparison.spread_pct(),
             settles_in_s: sessions.map(|first| {
                 let session = Duration::from_secs_f64(session_s.max(0.0));
                 self.plan.seconds_for(first, session)
             }),
             reason,
-            cell,
+            comparison,
         }
     }
 }
@@ -161,7 +163,7 @@ fn is_cpu(metric: Metric) -> bool {
     matches!(metric, Metric::ServerCpu | Metric::ServerCpuAll)
 }
 
-fn figure(sample: &Sample, side: usize, metric: Metric) -> f64 {
+fn figure(sample: &SessionSample, side: Side, metric: Metric) -> f64 {
     let figures = &sample.sides[side];
     match metric {
         Metric::P50 => figures.p50_us,
@@ -170,21 +172,15 @@ fn figure(sample: &Sample, side: usize, metric: Metric) -> f64 {
     }
 }
 
-/// The standard deviation of the sessions that a cell was judged by, from the width of its interval, which a
-/// few wild sessions hardly move.
-pub(super) fn spread(cell: &super::rule::Cell) -> Option<f64> {
-    let sessions = match cell.fresh_sessions {
-        0 => cell.sessions,
-        fresh => fresh,
-    };
-    let error = (cell.high_pct? - cell.low_pct?) / (2.0 * Z_95);
-    Some(error * (sessions as f64).sqrt())
-}
-
-fn held(first: &Sessions, fresh: &Sessions, took: Duration, machine: &Machine) -> Held {
+fn summary(
+    first: &DuetSamples,
+    fresh: &DuetSamples,
+    took: Duration,
+    machine: &Machine,
+) -> DuetSummary {
     let repeated = first.repeated.len() + fresh.repeated.len();
     let all = first.real.len() + first.control.len() + fresh.real.len() + repeated;
-    Held {
+    DuetSummary {
         real: first.real.len(),
         control: first.control.len(),
         fresh: fresh.real.len(),
@@ -203,41 +199,33 @@ fn held(first: &Sessions, fresh: &Sessions, took: Duration, machine: &Machine) -
     }
 }
 
-/// What about the machine explains wide intervals.
-fn notes(held: &Held) -> Vec<String> {
+/// Properties of the machine that explain wide intervals.
+fn notes(summary: &DuetSummary) -> Vec<String> {
     let mut notes = Vec::new();
-    if held.cores.is_none() {
-        notes.push("there is only one core for servers and clients: what the clients do disturbs both servers, and intervals are wider".to_owned());
+    if summary.cores.is_none() {
+        notes.push("servers and clients share a single core: the clients disturb both servers, and intervals are wider".to_owned());
     }
-    if !held.fixed_addresses {
-        notes.push("this system (a container, as a rule) does not let the servers lie at the same addresses in every session, which makes some of them faster or slower for a whole session: intervals are wider".to_owned());
+    if !summary.fixed_addresses {
+        notes.push("this system (usually a container) does not load the servers at the same addresses in every session, which makes some faster or slower for a whole session: intervals are wider".to_owned());
     }
-    if held.steal_pct > STEAL_PCT {
+    if summary.steal_pct > STEAL_PCT {
         notes.push(format!(
-            "{:.1} % of the machine's time went to others beside it (steal)",
-            held.steal_pct
+            "the hypervisor gave {:.1} % of the machine's CPU time to others (steal)",
+            summary.steal_pct
         ));
     }
-    if held.throttled > 0 {
+    if summary.throttled > 0 {
         notes.push(format!(
-            "the control group was held back {} times, since its share of CPU was used up",
-            held.throttled
+            "the control group was throttled {} times because its CPU quota was used up",
+            summary.throttled
         ));
     }
     notes
 }
 
-fn broken(trouble: &Trouble) -> Broken {
-    Broken {
-        side: side_name(trouble.side, trouble.control),
-        what: trouble.what.to_string(),
-    }
-}
-
-/// In a control session both sides are the base.
-pub(super) fn side_name(side: usize, control: bool) -> &'static str {
-    match (side, control) {
-        (1, false) => CANDIDATE,
-        _ => BASE,
+fn broken(trouble: &SessionTrouble) -> BrokenServer {
+    BrokenServer {
+        side: trouble.side,
+        what: trouble.fault.to_string(),
     }
 }

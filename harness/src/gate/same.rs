@@ -1,4 +1,4 @@
-//! Whether base and candidate are one and the same program: then there is nothing to compare.
+//! Detects that base and candidate are the same program: then there is nothing to compare.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::process::Launch;
 
-/// Whether both commands start the same: word by word the same text, or files with the same content.
-pub fn is_same(base: &Launch, candidate: &Launch) -> bool {
+/// Whether both commands start the same program: word by word they have the same text, or name files with the same
+/// content.
+pub(crate) fn is_same(base: &Launch, candidate: &Launch) -> bool {
     let places = [&base.cwd, &candidate.cwd];
     let words = base.cmd.iter().zip(&candidate.cmd).enumerate();
     base.cmd.len() == candidate.cmd.len()
@@ -18,19 +19,23 @@ pub fn is_same(base: &Launch, candidate: &Launch) -> bool {
         })
 }
 
-fn is_same_file(program: bool, words: [&str; 2], folders: [&PathBuf; 2]) -> bool {
-    let find = |side: usize| match program {
-        true => program_file(words[side]),
-        false => Some(folders[side].join(words[side])),
+fn is_same_file(is_program: bool, words: [&str; 2], folders: [&PathBuf; 2]) -> bool {
+    let find = |word: &str, folder: &PathBuf| {
+        if is_program {
+            program_file(word)
+        } else {
+            Some(folder.join(word))
+        }
     };
-    match (find(0), find(1)) {
-        (Some(one), Some(other)) => has_same_content(&one, &other).unwrap_or(false),
-        _ => false,
+    let [one, other] = words;
+    match find(one, folders[0]).zip(find(other, folders[1])) {
+        Some((one, other)) => has_same_content(&one, &other).unwrap_or(false),
+        None => false,
     }
 }
 
-/// The file that a shell would start by that name.
-pub fn program_file(name: &str) -> Option<PathBuf> {
+/// The file that a shell would start by this name.
+pub(crate) fn program_file(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|path| path.is_file());
     }

@@ -1,39 +1,39 @@
-//! Many gates whose answer is known beforehand, and how often they gave it. Pure.
+//! Many gates with a known answer, and how often they gave it. Pure.
 
 use serde::Serialize;
 
 use super::metric::Metric;
 use super::result::GateResult;
-use super::rule::Verdict;
+use super::rule::CellVerdict;
 use crate::stats::{Interval, clopper_pearson, median, quantile};
 
-/// One gate whose answer is known.
+/// One gate with a known answer.
 #[derive(Debug, Clone, Serialize)]
-pub struct Trial {
-    /// By how much the candidate was made slower, in percent of server CPU per operation; 0: not at all.
+pub(crate) struct GateTrial {
+    /// How much slower the candidate was made, in percent of server CPU per operation.
     pub planted_pct: f64,
-    /// What the gate said.
-    pub verdict: Verdict,
-    /// Whether its control voided it.
+    /// The verdict of the gate.
+    pub verdict: CellVerdict,
+    /// Whether its control failed.
     pub void: bool,
-    /// The metrics by which it failed.
+    /// The metrics that failed.
     pub failed_by: Vec<Metric>,
-    /// The metrics that stayed open.
+    /// The metrics that were inconclusive.
     pub open: Vec<Metric>,
-    /// What it saw of the change of server CPU per operation, in percent.
+    /// The measured change of server CPU per operation in percent.
     pub seen_pct: Option<f64>,
-    /// What the control saw of what was planted there.
+    /// The extra work measured by the control, in percent.
     pub control_pct: Option<f64>,
     /// CPU time of the base per operation, in microseconds.
     pub base_us: Option<f64>,
-    /// Seconds that it took.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
-/// All trials of one kind.
+/// All trials with the same planted change.
 #[derive(Debug, Clone, Serialize)]
-pub struct Row {
-    /// What was planted, in percent.
+pub(crate) struct TrialRow {
+    /// The planted change in percent.
     pub planted_pct: f64,
     /// Gates.
     pub runs: usize,
@@ -41,31 +41,31 @@ pub struct Row {
     pub failed: usize,
     /// Gates that passed.
     pub passed: usize,
-    /// Gates that could not tell.
+    /// Gates that were inconclusive.
     pub inconclusive: usize,
-    /// Of those, gates whose control voided them.
+    /// Of those, gates whose control failed.
     pub void: usize,
-    /// The chance to fail with its exact 95 % interval, in percent.
+    /// The probability of failing with its exact 95 % interval, in percent.
     pub fails_pct: Option<Interval>,
-    /// The chance to pass, likewise.
+    /// The probability of passing, likewise.
     pub passes_pct: Option<Interval>,
-    /// The median of what was seen, in percent.
+    /// The median of the measured changes in percent.
     pub seen_pct: Option<f64>,
-    /// How much what is seen differs between gates: the standard deviation of normal figures with the same
-    /// quartiles, in percent. It is what the rule has to live with.
+    /// The spread of the measured changes between gates in percent: the standard deviation of a normal distribution
+    /// with the same quartiles.
     pub spread_pct: Option<f64>,
-    /// The longest gate, in seconds.
+    /// Duration of the longest gate in seconds.
     pub seconds_max: f64,
 }
 
-/// Half the distance of the quartiles of a standard normal distribution.
+/// Half the interquartile range of a standard normal distribution.
 const QUARTILE: f64 = 0.674_49;
-/// Confidence of intervals.
+/// Confidence level of the intervals.
 const LEVEL: f64 = 0.95;
 
-impl Trial {
-    /// What came of one gate.
-    pub fn of(planted_pct: f64, result: &GateResult, seconds: f64) -> Self {
+impl GateTrial {
+    /// The outcome of one gate.
+    pub(crate) fn of(planted_pct: f64, result: &GateResult, seconds: f64) -> Self {
         let cpu = result
             .cells
             .iter()
@@ -81,7 +81,7 @@ impl Trial {
             void: result.is_void(),
             failed_by: named(super::GateCell::fails),
             open: named(super::GateCell::is_open),
-            seen_pct: cpu.and_then(|cell| cell.cell.estimate_pct),
+            seen_pct: cpu.and_then(|cell| cell.comparison.estimate_pct),
             control_pct: result.control.as_ref().and_then(|control| control.seen_pct),
             base_us,
             seconds,
@@ -89,8 +89,8 @@ impl Trial {
     }
 }
 
-/// A row for each amount that was planted, the smallest first.
-pub fn table(trials: &[Trial]) -> Vec<Row> {
+/// One row per planted change, in ascending order.
+pub(crate) fn table(trials: &[GateTrial]) -> Vec<TrialRow> {
     let mut kinds: Vec<f64> = trials.iter().map(|trial| trial.planted_pct).collect();
     kinds.sort_by(f64::total_cmp);
     kinds.dedup();
@@ -100,8 +100,8 @@ pub fn table(trials: &[Trial]) -> Vec<Row> {
         .collect()
 }
 
-fn row(trials: &[Trial], planted_pct: f64) -> Row {
-    let trials: Vec<&Trial> = trials
+fn row(trials: &[GateTrial], planted_pct: f64) -> TrialRow {
+    let trials: Vec<&GateTrial> = trials
         .iter()
         .filter(|trial| trial.planted_pct == planted_pct)
         .collect();
@@ -111,7 +111,7 @@ fn row(trials: &[Trial], planted_pct: f64) -> Row {
             .filter(|trial| trial.verdict == verdict)
             .count()
     };
-    let (failed, passed) = (count(Verdict::Fail), count(Verdict::Pass));
+    let (failed, passed) = (count(CellVerdict::Fail), count(CellVerdict::Pass));
     let rate = |k: usize| {
         clopper_pearson(k as u64, trials.len() as u64, LEVEL).map(|rate| Interval {
             estimate: rate.estimate * 100.0,
@@ -121,7 +121,7 @@ fn row(trials: &[Trial], planted_pct: f64) -> Row {
     };
     let seen: Vec<f64> = trials.iter().filter_map(|trial| trial.seen_pct).collect();
     let quartiles = quantile(&seen, 0.75).zip(quantile(&seen, 0.25));
-    Row {
+    TrialRow {
         planted_pct,
         runs: trials.len(),
         failed,
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn trials_are_counted_by_what_was_planted() {
-        let trial = |planted_pct, verdict, seen| Trial {
+        let trial = |planted_pct, verdict, seen| GateTrial {
             planted_pct,
             verdict,
             void: false,
@@ -154,10 +154,10 @@ mod tests {
             seconds: seen,
         };
         let trials = [
-            trial(3.0, Verdict::Fail, 3.0),
-            trial(0.0, Verdict::Pass, -0.5),
-            trial(0.0, Verdict::Inconclusive, 1.5),
-            trial(0.0, Verdict::Pass, 0.5),
+            trial(3.0, CellVerdict::Fail, 3.0),
+            trial(0.0, CellVerdict::Pass, -0.5),
+            trial(0.0, CellVerdict::Inconclusive, 1.5),
+            trial(0.0, CellVerdict::Pass, 0.5),
         ];
         let rows = table(&trials);
         assert_eq!(rows.len(), 2);

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::recorder::{Times, Window, encoded, times};
+use super::recorder::{Times, Window, times};
 use super::run::Measurement;
-use super::transport::Transport;
-use super::validity::Validity;
 use super::workload::Workload;
-use crate::stats::{Counts, quantile_interval};
+use crate::stats::{ValueCounts, quantile_interval};
 
 /// A percentile stands on so many samples beyond it and so many windows, or it is said not to stand.
 const SAMPLES_BEYOND: f64 = 100.0;
@@ -20,25 +18,6 @@ const LEVEL: f64 = 0.95;
 /// The percentiles that are reported, by their names.
 pub const PERCENTILES: [(&str, f64); 4] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
-
-/// One load, measured and judged.
-#[derive(Debug, Clone, Serialize)]
-pub struct LoadResult {
-    /// The figures.
-    pub metrics: Metrics,
-    /// Whether they can be trusted.
-    pub validity: Validity,
-    /// How it went over time.
-    pub intervals: Vec<Step>,
-    /// What the kernel knows about the connections.
-    pub transport: Option<Transport>,
-    /// Response times in nanoseconds; in the JSON `HdrHistogram` V2 in base64, which can be merged with others.
-    #[serde(serialize_with = "encoded")]
-    pub histogram: Times,
-    /// Service times, likewise.
-    #[serde(serialize_with = "encoded")]
-    pub service_histogram: Times,
-}
 
 /// The figures of one load.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -144,7 +123,7 @@ impl Latency {
         if all.is_empty() {
             return Self::default();
         }
-        let mut counts: Vec<Counts> = windows.iter().map(|window| counts(window)).collect();
+        let mut counts: Vec<ValueCounts> = windows.iter().map(|window| counts(window)).collect();
         counts.push(self::counts(unanswered));
         let filled = windows.iter().filter(|window| !window.is_empty()).count();
         let mut latency = Self {
@@ -185,73 +164,67 @@ fn middle(times: &Times, nanos: u64) -> f64 {
     times.median_equivalent(nanos).min(times.max()) as f64 / 1e3
 }
 
-fn counts(times: &Times) -> Counts {
+fn counts(times: &Times) -> ValueCounts {
     times
         .iter_recorded()
         .map(|step| (step.value_iterated_to(), step.count_since_last_iteration()))
         .collect()
 }
 
-/// What came of a load.
-pub fn summarize(workload: &Workload, measured: &Measurement) -> LoadResult {
-    let response: Vec<&Times> = measured
-        .windows
-        .iter()
-        .map(|window| &window.response)
-        .collect();
-    let service: Vec<&Times> = measured
-        .windows
-        .iter()
-        .map(|window| &window.service)
-        .collect();
-    let none = times();
-    let ops: u64 = measured.windows.iter().map(|window| window.ops).sum();
-    let each = |total: f64| if ops == 0 { 0.0 } else { total / ops as f64 };
-    let a_second = |total: f64| {
-        if measured.seconds > 0.0 {
-            total / measured.seconds
-        } else {
-            0.0
+impl Metrics {
+    /// The figures of a load.
+    pub(super) fn of(workload: &Workload, measured: &Measurement) -> Self {
+        let response: Vec<&Times> = measured
+            .windows
+            .iter()
+            .map(|window| &window.response)
+            .collect();
+        let service: Vec<&Times> = measured
+            .windows
+            .iter()
+            .map(|window| &window.service)
+            .collect();
+        let none = times();
+        let ops: u64 = measured.windows.iter().map(|window| window.ops).sum();
+        let each = |total: f64| if ops == 0 { 0.0 } else { total / ops as f64 };
+        let a_second = |total: f64| {
+            if measured.seconds > 0.0 {
+                total / measured.seconds
+            } else {
+                0.0
+            }
+        };
+        let client_cpu: f64 = measured.own.iter().map(|own| own.cpu.as_secs_f64()).sum();
+        let switches: u64 = measured.own.iter().map(|own| own.context_switches).sum();
+        let server = measured.server;
+        let tally = &measured.tally;
+        Self {
+            measured_s: measured.seconds,
+            ops,
+            ops_per_s: a_second(ops as f64),
+            bytes_per_s: a_second((tally.bytes.0 + tally.bytes.1) as f64),
+            bytes_sent: tally.bytes.0,
+            bytes_received: tally.bytes.1,
+            response_us: Latency::of(&response, &measured.unanswered, workload.seed),
+            service_us: Latency::of(&service, &none, workload.seed),
+            client_cpu_us_per_op: each(client_cpu * 1e6),
+            server_cpu_us_per_op: server.map(|server| each(server.cpu.as_secs_f64() * 1e6)),
+            server_cores: server.map(|server| a_second(server.cpu.as_secs_f64())),
+            server_rss_peak_bytes: server.map(|server| server.rss_peak_bytes),
+            client_context_switches_per_op: each(switches as f64),
+            server_context_switches_per_op: server
+                .map(|server| each(server.context_switches as f64)),
+            unanswered: measured.unanswered.len(),
+            wrong_replies: tally.wrong,
+            connects: tally.connects,
+            planned_closes: tally.planned_closes,
+            announced_closes: tally.announced_closes,
         }
-    };
-    let client_cpu: f64 = measured.own.iter().map(|own| own.cpu.as_secs_f64()).sum();
-    let switches: u64 = measured.own.iter().map(|own| own.context_switches).sum();
-    let server = measured.server;
-    let tally = &measured.tally;
-    let metrics = Metrics {
-        measured_s: measured.seconds,
-        ops,
-        ops_per_s: a_second(ops as f64),
-        bytes_per_s: a_second((tally.bytes.0 + tally.bytes.1) as f64),
-        bytes_sent: tally.bytes.0,
-        bytes_received: tally.bytes.1,
-        response_us: Latency::of(&response, &measured.unanswered, workload.seed),
-        service_us: Latency::of(&service, &none, workload.seed),
-        client_cpu_us_per_op: each(client_cpu * 1e6),
-        server_cpu_us_per_op: server.map(|server| each(server.cpu.as_secs_f64() * 1e6)),
-        server_cores: server.map(|server| a_second(server.cpu.as_secs_f64())),
-        server_rss_peak_bytes: server.map(|server| server.rss_peak_bytes),
-        client_context_switches_per_op: each(switches as f64),
-        server_context_switches_per_op: server.map(|server| each(server.context_switches as f64)),
-        unanswered: measured.unanswered.len(),
-        wrong_replies: tally.wrong,
-        connects: tally.connects,
-        planned_closes: tally.planned_closes,
-        announced_closes: tally.announced_closes,
-    };
-    let intervals = steps(workload, measured);
-    LoadResult {
-        validity: Validity::judge(workload, measured, &metrics, &intervals),
-        metrics,
-        intervals,
-        transport: Transport::of(&measured.ends),
-        histogram: sum(&response),
-        service_histogram: sum(&service),
     }
 }
 
 /// The windows that the measured period got to.
-fn steps(workload: &Workload, measured: &Measurement) -> Vec<Step> {
+pub(super) fn steps(workload: &Workload, measured: &Measurement) -> Vec<Step> {
     let length = workload.duration.as_secs_f64() / measured.windows.len().max(1) as f64;
     let reached = (measured.seconds / length).round() as usize;
     let step = |(place, window): (usize, &Window)| {
@@ -274,7 +247,7 @@ fn steps(workload: &Workload, measured: &Measurement) -> Vec<Step> {
 }
 
 /// All windows together.
-fn sum(windows: &[&Times]) -> Times {
+pub(super) fn sum(windows: &[&Times]) -> Times {
     let mut all = times();
     for window in windows {
         // Adding cannot fail: all histograms have the same bounds.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::remark::Remark;
+
 /// Why the figures of a load are not to be trusted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
@@ -271,15 +273,6 @@ impl Note {
     }
 }
 
-/// A reason or a note as it is reported: a stable word, a colon, a sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
-    /// The stable word.
-    pub word: &'static str,
-    /// The sentence.
-    pub sentence: String,
-}
-
 impl From<&Reason> for Remark {
     fn from(reason: &Reason) -> Self {
         Self {
@@ -298,12 +291,6 @@ impl From<&Note> for Remark {
     }
 }
 
-impl fmt::Display for Remark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.word, self.sentence)
-    }
-}
-
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Remark::from(self).fmt(f)
@@ -313,12 +300,6 @@ impl fmt::Display for Reason {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Remark::from(self).fmt(f)
-    }
-}
-
-impl Serialize for Remark {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 
@@ -332,12 +313,6 @@ impl Serialize for Note {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
-}
-
-/// Reasons or notes one after the other, for a single field of text.
-pub fn joined<T: fmt::Display>(remarks: &[T]) -> String {
-    let all: Vec<String> = remarks.iter().map(T::to_string).collect();
-    all.join("; ")
 }
 
 #[cfg(test)]

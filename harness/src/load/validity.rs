@@ -42,7 +42,7 @@ pub struct Validity {
     pub send_lag_us: Lag,
     /// Open loop: replies in the measured period over requests due in it.
     pub achieved_ratio: Option<f64>,
-    /// Connections that ended when nobody had planned it.
+    /// Connections that ended unexpectedly.
     pub connections_lost: u64,
     /// Connections that were never there.
     pub connections_missing: u64,
@@ -216,4 +216,91 @@ fn drift(workload: &Workload, steps: &[Step]) -> Option<Reason> {
         before_per_s,
         after_per_s,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::load::engine::{Own, Tally};
+    use crate::load::recorder::times;
+    use crate::load::{Fault, Measurement};
+
+    /// A second of 1,000 right replies that nothing disturbed.
+    fn measured(tally: Tally) -> Measurement {
+        let own = Own {
+            cpu: Duration::from_millis(500),
+            wall: Duration::from_secs(1),
+            ..Own::default()
+        };
+        Measurement {
+            period: crate::load::recorder::Period::default(),
+            seconds: 1.0,
+            windows: Vec::new(),
+            unanswered: times(),
+            lag: times(),
+            tally,
+            own: vec![own],
+            ends: Vec::new(),
+            server: None,
+            machine: crate::load::machine::Machine::default(),
+            died: None,
+            interrupted: false,
+            server_cpus: 1,
+        }
+    }
+
+    fn judged(measured: &Measurement) -> Validity {
+        let metrics = Metrics {
+            ops: 1000,
+            ops_per_s: 1000.0,
+            ..Metrics::default()
+        };
+        Validity::judge(&Workload::default(), measured, &metrics, &[])
+    }
+
+    #[test]
+    fn missing_connections_are_the_fault_of_whoever_lacked_something() {
+        let missing = |connects_lacking| {
+            let validity = judged(&measured(Tally {
+                missing: 7,
+                connect_failures: 9,
+                connects_lacking,
+                ..Tally::default()
+            }));
+            assert!(
+                !validity.valid && validity.reasons.len() == 1,
+                "{validity:?}"
+            );
+            (validity.reasons[0].word(), validity.reasons[0].fault())
+        };
+        assert_eq!(missing(0), ("connections-missing", Fault::Server));
+        assert_eq!(missing(9), ("connections-missing", Fault::Client));
+    }
+
+    #[test]
+    fn a_clean_load_is_valid_and_a_starved_one_is_not() {
+        assert!(judged(&measured(Tally::default())).valid);
+        let mut starved = measured(Tally::default());
+        starved.own[0].starved = Duration::from_millis(93);
+        let validity = judged(&starved);
+        let expected = Reason::ClientStarved { share: 0.093 };
+        assert_eq!(validity.reasons, [expected]);
+    }
+
+    #[test]
+    fn a_busy_client_is_a_note() {
+        let mut busy = measured(Tally::default());
+        busy.own[0].cpu = Duration::from_millis(980);
+        let validity = judged(&busy);
+        assert!(validity.valid);
+        assert!(matches!(
+            validity.notes[..],
+            [Note::ClientSaturated {
+                server_cores: None,
+                ..
+            }]
+        ));
+    }
 }

@@ -135,6 +135,22 @@ impl Default for Workload {
 }
 
 impl Workload {
+    /// The same load as an open loop at a steady rate.
+    pub fn at_rate(&self, rate: f64) -> Self {
+        let arrivals = match self.pace {
+            Pace::Open { arrivals, .. } => arrivals,
+            Pace::Closed => Arrivals::default(),
+        };
+        Self {
+            pace: Pace::Open {
+                rate,
+                rate_to: rate,
+                arrivals,
+            },
+            ..self.clone()
+        }
+    }
+
     /// Whether requests are due at moments of their own.
     pub fn is_open(&self) -> bool {
         matches!(self.pace, Pace::Open { .. })

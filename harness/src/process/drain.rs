@@ -14,8 +14,8 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::sync::watch;
 
 use super::Exit;
-use super::life::{Main, Status};
 use super::output::Stream;
+use super::status::{MainProcess, Status};
 
 /// A supervisor's line is short; more without an end of line is no supervisor of ours.
 const LINE_BYTES_MAX: usize = 4096;
@@ -207,7 +207,7 @@ impl Drain<'_> {
         let pid = u32::try_from(number).unwrap_or(0);
         self.told.send_modify(|status| match opened {
             Ok(pidfd) => {
-                status.main = Some(Main {
+                status.main = Some(MainProcess {
                     pid,
                     pidfd: Arc::new(pidfd),
                 })

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpgrp, kill_process, kill_process_group, wait,
+    Pid, Signal, WaitOptions, WaitStatus, getpgrp, getpid, kill_process, kill_process_group, wait,
 };
 
 use super::proc;
-use super::supervisor::{forget_pending, own_pid};
 
 /// How long to go on. Only a process stuck in the kernel outlasts it; that one is dead as soon as it returns.
 const PERSISTENCE: Duration = Duration::from_secs(10);
@@ -37,7 +36,7 @@ pub(super) fn end_all(children: &OwnedFd, mut tell: impl FnMut(Pid, WaitStatus))
                 break;
             }
         }
-        forget_pending(children);
+        drain_signals(children);
         if reap(&mut tell) == Left::Nothing {
             return Ok(());
         }
@@ -125,4 +124,15 @@ pub(super) fn reap(tell: &mut impl FnMut(Pid, WaitStatus)) -> Left {
             Err(_) => return Left::Nothing,
         }
     }
+}
+
+/// Reads all pending signals, so that the descriptor becomes readable only when a child ends.
+pub(super) fn drain_signals(children: &OwnedFd) {
+    let mut siginfo = [0u8; 512];
+    while matches!(rustix::io::read(children, &mut siginfo), Ok(count) if count > 0) {}
+}
+
+/// The pid of this process.
+fn own_pid() -> u32 {
+    u32::try_from(Pid::as_raw(Some(getpid()))).unwrap_or(0)
 }

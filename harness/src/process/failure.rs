@@ -1,12 +1,11 @@
 //! Why a server could not be started: what happened, where, what to do next.
 
+use super::Exit;
+use crate::text::excerpt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
-
-use super::Exit;
-use crate::text::escape;
 
 /// Why [`Server::start`](super::Server::start) or [`Server::attach`](super::Server::attach) gave no server.
 #[derive(Debug)]
@@ -220,22 +219,19 @@ fn write_holders(f: &mut fmt::Formatter<'_>, holders: &[Holder]) -> fmt::Result 
     Ok(())
 }
 
-/// Characters of a line that are shown.
-const LINE_CHARS_MAX: usize = 300;
+/// Lines of each stream that are shown.
+const LINES_SHOWN: usize = 10;
 
 /// The last lines it printed, safe to show: no terminal and no report takes them for anything else.
 fn write_tails(f: &mut fmt::Formatter<'_>, stderr: &str, stdout: &str) -> fmt::Result {
     for (name, text) in [("stderr", stderr), ("stdout", stdout)] {
-        let lines: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .collect();
+        let lines = excerpt(text, LINES_SHOWN);
         if lines.is_empty() {
             continue;
         }
         write!(f, "\nlast lines on its {name}:")?;
-        for line in &lines[lines.len().saturating_sub(10)..] {
-            write!(f, "\n  {}", escape(line.as_bytes(), LINE_CHARS_MAX))?;
+        for line in lines {
+            write!(f, "\n  {line}")?;
         }
     }
     Ok(())

@@ -17,8 +17,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::watch;
 
 use super::drain::{self, Printed};
+use super::status::Status;
 use super::supervisor::SUPERVISE;
-use super::{Exit, StartFailure, proc};
+use super::{StartFailure, proc};
 use crate::sys::initial_nofile;
 
 /// How long the supervisor may take to end everything when it is told to.
@@ -33,33 +34,11 @@ pub(super) struct Orders<'a> {
     pub(super) command: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) cwd: &'a Path,
+    /// The folder that the supervisor removes when nobody uses it any more.
+    pub(super) tmp: Option<&'a Path>,
     pub(super) nofile: Option<(u64, u64)>,
     pub(super) cpus: Option<Vec<usize>>,
     pub(super) fixed_addresses: bool,
-}
-
-/// What the supervisor has told so far.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Status {
-    /// The main process, once it runs.
-    pub(super) main: Option<Main>,
-    /// How the main process ended.
-    pub(super) exit: Option<Exit>,
-    /// No process of it is left, so none can come any more.
-    pub(super) empty: bool,
-    /// Why the program could not be run (errno).
-    pub(super) refused: Option<i32>,
-    /// What failed on our side.
-    pub(super) trouble: Option<Arc<io::Error>>,
-    /// The supervisor is gone.
-    pub(super) over: bool,
-}
-
-/// The main process of a server, held so that its number cannot come to mean another one.
-#[derive(Debug, Clone)]
-pub(super) struct Main {
-    pub(super) pid: u32,
-    pub(super) pidfd: Arc<OwnedFd>,
 }
 
 /// One life, from the start of its supervisor to the end of its last process. Dropping ends it.
@@ -238,6 +217,9 @@ fn command(orders: &Orders<'_>, mark: &str, control: OwnedFd) -> Command {
     }
     if orders.fixed_addresses {
         command.args(["--addresses", "fixed"]);
+    }
+    if let Some(tmp) = orders.tmp {
+        command.arg("--tmp").arg(tmp);
     }
     command
         .arg("--")

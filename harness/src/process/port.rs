@@ -1,16 +1,12 @@
 //! Leases of TCP ports.
 
 use std::collections::hash_map::RandomState;
-use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher};
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::{fs, io};
 
-use rustix::fs::{FlockOperation, flock};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// The lowest port ever leased: below are the well-known services.
 const LOWEST: u16 = 10_000;
@@ -18,11 +14,13 @@ const LOWEST: u16 = 10_000;
 /// A port nobody else who leases ports here will use while this value or a clone of it lives.
 ///
 /// It lies outside the range from which the kernel picks the source ports of connections, so no
-/// connection of anybody can take it by chance; a lock file keeps parallel runs of one user apart.
+/// connection of anybody can take it by chance. Parallel runs are kept apart by a Unix socket with the
+/// port in its abstract name (unix(7)): like ports, these names belong to a network namespace, and the
+/// kernel releases one with the process that holds it. Nothing is left in the file system.
 #[derive(Debug, Clone)]
 pub struct Port {
     number: u16,
-    _lock: Arc<File>,
+    _name: Arc<Socket>,
 }
 
 impl Port {
@@ -32,15 +30,14 @@ impl Port {
     /// is about it, with the remains of its own last life, not by chance with those of an earlier run.)
     ///
     /// # Errors
-    /// `AddrInUse` when all are taken; otherwise what went wrong with the lock files.
+    /// `AddrInUse` when all are taken; otherwise those of socket(2) and bind(2).
     pub fn lease() -> io::Result<Port> {
-        let folder = lock_folder()?;
         let (low, high) = range();
         let count = u64::from(high - low) + 1;
         let start = RandomState::new().build_hasher().finish() % count;
         for step in 0..count {
             let offset = u16::try_from((start + step) % count).unwrap_or(0);
-            if let Some(port) = try_lease(&folder, low + offset)? {
+            if let Some(port) = try_lease(low + offset)? {
                 return Ok(port);
             }
         }
@@ -54,21 +51,17 @@ impl Port {
     }
 }
 
-fn try_lease(folder: &std::path::Path, number: u16) -> io::Result<Option<Port>> {
-    let path = folder.join(number.to_string());
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+fn try_lease(number: u16) -> io::Result<Option<Port>> {
+    // Not listening, so nobody can connect to it.
+    let name = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    match name.bind(&SockAddr::unix(format!("\0tcprove-port-{number}"))?) {
         Ok(()) if is_free(number) => Ok(Some(Port {
             number,
-            _lock: Arc::new(file),
+            _name: Arc::new(name),
         })),
-        Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(error.into()),
+        Ok(()) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -113,25 +106,6 @@ fn outside(low: u16, high: u16) -> (u16, u16) {
     }
 }
 
-/// A folder of this user alone.
-fn lock_folder() -> io::Result<PathBuf> {
-    let user = rustix::process::geteuid().as_raw();
-    let folder = std::env::temp_dir().join(format!("tcprove-ports-{user}"));
-    match DirBuilder::new().mode(0o700).create(&folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let found = fs::symlink_metadata(&folder)?;
-    if found.is_dir() && found.uid() == user {
-        return Ok(folder);
-    }
-    let text = format!(
-        "{} is there but is not a folder of this user",
-        folder.display()
-    );
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +121,20 @@ mod tests {
         for number in numbers {
             TcpListener::bind(("127.0.0.1", number)).unwrap();
         }
+    }
+
+    #[test]
+    fn a_lease_is_exclusive_until_it_is_dropped() {
+        let lease = Port::lease().unwrap();
+        let number = lease.number();
+        let names = fs::read_to_string("/proc/net/unix").unwrap();
+        assert!(names.contains(&format!("@tcprove-port-{number}\n")));
+        let clone = lease.clone();
+        drop(lease);
+        assert!(try_lease(number).unwrap().is_none());
+        drop(clone);
+        let names = fs::read_to_string("/proc/net/unix").unwrap();
+        assert!(!names.contains(&format!("@tcprove-port-{number}\n")));
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 
 use super::failure::{Holder, StartFailure};
-use super::life::{Life, Status};
+use super::life::Life;
 use super::output::Output;
 use super::socket_table::{Listener, listeners};
+use super::status::Status;
 use super::{Launch, Ready, proc};
 
 /// Between two looks: quick at first, so that fast servers are not rounded up, slower for slow ones.

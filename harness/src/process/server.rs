@@ -426,7 +426,7 @@ impl Server {
     }
 }
 
-fn orders<'a>(launch: &'a Launch, port: u16, tmp: &Tmp) -> Orders<'a> {
+fn orders<'a>(launch: &'a Launch, port: u16, tmp: &'a Tmp) -> Orders<'a> {
     let expand = |text: &String| launch.expand(text, port, tmp.path());
     Orders {
         supervisor: &launch.supervisor,
@@ -437,6 +437,7 @@ fn orders<'a>(launch: &'a Launch, port: u16, tmp: &Tmp) -> Orders<'a> {
             .map(|(name, value)| (name.clone(), expand(value)))
             .collect(),
         cwd: &launch.cwd,
+        tmp: tmp.locked(),
         nofile: None,
         cpus: None,
         fixed_addresses: false,

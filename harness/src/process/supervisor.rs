@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -23,7 +24,8 @@ use rustix::process::{Pid, Signal, WaitStatus, getpid, set_child_subreaper, sets
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::ending::{Left, end_all, reap};
+use super::ending::{Left, drain_signals, end_all, reap};
+use super::tmp;
 use crate::sys::{
     ChildSetup, close_on_exec_from, fix_addresses, ignore, prepare_child, watch_children,
 };
@@ -32,7 +34,8 @@ use crate::sys::{
 pub const SUPERVISE: &str = "__supervise";
 
 /// How it is called.
-const USAGE: &str = "[--nofile SOFT:HARD] [--cpus N,N] [--addresses fixed] -- CMD ARG...";
+const USAGE: &str =
+    "[--nofile SOFT:HARD] [--cpus N,N] [--addresses fixed] [--tmp FOLDER] -- CMD ARG...";
 
 /// What a supervisor is asked to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ struct Order {
     nofile: Option<(u64, u64)>,
     cpus: Option<Vec<usize>>,
     fixed_addresses: bool,
+    /// Removed in the end if nobody else uses it: tcprove may have been killed.
+    tmp: Option<PathBuf>,
     command: Vec<OsString>,
 }
 
@@ -47,13 +52,18 @@ impl Order {
     /// As [`USAGE`] says.
     fn parse(arguments: impl IntoIterator<Item = OsString>) -> Option<Order> {
         let mut arguments = arguments.into_iter();
-        let (mut nofile, mut cpus, mut fixed_addresses) = (None, None, false);
+        let (mut nofile, mut cpus, mut fixed_addresses, mut tmp) = (None, None, false, None);
         loop {
             let argument = arguments.next()?;
             if argument == "--" {
                 break;
             }
-            let value = arguments.next()?.into_string().ok()?;
+            let value = arguments.next()?;
+            if argument == "--tmp" {
+                tmp = Some(PathBuf::from(value));
+                continue;
+            }
+            let value = value.into_string().ok()?;
             match argument.to_str()? {
                 "--nofile" => {
                     let (soft, hard) = value.split_once(':')?;
@@ -72,6 +82,7 @@ impl Order {
             nofile,
             cpus,
             fixed_addresses,
+            tmp,
             command,
         })
     }
@@ -84,8 +95,15 @@ pub fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ! {
         eprintln!("{SUPERVISE} is for tcprove itself: {USAGE}");
         std::process::exit(2);
     };
+    let folder = order.tmp.as_deref();
+    let held = folder.and_then(|folder| Some((folder, tmp::hold(folder).ok()?)));
     match run(&order) {
-        Ok(()) => std::process::exit(0),
+        Ok(()) => {
+            if let Some((folder, lock)) = held {
+                tmp::remove_unused(folder, lock);
+            }
+            std::process::exit(0)
+        }
         Err(error) => {
             eprintln!("tcprove's supervisor: {error}");
             std::process::exit(70);
@@ -180,7 +198,7 @@ fn watch(control: &mut UnixStream, children: &OwnedFd, main: u32) {
             return;
         }
         if child_ended {
-            forget_pending(children);
+            drain_signals(children);
         }
     }
 }
@@ -196,17 +214,6 @@ fn tell_end(control: &mut UnixStream, main: u32, pid: Pid, status: WaitStatus) {
         (None, Some(signal)) => writeln!(control, "signal {signal}"),
         (None, None) => Ok(()),
     };
-}
-
-/// Takes what is pending off the signal descriptor, so that it is readable again only for news.
-pub(super) fn forget_pending(children: &OwnedFd) {
-    let mut siginfo = [0u8; 512];
-    while matches!(rustix::io::read(children, &mut siginfo), Ok(count) if count > 0) {}
-}
-
-/// Our own number, for walks that begin at ourselves.
-pub(super) fn own_pid() -> u32 {
-    u32::try_from(Pid::as_raw(Some(getpid()))).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -227,6 +234,8 @@ mod tests {
         assert!(!order.fixed_addresses);
         let order = parse(&["--addresses", "fixed", "--", "cmd"]).unwrap();
         assert!(order.fixed_addresses);
+        let order = parse(&["--tmp", "/t", "--", "cmd"]).unwrap();
+        assert_eq!(order.tmp, Some(PathBuf::from("/t")));
         assert_eq!(parse(&["--addresses", "x", "--", "cmd"]), None);
         assert_eq!(parse(&["--cpus", "x", "--", "cmd"]), None);
         assert_eq!(parse(&["--"]), None);

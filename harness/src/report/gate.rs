@@ -1,27 +1,24 @@
-//! What a gate came to, in words.
-
-use std::fmt::Write as _;
-
-use serde::Serialize;
+//! The result of a gate in words.
 
 use super::number::{bytes, digits, micros};
 use super::{RunError, RunVerdict};
-use crate::gate::metric::Metric;
-use crate::gate::result::{BASE, CANDIDATE};
-use crate::gate::rule::Verdict;
-use crate::gate::{GateCell, GateResult};
+use crate::data::Unit;
+use crate::gate::rule::CellVerdict;
+use crate::gate::{GateCell, GateResult, Metric, Side};
+use serde::Serialize;
+use std::fmt::Write as _;
 
-/// What a gate came to.
+/// The report of a gate.
 #[derive(Clone, Debug, Serialize)]
 pub struct GateReport {
-    /// The base's command, as a reader would write it; `None` if it is a stored baseline.
+    /// The base's command as a shell would take it; `None` if the base is a stored baseline.
     pub base: Option<String>,
-    /// The candidate's.
+    /// The candidate's command.
     pub candidate: String,
-    /// What was counted and stored, where there was nothing to compare with.
+    /// The baseline that was stored, if nothing was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
-    /// What was measured.
+    /// The result of the gate.
     #[serde(flatten)]
     pub result: GateResult,
 }
@@ -29,7 +26,7 @@ pub struct GateReport {
 /// A baseline that was written.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stored {
-    /// Where it is.
+    /// Path of its file.
     pub path: String,
     /// Instructions per operation.
     pub instructions: f64,
@@ -44,19 +41,19 @@ impl GateReport {
             return RunVerdict::Pass;
         }
         match self.result.verdict() {
-            Verdict::Fail => RunVerdict::Fail,
+            CellVerdict::Fail => RunVerdict::Fail,
             _ if interrupted => RunVerdict::Inconclusive,
-            Verdict::Pass => RunVerdict::Pass,
-            Verdict::Inconclusive => RunVerdict::Inconclusive,
+            CellVerdict::Pass => RunVerdict::Pass,
+            CellVerdict::Inconclusive => RunVerdict::Inconclusive,
         }
     }
 
-    /// A base that broke in the middle is no verdict about the candidate.
+    /// A base that breaks is an error, not a verdict about the candidate.
     pub(super) fn error(&self) -> Option<RunError> {
         let broken = self.result.broken.as_ref();
-        let broken = broken.filter(|broken| broken.side == BASE)?;
+        let broken = broken.filter(|broken| broken.side == Side::Base)?;
         Some(RunError::target(format!(
-            "the base {} in the middle of the gate: there is nothing to compare with\nnext: `tcprove check` says more about it",
+            "the base {} during the gate: there is nothing to compare with\nnext: run `tcprove check` on the base",
             broken.what
         )))
     }
@@ -68,8 +65,8 @@ impl GateReport {
             && self.result.cells.iter().all(|cell| cell.base.is_none())
     }
 
-    /// The answer, in one or two sentences.
-    pub fn answer(&self) -> String {
+    /// The answer in one or two sentences.
+    pub(crate) fn answer(&self) -> String {
         let result = &self.result;
         if let Some(stored) = &self.stored {
             return format!(
@@ -81,80 +78,92 @@ impl GateReport {
         }
         if let Some(broken) = &result.broken {
             return match broken.side {
-                CANDIDATE => format!("the candidate {} while the base did not", broken.what),
-                _ => format!(
-                    "the {BASE} {}: there is nothing to compare with",
-                    broken.what
-                ),
+                Side::Candidate => format!("the candidate {} while the base did not", broken.what),
+                Side::Base => {
+                    format!("the base {}: there is nothing to compare with", broken.what)
+                }
             };
         }
-        let of = |verdict: Verdict| {
-            let cells = result.cells.iter().filter(move |cell| cell.decides);
-            cells.filter(move |cell| cell.cell.verdict == verdict && result.stands(cell))
-        };
-        let list = |cells: Vec<String>| cells.join("; ");
-        let failed: Vec<String> = of(Verdict::Fail).map(told).collect();
+        let failed: Vec<&GateCell> = self.deciding(CellVerdict::Fail).collect();
         if !failed.is_empty() {
+            let failed = failed.into_iter().map(described);
             return format!("it got worse: {}", list(failed));
         }
         if let Some(control) = result.control.as_ref().filter(|control| control.void) {
             let seen = control.seen_pct.map_or_else(|| "nothing".into(), percent);
             return format!(
-                "nothing can be said: of {} that were planted as a control {seen} were seen; {}",
+                "no verdict: the control measured {seen} of {} planted extra work; {}",
                 percent(control.planted_pct),
                 control.reason.as_deref().unwrap_or_default()
             );
         }
-        let open: Vec<&GateCell> = of(Verdict::Inconclusive).collect();
+        let open: Vec<&GateCell> = self.deciding(CellVerdict::Inconclusive).collect();
         if !open.is_empty() {
-            let settles = open.iter().filter_map(|cell| cell.settles_in_s);
-            let seconds = settles.fold(0.0, f64::max);
-            let next = if seconds > 0.0 {
-                format!(
-                    "; about {seconds:.0} s would settle it (--max-time {}s)",
-                    seconds.ceil()
-                )
-            } else {
-                String::new()
-            };
-            let open = open.into_iter().map(|cell| told(cell) + &seen(cell));
-            return format!("cannot tell: {}{next}", list(open.collect()));
+            let next = next(&open);
+            let open = open
+                .into_iter()
+                .map(|cell| described(cell) + &detectable(cell));
+            return format!("inconclusive: {}{next}", list(open));
         }
-        let passed: Vec<&GateCell> = of(Verdict::Pass).collect();
-        match passed
-            .iter()
-            .find(|cell| cell.metric == Metric::ServerCpu)
-            .or(passed.first())
-        {
+        let passed: Vec<&GateCell> = self.deciding(CellVerdict::Pass).collect();
+        let cpu = passed.iter().find(|cell| cell.metric == Metric::ServerCpu);
+        match cpu.or(passed.first()) {
             Some(cell) => format!(
-                "nothing got worse than its budget: {}{}",
-                told(cell),
-                seen(cell)
+                "no metric exceeds its budget: {}{}",
+                described(cell),
+                detectable(cell)
             ),
             None => "nothing was compared".into(),
         }
     }
+
+    /// The reliable cells that decide with this verdict.
+    fn deciding(&self, verdict: CellVerdict) -> impl Iterator<Item = &GateCell> {
+        let cells = self.result.cells.iter().filter(|cell| cell.decides);
+        cells.filter(move |cell| cell.comparison.verdict == verdict && self.result.stands(cell))
+    }
 }
 
-/// The smallest change that would have been found.
-fn seen(cell: &GateCell) -> String {
-    let mde = cell.cell.mde_pct;
+fn list(cells: impl Iterator<Item = String>) -> String {
+    cells.collect::<Vec<_>>().join("; ")
+}
+
+/// The duration that would settle all open cells, if known.
+fn next(open: &[&GateCell]) -> String {
+    let settles = open.iter().filter_map(|cell| cell.settles_in_s);
+    let seconds = settles.fold(0.0, f64::max);
+    if seconds > 0.0 {
+        format!(
+            "; about {seconds:.0} s would give a verdict (--max-time {}s)",
+            seconds.ceil()
+        )
+    } else {
+        String::new()
+    }
+}
+
+/// The minimum detectable effect.
+fn detectable(cell: &GateCell) -> String {
+    let mde = cell.comparison.mde_pct;
     mde.map_or_else(String::new, |mde| {
-        format!("; a loss of {} would have been found", percent(mde))
+        format!(
+            "; a regression of {} would have been detected",
+            percent(mde)
+        )
     })
 }
 
-/// A metric and how much it changed.
-fn told(cell: &GateCell) -> String {
+/// A metric and its change.
+fn described(cell: &GateCell) -> String {
     let mut text = format!("{} {}", name(cell), change(cell));
-    let _ = write!(text, " (budget {})", percent(cell.cell.budget_pct));
+    let _ = write!(text, " (budget {})", percent(cell.comparison.budget_pct));
     if let Some(reason) = &cell.reason {
         let _ = write!(text, ": {reason}");
     }
     text
 }
 
-/// What was compared: the metric, and the load where there are several.
+/// The metric, and the load if there are several.
 pub(super) fn name(cell: &GateCell) -> String {
     let about = cell.metric.about();
     match &cell.at {
@@ -165,10 +174,10 @@ pub(super) fn name(cell: &GateCell) -> String {
 
 /// The estimate with its interval: `+3.1 % [+2.6, +3.6]`.
 pub(super) fn change(cell: &GateCell) -> String {
-    let Some(estimate) = cell.cell.estimate_pct else {
+    let Some(estimate) = cell.comparison.estimate_pct else {
         return "not measured".into();
     };
-    match (cell.cell.low_pct, cell.cell.high_pct) {
+    match (cell.comparison.low_pct, cell.comparison.high_pct) {
         (Some(low), Some(high)) => {
             format!("{} % [{}, {}]", signed(estimate), signed(low), signed(high))
         }
@@ -178,12 +187,14 @@ pub(super) fn change(cell: &GateCell) -> String {
 
 /// A figure of a metric with its unit.
 pub(super) fn figure(cell: &GateCell, value: Option<f64>) -> String {
-    match (value, cell.unit) {
-        (None, _) => "-".into(),
-        (Some(value), "us") => micros(value),
-        (Some(value), "bytes") => bytes(value.round()),
-        (Some(value), _) if value < 1e4 => digits(value),
-        (Some(value), _) => format!("{value:.0}"),
+    let Some(value) = value else {
+        return "-".into();
+    };
+    match cell.unit {
+        Unit::Micros => micros(value),
+        Unit::Bytes => bytes(value.round()),
+        _ if value < 1e4 => digits(value),
+        _ => format!("{value:.0}"),
     }
 }
 
@@ -193,7 +204,7 @@ pub(super) fn percent(value: f64) -> String {
     format!("{rounded} %")
 }
 
-/// With its sign, and as many digits as are worth reading.
+/// A signed number with two or three significant digits.
 fn signed(value: f64) -> String {
     match value.abs() {
         size if size < 0.095 => format!("{value:+.2}"),
@@ -202,45 +213,46 @@ fn signed(value: f64) -> String {
     }
 }
 
-/// What it may be worse by, of a metric that decides.
+/// The budget of a metric that decides.
 pub(super) fn budget(cell: &GateCell) -> String {
-    match cell.decides {
-        true => percent(cell.cell.budget_pct),
-        false => "shown only".to_owned(),
+    if cell.decides {
+        percent(cell.comparison.budget_pct)
+    } else {
+        "shown only".to_owned()
     }
 }
 
-/// The verdict of a cell in a word; of one that does not decide, what it would be.
+/// The verdict of a cell in one word; cells that do not decide have other words.
 pub(super) fn word(cell: &GateCell) -> &'static str {
-    match (cell.cell.verdict, cell.decides) {
-        (Verdict::Pass, _) => "pass",
-        (Verdict::Fail, true) => "FAIL",
-        (Verdict::Fail, false) => "worse",
-        (Verdict::Inconclusive, true) => "inconclusive",
-        (Verdict::Inconclusive, false) => "open",
+    match (cell.comparison.verdict, cell.decides) {
+        (CellVerdict::Pass, _) => "pass",
+        (CellVerdict::Fail, true) => "FAIL",
+        (CellVerdict::Fail, false) => "worse",
+        (CellVerdict::Inconclusive, true) => "inconclusive",
+        (CellVerdict::Inconclusive, false) => "open",
     }
 }
 
-/// How the duet was held, in one line.
+/// How the duet was run, in one line.
 pub(super) fn how(result: &GateResult) -> Option<String> {
-    let held = result.duet.as_ref()?;
+    let summary = result.duet.as_ref()?;
     let mut text = format!(
         "{} sessions of base and candidate at the same time",
-        held.real
+        summary.real
     );
-    if held.fresh > 0 {
-        let _ = write!(text, ", {} fresh ones to make sure", held.fresh);
+    if summary.fresh > 0 {
+        let _ = write!(text, ", {} fresh ones for confirmation", summary.fresh);
     }
     if let Some(control) = &result.control {
-        let seen = control.seen_pct.map_or_else(|| "none".into(), percent);
+        let seen = control.seen_pct.map_or_else(|| "nothing".into(), percent);
         let _ = write!(
             text,
-            "; control: {seen} seen of {} planted in {} sessions",
+            "; control: {seen} measured of {} planted in {} sessions",
             percent(control.planted_pct),
             control.sessions
         );
     }
-    if let Some((servers, clients)) = held.cores {
+    if let Some((servers, clients)) = summary.cores {
         let _ = write!(
             text,
             "; servers on core {servers}, clients on core {clients}"
@@ -249,20 +261,20 @@ pub(super) fn how(result: &GateResult) -> Option<String> {
     Some(text)
 }
 
-/// How the loads were held, in one line.
+/// How the loads were run, in one line.
 pub(super) fn how_loaded(result: &GateResult) -> Option<String> {
-    let loaded = result.matrix.as_ref().filter(|loaded| loaded.rounds > 0)?;
+    let matrix = result.matrix.as_ref().filter(|matrix| matrix.rounds > 0)?;
     let mut text = format!(
         "{} rounds of {} loads on base and candidate in turn, {:.0} ms each",
-        loaded.rounds,
-        loaded.cells,
-        loaded.visit_s * 1e3
+        matrix.rounds,
+        matrix.cells,
+        matrix.visit_s * 1e3
     );
-    if loaded.fresh > 0 {
-        let _ = write!(text, ", {} fresh ones to make sure", loaded.fresh);
+    if matrix.fresh > 0 {
+        let _ = write!(text, ", {} fresh ones for confirmation", matrix.fresh);
     }
-    if loaded.disturbed > 0 {
-        let _ = write!(text, "; the machine disturbed {} of them", loaded.disturbed);
+    if matrix.disturbed > 0 {
+        let _ = write!(text, "; the machine disturbed {} visits", matrix.disturbed);
     }
     Some(text)
 }
@@ -270,39 +282,21 @@ pub(super) fn how_loaded(result: &GateResult) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::Broken;
+    use crate::gate::BrokenServer;
     use crate::report::sample::gated;
-
-    #[test]
-    fn the_answer_says_what_moved_and_what_would_have_been_seen() {
-        let begins = |report: &GateReport, with: &str| {
-            let answer = report.answer();
-            assert!(answer.starts_with(with), "{answer}");
-            answer
-        };
-        let passed = begins(&gated(0.0, 1e-3, 2.0), "nothing got worse than its budget");
-        assert!(passed.contains("would have been found"), "{passed}");
-        let failed = begins(&gated(4.0, 1e-3, 2.0), "it got worse: server CPU");
-        assert!(failed.contains("+4.0 % ["), "{failed}");
-        let open = begins(&gated(1.8, 1e-2, 2.0), "cannot tell: server CPU");
-        assert!(
-            open.contains("would have been found")
-                && open.ends_with("about 90 s would settle it (--max-time 91s)"),
-            "{open}"
-        );
-        let void = begins(&gated(0.0, 1e-3, 0.1), "nothing can be said: of 2 %");
-        assert!(void.contains("0.1 % were seen"), "{void}");
-    }
 
     #[test]
     fn a_server_that_broke_is_named_before_all_else() {
         let mut report = gated(4.0, 1e-3, 2.0);
         for (side, says) in [
-            (CANDIDATE, "the candidate died: signal 11 while the base"),
-            (BASE, "there is nothing to compare with"),
+            (
+                Side::Candidate,
+                "the candidate died: signal 11 while the base",
+            ),
+            (Side::Base, "there is nothing to compare with"),
         ] {
             let what = "died: signal 11".to_owned();
-            report.result.broken = Some(Broken { side, what });
+            report.result.broken = Some(BrokenServer { side, what });
             assert!(report.answer().contains(says), "{}", report.answer());
         }
     }

@@ -1,9 +1,8 @@
 //! One line of JSON per gate, to append to a file: what was compared, when, and on which machine.
 
-use serde_json::json;
-
 use super::{Body, Report};
 use crate::data::hash::hash_of;
+use serde_json::json;
 
 /// The line without a line end; `None` unless the report is of a gate. `time` is the current time
 /// in RFC 3339.
@@ -28,12 +27,12 @@ pub(crate) fn line(report: &Report, time: &str) -> Option<String> {
                 "at": cell.at,
                 "base": cell.base,
                 "candidate": cell.candidate,
-                "estimate_pct": cell.cell.estimate_pct,
-                "low_pct": cell.cell.low_pct,
-                "high_pct": cell.cell.high_pct,
-                "budget_pct": cell.cell.budget_pct,
+                "estimate_pct": cell.comparison.estimate_pct,
+                "low_pct": cell.comparison.low_pct,
+                "high_pct": cell.comparison.high_pct,
+                "budget_pct": cell.comparison.budget_pct,
                 "spread_pct": cell.spread_pct,
-                "verdict": cell.cell.verdict,
+                "verdict": cell.comparison.verdict,
             })
         })
         .collect();

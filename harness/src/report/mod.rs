@@ -19,23 +19,22 @@ mod number;
 mod plan;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod snapshots;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
 mod wrap;
 
-use serde::Serialize;
-
-use crate::text::escape_text;
-
+use crate::text::{ends, escape_text, left_out_mark};
 pub use body::{Body, CheckReport, LoadReport, SweepReport, Whole};
 pub use environment::Environment;
 pub use error::{ErrorCode, RunError};
 pub use exit::{ExitCode, OnInconclusive};
-pub(crate) use fuzz::printed;
 pub use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub use gate::{GateReport, Stored};
 pub use plan::{RunPlan, Servers};
+use serde::Serialize;
 
 /// The schema of the JSON.
 pub const SCHEMA: &str = "tcprove/1";
@@ -151,7 +150,11 @@ const ERROR_LINES_MAX: usize = 40;
 
 /// The message of an error, safe to show, line by line: parts of it come from the server.
 fn safe_lines(message: &str) -> String {
-    let lines = message.lines().take(ERROR_LINES_MAX);
-    let lines: Vec<String> = lines.map(|line| escape_text(line, 400)).collect();
-    lines.join("\n")
+    let lines: Vec<&str> = message.lines().collect();
+    let (first, left_out, last) = ends(&lines, ERROR_LINES_MAX);
+    let show = |line: &&str| escape_text(line, 400);
+    let mut shown: Vec<String> = first.iter().map(show).collect();
+    shown.extend(left_out_mark(left_out));
+    shown.extend(last.iter().map(show));
+    shown.join("\n")
 }

@@ -1,16 +1,20 @@
-//! Campaigns, replays and gates made up for tests of the formats, with hostile text in them.
+//! Reports of every kind, made up for tests of the formats, with hostile text in them.
 
-use std::collections::BTreeMap;
-
-use serde_json::json;
-
+#[cfg(feature = "cli")]
+use super::html::sample as pages;
 use super::{
-    Body, Environment, FuzzReport, GateReport, Header, ReplayItem, ReplayReport, Report,
-    TargetReport,
+    Body, CheckReport, Environment, FuzzReport, GateReport, Header, LoadReport, ReplayItem,
+    ReplayReport, Report, RunError, SweepReport, TargetReport,
 };
-use crate::fuzz::{Case, Confirmed, Coverage, Data, Finding, Fuzzed, Kind, Part, Send, Step};
+use crate::check::{FailureKind, Outcome, Verdict};
+use crate::fuzz::{
+    Case, Confirmed, Coverage, Data, DataPart, Finding, FindingKind, FuzzResult, SendStep, Step,
+    Symptom,
+};
 use crate::gate::rule::Rule;
-use crate::gate::{ControlReport, GateCell, GateResult, Metric, Skipped, Tier};
+use crate::gate::{ControlReport, GateCell, GateResult, Metric, SkippedTier, Tier};
+use serde_json::json;
+use std::collections::BTreeMap;
 
 /// What may reach no format raw.
 const HOSTILE: &str = "says \u{1b}[31m<script>|`x`\u{202e}";
@@ -39,14 +43,14 @@ pub(super) fn header(command: &'static str) -> Header {
 }
 
 /// A finding of that standing.
-pub(super) fn finding(kind: Kind, seen: u32, waived: Option<&str>) -> Finding {
+pub(super) fn finding(kind: FindingKind, seen: u32, waived: Option<&str>) -> Finding {
     let mut data = Data::from(&b"ECHO \xff"[..]);
-    data.push(Part::Repeat {
+    data.push(DataPart::Repeat {
         unit: b"A".to_vec(),
         count: 70_000,
     });
     let cases = vec![Case::new(vec![
-        Step::Send(Send {
+        Step::Send(SendStep {
             data,
             cuts: vec![3],
         }),
@@ -54,8 +58,12 @@ pub(super) fn finding(kind: Kind, seen: u32, waived: Option<&str>) -> Finding {
     ])];
     Finding {
         id: format!("{}-1a2b", kind.name()),
-        kind,
-        title: HOSTILE.into(),
+        symptom: Symptom {
+            kind,
+            title: HOSTILE.into(),
+            key: "k".into(),
+            evidence: BTreeMap::from([("signal".to_owned(), json!("SIGSEGV"))]),
+        },
         confirmed: Confirmed { seen, of: 5 },
         steps: 2,
         bytes: 70_006,
@@ -63,17 +71,104 @@ pub(super) fn finding(kind: Kind, seen: u32, waived: Option<&str>) -> Finding {
         reproduce: "tcprove replay findings/x".into(),
         first_seen_s: 3.25,
         minimal: seen > 0,
-        key: "k".into(),
-        evidence: BTreeMap::from([("signal".to_owned(), json!("SIGSEGV"))]),
         waived: waived.map(str::to_owned),
         cases,
     }
 }
 
+/// A report of the demo server, from no machine in particular.
+pub(super) fn report(command: &'static str, result: Result<Body, RunError>) -> Report {
+    let target = TargetReport {
+        name: "demo".into(),
+        command: "demo".into(),
+        embedded: false,
+    };
+    let header = Header {
+        target: Some(target),
+        ..header(command)
+    };
+    Report::new(header, result)
+}
+
+fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
+    let fell_short = matches!(verdict, Verdict::Fail | Verdict::Warn);
+    Outcome {
+        id,
+        group: "framing",
+        outcome: verdict,
+        kind: fell_short.then_some(FailureKind::WrongReply),
+        requirement: "A message may arrive in any number of segments (RFC 9293, 3.8).",
+        expected: fell_short.then(|| "\"a b\\n\"".into()),
+        actual: fell_short.then(|| HOSTILE.into()),
+        reason: match verdict {
+            Verdict::Skip => Some("[promise] max_message is not set".into()),
+            Verdict::Inconclusive => Some("the machine was too busy".into()),
+            _ => None,
+        },
+        evidence: serde_json::Map::from_iter([(
+            "steps".to_owned(),
+            json!([" 0.1 ms  send \"a\""]),
+        )]),
+        stimulus_proof: Some("2 segments arrived apart".into()),
+        attempts: if fell_short { 2 } else { 1 },
+        control: None,
+        waived: None,
+        duration: std::time::Duration::from_millis(1_250),
+        reproduce: format!("tcprove check --only {id} --seed 7 -- demo {{port}}"),
+        by_hand: "printf 'a b\\n' | nc 127.0.0.1 PORT".into(),
+    }
+}
+
+/// A battery with an outcome of every kind, one of them waived, and a blocker.
+pub(super) fn checked() -> Report {
+    let waived = Outcome {
+        waived: Some("issue 7".into()),
+        ..outcome("split-two", Verdict::Fail)
+    };
+    let outcomes = vec![
+        outcome("split-bytewise", Verdict::Fail),
+        waived,
+        outcome("rst-mid-reply", Verdict::Warn),
+        outcome("zero-length", Verdict::Pass),
+        outcome("huge-length", Verdict::Skip),
+        outcome("idle-cpu", Verdict::Inconclusive),
+    ];
+    let blocker = format!("the waiver for `nul-bytes` ({HOSTILE}) is stale");
+    let checked = CheckReport::new(outcomes, vec![blocker]);
+    report("check", Ok(Body::Check(checked)))
+}
+
+/// A run whose server did not start.
+pub(super) fn failed_to_start() -> Report {
+    let message = format!("the server exited with code 4\n  {HOSTILE}\nnext: start it by hand");
+    report("check", Err(RunError::target(message)))
+}
+
+/// A load that can be trusted, or not.
+#[cfg(feature = "cli")]
+pub(super) fn loaded(valid: bool) -> Report {
+    let load = LoadReport {
+        workload: crate::load::Workload::default(),
+        result: pages::load(valid),
+        slo: None,
+        overload: None,
+    };
+    report("load", Ok(Body::Load(Box::new(load))))
+}
+
+/// A sweep of three models by two payloads.
+#[cfg(feature = "cli")]
+pub(super) fn swept() -> Report {
+    let sweep = SweepReport {
+        result: pages::models(),
+    };
+    report("bench", Ok(Body::Sweep(Box::new(sweep))))
+}
+
 /// A campaign with these findings.
 pub(super) fn campaign(findings: Vec<Finding>) -> Report {
     let body = Body::Fuzz(Box::new(FuzzReport {
-        result: Fuzzed {
+        result: FuzzResult {
             executions: 12_345,
             executions_per_s: 1_234.5,
             coverage: Coverage {
@@ -88,16 +183,7 @@ pub(super) fn campaign(findings: Vec<Finding>) -> Report {
             notes: vec![HOSTILE.into()],
         },
     }));
-    let target = TargetReport {
-        name: "demo".into(),
-        command: "demo".into(),
-        embedded: false,
-    };
-    let header = Header {
-        target: Some(target),
-        ..header("fuzz")
-    };
-    Report::new(header, Ok(body))
+    report("fuzz", Ok(body))
 }
 
 /// One finding that is still there, one that is gone, and one that could not be judged.
@@ -119,10 +205,10 @@ pub(super) fn replay() -> Report {
             ..item("", "0/0")
         },
     ];
-    Report::new(header("replay"), Ok(Body::Replay(ReplayReport { items })))
+    report("replay", Ok(Body::Replay(ReplayReport { items })))
 }
 
-/// Base and candidate, whose CPU time changed by about so many percent, in a control that saw so much.
+/// A gate whose server CPU changed by about this many percent, with a control that measured `seen`.
 pub(super) fn gated(percent: f64, noise: f64, seen: f64) -> GateReport {
     let ratios = |n: i32| -> Vec<f64> {
         let around = |place: i32| (percent / 100.0).ln_1p() + noise * f64::from(place % 5 - 2);
@@ -138,7 +224,7 @@ pub(super) fn gated(percent: f64, noise: f64, seen: f64) -> GateReport {
         decides: true,
         base: Some(10.0),
         candidate: Some(10.0),
-        cell: rule.cell(&ratios(20), &ratios(12)),
+        comparison: rule.compare(&ratios(20), &ratios(12)),
         spread_pct: None,
         settles_in_s: Some(90.2),
         reason: None,
@@ -151,7 +237,7 @@ pub(super) fn gated(percent: f64, noise: f64, seen: f64) -> GateReport {
         result: GateResult {
             cells: vec![cell],
             control: Some(ControlReport::of(&control)),
-            skipped: vec![Skipped {
+            skipped: vec![SkippedTier {
                 tier: Tier::Deterministic,
                 reason: format!("the base: {HOSTILE}\n  a second line"),
             }],

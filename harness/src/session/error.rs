@@ -1,10 +1,9 @@
 //! Why an operation of a client connection failed.
 
+use crate::talk::{Mismatch, RenderError};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-
-use crate::talk::{Mismatch, RenderError};
 
 /// Why an operation of a [`Session`](super::Session) failed.
 #[derive(Debug, thiserror::Error)]
@@ -159,6 +158,23 @@ fn with_reply(mismatch: &Mismatch, reply: &str) -> Mismatch {
         format!("{}; the reply: \"{reply}\"", mismatch.actual)
     };
     Mismatch::new(mismatch.expected.clone(), actual)
+}
+
+/// An exchange of the talk's opening that went wrong.
+#[derive(Debug)]
+pub struct OpeningError {
+    /// Which one: `talk.open[1]`.
+    pub label: String,
+    /// The bytes that the client sent, or meant to send; empty for a greeting.
+    pub sent: Vec<u8>,
+    /// What went wrong.
+    pub error: PeerError,
+}
+
+impl From<OpeningError> for PeerError {
+    fn from(opening: OpeningError) -> Self {
+        opening.error
+    }
 }
 
 fn shown(got: &str) -> String {

@@ -10,22 +10,19 @@ mod stream;
 mod transcript;
 mod voice;
 
-pub(crate) use error::PeerError;
-pub(crate) use transcript::Transcript;
-pub(crate) use voice::Voice;
-
+use crate::process::Server;
+use crate::talk::Turn;
+use crate::text::escape;
+pub(crate) use error::{OpeningError, PeerError};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
-
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
-
-use crate::process::Server;
-use crate::talk::Turn;
-use crate::text::escape;
+pub(crate) use transcript::Transcript;
+pub(crate) use voice::Voice;
 
 /// What followed a complete reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,10 +187,18 @@ impl Session {
     }
 
     /// Performs the opening of the talk: greeting, login.
-    pub(crate) async fn opening(&mut self) -> Result<(), PeerError> {
-        for turn in self.voice.opening() {
-            let turn = self.voice.plain(&turn)?;
-            self.exchange(&turn).await?;
+    pub(crate) async fn opening(&mut self) -> Result<(), OpeningError> {
+        for exchange in self.voice.opening() {
+            let turn = self.voice.plain(&exchange).map_err(|error| OpeningError {
+                label: exchange.label.clone(),
+                sent: Vec::new(),
+                error,
+            })?;
+            self.exchange(&turn).await.map_err(|error| OpeningError {
+                label: turn.label.clone(),
+                sent: turn.request.clone(),
+                error,
+            })?;
         }
         Ok(())
     }

@@ -1,14 +1,10 @@
 //! Promises of the server. A check that needs an absent promise is skipped.
 
-use std::time::Duration;
-
-/// Promises of the server. `None` and empty mean that nothing is promised.
+/// Promises of the server. `None` means that nothing is promised.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Promise {
     /// Maximum size of a request in bytes, including its frame.
     pub max_message: Option<usize>,
-    /// Time after which it closes an idle connection.
-    pub idle_timeout: Option<Duration>,
     /// When asked to stop, it first answers the requests that it has started to read.
     pub drains_on_stop: Option<bool>,
     /// It answers requests in order that were sent without waiting for replies.
@@ -17,12 +13,6 @@ pub struct Promise {
     pub encoding: Option<Encoding>,
     /// Maximum number of concurrent connections.
     pub max_connections: Option<usize>,
-    /// Address families on which it listens.
-    pub families: Vec<Family>,
-    /// When started with port 0, it listens on a free port and prints it.
-    pub port0: bool,
-    /// Reloading loses no request.
-    pub reload: Option<bool>,
 }
 
 impl Promise {
@@ -42,13 +32,4 @@ impl Promise {
 pub enum Encoding {
     /// UTF-8.
     Utf8,
-}
-
-/// An address family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// 127.0.0.1
-    Ipv4,
-    /// ::1
-    Ipv6,
 }

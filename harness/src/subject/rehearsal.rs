@@ -1,13 +1,12 @@
 //! The rehearsal: the conversation, held once with a clean server before anything is judged.
 
-use std::rc::Rc;
-use std::time::{Duration, Instant};
-
 use super::{Interrupt, Pace, Subject, block_on};
 use crate::process::{Exit, Process, Server, StartFailure, StartOptions};
 use crate::session::{Dial, PeerError, Session, Transcript, Voice};
 use crate::talk::Exchange;
-use crate::text::escape;
+use crate::text::{escape, excerpt};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 /// What the rehearsal found out about the server.
 #[derive(Clone, Debug)]
@@ -62,26 +61,27 @@ pub enum RehearsalError {
     Harness(String),
 }
 
+/// Lines of stderr that are shown.
+const LINES_SHOWN: usize = 8;
+
 fn tail(stderr: &str) -> String {
-    let lines: Vec<&str> = stderr.trim_end().lines().rev().take(6).collect();
+    let lines = excerpt(stderr, LINES_SHOWN);
     if lines.is_empty() {
         return String::new();
     }
-    let shown: Vec<String> = lines
-        .iter()
-        .rev()
-        .map(|line| format!("  {}", escape(line.as_bytes(), 200)))
-        .collect();
-    format!("\nthe server's stderr ends with:\n{}", shown.join("\n"))
+    format!("\nthe server's stderr ends with:\n  {}", lines.join("\n  "))
 }
 
 /// Number of timed exchanges.
 const TIMED: usize = 5;
 /// Time limit of each operation of the rehearsal.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Factor by which a start may exceed its time limit before it is given up. (`start-ready` judges
-/// the delay.)
+/// Shortest time after which a late start is given up where `start-ready` judges the delay.
+const LATE_START: Duration = Duration::from_secs(10);
+/// Factor by which later starts may exceed the ready time-out: the lanes start servers side by side.
 const START_PATIENCE: u32 = 4;
+/// Time limit for the last output and the exit of a server after the conversation went wrong.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Time limit for a server that serves a single client to exit after it.
 const ENDING: Duration = Duration::from_millis(500);
 
@@ -94,9 +94,21 @@ pub(crate) fn rehearse(
     subject: &Subject,
     interrupt: &Interrupt,
 ) -> Result<Rehearsal, RehearsalError> {
+    rehearse_with(subject, StartOptions::default(), interrupt)
+}
+
+/// Like [`rehearse`], on a server started with these options.
+///
+/// # Errors
+/// Like [`rehearse`].
+pub(crate) fn rehearse_with(
+    subject: &Subject,
+    options: StartOptions,
+    interrupt: &Interrupt,
+) -> Result<Rehearsal, RehearsalError> {
     block_on(async {
         tokio::select! {
-            rehearsal = undisturbed(subject) => rehearsal,
+            rehearsal = undisturbed(subject, options) => rehearsal,
             () = interrupt.wait() => Err(RehearsalError::Interrupted),
         }
     })
@@ -139,8 +151,11 @@ impl RehearsalClient {
     }
 }
 
-async fn undisturbed(subject: &Subject) -> Result<Rehearsal, RehearsalError> {
-    let server = Rc::new(subject.server(patient(subject)).await?);
+async fn undisturbed(
+    subject: &Subject,
+    options: StartOptions,
+) -> Result<Rehearsal, RehearsalError> {
+    let server = Rc::new(subject.server(options).await?);
     in_the_foreground(&server)?;
     let start = server.started_in();
     let client = RehearsalClient {
@@ -153,7 +168,7 @@ async fn undisturbed(subject: &Subject) -> Result<Rehearsal, RehearsalError> {
     for _ in 0..TIMED {
         let begun = Instant::now();
         if let Err(error) = client.exchange().await {
-            return second_client_failed(&client.server, error, start);
+            return second_client_failed(&client.server, error, start).await;
         }
         slowest = slowest.max(begun.elapsed());
     }
@@ -186,13 +201,20 @@ fn in_the_foreground(server: &Server) -> Result<(), RehearsalError> {
     })
 }
 
-/// Start options for a server whose start time `start-ready` will judge: more time than its limit.
+/// Options for the first start where `start-ready` judges the delay: it may be a little late.
+pub(crate) fn maybe_late(subject: &Subject) -> StartOptions {
+    within(subject, 1)
+}
+
+/// Options for later starts of a server that was ready in time before.
 pub(crate) fn patient(subject: &Subject) -> StartOptions {
-    let give_up = subject
-        .launch()
-        .map(|launch| (launch.ready_timeout * START_PATIENCE).max(Duration::from_secs(10)));
+    within(subject, START_PATIENCE)
+}
+
+fn within(subject: &Subject, factor: u32) -> StartOptions {
+    let launch = subject.launch();
     StartOptions {
-        give_up,
+        give_up: launch.map(|launch| (launch.ready_timeout * factor).max(LATE_START)),
         ..StartOptions::default()
     }
 }
@@ -216,45 +238,68 @@ async fn every_turn(client: &RehearsalClient) -> Result<(), RehearsalError> {
 
 /// Performs these turns on one connection.
 async fn together(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), RehearsalError> {
-    let wrong = |label: &str, sent: &[u8], error: PeerError| {
-        conversation(label, sent, &error, &client.server)
-    };
+    match converse(client, turns).await {
+        Ok(()) => Ok(()),
+        Err(failed) => Err(conversation(failed, &client.server).await),
+    }
+}
+
+/// A failed exchange.
+struct FailedExchange {
+    label: String,
+    sent: Vec<u8>,
+    error: PeerError,
+}
+
+impl FailedExchange {
+    fn new(label: &str, sent: &[u8], error: PeerError) -> Self {
+        Self {
+            label: label.to_owned(),
+            sent: sent.to_owned(),
+            error,
+        }
+    }
+}
+
+async fn converse(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), FailedExchange> {
     let mut session = client
         .connect()
         .await
-        .map_err(|error| wrong("talk.open", b"", error))?;
+        .map_err(|error| FailedExchange::new("connect", b"", error))?;
     session
         .opening()
         .await
-        .map_err(|error| wrong("talk.open", b"", error))?;
+        .map_err(|opening| FailedExchange::new(&opening.label, &opening.sent, opening.error))?;
     for exchange in turns {
         let turn = session
             .voice()
             .render(exchange, b"ping")
-            .map_err(|error| wrong(&exchange.label, b"", error))?;
+            .map_err(|error| FailedExchange::new(&exchange.label, b"", error))?;
         session
             .exchange(&turn)
             .await
-            .map_err(|error| wrong(&turn.label, &turn.request, error))?;
+            .map_err(|error| FailedExchange::new(&turn.label, &turn.request, error))?;
     }
     Ok(())
 }
 
-fn conversation(label: &str, sent: &[u8], error: &PeerError, server: &Server) -> RehearsalError {
-    let sent = if sent.is_empty() {
-        "nothing".into()
-    } else {
-        format!("\"{}\"", escape(sent, 120))
-    };
+async fn conversation(failed: FailedExchange, server: &Server) -> RehearsalError {
+    let FailedExchange { label, sent, error } = failed;
     let Some(mismatch) = error.mismatch() else {
         return RehearsalError::Harness(format!("{label}: {error}"));
     };
-    let actual = match server.exit() {
+    let sent = if sent.is_empty() {
+        "nothing".into()
+    } else {
+        format!("\"{}\"", escape(&sent, 120))
+    };
+    // A server often closes the connection before it prints why, and ends after that.
+    let actual = match server.wait_exit(LAST_WORDS).await {
         Some(exit) => format!("{}; the server {exit}", mismatch.actual),
         None => mismatch.actual,
     };
     RehearsalError::Conversation {
-        label: label.into(),
+        label,
         sent,
         expected: mismatch.expected,
         actual,
@@ -267,13 +312,14 @@ fn conversation(label: &str, sent: &[u8], error: &PeerError, server: &Server) ->
 const UNTIMED_EXCHANGE: Duration = Duration::from_millis(100);
 
 /// The first client was served and a later one was not. This is a finding, not an error.
-fn second_client_failed(
+async fn second_client_failed(
     server: &Server,
     error: PeerError,
     start: Duration,
 ) -> Result<Rehearsal, RehearsalError> {
     let Some(mismatch) = error.mismatch() else {
-        return Err(conversation("talk.turn[0]", b"", &error, server));
+        let failed = FailedExchange::new("talk.turn[0]", b"", error);
+        return Err(conversation(failed, server).await);
     };
     let seen = match server.exit() {
         Some(exit) => format!("after its first client the server {exit}"),

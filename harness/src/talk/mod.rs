@@ -8,17 +8,16 @@ mod exchange;
 mod expect;
 pub(crate) mod frame;
 pub(crate) mod message;
-mod pattern;
+pub(crate) mod pattern;
 mod push;
 mod regex_split;
 mod regex_template;
-pub(crate) mod template;
 pub(crate) mod token;
-pub(crate) mod uint;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use crate::text::{template, uint};
 pub use exchange::{Exchange, Turn};
 pub use expect::{Expect, Expectation, Judgement, Mismatch};
 pub use frame::{Decoder, Frame, FrameError, LenFrame};

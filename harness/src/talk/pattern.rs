@@ -1,9 +1,8 @@
 //! Patterns without placeholders, compiled once.
 
 use crate::text::escape::{escape, escape_regex};
-use std::fmt;
-
 use regex::bytes::{Regex, RegexBuilder};
+use std::fmt;
 
 /// An exact text or a regex over bytes.
 #[derive(Clone)]
@@ -74,7 +73,7 @@ fn compile_within(source: &str, bytes_max: usize) -> Result<Regex, String> {
 }
 
 /// The regex crate's explanation has several lines; the last one names the error.
-fn last_line(explanation: &str) -> String {
+pub(crate) fn last_line(explanation: &str) -> String {
     let last = explanation.lines().last().unwrap_or_default();
     last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }

@@ -3,11 +3,15 @@
 
 mod duration;
 pub(crate) mod escape;
+mod excerpt;
 pub(crate) mod markdown;
 mod near;
 pub(crate) mod size;
+pub(crate) mod template;
+pub(crate) mod uint;
 
 pub(crate) use duration::duration;
 pub use escape::escape;
 pub(crate) use escape::escape_text;
+pub(crate) use excerpt::{ends, excerpt, last_line, left_out_mark};
 pub(crate) use near::{did_you_mean, nearest};

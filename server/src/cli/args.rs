@@ -1,4 +1,4 @@
-//! The arguments, and the settings they make.
+//! The command-line arguments and their conversion into settings.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,110 +9,112 @@ use tracing::level_filters::LevelFilter;
 
 use super::Program;
 use super::log::LogFormat;
-use super::values::{OrOff, duration, duration_or_off, known_fault};
+use super::values::{OptionalDuration, duration, duration_or_off, fault_by_name};
 use crate::{Config, Delay, Fault, Model, Protocol, ServerError};
 
-/// The settings of the reference server.
+/// The arguments of the reference server.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// tutorial, echo, line or frame [default: line, or the fault's own]
+    /// Speak this protocol: tutorial, echo, line or frame [default: line, or the fault's]
     #[arg(long)]
     pub(super) protocol: Option<Protocol>,
-    /// sequential, threads, prefork, tokio-current or tokio-multi [default: tokio-multi, or the
-    /// fault's own]
+    /// Use this concurrency model: sequential, threads, prefork, tokio-current or tokio-multi
+    /// [default: tokio-multi, or the fault's]
     #[arg(long)]
     pub(super) model: Option<Model>,
-    /// The address or name to listen on [default: 127.0.0.1, or :: with --dual-stack]
+    /// Listen on this address or host name [default: 127.0.0.1, or :: with --dual-stack]
     #[arg(long)]
     pub(super) host: Option<String>,
-    /// The port; 0 lets the kernel choose one, which is printed
+    /// Listen on this port; with 0 the kernel chooses a free one
     #[arg(long, default_value_t = 0)]
     pub(super) port: u16,
-    /// Take IPv4 clients on an IPv6 address as well
+    /// Accept IPv4 clients on an IPv6 address too
     #[arg(long)]
     pub(super) dual_stack: bool,
-    /// Connections that may wait for accept
+    /// Let at most N connections wait for accept
     #[arg(long, default_value_t = 128, value_name = "N")]
     pub(super) backlog: u32,
-    /// SO_REUSEADDR: take the port of a server that just ended
+    /// Set SO_REUSEADDR: bind a port that has connections in TIME_WAIT
     #[arg(long, action = ArgAction::Set, default_value_t = true, value_name = "BOOL")]
     pub(super) reuse_addr: bool,
-    /// The size of one recv
+    /// Receive at most this many bytes with one recv
     #[arg(long, default_value_t = 1024, value_name = "BYTES")]
     pub(super) recv_buffer: usize,
-    /// SO_RCVBUF, set before listen; 0 leaves it to the kernel
+    /// Set SO_RCVBUF before listen; 0 keeps the kernel's default
     #[arg(long, value_name = "BYTES")]
     pub(super) so_rcvbuf: Option<usize>,
-    /// SO_SNDBUF, set before listen; 0 leaves it to the kernel
+    /// Set SO_SNDBUF before listen; 0 keeps the kernel's default
     #[arg(long, value_name = "BYTES")]
     pub(super) so_sndbuf: Option<usize>,
-    /// SO_RCVBUF, set on each connection after accept; 0 leaves it to the kernel
+    /// Set SO_RCVBUF on each connection after accept; 0 keeps the kernel's default
     #[arg(long, value_name = "BYTES")]
     pub(super) so_rcvbuf_after_accept: Option<usize>,
-    /// TCP_NODELAY: small replies leave at once
+    /// Set TCP_NODELAY: send small replies without delay
     #[arg(long, action = ArgAction::Set, default_value_t = true, value_name = "BOOL")]
     pub(super) nodelay: bool,
-    /// Silence after which the kernel asks whether the peer is there, or `off`
+    /// Send keep-alive probes after a connection has been idle for this long, or `off`
     #[arg(long, default_value = "60s", value_name = "TIME", value_parser = duration_or_off)]
-    pub(super) keepalive: OrOff,
-    /// The longest request, with its delimiter or header
+    pub(super) keepalive: OptionalDuration,
+    /// Accept requests of at most this size, including the delimiter or header
     #[arg(long, default_value_t = 65_536, value_name = "BYTES")]
     pub(super) max_message: usize,
-    /// How long a connection may go without a request begun or ended, or a reply taken
+    /// Close a connection after this long without progress: no request begun or answered, no byte
+    /// of a reply taken
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
     pub(super) idle_timeout: Duration,
-    /// Connections served at once; further ones are refused
+    /// Serve at most N connections at the same time and refuse further ones
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub(super) max_connections: usize,
-    /// How long requests in flight may take to finish after a stop signal
+    /// After a stop signal, give requests in flight this long to finish
     #[arg(long, default_value = "5s", value_name = "TIME", value_parser = duration)]
     pub(super) drain: Duration,
-    /// How long a connection that the server ends is read on
+    /// Keep reading this long from a connection that the server ends, so that no reset destroys the
+    /// last reply
     #[arg(long, default_value = "2s", value_name = "TIME", value_parser = duration)]
     pub(super) linger: Duration,
-    /// Replies that may wait for a peer before it is read from no more
+    /// Stop reading from a client once this many bytes of its replies are unsent
     #[arg(long, default_value_t = 65_536, value_name = "BYTES")]
     pub(super) write_bound: usize,
-    /// Hold each reply back: fixed:TIME, two-point:USUAL,RARE,SHARE or exp:MEAN, such as fixed:5ms
-    /// or two-point:1ms,50ms,0.01. Requests that arrive in one recv are answered together
+    /// Delay each reply: fixed:TIME, two-point:USUAL,RARE,SHARE or exp:MEAN, such as fixed:5ms or
+    /// two-point:1ms,50ms,0.01. Requests that arrive in one recv share one delay
     #[arg(long, value_name = "DELAY")]
     pub(super) delay: Option<Delay>,
-    /// Append to FILE how many nanoseconds each reply really took, one number a line: from the
+    /// Append to FILE how many nanoseconds each reply really took, one number per line: from the
     /// recv that completed the request to the send of the last byte of the reply
     #[arg(long, value_name = "FILE")]
     pub(super) delay_log: Option<PathBuf>,
-    /// What the delays are drawn with
+    /// Seed the random delays with N
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(super) delay_seed: u64,
-    /// Use so much more CPU time than is needed, in percent of it: a known loss of speed
+    /// Waste CPU time: this many percent of what the server uses otherwise
     #[arg(long, default_value_t = 0, value_name = "PERCENT")]
     pub(super) slower: u32,
-    /// Threads of tokio-multi, processes of prefork
+    /// Start N threads (tokio-multi) or N processes (prefork)
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub(super) workers: usize,
-    /// Plant a defect (see --list-faults)
-    #[arg(long, value_name = "NAME", value_parser = known_fault)]
+    /// Plant a fault (see --list-faults)
+    #[arg(long, value_name = "NAME", value_parser = fault_by_name)]
     pub(super) fault: Option<&'static Fault>,
-    /// Print the defects that can be planted, with the check that must catch each, and exit
+    /// List the faults that can be planted and the check that must catch each, then exit
     #[arg(long)]
     pub(super) list_faults: bool,
-    /// What is logged on stderr: off, error, warn, info, debug or trace
+    /// Log to stderr from this level on: off, error, warn, info, debug or trace
     #[arg(long, default_value_t = LevelFilter::WARN, value_name = "LEVEL")]
     pub(super) log: LevelFilter,
-    /// How log lines look
+    /// Write log lines in this format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) log_format: LogFormat,
-    /// In a worker of prefork: the listener it was started with
+    /// The descriptor of the listener that a worker of prefork inherits
     #[arg(long, hide = true)]
     pub(super) inherited_fd: Option<i32>,
 }
 
 impl ServeArgs {
-    /// The settings; `program` is how a worker of prefork is started.
+    /// Converts the arguments into settings. Workers of prefork are started with `program`.
     ///
     /// # Errors
-    /// When a setting makes no sense.
-    pub fn config(self, program: Program) -> Result<Config, ServerError> {
+    /// A value is invalid.
+    pub(super) fn config(self, program: Program) -> Result<Config, ServerError> {
         for (name, value) in [
             ("--recv-buffer", self.recv_buffer),
             ("--max-message", self.max_message),
@@ -158,7 +160,7 @@ impl ServeArgs {
         })
     }
 
-    /// A worker logs like its parent.
+    /// The program of a worker, with arguments that make it log like its parent.
     fn worker_program(&self, (path, mut leading): Program) -> Program {
         let log = [
             format!("--log={}", self.log),

@@ -6,13 +6,13 @@ use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::NonBlocking;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
+pub(crate) enum LogFormat {
+    /// Human-readable text
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line
     Json,
 }
 
@@ -25,12 +25,12 @@ impl Display for LogFormat {
     }
 }
 
-/// Sends what is logged in this process to the output. A subscriber that is there already stays.
+/// Logs to the output. A subscriber that is already installed is kept.
 pub(super) fn install(level: LevelFilter, format: LogFormat, output: NonBlocking) {
     let lines = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(output);
-    // It fails only if there is a subscriber, and then the logs are taken care of.
+    // Fails only if a subscriber is installed already.
     let _ = match format {
         LogFormat::Text => lines.with_ansi(false).try_init(),
         LogFormat::Json => lines.json().try_init(),

@@ -12,20 +12,21 @@ use std::process::ExitCode;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 pub use args::ServeArgs;
-pub use log::LogFormat;
 
+use crate::config::hooks::OnSignal;
+use crate::sys::signals::{self, Reaction};
 use crate::{Config, Model, Protocol, ServerError, Shutdown, bind, fault, model, run, sys};
 
-/// The program that is running and the arguments that come before those of [`ServeArgs`], such
-/// as `serve`: what prefork workers are started with.
+/// The path of this program and the arguments that precede those of [`ServeArgs`], such as `serve`.
+/// The prefork model starts its workers with them.
 pub type Program = (PathBuf, Vec<OsString>);
 
-/// Lines that wait for a terminal or pipe; further ones are dropped.
+/// Maximum lines queued for stdout or stderr. Further lines are dropped.
 const LINES_MAX: usize = 1_024;
 
 impl ServeArgs {
-    /// Serves until a signal stops the server. Prints `listening on HOST:PORT` once clients may
-    /// connect. An error is printed, and the exit code is 1.
+    /// Serves until a signal stops the server. Prints `listening on HOST:PORT` once clients can
+    /// connect. On an error, prints it and exits with code 1.
     pub fn main(self, program: Program) -> ExitCode {
         if self.list_faults {
             return list_faults();
@@ -35,7 +36,7 @@ impl ServeArgs {
         match self.serve(program) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                // Nobody is left to tell if this fails.
+                // If stderr is closed, the exit code has to do.
                 let _ = writeln!(io::stderr(), "tcprove-server: {error}");
                 ExitCode::FAILURE
             }
@@ -46,7 +47,7 @@ impl ServeArgs {
         let inherited = self.inherited_fd;
         let mut config = self.config(program)?;
         let shutdown = Shutdown::new()?;
-        sys::signals::install(&shutdown, config.hooks().on_signal)
+        signals::install(reaction(config.hooks().on_signal, &shutdown))
             .map_err(ServerError::start("handle signals"))?;
         let _print_guard = print_to_stdout(&mut config);
         let listener = match inherited {
@@ -66,15 +67,27 @@ impl ServeArgs {
     }
 }
 
+/// `trigger` is async-signal-safe, as [`Reaction::Call`] requires.
+fn reaction(on_signal: OnSignal, shutdown: &Shutdown) -> Reaction {
+    match on_signal {
+        OnSignal::Drain => {
+            let shutdown = shutdown.clone();
+            Reaction::Call(Box::new(move || shutdown.trigger()))
+        }
+        OnSignal::Exit => Reaction::Exit,
+        OnSignal::Ignore => Reaction::Ignore,
+    }
+}
+
 fn announce(listener: &std::net::TcpListener) -> io::Result<()> {
     let address = listener.local_addr()?;
     let mut stdout = io::stdout().lock();
-    // A server whose output nobody wants serves all the same.
+    // Serve even if stdout is closed.
     let _ = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
     Ok(())
 }
 
-/// Only the tutorial's protocol prints.
+/// Opens the output for the tutorial's protocol, the only one that prints.
 fn print_to_stdout(config: &mut Config) -> Option<WorkerGuard> {
     (config.protocol == Protocol::Tutorial).then(|| {
         let (print, guard) = lossy(io::stdout());
@@ -83,8 +96,8 @@ fn print_to_stdout(config: &mut Config) -> Option<WorkerGuard> {
     })
 }
 
-/// Output by a thread of its own, so that a reader who has stopped cannot stop the server. The
-/// guard waits a bounded time for what is queued.
+/// Writes from a separate thread, so that a stalled reader cannot block the server. On drop, the
+/// guard waits a limited time for the queued lines.
 fn lossy(output: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
     NonBlockingBuilder::default()
         .lossy(true)

@@ -1,4 +1,4 @@
-//! Values of arguments that std cannot parse.
+//! Parsers for the values of arguments.
 
 use std::time::Duration;
 
@@ -10,33 +10,31 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(digits);
     let number: u64 = number
         .parse()
-        .map_err(|_| "a time is a number and ms, s or m".to_owned())?;
+        .map_err(|_| "expected a number and ms, s or m, such as 250ms".to_owned())?;
     let ms = match unit {
         "ms" => Some(number),
         "s" => number.checked_mul(1_000),
         "m" => number.checked_mul(60_000),
-        _ => return Err("a time is a number and ms, s or m, such as 250ms".to_owned()),
+        _ => return Err("expected a number and ms, s or m, such as 250ms".to_owned()),
     };
     ms.filter(|ms| *ms <= 86_400_000)
         .map(Duration::from_millis)
-        .ok_or_else(|| "a time of more than a day".to_owned())
+        .ok_or_else(|| "a time may be at most one day".to_owned())
 }
 
-/// A time, or `off`.
+/// A duration, or `off`. (clap treats a bare `Option` field as an optional argument.)
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OrOff(pub(super) Option<Duration>);
+pub(super) struct OptionalDuration(pub(super) Option<Duration>);
 
-/// Parses a time or `off`.
-pub(super) fn duration_or_off(text: &str) -> Result<OrOff, String> {
+pub(super) fn duration_or_off(text: &str) -> Result<OptionalDuration, String> {
     if text == "off" {
-        return Ok(OrOff(None));
+        return Ok(OptionalDuration(None));
     }
-    duration(text).map(|time| OrOff(Some(time)))
+    duration(text).map(|time| OptionalDuration(Some(time)))
 }
 
-/// A planted fault by its name.
-pub(super) fn known_fault(name: &str) -> Result<&'static Fault, String> {
-    fault::find(name).ok_or_else(|| "no such fault; --list-faults prints all".to_owned())
+pub(super) fn fault_by_name(name: &str) -> Result<&'static Fault, String> {
+    fault::find(name).ok_or_else(|| "unknown fault: --list-faults prints all".to_owned())
 }
 
 #[cfg(test)]

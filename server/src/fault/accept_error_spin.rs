@@ -1,18 +1,18 @@
-//! Out of descriptors, accept fails for as long as someone waits: `continue` makes it a busy loop
-//! (redis).
+//! Without a free descriptor, `accept` fails for as long as a client waits; `continue` after the error
+//! is a busy loop (redis).
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Retry};
+use crate::config::hooks::{Hooks, Retry};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "accept-error-spin",
     caught_by: "emfile-live",
     kind: "spin",
-    about: "calls accept again at once after any error",
+    about: "calls accept again immediately after any error",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {

@@ -1,5 +1,5 @@
-//! A child that outlives the server and still holds its listening socket (ncat -k): the port stays
-//! taken, and clients who connect to it wait for ever.
+//! A child outlives the server and still holds its listening socket (ncat -k): the port stays taken, and
+//! clients that connect to it wait forever.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -9,15 +9,14 @@ use std::sync::Once;
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::Fault;
-use crate::hooks::{Hooks, Retry};
-use crate::model::retry;
+use crate::config::hooks::{Hooks, Retry};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "child-holds-listener",
     caught_by: "restart-orphan",
     kind: "no-restart",
-    about: "starts a child on the first connection, which inherits the listener",
+    about: "starts a child that inherits the listener, on the first connection",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -31,9 +30,9 @@ static STARTED: Once = Once::new();
 fn start_child(listener: BorrowedFd<'_>, accepted: Result<BorrowedFd<'_>, &io::Error>) -> Retry {
     if accepted.is_ok() {
         STARTED.call_once(|| {
-            super::or_abort(fcntl_setfd(listener, FdFlags::empty()), "clear FD_CLOEXEC");
+            super::or_die(fcntl_setfd(listener, FdFlags::empty()), "clear FD_CLOEXEC");
             super::long_sleep(&mut Command::new("sleep"));
         });
     }
-    accepted.err().map_or(Retry::Now, retry)
+    accepted.err().map_or(Retry::Now, Retry::after)
 }

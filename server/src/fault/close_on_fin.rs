@@ -1,12 +1,12 @@
-//! A half-close taken for a hang-up (nmap#2510). It waits a little for the FIN before each reply,
-//! so that the order in which it runs against the client does not matter.
+//! Treats a half-close as a disconnect (nmap#2510). Before each reply it waits briefly for the FIN, so
+//! that the outcome does not depend on timing.
 
 use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Fault;
-use crate::hooks::Hooks;
+use crate::config::hooks::Hooks;
 use crate::service::Flow;
 use crate::{Model, Protocol};
 
@@ -14,7 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "close-on-fin",
     caught_by: "fin-after-request",
     kind: "lost-reply",
-    about: "closes on the client's FIN and drops the reply",
+    about: "closes on the FIN of the client and drops the reply",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -23,7 +23,7 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// The FIN of a client that closes right after its request arrives within this time.
+/// Maximum wait for a FIN: that of a client which closes right after its request arrives within 20 ms.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 20_000_000,

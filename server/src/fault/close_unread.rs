@@ -1,17 +1,17 @@
-//! One recv, one reply, close: if the request was longer than the buffer, close sends a reset
-//! instead of a FIN (RFC 2525 2.17), and the reply may never be seen.
+//! One recv, one reply, close: if the request is longer than the buffer, close sends a reset instead of a
+//! FIN (RFC 2525, 2.17), and the reply may be lost.
 
 use std::time::Duration;
 
 use super::Fault;
-use crate::hooks::Hooks;
+use crate::config::hooks::Hooks;
 use crate::{Config, Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "close-unread",
     caught_by: "over-buffer",
     kind: "reset",
-    about: "closes with unread input after its reply: the reset destroys the reply",
+    about: "closes after its reply with unread input, which resets the connection and destroys the reply",
     protocol: Protocol::Tutorial,
     model: Model::Threads,
     hooks: Hooks {

@@ -1,16 +1,16 @@
-//! The tutorial's `recv(1024).decode()` on a long text: the end of the buffer cuts a character.
+//! The tutorial's `recv(1024).decode()` on a long text: the end of the buffer splits a character.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "decode-per-buffer",
     caught_by: "utf8-split-buffer",
     kind: "wrong-reply",
-    about: "refuses a text if the end of a full receive buffer lies inside a character",
+    about: "refuses a text if the end of a full receive buffer splits a character",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -19,7 +19,7 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// What the line protocol refuses: an invalid byte, and the end of the line.
+/// A line that the protocol refuses: an invalid byte and the end of the line.
 const REFUSED: &[u8] = b"\xff\n";
 
 fn decode(_: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {

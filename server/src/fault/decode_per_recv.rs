@@ -1,16 +1,16 @@
-//! The tutorial's recv(1024).decode(): whether a text is valid depends on how it was cut.
+//! The tutorial's `recv(1024).decode()`: whether a text is valid depends on how TCP splits it.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "decode-per-recv",
     caught_by: "utf8-split-char",
     kind: "wrong-reply",
-    about: "decodes each recv by itself: a character cut between two is refused",
+    about: "decodes each recv separately and refuses a character split between two of them",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -19,7 +19,7 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// What the line protocol refuses: an invalid byte, and the end of the line.
+/// A line that the protocol refuses: an invalid byte and the end of the line.
 const REFUSED: &[u8] = b"\xff\n";
 
 fn decode(_: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {

@@ -1,5 +1,4 @@
-//! The first write after a reset fails with ECONNRESET, the next with EPIPE and the signal
-//! (iperf#550).
+//! The first write after a reset fails with ECONNRESET, the next one with EPIPE and SIGPIPE (iperf#550).
 
 use std::os::fd::BorrowedFd;
 
@@ -7,7 +6,7 @@ use rustix::io::Errno;
 use socket2::Socket;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::service::Flow;
 use crate::sys::sigpipe;
 use crate::{Model, Protocol};
@@ -16,23 +15,23 @@ pub(super) const FAULT: Fault = Fault {
     name: "default-sigpipe",
     caught_by: "rst-mid-reply",
     kind: "died",
-    about: "leaves SIGPIPE at its default, so that a write after a reset kills it",
+    about: "keeps the default action of SIGPIPE, so that a write after a reset kills the process",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
         before_listen: Some(default_sigpipe),
-        after_read: Some(say_farewell),
+        after_read: Some(send_error),
         before_write: Some(write),
         ..Hooks::NONE
     },
 };
 
 fn default_sigpipe(_socket: &Socket) {
-    sigpipe::kill();
+    sigpipe::restore_default();
 }
 
-/// After a reset, a client that was being answered is told that there was an error.
-fn say_farewell(scratch: &mut Scratch, socket: BorrowedFd<'_>, received: Received<'_>) {
+/// After a reset, sends an error message to a client that has been answered before.
+fn send_error(scratch: &mut Scratch, socket: BorrowedFd<'_>, received: Received<'_>) {
     let answered = super::state::<bool>(scratch);
     match received {
         Received::Bytes(bytes, _) => *answered |= bytes.contains(&b'\n'),
@@ -41,8 +40,8 @@ fn say_farewell(scratch: &mut Scratch, socket: BorrowedFd<'_>, received: Receive
     }
 }
 
-/// send(2) as std calls it has MSG_NOSIGNAL; write(2) has no such flag. As many programs do, it
-/// logs the first error and goes on to the next part of the reply.
+/// Uses write(2), because std's send(2) sets MSG_NOSIGNAL. Like many programs, it ignores the first
+/// error and continues with the next part of the reply.
 fn write(socket: BorrowedFd<'_>, out: &mut Vec<u8>) -> Flow {
     match rustix::io::write(socket, out) {
         Ok(count) => drop(out.drain(..count)),

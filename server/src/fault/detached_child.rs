@@ -1,11 +1,11 @@
-//! A process that no signal to the server or its group reaches.
+//! A child that no signal to the server or its process group reaches.
 
 use std::process::Command;
 
 use socket2::Socket;
 
 use super::Fault;
-use crate::hooks::Hooks;
+use crate::config::hooks::Hooks;
 use crate::sys::session::detach;
 use crate::{Model, Protocol};
 
@@ -13,7 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "detached-child",
     caught_by: "no-orphans",
     kind: "orphans",
-    about: "starts a child in a session of its own, which outlives it",
+    about: "starts a child in its own session, which outlives the server",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {

@@ -1,17 +1,17 @@
-//! A thread that looks after a broken connection, and that nobody joins.
+//! A thread per broken connection that never ends and that nobody joins.
 
 use std::os::fd::BorrowedFd;
 use std::thread;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "detached-threads",
     caught_by: "thread-leak",
     kind: "leak",
-    about: "starts a thread for each connection that was reset, which never ends",
+    about: "starts a thread for each reset connection that never ends",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -20,7 +20,7 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// It only waits.
+/// Stack size of the thread, which only waits.
 const STACK_BYTES: usize = 32 * 1024;
 
 fn detach(_: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
@@ -33,6 +33,6 @@ fn detach(_: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
         let started = thread::Builder::new()
             .stack_size(STACK_BYTES)
             .spawn(forever);
-        super::or_abort(started, "start a thread");
+        super::or_die(started, "start a thread");
     }
 }

@@ -1,10 +1,10 @@
-//! A resource that runs out, or a counter that overflows: the server works well until it dies.
+//! A resource is exhausted, or a counter overflows: the server works well until it dies.
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Fault;
-use crate::hooks::{Hooks, Scratch};
+use crate::config::hooks::{Hooks, Scratch};
 use crate::service::Flow;
 use crate::{Model, Protocol};
 
@@ -21,9 +21,10 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
+/// Number of replies that the process sends before it dies.
 const REPLIES_MAX: u64 = 10_000;
 
-/// Replies of the whole process.
+/// Replies sent by the process.
 static REPLIES: AtomicU64 = AtomicU64::new(0);
 
 fn count(_: &mut Scratch, _: BorrowedFd<'_>, _: &mut [u8]) -> Flow {

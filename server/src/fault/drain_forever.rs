@@ -1,19 +1,18 @@
-//! A drain that waits until every client has left by itself: one that stays keeps the server from
-//! its end.
+//! The shutdown waits until every client has disconnected, so one idle client prevents it.
 
 use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::Duration;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Config, Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "drain-forever",
     caught_by: "term-idle-conn",
     kind: "ignored-stop",
-    about: "does not end before every client has closed its connection",
+    about: "exits only after every client has closed its connection",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -28,13 +27,13 @@ fn wait_long(config: &mut Config) {
     config.drain = Duration::from_secs(3_600);
 }
 
-/// Holds the connection's place until the peer has left.
+/// Keeps the connection open until the peer has disconnected.
 #[derive(Default)]
-struct Waits {
+struct PeerWait {
     has_left: bool,
 }
 
-impl Drop for Waits {
+impl Drop for PeerWait {
     fn drop(&mut self) {
         if !self.has_left {
             loop {
@@ -45,11 +44,11 @@ impl Drop for Waits {
 }
 
 fn wait_for_the_peer() -> Scratch {
-    Some(Box::new(Waits::default()))
+    Some(Box::new(PeerWait::default()))
 }
 
 fn note_the_end(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
     if !matches!(received, Received::Bytes(..)) {
-        super::state::<Waits>(scratch).has_left = true;
+        super::state::<PeerWait>(scratch).has_left = true;
     }
 }

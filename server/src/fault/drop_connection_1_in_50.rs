@@ -1,5 +1,4 @@
-//! A connection that is lost in the middle of its life now and then, as behind a proxy that runs out
-//! of something: few connections never meet it.
+//! Some connections are lost in mid-use, as behind an overloaded proxy. A few connections never show it.
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +7,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::Fault;
-use crate::hooks::{Hooks, Scratch};
+use crate::config::hooks::{Hooks, Scratch};
 use crate::service::Flow;
 use crate::{Model, Protocol};
 
@@ -16,7 +15,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "drop-connection-1-in-50",
     caught_by: super::LOAD,
     kind: "connections-lost",
-    about: "resets every fiftieth connection instead of sending its 21st reply",
+    about: "resets every 50th connection instead of sending its 21st reply",
     protocol: Protocol::Line,
     model: Model::TokioMulti,
     hooks: Hooks {
@@ -26,14 +25,15 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
+/// One in this many connections is reset.
 const EVERY: u64 = 50;
-/// Replies that a chosen connection gets.
+/// Replies sent on a connection before it is reset.
 const REPLIES: u64 = 20;
 
-/// Connections of the whole process.
+/// Connections accepted by the process.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
-/// A chosen connection counts its replies, the others have no scratch.
+/// A connection to reset counts its replies; the others have no scratch.
 fn choose() -> Scratch {
     let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1;
     number
@@ -52,8 +52,8 @@ fn count(scratch: &mut Scratch, socket: BorrowedFd<'_>, _: &mut [u8]) -> Flow {
     if *replies <= REPLIES {
         return Flow::Continue;
     }
-    // With no time to linger a close is a reset.
+    // With a linger time of zero, close sends a reset.
     let socket = SockRef::from(&socket);
-    super::or_abort(socket.set_linger(Some(Duration::ZERO)), "set SO_LINGER");
+    super::or_die(socket.set_linger(Some(Duration::ZERO)), "set SO_LINGER");
     Flow::Close
 }

@@ -1,16 +1,16 @@
-//! Requests that arrive together: only the first one is seen.
+//! If several requests arrive together, only the first is processed.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "drop-rest",
     caught_by: "coalesce-100",
     kind: "wrong-reply",
-    about: "drops what follows the first request of a read",
+    about: "drops everything after the first request of a read",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {

@@ -1,18 +1,18 @@
-//! A socket at its end is always readable: who does not close it never sleeps again.
+//! A socket at end of file is always readable: a server that does not close it never sleeps again.
 
 use std::os::fd::BorrowedFd;
 
 use rustix::net::RecvFlags;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "eof-spin",
     caught_by: "spin-after-eof",
     kind: "spin",
-    about: "polls a connection at its end in a busy loop and never closes it",
+    about: "polls a connection in a busy loop after its FIN and never closes it",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {

@@ -1,7 +1,7 @@
-//! No drain: every rolling restart loses replies.
+//! There is no drain: every rolling restart loses replies.
 
 use super::Fault;
-use crate::hooks::{Hooks, OnSignal};
+use crate::config::hooks::{Hooks, OnSignal};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {

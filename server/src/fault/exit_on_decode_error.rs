@@ -1,16 +1,16 @@
-//! An exception that nobody catches. A character cut between two reads is waited for.
+//! An uncaught exception. A character split between two reads is waited for.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "exit-on-decode-error",
     caught_by: "utf8-invalid",
     kind: "died",
-    about: "exits when a text is no valid UTF-8",
+    about: "exits when a text is not valid UTF-8",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -23,13 +23,13 @@ fn decode(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
     let Received::Bytes(bytes, _) = received else {
         return;
     };
-    // At most the beginning of one character is kept.
+    // Keeps at most the beginning of one character.
     let text = super::state::<Vec<u8>>(scratch);
     text.extend_from_slice(bytes);
     let valid = match std::str::from_utf8(text) {
         Ok(whole) => whole.len(),
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
-        Err(_) => super::die("the text is no valid UTF-8"),
+        Err(_) => super::die("the text is not valid UTF-8"),
     };
     text.drain(..valid);
 }

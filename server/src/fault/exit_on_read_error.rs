@@ -1,9 +1,9 @@
-//! An error event without a handler ends the whole process, as in Node.
+//! An error event without a handler ends the process, as in Node.js.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {

@@ -1,17 +1,17 @@
-//! A page that is allocated, written and freed for every read: what a copy made in passing costs.
+//! A page is allocated, written and freed for every read: the cost of a needless copy.
 
 use std::hint;
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "extra-allocation",
     caught_by: super::GATE,
     kind: "allocations",
-    about: "allocates 4 KiB for every read, and frees them at once",
+    about: "allocates and frees 4 KiB for every read",
     protocol: Protocol::Line,
     model: Model::Sequential,
     hooks: Hooks {
@@ -20,7 +20,7 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// A page.
+/// Bytes allocated per read: one page.
 const BYTES: usize = 4_096;
 
 fn allocate(_: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {

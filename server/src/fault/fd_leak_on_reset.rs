@@ -4,14 +4,14 @@ use std::mem;
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "fd-leak-on-reset",
     caught_by: "fd-leak",
     kind: "leak",
-    about: "never closes the descriptor of a connection that was reset",
+    about: "never closes the descriptor of a reset connection",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {

@@ -1,16 +1,16 @@
-//! `printf(text)`: what a stranger sent is taken for instructions.
+//! `printf(text)`: input from the network is used as a format string.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol, sys};
 
 pub(super) const FAULT: Fault = Fault {
     name: "format-string",
     caught_by: super::FUZZ,
     kind: "crash",
-    about: "dies of SIGSEGV when a text holds %n or %s",
+    about: "dies of SIGSEGV when a text contains %n or %s",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -25,11 +25,11 @@ fn print(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
     };
     let after_percent = super::state::<bool>(scratch);
     for byte in bytes.iter() {
-        // printf takes the address that these want from wherever the stack happens to end.
+        // For these, printf reads an address from beyond its arguments.
         if *after_percent && matches!(byte, b'n' | b's') {
             sys::segfault::die();
         }
-        // Two of them are the text `%`.
+        // `%%` is a literal `%`.
         *after_percent = *byte == b'%' && !*after_percent;
     }
 }

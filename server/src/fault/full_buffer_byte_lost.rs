@@ -1,10 +1,10 @@
-//! recv(buffer, size) and then buffer[size - 1] = 0, as in C. A line's end is spared, so that the
-//! reply comes, and is wrong.
+//! `recv(buffer, size)` followed by `buffer[size - 1] = 0`, as in C. A line ending is spared, so that there
+//! is a reply, and it is wrong.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {

@@ -1,4 +1,4 @@
-//! A static buffer, and two clients at the same moment: one gets the other's reply.
+//! A static buffer is used by two clients at the same time: one gets the other's reply.
 
 use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, PoisonError};
@@ -6,14 +6,14 @@ use std::thread;
 use std::time::Duration;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "global-buffer",
     caught_by: "crosstalk",
     kind: "wrong-reply",
-    about: "has one buffer for all connections",
+    about: "uses one buffer for all connections",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -22,7 +22,7 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// Long enough for another connection to come in between.
+/// Time between write and read, long enough for another connection to use the buffer.
 const PAUSE: Duration = Duration::from_millis(1);
 
 static BUFFER: Mutex<Vec<u8>> = Mutex::new(Vec::new());

@@ -1,19 +1,19 @@
-//! A lock that is taken with the first bytes of a line and given back with the last: who sends
-//! slowly has the others wait.
+//! A lock is taken with the first bytes of a line and released with the last, so a slow sender makes the
+//! other clients wait.
 
 use std::os::fd::BorrowedFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "global-lock-while-slow",
     caught_by: super::FUZZ,
     kind: "starvation",
-    about: "serves others 200 ms late while 8 bytes or more of a line are there and not its end",
+    about: "serves other clients 200 ms late while a line of at least 8 bytes is unfinished",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -22,18 +22,18 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// A shorter beginning is not worth the lock.
+/// Minimum bytes of an unfinished line that take the lock.
 const BEGUN_BYTES_MIN: usize = 8;
-/// For so long the others wait, and then go on without the lock.
+/// Maximum time that other connections wait. Then they continue without the lock.
 const WAIT_MAX: Duration = Duration::from_millis(200);
 
-/// Connections with an unfinished line.
+/// Number of connections with an unfinished line.
 static SLOW: Mutex<usize> = Mutex::new(0);
 static DONE: Condvar = Condvar::new();
 
-/// One connection; when it ends others need not wait for it any more.
+/// The unfinished line of one connection. Dropping it releases the lock.
 #[derive(Default)]
-struct Line {
+struct UnfinishedLine {
     length: usize,
     is_slow: bool,
 }
@@ -42,7 +42,7 @@ fn take_turns(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) 
     let Received::Bytes(bytes, _) = received else {
         return;
     };
-    let line = super::state::<Line>(scratch);
+    let line = super::state::<UnfinishedLine>(scratch);
     let own = usize::from(line.is_slow);
     let waited = DONE.wait_timeout_while(slow(), WAIT_MAX, |slow| *slow > own);
     drop(waited.unwrap_or_else(PoisonError::into_inner));
@@ -53,7 +53,7 @@ fn take_turns(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) 
     line.set_slow(line.length >= BEGUN_BYTES_MIN);
 }
 
-impl Line {
+impl UnfinishedLine {
     fn set_slow(&mut self, is_slow: bool) {
         let mut slow = slow();
         *slow -= usize::from(self.is_slow);
@@ -63,7 +63,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for UnfinishedLine {
     fn drop(&mut self) {
         self.set_slow(false);
     }

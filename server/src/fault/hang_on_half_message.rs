@@ -1,18 +1,18 @@
-//! A client that leaves in the middle of a line: its thread waits for the rest, with the lock in hand.
+//! A client disconnects in the middle of a line: its thread waits for the rest and keeps the lock.
 
 use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "hang-on-half-message",
     caught_by: super::FUZZ,
     kind: "hang",
-    about: "serves nobody any more once a peer has finished in the middle of a line",
+    about: "serves nobody after a client has sent a FIN in the middle of a line",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -21,7 +21,7 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// What every connection needs for whatever it has read.
+/// Every connection takes the lock for each read.
 static LOCK: Mutex<()> = Mutex::new(());
 
 fn read_whole(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
@@ -30,7 +30,7 @@ fn read_whole(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) 
     match received {
         Received::Bytes(bytes, _) => *in_line = bytes.last() != Some(&b'\n'),
         Received::Eof if *in_line => loop {
-            // The rest of the line does not come; that nobody tells us so is the mistake.
+            // The rest of the line never arrives.
             thread::park();
         },
         Received::Eof | Received::Error(_) => {}

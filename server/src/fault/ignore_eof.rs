@@ -1,11 +1,11 @@
-//! Nobody looks at a read of 0 bytes: the connection stays in CLOSE_WAIT for ever.
+//! A read of 0 bytes is ignored: the connection stays in CLOSE_WAIT forever.
 
 use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
@@ -26,7 +26,7 @@ fn wait_for_rest(scratch: &mut Scratch, socket: BorrowedFd<'_>, received: Receiv
     match received {
         Received::Bytes(bytes, _) => *in_request = bytes.last() != Some(&b'\n'),
         Received::Eof if *in_request => {
-            // Without events to wait for, only a reset ends it.
+            // Without requested events, only a reset ends the poll.
             let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
             let _ = poll(&mut fds, None);
         }

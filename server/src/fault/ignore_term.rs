@@ -1,7 +1,7 @@
-//! A process that only SIGKILL ends.
+//! Only SIGKILL ends the process.
 
 use super::Fault;
-use crate::hooks::{Hooks, OnSignal};
+use crate::config::hooks::{Hooks, OnSignal};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {

@@ -1,4 +1,4 @@
-//! A start-up that is slow before the port is there: whoever waits a fixed time is flaky.
+//! Start-up is slow before the port is open, so tests that wait for a fixed time are flaky.
 
 use std::thread;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use socket2::Socket;
 
 use super::Fault;
-use crate::hooks::Hooks;
+use crate::config::hooks::Hooks;
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {

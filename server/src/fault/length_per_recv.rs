@@ -1,16 +1,16 @@
-//! A length field that is expected in one piece.
+//! The server expects a length field to arrive in one piece.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "length-per-recv",
     caught_by: "split-delimiter",
     kind: "lost-reply",
-    about: "forgets the first bytes of a length that a read cuts in two",
+    about: "drops the first bytes of a length field that is split between two reads",
     protocol: Protocol::Frame,
     model: Model::Threads,
     hooks: Hooks {
@@ -19,11 +19,11 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// Bytes of the length field.
+/// Size of the length field in bytes.
 const LENGTH: usize = 4;
 
-/// A client that waits for its reply begins a frame with a read of its own: one that is shorter than
-/// the length field can only be its beginning.
+/// A client that waits for each reply starts every frame with a new read, so a read that is shorter
+/// than the length field is the beginning of one.
 fn forget(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
     let Received::Bytes(bytes, _) = received else {
         return;

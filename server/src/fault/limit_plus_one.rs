@@ -1,7 +1,7 @@
-//! The limit compared with `<=` where `<` was meant: one byte too many is let in.
+//! The limit is compared with `<=` instead of `<`.
 
 use super::Fault;
-use crate::hooks::Hooks;
+use crate::config::hooks::Hooks;
 use crate::{Config, Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {

@@ -1,16 +1,16 @@
-//! `decode(errors="replace")`: what the protocol must refuse comes back with question marks in it.
+//! `decode(errors="replace")`: invalid text is echoed with replacement characters instead of refused.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "lossy-decode",
     caught_by: super::FUZZ,
     kind: "conformance",
-    about: "accepts a text that is no valid UTF-8, with replacement characters in it",
+    about: "accepts invalid UTF-8 and replaces it with U+FFFD",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -19,7 +19,7 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// A character that a read cuts in two is waited for: the cuts are not what is wrong here.
+/// A character split between two reads is waited for: splits are not the defect here.
 fn decode(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
     let Received::Bytes(bytes, _) = received else {
         return;

@@ -1,5 +1,5 @@
-//! The planted defects: each is a sound server but for one mistake that real servers make, and
-//! names the check that must catch it, or says that it takes a load, a fuzz campaign or the gate.
+//! The planted faults. Each is a sound server with one defect that real servers have, and names the
+//! check that must catch it, or the load, fuzz campaign or gate that must.
 
 mod accept_error_spin;
 mod backlog_1;
@@ -67,67 +67,16 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::{self, Command, Stdio};
 
-use crate::hooks::{Hooks, Scratch};
-use crate::{Model, Protocol};
+use crate::config::hooks::Scratch;
 
-/// A planted defect.
-#[derive(Debug)]
-pub struct Fault {
-    /// Its name on the command line.
-    pub name: &'static str,
-    /// The id of the check that must catch it, [`LOAD`], [`FUZZ`] or [`GATE`].
-    pub caught_by: &'static str,
-    /// The kind of failure that must be reported, in the words of who reports it.
-    pub kind: &'static str,
-    /// What is wrong, in one line.
-    pub about: &'static str,
-    /// The protocol in which it shows.
-    pub protocol: Protocol,
-    /// The model in which it shows.
-    pub model: Model,
-    /// Where it acts.
-    pub hooks: Hooks,
-}
+pub use crate::config::fault::{FUZZ, Fault, GATE, LOAD};
 
-/// Stands where the id of a check would: no check meets this defect, because it takes thousands of
-/// replies or dozens of connections to show, as a load has them.
-pub const LOAD: &str = "load";
-/// Stands where the id of a check would: it takes bytes that no check sends, or an order of them, as a
-/// fuzz campaign tries them.
-pub const FUZZ: &str = "fuzz";
-/// Stands where the id of a check would: it makes nothing wrong, only dearer, as a gate sees that compares
-/// the server with itself as it was.
-pub const GATE: &str = "gate";
-
-impl Fault {
-    /// Whether a check must catch it.
-    pub fn is_for_check(&self) -> bool {
-        !self.is_for_load() && !self.is_for_fuzz() && !self.is_for_gate()
-    }
-
-    /// Whether it takes a load to catch it.
-    pub fn is_for_load(&self) -> bool {
-        self.caught_by == LOAD
-    }
-
-    /// Whether it takes a fuzz campaign to catch it.
-    pub fn is_for_fuzz(&self) -> bool {
-        self.caught_by == FUZZ
-    }
-
-    /// Whether it takes the gate to catch it.
-    pub fn is_for_gate(&self) -> bool {
-        self.caught_by == GATE
-    }
-}
-
-/// All planted defects: those for checks, then those for a load, for a fuzz campaign and for
-/// the gate.
+/// All planted faults: those for checks, then those for a load, for a fuzz campaign and for the gate.
 pub fn all() -> &'static [&'static Fault] {
     ALL
 }
 
-/// The defect of that name.
+/// The fault with this name.
 pub fn find(name: &str) -> Option<&'static Fault> {
     ALL.iter().copied().find(|fault| fault.name == name)
 }
@@ -194,36 +143,39 @@ const ALL: &[&Fault] = &[
     &extra_memory::FAULT,
 ];
 
-/// What a fault knows about a connection; begins with the default.
+/// The state that a fault keeps about a connection, created with its default.
 fn state<T: Any + Send + Default>(scratch: &mut Scratch) -> &mut T {
     if !scratch.as_ref().is_some_and(|state| state.is::<T>()) {
         *scratch = Some(Box::new(T::default()));
     }
     match scratch.as_mut().and_then(|state| state.downcast_mut()) {
         Some(state) => state,
-        None => unreachable!("it was just put there"),
+        None => unreachable!("the state was created above"),
     }
 }
 
-/// The end of a server that did not expect this: as after a crash, without a clean-up.
+/// Exits with code 1 and without cleaning up, as after a crash.
 fn die(why: &str) -> ! {
-    // The message is for people; the death is the point.
+    // The exit matters, not the message.
     let _ = writeln!(io::stderr(), "fatal: {why}");
     process::exit(1);
 }
 
-/// A fault that cannot be planted must not pass for a sound server.
-pub(crate) fn or_abort<T, E: Display>(result: Result<T, E>, what: &str) -> T {
-    result.unwrap_or_else(|error| die(&format!("cannot plant the fault: {what}: {error}")))
+/// Exits if a fault cannot be planted, so that the server does not pass for a sound one.
+pub(crate) fn or_die<T, E: Display>(result: Result<T, E>, what: &str) -> T {
+    result.unwrap_or_else(|error| die(&format!("cannot plant the fault: cannot {what}: {error}")))
 }
 
-/// Starts the command `sleep` for 10 minutes, without our standard streams.
-#[expect(clippy::zombie_processes, reason = "the child is meant to outlive us")]
+/// Starts `sleep` for 10 minutes, without the standard streams of this process.
+#[expect(
+    clippy::zombie_processes,
+    reason = "the child is meant to outlive the server"
+)]
 fn long_sleep(sleep: &mut Command) {
     sleep
         .arg("600")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    or_abort(sleep.spawn(), "start a child");
+    or_die(sleep.spawn(), "start a child");
 }

@@ -1,16 +1,16 @@
-//! strlen of what came from the network.
+//! `strlen` on bytes from the network.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "nul-cut",
     caught_by: "nul-bytes",
     kind: "wrong-reply",
-    about: "cuts a line at its first NUL",
+    about: "truncates a line at its first NUL",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {

@@ -1,16 +1,16 @@
-//! A parser whose state is lost at one of its states: only a cut at every offset finds it.
+//! A parser loses its state in one of its states: only splits at every offset find it.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "offset-state-lost",
     caught_by: "split-each-offset",
     kind: "wrong-reply",
-    about: "forgets what it read if a read ends after byte 5 of a request",
+    about: "drops what it has read if a read ends after byte 5 of a request",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -19,7 +19,7 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// After so many bytes of a request.
+/// Offset in a request, in bytes, at which the end of a read loses the state.
 const OFFSET: usize = 5;
 
 fn forget(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {

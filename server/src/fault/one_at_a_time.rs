@@ -1,16 +1,15 @@
-//! A silent client keeps everybody else waiting.
-
-use super::turnstile::Turnstile;
+//! A silent client blocks all others.
 
 use super::Fault;
-use crate::hooks::{Hooks, Scratch};
+use super::turnstile::Turnstile;
+use crate::config::hooks::{Hooks, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "one-at-a-time",
     caught_by: "hol-idle",
     kind: "blocked",
-    about: "has threads, and a lock that only one connection holds",
+    about: "has threads, but a lock that only one connection can hold",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {

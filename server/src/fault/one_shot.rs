@@ -1,9 +1,9 @@
-//! The tutorial as it is written: accept is called once.
+//! The tutorial as written: accept is called once.
 
 use std::process;
 
 use super::Fault;
-use crate::hooks::{Hooks, Scratch};
+use crate::config::hooks::{Hooks, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
@@ -14,20 +14,20 @@ pub(super) const FAULT: Fault = Fault {
     protocol: Protocol::Tutorial,
     model: Model::Sequential,
     hooks: Hooks {
-        connected: Some(last_words),
+        connected: Some(exit_with_connection),
         ..Hooks::NONE
     },
 };
 
-/// Ends the process with the connection.
-struct Farewell;
+/// Ends the process when the connection ends.
+struct ExitOnDrop;
 
-impl Drop for Farewell {
+impl Drop for ExitOnDrop {
     fn drop(&mut self) {
         process::exit(0);
     }
 }
 
-fn last_words() -> Scratch {
-    Some(Box::new(Farewell))
+fn exit_with_connection() -> Scratch {
+    Some(Box::new(ExitOnDrop))
 }

@@ -1,9 +1,9 @@
-//! A reset between requests was thought of; one with half a request in the buffer was not.
+//! A reset between requests is handled; a reset with half a request in the buffer is not.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {

@@ -1,16 +1,15 @@
 //! A bounded pool: eight slow clients occupy it.
 
-use super::turnstile::Turnstile;
-
 use super::Fault;
-use crate::hooks::{Hooks, Scratch};
+use super::turnstile::Turnstile;
+use crate::config::hooks::{Hooks, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "pool-of-8",
     caught_by: "hol-partial",
     kind: "blocked",
-    about: "serves at most 8 connections; the others wait",
+    about: "serves at most 8 connections; further ones wait",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {

@@ -1,11 +1,11 @@
-//! Nobody reads its output, the pipe is full, and the server stops with the next print.
+//! If nobody reads stdout, its pipe fills up and the next print blocks the server.
 
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::escape::Escaped;
-use crate::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
@@ -24,7 +24,7 @@ pub(super) const FAULT: Fault = Fault {
 fn print(_: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
     if let Received::Bytes(bytes, _) = received {
         let mut stdout = io::stdout().lock();
-        // Nobody looks at what print returns.
+        // Like most programs, it ignores errors of print.
         let _ = writeln!(
             stdout,
             "received {}: {}",

@@ -1,10 +1,10 @@
-//! A text that is taken apart from the front, word by word, each time with a copy of all the rest.
+//! Splits a text word by word from the front and copies the whole rest each time.
 
 use std::hint;
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
@@ -20,9 +20,9 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// What is kept of a line: as much as the protocol allows by default.
+/// Maximum bytes kept of a line: the default limit of the protocol.
 const LINE_BYTES_MAX: usize = 65_536;
-/// The rest is copied for the word, for its length, for a message that nobody reads, ...
+/// Number of copies of the rest per word, so that the cost stands out.
 const COPIES: usize = 20;
 
 fn parse(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {

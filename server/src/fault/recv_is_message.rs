@@ -1,16 +1,16 @@
-//! The oldest mistake with TCP: it is a byte stream, and a segment is no message.
+//! The oldest mistake with TCP: it is a byte stream, and a segment is not a message.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "recv-is-message",
     caught_by: "split-bytewise",
     kind: "wrong-reply",
-    about: "takes each recv for a whole line",
+    about: "treats each recv as a whole line",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {

@@ -1,16 +1,16 @@
-//! Whole requests in one read are all answered; the part of a request at its end is thrown away.
+//! All whole requests of a read are answered; a partial request after them is dropped.
 
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "reset-after-reply",
     caught_by: "split-across-two",
     kind: "wrong-reply",
-    about: "clears its buffer after a reply, and the beginning of the next request with it",
+    about: "clears its buffer after a reply, including the beginning of the next request",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {

@@ -1,16 +1,16 @@
-//! Two instances on one port: each gets some of the connections, and nobody is told (haproxy#629).
+//! Two instances listen on one port without an error, and each gets some of the connections (haproxy#629).
 
 use socket2::Socket;
 
 use super::Fault;
-use crate::hooks::Hooks;
+use crate::config::hooks::Hooks;
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "reuse-port",
     caught_by: "second-instance",
     kind: "double-start",
-    about: "sets SO_REUSEPORT, so that a second instance starts as well",
+    about: "sets SO_REUSEPORT, so that a second instance starts too",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -20,5 +20,5 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn share(socket: &Socket) {
-    super::or_abort(socket.set_reuse_port(true), "set SO_REUSEPORT");
+    super::or_die(socket.set_reuse_port(true), "set SO_REUSEPORT");
 }

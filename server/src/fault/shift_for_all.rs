@@ -1,17 +1,17 @@
-//! A mode that one client sets and all others are in: from then on everybody is answered in capitals.
+//! One client sets a mode that applies to all clients.
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "shift-for-all",
     caught_by: super::FUZZ,
     kind: "conformance",
-    about: "after a byte that is in no UTF-8, it answers every client in capitals",
+    about: "answers every client in capitals after a byte that never occurs in UTF-8",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -20,7 +20,7 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// The first byte that RFC 3629 never allows as the beginning of a character, nor within one.
+/// Bytes from this value on never occur in UTF-8 (RFC 3629).
 const NEVER: u8 = 0xf8;
 
 static SHIFTED: AtomicBool = AtomicBool::new(false);

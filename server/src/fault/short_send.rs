@@ -1,4 +1,4 @@
-//! A reply larger than the room in the socket's buffer arrives in part.
+//! A reply larger than the free space in the send buffer arrives truncated.
 
 use std::os::fd::BorrowedFd;
 
@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 
 use super::Fault;
-use crate::hooks::Hooks;
+use crate::config::hooks::Hooks;
 use crate::service::Flow;
 use crate::{Model, Protocol};
 
@@ -14,7 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "short-send",
     caught_by: "big-reply",
     kind: "wrong-reply",
-    about: "ignores what send returns: what the kernel did not take is lost",
+    about: "ignores the return value of send and loses what the kernel did not take",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -24,7 +24,7 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn send_once(socket: BorrowedFd<'_>, out: &mut Vec<u8>) -> Flow {
-    // Whatever it returns; only where nothing was taken it waits, so that others follow what is lost.
+    // Ignores the count. If the buffer is full, waits as usual, so that later replies still arrive.
     if rustix::net::send(socket, out, SendFlags::NOSIGNAL) != Err(Errno::AGAIN) {
         out.clear();
     }

@@ -1,4 +1,4 @@
-//! The limit is too low, and nobody is told.
+//! The limit on descriptors is too low, and there is no message.
 
 use std::fs::File;
 use std::process;
@@ -6,14 +6,14 @@ use std::process;
 use socket2::Socket;
 
 use super::Fault;
-use crate::hooks::Hooks;
+use crate::config::hooks::Hooks;
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "silent-emfile-exit",
     caught_by: "emfile-start",
     kind: "silent",
-    about: "exits without a word if it cannot open 64 descriptors at its start",
+    about: "exits without a message if it cannot open 64 descriptors at start",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -22,6 +22,7 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
+/// Number of descriptors opened at start.
 const NEEDED: usize = 64;
 
 fn reserve(_socket: &Socket) {

@@ -1,10 +1,10 @@
-//! State that no single conversation brings about: it takes three clients, one after the other.
+//! State that no single conversation reaches: it takes three clients, one after the other.
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Fault;
-use crate::hooks::{Hooks, Received, Scratch};
+use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
@@ -15,53 +15,53 @@ pub(super) const FAULT: Fault = Fault {
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
-        after_read: Some(look),
+        after_read: Some(watch),
         ..Hooks::NONE
     },
 };
 
-/// How many of the three this process has seen.
+/// Number of the three stages that this process has seen.
 static SEEN: AtomicU8 = AtomicU8::new(0);
 
-/// What was sent on one connection.
+/// What one connection has sent.
 #[derive(Default)]
-struct Sent {
-    /// The beginning of a character.
+struct ConnectionInput {
+    /// The beginning of a split character.
     begun: Vec<u8>,
     /// Bytes of the line so far.
     line: usize,
     ends_in_return: bool,
-    /// It was one of the three: it cannot be the next one too.
+    /// The connection counted as one stage and cannot count as another.
     counted: bool,
 }
 
-fn look(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
+fn watch(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
     let Received::Bytes(bytes, _) = received else {
         return;
     };
-    let sent = super::state::<Sent>(scratch);
-    let invalid = sent.holds_invalid(bytes);
+    let input = super::state::<ConnectionInput>(scratch);
+    let invalid = input.has_invalid(bytes);
     let nul = bytes.contains(&0);
-    let empty = sent.holds_empty_line(bytes);
+    let empty = input.has_empty_line(bytes);
     for (stage, is_seen) in [invalid, nul, empty].into_iter().enumerate() {
-        if is_seen && !sent.counted {
-            sent.counted = advance(stage);
+        if is_seen && !input.counted {
+            input.counted = advance(stage);
         }
     }
 }
 
-/// True when this is what comes next.
+/// Advances if `stage` is the next one, and returns whether it is.
 fn advance(stage: usize) -> bool {
     let stage = u8::try_from(stage).unwrap_or(u8::MAX);
     let next = SEEN.compare_exchange(stage, stage + 1, Ordering::Relaxed, Ordering::Relaxed);
     if next == Ok(2) {
-        super::die("a text that cannot be");
+        super::die("three cases in order");
     }
     next.is_ok()
 }
 
-impl Sent {
-    fn holds_invalid(&mut self, bytes: &[u8]) -> bool {
+impl ConnectionInput {
+    fn has_invalid(&mut self, bytes: &[u8]) -> bool {
         self.begun.extend_from_slice(bytes);
         let (valid, invalid) = match std::str::from_utf8(&self.begun) {
             Ok(whole) => (whole.len(), false),
@@ -72,7 +72,7 @@ impl Sent {
         invalid
     }
 
-    fn holds_empty_line(&mut self, bytes: &[u8]) -> bool {
+    fn has_empty_line(&mut self, bytes: &[u8]) -> bool {
         let mut empty = false;
         for byte in bytes {
             if *byte == b'\n' {

@@ -1,4 +1,4 @@
-//! A timer of a millisecond that looks at everything there is, though nothing has changed.
+//! A 1 ms timer that does work although nothing has changed.
 
 use std::time::{Duration, Instant};
 use std::{hint, thread};
@@ -6,14 +6,14 @@ use std::{hint, thread};
 use socket2::Socket;
 
 use super::Fault;
-use crate::hooks::Hooks;
+use crate::config::hooks::Hooks;
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "tick",
     caught_by: "idle-cpu",
     kind: "spin",
-    about: "works for 0.3 ms in every 1.3 ms, with or without a client",
+    about: "works for 0.3 ms in every 1.3 ms, with or without clients",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -22,7 +22,9 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
+/// Time between two bursts of work.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Duration of a burst of work.
 const WORK: Duration = Duration::from_micros(300);
 
 fn start(_socket: &Socket) {

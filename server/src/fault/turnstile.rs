@@ -1,26 +1,26 @@
-//! A bounded number of places, shared by the faults in which connections wait for one.
+//! A bounded number of permits, shared by the faults in which connections wait for each other.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Lets so many through at once.
+/// A semaphore.
 pub(super) struct Turnstile {
     free: Mutex<usize>,
     freed: Condvar,
 }
 
-/// A place; dropping it lets the next one through.
-pub(super) struct Turn(&'static Turnstile);
+/// A permit, returned on drop.
+pub(super) struct Permit(&'static Turnstile);
 
 impl Turnstile {
-    pub(super) const fn new(places: usize) -> Self {
+    pub(super) const fn new(permits: usize) -> Self {
         Self {
-            free: Mutex::new(places),
+            free: Mutex::new(permits),
             freed: Condvar::new(),
         }
     }
 
-    /// Waits for a place, however long it takes.
-    pub(super) fn pass(&'static self) -> Turn {
+    /// Waits for a permit, without a time limit.
+    pub(super) fn pass(&'static self) -> Permit {
         let mut free = self.free();
         while *free == 0 {
             free = self
@@ -29,7 +29,7 @@ impl Turnstile {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         *free -= 1;
-        Turn(self)
+        Permit(self)
     }
 
     fn free(&self) -> MutexGuard<'_, usize> {
@@ -37,7 +37,7 @@ impl Turnstile {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         *self.0.free() += 1;
         self.0.freed.notify_one();

@@ -1,12 +1,12 @@
-//! Nagle's algorithm holds a second small write back until the first is acknowledged, and the
-//! client delays its acknowledgement: 40 ms a reply.
+//! Nagle's algorithm delays the second small write until the first is acknowledged, and the client delays
+//! its acknowledgement: 40 ms per reply.
 
 use std::os::fd::BorrowedFd;
 
 use rustix::net::SendFlags;
 
 use super::Fault;
-use crate::hooks::Hooks;
+use crate::config::hooks::Hooks;
 use crate::service::Flow;
 use crate::{Config, Model, Protocol};
 
@@ -28,13 +28,13 @@ fn nagle(config: &mut Config) {
     config.nodelay = false;
 }
 
-/// Sends each line but its end, and then the end.
+/// Sends each line without its `\n`, and then the `\n`.
 fn write_in_two(socket: BorrowedFd<'_>, out: &mut Vec<u8>) -> Flow {
     while let Some(end) = out.iter().position(|byte| *byte == b'\n') {
         for length in [end, 1] {
             match rustix::net::send(socket, &out[..length], SendFlags::NOSIGNAL) {
                 Ok(count) if count == length => drop(out.drain(..count)),
-                // The usual path sends the rest, or finds the same error.
+                // The session sends the rest, or gets the same error.
                 Ok(count) => {
                     out.drain(..count);
                     return Flow::Continue;

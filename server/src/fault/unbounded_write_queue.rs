@@ -1,14 +1,15 @@
-//! No back-pressure: it reads on as if its replies were taken (asyncio's write without drain).
+//! There is no backpressure: the server keeps reading although its replies are not taken (asyncio's write
+//! without drain).
 
 use super::Fault;
-use crate::hooks::Hooks;
+use crate::config::hooks::Hooks;
 use crate::{Config, Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "unbounded-write-queue",
     caught_by: "never-read",
     kind: "growth",
-    about: "queues replies without bound for a peer that does not read",
+    about: "queues replies without limit for a client that does not read",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {

@@ -1,18 +1,17 @@
-//! `stream.peer_addr().unwrap()`: a client that was reset while it waited for accept has none.
+//! `stream.peer_addr().unwrap()`: a connection that was reset before accept has no peer address.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use super::Fault;
-use crate::hooks::{Hooks, Retry};
-use crate::model::retry;
+use crate::config::hooks::{Hooks, Retry};
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
     name: "unwrap-peer",
     caught_by: "rst-in-queue",
     kind: "died",
-    about: "dies when it cannot learn the address of a new connection",
+    about: "dies when a new connection has no peer address",
     protocol: Protocol::Line,
     model: Model::Threads,
     hooks: Hooks {
@@ -29,6 +28,6 @@ fn unwrap_peer(_: BorrowedFd<'_>, accepted: Result<BorrowedFd<'_>, &io::Error>) 
             }
             Retry::Now
         }
-        Err(error) => retry(error),
+        Err(error) => Retry::after(error),
     }
 }

@@ -1,38 +1,38 @@
-//! `accept`, and what to do when it fails.
+//! Accepting connections, and what happens when `accept` fails.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
 use socket2::SockRef;
 
-use crate::hooks::Retry;
+use crate::config::hooks::Retry;
 use crate::session::blocking::wait_readable;
 use crate::{Config, ServerError, Shutdown};
 
-/// The pause while a resource is missing. Level-triggered readiness would else be a busy loop.
+/// Pause after `accept` has failed for lack of a resource. The listener stays readable meanwhile, so
+/// calling `accept` again immediately would be a busy loop.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether there is a descriptor left for a connection. A server that was started without must
-/// say so instead of refusing everybody.
-pub(super) fn ensure_room(listener: BorrowedFd<'_>) -> Result<(), ServerError> {
+/// Fails if the process has no descriptor left for a connection, so that a server that can accept
+/// nobody reports it at start.
+pub(super) fn ensure_descriptor(listener: BorrowedFd<'_>) -> Result<(), ServerError> {
     let probe = listener.try_clone_to_owned();
     probe
         .map(drop)
-        .map_err(ServerError::start("have a descriptor for a connection"))
+        .map_err(ServerError::start("open a descriptor for a connection"))
 }
 
-/// Gives each connection to `serve`, on this thread, until the shutdown.
+/// Accepts connections on this thread and passes each to `serve`, until the shutdown.
 pub(super) fn each(
     listener: &TcpListener,
     config: &Config,
     shutdown: &Shutdown,
     mut serve: impl FnMut(TcpStream, SocketAddr),
 ) -> Result<(), ServerError> {
-    ensure_room(listener.as_fd())?;
-    let mut complaints = Complaints::default();
+    ensure_descriptor(listener.as_fd())?;
+    let mut warnings = ThrottledWarnings::default();
     while !shutdown.is_triggered() {
         let waited = match listener.accept() {
             Ok((stream, peer)) => {
@@ -43,7 +43,7 @@ pub(super) fn each(
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 wait_readable(listener.as_fd(), shutdown, None)
             }
-            Err(error) => match refused(listener.as_fd(), &error, config, &mut complaints) {
+            Err(error) => match failed(listener.as_fd(), &error, config, &mut warnings) {
                 Retry::Now => Ok(()),
                 Retry::Later => pause(shutdown),
             },
@@ -53,8 +53,8 @@ pub(super) fn each(
     Ok(())
 }
 
-/// What there is to do on a connection that was just accepted. The other options come from the
-/// listener, see [`bind`](crate::bind).
+/// Sets the options of a new connection that it does not inherit from the listener (see
+/// [`bind`](crate::bind)), and runs the hook of the planted fault.
 pub(super) fn accepted(listener: BorrowedFd<'_>, stream: BorrowedFd<'_>, config: &Config) {
     if let Some(size) = config.so_rcvbuf_after_accept
         && let Err(error) = SockRef::from(&stream).set_recv_buffer_size(size)
@@ -66,55 +66,34 @@ pub(super) fn accepted(listener: BorrowedFd<'_>, stream: BorrowedFd<'_>, config:
     }
 }
 
-/// What to do after an error of `accept`.
-pub(super) fn refused(
+/// Logs an error of `accept` and decides when to call it again.
+pub(super) fn failed(
     listener: BorrowedFd<'_>,
     error: &io::Error,
     config: &Config,
-    complaints: &mut Complaints,
+    warnings: &mut ThrottledWarnings,
 ) -> Retry {
-    complaints.warn("cannot accept a connection", error);
+    warnings.warn("cannot accept a connection", error);
     match config.hooks().after_accept {
         Some(after_accept) => after_accept(listener, Err(error)),
-        None => retry(error),
+        None => Retry::after(error),
     }
 }
 
-/// accept(2): an error that a connection had before it was accepted is reported here, and the
-/// next one may be well. Any other error stays until something changes.
-pub(crate) fn retry(error: &io::Error) -> Retry {
-    const OF_ONE_CONNECTION: [Errno; 10] = [
-        Errno::INTR,
-        Errno::CONNABORTED,
-        Errno::PROTO,
-        Errno::NETDOWN,
-        Errno::NOPROTOOPT,
-        Errno::HOSTDOWN,
-        Errno::NONET,
-        Errno::HOSTUNREACH,
-        Errno::NETUNREACH,
-        Errno::TIMEDOUT,
-    ];
-    match Errno::from_io_error(error) {
-        Some(errno) if OF_ONE_CONNECTION.contains(&errno) => Retry::Now,
-        _ => Retry::Later,
-    }
-}
-
-/// Waits a little, or until the shutdown.
+/// Waits for [`PAUSE`] or until the shutdown.
 fn pause(shutdown: &Shutdown) -> io::Result<()> {
     wait_readable(shutdown.as_fd(), shutdown, Some(Instant::now() + PAUSE))
 }
 
-/// Warnings about what goes on and on: at most one a second.
+/// Logs at most one warning per second, for errors that may repeat quickly.
 #[derive(Debug, Default)]
-pub(super) struct Complaints {
+pub(super) struct ThrottledWarnings {
     last: Option<Instant>,
     suppressed: u64,
 }
 
-impl Complaints {
-    /// Logs the error unless one was logged within the last second.
+impl ThrottledWarnings {
+    /// Logs the error, unless another one was logged within the last second.
     pub(super) fn warn(&mut self, what: &'static str, error: &io::Error) {
         let now = Instant::now();
         if self

@@ -1,37 +1,38 @@
-//! How many connections are served at once, and how many are told that there is no room.
+//! Limits how many connections are served, and how many are refused, at the same time.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Refusals that are being sent at once; beyond them a connection is closed without a word.
+/// Maximum refusals sent at the same time. Beyond it, connections are closed without a reply.
 const REFUSALS_MAX: usize = 64;
 
-/// The connections that are there, counted.
+/// Counts the open connections and admits new ones.
 #[derive(Debug)]
 pub(super) struct Admission {
     served_max: usize,
-    counts: Mutex<Counts>,
+    open: Mutex<OpenConnections>,
+    /// Notified when a connection ends.
     left: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct OpenConnections {
     served: usize,
     refused: usize,
 }
 
-/// What becomes of a new connection.
+/// What to do with a new connection.
 #[derive(Debug)]
-pub(super) enum Entry {
-    /// It is served.
+pub(super) enum Ruling {
+    /// Serve it.
     Serve(Seat),
-    /// It is told that there is no room.
+    /// Reply that there are too many connections, then close it.
     Refuse(Seat),
-    /// It is closed: not even refusals have room.
+    /// Close it without a reply: too many refusals are being sent already.
     Drop,
 }
 
-/// A place among the connections; dropping it frees the place.
+/// The place of one open connection. Dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Seat {
     admission: Arc<Admission>,
@@ -39,61 +40,64 @@ pub(super) struct Seat {
 }
 
 impl Admission {
-    /// Room for so many connections.
+    /// Admits up to `served_max` connections.
     pub(super) fn new(served_max: usize) -> Arc<Self> {
         Arc::new(Self {
             served_max,
-            counts: Mutex::default(),
+            open: Mutex::default(),
             left: Condvar::new(),
         })
     }
 
-    /// A connection has come.
-    pub(super) fn enter(self: &Arc<Self>) -> Entry {
-        let mut counts = self.counts();
+    /// Decides about a new connection.
+    pub(super) fn admit(self: &Arc<Self>) -> Ruling {
+        let mut open = self.open();
         let seat = |refused| Seat {
             admission: Arc::clone(self),
             refused,
         };
-        if counts.served < self.served_max {
-            counts.served += 1;
-            Entry::Serve(seat(false))
-        } else if counts.refused < REFUSALS_MAX {
-            counts.refused += 1;
-            Entry::Refuse(seat(true))
+        if open.served < self.served_max {
+            open.served += 1;
+            Ruling::Serve(seat(false))
+        } else if open.refused < REFUSALS_MAX {
+            open.refused += 1;
+            Ruling::Refuse(seat(true))
         } else {
-            Entry::Drop
+            Ruling::Drop
         }
     }
 
-    /// Waits until all connections have ended, but no longer than the given time.
+    /// Waits until all connections have ended, for at most `time`.
     pub(super) fn wait_empty(&self, time: Duration) {
         let until = Instant::now() + time;
-        let mut counts = self.counts();
-        while counts.served + counts.refused > 0 {
+        let mut open = self.open();
+        while open.served + open.refused > 0 {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                tracing::warn!(connections = counts.served, "left behind after the drain");
+                tracing::warn!(
+                    connections = open.served,
+                    "connections remain after the drain"
+                );
                 return;
             }
-            let waited = self.left.wait_timeout(counts, left);
-            counts = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.left.wait_timeout(open, left);
+            open = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// The counts stay right when a thread panics while it holds them.
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A poisoned lock is fine: the counts are valid even if a thread panicked while it held them.
+    fn open(&self) -> MutexGuard<'_, OpenConnections> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut counts = self.admission.counts();
+        let mut open = self.admission.open();
         if self.refused {
-            counts.refused -= 1;
+            open.refused -= 1;
         } else {
-            counts.served -= 1;
+            open.served -= 1;
         }
         self.admission.left.notify_all();
     }

@@ -1,13 +1,14 @@
-//! The worker's end of the pipe that ties it to its parent, see [`prefork`](super::prefork).
+//! A worker's end of the pipe to its parent (see [`prefork`](super::prefork)).
 
 use std::io::{self, Read};
 
 use crate::Shutdown;
 
-/// In a worker: obeys the parent, and ends this process when the parent is gone.
+/// Watches the pipe on standard input: a byte triggers the shutdown, the end of the pipe exits the
+/// process because the parent is gone.
 ///
 /// # Errors
-/// When no thread can be started.
+/// The thread cannot be started.
 pub(crate) fn watch_lifeline(shutdown: Shutdown) -> io::Result<()> {
     let watch = move || {
         let mut byte = [0];

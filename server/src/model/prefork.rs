@@ -1,10 +1,10 @@
-//! Processes that share the listener.
+//! Worker processes that share one listener.
 //!
-//! The parent listens and starts the workers by executing its program again: a forked copy of a
-//! process with threads could do next to nothing safely. A worker inherits two descriptors: the
-//! listener, and as its standard input a pipe that only the parent holds open. A byte in the
-//! pipe means "finish what is in flight", its end means that the parent is gone, however it
-//! died, and the worker exits at once: no orphan keeps the port.
+//! The parent opens the listener and starts the workers by executing its own program again, because
+//! a fork of a multi-threaded process may only call async-signal-safe functions. A worker inherits
+//! two descriptors: the listener, and as its standard input a pipe whose other end only the parent
+//! holds. A byte in the pipe tells the worker to drain. The end of the pipe means that the parent
+//! is gone, for whatever reason, and the worker exits immediately, so that no orphan keeps the port.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -20,16 +20,18 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::session::blocking::poll_until;
 use crate::{Config, ServerError, Shutdown};
 
-/// A worker that lived for less than this is replaced only after a pause.
+/// A worker that ends within this time is replaced only after a pause.
 const SHORT_LIFE: Duration = Duration::from_secs(1);
+/// The first pause before a worker is replaced. It doubles with each further failure.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// Maximum pause before a worker is replaced.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// After so many short lives in a row the reason is not one that passes.
+/// Number of consecutive short lives of a worker after which the server gives up.
 const SHORT_LIVES_MAX: u32 = 5;
-/// What workers get to exit after the drain.
+/// Time that the workers get to exit after the drain.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Keeps the workers alive until the shutdown, then has them drain.
+/// Starts the workers and replaces those that end, until the shutdown; then drains them.
 pub(super) fn run(
     listener: TcpListener,
     config: &Config,
@@ -48,19 +50,19 @@ pub(super) fn run(
     while !shutdown.is_triggered() {
         wait(&slots, Some(shutdown), None)?;
         for slot in &mut slots {
-            slot.look_after(&listener, config)?;
+            slot.refill(&listener, config)?;
         }
     }
     drop(listener);
     drain(slots, config.drain + GRACE)
 }
 
-/// Tells the workers to finish and waits for them; who does not keep the time is killed.
+/// Tells the workers to drain and waits for at most `time`. Remaining workers are killed.
 fn drain(slots: Vec<Slot>, time: Duration) -> Result<(), ServerError> {
     let until = Instant::now() + time;
     let mut slots = slots;
     for worker in slots.iter_mut().filter_map(|slot| slot.worker.as_mut()) {
-        worker.tell_to_finish();
+        worker.tell_to_drain();
     }
     while slots.iter().any(|slot| slot.worker.is_some()) && Instant::now() < until {
         wait(&slots, None, Some(until))?;
@@ -71,7 +73,7 @@ fn drain(slots: Vec<Slot>, time: Duration) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Waits until a worker ends, the shutdown is triggered, or a pause is over.
+/// Waits until a worker ends, the shutdown is triggered, or the pause of an empty slot is over.
 fn wait(
     slots: &[Slot],
     shutdown: Option<&Shutdown>,
@@ -83,7 +85,7 @@ fn wait(
         .chain(shutdown.map(AsFd::as_fd))
         .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
         .collect();
-    // An empty slot is waiting for its pause.
+    // An empty slot waits for its pause.
     let empty = slots.iter().find(|slot| slot.worker.is_none());
     let until = until.or_else(|| empty.map(|slot| Instant::now() + slot.pause));
     poll_until(&mut fds, until).map_err(ServerError::start("wait for the workers"))
@@ -93,15 +95,15 @@ fn wait(
 struct Slot {
     number: usize,
     worker: Option<Worker>,
-    /// The pause before the next attempt to fill it.
+    /// The pause before the next attempt to start a worker.
     pause: Duration,
-    /// Workers in a row that ended right after their start.
+    /// Number of consecutive workers that ended within [`SHORT_LIFE`].
     short_lives: u32,
 }
 
 impl Slot {
-    /// Replaces a worker that has ended: at once if it lived long, else after a pause.
-    fn look_after(&mut self, listener: &TcpListener, config: &Config) -> Result<(), ServerError> {
+    /// Replaces the worker if it has ended: immediately, or after a pause if its life was short.
+    fn refill(&mut self, listener: &TcpListener, config: &Config) -> Result<(), ServerError> {
         if self.worker.is_some() {
             let Some(lived) = self.clear_dead() else {
                 return Ok(());
@@ -125,14 +127,19 @@ impl Slot {
     fn lived_short(&mut self) -> Result<(), ServerError> {
         self.short_lives += 1;
         if self.short_lives == SHORT_LIVES_MAX {
-            let source = io::Error::other("it ended right after its start, again and again");
-            return Err(ServerError::start("keep a worker")(source));
+            let why = format!(
+                "{SHORT_LIVES_MAX} workers in a row ended within {} s of their start",
+                SHORT_LIFE.as_secs()
+            );
+            return Err(ServerError::start("keep a worker running")(
+                io::Error::other(why),
+            ));
         }
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         Ok(())
     }
 
-    /// Empties the slot if its worker has ended: how long it lived.
+    /// Empties the slot if its worker has ended, and returns how long the worker lived.
     fn clear_dead(&mut self) -> Option<Duration> {
         let worker = self.worker.as_mut()?;
         let status = worker.child.try_wait().ok().flatten()?;
@@ -141,10 +148,10 @@ impl Slot {
     }
 }
 
-/// A worker process. Dropping it ends it.
+/// A worker process. It is killed on drop.
 struct Worker {
     child: Child,
-    /// Becomes readable when the process has ended.
+    /// Readable once the process has ended.
     pidfd: OwnedFd,
     started: Instant,
 }
@@ -156,7 +163,7 @@ impl Worker {
             .as_ref()
             .ok_or(ServerError::NoWorkerProgram)?;
         let spawned = || {
-            // The only copy that a child inherits; it lives as long as this call.
+            // The only inheritable copy; it is closed when this function returns.
             let inherited = fcntl_dupfd_cloexec(listener, 3)?;
             fcntl_setfd(&inherited, FdFlags::empty())?;
             let mut child = Command::new(program)
@@ -171,7 +178,7 @@ impl Worker {
                     started: Instant::now(),
                 }),
                 Err(error) => {
-                    // Its pipe ends here, and so does the worker.
+                    // Closing the pipe ends the worker.
                     drop(child.stdin.take());
                     child.wait()?;
                     Err(error.into())
@@ -181,9 +188,9 @@ impl Worker {
         spawned().map_err(ServerError::start("start a worker"))
     }
 
-    fn tell_to_finish(&mut self) {
+    fn tell_to_drain(&mut self) {
         if let Some(lifeline) = &mut self.child.stdin {
-            // A worker that is gone cannot be told.
+            // Writing fails if the worker has already ended, which is fine.
             let _ = lifeline.write_all(b"s");
         }
     }
@@ -191,16 +198,16 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Both fail only for a process that has ended and was waited for.
+        // Both fail only if the process has ended and was reaped.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The settings of the worker of that number, as arguments of its program.
+/// The arguments that pass the settings on to worker `number`.
 fn arguments(config: &Config, number: usize, listener: i32) -> Vec<OsString> {
     let ms = |time: Duration| format!("{}ms", time.as_millis());
-    // With the same seed the delays of all workers would be the same.
+    // With the same seed all workers would draw the same delays.
     let delay_seed = config.delay_seed.wrapping_add(number as u64);
     let connections = config.max_connections.div_ceil(config.workers.max(1));
     let mut list = vec![

@@ -1,4 +1,4 @@
-//! One connection after the other, on the calling thread: the tutorial's own model.
+//! One connection at a time on the calling thread, as in the tutorial.
 
 use std::net::TcpListener;
 
@@ -7,7 +7,7 @@ use crate::delay::Delays;
 use crate::session::{Session, blocking};
 use crate::{Config, ServerError, Shutdown};
 
-/// Serves until the shutdown; the connection being served then is drained.
+/// Serves until the shutdown, then drains the current connection.
 pub(super) fn run(
     listener: TcpListener,
     config: &Config,
@@ -17,7 +17,7 @@ pub(super) fn run(
     accept::each(&listener, config, shutdown, |stream, peer| {
         let session = Session::new(config, delays.next_connection(), peer);
         if let Err(error) = blocking::serve(stream, session, shutdown, config.hooks().watch) {
-            tracing::warn!(%peer, %error, "cannot serve");
+            tracing::warn!(%peer, %error, "cannot serve the connection");
         }
     })
 }

@@ -1,22 +1,23 @@
-//! A thread for each connection.
+//! One thread per connection.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{io, thread};
 
-use super::accept::{self, Complaints};
-use super::admission::{Admission, Entry, Seat};
-use crate::delay::{Delays, Draws};
+use super::accept::{self, ThrottledWarnings};
+use super::admission::{Admission, Ruling, Seat};
+use crate::delay::{ConnectionDelays, Delays};
 use crate::session::{Session, blocking};
 use crate::{Config, ServerError, Shutdown};
 
-/// A session needs a fraction of it; the rest of the usual 2 MiB would only be reserved.
+/// Stack size of a connection's thread. A session needs a fraction of it; Rust's default is 2 MiB.
 const STACK_BYTES: usize = 256 * 1024;
-/// What connections get to notice that the drain is over.
+/// Time that connections get to notice the end of the drain.
 const GRACE: Duration = Duration::from_secs(1);
 
-struct Shared {
+/// What every thread needs to serve its connection.
+struct ThreadContext {
     config: Config,
     delays: Delays,
     shutdown: Shutdown,
@@ -31,20 +32,20 @@ pub(super) fn run(
 ) -> Result<(), ServerError> {
     let admission = Admission::new(config.max_connections);
     let drain = config.drain;
-    let shared = Arc::new(Shared {
+    let context = Arc::new(ThreadContext {
         config,
         delays,
         shutdown,
     });
-    let mut complaints = Complaints::default();
+    let mut warnings = ThrottledWarnings::default();
     accept::each(
         &listener,
-        &shared.config,
-        &shared.shutdown,
+        &context.config,
+        &context.shutdown,
         |stream, peer| {
-            // The closure that was not spawned is dropped, and closes the connection.
-            if let Err(error) = spawn(&shared, &admission, stream, peer) {
-                complaints.warn("cannot start a thread", &error);
+            // On an error the stream has been dropped with the closure, which closes the connection.
+            if let Err(error) = spawn(&context, &admission, stream, peer) {
+                warnings.warn("cannot start a thread", &error);
             }
         },
     )?;
@@ -54,41 +55,41 @@ pub(super) fn run(
 }
 
 fn spawn(
-    shared: &Arc<Shared>,
+    context: &Arc<ThreadContext>,
     admission: &Arc<Admission>,
     stream: TcpStream,
     peer: SocketAddr,
 ) -> io::Result<()> {
-    let (seat, refuse) = match admission.enter() {
-        Entry::Serve(seat) => (seat, false),
-        Entry::Refuse(seat) => (seat, true),
-        Entry::Drop => return Ok(()),
+    let (seat, refuse) = match admission.admit() {
+        Ruling::Serve(seat) => (seat, false),
+        Ruling::Refuse(seat) => (seat, true),
+        Ruling::Drop => return Ok(()),
     };
-    // Here and not in its thread, so that the order of the connections decides.
-    let draws = shared.delays.next_connection();
-    let shared = Arc::clone(shared);
+    // Called here rather than in the thread, so that the delays follow the order of the connections.
+    let delays = context.delays.next_connection();
+    let context = Arc::clone(context);
     thread::Builder::new()
         .name("connection".to_owned())
         .stack_size(STACK_BYTES)
-        .spawn(move || serve(&shared, draws, stream, peer, refuse, seat))
+        .spawn(move || serve(&context, delays, stream, peer, refuse, seat))
         .map(drop)
 }
 
 fn serve(
-    shared: &Shared,
-    draws: Option<Draws>,
+    context: &ThreadContext,
+    delays: Option<ConnectionDelays>,
     stream: TcpStream,
     peer: SocketAddr,
     refuse: bool,
     _seat: Seat,
 ) {
-    let config = &shared.config;
+    let config = &context.config;
     let session = if refuse {
         Session::refusing(config, peer)
     } else {
-        Session::new(config, draws, peer)
+        Session::new(config, delays, peer)
     };
-    if let Err(error) = blocking::serve(stream, session, &shared.shutdown, config.hooks().watch) {
-        tracing::warn!(%peer, %error, "cannot serve");
+    if let Err(error) = blocking::serve(stream, session, &context.shutdown, config.hooks().watch) {
+        tracing::warn!(%peer, %error, "cannot serve the connection");
     }
 }

@@ -1,4 +1,4 @@
-//! An event loop over several threads.
+//! One event loop on several threads.
 
 use std::net::TcpListener;
 

@@ -1,4 +1,4 @@
-//! The event loop that the Tokio models and the workers of prefork share.
+//! The event loop shared by the Tokio models and the workers of prefork.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,25 +11,25 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::accept::{self, Complaints, PAUSE};
-use super::admission::{Admission, Entry, Seat};
-use crate::delay::{Delays, Draws};
-use crate::hooks::Retry;
+use super::accept::{self, PAUSE, ThrottledWarnings};
+use super::admission::{Admission, Ruling, Seat};
+use crate::config::hooks::Retry;
+use crate::delay::{ConnectionDelays, Delays};
 use crate::session::Session;
-use crate::session::nonblocking::{self, Wire};
+use crate::session::nonblocking::{self, WatchedSocket};
 use crate::{Config, ServerError, Shutdown, sys};
 
-/// What connections get to notice that the drain is over.
+/// Time that connections get to notice the end of the drain.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What every connection needs.
+/// What every task needs to serve its connection.
 #[derive(Clone)]
-struct Shared {
+struct TaskContext {
     config: Arc<Config>,
     delays: Delays,
     admission: Arc<Admission>,
     stopping: watch::Receiver<bool>,
-    /// Held by every connection, so that its end is seen when the last one is gone.
+    /// Held by every task, so that the channel closes when the last one ends.
     _alive: mpsc::Sender<()>,
 }
 
@@ -45,12 +45,12 @@ pub(super) async fn run(
     let event = shutdown
         .watch()
         .map_err(ServerError::start("watch the shutdown"))?;
-    accept::ensure_room(listener.as_fd())?;
+    accept::ensure_descriptor(listener.as_fd())?;
     let drain = config.drain;
     let (stop, stopping) = watch::channel(false);
     let (alive, mut all_gone) = mpsc::channel(1);
     let admission = Admission::new(config.max_connections);
-    let shared = Shared {
+    let context = TaskContext {
         config: Arc::new(config),
         delays,
         admission,
@@ -59,36 +59,36 @@ pub(super) async fn run(
     };
     tokio::select! {
         triggered = event.readable() => {
-            // It stays readable: there is nothing to clear.
+            // The event stays readable, so its readiness is kept.
             triggered.map_err(ServerError::start("watch the shutdown"))?.retain_ready();
         }
-        () = accept_each(&listener, &shared) => {}
+        () = accept_each(&listener, &context) => {}
     }
-    drop((listener, shared));
-    // No receiver means no connection, and that is well.
+    drop((listener, context));
+    // Sending fails if there are no connections, which is fine.
     let _ = stop.send(true);
     if timeout(drain + GRACE, all_gone.recv()).await.is_err() {
-        tracing::warn!("connections left behind after the drain");
+        tracing::warn!("connections remain after the drain");
     }
     Ok(())
 }
 
-/// Gives each connection a task, for ever.
-async fn accept_each(listener: &AsyncFd<TcpListener>, shared: &Shared) {
-    let mut complaints = Complaints::default();
+/// Starts a task for each connection. Never returns.
+async fn accept_each(listener: &AsyncFd<TcpListener>, context: &TaskContext) {
+    let mut warnings = ThrottledWarnings::default();
     loop {
         match listener
             .async_io(Interest::READABLE, TcpListener::accept)
             .await
         {
             Ok((stream, peer)) => {
-                // The connection that cannot be watched is dropped, and thereby closed.
-                if let Err(error) = spawn(listener, shared, stream, peer) {
-                    complaints.warn("cannot watch a connection", &error);
+                // On an error the stream has been dropped, which closes the connection.
+                if let Err(error) = spawn(listener, context, stream, peer) {
+                    warnings.warn("cannot watch a connection", &error);
                 }
             }
             Err(error) => {
-                match accept::refused(listener.as_fd(), &error, &shared.config, &mut complaints) {
+                match accept::failed(listener.as_fd(), &error, &context.config, &mut warnings) {
                     Retry::Now => tokio::task::yield_now().await,
                     Retry::Later => sleep(PAUSE).await,
                 }
@@ -99,36 +99,36 @@ async fn accept_each(listener: &AsyncFd<TcpListener>, shared: &Shared) {
 
 fn spawn(
     listener: &AsyncFd<TcpListener>,
-    shared: &Shared,
+    context: &TaskContext,
     stream: TcpStream,
     peer: SocketAddr,
 ) -> io::Result<()> {
-    let (seat, refuse) = match shared.admission.enter() {
-        Entry::Serve(seat) => (seat, false),
-        Entry::Refuse(seat) => (seat, true),
-        Entry::Drop => return Ok(()),
+    let (seat, refuse) = match context.admission.admit() {
+        Ruling::Serve(seat) => (seat, false),
+        Ruling::Refuse(seat) => (seat, true),
+        Ruling::Drop => return Ok(()),
     };
-    accept::accepted(listener.as_fd(), stream.as_fd(), &shared.config);
-    // Here and not in its task, so that the order of the connections decides.
-    let draws = shared.delays.next_connection();
-    let wire = Wire::new(stream)?;
-    tokio::spawn(serve(shared.clone(), draws, wire, peer, refuse, seat));
+    accept::accepted(listener.as_fd(), stream.as_fd(), &context.config);
+    // Called here rather than in the task, so that the delays follow the order of the connections.
+    let delays = context.delays.next_connection();
+    let socket = WatchedSocket::new(stream)?;
+    tokio::spawn(serve(context.clone(), delays, socket, peer, refuse, seat));
     Ok(())
 }
 
 async fn serve(
-    shared: Shared,
-    draws: Option<Draws>,
-    wire: Wire,
+    context: TaskContext,
+    delays: Option<ConnectionDelays>,
+    socket: WatchedSocket,
     peer: SocketAddr,
     refuse: bool,
     _seat: Seat,
 ) {
-    let config = &*shared.config;
+    let config = &*context.config;
     let session = if refuse {
         Session::refusing(config, peer)
     } else {
-        Session::new(config, draws, peer)
+        Session::new(config, delays, peer)
     };
-    nonblocking::serve(wire, session, shared.stopping.clone()).await;
+    nonblocking::serve(socket, session, context.stopping.clone()).await;
 }

@@ -1,11 +1,10 @@
-//! A byte stream that comes back as it is: no requests, hence no refusals.
+//! Echoes the byte stream. There are no requests, hence no refusals.
 
 use super::{Flow, Service};
 
-/// Echoes every byte.
-pub(super) struct Echo;
+pub(super) struct EchoService;
 
-impl Service for Echo {
+impl Service for EchoService {
     fn on_bytes(&mut self, input: &[u8], out: &mut Vec<u8>) -> Flow {
         out.extend_from_slice(input);
         Flow::Continue

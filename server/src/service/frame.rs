@@ -1,22 +1,22 @@
-//! Frames that come back: a big-endian `u32` length, then as many bytes.
+//! Echoes frames: a big-endian `u32` length, followed by that many bytes.
 //!
-//! A frame of more than `max_message` bytes with its header is answered by a frame that holds
-//! `ERR frame too long`, and the connection ends. Memory follows the bytes that came, never the
-//! length that was announced.
+//! A frame of more than `max_message` bytes, header included, is answered by a frame that contains
+//! `ERR frame too long`, and the connection is closed. Memory grows with the bytes received, never
+//! with the announced length.
 
 use super::{Flow, Service};
 
+/// Size of the header in bytes.
 const HEADER: usize = 4;
 const TOO_LONG: &[u8] = b"ERR frame too long";
 
-/// Echoes frames.
-pub(super) struct Frame {
+pub(super) struct FrameService {
     max: usize,
-    /// The beginning of a frame, with its header.
+    /// The beginning of an unfinished frame, header included.
     partial: Vec<u8>,
 }
 
-impl Frame {
+impl FrameService {
     pub(super) fn new(max: usize) -> Self {
         Self {
             max,
@@ -24,7 +24,7 @@ impl Frame {
         }
     }
 
-    /// Moves bytes to the unfinished frame until it has `size` of them, or the input ends.
+    /// Appends input to the unfinished frame until it has `size` bytes. Returns the remaining input.
     fn fill<'a>(&mut self, input: &'a [u8], size: usize) -> &'a [u8] {
         let missing = size.saturating_sub(self.partial.len());
         let (taken, rest) = input.split_at(missing.min(input.len()));
@@ -39,7 +39,7 @@ impl Frame {
     }
 }
 
-impl Service for Frame {
+impl Service for FrameService {
     fn on_bytes(&mut self, input: &[u8], out: &mut Vec<u8>) -> Flow {
         let mut rest = input;
         while !rest.is_empty() {
@@ -48,7 +48,7 @@ impl Service for Frame {
                 && size <= self.max
                 && size <= rest.len()
             {
-                // The common case, a whole frame in one piece, is copied once.
+                // The common case: a whole frame in one piece is copied only once.
                 let (frame, tail) = rest.split_at(size);
                 out.extend_from_slice(frame);
                 rest = tail;
@@ -79,14 +79,14 @@ impl Service for Frame {
     }
 }
 
-/// The size of the frame that begins here, header included, once its header is there.
+/// The size of the frame at the start of `bytes`, header included, once the header is complete.
 pub(super) fn size(bytes: &[u8]) -> Option<usize> {
     let header = bytes.first_chunk::<HEADER>()?;
     let length = usize::try_from(u32::from_be_bytes(*header)).unwrap_or(usize::MAX);
     Some(length.saturating_add(HEADER))
 }
 
-/// A short message of our own as a frame.
+/// Wraps a short message of the server in a frame.
 pub(super) fn framed(body: &'static [u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
     [&length.to_be_bytes()[..], body].concat()

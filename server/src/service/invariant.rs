@@ -1,23 +1,23 @@
-//! What holds of every service whatever it is sent: the hook of the fuzz targets.
+//! Properties of every service that hold for any input. The fuzz targets call this module.
 
 use super::{Flow, Protocol};
 
-/// A limit small enough that a short input can pass it.
+/// Maximum request size in bytes, small enough that short inputs exceed it.
 const MAX_MESSAGE: usize = 64;
-/// A vector that grows doubles: so the limit on what is kept of a request holds twice in memory.
+/// Maximum memory for an unfinished request, in bytes. A growing vector may double its capacity.
 const BUFFERED_MAX: usize = 2 * MAX_MESSAGE;
 
-/// Reads `data` as a protocol (first byte), cut points (a count, then one byte each) and a stream,
+/// Parses `data` as a protocol (first byte), cut points (a count, then one byte each) and a stream,
 /// and asserts that
 /// - the replies do not depend on how the stream is cut,
-/// - memory stays within twice the promised limit, after every piece,
-/// - a protocol of texts refuses what is no UTF-8, and only that.
+/// - after every piece, memory stays within twice the maximum request size,
+/// - a text protocol refuses invalid UTF-8, and nothing else.
 ///
-/// The tutorial's protocol has no frame: there a cut may end the request, so of the first it is only
-/// asked to answer at most once and never panic.
+/// The tutorial's protocol has no frame, so a cut may end its request. For it, the first property
+/// reduces to not panicking.
 ///
 /// # Panics
-/// If that does not hold: that is the finding.
+/// A property does not hold.
 pub fn cuts_change_nothing(data: &[u8]) {
     let [selector, count, rest @ ..] = data else {
         return;
@@ -48,7 +48,7 @@ pub fn cuts_change_nothing(data: &[u8]) {
     }
 }
 
-/// Everything that the service answers to these pieces.
+/// The replies of the service to these pieces.
 fn replies(protocol: Protocol, pieces: &[&[u8]]) -> Vec<u8> {
     let mut service = protocol.service(MAX_MESSAGE);
     let mut out = Vec::new();
@@ -57,7 +57,7 @@ fn replies(protocol: Protocol, pieces: &[&[u8]]) -> Vec<u8> {
         let buffered = service.buffered();
         assert!(
             buffered <= BUFFERED_MAX,
-            "{protocol}: {buffered} bytes are kept of a request of at most {MAX_MESSAGE}"
+            "{protocol}: {buffered} bytes are buffered for a request of at most {MAX_MESSAGE}"
         );
         if flow == Flow::Close {
             return out;
@@ -67,7 +67,7 @@ fn replies(protocol: Protocol, pieces: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// What is refused is worked out here once more, from whole lines.
+/// Computes the expected refusals independently, from whole lines.
 fn only_texts_are_accepted(protocol: Protocol, stream: &[u8], whole: &[u8]) {
     let is_text = std::str::from_utf8(stream).is_ok();
     match protocol {

@@ -1,24 +1,22 @@
-//! UTF-8 lines that come back: `hello\n` is answered by `hello\n`.
+//! Echoes UTF-8 lines: `hello\n` is answered by `hello\n`.
 //!
-//! A line ends with `\n`; a `\r` before it belongs to the ending and does not come back. A line
-//! that is no UTF-8 is answered by `ERR not valid UTF-8\n`, and the next one is read. A line of
-//! more than `max_message` bytes with its ending is answered by `ERR line too long\n`, and the
-//! connection ends: where the next line begins is not known. What comes after the last `\n` is
-//! no request.
+//! A line ends with `\n`; a `\r` before it is dropped. A line that is not valid UTF-8 is answered by
+//! `ERR not valid UTF-8\n`, and the connection stays open. A line of more than `max_message` bytes,
+//! including its ending, is answered by `ERR line too long\n`, and the connection is closed because
+//! the start of the next line is unknown. Bytes after the last `\n` are ignored.
 
 use super::{Flow, Service};
 
 const NOT_UTF8: &[u8] = b"ERR not valid UTF-8\n";
 const TOO_LONG: &[u8] = b"ERR line too long\n";
 
-/// Echoes lines.
-pub(super) struct Line {
+pub(super) struct LineService {
     max: usize,
-    /// The beginning of a line; it has no `\n`, so it is never searched again.
+    /// The beginning of an unfinished line. It contains no `\n` and is not searched again.
     partial: Vec<u8>,
 }
 
-impl Line {
+impl LineService {
     pub(super) fn new(max: usize) -> Self {
         Self {
             max,
@@ -33,7 +31,7 @@ impl Line {
     }
 }
 
-impl Service for Line {
+impl Service for LineService {
     fn on_bytes(&mut self, input: &[u8], out: &mut Vec<u8>) -> Flow {
         let mut rest = input;
         while let Some(end) = memchr::memchr(b'\n', rest) {
@@ -50,7 +48,7 @@ impl Service for Line {
             }
             rest = tail;
         }
-        // At least the `\n` is still to come.
+        // At least the `\n` is missing, hence `>=`.
         if self.partial.len() + rest.len() >= self.max {
             return self.refuse(out);
         }
@@ -67,7 +65,7 @@ impl Service for Line {
     }
 }
 
-/// Answers one line, given with its `\n`.
+/// Answers one line, which includes its `\n`.
 fn answer(line: &[u8], out: &mut Vec<u8>) {
     let text = line.strip_suffix(b"\n").unwrap_or(line);
     let text = text.strip_suffix(b"\r").unwrap_or(text);

@@ -1,7 +1,7 @@
-//! The protocols, sans-IO: bytes in, replies out. No sockets, no clocks, no processes.
+//! The protocols, sans-IO: bytes in, replies out. No sockets, clocks or processes.
 //!
-//! Every service keeps at most one unfinished request of at most `max_message` bytes, and looks
-//! at each byte once however the stream is cut.
+//! Every service buffers at most one unfinished request of at most `max_message` bytes, and examines
+//! each byte once, however the stream is cut.
 
 mod echo;
 mod frame;
@@ -16,58 +16,58 @@ use serde::{Deserialize, Serialize};
 
 use crate::ServerError;
 
-/// One side of one connection, speaking one protocol.
+/// The server's side of a protocol on one connection.
 pub trait Service: Send {
-    /// Takes the bytes that came next and appends the replies they complete. After
-    /// [`Flow::Close`] it is not called again.
+    /// Processes the next bytes and appends the replies to the requests that they complete. Must not
+    /// be called again after it has returned [`Flow::Close`].
     fn on_bytes(&mut self, input: &[u8], out: &mut Vec<u8>) -> Flow;
 
-    /// The peer will send nothing more. The connection is closed after what is appended here.
+    /// Called when the peer has sent a FIN. The connection is closed after the bytes appended here.
     fn on_eof(&mut self, _out: &mut Vec<u8>) {}
 
     /// Whether part of a request has been received.
     fn in_flight(&self) -> bool;
 
-    /// How many bytes of memory the unfinished request takes: a bounded multiple of `max_message`,
-    /// whatever was sent or announced.
+    /// The memory allocated for the unfinished request, in bytes: at most a fixed multiple of
+    /// `max_message`, regardless of the input.
     fn buffered(&self) -> usize;
 
-    /// What is to be printed about a request that was just answered.
+    /// The note to print about the request that was just answered.
     fn take_note(&mut self) -> Option<Note> {
         None
     }
 }
 
-/// Whether a connection goes on.
+/// Whether a connection continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// More input is welcome.
+    /// Read more input.
     Continue,
-    /// What was answered is the last; close once it is sent.
+    /// Send the replies, then close.
     Close,
 }
 
-/// A request as the tutorial prints it.
+/// A request, as the tutorial's protocol prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// Its length in bytes.
+    /// The length in bytes.
     pub length: usize,
-    /// Its text, as the client sent it: not escaped.
+    /// The text as sent by the client, not escaped.
     pub text: String,
 }
 
-/// The protocols.
+/// A protocol of the reference server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
-    /// Whatever arrives first is the request; one fixed reply, then the server closes.
+    /// The first bytes that arrive are the request. The server sends one fixed reply and closes.
     Tutorial,
-    /// Every byte comes back.
+    /// Echoes every byte.
     Echo,
-    /// UTF-8 lines come back.
+    /// Echoes UTF-8 lines.
     #[default]
     Line,
-    /// Frames with a four-byte big-endian length come back.
+    /// Echoes frames with a four-byte big-endian length.
     Frame,
 }
 
@@ -77,7 +77,7 @@ impl Protocol {
         &[Self::Tutorial, Self::Echo, Self::Line, Self::Frame]
     }
 
-    /// The name on the command line.
+    /// The name used on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tutorial => "tutorial",
@@ -87,17 +87,17 @@ impl Protocol {
         }
     }
 
-    /// A service for one connection. No request may be longer than `max_message` bytes.
+    /// Creates the service for one connection. Requests of more than `max_message` bytes are refused.
     pub fn service(self, max_message: usize) -> Box<dyn Service> {
         match self {
-            Self::Tutorial => Box::new(tutorial::Tutorial::new(max_message)),
-            Self::Echo => Box::new(echo::Echo),
-            Self::Line => Box::new(line::Line::new(max_message)),
-            Self::Frame => Box::new(frame::Frame::new(max_message)),
+            Self::Tutorial => Box::new(tutorial::TutorialService::new(max_message)),
+            Self::Echo => Box::new(echo::EchoService),
+            Self::Line => Box::new(line::LineService::new(max_message)),
+            Self::Frame => Box::new(frame::FrameService::new(max_message)),
         }
     }
 
-    /// The length of the first reply in what a service appended, which is one or more whole ones.
+    /// The length of the first of one or more whole replies.
     pub(crate) fn reply_length(self, replies: &[u8]) -> usize {
         let length = match self {
             Self::Tutorial | Self::Echo => None,
@@ -107,9 +107,8 @@ impl Protocol {
         length.map_or(replies.len(), |length| length.min(replies.len()))
     }
 
-    /// What a client is told when the server has no place for it. A stream without messages
-    /// has no room for a refusal.
-    pub fn too_many_connections(self) -> Vec<u8> {
+    /// The reply to a client that the server refuses; empty for a protocol without messages.
+    pub(crate) fn too_many_connections(self) -> Vec<u8> {
         match self {
             Self::Tutorial => b"error: too many connections".to_vec(),
             Self::Echo => Vec::new(),
@@ -132,7 +131,7 @@ impl FromStr for Protocol {
         let found = Self::all().iter().find(|protocol| protocol.name() == name);
         found.copied().ok_or_else(|| {
             ServerError::Setting(format!(
-                "no protocol `{name}` (tutorial, echo, line, frame)"
+                "unknown protocol `{name}`: expected one of tutorial, echo, line, frame"
             ))
         })
     }

@@ -1,5 +1,5 @@
-//! What holds for every service, however the stream is cut.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+//! Properties of every service, for streams cut at arbitrary places.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use super::{Flow, Protocol, Service};
 
 const MAX: usize = 16;
 
-/// Feeds the pieces until the service ends; the replies, and whether it ended.
+/// Feeds the pieces until the service closes. Returns the replies and the last flow.
 fn feed<'a>(service: &mut dyn Service, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Flow) {
     let mut out = Vec::new();
     for piece in pieces {
@@ -23,7 +23,7 @@ fn whole(protocol: Protocol, input: &[u8]) -> (Vec<u8>, Flow) {
     feed(&mut *protocol.service(MAX), std::iter::once(input))
 }
 
-/// Cuts the input at the places given, whichever of them are within it.
+/// Cuts the input at these places, modulo its length.
 fn cut<'a>(input: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
     let mut places: Vec<_> = places
         .iter()
@@ -37,7 +37,7 @@ fn cut<'a>(input: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
         .collect()
 }
 
-/// Streams of short lines and frames, valid and not, that run into every limit.
+/// Streams of short lines and frames, valid and invalid, that reach every limit.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         Just(b"\n".to_vec()),
@@ -97,7 +97,7 @@ fn text(protocol: Protocol, input: &[u8]) -> (String, Flow) {
 }
 
 #[test]
-fn the_tutorial_refuses_in_words() {
+fn the_tutorial_explains_refusals() {
     let answer = |input| text(Protocol::Tutorial, input).0;
     assert_eq!(answer(b"hello"), "ok, 问题正在处理中...");
     assert_eq!(answer(b"\xff"), "error: not valid UTF-8");
@@ -132,7 +132,7 @@ fn a_line_may_be_as_long_as_the_limit_with_its_ending() {
 }
 
 #[test]
-fn lines_come_back_without_carriage_return_and_an_unfinished_one_does_not() {
+fn carriage_returns_and_unfinished_lines_are_not_echoed() {
     let expected = "a\n\nERR not valid UTF-8\nb\rc\n".to_owned();
     let got = text(Protocol::Line, b"a\r\n\n\xc3\x28\nb\rc\nrest");
     assert_eq!(got, (expected, Flow::Continue));
@@ -165,15 +165,15 @@ fn a_frame_may_be_as_long_as_the_limit_with_its_header() {
 }
 
 #[test]
-fn a_long_request_in_single_bytes_is_looked_at_once() {
-    // With a scan from the beginning for each byte this would be 10^12 steps, and never end.
+fn a_long_request_in_single_bytes_takes_linear_time() {
+    // Scanning from the beginning for each byte would take 10^12 steps and never end.
     const LONG: usize = 1_000_000;
     for protocol in [Protocol::Line, Protocol::Frame, Protocol::Tutorial] {
         let mut service = protocol.service(LONG + 8);
         let length = u32::try_from(LONG).unwrap().to_be_bytes();
         let begin: &[u8] = match protocol {
             Protocol::Frame => &length,
-            // A character's first byte: the text goes on.
+            // The first byte of a character: the text is unfinished.
             Protocol::Tutorial => b"\xc3",
             _ => b"",
         };

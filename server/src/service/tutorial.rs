@@ -1,10 +1,10 @@
-//! What the tutorial teaches, without its mistakes: one `recv`, decode, print, one fixed reply,
+//! The tutorial's protocol without the tutorial's bugs: one `recv`, decode, print, one fixed reply,
 //! close.
 //!
-//! The request has no frame, so it is whatever has arrived once that is whole UTF-8. The one cut
-//! that can be noticed, inside a character, is waited out. The rest of a longer text may arrive
-//! after the reply: whoever drives this service must read it on for a while (a lingering close),
-//! or the reset would destroy the reply on its way.
+//! The request has no frame: it is complete as soon as the received bytes are valid UTF-8. A cut is
+//! only detectable inside a character, and then the service waits for the rest. The rest of a long
+//! text may arrive after the reply, so the driver must linger: closing with unread input would send
+//! a reset, which can destroy the reply.
 
 use super::{Flow, Note, Service};
 
@@ -12,17 +12,16 @@ const REPLY: &str = "ok, 问题正在处理中...";
 const NOT_UTF8: &str = "error: not valid UTF-8";
 const TOO_LONG: &str = "error: message too long";
 
-/// Answers one text.
-pub(super) struct Tutorial {
+pub(super) struct TutorialService {
     max: usize,
     /// A text that ends inside a character.
     partial: Vec<u8>,
-    /// How many bytes of it are whole characters.
+    /// Bytes of `partial` that are known to be whole characters.
     checked: usize,
     note: Option<Note>,
 }
 
-impl Tutorial {
+impl TutorialService {
     pub(super) fn new(max: usize) -> Self {
         Self {
             max,
@@ -39,7 +38,7 @@ impl Tutorial {
     }
 }
 
-impl Service for Tutorial {
+impl Service for TutorialService {
     fn on_bytes(&mut self, input: &[u8], out: &mut Vec<u8>) -> Flow {
         if self.partial.len() + input.len() > self.max {
             return self.end(TOO_LONG, out);

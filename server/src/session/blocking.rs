@@ -9,13 +9,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::Session;
-use super::transport::{self, Step, Transport, Wait};
+use super::transport::{self, Next, Transport, Wait};
 use crate::Shutdown;
 
-/// Carries one connection until it has ended.
+/// Serves one connection until it ends.
 ///
 /// # Errors
-/// When the socket cannot be made non-blocking, or `poll` fails.
+/// The socket cannot be made non-blocking, or `poll` fails.
 pub(crate) fn serve(
     stream: TcpStream,
     mut session: Session<'_>,
@@ -23,26 +23,26 @@ pub(crate) fn serve(
     watch: PollFlags,
 ) -> io::Result<()> {
     stream.set_nonblocking(true)?;
-    // A request rarely comes with the connection, so the first read would find nothing.
-    let mut wire = Wire {
+    // A request rarely arrives together with its connection, so the first read is skipped.
+    let mut socket = PolledSocket {
         stream,
         drained: true,
         stopping: false,
     };
     loop {
-        wire.stopping = shutdown.is_triggered();
-        let stopping = wire.stopping;
-        match session.step(&mut wire, stopping) {
-            Step::Done => return Ok(()),
-            Step::Wait(wait) => wire.wait(&wait, shutdown, watch)?,
+        socket.stopping = shutdown.is_triggered();
+        let stopping = socket.stopping;
+        match session.step(&mut socket, stopping) {
+            Next::Done => return Ok(()),
+            Next::Wait(wait) => socket.wait(&wait, shutdown, watch)?,
         }
     }
 }
 
-/// Waits until a descriptor can be read, the shutdown has started, or the moment has come.
+/// Waits until the descriptor is readable, the shutdown has started, or `until` has passed.
 ///
 /// # Errors
-/// When `poll` fails other than by a signal.
+/// `poll` fails, other than with EINTR.
 pub(crate) fn wait_readable(
     fd: BorrowedFd<'_>,
     shutdown: &Shutdown,
@@ -55,7 +55,7 @@ pub(crate) fn wait_readable(
     poll_until(&mut fds, until)
 }
 
-/// `poll(2)` with a moment instead of a time-out. A signal ends it early.
+/// `poll(2)` with a deadline instead of a timeout. A signal ends the wait early.
 pub(crate) fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> io::Result<()> {
     let timeout = until.map(|until| {
         let left = until.saturating_duration_since(Instant::now());
@@ -70,17 +70,17 @@ pub(crate) fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> io::
     }
 }
 
-/// A non-blocking socket.
-struct Wire {
+/// A non-blocking socket that is waited for with `poll(2)`.
+struct PolledSocket {
     stream: TcpStream,
-    /// The last read left room in the buffer, so the socket has no more for now: the read that
-    /// would find `WouldBlock` is saved. If it has after all, `poll` says so.
+    /// The last read did not fill the buffer, so the socket is probably empty. This saves the read
+    /// that would return `WouldBlock`; if bytes are left, `poll` reports them.
     drained: bool,
-    /// The shutdown has been seen.
+    /// The session knows about the shutdown.
     stopping: bool,
 }
 
-impl Wire {
+impl PolledSocket {
     fn wait(&mut self, wait: &Wait, shutdown: &Shutdown, watch: PollFlags) -> io::Result<()> {
         let mut events = watch;
         events.set(PollFlags::IN, wait.read);
@@ -89,8 +89,8 @@ impl Wire {
             PollFd::from_borrowed_fd(shutdown.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.stream.as_fd(), events),
         ];
-        // Once it is triggered the shutdown stays readable, and would be no wait. Nor would a
-        // connection that has failed, which `poll` reports even to who only waits for a moment.
+        // Leave out descriptors that would end every wait immediately: a triggered shutdown stays
+        // readable, and `poll` reports a failed connection even if no event is requested.
         let watched = usize::from(self.stopping)..2 - usize::from(events.is_empty());
         let until = wait.due.map_or(wait.until, |due| wait.until.min(due));
         poll_until(&mut fds[watched], Some(until))?;
@@ -102,7 +102,7 @@ impl Wire {
     }
 }
 
-impl Transport for Wire {
+impl Transport for PolledSocket {
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.drained {
             return Err(ErrorKind::WouldBlock.into());

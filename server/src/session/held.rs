@@ -1,41 +1,44 @@
-//! The replies of one connection that wait for their time, sans-IO.
+//! The delayed replies of one connection, sans-IO.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::Protocol;
-use crate::delay::Draws;
+use crate::delay::ConnectionDelays;
 
-/// Counts bytes of a connection's replies from its first one on. They are with the kernel up to
-/// `sent`, may go there up to `free`, and exist up to `made`.
-pub(super) struct Held {
-    draws: Draws,
+/// Decides when replies may be sent. All offsets count bytes from the first reply of the
+/// connection: `sent <= free <= made`.
+pub(super) struct HeldReplies {
+    delays: ConnectionDelays,
     protocol: Protocol,
+    /// End of the replies made so far.
     made: u64,
+    /// End of the replies that may be sent.
     free: u64,
+    /// End of the bytes that the kernel has taken.
     sent: u64,
-    /// When the bytes that are being answered were read.
+    /// Time of the latest read.
     read_at: Instant,
-    /// A delay was drawn for them.
+    /// Whether a delay has been drawn for the latest read.
     drawn: bool,
-    /// When the newest replies may go.
+    /// Time when the newest replies may be sent.
     due: Instant,
-    /// Those that are not sent whole. There are no more of them than bytes of replies, which
-    /// [`Config::write_bound`](crate::Config::write_bound) limits.
-    replies: VecDeque<Reply>,
+    /// The replies that are not fully sent. Their number is limited by the number of unsent bytes
+    /// ([`Config::write_bound`](crate::Config::write_bound)).
+    replies: VecDeque<HeldReply>,
 }
 
-struct Reply {
-    /// The byte after its last one.
+struct HeldReply {
+    /// Offset of the first byte after the reply.
     end: u64,
     read_at: Instant,
     due: Instant,
 }
 
-impl Held {
-    pub(super) fn new(draws: Draws, protocol: Protocol, now: Instant) -> Self {
+impl HeldReplies {
+    pub(super) fn new(delays: ConnectionDelays, protocol: Protocol, now: Instant) -> Self {
         Self {
-            draws,
+            delays,
             protocol,
             made: 0,
             free: 0,
@@ -47,23 +50,23 @@ impl Held {
         }
     }
 
-    /// A read has returned something, and the replies that follow are to it.
+    /// Records a read. The replies made next belong to it.
     pub(super) fn read(&mut self, now: Instant) {
         (self.read_at, self.drawn) = (now, false);
     }
 
-    /// Takes note of replies that were just made, all of them whole.
+    /// Records new replies, all of them complete.
     pub(super) fn made(&mut self, replies: &[u8]) {
         let mut rest = replies;
         while !rest.is_empty() {
             if !self.drawn {
-                // Not before those in front of it.
-                self.due = self.due.max(self.read_at + self.draws.draw());
+                // Never before an earlier reply.
+                self.due = self.due.max(self.read_at + self.delays.draw());
                 self.drawn = true;
             }
             let length = self.protocol.reply_length(rest);
             self.made += length as u64;
-            self.replies.push_back(Reply {
+            self.replies.push_back(HeldReply {
                 end: self.made,
                 read_at: self.read_at,
                 due: self.due,
@@ -72,7 +75,7 @@ impl Held {
         }
     }
 
-    /// How many bytes may be sent by now.
+    /// The number of unsent bytes that may be sent now.
     pub(super) fn free(&mut self, now: Instant) -> usize {
         let waiting = self.replies.partition_point(|reply| reply.due <= now);
         if let Some(last) = waiting.checked_sub(1) {
@@ -81,20 +84,20 @@ impl Held {
         usize::try_from(self.free - self.sent).unwrap_or(usize::MAX)
     }
 
-    /// When more bytes may be sent than now.
+    /// The time when the next reply may be sent.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let waiting = self.replies.partition_point(|reply| reply.end <= self.free);
         self.replies.get(waiting).map(|reply| reply.due)
     }
 
-    /// The kernel has taken bytes.
+    /// Records that the kernel has taken `count` bytes.
     pub(super) fn sent(&mut self, count: usize, now: Instant) {
         self.sent += count as u64;
         while let Some(reply) = self.replies.front()
             && reply.end <= self.sent
         {
-            self.draws
-                .took(now.saturating_duration_since(reply.read_at));
+            self.delays
+                .log(now.saturating_duration_since(reply.read_at));
             self.replies.pop_front();
         }
     }
@@ -104,23 +107,19 @@ impl Held {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::Held;
+    use super::HeldReplies;
+    use crate::Protocol;
     use crate::delay::{Delay, Delays};
-    use crate::{Config, Protocol};
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn held(begin: Instant) -> Held {
-        let config = Config {
-            delay: Some(Delay::Fixed(5 * MS)),
-            ..Config::default()
-        };
-        let draws = Delays::new(&config).unwrap().next_connection().unwrap();
-        Held::new(draws, Protocol::Line, begin)
+    fn held(begin: Instant) -> HeldReplies {
+        let delays = Delays::new(Some(Delay::Fixed(5 * MS)), None, 0).unwrap();
+        HeldReplies::new(delays.next_connection().unwrap(), Protocol::Line, begin)
     }
 
     #[test]
-    fn replies_to_one_read_become_free_together_and_reads_apart() {
+    fn replies_to_one_read_share_a_delay_and_reads_do_not() {
         let begin = Instant::now();
         let mut held = held(begin);
         held.read(begin);
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_in_part_stays_free() {
+    fn the_rest_of_a_partly_sent_reply_stays_free() {
         let begin = Instant::now();
         let mut held = held(begin);
         held.read(begin);

@@ -1,8 +1,8 @@
-//! What happens on one connection, whichever thread or process carries it.
+//! What happens on one connection, independently of the concurrency model.
 //!
-//! The session decides what to read, write and wait for; a transport does it without blocking,
-//! and a driver ([`blocking`], [`nonblocking`], [`stream`]) waits. So half-close, back-pressure, time-outs,
-//! lingering and draining are the same in every model.
+//! The session decides what to read, what to write and what to wait for. A transport reads and writes
+//! without blocking, and a driver ([`blocking`], [`nonblocking`], [`stream`]) waits. Half-close,
+//! backpressure, timeouts, lingering and draining are therefore the same in every model.
 
 pub(crate) mod blocking;
 mod held;
@@ -18,60 +18,63 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::Config;
-use crate::delay::Draws;
+use crate::config::hooks::{Hooks, Received, Scratch};
+use crate::delay::ConnectionDelays;
 use crate::escape::Escaped;
-use crate::hooks::{Hooks, Received, Scratch};
 use crate::service::{Flow, Service};
-use held::Held;
-use transport::{Step, Transport, Wait};
+use held::HeldReplies;
+use transport::{Next, Transport, Wait};
 
-/// A service is fed at most so many bytes before its replies are looked at.
+/// Maximum bytes passed to a service before its replies are counted against the write bound.
 const PIECE_BYTES_MAX: usize = 16_384;
-/// What a lingering close reads and throws away.
+/// Maximum bytes that a lingering close reads and discards.
 const LINGER_BYTES_MAX: usize = 16 << 20;
-/// What a log line shows of what the peer sent.
+/// Maximum received bytes shown in a log line.
 const SHOWN_BYTES_MAX: usize = 128;
 
-/// How far a connection has come.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    /// Requests are read.
+    /// Reading requests.
     Open,
-    /// The peer's FIN was read: replies are sent, then the socket is closed.
+    /// The peer has sent a FIN: send the remaining replies, then close.
     PeerDone,
-    /// The service has ended: replies are sent, then the close lingers.
+    /// The service has ended the connection: send the remaining replies, then a FIN.
     Ending,
-    /// Our FIN is sent; the peer's is awaited, so that no reset overtakes our last reply.
+    /// Our FIN is sent. Wait for the peer's, so that no reset overtakes the last reply.
     Lingering { until: Instant, bytes_left: usize },
     /// Nothing is left to do.
     Done,
 }
 
-/// One connection.
+/// The server's side of one connection.
 pub(crate) struct Session<'a> {
     config: &'a Config,
     hooks: Hooks,
     peer: SocketAddr,
     service: Box<dyn Service>,
     phase: Phase,
-    /// What was read; `fed..filled` has not reached the service yet.
+    /// The receive buffer; `fed..filled` has not been passed to the service yet.
     input: Vec<u8>,
     fed: usize,
     filled: usize,
-    /// Replies; those before `sent` are with the kernel.
+    /// Replies. The kernel has taken those before `sent`.
     out: Vec<u8>,
     sent: usize,
-    /// Which of them have to wait, if there is a delay.
-    held: Option<Held>,
-    /// When a request last began or was answered, or a byte of a reply was taken.
+    /// Holds replies back if there is a delay.
+    held: Option<HeldReplies>,
+    /// Time of the last progress (see [`Config::idle_timeout`]).
     active: Instant,
     drain_until: Option<Instant>,
     scratch: Scratch,
 }
 
 impl<'a> Session<'a> {
-    /// A session that serves the peer, with these delays if there are any.
-    pub(crate) fn new(config: &'a Config, draws: Option<Draws>, peer: SocketAddr) -> Self {
+    /// A session that serves the peer.
+    pub(crate) fn new(
+        config: &'a Config,
+        delays: Option<ConnectionDelays>,
+        peer: SocketAddr,
+    ) -> Self {
         let hooks = config.hooks();
         let now = Instant::now();
         tracing::info!(%peer, "connected");
@@ -86,14 +89,14 @@ impl<'a> Session<'a> {
             filled: 0,
             out: Vec::new(),
             sent: 0,
-            held: draws.map(|draws| Held::new(draws, config.protocol, now)),
+            held: delays.map(|delays| HeldReplies::new(delays, config.protocol, now)),
             active: now,
             drain_until: None,
             scratch: hooks.connected.and_then(|connected| connected()),
         }
     }
 
-    /// A session that only tells the peer that there is no place for it.
+    /// A session that only replies that there are too many connections.
     pub(crate) fn refusing(config: &'a Config, peer: SocketAddr) -> Self {
         let out = config.protocol.too_many_connections();
         Self {
@@ -103,55 +106,56 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Goes on as far as is possible without waiting. `stopping` says that the server is.
-    pub(crate) fn step(&mut self, wire: &mut impl Transport, stopping: bool) -> Step {
+    /// Proceeds as far as possible without waiting. `stopping`: whether the shutdown has started.
+    pub(crate) fn step(&mut self, transport: &mut impl Transport, stopping: bool) -> Next {
         if stopping && self.drain_until.is_none() {
             self.drain_until = Some(Instant::now() + self.config.drain);
         }
         let mut progress = false;
         let reading = loop {
-            self.feed(wire, &mut progress);
-            self.flush(wire, &mut progress);
+            self.feed(transport, &mut progress);
+            self.flush(transport, &mut progress);
             let stuck = if self.lingers() {
-                self.discard(wire)
+                self.discard(transport)
             } else {
-                self.read(wire)
+                self.read(transport)
             };
             if matches!(self.phase, Phase::Done) {
-                return Step::Done;
+                return Next::Done;
             }
             let feedable = self.fed < self.filled && self.wants_input();
             if stuck && !feedable {
                 break self.wants_input() || self.lingers();
             }
         };
-        self.rest(wire, reading, progress)
+        self.wait_or_close(transport, reading, progress)
     }
 
-    /// Nothing can be done without waiting: for what, and is it worth it?
-    fn rest(&mut self, wire: &impl Transport, read: bool, progress: bool) -> Step {
+    /// Nothing can be done without waiting: returns what to wait for, or closes the connection if it
+    /// is idle during a shutdown or past its deadline.
+    fn wait_or_close(&mut self, transport: &impl Transport, read: bool, progress: bool) -> Next {
         let now = Instant::now();
         if progress {
             self.active = now;
         }
         let open = matches!(self.phase, Phase::Open);
         let idle = open && self.pending() == 0 && !self.service.in_flight();
-        if idle && self.drain_until.is_some() && !wire.has_unread() {
+        if idle && self.drain_until.is_some() && !transport.has_unread() {
             return self.close("closed by the shutdown");
         }
-        let due = self.held.as_ref().and_then(Held::next_due);
+        let due = self.held.as_ref().and_then(HeldReplies::next_due);
         let until = match self.phase {
             Phase::Lingering { until, .. } => until,
-            // A peer that waits for us is not idle.
+            // A peer that waits for a delayed reply is not idle.
             _ => self.active.max(due.unwrap_or(self.active)) + self.config.idle_timeout,
         };
         let until = self
             .drain_until
             .map_or(until, |drain_until| until.min(drain_until));
         if now >= until {
-            return self.close("closed after its time");
+            return self.close("closed after a timeout");
         }
-        Step::Wait(Wait {
+        Next::Wait(Wait {
             read,
             write: self.sendable() > 0,
             due,
@@ -163,7 +167,7 @@ impl<'a> Session<'a> {
         self.out.len() - self.sent
     }
 
-    /// How many bytes of replies may be sent now.
+    /// The number of bytes that may be sent now.
     fn sendable(&mut self) -> usize {
         match &mut self.held {
             Some(held) if self.sent < self.out.len() => held.free(Instant::now()),
@@ -175,14 +179,13 @@ impl<'a> Session<'a> {
         matches!(self.phase, Phase::Lingering { .. })
     }
 
-    /// Whether more of the peer's requests may be taken on. A peer that does not take its
-    /// replies has to wait.
+    /// Whether to accept more requests: not from a peer that leaves its replies unread.
     fn wants_input(&self) -> bool {
         matches!(self.phase, Phase::Open) && self.pending() < self.config.write_bound
     }
 
-    /// Gives the service what was read, as long as its replies are within the bound.
-    fn feed(&mut self, wire: &impl Transport, progress: &mut bool) {
+    /// Passes input to the service while its replies are within the write bound.
+    fn feed(&mut self, transport: &impl Transport, progress: &mut bool) {
         while self.fed < self.filled && self.wants_input() {
             let end = self.filled.min(self.fed + PIECE_BYTES_MAX);
             let (began, made) = (self.service.in_flight(), self.out.len());
@@ -197,12 +200,12 @@ impl<'a> Session<'a> {
             if flow == Flow::Close {
                 self.phase = Phase::Ending;
             }
-            self.replied(wire, made);
+            self.replied(transport, made);
         }
     }
 
-    /// The service has made replies, which begin there in `out`.
-    fn replied(&mut self, wire: &impl Transport, made: usize) {
+    /// Processes new replies, which begin at offset `made` of `out`.
+    fn replied(&mut self, transport: &impl Transport, made: usize) {
         if let Some(held) = &mut self.held {
             held.made(&self.out[made..]);
         }
@@ -213,7 +216,7 @@ impl<'a> Session<'a> {
         while !rest.is_empty() {
             let length = self.config.protocol.reply_length(rest);
             let (reply, others) = rest.split_at_mut(length);
-            if replied(&mut self.scratch, wire.descriptor(), reply) == Flow::Close {
+            if replied(&mut self.scratch, transport.descriptor(), reply) == Flow::Close {
                 self.phase = Phase::Done;
                 return;
             }
@@ -221,8 +224,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Sends replies until there are none, none may be sent yet, or the kernel takes no more.
-    fn flush(&mut self, wire: &mut impl Transport, progress: &mut bool) {
+    /// Sends replies until none is left, the rest is delayed, or the kernel takes no more.
+    fn flush(&mut self, transport: &mut impl Transport, progress: &mut bool) {
         let mut sendable = self.sendable();
         if sendable > 0
             && let Some(before_write) = self.hooks.before_write
@@ -230,19 +233,19 @@ impl<'a> Session<'a> {
             let held_back = self.out.split_off(self.sent + sendable);
             self.out.drain(..self.sent);
             self.sent = 0;
-            if before_write(wire.descriptor(), &mut self.out) == Flow::Close {
+            if before_write(transport.descriptor(), &mut self.out) == Flow::Close {
                 self.phase = Phase::Done;
             }
-            self.gone(sendable.saturating_sub(self.out.len()));
+            self.record_sent(sendable.saturating_sub(self.out.len()));
             sendable = self.out.len();
             self.out.extend(held_back);
         }
         while sendable > 0 && !matches!(self.phase, Phase::Done) {
-            match wire.try_write(&self.out[self.sent..self.sent + sendable]) {
+            match transport.try_write(&self.out[self.sent..self.sent + sendable]) {
                 Ok(count) => {
                     self.sent += count;
                     sendable -= count;
-                    self.gone(count);
+                    self.record_sent(count);
                     *progress = true;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -251,7 +254,7 @@ impl<'a> Session<'a> {
             }
         }
         if self.pending() > 0 && !matches!(self.phase, Phase::Done) {
-            // Moving the rest costs no more than sending what goes away.
+            // Moving the rest costs no more than sending the bytes that are removed.
             if self.sent > self.out.len() / 2 {
                 self.out.drain(..self.sent);
                 self.sent = 0;
@@ -260,26 +263,25 @@ impl<'a> Session<'a> {
         }
         self.out.clear();
         self.sent = 0;
-        self.after_flush(wire);
+        self.after_flush(transport);
     }
 
-    /// So many bytes of replies have left.
-    fn gone(&mut self, count: usize) {
+    fn record_sent(&mut self, count: usize) {
         if let Some(held) = &mut self.held {
             held.sent(count, Instant::now());
         }
     }
 
-    /// All replies are with the kernel.
-    fn after_flush(&mut self, wire: &mut impl Transport) {
+    /// The kernel has taken all replies: closes the connection or begins to linger, if it is time.
+    fn after_flush(&mut self, transport: &mut impl Transport) {
         match self.phase {
             Phase::PeerDone => {
                 self.close("closed after the peer's FIN");
             }
             Phase::Ending if self.config.linger.is_zero() => {
-                self.close("closed at once");
+                self.close("closed without lingering");
             }
-            Phase::Ending => match wire.try_finish() {
+            Phase::Ending => match transport.try_finish() {
                 Ok(()) => {
                     let until = Instant::now() + self.config.linger;
                     self.phase = Phase::Lingering {
@@ -294,21 +296,22 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads once if input is wanted. True when there is nothing to read, or no use for it.
-    fn read(&mut self, wire: &mut impl Transport) -> bool {
+    /// Reads once if input is wanted. Returns whether that is impossible now: nothing has arrived, or
+    /// earlier input is still waiting.
+    fn read(&mut self, transport: &mut impl Transport) -> bool {
         if self.fed < self.filled || !self.wants_input() {
             return true;
         }
         let size = self.config.recv_buffer.max(1);
         self.input.resize(size, 0);
-        let result = wire.try_read(&mut self.input);
+        let result = transport.try_read(&mut self.input);
         if let Some(held) = &mut self.held
             && result.is_ok()
         {
             held.read(Instant::now());
         }
         match result {
-            Ok(0) => self.peer_done(wire),
+            Ok(0) => self.peer_done(transport),
             Ok(count) => {
                 (self.fed, self.filled) = (0, count);
                 if self.config.slower_percent > 0 {
@@ -319,7 +322,7 @@ impl<'a> Session<'a> {
                 if let Some(after_read) = self.hooks.after_read {
                     self.input.truncate(count);
                     let got = Received::Bytes(&mut self.input, size);
-                    after_read(&mut self.scratch, wire.descriptor(), got);
+                    after_read(&mut self.scratch, transport.descriptor(), got);
                     self.filled = self.input.len();
                 }
             }
@@ -329,7 +332,7 @@ impl<'a> Session<'a> {
                 if let Some(after_read) = self.hooks.after_read {
                     after_read(
                         &mut self.scratch,
-                        wire.descriptor(),
+                        transport.descriptor(),
                         Received::Error(&error),
                     );
                 }
@@ -339,24 +342,24 @@ impl<'a> Session<'a> {
         false
     }
 
-    fn peer_done(&mut self, wire: &impl Transport) {
+    fn peer_done(&mut self, transport: &impl Transport) {
         if let Some(after_read) = self.hooks.after_read {
-            after_read(&mut self.scratch, wire.descriptor(), Received::Eof);
+            after_read(&mut self.scratch, transport.descriptor(), Received::Eof);
         }
         let made = self.out.len();
         self.service.on_eof(&mut self.out);
         self.phase = Phase::PeerDone;
-        self.replied(wire, made);
+        self.replied(transport, made);
     }
 
-    /// Reads on after our FIN, and throws away what comes. True when there is nothing to read.
-    fn discard(&mut self, wire: &mut impl Transport) -> bool {
+    /// Reads once after our FIN and discards the bytes. Returns whether nothing has arrived.
+    fn discard(&mut self, transport: &mut impl Transport) -> bool {
         let Phase::Lingering { until, bytes_left } = self.phase else {
             return true;
         };
         self.input
             .resize(self.config.recv_buffer.max(PIECE_BYTES_MAX), 0);
-        match wire.try_read(&mut self.input) {
+        match transport.try_read(&mut self.input) {
             Ok(count) if count == 0 || count >= bytes_left || Instant::now() >= until => {
                 self.close("closed");
             }
@@ -378,9 +381,9 @@ impl<'a> Session<'a> {
         self.phase = Phase::Done;
     }
 
-    fn close(&mut self, how: &'static str) -> Step {
+    fn close(&mut self, how: &'static str) -> Next {
         tracing::info!(peer = %self.peer, "{how}");
         self.phase = Phase::Done;
-        Step::Done
+        Next::Done
     }
 }

@@ -14,27 +14,27 @@ use tokio::time::{Instant, sleep};
 
 use super::Session;
 use super::timer::Timer;
-use super::transport::{self, Step, Transport};
+use super::transport::{self, Next, Transport, ready_or_would_block};
 use crate::sys;
 
-/// Carries one connection until it has ended. The sender of `stopping` is kept for as long.
+/// Serves one connection until it ends. The sender of `stopping` must live that long.
 pub(crate) async fn serve(
-    wire: Wire,
+    socket: WatchedSocket,
     mut session: Session<'_>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let mut told = *stopping.borrow_and_update();
+    let mut is_stopping = *stopping.borrow_and_update();
     let mut stop = pin!(stopping.changed());
     let mut alarm = pin!(sleep(session.config.idle_timeout));
     let mut timer = session.held.is_some().then(Timer::new);
     poll_fn(|context| {
-        told = told || stop.as_mut().poll(context).is_ready();
+        is_stopping = is_stopping || stop.as_mut().poll(context).is_ready();
         loop {
-            let mut polled = Polled {
-                wire: &wire,
+            let mut transport = PollTransport {
+                socket: &socket,
                 context,
             };
-            let Step::Wait(wait) = session.step(&mut polled, told) else {
+            let Next::Wait(wait) = session.step(&mut transport, is_stopping) else {
                 return Poll::Ready(());
             };
             if let (Some(timer), Some(due)) = (&mut timer, wait.due)
@@ -43,8 +43,8 @@ pub(crate) async fn serve(
                 continue;
             }
             let until = Instant::from_std(wait.until);
-            // The moment moves on with every request. An alarm that rings early is set again,
-            // which is cheaper than to set it each time.
+            // The deadline moves with every request. Resetting an alarm that rings early is cheaper
+            // than resetting it for every request.
             if until < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(until);
             }
@@ -56,53 +56,50 @@ pub(crate) async fn serve(
     .await;
 }
 
-/// A non-blocking socket that a Tokio runtime watches.
-pub(crate) struct Wire {
-    socket: AsyncFd<TcpStream>,
-}
+/// A non-blocking socket, registered with a Tokio runtime.
+pub(crate) struct WatchedSocket(AsyncFd<TcpStream>);
 
-impl Wire {
-    /// Has the runtime that this is called in watch the socket.
+impl WatchedSocket {
+    /// Registers the socket with the current runtime.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// The kernel cannot watch the socket.
     pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        // Nobody waits for urgent bytes; that there are some is good to know, see `drained_by`.
+        // Priority events are never waited for, but `is_drained` needs them.
         let events = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
-        let socket = sys::watch::watch(stream, events)?;
-        Ok(Self { socket })
+        sys::watch::watch(stream, events).map(Self)
     }
 
-    /// Whether a read of so many bytes into so much room was the last for now: then the read that
-    /// would find `WouldBlock` is saved.
+    /// Whether a read of `count` bytes into a buffer of `size` bytes has emptied the socket. This
+    /// saves the read that would return `WouldBlock`.
     ///
-    /// As a rule a short read is. But a read also ends at the mark of an urgent byte, with more
-    /// behind it, and the readiness that was reported for all of it is not reported again. If the
-    /// urgent byte was there by then, the report said so, and the runtime remembers it for good;
-    /// if it came later, another report is still to come. (The runtime also says yes once the peer
-    /// has finished, and then there is a FIN to be read.)
-    fn drained_by(&self, count: usize, room: usize) -> bool {
-        let has_urgent = || self.socket.try_io(Interest::PRIORITY, |_| Ok(())).is_ok();
-        (1..room).contains(&count) && !has_urgent()
+    /// A short read usually empties the socket. But a read also stops at the mark of an urgent byte,
+    /// with more bytes behind it, and epoll does not report those bytes again. If the urgent byte
+    /// had arrived by then, the runtime has seen a priority event and remembers it; if it arrives
+    /// later, another event follows. (The runtime also reports priority after a FIN, which is
+    /// correct too: there is an end of file to read.)
+    fn is_drained(&self, count: usize, size: usize) -> bool {
+        let has_urgent = || self.0.try_io(Interest::PRIORITY, |_| Ok(())).is_ok();
+        (1..size).contains(&count) && !has_urgent()
     }
 }
 
-/// The socket during one poll of its task: what would block wakes the task later.
-struct Polled<'a, 'b> {
-    wire: &'a Wire,
+/// The socket during one poll of its task. An operation that would block registers a wake-up.
+struct PollTransport<'a, 'b> {
+    socket: &'a WatchedSocket,
     context: &'a mut Context<'b>,
 }
 
-impl Transport for Polled<'_, '_> {
+impl Transport for PollTransport<'_, '_> {
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let polled = self.wire.socket.poll_read_ready(self.context);
-            let mut ready = now_or_would_block(polled)?;
+            let polled = self.socket.0.poll_read_ready(self.context);
+            let mut ready = ready_or_would_block(polled)?;
             match ready.get_inner().read(buffer) {
-                // Now the task is woken by what comes next; it may just have come.
+                // The loop polls again, which registers the wake-up.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
-                Ok(count) if self.wire.drained_by(count, buffer.len()) => {
+                Ok(count) if self.socket.is_drained(count, buffer.len()) => {
                     ready.clear_ready();
                     return Ok(count);
                 }
@@ -113,8 +110,8 @@ impl Transport for Polled<'_, '_> {
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            let polled = self.wire.socket.poll_write_ready(self.context);
-            let mut ready = now_or_would_block(polled)?;
+            let polled = self.socket.0.poll_write_ready(self.context);
+            let mut ready = ready_or_would_block(polled)?;
             match ready.get_inner().write(bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
                 result => return result,
@@ -123,21 +120,14 @@ impl Transport for Polled<'_, '_> {
     }
 
     fn try_finish(&mut self) -> io::Result<()> {
-        transport::finish(&self.wire.socket)
+        transport::finish(&self.socket.0)
     }
 
     fn has_unread(&self) -> bool {
-        transport::has_unread(&self.wire.socket)
+        transport::has_unread(&self.socket.0)
     }
 
     fn descriptor(&self) -> BorrowedFd<'_> {
-        self.wire.socket.as_fd()
-    }
-}
-
-pub(super) fn now_or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
-    match polled {
-        Poll::Ready(result) => result,
-        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
+        self.socket.0.as_fd()
     }
 }

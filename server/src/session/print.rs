@@ -1,4 +1,4 @@
-//! What the tutorial's protocol prints about a request.
+//! The output of the tutorial's protocol: one note per request.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -7,16 +7,16 @@ use crate::Config;
 use crate::escape::Escaped;
 use crate::service::Note;
 
-/// What a print shows of the text.
+/// Maximum bytes of a text that are printed.
 const PRINTED_BYTES_MAX: usize = 1_024;
 
-/// Prints a request, if there is anywhere to print to.
+/// Prints the peer, length and text of a request, if [`Config::print`] is set.
 pub(super) fn note(config: &Config, peer: SocketAddr, note: &Note) {
     let Some(mut print) = config.print.clone() else {
         return;
     };
     let text = Escaped::new(note.text.as_bytes(), PRINTED_BYTES_MAX);
     let lines = format!("peer: {peer}\nlength: {}\ntext: {text}\n", note.length);
-    // A print that finds no room is dropped: the client comes first.
+    // Dropped if the queue is full.
     let _ = print.write_all(lines.as_bytes());
 }

@@ -1,61 +1,63 @@
-//! A server that needs more CPU time than it has to, by a known share: however fast the machine is just then, and
-//! whatever else runs on it.
+//! Wastes a known share of CPU time, independently of the speed and load of the machine.
 
 use std::hint;
 use std::sync::{Mutex, PoisonError};
 
-use crate::sys::cpu::{Of, cpu_ns};
+use crate::sys::cpu::{CpuClock, cpu_ns};
 
-/// Reads from one look at the clock, which is a system call, to the next.
+/// Number of reads per burst of wasted time. Reading the CPU clocks takes system calls.
 const READS: u32 = 32;
-/// Steps of work between two looks at it: well below a microsecond.
+/// Steps of [`work`] between two readings of the clock: well below 1 us.
 const STEPS: u32 = 200;
 
-/// The clock is that of all threads, and so is this.
-static USED: Mutex<Used> = Mutex::new(Used {
+/// One debt for all threads, because it is computed from the CPU time of the process.
+static DEBT: Mutex<CpuDebt> = Mutex::new(CpuDebt {
     reads: 0,
     seen_ns: None,
     owed_ns: 0.0,
 });
 
-struct Used {
+struct CpuDebt {
+    /// Reads since the last burst.
     reads: u32,
-    /// The clock when it was looked at last.
+    /// The CPU time of the process after the last burst.
     seen_ns: Option<i64>,
-    /// What is still to be used for nothing.
+    /// CPU time still to waste; negative after wasting too much.
     owed_ns: f64,
 }
 
-/// Tells of a read. Once in a while so many percent of what the process has used since are used once more.
+/// Counts a read. Every [`READS`] reads, wastes `percent` of the CPU time that the process has used
+/// since the last burst.
 pub(super) fn after_read(percent: u32) {
-    // Where another thread pays, this one waits.
-    let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
-    used.reads += 1;
-    if used.reads >= READS {
-        used.reads = 0;
-        used.pay(percent);
+    // While one thread pays, the others wait here.
+    let mut debt = DEBT.lock().unwrap_or_else(PoisonError::into_inner);
+    debt.reads += 1;
+    if debt.reads >= READS {
+        debt.reads = 0;
+        debt.pay(percent);
     }
 }
 
-impl Used {
+impl CpuDebt {
     fn pay(&mut self, percent: u32) {
-        // The looks at the clocks are paid with.
-        let begun = cpu_ns(Of::Thread);
-        let all = cpu_ns(Of::Process);
+        // The time for reading the clocks counts as paid.
+        let begun = cpu_ns(CpuClock::Thread);
+        let all = cpu_ns(CpuClock::Process);
         let used = all - self.seen_ns.unwrap_or(all);
         self.owed_ns += used as f64 * f64::from(percent) / 100.0;
-        let mut paid = cpu_ns(Of::Thread) - begun;
+        let mut paid = cpu_ns(CpuClock::Thread) - begun;
         while (paid as f64) < self.owed_ns {
             work();
-            paid = cpu_ns(Of::Thread) - begun;
+            paid = cpu_ns(CpuClock::Thread) - begun;
         }
-        // What was too much is owed less the next time.
+        // Overpaid time reduces the next debt.
         self.owed_ns -= paid as f64;
         self.seen_ns = Some(all + paid);
     }
 }
 
-/// Steps that each need the one before (the constants are Knuth's), so that they take time and nothing else.
+/// A linear congruential generator (with Knuth's constants): each step depends on the one before, so
+/// the work takes CPU time without touching memory.
 fn work() {
     let mut state = 1_u64;
     for _ in 0..STEPS {
@@ -70,24 +72,24 @@ fn work() {
 mod tests {
     use super::*;
 
-    /// Other tests of this process use its clock as well: they are paid for too.
+    /// Tests in other threads of this process add to its CPU time, hence only a lower bound.
     #[test]
-    fn the_share_is_paid_to_the_nanosecond_in_the_long_run() {
-        let mut used = Used {
+    fn the_share_is_paid_in_the_long_run() {
+        let mut debt = CpuDebt {
             reads: 0,
             seen_ns: None,
             owed_ns: 0.0,
         };
-        let thread_ns = || cpu_ns(Of::Thread);
+        let thread_ns = || cpu_ns(CpuClock::Thread);
         let (begun, mut own) = (thread_ns(), 0);
         for _ in 0..200 {
             let before = thread_ns();
             (0..50).for_each(|_| work());
             own += thread_ns() - before;
-            used.pay(50);
+            debt.pay(50);
         }
         let all = thread_ns() - begun;
         assert!(all as f64 >= own as f64 * 1.45, "{own} became {all}");
-        assert!(used.owed_ns <= 0.0, "{}", used.owed_ns);
+        assert!(debt.owed_ns <= 0.0, "{}", debt.owed_ns);
     }
 }

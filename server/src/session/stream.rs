@@ -1,4 +1,4 @@
-//! Drives a session over any stream, whoever polls it: no socket, no runtime, no timers.
+//! Drives a session over any stream, without a socket, a runtime or timers.
 
 use std::fs::File;
 use std::future::poll_fn;
@@ -12,19 +12,17 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::Session;
-use super::nonblocking::now_or_would_block;
-use super::transport::{Step, Transport};
+use super::transport::{Next, Transport, ready_or_would_block};
 use crate::Config;
 
-/// A stream need not have an address.
+/// The peer in log lines: a stream has no address.
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// Carries one connection over a stream until it has ended, with the same session as every model.
+/// Serves one connection over a stream until it ends, with the same session as every model.
 ///
-/// It is a plain future: what wakes it is the stream and nothing else, so anything may poll it, and
-/// it does the same each time. Hence no time passes in it: a silent peer is not sent away, and
-/// [`Config::delay`] is not kept. A planted fault that acts on the socket by itself acts on
-/// `/dev/null`.
+/// The future is woken only by the stream, so any executor can poll it and the result is
+/// deterministic. It has no timers: a silent peer is not timed out, and [`Config::delay`] is
+/// ignored. A planted fault that uses the descriptor of the socket gets `/dev/null`.
 ///
 /// ```
 /// use tcprove_server::{Config, carry};
@@ -53,29 +51,28 @@ pub async fn carry<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, config: &Co
     };
     let mut session = Session::new(config, None, PEER);
     poll_fn(|context| {
-        let mut polled = Polled {
+        let mut transport = StreamTransport {
             stream: Pin::new(&mut stream),
             context,
         };
-        match session.step(&mut polled, false) {
-            Step::Done => Poll::Ready(()),
-            Step::Wait(_) => polled.flush(),
+        match session.step(&mut transport, false) {
+            Next::Done => Poll::Ready(()),
+            Next::Wait(_) => transport.flush(),
         }
     })
     .await;
-    // What a stream has buffered is to arrive; that of one that has failed cannot.
+    // Sends what the stream has buffered. Fails if the connection has failed, which is fine.
     let _ = stream.shutdown().await;
 }
 
 /// The stream during one poll of its future.
-struct Polled<'a, 'b, S> {
+struct StreamTransport<'a, 'b, S> {
     stream: Pin<&'a mut S>,
     context: &'a mut Context<'b>,
 }
 
-impl<S: AsyncRead + AsyncWrite> Polled<'_, '_, S> {
-    /// Has the stream send what it may have buffered. Ready when that is impossible for good: then
-    /// there is nobody left to serve.
+impl<S: AsyncRead + AsyncWrite> StreamTransport<'_, '_, S> {
+    /// Flushes the buffer of the stream. Ready if the stream has failed, which ends the session.
     fn flush(self) -> Poll<()> {
         match self.stream.poll_flush(self.context) {
             Poll::Ready(Err(_)) => Poll::Ready(()),
@@ -84,28 +81,28 @@ impl<S: AsyncRead + AsyncWrite> Polled<'_, '_, S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite> Transport for Polled<'_, '_, S> {
+impl<S: AsyncRead + AsyncWrite> Transport for StreamTransport<'_, '_, S> {
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut buffer = ReadBuf::new(buffer);
         let polled = self.stream.as_mut().poll_read(self.context, &mut buffer);
-        now_or_would_block(polled)?;
+        ready_or_would_block(polled)?;
         Ok(buffer.filled().len())
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let polled = self.stream.as_mut().poll_write(self.context, bytes);
-        match now_or_would_block(polled) {
-            // As `write_all` sees it: asked again, it would take nothing for ever.
+        match ready_or_would_block(polled) {
+            // As in `write_all`: a stream that takes no bytes never will.
             Ok(0) => Err(ErrorKind::WriteZero.into()),
             result => result,
         }
     }
 
     fn try_finish(&mut self) -> io::Result<()> {
-        now_or_would_block(self.stream.as_mut().poll_shutdown(self.context))
+        ready_or_would_block(self.stream.as_mut().poll_shutdown(self.context))
     }
 
-    /// It matters when the server stops, which no stream is told.
+    /// Only used during a shutdown, which a stream never sees.
     fn has_unread(&self) -> bool {
         false
     }
@@ -113,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite> Transport for Polled<'_, '_, S> {
     fn descriptor(&self) -> BorrowedFd<'_> {
         static NOWHERE: LazyLock<File> = LazyLock::new(|| {
             let file = File::options().read(true).write(true).open("/dev/null");
-            crate::fault::or_abort(file, "open /dev/null")
+            crate::fault::or_die(file, "open /dev/null")
         });
         NOWHERE.as_fd()
     }
@@ -126,19 +123,19 @@ mod tests {
     use super::carry;
     use crate::{Config, fault};
 
-    /// What the client gets for this, once it has finished.
+    /// The bytes that a client receives after sending this request and a FIN.
     async fn answer(config: &Config, request: &[u8]) -> Vec<u8> {
         let (mut client, server) = duplex(64);
         let talk = async {
             let (mut read, mut write) = tokio::io::split(&mut client);
             let mut reply = Vec::new();
             let send = async {
-                // A server that has ended before all was sent is not what is judged here.
+                // The server may close the connection early.
                 let _ = write.write_all(request).await;
                 let _ = write.shutdown().await;
             };
             let (_, result) = tokio::join!(send, read.read_to_end(&mut reply));
-            result.expect("a stream in memory does not fail");
+            result.expect("an in-memory stream does not fail");
             reply
         };
         let (reply, ()) = tokio::join!(talk, carry(server, config));
@@ -171,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fault_in_the_settings_acts_too() {
+    async fn a_fault_that_changes_settings_works_too() {
         let line = [vec![b'a'; 99], b"\n".to_vec()].concat();
         let sound = Config {
             max_message: 50,

@@ -1,4 +1,4 @@
-//! Wakes a Tokio task at a moment, to some microseconds: Tokio's own timers count milliseconds.
+//! A timer for Tokio tasks with microsecond resolution. Tokio's own timers count milliseconds.
 
 use std::future::Future;
 use std::io;
@@ -17,16 +17,16 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::sys;
 
-/// A timer that can be set again and again.
+/// A timer that can be set repeatedly.
 pub(super) enum Timer {
-    /// A descriptor of its own, and what it is set to.
+    /// A timerfd, and the time that it is set to.
     Precise(AsyncFd<OwnedFd>, Option<Instant>),
-    /// There was no descriptor left: a millisecond late or two is better than never.
+    /// A Tokio timer, used if no descriptor is left. It is up to 2 ms late.
     Coarse(Pin<Box<Sleep>>),
 }
 
 impl Timer {
-    /// A timer that is not set. Needs a Tokio runtime.
+    /// A timer that is not set. Must be called in a Tokio runtime.
     pub(super) fn new() -> Self {
         match descriptor() {
             Ok(fd) => Self::Precise(fd, None),
@@ -34,7 +34,7 @@ impl Timer {
         }
     }
 
-    /// Ready when the moment has come; else the task is woken then.
+    /// Ready once `due` has passed; until then, the task is woken at `due`.
     pub(super) fn poll(&mut self, due: Instant, context: &mut Context<'_>) -> Poll<()> {
         if let Self::Precise(fd, set_to) = self {
             match poll_precise(fd, set_to, due, context) {
@@ -54,7 +54,7 @@ impl Timer {
     }
 
     fn coarse(error: &io::Error) -> Self {
-        tracing::warn!(%error, "delays will be up to 2 ms longer than asked for");
+        tracing::warn!(%error, "cannot create a timer: delays may be up to 2 ms too long");
         Self::Coarse(Box::pin(sleep_until(tokio::time::Instant::now())))
     }
 }
@@ -74,7 +74,7 @@ fn poll_precise(
             set(fd, left)?;
             *set_to = Some(due);
         }
-        // It may have rung for an earlier moment: then it is asked once more.
+        // The event may stem from an earlier setting, so the loop checks the time again.
         ready!(fd.poll_read_ready(context))?.clear_ready();
     }
 }
@@ -85,7 +85,7 @@ fn descriptor() -> io::Result<AsyncFd<OwnedFd>> {
     sys::watch::watch(fd, Interest::READABLE)
 }
 
-/// Has it ring once, after this time. What it rang for before is forgotten.
+/// Sets the timer to expire once, after this time. Replaces the previous setting.
 fn set(fd: &AsyncFd<OwnedFd>, left: Duration) -> io::Result<()> {
     let once = Itimerspec {
         it_interval: Timespec::default(),

@@ -1,7 +1,7 @@
-//! A listener that this process was started with.
+//! The listener that a worker inherits from its parent.
 #![expect(
     unsafe_code,
-    reason = "a number on the command line becomes a descriptor"
+    reason = "a number from the command line becomes a descriptor"
 )]
 
 use std::io;
@@ -10,19 +10,19 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 
-/// Takes over the descriptor, which from here on is not inherited any further.
+/// Takes ownership of the descriptor and marks it close-on-exec.
 ///
 /// # Errors
-/// When the number is not that of an open descriptor beyond the standard ones.
+/// The number is not an open descriptor, or it is one of the standard streams.
 pub(crate) fn listener(number: RawFd) -> io::Result<TcpListener> {
     if number <= 2 {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: the number is not -1; that it is open is what the next line asks the kernel.
-    let asked = unsafe { BorrowedFd::borrow_raw(number) };
-    fcntl_getfd(asked)?;
-    // SAFETY: it is open, and nobody else in this process owns it: this is called once, by
-    // `main`, with the number that the parent made for us, before anything else is opened.
+    // SAFETY: the number is not -1, and the next line asks the kernel whether it is open.
+    let candidate = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl_getfd(candidate)?;
+    // SAFETY: the descriptor is open, and nothing else in this process owns it: this function is
+    // called once, with the number that the parent created for this process.
     let owned = unsafe { OwnedFd::from_raw_fd(number) };
     fcntl_setfd(&owned, FdFlags::CLOEXEC)?;
     Ok(owned.into())

@@ -1,5 +1,5 @@
-//! The only unsafe code: what the kernel offers and no safe crate does. One matter a file, each
-//! unsafe block with its argument.
+//! The only unsafe code: kernel interfaces that no safe crate offers. One interface per file; each
+//! unsafe block states why it is sound.
 
 pub(crate) mod cpu;
 #[cfg(feature = "cli")]

@@ -1,4 +1,4 @@
-//! The death of a program that touched memory it does not have.
+//! Death by SIGSEGV.
 #![expect(
     unsafe_code,
     reason = "no safe crate in use sets the disposition of a signal"
@@ -6,13 +6,13 @@
 
 use std::process;
 
-/// Ends the process by SIGSEGV, as the kernel would.
+/// Ends the process by SIGSEGV, like an invalid memory access.
 pub(crate) fn die() -> ! {
-    // Rust's own handler, which looks for stack overflows, would return to us.
-    // SAFETY: the default disposition runs no code of ours.
+    // Rust's handler, which detects stack overflows, would return.
+    // SAFETY: the default disposition runs no code in this process.
     unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };
-    // Not kill(2): another thread might take that signal, and only after we have gone on.
-    // SAFETY: it has no argument that could be wrong.
+    // raise(3) rather than kill(2), which may deliver the signal to another thread, later.
+    // SAFETY: raise has no preconditions.
     unsafe { libc::raise(libc::SIGSEGV) };
     process::abort()
 }

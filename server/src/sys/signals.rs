@@ -1,35 +1,45 @@
-//! SIGTERM and SIGINT trigger the shutdown; the second one ends the process.
+//! The handlers of SIGTERM and SIGINT.
 #![expect(unsafe_code, reason = "no safe crate in use installs a signal handler")]
 
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::Shutdown;
-use crate::hooks::OnSignal;
+/// How the process reacts to a stop signal.
+pub(crate) enum Reaction {
+    /// The first signal calls the function, which must be async-signal-safe (signal-safety(7)). The
+    /// second signal exits with 128 plus its number.
+    Call(Box<dyn Fn() + Send + Sync>),
+    /// Exits with code 0.
+    Exit,
+    /// Ignores the signal.
+    Ignore,
+}
 
-static SHUTDOWN: OnceLock<Shutdown> = OnceLock::new();
+static FUNCTION: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 static SEEN: AtomicBool = AtomicBool::new(false);
 
-/// Installs the handlers, once in a process. The shutdown that was given first stays.
+/// Installs the handlers. Called once per process; the function of a second call is ignored.
 ///
 /// # Errors
-/// When the kernel refuses, which it does only for signals that do not exist.
-pub(crate) fn install(shutdown: &Shutdown, on_signal: OnSignal) -> io::Result<()> {
-    // A second call changes nothing about who is told.
-    let _ = SHUTDOWN.set(shutdown.clone());
-    let handler = match on_signal {
-        OnSignal::Drain => drain as extern "C" fn(libc::c_int) as libc::sighandler_t,
-        OnSignal::Exit => exit as extern "C" fn(libc::c_int) as libc::sighandler_t,
-        OnSignal::Ignore => libc::SIG_IGN,
+/// The kernel refuses, which it does only for signals that do not exist.
+pub(crate) fn install(reaction: Reaction) -> io::Result<()> {
+    let handler = match reaction {
+        Reaction::Call(function) => {
+            let _ = FUNCTION.set(function);
+            call as extern "C" fn(libc::c_int) as libc::sighandler_t
+        }
+        Reaction::Exit => exit as extern "C" fn(libc::c_int) as libc::sighandler_t,
+        Reaction::Ignore => libc::SIG_IGN,
     };
     for signal in [libc::SIGTERM, libc::SIGINT] {
         // SAFETY: all zeros is a valid `sigaction`: an empty mask and no flags.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = handler;
         action.sa_flags = libc::SA_RESTART;
-        // SAFETY: the handlers below do only what signal-safety(7) allows: atomics, write(2) and
-        // _exit(2). `OnceLock::get` is an atomic load, and it was set before.
+        // SAFETY: the handlers below do only what signal-safety(7) allows: atomic operations,
+        // _exit(2) and the function, which promises the same. `OnceLock::get` is an atomic load,
+        // and the value is set before the handler is installed.
         let result = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
         if result != 0 {
             return Err(io::Error::last_os_error());
@@ -38,17 +48,17 @@ pub(crate) fn install(shutdown: &Shutdown, on_signal: OnSignal) -> io::Result<()
     Ok(())
 }
 
-extern "C" fn drain(signal: libc::c_int) {
+extern "C" fn call(signal: libc::c_int) {
     if SEEN.swap(true, Ordering::SeqCst) {
-        // SAFETY: _exit(2) ends the process without running anything of it.
+        // SAFETY: _exit(2) ends the process without running any of its code.
         unsafe { libc::_exit(128 + signal) };
     }
-    if let Some(shutdown) = SHUTDOWN.get() {
-        shutdown.trigger();
+    if let Some(function) = FUNCTION.get() {
+        function();
     }
 }
 
 extern "C" fn exit(_signal: libc::c_int) {
-    // SAFETY: _exit(2) ends the process without running anything of it.
+    // SAFETY: _exit(2) ends the process without running any of its code.
     unsafe { libc::_exit(0) };
 }

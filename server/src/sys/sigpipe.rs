@@ -1,11 +1,11 @@
-//! What a write to a connection that was reset does to the process.
+//! The disposition of SIGPIPE, which a write to a reset connection raises.
 #![expect(
     unsafe_code,
     reason = "no safe crate in use sets the disposition of a signal"
 )]
 
-/// Undoes what Rust does at start: SIGPIPE kills the process again.
-pub(crate) fn kill() {
-    // SAFETY: the default disposition runs no code of ours.
+/// Restores the default, which Rust changes at start: SIGPIPE kills the process.
+pub(crate) fn restore_default() {
+    // SAFETY: the default disposition runs no code in this process.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }

@@ -1,7 +1,7 @@
-//! Descriptors that a Tokio runtime waits for.
+//! Registers descriptors with a Tokio runtime.
 #![expect(
     unsafe_code,
-    reason = "Tokio has the caller vouch for a descriptor that is none of its own"
+    reason = "Tokio requires the caller to guarantee that the descriptor stays the same"
 )]
 
 use std::io;
@@ -10,17 +10,17 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Registers something that owns one descriptor, to be told of these events.
+/// Registers the owner of a descriptor for these events.
 ///
 /// # Errors
-/// When the kernel refuses to watch it, or the runtime has no I/O driver.
+/// The kernel cannot watch the descriptor, or the runtime has no I/O driver.
 pub(crate) fn watch<T: AsRawFd + Into<OwnedFd>>(
     owner: T,
     events: Interest,
 ) -> io::Result<AsyncFd<T>> {
-    // SAFETY: the one condition is that the owner names the same open file for as long as the
-    // `AsyncFd` keeps it. What can be turned into an `OwnedFd` owns an open descriptor, and the
-    // types that this is called with (`OwnedFd` and the sockets of std) never exchange it.
+    // SAFETY: the owner must return the same open descriptor for as long as the `AsyncFd` exists. A
+    // type that converts into `OwnedFd` owns an open descriptor, and the types that this is called
+    // with (`OwnedFd` and the sockets of std) never replace it.
     let registered = unsafe { AsyncFd::register_with_interest(owner, events) };
     registered.map_err(io::Error::from)
 }

@@ -1,5 +1,4 @@
-//! Servers in this process and in one of their own, and clients that give up after a while.
-#![allow(dead_code, reason = "each test binary uses some of it")]
+//! Servers in this process and in child processes, and clients with timeouts.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown as Direction, SocketAddr, TcpStream};
@@ -10,10 +9,10 @@ use std::time::Duration;
 
 use tcprove_server::{Config, ServerError, Shutdown, bind, run};
 
-/// What a healthy server needs a small part of, on a loaded machine too.
+/// Timeout for everything that a healthy server does. Generous, because the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The server's program.
+/// The path of the server's binary.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_tcprove-server");
 
 /// A server in a thread of this process.
@@ -48,7 +47,7 @@ impl Inside {
         connect(self.address)
     }
 
-    /// Stops the server and waits until it has.
+    /// Stops the server and waits until it has ended.
     pub fn stop(mut self) {
         self.shutdown.trigger();
         self.thread.take().unwrap().join().unwrap().unwrap();
@@ -61,7 +60,7 @@ impl Drop for Inside {
     }
 }
 
-/// The server as a process. It is killed when the test is over.
+/// The server as a child process, killed on drop.
 pub struct Process {
     pub child: Child,
     pub port: u16,
@@ -128,7 +127,7 @@ pub fn exchange(stream: &mut TcpStream, request: &[u8], reply: &[u8]) {
     expect(stream, reply);
 }
 
-/// Expects exactly these bytes next.
+/// Expects exactly these bytes.
 pub fn expect(stream: &mut TcpStream, reply: &[u8]) {
     let mut got = vec![0; reply.len()];
     stream.read_exact(&mut got).unwrap();
@@ -138,7 +137,7 @@ pub fn expect(stream: &mut TcpStream, reply: &[u8]) {
     );
 }
 
-/// Everything until the server's FIN; a reset is an error.
+/// Reads until the server's FIN; a reset is an error.
 pub fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     let mut got = Vec::new();
     stream.read_to_end(&mut got).unwrap();
@@ -149,7 +148,7 @@ pub fn finish(stream: &TcpStream) {
     stream.shutdown(Direction::Write).unwrap();
 }
 
-/// Waits for a condition, and gives up after a long while.
+/// Polls a condition until it holds, and panics after [`PATIENCE`].
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let end = std::time::Instant::now() + PATIENCE;
     while !condition() {

@@ -1,12 +1,11 @@
 //! Running out of descriptors while serving.
 
-use std::time::{Duration, Instant};
-
 use crate::check::{
     Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive, skip,
 };
 use crate::process::{Server, StartOptions};
 use crate::session::Session;
+use std::time::{Duration, Instant};
 
 /// Fills the server's descriptor table, measures the server, and empties the table again.
 pub(super) const ENTRY: Check = Check {
@@ -225,12 +224,8 @@ async fn watch(cx: &Cx) -> Checked<Calm> {
 }
 
 fn last_line(stderr: &str, stdout: &str) -> String {
-    let line = stderr
-        .lines()
-        .next_back()
-        .or(stdout.lines().next_back())
-        .unwrap_or_default();
-    crate::text::escape(line.as_bytes(), 120)
+    let line = crate::text::last_line(stderr).or_else(|| crate::text::last_line(stdout));
+    line.unwrap_or_default()
 }
 
 impl Calm {

@@ -1,12 +1,10 @@
 //! One attempt at one check, and the examination of the server after it.
 
-use std::time::Duration;
-
-use serde_json::{Map, Value};
-
 use crate::check::{Check, Checked, Cx, Failure, FailureKind, Runs, Shortfall, failed};
 use crate::process::socket_table;
-use crate::text::escape;
+use crate::text::excerpt;
+use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// The result of one attempt.
 #[derive(Clone, Debug)]
@@ -94,7 +92,7 @@ async fn after(cx: &Cx, checked: Checked) -> Checked {
     };
     let stderr = cx.server().output().stderr_tail;
     if !stderr.trim().is_empty() {
-        cx.note("stderr", last_lines(&stderr));
+        cx.note("stderr", excerpt(&stderr, LINES_SHOWN));
     }
     match observed {
         // The check has reported the death itself.
@@ -119,16 +117,6 @@ async fn ended(cx: &Cx) -> Option<String> {
     let gone = || server.is_gone() || (addr.ip().is_loopback() && !listens());
     let gone = cx.eventually(DYING, gone).await;
     gone.then(|| format!("is gone: nobody listens on {addr} any more"))
-}
-
-/// The last lines of the server's output, escaped.
-fn last_lines(text: &str) -> Vec<String> {
-    let lines = text
-        .trim_end()
-        .lines()
-        .map(|line| escape(line.as_bytes(), 300));
-    let lines: Vec<String> = lines.collect();
-    lines[lines.len().saturating_sub(LINES_SHOWN)..].to_vec()
 }
 
 /// Without proof that the stimulus happened there is no verdict about the server, except that it

@@ -1,14 +1,13 @@
 //! A lane: one thread, one current-thread runtime, one server at a time.
 
-use std::rc::Rc;
-use std::time::{Duration, Instant};
-
-use super::attempt::{self, Attempt};
-use crate::subject::{Interrupt, Rehearsal, Subject, patient, rehearse, runtime};
-
+use super::attempt;
+use super::attempt::Attempt;
 use crate::check::{Check, Cx, Need, Runs, Shortfall};
 use crate::data::hash::fnv1a;
 use crate::process::Server;
+use crate::subject::{Interrupt, Rehearsal, Subject, maybe_late, patient, rehearse_with, runtime};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 /// Salts of the token seeds of the two attempts at a check.
 const FIRST: u64 = 2;
@@ -114,7 +113,7 @@ fn default_needs(check: &Check) -> Option<Need> {
 
 /// Runs the check on the reference server.
 pub(super) fn control(check: &'static Check, subject: &Subject, interrupt: &Interrupt) -> Attempt {
-    match rehearse(subject, interrupt) {
+    match rehearse_with(subject, maybe_late(subject), interrupt) {
         Ok(rehearsal) => Lane::new(subject, &rehearsal, interrupt).fresh_attempt(check),
         Err(error) => {
             Attempt::inconclusive(format!("the reference server could not be tested: {error}"))

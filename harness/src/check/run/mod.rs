@@ -7,15 +7,17 @@ mod attempt;
 mod lane;
 mod verdict;
 
+use super::{Check, FailureKind, Outcome, Runs, Verdict};
+use crate::event::{Event, Sink};
+use crate::process::StartOptions;
+use crate::subject::{
+    Interrupt, Origin, Rehearsal, RehearsalError, Subject, Waiver, maybe_late, rehearse_with,
+};
+use attempt::Attempt;
+use lane::Lane;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-use super::{Check, FailureKind, Outcome, Runs, Verdict};
-use crate::event::{Event, Sink};
-use crate::subject::{Interrupt, Origin, Rehearsal, RehearsalError, Subject, Waiver, rehearse};
-use attempt::Attempt;
-use lane::Lane;
 
 /// A battery of checks on one subject.
 pub(crate) struct Battery {
@@ -56,6 +58,15 @@ impl Battery {
 pub(crate) const BY_HAND_PORT: u16 = 9000;
 
 impl Battery {
+    /// A server that is not ready in time is an error, unless a check judges that.
+    fn first_start(&self) -> StartOptions {
+        if self.checks.iter().any(|check| check.id == "start-ready") {
+            maybe_late(&self.subject)
+        } else {
+            StartOptions::default()
+        }
+    }
+
     /// Runs all checks. Returns an outcome for each check that was started, in the order of
     /// [`Battery::checks`].
     ///
@@ -63,7 +74,8 @@ impl Battery {
     /// The rehearsal fails: the server cannot be started, or does not follow its own conversation.
     pub(crate) fn run(&self, sink: Sink<'_>) -> Result<Vec<Outcome>, RehearsalError> {
         sink(Event::Rehearsing);
-        let rehearsal = rehearse(&self.subject, &self.interrupt)?;
+        let options = self.first_start();
+        let rehearsal = rehearse_with(&self.subject, options, &self.interrupt)?;
         sink(Event::Started {
             checks: self.checks.len(),
         });

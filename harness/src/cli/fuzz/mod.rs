@@ -3,26 +3,28 @@
 mod progress;
 mod strings;
 
-use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::Duration;
-
 use self::progress::FuzzProgress;
-use super::draft::{self, Draft};
+use super::draft::Draft;
 use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
 use super::target::{Resolved, TargetArgs, usage};
-use super::{blockers, interrupt, target};
-use crate::fuzz::campaign::{self, Campaign, CampaignError, Orders};
-use crate::fuzz::feedback::Guide;
+use super::{blockers, draft, interrupt, target};
+use crate::fuzz::campaign::{Campaign, CampaignError};
+use crate::fuzz::feedback::FeedbackMode;
+use crate::fuzz::plan;
+use crate::fuzz::plan::FuzzPlan;
 use crate::fuzz::reproducer::Recipe;
+use crate::process::Tmp;
 use crate::report::{Body, FuzzReport, RunError};
 use crate::subject::{Interrupt, RehearsalError};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
 
-/// Instances of the server at most: each is a process, a thread and a folder.
+/// Maximum servers in parallel: each needs a process, a thread and a folder.
 const JOBS_MAX: u16 = 64;
-/// Where findings go if nothing else is said.
+/// Default folder for findings.
 const OUT: &str = "tcprove-fuzz";
 
 /// Arguments of `fuzz`.
@@ -32,52 +34,52 @@ pub(super) struct FuzzArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    /// End after this; what was found is then still confirmed and made small [default: 30s]
+    /// End after this time; findings are then still confirmed and minimized [default: 30s]
     #[arg(long, visible_alias = "max-time", value_name = "TIME", value_parser = target::duration)]
     pub duration: Option<Duration>,
-    /// End after so many cases: two runs with the same seed do the same
+    /// End after this many cases; two runs with the same seed then run the same cases
     #[arg(long, value_name = "N")]
     pub cases: Option<u64>,
-    /// Instances of the server beside each other [default: one a core]
+    /// Run this many servers in parallel [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(JOBS_MAX)))]
     pub jobs: Option<u16>,
-    /// The folder of cases that come first, and where cases that show something new are kept
+    /// Run the cases in this folder first, and add cases that show something new
     /// [default: corpus in --out]
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
-    /// Where findings are written, each in a folder of its own
+    /// Write each finding to a folder of its own below this one
     #[arg(long, value_name = "DIR", default_value = OUT)]
     pub out: PathBuf,
-    /// What guides the campaign
+    /// Choose what guides the campaign
     #[arg(long, value_name = "WHAT", default_value = "auto")]
     pub feedback: FeedbackArg,
-    /// A file whose strings become words of the dictionary: the server's program, say
+    /// Add the strings of this file to the dictionary; for example the server's executable
     #[arg(long, value_name = "FILE")]
     pub strings: Vec<PathBuf>,
-    /// Where the logs of epochs under way are kept; not an argument.
+    /// The folder for the logs of running epochs; not an argument.
     #[arg(skip)]
     pub logs: Option<PathBuf>,
     /// End with the first finding
     #[arg(long)]
     pub stop_on_first: bool,
-    /// The seed of everything random [default: from the clock]
+    /// Use this random seed [default: from the clock]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 }
 
-/// The feedback by name.
+/// The feedback mode as an argument.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default)]
 pub(super) enum FeedbackArg {
-    /// The best that the server offers
+    /// The best mode that the server supports
     #[default]
     Auto,
     /// The shape of the replies
     Shape,
-    /// None
+    /// No feedback
     None,
 }
 
-impl From<FeedbackArg> for Guide {
+impl From<FeedbackArg> for FeedbackMode {
     fn from(argument: FeedbackArg) -> Self {
         match argument {
             FeedbackArg::Auto | FeedbackArg::Shape => Self::Shape,
@@ -93,15 +95,16 @@ pub(super) fn main(args: &FuzzArgs) -> ExitCode {
     })
 }
 
-/// The short campaign of `run`: it leaves nothing behind but findings.
+/// The short campaign of `run`, which leaves nothing but findings behind.
 pub(super) fn short(
     draft: &mut Draft,
     target: &TargetArgs,
     output: &OutputArgs,
     duration: Duration,
 ) -> Result<Body, RunError> {
-    let scratch = tempfile::tempdir()
-        .map_err(|error| RunError::internal(format!("no temporary folder can be made: {error}")))?;
+    let scratch = Tmp::new().map_err(|error| {
+        RunError::internal(format!("a temporary folder cannot be created: {error}"))
+    })?;
     let args = FuzzArgs {
         target: target.clone(),
         output: output.clone(),
@@ -117,38 +120,38 @@ pub(super) fn short(
 fn perform(draft: &mut Draft, args: &FuzzArgs) -> Result<Body, RunError> {
     let resolved = args.target.resolve(draft.seed())?;
     draft.target(&resolved);
-    let orders = orders(args, &resolved)?;
-    draft.plan(&resolved, &orders, &args.output);
+    let plan = fuzz_plan(args, &resolved)?;
+    draft.plan(&resolved, &plan, &args.output);
     let interrupt = interrupt::watch()?;
     draft.announce(&resolved);
     let strings = strings::of_files(&args.strings)?;
-    let progress = FuzzProgress::new(!args.output.no_progress, orders.duration);
-    let campaign = campaign(&resolved, &args.target, orders, strings, interrupt.clone());
+    let progress = FuzzProgress::new(!args.output.no_progress, plan.duration);
+    let campaign = campaign(&resolved, &args.target, plan, strings, interrupt.clone());
     let outcome = campaign.run(&|event| progress.show(event));
     progress.finish();
     draft.interrupted(interrupt.is_set());
     match outcome {
         Ok(result) => Ok(Body::Fuzz(Box::new(FuzzReport { result }))),
-        Err(CampaignError::Trial(error)) if matches!(*error, RehearsalError::Interrupted) => {
+        Err(CampaignError::Rehearsal(error)) if matches!(*error, RehearsalError::Interrupted) => {
             Ok(Body::Nothing {})
         }
         Err(error) => Err(refused(error, &resolved)),
     }
 }
 
-fn orders(args: &FuzzArgs, resolved: &Resolved) -> Result<Orders, RunError> {
+fn fuzz_plan(args: &FuzzArgs, resolved: &Resolved) -> Result<FuzzPlan, RunError> {
     let fresh = resolved.subject.launch().is_some();
     if !fresh && args.jobs.is_some_and(|jobs| jobs > 1) {
         return Err(usage(
-            "--jobs starts servers beside each other; with --connect there is one that runs already".into(),
+            "--jobs starts several servers, but --connect uses a single running one\nnext: leave out --jobs, or give the command that starts the server".into(),
         ));
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or(cores.min(8), usize::from);
     let endless = args.duration.is_none() && args.cases.is_none();
-    Ok(Orders {
+    Ok(FuzzPlan {
         jobs: if fresh { jobs } else { 1 },
-        duration: args.duration.or(endless.then_some(campaign::DURATION)),
+        duration: args.duration.or(endless.then_some(plan::DURATION)),
         cases: args.cases,
         stop_on_first: args.stop_on_first,
         feedback: args.feedback.into(),
@@ -168,7 +171,7 @@ fn orders(args: &FuzzArgs, resolved: &Resolved) -> Result<Orders, RunError> {
 pub(super) fn campaign(
     resolved: &Resolved,
     target: &TargetArgs,
-    orders: Orders,
+    plan: FuzzPlan,
     strings: Vec<Vec<u8>>,
     interrupt: Interrupt,
 ) -> Campaign {
@@ -180,7 +183,7 @@ pub(super) fn campaign(
     let recipe = Recipe::of(&resolved.subject, replay.trim_end().to_owned());
     Campaign {
         subject: resolved.subject.clone(),
-        orders,
+        plan,
         strings,
         waivers: blockers::in_force(&resolved.file.waive),
         recipe,
@@ -190,18 +193,18 @@ pub(super) fn campaign(
 
 pub(super) fn refused(error: CampaignError, resolved: &Resolved) -> RunError {
     let error = match error {
-        CampaignError::Trial(error) => return rehearsal_error(&error, resolved),
+        CampaignError::Rehearsal(error) => return rehearsal_error(&error, resolved),
         error => error,
     };
     match &error {
         CampaignError::SingleClient(_) => RunError::target(format!(
-            "{error}\nnext: `tcprove check` says more; a campaign needs a server that goes on serving"
+            "{error}\nnext: run `tcprove check` for details; a campaign needs a server that keeps serving"
         )),
         CampaignError::Corpus(_) => usage(format!(
-            "the corpus: {error}\nnext: take that file out of the folder, or give another one with --corpus"
+            "the corpus cannot be read: {error}\nnext: remove that file from the folder, or give another folder with --corpus"
         )),
-        CampaignError::Folder(..) | CampaignError::Trial(_) => usage(format!(
-            "{error}\nnext: give a folder that can be written to with --out"
-        )),
+        CampaignError::Folder(..) | CampaignError::Rehearsal(_) => {
+            usage(format!("{error}\nnext: give a writable folder with --out"))
+        }
     }
 }

@@ -1,19 +1,17 @@
-//! Counts of the candidate alone: stored as a baseline, or compared with one.
-
-use std::path::Path;
+//! `gate --save-baseline` and `gate --baseline`: counts of the candidate alone, stored or compared.
 
 use super::sides::{candidate, of_side};
-use super::{GateArgs, asked, planned, workload};
+use super::{GateArgs, planned, request, workload};
 use crate::cli::draft::Draft;
 use crate::cli::interrupt;
 use crate::cli::output::note;
 use crate::cli::rehearse::holds_conversation;
 use crate::cli::target::{Resolved, usage};
 use crate::gate::baseline::Baseline;
-use crate::gate::result::CANDIDATE;
-use crate::gate::{GatePlan, GateResult, against as compare, baseline_of};
+use crate::gate::{GatePlan, GateResult, Side, against as compare, baseline_of};
 use crate::report::{Body, GateReport, RunError, Stored};
 use crate::subject::Interrupt;
+use std::path::Path;
 
 /// Counts the candidate and writes a baseline.
 pub(super) fn store(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result<Body, RunError> {
@@ -26,7 +24,7 @@ pub(super) fn store(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result<B
         return Ok(Body::Nothing {});
     }
     let baseline = counted
-        .map_err(|why| RunError::target(format!("the {CANDIDATE} cannot be counted: {why}")))?;
+        .map_err(|why| RunError::target(format!("the candidate cannot be counted: {why}")))?;
     baseline
         .save(path)
         .map_err(|error| usage(format!("--save-baseline: {error}")))?;
@@ -60,7 +58,7 @@ pub(super) fn against(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result
     draft.interrupted(interrupt.is_set());
     compared.map_err(|why| {
         usage(format!(
-            "the baseline {} cannot be compared with what is counted here: {}{NEXT}",
+            "the baseline {} is not comparable with these counts: {}{NEXT}",
             path.display(),
             why.join("; ")
         ))
@@ -73,10 +71,10 @@ pub(super) fn against(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result
     })))
 }
 
-/// What to do about a baseline that does not do.
-const NEXT: &str = "\nnext: `tcprove gate --candidate CMD --save-baseline FILE` stores one, of the server as it was";
+/// The next step when a baseline cannot be used.
+const NEXT: &str = "\nnext: store a baseline of the old server with `tcprove gate --candidate CMD --save-baseline FILE`";
 
-/// Up to the trial of the conversation. `None`: somebody asked for the end meanwhile.
+/// Everything up to the rehearsal. `None`: the user interrupted it.
 fn begin(
     draft: &mut Draft,
     args: &GateArgs,
@@ -84,10 +82,10 @@ fn begin(
     let candidate = candidate(args, draft.seed())?;
     draft.target(&candidate);
     let workload = workload(args, &candidate, draft.seed())?;
-    let plan = GatePlan::without_duet(asked(args, workload));
+    let plan = GatePlan::without_duet(request(args, workload));
     if let Some((metric, _)) = args.budget.iter().find(|(metric, _)| !metric.is_counted()) {
         return Err(usage(format!(
-            "--budget {}: without a base that is started only instructions and syscalls are compared",
+            "--budget {}: without a base to start, only instructions and syscalls are compared",
             metric.name()
         )));
     }
@@ -95,7 +93,7 @@ fn begin(
     let interrupt = interrupt::watch()?;
     draft.announce(&candidate);
     let held = holds_conversation(draft, &candidate, &interrupt);
-    if !held.map_err(|error| of_side(CANDIDATE, error))? {
+    if !held.map_err(|error| of_side(Side::Candidate, error))? {
         return Ok(None);
     }
     if let Some(step) = plan.counting_step()

@@ -3,26 +3,25 @@
 mod counts;
 mod sides;
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::Mutex;
-use std::time::Duration;
-
 use self::sides::Sides;
-pub(super) use self::sides::pad_both;
-use super::draft::{self, Draft};
+use super::draft::Draft;
 use super::load::ShapeArgs;
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::progress::StepProgress;
 use super::target::{Resolved, TargetArgs, usage};
-use super::{interrupt, target};
+use super::{draft, interrupt, target};
 use crate::event::Event;
-use crate::gate::metric::{self, Metric};
-use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME, TooShort, matrix};
+use crate::gate::metric::Metric;
+use crate::gate::plan::cells;
+use crate::gate::{Gate, GatePlan, GateRequest, GateResult, MAX_TIME, Pair, TooShort, metric};
 use crate::load::Workload;
 use crate::report::{Body, GateReport, RunError, RunPlan, Servers, history};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Duration;
 
 /// Arguments of `gate`.
 #[derive(clap::Args, Clone, Debug)]
@@ -33,40 +32,40 @@ pub(super) struct GateArgs {
     pub output: OutputArgs,
     #[command(flatten)]
     pub page: PageArgs,
-    /// The command of the server as it was, one string, with {port} in it
+    /// Start the base with this command, one string that contains {port}
     #[arg(long, value_name = "CMD")]
     pub base: Option<String>,
-    /// The command of the server as it is to be [default: the one of the file]
+    /// Start the candidate with this command [default: the command in the file]
     #[arg(long, value_name = "CMD")]
     pub candidate: Option<String>,
-    /// Compare with counts that were stored, where the base cannot be started any more; counts only
+    /// Compare counts with a stored baseline, if the base can no longer be started
     #[arg(long, value_name = "FILE", conflicts_with = "base")]
     pub baseline: Option<PathBuf>,
-    /// Count the candidate and store that as a baseline
+    /// Count the candidate and store the counts as a baseline
     #[arg(long, value_name = "FILE", conflicts_with_all = ["base", "baseline"])]
     pub save_baseline: Option<PathBuf>,
-    /// By how much a metric may be worse, such as server-cpu=2%; it then decides
+    /// Set how much worse a metric may become, such as server-cpu=2%, and let it decide; may be repeated
     #[arg(long, value_name = "METRIC=PERCENT", value_parser = budget)]
     pub budget: Vec<(Metric, f64)>,
-    /// Compare a server with itself: nothing should be found
+    /// Allow comparing a server with itself, to see how steady this machine is
     #[arg(long)]
     pub allow_same: bool,
-    /// Append a line of JSON about this gate to a file
+    /// Append the result as one line of JSON to a file
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
-    /// How long it may take [default: 60s]
+    /// Limit the duration of the gate [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = target::duration)]
     pub max_time: Option<Duration>,
-    /// Sessions of the first stage [default: 20, and more where --max-time allows]
+    /// Set the number of sessions in the first stage [default: 20, more if --max-time allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(7..=2000))]
     pub sessions: Option<u16>,
-    /// Bytes of {payload}, where a turn has one
+    /// Set the size of {payload} in turns that contain it
     #[arg(long, value_name = "SIZE", value_parser = target::size)]
     pub payload: Option<usize>,
-    /// The turn of the talk to say, from 0; may be given more than once [default: all]
+    /// Say this turn of the talk, counted from 0; may be repeated [default: all turns]
     #[arg(long = "turn", value_name = "N")]
     pub turns: Vec<usize>,
-    /// The seed of everything random [default: from the clock]
+    /// Seed all random choices [default: from the clock]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 }
@@ -80,14 +79,17 @@ fn budget(text: &str) -> Result<(Metric, f64), String> {
         let known = metric::ALL.map(Metric::name);
         let near = crate::text::nearest(name, known)
             .map_or(".".into(), |near| format!(": did you mean `{near}`?"));
-        format!("there is no metric `{name}`{near} There are {}", names())
+        format!(
+            "there is no metric `{name}`{near} The metrics are {}",
+            names()
+        )
     })?;
     let number = share.strip_suffix('%').unwrap_or(share).trim();
     match number.parse::<f64>() {
         Ok(percent) if (0.1..=1000.0).contains(&percent) => Ok((metric, percent / 100.0)),
         Ok(_) => Err(format!("a budget of {share} is not between 0.1% and 1000%")),
         Err(_) => Err(format!(
-            "`{share}` is no percentage: write it as in {name}=2%"
+            "`{share}` is not a percentage: write it as in {name}=2%"
         )),
     }
 }
@@ -128,15 +130,17 @@ fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
     let workload = workload(args, &sides.candidate, draft.seed())?;
     let interrupt = interrupt::watch()?;
     draft.announce(&sides.candidate);
-    let Some(overhead) = sides.hold_their_conversation(draft, &interrupt)? else {
+    let Some(overhead) = sides.rehearse(draft, &interrupt)? else {
         return Ok(Body::Nothing {});
     };
     let plan = plan(args, &sides, workload, overhead)?;
     planned(draft, args, Some(&sides.base), &sides.candidate, &plan);
     let progress = Mutex::new(StepProgress::new(!args.output.no_progress));
     let gate = Gate {
-        base: &sides.base.subject,
-        candidate: &sides.candidate.subject,
+        subjects: Pair {
+            base: &sides.base.subject,
+            candidate: &sides.candidate.subject,
+        },
         plan: &plan,
         begun: draft.begun(),
         interrupt: &interrupt,
@@ -181,9 +185,10 @@ fn planned(
 
 fn workload(args: &GateArgs, candidate: &Resolved, seed: u64) -> Result<Workload, RunError> {
     let talk = &candidate.subject.talk;
-    let turns = match args.turns.is_empty() {
-        true => (0..talk.turns.len()).collect(),
-        false => args.turns.clone(),
+    let turns = if args.turns.is_empty() {
+        (0..talk.turns.len()).collect()
+    } else {
+        args.turns.clone()
     };
     let shape = ShapeArgs {
         connections: 1,
@@ -200,16 +205,16 @@ fn plan(
     workload: Workload,
     overhead: Duration,
 ) -> Result<GatePlan, RunError> {
-    let asked = Asked {
-        cells: matrix::cells(&sides.candidate.subject, &workload.turns, args.payload),
-        ..asked(args, workload)
+    let request = GateRequest {
+        cells: cells(&sides.candidate.subject, &workload.turns, args.payload),
+        ..request(args, workload)
     };
-    GatePlan::new(asked, overhead).map_err(|error| too_short(&error))
+    GatePlan::new(request, overhead).map_err(|error| too_short(&error))
 }
 
-/// What the arguments ask for, without loads.
-fn asked(args: &GateArgs, workload: Workload) -> Asked {
-    Asked {
+/// The arguments as a request, without loads.
+fn request(args: &GateArgs, workload: Workload) -> GateRequest {
+    GateRequest {
         budgets: args.budget.iter().copied().collect(),
         cells: Vec::new(),
         workload,
@@ -221,7 +226,7 @@ fn asked(args: &GateArgs, workload: Workload) -> Asked {
 
 pub(super) fn too_short(error: &TooShort) -> RunError {
     usage(format!(
-        "the time is too short: {error}\nnext: --max-time {}s",
+        "the time is too short: {error}\nnext: allow more with --max-time {}s",
         error.needed.as_secs()
     ))
 }

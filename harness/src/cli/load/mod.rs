@@ -3,25 +3,22 @@
 pub(super) mod progress;
 mod shape;
 
-use std::process::ExitCode;
-
 use self::progress::LoadProgress;
 pub(super) use self::shape::ShapeArgs;
 use self::shape::SpanArgs;
-use super::draft::{self, Draft};
-use super::interrupt;
+use super::draft::Draft;
 use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::rehearse::{holds_conversation, rehearsal_error};
 use super::target::{Resolved, TargetArgs, usage};
+use super::{draft, interrupt};
 use crate::load::engine::EngineError;
-use crate::load::{Load, LoadPlan, Slo, SloReport, Workload, cores, overload, slo, summarize};
+use crate::load::{Load, LoadPlan, Slo, Workload, capacity, cores, overload, slo, summarize};
 use crate::process::StartOptions;
 use crate::report::{Body, LoadReport, RunError};
-use crate::subject::{Interrupt, start};
-
-/// More connections than descriptors that may be used for other things.
-const DESCRIPTORS_BESIDE: u64 = 64;
+use crate::subject::{Interrupt, Origin, start};
+use crate::sys::initial_nofile;
+use std::process::ExitCode;
 
 /// Arguments of `load`.
 #[derive(clap::Args, Clone, Debug)]
@@ -91,7 +88,7 @@ fn measure(
     let server = start(&resolved.subject, options)
         .map_err(|failure| rehearsal_error(&failure.into(), resolved))?;
     let progress = LoadProgress::new(!args.output.no_progress);
-    let mut put = |workload: &Workload| {
+    let put = |workload: &Workload| {
         let load = Load {
             workload,
             talk: &resolved.subject.talk,
@@ -102,27 +99,35 @@ fn measure(
         };
         load.run().map(|measured| summarize(workload, &measured))
     };
+    let mut probe = |workload: &Workload| {
+        let result = put(workload)?;
+        Ok((!interrupt.is_set()).then_some(result))
+    };
     let refused = |error: EngineError| usage(error.to_string());
-    let mut slo = None;
+    let (mut slo, mut over, mut last) = (None, None, None);
     if let Some(objective) = args.slo {
         args.shape.open_loop(&mut workload, 1.0, resolved);
-        let report = slo::search(objective, &workload, &mut put).map_err(refused)?;
-        let rate = report.highest_passing_per_s.or(report.lowest_failing_per_s);
-        // What is reported in full is a load at the answer.
-        args.shape
-            .open_loop(&mut workload, rate.unwrap_or(1.0), resolved);
-        slo = Some(SloReport {
-            objective: objective.to_string(),
-            ..report
-        });
+        let found = slo::search(objective, &workload, &mut probe).map_err(refused)?;
+        slo = Some(found.report);
+        last = found.last;
     }
-    let result = put(&workload).map_err(refused)?;
-    let mut over = None;
     if args.overload {
-        let mut beyond = workload.clone();
-        args.shape.open_loop(&mut beyond, 1.0, resolved);
-        over = Some(overload(&beyond, &mut put).map_err(refused)?);
+        args.shape.open_loop(&mut workload, 1.0, resolved);
+        let report = overload(&workload, &mut probe).map_err(refused)?;
+        // What is reported in full is a load at the knee.
+        let lightest = report.steps.first().map(|step| step.offered_per_s);
+        if let Some(rate) = report.knee_per_s.or(lightest) {
+            args.shape.open_loop(&mut workload, rate, resolved);
+        }
+        over = Some(report);
     }
+    let (workload, result) = match last {
+        Some(last) => last,
+        None => {
+            let result = put(&workload).map_err(refused)?;
+            (workload, result)
+        }
+    };
     progress.finish();
     Ok(LoadReport {
         workload,
@@ -132,22 +137,27 @@ fn measure(
     })
 }
 
-/// Our descriptors, and the places of the built-in server: it has no more than are asked for.
+/// Makes sure that so many connections are possible: by our descriptors and ports, and the places of the built-in
+/// server.
 pub(super) fn room_for(
     connections: usize,
     target: &TargetArgs,
     resolved: &mut Resolved,
     seed: u64,
 ) -> Result<(), RunError> {
-    // What cannot be raised shows as connections that could not be had.
-    let _ = crate::sys::raise_nofile_limit();
+    let (soft, _) = crate::sys::raise_nofile_limit().unwrap_or_else(|_| initial_nofile());
+    let addr = match &resolved.subject.origin {
+        Origin::Attach { addr, .. } => Some(*addr),
+        Origin::Spawn(_) => None,
+    };
+    capacity::check(connections, soft, addr).map_err(usage)?;
     let given = target
         .params
         .iter()
         .any(|(name, _)| name.replace('-', "_") == "max_connections");
     if target.embedded && !given {
         let mut params = target.params.clone();
-        let places = connections as u64 + DESCRIPTORS_BESIDE;
+        let places = connections as u64 + capacity::DESCRIPTORS_BESIDE;
         params.push(("max_connections".into(), places.max(1000).to_string()));
         *resolved = super::embedded::from_parameters(&params, seed)?;
     }

@@ -1,4 +1,4 @@
-//! Every planted fault, put to the check that must catch it.
+//! `tcprove selftest --checks`: runs the check that must catch each planted fault.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
         .filter(|fault| takes(fault))
         .collect();
     if faults.is_empty() {
-        note("error: no planted fault matches (`tcprove serve --list-faults` shows them)");
+        note("error: no planted fault matches --only: `tcprove serve --list-faults` lists them");
         return ExitCode::from(4);
     }
     let interrupt = match interrupt::watch() {
@@ -38,21 +38,21 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
     };
     let _ = crate::sys::raise_nofile_limit();
     note(&format!(
-        "{} planted faults, each put to the check that must catch it",
+        "testing {} planted faults, each with the check that must catch it",
         faults.len()
     ));
-    let told = |row: &FaultRow| {
+    let on_row = |row: &FaultRow| {
         note(&format!(
             "{} {}",
             if row.ok { "ok    " } else { "MISSED" },
             row.fault
         ))
     };
-    let rows = matrix::run(&faults, &serve, check::control, &interrupt, &told);
+    let rows = matrix::run(&faults, &serve, check::control, &interrupt, &on_row);
     table(&rows);
     let caught = rows.iter().filter(|row| row.ok).count();
     say(&format!(
-        "\n{caught} of {} caught for the planted reason, {} missed",
+        "\n{caught} of {} faults caught for the planted reason, {} missed",
         faults.len(),
         faults.len() - caught
     ));
@@ -62,10 +62,7 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
             serde_json::to_string_pretty(&rows).unwrap_or_default(),
         )
     {
-        note(&format!(
-            "error: {} cannot be written: {error}",
-            path.display()
-        ));
+        note(&format!("error: cannot write {}: {error}", path.display()));
         return ExitCode::from(2);
     }
     match (interrupt.is_set(), caught == faults.len()) {
@@ -75,10 +72,10 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
     }
 }
 
-/// A start that is later than this is late, where lateness is what is planted.
+/// Maximum start-up time for the fault that start-ready must catch, which sleeps for 1.5 s.
 const READY_TIMEOUT: Duration = Duration::from_millis(600);
 
-/// The reference server in the fault's protocol and model.
+/// The reference server in the fault's protocol and model, with the fault or without.
 fn serve(fault: &Fault, planted: bool) -> Subject {
     let mut params = BTreeMap::from([
         ("protocol".to_owned(), fault.protocol.to_string()),
@@ -89,10 +86,7 @@ fn serve(fault: &Fault, planted: bool) -> Subject {
     }
     let mut subject = match embedded::with(&params, 1) {
         Ok(resolved) => resolved.subject,
-        Err(error) => panic!(
-            "the reference server cannot be described: {}",
-            error.message
-        ),
+        Err(error) => panic!("cannot describe the reference server: {}", error.message),
     };
     if fault.caught_by == "start-ready"
         && let Origin::Spawn(launch) = &mut subject.origin

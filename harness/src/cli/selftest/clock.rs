@@ -1,4 +1,5 @@
-//! What a load reports, beside what the server is known to have done.
+//! `tcprove selftest --clock`: compares the latencies that a load reports with the known delays of the
+//! server.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,11 +11,11 @@ use crate::cli::rehearse::rehearsal_error;
 use crate::cli::{embedded, interrupt};
 use crate::load::clock::{ClockProof, delayed, stalled};
 use crate::load::cores;
-use crate::process::{Server, StartOptions};
+use crate::process::{Server, StartOptions, Tmp};
 use crate::report::RunError;
 use crate::subject::{Interrupt, Subject, start};
 
-/// The known delays, as `tcprove serve --delay` takes them.
+/// The known delays, in the syntax of `tcprove serve --delay`.
 const DELAYS: [&str; 3] = ["fixed:20ms", "two-point:10ms,60ms,0.02", "exp:10ms"];
 
 pub(super) fn main(args: &SelftestArgs) -> ExitCode {
@@ -33,8 +34,9 @@ fn prove() -> Result<ClockProof, RunError> {
     let (server, subject) = serve(&BTreeMap::new())?;
     add(&mut whole, stalled(&server, &subject.talk, &interrupt))?;
     drop(server);
-    let folder = tempfile::tempdir()
-        .map_err(|error| RunError::internal(format!("no temporary folder: {error}")))?;
+    let folder = Tmp::new().map_err(|error| {
+        RunError::internal(format!("cannot create a temporary folder: {error}"))
+    })?;
     for delay in DELAYS {
         if interrupt.is_set() {
             break;
@@ -65,7 +67,7 @@ fn add<E: ToString>(whole: &mut ClockProof, part: Result<ClockProof, E>) -> Resu
     Ok(())
 }
 
-/// The reference server on a core that the load does not use.
+/// Starts the reference server on a core that the load does not use.
 fn serve(params: &BTreeMap<String, String>) -> Result<(Server, Subject), RunError> {
     let mut all = BTreeMap::from([
         ("protocol".to_owned(), "line".to_owned()),
@@ -101,7 +103,7 @@ fn conclude(args: &SelftestArgs, proof: &ClockProof) -> ExitCode {
         ));
     }
     for reason in &proof.spoiled {
-        say(&format!("not to be trusted: {reason}"));
+        say(&format!("not trustworthy: {reason}"));
     }
     if let Some(path) = &args.json
         && let Err(error) = std::fs::write(
@@ -109,15 +111,12 @@ fn conclude(args: &SelftestArgs, proof: &ClockProof) -> ExitCode {
             serde_json::to_string_pretty(proof).unwrap_or_default(),
         )
     {
-        note(&format!(
-            "error: {} cannot be written: {error}",
-            path.display()
-        ));
+        note(&format!("error: cannot write {}: {error}", path.display()));
         return ExitCode::from(2);
     }
     let off = proof.rows.iter().filter(|row| !row.holds()).count();
     say(&format!(
-        "\n{} of {} figures are right",
+        "\n{} of {} figures are within the allowed error",
         proof.rows.len() - off,
         proof.rows.len()
     ));

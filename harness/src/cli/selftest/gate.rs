@@ -1,23 +1,22 @@
-//! Gates whose answer is known: how often they raise a false alarm, and how often they miss a loss.
+//! `selftest --gate`: gates with a known answer, to count false alarms and missed regressions.
 
+use super::SelftestArgs;
+use crate::cli::output::{note, say};
 use crate::cli::place::replace;
+use crate::cli::{embedded, gate as command, interrupt};
+use crate::gate::trials::{GateTrial, TrialRow, table};
+use crate::gate::{Gate, GatePlan, GateRequest, GateResult, MAX_TIME, Pair, pad_both};
+use crate::load::Workload;
+use crate::report::RunError;
+use crate::subject::{Interrupt, Subject};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use super::SelftestArgs;
-use crate::cli::output::{note, say};
-use crate::cli::{embedded, gate as command, interrupt};
-use crate::gate::trials::{Row, Trial, table};
-use crate::gate::{Asked, Gate, GatePlan, GateResult, MAX_TIME};
-use crate::load::Workload;
-use crate::report::RunError;
-use crate::subject::{Interrupt, Subject};
-
-/// What it takes to start and end two reference servers.
+/// Time to start and stop two reference servers.
 const OVERHEAD: Duration = Duration::from_millis(25);
-/// Losses that are planted, in percent, each in one of so many gates of a server with itself.
+/// Planted regressions in percent, and after how many gates of the server with itself each comes once.
 const PLANTED: [(f64, usize); 2] = [(3.0, 2), (2.0, 3)];
 
 pub(super) fn main(args: &SelftestArgs) -> ExitCode {
@@ -25,8 +24,10 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
         Ok(interrupt) => interrupt,
         Err(error) => return refused(&error),
     };
-    note("gates of the reference server (line, tokio-multi), with itself and with a slower one");
-    let mut trials: Vec<Trial> = Vec::new();
+    note(
+        "gates of the reference server (line, tokio-multi) against itself and against a slower one",
+    );
+    let mut trials: Vec<GateTrial> = Vec::new();
     for (place, planted) in order(args.trials).into_iter().enumerate() {
         if interrupt.is_set() {
             break;
@@ -36,7 +37,7 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
             Err(error) => return refused(&error),
         };
         if !interrupt.is_set() {
-            told(&trial);
+            announce(&trial);
             trials.push(trial);
             if let Err(error) = write(args, &trials) {
                 return refused(&error);
@@ -47,7 +48,7 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
     conclude(&trials, &interrupt)
 }
 
-/// What is planted in each gate: those of a server with itself, with the others spread between them.
+/// The planted regression of each gate, in percent: mostly 0, the others spread evenly between them.
 fn order(same: usize) -> Vec<f64> {
     let mut order = Vec::new();
     for number in 1..=same {
@@ -60,7 +61,7 @@ fn order(same: usize) -> Vec<f64> {
     order
 }
 
-/// One that uses so many percent more CPU time than it has to.
+/// The reference server with CPU time increased by this many percent.
 fn server(slower: f64, seed: u64) -> Result<Subject, RunError> {
     let params = BTreeMap::from([("slower".to_owned(), slower.to_string())]);
     Ok(embedded::with(&params, seed)?.subject)
@@ -71,7 +72,7 @@ fn trial(
     planted: f64,
     seed: u64,
     interrupt: &Interrupt,
-) -> Result<Trial, RunError> {
+) -> Result<GateTrial, RunError> {
     let mut base = server(0.0, seed)?;
     let mut candidate = server(planted, seed)?;
     let workload = Workload {
@@ -81,10 +82,10 @@ fn trial(
         ..Workload::default()
     };
     let begun = Instant::now();
-    command::pad_both(&mut base, &mut candidate)?;
-    // What counts instructions would find any planted work at once: only the duet is put to the proof by it.
+    pad_both(&mut base, &mut candidate).map_err(|error| RunError::internal(error.to_string()))?;
+    // Counting instructions would detect any planted work at once, so only the duet is tested with it.
     let counts = planted == 0.0;
-    let asked = Asked {
+    let request = GateRequest {
         budgets: BTreeMap::new(),
         workload,
         cells: Vec::new(),
@@ -92,10 +93,12 @@ fn trial(
         counts,
         sessions: None,
     };
-    let plan = GatePlan::new(asked, OVERHEAD).map_err(|error| command::too_short(&error))?;
+    let plan = GatePlan::new(request, OVERHEAD).map_err(|error| command::too_short(&error))?;
     let gate = Gate {
-        base: &base,
-        candidate: &candidate,
+        subjects: Pair {
+            base: &base,
+            candidate: &candidate,
+        },
         plan: &plan,
         begun,
         interrupt,
@@ -104,10 +107,10 @@ fn trial(
     let mut result = GateResult::default();
     gate.run(&mut result);
     let seconds = begun.elapsed().as_secs_f64();
-    Ok(Trial::of(planted, &result, seconds))
+    Ok(GateTrial::of(planted, &result, seconds))
 }
 
-fn told(trial: &Trial) {
+fn announce(trial: &GateTrial) {
     let number =
         |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:+.2}"));
     let names = |metrics: &[crate::gate::Metric]| {
@@ -117,13 +120,15 @@ fn told(trial: &Trial) {
             .collect::<Vec<_>>()
             .join(" ")
     };
-    let why = match (trial.void, trial.failed_by.is_empty()) {
-        (true, _) => "void".into(),
-        (_, false) => names(&trial.failed_by),
-        _ => names(&trial.open),
+    let why = if trial.void {
+        "void".into()
+    } else if trial.failed_by.is_empty() {
+        names(&trial.open)
+    } else {
+        names(&trial.failed_by)
     };
     note(&format!(
-        "planted {:.1} %: {:<12} {why}; saw {} %, control {} %, base {:.2} us, {:.1} s",
+        "planted {:.1} %: {:<12} {why}; measured {} %, control {} %, base {:.2} us, {:.1} s",
         trial.planted_pct,
         format!("{:?}", trial.verdict).to_lowercase(),
         number(trial.seen_pct),
@@ -133,8 +138,8 @@ fn told(trial: &Trial) {
     ));
 }
 
-/// After every gate, so that an end loses none.
-fn write(args: &SelftestArgs, trials: &[Trial]) -> Result<(), RunError> {
+/// Writes the results after every gate, so that an interrupt loses none.
+fn write(args: &SelftestArgs, trials: &[GateTrial]) -> Result<(), RunError> {
     let Some(path) = &args.json else {
         return Ok(());
     };
@@ -148,14 +153,14 @@ fn write(args: &SelftestArgs, trials: &[Trial]) -> Result<(), RunError> {
     })
 }
 
-fn show(rows: &[Row]) {
+fn show(rows: &[TrialRow]) {
     let rate = |interval: &Option<crate::stats::Interval>| {
         interval.map_or_else(String::new, |rate| {
             format!("{:.1} % [{:.1}, {:.1}]", rate.estimate, rate.low, rate.high)
         })
     };
     say(&format!(
-        "{:<8} {:>5} {:>5} {:>5} {:>5} {:>5}  {:<22} {:<22} {:>7} {:>7} {:>8}",
+        "{:<8} {:>5} {:>5} {:>5} {:>5} {:>5}  {:<22} {:<22} {:>8} {:>7} {:>8}",
         "planted",
         "runs",
         "fail",
@@ -164,13 +169,13 @@ fn show(rows: &[Row]) {
         "void",
         "fails",
         "passes",
-        "seen",
+        "measured",
         "spread",
         "longest"
     ));
     for row in rows {
         say(&format!(
-            "{:<8} {:>5} {:>5} {:>5} {:>5} {:>5}  {:<22} {:<22} {:>5.2} % {:>5.2} % {:>6.1} s",
+            "{:<8} {:>5} {:>5} {:>5} {:>5} {:>5}  {:<22} {:<22} {:>6.2} % {:>5.2} % {:>6.1} s",
             format!("{:.1} %", row.planted_pct),
             row.runs,
             row.failed,
@@ -187,8 +192,8 @@ fn show(rows: &[Row]) {
     let _ = std::io::stdout().flush();
 }
 
-/// A false alarm is a failure of the gate, and so is a loss of 3 % that most gates let pass.
-fn conclude(trials: &[Trial], interrupt: &Interrupt) -> ExitCode {
+/// Fails if false alarms are too frequent, or if most gates miss a regression of 3 %.
+fn conclude(trials: &[GateTrial], interrupt: &Interrupt) -> ExitCode {
     let rows = table(trials);
     let alarms = rows
         .iter()
@@ -205,10 +210,12 @@ fn conclude(trials: &[Trial], interrupt: &Interrupt) -> ExitCode {
     if interrupt.is_set() {
         return ExitCode::from(130);
     }
-    match (trials.is_empty(), alarms * 30 > same || blind) {
-        (true, _) => ExitCode::from(4),
-        (_, true) => ExitCode::from(1),
-        _ => ExitCode::SUCCESS,
+    if trials.is_empty() {
+        ExitCode::from(4)
+    } else if alarms * 30 > same || blind {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
     }
 }
 

@@ -1,4 +1,4 @@
-//! `tcprove selftest`: proves on this machine that what tcprove says can be relied on.
+//! `tcprove selftest`: proves on this machine that tcprove's verdicts and measurements are correct.
 
 mod checks;
 mod clock;
@@ -6,29 +6,28 @@ mod gate;
 
 use std::process::ExitCode;
 
-/// Arguments of `selftest`.
 #[derive(clap::Args)]
 pub(super) struct SelftestArgs {
-    /// Put every planted fault of the reference server to the check that must catch it (the default)
+    /// Run the check that must catch each planted fault of the reference server (the default)
     #[arg(long)]
     checks: bool,
-    /// Compare what a load reports with what the server is known to have done
+    /// Compare the latencies that a load reports with the known delays of the reference server
     #[arg(long, conflicts_with_all = ["checks", "only"])]
     clock: bool,
-    /// Let the gate compare the reference server with itself and with one that is slower by a known amount
+    /// Gate the reference server against itself and against one that is slower by a known share
     #[arg(long, conflicts_with_all = ["checks", "clock", "only"])]
     gate: bool,
-    /// With --gate: so many gates of a server with itself, half as many of one that is 3 % slower, a third as
-    /// many of one that is 2 % slower
+    /// With --gate: run N gates of the server against itself, N/2 against one that is 3 % slower and N/3
+    /// against one that is 2 % slower
     #[arg(long, value_name = "N", default_value_t = 12, requires = "gate")]
     trials: usize,
-    /// With --gate: how long each may take [default: 60s]
+    /// With --gate: limit the time of each gate [default: 60s]
     #[arg(long, value_name = "TIME", requires = "gate", value_parser = super::target::duration)]
     max_time: Option<std::time::Duration>,
-    /// Only faults whose name, or whose check, matches
+    /// With --checks: test only faults whose name or check matches
     #[arg(long, value_name = "GLOB")]
     only: Vec<String>,
-    /// Write the table as JSON
+    /// Write the results as JSON to this file
     #[arg(long, value_name = "FILE")]
     json: Option<std::path::PathBuf>,
 }

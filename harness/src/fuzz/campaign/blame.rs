@@ -1,18 +1,19 @@
-//! Which cases did it? The case alone, the last eight, the whole epoch, then fewer of them.
+//! Finds the cases that cause a symptom: one of the last cases alone, the last eight, the whole epoch.
 
 use tokio::runtime::Runtime;
 
-use super::lane::Suspect;
-use crate::fuzz::ground::Ground;
-use crate::fuzz::oracle::{Claim, Rigour, Symptom, shows};
-use crate::fuzz::{Case, Kind};
+use super::suspect::Suspect;
+use crate::fuzz::Case;
+use crate::fuzz::oracle::{Claim, Rigour, shows};
+use crate::fuzz::symptom::{FindingKind, Symptom};
+use crate::fuzz::target::FuzzTarget;
 
-/// Cases that are tried together when the last one alone does nothing.
+/// Maximum number of last cases that are tried alone, and the number that is tried together.
 const RECENT: usize = 8;
 
-/// The cases that show it again on a fresh server, and what they show. `None`: nothing does.
+/// The cases that show the symptom on a fresh server, and what they show. `None` if none do.
 pub(super) fn find(
-    ground: &Ground,
+    target: &FuzzTarget,
     runtime: &Runtime,
     suspect: &Suspect,
 ) -> Option<(Vec<Case>, Symptom)> {
@@ -20,7 +21,7 @@ pub(super) fn find(
     let claim = Claim::from(suspect.kind());
     let alike = |symptom: &Symptom| is_alike(suspect.kind(), symptom.kind);
     let last = cases.len().saturating_sub(1);
-    // What was seen late may have been done by any case since the last healthy look, the newest first.
+    // Any case since the last healthy look may be the cause; the newest is the most likely one.
     let alone = (suspect.good.min(last)..=last).rev().take(RECENT);
     let recent = cases.len().saturating_sub(RECENT);
     let tries = alone.map(|at| &cases[at..=at]).chain([
@@ -35,19 +36,19 @@ pub(super) fn find(
             continue;
         }
         tried.push(place);
-        if let Some(symptom) = shows(ground, runtime, &claim, some, Rigour::Full).filter(alike) {
+        if let Some(symptom) = shows(target, runtime, &claim, some, Rigour::Full).filter(alike) {
             return Some((some.to_vec(), symptom));
         }
     }
     None
 }
 
-/// A crash is often seen as a hang first, and a panic may end in a crash.
-pub(super) fn is_alike(wanted: Kind, seen: Kind) -> bool {
+/// Whether two kinds may be the same bug: a crash is often first seen as a hang, and a panic may end in a crash.
+pub(super) fn is_alike(wanted: FindingKind, seen: FindingKind) -> bool {
     let violent = |kind| {
         matches!(
             kind,
-            Kind::Crash | Kind::Panic | Kind::Hang | Kind::Conformance
+            FindingKind::Crash | FindingKind::Panic | FindingKind::Hang | FindingKind::Conformance
         )
     };
     wanted == seen || violent(wanted) && violent(seen)

@@ -1,194 +1,176 @@
-//! One lane: a thread with an instance of the server of its own, epoch after epoch.
+//! One lane: a thread with a server of its own that runs epoch after epoch.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::epoch::{Epoch, Over};
-use super::shared::Shared;
-use super::{Campaign, settle};
+use super::explorer::{EpochEnd, Explorer};
+use super::setup::Campaign;
+use super::source::Source;
+use super::state::CampaignState;
+use super::suspect::Suspect;
+use super::triage;
+use crate::fuzz::Case;
+use crate::fuzz::epoch::Epoch;
 use crate::fuzz::generate::Generator;
-use crate::fuzz::ground::Ground;
-use crate::fuzz::life::Life;
 use crate::fuzz::log::Log;
 use crate::fuzz::material::Material;
-use crate::fuzz::oracle::{Rigour, Symptom, conformance, shows};
-use crate::fuzz::{Case, Kind};
+use crate::fuzz::oracle::{Rigour, conformance, shows, watch};
+use crate::fuzz::symptom::FindingKind;
+use crate::fuzz::target::FuzzTarget;
 use crate::subject::runtime;
 
-/// A server that does not start any more is tried so often before the lane gives up.
-const STARTS_MAX: u32 = 5;
-/// Lanes sleep this precisely between two pieces of a send.
+/// Maximum consecutive failed starts of the server before the lane gives up.
+const FAILED_STARTS_MAX: u32 = 5;
+/// Pause after a failed start, multiplied by the number of failures in a row.
+const FAILED_START_PAUSE: Duration = Duration::from_millis(100);
+/// Timer slack of a lane, in nanoseconds, for precise pauses between the pieces of a send.
 const TIMER_SLACK_NS: u64 = 1;
 
-/// What one lane has to do.
+/// The work of one lane.
 pub(super) struct Work<'a> {
     pub(super) number: usize,
     pub(super) campaign: &'a Campaign,
-    pub(super) ground: &'a Ground,
-    pub(super) shared: &'a Shared<'a>,
-    /// The corpus comes first.
+    pub(super) target: &'a FuzzTarget,
+    pub(super) state: &'a CampaignState<'a>,
+    /// Cases of the corpus, which come first.
     pub(super) queue: Vec<Case>,
-    /// The one case to run, rather than what the generator makes.
+    /// A case to repeat instead of generating new ones.
     pub(super) only: Option<&'a Case>,
-    /// Epochs that an earlier campaign left behind when it was ended.
+    /// Epochs that an earlier campaign did not finish because tcprove was killed.
     pub(super) left: Vec<Vec<Case>>,
-}
-
-/// What an epoch takes its cases from.
-pub(super) struct Source {
-    /// Cases that come first, and belong to the corpus.
-    pub(super) queue: VecDeque<Case>,
-    /// Comes over and over, where it is given.
-    pub(super) only: Option<Case>,
-    pub(super) generator: Generator,
-    /// The corpus as this lane knows it.
-    pub(super) corpus: Vec<Case>,
-    /// Cases that this lane may still run.
-    pub(super) budget: u64,
-}
-
-impl Source {
-    /// The next case, and whether it belongs to the corpus already.
-    pub(super) fn next(&mut self) -> (Case, bool) {
-        if let Some(case) = self.queue.pop_front() {
-            return (case, true);
-        }
-        let case = match &self.only {
-            Some(case) => case.clone(),
-            None => self.generator.next(&self.corpus).case,
-        };
-        (case, false)
-    }
 }
 
 impl Work<'_> {
     pub(super) fn run(mut self, material: Arc<Material>) {
-        // Only the precision of short sleeps is lost where this fails.
+        // If this fails, short sleeps are merely less precise.
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(TIMER_SLACK_NS));
         self.all_epochs(material);
-        self.shared.lane_ended();
+        self.state.lane_ended();
     }
 
     fn all_epochs(&mut self, material: Arc<Material>) {
         let runtime = runtime();
-        let lanes = self.campaign.orders.jobs.max(1);
-        let lane = |number: usize| u32::try_from(number).unwrap_or(0);
-        let seed = self.campaign.subject.seed;
-        let mut source = Source {
-            queue: std::mem::take(&mut self.queue).into(),
-            only: self.only.cloned(),
-            generator: Generator::new(material, seed, lane(self.number), lane(lanes)),
-            corpus: Vec::new(),
-            budget: self.budget(lanes),
-        };
-        let place = self
-            .campaign
-            .orders
-            .logs
-            .join(format!("lane-{}.jsonl", self.number));
+        let mut source = self.source(material);
         for epoch in std::mem::take(&mut self.left) {
             self.look_again(&runtime, epoch);
         }
         if self.number == 0 && self.only.is_none() {
             self.probe(&runtime);
         }
-        let mut log = match Log::begin(place) {
-            Ok(log) => log,
-            Err(error) => {
-                return self
-                    .shared
-                    .note(&format!("the log cannot be written: {error}"));
-            }
-        };
+        let logs = &self.campaign.plan.logs;
+        let log = Log::begin(logs.join(format!("lane-{}.jsonl", self.number)));
+        let finished = log.and_then(|mut log| {
+            self.epochs(&runtime, &mut source, &mut log)?;
+            log.done();
+            Ok(())
+        });
+        if let Err(error) = finished {
+            self.state
+                .note(&format!("the case log cannot be written: {error}"));
+        }
+    }
+
+    fn source(&mut self, material: Arc<Material>) -> Source {
+        let lanes = self.lanes();
+        let lane = |number: usize| u32::try_from(number).unwrap_or(0);
+        let seed = self.campaign.subject.seed;
+        Source {
+            queue: std::mem::take(&mut self.queue).into(),
+            only: self.only.cloned(),
+            generator: Generator::new(material, seed, lane(self.number), lane(lanes)),
+            corpus: Vec::new(),
+            budget: self.budget(lanes),
+        }
+    }
+
+    fn epochs(&self, runtime: &Runtime, source: &mut Source, log: &mut Log) -> std::io::Result<()> {
         let mut failures = 0;
-        while !self.shared.is_over() && source.budget > 0 {
-            let life = match Life::start(self.ground, &runtime) {
-                Ok(life) => life,
+        while !self.state.is_over() && source.budget > 0 {
+            let epoch = match Epoch::start(self.target, runtime) {
+                Ok(epoch) => epoch,
                 Err(error) => {
                     failures += 1;
-                    self.shared
+                    self.state
                         .note(&format!("the server did not start again: {error}"));
-                    if failures >= STARTS_MAX || !self.ground.is_fresh() {
-                        break;
+                    if failures >= FAILED_STARTS_MAX || !self.target.is_fresh() {
+                        return Ok(());
                     }
-                    std::thread::sleep(Duration::from_millis(100) * failures);
+                    std::thread::sleep(FAILED_START_PAUSE * failures);
                     continue;
                 }
             };
             failures = 0;
-            // With a given number of cases two runs do the same: lanes do not learn from each other then.
-            if self.campaign.orders.cases.is_none() || lanes == 1 {
-                source.corpus = self.shared.corpus();
+            // With a fixed number of cases, runs must be repeatable: lanes do not share their corpus then.
+            if self.campaign.plan.cases.is_none() || self.lanes() == 1 {
+                source.corpus = self.state.corpus();
             }
-            let epoch = Epoch::new(self.shared, life, &mut source, &mut log);
-            if let Over::Suspect(suspect) = epoch.run() {
-                self.blame(&runtime, *suspect);
-                if !self.ground.is_fresh() {
-                    break;
+            let explorer = Explorer::new(self.state, epoch, source, log);
+            if let EpochEnd::Suspect(suspect) = explorer.run() {
+                self.triage(runtime, *suspect);
+                if !self.target.is_fresh() {
+                    return Ok(());
                 }
             }
-            if let Err(error) = log.restart() {
-                return self
-                    .shared
-                    .note(&format!("the log cannot be written: {error}"));
-            }
+            log.restart()?;
         }
-        log.done();
+        Ok(())
     }
 
-    /// Cases of this lane, of those that were asked for.
+    fn lanes(&self) -> usize {
+        self.campaign.plan.jobs.max(1)
+    }
+
+    /// This lane's share of the requested number of cases.
     fn budget(&self, lanes: usize) -> u64 {
-        let Some(cases) = self.campaign.orders.cases else {
+        let Some(cases) = self.campaign.plan.cases else {
             return u64::MAX;
         };
         let (lanes, number) = (lanes as u64, self.number as u64);
         cases / lanes + u64::from(number < cases % lanes)
     }
 
-    /// Puts the talk's own probes to the server.
+    /// Runs the conformance probes.
     fn probe(&self, runtime: &Runtime) {
-        let Ok(mut life) = Life::start(self.ground, runtime) else {
+        let Ok(mut epoch) = Epoch::start(self.target, runtime) else {
             return;
         };
-        let breaches = conformance::probe(&mut life, &|| self.shared.is_over());
-        // It may not have survived them.
-        let broke = life.examine();
-        drop(life);
+        let breaches = conformance::probe(&mut epoch, &|| self.state.is_over());
+        let broke = watch::examine(&mut epoch);
+        drop(epoch);
         for breach in breaches {
-            if self.shared.is_first(&breach.symptom.key) {
-                settle::breach(self.shared, self.ground, runtime, breach);
+            if self.state.is_first(&breach.symptom.key) {
+                triage::breach(self.state, self.target, runtime, breach);
             }
         }
         if let Some(symptom) = broke {
-            self.shared.note(&format!(
-                "after the talk's own probes: {} (the campaign looks for the case)",
+            self.state.note(&format!(
+                "after the conformance probes: {} (the campaign looks for the case)",
                 symptom.title
             ));
         }
     }
 
-    /// An epoch that was cut off by the end of tcprove: does it still do harm?
+    /// Runs an epoch again that ended because tcprove was killed.
     fn look_again(&self, runtime: &Runtime, cases: Vec<Case>) {
         let symptom = shows(
-            self.ground,
+            self.target,
             runtime,
-            &Kind::Crash.into(),
+            &FindingKind::Crash.into(),
             &cases,
             Rigour::Full,
         );
-        let what = match &symptom {
-            Some(symptom) => format!("shows it again: {}", symptom.title),
-            None => "does no harm".into(),
+        let outcome = match &symptom {
+            Some(symptom) => format!("show a bug: {}", symptom.title),
+            None => "show nothing".into(),
         };
-        self.shared.note(&format!(
-            "an earlier campaign was ended in the middle of an epoch; run again it {what} ({} cases)",
+        self.state.note(&format!(
+            "an earlier campaign was killed during an epoch; its {} cases, run again, {outcome}",
             cases.len()
         ));
         if let Some(symptom) = symptom {
-            self.blame(
+            self.triage(
                 runtime,
                 Suspect {
                     symptom,
@@ -199,34 +181,10 @@ impl Work<'_> {
         }
     }
 
-    fn blame(&self, runtime: &Runtime, suspect: Suspect) {
-        if !self.shared.is_first(&suspect.symptom.key) {
+    fn triage(&self, runtime: &Runtime, suspect: Suspect) {
+        if !self.state.is_first(&suspect.symptom.key) {
             return;
         }
-        settle::suspect(self.shared, self.ground, runtime, suspect);
-    }
-}
-
-/// Something was seen, and one or several of these cases have done it.
-pub(super) struct Suspect {
-    pub(super) symptom: Symptom,
-    /// Cases before this one were followed by a healthy look.
-    pub(super) good: usize,
-    /// The whole epoch.
-    pub(super) cases: Vec<Case>,
-}
-
-impl Suspect {
-    /// One case, seen alone.
-    pub(super) fn alone(symptom: Symptom, case: Case) -> Self {
-        Self {
-            symptom,
-            good: 0,
-            cases: vec![case],
-        }
-    }
-
-    pub(super) fn kind(&self) -> Kind {
-        self.symptom.kind
+        triage::suspect(self.state, self.target, runtime, suspect);
     }
 }

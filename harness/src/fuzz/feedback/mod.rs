@@ -1,6 +1,6 @@
-//! What guides a campaign: a case that shows something new is kept, and changed again.
+//! What guides a campaign: a case that shows something new enters the corpus and is mutated again.
 //!
-//! To add a feedback: one file that answers [`Guide::sees`], one variant here.
+//! To add a feedback: one file with a function like [`shape::shape`], one variant of [`FeedbackMode`].
 
 mod shape;
 
@@ -9,64 +9,63 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::Case;
-use super::life::Ran;
-pub use shape::shape;
+use super::epoch::CaseRun;
 
-/// Different things that are remembered at most; beyond them nothing is new.
+/// Maximum number of distinct observations to remember; after that nothing counts as new.
 const SEEN_MAX: usize = 1 << 20;
 
-/// Which feedback a campaign uses.
+/// The feedback of a campaign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Guide {
-    /// The shape of the replies: works with every server.
+pub enum FeedbackMode {
+    /// The shape of the replies; works with every server.
     #[default]
     Shape,
-    /// None: every case is made from the seeds and the corpus as it is.
+    /// No feedback: the corpus does not grow.
     None,
 }
 
-impl Guide {
-    /// Its name in reports.
-    pub fn name(self) -> &'static str {
+impl FeedbackMode {
+    /// The name used in reports.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Shape => "shape",
             Self::None => "none",
         }
     }
 
-    /// What this run shows, each as a number. Nothing, if nothing guides.
+    /// The observations that a run shows, each as a hash.
     ///
-    /// `latency`: whether how long a reply took takes part; it is never the same twice.
-    pub fn sees(self, case: &Case, ran: &Ran, latency: bool) -> Vec<u64> {
+    /// `latency` includes CPU time, which differs from run to run.
+    pub(crate) fn observations(self, case: &Case, run: &CaseRun, latency: bool) -> Vec<u64> {
         match self {
-            Self::Shape => shape(case, ran, latency),
+            Self::Shape => shape::shape(case, run, latency),
             Self::None => Vec::new(),
         }
     }
 }
 
-/// What has been seen so far.
+/// All observations of a campaign.
 #[derive(Debug, Default)]
-pub struct Feedback {
+pub(crate) struct Feedback {
     seen: HashSet<u64>,
 }
 
 impl Feedback {
-    /// Those that were never seen before.
-    pub fn fresh(&self, shown: &[u64]) -> Vec<u64> {
+    /// The observations that are new.
+    pub(crate) fn fresh(&self, shown: &[u64]) -> Vec<u64> {
         let room = self.seen.len() < SEEN_MAX;
         let fresh = shown.iter().filter(|one| room && !self.seen.contains(one));
         fresh.copied().collect()
     }
 
-    /// Remembers them.
-    pub fn keep(&mut self, shown: &[u64]) {
+    /// Remembers the observations.
+    pub(crate) fn keep(&mut self, shown: &[u64]) {
         self.seen.extend(shown);
     }
 
-    /// How many different things were seen.
-    pub fn count(&self) -> usize {
+    /// The number of distinct observations.
+    pub(crate) fn count(&self) -> usize {
         self.seen.len()
     }
 }

@@ -1,54 +1,54 @@
-//! The shape of the replies: what a server says and how it closes, without what it only repeats.
+//! The shape of the replies: the server's own words and how it closes the connections.
 //!
-//! For servers that give nothing else to go by. Words that came in the case itself say nothing about the
-//! server, nor do digits; what is left are its own words: error messages, status lines.
+//! This works for servers without any instrumentation. Words that the case itself sent say nothing about the
+//! server, and neither do digits. The remaining words are its own: error messages and status lines.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use memchr::memmem;
 
-use crate::fuzz::life::Ran;
-use crate::fuzz::{Case, Part, Step};
+use crate::fuzz::epoch::CaseRun;
+use crate::fuzz::{Case, DataPart, Step};
 
-/// Words of a reply that take part.
+/// Maximum words of a reply to consider.
 const WORDS_MAX: usize = 24;
-/// Bytes of a reply that are looked at.
+/// Maximum bytes of a reply, and of a sent part, to consider.
 const BYTES_MAX: usize = 2048;
-/// Shorter words are chance, longer ones no words.
+/// Word lengths to consider, in bytes: shorter matches are chance, longer ones are not words.
 const WORD_BYTES: std::ops::RangeInclusive<usize> = 3..=24;
 
-/// What one run shows, each as a number: every word of the server's own, and every way in which a connection
-/// went. Many connections, or many replies on one, show no more than each of them alone.
-pub fn shape(case: &Case, ran: &Ran, latency: bool) -> Vec<u64> {
-    let answers = &ran.seen.connections;
-    let silent = answers.iter().all(|answer| answer.bytes.is_empty());
+/// The observations of one run, each as a hash: every word of the server's own with the way its connection ended,
+/// and the length class of every connection. Several connections show the union of what each of them shows.
+pub(super) fn shape(case: &Case, run: &CaseRun, latency: bool) -> Vec<u64> {
+    let connections = &run.observed.connections;
+    let silent = connections.iter().all(|received| received.bytes.is_empty());
     let sent = if silent { Vec::new() } else { sent(case) };
     let mut shown = Vec::with_capacity(8);
-    for (number_of, answer) in answers.iter().enumerate() {
-        let sent = sent.get(number_of).map_or(&[][..], Vec::as_slice);
-        shown.push(number(&(answer.end, length_class(answer.received))));
-        let words = own_words(&answer.bytes, sent);
-        shown.extend(words.map(|word| number(&(answer.end, word))));
+    for (index, received) in connections.iter().enumerate() {
+        let sent = sent.get(index).map_or(&[][..], Vec::as_slice);
+        shown.push(hash(&(received.end, length_class(received.length))));
+        let words = own_words(&received.bytes, sent);
+        shown.extend(words.map(|word| hash(&(received.end, word))));
     }
-    if ran.seen.not_taken > 0 {
-        shown.push(number(&"not taken"));
+    if run.observed.not_taken > 0 {
+        shown.push(hash(&"not taken"));
     }
     if latency {
-        shown.push(number(&("cpu", time_class(ran.cpu))));
+        shown.push(hash(&("cpu", time_class(run.cpu))));
     }
     shown.sort_unstable();
     shown.dedup();
     shown
 }
 
-fn number(what: &impl Hash) -> u64 {
+fn hash(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);
     hasher.finish()
 }
 
-/// The first bytes of every part that is sent, by connection: what an echo could repeat.
+/// The first bytes of every part sent, by connection: whatever an echo could return.
 fn sent(case: &Case) -> Vec<Vec<u8>> {
     let mut sent = vec![Vec::new()];
     let mut current = 0;
@@ -69,17 +69,17 @@ fn sent(case: &Case) -> Vec<Vec<u8>> {
     sent
 }
 
-fn begin_of(part: &Part, sent: &mut Vec<u8>) {
+fn begin_of(part: &DataPart, sent: &mut Vec<u8>) {
     match part {
-        Part::Bytes(bytes) => sent.extend_from_slice(&bytes[..bytes.len().min(BYTES_MAX)]),
-        Part::Repeat { unit, count } => {
+        DataPart::Bytes(bytes) => sent.extend_from_slice(&bytes[..bytes.len().min(BYTES_MAX)]),
+        DataPart::Repeat { unit, count } => {
             let times = (*count as usize).min(1 + 64 / unit.len());
             (0..times).for_each(|_| sent.extend_from_slice(unit));
         }
     }
 }
 
-/// Words of a reply that were not sent.
+/// Words of a reply that the case did not send.
 fn own_words<'a>(reply: &'a [u8], sent: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let words = reply[..reply.len().min(BYTES_MAX)]
         .split(|byte| !byte.is_ascii_alphabetic())
@@ -89,13 +89,14 @@ fn own_words<'a>(reply: &'a [u8], sent: &'a [u8]) -> impl Iterator<Item = &'a [u
         .filter(|word| memmem::find(sent, word).is_none())
 }
 
-/// 0, 1, 2-3, 4-7, ... by powers of four above 64 bytes, since an echo is as long as what it repeats.
+/// Classes 0, 1, 2-3, 4-7, ... and powers of four above 64 bytes: an echo is as long as its request, and length
+/// alone should not fill the corpus.
 fn length_class(bytes: u64) -> u32 {
     let bits = u64::BITS - bytes.leading_zeros();
     if bits <= 6 { bits } else { 6 + (bits - 6) / 2 }
 }
 
-/// Powers of eight of a millisecond: only what stands out.
+/// Classes by powers of eight, in milliseconds: only extreme CPU times stand out.
 fn time_class(time: Duration) -> u32 {
     let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     (u64::BITS - ms.leading_zeros()) / 3
@@ -104,15 +105,15 @@ fn time_class(time: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::wire::{Answer, End, Seen};
+    use crate::fuzz::wire::{ConnectionEnd, Observed, Received};
     use crate::process::Glance;
 
-    fn ran(reply: &[u8], end: End) -> Ran {
-        Ran {
-            seen: Seen {
-                connections: vec![Answer {
+    fn ran(reply: &[u8], end: ConnectionEnd) -> CaseRun {
+        CaseRun {
+            observed: Observed {
+                connections: vec![Received {
                     bytes: reply.to_vec(),
-                    received: reply.len() as u64,
+                    length: reply.len() as u64,
                     end,
                 }],
                 not_taken: 0,
@@ -126,32 +127,35 @@ mod tests {
     fn an_echo_is_one_shape_and_a_message_another() {
         let shape =
             |sent: &[u8], reply: &[u8], end| shape(&Case::sending(sent), &ran(reply, end), false);
-        let echo = shape(b"hello abcd 17\n", b"hello abcd 17\n", End::Eof);
+        let echo = shape(b"hello abcd 17\n", b"hello abcd 17\n", ConnectionEnd::Eof);
         assert_eq!(
             echo,
-            shape(b"other text 29\n", b"other text 29\n", End::Eof)
+            shape(b"other text 29\n", b"other text 29\n", ConnectionEnd::Eof)
         );
         assert_ne!(
             echo,
-            shape(b"hello abcd 17\n", b"ERR not valid\n", End::Eof)
+            shape(b"hello abcd 17\n", b"ERR not valid\n", ConnectionEnd::Eof)
         );
         assert_ne!(
             echo,
-            shape(b"hello abcd 17\n", b"hello abcd 17\n", End::Reset)
+            shape(b"hello abcd 17\n", b"hello abcd 17\n", ConnectionEnd::Reset)
         );
-        let error = shape(b"x 1\n", b"ERR line 12 is bad\n", End::Eof);
-        assert_eq!(error, shape(b"y 2\n", b"ERR line 47 is bad\n", End::Eof));
+        let error = shape(b"x 1\n", b"ERR line 12 is bad\n", ConnectionEnd::Eof);
+        assert_eq!(
+            error,
+            shape(b"y 2\n", b"ERR line 47 is bad\n", ConnectionEnd::Eof)
+        );
     }
 
     #[test]
     fn connections_that_are_alike_count_once() {
         let case = Case::sending(&b"x 1\n"[..]);
-        let one = ran(b"ERR line 12 is bad\n", End::Eof);
-        let other = ran(b"", End::Reset);
-        let of = |runs: &[&Ran]| {
+        let one = ran(b"ERR line 12 is bad\n", ConnectionEnd::Eof);
+        let other = ran(b"", ConnectionEnd::Reset);
+        let of = |runs: &[&CaseRun]| {
             let mut all = one.clone();
-            let answers = runs.iter().flat_map(|ran| ran.seen.connections.clone());
-            all.seen.connections = answers.collect();
+            let connections = runs.iter().flat_map(|ran| ran.observed.connections.clone());
+            all.observed.connections = connections.collect();
             shape(&case, &all, false)
         };
         assert_eq!(of(&[&one]), of(&[&one, &one]));
@@ -161,7 +165,7 @@ mod tests {
 
     #[test]
     fn an_echo_between_the_words_of_another_connection_is_one_still() {
-        let send = |text: &[u8]| Step::Send(crate::fuzz::Send::whole(text));
+        let send = |text: &[u8]| Step::Send(crate::fuzz::SendStep::whole(text));
         let case = Case::new(vec![
             send(b"abc"),
             Step::Connect,
@@ -169,13 +173,13 @@ mod tests {
             Step::Switch(0),
             send(b"def"),
         ]);
-        let mut both = ran(b"abcdef", End::Eof);
-        both.seen
+        let mut both = ran(b"abcdef", ConnectionEnd::Eof);
+        both.observed
             .connections
-            .extend(ran(b"xyz", End::Eof).seen.connections);
+            .extend(ran(b"xyz", ConnectionEnd::Eof).observed.connections);
         let echo = shape(
             &Case::sending(&b"hijklm"[..]),
-            &ran(b"hijklm", End::Eof),
+            &ran(b"hijklm", ConnectionEnd::Eof),
             false,
         );
         let shown = shape(&case, &both, false);

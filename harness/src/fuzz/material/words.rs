@@ -1,4 +1,4 @@
-//! The words of a talk: what its sends and expectations consist of, names left out.
+//! Extracts the words of a talk from its requests and expected replies, without placeholders.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +6,13 @@ use crate::talk::message::MessagePart;
 use crate::talk::template::TemplatePiece;
 use crate::talk::{Exchange, Expect, Opening, Talk, Template};
 
-/// More words than this are not kept.
+/// Maximum words.
 const WORDS_MAX: usize = 512;
 
-/// A longer word says nothing more.
+/// Maximum bytes of a word.
 const WORD_BYTES_MAX: usize = 128;
 
-/// The words of `talk`; the strings as they are and split into words.
+/// The words of `talk`, and `strings` both whole and split into words.
 pub(super) fn of(talk: &Talk, strings: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut words = Words::default();
     for opening in &talk.open {

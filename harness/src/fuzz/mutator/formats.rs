@@ -1,8 +1,9 @@
-//! Texts that are dangerous where somebody takes them for a format.
+//! Inserts texts that are dangerous where they are used as a format string.
 
+use super::Mutator;
 use super::dictionary::place;
 use super::mutating::{Lengths, Mutating};
-use super::{Mutator, Random};
+use crate::fuzz::random::Random;
 
 pub(super) const ENTRY: Mutator = Mutator {
     name: "formats",

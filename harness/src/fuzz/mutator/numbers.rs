@@ -1,8 +1,9 @@
-//! Numbers in the text, at their borders.
+//! Replaces decimal numbers by values around integer limits.
 
+use super::Mutator;
 use super::mutating::{Lengths, Mutating};
-use super::{Mutator, Random};
 use crate::fuzz::material::text;
+use crate::fuzz::random::Random;
 
 pub(super) const ENTRY: Mutator = Mutator {
     name: "numbers",

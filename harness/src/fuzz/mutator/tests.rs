@@ -1,4 +1,4 @@
-//! Each mutator does something to each built-in talk, and never harm.
+//! Each mutator changes each built-in talk and keeps the limits.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::file::builtin;
 use crate::fuzz::case::Case;
-use crate::fuzz::{Data, Material, Part, Send, Step};
+use crate::fuzz::material::Material;
+use crate::fuzz::random::Random;
+use crate::fuzz::{Data, DataPart, SendStep, Step};
 
 fn material(name: &str) -> Material {
     let file = builtin(name).unwrap();
@@ -53,7 +55,7 @@ fn each_one_changes_something() {
                 );
                 changed += usize::from(said && case != *seed);
             }
-            // Some talks have no number in their text; frames have a binary length all the same.
+            // Some talks have no numbers in their text; length frames have a binary length.
             let without = match mutator.name {
                 "lengths" => matches!(name, "line" | "tutorial" | "smtp"),
                 "numbers" => matches!(name, "line" | "tutorial" | "smtp" | "frame"),
@@ -112,18 +114,18 @@ fn lies_reach_every_border() {
 }
 
 fn any_data() -> impl Strategy<Value = Data> {
-    let bytes = proptest::collection::vec(any::<u8>(), 1..200).prop_map(Part::Bytes);
+    let bytes = proptest::collection::vec(any::<u8>(), 1..200).prop_map(DataPart::Bytes);
     let lines =
-        "[ -~]{0,20}(\r\n|\n)[0-9]{0,45}\r\n".prop_map(|text| Part::Bytes(text.into_bytes()));
+        "[ -~]{0,20}(\r\n|\n)[0-9]{0,45}\r\n".prop_map(|text| DataPart::Bytes(text.into_bytes()));
     let repeat = (proptest::collection::vec(any::<u8>(), 1..9), 1_u32..9000)
-        .prop_map(|(unit, count)| Part::Repeat { unit, count });
+        .prop_map(|(unit, count)| DataPart::Repeat { unit, count });
     let part = prop_oneof![bytes, lines, repeat];
     proptest::collection::vec(part, 1..4).prop_map(Data::from_iter)
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => any_data().prop_map(|data| Step::Send(Send::whole(data))),
+        4 => any_data().prop_map(|data| Step::Send(SendStep::whole(data))),
         1 => Just(Step::Receive),
         1 => Just(Step::Connect),
         1 => (0_u8..8).prop_map(Step::Switch),
@@ -135,7 +137,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a corpus holds: no mutator panics or leaves an empty send behind that limits do not mend.
+    /// For any corpus: no mutator panics or leaves a case that the limits cannot repair.
     #[test]
     fn any_case_can_be_changed(
         steps in proptest::collection::vec(any_step(), 0..8),

@@ -1,18 +1,19 @@
-//! Conformance: the server breaks its own conversation. It accepts what must be refused, or answers with
-//! something else than it was given: a text cut at a NUL, bytes replaced while decoding, a byte lost.
+//! Conformance: the server violates its own conversation. It accepts what it must refuse, or its reply contains
+//! something else than the request: text cut at a NUL, bytes replaced while decoding, a lost byte.
 //!
-//! The probes come from the talk. Silence and a close are refusals, in whatever words.
+//! The probes are derived from the talk. Silence and a close count as refusals, and so does any error message.
 
-use super::{Claim, Symptom};
-use crate::fuzz::case::{Case, Send, Step};
-use crate::fuzz::life::Life;
-use crate::fuzz::{Data, Kind};
+use super::claim::Claim;
+use crate::fuzz::Data;
+use crate::fuzz::case::{Case, SendStep, Step};
+use crate::fuzz::epoch::Epoch;
+use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::talk::{Exchange, Expectation, Frame, Judgement, Opening, Turn};
 use crate::text::escape;
 
-/// Payloads with a NUL in them.
+/// Payloads with NUL bytes.
 const WITH_NUL: [&[u8]; 3] = [b"abc\0def", b"abc\0", b"a\0\0b\0c"];
-/// Payloads that are no UTF-8.
+/// Payloads that are not valid UTF-8.
 const NOT_UTF8: [&[u8]; 6] = [
     b"a\xffb",
     b"a\x80b",
@@ -21,39 +22,38 @@ const NOT_UTF8: [&[u8]; 6] = [
     b"a\xf4\x90\x80\x80b",
     b"a\xe2\x82",
 ];
-/// Lengths of payload up to which every one is tried.
+/// Payload length in bytes up to which every length is tried.
 const EVERY_LENGTH: usize = 1100;
-/// Without a promise nothing longer is tried.
+/// Maximum payload length in bytes if the talk promises none.
 const UNPROMISED_MAX: usize = 4096;
-/// A reply that agrees with the expected one in so much of it is that one, altered.
+/// Minimum share of the expected reply that a reply must contain to count as an altered one.
 const ALIKE: f64 = 0.8;
 
-/// Something that the server answered and must not have.
-pub struct Breach {
-    /// What was seen.
+/// A reply that the server must not have sent.
+pub(crate) struct Breach {
     pub symptom: Symptom,
-    /// What was sent.
+    /// The case that triggers it.
     pub case: Case,
-    /// What came back, and must not.
+    /// The wrong reply.
     pub claim: Claim,
 }
 
-/// Tries all probes on one life, `stop` permitting; at most one breach for each sort of probe.
-pub fn probe(life: &mut Life<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
-    let talk = life.ground.subject.talk.clone();
+/// Runs all probes on one server until `stop` returns true. Returns at most one breach per type of probe.
+pub(crate) fn probe(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
+    let talk = epoch.target.subject.talk.clone();
     let mut breaches = Vec::new();
-    // Lines of text may be of any encoding, unless one was promised.
+    // Text lines may use any encoding unless the talk promises one.
     let lines = matches!(
         talk.request,
         Frame::Until(_) | Frame::LastLine(_) | Frame::Lines(_)
     );
-    let any_bytes = lines && life.ground.subject.promise.encoding.is_none();
+    let any_bytes = lines && epoch.target.subject.promise.encoding.is_none();
     for bad in &talk.bad {
-        if !stop() && life.canary(life.ground.silence).is_ok() {
-            breaches.extend(accepted(life, bad, any_bytes));
+        if !stop() && epoch.canary(epoch.target.silence).is_ok() {
+            breaches.extend(accepted(epoch, bad, any_bytes));
         }
     }
-    // Without an end of its own a reply that is too short may be the beginning of the right one.
+    // Without a delimiter, a short reply may be the beginning of the right one.
     let whole = |turn: &&Exchange| turn.reply_frame(&talk).is_delimited();
     let comes_back = talk.payload_turns().filter(|turn| turn.expects_payload());
     for exchange in comes_back.filter(whole) {
@@ -63,103 +63,103 @@ pub fn probe(life: &mut Life<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
         let nul = WITH_NUL.iter();
         breaches.extend(
             nul.into_iter()
-                .find_map(|payload| cut_at_nul(life, exchange, payload)),
+                .find_map(|payload| cut_at_nul(epoch, exchange, payload)),
         );
-        if life.ground.subject.promise.encoding.is_some() {
+        if epoch.target.subject.promise.encoding.is_some() {
             let invalid = NOT_UTF8.iter();
             breaches.extend(
                 invalid
                     .into_iter()
-                    .find_map(|payload| replaced(life, exchange, payload)),
+                    .find_map(|payload| replaced(epoch, exchange, payload)),
             );
         }
-        let lengths = lengths(life);
+        let lengths = lengths(epoch);
         let found = lengths.into_iter().take_while(|_| !stop());
         breaches.extend(
             found
                 .into_iter()
-                .find_map(|length| altered(life, exchange, length)),
+                .find_map(|length| altered(epoch, exchange, length)),
         );
     }
     breaches
 }
 
-/// Whether the reply to the last of these cases is the one that must not come.
-pub fn test(life: &mut Life<'_>, claim: &Claim, cases: &[Case]) -> Option<Symptom> {
+/// Runs the cases; returns a symptom if the last one gets the wrong reply of the claim.
+pub(crate) fn test(epoch: &mut Epoch<'_>, claim: &Claim, cases: &[Case]) -> Option<Symptom> {
     let wrong = claim.wrong_reply.as_deref()?;
     let mut last = None;
     for case in cases {
-        last = Some(life.run(case).ok()?);
+        last = Some(epoch.run(case).ok()?);
     }
-    let answer = last?.seen.connections.pop()?;
+    let answer = last?.observed.connections.pop()?;
     (answer.bytes == wrong).then(|| {
         Symptom::new(
-            Kind::Conformance,
+            FindingKind::Conformance,
             "reply",
-            format!("answered \"{}\"", escape(wrong, 100)),
+            format!("answered with \"{}\"", escape(wrong, 100)),
         )
     })
 }
 
-/// What must be refused, and is answered in another way than the talk says.
+/// Sends a request that must be refused, and checks that the reply matches the talk.
 ///
-/// Where `any_bytes` may come, that they are no UTF-8 is no reason to refuse them.
-fn accepted(life: &mut Life<'_>, bad: &Exchange, any_bytes: bool) -> Option<Breach> {
-    let (turn, reply) = life.ask(bad, b"ping").ok()?;
+/// With `any_bytes`, invalid UTF-8 alone is no reason to refuse a request.
+fn accepted(epoch: &mut Epoch<'_>, bad: &Exchange, any_bytes: bool) -> Option<Breach> {
+    let (turn, reply) = epoch.ask(bad, b"ping").ok()?;
     if any_bytes && std::str::from_utf8(&turn.request).is_err() {
         return None;
     }
     let judged = match turn.frame.is_delimited() {
         true => turn.expect.judge_message(&reply),
-        // It may be the beginning of a reply only.
+        // The reply may be incomplete.
         false => turn.expect.judge(&reply, false),
     };
     if !matches!(judged, Judgement::Mismatch(_)) {
         return None;
     }
     let title = format!(
-        "{} must be refused and is answered \"{}\"",
+        "{} must be refused but is answered with \"{}\"",
         turn.label,
         escape(&reply, 80)
     );
     let key = format!("accepts {}", turn.label);
-    breach(life, &turn, &reply, key, title)
+    breach(epoch, &turn, &reply, key, title)
 }
 
-fn cut_at_nul(life: &mut Life<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Breach> {
+fn cut_at_nul(epoch: &mut Epoch<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Breach> {
     let cut = &payload[..memchr::memchr(0, payload)?];
-    taken_as(life, exchange, payload, cut, "cut at a NUL")
+    taken_as(epoch, exchange, payload, cut, "cut at a NUL")
 }
 
-fn replaced(life: &mut Life<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Breach> {
+fn replaced(epoch: &mut Epoch<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Breach> {
     let lossy = String::from_utf8_lossy(payload).into_owned();
     taken_as(
-        life,
+        epoch,
         exchange,
         payload,
         lossy.as_bytes(),
         "not UTF-8, and silently replaced",
     )
-    .or_else(|| taken_as(life, exchange, payload, payload, "not UTF-8, and accepted"))
+    .or_else(|| taken_as(epoch, exchange, payload, payload, "not UTF-8, and accepted"))
 }
 
-/// Whether `payload` is answered as `other` is to be answered.
+/// Whether `payload` gets the reply that belongs to `other`.
 fn taken_as(
-    life: &mut Life<'_>,
+    epoch: &mut Epoch<'_>,
     exchange: &Exchange,
     payload: &[u8],
     other: &[u8],
     how: &str,
 ) -> Option<Breach> {
-    if !life.ground.talk().payload_is_safe(payload) {
+    if !epoch.target.talk().payload_is_safe(payload) {
         return None;
     }
-    let (turn, reply) = life.ask(exchange, payload).ok()?;
+    let (turn, reply) = epoch.ask(exchange, payload).ok()?;
     let right = turn.expect.judge_message(&reply);
     if payload != other && matches!(right, Judgement::Match(_)) {
         return None;
     }
-    let expected = life
+    let expected = epoch
         .voice()
         .render_as(exchange, other, &turn.token)
         .ok()?
@@ -172,12 +172,12 @@ fn taken_as(
         escape(&reply, 50),
         escape(payload, 30)
     );
-    breach(life, &turn, &reply, how.into(), title)
+    breach(epoch, &turn, &reply, how.into(), title)
 }
 
-/// Payload lengths: every one up to a page's third, and around the powers of two above.
-fn lengths(life: &Life<'_>) -> Vec<usize> {
-    let promised = life.ground.subject.promise.max_message;
+/// The payload lengths to try: every length up to [`EVERY_LENGTH`], and lengths around the powers of two above.
+fn lengths(epoch: &Epoch<'_>) -> Vec<usize> {
+    let promised = epoch.target.subject.promise.max_message;
     let most = promised.map_or(UNPROMISED_MAX, |max| max / 2);
     let powers = (0..)
         .map(|power| 2048 << power)
@@ -186,12 +186,12 @@ fn lengths(life: &Life<'_>) -> Vec<usize> {
     (1..=EVERY_LENGTH.min(most)).chain(around).collect()
 }
 
-/// A reply that is the right one but for a little.
-fn altered(life: &mut Life<'_>, exchange: &Exchange, length: usize) -> Option<Breach> {
+/// Sends a payload of this length and checks that the reply is not a slightly altered one.
+fn altered(epoch: &mut Epoch<'_>, exchange: &Exchange, length: usize) -> Option<Breach> {
     let letters = (b'a'..=b'z').cycle().take(length);
     let payload: Vec<u8> = letters.collect();
-    // A frame that never ends may be one that lost a byte: divergence tells that.
-    let (turn, reply) = life.ask(exchange, &payload).ok()?;
+    // A frame that never ends may have lost a byte; the divergence oracle detects that.
+    let (turn, reply) = epoch.ask(exchange, &payload).ok()?;
     let Expectation::Exact(expected) = &turn.expect else {
         return None;
     };
@@ -199,15 +199,15 @@ fn altered(life: &mut Life<'_>, exchange: &Exchange, length: usize) -> Option<Br
         return None;
     }
     let title = format!(
-        "a request of {} bytes is answered with {} bytes instead of {}, or with other ones",
+        "a request of {} bytes is answered with {} bytes instead of {}, or with altered bytes",
         turn.request.len(),
         reply.len(),
         expected.len()
     );
-    breach(life, &turn, &reply, "altered".into(), title)
+    breach(epoch, &turn, &reply, "altered".into(), title)
 }
 
-/// How much of the expected reply is there, at its beginning and its end.
+/// The share of the expected reply that the reply contains at its beginning and end.
 fn alike(reply: &[u8], expected: &[u8]) -> f64 {
     let same = |(one, other): &(&u8, &u8)| one == other;
     let begin = reply.iter().zip(expected).take_while(same).count();
@@ -222,33 +222,35 @@ fn alike(reply: &[u8], expected: &[u8]) -> f64 {
     (begin + end) as f64 / expected.len().max(1) as f64
 }
 
-/// The breach as a case, and everything that came back on its connection when that was run: the reply with
-/// its frame, and what the opening brought. `None`: run so, the server answers otherwise.
+/// The breach as a case, with everything that its connection received: the replies of the opening and the wrong reply
+/// with its frame. `None` if the server replies differently when the case runs.
 fn breach(
-    life: &mut Life<'_>,
+    epoch: &mut Epoch<'_>,
     turn: &Turn,
     reply: &[u8],
     key: String,
     title: String,
 ) -> Option<Breach> {
     let mut steps = Vec::new();
-    for opening in &life.ground.talk().open {
+    for opening in &epoch.target.talk().open {
         if let Opening::Exchange(exchange) = opening
-            && let Ok(turn) = life.voice().render(exchange, b"ping")
+            && let Ok(turn) = epoch.voice().render(exchange, b"ping")
         {
             if !turn.request.is_empty() {
-                steps.push(Step::Send(Send::whole(Data::from(turn.request))));
+                steps.push(Step::Send(SendStep::whole(Data::from(turn.request))));
             }
             steps.push(Step::Receive);
         }
     }
-    steps.push(Step::Send(Send::whole(Data::from(turn.request.clone()))));
+    steps.push(Step::Send(SendStep::whole(Data::from(
+        turn.request.clone(),
+    ))));
     steps.push(Step::Receive);
     let case = Case::new(steps);
-    let wrong = life.run(&case).ok()?.seen.connections.pop()?.bytes;
+    let wrong = epoch.run(&case).ok()?.observed.connections.pop()?.bytes;
     memchr::memmem::find(&wrong, reply)?;
     let hex: String = wrong.iter().map(|byte| format!("{byte:02x}")).collect();
-    let symptom = Symptom::new(Kind::Conformance, key, title)
+    let symptom = Symptom::new(FindingKind::Conformance, key, title)
         .with("turn", turn.label.clone())
         .with("reply", escape(reply, 200))
         .with("reply_hex", hex);
@@ -256,7 +258,7 @@ fn breach(
         symptom,
         case,
         claim: Claim {
-            kind: Kind::Conformance,
+            kind: FindingKind::Conformance,
             wrong_reply: Some(wrong),
         },
     })

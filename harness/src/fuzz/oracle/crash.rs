@@ -1,23 +1,26 @@
-//! Crash: a process of the server ended, by a signal or an exit that nobody asked for.
+//! Crash: a server process ended, by a signal or by an exit that nobody requested.
 
-use super::{Symptom, text};
-use crate::fuzz::Kind;
-use crate::fuzz::life::Life;
+use super::text;
+use crate::fuzz::epoch::Epoch;
+use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::process::{Exit, signal_name};
 
-/// How the end of a process is called that is not the main one. Whether a signal ended it only its parent knows.
-pub const WORKER: &str = "a worker process of the server ended";
+/// Describes the end of a process other than the main one. Only its parent knows the exit status.
+const WORKER: &str = "a worker process of the server ended";
 
-/// Says how the server ended; it has.
-pub fn seen(life: &mut Life<'_>) -> Symptom {
-    let main_ended = life.ended().is_none() || life.ended() == life.server().pid();
-    let exit = if main_ended { life.exit() } else { None };
+/// How the server ended, if a process of it has.
+pub(crate) fn seen(epoch: &mut Epoch<'_>) -> Option<Symptom> {
+    if !epoch.has_ended() {
+        return None;
+    }
+    let main_ended = epoch.ended().is_none() || epoch.ended() == epoch.server().pid();
+    let exit = if main_ended { epoch.exit() } else { None };
     let how = match exit {
         Some(exit) => format!("the server {exit}"),
         None if main_ended => "the server is gone".to_owned(),
         None => WORKER.to_owned(),
     };
-    let stderr = text::decode(&life.server().stderr_since(0).0);
+    let stderr = text::decode(&epoch.server().stderr_since(0).0);
     let cause = text::cause(&stderr);
     let title = match text::message(&stderr) {
         Some(message) => format!("{how}: {message}"),
@@ -29,9 +32,14 @@ pub fn seen(life: &mut Life<'_>) -> Symptom {
         None => how.clone(),
     };
     let mut symptom =
-        Symptom::new(Kind::Crash, format!("{ended} {cause}"), title).with("exit", how);
+        Symptom::new(FindingKind::Crash, format!("{ended} {cause}"), title).with("exit", how);
     if !stderr.trim().is_empty() {
         symptom = symptom.with("stderr", text::lines_shown(&stderr));
     }
-    symptom
+    Some(symptom)
+}
+
+/// Whether the symptom is the end of the main process, not only of a worker.
+pub(crate) fn is_of_main_process(symptom: &Symptom) -> bool {
+    symptom.kind == FindingKind::Crash && !symptom.key.contains(WORKER)
 }

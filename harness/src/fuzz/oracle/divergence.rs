@@ -1,126 +1,132 @@
-//! Divergence: the same bytes are answered otherwise when they arrive in other pieces.
+//! Divergence: the reply to the same bytes depends on how they were split into segments.
 //!
-//! Only where both ways have frames. Three runs in one piece and three in several, each on a fresh server:
-//! both triples must agree within themselves, numbers masked, and differ from each other. Where a
-//! connection was reset only what both have is compared: a reset may overtake a reply.
+//! Applies only if requests and replies both have frames. Runs the case three times in one piece and three times in
+//! several pieces, each on a fresh server. The three replies of each form must be equal, with digits masked, and the
+//! two forms must differ. If a connection was reset, only the common prefix is compared: a reset may overtake a reply.
 //!
-//! Two things are a server's right. It may take our FIN for the end of all and drop what it has not written
-//! yet: so both runs are held once more with the FIN long after. And it may refuse a long message as soon as
-//! it has seen too much of it, which depends on the pieces.
+//! Two differences are permitted behaviour. A server may treat the client's FIN as the end of the session and drop
+//! replies that it has not written yet, so both forms run once more with a late FIN. And it may refuse a long message
+//! as soon as it has read too much of it, which depends on the pieces.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::{Rigour, Symptom};
-use crate::fuzz::Kind;
-use crate::fuzz::case::{Case, Data, Send, Step};
-use crate::fuzz::life::Life;
-use crate::fuzz::wire::{End, Seen, Wire};
+use super::claim::Rigour;
+use crate::fuzz::case::{Case, Data, SendStep, Step};
+use crate::fuzz::epoch::Epoch;
+use crate::fuzz::symptom::{FindingKind, Symptom};
+use crate::fuzz::wire::{ConnectionEnd, Observed, Wire};
 use crate::process::socket_table;
 use crate::talk::Frame;
 use crate::text::escape;
 
-/// A server that has not read a piece by then gets the next one all the same.
+/// Maximum wait until the server has read a piece; then the next one is sent anyway.
 const READ_WITHIN: Duration = Duration::from_millis(200);
-/// The same for a hint: some servers stop reading while nobody reads their replies.
+/// The same limit for a hint: some servers stop reading while their replies are not read.
 const READ_SOON: Duration = Duration::from_millis(20);
-/// A case that takes longer than this is not tried in pieces.
-const DEAR: Duration = Duration::from_millis(100);
-/// Up to this length a message is cut at every byte.
+/// Maximum duration of a case that is tried in pieces for a hint.
+const HINT_TIME_MAX: Duration = Duration::from_millis(100);
+/// Maximum bytes of a message that is cut at every byte.
 const BYTEWISE_MAX: usize = 48;
-/// A longer one into so many pieces.
+/// Number of pieces of a longer message.
 const PIECES: usize = 24;
 
-/// All replies have come by then, where the FIN is to come long after.
+/// Delay before a late FIN, in milliseconds: all replies have arrived by then.
 const ANSWERED_MS: u32 = 250;
-/// A server has told by then that it has closed.
+/// Delay after which a server that has closed answers writes with a reset, in milliseconds.
 const CLOSED_MS: u32 = 50;
-/// A message longer than this may be more than a server wants to hold.
+/// Minimum bytes of a message that a server may refuse for its length.
 const LONG: usize = 1024;
 
-/// Bytes that are shown of what two replies have in common.
+/// Maximum bytes of the common prefix of two replies that the report shows.
 const SAME_SHOWN: usize = 24;
 
-/// What came on the connections of one run.
-type Replies = Vec<Reply>;
+/// The replies on all connections of one run.
+type Replies = Vec<MaskedReply>;
 
-/// What came on one connection.
-struct Reply {
+/// The reply on one connection.
+struct MaskedReply {
     bytes: Vec<u8>,
-    /// The same without its numbers.
+    /// The bytes with digits masked.
     masked: Vec<u8>,
-    end: End,
+    end: ConnectionEnd,
 }
 
-/// The case in one piece and in several, once each, on this very life: a hint whether the test is worth it.
-pub fn hint(life: &mut Life<'_>, case: &Case) -> Option<Case> {
-    if !is_fit(life, case) {
+/// Runs the case once in one piece and once in several on the current server. Returns the case in pieces if the
+/// replies differ, which is a hint that the full test is worth it.
+pub(crate) fn hint(epoch: &mut Epoch<'_>, case: &Case) -> Option<Case> {
+    if !is_fit(epoch, case) {
         return None;
     }
-    let (whole, cut) = (uncut(case), in_pieces(life, case));
+    let (whole, cut) = (uncut(case), in_pieces(epoch, case));
     let begun = Instant::now();
-    let one = replies(life, &whole)?;
-    // What is dear in one piece is dearer in many, and a smaller case shows the same.
-    if begun.elapsed() > DEAR {
+    let one = replies(epoch, &whole)?;
+    // A slow case is even slower in pieces, and a smaller case shows the same bug.
+    if begun.elapsed() > HINT_TIME_MAX {
         return None;
     }
-    let seen = wire(life).prove_cuts(was_read_soon).run(&cut).ok()?;
-    differ(&one, &of(seen)).then_some(cut)
+    let observed = wire(epoch).prove_cuts(was_read_soon).run(&cut).ok()?;
+    differ(&one, &of(observed)).then_some(cut)
 }
 
-/// The whole test of a case that has cuts.
-pub fn test(life: &mut Life<'_>, before: &[Case], case: &Case, rigour: Rigour) -> Option<Symptom> {
-    if !is_fit(life, case) || case.sends().all(|send| send.cuts.is_empty()) {
+/// The full test of a case that has cuts.
+pub(crate) fn test(
+    epoch: &mut Epoch<'_>,
+    before: &[Case],
+    case: &Case,
+    rigour: Rigour,
+) -> Option<Symptom> {
+    if !is_fit(epoch, case) || case.sends().all(|send| send.cuts.is_empty()) {
         return None;
     }
     let whole = uncut(case);
     let full = rigour == Rigour::Full;
     let (one, other) = match full {
-        false => (replies(life, &whole)?, replies(life, case)?),
-        true => (thrice(life, before, &whole)?, thrice(life, before, case)?),
+        false => (replies(epoch, &whole)?, replies(epoch, case)?),
+        true => (thrice(epoch, before, &whole)?, thrice(epoch, before, case)?),
     };
     if !differ(&one, &other) {
         return None;
     }
-    let mut other_life = if full { Some(life.another()?) } else { None };
-    let life = other_life.as_mut().unwrap_or(life);
+    let mut other_epoch = if full { Some(epoch.another()?) } else { None };
+    let epoch = other_epoch.as_mut().unwrap_or(epoch);
     let (late, late_cut) = (
-        replies(life, &unhurried(&whole))?,
-        replies(life, &unhurried(case))?,
+        replies(epoch, &unhurried(&whole))?,
+        replies(epoch, &unhurried(case))?,
     );
     if !differ(&late, &late_cut) {
         return None;
     }
     let ways = [(&late, &late_cut, &whole), (&late_cut, &late, case)];
     for (refusal, answer, case) in ways {
-        if may_refuse(life, refusal, answer) && is_refused(life, case) {
+        if may_refuse(epoch, refusal, answer) && is_refused(epoch, case) {
             return None;
         }
     }
-    Some(told(case, &late, &late_cut))
+    Some(symptom(case, &late, &late_cut))
 }
 
-/// The same with its end long after everything was answered.
+/// The case with a FIN long after the last reply.
 fn unhurried(case: &Case) -> Case {
     let mut late = case.clone();
     late.steps.push(Step::DelayMs(ANSWERED_MS));
     late
 }
 
-/// Whether the one has all that the other has up to some message, and instead of that at most one of its own.
-fn may_refuse(life: &Life<'_>, refusal: &Replies, answer: &Replies) -> bool {
+/// Whether `refusal` equals `answer` up to some message and has at most one other message after that.
+fn may_refuse(epoch: &Epoch<'_>, refusal: &Replies, answer: &Replies) -> bool {
     let mut pairs = refusal.iter().zip(answer);
     pairs.all(|(refusal, answer)| {
-        let last = last_message(life.ground.reply(), &refusal.bytes);
+        let last = last_message(epoch.target.reply(), &refusal.bytes);
         answer.masked.starts_with(&refusal.masked[..last]) || is_part(refusal, answer)
     })
 }
 
-fn is_part(one: &Reply, other: &Reply) -> bool {
+fn is_part(one: &MaskedReply, other: &MaskedReply) -> bool {
     other.masked.starts_with(&one.masked)
 }
 
-/// Where the last message of a reply begins.
+/// The offset of the last message of a reply.
 fn last_message(frame: &Frame, bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Ok(Some(length @ 1..)) = frame.decoder().next(&bytes[at..]) {
@@ -132,10 +138,10 @@ fn last_message(frame: &Frame, bytes: &[u8]) -> usize {
     at
 }
 
-/// Whether there is a long message in it, and the server closes of itself.
-fn is_refused(life: &mut Life<'_>, case: &Case) -> bool {
-    let frame = &life.ground.talk().request;
-    let is_long = |send: &Send| {
+/// Whether the case contains a long message and the server closes on its own initiative.
+fn is_refused(epoch: &mut Epoch<'_>, case: &Case) -> bool {
+    let frame = &epoch.target.talk().request;
+    let is_long = |send: &SendStep| {
         let bytes = send.data.to_bytes();
         let mut rest = &bytes[..];
         while let Ok(Some(length @ 1..=LONG)) = frame.decoder().next(rest) {
@@ -146,30 +152,30 @@ fn is_refused(life: &mut Life<'_>, case: &Case) -> bool {
     if !case.sends().any(is_long) {
         return false;
     }
-    // To write to what is closed earns a reset, and after a reset nothing can be written.
+    // The first write to a closed connection causes a reset; the second one fails.
     let mut probing = case.clone();
     for _ in 0..2 {
         probing.steps.push(Step::DelayMs(CLOSED_MS));
         probing
             .steps
-            .push(Step::Send(Send::whole(Data::from(&b"\n"[..]))));
+            .push(Step::Send(SendStep::whole(Data::from(&b"\n"[..]))));
     }
-    let seen = wire(life).run(&probing);
-    seen.is_ok_and(|seen| seen.not_taken > 0)
+    let observed = wire(epoch).run(&probing);
+    observed.is_ok_and(|observed| observed.not_taken > 0)
 }
 
-fn told(case: &Case, one: &Replies, other: &Replies) -> Symptom {
+fn symptom(case: &Case, one: &Replies, other: &Replies) -> Symptom {
     let mut pairs = one.iter().zip(other);
     let at = pairs.position(|(one, other)| one.masked != other.masked);
     let at = at.unwrap_or(0);
-    // What both have is of no interest, but for a little of it.
+    // Show only the end of the common prefix.
     let masked = one[at].masked.iter().zip(&other[at].masked);
     let same = masked.take_while(|(one, other)| one == other).count();
     let from = match same {
         0..=SAME_SHOWN => 0,
         _ => same - SAME_SHOWN,
     };
-    let shown = |reply: &Reply, most: usize| match reply.bytes.len() {
+    let shown = |reply: &MaskedReply, most: usize| match reply.bytes.len() {
         0 => "nothing".to_owned(),
         len if len == same => format!("nothing more after {len} bytes"),
         _ if from == 0 => format!("\"{}\"", escape(&reply.bytes, most)),
@@ -190,28 +196,28 @@ fn told(case: &Case, one: &Replies, other: &Replies) -> Symptom {
     } else {
         "other in pieces"
     };
-    Symptom::new(Kind::Divergence, key, title)
+    Symptom::new(FindingKind::Divergence, key, title)
         .with("in_one_piece", shown(&one[at], 120))
         .with("in_pieces", shown(&other[at], 120))
 }
 
-/// Whether pieces may make no difference: frames both ways, and no more than one message at a time where
-/// nothing else was promised.
-fn is_fit(life: &Life<'_>, case: &Case) -> bool {
-    let talk = life.ground.talk();
-    let framed = talk.request.is_delimited() && life.ground.reply().is_delimited();
-    let pipelining = life.ground.subject.promise.pipelining == Some(true);
-    framed && case.connections() == 1 && (pipelining || one_at_a_time(life, case))
+/// Whether the pieces must not make a difference: requests and replies have frames, and the case sends one message at
+/// a time unless the server promises pipelining.
+fn is_fit(epoch: &Epoch<'_>, case: &Case) -> bool {
+    let talk = epoch.target.talk();
+    let framed = talk.request.is_delimited() && epoch.target.reply().is_delimited();
+    let pipelining = epoch.target.subject.promise.pipelining == Some(true);
+    framed && case.connections() == 1 && (pipelining || one_at_a_time(epoch, case))
 }
 
-fn one_at_a_time(life: &Life<'_>, case: &Case) -> bool {
+fn one_at_a_time(epoch: &Epoch<'_>, case: &Case) -> bool {
     let waits = case
         .steps
         .windows(2)
         .all(|pair| !matches!(pair, [Step::Send(_), Step::Send(_)]));
-    let single = |send: &Send| {
+    let single = |send: &SendStep| {
         let bytes = send.data.to_bytes();
-        let first = life.ground.talk().request.decoder().next(&bytes);
+        let first = epoch.target.talk().request.decoder().next(&bytes);
         matches!(first, Ok(Some(len)) if len == bytes.len())
     };
     waits && case.sends().all(single)
@@ -223,13 +229,13 @@ fn uncut(case: &Case) -> Case {
     whole
 }
 
-/// The case cut where it hurts, if it is not cut already.
-fn in_pieces(life: &Life<'_>, case: &Case) -> Case {
+/// The case with cuts at the critical offsets of its frames, unless it has cuts already.
+fn in_pieces(epoch: &Epoch<'_>, case: &Case) -> Case {
     let mut cut = case.clone();
     if cut.sends().any(|send| !send.cuts.is_empty()) {
         return cut;
     }
-    let frame = &life.ground.talk().request;
+    let frame = &epoch.target.talk().request;
     for send in cut.sends_mut() {
         let bytes = send.data.to_bytes();
         let mut cuts: Vec<usize> = match bytes.len() {
@@ -246,11 +252,11 @@ fn in_pieces(life: &Life<'_>, case: &Case) -> Case {
     cut
 }
 
-/// Three runs on fresh servers that agree.
-fn thrice(life: &Life<'_>, before: &[Case], case: &Case) -> Option<Replies> {
+/// The replies of three runs on fresh servers, if they agree.
+fn thrice(epoch: &Epoch<'_>, before: &[Case], case: &Case) -> Option<Replies> {
     let mut first = None;
     for _ in 0..3 {
-        let mut fresh = life.another()?;
+        let mut fresh = epoch.another()?;
         for case in before {
             fresh.run(case).ok()?;
         }
@@ -264,29 +270,29 @@ fn thrice(life: &Life<'_>, before: &[Case], case: &Case) -> Option<Replies> {
     first
 }
 
-/// One run, its cuts proved.
-fn replies(life: &mut Life<'_>, case: &Case) -> Option<Replies> {
-    wire(life).run(case).ok().map(of)
+/// The replies of one run on this server.
+fn replies(epoch: &mut Epoch<'_>, case: &Case) -> Option<Replies> {
+    wire(epoch).run(case).ok().map(of)
 }
 
-fn of(seen: Seen) -> Replies {
-    let answers = seen.connections.into_iter();
+fn of(observed: Observed) -> Replies {
+    let answers = observed.connections.into_iter();
     answers
-        .map(|answer| Reply::new(answer.bytes, answer.end))
+        .map(|answer| MaskedReply::new(answer.bytes, answer.end))
         .collect()
 }
 
-/// A runner of its own: patient, and sure of its cuts.
-fn wire(life: &Life<'_>) -> Wire {
-    let ground = life.ground;
-    let mut limits = ground.limits;
+/// A runner with longer limits that waits until each piece has been read.
+fn wire(epoch: &Epoch<'_>) -> Wire {
+    let target = epoch.target;
+    let mut limits = target.limits;
     limits.wait = limits.wait.max(Duration::from_millis(200));
     limits.case = limits.case.max(Duration::from_secs(5));
-    Wire::new(life.server().addr(), ground.reply().clone(), limits).prove_cuts(was_read)
+    Wire::new(epoch.server().addr(), target.reply().clone(), limits).prove_cuts(was_read)
 }
 
-impl Reply {
-    fn new(bytes: Vec<u8>, end: End) -> Self {
+impl MaskedReply {
+    fn new(bytes: Vec<u8>, end: ConnectionEnd) -> Self {
         let masked = bytes.iter();
         Self {
             masked: masked
@@ -299,9 +305,9 @@ impl Reply {
 }
 
 fn differ(one: &Replies, other: &Replies) -> bool {
-    let differs = |one: &Reply, other: &Reply| {
+    let differs = |one: &MaskedReply, other: &MaskedReply| {
         let common = one.masked.len().min(other.masked.len());
-        match one.end == End::Eof && other.end == End::Eof {
+        match one.end == ConnectionEnd::Eof && other.end == ConnectionEnd::Eof {
             true => one.masked != other.masked,
             false => one.masked[..common] != other.masked[..common],
         }
@@ -310,7 +316,7 @@ fn differ(one: &Replies, other: &Replies) -> bool {
     one.len() != other.len() || pairs.any(|(one, other)| differs(one, other))
 }
 
-/// Waits until the server has read everything: its kernel has received it, and its queue is empty.
+/// Waits until the server has read everything: the kernel has received it, and the receive queue is empty.
 fn was_read(server: SocketAddr, client: SocketAddr, sent: u64) -> bool {
     is_read(server, client, sent, READ_WITHIN)
 }
@@ -338,8 +344,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_a_part_of_what_would_have_come() {
-        let reply = |bytes: &[u8]| Reply::new(bytes.to_vec(), End::Eof);
+    fn a_refusal_is_a_prefix_of_the_full_reply() {
+        let reply = |bytes: &[u8]| MaskedReply::new(bytes.to_vec(), ConnectionEnd::Eof);
         assert!(is_part(&reply(b""), &reply(b"ERROR 1\n")));
         assert!(is_part(&reply(b"a 1\n"), &reply(b"a 2\nb\n")));
         assert!(!is_part(&reply(b"b\n"), &reply(b"a\nb\n")));
@@ -350,20 +356,23 @@ mod tests {
     }
 
     #[test]
-    fn after_a_reset_only_what_both_have_counts() {
-        let replies = |bytes: &[u8], end| vec![Reply::new(bytes.to_vec(), end)];
-        assert!(differ(&replies(b"a\n", End::Eof), &replies(b"a", End::Eof)));
-        assert!(!differ(
-            &replies(b"a\n", End::Eof),
-            &replies(b"a", End::Reset)
+    fn after_a_reset_only_the_common_prefix_counts() {
+        let replies = |bytes: &[u8], end| vec![MaskedReply::new(bytes.to_vec(), end)];
+        assert!(differ(
+            &replies(b"a\n", ConnectionEnd::Eof),
+            &replies(b"a", ConnectionEnd::Eof)
         ));
         assert!(!differ(
-            &replies(b"", End::Reset),
-            &replies(b"ERR\n", End::Eof)
+            &replies(b"a\n", ConnectionEnd::Eof),
+            &replies(b"a", ConnectionEnd::Reset)
+        ));
+        assert!(!differ(
+            &replies(b"", ConnectionEnd::Reset),
+            &replies(b"ERR\n", ConnectionEnd::Eof)
         ));
         assert!(differ(
-            &replies(b"b", End::Reset),
-            &replies(b"ERR\n", End::Eof)
+            &replies(b"b", ConnectionEnd::Reset),
+            &replies(b"ERR\n", ConnectionEnd::Eof)
         ));
     }
 }

@@ -1,53 +1,54 @@
-//! Hang: the server lives and serves nobody any more.
+//! Hang: the server keeps running but serves no client any more.
 //!
-//! Never "no reply": half a message earns none. Two healthy clients on new connections must fail, each for
-//! at least 2 s or twenty times the worst healthy one, while the machine itself answers in time.
+//! A missing reply alone is never a hang: half a message earns none. Two canaries on new connections must
+//! fail, each after at least 2 s or twenty times the slowest successful canary, while an echo server of
+//! tcprove's own on the same machine answers in time.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::Symptom;
-use crate::fuzz::Kind;
-use crate::fuzz::life::Life;
+use super::alarm::alarm;
+use crate::fuzz::epoch::Epoch;
+use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::session::PeerError;
 
-/// An echo between two threads of ours takes longer than this only where the machine is to blame.
+/// Maximum time of an echo between two threads of tcprove; a longer one means that the machine is overloaded.
 const HEALTHY_ECHO: Duration = Duration::from_millis(200);
 
-/// One canary has failed with `first`: is it the server?
-pub fn seen(life: &mut Life<'_>, first: &PeerError) -> Option<Symptom> {
-    let limit = life.ground.silence.max(life.worst_canary() * 20);
-    let again = match life.canary(limit) {
+/// Decides whether the server hangs, after a canary has failed with `first`.
+pub(super) fn seen(epoch: &mut Epoch<'_>, first: &PeerError) -> Option<Symptom> {
+    let limit = epoch.target.silence.max(epoch.worst_canary() * 20);
+    let again = match epoch.canary(limit) {
         Ok(_) | Err(PeerError::Harness(_) | PeerError::Render(_)) => return None,
         Err(error) => error,
     };
-    if let Some(died) = life.alarm() {
+    if let Some(died) = alarm(epoch) {
         return Some(died);
     }
     if !machine_is_healthy() {
         return None;
     }
-    if matches!(again, PeerError::Refused { .. }) && life.server().is_attached() {
+    if matches!(again, PeerError::Refused { .. }) && epoch.server().is_attached() {
         let title = "the server is gone: nobody listens any more";
-        return Some(Symptom::new(Kind::Crash, "gone", title));
+        return Some(Symptom::new(FindingKind::Crash, "gone", title));
     }
     Some(
         match (first, &again) {
             (PeerError::Wrong { .. }, PeerError::Wrong { .. }) => Symptom::new(
-                Kind::Conformance,
+                FindingKind::Conformance,
                 "canary",
-                "from then on healthy clients get wrong replies",
+                "from then on well-behaved clients get wrong replies",
             ),
             (_, PeerError::Refused { .. }) => Symptom::new(
-                Kind::Hang,
+                FindingKind::Hang,
                 "refuses",
-                "the server lives and takes no connection any more",
+                "the server still runs but accepts no connection any more",
             ),
             _ => Symptom::new(
-                Kind::Hang,
+                FindingKind::Hang,
                 "silent",
-                "the server lives and serves nobody any more",
+                "the server still runs but serves no client any more",
             ),
         }
         .with("canaries", vec![first.to_string(), again.to_string()])
@@ -55,8 +56,8 @@ pub fn seen(life: &mut Life<'_>, first: &PeerError) -> Option<Symptom> {
     )
 }
 
-/// Whether an echo server of our own answers in time here and now.
-pub fn machine_is_healthy() -> bool {
+/// Whether an echo server of tcprove's own answers in time.
+fn machine_is_healthy() -> bool {
     echo_time().is_ok_and(|took| took < HEALTHY_ECHO)
 }
 

@@ -1,59 +1,60 @@
-//! Starvation: while a case is under way, others are served far too slowly.
+//! Starvation: while a case is running, other clients are served far too slowly.
 //!
-//! The median of twenty healthy clients during the case against those before it and those after it: more
-//! than ten times as slow, and more than 50 ms. Not judged where clients wait for each other by nature.
+//! Compares the median duration of twenty canaries during the case with those before and after it: it must exceed
+//! them tenfold, and 50 ms. Servers that serve one connection at a time are not judged.
 
 use std::time::Duration;
 
-use super::{Rigour, Symptom};
-use crate::fuzz::life::Life;
-use crate::fuzz::{Case, Kind};
+use super::claim::Rigour;
+use crate::fuzz::Case;
+use crate::fuzz::epoch::Epoch;
+use crate::fuzz::symptom::{FindingKind, Symptom};
 
-/// What counts as slow, however fast the server is otherwise.
+/// Minimum median of a slow service, however fast the server is otherwise.
 const SLOW: Duration = Duration::from_millis(50);
-/// So many times the healthy median.
+/// Minimum factor over the healthy median.
 const FACTOR: u32 = 10;
 
-/// Whether one canary beside a case hints at it.
-pub fn is_hint(life: &Life<'_>, took: Duration) -> bool {
-    !life.ground.sequential && took > SLOW && took > life.ground.pace.exchange * FACTOR
+/// Whether the duration of a canary beside a case hints at starvation.
+pub(crate) fn is_hint(epoch: &Epoch<'_>, took: Duration) -> bool {
+    !epoch.target.sequential && took > SLOW && took > epoch.target.pace.exchange * FACTOR
 }
 
-/// Twenty healthy clients before, during and after.
-pub fn test(life: &mut Life<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
-    if life.ground.sequential {
+/// Holds canaries before, during and after the case and compares their medians.
+pub(crate) fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
+    if epoch.target.sequential {
         return None;
     }
     let clients = match rigour {
         Rigour::Full => 20,
         Rigour::Quick => 5,
     };
-    let before = median(life, clients)?;
-    let during = life.median_beside(case, clients)?;
-    let after = median(life, clients)?;
+    let before = median(epoch, clients)?;
+    let during = epoch.median_beside(case, clients)?;
+    let after = median(epoch, clients)?;
     let healthy = before.max(after);
     if during <= SLOW || during <= healthy * FACTOR {
         return None;
     }
     let ms = |time: Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
     let title = format!(
-        "while it is under way others wait {} ms instead of {} ms",
+        "while it is running, other clients wait {} ms instead of {} ms",
         ms(during),
         ms(healthy)
     );
     Some(
-        Symptom::new(Kind::Starvation, "others wait", title)
+        Symptom::new(FindingKind::Starvation, "others wait", title)
             .with("before_ms", ms(before))
             .with("during_ms", ms(during))
             .with("after_ms", ms(after)),
     )
 }
 
-fn median(life: &mut Life<'_>, clients: usize) -> Option<Duration> {
-    let limit = life.ground.silence;
+fn median(epoch: &mut Epoch<'_>, clients: usize) -> Option<Duration> {
+    let limit = epoch.target.silence;
     let mut times = Vec::with_capacity(clients);
     for _ in 0..clients {
-        times.push(life.canary(limit).ok()?);
+        times.push(epoch.canary(limit).ok()?);
     }
     times.sort_unstable();
     Some(times[clients / 2])

@@ -1,37 +1,34 @@
-//! What a campaign recorded of a wrong reply.
+//! The recorded evidence of a wrong reply.
 
 use crate::fuzz::Finding;
+use crate::fuzz::case::unhex;
 
-/// What tells a wrong reply from a right one.
+/// How to tell a wrong reply from a right one.
 pub(super) enum Recorded {
-    /// The reply that came, in `evidence.reply_hex`.
+    /// The wrong reply, from `evidence.reply_hex`.
     Wrong(Vec<u8>),
-    /// A regex that a right reply matches, in `evidence.right_regex`.
+    /// A regular expression that matches every right reply, from `evidence.right_regex`.
     Right(String),
-    /// Nothing.
+    /// The campaign recorded neither.
     Nothing,
 }
 
-/// Reads the evidence. A regex for what is right says more than one wrong reply.
+/// Reads the evidence. A regular expression for right replies is preferred to one wrong reply.
 pub(super) fn recorded(finding: &Finding) -> Recorded {
-    let text = |name: &str| finding.evidence.get(name).and_then(|value| value.as_str());
+    let text = |name: &str| {
+        finding
+            .symptom
+            .evidence
+            .get(name)
+            .and_then(|value| value.as_str())
+    };
     if let Some(regex) = text("right_regex") {
         return Recorded::Right(regex.to_owned());
     }
     wrong(finding).map_or(Recorded::Nothing, Recorded::Wrong)
 }
 
-/// The wrong reply itself.
+/// The wrong reply.
 pub(super) fn wrong(finding: &Finding) -> Option<Vec<u8>> {
-    let hex = finding.evidence.get("reply_hex")?.as_str()?;
-    let digits: Vec<u32> = hex
-        .chars()
-        .filter(|char| !char.is_whitespace())
-        .map(|char| char.to_digit(16))
-        .collect::<Option<_>>()?;
-    let byte = |pair: &[u32]| match pair {
-        [high, low] => u8::try_from(high * 16 + low).ok(),
-        _ => None,
-    };
-    digits.chunks(2).map(byte).collect()
+    unhex(finding.symptom.evidence.get("reply_hex")?.as_str()?)
 }

@@ -1,15 +1,15 @@
-//! The finding as a test in Rust.
+//! Generates the reproducer as a Rust test.
 
 use super::template::{fill, part};
-use super::{Answer, Recipe, Scaled, ServerRecipe, Waits, conformance};
-use crate::fuzz::{Case, Data, Finding, Kind, Part, Send, Step};
+use super::{AnswerPattern, Recipe, Scaled, ServerRecipe, Waits, conformance};
+use crate::fuzz::{Case, Data, DataPart, Finding, FindingKind, SendStep, Step};
 
 const TEMPLATE: &str = include_str!("rust.txt");
-/// Longer lines are broken where that is possible.
+/// Maximum characters of a line, where it can be broken.
 const LINE_MAX: usize = 100;
-/// Bytes of one literal where there are too many for a line.
+/// Maximum bytes of a literal on one of several lines.
 const LITERAL_BYTES: usize = 64;
-/// What parts of the template use, and how it is named.
+/// Words in parts of the template, and the imports that they need.
 const USES: [(&str, &str); 12] = [
     (".read(", "std::io::Read as _"),
     (".write_all(", "std::io::Write as _"),
@@ -32,13 +32,18 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
     let mut body: Vec<String> = vec![constants(finding, recipe), cases(finding), test];
     body.push(judge(finding, starts));
     let mut add = |name: &str| body.push(part(TEMPLATE, name).to_owned());
-    if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
+    if matches!(
+        finding.symptom.kind,
+        FindingKind::Hang | FindingKind::Starvation
+    ) {
         add("plain");
     }
     add("run");
     add(if starts { "server" } else { "attached" });
-    if matches!(finding.kind, Kind::Leak | Kind::Complexity)
-        || finding.kind == Kind::Crash && starts
+    if matches!(
+        finding.symptom.kind,
+        FindingKind::Leak | FindingKind::Complexity
+    ) || finding.symptom.kind == FindingKind::Crash && starts
     {
         add(if starts {
             "group-started"
@@ -58,12 +63,12 @@ fn head(finding: &Finding, recipe: &Recipe, body: &str) -> String {
     let uses: Vec<String> = used.map(|(_, path)| format!("use {path};")).collect();
     let needs = match &recipe.server {
         ServerRecipe::Start { env, .. } if !env.is_empty() => {
-            "\n//! The server needs variables in its environment: see ENV; set them before."
+            "\n//! The server needs environment variables: set those listed in ENV before running."
         }
         ServerRecipe::Start { .. } => "",
-        ServerRecipe::Attach { .. } => "\n//! The server must run already.",
+        ServerRecipe::Attach { .. } => "\n//! The server must be running.",
     };
-    let needs = format!(" {}{needs}", super::one_line(&finding.title));
+    let needs = format!(" {}{needs}", super::one_line(&finding.symptom.title));
     let values = [
         ("ID", finding.id.as_str()),
         ("NEEDS", &needs),
@@ -73,9 +78,11 @@ fn head(finding: &Finding, recipe: &Recipe, body: &str) -> String {
 }
 
 fn judge(finding: &Finding, starts: bool) -> String {
-    let name = match finding.kind {
-        Kind::Crash | Kind::Panic if !starts => format!("judge-{}-attached", finding.kind.name()),
-        Kind::Conformance if conformance::wrong(finding).is_none() => {
+    let name = match finding.symptom.kind {
+        FindingKind::Crash | FindingKind::Panic if !starts => {
+            format!("judge-{}-attached", finding.symptom.kind.name())
+        }
+        FindingKind::Conformance if conformance::wrong(finding).is_none() => {
             "judge-conformance-unrecorded".into()
         }
         kind => format!("judge-{}", kind.name()),
@@ -111,18 +118,25 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
             ));
         }
     }
-    let waits = Waits::of(finding.kind, recipe);
+    let waits = Waits::of(finding.symptom.kind, recipe);
     let mut wait = |name: &str, what: &str, ms: u64| {
         lines.push(format!(
             "/// {what}\nconst {name}: Duration = Duration::from_millis({ms});"
         ));
     };
     if super::parts_used(finding).contains(&"receive") {
-        wait("WAIT", "For a reply.", waits.reply_ms);
-        wait("QUIET", "For more of it.", waits.quiet_ms);
+        wait("WAIT", "Maximum wait for a reply.", waits.reply_ms);
+        wait(
+            "QUIET",
+            "Maximum wait for more of the same reply.",
+            waits.quiet_ms,
+        );
     }
-    wait("END", "For the server's close.", waits.end_ms);
-    if matches!(finding.kind, Kind::Hang | Kind::Starvation) {
+    wait("END", "Maximum wait for the server's close.", waits.end_ms);
+    if matches!(
+        finding.symptom.kind,
+        FindingKind::Hang | FindingKind::Starvation
+    ) {
         let turn = |turn: &super::PlainTurn| {
             format!("    ({}, {}),\n", literal(&turn.send), answer(&turn.answer))
         };
@@ -135,23 +149,25 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
             recipe.plain_wait_ms
         ));
     }
-    if let Some(reply) = conformance::wrong(finding).filter(|_| finding.kind == Kind::Conformance) {
+    if let Some(reply) =
+        conformance::wrong(finding).filter(|_| finding.symptom.kind == FindingKind::Conformance)
+    {
         lines.push(format!("const WRONG: &[u8] = {};", literal(&reply)));
     }
     lines.join("\n")
 }
 
-fn answer(answer: &Answer) -> String {
+fn answer(answer: &AnswerPattern) -> String {
     match answer {
-        Answer::Nothing => "Some(b\"\")".into(),
-        Answer::Any | Answer::Regex(_) => "None".into(),
-        Answer::Exact(bytes) => format!("Some({})", literal(bytes)),
+        AnswerPattern::Nothing => "Some(b\"\")".into(),
+        AnswerPattern::Any | AnswerPattern::Regex(_) => "None".into(),
+        AnswerPattern::Exact(bytes) => format!("Some({})", literal(bytes)),
     }
 }
 
-/// The client, able to do what the cases do and no more.
+/// The client with the methods that the cases need.
 fn client(finding: &Finding) -> String {
-    let divergence = finding.kind == Kind::Divergence;
+    let divergence = finding.symptom.kind == FindingKind::Divergence;
     let values: &[(&str, &str)] = match divergence {
         true => &[
             ("RESET-FIELD", "\n    was_reset: bool,"),
@@ -223,7 +239,7 @@ fn step(step: &Step, scaled: Scaled, with_cuts: bool) -> String {
     }
 }
 
-fn sent(send: &Send, scaled: Scaled, with_cuts: bool) -> String {
+fn sent(send: &SendStep, scaled: Scaled, with_cuts: bool) -> String {
     let bytes = data(&send.data, scaled);
     let cuts: Vec<String> = send.cuts.iter().map(u32::to_string).collect();
     match with_cuts {
@@ -232,7 +248,7 @@ fn sent(send: &Send, scaled: Scaled, with_cuts: bool) -> String {
     }
 }
 
-/// An expression for these bytes, on one line or on several.
+/// An expression for the data, on one line or several.
 fn data(data: &Data, scaled: Scaled) -> String {
     let scale = if scaled == Scaled::No {
         ""
@@ -242,14 +258,14 @@ fn data(data: &Data, scaled: Scaled) -> String {
     let mut terms = Vec::new();
     for part in scaled.parts(data) {
         match part {
-            Part::Bytes(bytes) => {
+            DataPart::Bytes(bytes) => {
                 terms.extend(
                     bytes
                         .chunks(LITERAL_BYTES)
                         .map(|bytes| format!("{}.to_vec()", literal(bytes))),
                 );
             }
-            Part::Repeat { unit, count } => {
+            DataPart::Repeat { unit, count } => {
                 terms.push(format!("{}.repeat({count}{scale})", literal(&unit)))
             }
         }
@@ -267,7 +283,7 @@ fn data(data: &Data, scaled: Scaled) -> String {
     }
 }
 
-/// A literal of bytes.
+/// A byte string literal.
 fn literal(bytes: &[u8]) -> String {
     format!(
         "b\"{}\"",
@@ -275,7 +291,7 @@ fn literal(bytes: &[u8]) -> String {
     )
 }
 
-/// A name for the test.
+/// The name of the test function.
 fn name(id: &str) -> String {
     let char = |char: char| {
         if char.is_ascii_alphanumeric() {

@@ -1,17 +1,21 @@
-//! What is in the texts; `tests/reproducer.rs` runs them.
+//! The generated texts; `tests/reproducer.rs` runs them.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
 use super::*;
-use crate::fuzz::{Case, CaseFile, Confirmed, Send};
+use crate::fuzz::{Case, CaseFile, Confirmed, SendStep, Symptom};
 
-pub(super) fn finding(kind: Kind, case: Case) -> Finding {
+pub(super) fn finding(kind: FindingKind, case: Case) -> Finding {
     Finding {
         id: format!("{}-1a2b", kind.name()),
-        kind,
-        title: "it ends \u{1b}[31m\"\"\" \\ */ <b>".into(),
+        symptom: Symptom {
+            kind,
+            title: "it ends \u{1b}[31m\"\"\" \\ */ <b>".into(),
+            key: "k".into(),
+            evidence: BTreeMap::from([("reply_hex".to_owned(), json!("6f 6b"))]),
+        },
         confirmed: Confirmed { seen: 5, of: 5 },
         steps: case.steps.len(),
         bytes: case.bytes(),
@@ -19,8 +23,6 @@ pub(super) fn finding(kind: Kind, case: Case) -> Finding {
         reproduce: "tcprove replay x".into(),
         first_seen_s: 0.5,
         minimal: true,
-        key: "k".into(),
-        evidence: BTreeMap::from([("reply_hex".to_owned(), json!("6f 6b"))]),
         waived: None,
         cases: vec![case],
     }
@@ -40,7 +42,7 @@ pub(super) fn recipe() -> Recipe {
         reply_wait_ms: 500,
         plain: vec![PlainTurn {
             send: b"PING\r\n".to_vec(),
-            answer: Answer::Exact(b"PONG\r\n".to_vec()),
+            answer: AnswerPattern::Exact(b"PONG\r\n".to_vec()),
         }],
         plain_wait_ms: 2_000,
         replay: "tcprove replay {folder} -f tcprove.toml".into(),
@@ -49,7 +51,7 @@ pub(super) fn recipe() -> Recipe {
 
 fn sending() -> Case {
     let mut data = Data::from(&b"ECHO %n\xff\"'\\"[..]);
-    data.push(Part::Repeat {
+    data.push(DataPart::Repeat {
         unit: b"A".to_vec(),
         count: 70_000,
     });
@@ -58,7 +60,7 @@ fn sending() -> Case {
 
 #[test]
 fn only_what_a_crash_needs_is_in_its_reproducer() {
-    let text = python::text(&finding(Kind::Crash, sending()), &recipe());
+    let text = python::text(&finding(FindingKind::Crash, sending()), &recipe());
     assert!(
         text.lines().count() < 180,
         "{}:\n{text}",
@@ -86,7 +88,7 @@ fn only_what_a_crash_needs_is_in_its_reproducer() {
             "{absent}:\n{text}"
         );
     }
-    let text = rust::text(&finding(Kind::Crash, sending()), &recipe());
+    let text = rust::text(&finding(FindingKind::Crash, sending()), &recipe());
     assert!(
         text.contains(r#"c.send(&[b"ECHO %n\xff\"'\\".to_vec(), b"A".repeat(70000)].concat());"#),
         "{text}"
@@ -103,7 +105,7 @@ fn nothing_is_left_to_fill_in() {
         ..recipe()
     };
     let all = Case::new(vec![
-        Step::Send(Send {
+        Step::Send(SendStep {
             data: b"abc"[..].into(),
             cuts: vec![1],
         }),
@@ -115,7 +117,7 @@ fn nothing_is_left_to_fill_in() {
         Step::Close,
         Step::Reset,
     ]);
-    for kind in Kind::ALL {
+    for kind in FindingKind::ALL {
         for case in [all.clone(), sending(), Case::default()] {
             for recipe in [recipe(), attach.clone()] {
                 let finding = finding(kind, case.clone());
@@ -138,9 +140,9 @@ fn nothing_is_left_to_fill_in() {
 #[test]
 fn a_folder_is_whole_and_can_be_written_again() {
     let folder = tempfile::tempdir().unwrap();
-    let mut finding = finding(Kind::Conformance, sending());
+    let mut finding = finding(FindingKind::Conformance, sending());
     for title in ["first", "second"] {
-        finding.title = title.into();
+        finding.symptom.title = title.into();
         let place = write(folder.path(), &finding, &recipe()).unwrap();
         let case = std::fs::read_to_string(place.join(CASE_FILE)).unwrap();
         let file = CaseFile::parse(&case).unwrap();

@@ -10,13 +10,13 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{self, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-use super::{Answer, End, KEPT_BYTES_MAX};
+use super::observed::{ConnectionEnd, KEPT_BYTES_MAX, Received};
 use crate::talk::Decoder;
 
-/// A server that never stops talking is left after so many bytes.
+/// Maximum bytes to receive; after more the client resets the connection.
 const RECEIVED_BYTES_MAX: u64 = 64 << 20;
 
-/// What fits into one segment on every path leaves at once if it is the first that is sent.
+/// Maximum bytes of a first send that surely fits into one segment, which leaves immediately.
 const SEGMENT_BYTES_MIN: usize = 536;
 
 /// A connection, from its opening to its end.
@@ -24,18 +24,18 @@ const SEGMENT_BYTES_MIN: usize = 536;
 pub(super) struct Connection {
     /// `None` once it has ended.
     socket: Option<OwnedFd>,
-    /// Our FIN is sent.
+    /// The client has sent its FIN, or can send no more.
     finished: bool,
-    /// What is sent leaves at once, whatever is still under way.
-    at_once: bool,
-    answer: Answer,
-    /// Where in the kept bytes the reply begins that is next.
+    /// TCP_NODELAY is set.
+    no_delay: bool,
+    received: Received,
+    /// Offset of the next reply in the kept bytes.
     next_reply: usize,
     sent: u64,
 }
 
 impl Connection {
-    /// Connects. A refusal is the server's doing and no error.
+    /// Connects. A refusal is an observation, not an error.
     pub(super) fn open(addr: SocketAddr, wait: Duration) -> io::Result<Self> {
         let family = match addr {
             SocketAddr::V4(_) => net::AddressFamily::INET,
@@ -46,11 +46,11 @@ impl Connection {
         let mut connection = Self {
             socket: Some(socket),
             finished: false,
-            at_once: false,
-            answer: Answer {
+            no_delay: false,
+            received: Received {
                 bytes: Vec::new(),
-                received: 0,
-                end: End::StillOpen,
+                length: 0,
+                end: ConnectionEnd::StillOpen,
             },
             next_reply: 0,
             sent: 0,
@@ -63,45 +63,46 @@ impl Connection {
         let Some(socket) = &self.socket else {
             return Ok(());
         };
-        // A full accept queue would have connect(2) wait for retransmissions of its SYN.
+        // With a full accept queue, connect(2) would wait for retransmissions of its SYN.
         sockopt::set_socket_timeout(socket, Timeout::Send, Some(wait))?;
         match net::connect(socket, &addr) {
             Ok(()) => Ok(()),
             Err(Errno::CONNREFUSED) => {
-                self.ended(End::Refused);
+                self.ended(ConnectionEnd::Refused);
                 Ok(())
             }
             Err(Errno::CONNRESET | Errno::TIMEDOUT | Errno::INPROGRESS | Errno::AGAIN) => {
-                self.ended(End::Reset);
+                self.ended(ConnectionEnd::Reset);
                 Ok(())
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    fn ended(&mut self, end: End) {
-        self.answer.end = end;
+    fn ended(&mut self, end: ConnectionEnd) {
+        self.received.end = end;
         self.socket = None;
     }
 
-    pub(super) fn into_answer(self) -> Answer {
-        self.answer
+    pub(super) fn into_received(self) -> Received {
+        self.received
     }
 
-    /// Our own address.
+    /// The address of the client.
     pub(super) fn local(&self) -> Option<SocketAddr> {
         let name = net::getsockname(self.socket.as_ref()?).ok()?;
         SocketAddr::try_from(name).ok()
     }
 
-    /// Bytes that the kernel took from us.
+    /// Bytes that the kernel has accepted for sending.
     pub(super) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Sends, and reads meanwhile where the server wants to be read first. False if it was not taken whole.
+    /// Sends, and reads meanwhile in case the server blocks until its replies are read. Returns whether all bytes
+    /// were accepted.
     pub(super) fn send(&mut self, bytes: &[u8], buffer: &mut [u8], until: Instant) -> bool {
-        self.send_at_once(bytes.len());
+        self.set_no_delay(bytes.len());
         let mut rest = bytes;
         while !rest.is_empty() && !self.finished {
             let Some(socket) = &self.socket else {
@@ -114,11 +115,11 @@ impl Connection {
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    if !self.until_movable(buffer, until) {
+                    if !self.wait_writable(buffer, until) {
                         return false;
                     }
                 }
-                // What the server said before it closed is still to be read.
+                // Replies that the server sent before it closed remain to be read.
                 Err(_) => {
                     self.finished = true;
                     return false;
@@ -128,21 +129,21 @@ impl Connection {
         rest.is_empty()
     }
 
-    /// Sees to it that nothing waits for an acknowledgement of what was sent before it. Most cases send one
-    /// short message on a connection and are spared the system call.
-    fn send_at_once(&mut self, bytes: usize) {
+    /// Disables Nagle's algorithm where a send could wait for an earlier acknowledgement. Most cases send one short
+    /// message per connection and save this system call.
+    fn set_no_delay(&mut self, bytes: usize) {
         if let Some(socket) = &self.socket
-            && !self.at_once
+            && !self.no_delay
             && (self.sent > 0 || bytes > SEGMENT_BYTES_MIN)
         {
-            self.at_once = true;
-            // It fails where the connection is reset, which the next call tells.
+            self.no_delay = true;
+            // Fails if the connection was reset; the next call reports that.
             let _ = sockopt::set_tcp_nodelay(socket, true);
         }
     }
 
-    /// Waits until something can be sent, and takes what comes. False when the time is over.
-    fn until_movable(&mut self, buffer: &mut [u8], until: Instant) -> bool {
+    /// Waits until the socket is writable and reads what arrives. Returns false once `until` has passed.
+    fn wait_writable(&mut self, buffer: &mut [u8], until: Instant) -> bool {
         let Some(socket) = &self.socket else {
             return false;
         };
@@ -158,7 +159,7 @@ impl Connection {
         match poll(&mut events, Some(&timeout)) {
             Ok(0) => false,
             Ok(_) if events[0].revents().contains(PollFlags::IN) => {
-                // Its end, seen here, ends the sending too.
+                // The end of the stream also ends sending.
                 self.take(buffer, RecvFlags::DONTWAIT) != Took::End
             }
             Ok(_) | Err(Errno::INTR) => true,
@@ -166,10 +167,10 @@ impl Connection {
         }
     }
 
-    /// Waits for one whole reply.
+    /// Waits for one complete reply.
     pub(super) fn receive(&mut self, mut decoder: Decoder, buffer: &mut [u8], until: Instant) {
         loop {
-            let reply = &self.answer.bytes[self.next_reply.min(self.answer.bytes.len())..];
+            let reply = &self.received.bytes[self.next_reply.min(self.received.bytes.len())..];
             let delimited = decoder.frame().is_delimited();
             match decoder.next(reply) {
                 Ok(Some(length)) => {
@@ -177,13 +178,13 @@ impl Connection {
                     return;
                 }
                 Ok(None) if !delimited && !reply.is_empty() => {
-                    self.next_reply = self.answer.bytes.len();
+                    self.next_reply = self.received.bytes.len();
                     return;
                 }
                 Ok(None) => {}
-                // What is no message of the talk has no end that we could wait for.
+                // Bytes that violate the frame have no end to wait for.
                 Err(_) => {
-                    self.next_reply = self.answer.bytes.len();
+                    self.next_reply = self.received.bytes.len();
                     return;
                 }
             }
@@ -193,23 +194,23 @@ impl Connection {
         }
     }
 
-    /// One read.
+    /// Reads once.
     fn take(&mut self, buffer: &mut [u8], flags: RecvFlags) -> Took {
         let Some(socket) = &self.socket else {
             return Took::End;
         };
         match net::recv(socket, &mut *buffer, flags) {
             Ok((_, 0)) => {
-                self.ended(End::Eof);
+                self.ended(ConnectionEnd::Eof);
                 Took::End
             }
             Ok((_, count)) => {
-                let room = KEPT_BYTES_MAX - self.answer.bytes.len();
-                self.answer
+                let room = KEPT_BYTES_MAX - self.received.bytes.len();
+                self.received
                     .bytes
                     .extend_from_slice(&buffer[..count.min(room)]);
-                self.answer.received += count as u64;
-                if self.answer.received > RECEIVED_BYTES_MAX {
+                self.received.length += count as u64;
+                if self.received.length > RECEIVED_BYTES_MAX {
                     self.reset();
                     return Took::End;
                 }
@@ -218,47 +219,47 @@ impl Connection {
             Err(Errno::AGAIN) => Took::Nothing,
             Err(Errno::INTR) => Took::Bytes,
             Err(_) => {
-                self.ended(End::Reset);
+                self.ended(ConnectionEnd::Reset);
                 Took::End
             }
         }
     }
 
-    /// FIN.
+    /// Sends FIN.
     pub(super) fn half_close(&mut self) {
         if let Some(socket) = &self.socket
             && !std::mem::replace(&mut self.finished, true)
         {
-            // It fails where the server has reset the connection, which the next read tells.
+            // Fails if the server has reset the connection; the next read reports that.
             let _ = net::shutdown(socket, net::Shutdown::Write);
         }
     }
 
-    /// RST.
+    /// Sends RST.
     pub(super) fn reset(&mut self) {
         if let Some(socket) = &self.socket {
             let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
-            self.ended(End::Ours);
+            self.ended(ConnectionEnd::Ours);
         }
     }
 
-    /// Closes and looks no more.
+    /// Closes without reading what is still to come.
     pub(super) fn close(&mut self) {
         if self.socket.is_some() {
-            self.ended(End::Ours);
+            self.ended(ConnectionEnd::Ours);
         }
     }
 
-    /// FIN, and everything that still comes.
+    /// Sends FIN and reads until the server closes or `until` has passed.
     pub(super) fn finish(&mut self, buffer: &mut [u8], until: Instant) {
         self.half_close();
         while self.socket.is_some() {
             match self.take(buffer, RecvFlags::empty()) {
                 Took::Bytes if Instant::now() < until => {}
                 Took::Bytes | Took::Nothing => {
-                    // With a reset nothing of it stays behind on either side.
+                    // A reset frees the connection on both sides.
                     self.reset();
-                    self.answer.end = End::StillOpen;
+                    self.received.end = ConnectionEnd::StillOpen;
                 }
                 Took::End => {}
             }
@@ -266,7 +267,7 @@ impl Connection {
     }
 }
 
-/// What one read came to.
+/// The result of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Took {
     Bytes,

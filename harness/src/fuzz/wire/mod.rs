@@ -1,141 +1,98 @@
 //! Runs a case against a server over TCP.
 //!
-//! Blocking sockets on the caller's thread: a case is mostly spent waiting for the server, and a wait that
-//! goes through no runtime is the shortest. A plain case costs the seven system calls of a bare connect,
-//! send, FIN, read, read, close, and two timeouts.
+//! Uses blocking sockets on the caller's thread: a case mostly waits for the server, and a wait without an async
+//! runtime is the shortest. A plain case takes the seven system calls of a bare client (socket, connect, send,
+//! shutdown, two reads, close) and two more to set timeouts.
 
 mod connection;
+mod observed;
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::case::{CONNECTIONS_MAX, Case, Send, Step};
+use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
 use crate::talk::{Decoder, Frame};
 use connection::Connection;
+#[cfg(test)]
+pub(crate) use observed::Received;
+pub(crate) use observed::{ConnectionEnd, Observed};
 
-/// How long things may take before the case goes on without them.
+/// Time limits of a case.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// A reply, room for what is sent, or the server's close after ours.
+pub(crate) struct Limits {
+    /// Maximum wait for a reply, for space in the send buffer, and for the server's close after the client's FIN.
     pub wait: Duration,
-    /// The whole case.
+    /// Maximum duration of a case.
     pub case: Duration,
-    /// Between two pieces of one send: as long as a server needs to read the first.
+    /// Pause between two pieces of one send, so that the server reads them separately.
     pub between: Duration,
 }
 
 impl Limits {
-    /// Limits for a server that takes `exchange` for a healthy connect, request and reply.
-    pub fn of(exchange: Duration) -> Self {
+    /// Limits for a server that needs `exchange` for connect, request and reply.
+    pub(crate) fn of(exchange: Duration) -> Self {
         let wait = (exchange * 20).clamp(Duration::from_millis(20), Duration::from_secs(1));
         Self {
             wait,
             case: wait * 20,
-            // The slowest of a few exchanges says more of the machine than of how long a read takes.
+            // An upper bound: the slowest of a few exchanges depends more on the machine than on the server.
             between: (exchange / 2).clamp(Duration::from_micros(80), Duration::from_micros(250)),
         }
     }
 }
 
-/// Bytes of a connection's replies that are kept; all are counted.
-pub const KEPT_BYTES_MAX: usize = 256 * 1024;
-
-/// What the server did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// What came on each connection, in the order they were opened.
-    pub connections: Vec<Answer>,
-    /// Sends that the server did not take whole within the limit.
-    pub not_taken: usize,
-}
-
-/// What came on one connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The first [`KEPT_BYTES_MAX`] of it.
-    pub bytes: Vec<u8>,
-    /// How much it was.
-    pub received: u64,
-    /// How the connection ended.
-    pub end: End,
-}
-
-/// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum End {
-    /// The server closed in order.
-    Eof,
-    /// The server reset it.
-    Reset,
-    /// Nobody listened.
-    Refused,
-    /// The server did not close within the limit after our FIN.
-    StillOpen,
-    /// The case closed or reset it.
-    Ours,
-}
-
-impl Seen {
-    /// Whether the server ended every connection in the way that healthy ones end.
-    pub fn is_calm(&self) -> bool {
-        let calm = |answer: &Answer| matches!(answer.end, End::Eof | End::Ours);
-        self.connections.iter().all(calm)
-    }
-}
-
 /// Runs cases against one server.
 #[derive(Debug)]
-pub struct Wire {
+pub(crate) struct Wire {
     addr: SocketAddr,
     reply: Frame,
     limits: Limits,
     buffer: Vec<u8>,
     out: Vec<u8>,
-    /// A look before each piece but the first; see [`Wire::prove_cuts`].
-    settled: Option<Settled>,
+    /// Called before each piece but the first; see [`Wire::prove_cuts`].
+    piece_read: Option<PieceRead>,
 }
 
-/// Waits until the server has read what was sent from this address, or gives up.
-pub type Settled = fn(server: SocketAddr, client: SocketAddr, sent: u64) -> bool;
+/// Waits until the server has read `sent` bytes from `client`; returns false if it gave up.
+pub(crate) type PieceRead = fn(server: SocketAddr, client: SocketAddr, sent: u64) -> bool;
 
 impl Wire {
-    /// `reply`: how the talk's replies end.
-    pub fn new(addr: SocketAddr, reply: Frame, limits: Limits) -> Self {
+    /// `reply` is the frame of the talk's replies.
+    pub(crate) fn new(addr: SocketAddr, reply: Frame, limits: Limits) -> Self {
         Self {
             addr,
             reply,
             limits,
             buffer: vec![0; 64 * 1024],
             out: Vec::new(),
-            settled: None,
+            piece_read: None,
         }
     }
 
-    /// From now on pieces wait for `settled` rather than for a moment.
-    pub fn prove_cuts(mut self, settled: Settled) -> Self {
-        self.settled = Some(settled);
+    /// Makes each piece wait for `piece_read` instead of a fixed pause.
+    pub(crate) fn prove_cuts(mut self, piece_read: PieceRead) -> Self {
+        self.piece_read = Some(piece_read);
         self
     }
 
-    /// The limits in force.
-    pub fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    /// Does what the case says, and ends every connection that is left open.
+    /// Executes the steps of the case and closes every connection that is still open.
     ///
     /// # Errors
-    /// Our own side fails: descriptors, ports, memory. What the server does is no error.
-    pub fn run(&mut self, case: &Case) -> io::Result<Seen> {
-        self.run_and(case, &mut |_| {})
+    /// Descriptors, ports or memory of tcprove run out. Whatever the server does is not an error.
+    pub(crate) fn run(&mut self, case: &Case) -> io::Result<Observed> {
+        self.run_and(case, &mut || {})
     }
 
-    /// The same, and calls `meanwhile` with everything sent and nothing closed yet.
+    /// [`Wire::run`] with a call to `meanwhile` after the last step, before any connection is closed.
     ///
     /// # Errors
     /// As [`Wire::run`].
-    pub fn run_and(&mut self, case: &Case, meanwhile: &mut dyn FnMut(&Seen)) -> io::Result<Seen> {
+    pub(crate) fn run_and(
+        &mut self,
+        case: &Case,
+        meanwhile: &mut dyn FnMut(),
+    ) -> io::Result<Observed> {
         let mut under_way = UnderWay {
             until: Instant::now() + self.limits.case,
             connections: Vec::with_capacity(case.connections()),
@@ -146,19 +103,19 @@ impl Wire {
         for step in &case.steps {
             under_way.step(self, step)?;
         }
-        meanwhile(&Seen::default());
+        meanwhile();
         for connection in &mut under_way.connections {
             connection.finish(&mut self.buffer, under_way.until);
         }
-        let answers = under_way.connections.into_iter();
-        Ok(Seen {
-            connections: answers.map(Connection::into_answer).collect(),
+        let connections = under_way.connections.into_iter();
+        Ok(Observed {
+            connections: connections.map(Connection::into_received).collect(),
             not_taken: under_way.not_taken,
         })
     }
 }
 
-/// A case that is being run.
+/// A case that is running.
 struct UnderWay {
     until: Instant,
     connections: Vec<Connection>,
@@ -199,14 +156,16 @@ impl UnderWay {
         Ok(())
     }
 
-    fn send(&mut self, wire: &mut Wire, send: &Send) {
+    fn send(&mut self, wire: &mut Wire, send: &SendStep) {
         let connection = &mut self.connections[self.current];
         wire.out.clear();
         send.data.write(&mut wire.out);
         for (number, piece) in send.pieces(&wire.out).enumerate() {
             if number > 0 {
-                let proved = match (wire.settled, connection.local()) {
-                    (Some(settled), Some(local)) => settled(wire.addr, local, connection.sent()),
+                let proved = match (wire.piece_read, connection.local()) {
+                    (Some(piece_read), Some(local)) => {
+                        piece_read(wire.addr, local, connection.sent())
+                    }
                     _ => false,
                 };
                 if !proved {

@@ -1,4 +1,4 @@
-//! Cases over real sockets: pieces, resets, servers that are not read, or do not answer.
+//! Cases over real sockets: pieces, resets, and servers that do not read or reply.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,9 +10,9 @@ use crate::talk::Frame;
 
 const LINE: &[u8] = b"\n";
 
-/// Serves one connection with `serve`, in a thread.
-fn served<T: std::marker::Send + 'static>(
-    serve: impl FnOnce(TcpStream) -> T + std::marker::Send + 'static,
+/// Serves one connection with `serve` in a thread.
+fn served<T: Send + 'static>(
+    serve: impl FnOnce(TcpStream) -> T + Send + 'static,
 ) -> (SocketAddr, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -48,17 +48,16 @@ fn echo(mut stream: TcpStream) -> Vec<usize> {
 fn sends_in_pieces_and_reads_to_the_end() {
     let (addr, server) = served(echo);
     let case = Case::new(vec![
-        Step::Send(Send {
+        Step::Send(SendStep {
             data: b"abcdef\n"[..].into(),
             cuts: vec![2, 5],
         }),
         Step::Receive,
-        Step::Send(Send::whole(&b"x"[..])),
+        Step::Send(SendStep::whole(&b"x"[..])),
     ]);
-    let seen = wire(addr).run(&case).unwrap();
-    assert_eq!(seen.connections[0].bytes, b"abcdef\nx");
-    assert_eq!(seen.connections[0].end, End::Eof);
-    assert!(seen.is_calm());
+    let observed = wire(addr).run(&case).unwrap();
+    assert_eq!(observed.connections[0].bytes, b"abcdef\nx");
+    assert_eq!(observed.connections[0].end, ConnectionEnd::Eof);
     assert_eq!(server.join().unwrap()[..3], [2, 3, 2]);
 }
 
@@ -66,9 +65,12 @@ fn sends_in_pieces_and_reads_to_the_end() {
 fn a_server_that_sends_before_it_reads_on_does_not_block_us() {
     let (addr, server) = served(echo);
     let case = Case::sending(super::super::Data::repeat(b"0123456789abcdef", 1 << 19));
-    let seen = wire(addr).run(&case).unwrap();
-    assert_eq!(seen.connections[0].received, 8 << 20);
-    assert_eq!((seen.not_taken, seen.connections[0].end), (0, End::Eof));
+    let observed = wire(addr).run(&case).unwrap();
+    assert_eq!(observed.connections[0].length, 8 << 20);
+    assert_eq!(
+        (observed.not_taken, observed.connections[0].end),
+        (0, ConnectionEnd::Eof)
+    );
     server.join().unwrap();
 }
 
@@ -79,13 +81,13 @@ fn a_reset_arrives_as_one() {
         stream.read_to_end(&mut all).unwrap_err().kind()
     });
     let case = Case::new(vec![
-        Step::Send(Send::whole(&b"half"[..])),
+        Step::Send(SendStep::whole(&b"half"[..])),
         Step::DelayMs(20),
         Step::Reset,
-        Step::Send(Send::whole(&b"never"[..])),
+        Step::Send(SendStep::whole(&b"never"[..])),
     ]);
-    let seen = wire(addr).run(&case).unwrap();
-    assert_eq!(seen.connections[0].end, End::Ours);
+    let observed = wire(addr).run(&case).unwrap();
+    assert_eq!(observed.connections[0].end, ConnectionEnd::Ours);
     assert_eq!(server.join().unwrap(), std::io::ErrorKind::ConnectionReset);
 }
 
@@ -96,8 +98,8 @@ fn refused_reset_and_silent_are_told_apart() {
         .local_addr()
         .unwrap();
     let case = Case::sending(&b"x"[..]);
-    let seen = wire(nobody).run(&case).unwrap();
-    assert_eq!(seen.connections[0].end, End::Refused);
+    let observed = wire(nobody).run(&case).unwrap();
+    assert_eq!(observed.connections[0].end, ConnectionEnd::Refused);
 
     let (addr, server) = served(|stream| {
         socket2::SockRef::from(&stream)
@@ -105,8 +107,8 @@ fn refused_reset_and_silent_are_told_apart() {
             .unwrap();
         drop(stream);
     });
-    let seen = wire(addr).run(&case).unwrap();
-    assert_eq!(seen.connections[0].end, End::Reset);
+    let observed = wire(addr).run(&case).unwrap();
+    assert_eq!(observed.connections[0].end, ConnectionEnd::Reset);
     server.join().unwrap();
 
     let (go, wait) = std::sync::mpsc::channel::<()>();
@@ -116,8 +118,8 @@ fn refused_reset_and_silent_are_told_apart() {
     });
     let mut wire = wire(addr);
     wire.limits.wait = Duration::from_millis(30);
-    let seen = wire.run(&case).unwrap();
-    assert_eq!(seen.connections[0].end, End::StillOpen);
+    let observed = wire.run(&case).unwrap();
+    assert_eq!(observed.connections[0].end, ConnectionEnd::StillOpen);
     go.send(()).unwrap();
     server.join().unwrap();
 }

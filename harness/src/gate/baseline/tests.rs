@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::gate::counters::By;
+use crate::gate::counters::CountMethod;
 use crate::load::Workload;
 
 const CPUINFO: &str = "processor\t: 0\nmodel name\t: Sample CPU @ 2 GHz\nflags\t\t: fpu avx2 arat avx\n\nprocessor\t: 1\nmodel name\t: Other\nflags\t\t: fpu\n";
@@ -32,17 +32,17 @@ fn plan() -> CountPlan {
 }
 
 fn baseline(name: &str, plan: &CountPlan) -> Baseline {
-    let counts = Counts {
+    let counts = OperationCounts {
         instructions: exactly(1_234.0),
         syscalls: exactly(5.0),
-        by: By {
+        by: CountMethod {
             tool: "callgrind-3.19.0".to_owned(),
-            lives: Vec::new(),
+            runs: Vec::new(),
             notes: Vec::new(),
         },
     };
     Baseline {
-        machine: CountedOn::parse(&counts.by.tool, "x86_64", CPUINFO, OS),
+        machine: BaselineMachine::parse(&counts.by.tool, "x86_64", CPUINFO, OS),
         ..Baseline::of(&subject(name), plan, &counts, None)
     }
 }
@@ -73,7 +73,10 @@ fn what_is_no_baseline_says_why() {
     let missing = Baseline::load(&folder.path().join("none")).unwrap_err();
     assert!(matches!(missing, BaselineError::Missing(_)), "{missing}");
     let none = trouble("{");
-    assert!(none.to_string().contains("is no baseline: EOF"), "{none}");
+    assert!(
+        none.to_string().contains("is not a baseline: EOF"),
+        "{none}"
+    );
     let other = trouble("{\"schema\": \"tcprove-report/1\"}");
     assert!(other.to_string().contains("`schema` is not"), "{other}");
     let half = trouble(&format!("{{\"schema\": \"{SCHEMA}\"}}"));
@@ -103,7 +106,7 @@ fn the_same_on_an_equal_machine_can_be_compared() {
     assert_eq!(notes.len(), 3, "{notes:?}");
     assert!(notes[0].contains("Another CPU"));
     let same = stored.comparable(&stored.clone()).unwrap();
-    assert!(same[0].contains("is the one"), "{same:?}");
+    assert!(same[0].contains("is the same"), "{same:?}");
 }
 
 #[test]
@@ -118,10 +121,10 @@ fn what_stands_in_the_way_is_named() {
     };
     forbids(|now| now.machine.tool = "callgrind-3.22.0".into(), "3.22.0");
     forbids(|now| now.machine.system = "sample 13".into(), "sample 13");
-    forbids(|now| now.talk.pace_s = Some(0.001), "every 1000 us");
+    forbids(|now| now.talk.pace_s = Some(0.001), "per 1000 us");
     forbids(
         |now| now.machine.cpu_features = ["avx".to_owned()].into(),
-        "the baseline has avx2, and here it is nothing of that",
+        "the baseline has avx2, this machine has none",
     );
     forbids(|now| now.machine.arch = "aarch64".into(), "aarch64");
 }
@@ -135,7 +138,7 @@ fn other_requests_are_another_talk() {
     let mut other = plan();
     other.workload.payload_bytes += 1;
     let reasons = line.comparable(&baseline("line", &other)).unwrap_err();
-    assert!(reasons[0].contains("other requests"), "{reasons:?}");
+    assert!(reasons[0].contains("different requests"), "{reasons:?}");
     let mut other = plan();
     other.workload.turns = vec![1];
     assert!(line.comparable(&baseline("line", &other)).is_err());

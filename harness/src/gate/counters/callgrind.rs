@@ -1,12 +1,12 @@
-//! What callgrind writes when a process ends: of it only the totals.
+//! Parser for the totals in the output of callgrind.
 //!
 //! The format: Valgrind User Manual, "Callgrind Format Specification". An `events:` line names the columns;
-//! a `totals:` line has the sums, zeros at its end left out. A file may have several parts.
+//! a `totals:` line has the sums, without trailing zeros. A file may have several parts.
 
-/// What the processes used that a file tells of.
+/// The totals of a process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Totals {
-    /// As `callgrind-3.19.0`; empty if the file does not say.
+    /// The tool, such as `callgrind-3.19.0`; empty if the file does not name it.
     pub(super) creator: String,
     /// Instructions.
     pub(super) instructions: u64,
@@ -14,10 +14,10 @@ pub(super) struct Totals {
     pub(super) syscalls: u64,
 }
 
-/// The totals in the text of a file.
+/// Parses the text of a file.
 ///
 /// # Errors
-/// What is missing or cannot be read, in words.
+/// What is missing or malformed, as a clause.
 pub(super) fn parse(text: &str) -> Result<Totals, String> {
     let mut totals = Totals::default();
     let mut columns: Option<[usize; 2]> = None;
@@ -28,23 +28,25 @@ pub(super) fn parse(text: &str) -> Result<Totals, String> {
         } else if let Some(events) = line.strip_prefix("events:") {
             columns = Some([column(events, "Ir")?, column(events, "sysCount")?]);
         } else if let Some(sums) = line.strip_prefix("totals:") {
-            let columns = columns.ok_or("totals without a line of events before them")?;
+            let columns = columns.ok_or("its totals come without a line of events before them")?;
             let [instructions, syscalls] = [number(sums, columns[0])?, number(sums, columns[1])?];
             totals.instructions += instructions;
             totals.syscalls += syscalls;
             parts += 1;
         }
     }
-    match (parts, text.is_empty()) {
-        (0, true) => Err("it is empty".to_owned()),
-        (0, false) => Err("it has no line of totals".to_owned()),
-        _ => Ok(totals),
+    if text.is_empty() {
+        Err("it is empty".to_owned())
+    } else if parts == 0 {
+        Err("it has no line of totals".to_owned())
+    } else {
+        Ok(totals)
     }
 }
 
 fn column(events: &str, name: &str) -> Result<usize, String> {
     let place = events.split_whitespace().position(|event| event == name);
-    place.ok_or_else(|| format!("the event {name} is not in it"))
+    place.ok_or_else(|| format!("it does not contain the event {name}"))
 }
 
 fn number(sums: &str, column: usize) -> Result<u64, String> {
@@ -52,7 +54,7 @@ fn number(sums: &str, column: usize) -> Result<u64, String> {
         None => Ok(0),
         Some(word) => word
             .parse()
-            .map_err(|_| format!("`{word}` is no number of events")),
+            .map_err(|_| format!("`{word}` is not a number of events")),
     }
 }
 

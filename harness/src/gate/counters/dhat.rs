@@ -1,15 +1,15 @@
-//! What DHAT writes when a process ends: JSON with a record for each place that allocated.
+//! Parser for the totals in the output of DHAT: JSON with one record per allocation site.
 //!
-//! The format, version 2, is described in Valgrind's sources, `dhat/dh_main.c`, "File format notes".
+//! Format version 2 is described in valgrind's sources, `dhat/dh_main.c`, "File format notes".
 
 use serde::Deserialize;
 
-/// What the process allocated that a file tells of.
+/// The allocations of a process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Totals {
-    /// Blocks, over the whole life of the process.
+    /// Allocated blocks.
     pub(super) blocks: u64,
-    /// Bytes in them.
+    /// Bytes in these blocks.
     pub(super) bytes: u64,
 }
 
@@ -25,17 +25,17 @@ struct Point {
     tbk: u64,
 }
 
-/// The totals in the text of a file.
+/// Parses the text of a file.
 ///
 /// # Errors
-/// What is missing or cannot be read, in words.
+/// What is missing or malformed, as a clause.
 pub(super) fn parse(text: &str) -> Result<Totals, String> {
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
     let whole: Whole = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if whole.mode != "heap" {
-        return Err(format!("it is of mode {}, not heap", whole.mode));
+        return Err(format!("its mode is {}, not heap", whole.mode));
     }
     let sum = |of: fn(&Point) -> u64| whole.pps.iter().map(of).sum();
     Ok(Totals {

@@ -1,12 +1,12 @@
-//! Where valgrind writes.
+//! The temporary folder that valgrind writes to.
 
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::NoCounts;
+use super::CountError;
 use crate::process::Tmp;
 
-/// A folder for the files of one life, gone with it.
+/// A folder for the files of one run, removed when it is dropped.
 pub(super) struct Folder {
     _outer: Tmp,
     inner: PathBuf,
@@ -14,16 +14,16 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// A fresh one.
-    pub(super) fn new() -> Result<Self, NoCounts> {
-        Self::make(rustix::process::geteuid().is_root()).map_err(|error| NoCounts::Harness {
-            doing: "make a temporary folder",
+    /// Creates an empty folder.
+    pub(super) fn new() -> Result<Self, CountError> {
+        Self::make(rustix::process::geteuid().is_root()).map_err(|error| CountError::Harness {
+            doing: "create a temporary folder",
             error,
         })
     }
 
-    /// Valgrind writes as the user that a process has become by its end. What root has started may be anybody by
-    /// then, so anybody may write there: but not read, nor remove what others have written.
+    /// Valgrind writes as the user of the process at its exit. A process started by root may have become any user by
+    /// then, so any user may create files there, but not list the folder or remove the files of others.
     fn make(shared: bool) -> std::io::Result<Self> {
         let outer = Tmp::new()?;
         let inner = outer.path().join("counts");
@@ -42,18 +42,18 @@ impl Folder {
         })
     }
 
-    /// Lets anybody write the files that are there by now: callgrind makes its own when a process starts, as
-    /// the user that the process is then.
+    /// Lets any user write the files that exist now: callgrind creates them when a process starts, as the user of the
+    /// process at that time.
     pub(super) fn open_files(&self) {
         let entries = std::fs::read_dir(&self.inner).into_iter().flatten();
         for entry in entries.flatten().filter(|_| self.shared) {
-            // What cannot be written in the end is told then.
+            // A file that cannot be written is reported after the run.
             let all = std::fs::Permissions::from_mode(0o666);
             let _ = std::fs::set_permissions(entry.path(), all);
         }
     }
 
-    /// Where it is. Its path has the same length every time.
+    /// The path of the folder; its length is always the same.
     pub(super) fn path(&self) -> &Path {
         &self.inner
     }

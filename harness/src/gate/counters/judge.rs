@@ -1,39 +1,36 @@
 //! Base against candidate by counts. Pure.
 //!
-//! Counts have a range, not a distribution: the change lies between the lowest count of the candidate by the
-//! highest of the base and the highest by the lowest. It fails if all of that is above the budget, passes if
-//! all of it is below, and is inconclusive if the budget lies within. Of a server whose counts differ from life
-//! to life by more than the budget they tell nothing: three lives do not show how wide the range really is
-//! (node beside itself, whose compiler runs when it likes: +145 % to +595 %).
-
-use serde::Serialize;
+//! Counts have a range, not a distribution: the change is between the lowest count of the candidate over the highest of
+//! the base, and the highest over the lowest. It fails if all of that range is above the budget, passes if all of it is
+//! below, and is inconclusive if the budget is inside. If the counts of a server vary between runs by more than the
+//! budget, they are inconclusive as well: three runs do not show the full range (Node.js against itself, whose compiler
+//! runs at unpredictable times: +145 % to +595 %).
 
 use super::PerOp;
-use crate::gate::rule::{Cell, Verdict};
+use crate::gate::rule::{CellVerdict, Comparison};
 
-/// A figure of both, compared.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Judged {
-    /// What comes of it.
-    pub verdict: Verdict,
-    /// The change, in percent of the base; above 0 the candidate takes more. `None` if there is no such
-    /// number.
+/// The counts of both sides, compared.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CountJudgement {
+    /// The verdict.
+    pub verdict: CellVerdict,
+    /// The change in percent of the base; above 0 the candidate costs more. `None` if it is not a finite number.
     pub estimate_pct: Option<f64>,
-    /// The least that the change can be.
+    /// The smallest possible change in percent.
     pub low_pct: Option<f64>,
-    /// The most that the change can be.
+    /// The largest possible change in percent.
     pub high_pct: Option<f64>,
-    /// By how much the candidate may take more, in percent.
+    /// How much more the candidate may cost, in percent.
     pub budget_pct: f64,
     /// Why it is inconclusive.
     pub reason: Option<String>,
 }
 
-/// Compares what an operation takes. `budget` is a share: 0.01 is 1 %.
-pub fn judge(base: &PerOp, candidate: &PerOp, budget: f64) -> Judged {
+/// Compares the cost of an operation. `budget` is a share: 0.01 is 1 %.
+pub(crate) fn judge(base: &PerOp, candidate: &PerOp, budget: f64) -> CountJudgement {
     let budget_pct = budget * 100.0;
-    let mut judged = Judged {
-        verdict: Verdict::Inconclusive,
+    let mut judged = CountJudgement {
+        verdict: CellVerdict::Inconclusive,
         estimate_pct: change(candidate.estimate, base.estimate),
         low_pct: change(candidate.low, base.high),
         high_pct: change(candidate.high, base.low),
@@ -43,24 +40,24 @@ pub fn judge(base: &PerOp, candidate: &PerOp, budget: f64) -> Judged {
     let [base_pct, candidate_pct] = [base, candidate].map(spread);
     let differs = || {
         format!(
-            "what an operation takes differs from life to life, by {base_pct:.3} % (base) and {candidate_pct:.3} % (candidate)"
+            "the cost of an operation varies between runs, by {base_pct:.3} % (base) and {candidate_pct:.3} % (candidate)"
         )
     };
     match (judged.low_pct, judged.high_pct) {
         (Some(_), Some(_)) if base_pct.max(candidate_pct) > budget_pct => {
             judged.reason = Some(format!("{}, more than the budget", differs()));
         }
-        (Some(low), _) if low > budget_pct => judged.verdict = Verdict::Fail,
-        (Some(_), Some(high)) if high < budget_pct => judged.verdict = Verdict::Pass,
+        (Some(low), _) if low > budget_pct => judged.verdict = CellVerdict::Fail,
+        (Some(_), Some(high)) if high < budget_pct => judged.verdict = CellVerdict::Pass,
         (Some(low), Some(high)) => {
             judged.reason = Some(format!(
-                "the change is between {low:+.3} % and {high:+.3} %, and the budget of {budget_pct} % lies within: {}",
+                "the change is between {low:+.3} % and {high:+.3} %, and the budget of {budget_pct} % is inside this range: {}",
                 differs()
             ));
         }
         _ => {
             judged.reason = Some(format!(
-                "the base takes {} to {} for an operation: there is nothing to compare with",
+                "an operation costs the base {} to {}: there is nothing to compare with",
                 base.low, base.high
             ));
         }
@@ -68,7 +65,7 @@ pub fn judge(base: &PerOp, candidate: &PerOp, budget: f64) -> Judged {
     judged
 }
 
-/// In percent. Where both are nothing there is no change; from nothing to something there is no number.
+/// The change in percent: 0 if both are zero, `None` if only the base is zero.
 fn change(candidate: f64, base: f64) -> Option<f64> {
     if candidate == 0.0 && base == 0.0 {
         return Some(0.0);
@@ -77,24 +74,24 @@ fn change(candidate: f64, base: f64) -> Option<f64> {
     (base > 0.0 && pct.is_finite()).then_some(pct)
 }
 
-/// The range, in percent of the estimate.
-pub fn spread(per_op: &PerOp) -> f64 {
+/// The range in percent of the estimate.
+pub(crate) fn spread(per_op: &PerOp) -> f64 {
     match per_op.high - per_op.low {
         0.0 => 0.0,
         range => range / per_op.estimate.abs() * 100.0,
     }
 }
 
-impl Judged {
-    /// As a cell of the gate's result. Where others have sessions, this has `lives`.
-    pub fn cell(&self, lives: usize) -> Cell {
-        Cell {
+impl CountJudgement {
+    /// The judgement as it is reported: counted runs take the place of sessions.
+    pub(crate) fn comparison(&self, runs: usize) -> Comparison {
+        Comparison {
             verdict: self.verdict,
             estimate_pct: self.estimate_pct,
             low_pct: self.low_pct,
             high_pct: self.high_pct,
             budget_pct: self.budget_pct,
-            sessions: lives,
+            sessions: runs,
             fresh_sessions: 0,
             mde_pct: None,
             sessions_to_settle: None,
@@ -121,12 +118,12 @@ mod tests {
     #[test]
     fn exact_counts_are_told_exactly() {
         let verdict = |candidate: f64| judge(&exactly(1_000.0), &exactly(candidate), 0.01).verdict;
-        assert_eq!(verdict(1_000.0), Verdict::Pass);
-        assert_eq!(verdict(500.0), Verdict::Pass);
-        assert_eq!(verdict(1_009.9), Verdict::Pass);
-        assert_eq!(verdict(1_010.1), Verdict::Fail);
+        assert_eq!(verdict(1_000.0), CellVerdict::Pass);
+        assert_eq!(verdict(500.0), CellVerdict::Pass);
+        assert_eq!(verdict(1_009.9), CellVerdict::Pass);
+        assert_eq!(verdict(1_010.1), CellVerdict::Fail);
         let judged = judge(&exactly(3.0), &exactly(4.0), 0.01);
-        assert_eq!(judged.verdict, Verdict::Fail);
+        assert_eq!(judged.verdict, CellVerdict::Fail);
         assert!((judged.estimate_pct.unwrap() - 100.0 / 3.0).abs() < 1e-9);
         assert_eq!(judged.low_pct, judged.high_pct);
         assert_eq!(judged.reason, None);
@@ -136,11 +133,11 @@ mod tests {
     fn a_range_is_judged_by_its_ends() {
         let base = per_op(995.0, 1_005.0);
         let verdict = |low, high| judge(&base, &per_op(low, high), 0.02).verdict;
-        assert_eq!(verdict(990.0, 1_000.0), Verdict::Pass);
-        assert_eq!(verdict(1_000.0, 1_010.0), Verdict::Pass);
-        assert_eq!(verdict(1_000.0, 1_020.0), Verdict::Inconclusive);
-        assert_eq!(verdict(1_020.0, 1_030.0), Verdict::Inconclusive);
-        assert_eq!(verdict(1_026.0, 1_030.0), Verdict::Fail);
+        assert_eq!(verdict(990.0, 1_000.0), CellVerdict::Pass);
+        assert_eq!(verdict(1_000.0, 1_010.0), CellVerdict::Pass);
+        assert_eq!(verdict(1_000.0, 1_020.0), CellVerdict::Inconclusive);
+        assert_eq!(verdict(1_020.0, 1_030.0), CellVerdict::Inconclusive);
+        assert_eq!(verdict(1_026.0, 1_030.0), CellVerdict::Fail);
     }
 
     #[test]
@@ -148,7 +145,7 @@ mod tests {
         let (steady, uneven) = (per_op(999.0, 1_001.0), per_op(3_000.0, 6_000.0));
         for (base, candidate) in [(&steady, &uneven), (&uneven, &steady), (&uneven, &uneven)] {
             let judged = judge(base, candidate, 0.02);
-            assert_eq!(judged.verdict, Verdict::Inconclusive, "{judged:?}");
+            assert_eq!(judged.verdict, CellVerdict::Inconclusive, "{judged:?}");
             let reason = judged.reason.unwrap();
             assert!(reason.ends_with("more than the budget"), "{reason}");
         }
@@ -157,7 +154,7 @@ mod tests {
     #[test]
     fn what_cannot_be_told_says_why() {
         let judged = judge(&per_op(900.0, 1_100.0), &per_op(900.0, 1_100.0), 0.02);
-        assert_eq!(judged.verdict, Verdict::Inconclusive);
+        assert_eq!(judged.verdict, CellVerdict::Inconclusive);
         let reason = judged.reason.unwrap();
         assert!(reason.contains("by 20.000 % (base)"), "{reason}");
         assert!(judged.low_pct.unwrap() < -18.0 && judged.high_pct.unwrap() > 22.0);
@@ -167,29 +164,32 @@ mod tests {
     fn nothing_is_compared_with_nothing_only() {
         assert_eq!(
             judge(&exactly(0.0), &exactly(0.0), 0.02).verdict,
-            Verdict::Pass
+            CellVerdict::Pass
         );
         for base in [exactly(0.0), exactly(f64::NAN), per_op(-1.0, 0.0)] {
             let judged = judge(&base, &exactly(2.0), 0.02);
-            assert_eq!(judged.verdict, Verdict::Inconclusive);
+            assert_eq!(judged.verdict, CellVerdict::Inconclusive);
             assert!(judged.reason.unwrap().contains("nothing to compare"));
         }
         let judged = judge(&exactly(2.0), &exactly(f64::NAN), 0.02);
         assert_eq!(
             (judged.verdict, judged.estimate_pct),
-            (Verdict::Inconclusive, None)
+            (CellVerdict::Inconclusive, None)
         );
         assert_eq!(
             judge(&exactly(2.0), &exactly(0.0), 0.02).verdict,
-            Verdict::Pass
+            CellVerdict::Pass
         );
     }
 
     #[test]
     fn a_cell_keeps_the_figures() {
         let judged = judge(&exactly(100.0), &per_op(101.0, 103.0), 0.02);
-        let cell = judged.cell(4);
-        assert_eq!((cell.verdict, cell.sessions), (Verdict::Inconclusive, 4));
+        let cell = judged.comparison(4);
+        assert_eq!(
+            (cell.verdict, cell.sessions),
+            (CellVerdict::Inconclusive, 4)
+        );
         assert_eq!(
             (cell.low_pct, cell.high_pct),
             (judged.low_pct, judged.high_pct)

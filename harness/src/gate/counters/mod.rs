@@ -1,101 +1,94 @@
-//! The deterministic tier: what an operation costs the server in instructions, system calls and allocations,
-//! counted under valgrind.
+//! The deterministic tier: the cost of an operation in instructions, system calls and allocations, counted under
+//! valgrind.
 //!
-//! A server lives several times, with few and with many requests. What it used in a life with many, less
-//! what it used in one with few, is what the requests between took: start and warm-up cancel. Three things
-//! keep the figures the same in every run:
+//! A server is run several times, with few and with many requests. The difference of the totals is the cost of the
+//! requests in between: start and warm-up cancel. Three measures make the counts repeatable:
 //!
-//! - A request is sent only when every thread of the server sleeps again (`rest.rs`): so each is one wake-up,
-//!   however the machine schedules.
-//! - A life ends by a signal that ends the server where it sleeps (`life.rs`): nothing of its own way to stop,
-//!   in which its threads race, is counted.
-//! - What is random by an environment variable is made the same in every life (`tool.rs`).
+//! - A request is sent only when every thread of the server sleeps again (`rest.rs`), so each request is one wake-up,
+//!   whatever the machine schedules.
+//! - A run ends by a signal that terminates the server where it sleeps (`runs.rs`), so its own shutdown, in which
+//!   threads race, is not counted.
+//! - Random seeds that environment variables control are the same in every run (`tool.rs`).
 //!
-//! What a server does on its own as time passes (the timers of Redis, the threads of memcached) cannot be told
-//! from what it does for requests. Both sides are then asked at the same fixed rate (`plan.rs`), so that it is
-//! the same part of each request, and the range is made as wide as that is uneven.
+//! Work that a server does by itself as time passes (the timers of Redis, the threads of memcached) cannot be told
+//! apart from its work for requests. Both sides are then asked at the same fixed rate (`requests.rs`), so that each
+//! request contains the same share of it, and the range is widened by its unevenness.
 //!
-//! How much is left is told by the range over pairs of lives; [`judge`] compares two servers with it.
+//! The range over pairs of runs shows how much the counts vary; [`judge`] uses it to compare two servers.
 
 mod callgrind;
 mod dhat;
+mod error;
 mod folder;
-pub mod judge;
-mod life;
+pub(crate) mod judge;
 mod pair;
-mod plan;
+mod requests;
 mod rest;
+mod runs;
 mod slope;
 mod tool;
-mod trouble;
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
-pub use self::life::Life;
-use self::life::Lives;
-pub use self::pair::{
-    allocations_of_both, count_alone, count_alone_again, count_both, count_both_again,
-};
-use self::plan::same_words;
-pub use self::plan::{CountPlan, Gauge, Span};
-pub use self::slope::PerOp;
+pub use self::error::CountError;
+pub use self::pair::{allocations_of_both, count_both};
+pub(crate) use self::pair::{count_alone, count_alone_again, count_both_again};
+use self::requests::same_words;
+pub use self::requests::{CountPlan, Gauge, Span};
+use self::runs::CountedRuns;
+pub use self::slope::{CountedRun, PerOp};
 use self::tool::Tool;
-pub use self::trouble::NoCounts;
 use crate::load::Workload;
 use crate::subject::{Interrupt, Subject};
 
-/// What an operation costs the server.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Counts {
-    /// Instructions, of all threads and processes, outside of the kernel.
+/// The cost of an operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperationCounts {
+    /// Instructions of all threads and processes, outside the kernel.
     pub instructions: PerOp,
-    /// System calls, of all threads and processes.
+    /// System calls of all threads and processes.
     pub syscalls: PerOp,
-    /// How it was counted.
-    #[serde(flatten)]
-    pub by: By,
+    /// How they were counted.
+    pub by: CountMethod,
 }
 
-/// What an operation makes the server allocate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// The allocations of an operation.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Allocations {
-    /// Calls that gave a block of memory.
+    /// Allocated blocks.
     pub blocks: PerOp,
-    /// Bytes that were asked for.
+    /// Requested bytes.
     pub bytes: PerOp,
-    /// How it was counted.
-    #[serde(flatten)]
-    pub by: By,
+    /// How they were counted.
+    pub by: CountMethod,
 }
 
-/// How something was counted.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct By {
-    /// The tool, and valgrind's version, as `callgrind-3.19.0`; empty if the tool did not say.
+/// How a count was made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountMethod {
+    /// The tool with valgrind's version, such as `callgrind-3.19.0`; empty if the tool does not tell it.
     pub tool: String,
-    /// The lives, in order.
-    pub lives: Vec<Life>,
-    /// What a reader should know.
+    /// The runs, in order.
+    pub runs: Vec<CountedRun>,
+    /// Remarks about the counts.
     pub notes: Vec<String>,
 }
 
-/// How fast the server is under callgrind, found out in one life, to make a [`CountPlan`] by.
+/// Measures the speed of the server under callgrind in one run, to make a [`CountPlan`].
 ///
-/// The server may use the core `cpu`, or all where it is `None`. The workload is to have one connection; its
-/// pace does not matter. `patience` is the longest wait for a start or a reply, and for all of it.
+/// The server uses the core `cpu`, or any core if it is `None`. The workload must have one connection; its pace is
+/// ignored. `patience` limits the wait for a start, for a reply, and for the whole run.
 ///
 /// # Errors
-/// See [`NoCounts`].
-pub fn gauge(
+/// See [`CountError`].
+fn gauge(
     subject: &Subject,
     workload: &Workload,
     patience: Duration,
     cpu: Option<usize>,
     interrupt: &Interrupt,
-) -> Result<Gauge, NoCounts> {
-    let lives = Lives {
+) -> Result<Gauge, CountError> {
+    let runs = CountedRuns {
         subject,
         workload: same_words(workload),
         patience,
@@ -105,55 +98,55 @@ pub fn gauge(
         interrupt,
         tool: Tool::Callgrind,
     };
-    lives.gauge()
+    runs.gauge()
 }
 
-/// Counts instructions and system calls. A [`Gauge`] of the same server saves its first life.
+/// Counts instructions and system calls. A [`Gauge`] of the same server replaces the first run.
 ///
 /// # Errors
-/// See [`NoCounts`].
+/// See [`CountError`].
 pub fn count(
     subject: &Subject,
     plan: &CountPlan,
     gauge: Option<Gauge>,
     cpu: Option<usize>,
     interrupt: &Interrupt,
-) -> Result<Counts, NoCounts> {
-    let lives = lives(subject, plan, cpu, interrupt, Tool::Callgrind);
-    let (by, [instructions, syscalls]) = lives.all(plan, gauge)?;
-    Ok(Counts {
+) -> Result<OperationCounts, CountError> {
+    let runs = runs(subject, plan, cpu, interrupt, Tool::Callgrind);
+    let (by, [instructions, syscalls]) = runs.all(plan, gauge)?;
+    Ok(OperationCounts {
         instructions,
         syscalls,
         by,
     })
 }
 
-/// The same for allocations, under DHAT, which takes about twice as long.
+/// Counts allocations under DHAT, which takes about twice as long.
 ///
 /// # Errors
-/// See [`NoCounts`].
-pub fn count_allocations(
+/// See [`CountError`].
+fn count_allocations(
     subject: &Subject,
     plan: &CountPlan,
     cpu: Option<usize>,
     interrupt: &Interrupt,
-) -> Result<Allocations, NoCounts> {
-    let lives = lives(subject, plan, cpu, interrupt, Tool::Dhat);
-    let (mut by, [blocks, bytes]) = lives.all(plan, None)?;
-    if by.lives.iter().all(|life| life.totals[0] == 0) {
-        by.notes.push("no allocation was seen at all: the server has an allocator of its own, whose functions are not named malloc and free".to_owned());
+) -> Result<Allocations, CountError> {
+    let runs = runs(subject, plan, cpu, interrupt, Tool::Dhat);
+    let (mut by, [blocks, bytes]) = runs.all(plan, None)?;
+    if by.runs.iter().all(|run| run.totals[0] == 0) {
+        by.notes.push("no allocation was counted: the server uses its own allocator, whose functions are not named malloc and free".to_owned());
     }
     Ok(Allocations { blocks, bytes, by })
 }
 
-fn lives<'a>(
+fn runs<'a>(
     subject: &'a Subject,
     plan: &'a CountPlan,
     cpu: Option<usize>,
     interrupt: &'a Interrupt,
     tool: Tool,
-) -> Lives<'a> {
-    Lives {
+) -> CountedRuns<'a> {
+    CountedRuns {
         subject,
         workload: same_words(&plan.workload),
         patience: plan.patience,

@@ -1,70 +1,69 @@
-//! Base and candidate counted at the same time, each on a core of its own.
+//! Counting base and candidate at the same time, each on its own core.
 
 use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::{
-    Allocations, CountPlan, Counts, Gauge, NoCounts, Span, count, count_allocations, gauge,
+    Allocations, CountError, CountPlan, OperationCounts, Span, count, count_allocations, gauge,
 };
+use crate::gate::side::{Pair, Side};
 use crate::load::Workload;
 use crate::subject::{Interrupt, Subject};
 
-/// A result for the base, and one for the candidate.
-pub type Both<T> = [Result<T, NoCounts>; 2];
-
-/// Counts instructions and system calls of both, with the same plan.
+/// Counts instructions and system calls of both sides by one plan.
 ///
 /// # Errors
-/// One of both cannot be counted at all, or not in such a time: which (0 is the base), and why.
+/// A side that cannot be counted, or not in the time, and why.
 pub fn count_both(
-    sides: [&Subject; 2],
+    subjects: Pair<&Subject>,
     workload: &Workload,
     span: Span,
     interrupt: &Interrupt,
-) -> Result<(CountPlan, [Counts; 2]), (usize, NoCounts)> {
+) -> Result<(CountPlan, Pair<OperationCounts>), (Side, CountError)> {
     let cores = cores();
-    let gauges: [Gauge; 2] = whole(at_once(|side| {
-        gauge(sides[side], workload, span.limit, cores[side], interrupt)
-    }))?;
-    let plan = CountPlan::fitting(workload, &[&gauges[0], &gauges[1]], span);
-    let slower = usize::from(gauges[1].request > gauges[0].request);
-    let plan = plan.map_err(|trouble| (slower, trouble))?;
-    let counted = at_once(|side| {
+    let gauges =
+        at_once(|side| gauge(subjects[side], workload, span.limit, cores[side], interrupt))?;
+    let plan = CountPlan::fitting(workload, &[&gauges.base, &gauges.candidate], span);
+    let slower = if gauges.candidate.request > gauges.base.request {
+        Side::Candidate
+    } else {
+        Side::Base
+    };
+    let plan = plan.map_err(|error| (slower, error))?;
+    let counts = at_once(|side| {
         let first = Some(gauges[side].clone());
-        count(sides[side], &plan, first, cores[side], interrupt)
-    });
-    Ok((plan, whole(counted)?))
+        count(subjects[side], &plan, first, cores[side], interrupt)
+    })?;
+    Ok((plan, counts))
 }
 
-/// Counts both in fresh lives, by the plan of a first count.
+/// Counts both sides again in fresh runs, by the plan of the first count.
 ///
 /// # Errors
 /// As [`count_both`].
-pub fn count_both_again(
-    sides: [&Subject; 2],
+pub(crate) fn count_both_again(
+    subjects: Pair<&Subject>,
     plan: &CountPlan,
     interrupt: &Interrupt,
-) -> Result<[Counts; 2], (usize, NoCounts)> {
+) -> Result<Pair<OperationCounts>, (Side, CountError)> {
     let cores = cores();
-    whole(at_once(|side| {
-        count(sides[side], plan, None, cores[side], interrupt)
-    }))
+    at_once(|side| count(subjects[side], plan, None, cores[side], interrupt))
 }
 
-/// Counts one server alone, on the first core, to store its counts or to compare them with stored ones. A
-/// stored one's `pace` is taken over, for only then can they be compared.
+/// Counts one server alone on the first core, to store its counts or to compare them with stored ones. Counts are
+/// comparable only at the same rate, so `pace` is that of the stored counts.
 ///
 /// # Errors
-/// See [`NoCounts`].
-pub fn count_alone(
+/// See [`CountError`].
+pub(crate) fn count_alone(
     subject: &Subject,
     workload: &Workload,
     pace: Option<Duration>,
     span: Span,
     interrupt: &Interrupt,
-) -> Result<(CountPlan, Counts), NoCounts> {
-    let [core, _] = cores();
+) -> Result<(CountPlan, OperationCounts), CountError> {
+    let core = cores().base;
     let gauge = gauge(subject, workload, span.limit, core, interrupt)?;
     let mut plan = CountPlan::fitting(workload, &[&gauge], span)?;
     plan.pace = pace.or(plan.pace);
@@ -72,61 +71,60 @@ pub fn count_alone(
     Ok((plan, counts))
 }
 
-/// Counts it once more, in fresh lives.
+/// Counts one server again in fresh runs.
 ///
 /// # Errors
-/// See [`NoCounts`].
-pub fn count_alone_again(
+/// See [`CountError`].
+pub(crate) fn count_alone_again(
     subject: &Subject,
     plan: &CountPlan,
     interrupt: &Interrupt,
-) -> Result<Counts, NoCounts> {
-    let [core, _] = cores();
+) -> Result<OperationCounts, CountError> {
+    let core = cores().base;
     count(subject, plan, None, core, interrupt)
 }
 
-/// As [`count_both`], of allocations, by a plan for it: see [`CountPlan::for_allocations`].
+/// Counts the allocations of both sides, by a plan made for it: see [`CountPlan::for_allocations`].
 ///
 /// # Errors
 /// As [`count_both`].
 pub fn allocations_of_both(
-    sides: [&Subject; 2],
+    subjects: Pair<&Subject>,
     plan: &CountPlan,
     interrupt: &Interrupt,
-) -> Result<[Allocations; 2], (usize, NoCounts)> {
+) -> Result<Pair<Allocations>, (Side, CountError)> {
     let cores = cores();
-    whole(at_once(|side| {
-        count_allocations(sides[side], plan, cores[side], interrupt)
-    }))
+    at_once(|side| count_allocations(subjects[side], plan, cores[side], interrupt))
 }
 
-/// Does it for both sides, each on a thread of its own.
-fn at_once<T: Send>(work: impl Fn(usize) -> Result<T, NoCounts> + Sync) -> Both<T> {
-    std::thread::scope(|scope| {
-        let base = scope.spawn(|| work(0));
-        let candidate = work(1);
+/// Does the work for both sides, each on its own thread.
+fn at_once<T: Send>(
+    work: impl Fn(Side) -> Result<T, CountError> + Sync,
+) -> Result<Pair<T>, (Side, CountError)> {
+    let (base, candidate) = std::thread::scope(|scope| {
+        let base = scope.spawn(|| work(Side::Base));
+        let candidate = work(Side::Candidate);
         let base = base
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        [base, candidate]
+        (base, candidate)
+    });
+    Ok(Pair {
+        base: base.map_err(|error| (Side::Base, error))?,
+        candidate: candidate.map_err(|error| (Side::Candidate, error))?,
     })
 }
 
-fn whole<T>(both: Both<T>) -> Result<[T; 2], (usize, NoCounts)> {
-    match both {
-        [Ok(base), Ok(candidate)] => Ok([base, candidate]),
-        [Err(trouble), _] => Err((0, trouble)),
-        [_, Err(trouble)] => Err((1, trouble)),
-    }
-}
-
-/// The first and the last of the cores that this process may use; the same one if there is no other, for a
-/// server that is moved between cores is no less exact, but slower.
-fn cores() -> [Option<usize>; 2] {
+/// The first and the last core that this process may use. If there is only one core, both sides use it: that is
+/// slower, but no less exact.
+fn cores() -> Pair<Option<usize>> {
     let Ok(allowed) = sched_getaffinity(None) else {
-        return [None; 2];
+        return Pair::both(None);
     };
     let mut cores = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
     let first = cores.next();
-    [first, cores.next_back().or(first)]
+    Pair {
+        base: first,
+        candidate: cores.next_back().or(first),
+    }
 }

@@ -1,8 +1,8 @@
-//! Waiting until a server sleeps again.
+//! Waits until a server sleeps again.
 //!
-//! A request that comes while the server still goes to sleep is another amount of work than one that
-//! wakes it. Which of both happens would depend on the machine, and under valgrind it would mostly be the
-//! one that is rare without it.
+//! A request that arrives while the server is still going to sleep costs a different amount of work than one that wakes
+//! it. Which of the two happens would depend on the machine, and under valgrind it would mostly be the case that is rare
+//! otherwise.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use crate::process::Server;
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_micros(20);
-/// Longest wait.
-const LONGEST: Duration = Duration::from_secs(2);
-/// After so many of them in a row it is no longer waited for.
+/// Polling interval.
+const POLL: Duration = Duration::from_micros(20);
+/// Maximum time of one wait.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// Number of timeouts in a row after which waiting is given up.
 const IN_VAIN_MAX: u32 = 2;
-/// New threads are looked for after so many waits.
+/// Number of waits after which the list of threads is refreshed.
 const RELIST: u32 = 64;
 
 /// The threads of a server.
@@ -30,7 +30,7 @@ pub(super) struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    /// Of the threads that there are now.
+    /// Watches the threads that exist now.
     pub(super) fn of(server: &'a Server) -> Self {
         let mut rest = Self {
             server,
@@ -42,7 +42,7 @@ impl<'a> Rest<'a> {
         rest
     }
 
-    /// Looks for threads and processes that have come.
+    /// Refreshes the list of threads and processes.
     pub(super) fn list(&mut self) {
         let tasks = |pid: u32| std::fs::read_dir(format!("/proc/{pid}/task"));
         let folders = self
@@ -57,7 +57,7 @@ impl<'a> Rest<'a> {
         self.waits = 0;
     }
 
-    /// Waits until no thread runs. A server that never sleeps is not waited for any more after a few times.
+    /// Waits until no thread runs. Gives up on a server that never sleeps.
     pub(super) fn wait(&mut self) {
         self.waits += 1;
         if self.waits > RELIST {
@@ -68,20 +68,20 @@ impl<'a> Rest<'a> {
         }
         let begun = Instant::now();
         while self.runs() {
-            if begun.elapsed() > LONGEST {
+            if begun.elapsed() > WAIT_MAX {
                 self.in_vain += 1;
                 return;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL);
         }
         self.in_vain = 0;
     }
 
-    /// Waits until no thread has run for so long, and all threads are known.
+    /// Waits until no thread has run for the time `quiet`, and all threads are known.
     pub(super) fn settle(&mut self, quiet: Duration) {
         let begun = Instant::now();
         let mut since = begun;
-        while since.elapsed() < quiet && begun.elapsed() < LONGEST {
+        while since.elapsed() < quiet && begun.elapsed() < WAIT_MAX {
             self.list();
             if self.runs() {
                 since = Instant::now();
@@ -90,7 +90,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Whether there was no moment in which it slept.
+    /// Whether waiting was given up.
     pub(super) fn never_sleeps(&self) -> bool {
         self.in_vain >= IN_VAIN_MAX
     }
@@ -98,7 +98,7 @@ impl<'a> Rest<'a> {
     fn runs(&self) -> bool {
         self.threads.iter().any(|thread| {
             let mut line = [0; 128];
-            // One that has ended does not run.
+            // A thread that has exited does not run.
             let count = thread.read_at(&mut line, 0).unwrap_or(0);
             is_running(&line[..count])
         })
@@ -109,8 +109,8 @@ fn stat(thread: &Path) -> Option<File> {
     File::open(thread.join("stat")).ok()
 }
 
-/// Whether the thread runs or waits for a processor or a disk, by the letter behind its name, which may hold
-/// anything.
+/// Whether the thread runs or waits for a processor or a disk, by the state after its name. The name may contain any
+/// byte.
 fn is_running(line: &[u8]) -> bool {
     let end = memchr::memrchr(b')', line);
     let state = end.and_then(|end| line.get(end + 2));

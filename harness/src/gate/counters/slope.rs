@@ -1,22 +1,35 @@
-//! What a request adds, from lives with few and with many requests. Pure.
+//! The cost of a request, from runs with few and with many requests. Pure.
 
 use serde::{Deserialize, Serialize};
 
-/// What one operation takes.
+/// One run of a server under a tool of valgrind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountedRun {
+    /// Exchanges.
+    pub requests: u64,
+    /// Duration of the exchanges in seconds.
+    pub seconds: f64,
+    /// CPU time of the server during the exchanges, in seconds, under valgrind.
+    pub cpu_s: f64,
+    /// Instructions and system calls, or allocated blocks and bytes: totals of all processes, including the start.
+    pub totals: [u64; 2],
+}
+
+/// The cost of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PerOp {
-    /// The mean over all pairs of a life with few requests and one with many.
+    /// The mean over all pairs of a short and a long run.
     pub estimate: f64,
-    /// The lowest of those pairs; lower where the server works on its own as time passes.
+    /// The lowest of those pairs, widened if the server works by itself as time passes.
     pub low: f64,
-    /// The highest of those pairs; higher where the server works on its own.
+    /// The highest of those pairs, widened likewise.
     pub high: f64,
 }
 
 impl PerOp {
-    /// With what other lives gave: the mean, and the range over both.
+    /// Combines two counts: the mean, and the range over both.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             estimate: f64::midpoint(self.estimate, other.estimate),
             low: self.low.min(other.low),
@@ -24,7 +37,7 @@ impl PerOp {
         }
     }
 
-    /// With a range that is wider by so much at both ends.
+    /// Widens the range at both ends.
     pub(super) fn widened(self, by: f64) -> Self {
         Self {
             low: self.low - by,
@@ -34,11 +47,11 @@ impl PerOp {
     }
 }
 
-/// The slopes between lives with few and lives with many requests, given as (requests, total). Few is at most
-/// half of the most. `None` without such a pair.
-pub(super) fn per_op(lives: &[(u64, u64)]) -> Option<PerOp> {
-    let most = lives.iter().map(|life| life.0).max()?;
-    let (few, many): (Vec<_>, Vec<_>) = lives.iter().partition(|life| life.0 <= most / 2);
+/// The slopes between short and long runs, given as (requests, total). A short run has at most half the requests of
+/// the longest. `None` without such a pair.
+pub(super) fn per_op(runs: &[(u64, u64)]) -> Option<PerOp> {
+    let most = runs.iter().map(|run| run.0).max()?;
+    let (few, many): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.0 <= most / 2);
     let slopes: Vec<f64> = few
         .iter()
         .flat_map(|few| many.iter().map(|many| slope(*few, *many)))
@@ -61,13 +74,13 @@ mod tests {
 
     #[test]
     fn what_is_the_same_in_every_life_cancels() {
-        let lives = [1, 9, 1, 8].map(|thousands| (thousands * 1_000, 777 + thousands * 5_000));
+        let runs = [1, 9, 1, 8].map(|thousands| (thousands * 1_000, 777 + thousands * 5_000));
         let five = PerOp {
             estimate: 5.0,
             low: 5.0,
             high: 5.0,
         };
-        assert_eq!(per_op(&lives), Some(five));
+        assert_eq!(per_op(&runs), Some(five));
     }
 
     #[test]

@@ -1,35 +1,35 @@
-//! The two tools of valgrind, and how a server is started under them.
+//! The two valgrind tools, and how a server is started under them.
 
 use std::path::Path;
 
-use super::{NoCounts, callgrind, dhat};
+use super::{CountError, callgrind, dhat};
 use crate::process::Launch;
 
-/// The program that both are tools of.
+/// The program that runs both tools.
 pub(super) const VALGRIND: &str = "valgrind";
 
-/// What counts.
+/// A valgrind tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tool {
-    /// Instructions and system calls.
+    /// Counts instructions and system calls.
     Callgrind,
-    /// Blocks and bytes allocated.
+    /// Counts allocated blocks and bytes.
     Dhat,
 }
 
-/// What all processes of one life used.
+/// The totals of all processes of one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct ToolOutput {
     /// Instructions and system calls, or blocks and bytes.
     pub(super) totals: [u64; 2],
-    /// The tool with valgrind's version, where it is told.
+    /// The tool with valgrind's version, if the output names it.
     pub(super) tool: String,
-    /// The files that were read, by the number of their process.
+    /// The process of each file that was read.
     pub(super) pids: Vec<u32>,
 }
 
-/// Settings that interpreters read at their start: with the same seed of hashes in every life, the same
-/// work is done. They are left alone where the user has set them.
+/// Hash seeds that interpreters read at their start: with the same seed in every run they do the same work. A value
+/// set by the user is kept.
 const SAME_HASHES: [(&str, &str); 3] = [
     ("PYTHONHASHSEED", "0"),
     ("PERL_HASH_SEED", "0"),
@@ -37,7 +37,7 @@ const SAME_HASHES: [(&str, &str); 3] = [
 ];
 
 impl Tool {
-    /// The same server under this tool.
+    /// The command that runs the server under this tool.
     pub(super) fn launch(self, launch: &Launch, folder: &Path) -> Launch {
         let mut launch = launch.clone();
         let own = self.options().iter().map(|option| (*option).to_owned());
@@ -55,8 +55,8 @@ impl Tool {
         launch
     }
 
-    /// vgdb is a door for debuggers, with files in /tmp. A child that is forked goes on with the counts of
-    /// its parent, which would be added twice: so they are written out, and begun anew, before each fork.
+    /// vgdb, which serves debuggers and creates files in /tmp, is off. A forked child inherits the counts of its
+    /// parent, which would be added twice: so counts are written and reset before each fork.
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Callgrind => &[
@@ -81,7 +81,7 @@ impl Tool {
         }
     }
 
-    /// With `%p` valgrind puts the number of the process. What could be a placeholder of ours or of it is doubled.
+    /// Valgrind replaces `%p` by the process id. Characters that tcprove or valgrind would expand are doubled.
     fn out_file(self, folder: &Path) -> String {
         let mut path = folder.display().to_string();
         for sign in ['%', '{', '}'] {
@@ -100,16 +100,16 @@ impl Tool {
         }
     }
 
-    /// Adds up what was written into the folder.
+    /// Adds up the files in the folder.
     ///
     /// # Errors
-    /// The folder cannot be read, or a file in it is none of the tool's.
-    pub(super) fn read(self, folder: &Path) -> Result<Found, NoCounts> {
-        let failed = |error| NoCounts::Harness {
-            doing: "read what valgrind wrote",
+    /// The folder cannot be read, or a file in it is malformed.
+    pub(super) fn read(self, folder: &Path) -> Result<ToolOutput, CountError> {
+        let failed = |error| CountError::Harness {
+            doing: "read the output of valgrind",
             error,
         };
-        let mut found = Found::default();
+        let mut found = ToolOutput::default();
         for entry in std::fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let file = entry.file_name().to_string_lossy().into_owned();
@@ -117,18 +117,18 @@ impl Tool {
                 continue;
             };
             let text = std::fs::read(entry.path()).map_err(failed)?;
-            // A process that is killed while it starts leaves an empty file.
+            // A process that is killed during its start leaves an empty file.
             if text.is_empty() {
                 continue;
             }
             self.add(&mut found, &String::from_utf8_lossy(&text))
-                .map_err(|why| NoCounts::Malformed { file, why })?;
+                .map_err(|why| CountError::Malformed { file, why })?;
             found.pids.push(pid);
         }
         Ok(found)
     }
 
-    fn add(self, found: &mut Found, text: &str) -> Result<(), String> {
+    fn add(self, found: &mut ToolOutput, text: &str) -> Result<(), String> {
         let added = match self {
             Self::Callgrind => {
                 let totals = callgrind::parse(text)?;
@@ -148,7 +148,7 @@ impl Tool {
     }
 }
 
-/// `callgrind.7` and `callgrind.7.1`, its part before a fork, are of process 7.
+/// `callgrind.7`, and `callgrind.7.1` for its part before a fork, belong to process 7.
 fn pid_of(file: &str, prefix: &str) -> Option<u32> {
     file.strip_prefix(prefix)?.split('.').next()?.parse().ok()
 }

@@ -3,39 +3,39 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::DuetPlan;
-use super::turns::{BALLAST, Turns};
+use super::turns::{Client, FailedExchange, Participant, PlantedWork, Turns};
 use crate::gate::metric::Metric;
-use crate::gate::run::LAST_MOMENTS;
+use crate::gate::plan::DuetPlan;
+use crate::gate::servers::{exit_of, start, start_both};
+use crate::gate::side::{Pair, Side};
 use crate::load::engine::{Lockstep, Orders, Shared, now};
-use crate::process::{Server, StartFailure, StartOptions, Vitals};
+use crate::process::{Server, StartFailure, Vitals};
 use crate::stats::hodges_lehmann;
 use crate::subject::{Interrupt, Subject};
 
-/// A block is about so long: short enough that what disturbs the machine spoils few of them, long enough
-/// that the two readings of the clock do not count.
+/// Approximate length of a block: short enough that a disturbance of the machine spoils few blocks, long enough
+/// that the two clock readings do not matter.
 const BLOCK: Duration = Duration::from_millis(20);
-/// A session has at least so many blocks, however slow the server is.
+/// Minimum number of blocks per session, however slow the server is.
 const BLOCKS_MIN: usize = 3;
-/// Less memory than this is no difference: of a small server it would be many percent.
+/// Smallest difference of resident memory that counts, in bytes: of a small server it would be many percent.
 const RSS_LEAST: f64 = 1024.0 * 1024.0;
 
-/// How the CPU time of a side is read, of the processes of both sides.
+/// Reads the CPU time that a side has used, given the processes of both sides.
 #[derive(Clone, Copy, Debug)]
-pub struct Meter(pub fn(&[Vitals; 2], usize) -> Duration);
+pub struct Meter(pub fn(&Pair<Vitals>, Side) -> Duration);
 
 impl Meter {
     /// The kernel's clocks of the side's own processes.
     pub const OWN: Self = Self(|vitals, side| vitals[side].glance().cpu);
 }
 
-/// One session to be held.
-pub(super) struct Session<'a> {
-    pub sides: [&'a Subject; 2],
-    /// The side that is started first.
-    pub started_first: usize,
-    /// The side that is given more to do.
-    pub planted: Option<usize>,
+/// One session to run.
+pub(super) struct DuetSession<'a> {
+    pub subjects: Pair<&'a Subject>,
+    pub started_first: Side,
+    /// The side that is given extra work; then both sides are the base.
+    pub planted: Option<Side>,
     pub plan: &'a DuetPlan,
     /// The core of both servers.
     pub cpu: Option<usize>,
@@ -43,82 +43,74 @@ pub(super) struct Session<'a> {
     pub meter: Meter,
 }
 
-/// What one side came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
-pub struct Figures {
-    /// CPU time for each counted exchange, in microseconds.
+/// What was measured of one side in a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SideFigures {
+    /// CPU time per counted exchange, in microseconds.
     pub cpu_us: f64,
     /// Median response time, in microseconds.
     pub p50_us: f64,
-    /// Resident memory at the end without pages of files, in bytes: of those a larger program has more.
+    /// Resident memory at the end without file-backed pages, in bytes: a larger program has more of those.
     pub rss_bytes: f64,
 }
 
-/// What a session came to.
+/// What a session measured.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    /// Both sides.
-    pub sides: [Figures; 2],
-    /// ln(second side / first side) of CPU time per exchange: the centre of the blocks.
+pub struct SessionSample {
+    /// The figures of both sides.
+    pub sides: Pair<SideFigures>,
+    /// ln(candidate / base) of CPU time per exchange: the centre of the blocks.
     pub cpu_log_ratio: f64,
-    /// Exchanges of each side that were counted.
+    /// Counted exchanges of each side.
     pub exchanges: u64,
-    /// A side whose processes were not the same at the end as at the begin: what those that came and went
-    /// used is not in the figures.
-    pub unsteady: Option<usize>,
+    /// A side whose processes changed during the session: the CPU time of those that came and went is not in the
+    /// figures.
+    pub unsteady: Option<Side>,
 }
 
-impl Sample {
-    /// ln(second side / first side) of a metric that a duet measures; not a number for others.
+impl SessionSample {
+    /// ln(candidate / base) of a metric that a duet measures; NaN for others.
     pub fn log_ratio(&self, metric: Metric) -> f64 {
-        let [first, second] = &self.sides;
+        let Pair { base, candidate } = &self.sides;
         match metric {
             Metric::ServerCpu => self.cpu_log_ratio,
-            Metric::ServerCpuAll => (second.cpu_us / first.cpu_us).ln(),
-            Metric::P50 => (second.p50_us / first.p50_us).ln(),
-            Metric::Rss if (second.rss_bytes - first.rss_bytes).abs() < RSS_LEAST => 0.0,
-            Metric::Rss => (second.rss_bytes / first.rss_bytes).ln(),
+            Metric::ServerCpuAll => (candidate.cpu_us / base.cpu_us).ln(),
+            Metric::P50 => (candidate.p50_us / base.p50_us).ln(),
+            Metric::Rss if (candidate.rss_bytes - base.rss_bytes).abs() < RSS_LEAST => 0.0,
+            Metric::Rss => (candidate.rss_bytes / base.rss_bytes).ln(),
             _ => f64::NAN,
         }
     }
 }
 
-/// An exchange failed.
-pub(super) struct Failed {
-    pub side: usize,
-    pub why: String,
+/// Why a session gave no sample.
+#[derive(Debug)]
+pub struct SessionTrouble {
+    /// The server at fault.
+    pub side: Side,
+    /// What it did.
+    pub fault: SessionFault,
 }
 
-/// Why a session came to nothing.
+/// What a server did in a session that it must not.
 #[derive(Debug)]
-pub struct Trouble {
-    /// Whose server it was: 0 the first side, 1 the second.
-    pub side: usize,
-    /// Whether both sides were the base.
-    pub control: bool,
-    /// What happened.
-    pub what: What,
-}
-
-/// What happened to a server in a session.
-#[derive(Debug)]
-pub enum What {
+pub enum SessionFault {
     /// It did not start.
     Start(Box<StartFailure>),
-    /// It ended.
+    /// It exited.
     Died(String),
     /// An exchange failed.
     Exchange(String),
 }
 
-impl What {
-    /// A server that ended by itself needs no second look.
+impl SessionFault {
+    /// Whether it needs no second session to be believed: a server exited by itself.
     pub(super) fn is_fact(&self) -> bool {
         matches!(self, Self::Died(_))
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for SessionFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start(failure) => write!(f, "did not start: {failure}"),
@@ -128,40 +120,71 @@ impl fmt::Display for What {
     }
 }
 
-impl Session<'_> {
-    /// Starts both servers, lets them answer at the same time, and ends them.
-    pub(super) fn hold(&self, runtime: &tokio::runtime::Runtime) -> Result<Sample, Trouble> {
+/// The running servers of a session.
+struct SessionServers {
+    sides: Pair<Server>,
+    ballast: Option<Server>,
+}
+
+impl SessionServers {
+    fn of(&self, participant: Participant) -> Option<&Server> {
+        match participant {
+            Participant::Side(side) => Some(&self.sides[side]),
+            Participant::Ballast => self.ballast.as_ref(),
+        }
+    }
+}
+
+impl DuetSession<'_> {
+    /// Starts both servers, lets them answer at the same time, and stops them.
+    pub(super) fn run(
+        &self,
+        runtime: &tokio::runtime::Runtime,
+    ) -> Result<SessionSample, SessionTrouble> {
         let servers = self.start(runtime)?;
-        self.talk_to(&servers).map_err(|Failed { side, why }| {
-            // A connection that is closed is seen before the end of its process.
-            let exit = runtime.block_on(servers[side].wait_exit(LAST_MOMENTS));
-            let what = match exit {
-                Some(exit) => What::Died(format!("{exit} ({why})")),
-                None => What::Exchange(why),
+        self.talk_to(&servers).map_err(|failed| {
+            let server = servers.of(failed.participant);
+            let exit = server.and_then(|server| exit_of(runtime, server));
+            let fault = match exit {
+                Some(exit) => SessionFault::Died(format!("{exit} ({})", failed.why)),
+                None => SessionFault::Exchange(failed.why),
             };
-            self.trouble(side, what)
+            self.trouble(failed.participant, fault)
         })
     }
 
-    fn talk_to(&self, servers: &[Server]) -> Result<Sample, Failed> {
-        let shared: Vec<Shared> = servers.iter().map(|_| Shared::new(1)).collect();
-        let orders = servers.iter().zip(&shared).enumerate();
-        let orders: Vec<Orders<'_>> = orders
-            .map(|(side, (server, shared))| self.orders(side, server, shared))
-            .collect();
-        let clients = orders.iter().enumerate().map(|(side, orders)| {
-            Lockstep::new(orders).map_err(|error| Failed {
-                side,
-                why: error.to_string(),
-            })
+    fn talk_to(&self, servers: &SessionServers) -> Result<SessionSample, FailedExchange> {
+        let shared = Pair::of(|_| Shared::new(1));
+        let orders = Pair::of(|side| {
+            self.orders(Participant::Side(side), &servers.sides[side], &shared[side])
         });
+        let sides = Pair::try_of(Side::Base, |side| {
+            client(Participant::Side(side), &orders[side])
+        })?;
         let every = (1.0 / self.plan.planted).round().max(1.0) as usize;
-        let turns = Turns::new(clients.collect::<Result<_, _>>()?, self.planted, every);
-        self.measure(turns, every, servers)
+        let ballast_shared = Shared::new(1);
+        let ballast_orders = servers
+            .ballast
+            .as_ref()
+            .map(|server| self.orders(Participant::Ballast, server, &ballast_shared));
+        let planted = match self.planted.zip(ballast_orders.as_ref()) {
+            Some((side, orders)) => Some(PlantedWork {
+                side,
+                every,
+                ballast: client(Participant::Ballast, orders)?,
+            }),
+            None => None,
+        };
+        self.measure(Turns::new(sides, planted), every, &servers.sides)
     }
 
-    fn orders<'s>(&'s self, side: usize, server: &Server, shared: &'s Shared) -> Orders<'s> {
-        let (subject, workload) = (self.subject(side), &self.plan.workload);
+    fn orders<'s>(
+        &'s self,
+        participant: Participant,
+        server: &Server,
+        shared: &'s Shared,
+    ) -> Orders<'s> {
+        let (subject, workload) = (self.subject(participant), &self.plan.workload);
         Orders::new(
             workload,
             &subject.talk,
@@ -171,66 +194,62 @@ impl Session<'_> {
         )
     }
 
-    fn start(&self, runtime: &tokio::runtime::Runtime) -> Result<Vec<Server>, Trouble> {
-        let start = |side: usize| {
-            let options = StartOptions {
-                cpus: self.cpu.map(|cpu| vec![cpu]),
-                // Where a program happens to lie makes it faster or slower for its whole life.
-                fixed_addresses: true,
-                ..StartOptions::default()
-            };
-            let started = runtime.block_on(self.subject(side).server(options));
-            started.map_err(|failure| self.trouble(side, What::Start(Box::new(failure))))
+    fn start(&self, runtime: &tokio::runtime::Runtime) -> Result<SessionServers, SessionTrouble> {
+        let cpus = self.cpu.map(|cpu| [cpu]);
+        let cpus = cpus.as_ref().map(<[usize; 1]>::as_slice);
+        let failed = |participant, failure| self.trouble(participant, SessionFault::Start(failure));
+        let sides = start_both(runtime, self.subjects, self.started_first, cpus)
+            .map_err(|(side, failure)| failed(Participant::Side(side), failure))?;
+        let ballast = match self.planted {
+            Some(_) => Some(
+                start(runtime, self.subject(Participant::Ballast), cpus)
+                    .map_err(|failure| failed(Participant::Ballast, Box::new(failure)))?,
+            ),
+            None => None,
         };
-        let one = start(self.started_first)?;
-        let other = start(1 - self.started_first)?;
-        let mut servers = match self.started_first {
-            0 => vec![one, other],
-            _ => vec![other, one],
-        };
-        if self.planted.is_some() {
-            servers.push(start(BALLAST)?);
-        }
-        Ok(servers)
+        Ok(SessionServers { sides, ballast })
     }
 
-    /// The ballast is the base, as both sides are where there is one.
-    fn subject(&self, side: usize) -> &Subject {
-        self.sides.get(side).copied().unwrap_or(self.sides[0])
+    /// The ballast is the base, and so are both sides of a session that has one.
+    fn subject(&self, participant: Participant) -> &Subject {
+        match participant {
+            Participant::Side(side) => self.subjects[side],
+            Participant::Ballast => self.subjects.base,
+        }
     }
 
-    fn trouble(&self, side: usize, what: What) -> Trouble {
-        Trouble {
-            side,
-            control: self.planted.is_some(),
-            what,
-        }
+    fn trouble(&self, participant: Participant, fault: SessionFault) -> SessionTrouble {
+        let side = match participant {
+            Participant::Side(side) if self.planted.is_none() => side,
+            _ => Side::Base,
+        };
+        SessionTrouble { side, fault }
     }
 
     fn measure(
         &self,
         mut turns: Turns<'_>,
         every: usize,
-        servers: &[Server],
-    ) -> Result<Sample, Failed> {
+        servers: &Pair<Server>,
+    ) -> Result<SessionSample, FailedExchange> {
         let in_block = self.warm_up(&mut turns, every)?;
         turns.forget_times();
-        let pids = [servers[0].pids(), servers[1].pids()];
-        let vitals = pids.each_ref().map(|pids| Vitals::of(pids.iter().copied()));
-        let read = || [0, 1].map(|side| (self.meter.0)(&vitals, side));
+        let pids = servers.as_ref().map(Server::pids);
+        let vitals = pids.as_ref().map(|pids| Vitals::of(pids.iter().copied()));
+        let read = || Pair::of(|side| (self.meter.0)(&vitals, side));
         let (begun, before) = (now(), read());
         let (mut last, mut blocks) = (before, Vec::new());
         while blocks.len() < BLOCKS_MIN || since(begun) < self.plan.measured {
             turns.take(in_block)?;
             let used = read();
-            blocks.push(log_ratio(&last, &used));
+            blocks.push(log_ratio(last, used));
             last = used;
             if self.interrupt.is_set() {
                 break;
             }
         }
         let exchanges = blocks.len() * in_block;
-        let figures = |side: usize| Figures {
+        let figures = |side: Side| SideFigures {
             cpu_us: micros(last[side].saturating_sub(before[side])) / exchanges as f64,
             p50_us: turns
                 .median_ns(side)
@@ -239,17 +258,18 @@ impl Session<'_> {
                 .usage()
                 .map_or(f64::NAN, |usage| usage.own_bytes as f64),
         };
-        Ok(Sample {
-            sides: [figures(0), figures(1)],
+        let is_unsteady = |side: &Side| servers[*side].pids() != pids[*side];
+        Ok(SessionSample {
+            sides: Pair::of(figures),
             cpu_log_ratio: hodges_lehmann(&blocks, 0.9).map_or(f64::NAN, |centre| centre.estimate),
             exchanges: exchanges as u64,
-            unsteady: (0..2).find(|side| servers[*side].pids() != pids[*side]),
+            unsteady: Side::BOTH.into_iter().find(is_unsteady),
         })
     }
 
-    /// Exchanges that are not measured; how many turns make a block: a multiple of `every`, so that each has
-    /// its part of what is planted.
-    fn warm_up(&self, turns: &mut Turns<'_>, every: usize) -> Result<usize, Failed> {
+    /// Takes the unmeasured turns and returns the number of turns per block: a multiple of `every`, so that each
+    /// block contains its share of the planted work.
+    fn warm_up(&self, turns: &mut Turns<'_>, every: usize) -> Result<usize, FailedExchange> {
         let (begun, mut taken) = (now(), 0);
         loop {
             turns.take(every)?;
@@ -263,10 +283,21 @@ impl Session<'_> {
     }
 }
 
-/// ln(second side / first side) of the CPU time that was used between two looks.
-fn log_ratio(from: &[Duration; 2], to: &[Duration; 2]) -> f64 {
-    let used = |side: usize| micros(to[side].saturating_sub(from[side]));
-    (used(1) / used(0)).ln()
+fn client<'a>(
+    participant: Participant,
+    orders: &'a Orders<'a>,
+) -> Result<Client<'a>, FailedExchange> {
+    let lockstep = Lockstep::new(orders).map_err(|error| FailedExchange {
+        participant,
+        why: error.to_string(),
+    })?;
+    Ok(Client::new(participant, lockstep))
+}
+
+/// ln(candidate / base) of the CPU time used between two readings.
+fn log_ratio(from: Pair<Duration>, to: Pair<Duration>) -> f64 {
+    let used = |side: Side| micros(to[side].saturating_sub(from[side]));
+    (used(Side::Candidate) / used(Side::Base)).ln()
 }
 
 fn micros(duration: Duration) -> f64 {
@@ -284,12 +315,15 @@ mod tests {
     #[test]
     fn memory_differs_from_a_mebibyte_on() {
         let ratio = |bytes: f64| {
-            let side = |rss_bytes| Figures {
+            let side = |rss_bytes| SideFigures {
                 rss_bytes,
-                ..Figures::default()
+                ..SideFigures::default()
             };
-            Sample {
-                sides: [side(2e6), side(bytes)],
+            SessionSample {
+                sides: Pair {
+                    base: side(2e6),
+                    candidate: side(bytes),
+                },
                 cpu_log_ratio: 0.0,
                 exchanges: 1,
                 unsteady: None,

@@ -1,107 +1,149 @@
-//! Two clients in lockstep, one of each server, driven by one thread: both ask, then both are answered.
+//! Two clients in lockstep, one per server, driven by one thread: both send, then both receive.
 //!
-//! So the servers do exactly the same number of exchanges at the same time, whichever is faster.
+//! Both servers therefore serve the same number of exchanges at the same time, whichever is faster.
 
-use super::session::Failed;
+use crate::gate::side::{Pair, Side};
 use crate::load::engine::{Lockstep, now};
 
-/// Response times that are kept: their median is all that is asked for.
+/// Maximum number of response times kept per client; only their median is used.
 const TIMES_MAX: usize = 1 << 18;
 
-/// A third server, whose CPU time is nobody's: the partner of exchanges that one side has alone. An exchange by
-/// itself takes more CPU time than one of two, since it wakes an idle core.
-pub(super) const BALLAST: usize = 2;
+/// Whose exchange it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Participant {
+    /// A server that is compared.
+    Side(Side),
+    /// A third server whose CPU time is not counted. It is the partner of the extra exchanges of one side: an
+    /// exchange by itself takes more CPU time than one of two, since it wakes an idle core.
+    Ballast,
+}
 
-/// The turns of a session.
+/// An exchange failed.
+#[derive(Debug)]
+pub(super) struct FailedExchange {
+    pub participant: Participant,
+    pub why: String,
+}
+
+/// The exchanges of a session.
 pub(super) struct Turns<'a> {
-    /// Of both sides, and of the ballast where something is planted.
-    clients: Vec<Lockstep<'a>>,
-    /// The side that is given one exchange more in `every` of them.
-    planted: Option<usize>,
-    every: usize,
+    sides: Pair<Client<'a>>,
+    planted: Option<PlantedWork<'a>>,
     taken: usize,
     paired: usize,
-    asked: [u64; 3],
-    /// Response times in nanoseconds, of each side.
-    times: [Vec<f64>; 3],
+}
+
+/// Extra exchanges of one side.
+pub(super) struct PlantedWork<'a> {
+    pub side: Side,
+    /// One extra exchange after this many turns.
+    pub every: usize,
+    pub ballast: Client<'a>,
+}
+
+/// The client of one server, with its response times in nanoseconds.
+pub(super) struct Client<'a> {
+    participant: Participant,
+    lockstep: Lockstep<'a>,
+    sent: u64,
+    times: Vec<f64>,
 }
 
 impl<'a> Turns<'a> {
-    pub(super) fn new(clients: Vec<Lockstep<'a>>, planted: Option<usize>, every: usize) -> Self {
-        let times = || Vec::with_capacity(TIMES_MAX);
+    pub(super) fn new(sides: Pair<Client<'a>>, planted: Option<PlantedWork<'a>>) -> Self {
         Self {
-            clients,
+            sides,
             planted,
-            every,
             taken: 0,
             paired: 0,
-            asked: [0; 3],
-            times: [times(), times(), Vec::new()],
         }
     }
 
-    /// Takes so many turns: that many exchanges of each side are counted.
+    /// Takes this many turns: one counted exchange of each side per turn.
     ///
     /// # Errors
-    /// The side whose exchange failed, and why.
-    pub(super) fn take(&mut self, turns: usize) -> Result<(), Failed> {
+    /// The participant whose exchange failed, and why.
+    pub(super) fn take(&mut self, turns: usize) -> Result<(), FailedExchange> {
         for _ in 0..turns {
             self.taken += 1;
-            self.both([0, 1])?;
-            if let Some(side) = self.planted
-                && self.taken.is_multiple_of(self.every)
+            let Pair { base, candidate } = &mut self.sides;
+            in_lockstep(&mut self.paired, base, candidate)?;
+            if let Some(planted) = &mut self.planted
+                && self.taken.is_multiple_of(planted.every)
             {
-                self.both([side, BALLAST])?;
+                let side = &mut self.sides[planted.side];
+                in_lockstep(&mut self.paired, side, &mut planted.ballast)?;
             }
         }
         Ok(())
     }
 
-    /// Forgets the times so far.
+    /// Discards the response times of the warm-up.
     pub(super) fn forget_times(&mut self) {
-        self.times.iter_mut().for_each(Vec::clear);
+        for side in Side::BOTH {
+            self.sides[side].times.clear();
+        }
     }
 
     /// The median response time of a side in nanoseconds.
-    pub(super) fn median_ns(&self, side: usize) -> Option<f64> {
-        crate::stats::median(&self.times[side])
+    pub(super) fn median_ns(&self, side: Side) -> Option<f64> {
+        crate::stats::median(&self.sides[side].times)
+    }
+}
+
+/// One exchange of each client at the same time. Who sends first follows the pattern A B B A, so that neither
+/// gains by it.
+fn in_lockstep<'a>(
+    paired: &mut usize,
+    one: &mut Client<'a>,
+    other: &mut Client<'a>,
+) -> Result<(), FailedExchange> {
+    *paired += 1;
+    let reversed = matches!(*paired % 4, 1 | 2);
+    let (first, second) = if reversed { (other, one) } else { (one, other) };
+    first.ready()?;
+    second.ready()?;
+    first.send();
+    second.send();
+    first.receive()?;
+    second.receive()
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn new(participant: Participant, lockstep: Lockstep<'a>) -> Self {
+        let kept = match participant {
+            Participant::Side(_) => TIMES_MAX,
+            Participant::Ballast => 0,
+        };
+        Self {
+            participant,
+            lockstep,
+            sent: 0,
+            times: Vec::with_capacity(kept),
+        }
     }
 
-    /// Who asks first: one, the other, the other, the one, so that neither gains by it.
-    fn both(&mut self, mut sides: [usize; 2]) -> Result<(), Failed> {
-        self.paired += 1;
-        if matches!(self.paired % 4, 1 | 2) {
-            sides.reverse();
+    fn failed(&self, why: String) -> FailedExchange {
+        FailedExchange {
+            participant: self.participant,
+            why,
         }
-        for side in sides {
-            self.ready(side)?;
-        }
-        for side in sides {
-            self.ask(side);
-        }
-        for side in sides {
-            self.answered(side)?;
-        }
-        Ok(())
     }
 
-    fn ready(&mut self, side: usize) -> Result<(), Failed> {
-        self.clients[side]
-            .ready()
-            .map_err(|why| Failed { side, why })
+    fn ready(&mut self) -> Result<(), FailedExchange> {
+        self.lockstep.ready().map_err(|why| self.failed(why))
     }
 
-    fn ask(&mut self, side: usize) {
-        self.asked[side] = now();
-        self.clients[side].ask();
+    fn send(&mut self) {
+        self.sent = now();
+        self.lockstep.ask();
     }
 
-    fn answered(&mut self, side: usize) -> Result<(), Failed> {
-        let came = self.clients[side].answered();
-        let came = came.map_err(|why| Failed { side, why })?;
-        let times = &mut self.times[side];
-        if times.len() < TIMES_MAX {
-            times.push(came.saturating_sub(self.asked[side]) as f64);
+    fn receive(&mut self) -> Result<(), FailedExchange> {
+        let received = self.lockstep.answered();
+        let received = received.map_err(|why| self.failed(why))?;
+        if self.times.len() < self.times.capacity() {
+            self.times.push(received.saturating_sub(self.sent) as f64);
         }
         Ok(())
     }

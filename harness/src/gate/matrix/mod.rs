@@ -1,10 +1,10 @@
-//! The matrix: the same short loads on base and candidate in turn, over a few sizes and numbers of connections.
+//! The matrix: the same short loads on base and candidate in turn, over a few payload sizes and numbers of
+//! connections.
 //!
-//! Both servers live all the time, and only one of them has anything to do. A round visits every cell A B B A,
-//! or the other way round; one log ratio of it is what the rule is given. After some rounds both are started
-//! anew, the other one first. A cell that is suspect gets fresh rounds, as in the duet.
+//! Both servers run all the time, and only one of them is loaded. A round visits every cell in the order A B B A
+//! or its reverse, and gives the rule one log ratio. After some rounds both servers are restarted, in the other
+//! order. A suspect cell gets fresh rounds, as in the duet.
 
-mod plan;
 mod record;
 mod standing;
 mod visit;
@@ -12,101 +12,117 @@ mod visit;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng as _;
 
-pub use self::plan::{MatrixCell, MatrixPlan, cells};
-use self::record::Record;
+use self::record::MatrixRecord;
 use self::visit::{Round, Visit, turns};
 use super::metric::Tier;
-use super::result::{Broken, GateResult, Skipped};
-use super::run::{Gate, LAST_MOMENTS, side_name};
-use crate::event::Event;
+use super::plan::{GatePlan, MatrixCell, MatrixPlan};
+use super::result::{BrokenServer, GateResult, SkippedTier};
+use super::servers::{exit_of, start_both};
+use super::side::{Pair, Side};
+use crate::event::{Event, Sink};
 use crate::load::{Load, cores, summarize};
-use crate::process::{Server, StartOptions};
+use crate::process::Server;
 use crate::stats::shuffle;
-use crate::subject::{Subject, runtime};
+use crate::subject::{Interrupt, Subject, runtime};
 
-/// Visits that are made again, at most.
+/// Maximum number of visits that are repeated because the server spoiled them.
 const REPEATED_MAX: usize = 3;
-/// The first visit to a fresh server is warmed up so many times longer.
+/// Factor by which the warm-up of the first visit to a fresh server is longer.
 const FIRST_WARMUP: u32 = 2;
 
-/// Why no more visits are made.
-enum End {
-    /// Somebody asked for it.
-    Interrupted,
-    /// A server did what it must not.
-    Broken(Broken),
-    /// A load cannot be put on these servers.
-    Cannot(String),
+/// What the matrix compares, and how.
+pub(super) struct Matrix<'a> {
+    pub subjects: Pair<&'a Subject>,
+    pub plan: &'a MatrixPlan,
+    /// The plan of the gate, for budgets and the metrics that decide.
+    pub gate: &'a GatePlan,
+    pub interrupt: &'a Interrupt,
+    pub sink: Sink<'a>,
 }
 
-/// Measures the matrix and adds its cells.
-pub(super) fn add(result: &mut GateResult, gate: &Gate<'_>, plan: &MatrixPlan) {
-    let mut matrix = Matrix {
-        gate,
-        plan,
-        runtime: runtime(),
-        records: Vec::new(),
-        left_out: Vec::new(),
-        servers: None,
-        unvisited: [true; 2],
-        done: 0,
-        all: plan.rounds * plan.cells.len(),
-        repeated: 0,
-        notes: Vec::new(),
-    };
-    let end = matrix.run().err();
-    matrix.report(result);
-    match end {
-        Some(End::Broken(broken)) => result.broken = Some(broken),
-        Some(End::Cannot(reason)) => result.skipped.push(Skipped {
-            tier: Tier::Matrix,
-            reason,
-        }),
-        Some(End::Interrupted) | None => {}
+/// Why the matrix ended early.
+enum Stopped {
+    Interrupted,
+    /// A server did what it must not.
+    Broken(BrokenServer),
+    /// A load cannot be put on these servers.
+    Impossible(String),
+}
+
+impl Matrix<'_> {
+    /// Runs all loads and adds their cells.
+    pub(super) fn add_to(&self, result: &mut GateResult) {
+        let mut running = RunningMatrix {
+            matrix: self,
+            plan: self.plan,
+            runtime: runtime(),
+            records: Vec::new(),
+            left_out: Vec::new(),
+            servers: None,
+            is_fresh: Pair::both(true),
+            done: 0,
+            all: self.plan.rounds * self.plan.cells.len(),
+            repeated: 0,
+            notes: Vec::new(),
+        };
+        let stopped = running.run().err();
+        running.report(result);
+        match stopped {
+            Some(Stopped::Broken(broken)) => result.broken = Some(broken),
+            Some(Stopped::Impossible(reason)) => result.skipped.push(SkippedTier {
+                tier: Tier::Matrix,
+                reason,
+            }),
+            Some(Stopped::Interrupted) | None => {}
+        }
     }
 }
 
-/// A matrix under way.
-struct Matrix<'a> {
-    gate: &'a Gate<'a>,
+/// A matrix in progress.
+struct RunningMatrix<'a> {
+    matrix: &'a Matrix<'a>,
     plan: &'a MatrixPlan,
     runtime: tokio::runtime::Runtime,
-    records: Vec<Record>,
-    /// Cells that the base does not stand, and why.
+    records: Vec<MatrixRecord>,
+    /// Cells that the base cannot handle, and why.
     left_out: Vec<(MatrixCell, String)>,
-    servers: Option<[Server; 2]>,
-    /// Nobody has visited it yet.
-    unvisited: [bool; 2],
-    /// Rounds of single cells that are done, and all there will be.
+    servers: Option<Pair<Server>>,
+    /// Servers that have not been visited since their start.
+    is_fresh: Pair<bool>,
+    /// Rounds of single cells that are done, and their expected total.
     done: usize,
     all: usize,
-    /// Visits that came to nothing and were made again.
+    /// Visits that were repeated.
     repeated: usize,
     notes: Vec<String>,
 }
 
-impl Matrix<'_> {
-    fn run(&mut self) -> Result<(), End> {
+impl RunningMatrix<'_> {
+    fn run(&mut self) -> Result<(), Stopped> {
         self.start(0)?;
         let cells = self.standing()?;
-        self.records = cells.into_iter().map(Record::new).collect();
+        self.records = cells.into_iter().map(MatrixRecord::new).collect();
         self.all = self.plan.rounds * self.records.len();
         let everywhere: Vec<usize> = (0..self.records.len()).collect();
         self.rounds(&everywhere, self.plan.rounds, false)?;
-        let suspicion = |place: &usize| self.records[*place].suspicion(self.gate.plan);
-        let mut suspects: Vec<(usize, f64)> = everywhere
-            .iter()
-            .filter_map(|place| Some((*place, suspicion(place)?)))
-            .collect();
-        suspects.sort_by(|one, other| other.1.total_cmp(&one.1));
-        suspects.truncate(self.plan.fresh_cells);
-        let suspects: Vec<usize> = suspects.into_iter().map(|(place, _)| place).collect();
+        let suspects = self.suspects();
         self.all += self.plan.fresh * suspects.len();
         self.rounds(&suspects, self.plan.fresh, true)
     }
 
-    /// Rounds of these cells, in another order each.
-    fn rounds(&mut self, places: &[usize], rounds: usize, fresh: bool) -> Result<(), End> {
+    /// The most suspect cells, as many as there is time for.
+    fn suspects(&self) -> Vec<usize> {
+        let records = self.records.iter().enumerate();
+        let mut suspects: Vec<(usize, f64)> = records
+            .filter_map(|(place, record)| Some((place, record.suspicion(self.matrix.gate)?)))
+            .collect();
+        suspects.sort_by(|one, other| other.1.total_cmp(&one.1));
+        suspects.truncate(self.plan.fresh_cells);
+        suspects.into_iter().map(|(place, _)| place).collect()
+    }
+
+    /// Rounds of these cells, each in another order.
+    fn rounds(&mut self, places: &[usize], rounds: usize, fresh: bool) -> Result<(), Stopped> {
         let seed = self.plan.workload.seed ^ u64::from(fresh);
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut order = places.to_vec();
@@ -121,9 +137,10 @@ impl Matrix<'_> {
             for place in &order {
                 let round = self.round(*place, number)?;
                 let record = &mut self.records[*place];
-                match fresh {
-                    true => record.fresh.push(round),
-                    false => record.first.push(round),
+                if fresh {
+                    record.fresh.push(round);
+                } else {
+                    record.first.push(round);
                 }
                 self.done += 1;
             }
@@ -131,9 +148,9 @@ impl Matrix<'_> {
         Ok(())
     }
 
-    fn round(&mut self, place: usize, number: usize) -> Result<Round, End> {
+    fn round(&mut self, place: usize, number: usize) -> Result<Round, Stopped> {
         let cell = self.records[place].cell.clone();
-        (self.gate.sink)(Event::Step {
+        (self.matrix.sink)(Event::Step {
             done: self.done,
             all: self.all,
             what: format!("loads, round {}: {}", number + 1, cell.at),
@@ -146,8 +163,8 @@ impl Matrix<'_> {
         Ok(round)
     }
 
-    /// A visit that the server spoils is made again; one that it does not survive is not.
-    fn visit(&mut self, side: usize, cell: &MatrixCell) -> Result<Visit, End> {
+    /// One visit, repeated if the server spoils it but survives.
+    fn visit(&mut self, side: Side, cell: &MatrixCell) -> Result<Visit, Stopped> {
         loop {
             let why = match self.load(side, cell)? {
                 Ok(visit) => return Ok(visit),
@@ -155,85 +172,65 @@ impl Matrix<'_> {
             };
             let exit = self.exit(side);
             if exit.is_none() && self.repeated < REPEATED_MAX {
-                let name = side_name(side, false);
                 self.repeated += 1;
                 self.notes.push(format!(
-                    "a load was put on again: the {name}, {}: {why}",
+                    "a load was repeated: the {side}, {}: {why}",
                     cell.at
                 ));
                 continue;
             }
             let what = match exit {
                 Some(exit) => format!("died: {exit} ({}: {why})", cell.at),
-                None => format!("did not stand its load ({}): {why}", cell.at),
+                None => format!("cannot handle its load ({}): {why}", cell.at),
             };
-            let side = side_name(side, false);
-            return Err(End::Broken(Broken { side, what }));
+            return Err(Stopped::Broken(BrokenServer { side, what }));
         }
     }
 
-    /// A connection that is closed is seen before the end of its process.
-    fn exit(&self, side: usize) -> Option<String> {
-        let server = &self.servers.as_ref()?[side];
-        let exit = self.runtime.block_on(server.wait_exit(LAST_MOMENTS));
-        exit.map(|exit| exit.to_string())
+    fn exit(&self, side: Side) -> Option<String> {
+        exit_of(&self.runtime, &self.servers.as_ref()?[side])
     }
 
     /// The inner error is what the server did that it must not.
-    fn load(&mut self, side: usize, cell: &MatrixCell) -> Result<Result<Visit, String>, End> {
-        let gate = self.gate;
+    fn load(&mut self, side: Side, cell: &MatrixCell) -> Result<Result<Visit, String>, Stopped> {
+        let interrupt = self.matrix.interrupt;
         let mut workload = self.plan.workload(cell);
-        if std::mem::take(&mut self.unvisited[side]) {
+        if std::mem::take(&mut self.is_fresh[side]) {
             workload.warmup *= FIRST_WARMUP;
         }
-        let (subject, Some(servers)) = (self.subject(side), &self.servers) else {
-            return Err(End::Interrupted);
+        let Some(servers) = &self.servers else {
+            return Err(Stopped::Interrupted);
         };
+        let (subject, server) = (self.matrix.subjects[side], &servers[side]);
         let load = Load {
             workload: &workload,
             talk: &subject.talk,
-            values: subject.values_of(&servers[side]),
-            server: &servers[side],
-            interrupt: gate.interrupt,
+            values: subject.values_of(server),
+            server,
+            interrupt,
             // Visits are too short for progress of their own.
             sink: &|_| {},
         };
-        let measured = load.run().map_err(|error| End::Cannot(error.to_string()))?;
-        if measured.interrupted || gate.interrupt.is_set() {
-            return Err(End::Interrupted);
+        let measured = load
+            .run()
+            .map_err(|error| Stopped::Impossible(error.to_string()))?;
+        if measured.interrupted || interrupt.is_set() {
+            return Err(Stopped::Interrupted);
         }
         Ok(Visit::of(&measured, &summarize(&workload, &measured)))
     }
 
-    fn subject(&self, side: usize) -> &'_ Subject {
-        [self.gate.base, self.gate.candidate][side]
-    }
-
-    /// Ends both servers and starts both anew; they take turns in who is first.
-    fn start(&mut self, life: usize) -> Result<(), End> {
+    /// Stops both servers and starts them again; they alternate in which is started first.
+    fn start(&mut self, number: usize) -> Result<(), Stopped> {
         self.servers = None;
-        self.unvisited = [true; 2];
+        self.is_fresh = Pair::both(true);
         let cpus = cores(self.plan.workload.threads).map(|(_, servers)| servers);
-        let start = |side: usize| {
-            let options = StartOptions {
-                cpus: cpus.clone(),
-                fixed_addresses: true,
-                ..StartOptions::default()
-            };
-            let started = self.runtime.block_on(self.subject(side).server(options));
-            started.map_err(|failure| {
-                End::Broken(Broken {
-                    side: side_name(side, false),
-                    what: format!("did not start: {failure}"),
-                })
-            })
-        };
-        let first = life % 2;
-        let (one, other) = (start(first)?, start(1 - first)?);
-        self.servers = Some(match first {
-            0 => [one, other],
-            _ => [other, one],
-        });
+        let first = Side::alternating(number);
+        let started = start_both(&self.runtime, self.matrix.subjects, first, cpus.as_deref());
+        self.servers = Some(started.map_err(|(side, failure)| {
+            let what = format!("did not start: {failure}");
+            Stopped::Broken(BrokenServer { side, what })
+        })?);
         Ok(())
     }
 }

@@ -1,23 +1,22 @@
-//! What all rounds came to in one cell of the matrix, and what the gate says of it. Pure.
+//! All rounds of one cell of the matrix, and how they are judged. Pure.
 
-use super::plan::MatrixCell;
 use super::visit::{METRICS, Round, Visit};
 use crate::gate::metric::Metric;
-use crate::gate::plan::GatePlan;
+use crate::gate::plan::{GatePlan, MatrixCell};
 use crate::gate::result::GateCell;
-use crate::gate::rule::{First, Rule, Verdict};
-use crate::gate::run::spread;
+use crate::gate::rule::{CellVerdict, FirstStage, Rule};
+use crate::gate::side::Side;
 use crate::stats::{hodges_lehmann, median};
 
 /// One cell, round by round.
 #[derive(Debug, Clone)]
-pub(super) struct Record {
+pub(super) struct MatrixRecord {
     pub cell: MatrixCell,
     pub first: Vec<Round>,
     pub fresh: Vec<Round>,
 }
 
-impl Record {
+impl MatrixRecord {
     pub fn new(cell: MatrixCell) -> Self {
         Self {
             cell,
@@ -26,15 +25,15 @@ impl Record {
         }
     }
 
-    /// How much it looks worse than its budgets, if it does: what decides counts for more than anything else.
+    /// How far the cell exceeds its budgets, if it is suspect. A metric that decides outranks any that does not.
     pub fn suspicion(&self, plan: &GatePlan) -> Option<f64> {
         let of = |(place, metric): (usize, Metric)| {
             let (rule, ratios) = (rule(plan, metric), log_ratios(&self.first, place));
-            if rule.first(&ratios) != First::Suspect {
+            if rule.first(&ratios) != FirstStage::Suspect {
                 return None;
             }
             let seen = hodges_lehmann(&ratios, 0.9)?.estimate;
-            let decides = plan.deciding.contains(&metric) && !self.is_limited();
+            let decides = plan.decides(metric) && !self.is_limited();
             Some(seen / rule.budget.ln_1p() + if decides { 1e6 } else { 0.0 })
         };
         METRICS
@@ -44,29 +43,29 @@ impl Record {
             .max_by(f64::total_cmp)
     }
 
-    /// Whether in most visits to one of the servers the client was the limit: then the figures say how fast
-    /// the client is.
+    /// Whether the client was the limit in most visits to one of the servers: then the figures are the client's
+    /// speed.
     pub fn is_limited(&self) -> bool {
         let (limited, visits) = self.limited();
         2 * limited > visits
     }
 
-    /// Visits in which the client was the limit, of how many: of the server where it was more often so.
+    /// Visits in which the client was the limit, and all visits, of the side where that was more frequent.
     fn limited(&self) -> (usize, usize) {
-        let of = |side: usize| {
+        let of = |side: Side| {
             let visits = || self.rounds().flat_map(move |round| &round.visits[side]);
             let limited = visits().filter(|visit| visit.limited).count();
             (limited, visits().count())
         };
-        of(0).max(of(1))
+        of(Side::Base).max(of(Side::Candidate))
     }
 
-    /// Visits in which the machine got in our way.
+    /// Visits that the machine disturbed.
     pub fn disturbed(&self) -> usize {
         self.visits().filter(|visit| visit.disturbed).count()
     }
 
-    /// A sentence for the reader, where the client was the limit.
+    /// A note where the client was the limit.
     pub fn note(&self) -> Option<String> {
         let (limited, visits) = self.limited();
         (limited > 0).then(|| {
@@ -83,66 +82,64 @@ impl Record {
 
     fn visits(&self) -> impl Iterator<Item = &Visit> {
         self.rounds()
-            .flat_map(|round| round.visits.iter().flatten())
+            .flat_map(|round| round.visits.base.iter().chain(&round.visits.candidate))
     }
 
-    /// What is said of a metric. `alone`: no other cell decides about it.
-    fn judged(&self, plan: &GatePlan, place: usize, alone: bool) -> GateCell {
+    /// The cell of one metric. `only`: no other cell decides about it.
+    fn judged(&self, plan: &GatePlan, place: usize, only: bool) -> GateCell {
         let metric = METRICS[place];
         let (first, fresh) = (
             log_ratios(&self.first, place),
             log_ratios(&self.fresh, place),
         );
-        let mut cell = rule(plan, metric).cell(&first, &fresh);
-        let figure = |side: usize| {
+        let mut comparison = rule(plan, metric).compare(&first, &fresh);
+        let figure = |side: Side| {
             let figures = self.rounds().flat_map(|round| round.figures(side, place));
             median(&figures.collect::<Vec<f64>>()).filter(|value| value.is_finite())
         };
         let is_limited = self.is_limited();
-        let mut decides = plan.deciding.contains(&metric);
+        let mut decides = plan.decides(metric);
         let reason = if is_limited {
-            decides &= alone;
-            cell.verdict = Verdict::Inconclusive;
-            Some("the client was the limit in most visits: this says how fast the client is".into())
+            decides &= only;
+            comparison.verdict = CellVerdict::Inconclusive;
+            Some("the client was the limit in most visits: this is the speed of the client".into())
         } else if first.iter().chain(&fresh).any(|ratio| !ratio.is_finite()) {
-            Some("too few replies came in a visit".into())
-        } else if rule(plan, metric).first(&first) == First::Suspect && fresh.is_empty() {
-            Some("it looks worse, and there was no time for a second look".into())
+            Some("a visit got too few replies".into())
+        } else if rule(plan, metric).first(&first) == FirstStage::Suspect && fresh.is_empty() {
+            Some("it is suspect, and there was no time for fresh rounds".into())
         } else {
             None
         };
-        let rounds = cell.sessions_to_settle.filter(|_| !is_limited);
+        let rounds = comparison.sessions_to_settle.filter(|_| !is_limited);
         GateCell {
             metric,
             tier: metric.tier(),
             at: Some(self.cell.at.clone()),
             unit: metric.unit(),
             decides,
-            base: figure(0),
-            candidate: figure(1),
-            spread_pct: spread(&cell),
+            base: figure(Side::Base),
+            candidate: figure(Side::Candidate),
+            spread_pct: comparison.spread_pct(),
             settles_in_s: rounds.and_then(|rounds| plan.seconds_for_rounds(rounds)),
             reason,
-            cell,
+            comparison,
         }
     }
 }
 
-/// All cells, each with both metrics. Where the client was the limit a cell does not decide; if it was in all
-/// of them, a metric that was asked for stays open, for it was not seen.
-pub(super) fn judge(records: &[Record], plan: &GatePlan) -> Vec<GateCell> {
-    let is_measured = |record: &&Record| !record.first.is_empty();
+/// All cells, each with both metrics. A cell in which the client was the limit does not decide. If that is every
+/// cell, a metric with a budget stays inconclusive, for it was not measured.
+pub(super) fn judge(records: &[MatrixRecord], plan: &GatePlan) -> Vec<GateCell> {
+    let is_measured = |record: &&MatrixRecord| !record.first.is_empty();
     let records = || records.iter().filter(is_measured);
-    let alone = records().all(Record::is_limited);
-    let judged = |place: usize| records().map(move |record| record.judged(plan, place, alone));
+    let only = records().all(MatrixRecord::is_limited);
+    let judged = |place: usize| records().map(move |record| record.judged(plan, place, only));
     (0..METRICS.len()).flat_map(judged).collect()
 }
 
-/// A cell that was asked for and cannot be measured stays open.
+/// A cell that has to decide and cannot be measured is inconclusive.
 pub(super) fn unmeasured(cell: &MatrixCell, why: &str, plan: &GatePlan) -> Vec<GateCell> {
-    let asked = METRICS
-        .into_iter()
-        .filter(|metric| plan.deciding.contains(metric));
+    let asked = METRICS.into_iter().filter(|metric| plan.decides(*metric));
     asked
         .map(|metric| GateCell {
             metric,
@@ -155,7 +152,7 @@ pub(super) fn unmeasured(cell: &MatrixCell, why: &str, plan: &GatePlan) -> Vec<G
             spread_pct: None,
             settles_in_s: None,
             reason: Some(why.to_owned()),
-            cell: rule(plan, metric).cell(&[], &[]),
+            comparison: rule(plan, metric).compare(&[], &[]),
         })
         .collect()
 }
@@ -176,11 +173,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::gate::Asked;
+    use crate::gate::GateRequest;
+    use crate::gate::side::Pair;
     use crate::load::Workload;
 
     fn plan() -> GatePlan {
-        GatePlan::without_duet(Asked {
+        GatePlan::without_duet(GateRequest {
             budgets: BTreeMap::from([(Metric::Throughput, 0.1)]),
             workload: Workload::default(),
             cells: Vec::new(),
@@ -191,7 +189,7 @@ mod tests {
     }
 
     /// A cell whose candidate is so much slower, in both stages.
-    fn record(factor: f64, limited: bool) -> Record {
+    fn record(factor: f64, limited: bool) -> MatrixRecord {
         let visit = |figure: f64| Visit {
             figures: [figure, 2.0 * figure],
             limited,
@@ -200,20 +198,23 @@ mod tests {
         let round = |place: usize| {
             let base = 10.0 + 0.01 * (place % 5) as f64;
             Round {
-                visits: [vec![visit(10.0); 2], vec![visit(base * factor); 2]],
+                visits: Pair {
+                    base: vec![visit(10.0); 2],
+                    candidate: vec![visit(base * factor); 2],
+                },
             }
         };
-        Record {
+        MatrixRecord {
             first: (0..8).map(round).collect(),
             fresh: (0..12).map(round).collect(),
-            ..Record::new(MatrixCell::new(None, vec![0], 10))
+            ..MatrixRecord::new(MatrixCell::new(None, vec![0], 10))
         }
     }
 
-    fn verdicts(records: &[Record]) -> Vec<(Metric, Verdict, bool)> {
+    fn verdicts(records: &[MatrixRecord]) -> Vec<(Metric, CellVerdict, bool)> {
         let cells = judge(records, &plan()).into_iter();
         cells
-            .map(|cell| (cell.metric, cell.cell.verdict, cell.decides))
+            .map(|cell| (cell.metric, cell.comparison.verdict, cell.decides))
             .collect()
     }
 
@@ -222,10 +223,10 @@ mod tests {
         let records = [record(1.0, false), record(1.5, false)];
         use Metric::{P99, Throughput};
         let expected = [
-            (Throughput, Verdict::Pass, true),
-            (Throughput, Verdict::Fail, true),
-            (P99, Verdict::Pass, false),
-            (P99, Verdict::Fail, false),
+            (Throughput, CellVerdict::Pass, true),
+            (Throughput, CellVerdict::Fail, true),
+            (P99, CellVerdict::Pass, false),
+            (P99, CellVerdict::Fail, false),
         ];
         assert_eq!(verdicts(&records), expected);
         assert_eq!(records[0].suspicion(&plan()), None);
@@ -235,22 +236,28 @@ mod tests {
     #[test]
     fn where_the_client_was_the_limit_nothing_is_decided() {
         let mixed = verdicts(&[record(1.5, true), record(1.0, false)]);
-        assert_eq!(mixed[0], (Metric::Throughput, Verdict::Inconclusive, false));
-        assert_eq!(mixed[1], (Metric::Throughput, Verdict::Pass, true));
+        assert_eq!(
+            mixed[0],
+            (Metric::Throughput, CellVerdict::Inconclusive, false)
+        );
+        assert_eq!(mixed[1], (Metric::Throughput, CellVerdict::Pass, true));
         // What was asked for and not seen at all is no pass.
         let only = verdicts(&[record(1.0, true)]);
-        assert_eq!(only[0], (Metric::Throughput, Verdict::Inconclusive, true));
+        assert_eq!(
+            only[0],
+            (Metric::Throughput, CellVerdict::Inconclusive, true)
+        );
         assert!(record(1.0, true).note().unwrap().contains("40 of 40"));
     }
 
     #[test]
     fn a_suspect_without_a_second_look_says_so() {
-        let suspect = Record {
+        let suspect = MatrixRecord {
             fresh: Vec::new(),
             ..record(1.5, false)
         };
         let cells = judge(&[suspect], &plan());
-        assert_eq!(cells[0].cell.verdict, Verdict::Inconclusive);
-        assert!(cells[0].reason.as_ref().unwrap().contains("second look"));
+        assert_eq!(cells[0].comparison.verdict, CellVerdict::Inconclusive);
+        assert!(cells[0].reason.as_ref().unwrap().contains("fresh rounds"));
     }
 }

@@ -1,38 +1,38 @@
-//! Which cells the base stands, and what is said of all in the end.
+//! Which cells the base can handle, and what the matrix reports in the end.
 
 use super::record::{judge, unmeasured};
-use super::{End, Matrix, MatrixCell};
+use super::{MatrixCell, RunningMatrix, Stopped};
 use crate::gate::metric::Tier;
-use crate::gate::result::{BASE, Broken, GateResult, Loaded, Skipped};
+use crate::gate::result::{BrokenServer, GateResult, MatrixSummary, SkippedTier};
+use crate::gate::side::Side;
 
-impl Matrix<'_> {
-    /// The cells that the base stands; the candidate has to stand them too.
-    pub(super) fn standing(&mut self) -> Result<Vec<MatrixCell>, End> {
-        let cells = self.those_of_the_base()?;
+impl RunningMatrix<'_> {
+    /// The cells that the base can handle; the candidate has to handle them too.
+    pub(super) fn standing(&mut self) -> Result<Vec<MatrixCell>, Stopped> {
+        let cells = self.cells_of_base()?;
         for cell in &cells {
-            self.visit(1, cell)?;
+            self.visit(Side::Candidate, cell)?;
         }
         Ok(cells)
     }
 
-    /// A server that serves one client at a time leaves the others without a reply: it is asked on one
-    /// connection.
-    fn those_of_the_base(&mut self) -> Result<Vec<MatrixCell>, End> {
+    /// Falls back to one connection: a server that serves one client at a time leaves the others unanswered.
+    fn cells_of_base(&mut self) -> Result<Vec<MatrixCell>, Stopped> {
         let cells = self.plan.cells.clone();
-        let standing = self.those_that_stand(&cells)?;
+        let standing = self.handled_by_base(&cells)?;
         if !standing.is_empty() {
             return Ok(standing);
         }
         let mut alone: Vec<MatrixCell> = cells.iter().map(MatrixCell::alone).collect();
         alone.dedup();
-        let standing = self.those_that_stand(&alone)?;
+        let standing = self.handled_by_base(&alone)?;
         if !standing.is_empty() {
             let all = std::mem::take(&mut self.left_out).into_iter();
             let (one, many): (Vec<_>, Vec<_>) = all.partition(|(cell, _)| cell.connections == 1);
             self.left_out = one;
             self.notes.extend(many.first().map(|(cell, why)| {
                 format!(
-                    "the base does not stand {}, so loads are on one connection: {why}",
+                    "the base cannot handle {}, so loads use one connection: {why}",
                     cell.at
                 )
             }));
@@ -40,24 +40,26 @@ impl Matrix<'_> {
         Ok(standing)
     }
 
-    fn those_that_stand(&mut self, cells: &[MatrixCell]) -> Result<Vec<MatrixCell>, End> {
+    fn handled_by_base(&mut self, cells: &[MatrixCell]) -> Result<Vec<MatrixCell>, Stopped> {
         let mut standing = Vec::new();
         for cell in cells {
-            // What is more of all than what it does not stand takes as long to find out.
-            let is_more = |less: &MatrixCell| {
+            // A cell that exceeds a failed one in every respect would fail too, after as long a wait.
+            let exceeds = |less: &MatrixCell| {
                 cell.connections >= less.connections && cell.payload_bytes >= less.payload_bytes
             };
-            let less = self.left_out.iter().find(|(less, _)| is_more(less));
-            let why = match less {
+            let less = self.left_out.iter().find(|(less, _)| exceeds(less));
+            let outcome = match less {
                 Some((_, why)) => Err(why.clone()),
-                None => self.load(0, cell)?.map(|_| ()),
+                None => self.load(Side::Base, cell)?.map(|_| ()),
             };
-            match why {
+            match outcome {
                 Ok(()) => standing.push(cell.clone()),
                 Err(why) => {
-                    if let Some(exit) = self.exit(0) {
-                        let what = format!("died: {exit} ({}: {why})", cell.at);
-                        return Err(End::Broken(Broken { side: BASE, what }));
+                    if let Some(exit) = self.exit(Side::Base) {
+                        return Err(Stopped::Broken(BrokenServer {
+                            side: Side::Base,
+                            what: format!("died: {exit} ({}: {why})", cell.at),
+                        }));
                     }
                     self.left_out.push((cell.clone(), why));
                 }
@@ -68,7 +70,7 @@ impl Matrix<'_> {
 
     /// Adds what was measured.
     pub(super) fn report(&self, result: &mut GateResult) {
-        let plan = self.gate.plan;
+        let plan = self.matrix.gate;
         let cells = judge(&self.records, plan);
         if cells.is_empty() {
             let left_out = self.left_out.iter();
@@ -78,27 +80,22 @@ impl Matrix<'_> {
         result.cells.extend(cells);
         result
             .skipped
-            .extend(self.left_out.iter().map(|(cell, why)| Skipped {
+            .extend(self.left_out.iter().map(|(cell, why)| SkippedTier {
                 tier: Tier::Matrix,
-                reason: format!("{}: the base does not stand it: {why}", cell.at),
+                reason: format!("{}: the base cannot handle it: {why}", cell.at),
             }));
         result.notes.extend(self.notes.iter().cloned());
         result
             .notes
             .extend(self.records.iter().filter_map(|record| record.note()));
-        let sum = |count: fn(&super::Record) -> usize| self.records.iter().map(count).sum();
-        result.matrix = Some(Loaded {
+        let rounds = self.records.iter().map(|record| record.first.len());
+        result.matrix = Some(MatrixSummary {
             cells: self.records.len(),
-            rounds: self
-                .records
-                .iter()
-                .map(|record| record.first.len())
-                .max()
-                .unwrap_or(0),
-            fresh: sum(|record| record.fresh.len()),
+            rounds: rounds.max().unwrap_or(0),
+            fresh: self.records.iter().map(|record| record.fresh.len()).sum(),
             visit_s: self.plan.measured.as_secs_f64(),
             repeated: self.repeated,
-            disturbed: sum(|record| record.disturbed()),
+            disturbed: self.records.iter().map(|record| record.disturbed()).sum(),
         });
     }
 }

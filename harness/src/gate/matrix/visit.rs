@@ -1,22 +1,23 @@
-//! One visit to a cell: a short load on one of the servers, as far as it matters here. Pure.
+//! One visit to a cell: a short load on one of the servers, reduced to what the gate needs. Pure.
 
 use crate::gate::metric::Metric;
+use crate::gate::side::{Pair, Side};
 use crate::load::{Fault, LoadResult, Measurement, Note, Reason};
 
-/// The 99th percentile of fewer replies is their maximum.
+/// Minimum number of replies for a 99th percentile: that of fewer is their maximum.
 const REPLIES_LEAST: u64 = 100;
 
 /// The metrics of a visit.
 pub(super) const METRICS: [Metric; 2] = [Metric::Throughput, Metric::P99];
 
-/// What a visit measured.
+/// The result of a visit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Visit {
-    /// Microseconds, in the order of [`METRICS`]; not a number where too few replies came.
+    /// Microseconds, in the order of [`METRICS`]; NaN where there were too few replies.
     pub figures: [f64; 2],
-    /// The client was busy all the time, and the server was not.
+    /// The client was saturated, and the server was not.
     pub limited: bool,
-    /// The machine got in our way.
+    /// The machine disturbed the visit.
     pub disturbed: bool,
 }
 
@@ -29,9 +30,12 @@ impl Visit {
             return Err(reason.to_string());
         }
         let limited = |note: &Note| matches!(note, Note::ClientSaturated { .. });
-        let replies = |least: u64, figure: f64| match metrics.ops >= least {
-            true => figure,
-            false => f64::NAN,
+        let replies = |least: u64, figure: f64| {
+            if metrics.ops >= least {
+                figure
+            } else {
+                f64::NAN
+            }
         };
         let per_op = measured.seconds * 1e6 / metrics.ops.max(1) as f64;
         Ok(Self {
@@ -45,37 +49,37 @@ impl Visit {
     }
 }
 
-/// What a round came to in one cell: the visits to the base, and those to the candidate.
+/// What a round measured in one cell: the visits to each side.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Round {
-    pub visits: [Vec<Visit>; 2],
+    pub visits: Pair<Vec<Visit>>,
 }
 
 impl Round {
-    /// ln(candidate / base) of a metric: the mean of the visits to each. Visited in the order A B B A, what
-    /// grows or falls steadily over the round does not move it.
+    /// ln(candidate / base) of a metric: the mean over the visits to each side. In the order A B B A a steady drift
+    /// over the round cancels.
     pub fn log_ratio(&self, metric: usize) -> f64 {
-        let mean = |visits: &[Visit]| {
+        let mean = |side: Side| {
+            let visits = &self.visits[side];
             let logs = visits.iter().map(|visit| visit.figures[metric].ln());
             logs.sum::<f64>() / visits.len() as f64
         };
-        mean(&self.visits[1]) - mean(&self.visits[0])
+        mean(Side::Candidate) - mean(Side::Base)
     }
 
     /// The figures of a metric on one side.
-    pub fn figures(&self, side: usize, metric: usize) -> impl Iterator<Item = f64> {
+    pub fn figures(&self, side: Side, metric: usize) -> impl Iterator<Item = f64> {
         self.visits[side]
             .iter()
             .map(move |visit| visit.figures[metric])
     }
 }
 
-/// Whose turn it is in a round: the one and the other take turns in who is first and last.
-pub(super) fn turns(round: usize) -> [usize; 4] {
-    match round % 2 {
-        0 => [0, 1, 1, 0],
-        _ => [1, 0, 0, 1],
-    }
+/// The order of visits in a round: A B B A, or its reverse in every second round.
+pub(super) fn turns(round: usize) -> [Side; 4] {
+    let outer = Side::alternating(round);
+    let inner = outer.other();
+    [outer, inner, inner, outer]
 }
 
 #[cfg(test)]
@@ -86,8 +90,12 @@ mod tests {
     /// `drift` times as slow as the one before.
     fn round(number: usize, factor: f64, drift: f64) -> Round {
         let mut round = Round::default();
+        let times = Pair {
+            base: 1.0,
+            candidate: factor,
+        };
         for (place, side) in turns(number).into_iter().enumerate() {
-            let figure = 10.0 * [1.0, factor][side] * drift.powi(place as i32);
+            let figure = 10.0 * times[side] * drift.powi(place as i32);
             round.visits[side].push(Visit {
                 figures: [figure, 3.0 * figure],
                 limited: false,
@@ -111,7 +119,7 @@ mod tests {
     #[test]
     fn a_visit_without_a_figure_makes_no_ratio() {
         let mut round = round(0, 1.0, 1.0);
-        round.visits[1][0].figures[1] = f64::NAN;
+        round.visits.candidate[0].figures[1] = f64::NAN;
         assert!(round.log_ratio(1).is_nan() && round.log_ratio(0) == 0.0);
         assert!(Round::default().log_ratio(0).is_nan());
     }

@@ -14,8 +14,9 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::client_end::ClientEnd;
 use super::conn::{Conn, State};
-use super::orders::{ClientEnd, Orders, share};
+use super::orders::{Orders, share};
 use crate::load::workload::SocketOptions;
 use crate::sys::choose_port_at_connect;
 
@@ -30,7 +31,7 @@ const CONNECTIONS_PER_SOURCE: usize = 10_000;
 const CHURN_SOURCES: usize = 16;
 
 /// How many addresses of 127/8 the connections come from.
-pub(super) fn sources(addr: SocketAddr, connections: usize, reopens: bool) -> usize {
+pub(crate) fn sources(addr: SocketAddr, connections: usize, reopens: bool) -> usize {
     let IpAddr::V4(ip) = addr.ip() else { return 1 };
     match (ip.is_loopback(), reopens) {
         (true, true) => CHURN_SOURCES,

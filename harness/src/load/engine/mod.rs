@@ -4,6 +4,7 @@
 //! buffer that all connections share and compared there; a request is written from one buffer. The
 //! clock is read when a reply has been read and when a request has been written, no more.
 
+mod client_end;
 mod conn;
 mod connect;
 mod connections;
@@ -28,12 +29,14 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{Event, EventFlags};
 use rustix::time::{ClockId, clock_gettime};
 
+pub use self::client_end::ClientEnd;
 use self::conn::State;
 use self::connections::Connections;
+pub(crate) use self::connections::sources;
 use self::input::Input;
 pub use self::lockstep::Lockstep;
 use self::orders::pacer;
-pub use self::orders::{ClientEnd, EngineError, Measured, Orders};
+pub use self::orders::{EngineError, Measured, Orders};
 pub use self::own::Own;
 use self::own::Reading;
 use self::pacing::Pacing;

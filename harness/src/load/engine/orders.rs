@@ -9,7 +9,6 @@ use crate::load::pacer::{Pacer, Segment};
 use crate::load::recorder::{Times, Window};
 use crate::load::script::{Script, ScriptError, payload};
 use crate::load::workload::{Pace, Workload};
-use crate::sys::TcpInfo;
 use crate::talk::Talk;
 
 /// What an engine thread is to do.
@@ -27,19 +26,6 @@ pub struct Orders<'a> {
     pub addr: SocketAddr,
     /// Shared with the other threads.
     pub shared: &'a Shared,
-}
-
-/// Our end of a connection, near the end of the measured period.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientEnd {
-    /// Its address.
-    pub local: SocketAddr,
-    /// What the kernel knows.
-    pub info: TcpInfo,
-    /// The receive buffer in force.
-    pub so_rcvbuf: usize,
-    /// The send buffer in force.
-    pub so_sndbuf: usize,
 }
 
 /// What one thread measured.

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use super::ClientEnd;
+use super::client_end::ClientEnd;
 
 /// Shared by all threads of one load.
 #[derive(Debug, Default)]

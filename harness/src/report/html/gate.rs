@@ -1,16 +1,16 @@
-//! The page of a gate: the answer, whether it would have seen a loss, every metric against its budget.
+//! The page of a gate: the answer, the control, every metric against its budget.
 
 use maud::{Markup, html};
 
 use super::plot::{Branch, Forest};
 use super::{Page, facts, frame, safe};
 use crate::gate::GateCell;
-use crate::gate::rule::Verdict;
+use crate::gate::rule::CellVerdict;
 use crate::report::GateReport;
 use crate::report::gate::{budget, change, figure, how, how_loaded, name, percent, word};
 
 /// The page of a gate.
-pub fn gate(page: &Page, gate: &GateReport) -> String {
+pub(crate) fn gate(page: &Page, gate: &GateReport) -> String {
     let content = html! {
         @if gate.result.is_void() { (control(gate)) }
         h1 { (safe(&gate.answer())) }
@@ -28,28 +28,29 @@ pub fn gate(page: &Page, gate: &GateReport) -> String {
     frame(page, &content)
 }
 
-/// Whether a loss would have been seen.
+/// Whether a regression would have been detected.
 fn control(gate: &GateReport) -> Markup {
     let Some(control) = &gate.result.control else {
         return html! {};
     };
-    let (class, sentence) = match control.void {
-        true => (
+    let (class, sentence) = if control.void {
+        (
             "box bad",
-            "✕ The control did not see what was planted: nothing is passed",
-        ),
-        false => (
+            "✕ The control did not detect the planted work: nothing passes",
+        )
+    } else {
+        (
             "box good",
-            "✓ The control saw what was planted: a loss would have been seen",
-        ),
+            "✓ The control detected the planted work: a regression would have been detected",
+        )
     };
     let seen = control.seen_pct.map_or_else(|| "nothing".into(), percent);
     html! {
         div class=(class) role=[control.void.then_some("alert")] {
             strong { (sentence) }
             p {
-                "In " (control.sessions) " sessions the base ran beside itself, and one side was given "
-                (percent(control.planted_pct)) " more to do; " (seen) " were seen."
+                "In " (control.sessions) " sessions the base ran against itself, and one side was given "
+                (percent(control.planted_pct)) " extra work; the control measured " (seen) "."
             }
             @if let Some(reason) = &control.reason { p { (safe(reason)) } }
         }
@@ -60,10 +61,10 @@ fn forest(gate: &GateReport) -> Option<Markup> {
     let rows: Vec<Branch> = gate.result.cells.iter().filter_map(branch).collect();
     let caption = "How much each metric changed, in budgets";
     (!rows.is_empty()).then(|| {
-        let told = rows.iter().map(|row| format!("{} {}", row.name, row.text));
+        let texts = rows.iter().map(|row| format!("{} {}", row.name, row.text));
         let forest = Forest {
             caption: caption.into(),
-            desc: told.collect::<Vec<_>>().join("; "),
+            desc: texts.collect::<Vec<_>>().join("; "),
             label: "change over budget; right is worse".into(),
             rows,
         };
@@ -71,22 +72,22 @@ fn forest(gate: &GateReport) -> Option<Markup> {
     })
 }
 
-/// `None` where nothing was measured.
+/// `None` if nothing was measured.
 fn branch(cell: &GateCell) -> Option<Branch> {
-    let value = cell.cell.estimate_pct?;
-    let in_budgets = |percent: f64| percent / cell.cell.budget_pct;
+    let value = cell.comparison.estimate_pct?;
+    let in_budgets = |percent: f64| percent / cell.comparison.budget_pct;
     let end = |bound: Option<f64>| in_budgets(bound.unwrap_or(value));
     // Green, grey, orange.
-    let colour = match cell.cell.verdict {
-        Verdict::Pass => 2,
-        Verdict::Inconclusive => 5,
-        Verdict::Fail => 1,
+    let colour = match cell.comparison.verdict {
+        CellVerdict::Pass => 2,
+        CellVerdict::Inconclusive => 5,
+        CellVerdict::Fail => 1,
     };
     Some(Branch {
         name: name(cell),
         colour,
         value: in_budgets(value),
-        interval: (end(cell.cell.low_pct), end(cell.cell.high_pct)),
+        interval: (end(cell.comparison.low_pct), end(cell.comparison.high_pct)),
         text: change(cell),
     })
 }
@@ -95,7 +96,7 @@ fn table(cells: &[GateCell]) -> Markup {
     html! {
         div.scroll {
             table {
-                caption { "Medians of sessions, or counts. The intervals are two one-sided bounds of 95 %." }
+                caption { "Medians of sessions, or counts. Intervals are pairs of one-sided 95 % bounds." }
                 thead {
                     tr {
                         th scope="col" { "" }
@@ -111,11 +112,11 @@ fn table(cells: &[GateCell]) -> Markup {
 }
 
 fn row(cell: &GateCell) -> Markup {
-    let class = match (cell.cell.verdict, cell.decides) {
+    let class = match (cell.comparison.verdict, cell.decides) {
         (_, false) => "badge plain",
-        (Verdict::Pass, true) => "badge good",
-        (Verdict::Inconclusive, true) => "badge unsure",
-        (Verdict::Fail, true) => "badge bad",
+        (CellVerdict::Pass, true) => "badge good",
+        (CellVerdict::Inconclusive, true) => "badge unsure",
+        (CellVerdict::Fail, true) => "badge bad",
     };
     html! {
         tr {
@@ -132,7 +133,7 @@ fn row(cell: &GateCell) -> Markup {
     }
 }
 
-/// How it was measured, what was left out, what a reader should know.
+/// How it was measured, what was skipped, and notes.
 fn measured(gate: &GateReport) -> Markup {
     let result = &gate.result;
     html! {
@@ -142,7 +143,7 @@ fn measured(gate: &GateReport) -> Markup {
             @if let Some(base) = &gate.base { p { "base " code { (safe(base)) } } }
             p { "candidate " code { (safe(&gate.candidate)) } }
             @for skipped in &result.skipped {
-                p { b.word { "left out" } }
+                p { b.word { "skipped" } }
                 pre { @for line in skipped.reason.lines() { (safe(line)) "\n" } }
             }
             @for note in &result.notes { p { (safe(note)) } }

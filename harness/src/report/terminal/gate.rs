@@ -1,17 +1,17 @@
-//! A gate: the answer, then the table.
+//! A gate on the terminal: the answer, then the table.
 
 use std::fmt::Write as _;
 
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::gate::GateCell;
-use crate::gate::rule::Verdict;
+use crate::gate::rule::CellVerdict;
 use crate::report::gate::{budget, change, figure, how, how_loaded, word};
 use crate::report::wrap::wrap;
 use crate::report::{GateReport, Report, safe_lines};
 use crate::text::escape_text;
 
-/// Heads of the table.
+/// Column headings.
 const HEADS: [&str; 6] = ["", "base", "candidate", "change", "budget", "verdict"];
 
 pub(super) fn render(
@@ -33,7 +33,7 @@ pub(super) fn render(
         remark(DIM, &how);
     }
     for skipped in &gate.result.skipped {
-        remark(YELLOW, &format!("left out: {}", skipped.reason));
+        remark(YELLOW, &format!("skipped: {}", skipped.reason));
     }
     for note in &gate.result.notes {
         remark(YELLOW, &format!("note: {note}"));
@@ -41,12 +41,12 @@ pub(super) fn render(
     if report.header.interrupted {
         remark(
             YELLOW,
-            "interrupted: the figures are of what was measured until then",
+            "interrupted: the figures cover what was measured until then",
         );
     }
     let deciding = gate.result.cells.iter().filter(|cell| cell.decides).count();
-    let told = format!("{deciding} metrics decide");
-    verdict_line(text, report, &told, columns);
+    let summary = format!("{deciding} metrics decide");
+    verdict_line(text, report, &summary, columns);
 }
 
 fn table(text: &mut String, cells: &[GateCell]) {
@@ -66,15 +66,15 @@ fn table(text: &mut String, cells: &[GateCell]) {
     );
     let mut metric = None;
     for (cell, row) in cells.iter().zip(&rows) {
-        // Loads stand below their metric.
+        // Loads are listed below their metric.
         if cell.at.is_some() && metric != Some(cell.metric) {
             let _ = writeln!(text, "{}", cell.metric.about());
         }
         metric = Some(cell.metric);
-        let colour = match (cell.cell.verdict, cell.decides) {
-            (Verdict::Pass, _) => GREEN,
-            (Verdict::Fail, true) => RED,
-            (Verdict::Inconclusive, true) => MAGENTA,
+        let colour = match (cell.comparison.verdict, cell.decides) {
+            (CellVerdict::Pass, _) => GREEN,
+            (CellVerdict::Fail, true) => RED,
+            (CellVerdict::Inconclusive, true) => MAGENTA,
             (_, false) => DIM,
         };
         let _ = writeln!(text, "{colour}{}{RESET}", line(row, &widths));

@@ -1,7 +1,5 @@
 //! The report of a load: throughput, response times, costs, and validity.
 
-use std::fmt::Write as _;
-
 use super::style::{BOLD, DIM, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::load::{Latency, Metrics, OverloadReport, Pace, SloReport, Workload};
@@ -9,6 +7,7 @@ use crate::report::number::{bytes, count, digits, micros};
 use crate::report::wrap::wrap;
 use crate::report::{LoadReport, Report};
 use crate::text::escape_text;
+use std::fmt::Write as _;
 
 /// Width of the first column.
 const LABEL: usize = 10;
@@ -47,8 +46,17 @@ pub(super) fn render(
             "{YELLOW}interrupted{RESET}: the figures cover the time until then"
         );
     }
-    let summary = format!("{} replies/s", count(metrics.ops_per_s));
-    verdict_line(text, report, &summary, columns);
+    verdict_line(text, report, &answer(load), columns);
+}
+
+/// The answer in a few words: the rate of an objective, the knee, or the replies of a single load.
+fn answer(load: &LoadReport) -> String {
+    let replies = || format!("{} replies/s", count(load.result.metrics.ops_per_s));
+    match (&load.slo, &load.overload) {
+        (Some(slo), _) => format!("{} {}", slo.objective, met(slo)),
+        (None, Some(over)) => format!("knee {}", knee(over)),
+        (None, None) => replies(),
+    }
 }
 
 fn a_second(bytes: u64, metrics: &Metrics) -> f64 {
@@ -160,15 +168,16 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
         _ => "not measured (pass --pid for a server that tcprove did not start)".into(),
     };
     row("server", &server);
-    row(
-        "client",
-        &format!(
-            "CPU {} us per reply, busy {:.0} % of the time, {:.2} context switches per reply",
+    let client = match metrics.measured_s > 0.0 {
+        true => format!(
+            "CPU {} us a reply, busy {:.0} % of the time, {:.2} context switches a reply",
             digits(metrics.client_cpu_us_per_op),
             load.result.validity.client_busy * 100.0,
             metrics.client_context_switches_per_op
         ),
-    );
+        false => "nothing was measured".into(),
+    };
+    row("client", &client);
     if metrics.planned_closes > 0 {
         row(
             "closes",
@@ -202,17 +211,14 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
 
 /// The highest rate that meets the objective, as an interval.
 fn objective(text: &mut String, slo: &SloReport, columns: Option<usize>) {
-    let answer = match (slo.highest_passing_per_s, slo.lowest_failing_per_s) {
-        (Some(low), Some(high)) => format!(
-            "met up to {} requests/s, not at {}",
-            count(low),
-            count(high)
-        ),
-        (Some(low), None) => format!("met up to {} requests/s; no higher rate failed", count(low)),
-        (None, Some(high)) => format!("not met, even at {} requests/s", count(high)),
-        (None, None) => "no rate could be judged".into(),
-    };
-    let _ = writeln!(text, "{BOLD}{}{RESET}: {answer}", slo.objective);
+    let _ = writeln!(text, "{BOLD}{}{RESET}: {}", slo.objective, met(slo));
+    if let Some(rate) = slo.confirmed_per_s {
+        let _ = writeln!(
+            text,
+            "{DIM}confirmed{RESET}   by shorter loads at {} requests/s",
+            count(rate)
+        );
+    }
     if let Some(why) = &slo.gave_way {
         let why = wrap(&escape_text(why, 600), 11, columns);
         let _ = writeln!(text, "{DIM}gave way{RESET}   {why}");
@@ -225,6 +231,28 @@ fn objective(text: &mut String, slo: &SloReport, columns: Option<usize>) {
         let why = wrap(&escape_text(why, 600), 14, columns);
         let _ = writeln!(text, "{MAGENTA}inconclusive{RESET}: {why}");
     }
+}
+
+/// The highest rate that meets the objective.
+fn met(slo: &SloReport) -> String {
+    match (slo.highest_passing_per_s, slo.lowest_failing_per_s) {
+        (Some(low), Some(high)) => format!(
+            "met up to {} requests/s, not at {}",
+            count(low),
+            count(high)
+        ),
+        (Some(low), None) => format!("met up to {} requests/s; no higher rate failed", count(low)),
+        (None, _) if slo.inconclusive.is_some() => "not confirmed at any rate".into(),
+        (None, Some(high)) => format!("not met, even at {} requests/s", count(high)),
+        (None, None) => "no rate could be judged".into(),
+    }
+}
+
+fn knee(over: &OverloadReport) -> String {
+    over.knee_per_s
+        .map_or("below the lightest load".into(), |knee| {
+            format!("at {} requests/s", count(knee))
+        })
 }
 
 /// Goodput and response times from a light load to overload.
@@ -250,11 +278,6 @@ fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
             micros(step.p50_us)
         );
     }
-    let knee = over
-        .knee_per_s
-        .map_or("below the lightest load".into(), |knee| {
-            format!("at {} requests/s", count(knee))
-        });
     let recovery = match over.recovery_s {
         Some(seconds) => format!(
             "recovered {seconds:.1} s after a surge of 0.5 s at 3x (its backlog takes at least {:.1} s)",
@@ -262,7 +285,14 @@ fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
         ),
         None => "not recovered 4.5 s after a surge of 0.5 s at 3x".into(),
     };
-    let _ = writeln!(text, "{BOLD}knee{RESET} {knee}; {recovery}");
+    let waiting = over.waiting_from_per_s.map_or(String::new(), |rate| {
+        format!("; long waits from {} requests/s on", count(rate))
+    });
+    let _ = writeln!(
+        text,
+        "{BOLD}knee{RESET} {}{waiting}; {recovery}",
+        knee(over)
+    );
     if let Some(why) = &over.inconclusive {
         let why = wrap(&escape_text(why, 600), 14, columns);
         let _ = writeln!(text, "{MAGENTA}inconclusive{RESET}: {why}");

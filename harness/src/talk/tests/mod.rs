@@ -1,6 +1,5 @@
 //! Tests that involve several files of this module.
 
-mod builtins;
 mod exchanges;
 mod frames;
 mod streams;

@@ -1,0 +1,313 @@
+//! One epoch: one life of the server in a campaign. Runs cases on it and watches its processes and stderr.
+
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
+
+use super::Case;
+use super::stderr::{StderrReport, StderrScan};
+use super::target::FuzzTarget;
+use super::wire::{Observed, Wire};
+use crate::process::{Exit, Glance, Server, StartFailure, StartOptions, Vital, Vitals};
+use crate::session::{Dial, PeerError, Session, Transcript, Voice};
+use crate::talk::{Exchange, Turn};
+
+/// Maximum wait for the exit status of a process that has ended.
+const EXIT_STATUS: Duration = Duration::from_secs(2);
+
+/// A process that still exists this long after the first client is a worker.
+const WORKERS_STAY: Duration = Duration::from_millis(50);
+
+/// How long to wait for the rest of a report on stderr.
+const REST_OF_REPORT: Duration = Duration::from_millis(20);
+
+/// Interval between two checks of a condition that is waited for.
+const POLL: Duration = Duration::from_micros(200);
+
+/// Salt of the tokens that canaries send.
+const VOICE_SALT: u64 = 0xf022;
+
+/// A running server that cases are sent to.
+///
+/// A *canary* is a well-behaved client on a connection of its own: it holds the plain conversation and shows
+/// whether the server still serves.
+pub(crate) struct Epoch<'a> {
+    pub target: &'a FuzzTarget,
+    runtime: &'a Runtime,
+    server: Rc<Server>,
+    wire: Wire,
+    voice: Voice,
+    vitals: Vitals,
+    /// The processes before the first case.
+    pub baseline: Vital,
+    last: Glance,
+    scan: StderrScan,
+    worst_canary: Duration,
+    /// Number of canaries held.
+    pub canaries: u64,
+}
+
+/// What one case caused.
+#[derive(Clone, Debug)]
+pub(crate) struct CaseRun {
+    /// What the client observed.
+    pub observed: Observed,
+    /// CPU time that the server spent on the case.
+    pub cpu: Duration,
+    /// The processes after the case.
+    pub vital: Glance,
+}
+
+impl<'a> Epoch<'a> {
+    /// Starts a server, or connects to the one that already runs, and holds a first canary.
+    ///
+    /// # Errors
+    /// The server does not start.
+    pub(crate) fn start(
+        target: &'a FuzzTarget,
+        runtime: &'a Runtime,
+    ) -> Result<Self, StartFailure> {
+        let start = target.subject.server(StartOptions::default());
+        let server = Rc::new(LocalSet::new().block_on(runtime, start)?);
+        let wire = Wire::new(server.addr(), target.reply().clone(), target.limits);
+        let mut epoch = Self {
+            target,
+            runtime,
+            voice: target.subject.voice(&server, VOICE_SALT),
+            vitals: Vitals::of(server.pids()),
+            baseline: Vital::default(),
+            last: Glance::default(),
+            scan: StderrScan::default(),
+            worst_canary: target.pace.exchange,
+            canaries: 0,
+            server,
+            wire,
+        };
+        // The first client triggers lazy initialization. If it fails, a later canary will show it.
+        let at_first = epoch.server.pids();
+        let _ = epoch.canary(target.silence);
+        epoch.take_baseline(&at_first);
+        Ok(epoch)
+    }
+
+    /// Starts a second server of the same target.
+    pub(crate) fn another(&self) -> Option<Self> {
+        Self::start(self.target, self.runtime).ok()
+    }
+
+    /// Records the processes, descriptors and threads of a healthy server. Processes that started after the
+    /// server was ready are workers if they stay; those that served one client and ended are not watched.
+    fn take_baseline(&mut self, at_first: &[u32]) {
+        let mut pids = self.server.pids();
+        if pids.iter().any(|pid| !at_first.contains(pid)) {
+            std::thread::sleep(WORKERS_STAY);
+            let still = self.server.pids();
+            pids.retain(|pid| still.contains(pid));
+        }
+        self.vitals = Vitals::of(pids);
+        self.baseline = self.vitals.look();
+        self.last = self.vitals.glance();
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Descriptors, threads, memory and CPU time now.
+    pub(crate) fn vitals(&self) -> Vital {
+        self.vitals.look()
+    }
+
+    /// Runs one case.
+    ///
+    /// # Errors
+    /// Descriptors, ports or memory of tcprove run out.
+    pub(crate) fn run(&mut self, case: &Case) -> io::Result<CaseRun> {
+        let observed = self.wire.run(case)?;
+        Ok(self.after(observed))
+    }
+
+    /// Runs one case and holds a canary while its connections are still open.
+    ///
+    /// # Errors
+    /// As [`Epoch::run`].
+    pub(crate) fn run_beside_canary(
+        &mut self,
+        case: &Case,
+        limit: Duration,
+    ) -> io::Result<(CaseRun, Result<Duration, PeerError>)> {
+        let (server, voice, runtime) = (self.server.clone(), self.voice.clone(), self.runtime);
+        let mut served = Ok(Duration::ZERO);
+        let observed = self.wire.run_and(case, &mut || {
+            served = canary(runtime, &server, &voice, limit)
+        })?;
+        self.canaries += 1;
+        Ok((self.after(observed), served))
+    }
+
+    /// The median duration of several canaries while the connections of the case are open. A canary that is
+    /// not served counts with the limit.
+    pub(crate) fn median_beside(&mut self, case: &Case, canaries: usize) -> Option<Duration> {
+        let (server, voice, runtime) = (self.server.clone(), self.voice.clone(), self.runtime);
+        let limit = self.target.silence;
+        let mut times = Vec::with_capacity(canaries);
+        let mut hold = || {
+            // Once more than half of them have reached the limit, the median is known.
+            if times.iter().filter(|took| **took >= limit).count() <= canaries / 2 {
+                times.push(canary(runtime, &server, &voice, limit).unwrap_or(limit));
+            }
+        };
+        let meanwhile = &mut || (0..canaries).for_each(|_| hold());
+        self.wire.run_and(case, meanwhile).ok()?;
+        self.refresh();
+        times.sort_unstable();
+        times.get(times.len() / 2).copied()
+    }
+
+    fn after(&mut self, observed: Observed) -> CaseRun {
+        let vital = self.vitals.glance();
+        let cpu = vital.cpu.saturating_sub(self.last.cpu);
+        self.last = vital;
+        CaseRun {
+            observed,
+            cpu,
+            vital,
+        }
+    }
+
+    /// Holds a canary and returns its duration.
+    ///
+    /// # Errors
+    /// The server did not serve it as the talk requires within `limit`.
+    pub(crate) fn canary(&mut self, limit: Duration) -> Result<Duration, PeerError> {
+        self.canaries += 1;
+        let took = canary(self.runtime, &self.server, &self.voice, limit)?;
+        self.worst_canary = self.worst_canary.max(took);
+        Ok(took)
+    }
+
+    /// The duration of the slowest successful canary so far.
+    pub(crate) fn worst_canary(&self) -> Duration {
+        self.worst_canary
+    }
+
+    /// Checks now which processes are left; [`Epoch::ended`] reports it.
+    pub(crate) fn refresh(&mut self) {
+        self.last = self.vitals.glance();
+    }
+
+    /// The watched process that had ended at the last check.
+    pub(crate) fn ended(&self) -> Option<u32> {
+        self.last.ended
+    }
+
+    /// Whether a watched process had ended at the last check, or the server that ran already is gone.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.last.ended.is_some() || self.server.is_attached() && self.server.is_gone()
+    }
+
+    /// Whether a watched process has ended by now.
+    pub(crate) fn process_ended(&self) -> bool {
+        self.vitals.ended().is_some()
+    }
+
+    /// Number of watched processes.
+    pub(crate) fn processes(&self) -> usize {
+        self.vitals.processes()
+    }
+
+    /// How the main process ended.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        LocalSet::new().block_on(self.runtime, self.server.wait_exit(EXIT_STATUS))
+    }
+
+    /// Polls until `condition` holds, for at most `limit`; returns whether it holds.
+    pub(crate) fn until(&self, limit: Duration, condition: impl Fn(&Self) -> bool) -> bool {
+        let deadline = Instant::now() + limit;
+        loop {
+            if condition(self) {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// A report that the server has written to stderr since the last call.
+    pub(crate) fn take_report(&mut self) -> Option<StderrReport> {
+        if self.server.printed().stderr == self.scan.read() {
+            return None;
+        }
+        self.scan_stderr();
+        if self.scan.is_reporting() {
+            std::thread::sleep(REST_OF_REPORT);
+            self.scan_stderr();
+        }
+        self.scan.take()
+    }
+
+    fn scan_stderr(&mut self) {
+        let (fresh, total) = self.server.stderr_since(self.scan.read());
+        self.scan.push(&fresh, total);
+    }
+
+    /// Sends one request on a connection of its own and returns it with its reply, which is not judged.
+    ///
+    /// # Errors
+    /// No complete reply came.
+    pub(crate) fn ask(
+        &self,
+        exchange: &Exchange,
+        payload: &[u8],
+    ) -> Result<(Turn, Vec<u8>), PeerError> {
+        let dial = dial(&self.server, &self.voice, self.target.silence);
+        LocalSet::new().block_on(self.runtime, async {
+            let mut session = Session::connect(dial).await?;
+            session.opening().await?;
+            let turn = session.voice().render(exchange, payload)?;
+            session.send(&turn.request).await?;
+            let reply = session.any_reply(&turn).await?;
+            session.close();
+            Ok((turn, reply))
+        })
+    }
+
+    /// Renders requests for this server.
+    pub(crate) fn voice(&self) -> &Voice {
+        &self.voice
+    }
+}
+
+fn dial(server: &Rc<Server>, voice: &Voice, limit: Duration) -> Dial {
+    Dial {
+        server: server.clone(),
+        voice: voice.clone(),
+        transcript: Transcript::default(),
+        limit,
+        receive_buffer: None,
+    }
+}
+
+fn canary(
+    runtime: &Runtime,
+    server: &Rc<Server>,
+    voice: &Voice,
+    limit: Duration,
+) -> Result<Duration, PeerError> {
+    let begun = Instant::now();
+    let dial = dial(server, voice, limit);
+    LocalSet::new().block_on(runtime, async {
+        let mut session = Session::connect(dial).await?;
+        session.opening().await?;
+        let turn = session.turn()?;
+        session.send(&turn.request).await?;
+        session.expect(&turn).await?;
+        session.close();
+        Ok(begun.elapsed())
+    })
+}

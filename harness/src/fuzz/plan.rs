@@ -1,0 +1,41 @@
+//! What a campaign is asked to do, as plain data.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::feedback::FeedbackMode;
+
+/// Default duration of a campaign.
+pub const DURATION: Duration = Duration::from_secs(30);
+
+/// A validated description of a campaign.
+#[derive(Clone, Debug, Serialize)]
+pub struct FuzzPlan {
+    /// Servers to run in parallel.
+    pub jobs: usize,
+    /// End after this time; `None` if only `cases` ends the campaign.
+    pub duration: Option<Duration>,
+    /// End after this many cases.
+    pub cases: Option<u64>,
+    /// End with the first finding.
+    pub stop_on_first: bool,
+    /// What guides the campaign.
+    pub feedback: FeedbackMode,
+    /// The folder of the corpus; `None` keeps it in memory only.
+    #[serde(skip)]
+    pub corpus: Option<PathBuf>,
+    /// The folder for the logs of running epochs.
+    #[serde(skip)]
+    pub logs: PathBuf,
+    /// The folder for findings.
+    #[serde(skip)]
+    pub out: PathBuf,
+}
+
+impl FuzzPlan {
+    pub(crate) fn findings(&self) -> PathBuf {
+        self.out.join("findings")
+    }
+}

@@ -1,0 +1,233 @@
+//! Recognizes reports of a program's own bugs on stderr.
+//!
+//! A report is recognized by how one of its lines begins. A Python traceback that ends because the peer
+//! disconnected is not a report: many correct servers log disconnects this way.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+/// Maximum lines kept of one report: half of them from its beginning, half from its end.
+const LINES_MAX: usize = 120;
+
+/// Maximum bytes of a line without a line end; the rest is dropped.
+const LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// How the first line of a report begins.
+static REPORTS: LazyLock<Regex> = LazyLock::new(|| {
+    let patterns = [
+        r"thread '.*'( \(\d+\))? panicked at ",
+        r"thread '.*'( \(\d+\))? has overflowed its stack",
+        r"Traceback \(most recent call last\):",
+        r"==\d+==\s?ERROR: \w+Sanitizer",
+        r"WARNING: ThreadSanitizer",
+        r"\S+:\d+:\d+: runtime error: ",
+        r"panic: ",
+        r"fatal error: ",
+        r".*http: panic serving ",
+        r"(Uncaught |\[?Unhandled)",
+        r#"Exception in thread ""#,
+        r".*Assertion .* failed",
+        r"\*\*\* .* detected \*\*\*",
+        r"(malloc|free|realloc|corrupted|double free)[( ].*",
+        r"terminate called ",
+        r"(thread|Task) .*panicked",
+    ];
+    compiled(&format!("^({})", patterns.join("|")))
+});
+
+/// The last line of a traceback whose only cause is that the peer disconnected.
+static PEER_DISCONNECTED: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"^(\w+\.)*(ConnectionResetError|ConnectionAbortedError|BrokenPipeError|IncompleteReadError)\b",
+    )
+});
+
+/// How Python names an error. Threads that report at the same time mix other lines in between.
+static ERROR_LINE: LazyLock<Regex> = LazyLock::new(|| compiled(r"^[A-Za-z_][\w.]*(:|$)"));
+
+fn compiled(pattern: &str) -> Regex {
+    Regex::new(pattern).unwrap_or_else(|error| unreachable!("invalid built-in pattern: {error}"))
+}
+
+/// A report, possibly still incomplete.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StderrReport {
+    lines: Vec<Vec<u8>>,
+}
+
+/// Reads stderr incrementally, line by line.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StderrScan {
+    read: u64,
+    partial: Vec<u8>,
+    report: Option<StderrReport>,
+}
+
+impl StderrScan {
+    /// Bytes of stderr read so far.
+    pub(super) fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// Adds `fresh` bytes; `total` is the number of bytes of stderr including them.
+    pub(super) fn push(&mut self, fresh: &[u8], total: u64) {
+        self.read = total;
+        self.partial.extend_from_slice(fresh);
+        while let Some(end) = memchr::memchr(b'\n', &self.partial) {
+            let line: Vec<u8> = self.partial.drain(..=end).collect();
+            self.line(line.trim_ascii_end());
+        }
+        let excess = self.partial.len().saturating_sub(LINE_BYTES_MAX);
+        self.partial.drain(..excess);
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        match &mut self.report {
+            Some(report) => report.push(line),
+            None if REPORTS.is_match(line) => {
+                self.report = Some(StderrReport {
+                    lines: vec![line.to_vec()],
+                });
+            }
+            None => {}
+        }
+    }
+
+    /// Whether a report has begun.
+    pub(super) fn is_reporting(&self) -> bool {
+        self.report.is_some()
+    }
+
+    /// Takes the report, unless it is only about a peer that disconnected.
+    pub(super) fn take(&mut self) -> Option<StderrReport> {
+        self.report
+            .take()
+            .filter(|report| !report.is_about_the_peer())
+    }
+}
+
+impl StderrReport {
+    /// Adds a line. The end of a long traceback names the error, so the middle is what goes.
+    fn push(&mut self, line: &[u8]) {
+        if self.lines.len() == LINES_MAX {
+            self.lines.remove(LINES_MAX / 2);
+        }
+        self.lines.push(line.to_vec());
+    }
+
+    /// The line that was recognized.
+    pub(super) fn first_line(&self) -> &[u8] {
+        self.lines.first().map_or(b"", Vec::as_slice)
+    }
+
+    /// All lines, joined by newlines.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.lines.join(&b'\n')
+    }
+
+    /// Whether every traceback in it ends with an error that says the peer disconnected.
+    fn is_about_the_peer(&self) -> bool {
+        let others = |line: &&Vec<u8>| REPORTS.is_match(line) && !line.starts_with(b"Traceback");
+        if self.lines.iter().any(|line| others(&line)) {
+            return false;
+        }
+        // The first unindented line after indented ones is the error that ended the traceback.
+        let mut indented = false;
+        let mut ends = Vec::new();
+        for line in self.lines.iter().skip(1) {
+            let inside = line.first().is_none_or(|byte| *byte == b' ');
+            if indented && !inside {
+                ends.push(line);
+            }
+            indented = inside;
+        }
+        let errors: Vec<_> = ends
+            .iter()
+            .filter(|line| ERROR_LINE.is_match(line))
+            .collect();
+        !errors.is_empty() && errors.iter().all(|line| PEER_DISCONNECTED.is_match(line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(stderr: &str) -> Option<String> {
+        let mut scan = StderrScan::default();
+        // In small pieces, as a pipe delivers them.
+        let mut total = 0;
+        for piece in stderr.as_bytes().chunks(7) {
+            total += piece.len() as u64;
+            scan.push(piece, total);
+        }
+        scan.take()
+            .map(|report| String::from_utf8_lossy(report.first_line()).into_owned())
+    }
+
+    #[test]
+    fn reports_are_known_by_how_lines_begin() {
+        for (stderr, found) in [
+            ("thread 'main' (12) panicked at src/a.rs:1:2:\nboom\n", true),
+            (
+                "thread 'tokio-rt-worker' panicked at 'x', src/a.rs:1:2\n",
+                true,
+            ),
+            ("note: thread 'main' panicked at src/a.rs\n", false),
+            ("GET /panic: x\n", false),
+            (
+                "panic: runtime error: index out of range\n\ngoroutine 7 [running]:\n",
+                true,
+            ),
+            ("==12==ERROR: AddressSanitizer: heap-use-after-free\n", true),
+            (
+                "Traceback (most recent call last):\n  File \"a\", line 1, in f\n    x\nValueError: no\n",
+                true,
+            ),
+            ("listening\n", false),
+        ] {
+            assert_eq!(report(stderr).is_some(), found, "{stderr}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_long_traceback_is_kept() {
+        let frames = "  File \"s.py\", line 3, in f\n    g()\n".repeat(300);
+        let traceback = |error: &str| {
+            let mut scan = StderrScan::default();
+            let text = format!("Traceback (most recent call last):\n{frames}{error}\n");
+            scan.push(text.as_bytes(), text.len() as u64);
+            scan.take().map(|report| report.bytes())
+        };
+        assert!(
+            traceback("ValueError: x")
+                .unwrap()
+                .ends_with(b"ValueError: x")
+        );
+        assert!(traceback("ConnectionResetError: [Errno 104] reset").is_none());
+    }
+
+    #[test]
+    fn a_peer_that_went_away_is_no_bug() {
+        let traceback = |error: &str| {
+            format!(
+                "Traceback (most recent call last):\n  File \"s.py\", line 3, in serve\n    recv()\n{error}\n"
+            )
+        };
+        assert!(report(&traceback("ConnectionResetError: [Errno 104] reset")).is_none());
+        assert!(
+            report(&traceback(
+                "asyncio.exceptions.IncompleteReadError: 0 bytes"
+            ))
+            .is_none()
+        );
+        assert!(report(&traceback("UnicodeDecodeError: 'utf-8' codec")).is_some());
+        let two_threads = "Traceback (most recent call last):\n  File \"s.py\", line 3, in run\nException in thread Thread-3 (serve):\nTraceback (most recent call last):\n    recv()\nConnectionResetError: [Errno 104]\n    recv()\nConnectionResetError: [Errno 104]\n";
+        assert!(report(two_threads).is_none());
+        let chained = traceback("ConnectionResetError: x")
+            + "\nDuring handling of the above exception, another exception occurred:\n\n"
+            + &traceback("KeyError: 'a'");
+        assert!(report(&chained).is_some());
+    }
+}

@@ -1,0 +1,95 @@
+//! What an oracle saw: the kind of bug, its identity and the evidence.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What is wrong with the server, named after the oracle that saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FindingKind {
+    /// A server process ended: killed by a signal, or by an exit that nobody requested.
+    Crash,
+    /// The server keeps running but reported a bug of its own: a panic, a traceback, a sanitizer report.
+    Panic,
+    /// The server keeps running but serves no client any more.
+    Hang,
+    /// While the case runs, other clients are served far too slowly.
+    Starvation,
+    /// Every run of the case leaves descriptors, threads or memory behind.
+    Leak,
+    /// The reply to the same bytes depends on how they were split into segments.
+    Divergence,
+    /// The work of the server grows much faster than its input.
+    Complexity,
+    /// The server violates its own conversation: it accepts what it must refuse, or alters its input.
+    Conformance,
+}
+
+impl FindingKind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::Crash,
+        Self::Panic,
+        Self::Hang,
+        Self::Starvation,
+        Self::Leak,
+        Self::Divergence,
+        Self::Complexity,
+        Self::Conformance,
+    ];
+
+    /// The name used in reports and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Crash => "crash",
+            Self::Panic => "panic",
+            Self::Hang => "hang",
+            Self::Starvation => "starvation",
+            Self::Leak => "leak",
+            Self::Divergence => "divergence",
+            Self::Complexity => "complexity",
+            Self::Conformance => "conformance",
+        }
+    }
+}
+
+/// What an oracle saw.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Symptom {
+    /// What is wrong.
+    pub kind: FindingKind,
+    /// A sentence about what was seen; safe to print.
+    pub title: String,
+    /// Identifies the bug across campaigns: kind, signal, stack frames or normalized message.
+    pub key: String,
+    /// Measurements and output by name; strings are safe to print.
+    pub evidence: BTreeMap<String, Value>,
+}
+
+impl Symptom {
+    /// A symptom without evidence.
+    pub(crate) fn new(kind: FindingKind, key: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            kind,
+            key: format!("{}: {}", kind.name(), key.into()),
+            title: title.into(),
+            evidence: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a piece of evidence.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.evidence.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// The non-empty lines of a piece of evidence that is a list of lines; `None` for any other value.
+pub(crate) fn evidence_lines(evidence: &Value) -> Option<Vec<&str>> {
+    let lines = evidence.as_array()?.iter().map(Value::as_str);
+    let mut lines = lines.collect::<Option<Vec<&str>>>()?;
+    lines.retain(|line| !line.trim().is_empty());
+    Some(lines)
+}

@@ -1,0 +1,59 @@
+//! What the duet does: sessions of each kind, and how long a session takes.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::load::Workload;
+
+/// Minimum measured time per session, however little time is left.
+pub(super) const MEASURED_MIN: Duration = Duration::from_millis(60);
+
+/// The sessions of a duet.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DuetPlan {
+    /// Sessions of base and candidate in the first stage.
+    pub real: usize,
+    /// Sessions of base against base, one of them given extra work.
+    pub control: usize,
+    /// Fresh sessions that decide about a suspect metric.
+    pub fresh: usize,
+    /// Extra work of one side in a control session, as a share: the budget of
+    /// [`Metric::ServerCpu`](crate::gate::Metric::ServerCpu).
+    pub planted: f64,
+    /// Unmeasured exchanges at the start of each session.
+    #[serde(rename = "warmup_s", serialize_with = "crate::data::seconds::seconds")]
+    pub warmup: Duration,
+    /// The measured part of each session.
+    #[serde(
+        rename = "measured_s",
+        serialize_with = "crate::data::seconds::seconds"
+    )]
+    pub measured: Duration,
+    /// A whole session as planned, including start and stop of both servers.
+    #[serde(rename = "session_s", serialize_with = "crate::data::seconds::seconds")]
+    pub session: Duration,
+    /// What each connection says. The duet uses one connection in lockstep, whatever the workload says.
+    #[serde(skip)]
+    pub workload: Workload,
+}
+
+impl DuetPlan {
+    /// Sessions of all kinds together.
+    pub(crate) fn sessions(&self) -> usize {
+        self.real + self.control + self.fresh
+    }
+
+    /// The plan with sessions shortened so that `sessions` of them fit into the time left; they are never
+    /// lengthened.
+    #[must_use]
+    pub(crate) fn within(&self, left: Duration, sessions: usize) -> Self {
+        let each = left / u32::try_from(sessions.max(1)).unwrap_or(u32::MAX);
+        let late = self.session.saturating_sub(each);
+        Self {
+            measured: self.measured.saturating_sub(late).max(MEASURED_MIN),
+            session: self.session.saturating_sub(late),
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! How many connections this process can open, by its descriptors and the ports of its addresses.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use super::engine::sources;
+
+/// Descriptors of this process that are needed for other things than connections.
+pub const DESCRIPTORS_BESIDE: u64 = 64;
+/// Local ports, where the kernel does not tell (its default).
+const PORTS_DEFAULT: (u32, u32) = (32_768, 60_999);
+/// Address of a server that is started here, for the number of source addresses.
+const LOOPBACK: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(
+    std::net::Ipv4Addr::LOCALHOST,
+    1,
+));
+
+/// Whether so many connections are possible with this limit of descriptors, to a server at this address (on the
+/// loopback if there is none yet).
+///
+/// # Errors
+/// They are not: which limit it is, and what to do.
+pub fn check(connections: usize, descriptors: u64, addr: Option<SocketAddr>) -> Result<(), String> {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let sources = sources(addr.unwrap_or(LOOPBACK), connections, false);
+    limits(connections, descriptors, sources, ports(&range))
+}
+
+fn limits(
+    connections: usize,
+    descriptors: u64,
+    sources: usize,
+    (first, last): (u32, u32),
+) -> Result<(), String> {
+    let most = descriptors.saturating_sub(DESCRIPTORS_BESIDE);
+    if connections as u64 > most {
+        let need = connections as u64 + DESCRIPTORS_BESIDE;
+        return Err(format!(
+            "--connections {connections} needs {need} descriptors, and this process may open {descriptors}: raise its limit (`ulimit -n {need}`, as root if the hard limit is lower) or give at most {most}"
+        ));
+    }
+    let ports = u64::from(last.saturating_sub(first) + 1) * sources as u64;
+    if connections as u64 > ports {
+        return Err(format!(
+            "--connections {connections} needs as many local ports, and there are {ports} (net.ipv4.ip_local_port_range = {first} {last}): widen the range (`sysctl net.ipv4.ip_local_port_range=\"1024 65535\"`) or give at most {ports}"
+        ));
+    }
+    Ok(())
+}
+
+/// The first and the last port, of the text of `ip_local_port_range`.
+fn ports(range: &str) -> (u32, u32) {
+    let mut ends = range.split_whitespace().map(str::parse);
+    match (ends.next(), ends.next()) {
+        (Some(Ok(first)), Some(Ok(last))) => (first, last),
+        _ => PORTS_DEFAULT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_names_the_limit_and_what_to_do() {
+        let range = ports("32768\t60999\n");
+        assert_eq!(limits(1000, 1064, 1, range), Ok(()));
+        let refused = limits(100_000, 20_000, 10, range).unwrap_err();
+        for part in [
+            "100064 descriptors",
+            "may open 20000",
+            "ulimit -n 100064",
+            "at most 19936",
+        ] {
+            assert!(refused.contains(part), "{refused}");
+        }
+        let refused = limits(30_000, u64::MAX, 1, range).unwrap_err();
+        for part in [
+            "there are 28232",
+            "ip_local_port_range = 32768 60999",
+            "at most 28232",
+        ] {
+            assert!(refused.contains(part), "{refused}");
+        }
+        assert_eq!(limits(30_000, u64::MAX, 3, range), Ok(()));
+        assert_eq!(ports(""), PORTS_DEFAULT);
+    }
+
+    /// Loads of the loopback come from several addresses, others from one.
+    #[test]
+    fn a_far_server_leaves_one_address() {
+        let far = "192.0.2.1:80".parse().ok();
+        assert!(check(100_000, u64::MAX, far).is_err());
+        assert_eq!(check(100_000, u64::MAX, None), Ok(()));
+    }
+}

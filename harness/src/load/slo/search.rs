@@ -1,0 +1,436 @@
+//! The decisions of the search for the highest rate that meets an objective. Pure: it says what to measure next and
+//! is told what was seen.
+//!
+//! 1. A closed loop shows about where to begin.
+//! 2. Short windows bracket the rate: up while it is met, down while it is not, then halfway between the two.
+//! 3. Longer windows confirm a rate 5 % above the one that is reported: a server is not asked to run at its edge,
+//!    where the next measurement falls to either side. Where they miss, the search goes down.
+//! 4. A full load at the answer has the last word. If it misses, the search goes down as well.
+//!
+//! A disturbance makes responses slower, never faster: a disturbed window that meets the objective counts, and one
+//! that misses it is measured again.
+
+use super::SloReport;
+use super::votes::{Judgement, Votes};
+
+/// Windows at each rate of the bracket; most of them decide.
+const BRACKET_WINDOWS: usize = 3;
+/// Confirming windows that have to meet the objective, and how many may miss it.
+const CONFIRM_WINDOWS: usize = 5;
+const CONFIRM_MISSES: usize = 1;
+/// The confirmed rate over the reported one.
+const HEADROOM: f64 = 1.05;
+/// The bracket is narrow enough when the missing rate is within this factor of the meeting one.
+const CLOSE: f64 = 1.05;
+/// The same for confirmed rates: above it, a rate in between is tried.
+const CONFIRMED_CLOSE: f64 = 1.15;
+/// Maximum rates of the bracket, and of the confirmation.
+const BRACKET_STEPS: usize = 20;
+const CONFIRMATIONS: usize = 10;
+/// Maximum full loads that miss.
+const FULL_MISSES: usize = 4;
+/// Maximum disturbed windows that are measured again: at one rate and in the whole bracket, and the same of the
+/// confirmation, whose windows are worth more.
+const BRACKET_REPEATS: (usize, usize) = (3, 24);
+const CONFIRM_REPEATS: (usize, usize) = (6, 40);
+/// Maximum second looks at an upper end of the bracket that could not be judged.
+const SECOND_LOOKS: usize = 2;
+/// Maximum full loads that are repeated because they were disturbed.
+const FULL_REPEATS: usize = 3;
+/// Maximum closed loops for the capacity, if they are disturbed.
+const CAPACITY_TRIES: usize = 3;
+/// Where the search begins if the closed loop got no reply, in requests per second.
+const CAPACITY_LEAST: f64 = 10.0;
+/// The share of the capacity at which the bracket begins, and the one at which it gives up.
+const BEGIN_SHARE: f64 = 0.7;
+const GIVE_UP_SHARE: f64 = 0.001;
+
+/// What to measure next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Ask {
+    /// A closed loop.
+    Capacity,
+    /// A short window at this rate.
+    Window(f64),
+    /// A longer window at this rate.
+    Confirm(f64),
+    /// A full load at this rate, as it is reported.
+    Full(f64),
+}
+
+/// What a measurement showed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Seen {
+    /// A closed loop got so many replies a second.
+    Capacity {
+        per_s: f64,
+        disturbed: Option<String>,
+    },
+    /// The objective was met.
+    Met { value_us: f64, disturbed: bool },
+    /// It was missed.
+    Missed { value_us: f64, why: String },
+    /// It was missed, and the measurement was disturbed from outside the server.
+    Disturbed { value_us: f64, why: String },
+    /// The server ended.
+    Died(String),
+}
+
+enum Phase {
+    Capacity {
+        tries: usize,
+        best: f64,
+        why: Option<String>,
+    },
+    Bracket {
+        rate: f64,
+        steps: usize,
+    },
+    Confirm {
+        rate: f64,
+    },
+    Full {
+        rate: f64,
+        tries: usize,
+    },
+    Done,
+}
+
+/// The search, as far as it has come.
+pub(super) struct Search {
+    phase: Phase,
+    votes: Votes,
+    capacity: f64,
+    /// Highest rate that met the objective in short windows, and lowest that did not or could not be judged.
+    low: Option<f64>,
+    high: Option<f64>,
+    /// The last rate that could not be judged, and how often such a one was the upper end and was looked at again.
+    doubtful: Option<f64>,
+    second_looks: usize,
+    /// Highest confirmed rate.
+    confirmed: Option<f64>,
+    /// Every rate that missed, and why.
+    failing: Vec<(f64, String)>,
+    /// Every rate that could not be judged, and why.
+    unsure: Vec<(f64, String)>,
+    confirmations: usize,
+    /// Disturbed windows of the bracket or of the confirmation.
+    repeats: usize,
+    /// Steps down so far: each makes the next one larger.
+    falls: i32,
+    full_misses: usize,
+    server_died: bool,
+    report: SloReport,
+}
+
+impl Search {
+    pub(super) fn new() -> Self {
+        Self {
+            phase: Phase::Capacity {
+                tries: 0,
+                best: 0.0,
+                why: None,
+            },
+            votes: Votes::default(),
+            capacity: 0.0,
+            low: None,
+            high: None,
+            doubtful: None,
+            second_looks: 0,
+            confirmed: None,
+            failing: Vec::new(),
+            unsure: Vec::new(),
+            confirmations: 0,
+            falls: 0,
+            full_misses: 0,
+            repeats: 0,
+            server_died: false,
+            report: SloReport::default(),
+        }
+    }
+
+    /// What to measure next; `None` when the search is over.
+    pub(super) fn next(&self) -> Option<Ask> {
+        match self.phase {
+            Phase::Capacity { .. } => Some(Ask::Capacity),
+            Phase::Bracket { rate, .. } => Some(Ask::Window(rate)),
+            Phase::Confirm { rate } => Some(Ask::Confirm(rate)),
+            Phase::Full { rate, .. } => Some(Ask::Full(rate)),
+            Phase::Done => None,
+        }
+    }
+
+    /// Takes in what was seen.
+    pub(super) fn take(&mut self, seen: Seen) {
+        if let Seen::Died(why) = seen {
+            self.server_died = true;
+            let rate = self.rate();
+            self.failing.extend(rate.map(|rate| (rate, why.clone())));
+            self.end(None);
+            if rate.is_none() {
+                self.report.inconclusive = Some(why);
+            }
+            return;
+        }
+        match (&mut self.phase, seen) {
+            (Phase::Capacity { .. }, Seen::Capacity { per_s, disturbed }) => {
+                self.take_capacity(per_s, disturbed);
+            }
+            (Phase::Bracket { .. }, seen) => {
+                self.votes.count(seen);
+                let need = BRACKET_WINDOWS / 2 + 1;
+                if let Some(judgement) = self.judge(need, need, BRACKET_REPEATS) {
+                    self.bracketed(judgement);
+                }
+            }
+            (Phase::Confirm { .. }, seen) => {
+                self.votes.count(seen);
+                let misses = CONFIRM_MISSES + 1;
+                if let Some(judgement) = self.judge(CONFIRM_WINDOWS, misses, CONFIRM_REPEATS) {
+                    self.confirmed(judgement);
+                }
+            }
+            (Phase::Full { .. }, seen) => self.take_full(seen),
+            (Phase::Capacity { .. } | Phase::Done, _) => {}
+        }
+    }
+
+    /// The answer, or as much of it as there is.
+    pub(super) fn report(self) -> SloReport {
+        self.report
+    }
+
+    /// Somebody asked for the end.
+    pub(super) fn interrupt(&mut self) {
+        self.end(None);
+        self.report.inconclusive = Some("interrupted before an answer was confirmed".into());
+    }
+
+    fn rate(&self) -> Option<f64> {
+        match self.phase {
+            Phase::Bracket { rate, .. } | Phase::Confirm { rate } | Phase::Full { rate, .. } => {
+                Some(rate)
+            }
+            Phase::Capacity { .. } | Phase::Done => None,
+        }
+    }
+
+    fn take_capacity(&mut self, per_s: f64, disturbed: Option<String>) {
+        let Phase::Capacity { tries, best, why } = &mut self.phase else {
+            return;
+        };
+        *tries += 1;
+        *best = best.max(per_s);
+        *why = disturbed;
+        let is_good = why.is_none() && *best > 0.0;
+        if !is_good && *tries < CAPACITY_TRIES {
+            return;
+        }
+        self.report.capacity_per_s = *best;
+        self.capacity = best.max(CAPACITY_LEAST);
+        self.phase = Phase::Bracket {
+            rate: rounded(self.capacity * BEGIN_SHARE),
+            steps: 0,
+        };
+    }
+
+    /// What the windows at this rate say, once they say something; it is written down then.
+    fn judge(
+        &mut self,
+        meet: usize,
+        miss: usize,
+        (each, all): (usize, usize),
+    ) -> Option<Judgement> {
+        let repeats = each.min(all.saturating_sub(self.repeats));
+        let judgement = self.votes.judge(meet, miss, repeats)?;
+        let rate = self.rate()?;
+        let votes = std::mem::take(&mut self.votes);
+        self.repeats += votes.disturbed();
+        self.report.tried.push(votes.tried(rate));
+        match &judgement {
+            Judgement::Met => {}
+            Judgement::Missed(why) => self.failing.push((rate, why.clone())),
+            Judgement::Unsure(why) => self.unsure.push((rate, why.clone())),
+        }
+        Some(judgement)
+    }
+
+    /// The next rate of the bracket, or the first to be confirmed.
+    fn bracketed(&mut self, judgement: Judgement) {
+        let Phase::Bracket { rate, steps } = self.phase else {
+            return;
+        };
+        match judgement {
+            Judgement::Met => self.low = Some(rate),
+            Judgement::Missed(_) | Judgement::Unsure(_) => self.high = Some(rate),
+        }
+        if let Judgement::Unsure(_) = judgement {
+            self.doubtful = Some(rate);
+        }
+        let steps = steps + 1;
+        let next = match (self.low, self.high) {
+            (Some(low), Some(high)) if high <= low * CLOSE => None,
+            (Some(low), Some(high)) => Some((low * high).sqrt()),
+            // Faster and faster up: 1.5, 3, 6, ...
+            (Some(low), None) => Some(low * 1.5 * f64::from(1 << (steps - 1).min(3))),
+            (None, Some(high)) if high <= self.capacity * GIVE_UP_SHARE => None,
+            // Faster and faster down: 2, 4, 8, ...
+            (None, _) => Some(rate / f64::from(1 << steps.min(4))),
+        };
+        match (next.map(rounded), self.low) {
+            (Some(next), _) if steps < BRACKET_STEPS && next != rate => {
+                self.phase = Phase::Bracket { rate: next, steps };
+            }
+            (_, Some(low)) => match self.doubtful_high() {
+                Some(rate) => self.phase = Phase::Bracket { rate, steps: 0 },
+                None => {
+                    self.repeats = 0;
+                    self.phase = Phase::Confirm { rate: low };
+                }
+            },
+            (_, None) => self.end(None),
+        }
+    }
+
+    /// The upper end of the bracket, if only disturbances spoke against it: they may have passed.
+    fn doubtful_high(&mut self) -> Option<f64> {
+        if self.second_looks == SECOND_LOOKS || self.doubtful != self.high {
+            return None;
+        }
+        self.second_looks += 1;
+        self.doubtful = None;
+        self.high.take()
+    }
+
+    /// The next rate to be confirmed, or the full load at the answer.
+    fn confirmed(&mut self, judgement: Judgement) {
+        let Phase::Confirm { rate } = self.phase else {
+            return;
+        };
+        self.confirmations += 1;
+        if let Judgement::Met = judgement {
+            self.confirmed = Some(self.confirmed.map_or(rate, |best| best.max(rate)));
+        }
+        let Some(confirmed) = self.confirmed else {
+            return self.fall(rate);
+        };
+        let missing = lowest_above(&self.failing, confirmed).map(|(rate, _)| *rate);
+        let unsure = lowest_above(&self.unsure, confirmed).map(|(rate, _)| *rate);
+        let bound = missing.into_iter().chain(unsure).reduce(f64::min);
+        let next = match bound {
+            Some(bound) if bound <= confirmed * CONFIRMED_CLOSE => None,
+            Some(bound) => Some((confirmed * bound).sqrt()),
+            None => Some(confirmed * 1.1),
+        };
+        // Where full loads miss what shorter ones meet, these do not lead up again.
+        let next = next.filter(|_| self.full_misses == 0);
+        match next.map(rounded) {
+            Some(next) if self.confirmations < CONFIRMATIONS && next > confirmed => {
+                self.phase = Phase::Confirm { rate: next };
+            }
+            _ => self.ask_full(rounded(confirmed / HEADROOM)),
+        }
+    }
+
+    /// Goes down from a rate that was not confirmed, in growing steps.
+    fn fall(&mut self, from: f64) {
+        if self.confirmations >= CONFIRMATIONS {
+            return self.end(None);
+        }
+        self.falls += 1;
+        let step = 1.0 + 0.05 * 1.5_f64.powi(self.falls - 1);
+        self.phase = Phase::Confirm {
+            rate: rounded(from / step),
+        };
+    }
+
+    fn ask_full(&mut self, rate: f64) {
+        self.phase = Phase::Full { rate, tries: 0 };
+    }
+
+    fn take_full(&mut self, seen: Seen) {
+        let Phase::Full { rate, tries } = &mut self.phase else {
+            return;
+        };
+        *tries += 1;
+        let (rate, again) = (*rate, *tries <= FULL_REPEATS);
+        let mut tried = super::Tried {
+            rate,
+            passed: 0,
+            windows: 1,
+            disturbed: 0,
+            value_us: 0.0,
+        };
+        let met = match seen {
+            // Its figures are what is reported: better ones that nothing disturbed.
+            Seen::Met {
+                disturbed: true, ..
+            } if again => return,
+            Seen::Disturbed { .. } if again => return,
+            Seen::Met { value_us, .. } => {
+                (tried.value_us, tried.passed) = (value_us, 1);
+                true
+            }
+            Seen::Missed { value_us, why } => {
+                tried.value_us = value_us;
+                self.failing.push((rate, why));
+                false
+            }
+            Seen::Disturbed { value_us, why } => {
+                (tried.value_us, tried.disturbed) = (value_us, 1);
+                self.unsure.push((rate, why));
+                false
+            }
+            Seen::Capacity { .. } | Seen::Died(_) => return,
+        };
+        self.report.tried.push(tried);
+        if met {
+            return self.end(Some(rate));
+        }
+        self.confirmed = None;
+        self.full_misses += 1;
+        if self.full_misses >= FULL_MISSES {
+            return self.end(None);
+        }
+        self.fall(rate);
+    }
+
+    /// The search is over; `answer` was met by the full load.
+    fn end(&mut self, answer: Option<f64>) {
+        self.phase = Phase::Done;
+        let floor = answer.unwrap_or(0.0);
+        let failing = lowest_above(&self.failing, floor);
+        let unsure = lowest_above(&self.unsure, floor);
+        self.report.highest_passing_per_s = answer;
+        self.report.confirmed_per_s = self.confirmed.filter(|_| answer.is_some());
+        self.report.lowest_failing_per_s = failing.map(|(rate, _)| *rate);
+        self.report.gave_way = failing.map(|(_, why)| why.clone());
+        let limit = unsure.filter(|(rate, _)| failing.is_none_or(|(failing, _)| rate < failing));
+        let limit = limit.map(|(rate, why)| format!("at {rate:.0} requests a second: {why}"));
+        match answer {
+            Some(_) => self.report.our_limit = limit,
+            None if failing.is_none() || limit.is_some() => {
+                self.report.inconclusive =
+                    Some(limit.unwrap_or_else(|| "no rate could be judged".into()));
+            }
+            None => {
+                let short = self.low.filter(|_| !self.server_died);
+                self.report.inconclusive = short.map(|low| {
+                    format!("short windows met it at {low:.0} requests a second, longer ones at no rate: the server's speed varies too much")
+                });
+            }
+        }
+    }
+}
+
+fn lowest_above(rates: &[(f64, String)], floor: f64) -> Option<&(f64, String)> {
+    let above = rates.iter().filter(|(rate, _)| *rate > floor);
+    above.min_by(|one, other| one.0.total_cmp(&other.0))
+}
+
+/// Down to three significant digits: what is printed is what was asked.
+fn rounded(rate: f64) -> f64 {
+    let digits = 2 - rate.max(1e-3).log10().floor() as i32;
+    let (up, down) = (10_f64.powi(digits.max(0)), 10_f64.powi((-digits).max(0)));
+    (rate * up / down + 1e-9).floor() * down / up
+}

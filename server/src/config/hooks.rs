@@ -1,0 +1,119 @@
+//! The places in the server where a planted fault may act.
+
+use std::any::Any;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use socket2::Socket;
+
+use super::Config;
+use crate::service::Flow;
+
+/// What a fault stores per connection. It is dropped when the connection ends.
+pub(crate) type Scratch = Option<Box<dyn Any + Send>>;
+
+/// The hooks of a fault. [`Hooks::NONE`] is a sound server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hooks {
+    /// Changes settings. Applied whenever the settings are read.
+    pub(crate) configure: Option<fn(&mut Config)>,
+    /// Called before `bind`, with the options of the socket already set.
+    pub(crate) before_listen: Option<fn(&Socket)>,
+    /// Called on the accepting thread after `accept` has returned a connection or an error. After
+    /// an error the returned value says when to call `accept` again.
+    pub(crate) after_accept: Option<AfterAccept>,
+    /// Called on the thread that serves the connection, before the first read. Returns the scratch
+    /// of the connection.
+    pub(crate) connected: Option<fn() -> Scratch>,
+    /// Called after `recv`. May change the bytes before the protocol sees them.
+    pub(crate) after_read: Option<fn(&mut Scratch, BorrowedFd<'_>, Received<'_>)>,
+    /// Called with each whole reply before it is sent. May change its bytes or close the
+    /// connection.
+    pub(crate) replied: Option<Replied>,
+    /// Called before replies are sent. May send or drop bytes by removing them from the queue, or
+    /// close the connection.
+    pub(crate) before_write: Option<fn(BorrowedFd<'_>, &mut Vec<u8>) -> Flow>,
+    /// How the server reacts to a stop signal.
+    pub(crate) on_signal: OnSignal,
+    /// Additional events to poll for (only in models that use threads).
+    pub(crate) watch: PollFlags,
+}
+
+/// The type of [`Hooks::after_accept`].
+pub(crate) type AfterAccept = fn(BorrowedFd<'_>, Result<BorrowedFd<'_>, &io::Error>) -> Retry;
+
+/// The type of [`Hooks::replied`].
+pub(crate) type Replied = fn(&mut Scratch, BorrowedFd<'_>, &mut [u8]) -> Flow;
+
+impl Hooks {
+    /// No fault.
+    pub(crate) const NONE: Self = Self {
+        configure: None,
+        before_listen: None,
+        after_accept: None,
+        connected: None,
+        after_read: None,
+        replied: None,
+        before_write: None,
+        on_signal: OnSignal::Drain,
+        watch: PollFlags::empty(),
+    };
+}
+
+/// The result of a `recv`.
+#[derive(Debug)]
+pub(crate) enum Received<'a> {
+    /// Some bytes, and the size of the buffer they were read into.
+    Bytes(&'a mut Vec<u8>, usize),
+    /// The FIN of the peer.
+    Eof,
+    /// The connection failed.
+    Error(&'a io::Error),
+}
+
+/// When to call `accept` again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// Immediately: there was no error, or it concerned a single connection.
+    Now,
+    /// After a pause: a resource is exhausted and the same error would follow.
+    Later,
+}
+
+impl Retry {
+    /// What a sound server does after an error of `accept`.
+    ///
+    /// `accept` also reports errors that a connection had before it was accepted (accept(2)); the
+    /// next connection may be fine. Any other error persists until a resource is released.
+    pub(crate) fn after(error: &io::Error) -> Self {
+        const OF_ONE_CONNECTION: [Errno; 10] = [
+            Errno::INTR,
+            Errno::CONNABORTED,
+            Errno::PROTO,
+            Errno::NETDOWN,
+            Errno::NOPROTOOPT,
+            Errno::HOSTDOWN,
+            Errno::NONET,
+            Errno::HOSTUNREACH,
+            Errno::NETUNREACH,
+            Errno::TIMEDOUT,
+        ];
+        match Errno::from_io_error(error) {
+            Some(errno) if OF_ONE_CONNECTION.contains(&errno) => Self::Now,
+            _ => Self::Later,
+        }
+    }
+}
+
+/// How the server reacts to a stop signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnSignal {
+    /// Finishes the requests in flight, then exits.
+    Drain,
+    /// Ignores the signal.
+    Ignore,
+    /// Exits with code 0 and drops the requests in flight.
+    Exit,
+}

@@ -1,0 +1,20 @@
+//! The tests of the reference server, in one binary.
+//!
+//! | module | what it tests |
+//! |---|---|
+//! | `delay` | replies delayed by a known distribution |
+//! | `exchanges` | every protocol in every model |
+//! | `faults` | planted faults: ordinary conversations work, and the faults for a load act as described |
+//! | `fuzz_faults` | the planted faults for a fuzz campaign |
+//! | `process` | the binary: arguments, signals, logs, workers |
+//! | `stopping` | draining, idle timeouts, limits on connections |
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod common;
+mod delay;
+mod exchanges;
+mod faults;
+mod fuzz_faults;
+mod process;
+mod stopping;
