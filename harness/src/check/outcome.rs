@@ -1,10 +1,13 @@
 //! Outcomes of checks. An outcome is data, never an error of tcprove.
 
 use crate::process::StartFailure;
-use crate::session::{OpeningError, PeerError};
+use crate::session::OpeningError;
+use crate::session::PeerError;
 use crate::talk::Mismatch;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
 use std::time::Duration;
 
 /// The verdict of one check.
@@ -194,14 +197,7 @@ impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
     }
 
     fn at(self, place: impl FnOnce() -> String) -> Checked<T> {
-        self.map_err(|error| match error.into() {
-            Shortfall::Failed(mut failure) => {
-                let actual = &mut failure.mismatch.actual;
-                *actual = format!("{}: {actual}", place());
-                Shortfall::Failed(failure)
-            }
-            other => other,
-        })
+        self.map_err(|error| error.into().at(&place()))
     }
 }
 
@@ -220,12 +216,20 @@ impl From<PeerError> for Shortfall {
     }
 }
 
-/// Like any other exchange, with its place in the talk.
+/// A failed exchange of the opening names its place in the talk.
 impl From<OpeningError> for Shortfall {
     fn from(opening: OpeningError) -> Self {
-        match Self::from(opening.error) {
+        Self::from(opening.error).at(&opening.label)
+    }
+}
+
+impl Shortfall {
+    /// Prefixes what happened in a failure with its place; leaves other shortfalls unchanged.
+    fn at(self, place: &str) -> Self {
+        match self {
             Self::Failed(mut failure) => {
-                failure.mismatch.actual = format!("{}: {}", opening.label, failure.mismatch.actual);
+                let actual = &mut failure.mismatch.actual;
+                *actual = format!("{place}: {actual}");
                 Self::Failed(failure)
             }
             other => other,

@@ -13,8 +13,7 @@ mod voice;
 use crate::process::Server;
 use crate::talk::Turn;
 use crate::text::escape;
-pub use error::OpeningError;
-pub(crate) use error::PeerError;
+pub(crate) use error::{OpeningError, PeerError};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -210,7 +209,6 @@ impl Session {
         if !turn.request.is_empty() {
             self.send(&turn.request).await?;
         }
-        self.expect(turn).await?;
         Ok(())
     }
 

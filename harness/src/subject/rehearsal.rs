@@ -97,10 +97,10 @@ pub(crate) fn rehearse(
     rehearse_with(subject, StartOptions::default(), interrupt)
 }
 
-/// As [`rehearse`], on a server that is started with these options.
+/// Like [`rehearse`], on a server started with these options.
 ///
 /// # Errors
-/// As [`rehearse`].
+/// Like [`rehearse`].
 pub(crate) fn rehearse_with(
     subject: &Subject,
     options: StartOptions,
@@ -244,7 +244,7 @@ async fn together(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), Re
     }
 }
 
-/// An exchange that went wrong.
+/// A failed exchange.
 struct FailedExchange {
     label: String,
     sent: Vec<u8>,

@@ -13,5 +13,5 @@ pub(crate) mod uint;
 pub(crate) use duration::duration;
 pub use escape::escape;
 pub(crate) use escape::escape_text;
-pub use excerpt::{ends, excerpt, last_line, left_out_mark};
+pub(crate) use excerpt::{ends, excerpt, last_line, left_out_mark};
 pub(crate) use near::{did_you_mean, nearest};
