@@ -2,17 +2,34 @@
 # What the action does, and any other CI can do: builds base and candidate, then check, fuzz, gate. All three
 # are run whatever the others say; the exit code is the gravest of theirs, in tcprove's own order.
 #
-# BUILD, SERVER (with {port} and {root}), TALK or FILE, BASE (a commit; empty: no gate), CORPUS, FUZZ_DURATION,
-# GATE_ARGUMENTS, ON_INCONCLUSIVE, OUT: see action.yml. Run in the checkout of the candidate.
+# BUILD, SERVER (with {port} and {root}) and OUT (a folder) must be set. TALK or FILE, BASE (a commit; empty: no
+# gate), CORPUS, FUZZ_DURATION, GATE_ARGUMENTS and ON_INCONCLUSIVE have the defaults of action.yml. Run in the
+# checkout of the candidate.
 set -euo pipefail
 
+: "${BUILD:?a command that builds the server}"
+: "${SERVER:?a command that starts the server, with {port\}}"
+: "${OUT:?a folder for reports and findings}"
+: "${TALK:=}" "${FILE:=tcprove.toml}" "${BASE:=}" "${CORPUS:=tcprove-corpus}"
+: "${FUZZ_DURATION:=30s}" "${GATE_ARGUMENTS:=}" "${ON_INCONCLUSIVE:=pass}"
+
+mkdir -p "$OUT/out"
 candidate=$PWD
-base=$OUT/base
-out=$OUT/out
-mkdir -p "$out"
+base=$(realpath "$OUT")/base
+out=$(realpath "$OUT")/out
+# The reports of an earlier run are not those of this one; its findings stay.
+rm -f "$out"/{check,fuzz,gate}.{json,xml,md}
+
+remove_worktree() {
+    # A run that was killed may have left one that git does not know any more.
+    git worktree remove --force "$base" 2>/dev/null || rm -rf "$base"
+    git worktree prune
+}
+trap remove_worktree EXIT
+remove_worktree
 
 # The talk for both, and the command of one of them: {root} is where it was built.
-if [ -n "${TALK:-}" ]; then talk=(--talk "$TALK"); else talk=(-f "$candidate/$FILE"); fi
+if [ -n "$TALK" ]; then talk=(--talk "$TALK"); else talk=(-f "$candidate/$FILE"); fi
 server_in() { printf '%s' "${SERVER//\{root\}/$1}"; }
 # As words, for what is given after `--`.
 mapfile -t words < <(xargs -n 1 <<<"$(server_in "$candidate")")
@@ -42,10 +59,11 @@ bash -euo pipefail -c "$BUILD"
 echo "::endgroup::"
 
 # A built-in talk is told the command; a file has one of its own.
-if [ -n "${TALK:-}" ]; then command=(-- "${words[@]}"); else command=(); fi
+if [ -n "$TALK" ]; then command=(-- "${words[@]}"); else command=(); fi
 corpus=()
 if [ -d "$candidate/$CORPUS" ]; then
     # A copy: what a campaign adds is uploaded, and the checkout stays as it was.
+    rm -rf "$out/corpus"
     cp -r "$candidate/$CORPUS" "$out/corpus"
     corpus=(--corpus "$out/corpus")
 fi

@@ -1,10 +1,10 @@
 //! The GitHub Action: what it says of itself, and its script on a repository with two commits.
 
-use std::path::Path;
-use std::process::Command;
-
 use crate::support::skip::is_slow;
 use crate::support::{Bench, Ended};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -46,8 +46,8 @@ fn git(bench: &Bench, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// The script on a candidate whose server has these arguments; its base has none.
-fn prove(bench: &Bench, arguments: &str, base: Option<&str>) -> Ended {
+/// A repository of two commits, the server of the second one with these arguments. Returns the first commit.
+fn repository(bench: &Bench, arguments: &str) -> String {
     let repository = bench.path("repository");
     std::fs::create_dir(&repository).unwrap();
     let server = |arguments: &str| {
@@ -71,6 +71,11 @@ fn prove(bench: &Bench, arguments: &str, base: Option<&str>) -> Ended {
             "candidate",
         ],
     );
+    before
+}
+
+/// The script in the repository, with nothing set but what it needs; its output goes to `out`.
+fn script(bench: &Bench) -> Command {
     let tcprove = bench.tcprove();
     let mut command = Command::new("bash");
     for (name, value) in tcprove.get_envs() {
@@ -80,20 +85,101 @@ fn prove(bench: &Bench, arguments: &str, base: Option<&str>) -> Ended {
         };
     }
     command
-        .current_dir(&repository)
+        .current_dir(bench.path("repository"))
         .arg(root().canonicalize().unwrap().join("action/prove.sh"))
-        .env("BUILD", "touch built")
+        .env("BUILD", "pwd >>\"$BUILDS\"")
+        .env("BUILDS", bench.path("builds"))
         .env("SERVER", "bash {root}/server.sh {port}")
+        .env("OUT", bench.path("out"))
+        .env("GITHUB_STEP_SUMMARY", bench.path("summary.md"));
+    for name in [
+        "TALK",
+        "FILE",
+        "BASE",
+        "CORPUS",
+        "FUZZ_DURATION",
+        "GATE_ARGUMENTS",
+        "ON_INCONCLUSIVE",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The script on a candidate whose server has these arguments; its base has none.
+fn prove(bench: &Bench, arguments: &str, base: Option<&str>) -> Ended {
+    let before = repository(bench, arguments);
+    let mut command = script(bench);
+    command
         .env("TALK", "line")
         .env("FILE", "tcprove.toml")
         .env("BASE", base.unwrap_or(&before))
         .env("CORPUS", "corpus")
         .env("FUZZ_DURATION", "1s")
         .env("GATE_ARGUMENTS", "--max-time 8s --sessions 8")
-        .env("ON_INCONCLUSIVE", "pass")
-        .env("OUT", bench.path("out"))
-        .env("GITHUB_STEP_SUMMARY", bench.path("summary.md"));
+        .env("ON_INCONCLUSIVE", "pass");
     bench.end(command)
+}
+
+/// Both were built where they belong, and the checkout of the base is gone.
+fn assert_built_and_gone(bench: &Bench, runs: usize) {
+    let builds = bench.read("builds");
+    let is_in = |folder: &str| {
+        let folder = bench.path(folder).canonicalize().unwrap();
+        let inside = move |line: &&str| Path::new(line).starts_with(&folder);
+        builds.lines().filter(inside).count()
+    };
+    assert_eq!(is_in("repository"), runs, "{builds}");
+    assert_eq!(is_in("out"), runs, "{builds}");
+    assert!(!bench.path("out/base").exists());
+    let worktrees = git(bench, &["worktree", "list"]);
+    assert_eq!(worktrees.lines().count(), 1, "{worktrees}");
+}
+
+/// With a tcprove that only says what it was asked to do.
+#[test]
+fn the_script_has_defaults_leaves_no_worktree_and_can_be_run_again() {
+    let bench = Bench::new();
+    let before = repository(&bench, "");
+    std::fs::create_dir(bench.path("stand-in")).unwrap();
+    let program = bench.write(
+        "stand-in/tcprove",
+        "#!/bin/sh\necho \"asked: $*\"\ntouch \"$OUT/out/$1.json\"\n",
+    );
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::create_dir(bench.path("repository/tcprove-corpus")).unwrap();
+    bench.write("repository/tcprove-corpus/case.json", "{}");
+    let mut path = vec![bench.path("stand-in")];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    let path = std::env::join_paths(path).unwrap();
+    for run in 1..=2 {
+        let mut command = script(&bench);
+        command.env("PATH", &path).env("BASE", &before);
+        let ended = bench.end(command);
+        assert_eq!(ended.code, Some(0), "{}", ended.all());
+        assert_built_and_gone(&bench, run);
+        let asked: Vec<&str> = ended.stdout.lines().collect();
+        let file = bench.path("repository/tcprove.toml");
+        let file = format!("-f {}", file.canonicalize().unwrap_or(file).display());
+        for command in ["check", "fuzz", "gate"] {
+            let begin = format!("asked: {command} --on-inconclusive pass ");
+            let line = asked.iter().find(|line| line.starts_with(&begin));
+            assert!(
+                line.is_some_and(|line| line.contains(&file)),
+                "{}",
+                ended.all()
+            );
+        }
+        assert!(bench.path("out/out/corpus/case.json").exists());
+        assert!(!bench.path("out/out/corpus/tcprove-corpus").exists());
+    }
+    // Without a base there is no gate, and no report of an earlier one either.
+    let mut command = script(&bench);
+    command.env("PATH", &path);
+    let ended = bench.end(command);
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+    assert!(bench.path("out/out/check.json").exists());
+    assert!(!bench.path("out/out/gate.json").exists());
 }
 
 #[test]
@@ -114,7 +200,7 @@ fn a_slower_candidate_fails_the_step_and_leaves_its_reports() {
                 .exists()
         );
     }
-    assert!(bench.path("out/base/built").exists() && bench.path("repository/built").exists());
+    assert_built_and_gone(&bench, 1);
     assert!(bench.read("summary.md").contains("<!-- tcprove gate -->"));
 }
 

@@ -66,7 +66,7 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
     let bench = Bench::new();
     let formats = [
         "--max-time",
-        "5s",
+        "8s",
         "--sessions",
         "8",
         "--markdown",
@@ -109,7 +109,7 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
 #[test]
 fn a_candidate_that_keeps_more_memory_fails_by_it() {
     let bench = Bench::new();
-    let more = ["--max-time", "5s", "--sessions", "8"];
+    let more = ["--max-time", "8s", "--sessions", "8"];
     let larger = server("--fault extra-memory");
     let (ended, report) = gate(&bench, &server(""), &larger, &more);
     let memory = cell(&report, "rss");
@@ -125,7 +125,7 @@ fn a_server_beside_itself_never_fails() {
     let bench = Bench::new();
     let more = [
         "--max-time",
-        "5s",
+        "8s",
         "--sessions",
         "8",
         "--allow-same",

@@ -96,7 +96,7 @@ fn sessions_become_cases_and_equal_ones_are_stored_once() {
         assert!(rest.is_empty(), "the end is passed on");
     }
     has_said(&recorder, 1, ": stored: ");
-    has_said(&recorder, 1, ": as before: ");
+    has_said(&recorder, 1, ": already stored: ");
     drop(TcpStream::connect(addr).unwrap());
     has_said(&recorder, 1, "the client sent nothing");
     let found = cases(&two);
@@ -186,7 +186,11 @@ fn what_cannot_be_is_refused() {
         ("0.0.0.0:0", "127.0.0.1:1", "--allow-remote"),
         ("127.0.0.1:0", "192.0.2.1:1", "--allow-remote"),
         ("nonsense", "127.0.0.1:1", "HOST:PORT"),
-        (taken.as_str(), "127.0.0.1:1", "nobody can listen there"),
+        (
+            taken.as_str(),
+            "127.0.0.1:1",
+            "cannot listen on this address",
+        ),
     ] {
         let ended = bench.run([
             "record",

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tcprove::fuzz::reproducer::{AnswerPattern, PlainTurn, Recipe, ServerRecipe, write};
-use tcprove::fuzz::{Case, Confirmed, Data, Finding, FindingKind, Part, SendStep, Step, Symptom};
+use tcprove::fuzz::{
+    Case, Confirmed, Data, DataPart, Finding, FindingKind, SendStep, Step, Symptom,
+};
 use tcprove::process::Port;
 
 /// The case that wakes the bug of that kind in `buggy_server.py`.
@@ -25,7 +27,7 @@ fn case(kind: FindingKind) -> Case {
         FindingKind::Conformance => vec![line(b"bad\n"), Step::Receive, Step::HalfClose],
         FindingKind::Complexity => {
             let mut data = Data::repeat(b"A", 1000);
-            data.push(Part::Bytes(b"%n\n".to_vec()));
+            data.push(DataPart::Bytes(b"%n\n".to_vec()));
             vec![Step::Send(SendStep::whole(data)), Step::Receive]
         }
         FindingKind::Crash | FindingKind::Starvation => vec![line(b"%n\n"), Step::Receive],

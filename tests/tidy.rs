@@ -298,6 +298,32 @@ fn every_check_and_fault_is_listed() {
     listed("server/src/fault", "FAULT");
 }
 
+/// A file that no module declares is not compiled, and its tests never run.
+#[test]
+fn every_file_of_tests_is_a_module() {
+    for folder in ["tests", "server/tests"] {
+        for (name, _) in sources(&[folder]) {
+            let path = Path::new(&name);
+            let module = path.file_stem().unwrap().to_str().unwrap();
+            let parent = match path.parent().unwrap().to_str().unwrap() {
+                _ if module == "main" || module == "mod" => continue,
+                parent if parent == folder => format!("{folder}/main.rs"),
+                parent => format!("{parent}.rs"),
+            };
+            let mut parent = root().join(parent);
+            if !parent.exists() {
+                parent = parent.with_extension("").join("mod.rs");
+            }
+            let declared = std::fs::read_to_string(&parent).unwrap();
+            assert!(
+                declared.contains(&format!("mod {module};\n")),
+                "{name} is no module of {}",
+                parent.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn the_readme_names_every_check() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();

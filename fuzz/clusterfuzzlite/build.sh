@@ -1,9 +1,9 @@
 #!/bin/bash -eu
-# Builds every fuzz target into $OUT, each with its dictionary and its corpus as a zip file.
+# Builds every fuzz target into $OUT, with its dictionary and its corpus as a zip file.
 
 cd "$SRC/tcprove"
 
-# An overflow is a finding too: that takes the assertions of a debug build.
+# Debug assertions turn integer overflows into findings.
 cargo fuzz build -O --debug-assertions
 
 built=fuzz/target/x86_64-unknown-linux-gnu/release
@@ -11,6 +11,6 @@ for source in fuzz/fuzz_targets/*.rs; do
   target=$(basename "$source" .rs)
   cp "$built/$target" "$OUT/"
   cp "fuzz/dictionaries/$target.dict" "$OUT/"
-  # Without the folders, and the same on every build.
+  # Without folders and extra attributes, so that the archive is reproducible.
   zip -jqX "$OUT/${target}_seed_corpus.zip" "fuzz/corpus/$target"/*
 done

@@ -1,3 +1,3 @@
-//! Fuzz cases out of raw bytes: the limits are kept, and text holds all of a case.
+//! Cases decoded from raw bytes keep the limits and survive a round trip through JSON.
 #![no_main]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| tcprove::fuzz::invariant::cases(data));

@@ -1,3 +1,3 @@
-//! The frames of the harness: messages end in the same places however the stream is cut.
+//! The frames of the harness: messages end at the same offsets however the stream is cut.
 #![no_main]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| tcprove::fuzz::invariant::frames(data));

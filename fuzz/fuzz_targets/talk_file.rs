@@ -1,3 +1,3 @@
-//! The conversation file: any text is a file or an error that points at a place.
+//! The conversation file: any text is either a valid file or an error with a location.
 #![no_main]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| tcprove::file::never_panics(data));

@@ -1,8 +1,8 @@
-//! A server of your own as a fuzz target, in the same process: `cargo run --example fuzz_your_server`.
+//! Your own server as a fuzz target, in the same process: `cargo run --example fuzz_your_server`.
 //!
-//! What it takes is that the server carries a connection over any stream, not only over `TcpStream`:
-//! `async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin)`. Then this is all of
-//! `fuzz/fuzz_targets/server.rs`, made by `cargo fuzz init`:
+//! The server must serve a connection over any stream, not only over `TcpStream`:
+//! `async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin)`. Then create the target with `cargo fuzz init`, and
+//! write to `fuzz/fuzz_targets/server.rs`:
 //!
 //! ```ignore
 //! #![no_main]
@@ -11,25 +11,25 @@
 //! libfuzzer_sys::fuzz_target!(|case: Case| { drive(my_server::serve, &case); });
 //! ```
 //!
-//! with two dependencies in `fuzz/Cargo.toml`, beside `libfuzzer-sys`:
+//! with two dependencies in `fuzz/Cargo.toml` besides `libfuzzer-sys`:
 //!
 //! ```toml
 //! tcprove = { path = "...", default-features = false }
 //! my_server = { path = ".." }
 //! ```
 //!
-//! and `cargo +nightly fuzz run server -- -max_total_time=60` looks for cases that panic, hang or eat memory.
-//! Say more about what must hold, as `holds` does here, and it looks for that as well. The same function over
-//! a few fixed cases, as below, is a test for every `cargo test`.
+//! Then `cargo +nightly fuzz run server -- -max_total_time=60` looks for cases that panic, hang or exhaust memory. Assert
+//! further properties, as `check` does here, and it looks for violations of them too. The same function with fixed cases,
+//! as in `main`, makes a test for `cargo test`.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tcprove::fuzz::memory::{Reply, StreamEnd, drive};
+use tcprove::fuzz::memory::{ServiceReply, StreamEnd, drive};
 use tcprove::fuzz::{Case, Data, SendStep, Step};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
-/// A longer line is an error, and so is one that does not end.
+/// Maximum bytes of a line. A longer or unfinished line is an error.
 const LINE_BYTES_MAX: u64 = 1_024;
 
 /// The server: it numbers the lines of all clients.
@@ -52,12 +52,12 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, lines: &AtomicU64) -
     }
 }
 
-/// The body of the fuzz target: every life of the server begins with a counter of its own.
-fn holds(case: &Case) -> Vec<Reply> {
+/// The body of the fuzz target. Every run starts with a counter of its own.
+fn check(case: &Case) -> Vec<ServiceReply> {
     let lines = AtomicU64::new(0);
     let answers = drive(|stream| serve(stream, &lines), case);
     for answer in &answers {
-        assert_eq!(answer.end, StreamEnd::Closed, "a connection is left behind");
+        assert_eq!(answer.end, StreamEnd::Closed, "a connection was left open");
         assert!(std::str::from_utf8(&answer.bytes).is_ok());
     }
     answers
@@ -69,9 +69,9 @@ fn main() {
         cuts: vec![3, 7],
     };
     let cases = [
-        ("a text in three reads", vec![Step::Send(cut)]),
+        ("text in three reads", vec![Step::Send(cut)]),
         (
-            "two clients, of whom one breaks off",
+            "two clients, one of which resets its connection",
             vec![
                 Step::Send(SendStep::whole(&b"half"[..])),
                 Step::Connect,
@@ -87,7 +87,7 @@ fn main() {
     ];
     for (name, steps) in cases {
         println!("{name}:");
-        for (number, answer) in holds(&Case::new(steps)).iter().enumerate() {
+        for (number, answer) in check(&Case::new(steps)).iter().enumerate() {
             let text = tcprove::text::escape(&answer.bytes, 60);
             println!("  connection {number}: {text} ({:?})", answer.end);
         }

@@ -1,96 +1,96 @@
-//! What happens in a run, as it happens. Only live progress reads it; no verdict depends on it.
+//! Events of a run, for live progress. No verdict depends on them.
 
 use std::time::Duration;
 
-/// Version of this vocabulary.
+/// Version of the set of events.
 pub const VERSION: u32 = 1;
 
-/// Something happened.
+/// An event of a run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// The conversation is being tried on a clean server.
-    Trying,
-    /// The battery begins.
+    /// The rehearsal started.
+    Rehearsing,
+    /// The battery started.
     Started {
-        /// How many checks will be run.
+        /// Number of checks to run.
         checks: usize,
     },
-    /// A check began.
+    /// A check started.
     CheckStarted {
-        /// Its id.
+        /// Id of the check.
         id: &'static str,
     },
-    /// A check failed once, and waits until it can be repeated.
+    /// A check failed once and waits for its confirmation.
     Failing {
-        /// Its id.
+        /// Id of the check.
         id: &'static str,
     },
-    /// A check failed once and is repeated alone on a fresh server.
+    /// A failed check is repeated alone on a fresh server.
     Confirming {
-        /// Its id.
+        /// Id of the check.
         id: &'static str,
     },
-    /// The same stimulus is put to the sound reference server.
+    /// The same check runs on the reference server.
     Controlling {
-        /// Its id.
+        /// Id of the check.
         id: &'static str,
     },
-    /// How far a load has come.
+    /// Progress of a load.
     Load {
-        /// Since its first request; `None` while connections are opened.
+        /// Time since its first request; `None` while connections are opened.
         elapsed: Option<Duration>,
-        /// Connections that are open.
+        /// Number of open connections.
         connections: usize,
-        /// Replies so far, warm-up included.
+        /// Number of replies so far, including the warm-up.
         ops: u64,
-        /// Wrong replies, lost connections, connects that failed.
+        /// Number of wrong replies, lost connections and failed connects.
         troubles: u64,
     },
-    /// How far a run has come that takes one step after the other: the visits of a sweep, the sessions of
+    /// Progress of a run that consists of consecutive steps: the visits of a sweep, the sessions of
     /// a gate.
     Step {
-        /// Steps that are done.
+        /// Number of completed steps.
         done: usize,
-        /// Steps in all, as far as is known.
+        /// Number of steps, as far as known.
         all: usize,
-        /// What is done now.
+        /// The current step.
         what: String,
     },
-    /// How far a campaign has come.
+    /// Progress of a fuzz campaign.
     Fuzz {
-        /// Since its first case.
+        /// Time since its first case.
         elapsed: Duration,
-        /// Cases so far.
+        /// Number of cases so far.
         executions: u64,
-        /// The same per second, lately.
+        /// Current number of cases per second.
         per_s: f64,
-        /// Findings so far.
+        /// Number of findings so far.
         findings: usize,
-        /// Lives of the server so far.
+        /// Number of server starts so far.
         restarts: u64,
-        /// Cases in the corpus.
+        /// Number of cases in the corpus.
         corpus: usize,
-        /// What a lane does besides fuzzing: it confirms a finding, or makes it smaller.
+        /// What a lane does other than fuzzing: confirm or minimize a finding.
         busy: Option<String>,
     },
-    /// Something was found, and is confirmed.
+    /// A finding was confirmed.
     Found {
-        /// What, in one line.
+        /// The finding in one line.
         what: String,
     },
-    /// A check came to its verdict.
+    /// A check finished.
     CheckDone {
-        /// Its id.
+        /// Id of the check.
         id: &'static str,
-        /// Its verdict as one word.
+        /// The verdict as one word.
         verdict: &'static str,
-        /// Whether it failed, waived or not.
+        /// Whether the check failed, waived or not.
         failed: bool,
-        /// Time of all attempts together.
+        /// Total duration of all attempts.
         duration: Duration,
     },
 }
 
-/// Where events go. Called from several threads.
+/// Receives events, from several threads.
 pub type Sink<'a> = &'a (dyn Fn(Event) + Sync);

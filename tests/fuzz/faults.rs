@@ -68,7 +68,7 @@ fn find(planted: &Planted, seed: u64) {
             "--seed",
             &seed,
             "--duration",
-            "60s",
+            "100s",
             "--stop-on-first",
         ],
     );

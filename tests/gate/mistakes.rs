@@ -194,7 +194,7 @@ expect = "{tok}\n"
     let base = server("--recv-buffer 512");
     let words = ["gate", "--base", &base, "--json", "r.json"];
     let mut command = uncounted(&bench);
-    command.args([&words[..], &["--max-time", "5s", "--sessions", "8"]].concat());
+    command.args([&words[..], &["--max-time", "8s", "--sessions", "8"]].concat());
     let ended = bench.end(command);
     let report = bench.json("r.json");
     assert!(matches!(ended.code, Some(0 | 1 | 5)), "{}", ended.all());

@@ -2,7 +2,8 @@
 //!
 //! A test takes a share with its first step that costs processor time (a [`Bench`](super::Bench), a battery, a
 //! server) and keeps it until its thread ends. [`alone`] waits until no share is held, and holds back new ones.
-//! Threads that a test starts itself must take neither: their test holds what they need.
+//! Threads that a test starts itself must take neither: their test holds what they need. This works within one
+//! process: a runner that gives each test a process of its own (nextest) has to be told how many run at a time.
 
 use std::cell::RefCell;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What a sweep varies: `--sweep name=a,b,c`, read once into values that can be applied.
+//! What a sweep varies: `--sweep name=a,b,c`, parsed once into values that can be applied.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -10,17 +10,17 @@ use super::result;
 use crate::load::Workload;
 use crate::text::size;
 
-/// Values of one axis; more would not be measured well in any time that somebody waits.
+/// Maximum number of values per axis: more could not be measured well in a reasonable time.
 const VALUES_MAX: usize = 64;
 
-/// A knob and the values it is turned to.
+/// A knob and its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dimension {
-    /// What is turned.
+    /// The knob that is varied.
     pub knob: Knob,
-    /// To these, in the order in which they were given.
+    /// Its values in the given order.
     pub values: Vec<Value>,
-    /// They are sizes in bytes.
+    /// Whether the values are sizes in bytes.
     pub is_bytes: bool,
 }
 
@@ -30,7 +30,7 @@ impl FromStr for Dimension {
     fn from_str(text: &str) -> Result<Self, AxisError> {
         let Some((name, values)) = text.split_once('=') else {
             return Err(AxisError(format!(
-                "`{text}` names no values: write name=a,b,c, as in payload=64,1KiB,16KiB"
+                "`{text}` has no values: write name=a,b,c, as in payload=64,1KiB,16KiB"
             )));
         };
         Self::new(Knob::parse(name.trim())?, values.split(',').map(str::trim))
@@ -38,10 +38,10 @@ impl FromStr for Dimension {
 }
 
 impl Dimension {
-    /// The knob with these values, as they are written on the command line.
+    /// A knob with these values, as written on the command line.
     ///
     /// # Errors
-    /// No value, an empty one, one twice, or one that the knob does not take.
+    /// There is no value, or one is empty, a duplicate, or not accepted by the knob.
     pub fn new<'a>(
         knob: Knob,
         values: impl IntoIterator<Item = &'a str>,
@@ -50,15 +50,13 @@ impl Dimension {
         for text in values {
             if text.is_empty() {
                 return Err(AxisError(format!(
-                    "{knob}: an empty value: write {knob}=a,b,c"
+                    "{knob} has an empty value: write {knob}=a,b,c"
                 )));
             }
             let value = knob.value(text);
             let value = value.map_err(|why| AxisError(format!("{knob}: {why}")))?;
             if taken.contains(&value) {
-                return Err(AxisError(format!(
-                    "{knob}: the value {text} is there twice"
-                )));
+                return Err(AxisError(format!("{knob} has the value {text} twice")));
             }
             taken.push(value);
         }
@@ -87,17 +85,17 @@ impl Dimension {
         })
     }
 
-    /// As it is reported.
-    pub fn axis(&self) -> result::Axis {
-        result::Axis {
+    /// The axis as it is reported.
+    pub(crate) fn axis(&self) -> result::SweepAxis {
+        result::SweepAxis {
             name: self.knob.to_string(),
             values: self.values.iter().map(|value| value.text.clone()).collect(),
             is_bytes: self.is_bytes,
         }
     }
 
-    /// The value at this place in words: `payload 16 KiB`.
-    pub fn label(&self, place: usize) -> String {
+    /// The value at this index in words: `payload 16 KiB`.
+    pub(crate) fn label(&self, place: usize) -> String {
         let value = &self.values[place];
         let shown = match value.number {
             Some(bytes) if self.is_bytes && self.knob != Knob::ClientMss => size::show(bytes),
@@ -106,13 +104,13 @@ impl Dimension {
         format!("{} {shown}", self.knob.short())
     }
 
-    /// All values are numbers, which have an order of their own.
-    pub fn is_numeric(&self) -> bool {
+    /// Whether all values are numbers, so that they have a natural order.
+    pub(crate) fn is_numeric(&self) -> bool {
         self.values.iter().all(|value| value.number.is_some())
     }
 
-    /// Puts the value at this place into force.
-    pub fn apply(
+    /// Sets the value at this index in a workload or in the parameters of a server.
+    pub(crate) fn apply(
         &self,
         place: usize,
         workload: &mut Workload,
@@ -144,10 +142,10 @@ impl Serialize for Dimension {
     }
 }
 
-/// Reads every `--sweep`.
+/// Parses every `--sweep`.
 ///
 /// # Errors
-/// One that cannot be understood, or the same axis twice.
+/// One is malformed, or two have the same axis.
 pub fn parse_all<S: AsRef<str>>(
     texts: impl IntoIterator<Item = S>,
 ) -> Result<Vec<Dimension>, AxisError> {
@@ -156,7 +154,7 @@ pub fn parse_all<S: AsRef<str>>(
         let dimension: Dimension = text.as_ref().parse()?;
         if dimensions.iter().any(|other| other.knob == dimension.knob) {
             return Err(AxisError(format!(
-                "the axis {} is there twice: give all its values at once, as in {}=a,b,c",
+                "the axis {} is given twice: give all its values at once, as in {}=a,b,c",
                 dimension.knob, dimension.knob
             )));
         }
@@ -182,7 +180,7 @@ mod tests {
         assert_eq!(values("payload=64,1KiB, 16KiB"), ["64", "1024", "16384"]);
         assert_eq!(values("connections=1,50"), ["1", "50"]);
         assert_eq!(values("client.mss=0,1448"), ["0", "1448"]);
-        // Text is the server's own business, but for the units of this command line.
+        // Values of server parameters are kept as text, except that units become bytes.
         assert_eq!(values("server.recv_buffer=64,1KiB"), ["64", "1024"]);
         assert_eq!(values("server.cache=4k,8k"), ["4k", "8k"]);
         let models: Dimension = "server.model=threads,prefork".parse().unwrap();
@@ -198,16 +196,16 @@ mod tests {
         assert!(refused(&["paylod=64"]).contains("did you mean `payload`?"));
         let unknown = refused(&["colour=red"]);
         assert!(
-            unknown.contains("known here") && unknown.contains("server.<parameter>"),
+            unknown.contains("known names") && unknown.contains("server.<parameter>"),
             "{unknown}"
         );
         assert!(refused(&["server.=1"]).contains("no axis `server.`"));
         assert!(refused(&["payload"]).contains("write name=a,b,c"));
         assert!(refused(&["payload=64,,1KiB"]).contains("an empty value"));
         assert!(refused(&["payload="]).contains("an empty value"));
-        assert!(refused(&["payload=1KiB,1024"]).contains("1024 is there twice"));
+        assert!(refused(&["payload=1KiB,1024"]).contains("the value 1024 twice"));
         assert!(refused(&["payload=4k"]).contains("KiB or MiB"));
-        assert!(refused(&["payload=64", "payload=1KiB"]).contains("payload is there twice"));
+        assert!(refused(&["payload=64", "payload=1KiB"]).contains("payload is given twice"));
         assert!(refused(&["connections=0"]).contains("1 to 100000"));
         assert!(refused(&["connections=1KiB"]).contains("not a whole number"));
         assert!(refused(&["client.mss=40000"]).contains("88 to 32767, or 0"));

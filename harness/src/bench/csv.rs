@@ -1,14 +1,13 @@
-//! A sweep as a table for other programs: one row a cell (RFC 4180). Pure.
+//! A sweep as comma-separated values: one row per cell (RFC 4180). Pure.
 
+use super::figures::METRICS;
+use super::result::{SweepCell, SweepResult};
+use crate::load::joined;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::record::METRICS;
-use super::result::{Cell, SweepResult};
-use crate::load::joined;
-
-/// The whole table, with a line of names first.
-pub fn render(sweep: &SweepResult) -> String {
+/// The whole table, with a header line.
+pub(crate) fn render(sweep: &SweepResult) -> String {
     let mut out = String::new();
     row(&mut out, names(sweep));
     for cell in &sweep.cells {
@@ -22,14 +21,15 @@ fn names(sweep: &SweepResult) -> Vec<String> {
     for axis in &sweep.axes {
         names.extend([axis.name.clone(), format!("{}_effective", axis.name)]);
     }
-    for (name, _, _) in METRICS {
+    for metric in METRICS {
+        let name = metric.name;
         names.extend([name.into(), format!("{name}_low"), format!("{name}_high")]);
     }
     names.extend(["valid", "same_as", "reasons", "notes", "why"].map(str::to_owned));
     names
 }
 
-fn fields(sweep: &SweepResult, cell: &Cell) -> Vec<String> {
+fn fields(sweep: &SweepResult, cell: &SweepCell) -> Vec<String> {
     let mut fields: Vec<String> = Vec::new();
     for axis in &sweep.axes {
         let setting = cell.axes.iter().find(|(name, _)| *name == axis.name);
@@ -38,8 +38,8 @@ fn fields(sweep: &SweepResult, cell: &Cell) -> Vec<String> {
         let effective = setting.and_then(|setting| setting.effective.clone());
         fields.push(effective.unwrap_or_default());
     }
-    for (name, _, _) in METRICS {
-        match cell.metrics.get(name) {
+    for metric in METRICS {
+        match cell.metrics.get(metric.name) {
             Some(of) => {
                 fields.extend([of.estimate, of.low, of.high].map(|figure| figure.to_string()))
             }
@@ -76,7 +76,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::bench::result::{Axis, Estimate, Recommendation, Setting};
+    use crate::bench::result::{Estimate, Recommendation, Setting, SweepAxis};
+    use crate::data::{Direction, Unit};
     use crate::load::Remark;
 
     #[test]
@@ -89,10 +90,10 @@ mod tests {
             estimate: 1.5,
             low: 1.0,
             high: 2.0,
-            unit: "1/s",
-            higher_is_better: true,
+            unit: Unit::PerSecond,
+            direction: Direction::HigherIsBetter,
         };
-        let cell = Cell {
+        let cell = SweepCell {
             axes: vec![("client.so_rcvbuf".into(), setting)],
             metrics: BTreeMap::from([("ops_per_s", figure)]),
             valid: false,
@@ -112,7 +113,7 @@ mod tests {
             curve: Vec::new(),
         };
         let sweep = SweepResult {
-            axes: vec![Axis {
+            axes: vec![SweepAxis {
                 name: "client.so_rcvbuf".into(),
                 values: vec!["64".into()],
                 is_bytes: true,

@@ -1,15 +1,15 @@
-//! The curve of response times of a cell, over all of its rounds. Pure.
+//! The percentile curve of response times of a cell over all its rounds. Pure.
 
 use crate::load::recorder::Times;
 
-/// What is shown of it.
+/// Quantiles of the curve.
 const QUANTILES: [f64; 10] = [0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999];
-/// A point of the curve has so many samples beyond it, or it is not there.
+/// Minimum number of samples above a quantile for it to be part of the curve.
 const SAMPLES_BEYOND: f64 = 10.0;
 
-/// (quantile, microseconds), ascending, as far as samples allow.
-pub fn curve(times: &Times) -> Vec<(f64, f64)> {
-    // A product such as 10,000 * (1 - 0.999) comes out a little below 10.
+/// Points (quantile, microseconds), ascending, as far as there are enough samples.
+pub(super) fn curve(times: &Times) -> Vec<(f64, f64)> {
+    // A product such as 10,000 * (1 - 0.999) is slightly below 10.
     let stands = |q: &&f64| times.len() as f64 * (1.0 - **q) >= SAMPLES_BEYOND - 1e-6;
     let point = |q: &f64| {
         let nanos = times.value_at_quantile(*q);

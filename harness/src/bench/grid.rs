@@ -1,4 +1,4 @@
-//! All combinations of the values of all axes, and the order in which they are visited. Pure.
+//! All combinations of the values of all axes, and the order of visits. Pure.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +8,24 @@ use rand_xoshiro::rand_core::SeedableRng as _;
 use super::axis::Dimension;
 use crate::stats::shuffle;
 
-/// The cells of a sweep: the last axis varies fastest.
+/// The cells of a sweep; the last axis varies fastest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grid {
+pub(crate) struct Grid {
     sizes: Vec<usize>,
-    /// Axes whose values need a server that was started with them.
+    /// Axes whose values are parameters of the server, which must be started with them.
     of_server: Vec<bool>,
 }
 
-/// One life of a server in a round, and what is measured in it.
+/// The cells that are visited on one started server in a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Life {
-    /// The cells, in the order in which they are visited. At least one; all have the same settings of
-    /// the server.
+pub(crate) struct ServerBatch {
+    /// The cells in the order of visits. At least one; all have the same server settings.
     pub cells: Vec<usize>,
 }
 
 impl Grid {
-    /// Of these axes; of none: one cell.
-    pub fn new(dimensions: &[Dimension]) -> Self {
+    /// The grid of these axes; without axes it has one cell.
+    pub(crate) fn new(dimensions: &[Dimension]) -> Self {
         Self {
             sizes: dimensions.iter().map(|axis| axis.values.len()).collect(),
             of_server: dimensions
@@ -36,15 +35,15 @@ impl Grid {
         }
     }
 
-    /// How many cells there are. Saturates.
-    pub fn cells(&self) -> usize {
+    /// Number of cells; saturates.
+    pub(crate) fn cells(&self) -> usize {
         self.sizes
             .iter()
             .fold(1, |cells: usize, size| cells.saturating_mul(*size))
     }
 
-    /// The place of the cell on each axis.
-    pub fn place(&self, cell: usize) -> Vec<usize> {
+    /// The index of the cell on each axis.
+    pub(crate) fn place(&self, cell: usize) -> Vec<usize> {
         let mut rest = cell;
         let mut place: Vec<usize> = self
             .sizes
@@ -60,24 +59,24 @@ impl Grid {
         place
     }
 
-    /// The cell at this place on each axis.
-    pub fn cell(&self, place: &[usize]) -> usize {
+    /// The cell with these indices on the axes.
+    pub(crate) fn cell(&self, place: &[usize]) -> usize {
         self.sizes
             .iter()
             .zip(place)
             .fold(0, |cell, (size, here)| cell * size + here)
     }
 
-    /// How many different servers it takes.
-    pub fn servers(&self) -> usize {
+    /// Number of different server settings; saturates.
+    pub(crate) fn servers(&self) -> usize {
         let sizes = self.sizes.iter().zip(&self.of_server);
         sizes
             .filter(|(_, of_server)| **of_server)
             .fold(1, |servers: usize, (size, _)| servers.saturating_mul(*size))
     }
 
-    /// The place of the cell on the axes of the server: equal ones can share a server.
-    pub fn server(&self, cell: usize) -> Vec<usize> {
+    /// The indices of the cell on the server axes: cells with equal ones can share a server.
+    pub(crate) fn server(&self, cell: usize) -> Vec<usize> {
         let place = self.place(cell).into_iter().zip(&self.of_server);
         place
             .filter(|(_, of_server)| **of_server)
@@ -85,22 +84,27 @@ impl Grid {
             .collect()
     }
 
-    /// The order of one round: the servers in random order, and inside each its cells in random order,
-    /// so that what drifts with time falls on all alike and one server serves several cells.
-    pub fn round(&self, round: usize, seed: u64, wanted: impl Fn(usize) -> bool) -> Vec<Life> {
+    /// The order of one round: server settings in random order, and within each its cells in random order. A drift over
+    /// time affects all cells alike, and one server serves several cells.
+    pub(crate) fn round(
+        &self,
+        round: usize,
+        seed: u64,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Vec<ServerBatch> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ ((round as u64) << 32));
-        let mut lives: BTreeMap<Vec<usize>, Life> = BTreeMap::new();
+        let mut batches: BTreeMap<Vec<usize>, ServerBatch> = BTreeMap::new();
         for cell in (0..self.cells()).filter(|cell| wanted(*cell)) {
-            let life = lives.entry(self.server(cell));
-            let life = life.or_insert_with(|| Life { cells: Vec::new() });
-            life.cells.push(cell);
+            let batch = batches.entry(self.server(cell));
+            let batch = batch.or_insert_with(|| ServerBatch { cells: Vec::new() });
+            batch.cells.push(cell);
         }
-        let mut lives: Vec<Life> = lives.into_values().collect();
-        shuffle(&mut lives, &mut random);
-        for life in &mut lives {
-            shuffle(&mut life.cells, &mut random);
+        let mut batches: Vec<ServerBatch> = batches.into_values().collect();
+        shuffle(&mut batches, &mut random);
+        for batch in &mut batches {
+            shuffle(&mut batch.cells, &mut random);
         }
-        lives
+        batches
     }
 }
 
@@ -137,17 +141,20 @@ mod tests {
     #[test]
     fn a_round_visits_all_once_one_server_after_the_other() {
         let grid = grid();
-        let lives = grid.round(0, 7, |_| true);
-        assert_eq!(lives.len(), 6);
-        for life in &lives {
-            assert_eq!(life.cells.len(), 2);
-            assert_eq!(grid.server(life.cells[0]), grid.server(life.cells[1]));
+        let batches = grid.round(0, 7, |_| true);
+        assert_eq!(batches.len(), 6);
+        for batch in &batches {
+            assert_eq!(batch.cells.len(), 2);
+            assert_eq!(grid.server(batch.cells[0]), grid.server(batch.cells[1]));
         }
-        let all: BTreeSet<usize> = lives.iter().flat_map(|life| life.cells.clone()).collect();
+        let all: BTreeSet<usize> = batches
+            .iter()
+            .flat_map(|batch| batch.cells.clone())
+            .collect();
         assert_eq!(all.len(), 12);
-        assert_eq!(lives, grid.round(0, 7, |_| true), "a seed repeats it");
-        assert_ne!(lives, grid.round(1, 7, |_| true), "rounds differ");
-        assert_ne!(lives, grid.round(0, 8, |_| true), "seeds differ");
+        assert_eq!(batches, grid.round(0, 7, |_| true), "a seed repeats it");
+        assert_ne!(batches, grid.round(1, 7, |_| true), "rounds differ");
+        assert_ne!(batches, grid.round(0, 8, |_| true), "seeds differ");
     }
 
     #[test]
@@ -167,8 +174,8 @@ mod tests {
     #[test]
     fn what_is_not_wanted_needs_no_server() {
         let grid = grid();
-        let lives = grid.round(0, 7, |cell| grid.server(cell) == [1, 1]);
-        assert_eq!(lives.len(), 1);
-        assert_eq!(lives[0].cells.len(), 2);
+        let batches = grid.round(0, 7, |cell| grid.server(cell) == [1, 1]);
+        assert_eq!(batches.len(), 1);
+        assert_eq!(batches[0].cells.len(), 2);
     }
 }

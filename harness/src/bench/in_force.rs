@@ -1,14 +1,13 @@
-//! What the kernel made of the settings of a cell, as both ends of its connections show it. Pure.
+//! The settings in force in a cell, as the kernel reports them at both ends of its connections. Pure.
 
 use super::axis::Dimension;
 use super::knob::{Buffer, Knob};
 use crate::load::{Remark, Transport};
 
-/// The least buffers that the kernel gives (`SOCK_MIN_SNDBUF`), whatever is asked for: nothing that it
-/// chooses itself is as small.
+/// The smallest buffer that the kernel sets (`SOCK_MIN_SNDBUF`), in bytes: its own defaults are always larger.
 const BUFFER_LEAST: u64 = 4608;
 
-/// A cell: the axes, its place on each, and what was seen of its connections.
+/// A cell: the axes, its index on each, and the observed state of its connections.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InForce<'a> {
     pub axes: &'a [Dimension],
@@ -17,34 +16,34 @@ pub(super) struct InForce<'a> {
 }
 
 impl InForce<'_> {
-    /// The settings as they tell cells apart: cells in which they are equal are the same cell.
+    /// The settings by which cells are distinguished: cells with equal settings are the same cell.
     ///
-    /// What the kernel chooses itself changes as it goes, and is never the same as a size that is set.
-    pub fn settings(&self) -> Vec<String> {
+    /// A default of the kernel adapts over time, so it never equals a fixed size.
+    pub(crate) fn settings(&self) -> Vec<String> {
         let axes = self.axes.iter().zip(self.place);
         axes.map(|(axis, place)| {
             let asked = &axis.values[*place];
             match self.buffer_bytes(axis) {
                 None => asked.text.clone(),
-                Some(_) if self.is_kernels_choice(axis) => "the kernel's own choice".to_owned(),
+                Some(_) if self.is_kernel_default(axis) => "the kernel's default".to_owned(),
                 Some(bytes) => bytes.to_string(),
             }
         })
         .collect()
     }
 
-    /// The setting of this axis as it is reported, where it can be seen and may differ.
-    pub fn effective(&self, axis: &Dimension) -> Option<String> {
+    /// The reported setting of this axis, if it can be observed and may differ.
+    pub(crate) fn effective(&self, axis: &Dimension) -> Option<String> {
         if axis.knob == Knob::ClientMss {
             return Some(self.transport.client.mss.to_string());
         }
         self.buffer_bytes(axis).map(|bytes| bytes.to_string())
     }
 
-    /// A receive window that is set here and holds less than two segments: its size, and theirs.
-    pub fn narrow_window(&self) -> Option<(u64, u64)> {
+    /// A receive window that is set by an axis and holds less than two segments: its size and theirs, in bytes.
+    pub(crate) fn narrow_window(&self) -> Option<(u64, u64)> {
         let client = self.transport.client.mss;
-        // A small window makes the segments that are sent into it small: the larger of the two is the path's.
+        // A small window shrinks the segments sent into it, so the larger of the two is that of the path.
         let seen = self
             .transport
             .server
@@ -57,21 +56,21 @@ impl InForce<'_> {
             .iter()
             .filter(|axis| axis.knob.buffer() == Some(Buffer::Receive));
         receive.find_map(|axis| {
-            // The kernel keeps half of the buffer for its own bookkeeping (tcp_adv_win_scale = 1).
+            // The kernel reserves half of the buffer for bookkeeping (tcp_adv_win_scale = 1).
             let window = self.buffer_bytes(axis)? / 2;
-            (!self.is_kernels_choice(axis) && window < 2 * mss).then_some((window, mss))
+            (!self.is_kernel_default(axis) && window < 2 * mss).then_some((window, mss))
         })
     }
 
-    /// What has to be said about the settings.
-    pub fn notes(&self) -> Vec<Remark> {
+    /// Notes about the settings.
+    pub(crate) fn notes(&self) -> Vec<Remark> {
         let narrow = self.narrow_window().map(|(window, mss)| Remark { word: "narrow-window", sentence: format!(
-            "a receive window of {window} bytes holds less than two segments of {mss}: a sender waits for every acknowledgement; never recommended"
+            "a receive window of {window} bytes holds less than two segments of {mss} bytes, so that a sender waits for every acknowledgement; it is never recommended"
         ) });
         let literal = self.axes.iter().find_map(|axis| {
             let bytes = self.buffer_bytes(axis)?;
-            (self.asked(axis) == Some(0) && !self.is_kernels_choice(axis)).then(|| Remark { word: "zero-taken-literally", sentence: format!(
-                "{} = 0 asked the kernel for 0 bytes and got {bytes}: this is not its own choice",
+            (self.asked(axis) == Some(0) && !self.is_kernel_default(axis)).then(|| Remark { word: "zero-taken-literally", sentence: format!(
+                "{} = 0 requested 0 bytes from the kernel and got {bytes}, which is not its default",
                 axis.knob
             ) })
         });
@@ -83,7 +82,7 @@ impl InForce<'_> {
         axis.values[self.place[at]].number
     }
 
-    /// The size of the buffer that the axis sets, at the end that it sets it at.
+    /// The size in force of the buffer that the axis sets.
     fn buffer_bytes(&self, axis: &Dimension) -> Option<u64> {
         let end = match &axis.knob {
             Knob::Server(_) => self.transport.server?,
@@ -95,9 +94,9 @@ impl InForce<'_> {
         })
     }
 
-    /// 0 leaves a buffer to the kernel; but what 0 means to a server is the server's business, and one
-    /// that asks for 0 bytes gets the least there is.
-    fn is_kernels_choice(&self, axis: &Dimension) -> bool {
+    /// Whether the axis leaves the buffer to the kernel: its value is 0. A server may instead request 0 bytes, and then
+    /// gets the smallest buffer.
+    fn is_kernel_default(&self, axis: &Dimension) -> bool {
         let is_literal = axis.knob.server_param().is_some()
             && self
                 .buffer_bytes(axis)
@@ -145,7 +144,7 @@ mod tests {
         };
         assert_eq!(settings(1, 2304), settings(2, 2304));
         assert_eq!(settings(1, 2304).0, ["2304", "64"]);
-        // The kernel's own choice is no size, even if it is as large as one just now.
+        // The kernel's default differs from a fixed size, even if it has that size at the moment.
         assert_ne!(settings(0, 131_072).0, settings(3, 131_072).0);
         assert_eq!(settings(0, 131_072).1.as_deref(), Some("131072"));
         assert_eq!(settings(0, 131_072).2, None);
@@ -164,14 +163,14 @@ mod tests {
             .narrow_window()
         };
         assert_eq!(narrow([1, 0], 2304, 65_483), Some((1152, 65_483)));
-        // The segments are as small as the window makes them; what was asked for is what counts.
+        // The window shrinks the segments; the requested size counts.
         assert_eq!(narrow([1, 1], 2304, 576), Some((1152, 1448)));
         assert_eq!(narrow([2, 1], 131_072, 1436), None);
         assert_eq!(narrow([2, 0], 131_072, 65_483), Some((65_536, 65_483)));
         assert_eq!(
             narrow([0, 0], 131_072, 65_483),
             None,
-            "the kernel widens it as it goes"
+            "the kernel widens it over time"
         );
     }
 
@@ -185,7 +184,7 @@ mod tests {
             transport: &transport,
         };
         assert_eq!(cell(&[0, 0]).settings(), cell(&[1, 0]).settings());
-        assert_eq!(cell(&[0, 0]).settings()[1], "the kernel's own choice");
+        assert_eq!(cell(&[0, 0]).settings()[1], "the kernel's default");
         let notes = cell(&[0, 0]).notes();
         assert!(
             notes[0]

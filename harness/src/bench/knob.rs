@@ -1,12 +1,12 @@
-//! What can be turned: settings of the load, of our sockets, and of the server's command.
+//! What can be varied: settings of the load, of the client's sockets, and of the server's command.
 
 use std::fmt;
 
 use crate::text::{did_you_mean, size};
 
-/// Parameters of the server's command are named with this before them.
+/// Prefix of the parameters of the server's command.
 const SERVER: &str = "server.";
-/// The names that do not depend on the server.
+/// Names that do not depend on the server.
 const NAMES: [&str; 6] = [
     "payload",
     "connections",
@@ -15,31 +15,31 @@ const NAMES: [&str; 6] = [
     "client.so_sndbuf",
     "client.mss",
 ];
-/// The kernel takes buffers of at most so many bytes, as an `int`.
+/// Maximum buffer size in bytes: the kernel takes an `int`.
 const BUFFER_MAX: u64 = i32::MAX as u64;
 
-/// What is turned.
+/// A setting that a sweep can vary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Knob {
     /// Bytes of `{payload}`.
     Payload,
-    /// Connections of the load.
+    /// Number of connections.
     Connections,
-    /// Requests that may wait on one connection.
+    /// Maximum number of outstanding requests per connection.
     Pipeline,
-    /// `SO_RCVBUF` of our end; 0: the kernel's own choice.
+    /// `SO_RCVBUF` of the client; 0: the kernel's default.
     ClientRcvbuf,
-    /// `SO_SNDBUF` of our end; 0: the kernel's own choice.
+    /// `SO_SNDBUF` of the client; 0: the kernel's default.
     ClientSndbuf,
-    /// `TCP_MAXSEG` of our end; 0: the path's own.
+    /// `TCP_MAXSEG` of the client; 0: the default of the path.
     ClientMss,
     /// A parameter of the server's command.
     Server(String),
 }
 
-/// Which buffer of a socket an axis sets.
+/// A buffer of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Buffer {
+pub(crate) enum Buffer {
     /// `SO_RCVBUF`.
     Receive,
     /// `SO_SNDBUF`.
@@ -49,23 +49,23 @@ pub enum Buffer {
 /// One value of an axis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value {
-    /// As it is applied and reported; sizes in bytes.
+    /// The text as it is applied and reported; sizes in bytes.
     pub text: String,
-    /// The same as a number, where it is one.
+    /// The value as a number, if it is one.
     pub number: Option<u64>,
 }
 
-/// An axis that cannot be understood.
+/// A malformed axis.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct AxisError(pub(super) String);
 
 impl Knob {
-    /// By its name on the command line.
+    /// Finds a knob by its name on the command line.
     ///
     /// # Errors
-    /// There is none of that name.
-    pub fn parse(name: &str) -> Result<Self, AxisError> {
+    /// There is no knob with this name.
+    pub(crate) fn parse(name: &str) -> Result<Self, AxisError> {
         Ok(match name {
             "payload" => Self::Payload,
             "connections" => Self::Connections,
@@ -85,21 +85,21 @@ impl Knob {
     }
 
     /// The parameter of the server's command that it sets.
-    pub fn server_param(&self) -> Option<&str> {
+    pub(crate) fn server_param(&self) -> Option<&str> {
         match self {
             Self::Server(param) => Some(param),
             _ => None,
         }
     }
 
-    /// Its name in sentences.
-    pub fn short(&self) -> String {
+    /// The name in sentences.
+    pub(crate) fn short(&self) -> String {
         self.server_param()
             .map_or_else(|| self.to_string(), str::to_owned)
     }
 
-    /// The socket buffer that it sets. Of a parameter of the server only its name can tell.
-    pub fn buffer(&self) -> Option<Buffer> {
+    /// The socket buffer that it sets; for a server parameter this is derived from its name.
+    pub(crate) fn buffer(&self) -> Option<Buffer> {
         match self {
             Self::ClientRcvbuf => Some(Buffer::Receive),
             Self::ClientSndbuf => Some(Buffer::Send),
@@ -112,16 +112,16 @@ impl Knob {
         }
     }
 
-    /// Whether it sets how many bytes the server asks for with one read.
-    pub fn is_read_size(&self) -> bool {
+    /// Whether it sets the size of a read of the server, judging by its name.
+    pub(crate) fn is_read_size(&self) -> bool {
         self.server_param().is_some_and(|param| {
             let param = param.to_lowercase();
             param.contains("recv") && param.contains("buf") && !param.starts_with("so_")
         })
     }
 
-    /// Whether it is a property of the use, and not a setting that could be recommended.
-    pub fn is_class(&self) -> bool {
+    /// Whether it describes the workload, so that no value can be recommended.
+    pub(crate) fn is_class(&self) -> bool {
         matches!(self, Self::Payload | Self::Connections | Self::ClientMss)
     }
 
@@ -137,11 +137,11 @@ impl Knob {
         }
     }
 
-    /// A value as it is written on the command line.
+    /// Parses a value of the command line.
     ///
     /// # Errors
-    /// A sentence on why it does not take this one.
-    pub fn value(&self, text: &str) -> Result<Value, String> {
+    /// Why the knob does not accept it, as a clause.
+    pub(crate) fn value(&self, text: &str) -> Result<Value, String> {
         if let Self::Server(_) = self {
             return Ok(server_value(text));
         }
@@ -152,15 +152,15 @@ impl Knob {
             _ => size::parse(text)?,
         };
         let (least, most) = self.range();
-        let own_choice = number == 0 && *self == Self::ClientMss;
-        if !own_choice && !(least..=most).contains(&number) {
-            let or_none = if *self == Self::ClientMss {
-                ", or 0 for the path's own"
+        let is_default = number == 0 && *self == Self::ClientMss;
+        if !is_default && !(least..=most).contains(&number) {
+            let or_default = if *self == Self::ClientMss {
+                ", or 0 for the default of the path"
             } else {
                 ""
             };
             return Err(format!(
-                "{number} is out of range: {least} to {most}{or_none}"
+                "{number} is out of range: {least} to {most}{or_default}"
             ));
         }
         Ok(Value {
@@ -170,8 +170,8 @@ impl Knob {
     }
 }
 
-/// What a server's flag takes is the server's business: text goes to it as it stands. Only the units
-/// of this command line are turned into bytes, which every server can read.
+/// Values of server parameters are passed on as text. Only sizes with a unit of this command line are converted to
+/// bytes, which every server understands.
 fn server_value(text: &str) -> Value {
     let bytes = size::parse(text).ok();
     let has_unit = text.ends_with("KiB") || text.ends_with("MiB");

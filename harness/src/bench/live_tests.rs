@@ -1,10 +1,4 @@
-//! Small sweeps of a server that really runs, on a thread of the tests.
-
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use tcprove_server::{Config, Protocol, Shutdown};
+//! Small sweeps of a running server, on a thread of the test.
 
 use super::axis::parse_all;
 use super::plan::SweepPlan;
@@ -14,8 +8,12 @@ use crate::event::{Event, Sink};
 use crate::load::{Remark, Workload};
 use crate::process::Launch;
 use crate::subject::{Interrupt, Origin, Subject};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tcprove_server::{Config, Protocol, Shutdown};
 
-/// A line server on a thread; ends with this value.
+/// A line server on a thread, stopped when it is dropped.
 struct Running {
     addr: SocketAddr,
     shutdown: Shutdown,
@@ -127,8 +125,12 @@ fn every_cell_is_visited_in_every_round() {
     assert_eq!(of("payload 1 KiB, pipeline 8"), 2);
     assert_eq!((result.cells.len(), result.rounds), (4, 2));
     for cell in &result.cells {
-        // A machine that is busy with other tests disturbs visits; nothing else may be wrong.
-        let disturbed = |reason: &Remark| ["client-starved", "steal"].contains(&reason.word);
+        // A machine that is busy with other tests disturbs visits; nothing else may go wrong.
+        let starved = cell.reasons.iter().any(|one| one.word == "client-starved");
+        let disturbed = |reason: &Remark| {
+            let word = reason.word;
+            word == "client-starved" || word == "steal" || (starved && word == "no-replies")
+        };
         assert!(cell.reasons.iter().all(disturbed), "{:?}", cell.reasons);
         assert_eq!(cell.valid, cell.reasons.is_empty());
         if cell.valid {
@@ -136,7 +138,7 @@ fn every_cell_is_visited_in_every_round() {
             assert!(!cell.curve.is_empty());
         }
     }
-    // Two rounds cannot tell anything apart, and say so.
+    // Two rounds are too few for any recommendation.
     assert!(
         result
             .recommendation

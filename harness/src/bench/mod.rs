@@ -1,28 +1,33 @@
-//! Sweeps: the same load over a grid of settings, several rounds, and which setting is best.
+//! Sweeps: the same load over a grid of settings, in several rounds, and which setting is best.
 //!
-//! The way through: `--sweep` becomes [`Dimension`]s ([`axis`]), a [`SweepPlan`] says how often and how
-//! long, the [`grid`] in which order; [`Sweep`] visits the cells, a `record` keeps what each visit
-//! measured, and [`recommend`](mod@recommend) compares them round by round.
+//! `--sweep` becomes [`Dimension`]s (`axis`), a [`SweepPlan`] says how many rounds and how long, and the grid in which
+//! order cells are visited. [`Sweep`] visits the cells, a `CellRecord` keeps what each visit measured, and `recommend`
+//! compares the values of an axis round by round.
 
-pub mod axis;
-pub mod csv;
-pub mod curve;
-pub mod grid;
+mod axis;
+pub(crate) mod csv;
+mod curve;
+mod figures;
+mod grid;
 mod in_force;
-pub mod knob;
+mod knob;
 #[cfg(test)]
 mod live_tests;
-pub mod plan;
+mod plan;
 mod possible;
-pub mod recommend;
+mod recommend;
 mod record;
 mod refusal;
-pub mod result;
-pub mod sweep;
+mod result;
+mod sweep;
 mod visit;
 
 pub use axis::{Dimension, parse_all};
-pub use knob::{AxisError, Knob};
+pub use knob::Knob;
 pub use plan::SweepPlan;
-pub use result::{Axis, Cell, Estimate, Recommendation, Setting, SweepResult, Verdict};
+#[cfg(test)]
+pub use result::Recommendation;
+#[cfg(test)]
+pub use result::Setting;
+pub use result::{AxisVerdict, Estimate, SweepAxis, SweepCell, SweepResult};
 pub use sweep::{Sweep, SweepError};

@@ -1,79 +1,80 @@
-//! A validated description of a sweep. All defaults live here.
-
-use std::time::Duration;
-
-use serde::Serialize;
+//! The plan of a sweep, with all defaults.
 
 use super::axis::Dimension;
 use super::grid::Grid;
 use super::knob::Knob;
 use crate::load::Workload;
+use serde::Serialize;
+use std::time::Duration;
 
-/// Rounds, at least: with fewer than five nothing can be told apart, and one may be disturbed.
-pub const ROUNDS_LEAST: usize = 6;
-/// And at most: beyond it longer visits tell more.
-pub const ROUNDS_MOST: usize = 40;
-/// The measured part of one visit, where there is time for more rounds than the least. Many short visits
-/// tell more than few long ones: what disturbs the machine spoils fewer of them.
-pub const SLICE_USUAL: Duration = Duration::from_millis(120);
-/// How long a sweep takes, about, where nothing else is said.
-pub const BUDGET: Duration = Duration::from_secs(75);
-/// The same for `--quick`.
-pub const BUDGET_QUICK: Duration = Duration::from_secs(17);
-/// The measured part of one visit lasts at least so long, whatever the time that is left.
-pub const SLICE_LEAST: Duration = Duration::from_millis(60);
-/// And at most so long.
-pub const SLICE_MOST: Duration = Duration::from_secs(2);
-/// Most cells of a sweep.
-pub const CELLS_MAX: usize = 2_000;
-/// Warm-up of a visit as a share of its measured part, and its bounds.
+/// Minimum number of rounds: with fewer than five no difference is significant, and one may be disturbed.
+const ROUNDS_LEAST: usize = 6;
+/// Maximum number of rounds: beyond it longer visits are more precise.
+const ROUNDS_MOST: usize = 40;
+/// Usual measured time per visit. Many short visits are more precise than few long ones, since a disturbance spoils
+/// fewer of them.
+const SLICE_USUAL: Duration = Duration::from_millis(120);
+/// Default duration of a sweep.
+const BUDGET: Duration = Duration::from_secs(75);
+/// Duration of a sweep with `--quick`.
+const BUDGET_QUICK: Duration = Duration::from_secs(17);
+/// Minimum measured time per visit, however little time is left.
+const SLICE_LEAST: Duration = Duration::from_millis(60);
+/// Maximum measured time per visit.
+const SLICE_MOST: Duration = Duration::from_secs(2);
+/// Maximum number of cells of a sweep.
+pub(super) const CELLS_MAX: usize = 2_000;
+/// Warm-up of a visit as a share of its measured time.
 const WARMUP_SHARE: f64 = 0.3;
+/// Minimum warm-up of a visit.
 const WARMUP_LEAST: Duration = Duration::from_millis(20);
+/// Maximum warm-up of a visit.
 const WARMUP_MOST: Duration = Duration::from_millis(300);
-/// What the first round takes beside the visits, as measured: connects and looks at both ends a visit,
-/// and the life of a server. Later rounds go by what the earlier ones took.
+/// Estimated time per visit besides its load: connecting, and reading the state of both ends. Later rounds use the
+/// measured overhead of earlier ones.
 const VISIT_OVERHEAD: Duration = Duration::from_millis(25);
-const LIFE_OVERHEAD: Duration = Duration::from_millis(60);
-/// An Ethernet's largest segment, which a loopback's hides.
-const MSS_OF_THE_WIRE: &str = "1448";
+/// Estimated time to start and stop a server.
+const START_OVERHEAD: Duration = Duration::from_millis(60);
+/// Maximum segment size of Ethernet in bytes; that of the loopback is much larger.
+const ETHERNET_MSS: &str = "1448";
 
-/// What is measured, and how long that may take.
+/// The plan of a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SweepPlan {
     /// What is varied.
     pub axes: Vec<Dimension>,
-    /// Everything that is not. Its warm-up and duration are set for each visit.
+    /// Everything that is not varied. Warm-up and duration are set for each visit.
     pub base: Workload,
-    /// How often each cell is visited.
+    /// Number of visits per cell.
     pub rounds: usize,
-    /// About how long it may take, all in all.
+    /// Approximate duration of the whole sweep.
     #[serde(rename = "budget_s", serialize_with = "crate::data::seconds::seconds")]
     pub budget: Duration,
-    /// Seed of the order of visits. No part of what is written: another order is the same sweep.
+    /// Seed of the order of visits. It is not written: another order is the same sweep.
     #[serde(skip)]
     pub seed: u64,
 }
 
-/// How one visit goes.
+/// The duration of one visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slice {
-    /// Load that is dropped.
+pub(super) struct Slice {
+    /// Unmeasured load.
     pub warmup: Duration,
-    /// Load that is measured.
+    /// Measured load.
     pub measured: Duration,
 }
 
 impl SweepPlan {
-    /// These axes over this load, in the usual time.
+    /// A sweep over these axes with the default duration.
     ///
-    /// A socket buffer that is best on the loopback, whose segments hold 64 KiB, can be poor on a wire:
-    /// where one is varied and nothing says which segments, both sizes are measured.
+    /// A socket buffer that is best on the loopback, whose segments hold 64 KiB, can be poor on Ethernet. If a buffer is
+    /// varied and no segment size is given, both sizes are measured.
     pub fn new(mut axes: Vec<Dimension>, base: Workload, seed: u64) -> Self {
         let varies_buffer = axes.iter().any(|axis| axis.knob.buffer().is_some());
         let says_mss = axes.iter().any(|axis| axis.knob == Knob::ClientMss);
         if varies_buffer && !says_mss && base.socket.mss.is_none() {
-            // Both values are within the bounds of the axis.
-            axes.extend(Dimension::new(Knob::ClientMss, ["0", MSS_OF_THE_WIRE]));
+            // Both values are within the range of the axis.
+            axes.extend(Dimension::new(Knob::ClientMss, ["0", ETHERNET_MSS]));
         }
         let plan = Self {
             axes,
@@ -85,9 +86,9 @@ impl SweepPlan {
         plan.within(BUDGET)
     }
 
-    /// As many rounds as fit into this time.
+    /// The plan with as many rounds as fit into this time.
     #[must_use]
-    pub fn within(self, budget: Duration) -> Self {
+    pub(crate) fn within(self, budget: Duration) -> Self {
         let grid = Grid::new(&self.axes);
         let visit = SLICE_USUAL.mul_f64(1.0 + WARMUP_SHARE).as_secs_f64();
         let overhead = Self::overhead(grid.cells(), grid.servers()).as_secs_f64();
@@ -100,18 +101,17 @@ impl SweepPlan {
         }
     }
 
-    /// The same in little time.
+    /// The plan with the duration of `--quick`.
     #[must_use]
-    pub fn quick(self) -> Self {
+    pub(crate) fn quick(self) -> Self {
         self.within(BUDGET_QUICK)
     }
 
-    /// What is varied where nothing is said, for the reference server: how much it reads at once, for
-    /// small, middling and large messages.
-    pub fn axes_of_the_reference_server() -> Vec<Dimension> {
+    /// Default axes for the reference server: its read buffer, for small, medium and large messages.
+    pub(crate) fn axes_of_the_reference_server() -> Vec<Dimension> {
         let buffers = ["64", "256", "1KiB", "4KiB", "16KiB", "64KiB", "256KiB"];
         let payloads = ["64", "1KiB", "16KiB"];
-        // All of them are values that these axes take.
+        // These axes accept all of these values.
         [
             Dimension::new(Knob::Server("recv_buffer".into()), buffers),
             Dimension::new(Knob::Payload, payloads),
@@ -121,9 +121,8 @@ impl SweepPlan {
         .collect()
     }
 
-    /// How a visit goes if so many visits and lives of servers are to fit into `left`, of which the
-    /// overhead takes its part first.
-    pub fn slice(left: Duration, visits: usize, overhead: Duration) -> Slice {
+    /// The duration of a visit if this many visits and the overhead have to fit into the time left.
+    pub(super) fn slice(left: Duration, visits: usize, overhead: Duration) -> Slice {
         let share = left.saturating_sub(overhead).as_secs_f64() / visits.max(1) as f64;
         let measured = share / (1.0 + WARMUP_SHARE);
         let measured = Duration::try_from_secs_f64(measured)
@@ -137,23 +136,24 @@ impl SweepPlan {
         }
     }
 
-    /// What the first round takes beside its slices.
-    pub fn overhead(visits: usize, lives: usize) -> Duration {
+    /// Estimated overhead of this many visits and server starts.
+    pub(super) fn overhead(visits: usize, starts: usize) -> Duration {
         let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         VISIT_OVERHEAD
             .saturating_mul(times(visits))
-            .saturating_add(LIFE_OVERHEAD.saturating_mul(times(lives)))
+            .saturating_add(START_OVERHEAD.saturating_mul(times(starts)))
     }
 
-    /// About how long it will take: more than the budget where the shortest slices do not fit.
-    pub fn expected(&self) -> Duration {
+    /// Expected duration: more than the budget if the shortest visits do not fit.
+    #[cfg(test)]
+    fn expected(&self) -> Duration {
         let grid = Grid::new(&self.axes);
         let rounds = self.rounds.max(1);
-        let (visits, lives) = (
+        let (visits, starts) = (
             grid.cells().saturating_mul(rounds),
             grid.servers().saturating_mul(rounds),
         );
-        let overhead = Self::overhead(visits, lives);
+        let overhead = Self::overhead(visits, starts);
         let slice = Self::slice(self.budget, visits, overhead);
         let visits = u32::try_from(visits).unwrap_or(u32::MAX);
         overhead.saturating_add((slice.warmup + slice.measured).saturating_mul(visits))

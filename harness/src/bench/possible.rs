@@ -1,5 +1,4 @@
-//! Whether a sweep can be run on this server, with this conversation. What would fail later is said before
-//! anything is started.
+//! Checks that a sweep is possible on this server and with this conversation, before anything is started.
 
 use super::axis::Dimension;
 use super::grid::Grid;
@@ -8,7 +7,7 @@ use super::plan::{CELLS_MAX, SweepPlan};
 use crate::subject::Subject;
 use crate::text::did_you_mean;
 
-/// Refuses what cannot be run, with a sentence that says why.
+/// Rejects a sweep that cannot be run, with the reason.
 pub(super) fn refuse(subject: &Subject, plan: &SweepPlan) -> Result<(), String> {
     if plan.axes.is_empty() || plan.rounds == 0 {
         return Err("nothing to sweep: give an axis, as in --sweep payload=64,1KiB".to_owned());
@@ -16,7 +15,7 @@ pub(super) fn refuse(subject: &Subject, plan: &SweepPlan) -> Result<(), String> 
     let cells = Grid::new(&plan.axes).cells();
     if cells > CELLS_MAX {
         return Err(format!(
-            "{cells} combinations are too many: {CELLS_MAX} at most"
+            "{cells} combinations are too many: the maximum is {CELLS_MAX}"
         ));
     }
     for param in plan.axes.iter().filter_map(|axis| axis.knob.server_param()) {
@@ -34,13 +33,15 @@ fn conversation_allows(subject: &Subject, plan: &SweepPlan) -> Result<(), String
         .iter()
         .filter_map(|turn| talk.turns.get(*turn));
     if asked(Knob::Payload).is_some() && !turns.any(crate::talk::Exchange::uses_payload) {
-        return Err("payload cannot be varied: no turn that is said sends {payload}".to_owned());
+        return Err(
+            "payload cannot be varied: none of the selected turns sends {payload}".to_owned(),
+        );
     }
     let is_deep = |axis: &Dimension| axis.values.iter().any(|value| value.number > Some(1));
     let one_at_a_time = subject.promise.pipelining == Some(false) || !talk.carries_many_turns();
     if one_at_a_time && asked(Knob::Pipeline).is_some_and(is_deep) {
         return Err(
-            "pipeline cannot be varied: the conversation has one request at a time".to_owned(),
+            "pipeline cannot be varied: the conversation allows one request at a time".to_owned(),
         );
     }
     Ok(())
@@ -49,7 +50,7 @@ fn conversation_allows(subject: &Subject, plan: &SweepPlan) -> Result<(), String
 fn known_parameter(subject: &Subject, param: &str) -> Result<(), String> {
     let Some(launch) = subject.launch() else {
         return Err(format!(
-            "server.{param} cannot be varied on a server that runs already: give the command that starts it instead of its address"
+            "server.{param} cannot be varied on a server that is already running: give the command that starts it instead of its address"
         ));
     };
     let placeholder = format!("{{{param}}}");
@@ -58,7 +59,7 @@ fn known_parameter(subject: &Subject, param: &str) -> Result<(), String> {
         return Ok(());
     }
     let known = launch.params.keys().map(String::as_str);
-    let help = did_you_mean(param, known).unwrap_or_else(|| "it has none".to_owned());
+    let help = did_you_mean(param, known).unwrap_or_else(|| "it has no parameters".to_owned());
     Err(format!(
         "the server's command has no parameter {placeholder}: {help}"
     ))
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn parameters_need_a_command_that_has_them() {
         let running = refused(attached(), "line", &["server.workers=1,2"]).unwrap();
-        assert!(running.contains("runs already"), "{running}");
+        assert!(running.contains("already running"), "{running}");
         let mut launch = Launch::new("x", ["y", "--n={workers}"]);
         launch.params.insert("workers".into(), "1".into());
         let spawned = |axes: &[&str]| refused(Origin::Spawn(launch.clone()), "line", axes);
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn the_conversation_has_to_have_what_is_varied() {
         let line = |axes: &[&str]| refused(attached(), "line", axes);
-        // The plain turn of the line protocol has no payload.
+        // The first turn of the line protocol has no payload.
         assert!(line(&["payload=64"]).unwrap().contains("{payload}"));
         assert_eq!(line(&["pipeline=1,8"]), None);
         assert!(line(&[]).unwrap().contains("nothing to sweep"));

@@ -1,53 +1,44 @@
-//! What the visits to one cell came to. Pure.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! All visits to one cell, combined. Pure.
 
 use super::axis::Dimension;
 use super::curve::curve;
+use super::figures::{Figures, METRICS, P99};
 use super::in_force::InForce;
-use super::recommend::{Entry, Figures};
+use super::recommend::Entry;
 use super::refusal::{Refusal, Trouble};
-use super::result::{Cell, Estimate, Setting};
+use super::result::{Estimate, Setting, SweepCell};
 use super::visit::Visit;
 use crate::load::recorder::{Times, times};
 use crate::load::{Note, Remark, Transport};
 use crate::stats::hodges_lehmann;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The metrics of a cell: name, unit, whether more is better.
-pub const METRICS: [(&str, &str, bool); 6] = [
-    ("ops_per_s", "1/s", true),
-    ("bytes_per_s", "B/s", true),
-    ("p50_us", "us", false),
-    ("p99_us", "us", false),
-    ("server_cpu_us_per_op", "us", false),
-    ("client_cpu_us_per_op", "us", false),
-];
-/// Confidence of intervals.
+/// Confidence level of the intervals.
 const LEVEL: f64 = 0.95;
-/// Samples beyond the 99th percentile of all rounds together, for it to be shown.
+/// Minimum number of samples above the 99th percentile, over all rounds, for it to be reported.
 const SAMPLES_BEYOND: f64 = 100.0;
-/// A cell that was never valid in so many rounds, and not for the machine's sake, is not visited again.
-const PATIENCE: usize = 2;
+/// Number of rounds, invalid because of the server, after which a cell that was never valid is given up.
+const GIVE_UP_AFTER: usize = 2;
 
 /// All visits to one cell.
 #[derive(Debug, Clone)]
-pub struct Record {
+pub(crate) struct CellRecord {
     rounds: Vec<Option<Figures>>,
-    /// Why rounds were not valid.
+    /// The reasons of each invalid round.
     refused: Vec<Refusal>,
-    /// Notes by their word, with how many valid rounds had them.
+    /// Notes by their word, with the number of valid rounds that had them.
     notes: BTreeMap<&'static str, (usize, Note)>,
     response: Option<Times>,
     transport: Option<Transport>,
     repeated: usize,
     is_given_up: bool,
-    /// The kernel made the settings of that earlier cell of this one's.
+    /// An earlier cell with the same settings in force: the kernel made them equal.
     pub same_as: Option<usize>,
 }
 
-impl Record {
-    /// Not visited yet, of so many rounds.
-    pub fn new(rounds: usize) -> Self {
+impl CellRecord {
+    /// A cell that is not visited yet.
+    pub(crate) fn new(rounds: usize) -> Self {
         Self {
             rounds: vec![None; rounds],
             refused: Vec::new(),
@@ -60,19 +51,19 @@ impl Record {
         }
     }
 
-    /// Whether it is to be visited (again).
-    pub fn is_wanted(&self) -> bool {
+    /// Whether to visit it in the next round.
+    pub(crate) fn is_wanted(&self) -> bool {
         !self.is_given_up && self.same_as.is_none()
     }
 
-    /// What a visit in this round measured.
-    pub fn take(&mut self, round: usize, visit: Visit) {
+    /// Adds the visit of a round.
+    pub(crate) fn take(&mut self, round: usize, visit: Visit) {
         if !visit.reasons.is_empty() {
-            // What is in force shows in a disturbed visit as well.
+            // A disturbed visit shows the settings in force as well.
             self.transport = self.transport.take().or(visit.transport);
             self.refused.push(Refusal::Invalid(visit.reasons));
             let hopeless = self.refused.iter().filter(|one| one.is_hopeless());
-            self.is_given_up = self.valid_rounds() == 0 && hopeless.count() >= PATIENCE;
+            self.is_given_up = self.valid_rounds() == 0 && hopeless.count() >= GIVE_UP_AFTER;
             return;
         }
         self.rounds[round] = Some(visit.figures);
@@ -85,13 +76,13 @@ impl Record {
         self.transport = visit.transport.or(self.transport.take());
     }
 
-    /// A visit was disturbed by the machine, and is made again.
-    pub fn repeats(&mut self) {
+    /// Counts a visit that the machine disturbed and that is repeated.
+    pub(crate) fn repeats(&mut self) {
         self.repeated += 1;
     }
 
-    /// The server did not start with these settings. If it never did, it is not tried again.
-    pub fn did_not_start(&mut self, why: &str) {
+    /// The server did not start with these settings. If it never has, the cell is given up.
+    pub(crate) fn did_not_start(&mut self, why: &str) {
         self.refused.push(Refusal::NotStarted(why.to_owned()));
         self.is_given_up |= self.valid_rounds() == 0;
     }
@@ -100,13 +91,13 @@ impl Record {
         self.rounds.iter().flatten().count()
     }
 
-    /// More of its rounds were valid than not.
-    pub fn is_valid(&self) -> bool {
+    /// Whether more of its rounds were valid than not.
+    pub(crate) fn is_valid(&self) -> bool {
         self.valid_rounds() > self.refused.len()
     }
 
-    /// What the kernel made of its settings; `None` while that is not known.
-    pub fn in_force<'a>(
+    /// The settings in force; `None` while they are not known.
+    pub(crate) fn in_force<'a>(
         &'a self,
         axes: &'a [Dimension],
         place: &'a [usize],
@@ -118,8 +109,8 @@ impl Record {
         })
     }
 
-    /// What the recommendation needs of it.
-    pub fn entry(
+    /// What the recommendation needs.
+    pub(crate) fn entry(
         &self,
         axes: &[Dimension],
         place: &[usize],
@@ -138,7 +129,7 @@ impl Record {
     }
 
     /// The cell as it is reported.
-    pub fn cell(&self, axes: &[Dimension], place: &[usize]) -> Cell {
+    pub(crate) fn cell(&self, axes: &[Dimension], place: &[usize]) -> SweepCell {
         let in_force = self.in_force(axes, place);
         let settings = axes.iter().zip(place).map(|(axis, place)| {
             let setting = Setting {
@@ -149,14 +140,11 @@ impl Record {
         });
         let valid = self.is_valid();
         let transport = self.transport.as_ref().filter(|_| self.valid_rounds() > 0);
-        Cell {
+        SweepCell {
             axes: settings.collect(),
             metrics: self.metrics(),
             valid,
-            reasons: match valid {
-                true => Vec::new(),
-                false => self.reasons(),
-            },
+            reasons: if valid { Vec::new() } else { self.reasons() },
             notes: self.notes(axes, place),
             same_as: self.same_as,
             why: transport.and_then(|seen| seen.why.clone()),
@@ -164,7 +152,7 @@ impl Record {
         }
     }
 
-    /// The kind of reason that was there most often.
+    /// The most frequent kind of reason.
     fn most_frequent_trouble(&self) -> Option<Trouble> {
         let mut kinds: BTreeMap<Trouble, usize> = BTreeMap::new();
         for trouble in self.refused.iter().flat_map(Refusal::troubles) {
@@ -180,33 +168,33 @@ impl Record {
             .as_ref()
             .map_or(0.0, |times| times.len() as f64 * 0.01);
         let mut metrics = BTreeMap::new();
-        for (name, unit, higher_is_better) in METRICS {
-            if name == "p99_us" && beyond < SAMPLES_BEYOND {
+        for metric in METRICS {
+            if metric.name == P99 && beyond < SAMPLES_BEYOND {
                 continue;
             }
             let rounds = self.rounds.iter().flatten();
-            let figures: Vec<f64> = rounds.filter_map(|figures| figures.named(name)).collect();
+            let figures: Vec<f64> = rounds.filter_map(metric.of).collect();
             if let Some(over) = hodges_lehmann(&figures, LEVEL) {
                 let estimate = Estimate {
                     estimate: over.estimate,
                     low: over.low,
                     high: over.high,
-                    unit,
-                    higher_is_better,
+                    unit: metric.unit,
+                    direction: metric.direction,
                 };
-                metrics.insert(name, estimate);
+                metrics.insert(metric.name, estimate);
             }
         }
         metrics
     }
 
-    /// Each kind of reason once, with how often it was there.
+    /// Each kind of reason once, with the number of rounds that had it.
     fn reasons(&self) -> Vec<Remark> {
         let visited = self.valid_rounds() + self.refused.len();
         if visited == 0 {
             return vec![Remark {
                 word: "not-measured",
-                sentence: "the sweep ended before".into(),
+                sentence: "the sweep ended before this cell was visited".into(),
             }];
         }
         let mut kinds: BTreeMap<&str, (usize, Remark)> = BTreeMap::new();
@@ -239,7 +227,7 @@ impl Record {
             notes.push(Remark {
                 word: "left-out",
                 sentence: format!(
-                    "{} of {} rounds were not valid ({})",
+                    "{} of {} rounds were invalid ({})",
                     self.refused.len(),
                     valid + self.refused.len(),
                     words.join(", ")
@@ -249,24 +237,10 @@ impl Record {
         if self.repeated > 0 {
             notes.push(Remark {
                 word: "repeated",
-                sentence: format!("{} visits were disturbed and made again", self.repeated),
+                sentence: format!("{} visits were disturbed and repeated", self.repeated),
             });
         }
         notes
-    }
-}
-
-impl Figures {
-    fn named(&self, name: &str) -> Option<f64> {
-        match name {
-            "ops_per_s" => Some(self.ops_per_s),
-            "bytes_per_s" => Some(self.bytes_per_s),
-            "p50_us" => Some(self.p50_us),
-            "p99_us" => Some(self.p99_us),
-            "server_cpu_us_per_op" => self.server_cpu_us_per_op,
-            "client_cpu_us_per_op" => Some(self.client_cpu_us_per_op),
-            _ => None,
-        }
     }
 }
 
@@ -310,13 +284,13 @@ mod tests {
         remarks.iter().map(ToString::to_string).collect()
     }
 
-    fn cell(record: &Record) -> Cell {
+    fn cell(record: &CellRecord) -> SweepCell {
         record.cell(&parse_all(["payload=64"]).unwrap(), &[0])
     }
 
     #[test]
     fn rounds_that_are_not_valid_are_left_out_as_long_as_they_are_the_fewer() {
-        let mut record = Record::new(6);
+        let mut record = CellRecord::new(6);
         for round in 0..4 {
             record.take(round, visit(100.0 + round as f64, &[], &[]));
         }
@@ -331,7 +305,7 @@ mod tests {
         );
         assert_eq!(
             texts(&seen.notes),
-            ["left-out: 2 of 6 rounds were not valid (client-starved, steal)"]
+            ["left-out: 2 of 6 rounds were invalid (client-starved, steal)"]
         );
         assert_eq!(seen.curve.len(), 6);
         assert!(
@@ -342,7 +316,7 @@ mod tests {
 
     #[test]
     fn half_of_the_rounds_are_too_many() {
-        let mut record = Record::new(2);
+        let mut record = CellRecord::new(2);
         record.take(0, visit(100.0, &[], &[]));
         record.take(1, visit(1.0, &[steal()], &[]));
         let seen = cell(&record);
@@ -352,28 +326,28 @@ mod tests {
             ["steal: the hypervisor gave 9.0 % of the time to others (1 of 2 rounds)"]
         );
         assert_eq!(
-            texts(&cell(&Record::new(2)).reasons),
-            ["not-measured: the sweep ended before"]
+            texts(&cell(&CellRecord::new(2)).reasons),
+            ["not-measured: the sweep ended before this cell was visited"]
         );
     }
 
     #[test]
     fn what_never_works_is_given_up_and_what_was_disturbed_is_not() {
-        let mut wrong = Record::new(6);
+        let mut wrong = CellRecord::new(6);
         wrong.take(0, visit(1.0, &[lost()], &[]));
         assert!(wrong.is_wanted());
         wrong.take(1, visit(1.0, &[lost()], &[]));
         assert!(!wrong.is_wanted());
-        let mut disturbed = Record::new(6);
+        let mut disturbed = CellRecord::new(6);
         for round in 0..5 {
             disturbed.take(round, visit(1.0, &[starved()], &[]));
         }
         assert!(disturbed.is_wanted());
-        let mut late = Record::new(6);
+        let mut late = CellRecord::new(6);
         late.take(0, visit(100.0, &[], &[]));
         late.did_not_start("the port is taken");
         assert!(late.is_wanted(), "it has started before");
-        let mut never = Record::new(6);
+        let mut never = CellRecord::new(6);
         never.did_not_start("no such option");
         assert!(!never.is_wanted());
         assert!(visit(1.0, &[steal()], &[]).was_disturbed());
@@ -387,14 +361,14 @@ mod tests {
             busy,
             server_cores: Some(0.5),
         };
-        let mut record = Record::new(3);
+        let mut record = CellRecord::new(3);
         record.take(0, visit(1.0, &[], &[limited(0.98)]));
         record.take(1, visit(1.0, &[], &[limited(0.99)]));
         record.take(2, visit(1.0, &[], &[]));
         let notes = cell(&record).notes;
         assert_eq!((notes.len(), notes[0].word), (1, "client-saturated"));
         assert!(notes[0].sentence.contains("99 %"), "{notes:?}");
-        let mut seldom = Record::new(2);
+        let mut seldom = CellRecord::new(2);
         seldom.take(0, visit(1.0, &[], &[limited(0.98)]));
         seldom.take(1, visit(1.0, &[], &[]));
         assert!(cell(&seldom).notes.is_empty());

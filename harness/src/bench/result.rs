@@ -1,53 +1,52 @@
-//! What a sweep came to: plain data, as it is reported.
+//! The result of a sweep: plain data as it is reported.
 
+use crate::data::{Direction, Unit};
+use crate::load::Remark;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
-
-use crate::load::Remark;
-
-/// A sweep, measured.
+/// A measured sweep.
 #[derive(Debug, Clone, Serialize)]
 pub struct SweepResult {
-    /// What was varied, in the order in which it was asked for.
-    pub axes: Vec<Axis>,
-    /// Rounds that were gone through; a cell that is merged or given up was not in all of them.
+    /// What was varied, in the requested order.
+    pub axes: Vec<SweepAxis>,
+    /// Completed rounds; a cell that is merged or given up was not part of all of them.
     pub rounds: usize,
-    /// Every combination of the values of all axes; invalid and merged ones included.
-    pub cells: Vec<Cell>,
-    /// The answer.
+    /// Every combination of the values of all axes, including invalid and merged ones.
+    pub cells: Vec<SweepCell>,
+    /// Which values are best.
     pub recommendation: Recommendation,
 }
 
-/// Something that is varied.
+/// A setting that is varied.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Axis {
-    /// Its name on the command line: `payload`, `client.so_rcvbuf`, `server.recv_buffer`, ...
+pub struct SweepAxis {
+    /// The name on the command line: `payload`, `client.so_rcvbuf`, `server.recv_buffer`, ...
     pub name: String,
-    /// Its values as they were asked for, in that order; sizes in bytes.
+    /// The values in the requested order; sizes in bytes.
     pub values: Vec<String>,
-    /// Whether they are sizes in bytes, which are drawn on a logarithmic scale.
+    /// Whether the values are sizes in bytes, which are drawn on a logarithmic scale.
     pub is_bytes: bool,
 }
 
 /// One combination of settings.
 #[derive(Debug, Clone, Serialize)]
-pub struct Cell {
+pub struct SweepCell {
     /// The setting of each axis, in the order of the axes.
     #[serde(serialize_with = "as_map")]
     pub axes: Vec<(String, Setting)>,
     /// The metrics, by name: `ops_per_s`, `bytes_per_s`, `p50_us`, `p99_us`, `server_cpu_us_per_op`,
-    /// `client_cpu_us_per_op`. One that cannot be had is not there.
+    /// `client_cpu_us_per_op`. A metric that could not be measured is missing.
     pub metrics: BTreeMap<&'static str, Estimate>,
-    /// Whether its figures can be trusted.
+    /// Whether the figures are valid.
     pub valid: bool,
-    /// Why not.
+    /// Why they are invalid.
     pub reasons: Vec<Remark>,
-    /// What limits what they say: a window below two segments, a client that was the limit, ...
+    /// What limits their meaning: a window below two segments, a saturated client, ...
     pub notes: Vec<Remark>,
-    /// It is the same as this other cell, place in the list: the kernel made equal settings of both.
+    /// The index of an earlier cell that has the same settings in force: the kernel made them equal.
     pub same_as: Option<usize>,
-    /// What held the data back, in a sentence, as the kernel sees it.
+    /// What held the data back according to the kernel, in one sentence.
     pub why: Option<String>,
     /// Response times of all rounds together: (quantile, microseconds), ascending.
     pub curve: Vec<(f64, f64)>,
@@ -56,9 +55,9 @@ pub struct Cell {
 /// The setting of one axis in one cell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Setting {
-    /// As it was asked for; sizes in bytes.
+    /// The requested value; sizes in bytes.
     pub requested: String,
-    /// As it is in force, where that can be seen and may differ.
+    /// The value in force, if it can be observed and may differ.
     pub effective: Option<String>,
 }
 
@@ -71,44 +70,45 @@ pub struct Estimate {
     pub low: f64,
     /// Upper end of its interval.
     pub high: f64,
-    /// `1/s`, `B/s`, `us`.
-    pub unit: &'static str,
-    /// Whether more of it is better.
-    pub higher_is_better: bool,
+    /// The unit of all three.
+    pub unit: Unit,
+    /// Which direction is better.
+    #[serde(rename = "higher_is_better")]
+    pub direction: Direction,
 }
 
-/// The answer, first as a sentence.
+/// Which values are best, first as a sentence.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Recommendation {
-    /// One line that answers the question.
+    /// The answer in one line.
     pub headline: String,
-    /// One verdict for each axis that can be recommended on and each class of the others (payload size).
-    pub verdicts: Vec<Verdict>,
+    /// One verdict for each axis with a recommendable setting and each class of the other axes (payload size).
+    pub verdicts: Vec<AxisVerdict>,
 }
 
 /// The best value of one axis, in one class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Verdict {
+pub struct AxisVerdict {
     /// The axis.
     pub axis: String,
-    /// The settings of the other axes that it holds for.
+    /// The settings of the other axes for which it holds.
     #[serde(serialize_with = "as_map")]
     pub class: Vec<(String, String)>,
-    /// The value that is recommended; `None`: no value is measurably better than the baseline.
+    /// The recommended value; `None` if no value is measurably better than the baseline.
     pub value: Option<String>,
-    /// What it is compared with: the kernel's own choice (0) or the smallest value that was measured.
+    /// The value it is compared with: the kernel's default (0) or the smallest measured value.
     pub baseline: String,
     /// The metric that decided.
     pub metric: &'static str,
-    /// Its change over the baseline in percent, where a value is recommended.
+    /// Its change over the baseline in percent, if a value is recommended.
     pub change_percent: Option<crate::stats::Interval>,
-    /// The verdict in words, its reason included.
+    /// The verdict and its reason in words.
     pub sentence: String,
 }
 
-impl Cell {
-    /// The setting of an axis as it was asked for.
-    pub fn requested(&self, axis: &str) -> Option<&str> {
+impl SweepCell {
+    /// The requested value of an axis.
+    pub(crate) fn requested(&self, axis: &str) -> Option<&str> {
         let found = self.axes.iter().find(|(name, _)| name == axis);
         found.map(|(_, setting)| setting.requested.as_str())
     }

@@ -1,15 +1,15 @@
-//! Runs a sweep: rounds of visits, each a short load on a server that was started with the cell's settings.
+//! Runs a sweep: rounds of visits, each a short load on a server started with the settings of the cell.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::axis::Dimension;
-use super::grid::{Grid, Life};
+use super::grid::{Grid, ServerBatch};
 use super::plan::{Slice, SweepPlan};
 use super::possible::refuse;
 use super::recommend::recommend;
-use super::record::Record;
-use super::result::SweepResult;
+use super::record::CellRecord;
+use super::result::{SweepCell, SweepResult};
 use super::visit::Visit;
 use crate::event::{Event, Sink};
 use crate::load::engine::EngineError;
@@ -19,50 +19,50 @@ use crate::process::{Server, StartFailure, StartOptions};
 use crate::subject::{Interrupt, Origin, Subject};
 use crate::talk::Bindings;
 
-/// The first visit to a fresh server is warmed up so many times longer.
+/// Factor by which the warm-up of the first visit to a fresh server is longer.
 const FIRST_WARMUP: u32 = 2;
-/// At most one in so many visits of a sweep is made again because the machine disturbed it.
+/// At most one out of this many visits is repeated because the machine disturbed it.
 const REPEATED_SHARE: usize = 2;
-/// Of why a server did not start, so much is kept.
+/// Maximum length, in characters, of the reason why a server did not start.
 const REASON_CHARS: usize = 400;
 
-/// A sweep over the settings of a server and its use.
+/// A sweep over the settings of a server and its load.
 pub struct Sweep<'a> {
     /// The server and its conversation.
     pub subject: &'a Subject,
-    /// What is measured.
+    /// What to measure.
     pub plan: &'a SweepPlan,
-    /// Ends it early; what was measured is kept.
+    /// Ends the sweep early; what was measured is kept.
     pub interrupt: &'a Interrupt,
     /// Live progress.
     pub sink: Sink<'a>,
 }
 
-/// Why a sweep gives no result.
+/// Why a sweep has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// It cannot be run on this server, or with this conversation.
+    /// It is impossible on this server or with this conversation.
     #[error("{0}")]
     Plan(String),
-    /// The server started with none of the settings; this is what the last one came to.
+    /// The server did not start with any of the settings; this is the last failure.
     #[error("the server did not start with any of the settings: {0}")]
     Start(StartFailure),
-    /// The load could not begin.
+    /// The load could not start.
     #[error(transparent)]
     Load(#[from] EngineError),
-    /// The machine refused something.
+    /// The operating system refused something.
     #[error("{0}")]
     Machine(#[from] std::io::Error),
 }
 
 impl Sweep<'_> {
-    /// Runs it to its end.
+    /// Runs the sweep.
     ///
     /// # Errors
-    /// See [`SweepError`]. A cell that cannot be measured is no error: it says so itself.
+    /// See [`SweepError`]. A cell that cannot be measured is not an error: it is reported as invalid.
     pub fn run(&self) -> Result<SweepResult, SweepError> {
         refuse(self.subject, self.plan).map_err(SweepError::Plan)?;
-        let mut running = Running::new(self)?;
+        let mut running = RunningSweep::new(self)?;
         for round in 0..self.plan.rounds {
             if self.interrupt.is_set() {
                 break;
@@ -74,30 +74,31 @@ impl Sweep<'_> {
     }
 }
 
-/// A sweep under way.
-struct Running<'a> {
+/// A sweep in progress.
+struct RunningSweep<'a> {
     sweep: &'a Sweep<'a>,
     axes: &'a [Dimension],
     grid: Grid,
-    records: Vec<Record>,
+    records: Vec<CellRecord>,
     runtime: tokio::runtime::Runtime,
     begun: Instant,
-    /// Rounds that were gone through, and visits.
+    /// Completed rounds.
     rounds: usize,
+    /// Completed visits.
     done: usize,
     repeated: usize,
-    /// What the last round took beside its slices.
+    /// Time of the last round besides its loads.
     overhead: Option<Duration>,
     has_started: bool,
 }
 
-impl<'a> Running<'a> {
+impl<'a> RunningSweep<'a> {
     fn new(sweep: &'a Sweep<'a>) -> Result<Self, SweepError> {
         let grid = Grid::new(&sweep.plan.axes);
         Ok(Self {
             sweep,
             axes: &sweep.plan.axes,
-            records: vec![Record::new(sweep.plan.rounds); grid.cells()],
+            records: vec![CellRecord::new(sweep.plan.rounds); grid.cells()],
             grid,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -114,20 +115,20 @@ impl<'a> Running<'a> {
     fn round(&mut self, round: usize) -> Result<(), SweepError> {
         let plan = self.sweep.plan;
         let records = &self.records;
-        let lives = self
+        let batches = self
             .grid
             .round(round, plan.seed, |cell| records[cell].is_wanted());
-        let visits: usize = lives.iter().map(|life| life.cells.len()).sum();
+        let visits: usize = batches.iter().map(|batch| batch.cells.len()).sum();
         let (left, begun) = (plan.rounds - round, Instant::now());
         let all = self.done + visits * left;
         let overhead = self
             .overhead
-            .unwrap_or_else(|| SweepPlan::overhead(visits, lives.len()));
+            .unwrap_or_else(|| SweepPlan::overhead(visits, batches.len()));
         let left = plan.budget.saturating_sub(self.begun.elapsed()) / left as u32;
         let slice = SweepPlan::slice(left, visits, overhead);
         let mut failure = None;
-        for life in &lives {
-            failure = self.life(round, life, slice, all)?.or(failure);
+        for batch in &batches {
+            failure = self.batch(round, batch, slice, all)?.or(failure);
         }
         if self.sweep.interrupt.is_set() {
             return Ok(());
@@ -141,16 +142,16 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// One server and the cells that are measured on it. Gives why it did not start, if it did not.
-    fn life(
+    /// Starts one server and visits its cells. Returns the failure if it did not start.
+    fn batch(
         &mut self,
         round: usize,
-        life: &Life,
+        batch: &ServerBatch,
         slice: Slice,
         all: usize,
     ) -> Result<Option<StartFailure>, SweepError> {
         let mut server: Option<Server> = None;
-        for (at, cell) in life.cells.iter().enumerate() {
+        for (at, cell) in batch.cells.iter().enumerate() {
             if self.sweep.interrupt.is_set() {
                 break;
             }
@@ -165,10 +166,10 @@ impl<'a> Running<'a> {
                     }
                     Err(failure) => {
                         let why = one_line(&failure.to_string());
-                        for cell in &life.cells[at..] {
+                        for cell in &batch.cells[at..] {
                             self.records[*cell].did_not_start(&why);
                         }
-                        self.done += life.cells.len() - at;
+                        self.done += batch.cells.len() - at;
                         return Ok(Some(failure));
                     }
                 },
@@ -189,7 +190,7 @@ impl<'a> Running<'a> {
         Ok(None)
     }
 
-    /// One visit, made again if the machine disturbed it. `None` if somebody asked for the end meanwhile.
+    /// One visit, repeated if the machine disturbed it. `None` after an interrupt.
     fn visit(
         &mut self,
         cell: usize,
@@ -239,14 +240,14 @@ impl<'a> Running<'a> {
         let cores = cores(workload.threads).filter(|_| workload.pin);
         let options = StartOptions {
             cpus: cores.map(|(_, server)| server),
-            // No setting is to win by where its server happened to lie.
+            // No setting may win because of the addresses at which its server was loaded.
             fixed_addresses: true,
             ..StartOptions::default()
         };
         self.runtime.block_on(subject.server(options))
     }
 
-    /// The load and the server of a cell.
+    /// The workload and the server of a cell.
     fn settings(&self, cell: usize) -> (Workload, Subject) {
         let mut workload = self.sweep.plan.base.clone();
         let mut params = BTreeMap::new();
@@ -260,7 +261,7 @@ impl<'a> Running<'a> {
         (workload, subject)
     }
 
-    /// A cell whose settings the kernel made equal to those of an earlier one is that one.
+    /// Merges cells with the same settings in force: a later one refers to the earliest.
     fn merge(&mut self) {
         let mut seen: BTreeMap<Vec<String>, usize> = BTreeMap::new();
         for cell in 0..self.records.len() {
@@ -297,7 +298,7 @@ impl<'a> Running<'a> {
             if let Some(same) = cells[cell].same_as.map(|earlier| cells[earlier].clone()) {
                 let axes = std::mem::take(&mut cells[cell].axes);
                 let same_as = cells[cell].same_as;
-                cells[cell] = super::result::Cell {
+                cells[cell] = SweepCell {
                     axes,
                     same_as,
                     ..same
@@ -312,7 +313,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Bytes of the longest request of a cell, as far as it can be known without a server.
+    /// Bytes of the longest request of a cell, if it can be rendered without a server.
     fn message_bytes(&self, cell: usize) -> Option<usize> {
         let (workload, subject) = self.settings(cell);
         let bindings = Bindings {

@@ -1,14 +1,14 @@
-//! One visit to a cell: a short load, as far as it matters for the cell. Pure.
+//! One visit to a cell: a short load, reduced to what the cell needs. Pure.
 
-use super::recommend::Figures;
+use super::figures::Figures;
 use crate::load::recorder::Times;
 use crate::load::{LoadResult, Note, Reason, Transport};
 
-/// What one visit measured.
+/// The result of one visit.
 #[derive(Debug, Clone)]
 pub struct Visit {
     pub(super) figures: Figures,
-    /// Why the figures are not to be trusted; empty if they are.
+    /// Why the figures are invalid; empty if they are valid.
     pub(super) reasons: Vec<Reason>,
     pub(super) notes: Vec<Note>,
     pub(super) transport: Option<Transport>,

@@ -1,4 +1,4 @@
-//! What a check has at hand: the server, the talk, connections, and a place for evidence.
+//! What a check works with: the server, the talk, connections, and a place for evidence.
 
 use crate::subject::Pace;
 use std::cell::{Cell, RefCell};
@@ -9,24 +9,24 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
-use super::outcome::{Ascribe, Checked, Kind, Shortfall, failed, inconclusive, skip};
+use super::outcome::{Ascribe, Checked, FailureKind, Shortfall, failed, inconclusive, skip};
 use crate::process::{Launch, PeerSocket, Port, Server, StartOptions, Usage};
 use crate::session::{Dial, PeerError, Reply, Session, Transcript, Voice, pause};
 use crate::subject::Promise;
 use crate::talk::{Talk, Turn};
 
-/// Bytes of a receive buffer that is soon full; not so small that the window falls under one segment
-/// of the loopback.
+/// Size of a small `SO_RCVBUF`, in bytes. The server fills it quickly, but the window does not fall
+/// below one segment of the loopback interface.
 const SMALL_RECEIVE_BUFFER: u32 = 128 * 1024;
 
-/// The context of one attempt at one check. Clones share everything; single-threaded.
+/// The context of one attempt at one check. Clones share all state; not thread-safe.
 #[derive(Clone)]
-pub struct Cx {
-    shared: Rc<Shared>,
+pub(crate) struct Cx {
+    shared: Rc<CxState>,
     server: Rc<Server>,
 }
 
-struct Shared {
+struct CxState {
     voice: Voice,
     promise: Promise,
     launch: Option<Launch>,
@@ -38,15 +38,16 @@ struct Shared {
 }
 
 impl Cx {
-    /// A context on `server`. `launch` is how another life of the server is started, if it can be.
-    pub fn new(
+    /// Creates a context on `server`. `launch` describes how to start another instance of the
+    /// server; `None` for an attached server.
+    pub(crate) fn new(
         server: Rc<Server>,
         launch: Option<Launch>,
         voice: Voice,
         promise: Promise,
         pace: Pace,
     ) -> Self {
-        let shared = Shared {
+        let shared = CxState {
             voice,
             promise,
             launch,
@@ -63,59 +64,59 @@ impl Cx {
     }
 
     /// The server under test.
-    pub fn server(&self) -> &Server {
+    pub(crate) fn server(&self) -> &Server {
         &self.server
     }
 
-    /// The conversation.
-    pub fn talk(&self) -> &Talk {
+    pub(crate) fn talk(&self) -> &Talk {
         self.shared.voice.talk()
     }
 
-    /// Renders turns outside any session (tokens are fresh, openings' captures are not known).
-    pub fn voice(&self) -> &Voice {
+    /// Renders turns outside any session: tokens are fresh, and values captured by an opening are
+    /// unknown.
+    pub(crate) fn voice(&self) -> &Voice {
         &self.shared.voice
     }
 
-    /// What the server promises.
-    pub fn promise(&self) -> &Promise {
+    pub(crate) fn promise(&self) -> &Promise {
         &self.shared.promise
     }
 
-    /// How fast the server is here and now.
-    pub fn pace(&self) -> Pace {
+    /// How fast the server responds on this machine.
+    pub(crate) fn pace(&self) -> Pace {
         self.shared.pace
     }
 
-    /// The connections that a check may open at once: `wanted`, or what the server promises less
-    /// one for a well-behaved client.
-    pub fn connections(&self, wanted: usize) -> usize {
+    /// Number of connections that a check may open at once: `wanted`, or fewer if the server
+    /// promises a maximum. One connection is left for a well-behaved client.
+    pub(crate) fn connections(&self, wanted: usize) -> usize {
         match self.shared.promise.max_connections {
             Some(most) => wanted.min(most.saturating_sub(2)).max(1),
             None => wanted,
         }
     }
 
-    /// Keeps a measured value as evidence.
-    pub fn note(&self, key: &str, value: impl Into<Value>) {
+    /// Records a measured value as evidence.
+    pub(crate) fn note(&self, key: &str, value: impl Into<Value>) {
         self.shared
             .evidence
             .borrow_mut()
             .insert(key.into(), value.into());
     }
 
-    /// Says how it is known that the stimulus happened. A check that never calls this cannot pass.
-    pub fn proved(&self, how: impl Into<String>) {
+    /// Records how tcprove knows that the stimulus happened. A check that never calls this cannot
+    /// pass.
+    pub(crate) fn proved(&self, how: impl Into<String>) {
         *self.shared.proof.borrow_mut() = Some(how.into());
     }
 
-    /// The proof of the stimulus so far.
-    pub fn proof(&self) -> Option<String> {
+    /// The recorded proof of the stimulus, if any.
+    pub(crate) fn proof(&self) -> Option<String> {
         self.shared.proof.borrow().clone()
     }
 
-    /// The evidence so far, with the steps that were taken.
-    pub fn evidence(&self) -> Map<String, Value> {
+    /// The recorded evidence, including the steps taken.
+    pub(crate) fn evidence(&self) -> Map<String, Value> {
         let mut evidence = self.shared.evidence.borrow().clone();
         let steps = self.shared.transcript.lines();
         if !steps.is_empty() {
@@ -124,53 +125,61 @@ impl Cx {
         evidence
     }
 
-    /// Adds a line to the steps that the evidence shows.
-    pub fn step(&self, what: impl Into<String>) {
+    /// Adds a line to the steps shown in the evidence.
+    pub(crate) fn step(&self, what: impl Into<String>) {
         self.shared.transcript.add(0, what.into());
     }
 
     // Servers.
 
-    /// How the server is started.
-    pub fn launch(&self) -> Checked<&Launch> {
+    /// How to start the server. Skips for an attached server.
+    pub(crate) fn launch(&self) -> Checked<&Launch> {
         match &self.shared.launch {
             Some(launch) => Ok(launch),
             None => Err(Shortfall::Skip("tcprove did not start this server".into())),
         }
     }
 
-    /// The port of this life, for another one on the same port. Skips where the server chooses it.
-    pub fn port_again(&self) -> Checked<Port> {
+    /// The port of this instance, to start another one on the same port. Skips if the server
+    /// chooses its own port.
+    pub(crate) fn port_again(&self) -> Checked<Port> {
         match self.server.lease() {
             Some(lease) if lease.number() == self.server.port() => Ok(lease),
-            _ => skip("the server chooses its port by itself: another life gets another one"),
+            _ => skip(
+                "the server chooses its own port, so a second instance cannot be given the same one",
+            ),
         }
     }
 
-    /// Starts another life of the server; it ends when the last reference is dropped.
-    pub async fn start(&self, options: StartOptions) -> Checked<Rc<Server>> {
+    /// Starts another instance of the server; it is stopped when the last reference is dropped.
+    pub(crate) async fn start(&self, options: StartOptions) -> Checked<Rc<Server>> {
         let server = Server::start(self.launch()?, options).await?;
         self.shared.spawned.set(true);
         Ok(Rc::new(server))
     }
 
-    /// The same check, on another server.
-    pub fn on(&self, server: Rc<Server>) -> Self {
+    /// The same check on another server.
+    pub(crate) fn on(&self, server: Rc<Server>) -> Self {
         Self {
             shared: self.shared.clone(),
             server,
         }
     }
 
-    /// What the server's processes use. Skips where they are not known.
-    pub fn usage(&self) -> Checked<Usage> {
-        self.server
-            .usage()
-            .map_or_else(|| inconclusive("the server's resources cannot be read"), Ok)
+    /// Resource usage of the server's processes. Inconclusive if it cannot be read.
+    pub(crate) fn usage(&self) -> Checked<Usage> {
+        self.server.usage().map_or_else(
+            || inconclusive("the server's resource usage cannot be read"),
+            Ok,
+        )
     }
 
-    /// Looks again and again until the kernel shows what is asked for; `false` if it does not within `limit`.
-    pub async fn eventually(&self, limit: Duration, mut shows: impl FnMut() -> bool) -> bool {
+    /// Polls until `shows` returns true. Returns false if it does not within `limit`.
+    pub(crate) async fn eventually(
+        &self,
+        limit: Duration,
+        mut shows: impl FnMut() -> bool,
+    ) -> bool {
         let deadline = tokio::time::Instant::now() + limit;
         let mut round = 0;
         while !shows() {
@@ -183,26 +192,28 @@ impl Cx {
         true
     }
 
-    /// The server's end of this connection, in the kernel's table. `None`: not there (any more), or elsewhere.
-    pub fn peer(&self, session: &Session) -> Option<PeerSocket> {
+    /// The server's end of this connection in the kernel's socket table. `None` if it is not there
+    /// (any more), or on another machine.
+    pub(crate) fn peer(&self, session: &Session) -> Option<PeerSocket> {
         self.server.peer_socket(session.local())
     }
 
     // Connections.
 
-    /// Connects, and says nothing yet.
-    pub async fn connect(&self) -> Checked<Session> {
+    /// Connects without sending anything.
+    pub(crate) async fn connect(&self) -> Checked<Session> {
         Ok(self.try_connect().await?)
     }
 
-    /// As [`Self::connect`], for a check that wants to see what the peer did.
-    pub async fn try_connect(&self) -> Result<Session, PeerError> {
+    /// Like [`Self::connect`], for checks that examine how the connection failed.
+    pub(crate) async fn try_connect(&self) -> Result<Session, PeerError> {
         Session::connect(self.dial()).await
     }
 
-    /// As [`Self::try_connect`], with another limit for this and all that follows: a full queue makes the
-    /// kernel try again after 1, 3 and 7 seconds.
-    pub async fn try_connect_within(&self, limit: Duration) -> Result<Session, PeerError> {
+    /// Like [`Self::try_connect`], with another limit for this and all later operations of the
+    /// session. While the accept queue is full, the kernel repeats the SYN after 1, 3 and 7
+    /// seconds.
+    pub(crate) async fn try_connect_within(&self, limit: Duration) -> Result<Session, PeerError> {
         Session::connect(Dial {
             limit,
             ..self.dial()
@@ -210,8 +221,8 @@ impl Cx {
         .await
     }
 
-    /// As [`Self::open`], with a small receive buffer: a server that sends soon meets a full one.
-    pub async fn open_small(&self) -> Checked<Session> {
+    /// Like [`Self::open`], with a small receive buffer, which the server's replies soon fill.
+    pub(crate) async fn open_small(&self) -> Checked<Session> {
         let mut session = Session::connect(Dial {
             receive_buffer: Some(SMALL_RECEIVE_BUFFER),
             ..self.dial()
@@ -231,44 +242,45 @@ impl Cx {
         }
     }
 
-    /// Connects and goes through the talk's opening.
-    pub async fn open(&self) -> Checked<Session> {
+    /// Connects and performs the talk's opening.
+    pub(crate) async fn open(&self) -> Checked<Session> {
         let mut session = self.connect().await?;
         session.opening().await?;
         Ok(session)
     }
 
-    /// One whole exchange on a connection of its own.
-    pub async fn exchange(&self) -> Checked<Reply> {
+    /// One exchange on a new connection.
+    pub(crate) async fn exchange(&self) -> Checked<Reply> {
         let mut session = self.open().await?;
         let turn = session.turn()?;
-        session.send(&turn.request).await?;
-        let reply = session.expect(&turn).await?;
+        let reply = session.exchange(&turn).await?;
         session.close();
         Ok(reply)
     }
 
-    /// A second, well-behaved client gets its reply now.
-    pub async fn others_are_served(&self) -> Checked {
-        self.exchange()
-            .await
-            .ascribe(Kind::Blocked, "another client is served meanwhile")?;
+    /// Fails unless a second, well-behaved client is served.
+    pub(crate) async fn others_are_served(&self) -> Checked {
+        self.exchange().await.ascribe(
+            FailureKind::Blocked,
+            "another client is served at the same time",
+        )?;
         Ok(())
     }
 
-    /// The server is alive: its process has not ended, and a new client is served.
-    pub async fn is_alive(&self) -> Checked {
+    /// Fails unless the server's process is running and a new client is served.
+    pub(crate) async fn is_alive(&self) -> Checked {
         if let Some(exit) = self.server.exit() {
-            return failed(Kind::Died, "the server lives", exit.to_string());
+            let actual = format!("the server {exit}");
+            return failed(FailureKind::Died, "the server keeps running", actual);
         }
         self.exchange()
             .await
-            .ascribe(Kind::Blocked, "the server goes on serving")?;
+            .ascribe(FailureKind::Blocked, "the server keeps serving new clients")?;
         Ok(())
     }
 
-    /// Runs `count` clients at the same time and waits for all: their results, in order of start.
-    pub async fn crowd<T, F, Fut>(&self, count: usize, client: F) -> Vec<Checked<T>>
+    /// Runs `count` clients concurrently and waits for all of them. Results are in order of start.
+    pub(crate) async fn crowd<T, F, Fut>(&self, count: usize, client: F) -> Vec<Checked<T>>
     where
         T: 'static,
         F: Fn(Self, usize) -> Fut,
@@ -291,11 +303,11 @@ impl Cx {
             .collect()
     }
 
-    /// The payload turn, or a skip where the talk has none.
-    pub fn payload_turn(&self, session: &mut Session, payload: &[u8]) -> Checked<Turn> {
+    /// The turn that carries `payload`. Skips if the talk has none.
+    pub(crate) fn payload_turn(&self, session: &mut Session, payload: &[u8]) -> Checked<Turn> {
         if !self.talk().payload_is_safe(payload) {
             return Err(Shortfall::Skip(
-                "the payload would hold the talk's delimiter".into(),
+                "the payload would contain the talk's delimiter".into(),
             ));
         }
         match session.payload_turn(payload)? {

@@ -1,7 +1,7 @@
-//! The fault matrix: every planted fault of the reference server, put to the check that it names.
+//! The fault matrix: runs the check named by each planted fault of the reference server.
 //!
-//! A fault counts as caught only if its check fails twice and for the planted reason; and the same
-//! check must pass on the same server without the fault.
+//! A fault counts as caught only if its check fails twice, for the planted reason, and the same
+//! check passes on the same server without the fault.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,40 +13,39 @@ use super::run::Battery;
 use super::{BATTERY, Check, Outcome, Verdict, find};
 use crate::subject::{Interrupt, Subject};
 
-/// One planted fault and what its check made of it.
+/// The result for one planted fault.
 #[derive(Clone, Debug, Serialize)]
-pub struct Row {
-    /// The fault.
+pub(crate) struct FaultRow {
     pub fault: &'static str,
     /// The check that must catch it.
     pub check: &'static str,
-    /// In which way the server must fall short.
+    /// The kind of failure that the check must report.
     pub planted: &'static str,
-    /// What the check said on the faulty server: its verdict and kind, or why it did not get there.
+    /// The check's verdict and kind on the faulty server, or why there is none.
     pub seen: String,
-    /// What the check said on the same server without the fault.
+    /// The check's verdict on the same server without the fault.
     pub sound: String,
-    /// Caught for the planted reason, and passed without the fault.
+    /// Whether the fault was caught for the planted reason, and the check passed without it.
     pub ok: bool,
-    /// Seconds.
+    /// Duration of both runs, in seconds.
     pub seconds: f64,
 }
 
-/// Builds the subject for `tcprove serve` with this protocol and model, with or without the fault.
-pub type Serve<'a> = &'a (dyn Fn(&Fault, bool) -> Subject + Sync);
+/// Builds the subject that runs `tcprove serve` with or without the fault.
+pub(crate) type Serve<'a> = &'a (dyn Fn(&Fault, bool) -> Subject + Sync);
 
-/// Rows beside each other: nearly all of their time is spent waiting for a faulty server.
+/// Number of faults tested concurrently. Most of the time is spent waiting for a faulty server.
 const WORKERS: usize = 6;
 
-/// Puts each fault to its check. `told` is called with each row as it is done.
-pub fn run(
+/// Tests every fault. Calls `done` with each row as soon as it is complete.
+pub(crate) fn run(
     faults: &[&'static Fault],
     serve: Serve<'_>,
     control: fn(&Check, &Subject) -> Option<Subject>,
     interrupt: &Interrupt,
-    told: &(dyn Fn(&Row) + Sync),
-) -> Vec<Row> {
-    // Checks that measure run alone, after all others.
+    done: &(dyn Fn(&FaultRow) + Sync),
+) -> Vec<FaultRow> {
+    // Checks that measure time, CPU or memory run alone, after all others.
     let (alone, beside): (Vec<_>, Vec<_>) = faults.iter().copied().partition(|fault| {
         find(fault.caught_by).is_none_or(|check| check.runs == super::Runs::AloneOnMachine)
     });
@@ -58,7 +57,7 @@ pub fn run(
                 break;
             }
             let row = row(fault, serve, control, interrupt);
-            told(&row);
+            done(&row);
             if let Ok(mut rows) = rows.lock() {
                 rows.push(row);
             }
@@ -82,33 +81,30 @@ fn row(
     serve: Serve<'_>,
     control: fn(&Check, &Subject) -> Option<Subject>,
     interrupt: &Interrupt,
-) -> Row {
+) -> FaultRow {
     let begun = std::time::Instant::now();
-    let (seen, caught) = verdict(fault, serve(fault, true), control, interrupt);
-    let (sound, _) = verdict(fault, serve(fault, false), control, interrupt);
-    let ok = caught && sound == "pass";
-    let seconds = begun.elapsed().as_secs_f64();
-    Row {
+    let faulty = checked(fault, serve(fault, true), control, interrupt);
+    let sound = checked(fault, serve(fault, false), control, interrupt);
+    FaultRow {
         fault: fault.name,
         check: fault.caught_by,
         planted: fault.kind,
-        seen,
-        sound,
-        ok,
-        seconds,
+        ok: is_caught(&faulty, fault) && is_passed(&sound),
+        seen: described(&faulty, fault),
+        sound: described(&sound, fault),
+        seconds: begun.elapsed().as_secs_f64(),
     }
 }
 
-/// What the fault's check says on this server, and whether it is the planted reason.
-fn verdict(
+/// The outcome of the fault's check on this server, or why there is none.
+fn checked(
     fault: &Fault,
     subject: Subject,
     control: fn(&Check, &Subject) -> Option<Subject>,
     interrupt: &Interrupt,
-) -> (String, bool) {
-    let Some(check) = find(fault.caught_by) else {
-        return (format!("there is no check {}", fault.caught_by), false);
-    };
+) -> Result<Outcome, String> {
+    let check =
+        find(fault.caught_by).ok_or_else(|| format!("there is no check {}", fault.caught_by))?;
     let battery = Battery {
         checks: vec![check],
         subject,
@@ -121,32 +117,42 @@ fn verdict(
         command_by_hand: None,
         interrupt: interrupt.clone(),
     };
-    match battery.run(&|_| {}) {
-        Ok(report) => report
-            .outcomes
-            .first()
-            .map_or(("interrupted".into(), false), |outcome| {
-                said(outcome, fault)
-            }),
-        Err(error) => (format!("error: {error}"), false),
-    }
+    let outcomes = battery
+        .run(&|_| {})
+        .map_err(|error| format!("error: {error}"))?;
+    let outcome = outcomes.into_iter().next();
+    outcome.ok_or_else(|| "interrupted".into())
 }
 
-fn said(outcome: &Outcome, fault: &Fault) -> (String, bool) {
+fn is_passed(result: &Result<Outcome, String>) -> bool {
+    matches!(result, Ok(outcome) if outcome.outcome == Verdict::Pass)
+}
+
+/// Whether the check fails for the planted reason.
+fn is_caught(result: &Result<Outcome, String>, fault: &Fault) -> bool {
+    matches!(result, Ok(outcome) if outcome.is_about_the_server() && has_planted_kind(outcome, fault))
+}
+
+fn has_planted_kind(outcome: &Outcome, fault: &Fault) -> bool {
+    outcome.kind.is_some_and(|kind| kind.name() == fault.kind)
+}
+
+fn described(result: &Result<Outcome, String>, fault: &Fault) -> String {
+    let outcome = match result {
+        Ok(outcome) => outcome,
+        Err(why) => return why.clone(),
+    };
+    let word = outcome.word();
+    if !outcome.is_about_the_server() {
+        let reason = outcome.reason.as_deref().unwrap_or_default();
+        return match outcome.outcome {
+            Verdict::Pass => word.to_owned(),
+            _ => format!("{word}: {reason}"),
+        };
+    }
     let kind = outcome.kind.map_or("", |kind| kind.name());
-    let found = matches!(outcome.outcome, Verdict::Fail | Verdict::Warn);
-    let text = match outcome.outcome {
-        Verdict::Fail | Verdict::Warn => format!("{}: {kind}", outcome.word()),
-        Verdict::Pass => "pass".into(),
-        _ => format!(
-            "{}: {}",
-            outcome.word(),
-            outcome.reason.as_deref().unwrap_or("")
-        ),
-    };
-    let text = match &outcome.actual {
-        Some(actual) if found && kind != fault.kind => format!("{text} ({actual})"),
-        _ => text,
-    };
-    (text, found && kind == fault.kind)
+    match &outcome.actual {
+        Some(actual) if !has_planted_kind(outcome, fault) => format!("{word}: {kind} ({actual})"),
+        _ => format!("{word}: {kind}"),
+    }
 }

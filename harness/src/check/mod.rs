@@ -1,106 +1,108 @@
-//! The checks: one file each, in folders by group.
+//! The checks: one per file, in one folder per group.
 //!
-//! A check quotes its requirement, says what it does on the wire and when it does not apply, and
-//! reads as prose. It never decides on its own that a failure is final: the runner repeats it on a
-//! fresh server, looks whether the target died, applies promises and waivers, and asks the sound
-//! reference server where the machine itself could be at fault.
+//! Each check states its requirement, its stimulus and when it applies. A check never decides that
+//! a failure is final: the runner repeats it on a fresh server, examines whether the server died,
+//! applies promises and waivers, and runs the check on the reference server if the machine could be
+//! at fault.
 //!
-//! To add a check: one new file with an `ENTRY`, one line in its group's list.
+//! To add a check, add a file with an `ENTRY` and a line in its group's list.
 
 mod cx;
-pub mod matrix;
+pub(crate) mod matrix;
 mod needs;
 mod outcome;
 mod plan;
-pub mod run;
+pub(crate) mod run;
 
-pub mod abrupt;
-pub mod backpressure;
-pub mod concurrency;
-pub mod encoding;
-pub mod framing;
-pub mod latency;
-pub mod life;
-pub mod limits;
-pub mod resources;
+mod abrupt;
+mod backpressure;
+mod concurrency;
+mod encoding;
+mod framing;
+mod latency;
+mod life;
+mod limits;
+mod resources;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use cx::Cx;
-pub use needs::Need;
-pub use outcome::{
-    Ascribe, Checked, Failure, Kind, Outcome, Shortfall, Verdict, failed, inconclusive, skip,
-    warned,
+pub(crate) use cx::Cx;
+pub(crate) use needs::Need;
+pub(crate) use outcome::{
+    Ascribe, Checked, Failure, FailureKind, Outcome, Shortfall, Verdict, failed, inconclusive,
+    skip, warned,
 };
-pub use plan::{CheckPlan, LANES, Selection, Shard};
+pub(crate) use plan::{CheckPlan, LANES, Selection, Shard};
 
-/// The battery that this version runs. A check added later carries a higher number and only warns
-/// until the file's `[check] battery` is raised.
-pub const BATTERY: u32 = 1;
+/// The battery of this version. A check added later has a higher number and only warns until
+/// `[check] battery` in the file is raised.
+pub(crate) const BATTERY: u32 = 1;
 
 /// Where a check runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runs {
-    /// On the lane's server, after other checks.
+    /// On the lane's server, shared with other checks.
     Shared,
-    /// On a fresh server of its own, beside other lanes.
+    /// On a fresh server, concurrently with other lanes.
     OwnServer,
-    /// On a fresh server of its own, with nothing else going on: it measures time, CPU or memory.
+    /// On a fresh server while nothing else runs: the check measures time, CPU or memory.
     AloneOnMachine,
 }
 
-/// How much a shortfall weighs.
+/// How severe a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
-    /// It fails.
+pub(crate) enum Weight {
+    /// The verdict is fail.
     Fails,
-    /// It warns.
+    /// The verdict is warn.
     Warns,
-    /// It warns unless the file promises what the check asks for.
+    /// The verdict is warn unless the file makes this promise.
     WarnsUnless(Promised),
 }
 
-/// A promise that turns warnings into failures.
+/// A promise that turns a warning into a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Promised {
+pub(crate) enum Promised {
     /// `promise.drains_on_stop = true`.
     DrainsOnStop,
 }
 
-/// One check: data, and the function that does it.
+/// One check: its description and the function that runs it.
 pub struct Check {
-    /// Stable kebab-case id, never an ordinal.
+    /// Stable kebab-case id.
     pub id: &'static str,
-    /// The group, as shown.
-    pub group: &'static str,
-    /// The battery that this check came with; it only warns for files of an older one.
-    pub battery: u32,
-    /// What must hold, with its source.
+    /// Name of the group, as displayed.
+    pub(crate) group: &'static str,
+    /// The battery that introduced this check. It only warns for files written for an older
+    /// battery.
+    pub(crate) battery: u32,
+    /// What must hold, and the source of the requirement.
     pub requirement: &'static str,
     /// What the client does on the wire.
-    pub stimulus: &'static str,
-    /// What must be there for the check to apply.
-    pub needs: &'static [Need],
+    pub(crate) stimulus: &'static str,
+    /// Conditions under which the check applies.
+    pub(crate) needs: &'static [Need],
     /// Where it runs.
     pub runs: Runs,
-    /// How much a shortfall weighs.
-    pub weight: Weight,
-    /// A failure must be shown to be the server's and not the machine's: the reference server
-    /// passes the same stimulus.
-    pub control: bool,
-    /// The whole check ends within this.
-    pub limit: Duration,
-    /// The stimulus as a shell command (sh and python3), for a reader who has only the server.
-    /// Filled in: `{host}`, `{port}`, `{request}` (a Python expression for the bytes of the plain
-    /// turn) and `{cmd}` (the server's command; where it is not used, the server is started first).
-    pub by_hand: &'static str,
-    /// The check itself.
-    pub run: for<'a> fn(&'a Cx) -> Pin<Box<dyn Future<Output = Checked> + 'a>>,
+    /// How severe a failure is.
+    pub(crate) weight: Weight,
+    /// Whether a failure counts only if the reference server passes the same check on the same
+    /// machine.
+    pub(crate) control: bool,
+    /// Maximum duration of one attempt.
+    pub(crate) limit: Duration,
+    /// The stimulus as a shell command (sh and python3) for a reader without tcprove. Placeholders:
+    /// `{host}`, `{port}`, `{request}` (a Python expression for the bytes of the plain turn) and
+    /// `{cmd}` (the server's command; the server is started beforehand if the text does not contain
+    /// it).
+    pub(crate) by_hand: &'static str,
+    /// Runs one attempt.
+    pub(crate) run: for<'a> fn(&'a Cx) -> Pin<Box<dyn Future<Output = Checked> + 'a>>,
 }
 
-/// Every check, group by group, in the order in which they are shown.
+/// All checks, in display order.
 pub fn all() -> impl Iterator<Item = &'static Check> {
     [
         life::CHECKS,
@@ -118,7 +120,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
     .copied()
 }
 
-/// The check with this id.
-pub fn find(id: &str) -> Option<&'static Check> {
+/// Finds a check by id.
+pub(crate) fn find(id: &str) -> Option<&'static Check> {
     all().find(|check| check.id == id)
 }

@@ -1,4 +1,4 @@
-//! What a check comes to. An outcome is data: nothing here is an error of tcprove.
+//! Outcomes of checks. An outcome is data, never an error of tcprove.
 
 use crate::process::StartFailure;
 use crate::session::{OpeningError, PeerError};
@@ -10,64 +10,64 @@ use std::time::Duration;
 /// The verdict of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The requirement holds, and the stimulus is proved to have happened.
     Pass,
-    /// The requirement does not hold, twice.
+    /// The requirement does not hold, confirmed by a second attempt.
     Fail,
-    /// As `Fail`, for something the server has not promised.
+    /// Like `Fail`, for something that the server does not promise.
     Warn,
-    /// The check does not apply; the reason is in the outcome.
+    /// The check does not apply; see the reason.
     Skip,
-    /// The check could not see; the reason is in the outcome.
+    /// The check reached no verdict; see the reason.
     Inconclusive,
 }
 
-/// In which way the server fell short. A planted fault counts as caught only if the kind matches:
-/// a crash must not "catch" everything.
+/// How a server violates a requirement. A planted fault counts as caught only if the kind matches,
+/// so that a crash does not satisfy every check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub(crate) enum FailureKind {
     /// The server's process ended.
     Died,
-    /// It did not listen in time.
+    /// The server did not listen in time.
     NotReady,
     /// A second instance started on the same port.
     DoubleStart,
-    /// It did not come back after a restart.
+    /// The server did not serve again after a restart.
     NoRestart,
-    /// It did not end after its stop signal.
+    /// The server did not exit after its stop signal.
     IgnoredStop,
-    /// A reply that was due did not come (silence, or an early end of the stream).
+    /// An expected reply did not arrive (silence, or an early end of stream).
     LostReply,
     /// Processes were left behind.
     Orphans,
-    /// A reply came, and was not the one expected.
+    /// A reply arrived, but not the expected one.
     WrongReply,
-    /// A reset where none is due.
+    /// An unexpected connection reset.
     Reset,
-    /// Memory grew with what was sent.
+    /// Memory grew with the amount of data sent.
     Growth,
-    /// Others were not served meanwhile.
+    /// Other clients were not served at the same time.
     Blocked,
-    /// It used the processor with nothing to do.
+    /// The server used CPU time while idle.
     Spin,
-    /// Descriptors, threads or processes were not given back.
+    /// Descriptors, threads or processes were not released.
     Leak,
-    /// It ended without a word.
+    /// The server exited without an error message.
     Silent,
-    /// A reply came too late.
+    /// A reply arrived too late.
     Slow,
     /// Connections were refused that should have been accepted.
     Refused,
-    /// What should have been refused was accepted.
+    /// A request was accepted that should have been refused.
     Accepted,
-    /// It wrote without measure.
+    /// The server printed an excessive amount of log output.
     LogFlood,
 }
 
-impl Kind {
-    /// In which way a server falls short that makes its client meet this error.
+impl FailureKind {
+    /// The kind of failure that this client error indicates.
     fn of(error: &PeerError) -> Self {
         match error {
             PeerError::Refused { .. } | PeerError::ConnectTimedOut { .. } => Self::Refused,
@@ -82,8 +82,8 @@ impl Kind {
         }
     }
 
-    /// The stable kebab-case name, as in the JSON.
-    pub fn name(self) -> &'static str {
+    /// The stable kebab-case name used in the JSON.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Died => "died",
             Self::NotReady => "not-ready",
@@ -107,172 +107,176 @@ impl Kind {
     }
 }
 
-/// The server fell short of a requirement.
+/// A violated requirement.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
-    /// In which way.
-    pub kind: Kind,
-    /// What should have been.
-    pub expected: String,
-    /// What was.
-    pub actual: String,
+pub(crate) struct Failure {
+    /// How the requirement was violated.
+    pub kind: FailureKind,
+    /// What the server should have done, and what it did instead.
+    pub mismatch: Mismatch,
+}
+
+impl Failure {
+    /// A failure of this kind.
+    pub(crate) fn new(
+        kind: FailureKind,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            mismatch: Mismatch::new(expected, actual),
+        }
+    }
 }
 
 /// Why a check did not pass.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Shortfall {
+pub(crate) enum Shortfall {
     /// The requirement does not hold.
     Failed(Failure),
-    /// It does not hold in a way that only deserves a warning.
+    /// The requirement does not hold, in a way that is only worth a warning.
     Warned(Failure),
     /// The check does not apply.
     Skip(String),
-    /// The check could not see.
+    /// The check reached no verdict.
     Inconclusive(String),
 }
 
-/// What the body of a check returns.
-pub type Checked<T = ()> = Result<T, Shortfall>;
+/// The result of a step of a check.
+pub(crate) type Checked<T = ()> = Result<T, Shortfall>;
 
-/// A failure, ready to be returned.
-pub fn failed<T>(kind: Kind, expected: impl Into<String>, actual: impl Into<String>) -> Checked<T> {
-    Err(Shortfall::Failed(Failure {
-        kind,
-        expected: expected.into(),
-        actual: actual.into(),
-    }))
+/// Returns a failure.
+pub(crate) fn failed<T>(
+    kind: FailureKind,
+    expected: impl Into<String>,
+    actual: impl Into<String>,
+) -> Checked<T> {
+    Err(Shortfall::Failed(Failure::new(kind, expected, actual)))
 }
 
-/// A warning, ready to be returned.
-pub fn warned<T>(kind: Kind, expected: impl Into<String>, actual: impl Into<String>) -> Checked<T> {
-    Err(Shortfall::Warned(Failure {
-        kind,
-        expected: expected.into(),
-        actual: actual.into(),
-    }))
+/// Returns a warning.
+pub(crate) fn warned<T>(
+    kind: FailureKind,
+    expected: impl Into<String>,
+    actual: impl Into<String>,
+) -> Checked<T> {
+    Err(Shortfall::Warned(Failure::new(kind, expected, actual)))
 }
 
-/// A skip with its reason.
-pub fn skip<T>(reason: impl Into<String>) -> Checked<T> {
+/// Returns a skip with its reason.
+pub(crate) fn skip<T>(reason: impl Into<String>) -> Checked<T> {
     Err(Shortfall::Skip(reason.into()))
 }
 
-/// An inconclusive result with its reason.
-pub fn inconclusive<T>(reason: impl Into<String>) -> Checked<T> {
+/// Returns an inconclusive result with its reason.
+pub(crate) fn inconclusive<T>(reason: impl Into<String>) -> Checked<T> {
     Err(Shortfall::Inconclusive(reason.into()))
 }
 
-/// Gives the failure of a step the kind and the expectation of the check it is a part of.
-pub trait Ascribe<T> {
-    /// Replaces kind and expectation of a failure; everything else is left as it is.
-    fn ascribe(self, kind: Kind, expected: &str) -> Checked<T>;
+/// Adds context to the failure of a step.
+pub(crate) trait Ascribe<T> {
+    /// Replaces kind and expectation of a failure; leaves other results unchanged.
+    fn ascribe(self, kind: FailureKind, expected: &str) -> Checked<T>;
 
-    /// Says where in the check a failure happened; everything else is left as it is.
+    /// Prefixes what happened with the place in the check; leaves other results unchanged.
     fn at(self, place: impl FnOnce() -> String) -> Checked<T>;
 }
 
 impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
-    fn ascribe(self, kind: Kind, expected: &str) -> Checked<T> {
+    fn ascribe(self, kind: FailureKind, expected: &str) -> Checked<T> {
         self.map_err(|error| match error.into() {
-            Shortfall::Failed(failure) => Shortfall::Failed(Failure {
-                kind,
-                expected: expected.into(),
-                actual: failure.actual,
-            }),
+            Shortfall::Failed(failure) => {
+                Shortfall::Failed(Failure::new(kind, expected, failure.mismatch.actual))
+            }
             other => other,
         })
     }
 
     fn at(self, place: impl FnOnce() -> String) -> Checked<T> {
         self.map_err(|error| match error.into() {
-            Shortfall::Failed(failure) => Shortfall::Failed(Failure {
-                actual: format!("{}: {}", place(), failure.actual),
-                ..failure
-            }),
+            Shortfall::Failed(mut failure) => {
+                let actual = &mut failure.mismatch.actual;
+                *actual = format!("{}: {actual}", place());
+                Shortfall::Failed(failure)
+            }
             other => other,
         })
     }
 }
 
-/// What the peer did counts against it; what failed on our side, or could not be proved, does not.
+/// Errors caused by the server are failures; errors on the client's side and unproven stimuli are
+/// not.
 impl From<PeerError> for Shortfall {
     fn from(error: PeerError) -> Self {
-        let Some(Mismatch { expected, actual }) = error.mismatch() else {
-            return match error {
-                PeerError::Render(_) => Self::Skip(error.to_string()),
-                _ => Self::Inconclusive(error.to_string()),
-            };
-        };
-        Self::Failed(Failure {
-            kind: Kind::of(&error),
-            expected,
-            actual,
-        })
+        match error.mismatch() {
+            Some(mismatch) => Self::Failed(Failure {
+                kind: FailureKind::of(&error),
+                mismatch,
+            }),
+            None if matches!(error, PeerError::Render(_)) => Self::Skip(error.to_string()),
+            None => Self::Inconclusive(error.to_string()),
+        }
     }
 }
 
-/// As for any other exchange, with the place in the talk.
+/// Like any other exchange, with its place in the talk.
 impl From<OpeningError> for Shortfall {
     fn from(opening: OpeningError) -> Self {
         match Self::from(opening.error) {
-            Self::Failed(failure) => Self::Failed(Failure {
-                actual: format!("{}: {}", opening.label, failure.actual),
-                ..failure
-            }),
+            Self::Failed(mut failure) => {
+                failure.mismatch.actual = format!("{}: {}", opening.label, failure.mismatch.actual);
+                Self::Failed(failure)
+            }
             other => other,
         }
     }
 }
 
-/// A server that does not start counts against it, unless our side failed.
+/// A server that does not start fails the check, unless the client's side is at fault.
 impl From<StartFailure> for Shortfall {
     fn from(failure: StartFailure) -> Self {
         match failure {
             StartFailure::Harness { .. } => Self::Inconclusive(failure.to_string()),
-            _ => Self::Failed(Failure {
-                kind: Kind::NotReady,
-                expected: "the server starts and listens".into(),
-                actual: failure.to_string(),
-            }),
+            _ => Self::Failed(Failure::new(
+                FailureKind::NotReady,
+                "the server starts and listens",
+                failure.to_string(),
+            )),
         }
     }
 }
 
-/// What is reported of one check.
+/// The reported result of one check.
 #[derive(Clone, Debug, Serialize)]
-pub struct Outcome {
-    /// The check's stable id.
+pub(crate) struct Outcome {
     pub id: &'static str,
-    /// Its group.
     pub group: &'static str,
-    /// The verdict.
     pub outcome: Verdict,
-    /// In which way the server fell short.
-    pub kind: Option<Kind>,
-    /// The requirement, with its source.
+    /// How the server violated the requirement.
+    pub kind: Option<FailureKind>,
+    /// What must hold, and the source of the requirement.
     pub requirement: &'static str,
-    /// What should have been.
     pub expected: Option<String>,
-    /// What was.
     pub actual: Option<String>,
-    /// Why the check was skipped or could not see.
+    /// Why the check was skipped or reached no verdict.
     pub reason: Option<String>,
-    /// Measured values and the steps that were taken.
+    /// Measured values and the steps taken.
     pub evidence: Map<String, Value>,
-    /// How it is known that the stimulus really happened.
+    /// How tcprove knows that the stimulus happened.
     pub stimulus_proof: Option<String>,
-    /// How often the check was run.
+    /// Number of attempts.
     pub attempts: u32,
-    /// What the built-in sound server came to under the same stimulus, where that was asked.
+    /// Result of the same check on the reference server, if it was run there.
     pub control: Option<String>,
-    /// The waiver that covers this failure.
+    /// The reason of the waiver that covers this failure.
     pub waived: Option<String>,
-    /// Milliseconds, all attempts together.
+    /// Total duration of all attempts; milliseconds in the JSON.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
     /// A command that repeats the check.
     pub reproduce: String,
-    /// The same by hand, without tcprove.
+    /// A shell command that repeats the stimulus without tcprove.
     pub by_hand: String,
 }
 
@@ -284,8 +288,8 @@ fn milliseconds<S: serde::Serializer>(
 }
 
 impl Outcome {
-    /// The verdict as one word; a waiver outweighs what it covers.
-    pub fn word(&self) -> &'static str {
+    /// The verdict as one word. A waived failure is "waived".
+    pub(crate) fn word(&self) -> &'static str {
         match self.outcome {
             _ if self.waived.is_some() => "waived",
             Verdict::Pass => "pass",
@@ -296,13 +300,13 @@ impl Outcome {
         }
     }
 
-    /// Whether it says that the server fell short.
-    pub fn is_about_the_server(&self) -> bool {
+    /// Whether the outcome is a statement about the server.
+    pub(crate) fn is_about_the_server(&self) -> bool {
         matches!(self.outcome, Verdict::Fail | Verdict::Warn)
     }
 
-    /// Whether a reader should see more than one line of it.
-    pub fn is_worth_telling(&self) -> bool {
+    /// Whether reports show the outcome in detail rather than on one line.
+    pub(crate) fn needs_details(&self) -> bool {
         match self.outcome {
             Verdict::Fail | Verdict::Warn => true,
             Verdict::Inconclusive => self.kind.is_some() || !self.evidence.is_empty(),

@@ -1,4 +1,4 @@
-//! `tcprove bench`: a sweep over settings, and which is best.
+//! `tcprove bench`: a sweep over settings, and which value is best.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,17 +29,17 @@ pub(super) struct BenchArgs {
     pub page: PageArgs,
     #[command(flatten)]
     pub shape: ShapeArgs,
-    /// What to vary: payload, connections, pipeline, client.so_rcvbuf, client.so_sndbuf, client.mss or
-    /// server.PARAMETER; may be given more than once
+    /// Vary payload, connections, pipeline, client.so_rcvbuf, client.so_sndbuf, client.mss or
+    /// server.PARAMETER; may be repeated
     #[arg(long, value_name = "NAME=A,B,C")]
     pub sweep: Vec<String>,
-    /// In less than 20 seconds
+    /// Finish in under 20 seconds
     #[arg(long, conflicts_with = "max_time")]
     pub quick: bool,
-    /// About how long it may take [default: 75s]
+    /// Set the approximate duration [default: 75s]
     #[arg(long, value_name = "TIME", value_parser = target::duration)]
     pub max_time: Option<Duration>,
-    /// How often each cell is visited [default: as often as the time allows, at least 6]
+    /// Set the number of visits per cell [default: as many as the time allows, at least 6]
     #[arg(long, value_name = "N")]
     pub rounds: Option<usize>,
     /// Write the cells as comma-separated values
@@ -128,7 +128,7 @@ fn refused(error: SweepError, resolved: &Resolved) -> RunError {
     }
 }
 
-/// What is varied: as it was said, or what there is to vary on any server.
+/// The axes of `--sweep`, or defaults that suit any server.
 fn axes(args: &BenchArgs, resolved: &Resolved) -> Result<Vec<Dimension>, RunError> {
     if !args.sweep.is_empty() {
         return parse_all(&args.sweep).map_err(|error| usage(format!("--sweep: {error}")));
@@ -143,14 +143,16 @@ fn axes(args: &BenchArgs, resolved: &Resolved) -> Result<Vec<Dimension>, RunErro
     parse_all(usual).map_err(|error| RunError::internal(error.to_string()))
 }
 
-/// A parameter of the built-in server that is varied is a flag of its command.
+/// Makes the varied parameters of the built-in server flags of its command.
 fn flags(axes: &[Dimension], target: &mut TargetArgs) {
     for axis in axes {
         let Knob::Server(name) = &axis.knob else {
             continue;
         };
         let given = target.params.iter().any(|(known, _)| known == name);
-        if let (false, Some(first)) = (given, axis.axis().values.first()) {
+        if let Some(first) = axis.axis().values.first()
+            && !given
+        {
             target.params.push((name.clone(), first.clone()));
         }
     }
@@ -164,15 +166,15 @@ fn plan(
 ) -> Result<SweepPlan, RunError> {
     let mut shape = args.shape.clone();
     if axes.iter().any(|axis| axis.knob == Knob::Payload) {
-        // Says the turn that has a payload; its size is set for each cell.
+        // Selects the turn that has a payload; its size is set for each cell.
         shape.payload.get_or_insert(1);
     }
     let base = shape.workload(resolved, seed)?;
     let plan = SweepPlan::new(axes, base, seed);
-    let plan = match (args.quick, args.max_time) {
-        (true, _) => plan.quick(),
-        (false, Some(time)) => plan.within(time),
-        (false, None) => plan,
+    let plan = match args.max_time {
+        _ if args.quick => plan.quick(),
+        Some(time) => plan.within(time),
+        None => plan,
     };
     match args.rounds {
         Some(0) => Err(usage("--rounds must be at least 1".into())),

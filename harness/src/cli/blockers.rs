@@ -1,17 +1,17 @@
-//! What stands in the way of a pass besides failed checks: required checks without a verdict,
-//! waivers that cover nothing any more, and waivers that have ended.
+//! Obstacles to a pass other than failed checks: required checks without a verdict, waivers that no
+//! longer cover anything, and expired waivers.
 
 use crate::check::{Outcome, Selection, Verdict};
 use crate::subject::{Date, Waiver};
 
-/// The waivers that still hold today.
+/// The waivers that are in force today.
 pub(super) fn in_force(waivers: &[Waiver]) -> Vec<Waiver> {
     let today = today();
     let holds = |waiver: &&Waiver| !has_ended(waiver, today);
     waivers.iter().filter(holds).cloned().collect()
 }
 
-/// A sentence for each obstacle. A waiver is stale only if everything was looked at.
+/// One message per obstacle. A waiver can be stale only if all checks were selected.
 pub(super) fn of(outcomes: &[Outcome], waivers: &[Waiver], selection: &Selection) -> Vec<String> {
     let mut blockers: Vec<String> = outcomes
         .iter()
@@ -24,7 +24,7 @@ pub(super) fn of(outcomes: &[Outcome], waivers: &[Waiver], selection: &Selection
             blockers.extend(outcomes.iter().find(|outcome| fell_short(waiver, outcome)).map(
                 |outcome| {
                     format!(
-                        "the waiver for `{}` ({}) ended on {until}, and {} has not been mended: mend it, or give the waiver more time",
+                        "the waiver for `{}` ({}) expired on {until}, and {} still does not pass: fix it, or extend the waiver",
                         waiver.check, waiver.reason, outcome.id
                     )
                 },
@@ -32,7 +32,7 @@ pub(super) fn of(outcomes: &[Outcome], waivers: &[Waiver], selection: &Selection
         }
         if selection.is_whole() && is_stale(waiver, outcomes) {
             blockers.push(format!(
-                "the waiver for `{}` ({}) is stale: everything it covers ran and passed; remove it",
+                "the waiver for `{}` ({}) is stale: all checks it covers passed; remove it",
                 waiver.check, waiver.reason
             ));
         }
@@ -54,7 +54,7 @@ fn without_verdict(outcome: &Outcome) -> String {
     let reason = outcome.reason.as_deref().unwrap_or("no reason");
     let word = outcome.word();
     format!(
-        "{} is required and came to no verdict ({word}): {reason}",
+        "{} is required but reached no verdict ({word}): {reason}",
         outcome.id
     )
 }
@@ -72,7 +72,7 @@ fn is_stale(waiver: &Waiver, outcomes: &[Outcome]) -> bool {
         && covered.all(|outcome| outcome.outcome == Verdict::Pass)
 }
 
-/// `until` is the last day on which a waiver holds.
+/// A waiver is in force up to and including the day `until`.
 fn has_ended(waiver: &Waiver, today: Option<Date>) -> bool {
     match (waiver.until, today) {
         (Some(until), Some(today)) => until < today,
@@ -80,7 +80,7 @@ fn has_ended(waiver: &Waiver, today: Option<Date>) -> bool {
     }
 }
 
-/// The day in UTC: the same on every machine of a run.
+/// The current date in UTC, so that it is the same on every machine of a run.
 fn today() -> Option<Date> {
     let day = jiff::tz::TimeZone::UTC
         .to_datetime(jiff::Timestamp::now())

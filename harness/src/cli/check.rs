@@ -3,41 +3,40 @@
 use super::draft::Draft;
 use super::output::{OutputArgs, say};
 use super::page::PageArgs;
-use super::progress::Progress;
+use super::progress::CheckProgress;
 use super::rehearse::rehearsal_error;
 use super::target::{Resolved, TargetArgs, usage};
 use super::{blockers, draft, embedded, interrupt, target};
 use crate::check::run::Battery;
 use crate::check::{Check, CheckPlan, LANES, Need, Selection, Shard};
-use crate::report::{Body, Checked, RunError};
+use crate::report::{Body, CheckReport, RunError};
 use crate::subject::{Interrupt, Origin, RehearsalError, Subject};
 use crate::{check, text};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Arguments of `check`.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Only checks whose id matches; may be given more than once
+    /// Run only checks whose id matches; may be given more than once
     #[arg(long, value_name = "GLOB")]
     pub only: Vec<String>,
-    /// No checks whose id matches; may be given more than once
+    /// Skip checks whose id matches; may be given more than once
     #[arg(long, value_name = "GLOB")]
     pub skip: Vec<String>,
-    /// List the checks and end
+    /// List the checks and exit
     #[arg(long)]
     pub list: bool,
-    /// The seed of everything random [default: from the clock]
+    /// Seed of all random values [default: from the clock]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Begin no check after this
+    /// Start no check after this time
     #[arg(long, value_name = "TIME", value_parser = target::duration)]
     pub max_time: Option<Duration>,
-    /// Only part I of N of the battery
+    /// Run only part I of N of the battery
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<Shard>,
 }
@@ -62,8 +61,7 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
     })
 }
 
-/// Runs the battery.
-pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<Checked, RunError> {
+pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<CheckReport, RunError> {
     let resolved = args.target.resolve(draft.seed())?;
     draft.target(&resolved);
     let selection = selection(args, &resolved)?;
@@ -75,12 +73,12 @@ pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<Checked,
     draft.planned(&plan, whole.hash());
     draft.announce(&resolved);
     enough_descriptors()?;
-    let progress = Progress::new(!args.output.no_progress, args.output.verbose);
-    let outcome = battery.run(&|event| progress.show(event));
+    let progress = CheckProgress::new(!args.output.no_progress, args.output.verbose);
+    let result = battery.run(&|event| progress.show(event));
     progress.finish();
     draft.interrupted(interrupt.is_set());
-    let outcomes = match outcome {
-        Ok(done) => done.outcomes,
+    let outcomes = match result {
+        Ok(outcomes) => outcomes,
         Err(RehearsalError::Interrupted) => Vec::new(),
         Err(error) => return Err(rehearsal_error(&error, &resolved)),
     };
@@ -89,7 +87,7 @@ pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<Checked,
     } else {
         blockers::of(&outcomes, &resolved.file.waive, &selection)
     };
-    Ok(Checked::new(outcomes, blockers))
+    Ok(CheckReport::new(outcomes, blockers))
 }
 
 fn battery(
@@ -128,7 +126,7 @@ fn plan(args: &CheckArgs, resolved: &Resolved, selection: Selection, lanes: usiz
     }
 }
 
-/// The sound reference server in the protocol that the check needs.
+/// The reference server with the protocol that the check needs.
 pub(super) fn control(check: &Check, subject: &Subject) -> Option<Subject> {
     let protocol = if check.needs.contains(&Need::LengthField) {
         "frame"
@@ -151,7 +149,7 @@ fn selection(args: &CheckArgs, resolved: &Resolved) -> Result<Selection, RunErro
         require: require.clone(),
         shard: args.shard,
     };
-    // One that names a finding is about campaigns.
+    // A waiver for a finding concerns fuzz campaigns, not checks.
     let of_checks = resolved
         .file
         .waive
@@ -180,10 +178,11 @@ fn unknown(glob: &str) -> String {
     };
     let near = text::nearest(glob, check::all().map(|check| check.id))
         .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
-    format!("{what}{near} (`tcprove check --list` shows them all)")
+    format!("{what}{near} (`tcprove check --list` lists all checks)")
 }
 
-/// Descriptors that a battery may need on our side: its largest crowd, twice, and a margin.
+/// Number of descriptors that tcprove may need: twice the largest number of concurrent clients, and
+/// a margin.
 const DESCRIPTORS: u64 = 1000;
 
 fn enough_descriptors() -> Result<(), RunError> {
@@ -193,7 +192,7 @@ fn enough_descriptors() -> Result<(), RunError> {
         return Ok(());
     }
     Err(usage(format!(
-        "the checks need {DESCRIPTORS} open descriptors, and the limit is {soft} (hard limit {hard})\n\
+        "the checks need {DESCRIPTORS} open descriptors, but the limit is {soft} (hard limit {hard})\n\
          next: raise it and run again: `ulimit -Hn {DESCRIPTORS}` as root, or `--ulimit nofile={DESCRIPTORS}` for a container"
     )))
 }
@@ -213,14 +212,14 @@ fn list() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The command that repeats one check with the same tokens.
+/// A command that repeats one check with the same seed.
 fn reproduce(args: &CheckArgs, seed: u64) -> String {
     let target = args.target.words();
     let command = format!("{} check --only {{id}} --seed {seed} {target}", program());
     command.trim_end().to_owned()
 }
 
-/// The program as the reader called it.
+/// The program name as the user typed it.
 pub(super) fn program() -> String {
     let name = std::env::args().next().unwrap_or_else(|| "tcprove".into());
     shell_words::quote(&name).into_owned()

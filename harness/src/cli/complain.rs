@@ -1,5 +1,5 @@
-//! Ends that come before a command could run: wrong arguments, and bugs of tcprove itself.
-//! The reports that were asked for are written all the same.
+//! Errors that occur before a command runs: invalid arguments, and bugs in tcprove. The requested
+//! reports are written nevertheless.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use super::page::PageArgs;
 use crate::report::{ErrorCode, ExitCode as Code, RunError};
 use crate::text::nearest;
 
-/// What clap has to say. Help and version are no errors.
+/// Prints an error of clap. Help and version are not errors.
 pub(super) fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         let _ = error.print();
@@ -32,7 +32,7 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
     Code::Usage.into()
 }
 
-/// `tcprove chek`: clap takes it for an argument of the default command.
+/// Detects `tcprove chek`, which clap considers an argument of the default command.
 fn unknown_command(error: &clap::Error) -> Option<String> {
     let first = std::env::args().nth(1)?;
     let unknown = error.kind() == ErrorKind::UnknownArgument
@@ -44,7 +44,7 @@ fn unknown_command(error: &clap::Error) -> Option<String> {
     let near = nearest(&first, commands.iter().map(String::as_str))
         .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
     Some(format!(
-        "there is no command `{}`{near}\nthere are: {} (`tcprove --help` says what they do)",
+        "there is no command `{}`{near}\nthe commands are: {} (`tcprove --help` describes them)",
         first.escape_debug(),
         commands.join(", ")
     ))
@@ -57,7 +57,7 @@ fn names() -> Vec<String> {
         .collect()
 }
 
-/// The message alone: the reports have a place of their own for the word `error`.
+/// The message without clap's prefix and usage, which reports show elsewhere.
 fn without_frame(text: &str) -> String {
     let text = text.trim_start_matches("error: ");
     let text = text.split("\n\nUsage:").next().unwrap_or(text);
@@ -68,7 +68,7 @@ fn without_frame(text: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// A panic that nobody caught; its message has been printed already.
+/// Reports an uncaught panic, whose message has already been printed.
 pub(super) fn bug() -> ExitCode {
     let message =
         "this is a bug in tcprove: please report it with the lines above and the command line";
@@ -88,7 +88,7 @@ fn write(code: ErrorCode, message: String) {
     output.write(&PageArgs::default(), &report);
 }
 
-/// The command that was meant, as far as it can be told without a parse.
+/// The command that the user meant, as far as it can be determined without parsing.
 fn command() -> &'static str {
     let first = std::env::args().nth(1).unwrap_or_default();
     let known = [
@@ -99,7 +99,7 @@ fn command() -> &'static str {
     named.unwrap_or("run")
 }
 
-/// The value of a flag, found without clap: its parse has just failed.
+/// The value of a flag, found without clap because its parser has just failed.
 fn asked(flag: &str) -> Option<PathBuf> {
     let mut words = std::env::args().take_while(|word| word != "--");
     while let Some(word) = words.next() {

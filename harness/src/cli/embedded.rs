@@ -3,13 +3,11 @@
 
 use crate::text;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
 
 use clap::CommandFactory as _;
 
 use super::target::{Resolved, builtin, executable, resolved, usage};
-use crate::process::{Launch, READY_TIMEOUT, Ready};
+use crate::process::Launch;
 use crate::report::RunError;
 use crate::subject::Origin;
 
@@ -50,11 +48,8 @@ pub(super) fn with(params: &BTreeMap<String, String>, seed: u64) -> Result<Resol
             format!("{{{name}}}"),
         ]);
     }
-    let launch = Launch {
-        cmd,
-        params: params.clone(),
-        ..blank()?
-    };
+    let mut launch = Launch::new(executable()?, cmd);
+    launch.params = params.clone();
     let name = format!("the embedded reference server ({protocol})");
     Ok(resolved(file, Origin::Spawn(launch), name, seed, true))
 }
@@ -93,18 +88,4 @@ fn known_flags(params: &BTreeMap<String, String>) -> Result<(), RunError> {
         }
     }
     Ok(())
-}
-
-fn blank() -> Result<Launch, RunError> {
-    Ok(Launch {
-        cmd: Vec::new(),
-        env: BTreeMap::new(),
-        cwd: PathBuf::from("."),
-        params: BTreeMap::new(),
-        stop: libc::SIGTERM,
-        ready: Ready::Listen,
-        ready_timeout: READY_TIMEOUT,
-        supervisor: executable()?,
-        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-    })
 }

@@ -1,10 +1,10 @@
-//! SIGINT and SIGTERM: the first asks the run to end and keeps what was measured, the second ends
-//! tcprove at once (its supervisors then end every server).
+//! SIGINT and SIGTERM: the first signal ends the run early and keeps the results so far; the second
+//! exits immediately (the supervisors then end all servers).
 
 use crate::report::{ExitCode, RunError};
 use crate::subject::Interrupt;
 
-/// Watches for signals from now on.
+/// Starts watching for signals.
 pub(super) fn watch() -> Result<Interrupt, RunError> {
     watching().map_err(|error| RunError::internal(format!("cannot watch for signals: {error}")))
 }

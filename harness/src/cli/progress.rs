@@ -1,4 +1,4 @@
-//! Live progress on stderr: a bar where someone is looking, and a line a check with `-v`.
+//! Live progress on stderr: a bar on a terminal, and one line per check with `-v`.
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
@@ -10,24 +10,24 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::output::note;
 use crate::event::Event;
 
-/// A bar that shows which checks are running and how many have failed.
-pub(super) struct Progress {
+/// Progress of a battery: which checks are running and how many have failed.
+pub(super) struct CheckProgress {
     bar: ProgressBar,
     verbose: bool,
-    state: Mutex<State>,
+    state: Mutex<BatteryState>,
 }
 
 #[derive(Default)]
-struct State {
+struct BatteryState {
     running: BTreeSet<&'static str>,
     unconfirmed: BTreeSet<&'static str>,
     done: BTreeSet<&'static str>,
     failed: usize,
 }
 
-impl Progress {
-    /// No bar without a terminal.
-    pub fn new(wanted: bool, verbose: bool) -> Self {
+impl CheckProgress {
+    /// Shows no bar unless `wanted` and stderr is a terminal.
+    pub(super) fn new(wanted: bool, verbose: bool) -> Self {
         let bar = if wanted && std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("{spinner} {pos}/{len} {bar:20} {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -44,15 +44,14 @@ impl Progress {
         }
     }
 
-    /// Shows an event.
-    pub fn show(&self, event: Event) {
+    pub(super) fn show(&self, event: Event) {
         let Ok(mut state) = self.state.lock() else {
             return;
         };
         match event {
-            Event::Trying => self
+            Event::Rehearsing => self
                 .bar
-                .set_message("trying the conversation on a clean server"),
+                .set_message("rehearsing the conversation on a clean server"),
             Event::Started { checks } => self.bar.set_length(checks as u64),
             Event::CheckStarted { id } | Event::Confirming { id } | Event::Controlling { id } => {
                 state.running.insert(id);
@@ -61,7 +60,7 @@ impl Progress {
                 state.running.remove(id);
                 state.unconfirmed.insert(id);
             }
-            // Loads have a line of their own, and so have sweeps and campaigns.
+            // Loads, sweeps and campaigns have their own progress lines.
             Event::Load { .. } | Event::Step { .. } | Event::Fuzz { .. } | Event::Found { .. } => {}
             Event::CheckDone {
                 id,
@@ -73,7 +72,7 @@ impl Progress {
                 state.unconfirmed.remove(id);
                 if state.done.insert(id) {
                     state.failed += usize::from(failed);
-                    self.tell(id, verdict, duration);
+                    self.print_line(id, verdict, duration);
                 }
                 self.bar.set_position(state.done.len() as u64);
             }
@@ -83,21 +82,21 @@ impl Progress {
         }
     }
 
-    /// A line for each check as it ends, where that was asked for.
-    fn tell(&self, id: &str, verdict: &str, duration: Duration) {
+    /// With `-v`, prints a line for each finished check.
+    fn print_line(&self, id: &str, verdict: &str, duration: Duration) {
         if self.verbose {
             let line = format!("{verdict:<12} {id} ({:.1} s)", duration.as_secs_f64());
             self.bar.suspend(|| note(&line));
         }
     }
 
-    /// Takes the bar away before results are printed.
-    pub fn finish(&self) {
+    /// Removes the bar before results are printed.
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-impl State {
+impl BatteryState {
     fn message(&self) -> String {
         let mut parts = Vec::new();
         if self.failed > 0 {
@@ -112,7 +111,7 @@ impl State {
     }
 }
 
-/// A line that is brought up to date; none where nobody is looking.
+/// A spinner with a message; hidden unless stderr is a terminal.
 pub(super) fn line(wanted: bool) -> ProgressBar {
     if !wanted || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -122,14 +121,14 @@ pub(super) fn line(wanted: bool) -> ProgressBar {
     ProgressBar::new_spinner().with_style(style)
 }
 
-/// A bar over steps that are done one after the other.
+/// Progress of consecutive steps.
 pub(super) struct StepProgress {
     bar: ProgressBar,
 }
 
 impl StepProgress {
-    /// No bar without a terminal.
-    pub fn new(wanted: bool) -> Self {
+    /// Shows no bar unless `wanted` and stderr is a terminal.
+    pub(super) fn new(wanted: bool) -> Self {
         let bar = if wanted && std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("{pos}/{len} {bar:30} {eta} left  {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -140,15 +139,15 @@ impl StepProgress {
         Self { bar }
     }
 
-    /// So many of all are done; `what` is next.
-    pub fn show(&self, done: usize, all: usize, what: &str) {
+    /// Shows the number of completed steps and the current step.
+    pub(super) fn show(&self, done: usize, all: usize, what: &str) {
         self.bar.set_length(all as u64);
         self.bar.set_position(done as u64);
         self.bar.set_message(what.to_owned());
     }
 
-    /// Takes the bar away before results are printed.
-    pub fn finish(&self) {
+    /// Removes the bar before results are printed.
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -1,4 +1,4 @@
-//! `tcprove record`: a proxy between a real client and its server; the client's sessions become cases.
+//! `tcprove record`: a proxy between a real client and its server that records the client's sessions as cases.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::interrupt;
 use super::output::{note, say};
 use super::target::{self, usage};
 use crate::fuzz::case::BYTES_MAX;
-use crate::fuzz::record::{Recorder, SessionOutcome};
+use crate::fuzz::record::{RecordingProxy, SessionOutcome};
 use crate::report::{ExitCode as Code, RunError};
 use crate::subject::{Interrupt, block_on};
 use crate::text::escape_text;
@@ -17,25 +17,25 @@ use crate::text::escape_text;
 /// Arguments of `record`.
 #[derive(clap::Args)]
 pub(super) struct RecordArgs {
-    /// Where clients connect to; port 0 takes any that is free
+    /// Listen on this address; port 0 chooses a free port
     #[arg(long, value_name = "HOST:PORT")]
     listen: String,
-    /// The server that they mean
+    /// Forward to the server at this address
     #[arg(long, value_name = "HOST:PORT")]
     upstream: String,
-    /// The folder for the cases, as `tcprove fuzz --corpus` takes it
+    /// Write the cases to this folder, which `tcprove fuzz --corpus` accepts
     #[arg(long, value_name = "DIR", default_value = "tcprove-corpus")]
     out: PathBuf,
-    /// End after this [default: at Ctrl-C]
+    /// End after this time [default: at Ctrl-C]
     #[arg(long, value_name = "TIME", value_parser = target::duration)]
     duration: Option<Duration>,
-    /// Sessions at a time; more clients have to wait
+    /// Accept this many concurrent sessions; further clients wait
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
     connections: u16,
-    /// Bytes of one session that are kept; a longer one is cut off there
+    /// Record at most this many bytes of a session
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = target::size)]
     session_bytes: usize,
-    /// Allow addresses that are not of this machine's loopback
+    /// Allow addresses outside this machine's loopback
     #[arg(long)]
     allow_remote: bool,
 }
@@ -52,7 +52,7 @@ pub(super) fn main(args: &RecordArgs) -> ExitCode {
 
 fn perform(args: &RecordArgs) -> Result<ExitCode, RunError> {
     let listen = args.address("--listen", &args.listen)?;
-    let recorder = Recorder {
+    let recorder = RecordingProxy {
         upstream: args.address("--upstream", &args.upstream)?,
         folder: args.out.clone(),
         connections_max: usize::from(args.connections),
@@ -60,11 +60,11 @@ fn perform(args: &RecordArgs) -> Result<ExitCode, RunError> {
     };
     std::fs::create_dir_all(&args.out).map_err(|error| {
         usage(format!(
-            "--out {} cannot be made: {error}",
+            "--out {} cannot be created: {error}",
             args.out.display()
         ))
     })?;
-    // Two descriptors a session; where there are fewer, clients wait.
+    // A session needs two descriptors; if there are too few, clients wait.
     let _ = crate::sys::raise_nofile_limit();
     let interrupt = interrupt::watch()?;
     block_on(serve(args, listen, &recorder, &interrupt))
@@ -73,12 +73,12 @@ fn perform(args: &RecordArgs) -> Result<ExitCode, RunError> {
 async fn serve(
     args: &RecordArgs,
     listen: SocketAddr,
-    recorder: &Recorder,
+    recorder: &RecordingProxy,
     interrupt: &Interrupt,
 ) -> Result<ExitCode, RunError> {
     let cannot = |error| {
         usage(format!(
-            "--listen {listen}: nobody can listen there: {error}"
+            "--listen {listen}: cannot listen on this address: {error}"
         ))
     };
     let listener = tokio::net::TcpListener::bind(listen)
@@ -103,20 +103,20 @@ async fn serve(
         }
         note(&format!(
             "session {number}: {}",
-            told(&ended, recorder.upstream)
+            describe(&ended, recorder.upstream)
         ));
     };
     recorder.run(listener, stop, tell).await;
     note(&format!("new cases in {}: {stored}", shown(&args.out)));
     Ok(match lost {
         0 => ExitCode::SUCCESS,
-        // As for reports: what was asked for and could not be written is an error of its own.
+        // A case that could not be written is an error of its own, as with reports.
         _ => ExitCode::from(Code::Usage as u8),
     })
 }
 
-/// A line for one session. What was sent is not shown: it may hold passwords.
-fn told(ended: &SessionOutcome, upstream: SocketAddr) -> String {
+/// One line about a session. The bytes are not shown: they may contain passwords.
+fn describe(ended: &SessionOutcome, upstream: SocketAddr) -> String {
     match ended {
         SessionOutcome::Stored {
             path,
@@ -125,15 +125,15 @@ fn told(ended: &SessionOutcome, upstream: SocketAddr) -> String {
             bytes,
             cut_off,
         } => {
-            let how = if *known { "as before" } else { "stored" };
-            let cut = if *cut_off { ", cut off there" } else { "" };
+            let how = if *known { "already stored" } else { "stored" };
+            let cut = if *cut_off { ", truncated" } else { "" };
             format!("{how}: {} ({steps} steps, {bytes} bytes{cut})", shown(path))
         }
         SessionOutcome::Nothing => "the client sent nothing".into(),
         SessionOutcome::NoUpstream(error) => {
-            format!("closed, since {upstream} cannot be reached: {error}")
+            format!("closed because {upstream} cannot be reached: {error}")
         }
-        SessionOutcome::NotStored(error) => format!("it cannot be written: {error}"),
+        SessionOutcome::NotStored(error) => format!("the case cannot be written: {error}"),
     }
 }
 
@@ -155,8 +155,8 @@ impl RecordArgs {
         };
         if !addr.ip().is_loopback() && !self.allow_remote {
             return Err(usage(format!(
-                "{flag} {addr} is not on this machine's loopback: whoever reaches it reaches the server, and sessions \
-                 are kept in files; add --allow-remote if both are yours"
+                "{flag} {addr} is not on this machine's loopback: everyone who can reach it can reach the server, and \
+                 sessions are stored in files; add --allow-remote if you own both"
             )));
         }
         Ok(addr)

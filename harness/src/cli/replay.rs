@@ -1,4 +1,4 @@
-//! `tcprove replay`: findings, put to fresh servers again.
+//! `tcprove replay`: runs findings on fresh servers again.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,10 +17,10 @@ use crate::subject::{Interrupt, RehearsalError, rehearse, runtime};
 /// Arguments of `replay`.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct ReplayArgs {
-    /// A file of cases, or a folder with such files, findings among them
+    /// Replay this case file, or all case files in this folder, such as findings
     #[arg(required = true, value_name = "FILE|DIR")]
     pub places: Vec<PathBuf>,
-    /// Fresh servers for each
+    /// Run each on this many fresh servers
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub times: u32,
     #[command(flatten)]
@@ -40,7 +40,7 @@ fn perform(draft: &mut Draft, args: &ReplayArgs) -> Result<Body, RunError> {
     let mut paths = Vec::new();
     for place in &args.places {
         if !place.exists() {
-            return Err(usage(format!("{} is not there", place.display())));
+            return Err(usage(format!("{} does not exist", place.display())));
         }
         let found = files(place)
             .map_err(|error| usage(format!("{} cannot be read: {error}", place.display())))?;
@@ -73,7 +73,7 @@ fn replay_all(
 ) -> Vec<ReplayItem> {
     let times = match resolved.subject.launch() {
         Some(_) => args.times,
-        // The next try would meet what this one left behind.
+        // A second attempt would meet the state that the first one left behind.
         None => 1,
     };
     let mut items = Vec::new();
@@ -103,7 +103,7 @@ fn one(path: &Path, target: &FuzzTarget, times: u32) -> ReplayItem {
     let replayed = known.replay(target, &runtime(), times);
     let detail = match &replayed.symptom {
         Some(symptom) => symptom.title.clone(),
-        None => format!("not seen any more: {}", known.title),
+        None => format!("no longer seen: {}", known.title),
     };
     ReplayItem {
         path: path.to_owned(),

@@ -1,4 +1,5 @@
-//! `tcprove run`, the default: everything in one go. Falls back to the embedded reference server.
+//! `tcprove run`, the default command: checks, a short fuzz campaign and a short sweep. Without a
+//! target it runs on the embedded reference server.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,17 +9,17 @@ use super::draft::{self, Draft};
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::{bench, fuzz, target};
-use crate::report::{Body, Checked, Report, RunError, Whole};
+use crate::report::{Body, CheckReport, Report, RunError, Whole};
 
-/// Arguments of `run`: those of `check`, and what comes after the battery.
+/// Arguments of `run`: those of `check`, and the length of what follows the battery.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     check: CheckArgs,
-    /// How long the campaign after the battery lasts; 0s: none. Where checks are selected there is none
+    /// Fuzz for this long after the battery; 0s skips fuzzing. Also skipped if checks are selected
     #[arg(long, value_name = "TIME", value_parser = target::duration, default_value = "10s")]
     fuzz: Duration,
-    /// No sweep at the end
+    /// Skip the sweep at the end
     #[arg(long)]
     no_bench: bool,
 }
@@ -35,11 +36,11 @@ pub(super) fn main(args: &RunArgs) -> ExitCode {
         args.check.target.embedded = true;
     }
     let draft = Draft::new("run", args.check.seed);
-    // Commands that repeat a check name the seed.
+    // The commands that repeat a check contain the seed.
     args.check.seed = Some(draft.seed());
     draft::run(draft, &args.check.output, &PageArgs::default(), |draft| {
         let checked = check::battery_of(draft, &args.check)?;
-        // Whoever selects checks, or a time for them, wants to see those.
+        // A user who selects checks, or limits their time, is only interested in checks.
         if args.wants_checks_only() || draft.is_interrupted() {
             return Ok(Body::Check(checked));
         }
@@ -54,8 +55,7 @@ impl RunArgs {
         selected || check.shard.is_some() || check.max_time.is_some()
     }
 
-    /// The campaign, then the sweep.
-    fn rest(&self, draft: &mut Draft, checked: Checked) -> Body {
+    fn rest(&self, draft: &mut Draft, checked: CheckReport) -> Body {
         let seed = draft.seed();
         let fuzz = (!self.fuzz.is_zero()).then(|| {
             part("fuzz", seed, |part| {
@@ -77,7 +77,7 @@ impl RunArgs {
         }))
     }
 
-    /// How output is given, without its files: those are for the whole.
+    /// The output options without the report files, which are written for the whole run.
     fn quiet(&self) -> OutputArgs {
         OutputArgs {
             json: None,
@@ -88,7 +88,7 @@ impl RunArgs {
     }
 }
 
-/// A report of its own for one part.
+/// Runs one part and returns its own report.
 fn part(
     command: &'static str,
     seed: u64,

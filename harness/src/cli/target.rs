@@ -1,16 +1,15 @@
 //! The target of a command, the same flags everywhere.
 
-use crate::text;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
 use super::embedded;
 use crate::check::run::BY_HAND_PORT;
-use crate::file::{self, File, Ready as FileReady, ServerSection};
-use crate::process::{Launch, READY_TIMEOUT, Ready};
+use crate::file::File;
+use crate::process::{Launch, Ready};
 use crate::report::{ErrorCode, RunError, TargetReport};
 use crate::subject::{Origin, Subject};
+use crate::{file, text};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Which server.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -99,7 +98,7 @@ impl TargetArgs {
             },
             None => Origin::Spawn(self.launch(&file)?),
         };
-        let name = file.name().to_owned();
+        let name = file.name.clone();
         Ok(resolved(file, origin, name, seed, false))
     }
 
@@ -113,7 +112,7 @@ impl TargetArgs {
             None => self.file()?.with_other_build(cmd),
         };
         let origin = Origin::Spawn(self.launch(&file)?);
-        let name = file.name().to_owned();
+        let name = file.name.clone();
         Ok(resolved(file, origin, name, seed, false))
     }
 
@@ -173,8 +172,8 @@ impl TargetArgs {
             }
             server.params.insert(name.clone(), value.clone());
         }
-        server.check_names().map_err(usage)?;
-        let launch = launch(&server);
+        file::check_placeholders(&server).map_err(usage)?;
+        let launch = launch(server)?;
         if !is_told_its_port(&launch) {
             return Err(usage(format!(
                 "the server's command has no {{port}}: write it where the port belongs, e.g. `-- {} --port {{port}}`",
@@ -286,15 +285,8 @@ const BY_HAND_TMP: &str = "/tmp/tcprove-by-hand";
 
 /// The command for a reader's own shell: parameters and a port filled in, a folder for `{tmp}`.
 fn by_hand(launch: &Launch) -> String {
-    let mut filled = launch.cmd.clone();
-    for word in &mut filled {
-        *word = word.replace("{port}", &BY_HAND_PORT.to_string());
-        *word = word.replace("{tmp}", BY_HAND_TMP);
-        for (name, value) in &launch.params {
-            *word = word.replace(&format!("{{{name}}}"), value);
-        }
-    }
-    let command = shell_words::join(&filled);
+    let expand = |word: &String| launch.expand(word, BY_HAND_PORT, Path::new(BY_HAND_TMP));
+    let command = shell_words::join(launch.cmd.iter().map(expand));
     if command.contains(BY_HAND_TMP) {
         format!("mkdir -p {BY_HAND_TMP}; {command}")
     } else {
@@ -302,29 +294,16 @@ fn by_hand(launch: &Launch) -> String {
     }
 }
 
-/// The program `tcprove` is this executable, wherever it lies: files that start the reference server
-/// work as they stand.
-fn launch(server: &ServerSection) -> Launch {
-    let mut cmd = server.cmd.clone();
-    if let (Some(program), Ok(own)) = (cmd.first_mut(), executable())
+/// This executable supervises the server. It is also the program `tcprove`, wherever it lies: files that start
+/// the reference server work as they stand.
+fn launch(mut server: Launch) -> Result<Launch, RunError> {
+    let own = executable()?;
+    if let Some(program) = server.cmd.first_mut()
         && program == "tcprove"
     {
         *program = own.display().to_string();
     }
-    Launch {
-        cmd,
-        env: server.env.clone(),
-        cwd: server.cwd.clone(),
-        params: server.params.clone(),
-        stop: server.stop.number(),
-        ready: match &server.ready {
-            FileReady::Listen => Ready::Listen,
-            FileReady::Stdout(pattern) => Ready::Stdout(pattern.clone()),
-        },
-        ready_timeout: server.ready_timeout.unwrap_or(READY_TIMEOUT),
-        supervisor: executable().unwrap_or_default(),
-        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-    }
+    Ok(server.supervised_by(own))
 }
 
 pub(super) fn executable() -> Result<PathBuf, RunError> {

@@ -1,9 +1,9 @@
-//! Hashes that are the same on every machine and in every version of the standard library.
+//! Hashes that are the same on every machine and with every version of the standard library.
 
 use serde::Serialize;
 
-/// A hash of plain data: 16 hexadecimal digits of the FNV-1a hash of its JSON.
-pub fn hash_of(data: &impl Serialize) -> String {
+/// The FNV-1a hash of the data's JSON, as 16 hexadecimal digits.
+pub(crate) fn hash_of(data: &impl Serialize) -> String {
     let text = serde_json::to_string(data).unwrap_or_default();
     format!("{:016x}", fnv1a(text.as_bytes()))
 }

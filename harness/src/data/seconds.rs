@@ -1,4 +1,4 @@
-//! Durations in JSON: seconds, with a fraction. For `#[serde(serialize_with = ...)]`.
+//! Durations as fractional seconds in JSON, for `#[serde(serialize_with = ...)]`.
 
 use std::time::Duration;
 

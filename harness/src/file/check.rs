@@ -1,34 +1,40 @@
-//! `[check]`: which checks have a say.
+//! `[check]`: which checks count.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::Read;
-use super::read::{Section, Value};
+use super::value::{Int, Text};
 
-pub(super) const KEYS: &[&str] = &["battery", "require"];
-
-/// Which checks have a say.
+/// Which checks count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckSection {
-    /// Checks newer than this battery only warn.
+    /// Checks that are newer than this battery only warn.
     pub battery: Option<u32>,
-    /// Patterns of check ids: one that skips or is inconclusive blocks.
+    /// Patterns of check ids: a check that is skipped or inconclusive fails the run.
     pub require: Vec<String>,
 }
 
-pub(super) fn read(value: Option<&Value<'_>>) -> Read<CheckSection> {
-    let Some(value) = value else {
-        return Ok(CheckSection::default());
-    };
-    let section = Section::new(value, "[check]", KEYS)?;
-    let battery = section.integer("battery", 1..u64::from(u32::MAX))?;
-    let mut require = Vec::new();
-    for pattern in section.texts("require")? {
-        if pattern.value.is_empty() {
-            return Err(pattern.fault("an empty pattern matches no check"));
+/// Which checks count.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckTable {
+    /// Checks that are newer than this battery only warn until it is raised.
+    battery: Option<Int<1, 4_294_967_294>>,
+    /// Patterns of check ids that may neither be skipped nor be inconclusive, as in "split-*".
+    #[serde(default)]
+    require: Vec<Text>,
+}
+
+impl CheckTable {
+    pub(super) fn section(self) -> Read<CheckSection> {
+        if let Some(empty) = self.require.iter().find(|pattern| pattern.value.is_empty()) {
+            return Err(empty.fault("an empty pattern matches no check"));
         }
-        require.push(pattern.value.to_owned());
+        let battery = self.battery.map(Int::size);
+        Ok(CheckSection {
+            battery: battery.and_then(|battery| u32::try_from(battery).ok()),
+            require: self.require.into_iter().map(|text| text.value).collect(),
+        })
     }
-    Ok(CheckSection {
-        battery: battery.and_then(|battery| u32::try_from(battery).ok()),
-        require,
-    })
 }

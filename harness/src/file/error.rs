@@ -1,4 +1,4 @@
-//! What is wrong with a file, and where: message, file:line:column, an excerpt, and the near name.
+//! Errors of a file: the message, file:line:column, an excerpt, and what to write instead.
 
 use std::fmt;
 use std::ops::Range;
@@ -50,7 +50,7 @@ impl FileError {
         &self.message
     }
 
-    /// What to do about it, where that is known ("did you mean `expect`?").
+    /// What to do about it, if that is known ("did you mean `expect`?").
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()
     }
@@ -115,13 +115,13 @@ impl fmt::Debug for FileError {
 
 impl std::error::Error for FileError {}
 
-/// A fault while reading: a place in the source and what is wrong there.
-/// The file's name and text are added once, at the top.
+/// A fault while reading: a place in the source and what is wrong there. [`FileError`] adds the name and the text
+/// of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
     pub(crate) message: String,
     pub(crate) span: Range<usize>,
-    /// If this text occurs inside `span`, it is the part that is pointed at.
+    /// The part of `span` to point at, if this text occurs in it.
     pub(crate) fragment: Option<String>,
     pub(crate) help: Option<String>,
 }
@@ -169,30 +169,6 @@ impl Fault {
             None => start..end,
         }
     }
-}
-
-/// A string with its place.
-#[derive(Clone)]
-pub(crate) struct Text<'a> {
-    pub(crate) value: &'a str,
-    pub(crate) span: Range<usize>,
-}
-
-impl Text<'_> {
-    /// A fault at this string.
-    pub(crate) fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault::new(self.span.clone(), message)
-    }
-}
-
-/// A fault of a template: points at `fragment` if it occurs in `text`.
-pub(crate) fn template_fault(
-    text: &Text<'_>,
-    message: String,
-    fragment: String,
-    help: Option<String>,
-) -> Fault {
-    text.fault(message).fragment(fragment).maybe_help(help)
 }
 
 fn floor(source: &str, mut at: usize) -> usize {

@@ -1,18 +1,19 @@
 //! The file `tcprove.toml`: the server, what it promises, how one exchange goes, what is checked.
 //!
-//! Read in one go into plain data. Whatever the file says that is not understood is refused, with
-//! the place, the reason and the near name; what is not supported yet is refused with that word.
+//! Each table of the file is a type here (`...Table`, `...Value`) that defines its keys once: their types for serde, and
+//! their documentation for the JSON Schema and for messages. It is then converted to what the other modules use. Whatever
+//! the file says that is not understood is refused, with the place, the reason and the near name.
 
 pub mod builtin;
 mod check;
+mod de;
 mod error;
 mod init;
 mod promise;
-mod read;
-pub mod schema;
+mod schema;
 mod server;
-mod signal;
-pub(crate) mod talk;
+mod talk;
+mod value;
 mod waive;
 
 #[cfg(test)]
@@ -22,90 +23,100 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub use builtin::{BUILTIN, builtin};
 pub use check::CheckSection;
 pub use error::FileError;
-pub(crate) use error::{Fault, Read, line_and_column};
+use error::{Fault, Read, line_and_column};
 pub use init::init;
 pub use schema::schema;
-pub use server::{Ready, ServerSection, fill};
-pub use signal::StopSignal;
+pub use server::check_placeholders;
 
+use crate::process::Launch;
 use crate::subject::{Promise, Waiver};
 use crate::talk::Talk;
-use read::Section;
+use value::{At, Tables};
 
 /// The whole file.
 #[derive(Debug, Clone)]
 pub struct File {
-    /// How the server is started; absent in a file that is only used with an address.
-    pub server: Option<ServerSection>,
+    /// The name of the server, or of the talk if the file describes no server.
+    pub name: String,
+    /// How the server is started, without its supervisor. Absent in a file that is only used with an address.
+    pub server: Option<Launch>,
     /// What the server promises.
     pub promise: Promise,
-    /// How one exchange goes.
+    /// The conversation.
     pub talk: Talk,
-    /// Which checks.
+    /// Which checks count.
     pub check: CheckSection,
-    /// Which failures are known.
+    /// The known failures.
     pub waive: Vec<Waiver>,
+}
+
+/// The whole file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "tcprove.toml")]
+struct FileTable {
+    server: Option<At<server::ServerTable>>,
+    promise: Option<promise::PromiseTable>,
+    #[schemars(required)]
+    talk: Option<At<talk::TalkTable>>,
+    check: Option<check::CheckTable>,
+    #[serde(default)]
+    waive: Tables<waive::WaiveTable>,
 }
 
 impl File {
     /// The same conversation with another server: `--talk NAME -- CMD`.
     ///
-    /// If it is the same program at another place or with other arguments, what the file says about
-    /// it stays. Of another program nothing is known but that it speaks this protocol, so only the
-    /// promises that belong to the protocol stay.
+    /// If it is the same program at another path or with other arguments, everything that the file says about
+    /// it stays. Of another program tcprove only knows that it speaks this protocol, so only the promises that
+    /// belong to the protocol stay.
     #[must_use]
     pub fn with_cmd(mut self, cmd: Vec<String>) -> Self {
-        let new = ServerSection::from_cmd(cmd);
-        self.server = Some(match self.server.take() {
-            Some(old) if old.program() == new.program() => ServerSection {
-                cmd: new.cmd,
-                ..old
-            },
+        let new = Launch::new("", cmd);
+        match &mut self.server {
+            Some(old) if old.program() == new.program() => old.cmd = new.cmd,
             _ => {
                 self.promise = self.promise.of_protocol_only();
-                new
+                self.name = server::default_name(&new);
+                self.server = Some(new);
             }
-        });
+        }
         self
     }
 
     /// The same server from another build: everything but the command stays as the file has it.
     #[must_use]
     pub fn with_other_build(mut self, cmd: Vec<String>) -> Self {
-        let new = ServerSection::from_cmd(cmd);
-        self.server = Some(match self.server.take() {
-            Some(old) => ServerSection {
-                cmd: new.cmd,
-                ..old
-            },
-            None => new,
-        });
+        let new = Launch::new("", cmd);
+        match &mut self.server {
+            Some(old) => old.cmd = new.cmd,
+            None => {
+                self.name = server::default_name(&new);
+                self.server = Some(new);
+            }
+        }
         self
-    }
-
-    /// The name of the server, or of the talk where there is none.
-    pub fn name(&self) -> &str {
-        let server = self.server.as_ref();
-        server.map_or(&self.talk.name, |server| &server.name)
     }
 }
 
-/// A file is not larger than this, nor is one it takes bytes from.
+/// The largest file that is read, in bytes: `tcprove.toml`, and one whose content is sent.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
-/// How the bytes of a `{ file = }` are got.
+/// Reads the bytes of a `{ file = }`.
 pub type ReadBytes<'a> = &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>;
 
 /// Reads the file at `path`. What it names (`cwd`, `{ file = }`) is relative to its own folder.
 ///
 /// # Errors
-/// It cannot be read, or says something that is not understood.
+/// The file cannot be read, or says something that is not understood.
 pub fn load(path: &Path) -> Result<File, FileError> {
     let origin = path.display().to_string();
     let bytes = read_bytes(path)
@@ -119,16 +130,16 @@ pub fn load(path: &Path) -> Result<File, FileError> {
     parse(&source, &origin, dir)
 }
 
-/// Takes the text of a file. `origin` is its name in messages; `dir` is what relative paths start
-/// from. Only the files that a `{ file = }` in it names are read.
+/// Parses the text of a file. `origin` is its name in messages; relative paths start at `dir`. Only the files
+/// that a `{ file = }` in it names are read.
 ///
 /// # Errors
-/// It says something that is not understood.
+/// The text says something that is not understood.
 pub fn parse(source: &str, origin: &str, dir: &Path) -> Result<File, FileError> {
     parse_with(source, origin, dir, &read_bytes)
 }
 
-/// As [`parse`], with `read` in the place of the disk.
+/// As [`parse`], with `read` in place of the disk.
 ///
 /// # Errors
 /// As [`parse`].
@@ -171,25 +182,20 @@ fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What the parts of a file need to know while they are read.
-pub(crate) struct Context<'a> {
-    pub(crate) source: &'a str,
-    pub(crate) dir: PathBuf,
-    pub(crate) read: ReadBytes<'a>,
-    /// Identifiers a template may use, beside `tok` and `payload`.
-    pub(crate) names: BTreeSet<String>,
+/// What the parts of a file need to know while they are converted.
+struct Context<'a> {
+    source: &'a str,
+    dir: PathBuf,
+    read: ReadBytes<'a>,
+    /// Identifiers that a template may use, beside `tok` and `payload`.
+    names: BTreeSet<String>,
 }
 
-/// The keys of the file itself.
-const KEYS: &[&str] = &["server", "promise", "talk", "check", "waive"];
-
 fn file(tree: Spanned<DeTable<'_>>, mut context: Context<'_>) -> Read<File> {
-    let root = Spanned::new(0..0, DeValue::Table(tree.into_inner()));
-    let root = Section::new(&root, "the file", KEYS)?;
-    let server = root
-        .get("server")
-        .map(|value| server::read(value, &context))
-        .transpose()?;
+    let tree = Spanned::new(0..0, DeValue::Table(tree.into_inner()));
+    let table: FileTable = de::read(&tree)?;
+    let server = table.server.map(|server| server.launch(&context));
+    let (name, server) = server.transpose()?.unzip();
     let params = server
         .iter()
         .flat_map(|server| server.params.keys().cloned());
@@ -198,37 +204,25 @@ fn file(tree: Spanned<DeTable<'_>>, mut context: Context<'_>) -> Read<File> {
         .map(str::to_owned)
         .chain(params)
         .collect();
-    let talk = match root.get("talk") {
-        Some(value) => {
-            let name = server.as_ref().map(|server| server.name.as_str());
-            talk::talk(value, &context, name)?
-        }
-        None => {
-            let fault = root.missing("talk", "it says how one exchange goes");
-            return Err(fault.help("`tcprove init --talk line` writes a file to start from"));
-        }
+    let Some(talk) = table.talk else {
+        let fault = Fault::new(
+            0..0,
+            "the file has no `talk`: it says how one exchange goes",
+        );
+        return Err(fault.help("`tcprove init --talk line` writes a file to start from"));
     };
+    let talk = talk.talk(&context, name.as_deref())?;
+    let waivers = table.waive.0.into_iter();
     Ok(File {
-        promise: promise::read(root.get("promise"))?,
-        check: check::read(root.get("check"))?,
-        waive: waive::read(&root, &context)?,
+        promise: table.promise.unwrap_or_default().into(),
+        check: table.check.unwrap_or_default().section()?,
+        waive: waivers
+            .map(|waiver| waiver.waiver(context.source))
+            .collect::<Read<_>>()?,
+        name: name.unwrap_or_else(|| talk.name.clone()),
         server,
         talk,
     })
-}
-
-/// Every key the parser takes outside [talk], for the test that holds the schema to it.
-#[cfg(test)]
-pub(crate) fn all_keys() -> Vec<&'static str> {
-    let lists = [
-        KEYS,
-        server::KEYS,
-        &["stdout"],
-        promise::KEYS,
-        check::KEYS,
-        waive::KEYS,
-    ];
-    lists.concat()
 }
 
 /// Reads any bytes as a conversation file: it is one, or there is an error with a place. The hook of

@@ -1,42 +1,42 @@
 //! `[promise]`: what the server promises.
 
-use super::Read;
-use super::read::{Section, Value};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::value::Int;
 use crate::subject::{Encoding, Promise};
 
-pub(super) const KEYS: &[&str] = &[
-    "max_message",
-    "drains_on_stop",
-    "pipelining",
-    "encoding",
-    "max_connections",
-];
-
-pub(super) fn read(value: Option<&Value<'_>>) -> Read<Promise> {
-    let Some(value) = value else {
-        return Ok(Promise::default());
-    };
-    let section = Section::new(value, "[promise]", KEYS)?;
-    Ok(Promise {
-        max_message: section.size("max_message", 1..(64 << 20) + 1)?,
-        drains_on_stop: section.flag("drains_on_stop")?,
-        pipelining: section.flag("pipelining")?,
-        encoding: read_encoding(&section)?,
-        max_connections: section.size("max_connections", 1..1_000_001)?,
-    })
+/// What the server promises. A check that needs an absent promise is skipped and says so.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PromiseTable {
+    /// The size of the longest request in bytes, frame included.
+    max_message: Option<Int<1, { 64 << 20 }>>,
+    /// When it is asked to stop, it first answers the requests that it has begun to read.
+    drains_on_stop: Option<bool>,
+    /// It answers, in order, requests that are sent without waiting for replies.
+    pipelining: Option<bool>,
+    /// The encoding of its text; other bytes are refused, not silently changed.
+    encoding: Option<EncodingValue>,
+    /// The number of connections that it serves at once.
+    max_connections: Option<Int<1, 1_000_000>>,
 }
 
-fn read_encoding(section: &Section<'_>) -> Read<Option<Encoding>> {
-    let Some(name) = section.text("encoding")? else {
-        return Ok(None);
-    };
-    match name.value.to_ascii_lowercase().as_str() {
-        "utf-8" | "utf8" => Ok(Some(Encoding::Utf8)),
-        other => {
-            let message = format!("not supported yet: the encoding `{}`", other.escape_debug());
-            Err(name
-                .fault(message)
-                .help("the encoding that is known is \"utf-8\""))
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(expecting = "the name of an encoding")]
+enum EncodingValue {
+    #[serde(rename = "utf-8", alias = "utf8", alias = "UTF-8", alias = "UTF8")]
+    Utf8,
+}
+
+impl From<PromiseTable> for Promise {
+    fn from(table: PromiseTable) -> Self {
+        Self {
+            max_message: table.max_message.map(Int::size),
+            drains_on_stop: table.drains_on_stop,
+            pipelining: table.pipelining,
+            encoding: table.encoding.map(|EncodingValue::Utf8| Encoding::Utf8),
+            max_connections: table.max_connections.map(Int::size),
         }
     }
 }

@@ -1,48 +1,47 @@
-//! `[[waive]]`: failures that are known, with a reason and perhaps an end.
+//! `[[waive]]`: known failures.
 
-use toml::de::DeValue;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use super::read::{Section, wrong_type};
-use super::{Context, Fault, Read, line_and_column};
-use crate::subject::{Date, Waiver};
+use super::value::{At, Scalar, Text};
+use super::{Read, line_and_column};
+use crate::subject::Waiver;
 
-pub(super) const KEYS: &[&str] = &["check", "reason", "until", "flaky", "finding"];
-
-pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Read<Vec<Waiver>> {
-    root.sections("waive", "waive", KEYS)?
-        .iter()
-        .map(|section| {
-            Ok(Waiver {
-                check: required(section, "check", "which checks it is about")?,
-                reason: required(section, "reason", "a waiver says why")?,
-                until: read_until(section)?,
-                flaky: section.flag("flaky")?.unwrap_or(false),
-                finding: section.text("finding")?.map(|id| id.value.to_owned()),
-                line: line_and_column(context.source, section.span().start).0,
-            })
-        })
-        .collect()
+/// A known failure: it is reported and does not fail the run. It is stale, and fails the run, once everything that
+/// its pattern matches has passed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaiveTable {
+    /// A pattern of check ids, as in "oob-*".
+    check: Text,
+    /// Why the failure is accepted.
+    reason: Text,
+    /// The last day on which the waiver holds, as in "2027-03-01".
+    #[schemars(with = "Option<String>")]
+    until: Option<At<Scalar>>,
+    /// The check may also pass.
+    #[serde(default)]
+    flaky: bool,
+    /// The id of the only finding it covers, or a pattern of ids.
+    finding: Option<String>,
 }
 
-fn required(section: &Section<'_>, key: &str, why: &str) -> Read<String> {
-    match section.text(key)? {
-        None => Err(section.missing(key, why)),
-        Some(text) if text.value.trim().is_empty() => {
-            Err(text.fault(format!("`{key}` is empty: {why}")))
+impl At<WaiveTable> {
+    pub(super) fn waiver(self, source: &str) -> Read<Waiver> {
+        let table = self.value;
+        for (key, text) in [("check", &table.check), ("reason", &table.reason)] {
+            if text.value.trim().is_empty() {
+                return Err(text.fault(format!("`{key}` is empty")));
+            }
         }
-        Some(text) => Ok(text.value.to_owned()),
+        let until = table.until.map(|day| day.parse("until", str::parse));
+        Ok(Waiver {
+            check: table.check.value,
+            reason: table.reason.value,
+            until: until.transpose()?,
+            flaky: table.flaky,
+            finding: table.finding,
+            line: line_and_column(source, self.start).0,
+        })
     }
-}
-
-fn read_until(section: &Section<'_>) -> Read<Option<Date>> {
-    let Some(value) = section.get("until") else {
-        return Ok(None);
-    };
-    let date = match value.get_ref() {
-        DeValue::String(text) => text.parse(),
-        DeValue::Datetime(date) if date.time.is_none() => date.to_string().parse(),
-        _ => return Err(wrong_type(value, "until", "a day, as in \"2027-03-01\"")),
-    };
-    date.map(Some)
-        .map_err(|why: String| Fault::new(value.span(), format!("`until`: {why}")))
 }

@@ -1,4 +1,4 @@
-//! The corpus of a campaign on disk: a folder of case files, kept between runs.
+//! The corpus on disk: a folder of case files that persists between campaigns.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -6,9 +6,9 @@ use std::{fs, io};
 use super::case::{Case, CaseFile, CaseFileError};
 use crate::data::hash::fnv1a;
 
-/// A corpus that grows beyond this keeps its oldest cases.
+/// Maximum files to read from a folder, in the order of their names.
 const CASES_MAX: usize = 4096;
-/// A file of cases is not longer than this.
+/// Maximum bytes of a case file.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// Why a corpus cannot be read.
@@ -17,26 +17,26 @@ pub enum CorpusError {
     /// A file or the folder cannot be read or written.
     #[error("{path}: {error}")]
     Io {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
-    /// A file holds no cases.
+    /// A file is not a valid case file.
     #[error("{path}: {error}")]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: CaseFileError,
     },
 }
 
-/// Reads every `*.json` of a folder, in the order of their names. A folder that is not there is empty.
+/// Reads every `*.json` file of a folder, in the order of their names. A missing folder is an empty corpus.
 ///
 /// # Errors
-/// A file cannot be read, or is no file of cases.
-pub fn read(folder: &Path) -> Result<Vec<Case>, CorpusError> {
+/// A file cannot be read, or is not a valid case file.
+pub(crate) fn read(folder: &Path) -> Result<Vec<Case>, CorpusError> {
     let trouble = |path: &Path, error| CorpusError::Io {
         path: path.to_owned(),
         error,
@@ -59,18 +59,18 @@ pub fn read(folder: &Path) -> Result<Vec<Case>, CorpusError> {
     Ok(cases)
 }
 
-/// Reads one file of cases.
+/// Reads one case file.
 ///
 /// # Errors
-/// It cannot be read, or is no such file.
-pub fn read_file(path: &Path) -> Result<CaseFile, CorpusError> {
+/// The file cannot be read, or is not a valid case file.
+pub(crate) fn read_file(path: &Path) -> Result<CaseFile, CorpusError> {
     let trouble = |error| CorpusError::Io {
         path: path.to_owned(),
         error,
     };
     let bytes = fs::metadata(path).map_err(trouble)?.len();
     if bytes > FILE_BYTES_MAX {
-        let what = format!("it has {bytes} bytes; a file of cases has at most {FILE_BYTES_MAX}");
+        let what = format!("it has {bytes} bytes; a case file has at most {FILE_BYTES_MAX}");
         return Err(trouble(io::Error::new(io::ErrorKind::InvalidData, what)));
     }
     let text = fs::read_to_string(path).map_err(trouble)?;
@@ -80,11 +80,11 @@ pub fn read_file(path: &Path) -> Result<CaseFile, CorpusError> {
     })
 }
 
-/// Adds a case under a name made of its content, whole or not at all. A corpus that is full stays as it is.
+/// Adds a case atomically, under a name derived from its content.
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn add(folder: &Path, case: &Case) -> Result<(), CorpusError> {
+pub(crate) fn add(folder: &Path, case: &Case) -> Result<(), CorpusError> {
     let trouble = |error| CorpusError::Io {
         path: folder.to_owned(),
         error,
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kept_once_and_read_again() {
+    fn a_case_is_stored_once_and_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("corpus");
         assert!(read(&place).unwrap().is_empty());
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_none_is_named() {
+    fn an_invalid_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("x.json"), "{}").unwrap();
         let error = read(folder.path()).unwrap_err().to_string();

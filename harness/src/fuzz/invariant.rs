@@ -1,4 +1,4 @@
-//! What holds for any bytes: the hooks of the fuzz targets in `fuzz/`, whose corpora `cargo test` replays.
+//! Invariants that hold for any bytes: the bodies of the fuzz targets in `fuzz/`, whose corpora `cargo test` replays.
 
 use std::mem::{Discriminant, discriminant};
 use std::sync::LazyLock;
@@ -11,13 +11,13 @@ use tcprove_server::{Config, Protocol, carry};
 use super::case::{BYTES_MAX, CONNECTIONS_MAX, STEPS_MAX};
 use super::memory::{StreamEnd, drive};
 use super::{Case, CaseFile, Step};
-use crate::talk::frame::Counts;
+use crate::talk::frame::LengthScope;
 use crate::talk::{Frame, FrameError, LenFrame, Pattern, Uint};
 
-/// Time must not decide what a session answers.
+/// Timeouts that never expire during a test.
 const LONG: Duration = Duration::from_secs(86_400);
 
-/// A server for each protocol, with limits so small that a short input passes them.
+/// One server per protocol, with limits so low that short inputs exceed them.
 static SERVERS: LazyLock<Vec<Config>> = LazyLock::new(|| {
     let server = |protocol: &Protocol| Config {
         protocol: *protocol,
@@ -31,11 +31,11 @@ static SERVERS: LazyLock<Vec<Config>> = LazyLock::new(|| {
     Protocol::all().iter().map(server).collect()
 });
 
-/// Reads `data` as a protocol (first byte) and a case, and asserts that a session over streams in memory
-/// answers each connection what the protocol answers to the same bytes without any stream, and ends.
+/// Decodes `data` as a protocol (first byte) and a case. Asserts that a session over in-memory streams ends, and sends the
+/// same replies as the protocol without any stream.
 ///
 /// # Panics
-/// If it does not: that is the finding.
+/// If the invariant is violated: that is the finding.
 pub fn sessions(data: &[u8]) {
     let [selector, raw @ ..] = data else {
         return;
@@ -68,11 +68,11 @@ fn answers_as_alone(config: &Config, case: &Case) {
     }
 }
 
-/// One connection, by a service alone.
+/// One connection, served by the protocol alone.
 struct Expected {
     service: Box<dyn Service>,
     replies: Vec<u8>,
-    /// Something more may be answered.
+    /// The connection is still open.
     goes_on: bool,
 }
 
@@ -122,11 +122,11 @@ impl Expected {
     }
 }
 
-/// Reads `data` as a frame (first byte), cut points (a count, then one byte each) and a stream, and asserts
-/// that messages end in the same places however the stream is cut, each within what has arrived.
+/// Decodes `data` as a frame (first byte), cut points (a count, then one byte each) and a stream. Asserts that messages end
+/// at the same offsets however the stream is cut, and within the bytes that have arrived.
 ///
 /// # Panics
-/// If they do not: that is the finding.
+/// If the invariant is violated: that is the finding.
 pub fn frames(data: &[u8]) {
     let [selector, count, rest @ ..] = data else {
         return;
@@ -149,10 +149,10 @@ pub fn frames(data: &[u8]) {
     );
 }
 
-/// Longer streams are cut into single bytes up to here.
+/// Maximum bytes of a stream that are cut into single bytes.
 const BYTEWISE_MAX: usize = 512;
 
-/// The lengths of the messages, and what came after them: the end of the stream, or an error.
+/// The lengths of the messages, and the error at the end of the stream, if any.
 type Messages = (Vec<usize>, Option<Discriminant<FrameError>>);
 
 fn messages(frame: &Frame, stream: &[u8], cuts: &[usize]) -> Messages {
@@ -184,14 +184,14 @@ fn messages(frame: &Frame, stream: &[u8], cuts: &[usize]) -> Messages {
     (lengths, None)
 }
 
-/// Every kind of frame, with delimiters and lengths of one byte and of more.
+/// All kinds of frames, with delimiters and lengths of one and several bytes.
 static FRAMES: LazyLock<Vec<Frame>> = LazyLock::new(|| {
     let last_line = Pattern::regex(r"^\d{3} ").ok().map(Frame::LastLine);
     let lengths = [
-        ("u8", Counts::Body),
-        ("u16le", Counts::Whole),
-        ("u32be", Counts::FromField),
-        ("u32be", Counts::Body),
+        ("u8", LengthScope::Body),
+        ("u16le", LengthScope::Whole),
+        ("u32be", LengthScope::FromField),
+        ("u32be", LengthScope::Body),
     ];
     let lengths = lengths.into_iter().filter_map(|(name, counts)| {
         let plain = LenFrame::plain(Uint::from_name(name)?);
@@ -214,11 +214,10 @@ static FRAMES: LazyLock<Vec<Frame>> = LazyLock::new(|| {
     frames
 });
 
-/// Reads `data` as a case and asserts that it keeps its limits and is the same after it was written as text
-/// and read again.
+/// Decodes `data` as a case. Asserts that it keeps the limits and survives a round trip through JSON.
 ///
 /// # Panics
-/// If it does not: that is the finding.
+/// If the invariant is violated: that is the finding.
 pub fn cases(data: &[u8]) {
     let Ok(case) = Case::arbitrary(&mut Unstructured::new(data)) else {
         return;

@@ -1,8 +1,7 @@
-//! The case log: every case of an epoch, written down before its first byte is sent.
+//! The case log: records every case of an epoch before its first byte is sent.
 //!
-//! One line of JSON a case, one `write` each: what is with the kernel survives the end of tcprove, also by
-//! SIGKILL, and the next campaign looks at it first. (A mapped file would survive no more and save about a
-//! microsecond.)
+//! Each case is one line of JSON, written with one `write`. The log survives even if tcprove is killed, and the next
+//! campaign runs its cases first. (A memory-mapped file would survive no more often and save about a microsecond.)
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
@@ -10,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use super::Case;
 
-/// An epoch with a longer log is over.
-pub const LOG_BYTES_MAX: u64 = 64 << 20;
+/// Maximum bytes of a log; an epoch that exceeds it ends.
+pub(crate) const LOG_BYTES_MAX: u64 = 64 << 20;
 
 /// The log of one lane.
 #[derive(Debug)]
-pub struct Log {
+pub(crate) struct Log {
     path: PathBuf,
     file: File,
     bytes: u64,
@@ -23,11 +22,11 @@ pub struct Log {
 }
 
 impl Log {
-    /// An empty log.
+    /// Creates an empty log.
     ///
     /// # Errors
-    /// The file cannot be made.
-    pub fn begin(path: PathBuf) -> io::Result<Self> {
+    /// The file cannot be created.
+    pub(crate) fn begin(path: PathBuf) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -45,20 +44,20 @@ impl Log {
         })
     }
 
-    /// Another epoch begins.
+    /// Empties the log for the next epoch.
     ///
     /// # Errors
-    /// The file cannot be cut.
-    pub fn restart(&mut self) -> io::Result<()> {
+    /// The file cannot be truncated.
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
         *self = Self::begin(std::mem::take(&mut self.path))?;
         Ok(())
     }
 
-    /// Writes a case down.
+    /// Appends a case.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn append(&mut self, case: &Case) -> io::Result<()> {
+    pub(crate) fn append(&mut self, case: &Case) -> io::Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, case)?;
         self.line.push(b'\n');
@@ -67,20 +66,20 @@ impl Log {
         Ok(())
     }
 
-    /// Whether the epoch has become too long to be kept.
-    pub fn is_full(&self) -> bool {
+    /// Whether the log has reached its maximum size.
+    pub(crate) fn is_full(&self) -> bool {
         self.bytes > LOG_BYTES_MAX
     }
 
-    /// All is well: nothing of it is needed any more.
-    pub fn done(self) {
-        // What stays behind is looked at once more, and does no harm.
+    /// Removes the log of a lane that has finished.
+    pub(crate) fn done(self) {
+        // If this fails, the next campaign runs the cases once more.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// The epochs that a campaign left behind when it was ended from outside. The last line may be cut off.
-pub fn left_behind(folder: &Path) -> Vec<Vec<Case>> {
+/// The epochs of an earlier campaign that was killed. The last line of a log may be incomplete.
+pub(crate) fn left_behind(folder: &Path) -> Vec<Vec<Case>> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
@@ -96,15 +95,15 @@ pub fn left_behind(folder: &Path) -> Vec<Vec<Case>> {
     epochs.collect()
 }
 
-/// Everything that was left behind has been looked at.
-pub fn clear(folder: &Path) {
+/// Removes all logs in the folder.
+pub(crate) fn clear(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().extension().is_some_and(|end| end == "jsonl") {
-            // What stays behind is looked at once more, and does no harm.
+            // If this fails, the next campaign runs the cases once more.
             let _ = fs::remove_file(entry.path());
         }
     }
-    // Fails if somebody else keeps files there.
+    // Fails if the folder contains other files.
     let _ = fs::remove_dir(folder);
 }
 
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_behind_is_read_again() {
+    fn an_unfinished_epoch_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let mut log = Log::begin(folder.path().join("lane-0.jsonl")).unwrap();
         log.append(&Case::sending(&b"old"[..])).unwrap();

@@ -28,7 +28,7 @@ mod symptom;
 pub(crate) mod target;
 mod wire;
 
-pub use case::{Case, CaseFile, Data, Part, SendStep, Step};
+pub use case::{Case, CaseFile, Data, DataPart, SendStep, Step};
 pub use finding::{Confirmed, Coverage, Finding, FuzzResult};
 pub use plan::FuzzPlan;
 pub(crate) use symptom::evidence_lines;

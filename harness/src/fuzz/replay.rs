@@ -1,4 +1,4 @@
-//! Findings, put to fresh servers again: is the bug still there?
+//! Runs stored findings on fresh servers again to see whether the bug is still there.
 
 use std::path::{Path, PathBuf};
 
@@ -11,37 +11,37 @@ use super::symptom::{FindingKind, Symptom};
 use super::target::FuzzTarget;
 use super::{Case, CaseFile, Confirmed};
 
-/// A finding as its file holds it.
+/// A finding, or other cases, as stored in a case file.
 #[derive(Clone, Debug)]
-pub struct SavedFinding {
-    /// Its id; empty for cases that are no finding's.
+pub(crate) struct SavedFinding {
+    /// The id of the finding; empty for other cases.
     pub id: String,
-    /// What is to be seen; a case that is no finding's may crash, panic or hang the server.
+    /// The bug to look for; for cases without a finding this is a crash, panic or hang.
     pub claim: Claim,
-    /// What was seen then.
+    /// What the campaign saw.
     pub title: String,
-    /// The cases, one after the other on one server.
+    /// The cases, in the order in which they run on one server.
     pub cases: Vec<Case>,
 }
 
-/// What became of it.
+/// The result of replaying a finding.
 #[derive(Clone, Debug)]
-pub struct ReplayOutcome {
-    /// How often it was seen.
+pub(crate) struct ReplayOutcome {
+    /// How many servers showed the bug.
     pub confirmed: Confirmed,
-    /// What was seen.
+    /// What the last of them showed.
     pub symptom: Option<Symptom>,
 }
 
-/// The files at this place: itself, or every `case.json` and other JSON below a folder, in order.
+/// The file itself, or every JSON file below a folder, in order.
 ///
 /// # Errors
-/// The folder cannot be read.
-pub fn files(place: &Path) -> std::io::Result<Vec<PathBuf>> {
-    /// `findings/ID/case.json` is three deep.
+/// A folder cannot be read.
+pub(crate) fn files(place: &Path) -> std::io::Result<Vec<PathBuf>> {
+    /// Maximum depth of folders; `findings/ID/case.json` is three deep.
     const DEPTH_MAX: usize = 4;
     if !place.is_dir() {
-        // That it is not there is told when it is read.
+        // If the file is missing, reading it reports that.
         return Ok(vec![place.to_owned()]);
     }
     let mut found = Vec::new();
@@ -67,8 +67,8 @@ impl SavedFinding {
     /// Reads one file.
     ///
     /// # Errors
-    /// It cannot be read, or holds no cases.
-    pub fn read(path: &Path) -> Result<Self, CorpusError> {
+    /// The file cannot be read, or is not a valid case file.
+    pub(crate) fn read(path: &Path) -> Result<Self, CorpusError> {
         let file: CaseFile = corpus::read_file(path)?;
         let known = file.finding.unwrap_or_default();
         let text = |name: &str| {
@@ -93,8 +93,13 @@ impl SavedFinding {
         })
     }
 
-    /// Puts it to so many fresh servers.
-    pub fn replay(&self, target: &FuzzTarget, runtime: &Runtime, times: u32) -> ReplayOutcome {
+    /// Runs the cases on `times` fresh servers.
+    pub(crate) fn replay(
+        &self,
+        target: &FuzzTarget,
+        runtime: &Runtime,
+        times: u32,
+    ) -> ReplayOutcome {
         let mut replayed = ReplayOutcome {
             confirmed: Confirmed::default(),
             symptom: None,

@@ -1,4 +1,4 @@
-//! Seeds: cases that a server has to bear, each turn of the talk as it is meant. Pure.
+//! Seeds: valid cases derived from the talk, which every server must handle. Pure.
 
 use std::ops::Range;
 
@@ -8,35 +8,34 @@ use super::case::folded;
 use super::{Case, Data, SendStep, Step};
 use crate::talk::{Bindings, Exchange, Frame, Opening, Talk, Tokens};
 
-/// Lengths of the payload in seeds.
+/// Payload lengths of seeds, in bytes.
 const PAYLOAD_LENS: [usize; 5] = [16, 0, 1, 100, 1024];
 
-/// A seed does not hold more turns than this.
+/// Maximum turns of a seed.
 const TURNS_MAX: usize = 6;
 
-/// More turns of a talk than this are not taken: a file may hold thousands.
+/// Maximum turns of the talk to make seeds of: a file may define thousands.
 const EXCHANGES_MAX: usize = 64;
 
-/// A longer message is costly.
+/// Maximum bytes of a cheap message.
 const CHEAP_BYTES_MAX: usize = 8 << 10;
 
-/// A case in which all is as the talk says.
+/// A case that follows the talk.
 #[derive(Clone, Debug)]
 pub(super) struct Seed {
-    /// What is done.
     pub case: Case,
-    /// The step that sends the turn this seed is about.
+    /// The step that sends the turn of this seed.
     pub step: usize,
-    /// Where the payload stands in it, if it has one.
+    /// The position of the payload in that step's data.
     pub payload: Option<Range<usize>>,
-    /// One of its kind: variants of it with another length or with more turns are left out where all
-    /// seeds are gone through.
+    /// The representative of its turn. Variants with another length or with more turns are not basic; families that
+    /// visit every turn use basic seeds only.
     pub basic: bool,
-    /// It takes the server or the wire a while.
+    /// The case takes the server or the wire a while.
     pub costly: bool,
 }
 
-/// What every connection begins with.
+/// The steps at the beginning of every connection.
 pub(super) fn opening(talk: &Talk, bindings: &Bindings) -> Vec<Step> {
     let mut steps = Vec::new();
     for opening in &talk.open {
@@ -46,7 +45,7 @@ pub(super) fn opening(talk: &Talk, bindings: &Bindings) -> Vec<Step> {
         let mut request = Vec::new();
         let rendered = exchange.render_request(talk, bindings, &mut request);
         if rendered.is_err() {
-            // Only a reply tells what this one needs.
+            // It needs a value from an earlier reply.
             break;
         }
         if !request.is_empty() {
@@ -84,7 +83,7 @@ pub(super) fn all(
             }
         }
     }
-    for message in least(&talk.request) {
+    for message in shortest(&talk.request) {
         seeds.push(one_more(opening, vec![Step::Send(whole(message))]));
     }
     if talk.carries_many_turns() {
@@ -106,7 +105,7 @@ fn one_more(opening: &[Step], steps: Vec<Step>) -> Seed {
     }
 }
 
-/// A message in one piece, long repetitions in it kept as such.
+/// A message in one piece, with long repetitions folded.
 fn whole(message: Vec<u8>) -> SendStep {
     let data = Data::from(message);
     SendStep::whole(match data.len() > CHEAP_BYTES_MAX {
@@ -115,7 +114,7 @@ fn whole(message: Vec<u8>) -> SendStep {
     })
 }
 
-/// A request, and where the payload is in it. `None` if it needs what only a reply tells, or is empty.
+/// A request and the position of its payload. `None` if it is empty or needs a value from an earlier reply.
 fn request(
     talk: &Talk,
     exchange: &Exchange,
@@ -138,7 +137,7 @@ fn request(
     Some((request, payload))
 }
 
-/// Cases of several turns on one connection: one after the other, all in one piece, one of them again.
+/// Cases with several turns on one connection: one after the other, all in one piece, and one repeated.
 fn several(talk: &Talk, bindings: &Bindings, tokens: &mut Tokens) -> Vec<Vec<Step>> {
     let mut render = |exchange| {
         let request = request(talk, exchange, bindings, PAYLOAD_LENS[0], tokens);
@@ -165,7 +164,7 @@ fn several(talk: &Talk, bindings: &Bindings, tokens: &mut Tokens) -> Vec<Vec<Ste
     cases
 }
 
-/// Each request, and its reply awaited before the next one.
+/// Each request, with a wait for its reply before the next one.
 fn turns(requests: &[Vec<u8>]) -> Vec<Step> {
     let sends = requests
         .iter()
@@ -176,8 +175,8 @@ fn turns(requests: &[Vec<u8>]) -> Vec<Step> {
     steps
 }
 
-/// The least messages there are.
-fn least(frame: &Frame) -> Vec<Vec<u8>> {
+/// The shortest messages of the frame.
+fn shortest(frame: &Frame) -> Vec<Vec<u8>> {
     match frame {
         Frame::Until(delimiter) => vec![delimiter.clone()],
         Frame::LastLine(_) | Frame::Lines(_) => vec![b"\n".to_vec(), b"\r\n".to_vec()],
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn openings_come_first_and_no_wait_comes_last() {
+    fn openings_come_first_and_no_seed_ends_with_a_wait() {
         for seed in seeds("smtp") {
             assert_eq!(seed.case.steps[0], Step::Receive);
             assert!(matches!(&seed.case.steps[1], Step::Send(_)));
@@ -218,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn one_turn_where_the_server_closes() {
+    fn a_seed_has_one_turn_if_the_server_closes() {
         assert!(
             seeds("tutorial")
                 .iter()
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_long_is_rare() {
+    fn slow_turns_come_last_and_are_not_basic() {
         let mut talk = builtin("line").unwrap().talk;
         talk.slow = talk.turns.clone();
         let seeds = all(&talk, &Bindings::default(), &[], &mut Tokens::new(1));

@@ -23,7 +23,7 @@ const SCHEMA_NAME: &str = "tcprove-baseline/";
 
 /// The counts of one server, and everything else they depend on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Baseline {
+pub(crate) struct Baseline {
     /// The schema and its version.
     pub schema: String,
     /// The version of tcprove that wrote it.
@@ -48,7 +48,7 @@ pub struct Baseline {
 
 /// The server that was counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BaselineServer {
+pub(crate) struct BaselineServer {
     /// The command as written.
     pub cmd: Vec<String>,
     /// A hash of the program file; `None` if it was not found.
@@ -57,7 +57,7 @@ pub struct BaselineServer {
 
 /// What was sent to the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BaselineTalk {
+pub(crate) struct BaselineTalk {
     /// The name of the talk.
     pub name: String,
     /// A hash of openings, turns and sizes.
@@ -68,7 +68,7 @@ pub struct BaselineTalk {
 
 /// The tool and the machine on which counts depend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BaselineMachine {
+pub(crate) struct BaselineMachine {
     /// The tool, such as `callgrind-3.19.0`.
     pub tool: String,
     /// The architecture, such as `x86_64`.
@@ -83,7 +83,7 @@ pub struct BaselineMachine {
 
 /// Why a baseline could not be read or stored.
 #[derive(Debug, thiserror::Error)]
-pub enum BaselineError {
+pub(crate) enum BaselineError {
     /// The file does not exist.
     #[error("there is no baseline {}: store one first", .0.display())]
     Missing(PathBuf),
@@ -126,7 +126,7 @@ pub enum BaselineError {
 
 impl Baseline {
     /// A baseline of counts made on this machine.
-    pub fn of(
+    pub(crate) fn of(
         subject: &Subject,
         plan: &CountPlan,
         counts: &OperationCounts,
@@ -150,7 +150,7 @@ impl Baseline {
     ///
     /// # Errors
     /// The file is missing, unreadable, or not a baseline of this version.
-    pub fn load(path: &Path) -> Result<Self, BaselineError> {
+    pub(crate) fn load(path: &Path) -> Result<Self, BaselineError> {
         let text = std::fs::read(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => BaselineError::Missing(path.to_owned()),
             _ => BaselineError::Read {
@@ -181,7 +181,7 @@ impl Baseline {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), BaselineError> {
+    pub(crate) fn save(&self, path: &Path) -> Result<(), BaselineError> {
         let failed = |error| BaselineError::Write {
             path: path.to_owned(),
             error,
@@ -196,7 +196,7 @@ impl Baseline {
     ///
     /// # Errors
     /// The reasons why it is not, one sentence each.
-    pub fn comparable(&self, now: &Self) -> Result<Vec<String>, Vec<String>> {
+    pub(crate) fn comparable(&self, now: &Self) -> Result<Vec<String>, Vec<String>> {
         let mut forbidding = Vec::new();
         let mut differ = |what: &str, before: &str, after: &str| {
             if before != after {

@@ -55,7 +55,7 @@ pub(super) fn add(
 ///
 /// # Errors
 /// It cannot be counted.
-pub fn baseline_of(
+pub(crate) fn baseline_of(
     subject: &Subject,
     plan: &GatePlan,
     interrupt: &Interrupt,
@@ -70,7 +70,7 @@ pub fn baseline_of(
 ///
 /// # Errors
 /// The counts cannot be compared with the baseline: the reasons, one sentence each.
-pub fn against(
+pub(crate) fn against(
     result: &mut GateResult,
     baseline: &Baseline,
     candidate: &Subject,

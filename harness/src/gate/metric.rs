@@ -161,17 +161,17 @@ impl Metric {
     }
 
     /// How it is measured.
-    pub fn tier(self) -> Tier {
+    pub(crate) fn tier(self) -> Tier {
         self.facts().tier
     }
 
     /// Default budget: how much worse the candidate may be, as a share of the base.
-    pub fn budget(self) -> f64 {
+    pub(crate) fn budget(self) -> f64 {
         self.facts().budget
     }
 
     /// Whether it decides by default. The others are only shown, unless they are given a budget.
-    pub fn decides(self) -> bool {
+    pub(crate) fn decides(self) -> bool {
         self.facts().decides
     }
 
@@ -181,7 +181,7 @@ impl Metric {
     }
 
     /// The metric with this name.
-    pub fn find(name: &str) -> Option<Self> {
+    pub(crate) fn find(name: &str) -> Option<Self> {
         ALL.into_iter().find(|metric| metric.name() == name)
     }
 }

@@ -5,15 +5,15 @@
 //! (`rule.rs` says what counts as a regression). If time allows, the matrix puts the same loads on both servers in
 //! turn and compares throughput and the 99th percentile.
 
-pub mod baseline;
+pub(crate) mod baseline;
 mod counted;
 pub mod counters;
 pub mod duet;
 mod matrix;
-pub mod metric;
-pub mod plan;
+pub(crate) mod metric;
+pub(crate) mod plan;
 mod power;
-pub mod result;
+mod result;
 pub mod rule;
 mod run;
 pub(crate) mod same;

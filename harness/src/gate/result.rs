@@ -131,7 +131,7 @@ pub struct SkippedTier {
 
 impl ControlReport {
     /// The control with the reason in words.
-    pub fn of(control: &Control) -> Self {
+    pub(crate) fn of(control: &Control) -> Self {
         let reason = control.void.map(|void| match void {
             Void::TooFew => format!("only {} control sessions ran", control.sessions),
             Void::NoNumber => "a control session gave no figure".to_owned(),
@@ -154,25 +154,25 @@ impl ControlReport {
 
 impl GateCell {
     /// Whether it keeps the gate from passing.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.decides && self.comparison.verdict == CellVerdict::Inconclusive
     }
 
     /// Whether the gate fails because of it.
-    pub fn fails(&self) -> bool {
+    pub(crate) fn fails(&self) -> bool {
         self.decides && self.comparison.verdict == CellVerdict::Fail
     }
 }
 
 impl GateResult {
     /// Whether the control failed, so that the duet cannot be trusted.
-    pub fn is_void(&self) -> bool {
+    pub(crate) fn is_void(&self) -> bool {
         self.control.as_ref().is_some_and(|control| control.void)
     }
 
     /// Whether the verdict of a cell can be relied on. The error of a void control may be in every cell of the duet:
     /// then only a regression stands whose lower bound exceeds the budget by more than twice that error.
-    pub fn stands(&self, cell: &GateCell) -> bool {
+    pub(crate) fn stands(&self, cell: &GateCell) -> bool {
         let Some(control) = self.control.as_ref().filter(|control| control.void) else {
             return true;
         };

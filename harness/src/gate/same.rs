@@ -8,7 +8,7 @@ use crate::process::Launch;
 
 /// Whether both commands start the same program: word by word they have the same text, or name files with the same
 /// content.
-pub fn is_same(base: &Launch, candidate: &Launch) -> bool {
+pub(crate) fn is_same(base: &Launch, candidate: &Launch) -> bool {
     let places = [&base.cwd, &candidate.cwd];
     let words = base.cmd.iter().zip(&candidate.cmd).enumerate();
     base.cmd.len() == candidate.cmd.len()
@@ -35,7 +35,7 @@ fn is_same_file(is_program: bool, words: [&str; 2], folders: [&PathBuf; 2]) -> b
 }
 
 /// The file that a shell would start by this name.
-pub fn program_file(name: &str) -> Option<PathBuf> {
+pub(crate) fn program_file(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|path| path.is_file());
     }

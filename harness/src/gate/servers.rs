@@ -14,7 +14,7 @@ const FILLER: &str = "TCPROVE_PAD";
 /// One of the two servers is not started by tcprove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a gate starts both servers")]
-pub struct Attached;
+pub(crate) struct Attached;
 
 /// Makes the arguments and environments of both servers equally long.
 ///
@@ -23,7 +23,7 @@ pub struct Attached;
 ///
 /// # Errors
 /// One of them runs already.
-pub fn pad_both(base: &mut Subject, candidate: &mut Subject) -> Result<(), Attached> {
+pub(crate) fn pad_both(base: &mut Subject, candidate: &mut Subject) -> Result<(), Attached> {
     let (Origin::Spawn(base), Origin::Spawn(candidate)) = (&mut base.origin, &mut candidate.origin)
     else {
         return Err(Attached);
@@ -51,9 +51,9 @@ pub(super) fn start_both(
     subjects: Pair<&Subject>,
     first: Side,
     cpus: Option<&[usize]>,
-) -> Result<Pair<Server>, (Side, StartFailure)> {
+) -> Result<Pair<Server>, (Side, Box<StartFailure>)> {
     Pair::try_of(first, |side| {
-        start(runtime, subjects[side], cpus).map_err(|failure| (side, failure))
+        start(runtime, subjects[side], cpus).map_err(|failure| (side, Box::new(failure)))
     })
 }
 

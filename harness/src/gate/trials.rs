@@ -9,7 +9,7 @@ use crate::stats::{Interval, clopper_pearson, median, quantile};
 
 /// One gate with a known answer.
 #[derive(Debug, Clone, Serialize)]
-pub struct GateTrial {
+pub(crate) struct GateTrial {
     /// How much slower the candidate was made, in percent of server CPU per operation.
     pub planted_pct: f64,
     /// The verdict of the gate.
@@ -32,7 +32,7 @@ pub struct GateTrial {
 
 /// All trials with the same planted change.
 #[derive(Debug, Clone, Serialize)]
-pub struct TrialRow {
+pub(crate) struct TrialRow {
     /// The planted change in percent.
     pub planted_pct: f64,
     /// Gates.
@@ -65,7 +65,7 @@ const LEVEL: f64 = 0.95;
 
 impl GateTrial {
     /// The outcome of one gate.
-    pub fn of(planted_pct: f64, result: &GateResult, seconds: f64) -> Self {
+    pub(crate) fn of(planted_pct: f64, result: &GateResult, seconds: f64) -> Self {
         let cpu = result
             .cells
             .iter()
@@ -90,7 +90,7 @@ impl GateTrial {
 }
 
 /// One row per planted change, in ascending order.
-pub fn table(trials: &[GateTrial]) -> Vec<TrialRow> {
+pub(crate) fn table(trials: &[GateTrial]) -> Vec<TrialRow> {
     let mut kinds: Vec<f64> = trials.iter().map(|trial| trial.planted_pct).collect();
     kinds.sort_by(f64::total_cmp);
     kinds.dedup();

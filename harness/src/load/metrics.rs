@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::recorder::{Times, Window, times};
 use super::run::Measurement;
 use super::workload::Workload;
-use crate::stats::{Counts, quantile_interval};
+use crate::stats::{ValueCounts, quantile_interval};
 
 /// A percentile stands on so many samples beyond it and so many windows, or it is said not to stand.
 const SAMPLES_BEYOND: f64 = 100.0;
@@ -123,7 +123,7 @@ impl Latency {
         if all.is_empty() {
             return Self::default();
         }
-        let mut counts: Vec<Counts> = windows.iter().map(|window| counts(window)).collect();
+        let mut counts: Vec<ValueCounts> = windows.iter().map(|window| counts(window)).collect();
         counts.push(self::counts(unanswered));
         let filled = windows.iter().filter(|window| !window.is_empty()).count();
         let mut latency = Self {
@@ -164,7 +164,7 @@ fn middle(times: &Times, nanos: u64) -> f64 {
     times.median_equivalent(nanos).min(times.max()) as f64 / 1e3
 }
 
-fn counts(times: &Times) -> Counts {
+fn counts(times: &Times) -> ValueCounts {
     times
         .iter_recorded()
         .map(|step| (step.value_iterated_to(), step.count_since_last_iteration()))

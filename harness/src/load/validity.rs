@@ -42,7 +42,7 @@ pub struct Validity {
     pub send_lag_us: Lag,
     /// Open loop: replies in the measured period over requests due in it.
     pub achieved_ratio: Option<f64>,
-    /// Connections that ended when nobody had planned it.
+    /// Connections that ended unexpectedly.
     pub connections_lost: u64,
     /// Connections that were never there.
     pub connections_missing: u64,

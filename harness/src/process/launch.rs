@@ -1,13 +1,12 @@
 //! How a server is started, and what is special about one start.
 
+use super::{Port, Tmp};
+use crate::text::template;
+use regex::Regex;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use regex::Regex;
-
-use super::{Port, Tmp};
 
 /// How long a server may take to be ready, unless its file says otherwise.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -15,7 +14,7 @@ pub const READY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Everything that is the same for every start of a server.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// Program and arguments. May hold `{port}`, `{tmp}` and the name of any parameter; `{{` and `}}` are braces.
+    /// Program and arguments, with `{port}`, `{tmp}` and the names of parameters in them; see [`template`].
     pub cmd: Vec<String>,
     /// Set beside what tcprove inherited; values take the same placeholders.
     pub env: BTreeMap<String, String>,
@@ -29,7 +28,8 @@ pub struct Launch {
     pub ready: Ready,
     /// How long it may take to be ready.
     pub ready_timeout: Duration,
-    /// The executable whose hidden first argument `__supervise` is run: the tcprove binary.
+    /// The executable that supervises the server: tcprove's own, with the hidden first argument `__supervise`.
+    /// Empty in what a file describes: see [`Launch::supervised_by`].
     pub supervisor: PathBuf,
     /// Where it is expected to listen. A listener on the wildcard address counts as well.
     pub host: IpAddr,
@@ -63,38 +63,28 @@ impl Launch {
         }
     }
 
-    /// The text with its placeholders replaced. A name that is not known stays as it is, braces included.
-    pub(super) fn expand(&self, text: &str, port: u16, tmp: &Path) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(at) = rest.find(['{', '}']) {
-            out.push_str(&rest[..at]);
-            rest = &rest[at..];
-            let (piece, used) = self.piece(rest, port, tmp);
-            out.push_str(&piece);
-            rest = &rest[used..];
+    /// The same launch with its supervisor: what a file describes has none yet.
+    #[must_use]
+    pub fn supervised_by(self, supervisor: impl Into<PathBuf>) -> Launch {
+        Launch {
+            supervisor: supervisor.into(),
+            ..self
         }
-        out + rest
     }
 
-    /// What stands for the brace or placeholder at the start of `rest`, and how many bytes of it that uses.
-    fn piece(&self, rest: &str, port: u16, tmp: &Path) -> (String, usize) {
-        if rest.starts_with("{{") || rest.starts_with("}}") {
-            return (rest[..1].to_owned(), 2);
-        }
-        let name = rest
-            .strip_prefix('{')
-            .and_then(|inner| inner.split_once('}'))
-            .map(|(name, _)| name);
-        let value = name.and_then(|name| match name {
+    /// The file name of the program.
+    pub fn program(&self) -> &str {
+        let program = self.cmd.first().map(String::as_str).unwrap_or_default();
+        program.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The word of the command or the environment with its placeholders filled in.
+    pub fn expand(&self, word: &str, port: u16, tmp: &Path) -> String {
+        template::fill(word, |name| match name {
             "port" => Some(port.to_string()),
             "tmp" => Some(tmp.display().to_string()),
             _ => self.params.get(name).cloned(),
-        });
-        match (name, value) {
-            (Some(name), Some(value)) => (value, name.len() + 2),
-            _ => (rest[..1].to_owned(), 1),
-        }
+        })
     }
 }
 
@@ -159,8 +149,6 @@ mod tests {
         let expand = |text: &str| launch.expand(text, 81, Path::new("/t"));
         assert_eq!(expand("--port={port}"), "--port=81");
         assert_eq!(expand("{tmp}/a{recv_buffer}b"), "/t/a4096b");
-        assert_eq!(expand("{{port}} {{}}"), "{port} {}");
-        assert_eq!(expand("{nope} {port"), "{nope} {port");
-        assert_eq!(expand("é{port}é}"), "é81é}");
+        assert_eq!(expand("{nope} {len:tmp}"), "{nope} 2");
     }
 }

@@ -1,4 +1,4 @@
-//! Annotations that GitHub shows beside the run: one for what failed, or could not be told.
+//! GitHub annotations: one for each failure or inconclusive result.
 //!
 //! Workflow commands, <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
 
@@ -8,11 +8,11 @@ use super::{Body, Report, RunVerdict};
 use crate::check::Verdict;
 use crate::text::escape_text;
 
-/// Checks that get a line of their own: GitHub shows ten of a step.
+/// Maximum number of annotations; GitHub shows ten per step.
 const LINES_MAX: usize = 9;
 
-/// Lines to be printed in a step of a workflow; nothing for a pass.
-pub fn render(report: &Report) -> String {
+/// Renders workflow commands to print in a step; empty for a pass.
+pub(crate) fn render(report: &Report) -> String {
     let level = match report.verdict {
         RunVerdict::Pass => return String::new(),
         RunVerdict::Inconclusive => "warning",
@@ -46,12 +46,12 @@ fn messages(report: &Report) -> Vec<String> {
     }
 }
 
-fn failed(checked: &super::Checked) -> Vec<String> {
+fn failed(checked: &super::CheckReport) -> Vec<String> {
     let failed = |outcome: &&crate::check::Outcome| {
         outcome.outcome == Verdict::Fail && outcome.waived.is_none()
     };
     let outcomes = checked.outcomes.iter().filter(failed);
-    let told = outcomes.map(|outcome| {
+    let lines = outcomes.map(|outcome| {
         format!(
             "{}: {}; {}",
             outcome.id,
@@ -59,12 +59,13 @@ fn failed(checked: &super::Checked) -> Vec<String> {
             outcome.reproduce
         )
     });
-    told.chain(checked.blockers.iter().cloned())
+    lines
+        .chain(checked.blockers.iter().cloned())
         .take(LINES_MAX)
         .collect()
 }
 
-/// On one line, and no command of its own.
+/// Escapes a message so that it stays on one line and contains no other command.
 fn escaped(message: &str) -> String {
     escape_text(message, 2000)
         .replace('%', "%25")

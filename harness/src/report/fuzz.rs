@@ -1,4 +1,4 @@
-//! What campaigns and replays come to.
+//! The results of campaigns and replays, and how they are judged.
 
 use std::path::PathBuf;
 
@@ -7,22 +7,22 @@ use serde::Serialize;
 use super::RunVerdict;
 use crate::fuzz::{Finding, FuzzResult};
 
-/// What a campaign came to.
+/// The report of a campaign.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct FuzzReport {
-    /// Cases that were run, and what they found.
+    /// The totals and the findings.
     #[serde(flatten)]
     pub result: FuzzResult,
 }
 
-/// What a finding is worth.
+/// How a finding affects the verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It is a bug.
+    /// It is a certain bug.
     Counts,
-    /// It is a bug that is known and waived.
+    /// A waiver covers it.
     Waived,
-    /// It was seen once and never again.
+    /// It did not recur.
     Unconfirmed,
 }
 
@@ -37,7 +37,7 @@ impl Standing {
 }
 
 impl FuzzReport {
-    /// How many findings are of this standing.
+    /// The number of findings with this standing.
     pub(super) fn count(&self, standing: Standing) -> usize {
         let findings = self.result.findings.iter();
         findings
@@ -45,7 +45,7 @@ impl FuzzReport {
             .count()
     }
 
-    /// A bug for sure fails; what was seen once and not again leaves the question open.
+    /// A certain bug fails; a finding that did not recur is inconclusive.
     pub(super) fn verdict(&self, interrupted: bool) -> RunVerdict {
         let open = interrupted || self.result.executions == 0;
         match (
@@ -67,7 +67,7 @@ impl FuzzReport {
         };
         let besides = [
             (self.count(Standing::Waived), "waived"),
-            (self.count(Standing::Unconfirmed), "seen once and not again"),
+            (self.count(Standing::Unconfirmed), "not reproduced"),
         ];
         let besides: Vec<String> = besides
             .iter()
@@ -87,7 +87,7 @@ impl FuzzReport {
         format!("{found} in {executions} {cases}{besides}")
     }
 
-    /// How the campaign went, a part each.
+    /// The totals of the campaign, one phrase each.
     pub(super) fn campaign(&self) -> Vec<String> {
         use super::number::count;
         let FuzzResult {
@@ -101,17 +101,17 @@ impl FuzzReport {
         } = &self.result;
         let mut parts = vec![
             format!("{} cases/s", count(*executions_per_s)),
-            format!("{} lives of the server", count(*restarts as f64)),
-            format!("{} canary sessions", count(*canaries as f64)),
+            format!("{} server starts", count(*restarts as f64)),
+            format!("{} health checks", count(*canaries as f64)),
             format!("{} cases in the corpus", count(*corpus as f64)),
         ];
         if *jobs > 1 {
-            parts.push(format!("{jobs} servers side by side"));
+            parts.push(format!("{jobs} servers in parallel"));
         }
         if !coverage.feedback.is_empty() {
             let feedback = crate::text::escape_text(&coverage.feedback, 40);
             parts.push(format!(
-                "feedback {feedback}: {} edges",
+                "feedback {feedback}: {} distinct observations",
                 count(coverage.edges as f64)
             ));
         }
@@ -119,23 +119,23 @@ impl FuzzReport {
     }
 }
 
-/// What replaying findings came to.
+/// The report of a replay.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ReplayReport {
-    /// A finding each.
+    /// One item per case file.
     pub items: Vec<ReplayItem>,
 }
 
-/// One finding that was replayed.
+/// One replayed case file.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ReplayItem {
-    /// The file of the case.
+    /// The case file.
     pub path: PathBuf,
-    /// Its id, if the file has one.
+    /// The id of the finding; empty if the file has none.
     pub id: String,
-    /// Its kind, if the file has one.
+    /// The kind of the finding; empty if the file could not be read.
     pub kind: String,
-    /// How often it was seen again: `5/5`.
+    /// How many servers showed the bug: `5/5`.
     pub seen: String,
     /// Whether the bug is still there.
     pub reproduced: bool,
@@ -145,17 +145,37 @@ pub struct ReplayItem {
     pub error: Option<String>,
 }
 
+/// The outcome of one replayed case file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ItemOutcome {
+    /// The bug is still there.
+    Reproduced,
+    /// No server showed the bug.
+    Gone,
+    /// It could not be judged.
+    Unclear,
+}
+
+impl ItemOutcome {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Reproduced => "reproduced",
+            Self::Gone => "gone",
+            Self::Unclear => "unclear",
+        }
+    }
+}
+
 impl ReplayItem {
-    /// What came of it, in a word.
-    pub(super) fn word(&self) -> &'static str {
+    pub(super) fn outcome(&self) -> ItemOutcome {
         match (&self.error, self.reproduced) {
-            (_, true) => "reproduced",
-            (Some(_), false) => "unclear",
-            (None, false) => "gone",
+            (_, true) => ItemOutcome::Reproduced,
+            (Some(_), false) => ItemOutcome::Unclear,
+            (None, false) => ItemOutcome::Gone,
         }
     }
 
-    /// What a reader calls it.
+    /// The id, or else the path of the file.
     pub(super) fn name(&self) -> String {
         match self.id.is_empty() {
             true => self.path.display().to_string(),
@@ -163,8 +183,8 @@ impl ReplayItem {
         }
     }
 
-    /// What there is to say besides the word.
-    pub(super) fn said(&self) -> &str {
+    /// The details of the outcome.
+    pub(super) fn details(&self) -> &str {
         self.error.as_deref().unwrap_or(&self.detail)
     }
 }
@@ -182,8 +202,12 @@ impl ReplayReport {
 
     /// The answer in a few words.
     pub(super) fn answer(&self) -> String {
-        let count = |word: &str| self.items.iter().filter(|item| item.word() == word).count();
-        let (there, unclear) = (count("reproduced"), count("unclear"));
+        let count = |wanted| {
+            let outcomes = self.items.iter().map(ReplayItem::outcome);
+            outcomes.filter(|outcome| *outcome == wanted).count()
+        };
+        let there = count(ItemOutcome::Reproduced);
+        let unclear = count(ItemOutcome::Unclear);
         let all = match self.items.len() {
             1 => "1 finding".to_owned(),
             all => format!("{all} findings"),

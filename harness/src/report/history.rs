@@ -1,17 +1,17 @@
-//! A gate as one line of JSON, to be appended to a file: what was compared, when, on which machine.
+//! One line of JSON per gate, to append to a file: what was compared, when, and on which machine.
 
 use super::{Body, Report};
 use crate::data::hash::hash_of;
 use serde_json::json;
 
-/// The line without its line ending; `None` if the report is not that of a gate. `time` is the present
+/// The line without a line end; `None` unless the report is of a gate. `time` is the current time
 /// in RFC 3339.
-pub fn line(report: &Report, time: &str) -> Option<String> {
+pub(crate) fn line(report: &Report, time: &str) -> Option<String> {
     let Body::Gate(gate) = &report.body else {
         return None;
     };
     let environment = &report.header.environment;
-    // What makes the figures of two runs comparable; steal and limits vary.
+    // Determines whether figures of two runs are comparable. Steal and limits vary too much.
     let machine = json!({
         "model": environment.model,
         "cpus": environment.cpus,

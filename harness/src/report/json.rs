@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::Report;
 
-/// The whole report, indented.
-pub fn render(report: &Report) -> String {
+/// Renders the whole report, indented.
+pub(crate) fn render(report: &Report) -> String {
     let mut text = serde_json::to_string_pretty(report).unwrap_or_else(|error| {
         format!(
             "{{\"schema\":\"{}\",\"error\":{:?}}}",
@@ -17,8 +17,8 @@ pub fn render(report: &Report) -> String {
     harmless(&text)
 }
 
-/// JSON lets these stand as they are, and a terminal on which the file is shown acts on them.
-/// They can only stand inside of strings, where their escapes mean the same.
+/// Escapes characters that are valid in JSON but have an effect on a terminal. They only occur
+/// inside strings, where their escapes are equivalent.
 fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {

@@ -1,4 +1,4 @@
-//! Figures as people read them: three significant digits and a unit.
+//! Numbers for people: three significant digits and a unit.
 
 /// Microseconds: `87.1 us`, `1.24 ms`, `2.10 s`.
 pub(super) fn micros(value: f64) -> String {
@@ -33,7 +33,7 @@ pub(super) fn bytes(value: f64) -> String {
     format!("{} {}", digits(value), UNITS[unit])
 }
 
-/// Three significant digits, at most two of them behind the point.
+/// Three significant digits, at most two of them after the decimal point.
 pub(super) fn digits(value: f64) -> String {
     match value.abs() {
         size if size < 10.0 => format!("{value:.2}"),

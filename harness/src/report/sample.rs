@@ -1,14 +1,15 @@
 //! Reports of every kind, made up for tests of the formats, with hostile text in them.
 
-#[cfg(feature = "cli")]
 use super::html::sample as pages;
 use super::{
-    Body, Checked, Environment, FuzzReport, GateReport, Header, LoadReport, ReplayItem,
+    Body, CheckReport, Environment, FuzzReport, GateReport, Header, LoadReport, ReplayItem,
     ReplayReport, Report, RunError, SweepReport, TargetReport,
 };
-use crate::check::{Kind as CheckKind, Outcome, Verdict};
+#[cfg(feature = "cli")]
+use crate::check::FailureKind;
+use crate::check::{Outcome, Verdict};
 use crate::fuzz::{
-    Case, Confirmed, Coverage, Data, Finding, FindingKind, FuzzResult, Part, SendStep, Step,
+    Case, Confirmed, Coverage, Data, DataPart, Finding, FindingKind, FuzzResult, SendStep, Step,
     Symptom,
 };
 use crate::gate::rule::Rule;
@@ -45,7 +46,7 @@ pub(super) fn header(command: &'static str) -> Header {
 /// A finding of that standing.
 pub(super) fn finding(kind: FindingKind, seen: u32, waived: Option<&str>) -> Finding {
     let mut data = Data::from(&b"ECHO \xff"[..]);
-    data.push(Part::Repeat {
+    data.push(DataPart::Repeat {
         unit: b"A".to_vec(),
         count: 70_000,
     });
@@ -96,7 +97,7 @@ fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
         id,
         group: "framing",
         outcome: verdict,
-        kind: fell_short.then_some(CheckKind::WrongReply),
+        kind: fell_short.then_some(FailureKind::WrongReply),
         requirement: "A message may arrive in any number of segments (RFC 9293, 3.8).",
         expected: fell_short.then(|| "\"a b\\n\"".into()),
         actual: fell_short.then(|| HOSTILE.into()),
@@ -134,7 +135,7 @@ pub(super) fn checked() -> Report {
         outcome("idle-cpu", Verdict::Inconclusive),
     ];
     let blocker = format!("the waiver for `nul-bytes` ({HOSTILE}) is stale");
-    let checked = Checked::new(outcomes, vec![blocker]);
+    let checked = CheckReport::new(outcomes, vec![blocker]);
     report("check", Ok(Body::Check(checked)))
 }
 

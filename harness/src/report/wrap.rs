@@ -1,13 +1,13 @@
-//! Text in columns of a terminal.
+//! Wrapping of text for a terminal.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// Fewer columns than this are not worth wrapping for.
+/// Minimum number of columns for wrapping.
 const ROOM_MIN: usize = 20;
 
-/// Breaks `text` so that it fits into `columns`, of which `indent` are taken on every line; the
-/// first line is not indented, since its place is already reached. Breaks between words, and inside
-/// of one that is longer than a line. `None`: nobody counts columns, and nothing is broken.
+/// Wraps `text` to `columns`, of which `indent` are used on every line. The first line is not
+/// indented, since the cursor is already there. Breaks between words, and inside words longer than
+/// a line. Without `columns` the text is unchanged.
 pub(super) fn wrap(text: &str, indent: usize, columns: Option<usize>) -> String {
     let Some(room) = room(indent, columns) else {
         return text.to_owned();
@@ -35,7 +35,7 @@ pub(super) fn wrap(text: &str, indent: usize, columns: Option<usize>) -> String 
     wrapped
 }
 
-/// As much of `text` as fits on the rest of the line, with `…` where something is left out.
+/// As much of `text` as fits on the rest of the line, with `…` if some is left out.
 pub(super) fn cut(text: &str, indent: usize, columns: Option<usize>) -> String {
     let Some(room) = room(indent, columns) else {
         return text.to_owned();
@@ -53,7 +53,7 @@ pub(super) fn cut(text: &str, indent: usize, columns: Option<usize>) -> String {
 }
 
 fn room(indent: usize, columns: Option<usize>) -> Option<usize> {
-    // The last column stays free: a terminal wraps by itself when it is written to.
+    // The last column stays empty: a terminal wraps when it is written to.
     let room = columns?.saturating_sub(indent + 1);
     (room >= ROOM_MIN).then_some(room)
 }

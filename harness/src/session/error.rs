@@ -1,116 +1,112 @@
-//! What a client can meet, told apart.
+//! Why an operation of a client connection failed.
 
 use crate::talk::{Mismatch, RenderError};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Why an operation of a [`Session`](super::Session) did not succeed.
+/// Why an operation of a [`Session`](super::Session) failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
-    /// Nobody listens.
+    /// Nobody listens at the address.
     #[error("connection refused by {addr}")]
-    Refused {
-        /// Where we connected to.
-        addr: SocketAddr,
-    },
-    /// The connect got no answer in time.
-    #[error("connecting to {addr} got no answer in {limit:?}")]
+    Refused { addr: SocketAddr },
+    /// The connect did not complete in time.
+    #[error("connecting to {addr} timed out after {limit:?}")]
     ConnectTimedOut {
-        /// Where we connected to.
         addr: SocketAddr,
-        /// The deadline.
+        /// The time limit.
         limit: Duration,
     },
-    /// RST where something else was due.
+    /// RST instead of a reply, or while sending.
     #[error(
         "the connection was reset after {after} bytes of the reply{}",
         shown(got)
     )]
     Reset {
-        /// Bytes of the reply that had come.
+        /// Number of bytes of the reply received.
         after: usize,
         /// Those bytes, escaped.
         got: String,
     },
-    /// FIN where a reply was due.
+    /// FIN instead of a complete reply.
     #[error(
         "the server closed the connection after {after} bytes of the reply{}",
         shown(got)
     )]
     Eof {
-        /// Bytes of the reply that had come.
+        /// Number of bytes of the reply received.
         after: usize,
         /// Those bytes, escaped.
         got: String,
     },
-    /// No (whole) reply in time.
+    /// No complete reply in time.
     #[error(
-        "no complete reply within {limit:?} ({after} bytes came{})",
+        "no complete reply within {limit:?} ({after} bytes received{})",
         shown(got)
     )]
     Silent {
-        /// The deadline.
+        /// The time limit.
         limit: Duration,
-        /// Bytes of the reply that had come.
+        /// Number of bytes of the reply received.
         after: usize,
         /// Those bytes, escaped.
         got: String,
     },
-    /// A whole reply that is not the one expected.
+    /// A complete reply that is not the expected one.
     #[error("wrong reply: {mismatch}; got \"{reply}\"")]
     Wrong {
-        /// What was expected, and where the reply differs.
         mismatch: Mismatch,
         /// The whole reply, escaped.
         reply: String,
     },
-    /// The server did not take what we sent.
-    #[error("the server took only {sent} of {of} bytes within {limit:?}")]
+    /// The server did not read what was sent, until both queues were full.
+    #[error("the server accepted only {sent} of {of} bytes within {limit:?}")]
     NotTaken {
-        /// Bytes taken.
+        /// Number of bytes accepted.
         sent: usize,
-        /// Bytes to send.
+        /// Number of bytes to send.
         of: usize,
-        /// The deadline.
+        /// The time limit.
         limit: Duration,
     },
-    /// The server left what we sent in its receive queue.
+    /// The server left data in its receive queue.
     #[error("the server left {queued} bytes unread for {limit:?}")]
     NotRead {
-        /// Bytes in its queue.
+        /// Number of bytes in the queue.
         queued: usize,
-        /// The deadline.
+        /// The time limit.
         limit: Duration,
     },
-    /// A reply without an end.
+    /// The reply exceeded the maximum size without ending.
     #[error("the reply has no end: {bytes} bytes and counting")]
     Endless {
-        /// Bytes so far.
+        /// Number of bytes received.
         bytes: usize,
     },
     /// The kernel gives no evidence that the stimulus happened.
     #[error("unproven: {0}")]
     Unproven(String),
-    /// The talk cannot be rendered here.
+    /// The talk cannot be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// Our own side failed: descriptors, ports, memory.
-    #[error("on our own side: {0}")]
+    /// The client's side failed: descriptors, ports, memory.
+    #[error("on tcprove's side: {0}")]
     Harness(io::Error),
 }
 
-/// A longer reply says no more than the place where it differs.
+/// Maximum length of a reply that is quoted in full, in characters.
 const REPLY_CHARS_QUOTED: usize = 160;
 
 impl PeerError {
-    /// What the server should have done, and what it did instead. `None` for what is not the server's
-    /// doing: an error on our own side, a talk that cannot be rendered, a stimulus without proof.
+    /// What the server should have done, and what it did instead. `None` if the server is not the
+    /// cause: an error on the client's side, a talk that cannot be rendered, a stimulus without
+    /// proof.
     pub fn mismatch(&self) -> Option<Mismatch> {
         let expected = match self {
             Self::Refused { .. } | Self::ConnectTimedOut { .. } => "the connection is accepted",
             Self::Reset { .. } | Self::Eof { .. } | Self::Silent { .. } => "the whole reply",
-            Self::NotTaken { .. } | Self::NotRead { .. } => "the server reads what it is sent",
+            Self::NotTaken { .. } | Self::NotRead { .. } => "the server reads what is sent to it",
             Self::Endless { .. } => "a reply with an end",
             Self::Wrong { mismatch, reply } => return Some(with_reply(mismatch, reply)),
             Self::Unproven(_) | Self::Harness(_) | Self::Render(_) => return None,
@@ -123,7 +119,7 @@ impl PeerError {
         matches!(self, Self::Refused { .. } | Self::ConnectTimedOut { .. })
     }
 
-    /// Sorts the error of a read or a write.
+    /// Classifies the error of a read or write.
     pub(super) fn from_io(error: io::Error, after: usize, got: &str) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
         match error.kind() {
@@ -135,7 +131,7 @@ impl PeerError {
         }
     }
 
-    /// Sorts the error of a connect.
+    /// Classifies the error of a connect.
     pub(super) fn from_connect(error: io::Error, addr: SocketAddr) -> Self {
         use io::ErrorKind::{ConnectionRefused, ConnectionReset, TimedOut};
         match error.kind() {
@@ -153,9 +149,9 @@ impl PeerError {
     }
 }
 
-/// The mismatch with the whole reply beside it, unless it is quoted already or too long to help.
+/// Appends the whole reply to the mismatch, unless it is already quoted or too long.
 fn with_reply(mismatch: &Mismatch, reply: &str) -> Mismatch {
-    let quoted = reply.is_empty() || mismatch.actual.contains(&format!("\"{reply}\""));
+    let quoted = reply.is_empty() || mismatch.quotes_reply;
     let actual = if quoted || reply.chars().count() > REPLY_CHARS_QUOTED {
         mismatch.actual.clone()
     } else {

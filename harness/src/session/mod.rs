@@ -1,8 +1,8 @@
-//! One client connection to the target.
+//! One client connection to the server under test.
 //!
-//! Every operation has a deadline. What the peer did (FIN, RST, silence, a short or a wrong reply)
-//! is told apart by [`PeerError`]; what failed on our own side is [`PeerError::Harness`] and never
-//! counts against the target.
+//! Every operation has a time limit. [`PeerError`] tells apart what the server did (FIN, RST,
+//! silence, a short or a wrong reply). [`PeerError::Harness`] is a failure on the client's side and
+//! never counts against the server.
 
 mod error;
 mod reply;
@@ -10,29 +10,27 @@ mod stream;
 mod transcript;
 mod voice;
 
-pub use error::{OpeningError, PeerError};
-pub use transcript::Transcript;
-pub use voice::Voice;
-
+use crate::process::Server;
+use crate::talk::Turn;
+use crate::text::escape;
+pub use error::OpeningError;
+pub(crate) use error::PeerError;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
-
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
+pub(crate) use transcript::Transcript;
+pub(crate) use voice::Voice;
 
-use crate::process::Server;
-use crate::talk::Turn;
-use crate::text::escape;
-
-/// What came after a complete reply, where the talk says that the server closes then.
+/// What followed a complete reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum After {
+pub(crate) enum After {
     /// The connection is still open, as the talk expects.
     Open,
-    /// The server closed in order (FIN).
+    /// The server closed the connection with a FIN.
     Closed,
     /// The server reset the connection after its reply.
     Reset,
@@ -40,46 +38,45 @@ pub enum After {
 
 /// A reply that met its expectation.
 #[derive(Clone, Debug)]
-pub struct Reply {
-    /// The reply as it came, frame included.
+pub(crate) struct Reply {
+    /// The reply, including its frame.
     pub bytes: Vec<u8>,
-    /// The state of the connection after it.
+    /// What followed the reply.
     pub after: After,
 }
 
-/// How a connection came to its end, as its client saw it.
+/// How a connection ended, as seen by the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum ConnectionEnd {
     /// FIN.
     Eof,
     /// RST.
     Reset,
-    /// Neither within the limit.
+    /// Neither within the time limit.
     StillOpen,
 }
 
-/// What a flood of bytes came to (see [`Session::flood`]).
+/// The result of [`Session::flood`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flood {
-    /// Bytes that the kernel took from us.
+pub(crate) struct Flood {
+    /// Number of bytes accepted by the kernel.
     pub bytes: u64,
-    /// How it ended: the server stopped reading, closed, or took everything.
     pub end: FloodEnd,
 }
 
-/// The end of a [`Flood`].
+/// How a [`Flood`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FloodEnd {
-    /// All was sent.
+pub(crate) enum FloodEnd {
+    /// Everything was sent.
     Sent,
-    /// Nothing more was taken for the given pause: back-pressure.
+    /// The server stopped reading: backpressure.
     Blocked,
     /// The server closed or reset the connection.
     Closed,
 }
 
 /// One client connection.
-pub struct Session {
+pub(crate) struct Session {
     stream: TcpStream,
     server: Rc<Server>,
     voice: Voice,
@@ -88,30 +85,30 @@ pub struct Session {
     limit: Duration,
     transcript: Transcript,
     sent: u64,
-    received: u64,
     buffer: Vec<u8>,
     eof: bool,
     owed: Vec<u8>,
 }
 
-/// What a new connection is made with.
-pub struct Dial {
-    /// The server whose end of the connection is looked at in the socket table.
+/// What a new session needs.
+pub(crate) struct Dial {
+    /// The server to connect to; its end of the connection is looked up in the socket table.
     pub server: Rc<Server>,
-    /// What is said.
+    /// Renders the session's requests.
     pub voice: Voice,
-    /// Where the steps are kept.
+    /// Records the session's steps.
     pub transcript: Transcript,
-    /// How long any one operation may take.
+    /// Time limit of each operation.
     pub limit: Duration,
-    /// `SO_RCVBUF` in bytes, set before the connect: shrinking the buffer of an open connection makes
-    /// it slow by a factor of a thousand (tcp(7) does not say so; measured). `None`: autotuned.
+    /// `SO_RCVBUF` in bytes, set before the connect: shrinking the buffer of an open connection
+    /// makes it slower by a factor of a thousand (measured; not mentioned in tcp(7)). `None`:
+    /// autotuned.
     pub receive_buffer: Option<u32>,
 }
 
 impl Session {
     /// Connects, with `TCP_NODELAY` set before anything is sent.
-    pub async fn connect(dial: Dial) -> Result<Self, PeerError> {
+    pub(crate) async fn connect(dial: Dial) -> Result<Self, PeerError> {
         let Dial {
             server,
             voice,
@@ -140,8 +137,6 @@ impl Session {
             number,
             format!("connect to {addr} from port {}", local.port()),
         );
-        let (sent, received) = (0, 0);
-        let (buffer, eof, owed) = (Vec::new(), false, Vec::new());
         Ok(Self {
             stream,
             server,
@@ -150,59 +145,53 @@ impl Session {
             number,
             limit,
             transcript,
-            sent,
-            received,
-            buffer,
-            eof,
-            owed,
+            sent: 0,
+            buffer: Vec::new(),
+            eof: false,
+            owed: Vec::new(),
         })
     }
 
-    /// Our own address of this connection.
-    pub fn local(&self) -> SocketAddr {
+    /// The client's address.
+    pub(crate) fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// The socket itself, for options and raw reads.
-    pub fn stream(&mut self) -> &mut TcpStream {
+    /// The socket, for options and raw reads.
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
 
-    /// Bytes received so far, replies and all.
-    pub fn received(&self) -> u64 {
-        self.received
-    }
-
-    /// Bytes sent so far.
-    pub fn sent(&self) -> u64 {
+    /// Number of bytes sent so far.
+    pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// What this session says: turns with fresh tokens, values captured on the way.
-    pub fn voice(&mut self) -> &mut Voice {
+    /// Renders turns with fresh tokens and the values captured in this session.
+    pub(crate) fn voice(&mut self) -> &mut Voice {
         &mut self.voice
     }
 
-    /// Another deadline for what follows.
-    pub fn set_limit(&mut self, limit: Duration) {
+    /// Changes the time limit of later operations.
+    pub(crate) fn set_limit(&mut self, limit: Duration) {
         self.limit = limit;
     }
 
     /// The talk's plain turn, with a fresh token.
-    pub fn turn(&mut self) -> Result<Turn, PeerError> {
+    pub(crate) fn turn(&mut self) -> Result<Turn, PeerError> {
         self.voice.turn()
     }
 
-    /// A turn that carries `payload`; `None` where the talk has no such turn.
-    pub fn payload_turn(&mut self, payload: &[u8]) -> Result<Option<Turn>, PeerError> {
+    /// A turn that carries `payload`; `None` if the talk has no such turn.
+    pub(crate) fn payload_turn(&mut self, payload: &[u8]) -> Result<Option<Turn>, PeerError> {
         self.voice.payload_turn(payload)
     }
 
-    /// Says what the talk says at the start of every connection: greeting, login.
-    pub async fn opening(&mut self) -> Result<(), OpeningError> {
-        for opening in self.voice.opening() {
-            let turn = opening.render(&self.voice).map_err(|error| OpeningError {
-                label: opening.label().to_owned(),
+    /// Performs the opening of the talk: greeting, login.
+    pub(crate) async fn opening(&mut self) -> Result<(), OpeningError> {
+        for exchange in self.voice.opening() {
+            let turn = self.voice.plain(&exchange).map_err(|error| OpeningError {
+                label: exchange.label.clone(),
                 sent: Vec::new(),
                 error,
             })?;
@@ -225,8 +214,8 @@ impl Session {
         Ok(())
     }
 
-    /// Sends all of `bytes`. A reset met on the way is the peer's doing.
-    pub async fn send(&mut self, bytes: &[u8]) -> Result<(), PeerError> {
+    /// Sends all of `bytes`. A reset is attributed to the server.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), PeerError> {
         self.transcript
             .add(self.number, format!("send {}", escape(bytes, 60)));
         let deadline = Instant::now() + self.limit;
@@ -250,16 +239,18 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a turn's request and reads its reply.
-    pub async fn exchange(&mut self, turn: &Turn) -> Result<Reply, PeerError> {
-        self.send(&turn.request).await?;
+    /// Sends a turn's request, unless the server speaks first, and reads its reply.
+    pub(crate) async fn exchange(&mut self, turn: &Turn) -> Result<Reply, PeerError> {
+        if !turn.request.is_empty() {
+            self.send(&turn.request).await?;
+        }
         self.expect(turn).await
     }
 
-    /// Waits until the server has read all that was sent on this connection: its kernel has
-    /// received every byte and its receive queue is empty. This is the proof of a cut: what is sent
-    /// next cannot arrive in the same `recv`.
-    pub async fn until_read(&mut self) -> Result<(), PeerError> {
+    /// Waits until the server has read everything sent on this connection: its kernel has received
+    /// every byte, and its receive queue is empty. This proves a cut: what is sent next cannot
+    /// arrive in the same `recv`.
+    pub(crate) async fn until_read(&mut self) -> Result<(), PeerError> {
         let deadline = Instant::now() + self.limit;
         let mut round = 0_u32;
         loop {
@@ -283,8 +274,8 @@ impl Session {
         }
     }
 
-    /// Sends FIN and keeps reading.
-    pub async fn half_close(&mut self) -> Result<(), PeerError> {
+    /// Sends a FIN and keeps reading.
+    pub(crate) async fn half_close(&mut self) -> Result<(), PeerError> {
         self.transcript.add(self.number, "half-close (FIN)".into());
         self.stream
             .shutdown()
@@ -292,13 +283,13 @@ impl Session {
             .map_err(|error| self.failed(error))
     }
 
-    /// Closes in order.
-    pub fn close(self) {
+    /// Closes the connection.
+    pub(crate) fn close(self) {
         self.transcript.add(self.number, "close".into());
     }
 
-    /// Ends the connection with RST.
-    pub fn reset(self) -> Result<(), PeerError> {
+    /// Ends the connection with an RST.
+    pub(crate) fn reset(self) -> Result<(), PeerError> {
         self.transcript.add(self.number, "reset (RST)".into());
         socket2::SockRef::from(&self.stream)
             .set_linger(Some(Duration::ZERO))
@@ -318,8 +309,8 @@ impl Session {
     }
 }
 
-/// Waits a little between two looks at the kernel's tables: short at first, as most things take
-/// microseconds, then a millisecond.
+/// Pauses between two polls of the kernel's tables: briefly at first, as most events take
+/// microseconds, later for a millisecond.
 pub(crate) async fn pause(round: u32) {
     match round {
         0..8 => tokio::task::yield_now().await,

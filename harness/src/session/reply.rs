@@ -1,4 +1,4 @@
-//! Replies: framed, compared, told apart from what a server may send unasked.
+//! Reading and comparing replies. Skips messages that the server may send without a request.
 
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
@@ -8,8 +8,8 @@ use crate::talk::{Close, Decoder, Frame, FrameError, Judgement, Mismatch, Turn};
 use crate::text::escape;
 
 impl Session {
-    /// Reads one reply and compares it. Bytes after it stay for the next one.
-    pub async fn expect(&mut self, turn: &Turn) -> Result<Reply, PeerError> {
+    /// Reads one reply and compares it. Later bytes are kept for the next reply.
+    pub(crate) async fn expect(&mut self, turn: &Turn) -> Result<Reply, PeerError> {
         let deadline = Instant::now() + self.limit;
         let bytes = self.reply(turn, deadline).await?;
         self.transcript
@@ -21,9 +21,9 @@ impl Session {
         Ok(Reply { bytes, after })
     }
 
-    /// Reads one reply and does not compare it: for what may be refused in words of the server's own.
-    /// Without a frame it is what comes at once.
-    pub async fn any_reply(&mut self, turn: &Turn) -> Result<Vec<u8>, PeerError> {
+    /// Reads one reply without comparing it, for requests that the server may refuse in its own
+    /// way. Without a frame, it returns the first bytes that arrive.
+    pub(crate) async fn any_reply(&mut self, turn: &Turn) -> Result<Vec<u8>, PeerError> {
         let deadline = Instant::now() + self.limit;
         let mut decoder = turn.frame.decoder();
         loop {
@@ -64,7 +64,7 @@ impl Session {
         }
     }
 
-    /// Where the first message ends. The end of the stream may be that end (HTTP without a length).
+    /// The end of the first message. The end of the stream may end it (HTTP without a length).
     fn framed(&self, decoder: &mut Decoder) -> Result<Option<usize>, FrameError> {
         let found = if self.eof {
             decoder.finish(&self.buffer)
@@ -72,13 +72,13 @@ impl Session {
             decoder.next(&self.buffer)
         };
         match found {
-            // Said better as what the peer did: it closed too early.
+            // The stream ended too early, which the caller reports.
             Err(FrameError::Truncated { .. }) => Ok(None),
             found => found,
         }
     }
 
-    /// Reads more of a reply that is not complete; after the end of the stream there is no more.
+    /// Reads more of an incomplete reply; fails at the end of the stream.
     async fn more(&mut self, deadline: Instant) -> Result<(), PeerError> {
         if self.eof {
             return Err(PeerError::Eof {
@@ -89,7 +89,7 @@ impl Session {
         self.fill(deadline).await
     }
 
-    /// Without a frame the reply is complete when its expectation says so.
+    /// Without a frame, a reply is complete when its expectation is met.
     fn unframed(&self, turn: &Turn) -> Result<Option<usize>, PeerError> {
         if self.eof && self.buffer.is_empty() && !turn.expect.needs_eof() {
             return Ok(None);
@@ -104,8 +104,8 @@ impl Session {
         }
     }
 
-    /// The whole reply if it is the one expected; `None` if it is something that the server may send
-    /// unasked, which is answered where the talk says so.
+    /// The reply if it is the expected one; `None` if it is a push, which is answered if the talk
+    /// says so.
     async fn judged(
         &mut self,
         turn: &Turn,
@@ -134,7 +134,7 @@ impl Session {
                 Ok(None)
             }
             Judgement::Partial => Err(PeerError::Wrong {
-                mismatch: Mismatch::new(turn.expect.describe(), "the reply is cut short"),
+                mismatch: Mismatch::new(turn.expect.describe(), "a reply that ends too early"),
                 reply: escape(&message, 200),
             }),
             Judgement::Mismatch(mismatch) => Err(PeerError::Wrong {

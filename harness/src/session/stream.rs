@@ -1,4 +1,4 @@
-//! The byte stream below the replies: floods, slow reads, what is left over.
+//! Raw operations below the level of replies: floods, draining, leftover bytes.
 
 use std::io;
 use std::time::Duration;
@@ -6,24 +6,21 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Ended, Flood, FloodEnd, PeerError, Session};
+use super::{ConnectionEnd, Flood, FloodEnd, PeerError, Session};
 use crate::text::escape;
 
-/// Bytes that one read asks for.
+/// Number of bytes requested per read.
 const READ_BYTES: usize = 64 * 1024;
-/// A reply longer than this is cut off: nothing is unbounded, hostile servers least of all.
+/// Maximum size of a reply, in bytes.
 const REPLY_BYTES_MAX: usize = 80 * 1024 * 1024;
 
 impl Session {
-    /// Sends `pieces` over and over, up to `total` bytes, never reading; ends early when the server
-    /// has taken nothing for `pause`, or closed.
-    pub async fn flood(&mut self, piece: &[u8], total: u64, pause: Duration) -> Flood {
+    /// Sends `piece` repeatedly, up to `total` bytes, without reading. Ends early if the server
+    /// reads nothing for `pause`, or closes.
+    pub(crate) async fn flood(&mut self, piece: &[u8], total: u64, pause: Duration) -> Flood {
         self.transcript.add(
             self.number,
-            format!(
-                "send {} again and again, up to {total} bytes",
-                escape(piece, 40)
-            ),
+            format!("send {} repeatedly, up to {total} bytes", escape(piece, 40)),
         );
         let mut bytes = 0;
         let mut offset = 0;
@@ -54,9 +51,9 @@ impl Session {
         }
     }
 
-    /// Bytes that are sent while replies are read: a client that first sends everything and then
-    /// reads would wait for ever for a server that does the same.
-    pub fn owe(&mut self, bytes: Vec<u8>) {
+    /// Queues bytes that are sent while replies are read. A client that sends everything before it
+    /// reads would deadlock with a server that does the same.
+    pub(crate) fn owe(&mut self, bytes: Vec<u8>) {
         self.owed.extend(bytes);
     }
 
@@ -82,7 +79,7 @@ impl Session {
         }
     }
 
-    /// Reads more into the buffer, or notes the end of the stream.
+    /// Reads more into the buffer, or records the end of the stream.
     pub(super) async fn fill(&mut self, deadline: Instant) -> Result<(), PeerError> {
         if self.buffer.len() > REPLY_BYTES_MAX {
             return Err(PeerError::Endless {
@@ -93,35 +90,32 @@ impl Session {
         match timeout_at(deadline, self.read_while_writing()).await {
             Ok(Ok(0)) => {
                 self.transcript
-                    .add(self.number, "got the end of the stream (FIN)".into());
+                    .add(self.number, "received the end of the stream (FIN)".into());
                 self.eof = true;
                 Ok(())
             }
-            Ok(Ok(count)) => {
-                self.received += count as u64;
-                Ok(())
-            }
+            Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.failed(error)),
             Err(_) => Err(self.silent()),
         }
     }
 
-    /// Reads and drops everything until the connection ends or `limit` is over.
-    pub async fn drained(&mut self, limit: Duration) -> Ended {
+    /// Reads and discards everything until the connection ends or `limit` is over.
+    pub(crate) async fn drained(&mut self, limit: Duration) -> ConnectionEnd {
         let deadline = Instant::now() + limit;
         while !self.eof {
             self.buffer.clear();
             match self.fill(deadline).await {
                 Ok(()) => {}
-                Err(PeerError::Reset { .. }) => return Ended::Reset,
-                Err(_) => return Ended::StillOpen,
+                Err(PeerError::Reset { .. }) => return ConnectionEnd::Reset,
+                Err(_) => return ConnectionEnd::StillOpen,
             }
         }
-        Ended::Eof
+        ConnectionEnd::Eof
     }
 
-    /// What has been received and not been asked for, after one more short look.
-    pub async fn leftover(&mut self, wait: Duration) -> Vec<u8> {
+    /// Returns bytes received but not yet consumed, including those that arrive within `wait`.
+    pub(crate) async fn leftover(&mut self, wait: Duration) -> Vec<u8> {
         let deadline = Instant::now() + wait;
         while !self.eof && self.fill(deadline).await.is_ok() {}
         std::mem::take(&mut self.buffer)

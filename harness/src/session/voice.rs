@@ -1,14 +1,13 @@
-//! What a session says: the talk's exchanges, rendered with fresh tokens and captured values.
+//! Renders a session's requests: the talk's exchanges with fresh tokens and captured values.
 
+use super::PeerError;
+use crate::talk::{Bindings, Exchange, Opening, Talk, Tokens, Turn};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::PeerError;
-use crate::talk::{self, Bindings, Exchange, Talk, Tokens, Turn};
-
-/// Renders the talk for one connection. Clones share the source of tokens, not what was captured.
+/// Renders the talk for one connection. Clones share the source of tokens, but not captured values.
 #[derive(Clone)]
 pub struct Voice {
     talk: Arc<Talk>,
@@ -16,25 +15,11 @@ pub struct Voice {
     tokens: Rc<RefCell<Tokens>>,
 }
 
-/// The payload of a turn whose payload does not matter.
+/// The payload of turns whose payload does not matter.
 const PLAIN_PAYLOAD: &[u8] = b"ping";
 
-/// One exchange of the opening, rendered only when its turn has come: it may use what an earlier
-/// one captured.
-pub(super) struct Opening(Exchange);
-
-impl Opening {
-    pub(super) fn label(&self) -> &str {
-        &self.0.label
-    }
-
-    pub(super) fn render(&self, voice: &Voice) -> Result<Turn, PeerError> {
-        voice.render(&self.0, PLAIN_PAYLOAD)
-    }
-}
-
 impl Voice {
-    /// `values`: what a template may name besides token and payload (port, tmp, parameters).
+    /// `values` are the values of placeholders other than token and payload: port, tmp, parameters.
     pub fn new(talk: Arc<Talk>, values: BTreeMap<String, Vec<u8>>, seed: u64) -> Self {
         Self {
             talk,
@@ -43,17 +28,21 @@ impl Voice {
         }
     }
 
-    /// The conversation.
     pub fn talk(&self) -> &Talk {
         &self.talk
     }
 
-    /// The talk's plain turn with a fresh token.
+    /// The talk's plain turn, with a fresh token.
     pub fn turn(&self) -> Result<Turn, PeerError> {
-        self.render(&self.talk.turns[0], PLAIN_PAYLOAD)
+        self.plain(&self.talk.turns[0])
     }
 
-    /// The first turn that carries a payload, if the talk has one.
+    /// Any exchange of the talk whose payload does not matter, with a fresh token.
+    pub(super) fn plain(&self, exchange: &Exchange) -> Result<Turn, PeerError> {
+        self.render(exchange, PLAIN_PAYLOAD)
+    }
+
+    /// The first turn with a payload, if the talk has one.
     pub fn payload_exchange(&self) -> Option<&Exchange> {
         self.talk
             .turns
@@ -61,20 +50,20 @@ impl Voice {
             .find(|exchange| exchange.uses_payload())
     }
 
-    /// A turn of the talk that carries this payload; `None` where it has no such turn.
+    /// A turn that carries `payload`; `None` if the talk has no such turn.
     pub fn payload_turn(&self, payload: &[u8]) -> Result<Option<Turn>, PeerError> {
         self.payload_exchange()
             .map(|exchange| self.render(exchange, payload))
             .transpose()
     }
 
-    /// Any exchange of the talk, with this payload and a fresh token.
+    /// Renders an exchange with this payload and a fresh token.
     pub fn render(&self, exchange: &Exchange, payload: &[u8]) -> Result<Turn, PeerError> {
         let token = self.tokens.borrow_mut().next();
         self.render_as(exchange, payload, &token)
     }
 
-    /// As [`Self::render`], with a token that was used before: the same request, said otherwise.
+    /// Like [`Self::render`], with a given token, to vary a request that was rendered before.
     pub fn render_as(
         &self,
         exchange: &Exchange,
@@ -89,11 +78,13 @@ impl Voice {
         Ok(exchange.render(&self.talk, &bindings)?)
     }
 
-    pub(super) fn opening(&self) -> Vec<Opening> {
+    /// The exchanges of the opening. Each is rendered when its turn comes, since it may use values that
+    /// an earlier one captured.
+    pub(super) fn opening(&self) -> Vec<Exchange> {
         let steps = self.talk.open.iter().filter_map(|step| match step {
-            talk::Opening::Exchange(exchange) => Some(Opening(exchange.clone())),
-            // Refused when the file is read: it cannot be here.
-            talk::Opening::Exec(_) => None,
+            Opening::Exchange(exchange) => Some(exchange.clone()),
+            // Files with such a step are rejected.
+            Opening::Exec(_) => None,
         });
         steps.collect()
     }
@@ -102,7 +93,7 @@ impl Voice {
         self.values.extend(values);
     }
 
-    /// The answer that is due to what the server sent unasked.
+    /// The answer to a message that the server sent without a request, if one is expected.
     pub(super) fn answer(&self, message: &[u8]) -> Result<Option<Vec<u8>>, PeerError> {
         let Some(push) = self.talk.pushed(message) else {
             return Ok(None);

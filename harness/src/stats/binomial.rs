@@ -1,25 +1,24 @@
-//! What k of n says about a probability.
+//! Confidence intervals of a probability, from k successes in n trials.
 
 use super::Interval;
 
-/// Halvings of a bisection, at most: enough to tell any two numbers apart.
+/// Maximum number of bisection steps: enough to separate any two f64 values.
 const HALVINGS: usize = 1200;
-/// A term this much smaller than the sum so far ends the sum: the rest is smaller than an f64 can show.
+/// Relative size of a term at which the sum ends: the rest is below the precision of an f64.
 const NEGLIGIBLE: f64 = 1e-18;
 
-/// The exact two-sided interval of the probability of which `k` of `n` were seen (Clopper and Pearson,
-/// Biometrika 26, 1934): each end leaves out half of `1 - level`. A probability is a number of 0 to 1;
-/// the estimate is k / n.
+/// The exact two-sided confidence interval of a probability after `k` successes in `n` trials (Clopper and Pearson,
+/// Biometrika 26, 1934): each tail has half of `1 - level`. Probabilities are between 0 and 1; the estimate is k / n.
 ///
-/// It covers at least as often as it says. `None` if `n` is 0, `k` above `n`, or `level` outside of 0 to 1.
+/// The coverage is at least `level`. `None` if `n` is 0, `k` above `n`, or `level` not between 0 and 1.
 pub fn clopper_pearson(k: u64, n: u64, level: f64) -> Option<Interval> {
     let sane = level > 0.0 && level < 1.0;
     sane.then(|| ends(k, n, (1.0 - level) / 2.0)).flatten()
 }
 
-/// The exact one-sided bounds: `low` is the lower bound at `level`, `high` the upper one at `level`, each by
-/// itself. It is what to ask for when `k` is 0 or `n`, where only one side is open: 0 of `n` has the upper
-/// bound 1 - (1 - level)^(1/n), about 3 / n at 95 %.
+/// The exact one-sided bounds: `low` is the lower bound at `level`, and `high` the upper bound at `level`. Use it if `k`
+/// is 0 or `n`, where only one side is open: with 0 successes in `n` trials the upper bound is 1 - (1 - level)^(1/n),
+/// about 3 / n at 95 %.
 ///
 /// `None` if `n` is 0, `k` above `n`, or `level` below 0.5 or not below 1.
 pub fn clopper_pearson_one_sided(k: u64, n: u64, level: f64) -> Option<Interval> {
@@ -44,7 +43,7 @@ fn lower(k: u64, n: u64, tail: f64) -> f64 {
         return (tail.ln() / n as f64).exp();
     }
     let choices = ln_choices(n, k);
-    // The median of np is np itself where it is whole: P(X >= k) is at least one half at k / n.
+    // If np is an integer it is the median, so P(X >= k) is at least one half at p = k / n.
     let (mut low, mut high) = (0.0, k as f64 / n as f64);
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(low, high);
@@ -60,7 +59,7 @@ fn lower(k: u64, n: u64, tail: f64) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// ln P(X >= k) for 0 < p <= k / n, `choices` being ln(n over k): from the largest term down.
+/// ln P(X >= k) for 0 < p <= k / n, where `choices` is ln(n over k). Sums from the largest term down.
 fn ln_at_least(k: u64, n: u64, p: f64, choices: f64) -> f64 {
     let first = choices + k as f64 * p.ln() + (n - k) as f64 * (-p).ln_1p();
     let odds = p / (1.0 - p);

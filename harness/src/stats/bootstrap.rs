@@ -1,19 +1,24 @@
-//! How sure a percentile is, seen from how much windows of time differ.
+//! Confidence intervals of percentiles, from the variation between windows of time.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// Values with how often each occurred, ascending.
-pub type Counts = Vec<(u64, u64)>;
+/// Values with their numbers of occurrences, ascending.
+pub type ValueCounts = Vec<(u64, u64)>;
 
-/// Drawn samples of windows.
+/// Number of bootstrap samples.
 const DRAWS: usize = 300;
 
-/// The interval of the `q`-quantile of all windows together: whole windows are drawn again and again,
-/// with replacement, so that what happened at the same time stays together (block bootstrap, Künsch
-/// 1989). `None` with fewer than two windows that hold anything.
-pub fn quantile_interval(windows: &[Counts], q: f64, level: f64, seed: u64) -> Option<(u64, u64)> {
-    let filled: Vec<&Counts> = windows.iter().filter(|window| !window.is_empty()).collect();
+/// The confidence interval of the `q`-quantile of all windows together. Whole windows are drawn with replacement, so
+/// that values from the same time stay together (block bootstrap, Künsch 1989). `None` with fewer than two non-empty
+/// windows.
+pub fn quantile_interval(
+    windows: &[ValueCounts],
+    q: f64,
+    level: f64,
+    seed: u64,
+) -> Option<(u64, u64)> {
+    let filled: Vec<&ValueCounts> = windows.iter().filter(|window| !window.is_empty()).collect();
     if filled.len() < 2 {
         return None;
     }
@@ -33,8 +38,8 @@ pub fn quantile_interval(windows: &[Counts], q: f64, level: f64, seed: u64) -> O
     Some((drawn[tail], drawn[DRAWS - 1 - tail]))
 }
 
-/// Value, count and window of everything, by value.
-fn merged(windows: &[&Counts]) -> Vec<(u64, u64, usize)> {
+/// (value, count, window) of all windows, sorted by value.
+fn merged(windows: &[&ValueCounts]) -> Vec<(u64, u64, usize)> {
     let mut all: Vec<(u64, u64, usize)> = Vec::new();
     for (place, window) in windows.iter().enumerate() {
         all.extend(window.iter().map(|(value, count)| (*value, *count, place)));
@@ -79,13 +84,13 @@ mod tests {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
         let mut covered = 0;
         for experiment in 0..300 {
-            let windows: Vec<Counts> = (0..20)
+            let windows: Vec<ValueCounts> = (0..20)
                 .map(|_| vec![(random.next_u64() % 1001, 10)])
                 .collect();
             let (low, high) = quantile_interval(&windows, 0.5, 0.95, experiment).unwrap();
             covered += usize::from((low..=high).contains(&500));
         }
-        // 95 % of 300 is 285; small samples cover a little less.
+        // 95 % of 300 is 285; the coverage of small samples is slightly lower.
         assert!((265..=299).contains(&covered), "{covered}");
     }
 }

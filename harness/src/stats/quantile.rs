@@ -1,12 +1,11 @@
-//! Quantiles of a few numbers.
+//! Quantiles of small samples.
 
-/// The median; `None` of nothing.
+/// The median; `None` without values.
 pub fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
 }
 
-/// The `q`-quantile, 0 <= q <= 1, with a straight line between neighbours (Hyndman and Fan, type 7);
-/// `None` of nothing.
+/// The `q`-quantile, 0 <= q <= 1, with linear interpolation (Hyndman and Fan, type 7); `None` without values.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

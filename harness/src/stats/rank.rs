@@ -1,6 +1,6 @@
-//! Estimates and tests that go by ranks: one wild round does not move them.
+//! Estimates and tests based on ranks, which a single outlier does not move.
 
-/// An estimate with the ends of its interval.
+/// An estimate with its confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Interval {
     /// The estimate.
@@ -11,12 +11,12 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The Hodges-Lehmann estimate of the centre: the median of all pairwise means, with the interval that
-/// belongs to the Wilcoxon signed-rank test (Hollander and Wolfe, Nonparametric Statistical Methods, 3.2
-/// and 3.3). `None` of nothing.
+/// The Hodges-Lehmann estimate of the centre, the median of all pairwise means, with the confidence interval of the
+/// Wilcoxon signed-rank test (Hollander and Wolfe, Nonparametric Statistical Methods, 3.2 and 3.3). `None` without
+/// values.
 ///
-/// `level` is the confidence, such as 0.95. Few values cannot give a high one: five give at most 0.9375;
-/// the interval is then the widest there is.
+/// `level` is the confidence level, such as 0.95. Small samples do not reach a high level (five values reach at most
+/// 0.9375); the result is then the widest possible interval.
 pub fn hodges_lehmann(values: &[f64], level: f64) -> Option<Interval> {
     let means = pairwise_means(values);
     between(
@@ -25,13 +25,12 @@ pub fn hodges_lehmann(values: &[f64], level: f64) -> Option<Interval> {
     )
 }
 
-/// The Hodges-Lehmann estimate with its one-sided bounds: `low` is the lower bound at `level`, `high` the
-/// upper bound at `level`, each by itself. Together they are the two-sided interval of level
-/// `2 * level - 1`.
+/// The Hodges-Lehmann estimate with one-sided bounds: `low` is the lower bound at `level`, and `high` the upper bound at
+/// `level`. Together they are the two-sided interval of level `2 * level - 1`.
 ///
-/// Unlike [`hodges_lehmann`] it does not make do with less than what was asked for: `None` where no bound
-/// of `n` values reaches `level`, that is where 2^-n > 1 - level (95 % needs five values, 99 % seven); also
-/// of values that are not all finite, and of a level outside of 0.5 to 1.
+/// Unlike [`hodges_lehmann`] it never returns a lower level than requested: the result is `None` if no bound of `n`
+/// values reaches `level`, that is if 2^-n > 1 - level (95 % takes five values, 99 % seven), if a value is not finite, or
+/// if the level is not between 0.5 and 1.
 pub fn one_sided(values: &[f64], level: f64) -> Option<Interval> {
     let sane = (0.5..1.0).contains(&level) && values.iter().all(|value| value.is_finite());
     let cut = sane
@@ -40,7 +39,7 @@ pub fn one_sided(values: &[f64], level: f64) -> Option<Interval> {
     between(&pairwise_means(values), cut)
 }
 
-/// The means of all pairs, each value with itself too (Walsh averages), ascending.
+/// The means of all pairs including each value with itself (Walsh averages), ascending.
 fn pairwise_means(values: &[f64]) -> Vec<f64> {
     let mut means: Vec<f64> = Vec::with_capacity(values.len() * (values.len() + 1) / 2);
     for (place, value) in values.iter().enumerate() {
@@ -54,7 +53,7 @@ fn pairwise_means(values: &[f64]) -> Vec<f64> {
     means
 }
 
-/// The median of sorted means, and what is left when `cut` of them are cut off on each side.
+/// The median of sorted means, and the range without the `cut` outermost means on each side.
 fn between(means: &[f64], cut: usize) -> Option<Interval> {
     Some(Interval {
         estimate: super::median(means)?,
@@ -63,12 +62,11 @@ fn between(means: &[f64], cut: usize) -> Option<Interval> {
     })
 }
 
-/// How many of the sorted pairwise means lie outside of the interval on each side: the critical value of
-/// the signed-rank statistic W of `n` values, the largest k with P(W <= k) <= tail. `None` if there is no
-/// such k, which is not the same as 0.
+/// The number of sorted pairwise means outside the interval on each side: the critical value of the signed-rank statistic
+/// W of `n` values, which is the largest k with P(W <= k) <= tail. `None` if there is no such k, which differs from 0.
 fn critical(n: usize, tail: f64) -> Option<usize> {
     let total = n * (n + 1) / 2;
-    // The probability of each sum: each rank is in it or not. Halved as we go, 2^n never overflows.
+    // The probability of each sum: each rank is in it or not. Halving at each step avoids the overflow of 2^n.
     let mut chance = vec![0.0_f64; total + 1];
     chance[0] = 1.0;
     for rank in 1..=n {
@@ -96,8 +94,8 @@ pub fn normal_cdf(z: f64) -> f64 {
     }
 }
 
-/// The two-sided p-value of the rank-sum test (Mann and Whitney 1947) that `a` and `b` lie at the same
-/// place, in the normal approximation with ties; 1 if either is empty.
+/// The two-sided p-value of the rank-sum test (Mann and Whitney 1947) of equal location of `a` and `b`, in the normal
+/// approximation with ties; 1 if either is empty.
 pub fn rank_sum_p(a: &[f64], b: &[f64]) -> f64 {
     let (n, m) = (a.len() as f64, b.len() as f64);
     if a.is_empty() || b.is_empty() {
@@ -120,7 +118,7 @@ pub fn rank_sum_p(a: &[f64], b: &[f64]) -> f64 {
         return 1.0;
     }
     let u = ranks_of_a - n * (n + 1.0) / 2.0;
-    // One half for continuity.
+    // Continuity correction of one half.
     let z = ((u - n * m / 2.0).abs() - 0.5).max(0.0) / variance.sqrt();
     2.0 * normal_tail(z)
 }
@@ -154,7 +152,7 @@ mod tests {
         for (n, value) in [(6, 0), (7, 2), (8, 3), (10, 8), (15, 25), (20, 52)] {
             assert_eq!(critical(n, 0.025), Some(value), "n = {n}");
         }
-        // Five values cannot give 97.5 % on a side: there is no such bound.
+        // Five values do not reach 97.5 % on one side.
         assert_eq!(critical(5, 0.025), None);
     }
 
@@ -171,7 +169,7 @@ mod tests {
         assert_eq!(one_sided(&[f64::NAN; 9], 0.95), None);
         assert_eq!(one_sided(&values, 1.0), None);
         assert_eq!(one_sided(&values, 0.4), None);
-        // Where there are enough, they are the ends of the two-sided interval.
+        // With enough values the bounds are the ends of the two-sided interval.
         let both = hodges_lehmann(&values, 0.9).unwrap();
         assert_eq!(one_sided(&values, 0.95), Some(both));
     }
@@ -205,7 +203,7 @@ mod tests {
         use rand_xoshiro::Xoshiro256PlusPlus;
         use rand_xoshiro::rand_core::{Rng, SeedableRng};
         let mut random = Xoshiro256PlusPlus::seed_from_u64(11);
-        // Uniform in -0.5..0.5: symmetric around 0, as the rank test supposes.
+        // Uniform in -0.5..0.5: symmetric around 0, as the rank test assumes.
         let mut draw = || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64 - 0.5;
         let mut covered = 0;
         for _ in 0..4000 {
@@ -254,7 +252,7 @@ mod tests {
             let near = |one: f64, other: f64| (one * factor + by - other).abs() < 1e-8;
             prop_assert!(near(here.estimate, there.estimate));
             prop_assert!(near(here.low, there.low) && near(here.high, there.high));
-            // Turned round, the lower bound is the upper one.
+            // Negated, the lower bound is the upper one.
             let turned: Vec<f64> = values.iter().map(|value| -value).collect();
             let turned = one_sided(&turned, 0.95).unwrap();
             prop_assert_eq!((turned.low, turned.high), (-here.high, -here.low));

@@ -1,21 +1,21 @@
-//! A day of the calendar.
+//! Calendar dates.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A day of the calendar, as waivers name it. Ordered by time.
+/// A calendar date, as used by waivers. Ordered by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date {
-    /// Four digits.
+    /// 1 to 9999.
     pub year: u16,
     /// 1 to 12.
     pub month: u8,
-    /// 1 to 31, and no more than the month has.
+    /// 1 to the number of days of the month.
     pub day: u8,
 }
 
 impl Date {
-    /// The date, if the calendar has it.
+    /// The date, if it exists in the calendar.
     pub fn new(year: u16, month: u8, day: u8) -> Option<Self> {
         let leap =
             year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));

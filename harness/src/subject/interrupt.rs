@@ -4,25 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Set once, by a signal or a test; whatever waits looks at it. Clones share one flag.
+/// A flag that is set once, by a signal or a test. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
-/// Time between two looks at the flag.
+/// Polling interval.
 const POLL: Duration = Duration::from_millis(20);
 
 impl Interrupt {
-    /// Asks the run to end; what was measured is kept.
+    /// Requests the end of the run. Results so far are kept.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the run shall end.
+    /// Whether the end of the run was requested.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Resolves when the run shall end.
+    /// Resolves when the end of the run is requested.
     pub(crate) async fn wait(&self) {
         while !self.is_set() {
             tokio::time::sleep(POLL).await;

@@ -1,4 +1,4 @@
-//! What is judged: how its server is reached, and what it says.
+//! The server under test: how it is reached, and its conversation.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,11 +14,11 @@ use crate::talk::Talk;
 pub enum Origin {
     /// tcprove starts it.
     Spawn(Launch),
-    /// It runs already.
+    /// It is already running.
     Attach {
         /// Its address.
         addr: SocketAddr,
-        /// Its main process, if that is known.
+        /// Its main process, if known.
         pid: Option<u32>,
     },
 }
@@ -28,16 +28,16 @@ pub enum Origin {
 pub struct Subject {
     /// Where the server comes from.
     pub origin: Origin,
-    /// The conversation.
+    /// Its conversation.
     pub talk: Arc<Talk>,
     /// What it promises.
     pub promise: Promise,
-    /// The seed of tokens.
+    /// The seed of its tokens.
     pub seed: u64,
 }
 
 impl Subject {
-    /// How another life of the server is started, if it can be.
+    /// How to start another instance of the server; `None` for an attached one.
     pub fn launch(&self) -> Option<&Launch> {
         match &self.origin {
             Origin::Spawn(launch) => Some(launch),
@@ -45,7 +45,7 @@ impl Subject {
         }
     }
 
-    /// A server to talk to: a fresh one, or the attached one.
+    /// A server to talk to: a new instance, or the attached one.
     pub async fn server(&self, options: StartOptions) -> Result<Server, StartFailure> {
         match &self.origin {
             Origin::Spawn(launch) => Server::start(launch, options).await,
@@ -53,7 +53,7 @@ impl Subject {
         }
     }
 
-    /// What a template may name before a server runs: the parameters.
+    /// Values of template placeholders that are known before a server runs: the parameters.
     pub fn values(&self) -> BTreeMap<String, Vec<u8>> {
         let params = self
             .launch()
@@ -65,7 +65,7 @@ impl Subject {
             .collect()
     }
 
-    /// What a template may name once `server` runs: the parameters, its port and its folder.
+    /// Values of template placeholders for `server`: the parameters, its port and its folder.
     pub fn values_of(&self, server: &Server) -> BTreeMap<String, Vec<u8>> {
         let mut values = self.values();
         values.insert("port".into(), server.port().to_string().into_bytes());
@@ -78,7 +78,7 @@ impl Subject {
         values
     }
 
-    /// The voice of a client of `server`.
+    /// Renders the requests of a client of `server`.
     pub fn voice(&self, server: &Server, salt: u64) -> Voice {
         Voice::new(self.talk.clone(), self.values_of(server), self.seed ^ salt)
     }

@@ -1,21 +1,21 @@
-//! How fast a server answers on this machine now.
+//! How fast a server responds on this machine.
 
 use std::time::Duration;
 
-/// Times of a healthy server; every time limit scales with them.
+/// Response times of a healthy server. Time limits scale with them.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// The slowest of several healthy connect-request-reply exchanges.
+    /// The slowest of several exchanges, each with a new connection.
     pub exchange: Duration,
     /// From spawn to the listening socket.
     pub start: Duration,
 }
 
-/// Shortest time limit of a reply.
+/// Minimum time limit of a reply.
 const REPLY_LIMIT_MIN: Duration = Duration::from_secs(4);
 
 impl Pace {
-    /// How long a reply may take before it counts as lost.
+    /// Time after which a missing reply counts as lost.
     pub fn reply_limit(&self) -> Duration {
         REPLY_LIMIT_MIN.max(self.exchange * 20)
     }

@@ -1,4 +1,4 @@
-//! The server of a run, as its plan in the JSON describes it.
+//! The server of a run, as described by the plan in the JSON.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use super::{Origin, Subject};
 
-/// How the server is reached, without anything secret.
+/// How the server is reached, without secrets.
 #[derive(Clone, Debug, Serialize)]
-pub struct ServerPlan {
+pub(crate) struct ServerPlan {
     /// The name in the file, or of the talk.
     pub name: String,
     /// The command with its placeholders; empty for an attached server.
     pub cmd: Vec<String>,
-    /// Names of the environment variables set for it; values are not shown.
+    /// Names of the environment variables set for it, without their values.
     pub env: Vec<String>,
     /// Its working folder.
     pub cwd: Option<PathBuf>,
@@ -25,8 +25,7 @@ pub struct ServerPlan {
 }
 
 impl ServerPlan {
-    /// Describes `subject`.
-    pub fn of(name: &str, subject: &Subject) -> Self {
+    pub(crate) fn of(name: &str, subject: &Subject) -> Self {
         match &subject.origin {
             Origin::Spawn(launch) => Self {
                 name: name.into(),

@@ -1,23 +1,23 @@
-//! What the server promises. A check that needs an absent promise is skipped.
+//! Promises of the server. A check that needs an absent promise is skipped.
 
-/// What the server promises; `None`: nothing is said.
+/// Promises of the server. `None` means that nothing is promised.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Promise {
-    /// Bytes of the longest request it takes, frame included.
+    /// Maximum size of a request in bytes, including its frame.
     pub max_message: Option<usize>,
-    /// Asked to stop, it first answers what it has begun to read.
+    /// When asked to stop, it first answers the requests that it has started to read.
     pub drains_on_stop: Option<bool>,
     /// It answers requests in order that were sent without waiting for replies.
     pub pipelining: Option<bool>,
-    /// What its text is encoded in.
+    /// Encoding of its text.
     pub encoding: Option<Encoding>,
-    /// Connections it serves at once.
+    /// Maximum number of concurrent connections.
     pub max_connections: Option<usize>,
 }
 
 impl Promise {
-    /// What holds for every server of the same protocol: sizes, times, numbers and whether text is
-    /// looked at are the server's own.
+    /// The promises that hold for any server of the same protocol. Sizes, times, numbers and
+    /// validation of text are specific to a server.
     #[must_use]
     pub fn of_protocol_only(&self) -> Self {
         Self {
@@ -27,7 +27,7 @@ impl Promise {
     }
 }
 
-/// An encoding.
+/// A text encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// UTF-8.

@@ -1,63 +1,62 @@
-//! The conversation, held once on a clean server before anything is judged.
-
-use std::rc::Rc;
-use std::time::{Duration, Instant};
+//! The rehearsal: the conversation, held once with a clean server before anything is judged.
 
 use super::{Interrupt, Pace, Subject, block_on};
 use crate::process::{Exit, Process, Server, StartFailure, StartOptions};
 use crate::session::{Dial, PeerError, Session, Transcript, Voice};
 use crate::talk::Exchange;
 use crate::text::{escape, excerpt};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-/// What holding the conversation taught about the server.
+/// What the rehearsal found out about the server.
 #[derive(Clone, Debug)]
 pub struct Rehearsal {
-    /// How fast the server is here and now.
+    /// How fast the server responds on this machine.
     pub pace: Pace,
-    /// `None` if the server serves a second client; else what it did instead.
+    /// `None` if the server serves a second client; otherwise what it did instead.
     pub single_client: Option<String>,
 }
 
-/// The target could not be started, or does not hold its own conversation: nothing can be judged.
+/// The server cannot be started or does not follow its own conversation, so nothing can be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum RehearsalError {
-    /// It did not start.
+    /// The server did not start.
     #[error(transparent)]
     Start(#[from] StartFailure),
-    /// A turn of the talk went wrong on a clean server.
+    /// A turn of the talk failed on a clean server.
     #[error(
         "the server does not hold the conversation: {label}: sent {sent}; expected {expected}; but {actual}{}",
         tail(stderr)
     )]
     Conversation {
-        /// Which turn, as in the file.
+        /// The turn's place in the file.
         label: String,
         /// What was sent, escaped.
         sent: String,
         /// What was expected.
         expected: String,
-        /// What came.
+        /// What happened instead.
         actual: String,
-        /// The connection was not accepted.
+        /// Whether the connection was not accepted.
         refused: bool,
-        /// The last of what the server wrote to stderr.
+        /// The last lines of the server's stderr.
         stderr: String,
     },
-    /// The command ended and left its server running: what is judged is a process that we watch.
+    /// The command exited and left its server running, but tcprove must watch the server's process.
     #[error(
-        "the command {exit} and left its server in the background ({left}), where its end cannot be seen: \
+        "the command {exit} and left its server in the background ({left}), where tcprove cannot watch it: \
          start it in the foreground (many servers have a flag for that)"
     )]
     Background {
         /// How the command ended.
         exit: Exit,
-        /// The processes that it left.
+        /// The processes that it left behind.
         left: String,
     },
-    /// Somebody asked for the end before anything was judged.
+    /// The run was interrupted before anything was judged.
     #[error("interrupted before any check began")]
     Interrupted,
-    /// Our own side failed.
+    /// tcprove itself failed.
     #[error("{0}")]
     Harness(String),
 }
@@ -73,25 +72,28 @@ fn tail(stderr: &str) -> String {
     format!("\nthe server's stderr ends with:\n  {}", lines.join("\n  "))
 }
 
-/// Healthy exchanges that are timed.
+/// Number of timed exchanges.
 const TIMED: usize = 5;
-/// A server that has not answered by then does not hold its conversation.
+/// Time limit of each operation of the rehearsal.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Shortest time after which a start that `start-ready` judges is given up, so that the report says how late it was.
+/// Shortest time after which a late start is given up where `start-ready` judges the delay.
 const LATE_START: Duration = Duration::from_secs(10);
 /// Factor by which later starts may exceed the ready time-out: the lanes start servers side by side.
 const START_PATIENCE: u32 = 4;
-/// Time for what a server prints, and for its end, after the conversation went wrong.
+/// Time limit for the last output and the exit of a server after the conversation went wrong.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// How long a server that serves one client may take to end after it.
+/// Time limit for a server that serves a single client to exit after it.
 const ENDING: Duration = Duration::from_millis(500);
 
-/// Holds the conversation once on a clean server, as every run does before it judges or measures
-/// anything: every turn of the talk, then a few timed exchanges.
+/// Holds the conversation once with a clean server: every turn of the talk, then a few timed
+/// exchanges. Every run does this before it judges or measures anything.
 ///
 /// # Errors
-/// The server does not start, or does not hold its own conversation.
-pub fn rehearse(subject: &Subject, interrupt: &Interrupt) -> Result<Rehearsal, RehearsalError> {
+/// The server does not start, or does not follow its own conversation.
+pub(crate) fn rehearse(
+    subject: &Subject,
+    interrupt: &Interrupt,
+) -> Result<Rehearsal, RehearsalError> {
     rehearse_with(subject, StartOptions::default(), interrupt)
 }
 
@@ -112,21 +114,21 @@ pub(crate) fn rehearse_with(
     })
 }
 
-/// Starts a server (or attaches to the one that runs), from a thread that has no runtime.
+/// Starts a server, or attaches to a running one, from a thread without a runtime.
 ///
 /// # Errors
-/// It does not start.
-pub fn start(subject: &Subject, options: StartOptions) -> Result<Server, StartFailure> {
+/// The server does not start.
+pub(crate) fn start(subject: &Subject, options: StartOptions) -> Result<Server, StartFailure> {
     block_on(subject.server(options))
 }
 
-/// A clean server and the client that holds the conversation with it.
-struct Client {
+/// A clean server and the client that talks to it.
+struct RehearsalClient {
     server: Rc<Server>,
     voice: Voice,
 }
 
-impl Client {
+impl RehearsalClient {
     async fn connect(&self) -> Result<Session, PeerError> {
         Session::connect(Dial {
             server: self.server.clone(),
@@ -138,7 +140,7 @@ impl Client {
         .await
     }
 
-    /// The plain exchange on a connection of its own.
+    /// The plain exchange on a new connection.
     async fn exchange(&self) -> Result<(), PeerError> {
         let mut session = self.connect().await?;
         session.opening().await?;
@@ -156,7 +158,7 @@ async fn undisturbed(
     let server = Rc::new(subject.server(options).await?);
     in_the_foreground(&server)?;
     let start = server.started_in();
-    let client = Client {
+    let client = RehearsalClient {
         voice: subject.voice(&server, 1),
         server,
     };
@@ -179,8 +181,8 @@ async fn undisturbed(
     })
 }
 
-/// What is left of a command that ended well, and listens, is a daemon. (One that ends after its
-/// first client listens no more, and one that crashed has not ended well.)
+/// Fails if the command exited successfully and left a listening process: a daemon. (A server that
+/// exits after its first client no longer listens, and a crashed one did not exit successfully.)
 fn in_the_foreground(server: &Server) -> Result<(), RehearsalError> {
     let Some(exit) = server.exit().filter(|exit| exit.is_success()) else {
         return Ok(());
@@ -199,12 +201,12 @@ fn in_the_foreground(server: &Server) -> Result<(), RehearsalError> {
     })
 }
 
-/// Options for the first start where `start-ready` will judge it: it may be late, if not by much.
+/// Options for the first start where `start-ready` judges the delay: it may be a little late.
 pub(crate) fn maybe_late(subject: &Subject) -> StartOptions {
     within(subject, 1)
 }
 
-/// Options for the start of a server that has been ready in time before.
+/// Options for later starts of a server that was ready in time before.
 pub(crate) fn patient(subject: &Subject) -> StartOptions {
     within(subject, START_PATIENCE)
 }
@@ -217,15 +219,15 @@ fn within(subject: &Subject, factor: u32) -> StartOptions {
     }
 }
 
-/// Every turn in order, on one connection where the talk keeps it open.
-async fn every_turn(client: &Client) -> Result<(), RehearsalError> {
+/// All turns in order, on one connection if the talk keeps it open.
+async fn every_turn(client: &RehearsalClient) -> Result<(), RehearsalError> {
     let turns = client.voice.talk().turns.clone();
     if client.voice.talk().carries_many_turns() {
         return together(client, &turns).await;
     }
     for (number, exchange) in turns.iter().enumerate() {
         let served = together(client, std::slice::from_ref(exchange)).await;
-        // It served its one client and ended: `serves-again` reports that.
+        // The server served one client and exited, which `serves-again` reports.
         if number > 0 && served.is_err() && client.server.wait_exit(ENDING).await.is_some() {
             return Ok(());
         }
@@ -234,8 +236,8 @@ async fn every_turn(client: &Client) -> Result<(), RehearsalError> {
     Ok(())
 }
 
-/// These turns on one connection.
-async fn together(client: &Client, turns: &[Exchange]) -> Result<(), RehearsalError> {
+/// Performs these turns on one connection.
+async fn together(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), RehearsalError> {
     match converse(client, turns).await {
         Ok(()) => Ok(()),
         Err(failed) => Err(conversation(failed, &client.server).await),
@@ -259,7 +261,7 @@ impl FailedExchange {
     }
 }
 
-async fn converse(client: &Client, turns: &[Exchange]) -> Result<(), FailedExchange> {
+async fn converse(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), FailedExchange> {
     let mut session = client
         .connect()
         .await
@@ -306,10 +308,10 @@ async fn conversation(failed: FailedExchange, server: &Server) -> RehearsalError
     }
 }
 
-/// Pace of a server whose only client has been served: nothing could be timed.
+/// Assumed response time of a server that serves a single client, which cannot be timed.
 const UNTIMED_EXCHANGE: Duration = Duration::from_millis(100);
 
-/// The first client was served and a later one was not: a finding, not an error of the set-up.
+/// The first client was served and a later one was not. This is a finding, not an error.
 async fn second_client_failed(
     server: &Server,
     error: PeerError,
@@ -322,7 +324,7 @@ async fn second_client_failed(
     let seen = match server.exit() {
         Some(exit) => format!("after its first client the server {exit}"),
         None if error.is_refusal() => "after its first client it no longer listens".into(),
-        None => format!("its second client met: {}", mismatch.actual),
+        None => format!("for its second client, {}", mismatch.actual),
     };
     Ok(Rehearsal {
         pace: Pace {

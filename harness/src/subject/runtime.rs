@@ -1,16 +1,16 @@
-//! Tokio runtimes of single threads.
+//! Single-threaded Tokio runtimes.
 
 use std::future::Future;
 
-/// Runs `future` on a current-thread runtime that can hold tasks which are not `Send`.
+/// Runs `future` on a current-thread runtime, with support for tasks that are not `Send`.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::task::LocalSet::new().block_on(&runtime(), future)
 }
 
-/// A runtime of the calling thread.
+/// Creates a runtime for the calling thread.
 ///
 /// # Panics
-/// The machine has no descriptors left for it.
+/// The process has run out of descriptors.
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,20 +1,20 @@
-//! A known failure: it is reported and does not count.
+//! Waivers: known failures that are reported but do not count.
 
 use super::Date;
 
-/// A failure that is known and does not count.
+/// A known failure that does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiver {
-    /// A pattern of check ids.
+    /// A glob of check ids.
     pub check: String,
-    /// Why; never empty.
+    /// The reason; never empty.
     pub reason: String,
-    /// The last day it holds.
+    /// The last day on which it is in force.
     pub until: Option<Date>,
-    /// The check may also pass.
+    /// Whether the check may also pass.
     pub flaky: bool,
-    /// It is about this finding of a campaign (a pattern of ids), and about no check.
+    /// A glob of finding ids, if the waiver covers a finding of a fuzz campaign instead of a check.
     pub finding: Option<String>,
-    /// The line of the file it begins in, from 1.
+    /// The line of the file on which it starts, from 1.
     pub line: usize,
 }

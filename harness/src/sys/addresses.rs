@@ -1,17 +1,18 @@
-//! Where the stack, the heap and the libraries of a program lie.
+//! The addresses of a program's stack, heap and libraries.
 #![expect(unsafe_code, reason = "personality has no safe wrapper")]
 
 use std::io;
 
-/// Asks for the personality instead of setting one.
+/// Reads the personality instead of setting one.
 const QUERY: libc::c_ulong = 0xffff_ffff;
 
-/// What this thread starts from now on lies at the same addresses in every life: without address space layout
-/// randomization (personality(2), `ADDR_NO_RANDOMIZE`).
+/// Disables address space layout randomization (personality(2), `ADDR_NO_RANDOMIZE`) for programs
+/// that this thread starts from now on, so that their addresses are the same in every run.
 ///
 /// # Errors
-/// `EPERM` in containers whose seccomp profile knows only the usual personalities, as Docker's does.
-pub fn fix_addresses() -> io::Result<()> {
+/// `EPERM` in containers whose seccomp profile only allows the usual personalities, such as
+/// Docker's.
+pub(crate) fn fix_addresses() -> io::Result<()> {
     // SAFETY: personality takes one integer, and this one changes nothing.
     let now = unsafe { libc::personality(QUERY) };
     let fixed = now.cast_unsigned() | libc::ADDR_NO_RANDOMIZE.cast_unsigned();
@@ -22,9 +23,9 @@ pub fn fix_addresses() -> io::Result<()> {
     }
 }
 
-/// Whether the system allows that; nothing changes.
+/// Whether the system allows [`fix_addresses`]. Changes nothing.
 pub fn can_fix_addresses() -> bool {
-    // The personality is that of the thread, which ends.
+    // The personality belongs to the thread, which ends.
     let tried = std::thread::spawn(fix_addresses).join();
     tried.is_ok_and(|fixed| fixed.is_ok())
 }
@@ -35,7 +36,7 @@ mod tests {
 
     use super::*;
 
-    /// The first line of its own map, of a program that a thread with these addresses starts.
+    /// The line `[stack]` of the memory map of a program that such a thread starts.
     fn map(fixed: bool) -> String {
         let started = std::thread::spawn(move || {
             if fixed {

@@ -1,4 +1,4 @@
-//! What must happen between fork and exec of a server.
+//! Preparation of a server process between fork and exec.
 #![expect(unsafe_code, reason = "code between fork and exec is unsafe by nature")]
 
 use std::io;
@@ -10,19 +10,19 @@ use rustix::process::{
     Pid, Resource, Rlimit, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit,
 };
 
-/// The state a server is started in.
+/// Settings of a new server process.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct ChildSetup {
-    /// Descriptor limit (soft, hard); `None` leaves it as inherited.
+pub(crate) struct ChildSetup {
+    /// Descriptor limits (soft, hard); `None` leaves the inherited ones.
     pub nofile: Option<(u64, u64)>,
 }
 
-/// Makes `command` start its program in a clean state: every signal at its default and none blocked,
-/// a process group of its own, no core files, the limits asked for, and SIGKILL when the calling
-/// *thread* ends.
+/// Makes `command` start its program in a clean state: all signals at their default and none
+/// blocked, in its own process group, without core files, with the given limits, and killed
+/// (SIGKILL) when the calling *thread* ends.
 ///
-/// That last point is why only the main thread of the supervisor may spawn with it.
-pub fn prepare_child(command: &mut Command, setup: ChildSetup) {
+/// Because of the last point, only the main thread of the supervisor may spawn servers.
+pub(crate) fn prepare_child(command: &mut Command, setup: ChildSetup) {
     command.process_group(0);
     let parent = getpid();
     // SAFETY: the closure runs in the forked child, where only async-signal-safe calls are allowed:
@@ -34,7 +34,7 @@ fn before_exec(setup: ChildSetup, parent: Pid) -> io::Result<()> {
     default_signals();
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != Some(parent) {
-        // The parent ended before the line above could take effect.
+        // The parent ended before the line above took effect.
         return Err(io::Error::from_raw_os_error(libc::ESRCH));
     }
     setrlimit(
@@ -56,16 +56,17 @@ fn before_exec(setup: ChildSetup, parent: Pid) -> io::Result<()> {
     Ok(())
 }
 
-/// rustix says `None` for "no limit".
+/// rustix represents "no limit" as `None`.
 fn limit(value: u64) -> Option<u64> {
     (value != u64::MAX).then_some(value)
 }
 
-/// Ignored signals and the mask survive exec, so both are reset: a CI runner that ignores SIGHUP or
-/// SIGPIPE must not change how the server behaves. By system call, since the C library refuses to touch
-/// the two signals it uses itself, which a runner may have left ignored as well.
+/// Resets ignored signals and the signal mask, which survive exec: a CI runner that ignores SIGHUP
+/// or SIGPIPE must not change the server's behaviour. Uses the system call because the C library
+/// refuses to change the two signals that it uses itself, which a runner may have left ignored as
+/// well.
 fn default_signals() {
-    /// Longer than the kernel's `struct sigaction`; all zero is SIG_DFL without flags.
+    /// Longer than the kernel's `struct sigaction`. All zeros means SIG_DFL without flags.
     const DEFAULT: [usize; 8] = [0; 8];
     const MASK_BYTES: usize = 8;
     for number in 1..=64 {

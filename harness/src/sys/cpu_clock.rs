@@ -1,4 +1,4 @@
-//! The CPU clock of another process, in nanoseconds.
+//! The CPU clock of another process.
 #![expect(
     unsafe_code,
     reason = "clock_gettime of a process clock id has no safe wrapper"
@@ -8,14 +8,15 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-/// CPU time used so far by process `pid`: all its threads, those that ended included, its children not.
+/// CPU time used by process `pid`: by all its threads, including ended ones, but not by its
+/// children.
 ///
-/// Read from the scheduler's clock (`clock_getcpuclockid`), so it counts nanoseconds;
-/// the utime and stime of `/proc/PID/stat` count ticks of 10 ms.
+/// Read from the scheduler's clock (`clock_getcpuclockid`) with nanosecond resolution; utime and
+/// stime in `/proc/PID/stat` count ticks of 10 ms.
 ///
 /// # Errors
-/// `EINVAL` or `ESRCH` when there is no such process (any more).
-pub fn process_cpu(pid: u32) -> io::Result<Duration> {
+/// `EINVAL` or `ESRCH` if there is no such process (any more).
+pub(crate) fn process_cpu(pid: u32) -> io::Result<Duration> {
     let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
     let mut clock: libc::clockid_t = 0;
     // SAFETY: the only pointer is to a live local of the type the function writes.

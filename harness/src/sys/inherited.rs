@@ -1,16 +1,16 @@
-//! Descriptors inherited from whoever started us must not travel on.
+//! Prevents descriptors inherited by tcprove from being passed on.
 #![expect(unsafe_code, reason = "close_range has no safe wrapper")]
 
 use std::io;
 
-/// Marks every descriptor from `first` up as close-on-exec.
+/// Marks every descriptor from `first` on as close-on-exec.
 ///
-/// Build tools and CI runners leak descriptors (job-server pipes, locks); a server must not inherit those:
-/// they would show up in its descriptor count and keep foreign pipes open.
+/// Build tools and CI runners leak descriptors (job-server pipes, locks). A server must not inherit
+/// them: they would be counted as its own and keep foreign pipes open.
 ///
 /// # Errors
 /// `ENOSYS` on kernels before 5.11.
-pub fn close_on_exec_from(first: u32) -> io::Result<()> {
+pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
     let flag = libc::CLOSE_RANGE_CLOEXEC;
     // SAFETY: close_range takes three integers. With CLOSE_RANGE_CLOEXEC it closes nothing now,
     // so no owned descriptor of this process becomes invalid.

@@ -1,7 +1,7 @@
-//! What the kernel offers and no safe crate wraps: the only unsafe code of the workspace.
+//! Kernel interfaces without a safe crate: the only unsafe code of this crate.
 //!
-//! Small files, one system interface each; every `unsafe` block carries the argument why it is sound.
-//! What rustix or socket2 already does safely is only gathered here, so that callers find one place.
+//! One small file per interface. Every `unsafe` block explains why it is sound. Some safe wrappers
+//! of rustix and socket2 are here too, so that callers find them in one place.
 
 mod addresses;
 mod child_setup;
@@ -14,13 +14,14 @@ mod signals;
 mod tcp_info;
 mod urgent;
 
-pub use addresses::{can_fix_addresses, fix_addresses};
-pub use child_setup::{ChildSetup, prepare_child};
-pub use cpu_clock::process_cpu;
-pub use inherited::close_on_exec_from;
-pub use no_port::choose_port_at_connect;
-pub use nofile::{initial_nofile, raise_nofile_limit};
-pub use queue::unsent_bytes;
-pub use signals::{ignore, signal_from_raw, watch_children};
-pub use tcp_info::{TcpInfo, tcp_info};
-pub use urgent::{send_oob, set_quickack};
+pub use addresses::can_fix_addresses;
+pub(crate) use addresses::fix_addresses;
+pub(crate) use child_setup::{ChildSetup, prepare_child};
+pub(crate) use cpu_clock::process_cpu;
+pub(crate) use inherited::close_on_exec_from;
+pub(crate) use no_port::choose_port_at_connect;
+pub(crate) use nofile::{initial_nofile, raise_nofile_limit};
+pub(crate) use queue::unsent_bytes;
+pub(crate) use signals::{ignore, signal_from_raw, watch_children};
+pub(crate) use tcp_info::{TcpInfo, tcp_info};
+pub(crate) use urgent::{send_oob, set_quickack};

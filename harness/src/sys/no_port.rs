@@ -1,4 +1,4 @@
-//! Sources of connections beyond the ports of one address.
+//! Source ports of connections from several local addresses.
 #![expect(
     unsafe_code,
     reason = "the IP_BIND_ADDRESS_NO_PORT option has no safe wrapper"
@@ -7,14 +7,15 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Lets the port of a bound socket be chosen when it connects (ip(7), `IP_BIND_ADDRESS_NO_PORT`).
+/// Makes the kernel choose the port of a bound socket at connect (ip(7),
+/// `IP_BIND_ADDRESS_NO_PORT`).
 ///
-/// A port that bind(2) chooses has to be free for every destination; one that connect(2) chooses only
-/// for its own. Without it, sources in 127/8 would share one range of ports.
+/// A port chosen by bind(2) must be free for every destination, one chosen by connect(2) only for
+/// its own. Without this option all source addresses in 127/8 would share one port range.
 ///
 /// # Errors
-/// `ENOPROTOOPT` on kernels before 4.2, `EINVAL` once a port was chosen.
-pub fn choose_port_at_connect(socket: impl AsFd) -> io::Result<()> {
+/// `ENOPROTOOPT` on kernels before 4.2, `EINVAL` if a port has already been chosen.
+pub(crate) fn choose_port_at_connect(socket: impl AsFd) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the descriptor is borrowed for the call; the kernel reads one int, which lives here.
     let result = unsafe {

@@ -1,4 +1,4 @@
-//! The descriptor limit of our own process. No unsafe code.
+//! The descriptor limit of tcprove's own process. No unsafe code.
 
 use std::io;
 use std::sync::OnceLock;
@@ -7,19 +7,20 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 static INITIAL: OnceLock<(u64, u64)> = OnceLock::new();
 
-/// The (soft, hard) descriptor limit this process had before [`raise_nofile_limit`].
+/// The (soft, hard) descriptor limits that this process had before [`raise_nofile_limit`].
 ///
-/// A server is started with it: the limit raised for our own thousands of connections is not the one
-/// its users will run it under.
-pub fn initial_nofile() -> (u64, u64) {
+/// Servers are started with them: users do not run a server under the limit that tcprove raises for
+/// its own connections.
+pub(crate) fn initial_nofile() -> (u64, u64) {
     *INITIAL.get_or_init(|| as_pair(getrlimit(Resource::Nofile)))
 }
 
-/// Raises our own soft descriptor limit to the hard one; returns what holds now, as (soft, hard).
+/// Raises the soft descriptor limit of this process to the hard one. Returns the new (soft, hard)
+/// limits.
 ///
 /// # Errors
 /// Those of `setrlimit`; the limit is then unchanged.
-pub fn raise_nofile_limit() -> io::Result<(u64, u64)> {
+pub(crate) fn raise_nofile_limit() -> io::Result<(u64, u64)> {
     initial_nofile();
     let limit = getrlimit(Resource::Nofile);
     setrlimit(
@@ -32,7 +33,7 @@ pub fn raise_nofile_limit() -> io::Result<(u64, u64)> {
     Ok(as_pair(getrlimit(Resource::Nofile)))
 }
 
-/// rustix says `None` for "no limit".
+/// rustix represents "no limit" as `None`.
 fn as_pair(limit: Rlimit) -> (u64, u64) {
     (
         limit.current.unwrap_or(u64::MAX),

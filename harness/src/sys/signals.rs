@@ -10,8 +10,8 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use rustix::process::Signal;
 
-/// The signal of that number, the real-time ones included; `None` outside 1..=64.
-pub fn signal_from_raw(number: i32) -> Option<Signal> {
+/// The signal with this number, including real-time ones; `None` outside 1..=64.
+pub(crate) fn signal_from_raw(number: i32) -> Option<Signal> {
     if let Some(named) = Signal::from_named_raw(number) {
         return Some(named);
     }
@@ -23,21 +23,21 @@ pub fn signal_from_raw(number: i32) -> Option<Signal> {
         .then(|| unsafe { Signal::from_raw_unchecked(number) })
 }
 
-/// Ignores these signals in this process.
-pub fn ignore(signals: &[Signal]) {
+pub(crate) fn ignore(signals: &[Signal]) {
     for signal in signals {
         // SAFETY: SIG_IGN runs no code of ours; a number that cannot be ignored is refused with an error.
         unsafe { libc::signal(signal.as_raw(), libc::SIG_IGN) };
     }
 }
 
-/// Blocks SIGCHLD in the calling thread and returns a descriptor that is readable when one is pending.
+/// Blocks SIGCHLD in the calling thread and returns a descriptor that is readable while one is
+/// pending.
 ///
-/// For a process of one thread only; its children must reset the mask (see `prepare_child`).
+/// Only for a single-threaded process, whose children must reset the mask (see `prepare_child`).
 ///
 /// # Errors
 /// Those of signalfd(2).
-pub fn watch_children() -> io::Result<OwnedFd> {
+pub(crate) fn watch_children() -> io::Result<OwnedFd> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigemptyset fills in the whole set before it is read; all pointers are to live locals.
     let fd = unsafe {

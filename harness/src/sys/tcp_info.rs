@@ -1,69 +1,66 @@
-//! `TCP_INFO`: what the kernel knows about one end of a connection.
+//! `TCP_INFO`: the kernel's statistics of one end of a connection.
 #![expect(unsafe_code, reason = "getsockopt(TCP_INFO) has no safe wrapper")]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-/// The fields of `struct tcp_info` worth having. A kernel too old to know a field leaves it zero.
+/// The relevant fields of `struct tcp_info`. A kernel that does not know a field leaves it zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TcpInfo {
-    /// Window scale shift we use for what the peer may send / the peer uses for us: (send, receive).
+    /// Window scale shifts for (sending, receiving).
     pub window_scale: (u8, u8),
-    /// Segment size for sending, in bytes.
+    /// Maximum segment size for sending, in bytes.
     pub mss: u32,
-    /// Segment size seen when receiving, in bytes.
+    /// Estimated segment size of received data, in bytes.
     pub rcv_mss: u32,
-    /// Segments sent and not yet acknowledged.
+    /// Number of segments sent and not yet acknowledged.
     pub unacked: u32,
-    /// Time since the last data was received.
+    /// Time since data was last received.
     pub last_data_recv: Duration,
-    /// Smoothed round-trip time.
     pub rtt: Duration,
-    /// Deviation of the round-trip time.
     pub rtt_var: Duration,
-    /// Smallest round-trip time seen.
     pub rtt_min: Duration,
     /// Congestion window, in segments.
     pub snd_cwnd: u32,
-    /// Segments sent again so far.
+    /// Number of retransmitted segments.
     pub total_retrans: u32,
-    /// Bytes this end sent that the other acknowledged (the SYN counts as one on some kernels).
+    /// Bytes sent by this end and acknowledged by the peer (some kernels count the SYN as one).
     pub bytes_acked: u64,
-    /// Bytes this end received in order (in its kernel; its program may not have read them).
+    /// Bytes received in order by this end's kernel; its program may not have read them.
     pub bytes_received: u64,
-    /// Bytes sent, retransmissions included.
+    /// Bytes sent, including retransmissions.
     pub bytes_sent: u64,
-    /// Bytes sent again.
+    /// Bytes retransmitted.
     pub bytes_retrans: u64,
-    /// Segments out, in.
+    /// Number of segments (sent, received).
     pub segments: (u32, u32),
-    /// Segments with data out, in.
+    /// Number of segments with data (sent, received).
     pub data_segments: (u32, u32),
     /// Bytes written and not yet sent.
     pub notsent: u32,
-    /// Time this end had data to send.
+    /// Time during which this end had data to send.
     pub busy_time: Duration,
-    /// Part of `busy_time` in which the peer's receive window held it back.
+    /// Part of `busy_time` during which the peer's receive window was the limit.
     pub rwnd_limited: Duration,
-    /// Part of `busy_time` in which its own send buffer held it back.
+    /// Part of `busy_time` during which this end's send buffer was the limit.
     pub sndbuf_limited: Duration,
-    /// Segments delivered to the peer.
+    /// Number of segments delivered to the peer.
     pub delivered: u32,
-    /// The window the peer offers, in bytes.
+    /// Receive window of the peer, in bytes.
     pub snd_wnd: u32,
-    /// The window this end offers, in bytes.
+    /// Receive window of this end, in bytes.
     pub rcv_wnd: u32,
 }
 
-/// Bytes of `struct tcp_info` we are ready to take; newer kernels cut theirs to it.
+/// Maximum size of `struct tcp_info` in bytes. Newer kernels truncate theirs to it.
 const ROOM: usize = 512;
 
-/// Reads `TCP_INFO` of a socket of ours.
+/// Reads `TCP_INFO` of one of tcprove's sockets.
 ///
 /// # Errors
-/// Those of getsockopt(2), such as `ENOPROTOOPT` for what is not TCP.
-pub fn tcp_info(socket: impl AsFd) -> io::Result<TcpInfo> {
+/// Those of getsockopt(2), such as `ENOPROTOOPT` if the socket is not TCP.
+pub(crate) fn tcp_info(socket: impl AsFd) -> io::Result<TcpInfo> {
     let mut raw = [0u8; ROOM];
     let mut length = ROOM as libc::socklen_t;
     let fd = socket.as_fd().as_raw_fd();
@@ -84,7 +81,7 @@ pub fn tcp_info(socket: impl AsFd) -> io::Result<TcpInfo> {
 }
 
 impl TcpInfo {
-    /// Reads the kernel's `struct tcp_info` from bytes; what lies beyond their end is zero.
+    /// Parses the kernel's `struct tcp_info`. Fields beyond the end of `raw` are zero.
     pub fn parse(raw: &[u8]) -> TcpInfo {
         let u32_at = |at| u32::from_ne_bytes(bytes_at(raw, at));
         let u64_at = |at| u64::from_ne_bytes(bytes_at(raw, at));

@@ -1,4 +1,4 @@
-//! Two socket-level calls of checks. No unsafe code: rustix has both.
+//! Socket calls used by checks. No unsafe code: rustix provides both.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -8,8 +8,8 @@ use rustix::net::{SendFlags, send, sockopt};
 /// Sends one urgent byte (`MSG_OOB`).
 ///
 /// # Errors
-/// Those of send(2); `WouldBlock` when the send queue is full.
-pub fn send_oob(socket: impl AsFd, byte: u8) -> io::Result<()> {
+/// Those of send(2); `WouldBlock` if the send queue is full.
+pub(crate) fn send_oob(socket: impl AsFd, byte: u8) -> io::Result<()> {
     let sent = send(socket, &[byte], SendFlags::OOB | SendFlags::NOSIGNAL)?;
     if sent == 1 {
         Ok(())
@@ -18,10 +18,11 @@ pub fn send_oob(socket: impl AsFd, byte: u8) -> io::Result<()> {
     }
 }
 
-/// Turns quick acknowledgements on or off. The kernel may turn them on again by itself: set before each read.
+/// Enables or disables quick acknowledgements. The kernel may enable them again by itself, so set
+/// this before each read.
 ///
 /// # Errors
 /// Those of setsockopt(2).
-pub fn set_quickack(socket: impl AsFd, on: bool) -> io::Result<()> {
+pub(crate) fn set_quickack(socket: impl AsFd, on: bool) -> io::Result<()> {
     Ok(sockopt::set_tcp_quickack(socket, on)?)
 }

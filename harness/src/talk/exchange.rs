@@ -1,4 +1,4 @@
-//! One exchange of a talk, and the turn it becomes when its placeholders are filled in.
+//! One exchange of a talk, and the turn that results from filling in its placeholders.
 
 use super::Talk;
 use super::expect::{Expect, Expectation, Judgement};
@@ -6,67 +6,67 @@ use super::frame::Frame;
 use super::message::Message;
 use super::template::{Bindings, Name, RenderError};
 
-/// One request and what the reply has to be.
+/// One request and the expected reply.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// Where it stands, for messages and evidence: `talk.turn[0]`.
+    /// Its place in the file, for messages and evidence: `talk.turn[0]`.
     pub label: String,
-    /// What is sent; `None` for a greeting, where the server speaks first.
+    /// The request; `None` for a greeting, where the server speaks first.
     pub send: Option<Message>,
-    /// What has to come back.
+    /// The expected reply.
     pub expect: Expect,
-    /// How the reply to this one ends, if not as the talk says.
+    /// How this reply ends, if not as the talk says.
     pub frame: Option<Frame>,
-    /// The line of the file it begins in, from 1.
+    /// Line of the file on which it starts, from 1.
     pub line: usize,
 }
 
-/// An exchange with everything filled in: the bytes for the wire and what must come back.
+/// An exchange with its placeholders filled in.
 #[derive(Debug, Clone)]
 pub struct Turn {
     /// See [`Exchange::label`].
     pub label: String,
-    /// The token in it.
+    /// The token in the request.
     pub token: String,
-    /// Exactly the bytes for the wire, a length header included. Empty where the server speaks first.
+    /// The bytes to send, including a length header. Empty if the server speaks first.
     pub request: Vec<u8>,
-    /// What has to come back.
+    /// The expected reply.
     pub expect: Expectation,
     /// How the reply ends.
     pub frame: Frame,
 }
 
 impl Turn {
-    /// Judges a whole reply as its frame has cut it out of the stream, length header included.
+    /// Judges a whole message as cut out of the stream by its frame, including a length header.
     pub fn judge_message(&self, message: &[u8]) -> Judgement {
         self.expect.judge_message(self.frame.body(message))
     }
 }
 
 impl Exchange {
-    /// Whether its size and bytes can be varied: the payload is in the request.
+    /// Whether the request contains the payload, so its size and bytes can be varied.
     pub fn uses_payload(&self) -> bool {
         self.send.as_ref().is_some_and(Message::uses_payload)
     }
 
-    /// Whether the request carries the token.
+    /// Whether the request contains the token.
     pub fn uses_token(&self) -> bool {
         self.send.as_ref().is_some_and(Message::uses_token)
     }
 
-    /// Whether a reply that matches belongs to this very request: the token is in the expectation.
+    /// Whether a matching reply must belong to this request: the expectation contains the token.
     pub fn proves_order(&self) -> bool {
         self.expect.contains_token()
     }
 
-    /// Whether the payload has to come back for the expectation to hold.
+    /// Whether the expectation requires the payload in the reply.
     pub fn expects_payload(&self) -> bool {
         let slots = self.expect.slots();
         !matches!(self.expect, Expect::Not(_))
             && slots.iter().any(|slot| slot.name == Name::Payload)
     }
 
-    /// Names that an exchange before this one has to bind, or the target has to give (`port`).
+    /// Names that an earlier exchange or the target must provide (such as `port`).
     pub fn needs(&self) -> Vec<String> {
         let sent = self.send.iter().flat_map(Message::slots);
         let mut names: Vec<String> = sent
@@ -87,7 +87,7 @@ impl Exchange {
     /// Fills in the placeholders.
     ///
     /// # Errors
-    /// A name that nothing is bound to, or a length that does not fit its field.
+    /// A name has no value, or a length does not fit into its field.
     pub fn render(&self, talk: &Talk, bindings: &Bindings) -> Result<Turn, RenderError> {
         let mut request = Vec::new();
         self.render_request(talk, bindings, &mut request)?;
@@ -100,7 +100,7 @@ impl Exchange {
         })
     }
 
-    /// Appends only the bytes for the wire, for callers that keep a buffer.
+    /// Appends only the request bytes, for callers that reuse a buffer.
     ///
     /// # Errors
     /// As [`Exchange::render`].
@@ -116,8 +116,8 @@ impl Exchange {
         }
     }
 
-    /// Whether `payload` can stand in this request, and in its reply, without being taken for the
-    /// end of a message. Conservative: a doubtful payload is not safe.
+    /// Whether neither the request nor the reply would end early because of `payload`.
+    /// Conservative: a doubtful payload is not safe.
     pub fn payload_is_safe(&self, talk: &Talk, payload: &[u8]) -> bool {
         let announced = self.send.as_ref().is_some_and(Message::announces_payload);
         let reply = self.reply_frame(talk);

@@ -1,4 +1,4 @@
-//! What a reply has to be, before and after the placeholders are filled in.
+//! Expectations of replies, before and after filling in their placeholders.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,27 +9,26 @@ use super::template::{Bindings, Form, Name, RenderError, Slot, Template};
 use crate::text::escape;
 use crate::text::escape::escape_regex;
 
-/// How much of a text is shown in a sentence.
+/// Maximum number of characters of a text quoted in a message.
 const SHOWN_CHARS: usize = 80;
 
-/// An expectation as the file states it.
+/// An expectation as written in the file.
 #[derive(Debug, Clone)]
 pub enum Expect {
-    /// The reply is exactly this.
+    /// The reply is exactly this text.
     Exact(Template),
     /// The reply is exactly these bytes.
     Bytes(Vec<u8>),
-    /// The regex is found in the reply, anchored as it is written.
+    /// The regex matches somewhere in the reply; it is anchored only if written so.
     Regex(Arc<RegexTemplate>),
-    /// The text does not occur in the reply, or the regex is not found in it.
+    /// The text does not occur in the reply, or the regex does not match.
     Not(Box<Expect>),
-    /// The server closes without another byte.
+    /// The server closes without sending anything.
     Eof,
 }
 
 impl Expect {
-    /// The placeholders in it.
-    pub fn slots(&self) -> Vec<&Slot> {
+    pub(crate) fn slots(&self) -> Vec<&Slot> {
         match self {
             Self::Exact(template) => template.slots().collect(),
             Self::Regex(regex) => regex.slots().collect(),
@@ -38,7 +37,8 @@ impl Expect {
         }
     }
 
-    /// Whether a match proves that the reply belongs to its request: the token is in it.
+    /// Whether a match proves that the reply belongs to its request: the expectation contains the
+    /// token.
     pub fn contains_token(&self) -> bool {
         !matches!(self, Self::Not(_))
             && self
@@ -47,7 +47,7 @@ impl Expect {
                 .any(|slot| slot.name == Name::Tok && slot.form == Form::Plain)
     }
 
-    /// Names a match binds for later turns.
+    /// Names of regex groups that a match captures for later turns.
     pub fn groups(&self) -> Vec<String> {
         match self {
             Self::Regex(regex) => regex.groups().map(str::to_owned).collect(),
@@ -71,7 +71,7 @@ impl Expect {
     }
 }
 
-/// An expectation with everything filled in.
+/// An expectation with its placeholders filled in.
 #[derive(Debug, Clone)]
 pub enum Expectation {
     /// See [`Expect::Exact`] and [`Expect::Bytes`].
@@ -84,21 +84,33 @@ pub enum Expectation {
     Eof,
 }
 
-/// What should have been, and what was: two phrases that read after "expected" and "got".
+/// The expected and the actual reply, as two phrases that fit after "expected" and "got".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// What should have been, escaped.
+    /// What was expected, escaped.
     pub expected: String,
-    /// What was, or where it differs, escaped.
+    /// What arrived, or where it differs, escaped.
     pub actual: String,
+    /// Whether `actual` quotes the whole reply.
+    pub(crate) quotes_reply: bool,
 }
 
 impl Mismatch {
-    /// A mismatch of these two phrases.
-    pub fn new(expected: impl Into<String>, actual: impl Into<String>) -> Self {
+    pub(crate) fn new(expected: impl Into<String>, actual: impl Into<String>) -> Self {
         Self {
             expected: expected.into(),
             actual: actual.into(),
+            quotes_reply: false,
+        }
+    }
+
+    /// A mismatch whose `actual` quotes `reply`, cut to [`SHOWN_CHARS`].
+    fn quoting(reply: &[u8], expected: String, actual: String) -> Self {
+        let may_fit = reply.len() <= 4 * SHOWN_CHARS;
+        Self {
+            expected,
+            actual,
+            quotes_reply: may_fit && escape(reply, usize::MAX) == escape(reply, SHOWN_CHARS),
         }
     }
 }
@@ -109,22 +121,23 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// What an expectation says about the bytes so far.
+/// How an expectation relates to the bytes received so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
-    /// It holds. The named groups of the regex, for later turns.
+    /// The expectation is met. Contains the named groups of the regex, for later turns.
     Match(BTreeMap<String, Vec<u8>>),
-    /// Not yet, but more bytes (or the end) could make it hold. Never said at the end of the stream.
+    /// More bytes, or the end of the stream, could meet the expectation. Never returned at the end
+    /// of the stream.
     Partial,
-    /// It does not hold, and nothing that follows can change that.
+    /// The expectation is not met, whatever follows.
     Mismatch(Mismatch),
 }
 
 impl Expectation {
-    /// Judges what came so far where nothing says where a reply ends (`frame = "none"`).
+    /// Judges the bytes so far of a reply without a frame (`frame = "none"`).
     ///
-    /// `at_eof`: the server has closed, so these are all the bytes there will be; then the answer
-    /// is never [`Judgement::Partial`]. A `not` holds only at the end, since a later byte may break it.
+    /// `at_eof` means that the server has closed; the result is then never [`Judgement::Partial`].
+    /// A `not` is met only at the end, since a later byte may violate it.
     pub fn judge(&self, reply: &[u8], at_eof: bool) -> Judgement {
         match self {
             Self::Exact(exact) => judge_exact(exact, reply, at_eof),
@@ -146,7 +159,8 @@ impl Expectation {
         }
     }
 
-    /// Judges a whole reply that its frame has cut out of the stream: matches or does not.
+    /// Judges a whole message cut out of the stream by its frame. Never returns
+    /// [`Judgement::Partial`].
     pub fn judge_message(&self, body: &[u8]) -> Judgement {
         match self {
             Self::Eof => Judgement::Mismatch(self.but_got(body)),
@@ -154,23 +168,22 @@ impl Expectation {
         }
     }
 
-    /// Whether only the end of the stream can make it hold.
+    /// Whether only the end of the stream can meet the expectation.
     pub fn needs_eof(&self) -> bool {
         matches!(self, Self::Eof)
     }
 
-    /// What is expected, in a few words, escaped.
+    /// A short description, escaped.
     pub fn describe(&self) -> String {
         match self {
             Self::Exact(exact) => format!("\"{}\"", escape(exact, SHOWN_CHARS)),
-            Self::Regex(regex) => {
-                format!("a match of /{}/", escape_regex(&regex.shown(), SHOWN_CHARS))
-            }
+            Self::Regex(regex) => format!("a {}", matching(regex)),
             Self::Not(inner) => match &**inner {
                 Self::Exact(text) => {
-                    format!("nothing with \"{}\" in it", escape(text, SHOWN_CHARS))
+                    format!("nothing that contains \"{}\"", escape(text, SHOWN_CHARS))
                 }
-                other => format!("no {}", other.describe().trim_start_matches("a ")),
+                Self::Regex(regex) => format!("no {}", matching(regex)),
+                other => format!("anything but {}", other.describe()),
             },
             Self::Eof => "the end of the stream".to_owned(),
         }
@@ -182,17 +195,17 @@ impl Expectation {
         } else {
             format!("\"{}\"", escape(reply, SHOWN_CHARS))
         };
-        Mismatch::new(self.describe(), got)
+        Mismatch::quoting(reply, self.describe(), got)
     }
 
     fn too_large(&self, why: &str) -> Mismatch {
         let advice = format!(
-            "a regex that cannot be compared with its values filled in ({why}); expect an exact text instead"
+            "a reply that cannot be compared: the regex with its values filled in does not compile ({why}); expect an exact text instead"
         );
         Mismatch::new(self.describe(), advice)
     }
 
-    /// For `not`: an exact text counts wherever it occurs.
+    /// For `not`: an exact text may occur anywhere.
     fn occurs_in(&self, reply: &[u8]) -> Result<bool, String> {
         match self {
             Self::Exact(text) => Ok(memchr::memmem::find(reply, text).is_some()),
@@ -201,6 +214,10 @@ impl Expectation {
             Self::Eof => Ok(reply.is_empty()),
         }
     }
+}
+
+fn matching(regex: &RenderedRegex) -> String {
+    format!("match of /{}/", escape_regex(&regex.shown(), SHOWN_CHARS))
 }
 
 fn judge_exact(exact: &[u8], reply: &[u8], at_eof: bool) -> Judgement {
@@ -213,7 +230,7 @@ fn judge_exact(exact: &[u8], reply: &[u8], at_eof: bool) -> Judgement {
     Judgement::Mismatch(difference(exact, reply))
 }
 
-/// Where two texts part, and how.
+/// Describes where and how two texts differ.
 fn difference(exact: &[u8], reply: &[u8]) -> Mismatch {
     let expected = format!("\"{}\"", escape(exact, SHOWN_CHARS));
     let got = escape(reply, SHOWN_CHARS);
@@ -224,14 +241,15 @@ fn difference(exact: &[u8], reply: &[u8]) -> Mismatch {
         format!("only \"{got}\" ({at} of {} bytes)", exact.len())
     } else if at == exact.len() {
         let extra = escape(&reply[at..], SHOWN_CHARS);
-        format!("{} bytes more: \"{extra}\"", reply.len() - at)
+        let actual = format!("{} bytes more: \"{extra}\"", reply.len() - at);
+        return Mismatch::new(expected, actual);
     } else if at < SHOWN_CHARS / 2 {
         format!("\"{got}\" (they differ at byte {at})")
     } else {
         let (wanted, came) = (escape(&exact[at..], 40), escape(&reply[at..], 40));
         return Mismatch::new(format!("\"{wanted}\" at byte {at}"), format!("\"{came}\""));
     };
-    Mismatch::new(expected, actual)
+    Mismatch::quoting(reply, expected, actual)
 }
 
 #[cfg(test)]
@@ -300,7 +318,7 @@ mod tests {
         assert!(is_match(&not.judge(b"", true)));
         assert!(mismatch(not.judge(b"ok", false)).contains("no match of /^ok/"));
         let not = Expectation::Not(Box::new(exact("ok")));
-        assert!(mismatch(not.judge(b"it is ok", false)).contains("nothing with"));
+        assert!(mismatch(not.judge(b"it is ok", false)).contains("nothing that contains"));
 
         assert_eq!(Expectation::Eof.judge(b"", false), Judgement::Partial);
         assert!(is_match(&Expectation::Eof.judge(b"", true)));

@@ -1,4 +1,4 @@
-//! What is sent: a string, bytes, repetitions, the content of a file, or a list of those.
+//! Requests: a string, bytes, repetitions, the content of a file, or a list of these.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use super::template::{Bindings, Form, Name, RenderError, Slot, Template};
 
 /// A part of a message.
 #[derive(Debug, Clone)]
-pub enum Part {
+pub enum MessagePart {
     /// A string with placeholders.
     Text(Template),
-    /// Bytes as they are: `{ hex = }` and `{ file = }`.
+    /// Fixed bytes: `{ hex = }` and `{ file = }`.
     Bytes(Arc<[u8]>),
-    /// A string over and over.
+    /// A repeated string.
     Repeat {
         /// What is repeated.
         text: Template,
-        /// How often.
+        /// Number of repetitions.
         count: usize,
     },
 }
@@ -24,40 +24,39 @@ pub enum Part {
 /// A whole message.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// In the order they are sent.
-    pub parts: Vec<Part>,
-    /// Has a `{ raw = }` or `{ raw_hex = }` in it: sent as it is, without a length header.
+    /// In the order in which they are sent.
+    pub parts: Vec<MessagePart>,
+    /// Contains a `{ raw = }` or `{ raw_hex = }`: sent unchanged, without a length header.
     pub raw: bool,
 }
 
 impl Message {
-    /// The placeholders in it.
-    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.parts.iter().flat_map(|part| match part {
-            Part::Text(text) | Part::Repeat { text, .. } => text.slots().collect(),
-            Part::Bytes(_) => Vec::new(),
+            MessagePart::Text(text) | MessagePart::Repeat { text, .. } => text.slots().collect(),
+            MessagePart::Bytes(_) => Vec::new(),
         })
     }
 
-    /// Whether the payload itself is in it (its length alone does not count).
+    /// Whether the message contains the payload itself (its length alone does not count).
     pub fn uses_payload(&self) -> bool {
         self.slots()
             .any(|slot| slot.name == Name::Payload && slot.form == Form::Plain)
     }
 
-    /// Whether the payload's length is announced in it.
+    /// Whether the message contains the payload's length.
     pub fn announces_payload(&self) -> bool {
         self.slots()
             .any(|slot| slot.name == Name::Payload && slot.form != Form::Plain)
     }
 
-    /// Whether the token is in it.
+    /// Whether the message contains the token.
     pub fn uses_token(&self) -> bool {
         self.slots()
             .any(|slot| slot.name == Name::Tok && slot.form == Form::Plain)
     }
 
-    /// Appends exactly the bytes for the wire; `frame` adds its length header, if it has one.
+    /// Appends the bytes to send, including the length header of `frame`, if it has one.
     pub fn render(
         &self,
         frame: &Frame,
@@ -85,9 +84,9 @@ impl Message {
     fn render_body(&self, bindings: &Bindings, out: &mut Vec<u8>) -> Result<(), RenderError> {
         for part in &self.parts {
             match part {
-                Part::Text(text) => text.render(bindings, out)?,
-                Part::Bytes(bytes) => out.extend_from_slice(bytes),
-                Part::Repeat { text, count } => {
+                MessagePart::Text(text) => text.render(bindings, out)?,
+                MessagePart::Bytes(bytes) => out.extend_from_slice(bytes),
+                MessagePart::Repeat { text, count } => {
                     let mut once = Vec::new();
                     text.render(bindings, &mut once)?;
                     out.reserve(once.len().saturating_mul(*count));

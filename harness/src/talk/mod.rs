@@ -1,30 +1,30 @@
-//! The conversation: what is said to a server and what has to come back, as the file describes it.
+//! The conversation with a server, as described in the file.
 //!
-//! Everything here is pure: bytes in, bytes out. Nothing opens a socket, reads a clock or starts a
-//! process. A [`Talk`] is made of [`Exchange`]s; an exchange and [`Bindings`] make a [`Turn`], the
-//! bytes for the wire; a [`Decoder`] cuts replies out of what arrives; an [`Expectation`] judges them.
+//! This module is pure: it opens no socket, reads no clock and starts no process. A [`Talk`]
+//! consists of [`Exchange`]s. An exchange and [`Bindings`] give a [`Turn`], the bytes to send; a
+//! [`Decoder`] cuts replies out of a stream; an [`Expectation`] judges them.
 
-pub mod exchange;
-pub mod expect;
-pub mod frame;
-pub mod message;
-pub mod pattern;
-pub mod push;
+mod exchange;
+mod expect;
+pub(crate) mod frame;
+pub(crate) mod message;
+pub(crate) mod pattern;
+mod push;
 mod regex_split;
-pub mod regex_template;
-pub mod template;
-pub mod token;
-pub mod uint;
+mod regex_template;
+pub(crate) mod token;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use crate::text::{template, uint};
 pub use exchange::{Exchange, Turn};
 pub use expect::{Expect, Expectation, Judgement, Mismatch};
 pub use frame::{Decoder, Frame, FrameError, LenFrame};
-pub use message::{Message, Part};
+pub use message::{Message, MessagePart};
 pub use pattern::Pattern;
 pub use push::Push;
+pub use regex_template::RegexTemplate;
 pub use template::{Bindings, RenderError, Template};
 pub use token::{TOKEN_LEN, Tokens, token, write_token};
 pub use uint::Uint;
@@ -32,7 +32,7 @@ pub use uint::Uint;
 /// A conversation.
 #[derive(Debug, Clone)]
 pub struct Talk {
-    /// The built-in talk it is or uses, else the server's name, else `custom`.
+    /// Name of the built-in talk that it is or uses, or the server's name, or `custom`.
     pub name: String,
     /// How a request ends.
     pub request: Frame,
@@ -40,36 +40,36 @@ pub struct Talk {
     pub reply: Frame,
     /// Who closes a connection.
     pub close: Close,
-    /// A reply like this announces that the server closes after it.
+    /// A reply that matches announces that the server closes after it.
     pub close_when: Option<Pattern>,
-    /// Once a connection, before anything else: greeting, login.
+    /// Performed once per connection, before anything else: greeting, login.
     pub open: Vec<Opening>,
-    /// The exchanges; at least one. The first is the plain one.
+    /// The exchanges, at least one. The first is the plain one.
     pub turns: Vec<Exchange>,
     /// Requests that must be refused, and how.
     pub bad: Vec<Exchange>,
-    /// Exchanges the server takes a while to answer.
+    /// Exchanges that the server takes a while to answer.
     pub slow: Vec<Exchange>,
-    /// What the server may send unasked.
+    /// Messages that the server may send without a request.
     pub push: Vec<Push>,
 }
 
-/// Who closes a connection when all is well.
+/// Who normally closes a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Close {
-    /// The client, when it has no more to say.
+    /// The client, when it is done.
     Client,
-    /// The server, after one reply: one request a connection.
+    /// The server, after one reply: a connection carries one request.
     ServerAfterReply,
 }
 
-/// One step of what happens once a connection.
+/// One step of an opening.
 #[derive(Debug, Clone)]
 pub enum Opening {
     /// A greeting or a login.
     Exchange(Exchange),
-    /// A program that gets the socket as file descriptor 3. Files that ask for it are refused as
-    /// not supported yet, so no talk has one today.
+    /// A program that receives the socket as file descriptor 3. Not supported yet: files with such
+    /// a step are rejected, so no talk contains one.
     Exec(Vec<String>),
 }
 
@@ -77,7 +77,7 @@ impl Talk {
     /// The plain exchange: the first turn.
     ///
     /// # Panics
-    /// There is no turn. A talk out of a file has at least one.
+    /// Panics if there is no turn. A talk read from a file has at least one.
     pub fn plain(&self) -> &Exchange {
         &self.turns[0]
     }
@@ -87,25 +87,25 @@ impl Talk {
         self.close == Close::Client && self.reply != Frame::Eof
     }
 
-    /// The turns whose size and bytes can be varied.
+    /// The turns that contain the payload.
     pub fn payload_turns(&self) -> impl Iterator<Item = &Exchange> {
         self.turns.iter().filter(|turn| turn.uses_payload())
     }
 
-    /// Whether a reply announces that the server closes after it.
+    /// Whether this reply announces that the server closes after it.
     pub fn announces_close(&self, reply: &[u8]) -> bool {
         self.close_when
             .as_ref()
             .is_some_and(|pattern| pattern.is_match(reply))
     }
 
-    /// What the server sent unasked, if this message is that.
+    /// The push that matches this message, if any.
     pub fn pushed(&self, message: &[u8]) -> Option<&Push> {
         self.push.iter().find(|push| push.matches.is_match(message))
     }
 
-    /// Whether `payload` can stand in every turn that has one without being taken for the end of a
-    /// message: no delimiter in it, or its length is announced. Conservative.
+    /// Whether every turn with a payload can contain this one without ending a message early.
+    /// Conservative: a doubtful payload is not safe.
     pub fn payload_is_safe(&self, payload: &[u8]) -> bool {
         self.payload_turns()
             .all(|turn| turn.payload_is_safe(self, payload))

@@ -1,16 +1,15 @@
-//! A fixed pattern: no placeholders, compiled once.
+//! Patterns without placeholders, compiled once.
 
 use crate::text::escape::{escape, escape_regex};
-use std::fmt;
-
 use regex::bytes::{Regex, RegexBuilder};
+use std::fmt;
 
 /// An exact text or a regex over bytes.
 #[derive(Clone)]
 pub enum Pattern {
-    /// These bytes and no others.
+    /// Exactly these bytes.
     Exact(Vec<u8>),
-    /// Anchored as it is written.
+    /// Matches somewhere in the bytes; anchored only if written so.
     Regex(Regex),
 }
 
@@ -20,7 +19,7 @@ impl Pattern {
         compile(source).map(Self::Regex)
     }
 
-    /// Whether the bytes are the exact text, or the regex is found in them.
+    /// Whether the bytes equal the text, or the regex matches.
     pub fn is_match(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Exact(exact) => exact == bytes,
@@ -50,18 +49,18 @@ impl PartialEq for Pattern {
     }
 }
 
-/// A pattern out of a file may not take more memory than this.
+/// Maximum size of a compiled pattern from a file, in bytes.
 const PATTERN_BYTES_MAX: usize = 8 << 20;
 
-/// A pattern with a payload in it may take more.
+/// Maximum size of a compiled pattern with a payload filled in, in bytes.
 const FILLED_IN_BYTES_MAX: usize = 256 << 20;
 
-/// Compiles a pattern as a file has it.
+/// Compiles a pattern as written in a file.
 pub(crate) fn compile(source: &str) -> Result<Regex, String> {
     compile_within(source, PATTERN_BYTES_MAX)
 }
 
-/// Compiles a pattern with its values put in.
+/// Compiles a pattern with its values filled in.
 pub(crate) fn compile_filled_in(source: &str) -> Result<Regex, String> {
     compile_within(source, FILLED_IN_BYTES_MAX)
 }
@@ -73,8 +72,8 @@ fn compile_within(source: &str, bytes_max: usize) -> Result<Regex, String> {
         .map_err(|error| last_line(&error.to_string()))
 }
 
-/// The regex crate explains over several lines; the last one says what is wrong.
-fn last_line(explanation: &str) -> String {
+/// The regex crate's explanation has several lines; the last one names the error.
+pub(crate) fn last_line(explanation: &str) -> String {
     let last = explanation.lines().last().unwrap_or_default();
     last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }

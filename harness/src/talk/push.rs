@@ -1,26 +1,26 @@
-//! What a server may send unasked, and the answer if one is due.
+//! Messages that a server may send without a request, and the answers to them.
 
 use super::frame::Frame;
 use super::message::Message;
 use super::pattern::Pattern;
 use super::template::{Bindings, RenderError};
 
-/// A message nobody asked for. It is taken out of the stream before replies are compared.
+/// A message without a request. It is removed from the stream before replies are compared.
 #[derive(Debug, Clone)]
 pub struct Push {
-    /// Where it stands: `talk.push[0]`.
+    /// Its place in the file: `talk.push[0]`.
     pub label: String,
-    /// How it is recognized: an exact message or a regex, without placeholders.
+    /// How the message is recognized.
     pub matches: Pattern,
-    /// What is due in return.
+    /// The answer, if one is expected.
     pub reply: Option<Message>,
 }
 
 impl Push {
-    /// The bytes of the answer, if one is due.
+    /// The bytes of the answer, if one is expected.
     ///
     /// # Errors
-    /// A name that nothing is bound to, or a length that does not fit its field.
+    /// A name has no value, or a length does not fit into its field.
     pub fn answer(
         &self,
         request: &Frame,

@@ -1,21 +1,21 @@
-//! Finding the placeholders of a regex, without taking its own braces for some.
+//! Splits a regex at its placeholders, and tells them from the regex's own braces.
 
 use super::template::{Brace, Slot, TemplateError};
 
 /// A part of a regex.
 #[derive(Debug, Clone)]
-pub(super) enum Piece {
+pub(super) enum RegexPiece {
     /// Regex syntax.
     Pattern(String),
-    /// To be filled in.
+    /// A placeholder.
     Slot(Slot),
 }
 
-/// Takes a regex apart at its placeholders, knowing just enough of its syntax to leave
-/// escapes, quantifiers and classes alone.
+/// Splits a regex at its placeholders. Knows just enough of the syntax to skip escapes, quantifiers
+/// and classes.
 pub(super) struct Splitter<'a> {
     rest: &'a str,
-    pieces: Vec<Piece>,
+    pieces: Vec<RegexPiece>,
     literal: String,
     groups: usize,
     flat: bool,
@@ -32,8 +32,8 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    /// The pieces, and whether every placeholder stands outside all groups and is not repeated.
-    pub(super) fn split(mut self) -> Result<(Vec<Piece>, bool), TemplateError> {
+    /// The pieces, and whether every placeholder is outside all groups and not repeated.
+    pub(super) fn split(mut self) -> Result<(Vec<RegexPiece>, bool), TemplateError> {
         while let Some(next) = self.rest.chars().next() {
             match next {
                 '\\' => self.take_escape(),
@@ -62,11 +62,11 @@ impl<'a> Splitter<'a> {
     fn end_literal(&mut self) {
         if !self.literal.is_empty() {
             let literal = std::mem::take(&mut self.literal);
-            self.pieces.push(Piece::Pattern(literal));
+            self.pieces.push(RegexPiece::Pattern(literal));
         }
     }
 
-    /// A backslash and what it escapes; `\p{..}`, `\x{..}` and the like as a whole.
+    /// A backslash and the escaped character; `\p{..}`, `\x{..}` and similar as a whole.
     fn take_escape(&mut self) {
         let mut characters = self.rest.chars();
         characters.next();
@@ -78,7 +78,8 @@ impl<'a> Splitter<'a> {
         self.take(closing.map_or(len, |at| len + at + 1));
     }
 
-    /// A class `[...]`, nested ones included. `{{` is a brace in it too; a placeholder has no place there.
+    /// A class `[...]`, including nested ones. `{{` is a literal brace here too; placeholders are
+    /// not allowed.
     fn take_class(&mut self) -> Result<(), TemplateError> {
         let mut depth = 0_usize;
         loop {
@@ -104,7 +105,7 @@ impl<'a> Splitter<'a> {
                 Some('{') => match Brace::at(&self.rest[1..]) {
                     Ok(Brace::Slot(_, len)) => {
                         return Err(TemplateError {
-                            message: "a placeholder cannot stand inside [...]".to_owned(),
+                            message: "a placeholder cannot be used inside [...]".to_owned(),
                             fragment: self.rest[..=len].to_owned(),
                             help: Some("write `\\{` for a literal brace".to_owned()),
                         });
@@ -129,7 +130,7 @@ impl<'a> Splitter<'a> {
             Brace::Itself => self.take(1),
             Brace::Slot(slot, len) => {
                 self.end_literal();
-                self.pieces.push(Piece::Slot(slot));
+                self.pieces.push(RegexPiece::Slot(slot));
                 self.rest = &self.rest[len + 1..];
                 let repeated = match self.rest.as_bytes() {
                     [b'*' | b'+' | b'?', ..] => true,

@@ -1,10 +1,10 @@
-//! A regex with placeholders, matched without compiling it again for every request.
+//! A regex with placeholders, matched without compiling it for every request.
 //!
-//! Each placeholder is compiled once as a group that takes anything its value could be. If that
-//! looser pattern does not match, the strict one does not either. If it matches and every group
-//! holds exactly its value, that is the match the strict one would have found: both try the same
-//! alternatives in the same order. Only in between (the looser one matched something else), or
-//! where a placeholder stands inside a group, is the strict pattern compiled.
+//! Each placeholder is compiled once as a group that matches any possible value. If this looser
+//! pattern does not match, the strict one with the values filled in does not match either. If it
+//! matches and every group equals its value, the strict one has the same match, because both try
+//! the same alternatives in the same order. Otherwise (the looser one matched something else, or a
+//! placeholder is inside a group) the strict pattern is compiled.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use std::sync::Arc;
 use regex::bytes::{Captures, Regex};
 
 use super::pattern::{compile, compile_filled_in};
-use super::regex_split::{Piece, Splitter};
+use super::regex_split::{RegexPiece, Splitter};
 use super::template::{Bindings, Form, Name, RenderError, Slot, TemplateError};
 use super::token::{TOKEN_LEN, is_token};
 
-/// Prefix of the groups that stand for placeholders.
+/// Prefix of the names of groups that represent placeholders.
 const GROUP: &str = "tcprove_slot_";
 
-/// A regex with placeholders, split and compiled once.
+/// A regex with placeholders, split and compiled.
 #[derive(Debug, Clone)]
 pub struct RegexTemplate {
     source: String,
-    pieces: Vec<Piece>,
+    pieces: Vec<RegexPiece>,
     loose: Regex,
-    /// Every placeholder stands outside all groups and is not repeated.
+    /// Whether every placeholder is outside all groups and not repeated.
     flat: bool,
 }
 
@@ -47,26 +47,26 @@ impl RegexTemplate {
         })
     }
 
-    /// The regex as it was written.
+    /// The regex as written.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The placeholders in their order.
+    /// The placeholders, in order.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Pattern(_) => None,
-            Piece::Slot(slot) => Some(slot),
+            RegexPiece::Pattern(_) => None,
+            RegexPiece::Slot(slot) => Some(slot),
         })
     }
 
-    /// The names of the groups it binds.
+    /// The names of its own groups.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         let names = self.loose.capture_names().flatten();
         names.filter(|name| !name.starts_with(GROUP))
     }
 
-    /// Whether it holds for nothing at all and for anything, and so compares nothing.
+    /// Whether it matches anything, including nothing, and so compares nothing.
     pub fn is_vacuous(&self) -> bool {
         self.slots().next().is_none()
             && self.loose.is_match(b"")
@@ -97,20 +97,20 @@ fn is_token_slot(slot: &Slot) -> bool {
     slot.name == Name::Tok && slot.form == Form::Plain
 }
 
-/// A regex with everything filled in.
+/// A regex with its placeholders filled in.
 #[derive(Debug, Clone)]
 pub struct RenderedRegex {
     template: Arc<RegexTemplate>,
     values: Vec<Vec<u8>>,
-    /// The token has the usual shape, which the looser pattern relies on.
+    /// Whether the token has the usual form, which the looser pattern requires.
     plain_token: bool,
 }
 
 impl RenderedRegex {
-    /// The named groups of the first match; `None` if there is none.
+    /// The named groups of the first match, if any.
     ///
     /// # Errors
-    /// The filled-in pattern is too large to compile.
+    /// The pattern with its values filled in is too large to compile.
     pub fn find(&self, text: &[u8]) -> Result<Option<BTreeMap<String, Vec<u8>>>, String> {
         if self.plain_token {
             let Some(captures) = self.template.loose.captures(text) else {
@@ -129,20 +129,20 @@ impl RenderedRegex {
         self.values.iter().enumerate().all(|(index, value)| {
             match captures.name(&format!("{GROUP}{index}")) {
                 Some(found) => found.as_bytes() == value.as_slice(),
-                // The match took an alternative without this placeholder.
+                // The match used an alternative without this placeholder.
                 None => true,
             }
         })
     }
 
-    /// The pattern with the values escaped into it.
+    /// The pattern with its escaped values filled in.
     pub fn strict(&self) -> String {
         let mut pattern = String::new();
         let mut values = self.values.iter();
         for piece in &self.template.pieces {
             match piece {
-                Piece::Pattern(text) => pattern.push_str(text),
-                Piece::Slot(_) => {
+                RegexPiece::Pattern(text) => pattern.push_str(text),
+                RegexPiece::Slot(_) => {
                     let value = values.next().map(Vec::as_slice).unwrap_or_default();
                     pattern.push_str("(?:");
                     escape_into(value, &mut pattern);
@@ -153,14 +153,14 @@ impl RenderedRegex {
         pattern
     }
 
-    /// For messages: the pattern as it was written, with short values put in as they are.
+    /// The pattern for messages, with unescaped values cut to 64 bytes.
     pub fn shown(&self) -> String {
         let mut values = self.values.iter();
         let pieces = self.template.pieces.iter();
         pieces.fold(String::new(), |mut shown, piece| {
             match piece {
-                Piece::Pattern(text) => shown.push_str(text),
-                Piece::Slot(_) => {
+                RegexPiece::Pattern(text) => shown.push_str(text),
+                RegexPiece::Slot(_) => {
                     let value = values.next().map(Vec::as_slice).unwrap_or_default();
                     shown.push_str(&String::from_utf8_lossy(&value[..value.len().min(64)]));
                 }
@@ -179,12 +179,12 @@ fn groups(regex: &Regex, captures: &Captures<'_>) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Writes a value so that a regex takes it literally, whatever bytes it has and whatever flags are set.
+/// Appends a value so that the regex matches it literally, whatever its bytes and the flags are.
 fn escape_into(value: &[u8], pattern: &mut String) {
     for chunk in value.utf8_chunks() {
         for character in regex::escape(chunk.valid()).chars() {
             match character {
-                // `(?x)` would skip these.
+                // `(?x)` would ignore these.
                 ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c' => {
                     pattern.push_str(&format!("\\x{:02x}", u32::from(character)));
                 }
@@ -197,13 +197,13 @@ fn escape_into(value: &[u8], pattern: &mut String) {
     }
 }
 
-fn loosen(pieces: &[Piece]) -> String {
+fn loosen(pieces: &[RegexPiece]) -> String {
     let mut pattern = String::new();
     let mut index = 0;
     for piece in pieces {
         match piece {
-            Piece::Pattern(text) => pattern.push_str(text),
-            Piece::Slot(slot) => {
+            RegexPiece::Pattern(text) => pattern.push_str(text),
+            RegexPiece::Slot(slot) => {
                 let any = if is_token_slot(slot) {
                     format!("[a-z0-9]{{{TOKEN_LEN}}}")
                 } else {
@@ -273,10 +273,10 @@ mod tests {
 
     #[test]
     fn falls_back_where_the_looser_pattern_took_something_else() {
-        // Unanchored: the looser one finds the first twelve letters, which are not the token.
+        // Unanchored: the looser pattern finds the first twelve letters, which are not the token.
         assert!(matches("{tok}", b"", b"zzzzzzzzzzzz abc123def456"));
         assert!(matches("{payload}x", b"ab", b"abx..x"));
-        // Repeated in a group: only the last round is captured.
+        // Repeated in a group: only the last repetition is captured.
         assert!(!matches("^(?:{payload},)+$", b"ab", b"zz,ab,"));
         assert!(matches("^(?:{payload},)+$", b"ab", b"ab,ab,"));
         assert!(matches("^{payload}{2}$", b"ab", b"abab"));

@@ -1,20 +1,20 @@
-//! Tokens: a name for every request, so that a reply can be told from the reply to another one.
+//! Tokens: unique names of requests, by which replies are told apart.
 
-/// Characters of a token, all from `[a-z0-9]`.
+/// Length of a token, in characters of `[a-z0-9]`.
 pub const TOKEN_LEN: usize = 12;
 
-/// Five bits a character, so that a load engine writes a token without a division. Without the
-/// letters that read like digits.
+/// Five bits per character, so that a load engine writes a token without a division. Excludes
+/// letters that look like digits.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// 60 bits: as many as twelve characters hold, so that every number has its own token.
+/// 60 bits, as many as twelve characters hold, so that every number has its own token.
 const MASK: u64 = (1 << 60) - 1;
 
-/// How many tokens a stream has before it would run into the next one.
+/// Number of bits of the count of tokens in a stream, before the next stream starts.
 const STREAM_BITS: u32 = 40;
 
-/// A source of tokens that never repeats itself: equal seeds and streams give equal tokens,
-/// different streams of one seed never share one.
+/// A source of unique tokens. Equal seeds and streams give equal tokens; different streams of a
+/// seed share none.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     seed: u64,
@@ -38,7 +38,7 @@ impl Tokens {
     /// A new token.
     #[expect(
         clippy::should_implement_trait,
-        reason = "it never ends, so it is no iterator"
+        reason = "it never ends, so it is not an iterator"
     )]
     pub fn next(&mut self) -> String {
         let token = token(self.seed, self.next);
@@ -47,14 +47,14 @@ impl Tokens {
     }
 }
 
-/// The token number `count` of `seed`: [`TOKEN_LEN`] characters; no two counts below 2^60 share one.
+/// Token number `count` of `seed`. LengthScope below 2^60 give different tokens.
 pub fn token(seed: u64, count: u64) -> String {
     let mut characters = [0; TOKEN_LEN];
     write_token(seed, count, &mut characters);
     characters.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// The same, into a place of its length.
+/// Like [`token`], writing into `place`.
 pub fn write_token(seed: u64, count: u64, place: &mut [u8; TOKEN_LEN]) {
     let mut number = shuffle((count ^ spread(seed)) & MASK);
     for character in place {
@@ -63,20 +63,20 @@ pub fn write_token(seed: u64, count: u64, place: &mut [u8; TOKEN_LEN]) {
     }
 }
 
-/// Where the tokens of one of the workers that share a seed begin.
-pub fn first_of(worker: u32) -> u64 {
+/// Number of the first token of one of the workers that share a seed.
+pub(crate) fn first_of(worker: u32) -> u64 {
     u64::from(worker) << STREAM_BITS
 }
 
-/// Whether `text` has the shape of a token.
-pub fn is_token(text: &str) -> bool {
+/// Whether `text` has the form of a token.
+pub(crate) fn is_token(text: &str) -> bool {
     text.len() == TOKEN_LEN
         && text
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
-/// Mixes 60 bits without losing any: each step can be undone, so different numbers stay different.
+/// A permutation of 60-bit numbers: each step is reversible, so different numbers stay different.
 fn shuffle(mut x: u64) -> u64 {
     x ^= x >> 30;
     x = x.wrapping_mul(0x3f58_476d_1ce4_e5b9) & MASK;
@@ -85,7 +85,7 @@ fn shuffle(mut x: u64) -> u64 {
     x ^ (x >> 30)
 }
 
-/// A seed's own offset (the finalizer of splitmix64).
+/// The offset of a seed (the finalizer of splitmix64).
 fn spread(seed: u64) -> u64 {
     let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

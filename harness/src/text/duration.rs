@@ -1,15 +1,16 @@
-//! Durations as they are written in files and on the command line.
+//! Durations as written in files and on the command line.
 
 use std::time::Duration;
 
-/// The longest duration a file may name: a longer one is a slip of the pen.
+/// Maximum duration. A longer one is assumed to be a mistake.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Reads `"30s"`, `"500ms"`, `"1.5s"`, `"2m"`, `"250us"`, `"1h"`.
 ///
 /// # Errors
-/// A sentence that says what is wrong: no unit, an unknown unit, no number, zero, or more than a week.
-pub fn duration(text: &str) -> Result<Duration, String> {
+/// A message if the unit is missing or unknown, there is no number, or the duration is zero or more
+/// than a week.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let split = text
         .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')
@@ -40,7 +41,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|duration| *duration <= LONGEST)
         .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| format!("{text:?} is out of range: more than nothing, at most 168h"))
+        .ok_or_else(|| format!("{text:?} is out of range: it must be positive and at most 168h"))
 }
 
 #[cfg(test)]

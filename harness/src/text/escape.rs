@@ -1,17 +1,18 @@
-//! Making bytes from outside safe to show.
+//! Escapes bytes of unknown origin for display.
 
 use std::fmt::Write;
 
 /// Shows `bytes` in at most about `max` characters, safe for a terminal.
 ///
-/// Printable ASCII and printable UTF-8 stay as they are; `\n`, `\r`, `\t` and `\\` are written so;
-/// everything else (control characters, escape sequences, invalid UTF-8, invisible and
-/// direction-changing characters) becomes `\xNN` for each of its bytes. What does not fit is cut,
-/// never inside an escape, and ends with `… (N bytes)`, N being the whole length.
+/// Printable ASCII and printable UTF-8 are unchanged; `
+/// `, `\r`, `\t` and `\\` become escapes; each byte of anything else (control characters, escape
+/// sequences, invalid UTF-8, invisible and direction-changing characters) becomes `\xNN`. Text that
+/// does not fit is cut, never inside an escape, and ends with `… (N bytes)`, where N is the whole
+/// length.
 pub fn escape(bytes: &[u8], max: usize) -> String {
     let mut shown = String::new();
     let mut shown_chars = 0;
-    // No character takes more than four bytes, so a longer prefix is never needed.
+    // No character has more than four bytes, so a longer prefix is never needed.
     let prefix = &bytes[..bytes.len().min(max.saturating_mul(4).saturating_add(4))];
     for chunk in prefix.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -31,9 +32,9 @@ pub fn escape(bytes: &[u8], max: usize) -> String {
     shown
 }
 
-/// The same for a sentence of ours that quotes something: backslashes stay single, so that what is
-/// escaped in it already is not escaped twice.
-pub fn escape_text(text: &str, max: usize) -> String {
+/// Like [`escape`], for messages that quote escaped text: backslashes are unchanged, so that
+/// nothing is escaped twice.
+pub(crate) fn escape_text(text: &str, max: usize) -> String {
     let (mut shown, mut shown_chars) = (String::new(), 0);
     for character in text.chars() {
         let piece = if character == '\\' {
@@ -48,7 +49,7 @@ pub fn escape_text(text: &str, max: usize) -> String {
     shown
 }
 
-/// The same for the source of a regex, whose backslashes stay single.
+/// Like [`escape`], for the source of a regex: backslashes are unchanged.
 pub(crate) fn escape_regex(source: &str, max: usize) -> String {
     escape_text(source, max).replace("\\\\", "\\")
 }
@@ -90,18 +91,18 @@ fn escape_char(character: char) -> String {
     }
 }
 
-/// Whether a character outside ASCII shows as itself and changes nothing around it.
+/// Whether a character outside ASCII is visible and does not affect surrounding text.
 fn is_visible(character: char) -> bool {
-    // `escape_debug` escapes what Unicode calls control, format, surrogate, private use,
-    // unassigned, separators other than the space, and combining marks.
+    // `escape_debug` escapes what Unicode classifies as control, format, surrogate, private use,
+    // unassigned, separator (other than the space), or combining mark.
     let mut escaped = character.escape_debug();
     let itself = escaped.next() == Some(character) && escaped.next().is_none();
-    itself && !changes_its_surroundings(character)
+    itself && !affects_surrounding_text(character)
 }
 
-/// Direction marks, zero-width and filler characters: also named one by one, so that nothing
-/// depends on the Unicode version of the standard library.
-fn changes_its_surroundings(character: char) -> bool {
+/// Direction marks, zero-width and filler characters. Listed explicitly, so that the result does
+/// not depend on the Unicode version of the standard library.
+fn affects_surrounding_text(character: char) -> bool {
     matches!(u32::from(character),
         0x80..=0xa0 | 0xad | 0x034f | 0x061c | 0x115f..=0x1160 | 0x17b4..=0x17b5
         | 0x180b..=0x180f | 0x2000..=0x200f | 0x2028..=0x202f | 0x205f..=0x206f | 0x2800 | 0x3000
@@ -149,7 +150,7 @@ mod tests {
         #[test]
         fn never_leaves_a_direction_mark(text in "[\u{200b}-\u{206f}\u{80}-\u{9f}a-z]{0,20}") {
             let shown = escape_text(&text, 1000);
-            prop_assert!(!shown.chars().any(changes_its_surroundings));
+            prop_assert!(!shown.chars().any(affects_surrounding_text));
         }
     }
 }

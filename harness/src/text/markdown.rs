@@ -1,6 +1,6 @@
-//! Text of unknown origin inside Markdown.
+//! Text of unknown origin in Markdown.
 
-/// Text of unknown origin: no markup of its own, on one line.
+/// Escapes text of unknown origin: no markup, on one line.
 pub(crate) fn plain(text: &str) -> String {
     let text = super::escape_text(text, 2000);
     let mut out = String::with_capacity(text.len());
@@ -19,7 +19,7 @@ pub(crate) fn plain(text: &str) -> String {
     out
 }
 
-/// A code span that holds any text (CommonMark 6.1: more backticks outside than inside).
+/// A code span that contains any text (CommonMark 6.1: more backticks outside than inside).
 pub(crate) fn code(text: &str) -> String {
     let text = super::escape_text(text, 2000);
     let longest = text

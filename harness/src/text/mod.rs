@@ -1,14 +1,17 @@
-//! Text of people and of servers: what is written on a command line or in a file, and how bytes from
-//! outside are shown. A leaf: it uses no other module.
+//! Text written by people and servers: parsing of command lines and files, and safe display of
+//! bytes of unknown origin. A leaf module: it uses no other module.
 
 mod duration;
-pub mod escape;
+pub(crate) mod escape;
 mod excerpt;
-pub mod markdown;
+pub(crate) mod markdown;
 mod near;
-pub mod size;
+pub(crate) mod size;
+pub(crate) mod template;
+pub(crate) mod uint;
 
-pub use duration::duration;
-pub use escape::{escape, escape_text};
+pub(crate) use duration::duration;
+pub use escape::escape;
+pub(crate) use escape::escape_text;
 pub use excerpt::{ends, excerpt, last_line, left_out_mark};
 pub(crate) use near::{did_you_mean, nearest};

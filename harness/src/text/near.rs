@@ -1,6 +1,6 @@
-//! The near name: what somebody who wrote `expct` most likely meant.
+//! Suggestions for misspelled names.
 
-/// The candidate closest to `name`, if it is close enough to be worth suggesting.
+/// The candidate most similar to `name`, if it is similar enough to suggest.
 pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -14,7 +14,7 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// "did you mean `expect`?", or the whole list where nothing is near.
+/// "did you mean `expect`?", or the whole list if no candidate is similar.
 pub(crate) fn did_you_mean<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str> + Clone,
@@ -26,7 +26,7 @@ pub(crate) fn did_you_mean<'a>(
         .into_iter()
         .map(|name| format!("`{name}`"))
         .collect();
-    (!all.is_empty()).then(|| format!("known here: {}", all.join(", ")))
+    (!all.is_empty()).then(|| format!("known names: {}", all.join(", ")))
 }
 
 #[cfg(test)]
@@ -41,7 +41,7 @@ mod tests {
         assert_eq!(nearest("colour", keys), None);
         assert_eq!(
             did_you_mean("colour", keys).as_deref(),
-            Some("known here: `send`, `expect`, `frame`")
+            Some("known names: `send`, `expect`, `frame`")
         );
     }
 }

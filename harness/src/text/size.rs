@@ -1,13 +1,13 @@
-//! Sizes in bytes as they are written on the command line, and as they are shown.
+//! Sizes in bytes as written on the command line, and as displayed.
 
-/// The units, largest first. `k` alone is refused: to some it is 1,000, to others 1,024.
+/// The units, largest first. `k` alone is rejected because it may mean 1,000 or 1,024.
 const UNITS: [(&str, u64); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// Reads `64`, `64B`, `16KiB`, `1MiB`.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
-pub fn parse(text: &str) -> Result<u64, String> {
+/// A message that names the problem.
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -26,11 +26,11 @@ pub fn parse(text: &str) -> Result<u64, String> {
     })?;
     number
         .checked_mul(factor)
-        .ok_or_else(|| format!("`{text}` is more than can be counted"))
+        .ok_or_else(|| format!("`{text}` is too large"))
 }
 
-/// `64 B`, `16 KiB`, `1 MiB`: in the largest unit that leaves a whole number.
-pub fn show(bytes: u64) -> String {
+/// `64 B`, `16 KiB`, `1 MiB`: in the largest unit that gives a whole number.
+pub(crate) fn show(bytes: u64) -> String {
     let fits = |factor: u64| bytes >= factor && bytes.is_multiple_of(factor);
     UNITS.iter().find(|(_, factor)| fits(*factor)).map_or_else(
         || format!("{bytes} B"),

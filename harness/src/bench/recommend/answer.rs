@@ -1,27 +1,27 @@
-//! From what was compared to a verdict.
+//! The verdict on one axis in one class.
 
 use super::judge::{Contest, Ruling, Unruled};
 use super::words;
 use crate::bench::axis::Dimension;
-use crate::bench::result::Verdict;
+use crate::bench::result::AxisVerdict;
 
-/// A verdict, and what the headline needs besides.
+/// A verdict, and what the headline needs in addition.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub verdict: Verdict,
-    /// The class in words; empty where there is only one.
+pub(super) struct ClassAnswer {
+    pub verdict: AxisVerdict,
+    /// The class in words; empty if there is only one.
     pub class: String,
-    /// The value that is recommended.
+    /// Index of the recommended value.
     pub chosen: Option<usize>,
-    /// Values that nothing is measurably better than; `None` where nothing could be compared.
+    /// Indices of the values than which none is measurably better; `None` if nothing could be compared.
     pub as_good: Option<Vec<usize>>,
 }
 
 /// The settings of the other axes.
 type Class<'a> = [(&'a Dimension, usize)];
 
-/// The smallest value that is better than the baseline and no worse than the best.
-pub(super) fn plain(axis: &Dimension, class: &Class<'_>, contest: &Contest<'_>) -> Answer {
+/// Recommends the smallest value that is better than the baseline and no worse than the best.
+pub(super) fn plain(axis: &Dimension, class: &Class<'_>, contest: &Contest<'_>) -> ClassAnswer {
     let ruling = match contest.rule() {
         Ok(ruling) => ruling,
         Err(why) => return unruled(axis, class, contest, why, ""),
@@ -35,8 +35,8 @@ pub(super) fn plain(axis: &Dimension, class: &Class<'_>, contest: &Contest<'_>) 
         Some((value, gain)) => words::recommended(axis, contest, &ruling, value, gain),
         None => words::nothing_better(axis, contest, ruling.baseline),
     };
-    Answer {
-        verdict: Verdict {
+    ClassAnswer {
+        verdict: AxisVerdict {
             value: chosen.map(|(value, _)| axis.values[value].text.clone()),
             change_percent: chosen.map(|(_, gain)| contest.metric.change_percent(gain)),
             ..verdict(axis, class, contest, ruling.baseline, &sentence)
@@ -47,13 +47,13 @@ pub(super) fn plain(axis: &Dimension, class: &Class<'_>, contest: &Contest<'_>) 
     }
 }
 
-/// The same with segments of several sizes: a value has to be recommendable with each of them. The change
-/// that is reported is the one with the first.
+/// Recommends a value that is recommendable for every segment size. The reported change is that of the first
+/// size.
 pub(super) fn for_all_segments(
     axis: &Dimension,
     class: &Class<'_>,
     contests: &[(&str, Contest<'_>)],
-) -> Answer {
+) -> ClassAnswer {
     let [(first_mss, first), others @ ..] = contests else {
         unreachable!("an axis has at least one value")
     };
@@ -96,8 +96,8 @@ pub(super) fn for_all_segments(
         Some((value, _)) => words::recommended_for_all(axis, &rulings, value),
         None => words::not_for_all(axis, &rulings),
     };
-    Answer {
-        verdict: Verdict {
+    ClassAnswer {
+        verdict: AxisVerdict {
             value: chosen.map(|(value, _)| axis.values[value].text.clone()),
             change_percent: chosen.map(|(_, gain)| first.metric.change_percent(gain)),
             ..verdict(axis, class, first, ruling.baseline, &sentence)
@@ -114,9 +114,9 @@ fn undecided(
     contest: &Contest<'_>,
     ruling: &Ruling,
     which: &str,
-) -> Answer {
+) -> ClassAnswer {
     let sentence = words::undecided(axis, contest, ruling) + which;
-    Answer {
+    ClassAnswer {
         verdict: verdict(axis, class, contest, ruling.baseline, &sentence),
         class: words::class(class),
         chosen: None,
@@ -130,10 +130,10 @@ fn unruled(
     contest: &Contest<'_>,
     why: Unruled,
     which: &str,
-) -> Answer {
+) -> ClassAnswer {
     let sentence = words::unruled(axis, contest, why) + which;
     let baseline = contest.order.first().copied().unwrap_or(0);
-    Answer {
+    ClassAnswer {
         verdict: verdict(axis, class, contest, baseline, &sentence),
         class: words::class(class),
         chosen: None,
@@ -141,22 +141,23 @@ fn unruled(
     }
 }
 
-/// One that recommends nothing.
+/// A verdict without a recommendation.
 fn verdict(
     axis: &Dimension,
     class: &Class<'_>,
     contest: &Contest<'_>,
     baseline: usize,
     sentence: &str,
-) -> Verdict {
+) -> AxisVerdict {
     let setting = |(axis, value): &(&Dimension, usize)| {
         (axis.knob.to_string(), axis.values[*value].text.clone())
     };
-    let prefix = match class.is_empty() {
-        true => String::new(),
-        false => words::class(class) + ": ",
+    let prefix = if class.is_empty() {
+        String::new()
+    } else {
+        words::class(class) + ": "
     };
-    Verdict {
+    AxisVerdict {
         axis: axis.knob.to_string(),
         class: class.iter().map(setting).collect(),
         value: None,

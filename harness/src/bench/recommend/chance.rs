@@ -1,38 +1,39 @@
-//! Whether the best of many is best by chance.
+//! Whether the best of many values is best by chance.
 //!
-//! Each value is compared with the baseline at 95 %. Of six values that are all equal to it one is then
-//! better "surely" in one sweep of eight, so the largest gain has to pass a test of its own: the
-//! figures of each round are dealt out anew to its values, again and again, and how often chance makes a
-//! largest gain as large as the one that was seen is counted: a permutation test in blocks, on ranks within
-//! each round (Friedman 1937), so that one wild round does not decide.
+//! Each value is compared with the baseline at 95 %. If six values all equal the baseline, one of them is significantly
+//! better in one sweep out of eight, so the largest gain must pass a test of its own: a block permutation test on the
+//! ranks within each round (Friedman 1937). It permutes the figures of each round many times and counts how often the
+//! largest gain is at least as large as the observed one. Ranks keep a single outlier round from deciding.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// How often figures are dealt out anew.
-const DEALS: usize = 999;
-/// The same figures give the same answer.
+/// Number of permutations.
+const PERMUTATIONS: usize = 999;
+/// A fixed seed: the same figures give the same answer.
 const SEED: u64 = 0x7463_7072_6f76_6521;
 
-/// The scores of one round: of the baseline first, then of the other values; `None` where it was not
-/// valid. More is better, and differences count.
+/// The scores of one round, the baseline first; `None` if the visit was invalid. Higher is better, and differences are
+/// meaningful.
 pub(super) type Scores = Vec<Option<f64>>;
 
-/// The probability that values which do not differ show a gain over the baseline as large as the largest
-/// one here.
+/// The p-value of the largest gain over the baseline: the probability of one at least as large if the values do not
+/// differ.
 pub(super) fn p_of_largest_gain(rounds: &[Scores]) -> f64 {
-    let mut dealt: Vec<Scores> = rounds.iter().map(ranks).collect();
-    // Sums of the same figures in another order may come out a little smaller.
-    let seen = largest_gain(&dealt) - 1e-9;
+    let mut permuted: Vec<Scores> = rounds.iter().map(ranks).collect();
+    // Sums of the same figures in another order may be slightly smaller.
+    let seen = largest_gain(&permuted) - 1e-9;
     let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
-    let as_large = (0..DEALS)
+    let as_large = (0..PERMUTATIONS)
         .filter(|_| {
-            dealt.iter_mut().for_each(|round| deal(round, &mut random));
-            largest_gain(&dealt) >= seen
+            permuted
+                .iter_mut()
+                .for_each(|round| permute(round, &mut random));
+            largest_gain(&permuted) >= seen
         })
         .count();
-    // What was seen is one of the deals.
-    (as_large + 1) as f64 / (DEALS + 1) as f64
+    // The observed order is one of the permutations.
+    (as_large + 1) as f64 / (PERMUTATIONS + 1) as f64
 }
 
 fn largest_gain(rounds: &[Scores]) -> f64 {
@@ -48,7 +49,7 @@ fn largest_gain(rounds: &[Scores]) -> f64 {
         .fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// The rank of each figure of a round; equal ones share theirs.
+/// The rank of each figure within its round; ties share their mean rank.
 fn ranks(round: &Scores) -> Scores {
     let rank = |score: f64| {
         let others = round.iter().flatten();
@@ -59,8 +60,8 @@ fn ranks(round: &Scores) -> Scores {
     round.iter().map(|score| score.map(rank)).collect()
 }
 
-/// Deals the figures of a round to those of its values that have one.
-fn deal(round: &mut Scores, random: &mut Xoshiro256PlusPlus) {
+/// Permutes the figures of a round among the values that have one.
+fn permute(round: &mut Scores, random: &mut Xoshiro256PlusPlus) {
     let places: Vec<usize> = (0..round.len())
         .filter(|place| round[*place].is_some())
         .collect();
@@ -78,7 +79,7 @@ mod tests {
     fn what_is_the_same_in_every_round_is_not_chance() {
         let rounds = vec![vec![Some(0.0), Some(0.1), Some(0.2)]; 6];
         assert!(p_of_largest_gain(&rounds) < 0.005);
-        // Two values can be dealt out in 64 ways over six rounds.
+        // Two values over six rounds have 64 permutations.
         let two = vec![vec![Some(0.0), Some(0.1)]; 6];
         assert!((p_of_largest_gain(&two) - 1.0 / 64.0).abs() < 0.01);
         let worse = vec![vec![Some(0.1), Some(0.0)]; 6];

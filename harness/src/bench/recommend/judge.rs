@@ -1,65 +1,67 @@
-//! The values of one axis against each other, everything else being equal.
+//! The values of one axis against each other, all other settings being equal.
 
+use super::Entry;
 use super::chance::{Scores, p_of_largest_gain};
-use super::{Entry, Figures};
 use crate::bench::axis::Dimension;
+use crate::bench::figures::Figures;
 use crate::stats::{Interval, hodges_lehmann};
 
-/// Confidence of the intervals.
+/// Confidence level of the intervals.
 const LEVEL: f64 = 0.95;
-/// Rounds in which both of a pair are valid, at least: with fewer no interval reaches 90 %.
-pub const PAIRS_LEAST: usize = 5;
-/// Values that differ by less are as good as each other, however surely they differ.
-pub const MARGIN: f64 = 0.03;
+/// Minimum number of rounds in which both values of a pair are valid: with fewer no interval reaches 90 %.
+pub(super) const PAIRS_LEAST: usize = 5;
+/// Minimum relevant difference, as a share: values that differ by less are equally good, however significant the
+/// difference.
+pub(super) const MARGIN: f64 = 0.03;
 
-/// A largest gain that chance makes with this probability, or a larger one, is no gain.
+/// Significance level of the largest gain: a gain that is more probable by chance does not count.
 const BY_CHANCE: f64 = 0.05;
 
-/// What decides.
+/// The metric by which values are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Metric {
-    /// Replies a second.
+pub(super) enum DecidingMetric {
+    /// Replies per second.
     Throughput,
-    /// CPU time of the server for each reply, where we were the limit and not the server.
+    /// CPU time of the server per reply, used if the client was the limit.
     ServerCpu,
 }
 
-/// The values of one axis, in one class.
+/// The values of one axis in one class.
 #[derive(Debug)]
 pub(super) struct Contest<'a> {
     entries: Vec<&'a Entry>,
-    /// Places of the values that can be compared: ascending if they are numbers, else as given.
+    /// Indices of the comparable values: ascending if they are numbers, otherwise as given.
     pub order: Vec<usize>,
-    pub metric: Metric,
-    /// We were the limit, and the server's CPU time cannot be seen.
+    pub metric: DecidingMetric,
+    /// The client was the limit, and the server's CPU time is unknown.
     pub is_blind: bool,
 }
 
-/// What came of it.
+/// The outcome of a comparison.
 #[derive(Debug)]
 pub(super) struct Ruling {
-    /// What the others are compared with.
+    /// The value that the others are compared with.
     pub baseline: usize,
-    /// The best estimate.
+    /// The value with the best estimate.
     pub best: usize,
-    /// Values that are measurably better than the baseline, with the logarithm of their gain.
+    /// Values that are measurably better than the baseline, with their gains as log ratios.
     pub better: Vec<(usize, Interval)>,
-    /// Values that are not measurably worse than the best one, the baseline included.
+    /// Values that are not measurably worse than the best one, including the baseline.
     pub as_good: Vec<usize>,
-    /// Values that the machine kept from being compared: any of them may be the best.
+    /// Values that could not be compared because of disturbances: any of them may be the best.
     pub left_out: Vec<usize>,
 }
 
-/// Why nothing can be said.
+/// Why values could not be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unruled {
-    /// Fewer than two values have figures that can be trusted.
+    /// Fewer than two values are valid.
     NoChoice,
-    /// No two values were valid in enough rounds.
+    /// No two values were both valid in enough rounds.
     TooFewRounds,
 }
 
-impl Metric {
+impl DecidingMetric {
     pub fn name(self) -> &'static str {
         match self {
             Self::Throughput => "ops_per_s",
@@ -67,7 +69,7 @@ impl Metric {
         }
     }
 
-    /// The figure's logarithm, turned so that more is better.
+    /// The logarithm of the figure, negated if lower is better.
     fn score(self, figures: &Figures) -> Option<f64> {
         let log = self.of(figures)?.ln();
         Some(match self {
@@ -84,7 +86,7 @@ impl Metric {
         figure.filter(|figure| *figure > 0.0)
     }
 
-    /// A gain is the logarithm of how many times better; this is the change of the figure in percent.
+    /// Converts a gain, the log ratio towards better, to the change of the figure in percent.
     pub fn change_percent(self, gain: Interval) -> Interval {
         let percent = |log: f64| log.exp_m1() * 100.0;
         match self {
@@ -103,7 +105,7 @@ impl Metric {
 }
 
 impl<'a> Contest<'a> {
-    /// `entries` are the cells of the values of `axis`, in their order.
+    /// A comparison of the values of `axis`; `entries` are their cells, in the same order.
     pub fn new(axis: &Dimension, entries: Vec<&'a Entry>) -> Self {
         let mut order: Vec<usize> = (0..entries.len())
             .filter(|place| entries[*place].valid && !entries[*place].is_merged)
@@ -119,11 +121,12 @@ impl<'a> Contest<'a> {
         };
         let limited = rounds().filter(|figures| figures.client_limited).count();
         let is_limited = limited * 2 > rounds().count();
-        let sees_cpu = rounds().all(|figures| Metric::ServerCpu.of(figures).is_some());
+        let sees_cpu = rounds().all(|figures| DecidingMetric::ServerCpu.of(figures).is_some());
         Self {
-            metric: match is_limited && sees_cpu {
-                true => Metric::ServerCpu,
-                false => Metric::Throughput,
+            metric: if is_limited && sees_cpu {
+                DecidingMetric::ServerCpu
+            } else {
+                DecidingMetric::Throughput
             },
             is_blind: is_limited && !sees_cpu,
             entries,
@@ -131,7 +134,7 @@ impl<'a> Contest<'a> {
         }
     }
 
-    /// Compares all with the baseline, the kernel's own choice (0) or the smallest value, and with the
+    /// Compares all values with the baseline, which is the kernel's default (0) or the smallest value, and with the
     /// best.
     pub fn rule(&self) -> Result<Ruling, Unruled> {
         let [baseline, others @ ..] = self.order.as_slice() else {
@@ -190,7 +193,7 @@ impl<'a> Contest<'a> {
         (0..self.entries.len()).filter(is_left_out).collect()
     }
 
-    /// `one` is better than `other` by more than the margin, surely.
+    /// Whether `one` is significantly better than `other` by more than the margin.
     fn is_measurably_better(&self, one: usize, other: usize) -> bool {
         one != other
             && self
@@ -198,7 +201,7 @@ impl<'a> Contest<'a> {
                 .is_none_or(|gain| gain.low > MARGIN.ln_1p())
     }
 
-    /// The logarithm of how many times better `one` is than `other`.
+    /// The gain of `one` over `other` as a log ratio.
     pub fn gain(&self, one: usize, other: usize) -> Option<Interval> {
         let pairs = self.entries[one]
             .rounds
@@ -213,7 +216,7 @@ impl<'a> Contest<'a> {
         enough.then(|| hodges_lehmann(&ratios, LEVEL)).flatten()
     }
 
-    /// By round, of the baseline and the values that were compared with it.
+    /// The scores of the baseline and of the values compared with it, by round.
     fn scores(&self, baseline: usize, compared: &[(usize, Interval)]) -> Vec<Scores> {
         let score = |place: usize, round: usize| {
             let figures = self.entries[place].rounds[round].as_ref();
@@ -228,7 +231,7 @@ impl<'a> Contest<'a> {
             .collect()
     }
 
-    /// Why values were not valid, each word once.
+    /// The reasons why values were invalid, each word once.
     pub fn troubles(&self) -> Vec<&'static str> {
         let troubled = self.entries.iter().filter(|entry| !entry.valid);
         let mut words: Vec<&str> = troubled
@@ -239,7 +242,7 @@ impl<'a> Contest<'a> {
         words
     }
 
-    /// Bytes of a request, where that is known.
+    /// Bytes of a request, if known.
     pub fn message_bytes(&self) -> Option<usize> {
         let known = self.entries.iter().filter_map(|entry| entry.message_bytes);
         known.max()
@@ -247,7 +250,7 @@ impl<'a> Contest<'a> {
 }
 
 impl Ruling {
-    /// Values that can be recommended, in order: better than the baseline, and no worse than the best.
+    /// Recommendable values in order: better than the baseline, and no worse than the best.
     pub fn recommendable(&self) -> impl Iterator<Item = (usize, Interval)> {
         self.better
             .iter()
@@ -255,14 +258,14 @@ impl Ruling {
             .copied()
     }
 
-    /// A value that was left out may be better than this one; of numbers a larger one.
+    /// Whether a value that was left out may be better than this one; among numbers, a larger one.
     pub fn may_hide_better(&self, axis: &Dimension, value: usize) -> bool {
         let number = |place: usize| axis.values[place].number;
         let mut left_out = self.left_out.iter();
         left_out.any(|other| !axis.is_numeric() || number(*other) > number(value))
     }
 
-    /// By how much this value is better than the baseline.
+    /// The gain of this value over the baseline.
     pub fn gain_of(&self, value: usize) -> Option<Interval> {
         let mut all = self.better.iter();
         all.find(|(place, _)| *place == value)

@@ -1,4 +1,4 @@
-//! Sweeps that never were, for tests.
+//! Simulated sweeps for tests.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -6,11 +6,11 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use super::*;
 use crate::bench::axis::parse_all;
 
-/// A sweep that never was: what each cell would do, and how much that wavers.
+/// A simulated sweep with noise.
 pub(super) struct Made {
     pub axes: Vec<Dimension>,
     pub rounds: usize,
-    /// Standard deviation of one visit, as a share.
+    /// Relative standard deviation of one visit.
     noise: f64,
     seed: u64,
 }
@@ -33,8 +33,8 @@ impl Made {
         }
     }
 
-    /// Replies a second by the texts of the settings. The machine is up to a third slower in some
-    /// rounds than in others.
+    /// Entries with these rates in replies per second, by the settings. The machine is up to a third slower in some
+    /// rounds.
     pub fn entries(&self, rate: impl Fn(&[&str]) -> f64) -> Vec<Entry> {
         let grid = Grid::new(&self.axes);
         let mut random = Xoshiro256PlusPlus::seed_from_u64(self.seed);
@@ -74,7 +74,7 @@ fn uniform(random: &mut Xoshiro256PlusPlus) -> f64 {
     (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// The sum of twelve uniform numbers is near enough.
+/// Approximately normal: the sum of twelve uniform numbers.
 fn normal(random: &mut Xoshiro256PlusPlus) -> f64 {
     (0..12).map(|_| uniform(random)).sum::<f64>() - 6.0
 }

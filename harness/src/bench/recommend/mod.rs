@@ -1,11 +1,11 @@
-//! Which value is best, by how much, how sure. Pure: rounds in, sentences out.
+//! Which value is best, by how much, and with which confidence. Pure: rounds in, sentences out.
 //!
-//! Values are compared round by round: what slows the machine down for a while slows both cells of a
-//! pair, so that the ratio of a pair says more than its parts. The estimate over all rounds is the one of
-//! Hodges and Lehmann, with its interval.
+//! Values are compared round by round: a temporary slowdown of the machine affects both cells of a pair, so the ratio of
+//! a pair is more precise than its parts. The estimate over all rounds is that of Hodges and Lehmann, with its interval.
 
 mod answer;
 mod chance;
+mod headline;
 mod judge;
 mod words;
 
@@ -14,75 +14,56 @@ mod made;
 #[cfg(test)]
 mod tests;
 
-pub use judge::{MARGIN, PAIRS_LEAST};
-
-use self::answer::Answer;
+use self::answer::ClassAnswer;
 use self::judge::Contest;
 use super::axis::Dimension;
+use super::figures::Figures;
 use super::grid::Grid;
 use super::knob::Knob;
 use super::refusal::Trouble;
-use super::result::{Recommendation, Verdict};
+use super::result::{AxisVerdict, Recommendation};
 
-/// What is known of one cell.
+/// What the recommendation knows of one cell.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Entry {
-    /// By round; `None` where it was not visited, or what was measured is not to be trusted.
+pub(super) struct Entry {
+    /// By round; `None` if it was not visited or the visit was invalid.
     pub rounds: Vec<Option<Figures>>,
-    /// Its figures can be trusted, all in all.
+    /// The cell is valid as a whole.
     pub valid: bool,
-    /// Its receive window holds less than two segments: never recommended.
+    /// The receive window holds less than two segments: such a value is never recommended.
     pub is_narrow: bool,
-    /// It is the same as an earlier cell.
+    /// It has the same settings in force as an earlier cell.
     pub is_merged: bool,
-    /// The most frequent reason why rounds of it were not valid.
+    /// The most frequent reason of its invalid rounds.
     pub trouble: Option<Trouble>,
-    /// Bytes of its longest request on the wire, where that is known.
+    /// Bytes of its longest request on the wire, if known.
     pub message_bytes: Option<usize>,
 }
 
-/// The figures of one visit.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Figures {
-    /// Replies a second.
-    pub ops_per_s: f64,
-    /// Bytes a second, both ways together.
-    pub bytes_per_s: f64,
-    /// Median response time.
-    pub p50_us: f64,
-    /// 99th percentile of it.
-    pub p99_us: f64,
-    /// CPU time of the server for each reply, where it can be seen.
-    pub server_cpu_us_per_op: Option<f64>,
-    /// Ours.
-    pub client_cpu_us_per_op: f64,
-    /// We were busy all of the time and the server was not: it may be able to do more.
-    pub client_limited: bool,
-}
-
-/// Recommends on these axes; `entries` are the cells of their [`Grid`].
-pub fn recommend(axes: &[Dimension], entries: &[Entry]) -> Recommendation {
+/// Recommends values of these axes; `entries` are the cells of their [`Grid`].
+pub(super) fn recommend(axes: &[Dimension], entries: &[Entry]) -> Recommendation {
     let mut headlines = Vec::new();
-    let mut verdicts: Vec<Verdict> = Vec::new();
+    let mut verdicts: Vec<AxisVerdict> = Vec::new();
     for (place, axis) in axes.iter().enumerate() {
         if axis.knob.is_class() || axis.values.len() < 2 {
             continue;
         }
         let answers = answers(axes, place, entries);
-        headlines.push(words::headline(axis, &answers));
+        headlines.push(headline::headline(axis, &answers));
         verdicts.extend(answers.into_iter().map(|answer| answer.verdict));
     }
-    let headline = match headlines.is_empty() {
-        true => "nothing to recommend: no setting was varied, only the use".to_owned(),
-        false => headlines.join("; "),
+    let headline = if headlines.is_empty() {
+        "nothing to recommend: only the workload was varied, no setting".to_owned()
+    } else {
+        headlines.join("; ")
     };
     Recommendation { headline, verdicts }
 }
 
-/// The answer on one axis for each combination of the others.
+/// The answer for one axis in each class of the other axes.
 ///
-/// A socket buffer has to be good whatever the segments: their axis makes no classes then.
-fn answers(axes: &[Dimension], asked: usize, entries: &[Entry]) -> Vec<Answer> {
+/// A socket buffer must be good for every segment size, so the segment axis forms no classes for it.
+fn answers(axes: &[Dimension], asked: usize, entries: &[Entry]) -> Vec<ClassAnswer> {
     let grid = Grid::new(axes);
     let segments = axes
         .iter()
@@ -121,7 +102,7 @@ fn answers(axes: &[Dimension], asked: usize, entries: &[Entry]) -> Vec<Answer> {
         .collect()
 }
 
-/// The settings of some axes at this place.
+/// The settings of the axes that belong to the class.
 fn class<'a>(
     axes: &'a [Dimension],
     place: &[usize],

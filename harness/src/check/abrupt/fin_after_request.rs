@@ -1,20 +1,20 @@
-//! A client that has said all it has to say.
+//! A client that half-closes right after its request.
 
 use std::time::Duration;
 
 use rustix::net::sockopt::set_tcp_cork;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Runs, Weight, failed};
-use crate::session::{After, Ended, PeerError, Session};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Runs, Weight, failed};
+use crate::session::{After, ConnectionEnd, PeerError, Session};
 use crate::sys::unsent_bytes;
 
-/// Sends a request and FIN in one segment, and wants the reply.
-pub const ENTRY: Check = Check {
+/// Sends a request and a FIN in one segment, and expects the reply.
+pub(super) const ENTRY: Check = Check {
     id: "fin-after-request",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 9293 section 3.6: CLOSE means \"I have no more data to send\"; who receives it may go on sending, and a reply that is due is sent (nmap#2510)",
-    stimulus: "a request with the FIN in the same segment; then the client reads",
+    requirement: "RFC 9293 section 3.6: CLOSE means \"I have no more data to send\"; the receiver of a FIN may still send, so the reply must be sent (nmap#2510)",
+    stimulus: "a request and a FIN in the same segment; then the client reads",
     needs: &[],
     runs: Runs::Shared,
     weight: Weight::Warns,
@@ -24,47 +24,47 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// The other end's kernel acknowledges a FIN at once.
+/// Time limit for the acknowledgement of a FIN. The server's kernel sends it at once.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(1);
 
 async fn run(cx: &Cx) -> Checked {
     let mut client = cx.open().await?;
     let turn = client.turn()?;
-    // Held back until the FIN goes with it: the server finds both at its first look.
+    // Corked until the FIN is sent with it, so the server sees both in its first read.
     set_tcp_cork(client.stream(), true).map_err(|error| PeerError::Harness(error.into()))?;
     client.send(&turn.request).await?;
     client.half_close().await?;
     if acknowledged(cx, &mut client).await {
-        cx.proved("the server's kernel acknowledged the request and the FIN right after it");
+        cx.proved("the server's kernel acknowledged the request and the FIN");
     }
     let reply = client.expect(&turn).await.ascribe(
-        Kind::LostReply,
-        "the reply to a request that a FIN followed",
+        FailureKind::LostReply,
+        "the reply to a request that is followed by a FIN",
     )?;
     let ended = match reply.after {
         After::Open => client.drained(cx.pace().reply_limit()).await,
-        After::Closed => Ended::Eof,
-        After::Reset => Ended::Reset,
+        After::Closed => ConnectionEnd::Eof,
+        After::Reset => ConnectionEnd::Reset,
     };
     match ended {
-        Ended::Eof => Ok(()),
-        Ended::Reset => failed(
-            Kind::Reset,
-            "after the reply the server closes in order",
+        ConnectionEnd::Eof => Ok(()),
+        ConnectionEnd::Reset => failed(
+            FailureKind::Reset,
+            "after the reply the server closes the connection with a FIN",
             "it reset the connection",
         ),
-        Ended::StillOpen => failed(
-            Kind::Leak,
-            "after the reply the server closes, as its client has",
+        ConnectionEnd::StillOpen => failed(
+            FailureKind::Leak,
+            "after the reply the server closes its end, as the client did",
             format!(
-                "the reply came, and after {:?} the connection was still open",
+                "the reply arrived, but {:?} later the connection was still open",
                 cx.pace().reply_limit()
             ),
         ),
     }
 }
 
-/// The FIN counts as one byte of the send queue until it is acknowledged.
+/// A FIN counts as one byte of the send queue until it is acknowledged.
 async fn acknowledged(cx: &Cx, client: &mut Session) -> bool {
     cx.eventually(ACKNOWLEDGED_WITHIN, || {
         unsent_bytes(client.stream()).is_ok_and(|bytes| bytes == 0)

@@ -1,19 +1,19 @@
-//! A client that leaves in order, in the middle of a request.
+//! Clients that half-close in the middle of a request.
 
 use std::time::Duration;
 
 use super::half;
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 use crate::process::PeerSocket;
-use crate::session::{Ended, Session};
+use crate::session::{ConnectionEnd, Session};
 
-/// Leaves in order in the middle of a request.
-pub const ENTRY: Check = Check {
+/// Sends a FIN in the middle of a request.
+pub(super) const ENTRY: Check = Check {
     id: "fin-mid-request",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 9293 section 3.6: after the peer's FIN nothing more comes; a server that waits for the rest of a request keeps the connection in CLOSE-WAIT for ever",
-    stimulus: "10 clients send half a request and FIN, and keep their end open",
+    requirement: "RFC 9293 section 3.6: no data follows a FIN; a server that waits for the rest of a request keeps the connection in CLOSE-WAIT forever",
+    stimulus: "10 clients send half a request and a FIN, and keep reading",
     needs: &[Need::Frame],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -23,7 +23,7 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Clients that leave.
+/// Number of clients.
 const CLIENTS: usize = 10;
 
 async fn run(cx: &Cx) -> Checked {
@@ -45,10 +45,10 @@ async fn run(cx: &Cx) -> Checked {
     let deadline = tokio::time::Instant::now() + limit;
     for client in &mut clients {
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        if client.drained(left).await == Ended::StillOpen {
+        if client.drained(left).await == ConnectionEnd::StillOpen {
             return failed(
-                Kind::Leak,
-                "the server closes after FIN in the middle of a request",
+                FailureKind::Leak,
+                "the server closes its end after a FIN in the middle of a request",
                 kept(cx, client, limit),
             );
         }
@@ -57,21 +57,21 @@ async fn run(cx: &Cx) -> Checked {
     cx.eventually(limit, || !clients.iter().any(held)).await;
     if let Some(client) = clients.iter().find(|client| held(client)) {
         return failed(
-            Kind::Leak,
-            "the server lets go of a connection that both ends have closed",
+            FailureKind::Leak,
+            "the server releases a connection that both ends have closed",
             kept(cx, client, limit),
         );
     }
     cx.exchange()
         .await
-        .ascribe(Kind::Blocked, "the server goes on serving")?;
+        .ascribe(FailureKind::Blocked, "the server keeps serving new clients")?;
     Ok(())
 }
 
 fn kept(cx: &Cx, client: &Session, limit: Duration) -> String {
     let state = |peer: PeerSocket| format!("{:?}", peer.state);
     format!(
-        "after {limit:?} its end was still there, in state {}",
+        "after {limit:?} the server's end still existed, in state {}",
         cx.peer(client).map_or("unknown".into(), state)
     )
 }

@@ -1,38 +1,40 @@
-//! Whether a server sleeps when it has nothing to do.
+//! CPU usage of an idle server before and after a stimulus.
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Checked, Cx, Kind, failed, inconclusive};
+use crate::check::{Checked, Cx, FailureKind, failed, inconclusive};
 
-/// A server that has just started may still be busy with itself (just-in-time compilers).
+/// Time limit for a freshly started server to become idle (just-in-time compilers take a while).
 const QUIET_WITHIN: Duration = Duration::from_secs(4);
-/// One look at a server that should be quiet.
-const LOOK: Duration = Duration::from_millis(150);
-/// The window of the verdict.
+/// Length of one measurement while waiting for the server to become idle.
+const SAMPLE: Duration = Duration::from_millis(150);
+/// Length of the measurement for the verdict.
 const WINDOW: Duration = Duration::from_millis(500);
-/// Cores. Quiet servers here used less than 0.01; a pure spin got 0.21 on a machine under load.
+/// Maximum CPU usage of an idle server, in cores. Idle servers were measured below 0.01; a busy
+/// loop got 0.21 on a loaded machine.
 const QUIET: f64 = 0.05;
-/// Cores more than before: a spin.
+/// Minimum increase of CPU usage that counts as a busy loop, in cores.
 const SPIN: f64 = 0.15;
 
-/// Waits until the server uses next to no processor time; the cores it uses then.
+/// Waits until the server is idle and returns its CPU usage in cores.
 pub(super) async fn settled(cx: &Cx) -> Checked<f64> {
     let deadline = Instant::now() + QUIET_WITHIN;
     loop {
-        let cores = cores(cx, LOOK).await?;
+        let cores = cores(cx, SAMPLE).await?;
         if cores < QUIET {
             cx.note("cores_before", rounded(cores));
             return Ok(cores);
         }
         if Instant::now() >= deadline {
             return inconclusive(format!(
-                "the server uses {cores:.2} cores with nothing to do: see idle-cpu"
+                "the server uses {cores:.2} cores while idle: see idle-cpu"
             ));
         }
     }
 }
 
-/// Fails if the server spins now: it used `before` cores before `what` happened.
+/// Fails if the server is in a busy loop. `before` is its CPU usage in cores before the stimulus
+/// `what`.
 pub(super) async fn no_spin(cx: &Cx, before: f64, what: &str) -> Checked {
     let now = cores(cx, WINDOW).await?;
     cx.note("cores_after", rounded(now));
@@ -40,13 +42,13 @@ pub(super) async fn no_spin(cx: &Cx, before: f64, what: &str) -> Checked {
         return Ok(());
     }
     failed(
-        Kind::Spin,
-        format!("the server sleeps when there is nothing to do ({what})"),
-        format!("it used {now:.2} cores over {WINDOW:?}, and {before:.2} before"),
+        FailureKind::Spin,
+        format!("the server uses no CPU while idle ({what})"),
+        format!("it used {now:.2} cores over {WINDOW:?}, and {before:.2} cores before"),
     )
 }
 
-/// The cores that the server's processes use while we wait.
+/// CPU usage of the server's processes over `window`, in cores.
 async fn cores(cx: &Cx, window: Duration) -> Checked<f64> {
     let used = || {
         cx.server()

@@ -1,4 +1,4 @@
-//! Peers that leave without a word.
+//! Clients that leave abruptly.
 
 mod fin_after_request;
 mod fin_mid_request;
@@ -13,11 +13,9 @@ mod spin_after_eof;
 
 use super::Check;
 
-/// The group, as shown.
 const GROUP: &str = "abrupt peers";
 
-/// The checks of this group, in the order in which they are shown.
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &fin_after_request::ENTRY,
     &fin_mid_request::ENTRY,
     &rst_on_connect::ENTRY,

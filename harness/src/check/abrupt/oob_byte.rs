@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use super::idle_cpu;
-use crate::check::{Ascribe, Check, Checked, Cx, Failure, Kind, Need, Runs, Shortfall, Weight};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, warned};
 use crate::session::PeerError;
 use crate::sys::{send_oob, unsent_bytes};
 
-/// Sends one urgent byte and looks whether it is forgotten.
-pub const ENTRY: Check = Check {
+/// Sends one urgent byte and examines whether the server goes into a busy loop.
+pub(super) const ENTRY: Check = Check {
     id: "oob-byte",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 6093: urgent data is deprecated, and any peer may still send it; POSIX recv(): without SO_OOBINLINE the byte is no part of the stream (beanstalkd 1.12 never sleeps again)",
+    requirement: "RFC 6093: urgent data is deprecated, but any peer may still send it; POSIX recv(): without SO_OOBINLINE the byte is not part of the stream (beanstalkd 1.12 goes into a busy loop)",
     stimulus: "one byte of urgent data (MSG_OOB), half a second of silence, then a request on the same connection",
     needs: &[Need::Process],
     runs: Runs::AloneOnMachine,
@@ -23,9 +23,10 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// The other end's kernel acknowledges a byte at once.
+/// Time limit for the acknowledgement of a byte. The server's kernel sends it at once.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(1);
-/// The server waits for the connection by then: its first read, sooner, would forget the urgent byte.
+/// Time for the server to start waiting for the connection. Its first read, if later, would discard
+/// the urgent byte.
 const SETTLES: Duration = Duration::from_millis(50);
 
 async fn run(cx: &Cx) -> Checked {
@@ -42,25 +43,26 @@ async fn run(cx: &Cx) -> Checked {
         .await;
     let arrived = cx.peer(&client).map(|peer| peer.bytes_received());
     if acknowledged && arrived > received {
-        cx.proved("the urgent byte is among the bytes that the server's socket has received");
+        cx.proved("the server's socket received the urgent byte");
     } else if acknowledged && arrived.is_none() {
         cx.proved("the server's kernel acknowledged the urgent byte; then the server closed");
     }
-    idle_cpu::no_spin(cx, before, "a client has sent one urgent byte").await?;
+    idle_cpu::no_spin(cx, before, "a client sent one urgent byte").await?;
     let turn = client.turn()?;
-    let expected = "the stream goes on without the urgent byte";
+    let expected = "the stream continues without the urgent byte";
     client
         .send(&turn.request)
         .await
-        .ascribe(Kind::LostReply, expected)?;
+        .ascribe(FailureKind::LostReply, expected)?;
     match client.expect(&turn).await {
         Ok(_) => Ok(()),
-        // With SO_OOBINLINE the byte is a part of the stream; the talk does not say what it means there.
-        Err(wrong @ PeerError::Wrong { .. }) => Err(Shortfall::Warned(Failure {
-            kind: Kind::WrongReply,
-            expected: expected.into(),
-            actual: format!("{wrong} (does the server read urgent data inline?)"),
-        })),
-        Err(error) => Err(error).ascribe(Kind::LostReply, expected),
+        // With SO_OOBINLINE the byte is part of the stream, and the talk does not define its
+        // meaning.
+        Err(wrong @ PeerError::Wrong { .. }) => warned(
+            FailureKind::WrongReply,
+            expected,
+            format!("{wrong} (does the server read urgent data inline?)"),
+        ),
+        Err(error) => Err(error).ascribe(FailureKind::LostReply, expected),
     }
 }

@@ -1,17 +1,17 @@
-//! Clients that are gone before the server has come to them.
+//! Clients that leave before the server accepts them.
 
 use std::time::Duration;
 
 use crate::check::concurrency::stopped::Stopped;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, inconclusive};
 
-/// Resets connections that still wait to be accepted.
-pub const ENTRY: Check = Check {
+/// Resets connections while they wait to be accepted.
+pub(super) const ENTRY: Check = Check {
     id: "rst-in-queue",
     group: super::GROUP,
     battery: 1,
-    requirement: "accept(2), getpeername(2): a connection may be reset while it waits for accept; Linux hands it out all the same, and getpeername then says ENOTCONN",
-    stimulus: "the server is stopped (SIGSTOP), 50 clients connect and reset, it goes on (SIGCONT)",
+    requirement: "accept(2), getpeername(2): a connection may be reset while it waits for accept; Linux still returns it, and getpeername then fails with ENOTCONN",
+    stimulus: "the server is stopped (SIGSTOP), 50 clients connect and reset, the server is continued (SIGCONT)",
     needs: &[Need::Spawned],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -21,9 +21,9 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Clients, as far as the queue has room for them.
+/// Number of clients, if the accept queue has room for them.
 const CLIENTS: usize = 50;
-/// The kernel puts a connection into the queue within microseconds.
+/// Time limit for connections to enter the accept queue. The kernel needs microseconds.
 const QUEUED_WITHIN: Duration = Duration::from_secs(1);
 
 async fn run(cx: &Cx) -> Checked {
@@ -56,6 +56,6 @@ async fn run(cx: &Cx) -> Checked {
     cx.proved(format!(
         "all processes of the server were stopped (state T); {wanted} connections waited for accept when they were reset"
     ));
-    stopped.go_on();
+    stopped.resume();
     cx.is_alive().await
 }

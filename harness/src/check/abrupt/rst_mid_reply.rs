@@ -1,4 +1,4 @@
-//! A client that is gone while the server has replies for it.
+//! A client that leaves while the server has replies for it.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use crate::check::backpressure::bulk;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, skip};
 use crate::session::PeerError;
 
-/// Resets while replies wait to be sent.
-pub const ENTRY: Check = Check {
+/// Resets connections while replies wait in the server's send queue.
+pub(super) const ENTRY: Check = Check {
     id: "rst-mid-reply",
     group: super::GROUP,
     battery: 1,
-    requirement: "POSIX send(): ECONNRESET, then EPIPE and SIGPIPE, are errors of one connection and not of the server (iperf#550)",
-    stimulus: "12 times: many requests and no reply read, until replies wait in the server's send queue; then RST, every other time FIN and RST",
+    requirement: "POSIX send(): ECONNRESET, then EPIPE and SIGPIPE, concern one connection, not the whole server (iperf#550)",
+    stimulus: "12 times: many requests without reading a reply, until replies wait in the server's send queue; then RST, every other time FIN and RST",
     needs: &[Need::ManyTurns],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -22,18 +22,18 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Clients, one after the other.
+/// Number of clients, one after the other.
 const ROUNDS: usize = 12;
-/// Smaller than what the first window has promised: what comes beyond it stays with the server. (It
-/// would make a reader slow; nobody reads here.)
+/// Receive buffer in bytes, smaller than the window already advertised, so that further replies
+/// stay with the server. (It would make a reader slow, but nobody reads here.)
 const RECEIVE_BUFFER: usize = 4_096;
-/// After so many rounds without a reply left waiting there will be none.
+/// Number of rounds without a waiting reply after which the check gives up.
 const ROUNDS_TRIED: usize = 3;
-/// Sent at most in one round.
+/// Maximum number of bytes sent per round.
 const FLOOD_BYTES: u64 = 24_000_000;
-/// Nothing taken for this long: the server cannot write, and does not read on.
+/// A round ends when the server reads nothing for this long.
 const PAUSE: Duration = Duration::from_millis(20);
-/// What a server that is still busy with the requests gets.
+/// Time for a busy server to fill its send queue.
 const QUEUED_WITHIN: Duration = Duration::from_millis(300);
 
 async fn run(cx: &Cx) -> Checked {
@@ -57,16 +57,14 @@ async fn run(cx: &Cx) -> Checked {
     cx.note("send_queue_bytes_max", most);
     cx.is_alive().await?;
     if waited == 0 {
-        return skip(
-            "the server answers too little: no replies were left waiting in its send queue",
-        );
+        return skip("the server's replies are too small: none had to wait in its send queue");
     }
     Ok(())
 }
 
-/// Floods, and resets; the bytes that waited in the server's send queue then.
+/// Floods and resets. Returns the number of bytes that waited in the server's send queue.
 async fn one_round(cx: &Cx, piece: &[u8], fin_first: bool) -> Checked<u32> {
-    // Our window is small, so that replies soon wait on the server's side.
+    // A small window, so that replies soon wait on the server's side.
     let mut client = cx.open_small().await?;
     socket2::SockRef::from(&*client.stream())
         .set_recv_buffer_size(RECEIVE_BUFFER)
@@ -76,7 +74,7 @@ async fn one_round(cx: &Cx, piece: &[u8], fin_first: bool) -> Checked<u32> {
     cx.eventually(QUEUED_WITHIN, || send_queue() > 0).await;
     let queued = send_queue();
     if fin_first {
-        // A server that has closed meanwhile leaves nothing to half-close.
+        // Fails if the server has already closed the connection.
         let _ = client.half_close().await;
     }
     client.reset()?;

@@ -1,17 +1,17 @@
-//! A client that is gone in the middle of a request.
+//! A client that leaves in the middle of a request.
 
 use std::time::Duration;
 
 use super::half;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
 
-/// Resets in the middle of a request.
-pub const ENTRY: Check = Check {
+/// Resets connections in the middle of a request.
+pub(super) const ENTRY: Check = Check {
     id: "rst-mid-request",
     group: super::GROUP,
     battery: 1,
-    requirement: "POSIX recv(): ECONNRESET in the middle of a request is an error of one connection and not of the server",
-    stimulus: "50 times: half a request, read by the server, then RST",
+    requirement: "POSIX recv(): ECONNRESET in the middle of a request concerns one connection, not the whole server",
+    stimulus: "50 times: half a request, then RST once the server has read it",
     needs: &[Need::Frame],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -21,7 +21,7 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Clients, one after the other.
+/// Number of clients, one after the other.
 const ROUNDS: usize = 50;
 
 async fn run(cx: &Cx) -> Checked {

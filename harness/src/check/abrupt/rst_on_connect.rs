@@ -1,4 +1,4 @@
-//! A client that is gone as soon as it came.
+//! A client that leaves right after connecting.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use crate::check::{Check, Checked, Cx, Runs, Weight};
 use crate::process::TcpState;
 
 /// Connects and resets, before and after the server has accepted.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "rst-on-connect",
     group: super::GROUP,
     battery: 1,
-    requirement: "POSIX recv(): ECONNRESET, \"a connection was forcibly closed by a peer\", is an error of one connection and not of the server",
+    requirement: "POSIX recv(): ECONNRESET, \"a connection was forcibly closed by a peer\", concerns one connection, not the whole server",
     stimulus: "50 times: connect, then RST; every other time after the server has accepted",
     needs: &[],
     runs: Runs::Shared,
@@ -21,9 +21,9 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Clients, one after the other.
+/// Number of clients, one after the other.
 const ROUNDS: usize = 50;
-/// A server that waits in accept takes a new connection within microseconds.
+/// Time for the server to accept. A server that waits in accept needs microseconds.
 const ACCEPTED_WITHIN: Duration = Duration::from_millis(20);
 
 async fn run(cx: &Cx) -> Checked {

@@ -1,4 +1,4 @@
-//! Clients that have half-closed and stay.
+//! Clients that half-close and stay connected.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
 use crate::session::Session;
 use crate::sys::unsent_bytes;
 
-/// Half-closes, stays, and looks at the processor.
-pub const ENTRY: Check = Check {
+/// Half-closes, stays connected, and measures CPU usage.
+pub(super) const ENTRY: Check = Check {
     id: "spin-after-eof",
     group: super::GROUP,
     battery: 1,
-    requirement: "poll(2), epoll(7): a connection at its end is readable for ever; a server that neither closes it nor stops polling never sleeps again",
-    stimulus: "one client after its reply and one that said nothing send FIN and keep their end open for half a second",
+    requirement: "poll(2), epoll(7): a connection at end of file stays readable; a server that neither closes it nor stops polling it goes into a busy loop",
+    stimulus: "one client that received its reply and one that sent nothing each send a FIN and stay connected for half a second",
     needs: &[Need::Process],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -23,16 +23,15 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// The other end's kernel acknowledges a FIN at once.
+/// Time limit for the acknowledgement of a FIN. The server's kernel sends it at once.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(1);
 
 async fn run(cx: &Cx) -> Checked {
     let before = idle_cpu::settled(cx).await?;
     let mut served = cx.open().await?;
     let turn = served.turn()?;
-    served.send(&turn.request).await?;
-    served.expect(&turn).await?;
-    // Where the server closes after its reply there is nothing left to half-close.
+    served.exchange(&turn).await?;
+    // Fails if the server closes after its reply.
     let _ = served.half_close().await;
     let mut silent = cx.connect().await?;
     silent.half_close().await?;
@@ -49,7 +48,7 @@ async fn run(cx: &Cx) -> Checked {
                 .map_or("closed".into(), |peer| format!("in state {:?}", peer.state))
         };
         cx.proved(format!(
-            "the server's kernel acknowledged the FIN of both; its ends are then {} and {}",
+            "the server's kernel acknowledged both FINs; the server's ends are now {} and {}",
             state(&served),
             state(&silent)
         ));

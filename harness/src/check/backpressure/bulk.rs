@@ -1,25 +1,26 @@
-//! Requests that make a server write as much as they make it read.
+//! Requests whose replies are as large as the requests.
 
 use crate::check::{Checked, Cx, Shortfall};
 use crate::session::PeerError;
 use crate::talk::{Exchange, RenderError, Turn};
 
-/// One write of a flood: many requests, whole ones.
+/// Maximum size of one write of a flood, in bytes, unless a single request is longer.
 const PIECE_BYTES: usize = 256 * 1024;
-/// Payloads that are tried, the largest first, where the server promises how long a message may be.
+/// Payload sizes to try, in bytes, largest first.
 const PAYLOADS: [usize; 5] = [16_384, 4_096, 1_000, 200, 50];
-/// The largest payload for a server that promises nothing: many read lines of at most 1,024 bytes.
+/// Maximum request size for a server without `promise.max_message`: many servers read lines of at
+/// most 1,024 bytes.
 const UNPROMISED: usize = 800;
 
-/// The turn with the largest payload that the server is known to take; the plain turn where the talk
+/// The turn with the largest payload that the server is known to accept; the plain turn if the talk
 /// has no payload.
 pub(in crate::check) fn turn(cx: &Cx) -> Checked<Turn> {
     let exchange = cx.voice().payload_exchange();
     exchange.map_or_else(|| Ok(cx.voice().turn()?), |exchange| largest(cx, exchange))
 }
 
-/// The same among the turns whose reply brings the payload back: what only stores its payload makes a
-/// server grow, and answers little.
+/// Like [`turn`], restricted to turns whose reply contains the payload: a request that only stores
+/// its payload makes the server grow and has a short reply.
 pub(in crate::check) fn echoed(cx: &Cx) -> Checked<Turn> {
     let mut turns = cx.talk().payload_turns();
     let exchange = turns.find(|exchange| exchange.expects_payload());
@@ -42,7 +43,7 @@ fn largest(cx: &Cx, exchange: &Exchange) -> Checked<Turn> {
     Ok(cx.voice().turn()?)
 }
 
-/// The request over and over: whole requests, about 256 KiB of them.
+/// The request repeated to about 256 KiB.
 pub(in crate::check) fn piece(turn: &Turn) -> Vec<u8> {
     turn.request
         .repeat((PIECE_BYTES / turn.request.len().max(1)).max(1))

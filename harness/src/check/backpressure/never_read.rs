@@ -1,19 +1,21 @@
-//! A client that asks and never listens.
+//! A client that sends requests and never reads.
 
 use std::time::{Duration, Instant};
 
 use super::bulk;
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive,
+};
 use crate::process::StartOptions;
 use crate::session::{Flood, FloodEnd, Session};
 
-/// Asks without a pause and reads nothing.
-pub const ENTRY: Check = Check {
+/// Sends requests without a pause and reads nothing.
+pub(super) const ENTRY: Check = Check {
     id: "never-read",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 9293 section 3.8.6: a closed window holds the sender back; a server whose replies are not taken must stop reading, or close, not keep them all",
-    stimulus: "one client sends requests without a pause, up to 192 MB, and reads no reply; meanwhile another sends one request",
+    requirement: "RFC 9293 section 3.8.6: a closed window stops the sender; a server whose replies are not read must stop reading or close, not buffer them all",
+    stimulus: "one client sends up to 192 MB of requests without a pause and reads no reply; then another client sends one request",
     needs: &[Need::ManyTurns, Need::Process],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -24,27 +26,29 @@ pub const ENTRY: Check = Check {
 };
 
 const MB: u64 = 1_000_000;
-/// Sent at most.
+/// Maximum number of bytes sent.
 const FLOOD_BYTES: u64 = 192 * MB;
-/// Nothing taken for this long: the server holds us back.
+/// The server applies backpressure if it reads nothing for this long.
 const PAUSE: Duration = Duration::from_millis(400);
-/// A slow server is not flooded for longer.
-const FLOOD_LASTS: Duration = Duration::from_secs(8);
-/// A server is at rest when its memory is the same at so many looks in a row; a busy one never is.
-const LOOK: Duration = Duration::from_millis(20);
-const LOOKS_ALIKE: u32 = 4;
-const LOOKS_MAX: u32 = 50;
-/// After the flood: what it gives back of its own accord is not held against it.
+/// Maximum duration of the flood.
+const FLOOD_TIME_MAX: Duration = Duration::from_secs(8);
+/// Interval between memory samples before the flood.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(20);
+/// The memory is settled after this many equal samples in a row.
+const EQUAL_SAMPLES: u32 = 4;
+/// Maximum number of samples: a busy server never settles.
+const SAMPLES_MAX: u32 = 50;
+/// Time after the flood for the server to release memory.
 const SETTLES: Duration = Duration::from_millis(200);
-/// Kept memory that is no noise (a sound JVM grows by tens of megabytes as it warms up, but not by
-/// half of what it is sent).
+/// Minimum growth in bytes that counts as a failure. (A sound JVM grows by tens of megabytes as it
+/// warms up, but not by half of what it receives.)
 const GROWTH_BYTES_MIN: u64 = 24 * MB;
-/// Of what was sent, kept.
+/// Minimum growth per byte sent that counts as a failure.
 const KEPT_RATIO: f64 = 0.5;
-/// Sent between two reads by the client that reads: fits into the queues of both ends.
+/// Bytes sent between two reads by the client that reads. Fits into the queues of both ends.
 const PART_BYTES: usize = 64 * 1024;
-/// So much taken without an end of it says nothing yet.
-const TELLING_BYTES: u64 = 64 * MB;
+/// Minimum number of bytes sent for a pass if the server applied no backpressure.
+const VERDICT_BYTES_MIN: u64 = 64 * MB;
 
 async fn run(cx: &Cx) -> Checked {
     let piece = bulk::piece(&bulk::echoed(cx)?);
@@ -67,12 +71,12 @@ async fn run(cx: &Cx) -> Checked {
         return grew(cx, &piece, flood.bytes, grown).await;
     }
     cx.exchange().await.ascribe(
-        Kind::Blocked,
+        FailureKind::Blocked,
         "another client is served while one does not read its replies",
     )?;
-    if flood.end == FloodEnd::Sent && flood.bytes < TELLING_BYTES {
+    if flood.end == FloodEnd::Sent && flood.bytes < VERDICT_BYTES_MIN {
         return inconclusive(format!(
-            "the server took requests so slowly that {FLOOD_LASTS:?} were not enough: {} MB sent, {} MB grown",
+            "the server read too slowly for a verdict: {} MB sent in {FLOOD_TIME_MAX:?}, memory grew by {} MB",
             flood.bytes / MB,
             grown / MB
         ));
@@ -80,28 +84,28 @@ async fn run(cx: &Cx) -> Checked {
     Ok(())
 }
 
-/// Resident memory once the server has started in whole: it listens before all its worker processes are
-/// there, and what they take when they come is no growth.
+/// Resident memory once the server has started completely: it may listen before its worker
+/// processes exist, and their memory is not growth.
 async fn memory_at_rest(cx: &Cx) -> Checked<u64> {
     let mut seen = cx.usage()?;
     let mut alike = 0;
-    for _ in 0..LOOKS_MAX {
-        tokio::time::sleep(LOOK).await;
+    for _ in 0..SAMPLES_MAX {
+        tokio::time::sleep(SAMPLE_INTERVAL).await;
         let now = cx.usage()?;
         let same = now.processes == seen.processes && now.rss_bytes == seen.rss_bytes;
         alike = if same { alike + 1 } else { 0 };
         seen = now;
-        if alike == LOOKS_ALIKE {
+        if alike == EQUAL_SAMPLES {
             break;
         }
     }
     Ok(seen.rss_bytes)
 }
 
-/// Sends until the server holds us back or closes, or all is sent, or the time is over.
+/// Sends until the server applies backpressure or closes, everything is sent, or the time is over.
 async fn flooded(client: &mut Session, piece: &[u8]) -> Flood {
     let before = client.sent();
-    match tokio::time::timeout(FLOOD_LASTS, client.flood(piece, FLOOD_BYTES, PAUSE)).await {
+    match tokio::time::timeout(FLOOD_TIME_MAX, client.flood(piece, FLOOD_BYTES, PAUSE)).await {
         Ok(flood) => flood,
         Err(_) => Flood {
             bytes: client.sent() - before,
@@ -110,7 +114,8 @@ async fn flooded(client: &mut Session, piece: &[u8]) -> Flood {
     }
 }
 
-/// Is it for the replies? A fresh server is sent as much by a client that reads them.
+/// Decides whether the unread replies are the cause: a fresh server receives the same from a client
+/// that reads.
 async fn grew(cx: &Cx, piece: &[u8], bytes: u64, grown: u64) -> Checked {
     let kept = grown as f64 / bytes as f64;
     let fresh = match cx.launch() {
@@ -125,28 +130,29 @@ async fn grew(cx: &Cx, piece: &[u8], bytes: u64, grown: u64) -> Checked {
         );
         if kept_when_read > KEPT_RATIO / 2.0 {
             return inconclusive(format!(
-                "the server keeps {kept:.2} bytes for each byte it is sent, and {kept_when_read:.2} when its replies are read: it stores what it is told"
+                "the server keeps {kept:.2} bytes for each byte sent, and {kept_when_read:.2} when its replies are read: it stores the requests themselves"
             ));
         }
     }
     failed(
-        Kind::Growth,
-        "the server stops reading, or closes, when its replies are not taken",
+        FailureKind::Growth,
+        "the server stops reading, or closes, when its replies are not read",
         format!(
-            "it read on: resident memory grew by {} MB while {} MB were sent ({kept:.2} bytes kept for each sent)",
+            "it kept reading: resident memory grew by {} MB while {} MB were sent ({kept:.2} bytes for each byte sent)",
             grown / MB,
             bytes / MB
         ),
     )
 }
 
-/// Sends the same and reads as it comes: resident bytes gained for each byte sent.
+/// Sends the same requests and reads the replies. Returns the growth of resident memory per byte
+/// sent.
 async fn kept_when_read(cx: &Cx, piece: &[u8], bytes: u64) -> Checked<f64> {
     let mut client = cx.open().await?;
     let before = memory_at_rest(cx).await?;
     let begun = Instant::now();
     let mut replies = vec![0; PART_BYTES];
-    while client.sent() < bytes && begun.elapsed() < FLOOD_LASTS {
+    while client.sent() < bytes && begun.elapsed() < FLOOD_TIME_MAX {
         for part in piece.chunks(PART_BYTES) {
             if client.send(part).await.is_err() {
                 return Ok(0.0);
@@ -164,10 +170,10 @@ fn proof(cx: &Cx, client: &Session, flood: Flood) -> Option<String> {
     let peer = cx.peer(client);
     match (flood.end, peer) {
         (FloodEnd::Closed, _) => Some(format!(
-            "{bytes} bytes were sent and no reply read; then the server closed"
+            "{bytes} bytes were sent and no reply read; then the server closed the connection"
         )),
         (FloodEnd::Blocked, Some(peer)) if peer.send_q > 0 || peer.recv_q > 0 => Some(format!(
-            "{bytes} bytes were sent and no reply read; then the server took no more: {} bytes wait in its send queue, {} in its receive queue",
+            "{bytes} bytes were sent and no reply read; then the server read no more: {} bytes wait in its send queue, {} in its receive queue",
             peer.send_q, peer.recv_q
         )),
         (FloodEnd::Sent, Some(peer)) if peer.bytes_received() > 0 => Some(format!(

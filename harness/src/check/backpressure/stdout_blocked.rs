@@ -1,22 +1,22 @@
-//! Nobody reads what the server prints.
+//! A server whose stdout nobody reads.
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use super::bulk;
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight};
 use crate::process::{StartOptions, StdoutMode};
 use crate::session::Session;
 use crate::talk::Turn;
 
-/// Leaves what the server prints unread.
-pub const ENTRY: Check = Check {
+/// Leaves the server's output unread.
+pub(super) const ENTRY: Check = Check {
     id: "stdout-blocked",
     group: super::GROUP,
     battery: 1,
     requirement: "pipe(7): a write to a full pipe blocks until somebody reads; a log that nobody reads must not stop the service",
-    stimulus: "nobody reads the pipe that is the server's stdout; one client sends up to 2,000 requests, then another sends one",
+    stimulus: "the pipe on the server's stdout is not read; one client sends up to 2,000 requests, then another sends one",
     needs: &[Need::Spawned],
     runs: Runs::OwnServer,
     weight: Weight::Warns,
@@ -26,14 +26,14 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Requests at most: a runtime that prints in blocks of 8 KiB fills the pipe's 64 KiB with a line a
-/// request.
+/// Maximum number of requests. A runtime that prints in blocks of 8 KiB fills the pipe of 64 KiB if
+/// it prints one line per request.
 const REQUESTS: usize = 2_000;
-/// After so many that left no more in the pipe, not even a block of 8 KiB, it prints nothing for a
-/// request, or prints no more because the pipe is full: and it goes on serving.
-const TELLING: usize = 250;
-/// A slow server gets fewer.
-const LASTS: Duration = Duration::from_secs(3);
+/// Stop after this many requests that added nothing to the pipe, not even a block of 8 KiB: the
+/// server does not log requests, or keeps serving although the pipe is full.
+const REQUESTS_PER_SAMPLE: usize = 250;
+/// Maximum duration of the requests.
+const TIME_MAX: Duration = Duration::from_secs(3);
 
 async fn run(cx: &Cx) -> Checked {
     let server = cx
@@ -49,10 +49,10 @@ async fn run(cx: &Cx) -> Checked {
     let mut session = None;
     let mut answered = 0_usize;
     let mut met = Ok(());
-    while met.is_ok() && answered < REQUESTS && begun.elapsed() < LASTS {
+    while met.is_ok() && answered < REQUESTS && begun.elapsed() < TIME_MAX {
         met = exchange(cx, &mut session).await;
         answered += usize::from(met.is_ok());
-        if answered.is_multiple_of(TELLING) {
+        if answered.is_multiple_of(REQUESTS_PER_SAMPLE) {
             let before = std::mem::replace(&mut looked, waiting_in_pipe(cx));
             if before.is_some() && before == looked {
                 break;
@@ -68,26 +68,25 @@ async fn run(cx: &Cx) -> Checked {
         "{answered} requests were answered while tcprove read {read} bytes of the server's stdout; {} wait in the pipe",
         waiting.map_or("an unknown number of bytes".into(), |bytes| format!("{bytes} bytes"))
     ));
-    let expected = "the server serves on when nobody reads its stdout";
-    met.ascribe(Kind::Blocked, expected)?;
+    let expected = "the server keeps serving when nobody reads its stdout";
+    met.ascribe(FailureKind::Blocked, expected)?;
     cx.is_alive().await
 }
 
-/// One exchange, on the connection of the one before where the talk keeps it open.
+/// One exchange, on the previous connection if the talk keeps it open.
 async fn exchange(cx: &Cx, kept: &mut Option<Session>) -> Checked {
     let mut session = match kept.take() {
         Some(session) => session,
         None => cx.open().await?,
     };
     let turn: Turn = bulk::turn(cx)?;
-    session.send(&turn.request).await?;
-    let reply = session.expect(&turn).await?;
+    let reply = session.exchange(&turn).await?;
     let goes_on = cx.talk().carries_many_turns();
     *kept = (goes_on && !cx.talk().announces_close(&reply.bytes)).then_some(session);
     Ok(())
 }
 
-/// Bytes that the server has printed and nobody has read, if its stdout is still a pipe.
+/// Number of bytes printed and not read; `None` if stdout is no longer a pipe.
 fn waiting_in_pipe(cx: &Cx) -> Option<u64> {
     let path = format!("/proc/{}/fd/1", cx.server().pid()?);
     let end = File::options()

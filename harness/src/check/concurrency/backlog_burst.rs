@@ -1,4 +1,4 @@
-//! More clients at once than fit into the queue.
+//! A burst of clients larger than the accept queue.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::stopped::Stopped;
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, skip};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, skip};
 
-/// Lets a burst of clients meet a server that stands still.
-pub const ENTRY: Check = Check {
+/// Lets a burst of clients connect while the server is stopped.
+pub(super) const ENTRY: Check = Check {
     id: "backlog-burst",
     group: super::GROUP,
     battery: 1,
-    requirement: "listen(2): clients that find the queue full are dropped and try again after 1, 3 and 7 s; a burst must not outlast that",
-    stimulus: "the server is stopped (SIGSTOP), 400 clients connect, it goes on (SIGCONT); each sends its request as soon as it is connected",
+    requirement: "listen(2): connections that find the queue full are dropped and retried after 1, 3 and 7 s; all clients of a burst must be served by then",
+    stimulus: "the server is stopped (SIGSTOP), 400 clients connect, the server is continued (SIGCONT); each client sends its request as soon as it is connected",
     needs: &[Need::Spawned],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
@@ -25,24 +25,24 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Clients of the burst.
+/// Number of clients.
 const CLIENTS: usize = 400;
-/// All are served within this, from SIGCONT on.
+/// Time limit for serving all clients, from SIGCONT on.
 const SERVED_WITHIN: Duration = Duration::from_secs(15);
-/// When a client that has heard nothing gives up and connects again: after the kernel has tried its
-/// SYN for the third time, so that a short backlog is still seen as one.
-const COMES_AGAIN: Duration = Duration::from_secs(4);
-/// Between two tries of a client.
+/// Time after which a client without a reply connects again: after the kernel's third SYN, so that
+/// a short backlog is still visible.
+const RECONNECT_AFTER: Duration = Duration::from_secs(4);
+/// Time between two attempts of a client.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A server with nothing to do has answered a second client by then.
-const ANSWERS: Duration = Duration::from_millis(500);
-/// The clients' SYNs are out by then.
+/// Time limit for an idle server to serve a second client.
+const SERVED_ALONE_WITHIN: Duration = Duration::from_millis(500);
+/// Time for the clients to send their SYNs.
 const BURST: Duration = Duration::from_millis(500);
 
 async fn run(cx: &Cx) -> Checked {
     if serves_one_at_a_time(cx).await? {
         return skip(
-            "the server serves one client at a time: one whose request was dropped with the burst holds up the others (see hol-idle)",
+            "the server serves one client at a time, so a client whose request was dropped with the burst blocks the others (see hol-idle)",
         );
     }
     let clients = cx.connections(CLIENTS);
@@ -55,7 +55,7 @@ async fn run(cx: &Cx) -> Checked {
             tried.set(tried.get() + 1);
             timeout_at(deadline, served(&cx))
                 .await
-                .unwrap_or_else(|_| failed(Kind::Blocked, "", "nothing came before the limit"))
+                .unwrap_or_else(|_| failed(FailureKind::Blocked, "", "no reply within the limit"))
         }
     });
     let listener = cx.server().listener();
@@ -70,14 +70,14 @@ async fn run(cx: &Cx) -> Checked {
         cx.eventually(BURST, || tried.get() == clients && queued() >= full)
             .await;
         let waiting = queued();
-        stopped.go_on();
+        stopped.resume();
         (waiting, Instant::now())
     };
     let (results, (waiting, began)) = tokio::join!(crowd, goes_on);
     let lasted = began.elapsed();
     let served = results.iter().filter(|result| result.is_ok()).count();
     if let Some(Err(Shortfall::Failed(failure))) = results.iter().find(|result| result.is_err()) {
-        cx.note("first_not_served", failure.actual.clone());
+        cx.note("first_not_served", failure.mismatch.actual.clone());
     }
     cx.note("clients", clients);
     cx.note("served", served);
@@ -93,16 +93,20 @@ async fn run(cx: &Cx) -> Checked {
         ));
     }
     if let Some(exit) = cx.server().exit() {
-        return failed(Kind::Died, "the server lives", format!("the server {exit}"));
+        return failed(
+            FailureKind::Died,
+            "the server keeps running",
+            format!("the server {exit}"),
+        );
     }
     if served < clients {
         return failed(
-            Kind::Blocked,
+            FailureKind::Blocked,
             format!(
-                "{clients} clients that came while the server stood still are served within {SERVED_WITHIN:?}"
+                "{clients} clients that connected while the server was stopped are served within {SERVED_WITHIN:?}"
             ),
             format!(
-                "{served} of {clients} were served; the cause is the backlog: listen(fd, {backlog}) lets {} connections wait, and the kernel drops all others until they try again",
+                "{served} of {clients} were served; the cause is the backlog: listen(fd, {backlog}) lets {} connections wait, and the kernel drops the others until they retry",
                 backlog + 1
             ),
         );
@@ -110,23 +114,23 @@ async fn run(cx: &Cx) -> Checked {
     cx.is_alive().await
 }
 
-/// Whether a client that says nothing keeps another one from being served.
+/// Whether a silent client prevents another one from being served.
 async fn serves_one_at_a_time(cx: &Cx) -> Checked<bool> {
     let silent = cx.connect().await?;
     let accepted = || cx.peer(&silent).is_some_and(|peer| peer.is_held());
-    cx.eventually(ANSWERS, accepted).await;
-    let served = timeout(ANSWERS + cx.pace().exchange * 20, cx.exchange()).await;
+    cx.eventually(SERVED_ALONE_WITHIN, accepted).await;
+    let served = timeout(SERVED_ALONE_WITHIN + cx.pace().exchange * 20, cx.exchange()).await;
     silent.close();
     Ok(served.is_err())
 }
 
-/// One client of the burst: connects however long that takes, and is served. A client may be
-/// connected as far as it knows while the server's kernel has had no room for it and forgets it, or
-/// resets it later (SYN cookies): as real clients do, it comes again.
+/// One client of the burst: connects, however long it takes, and is served. A client may consider
+/// itself connected although the server's kernel had no room for it and dropped it, or resets it
+/// later (SYN cookies). Like real clients, it then connects again.
 async fn served(cx: &Cx) -> Checked {
     loop {
-        match timeout(COMES_AGAIN, one_try(cx)).await {
-            Ok(Err(Shortfall::Failed(failure))) if failure.kind == Kind::Reset => {}
+        match timeout(RECONNECT_AFTER, one_try(cx)).await {
+            Ok(Err(Shortfall::Failed(failure))) if failure.kind == FailureKind::Reset => {}
             Ok(done) => return done,
             Err(_) => {}
         }
@@ -138,8 +142,7 @@ async fn one_try(cx: &Cx) -> Checked {
     let mut session = cx.try_connect_within(BURST + SERVED_WITHIN).await?;
     session.opening().await?;
     let turn = session.turn()?;
-    session.send(&turn.request).await?;
-    session.expect(&turn).await?;
+    session.exchange(&turn).await?;
     session.close();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Many sessions, each with replies of its own.
+//! Many concurrent sessions, each with its own replies.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,14 +8,14 @@ use crate::check::{Check, Checked, Cx, Need, Runs, Weight, inconclusive};
 use crate::process::TcpState;
 use crate::session::Session;
 
-/// Lets many sessions talk at once, each with words of its own.
-pub const ENTRY: Check = Check {
+/// Runs many sessions concurrently, each with its own tokens.
+pub(super) const ENTRY: Check = Check {
     id: "crosstalk",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 9293 section 3.3.1: each connection has its own state; a reply goes to the client that asked, and to no other",
-    stimulus: "50 sessions beside each other, 20 requests each, every one with a token of its own",
-    needs: &[Need::Told],
+    requirement: "RFC 9293 section 3.3.1: each connection has its own state; a reply goes to the client that sent the request, and to no other",
+    stimulus: "50 concurrent sessions of 20 requests each, every request with its own token",
+    needs: &[Need::DistinctReplies],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
@@ -24,15 +24,17 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Sessions, all told.
+/// Total number of sessions.
 const SESSIONS: usize = 50;
-/// Requests of one session.
+/// Maximum number of requests per session.
 const TURNS: u32 = 20;
-/// A slow server is asked less often, so that one that serves them one by one is done within the limit.
-const TOGETHER: Duration = Duration::from_secs(8);
+/// Time budget for all sessions. A slow server gets fewer requests, so that one that serves
+/// sessions one by one finishes in time.
+const TIME_BUDGET: Duration = Duration::from_secs(8);
 
 async fn run(cx: &Cx) -> Checked {
-    // Who finds no room in the queue of a server that serves one after the other would wait for seconds.
+    // A client that does not fit into the accept queue of a server that serves one by one would
+    // wait for seconds.
     let room = cx
         .server()
         .listener()
@@ -73,7 +75,7 @@ async fn run(cx: &Cx) -> Checked {
 
 fn turns(exchange: Duration) -> u32 {
     let one_by_one = exchange.as_secs_f64() * SESSIONS as f64;
-    (TOGETHER.as_secs_f64() / one_by_one.max(1e-6)).clamp(2.0, f64::from(TURNS)) as u32
+    (TIME_BUDGET.as_secs_f64() / one_by_one.max(1e-6)).clamp(2.0, f64::from(TURNS)) as u32
 }
 
 fn is_open(cx: &Cx, session: &Session) -> bool {
@@ -81,7 +83,7 @@ fn is_open(cx: &Cx, session: &Session) -> bool {
         .is_some_and(|peer| peer.state == TcpState::Established)
 }
 
-/// One of the sessions that are open already.
+/// Takes one of the sessions that are already open.
 fn taken(first: &Cell<Vec<Session>>) -> Option<Session> {
     let mut sessions = first.take();
     let session = sessions.pop();
@@ -89,7 +91,7 @@ fn taken(first: &Cell<Vec<Session>>) -> Option<Session> {
     session
 }
 
-/// All turns of one session, on one connection where the talk keeps it open.
+/// All turns of one session, on one connection if the talk keeps it open.
 async fn one_session(
     cx: &Cx,
     session: Option<Session>,
@@ -101,16 +103,15 @@ async fn one_session(
         Some(session) => session,
         None => cx.connect().await?,
     };
-    // Others may come first where one is served after the other.
-    session.set_limit(cx.pace().reply_limit() + TOGETHER);
+    // Other sessions may come first if the server serves one by one.
+    session.set_limit(cx.pace().reply_limit() + TIME_BUDGET);
     session.opening().await?;
     for number in 0..turns {
         if one_by_one && number > 0 {
             session = cx.open().await?;
         }
         let turn = session.turn()?;
-        session.send(&turn.request).await?;
-        session.expect(&turn).await?;
+        session.exchange(&turn).await?;
         replies.set(replies.get() + 1);
     }
     session.close();

@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::check::{Check, Checked, Cx, Runs, Weight, inconclusive};
 use crate::process::TcpState;
 
-/// Keeps one client silent while another asks.
-pub const ENTRY: Check = Check {
+/// Keeps one client silent while another sends a request.
+pub(super) const ENTRY: Check = Check {
     id: "hol-idle",
     group: super::GROUP,
     battery: 1,
-    requirement: "POSIX listen(), accept(): a server takes further connections while one is open; a client that says nothing must not keep the others waiting",
+    requirement: "POSIX listen(), accept(): a server accepts further connections while one is open; a silent client must not block the others",
     stimulus: "one client connects and stays silent; a second one sends its request",
     needs: &[],
     runs: Runs::Shared,
@@ -21,9 +21,10 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// A server that accepts at all has done so by then; one that is busy has the connection in its queue.
+/// Time limit for the server to accept. A busy server leaves the connection in its queue.
 const ACCEPTED_WITHIN: Duration = Duration::from_millis(200);
-/// From accept to the first read: a thread that is still being made could be overtaken by the next one.
+/// Time from accept to the first read: a thread that is still starting could be overtaken by the
+/// next one.
 const SETTLES: Duration = Duration::from_millis(30);
 
 async fn run(cx: &Cx) -> Checked {

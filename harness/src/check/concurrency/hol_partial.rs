@@ -1,19 +1,19 @@
-//! Many clients that have begun to speak and do not go on.
+//! Many clients that start a request and do not finish it.
 
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Runs, Weight, inconclusive};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Runs, Weight, inconclusive};
 use crate::process::TcpState;
 use crate::session::Session;
 use crate::talk::Frame;
 
-/// Lets many clients begin a request and stop there while another asks.
-pub const ENTRY: Check = Check {
+/// Lets many clients send the start of a request while another sends a whole one.
+pub(super) const ENTRY: Check = Check {
     id: "hol-partial",
     group: super::GROUP,
     battery: 1,
-    requirement: "CWE-400, slowloris: clients that never finish their request must not use up the places of those who do (a limit of connections is for promise.max_connections to say)",
-    stimulus: "200 clients send one byte of a request each and no more (nothing, where one byte is a request); then another sends a whole one",
+    requirement: "CWE-400, slowloris: clients that never finish their request must not keep others from being served (declare a connection limit as promise.max_connections)",
+    stimulus: "200 clients send one byte of a request each (nothing, if one byte is a whole request); then another sends a whole one",
     needs: &[],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -23,14 +23,15 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Clients that do not go on.
+/// Number of clients that do not finish.
 const CLIENTS: usize = 200;
-/// Longer than the first repetition of a SYN that found the queue full: who is not connected by then
-/// faces a server that does not accept.
+/// Time limit for a connect: longer than the first retransmission of a SYN that found the queue
+/// full. After it, the server does not accept any more.
 const CONNECTS_WITHIN: Duration = Duration::from_millis(1500);
-/// What an accept loop gets before the next client comes, so that a short queue is not what is tested.
+/// Time for the server to accept before the next client connects, so that a short queue is not what
+/// is tested.
 const ACCEPTED_WITHIN: Duration = Duration::from_millis(3);
-/// What the server gets to read the bytes.
+/// Time for the server to read the bytes.
 const READ_WITHIN: Duration = Duration::from_millis(300);
 
 async fn run(cx: &Cx) -> Checked {
@@ -43,8 +44,8 @@ async fn run(cx: &Cx) -> Checked {
     let mut clients = gathered(cx).await?;
     for client in &mut clients {
         client.send(says).await.ascribe(
-            Kind::Blocked,
-            "the server takes the first byte of a request",
+            FailureKind::Blocked,
+            "the server accepts the first byte of a request",
         )?;
     }
     let is_read = |client: &Session| {
@@ -64,7 +65,7 @@ async fn run(cx: &Cx) -> Checked {
         );
     }
     let said = if says.is_empty() {
-        "and have said nothing"
+        "and have sent nothing"
     } else {
         "with one byte of a request each"
     };
@@ -73,16 +74,16 @@ async fn run(cx: &Cx) -> Checked {
     ));
     let waiting = clients.len() - read;
     let while_they_wait = format!(
-        "another client is served while {} do not finish ({waiting} of them not even accepted and read)",
+        "another client is served while {} clients do not finish their request ({waiting} of them were not accepted and read)",
         clients.len()
     );
     cx.exchange()
         .await
-        .ascribe(Kind::Blocked, &while_they_wait)?;
+        .ascribe(FailureKind::Blocked, &while_they_wait)?;
     Ok(())
 }
 
-/// Connects one after the other; ends early when the server does not accept any more.
+/// Connects one client after the other, until the server does not accept any more.
 async fn gathered(cx: &Cx) -> Checked<Vec<Session>> {
     let mut clients = Vec::new();
     while clients.len() < cx.connections(CLIENTS) {
@@ -90,8 +91,8 @@ async fn gathered(cx: &Cx) -> Checked<Vec<Session>> {
             break;
         };
         let client = connected.ascribe(
-            Kind::Blocked,
-            "the server accepts 200 clients that do not go on",
+            FailureKind::Blocked,
+            "the server accepts 200 clients that do not finish their request",
         )?;
         cx.eventually(ACCEPTED_WITHIN, || {
             cx.peer(&client).is_some_and(|peer| peer.is_held())

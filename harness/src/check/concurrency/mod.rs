@@ -8,11 +8,9 @@ pub(super) mod stopped;
 
 use super::Check;
 
-/// The group, as shown.
 const GROUP: &str = "concurrency";
 
-/// The checks of this group, in the order in which they are shown.
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &hol_idle::ENTRY,
     &hol_partial::ENTRY,
     &crosstalk::ENTRY,

@@ -1,21 +1,23 @@
-//! A server that is held still for a while, so that what happens meanwhile waits in the kernel.
+//! A server that is stopped for a while, so that traffic waits in the kernel.
 
 use std::time::Duration;
 
 use crate::check::{Checked, Cx, inconclusive};
 
-/// SIGSTOP reaches a process within milliseconds.
+/// Time limit for SIGSTOP to take effect. It reaches a process within milliseconds.
 const STOPS_WITHIN: Duration = Duration::from_millis(300);
-/// A process that was being started meanwhile is missed, or keeps its parent waiting for it: again.
+/// Number of attempts. A process that is being started can miss the signal, or keep its parent
+/// waiting for it.
 const TRIES: usize = 6;
-/// What such a process gets to be there.
-const GOES_ON: Duration = Duration::from_millis(30);
+/// Time for such a process to start.
+const START_TIME: Duration = Duration::from_millis(30);
 
-/// The server's whole tree is stopped; it goes on when this is dropped, however the check ends.
+/// Keeps all processes of the server stopped. They continue when this is dropped, however the check
+/// ends.
 pub(in crate::check) struct Stopped<'a>(&'a Cx);
 
 impl<'a> Stopped<'a> {
-    /// Stops every process of the server and waits until the kernel says so.
+    /// Stops all processes of the server and waits until the kernel reports them as stopped.
     pub(in crate::check) async fn hold(cx: &'a Cx) -> Checked<Self> {
         cx.step("SIGSTOP to the server's processes");
         let stopped = Self(cx);
@@ -32,13 +34,13 @@ impl<'a> Stopped<'a> {
                 return Ok(stopped);
             }
             cx.server().signal_tree(libc::SIGCONT);
-            tokio::time::sleep(GOES_ON).await;
+            tokio::time::sleep(START_TIME).await;
         }
         inconclusive("unproven: the server's processes did not all stop after SIGSTOP")
     }
 
-    /// Lets the server go on.
-    pub(in crate::check) fn go_on(self) {
+    /// Lets the server continue.
+    pub(in crate::check) fn resume(self) {
         self.0.step("SIGCONT");
     }
 }

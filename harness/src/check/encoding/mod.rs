@@ -1,4 +1,4 @@
-//! Text is bytes: characters cut in two, invalid sequences, NULs, nothing at all.
+//! Text is bytes: split characters, invalid sequences, NULs, empty requests.
 
 mod nul_bytes;
 mod utf8_invalid;
@@ -8,11 +8,9 @@ mod zero_length;
 
 use super::Check;
 
-/// The group, as shown.
 const GROUP: &str = "encoding";
 
-/// The checks of this group, in the order in which they are shown.
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &utf8_split_char::ENTRY,
     &utf8_split_buffer::ENTRY,
     &utf8_invalid::ENTRY,

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 use crate::session::PeerError;
 use crate::talk::Judgement;
 use crate::text::escape;
 
-/// Sends payloads with a NUL at the front, in the middle and at the end.
-pub const ENTRY: Check = Check {
+/// Sends payloads with a NUL at the start, in the middle and at the end.
+pub(super) const ENTRY: Check = Check {
     id: "nul-bytes",
     group: super::GROUP,
     battery: 1,
-    requirement: "what is accepted is not altered: a NUL is a byte like any other, or it is refused (CWE-158)",
-    stimulus: "payloads with NULs; the exact reply or a refusal is due, never a request cut at the NUL",
+    requirement: "accepted data is not altered: a NUL is treated like any other byte, or refused (CWE-158)",
+    stimulus: "payloads with NULs; the server must send the exact reply or refuse, never cut the request at the NUL",
     needs: &[Need::Frame, Need::Payload],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -25,7 +25,7 @@ pub const ENTRY: Check = Check {
 
 const PAYLOADS: [&[u8]; 4] = [b"abc\0def", b"\0abc", b"abc\0", b"a\0\0b\0c"];
 
-/// A refusal may be silence: a server that waits for more is not at fault here.
+/// Time limit for a reply. Silence counts as a refusal: the server may wait for more.
 const SILENCE: Duration = Duration::from_millis(400);
 
 async fn run(cx: &Cx) -> Checked {
@@ -45,7 +45,7 @@ async fn run(cx: &Cx) -> Checked {
     Ok(())
 }
 
-/// The reply must not be the right one for the payload as a C string would have it.
+/// Fails if the reply is the right one for the payload up to its first NUL.
 fn not_cut(cx: &Cx, payload: &[u8], turn: &crate::talk::Turn, reply: &[u8]) -> Checked {
     if matches!(turn.expect.judge(reply, true), Judgement::Match(_)) {
         return Ok(());
@@ -61,12 +61,16 @@ fn not_cut(cx: &Cx, payload: &[u8], turn: &crate::talk::Turn, reply: &[u8]) -> C
     let expected = cx.voice().render_as(exchange, cut, &turn.token)?.expect;
     if matches!(expected.judge(reply, true), Judgement::Match(_)) {
         let actual = format!(
-            "{} was taken as {}: \"{}\"",
+            "{} was processed as {}: \"{}\"",
             escape(payload, 40),
             escape(cut, 40),
             escape(reply, 100)
         );
-        return failed(Kind::WrongReply, "the exact reply or a refusal", actual);
+        return failed(
+            FailureKind::WrongReply,
+            "the exact reply or a refusal",
+            actual,
+        );
     }
     Ok(())
 }

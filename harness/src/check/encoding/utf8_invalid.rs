@@ -1,19 +1,19 @@
-//! Bytes that are no UTF-8.
+//! Bytes that are not UTF-8.
 
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 use crate::session::{PeerError, Session};
 use crate::subject::Encoding;
 use crate::talk::{Judgement, Turn};
 use crate::text::escape;
 
 /// Sends every kind of invalid sequence.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "utf8-invalid",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 3629 section 10: decoders must protect against invalid sequences; a server outlives what one client sends",
+    requirement: "RFC 3629 section 10: decoders must protect against invalid sequences; data sent by one client must not end the server",
     stimulus: "requests with lone continuations, overlong forms, surrogates, truncated characters, code points past U+10FFFF, ff and fe",
     needs: &[Need::Payload],
     runs: Runs::Shared,
@@ -24,7 +24,7 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// One of each kind (the table of RFC 3629 section 4 says which sequences are well-formed).
+/// One sequence of each kind. RFC 3629 section 4 defines the well-formed sequences.
 const INVALID: [(&str, &[u8]); 9] = [
     ("a lone continuation byte", b"a\x80b"),
     ("an overlong form of /", b"a\xc0\xafb"),
@@ -37,7 +37,7 @@ const INVALID: [(&str, &[u8]); 9] = [
     ("the byte fe", b"a\xfeb"),
 ];
 
-/// How long a server that promises nothing may keep silent before the next sequence is tried.
+/// Time limit for a reply of a server that does not promise an encoding.
 const SILENCE: Duration = Duration::from_millis(250);
 
 async fn run(cx: &Cx) -> Checked {
@@ -58,7 +58,7 @@ async fn run(cx: &Cx) -> Checked {
             Err(error) => return Err(error.into()),
         }
         client.close();
-        // Looked at after each one: the sequence that the server did not survive is named.
+        // Examined after each sequence, so that the failure names the sequence.
         cx.is_alive()
             .await
             .at(|| format!("after {what} ({})", escape(bytes, 40)))?;
@@ -66,17 +66,17 @@ async fn run(cx: &Cx) -> Checked {
     Ok(())
 }
 
-/// UTF-8 is promised: the request must not be answered as if it were sound, and where the talk says
-/// how refusals read, it must read so.
+/// The server promises UTF-8: it must not answer as if the text were valid, and must refuse in the
+/// way that the talk describes, if it does.
 fn refused(cx: &Cx, client: &mut Session, what: &str, turn: &Turn, reply: &[u8]) -> Checked {
     if matches!(turn.expect.judge(reply, true), Judgement::Match(_)) {
         let actual = format!(
-            "{what} was answered like sound text: \"{}\"",
+            "{what} was answered like valid text: \"{}\"",
             escape(reply, 100)
         );
         return failed(
-            Kind::Accepted,
-            "invalid UTF-8 is refused: it is promised that text is UTF-8",
+            FailureKind::Accepted,
+            "invalid UTF-8 is refused (promise.encoding = \"utf-8\")",
             actual,
         );
     }
@@ -87,8 +87,12 @@ fn refused(cx: &Cx, client: &mut Session, what: &str, turn: &Turn, reply: &[u8])
     match bad.expect.judge(reply, true) {
         Judgement::Match(_) => Ok(()),
         _ => failed(
-            Kind::WrongReply,
-            format!("refused as {} says: {}", bad.label, bad.expect.describe()),
+            FailureKind::WrongReply,
+            format!(
+                "refused as described in {}: {}",
+                bad.label,
+                bad.expect.describe()
+            ),
             format!("{what} was answered with \"{}\"", escape(reply, 100)),
         ),
     }

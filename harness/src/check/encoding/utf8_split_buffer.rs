@@ -1,4 +1,4 @@
-//! A character that lies across the end of the receive buffer, whatever its size.
+//! A character across the end of the receive buffer, for any buffer size that is a power of two.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use crate::check::{Check, Checked, Cx, Need, Runs, Shortfall, Weight};
 use crate::session::{PeerError, Session};
 use crate::talk::Turn;
 
-/// Sends text in which every power of two lies inside a character.
-pub const ENTRY: Check = Check {
+/// Sends text in which every power of two is an offset inside a character.
+pub(super) const ENTRY: Check = Check {
     id: "utf8-split-buffer",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 3629 section 3: a character is a sequence of one to four octets; a full receive buffer (the tutorial's recv(1024)) may end inside it",
-    stimulus: "one request of three-byte characters in which every power of two up to its length lies inside a character",
+    requirement: "RFC 3629 section 3: a character is a sequence of one to four octets; a full receive buffer (the tutorial's recv(1024)) may end inside one",
+    stimulus: "one request of three-byte characters, in which every power of two is an offset inside a character",
     needs: &[Need::Payload],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -24,9 +24,9 @@ pub const ENTRY: Check = Check {
 
 /// A character of three bytes: no power of two is a multiple of three.
 const CHARACTER: &str = "问";
-/// Bytes of the requests: past the buffers of 1, 2, 4 and 8 KiB.
+/// Sizes of the requests in bytes: larger than buffers of 1, 2, 4 and 8 KiB.
 const SIZES: [usize; 4] = [1_400, 2_800, 5_600, 11_200];
-/// The last size that a server must take where it promises no limit.
+/// Maximum size in bytes for a server without `promise.max_message`.
 const UNPROMISED_BYTES: usize = 1_400;
 
 async fn run(cx: &Cx) -> Checked {
@@ -40,10 +40,10 @@ async fn run(cx: &Cx) -> Checked {
         let sent = client.send(&turn.request).await;
         cx.note("bytes", turn.request.len());
         cx.proved(format!(
-            "{} bytes were sent in which every power of two lies inside a character",
+            "{} bytes were sent, in which every power of two is an offset inside a character",
             turn.request.len()
         ));
-        // A server that closes early may reset what it has not read: its reply is read all the same.
+        // A server that closes early may reset unread data. Its reply is read nevertheless.
         if let Err(error) = sent
             && !matches!(error, PeerError::Reset { .. })
         {
@@ -55,7 +55,7 @@ async fn run(cx: &Cx) -> Checked {
     Ok(())
 }
 
-/// A turn of about `size` bytes whose characters begin at multiples of three.
+/// A turn of about `size` bytes whose characters start at multiples of three.
 fn aligned(cx: &Cx, client: &mut Session, size: usize) -> Checked<Turn> {
     for padding in ["", "x", "xx"] {
         let payload = format!("{padding}{}", CHARACTER.repeat(size / CHARACTER.len()));
@@ -63,7 +63,11 @@ fn aligned(cx: &Cx, client: &mut Session, size: usize) -> Checked<Turn> {
         match memchr::memmem::find(&turn.request, CHARACTER.as_bytes()) {
             Some(start) if start % CHARACTER.len() == 0 => return Ok(turn),
             Some(_) => {}
-            None => return Err(Shortfall::Skip("the payload is not sent as it is".into())),
+            None => {
+                return Err(Shortfall::Skip(
+                    "the request does not contain the payload unchanged".into(),
+                ));
+            }
         }
     }
     Err(Shortfall::Skip(

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Shortfall, Weight};
 
-/// Cuts a request inside multi-byte characters.
-pub const ENTRY: Check = Check {
+/// Cuts requests inside multi-byte characters.
+pub(super) const ENTRY: Check = Check {
     id: "utf8-split-char",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 3629 section 3: a character is a sequence of one to four octets; RFC 9293 section 2.2: a read may end inside it",
-    stimulus: "a request cut inside characters of two, three and four bytes; the server has read the first part before the second is sent",
+    requirement: "RFC 3629 section 3: a character is a sequence of one to four octets; RFC 9293 section 2.2: a read may end inside one",
+    stimulus: "a request cut inside characters of two, three and four bytes; the second part is sent once the server has read the first",
     needs: &[Need::Payload],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -41,7 +41,9 @@ async fn cut(cx: &Cx, character: &str, inside: usize) -> Checked {
     let mut client = cx.open().await?;
     let turn = cx.payload_turn(&mut client, character.as_bytes())?;
     let Some(start) = memchr::memmem::find(&turn.request, character.as_bytes()) else {
-        return Err(Shortfall::Skip("the payload is not sent as it is".into()));
+        return Err(Shortfall::Skip(
+            "the request does not contain the payload unchanged".into(),
+        ));
     };
     let (first, second) = turn.request.split_at(start + inside);
     client.send(first).await?;

@@ -1,4 +1,4 @@
-//! Nothing at all.
+//! Connections without data, and empty requests.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use crate::check::{Check, Checked, Cx, Runs, Weight};
 use crate::session::PeerError;
 use crate::talk::Frame;
 
-/// Connects and leaves without a word, then says something empty.
-pub const ENTRY: Check = Check {
+/// Connects and leaves without sending anything, then sends an empty request.
+pub(super) const ENTRY: Check = Check {
     id: "zero-length",
     group: super::GROUP,
     battery: 1,
-    requirement: "a health probe connects and closes (as load balancers' TCP checks do): the server lives on",
-    stimulus: "connect and FIN, without a byte; then an empty request, where a frame allows one",
+    requirement: "a TCP health check (as of a load balancer) connects and closes; it must not end the server",
+    stimulus: "connect and FIN without data; then an empty request, if the frame allows one",
     needs: &[],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -22,7 +22,7 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Silence is a fair answer to nothing.
+/// Time limit for a reply. An empty request need not be answered.
 const SILENCE: Duration = Duration::from_millis(300);
 
 async fn run(cx: &Cx) -> Checked {
@@ -31,7 +31,7 @@ async fn run(cx: &Cx) -> Checked {
         client.half_close().await?;
         let ended = client.drained(SILENCE).await;
         cx.proved(format!(
-            "a connection was established and ended with FIN before any byte ({ended:?} on our side)"
+            "a connection was established and ended with a FIN without data (the server's answer: {ended:?})"
         ));
     }
     for empty in empty_requests(&cx.talk().request) {
@@ -46,7 +46,7 @@ async fn run(cx: &Cx) -> Checked {
     cx.is_alive().await
 }
 
-/// The shortest messages that a frame allows: nothing but what says where they end.
+/// The shortest messages of a frame: a delimiter or length without a body.
 fn empty_requests(frame: &Frame) -> Vec<Vec<u8>> {
     match frame {
         Frame::Until(delimiter) => vec![delimiter.clone()],

@@ -6,13 +6,13 @@ use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Shortfall, Weight, i
 use crate::session::Session;
 use crate::talk::Turn;
 
-/// Asks for megabytes of replies, lets them pile up, then reads them all.
-pub const ENTRY: Check = Check {
+/// Requests megabytes of replies, lets them queue up, then reads them all.
+pub(super) const ENTRY: Check = Check {
     id: "big-reply",
     group: super::GROUP,
     battery: 1,
-    requirement: "POSIX send(): it may take fewer bytes than it is given; the rest must be sent later",
-    stimulus: "8 MB of replies to a client that does not read until the server can send no more",
+    requirement: "POSIX send(): it may accept fewer bytes than requested; the rest must be sent later",
+    stimulus: "8 MB of replies to a client that does not read until the server's send queue is full",
     needs: &[
         Need::Frame,
         Need::ManyTurns,
@@ -27,8 +27,9 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
+/// Minimum total size of the replies, in bytes.
 const REPLY_BYTES: usize = 8 * 1024 * 1024;
-/// A payload where no limit is promised: small enough for most servers.
+/// Payload size in bytes for a server without `promise.max_message`.
 const UNPROMISED_PAYLOAD: usize = 8 * 1024;
 
 async fn run(cx: &Cx) -> Checked {
@@ -42,7 +43,7 @@ async fn run(cx: &Cx) -> Checked {
     let reply = client.expect(&first).await?.bytes.len();
     if reply < size / 2 {
         return Err(Shortfall::Skip(
-            "the reply to {payload} does not carry it: replies stay small".into(),
+            "the reply does not contain {payload}, so replies stay small".into(),
         ));
     }
     let turns = REPLY_BYTES.div_ceil(reply);
@@ -52,15 +53,15 @@ async fn run(cx: &Cx) -> Checked {
     }
     let stuck = pile_up(cx, &mut client, &queue).await?;
     if !stuck {
-        return inconclusive("unproven: the server's send queue was never seen non-empty");
+        return inconclusive("unproven: the server's send queue was never observed non-empty");
     }
     read_all(&mut client, &queue).await?;
     client.close();
     Ok(())
 }
 
-/// Sends requests until the server's queue of replies is seen to be stuck; the rest is sent while
-/// reading. Requests and replies share this connection, so sending stops when the server's does.
+/// Sends requests until the server's send queue is full; the rest is sent while reading. Requests
+/// and replies share this connection, so the server stops reading as well.
 async fn pile_up(cx: &Cx, client: &mut Session, queue: &[Turn]) -> Checked<bool> {
     let mut stuck = false;
     let all: Vec<u8> = queue
@@ -85,7 +86,7 @@ async fn pile_up(cx: &Cx, client: &mut Session, queue: &[Turn]) -> Checked<bool>
     }
     stuck |= see_queue(cx, client);
     cx.step(format!(
-        "send {} requests, {sent} of {} bytes taken, and read nothing",
+        "send {} requests ({sent} of {} bytes accepted) and read nothing",
         queue.len(),
         all.len()
     ));
@@ -99,7 +100,7 @@ fn see_queue(cx: &Cx, client: &Session) -> bool {
     };
     if peer.send_q > 0 {
         cx.proved(format!(
-            "the server's send queue held {} bytes that the client did not read",
+            "the server's send queue held {} bytes that the client had not read",
             peer.send_q
         ));
     }

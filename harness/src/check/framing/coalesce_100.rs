@@ -1,16 +1,16 @@
-//! A hundred requests in one segment.
+//! A hundred requests in one write.
 
 use std::time::Duration;
 
 use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Weight, inconclusive};
 
-/// Sends many requests in one write and expects every reply, in order.
-pub const ENTRY: Check = Check {
+/// Sends many requests in one write and expects all replies in order.
+pub(super) const ENTRY: Check = Check {
     id: "coalesce-100",
     group: super::GROUP,
     battery: 1,
     requirement: "RFC 9293 section 2.2: a byte-stream service; one read may hold many messages (pipelining is promised)",
-    stimulus: "100 requests in one write; 100 replies are due, in order",
+    stimulus: "100 requests in one write; the server must send 100 replies in order",
     needs: &[Need::Frame, Need::ManyTurns, Need::Pipelining],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -20,6 +20,7 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
+/// Number of requests.
 const REQUESTS: usize = 100;
 
 async fn run(cx: &Cx) -> Checked {
@@ -35,7 +36,7 @@ async fn run(cx: &Cx) -> Checked {
     let written = client.stream().try_write(&together);
     if written.as_ref().ok() != Some(&together.len()) {
         return inconclusive(format!(
-            "unproven: one write did not take all {} bytes: {written:?}",
+            "unproven: one write did not accept all {} bytes: {written:?}",
             together.len()
         ));
     }
@@ -44,7 +45,7 @@ async fn run(cx: &Cx) -> Checked {
         together.len()
     ));
     cx.proved(format!(
-        "one write took all {} bytes of {REQUESTS} requests",
+        "one write accepted all {} bytes of {REQUESTS} requests",
         together.len()
     ));
     for (number, turn) in turns.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! TCP carries a byte stream: where segments begin and end means nothing.
+//! TCP is a byte stream: segment boundaries have no meaning.
 
 mod big_reply;
 mod coalesce_100;
@@ -11,11 +11,9 @@ mod split_each_offset;
 use super::Check;
 pub(super) use size_boundaries::sized;
 
-/// The group, as shown.
 const GROUP: &str = "framing";
 
-/// The checks of this group, in the order in which they are shown.
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &split_bytewise::ENTRY,
     &split_each_offset::ENTRY,
     &split_delimiter::ENTRY,

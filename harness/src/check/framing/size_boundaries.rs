@@ -1,16 +1,17 @@
-//! Sizes around the powers of two.
+//! Request sizes around the powers of two.
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Failure, Kind, Need, Runs, Shortfall, Weight};
+use crate::check::{Check, Checked, Cx, Failure, FailureKind, Need, Runs, Shortfall, Weight};
 use crate::session::{PeerError, Session};
+use crate::talk::Mismatch;
 
-/// Sends requests whose sizes lie at, just below and just above the powers of two.
-pub const ENTRY: Check = Check {
+/// Sends requests at, just below and just above each power of two.
+pub(super) const ENTRY: Check = Check {
     id: "size-boundaries",
     group: super::GROUP,
     battery: 1,
-    requirement: "a request of any size within the limit is answered exactly, also when it fills the receive buffer to its last byte (the tutorial's recv(1024))",
+    requirement: "a request of any size within the limit gets its exact reply, even if it fills the receive buffer completely (the tutorial's recv(1024))",
     stimulus: "requests of 2^k-1, 2^k and 2^k+1 bytes, up to promise.max_message",
     needs: &[Need::Frame, Need::Payload],
     runs: Runs::Shared,
@@ -21,9 +22,9 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// The largest request where no limit is promised: larger ones may be refused by right.
+/// Maximum size in bytes for a server without `promise.max_message`. It may refuse larger requests.
 const UNPROMISED_BYTES: usize = 4097;
-/// The largest request that is tried, whatever is promised.
+/// Maximum size in bytes for any server.
 const BYTES_MAX: usize = (1 << 20) + 1;
 
 async fn run(cx: &Cx) -> Checked {
@@ -42,7 +43,7 @@ async fn run(cx: &Cx) -> Checked {
             .or_else(reset_is_an_answer)?;
         tried += 1;
         match client.expect(&turn).await.map_err(Shortfall::from) {
-            // What is refused at one size must be refused at every larger one.
+            // A server that refuses one size must refuse every larger one.
             Ok(_) => match refused.take() {
                 Some((smaller, failure)) => return Err(wrong(cx, smaller, failure, Some(size))),
                 None => client.close(),
@@ -58,13 +59,11 @@ async fn run(cx: &Cx) -> Checked {
     if let Some((size, _)) = &refused {
         cx.note("refused_from_bytes", *size);
     }
-    cx.proved(format!(
-        "{tried} requests of exactly these sizes were sent and taken"
-    ));
+    cx.proved(format!("{tried} requests of exactly these sizes were sent"));
     Ok(())
 }
 
-/// A server may refuse before it has read everything; its words are then read all the same.
+/// A server may refuse before it has read the whole request. Its reply is read nevertheless.
 fn reset_is_an_answer(error: PeerError) -> Result<(), PeerError> {
     if matches!(error, PeerError::Reset { .. }) {
         Ok(())
@@ -77,18 +76,18 @@ fn wrong(cx: &Cx, size: usize, failure: Failure, accepted: Option<usize>) -> Sho
     cx.note("bytes", size);
     cx.proved(format!("a request of exactly {size} bytes was sent"));
     let beside = accepted.map_or(String::new(), |larger| {
-        format!(", while {larger} bytes are answered")
+        format!(", although one of {larger} bytes is answered")
     });
-    let kind = if failure.kind == Kind::Reset {
-        Kind::LostReply
+    let kind = if failure.kind == FailureKind::Reset {
+        FailureKind::LostReply
     } else {
         failure.kind
     };
-    Shortfall::Failed(Failure {
-        kind,
-        actual: format!("a request of {size} bytes{beside}: {}", failure.actual),
-        ..failure
-    })
+    let Mismatch {
+        expected, actual, ..
+    } = failure.mismatch;
+    let actual = format!("a request of {size} bytes{beside}: {actual}");
+    Shortfall::Failed(Failure::new(kind, expected, actual))
 }
 
 /// The payload turn whose request is exactly `size` bytes long, if there is one.
@@ -101,7 +100,7 @@ pub(in crate::check) fn sized(
     let Some(mut payload) = size.checked_sub(least) else {
         return Ok(None);
     };
-    // A length that is written in decimal grows with the payload: two corrections are enough.
+    // A decimal length field grows with the payload: two corrections are enough.
     for _ in 0..3 {
         let turn = cx.payload_turn(client, &vec![b'x'; payload])?;
         match turn.request.len() {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
 
 /// Sends one and a half requests, reads the first reply, sends the rest.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "split-across-two",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 9293 section 2.2: a byte-stream service; what follows a whole message in a read belongs to the next one",
-    stimulus: "one and a half requests in one segment; after the first reply the other half",
+    requirement: "RFC 9293 section 2.2: a byte-stream service; bytes after a whole message in the same read belong to the next message",
+    stimulus: "one and a half requests in one segment; the other half after the first reply",
     needs: &[Need::Frame, Need::ManyTurns, Need::Pipelining],
     runs: Runs::Shared,
     weight: Weight::Fails,

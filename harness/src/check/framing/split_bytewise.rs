@@ -1,16 +1,16 @@
-//! One byte a segment.
+//! One byte per segment.
 
 use std::time::Duration;
 
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
 
 /// Splits a request into single bytes.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "split-bytewise",
     group: super::GROUP,
     battery: 1,
     requirement: "RFC 9293 section 2.2: TCP is a reliable, in-order, byte-stream service; a segment is not a message",
-    stimulus: "one request, one byte a segment, each read by the server before the next is sent",
+    stimulus: "one request, one byte per segment; each byte is sent once the server has read the previous one",
     needs: &[Need::Frame],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -27,7 +27,7 @@ async fn run(cx: &Cx) -> Checked {
         client.send(byte).await?;
         client.until_read().await?;
         cx.proved(format!(
-            "the server had read each byte before the next was sent, {} in all",
+            "the server had read each of {} bytes before the next was sent",
             client.sent()
         ));
     }

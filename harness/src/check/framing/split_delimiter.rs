@@ -1,11 +1,11 @@
-//! A cut inside the delimiter or the length.
+//! A cut inside the delimiter or the length field.
 
 use std::time::Duration;
 
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, skip};
 
-/// Cuts a request inside what says where it ends, and keeps the cut for a while.
-pub const ENTRY: Check = Check {
+/// Cuts a request inside its delimiter or length field.
+pub(super) const ENTRY: Check = Check {
     id: "split-delimiter",
     group: super::GROUP,
     battery: 1,
@@ -24,7 +24,7 @@ async fn run(cx: &Cx) -> Checked {
     let mut client = cx.open().await?;
     let points = cx.talk().request.cut_points(&client.turn()?.request);
     if points.is_empty() {
-        return skip("the delimiter is a single byte: it cannot be cut");
+        return skip("the delimiter is a single byte and cannot be cut");
     }
     for point in points {
         let turn = client.turn()?;
@@ -32,7 +32,7 @@ async fn run(cx: &Cx) -> Checked {
         client.send(first).await?;
         client.until_read().await?;
         cx.proved(format!(
-            "the server had read {point} bytes, up to the middle of the mark, before the rest was sent"
+            "the server had read {point} bytes, up to the middle of the delimiter or length, before the rest was sent"
         ));
         client.send(second).await?;
         client.expect(&turn).await?;

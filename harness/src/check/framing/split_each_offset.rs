@@ -6,12 +6,12 @@ use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Weight};
 use crate::session::Session;
 
 /// Cuts a request in two at each offset in turn.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "split-each-offset",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 9293 section 2.2: a byte-stream service; a parser keeps its state across reads wherever they end",
-    stimulus: "one request in two segments, cut at each offset in turn; the server has read the first before the second is sent",
+    requirement: "RFC 9293 section 2.2: a byte-stream service; a parser keeps its state across reads, wherever they end",
+    stimulus: "one request in two segments, cut at each offset in turn; the second is sent once the server has read the first",
     needs: &[Need::Frame],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -21,7 +21,8 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// More offsets than this are sampled: the first and last ones, and evenly between.
+/// Maximum number of offsets. Of longer requests the first and last ones are tested, and a sample
+/// in between.
 const OFFSETS_MAX: usize = 80;
 
 async fn run(cx: &Cx) -> Checked {
@@ -58,7 +59,7 @@ async fn cut(cx: &Cx, client: &mut Session, offset: usize) -> Checked {
     Ok(())
 }
 
-/// Every offset inside a message of this length, or an even sample with both ends.
+/// All offsets inside a message of this length, or an even sample that includes both ends.
 fn offsets(length: usize) -> Vec<usize> {
     let all = length.saturating_sub(1);
     if all <= OFFSETS_MAX {

@@ -1,20 +1,22 @@
-//! Nagle's algorithm on one side, delayed acknowledgements on the other.
+//! Nagle's algorithm combined with delayed acknowledgements.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, inconclusive};
+use crate::check::{
+    Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, inconclusive,
+};
 use crate::session::{PeerError, Session};
 use crate::sys::{set_quickack, tcp_info};
 use crate::talk::Turn;
 
-/// Times pairs of requests with slow and with prompt acknowledgements.
-pub const ENTRY: Check = Check {
+/// Times pairs of requests with delayed and with immediate acknowledgements.
+pub(super) const ENTRY: Check = Check {
     id: "nagle-40ms",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 9293 section 3.7.4: Nagle's algorithm holds a second small write back until the first is acknowledged, which a client may delay (3.8.6.3): an application that writes twice must be able to switch it off (TCP_NODELAY)",
-    stimulus: "20 pairs of requests, each pair in one write, from a client that delays its acknowledgements (TCP_QUICKACK off); then the same from a client that does not",
+    requirement: "RFC 9293 section 3.7.4: Nagle's algorithm delays a second small write until the first is acknowledged, and the client may delay that acknowledgement (3.8.6.3): an application that writes twice must disable it (TCP_NODELAY)",
+    stimulus: "20 pairs of requests, each pair in one write, from a client that delays its acknowledgements (TCP_QUICKACK off); then the same from a client that acknowledges immediately",
     needs: &[Need::Pipelining, Need::ManyTurns],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -24,11 +26,12 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Pairs of requests each way.
+/// Number of pairs of requests per mode.
 const PAIRS: usize = 20;
-/// Linux delays an acknowledgement by at least 40 ms and at most 200 ms.
+/// Range of a delay, in milliseconds, that a delayed acknowledgement explains. Linux delays by 40
+/// to 200 ms.
 const HELD_MS: std::ops::RangeInclusive<f64> = 30.0..=250.0;
-/// How often the impatient client sends what it owes an acknowledgement for.
+/// Interval at which the client in immediate mode sends its acknowledgements.
 const TICK: Duration = Duration::from_millis(1);
 
 async fn run(cx: &Cx) -> Checked {
@@ -60,21 +63,22 @@ async fn run(cx: &Cx) -> Checked {
     cx.note("pair_ms_when_acks_are_sent_at_once", rounded(&prompt));
     if self::held(&prompt) * 4 > PAIRS {
         return inconclusive(
-            "pairs of requests take long however soon they are acknowledged: not for Nagle's algorithm",
+            "pairs of requests take long even if acknowledged immediately, so Nagle's algorithm is not the cause",
         );
     }
     failed(
-        Kind::Slow,
-        "both replies to two requests in one write come at once",
+        FailureKind::Slow,
+        "both replies to two requests in one write arrive immediately",
         format!(
-            "{held} of {PAIRS} pairs took {:.0} ms (median) when acknowledgements were delayed, and {:.1} ms when they were not: the server writes in pieces without TCP_NODELAY",
+            "{held} of {PAIRS} pairs took {:.0} ms (median) when acknowledgements were delayed, and {:.1} ms when they were not: the server writes a reply in several pieces without TCP_NODELAY",
             median(&delaying),
             median(&prompt)
         ),
     )
 }
 
-/// Two requests in one write; milliseconds until both replies are there.
+/// Sends two requests in one write. Returns the time until both replies have arrived, in
+/// milliseconds.
 async fn pair(cx: &Cx, session: &mut Session, prompt: bool) -> Checked<f64> {
     let turns = [session.turn()?, session.turn()?];
     let both = turns
@@ -99,7 +103,7 @@ async fn pair(cx: &Cx, session: &mut Session, prompt: bool) -> Checked<f64> {
         replies(session, &turns).await?;
     }
     let took = begun.elapsed();
-    // What is still owed is sent now, so that the next pair begins with nothing unacknowledged.
+    // Sends pending acknowledgements now, so that the next pair starts with nothing unacknowledged.
     set_quickack(&socket, true).map_err(PeerError::Harness)?;
     cx.eventually(TICK * 5, || {
         cx.peer(session).is_none_or(|peer| peer.send_q == 0)
@@ -115,7 +119,7 @@ async fn replies(session: &mut Session, turns: &[Turn]) -> Checked {
     Ok(())
 }
 
-/// Sends the acknowledgement that is due, again and again; returns only on an error.
+/// Repeatedly sends pending acknowledgements. Returns only on an error.
 async fn acknowledging(socket: &OwnedFd) -> std::io::Error {
     loop {
         if let Err(error) = set_quickack(socket, true) {

@@ -16,11 +16,9 @@ use std::time::Duration;
 use super::{Check, Checked, Cx, inconclusive};
 use crate::process::{Process, Server, signal_name};
 
-/// The group, as shown.
 const GROUP: &str = "life cycle";
 
-/// The checks of this group, in the order in which they are shown.
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &start_ready::ENTRY,
     &serves_again::ENTRY,
     &second_instance::ENTRY,
@@ -32,21 +30,22 @@ pub const CHECKS: &[&Check] = &[
     &no_orphans::ENTRY,
 ];
 
-/// How long a server with nothing to do may take to end: half of what `docker stop` grants.
+/// Time limit for an idle server to exit: half of what `docker stop` grants.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
-/// From ready to the stop signal: a server may set its handlers after it listens.
+/// Time between ready and the stop signal: a server may install its signal handlers after it starts
+/// listening.
 const SETTLED: Duration = Duration::from_millis(50);
-/// Between two looks at something that is about to change.
+/// Polling interval.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The limit for a stop with nothing in flight, longer where this server is slow here.
+/// Time limit for a stop without requests in progress, longer if this server is slow.
 fn stop_limit(cx: &Cx) -> Duration {
     STOP_LIMIT
         .max(cx.pace().exchange * 20)
         .max(cx.pace().start * 2)
 }
 
-/// Sends the stop signal and says so. It must have been delivered, or nothing was asked of the server.
+/// Sends the stop signal and returns a description. Inconclusive if the signal cannot be delivered.
 fn ask_to_stop(cx: &Cx) -> Checked<String> {
     let server = cx.server();
     let signal = signal_name(server.stop_signal());
@@ -62,7 +61,7 @@ fn ask_to_stop(cx: &Cx) -> Checked<String> {
     }
 }
 
-/// Waits until no process of the tree is left; what is left of it then.
+/// Waits until no process of the tree is left, or for `limit`. Returns the processes that are left.
 async fn left_after(server: &Server, limit: Duration) -> Vec<Process> {
     let begun = tokio::time::Instant::now();
     loop {
@@ -74,7 +73,7 @@ async fn left_after(server: &Server, limit: Duration) -> Vec<Process> {
     }
 }
 
-/// Processes for a reader: name and number of the first few.
+/// Names and pids of the first few processes.
 fn names(processes: &[Process]) -> String {
     const SHOWN: usize = 5;
     let shown: Vec<String> = processes

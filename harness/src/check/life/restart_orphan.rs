@@ -1,19 +1,21 @@
-//! What a killed server leaves behind.
+//! Processes that a killed server leaves behind.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive,
+};
 use crate::process::{Exit, Port, Server, StartFailure, StartOptions, TcpState};
 use crate::session::Session;
 
-/// Kills the main process alone, and starts the server again.
-pub const ENTRY: Check = Check {
+/// Kills only the main process, and starts the server again.
+pub(super) const ENTRY: Check = Check {
     id: "restart-orphan",
     group: super::GROUP,
     battery: 1,
-    requirement: "fork(): a child inherits the listening socket; if it outlives the server (ncat -k, nginx's workers), the port stays taken, and who connects is served by nobody or by the old code",
-    stimulus: "with a live connection SIGKILL to the main process alone; then the server is started again on its port",
+    requirement: "fork(): a child inherits the listening socket; if it outlives the server (ncat -k, nginx's workers), the port stays in use, and clients are served by nobody or by the old code",
+    stimulus: "with an open connection, SIGKILL to the main process only; then the server is started again on its port",
     needs: &[Need::Spawned, Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Warns,
@@ -23,11 +25,11 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// How long what is left of the first life may take to notice that its parent is gone.
+/// Time limit for remaining processes to notice that their parent is gone.
 const GRACE: Duration = Duration::from_millis(2500);
-/// Between two starts.
+/// Time between two starts.
 const PAUSE: Duration = Duration::from_millis(100);
-const EXPECTED: &str = "started again, it binds its port and serves";
+const EXPECTED: &str = "a restarted server binds its port and serves";
 
 async fn run(cx: &Cx) -> Checked {
     let port = cx.port_again()?;
@@ -38,7 +40,7 @@ async fn run(cx: &Cx) -> Checked {
             "SIGKILL could not be sent to process {pid}: {error}"
         ));
     }
-    cx.step(format!("SIGKILL to process {pid}, and to no other"));
+    cx.step(format!("SIGKILL to process {pid} only"));
     if cx.server().wait_exit(GRACE).await != Some(Exit::Signal(libc::SIGKILL)) {
         return inconclusive(format!("unproven: process {pid} was not ended by SIGKILL"));
     }
@@ -50,19 +52,18 @@ async fn run(cx: &Cx) -> Checked {
     cx.on(server)
         .exchange()
         .await
-        .ascribe(Kind::NoRestart, EXPECTED)?;
+        .ascribe(FailureKind::NoRestart, EXPECTED)?;
     client.close();
     Ok(())
 }
 
-/// A connection that the server has accepted and holds.
+/// A connection that the server has accepted.
 async fn live_connection(cx: &Cx) -> Checked<Session> {
     let mut client = cx.connect().await?;
     if cx.talk().close == crate::talk::Close::Client {
         client.opening().await?;
         let turn = client.turn()?;
-        client.send(&turn.request).await?;
-        client.expect(&turn).await?;
+        client.exchange(&turn).await?;
     }
     let begun = tokio::time::Instant::now();
     loop {
@@ -71,13 +72,13 @@ async fn live_connection(cx: &Cx) -> Checked<Session> {
             return Ok(client);
         }
         if begun.elapsed() > GRACE {
-            return inconclusive("unproven: the server does not hold a connection open");
+            return inconclusive("unproven: the server does not keep a connection open");
         }
         tokio::time::sleep(super::LOOK).await;
     }
 }
 
-/// Starts until it stays, or all patience is over.
+/// Starts the server until it stays up, or [`GRACE`] is over.
 async fn start_again(cx: &Cx, port: Port) -> Checked<Rc<Server>> {
     let begun = tokio::time::Instant::now();
     let mut starts = 0;
@@ -98,7 +99,7 @@ async fn start_again(cx: &Cx, port: Port) -> Checked<Rc<Server>> {
         if begun.elapsed() >= GRACE {
             cx.note("starts", starts);
             return failed(
-                Kind::NoRestart,
+                FailureKind::NoRestart,
                 EXPECTED,
                 blame(cx, port.number(), &failure),
             );
@@ -107,16 +108,19 @@ async fn start_again(cx: &Cx, port: Port) -> Checked<Rc<Server>> {
     }
 }
 
-/// Who is in the way, as far as can be seen.
+/// Which processes prevent the restart, as far as visible.
 fn blame(cx: &Cx, port: u16, failure: &StartFailure) -> String {
     let left = cx.server().tree();
     let who = match (cx.server().listeners().is_empty(), left.is_empty()) {
         (false, _) => format!(
-            "port {port} is still held by what the killed server left: {}",
+            "port {port} is still held by processes that the killed server left behind: {}",
             super::names(&left)
         ),
-        (true, false) => format!("the killed server left {}", super::names(&left)),
-        (true, true) => "nothing is left of the killed server".to_owned(),
+        (true, false) => format!(
+            "the killed server left these processes behind: {}",
+            super::names(&left)
+        ),
+        (true, true) => "the killed server left no process behind".to_owned(),
     };
     let failure = failure.to_string();
     format!("{who}; {}", failure.lines().next().unwrap_or_default())

@@ -3,17 +3,17 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, inconclusive};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, inconclusive};
 use crate::process::{StartOptions, TcpState};
-use crate::session::Ended;
+use crate::session::ConnectionEnd;
 
-/// Has the server close first, ends it, and starts it again at once.
-pub const ENTRY: Check = Check {
+/// Makes the server close first, ends it, and restarts it immediately.
+pub(super) const ENTRY: Check = Check {
     id: "restart-timewait",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 9293 section 3.6.1: who closes first holds TIME-WAIT for two segment life times; a server sets SO_REUSEADDR, or it cannot come back meanwhile",
-    stimulus: "a connection that the server's side closes first, so that TIME_WAIT is left on its port; the server is killed and started again at once",
+    requirement: "RFC 9293 section 3.6.1: the side that closes first stays in TIME-WAIT for two maximum segment lifetimes; without SO_REUSEADDR a server cannot restart during that time",
+    stimulus: "the server's side closes a connection first, which leaves TIME_WAIT on its port; the server is killed and restarted immediately",
     needs: &[Need::Spawned, Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
@@ -23,9 +23,9 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// How long the kernel and the processes may take to end, once killed.
+/// Time limit for killed processes and their connections to end.
 const ENDS: Duration = Duration::from_secs(3);
-const EXPECTED: &str = "started again at once, it binds its port and serves";
+const EXPECTED: &str = "a server restarted immediately binds its port and serves";
 
 async fn run(cx: &Cx) -> Checked {
     let port = cx.port_again()?;
@@ -36,12 +36,15 @@ async fn run(cx: &Cx) -> Checked {
             "unproven: no TIME_WAIT of {client} was left on port {number}"
         ));
     }
-    cx.proved(format!("the kernel's table: TIME_WAIT on port {number} (to {client}), and no process of the server left"));
+    cx.proved(format!("the kernel's socket table: TIME_WAIT on port {number} (to {client}), and no process of the server left"));
     let again = StartOptions {
         port: Some(port),
         ..StartOptions::default()
     };
-    let server = cx.start(again).await.ascribe(Kind::NoRestart, EXPECTED)?;
+    let server = cx
+        .start(again)
+        .await
+        .ascribe(FailureKind::NoRestart, EXPECTED)?;
     cx.note(
         "restart_ms",
         (server.started_in().as_secs_f64() * 1e4).round() / 10.0,
@@ -49,17 +52,17 @@ async fn run(cx: &Cx) -> Checked {
     cx.on(server)
         .exchange()
         .await
-        .ascribe(Kind::NoRestart, EXPECTED)?;
+        .ascribe(FailureKind::NoRestart, EXPECTED)?;
     Ok(())
 }
 
-/// One exchange, after which the server's side closes first: by itself where the talk says so, else
-/// because all its processes are killed and the kernel closes for them. Our own address.
+/// One exchange, after which the server's side closes first: by itself if the talk says so,
+/// otherwise because all its processes are killed and the kernel closes for them. Returns the
+/// client's address.
 async fn end_first(cx: &Cx) -> Checked<SocketAddr> {
     let mut client = cx.open().await?;
     let turn = client.turn()?;
-    client.send(&turn.request).await?;
-    client.expect(&turn).await?;
+    client.exchange(&turn).await?;
     let local = client.local();
     cx.step("SIGKILL to every process of the server");
     let left = kill_all(cx).await;
@@ -69,22 +72,22 @@ async fn end_first(cx: &Cx) -> Checked<SocketAddr> {
         ));
     }
     match client.drained(ENDS).await {
-        Ended::Eof => client.close(),
-        Ended::Reset => {
+        ConnectionEnd::Eof => client.close(),
+        ConnectionEnd::Reset => {
             return inconclusive(
                 "unproven: the server's side ended with a reset, which leaves no TIME_WAIT",
             );
         }
-        Ended::StillOpen => {
+        ConnectionEnd::StillOpen => {
             return inconclusive(
-                "its connection outlives all its processes: somebody else holds it",
+                "the connection is still open after all processes of the server ended: another process holds it",
             );
         }
     }
     Ok(local)
 }
 
-/// Kills until nothing is left: a process may have been started between look and signal.
+/// Kills until no process is left: one may be started between listing and signal.
 async fn kill_all(cx: &Cx) -> String {
     let begun = tokio::time::Instant::now();
     loop {
@@ -96,7 +99,7 @@ async fn kill_all(cx: &Cx) -> String {
     }
 }
 
-/// Whether the server's end of that connection is seen in TIME_WAIT.
+/// Whether the server's end of that connection is in TIME_WAIT.
 async fn is_left(cx: &Cx, client: SocketAddr) -> bool {
     let begun = tokio::time::Instant::now();
     while begun.elapsed() < ENDS {

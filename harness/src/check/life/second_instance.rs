@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive};
 use crate::process::{Exit, Port, Server, StartFailure, StartOptions};
 
-/// Starts the server again on the port that it listens on.
-pub const ENTRY: Check = Check {
+/// Starts the server again on the port on which it listens.
+pub(super) const ENTRY: Check = Check {
     id: "second-instance",
     group: super::GROUP,
     battery: 1,
-    requirement: "POSIX bind(): EADDRINUSE, the specified address is already in use; a second instance must fail, and say so (haproxy#629: two instances shared a port, and nobody was told)",
-    stimulus: "the server is started again on the port on which it listens, with a {tmp} of its own",
+    requirement: "POSIX bind(): EADDRINUSE, the specified address is already in use; a second instance must fail with an error message (haproxy#629: two instances silently shared a port)",
+    stimulus: "the server is started again on the port on which it listens, with its own {tmp}",
     needs: &[Need::Spawned, Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Warns,
@@ -21,13 +21,14 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// nginx tries to bind for 2.5 s before it gives up. Longer where this server is slow to start.
+/// Time limit for the second instance to give up, longer if this server is slow to start. (nginx
+/// retries bind for 2.5 s.)
 const GIVES_UP: Duration = Duration::from_secs(10);
 const EXPECTED: &str =
-    "the second instance fails: a code that is not 0, and a message that names the address";
+    "the second instance exits with a nonzero code and a message that names the address";
 
-/// How a second instance ended.
-struct Ended {
+/// How a second instance exited.
+struct SecondExit {
     exit: Exit,
     text: String,
 }
@@ -46,21 +47,18 @@ async fn run(cx: &Cx) -> Checked {
         Some(ended) => judge(cx, &ended, number)?,
         None => {
             return failed(
-                Kind::Silent,
+                FailureKind::Silent,
                 EXPECTED,
-                format!(
-                    "after {:?} it still runs, and does not listen",
-                    patience(cx)
-                ),
+                format!("after {:?} it still runs and does not listen", patience(cx)),
             );
         }
     }
-    // The first one must not have noticed.
+    // The first instance must still work.
     cx.is_alive().await
 }
 
-/// Waits for the end of a second instance; fails if it listens as well. `None`: it does neither.
-async fn second(cx: &Cx, port: Port) -> Checked<Option<Ended>> {
+/// Waits for a second instance to exit; fails if it listens as well. `None` if it does neither.
+async fn second(cx: &Cx, port: Port) -> Checked<Option<SecondExit>> {
     let number = port.number();
     let options = StartOptions {
         port: Some(port),
@@ -77,7 +75,7 @@ async fn second(cx: &Cx, port: Port) -> Checked<Option<Ended>> {
             stdout_tail,
             ..
         }) => {
-            return Ok(Some(Ended {
+            return Ok(Some(SecondExit {
                 exit,
                 text: format!("{stderr_tail}\n{stdout_tail}"),
             }));
@@ -95,16 +93,16 @@ async fn second(cx: &Cx, port: Port) -> Checked<Option<Ended>> {
                 .collect();
             cx.note("second_listens_on", addresses.clone());
             let actual = format!(
-                "it started: two instances listen on port {number} ({} more: {})",
+                "it started: two instances listen on port {number} ({} more sockets: {})",
                 sockets.len(),
                 addresses.join(", ")
             );
-            return failed(Kind::DoubleStart, EXPECTED, actual);
+            return failed(FailureKind::DoubleStart, EXPECTED, actual);
         }
-        // A server that makes itself a daemon ends its first process with code 0, and goes on.
+        // A server that daemonizes ends its first process with code 0 and keeps running.
         if let Some(exit) = exit.filter(|exit| !exit.is_success() || second.tree().is_empty()) {
             let output = second.output();
-            return Ok(Some(Ended {
+            return Ok(Some(SecondExit {
                 exit,
                 text: format!("{}\n{}", output.stderr_tail, output.stdout_tail),
             }));
@@ -113,12 +111,12 @@ async fn second(cx: &Cx, port: Port) -> Checked<Option<Ended>> {
     Ok(None)
 }
 
-/// How long the second one may take to give up.
+/// Time limit for the second instance to give up.
 fn patience(cx: &Cx) -> Duration {
     GIVES_UP.max(cx.pace().start * 4)
 }
 
-fn judge(cx: &Cx, ended: &Ended, port: u16) -> Checked {
+fn judge(cx: &Cx, ended: &SecondExit, port: u16) -> Checked {
     let text = ended.text.trim();
     cx.note("second_exit", ended.exit.to_string());
     cx.note(
@@ -127,29 +125,29 @@ fn judge(cx: &Cx, ended: &Ended, port: u16) -> Checked {
     );
     if ended.exit.is_success() {
         return failed(
-            Kind::Silent,
+            FailureKind::Silent,
             EXPECTED,
-            "it ended with code 0, as if all were well",
+            "it exited with code 0, as if it had succeeded",
         );
     }
     if text.is_empty() {
         return failed(
-            Kind::Silent,
+            FailureKind::Silent,
             EXPECTED,
-            format!("it {} without a word", ended.exit),
+            format!("it {} without a message", ended.exit),
         );
     }
     if !names_the_address(text, port) {
         let actual = format!(
-            "it {}, and nothing it printed tells that port {port} is taken",
+            "it {}, and its output does not say that port {port} is in use",
             ended.exit
         );
-        return failed(Kind::Silent, EXPECTED, actual);
+        return failed(FailureKind::Silent, EXPECTED, actual);
     }
     Ok(())
 }
 
-/// The line that tells: servers may print a banner before it.
+/// The line with the error message. Servers may print a banner before it.
 fn last_line(text: &str) -> &str {
     let tells = |line: &&str| line.to_lowercase().contains("in use");
     text.lines()
@@ -159,7 +157,8 @@ fn last_line(text: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// Whether a reader learns what is wrong. Messages are translated and shortened, so any of these will do.
+/// Whether the output explains the error. Messages are translated and abbreviated, so any of these
+/// words is enough.
 fn names_the_address(text: &str, port: u16) -> bool {
     let text = text.to_lowercase();
     let words = [
@@ -179,18 +178,18 @@ mod tests {
 
     #[test]
     fn knows_the_messages_of_real_servers() {
-        let told = |text| names_the_address(text, 4711);
-        assert!(told("OSError: [Errno 98] Address already in use"));
-        assert!(told(
+        let names = |text| names_the_address(text, 4711);
+        assert!(names("OSError: [Errno 98] Address already in use"));
+        assert!(names(
             "nginx: [emerg] bind() to 127.0.0.1:4711 failed (98: Address already in use)"
         ));
-        assert!(told(
+        assert!(names(
             "failed to listen on TCP port 4711: Address already in use"
         ));
-        assert!(told(
+        assert!(names(
             "Error: listen EADDRINUSE: address already in use 127.0.0.1:4711"
         ));
-        assert!(!told("fatal error"));
+        assert!(!names("fatal error"));
     }
 
     #[test]

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed};
+use crate::check::{
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed,
+};
 
-/// Is served, leaves, comes back.
-pub const ENTRY: Check = Check {
+/// Is served, leaves, and connects again.
+pub(super) const ENTRY: Check = Check {
     id: "serves-again",
     group: super::GROUP,
     battery: 1,
     requirement: "POSIX accept(): takes the next connection off the queue; a server calls it again for the next client",
-    stimulus: "one client is served and leaves; then a second one comes",
+    stimulus: "one client is served and leaves; then a second one connects",
     needs: &[Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
@@ -20,31 +22,31 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// How long the end of a server may take to be seen.
+/// Time limit for the end of the server to become visible.
 const DYING: Duration = Duration::from_millis(500);
 
 async fn run(cx: &Cx) -> Checked {
     cx.exchange().await?;
-    cx.proved("the first client got its whole reply, and closed");
+    cx.proved("the first client received its whole reply and closed");
     let second = cx
         .exchange()
         .await
-        .ascribe(Kind::Blocked, "a second client is served");
+        .ascribe(FailureKind::Blocked, "a second client is served");
     let Err(Shortfall::Failed(failure)) = second else {
         return second.map(|_| ());
     };
     match cx.server().wait_exit(DYING).await {
         Some(exit) => failed(
-            Kind::Died,
+            FailureKind::Died,
             "a second client is served",
-            format!("it serves a single client: after it the server {exit}"),
+            format!("the server serves a single client: after it the server {exit}"),
         ),
         None => failed(
             failure.kind,
-            failure.expected,
+            failure.mismatch.expected,
             format!(
-                "it serves a single client: the second one met: {}",
-                failure.actual
+                "the server serves a single client: for the second one, {}",
+                failure.mismatch.actual
             ),
         ),
     }

@@ -1,17 +1,19 @@
-//! A start takes as long as it is allowed to, at most.
+//! A server starts within its time limit.
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, inconclusive};
+use crate::check::{
+    Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, inconclusive,
+};
 use crate::process::{Server, StartFailure, StartOptions};
 
 /// Starts the server a few times and waits for its listening socket.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "start-ready",
     group: super::GROUP,
     battery: 1,
-    requirement: "started, the server listens within its ready time-out: whoever starts it (a service manager, a CI job) waits no longer",
-    stimulus: "3 starts on fresh ports; the kernel's socket table is watched for the listening socket",
+    requirement: "after a start the server listens within its ready timeout: a service manager or CI job waits no longer",
+    stimulus: "3 starts on fresh ports; the kernel's socket table is polled for the listening socket",
     needs: &[Need::Spawned, Need::SingleClient],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -21,9 +23,9 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Starts besides the one of the server that the check was given.
+/// Number of starts in addition to that of the check's own server.
 const MORE_STARTS: usize = 2;
-/// A late start is waited for, so that it can be said how late it was.
+/// A late start is given up after this many times the limit, so that the delay can be reported.
 const PATIENCE: u32 = 4;
 
 async fn run(cx: &Cx) -> Checked {
@@ -43,7 +45,7 @@ async fn run(cx: &Cx) -> Checked {
     Ok(())
 }
 
-/// Milliseconds from spawn to the listening socket, if that is within the limit.
+/// Milliseconds from spawn to the listening socket; fails if the limit is exceeded.
 fn judge(cx: &Cx, server: &Server, limit: Duration) -> Checked<f64> {
     let took = server.started_in();
     let ms = (took.as_secs_f64() * 1e4).round() / 10.0;
@@ -55,14 +57,14 @@ fn judge(cx: &Cx, server: &Server, limit: Duration) -> Checked<f64> {
         listener.addr
     ));
     cx.proved(format!(
-        "the kernel's table: LISTEN on {}, inode {}, held by the server",
+        "the kernel's socket table: LISTEN on {}, inode {}, held by the server",
         listener.addr, listener.inode
     ));
     if took > limit {
         cx.note("start_ms", ms);
         return failed(
-            Kind::NotReady,
-            format!("it listens within {limit:?} of its start"),
+            FailureKind::NotReady,
+            format!("the server listens within {limit:?} of its start"),
             format!("it listened after {ms} ms"),
         );
     }
@@ -71,7 +73,7 @@ fn judge(cx: &Cx, server: &Server, limit: Duration) -> Checked<f64> {
 
 fn never(cx: &Cx, failure: StartFailure) -> Shortfall {
     if !failure.is_harness() {
-        cx.proved("the program was started, and the kernel's socket table never showed a LISTEN socket of its own");
+        cx.proved("the program was started, and the kernel's socket table never showed a listening socket of it");
     }
     Shortfall::from(failure)
 }

@@ -1,16 +1,16 @@
-//! The stop signal, with nothing to do.
+//! The stop signal to an idle server.
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 
 /// Asks an idle server to stop.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "term-idle",
     group: super::GROUP,
     battery: 1,
-    requirement: "POSIX kill(): SIGTERM asks a process to end; who runs a server (docker stop, systemd) sends it, waits, and then kills",
-    stimulus: "the stop signal, with no connection open",
+    requirement: "POSIX kill(): SIGTERM asks a process to end; docker stop and systemd send it, wait, and then kill",
+    stimulus: "the stop signal while no connection is open",
     needs: &[Need::Spawned, Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
@@ -28,14 +28,14 @@ async fn run(cx: &Cx) -> Checked {
     cx.proved(delivered);
     match cx.server().wait_exit(limit).await {
         Some(exit) => {
-            // Ended by the signal itself is as good as an exit: there is nothing to finish.
+            // Being ended by the signal itself is fine: there is nothing to finish.
             cx.note("exit", exit.to_string());
             cx.note("stopped_after_ms", asked.elapsed().as_millis() as u64);
             Ok(())
         }
         None => failed(
-            Kind::IgnoredStop,
-            format!("it ends within {limit:?} of its stop signal"),
+            FailureKind::IgnoredStop,
+            format!("the server exits within {limit:?} of its stop signal"),
             format!("it still runs: {}", super::names(&cx.server().tree())),
         ),
     }

@@ -1,17 +1,17 @@
-//! The stop signal, with a client who does not leave.
+//! The stop signal while a client stays connected.
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive};
 use crate::process::TcpState;
 
-/// Asks a server to stop while an idle client stays.
-pub const ENTRY: Check = Check {
+/// Stops a server while an idle client stays connected.
+pub(super) const ENTRY: Check = Check {
     id: "term-idle-conn",
     group: super::GROUP,
     battery: 1,
-    requirement: "a client that says nothing must not keep a server from its end: who runs it waits for 10 s (docker stop), and then kills",
-    stimulus: "one exchange, the connection is kept open and idle; then the stop signal",
+    requirement: "an idle client must not prevent a server from stopping: docker stop waits for 10 s, then kills it",
+    stimulus: "one exchange, then the stop signal while the connection is open and idle",
     needs: &[Need::Spawned, Need::ManyTurns],
     runs: Runs::OwnServer,
     weight: Weight::Warns,
@@ -21,17 +21,16 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// What `docker stop` grants.
+/// Time limit: what `docker stop` grants.
 const LIMIT: Duration = Duration::from_secs(10);
 
 async fn run(cx: &Cx) -> Checked {
     let mut client = cx.open().await?;
     let turn = client.turn()?;
-    client.send(&turn.request).await?;
-    client.expect(&turn).await?;
+    client.exchange(&turn).await?;
     let peer = cx.server().peer_socket(client.local());
     if !peer.is_some_and(|peer| peer.state == TcpState::Established) {
-        return inconclusive("unproven: the connection is not open at the server's side");
+        return inconclusive("unproven: the connection is not open on the server's side");
     }
     let limit = LIMIT.max(super::stop_limit(cx));
     let asked = Instant::now();
@@ -49,8 +48,8 @@ async fn run(cx: &Cx) -> Checked {
             Ok(())
         }
         None => failed(
-            Kind::IgnoredStop,
-            format!("it ends within {limit:?} of its stop signal"),
+            FailureKind::IgnoredStop,
+            format!("the server exits within {limit:?} of its stop signal"),
             format!(
                 "with one idle connection it still runs: {}",
                 super::names(&cx.server().tree())

@@ -1,18 +1,19 @@
-//! The stop signal, in the middle of a request.
+//! The stop signal in the middle of a request.
 
 use std::time::{Duration, Instant};
 
 use crate::check::{
-    Ascribe, Check, Checked, Cx, Kind, Need, Promised, Runs, Weight, failed, inconclusive, skip,
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Promised, Runs, Weight, failed, inconclusive,
+    skip,
 };
 
-/// Asks a server to stop that has read half a request.
-pub const ENTRY: Check = Check {
+/// Stops a server that has read half a request.
+pub(super) const ENTRY: Check = Check {
     id: "term-inflight",
     group: super::GROUP,
     battery: 1,
-    requirement: "asked to stop, a server first finishes what it has begun (promise.drains_on_stop); else every rolling restart loses replies",
-    stimulus: "half a request, read by the server; the stop signal; then the other half",
+    requirement: "a stopping server first finishes the requests that it has started to read (promise.drains_on_stop); otherwise every rolling restart loses replies",
+    stimulus: "half a request; once the server has read it, the stop signal; then the other half",
     needs: &[Need::Spawned, Need::Frame],
     runs: Runs::OwnServer,
     weight: Weight::WarnsUnless(Promised::DrainsOnStop),
@@ -22,17 +23,17 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// From the signal to the other half: the server shall have acted on the signal by then (redis looks
-/// at it every 100 ms).
+/// Time between the signal and the other half, long enough for the server to act on the signal
+/// (redis checks for it every 100 ms).
 const ACTS: Duration = Duration::from_millis(300);
-const EXPECTED: &str = "the request that was begun is answered before the end";
+const EXPECTED: &str = "the request in progress is answered before the server exits";
 
 async fn run(cx: &Cx) -> Checked {
     let mut client = cx.open().await?;
     let turn = client.turn()?;
     let half = turn.request.len() / 2;
     if half == 0 {
-        return skip("the request is too short to be cut in two");
+        return skip("the request is a single byte and cannot be cut in half");
     }
     client.send(&turn.request[..half]).await?;
     client.until_read().await?;
@@ -47,21 +48,21 @@ async fn run(cx: &Cx) -> Checked {
             "{} ms after the signal the server {exit}",
             asked.elapsed().as_millis()
         );
-        return failed(Kind::LostReply, EXPECTED, actual);
+        return failed(FailureKind::LostReply, EXPECTED, actual);
     }
     client
         .send(&turn.request[half..])
         .await
-        .ascribe(Kind::LostReply, EXPECTED)?;
+        .ascribe(FailureKind::LostReply, EXPECTED)?;
     client
         .expect(&turn)
         .await
-        .ascribe(Kind::LostReply, EXPECTED)?;
+        .ascribe(FailureKind::LostReply, EXPECTED)?;
     client.close();
     let limit = super::stop_limit(cx);
     let Some(exit) = cx.server().wait_exit(limit).await else {
         return inconclusive(format!(
-            "the reply came, and {limit:?} later the server still runs: see term-idle"
+            "the reply arrived, but {limit:?} later the server still runs: see term-idle"
         ));
     };
     cx.note("exit", exit.to_string());

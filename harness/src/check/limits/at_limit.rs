@@ -1,18 +1,18 @@
-//! Exactly as long as is allowed, and one byte more.
+//! Requests exactly at the limit, and one byte longer.
 
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, framing};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, framing};
 use crate::session::{PeerError, Session};
 use crate::talk::{Judgement, Turn};
 use crate::text::escape;
 
 /// Sends one byte less than the promised limit, the limit, and one byte more.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "at-limit",
     group: super::GROUP,
     battery: 1,
-    requirement: "promise.max_message: a request of that many bytes is accepted, one byte more is refused clearly",
+    requirement: "promise.max_message: a request of that many bytes is accepted, one byte more is refused with a reply or a FIN",
     stimulus: "requests of limit-1, limit and limit+1 bytes",
     needs: &[Need::Frame, Need::Payload, Need::MaxMessage],
     runs: Runs::Shared,
@@ -36,7 +36,7 @@ async fn run(cx: &Cx) -> Checked {
         let expected = format!("a request of {size} bytes is accepted: the limit is {limit}");
         let reply = client.expect(&turn).await;
         cx.proved(format!("a request of exactly {size} bytes was sent"));
-        reply.ascribe(Kind::LostReply, &expected)?;
+        reply.ascribe(FailureKind::LostReply, &expected)?;
         client.close();
     }
     let mut client = cx.open().await?;
@@ -46,7 +46,7 @@ async fn run(cx: &Cx) -> Checked {
     refused(cx, &mut client, &turn, limit).await
 }
 
-/// One byte too many: a refusal or an orderly end, not silence, and not the reply.
+/// One byte too many: the server must refuse or close with a FIN, neither stay silent nor reply.
 async fn refused(cx: &Cx, client: &mut Session, turn: &Turn, limit: usize) -> Checked {
     client.owe(turn.request.clone());
     let reply = client.any_reply(turn).await;
@@ -57,14 +57,14 @@ async fn refused(cx: &Cx, client: &mut Session, turn: &Turn, limit: usize) -> Ch
     );
     match reply {
         Ok(reply) if matches!(turn.expect.judge(&reply, true), Judgement::Match(_)) => failed(
-            Kind::Accepted,
+            FailureKind::Accepted,
             expected,
             format!("it was answered: \"{}\"", escape(&reply, 60)),
         ),
         Ok(_) | Err(PeerError::Eof { .. }) => Ok(()),
         Err(error) => Err(error).ascribe(
-            Kind::LostReply,
-            &format!("{expected}, in words or with FIN"),
+            FailureKind::LostReply,
+            &format!("{expected}, with a reply or a FIN"),
         ),
     }
 }

@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, skip};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, skip};
 use crate::process::Usage;
 use crate::session::FloodEnd;
 use crate::talk::Frame;
 
-/// Sends bytes without a delimiter for as long as the server takes them.
-pub const ENTRY: Check = Check {
+/// Sends bytes without a delimiter for as long as the server reads them.
+pub(super) const ENTRY: Check = Check {
     id: "endless-message",
     group: super::GROUP,
     battery: 1,
-    requirement: "a peer decides how much it sends, not how much the server keeps (CWE-770: allocation without limits)",
-    stimulus: "up to 256 MB without a delimiter; others are served meanwhile",
+    requirement: "a client decides how much it sends, not how much the server stores (CWE-770: allocation without limits)",
+    stimulus: "up to 256 MB without a delimiter; then another client sends a request",
     needs: &[Need::Frame, Need::Process],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -23,14 +23,15 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
+/// Maximum number of bytes sent.
 const TOTAL_BYTES: u64 = 256 << 20;
-/// What one round sends before memory is looked at again.
+/// Bytes sent between two memory samples.
 const ROUND_BYTES: u64 = 16 << 20;
-/// Less growth than this says nothing: allocators take memory in steps.
+/// Minimum growth in bytes that counts as a failure: allocators reserve memory in steps.
 const GROWTH_BYTES_MIN: u64 = 24 << 20;
-/// Growth per byte sent from which on the server keeps what it is sent.
+/// Minimum growth per byte sent that counts as a failure.
 const GROWTH_PER_BYTE: f64 = 0.5;
-/// The check ends after this, however much was taken.
+/// Maximum duration of sending.
 const TIME_MAX: Duration = Duration::from_secs(8);
 
 async fn run(cx: &Cx) -> Checked {
@@ -38,7 +39,7 @@ async fn run(cx: &Cx) -> Checked {
         cx.talk().request,
         Frame::Until(_) | Frame::LastLine(_) | Frame::Lines(_) | Frame::Resp | Frame::Http1
     ) {
-        return skip("a message's end is not a delimiter: see huge-length");
+        return skip("messages do not end with a delimiter: see huge-length");
     }
     cx.exchange().await?;
     let before = cx.usage()?;
@@ -52,7 +53,7 @@ async fn run(cx: &Cx) -> Checked {
         sent += flood.bytes;
         let after = cx.usage()?;
         cx.proved(format!(
-            "the server's kernel took {sent} bytes without a delimiter"
+            "the server's kernel accepted {sent} bytes without a delimiter"
         ));
         if flood.end == FloodEnd::Sent {
             keeps(cx, &before, &after, sent)?;
@@ -67,7 +68,7 @@ async fn run(cx: &Cx) -> Checked {
     cx.others_are_served().await
 }
 
-/// Fails where memory grows with what is sent.
+/// Fails if memory grows with the number of bytes sent.
 fn keeps(cx: &Cx, before: &Usage, after: &Usage, sent: u64) -> Checked {
     let growth = after.rss_bytes.saturating_sub(before.rss_bytes);
     cx.note("rss_before_bytes", before.rss_bytes);
@@ -77,10 +78,10 @@ fn keeps(cx: &Cx, before: &Usage, after: &Usage, sent: u64) -> Checked {
         return Ok(());
     }
     failed(
-        Kind::Growth,
+        FailureKind::Growth,
         "a message without an end is refused, or memory stays bounded",
         format!(
-            "{} MB were sent and memory grew by {} MB ({per_byte:.2} bytes a byte)",
+            "{} MB were sent and memory grew by {} MB ({per_byte:.2} bytes per byte sent)",
             sent >> 20,
             growth >> 20
         ),

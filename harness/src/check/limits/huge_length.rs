@@ -1,18 +1,18 @@
-//! A length field that lies.
+//! A length field with an excessive value.
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
-use crate::session::{Ended, PeerError};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
+use crate::session::{ConnectionEnd, PeerError};
 use crate::talk::{Frame, LenFrame};
 
-/// Announces gigabytes and sends a little.
-pub const ENTRY: Check = Check {
+/// Announces gigabytes and sends a few bytes.
+pub(super) const ENTRY: Check = Check {
     id: "huge-length",
     group: super::GROUP,
     battery: 1,
-    requirement: "a length that a peer announces is a claim, not a reason to allocate (CWE-789)",
-    stimulus: "messages that announce 2^31 and 2^32-1 bytes, as far as the field goes, and bring a few",
+    requirement: "a length that a client announces is a claim, not a reason to allocate memory (CWE-789)",
+    stimulus: "messages that announce 2^31 and 2^32-1 bytes, if the field can hold them, and contain 3",
     needs: &[Need::LengthField, Need::Process],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -22,9 +22,9 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Peak memory may rise by this much for reasons of its own.
+/// Maximum growth of peak memory in bytes, for unrelated reasons.
 const GROWTH_BYTES_MAX: u64 = 48 << 20;
-/// How long the server may take to answer a claim that it should refuse.
+/// Time limit for the server to refuse.
 const ANSWER: Duration = Duration::from_millis(1500);
 
 async fn run(cx: &Cx) -> Checked {
@@ -44,7 +44,7 @@ async fn run(cx: &Cx) -> Checked {
         }
         let ended = client.drained(ANSWER).await;
         cx.proved(format!(
-            "a length of {claim} was announced, and {} bytes of it sent",
+            "a length of {claim} was announced, and {} bytes of it were sent",
             3
         ));
         let after = cx.usage()?;
@@ -54,13 +54,13 @@ async fn run(cx: &Cx) -> Checked {
             "vm_growth_bytes",
             after.vm_bytes.saturating_sub(before.vm_bytes),
         );
-        cx.note("refused", ended != Ended::StillOpen);
+        cx.note("refused", ended != ConnectionEnd::StillOpen);
         if growth > GROWTH_BYTES_MAX {
             return failed(
-                Kind::Growth,
+                FailureKind::Growth,
                 "the claim is refused, or memory stays flat",
                 format!(
-                    "a length of {claim} made memory grow by {} MB at its peak",
+                    "a length of {claim} made peak memory grow by {} MB",
                     growth >> 20
                 ),
             );

@@ -1,4 +1,4 @@
-//! More than fits: over the receive buffer, over the limit, without end.
+//! Messages that are too long: for the receive buffer, for the limit, without an end.
 
 mod at_limit;
 mod endless_message;
@@ -7,11 +7,9 @@ mod over_buffer;
 
 use super::Check;
 
-/// The group, as shown.
 const GROUP: &str = "limits";
 
-/// The checks of this group, in the order in which they are shown.
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &at_limit::ENTRY,
     &over_buffer::ENTRY,
     &endless_message::ENTRY,

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, warned};
+use crate::check::{
+    Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, warned,
+};
 use crate::session::{After, PeerError};
 
 /// Sends more than one receive buffer holds, reading while it writes.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "over-buffer",
     group: super::GROUP,
     battery: 1,
-    requirement: "RFC 2525 section 2.17: closing with unread data resets the connection, and a reset destroys what has not been delivered",
+    requirement: "RFC 2525 section 2.17: closing with unread data resets the connection, and a reset discards data that has not been delivered",
     stimulus: "a request of 4 to 32 KiB, longer than one receive buffer; the client reads while it writes",
     needs: &[Need::Payload],
     runs: Runs::Shared,
@@ -21,9 +23,10 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Bytes of payload: past the buffers that servers commonly have.
+/// Payload sizes in bytes, larger than common buffers.
 const SIZES: [usize; 3] = [4 * 1024, 8 * 1024, 32 * 1024];
-/// A server that promises no limit may refuse, in order, what is longer than this.
+/// Maximum payload in bytes for a server without `promise.max_message`. It may refuse longer ones,
+/// without a reset.
 const UNPROMISED_BYTES: usize = 4 * 1024;
 
 async fn run(cx: &Cx) -> Checked {
@@ -36,12 +39,12 @@ async fn run(cx: &Cx) -> Checked {
         let turn = cx.payload_turn(&mut client, &vec![b'x'; size])?;
         client.owe(turn.request.clone());
         cx.step(format!(
-            "send {} bytes, reading meanwhile",
+            "send {} bytes, reading at the same time",
             turn.request.len()
         ));
         let reply = client.expect(&turn).await;
         cx.proved(format!(
-            "{} of {} bytes were taken before the reply",
+            "{} of {} bytes were accepted before the reply",
             client.sent(),
             turn.request.len()
         ));
@@ -49,8 +52,8 @@ async fn run(cx: &Cx) -> Checked {
         match reply {
             Ok(reply) if reply.after == After::Reset => {
                 return warned(
-                    Kind::Reset,
-                    "the connection ends in order (FIN) after the reply",
+                    FailureKind::Reset,
+                    "the connection ends with a FIN after the reply",
                     format!(
                         "a request of {} bytes: the reply was complete, then the connection was reset",
                         turn.request.len()
@@ -60,7 +63,7 @@ async fn run(cx: &Cx) -> Checked {
             Ok(_) => client.close(),
             Err(PeerError::Reset { after, .. }) => {
                 return failed(
-                    Kind::Reset,
+                    FailureKind::Reset,
                     "the reply is complete",
                     format!(
                         "a request of {} bytes: the connection was reset after {after} bytes of the reply",
@@ -68,7 +71,7 @@ async fn run(cx: &Cx) -> Checked {
                     ),
                 );
             }
-            // An orderly refusal of a size that was never promised.
+            // An orderly refusal of a size that the server did not promise.
             Err(PeerError::Wrong { .. } | PeerError::Eof { .. })
                 if cx.promise().max_message.is_none() && size > UNPROMISED_BYTES =>
             {

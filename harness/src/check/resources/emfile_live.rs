@@ -1,19 +1,19 @@
-//! No descriptor left while serving.
+//! Running out of descriptors while serving.
 
 use crate::check::{
-    Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive, skip,
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive, skip,
 };
 use crate::process::{Server, StartOptions};
 use crate::session::Session;
 use std::time::{Duration, Instant};
 
-/// Fills the server's table of descriptors, watches it, and empties the table again.
-pub const ENTRY: Check = Check {
+/// Fills the server's descriptor table, measures the server, and empties the table again.
+pub(super) const ENTRY: Check = Check {
     id: "emfile-live",
     group: super::GROUP,
     battery: 1,
-    requirement: "POSIX accept(): EMFILE, all file descriptors are in use; it stays so until one is closed, so a server that calls again at once spins (redis: 40 % of a core, 6.7 MB/s of log), and one that gives up is gone",
-    stimulus: "once it is ready its limit of descriptors is set to those open + 20; idle connections fill its table, further ones wait; after a while all leave",
+    requirement: "POSIX accept(): EMFILE, all file descriptors are in use; a server that retries immediately is in a busy loop until one is closed (redis: 40 % of a core, 6.7 MB/s of log), and one that exits serves nobody",
+    stimulus: "once the server is ready its descriptor limit is set to those open + 20; idle connections fill its table, further ones wait; after a while all clients leave",
     needs: &[Need::Spawned],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -23,22 +23,23 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Descriptors that each process may open beyond those it has.
+/// Number of descriptors that each process may open in addition to those it has.
 const ROOM: u64 = 20;
-/// Connections that wait when the table is full, so that accept has something to fail at.
+/// Number of connections that wait once the table is full, so that accept fails.
 const WAITING: usize = 3;
-/// A server that accepts at all has accepted by then.
+/// Time limit for the server to accept.
 const ACCEPTS: Duration = Duration::from_millis(250);
-/// What follows a full table at once (a log line, a pool that grows) is not counted.
+/// Time after filling the table: the immediate reaction (a log line, a growing pool) is not
+/// measured.
 const SETTLE: Duration = Duration::from_millis(100);
-/// CPU and log are measured over this.
+/// Length of the measurement of CPU time and log output.
 const WINDOW: Duration = Duration::from_millis(800);
-/// Cores that a server with nothing to do but wait may use. Sound ones were seen below 0.01, a loop
-/// without a pause uses a core, and got 0.21 of one on a machine with much else to do.
+/// Maximum CPU usage in cores. Sound servers were measured below 0.01; a busy loop uses one core,
+/// and got 0.21 on a loaded machine.
 const CORES_MAX: f64 = 0.15;
-/// How long the end of a server may take to be seen.
+/// Time limit for the end of the server to become visible.
 const DYING: Duration = Duration::from_millis(500);
-/// Bytes that it may print in a second.
+/// Maximum output in bytes per second.
 const LOG_RATE_MAX: f64 = 1e6;
 
 async fn run(cx: &Cx) -> Checked {
@@ -53,7 +54,8 @@ async fn run(cx: &Cx) -> Checked {
     recovers(cx).await
 }
 
-/// Soft and hard, so that it cannot be raised again. The server under the limit, and the limit.
+/// Lowers the soft and hard limits, so that the server cannot raise them. Returns the limited
+/// server and the limit.
 async fn lower_the_limit(cx: &Cx) -> Checked<(Cx, u64)> {
     let limit = fullest(cx)? + ROOM;
     cx.note("descriptors_max", limit);
@@ -64,7 +66,7 @@ async fn lower_the_limit(cx: &Cx) -> Checked<(Cx, u64)> {
             ));
             Ok((cx.clone(), limit))
         }
-        // Its workers run as another user, whose limits only a privileged process may set.
+        // Worker processes run as another user, whose limits only a privileged process may lower.
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             let options = StartOptions {
                 nofile: Some((limit, limit)),
@@ -76,17 +78,17 @@ async fn lower_the_limit(cx: &Cx) -> Checked<(Cx, u64)> {
             match cx.start(options).await {
                 Ok(server) => Ok((cx.on(server), limit)),
                 Err(_) => skip(
-                    "its processes belong to another user, so their limits cannot be lowered once it is ready; and it does not start with low ones (see emfile-start)",
+                    "the server's processes belong to another user, so their limits cannot be lowered while they run; and the server does not start with low limits (see emfile-start)",
                 ),
             }
         }
         Err(error) => inconclusive(format!(
-            "the server's limit of descriptors could not be set: {error}"
+            "the server's descriptor limit could not be set: {error}"
         )),
     }
 }
 
-/// The descriptors of the process that has most.
+/// Number of descriptors of the process that has the most.
 fn fullest(cx: &Cx) -> Checked<u64> {
     let usage = cx.usage()?;
     let counts = usage
@@ -107,11 +109,11 @@ async fn fill(cx: &Cx, limit: u64) -> Checked<Vec<Session>> {
     let mut held: Vec<Session> = Vec::new();
     let (mut peak, mut refused, mut waiting) = (0, 0, 0);
     while held.len() < most && waiting < WAITING && refused < WAITING {
-        // The table may be full by now: how this one fares is no verdict yet.
+        // The table may be full by now, so a failed connection is not a verdict yet.
         let Ok(Ok(client)) = tokio::time::timeout(ACCEPTS, cx.try_connect()).await else {
             refused += 1;
             peak = peak.max(fullest(cx)?);
-            alive(cx, "while its table of descriptors fills up")?;
+            alive(cx, "while its descriptor table fills up")?;
             continue;
         };
         let limit_of_wait = if waiting > 0 { SETTLE / 10 } else { ACCEPTS };
@@ -137,7 +139,7 @@ async fn fill(cx: &Cx, limit: u64) -> Checked<Vec<Session>> {
     Ok(held)
 }
 
-/// Why the table could not be filled; nothing is said about the server.
+/// Why the table could not be filled. This is no statement about the server.
 fn not_full(
     held: usize,
     capped: bool,
@@ -149,31 +151,31 @@ fn not_full(
     let seen = format!("{held} connections, {peak} of {limit} descriptors");
     if capped {
         return skip(format!(
-            "promise.max_connections is too low to fill the server's table: {seen}"
+            "promise.max_connections is too low to fill the server's descriptor table: {seen}"
         ));
     }
     if waiting > 0 {
         return skip(format!(
-            "the server accepts no more before its table is full: {seen}"
+            "the server stops accepting before its descriptor table is full: {seen}"
         ));
     }
     if refused > 0 {
         return skip(format!(
-            "the server refuses connections before its table is full: {seen}"
+            "the server refuses connections before its descriptor table is full: {seen}"
         ));
     }
     skip(format!(
-        "the server's connections do not fill one table, as where each has a process of its own: {seen}"
+        "the connections do not fill one process's descriptor table (does each connection have its own process?): {seen}"
     ))
 }
 
-/// What became of a connection.
+/// The state of a new connection.
 enum Fate {
-    /// The server has accepted it.
+    /// The server accepted it.
     Held,
     /// It is in the accept queue.
     Waits,
-    /// It was closed.
+    /// The server closed it.
     Refused,
 }
 
@@ -193,7 +195,7 @@ async fn fate(server: &Server, client: &Session, limit: Duration) -> Fate {
     }
 }
 
-/// What the server did with no descriptor left.
+/// What the server did with a full descriptor table.
 struct Calm {
     cores: f64,
     log_rate: f64,
@@ -238,16 +240,19 @@ impl Calm {
         };
         if self.cores > CORES_MAX {
             return failed(
-                Kind::Spin,
-                format!("with no descriptor left it waits: at most {CORES_MAX} of a core"),
-                format!("it uses {:.2} of a core for nothing{log}", self.cores),
+                FailureKind::Spin,
+                format!("with no descriptor left the server uses at most {CORES_MAX} of a core"),
+                format!(
+                    "it uses {:.2} of a core without serving anybody{log}",
+                    self.cores
+                ),
             );
         }
         if self.log_rate > LOG_RATE_MAX {
             return failed(
-                Kind::LogFlood,
+                FailureKind::LogFlood,
                 format!(
-                    "with no descriptor left it prints at most {:.0} MB/s",
+                    "with no descriptor left the server prints at most {:.0} MB/s",
                     LOG_RATE_MAX / 1e6
                 ),
                 format!(
@@ -261,10 +266,10 @@ impl Calm {
     }
 }
 
-/// A client who comes after the others have left is served.
+/// A new client is served after the others have left.
 async fn recovers(cx: &Cx) -> Checked {
     let served = cx.exchange().await.ascribe(
-        Kind::Blocked,
+        FailureKind::Blocked,
         "a new client is served once the others have left",
     );
     if served.is_err() && cx.server().wait_exit(DYING).await.is_some() {
@@ -282,5 +287,9 @@ fn alive(cx: &Cx, when: &str) -> Checked {
         "the server {exit}: {}",
         last_line(&output.stderr_tail, &output.stdout_tail)
     );
-    failed(Kind::Died, format!("the server lives {when}"), actual)
+    failed(
+        FailureKind::Died,
+        format!("the server keeps running {when}"),
+        actual,
+    )
 }

@@ -1,17 +1,17 @@
-//! A start with too few descriptors.
+//! Starts with too few descriptors.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 use crate::process::{Exit, Server, StartFailure, StartOptions};
 
 /// Starts the server with a low limit of open descriptors.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "emfile-start",
     group: super::GROUP,
     battery: 1,
-    requirement: "POSIX EMFILE: a server that cannot have the descriptors that it needs says so and ends with a code that is not 0, or serves with those that it has",
+    requirement: "POSIX EMFILE: a server that cannot open the descriptors it needs exits with a message and a nonzero code, or serves with those it has",
     stimulus: "starts with a hard limit (RLIMIT_NOFILE) of 64, 24 and 10 descriptors",
     needs: &[Need::Spawned, Need::SingleClient],
     runs: Runs::AloneOnMachine,
@@ -22,27 +22,28 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Descriptors: enough for most, a few dozen, and hardly more than the standard streams and a loader need.
+/// Descriptor limits: enough for most servers, a few dozen, and barely more than the standard
+/// streams and a loader need.
 const LIMITS: [u64; 3] = [64, 24, 10];
-/// What a server that neither serves nor ends is given, beyond what it usually takes.
+/// Time for the server to serve or exit, in addition to its usual start time.
 const PATIENCE: Duration = Duration::from_millis(1500);
-/// CPU is measured over this.
+/// Length of the measurement of CPU time.
 const WINDOW: Duration = Duration::from_millis(600);
-/// Cores that a server which can do nothing may use.
+/// Maximum CPU usage, in cores, of a server that cannot serve.
 const CORES_MAX: f64 = 0.15;
 
-/// What became of a start.
+/// The result of a start.
 enum Became {
-    /// It served a client.
+    /// The server served a client.
     Served,
-    /// It ended, and this is what it printed.
+    /// The server exited, having printed this text.
     Ended(Exit, String),
-    /// Neither.
+    /// The server still runs and does not serve.
     Neither(Rc<Server>),
 }
 
 async fn run(cx: &Cx) -> Checked {
-    // Where it would listen must be known before it says anything: it may say nothing.
+    // The port must be known in advance: the server may not print it.
     cx.port_again()?;
     let usual = printed(cx.server());
     for limit in LIMITS {
@@ -56,7 +57,7 @@ async fn run(cx: &Cx) -> Checked {
     Ok(())
 }
 
-/// Starts under the limit, and waits until it serves, ends, or neither.
+/// Starts the server under the limit, and waits until it serves or exits.
 async fn start(cx: &Cx, limit: u64) -> Checked<Became> {
     let options = StartOptions {
         nofile: Some((limit, limit)),
@@ -91,7 +92,7 @@ async fn start(cx: &Cx, limit: u64) -> Checked<Became> {
     let begun = Instant::now();
     while begun.elapsed() < patience {
         let exit = server.wait_exit(Duration::from_millis(5)).await;
-        // A server that makes itself a daemon ends its first process with code 0, and goes on.
+        // A server that daemonizes ends its first process with code 0 and keeps running.
         if let Some(exit) = exit.filter(|exit| !exit.is_success() || server.tree().is_empty()) {
             return Ok(Became::Ended(exit, printed(&server)));
         }
@@ -113,33 +114,34 @@ async fn start(cx: &Cx, limit: u64) -> Checked<Became> {
     Ok(Became::Neither(server))
 }
 
-/// One that has ended before its limits could be read back: it could not have run without them.
+/// Proof for a server that exited before its limits could be read back.
 fn set_before_exec(limit: u64) -> String {
-    format!(
-        "the kernel took RLIMIT_NOFILE {limit} before the program was executed; else it would not have been"
-    )
+    format!("the kernel accepted RLIMIT_NOFILE {limit} before the program was executed")
 }
 
 fn ended(exit: Exit, text: &str, usual: &str, limit: u64) -> Checked<String> {
-    let expected = "too few descriptors: it says so, and ends with a code that is not 0";
+    let expected = "with too few descriptors the server exits with a message and a nonzero code";
     if exit.is_success() {
-        let actual =
-            format!("with at most {limit} descriptors it ended with code 0, as if all were well");
-        return failed(Kind::Silent, expected, actual);
+        let actual = format!(
+            "with at most {limit} descriptors it exited with code 0, as if it had succeeded"
+        );
+        return failed(FailureKind::Silent, expected, actual);
     }
     let Some(line) = news(text, usual) else {
         return failed(
-            Kind::Silent,
+            FailureKind::Silent,
             expected,
-            format!("with at most {limit} descriptors it {exit} without a word"),
+            format!("with at most {limit} descriptors it {exit} without a message"),
         );
     };
     Ok(format!("it {exit}: {line}"))
 }
 
-/// It runs, and does not serve: it must have said so, and must not spin.
+/// The server runs and does not serve: it must have printed a message, and must not be in a busy
+/// loop.
 async fn neither(cx: &Cx, server: &Server, usual: &str, limit: u64) -> Checked<String> {
-    let expected = "too few descriptors: it serves, or ends and says so; meanwhile it waits";
+    let expected =
+        "with too few descriptors the server serves, or prints a message and uses no CPU";
     let before = server.cpu().unwrap_or_default();
     tokio::time::sleep(WINDOW).await;
     let cores = server
@@ -154,17 +156,17 @@ async fn neither(cx: &Cx, server: &Server, usual: &str, limit: u64) -> Checked<S
     );
     if cores > CORES_MAX {
         let actual = format!(
-            "with at most {limit} descriptors it neither serves nor ends, and uses {cores:.2} cores"
+            "with at most {limit} descriptors it neither serves nor exits, and uses {cores:.2} cores"
         );
-        return failed(Kind::Spin, expected, actual);
+        return failed(FailureKind::Spin, expected, actual);
     }
     match news(&printed(server), usual) {
-        Some(line) => Ok(format!("it runs, does not serve, and says: {line}")),
+        Some(line) => Ok(format!("it runs, does not serve, and prints: {line}")),
         None => {
             let actual = format!(
-                "with at most {limit} descriptors it runs, does not serve, and says nothing"
+                "with at most {limit} descriptors it runs, does not serve, and prints no message"
             );
-            failed(Kind::Silent, expected, actual)
+            failed(FailureKind::Silent, expected, actual)
         }
     }
 }
@@ -174,7 +176,7 @@ fn printed(server: &Server) -> String {
     format!("{}\n{}", output.stdout_tail, output.stderr_tail)
 }
 
-/// The last line that the server does not print at every start: a banner is no message.
+/// The last line that the server does not print at every start (a banner is not an error message).
 fn news(text: &str, usual: &str) -> Option<String> {
     let known: Vec<String> = usual.lines().map(plain).collect();
     let is_news = |line: &&str| !plain(line).is_empty() && !known.contains(&plain(line));
@@ -184,7 +186,7 @@ fn news(text: &str, usual: &str) -> Option<String> {
         .map(|line| crate::text::escape(line.trim().as_bytes(), 160))
 }
 
-/// A line without what differs from start to start: times, numbers, paths of its own.
+/// A line without the parts that differ from start to start: times, numbers, paths.
 fn plain(line: &str) -> String {
     let kept = line
         .split_whitespace()
@@ -203,10 +205,10 @@ mod tests {
         let usual = "12:00:01 [31] server starts\n12:00:01 [31] ready\n";
         assert_eq!(news("12:00:02 [32] server starts\n", usual), None);
         assert_eq!(news("", usual), None);
-        let told = news(
+        let line = news(
             "12:00:02 [32] server starts\n12:00:02 [32] cannot open files\n\n",
             usual,
         );
-        assert!(told.is_some_and(|line| line.contains("cannot open files")));
+        assert!(line.is_some_and(|line| line.contains("cannot open files")));
     }
 }

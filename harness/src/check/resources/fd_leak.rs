@@ -1,17 +1,17 @@
-//! Descriptors are given back.
+//! Descriptors are released.
 
 use std::time::Duration;
 
 use super::mixed;
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 
 /// Counts the server's descriptors over batches of connections.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "fd-leak",
     group: super::GROUP,
     battery: 1,
-    requirement: "POSIX close(): a descriptor is held until it is closed; whatever way a connection ends, the server closes its own",
-    stimulus: "3 equal batches of connections, in turn: whole exchange, FIN in mid-request, RST in mid-request, RST at once; descriptors are counted after each",
+    requirement: "POSIX close(): a descriptor stays open until it is closed; the server closes its descriptor however a connection ends",
+    stimulus: "3 equal batches of connections: in turn a whole exchange, FIN in mid-request, RST in mid-request, immediate RST; descriptors are counted after each batch",
     needs: &[Need::Process],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -21,7 +21,8 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Descriptors for each connection: a quarter if one of the four ways leaks each time.
+/// Minimum growth per connection that counts as a leak: 0.25 if one of the four kinds of
+/// connections leaks every time.
 const SLOPE: f64 = 0.05;
 
 async fn run(cx: &Cx) -> Checked {
@@ -34,10 +35,10 @@ async fn run(cx: &Cx) -> Checked {
             .map(|slope| format!("{slope:.2}"))
             .collect();
         return failed(
-            Kind::Leak,
-            "the count of open descriptors stays where it is, batch after batch",
+            FailureKind::Leak,
+            "the number of open descriptors does not grow with every batch",
             format!(
-                "{:?} descriptors before and after 3 batches of {} connections: {} left behind for each connection",
+                "{:?} descriptors before and after 3 batches of {} connections: {} more per connection",
                 batches.counts,
                 batches.size,
                 slopes.join(", then ")

@@ -1,5 +1,5 @@
-//! Batches of connections of every kind, with a look at what the server holds after each: what
-//! grows in the first batch is a pool, what grows in every batch is a leak.
+//! Batches of connections that end in different ways. Resources are counted after each batch:
+//! growth in the first batch only is a pool, growth in every batch is a leak.
 
 use std::time::{Duration, Instant};
 
@@ -7,56 +7,57 @@ use crate::check::{Checked, Cx, inconclusive};
 use crate::process::{TcpState, Usage};
 use crate::session::Session;
 
-/// Connections of one batch, at most: four kinds in turn.
+/// Maximum number of connections of the first batch.
 const BATCH_MAX: usize = 400;
-/// And at least, whatever time they take.
+/// Minimum number of connections of the first batch, regardless of [`BATCH_TIME`].
 const BATCH_MIN: usize = 40;
-/// The first batch goes on for this long; the others are as large.
+/// Duration of the first batch. The others have the same number of connections.
 const BATCH_TIME: Duration = Duration::from_millis(350);
+/// Number of batches.
 const BATCHES: usize = 3;
-/// How long the server may take to let go of what has ended.
+/// Time limit for the server to release resources after a batch.
 const SETTLE_MAX: Duration = Duration::from_secs(3);
-/// It has settled when nothing has changed for so long.
+/// The count is settled after not changing for this long.
 const SETTLED: Duration = Duration::from_millis(200);
-/// A server that reads at all has read half a request by then.
+/// Time limit for the server to read half a request.
 const READ: Duration = Duration::from_millis(100);
 
-/// What the server held before, and after each batch.
+/// Resource counts before and after each batch.
 pub(super) struct Batches {
-    /// Connections of each batch.
+    /// Number of connections per batch.
     pub(super) size: usize,
-    /// What was counted: before, then after each batch.
+    /// Counts: before, then after each batch.
     pub(super) counts: Vec<usize>,
-    /// Connections that were reset after the server had read a part of a request.
+    /// Number of connections reset after the server had read half a request.
     pub(super) reset_when_read: usize,
     connections: usize,
 }
 
 impl Batches {
-    /// Growth for each connection, batch after batch.
+    /// Growth per connection of each batch.
     pub(super) fn slopes(&self) -> Vec<f64> {
         let growth = |pair: &[usize]| (pair[1] as f64 - pair[0] as f64) / self.size as f64;
         self.counts.windows(2).map(growth).collect()
     }
 
-    /// Whether every batch but the first left at least `slope` for each connection behind, and more
-    /// than a few.
+    /// Whether every batch but the first left at least `slope` per connection behind, and more than
+    /// a few in total.
     pub(super) fn grow(&self, slope: f64) -> bool {
         const FEW: f64 = 4.0;
         let least = slope.max(FEW / self.size as f64);
         self.slopes().iter().skip(1).all(|grown| *grown >= least)
     }
 
-    /// How it is known that this happened.
+    /// Describes how tcprove knows that the stimulus happened.
     pub(super) fn proof(&self) -> String {
         format!(
-            "{} connections ended in 4 ways; {} of them were reset when the kernel said that the server had read half a request",
+            "{} connections ended in 4 ways; {} of them were reset after the server had read half a request, according to the kernel",
             self.connections, self.reset_when_read
         )
     }
 }
 
-/// Runs the batches; `count` looks at what must not grow.
+/// Runs the batches. `count` selects the resource that must not grow.
 pub(super) async fn run(cx: &Cx, count: fn(&Usage) -> usize) -> Checked<Batches> {
     let mut batches = Batches {
         size: 0,
@@ -84,14 +85,14 @@ pub(super) async fn run(cx: &Cx, count: fn(&Usage) -> usize) -> Checked<Batches>
     }
     cx.note("connections_per_batch", batches.size);
     if batches.reset_when_read == 0 {
-        return inconclusive("unproven: no connection was seen to be read before it was reset");
+        return inconclusive("unproven: no connection was observed to be read before it was reset");
     }
     cx.proved(batches.proof());
     Ok(batches)
 }
 
-/// A whole exchange, and three clients that go away: FIN in the middle of a request, RST in the
-/// middle of a request, RST at once. True if the second RST met a server that had read its half.
+/// One exchange and three clients that leave: FIN in the middle of a request, RST in the middle of
+/// a request, immediate RST. True if the server had read half a request before the first RST.
 async fn one_of_each(cx: &Cx) -> Checked<bool> {
     cx.exchange().await?;
     let (fin, _) = half_a_request(cx).await?;
@@ -110,8 +111,9 @@ async fn half_a_request(cx: &Cx) -> Checked<(Session, bool)> {
     Ok((client, read))
 }
 
-/// Whether the server has read what was sent. One that answers half a request (it has no frame) may
-/// have closed by then: with a FIN, which the kernel sends only if nothing was left unread.
+/// Whether the server has read everything sent. A server that answers half a request (without a
+/// frame) may already have closed with a FIN, which the kernel sends only if no data was left
+/// unread.
 async fn is_read(cx: &Cx, client: &Session) -> bool {
     let begun = Instant::now();
     let mut round = 0;
@@ -132,8 +134,8 @@ async fn is_read(cx: &Cx, client: &Session) -> bool {
     false
 }
 
-/// What the server holds once it has let go of what ended: at once when it is back at `floor`,
-/// else when nothing changes any more and nobody waits to be accepted.
+/// The count once the server has released its resources: as soon as it is back at `floor`,
+/// otherwise when it no longer changes and the accept queue is empty.
 async fn settled(cx: &Cx, count: fn(&Usage) -> usize, floor: usize) -> Checked<usize> {
     let begun = Instant::now();
     let mut last = count(&cx.usage()?);

@@ -1,4 +1,4 @@
-//! Descriptors, threads, processor: nothing leaks, and running out of one is survived.
+//! Descriptors, threads, CPU: no leaks, and the server survives running out of descriptors.
 
 mod emfile_live;
 mod emfile_start;
@@ -9,11 +9,9 @@ mod thread_leak;
 
 use super::Check;
 
-/// The group, as shown.
 const GROUP: &str = "resources";
 
-/// The checks of this group, in the order in which they are shown.
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &fd_leak::ENTRY,
     &thread_leak::ENTRY,
     &emfile_start::ENTRY,

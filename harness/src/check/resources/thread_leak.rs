@@ -1,17 +1,17 @@
-//! Threads and processes are given back.
+//! Threads and processes end with their connection.
 
 use std::time::Duration;
 
 use super::mixed;
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 
-/// Counts the server's threads and processes over batches of connections.
-pub const ENTRY: Check = Check {
+/// Counts the server's threads over batches of connections.
+pub(super) const ENTRY: Check = Check {
     id: "thread-leak",
     group: super::GROUP,
     battery: 1,
-    requirement: "a thread or a process that carried a connection ends with it, whatever way the connection ends",
-    stimulus: "3 equal batches of connections, in turn: whole exchange, FIN in mid-request, RST in mid-request, RST at once; threads are counted after each",
+    requirement: "a thread or process that serves a connection ends with it, however the connection ends",
+    stimulus: "3 equal batches of connections: in turn a whole exchange, FIN in mid-request, RST in mid-request, immediate RST; threads are counted after each batch",
     needs: &[Need::Process],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -21,17 +21,18 @@ pub const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Threads for each connection: a quarter if one of the four ways leaks each time.
+/// Minimum growth per connection that counts as a leak: 0.25 if one of the four kinds of
+/// connections leaks every time.
 const SLOPE: f64 = 0.05;
 
 async fn run(cx: &Cx) -> Checked {
-    // Every process has one thread at least: threads alone tell of both.
+    // Every process has at least one thread, so this count covers processes too.
     let batches = mixed::run(cx, |usage| usage.threads).await?;
     cx.note("threads", batches.counts.clone());
     if batches.grow(SLOPE) {
         return failed(
-            Kind::Leak,
-            "the count of threads stays where it is, batch after batch",
+            FailureKind::Leak,
+            "the number of threads does not grow with every batch",
             format!(
                 "{:?} threads before and after 3 batches of {} connections",
                 batches.counts, batches.size

@@ -1,12 +1,12 @@
-//! One attempt at one check, and the look at the target after it.
+//! One attempt at one check, and the examination of the server after it.
 
-use crate::check::{Check, Checked, Cx, Failure, Kind, Runs, Shortfall};
+use crate::check::{Check, Checked, Cx, Failure, FailureKind, Runs, Shortfall, failed};
 use crate::process::socket_table;
 use crate::text::excerpt;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// What one attempt came to.
+/// The result of one attempt.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     pub(super) checked: Checked,
@@ -58,13 +58,13 @@ impl Attempt {
     }
 }
 
-/// How long a server that broke off may take until its end is seen.
+/// Maximum time from a broken connection until the end of a crashed server is visible.
 const DYING: Duration = Duration::from_millis(300);
 
-/// Lines of stderr that are kept as evidence.
+/// Maximum number of lines of the server's stderr kept as evidence.
 const LINES_SHOWN: usize = 12;
 
-/// Runs the check, then looks whether the server is still there and serves.
+/// Runs the check, then examines whether the server still runs and serves.
 pub(super) async fn run(check: &'static Check, cx: &Cx) -> Attempt {
     let mut checked = (check.run)(cx).await;
     if check.runs != Runs::OwnServer {
@@ -73,17 +73,19 @@ pub(super) async fn run(check: &'static Check, cx: &Cx) -> Attempt {
     Attempt::of(cx, unproven(cx, checked))
 }
 
-/// A dead server outweighs whatever the check itself saw of it.
+/// The death of the server takes precedence over what the check itself observed.
 async fn after(cx: &Cx, checked: Checked) -> Checked {
     let checked = match checked {
         Ok(()) => cx.is_alive().await,
         other => other,
     };
-    let seen = match &checked {
+    let observed = match &checked {
         Ok(()) | Err(Shortfall::Skip(_)) => return checked,
-        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => &failure.actual,
-        // What could not be proved may be so because the server is not there any more.
-        Err(Shortfall::Inconclusive(reason)) => reason,
+        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
+            (failure.kind != FailureKind::Died).then_some(&failure.mismatch.actual)
+        }
+        // A missing proof may be a consequence of the server's death.
+        Err(Shortfall::Inconclusive(reason)) => Some(reason),
     };
     let Some(exit) = ended(cx).await else {
         return checked;
@@ -92,20 +94,19 @@ async fn after(cx: &Cx, checked: Checked) -> Checked {
     if !stderr.trim().is_empty() {
         cx.note("stderr", excerpt(&stderr, LINES_SHOWN));
     }
-    let seen = if seen.contains(&exit) {
-        String::new()
-    } else {
-        format!(" ({seen})")
-    };
-    Err(Shortfall::Failed(Failure {
-        kind: Kind::Died,
-        expected: "the server lives".into(),
-        actual: format!("the server {exit}{seen}"),
-    }))
+    match observed {
+        // The check has reported the death itself.
+        None => checked,
+        Some(observed) => failed(
+            FailureKind::Died,
+            "the server keeps running",
+            format!("the server {exit} ({observed})"),
+        ),
+    }
 }
 
-/// How the server ended, if it did. Of one that tcprove did not start it can only be seen that it is
-/// not there any more: its process, or its listening socket.
+/// How the server ended, if it did. For an attached server only its absence is visible: of its
+/// process, or of its listening socket.
 async fn ended(cx: &Cx) -> Option<String> {
     let server = cx.server();
     if !server.is_attached() {
@@ -118,22 +119,25 @@ async fn ended(cx: &Cx) -> Option<String> {
     gone.then(|| format!("is gone: nobody listens on {addr} any more"))
 }
 
-/// No verdict about the server without proof that the stimulus happened. Its death is a fact.
+/// Without proof that the stimulus happened there is no verdict about the server, except that it
+/// died.
 fn unproven(cx: &Cx, checked: Checked) -> Checked {
     let needs_proof = match &checked {
         Ok(()) => true,
-        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => failure.kind != Kind::Died,
+        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
+            failure.kind != FailureKind::Died
+        }
         Err(_) => false,
     };
     if needs_proof && cx.proof().is_none() {
         let seen = match &checked {
             Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
-                format!("; seen: {}", failure.actual)
+                format!("; observed: {}", failure.mismatch.actual)
             }
             _ => String::new(),
         };
         return Err(Shortfall::Inconclusive(format!(
-            "unproven: it cannot be shown that the stimulus happened{seen}"
+            "unproven: nothing shows that the stimulus happened{seen}"
         )));
     }
     checked

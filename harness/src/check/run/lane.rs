@@ -9,7 +9,7 @@ use crate::subject::{Interrupt, Rehearsal, Subject, maybe_late, patient, rehears
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Salts of the two attempts at a check.
+/// Salts of the token seeds of the two attempts at a check.
 const FIRST: u64 = 2;
 const AGAIN: u64 = 3;
 
@@ -37,12 +37,12 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Runs a check where it belongs: on the lane's server, or on a fresh one.
+    /// Runs a check on the server that it asks for: the lane's, or a fresh one.
     pub(super) fn attempt(&mut self, check: &'static Check) -> Attempt {
         self.on_server(check, check.runs == Runs::Shared, FIRST)
     }
 
-    /// Runs a check on a fresh server, whatever it would share.
+    /// Runs a check on a fresh server.
     pub(super) fn fresh_attempt(&mut self, check: &'static Check) -> Attempt {
         self.on_server(check, false, AGAIN)
     }
@@ -50,7 +50,8 @@ impl<'a> Lane<'a> {
     fn on_server(&mut self, check: &'static Check, share: bool, attempt: u64) -> Attempt {
         let begun = Instant::now();
         let local = tokio::task::LocalSet::new();
-        // The same in every run of a seed, whichever lane the check falls to.
+        // Depends only on the seed and the check, so a run is repeatable whichever lane runs the
+        // check.
         let salt = fnv1a(check.id.as_bytes()) ^ attempt;
         let kept = if share { self.shared.take() } else { None };
         let (subject, rehearsal, interrupt) = (self.subject, self.rehearsal, self.interrupt);
@@ -65,7 +66,7 @@ impl<'a> Lane<'a> {
             let attempt = bounded(check, subject, rehearsal, &server, salt, interrupt).await;
             (attempt, share.then_some(server))
         });
-        // A server that a failed check has touched is not the clean one that the next check expects.
+        // A server on which a check failed is not clean, so the next check gets a fresh one.
         self.shared = kept.filter(|_| attempt.failure().is_none());
         attempt.lasting(begun.elapsed())
     }
@@ -102,20 +103,20 @@ async fn bounded(
 }
 
 fn over(limit: Duration) -> Shortfall {
-    Shortfall::Inconclusive(format!("the check did not end within {limit:?}"))
+    Shortfall::Inconclusive(format!("the check did not finish within {limit:?}"))
 }
 
-/// A server that serves a single client can only be asked what one client sees.
+/// A server that serves a single client only gets the checks that need no second one.
 fn default_needs(check: &Check) -> Option<Need> {
     (!check.needs.contains(&Need::SingleClient)).then_some(Need::ServesAgain)
 }
 
-/// The same check on the sound reference server.
+/// Runs the check on the reference server.
 pub(super) fn control(check: &'static Check, subject: &Subject, interrupt: &Interrupt) -> Attempt {
     match rehearse_with(subject, maybe_late(subject), interrupt) {
         Ok(rehearsal) => Lane::new(subject, &rehearsal, interrupt).fresh_attempt(check),
         Err(error) => {
-            Attempt::inconclusive(format!("the reference server could not be asked: {error}"))
+            Attempt::inconclusive(format!("the reference server could not be tested: {error}"))
         }
     }
 }

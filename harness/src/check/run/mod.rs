@@ -1,13 +1,13 @@
 //! Runs a battery: rehearsal, lanes, confirmation, control, waivers.
 //!
-//! A lane is one OS thread with a current-thread runtime and a server of its own. Checks that
-//! measure time, CPU or memory wait until all lanes are done, and so do confirmations.
+//! A lane is one OS thread with a current-thread runtime and its own server. Checks that measure
+//! time, CPU or memory, and confirmations, run after all lanes have finished.
 
 mod attempt;
 mod lane;
 mod verdict;
 
-use super::{Check, Kind, Outcome, Runs, Verdict};
+use super::{Check, FailureKind, Outcome, Runs, Verdict};
 use crate::event::{Event, Sink};
 use crate::process::StartOptions;
 use crate::subject::{
@@ -20,32 +20,32 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// A battery of checks on one subject.
-pub struct Battery {
-    /// The checks, in the order in which they are shown.
+pub(crate) struct Battery {
+    /// The checks, in display order.
     pub checks: Vec<&'static Check>,
-    /// What is judged.
+    /// The server under test.
     pub subject: Subject,
-    /// The sound reference server for a check, where one can be started.
+    /// The reference server for a check; `None` if it cannot be started.
     pub control: fn(&Check, &Subject) -> Option<Subject>,
-    /// Waivers of the file.
+    /// The waivers of the file that are in force.
     pub waivers: Vec<Waiver>,
-    /// Lanes beside each other.
+    /// Number of concurrent lanes.
     pub lanes: usize,
     /// The battery that the file was written for.
     pub battery: u32,
-    /// No check is begun after this.
+    /// No check starts after this time.
     pub max_time: Option<Duration>,
-    /// A command that repeats a check; `{id}` stands for its id.
+    /// A command that repeats a check; `{id}` is replaced by the check's id.
     pub reproduce: String,
-    /// The command line of the server for a reader's shell, `{port}` filled in.
+    /// The server's command line for a shell, with `{port}` replaced.
     pub command_by_hand: Option<String>,
-    /// Ends the run early.
+    /// Ends the run early when set.
     pub interrupt: Interrupt,
 }
 
 impl Battery {
-    /// Where a reader finds the server in the by-hand commands: the attached address, or the port
-    /// that [`Battery::command_by_hand`] holds.
+    /// Host and port of the server in the by-hand commands: the attached address, or the port in
+    /// [`Battery::command_by_hand`].
     fn by_hand_address(&self) -> (String, String) {
         match &self.subject.origin {
             Origin::Attach { addr, .. } => (addr.ip().to_string(), addr.port().to_string()),
@@ -54,19 +54,11 @@ impl Battery {
     }
 }
 
-/// The port of the commands that a reader pastes.
-pub const BY_HAND_PORT: u16 = 9000;
-
-/// What a battery came to.
-pub struct BatteryReport {
-    /// One for each check that was begun, in the order of [`Battery::checks`].
-    pub outcomes: Vec<Outcome>,
-    /// How fast the server was.
-    pub rehearsal: Rehearsal,
-}
+/// The port used in by-hand commands.
+pub(crate) const BY_HAND_PORT: u16 = 9000;
 
 impl Battery {
-    /// A server that is not ready in time is an error, except where a check is about that.
+    /// A server that is not ready in time is an error, unless a check judges that.
     fn first_start(&self) -> StartOptions {
         if self.checks.iter().any(|check| check.id == "start-ready") {
             maybe_late(&self.subject)
@@ -75,10 +67,13 @@ impl Battery {
         }
     }
 
-    /// Runs all checks. Fails only if the target cannot be started or does not hold its own
-    /// conversation.
-    pub fn run(&self, sink: Sink<'_>) -> Result<BatteryReport, RehearsalError> {
-        sink(Event::Trying);
+    /// Runs all checks. Returns an outcome for each check that was started, in the order of
+    /// [`Battery::checks`].
+    ///
+    /// # Errors
+    /// The rehearsal fails: the server cannot be started, or does not follow its own conversation.
+    pub(crate) fn run(&self, sink: Sink<'_>) -> Result<Vec<Outcome>, RehearsalError> {
+        sink(Event::Rehearsing);
         let options = self.first_start();
         let rehearsal = rehearse_with(&self.subject, options, &self.interrupt)?;
         sink(Event::Started {
@@ -110,27 +105,24 @@ impl Battery {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut outcomes = run.settle(attempts, &alone);
         outcomes.sort_by_key(|outcome| self.checks.iter().position(|check| check.id == outcome.id));
-        Ok(BatteryReport {
-            outcomes,
-            rehearsal,
-        })
+        Ok(outcomes)
     }
 }
 
-/// One run of a battery.
+/// A battery while it runs.
 struct Run<'a> {
     battery: &'a Battery,
     rehearsal: &'a Rehearsal,
     sink: Sink<'a>,
     begun: Instant,
-    /// The check after which an attached server was gone: nothing can be asked of it any more.
+    /// The check after which an attached server was gone. No later check can run.
     gone: Mutex<Option<&'static str>>,
 }
 
 type Attempts = Mutex<Vec<(&'static Check, Attempt)>>;
 
 impl Run<'_> {
-    /// The life of one lane: check after check, until the queue is empty.
+    /// Runs one lane: takes checks from the queue until it is empty.
     fn lane(&self, queue: &Mutex<VecDeque<&'static Check>>, attempts: &Attempts) {
         let mut lane = Lane::new(
             &self.battery.subject,
@@ -160,16 +152,16 @@ impl Run<'_> {
             .max_time
             .is_some_and(|most| self.begun.elapsed() >= most)
         {
-            return Attempt::inconclusive("--max-time was over before it could begin");
+            return Attempt::inconclusive("--max-time elapsed before the check could start");
         }
         if let Some(killer) = self.gone.lock().ok().and_then(|gone| *gone) {
             return Attempt::inconclusive(format!(
-                "the server is gone since {killer}, and tcprove did not start it"
+                "the server has been gone since {killer}, and tcprove cannot restart it (it did not start it)"
             ));
         }
         (self.sink)(Event::CheckStarted { id: check.id });
         let attempt = lane.attempt(check);
-        if self.is_last_word(&attempt)
+        if self.has_lost_server(&attempt)
             && let Ok(mut gone) = self.gone.lock()
         {
             *gone = Some(check.id);
@@ -177,15 +169,15 @@ impl Run<'_> {
         attempt
     }
 
-    /// Whether an attached server died: that is a fact, and there is no fresh one to confirm it on.
-    fn is_last_word(&self, attempt: &Attempt) -> bool {
+    /// Whether an attached server died. It cannot be restarted, so the failure cannot be confirmed.
+    fn has_lost_server(&self, attempt: &Attempt) -> bool {
         let died = attempt
             .failure()
-            .is_some_and(|failure| failure.kind == Kind::Died);
+            .is_some_and(|failure| failure.kind == FailureKind::Died);
         died && self.battery.subject.launch().is_none()
     }
 
-    /// With all lanes idle: the checks that run alone, then a second look at every failure.
+    /// Runs the checks that run alone, and confirms failures. All lanes have finished.
     fn settle(
         &self,
         attempts: Vec<(&'static Check, Attempt)>,
@@ -198,9 +190,9 @@ impl Run<'_> {
         );
         let mut outcomes = Vec::new();
         for (check, attempt) in attempts {
-            let told = attempt.is_final();
+            let reported = attempt.is_final();
             outcomes.push(self.settled(&mut lane, check, attempt));
-            self.tell(told, &outcomes);
+            self.report_last(reported, &outcomes);
         }
         for check in alone {
             if self.battery.interrupt.is_set() {
@@ -208,14 +200,14 @@ impl Run<'_> {
             }
             let attempt = self.first_attempt(&mut lane, check);
             outcomes.push(self.settled(&mut lane, check, attempt));
-            self.tell(false, &outcomes);
+            self.report_last(false, &outcomes);
         }
         outcomes
     }
 
-    fn tell(&self, told: bool, outcomes: &[Outcome]) {
+    fn report_last(&self, reported: bool, outcomes: &[Outcome]) {
         if let Some(last) = outcomes.last()
-            && !told
+            && !reported
         {
             (self.sink)(done(last));
         }
@@ -225,7 +217,7 @@ impl Run<'_> {
         self.gone.lock().is_ok_and(|gone| gone.is_some())
     }
 
-    /// Confirms a failure alone on a fresh server and asks the control.
+    /// Confirms a failure alone on a fresh server, and runs the control.
     fn settled(&self, lane: &mut Lane<'_>, check: &'static Check, first: Attempt) -> Outcome {
         let over = self.battery.interrupt.is_set() || self.is_gone();
         if first.is_final() || over {
@@ -257,26 +249,21 @@ fn next(queue: &Mutex<VecDeque<&'static Check>>) -> Option<&'static Check> {
     queue.lock().ok()?.pop_front()
 }
 
-/// Counts of verdicts, as the summary shows them. Waived failures are counted apart.
+/// Number of checks per verdict, as shown in the summary. Waived failures are counted separately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
-    /// Passed.
+pub(crate) struct VerdictCounts {
     pub pass: usize,
     /// Failed and not waived.
     pub fail: usize,
-    /// Warned.
     pub warn: usize,
-    /// Skipped.
     pub skip: usize,
-    /// Could not see.
     pub inconclusive: usize,
     /// Failed or inconclusive, and waived.
     pub waived: usize,
 }
 
-impl Counts {
-    /// Counts `outcomes`.
-    pub fn of(outcomes: &[Outcome]) -> Self {
+impl VerdictCounts {
+    pub(crate) fn of(outcomes: &[Outcome]) -> Self {
         let mut counts = Self::default();
         for outcome in outcomes {
             let slot = match outcome.outcome {
@@ -292,8 +279,8 @@ impl Counts {
         counts
     }
 
-    /// Checks that came to a verdict about the server.
-    pub fn ran(&self) -> usize {
+    /// Number of checks that were not skipped.
+    pub(crate) fn ran(&self) -> usize {
         self.pass + self.fail + self.warn + self.waived + self.inconclusive
     }
 }

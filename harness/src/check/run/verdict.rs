@@ -1,13 +1,13 @@
-//! From attempts to an outcome: confirmation, control, weight, waivers.
+//! Turns attempts into an outcome: confirmation, control, severity, waivers.
 
 use std::time::Duration;
 
 use super::Battery;
 use super::attempt::Attempt;
-use crate::check::{Check, Failure, Kind, Outcome, Promised, Shortfall, Verdict, Weight};
+use crate::check::{Check, Failure, FailureKind, Outcome, Promised, Shortfall, Verdict, Weight};
 use crate::subject::Waiver;
 
-/// The outcome of `check` after its attempts (one, or two where the first failed).
+/// The outcome of `check` after its attempts: one, or two if the first failed.
 pub(super) fn of(
     check: &'static Check,
     attempts: &[Attempt],
@@ -16,7 +16,7 @@ pub(super) fn of(
 ) -> Outcome {
     let last = &attempts[attempts.len() - 1];
     let (verdict, failure, reason) = judged(check, attempts, control, battery);
-    let told = attempts
+    let shown = attempts
         .iter()
         .rev()
         .find(|attempt| attempt.failure().is_some())
@@ -27,11 +27,11 @@ pub(super) fn of(
         outcome: verdict,
         kind: failure.map(|failure| failure.kind),
         requirement: check.requirement,
-        expected: failure.map(|failure| failure.expected.clone()),
-        actual: failure.map(|failure| failure.actual.clone()),
+        expected: failure.map(|failure| failure.mismatch.expected.clone()),
+        actual: failure.map(|failure| failure.mismatch.actual.clone()),
         reason,
-        evidence: told.evidence.clone(),
-        stimulus_proof: told.proof.clone(),
+        evidence: shown.evidence.clone(),
+        stimulus_proof: shown.proof.clone(),
         attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
         control: control.map(control_text),
         waived: None,
@@ -50,7 +50,7 @@ pub(super) fn of(
     outcome
 }
 
-/// Whether the waiver is about this shortfall. A warning needs none; a skip is no shortfall.
+/// Whether the waiver covers this outcome. Warnings need no waiver, and a skip is not a failure.
 fn covers(waiver: &Waiver, outcome: &Outcome) -> bool {
     let fell_short = matches!(outcome.outcome, Verdict::Fail | Verdict::Inconclusive);
     fell_short && waiver.finding.is_none() && glob_match::glob_match(&waiver.check, outcome.id)
@@ -80,8 +80,8 @@ fn judged<'a>(
     };
     if attempts.len() == 1 {
         let attached = battery.subject.launch().is_none();
-        let (verdict, reason) = if attached && failure.kind == Kind::Died {
-            let reason = "seen once: tcprove did not start this server, and cannot start it again";
+        let (verdict, reason) = if attached && failure.kind == FailureKind::Died {
+            let reason = "not confirmed: tcprove cannot restart a server that it did not start";
             (weighed(check, last, battery), reason)
         } else if battery.interrupt.is_set() {
             let reason = "interrupted before the failure could be confirmed";
@@ -95,23 +95,23 @@ fn judged<'a>(
     if let Some(control) = control
         && control.failure().is_some()
     {
-        let reason = "machine: the sound reference server fails it too, here and now";
+        let reason = "machine: the reference server fails this check too on this machine";
         return (Verdict::Inconclusive, Some(failure), Some(reason.into()));
     }
     (weighed(check, last, battery), Some(failure), None)
 }
 
-/// What happens now and then is no verdict; but where even the full failure could only warn, so does this.
+/// An intermittent failure gives no verdict. If even a confirmed failure would only warn, it warns.
 fn flaky<'a>(check: &Check, attempts: &'a [Attempt], battery: &Battery) -> Judged<'a> {
     let failure = attempts[0].failure();
-    let seen = failure.map_or("", |failure| &failure.actual);
+    let seen = failure.map_or("", |failure| &failure.mismatch.actual);
     let again = if battery.subject.launch().is_some() {
         "alone on a fresh server"
     } else {
-        "on the same server, as there is no fresh one to be had"
+        "on the same server (tcprove cannot restart it)"
     };
     let reason =
-        format!("flaky: it failed once and passed when it was repeated {again}; seen: {seen}");
+        format!("flaky: it failed once and passed when repeated {again}; observed: {seen}");
     let verdict = match weighed(check, &attempts[0], battery) {
         Verdict::Warn => Verdict::Warn,
         _ => Verdict::Inconclusive,
@@ -137,20 +137,20 @@ fn weighed(check: &Check, attempt: &Attempt, battery: &Battery) -> Verdict {
 
 fn control_text(control: &Attempt) -> String {
     match &control.checked {
-        Ok(()) => "the sound reference server passes it".into(),
+        Ok(()) => "the reference server passes this check".into(),
         Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
             format!(
-                "the sound reference server fails it too: {}",
-                failure.actual
+                "the reference server fails this check too: {}",
+                failure.mismatch.actual
             )
         }
         Err(Shortfall::Skip(reason) | Shortfall::Inconclusive(reason)) => {
-            format!("not asked: {reason}")
+            format!("not run: {reason}")
         }
     }
 }
 
-/// The stimulus for a reader's own shell, the start of the server included.
+/// The stimulus as a command for the reader's shell, including the start of the server.
 fn by_hand(check: &Check, battery: &Battery) -> String {
     let (host, port) = battery.by_hand_address();
     let request = request_in_python(battery);
@@ -166,7 +166,7 @@ fn by_hand(check: &Check, battery: &Battery) -> String {
     }
 }
 
-/// The plain turn as a Python expression that needs no quoting in any shell.
+/// The plain turn as a Python expression that needs no shell quoting.
 fn request_in_python(battery: &Battery) -> String {
     let subject = &battery.subject;
     let voice = crate::session::Voice::new(subject.talk.clone(), subject.values(), subject.seed);

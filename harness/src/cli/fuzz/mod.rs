@@ -22,9 +22,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Instances of the server at most: each is a process, a thread and a folder.
+/// Maximum servers in parallel: each needs a process, a thread and a folder.
 const JOBS_MAX: u16 = 64;
-/// Where findings go if nothing else is said.
+/// Default folder for findings.
 const OUT: &str = "tcprove-fuzz";
 
 /// Arguments of `fuzz`.
@@ -34,48 +34,48 @@ pub(super) struct FuzzArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    /// End after this; what was found is then still confirmed and made small [default: 30s]
+    /// End after this time; findings are then still confirmed and minimized [default: 30s]
     #[arg(long, visible_alias = "max-time", value_name = "TIME", value_parser = target::duration)]
     pub duration: Option<Duration>,
-    /// End after so many cases: two runs with the same seed do the same
+    /// End after this many cases; two runs with the same seed then run the same cases
     #[arg(long, value_name = "N")]
     pub cases: Option<u64>,
-    /// Instances of the server beside each other [default: one a core]
+    /// Run this many servers in parallel [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(JOBS_MAX)))]
     pub jobs: Option<u16>,
-    /// The folder of cases that come first, and where cases that show something new are kept
+    /// Run the cases in this folder first, and add cases that show something new
     /// [default: corpus in --out]
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
-    /// Where findings are written, each in a folder of its own
+    /// Write each finding to a folder of its own below this one
     #[arg(long, value_name = "DIR", default_value = OUT)]
     pub out: PathBuf,
-    /// What guides the campaign
+    /// Choose what guides the campaign
     #[arg(long, value_name = "WHAT", default_value = "auto")]
     pub feedback: FeedbackArg,
-    /// A file whose strings become words of the dictionary: the server's program, say
+    /// Add the strings of this file to the dictionary; for example the server's executable
     #[arg(long, value_name = "FILE")]
     pub strings: Vec<PathBuf>,
-    /// Where the logs of epochs under way are kept; not an argument.
+    /// The folder for the logs of running epochs; not an argument.
     #[arg(skip)]
     pub logs: Option<PathBuf>,
     /// End with the first finding
     #[arg(long)]
     pub stop_on_first: bool,
-    /// The seed of everything random [default: from the clock]
+    /// Use this random seed [default: from the clock]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 }
 
-/// The feedback by name.
+/// The feedback mode as an argument.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default)]
 pub(super) enum FeedbackArg {
-    /// The best that the server offers
+    /// The best mode that the server supports
     #[default]
     Auto,
     /// The shape of the replies
     Shape,
-    /// None
+    /// No feedback
     None,
 }
 
@@ -95,15 +95,16 @@ pub(super) fn main(args: &FuzzArgs) -> ExitCode {
     })
 }
 
-/// The short campaign of `run`: it leaves nothing behind but findings.
+/// The short campaign of `run`, which leaves nothing but findings behind.
 pub(super) fn short(
     draft: &mut Draft,
     target: &TargetArgs,
     output: &OutputArgs,
     duration: Duration,
 ) -> Result<Body, RunError> {
-    let scratch = Tmp::new()
-        .map_err(|error| RunError::internal(format!("no temporary folder can be made: {error}")))?;
+    let scratch = Tmp::new().map_err(|error| {
+        RunError::internal(format!("a temporary folder cannot be created: {error}"))
+    })?;
     let args = FuzzArgs {
         target: target.clone(),
         output: output.clone(),
@@ -142,7 +143,7 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &Resolved) -> Result<FuzzPlan, RunError>
     let fresh = resolved.subject.launch().is_some();
     if !fresh && args.jobs.is_some_and(|jobs| jobs > 1) {
         return Err(usage(
-            "--jobs starts servers beside each other; with --connect there is one that runs already".into(),
+            "--jobs starts several servers, but --connect uses a single running one\nnext: leave out --jobs, or give the command that starts the server".into(),
         ));
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -197,13 +198,13 @@ pub(super) fn refused(error: CampaignError, resolved: &Resolved) -> RunError {
     };
     match &error {
         CampaignError::SingleClient(_) => RunError::target(format!(
-            "{error}\nnext: `tcprove check` says more; a campaign needs a server that goes on serving"
+            "{error}\nnext: run `tcprove check` for details; a campaign needs a server that keeps serving"
         )),
         CampaignError::Corpus(_) => usage(format!(
-            "the corpus: {error}\nnext: take that file out of the folder, or give another one with --corpus"
+            "the corpus cannot be read: {error}\nnext: remove that file from the folder, or give another folder with --corpus"
         )),
-        CampaignError::Folder(..) | CampaignError::Rehearsal(_) => usage(format!(
-            "{error}\nnext: give a folder that can be written to with --out"
-        )),
+        CampaignError::Folder(..) | CampaignError::Rehearsal(_) => {
+            usage(format!("{error}\nnext: give a writable folder with --out"))
+        }
     }
 }

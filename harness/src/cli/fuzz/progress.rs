@@ -1,4 +1,4 @@
-//! Live progress of a campaign: one line, and a line for each finding.
+//! Live progress of a campaign: one status line, and one line per finding.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::cli::progress;
 use crate::event::Event;
 use crate::text::escape_text;
 
-/// A line that says how far the campaign is. Findings are told also where nobody looks at a line.
+/// The status line. Findings are printed even without a terminal.
 pub(super) struct FuzzProgress {
     bar: ProgressBar,
     duration: Option<Duration>,
@@ -17,7 +17,7 @@ pub(super) struct FuzzProgress {
 }
 
 impl FuzzProgress {
-    /// No line without a terminal.
+    /// The status line is shown only on a terminal.
     pub fn new(wanted: bool, duration: Option<Duration>) -> Self {
         Self {
             bar: progress::line(wanted),
@@ -29,9 +29,9 @@ impl FuzzProgress {
     /// Shows an event.
     pub fn show(&self, event: Event) {
         match event {
-            Event::Trying => self
+            Event::Rehearsing => self
                 .bar
-                .set_message("trying the conversation on a clean server"),
+                .set_message("rehearsing the conversation on a fresh server"),
             Event::Found { what } if self.wanted => {
                 let line = format!("found: {}", escape_text(&what, 200));
                 self.bar.suspend(|| note(&line));
@@ -52,7 +52,7 @@ impl FuzzProgress {
                     format!("; {}", escape_text(&busy, 80))
                 });
                 self.bar.set_message(format!(
-                    "{:.0}{of} s: {executions} cases, {per_s:.0}/s, {findings} findings, {restarts} restarts, corpus {corpus}{busy}",
+                    "{:.0}{of} s: {executions} cases, {per_s:.0}/s, {findings} findings, {restarts} server starts, {corpus} cases in the corpus{busy}",
                     elapsed.as_secs_f64(),
                 ));
                 self.bar.tick();
@@ -61,7 +61,7 @@ impl FuzzProgress {
         }
     }
 
-    /// Takes the line away before results are printed.
+    /// Removes the status line before results are printed.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,4 +1,4 @@
-//! Words out of a file, as strings(1) finds them.
+//! Extracts strings from a file, like strings(1).
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use crate::cli::target::usage;
 use crate::report::RunError;
 
-/// Shorter ones are chance.
+/// Minimum bytes of a string: shorter ones are chance.
 const BYTES_MIN: usize = 4;
-/// Longer ones are sentences.
+/// Maximum bytes of a string: longer ones are sentences.
 const BYTES_MAX: usize = 40;
-/// A dictionary of more words is none.
+/// Maximum strings of the dictionary.
 const WORDS_MAX: usize = 4096;
-/// So much of a file is read.
+/// Maximum bytes to read from a file.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
-/// The words of all these files.
+/// The distinct strings of all files.
 pub(super) fn of_files(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, RunError> {
     let mut words = BTreeSet::new();
     for path in paths {
@@ -46,7 +46,7 @@ fn of(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
         .map(<[u8]>::to_vec)
 }
 
-/// Some of all of them where there are too many.
+/// An evenly spaced selection if there are too many.
 fn spread(words: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let step = words.len().div_ceil(WORDS_MAX).max(1);
     words.into_iter().step_by(step).collect()

@@ -4,39 +4,43 @@ use std::path::Path;
 
 use super::{File, parse_with};
 
-/// Name, source and one line about each built-in talk.
+/// The name of each built-in talk, its TOML text and a description.
 pub const BUILTIN: &[(&str, &str, &str)] = &[
     (
         "tutorial",
         include_str!("tutorial.toml"),
-        "the tutorial's server: any text, one fixed reply, close",
+        "the tutorial's server: any text, one fixed reply, then a close",
     ),
     (
         "echo",
         include_str!("echo.toml"),
-        "sends every byte back (RFC 862)",
+        "every byte is sent back (RFC 862)",
     ),
     (
         "line",
         include_str!("line.toml"),
-        "lines, sent back (the reference server's line protocol)",
+        "every line is sent back (the reference server's line protocol)",
     ),
     (
         "frame",
         include_str!("frame.toml"),
-        "32-bit length and body, sent back (the reference server's frame protocol)",
+        "every frame of 32-bit length and body is sent back (the reference server's frame protocol)",
     ),
-    ("redis", include_str!("redis.toml"), "Redis and its kin"),
+    (
+        "redis",
+        include_str!("redis.toml"),
+        "Redis and compatible servers",
+    ),
     (
         "memcached",
         include_str!("memcached.toml"),
         "memcached's text protocol",
     ),
-    ("http", include_str!("http.toml"), "HTTP/1.1, as nginx"),
+    ("http", include_str!("http.toml"), "HTTP/1.1 with nginx"),
     (
         "smtp",
         include_str!("smtp.toml"),
-        "a mail server's first words",
+        "the begin of a mail session",
     ),
     (
         "beanstalkd",
@@ -45,8 +49,8 @@ pub const BUILTIN: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The built-in talk of that name, as a whole file: its `server.cmd` is to be replaced where the
-/// user has given a command or an address.
+/// The built-in talk of that name, as a whole file. The caller replaces its server if the user has given a
+/// command or an address.
 pub fn builtin(name: &str) -> Option<File> {
     let source = source(name)?;
     let no_files = |_: &Path| Err(std::io::Error::other("a built-in talk reads no files"));

@@ -6,93 +6,148 @@ mod expect;
 mod frame;
 mod message;
 
-use crate::file;
 use std::collections::BTreeSet;
 
-use super::read::{Section, Text, Value};
-use crate::file::error::template_fault;
-use crate::file::{Context, Fault, Read};
-use crate::talk::template::{Name, Slot, TemplateError};
-use crate::talk::{Close, Exchange, Frame, Opening, Pattern, Talk};
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::value::{At, BothWays, Tables, Text};
+use super::{BUILTIN, Context, Read, builtin};
+use crate::talk::template::{Name, Slot};
+use crate::talk::{Close, Opening, Talk};
 use crate::text::did_you_mean;
+use bytes::PatternValue;
+use exchange::{ExchangeTable, PushTable};
+use frame::FrameValue;
 
-pub(crate) const KEYS: &[&str] = &[
-    "use",
-    "frame",
-    "close",
-    "close_when",
-    "open",
-    "turn",
-    "bad",
-    "slow",
-    "push",
-];
+/// The conversation: how messages end, and the exchanges.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TalkTable {
+    /// A built-in talk to start from. The exchanges of this file come first.
+    r#use: Option<Text>,
+    /// How a message ends, for both ways or as { request = ..., reply = ... }.
+    frame: Option<At<BothWays<At<FrameValue>>>>,
+    /// Who closes a connection. Default: "client".
+    close: Option<CloseValue>,
+    /// A reply that matches announces that the server closes the connection.
+    close_when: Option<PatternValue>,
+    /// Exchanges at the begin of each connection: greeting, login.
+    #[serde(default)]
+    open: Tables<ExchangeTable>,
+    /// The exchanges, at least one. The first is the plain one.
+    #[serde(default)]
+    #[schemars(transform = send_required)]
+    turn: Tables<ExchangeTable>,
+    /// Requests that the server must refuse, and how.
+    #[serde(default)]
+    #[schemars(transform = send_required)]
+    bad: Tables<ExchangeTable>,
+    /// Exchanges that the server takes a while to answer: it is asked to stop meanwhile.
+    #[serde(default)]
+    #[schemars(transform = send_required)]
+    slow: Tables<ExchangeTable>,
+    /// Messages that the server may send unasked, and the answers that are due.
+    #[serde(default)]
+    push: Tables<PushTable>,
+}
 
-/// Reads `[talk]`. `server` is the name of the server, if the file describes one.
-pub(crate) fn talk(value: &Value<'_>, context: &Context<'_>, server: Option<&str>) -> Read<Talk> {
-    let section = Section::new(value, "[talk]", KEYS)?;
-    let base = base(&section)?;
-    let frames = match (&base, section.get("frame")) {
-        (None, Some(value)) => frame::both(value)?,
-        (None, None) => {
-            let why = "how a message ends, as in { until = \"\\r\\n\" }";
-            let fault = section.missing("frame", why);
-            return Err(fault.help("where nothing marks the end, write frame = \"none\""));
-        }
-        (Some(base), None) => (base.request.clone(), base.reply.clone()),
-        (Some(base), Some(value)) => {
-            let message = format!(
-                "`frame` cannot be changed: the turns of `{}` rely on it",
-                base.name
-            );
-            return Err(Fault::new(value.span(), message));
-        }
-    };
-    let named = || server.unwrap_or("custom").to_owned();
-    let mut talk = Talk {
-        name: base.as_ref().map_or_else(named, |base| base.name.clone()),
-        request: frames.0,
-        reply: frames.1,
-        close: close(&section)?
-            .or(base.as_ref().map(|base| base.close))
-            .unwrap_or(Close::Client),
-        close_when: close_when(&section)?,
-        open: Vec::new(),
-        turns: Vec::new(),
-        bad: Vec::new(),
-        slow: Vec::new(),
-        push: Vec::new(),
-    };
-    exchange::all(&section, context, base.as_ref(), &mut talk)?;
-    if let Some(base) = base {
-        extend(&mut talk, base);
+fn send_required(schema: &mut Schema) {
+    if let Some(items) = schema
+        .get_mut("items")
+        .and_then(|items| items.as_object_mut())
+    {
+        items.insert("required".to_owned(), json!(["send"]));
     }
-    if talk.turns.is_empty() {
-        let fault = section.missing("turn", "at least one exchange has to be described");
-        return Err(fault.help("add [[talk.turn]] with `send` and `expect`"));
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(
+    rename_all = "kebab-case",
+    expecting = "\"client\" or \"server-after-reply\""
+)]
+enum CloseValue {
+    Client,
+    ServerAfterReply,
+}
+
+impl At<TalkTable> {
+    /// The conversation. `server` is the name of the server, if the file describes one.
+    pub(super) fn talk(self, context: &Context<'_>, server: Option<&str>) -> Read<Talk> {
+        let (at, table) = self.split();
+        let base = base(table.r#use.as_ref())?;
+        let (request, reply) = match (&base, table.frame) {
+            (None, Some(frame)) => frame.value.frames()?,
+            (Some(base), None) => (base.request.clone(), base.reply.clone()),
+            (Some(base), Some(frame)) => {
+                let turns = &base.name;
+                return Err(frame.fault(format!(
+                    "`frame` cannot be changed: the turns of `{turns}` rely on it"
+                )));
+            }
+            (None, None) => {
+                return Err(at
+                    .fault(
+                        "[talk] has no `frame`: how a message ends, as in { until = \"\\r\\n\" }",
+                    )
+                    .help("where nothing marks the end, write frame = \"none\""));
+            }
+        };
+        let close = table.close.map(|close| match close {
+            CloseValue::Client => Close::Client,
+            CloseValue::ServerAfterReply => Close::ServerAfterReply,
+        });
+        let mut names = context.names.clone();
+        let open = table.open.exchanges("open", context, &mut names)?;
+        if let Some(base) = base.as_ref().filter(|_| open.is_empty()) {
+            names.extend(bound_by(&base.open));
+        }
+        let mut talk = Talk {
+            name: server.unwrap_or("custom").to_owned(),
+            request,
+            reply,
+            close: close.unwrap_or(Close::Client),
+            close_when: table.close_when.map(PatternValue::pattern).transpose()?,
+            open: open.into_iter().map(Opening::Exchange).collect(),
+            turns: table.turn.exchanges("turn", context, &mut names.clone())?,
+            bad: table.bad.exchanges("bad", context, &mut names.clone())?,
+            slow: table.slow.exchanges("slow", context, &mut names.clone())?,
+            push: table.push.pushes(context, &names)?,
+        };
+        if let Some(base) = base {
+            talk.close = close.map_or(base.close, |_| talk.close);
+            extend(&mut talk, base);
+        }
+        if talk.turns.is_empty() {
+            return Err(at
+                .fault("[talk] has no `turn`: at least one exchange has to be described")
+                .help("add [[talk.turn]] with `send` and `expect`"));
+        }
+        Ok(talk)
     }
-    Ok(talk)
 }
 
 /// The built-in talk that `use` names.
-fn base(section: &Section<'_>) -> Read<Option<Talk>> {
-    let Some(name) = section.text("use")? else {
+fn base(name: Option<&Text>) -> Read<Option<Talk>> {
+    let Some(name) = name else {
         return Ok(None);
     };
-    match file::builtin(name.value) {
+    match builtin(&name.value) {
         Some(file) => Ok(Some(file.talk)),
         None => {
-            let names = file::BUILTIN.iter().map(|(name, _, _)| *name);
+            let names = BUILTIN.iter().map(|(name, _, _)| *name);
             let message = format!("there is no built-in talk `{}`", name.value.escape_debug());
             Err(name
                 .fault(message)
-                .maybe_help(did_you_mean(name.value, names)))
+                .maybe_help(did_you_mean(&name.value, names)))
         }
     }
 }
 
-/// What the built-in talk has comes after what the file has; an opening of the file's own replaces it.
+/// What the built-in talk has comes after what the file has. Openings of the file replace its openings.
 fn extend(talk: &mut Talk, base: Talk) {
+    talk.name = base.name;
     if talk.open.is_empty() {
         talk.open = base.open;
     }
@@ -103,35 +158,17 @@ fn extend(talk: &mut Talk, base: Talk) {
     talk.push.extend(base.push);
 }
 
-fn close(section: &Section<'_>) -> Read<Option<Close>> {
-    let Some(word) = section.text("close")? else {
-        return Ok(None);
-    };
-    match word.value {
-        "client" => Ok(Some(Close::Client)),
-        "server-after-reply" => Ok(Some(Close::ServerAfterReply)),
-        other => {
-            let message = format!("unknown `close`: \"{}\"", other.escape_debug());
-            let known = ["client", "server-after-reply"];
-            Err(word.fault(message).maybe_help(did_you_mean(other, known)))
-        }
-    }
+/// The names that openings bind.
+fn bound_by(open: &[Opening]) -> impl Iterator<Item = String> {
+    open.iter().flat_map(|opening| match opening {
+        Opening::Exchange(exchange) => exchange.expect.groups(),
+        Opening::Exec(_) => Vec::new(),
+    })
 }
 
-fn close_when(section: &Section<'_>) -> Read<Option<Pattern>> {
-    section
-        .get("close_when")
-        .map(|value| bytes::pattern(value, "close_when"))
-        .transpose()
-}
-
-fn bad_template(text: &Text<'_>, error: TemplateError) -> Fault {
-    template_fault(text, error.message, error.fragment, error.help)
-}
-
-/// Refuses placeholders that nothing can be bound to.
+/// A placeholder that nothing gives a value is a fault.
 fn known<'a>(
-    text: &Text<'_>,
+    text: &Text,
     slots: impl Iterator<Item = &'a Slot>,
     names: &BTreeSet<String>,
 ) -> Read<()> {
@@ -146,37 +183,10 @@ fn known<'a>(
             .into_iter()
             .chain(names.iter().map(String::as_str));
         let near = did_you_mean(name, all).unwrap_or_default();
-        let message = format!("nothing is known for `{slot}`");
-        let help = format!("{near} write `{{{{` for a literal brace");
-        return Err(template_fault(text, message, slot.to_string(), Some(help)));
+        let fault = text.fault(format!("`{slot}` has no value"));
+        return Err(fault
+            .fragment(slot.to_string())
+            .help(format!("{near} Write `{{{{` for a literal brace.")));
     }
     Ok(())
-}
-
-/// The openings that are exchanges.
-pub(crate) fn opening_exchanges(open: &[Opening]) -> impl Iterator<Item = &Exchange> {
-    open.iter().filter_map(|opening| match opening {
-        Opening::Exchange(exchange) => Some(exchange),
-        Opening::Exec(_) => None,
-    })
-}
-
-/// The frame of a turn's reply.
-fn reply_frame(section: &Section<'_>) -> Read<Option<Frame>> {
-    section.get("frame").map(frame::one).transpose()
-}
-
-/// Every key the parser takes in [talk], for the test that holds the schema to it.
-#[cfg(test)]
-pub(crate) fn all_keys() -> Vec<&'static str> {
-    let lists = [
-        KEYS,
-        &["request", "reply"],
-        frame::KEYS,
-        message::KEYS,
-        expect::KEYS,
-        exchange::KEYS,
-        exchange::PUSH_KEYS,
-    ];
-    lists.concat()
 }

@@ -17,7 +17,16 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
         &["unknown key `sevrer` in the file", "did you mean `server`?"],
     ),
     ("", "1:1", &["no `talk`", "tcprove init"]),
-    ("[server]\nname = 1\n", "1:1", &["[server] has no `cmd`"]),
+    (
+        "[server]\nname = \"x\"\n",
+        "1:1",
+        &["[server] has no `cmd`", "program and its arguments"],
+    ),
+    (
+        "[server]\nname = 1\n",
+        "2:8",
+        &["`name` must be a string, not an integer"],
+    ),
     ("[server]\ncmd = []\n", "2:7", &["`cmd` is empty"]),
     (
         "[server]\ncmd = \"nginx -g x\"\n",
@@ -62,7 +71,7 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
     (
         "[server]\ncmd = [\"x\"]\ntls = true\n",
         "3:1",
-        &["not supported yet: TLS"],
+        &["not supported yet: `tls`, TLS", "terminator"],
     ),
     (
         "[server]\ncmd = [\"x\"]\nreload = \"HUP\"\n",
@@ -82,7 +91,7 @@ const AFTER_TALK: &[(&str, &str, &[&str])] = &[
     (
         "[promise]\nencoding = \"latin-1\"\n",
         "7:12",
-        &["not supported yet", "utf-8"],
+        &["unknown `encoding`", "utf-8", "no other is supported yet"],
     ),
     (
         "[promise]\nidle_timeout = \"30s\"\n",
@@ -107,7 +116,10 @@ const AFTER_TALK: &[(&str, &str, &[&str])] = &[
     (
         "[check]\nrequire = \"split-*\"\n",
         "7:11",
-        &["must be a list"],
+        &[
+            "`require` must be a list, not a string",
+            "write [\"split-*\"]",
+        ],
     ),
     (
         "[[waive]]\ncheck = \"a\"\n",
@@ -133,7 +145,11 @@ const AFTER_TALK: &[(&str, &str, &[&str])] = &[
 
 /// The same, in the place of a turn.
 const TURNS: &[(&str, &str, &[&str])] = &[
-    ("send = \"a\"\n", "3:1", &["has no `expect`"]),
+    (
+        "send = \"a\"\n",
+        "3:1",
+        &["[[talk.turn]] has no `expect`", "every reply is compared"],
+    ),
     (
         "expect = \"a\"\n",
         "3:1",
@@ -170,7 +186,7 @@ const TURNS: &[(&str, &str, &[&str])] = &[
     (
         "send = { repeat = \"a\" }\nexpect = \"b\"\n",
         "4:8",
-        &["`repeat` goes with `n`"],
+        &["`repeat` goes with `n`", "number of repetitions"],
     ),
     (
         "send = { file = \"no/such\" }\nexpect = \"b\"\n",
@@ -210,7 +226,11 @@ const TURNS: &[(&str, &str, &[&str])] = &[
     (
         "send = \"a\"\nexpect = \"b\"\nframe = \"websocket\"\n",
         "6:9",
-        &["not supported yet: the frame \"websocket\""],
+        &[
+            "unknown `frame`: \"websocket\"",
+            "`http1`",
+            "no other is supported yet",
+        ],
     ),
     (
         "send = \"a\"\nexpect = \"b\"\nframe = \"until\"\n",
@@ -220,12 +240,47 @@ const TURNS: &[(&str, &str, &[&str])] = &[
     (
         "send = \"a\"\nexpect = \"b\"\nframe = { len = \"u16\" }\n",
         "6:17",
-        &["unknown type of length", "u16be"],
+        &["unknown type of length `u16`", "u16be"],
     ),
     (
         "send = \"a\"\nexpect = \"b\"\nframe = { until = \"a\", at = 1 }\n",
         "6:24",
+        &["`at` goes with `len`, not with `until`"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\nframe = { at = 1 }\n",
+        "6:11",
         &["`at` goes with `len`"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\nframe = { unitl = \"a\" }\n",
+        "6:11",
+        &["unknown key `unitl` in `frame`", "did you mean `until`?"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\nframe = { until = \"a\", fixed = 1 }\n",
+        "6:9",
+        &["says it twice: `until` and `fixed`", "exactly one of"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\nframe = {}\n",
+        "6:9",
+        &["empty table", "exactly one of `until`"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\nframe = { resp = true }\n",
+        "6:9",
+        &["`resp` has no value", "frame = \"resp\""],
+    ),
+    (
+        "send = { hex = \"00\", raw = \"a\" }\nexpect = \"b\"\n",
+        "4:8",
+        &["says it twice: `hex` and `raw`"],
+    ),
+    (
+        "send = [\"a\", 1]\nexpect = \"b\"\n",
+        "4:14",
+        &["`send` must be a string, { hex = }", "not an integer"],
     ),
     (
         "send = \"a\"\nexpect = \"b\"\nframe = { fixed = 0 }\n",
@@ -240,7 +295,7 @@ const TURNS: &[(&str, &str, &[&str])] = &[
     (
         "send = \"a\"\nexpect = \"b\"\n[talk.tls]\n",
         "6:7",
-        &["not supported yet: TLS"],
+        &["not supported yet: `tls`, TLS", "terminator"],
     ),
 ];
 
@@ -330,7 +385,7 @@ error: unknown key `expct` in [[talk.turn]]
 #[test]
 fn a_help_turns_no_direction_of_reading() {
     let text = format!(
-        "{SERVER}[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"{{\u{202e} {{len:payload}}\"\n"
+        "{SERVER}[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"{{\u{202e} {{len:payload}}\"\nexpect = \"x\"\n"
     );
     let report = parse(&text, "f.toml", Path::new("."))
         .unwrap_err()

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::file::{Ready, load, parse};
+use crate::file::{load, parse};
+use crate::process::Ready;
 use crate::subject::{Date, Encoding};
 
 const WHOLE: &str = r#"
@@ -56,8 +57,9 @@ fn everything_a_file_can_say() {
 
     let server = file.server.unwrap();
     assert_eq!(server.cwd, dir.path().join("sub"));
-    assert_eq!(server.stop.name(), "QUIT");
-    assert_eq!(server.ready_timeout, Some(Duration::from_millis(1500)));
+    assert_eq!(file.name, "mine");
+    assert_eq!(server.stop, libc::SIGQUIT);
+    assert_eq!(server.ready_timeout, Duration::from_millis(1500));
     assert!(matches!(&server.ready, Ready::Stdout(regex) if regex.is_match("ready")));
     assert_eq!(server.params["recv_buffer"], "4096");
     assert_eq!(
@@ -67,13 +69,13 @@ fn everything_a_file_can_say() {
         ),
         ("0.5", "true")
     );
-    let values = [("port", "7000"), ("tmp", "/t"), ("level", "warn")];
-    let values = values
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-    let (cmd, env) = server.render(&values).unwrap();
-    assert_eq!(cmd, ["./server", "7000", "--buffer=4096", "--dir", "/t"]);
-    assert_eq!(env["LEVEL"], "warn");
+    let filled: Vec<String> = server
+        .cmd
+        .iter()
+        .map(|word| server.expand(word, 7000, Path::new("/t")))
+        .collect();
+    assert_eq!(filled, ["./server", "7000", "--buffer=4096", "--dir", "/t"]);
+    assert_eq!(server.env["LEVEL"], "{level}");
 
     assert_eq!(file.promise.max_message, Some(65536));
     assert_eq!(file.promise.encoding, Some(Encoding::Utf8));

@@ -1,5 +1,6 @@
 //! Files that are understood, files that are not, and where the fault is shown.
 
+mod builtins;
 mod faults;
 mod good;
 mod mutations;

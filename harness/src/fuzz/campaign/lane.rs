@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use super::explorer::{EpochEnd, Explorer};
+use super::setup::Campaign;
 use super::source::Source;
 use super::state::CampaignState;
 use super::suspect::Suspect;
-use super::{Campaign, triage};
+use super::triage;
 use crate::fuzz::Case;
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::generate::Generator;

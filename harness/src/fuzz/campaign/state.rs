@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Campaign;
+use super::setup::Campaign;
 use crate::event::{Event, Sink};
 use crate::fuzz::epoch::CaseRun;
 use crate::fuzz::feedback::Feedback;

@@ -1,33 +1,30 @@
-//! Bytes of a case, with repetitions kept as such: a megabyte of one letter is one line to read.
+//! The bytes of a case. Long repetitions are stored as such, so that a megabyte of one letter is one short line.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Bytes.
+/// A sequence of bytes in parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Data {
-    parts: Vec<Part>,
+    parts: Vec<DataPart>,
 }
 
-/// A part of some bytes; none is empty.
+/// A part of some data; never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// As they are.
+pub enum DataPart {
+    /// Plain bytes.
     Bytes(Vec<u8>),
-    /// Over and over.
+    /// Repeated bytes.
     Repeat {
-        /// What is repeated.
+        /// The repeated bytes.
         unit: Vec<u8>,
-        /// How often.
+        /// The number of repetitions.
         count: u32,
     },
 }
 
-impl Part {
-    /// Its length in bytes.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a part of some bytes is never empty"
-    )]
+impl DataPart {
+    /// The length in bytes.
+    #[expect(clippy::len_without_is_empty, reason = "a part is never empty")]
     pub fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
@@ -35,7 +32,7 @@ impl Part {
         }
     }
 
-    /// Appends its bytes.
+    /// Appends the bytes to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Bytes(bytes) => out.extend_from_slice(bytes),
@@ -51,37 +48,37 @@ impl Part {
 }
 
 impl Data {
-    /// One unit over and over.
+    /// A single repetition.
     pub fn repeat(unit: impl Into<Vec<u8>>, count: u32) -> Self {
         let mut data = Self::default();
-        data.push(Part::Repeat {
+        data.push(DataPart::Repeat {
             unit: unit.into(),
             count,
         });
         data
     }
 
-    /// Its parts in order.
-    pub fn parts(&self) -> &[Part] {
+    /// The parts, in order.
+    pub fn parts(&self) -> &[DataPart] {
         &self.parts
     }
 
-    /// Appends a part; an empty one is dropped, and neighbouring plain bytes become one.
-    pub fn push(&mut self, part: Part) {
+    /// Appends a part. An empty part is dropped, and adjacent plain parts are merged.
+    pub fn push(&mut self, part: DataPart) {
         match (self.parts.last_mut(), part) {
             (_, part) if part.len() == 0 => {}
-            (Some(Part::Bytes(last)), Part::Bytes(more)) => last.extend_from_slice(&more),
+            (Some(DataPart::Bytes(last)), DataPart::Bytes(more)) => last.extend_from_slice(&more),
             (_, part) => self.parts.push(part),
         }
     }
 
-    /// Its length in bytes.
+    /// The length in bytes.
     pub fn len(&self) -> usize {
-        let lengths = self.parts.iter().map(Part::len);
+        let lengths = self.parts.iter().map(DataPart::len);
         lengths.fold(0, usize::saturating_add)
     }
 
-    /// Whether there is no byte in it.
+    /// Whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
@@ -93,7 +90,7 @@ impl Data {
         out
     }
 
-    /// Appends all bytes.
+    /// Appends all bytes to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
         self.parts.iter().for_each(|part| part.write(out));
     }
@@ -112,15 +109,15 @@ impl Data {
                 continue;
             }
             match part {
-                Part::Bytes(mut bytes) => {
+                DataPart::Bytes(mut bytes) => {
                     bytes.truncate(room);
-                    kept.push(Part::Bytes(bytes));
+                    kept.push(DataPart::Bytes(bytes));
                 }
-                Part::Repeat { unit, .. } => {
+                DataPart::Repeat { unit, .. } => {
                     let count = u32::try_from(room / unit.len()).unwrap_or(u32::MAX);
                     let rest = unit[..room % unit.len()].to_vec();
-                    kept.push(Part::Repeat { unit, count });
-                    kept.push(Part::Bytes(rest));
+                    kept.push(DataPart::Repeat { unit, count });
+                    kept.push(DataPart::Bytes(rest));
                 }
             }
             break;
@@ -132,7 +129,7 @@ impl Data {
 impl From<Vec<u8>> for Data {
     fn from(bytes: Vec<u8>) -> Self {
         let mut data = Self::default();
-        data.push(Part::Bytes(bytes));
+        data.push(DataPart::Bytes(bytes));
         data
     }
 }
@@ -143,15 +140,15 @@ impl From<&[u8]> for Data {
     }
 }
 
-impl FromIterator<Part> for Data {
-    fn from_iter<T: IntoIterator<Item = Part>>(parts: T) -> Self {
+impl FromIterator<DataPart> for Data {
+    fn from_iter<T: IntoIterator<Item = DataPart>>(parts: T) -> Self {
         let mut data = Self::default();
         parts.into_iter().for_each(|part| data.push(part));
         data
     }
 }
 
-/// As it is written: text where it is text, `{"hex": "ff fe"}` where it is not, `{"repeat": "A", "n": 9}`.
+/// A part in JSON: a string if it is text, otherwise `{"hex": "ff fe"}`; repetitions as `{"repeat": "A", "n": 9}`.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 enum Written {
@@ -171,9 +168,9 @@ impl Serialize for Data {
     }
 }
 
-fn write_down(part: &Part, out: &mut Vec<Written>) {
+fn write_down(part: &DataPart, out: &mut Vec<Written>) {
     match part {
-        Part::Repeat { unit, count } => out.push(match std::str::from_utf8(unit) {
+        DataPart::Repeat { unit, count } => out.push(match std::str::from_utf8(unit) {
             Ok(text) => Written::Repeat {
                 repeat: text.to_owned(),
                 n: *count,
@@ -183,7 +180,7 @@ fn write_down(part: &Part, out: &mut Vec<Written>) {
                 n: *count,
             },
         }),
-        Part::Bytes(bytes) => {
+        DataPart::Bytes(bytes) => {
             for chunk in bytes.utf8_chunks() {
                 if !chunk.valid().is_empty() {
                     out.push(Written::Text(chunk.valid().to_owned()));
@@ -203,6 +200,7 @@ fn hex(bytes: &[u8]) -> String {
     digits.join(" ")
 }
 
+/// Decodes pairs of hexadecimal digits; whitespace is ignored.
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
     let byte = |pair: &[char]| match pair {
@@ -219,13 +217,13 @@ impl<'de> Deserialize<'de> for Data {
         let mut data = Self::default();
         for written in Vec::<Written>::deserialize(deserializer)? {
             data.push(match written {
-                Written::Text(text) => Part::Bytes(text.into_bytes()),
-                Written::Hex { hex } => Part::Bytes(unhex(&hex).ok_or_else(|| bad(&hex))?),
-                Written::Repeat { repeat, n } => Part::Repeat {
+                Written::Text(text) => DataPart::Bytes(text.into_bytes()),
+                Written::Hex { hex } => DataPart::Bytes(unhex(&hex).ok_or_else(|| bad(&hex))?),
+                Written::Repeat { repeat, n } => DataPart::Repeat {
                     unit: repeat.into_bytes(),
                     count: n,
                 },
-                Written::RepeatHex { repeat_hex, n } => Part::Repeat {
+                Written::RepeatHex { repeat_hex, n } => DataPart::Repeat {
                     unit: unhex(&repeat_hex).ok_or_else(|| bad(&repeat_hex))?,
                     count: n,
                 },
@@ -240,13 +238,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readable_both_ways() {
+    fn json_round_trip() {
         let mut data = Data::from(&b"GET \xff\xfe\xc3\xa9\n"[..]);
-        data.push(Part::Repeat {
+        data.push(DataPart::Repeat {
             unit: b"A".to_vec(),
             count: 70_000,
         });
-        data.push(Part::Repeat {
+        data.push(DataPart::Repeat {
             unit: vec![0xc0],
             count: 2,
         });
@@ -261,9 +259,9 @@ mod tests {
     }
 
     #[test]
-    fn cut_off_inside_a_repetition() {
+    fn truncated_inside_a_repetition() {
         let mut data = Data::repeat(b"abc", 5);
-        data.push(Part::Bytes(b"xyz".to_vec()));
+        data.push(DataPart::Bytes(b"xyz".to_vec()));
         let whole = data.to_bytes();
         for len in (0..=whole.len() + 1).rev() {
             data.truncate(len);

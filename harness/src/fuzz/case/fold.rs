@@ -1,7 +1,7 @@
 //! Runs of equal bytes written as repetitions, so that a person reads them as one and the minimizer shortens them as
 //! one. The bytes stay the same.
 
-use super::{Data, Part};
+use super::{Data, DataPart};
 
 /// Minimum units of a repetition.
 const COUNT_MIN: usize = 16;
@@ -18,41 +18,41 @@ pub(in crate::fuzz) fn folded(data: &Data) -> Data {
     let mut out = Vec::new();
     for part in unfolded.parts() {
         match part {
-            Part::Bytes(bytes) => find(bytes, &mut out),
+            DataPart::Bytes(bytes) => find(bytes, &mut out),
             repeat => out.push(repeat.clone()),
         }
     }
     join(out).into_iter().collect()
 }
 
-fn unfold(part: &Part) -> Part {
+fn unfold(part: &DataPart) -> DataPart {
     match part {
-        Part::Repeat { unit, count }
+        DataPart::Repeat { unit, count }
             if (*count as usize) < COUNT_MIN && part.len() <= WRITTEN_OUT_MAX =>
         {
-            Part::Bytes(unit.repeat(*count as usize))
+            DataPart::Bytes(unit.repeat(*count as usize))
         }
         other => other.clone(),
     }
 }
 
 /// Splits bytes at the runs in them.
-fn find(bytes: &[u8], out: &mut Vec<Part>) {
+fn find(bytes: &[u8], out: &mut Vec<DataPart>) {
     let (mut begin, mut at) = (0, 0);
     while at < bytes.len() {
         let Some((start, unit, count)) = run_at(bytes, at) else {
             at += 1;
             continue;
         };
-        out.push(Part::Bytes(bytes[begin..start].to_vec()));
+        out.push(DataPart::Bytes(bytes[begin..start].to_vec()));
         at = start + unit * count;
-        out.push(Part::Repeat {
+        out.push(DataPart::Repeat {
             unit: bytes[start..start + unit].to_vec(),
             count: u32::try_from(count).unwrap_or(u32::MAX),
         });
         begin = at;
     }
-    out.push(Part::Bytes(bytes[begin..].to_vec()));
+    out.push(DataPart::Bytes(bytes[begin..].to_vec()));
 }
 
 /// The run that begins at `at`: its start, the length of its unit, and its count. The shortest unit wins: a longer
@@ -82,34 +82,34 @@ fn count(bytes: &[u8], unit: usize) -> usize {
 }
 
 /// Merges adjacent repetitions of the same unit and absorbs equal bytes beside them.
-fn join(parts: Vec<Part>) -> Vec<Part> {
-    let mut out: Vec<Part> = Vec::new();
+fn join(parts: Vec<DataPart>) -> Vec<DataPart> {
+    let mut out: Vec<DataPart> = Vec::new();
     for part in parts {
         match (out.last_mut(), part) {
-            (Some(Part::Repeat { unit, count }), Part::Bytes(bytes)) => {
+            (Some(DataPart::Repeat { unit, count }), DataPart::Bytes(bytes)) => {
                 let more = bytes.chunks_exact(unit.len());
                 let more = more.take_while(|chunk| chunk == unit).count();
                 *count = count.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
                 let rest = bytes[more * unit.len()..].to_vec();
                 if !rest.is_empty() {
-                    out.push(Part::Bytes(rest));
+                    out.push(DataPart::Bytes(rest));
                 }
             }
             (
-                Some(Part::Repeat { unit, count }),
-                Part::Repeat {
+                Some(DataPart::Repeat { unit, count }),
+                DataPart::Repeat {
                     unit: same,
                     count: more,
                 },
             ) if *unit == same => {
                 *count = count.saturating_add(more);
             }
-            (Some(Part::Bytes(bytes)), Part::Repeat { unit, mut count }) => {
+            (Some(DataPart::Bytes(bytes)), DataPart::Repeat { unit, mut count }) => {
                 while bytes.ends_with(&unit) {
                     bytes.truncate(bytes.len() - unit.len());
                     count = count.saturating_add(1);
                 }
-                out.push(Part::Repeat { unit, count });
+                out.push(DataPart::Repeat { unit, count });
             }
             (_, part) => out.push(part),
         }
@@ -121,8 +121,8 @@ fn join(parts: Vec<Part>) -> Vec<Part> {
 mod tests {
     use super::*;
 
-    fn repeat(unit: &[u8], count: u32) -> Part {
-        Part::Repeat {
+    fn repeat(unit: &[u8], count: u32) -> DataPart {
+        DataPart::Repeat {
             unit: unit.to_vec(),
             count,
         }
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn runs_are_found_and_the_bytes_stay() {
-        let plain = |text: &[u8]| Part::Bytes(text.to_vec());
+        let plain = |text: &[u8]| DataPart::Bytes(text.to_vec());
         let text = [
             b"GET ".as_slice(),
             &[b'A'; 300],
@@ -156,17 +156,17 @@ mod tests {
     #[test]
     fn neighbours_are_joined_and_short_ones_written_out() {
         let data = Data::from_iter([
-            Part::Bytes(b"xabab".to_vec()),
+            DataPart::Bytes(b"xabab".to_vec()),
             repeat(b"ab", 30),
             repeat(b"ab", 20),
-            Part::Bytes(b"abc".to_vec()),
+            DataPart::Bytes(b"abc".to_vec()),
             repeat(b"d", 3),
         ]);
         let folded = folded(&data);
         let parts = [
-            Part::Bytes(b"x".to_vec()),
+            DataPart::Bytes(b"x".to_vec()),
             repeat(b"ab", 53),
-            Part::Bytes(b"cddd".to_vec()),
+            DataPart::Bytes(b"cddd".to_vec()),
         ];
         assert_eq!(folded.parts(), parts);
         assert_eq!(folded.to_bytes(), data.to_bytes());

@@ -1,40 +1,40 @@
-//! Cases in files: versioned JSON that a person can read and write.
+//! Case files: versioned JSON that a person can read and write.
 
 use serde::{Deserialize, Serialize};
 
 use super::Case;
 
-/// The version of the format.
+/// The version of the file format.
 pub const SCHEMA: &str = "tcprove-case/1";
 
-/// Cases as a file holds them: they are run one after the other on one server.
+/// A case file. Its cases run in order on one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseFile {
-    /// [`SCHEMA`].
+    /// The version of the format: [`SCHEMA`].
     pub schema: String,
-    /// One after the other; most often there is one.
+    /// The cases; usually one.
     pub cases: Vec<Case>,
-    /// What they do to a server that has the bug, if they are of a finding.
+    /// The finding that these cases reproduce, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<serde_json::Value>,
 }
 
-/// Why a text is no file of cases.
+/// Why a text is not a valid case file.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseFileError {
-    /// It is no JSON, or not of this form.
+    /// It is not JSON, or does not have the expected structure.
     #[error("{0}")]
     Form(#[from] serde_json::Error),
-    /// It is of another version.
+    /// It has another version.
     #[error("its schema is `{0}`; this version reads `{SCHEMA}`")]
     Schema(String),
-    /// There is nothing in it.
-    #[error("there is no case in it")]
+    /// It contains no case.
+    #[error("it contains no case")]
     Empty,
 }
 
 impl CaseFile {
-    /// Cases without anything that is known of them.
+    /// A file of cases without a finding.
     pub fn of(cases: Vec<Case>) -> Self {
         Self {
             schema: SCHEMA.into(),
@@ -43,10 +43,10 @@ impl CaseFile {
         }
     }
 
-    /// Reads a file. What is beyond the limits of a case is cut off.
+    /// Parses a file and truncates its cases to the limits.
     ///
     /// # Errors
-    /// It is no such file.
+    /// The text is not a valid case file.
     pub fn parse(text: &str) -> Result<Self, CaseFileError> {
         let mut file: Self = serde_json::from_str(text)?;
         if file.schema != SCHEMA {
@@ -59,9 +59,9 @@ impl CaseFile {
         Ok(file)
     }
 
-    /// The text of the file.
+    /// The JSON text of the file.
     pub fn text(&self) -> String {
-        // Plain data: it cannot fail to be written.
+        // Serializing plain data cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_and_by_hand() {
+    fn round_trip_of_a_handwritten_file() {
         let text = r#"{"schema": "tcprove-case/1", "cases": [[
             {"send": {"data": ["hello\n"], "cuts": [3]}}, "receive", {"delay-ms": 5}, "half-close",
             "connect", {"switch": 0}, "reset", "close"]]}"#;

@@ -1,8 +1,8 @@
-//! One fuzz input: a list of steps, as bytes on a wire and as text in a file.
+//! One fuzz input: a list of steps that a client performs.
 //!
-//! A case holds everything that is sent, with nothing left to fill in, so that it does the same to every
-//! epoch of a server. It can be decoded from raw bytes (for libFuzzer), generated from a talk, recorded from
-//! a real client, and run over TCP or over a stream in memory.
+//! A case contains all bytes that are sent, without placeholders, so that it does the same to every server. Cases are
+//! decoded from raw bytes (for libFuzzer), generated from a talk, or recorded from a real client. They run over TCP or
+//! over a stream in memory, and are stored as readable JSON.
 
 mod data;
 mod fold;
@@ -13,60 +13,60 @@ mod show;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use data::unhex;
-pub use data::{Data, Part};
+pub use data::{Data, DataPart};
 pub(in crate::fuzz) use fold::folded;
 pub use json::{CaseFile, CaseFileError, SCHEMA};
 pub use show::{readable, shown};
 
-/// More steps than this a case never has: what comes after them is cut off.
+/// Maximum steps of a case; further steps are dropped.
 pub const STEPS_MAX: usize = 256;
-/// A case never has more connections than this.
+/// Maximum connections of a case.
 pub const CONNECTIONS_MAX: usize = 8;
-/// A case never sends more bytes than this.
+/// Maximum bytes that a case sends.
 pub const BYTES_MAX: usize = 8 << 20;
-/// No delay is longer than this.
+/// Maximum length of a delay, in milliseconds.
 pub const DELAY_MS_MAX: u32 = 1_000;
 
-/// One fuzz input. It begins on a first connection that is open already.
+/// One fuzz input. The first connection is open when it begins.
 ///
-/// At its end every connection that is still open is finished in order: FIN, then whatever comes is read
-/// until the server closes too, or a limit of time is over.
+/// At the end, every connection that is still open is closed in order: the client sends FIN and reads until the
+/// server closes too, or a time limit is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Case {
-    /// What is done, in this order.
+    /// The steps, in the order in which they are performed.
     pub steps: Vec<Step>,
 }
 
-/// One thing that a client does.
+/// One action of the client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Sends bytes on the current connection.
     Send(SendStep),
-    /// Waits for one whole reply on the current connection, or until a limit of time is over.
+    /// Waits for one complete reply on the current connection, or until a time limit is reached.
     Receive,
-    /// Waits, at most [`DELAY_MS_MAX`].
+    /// Waits this many milliseconds, at most [`DELAY_MS_MAX`].
     DelayMs(u32),
-    /// Says that nothing more will be sent on the current connection (FIN), and keeps it open.
+    /// Sends FIN on the current connection and keeps reading from it.
     HalfClose,
     /// Closes the current connection with a reset (RST).
     Reset,
-    /// Closes the current connection at once, without reading what is still to come.
+    /// Closes the current connection without reading what is still to come.
     Close,
-    /// Opens another connection, which is the current one from now on.
+    /// Opens another connection and makes it the current one.
     Connect,
-    /// Makes another connection the current one; they are counted from 0, in the order they were opened.
+    /// Makes another connection the current one. Connections are numbered from 0 in the order they were opened.
     Switch(u8),
 }
 
-/// Bytes for one connection.
+/// Bytes to send on one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SendStep {
     /// The bytes.
     pub data: Data,
-    /// Offsets at which they are cut: each piece leaves when the one before it has had time to be read.
-    /// Rising, each at least 1 and less than the length; others are ignored.
+    /// Ascending offsets at which the bytes are cut into pieces. Each piece is sent after the server has had time to
+    /// read the previous one. Offsets outside 1 to length - 1 are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cuts: Vec<u32>,
 }
@@ -80,7 +80,7 @@ impl SendStep {
         }
     }
 
-    /// The pieces that `bytes` is cut into.
+    /// Cuts `bytes` into pieces.
     pub fn pieces<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         let mut begin = 0;
         let mut ends: Vec<usize> = Vec::with_capacity(self.cuts.len() + 1);
@@ -102,19 +102,19 @@ impl SendStep {
 }
 
 impl Case {
-    /// A case of these steps, cut off where the limits are passed.
+    /// A case of these steps, truncated to the limits.
     pub fn new(steps: Vec<Step>) -> Self {
         let mut case = Self { steps };
         case.limit();
         case
     }
 
-    /// The same bytes sent once.
+    /// A case that sends these bytes once.
     pub fn sending(data: impl Into<Data>) -> Self {
         Self::new(vec![Step::Send(SendStep::whole(data))])
     }
 
-    /// All that is sent.
+    /// All send steps.
     pub fn sends(&self) -> impl Iterator<Item = &SendStep> {
         self.steps.iter().filter_map(|step| match step {
             Step::Send(send) => Some(send),
@@ -122,7 +122,7 @@ impl Case {
         })
     }
 
-    /// The same, to be changed.
+    /// All send steps, mutably.
     pub fn sends_mut(&mut self) -> impl Iterator<Item = &mut SendStep> {
         self.steps.iter_mut().filter_map(|step| match step {
             Step::Send(send) => Some(send),
@@ -130,18 +130,18 @@ impl Case {
         })
     }
 
-    /// How many bytes are sent.
+    /// The number of bytes sent.
     pub fn bytes(&self) -> usize {
         self.sends().map(|send| send.data.len()).sum()
     }
 
-    /// How many connections it opens.
+    /// The number of connections.
     pub fn connections(&self) -> usize {
         let more = self.steps.iter().filter(|step| **step == Step::Connect);
         1 + more.count().min(CONNECTIONS_MAX - 1)
     }
 
-    /// Keeps the limits: takes away what is too much.
+    /// Truncates the case to the limits and removes steps without effect.
     pub fn limit(&mut self) {
         self.steps.truncate(STEPS_MAX);
         let mut connections = 1;
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_ignore_cuts_that_are_none() {
+    fn pieces_ignore_invalid_cuts() {
         let send = SendStep {
             data: b"abcdef"[..].into(),
             cuts: vec![0, 2, 2, 1, 5, 6, 9],

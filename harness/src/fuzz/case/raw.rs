@@ -1,10 +1,10 @@
-//! Cases out of raw bytes, as libFuzzer makes them.
+//! Decodes cases from raw bytes, as libFuzzer generates them.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-use super::{Case, DELAY_MS_MAX, Data, Part, SendStep, Step};
+use super::{Case, DELAY_MS_MAX, Data, DataPart, SendStep, Step};
 
-/// A raw case has at most this many steps: libFuzzer's inputs are small.
+/// Maximum steps of a raw case: libFuzzer's inputs are small.
 const RAW_STEPS_MAX: usize = 32;
 
 impl<'a> Arbitrary<'a> for Case {
@@ -48,7 +48,7 @@ impl<'a> Arbitrary<'a> for Data {
         let bytes: Vec<u8> = raw.arbitrary()?;
         let mut data = Self::from(bytes);
         if raw.ratio(1, 8)? {
-            data.push(Part::Repeat {
+            data.push(DataPart::Repeat {
                 unit: raw.arbitrary::<Vec<u8>>()?,
                 count: raw.int_in_range(1..=2048)?,
             });

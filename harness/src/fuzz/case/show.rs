@@ -1,16 +1,16 @@
-//! A case as lines that a person reads.
+//! Formats a case for people.
 
-use super::{Case, Data, Part, SendStep, Step};
+use super::{Case, Data, DataPart, SendStep, Step};
 use crate::text::escape;
 
-/// Of one stretch of bytes so many are shown; the case file has all of them.
+/// Maximum bytes shown of one part; the case file contains all of them.
 const SHOWN_BYTES: usize = 120;
-/// Cuts of one send that are shown.
+/// Maximum cuts shown of one send.
 const CUTS_SHOWN: usize = 8;
-/// So many equal bytes in a row are easier to read as a repetition.
+/// Minimum equal bytes in a row that are shown as a repetition.
 const RUN_MIN: usize = 24;
 
-/// A line a step, safe to show: `send "ECHO \xff" + "A" x 70000 + "\r\n", cut at 3`.
+/// One line per step, safe to print: `send "ECHO \xff" + "A" x 70000 + "\r\n", cut at 3`.
 pub fn shown(case: &Case) -> Vec<String> {
     case.steps.iter().map(step).collect()
 }
@@ -45,10 +45,10 @@ fn sent(send: &SendStep) -> String {
     line
 }
 
-fn part(part: &Part) -> String {
+fn part(part: &DataPart) -> String {
     let quoted = |bytes: &[u8]| {
         let kept = &bytes[..bytes.len().min(SHOWN_BYTES)];
-        // A byte is shown by at most four characters.
+        // Escaping takes at most four characters per byte.
         let text = escape(kept, 4 * SHOWN_BYTES).replace('"', "\\\"");
         match bytes.len() - kept.len() {
             0 => format!("\"{text}\""),
@@ -56,24 +56,24 @@ fn part(part: &Part) -> String {
         }
     };
     match part {
-        Part::Bytes(bytes) => quoted(bytes),
-        Part::Repeat { unit, count } => format!("{} x {count}", quoted(unit)),
+        DataPart::Bytes(bytes) => quoted(bytes),
+        DataPart::Repeat { unit, count } => format!("{} x {count}", quoted(unit)),
     }
 }
 
-/// The same bytes, with long runs of one byte taken out as repetitions.
-pub fn readable(data: &Data) -> Vec<Part> {
+/// The same bytes, with long runs of one byte as repetitions.
+pub fn readable(data: &Data) -> Vec<DataPart> {
     let mut parts = Vec::new();
     for part in data.parts() {
         match part {
-            Part::Bytes(bytes) => runs(bytes, &mut parts),
-            Part::Repeat { .. } => parts.push(part.clone()),
+            DataPart::Bytes(bytes) => runs(bytes, &mut parts),
+            DataPart::Repeat { .. } => parts.push(part.clone()),
         }
     }
     parts
 }
 
-fn runs(bytes: &[u8], parts: &mut Vec<Part>) {
+fn runs(bytes: &[u8], parts: &mut Vec<DataPart>) {
     let mut plain = Vec::new();
     for run in bytes.chunk_by(|one, next| one == next) {
         if run.len() < RUN_MIN {
@@ -81,15 +81,15 @@ fn runs(bytes: &[u8], parts: &mut Vec<Part>) {
             continue;
         }
         if !plain.is_empty() {
-            parts.push(Part::Bytes(std::mem::take(&mut plain)));
+            parts.push(DataPart::Bytes(std::mem::take(&mut plain)));
         }
-        parts.push(Part::Repeat {
+        parts.push(DataPart::Repeat {
             unit: run[..1].to_vec(),
             count: u32::try_from(run.len()).unwrap_or(u32::MAX),
         });
     }
     if !plain.is_empty() {
-        parts.push(Part::Bytes(plain));
+        parts.push(DataPart::Bytes(plain));
     }
 }
 
@@ -98,13 +98,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_a_step() {
+    fn one_line_per_step() {
         let mut data = Data::from(&b"ECHO \xff\""[..]);
-        data.push(Part::Repeat {
+        data.push(DataPart::Repeat {
             unit: b"A".to_vec(),
             count: 70_000,
         });
-        data.push(Part::Bytes(b"\r\n".to_vec()));
+        data.push(DataPart::Bytes(b"\r\n".to_vec()));
         let case = Case::new(vec![
             Step::Send(SendStep {
                 data,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use memchr::memmem;
 
 use crate::fuzz::epoch::CaseRun;
-use crate::fuzz::{Case, Part, Step};
+use crate::fuzz::{Case, DataPart, Step};
 
 /// Maximum words of a reply to consider.
 const WORDS_MAX: usize = 24;
@@ -69,10 +69,10 @@ fn sent(case: &Case) -> Vec<Vec<u8>> {
     sent
 }
 
-fn begin_of(part: &Part, sent: &mut Vec<u8>) {
+fn begin_of(part: &DataPart, sent: &mut Vec<u8>) {
     match part {
-        Part::Bytes(bytes) => sent.extend_from_slice(&bytes[..bytes.len().min(BYTES_MAX)]),
-        Part::Repeat { unit, count } => {
+        DataPart::Bytes(bytes) => sent.extend_from_slice(&bytes[..bytes.len().min(BYTES_MAX)]),
+        DataPart::Repeat { unit, count } => {
             let times = (*count as usize).min(1 + 64 / unit.len());
             (0..times).for_each(|_| sent.extend_from_slice(unit));
         }

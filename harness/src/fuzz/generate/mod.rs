@@ -1,4 +1,4 @@
-//! Cases without end: first everything that is worth trying once, then random changes. Pure.
+//! Generates cases: first everything that is worth trying once, then random mutations. Pure.
 
 mod stages;
 
@@ -11,45 +11,44 @@ use super::material::Material;
 use super::mutator::{MUTATORS, Mutating, Mutator};
 use super::random::Random;
 use super::{Case, Step};
-use stages::Item;
+use stages::PlannedCase;
 
-/// So often a mutator is looked for that can change the case.
+/// Maximum attempts to find mutators that can change the case.
 const TRIES_MAX: usize = 12;
 
-/// A case of the corpus with more bytes than this, or with a pause, or with more connections, is taken less
-/// often: it costs more.
+/// Maximum bytes and connections of a cheap case. Other cases of the corpus, and those with delays, are chosen less
+/// often.
 const CHEAP_BYTES_MAX: usize = 8 << 10;
 const CHEAP_CONNECTIONS_MAX: usize = 2;
 
-/// Makes cases: the same ones for the same seed, lane and corpus.
+/// Generates cases; the same seed, lane and corpus yield the same cases.
 #[derive(Debug)]
-pub struct Generator {
+pub(crate) struct Generator {
     material: Arc<Material>,
     random: Random,
-    /// What the first stage still has for this lane, the next one last.
-    stage: Vec<Item>,
-    /// Each mutator as often as its weight says.
+    /// The rest of the first stage of this lane, in reverse order.
+    stage: Vec<PlannedCase>,
+    /// Each mutator, as many times as its weight.
     wheel: Vec<&'static Mutator>,
 }
 
-/// A new case and where it comes from.
+/// A generated case and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Generated {
+pub(crate) struct Generated {
     /// The case, within all limits.
     pub case: Case,
-    /// What made it: names of mutators in the order they acted, or the one name of a kind of the first
-    /// stage.
+    /// The mutators in the order in which they were applied, or the family of the first stage.
     pub mutators: Vec<&'static str>,
 }
 
 impl Generator {
-    /// The cases of one of several lanes that share a seed. The lanes share the first stage between them.
-    pub fn new(material: Arc<Material>, seed: u64, lane: u32, lanes: u32) -> Self {
+    /// A generator for one of several lanes with the same seed. The lanes divide the first stage among them.
+    pub(crate) fn new(material: Arc<Material>, seed: u64, lane: u32, lanes: u32) -> Self {
         let lanes = lanes.max(1) as usize;
         let lane_of_all = lane as usize % lanes;
         let all = stages::plan(&material, &mut Random::new(seed, 0));
         let share = all.into_iter().skip(lane_of_all).step_by(lanes);
-        let mut stage: Vec<Item> = share.collect();
+        let mut stage: Vec<PlannedCase> = share.collect();
         stage.reverse();
         let times =
             |mutator: &&'static Mutator| std::iter::repeat_n(*mutator, mutator.weight as usize);
@@ -61,19 +60,19 @@ impl Generator {
         }
     }
 
-    /// No message that is made is longer than this.
-    pub fn bytes_max(&self) -> usize {
+    /// Maximum bytes of a generated message.
+    pub(crate) fn bytes_max(&self) -> usize {
         self.material.bytes_max()
     }
 
     /// Number of cases of the first stage that are left for this lane.
     #[cfg(test)]
-    pub fn planned(&self) -> usize {
+    pub(crate) fn planned(&self) -> usize {
         self.stage.len()
     }
 
-    /// The next case. `corpus`: cases that were worth keeping; it may change from call to call.
-    pub fn next(&mut self, corpus: &[Case]) -> Generated {
+    /// The next case. `corpus` may change between calls.
+    pub(crate) fn next(&mut self, corpus: &[Case]) -> Generated {
         while let Some(item) = self.stage.pop() {
             if let Some(case) = item.case(&self.material) {
                 return Generated {
@@ -119,7 +118,7 @@ impl Generator {
         Generated { case, mutators }
     }
 
-    /// A seed or a case of the corpus, and whether all its turns are answered.
+    /// A seed or a case of the corpus, and whether the server replies to all its turns.
     fn base(&mut self, corpus: &[Case]) -> (Case, bool) {
         if !corpus.is_empty() && self.random.one_in(2) {
             for _ in 0..4 {
@@ -134,7 +133,7 @@ impl Generator {
         (seed.map(|seed| seed.case.clone()).unwrap_or_default(), true)
     }
 
-    /// Most often what led to the last turn stays as it is: that is how deep states are reached.
+    /// The first step that may change. Usually everything before the last turn is kept: this reaches deep states.
     fn first_to_change(&mut self, case: &Case) -> usize {
         let opening = &self.material.opening;
         let last = case
@@ -144,16 +143,16 @@ impl Generator {
         if !self.random.one_in(5) {
             return last.unwrap_or(0);
         }
-        // The opening is changed now and then only: without it a server listens to nothing.
+        // The opening rarely changes: without it, the server ignores the rest.
         match case.steps.starts_with(opening) && !self.random.one_in(8) {
             true => opening.len().min(last.unwrap_or(0)),
             false => 0,
         }
     }
 
-    /// Takes out what would only cost time, and what is beyond the limits.
+    /// Removes steps that only cost time, and truncates the case to the limits.
     fn tidy(&mut self, case: &mut Case, touched: usize) {
-        // A changed turn often earns no reply, and a wait for one would last as long as waits may.
+        // A changed turn often gets no reply, and a wait for one would last until the time limit.
         if !self.random.one_in(16) {
             let mut at = 0;
             case.steps.retain(|step| {

@@ -1,4 +1,4 @@
-//! The first stage: what is worth trying once on every server, from the talk alone.
+//! The first stage: cases derived from the talk alone that are worth trying once on every server.
 
 use std::ops::Range;
 
@@ -8,10 +8,10 @@ use crate::fuzz::random::Random;
 use crate::fuzz::seed::Seed;
 use crate::fuzz::{Case, Data, SendStep, Step};
 
-/// Requests have every length up to this one.
+/// Maximum request length in bytes up to which every length is tried.
 const EACH_LEN_MAX: usize = 1100;
 
-/// How many cases a family has at most, so that the whole stage is over soon.
+/// Maximum cases per family, so that the first stage ends soon.
 const TOKENS_MAX: usize = 1000;
 const WORDS_MAX: usize = 600;
 const ENDINGS_MAX: usize = 300;
@@ -19,31 +19,31 @@ const LIES_MAX: usize = 700;
 const REPEATS_MAX: usize = 1000;
 const LENGTHS_MAX: usize = 2300;
 
-/// A token is put into so many turns.
+/// Number of turns into which each token is put.
 const SEEDS_PER_TOKEN: usize = 5;
 
-/// How often openings are repeated, as far as there is room.
+/// Repetition counts of opening tokens, as far as the message limit allows.
 const DEPTHS: &[usize] = &[
     3, 16, 64, 255, 256, 257, 1000, 1001, 1024, 2001, 4096, 8192, 10_000, 16_384, 32_768, 65_536,
 ];
 
-/// How often lines are repeated: round limits and powers of two, and just above.
+/// Repetition counts of lines: round numbers and powers of two, and one more.
 const LINES: &[usize] = &[2, 16, 101, 257, 1001, 2002, 4096, 10_001, 65_536];
 
-/// One case that is planned.
+/// One planned case.
 #[derive(Debug)]
-pub(super) enum Item {
-    /// A seed as it is.
+pub(super) enum PlannedCase {
+    /// A seed, unchanged.
     Seed(usize),
-    /// A request of that length.
+    /// A request of this length.
     Length {
         turn: usize,
         len: usize,
         unit: &'static [u8],
     },
-    /// A turn with that payload.
+    /// A turn with this payload.
     Payload { turn: usize, payload: Vec<u8> },
-    /// Something in the place of a part of a seed's message.
+    /// A seed with a range of its message replaced.
     Splice {
         name: &'static str,
         seed: usize,
@@ -52,7 +52,7 @@ pub(super) enum Item {
         count: usize,
         repairs: bool,
     },
-    /// A seed that is cut off and ended otherwise.
+    /// A seed with its message truncated and another ending.
     Ending {
         seed: usize,
         keep: Option<usize>,
@@ -62,9 +62,9 @@ pub(super) enum Item {
     Silent(Option<Step>),
 }
 
-impl Item {
-    /// What kind it is of.
-    pub fn name(&self) -> &'static str {
+impl PlannedCase {
+    /// The family of the case.
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Seed(_) => "seed",
             Self::Length { .. } => "each-length",
@@ -74,8 +74,8 @@ impl Item {
         }
     }
 
-    /// The case itself; `None` if the talk cannot say that.
-    pub fn case(&self, material: &Material) -> Option<Case> {
+    /// The case; `None` if the talk cannot express it.
+    pub(crate) fn case(&self, material: &Material) -> Option<Case> {
         match self {
             Self::Seed(seed) => material.seeds.get(*seed).map(|seed| seed.case.clone()),
             Self::Length { turn, len, unit } => {
@@ -150,12 +150,12 @@ fn message(seed: &Seed) -> Vec<u8> {
     }
 }
 
-/// All of the first stage: the seeds first, then the ways to go away, then everything else in any order.
+/// The whole first stage: first the seeds, then the early endings, then everything else in random order.
 ///
-/// Where nearly every odd byte ends a server, a campaign is busy with restarts. Going away early, which
-/// every client does one day, must have had its turn by then; it is also soon over.
-pub(super) fn plan(material: &Material, random: &mut Random) -> Vec<Item> {
-    let mut planned: Vec<Item> = (0..material.seeds.len()).map(Item::Seed).collect();
+/// If nearly every unusual byte crashes the server, the campaign spends its time on restarts. Early endings, which occur
+/// with every real client, must come before that; they are also cheap.
+pub(super) fn plan(material: &Material, random: &mut Random) -> Vec<PlannedCase> {
+    let mut planned: Vec<PlannedCase> = (0..material.seeds.len()).map(PlannedCase::Seed).collect();
     planned.extend(endings(material).into_iter().take(ENDINGS_MAX));
     let families = [
         (lengths(material), LENGTHS_MAX),
@@ -166,7 +166,7 @@ pub(super) fn plan(material: &Material, random: &mut Random) -> Vec<Item> {
     ];
     let mut others = Vec::new();
     for (mut family, max) in families {
-        // The most important ones come first.
+        // The most important cases of a family come first.
         family.truncate(max);
         others.append(&mut family);
     }
@@ -175,7 +175,7 @@ pub(super) fn plan(material: &Material, random: &mut Random) -> Vec<Item> {
     planned
 }
 
-/// Seeds of which each is another turn, with their places and messages.
+/// The basic seeds: one per turn, with their indices and messages.
 fn basic(material: &Material) -> Vec<(usize, Vec<u8>)> {
     let seeds = material.seeds.iter().enumerate();
     seeds
@@ -184,9 +184,9 @@ fn basic(material: &Material) -> Vec<(usize, Vec<u8>)> {
         .collect()
 }
 
-fn lengths(material: &Material) -> Vec<Item> {
+fn lengths(material: &Material) -> Vec<PlannedCase> {
     let mut items = Vec::new();
-    // Many turns share the lengths between them.
+    // With many payload turns, each covers a part of the lengths.
     let step = material.payload_turns.len().div_ceil(2).max(1);
     for (place, turn) in material.payload_turns.iter().copied().enumerate() {
         let least = material
@@ -200,7 +200,7 @@ fn lengths(material: &Material) -> Vec<Item> {
             .filter(|len| (least..=material.bytes_max()).contains(len))
             .collect();
         let wide = powers.iter().copied().filter(|len| *len <= 32 << 10);
-        let with = |unit: &'static [u8]| move |len: usize| Item::Length { turn, len, unit };
+        let with = |unit: &'static [u8]| move |len: usize| PlannedCase::Length { turn, len, unit };
         items.extend(wide.map(with("€".as_bytes())));
         items.extend(powers.iter().copied().map(with(b"a")));
         items.extend(each.map(with(b"a")));
@@ -208,11 +208,11 @@ fn lengths(material: &Material) -> Vec<Item> {
     items
 }
 
-fn tokens(material: &Material) -> Vec<Item> {
+fn tokens(material: &Material) -> Vec<PlannedCase> {
     let mut items = Vec::new();
     let all = || TOKENS.iter().chain(BAD_UTF8);
     for turn in material.payload_turns.iter().take(2) {
-        items.extend(all().map(|token| Item::Payload {
+        items.extend(all().map(|token| PlannedCase::Payload {
             turn: *turn,
             payload: token.to_vec(),
         }));
@@ -221,7 +221,7 @@ fn tokens(material: &Material) -> Vec<Item> {
     let seeds: Vec<(usize, Vec<usize>)> = basic
         .map(|(seed, message)| (seed, borders(&message)))
         .collect();
-    // Each token in some turns, so that a talk of many turns still has all tokens tried.
+    // Each token goes into a few turns, so that a talk with many turns still tries all tokens.
     for (number, token) in all().enumerate() {
         let turns = seeds
             .iter()
@@ -229,7 +229,7 @@ fn tokens(material: &Material) -> Vec<Item> {
             .skip(number * SEEDS_PER_TOKEN % seeds.len().max(1));
         for (seed, places) in turns.take(seeds.len().min(SEEDS_PER_TOKEN)) {
             let at = places[number % places.len()];
-            items.push(Item::Splice {
+            items.push(PlannedCase::Splice {
                 name: "each-token",
                 seed: *seed,
                 at: at..at,
@@ -242,7 +242,7 @@ fn tokens(material: &Material) -> Vec<Item> {
     items
 }
 
-/// Beginnings and ends of words, and of the message; never none.
+/// Beginnings and ends of all words and of the message; never empty.
 fn borders(message: &[u8]) -> Vec<usize> {
     let words = text::words(message);
     let mut borders: Vec<usize> = words
@@ -255,8 +255,8 @@ fn borders(message: &[u8]) -> Vec<usize> {
     borders
 }
 
-/// Words of the talk and the server: as the first word of a message, and as a payload.
-fn words(material: &Material) -> Vec<Item> {
+/// Dictionary words, each as the first word of a message and as a payload.
+fn words(material: &Material) -> Vec<PlannedCase> {
     let seeds = basic(material);
     let first = seeds.iter().find_map(|(seed, message)| {
         let word = text::words(message).first().cloned();
@@ -265,7 +265,7 @@ fn words(material: &Material) -> Vec<Item> {
     let mut items = Vec::new();
     for word in &material.words {
         if let Some((seed, at)) = &first {
-            items.push(Item::Splice {
+            items.push(PlannedCase::Splice {
                 name: "each-word",
                 seed: *seed,
                 at: at.clone(),
@@ -275,7 +275,7 @@ fn words(material: &Material) -> Vec<Item> {
             });
         }
         if let Some(turn) = material.payload_turns.first() {
-            items.push(Item::Payload {
+            items.push(PlannedCase::Payload {
                 turn: *turn,
                 payload: word.clone(),
             });
@@ -284,9 +284,9 @@ fn words(material: &Material) -> Vec<Item> {
     items
 }
 
-fn endings(material: &Material) -> Vec<Item> {
-    let mut items: Vec<Item> = [None, Some(Step::Reset), Some(Step::Close)]
-        .map(Item::Silent)
+fn endings(material: &Material) -> Vec<PlannedCase> {
+    let mut items: Vec<PlannedCase> = [None, Some(Step::Reset), Some(Step::Close)]
+        .map(PlannedCase::Silent)
         .into();
     for (seed, message) in basic(material) {
         let mut keeps = vec![None];
@@ -300,25 +300,25 @@ fn endings(material: &Material) -> Vec<Item> {
             keeps.extend(partial.into_iter().map(Some));
         }
         for keep in keeps {
-            // All of it and FIN is the seed itself.
+            // The whole message with FIN is the seed itself.
             let fin = keep.is_some().then_some(None);
             let others = [Some(Step::Reset), Some(Step::Close)];
             items.extend(
                 fin.into_iter()
                     .chain(others)
-                    .map(|end| Item::Ending { seed, keep, end }),
+                    .map(|end| PlannedCase::Ending { seed, keep, end }),
             );
         }
     }
     items
 }
 
-fn length_lies(material: &Material) -> Vec<Item> {
+fn length_lies(material: &Material) -> Vec<PlannedCase> {
     let mut items = Vec::new();
     for (seed, message) in basic(material) {
         for field in announced::fields(material.request_frame(), &message) {
             let lies = lies(&field, &message);
-            items.extend(lies.into_iter().map(|lie| Item::Splice {
+            items.extend(lies.into_iter().map(|lie| PlannedCase::Splice {
                 name: "each-lie",
                 seed,
                 at: field.at.clone(),
@@ -331,7 +331,7 @@ fn length_lies(material: &Material) -> Vec<Item> {
     items
 }
 
-fn repeats(material: &Material) -> Vec<Item> {
+fn repeats(material: &Material) -> Vec<PlannedCase> {
     let mut items = Vec::new();
     let seeds = basic(material);
     let header = match material.request_frame() {
@@ -339,11 +339,11 @@ fn repeats(material: &Material) -> Vec<Item> {
         _ => 0,
     };
     let mut add = |seed: usize, at: Range<usize>, unit: &[u8], counts: &[usize], len: usize| {
-        // Announced lengths may grow by some digits.
+        // Decimal lengths may grow by some digits.
         let room = material.bytes_max().saturating_sub(len + 32);
         let most = room / unit.len().max(1);
         let counts = counts.iter().copied().filter(|count| *count < most);
-        items.extend(counts.chain([most]).map(|count| Item::Splice {
+        items.extend(counts.chain([most]).map(|count| PlannedCase::Splice {
             name: "each-repeat",
             seed,
             at: at.clone(),

@@ -1,4 +1,4 @@
-//! What the generator promises: the same for the same seed, within limits, and certain cases early.
+//! The generator is repeatable, keeps all limits and reaches certain cases early.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::*;
 use crate::file::{BUILTIN, builtin};
-use crate::fuzz::{Part, SendStep};
+use crate::fuzz::{DataPart, SendStep};
 
 fn material(name: &str) -> Arc<Material> {
     let file = builtin(name).unwrap();
@@ -110,10 +110,10 @@ fn most_changed_cases_are_cheap() {
     }
 }
 
-/// What a case is looked at for.
+/// A name and a property of a case.
 type Wanted<'a> = (&'a str, &'a dyn Fn(&Case) -> bool);
 
-/// Whether each of `wanted` is met within 20,000 cases, for five seeds.
+/// Asserts that each of `wanted` is met within 20,000 cases, for five seeds.
 fn reaches(name: &str, wanted: &[Wanted<'_>]) {
     let material = material(name);
     for seed in 0..5 {
@@ -149,7 +149,7 @@ fn redis_is_nested_and_lied_to() {
     let deep = |case: &Case| {
         let parts = case.sends().flat_map(|send| send.data.parts());
         parts.into_iter().any(|part| {
-            matches!(part, Part::Repeat { unit, count } if unit == b"*1\r\n" && *count >= 8192)
+            matches!(part, DataPart::Repeat { unit, count } if unit == b"*1\r\n" && *count >= 8192)
         })
     };
     let huge = |case: &Case| memmem::find(&sent(case), b"$18446744073709551615\r\n").is_some();
@@ -259,7 +259,7 @@ mod any {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// Whatever is in a corpus, what comes out is within the limits.
+        /// For any corpus: generated cases keep the limits.
         #[test]
         fn corpora(
             raw in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 1..6),

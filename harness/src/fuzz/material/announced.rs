@@ -1,5 +1,5 @@
-//! Lengths that a message announces, in its frame's header or as decimal digits in its text: where they
-//! stand, and what they have to be after the message was changed.
+//! Lengths that a message announces, in the header of its frame or as decimal digits in its text: finds them, and
+//! corrects them after the message was changed.
 
 use std::ops::Range;
 
@@ -8,35 +8,35 @@ use memchr::memmem;
 use super::text;
 use crate::talk::{Frame, LenFrame, Uint};
 
-/// A longer number announces nothing.
+/// Maximum digits of a number that may be a length.
 const DIGITS_MAX: usize = 8;
 
-/// A length in a message that tells the truth.
+/// A correct length in a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::fuzz) struct Announced {
-    /// Where it stands.
+    /// Its position.
     pub at: Range<usize>,
-    /// The bytes it counts.
+    /// The bytes that it counts.
     pub body: Range<usize>,
-    /// How it is written: binary, or decimal digits.
+    /// The binary integer type; `None` for decimal digits.
     pub field: Option<Uint>,
-    /// What it says.
+    /// Its value.
     pub number: u64,
 }
 
-/// Where the length fields of a message are, whether they tell the truth or not.
+/// A length field, whether correct or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::fuzz) struct Field {
-    /// Where it stands.
+    /// Its position.
     pub at: Range<usize>,
-    /// How it is written: binary, or decimal digits.
+    /// The binary integer type; `None` for decimal digits.
     pub field: Option<Uint>,
 }
 
-/// Bytes that take the place of others.
+/// A replacement: a range and its new bytes.
 pub(in crate::fuzz) type Splice = (Range<usize>, Vec<u8>);
 
-/// All places that may be a length: the frame's header, and numbers at the end of a line.
+/// All possible length fields: the header of the frame, and numbers at the end of a line.
 pub(in crate::fuzz) fn fields(frame: &Frame, bytes: &[u8]) -> Vec<Field> {
     let mut fields = Vec::new();
     if let Frame::Len(len) = frame
@@ -52,13 +52,13 @@ pub(in crate::fuzz) fn fields(frame: &Frame, bytes: &[u8]) -> Vec<Field> {
         after.is_empty() || after.starts_with(b"\r") || after.starts_with(b"\n")
     };
     let decimal = text::numbers(bytes).into_iter().filter(ends);
-    // `HTTP/1.1` ends a line too and is no length.
+    // `HTTP/1.1` also ends a line but is not a length.
     let decimal = decimal.filter(|at| at.start == 0 || bytes[at.start - 1] != b'.');
     fields.extend(decimal.map(|at| Field { at, field: None }));
     fields
 }
 
-/// The lengths that are announced and true.
+/// All correct lengths.
 pub(in crate::fuzz) fn announced(frame: &Frame, bytes: &[u8]) -> Vec<Announced> {
     let mut found = Vec::new();
     if let Frame::Len(len) = frame {
@@ -74,9 +74,9 @@ pub(in crate::fuzz) fn announced(frame: &Frame, bytes: &[u8]) -> Vec<Announced> 
     found
 }
 
-/// The headers of the messages that follow each other in `bytes`.
+/// The headers of consecutive messages in `bytes`.
 fn in_headers(len: &LenFrame, bytes: &[u8], found: &mut Vec<Announced>) {
-    // What an empty body is announced as: as much more is a body's length.
+    // The header may count itself: the value for an empty body is the offset.
     let mut empty = Vec::new();
     len.wrap_into(b"", &mut empty);
     let of_empty = len.field.get(&empty[len.at..]);
@@ -134,7 +134,7 @@ fn in_text(frame: &Frame, bytes: &[u8], at: Range<usize>) -> Option<Announced> {
     })
 }
 
-/// `*2` counts elements, not bytes; of the head of HTTP only one line announces a length.
+/// `*2` counts elements, not bytes, and in an HTTP head only Content-Length announces a length.
 fn may_announce(frame: &Frame, bytes: &[u8], at: &Range<usize>) -> bool {
     let line = memchr::memrchr(b'\n', &bytes[..at.start]).map_or(0, |end| end + 1);
     let before = &bytes[line..at.start];
@@ -145,8 +145,8 @@ fn may_announce(frame: &Frame, bytes: &[u8], at: &Range<usize>) -> bool {
     }
 }
 
-/// What has to be changed in `after`, so that each length that was true in `before` is true again, from
-/// the last place to the first. Nothing where the length itself was changed.
+/// The replacements in `after` that correct each length which was correct in `before`, from the last position to the
+/// first. A length that was itself changed is left alone.
 pub(in crate::fuzz) fn fixes(frame: &Frame, before: &[u8], after: &[u8]) -> Vec<Splice> {
     let same = |(a, b): &(&u8, &u8)| a == b;
     let head = before.iter().zip(after).take_while(same).count();
@@ -161,7 +161,7 @@ pub(in crate::fuzz) fn fixes(frame: &Frame, before: &[u8], after: &[u8]) -> Vec<
         let intact = at.end <= changed.start || at.start >= changed.end;
         intact && body.start <= changed.start && changed.end <= body.end
     });
-    // Digits first: they may become more or fewer, and so count for the header around them.
+    // Digits first: their number may change, which the header around them counts.
     all.sort_by_key(|one| one.field.is_some());
     let mut digits_grown = 0;
     let mut fixes = Vec::new();
@@ -189,7 +189,7 @@ pub(in crate::fuzz) fn fixes(frame: &Frame, before: &[u8], after: &[u8]) -> Vec<
     fixes
 }
 
-/// Makes the lengths in `after` true again, see [`fixes`].
+/// Applies [`fixes`] to `after`.
 pub(in crate::fuzz) fn repair(frame: &Frame, before: &[u8], after: &mut Vec<u8>) {
     for (at, written) in fixes(frame, before, after) {
         after.splice(at, written);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_become_true_again() {
+    fn lengths_are_corrected() {
         let redis = b"*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n";
         assert_eq!(
             repaired(
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_become_true_again() {
+    fn headers_are_corrected() {
         let frame = length_frame();
         let two = b"\0\x02ab\0\x03cde";
         assert_eq!(
@@ -258,7 +258,7 @@ mod tests {
             repaired(&frame, two, b"\0\x02axb\0\x03cde"),
             b"\0\x03axb\0\x03cde"
         );
-        // Digits inside a frame that become more.
+        // The number of digits inside a frame grows.
         assert_eq!(
             repaired(
                 &frame,
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn lies_stay_lies() {
+    fn wrong_lengths_stay_wrong() {
         let before = b"$9\r\nhello\r\n";
         assert_eq!(
             repaired(&Frame::Resp, before, b"$9\r\nhel\r\n"),

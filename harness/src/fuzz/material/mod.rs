@@ -1,4 +1,4 @@
-//! What cases are made of: the talk's messages, words and limits. Pure.
+//! The raw material of generated cases: the messages, words and limits of a talk. Pure.
 
 pub(in crate::fuzz) mod announced;
 pub(in crate::fuzz) mod text;
@@ -13,41 +13,41 @@ pub(in crate::fuzz) use tokens::{BAD_UTF8, OPENINGS, TOKENS};
 
 use super::random::Random;
 use super::seed::{self, Seed};
-use super::{Data, Part, Step};
+use super::{Data, DataPart, Step};
 use crate::subject::Promise;
 use crate::talk::{Bindings, Frame, Talk, Tokens};
 
-/// A run of the payload's letter that is at least this long is kept as a repetition.
+/// Minimum payload bytes that are stored as a repetition.
 const RUN_BYTES_MIN: usize = 64;
 
-/// How often the payload's length is corrected until the request has the length that is wanted.
+/// Maximum corrections of the payload length until the request has the wanted length.
 const FITTINGS_MAX: usize = 4;
 
-/// What cases are made of, out of one talk.
+/// The raw material from one talk.
 #[derive(Clone, Debug)]
-pub struct Material {
+pub(crate) struct Material {
     talk: Talk,
     bindings: Bindings,
-    /// Steps that every connection begins with.
+    /// The steps at the beginning of every connection.
     pub(super) opening: Vec<Step>,
-    /// The costly ones last.
+    /// Seeds, the costly ones last.
     pub(super) seeds: Vec<Seed>,
-    /// So many seeds are not costly.
+    /// Number of seeds that are not costly.
     cheap_seeds: usize,
-    /// Turns of the talk, by their place, whose payload can be chosen.
+    /// Indices of the turns whose payload can be chosen.
     pub(super) payload_turns: Vec<usize>,
-    /// Words of the talk and of the server.
+    /// Dictionary words from the talk and from `strings`.
     pub(super) words: Vec<Vec<u8>>,
     bytes_max: usize,
 }
 
 impl Material {
-    /// The material of `talk`.
+    /// Derives the material from `talk`.
     ///
-    /// `strings` are more words for the dictionary, such as those in the server's own file. `values` are
-    /// what names in the talk stand for; `port` and `tmp` get a value if they have none. A turn that needs
-    /// a name which only an earlier reply can tell is left out.
-    pub fn of(
+    /// `strings` are additional words for the dictionary, such as those in the server's executable. `values` are the
+    /// values of the names in the talk; `port` and `tmp` get defaults. Turns that need a value from an earlier reply
+    /// are left out.
+    pub(crate) fn of(
         talk: &Talk,
         promise: &Promise,
         seed: u64,
@@ -83,22 +83,22 @@ impl Material {
         material
     }
 
-    /// No message that is made is longer than this.
-    pub fn bytes_max(&self) -> usize {
+    /// Maximum bytes of a generated message.
+    pub(crate) fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 
-    /// How a request ends.
-    pub fn request_frame(&self) -> &Frame {
+    /// The frame of requests.
+    pub(crate) fn request_frame(&self) -> &Frame {
         &self.talk.request
     }
 
     /// Whether a connection carries more than one turn.
-    pub fn carries_many_turns(&self) -> bool {
+    pub(crate) fn carries_many_turns(&self) -> bool {
         self.talk.carries_many_turns()
     }
 
-    /// Any seed; one that costs the server or the wire much time is rare.
+    /// A random seed; costly ones are rare.
     pub(super) fn pick_seed(&self, random: &mut Random) -> Option<&Seed> {
         let (cheap, costly) = self.seeds.split_at(self.cheap_seeds);
         let among = match costly.is_empty() || !cheap.is_empty() && !random.one_in(200) {
@@ -108,8 +108,7 @@ impl Material {
         random.pick(among)
     }
 
-    /// The request of a turn with this payload, its length announced as the talk does. `None` where the
-    /// payload does not fit.
+    /// The request of a turn with this payload, with correct length fields. `None` if the payload does not fit.
     pub(super) fn with_payload(&self, turn: usize, payload: &[u8]) -> Option<Vec<u8>> {
         let bindings = Bindings {
             payload: payload.to_vec(),
@@ -121,8 +120,8 @@ impl Material {
         rendered.ok().map(|()| request)
     }
 
-    /// The request of a turn that is `len` bytes long in all, or as near to that as the turn gets: its
-    /// payload is `unit` over and over, cut off where it has to be.
+    /// A request of a turn with a total length of `len` bytes, or as close as possible. Its payload is `unit`, repeated
+    /// and truncated as needed.
     pub(super) fn of_length(&self, turn: usize, len: usize, unit: &[u8]) -> Option<Data> {
         let mut payload_len = len.saturating_sub(self.with_payload(turn, b"")?.len());
         let mut made = None;
@@ -143,7 +142,7 @@ impl Material {
     }
 }
 
-/// The request with its payload as a repetition, if that is long.
+/// The request, with a long payload as a repetition.
 fn as_run(request: &[u8], payload: &[u8], unit: &[u8]) -> Data {
     let at = memmem::find(request, payload);
     let (Some(at), true) = (at, payload.len() >= RUN_BYTES_MIN) else {
@@ -152,16 +151,16 @@ fn as_run(request: &[u8], payload: &[u8], unit: &[u8]) -> Data {
     let whole = payload.len() / unit.len();
     let rest = at + whole * unit.len();
     Data::from_iter([
-        Part::Bytes(request[..at].to_vec()),
-        Part::Repeat {
+        DataPart::Bytes(request[..at].to_vec()),
+        DataPart::Repeat {
             unit: unit.to_vec(),
             count: u32::try_from(whole).unwrap_or(u32::MAX),
         },
-        Part::Bytes(request[rest..].to_vec()),
+        DataPart::Bytes(request[rest..].to_vec()),
     ])
 }
 
-/// Four times what is promised, since what is refused has to be tried too.
+/// Four times the promised maximum, so that refusals are tested too.
 fn bytes_max(promise: &Promise) -> usize {
     match promise.max_message {
         Some(max) => max.saturating_mul(4).clamp(64 << 10, 1 << 20),
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_promised_limits_messages() {
+    fn the_promise_limits_messages() {
         assert_eq!(material("line").bytes_max(), 256 << 10);
         assert_eq!(material("redis").bytes_max(), 256 << 10);
         let small = Promise {
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_the_talks_own() {
+    fn words_come_from_the_talk() {
         let words = material("memcached").words;
         for word in ["set", "get", "STORED", "VALUE"] {
             assert!(words.iter().any(|known| known == word.as_bytes()), "{word}");

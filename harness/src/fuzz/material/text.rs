@@ -1,10 +1,10 @@
-//! Where the lines, words and numbers of a message are.
+//! Finds the lines, words and numbers of a message.
 
 use std::ops::Range;
 
 use memchr::memchr_iter;
 
-/// Each line with its line end; the last one may have none.
+/// Each line with its line end, which the last line may lack.
 pub(in crate::fuzz) fn lines(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut begin = 0;
     let mut lines = Vec::new();
@@ -18,12 +18,12 @@ pub(in crate::fuzz) fn lines(bytes: &[u8]) -> Vec<Range<usize>> {
     lines
 }
 
-/// Each run of letters and digits; bytes above 127 count as letters.
+/// Each run of letters and digits. Bytes above 127 count as letters.
 pub(in crate::fuzz) fn words(bytes: &[u8]) -> Vec<Range<usize>> {
     runs(bytes, |byte| byte.is_ascii_alphanumeric() || byte >= 128)
 }
 
-/// Each number in decimal digits that is a word of its own, with its minus sign.
+/// Each decimal number that is a word of its own, with its minus sign.
 pub(in crate::fuzz) fn numbers(bytes: &[u8]) -> Vec<Range<usize>> {
     let is_number = |word: &Range<usize>| bytes[word.clone()].iter().all(u8::is_ascii_digit);
     let mut numbers = words(bytes);
@@ -36,8 +36,8 @@ pub(in crate::fuzz) fn numbers(bytes: &[u8]) -> Vec<Range<usize>> {
     numbers
 }
 
-/// The line's shortest form that may still be one: `Host: localhost` becomes `H:l`, `$12` stays `$1`.
-/// Thousands of them fit where only hundreds of the whole line would.
+/// The shortest form of a line that may still be valid: `Host: localhost` becomes `H:l`, `$12` becomes `$1`.
+/// More repetitions of it fit into a message.
 pub(in crate::fuzz) fn skeleton(line: &[u8]) -> Vec<u8> {
     let end = line.iter().rposition(|byte| !b"\r\n".contains(byte));
     let (text, line_end) = line.split_at(end.map_or(0, |at| at + 1));
@@ -48,7 +48,7 @@ pub(in crate::fuzz) fn skeleton(line: &[u8]) -> Vec<u8> {
         let is_word = byte.is_ascii_alphanumeric() || *byte >= 128;
         let dropped = is_word && in_word || *byte == b' ' && after_colon;
         if !dropped {
-            // A piece of a character is no letter any more.
+            // A fragment of a UTF-8 character is not a letter.
             short.push(if byte.is_ascii() { *byte } else { b'a' });
             after_colon = *byte == b':';
         }

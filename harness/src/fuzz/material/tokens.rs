@@ -1,6 +1,6 @@
-//! Pieces that break servers of any protocol.
+//! The built-in dictionary: tokens that break servers of any protocol.
 
-/// Tokens of the built-in dictionary: formats, numbers at their borders, paths, delimiters, odd bytes.
+/// Format directives, numbers at integer limits, paths, delimiters and control bytes.
 pub(in crate::fuzz) const TOKENS: &[&[u8]] = &[
     b"%n",
     b"%s",
@@ -120,9 +120,9 @@ pub(in crate::fuzz) const TOKENS: &[&[u8]] = &[
     "İıſK".as_bytes(),
 ];
 
-/// What is not UTF-8, or is a trap for those who decode it.
+/// Invalid UTF-8, and valid UTF-8 that decoders often get wrong.
 pub(in crate::fuzz) const BAD_UTF8: &[&[u8]] = &[
-    // Overlong forms, of NUL and of the slash among them.
+    // Overlong forms, among them those of NUL and the slash.
     b"\xc0\x80",
     b"\xc0\xaf",
     b"\xc1\xbf",
@@ -132,19 +132,19 @@ pub(in crate::fuzz) const BAD_UTF8: &[&[u8]] = &[
     b"\xed\xa0\x80",
     b"\xed\xbf\xbf",
     b"\xed\xa0\x80\xed\xb0\x80",
-    // Sequences that end too early.
+    // Truncated sequences.
     b"\xc3",
     b"\xe2\x82",
     b"\xf0\x9f\x98",
-    // Continuations of nothing.
+    // Continuation bytes without a beginning.
     b"\x80",
     b"\xbf\xbf\xbf\xbf",
-    // Above U+10FFFF, and forms of five and six bytes that once were allowed.
+    // Above U+10FFFF, and the obsolete forms of five and six bytes.
     b"\xf4\x90\x80\x80",
     b"\xf5\x80\x80\x80",
     b"\xf8\x88\x80\x80\x80",
     b"\xfc\x84\x80\x80\x80\x80",
-    // Bytes that never occur.
+    // Bytes that never occur in UTF-8.
     b"\xfe",
     b"\xff",
     b"\xff\xfe",
@@ -154,7 +154,7 @@ pub(in crate::fuzz) const BAD_UTF8: &[&[u8]] = &[
     b"\xf4\x8f\xbf\xbf",
 ];
 
-/// What opens something, or costs something each time it is met: sent thousands of times.
+/// Tokens that open a nested structure or cost work each time; they are repeated thousands of times.
 pub(in crate::fuzz) const OPENINGS: &[&[u8]] = &[
     b"*1\r\n",
     b"[",

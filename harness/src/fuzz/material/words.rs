@@ -1,18 +1,18 @@
-//! The words of a talk: what its sends and expectations consist of, names left out.
+//! Extracts the words of a talk from its requests and expected replies, without placeholders.
 
 use std::collections::BTreeSet;
 
-use crate::talk::message::Part;
-use crate::talk::template::Piece;
+use crate::talk::message::MessagePart;
+use crate::talk::template::TemplatePiece;
 use crate::talk::{Exchange, Expect, Opening, Talk, Template};
 
-/// More words than this are not kept.
+/// Maximum words.
 const WORDS_MAX: usize = 512;
 
-/// A longer word says nothing more.
+/// Maximum bytes of a word.
 const WORD_BYTES_MAX: usize = 128;
 
-/// The words of `talk`; the strings as they are and split into words.
+/// The words of `talk`, and `strings` both whole and split into words.
 pub(super) fn of(talk: &Talk, strings: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut words = Words::default();
     for opening in &talk.open {
@@ -39,10 +39,10 @@ impl Words {
     fn exchange(&mut self, exchange: &Exchange) {
         for part in exchange.send.iter().flat_map(|send| &send.parts) {
             match part {
-                Part::Text(template) | Part::Repeat { text: template, .. } => {
+                MessagePart::Text(template) | MessagePart::Repeat { text: template, .. } => {
                     self.template(template);
                 }
-                Part::Bytes(bytes) => self.split(bytes),
+                MessagePart::Bytes(bytes) => self.split(bytes),
             }
         }
         self.expect(&exchange.expect);
@@ -60,7 +60,7 @@ impl Words {
 
     fn template(&mut self, template: &Template) {
         for piece in template.pieces() {
-            if let Piece::Text(text) = piece {
+            if let TemplatePiece::Text(text) = piece {
                 self.split(text.as_bytes());
             }
         }

@@ -1,9 +1,8 @@
-//! Cases put to a server in the same process: any future over `AsyncRead + AsyncWrite`, polled by hand over
-//! streams in memory. No socket, no runtime, no thread: more cases a second than any other way (`cargo bench -p
-//! tcprove-benches --bench in_process`), and the same case does the same again.
+//! Runs cases against a server in the same process: any future over `AsyncRead + AsyncWrite`, polled by hand over
+//! in-memory streams. Without sockets, runtime or threads this is the fastest way to run cases (`cargo bench -p
+//! tcprove-benches --bench in_process`), and every run of a case is the same.
 //!
-//! A server that is written with Tokio becomes a fuzz target in a few lines, see
-//! `harness/examples/fuzz_your_server.rs`:
+//! A server that is written with Tokio becomes a fuzz target in a few lines; see `harness/examples/fuzz_your_server.rs`:
 //!
 //! ```ignore
 //! // fuzz/fuzz_targets/server.rs
@@ -13,15 +12,15 @@
 //! libfuzzer_sys::fuzz_target!(|case: Case| { drive(my_server::serve, &case); });
 //! ```
 //!
-//! where `async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin)` carries one connection. A panic is a
-//! finding by itself; more is asserted on what [`drive`] returns:
+//! where `async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin)` serves one connection. A panic is a finding.
+//! Assert further properties on what [`drive`] returns:
 //!
 //! ```
-//! use tcprove::fuzz::memory::{StreamEnd, Stream, drive};
+//! use tcprove::fuzz::memory::{StreamEnd, MemoryStream, drive};
 //! use tcprove::fuzz::{Case, SendStep, Step};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
-//! async fn serve(mut stream: Stream) -> std::io::Result<()> {
+//! async fn serve(mut stream: MemoryStream) -> std::io::Result<()> {
 //!     let mut buffer = [0; 4];
 //!     while let count @ 1.. = stream.read(&mut buffer).await? {
 //!         stream.write_all(&buffer[..count]).await?;
@@ -35,9 +34,8 @@
 //! assert_eq!(answers[0].end, StreamEnd::Closed);
 //! ```
 //!
-//! What is shared between connections goes into the closure: `drive(|stream| serve(stream, state.clone()),
-//! &case)`. There is no runtime: a service that spawns tasks or sleeps is driven up to there, and panics
-//! there, as Tokio does without one; take such parts by parameter.
+//! Move state that connections share into the closure: `drive(|stream| serve(stream, state.clone()), &case)`. There is no
+//! Tokio runtime: a service that spawns tasks or sleeps panics at that point. Pass such parts in as parameters.
 
 mod reply;
 mod stream;
@@ -50,27 +48,26 @@ use std::task::{Context, Wake, Waker};
 
 use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
 
-pub use reply::{Reply, StreamEnd};
-pub use stream::{ANSWER_BYTES_MAX, Stream, WRITE_BYTES_MAX};
-use stream::{Client, Gone};
+pub use reply::{ServiceReply, StreamEnd};
+pub use stream::{ANSWER_BYTES_MAX, MemoryStream, WRITE_BYTES_MAX};
+use stream::{ClientEnd, Departure};
 
-/// Futures are polled at most so often in a case, so that one that wakes itself for ever comes to an end.
+/// Maximum polls of all futures in a case, so that a future that always wakes itself comes to an end.
 pub const POLLS_MAX: usize = 65_536;
 
-/// Has a service carry the connections of a case, and returns what each answered, in the order they were
-/// opened.
+/// Lets a service serve the connections of a case. Returns the replies in the order in which the connections were opened.
 ///
-/// `service` makes the future that carries one connection. Every step is taken when nothing is left to do for
-/// any connection: so each piece of a cut is a read of its own (or more, if the server's buffer is small).
-/// Replies are read at once, but the stream takes only [`WRITE_BYTES_MAX`] of them at a time, so that
-/// writes are cut and have to wait. To wait for a reply or for a time does nothing.
+/// `service` creates the future that serves one connection. Each step runs after all futures have become idle, so each
+/// piece of a cut send is a read of its own (or several, if the server's buffer is small). The client reads replies
+/// immediately, but the stream accepts only [`WRITE_BYTES_MAX`] bytes at a time, so that long writes are split and must
+/// wait. Receive and delay steps do nothing.
 ///
-/// A reset is `ConnectionReset` for the server's reads, once it has read what had arrived, and `BrokenPipe`
-/// for its writes; after a close it reads the end of the stream, and its writes fail too.
+/// After a reset, the server's reads return `ConnectionReset` once it has read what had arrived, and its writes return
+/// `BrokenPipe`. After a close, its reads return the end of the stream, and its writes fail too.
 ///
 /// # Panics
-/// As the service does: that is the finding.
-pub fn drive<F: Future>(service: impl FnMut(Stream) -> F, case: &Case) -> Vec<Reply> {
+/// If the service panics: that is the finding.
+pub fn drive<F: Future>(service: impl FnMut(MemoryStream) -> F, case: &Case) -> Vec<ServiceReply> {
     let mut driver = Driver {
         service,
         connections: Vec::with_capacity(1),
@@ -83,26 +80,26 @@ pub fn drive<F: Future>(service: impl FnMut(Stream) -> F, case: &Case) -> Vec<Re
         driver.step(step);
     }
     for index in 0..driver.connections.len() {
-        driver.connections[index].client.leave(Gone::Finished);
+        driver.connections[index].client.leave(Departure::Finished);
         driver.settle();
     }
     driver
         .connections
         .into_iter()
-        .map(Connection::answer)
+        .map(DrivenConnection::answer)
         .collect()
 }
 
 struct Driver<S, F> {
     service: S,
-    connections: Vec<Connection<F>>,
+    connections: Vec<DrivenConnection<F>>,
     current: usize,
     polls_left: usize,
-    /// Of one send; kept for the next one.
+    /// Buffer for the bytes of one send.
     bytes: Vec<u8>,
 }
 
-impl<S: FnMut(Stream) -> F, F: Future> Driver<S, F> {
+impl<S: FnMut(MemoryStream) -> F, F: Future> Driver<S, F> {
     fn step(&mut self, step: &Step) {
         match step {
             Step::Send(send) => return self.send(send),
@@ -110,15 +107,15 @@ impl<S: FnMut(Stream) -> F, F: Future> Driver<S, F> {
             Step::Switch(to) if usize::from(*to) < self.connections.len() => {
                 self.current = usize::from(*to);
             }
-            Step::HalfClose => self.client().leave(Gone::Finished),
-            Step::Reset => self.client().leave(Gone::Reset),
-            Step::Close => self.client().leave(Gone::Closed),
+            Step::HalfClose => self.client().leave(Departure::Finished),
+            Step::Reset => self.client().leave(Departure::Reset),
+            Step::Close => self.client().leave(Departure::Closed),
             Step::Switch(_) | Step::Receive | Step::DelayMs(_) => return,
         }
         self.settle();
     }
 
-    fn client(&self) -> &Client {
+    fn client(&self) -> &ClientEnd {
         &self.connections[self.current].client
     }
 
@@ -129,7 +126,7 @@ impl<S: FnMut(Stream) -> F, F: Future> Driver<S, F> {
         let (client, stream) = stream::pair();
         let woken = Arc::new(Woken(AtomicBool::new(true)));
         self.current = self.connections.len();
-        self.connections.push(Connection {
+        self.connections.push(DrivenConnection {
             client,
             future: Some(Box::pin((self.service)(stream))),
             waker: Waker::from(Arc::clone(&woken)),
@@ -149,13 +146,13 @@ impl<S: FnMut(Stream) -> F, F: Future> Driver<S, F> {
         self.bytes = bytes;
     }
 
-    /// Polls until no future has anything to do: one may wake another.
+    /// Polls until all futures are idle: one may wake another.
     fn settle(&mut self) {
         let mut is_settled = false;
         while !is_settled {
             is_settled = true;
             for connection in &mut self.connections {
-                // One poll each: who wakes itself for ever does not keep the others from their turn.
+                // One poll each, so that a future that always wakes itself does not starve the others.
                 if self.polls_left > 0 && connection.poll() {
                     self.polls_left -= 1;
                     is_settled = false;
@@ -165,16 +162,16 @@ impl<S: FnMut(Stream) -> F, F: Future> Driver<S, F> {
     }
 }
 
-struct Connection<F> {
-    client: Client,
-    /// Until it is ready; by then the server has most often let go of the stream.
+struct DrivenConnection<F> {
+    client: ClientEnd,
+    /// `None` once it is ready; by then the server has usually dropped the stream.
     future: Option<Pin<Box<F>>>,
     woken: Arc<Woken>,
     waker: Waker,
 }
 
-impl<F: Future> Connection<F> {
-    /// Polls the future if it was woken. False if there was nothing to do.
+impl<F: Future> DrivenConnection<F> {
+    /// Polls the future if it was woken; returns whether it was.
     fn poll(&mut self) -> bool {
         let Some(future) = &mut self.future else {
             return false;
@@ -190,15 +187,15 @@ impl<F: Future> Connection<F> {
         true
     }
 
-    fn answer(self) -> Reply {
+    fn answer(self) -> ServiceReply {
         let is_busy = self.future.is_some() && self.woken.take();
         let (bytes, length, state) = self.client.answer();
         let end = if is_busy { StreamEnd::Busy } else { state };
-        Reply { bytes, length, end }
+        ServiceReply { bytes, length, end }
     }
 }
 
-/// Whether a future is to be polled.
+/// Whether a future must be polled.
 struct Woken(AtomicBool);
 
 impl Woken {

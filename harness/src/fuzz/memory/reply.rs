@@ -2,7 +2,7 @@
 
 /// What one connection returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct ServiceReply {
     /// The bytes that the client received, at most the first [`super::ANSWER_BYTES_MAX`].
     pub bytes: Vec<u8>,
     /// The number of bytes that the client received.

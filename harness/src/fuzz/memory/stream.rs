@@ -1,4 +1,4 @@
-//! A connection in memory: the server's end is a stream, the client's end is told what to do.
+//! An in-memory connection: the server has a stream, the client an end that the driver controls.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -9,176 +9,176 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::reply::StreamEnd;
 
-/// The stream takes so many bytes of replies before the client reads.
+/// Maximum bytes that the stream accepts before the client reads them.
 pub const WRITE_BYTES_MAX: usize = 16 << 10;
-/// What is kept of a connection's answer; of the rest only the length.
+/// Maximum bytes kept of what a client receives; all are counted.
 pub const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// The server's end of a connection.
 ///
-/// What the client has sent is there to be read; otherwise reads wait. Dropping it closes the connection.
+/// Reads return what the client has sent, and otherwise wait. Dropping the stream closes the connection.
 #[derive(Debug)]
-pub struct Stream {
-    wire: Arc<Mutex<Wire>>,
+pub struct MemoryStream {
+    pipe: Arc<Mutex<Pipe>>,
 }
 
 /// The client's end.
-pub(super) struct Client {
-    wire: Arc<Mutex<Wire>>,
+pub(super) struct ClientEnd {
+    pipe: Arc<Mutex<Pipe>>,
 }
 
-/// How a client has left.
+/// How a client has left the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gone {
-    /// It sends nothing more, and reads on.
+pub(super) enum Departure {
+    /// It sends nothing more, but continues to read.
     Finished,
-    /// It sends nothing more and reads nothing more.
+    /// It neither sends nor reads any more.
     Closed,
-    /// It broke the connection.
+    /// It reset the connection.
     Reset,
 }
 
 #[derive(Debug, Default)]
-struct Wire {
-    /// What the client sent. The server has read the bytes before `taken`.
+struct Pipe {
+    /// The bytes from the client. The server has read those before `taken`.
     input: Vec<u8>,
     taken: usize,
-    gone: Option<Gone>,
-    /// What the client received, up to a limit.
+    left: Option<Departure>,
+    /// The first bytes that the client received.
     output: Vec<u8>,
     received: u64,
-    /// How much more the server may write before the client reads.
+    /// Bytes that the server may write before the client reads.
     room: usize,
-    /// The server has said that nothing more would come.
+    /// The server has shut down writing.
     finished: bool,
-    /// The server has let go of its end.
+    /// The server has dropped its end.
     dropped: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
 /// Both ends of a new connection.
-pub(super) fn pair() -> (Client, Stream) {
-    let wire = Arc::new(Mutex::new(Wire {
+pub(super) fn pair() -> (ClientEnd, MemoryStream) {
+    let pipe = Arc::new(Mutex::new(Pipe {
         room: WRITE_BYTES_MAX,
-        ..Wire::default()
+        ..Pipe::default()
     }));
-    let client = Client {
-        wire: Arc::clone(&wire),
+    let client = ClientEnd {
+        pipe: Arc::clone(&pipe),
     };
-    (client, Stream { wire })
+    (client, MemoryStream { pipe })
 }
 
-/// A service that panicked is never asked again, so what it left locked is as good as any.
-fn lock(wire: &Mutex<Wire>) -> MutexGuard<'_, Wire> {
-    wire.lock().unwrap_or_else(PoisonError::into_inner)
+/// The state stays valid even if a service panicked while it held the lock.
+fn lock(pipe: &Mutex<Pipe>) -> MutexGuard<'_, Pipe> {
+    pipe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Client {
-    /// Has the bytes arrive, unless one of both ends has left.
+impl ClientEnd {
+    /// Sends bytes, unless one of the ends has left.
     pub(super) fn send(&self, bytes: &[u8]) {
-        let mut wire = lock(&self.wire);
-        if wire.gone.is_none() && !wire.dropped {
-            wire.input.extend_from_slice(bytes);
-            wake(&mut wire.reader);
+        let mut pipe = lock(&self.pipe);
+        if pipe.left.is_none() && !pipe.dropped {
+            pipe.input.extend_from_slice(bytes);
+            wake(&mut pipe.reader);
         }
     }
 
-    /// Finishes, closes or breaks the connection; what was done before stays done.
-    pub(super) fn leave(&self, how: Gone) {
-        let mut wire = lock(&self.wire);
-        if matches!(wire.gone, None | Some(Gone::Finished)) {
-            wire.gone = Some(how);
-            wake(&mut wire.reader);
-            wake(&mut wire.writer);
+    /// Finishes, closes or resets the connection. Only a finished connection can still be closed or reset.
+    pub(super) fn leave(&self, how: Departure) {
+        let mut pipe = lock(&self.pipe);
+        if matches!(pipe.left, None | Some(Departure::Finished)) {
+            pipe.left = Some(how);
+            wake(&mut pipe.reader);
+            wake(&mut pipe.writer);
         }
     }
 
-    /// Reads what the server has written, which makes room.
+    /// Reads what the server has written, which makes room for more.
     pub(super) fn read(&self) {
-        let mut wire = lock(&self.wire);
-        wire.room = WRITE_BYTES_MAX;
-        wake(&mut wire.writer);
+        let mut pipe = lock(&self.pipe);
+        pipe.room = WRITE_BYTES_MAX;
+        wake(&mut pipe.writer);
     }
 
-    /// What was received, its whole length, and what the server has done with the connection.
+    /// The received bytes, their number, and what the server has done with the connection.
     pub(super) fn answer(self) -> (Vec<u8>, u64, StreamEnd) {
-        let mut wire = lock(&self.wire);
-        let end = match (wire.dropped, wire.finished) {
+        let mut pipe = lock(&self.pipe);
+        let end = match (pipe.dropped, pipe.finished) {
             (true, _) => StreamEnd::Closed,
             (false, true) => StreamEnd::Finished,
             (false, false) => StreamEnd::Open,
         };
-        (std::mem::take(&mut wire.output), wire.received, end)
+        (std::mem::take(&mut pipe.output), pipe.received, end)
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for MemoryStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let mut wire = lock(&self.wire);
-        let wire = &mut *wire;
-        let unread = &wire.input[wire.taken..];
+        let mut pipe = lock(&self.pipe);
+        let pipe = &mut *pipe;
+        let unread = &pipe.input[pipe.taken..];
         if !unread.is_empty() {
             let count = unread.len().min(buffer.remaining());
             buffer.put_slice(&unread[..count]);
-            wire.taken += count;
-            if wire.taken == wire.input.len() {
-                wire.input.clear();
-                wire.taken = 0;
+            pipe.taken += count;
+            if pipe.taken == pipe.input.len() {
+                pipe.input.clear();
+                pipe.taken = 0;
             }
             return Poll::Ready(Ok(()));
         }
-        match wire.gone {
-            None => wait(&mut wire.reader, context),
-            Some(Gone::Finished | Gone::Closed) => Poll::Ready(Ok(())),
-            Some(Gone::Reset) => Poll::Ready(Err(ErrorKind::ConnectionReset.into())),
+        match pipe.left {
+            None => wait(&mut pipe.reader, context),
+            Some(Departure::Finished | Departure::Closed) => Poll::Ready(Ok(())),
+            Some(Departure::Reset) => Poll::Ready(Err(ErrorKind::ConnectionReset.into())),
         }
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for MemoryStream {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut wire = lock(&self.wire);
-        if wire.finished || matches!(wire.gone, Some(Gone::Closed | Gone::Reset)) {
+        let mut pipe = lock(&self.pipe);
+        if pipe.finished || matches!(pipe.left, Some(Departure::Closed | Departure::Reset)) {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
-        if wire.room == 0 && !bytes.is_empty() {
-            return wait(&mut wire.writer, context);
+        if pipe.room == 0 && !bytes.is_empty() {
+            return wait(&mut pipe.writer, context);
         }
-        let count = bytes.len().min(wire.room);
-        wire.room -= count;
-        wire.received += count as u64;
-        let kept = count.min(ANSWER_BYTES_MAX - wire.output.len());
-        wire.output.extend_from_slice(&bytes[..kept]);
+        let count = bytes.len().min(pipe.room);
+        pipe.room -= count;
+        pipe.received += count as u64;
+        let kept = count.min(ANSWER_BYTES_MAX - pipe.output.len());
+        pipe.output.extend_from_slice(&bytes[..kept]);
         Poll::Ready(Ok(count))
     }
 
-    /// The client sees all that was written.
+    /// Written bytes are visible to the client immediately.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        lock(&self.wire).finished = true;
+        lock(&self.pipe).finished = true;
         Poll::Ready(Ok(()))
     }
 }
 
-impl Drop for Stream {
+impl Drop for MemoryStream {
     fn drop(&mut self) {
-        lock(&self.wire).dropped = true;
+        lock(&self.pipe).dropped = true;
     }
 }
 
-/// Has the task woken when there is something for it.
+/// Registers the task to be woken.
 fn wait<T>(place: &mut Option<Waker>, context: &Context<'_>) -> Poll<T> {
     match place {
         Some(waker) => waker.clone_from(context.waker()),

@@ -1,4 +1,4 @@
-//! What a service sees of a case, and what is seen of it.
+//! What a service sees of a case, and what `drive` returns.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -21,11 +21,11 @@ fn cut(text: &[u8], cuts: &[u32]) -> Step {
     })
 }
 
-/// What each read and then a write of each connection came to.
+/// The result of every read, and of one write at the end, on each connection.
 fn seen(steps: Vec<Step>) -> Vec<String> {
     let log = Rc::new(RefCell::new(Vec::new()));
     let mut opened = 0;
-    let service = |mut stream: Stream| {
+    let service = |mut stream: MemoryStream| {
         let (log, number) = (Rc::clone(&log), opened);
         opened += 1;
         async move {
@@ -64,7 +64,7 @@ fn ends_are_told_apart() {
         (Step::Close, "0:", broken.as_str()),
         (Step::Reset, "0:ConnectionReset", broken.as_str()),
     ] {
-        // Nothing is sent on a connection that was left.
+        // Nothing is sent on a connection that the client has left.
         let log = seen(vec![send(b"a"), step, send(b"b"), Step::HalfClose]);
         assert_eq!(log, ["0:a", read, written]);
     }
@@ -109,7 +109,7 @@ fn long_replies_wait_for_the_client_and_arrive_whole() {
 #[test]
 fn one_connection_wakes_another() {
     let (say, hear) = tokio::sync::watch::channel(0);
-    let service = |mut stream: Stream| {
+    let service = |mut stream: MemoryStream| {
         let (say, mut hear) = (say.clone(), hear.clone());
         async move {
             hear.mark_unchanged();
@@ -134,29 +134,30 @@ fn one_connection_wakes_another() {
 
 #[test]
 fn what_never_ends_is_ended() {
-    let spins = |_stream: Stream| {
+    let spins = |_stream: MemoryStream| {
         std::future::poll_fn(|context: &mut Context<'_>| {
             context.waker().wake_by_ref();
             std::task::Poll::<()>::Pending
         })
     };
     assert_eq!(drive(spins, &Case::default())[0].end, StreamEnd::Busy);
-    let waits = |stream: Stream| async move {
+    let waits = |stream: MemoryStream| async move {
         let _stream = stream;
         std::future::pending::<()>().await;
     };
     let case = Case::new(vec![send(b"a"), Step::Connect]);
     let answers = drive(waits, &case);
     assert!(answers.iter().all(|answer| answer.end == StreamEnd::Open));
-    let shuts = |mut stream: Stream| async move {
+    let shuts = |mut stream: MemoryStream| async move {
         stream.shutdown().await.unwrap();
         let refused = stream.write(b"x").await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::BrokenPipe);
         std::future::pending::<()>().await;
     };
     assert_eq!(drive(shuts, &case)[1].end, StreamEnd::Finished);
-    let writes =
-        |mut stream: Stream| async move { while stream.write_all(&[b'x'; 1024]).await.is_ok() {} };
+    let writes = |mut stream: MemoryStream| async move {
+        while stream.write_all(&[b'x'; 1024]).await.is_ok() {}
+    };
     let answer = &drive(writes, &Case::default())[0];
     assert_eq!(
         (answer.end, answer.bytes.len()),
@@ -184,7 +185,7 @@ fn the_same_case_does_the_same_again() {
     }
 }
 
-/// A planted fault acts in memory too, where it needs no socket.
+/// A planted fault that needs no socket also acts in memory.
 #[test]
 fn a_planted_fault_is_found() {
     let fault = tcprove_server::fault::find("lossy-decode").unwrap();

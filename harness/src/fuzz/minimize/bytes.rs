@@ -1,50 +1,50 @@
-//! Bytes taken away, and bytes made plain.
+//! Removes bytes, and replaces the rest by plain ones.
 
 use std::ops::Range;
 
 use super::data::{changeable, changed, with_part};
-use super::search::{Lengths, Place, Search};
-use crate::fuzz::Part;
+use super::minimizer::{CandidateLengths, Minimizer, Place};
+use crate::fuzz::DataPart;
 use crate::fuzz::material::text;
 
-/// Chunks of less than this part of the whole are left for later.
+/// Chunks smaller than this fraction of the data are left for [`drop_small`].
 const LARGE_SHARE: usize = 8;
 
-/// Each way of treating lengths in turn: a message whose lengths are true is easier to understand.
-const WAYS: [Lengths; 2] = [Lengths::Repaired, Lengths::AsTheyAre];
+/// Each candidate is tried with corrected lengths first: a message with correct lengths is easier to understand.
+const WAYS: [CandidateLengths; 2] = [CandidateLengths::Repaired, CandidateLengths::AsTheyAre];
 
-/// Lines, and large chunks of bytes.
-pub(super) fn drop_large(search: &mut Search<'_>) {
-    for_each_part(search, &|search, at, part| {
+/// Removes lines and large chunks of bytes.
+pub(super) fn drop_large(minimizer: &mut Minimizer<'_>) {
+    for_each_part(minimizer, &|minimizer, at, part| {
         for lengths in WAYS {
-            drop_lines(search, at, part, lengths);
-            let len = bytes(search, at, part).len();
+            drop_lines(minimizer, at, part, lengths);
+            let len = bytes(minimizer, at, part).len();
             let smallest = (len / LARGE_SHARE).max(1);
-            drop_bytes(search, at, part, smallest..len, lengths);
+            drop_bytes(minimizer, at, part, smallest..len, lengths);
         }
     });
 }
 
-/// Small chunks of bytes, down to single ones.
-pub(super) fn drop_small(search: &mut Search<'_>) {
-    for_each_part(search, &|search, at, part| {
+/// Removes small chunks of bytes, down to single ones.
+pub(super) fn drop_small(minimizer: &mut Minimizer<'_>) {
+    for_each_part(minimizer, &|minimizer, at, part| {
         for lengths in WAYS {
-            let largest = bytes(search, at, part).len() / LARGE_SHARE;
-            drop_bytes(search, at, part, 1..largest.max(1), lengths);
+            let largest = bytes(minimizer, at, part).len() / LARGE_SHARE;
+            drop_bytes(minimizer, at, part, 1..largest.max(1), lengths);
         }
     });
 }
 
-/// `a` in the place of everything, else of halves, and so on; where that does not do, `0` and a space.
-pub(super) fn canonical(search: &mut Search<'_>) {
-    for_each_part(search, &|search, at, part| {
-        let len = bytes(search, at, part).len();
+/// Replaces bytes by `a`: all of them, then halves, and so on. Where that fails, tries `0` and a space.
+pub(super) fn canonical(minimizer: &mut Minimizer<'_>) {
+    for_each_part(minimizer, &|minimizer, at, part| {
+        let len = bytes(minimizer, at, part).len();
         let mut ranges = Vec::from([Range { start: 0, end: len }]);
         while let Some(range) = ranges.pop() {
-            if search.stopped {
+            if minimizer.stopped {
                 return;
             }
-            if !fill(search, at, part, &range) && range.len() > 1 {
+            if !fill(minimizer, at, part, &range) && range.len() > 1 {
                 let middle = range.start + range.len() / 2;
                 ranges.push(middle..range.end);
                 ranges.push(range.start..middle);
@@ -53,69 +53,75 @@ pub(super) fn canonical(search: &mut Search<'_>) {
     });
 }
 
-/// Goes through all parts of all sends, the last ones first.
-fn for_each_part(search: &mut Search<'_>, visit: &dyn Fn(&mut Search<'_>, Place, usize)) {
-    for at in search.sends() {
-        let parts = search.data(at).map_or(0, |data| data.parts().len());
+/// Visits all parts of all sends, from the last to the first.
+fn for_each_part(minimizer: &mut Minimizer<'_>, visit: &dyn Fn(&mut Minimizer<'_>, Place, usize)) {
+    for at in minimizer.sends() {
+        let parts = minimizer.data(at).map_or(0, |data| data.parts().len());
         for part in (0..parts).rev() {
-            if search.stopped {
+            if minimizer.stopped {
                 return;
             }
-            visit(search, at, part);
+            visit(minimizer, at, part);
         }
     }
 }
 
-/// The bytes of a part; none if it is gone.
-fn bytes(search: &Search<'_>, at: Place, part: usize) -> Vec<u8> {
-    let part = search.data(at).and_then(|data| data.parts().get(part));
+/// The bytes of a part; empty if the part no longer exists.
+fn bytes(minimizer: &Minimizer<'_>, at: Place, part: usize) -> Vec<u8> {
+    let part = minimizer.data(at).and_then(|data| data.parts().get(part));
     part.map(|part| changeable(part).to_vec())
         .unwrap_or_default()
 }
 
 /// Tries other bytes for a part.
-fn set(search: &mut Search<'_>, at: Place, part: usize, new: Vec<u8>, lengths: Lengths) -> bool {
-    let Some(data) = search.data(at) else {
+fn set(
+    minimizer: &mut Minimizer<'_>,
+    at: Place,
+    part: usize,
+    new: Vec<u8>,
+    lengths: CandidateLengths,
+) -> bool {
+    let Some(data) = minimizer.data(at) else {
         return false;
     };
     let Some(old) = data.parts().get(part) else {
         return false;
     };
-    // Where nothing is left of a unit there is no repetition either.
+    // A repetition of an empty unit disappears.
     let candidate = with_part(data, part, changed(old, new));
-    search.attempt_data(at, candidate, lengths)
+    minimizer.attempt_data(at, candidate, lengths)
 }
 
 fn drop_bytes(
-    search: &mut Search<'_>,
+    minimizer: &mut Minimizer<'_>,
     at: Place,
     part: usize,
     sizes: Range<usize>,
-    lengths: Lengths,
+    lengths: CandidateLengths,
 ) {
-    let kind = is_repeat(search, at, part);
-    let len = |search: &Search<'_>| match is_repeat(search, at, part) == kind {
-        true => bytes(search, at, part).len(),
+    let kind = is_repeat(minimizer, at, part);
+    let len = |minimizer: &Minimizer<'_>| match is_repeat(minimizer, at, part) == kind {
+        true => bytes(minimizer, at, part).len(),
         false => 0,
     };
-    let without = |search: &mut Search<'_>, range: Range<usize>| {
-        let mut left = bytes(search, at, part);
+    let without = |minimizer: &mut Minimizer<'_>, range: Range<usize>| {
+        let mut left = bytes(minimizer, at, part);
         if range.end > left.len() {
             return false;
         }
         left.drain(range);
-        set(search, at, part, left, lengths)
+        set(minimizer, at, part, left, lengths)
     };
-    search.drop_chunks(sizes, &len, &without);
+    minimizer.drop_chunks(sizes, &len, &without);
 }
 
-fn drop_lines(search: &mut Search<'_>, at: Place, part: usize, lengths: Lengths) {
-    let len = |search: &Search<'_>| match text::lines(&bytes(search, at, part)).len() {
+fn drop_lines(minimizer: &mut Minimizer<'_>, at: Place, part: usize, lengths: CandidateLengths) {
+    let len = |minimizer: &Minimizer<'_>| match text::lines(&bytes(minimizer, at, part)).len() {
         1 => 0,
         lines => lines,
     };
-    let without = |search: &mut Search<'_>, range: Range<usize>| {
-        let mut left = bytes(search, at, part);
+    let without = |minimizer: &mut Minimizer<'_>, range: Range<usize>| {
+        let mut left = bytes(minimizer, at, part);
         let lines = text::lines(&left);
         let Some(lines) = lines.get(range) else {
             return false;
@@ -124,20 +130,20 @@ fn drop_lines(search: &mut Search<'_>, at: Place, part: usize, lengths: Lengths)
             return false;
         };
         left.drain(first.start..last.end);
-        set(search, at, part, left, lengths)
+        set(minimizer, at, part, left, lengths)
     };
-    let lines = len(search);
-    search.drop_chunks(1..lines, &len, &without);
+    let lines = len(minimizer);
+    minimizer.drop_chunks(1..lines, &len, &without);
 }
 
-fn is_repeat(search: &Search<'_>, at: Place, part: usize) -> bool {
-    let part = search.data(at).and_then(|data| data.parts().get(part));
-    matches!(part, Some(Part::Repeat { .. }))
+fn is_repeat(minimizer: &Minimizer<'_>, at: Place, part: usize) -> bool {
+    let part = minimizer.data(at).and_then(|data| data.parts().get(part));
+    matches!(part, Some(DataPart::Repeat { .. }))
 }
 
-/// Makes the bytes of the range plain; whether they are as plain as they can be.
-fn fill(search: &mut Search<'_>, at: Place, part: usize, range: &Range<usize>) -> bool {
-    let old = bytes(search, at, part);
+/// Makes the bytes of the range plain; returns whether they need no further attempt.
+fn fill(minimizer: &mut Minimizer<'_>, at: Place, part: usize, range: &Range<usize>) -> bool {
+    let old = bytes(minimizer, at, part);
     let Some(chunk) = old.get(range.clone()) else {
         return true;
     };
@@ -149,7 +155,7 @@ fn fill(search: &mut Search<'_>, at: Place, part: usize, range: &Range<usize>) -
         new[range.clone()]
             .iter_mut()
             .for_each(|byte| *byte = plain(*byte));
-        new != old && set(search, at, part, new, Lengths::AsTheyAre)
+        new != old && set(minimizer, at, part, new, CandidateLengths::AsTheyAre)
     };
     if with(&|_| b'a') {
         return true;
@@ -158,7 +164,7 @@ fn fill(search: &mut Search<'_>, at: Place, part: usize, range: &Range<usize>) -
     if digits && with(&|byte| if byte.is_ascii_digit() { b'0' } else { byte }) {
         return chunk.iter().all(u8::is_ascii_digit);
     }
-    // A single byte that is no letter may be a zero or a space still.
+    // A single byte that cannot be a letter may still be a zero or a space.
     if let [byte] = chunk
         && !b"0 ".contains(byte)
     {

@@ -1,51 +1,56 @@
-//! Whole cases, the ends of cases and connections taken away.
+//! Removes whole cases, trailing steps and connections.
 
-use super::events::{self, Event};
-use super::search::Search;
+use super::events::{self, ConnectionEvent};
+use super::minimizer::Minimizer;
 
-/// Cases that are not needed.
-pub(super) fn drop_cases(search: &mut Search<'_>) {
-    let without = |search: &mut Search<'_>, range: std::ops::Range<usize>| {
-        let mut candidate = search.best.clone();
+/// Removes cases.
+pub(super) fn drop_cases(minimizer: &mut Minimizer<'_>) {
+    let without = |minimizer: &mut Minimizer<'_>, range: std::ops::Range<usize>| {
+        let mut candidate = minimizer.best.clone();
         candidate.drain(range.start..range.end.min(candidate.len()));
-        search.attempt(candidate)
+        minimizer.attempt(candidate)
     };
-    // The last one is most often the trigger: it alone is a good guess.
-    if let [_, .., last] = search.best.as_slice() {
+    // The last case is usually the trigger.
+    if let [_, .., last] = minimizer.best.as_slice() {
         let alone = vec![last.clone()];
-        search.attempt(alone);
+        minimizer.attempt(alone);
     }
-    let len = search.best.len();
+    let len = minimizer.best.len();
     if len > 1 {
-        search.drop_chunks(1..len.div_ceil(2), &|search| search.best.len(), &without);
+        minimizer.drop_chunks(
+            1..len.div_ceil(2),
+            &|minimizer| minimizer.best.len(),
+            &without,
+        );
     }
 }
 
-/// What comes after the trigger: steps at the end of each case.
-pub(super) fn truncate(search: &mut Search<'_>) {
-    for at in (0..search.best.len()).rev() {
-        let mut cut = search.best[at].steps.len();
-        while cut > 0 && !search.stopped {
-            let mut case = search.best[at].clone();
+/// Removes steps at the end of each case, after the trigger.
+pub(super) fn truncate(minimizer: &mut Minimizer<'_>) {
+    for at in (0..minimizer.best.len()).rev() {
+        let mut cut = minimizer.best[at].steps.len();
+        while cut > 0 && !minimizer.stopped {
+            let mut case = minimizer.best[at].clone();
             let left = case.steps.len().saturating_sub(cut);
             let fits = left < case.steps.len();
             case.steps.truncate(left);
-            if !fits || !search.attempt_case(at, case) {
+            if !fits || !minimizer.attempt_case(at, case) {
                 cut /= 2;
             }
         }
     }
 }
 
-/// Connections and all that happens on them; else what happens on one happens on the one before it.
-pub(super) fn drop_connections(search: &mut Search<'_>) {
-    for at in (0..search.best.len()).rev() {
-        for connection in (0..search.best[at].connections()).rev() {
-            let events = events::of(&search.best[at]);
-            let of_it = |event: &Event| usize::from(event.0) == connection;
+/// Removes connections with all their steps; if that fails, moves the steps to the previous connection.
+pub(super) fn drop_connections(minimizer: &mut Minimizer<'_>) {
+    for at in (0..minimizer.best.len()).rev() {
+        for connection in (0..minimizer.best[at].connections()).rev() {
+            let events = events::of(&minimizer.best[at]);
+            let of_it = |event: &ConnectionEvent| usize::from(event.0) == connection;
             let mut left = events.clone();
             left.retain(|event| !of_it(event));
-            if left.is_empty() || search.attempt_case(at, events::case(&left)) || connection == 0 {
+            if left.is_empty() || minimizer.attempt_case(at, events::case(&left)) || connection == 0
+            {
                 continue;
             }
             let mut moved = events;
@@ -53,7 +58,7 @@ pub(super) fn drop_connections(search: &mut Search<'_>) {
             for event in moved.iter_mut().filter(|event| of_it(event)) {
                 event.0 -= 1;
             }
-            search.attempt_case(at, events::case(&moved));
+            minimizer.attempt_case(at, events::case(&moved));
         }
     }
 }

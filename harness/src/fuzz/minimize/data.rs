@@ -1,12 +1,12 @@
-//! Data of which parts are taken away or replaced, with repetitions kept as such.
+//! Replaces parts of data, with repetitions kept as such.
 
 use std::ops::Range;
 
 use crate::fuzz::material::announced;
-use crate::fuzz::{Data, Part};
+use crate::fuzz::{Data, DataPart};
 use crate::talk::Frame;
 
-/// `new` with each length true again that was true in `old`. A length inside a repetition stays.
+/// Corrects each length in `new` that was correct in `old`. Lengths inside repetitions are not changed.
 pub(super) fn repaired(frame: &Frame, old: &Data, new: Data) -> Data {
     let fixes = announced::fixes(frame, &old.to_bytes(), &new.to_bytes());
     let mut new = new;
@@ -16,14 +16,14 @@ pub(super) fn repaired(frame: &Frame, old: &Data, new: Data) -> Data {
     new
 }
 
-/// Puts bytes in the place of others that all lie in one plain part.
+/// Replaces a range of bytes that lies within one plain part.
 fn spliced(data: &Data, at: &Range<usize>, written: &[u8]) -> Option<Data> {
     let mut begin = 0;
     let mut parts = data.parts().to_vec();
     for part in &mut parts {
         let end = begin + part.len();
         if begin <= at.start && at.end <= end {
-            let Part::Bytes(bytes) = part else {
+            let DataPart::Bytes(bytes) = part else {
                 return None;
             };
             bytes.splice(at.start - begin..at.end - begin, written.iter().copied());
@@ -34,7 +34,7 @@ fn spliced(data: &Data, at: &Range<usize>, written: &[u8]) -> Option<Data> {
     None
 }
 
-/// The cuts of `old` at the same places of `new`, which differs in one stretch.
+/// The cuts of `old` at the corresponding offsets of `new`, which differs in one range.
 pub(super) fn moved_cuts(old: &Data, new: &Data, cuts: &[u32]) -> Vec<u32> {
     let (old, new) = (old.to_bytes(), new.to_bytes());
     let same = |(a, b): &(&u8, &u8)| a == b;
@@ -52,8 +52,8 @@ pub(super) fn moved_cuts(old: &Data, new: &Data, cuts: &[u32]) -> Vec<u32> {
     moved.filter_map(|cut| u32::try_from(cut).ok()).collect()
 }
 
-/// Another part in the place of one; an empty one is dropped.
-pub(super) fn with_part(data: &Data, at: usize, part: Part) -> Data {
+/// Replaces one part; an empty part is dropped.
+pub(super) fn with_part(data: &Data, at: usize, part: DataPart) -> Data {
     let mut parts = data.parts().to_vec();
     if let Some(place) = parts.get_mut(at) {
         *place = part;
@@ -61,19 +61,19 @@ pub(super) fn with_part(data: &Data, at: usize, part: Part) -> Data {
     parts.into_iter().collect()
 }
 
-/// The bytes of a part that can be changed one by one: plain ones, or the unit of a repetition.
-pub(super) fn changeable(part: &Part) -> &[u8] {
+/// The bytes of a part that can be changed: plain bytes, or the unit of a repetition.
+pub(super) fn changeable(part: &DataPart) -> &[u8] {
     match part {
-        Part::Bytes(bytes) => bytes,
-        Part::Repeat { unit, .. } => unit,
+        DataPart::Bytes(bytes) => bytes,
+        DataPart::Repeat { unit, .. } => unit,
     }
 }
 
 /// The same part with other bytes.
-pub(super) fn changed(part: &Part, bytes: Vec<u8>) -> Part {
+pub(super) fn changed(part: &DataPart, bytes: Vec<u8>) -> DataPart {
     match part {
-        Part::Bytes(_) => Part::Bytes(bytes),
-        Part::Repeat { count, .. } => Part::Repeat {
+        DataPart::Bytes(_) => DataPart::Bytes(bytes),
+        DataPart::Repeat { count, .. } => DataPart::Repeat {
             unit: bytes,
             count: *count,
         },
@@ -88,12 +88,12 @@ mod tests {
     fn lengths_of_repetitions() {
         let of = |digits: &str, count| {
             Data::from_iter([
-                Part::Bytes(format!("*1\r\n${digits}\r\n").into_bytes()),
-                Part::Repeat {
+                DataPart::Bytes(format!("*1\r\n${digits}\r\n").into_bytes()),
+                DataPart::Repeat {
                     unit: b"ab".to_vec(),
                     count,
                 },
-                Part::Bytes(b"\r\n".to_vec()),
+                DataPart::Bytes(b"\r\n".to_vec()),
             ])
         };
         let old = of("1000", 500);

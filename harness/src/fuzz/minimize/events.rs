@@ -1,15 +1,15 @@
-//! A case as a list of what happens on which connection: steps can be taken away without counting the
-//! connections anew by hand.
+//! A case as a list of events with explicit connections, so that steps can be removed without renumbering the
+//! connections.
 
 use std::ops::Range;
 
 use crate::fuzz::{Case, Step};
 
-/// A step, and its connection. `None`: the connection is opened.
-pub(super) type Event = (u8, Option<Step>);
+/// A connection and a step on it; `None` opens the connection.
+pub(super) type ConnectionEvent = (u8, Option<Step>);
 
-/// What happens, in this order. The first connection is opened before everything else.
-pub(super) fn of(case: &Case) -> Vec<Event> {
+/// The events of a case. The first connection is opened before everything else.
+pub(super) fn of(case: &Case) -> Vec<ConnectionEvent> {
     let mut events = vec![(0, None)];
     let (mut opened, mut current) = (0, 0);
     for step in &case.steps {
@@ -26,16 +26,16 @@ pub(super) fn of(case: &Case) -> Vec<Event> {
     events
 }
 
-/// The case in which that happens. A connection whose opening is missing is opened when it is needed.
-pub(super) fn case(events: &[Event]) -> Case {
+/// The case of these events. A connection whose opening was removed is opened when it is first used.
+pub(super) fn case(events: &[ConnectionEvent]) -> Case {
     let mut steps = Vec::new();
-    // The connections in the order in which they are opened now.
+    // The connections in their new order.
     let mut opened: Vec<u8> = Vec::new();
     let mut current = None;
     for (connection, step) in events {
         let place = opened.iter().position(|known| known == connection);
         if place.is_none() {
-            // The first one is open from the beginning.
+            // The first connection is open from the beginning.
             if !opened.is_empty() {
                 steps.push(Step::Connect);
             }
@@ -56,8 +56,8 @@ pub(super) fn case(events: &[Event]) -> Case {
     Case::new(steps)
 }
 
-/// All but some of them.
-pub(super) fn without(events: &[Event], range: &Range<usize>) -> Vec<Event> {
+/// All events except those in the range.
+pub(super) fn without(events: &[ConnectionEvent], range: &Range<usize>) -> Vec<ConnectionEvent> {
     let mut left = events.to_vec();
     left.drain(range.start.min(left.len())..range.end.min(left.len()));
     left
@@ -85,9 +85,10 @@ mod tests {
         let original = Case::new(steps);
         let events = of(&original);
         assert_eq!(case(&events), original);
-        let second: Vec<Event> = events.iter().filter(|(at, _)| *at == 1).cloned().collect();
+        let second: Vec<ConnectionEvent> =
+            events.iter().filter(|(at, _)| *at == 1).cloned().collect();
         assert_eq!(case(&second).steps, [send(b"b"), Step::Receive]);
-        let others: Vec<Event> = events.into_iter().filter(|(at, _)| *at != 1).collect();
+        let others: Vec<ConnectionEvent> = events.into_iter().filter(|(at, _)| *at != 1).collect();
         assert_eq!(
             case(&others).steps,
             [send(b"a"), Step::Reset, Step::Connect, Step::Connect]

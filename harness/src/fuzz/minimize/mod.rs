@@ -1,75 +1,75 @@
-//! The smallest cases that still show the same bug. Pure: whoever calls runs the candidates.
+//! Finds the smallest cases that still show the same bug. Pure: the caller runs the candidates.
 
 mod bytes;
 mod cases;
 mod counts;
 mod data;
 mod events;
+mod minimizer;
 mod pace;
-mod search;
 mod steps;
 
 #[cfg(test)]
 mod tests;
 
-pub(in crate::fuzz) use search::CandidateOutcome;
+pub(in crate::fuzz) use minimizer::CandidateOutcome;
 
 use super::Case;
 use crate::talk::Frame;
-use search::Search;
+use minimizer::Minimizer;
 
-/// After so many rounds it ends, even if the last one still found something.
+/// Maximum rounds, even if the last one still made progress.
 const ROUNDS_MAX: usize = 16;
 
-/// What is left.
+/// The result of a minimization.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Minimized {
-    /// The cases, in their order; at least one.
+pub(crate) struct Minimized {
+    /// The cases in order; at least one.
     pub cases: Vec<Case>,
-    /// How often candidates were run.
+    /// Number of candidates that were run.
     pub tries: u32,
-    /// Whether it came to its end: no pass finds anything more. If not, smaller cases may exist.
+    /// Whether no pass made progress any more. If not, smaller cases may exist.
     pub complete: bool,
 }
 
-/// Makes the cases of a finding as small and plain as they can be.
+/// Makes the cases of a finding as small and plain as possible.
 ///
-/// `cases` show the bug: that is not asked again. `frame` says how requests end, so that lengths can be
-/// kept true while what they count gets less. `still` runs candidates, each on a fresh server.
-pub fn minimize(
+/// `cases` must show the bug; they are not run again. `frame` is the frame of requests, which is needed to correct
+/// length fields. `run` runs a candidate on a fresh server.
+pub(crate) fn minimize(
     cases: Vec<Case>,
     frame: &Frame,
-    still: &mut dyn FnMut(&[Case]) -> CandidateOutcome,
+    run: &mut dyn FnMut(&[Case]) -> CandidateOutcome,
 ) -> Minimized {
-    let mut search = Search::new(cases, frame, still);
+    let mut minimizer = Minimizer::new(cases, frame, run);
     let mut complete = false;
     for _ in 0..ROUNDS_MAX {
-        let before = search.best.clone();
-        round(&mut search);
-        if search.stopped {
+        let before = minimizer.best.clone();
+        round(&mut minimizer);
+        if minimizer.stopped {
             break;
         }
-        if search.best == before {
+        if minimizer.best == before {
             complete = true;
             break;
         }
     }
-    search.fold();
+    minimizer.fold();
     Minimized {
-        cases: search.best,
-        tries: search.tries,
+        cases: minimizer.best,
+        tries: minimizer.tries,
         complete,
     }
 }
 
 /// Writes runs of equal bytes as repetitions.
-fn fold(search: &mut Search<'_>) {
-    search.fold();
+fn fold(minimizer: &mut Minimizer<'_>) {
+    minimizer.fold();
 }
 
-/// What takes away the most with the fewest tries comes first. Each pass leaves all others to do.
-fn round(search: &mut Search<'_>) {
-    let passes: [fn(&mut Search<'_>); 11] = [
+/// Runs every pass once. Passes that remove much with few candidates come first.
+fn round(minimizer: &mut Minimizer<'_>) {
+    let passes: [fn(&mut Minimizer<'_>); 11] = [
         cases::drop_cases,
         cases::truncate,
         cases::drop_connections,
@@ -83,9 +83,9 @@ fn round(search: &mut Search<'_>) {
         bytes::drop_small,
     ];
     for pass in passes {
-        if search.stopped {
+        if minimizer.stopped {
             return;
         }
-        pass(search);
+        pass(minimizer);
     }
 }

@@ -1,26 +1,26 @@
-//! How and when it is sent: no pauses, no cuts, plain ends, where they do not matter.
+//! Removes delays, cuts and explicit endings that do not matter.
 
-use super::search::Search;
+use super::minimizer::Minimizer;
 use crate::fuzz::{Case, Step};
 
-/// All at once, then kind by kind, then one by one.
-pub(super) fn plain(search: &mut Search<'_>) {
+/// Removes all of them at once, then by type, then one by one.
+pub(super) fn plain(minimizer: &mut Minimizer<'_>) {
     let kinds: [fn(&mut Case); 3] = [without_delays, without_cuts, without_endings];
-    let mut candidate = search.best.clone();
+    let mut candidate = minimizer.best.clone();
     for case in &mut candidate {
         kinds.iter().for_each(|kind| kind(case));
     }
-    if search.attempt(candidate) {
+    if minimizer.attempt(candidate) {
         return;
     }
     for kind in kinds {
-        let mut candidate = search.best.clone();
+        let mut candidate = minimizer.best.clone();
         candidate.iter_mut().for_each(kind);
-        search.attempt(candidate);
+        minimizer.attempt(candidate);
     }
-    for case in (0..search.best.len()).rev() {
-        for step in (0..search.best[case].steps.len()).rev() {
-            one_step(search, case, step);
+    for case in (0..minimizer.best.len()).rev() {
+        for step in (0..minimizer.best[case].steps.len()).rev() {
+            one_step(minimizer, case, step);
         }
     }
 }
@@ -39,37 +39,37 @@ fn without_endings(case: &mut Case) {
     case.steps.retain(|step| !is_ending(step));
 }
 
-/// One pause shorter, or one send with fewer cuts. Single endings go with the steps.
-fn one_step(search: &mut Search<'_>, at: usize, step: usize) {
-    match search.best[at].steps.get(step).cloned() {
-        Some(Step::DelayMs(ms)) => shorter(search, at, step, ms),
+/// Shortens one delay, or reduces the cuts of one send. Single endings are removed with the steps.
+fn one_step(minimizer: &mut Minimizer<'_>, at: usize, step: usize) {
+    match minimizer.best[at].steps.get(step).cloned() {
+        Some(Step::DelayMs(ms)) => shorter(minimizer, at, step, ms),
         Some(Step::Send(send)) if !send.cuts.is_empty() => {
-            let without = move |search: &mut Search<'_>, range: std::ops::Range<usize>| {
-                let mut case = search.best[at].clone();
+            let without = move |minimizer: &mut Minimizer<'_>, range: std::ops::Range<usize>| {
+                let mut case = minimizer.best[at].clone();
                 if let Some(Step::Send(send)) = case.steps.get_mut(step) {
                     send.cuts.drain(range);
                 }
-                search.attempt_case(at, case)
+                minimizer.attempt_case(at, case)
             };
-            let len = move |search: &Search<'_>| match search.best[at].steps.get(step) {
+            let len = move |minimizer: &Minimizer<'_>| match minimizer.best[at].steps.get(step) {
                 Some(Step::Send(send)) => send.cuts.len(),
                 _ => 0,
             };
             let cuts = send.cuts.len();
-            search.drop_chunks(1..cuts, &len, &without);
+            minimizer.drop_chunks(1..cuts, &len, &without);
         }
         _ => {}
     }
 }
 
-/// The shortest pause that does, by halves.
-fn shorter(search: &mut Search<'_>, at: usize, step: usize, ms: u32) {
+/// Bisects the shortest delay that still shows the bug.
+fn shorter(minimizer: &mut Minimizer<'_>, at: usize, step: usize, ms: u32) {
     let (mut low, mut high) = (0, ms);
-    while high - low > 1 && !search.stopped {
+    while high - low > 1 && !minimizer.stopped {
         let middle = low + (high - low) / 2;
-        let mut case = search.best[at].clone();
+        let mut case = minimizer.best[at].clone();
         case.steps[step] = Step::DelayMs(middle);
-        match search.attempt_case(at, case) {
+        match minimizer.attempt_case(at, case) {
             true => high = middle,
             false => low = middle,
         }

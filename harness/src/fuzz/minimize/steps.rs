@@ -1,37 +1,37 @@
-//! Steps taken away, and neighbouring sends made one.
+//! Removes steps, and merges adjacent sends.
 
 use super::events;
-use super::search::Search;
+use super::minimizer::Minimizer;
 use crate::fuzz::{Case, Step};
 
-/// Steps that are not needed, many at a time first.
-pub(super) fn drop_steps(search: &mut Search<'_>) {
-    for at in (0..search.best.len()).rev() {
-        let len = move |search: &Search<'_>| {
-            let case = search.best.get(at);
+/// Removes steps, large groups first.
+pub(super) fn drop_steps(minimizer: &mut Minimizer<'_>) {
+    for at in (0..minimizer.best.len()).rev() {
+        let len = move |minimizer: &Minimizer<'_>| {
+            let case = minimizer.best.get(at);
             case.map_or(0, |case| events::of(case).len())
         };
-        let without = move |search: &mut Search<'_>, range: std::ops::Range<usize>| {
-            let Some(case) = search.best.get(at) else {
+        let without = move |minimizer: &mut Minimizer<'_>, range: std::ops::Range<usize>| {
+            let Some(case) = minimizer.best.get(at) else {
                 return false;
             };
             let left = events::without(&events::of(case), &range);
             let case = events::case(&left);
-            search.attempt_case(at, case)
+            minimizer.attempt_case(at, case)
         };
-        let steps = len(search);
-        search.drop_chunks(1..steps.div_ceil(2), &len, &without);
-        merge(search, at);
+        let steps = len(minimizer);
+        minimizer.drop_chunks(1..steps.div_ceil(2), &len, &without);
+        merge(minimizer, at);
     }
 }
 
-/// Two sends on end as one: the server most often cannot tell, and it reads more easily.
-fn merge(search: &mut Search<'_>, at: usize) {
-    let mut step = search.best[at].steps.len();
+/// Merges adjacent sends: most servers cannot tell the difference, and the case is easier to read.
+fn merge(minimizer: &mut Minimizer<'_>, at: usize) {
+    let mut step = minimizer.best[at].steps.len();
     while step > 1 {
         step -= 1;
-        if let Some(case) = merged(&search.best[at], step) {
-            search.attempt_case(at, case);
+        if let Some(case) = merged(&minimizer.best[at], step) {
+            minimizer.attempt_case(at, case);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Each bug ends as what a person would write, after few tries.
+//! Each bug is reduced to what a person would write, with few candidates.
 
 use memchr::memmem;
 
 use super::*;
-use crate::fuzz::{Data, Part, SendStep, Step};
+use crate::fuzz::{Data, DataPart, SendStep, Step};
 use crate::talk::{LenFrame, Uint};
 
 fn send(text: &[u8]) -> Step {
@@ -16,14 +16,14 @@ fn all(case: &Case) -> Vec<u8> {
     out
 }
 
-fn repeat(unit: &[u8], count: u32) -> Part {
-    Part::Repeat {
+fn repeat(unit: &[u8], count: u32) -> DataPart {
+    DataPart::Repeat {
         unit: unit.to_vec(),
         count,
     }
 }
 
-/// Minimizes until nothing is left to do, and says how many tries that took.
+/// Minimizes completely within `tries_max` candidates.
 fn least(
     cases: Vec<Case>,
     frame: &Frame,
@@ -95,7 +95,7 @@ fn a_line_of_one_length() {
                 .any(|line| line.len() == 313 && line.ends_with(b"\n"))
         })
     };
-    let line = Data::from_iter([repeat(b"a", 312), Part::Bytes(b"\n".to_vec())]);
+    let line = Data::from_iter([repeat(b"a", 312), DataPart::Bytes(b"\n".to_vec())]);
     let frame = Frame::Until(b"\n".to_vec());
     assert_eq!(least(cases, &frame, 150, bug), [Case::sending(line)]);
 }
@@ -128,7 +128,9 @@ fn three_cases_in_order() {
 fn nested_so_deep() {
     let mut data = Data::from(&b"*2\r\n$4\r\nECHO\r\n"[..]);
     data.push(repeat(b"*1\r\n", 60_000));
-    data.push(Part::Bytes(b"*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n".to_vec()));
+    data.push(DataPart::Bytes(
+        b"*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n".to_vec(),
+    ));
     let cases = vec![noisy(Step::Send(SendStep::whole(data)))];
     let bug = |cases: &[Case]| {
         cases.iter().any(|case| {
@@ -213,7 +215,7 @@ fn lengths_stay_true_while_the_payload_shrinks() {
     let cases = vec![Case::sending(
         &b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$27\r\nsome text with %n inside it\r\n"[..],
     )];
-    // Only a true length gets this far.
+    // Only a message with a correct length gets this far.
     let bug = |cases: &[Case]| {
         cases.iter().any(|case| {
             let bytes = all(case);
@@ -241,7 +243,7 @@ fn two_connections_and_a_cut_that_are_needed() {
             cuts: vec![1, 4, 6],
         }),
     ]);
-    // An accented letter in two pieces while another connection is open.
+    // A two-byte letter in two pieces while another connection is open.
     let bug = |cases: &[Case]| {
         cases.iter().any(|case| {
             let cut = case.sends().any(|send| {
@@ -267,7 +269,7 @@ fn two_connections_and_a_cut_that_are_needed() {
 fn thousands_of_header_lines() {
     let mut data = Data::from(&b"GET /path HTTP/1.1\r\nHost: localhost\r\n"[..]);
     data.push(repeat(b"Accept-Language: en\r\n", 4096));
-    data.push(Part::Bytes(b"User-Agent: none\r\n\r\n".to_vec()));
+    data.push(DataPart::Bytes(b"User-Agent: none\r\n\r\n".to_vec()));
     let cases = vec![noisy(Step::Send(SendStep::whole(data)))];
     let bug = |cases: &[Case]| {
         cases.iter().flat_map(Case::sends).any(|send| {
@@ -279,9 +281,9 @@ fn thousands_of_header_lines() {
         })
     };
     let expected = Data::from_iter([
-        Part::Bytes(b"GET ".to_vec()),
+        DataPart::Bytes(b"GET ".to_vec()),
         repeat(b":\n", 2000),
-        Part::Bytes(b":\r\n\r\n".to_vec()),
+        DataPart::Bytes(b":\r\n\r\n".to_vec()),
     ]);
     assert_eq!(
         least(cases, &Frame::Http1, 200, bug),
@@ -297,7 +299,7 @@ fn another_connection_that_is_not_needed() {
         send(b"two\n"),
         Step::Connect,
     ])];
-    // Both words have to arrive, on whatever connection.
+    // Both words must arrive, on any connection.
     let bug = |cases: &[Case]| {
         let bytes: Vec<u8> = cases.iter().flat_map(all).collect();
         let at = |word: &[u8]| memmem::find(&bytes, word);
@@ -331,16 +333,16 @@ fn out_of_time_the_best_so_far_is_kept() {
     assert!(all(&minimized.cases[0]).windows(2).any(|two| two == b"%n"));
 }
 
-/// Whatever the cases are: a bug that needs a few bytes is left with these bytes.
+/// For any cases: a bug that needs a few bytes is reduced to these bytes.
 mod any {
     use proptest::prelude::*;
 
     use super::*;
 
     fn any_step() -> impl Strategy<Value = Step> {
-        let bytes = proptest::collection::vec(any::<u8>(), 1..60).prop_map(Part::Bytes);
+        let bytes = proptest::collection::vec(any::<u8>(), 1..60).prop_map(DataPart::Bytes);
         let unit = proptest::collection::vec(any::<u8>(), 1..12);
-        let repeat = (unit, 1_u32..300).prop_map(|(unit, count)| Part::Repeat { unit, count });
+        let repeat = (unit, 1_u32..300).prop_map(|(unit, count)| DataPart::Repeat { unit, count });
         let data = proptest::collection::vec(prop_oneof![bytes, repeat], 1..4);
         let cuts = proptest::collection::vec(1_u32..90, 0..4);
         let send = (data, cuts).prop_map(|(parts, cuts)| {

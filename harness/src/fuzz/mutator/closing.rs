@@ -1,4 +1,4 @@
-//! How and when a connection ends: FIN, RST or at once, after all, after half a message, in the middle.
+//! Changes how and when a connection ends: with FIN, RST or close; after a message or within one.
 
 use super::Mutator;
 use super::mutating::Mutating;
@@ -15,7 +15,7 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
         return false;
     };
     let before = mutating.case.steps.len();
-    // Nothing that is sent on a closed connection arrives.
+    // Nothing sent on a closed connection arrives.
     mutating.case.steps.truncate(at + 1);
     let mut changed = mutating.case.steps.len() < before;
     if mutating.random.one_in(2) {
@@ -30,7 +30,7 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
     let waits = end == Some(Step::Reset) && mutating.random.one_in(16);
     changed |= end.is_some();
     if waits {
-        // A reset right behind the bytes may make the kernel drop them before they are read.
+        // A reset immediately after the bytes may make the kernel drop them before they are read.
         mutating.case.steps.push(Step::DelayMs(1));
     }
     mutating.case.steps.extend(end);

@@ -1,4 +1,4 @@
-//! Another connection in between.
+//! Opens another connection in between.
 
 use super::Mutator;
 use super::mutating::Mutating;
@@ -21,12 +21,12 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
     };
     let (before, after) = mutating.case.steps.split_at(at);
     let back = current(before);
-    // Connections that are opened later get another number.
+    // Connections that are opened later get a higher number.
     let new = 1 + before.iter().filter(|step| **step == Step::Connect).count();
     let mut steps = before.to_vec();
     steps.push(Step::Connect);
     if !mutating.random.one_in(4) {
-        // Up to its first turn: a server that serves one at a time would answer no wait here.
+        // Only up to its first turn: a server that serves one connection at a time would not reply here.
         steps.extend(seed.case.steps.iter().take(seed.step + 1).cloned());
     }
     let returns = !mutating.random.one_in(4);
@@ -38,14 +38,14 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
         step => step,
     }));
     mutating.case.steps = steps;
+    // After a return to the previous connection, later waits still get their replies.
     if !returns {
         mutating.touch(at);
     }
-    // Else waits behind this place are for replies that still come.
     true
 }
 
-/// The connection that is current behind these steps.
+/// The current connection after these steps.
 fn current(steps: &[Step]) -> u8 {
     let mut opened = 0;
     let mut current = 0;

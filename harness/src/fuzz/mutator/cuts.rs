@@ -1,4 +1,4 @@
-//! A message in several pieces.
+//! Cuts a message into several pieces.
 
 use super::Mutator;
 use super::mutating::Mutating;
@@ -10,14 +10,14 @@ pub(super) const ENTRY: Mutator = Mutator {
     run,
 };
 
-/// Each piece waits until the one before it was read, so there are few.
+/// Maximum pieces: each waits until the previous one was read.
 const PIECES_MAX: usize = 3;
 
-/// Only messages up to this length are cut at every byte.
+/// Maximum bytes of a message that is cut at every byte.
 const BYTEWISE_MAX: usize = 24;
 
-/// Where it hurts is looked for in messages up to this length.
-const LOOKED_AT_MAX: usize = 16 << 10;
+/// Maximum bytes of a message whose critical offsets are looked for.
+const CRITICAL_BYTES_MAX: usize = 16 << 10;
 
 fn run(mutating: &mut Mutating<'_>) -> bool {
     let Some(at) = mutating.pick_send() else {
@@ -31,14 +31,14 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
         return false;
     }
     let random = &mut *mutating.random;
-    let sore = match len <= LOOKED_AT_MAX && random.one_in(2) {
+    let critical = match len <= CRITICAL_BYTES_MAX && random.one_in(2) {
         true => mutating
             .material
             .request_frame()
             .cut_points(&send.data.to_bytes()),
         false => Vec::new(),
     };
-    let mut cuts: Vec<usize> = match random.pick(&sore) {
+    let mut cuts: Vec<usize> = match random.pick(&critical) {
         Some(cut) => vec![*cut],
         None if len <= BYTEWISE_MAX && random.one_in(16) => (1..len).collect(),
         None => (0..random.between(1, PIECES_MAX - 1))

@@ -1,4 +1,4 @@
-//! A short pause. Rare, since it costs as much as fifty cases without one.
+//! Inserts a short delay. Rare, because it costs as much as fifty cases without one.
 
 use super::Mutator;
 use super::mutating::Mutating;
@@ -10,9 +10,9 @@ pub(super) const ENTRY: Mutator = Mutator {
     run,
 };
 
-/// The longest pause.
+/// Maximum delay in milliseconds.
 const MS_MAX: usize = 20;
-/// The least weight is too much: it made pauses a fifth of the time of a campaign.
+/// Further reduces the frequency: with the lowest weight alone, delays took a fifth of the time of a campaign.
 const ONE_IN: usize = 8;
 
 fn run(mutating: &mut Mutating<'_>) -> bool {

@@ -1,4 +1,4 @@
-//! Delimiters and line ends taken for others, doubled, left out.
+//! Replaces, doubles and removes delimiters and line ends.
 
 use std::ops::Range;
 
@@ -48,7 +48,7 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
                 bytes.splice(end.clone(), other.iter().copied());
             }
             (_, Some(at)) => separator(bytes, *at, random),
-            // There is none yet.
+            // The message has none.
             _ => {
                 let at = random.between(0, bytes.len());
                 let new = random.pick(LINE_ENDS).copied().unwrap_or_default();
@@ -68,7 +68,7 @@ fn separator(bytes: &mut Vec<u8>, at: usize, random: &mut Random) {
     bytes.splice(at..at + 1, new);
 }
 
-/// Line ends, and what ends a message if that is something else.
+/// Line ends, and the delimiter of messages if it is something else.
 fn line_ends(bytes: &[u8], frame: &Frame) -> Vec<Range<usize>> {
     let mut ends: Vec<Range<usize>> = memchr::memchr_iter(b'\n', bytes)
         .map(|at| at.saturating_sub(usize::from(at > 0 && bytes[at - 1] == b'\r'))..at + 1)

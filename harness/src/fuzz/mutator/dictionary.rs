@@ -1,4 +1,4 @@
-//! Words that mean something, put in, written over, or in the place of another word.
+//! Inserts dictionary words, overwrites bytes with them, or replaces other words by them.
 
 use super::Mutator;
 use super::mutating::{Lengths, Mutating};
@@ -19,7 +19,7 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
     })
 }
 
-/// A word of the talk or of the server, or one that breaks servers of any protocol.
+/// A word of the talk or of `--strings`, or a built-in token.
 pub(super) fn token<'a>(random: &mut Random, material: &'a Material) -> &'a [u8] {
     let own = random.one_in(2);
     match random.pick(&material.words) {
@@ -28,7 +28,7 @@ pub(super) fn token<'a>(random: &mut Random, material: &'a Material) -> &'a [u8]
     }
 }
 
-/// Puts `token` somewhere.
+/// Puts `token` at a random position.
 pub(super) fn place(bytes: &mut Vec<u8>, token: &[u8], random: &mut Random) {
     let words = match random.below(4) {
         0 => Vec::new(),

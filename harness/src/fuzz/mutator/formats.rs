@@ -1,4 +1,4 @@
-//! Texts that are dangerous where somebody takes them for a format.
+//! Inserts texts that are dangerous where they are used as a format string.
 
 use super::Mutator;
 use super::dictionary::place;

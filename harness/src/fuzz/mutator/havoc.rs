@@ -1,4 +1,4 @@
-//! Bytes flipped, put in, taken out, written over, doubled, swapped.
+//! Flips, inserts, removes, overwrites, duplicates and copies bytes.
 
 use super::Mutator;
 use super::mutating::{Lengths, Mutating};
@@ -10,7 +10,7 @@ pub(super) const ENTRY: Mutator = Mutator {
     run,
 };
 
-/// Chunks are not longer than this.
+/// Maximum bytes of a chunk.
 const CHUNK_BYTES_MAX: usize = 64;
 
 fn run(mutating: &mut Mutating<'_>) -> bool {

@@ -1,4 +1,4 @@
-//! Length fields that lie.
+//! Puts wrong values into length fields.
 
 use super::Mutator;
 use super::mutating::{Lengths, Mutating};
@@ -26,7 +26,7 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
     })
 }
 
-/// What can stand in a length field instead of the length.
+/// Wrong values for a length field.
 pub(in crate::fuzz) fn lies(field: &Field, bytes: &[u8]) -> Vec<Vec<u8>> {
     let written = &bytes[field.at.clone()];
     let mut lies = match field.field {
@@ -47,7 +47,7 @@ fn binary(uint: Uint, truth: u64) -> Vec<Vec<u8>> {
         truth.wrapping_sub(1),
         truth.wrapping_add(1),
         truth.wrapping_mul(2),
-        // The same in the other order of bytes.
+        // The value in the other byte order.
         truth.swap_bytes() >> (64 - 8 * uint.width),
         255,
         65_535,

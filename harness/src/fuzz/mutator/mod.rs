@@ -1,4 +1,4 @@
-//! Changes to cases, one kind a file. Pure: a seeded generator makes every choice.
+//! Mutators: random changes to cases, one kind per file. Pure: a seeded generator makes every choice.
 
 mod closing;
 mod connections;
@@ -19,18 +19,18 @@ mod utf8;
 pub(in crate::fuzz) use lengths::lies;
 pub(in crate::fuzz) use mutating::{Mutating, repeated};
 
-/// A kind of change.
+/// One kind of change.
 #[derive(Debug)]
 pub(in crate::fuzz) struct Mutator {
-    /// Its name, for statistics.
+    /// The name, for statistics.
     pub name: &'static str,
-    /// How often it is taken, compared with the others.
+    /// The frequency relative to other mutators.
     pub weight: u32,
-    /// Changes the case; `false`: there was nothing that it could change.
+    /// Changes the case; returns false if there was nothing to change.
     pub run: fn(&mut Mutating<'_>) -> bool,
 }
 
-/// All of them. What costs a server or the wire much time is rare.
+/// All mutators. Those that cost the server or the wire much time have a low weight.
 pub(in crate::fuzz) const MUTATORS: &[&Mutator] = &[
     &havoc::ENTRY,
     &dictionary::ENTRY,

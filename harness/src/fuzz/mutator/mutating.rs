@@ -1,45 +1,45 @@
-//! A case while it is changed.
+//! A case during mutation.
 
 use std::ops::Range;
 
 use crate::fuzz::material::{Material, announced};
 use crate::fuzz::random::Random;
-use crate::fuzz::{Case, Data, Part, SendStep, Step};
+use crate::fuzz::{Case, Data, DataPart, SendStep, Step};
 
-/// Data up to this length is changed as plain bytes, and its lengths are kept true.
+/// Maximum bytes of data that is mutated as a whole, with its length fields corrected.
 const PLAIN_BYTES_MAX: usize = 4096;
 
-/// What happens to announced lengths when what they count is changed.
+/// How to treat length fields when the bytes they count change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::fuzz) enum Lengths {
-    /// They are made true again most of the time, so that the change gets past the framing.
+    /// Corrected most of the time, so that the change gets past the framing.
     MostlyTrue,
-    /// They stay as they are.
+    /// Left as they are.
     AsTheyAre,
 }
 
-/// A case while it is changed, and what it may be changed with.
+/// A case during mutation, and everything a mutator may use.
 #[derive(Debug)]
 pub(in crate::fuzz) struct Mutating<'a> {
-    /// The case.
+    /// The case to change.
     pub case: &'a mut Case,
-    /// What the talk offers.
+    /// The messages and words of the talk.
     pub material: &'a Material,
-    /// Other cases that parts can be taken from.
+    /// Other cases to take parts from.
     pub corpus: &'a [Case],
-    /// Makes the choices.
+    /// The source of random choices.
     pub random: &'a mut Random,
-    /// The steps before this one stay as they are.
+    /// The first step that may change.
     pub from: usize,
-    /// Before this step nothing has been changed; behind all steps if nothing was.
+    /// The first changed step; beyond the last step if none was changed.
     pub touched: usize,
-    /// Whether every turn of the unchanged case is answered, as far as the talk knows.
+    /// Whether the server replies to every turn of the unchanged case, as far as the talk says.
     pub answered: bool,
 }
 
 impl Mutating<'_> {
-    /// Any send that may be changed.
-    pub fn pick_send(&mut self) -> Option<usize> {
+    /// The index of a random send that may change.
+    pub(crate) fn pick_send(&mut self) -> Option<usize> {
         let is_send = |step: &Step| matches!(step, Step::Send(_));
         let rest = self.case.steps.get(self.from..)?;
         let count = rest.iter().filter(|step| is_send(step)).count();
@@ -48,27 +48,27 @@ impl Mutating<'_> {
         sends.nth(which).map(|(at, _)| self.from + at)
     }
 
-    /// A place between steps, at or behind the first one that may be changed.
-    pub fn pick_gap(&mut self) -> usize {
+    /// A random position between steps, not before the first step that may change.
+    pub(crate) fn pick_gap(&mut self) -> usize {
         let end = self.case.steps.len();
         self.random.between(self.from.min(end), end)
     }
 
-    /// Notes that the step at `at` is another one now.
-    pub fn touch(&mut self, at: usize) {
+    /// Records that the step at `at` was changed.
+    pub(crate) fn touch(&mut self, at: usize) {
         self.touched = self.touched.min(at);
     }
 
-    /// The send at `at`.
-    pub fn send_at(&mut self, at: usize) -> Option<&mut SendStep> {
+    /// The send at index `at`.
+    pub(crate) fn send_at(&mut self, at: usize) -> Option<&mut SendStep> {
         match self.case.steps.get_mut(at) {
             Some(Step::Send(send)) => Some(send),
             _ => None,
         }
     }
 
-    /// Changes the bytes of any send.
-    pub fn edit(
+    /// Changes the bytes of a random send.
+    pub(crate) fn edit(
         &mut self,
         lengths: Lengths,
         change: impl FnOnce(&mut Vec<u8>, &mut Random, &Material) -> bool,
@@ -80,7 +80,7 @@ impl Mutating<'_> {
     }
 
     /// Changes the bytes of the send at `at`.
-    pub fn edit_at(
+    pub(crate) fn edit_at(
         &mut self,
         at: usize,
         lengths: Lengths,
@@ -104,8 +104,8 @@ impl Mutating<'_> {
         true
     }
 
-    /// Puts a repetition in the place of some bytes of the send at `at`. `range` is of all its bytes.
-    pub fn put_repeat(
+    /// Replaces `range` of the bytes of the send at `at` by a repetition.
+    pub(crate) fn put_repeat(
         &mut self,
         at: usize,
         range: Range<usize>,
@@ -127,8 +127,8 @@ impl Mutating<'_> {
         true
     }
 
-    /// A small case to take parts from: a seed, or one of the corpus.
-    pub fn donor(&mut self) -> Option<&Case> {
+    /// A small case to take parts from: a seed, or a case of the corpus.
+    pub(crate) fn donor(&mut self) -> Option<&Case> {
         let from_corpus = !self.corpus.is_empty() && self.random.one_in(2);
         if from_corpus && let Some(case) = self.random.pick(self.corpus) {
             let small = case.steps.len() <= 32 && case.bytes() <= PLAIN_BYTES_MAX;
@@ -141,8 +141,7 @@ impl Mutating<'_> {
     }
 }
 
-/// `bytes` with a repetition in the place of `range`; if `repairs`, the lengths that it changes are
-/// made true.
+/// `bytes` with `range` replaced by a repetition; with `repairs`, affected length fields are corrected.
 pub(in crate::fuzz) fn repeated(
     frame: &crate::talk::Frame,
     bytes: &[u8],
@@ -151,37 +150,39 @@ pub(in crate::fuzz) fn repeated(
     count: u32,
     repairs: bool,
 ) -> Data {
-    let repeat = Part::Repeat { unit, count };
+    let repeat = DataPart::Repeat { unit, count };
     let mut head = bytes[..range.start].to_vec();
     if repairs {
-        // A run as long is enough to see what the lengths have to be.
+        // Zeros of the same length suffice to compute the lengths.
         let mut after = head.clone();
         after.resize(range.start + repeat.len(), 0);
         after.extend_from_slice(&bytes[range.end..]);
         for (at, written) in announced::fixes(frame, bytes, &after) {
-            // What a length counts comes after it.
+            // A length field precedes the bytes that it counts.
             if at.end <= head.len() {
                 head.splice(at, written);
             }
         }
     }
     let tail = bytes[range.end..].to_vec();
-    Data::from_iter([Part::Bytes(head), repeat, Part::Bytes(tail)])
+    Data::from_iter([DataPart::Bytes(head), repeat, DataPart::Bytes(tail)])
 }
 
-/// Data of which a piece is laid open.
+/// Data with one part opened for changes.
 struct Opened {
-    head: Vec<Part>,
+    head: Vec<DataPart>,
     bytes: Vec<u8>,
-    tail: Vec<Part>,
-    /// The piece is all of it.
+    tail: Vec<DataPart>,
+    /// The opened bytes are the whole data.
     whole: bool,
 }
 
 impl Opened {
     fn of(data: &Data, random: &mut Random) -> Self {
         let parts = data.parts();
-        if data.len() <= PLAIN_BYTES_MAX || parts.len() == 1 && matches!(parts[0], Part::Bytes(_)) {
+        if data.len() <= PLAIN_BYTES_MAX
+            || parts.len() == 1 && matches!(parts[0], DataPart::Bytes(_))
+        {
             return Self {
                 head: Vec::new(),
                 bytes: data.to_bytes(),
@@ -193,10 +194,10 @@ impl Opened {
         let mut head = parts[..at].to_vec();
         let mut tail = Vec::new();
         let bytes = match &parts[at] {
-            Part::Bytes(bytes) => bytes.clone(),
-            Part::Repeat { unit, count } => {
+            DataPart::Bytes(bytes) => bytes.clone(),
+            DataPart::Repeat { unit, count } => {
                 let before = random.below(*count as usize) as u32;
-                let repeat = |count| Part::Repeat {
+                let repeat = |count| DataPart::Repeat {
                     unit: unit.clone(),
                     count,
                 };
@@ -215,7 +216,7 @@ impl Opened {
     }
 
     fn close(self) -> Data {
-        let bytes = std::iter::once(Part::Bytes(self.bytes));
+        let bytes = std::iter::once(DataPart::Bytes(self.bytes));
         self.head
             .into_iter()
             .chain(bytes)

@@ -1,4 +1,4 @@
-//! Numbers in the text, at their borders.
+//! Replaces decimal numbers by values around integer limits.
 
 use super::Mutator;
 use super::mutating::{Lengths, Mutating};

@@ -1,4 +1,4 @@
-//! A turn whose payload is chosen: its length announced as it should be, its bytes as bad as can be.
+//! Sends a turn with a hostile payload and correct length fields.
 
 use super::mutating::Mutating;
 use super::{Mutator, dictionary};
@@ -12,10 +12,10 @@ pub(super) const ENTRY: Mutator = Mutator {
     run,
 };
 
-/// Most requests are not longer than this.
+/// Maximum bytes of most requests.
 const USUAL_BYTES_MAX: usize = 2048;
 
-/// What payloads of a length consist of.
+/// Units of payloads of a given length.
 const UNITS: &[&str] = &["a", "0", " ", "é", "€", "\0"];
 
 fn run(mutating: &mut Mutating<'_>) -> bool {
@@ -40,7 +40,7 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
     }
 }
 
-/// A request of a length that matters.
+/// A request whose length is close to a power of two, or random.
 fn length(turn: usize, random: &mut Random, material: &Material) -> Option<Data> {
     let bytes_max = match random.one_in(48) {
         true => material.bytes_max(),
@@ -55,7 +55,7 @@ fn length(turn: usize, random: &mut Random, material: &Material) -> Option<Data>
     material.of_length(turn, len, unit.as_bytes())
 }
 
-/// Runs of letters, words, bad characters and random bytes.
+/// A payload of runs, dictionary words, invalid UTF-8 and random bytes.
 fn mixture(turn: usize, random: &mut Random, material: &Material) -> Option<Data> {
     let mut payload = Vec::new();
     for _ in 0..random.size(6) {

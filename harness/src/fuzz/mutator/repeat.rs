@@ -1,4 +1,4 @@
-//! A chunk, line, word or opening over and over: what is linear for one is not for ten thousand.
+//! Repeats a chunk, line, word or opening token: what is fast once may be slow ten thousand times.
 
 use std::ops::Range;
 
@@ -13,10 +13,10 @@ pub(super) const ENTRY: Mutator = Mutator {
     run,
 };
 
-/// What is repeated is looked for in messages up to this length.
+/// Maximum bytes of a message in which something is repeated.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
 
-/// Most repetitions stay below this length, so that the next case is soon there.
+/// Maximum bytes of most repetitions, to keep cases cheap.
 const USUAL_BYTES_MAX: usize = 4096;
 
 fn run(mutating: &mut Mutating<'_>) -> bool {
@@ -47,7 +47,7 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
     mutating.put_repeat(at, place, unit, count, Lengths::MostlyTrue)
 }
 
-/// What is repeated, and in the place of what.
+/// What to repeat, and the range that it replaces.
 fn choose(bytes: &[u8], random: &mut Random, material: &Material) -> (Range<usize>, Vec<u8>) {
     let lines = text::lines(bytes);
     let line = random.pick(&lines).cloned().unwrap_or(0..0);
@@ -66,7 +66,7 @@ fn choose(bytes: &[u8], random: &mut Random, material: &Material) -> (Range<usiz
         }
         _ => {
             let opening = random.pick(OPENINGS).copied().unwrap_or_default();
-            // Nesting begins at the beginning, of the message or of a line or word of it.
+            // Nested structures begin at the beginning of a message, line or word.
             let words = text::words(bytes);
             let at = match (random.below(3), random.pick(&words)) {
                 (0, _) => 0,
@@ -78,7 +78,7 @@ fn choose(bytes: &[u8], random: &mut Random, material: &Material) -> (Range<usiz
     }
 }
 
-/// A power of two, one beside it, or a round number.
+/// A power of two, one next to it, or a round number.
 fn count(most: usize, random: &mut Random) -> u32 {
     let power = 1_usize << random.between(1, most.max(2).ilog2() as usize);
     let wanted = match random.below(8) {

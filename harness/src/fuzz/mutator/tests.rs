@@ -1,4 +1,4 @@
-//! Each mutator does something to each built-in talk, and never harm.
+//! Each mutator changes each built-in talk and keeps the limits.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::file::builtin;
 use crate::fuzz::case::Case;
 use crate::fuzz::material::Material;
 use crate::fuzz::random::Random;
-use crate::fuzz::{Data, Part, SendStep, Step};
+use crate::fuzz::{Data, DataPart, SendStep, Step};
 
 fn material(name: &str) -> Material {
     let file = builtin(name).unwrap();
@@ -55,7 +55,7 @@ fn each_one_changes_something() {
                 );
                 changed += usize::from(said && case != *seed);
             }
-            // Some talks have no number in their text; frames have a binary length all the same.
+            // Some talks have no numbers in their text; length frames have a binary length.
             let without = match mutator.name {
                 "lengths" => matches!(name, "line" | "tutorial" | "smtp"),
                 "numbers" => matches!(name, "line" | "tutorial" | "smtp" | "frame"),
@@ -114,11 +114,11 @@ fn lies_reach_every_border() {
 }
 
 fn any_data() -> impl Strategy<Value = Data> {
-    let bytes = proptest::collection::vec(any::<u8>(), 1..200).prop_map(Part::Bytes);
+    let bytes = proptest::collection::vec(any::<u8>(), 1..200).prop_map(DataPart::Bytes);
     let lines =
-        "[ -~]{0,20}(\r\n|\n)[0-9]{0,45}\r\n".prop_map(|text| Part::Bytes(text.into_bytes()));
+        "[ -~]{0,20}(\r\n|\n)[0-9]{0,45}\r\n".prop_map(|text| DataPart::Bytes(text.into_bytes()));
     let repeat = (proptest::collection::vec(any::<u8>(), 1..9), 1_u32..9000)
-        .prop_map(|(unit, count)| Part::Repeat { unit, count });
+        .prop_map(|(unit, count)| DataPart::Repeat { unit, count });
     let part = prop_oneof![bytes, lines, repeat];
     proptest::collection::vec(part, 1..4).prop_map(Data::from_iter)
 }
@@ -137,7 +137,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a corpus holds: no mutator panics or leaves an empty send behind that limits do not mend.
+    /// For any corpus: no mutator panics or leaves a case that the limits cannot repair.
     #[test]
     fn any_case_can_be_changed(
         steps in proptest::collection::vec(any_step(), 0..8),

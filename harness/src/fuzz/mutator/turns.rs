@@ -1,4 +1,4 @@
-//! Turns put in, appended, dropped, repeated, swapped, merged, split, and taken from other cases.
+//! Inserts, appends, removes, repeats, swaps, merges and splits turns, and takes turns from other cases.
 
 use super::Mutator;
 use super::mutating::Mutating;
@@ -10,7 +10,7 @@ pub(super) const ENTRY: Mutator = Mutator {
     run,
 };
 
-/// A case does not get more steps than this by adding turns.
+/// Maximum steps of a case to which turns are added.
 const STEPS_MAX: usize = 48;
 
 fn run(mutating: &mut Mutating<'_>) -> bool {
@@ -26,7 +26,7 @@ fn run(mutating: &mut Mutating<'_>) -> bool {
     }
 }
 
-/// One more turn at the end; the reply to the one before is awaited where one is sure to come.
+/// Appends a turn, after a wait for the previous reply if one is certain to come.
 fn append(mutating: &mut Mutating<'_>) -> bool {
     if !mutating.material.carries_many_turns() || mutating.case.steps.len() >= STEPS_MAX {
         return false;
@@ -67,7 +67,7 @@ fn insert(mutating: &mut Mutating<'_>) -> bool {
     true
 }
 
-/// The beginning of this case and the end of another one.
+/// Joins the beginning of this case and the end of another one.
 fn splice(mutating: &mut Mutating<'_>) -> bool {
     let at = mutating.pick_gap();
     let from = mutating.random.below(8);
@@ -89,7 +89,7 @@ fn splice(mutating: &mut Mutating<'_>) -> bool {
     changed && mutating.case.sends().next().is_some()
 }
 
-/// The same turn several times, in one piece or one after the other.
+/// Repeats a turn.
 fn again(mutating: &mut Mutating<'_>) -> bool {
     let Some(at) = mutating.pick_send() else {
         return false;
@@ -118,7 +118,7 @@ fn swap(mutating: &mut Mutating<'_>) -> bool {
     true
 }
 
-/// Two turns in one piece: the second is there before the first is answered.
+/// Merges two turns into one send, so that the second arrives before the first is answered.
 fn merge(mutating: &mut Mutating<'_>) -> bool {
     let Some(at) = mutating.pick_send() else {
         return false;
@@ -141,7 +141,7 @@ fn merge(mutating: &mut Mutating<'_>) -> bool {
     true
 }
 
-/// One message in two sends.
+/// Splits a message into two sends.
 fn split(mutating: &mut Mutating<'_>) -> bool {
     let Some(at) = mutating.pick_send() else {
         return false;
@@ -162,7 +162,7 @@ fn split(mutating: &mut Mutating<'_>) -> bool {
     true
 }
 
-/// One step less; something is still sent.
+/// Removes a step, unless it is the only send.
 fn remove(mutating: &mut Mutating<'_>) -> bool {
     let steps = &mutating.case.steps;
     if steps.len() <= mutating.from {

@@ -1,4 +1,4 @@
-//! Text that is not UTF-8, and characters that are cut.
+//! Inserts invalid UTF-8, and cuts characters.
 
 use super::Mutator;
 use super::mutating::{Lengths, Mutating};
@@ -11,7 +11,7 @@ pub(super) const ENTRY: Mutator = Mutator {
     run,
 };
 
-/// Good characters of two, three and four bytes.
+/// Valid characters of two, three and four bytes.
 const WIDE: &[&str] = &["é", "ß", "问", "€", "😀", "\u{10ffff}", "\u{feff}"];
 
 fn run(mutating: &mut Mutating<'_>) -> bool {
@@ -38,7 +38,7 @@ fn bad_anywhere(bytes: &mut Vec<u8>, random: &mut Random) {
     bytes.splice(at..at + over, bad(random).iter().copied());
 }
 
-/// At the very beginning, or before the line end.
+/// At the beginning of the message, or before its line end.
 fn bad_at_a_border(bytes: &mut Vec<u8>, random: &mut Random) {
     let last = bytes.iter().rposition(|byte| !b"\r\n".contains(byte));
     let at = match random.one_in(2) {
@@ -48,7 +48,7 @@ fn bad_at_a_border(bytes: &mut Vec<u8>, random: &mut Random) {
     bytes.splice(at..at, bad(random).iter().copied());
 }
 
-/// A good character without its last bytes, or a run of good ones that shifts what follows.
+/// Inserts a truncated character, or valid ones that shift the following bytes.
 fn half_a_character(bytes: &mut Vec<u8>, random: &mut Random) {
     let wide = random.pick(WIDE).copied().unwrap_or("é");
     let mut new = wide.repeat(random.size(8)).into_bytes();
@@ -59,7 +59,7 @@ fn half_a_character(bytes: &mut Vec<u8>, random: &mut Random) {
     bytes.splice(at..at, new);
 }
 
-/// Good characters, and the piece on the wire ends inside one.
+/// Inserts a valid character and cuts the send within it.
 fn cut_inside(mutating: &mut Mutating<'_>) -> bool {
     let Some(at) = mutating.pick_send() else {
         return false;

@@ -1,44 +1,49 @@
-//! Complexity: the server's work grows much faster than its input.
+//! Complexity: the work of the server grows much faster than its input.
 //!
-//! CPU time, never wall time, at five sizes of the same input, each twice the one before: the last two
-//! doublings must both cost at least 2^1.6 times as much, and the size below the largest at least 20 ms.
+//! Measures CPU time, never wall time, at five sizes of the same input, each twice the previous one. Each of the last
+//! two doublings must multiply the CPU time by at least 2^1.6, and the second largest size must take at least 20 ms.
 
 use std::time::{Duration, Instant};
 
 use super::claim::Rigour;
-use crate::fuzz::case::{Case, Data, Part, Step};
+use crate::fuzz::case::{Case, Data, DataPart, Step};
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::talk::Frame;
 
-/// The growth that counts: 1 is linear, 2 quadratic.
+/// Minimum growth exponent of a finding: 1 is linear, 2 is quadratic.
 const EXPONENT: f64 = 1.6;
-/// What costs less is no matter.
+/// Minimum CPU time at the second largest size.
 const COSTLY: Duration = Duration::from_millis(20);
-/// What costs this much need not grow further.
+/// CPU time at which a case is large enough to measure and need not grow further.
 const ENOUGH: Duration = Duration::from_millis(400);
-/// A first look wants more than the definition says: what it lets through must hold again and again.
+/// Factor on [`COSTLY`] for a quick look, so that what passes it will also be confirmed.
 const MARGIN: f64 = 1.5;
-/// Where a doubling costs less than this it is near to linear, and no more is asked: on a slow server every
-/// long case looks costly at first.
+/// Added to [`EXPONENT`] for a quick look, for the same reason.
+const EXPONENT_MARGIN: f64 = 0.1;
+/// A doubling of the input that multiplies CPU time by less than this is close to linear. The quick look stops there:
+/// on a slow server every long case looks costly at first.
 const STEEP: f64 = 2.2;
-/// Less is too near to what any connection costs.
+/// Minimum CPU time that can be told apart from the cost of a connection.
 const MEASURABLE: Duration = Duration::from_millis(10);
-/// Sixteenths of the case: 1, 2, 4, 8, and all of it.
+/// The measured sizes, in sixteenths of the case.
 const SIXTEENTHS: [usize; 5] = [1, 2, 4, 8, 16];
-/// How long the server may go on computing after it has closed.
+/// Maximum time the server may keep computing after it has closed the connection.
 const COMPUTING: Duration = Duration::from_secs(10);
-/// Bytes at the end of a message that are never cut out: its end.
+/// Bytes at the end of a message that are kept when it is scaled.
 const TAIL_BYTES: usize = 16;
 
-/// Whether a case is worth the test: something in it can be made smaller by a factor of 16.
-pub fn is_scalable(case: &Case) -> bool {
-    largest(case).is_some_and(|(_, _, len)| len >= 1024)
+/// Minimum bytes of the largest part of a case, so that it can be divided by 16.
+const SCALABLE_BYTES_MIN: usize = 1024;
+
+/// Whether the case has a part that is long enough to be scaled.
+pub(crate) fn is_scalable(case: &Case) -> bool {
+    largest(case).is_some_and(|(_, _, len)| len >= SCALABLE_BYTES_MIN)
 }
 
-/// The case at the size at which it costs much: twice as large again and again while that makes it dearer.
-/// A bad algorithm is seen best there, far from the noise.
-pub fn grown(epoch: &mut Epoch<'_>, case: &Case, bytes_max: usize) -> Case {
+/// The case, doubled while each doubling costs much more CPU time, up to [`ENOUGH`]. Super-linear growth is easiest to
+/// measure at such a size, far above the noise.
+pub(crate) fn grown(epoch: &mut Epoch<'_>, case: &Case, bytes_max: usize) -> Case {
     let frame = epoch.target.talk().request.clone();
     let mut best = case.clone();
     if is_steep(epoch, case) != Some(true) {
@@ -56,7 +61,7 @@ pub fn grown(epoch: &mut Epoch<'_>, case: &Case, bytes_max: usize) -> Case {
 }
 
 /// Measures the case at five sizes.
-pub fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
+pub(crate) fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
     if !is_scalable(case) {
         return None;
     }
@@ -80,31 +85,31 @@ pub fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Sympto
     let top = costs[3].1;
     let (costly, least_exponent) = match rigour {
         Rigour::Full => (COSTLY, EXPONENT),
-        Rigour::Quick => (COSTLY.mul_f64(MARGIN), EXPONENT + 0.1),
+        Rigour::Quick => (COSTLY.mul_f64(MARGIN), EXPONENT + EXPONENT_MARGIN),
     };
     if top < costly || exponents.iter().any(|exponent| *exponent < least_exponent) {
         return None;
     }
     let (bytes, cost) = costs[4];
     let title = format!(
-        "{bytes} bytes cost {:.0} ms of CPU, half of it {:.0} ms: work grows with size to the power of {:.1}",
+        "{bytes} bytes cost {:.0} ms of CPU time, half as many {:.0} ms: the work grows with the size to the power of {:.1}",
         cost.as_secs_f64() * 1e3,
         top.as_secs_f64() * 1e3,
         exponents[1]
     );
-    let told: Vec<String> = costs
+    let measured: Vec<String> = costs
         .iter()
         .map(|(bytes, cost)| format!("{bytes} bytes: {:.1} ms", cost.as_secs_f64() * 1e3))
         .collect();
     Some(
         Symptom::new(FindingKind::Complexity, "cpu", title)
-            .with("cpu", told)
+            .with("cpu", measured)
             .with("exponent", exponents[1]),
     )
 }
 
-/// Whether twice as much costs far more than twice, at the first size that costs enough to be measured:
-/// once each, so that most cases are soon done with.
+/// Whether doubling the input costs much more than twice the CPU time, at the first measurable size. One run per
+/// size dismisses most cases quickly.
 fn is_steep(epoch: &mut Epoch<'_>, case: &Case) -> Option<bool> {
     let frame = epoch.target.talk().request.clone();
     let mut cost = least(epoch, &scaled(case, 1, &frame), 1)?;
@@ -118,7 +123,7 @@ fn is_steep(epoch: &mut Epoch<'_>, case: &Case) -> Option<bool> {
     Some(true)
 }
 
-/// The least CPU time of several runs.
+/// The minimum CPU time of several runs.
 fn least(epoch: &mut Epoch<'_>, case: &Case, repetitions: u32) -> Option<Duration> {
     let mut least = Duration::MAX;
     for _ in 0..repetitions {
@@ -127,14 +132,14 @@ fn least(epoch: &mut Epoch<'_>, case: &Case, repetitions: u32) -> Option<Duratio
         if ran.vital.ended.is_some() {
             return None;
         }
-        at_rest(epoch);
+        wait_until_idle(epoch);
         least = least.min(epoch.vitals().cpu.saturating_sub(before));
     }
     Some(least)
 }
 
-/// Waits until the server computes no more: its client may have been sent away earlier.
-fn at_rest(epoch: &Epoch<'_>) {
+/// Waits until the server is idle: it may keep computing after it has closed the connection.
+fn wait_until_idle(epoch: &Epoch<'_>) {
     let mut idle = 0;
     let deadline = Instant::now() + COMPUTING;
     while idle < 2 && Instant::now() < deadline {
@@ -147,7 +152,7 @@ fn at_rest(epoch: &Epoch<'_>) {
     }
 }
 
-/// The largest part: of which step, which part, how long.
+/// The largest part of all sends: its step, its index and its length.
 fn largest(case: &Case) -> Option<(usize, usize, usize)> {
     let steps = case.steps.iter().enumerate();
     let parts = steps.flat_map(|(at, step)| match step {
@@ -163,8 +168,8 @@ fn largest(case: &Case) -> Option<(usize, usize, usize)> {
     parts.max_by_key(|(_, _, len)| *len)
 }
 
-/// The case with its largest part at so many sixteenths, its end kept, and a length header that was true
-/// made true again.
+/// The case with its largest part scaled to so many sixteenths. The end of the part is kept, and a correct length
+/// header is corrected.
 fn scaled(case: &Case, sixteenths: usize, frame: &Frame) -> Case {
     let mut scaled = case.clone();
     let Some((at, part, len)) = largest(case) else {
@@ -174,24 +179,24 @@ fn scaled(case: &Case, sixteenths: usize, frame: &Frame) -> Case {
         return scaled;
     };
     let whole = send.data.to_bytes();
-    let shrink = |data: &Part| match data {
-        Part::Repeat { unit, count } => vec![Part::Repeat {
+    let shrink = |data: &DataPart| match data {
+        DataPart::Repeat { unit, count } => vec![DataPart::Repeat {
             unit: unit.clone(),
             count: (*count as usize * sixteenths / 16).max(1) as u32,
         }],
-        // What grows does so by being said again.
-        Part::Bytes(bytes) if sixteenths > 16 => vec![
-            Part::Repeat {
+        // Bytes grow by repetition.
+        DataPart::Bytes(bytes) if sixteenths > 16 => vec![
+            DataPart::Repeat {
                 unit: bytes[..len - TAIL_BYTES.min(len)].to_vec(),
                 count: (sixteenths / 16) as u32,
             },
-            Part::Bytes(bytes[len - TAIL_BYTES.min(len)..].to_vec()),
+            DataPart::Bytes(bytes[len - TAIL_BYTES.min(len)..].to_vec()),
         ],
-        Part::Bytes(bytes) => {
+        DataPart::Bytes(bytes) => {
             let tail = len - TAIL_BYTES.min(len);
             vec![
-                Part::Bytes(bytes[..tail * sixteenths / 16].to_vec()),
-                Part::Bytes(bytes[tail..].to_vec()),
+                DataPart::Bytes(bytes[..tail * sixteenths / 16].to_vec()),
+                DataPart::Bytes(bytes[tail..].to_vec()),
             ]
         }
     };
@@ -220,11 +225,11 @@ mod tests {
     #[test]
     fn a_sixteenth_keeps_its_end() {
         let mut data = Data::from(&b"say "[..]);
-        data.push(Part::Repeat {
+        data.push(DataPart::Repeat {
             unit: b"a b ".to_vec(),
             count: 1600,
         });
-        data.push(Part::Bytes(b"\n".to_vec()));
+        data.push(DataPart::Bytes(b"\n".to_vec()));
         let case = Case::sending(data);
         let frame = Frame::Until(b"\n".to_vec());
         assert_eq!(scaled(&case, 16, &frame), case);

@@ -1,7 +1,7 @@
-//! Conformance: the server breaks its own conversation. It accepts what must be refused, or answers with
-//! something else than it was given: a text cut at a NUL, bytes replaced while decoding, a byte lost.
+//! Conformance: the server violates its own conversation. It accepts what it must refuse, or its reply contains
+//! something else than the request: text cut at a NUL, bytes replaced while decoding, a lost byte.
 //!
-//! The probes come from the talk. Silence and a close are refusals, in whatever words.
+//! The probes are derived from the talk. Silence and a close count as refusals, and so does any error message.
 
 use super::claim::Claim;
 use crate::fuzz::Data;
@@ -11,9 +11,9 @@ use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::talk::{Exchange, Expectation, Frame, Judgement, Opening, Turn};
 use crate::text::escape;
 
-/// Payloads with a NUL in them.
+/// Payloads with NUL bytes.
 const WITH_NUL: [&[u8]; 3] = [b"abc\0def", b"abc\0", b"a\0\0b\0c"];
-/// Payloads that are no UTF-8.
+/// Payloads that are not valid UTF-8.
 const NOT_UTF8: [&[u8]; 6] = [
     b"a\xffb",
     b"a\x80b",
@@ -22,28 +22,27 @@ const NOT_UTF8: [&[u8]; 6] = [
     b"a\xf4\x90\x80\x80b",
     b"a\xe2\x82",
 ];
-/// Lengths of payload up to which every one is tried.
+/// Payload length in bytes up to which every length is tried.
 const EVERY_LENGTH: usize = 1100;
-/// Without a promise nothing longer is tried.
+/// Maximum payload length in bytes if the talk promises none.
 const UNPROMISED_MAX: usize = 4096;
-/// A reply that agrees with the expected one in so much of it is that one, altered.
+/// Minimum share of the expected reply that a reply must contain to count as an altered one.
 const ALIKE: f64 = 0.8;
 
-/// Something that the server answered and must not have.
-pub struct Breach {
-    /// What was seen.
+/// A reply that the server must not have sent.
+pub(crate) struct Breach {
     pub symptom: Symptom,
-    /// What was sent.
+    /// The case that triggers it.
     pub case: Case,
-    /// What came back, and must not.
+    /// The wrong reply.
     pub claim: Claim,
 }
 
-/// Tries all probes on one epoch, `stop` permitting; at most one breach for each sort of probe.
-pub fn probe(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
+/// Runs all probes on one server until `stop` returns true. Returns at most one breach per type of probe.
+pub(crate) fn probe(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
     let talk = epoch.target.subject.talk.clone();
     let mut breaches = Vec::new();
-    // Lines of text may be of any encoding, unless one was promised.
+    // Text lines may use any encoding unless the talk promises one.
     let lines = matches!(
         talk.request,
         Frame::Until(_) | Frame::LastLine(_) | Frame::Lines(_)
@@ -54,7 +53,7 @@ pub fn probe(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
             breaches.extend(accepted(epoch, bad, any_bytes));
         }
     }
-    // Without an end of its own a reply that is too short may be the beginning of the right one.
+    // Without a delimiter, a short reply may be the beginning of the right one.
     let whole = |turn: &&Exchange| turn.reply_frame(&talk).is_delimited();
     let comes_back = talk.payload_turns().filter(|turn| turn.expects_payload());
     for exchange in comes_back.filter(whole) {
@@ -85,8 +84,8 @@ pub fn probe(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
     breaches
 }
 
-/// Whether the reply to the last of these cases is the one that must not come.
-pub fn test(epoch: &mut Epoch<'_>, claim: &Claim, cases: &[Case]) -> Option<Symptom> {
+/// Runs the cases; returns a symptom if the last one gets the wrong reply of the claim.
+pub(crate) fn test(epoch: &mut Epoch<'_>, claim: &Claim, cases: &[Case]) -> Option<Symptom> {
     let wrong = claim.wrong_reply.as_deref()?;
     let mut last = None;
     for case in cases {
@@ -97,14 +96,14 @@ pub fn test(epoch: &mut Epoch<'_>, claim: &Claim, cases: &[Case]) -> Option<Symp
         Symptom::new(
             FindingKind::Conformance,
             "reply",
-            format!("answered \"{}\"", escape(wrong, 100)),
+            format!("answered with \"{}\"", escape(wrong, 100)),
         )
     })
 }
 
-/// What must be refused, and is answered in another way than the talk says.
+/// Sends a request that must be refused, and checks that the reply matches the talk.
 ///
-/// Where `any_bytes` may come, that they are no UTF-8 is no reason to refuse them.
+/// With `any_bytes`, invalid UTF-8 alone is no reason to refuse a request.
 fn accepted(epoch: &mut Epoch<'_>, bad: &Exchange, any_bytes: bool) -> Option<Breach> {
     let (turn, reply) = epoch.ask(bad, b"ping").ok()?;
     if any_bytes && std::str::from_utf8(&turn.request).is_err() {
@@ -112,14 +111,14 @@ fn accepted(epoch: &mut Epoch<'_>, bad: &Exchange, any_bytes: bool) -> Option<Br
     }
     let judged = match turn.frame.is_delimited() {
         true => turn.expect.judge_message(&reply),
-        // It may be the beginning of a reply only.
+        // The reply may be incomplete.
         false => turn.expect.judge(&reply, false),
     };
     if !matches!(judged, Judgement::Mismatch(_)) {
         return None;
     }
     let title = format!(
-        "{} must be refused and is answered \"{}\"",
+        "{} must be refused but is answered with \"{}\"",
         turn.label,
         escape(&reply, 80)
     );
@@ -144,7 +143,7 @@ fn replaced(epoch: &mut Epoch<'_>, exchange: &Exchange, payload: &[u8]) -> Optio
     .or_else(|| taken_as(epoch, exchange, payload, payload, "not UTF-8, and accepted"))
 }
 
-/// Whether `payload` is answered as `other` is to be answered.
+/// Whether `payload` gets the reply that belongs to `other`.
 fn taken_as(
     epoch: &mut Epoch<'_>,
     exchange: &Exchange,
@@ -176,7 +175,7 @@ fn taken_as(
     breach(epoch, &turn, &reply, how.into(), title)
 }
 
-/// Payload lengths: every one up to a page's third, and around the powers of two above.
+/// The payload lengths to try: every length up to [`EVERY_LENGTH`], and lengths around the powers of two above.
 fn lengths(epoch: &Epoch<'_>) -> Vec<usize> {
     let promised = epoch.target.subject.promise.max_message;
     let most = promised.map_or(UNPROMISED_MAX, |max| max / 2);
@@ -187,11 +186,11 @@ fn lengths(epoch: &Epoch<'_>) -> Vec<usize> {
     (1..=EVERY_LENGTH.min(most)).chain(around).collect()
 }
 
-/// A reply that is the right one but for a little.
+/// Sends a payload of this length and checks that the reply is not a slightly altered one.
 fn altered(epoch: &mut Epoch<'_>, exchange: &Exchange, length: usize) -> Option<Breach> {
     let letters = (b'a'..=b'z').cycle().take(length);
     let payload: Vec<u8> = letters.collect();
-    // A frame that never ends may be one that lost a byte: divergence tells that.
+    // A frame that never ends may have lost a byte; the divergence oracle detects that.
     let (turn, reply) = epoch.ask(exchange, &payload).ok()?;
     let Expectation::Exact(expected) = &turn.expect else {
         return None;
@@ -200,7 +199,7 @@ fn altered(epoch: &mut Epoch<'_>, exchange: &Exchange, length: usize) -> Option<
         return None;
     }
     let title = format!(
-        "a request of {} bytes is answered with {} bytes instead of {}, or with other ones",
+        "a request of {} bytes is answered with {} bytes instead of {}, or with altered bytes",
         turn.request.len(),
         reply.len(),
         expected.len()
@@ -208,7 +207,7 @@ fn altered(epoch: &mut Epoch<'_>, exchange: &Exchange, length: usize) -> Option<
     breach(epoch, &turn, &reply, "altered".into(), title)
 }
 
-/// How much of the expected reply is there, at its beginning and its end.
+/// The share of the expected reply that the reply contains at its beginning and end.
 fn alike(reply: &[u8], expected: &[u8]) -> f64 {
     let same = |(one, other): &(&u8, &u8)| one == other;
     let begin = reply.iter().zip(expected).take_while(same).count();
@@ -223,8 +222,8 @@ fn alike(reply: &[u8], expected: &[u8]) -> f64 {
     (begin + end) as f64 / expected.len().max(1) as f64
 }
 
-/// The breach as a case, and everything that came back on its connection when that was run: the reply with
-/// its frame, and what the opening brought. `None`: run so, the server answers otherwise.
+/// The breach as a case, with everything that its connection received: the replies of the opening and the wrong reply
+/// with its frame. `None` if the server replies differently when the case runs.
 fn breach(
     epoch: &mut Epoch<'_>,
     turn: &Turn,

@@ -1,12 +1,12 @@
-//! Divergence: the same bytes are answered otherwise when they arrive in other pieces.
+//! Divergence: the reply to the same bytes depends on how they were split into segments.
 //!
-//! Only where both ways have frames. Three runs in one piece and three in several, each on a fresh server:
-//! both triples must agree within themselves, numbers masked, and differ from each other. Where a
-//! connection was reset only what both have is compared: a reset may overtake a reply.
+//! Applies only if requests and replies both have frames. Runs the case three times in one piece and three times in
+//! several pieces, each on a fresh server. The three replies of each form must be equal, with digits masked, and the
+//! two forms must differ. If a connection was reset, only the common prefix is compared: a reset may overtake a reply.
 //!
-//! Two things are a server's right. It may take our FIN for the end of all and drop what it has not written
-//! yet: so both runs are held once more with the FIN long after. And it may refuse a long message as soon as
-//! it has seen too much of it, which depends on the pieces.
+//! Two differences are permitted behaviour. A server may treat the client's FIN as the end of the session and drop
+//! replies that it has not written yet, so both forms run once more with a late FIN. And it may refuse a long message
+//! as soon as it has read too much of it, which depends on the pieces.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -20,56 +20,57 @@ use crate::process::socket_table;
 use crate::talk::Frame;
 use crate::text::escape;
 
-/// A server that has not read a piece by then gets the next one all the same.
+/// Maximum wait until the server has read a piece; then the next one is sent anyway.
 const READ_WITHIN: Duration = Duration::from_millis(200);
-/// The same for a hint: some servers stop reading while nobody reads their replies.
+/// The same limit for a hint: some servers stop reading while their replies are not read.
 const READ_SOON: Duration = Duration::from_millis(20);
-/// A case that takes longer than this is not tried in pieces.
-const DEAR: Duration = Duration::from_millis(100);
-/// Up to this length a message is cut at every byte.
+/// Maximum duration of a case that is tried in pieces for a hint.
+const HINT_TIME_MAX: Duration = Duration::from_millis(100);
+/// Maximum bytes of a message that is cut at every byte.
 const BYTEWISE_MAX: usize = 48;
-/// A longer one into so many pieces.
+/// Number of pieces of a longer message.
 const PIECES: usize = 24;
 
-/// All replies have come by then, where the FIN is to come long after.
+/// Delay before a late FIN, in milliseconds: all replies have arrived by then.
 const ANSWERED_MS: u32 = 250;
-/// A server has told by then that it has closed.
+/// Delay after which a server that has closed answers writes with a reset, in milliseconds.
 const CLOSED_MS: u32 = 50;
-/// A message longer than this may be more than a server wants to hold.
+/// Minimum bytes of a message that a server may refuse for its length.
 const LONG: usize = 1024;
 
-/// Bytes that are shown of what two replies have in common.
+/// Maximum bytes of the common prefix of two replies that the report shows.
 const SAME_SHOWN: usize = 24;
 
-/// What came on the connections of one run.
-type Replies = Vec<Reply>;
+/// The replies on all connections of one run.
+type Replies = Vec<MaskedReply>;
 
-/// What came on one connection.
-struct Reply {
+/// The reply on one connection.
+struct MaskedReply {
     bytes: Vec<u8>,
-    /// The same without its numbers.
+    /// The bytes with digits masked.
     masked: Vec<u8>,
     end: ConnectionEnd,
 }
 
-/// The case in one piece and in several, once each, on this very epoch: a hint whether the test is worth it.
-pub fn hint(epoch: &mut Epoch<'_>, case: &Case) -> Option<Case> {
+/// Runs the case once in one piece and once in several on the current server. Returns the case in pieces if the
+/// replies differ, which is a hint that the full test is worth it.
+pub(crate) fn hint(epoch: &mut Epoch<'_>, case: &Case) -> Option<Case> {
     if !is_fit(epoch, case) {
         return None;
     }
     let (whole, cut) = (uncut(case), in_pieces(epoch, case));
     let begun = Instant::now();
     let one = replies(epoch, &whole)?;
-    // What is dear in one piece is dearer in many, and a smaller case shows the same.
-    if begun.elapsed() > DEAR {
+    // A slow case is even slower in pieces, and a smaller case shows the same bug.
+    if begun.elapsed() > HINT_TIME_MAX {
         return None;
     }
     let observed = wire(epoch).prove_cuts(was_read_soon).run(&cut).ok()?;
     differ(&one, &of(observed)).then_some(cut)
 }
 
-/// The whole test of a case that has cuts.
-pub fn test(
+/// The full test of a case that has cuts.
+pub(crate) fn test(
     epoch: &mut Epoch<'_>,
     before: &[Case],
     case: &Case,
@@ -87,8 +88,8 @@ pub fn test(
     if !differ(&one, &other) {
         return None;
     }
-    let mut other_life = if full { Some(epoch.another()?) } else { None };
-    let epoch = other_life.as_mut().unwrap_or(epoch);
+    let mut other_epoch = if full { Some(epoch.another()?) } else { None };
+    let epoch = other_epoch.as_mut().unwrap_or(epoch);
     let (late, late_cut) = (
         replies(epoch, &unhurried(&whole))?,
         replies(epoch, &unhurried(case))?,
@@ -102,17 +103,17 @@ pub fn test(
             return None;
         }
     }
-    Some(told(case, &late, &late_cut))
+    Some(symptom(case, &late, &late_cut))
 }
 
-/// The same with its end long after everything was answered.
+/// The case with a FIN long after the last reply.
 fn unhurried(case: &Case) -> Case {
     let mut late = case.clone();
     late.steps.push(Step::DelayMs(ANSWERED_MS));
     late
 }
 
-/// Whether the one has all that the other has up to some message, and instead of that at most one of its own.
+/// Whether `refusal` equals `answer` up to some message and has at most one other message after that.
 fn may_refuse(epoch: &Epoch<'_>, refusal: &Replies, answer: &Replies) -> bool {
     let mut pairs = refusal.iter().zip(answer);
     pairs.all(|(refusal, answer)| {
@@ -121,11 +122,11 @@ fn may_refuse(epoch: &Epoch<'_>, refusal: &Replies, answer: &Replies) -> bool {
     })
 }
 
-fn is_part(one: &Reply, other: &Reply) -> bool {
+fn is_part(one: &MaskedReply, other: &MaskedReply) -> bool {
     other.masked.starts_with(&one.masked)
 }
 
-/// Where the last message of a reply begins.
+/// The offset of the last message of a reply.
 fn last_message(frame: &Frame, bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Ok(Some(length @ 1..)) = frame.decoder().next(&bytes[at..]) {
@@ -137,7 +138,7 @@ fn last_message(frame: &Frame, bytes: &[u8]) -> usize {
     at
 }
 
-/// Whether there is a long message in it, and the server closes of itself.
+/// Whether the case contains a long message and the server closes on its own initiative.
 fn is_refused(epoch: &mut Epoch<'_>, case: &Case) -> bool {
     let frame = &epoch.target.talk().request;
     let is_long = |send: &SendStep| {
@@ -151,7 +152,7 @@ fn is_refused(epoch: &mut Epoch<'_>, case: &Case) -> bool {
     if !case.sends().any(is_long) {
         return false;
     }
-    // To write to what is closed earns a reset, and after a reset nothing can be written.
+    // The first write to a closed connection causes a reset; the second one fails.
     let mut probing = case.clone();
     for _ in 0..2 {
         probing.steps.push(Step::DelayMs(CLOSED_MS));
@@ -163,18 +164,18 @@ fn is_refused(epoch: &mut Epoch<'_>, case: &Case) -> bool {
     observed.is_ok_and(|observed| observed.not_taken > 0)
 }
 
-fn told(case: &Case, one: &Replies, other: &Replies) -> Symptom {
+fn symptom(case: &Case, one: &Replies, other: &Replies) -> Symptom {
     let mut pairs = one.iter().zip(other);
     let at = pairs.position(|(one, other)| one.masked != other.masked);
     let at = at.unwrap_or(0);
-    // What both have is of no interest, but for a little of it.
+    // Show only the end of the common prefix.
     let masked = one[at].masked.iter().zip(&other[at].masked);
     let same = masked.take_while(|(one, other)| one == other).count();
     let from = match same {
         0..=SAME_SHOWN => 0,
         _ => same - SAME_SHOWN,
     };
-    let shown = |reply: &Reply, most: usize| match reply.bytes.len() {
+    let shown = |reply: &MaskedReply, most: usize| match reply.bytes.len() {
         0 => "nothing".to_owned(),
         len if len == same => format!("nothing more after {len} bytes"),
         _ if from == 0 => format!("\"{}\"", escape(&reply.bytes, most)),
@@ -200,8 +201,8 @@ fn told(case: &Case, one: &Replies, other: &Replies) -> Symptom {
         .with("in_pieces", shown(&other[at], 120))
 }
 
-/// Whether pieces may make no difference: frames both ways, and no more than one message at a time where
-/// nothing else was promised.
+/// Whether the pieces must not make a difference: requests and replies have frames, and the case sends one message at
+/// a time unless the server promises pipelining.
 fn is_fit(epoch: &Epoch<'_>, case: &Case) -> bool {
     let talk = epoch.target.talk();
     let framed = talk.request.is_delimited() && epoch.target.reply().is_delimited();
@@ -228,7 +229,7 @@ fn uncut(case: &Case) -> Case {
     whole
 }
 
-/// The case cut where it hurts, if it is not cut already.
+/// The case with cuts at the critical offsets of its frames, unless it has cuts already.
 fn in_pieces(epoch: &Epoch<'_>, case: &Case) -> Case {
     let mut cut = case.clone();
     if cut.sends().any(|send| !send.cuts.is_empty()) {
@@ -251,7 +252,7 @@ fn in_pieces(epoch: &Epoch<'_>, case: &Case) -> Case {
     cut
 }
 
-/// Three runs on fresh servers that agree.
+/// The replies of three runs on fresh servers, if they agree.
 fn thrice(epoch: &Epoch<'_>, before: &[Case], case: &Case) -> Option<Replies> {
     let mut first = None;
     for _ in 0..3 {
@@ -269,7 +270,7 @@ fn thrice(epoch: &Epoch<'_>, before: &[Case], case: &Case) -> Option<Replies> {
     first
 }
 
-/// One run, its cuts proved.
+/// The replies of one run on this server.
 fn replies(epoch: &mut Epoch<'_>, case: &Case) -> Option<Replies> {
     wire(epoch).run(case).ok().map(of)
 }
@@ -277,11 +278,11 @@ fn replies(epoch: &mut Epoch<'_>, case: &Case) -> Option<Replies> {
 fn of(observed: Observed) -> Replies {
     let answers = observed.connections.into_iter();
     answers
-        .map(|answer| Reply::new(answer.bytes, answer.end))
+        .map(|answer| MaskedReply::new(answer.bytes, answer.end))
         .collect()
 }
 
-/// A runner of its own: patient, and sure of its cuts.
+/// A runner with longer limits that waits until each piece has been read.
 fn wire(epoch: &Epoch<'_>) -> Wire {
     let target = epoch.target;
     let mut limits = target.limits;
@@ -290,7 +291,7 @@ fn wire(epoch: &Epoch<'_>) -> Wire {
     Wire::new(epoch.server().addr(), target.reply().clone(), limits).prove_cuts(was_read)
 }
 
-impl Reply {
+impl MaskedReply {
     fn new(bytes: Vec<u8>, end: ConnectionEnd) -> Self {
         let masked = bytes.iter();
         Self {
@@ -304,7 +305,7 @@ impl Reply {
 }
 
 fn differ(one: &Replies, other: &Replies) -> bool {
-    let differs = |one: &Reply, other: &Reply| {
+    let differs = |one: &MaskedReply, other: &MaskedReply| {
         let common = one.masked.len().min(other.masked.len());
         match one.end == ConnectionEnd::Eof && other.end == ConnectionEnd::Eof {
             true => one.masked != other.masked,
@@ -315,7 +316,7 @@ fn differ(one: &Replies, other: &Replies) -> bool {
     one.len() != other.len() || pairs.any(|(one, other)| differs(one, other))
 }
 
-/// Waits until the server has read everything: its kernel has received it, and its queue is empty.
+/// Waits until the server has read everything: the kernel has received it, and the receive queue is empty.
 fn was_read(server: SocketAddr, client: SocketAddr, sent: u64) -> bool {
     is_read(server, client, sent, READ_WITHIN)
 }
@@ -343,8 +344,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_a_part_of_what_would_have_come() {
-        let reply = |bytes: &[u8]| Reply::new(bytes.to_vec(), ConnectionEnd::Eof);
+    fn a_refusal_is_a_prefix_of_the_full_reply() {
+        let reply = |bytes: &[u8]| MaskedReply::new(bytes.to_vec(), ConnectionEnd::Eof);
         assert!(is_part(&reply(b""), &reply(b"ERROR 1\n")));
         assert!(is_part(&reply(b"a 1\n"), &reply(b"a 2\nb\n")));
         assert!(!is_part(&reply(b"b\n"), &reply(b"a\nb\n")));
@@ -355,8 +356,8 @@ mod tests {
     }
 
     #[test]
-    fn after_a_reset_only_what_both_have_counts() {
-        let replies = |bytes: &[u8], end| vec![Reply::new(bytes.to_vec(), end)];
+    fn after_a_reset_only_the_common_prefix_counts() {
+        let replies = |bytes: &[u8], end| vec![MaskedReply::new(bytes.to_vec(), end)];
         assert!(differ(
             &replies(b"a\n", ConnectionEnd::Eof),
             &replies(b"a", ConnectionEnd::Eof)

@@ -1,8 +1,8 @@
 //! Leak: every run of a case leaves a descriptor or a thread behind.
 //!
-//! The case is run in three batches; with all connections closed and time to settle, the second and the
-//! third batch must both have left at least one thing for every two runs. A pool that fills up, a cache,
-//! a thread that is kept for later: all of these come to an end within the first batch.
+//! The case runs in three batches. With all connections closed and some time to settle, the second and the third batch
+//! must each have left at least one descriptor or thread per two runs. Pools, caches and idle threads fill up within
+//! the first batch.
 
 use std::time::{Duration, Instant};
 
@@ -11,23 +11,23 @@ use crate::fuzz::Case;
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::symptom::{FindingKind, Symptom};
 
-/// Fewer runs tell nothing.
+/// Minimum runs per batch.
 const RUNS_MIN: u32 = 20;
-/// A case that waits for replies that do not come is run fewer times.
+/// Maximum duration of a batch, for cases that wait for replies that never come.
 const BATCH_MAX: Duration = Duration::from_secs(4);
-/// Left behind per run.
+/// Minimum descriptors or threads left behind per run.
 const SLOPE: f64 = 0.5;
-/// The same for a first look: what it lets through must hold again and again.
-const SLOPE_AT_FIRST: f64 = 0.8;
+/// The same minimum for a quick look, so that what passes it will also be confirmed.
+const SLOPE_QUICK: f64 = 0.8;
 
-/// Runs the case again and again.
-pub fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
+/// Runs the case in three batches.
+pub(crate) fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
     let (runs, settling, least) = match rigour {
         Rigour::Full => (200, Duration::from_secs(1), SLOPE),
-        Rigour::Quick => (20, Duration::from_millis(200), SLOPE_AT_FIRST),
+        Rigour::Quick => (20, Duration::from_millis(200), SLOPE_QUICK),
     };
     let begin = epoch.vitals();
-    // What the first batch leaves is not counted: it may be the server's stock.
+    // The first batch does not count: it may fill a pool.
     let (runs, before) = batch(epoch, case, runs, settling)?;
     let runs = runs.min(room(
         epoch,
@@ -57,8 +57,8 @@ pub fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Sympto
     None
 }
 
-/// Runs for each of the two batches that follow, so that the server does not run out of descriptors: `left`
-/// are those that `runs` have left behind. What happens then is another matter.
+/// Runs per batch for the next two batches, so that the server does not run out of descriptors. `left` is the number
+/// of descriptors that the first `runs` left behind.
 fn room(epoch: &Epoch<'_>, left: u64, runs: u32) -> u32 {
     let limits = epoch.server().nofile();
     let Some(soft) = limits.iter().map(|limit| limit.soft).min() else {
@@ -69,11 +69,12 @@ fn room(epoch: &Epoch<'_>, left: u64, runs: u32) -> u32 {
     if each <= 0.0 {
         return runs;
     }
-    // Two batches, and a margin for those who are served meanwhile.
+    // Two batches, and a margin for other clients.
     ((free / each / 2.5) as u32).max(RUNS_MIN)
 }
 
-/// One batch, of fewer runs if each takes long; then what is there once it has settled: descriptors and threads.
+/// Runs one batch, with fewer runs if they are slow. Returns the number of runs, and the descriptors and threads of
+/// the server after it has settled.
 fn batch(
     epoch: &mut Epoch<'_>,
     case: &Case,

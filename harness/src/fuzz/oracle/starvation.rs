@@ -1,7 +1,7 @@
-//! Starvation: while a case is under way, others are served far too slowly.
+//! Starvation: while a case is running, other clients are served far too slowly.
 //!
-//! The median of twenty healthy clients during the case against those before it and those after it: more
-//! than ten times as slow, and more than 50 ms. Not judged where clients wait for each other by nature.
+//! Compares the median duration of twenty canaries during the case with those before and after it: it must exceed
+//! them tenfold, and 50 ms. Servers that serve one connection at a time are not judged.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::fuzz::Case;
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::symptom::{FindingKind, Symptom};
 
-/// What counts as slow, however fast the server is otherwise.
+/// Minimum median of a slow service, however fast the server is otherwise.
 const SLOW: Duration = Duration::from_millis(50);
-/// So many times the healthy median.
+/// Minimum factor over the healthy median.
 const FACTOR: u32 = 10;
 
-/// Whether one canary beside a case hints at it.
-pub fn is_hint(epoch: &Epoch<'_>, took: Duration) -> bool {
+/// Whether the duration of a canary beside a case hints at starvation.
+pub(crate) fn is_hint(epoch: &Epoch<'_>, took: Duration) -> bool {
     !epoch.target.sequential && took > SLOW && took > epoch.target.pace.exchange * FACTOR
 }
 
-/// Twenty healthy clients before, during and after.
-pub fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
+/// Holds canaries before, during and after the case and compares their medians.
+pub(crate) fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
     if epoch.target.sequential {
         return None;
     }
@@ -38,7 +38,7 @@ pub fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Sympto
     }
     let ms = |time: Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
     let title = format!(
-        "while it is under way others wait {} ms instead of {} ms",
+        "while it is running, other clients wait {} ms instead of {} ms",
         ms(during),
         ms(healthy)
     );

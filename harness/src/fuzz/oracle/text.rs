@@ -1,15 +1,15 @@
-//! What a server prints when it breaks, cut down to what is the same every time.
+//! Normalizes what a server prints when it fails, so that the same bug always yields the same text.
 
 use crate::text::{escape_text, excerpt};
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// Frames that name a bug.
+/// Maximum stack frames that identify a bug.
 const FRAMES_MAX: usize = 3;
-/// Lines of output that are kept as evidence.
+/// Maximum lines of output kept as evidence.
 const LINES_SHOWN: usize = 20;
 
-/// Where a frame of a stack names its place: Rust's panics, Python, sanitizers, JavaScript, Go.
+/// Where a stack frame names its location: Rust panics, Python, sanitizers, JavaScript, Go.
 static FRAMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r"(?m)panicked at (?:'.*', )?([^\s:]+:\d+):\d+",
@@ -23,31 +23,31 @@ static FRAMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Frames of runtimes, which are the same for many bugs.
+/// Frames of language runtimes, which many bugs share.
 static RUNTIME: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
         r"^(core|std|alloc|tokio)::|/rustc/|/lib/python|/usr/lib|^node:|^_*(start|asan|interceptor)|^(malloc|free|memcpy|abort|raise)\b|^runtime\.|^panic\b",
     )
 });
 
-/// How Python, JavaScript and Java name what was thrown.
+/// How Python, JavaScript and Java name an exception.
 static ERROR_NAMES: LazyLock<Regex> =
     LazyLock::new(|| compiled(r"(?m)^(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception))\b"));
-/// The folder of Cargo's registry, which is long and says nothing.
+/// The folder of Cargo's registry, which differs between machines.
 static REGISTRY: LazyLock<Regex> = LazyLock::new(|| compiled(r"/\S*/registry/src/[^/\s]+/"));
 static NUMBERS: LazyLock<Regex> = LazyLock::new(|| compiled(r"0x[0-9a-fA-F]+|\d+"));
 static QUOTED: LazyLock<Regex> = LazyLock::new(|| compiled(r#""[^"]*"|'[^']*'|`[^`]*`"#));
 
 fn compiled(pattern: &str) -> Regex {
-    Regex::new(pattern).unwrap_or_else(|error| unreachable!("a pattern of ours: {error}"))
+    Regex::new(pattern).unwrap_or_else(|error| unreachable!("invalid built-in pattern: {error}"))
 }
 
-/// Text out of bytes that may be anything.
+/// Decodes bytes as text, with replacement characters.
 pub(super) fn decode(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The top frames that are the program's own. A function that calls itself for ever is one frame.
+/// The top frames of the program itself. Direct recursion counts as one frame.
 fn frames(text: &str) -> Vec<String> {
     if let Some(at) = text.find("has overflowed its stack") {
         let begin = text[..at].rfind('\n').map_or(0, |end| end + 1);
@@ -71,7 +71,7 @@ fn frames(text: &str) -> Vec<String> {
                 found.push(frame);
             }
         }
-        // Python writes the innermost frame last.
+        // Python prints the innermost frame last.
         if pattern.as_str().contains("File ") {
             found.reverse();
         }
@@ -83,29 +83,29 @@ fn frames(text: &str) -> Vec<String> {
     Vec::new()
 }
 
-/// What makes a report the same as another one: what went wrong, and where; else how it ends.
+/// The identity of a report: the error and the top frames, or else its normalized last line.
 pub(super) fn cause(text: &str) -> String {
     let frames = frames(text).join(" < ");
     match (frames.is_empty(), error_name(text)) {
         (true, _) => normalized_end(text),
         (false, None) => frames,
-        // One function can go wrong in many ways.
+        // One function can fail in several ways.
         (false, Some(error)) => format!("{error} in {frames}"),
     }
 }
 
-/// The name of the error that a traceback ends with, or a script begins with.
+/// The name of the last error in the text.
 fn error_name(text: &str) -> Option<&str> {
     let names = ERROR_NAMES.captures_iter(text);
     let name = names.last()?.get(1)?.as_str();
     Some(match name {
-        // Which of them it is depends on who was faster.
+        // Which of them occurs depends on timing.
         "ConnectionResetError" | "BrokenPipeError" | "ConnectionAbortedError" => "ConnectionError",
         name => name,
     })
 }
 
-/// A frame without the folder that its program stands in here: a bug has the same name on every machine.
+/// A frame without the folder of its program, so that a bug has the same identity on every machine.
 fn placeless(frame: &str) -> String {
     if !frame.starts_with('/') {
         return frame.to_owned();
@@ -118,7 +118,7 @@ fn placeless(frame: &str) -> String {
     frame[from..].to_owned()
 }
 
-/// The last line of the text that says something, without numbers and quoted parts.
+/// The last non-empty line of the text, without numbers and quoted parts.
 fn normalized_end(text: &str) -> String {
     let last = text
         .lines()
@@ -133,7 +133,7 @@ fn masked(line: &str) -> String {
     escape_text(&NUMBERS.replace_all(&unquoted, "N"), 120)
 }
 
-/// The one line that tells a person most.
+/// The most informative line for a person.
 pub(super) fn message(text: &str) -> Option<String> {
     let lines: Vec<&str> = text
         .lines()
@@ -146,7 +146,7 @@ pub(super) fn message(text: &str) -> Option<String> {
             || line.contains("Sanitizer:")
     };
     if let Some(at) = lines.iter().position(|line| telling(&line)) {
-        // Since Rust 1.73 the message is on the line below.
+        // Since Rust 1.73 the message is on the next line.
         let below = lines.get(at + 1).filter(|_| lines[at].ends_with(':'));
         let whole = below.map_or(lines[at].to_owned(), |below| {
             format!("{} {below}", lines[at])
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_the_same_wherever_the_program_stands() {
+    fn frames_do_not_depend_on_the_folder_of_the_program() {
         assert_eq!(placeless("/home/me/s.py serve"), "s.py serve");
         assert_eq!(placeless("/r/x-0.4.1/src/frame.rs:148"), "src/frame.rs:148");
         assert_eq!(placeless("src/a.rs:12"), "src/a.rs:12");

@@ -1,8 +1,7 @@
-//! A real client's sessions become cases: a proxy that passes bytes both ways and writes down what the client
-//! does.
+//! Records the sessions of a real client as cases: a proxy that forwards bytes in both directions.
 //!
-//! Everything is bounded: connections at a time, bytes of a session that are kept, and the time of it all. A
-//! session that is too long is passed on to its end; only its beginning becomes a case.
+//! Connections, recorded bytes per session and connection time are limited. A longer session is forwarded to its end,
+//! but only its beginning becomes a case.
 
 mod tape;
 
@@ -22,54 +21,53 @@ use self::tape::Tape;
 use super::{Case, CaseFile};
 use crate::data::hash::fnv1a;
 
-/// Bytes that one read takes.
+/// Maximum bytes of one read.
 const READ_BYTES: usize = 16 * 1024;
-/// How long the upstream may take to accept.
+/// Maximum time to connect to the upstream server.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// After a failed accept (no descriptors, as a rule) nothing is tried for this long.
+/// Pause after a failed accept, usually for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Where sessions go, and the limits.
+/// The settings of a recording proxy.
 #[derive(Clone, Debug)]
-pub struct Recorder {
-    /// The server that the clients mean.
+pub(crate) struct RecordingProxy {
+    /// The server that clients want to reach.
     pub upstream: SocketAddr,
-    /// The folder for the cases; it must be there.
+    /// The folder for the cases; it must exist.
     pub folder: PathBuf,
-    /// Sessions at a time; more clients wait in the kernel's queue.
+    /// Maximum concurrent sessions; further clients wait in the kernel's accept queue.
     pub connections_max: usize,
-    /// Bytes of one session that are kept.
+    /// Maximum recorded bytes of one session.
     pub session_bytes_max: usize,
 }
 
-/// What came of one session.
+/// How one session ended.
 #[derive(Debug)]
-pub enum SessionOutcome {
-    /// It is a case now.
+pub(crate) enum SessionOutcome {
+    /// It was stored as a case.
     Stored {
-        /// Its file.
+        /// The file.
         path: PathBuf,
-        /// Whether an equal session was stored before.
+        /// Whether an equal case was stored before.
         known: bool,
-        /// Its steps.
         steps: usize,
-        /// Bytes that the client sent.
+        /// Recorded bytes.
         bytes: usize,
-        /// Whether it was longer than a case can be.
+        /// Whether the session exceeded the limits of a case.
         cut_off: bool,
     },
     /// The client sent nothing.
     Nothing,
-    /// The upstream could not be reached; the client's connection was closed.
+    /// The upstream server could not be reached, so the client's connection was closed.
     NoUpstream(io::Error),
     /// The file could not be written.
     NotStored(io::Error),
 }
 
-impl Recorder {
-    /// Records until `stop` resolves; sessions that go on then are stored as they are. Every session's end is told
-    /// with its number, from 1.
-    pub async fn run(
+impl RecordingProxy {
+    /// Records until `stop` resolves; sessions that are still open then are stored as they are. Calls `tell` at the end
+    /// of every session with its number, starting from 1.
+    pub(crate) async fn run(
         &self,
         listener: TcpListener,
         stop: impl Future<Output = ()>,
@@ -118,7 +116,7 @@ impl Recorder {
             Ok(Err(error)) => return SessionOutcome::NoUpstream(error),
             Err(_) => return SessionOutcome::NoUpstream(io::ErrorKind::TimedOut.into()),
         };
-        // Pieces are passed on as they come.
+        // Forward pieces without delay.
         let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
         let tape = Arc::new(Mutex::new(Tape::new(self.session_bytes_max)));
         tokio::select! {
@@ -146,14 +144,16 @@ impl Recorder {
 /// How one direction ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum DirectionEnd {
-    /// FIN, which was passed on.
+    /// FIN, which was forwarded.
     Fin,
-    /// The side that is read reset its connection, or what is sent to the other side is not taken.
-    ByReader,
-    ByWriter,
+    /// The side that was read reset its connection.
+    SourceReset,
+    /// The side that was written to no longer accepts bytes.
+    SinkClosed,
 }
 
-/// Passes bytes both ways until both sides are done or one has gone away; then the other side is reset too.
+/// Forwards bytes in both directions until both sides have finished or one has disconnected; then the other side is
+/// reset.
 async fn pass(client: &mut TcpStream, upstream: &mut TcpStream, tape: &Mutex<Tape>) {
     let gone = {
         let (from_client, to_client) = client.split();
@@ -174,10 +174,14 @@ async fn pass(client: &mut TcpStream, upstream: &mut TcpStream, tape: &Mutex<Tap
                 end = &mut up, if up_end.is_none() => up_end = Some(end),
                 end = &mut down, if down_end.is_none() => down_end = Some(end),
             }
-            if up_end == Some(DirectionEnd::ByReader) || down_end == Some(DirectionEnd::ByWriter) {
+            if up_end == Some(DirectionEnd::SourceReset)
+                || down_end == Some(DirectionEnd::SinkClosed)
+            {
                 break Some(true);
             }
-            if up_end == Some(DirectionEnd::ByWriter) || down_end == Some(DirectionEnd::ByReader) {
+            if up_end == Some(DirectionEnd::SinkClosed)
+                || down_end == Some(DirectionEnd::SourceReset)
+            {
                 break Some(false);
             }
             if up_end.is_some() && down_end.is_some() {
@@ -187,13 +191,13 @@ async fn pass(client: &mut TcpStream, upstream: &mut TcpStream, tape: &Mutex<Tap
     };
     let Some(client_has_gone) = gone else { return };
     if client_has_gone {
-        lock(tape).went_away();
+        lock(tape).disconnected();
     }
     let other = if client_has_gone { upstream } else { client };
     let _ = socket2::SockRef::from(&*other).set_linger(Some(Duration::ZERO));
 }
 
-/// Passes bytes one way; each piece, and the end as `None`, is told when it has come and before it is passed on.
+/// Forwards bytes in one direction. Calls `tell` with each piece, and with `None` at the end, before forwarding it.
 async fn one_way(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
@@ -210,21 +214,21 @@ async fn one_way(
             Ok(count) => {
                 tell(Some(&buffer[..count]));
                 if to.write_all(&buffer[..count]).await.is_err() {
-                    return DirectionEnd::ByWriter;
+                    return DirectionEnd::SinkClosed;
                 }
             }
-            Err(_) => return DirectionEnd::ByReader,
+            Err(_) => return DirectionEnd::SourceReset,
         }
     }
 }
 
-/// Nothing panics while a tape is held; if something did, what is on it is still true.
+/// A tape stays valid even if a thread panicked while it held the lock.
 fn lock(tape: &Mutex<Tape>) -> std::sync::MutexGuard<'_, Tape> {
     tape.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes the case into the folder, whole or not at all. Its name goes by what is in it: equal ones are stored
-/// once. True if one was there before.
+/// Writes the case atomically, under a name derived from its content, so that equal cases are stored once. Returns
+/// the path and whether it existed before.
 fn store(folder: &Path, case: &Case) -> io::Result<(PathBuf, bool)> {
     let text = CaseFile::of(vec![case.clone()]).text();
     let path = folder.join(format!("recorded-{:016x}.json", fnv1a(text.as_bytes())));
@@ -237,7 +241,7 @@ fn store(folder: &Path, case: &Case) -> io::Result<(PathBuf, bool)> {
     file.write_all(text.as_bytes())?;
     match file.persist_noclobber(&path) {
         Ok(_) => Ok((path, false)),
-        // Another session was as fast.
+        // Another session stored an equal case at the same time.
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok((path, true)),
         Err(error) => Err(error.error),
     }

@@ -1,22 +1,22 @@
-//! What one client does, as it is seen in between: bytes and ends become the steps of a case.
+//! Turns what the proxy sees of one client into the steps of a case.
 
 use crate::fuzz::case::{BYTES_MAX, STEPS_MAX};
-use crate::fuzz::{Case, Data, Part, SendStep, Step};
+use crate::fuzz::{Case, Data, DataPart, SendStep, Step};
 
 /// The steps of one session so far.
 #[derive(Debug)]
 pub(super) struct Tape {
     steps: Vec<Step>,
-    /// Bytes that may still be recorded.
+    /// Bytes that can still be recorded.
     room: usize,
-    /// Whether something was left out, since the session is longer than a case can be.
+    /// Whether the session exceeded the limits of a case.
     pub cut_off: bool,
-    /// The client has said that it will send no more.
+    /// The client has sent FIN.
     finished: bool,
 }
 
 impl Tape {
-    /// Nothing has happened yet. More than `bytes_max` bytes are not recorded.
+    /// An empty tape that records at most `bytes_max` bytes.
     pub(super) fn new(bytes_max: usize) -> Self {
         Self {
             steps: Vec::new(),
@@ -26,7 +26,7 @@ impl Tape {
         }
     }
 
-    /// The client sent bytes. What it sends without an answer in between is one send.
+    /// Records bytes from the client. Bytes without a reply in between become one send.
     pub(super) fn sent(&mut self, bytes: &[u8]) {
         let kept = &bytes[..bytes.len().min(self.room)];
         self.cut_off |= kept.len() < bytes.len();
@@ -35,12 +35,12 @@ impl Tape {
         }
         self.room -= kept.len();
         match self.steps.last_mut() {
-            Some(Step::Send(send)) => send.data.push(Part::Bytes(kept.to_vec())),
+            Some(Step::Send(send)) => send.data.push(DataPart::Bytes(kept.to_vec())),
             _ => self.push(Step::Send(SendStep::whole(Data::from(kept)))),
         }
     }
 
-    /// The server sent bytes: the client has waited for them, if it sends any more.
+    /// Records that the server replied. The client waited for the reply if it sends more afterwards.
     pub(super) fn answered(&mut self) {
         let waits = !self.finished && self.steps.last() != Some(&Step::Receive);
         if waits {
@@ -50,15 +50,15 @@ impl Tape {
         }
     }
 
-    /// The client said FIN. That alone is how every case ends: only if it is answered is it a step.
+    /// Records the client's FIN. Every case ends with FIN; it becomes a step only if the server replies to it.
     pub(super) fn finished(&mut self) {
         self.finished = true;
     }
 
-    /// The client reset the connection, or did not take what was sent to it.
-    pub(super) fn went_away(&mut self) {
+    /// Records that the client reset the connection or stopped reading.
+    pub(super) fn disconnected(&mut self) {
         if self.finished {
-            // It had closed, so that bytes for it came back as a reset.
+            // The client had closed the connection, so bytes for it caused a reset.
             self.steps.pop_if(|step| *step == Step::HalfClose);
             self.push(Step::Close);
         } else {
@@ -78,7 +78,7 @@ impl Tape {
         }
     }
 
-    /// The case, if the client has done anything. A client that comes and goes has not.
+    /// The case; `None` if the client only connected and closed.
     pub(super) fn case(&self) -> Option<Case> {
         let does = |step: &Step| matches!(step, Step::Send(_) | Step::Reset);
         let any = self.steps.iter().any(does);
@@ -129,10 +129,10 @@ mod tests {
         assert_eq!(recorded(half), ["send \"a\"", "half-close (FIN)"]);
         let closed = |tape: &mut Tape| {
             half(tape);
-            tape.went_away();
+            tape.disconnected();
         };
         assert_eq!(recorded(closed), ["send \"a\"", "close"]);
-        assert_eq!(recorded(Tape::went_away), ["reset (RST)"]);
+        assert_eq!(recorded(Tape::disconnected), ["reset (RST)"]);
         assert!(recorded(Tape::finished).is_empty());
         assert!(recorded(Tape::answered).is_empty());
     }

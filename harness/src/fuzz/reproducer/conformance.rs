@@ -1,19 +1,19 @@
-//! What a campaign recorded of a wrong reply.
+//! The recorded evidence of a wrong reply.
 
 use crate::fuzz::Finding;
 use crate::fuzz::case::unhex;
 
-/// What tells a wrong reply from a right one.
+/// How to tell a wrong reply from a right one.
 pub(super) enum Recorded {
-    /// The reply that came, in `evidence.reply_hex`.
+    /// The wrong reply, from `evidence.reply_hex`.
     Wrong(Vec<u8>),
-    /// A regex that a right reply matches, in `evidence.right_regex`.
+    /// A regular expression that matches every right reply, from `evidence.right_regex`.
     Right(String),
-    /// Nothing.
+    /// The campaign recorded neither.
     Nothing,
 }
 
-/// Reads the evidence. A regex for what is right says more than one wrong reply.
+/// Reads the evidence. A regular expression for right replies is preferred to one wrong reply.
 pub(super) fn recorded(finding: &Finding) -> Recorded {
     let text = |name: &str| {
         finding
@@ -28,7 +28,7 @@ pub(super) fn recorded(finding: &Finding) -> Recorded {
     wrong(finding).map_or(Recorded::Nothing, Recorded::Wrong)
 }
 
-/// The wrong reply itself.
+/// The wrong reply.
 pub(super) fn wrong(finding: &Finding) -> Option<Vec<u8>> {
     unhex(finding.symptom.evidence.get("reply_hex")?.as_str()?)
 }

@@ -1,10 +1,10 @@
-//! The cases as data.
+//! The cases of a finding as a case file.
 
 use serde_json::json;
 
 use crate::fuzz::{CaseFile, Finding};
 
-/// A file of cases with what is known of the finding in it.
+/// A case file with the finding's metadata.
 pub(super) fn text(finding: &Finding) -> String {
     let mut file = CaseFile::of(finding.cases.clone());
     file.finding = Some(json!({

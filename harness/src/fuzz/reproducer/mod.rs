@@ -1,7 +1,7 @@
-//! What a finding leaves in its folder: the case as data, and the same as programs that need nothing but an
-//! interpreter or a compiler, so that a bug can be shown where tcprove is not.
+//! Writes the folder of a finding: the cases as data, and as programs that need only an interpreter or a compiler, so that
+//! the bug can be reproduced without tcprove.
 //!
-//! To add a form: one file with a function that makes its text, one line in [`write()`].
+//! To add a format: one file with a function that generates the text, one line in [`write()`].
 
 mod conformance;
 mod json;
@@ -20,22 +20,21 @@ use std::{fs, io};
 pub use recipe::{AnswerPattern, PlainTurn, Recipe, ServerRecipe};
 
 use super::case::readable;
-use super::{Data, Finding, FindingKind, Part, Step};
+use super::{Data, DataPart, Finding, FindingKind, Step};
 use crate::text::escape_text;
 
-/// The case as data, read by `tcprove replay`.
-pub const CASE_FILE: &str = "case.json";
+/// The name of the case file, which `tcprove replay` reads.
+const CASE_FILE: &str = "case.json";
 
-/// Writes `folder/ID/` with `case.json`, `reproduce.py`, `reproduce.rs` and `README.md`, and says where.
+/// Writes `case.json`, `reproduce.py`, `reproduce.rs` and `README.md` to `folder/ID/` and returns that path.
 ///
-/// The files are made in a folder beside it first: whoever ends tcprove at any moment finds a whole
-/// finding or none.
+/// The files are first written to a temporary folder, so that a finding is never incomplete, even if tcprove is killed.
 ///
 /// # Errors
-/// The folder cannot be written, or the finding's id is no name for a folder.
+/// The folder cannot be written, or the id of the finding is not a valid folder name.
 pub fn write(folder: &Path, finding: &Finding, recipe: &Recipe) -> io::Result<PathBuf> {
     if !is_plain(&finding.id) {
-        let what = "the id of a finding has letters, digits, `-`, `_` and `.` only";
+        let what = "the id of a finding may contain only letters, digits, `-`, `_` and `.`";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     }
     let place = folder.join(&finding.id);
@@ -55,7 +54,7 @@ pub fn write(folder: &Path, finding: &Finding, recipe: &Recipe) -> io::Result<Pa
         fs::set_permissions(&path, fs::Permissions::from_mode(*mode))?;
     }
     fs::set_permissions(made.path(), fs::Permissions::from_mode(0o755))?;
-    // Fails where a finding of an earlier run is in the way: then its files are replaced one by one.
+    // Fails if an earlier run wrote the same finding; then its files are replaced one by one.
     if fs::rename(made.path(), &place).is_err() {
         fs::create_dir_all(&place)?;
         for (name, ..) in &files {
@@ -65,25 +64,24 @@ pub fn write(folder: &Path, finding: &Finding, recipe: &Recipe) -> io::Result<Pa
     Ok(place)
 }
 
-/// Whether it can be the name of a folder, anywhere.
+/// Whether the id is a portable folder name.
 fn is_plain(id: &str) -> bool {
     let fine = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
     !id.is_empty() && id.len() <= 100 && !id.starts_with('.') && id.chars().all(fine)
 }
 
-/// How long something is waited for.
+/// Maximum waits of a reproducer.
 struct Waits {
-    /// For a reply, and for more of it.
+    /// For the first bytes of a reply.
     reply_ms: u64,
-    /// More of a reply comes within this, or not at all.
+    /// For more bytes of the same reply.
     quiet_ms: u64,
     /// For the server's close at the end.
     end_ms: u64,
 }
 
 impl Waits {
-    /// A leak takes hundreds of repetitions, and a connection that was leaked is never closed: there nobody
-    /// waits for long.
+    /// A leak takes hundreds of runs, and leaked connections are never closed, so the waits are short.
     fn of(kind: FindingKind, recipe: &Recipe) -> Self {
         let reply_ms = recipe.reply_wait_ms;
         match kind {
@@ -92,7 +90,7 @@ impl Waits {
                 quiet_ms: 5,
                 end_ms: 20,
             },
-            // The end of the work is what its CPU time is read at: a busy machine may take long to come to it.
+            // The CPU time is read after the work has finished, which may take long on a busy machine.
             FindingKind::Complexity => Self {
                 reply_ms,
                 quiet_ms: 50,
@@ -107,7 +105,7 @@ impl Waits {
     }
 }
 
-/// Names of the parts of a template that the cases need besides the client itself, in order.
+/// The template parts that the cases need besides the client, in order.
 fn parts_used(finding: &Finding) -> Vec<&'static str> {
     let steps = || finding.cases.iter().flat_map(|case| &case.steps);
     let any = |wanted: fn(&Step) -> bool| steps().any(wanted);
@@ -126,26 +124,30 @@ fn parts_used(finding: &Finding) -> Vec<&'static str> {
     used.map(|(_, name)| name).collect()
 }
 
-/// See [`Waits::of`].
+/// Minimum wait for the end of a connection of a complexity finding, in milliseconds.
 const COMPLEXITY_END_MS: u64 = 5_000;
 
-/// What grows where the work of a server is looked at while its input does.
+/// What the reproducer of a complexity finding enlarges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scaled {
-    /// Nothing: the bytes are sent as they are.
+    /// Nothing: the finding is of another kind.
     No,
     /// The repetitions of the case.
     Repeats,
-    /// It has none: what looks like one.
+    /// Runs of one byte, if the case has no repetitions.
     Runs,
-    /// There is nothing like one: all that is sent.
+    /// The whole data, if it has no such runs either.
     Whole,
 }
 
 impl Scaled {
     fn of(finding: &Finding) -> Self {
         let all = || finding.cases.iter().flat_map(|case| case.sends());
-        let repeats = |parts: &[Part]| parts.iter().any(|part| matches!(part, Part::Repeat { .. }));
+        let repeats = |parts: &[DataPart]| {
+            parts
+                .iter()
+                .any(|part| matches!(part, DataPart::Repeat { .. }))
+        };
         match finding.symptom.kind {
             FindingKind::Complexity if all().any(|send| repeats(send.data.parts())) => {
                 Self::Repeats
@@ -158,12 +160,12 @@ impl Scaled {
         }
     }
 
-    /// The parts that some bytes are written as; repetitions are what is scaled.
-    fn parts(self, data: &Data) -> Vec<Part> {
+    /// The parts to write; repetitions are enlarged.
+    fn parts(self, data: &Data) -> Vec<DataPart> {
         match self {
             Self::No | Self::Runs => readable(data),
             Self::Repeats => data.parts().to_vec(),
-            Self::Whole => vec![Part::Repeat {
+            Self::Whole => vec![DataPart::Repeat {
                 unit: data.to_bytes(),
                 count: 1,
             }],
@@ -171,7 +173,7 @@ impl Scaled {
     }
 }
 
-/// Text for a comment: nothing in it ends the line, or acts on a terminal.
+/// Text for a comment: it contains no line end and no terminal control characters.
 fn one_line(text: &str) -> String {
     escape_text(text, 200)
 }

@@ -1,14 +1,14 @@
-//! The finding as a Python program.
+//! Generates the reproducer in Python.
 
 use super::conformance::{self, Recorded};
 use super::template::{fill, part};
 use super::{AnswerPattern, Recipe, Scaled, ServerRecipe, Waits};
-use crate::fuzz::{Case, Data, Finding, FindingKind, Part, SendStep, Step};
+use crate::fuzz::{Case, Data, DataPart, Finding, FindingKind, SendStep, Step};
 
 const TEMPLATE: &str = include_str!("python.txt");
-/// Longer lines are broken where that is possible.
+/// Maximum characters of a line, where it can be broken.
 const LINE_MAX: usize = 100;
-/// Bytes of one literal where there are too many for a line.
+/// Maximum bytes of a literal on one of several lines.
 const LITERAL_BYTES: usize = 64;
 /// Modules that parts of the template use.
 const MODULES: [&str; 15] = [
@@ -68,7 +68,7 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
     head(finding, starts, &body) + &body + "\n"
 }
 
-/// Kinds that can be judged without the process and what it printed.
+/// Whether the kind can be judged without the process and its output.
 fn can_connect(kind: FindingKind) -> bool {
     !matches!(kind, FindingKind::Crash | FindingKind::Panic)
 }
@@ -90,7 +90,7 @@ fn head(finding: &Finding, starts: bool, body: &str) -> String {
     fill(part(TEMPLATE, "head"), &values)
 }
 
-/// Whether something of that module is named.
+/// Whether the program uses the module.
 fn uses(body: &str, module: &str) -> bool {
     let whole_word =
         |at: usize| !body[..at].ends_with(|char: char| char.is_alphanumeric() || char == '_');
@@ -101,7 +101,7 @@ fn uses(body: &str, module: &str) -> bool {
 fn fresh(kind: FindingKind) -> String {
     let values = match can_connect(kind) {
         true => [
-            ("OR_CONNECT", "; or the one given with --connect"),
+            ("OR_CONNECT", ", or uses the one given with --connect"),
             ("CONNECT", part(TEMPLATE, "connect")),
         ],
         false => [("OR_CONNECT", ""), ("CONNECT", "")],
@@ -131,7 +131,7 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
             let note = if env.is_empty() {
                 ""
             } else {
-                "  # set them before: their values are not written here"
+                "  # set these before running: their values are not stored here"
             };
             lines.push(format!("ENV = [{}]{note}", list(env)));
             lines.push(format!("READY_S = {}", seconds(*ready_timeout_ms)));
@@ -140,14 +140,14 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
     let waits = Waits::of(finding.symptom.kind, recipe);
     let waits = [waits.reply_ms, waits.quiet_ms, waits.end_ms].map(seconds);
     lines.push(format!(
-        "WAIT_S, QUIET_S, END_S = {}  # for a reply, for more of it, for the server's close",
+        "WAIT_S, QUIET_S, END_S = {}  # waits for a reply, for more of it, for the server's close",
         waits.join(", ")
     ));
     if matches!(
         finding.symptom.kind,
         FindingKind::Hang | FindingKind::Starvation
     ) {
-        lines.push("# The plain turn: what is sent, and what is found in an answer.".into());
+        lines.push("# The plain turn: what is sent, and a pattern that its reply contains.".into());
         let turn = |turn: &super::PlainTurn| {
             format!("    ({}, {}),\n", literal(&turn.send), answer(&turn.answer))
         };
@@ -170,12 +170,12 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
     lines.join("\n")
 }
 
-/// The expression that holds for a wrong `reply`.
+/// A Python expression that is true for a wrong `reply`.
 fn wrong(finding: &Finding) -> String {
     match conformance::recorded(finding) {
         Recorded::Wrong(_) => "reply == WRONG".into(),
         Recorded::Right(_) => "not re.search(RIGHT, reply)".into(),
-        Recorded::Nothing => "unclear(\"what is wrong was not recorded\")".into(),
+        Recorded::Nothing => "unclear(\"the wrong reply was not recorded\")".into(),
     }
 }
 
@@ -188,16 +188,16 @@ fn answer(answer: &AnswerPattern) -> String {
     }
 }
 
-/// The client, able to do what the cases do and no more.
+/// The client class with the methods that the cases need.
 fn client(finding: &Finding) -> String {
     let divergence = finding.symptom.kind == FindingKind::Divergence;
     let option = match finding.symptom.kind {
         FindingKind::Divergence => "\n    cut = True\n",
-        FindingKind::Complexity => "\n    scale = 1  # repetitions are so many times as long\n",
+        FindingKind::Complexity => "\n    scale = 1  # factor for the repetitions\n",
         _ => "",
     };
     let mut text = fill(part(TEMPLATE, "client"), &[("OPTION", option)]);
-    // It always receives: at the end of each connection.
+    // `receive` is always part of the client, which uses it at the end of each connection.
     let parts = super::parts_used(finding).into_iter();
     for name in parts.filter(|name| *name != "receive") {
         let uncut = if divergence {
@@ -233,7 +233,7 @@ fn steps(case: &Case, scaled: Scaled) -> String {
         .map(|one| format!("    {}", step(one, scaled)))
         .collect();
     match lines.is_empty() {
-        true => "    pass  # to connect is enough".into(),
+        true => "    pass  # connecting is enough".into(),
         false => lines.join("\n"),
     }
 }
@@ -260,7 +260,7 @@ fn sent(send: &SendStep, scaled: Scaled) -> String {
     }
 }
 
-/// An expression for these bytes, on one line or on several.
+/// An expression for the data, on one line or several.
 fn data(data: &Data, scaled: Scaled, indent: &str) -> String {
     let scale = if scaled == Scaled::No {
         ""
@@ -269,22 +269,22 @@ fn data(data: &Data, scaled: Scaled, indent: &str) -> String {
     };
     let parts = scaled.parts(data);
     let terms = parts.iter().map(|part| match part {
-        Part::Bytes(bytes) => {
+        DataPart::Bytes(bytes) => {
             let literals: Vec<String> = bytes.chunks(LITERAL_BYTES).map(literal).collect();
             literals.join(&format!("\n{indent}"))
         }
-        Part::Repeat { unit, count } => format!("{} * {count}{scale}", literal(unit)),
+        DataPart::Repeat { unit, count } => format!("{} * {count}{scale}", literal(unit)),
     });
     let terms: Vec<String> = terms.collect();
     let line = terms.join(" + ");
     if line.len() <= LINE_MAX && !line.contains('\n') {
         return line;
     }
-    // Inside of parentheses lines may be broken anywhere.
+    // Lines may be broken anywhere inside parentheses.
     format!("(\n{indent}{})", terms.join(&format!("\n{indent}+ ")))
 }
 
-/// A literal of bytes.
+/// A bytes literal.
 pub(super) fn literal(bytes: &[u8]) -> String {
     format!(
         "b\"{}\"",
@@ -292,7 +292,7 @@ pub(super) fn literal(bytes: &[u8]) -> String {
     )
 }
 
-/// A literal of text, in ASCII.
+/// An ASCII string literal.
 fn string(text: &str) -> String {
     let char = |char: char| match char {
         '"' | '\\' => format!("\\{char}"),

@@ -1,4 +1,4 @@
-//! What a person reads who opens the folder of a finding.
+//! Generates the README of a finding.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,15 +8,15 @@ use crate::fuzz::case::shown;
 use crate::fuzz::{Finding, evidence_lines};
 use crate::text::markdown::{code, plain};
 
-/// Steps of a case that are listed; the case file has all of them.
+/// Maximum steps listed of a case; the case file contains all of them.
 const STEPS_SHOWN: usize = 40;
 
-/// What was seen, what is done, how to see it again.
+/// The symptom, the steps, the evidence and how to reproduce it.
 pub(super) fn text(finding: &Finding, recipe: &Recipe, place: &Path) -> String {
     let mut text = format!("# {}: {}\n\n", finding.id, plain(&finding.symptom.title));
     let _ = writeln!(
         text,
-        "FindingKind: {}. Seen again on fresh servers: {}.{}\n",
+        "Kind: {}. Reproduced on fresh servers: {}.{}\n",
         finding.symptom.kind.name(),
         finding.confirmed,
         if finding.minimal {
@@ -63,10 +63,10 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe, place: &Path) -> String {
 fn how_to_run(recipe: &Recipe, place: &Path) -> String {
     let replay = recipe.replay_command(place);
     let mut text = format!(
-        "To see it again, any of\n\n\
+        "To reproduce it, run one of\n\n\
         - {}\n\
-        - `python3 reproduce.py`: ends with 1 while the bug is there, with 0 when it is not, with 2 when it cannot tell\n\
-        - `rustc --test --edition 2021 -o reproduce reproduce.rs && ./reproduce`: a test that fails while the bug is there\n",
+        - `python3 reproduce.py`: exits with 1 if the bug is there, with 0 if it is not, with 2 if it cannot be judged\n\
+        - `rustc --test --edition 2021 -o reproduce reproduce.rs && ./reproduce`: a test that fails if the bug is there\n",
         code(&replay)
     );
     match &recipe.server {
@@ -74,13 +74,13 @@ fn how_to_run(recipe: &Recipe, place: &Path) -> String {
             let names: Vec<String> = env.iter().map(|name| code(name)).collect();
             let _ = writeln!(
                 text,
-                "\nThe server needs {} in its environment: set it before, it is not written down here.",
+                "\nThe server needs {} in its environment: set it before running; its value is not stored here.",
                 names.join(", ")
             );
         }
         ServerRecipe::Start { .. } => {}
         ServerRecipe::Attach { addr } => {
-            let _ = writeln!(text, "\nThe server must run already, at {}.", code(addr));
+            let _ = writeln!(text, "\nThe server must be running at {}.", code(addr));
         }
     }
     text

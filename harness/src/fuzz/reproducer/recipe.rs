@@ -1,84 +1,80 @@
-//! What a reproducer has to know besides the case: how to get a server, and its plain conversation.
+//! What a reproducer needs besides the cases: how to start the server, and its plain conversation.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use crate::subject::{Origin, Subject};
 use crate::talk::{Bindings, Expectation, Opening, Turn, token};
 
-/// What stands for a payload in the plain conversation.
+/// The payload of the plain conversation.
 const PAYLOAD: &[u8] = b"plain";
 
-/// Everything that is the same for all findings of a campaign.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The part of a reproducer that is the same for all findings of a campaign.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipe {
-    /// Where the server comes from.
+    /// How to get a server.
     pub server: ServerRecipe,
-    /// How long one `receive` of a case waits for a reply, and how long the end of a connection is waited for.
+    /// Maximum wait of a `receive` step for a reply, and for the end of a connection, in milliseconds.
     pub reply_wait_ms: u64,
-    /// What is said on a connection to see whether the server serves: openings, then the plain turn.
+    /// The conversation that shows whether the server serves: the openings, then the plain turn.
     pub plain: Vec<PlainTurn>,
-    /// How long all of that may take before nobody is served: at least 2 s, more for a slow server.
+    /// Maximum duration of that conversation, in milliseconds.
     pub plain_wait_ms: u64,
-    /// The command that replays a finding; `{folder}` stands for the finding's folder.
+    /// The command that replays a finding; `{folder}` is replaced by the folder of the finding.
     pub replay: String,
 }
 
-/// Where the server comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// How to get a server: the part of its [`Origin`] that may be written to files. It contains no values of environment
+/// variables, which may be secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerRecipe {
-    /// A command starts it.
+    /// Start it with a command.
     Start {
-        /// Program and arguments, with `{port}`, `{tmp}` and parameters not filled in.
+        /// Program and arguments, with `{port}`, `{tmp}` and parameters not yet replaced.
         cmd: Vec<String>,
-        /// Names of what is set in its environment. The values may be secret: they are written nowhere, and a
-        /// reproducer takes them out of its own environment.
+        /// Names of its environment variables. A reproducer takes the values from its own environment.
         env: Vec<String>,
-        /// Its working folder.
+        /// Its working directory.
         cwd: PathBuf,
         /// Values of the parameters.
         params: BTreeMap<String, String>,
-        /// How long it may take until it listens.
+        /// Maximum time until it listens, in milliseconds.
         ready_timeout_ms: u64,
     },
-    /// It runs already.
+    /// Connect to a running server.
     Attach {
-        /// `HOST:PORT`.
+        /// Its address, `HOST:PORT`.
         addr: String,
     },
 }
 
-/// One message of the plain conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One request of the plain conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlainTurn {
-    /// The bytes for the wire; none where the server speaks first.
+    /// The bytes to send; empty if the server speaks first.
     pub send: Vec<u8>,
-    /// How an answer is recognised.
+    /// How to recognize the reply.
     pub answer: AnswerPattern,
 }
 
-/// How an answer to the plain conversation is recognised.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// How to recognize a reply of the plain conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnswerPattern {
-    /// No answer is waited for.
+    /// There is no reply to wait for.
     Nothing,
-    /// Any byte is an answer.
+    /// Any byte is a reply.
     Any,
-    /// It begins with these bytes.
+    /// The reply begins with these bytes.
     Exact(Vec<u8>),
-    /// This is found in it. Python understands it; where there are no regexes any byte is an answer.
+    /// The reply contains a match. Only expressions that Python understands too; the Rust reproducer accepts any byte.
     Regex(String),
 }
 
 impl Recipe {
-    /// For a target, with the plain conversation out of its talk.
+    /// The recipe for a subject, with the plain conversation of its talk.
     ///
-    /// A turn that names what only a epoch of the server knows (its port, its folder) cannot be written down: then
-    /// the conversation ends before it, and what comes before is what shows that the server serves.
+    /// A turn that names a value which exists only while the server runs (its port, its folder) cannot be written to a file.
+    /// The conversation then ends before it.
     pub fn of(subject: &Subject, replay: String) -> Self {
         let talk = &subject.talk;
         let bindings = Bindings {
@@ -97,8 +93,8 @@ impl Recipe {
         Self::new(&subject.origin, &plain, replay)
     }
 
-    /// For a target and its plain conversation, with the usual limits of time.
-    pub fn new(origin: &Origin, plain: &[Turn], replay: String) -> Self {
+    /// The recipe for this origin and plain conversation, with the default time limits.
+    fn new(origin: &Origin, plain: &[Turn], replay: String) -> Self {
         Self {
             server: ServerRecipe::of(origin),
             reply_wait_ms: 500,
@@ -116,8 +112,8 @@ impl Recipe {
 }
 
 impl ServerRecipe {
-    /// The same server that is judged here.
-    pub fn of(origin: &Origin) -> Self {
+    /// The part of the origin that may be written to files.
+    fn of(origin: &Origin) -> Self {
         match origin {
             Origin::Attach { addr, .. } => Self::Attach {
                 addr: addr.to_string(),
@@ -125,7 +121,7 @@ impl ServerRecipe {
             Origin::Spawn(launch) => Self::Start {
                 cmd: launch.cmd.clone(),
                 env: launch.env.keys().cloned().collect(),
-                // A reproducer is run from anywhere.
+                // A reproducer may be run from any folder.
                 cwd: std::path::absolute(&launch.cwd).unwrap_or_else(|_| launch.cwd.clone()),
                 params: launch.params.clone(),
                 ready_timeout_ms: u64::try_from(launch.ready_timeout.as_millis())
@@ -134,7 +130,7 @@ impl ServerRecipe {
         }
     }
 
-    /// The command with its parameters filled in; `{port}` and `{tmp}` stay.
+    /// The command with its parameters replaced; `{port}` and `{tmp}` stay.
     pub(super) fn command(&self) -> Vec<String> {
         match self {
             Self::Attach { .. } => Vec::new(),
@@ -145,7 +141,7 @@ impl ServerRecipe {
     }
 }
 
-/// The word with its parameters filled in and doubled braces made single, as when a server is started.
+/// The word with its parameters replaced and doubled braces unescaped, as when tcprove starts a server.
 fn filled(word: &str, params: &BTreeMap<String, String>) -> String {
     let mut out = String::with_capacity(word.len());
     let mut rest = word;
@@ -166,11 +162,11 @@ fn filled(word: &str, params: &BTreeMap<String, String>) -> String {
 }
 
 impl PlainTurn {
-    /// A turn with everything filled in.
-    pub fn of(turn: &Turn) -> Self {
+    /// The request and the expected reply of a rendered turn.
+    fn of(turn: &Turn) -> Self {
         let answer = match &turn.expect {
             Expectation::Exact(bytes) if bytes.is_empty() => AnswerPattern::Nothing,
-            // The header of a framed reply comes before its body: the bytes are not at the beginning.
+            // A length-framed reply begins with its header.
             Expectation::Exact(bytes) if turn.frame.wrap(bytes) != *bytes => {
                 AnswerPattern::Exact(turn.frame.wrap(bytes))
             }
@@ -189,13 +185,13 @@ impl PlainTurn {
 }
 
 impl AnswerPattern {
-    /// A regex where Python means the same by it, else any byte.
-    pub fn regex(source: &str) -> Self {
+    /// The expression if Python interprets it in the same way, otherwise [`AnswerPattern::Any`].
+    fn regex(source: &str) -> Self {
         let foreign = [
             "(?", "\\p", "\\P", "\\z", "\\x{", "\\u", "\\U", "[[", "&&", "--", "~~", "\\b{", "\\<",
             "\\>",
         ];
-        // These mean the same everywhere.
+        // Python understands these too.
         let rest = source.replace("(?:", "(").replace("(?P<", "(<");
         let simple = source.is_ascii() && !foreign.iter().any(|form| rest.contains(form));
         match simple {

@@ -1,15 +1,15 @@
-//! The finding as a test in Rust.
+//! Generates the reproducer as a Rust test.
 
 use super::template::{fill, part};
 use super::{AnswerPattern, Recipe, Scaled, ServerRecipe, Waits, conformance};
-use crate::fuzz::{Case, Data, Finding, FindingKind, Part, SendStep, Step};
+use crate::fuzz::{Case, Data, DataPart, Finding, FindingKind, SendStep, Step};
 
 const TEMPLATE: &str = include_str!("rust.txt");
-/// Longer lines are broken where that is possible.
+/// Maximum characters of a line, where it can be broken.
 const LINE_MAX: usize = 100;
-/// Bytes of one literal where there are too many for a line.
+/// Maximum bytes of a literal on one of several lines.
 const LITERAL_BYTES: usize = 64;
-/// What parts of the template use, and how it is named.
+/// Words in parts of the template, and the imports that they need.
 const USES: [(&str, &str); 12] = [
     (".read(", "std::io::Read as _"),
     (".write_all(", "std::io::Write as _"),
@@ -63,10 +63,10 @@ fn head(finding: &Finding, recipe: &Recipe, body: &str) -> String {
     let uses: Vec<String> = used.map(|(_, path)| format!("use {path};")).collect();
     let needs = match &recipe.server {
         ServerRecipe::Start { env, .. } if !env.is_empty() => {
-            "\n//! The server needs variables in its environment: see ENV; set them before."
+            "\n//! The server needs environment variables: set those listed in ENV before running."
         }
         ServerRecipe::Start { .. } => "",
-        ServerRecipe::Attach { .. } => "\n//! The server must run already.",
+        ServerRecipe::Attach { .. } => "\n//! The server must be running.",
     };
     let needs = format!(" {}{needs}", super::one_line(&finding.symptom.title));
     let values = [
@@ -125,10 +125,14 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
         ));
     };
     if super::parts_used(finding).contains(&"receive") {
-        wait("WAIT", "For a reply.", waits.reply_ms);
-        wait("QUIET", "For more of it.", waits.quiet_ms);
+        wait("WAIT", "Maximum wait for a reply.", waits.reply_ms);
+        wait(
+            "QUIET",
+            "Maximum wait for more of the same reply.",
+            waits.quiet_ms,
+        );
     }
-    wait("END", "For the server's close.", waits.end_ms);
+    wait("END", "Maximum wait for the server's close.", waits.end_ms);
     if matches!(
         finding.symptom.kind,
         FindingKind::Hang | FindingKind::Starvation
@@ -161,7 +165,7 @@ fn answer(answer: &AnswerPattern) -> String {
     }
 }
 
-/// The client, able to do what the cases do and no more.
+/// The client with the methods that the cases need.
 fn client(finding: &Finding) -> String {
     let divergence = finding.symptom.kind == FindingKind::Divergence;
     let values: &[(&str, &str)] = match divergence {
@@ -244,7 +248,7 @@ fn sent(send: &SendStep, scaled: Scaled, with_cuts: bool) -> String {
     }
 }
 
-/// An expression for these bytes, on one line or on several.
+/// An expression for the data, on one line or several.
 fn data(data: &Data, scaled: Scaled) -> String {
     let scale = if scaled == Scaled::No {
         ""
@@ -254,14 +258,14 @@ fn data(data: &Data, scaled: Scaled) -> String {
     let mut terms = Vec::new();
     for part in scaled.parts(data) {
         match part {
-            Part::Bytes(bytes) => {
+            DataPart::Bytes(bytes) => {
                 terms.extend(
                     bytes
                         .chunks(LITERAL_BYTES)
                         .map(|bytes| format!("{}.to_vec()", literal(bytes))),
                 );
             }
-            Part::Repeat { unit, count } => {
+            DataPart::Repeat { unit, count } => {
                 terms.push(format!("{}.repeat({count}{scale})", literal(&unit)))
             }
         }
@@ -279,7 +283,7 @@ fn data(data: &Data, scaled: Scaled) -> String {
     }
 }
 
-/// A literal of bytes.
+/// A byte string literal.
 fn literal(bytes: &[u8]) -> String {
     format!(
         "b\"{}\"",
@@ -287,7 +291,7 @@ fn literal(bytes: &[u8]) -> String {
     )
 }
 
-/// A name for the test.
+/// The name of the test function.
 fn name(id: &str) -> String {
     let char = |char: char| {
         if char.is_ascii_alphanumeric() {

@@ -1,10 +1,9 @@
-//! Programs are put together out of named parts of one text file: only what a finding needs is in its
-//! reproducer.
+//! Assembles programs from named parts of a text file, so that a reproducer contains only what its finding needs.
 
-/// The part of that name, without the line that names it.
+/// The part with this name, without its title line.
 ///
 /// # Panics
-/// There is none: the names and the file are both of this folder, and a test goes through all of them.
+/// The name is unknown. A test generates all combinations of parts.
 pub(super) fn part<'a>(text: &'a str, name: &str) -> &'a str {
     let found = text.split("%% ").find_map(|part| {
         let (title, body) = part.split_once('\n')?;
@@ -13,7 +12,7 @@ pub(super) fn part<'a>(text: &'a str, name: &str) -> &'a str {
     found.unwrap_or_else(|| panic!("there is no part {name}"))
 }
 
-/// The text with each `@NAME@` replaced. What is put in is not looked at again: it may hold anything.
+/// The text with each `@NAME@` replaced once. Placeholders in the values are not replaced.
 pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! What is in the texts; `tests/reproducer.rs` runs them.
+//! The generated texts; `tests/reproducer.rs` runs them.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ pub(super) fn recipe() -> Recipe {
 
 fn sending() -> Case {
     let mut data = Data::from(&b"ECHO %n\xff\"'\\"[..]);
-    data.push(Part::Repeat {
+    data.push(DataPart::Repeat {
         unit: b"A".to_vec(),
         count: 70_000,
     });

@@ -1,4 +1,4 @@
-//! Cases over real sockets: pieces, resets, servers that are not read, or do not answer.
+//! Cases over real sockets: pieces, resets, and servers that do not read or reply.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use crate::talk::Frame;
 
 const LINE: &[u8] = b"\n";
 
-/// Serves one connection with `serve`, in a thread.
+/// Serves one connection with `serve` in a thread.
 fn served<T: Send + 'static>(
     serve: impl FnOnce(TcpStream) -> T + Send + 'static,
 ) -> (SocketAddr, JoinHandle<T>) {

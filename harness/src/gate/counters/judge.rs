@@ -11,7 +11,7 @@ use crate::gate::rule::{CellVerdict, Comparison};
 
 /// The counts of both sides, compared.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CountJudgement {
+pub(crate) struct CountJudgement {
     /// The verdict.
     pub verdict: CellVerdict,
     /// The change in percent of the base; above 0 the candidate costs more. `None` if it is not a finite number.
@@ -27,7 +27,7 @@ pub struct CountJudgement {
 }
 
 /// Compares the cost of an operation. `budget` is a share: 0.01 is 1 %.
-pub fn judge(base: &PerOp, candidate: &PerOp, budget: f64) -> CountJudgement {
+pub(crate) fn judge(base: &PerOp, candidate: &PerOp, budget: f64) -> CountJudgement {
     let budget_pct = budget * 100.0;
     let mut judged = CountJudgement {
         verdict: CellVerdict::Inconclusive,
@@ -75,7 +75,7 @@ fn change(candidate: f64, base: f64) -> Option<f64> {
 }
 
 /// The range in percent of the estimate.
-pub fn spread(per_op: &PerOp) -> f64 {
+pub(crate) fn spread(per_op: &PerOp) -> f64 {
     match per_op.high - per_op.low {
         0.0 => 0.0,
         range => range / per_op.estimate.abs() * 100.0,
@@ -84,7 +84,7 @@ pub fn spread(per_op: &PerOp) -> f64 {
 
 impl CountJudgement {
     /// The judgement as it is reported: counted runs take the place of sessions.
-    pub fn comparison(&self, runs: usize) -> Comparison {
+    pub(crate) fn comparison(&self, runs: usize) -> Comparison {
         Comparison {
             verdict: self.verdict,
             estimate_pct: self.estimate_pct,

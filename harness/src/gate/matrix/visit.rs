@@ -30,9 +30,12 @@ impl Visit {
             return Err(reason.to_string());
         }
         let limited = |note: &Note| matches!(note, Note::ClientSaturated { .. });
-        let replies = |least: u64, figure: f64| match metrics.ops >= least {
-            true => figure,
-            false => f64::NAN,
+        let replies = |least: u64, figure: f64| {
+            if metrics.ops >= least {
+                figure
+            } else {
+                f64::NAN
+            }
         };
         let per_op = measured.seconds * 1e6 / metrics.ops.max(1) as f64;
         Ok(Self {

@@ -12,7 +12,7 @@ pub struct Tally {
     pub requests: u64,
     /// Replies that were not what they had to be.
     pub wrong: u64,
-    /// Connections that ended when nobody had planned it.
+    /// Connections that ended unexpectedly.
     pub lost: u64,
     /// Connections that were closed as planned, by churn or by the talk.
     pub planned_closes: u64,

@@ -33,6 +33,8 @@ const FULL_MISSES: usize = 4;
 /// confirmation, whose windows are worth more.
 const BRACKET_REPEATS: (usize, usize) = (3, 24);
 const CONFIRM_REPEATS: (usize, usize) = (6, 40);
+/// Maximum second looks at an upper end of the bracket that could not be judged.
+const SECOND_LOOKS: usize = 2;
 /// Maximum full loads that are repeated because they were disturbed.
 const FULL_REPEATS: usize = 3;
 /// Maximum closed loops for the capacity, if they are disturbed.
@@ -102,6 +104,9 @@ pub(super) struct Search {
     /// Highest rate that met the objective in short windows, and lowest that did not or could not be judged.
     low: Option<f64>,
     high: Option<f64>,
+    /// The last rate that could not be judged, and how often such a one was the upper end and was looked at again.
+    doubtful: Option<f64>,
+    second_looks: usize,
     /// Highest confirmed rate.
     confirmed: Option<f64>,
     /// Every rate that missed, and why.
@@ -130,6 +135,8 @@ impl Search {
             capacity: 0.0,
             low: None,
             high: None,
+            doubtful: None,
+            second_looks: 0,
             confirmed: None,
             failing: Vec::new(),
             unsure: Vec::new(),
@@ -257,6 +264,9 @@ impl Search {
             Judgement::Met => self.low = Some(rate),
             Judgement::Missed(_) | Judgement::Unsure(_) => self.high = Some(rate),
         }
+        if let Judgement::Unsure(_) = judgement {
+            self.doubtful = Some(rate);
+        }
         let steps = steps + 1;
         let next = match (self.low, self.high) {
             (Some(low), Some(high)) if high <= low * CLOSE => None,
@@ -271,12 +281,25 @@ impl Search {
             (Some(next), _) if steps < BRACKET_STEPS && next != rate => {
                 self.phase = Phase::Bracket { rate: next, steps };
             }
-            (_, Some(low)) => {
-                self.repeats = 0;
-                self.phase = Phase::Confirm { rate: low };
-            }
+            (_, Some(low)) => match self.doubtful_high() {
+                Some(rate) => self.phase = Phase::Bracket { rate, steps: 0 },
+                None => {
+                    self.repeats = 0;
+                    self.phase = Phase::Confirm { rate: low };
+                }
+            },
             (_, None) => self.end(None),
         }
+    }
+
+    /// The upper end of the bracket, if only disturbances spoke against it: they may have passed.
+    fn doubtful_high(&mut self) -> Option<f64> {
+        if self.second_looks == SECOND_LOOKS || self.doubtful != self.high {
+            return None;
+        }
+        self.second_looks += 1;
+        self.doubtful = None;
+        self.high.take()
     }
 
     /// The next rate to be confirmed, or the full load at the answer.

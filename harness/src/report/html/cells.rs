@@ -1,46 +1,45 @@
-//! The table of all cells of a sweep: nothing that was measured is left out, nothing invalid is hidden.
+//! The table of all cells of a sweep, including invalid ones.
 
+use super::classes::{Class, SweepView};
+use super::{number, reason, safe};
+use crate::bench::{Estimate, SweepCell};
 use maud::{Markup, html};
-
-use super::classes::{Class, Grid};
-use super::number::{self, Unit};
-use super::{reason, safe};
-use crate::bench::{Cell, Estimate};
 
 /// The columns of figures: metric, heading, and whether a bar shows the share of the best.
 const COLUMNS: [(&str, &str, bool); 5] = [
     ("ops_per_s", "throughput", true),
-    ("bytes_per_s", "data, both ways", false),
+    ("bytes_per_s", "data, both directions", false),
     ("p50_us", "p50", false),
     ("p99_us", "p99", false),
-    ("server_cpu_us_per_op", "server CPU an operation", false),
+    ("server_cpu_us_per_op", "server CPU per operation", false),
 ];
 
-/// What limits the figures of some cells, each kind once.
+/// The notes of all cells, each kind once.
 struct Notes {
-    kinds: Vec<Kind>,
+    kinds: Vec<NoteKind>,
 }
 
-/// A kind of note: its stable word.
-struct Kind {
+/// A kind of note.
+struct NoteKind {
+    /// Its stable word.
     word: &'static str,
-    /// What it said first.
+    /// The sentence of its first occurrence.
     sentence: String,
     cells: usize,
-    /// Whether it did not say the same in all cells.
+    /// Whether the sentences of the cells differ.
     differs: bool,
 }
 
-/// What the rows have in common.
+/// What all rows share.
 struct Table<'a> {
-    grid: &'a Grid<'a>,
+    grid: &'a SweepView<'a>,
     notes: Notes,
     columns: Vec<(&'static str, &'static str, bool)>,
     has_effective: bool,
 }
 
-/// The table, and the legend of its marks.
-pub(super) fn table(grid: &Grid) -> Markup {
+/// The table and the legend of its marks.
+pub(super) fn table(grid: &SweepView) -> Markup {
     let cells = &grid.result.cells;
     let columns = COLUMNS.into_iter();
     let table = Table {
@@ -96,27 +95,29 @@ impl Table<'_> {
         1 + usize::from(self.has_effective) + self.columns.len()
     }
 
-    /// The row of a cell, and below it what there is to say about it: a column of sentences would push
-    /// the figures off a phone.
+    /// The row of a cell, with remarks in a row below: a column of sentences would push the figures off a narrow
+    /// screen.
     fn row(&self, class: &Class, place: usize) -> Markup {
         let cell = &self.grid.result.cells[place];
         let is_invalid = !cell.valid || !self.grid.measured(place).valid;
-        let kind = match (is_invalid, cell.same_as.is_some()) {
-            (true, _) => "invalid",
-            (false, true) => "same",
-            (false, false) => "",
+        let kind = if is_invalid {
+            "invalid"
+        } else if cell.same_as.is_some() {
+            "same"
+        } else {
+            ""
         };
         let name = self.grid.along_value(cell);
         html! {
             tr class=(kind) {
                 th scope="row" {
-                    (name.unwrap_or_else(|| "as it is".into())) (self.notes.marks(cell)) " "
+                    (name.unwrap_or_else(|| "default".into())) (self.notes.marks(cell)) " "
                     (self.badges(class, cell, is_invalid))
                 }
                 @if self.has_effective { td { (self.effective(cell)) } }
                 @match cell.same_as.and_then(|other| self.grid.result.cells.get(other)) {
                     Some(other) => td.merged colspan=(self.columns.len()) {
-                        "same as " (self.other(cell, other)) ": equal in force"
+                        "same settings in force as " (self.other(cell, other))
                     },
                     None => @for (metric, _, has_bar) in &self.columns {
                         (self.figure(class, cell, metric, *has_bar))
@@ -136,8 +137,8 @@ impl Table<'_> {
         }
     }
 
-    /// What the kernel made of the settings; axes other than that of the row are named.
-    fn effective(&self, cell: &Cell) -> Markup {
+    /// The settings in force; axes other than that of the row are named.
+    fn effective(&self, cell: &SweepCell) -> Markup {
         let own = self.grid.axis().map(|axis| axis.name.as_str());
         let seen = cell.axes.iter().filter_map(|(name, setting)| {
             let value = self.grid.value(name, setting.effective.as_deref()?);
@@ -150,11 +151,11 @@ impl Table<'_> {
         }
     }
 
-    fn figure(&self, class: &Class, cell: &Cell, metric: &str, has_bar: bool) -> Markup {
+    fn figure(&self, class: &Class, cell: &SweepCell, metric: &str, has_bar: bool) -> Markup {
         let Some(estimate) = cell.metrics.get(metric) else {
             return html! { td.number { "–" } };
         };
-        let unit = Unit::named(estimate.unit);
+        let unit = estimate.unit;
         let best = self.best(class, metric);
         html! {
             td.number {
@@ -179,8 +180,8 @@ impl Table<'_> {
             .fold(0.0, f64::max)
     }
 
-    /// The setting of the cell that was measured instead, as short as it can be.
-    fn other(&self, cell: &Cell, other: &Cell) -> String {
+    /// The settings of the cell that was measured instead, as short as possible.
+    fn other(&self, cell: &SweepCell, other: &SweepCell) -> String {
         let differ = other.axes.iter().zip(&cell.axes);
         let differ = differ.filter(|(one, own)| one.1.requested != own.1.requested);
         let settings: Vec<(&str, &str)> = differ
@@ -192,7 +193,7 @@ impl Table<'_> {
         }
     }
 
-    fn badges(&self, class: &Class, cell: &Cell, is_invalid: bool) -> Markup {
+    fn badges(&self, class: &Class, cell: &SweepCell, is_invalid: bool) -> Markup {
         let requested = self.grid.axis().and_then(|axis| cell.requested(&axis.name));
         let verdict = self.grid.verdict(class).filter(|_| requested.is_some());
         let is_recommended = verdict.is_some_and(|verdict| verdict.value.as_deref() == requested);
@@ -207,15 +208,15 @@ impl Table<'_> {
 }
 
 impl Notes {
-    fn of(cells: &[Cell]) -> Self {
-        let mut kinds: Vec<Kind> = Vec::new();
+    fn of(cells: &[SweepCell]) -> Self {
+        let mut kinds: Vec<NoteKind> = Vec::new();
         for note in cells.iter().flat_map(|cell| &cell.notes) {
             match kinds.iter_mut().find(|kind| kind.word == note.word) {
                 Some(kind) => {
                     kind.cells += 1;
                     kind.differs |= kind.sentence != note.sentence;
                 }
-                None => kinds.push(Kind {
+                None => kinds.push(NoteKind {
                     word: note.word,
                     sentence: note.sentence.clone(),
                     cells: 1,
@@ -226,7 +227,7 @@ impl Notes {
         Self { kinds }
     }
 
-    fn marks(&self, cell: &Cell) -> Markup {
+    fn marks(&self, cell: &SweepCell) -> Markup {
         html! {
             @if !cell.notes.is_empty() {
                 sup.marks {
@@ -250,7 +251,7 @@ impl Notes {
                             span {
                                 span.word { (kind.word) } " " (safe(&kind.sentence))
                                 @if kind.differs {
-                                    " (" (kind.cells) " cells, each with figures of its own)"
+                                    " (" (kind.cells) " cells with different figures)"
                                 } @else if kind.cells > 1 {
                                     " (" (kind.cells) " cells)"
                                 }
@@ -263,7 +264,7 @@ impl Notes {
     }
 }
 
-/// `a` to `z`, then numbers.
+/// A mark: `a` to `z`, then numbers.
 fn mark(place: usize) -> String {
     match u8::try_from(place) {
         Ok(place @ 0..26) => char::from(b'a' + place).to_string(),
@@ -279,12 +280,12 @@ mod tests {
     #[test]
     fn every_cell_has_its_row_and_an_invalid_one_its_reason() {
         let result = sample::sweep();
-        let text = table(&Grid::of(&result)).into_string();
+        let text = table(&SweepView::of(&result)).into_string();
         assert_eq!(text.matches("scope=\"row\"").count(), result.cells.len());
         // One of the two is merged with a third.
         assert_eq!(text.matches("✕ invalid").count(), 3);
         assert_eq!(text.matches("client-starved").count(), 2);
-        assert_eq!(text.matches("same as 128\u{a0}B").count(), 4);
+        assert_eq!(text.matches("in force as 128\u{a0}B").count(), 4);
         assert_eq!(text.matches("✓ recommended").count(), 1);
     }
 

@@ -1,39 +1,40 @@
-//! How a sweep is looked at: the axis that plots run along, and the classes of the other axes.
+//! A view of a sweep: the axis along which plots run, and the classes of the other axes.
 
-use super::plot::Axis as PlotAxis;
+use super::plot::PlotAxis;
 use super::{number, safe};
-use crate::bench::{Axis, Cell, Estimate, SweepResult, Verdict};
+use crate::bench::{AxisVerdict, Estimate, SweepAxis, SweepCell, SweepResult};
+use crate::data::Unit;
 
-/// The axis of message sizes: what other axes are looked at by.
+/// The axis of message sizes, by which other axes are grouped.
 const PAYLOAD: &str = "payload";
 
-/// A sweep with its axes told apart.
-pub(super) struct Grid<'a> {
+/// A sweep, divided by its axes.
+pub(super) struct SweepView<'a> {
     pub(super) result: &'a SweepResult,
-    /// The axis that plots run along: place in the list. `None`: nothing was varied.
+    /// Index of the axis along which plots run; `None` if nothing was varied.
     pub(super) along: Option<usize>,
-    /// Cells with equal settings of all other axes.
+    /// Groups of cells with equal settings of all other axes.
     pub(super) classes: Vec<Class<'a>>,
 }
 
-/// The cells that differ only in the axis that plots run along.
+/// The cells that differ only in the axis along which plots run.
 pub(super) struct Class<'a> {
-    /// The settings of the other axes, in their order.
+    /// The settings of the other axes, in the order of the axes.
     pub(super) key: Vec<(&'a str, &'a str)>,
-    /// Cells, in the order of the values of the axis: places in the list.
+    /// Indices of the cells, in the order of the values of the axis.
     pub(super) cells: Vec<usize>,
 }
 
-/// How the values of an axis are drawn.
+/// How an axis is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum AxisKind {
     /// Sizes and counts, on a logarithmic scale.
     Numbers,
     /// Everything else, as categories.
     Names,
 }
 
-impl<'a> Grid<'a> {
+impl<'a> SweepView<'a> {
     pub(super) fn of(result: &'a SweepResult) -> Self {
         let along = along(&result.axes);
         let mut classes: Vec<Class> = Vec::new();
@@ -69,12 +70,12 @@ impl<'a> Grid<'a> {
         }
     }
 
-    pub(super) fn axis(&self) -> Option<&'a Axis> {
+    pub(super) fn axis(&self) -> Option<&'a SweepAxis> {
         self.result.axes.get(self.along?)
     }
 
-    /// The axis by which classes get their colours: payload, or else the first of the others.
-    pub(super) fn colours(&self) -> Option<&'a Axis> {
+    /// The axis that determines the colours of classes: payload, or the first other axis.
+    pub(super) fn colours(&self) -> Option<&'a SweepAxis> {
         let others = || {
             let all = self.result.axes.iter().enumerate();
             all.filter(|(place, _)| Some(*place) != self.along)
@@ -85,7 +86,7 @@ impl<'a> Grid<'a> {
             .or(others().next())
     }
 
-    /// The classes that one plot holds: those that differ only in the axis of the colours.
+    /// The classes of each plot: those that differ only in the axis of the colours.
     pub(super) fn plots(&self) -> Vec<(String, Vec<&Class<'a>>)> {
         let colours = self.colours().map(|axis| axis.name.as_str());
         let mut plots: Vec<(String, Vec<&Class>)> = Vec::new();
@@ -110,26 +111,24 @@ impl<'a> Grid<'a> {
         parts.collect::<Vec<_>>().join(", ")
     }
 
-    /// A value of the axis of that name, for people.
+    /// A value of this axis in readable form.
     pub(super) fn value(&self, axis: &str, value: &str) -> String {
         let axis = self.result.axes.iter().find(|one| one.name == axis);
         match (axis, number::parsed(value)) {
             (Some(axis), Some(0.0)) if axis.is_bytes && axis.name != PAYLOAD => "auto".into(),
-            (Some(axis), Some(bytes)) if axis.is_bytes => {
-                number::figure(bytes, number::Unit::Bytes)
-            }
+            (Some(axis), Some(bytes)) if axis.is_bytes => number::figure(bytes, Unit::Bytes),
             _ => safe(value),
         }
     }
 
-    /// The value of the axis that plots run along, in that cell.
-    pub(super) fn along_value(&self, cell: &Cell) -> Option<String> {
+    /// The cell's value of the axis along which plots run.
+    pub(super) fn along_value(&self, cell: &SweepCell) -> Option<String> {
         let name = &self.axis()?.name;
         Some(self.value(name, cell.requested(name)?))
     }
 
-    /// The cell that was measured for this one.
-    pub(super) fn measured(&self, place: usize) -> &'a Cell {
+    /// The cell itself, or the one that it was merged with.
+    pub(super) fn measured(&self, place: usize) -> &'a SweepCell {
         let cell = &self.result.cells[place];
         let other = cell.same_as.and_then(|other| self.result.cells.get(other));
         other.unwrap_or(cell)
@@ -139,8 +138,8 @@ impl<'a> Grid<'a> {
         self.measured(place).metrics.get(name)
     }
 
-    /// The verdict that is about this axis and this class.
-    pub(super) fn verdict(&self, class: &Class) -> Option<&'a Verdict> {
+    /// The verdict for this class.
+    pub(super) fn verdict(&self, class: &Class) -> Option<&'a AxisVerdict> {
         let axis = &self.axis()?.name;
         let verdicts = &self.result.recommendation.verdicts;
         verdicts.iter().find(|verdict| {
@@ -151,11 +150,11 @@ impl<'a> Grid<'a> {
         })
     }
 
-    /// The axis as a scale, for numbers.
-    pub(super) fn scale(&self, axis: &Axis) -> PlotAxis {
+    /// The axis of a plot, for numeric values.
+    pub(super) fn scale(&self, axis: &SweepAxis) -> PlotAxis {
         let ticks = axis.values.iter().filter_map(|value| {
             let number = number::parsed(value)?;
-            // The axis says that these are bytes.
+            // The label of the axis contains the unit.
             let label = self.value(&axis.name, value);
             let label = label.trim_end_matches("\u{a0}B");
             Some((number, label.to_owned()))
@@ -166,8 +165,8 @@ impl<'a> Grid<'a> {
     }
 }
 
-impl Kind {
-    pub(super) fn of(axis: &Axis) -> Self {
+impl AxisKind {
+    pub(super) fn of(axis: &SweepAxis) -> Self {
         let are_numbers = axis
             .values
             .iter()
@@ -180,13 +179,13 @@ impl Kind {
     }
 }
 
-/// Sizes other than the payload first, then counts, then names, then the payload.
-fn along(axes: &[Axis]) -> Option<usize> {
-    let rank = |axis: &Axis| match (axis.name == PAYLOAD, axis.is_bytes, Kind::of(axis)) {
+/// Prefers sizes other than the payload, then counts, then names, then the payload.
+fn along(axes: &[SweepAxis]) -> Option<usize> {
+    let rank = |axis: &SweepAxis| match (axis.name == PAYLOAD, axis.is_bytes, AxisKind::of(axis)) {
         (true, ..) => 3,
-        (_, true, Kind::Numbers) => 0,
-        (_, _, Kind::Numbers) => 1,
-        (_, _, Kind::Names) => 2,
+        (_, true, AxisKind::Numbers) => 0,
+        (_, _, AxisKind::Numbers) => 1,
+        (_, _, AxisKind::Names) => 2,
     };
     (0..axes.len()).min_by_key(|place| (rank(&axes[*place]), *place))
 }
@@ -196,8 +195,8 @@ mod tests {
     use super::super::sample;
     use super::*;
 
-    fn axis(name: &str, values: &[&str], is_bytes: bool) -> Axis {
-        Axis {
+    fn axis(name: &str, values: &[&str], is_bytes: bool) -> SweepAxis {
+        SweepAxis {
             name: name.into(),
             values: values.iter().map(|value| (*value).to_owned()).collect(),
             is_bytes,
@@ -210,8 +209,9 @@ mod tests {
         let buffer = axis("server.recv_buffer", &["0", "64"], true);
         let connections = axis("connections", &["1", "50"], false);
         let model = axis("server.model", &["epoll", "threads"], false);
-        assert_eq!(Kind::of(&model), Kind::Names);
-        let of = |axes: &[&Axis]| along(&axes.iter().map(|&axis| axis.clone()).collect::<Vec<_>>());
+        assert_eq!(AxisKind::of(&model), AxisKind::Names);
+        let of =
+            |axes: &[&SweepAxis]| along(&axes.iter().map(|&axis| axis.clone()).collect::<Vec<_>>());
         assert_eq!(of(&[&payload, &connections, &buffer]), Some(2));
         assert_eq!(of(&[&payload, &model, &connections]), Some(2));
         assert_eq!(of(&[&payload, &model]), Some(1));
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn classes_hold_one_cell_for_each_value() {
         let result = sample::sweep();
-        let grid = Grid::of(&result);
+        let grid = SweepView::of(&result);
         assert_eq!(
             grid.axis().map(|axis| axis.name.as_str()),
             Some("server.recv_buffer")

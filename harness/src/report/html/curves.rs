@@ -1,22 +1,22 @@
-//! Latency curves: how long the percentiles took, the tail drawn out as `HdrHistogram` plots do.
+//! Percentile curves of response times, with the tail stretched as in `HdrHistogram` plots.
 
-use maud::{Markup, html};
-
-use super::classes::{Class, Grid};
-use super::number::{self, Unit};
-use super::plot::{Axis, Lines, Mark, Point, Series};
+use super::classes::{Class, SweepView};
+use super::number;
+use super::plot::{Lines, Mark, PlotAxis, Point, Series};
+use crate::data::Unit;
 use crate::load::LoadResult;
 use crate::load::recorder::Times;
+use maud::{Markup, html};
 
-/// Curves in one plot: more could not be told apart.
+/// Maximum number of curves per plot: more could not be distinguished.
 const CURVES_MAX: usize = 6;
-/// The plots end at 99.99 %.
+/// The last quantile of the plots.
 const LAST: f64 = 0.9999;
-/// Points for each nine of a curve that is drawn from a histogram.
+/// Number of points per nine of a curve drawn from a histogram.
 const STEPS_A_NINE: u32 = 40;
 
-/// The curves of one class of a sweep: what is recommended, the baseline, and some between them.
-pub(super) fn of_class(grid: &Grid, class: &Class) -> Option<Markup> {
+/// The curves of one class of a sweep: the recommended value, the baseline, and an even selection of the others.
+pub(super) fn of_class(grid: &SweepView, class: &Class) -> Option<Markup> {
     let chosen = chosen(grid, class);
     let series: Vec<Series> = chosen
         .iter()
@@ -54,7 +54,7 @@ pub(super) fn of_class(grid: &Grid, class: &Class) -> Option<Markup> {
         div {
             (plot)
             @if all > chosen.len() {
-                p.aside { (chosen.len()) " of " (all) " cells: what is recommended, the baseline, and some from end to end." }
+                p.aside { (chosen.len()) " of " (all) " cells: the recommended value, the baseline, and an even selection of the others." }
             }
         }
     })
@@ -86,7 +86,7 @@ pub(super) fn of_load(result: &LoadResult) -> Option<Markup> {
         div {
             (plot("Response and service times".into(), "time", series))
             @if unanswered > 0 {
-                p.aside { (number::count(unanswered)) " requests that never got their reply are not in the curves; they count in the percentiles of response times." }
+                p.aside { (number::count(unanswered)) " requests without a reply are not in the curves; they count in the percentiles of response times." }
             }
         }
     })
@@ -109,8 +109,8 @@ fn plot(caption: String, label: &str, series: Vec<Series>) -> Markup {
         .iter()
         .flat_map(|series| &series.points)
         .map(|point| point.y);
-    let y = Axis::figures(label, Unit::Micros, values);
-    let x = Axis::percentiles();
+    let y = PlotAxis::figures(label, Unit::Micros, values);
+    let x = PlotAxis::percentiles();
     Lines {
         caption,
         desc,
@@ -121,8 +121,8 @@ fn plot(caption: String, label: &str, series: Vec<Series>) -> Markup {
     .draw()
 }
 
-/// Cells with a curve of their own.
-fn drawable(grid: &Grid, class: &Class) -> Vec<usize> {
+/// The cells that have their own curve.
+fn drawable(grid: &SweepView, class: &Class) -> Vec<usize> {
     let own = |place: &usize| {
         let cell = &grid.result.cells[*place];
         cell.same_as.is_none() && !cell.curve.is_empty()
@@ -130,8 +130,8 @@ fn drawable(grid: &Grid, class: &Class) -> Vec<usize> {
     class.cells.iter().copied().filter(own).collect()
 }
 
-/// At most [`CURVES_MAX`] of them, in their order.
-fn chosen(grid: &Grid, class: &Class) -> Vec<usize> {
+/// The cells to draw, at most [`CURVES_MAX`], in order.
+fn chosen(grid: &SweepView, class: &Class) -> Vec<usize> {
     let all = drawable(grid, class);
     if all.len() <= CURVES_MAX {
         return all;
@@ -173,7 +173,7 @@ fn points(curve: &[(f64, f64)]) -> Vec<Point> {
         .collect()
 }
 
-/// (quantile, microseconds), as far as there is a sample beyond.
+/// Points (quantile, microseconds), up to the last quantile that has a sample above it.
 fn sampled(times: &Times) -> Vec<(f64, f64)> {
     let steps = (0..=4 * STEPS_A_NINE).map(f64::from);
     let quantiles = steps.map(|step| 1.0 - 10f64.powf(-step / f64::from(STEPS_A_NINE)));
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn the_baseline_and_what_is_recommended_are_drawn() {
         let result = sample::sweep();
-        let grid = Grid::of(&result);
+        let grid = SweepView::of(&result);
         let class = &grid.classes[3];
         let chosen = chosen(&grid, class);
         let values: Vec<_> = chosen

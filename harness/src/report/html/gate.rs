@@ -10,7 +10,7 @@ use crate::report::GateReport;
 use crate::report::gate::{budget, change, figure, how, how_loaded, name, percent, word};
 
 /// The page of a gate.
-pub fn gate(page: &Page, gate: &GateReport) -> String {
+pub(crate) fn gate(page: &Page, gate: &GateReport) -> String {
     let content = html! {
         @if gate.result.is_void() { (control(gate)) }
         h1 { (safe(&gate.answer())) }
@@ -61,10 +61,10 @@ fn forest(gate: &GateReport) -> Option<Markup> {
     let rows: Vec<Branch> = gate.result.cells.iter().filter_map(branch).collect();
     let caption = "How much each metric changed, in budgets";
     (!rows.is_empty()).then(|| {
-        let told = rows.iter().map(|row| format!("{} {}", row.name, row.text));
+        let texts = rows.iter().map(|row| format!("{} {}", row.name, row.text));
         let forest = Forest {
             caption: caption.into(),
-            desc: told.collect::<Vec<_>>().join("; "),
+            desc: texts.collect::<Vec<_>>().join("; "),
             label: "change over budget; right is worse".into(),
             rows,
         };

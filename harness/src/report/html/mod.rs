@@ -1,8 +1,8 @@
-//! One HTML page that holds everything: styles and plots are inline, nothing is fetched, no script runs.
+//! A self-contained HTML page: styles and plots are inline, nothing is fetched, no script runs.
 //!
-//! The answer comes first, then the numbers as a table, then the plots, then how to repeat it. Dark or
-//! light follows the reader's system; it reads on a phone and on paper. Text from outside is stripped of
-//! control characters by `safe` and escaped by maud.
+//! The answer comes first, then the table, the plots, and how to repeat the run. Dark and light mode follow the
+//! reader's system; the page works on narrow screens and on paper. `safe` strips control characters from external text,
+//! and maud escapes it.
 
 mod cells;
 mod classes;
@@ -17,35 +17,34 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-
 use super::Environment;
+use crate::data::Unit;
 use crate::load::Remark;
 use crate::text::escape_text;
+pub(crate) use gate::gate;
+pub(crate) use load::load;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+pub(crate) use sweep::sweep;
 
-pub use gate::gate;
-pub use load::load;
-pub use sweep::sweep;
-
-/// Inline, so that the page stays one file.
+/// The style sheet, inlined into the page.
 const STYLE: &str = include_str!("page.css");
-/// Longest text from outside that is shown in full.
+/// Maximum length of external text, in characters.
 const TEXT_CHARS_MAX: usize = 2_000;
 
-/// What every page says besides its result.
+/// What every page shows besides its result.
 #[derive(Debug, Clone)]
-pub struct Page<'a> {
-    /// What was done, in a few words.
+pub(crate) struct Page<'a> {
+    /// A short title.
     pub title: &'a str,
     /// `pass`, `fail` or `inconclusive`.
     pub verdict: &'a str,
-    /// The server that was measured: its command or address.
+    /// The measured server: its command or address.
     pub target: &'a str,
-    /// How to repeat it, a line each.
+    /// Commands that repeat the run, one per line.
     pub command_lines: Vec<String>,
     /// The machine.
     pub environment: &'a Environment,
-    /// Seconds of wall time.
+    /// Wall time in seconds.
     pub duration_s: f64,
     /// The seed of everything random.
     pub seed: u64,
@@ -80,7 +79,7 @@ fn frame(page: &Page, content: &Markup) -> String {
     document.into_string()
 }
 
-/// The verdict as a word with a sign: colour alone would not reach everybody.
+/// The verdict as a word with a sign, since not everybody can see the colour.
 fn pill(verdict: &str) -> Markup {
     let (class, sign) = match verdict {
         "pass" => ("pill good", "✓"),
@@ -90,7 +89,7 @@ fn pill(verdict: &str) -> Markup {
     html! { span class=(class) { (sign) " " (safe(verdict)) } }
 }
 
-/// What was measured, when nothing else has said so yet: one dim line below the answer.
+/// Target, duration and seed: one dim line below the answer.
 fn facts(page: &Page, more: &[String]) -> Markup {
     html! {
         p.facts {
@@ -106,7 +105,7 @@ fn repeat(page: &Page) -> Markup {
     html! {
         @if !page.command_lines.is_empty() {
             section {
-                h2 { "To repeat it" }
+                h2 { "How to repeat it" }
                 @for line in &page.command_lines { pre { code { (safe(line)) } } }
             }
         }
@@ -128,7 +127,7 @@ fn machine(page: &Page) -> Markup {
                 (pair("processors", &format!("{} × {}", environment.cpus, safe(&environment.model))))
                 (pair("open descriptors", &nofile))
                 @if let Some(steal) = environment.steal {
-                    (pair("stolen by a hypervisor since boot", &number::share(steal / 100.0)))
+                    (pair("CPU time taken by the hypervisor since boot", &number::share(steal / 100.0)))
                 }
                 @if let Some(throttled) = environment.throttled {
                     (pair("times throttled by the control group", &number::count(throttled)))
@@ -138,27 +137,27 @@ fn machine(page: &Page) -> Markup {
     }
 }
 
-/// A name and its value in a `dl`. The value is text of ours or made safe already.
+/// A name and its value in a `dl`. The value must be internal text or already safe.
 fn pair(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 
-/// Wall time for people.
+/// Wall time in readable form.
 fn seconds(duration_s: f64) -> String {
     let whole = duration_s.round().max(0.0) as u64;
     match whole {
-        0..100 => number::figure(duration_s * 1e6, number::Unit::Micros),
+        0..100 => number::figure(duration_s * 1e6, Unit::Micros),
         100..6000 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
     }
 }
 
-/// A reason or a note, its stable word set apart.
+/// A reason or a note, its stable word in bold.
 fn reason(remark: &Remark) -> Markup {
     html! { b.word { (remark.word) } " " (safe(&remark.sentence)) }
 }
 
-/// Text from outside without control characters; maud escapes the rest where it is put in.
+/// External text without control characters; maud escapes it when it is inserted.
 fn safe(text: &str) -> String {
     escape_text(text, TEXT_CHARS_MAX)
 }

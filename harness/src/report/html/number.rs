@@ -1,19 +1,6 @@
-//! Numbers as people read them: three significant digits and a fitting unit.
+//! Numbers for people: three significant digits and a suitable unit.
 
-/// What a number counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
-    /// Something a second.
-    PerSecond,
-    /// Bytes a second.
-    BytesPerSecond,
-    /// Microseconds, which are shown as ns, µs, ms or s.
-    Micros,
-    /// Bytes.
-    Bytes,
-    /// A number without a unit.
-    Plain,
-}
+use crate::data::Unit;
 
 const PER_SECOND: &[(f64, &str)] = &[(1.0, "/s"), (1e3, "k/s"), (1e6, "M/s"), (1e9, "G/s")];
 const MICROS: &[(f64, &str)] = &[(1e-3, "ns"), (1.0, "µs"), (1e3, "ms"), (1e6, "s")];
@@ -32,39 +19,27 @@ const BYTES_PER_SECOND: &[(f64, &str)] = &[
     (KIB * KIB * KIB, "GiB/s"),
 ];
 
-impl Unit {
-    /// From the name that a metric gives its unit.
-    pub(super) fn named(name: &str) -> Self {
-        match name {
-            "1/s" => Self::PerSecond,
-            "B/s" => Self::BytesPerSecond,
-            "us" => Self::Micros,
-            "B" => Self::Bytes,
-            _ => Self::Plain,
-        }
+/// The factors and suffixes of a unit, ascending.
+fn steps(unit: Unit) -> &'static [(f64, &'static str)] {
+    match unit {
+        Unit::PerSecond => PER_SECOND,
+        Unit::BytesPerSecond => BYTES_PER_SECOND,
+        Unit::Micros => MICROS,
+        Unit::Bytes => BYTES,
+        Unit::Count => PLAIN,
     }
+}
 
-    fn steps(self) -> &'static [(f64, &'static str)] {
-        match self {
-            Self::PerSecond => PER_SECOND,
-            Self::BytesPerSecond => BYTES_PER_SECOND,
-            Self::Micros => MICROS,
-            Self::Bytes => BYTES,
-            Self::Plain => PLAIN,
-        }
-    }
-
-    /// The largest step that leaves at least one before the decimal point.
-    fn step(self, value: f64) -> (f64, &'static str) {
-        let steps = self.steps();
-        // 999.6 rounds up to the next step; 1024 must not round down from its own.
-        let size = rounded(value).abs().max(value.abs()) * (1.0 + 1e-9);
-        let fitting = steps.iter().rev().find(|(factor, _)| *factor <= size);
-        // Nothing at all is nothing of the unit itself, not of its smallest part.
-        let unit = steps.iter().find(|(factor, _)| *factor >= 1.0);
-        let smallest = if size > 0.0 { steps.first() } else { unit };
-        *fitting.or(smallest).unwrap_or(&(1.0, ""))
-    }
+/// The largest step that leaves at least 1 before the decimal point.
+fn step(unit: Unit, value: f64) -> (f64, &'static str) {
+    let steps = steps(unit);
+    // 999.6 rounds up to the next step; 1024 must not round down from its own.
+    let size = rounded(value).abs().max(value.abs()) * (1.0 + 1e-9);
+    let fitting = steps.iter().rev().find(|(factor, _)| *factor <= size);
+    // Zero is shown in the unit itself, not in its smallest part.
+    let whole = steps.iter().find(|(factor, _)| *factor >= 1.0);
+    let smallest = if size > 0.0 { steps.first() } else { whole };
+    *fitting.or(smallest).unwrap_or(&(1.0, ""))
 }
 
 /// `12.3 k/s`, `1.24 ms`, `16 KiB`.
@@ -72,9 +47,9 @@ pub(super) fn figure(value: f64, unit: Unit) -> String {
     if !value.is_finite() {
         return "–".to_owned();
     }
-    let (factor, suffix) = unit.step(value);
+    let (factor, suffix) = step(unit, value);
     let digits = significant(value / factor);
-    // Sizes are mostly whole; `16.0 KiB` would look measured.
+    // Sizes are mostly whole numbers; `16.0 KiB` would look like a measurement.
     let digits = if unit == Unit::Bytes {
         trimmed(&digits)
     } else {
@@ -88,7 +63,7 @@ pub(super) fn interval(low: f64, high: f64, unit: Unit) -> String {
     if !low.is_finite() || !high.is_finite() {
         return "–".to_owned();
     }
-    let (factor, suffix) = unit.step(high);
+    let (factor, suffix) = step(unit, high);
     let ends = format!(
         "{} – {}",
         significant(low / factor),
@@ -97,9 +72,9 @@ pub(super) fn interval(low: f64, high: f64, unit: Unit) -> String {
     joined(&ends, suffix)
 }
 
-/// The same as [`figure`] for a tick of an axis, which is a round number: `100 k/s`, `1.5 ms`.
+/// A tick of an axis, which is a round number: `100 k/s`, `1.5 ms`.
 pub(super) fn tick(value: f64, unit: Unit) -> String {
-    let (factor, suffix) = unit.step(value);
+    let (factor, suffix) = step(unit, value);
     joined(trimmed(&significant(value / factor)), suffix)
 }
 
@@ -113,7 +88,7 @@ pub(super) fn share(part: f64) -> String {
     }
 }
 
-/// A count with its thousands set apart by thin spaces that do not break.
+/// A count with thousands separated by non-breaking thin spaces.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -126,7 +101,7 @@ pub(super) fn count(number: u64) -> String {
     out
 }
 
-/// A size or a plain number as it is written on a command line: `16384`, `16KiB`, `64k`, `1M`.
+/// Parses a size or a plain number: `16384`, `16KiB`, `64k`, `1M`.
 pub(super) fn parsed(text: &str) -> Option<f64> {
     let text = text.trim();
     let end = text
@@ -145,14 +120,14 @@ pub(super) fn parsed(text: &str) -> Option<f64> {
 }
 
 fn joined(digits: &str, suffix: &str) -> String {
-    // A space that does not break: a unit alone on the next line would be puzzling.
+    // A non-breaking space keeps the unit on the line of its number.
     match suffix {
         "" => digits.to_owned(),
         _ => format!("{digits}\u{a0}{suffix}"),
     }
 }
 
-/// Three significant digits, and never fewer digits than the whole part has.
+/// Three significant digits; the integer part is never cut.
 fn significant(value: f64) -> String {
     let value_rounded = rounded(value);
     if value_rounded == 0.0 {
@@ -216,7 +191,7 @@ mod tests {
     fn ticks_and_counts_are_short() {
         assert_eq!(plain(&tick(100_000.0, Unit::PerSecond)), "100 k/s");
         assert_eq!(plain(&tick(1_500.0, Unit::Micros)), "1.5 ms");
-        assert_eq!(tick(0.0, Unit::Plain), "0");
+        assert_eq!(tick(0.0, Unit::Count), "0");
         assert_eq!(plain(&count(1_234_567)), "1 234 567");
         assert_eq!(count(123), "123");
     }

@@ -1,15 +1,17 @@
-//! Results as they may be, for the tests of this folder.
-
-use std::collections::BTreeMap;
+//! Sample results for the tests of the pages.
 
 use super::Page;
-use crate::bench::{Axis, Cell, Estimate, Recommendation, Setting, SweepResult, Verdict};
+use crate::bench::{
+    AxisVerdict, Estimate, Recommendation, Setting, SweepAxis, SweepCell, SweepResult,
+};
+use crate::data::{Direction, Unit};
 use crate::load::recorder::times;
 use crate::load::{
     End, Latency, LoadResult, Metrics, Note, Reason, Remark, Step, Transport, Validity,
 };
 use crate::report::Environment;
 use crate::stats::Interval;
+use std::collections::BTreeMap;
 
 pub(in crate::report) fn environment() -> Environment {
     Environment {
@@ -37,22 +39,22 @@ pub(in crate::report) fn page(environment: &Environment) -> Page<'_> {
     }
 }
 
-/// The same at every run, between -1 and 1.
+/// Deterministic noise between -1 and 1.
 fn noise(place: usize) -> f64 {
     (place as f64 * 12.9898).sin()
 }
 
-fn estimate(estimate: f64, spread: f64, unit: &'static str, higher_is_better: bool) -> Estimate {
+fn estimate(estimate: f64, spread: f64, unit: Unit, direction: Direction) -> Estimate {
     Estimate {
         estimate,
         low: estimate * (1.0 - spread),
         high: estimate * (1.0 + spread * 1.2),
         unit,
-        higher_is_better,
+        direction,
     }
 }
 
-/// A receive buffer of 64 B to 256 KiB and the kernel's own, by payloads of 64 B to 64 KiB.
+/// Receive buffers of 64 B to 256 KiB and the kernel's default, by payloads of 64 B to 64 KiB.
 pub(in crate::report) fn sweep() -> SweepResult {
     let payloads = [64.0, 1_024.0, 16_384.0, 65_536.0];
     let buffers: Vec<f64> = std::iter::once(0.0)
@@ -65,7 +67,7 @@ pub(in crate::report) fn sweep() -> SweepResult {
         }
     }
     let words = |values: &[f64]| values.iter().map(|value| format!("{value:.0}")).collect();
-    let axis = |name: &str, values: &[f64]| Axis {
+    let axis = |name: &str, values: &[f64]| SweepAxis {
         name: name.into(),
         values: words(values),
         is_bytes: true,
@@ -81,9 +83,9 @@ pub(in crate::report) fn sweep() -> SweepResult {
     }
 }
 
-fn cell(place: usize, payload: f64, buffer: f64) -> Cell {
+fn cell(place: usize, payload: f64, buffer: f64) -> SweepCell {
     let size = if buffer == 0.0 { 131_072.0 } else { buffer };
-    // Each read costs a system call, each byte a little.
+    // Each read costs a system call, and each byte costs time.
     let reads = (payload / size).ceil().max(1.0);
     let cost_us = 4.0 + reads * 1.1 + payload / 6_000.0;
     let rate = 1e6 / cost_us * (1.0 + 0.015 * noise(place));
@@ -93,16 +95,35 @@ fn cell(place: usize, payload: f64, buffer: f64) -> Cell {
     let is_invalid = place == 20 || place == 44;
     let is_merged = buffer == 64.0;
     let metrics = [
-        ("ops_per_s", estimate(rate, spread, "1/s", true)),
+        (
+            "ops_per_s",
+            estimate(rate, spread, Unit::PerSecond, Direction::HigherIsBetter),
+        ),
         (
             "bytes_per_s",
-            estimate(rate * payload * 2.0, spread, "B/s", true),
+            estimate(
+                rate * payload * 2.0,
+                spread,
+                Unit::BytesPerSecond,
+                Direction::HigherIsBetter,
+            ),
         ),
-        ("p50_us", estimate(p50, spread, "us", false)),
-        ("p99_us", estimate(p99, spread * 3.0, "us", false)),
+        (
+            "p50_us",
+            estimate(p50, spread, Unit::Micros, Direction::LowerIsBetter),
+        ),
+        (
+            "p99_us",
+            estimate(p99, spread * 3.0, Unit::Micros, Direction::LowerIsBetter),
+        ),
         (
             "server_cpu_us_per_op",
-            estimate(cost_us * 0.9, spread, "us", false),
+            estimate(
+                cost_us * 0.9,
+                spread,
+                Unit::Micros,
+                Direction::LowerIsBetter,
+            ),
         ),
     ];
     let setting = |value: f64, effective: Option<String>| Setting {
@@ -110,7 +131,7 @@ fn cell(place: usize, payload: f64, buffer: f64) -> Cell {
         effective,
     };
     let effective = (buffer > 0.0 && buffer <= 1024.0).then(|| "2304".to_owned());
-    Cell {
+    SweepCell {
         axes: vec![
             ("payload".into(), setting(payload, None)),
             ("server.recv_buffer".into(), setting(buffer, effective)),
@@ -160,7 +181,7 @@ fn curve(p50: f64, p99: f64) -> Vec<(f64, f64)> {
 }
 
 fn recommendation() -> Recommendation {
-    let verdict = |payload: &str, value: Option<&str>, sentence: &str| Verdict {
+    let verdict = |payload: &str, value: Option<&str>, sentence: &str| AxisVerdict {
         axis: "server.recv_buffer".into(),
         class: vec![("payload".into(), payload.into())],
         value: value.map(str::to_owned),
@@ -176,21 +197,21 @@ fn recommendation() -> Recommendation {
     Recommendation {
         headline: "Leave server.recv_buffer to the kernel: only at 64 KiB payload a value is measurably better".into(),
         verdicts: vec![
-            verdict("64", None, "payload 64: no receive buffer is measurably better than the kernel's own choice; the best, 4096, is within 1.4 % of it."),
-            verdict("1024", None, "payload 1024: no receive buffer is measurably better than the kernel's own choice."),
-            verdict("16384", None, "payload 16384: every receive buffer of at least 16384 does as well as the kernel's own choice."),
-            verdict("65536", Some("131072"), "payload 65536: 131072 gives 2.3 % more operations a second than the kernel's own choice (1.1 to 3.4 %)."),
+            verdict("64", None, "payload 64: no receive buffer is measurably better than the kernel's default; the best, 4096, is within 1.4 % of it."),
+            verdict("1024", None, "payload 1024: no receive buffer is measurably better than the kernel's default."),
+            verdict("16384", None, "payload 16384: every receive buffer of at least 16384 does as well as the kernel's default."),
+            verdict("65536", Some("131072"), "payload 65536: 131072 gives 2.3 % more operations per second than the kernel's default (1.1 to 3.4 %)."),
         ],
     }
 }
 
-/// Names along the axis instead of sizes.
+/// A sweep along names instead of sizes.
 pub(in crate::report) fn models() -> SweepResult {
     let names = ["epoll", "thread-per-connection", "tokio-multi-thread"];
     let mut result = sweep();
     result.axes.truncate(1);
     result.axes[0].values.truncate(2);
-    result.axes.push(Axis {
+    result.axes.push(SweepAxis {
         name: "server.model".into(),
         values: names.map(str::to_owned).to_vec(),
         is_bytes: false,
@@ -259,6 +280,7 @@ pub(in crate::report) fn load(valid: bool) -> LoadResult {
     };
     LoadResult {
         metrics: Metrics {
+            measured_s: 30.0,
             ops: 810_331,
             ops_per_s: 81_033.1,
             bytes_per_s: 10_372_236.0,

@@ -1,4 +1,4 @@
-//! The pages as a whole: what has to be on them, and what never may be.
+//! Tests of whole pages: what they must and must not contain.
 
 use super::{gate, load, sample, sweep};
 use crate::bench::SweepResult;

@@ -1,13 +1,13 @@
-//! A campaign: a test case a finding, or one that passed. A replay: a test case a finding that was replayed.
+//! A campaign: one test case per finding, or a passed one. A replay: one test case per replayed finding.
 
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
 use super::{clean, one_case};
 use crate::fuzz::{Finding, case};
-use crate::report::fuzz::Standing;
+use crate::report::fuzz::{ItemOutcome, Standing};
 use crate::report::{FuzzReport, ReplayItem, ReplayReport, Report, RunVerdict};
 
-/// Steps shown of a finding; its case file has all of them.
+/// Maximum steps shown of a finding; its case file contains all of them.
 const STEPS_SHOWN: usize = 40;
 
 pub(super) fn campaign(junit: &mut Junit, report: &Report, fuzz: &FuzzReport) {
@@ -18,7 +18,7 @@ pub(super) fn campaign(junit: &mut Junit, report: &Report, fuzz: &FuzzReport) {
         suite.add_test_case(case);
     }
     if fuzz.result.findings.is_empty() {
-        // Told as an error already where there is one.
+        // An error is reported elsewhere.
         let status = match report.verdict {
             RunVerdict::Error => return,
             RunVerdict::Pass => TestCaseStatus::success(),
@@ -45,7 +45,7 @@ fn status(finding: &Finding) -> TestCaseStatus {
             finding.waived.as_deref().unwrap_or("")
         )),
         Standing::Unconfirmed => skipped(format!(
-            "inconclusive: seen once and not again ({}): {}",
+            "inconclusive: not reproduced ({}): {}",
             finding.confirmed, finding.symptom.title
         )),
         Standing::Counts => {
@@ -80,19 +80,19 @@ pub(super) fn replay(junit: &mut Junit, report: &Report, replay: &ReplayReport) 
 }
 
 fn replayed(item: &ReplayItem) -> TestCaseStatus {
-    let mut status = match item.word() {
-        "gone" => return TestCaseStatus::success(),
-        "reproduced" => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        _ => TestCaseStatus::skipped(),
+    let mut status = match item.outcome() {
+        ItemOutcome::Gone => return TestCaseStatus::success(),
+        ItemOutcome::Reproduced => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        ItemOutcome::Unclear => TestCaseStatus::skipped(),
     };
     if item.reproduced && !item.kind.is_empty() {
         status.set_type(clean(&item.kind));
     }
     status.set_message(clean(&format!(
         "{} {}: {}",
-        item.word(),
+        item.outcome().name(),
         item.seen,
-        item.said()
+        item.details()
     )));
     status
 }

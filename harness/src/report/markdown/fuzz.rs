@@ -1,4 +1,4 @@
-//! A campaign: the answer, a table of findings, how to see each again. A replay: a table.
+//! A campaign: the answer, a table of findings, and how to reproduce each. A replay: a table.
 
 use std::fmt::Write as _;
 
@@ -8,9 +8,9 @@ use crate::report::number::bytes;
 use crate::report::{FuzzReport, ReplayReport, Report};
 use crate::text::markdown::{code, plain};
 
-/// Steps shown of a finding; its case file has all of them.
+/// Maximum steps shown of a finding; its case file contains all of them.
 const STEPS_SHOWN: usize = 16;
-/// Findings shown in full: a step summary has a limit of 1 MiB.
+/// Maximum findings shown in full: a step summary is limited to 1 MiB.
 const FINDINGS_SHOWN: usize = 50;
 
 pub(super) fn render(text: &mut String, report: &Report, fuzz: &FuzzReport) {
@@ -29,9 +29,7 @@ pub(super) fn render(text: &mut String, report: &Report, fuzz: &FuzzReport) {
     if findings.is_empty() {
         return;
     }
-    text.push_str(
-        "\n| finding | kind | confirmed | case | what was seen |\n|---|---|---|---|---|\n",
-    );
+    text.push_str("\n| finding | kind | confirmed | case | symptom |\n|---|---|---|---|---|\n");
     for finding in findings {
         let _ = writeln!(
             text,
@@ -46,7 +44,7 @@ pub(super) fn render(text: &mut String, report: &Report, fuzz: &FuzzReport) {
         );
     }
     for finding in findings.iter().take(FINDINGS_SHOWN) {
-        one(text, finding);
+        finding_section(text, finding);
     }
 }
 
@@ -54,11 +52,11 @@ fn standing(finding: &Finding) -> &'static str {
     match Standing::of(finding) {
         Standing::Counts => "",
         Standing::Waived => ", waived",
-        Standing::Unconfirmed => ", seen once",
+        Standing::Unconfirmed => ", not reproduced",
     }
 }
 
-fn one(text: &mut String, finding: &Finding) {
+fn finding_section(text: &mut String, finding: &Finding) {
     let _ = writeln!(text, "\n**{}**\n", plain(&finding.id));
     let mut shown = 0;
     for line in finding.cases.iter().flat_map(case::shown).take(STEPS_SHOWN) {
@@ -94,9 +92,9 @@ pub(super) fn replay(text: &mut String, replay: &ReplayReport) {
             "| {} | {} | {} | {} | {} |",
             plain(&item.name()),
             plain(&item.kind),
-            item.word(),
+            item.outcome().name(),
             plain(&item.seen),
-            plain(item.said())
+            plain(item.details())
         );
     }
 }

@@ -1,11 +1,10 @@
 //! A gate as a comment on a pull request: the answer, the table, how it was measured.
 
-use std::fmt::Write as _;
-
 use crate::gate::rule::CellVerdict;
 use crate::report::gate::{budget, change, figure, how, how_loaded, name, word};
 use crate::report::{GateReport, Report};
 use crate::text::markdown::{code, plain};
+use std::fmt::Write as _;
 
 /// Lets a bot find its comment again, to update it.
 const MARKER: &str = "<!-- tcprove gate -->";
@@ -52,7 +51,7 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
     }
     let _ = writeln!(
         text,
-        "- intervals: two one-sided bounds of 95 %; {:.0} s; seed {}; {}",
+        "- intervals: pairs of one-sided 95 % bounds; {:.0} s; seed {}; {}",
         report.header.duration_s,
         report.header.seed,
         plain(&report.header.environment.one_line())

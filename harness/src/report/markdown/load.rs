@@ -1,4 +1,4 @@
-//! A load: the answer, one table, whether it can be trusted.
+//! The report of a load: throughput, one table, and validity.
 
 use std::fmt::Write as _;
 
@@ -31,10 +31,10 @@ pub(super) fn render(text: &mut String, report: &Report, load: &LoadReport) {
     row(text, "service", &metrics.service_us);
     let server = metrics
         .server_cpu_us_per_op
-        .map_or("not seen".into(), |each| format!("{} us", digits(each)));
+        .map_or("not measured".into(), |each| format!("{} us", digits(each)));
     let _ = writeln!(
         text,
-        "\nCPU a reply: server {server}, client {} us",
+        "\nCPU per reply: server {server}, client {} us",
         digits(metrics.client_cpu_us_per_op)
     );
 }

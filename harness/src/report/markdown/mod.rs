@@ -1,4 +1,4 @@
-//! Markdown, for a step summary or a pull request. One file for each kind of run.
+//! Reports in Markdown, for a step summary or a pull request. One file per kind of run.
 
 mod check;
 mod fuzz;
@@ -9,10 +9,10 @@ mod sweep;
 use crate::text::markdown::plain;
 use std::fmt::Write as _;
 
-use super::{Body, Checked, Report, RunVerdict};
+use super::{Body, CheckReport, Report, RunVerdict};
 
-/// The answer first, then what it stands on.
-pub fn render(report: &Report) -> String {
+/// Renders the verdict first, then its basis.
+pub(crate) fn render(report: &Report) -> String {
     let mut text = String::new();
     let target = report
         .header

@@ -1,4 +1,4 @@
-//! A sweep: the answer, then the table of all cells.
+//! A sweep in Markdown: the answer, then the table of all cells.
 
 use crate::load::joined;
 use crate::report::terminal::{SWEEP_COLUMNS, shown};
@@ -42,7 +42,7 @@ pub(super) fn render(text: &mut String, report: &Report, sweep: &SweepReport) {
             let _ = write!(text, " {} |", figure.unwrap_or_default());
         }
         let reasons = match (&cell.same_as, cell.valid) {
-            (Some(_), _) => "same in force as another cell".to_owned(),
+            (Some(_), _) => "same settings in force as another cell".to_owned(),
             (None, true) => String::new(),
             (None, false) => format!("invalid: {}", plain(&joined(&cell.reasons))),
         };

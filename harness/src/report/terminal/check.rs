@@ -1,36 +1,36 @@
-//! A battery: a line a check, then what failed in full.
+//! The report of a battery: one line per check, then the failures in detail.
 
 use std::fmt::Write as _;
 
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
-use super::{Checked, verdict_line};
+use super::{CheckReport, verdict_line};
 use crate::check::{Outcome, Verdict};
 use crate::report::Report;
 use crate::report::wrap::{cut, wrap};
 use crate::text::escape_text;
 
-/// The lines, the findings, the summary.
+/// Lines, findings and summary.
 pub(super) fn render(
     text: &mut String,
     report: &Report,
-    checked: &Checked,
+    checked: &CheckReport,
     columns: Option<usize>,
 ) {
     body(text, checked, columns);
     summary(text, report, checked, &counted(checked), columns);
 }
 
-/// The lines and the findings.
-pub(super) fn body(text: &mut String, checked: &Checked, columns: Option<usize>) {
+/// Lines and findings.
+pub(super) fn body(text: &mut String, checked: &CheckReport, columns: Option<usize>) {
     lines(text, checked, columns);
-    let telling = checked.outcomes.iter();
-    for outcome in telling.filter(|outcome| outcome.is_worth_telling()) {
+    let outcomes = checked.outcomes.iter();
+    for outcome in outcomes.filter(|outcome| outcome.needs_details()) {
         finding(text, outcome, columns);
     }
 }
 
-/// One line a check, under its group.
-fn lines(text: &mut String, checked: &Checked, columns: Option<usize>) {
+/// One line per check, grouped.
+fn lines(text: &mut String, checked: &CheckReport, columns: Option<usize>) {
     let longest = checked
         .outcomes
         .iter()
@@ -57,8 +57,8 @@ fn lines(text: &mut String, checked: &Checked, columns: Option<usize>) {
         }
         let indent = 2 + MARK_WIDTH + 1 + id_width + 1;
         let detail = escape_text(detail, 200);
-        // What is told in full below is cut here.
-        let detail = if outcome.is_worth_telling() {
+        // Outcomes that are shown in detail below are cut here.
+        let detail = if outcome.needs_details() {
             cut(&detail, indent, columns)
         } else {
             wrap(&detail, indent, columns)
@@ -68,9 +68,9 @@ fn lines(text: &mut String, checked: &Checked, columns: Option<usize>) {
     }
 }
 
-/// Of `inconclusive`, the longest word.
+/// Width of the longest verdict, `inconclusive`.
 const MARK_WIDTH: usize = 12;
-/// Where the second column of a finding begins.
+/// Column at which the text of a finding starts.
 const FINDING_INDENT: usize = 14;
 
 fn mark(outcome: &Outcome) -> (&'static str, &'static str) {
@@ -85,7 +85,7 @@ fn mark(outcome: &Outcome) -> (&'static str, &'static str) {
     (colour, outcome.word())
 }
 
-/// Expected, actual, evidence, how to reproduce.
+/// Expected and actual behaviour, evidence, and how to reproduce.
 fn finding(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
     let (colour, word) = mark(outcome);
     let kind = outcome
@@ -137,7 +137,7 @@ fn finding(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
     );
 }
 
-/// Steps shown of a check; the JSON has more.
+/// Maximum number of steps shown per check; the JSON contains more.
 const STEPS_SHOWN: usize = 8;
 
 fn evidence(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
@@ -182,12 +182,12 @@ fn evidence(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
     }
 }
 
-/// What stands in the way, and the last line.
+/// Blockers and the verdict line.
 pub(super) fn summary(
     text: &mut String,
     report: &Report,
-    checked: &Checked,
-    told: &str,
+    checked: &CheckReport,
+    counted: &str,
     columns: Option<usize>,
 ) {
     let _ = writeln!(text);
@@ -201,17 +201,17 @@ pub(super) fn summary(
     if report.header.interrupted {
         let _ = writeln!(
             text,
-            "{YELLOW}interrupted{RESET}: checks that had not begun are not listed"
+            "{YELLOW}interrupted{RESET}: checks that had not started are not listed"
         );
     }
-    verdict_line(text, report, told, columns);
+    verdict_line(text, report, counted, columns);
     if checked.counts.ran() == 0 && !report.header.interrupted {
         let _ = writeln!(text, "{}", wrap(NOTHING_RAN, 0, columns));
     }
 }
 
-/// How many checks came to which verdict.
-pub(super) fn counted(checked: &Checked) -> String {
+/// The number of checks per verdict.
+pub(super) fn counted(checked: &CheckReport) -> String {
     let counts = checked.counts;
     let parts = [
         (counts.pass, "passed"),
@@ -232,5 +232,5 @@ pub(super) fn counted(checked: &Checked) -> String {
     }
 }
 
-/// An empty selection must not look like a pass, nor like a riddle.
-const NOTHING_RAN: &str = "no check came to a verdict: --only, --skip and --shard leave none, or all that were left do not apply to this talk";
+/// An empty selection must not look like a pass.
+const NOTHING_RAN: &str = "no check reached a verdict: --only, --skip and --shard select none, or none of the selected checks applies to this talk";

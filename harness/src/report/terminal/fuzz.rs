@@ -1,28 +1,26 @@
-//! A campaign: how many findings, each with its case and how to see it again, then how the campaign went.
-//! A replay: a line a finding.
-
-use std::fmt::Write as _;
-
-use serde_json::Value;
+//! A campaign: the number of findings, each finding with its case and how to reproduce it, then the totals. A replay: one
+//! line per finding.
 
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::fuzz::{Finding, case, evidence_lines};
-use crate::report::fuzz::Standing;
+use crate::report::fuzz::{ItemOutcome, Standing};
 use crate::report::number::bytes;
 use crate::report::wrap::{cut, wrap};
 use crate::report::{FuzzReport, ReplayReport, Report};
 use crate::text::escape_text;
+use serde_json::Value;
+use std::fmt::Write as _;
 
-/// Where the second column of a finding begins.
+/// Column at which the values of a finding begin.
 const INDENT: usize = 14;
-/// Steps shown of a finding; its case file has all of them.
+/// Maximum steps shown of a finding; its case file contains all of them.
 const STEPS_SHOWN: usize = 24;
-/// Lines shown of what a server printed; the folder of the finding has more.
+/// Maximum lines shown of the server's output; the folder of the finding contains more.
 const PRINTED_SHOWN: usize = 8;
-/// So many of them are the first ones.
+/// How many of them come from the beginning of the output.
 const PRINTED_FIRST: usize = 3;
-/// Findings shown in full; the JSON has all of them.
+/// Maximum findings shown in full; the JSON contains all of them.
 const FINDINGS_SHOWN: usize = 50;
 
 pub(super) fn render(
@@ -43,7 +41,7 @@ pub(super) fn render(
         wrap(&fuzz.answer(), 0, columns)
     );
     for finding in findings.iter().take(FINDINGS_SHOWN) {
-        one(text, finding, columns);
+        finding_section(text, finding, columns);
     }
     if findings.len() > FINDINGS_SHOWN {
         let _ = writeln!(text, "\n… {} more", findings.len() - FINDINGS_SHOWN);
@@ -58,15 +56,12 @@ pub(super) fn render(
         let _ = writeln!(text, "{YELLOW}note{RESET}: {note}");
     }
     if report.header.interrupted {
-        let _ = writeln!(
-            text,
-            "{YELLOW}interrupted{RESET}: this is what was found until then"
-        );
+        let _ = writeln!(text, "{YELLOW}interrupted{RESET}: the findings so far");
     }
     verdict_line(text, report, &fuzz.answer(), columns);
 }
 
-fn one(text: &mut String, finding: &Finding, columns: Option<usize>) {
+fn finding_section(text: &mut String, finding: &Finding, columns: Option<usize>) {
     let colour = match Standing::of(finding) {
         Standing::Counts => RED,
         Standing::Waived | Standing::Unconfirmed => MAGENTA,
@@ -97,7 +92,7 @@ fn one(text: &mut String, finding: &Finding, columns: Option<usize>) {
     if lines.len() > STEPS_SHOWN {
         row("", &format!("… {} more", lines.len() - STEPS_SHOWN));
     }
-    // What is for programs only is left to them.
+    // Evidence for programs only is not shown.
     let shown = |name: &String| !name.ends_with("_hex");
     for (name, value) in finding
         .symptom
@@ -115,7 +110,7 @@ fn one(text: &mut String, finding: &Finding, columns: Option<usize>) {
     row("reproduce", &escape_text(&finding.reproduce, 4000));
 }
 
-/// One piece of evidence; of lines that the server printed, the first ones and the last ones.
+/// One piece of evidence; of a list of lines, the first and the last ones.
 fn evidence(name: &str, value: &Value) -> Vec<String> {
     let Some(printed) = evidence_lines(value) else {
         let text = value
@@ -138,9 +133,7 @@ fn evidence(name: &str, value: &Value) -> Vec<String> {
 
 fn confirmed(finding: &Finding) -> String {
     let unsure = match Standing::of(finding) {
-        Standing::Unconfirmed => {
-            ": it was seen once and not again, and is kept with all that came before"
-        }
+        Standing::Unconfirmed => ": seen once but not reproduced; stored with all preceding cases",
         Standing::Counts | Standing::Waived => "",
     };
     format!(
@@ -168,7 +161,7 @@ fn size(finding: &Finding) -> String {
     )
 }
 
-/// The steps of all cases; where there are several, each has a heading.
+/// The steps of all cases, with headings if there are several cases.
 fn steps(finding: &Finding) -> Vec<String> {
     let mut lines = Vec::new();
     for (number, case) in finding.cases.iter().enumerate() {
@@ -197,25 +190,25 @@ pub(super) fn replay(
         .max();
     let width = longest.unwrap_or(0);
     for item in &replay.items {
-        let colour = match item.word() {
-            "reproduced" => RED,
-            "gone" => GREEN,
-            _ => MAGENTA,
+        let colour = match item.outcome() {
+            ItemOutcome::Reproduced => RED,
+            ItemOutcome::Gone => GREEN,
+            ItemOutcome::Unclear => MAGENTA,
         };
         let name = escape_text(&item.name(), 200);
         let seen = escape_text(&item.seen, 20);
         let indent = 2 + 10 + 1 + width + 1 + 5 + 1;
-        let said = wrap(&escape_text(item.said(), 600), indent, columns);
+        let said = wrap(&escape_text(item.details(), 600), indent, columns);
         let line = format!(
             "  {colour}{:<10}{RESET} {name:<width$} {seen:<5} {DIM}{said}{RESET}",
-            item.word()
+            item.outcome().name()
         );
         let _ = writeln!(text, "{line}");
     }
     if report.header.interrupted {
         let _ = writeln!(
             text,
-            "{YELLOW}interrupted{RESET}: the others were not replayed"
+            "{YELLOW}interrupted{RESET}: the remaining findings were not replayed"
         );
     }
     verdict_line(text, report, &replay.answer(), columns);

@@ -1,6 +1,4 @@
-//! A load: the answer, the times, what it cost, and whether it can be trusted.
-
-use std::fmt::Write as _;
+//! The report of a load: throughput, response times, costs, and validity.
 
 use super::style::{BOLD, DIM, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
@@ -9,10 +7,11 @@ use crate::report::number::{bytes, count, digits, micros};
 use crate::report::wrap::wrap;
 use crate::report::{LoadReport, Report};
 use crate::text::escape_text;
+use std::fmt::Write as _;
 
 /// Width of the first column.
 const LABEL: usize = 10;
-/// Width of a column of figures.
+/// Width of a column of numbers.
 const FIGURE: usize = 13;
 
 pub(super) fn render(
@@ -44,13 +43,13 @@ pub(super) fn render(
     if report.header.interrupted {
         let _ = writeln!(
             text,
-            "{YELLOW}interrupted{RESET}: the figures are of what was measured until then"
+            "{YELLOW}interrupted{RESET}: the figures cover the time until then"
         );
     }
     verdict_line(text, report, &answer(load), columns);
 }
 
-/// What was asked for, in a few words: the rate of an objective, the knee, or the replies of a single load.
+/// The answer in a few words: the rate of an objective, the knee, or the replies of a single load.
 fn answer(load: &LoadReport) -> String {
     let replies = || format!("{} replies/s", count(load.result.metrics.ops_per_s));
     match (&load.slo, &load.overload) {
@@ -64,7 +63,7 @@ fn a_second(bytes: u64, metrics: &Metrics) -> f64 {
     (bytes as f64 / metrics.measured_s.max(f64::MIN_POSITIVE)).round()
 }
 
-/// The load in a line.
+/// The load in one line.
 pub(in crate::report) fn described(workload: &Workload) -> String {
     let pace = match workload.pace {
         Pace::Closed => format!("closed loop, {} in flight on each", workload.pipeline),
@@ -130,7 +129,7 @@ fn row(text: &mut String, label: &str, times: &Latency) {
     let _ = writeln!(text, "{:>FIGURE$}", micros(times.max));
 }
 
-/// What 95 % of redrawn windows gave, below the percentiles.
+/// The 95 % confidence intervals of the percentiles, by resampling windows.
 fn intervals(text: &mut String, times: &Latency) {
     let _ = write!(text, "{DIM}{:<LABEL$}{:>FIGURE$}", "", "");
     for (name, _) in crate::load::metrics::PERCENTILES {
@@ -161,12 +160,12 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
     };
     let server = match (metrics.server_cpu_us_per_op, metrics.server_cores) {
         (Some(each), Some(cores)) => format!(
-            "CPU {} us a reply ({cores:.2} cores), {:.2} context switches a reply, at most {} resident",
+            "CPU {} us per reply ({cores:.2} cores), {:.2} context switches per reply, {} resident at peak",
             digits(each),
             metrics.server_context_switches_per_op.unwrap_or(0.0),
             bytes(metrics.server_rss_peak_bytes.unwrap_or(0) as f64)
         ),
-        _ => "not seen (give --pid for a server that tcprove did not start)".into(),
+        _ => "not measured (pass --pid for a server that tcprove did not start)".into(),
     };
     row("server", &server);
     let client = match metrics.measured_s > 0.0 {
@@ -234,7 +233,7 @@ fn objective(text: &mut String, slo: &SloReport, columns: Option<usize>) {
     }
 }
 
-/// Up to which rate an objective is met.
+/// The highest rate that meets the objective.
 fn met(slo: &SloReport) -> String {
     match (slo.highest_passing_per_s, slo.lowest_failing_per_s) {
         (Some(low), Some(high)) => format!(
@@ -242,12 +241,9 @@ fn met(slo: &SloReport) -> String {
             count(low),
             count(high)
         ),
-        (Some(low), None) => format!(
-            "met up to {} requests/s, and no higher rate that was tried failed",
-            count(low)
-        ),
+        (Some(low), None) => format!("met up to {} requests/s; no higher rate failed", count(low)),
         (None, _) if slo.inconclusive.is_some() => "not confirmed at any rate".into(),
-        (None, Some(high)) => format!("not even met at {} requests/s", count(high)),
+        (None, Some(high)) => format!("not met, even at {} requests/s", count(high)),
         (None, None) => "no rate could be judged".into(),
     }
 }
@@ -259,7 +255,7 @@ fn knee(over: &OverloadReport) -> String {
         })
 }
 
-/// Goodput and waiting from light to far too much.
+/// Goodput and response times from a light load to overload.
 fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
     let _ = writeln!(
         text,
@@ -284,7 +280,7 @@ fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
     }
     let recovery = match over.recovery_s {
         Some(seconds) => format!(
-            "recovered {seconds:.1} s after a surge of 0.5 s at 3x (its backlog takes {:.1} s at least)",
+            "recovered {seconds:.1} s after a surge of 0.5 s at 3x (its backlog takes at least {:.1} s)",
             over.recovery_ideal_s
         ),
         None => "not recovered 4.5 s after a surge of 0.5 s at 3x".into(),
@@ -303,7 +299,7 @@ fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
     }
 }
 
-/// Notes and reasons: what limits the figures, and what makes them worthless.
+/// Notes and reasons of invalidity: what limits the figures, and what makes them useless.
 fn trust(text: &mut String, load: &LoadReport, columns: Option<usize>) {
     let validity = &load.result.validity;
     let _ = writeln!(text);
@@ -317,13 +313,13 @@ fn trust(text: &mut String, load: &LoadReport, columns: Option<usize>) {
     if !load.result.metrics.response_us.too_few.is_empty() {
         let _ = writeln!(
             text,
-            "{DIM}(in brackets: fewer than 100 samples beyond it, or fewer than 10 windows){RESET}"
+            "{DIM}(in brackets: fewer than 100 samples beyond the percentile, or fewer than 10 windows){RESET}"
         );
     }
     if !load.workload.is_open() {
         let _ = writeln!(
             text,
-            "{DIM}closed loop: a slow server is asked less often; no tail for a service-level objective (--rate){RESET}"
+            "{DIM}closed loop: a slow server gets fewer requests, so the tail is not suitable for a service-level objective (use --rate){RESET}"
         );
     }
     for reason in &validity.reasons {

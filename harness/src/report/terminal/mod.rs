@@ -1,4 +1,4 @@
-//! What a person reads on a terminal. One file for each kind of run.
+//! Reports for a terminal. One file per kind of run.
 
 mod check;
 mod fuzz;
@@ -14,12 +14,12 @@ use std::fmt::Write as _;
 
 use self::style::{BOLD, GREEN, MAGENTA, RED, RESET};
 use super::wrap::wrap;
-use super::{Body, Checked, Report, RunVerdict, Whole, safe_lines};
+use super::{Body, CheckReport, Report, RunVerdict, Whole, safe_lines};
 use crate::text::escape_text;
 
-/// The whole report with colours, broken into `columns` where a terminal has them. Commands are
-/// never broken: they are there to be copied.
-pub fn render(report: &Report, columns: Option<usize>) -> String {
+/// Renders the report with colours, wrapped to `columns` if given. Commands are never wrapped, so
+/// that they can be copied.
+pub(crate) fn render(report: &Report, columns: Option<usize>) -> String {
     let mut text = String::new();
     if let Some(error) = &report.error {
         let message = safe_lines(&error.message);
@@ -41,22 +41,22 @@ pub fn render(report: &Report, columns: Option<usize>) -> String {
     text
 }
 
-/// Each part as if it had been run alone, then the verdict of all.
+/// Renders each part like a report of its own, then the overall verdict.
 fn run(text: &mut String, report: &Report, whole: &Whole, columns: Option<usize>) {
     check::body(text, &whole.checked, columns);
-    let mut told = vec![format!("checks: {}", check::counted(&whole.checked))];
+    let mut summary = vec![format!("checks: {}", check::counted(&whole.checked))];
     for part in whole.parts() {
         let _ = writeln!(text, "\n{BOLD}{}{RESET}", part.header.command);
         text.push_str(&render(part, columns));
         if let Body::Fuzz(fuzz) = &part.body {
-            told.push(format!("fuzz: {}", fuzz.answer()));
+            summary.push(format!("fuzz: {}", fuzz.answer()));
         }
     }
     text.push('\n');
-    check::summary(text, report, &whole.checked, &told.join("; "), columns);
+    check::summary(text, report, &whole.checked, &summary.join("; "), columns);
 }
 
-/// Sentences are wrapped; excerpts, lists and commands keep their lines.
+/// Wraps prose; excerpts, lists and commands keep their lines.
 fn error_line(line: &str, columns: Option<usize>) -> String {
     let is_prose = line.starts_with(|first: char| first.is_alphabetic() || first == '`');
     if is_prose && !line.starts_with("next: ") {
@@ -66,8 +66,8 @@ fn error_line(line: &str, columns: Option<usize>) -> String {
     }
 }
 
-/// The last line: the verdict, the target, what was told.
-fn verdict_line(text: &mut String, report: &Report, told: &str, columns: Option<usize>) {
+/// The last line: the verdict, the target, and a summary.
+fn verdict_line(text: &mut String, report: &Report, summary: &str, columns: Option<usize>) {
     let (colour, word) = match report.verdict {
         RunVerdict::Pass => (GREEN, "PASS"),
         RunVerdict::Fail => (RED, "FAIL"),
@@ -76,8 +76,8 @@ fn verdict_line(text: &mut String, report: &Report, told: &str, columns: Option<
     };
     let target = report.header.target.as_ref();
     let target = target.map_or("", |target| target.name.as_str());
-    let told = format!(
-        "{}: {told} in {:.1} s (seed {})",
+    let line = format!(
+        "{}: {summary} in {:.1} s (seed {})",
         escape_text(target, 80),
         report.header.duration_s,
         report.header.seed
@@ -85,6 +85,6 @@ fn verdict_line(text: &mut String, report: &Report, told: &str, columns: Option<
     let _ = writeln!(
         text,
         "{colour}{BOLD}{word}{RESET} {}",
-        wrap(&told, word.len() + 1, columns)
+        wrap(&line, word.len() + 1, columns)
     );
 }

@@ -1,19 +1,18 @@
-//! A sweep: the answer, then the table of all cells.
-
-use std::fmt::Write as _;
+//! A sweep on the terminal: the answer, then the table of all cells.
 
 use super::style::{BOLD, DIM, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
-use crate::bench::{Cell, Estimate, SweepResult};
+use crate::bench::{Estimate, SweepCell, SweepResult};
 use crate::report::number::{bytes, count, digits, micros};
 use crate::report::wrap::wrap;
 use crate::report::{Report, SweepReport};
 use crate::text::escape_text;
+use std::fmt::Write as _;
 
-/// A way to write a figure.
+/// A function that formats a figure.
 type Write = fn(f64) -> String;
 
-/// The columns of figures: their heads, the metrics, and how their figures are written.
+/// The columns of figures: heading, metric, format.
 pub(in crate::report) const COLUMNS: [(&str, &str, Write); 4] = [
     ("replies/s", "ops_per_s", count),
     ("p50", "p50_us", micros),
@@ -21,7 +20,7 @@ pub(in crate::report) const COLUMNS: [(&str, &str, Write); 4] = [
     ("server us/op", "server_cpu_us_per_op", digits),
 ];
 
-/// The interval stands behind the estimate in this column only.
+/// The column that shows the interval after the estimate.
 const WITH_INTERVAL: &str = "ops_per_s";
 
 pub(super) fn render(
@@ -43,16 +42,16 @@ pub(super) fn render(
     if report.header.interrupted {
         let _ = writeln!(
             text,
-            "{YELLOW}interrupted{RESET}: the figures are of the rounds until then"
+            "{YELLOW}interrupted{RESET}: the figures cover the rounds completed until then"
         );
     }
     let valid = result.cells.iter().filter(|cell| cell.valid).count();
-    let told = format!(
+    let summary = format!(
         "{valid} of {} cells valid, {} rounds",
         result.cells.len(),
         result.rounds
     );
-    verdict_line(text, report, &told, columns);
+    verdict_line(text, report, &summary, columns);
 }
 
 fn table(text: &mut String, result: &SweepResult) {
@@ -88,7 +87,7 @@ fn heads(result: &SweepResult) -> Vec<String> {
     axes.chain(metrics).chain([String::new()]).collect()
 }
 
-fn row(result: &SweepResult, cell: &Cell) -> Vec<String> {
+fn row(result: &SweepResult, cell: &SweepCell) -> Vec<String> {
     let mut row: Vec<String> = cell
         .axes
         .iter()
@@ -125,7 +124,7 @@ fn figure(estimate: &Estimate, metric: &str, write: Write) -> String {
     write(estimate.estimate)
 }
 
-/// A setting as people read it.
+/// A setting in readable form.
 pub(in crate::report) fn shown(setting: &str, is_bytes: bool) -> String {
     match setting.parse::<f64>() {
         Ok(0.0) if is_bytes => "auto".into(),
@@ -134,8 +133,8 @@ pub(in crate::report) fn shown(setting: &str, is_bytes: bool) -> String {
     }
 }
 
-/// A word for what is special about a cell.
-fn mark(result: &SweepResult, cell: &Cell) -> String {
+/// What is special about a cell, in a few words.
+fn mark(result: &SweepResult, cell: &SweepCell) -> String {
     if let Some(other) = cell.same_as {
         let settings = result.cells[other].axes.iter().zip(&result.axes);
         let names: Vec<String> = settings
@@ -152,18 +151,18 @@ fn mark(result: &SweepResult, cell: &Cell) -> String {
         .join(", ")
 }
 
-/// Each reason and each note once, with its words.
+/// Each kind of reason and note once, in full.
 fn remarks(text: &mut String, result: &SweepResult, columns: Option<usize>) {
-    let mut told: Vec<&str> = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
     let _ = writeln!(text);
     for cell in &result.cells {
         let reasons = cell.reasons.iter().map(|reason| (RED, "invalid", reason));
         let notes = cell.notes.iter().map(|note| (YELLOW, "note", note));
         for (colour, label, remark) in reasons.chain(notes) {
-            if told.contains(&remark.word) {
+            if seen.contains(&remark.word) {
                 continue;
             }
-            told.push(remark.word);
+            seen.push(remark.word);
             let remark = wrap(
                 &escape_text(&remark.to_string(), 400),
                 label.len() + 2,

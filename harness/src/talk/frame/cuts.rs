@@ -1,10 +1,10 @@
-//! Where a cut hurts most: inside delimiters and length fields.
+//! Cut points inside delimiters and length fields.
 
 use memchr::memmem;
 
 use super::Frame;
 
-/// More cuts than this say nothing new.
+/// Maximum number of cut points per request.
 const CUTS_MAX: usize = 64;
 
 pub(super) fn cut_points(frame: &Frame, request: &[u8]) -> Vec<usize> {
@@ -33,12 +33,14 @@ fn inside_each(request: &[u8], delimiter: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-/// Between `\r` and `\n`, or before a lone `\n`.
+/// Between `\r` and `
+/// `, or before a single `
+/// `.
 fn inside_line_ends(request: &[u8]) -> Vec<usize> {
     memchr::memchr_iter(b'\n', request).collect()
 }
 
-/// Inside the line ends, and inside the numbers of the lines that announce a length.
+/// Inside line ends, and inside the numbers of lines that announce a length.
 fn inside_resp(request: &[u8]) -> Vec<usize> {
     let mut cuts = inside_line_ends(request);
     let mut start = 0;

@@ -1,4 +1,4 @@
-//! Cutting messages out of a stream, whatever pieces it comes in.
+//! Cuts messages out of a stream, however it is segmented.
 
 use memchr::{memchr, memmem};
 
@@ -8,20 +8,20 @@ use super::{Frame, FrameError, MESSAGE_BYTES_MAX};
 
 /// Finds the end of one message after the other.
 ///
-/// It keeps no bytes, only how far it has looked. The caller keeps all bytes of the current message
-/// in a buffer that starts with the message's first byte, asks [`Decoder::next`] whenever more have
-/// come, takes the message off when told its length, and calls [`Decoder::reset`].
+/// The decoder stores no bytes, only its position. The caller keeps all bytes of the current
+/// message in a buffer that starts with the message's first byte, calls [`Decoder::next`] whenever
+/// more bytes arrive, removes the message once its length is known, and calls [`Decoder::reset`].
 #[derive(Debug, Clone)]
 pub struct Decoder {
     frame: Frame,
-    state: State,
+    state: DecoderState,
 }
 
 #[derive(Debug, Clone, Default)]
-struct State {
-    /// Everything before this offset has been looked at.
+struct DecoderState {
+    /// All bytes before this offset have been examined.
     scanned: usize,
-    /// Where the line begins that `scanned` is in.
+    /// Start of the line that contains `scanned`.
     line_start: usize,
     lines: usize,
     resp: RespState,
@@ -32,26 +32,25 @@ impl Decoder {
     pub(super) fn new(frame: Frame) -> Self {
         Self {
             frame,
-            state: State::default(),
+            state: DecoderState::default(),
         }
     }
 
-    /// The frame it decodes.
-    pub fn frame(&self) -> &Frame {
+    pub(crate) fn frame(&self) -> &Frame {
         &self.frame
     }
 
-    /// Begins a new message: the buffer now starts with its first byte.
+    /// Starts a new message: the buffer now starts with its first byte.
     pub fn reset(&mut self) {
-        self.state = State::default();
+        self.state = DecoderState::default();
     }
 
-    /// The length of the message at the start of `buffer`, if all of it is there.
+    /// The length of the message at the start of `buffer`, if it is complete.
     ///
-    /// `buffer` holds everything received of the current message so far, and perhaps of later ones.
+    /// `buffer` contains everything received of the current message, and possibly of later ones.
     ///
     /// # Errors
-    /// The bytes are no such message, or it is longer than [`MESSAGE_BYTES_MAX`].
+    /// The bytes are not a message of this frame, or it is longer than [`MESSAGE_BYTES_MAX`].
     pub fn next(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
         let found = self.look(buffer)?;
         match found {
@@ -67,11 +66,11 @@ impl Decoder {
         }
     }
 
-    /// The stream has ended: the length of the message that this completes, `None` if there is no byte
-    /// of one.
+    /// Called at the end of the stream: the length of the message that this completes, or `None` if
+    /// the buffer is empty.
     ///
     /// # Errors
-    /// As [`Decoder::next`], and [`FrameError::Truncated`] if the stream ended inside a message.
+    /// Like [`Decoder::next`], and [`FrameError::Truncated`] if the stream ended inside a message.
     pub fn finish(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
         if buffer.is_empty() {
             return Ok(None);
@@ -107,9 +106,9 @@ impl Decoder {
     }
 }
 
-impl State {
+impl DecoderState {
     fn until(&mut self, delimiter: &[u8], buffer: &[u8]) -> Option<usize> {
-        // The last look may have stopped inside a delimiter.
+        // The previous call may have stopped inside a delimiter.
         let from = self
             .scanned
             .saturating_sub(delimiter.len().saturating_sub(1));
@@ -121,13 +120,14 @@ impl State {
         None
     }
 
-    /// Goes through the lines, each up to and with its `\n`, until `is_last` (line, how manieth) says so.
+    /// Passes each line, including its `
+    /// `, and its number to `is_last` until it returns true.
     fn line(&mut self, buffer: &[u8], is_last: impl Fn(&[u8], usize) -> bool) -> Option<usize> {
         while let Some(at) = memchr(b'\n', buffer.get(self.scanned..)?) {
             let end = self.scanned + at + 1;
             self.lines += 1;
             if is_last(&buffer[self.line_start..end], self.lines) {
-                // Stay before this line, so that asking again gives the same answer.
+                // Stay before this line, so that the next call gives the same result.
                 self.lines -= 1;
                 return Some(end);
             }

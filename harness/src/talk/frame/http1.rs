@@ -1,32 +1,32 @@
 //! HTTP/1.x messages (RFC 9112), requests and replies.
 //!
-//! Not known here is the request a reply belongs to, so a reply to HEAD is taken to have the body
-//! it announces. A 1xx reply is a message of its own.
+//! The request that a reply belongs to is unknown here, so a reply to HEAD is assumed to have the
+//! body that it announces. A 1xx reply is a message of its own.
 
 use memchr::memchr;
 
 use super::{FrameError, MESSAGE_BYTES_MAX};
 use crate::text::escape;
 
-/// A head, or a chunk's line, is not longer than this.
+/// Maximum size of a head or a chunk's first line, in bytes.
 const LINE_BYTES_MAX: usize = 64 << 10;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct HttpState {
-    /// Where the line, or the body, begins that is being read.
+    /// Start of the current line or body.
     at: usize,
-    /// No line end between `at` and here.
+    /// There is no line end between `at` and this offset.
     scanned: usize,
-    part: Part,
+    part: HttpPart,
     head: Head,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-enum Part {
+enum HttpPart {
     #[default]
     StartLine,
     Fields,
-    /// Everything up to this offset.
+    /// Ends at this offset.
     Body(usize),
     ChunkSize,
     /// A chunk and its line end, up to this offset.
@@ -35,10 +35,10 @@ enum Part {
     UntilEof,
 }
 
-/// What of the head decides where the message ends.
+/// The parts of a head that determine where the message ends.
 #[derive(Debug, Clone, Default)]
 struct Head {
-    /// `None`: a request.
+    /// `None` for a request.
     status: Option<u16>,
     content_length: Option<u64>,
     transfer_encoding: bool,
@@ -46,24 +46,24 @@ struct Head {
 }
 
 impl HttpState {
-    /// Whether the end of the stream ends the message.
+    /// Whether the message ends with the stream.
     pub(super) fn ends_at_eof(&self) -> bool {
-        self.part == Part::UntilEof
+        self.part == HttpPart::UntilEof
     }
 
     pub(super) fn look(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
         loop {
             let end = match self.part {
-                Part::UntilEof => return Ok(None),
-                Part::Body(end) => return Ok(Some(end).filter(|end| *end <= buffer.len())),
-                Part::Chunk(end) => {
+                HttpPart::UntilEof => return Ok(None),
+                HttpPart::Body(end) => return Ok(Some(end).filter(|end| *end <= buffer.len())),
+                HttpPart::Chunk(end) => {
                     let Some(chunk) = buffer.get(..end) else {
                         return Ok(None);
                     };
                     if !chunk.ends_with(b"\r\n") {
-                        return Err(malformed("a chunk longer than its size".to_owned()));
+                        return Err(malformed("a chunk is longer than its size".to_owned()));
                     }
-                    self.move_to(Part::ChunkSize, end);
+                    self.move_to(HttpPart::ChunkSize, end);
                     continue;
                 }
                 _ => self.line_end(buffer)?,
@@ -80,7 +80,7 @@ impl HttpState {
         }
     }
 
-    fn move_to(&mut self, part: Part, at: usize) {
+    fn move_to(&mut self, part: HttpPart, at: usize) {
         self.part = part;
         self.at = at;
         self.scanned = at;
@@ -89,15 +89,18 @@ impl HttpState {
     fn line_end(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
         let found = memchr(b'\n', &buffer[self.scanned.min(buffer.len())..]);
         let found = found.map(|at| self.scanned + at + 1);
-        let in_head = matches!(self.part, Part::StartLine | Part::Fields | Part::Trailers);
-        let from = if in_head && self.part != Part::Trailers {
+        let in_head = matches!(
+            self.part,
+            HttpPart::StartLine | HttpPart::Fields | HttpPart::Trailers
+        );
+        let from = if in_head && self.part != HttpPart::Trailers {
             0
         } else {
             self.at
         };
         if found.unwrap_or(buffer.len()) - from > LINE_BYTES_MAX {
             return Err(malformed(format!(
-                "a head or a line of more than {LINE_BYTES_MAX} bytes"
+                "a head or line is longer than {LINE_BYTES_MAX} bytes"
             )));
         }
         if found.is_none() {
@@ -106,36 +109,37 @@ impl HttpState {
         Ok(found)
     }
 
-    /// Takes one line in, `end` behind its line end; the message's length if it ends here.
+    /// Processes one line; `end` is the offset after it. Returns the message's length if it ends
+    /// here.
     fn line(&mut self, line: &[u8], end: usize) -> Result<Option<usize>, FrameError> {
         match self.part {
-            Part::StartLine => {
+            HttpPart::StartLine => {
                 self.head.status = status(line)?;
-                self.move_to(Part::Fields, end);
+                self.move_to(HttpPart::Fields, end);
             }
-            Part::Fields if line.is_empty() => {
+            HttpPart::Fields if line.is_empty() => {
                 let body = self.head.body(end)?;
                 self.move_to(body, end);
             }
-            Part::Fields => {
+            HttpPart::Fields => {
                 self.head.field(line)?;
-                self.move_to(Part::Fields, end);
+                self.move_to(HttpPart::Fields, end);
             }
-            Part::ChunkSize => {
+            HttpPart::ChunkSize => {
                 let size = chunk_size(line)?;
                 let chunk_end = checked_end(end, size.saturating_add(2))?;
                 let part = if size == 0 {
-                    Part::Trailers
+                    HttpPart::Trailers
                 } else {
-                    Part::Chunk(chunk_end)
+                    HttpPart::Chunk(chunk_end)
                 };
                 self.move_to(part, end);
             }
-            Part::Trailers if line.is_empty() => {
-                self.move_to(Part::Body(end), end);
+            HttpPart::Trailers if line.is_empty() => {
+                self.move_to(HttpPart::Body(end), end);
             }
-            Part::Trailers => self.move_to(Part::Trailers, end),
-            Part::Body(_) | Part::Chunk(_) | Part::UntilEof => {}
+            HttpPart::Trailers => self.move_to(HttpPart::Trailers, end),
+            HttpPart::Body(_) | HttpPart::Chunk(_) | HttpPart::UntilEof => {}
         }
         Ok(None)
     }
@@ -165,26 +169,26 @@ impl Head {
         Ok(())
     }
 
-    /// RFC 9112 6.3: how long the body is that begins at `start`.
-    fn body(&self, start: usize) -> Result<Part, FrameError> {
+    /// The length of the body that starts at `start` (RFC 9112 section 6.3).
+    fn body(&self, start: usize) -> Result<HttpPart, FrameError> {
         if matches!(self.status, Some(100..=199 | 204 | 304)) {
-            return Ok(Part::Body(start));
+            return Ok(HttpPart::Body(start));
         }
         if self.chunked {
-            return Ok(Part::ChunkSize);
+            return Ok(HttpPart::ChunkSize);
         }
         match (self.transfer_encoding, self.content_length, self.status) {
             (true, _, None) => Err(malformed(
-                "a request whose last coding is not chunked".to_owned(),
+                "a request whose last transfer coding is not chunked".to_owned(),
             )),
-            (true, _, Some(_)) | (false, None, Some(_)) => Ok(Part::UntilEof),
-            (false, Some(length), _) => Ok(Part::Body(checked_end(start, length)?)),
-            (false, None, None) => Ok(Part::Body(start)),
+            (true, _, Some(_)) | (false, None, Some(_)) => Ok(HttpPart::UntilEof),
+            (false, Some(length), _) => Ok(HttpPart::Body(checked_end(start, length)?)),
+            (false, None, None) => Ok(HttpPart::Body(start)),
         }
     }
 }
 
-/// The status of a reply, `None` for a request.
+/// The status code of a reply, `None` for a request.
 fn status(line: &[u8]) -> Result<Option<u16>, FrameError> {
     let wrong = || malformed(format!("start line \"{}\"", escape(line, 60)));
     if let Some(rest) = line.strip_prefix(b"HTTP/1.") {
@@ -214,7 +218,7 @@ fn chunk_size(line: &[u8]) -> Result<u64, FrameError> {
         .ok_or_else(|| malformed(format!("chunk size \"{}\"", escape(line, 40))))
 }
 
-/// A number made of nothing but digits; one too large for 64 bits counts as the largest.
+/// A number that consists of digits only; values beyond 64 bits saturate.
 fn digits(text: &[u8], radix: u32) -> Option<u64> {
     if text.is_empty() {
         return None;

@@ -1,67 +1,67 @@
-//! Messages that say their length in a binary field of a header.
+//! Messages that announce their length in a binary field of a header.
 
 use super::{FrameError, MESSAGE_BYTES_MAX};
 use crate::talk::uint::Uint;
 
-/// A header with a length in it.
+/// A header that contains the message's length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LenFrame {
-    /// The field's width and byte order.
+    /// Width and byte order of the field.
     pub field: Uint,
-    /// Where the field is in the header.
+    /// Offset of the field in the header.
     pub at: usize,
-    /// Bytes of the whole header.
+    /// Size of the whole header, in bytes.
     pub header: usize,
-    /// What the length counts.
-    pub counts: Counts,
-    /// The header's other bytes when a request is sent; as long as the header. Zeros by default.
+    /// Which bytes the length counts.
+    pub counts: LengthScope,
+    /// The header's other bytes in requests; as long as the header, zeros by default.
     pub fill: Vec<u8>,
 }
 
-/// What a length counts.
+/// Which bytes a length counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counts {
-    /// What follows the header (MySQL).
+pub enum LengthScope {
+    /// The bytes after the header (MySQL).
     Body,
-    /// Everything from the field's own first byte on (PostgreSQL): `includes_self = true`.
+    /// All bytes from the start of the field (PostgreSQL): `includes_self = true`.
     FromField,
-    /// The whole message, header and all (BGP): `includes_header = true`.
+    /// The whole message, including the header (BGP): `includes_header = true`.
     Whole,
 }
 
 impl LenFrame {
-    /// A header that is nothing but the length of what follows.
+    /// A header that consists of the length of the body.
     pub fn plain(field: Uint) -> Self {
         Self {
             field,
             at: 0,
             header: field.width,
-            counts: Counts::Body,
+            counts: LengthScope::Body,
             fill: vec![0; field.width],
         }
     }
 
-    /// Whether a body of that length can be announced.
+    /// Whether the field can hold the length of such a body.
     pub fn fits(&self, body_len: usize) -> bool {
         self.announced(body_len) <= self.field.max()
     }
 
-    /// The number that announces a body of that length.
+    /// The number that announces a body of this length.
     fn announced(&self, body_len: usize) -> u64 {
         let extra = self.header - self.base();
         (body_len as u64).saturating_add(extra as u64)
     }
 
-    /// The offset the length counts from.
+    /// The offset from which the length counts.
     fn base(&self) -> usize {
         match self.counts {
-            Counts::Body => self.header,
-            Counts::FromField => self.at,
-            Counts::Whole => 0,
+            LengthScope::Body => self.header,
+            LengthScope::FromField => self.at,
+            LengthScope::Whole => 0,
         }
     }
 
-    /// Appends header and body.
+    /// Appends header and body to `out`.
     pub(crate) fn wrap_into(&self, body: &[u8], out: &mut Vec<u8>) {
         out.reserve(self.header + body.len());
         let start = out.len();
@@ -72,7 +72,7 @@ impl LenFrame {
         out.extend_from_slice(body);
     }
 
-    /// The length of the message at the start of `buffer`, once its header is there.
+    /// The length of the message at the start of `buffer`, once its header is complete.
     pub(super) fn message_len(&self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
         let Some(header) = buffer.get(..self.header) else {
             return Ok(None);
@@ -93,9 +93,9 @@ impl LenFrame {
 
     pub(super) fn describe(&self) -> String {
         let counts = match self.counts {
-            Counts::Body => "",
-            Counts::FromField => ", itself included",
-            Counts::Whole => ", header included",
+            LengthScope::Body => "",
+            LengthScope::FromField => ", itself included",
+            LengthScope::Whole => ", header included",
         };
         format!(
             "{} length at {} of a header of {}{counts}",

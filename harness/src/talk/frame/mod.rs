@@ -9,47 +9,51 @@ mod resp;
 use memchr::memmem;
 
 pub use decoder::Decoder;
-pub use len::{Counts, LenFrame};
+pub use len::LenFrame;
+pub(crate) use len::LengthScope;
 
 use super::pattern::Pattern;
 use crate::text::escape;
 
-/// No message may be longer than this, whatever length it declares.
-pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
+/// Maximum size of a message in bytes, whatever length it announces.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// How a message ends.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
     /// With these bytes.
     Until(Vec<u8>),
-    /// With the first line the regex matches (SMTP, FTP). A line goes up to and includes its `\n`.
+    /// With the first line that matches the pattern (SMTP, FTP). A line includes its `
+    /// `.
     LastLine(Pattern),
     /// After as many bytes as a length field says.
     Len(LenFrame),
-    /// After so many bytes.
+    /// After this many bytes.
     Fixed(usize),
-    /// After so many lines, each ended by `\n`.
+    /// After this many lines, each ended by `
+    /// `.
     Lines(usize),
-    /// The serialization of Redis: RESP2 and RESP3, requests as arrays or inline.
+    /// With the end of a Redis value (RESP2 and RESP3); requests are arrays or inline.
     Resp,
-    /// HTTP/1.x: head, then no body, `Content-Length`, chunks, or (a reply) until the end of the stream.
+    /// HTTP/1.x: a head, then no body, `Content-Length`, chunks, or (replies) until the end of the
+    /// stream.
     Http1,
     /// With the end of the stream.
     Eof,
-    /// Nothing says where it ends; a reply is complete when the expectation matches.
+    /// Unknown; a reply is complete when the expectation matches.
     None,
 }
 
-/// What arrived is not a message of this frame. A finding about the peer, never a reason to panic.
+/// The bytes received are not a message of this frame. This is a finding about the peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// A message is longer than the limit, or declares to be.
+    /// A message is longer than the limit, or announces that it is.
     #[error("a message of {declared} bytes; the limit is {MESSAGE_BYTES_MAX}")]
     TooLong {
-        /// The declared length, or how many bytes came without an end.
+        /// The announced length, or the number of bytes received without an end.
         declared: u64,
     },
-    /// The bytes break the rules of the frame.
+    /// The bytes violate the rules of the frame.
     #[error("not {frame}: {why}")]
     Malformed {
         /// The frame's name.
@@ -60,27 +64,27 @@ pub enum FrameError {
     /// The stream ended inside a message.
     #[error("the stream ended inside a message, after {received} bytes of it")]
     Truncated {
-        /// How much of the message had come.
+        /// Number of bytes of the message received.
         received: usize,
     },
 }
 
 impl Frame {
-    /// A decoder for a stream of such messages. It remembers where it stopped looking, so that a
-    /// message that comes in small pieces is still looked at once.
+    /// A decoder for a stream of such messages. It continues where it stopped, so each byte of a
+    /// message that arrives in small pieces is examined only once.
     pub fn decoder(&self) -> Decoder {
         Decoder::new(self.clone())
     }
 
-    /// Whether messages have an end of their own, so that several fit on one connection.
+    /// Whether the end of a message is recognizable, so that a connection can carry several.
     pub fn is_delimited(&self) -> bool {
         !matches!(self, Self::Eof | Self::None)
     }
 
-    /// The bytes for the wire: the length header is added, other frames leave the body as it is.
+    /// The bytes to send: adds the length header; other frames leave the body unchanged.
     ///
-    /// A length that does not fit its field is written as the field's largest number;
-    /// [`LenFrame::fits`] tells beforehand.
+    /// A length that does not fit into its field is written as the field's maximum. Check with
+    /// [`LenFrame::fits`] first.
     pub fn wrap(&self, body: &[u8]) -> Vec<u8> {
         match self {
             Self::Len(len) => {
@@ -92,7 +96,8 @@ impl Frame {
         }
     }
 
-    /// What expectations are compared with: the length header is stripped, other frames are whole.
+    /// The part that expectations are compared with: the length header is removed; messages of
+    /// other frames stay whole.
     pub fn body<'a>(&self, message: &'a [u8]) -> &'a [u8] {
         match self {
             Self::Len(len) => message.get(len.header..).unwrap_or_default(),
@@ -100,22 +105,25 @@ impl Frame {
         }
     }
 
-    /// Where a cut hurts most: the offsets inside the delimiter or the length field of `request`.
+    /// Offsets inside the delimiter or the length field of `request`, where a cut is most likely to
+    /// expose a parser bug.
     ///
-    /// A delimiter or length of one byte has no inside; then the cut is right before the delimiter,
-    /// right after the length. Every offset is at least 1 and less than the request's length.
+    /// A delimiter or length of one byte has no inside: the cut is then before the delimiter or
+    /// after the length. Every offset is at least 1 and less than the length of the request.
     pub fn cut_points(&self, request: &[u8]) -> Vec<usize> {
         cuts::cut_points(self, request)
     }
 
-    /// Whether `payload` can stand inside a message without being taken for its end. `announced`:
-    /// its length is part of the message, which is enough for frames that go by announced lengths.
+    /// Whether `payload` can be part of a message without ending it early. `announced` means that
+    /// the message contains the payload's length, which is sufficient for frames based on lengths.
     pub fn carries(&self, payload: &[u8], announced: bool) -> bool {
         match self {
             Self::Until(delimiter) => {
-                // The payload's tail must not complete a delimiter with the start of the real one either.
+                // The end of the payload must not form a delimiter together with the start of the
+                // real one.
                 let with_delimiter = [payload, delimiter].concat();
-                // A `\r` before a lone `\n` would make another line end of it.
+                // A `\r` before a single `
+                // ` would form a different line end.
                 memmem::find(&with_delimiter, delimiter) == Some(payload.len())
                     && !(delimiter == b"\n" && payload.ends_with(b"\r"))
             }
@@ -123,13 +131,12 @@ impl Frame {
             Self::Resp => announced || !payload.contains(&b'\n') && !payload.contains(&b'\r'),
             Self::Http1 => announced || payload.iter().all(u8::is_ascii_graphic),
             Self::Len(_) | Self::Eof | Self::None => true,
-            // Another size is another message.
+            // A different size is a different message.
             Self::Fixed(_) => false,
         }
     }
 
-    /// The frame in a few words, for people.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Until(delimiter) => format!("until \"{}\"", escape(delimiter, 20)),
             Self::LastLine(pattern) => format!("up to a line that matches {pattern:?}"),

@@ -1,30 +1,30 @@
 //! RESP2 and RESP3, the serialization of Redis (<https://redis.io/docs/latest/develop/reference/protocol-spec/>).
 //!
-//! Nothing is built from the bytes: only the end of a value is looked for, with one counter for
-//! each level of nesting, so that neither a huge count nor a deep nesting costs memory.
+//! No values are built: only the end of a value is determined, with one counter per nesting level,
+//! so neither a huge count nor deep nesting uses memory.
 
 use memchr::memchr;
 
 use super::{FrameError, MESSAGE_BYTES_MAX};
 use crate::text::escape;
 
-/// Deeper values are refused.
+/// Maximum nesting depth.
 const DEPTH_MAX: usize = 64;
 
-/// A length or count has no more characters than this, sign included.
+/// Maximum number of characters of a length or count, including its sign.
 const NUMBER_BYTES_MAX: usize = 20;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct RespState {
-    /// Where the element begins that is being read.
+    /// Start of the current element.
     element: usize,
-    /// No line end between `element` and here.
+    /// There is no line end between `element` and this offset.
     scanned: usize,
-    /// Where the current bulk ends, once its length is known.
+    /// End of the current bulk string, once its length is known.
     bulk_end: Option<usize>,
-    /// How many elements are still to come on each level, the current one included.
+    /// Number of remaining elements on each level, including the current one.
     open: Vec<u64>,
-    /// Where the whole message ends, once known.
+    /// End of the whole message, once known.
     done: Option<usize>,
 }
 
@@ -42,7 +42,7 @@ impl RespState {
         Ok(self.done)
     }
 
-    /// Reads one line and what it announces. False: more bytes are needed.
+    /// Reads one line. Returns false if more bytes are needed.
     fn element(&mut self, buffer: &[u8]) -> Result<bool, FrameError> {
         let Some(&kind) = buffer.get(self.element) else {
             return Ok(false);
@@ -64,7 +64,7 @@ impl RespState {
             return Ok(self.finish_element(end));
         }
         let Some(line) = line.strip_suffix(b"\r\n") else {
-            return Err(malformed("a line that ends without \\r\\n".to_owned()));
+            return Err(malformed("a line does not end with \\r\\n".to_owned()));
         };
         if numbered {
             return self.announced(kind, line, end);
@@ -72,13 +72,14 @@ impl RespState {
         Ok(self.finish_element(end))
     }
 
-    /// The offset behind the line's `\n`.
+    /// The offset after the line's `
+    /// `.
     fn line_end(&mut self, buffer: &[u8], numbered: bool) -> Result<Option<usize>, FrameError> {
         let from = self.scanned.max(self.element);
         let found = memchr(b'\n', &buffer[from..]).map(|at| from + at + 1);
         let seen = found.unwrap_or(buffer.len()) - self.element;
         if numbered && seen > NUMBER_BYTES_MAX + 3 {
-            return Err(malformed("a length that does not end".to_owned()));
+            return Err(malformed("a length does not end".to_owned()));
         }
         self.scanned = found.map_or(buffer.len(), |_| self.element);
         Ok(found)
@@ -104,7 +105,7 @@ impl RespState {
                 Ok(true)
             }
             b'%' => self.descend(count.saturating_mul(2), end),
-            // An attribute goes before a value and is none itself.
+            // An attribute precedes a value and is not a value itself.
             b'|' => self.descend(count.saturating_mul(2).saturating_add(1), end),
             _ => self.descend(count, end),
         }
@@ -115,7 +116,9 @@ impl RespState {
             return Ok(false);
         };
         if !bulk.ends_with(b"\r\n") {
-            return Err(malformed("a bulk string longer than its length".to_owned()));
+            return Err(malformed(
+                "a bulk string is longer than its length".to_owned(),
+            ));
         }
         self.bulk_end = None;
         Ok(self.finish_element(end))
@@ -134,7 +137,8 @@ impl RespState {
         Ok(true)
     }
 
-    /// An element ends at `end`; so do all aggregates it was the last one of. Always true.
+    /// Ends an element at `end`, and all aggregates of which it was the last one. Always returns
+    /// true.
     fn finish_element(&mut self, end: usize) -> bool {
         self.element = end;
         self.scanned = end;

@@ -1,4 +1,4 @@
-//! From a file's text to the bytes for the wire and the judgement of a reply.
+//! From a file's text to the bytes to send and the judgement of a reply.
 
 use std::collections::BTreeMap;
 use std::path::Path;

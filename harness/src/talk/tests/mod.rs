@@ -1,6 +1,5 @@
-//! What holds across the files of this folder.
+//! Tests that involve several files of this module.
 
-mod builtins;
 mod exchanges;
 mod frames;
 mod streams;

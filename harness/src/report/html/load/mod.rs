@@ -1,17 +1,18 @@
-//! The page of a load: what it came to, whether that can be trusted, how it went, and over which wires.
+//! The page of a load: the figures, their validity, the course over time, and the state of the connections.
 
 mod asked;
 mod over_time;
 
 use maud::{Markup, html};
 
-use super::number::{Unit, figure, interval};
+use super::number::{figure, interval};
 use super::{Page, curves, facts, frame, reason, safe};
+use crate::data::Unit;
 use crate::load::metrics::PERCENTILES;
 use crate::load::{Latency, LoadResult, Validity, Workload};
 
 /// The page of a load.
-pub fn load(page: &Page, workload: &Workload, result: &LoadResult) -> String {
+pub(crate) fn load(page: &Page, workload: &Workload, result: &LoadResult) -> String {
     let metrics = &result.metrics;
     let response = &metrics.response_us;
     let headline = format!(
@@ -34,7 +35,7 @@ pub fn load(page: &Page, workload: &Workload, result: &LoadResult) -> String {
     frame(page, &content)
 }
 
-/// A percentile; `≥` where requests among it never got their reply.
+/// A percentile, with `≥` if some of its requests never got a reply.
 fn bounded(latency: &Latency, name: &str, value: f64) -> String {
     let is_bound = latency.at_least.contains(&name);
     let sign = if is_bound { "≥\u{a0}" } else { "" };
@@ -56,7 +57,7 @@ fn tiles(result: &LoadResult) -> Markup {
     let response = &metrics.response_us;
     html! {
         div.tiles {
-            (tile("operations a second", &figure(metrics.ops_per_s, Unit::PerSecond), &windows, false))
+            (tile("operations per second", &figure(metrics.ops_per_s, Unit::PerSecond), &windows, false))
             @for (name, shown) in [("p50", "p50"), ("p99", "p99"), ("p999", "p99.9")] {
                 @let value = response.percentile(name).unwrap_or(f64::NAN);
                 @let few = response.too_few.contains(&name);
@@ -81,7 +82,7 @@ fn tile(name: &str, value: &str, sub: &str, few: bool) -> Markup {
     }
 }
 
-/// How sure a percentile is, in words.
+/// The confidence interval of a percentile and its limits, in words.
 fn certainty(latency: &Latency, name: &str) -> String {
     let mut words = Vec::new();
     if let Some((low, high)) = latency.intervals.get(name) {
@@ -91,23 +92,19 @@ fn certainty(latency: &Latency, name: &str) -> String {
         words.push("too few samples".into());
     }
     if latency.at_least.contains(&name) {
-        words.push("at least: some never got a reply".into());
+        words.push("a lower bound: some requests never got a reply".into());
     }
     words.join("; ")
 }
 
-/// Whether the figures can be trusted.
+/// Whether the figures are valid, and why not.
 fn trust(validity: &Validity) -> Markup {
-    let (class, sentence) = match (validity.valid, validity.notes.is_empty()) {
-        (false, _) => ("box bad", "✕ These figures are not to be trusted"),
-        (true, false) => (
-            "box unsure",
-            "✓ Valid, with a limit to what the figures say",
-        ),
-        (true, true) => (
-            "box good",
-            "✓ Valid: nothing stood in the way of the measurement",
-        ),
+    let (class, sentence) = if !validity.valid {
+        ("box bad", "✕ These figures are not to be trusted")
+    } else if validity.notes.is_empty() {
+        ("box good", "✓ Valid: nothing disturbed the measurement")
+    } else {
+        ("box unsure", "✓ Valid, with limitations")
     };
     html! {
         div class=(class) role=[(!validity.valid).then_some("alert")] {
@@ -117,14 +114,14 @@ fn trust(validity: &Validity) -> Markup {
             }
             @for note in &validity.notes { p { (reason(&note.into())) } }
             @if !validity.troubles.is_empty() {
-                p { "The first troubles:" }
+                p { "The first errors:" }
                 ul { @for trouble in &validity.troubles { li { code { (safe(trouble)) } } } }
             }
         }
     }
 }
 
-/// The percentiles as a table and as a curve.
+/// Response and service times as curves and as a table.
 fn times(result: &LoadResult) -> Markup {
     let metrics = &result.metrics;
     html! {
@@ -134,7 +131,7 @@ fn times(result: &LoadResult) -> Markup {
                 (curves::of_load(result).unwrap_or_default())
                 div.scroll.times {
                     table {
-                        caption { "Response time counts from the intended start, service time from the last byte written. Below each percentile its 95 % interval; ≥ where requests among it never got their reply." }
+                        caption { "Response times count from the intended start, service times from the last byte written. Below each percentile is its 95 % interval; ≥ means that some requests never got a reply." }
                         thead { tr { th scope="col" { "" } th scope="col" { "response" } th scope="col" { "service" } } }
                         tbody {
                             @for (name, _) in PERCENTILES {

@@ -1,13 +1,14 @@
-//! How a load went over time: throughput and response times, as plots and as numbers.
+//! Throughput and response times of a load over time, as plots and as numbers.
 
 use maud::{Markup, html};
 
-use super::super::number::{Unit, figure, interval};
-use super::super::plot::{Axis, Lines, Mark, Point, Series};
+use super::super::number::{figure, interval};
+use super::super::plot::{Lines, Mark, PlotAxis, Point, Series};
+use crate::data::Unit;
 use crate::load::{Step, Workload};
 
 pub(super) fn section(workload: &Workload, steps: &[Step]) -> Markup {
-    // A window is drawn at its middle.
+    // A window is drawn at its centre.
     let half = match steps {
         [first, second, ..] => (second.start_s - first.start_s) / 2.0,
         _ => 0.0,
@@ -31,7 +32,7 @@ pub(super) fn section(workload: &Workload, steps: &[Step]) -> Markup {
     let plots = [
         (
             "Throughput over time",
-            "operations a second",
+            "operations per second",
             Unit::PerSecond,
             vec![series("throughput", |step| step.ops_per_s)],
         ),
@@ -66,7 +67,7 @@ fn timeline(caption: &str, label: &str, unit: Unit, series: Vec<Series>, end_s: 
         .iter()
         .flat_map(|series| &series.points)
         .map(|point| point.y);
-    let y = Axis::figures(label, unit, values);
+    let y = PlotAxis::figures(label, unit, values);
     let mut desc = format!("{caption}; the table below has the numbers.");
     for one in &series {
         let values = one.points.iter().map(|point| point.y);
@@ -76,7 +77,7 @@ fn timeline(caption: &str, label: &str, unit: Unit, series: Vec<Series>, end_s: 
         );
         desc.push_str(&format!(" {}: {}.", one.name, interval(low, high, unit)));
     }
-    let x = Axis::time(end_s);
+    let x = PlotAxis::time(end_s);
     let caption = caption.to_owned();
     Lines {
         caption,
@@ -88,7 +89,7 @@ fn timeline(caption: &str, label: &str, unit: Unit, series: Vec<Series>, end_s: 
     .draw()
 }
 
-/// The same as numbers.
+/// The windows as a table.
 fn windows(steps: &[Step]) -> Markup {
     html! {
         details {

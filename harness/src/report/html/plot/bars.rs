@@ -1,4 +1,4 @@
-//! Bars for named settings: one group each, whose bars start at zero, with intervals and numbers.
+//! A bar chart of named settings: one group per name, with bars from zero, intervals and numbers.
 
 use maud::{Markup, html};
 
@@ -9,48 +9,45 @@ const RIGHT: f64 = 14.0;
 const TOP: f64 = 6.0;
 const BAR: f64 = 20.0;
 const GROUP_GAP: f64 = 12.0;
-/// Names longer than this are cut: the table has them in full.
+/// Maximum length of a name in characters: longer ones are cut, since the table has them in full.
 const NAME_CHARS_MAX: usize = 26;
 
-/// A plot of bars.
+/// A bar chart.
 pub(in super::super) struct Bars {
-    /// What is shown.
     pub(in super::super) caption: String,
-    /// The same in sentences.
+    /// A textual description for those who cannot see the plot.
     pub(in super::super) desc: String,
-    /// What the length of a bar is, and the unit.
+    /// What the length of a bar means, and its unit.
     pub(in super::super) label: String,
-    /// What the groups are.
+    /// What the groups are named by.
     pub(in super::super) of: String,
-    /// From above to below.
+    /// From top to bottom.
     pub(in super::super) groups: Vec<Group>,
 }
 
 /// The bars of one name.
 pub(in super::super) struct Group {
-    /// The name.
     pub(in super::super) name: String,
-    /// Its bars.
     pub(in super::super) bars: Vec<Bar>,
 }
 
 /// One bar.
 pub(in super::super) struct Bar {
-    /// What it shows, where a group has several: a place in the colours.
+    /// Index of its colour; bars of a group differ in colour.
     pub(in super::super) colour: usize,
     /// Its name in the legend.
     pub(in super::super) name: &'static str,
-    /// Its length.
+    /// Its length in the unit of the axis.
     pub(in super::super) value: f64,
     /// Ends of the interval.
     pub(in super::super) interval: Option<(f64, f64)>,
-    /// How it is to be read.
+    /// How it is drawn and read.
     pub(in super::super) mark: Mark,
     /// The number at its end.
     pub(in super::super) text: String,
 }
 
-/// Where the bars begin, and units of the drawing for one unit of value.
+/// Start and end of the bars, and the scale in units of the drawing per unit of value.
 struct Area {
     left: f64,
     end: f64,
@@ -74,7 +71,7 @@ impl Bars {
             })
             .filter(|value| value.is_finite())
             .fold(f64::MIN_POSITIVE, f64::max);
-        // Bars without any length must not make the scale endless.
+        // If all bars have length zero, the scale must stay finite.
         let longest = if longest > f64::MIN_POSITIVE {
             longest
         } else {
@@ -133,7 +130,7 @@ impl Group {
 
 impl Bar {
     fn draw(&self, top: f64, area: &Area) -> Markup {
-        // What is no number has no length.
+        // NaN has no length.
         let value = |value: f64| if value.is_nan() { 0.0 } else { value };
         let room = area.end - area.left;
         let along = |length: f64| area.left + (value(length) * area.scale).clamp(0.0, room);

@@ -1,5 +1,4 @@
-//! A forest plot: a line for each thing that was compared, with its interval, on one scale from no change to
-//! the limit and beyond.
+//! A forest plot: one line with its interval per comparison, on a common scale relative to the limit.
 
 use maud::{Markup, html};
 
@@ -8,37 +7,37 @@ use super::{figure, label, line, sign, text_width, whisker_swatch};
 const WIDTH: f64 = 960.0;
 const TOP: f64 = 22.0;
 const ROW: f64 = 26.0;
-/// The scale, in limits: what is beyond is drawn at its end.
+/// Start of the scale in multiples of the limit; lower values are drawn at the edge.
 const LOW: f64 = -1.5;
+/// End of the scale in multiples of the limit; higher values are drawn at the edge.
 const HIGH: f64 = 2.5;
 
 /// A forest plot.
 pub(in super::super) struct Forest {
-    /// What is shown.
     pub(in super::super) caption: String,
-    /// The same in sentences.
+    /// A textual description for those who cannot see the plot.
     pub(in super::super) desc: String,
-    /// What the axis is.
+    /// The label of the axis.
     pub(in super::super) label: String,
-    /// From above to below.
+    /// From top to bottom.
     pub(in super::super) rows: Vec<Branch>,
 }
 
-/// One line of it. Values are in limits: 1 is the limit itself.
+/// One line. Values are in multiples of the limit: 1 is the limit itself.
 pub(in super::super) struct Branch {
     /// What was compared.
     pub(in super::super) name: String,
-    /// A place in the colours.
+    /// Index of its colour.
     pub(in super::super) colour: usize,
     /// The estimate.
     pub(in super::super) value: f64,
     /// Ends of the interval.
     pub(in super::super) interval: (f64, f64),
-    /// The numbers, at the end of the line.
+    /// The numbers at the end of the line.
     pub(in super::super) text: String,
 }
 
-/// Where the scale begins and ends.
+/// Start and end of the scale.
 struct Area {
     left: f64,
     right: f64,
@@ -79,7 +78,7 @@ impl Forest {
         };
         let legend = html! {
             ul.legend {
-                li.how { (whisker_swatch()) "interval; at the edge it goes on beyond" }
+                li.how { (whisker_swatch()) "interval; one that ends at the edge continues beyond it" }
             }
         };
         figure(

@@ -1,4 +1,4 @@
-//! A heat map: each cell of a row relative to the best of the row, the numbers in the cells.
+//! A heat map: each cell relative to the best of its row, with the numbers in the cells.
 
 use maud::{Markup, html};
 
@@ -8,13 +8,14 @@ const WIDTH: f64 = 1_080.0;
 const ROW: f64 = 44.0;
 const HEAD: f64 = 46.0;
 const FOOT: f64 = 8.0;
-/// Narrower cells could not hold their number.
+/// Minimum width of a cell: narrower ones could not contain their number.
 const CELL_MIN: f64 = 62.0;
 const CELL_MAX: f64 = 130.0;
-/// The scale begins at a multiple of this below the smallest share, so that near ones can be told apart.
+/// The colour scale starts at a multiple of this share below the smallest value, so that close values differ in colour.
 const FLOOR_STEP: f64 = 0.1;
+/// Maximum start of the colour scale, as a share.
 const FLOOR_MAX: f64 = 0.8;
-/// Viridis at equal distances: its lightness grows steadily, whichever colours an eye can see.
+/// Viridis at equal distances: its lightness increases steadily, also for colour-blind readers.
 const VIRIDIS: [[f64; 3]; 5] = [
     [68.0, 1.0, 84.0],
     [59.0, 82.0, 139.0],
@@ -25,28 +26,25 @@ const VIRIDIS: [[f64; 3]; 5] = [
 
 /// A heat map.
 pub(in super::super) struct Heat {
-    /// What is shown.
     pub(in super::super) caption: String,
-    /// The same in sentences.
+    /// A textual description for those who cannot see the plot.
     pub(in super::super) desc: String,
-    /// What the columns are.
+    /// The label of the columns.
     pub(in super::super) x_label: String,
-    /// What the rows are.
+    /// The label of the rows.
     pub(in super::super) y_label: String,
-    /// Names of the columns.
     pub(in super::super) columns: Vec<String>,
-    /// Names of the rows, and their cells; `None`: there is no figure.
+    /// Names of the rows and their cells; `None` if there is no figure.
     pub(in super::super) rows: Vec<(String, Vec<Option<HeatCell>>)>,
 }
 
 /// One cell.
 #[derive(Clone)]
 pub(in super::super) struct HeatCell {
-    /// The figure.
     pub(in super::super) value: f64,
-    /// The figure in words.
+    /// The value as text.
     pub(in super::super) text: String,
-    /// How it is to be read.
+    /// How it is drawn and read.
     pub(in super::super) mark: Mark,
 }
 
@@ -82,7 +80,7 @@ impl Heat {
         )
     }
 
-    /// Where the scale of colours begins: a share of the best.
+    /// Start of the colour scale, as a share of the best.
     fn floor(&self) -> f64 {
         let lowest = |cells: &Vec<Option<HeatCell>>| {
             let best = best(cells);
@@ -112,7 +110,7 @@ impl Heat {
                     "100 % of the best in its row"
                 }
                 @if has(Mark::Invalid) { li.how { "dashed frame, ✕: invalid, not to be trusted" } }
-                @if has(Mark::Same) { li.how { "=: in force the same as another cell" } }
+                @if has(Mark::Same) { li.how { "=: same settings in force as another cell" } }
             }
         }
     }
@@ -124,7 +122,7 @@ impl HeatCell {
     }
 }
 
-/// The best of what can be trusted.
+/// The best valid value.
 fn best(cells: &[Option<HeatCell>]) -> f64 {
     let sound = cells.iter().flatten().filter(|cell| cell.is_sound());
     let best = sound.map(|cell| cell.value);
@@ -167,7 +165,7 @@ fn one(cell: &HeatCell, share: f64, floor: f64, (x, y): (f64, f64), width: f64) 
     }
 }
 
-/// The colour of a share between 0 and 1 of the scale.
+/// The colour at a position between 0 and 1 of the scale.
 fn colour(share: f64) -> [f64; 3] {
     let place = share.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
     let below = (place.floor() as usize).min(VIRIDIS.len() - 2);
@@ -193,7 +191,7 @@ fn luminance(colour: [f64; 3]) -> f64 {
     0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
-/// The ink with more contrast on this colour: black or white.
+/// The text colour with more contrast on this colour: black or white.
 fn ink(colour: [f64; 3]) -> &'static str {
     let luminance = luminance(colour);
     if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) {

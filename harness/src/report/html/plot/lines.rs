@@ -1,10 +1,10 @@
-//! Lines over a numeric axis: a sign for each point, a bar for each interval.
+//! Lines over a numeric axis, with markers and intervals.
 
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::scale::Axis;
+use super::scale::PlotAxis;
 use super::{COLOURS, at, figure, label, line, sign, text_width, whisker, whisker_swatch};
 
 const WIDTH: f64 = 480.0;
@@ -12,22 +12,18 @@ const HEIGHT: f64 = 305.0;
 const TOP: f64 = 14.0;
 const RIGHT: f64 = 22.0;
 const BOTTOM: f64 = 50.0;
-/// Points keep so far from the ends of the x axis.
+/// Distance of points from the ends of the x axis.
 const INSET: f64 = 12.0;
-/// Series are moved aside by this much, so that their intervals do not cover each other.
+/// Horizontal offset between series, so that their intervals do not overlap.
 const ASIDE: f64 = 2.5;
 
-/// A plot of lines.
+/// A line plot.
 pub(in super::super) struct Lines {
-    /// What is shown.
     pub(in super::super) caption: String,
-    /// The same in sentences, for those who cannot see it.
+    /// A textual description for those who cannot see the plot.
     pub(in super::super) desc: String,
-    /// From left to right.
-    pub(in super::super) x: Axis,
-    /// From below to above.
-    pub(in super::super) y: Axis,
-    /// The lines.
+    pub(in super::super) x: PlotAxis,
+    pub(in super::super) y: PlotAxis,
     pub(in super::super) series: Vec<Series>,
 }
 
@@ -37,38 +33,36 @@ pub(in super::super) struct Series {
     pub(in super::super) name: String,
     /// From left to right.
     pub(in super::super) points: Vec<Point>,
-    /// Whether points have signs; a dense line has none.
+    /// Whether points have markers; a dense line has none.
     pub(in super::super) signs: bool,
 }
 
-/// A value at a place, with its interval.
+/// A point with its interval.
 #[derive(Clone, Default)]
 pub(in super::super) struct Point {
-    /// Along the x axis.
     pub(in super::super) x: f64,
-    /// Along the y axis.
     pub(in super::super) y: f64,
     /// Ends of the interval.
     pub(in super::super) interval: Option<(f64, f64)>,
-    /// How it is to be read.
+    /// How it is drawn and read.
     pub(in super::super) mark: Mark,
-    /// Shown where the pointer rests on it.
+    /// The tooltip.
     pub(in super::super) tip: String,
 }
 
-/// How a point is to be read.
+/// How a point is drawn and read.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) enum Mark {
-    /// As it is.
+    /// A valid measurement.
     #[default]
     Plain,
-    /// Measured at another setting that comes to the same.
+    /// Measured in another cell with the same settings in force.
     Same,
-    /// Not to be trusted.
+    /// An invalid measurement.
     Invalid,
 }
 
-/// The part of the drawing that holds the data.
+/// The part of the drawing that contains the data.
 struct Area {
     left: f64,
     right: f64,
@@ -162,13 +156,13 @@ impl Lines {
         }
     }
 
-    /// The line through the points. It breaks where a figure is not to be trusted, and does not lead to
-    /// zero of a logarithmic scale, which is no place on it.
+    /// The line through the points. It is interrupted at invalid points, and does not connect to zero on a logarithmic
+    /// scale, where zero has no position.
     fn path(&self, series: &Series, at_x: &dyn Fn(&Point) -> f64) -> String {
         let mut path = String::new();
         let mut begins = true;
         for point in &series.points {
-            let is_apart = series.signs && point.x <= 0.0 && self.x.is_by_factors();
+            let is_apart = series.signs && point.x <= 0.0 && self.x.is_logarithmic();
             if is_apart || !point.y.is_finite() || point.mark == Mark::Invalid {
                 begins = true;
                 continue;
@@ -182,7 +176,7 @@ impl Lines {
         path
     }
 
-    /// The names, and what the unusual signs say, where there are any.
+    /// The names of the series, and the meaning of special markers that occur.
     fn legend(&self) -> Markup {
         let points = self.series.iter().flat_map(|series| &series.points);
         let marks: BTreeSet<Mark> = points.map(|point| point.mark).collect();
@@ -197,7 +191,7 @@ impl Lines {
                     li.how { (loose("hollow", 4.5)) "hollow: invalid, not to be trusted" }
                 }
                 @if marks.contains(&Mark::Same) {
-                    li.how { (loose("dot", 3.0)) "small: in force the same as another cell" }
+                    li.how { (loose("dot", 3.0)) "small: same settings in force as another cell" }
                 }
                 @if has_intervals { li.how { (whisker_swatch()) "interval over the rounds" } }
             }
@@ -221,7 +215,7 @@ impl Mark {
     }
 }
 
-/// The colour of a series. Dashes tell lines without signs apart, and those whose colours begin anew.
+/// The class of a series: its colour, and dashes that distinguish lines without markers and reused colours.
 fn class(place: usize, signs: bool) -> String {
     let dashes = if signs { place / COLOURS } else { place };
     let dashes = ["", " dashed", " dotted"][dashes % 3];
@@ -239,7 +233,7 @@ fn swatch(place: usize, signs: bool) -> Markup {
     }
 }
 
-/// A sign of no series.
+/// A marker that belongs to no series.
 fn loose(class: &str, radius: f64) -> Markup {
     html! {
         svg.swatch.narrow viewBox="0 0 14 14" aria-hidden="true" {

@@ -1,8 +1,7 @@
-//! Plots as inline SVG: scales and ticks, lines with intervals, bars, a heat map, a forest plot. Knows nothing of
-//! loads.
+//! Plots as inline SVG: lines with intervals, bars, a heat map, a forest plot. Independent of what they show.
 //!
-//! Colours are classes (`c0`, `c1`, ...) that the style sheet fills in for dark and light. Every plot is
-//! a `figure`: its caption, the drawing with a `title` and a `desc`, and a legend that wraps.
+//! Colours are classes (`c0`, `c1`, ...) that the style sheet defines for dark and light mode. Every plot is a `figure`
+//! with a caption, a drawing with `title` and `desc`, and a legend.
 
 mod bars;
 mod forest;
@@ -16,19 +15,19 @@ pub(super) use bars::{Bar, Bars, Group};
 pub(super) use forest::{Branch, Forest};
 pub(super) use heat::{Heat, HeatCell};
 pub(super) use lines::{Lines, Mark, Point, Series};
-pub(super) use scale::Axis;
+pub(super) use scale::PlotAxis;
 
-/// Colours that can be told apart; more series than that share one.
+/// Number of distinguishable colours; further series reuse them.
 pub(super) const COLOURS: usize = 7;
-/// Width of a character of an axis in a wide font, in units of the drawing.
+/// Width of a character of a wide font, in units of the drawing.
 const CHAR_WIDTH: f64 = 7.8;
 
-/// Characters are counted, not measured: drawn text has no width before a browser sees it.
+/// Estimated width of a text: only a browser could measure it.
 fn text_width(text: &str) -> f64 {
     text.chars().count() as f64 * CHAR_WIDTH
 }
 
-/// A drawing with its words.
+/// A drawing with its caption, description and legend.
 fn figure(
     caption: &str,
     desc: &str,
@@ -52,7 +51,7 @@ fn figure(
     }
 }
 
-/// A coordinate, short.
+/// A coordinate with one decimal.
 fn at(value: f64) -> String {
     format!("{value:.1}")
 }
@@ -61,12 +60,12 @@ fn line(class: &str, from: (f64, f64), to: (f64, f64)) -> Markup {
     html! { line class=(class) x1=(at(from.0)) y1=(at(from.1)) x2=(at(to.0)) y2=(at(to.1)) {} }
 }
 
-/// Text at a place; the class says how it is anchored.
+/// Text at a position; the class determines the anchor.
 fn label(class: &str, place: (f64, f64), text: &str) -> Markup {
     html! { text class=(class) x=(at(place.0)) y=(at(place.1)) { (text) } }
 }
 
-/// An interval: a line with a short bar at each end, along the y axis.
+/// An interval along the y axis: a line with a short bar at each end.
 fn whisker(x: f64, low: f64, high: f64) -> Markup {
     html! {
         path.whisker d=(format!(
@@ -76,7 +75,7 @@ fn whisker(x: f64, low: f64, high: f64) -> Markup {
     }
 }
 
-/// What a legend shows for an interval.
+/// The legend symbol of an interval.
 fn whisker_swatch() -> Markup {
     html! {
         svg.swatch.narrow viewBox="0 0 14 14" aria-hidden="true" {
@@ -85,7 +84,7 @@ fn whisker_swatch() -> Markup {
     }
 }
 
-/// A sign for each series, so that colour is not needed: circle, square, triangle, diamond.
+/// The marker of a series, so that colour is not needed: circle, square, triangle, diamond.
 fn sign(series: usize, class: &str, (x, y): (f64, f64), radius: f64, tip: &str) -> Markup {
     let (diameter, wide) = (radius * 1.8, radius * 1.3);
     let path = match series % 4 {

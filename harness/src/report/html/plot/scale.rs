@@ -1,40 +1,41 @@
-//! Where a value stands on an axis, and which values an axis names.
+//! Axes of plots: positions of values, and ticks.
 
-use super::super::number::{self, Unit};
+use super::super::number;
 use super::text_width;
+use crate::data::Unit;
 
-/// Figures whose largest is more than so many times their smallest are drawn on a logarithmic scale.
-const SCALES_BY_TENS: f64 = 10.0;
-/// Ticks of an axis of measured figures, at most.
+/// Ratio of the largest to the smallest value above which the scale is logarithmic.
+const LOG_FROM_RATIO: f64 = 10.0;
+/// Maximum number of ticks on an axis of measured values.
 const TICKS_MAX: usize = 6;
-/// Between the labels of two ticks.
+/// Minimum gap between the labels of two ticks.
 const LABEL_GAP: f64 = 9.0;
 
-/// How values become places, 0 at the begin of the axis and 1 at its end.
+/// Maps values to positions: 0 at the start of the axis, 1 at its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Scale {
-    /// In proportion.
+    /// Proportional to the value.
     Linear {
-        /// At the begin.
+        /// Value at the start.
         low: f64,
-        /// At the end.
+        /// Value at the end.
         high: f64,
     },
-    /// By factors. What is not above zero stands at the begin.
+    /// Logarithmic. Values that are not above zero are at the start.
     Log {
-        /// At the begin.
+        /// Value at the start.
         low: f64,
-        /// At the end.
+        /// Value at the end.
         high: f64,
     },
-    /// Quantiles by the nines: 0, 0.9, 0.99 at equal distances, up to so many nines.
+    /// Quantiles with 0, 0.9, 0.99, ... at equal distances, up to this number of nines.
     Nines(f64),
 }
 
-/// A scale with its words.
+/// A scale with its label and ticks.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Axis {
-    /// What it shows, and the unit.
+pub(in super::super) struct PlotAxis {
+    /// What it shows, with the unit.
     pub(in super::super) label: String,
     pub(super) scale: Scale,
     /// Values with their labels, ascending.
@@ -57,9 +58,9 @@ impl Scale {
     }
 }
 
-impl Axis {
-    /// Settings that are sizes or counts, each with its label: by factors, with a tick for each. Zero,
-    /// where it is one of them, has no place there and stands apart at the begin.
+impl PlotAxis {
+    /// An axis of settings that are sizes or counts: logarithmic, with one tick per setting. Zero has no position on it
+    /// and is set apart at the start.
     pub(in super::super) fn settings(label: String, settings: &[(f64, String)]) -> Self {
         let mut ticks = settings.to_vec();
         ticks.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -71,7 +72,7 @@ impl Axis {
             .collect();
         let low = above.first().copied().unwrap_or(1.0);
         let high = above.last().copied().unwrap_or(1.0);
-        // An eighth of the axis, and at least one doubling, lies between zero and the smallest.
+        // Zero and the smallest setting are an eighth of the axis apart, or at least one doubling.
         let apart = (high / low).powf(0.125).max(2.0);
         let (low, high) = match (above.len() == ticks.len(), above.len() > 1) {
             (true, true) => (low, high),
@@ -85,7 +86,7 @@ impl Axis {
         }
     }
 
-    /// Measured figures: from zero, or by factors where they differ by more than [`SCALES_BY_TENS`].
+    /// An axis of measured values: from zero, or logarithmic if their ratio exceeds [`LOG_FROM_RATIO`].
     pub(in super::super) fn figures(
         label: &str,
         unit: Unit,
@@ -96,38 +97,38 @@ impl Axis {
             low = low.min(value);
             high = high.max(value);
         }
-        let by_tens = high > low * SCALES_BY_TENS;
-        let (scale, ticks) = if by_tens {
+        let is_log = high > low * LOG_FROM_RATIO;
+        let (scale, ticks) = if is_log {
             by_factors(low, high)
         } else {
             from_zero(if high > 0.0 { high } else { 1.0 })
         };
         let ticks = ticks.into_iter().map(|at| (at, number::tick(at, unit)));
         Self {
-            label: format!("{label}{}", if by_tens { " (log scale)" } else { "" }),
+            label: format!("{label}{}", if is_log { " (log scale)" } else { "" }),
             scale,
             ticks: ticks.collect(),
         }
     }
 
-    /// Seconds from the begin of a measurement to its end.
+    /// An axis of seconds since the start of a measurement.
     pub(in super::super) fn time(seconds: f64) -> Self {
         let end = if seconds > 0.0 { seconds } else { 1.0 };
         let (_, ticks) = from_zero(end);
         let ticks = ticks.into_iter().filter(|at| *at <= end * 1.001);
         Self {
-            label: "time since the begin of the measured period, seconds".into(),
+            label: "time since the start of the measured period, seconds".into(),
             scale: Scale::Linear {
                 low: 0.0,
                 high: end,
             },
             ticks: ticks
-                .map(|at| (at, number::tick(at, Unit::Plain)))
+                .map(|at| (at, number::tick(at, Unit::Count)))
                 .collect(),
         }
     }
 
-    /// Percentiles to 99.99 %, the tail drawn out.
+    /// An axis of percentiles up to 99.99 %, with the tail stretched.
     pub(in super::super) fn percentiles() -> Self {
         let names = ["0", "90", "99", "99.9", "99.99"];
         let at = |place: usize| 1.0 - 10f64.powi(-(place as i32));
@@ -141,15 +142,15 @@ impl Axis {
         }
     }
 
-    /// Whether zero has no place on it.
-    pub(super) fn is_by_factors(&self) -> bool {
+    /// Whether the scale is logarithmic.
+    pub(super) fn is_logarithmic(&self) -> bool {
         matches!(self.scale, Scale::Log { .. })
     }
 
-    /// The ticks whose labels have room on an axis so long: all, or every second, third, ... Zero of a
-    /// logarithmic scale is always named: nothing else says that it is no size.
+    /// The ticks whose labels fit on an axis of this length: all, or every second, third, ... On a logarithmic scale
+    /// zero is always labelled.
     pub(super) fn labelled(&self, length: f64) -> Vec<&(f64, String)> {
-        let is_log = self.is_by_factors();
+        let is_log = self.is_logarithmic();
         let (apart, rest): (Vec<_>, Vec<_>) =
             (self.ticks.iter()).partition(|(value, _)| is_log && *value <= 0.0);
         for stride in 1..=rest.len().max(1) {
@@ -181,11 +182,11 @@ pub(super) fn from_zero(high: f64) -> (Scale, Vec<f64>) {
     (Scale::Linear { low: 0.0, high }, ticks)
 }
 
-/// A logarithmic scale that holds both. Its ends are 1, 2 or 5 times a power of ten, and so are its
-/// ticks as long as they are few; then 1 or 3 times, then powers alone.
+/// A logarithmic scale that contains both values. Its ends are 1, 2 or 5 times a power of ten, and so are its ticks if
+/// there are few; otherwise 1 or 3 times, or powers of ten only.
 pub(super) fn by_factors(low: f64, high: f64) -> (Scale, Vec<f64>) {
     let fine = grid(&[1.0, 2.0, 5.0], low, high);
-    // The last that is not above, the first that is not below.
+    // The last candidate not above `low`, and the first not below `high`.
     let begin = fine.iter().rev().find(|at| **at <= low * 1.001);
     let end = fine.iter().find(|at| **at >= high * 0.999);
     let (low, high) = (begin.copied().unwrap_or(low), end.copied().unwrap_or(high));
@@ -202,7 +203,7 @@ pub(super) fn by_factors(low: f64, high: f64) -> (Scale, Vec<f64>) {
     (Scale::Log { low, high }, ticks)
 }
 
-/// These times powers of ten, from below `low` to above `high`.
+/// Multiples of powers of ten, from below `low` to above `high`.
 fn grid(times: &[f64], low: f64, high: f64) -> Vec<f64> {
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let powers = (first..=last).map(|power| 10f64.powi(power));
@@ -257,10 +258,10 @@ mod tests {
     #[test]
     fn zero_stands_apart_from_the_sizes() {
         let settings = [0.0, 64.0, 128.0, 256.0].map(|size| (size, size.to_string()));
-        let axis = Axis::settings("recv_buffer".into(), &settings);
+        let axis = PlotAxis::settings("recv_buffer".into(), &settings);
         assert!(close(axis.scale.place(0.0), 0.0));
         assert!(axis.scale.place(64.0) > 0.2);
-        let one = Axis::settings("connections".into(), &[(50.0, "50".into())]);
+        let one = PlotAxis::settings("connections".into(), &[(50.0, "50".into())]);
         assert!(close(one.scale.place(50.0), 0.5));
     }
 
@@ -271,7 +272,7 @@ mod tests {
             .map(|size| (size, number::figure(size, Unit::Bytes)))
             .chain([(0.0, "auto".into())])
             .collect();
-        let axis = Axis::settings("recv_buffer".into(), &settings);
+        let axis = PlotAxis::settings("recv_buffer".into(), &settings);
         assert_eq!(axis.labelled(5_000.0).len(), 14);
         let kept = axis.labelled(400.0);
         assert!(kept.len() < 14 && kept.len() > 4, "{kept:?}");
@@ -280,12 +281,12 @@ mod tests {
 
     #[test]
     fn figures_far_apart_are_drawn_by_factors() {
-        let near = Axis::figures("rate", Unit::PerSecond, [900.0, 1_000.0].into_iter());
+        let near = PlotAxis::figures("rate", Unit::PerSecond, [900.0, 1_000.0].into_iter());
         assert!(matches!(near.scale, Scale::Linear { low: 0.0, .. }));
-        let far = Axis::figures("rate", Unit::PerSecond, [10.0, 1_000.0].into_iter());
+        let far = PlotAxis::figures("rate", Unit::PerSecond, [10.0, 1_000.0].into_iter());
         assert!(matches!(far.scale, Scale::Log { .. }));
         assert!(far.label.ends_with("(log scale)"));
-        let none = Axis::figures("rate", Unit::PerSecond, [f64::NAN].into_iter());
+        let none = PlotAxis::figures("rate", Unit::PerSecond, [f64::NAN].into_iter());
         assert!(close(none.scale.place(0.0), 0.0));
     }
 }

@@ -1,26 +1,25 @@
-//! The metrics of one class by the names of an axis.
+//! The metrics of one class by the names on an axis.
 
 use maud::Markup;
 
-use super::super::classes::{Class, Grid};
-use super::super::number::{self, Unit};
+use super::super::classes::{Class, SweepView};
 use super::super::plot::{Bar, Bars, Group};
-use super::super::safe;
+use super::super::{number, safe};
 use super::mark;
-use crate::bench::Axis as Varied;
+use crate::bench::SweepAxis;
 
-/// What one plot shows.
+/// The content of one plot.
 struct Shown {
     caption: &'static str,
     label: &'static str,
-    /// Metrics, each with its name in the legend.
+    /// Metrics with their names in the legend.
     metrics: &'static [(&'static str, &'static str)],
 }
 
 const PLOTS: [Shown; 3] = [
     Shown {
         caption: "Throughput",
-        label: "operations a second",
+        label: "operations per second",
         metrics: &[("ops_per_s", "throughput")],
     },
     Shown {
@@ -30,19 +29,19 @@ const PLOTS: [Shown; 3] = [
     },
     Shown {
         caption: "CPU time of the server",
-        label: "CPU time an operation",
+        label: "CPU time per operation",
         metrics: &[("server_cpu_us_per_op", "CPU time")],
     },
 ];
 
-/// The plots for which there are figures.
-pub(super) fn draw(grid: &Grid, axis: &Varied, class: &Class) -> Vec<Markup> {
+/// The plots that have data.
+pub(super) fn draw(grid: &SweepView, axis: &SweepAxis, class: &Class) -> Vec<Markup> {
     let plots = PLOTS.iter().map(|shown| plot(grid, axis, class, shown));
     let has_bars = |plot: &Bars| plot.groups.iter().any(|group| !group.bars.is_empty());
     plots.filter(has_bars).map(|plot| plot.draw()).collect()
 }
 
-fn plot(grid: &Grid, axis: &Varied, class: &Class, shown: &Shown) -> Bars {
+fn plot(grid: &SweepView, axis: &SweepAxis, class: &Class, shown: &Shown) -> Bars {
     let cells = class.cells.iter();
     let groups: Vec<Group> = cells.map(|place| group(grid, *place, shown)).collect();
     let caption = format!("{} by {}", shown.caption, safe(&axis.name));
@@ -61,7 +60,7 @@ fn plot(grid: &Grid, axis: &Varied, class: &Class, shown: &Shown) -> Bars {
     }
 }
 
-fn group(grid: &Grid, place: usize, shown: &Shown) -> Group {
+fn group(grid: &SweepView, place: usize, shown: &Shown) -> Group {
     let bars = shown.metrics.iter().enumerate();
     let bars = bars.filter_map(|(colour, (metric, name))| {
         let estimate = grid.metric(place, metric)?;
@@ -71,7 +70,7 @@ fn group(grid: &Grid, place: usize, shown: &Shown) -> Group {
             value: estimate.estimate,
             interval: Some((estimate.low, estimate.high)),
             mark: mark(grid, place),
-            text: number::figure(estimate.estimate, Unit::named(estimate.unit)),
+            text: number::figure(estimate.estimate, estimate.unit),
         })
     });
     Group {

@@ -2,18 +2,17 @@
 
 use maud::{Markup, html};
 
-use super::super::classes::{Class, Grid};
-use super::super::number::{self, Unit};
+use super::super::classes::{Class, SweepView};
 use super::super::plot::{Heat, HeatCell};
-use super::super::safe;
+use super::super::{number, safe};
 use super::{FIGURES_MAX, mark};
-use crate::bench::Axis as Varied;
+use crate::bench::SweepAxis;
 
-/// What is shown.
+/// The metric of the map.
 const METRIC: &str = "ops_per_s";
 
-/// A map for each setting of the axes that are neither rows nor columns.
-pub(super) fn section(grid: &Grid) -> Markup {
+/// One map per setting of the axes that are neither rows nor columns.
+pub(super) fn section(grid: &SweepView) -> Markup {
     let (Some(columns), Some(rows)) = (grid.axis(), grid.colours()) else {
         return html! {};
     };
@@ -30,7 +29,13 @@ pub(super) fn section(grid: &Grid) -> Markup {
     html! { @for map in maps { div.wide { (map) } } }
 }
 
-fn heat_map(grid: &Grid, columns: &Varied, rows: &Varied, of: &str, classes: &[&Class]) -> Markup {
+fn heat_map(
+    grid: &SweepView,
+    columns: &SweepAxis,
+    rows: &SweepAxis,
+    of: &str,
+    classes: &[&Class],
+) -> Markup {
     let cell = |class: &Class, value: &String| {
         let place = class.cells.iter().copied().find(|place| {
             grid.result.cells[*place].requested(&columns.name) == Some(value.as_str())
@@ -38,7 +43,7 @@ fn heat_map(grid: &Grid, columns: &Varied, rows: &Varied, of: &str, classes: &[&
         let estimate = grid.metric(place, METRIC)?;
         Some(HeatCell {
             value: estimate.estimate,
-            text: number::figure(estimate.estimate, Unit::named(estimate.unit)),
+            text: number::figure(estimate.estimate, estimate.unit),
             mark: mark(grid, place),
         })
     };

@@ -1,17 +1,17 @@
-//! Every metric against an axis of numbers: one line for each setting of another axis.
+//! Every metric against a numeric axis: one line per setting of another axis.
 
 use maud::Markup;
 
-use super::super::classes::{Class, Grid};
-use super::super::number::{self, Unit};
-use super::super::plot::{Axis, Lines, Mark, Point, Series};
-use super::super::safe;
+use super::super::classes::{Class, SweepView};
+use super::super::plot::{Lines, Mark, PlotAxis, Point, Series};
+use super::super::{number, safe};
 use super::mark;
-use crate::bench::Axis as Varied;
+use crate::bench::SweepAxis;
+use crate::data::Unit;
 
-/// What is plotted against the axis: metric, what it is, and its axis.
+/// The metrics to plot: name, caption, label of the y axis.
 const METRICS: [(&str, &str, &str); 4] = [
-    ("ops_per_s", "Throughput", "operations a second"),
+    ("ops_per_s", "Throughput", "operations per second"),
     ("p50_us", "Median response time", "response time, p50"),
     (
         "p99_us",
@@ -21,12 +21,12 @@ const METRICS: [(&str, &str, &str); 4] = [
     (
         "server_cpu_us_per_op",
         "CPU time of the server",
-        "CPU time an operation",
+        "CPU time per operation",
     ),
 ];
 
-/// One plot for each metric that was measured.
-pub(super) fn draw(grid: &Grid, axis: &Varied, classes: &[&Class]) -> Vec<Markup> {
+/// One plot per measured metric.
+pub(super) fn draw(grid: &SweepView, axis: &SweepAxis, classes: &[&Class]) -> Vec<Markup> {
     let drawn = METRICS.iter().filter_map(|(metric, caption, label)| {
         let series: Vec<Series> = classes
             .iter()
@@ -39,9 +39,9 @@ pub(super) fn draw(grid: &Grid, axis: &Varied, classes: &[&Class]) -> Vec<Markup
             .collect();
         let unit = unit(grid, metric)?;
         let all = || series.iter().flat_map(|series| &series.points);
-        // Wide intervals need room too, but what is not to be trusted does not set the scale alone.
+        // The scale includes the upper ends of the intervals.
         let values = all().flat_map(|point| [Some(point.y), point.interval.map(|ends| ends.1)]);
-        let y = Axis::figures(label, unit, values.flatten());
+        let y = PlotAxis::figures(label, unit, values.flatten());
         let caption = format!("{caption} against {}", safe(&axis.name));
         let desc = description(&caption, &series, unit);
         (!series.is_empty()).then(|| {
@@ -58,8 +58,8 @@ pub(super) fn draw(grid: &Grid, axis: &Varied, classes: &[&Class]) -> Vec<Markup
     drawn.collect()
 }
 
-/// The setting that the colour stands for.
-fn series_name(grid: &Grid, class: &Class) -> String {
+/// The setting that a colour stands for.
+fn series_name(grid: &SweepView, class: &Class) -> String {
     let colours = grid.colours().map(|axis| axis.name.as_str());
     let own = class.key.iter().filter(|(name, _)| Some(*name) == colours);
     match own.copied().collect::<Vec<_>>() {
@@ -68,13 +68,13 @@ fn series_name(grid: &Grid, class: &Class) -> String {
     }
 }
 
-fn points(grid: &Grid, axis: &Varied, class: &Class, metric: &str) -> Vec<Point> {
+fn points(grid: &SweepView, axis: &SweepAxis, class: &Class, metric: &str) -> Vec<Point> {
     let of = |place: &usize| {
         let cell = &grid.result.cells[*place];
         let x = number::parsed(cell.requested(&axis.name)?)?;
         let estimate = grid.metric(*place, metric)?;
         let mark = mark(grid, *place);
-        let unit = Unit::named(estimate.unit);
+        let unit = estimate.unit;
         let settings: Vec<(&str, &str)> = (cell.axes.iter())
             .map(|(name, setting)| (name.as_str(), setting.requested.as_str()))
             .collect();
@@ -101,13 +101,13 @@ fn points(grid: &Grid, axis: &Varied, class: &Class, metric: &str) -> Vec<Point>
     points
 }
 
-fn unit(grid: &Grid, metric: &str) -> Option<Unit> {
+fn unit(grid: &SweepView, metric: &str) -> Option<Unit> {
     let mut cells = grid.result.cells.iter();
     let estimate = cells.find_map(|cell| cell.metrics.get(metric))?;
-    Some(Unit::named(estimate.unit))
+    Some(estimate.unit)
 }
 
-/// What a plot shows, for those who cannot see it.
+/// A textual description of the plot for those who cannot see it.
 fn description(caption: &str, series: &[Series], unit: Unit) -> String {
     let mut desc = format!("{caption}; the table of all cells has the numbers.");
     for one in series {

@@ -6,16 +6,17 @@ mod lines;
 
 use maud::{Markup, html};
 
-use super::classes::{Grid, Kind};
+use super::classes::{AxisKind, SweepView};
 use super::plot::Mark;
 use super::{Page, cells, curves, facts, frame, safe};
-use crate::bench::{SweepResult, Verdict};
+use crate::bench::{AxisVerdict, SweepResult};
 
-/// Figures of one kind on one page; the table has what is not drawn.
+/// Maximum number of plots of one kind per page; the table has all numbers.
 const FIGURES_MAX: usize = 24;
+
 /// The page of a sweep.
-pub fn sweep(page: &Page, result: &SweepResult) -> String {
-    let grid = Grid::of(result);
+pub(crate) fn sweep(page: &Page, result: &SweepResult) -> String {
+    let grid = SweepView::of(result);
     let content = html! {
         (answer(page, &grid))
         (cells::table(&grid))
@@ -26,7 +27,7 @@ pub fn sweep(page: &Page, result: &SweepResult) -> String {
     frame(page, &content)
 }
 
-fn answer(page: &Page, grid: &Grid) -> Markup {
+fn answer(page: &Page, grid: &SweepView) -> Markup {
     let result = grid.result;
     let headline = safe(&result.recommendation.headline);
     let invalid = result.cells.iter().filter(|cell| !cell.valid).count();
@@ -54,7 +55,7 @@ fn answer(page: &Page, grid: &Grid) -> Markup {
     }
 }
 
-fn one_verdict(verdict: &Verdict, grid: &Grid) -> Markup {
+fn one_verdict(verdict: &AxisVerdict, grid: &SweepView) -> Markup {
     let change = verdict.change_percent.map(|change| {
         format!(
             "{:+.1} % ({:+.1} to {:+.1} %)",
@@ -84,19 +85,19 @@ fn one_verdict(verdict: &Verdict, grid: &Grid) -> Markup {
     }
 }
 
-/// Every metric against the axis: lines over numbers, bars for names.
-fn against(grid: &Grid) -> Markup {
+/// Every metric against the axis: lines for numbers, bars for names.
+fn against(grid: &SweepView) -> Markup {
     let Some(axis) = grid.axis() else {
         return html! {};
     };
-    let groups: Vec<(String, Vec<Markup>)> = match Kind::of(axis) {
-        Kind::Numbers => {
+    let groups: Vec<(String, Vec<Markup>)> = match AxisKind::of(axis) {
+        AxisKind::Numbers => {
             let plots = grid.plots().into_iter();
             plots
                 .map(|(name, classes)| (name, lines::draw(grid, axis, &classes)))
                 .collect()
         }
-        Kind::Names => {
+        AxisKind::Names => {
             let classes = grid.classes.iter();
             classes
                 .map(|class| (grid.named(&class.key), bars::draw(grid, axis, class)))
@@ -111,7 +112,7 @@ fn against(grid: &Grid) -> Markup {
     }
 }
 
-/// Groups of figures under their names, as many as fit.
+/// Groups of plots under their names, up to [`FIGURES_MAX`] plots.
 fn limited(groups: Vec<(String, Vec<Markup>)>) -> Markup {
     let mut drawn = 0;
     let (fit, beyond): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(_, figures)| {
@@ -124,11 +125,11 @@ fn limited(groups: Vec<(String, Vec<Markup>)>) -> Markup {
             @if !name.is_empty() && !figures.is_empty() { h3 { (name) } }
             div.figures { @for figure in figures { (figure) } }
         }
-        @if beyond > 0 { p.aside { (beyond) " more are not drawn; the table has their numbers." } }
+        @if beyond > 0 { p.aside { (beyond) " more plots are not drawn; the table has their numbers." } }
     }
 }
 
-fn latency(grid: &Grid) -> Markup {
+fn latency(grid: &SweepView) -> Markup {
     let drawn = grid
         .classes
         .iter()
@@ -144,8 +145,8 @@ fn latency(grid: &Grid) -> Markup {
     }
 }
 
-/// How the figures of a cell are to be read.
-fn mark(grid: &Grid, place: usize) -> Mark {
+/// How the figures of a cell are drawn.
+fn mark(grid: &SweepView, place: usize) -> Mark {
     if !grid.result.cells[place].valid || !grid.measured(place).valid {
         Mark::Invalid
     } else if grid.result.cells[place].same_as.is_some() {

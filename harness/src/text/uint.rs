@@ -2,22 +2,21 @@
 
 use std::fmt;
 
-/// A width and a byte order.
+/// Width and byte order of an unsigned integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uint {
-    /// Bytes: 1, 2, 3, 4 or 8.
+    /// In bytes: 1, 2, 3, 4 or 8.
     pub width: usize,
-    /// Most significant byte first.
+    /// Whether the most significant byte comes first.
     pub big_endian: bool,
 }
 
 impl Uint {
-    /// All names, for messages.
-    pub const NAMES: [&str; 9] = [
+    pub(crate) const NAMES: [&str; 9] = [
         "u8", "u16be", "u16le", "u24be", "u24le", "u32be", "u32le", "u64be", "u64le",
     ];
 
-    /// The field of that name.
+    /// Finds a field by name.
     pub fn from_name(name: &str) -> Option<Self> {
         if !Self::NAMES.contains(&name) {
             return None;
@@ -40,14 +39,14 @@ impl Uint {
         u64::MAX >> (64 - 8 * self.width)
     }
 
-    /// Writes the low bytes of `number` at the start of `field`.
+    /// Writes the low bytes of `number` to the start of `field`.
     pub fn put(self, number: u64, field: &mut [u8]) {
         for (place, byte) in field.iter_mut().zip(self.bytes(number)) {
             *place = byte;
         }
     }
 
-    /// The low bytes of `number`, in this order of bytes.
+    /// The low bytes of `number`, in this byte order.
     pub fn bytes(self, number: u64) -> impl Iterator<Item = u8> {
         (0..self.width).map(move |index| {
             let place = if self.big_endian {
@@ -59,7 +58,7 @@ impl Uint {
         })
     }
 
-    /// Reads the number at the start of `field`; bytes that are not there count as zero.
+    /// Reads the number at the start of `field`. Missing bytes count as zero.
     pub fn get(self, field: &[u8]) -> u64 {
         let bytes = field.iter().take(self.width).map(|byte| u64::from(*byte));
         if self.big_endian {

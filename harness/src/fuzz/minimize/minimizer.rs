@@ -1,4 +1,4 @@
-//! The best so far, and what has been tried.
+//! The smallest cases so far, and the candidates that were tried.
 
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
@@ -10,42 +10,42 @@ use crate::fuzz::case::folded;
 use crate::fuzz::{Case, Data, Step};
 use crate::talk::Frame;
 
-/// What became of a candidate.
+/// The outcome of running a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CandidateOutcome {
+pub(crate) enum CandidateOutcome {
     /// It shows the same bug.
     Same,
     /// It shows no bug, or another one.
     Other,
-    /// It was not run: there is no time left.
+    /// It was not run because the time is over.
     Stop,
 }
 
-/// Whether lengths that a candidate changes are made true again.
+/// Whether length fields are corrected in a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lengths {
+pub(super) enum CandidateLengths {
     Repaired,
     AsTheyAre,
 }
 
-/// The way to the smallest cases.
-pub(super) struct Search<'a> {
-    /// The smallest cases that show the bug.
+/// The state of a minimization.
+pub(super) struct Minimizer<'a> {
+    /// The smallest cases so far that show the bug.
     pub best: Vec<Case>,
-    /// How often something was run.
+    /// Number of candidates that were run.
     pub tries: u32,
-    /// There is no time left.
+    /// The time is over.
     pub stopped: bool,
     frame: &'a Frame,
-    still: &'a mut dyn FnMut(&[Case]) -> CandidateOutcome,
+    run: &'a mut dyn FnMut(&[Case]) -> CandidateOutcome,
     tried: HashSet<u64>,
 }
 
-impl<'a> Search<'a> {
-    pub fn new(
+impl<'a> Minimizer<'a> {
+    pub(crate) fn new(
         mut cases: Vec<Case>,
         frame: &'a Frame,
-        still: &'a mut dyn FnMut(&[Case]) -> CandidateOutcome,
+        run: &'a mut dyn FnMut(&[Case]) -> CandidateOutcome,
     ) -> Self {
         cases.iter_mut().for_each(Case::limit);
         Self {
@@ -54,13 +54,12 @@ impl<'a> Search<'a> {
             tries: 0,
             stopped: false,
             frame,
-            still,
+            run,
         }
     }
 
-    /// Takes the candidate if it shows the bug. What was tried before is not tried again: what showed the
-    /// bug is behind us, what did not will not.
-    pub fn attempt(&mut self, mut candidate: Vec<Case>) -> bool {
+    /// Runs the candidate and keeps it if it shows the bug. Candidates that were tried before are skipped.
+    pub(crate) fn attempt(&mut self, mut candidate: Vec<Case>) -> bool {
         if self.stopped || candidate.is_empty() {
             return false;
         }
@@ -69,7 +68,7 @@ impl<'a> Search<'a> {
             return false;
         }
         self.tries = self.tries.saturating_add(1);
-        match (self.still)(&candidate) {
+        match (self.run)(&candidate) {
             CandidateOutcome::Same => {
                 self.best = candidate;
                 true
@@ -83,8 +82,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The same with another case in the place of one.
-    pub fn attempt_case(&mut self, at: usize, case: Case) -> bool {
+    /// [`Minimizer::attempt`] with one case replaced.
+    pub(crate) fn attempt_case(&mut self, at: usize, case: Case) -> bool {
         let mut candidate = self.best.clone();
         match candidate.get_mut(at) {
             Some(place) => *place = case,
@@ -93,8 +92,8 @@ impl<'a> Search<'a> {
         self.attempt(candidate)
     }
 
-    /// The same with other data in one send.
-    pub fn attempt_data(&mut self, at: Place, new: Data, lengths: Lengths) -> bool {
+    /// [`Minimizer::attempt`] with the data of one send replaced.
+    pub(crate) fn attempt_data(&mut self, at: Place, new: Data, lengths: CandidateLengths) -> bool {
         let Some(mut case) = self.best.get(at.case).cloned() else {
             return false;
         };
@@ -102,8 +101,8 @@ impl<'a> Search<'a> {
             return false;
         };
         let new = match lengths {
-            Lengths::Repaired => data::repaired(self.frame, &send.data, new),
-            Lengths::AsTheyAre => new,
+            CandidateLengths::Repaired => data::repaired(self.frame, &send.data, new),
+            CandidateLengths::AsTheyAre => new,
         };
         if !send.cuts.is_empty() {
             send.cuts = data::moved_cuts(&send.data, &new, &send.cuts);
@@ -112,23 +111,23 @@ impl<'a> Search<'a> {
         self.attempt_case(at.case, case)
     }
 
-    /// Writes runs of equal bytes as repetitions. No candidate runs: the bytes stay the same.
-    pub fn fold(&mut self) {
+    /// Writes runs of equal bytes as repetitions. This needs no run: the bytes stay the same.
+    pub(crate) fn fold(&mut self) {
         for send in self.best.iter_mut().flat_map(Case::sends_mut) {
             send.data = folded(&send.data);
         }
     }
 
     /// The data of a send.
-    pub fn data(&self, at: Place) -> Option<&Data> {
+    pub(crate) fn data(&self, at: Place) -> Option<&Data> {
         match self.best.get(at.case)?.steps.get(at.step)? {
             Step::Send(send) => Some(&send.data),
             _ => None,
         }
     }
 
-    /// Where sends are, the last one first: what is taken away there moves none of the others.
-    pub fn sends(&self) -> Vec<Place> {
+    /// The positions of all sends, from the last to the first: removing one does not move those that follow in the list.
+    pub(crate) fn sends(&self) -> Vec<Place> {
         let mut places = Vec::new();
         for (case, of) in self.best.iter().enumerate() {
             let sends = of.steps.iter().enumerate();
@@ -139,9 +138,9 @@ impl<'a> Search<'a> {
         places
     }
 
-    /// Takes away chunks, from `largest` elements down to `smallest`, the last ones first. `len` tells how
-    /// many elements there are now, `without` makes what is left without some of them try itself.
-    pub fn drop_chunks(
+    /// Tries to remove chunks, from the largest size to the smallest, and from the end to the beginning. `len` returns the
+    /// current number of elements; `without` attempts a candidate without a range of them.
+    pub(crate) fn drop_chunks(
         &mut self,
         sizes: Range<usize>,
         len: &dyn Fn(&Self) -> usize,
@@ -160,14 +159,14 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Where a send is.
+/// The position of a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub case: usize,
     pub step: usize,
 }
 
-/// What a candidate does on the wire: repetitions are the same as the bytes they stand for.
+/// A hash of what a candidate does on the wire: a repetition equals the bytes it stands for.
 fn print(cases: &[Case]) -> u64 {
     let mut hasher = DefaultHasher::new();
     let mut bytes = Vec::new();

@@ -1,18 +1,17 @@
-//! Templates: text with `{identifier}` in it.
+//! Templates: text with `{identifier}` placeholders.
 //!
-//! `{` begins a placeholder only if a letter or `_` follows. `{{` is one literal brace; any other
-//! `{` is itself, so `{"a": 1}` and a regex's `{2,5}` need no care. `}` is never special outside a
+//! `{` starts a placeholder only if a letter or `_` follows. `{{` is one literal brace. Any other
+//! `{` is literal, so `{"a": 1}` and a regex's `{2,5}` need no escaping. `}` is special only in a
 //! placeholder: `}}` is two braces.
 
+use super::uint::Uint;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::uint::Uint;
-
-/// What the placeholders of one request stand for.
+/// The values of the placeholders of one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bindings {
-    /// `{tok}`: unique per request, see [`Tokens`](super::Tokens).
+    /// `{tok}`: unique per request.
     pub tok: String,
     /// `{payload}`.
     pub payload: Vec<u8>,
@@ -21,7 +20,7 @@ pub struct Bindings {
 }
 
 impl Bindings {
-    /// What `name` stands for.
+    /// The value of `name`.
     pub fn get(&self, name: &Name) -> Result<&[u8], RenderError> {
         match name {
             Name::Tok => Ok(self.tok.as_bytes()),
@@ -37,20 +36,17 @@ impl Bindings {
 /// Why a template could not be filled in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// Nobody said what the name stands for: an earlier expectation that binds it has not matched yet.
-    #[error("nothing is known for {{{0}}}")]
+    /// The name has no value: the earlier expectation that captures it has not matched yet.
+    #[error("{{{0}}} has no value")]
     Unbound(String),
     /// A length does not fit into its field.
-    #[error("{len} bytes do not fit into a length of type {field}")]
+    #[error("a length of type {field} cannot hold {len} bytes")]
     TooLong {
-        /// The length that was to be written.
+        /// The length to write.
         len: usize,
         /// The field's type, such as `u8`.
         field: String,
     },
-    /// A value that has to be text (an argument of a command) is not.
-    #[error("the value of {{{0}}} is not UTF-8")]
-    NotText(String),
 }
 
 /// An identifier in braces.
@@ -73,7 +69,6 @@ impl Name {
         }
     }
 
-    /// The name as it is written.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Tok => "tok",
@@ -83,23 +78,21 @@ impl Name {
     }
 }
 
-/// What of a value is put in.
+/// Which form of a value is inserted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// `{name}`: the value.
     Plain,
-    /// `{len:name}`: its length in bytes, decimal.
+    /// `{len:name}`: the value's length in bytes, decimal.
     Decimal,
-    /// `{u32be:name}`: its length in bytes, binary.
+    /// `{u32be:name}`: the value's length in bytes, binary.
     Binary(Uint),
 }
 
 /// A placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
-    /// Whose value.
     pub name: Name,
-    /// The value or its length.
     pub form: Form,
 }
 
@@ -115,9 +108,18 @@ impl fmt::Display for Slot {
 }
 
 impl Slot {
-    /// Appends what stands here.
+    /// Whether the value stays text when it is written: a binary length does not.
+    pub fn is_text(&self) -> bool {
+        !matches!(self.form, Form::Binary(_))
+    }
+
+    /// Appends the value to `out`.
     pub fn render(&self, bindings: &Bindings, out: &mut Vec<u8>) -> Result<(), RenderError> {
-        let value = bindings.get(&self.name)?;
+        self.write(bindings.get(&self.name)?, out)
+    }
+
+    /// Appends `value` in the form that is asked for.
+    fn write(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
         match self.form {
             Form::Plain => out.extend_from_slice(value),
             Form::Decimal => out.extend_from_slice(value.len().to_string().as_bytes()),
@@ -137,20 +139,20 @@ impl Slot {
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
-    /// As it is.
+pub(crate) enum TemplatePiece {
+    /// Literal text.
     Text(String),
-    /// To be filled in.
+    /// A placeholder.
     Slot(Slot),
 }
 
-/// A template, split once.
+/// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template {
-    pieces: Vec<Piece>,
+    pieces: Vec<TemplatePiece>,
 }
 
-/// What is wrong with a template: a sentence, the text to point at, a help.
+/// An error in a template: a message, the text to point at, and optionally a help.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateError {
     pub(crate) message: String,
@@ -159,7 +161,7 @@ pub struct TemplateError {
 }
 
 impl Template {
-    /// Splits `text`. Whether the names are known is the caller's to check, see [`Template::slots`].
+    /// Parses `text`. The caller must check whether the names are known, see [`Template::slots`].
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
@@ -178,62 +180,80 @@ impl Template {
                 }
                 Brace::Slot(slot, len) => {
                     if !literal.is_empty() {
-                        pieces.push(Piece::Text(std::mem::take(&mut literal)));
+                        pieces.push(TemplatePiece::Text(std::mem::take(&mut literal)));
                     }
-                    pieces.push(Piece::Slot(slot));
+                    pieces.push(TemplatePiece::Slot(slot));
                     rest = &after[len..];
                 }
             }
         }
         literal.push_str(rest);
         if !literal.is_empty() {
-            pieces.push(Piece::Text(literal));
+            pieces.push(TemplatePiece::Text(literal));
         }
         Ok(Self { pieces })
     }
 
-    /// The parts in their order.
-    pub fn pieces(&self) -> &[Piece] {
+    pub(crate) fn pieces(&self) -> &[TemplatePiece] {
         &self.pieces
     }
 
-    /// The placeholders in their order.
+    /// The placeholders, in order.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Text(_) => None,
-            Piece::Slot(slot) => Some(slot),
+            TemplatePiece::Text(_) => None,
+            TemplatePiece::Slot(slot) => Some(slot),
         })
     }
 
-    /// Whether there is nothing in it at all.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// Appends the filled-in template.
+    /// Appends the template with its placeholders filled in.
     pub fn render(&self, bindings: &Bindings, out: &mut Vec<u8>) -> Result<(), RenderError> {
         for piece in &self.pieces {
             match piece {
-                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Slot(slot) => slot.render(bindings, out)?,
+                TemplatePiece::Text(text) => out.extend_from_slice(text.as_bytes()),
+                TemplatePiece::Slot(slot) => slot.render(bindings, out)?,
             }
         }
         Ok(())
     }
 }
 
-/// What an opening brace turned out to be.
+/// Fills in the placeholders of a word of a command. A placeholder without a value stays as it is, and
+/// so does a word that is not a template: where a command is read from a file, both are errors.
+pub fn fill(word: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let Ok(template) = Template::parse(word) else {
+        return word.to_owned();
+    };
+    let mut filled = Vec::with_capacity(word.len());
+    for piece in template.pieces() {
+        match piece {
+            TemplatePiece::Text(text) => filled.extend_from_slice(text.as_bytes()),
+            TemplatePiece::Slot(slot) => match value(slot.name.as_str()) {
+                Some(value)
+                    if slot.is_text() && slot.write(value.as_bytes(), &mut filled).is_ok() => {}
+                _ => filled.extend_from_slice(slot.to_string().as_bytes()),
+            },
+        }
+    }
+    String::from_utf8_lossy(&filled).into_owned()
+}
+
+/// The meaning of an opening brace.
 pub(crate) enum Brace {
     /// `{{`
     Escaped,
-    /// A brace that begins no placeholder.
+    /// A literal brace.
     Itself,
-    /// A placeholder, and how many bytes it takes after its opening brace.
+    /// A placeholder, and the number of bytes after its opening brace.
     Slot(Slot, usize),
 }
 
 impl Brace {
-    /// Looks at what follows an opening brace.
+    /// Examines the text after an opening brace.
     pub(crate) fn at(after: &str) -> Result<Self, TemplateError> {
         match after.chars().next() {
             Some('{') => return Ok(Self::Escaped),
@@ -263,7 +283,8 @@ impl Brace {
         Ok(Self::Slot(slot(inside)?, end + 1))
     }
 
-    /// `{ tok }` is almost certainly meant as a placeholder; nothing else after a brace is.
+    /// `{ tok }` is almost certainly meant as a placeholder. Any other brace with a space is
+    /// literal.
     fn spaced(after: &str) -> Result<Self, TemplateError> {
         let inside = after.split('}').next().unwrap_or_default();
         let name = inside.trim();
@@ -342,6 +363,22 @@ mod tests {
             b"\0\0\0\x03|\x0c\0|\x04"
         );
         assert_eq!(fill("{port}{port}"), b"70007000");
+    }
+
+    #[test]
+    fn fills_in_a_word_of_a_command() {
+        let value = |name: &str| (name == "port").then(|| "81".to_owned());
+        assert_eq!(super::fill("--port={port}", value), "--port=81");
+        assert_eq!(super::fill("é{len:port}é}", value), "é2é}");
+        assert_eq!(
+            super::fill(r#"{"a":{"b":{port}}}"#, value),
+            r#"{"a":{"b":81}}"#
+        );
+        assert_eq!(
+            super::fill("{{port} {nope} {u8:port}", value),
+            "{port} {nope} {u8:port}"
+        );
+        assert_eq!(super::fill("{port} {port", value), "{port} {port");
     }
 
     #[test]
