@@ -9,9 +9,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use tcprove::load::Arrivals;
 use tcprove::load::pacer::{Pacer, Segment};
 use tcprove::load::recorder::{Period, Recorder};
-use tcprove::talk::regex_template::RegexTemplate;
 use tcprove::talk::{
-    Bindings, Expect, Expectation, Frame, Judgement, LenFrame, Template, Uint, token,
+    Bindings, Expect, Expectation, Frame, Judgement, LenFrame, RegexTemplate, Template, Uint, token,
 };
 
 /// Bytes of a small and a large message body, and of the pieces in which each arrives.

@@ -110,7 +110,7 @@ fn one_that_never_accepts() {
     refuses(
         "tutorial",
         "never-accepts",
-        "no complete reply within 10s (0 bytes came)",
+        "no complete reply within 10s (0 bytes received)",
     );
 }
 

@@ -10,20 +10,32 @@ pub const VERSION: u32 = 1;
 #[non_exhaustive]
 pub enum Event {
     /// The rehearsal started.
-    Trying,
+    Rehearsing,
     /// The battery started.
     Started {
         /// Number of checks to run.
         checks: usize,
     },
     /// A check started.
-    CheckStarted { id: &'static str },
+    CheckStarted {
+        /// Id of the check.
+        id: &'static str,
+    },
     /// A check failed once and waits for its confirmation.
-    Failing { id: &'static str },
+    Failing {
+        /// Id of the check.
+        id: &'static str,
+    },
     /// A failed check is repeated alone on a fresh server.
-    Confirming { id: &'static str },
+    Confirming {
+        /// Id of the check.
+        id: &'static str,
+    },
     /// The same check runs on the reference server.
-    Controlling { id: &'static str },
+    Controlling {
+        /// Id of the check.
+        id: &'static str,
+    },
     /// Progress of a load.
     Load {
         /// Time since its first request; `None` while connections are opened.
@@ -69,6 +81,7 @@ pub enum Event {
     },
     /// A check finished.
     CheckDone {
+        /// Id of the check.
         id: &'static str,
         /// The verdict as one word.
         verdict: &'static str,

@@ -5,22 +5,25 @@
 //! what it found, with evidence and a command that repeats it.
 //!
 //! Data flows one way: arguments become a plan; a [`subject::Subject`] is a server, started by
-//! [`process`], and its [`talk`]; [`check`], [`fuzz`], [`load`], [`bench`] and [`gate`] judge or
-//! measure it and send [`event`]s; the result is a report. See ARCHITECTURE.md in the repository.
+//! [`process`], and its [`talk`]; [`check`], [`fuzz`], [`load`], `bench` and [`gate`] judge or measure
+//! it and send [`event`]s; the result is a report. See ARCHITECTURE.md in the repository.
+//!
+//! The public modules serve test suites that fuzz a server in their own process ([`fuzz::memory`]),
+//! tcprove's fuzz targets, benchmarks and integration tests. Everything else is private.
 
-pub mod bench;
+mod bench;
 pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
-pub mod data;
+mod data;
 pub mod event;
 pub mod file;
 pub mod fuzz;
 pub mod gate;
 pub mod load;
 pub mod process;
-pub mod report;
-pub mod session;
+mod report;
+mod session;
 pub mod stats;
 pub mod subject;
 pub mod sys;

@@ -36,7 +36,7 @@ fn a_required_check_that_skips() {
     blocked(
         &file,
         &["--only", "huge-length"],
-        "huge-length is required and came to no verdict (skip)",
+        "huge-length is required but reached no verdict (skip)",
     );
 }
 
@@ -49,7 +49,11 @@ fn a_waiver_that_has_ended() {
         "\"--protocol\", \"line\"",
         "\"--fault\", \"recv-is-message\", \"--protocol\", \"line\"",
     );
-    blocked(&file, &["--only", "split-bytewise"], "ended on 2020-01-31");
+    blocked(
+        &file,
+        &["--only", "split-bytewise"],
+        "expired on 2020-01-31",
+    );
 }
 
 #[test]
@@ -66,7 +70,7 @@ fn a_selection_that_leaves_nothing() {
     assert!(
         ended
             .stdout
-            .contains("--only, --skip and --shard leave none"),
+            .contains("--only, --skip and --shard select none"),
         "{}",
         ended.all()
     );

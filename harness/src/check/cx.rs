@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
-use super::outcome::{Ascribe, Checked, Kind, Shortfall, failed, inconclusive, skip};
+use super::outcome::{Ascribe, Checked, FailureKind, Shortfall, failed, inconclusive, skip};
 use crate::process::{Launch, PeerSocket, Port, Server, StartOptions, Usage};
 use crate::session::{Dial, PeerError, Reply, Session, Transcript, Voice, pause};
 use crate::subject::Promise;
@@ -21,12 +21,12 @@ const SMALL_RECEIVE_BUFFER: u32 = 128 * 1024;
 
 /// The context of one attempt at one check. Clones share all state; not thread-safe.
 #[derive(Clone)]
-pub struct Cx {
-    shared: Rc<Shared>,
+pub(crate) struct Cx {
+    shared: Rc<CxState>,
     server: Rc<Server>,
 }
 
-struct Shared {
+struct CxState {
     voice: Voice,
     promise: Promise,
     launch: Option<Launch>,
@@ -40,14 +40,14 @@ struct Shared {
 impl Cx {
     /// Creates a context on `server`. `launch` describes how to start another instance of the
     /// server; `None` for an attached server.
-    pub fn new(
+    pub(crate) fn new(
         server: Rc<Server>,
         launch: Option<Launch>,
         voice: Voice,
         promise: Promise,
         pace: Pace,
     ) -> Self {
-        let shared = Shared {
+        let shared = CxState {
             voice,
             promise,
             launch,
@@ -64,32 +64,32 @@ impl Cx {
     }
 
     /// The server under test.
-    pub fn server(&self) -> &Server {
+    pub(crate) fn server(&self) -> &Server {
         &self.server
     }
 
-    pub fn talk(&self) -> &Talk {
+    pub(crate) fn talk(&self) -> &Talk {
         self.shared.voice.talk()
     }
 
     /// Renders turns outside any session: tokens are fresh, and values captured by an opening are
     /// unknown.
-    pub fn voice(&self) -> &Voice {
+    pub(crate) fn voice(&self) -> &Voice {
         &self.shared.voice
     }
 
-    pub fn promise(&self) -> &Promise {
+    pub(crate) fn promise(&self) -> &Promise {
         &self.shared.promise
     }
 
     /// How fast the server responds on this machine.
-    pub fn pace(&self) -> Pace {
+    pub(crate) fn pace(&self) -> Pace {
         self.shared.pace
     }
 
     /// Number of connections that a check may open at once: `wanted`, or fewer if the server
     /// promises a maximum. One connection is left for a well-behaved client.
-    pub fn connections(&self, wanted: usize) -> usize {
+    pub(crate) fn connections(&self, wanted: usize) -> usize {
         match self.shared.promise.max_connections {
             Some(most) => wanted.min(most.saturating_sub(2)).max(1),
             None => wanted,
@@ -97,7 +97,7 @@ impl Cx {
     }
 
     /// Records a measured value as evidence.
-    pub fn note(&self, key: &str, value: impl Into<Value>) {
+    pub(crate) fn note(&self, key: &str, value: impl Into<Value>) {
         self.shared
             .evidence
             .borrow_mut()
@@ -106,17 +106,17 @@ impl Cx {
 
     /// Records how tcprove knows that the stimulus happened. A check that never calls this cannot
     /// pass.
-    pub fn proved(&self, how: impl Into<String>) {
+    pub(crate) fn proved(&self, how: impl Into<String>) {
         *self.shared.proof.borrow_mut() = Some(how.into());
     }
 
     /// The recorded proof of the stimulus, if any.
-    pub fn proof(&self) -> Option<String> {
+    pub(crate) fn proof(&self) -> Option<String> {
         self.shared.proof.borrow().clone()
     }
 
     /// The recorded evidence, including the steps taken.
-    pub fn evidence(&self) -> Map<String, Value> {
+    pub(crate) fn evidence(&self) -> Map<String, Value> {
         let mut evidence = self.shared.evidence.borrow().clone();
         let steps = self.shared.transcript.lines();
         if !steps.is_empty() {
@@ -126,14 +126,14 @@ impl Cx {
     }
 
     /// Adds a line to the steps shown in the evidence.
-    pub fn step(&self, what: impl Into<String>) {
+    pub(crate) fn step(&self, what: impl Into<String>) {
         self.shared.transcript.add(0, what.into());
     }
 
     // Servers.
 
     /// How to start the server. Skips for an attached server.
-    pub fn launch(&self) -> Checked<&Launch> {
+    pub(crate) fn launch(&self) -> Checked<&Launch> {
         match &self.shared.launch {
             Some(launch) => Ok(launch),
             None => Err(Shortfall::Skip("tcprove did not start this server".into())),
@@ -142,7 +142,7 @@ impl Cx {
 
     /// The port of this instance, to start another one on the same port. Skips if the server
     /// chooses its own port.
-    pub fn port_again(&self) -> Checked<Port> {
+    pub(crate) fn port_again(&self) -> Checked<Port> {
         match self.server.lease() {
             Some(lease) if lease.number() == self.server.port() => Ok(lease),
             _ => skip(
@@ -152,14 +152,14 @@ impl Cx {
     }
 
     /// Starts another instance of the server; it is stopped when the last reference is dropped.
-    pub async fn start(&self, options: StartOptions) -> Checked<Rc<Server>> {
+    pub(crate) async fn start(&self, options: StartOptions) -> Checked<Rc<Server>> {
         let server = Server::start(self.launch()?, options).await?;
         self.shared.spawned.set(true);
         Ok(Rc::new(server))
     }
 
     /// The same check on another server.
-    pub fn on(&self, server: Rc<Server>) -> Self {
+    pub(crate) fn on(&self, server: Rc<Server>) -> Self {
         Self {
             shared: self.shared.clone(),
             server,
@@ -167,7 +167,7 @@ impl Cx {
     }
 
     /// Resource usage of the server's processes. Inconclusive if it cannot be read.
-    pub fn usage(&self) -> Checked<Usage> {
+    pub(crate) fn usage(&self) -> Checked<Usage> {
         self.server.usage().map_or_else(
             || inconclusive("the server's resource usage cannot be read"),
             Ok,
@@ -175,7 +175,11 @@ impl Cx {
     }
 
     /// Polls until `shows` returns true. Returns false if it does not within `limit`.
-    pub async fn eventually(&self, limit: Duration, mut shows: impl FnMut() -> bool) -> bool {
+    pub(crate) async fn eventually(
+        &self,
+        limit: Duration,
+        mut shows: impl FnMut() -> bool,
+    ) -> bool {
         let deadline = tokio::time::Instant::now() + limit;
         let mut round = 0;
         while !shows() {
@@ -190,26 +194,26 @@ impl Cx {
 
     /// The server's end of this connection in the kernel's socket table. `None` if it is not there
     /// (any more), or on another machine.
-    pub fn peer(&self, session: &Session) -> Option<PeerSocket> {
+    pub(crate) fn peer(&self, session: &Session) -> Option<PeerSocket> {
         self.server.peer_socket(session.local())
     }
 
     // Connections.
 
     /// Connects without sending anything.
-    pub async fn connect(&self) -> Checked<Session> {
+    pub(crate) async fn connect(&self) -> Checked<Session> {
         Ok(self.try_connect().await?)
     }
 
     /// Like [`Self::connect`], for checks that examine how the connection failed.
-    pub async fn try_connect(&self) -> Result<Session, PeerError> {
+    pub(crate) async fn try_connect(&self) -> Result<Session, PeerError> {
         Session::connect(self.dial()).await
     }
 
     /// Like [`Self::try_connect`], with another limit for this and all later operations of the
     /// session. While the accept queue is full, the kernel repeats the SYN after 1, 3 and 7
     /// seconds.
-    pub async fn try_connect_within(&self, limit: Duration) -> Result<Session, PeerError> {
+    pub(crate) async fn try_connect_within(&self, limit: Duration) -> Result<Session, PeerError> {
         Session::connect(Dial {
             limit,
             ..self.dial()
@@ -218,7 +222,7 @@ impl Cx {
     }
 
     /// Like [`Self::open`], with a small receive buffer, which the server's replies soon fill.
-    pub async fn open_small(&self) -> Checked<Session> {
+    pub(crate) async fn open_small(&self) -> Checked<Session> {
         let mut session = Session::connect(Dial {
             receive_buffer: Some(SMALL_RECEIVE_BUFFER),
             ..self.dial()
@@ -239,43 +243,44 @@ impl Cx {
     }
 
     /// Connects and performs the talk's opening.
-    pub async fn open(&self) -> Checked<Session> {
+    pub(crate) async fn open(&self) -> Checked<Session> {
         let mut session = self.connect().await?;
         session.opening().await?;
         Ok(session)
     }
 
     /// One exchange on a new connection.
-    pub async fn exchange(&self) -> Checked<Reply> {
+    pub(crate) async fn exchange(&self) -> Checked<Reply> {
         let mut session = self.open().await?;
         let turn = session.turn()?;
-        session.send(&turn.request).await?;
-        let reply = session.expect(&turn).await?;
+        let reply = session.exchange(&turn).await?;
         session.close();
         Ok(reply)
     }
 
     /// Fails unless a second, well-behaved client is served.
-    pub async fn others_are_served(&self) -> Checked {
-        self.exchange()
-            .await
-            .ascribe(Kind::Blocked, "another client is served at the same time")?;
+    pub(crate) async fn others_are_served(&self) -> Checked {
+        self.exchange().await.ascribe(
+            FailureKind::Blocked,
+            "another client is served at the same time",
+        )?;
         Ok(())
     }
 
     /// Fails unless the server's process is running and a new client is served.
-    pub async fn is_alive(&self) -> Checked {
+    pub(crate) async fn is_alive(&self) -> Checked {
         if let Some(exit) = self.server.exit() {
-            return failed(Kind::Died, "the server keeps running", exit.to_string());
+            let actual = format!("the server {exit}");
+            return failed(FailureKind::Died, "the server keeps running", actual);
         }
         self.exchange()
             .await
-            .ascribe(Kind::Blocked, "the server keeps serving new clients")?;
+            .ascribe(FailureKind::Blocked, "the server keeps serving new clients")?;
         Ok(())
     }
 
     /// Runs `count` clients concurrently and waits for all of them. Results are in order of start.
-    pub async fn crowd<T, F, Fut>(&self, count: usize, client: F) -> Vec<Checked<T>>
+    pub(crate) async fn crowd<T, F, Fut>(&self, count: usize, client: F) -> Vec<Checked<T>>
     where
         T: 'static,
         F: Fn(Self, usize) -> Fut,
@@ -299,7 +304,7 @@ impl Cx {
     }
 
     /// The turn that carries `payload`. Skips if the talk has none.
-    pub fn payload_turn(&self, session: &mut Session, payload: &[u8]) -> Checked<Turn> {
+    pub(crate) fn payload_turn(&self, session: &mut Session, payload: &[u8]) -> Checked<Turn> {
         if !self.talk().payload_is_safe(payload) {
             return Err(Shortfall::Skip(
                 "the payload would contain the talk's delimiter".into(),

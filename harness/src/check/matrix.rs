@@ -15,7 +15,7 @@ use crate::subject::{Interrupt, Subject};
 
 /// The result for one planted fault.
 #[derive(Clone, Debug, Serialize)]
-pub struct Row {
+pub(crate) struct FaultRow {
     pub fault: &'static str,
     /// The check that must catch it.
     pub check: &'static str,
@@ -32,19 +32,19 @@ pub struct Row {
 }
 
 /// Builds the subject that runs `tcprove serve` with or without the fault.
-pub type Serve<'a> = &'a (dyn Fn(&Fault, bool) -> Subject + Sync);
+pub(crate) type Serve<'a> = &'a (dyn Fn(&Fault, bool) -> Subject + Sync);
 
 /// Number of faults tested concurrently. Most of the time is spent waiting for a faulty server.
 const WORKERS: usize = 6;
 
 /// Tests every fault. Calls `done` with each row as soon as it is complete.
-pub fn run(
+pub(crate) fn run(
     faults: &[&'static Fault],
     serve: Serve<'_>,
     control: fn(&Check, &Subject) -> Option<Subject>,
     interrupt: &Interrupt,
-    done: &(dyn Fn(&Row) + Sync),
-) -> Vec<Row> {
+    done: &(dyn Fn(&FaultRow) + Sync),
+) -> Vec<FaultRow> {
     // Checks that measure time, CPU or memory run alone, after all others.
     let (alone, beside): (Vec<_>, Vec<_>) = faults.iter().copied().partition(|fault| {
         find(fault.caught_by).is_none_or(|check| check.runs == super::Runs::AloneOnMachine)
@@ -81,33 +81,30 @@ fn row(
     serve: Serve<'_>,
     control: fn(&Check, &Subject) -> Option<Subject>,
     interrupt: &Interrupt,
-) -> Row {
+) -> FaultRow {
     let begun = std::time::Instant::now();
-    let (seen, caught) = verdict(fault, serve(fault, true), control, interrupt);
-    let (sound, _) = verdict(fault, serve(fault, false), control, interrupt);
-    let ok = caught && sound == "pass";
-    let seconds = begun.elapsed().as_secs_f64();
-    Row {
+    let faulty = checked(fault, serve(fault, true), control, interrupt);
+    let sound = checked(fault, serve(fault, false), control, interrupt);
+    FaultRow {
         fault: fault.name,
         check: fault.caught_by,
         planted: fault.kind,
-        seen,
-        sound,
-        ok,
-        seconds,
+        ok: is_caught(&faulty, fault) && is_passed(&sound),
+        seen: described(&faulty, fault),
+        sound: described(&sound, fault),
+        seconds: begun.elapsed().as_secs_f64(),
     }
 }
 
-/// The verdict of the fault's check on this server, and whether it fails for the planted reason.
-fn verdict(
+/// The outcome of the fault's check on this server, or why there is none.
+fn checked(
     fault: &Fault,
     subject: Subject,
     control: fn(&Check, &Subject) -> Option<Subject>,
     interrupt: &Interrupt,
-) -> (String, bool) {
-    let Some(check) = find(fault.caught_by) else {
-        return (format!("there is no check {}", fault.caught_by), false);
-    };
+) -> Result<Outcome, String> {
+    let check =
+        find(fault.caught_by).ok_or_else(|| format!("there is no check {}", fault.caught_by))?;
     let battery = Battery {
         checks: vec![check],
         subject,
@@ -120,32 +117,42 @@ fn verdict(
         command_by_hand: None,
         interrupt: interrupt.clone(),
     };
-    match battery.run(&|_| {}) {
-        Ok(report) => report
-            .outcomes
-            .first()
-            .map_or(("interrupted".into(), false), |outcome| {
-                described(outcome, fault)
-            }),
-        Err(error) => (format!("error: {error}"), false),
-    }
+    let outcomes = battery
+        .run(&|_| {})
+        .map_err(|error| format!("error: {error}"))?;
+    let outcome = outcomes.into_iter().next();
+    outcome.ok_or_else(|| "interrupted".into())
 }
 
-fn described(outcome: &Outcome, fault: &Fault) -> (String, bool) {
+fn is_passed(result: &Result<Outcome, String>) -> bool {
+    matches!(result, Ok(outcome) if outcome.outcome == Verdict::Pass)
+}
+
+/// Whether the check fails for the planted reason.
+fn is_caught(result: &Result<Outcome, String>, fault: &Fault) -> bool {
+    matches!(result, Ok(outcome) if outcome.is_about_the_server() && has_planted_kind(outcome, fault))
+}
+
+fn has_planted_kind(outcome: &Outcome, fault: &Fault) -> bool {
+    outcome.kind.is_some_and(|kind| kind.name() == fault.kind)
+}
+
+fn described(result: &Result<Outcome, String>, fault: &Fault) -> String {
+    let outcome = match result {
+        Ok(outcome) => outcome,
+        Err(why) => return why.clone(),
+    };
+    let word = outcome.word();
+    if !outcome.is_about_the_server() {
+        let reason = outcome.reason.as_deref().unwrap_or_default();
+        return match outcome.outcome {
+            Verdict::Pass => word.to_owned(),
+            _ => format!("{word}: {reason}"),
+        };
+    }
     let kind = outcome.kind.map_or("", |kind| kind.name());
-    let found = matches!(outcome.outcome, Verdict::Fail | Verdict::Warn);
-    let text = match outcome.outcome {
-        Verdict::Fail | Verdict::Warn => format!("{}: {kind}", outcome.word()),
-        Verdict::Pass => "pass".into(),
-        _ => format!(
-            "{}: {}",
-            outcome.word(),
-            outcome.reason.as_deref().unwrap_or("")
-        ),
-    };
-    let text = match &outcome.actual {
-        Some(actual) if found && kind != fault.kind => format!("{text} ({actual})"),
-        _ => text,
-    };
-    (text, found && kind == fault.kind)
+    match &outcome.actual {
+        Some(actual) if !has_planted_kind(outcome, fault) => format!("{word}: {kind} ({actual})"),
+        _ => format!("{word}: {kind}"),
+    }
 }

@@ -8,37 +8,37 @@
 //! To add a check, add a file with an `ENTRY` and a line in its group's list.
 
 mod cx;
-pub mod matrix;
+pub(crate) mod matrix;
 mod needs;
 mod outcome;
 mod plan;
-pub mod run;
+pub(crate) mod run;
 
-pub mod abrupt;
-pub mod backpressure;
-pub mod concurrency;
-pub mod encoding;
-pub mod framing;
-pub mod latency;
-pub mod life;
-pub mod limits;
-pub mod resources;
+mod abrupt;
+mod backpressure;
+mod concurrency;
+mod encoding;
+mod framing;
+mod latency;
+mod life;
+mod limits;
+mod resources;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use cx::Cx;
-pub use needs::Need;
-pub use outcome::{
-    Ascribe, Checked, Failure, Kind, Outcome, Shortfall, Verdict, failed, inconclusive, skip,
-    warned,
+pub(crate) use cx::Cx;
+pub(crate) use needs::Need;
+pub(crate) use outcome::{
+    Ascribe, Checked, Failure, FailureKind, Outcome, Shortfall, Verdict, failed, inconclusive,
+    skip, warned,
 };
-pub use plan::{CheckPlan, LANES, Selection, Shard};
+pub(crate) use plan::{CheckPlan, LANES, Selection, Shard};
 
 /// The battery of this version. A check added later has a higher number and only warns until
 /// `[check] battery` in the file is raised.
-pub const BATTERY: u32 = 1;
+pub(crate) const BATTERY: u32 = 1;
 
 /// Where a check runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub enum Runs {
 
 /// How severe a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
+pub(crate) enum Weight {
     /// The verdict is fail.
     Fails,
     /// The verdict is warn.
@@ -64,7 +64,7 @@ pub enum Weight {
 
 /// A promise that turns a warning into a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Promised {
+pub(crate) enum Promised {
     /// `promise.drains_on_stop = true`.
     DrainsOnStop,
 }
@@ -74,31 +74,32 @@ pub struct Check {
     /// Stable kebab-case id.
     pub id: &'static str,
     /// Name of the group, as displayed.
-    pub group: &'static str,
+    pub(crate) group: &'static str,
     /// The battery that introduced this check. It only warns for files written for an older
     /// battery.
-    pub battery: u32,
+    pub(crate) battery: u32,
     /// What must hold, and the source of the requirement.
     pub requirement: &'static str,
     /// What the client does on the wire.
-    pub stimulus: &'static str,
+    pub(crate) stimulus: &'static str,
     /// Conditions under which the check applies.
-    pub needs: &'static [Need],
+    pub(crate) needs: &'static [Need],
+    /// Where it runs.
     pub runs: Runs,
     /// How severe a failure is.
-    pub weight: Weight,
+    pub(crate) weight: Weight,
     /// Whether a failure counts only if the reference server passes the same check on the same
     /// machine.
-    pub control: bool,
+    pub(crate) control: bool,
     /// Maximum duration of one attempt.
-    pub limit: Duration,
+    pub(crate) limit: Duration,
     /// The stimulus as a shell command (sh and python3) for a reader without tcprove. Placeholders:
     /// `{host}`, `{port}`, `{request}` (a Python expression for the bytes of the plain turn) and
     /// `{cmd}` (the server's command; the server is started beforehand if the text does not contain
     /// it).
-    pub by_hand: &'static str,
+    pub(crate) by_hand: &'static str,
     /// Runs one attempt.
-    pub run: for<'a> fn(&'a Cx) -> Pin<Box<dyn Future<Output = Checked> + 'a>>,
+    pub(crate) run: for<'a> fn(&'a Cx) -> Pin<Box<dyn Future<Output = Checked> + 'a>>,
 }
 
 /// All checks, in display order.
@@ -120,6 +121,6 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 }
 
 /// Finds a check by id.
-pub fn find(id: &str) -> Option<&'static Check> {
+pub(crate) fn find(id: &str) -> Option<&'static Check> {
     all().find(|check| check.id == id)
 }

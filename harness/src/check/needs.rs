@@ -6,7 +6,7 @@ use crate::talk::{Frame, Talk};
 
 /// A condition under which a check applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// Requests and replies have a frame, so the end of a message is known.
     Frame,
     /// A connection carries more than one turn.
@@ -18,11 +18,9 @@ pub enum Need {
     /// The talk has a turn with `{payload}`.
     Payload,
     /// The first turn expects its own token, so replies can be told apart.
-    Told,
+    DistinctReplies,
     /// Requests start with a binary length field.
     LengthField,
-    /// The talk has a `[[talk.bad]]`: a request that must be refused.
-    Bad,
     /// tcprove started the server.
     Spawned,
     /// The server's process is known, so its CPU time, memory and descriptors can be read.
@@ -36,7 +34,7 @@ pub enum Need {
 
 impl Need {
     /// Why the check does not apply; `None` if the condition is met.
-    pub fn unmet(
+    pub(crate) fn unmet(
         self,
         talk: &Talk,
         promise: &Promise,
@@ -54,14 +52,12 @@ impl Need {
             Self::MaxMessage => "needs promise.max_message",
             Self::Payload if talk.turns.iter().any(|turn| turn.uses_payload()) => return None,
             Self::Payload => "no [[talk.turn]] sends {payload}",
-            Self::Told if talk.turns[0].proves_order() => return None,
-            Self::Told => {
+            Self::DistinctReplies if talk.turns[0].proves_order() => return None,
+            Self::DistinctReplies => {
                 "the first [[talk.turn]] does not expect its {tok}: replies cannot be told apart"
             }
             Self::LengthField if matches!(talk.request, Frame::Len(_)) => return None,
             Self::LengthField => "requests have no length field",
-            Self::Bad if !talk.bad.is_empty() => return None,
-            Self::Bad => "needs a [[talk.bad]]",
             Self::Spawned if !server.is_attached() => return None,
             Self::Spawned => "tcprove did not start this server",
             Self::Process if server.pid().is_some() => return None,

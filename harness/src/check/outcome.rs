@@ -1,16 +1,19 @@
 //! Outcomes of checks. An outcome is data, never an error of tcprove.
 
 use crate::process::StartFailure;
-use crate::session::{OpeningError, PeerError};
+use crate::session::OpeningError;
+use crate::session::PeerError;
 use crate::talk::Mismatch;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
 use std::time::Duration;
 
 /// The verdict of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The requirement holds, and the stimulus is proved to have happened.
     Pass,
     /// The requirement does not hold, confirmed by a second attempt.
@@ -27,7 +30,7 @@ pub enum Verdict {
 /// so that a crash does not satisfy every check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub(crate) enum FailureKind {
     /// The server's process ended.
     Died,
     /// The server did not listen in time.
@@ -66,7 +69,7 @@ pub enum Kind {
     LogFlood,
 }
 
-impl Kind {
+impl FailureKind {
     /// The kind of failure that this client error indicates.
     fn of(error: &PeerError) -> Self {
         match error {
@@ -83,7 +86,7 @@ impl Kind {
     }
 
     /// The stable kebab-case name used in the JSON.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Died => "died",
             Self::NotReady => "not-ready",
@@ -109,16 +112,30 @@ impl Kind {
 
 /// A violated requirement.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// How the requirement was violated.
-    pub kind: Kind,
-    pub expected: String,
-    pub actual: String,
+    pub kind: FailureKind,
+    /// What the server should have done, and what it did instead.
+    pub mismatch: Mismatch,
+}
+
+impl Failure {
+    /// A failure of this kind.
+    pub(crate) fn new(
+        kind: FailureKind,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            mismatch: Mismatch::new(expected, actual),
+        }
+    }
 }
 
 /// Why a check did not pass.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Shortfall {
+pub(crate) enum Shortfall {
     /// The requirement does not hold.
     Failed(Failure),
     /// The requirement does not hold, in a way that is only worth a warning.
@@ -130,65 +147,57 @@ pub enum Shortfall {
 }
 
 /// The result of a step of a check.
-pub type Checked<T = ()> = Result<T, Shortfall>;
+pub(crate) type Checked<T = ()> = Result<T, Shortfall>;
 
 /// Returns a failure.
-pub fn failed<T>(kind: Kind, expected: impl Into<String>, actual: impl Into<String>) -> Checked<T> {
-    Err(Shortfall::Failed(Failure {
-        kind,
-        expected: expected.into(),
-        actual: actual.into(),
-    }))
+pub(crate) fn failed<T>(
+    kind: FailureKind,
+    expected: impl Into<String>,
+    actual: impl Into<String>,
+) -> Checked<T> {
+    Err(Shortfall::Failed(Failure::new(kind, expected, actual)))
 }
 
 /// Returns a warning.
-pub fn warned<T>(kind: Kind, expected: impl Into<String>, actual: impl Into<String>) -> Checked<T> {
-    Err(Shortfall::Warned(Failure {
-        kind,
-        expected: expected.into(),
-        actual: actual.into(),
-    }))
+pub(crate) fn warned<T>(
+    kind: FailureKind,
+    expected: impl Into<String>,
+    actual: impl Into<String>,
+) -> Checked<T> {
+    Err(Shortfall::Warned(Failure::new(kind, expected, actual)))
 }
 
 /// Returns a skip with its reason.
-pub fn skip<T>(reason: impl Into<String>) -> Checked<T> {
+pub(crate) fn skip<T>(reason: impl Into<String>) -> Checked<T> {
     Err(Shortfall::Skip(reason.into()))
 }
 
 /// Returns an inconclusive result with its reason.
-pub fn inconclusive<T>(reason: impl Into<String>) -> Checked<T> {
+pub(crate) fn inconclusive<T>(reason: impl Into<String>) -> Checked<T> {
     Err(Shortfall::Inconclusive(reason.into()))
 }
 
 /// Adds context to the failure of a step.
-pub trait Ascribe<T> {
+pub(crate) trait Ascribe<T> {
     /// Replaces kind and expectation of a failure; leaves other results unchanged.
-    fn ascribe(self, kind: Kind, expected: &str) -> Checked<T>;
+    fn ascribe(self, kind: FailureKind, expected: &str) -> Checked<T>;
 
     /// Prefixes what happened with the place in the check; leaves other results unchanged.
     fn at(self, place: impl FnOnce() -> String) -> Checked<T>;
 }
 
 impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
-    fn ascribe(self, kind: Kind, expected: &str) -> Checked<T> {
+    fn ascribe(self, kind: FailureKind, expected: &str) -> Checked<T> {
         self.map_err(|error| match error.into() {
-            Shortfall::Failed(failure) => Shortfall::Failed(Failure {
-                kind,
-                expected: expected.into(),
-                actual: failure.actual,
-            }),
+            Shortfall::Failed(failure) => {
+                Shortfall::Failed(Failure::new(kind, expected, failure.mismatch.actual))
+            }
             other => other,
         })
     }
 
     fn at(self, place: impl FnOnce() -> String) -> Checked<T> {
-        self.map_err(|error| match error.into() {
-            Shortfall::Failed(failure) => Shortfall::Failed(Failure {
-                actual: format!("{}: {}", place(), failure.actual),
-                ..failure
-            }),
-            other => other,
-        })
+        self.map_err(|error| error.into().at(&place()))
     }
 }
 
@@ -196,28 +205,33 @@ impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
 /// not.
 impl From<PeerError> for Shortfall {
     fn from(error: PeerError) -> Self {
-        let Some(Mismatch { expected, actual }) = error.mismatch() else {
-            return match error {
-                PeerError::Render(_) => Self::Skip(error.to_string()),
-                _ => Self::Inconclusive(error.to_string()),
-            };
-        };
-        Self::Failed(Failure {
-            kind: Kind::of(&error),
-            expected,
-            actual,
-        })
+        match error.mismatch() {
+            Some(mismatch) => Self::Failed(Failure {
+                kind: FailureKind::of(&error),
+                mismatch,
+            }),
+            None if matches!(error, PeerError::Render(_)) => Self::Skip(error.to_string()),
+            None => Self::Inconclusive(error.to_string()),
+        }
     }
 }
 
-/// Like any other exchange, with its place in the talk.
+/// A failed exchange of the opening names its place in the talk.
 impl From<OpeningError> for Shortfall {
     fn from(opening: OpeningError) -> Self {
-        match Self::from(opening.error) {
-            Self::Failed(failure) => Self::Failed(Failure {
-                actual: format!("{}: {}", opening.label, failure.actual),
-                ..failure
-            }),
+        Self::from(opening.error).at(&opening.label)
+    }
+}
+
+impl Shortfall {
+    /// Prefixes what happened in a failure with its place; leaves other shortfalls unchanged.
+    fn at(self, place: &str) -> Self {
+        match self {
+            Self::Failed(mut failure) => {
+                let actual = &mut failure.mismatch.actual;
+                *actual = format!("{place}: {actual}");
+                Self::Failed(failure)
+            }
             other => other,
         }
     }
@@ -228,23 +242,23 @@ impl From<StartFailure> for Shortfall {
     fn from(failure: StartFailure) -> Self {
         match failure {
             StartFailure::Harness { .. } => Self::Inconclusive(failure.to_string()),
-            _ => Self::Failed(Failure {
-                kind: Kind::NotReady,
-                expected: "the server starts and listens".into(),
-                actual: failure.to_string(),
-            }),
+            _ => Self::Failed(Failure::new(
+                FailureKind::NotReady,
+                "the server starts and listens",
+                failure.to_string(),
+            )),
         }
     }
 }
 
 /// The reported result of one check.
 #[derive(Clone, Debug, Serialize)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub id: &'static str,
     pub group: &'static str,
     pub outcome: Verdict,
     /// How the server violated the requirement.
-    pub kind: Option<Kind>,
+    pub kind: Option<FailureKind>,
     /// What must hold, and the source of the requirement.
     pub requirement: &'static str,
     pub expected: Option<String>,
@@ -279,7 +293,7 @@ fn milliseconds<S: serde::Serializer>(
 
 impl Outcome {
     /// The verdict as one word. A waived failure is "waived".
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self.outcome {
             _ if self.waived.is_some() => "waived",
             Verdict::Pass => "pass",
@@ -291,12 +305,12 @@ impl Outcome {
     }
 
     /// Whether the outcome is a statement about the server.
-    pub fn is_about_the_server(&self) -> bool {
+    pub(crate) fn is_about_the_server(&self) -> bool {
         matches!(self.outcome, Verdict::Fail | Verdict::Warn)
     }
 
     /// Whether reports show the outcome in detail rather than on one line.
-    pub fn is_worth_telling(&self) -> bool {
+    pub(crate) fn needs_details(&self) -> bool {
         match self.outcome {
             Verdict::Fail | Verdict::Warn => true,
             Verdict::Inconclusive => self.kind.is_some() || !self.evidence.is_empty(),

@@ -5,11 +5,11 @@ use serde::Serialize;
 use crate::subject::Waiver;
 
 /// Number of lanes. Most checks wait for the server rather than for a CPU.
-pub const LANES: usize = 3;
+pub(crate) const LANES: usize = 3;
 
 /// One part of a battery that is divided among several machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Shard {
+pub(crate) struct Shard {
     /// Number of this shard, starting at 1.
     pub index: usize,
     /// Number of shards.
@@ -17,7 +17,7 @@ pub struct Shard {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// Only checks whose id matches one of these globs; empty selects all.
     pub only: Vec<String>,
     /// No check whose id matches one of these globs.
@@ -30,7 +30,7 @@ pub struct Selection {
 
 impl Selection {
     /// Whether the check with this id is selected. `position` is its index in the battery.
-    pub fn takes(&self, id: &str, position: usize) -> bool {
+    pub(crate) fn takes(&self, id: &str, position: usize) -> bool {
         let any = |globs: &[String]| globs.iter().any(|glob| glob_match::glob_match(glob, id));
         (self.only.is_empty() || any(&self.only))
             && !any(&self.skip)
@@ -40,14 +40,14 @@ impl Selection {
     }
 
     /// Whether every check is selected. Only then can a waiver be stale.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.only.is_empty() && self.skip.is_empty() && self.shard.is_none()
     }
 }
 
 /// The plan of a battery.
 #[derive(Clone, Debug, Serialize)]
-pub struct CheckPlan {
+pub(crate) struct CheckPlan {
     pub selection: Selection,
     /// Globs and reasons of the waivers.
     pub waivers: Vec<(String, String)>,
@@ -61,13 +61,13 @@ impl CheckPlan {
     /// The plan of the whole battery of which this is a shard. All shards have the same hash of
     /// this plan, so their results can be merged.
     #[must_use]
-    pub fn whole(mut self) -> Self {
+    pub(crate) fn whole(mut self) -> Self {
         self.selection.shard = None;
         self
     }
 
     /// Globs and reasons of these waivers.
-    pub fn waivers_of(waivers: &[Waiver]) -> Vec<(String, String)> {
+    pub(crate) fn waivers_of(waivers: &[Waiver]) -> Vec<(String, String)> {
         waivers
             .iter()
             .map(|waiver| (waiver.check.clone(), waiver.reason.clone()))

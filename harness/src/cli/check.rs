@@ -3,13 +3,13 @@
 use super::draft::Draft;
 use super::output::{OutputArgs, say};
 use super::page::PageArgs;
-use super::progress::Progress;
+use super::progress::CheckProgress;
 use super::rehearse::rehearsal_error;
 use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{blockers, draft, embedded, interrupt, target};
 use crate::check::run::Battery;
 use crate::check::{Check, CheckPlan, LANES, Need, Selection, Shard};
-use crate::report::{Body, Checked, RunError};
+use crate::report::{Body, CheckReport, RunError};
 use crate::subject::{Interrupt, Origin, RehearsalError, Subject};
 use crate::{check, text};
 use std::process::ExitCode;
@@ -61,7 +61,7 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
     })
 }
 
-pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<Checked, RunError> {
+pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<CheckReport, RunError> {
     let resolved = args.target.resolve(draft.seed())?;
     draft.target(&resolved);
     let selection = selection(args, &resolved)?;
@@ -73,12 +73,12 @@ pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<Checked,
     draft.planned(&plan, whole.hash());
     draft.announce(&resolved);
     enough_descriptors()?;
-    let progress = Progress::new(!args.output.no_progress, args.output.verbose);
-    let outcome = battery.run(&|event| progress.show(event));
+    let progress = CheckProgress::new(!args.output.no_progress, args.output.verbose);
+    let result = battery.run(&|event| progress.show(event));
     progress.finish();
     draft.interrupted(interrupt.is_set());
-    let outcomes = match outcome {
-        Ok(done) => done.outcomes,
+    let outcomes = match result {
+        Ok(outcomes) => outcomes,
         Err(RehearsalError::Interrupted) => Vec::new(),
         Err(error) => return Err(rehearsal_error(&error, &resolved)),
     };
@@ -87,7 +87,7 @@ pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<Checked,
     } else {
         blockers::of(&outcomes, &resolved.file.waive, &selection)
     };
-    Ok(Checked::new(outcomes, blockers))
+    Ok(CheckReport::new(outcomes, blockers))
 }
 
 fn battery(

@@ -11,23 +11,23 @@ use super::output::note;
 use crate::event::Event;
 
 /// Progress of a battery: which checks are running and how many have failed.
-pub(super) struct Progress {
+pub(super) struct CheckProgress {
     bar: ProgressBar,
     verbose: bool,
-    state: Mutex<State>,
+    state: Mutex<BatteryState>,
 }
 
 #[derive(Default)]
-struct State {
+struct BatteryState {
     running: BTreeSet<&'static str>,
     unconfirmed: BTreeSet<&'static str>,
     done: BTreeSet<&'static str>,
     failed: usize,
 }
 
-impl Progress {
+impl CheckProgress {
     /// Shows no bar unless `wanted` and stderr is a terminal.
-    pub fn new(wanted: bool, verbose: bool) -> Self {
+    pub(super) fn new(wanted: bool, verbose: bool) -> Self {
         let bar = if wanted && std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("{spinner} {pos}/{len} {bar:20} {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -44,12 +44,12 @@ impl Progress {
         }
     }
 
-    pub fn show(&self, event: Event) {
+    pub(super) fn show(&self, event: Event) {
         let Ok(mut state) = self.state.lock() else {
             return;
         };
         match event {
-            Event::Trying => self
+            Event::Rehearsing => self
                 .bar
                 .set_message("rehearsing the conversation on a clean server"),
             Event::Started { checks } => self.bar.set_length(checks as u64),
@@ -72,7 +72,7 @@ impl Progress {
                 state.unconfirmed.remove(id);
                 if state.done.insert(id) {
                     state.failed += usize::from(failed);
-                    self.tell(id, verdict, duration);
+                    self.print_line(id, verdict, duration);
                 }
                 self.bar.set_position(state.done.len() as u64);
             }
@@ -83,7 +83,7 @@ impl Progress {
     }
 
     /// With `-v`, prints a line for each finished check.
-    fn tell(&self, id: &str, verdict: &str, duration: Duration) {
+    fn print_line(&self, id: &str, verdict: &str, duration: Duration) {
         if self.verbose {
             let line = format!("{verdict:<12} {id} ({:.1} s)", duration.as_secs_f64());
             self.bar.suspend(|| note(&line));
@@ -91,12 +91,12 @@ impl Progress {
     }
 
     /// Removes the bar before results are printed.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-impl State {
+impl BatteryState {
     fn message(&self) -> String {
         let mut parts = Vec::new();
         if self.failed > 0 {
@@ -128,7 +128,7 @@ pub(super) struct StepProgress {
 
 impl StepProgress {
     /// Shows no bar unless `wanted` and stderr is a terminal.
-    pub fn new(wanted: bool) -> Self {
+    pub(super) fn new(wanted: bool) -> Self {
         let bar = if wanted && std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("{pos}/{len} {bar:30} {eta} left  {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -140,14 +140,14 @@ impl StepProgress {
     }
 
     /// Shows the number of completed steps and the current step.
-    pub fn show(&self, done: usize, all: usize, what: &str) {
+    pub(super) fn show(&self, done: usize, all: usize, what: &str) {
         self.bar.set_length(all as u64);
         self.bar.set_position(done as u64);
         self.bar.set_message(what.to_owned());
     }
 
     /// Removes the bar before results are printed.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

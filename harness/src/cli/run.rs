@@ -1,5 +1,5 @@
 //! `tcprove run`, the default command: checks, a short fuzz campaign and a short sweep. Without a
-//! target it runs on the built-in reference server.
+//! target it runs on the embedded reference server.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::draft::{self, Draft};
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::{bench, fuzz, target};
-use crate::report::{Body, Checked, Report, RunError, Whole};
+use crate::report::{Body, CheckReport, Report, RunError, Whole};
 
 /// Arguments of `run`: those of `check`, and the length of what follows the battery.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -31,7 +31,7 @@ pub(super) fn main(args: &RunArgs) -> ExitCode {
     }
     if args.check.target.is_empty() {
         note(
-            "No tcprove.toml here and no target given: running on the built-in reference server (`tcprove init` writes a file for yours).",
+            "No tcprove.toml here and no target given: running on the embedded reference server (`tcprove init` writes a file for yours).",
         );
         args.check.target.embedded = true;
     }
@@ -55,7 +55,7 @@ impl RunArgs {
         selected || check.shard.is_some() || check.max_time.is_some()
     }
 
-    fn rest(&self, draft: &mut Draft, checked: Checked) -> Body {
+    fn rest(&self, draft: &mut Draft, checked: CheckReport) -> Body {
         let seed = draft.seed();
         let fuzz = (!self.fuzz.is_zero()).then(|| {
             part("fuzz", seed, |part| {

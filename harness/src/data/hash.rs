@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// The FNV-1a hash of the data's JSON, as 16 hexadecimal digits.
-pub fn hash_of(data: &impl Serialize) -> String {
+pub(crate) fn hash_of(data: &impl Serialize) -> String {
     let text = serde_json::to_string(data).unwrap_or_default();
     format!("{:016x}", fnv1a(text.as_bytes()))
 }

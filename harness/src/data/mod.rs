@@ -1,6 +1,6 @@
 //! Serialization and hashing of plain data. A leaf module: it uses no other module.
 
-pub mod hash;
+pub(crate) mod hash;
 pub(crate) mod seconds;
 mod unit;
 

@@ -11,7 +11,7 @@ use tcprove_server::{Config, Protocol, carry};
 use super::case::{BYTES_MAX, CONNECTIONS_MAX, STEPS_MAX};
 use super::memory::{StreamEnd, drive};
 use super::{Case, CaseFile, Step};
-use crate::talk::frame::Counts;
+use crate::talk::frame::LengthScope;
 use crate::talk::{Frame, FrameError, LenFrame, Pattern, Uint};
 
 /// Timeouts that never expire during a test.
@@ -188,10 +188,10 @@ fn messages(frame: &Frame, stream: &[u8], cuts: &[usize]) -> Messages {
 static FRAMES: LazyLock<Vec<Frame>> = LazyLock::new(|| {
     let last_line = Pattern::regex(r"^\d{3} ").ok().map(Frame::LastLine);
     let lengths = [
-        ("u8", Counts::Body),
-        ("u16le", Counts::Whole),
-        ("u32be", Counts::FromField),
-        ("u32be", Counts::Body),
+        ("u8", LengthScope::Body),
+        ("u16le", LengthScope::Whole),
+        ("u32be", LengthScope::FromField),
+        ("u32be", LengthScope::Body),
     ];
     let lengths = lengths.into_iter().filter_map(|(name, counts)| {
         let plain = LenFrame::plain(Uint::from_name(name)?);

@@ -51,9 +51,9 @@ pub(super) fn start_both(
     subjects: Pair<&Subject>,
     first: Side,
     cpus: Option<&[usize]>,
-) -> Result<Pair<Server>, (Side, StartFailure)> {
+) -> Result<Pair<Server>, (Side, Box<StartFailure>)> {
     Pair::try_of(first, |side| {
-        start(runtime, subjects[side], cpus).map_err(|failure| (side, failure))
+        start(runtime, subjects[side], cpus).map_err(|failure| (side, Box::new(failure)))
     })
 }
 

@@ -150,7 +150,7 @@ mod tests {
             assert_eq!(order, [first, first.other()]);
             assert_eq!(pair, Ok(Pair::of(|side| side)));
         }
-        let failed = Pair::<()>::try_of(Side::Candidate, |side| Err(side));
+        let failed = Pair::<()>::try_of(Side::Candidate, Err);
         assert_eq!(failed, Err(Side::Candidate));
     }
 

@@ -12,7 +12,7 @@ use crate::text::escape_text;
 const LINES_MAX: usize = 9;
 
 /// Renders workflow commands to print in a step; empty for a pass.
-pub fn render(report: &Report) -> String {
+pub(crate) fn render(report: &Report) -> String {
     let level = match report.verdict {
         RunVerdict::Pass => return String::new(),
         RunVerdict::Inconclusive => "warning",
@@ -46,7 +46,7 @@ fn messages(report: &Report) -> Vec<String> {
     }
 }
 
-fn failed(checked: &super::Checked) -> Vec<String> {
+fn failed(checked: &super::CheckReport) -> Vec<String> {
     let failed = |outcome: &&crate::check::Outcome| {
         outcome.outcome == Verdict::Fail && outcome.waived.is_none()
     };

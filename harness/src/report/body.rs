@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{FuzzReport, GateReport, ReplayReport, Report, RunError, RunVerdict};
 use crate::bench::SweepResult;
 use crate::check::Outcome;
-use crate::check::run::Counts;
+use crate::check::run::VerdictCounts;
 use crate::load::{LoadResult, OverloadReport, SloReport, Workload};
 
 /// The result of a run.
@@ -15,7 +15,7 @@ pub enum Body {
     /// None: the run could not begin, or was interrupted before anything was measured.
     Nothing {},
     /// A battery.
-    Check(Checked),
+    Check(CheckReport),
     /// Battery, campaign and sweep in one go.
     Run(Box<Whole>),
     /// A load.
@@ -35,7 +35,7 @@ impl Body {
     /// first, so that the JSON of a run that could not begin has the same shape.
     pub fn empty(command: &str) -> Self {
         match command {
-            "check" | "run" => Self::Check(Checked::default()),
+            "check" | "run" => Self::Check(CheckReport::default()),
             _ => Self::Nothing {},
         }
     }
@@ -79,20 +79,20 @@ impl Body {
 
 /// The result of a battery.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Checked {
-    /// Counts of verdicts.
-    pub counts: Counts,
+pub struct CheckReport {
+    /// VerdictCounts of verdicts.
+    pub counts: VerdictCounts,
     /// What prevents a pass besides failed checks: stale waivers, required checks without a verdict.
     pub blockers: Vec<String>,
     /// The checks.
     pub outcomes: Vec<Outcome>,
 }
 
-impl Checked {
+impl CheckReport {
     /// The result of a battery with these outcomes.
     pub fn new(outcomes: Vec<Outcome>, blockers: Vec<String>) -> Self {
         Self {
-            counts: Counts::of(&outcomes),
+            counts: VerdictCounts::of(&outcomes),
             blockers,
             outcomes,
         }
@@ -115,7 +115,7 @@ impl Checked {
 pub struct Whole {
     /// The battery.
     #[serde(flatten)]
-    pub checked: Checked,
+    pub checked: CheckReport,
     /// A short campaign.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuzz: Option<Report>,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Report;
 
 /// Renders the whole report, indented.
-pub fn render(report: &Report) -> String {
+pub(crate) fn render(report: &Report) -> String {
     let mut text = serde_json::to_string_pretty(report).unwrap_or_else(|error| {
         format!(
             "{{\"schema\":\"{}\",\"error\":{:?}}}",

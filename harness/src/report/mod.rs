@@ -27,7 +27,7 @@ mod tests;
 mod wrap;
 
 use crate::text::{ends, escape_text, left_out_mark};
-pub use body::{Body, Checked, LoadReport, SweepReport, Whole};
+pub use body::{Body, CheckReport, LoadReport, SweepReport, Whole};
 pub use environment::Environment;
 pub use error::{ErrorCode, RunError};
 pub use exit::{ExitCode, OnInconclusive};

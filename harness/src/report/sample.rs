@@ -1,18 +1,41 @@
 //! Reports of every kind, made up for tests of the formats, with hostile text in them.
 
-#[cfg(feature = "cli")]
+use super::Body;
+use super::CheckReport;
+use super::Environment;
+use super::FuzzReport;
+use super::GateReport;
+use super::Header;
+use super::LoadReport;
+use super::ReplayItem;
+use super::ReplayReport;
+use super::Report;
+use super::RunError;
+use super::SweepReport;
+use super::TargetReport;
 use super::html::sample as pages;
-use super::{
-    Body, Checked, Environment, FuzzReport, GateReport, Header, LoadReport, ReplayItem,
-    ReplayReport, Report, RunError, SweepReport, TargetReport,
-};
-use crate::check::{Kind as CheckKind, Outcome, Verdict};
-use crate::fuzz::{
-    Case, Confirmed, Coverage, Data, DataPart, Finding, FindingKind, FuzzResult, SendStep, Step,
-    Symptom,
-};
+#[cfg(feature = "cli")]
+use crate::check::FailureKind;
+use crate::check::Outcome;
+use crate::check::Verdict;
+use crate::fuzz::Case;
+use crate::fuzz::Confirmed;
+use crate::fuzz::Coverage;
+use crate::fuzz::Data;
+use crate::fuzz::DataPart;
+use crate::fuzz::Finding;
+use crate::fuzz::FindingKind;
+use crate::fuzz::FuzzResult;
+use crate::fuzz::SendStep;
+use crate::fuzz::Step;
+use crate::fuzz::Symptom;
+use crate::gate::ControlReport;
+use crate::gate::GateCell;
+use crate::gate::GateResult;
+use crate::gate::Metric;
+use crate::gate::SkippedTier;
+use crate::gate::Tier;
 use crate::gate::rule::Rule;
-use crate::gate::{ControlReport, GateCell, GateResult, Metric, SkippedTier, Tier};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -96,7 +119,7 @@ fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
         id,
         group: "framing",
         outcome: verdict,
-        kind: fell_short.then_some(CheckKind::WrongReply),
+        kind: fell_short.then_some(FailureKind::WrongReply),
         requirement: "A message may arrive in any number of segments (RFC 9293, 3.8).",
         expected: fell_short.then(|| "\"a b\\n\"".into()),
         actual: fell_short.then(|| HOSTILE.into()),
@@ -134,7 +157,7 @@ pub(super) fn checked() -> Report {
         outcome("idle-cpu", Verdict::Inconclusive),
     ];
     let blocker = format!("the waiver for `nul-bytes` ({HOSTILE}) is stale");
-    let checked = Checked::new(outcomes, vec![blocker]);
+    let checked = CheckReport::new(outcomes, vec![blocker]);
     report("check", Ok(Body::Check(checked)))
 }
 

@@ -151,7 +151,7 @@ impl PeerError {
 
 /// Appends the whole reply to the mismatch, unless it is already quoted or too long.
 fn with_reply(mismatch: &Mismatch, reply: &str) -> Mismatch {
-    let quoted = reply.is_empty() || mismatch.actual.contains(&format!("\"{reply}\""));
+    let quoted = reply.is_empty() || mismatch.quotes_reply;
     let actual = if quoted || reply.chars().count() > REPLY_CHARS_QUOTED {
         mismatch.actual.clone()
     } else {

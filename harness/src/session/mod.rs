@@ -13,7 +13,7 @@ mod voice;
 use crate::process::Server;
 use crate::talk::Turn;
 use crate::text::escape;
-pub use error::{OpeningError, PeerError};
+pub(crate) use error::{OpeningError, PeerError};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -21,12 +21,12 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
-pub use transcript::Transcript;
-pub use voice::Voice;
+pub(crate) use transcript::Transcript;
+pub(crate) use voice::Voice;
 
 /// What followed a complete reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum After {
+pub(crate) enum After {
     /// The connection is still open, as the talk expects.
     Open,
     /// The server closed the connection with a FIN.
@@ -37,7 +37,7 @@ pub enum After {
 
 /// A reply that met its expectation.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// The reply, including its frame.
     pub bytes: Vec<u8>,
     /// What followed the reply.
@@ -46,7 +46,7 @@ pub struct Reply {
 
 /// How a connection ended, as seen by the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum ConnectionEnd {
     /// FIN.
     Eof,
     /// RST.
@@ -57,7 +57,7 @@ pub enum Ended {
 
 /// The result of [`Session::flood`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flood {
+pub(crate) struct Flood {
     /// Number of bytes accepted by the kernel.
     pub bytes: u64,
     pub end: FloodEnd,
@@ -65,7 +65,7 @@ pub struct Flood {
 
 /// How a [`Flood`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FloodEnd {
+pub(crate) enum FloodEnd {
     /// Everything was sent.
     Sent,
     /// The server stopped reading: backpressure.
@@ -75,7 +75,7 @@ pub enum FloodEnd {
 }
 
 /// One client connection.
-pub struct Session {
+pub(crate) struct Session {
     stream: TcpStream,
     server: Rc<Server>,
     voice: Voice,
@@ -84,14 +84,13 @@ pub struct Session {
     limit: Duration,
     transcript: Transcript,
     sent: u64,
-    received: u64,
     buffer: Vec<u8>,
     eof: bool,
     owed: Vec<u8>,
 }
 
 /// What a new session needs.
-pub struct Dial {
+pub(crate) struct Dial {
     /// The server to connect to; its end of the connection is looked up in the socket table.
     pub server: Rc<Server>,
     /// Renders the session's requests.
@@ -108,7 +107,7 @@ pub struct Dial {
 
 impl Session {
     /// Connects, with `TCP_NODELAY` set before anything is sent.
-    pub async fn connect(dial: Dial) -> Result<Self, PeerError> {
+    pub(crate) async fn connect(dial: Dial) -> Result<Self, PeerError> {
         let Dial {
             server,
             voice,
@@ -137,8 +136,6 @@ impl Session {
             number,
             format!("connect to {addr} from port {}", local.port()),
         );
-        let (sent, received) = (0, 0);
-        let (buffer, eof, owed) = (Vec::new(), false, Vec::new());
         Ok(Self {
             stream,
             server,
@@ -147,59 +144,53 @@ impl Session {
             number,
             limit,
             transcript,
-            sent,
-            received,
-            buffer,
-            eof,
-            owed,
+            sent: 0,
+            buffer: Vec::new(),
+            eof: false,
+            owed: Vec::new(),
         })
     }
 
     /// The client's address.
-    pub fn local(&self) -> SocketAddr {
+    pub(crate) fn local(&self) -> SocketAddr {
         self.local
     }
 
     /// The socket, for options and raw reads.
-    pub fn stream(&mut self) -> &mut TcpStream {
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
 
-    /// Number of bytes received so far.
-    pub fn received(&self) -> u64 {
-        self.received
-    }
-
     /// Number of bytes sent so far.
-    pub fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 
     /// Renders turns with fresh tokens and the values captured in this session.
-    pub fn voice(&mut self) -> &mut Voice {
+    pub(crate) fn voice(&mut self) -> &mut Voice {
         &mut self.voice
     }
 
     /// Changes the time limit of later operations.
-    pub fn set_limit(&mut self, limit: Duration) {
+    pub(crate) fn set_limit(&mut self, limit: Duration) {
         self.limit = limit;
     }
 
     /// The talk's plain turn, with a fresh token.
-    pub fn turn(&mut self) -> Result<Turn, PeerError> {
+    pub(crate) fn turn(&mut self) -> Result<Turn, PeerError> {
         self.voice.turn()
     }
 
     /// A turn that carries `payload`; `None` if the talk has no such turn.
-    pub fn payload_turn(&mut self, payload: &[u8]) -> Result<Option<Turn>, PeerError> {
+    pub(crate) fn payload_turn(&mut self, payload: &[u8]) -> Result<Option<Turn>, PeerError> {
         self.voice.payload_turn(payload)
     }
 
     /// Performs the opening of the talk: greeting, login.
-    pub async fn opening(&mut self) -> Result<(), OpeningError> {
-        for opening in self.voice.opening() {
-            let turn = opening.render(&self.voice).map_err(|error| OpeningError {
-                label: opening.label().to_owned(),
+    pub(crate) async fn opening(&mut self) -> Result<(), OpeningError> {
+        for exchange in self.voice.opening() {
+            let turn = self.voice.plain(&exchange).map_err(|error| OpeningError {
+                label: exchange.label.clone(),
                 sent: Vec::new(),
                 error,
             })?;
@@ -218,12 +209,11 @@ impl Session {
         if !turn.request.is_empty() {
             self.send(&turn.request).await?;
         }
-        self.expect(turn).await?;
         Ok(())
     }
 
     /// Sends all of `bytes`. A reset is attributed to the server.
-    pub async fn send(&mut self, bytes: &[u8]) -> Result<(), PeerError> {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), PeerError> {
         self.transcript
             .add(self.number, format!("send {}", escape(bytes, 60)));
         let deadline = Instant::now() + self.limit;
@@ -247,16 +237,18 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a turn's request and reads its reply.
-    pub async fn exchange(&mut self, turn: &Turn) -> Result<Reply, PeerError> {
-        self.send(&turn.request).await?;
+    /// Sends a turn's request, unless the server speaks first, and reads its reply.
+    pub(crate) async fn exchange(&mut self, turn: &Turn) -> Result<Reply, PeerError> {
+        if !turn.request.is_empty() {
+            self.send(&turn.request).await?;
+        }
         self.expect(turn).await
     }
 
     /// Waits until the server has read everything sent on this connection: its kernel has received
     /// every byte, and its receive queue is empty. This proves a cut: what is sent next cannot
     /// arrive in the same `recv`.
-    pub async fn until_read(&mut self) -> Result<(), PeerError> {
+    pub(crate) async fn until_read(&mut self) -> Result<(), PeerError> {
         let deadline = Instant::now() + self.limit;
         let mut round = 0_u32;
         loop {
@@ -281,7 +273,7 @@ impl Session {
     }
 
     /// Sends a FIN and keeps reading.
-    pub async fn half_close(&mut self) -> Result<(), PeerError> {
+    pub(crate) async fn half_close(&mut self) -> Result<(), PeerError> {
         self.transcript.add(self.number, "half-close (FIN)".into());
         self.stream
             .shutdown()
@@ -290,12 +282,12 @@ impl Session {
     }
 
     /// Closes the connection.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         self.transcript.add(self.number, "close".into());
     }
 
     /// Ends the connection with an RST.
-    pub fn reset(self) -> Result<(), PeerError> {
+    pub(crate) fn reset(self) -> Result<(), PeerError> {
         self.transcript.add(self.number, "reset (RST)".into());
         socket2::SockRef::from(&self.stream)
             .set_linger(Some(Duration::ZERO))

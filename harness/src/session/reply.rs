@@ -9,7 +9,7 @@ use crate::text::escape;
 
 impl Session {
     /// Reads one reply and compares it. Later bytes are kept for the next reply.
-    pub async fn expect(&mut self, turn: &Turn) -> Result<Reply, PeerError> {
+    pub(crate) async fn expect(&mut self, turn: &Turn) -> Result<Reply, PeerError> {
         let deadline = Instant::now() + self.limit;
         let bytes = self.reply(turn, deadline).await?;
         self.transcript
@@ -23,7 +23,7 @@ impl Session {
 
     /// Reads one reply without comparing it, for requests that the server may refuse in its own
     /// way. Without a frame, it returns the first bytes that arrive.
-    pub async fn any_reply(&mut self, turn: &Turn) -> Result<Vec<u8>, PeerError> {
+    pub(crate) async fn any_reply(&mut self, turn: &Turn) -> Result<Vec<u8>, PeerError> {
         let deadline = Instant::now() + self.limit;
         let mut decoder = turn.frame.decoder();
         loop {

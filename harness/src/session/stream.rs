@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Ended, Flood, FloodEnd, PeerError, Session};
+use super::{ConnectionEnd, Flood, FloodEnd, PeerError, Session};
 use crate::text::escape;
 
 /// Number of bytes requested per read.
@@ -17,7 +17,7 @@ const REPLY_BYTES_MAX: usize = 80 * 1024 * 1024;
 impl Session {
     /// Sends `piece` repeatedly, up to `total` bytes, without reading. Ends early if the server
     /// reads nothing for `pause`, or closes.
-    pub async fn flood(&mut self, piece: &[u8], total: u64, pause: Duration) -> Flood {
+    pub(crate) async fn flood(&mut self, piece: &[u8], total: u64, pause: Duration) -> Flood {
         self.transcript.add(
             self.number,
             format!("send {} repeatedly, up to {total} bytes", escape(piece, 40)),
@@ -53,7 +53,7 @@ impl Session {
 
     /// Queues bytes that are sent while replies are read. A client that sends everything before it
     /// reads would deadlock with a server that does the same.
-    pub fn owe(&mut self, bytes: Vec<u8>) {
+    pub(crate) fn owe(&mut self, bytes: Vec<u8>) {
         self.owed.extend(bytes);
     }
 
@@ -94,31 +94,28 @@ impl Session {
                 self.eof = true;
                 Ok(())
             }
-            Ok(Ok(count)) => {
-                self.received += count as u64;
-                Ok(())
-            }
+            Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.failed(error)),
             Err(_) => Err(self.silent()),
         }
     }
 
     /// Reads and discards everything until the connection ends or `limit` is over.
-    pub async fn drained(&mut self, limit: Duration) -> Ended {
+    pub(crate) async fn drained(&mut self, limit: Duration) -> ConnectionEnd {
         let deadline = Instant::now() + limit;
         while !self.eof {
             self.buffer.clear();
             match self.fill(deadline).await {
                 Ok(()) => {}
-                Err(PeerError::Reset { .. }) => return Ended::Reset,
-                Err(_) => return Ended::StillOpen,
+                Err(PeerError::Reset { .. }) => return ConnectionEnd::Reset,
+                Err(_) => return ConnectionEnd::StillOpen,
             }
         }
-        Ended::Eof
+        ConnectionEnd::Eof
     }
 
     /// Returns bytes received but not yet consumed, including those that arrive within `wait`.
-    pub async fn leftover(&mut self, wait: Duration) -> Vec<u8> {
+    pub(crate) async fn leftover(&mut self, wait: Duration) -> Vec<u8> {
         let deadline = Instant::now() + wait;
         while !self.eof && self.fill(deadline).await.is_ok() {}
         std::mem::take(&mut self.buffer)

@@ -8,7 +8,7 @@ const LINES_MAX: usize = 24;
 
 /// The steps of one check on all its connections. Clones share one list.
 #[derive(Clone, Debug, Default)]
-pub struct Transcript(Rc<Inner>);
+pub(crate) struct Transcript(Rc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -19,13 +19,13 @@ struct Inner {
 
 impl Transcript {
     /// The number of a new connection, starting at 1.
-    pub fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         self.0.connections.set(self.0.connections.get() + 1);
         self.0.connections.get()
     }
 
     /// Adds a step of connection `number`.
-    pub fn add(&self, number: u32, step: String) {
+    pub(crate) fn add(&self, number: u32, step: String) {
         let mut lines = self.0.lines.borrow_mut();
         if lines.len() < LINES_MAX {
             lines.push(format!("#{number} {step}"));
@@ -35,7 +35,7 @@ impl Transcript {
     }
 
     /// The steps so far.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = self.0.lines.borrow().clone();
         if self.0.dropped.get() > 0 {
             lines.push(format!("… and {} more steps", self.0.dropped.get()));

@@ -1,12 +1,11 @@
 //! Renders a session's requests: the talk's exchanges with fresh tokens and captured values.
 
+use super::PeerError;
+use crate::talk::{Bindings, Exchange, Opening, Talk, Tokens, Turn};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-
-use super::PeerError;
-use crate::talk::{self, Bindings, Exchange, Talk, Tokens, Turn};
 
 /// Renders the talk for one connection. Clones share the source of tokens, but not captured values.
 #[derive(Clone)]
@@ -18,20 +17,6 @@ pub struct Voice {
 
 /// The payload of turns whose payload does not matter.
 const PLAIN_PAYLOAD: &[u8] = b"ping";
-
-/// One exchange of the opening, rendered only when its turn has come: it may use what an earlier
-/// one captured.
-pub(super) struct Opening(Exchange);
-
-impl Opening {
-    pub(super) fn label(&self) -> &str {
-        &self.0.label
-    }
-
-    pub(super) fn render(&self, voice: &Voice) -> Result<Turn, PeerError> {
-        voice.render(&self.0, PLAIN_PAYLOAD)
-    }
-}
 
 impl Voice {
     /// `values` are the values of placeholders other than token and payload: port, tmp, parameters.
@@ -49,7 +34,12 @@ impl Voice {
 
     /// The talk's plain turn, with a fresh token.
     pub fn turn(&self) -> Result<Turn, PeerError> {
-        self.render(&self.talk.turns[0], PLAIN_PAYLOAD)
+        self.plain(&self.talk.turns[0])
+    }
+
+    /// Any exchange of the talk whose payload does not matter, with a fresh token.
+    pub(super) fn plain(&self, exchange: &Exchange) -> Result<Turn, PeerError> {
+        self.render(exchange, PLAIN_PAYLOAD)
     }
 
     /// The first turn with a payload, if the talk has one.
@@ -88,11 +78,13 @@ impl Voice {
         Ok(exchange.render(&self.talk, &bindings)?)
     }
 
-    pub(super) fn opening(&self) -> Vec<Opening> {
+    /// The exchanges of the opening. Each is rendered when its turn comes, since it may use values that
+    /// an earlier one captured.
+    pub(super) fn opening(&self) -> Vec<Exchange> {
         let steps = self.talk.open.iter().filter_map(|step| match step {
-            talk::Opening::Exchange(exchange) => Some(Opening(exchange.clone())),
+            Opening::Exchange(exchange) => Some(exchange.clone()),
             // Files with such a step are rejected.
-            talk::Opening::Exec(_) => None,
+            Opening::Exec(_) => None,
         });
         steps.collect()
     }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 /// A calendar date, as used by waivers. Ordered by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date {
+    /// 1 to 9999.
     pub year: u16,
     /// 1 to 12.
     pub month: u8,

@@ -9,12 +9,14 @@ use crate::process::{Launch, Server, StartFailure, StartOptions};
 use crate::session::Voice;
 use crate::talk::Talk;
 
+/// Where the server comes from.
 #[derive(Clone)]
 pub enum Origin {
     /// tcprove starts it.
     Spawn(Launch),
     /// It is already running.
     Attach {
+        /// Its address.
         addr: SocketAddr,
         /// Its main process, if known.
         pid: Option<u32>,
@@ -24,8 +26,11 @@ pub enum Origin {
 /// A server and its conversation.
 #[derive(Clone)]
 pub struct Subject {
+    /// Where the server comes from.
     pub origin: Origin,
+    /// Its conversation.
     pub talk: Arc<Talk>,
+    /// What it promises.
     pub promise: Promise,
     /// The seed of its tokens.
     pub seed: u64,

@@ -9,7 +9,7 @@ use super::{Origin, Subject};
 
 /// How the server is reached, without secrets.
 #[derive(Clone, Debug, Serialize)]
-pub struct ServerPlan {
+pub(crate) struct ServerPlan {
     /// The name in the file, or of the talk.
     pub name: String,
     /// The command with its placeholders; empty for an attached server.
@@ -25,7 +25,7 @@ pub struct ServerPlan {
 }
 
 impl ServerPlan {
-    pub fn of(name: &str, subject: &Subject) -> Self {
+    pub(crate) fn of(name: &str, subject: &Subject) -> Self {
         match &subject.origin {
             Origin::Spawn(launch) => Self {
                 name: name.into(),

@@ -30,5 +30,6 @@ impl Promise {
 /// A text encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
+    /// UTF-8.
     Utf8,
 }

@@ -90,14 +90,17 @@ const ENDING: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// The server does not start, or does not follow its own conversation.
-pub fn rehearse(subject: &Subject, interrupt: &Interrupt) -> Result<Rehearsal, RehearsalError> {
+pub(crate) fn rehearse(
+    subject: &Subject,
+    interrupt: &Interrupt,
+) -> Result<Rehearsal, RehearsalError> {
     rehearse_with(subject, StartOptions::default(), interrupt)
 }
 
-/// As [`rehearse`], on a server that is started with these options.
+/// Like [`rehearse`], on a server started with these options.
 ///
 /// # Errors
-/// As [`rehearse`].
+/// Like [`rehearse`].
 pub(crate) fn rehearse_with(
     subject: &Subject,
     options: StartOptions,
@@ -115,17 +118,17 @@ pub(crate) fn rehearse_with(
 ///
 /// # Errors
 /// The server does not start.
-pub fn start(subject: &Subject, options: StartOptions) -> Result<Server, StartFailure> {
+pub(crate) fn start(subject: &Subject, options: StartOptions) -> Result<Server, StartFailure> {
     block_on(subject.server(options))
 }
 
 /// A clean server and the client that talks to it.
-struct Client {
+struct RehearsalClient {
     server: Rc<Server>,
     voice: Voice,
 }
 
-impl Client {
+impl RehearsalClient {
     async fn connect(&self) -> Result<Session, PeerError> {
         Session::connect(Dial {
             server: self.server.clone(),
@@ -155,7 +158,7 @@ async fn undisturbed(
     let server = Rc::new(subject.server(options).await?);
     in_the_foreground(&server)?;
     let start = server.started_in();
-    let client = Client {
+    let client = RehearsalClient {
         voice: subject.voice(&server, 1),
         server,
     };
@@ -217,7 +220,7 @@ fn within(subject: &Subject, factor: u32) -> StartOptions {
 }
 
 /// All turns in order, on one connection if the talk keeps it open.
-async fn every_turn(client: &Client) -> Result<(), RehearsalError> {
+async fn every_turn(client: &RehearsalClient) -> Result<(), RehearsalError> {
     let turns = client.voice.talk().turns.clone();
     if client.voice.talk().carries_many_turns() {
         return together(client, &turns).await;
@@ -234,14 +237,14 @@ async fn every_turn(client: &Client) -> Result<(), RehearsalError> {
 }
 
 /// Performs these turns on one connection.
-async fn together(client: &Client, turns: &[Exchange]) -> Result<(), RehearsalError> {
+async fn together(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), RehearsalError> {
     match converse(client, turns).await {
         Ok(()) => Ok(()),
         Err(failed) => Err(conversation(failed, &client.server).await),
     }
 }
 
-/// An exchange that went wrong.
+/// A failed exchange.
 struct FailedExchange {
     label: String,
     sent: Vec<u8>,
@@ -258,7 +261,7 @@ impl FailedExchange {
     }
 }
 
-async fn converse(client: &Client, turns: &[Exchange]) -> Result<(), FailedExchange> {
+async fn converse(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), FailedExchange> {
     let mut session = client
         .connect()
         .await

@@ -23,6 +23,5 @@ pub(crate) use no_port::choose_port_at_connect;
 pub(crate) use nofile::{initial_nofile, raise_nofile_limit};
 pub(crate) use queue::unsent_bytes;
 pub(crate) use signals::{ignore, signal_from_raw, watch_children};
-pub use tcp_info::TcpInfo;
-pub(crate) use tcp_info::tcp_info;
+pub(crate) use tcp_info::{TcpInfo, tcp_info};
 pub(crate) use urgent::{send_oob, set_quickack};

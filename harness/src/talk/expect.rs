@@ -28,7 +28,7 @@ pub enum Expect {
 }
 
 impl Expect {
-    pub fn slots(&self) -> Vec<&Slot> {
+    pub(crate) fn slots(&self) -> Vec<&Slot> {
         match self {
             Self::Exact(template) => template.slots().collect(),
             Self::Regex(regex) => regex.slots().collect(),
@@ -91,13 +91,26 @@ pub struct Mismatch {
     pub expected: String,
     /// What arrived, or where it differs, escaped.
     pub actual: String,
+    /// Whether `actual` quotes the whole reply.
+    pub(crate) quotes_reply: bool,
 }
 
 impl Mismatch {
-    pub fn new(expected: impl Into<String>, actual: impl Into<String>) -> Self {
+    pub(crate) fn new(expected: impl Into<String>, actual: impl Into<String>) -> Self {
         Self {
             expected: expected.into(),
             actual: actual.into(),
+            quotes_reply: false,
+        }
+    }
+
+    /// A mismatch whose `actual` quotes `reply`, cut to [`SHOWN_CHARS`].
+    fn quoting(reply: &[u8], expected: String, actual: String) -> Self {
+        let may_fit = reply.len() <= 4 * SHOWN_CHARS;
+        Self {
+            expected,
+            actual,
+            quotes_reply: may_fit && escape(reply, usize::MAX) == escape(reply, SHOWN_CHARS),
         }
     }
 }
@@ -164,14 +177,13 @@ impl Expectation {
     pub fn describe(&self) -> String {
         match self {
             Self::Exact(exact) => format!("\"{}\"", escape(exact, SHOWN_CHARS)),
-            Self::Regex(regex) => {
-                format!("a match of /{}/", escape_regex(&regex.shown(), SHOWN_CHARS))
-            }
+            Self::Regex(regex) => format!("a {}", matching(regex)),
             Self::Not(inner) => match &**inner {
                 Self::Exact(text) => {
                     format!("nothing that contains \"{}\"", escape(text, SHOWN_CHARS))
                 }
-                other => format!("no {}", other.describe().trim_start_matches("a ")),
+                Self::Regex(regex) => format!("no {}", matching(regex)),
+                other => format!("anything but {}", other.describe()),
             },
             Self::Eof => "the end of the stream".to_owned(),
         }
@@ -183,7 +195,7 @@ impl Expectation {
         } else {
             format!("\"{}\"", escape(reply, SHOWN_CHARS))
         };
-        Mismatch::new(self.describe(), got)
+        Mismatch::quoting(reply, self.describe(), got)
     }
 
     fn too_large(&self, why: &str) -> Mismatch {
@@ -202,6 +214,10 @@ impl Expectation {
             Self::Eof => Ok(reply.is_empty()),
         }
     }
+}
+
+fn matching(regex: &RenderedRegex) -> String {
+    format!("match of /{}/", escape_regex(&regex.shown(), SHOWN_CHARS))
 }
 
 fn judge_exact(exact: &[u8], reply: &[u8], at_eof: bool) -> Judgement {
@@ -225,14 +241,15 @@ fn difference(exact: &[u8], reply: &[u8]) -> Mismatch {
         format!("only \"{got}\" ({at} of {} bytes)", exact.len())
     } else if at == exact.len() {
         let extra = escape(&reply[at..], SHOWN_CHARS);
-        format!("{} bytes more: \"{extra}\"", reply.len() - at)
+        let actual = format!("{} bytes more: \"{extra}\"", reply.len() - at);
+        return Mismatch::new(expected, actual);
     } else if at < SHOWN_CHARS / 2 {
         format!("\"{got}\" (they differ at byte {at})")
     } else {
         let (wanted, came) = (escape(&exact[at..], 40), escape(&reply[at..], 40));
         return Mismatch::new(format!("\"{wanted}\" at byte {at}"), format!("\"{came}\""));
     };
-    Mismatch::new(expected, actual)
+    Mismatch::quoting(reply, expected, actual)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::template::{Bindings, Form, Name, RenderError, Slot, Template};
 
 /// A part of a message.
 #[derive(Debug, Clone)]
-pub enum Part {
+pub enum MessagePart {
     /// A string with placeholders.
     Text(Template),
     /// Fixed bytes: `{ hex = }` and `{ file = }`.
@@ -25,16 +25,16 @@ pub enum Part {
 #[derive(Debug, Clone)]
 pub struct Message {
     /// In the order in which they are sent.
-    pub parts: Vec<Part>,
+    pub parts: Vec<MessagePart>,
     /// Contains a `{ raw = }` or `{ raw_hex = }`: sent unchanged, without a length header.
     pub raw: bool,
 }
 
 impl Message {
-    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.parts.iter().flat_map(|part| match part {
-            Part::Text(text) | Part::Repeat { text, .. } => text.slots().collect(),
-            Part::Bytes(_) => Vec::new(),
+            MessagePart::Text(text) | MessagePart::Repeat { text, .. } => text.slots().collect(),
+            MessagePart::Bytes(_) => Vec::new(),
         })
     }
 
@@ -84,9 +84,9 @@ impl Message {
     fn render_body(&self, bindings: &Bindings, out: &mut Vec<u8>) -> Result<(), RenderError> {
         for part in &self.parts {
             match part {
-                Part::Text(text) => text.render(bindings, out)?,
-                Part::Bytes(bytes) => out.extend_from_slice(bytes),
-                Part::Repeat { text, count } => {
+                MessagePart::Text(text) => text.render(bindings, out)?,
+                MessagePart::Bytes(bytes) => out.extend_from_slice(bytes),
+                MessagePart::Repeat { text, count } => {
                     let mut once = Vec::new();
                     text.render(bindings, &mut once)?;
                     out.reserve(once.len().saturating_mul(*count));

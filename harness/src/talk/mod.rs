@@ -4,26 +4,27 @@
 //! consists of [`Exchange`]s. An exchange and [`Bindings`] give a [`Turn`], the bytes to send; a
 //! [`Decoder`] cuts replies out of a stream; an [`Expectation`] judges them.
 
-pub mod exchange;
-pub mod expect;
-pub mod frame;
-pub mod message;
-pub mod pattern;
-pub mod push;
+mod exchange;
+mod expect;
+pub(crate) mod frame;
+pub(crate) mod message;
+pub(crate) mod pattern;
+mod push;
 mod regex_split;
-pub mod regex_template;
-pub mod token;
+mod regex_template;
+pub(crate) mod token;
 
 #[cfg(test)]
 mod tests;
 
-pub use crate::text::{template, uint};
+pub(crate) use crate::text::{template, uint};
 pub use exchange::{Exchange, Turn};
 pub use expect::{Expect, Expectation, Judgement, Mismatch};
 pub use frame::{Decoder, Frame, FrameError, LenFrame};
-pub use message::{Message, Part};
+pub use message::{Message, MessagePart};
 pub use pattern::Pattern;
 pub use push::Push;
+pub use regex_template::RegexTemplate;
 pub use template::{Bindings, RenderError, Template};
 pub use token::{TOKEN_LEN, Tokens, token, write_token};
 pub use uint::Uint;

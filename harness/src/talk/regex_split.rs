@@ -4,7 +4,7 @@ use super::template::{Brace, Slot, TemplateError};
 
 /// A part of a regex.
 #[derive(Debug, Clone)]
-pub(super) enum Piece {
+pub(super) enum RegexPiece {
     /// Regex syntax.
     Pattern(String),
     /// A placeholder.
@@ -15,7 +15,7 @@ pub(super) enum Piece {
 /// and classes.
 pub(super) struct Splitter<'a> {
     rest: &'a str,
-    pieces: Vec<Piece>,
+    pieces: Vec<RegexPiece>,
     literal: String,
     groups: usize,
     flat: bool,
@@ -33,7 +33,7 @@ impl<'a> Splitter<'a> {
     }
 
     /// The pieces, and whether every placeholder is outside all groups and not repeated.
-    pub(super) fn split(mut self) -> Result<(Vec<Piece>, bool), TemplateError> {
+    pub(super) fn split(mut self) -> Result<(Vec<RegexPiece>, bool), TemplateError> {
         while let Some(next) = self.rest.chars().next() {
             match next {
                 '\\' => self.take_escape(),
@@ -62,7 +62,7 @@ impl<'a> Splitter<'a> {
     fn end_literal(&mut self) {
         if !self.literal.is_empty() {
             let literal = std::mem::take(&mut self.literal);
-            self.pieces.push(Piece::Pattern(literal));
+            self.pieces.push(RegexPiece::Pattern(literal));
         }
     }
 
@@ -130,7 +130,7 @@ impl<'a> Splitter<'a> {
             Brace::Itself => self.take(1),
             Brace::Slot(slot, len) => {
                 self.end_literal();
-                self.pieces.push(Piece::Slot(slot));
+                self.pieces.push(RegexPiece::Slot(slot));
                 self.rest = &self.rest[len + 1..];
                 let repeated = match self.rest.as_bytes() {
                     [b'*' | b'+' | b'?', ..] => true,

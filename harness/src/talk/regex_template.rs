@@ -12,7 +12,7 @@ use std::sync::Arc;
 use regex::bytes::{Captures, Regex};
 
 use super::pattern::{compile, compile_filled_in};
-use super::regex_split::{Piece, Splitter};
+use super::regex_split::{RegexPiece, Splitter};
 use super::template::{Bindings, Form, Name, RenderError, Slot, TemplateError};
 use super::token::{TOKEN_LEN, is_token};
 
@@ -23,7 +23,7 @@ const GROUP: &str = "tcprove_slot_";
 #[derive(Debug, Clone)]
 pub struct RegexTemplate {
     source: String,
-    pieces: Vec<Piece>,
+    pieces: Vec<RegexPiece>,
     loose: Regex,
     /// Whether every placeholder is outside all groups and not repeated.
     flat: bool,
@@ -55,8 +55,8 @@ impl RegexTemplate {
     /// The placeholders, in order.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Pattern(_) => None,
-            Piece::Slot(slot) => Some(slot),
+            RegexPiece::Pattern(_) => None,
+            RegexPiece::Slot(slot) => Some(slot),
         })
     }
 
@@ -141,8 +141,8 @@ impl RenderedRegex {
         let mut values = self.values.iter();
         for piece in &self.template.pieces {
             match piece {
-                Piece::Pattern(text) => pattern.push_str(text),
-                Piece::Slot(_) => {
+                RegexPiece::Pattern(text) => pattern.push_str(text),
+                RegexPiece::Slot(_) => {
                     let value = values.next().map(Vec::as_slice).unwrap_or_default();
                     pattern.push_str("(?:");
                     escape_into(value, &mut pattern);
@@ -159,8 +159,8 @@ impl RenderedRegex {
         let pieces = self.template.pieces.iter();
         pieces.fold(String::new(), |mut shown, piece| {
             match piece {
-                Piece::Pattern(text) => shown.push_str(text),
-                Piece::Slot(_) => {
+                RegexPiece::Pattern(text) => shown.push_str(text),
+                RegexPiece::Slot(_) => {
                     let value = values.next().map(Vec::as_slice).unwrap_or_default();
                     shown.push_str(&String::from_utf8_lossy(&value[..value.len().min(64)]));
                 }
@@ -197,13 +197,13 @@ fn escape_into(value: &[u8], pattern: &mut String) {
     }
 }
 
-fn loosen(pieces: &[Piece]) -> String {
+fn loosen(pieces: &[RegexPiece]) -> String {
     let mut pattern = String::new();
     let mut index = 0;
     for piece in pieces {
         match piece {
-            Piece::Pattern(text) => pattern.push_str(text),
-            Piece::Slot(slot) => {
+            RegexPiece::Pattern(text) => pattern.push_str(text),
+            RegexPiece::Slot(slot) => {
                 let any = if is_token_slot(slot) {
                     format!("[a-z0-9]{{{TOKEN_LEN}}}")
                 } else {

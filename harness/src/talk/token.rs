@@ -35,6 +35,7 @@ impl Tokens {
         }
     }
 
+    /// A new token.
     #[expect(
         clippy::should_implement_trait,
         reason = "it never ends, so it is not an iterator"
@@ -46,7 +47,7 @@ impl Tokens {
     }
 }
 
-/// Token number `count` of `seed`. Counts below 2^60 give different tokens.
+/// Token number `count` of `seed`. LengthScope below 2^60 give different tokens.
 pub fn token(seed: u64, count: u64) -> String {
     let mut characters = [0; TOKEN_LEN];
     write_token(seed, count, &mut characters);
@@ -63,12 +64,12 @@ pub fn write_token(seed: u64, count: u64, place: &mut [u8; TOKEN_LEN]) {
 }
 
 /// Number of the first token of one of the workers that share a seed.
-pub fn first_of(worker: u32) -> u64 {
+pub(crate) fn first_of(worker: u32) -> u64 {
     u64::from(worker) << STREAM_BITS
 }
 
 /// Whether `text` has the form of a token.
-pub fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     text.len() == TOKEN_LEN
         && text
             .bytes()

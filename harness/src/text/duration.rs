@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// # Errors
 /// A message if the unit is missing or unknown, there is no number, or the duration is zero or more
 /// than a week.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let split = text
         .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')

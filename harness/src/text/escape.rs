@@ -34,7 +34,7 @@ pub fn escape(bytes: &[u8], max: usize) -> String {
 
 /// Like [`escape`], for messages that quote escaped text: backslashes are unchanged, so that
 /// nothing is escaped twice.
-pub fn escape_text(text: &str, max: usize) -> String {
+pub(crate) fn escape_text(text: &str, max: usize) -> String {
     let (mut shown, mut shown_chars) = (String::new(), 0);
     for character in text.chars() {
         let piece = if character == '\\' {

@@ -2,15 +2,16 @@
 //! bytes of unknown origin. A leaf module: it uses no other module.
 
 mod duration;
-pub mod escape;
+pub(crate) mod escape;
 mod excerpt;
-pub mod markdown;
+pub(crate) mod markdown;
 mod near;
-pub mod size;
-pub mod template;
-pub mod uint;
+pub(crate) mod size;
+pub(crate) mod template;
+pub(crate) mod uint;
 
-pub use duration::duration;
-pub use escape::{escape, escape_text};
-pub use excerpt::{ends, excerpt, last_line, left_out_mark};
+pub(crate) use duration::duration;
+pub use escape::escape;
+pub(crate) use escape::escape_text;
+pub(crate) use excerpt::{ends, excerpt, last_line, left_out_mark};
 pub(crate) use near::{did_you_mean, nearest};

@@ -7,7 +7,7 @@ const UNITS: [(&str, u64); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 ///
 /// # Errors
 /// A message that names the problem.
-pub fn parse(text: &str) -> Result<u64, String> {
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
 }
 
 /// `64 B`, `16 KiB`, `1 MiB`: in the largest unit that gives a whole number.
-pub fn show(bytes: u64) -> String {
+pub(crate) fn show(bytes: u64) -> String {
     let fits = |factor: u64| bytes >= factor && bytes.is_multiple_of(factor);
     UNITS.iter().find(|(_, factor)| fits(*factor)).map_or_else(
         || format!("{bytes} B"),

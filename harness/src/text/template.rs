@@ -139,7 +139,7 @@ impl Slot {
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub(crate) enum TemplatePiece {
     /// Literal text.
     Text(String),
     /// A placeholder.
@@ -149,7 +149,7 @@ pub enum Piece {
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template {
-    pieces: Vec<Piece>,
+    pieces: Vec<TemplatePiece>,
 }
 
 /// An error in a template: a message, the text to point at, and optionally a help.
@@ -180,33 +180,33 @@ impl Template {
                 }
                 Brace::Slot(slot, len) => {
                     if !literal.is_empty() {
-                        pieces.push(Piece::Text(std::mem::take(&mut literal)));
+                        pieces.push(TemplatePiece::Text(std::mem::take(&mut literal)));
                     }
-                    pieces.push(Piece::Slot(slot));
+                    pieces.push(TemplatePiece::Slot(slot));
                     rest = &after[len..];
                 }
             }
         }
         literal.push_str(rest);
         if !literal.is_empty() {
-            pieces.push(Piece::Text(literal));
+            pieces.push(TemplatePiece::Text(literal));
         }
         Ok(Self { pieces })
     }
 
-    pub fn pieces(&self) -> &[Piece] {
+    pub(crate) fn pieces(&self) -> &[TemplatePiece] {
         &self.pieces
     }
 
     /// The placeholders, in order.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Text(_) => None,
-            Piece::Slot(slot) => Some(slot),
+            TemplatePiece::Text(_) => None,
+            TemplatePiece::Slot(slot) => Some(slot),
         })
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
@@ -214,8 +214,8 @@ impl Template {
     pub fn render(&self, bindings: &Bindings, out: &mut Vec<u8>) -> Result<(), RenderError> {
         for piece in &self.pieces {
             match piece {
-                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Slot(slot) => slot.render(bindings, out)?,
+                TemplatePiece::Text(text) => out.extend_from_slice(text.as_bytes()),
+                TemplatePiece::Slot(slot) => slot.render(bindings, out)?,
             }
         }
         Ok(())
@@ -231,8 +231,8 @@ pub fn fill(word: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut filled = Vec::with_capacity(word.len());
     for piece in template.pieces() {
         match piece {
-            Piece::Text(text) => filled.extend_from_slice(text.as_bytes()),
-            Piece::Slot(slot) => match value(slot.name.as_str()) {
+            TemplatePiece::Text(text) => filled.extend_from_slice(text.as_bytes()),
+            TemplatePiece::Slot(slot) => match value(slot.name.as_str()) {
                 Some(value)
                     if slot.is_text() && slot.write(value.as_bytes(), &mut filled).is_ok() => {}
                 _ => filled.extend_from_slice(slot.to_string().as_bytes()),

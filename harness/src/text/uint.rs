@@ -12,7 +12,7 @@ pub struct Uint {
 }
 
 impl Uint {
-    pub const NAMES: [&str; 9] = [
+    pub(crate) const NAMES: [&str; 9] = [
         "u8", "u16be", "u16le", "u24be", "u24le", "u32be", "u32le", "u64be", "u64le",
     ];
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_tcp_cork;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Runs, Weight, failed};
-use crate::session::{After, Ended, PeerError, Session};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Runs, Weight, failed};
+use crate::session::{After, ConnectionEnd, PeerError, Session};
 use crate::sys::unsent_bytes;
 
 /// Sends a request and a FIN in one segment, and expects the reply.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "fin-after-request",
     group: super::GROUP,
     battery: 1,
@@ -38,23 +38,23 @@ async fn run(cx: &Cx) -> Checked {
         cx.proved("the server's kernel acknowledged the request and the FIN");
     }
     let reply = client.expect(&turn).await.ascribe(
-        Kind::LostReply,
+        FailureKind::LostReply,
         "the reply to a request that is followed by a FIN",
     )?;
     let ended = match reply.after {
         After::Open => client.drained(cx.pace().reply_limit()).await,
-        After::Closed => Ended::Eof,
-        After::Reset => Ended::Reset,
+        After::Closed => ConnectionEnd::Eof,
+        After::Reset => ConnectionEnd::Reset,
     };
     match ended {
-        Ended::Eof => Ok(()),
-        Ended::Reset => failed(
-            Kind::Reset,
+        ConnectionEnd::Eof => Ok(()),
+        ConnectionEnd::Reset => failed(
+            FailureKind::Reset,
             "after the reply the server closes the connection with a FIN",
             "it reset the connection",
         ),
-        Ended::StillOpen => failed(
-            Kind::Leak,
+        ConnectionEnd::StillOpen => failed(
+            FailureKind::Leak,
             "after the reply the server closes its end, as the client did",
             format!(
                 "the reply arrived, but {:?} later the connection was still open",

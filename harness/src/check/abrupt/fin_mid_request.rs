@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::half;
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 use crate::process::PeerSocket;
-use crate::session::{Ended, Session};
+use crate::session::{ConnectionEnd, Session};
 
 /// Sends a FIN in the middle of a request.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "fin-mid-request",
     group: super::GROUP,
     battery: 1,
@@ -45,9 +45,9 @@ async fn run(cx: &Cx) -> Checked {
     let deadline = tokio::time::Instant::now() + limit;
     for client in &mut clients {
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        if client.drained(left).await == Ended::StillOpen {
+        if client.drained(left).await == ConnectionEnd::StillOpen {
             return failed(
-                Kind::Leak,
+                FailureKind::Leak,
                 "the server closes its end after a FIN in the middle of a request",
                 kept(cx, client, limit),
             );
@@ -57,14 +57,14 @@ async fn run(cx: &Cx) -> Checked {
     cx.eventually(limit, || !clients.iter().any(held)).await;
     if let Some(client) = clients.iter().find(|client| held(client)) {
         return failed(
-            Kind::Leak,
+            FailureKind::Leak,
             "the server releases a connection that both ends have closed",
             kept(cx, client, limit),
         );
     }
     cx.exchange()
         .await
-        .ascribe(Kind::Blocked, "the server keeps serving new clients")?;
+        .ascribe(FailureKind::Blocked, "the server keeps serving new clients")?;
     Ok(())
 }
 

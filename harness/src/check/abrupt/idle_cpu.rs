@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Checked, Cx, Kind, failed, inconclusive};
+use crate::check::{Checked, Cx, FailureKind, failed, inconclusive};
 
 /// Time limit for a freshly started server to become idle (just-in-time compilers take a while).
 const QUIET_WITHIN: Duration = Duration::from_secs(4);
 /// Length of one measurement while waiting for the server to become idle.
-const LOOK: Duration = Duration::from_millis(150);
+const SAMPLE: Duration = Duration::from_millis(150);
 /// Length of the measurement for the verdict.
 const WINDOW: Duration = Duration::from_millis(500);
 /// Maximum CPU usage of an idle server, in cores. Idle servers were measured below 0.01; a busy
@@ -20,7 +20,7 @@ const SPIN: f64 = 0.15;
 pub(super) async fn settled(cx: &Cx) -> Checked<f64> {
     let deadline = Instant::now() + QUIET_WITHIN;
     loop {
-        let cores = cores(cx, LOOK).await?;
+        let cores = cores(cx, SAMPLE).await?;
         if cores < QUIET {
             cx.note("cores_before", rounded(cores));
             return Ok(cores);
@@ -42,7 +42,7 @@ pub(super) async fn no_spin(cx: &Cx, before: f64, what: &str) -> Checked {
         return Ok(());
     }
     failed(
-        Kind::Spin,
+        FailureKind::Spin,
         format!("the server uses no CPU while idle ({what})"),
         format!("it used {now:.2} cores over {WINDOW:?}, and {before:.2} cores before"),
     )

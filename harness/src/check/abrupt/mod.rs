@@ -15,7 +15,7 @@ use super::Check;
 
 const GROUP: &str = "abrupt peers";
 
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &fin_after_request::ENTRY,
     &fin_mid_request::ENTRY,
     &rst_on_connect::ENTRY,

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::idle_cpu;
-use crate::check::{Ascribe, Check, Checked, Cx, Failure, Kind, Need, Runs, Shortfall, Weight};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, warned};
 use crate::session::PeerError;
 use crate::sys::{send_oob, unsent_bytes};
 
 /// Sends one urgent byte and examines whether the server goes into a busy loop.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "oob-byte",
     group: super::GROUP,
     battery: 1,
@@ -53,16 +53,16 @@ async fn run(cx: &Cx) -> Checked {
     client
         .send(&turn.request)
         .await
-        .ascribe(Kind::LostReply, expected)?;
+        .ascribe(FailureKind::LostReply, expected)?;
     match client.expect(&turn).await {
         Ok(_) => Ok(()),
         // With SO_OOBINLINE the byte is part of the stream, and the talk does not define its
         // meaning.
-        Err(wrong @ PeerError::Wrong { .. }) => Err(Shortfall::Warned(Failure {
-            kind: Kind::WrongReply,
-            expected: expected.into(),
-            actual: format!("{wrong} (does the server read urgent data inline?)"),
-        })),
-        Err(error) => Err(error).ascribe(Kind::LostReply, expected),
+        Err(wrong @ PeerError::Wrong { .. }) => warned(
+            FailureKind::WrongReply,
+            expected,
+            format!("{wrong} (does the server read urgent data inline?)"),
+        ),
+        Err(error) => Err(error).ascribe(FailureKind::LostReply, expected),
     }
 }

@@ -6,7 +6,7 @@ use crate::check::concurrency::stopped::Stopped;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, inconclusive};
 
 /// Resets connections while they wait to be accepted.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "rst-in-queue",
     group: super::GROUP,
     battery: 1,
@@ -56,6 +56,6 @@ async fn run(cx: &Cx) -> Checked {
     cx.proved(format!(
         "all processes of the server were stopped (state T); {wanted} connections waited for accept when they were reset"
     ));
-    stopped.go_on();
+    stopped.resume();
     cx.is_alive().await
 }

@@ -7,7 +7,7 @@ use crate::check::{Check, Checked, Cx, Need, Runs, Weight, skip};
 use crate::session::PeerError;
 
 /// Resets connections while replies wait in the server's send queue.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "rst-mid-reply",
     group: super::GROUP,
     battery: 1,

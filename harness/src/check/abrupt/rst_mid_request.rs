@@ -6,7 +6,7 @@ use super::half;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
 
 /// Resets connections in the middle of a request.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "rst-mid-request",
     group: super::GROUP,
     battery: 1,

@@ -6,7 +6,7 @@ use crate::check::{Check, Checked, Cx, Runs, Weight};
 use crate::process::TcpState;
 
 /// Connects and resets, before and after the server has accepted.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "rst-on-connect",
     group: super::GROUP,
     battery: 1,

@@ -8,7 +8,7 @@ use crate::session::Session;
 use crate::sys::unsent_bytes;
 
 /// Half-closes, stays connected, and measures CPU usage.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "spin-after-eof",
     group: super::GROUP,
     battery: 1,
@@ -30,8 +30,7 @@ async fn run(cx: &Cx) -> Checked {
     let before = idle_cpu::settled(cx).await?;
     let mut served = cx.open().await?;
     let turn = served.turn()?;
-    served.send(&turn.request).await?;
-    served.expect(&turn).await?;
+    served.exchange(&turn).await?;
     // Fails if the server closes after its reply.
     let _ = served.half_close().await;
     let mut silent = cx.connect().await?;

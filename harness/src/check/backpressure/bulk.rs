@@ -4,7 +4,7 @@ use crate::check::{Checked, Cx, Shortfall};
 use crate::session::PeerError;
 use crate::talk::{Exchange, RenderError, Turn};
 
-/// Minimum size of one write of a flood, in bytes, rounded down to whole requests.
+/// Maximum size of one write of a flood, in bytes, unless a single request is longer.
 const PIECE_BYTES: usize = 256 * 1024;
 /// Payload sizes to try, in bytes, largest first.
 const PAYLOADS: [usize; 5] = [16_384, 4_096, 1_000, 200, 50];

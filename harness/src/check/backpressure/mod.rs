@@ -8,4 +8,4 @@ use super::Check;
 
 const GROUP: &str = "backpressure";
 
-pub const CHECKS: &[&Check] = &[&never_read::ENTRY, &stdout_blocked::ENTRY];
+pub(super) const CHECKS: &[&Check] = &[&never_read::ENTRY, &stdout_blocked::ENTRY];

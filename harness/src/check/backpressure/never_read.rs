@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::bulk;
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive,
+};
 use crate::process::StartOptions;
 use crate::session::{Flood, FloodEnd, Session};
 
 /// Sends requests without a pause and reads nothing.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "never-read",
     group: super::GROUP,
     battery: 1,
@@ -29,13 +31,13 @@ const FLOOD_BYTES: u64 = 192 * MB;
 /// The server applies backpressure if it reads nothing for this long.
 const PAUSE: Duration = Duration::from_millis(400);
 /// Maximum duration of the flood.
-const FLOOD_LASTS: Duration = Duration::from_secs(8);
+const FLOOD_TIME_MAX: Duration = Duration::from_secs(8);
 /// Interval between memory samples before the flood.
-const LOOK: Duration = Duration::from_millis(20);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(20);
 /// The memory is settled after this many equal samples in a row.
-const LOOKS_ALIKE: u32 = 4;
+const EQUAL_SAMPLES: u32 = 4;
 /// Maximum number of samples: a busy server never settles.
-const LOOKS_MAX: u32 = 50;
+const SAMPLES_MAX: u32 = 50;
 /// Time after the flood for the server to release memory.
 const SETTLES: Duration = Duration::from_millis(200);
 /// Minimum growth in bytes that counts as a failure. (A sound JVM grows by tens of megabytes as it
@@ -46,7 +48,7 @@ const KEPT_RATIO: f64 = 0.5;
 /// Bytes sent between two reads by the client that reads. Fits into the queues of both ends.
 const PART_BYTES: usize = 64 * 1024;
 /// Minimum number of bytes sent for a pass if the server applied no backpressure.
-const TELLING_BYTES: u64 = 64 * MB;
+const VERDICT_BYTES_MIN: u64 = 64 * MB;
 
 async fn run(cx: &Cx) -> Checked {
     let piece = bulk::piece(&bulk::echoed(cx)?);
@@ -69,12 +71,12 @@ async fn run(cx: &Cx) -> Checked {
         return grew(cx, &piece, flood.bytes, grown).await;
     }
     cx.exchange().await.ascribe(
-        Kind::Blocked,
+        FailureKind::Blocked,
         "another client is served while one does not read its replies",
     )?;
-    if flood.end == FloodEnd::Sent && flood.bytes < TELLING_BYTES {
+    if flood.end == FloodEnd::Sent && flood.bytes < VERDICT_BYTES_MIN {
         return inconclusive(format!(
-            "the server read too slowly for a verdict: {} MB sent in {FLOOD_LASTS:?}, memory grew by {} MB",
+            "the server read too slowly for a verdict: {} MB sent in {FLOOD_TIME_MAX:?}, memory grew by {} MB",
             flood.bytes / MB,
             grown / MB
         ));
@@ -87,13 +89,13 @@ async fn run(cx: &Cx) -> Checked {
 async fn memory_at_rest(cx: &Cx) -> Checked<u64> {
     let mut seen = cx.usage()?;
     let mut alike = 0;
-    for _ in 0..LOOKS_MAX {
-        tokio::time::sleep(LOOK).await;
+    for _ in 0..SAMPLES_MAX {
+        tokio::time::sleep(SAMPLE_INTERVAL).await;
         let now = cx.usage()?;
         let same = now.processes == seen.processes && now.rss_bytes == seen.rss_bytes;
         alike = if same { alike + 1 } else { 0 };
         seen = now;
-        if alike == LOOKS_ALIKE {
+        if alike == EQUAL_SAMPLES {
             break;
         }
     }
@@ -103,7 +105,7 @@ async fn memory_at_rest(cx: &Cx) -> Checked<u64> {
 /// Sends until the server applies backpressure or closes, everything is sent, or the time is over.
 async fn flooded(client: &mut Session, piece: &[u8]) -> Flood {
     let before = client.sent();
-    match tokio::time::timeout(FLOOD_LASTS, client.flood(piece, FLOOD_BYTES, PAUSE)).await {
+    match tokio::time::timeout(FLOOD_TIME_MAX, client.flood(piece, FLOOD_BYTES, PAUSE)).await {
         Ok(flood) => flood,
         Err(_) => Flood {
             bytes: client.sent() - before,
@@ -133,7 +135,7 @@ async fn grew(cx: &Cx, piece: &[u8], bytes: u64, grown: u64) -> Checked {
         }
     }
     failed(
-        Kind::Growth,
+        FailureKind::Growth,
         "the server stops reading, or closes, when its replies are not read",
         format!(
             "it kept reading: resident memory grew by {} MB while {} MB were sent ({kept:.2} bytes for each byte sent)",
@@ -150,7 +152,7 @@ async fn kept_when_read(cx: &Cx, piece: &[u8], bytes: u64) -> Checked<f64> {
     let before = memory_at_rest(cx).await?;
     let begun = Instant::now();
     let mut replies = vec![0; PART_BYTES];
-    while client.sent() < bytes && begun.elapsed() < FLOOD_LASTS {
+    while client.sent() < bytes && begun.elapsed() < FLOOD_TIME_MAX {
         for part in piece.chunks(PART_BYTES) {
             if client.send(part).await.is_err() {
                 return Ok(0.0);

@@ -5,13 +5,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use super::bulk;
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight};
 use crate::process::{StartOptions, StdoutMode};
 use crate::session::Session;
 use crate::talk::Turn;
 
 /// Leaves the server's output unread.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "stdout-blocked",
     group: super::GROUP,
     battery: 1,
@@ -31,9 +31,9 @@ pub const ENTRY: Check = Check {
 const REQUESTS: usize = 2_000;
 /// Stop after this many requests that added nothing to the pipe, not even a block of 8 KiB: the
 /// server does not log requests, or keeps serving although the pipe is full.
-const TELLING: usize = 250;
+const REQUESTS_PER_SAMPLE: usize = 250;
 /// Maximum duration of the requests.
-const LASTS: Duration = Duration::from_secs(3);
+const TIME_MAX: Duration = Duration::from_secs(3);
 
 async fn run(cx: &Cx) -> Checked {
     let server = cx
@@ -49,10 +49,10 @@ async fn run(cx: &Cx) -> Checked {
     let mut session = None;
     let mut answered = 0_usize;
     let mut met = Ok(());
-    while met.is_ok() && answered < REQUESTS && begun.elapsed() < LASTS {
+    while met.is_ok() && answered < REQUESTS && begun.elapsed() < TIME_MAX {
         met = exchange(cx, &mut session).await;
         answered += usize::from(met.is_ok());
-        if answered.is_multiple_of(TELLING) {
+        if answered.is_multiple_of(REQUESTS_PER_SAMPLE) {
             let before = std::mem::replace(&mut looked, waiting_in_pipe(cx));
             if before.is_some() && before == looked {
                 break;
@@ -69,7 +69,7 @@ async fn run(cx: &Cx) -> Checked {
         waiting.map_or("an unknown number of bytes".into(), |bytes| format!("{bytes} bytes"))
     ));
     let expected = "the server keeps serving when nobody reads its stdout";
-    met.ascribe(Kind::Blocked, expected)?;
+    met.ascribe(FailureKind::Blocked, expected)?;
     cx.is_alive().await
 }
 
@@ -80,8 +80,7 @@ async fn exchange(cx: &Cx, kept: &mut Option<Session>) -> Checked {
         None => cx.open().await?,
     };
     let turn: Turn = bulk::turn(cx)?;
-    session.send(&turn.request).await?;
-    let reply = session.expect(&turn).await?;
+    let reply = session.exchange(&turn).await?;
     let goes_on = cx.talk().carries_many_turns();
     *kept = (goes_on && !cx.talk().announces_close(&reply.bytes)).then_some(session);
     Ok(())

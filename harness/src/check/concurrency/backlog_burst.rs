@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::stopped::Stopped;
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, skip};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, skip};
 
 /// Lets a burst of clients connect while the server is stopped.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "backlog-burst",
     group: super::GROUP,
     battery: 1,
@@ -31,11 +31,11 @@ const CLIENTS: usize = 400;
 const SERVED_WITHIN: Duration = Duration::from_secs(15);
 /// Time after which a client without a reply connects again: after the kernel's third SYN, so that
 /// a short backlog is still visible.
-const COMES_AGAIN: Duration = Duration::from_secs(4);
+const RECONNECT_AFTER: Duration = Duration::from_secs(4);
 /// Time between two attempts of a client.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Time limit for an idle server to serve a second client.
-const ANSWERS: Duration = Duration::from_millis(500);
+const SERVED_ALONE_WITHIN: Duration = Duration::from_millis(500);
 /// Time for the clients to send their SYNs.
 const BURST: Duration = Duration::from_millis(500);
 
@@ -55,7 +55,7 @@ async fn run(cx: &Cx) -> Checked {
             tried.set(tried.get() + 1);
             timeout_at(deadline, served(&cx))
                 .await
-                .unwrap_or_else(|_| failed(Kind::Blocked, "", "no reply within the limit"))
+                .unwrap_or_else(|_| failed(FailureKind::Blocked, "", "no reply within the limit"))
         }
     });
     let listener = cx.server().listener();
@@ -70,14 +70,14 @@ async fn run(cx: &Cx) -> Checked {
         cx.eventually(BURST, || tried.get() == clients && queued() >= full)
             .await;
         let waiting = queued();
-        stopped.go_on();
+        stopped.resume();
         (waiting, Instant::now())
     };
     let (results, (waiting, began)) = tokio::join!(crowd, goes_on);
     let lasted = began.elapsed();
     let served = results.iter().filter(|result| result.is_ok()).count();
     if let Some(Err(Shortfall::Failed(failure))) = results.iter().find(|result| result.is_err()) {
-        cx.note("first_not_served", failure.actual.clone());
+        cx.note("first_not_served", failure.mismatch.actual.clone());
     }
     cx.note("clients", clients);
     cx.note("served", served);
@@ -93,11 +93,15 @@ async fn run(cx: &Cx) -> Checked {
         ));
     }
     if let Some(exit) = cx.server().exit() {
-        return failed(Kind::Died, "the server lives", format!("the server {exit}"));
+        return failed(
+            FailureKind::Died,
+            "the server keeps running",
+            format!("the server {exit}"),
+        );
     }
     if served < clients {
         return failed(
-            Kind::Blocked,
+            FailureKind::Blocked,
             format!(
                 "{clients} clients that connected while the server was stopped are served within {SERVED_WITHIN:?}"
             ),
@@ -114,8 +118,8 @@ async fn run(cx: &Cx) -> Checked {
 async fn serves_one_at_a_time(cx: &Cx) -> Checked<bool> {
     let silent = cx.connect().await?;
     let accepted = || cx.peer(&silent).is_some_and(|peer| peer.is_held());
-    cx.eventually(ANSWERS, accepted).await;
-    let served = timeout(ANSWERS + cx.pace().exchange * 20, cx.exchange()).await;
+    cx.eventually(SERVED_ALONE_WITHIN, accepted).await;
+    let served = timeout(SERVED_ALONE_WITHIN + cx.pace().exchange * 20, cx.exchange()).await;
     silent.close();
     Ok(served.is_err())
 }
@@ -125,8 +129,8 @@ async fn serves_one_at_a_time(cx: &Cx) -> Checked<bool> {
 /// later (SYN cookies). Like real clients, it then connects again.
 async fn served(cx: &Cx) -> Checked {
     loop {
-        match timeout(COMES_AGAIN, one_try(cx)).await {
-            Ok(Err(Shortfall::Failed(failure))) if failure.kind == Kind::Reset => {}
+        match timeout(RECONNECT_AFTER, one_try(cx)).await {
+            Ok(Err(Shortfall::Failed(failure))) if failure.kind == FailureKind::Reset => {}
             Ok(done) => return done,
             Err(_) => {}
         }
@@ -138,8 +142,7 @@ async fn one_try(cx: &Cx) -> Checked {
     let mut session = cx.try_connect_within(BURST + SERVED_WITHIN).await?;
     session.opening().await?;
     let turn = session.turn()?;
-    session.send(&turn.request).await?;
-    session.expect(&turn).await?;
+    session.exchange(&turn).await?;
     session.close();
     Ok(())
 }

@@ -9,13 +9,13 @@ use crate::process::TcpState;
 use crate::session::Session;
 
 /// Runs many sessions concurrently, each with its own tokens.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "crosstalk",
     group: super::GROUP,
     battery: 1,
     requirement: "RFC 9293 section 3.3.1: each connection has its own state; a reply goes to the client that sent the request, and to no other",
     stimulus: "50 concurrent sessions of 20 requests each, every request with its own token",
-    needs: &[Need::Told],
+    needs: &[Need::DistinctReplies],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
@@ -30,7 +30,7 @@ const SESSIONS: usize = 50;
 const TURNS: u32 = 20;
 /// Time budget for all sessions. A slow server gets fewer requests, so that one that serves
 /// sessions one by one finishes in time.
-const TOGETHER: Duration = Duration::from_secs(8);
+const TIME_BUDGET: Duration = Duration::from_secs(8);
 
 async fn run(cx: &Cx) -> Checked {
     // A client that does not fit into the accept queue of a server that serves one by one would
@@ -75,7 +75,7 @@ async fn run(cx: &Cx) -> Checked {
 
 fn turns(exchange: Duration) -> u32 {
     let one_by_one = exchange.as_secs_f64() * SESSIONS as f64;
-    (TOGETHER.as_secs_f64() / one_by_one.max(1e-6)).clamp(2.0, f64::from(TURNS)) as u32
+    (TIME_BUDGET.as_secs_f64() / one_by_one.max(1e-6)).clamp(2.0, f64::from(TURNS)) as u32
 }
 
 fn is_open(cx: &Cx, session: &Session) -> bool {
@@ -104,15 +104,14 @@ async fn one_session(
         None => cx.connect().await?,
     };
     // Other sessions may come first if the server serves one by one.
-    session.set_limit(cx.pace().reply_limit() + TOGETHER);
+    session.set_limit(cx.pace().reply_limit() + TIME_BUDGET);
     session.opening().await?;
     for number in 0..turns {
         if one_by_one && number > 0 {
             session = cx.open().await?;
         }
         let turn = session.turn()?;
-        session.send(&turn.request).await?;
-        session.expect(&turn).await?;
+        session.exchange(&turn).await?;
         replies.set(replies.get() + 1);
     }
     session.close();

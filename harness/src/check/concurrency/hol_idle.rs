@@ -6,7 +6,7 @@ use crate::check::{Check, Checked, Cx, Runs, Weight, inconclusive};
 use crate::process::TcpState;
 
 /// Keeps one client silent while another sends a request.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "hol-idle",
     group: super::GROUP,
     battery: 1,

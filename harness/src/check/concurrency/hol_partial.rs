@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Runs, Weight, inconclusive};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Runs, Weight, inconclusive};
 use crate::process::TcpState;
 use crate::session::Session;
 use crate::talk::Frame;
 
 /// Lets many clients send the start of a request while another sends a whole one.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "hol-partial",
     group: super::GROUP,
     battery: 1,
@@ -44,7 +44,7 @@ async fn run(cx: &Cx) -> Checked {
     let mut clients = gathered(cx).await?;
     for client in &mut clients {
         client.send(says).await.ascribe(
-            Kind::Blocked,
+            FailureKind::Blocked,
             "the server accepts the first byte of a request",
         )?;
     }
@@ -79,7 +79,7 @@ async fn run(cx: &Cx) -> Checked {
     );
     cx.exchange()
         .await
-        .ascribe(Kind::Blocked, &while_they_wait)?;
+        .ascribe(FailureKind::Blocked, &while_they_wait)?;
     Ok(())
 }
 
@@ -91,7 +91,7 @@ async fn gathered(cx: &Cx) -> Checked<Vec<Session>> {
             break;
         };
         let client = connected.ascribe(
-            Kind::Blocked,
+            FailureKind::Blocked,
             "the server accepts 200 clients that do not finish their request",
         )?;
         cx.eventually(ACCEPTED_WITHIN, || {

@@ -10,7 +10,7 @@ use super::Check;
 
 const GROUP: &str = "concurrency";
 
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &hol_idle::ENTRY,
     &hol_partial::ENTRY,
     &crosstalk::ENTRY,

@@ -10,7 +10,7 @@ const STOPS_WITHIN: Duration = Duration::from_millis(300);
 /// waiting for it.
 const TRIES: usize = 6;
 /// Time for such a process to start.
-const GOES_ON: Duration = Duration::from_millis(30);
+const START_TIME: Duration = Duration::from_millis(30);
 
 /// Keeps all processes of the server stopped. They continue when this is dropped, however the check
 /// ends.
@@ -34,13 +34,13 @@ impl<'a> Stopped<'a> {
                 return Ok(stopped);
             }
             cx.server().signal_tree(libc::SIGCONT);
-            tokio::time::sleep(GOES_ON).await;
+            tokio::time::sleep(START_TIME).await;
         }
         inconclusive("unproven: the server's processes did not all stop after SIGSTOP")
     }
 
     /// Lets the server continue.
-    pub(in crate::check) fn go_on(self) {
+    pub(in crate::check) fn resume(self) {
         self.0.step("SIGCONT");
     }
 }

@@ -10,7 +10,7 @@ use super::Check;
 
 const GROUP: &str = "encoding";
 
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &utf8_split_char::ENTRY,
     &utf8_split_buffer::ENTRY,
     &utf8_invalid::ENTRY,

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 use crate::session::PeerError;
 use crate::talk::Judgement;
 use crate::text::escape;
 
 /// Sends payloads with a NUL at the start, in the middle and at the end.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "nul-bytes",
     group: super::GROUP,
     battery: 1,
@@ -66,7 +66,11 @@ fn not_cut(cx: &Cx, payload: &[u8], turn: &crate::talk::Turn, reply: &[u8]) -> C
             escape(cut, 40),
             escape(reply, 100)
         );
-        return failed(Kind::WrongReply, "the exact reply or a refusal", actual);
+        return failed(
+            FailureKind::WrongReply,
+            "the exact reply or a refusal",
+            actual,
+        );
     }
     Ok(())
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 use crate::session::{PeerError, Session};
 use crate::subject::Encoding;
 use crate::talk::{Judgement, Turn};
 use crate::text::escape;
 
 /// Sends every kind of invalid sequence.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "utf8-invalid",
     group: super::GROUP,
     battery: 1,
@@ -75,7 +75,7 @@ fn refused(cx: &Cx, client: &mut Session, what: &str, turn: &Turn, reply: &[u8])
             escape(reply, 100)
         );
         return failed(
-            Kind::Accepted,
+            FailureKind::Accepted,
             "invalid UTF-8 is refused (promise.encoding = \"utf-8\")",
             actual,
         );
@@ -87,7 +87,7 @@ fn refused(cx: &Cx, client: &mut Session, what: &str, turn: &Turn, reply: &[u8])
     match bad.expect.judge(reply, true) {
         Judgement::Match(_) => Ok(()),
         _ => failed(
-            Kind::WrongReply,
+            FailureKind::WrongReply,
             format!(
                 "refused as described in {}: {}",
                 bad.label,

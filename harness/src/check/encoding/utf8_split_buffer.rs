@@ -7,7 +7,7 @@ use crate::session::{PeerError, Session};
 use crate::talk::Turn;
 
 /// Sends text in which every power of two is an offset inside a character.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "utf8-split-buffer",
     group: super::GROUP,
     battery: 1,

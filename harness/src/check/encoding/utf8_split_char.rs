@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Shortfall, Weight};
 
 /// Cuts requests inside multi-byte characters.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "utf8-split-char",
     group: super::GROUP,
     battery: 1,

@@ -7,7 +7,7 @@ use crate::session::PeerError;
 use crate::talk::Frame;
 
 /// Connects and leaves without sending anything, then sends an empty request.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "zero-length",
     group: super::GROUP,
     battery: 1,

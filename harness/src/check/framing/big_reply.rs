@@ -7,7 +7,7 @@ use crate::session::Session;
 use crate::talk::Turn;
 
 /// Requests megabytes of replies, lets them queue up, then reads them all.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "big-reply",
     group: super::GROUP,
     battery: 1,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Weight, inconclusive};
 
 /// Sends many requests in one write and expects all replies in order.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "coalesce-100",
     group: super::GROUP,
     battery: 1,

@@ -13,7 +13,7 @@ pub(super) use size_boundaries::sized;
 
 const GROUP: &str = "framing";
 
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &split_bytewise::ENTRY,
     &split_each_offset::ENTRY,
     &split_delimiter::ENTRY,

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Failure, Kind, Need, Runs, Shortfall, Weight};
+use crate::check::{Check, Checked, Cx, Failure, FailureKind, Need, Runs, Shortfall, Weight};
 use crate::session::{PeerError, Session};
+use crate::talk::Mismatch;
 
 /// Sends requests at, just below and just above each power of two.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "size-boundaries",
     group: super::GROUP,
     battery: 1,
@@ -77,16 +78,16 @@ fn wrong(cx: &Cx, size: usize, failure: Failure, accepted: Option<usize>) -> Sho
     let beside = accepted.map_or(String::new(), |larger| {
         format!(", although one of {larger} bytes is answered")
     });
-    let kind = if failure.kind == Kind::Reset {
-        Kind::LostReply
+    let kind = if failure.kind == FailureKind::Reset {
+        FailureKind::LostReply
     } else {
         failure.kind
     };
-    Shortfall::Failed(Failure {
-        kind,
-        actual: format!("a request of {size} bytes{beside}: {}", failure.actual),
-        ..failure
-    })
+    let Mismatch {
+        expected, actual, ..
+    } = failure.mismatch;
+    let actual = format!("a request of {size} bytes{beside}: {actual}");
+    Shortfall::Failed(Failure::new(kind, expected, actual))
 }
 
 /// The payload turn whose request is exactly `size` bytes long, if there is one.

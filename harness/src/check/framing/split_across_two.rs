@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
 
 /// Sends one and a half requests, reads the first reply, sends the rest.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "split-across-two",
     group: super::GROUP,
     battery: 1,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
 
 /// Splits a request into single bytes.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "split-bytewise",
     group: super::GROUP,
     battery: 1,

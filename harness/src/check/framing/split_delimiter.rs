@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, skip};
 
 /// Cuts a request inside its delimiter or length field.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "split-delimiter",
     group: super::GROUP,
     battery: 1,

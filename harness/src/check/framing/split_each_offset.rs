@@ -6,7 +6,7 @@ use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Weight};
 use crate::session::Session;
 
 /// Cuts a request in two at each offset in turn.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "split-each-offset",
     group: super::GROUP,
     battery: 1,

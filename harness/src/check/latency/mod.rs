@@ -6,4 +6,4 @@ use super::Check;
 
 const GROUP: &str = "latency";
 
-pub const CHECKS: &[&Check] = &[&nagle_40ms::ENTRY];
+pub(super) const CHECKS: &[&Check] = &[&nagle_40ms::ENTRY];

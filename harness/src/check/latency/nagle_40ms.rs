@@ -3,13 +3,15 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, inconclusive};
+use crate::check::{
+    Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, inconclusive,
+};
 use crate::session::{PeerError, Session};
 use crate::sys::{set_quickack, tcp_info};
 use crate::talk::Turn;
 
 /// Times pairs of requests with delayed and with immediate acknowledgements.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "nagle-40ms",
     group: super::GROUP,
     battery: 1,
@@ -65,7 +67,7 @@ async fn run(cx: &Cx) -> Checked {
         );
     }
     failed(
-        Kind::Slow,
+        FailureKind::Slow,
         "both replies to two requests in one write arrive immediately",
         format!(
             "{held} of {PAIRS} pairs took {:.0} ms (median) when acknowledgements were delayed, and {:.1} ms when they were not: the server writes a reply in several pieces without TCP_NODELAY",

@@ -18,7 +18,7 @@ use crate::process::{Process, Server, signal_name};
 
 const GROUP: &str = "life cycle";
 
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &start_ready::ENTRY,
     &serves_again::ENTRY,
     &second_instance::ENTRY,

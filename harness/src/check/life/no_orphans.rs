@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive};
 
 /// Stops the server and looks for remaining processes.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "no-orphans",
     group: super::GROUP,
     battery: 1,
@@ -58,7 +58,7 @@ async fn run(cx: &Cx) -> Checked {
         super::names(&left)
     );
     failed(
-        Kind::Orphans,
+        FailureKind::Orphans,
         "no process of the server is left after its main process ends",
         actual,
     )

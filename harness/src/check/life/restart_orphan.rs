@@ -3,12 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive,
+};
 use crate::process::{Exit, Port, Server, StartFailure, StartOptions, TcpState};
 use crate::session::Session;
 
 /// Kills only the main process, and starts the server again.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "restart-orphan",
     group: super::GROUP,
     battery: 1,
@@ -50,7 +52,7 @@ async fn run(cx: &Cx) -> Checked {
     cx.on(server)
         .exchange()
         .await
-        .ascribe(Kind::NoRestart, EXPECTED)?;
+        .ascribe(FailureKind::NoRestart, EXPECTED)?;
     client.close();
     Ok(())
 }
@@ -61,8 +63,7 @@ async fn live_connection(cx: &Cx) -> Checked<Session> {
     if cx.talk().close == crate::talk::Close::Client {
         client.opening().await?;
         let turn = client.turn()?;
-        client.send(&turn.request).await?;
-        client.expect(&turn).await?;
+        client.exchange(&turn).await?;
     }
     let begun = tokio::time::Instant::now();
     loop {
@@ -98,7 +99,7 @@ async fn start_again(cx: &Cx, port: Port) -> Checked<Rc<Server>> {
         if begun.elapsed() >= GRACE {
             cx.note("starts", starts);
             return failed(
-                Kind::NoRestart,
+                FailureKind::NoRestart,
                 EXPECTED,
                 blame(cx, port.number(), &failure),
             );

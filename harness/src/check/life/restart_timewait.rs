@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, inconclusive};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, inconclusive};
 use crate::process::{StartOptions, TcpState};
-use crate::session::Ended;
+use crate::session::ConnectionEnd;
 
 /// Makes the server close first, ends it, and restarts it immediately.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "restart-timewait",
     group: super::GROUP,
     battery: 1,
@@ -41,7 +41,10 @@ async fn run(cx: &Cx) -> Checked {
         port: Some(port),
         ..StartOptions::default()
     };
-    let server = cx.start(again).await.ascribe(Kind::NoRestart, EXPECTED)?;
+    let server = cx
+        .start(again)
+        .await
+        .ascribe(FailureKind::NoRestart, EXPECTED)?;
     cx.note(
         "restart_ms",
         (server.started_in().as_secs_f64() * 1e4).round() / 10.0,
@@ -49,7 +52,7 @@ async fn run(cx: &Cx) -> Checked {
     cx.on(server)
         .exchange()
         .await
-        .ascribe(Kind::NoRestart, EXPECTED)?;
+        .ascribe(FailureKind::NoRestart, EXPECTED)?;
     Ok(())
 }
 
@@ -59,8 +62,7 @@ async fn run(cx: &Cx) -> Checked {
 async fn end_first(cx: &Cx) -> Checked<SocketAddr> {
     let mut client = cx.open().await?;
     let turn = client.turn()?;
-    client.send(&turn.request).await?;
-    client.expect(&turn).await?;
+    client.exchange(&turn).await?;
     let local = client.local();
     cx.step("SIGKILL to every process of the server");
     let left = kill_all(cx).await;
@@ -70,13 +72,13 @@ async fn end_first(cx: &Cx) -> Checked<SocketAddr> {
         ));
     }
     match client.drained(ENDS).await {
-        Ended::Eof => client.close(),
-        Ended::Reset => {
+        ConnectionEnd::Eof => client.close(),
+        ConnectionEnd::Reset => {
             return inconclusive(
                 "unproven: the server's side ended with a reset, which leaves no TIME_WAIT",
             );
         }
-        Ended::StillOpen => {
+        ConnectionEnd::StillOpen => {
             return inconclusive(
                 "the connection is still open after all processes of the server ended: another process holds it",
             );

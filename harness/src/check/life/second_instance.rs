@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive};
 use crate::process::{Exit, Port, Server, StartFailure, StartOptions};
 
 /// Starts the server again on the port on which it listens.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "second-instance",
     group: super::GROUP,
     battery: 1,
@@ -28,7 +28,7 @@ const EXPECTED: &str =
     "the second instance exits with a nonzero code and a message that names the address";
 
 /// How a second instance exited.
-struct Ended {
+struct SecondExit {
     exit: Exit,
     text: String,
 }
@@ -47,7 +47,7 @@ async fn run(cx: &Cx) -> Checked {
         Some(ended) => judge(cx, &ended, number)?,
         None => {
             return failed(
-                Kind::Silent,
+                FailureKind::Silent,
                 EXPECTED,
                 format!("after {:?} it still runs and does not listen", patience(cx)),
             );
@@ -58,7 +58,7 @@ async fn run(cx: &Cx) -> Checked {
 }
 
 /// Waits for a second instance to exit; fails if it listens as well. `None` if it does neither.
-async fn second(cx: &Cx, port: Port) -> Checked<Option<Ended>> {
+async fn second(cx: &Cx, port: Port) -> Checked<Option<SecondExit>> {
     let number = port.number();
     let options = StartOptions {
         port: Some(port),
@@ -75,7 +75,7 @@ async fn second(cx: &Cx, port: Port) -> Checked<Option<Ended>> {
             stdout_tail,
             ..
         }) => {
-            return Ok(Some(Ended {
+            return Ok(Some(SecondExit {
                 exit,
                 text: format!("{stderr_tail}\n{stdout_tail}"),
             }));
@@ -97,12 +97,12 @@ async fn second(cx: &Cx, port: Port) -> Checked<Option<Ended>> {
                 sockets.len(),
                 addresses.join(", ")
             );
-            return failed(Kind::DoubleStart, EXPECTED, actual);
+            return failed(FailureKind::DoubleStart, EXPECTED, actual);
         }
         // A server that daemonizes ends its first process with code 0 and keeps running.
         if let Some(exit) = exit.filter(|exit| !exit.is_success() || second.tree().is_empty()) {
             let output = second.output();
-            return Ok(Some(Ended {
+            return Ok(Some(SecondExit {
                 exit,
                 text: format!("{}\n{}", output.stderr_tail, output.stdout_tail),
             }));
@@ -116,7 +116,7 @@ fn patience(cx: &Cx) -> Duration {
     GIVES_UP.max(cx.pace().start * 4)
 }
 
-fn judge(cx: &Cx, ended: &Ended, port: u16) -> Checked {
+fn judge(cx: &Cx, ended: &SecondExit, port: u16) -> Checked {
     let text = ended.text.trim();
     cx.note("second_exit", ended.exit.to_string());
     cx.note(
@@ -125,14 +125,14 @@ fn judge(cx: &Cx, ended: &Ended, port: u16) -> Checked {
     );
     if ended.exit.is_success() {
         return failed(
-            Kind::Silent,
+            FailureKind::Silent,
             EXPECTED,
             "it exited with code 0, as if it had succeeded",
         );
     }
     if text.is_empty() {
         return failed(
-            Kind::Silent,
+            FailureKind::Silent,
             EXPECTED,
             format!("it {} without a message", ended.exit),
         );
@@ -142,7 +142,7 @@ fn judge(cx: &Cx, ended: &Ended, port: u16) -> Checked {
             "it {}, and its output does not say that port {port} is in use",
             ended.exit
         );
-        return failed(Kind::Silent, EXPECTED, actual);
+        return failed(FailureKind::Silent, EXPECTED, actual);
     }
     Ok(())
 }
@@ -178,18 +178,18 @@ mod tests {
 
     #[test]
     fn knows_the_messages_of_real_servers() {
-        let told = |text| names_the_address(text, 4711);
-        assert!(told("OSError: [Errno 98] Address already in use"));
-        assert!(told(
+        let names = |text| names_the_address(text, 4711);
+        assert!(names("OSError: [Errno 98] Address already in use"));
+        assert!(names(
             "nginx: [emerg] bind() to 127.0.0.1:4711 failed (98: Address already in use)"
         ));
-        assert!(told(
+        assert!(names(
             "failed to listen on TCP port 4711: Address already in use"
         ));
-        assert!(told(
+        assert!(names(
             "Error: listen EADDRINUSE: address already in use 127.0.0.1:4711"
         ));
-        assert!(!told("fatal error"));
+        assert!(!names("fatal error"));
     }
 
     #[test]

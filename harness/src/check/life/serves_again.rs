@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed};
+use crate::check::{
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed,
+};
 
 /// Is served, leaves, and connects again.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "serves-again",
     group: super::GROUP,
     battery: 1,
@@ -29,22 +31,22 @@ async fn run(cx: &Cx) -> Checked {
     let second = cx
         .exchange()
         .await
-        .ascribe(Kind::Blocked, "a second client is served");
+        .ascribe(FailureKind::Blocked, "a second client is served");
     let Err(Shortfall::Failed(failure)) = second else {
         return second.map(|_| ());
     };
     match cx.server().wait_exit(DYING).await {
         Some(exit) => failed(
-            Kind::Died,
+            FailureKind::Died,
             "a second client is served",
             format!("the server serves a single client: after it the server {exit}"),
         ),
         None => failed(
             failure.kind,
-            failure.expected,
+            failure.mismatch.expected,
             format!(
                 "the server serves a single client: for the second one, {}",
-                failure.actual
+                failure.mismatch.actual
             ),
         ),
     }

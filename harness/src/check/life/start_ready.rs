@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, inconclusive};
+use crate::check::{
+    Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, inconclusive,
+};
 use crate::process::{Server, StartFailure, StartOptions};
 
 /// Starts the server a few times and waits for its listening socket.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "start-ready",
     group: super::GROUP,
     battery: 1,
@@ -61,7 +63,7 @@ fn judge(cx: &Cx, server: &Server, limit: Duration) -> Checked<f64> {
     if took > limit {
         cx.note("start_ms", ms);
         return failed(
-            Kind::NotReady,
+            FailureKind::NotReady,
             format!("the server listens within {limit:?} of its start"),
             format!("it listened after {ms} ms"),
         );

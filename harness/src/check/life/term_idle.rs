@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 
 /// Asks an idle server to stop.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "term-idle",
     group: super::GROUP,
     battery: 1,
@@ -34,7 +34,7 @@ async fn run(cx: &Cx) -> Checked {
             Ok(())
         }
         None => failed(
-            Kind::IgnoredStop,
+            FailureKind::IgnoredStop,
             format!("the server exits within {limit:?} of its stop signal"),
             format!("it still runs: {}", super::names(&cx.server().tree())),
         ),

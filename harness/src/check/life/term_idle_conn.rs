@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive};
 use crate::process::TcpState;
 
 /// Stops a server while an idle client stays connected.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "term-idle-conn",
     group: super::GROUP,
     battery: 1,
@@ -27,8 +27,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 async fn run(cx: &Cx) -> Checked {
     let mut client = cx.open().await?;
     let turn = client.turn()?;
-    client.send(&turn.request).await?;
-    client.expect(&turn).await?;
+    client.exchange(&turn).await?;
     let peer = cx.server().peer_socket(client.local());
     if !peer.is_some_and(|peer| peer.state == TcpState::Established) {
         return inconclusive("unproven: the connection is not open on the server's side");
@@ -49,7 +48,7 @@ async fn run(cx: &Cx) -> Checked {
             Ok(())
         }
         None => failed(
-            Kind::IgnoredStop,
+            FailureKind::IgnoredStop,
             format!("the server exits within {limit:?} of its stop signal"),
             format!(
                 "with one idle connection it still runs: {}",

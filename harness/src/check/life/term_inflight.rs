@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use crate::check::{
-    Ascribe, Check, Checked, Cx, Kind, Need, Promised, Runs, Weight, failed, inconclusive, skip,
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Promised, Runs, Weight, failed, inconclusive,
+    skip,
 };
 
 /// Stops a server that has read half a request.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "term-inflight",
     group: super::GROUP,
     battery: 1,
@@ -47,16 +48,16 @@ async fn run(cx: &Cx) -> Checked {
             "{} ms after the signal the server {exit}",
             asked.elapsed().as_millis()
         );
-        return failed(Kind::LostReply, EXPECTED, actual);
+        return failed(FailureKind::LostReply, EXPECTED, actual);
     }
     client
         .send(&turn.request[half..])
         .await
-        .ascribe(Kind::LostReply, EXPECTED)?;
+        .ascribe(FailureKind::LostReply, EXPECTED)?;
     client
         .expect(&turn)
         .await
-        .ascribe(Kind::LostReply, EXPECTED)?;
+        .ascribe(FailureKind::LostReply, EXPECTED)?;
     client.close();
     let limit = super::stop_limit(cx);
     let Some(exit) = cx.server().wait_exit(limit).await else {

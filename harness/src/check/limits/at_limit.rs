@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, framing};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, framing};
 use crate::session::{PeerError, Session};
 use crate::talk::{Judgement, Turn};
 use crate::text::escape;
 
 /// Sends one byte less than the promised limit, the limit, and one byte more.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "at-limit",
     group: super::GROUP,
     battery: 1,
@@ -36,7 +36,7 @@ async fn run(cx: &Cx) -> Checked {
         let expected = format!("a request of {size} bytes is accepted: the limit is {limit}");
         let reply = client.expect(&turn).await;
         cx.proved(format!("a request of exactly {size} bytes was sent"));
-        reply.ascribe(Kind::LostReply, &expected)?;
+        reply.ascribe(FailureKind::LostReply, &expected)?;
         client.close();
     }
     let mut client = cx.open().await?;
@@ -57,13 +57,13 @@ async fn refused(cx: &Cx, client: &mut Session, turn: &Turn, limit: usize) -> Ch
     );
     match reply {
         Ok(reply) if matches!(turn.expect.judge(&reply, true), Judgement::Match(_)) => failed(
-            Kind::Accepted,
+            FailureKind::Accepted,
             expected,
             format!("it was answered: \"{}\"", escape(&reply, 60)),
         ),
         Ok(_) | Err(PeerError::Eof { .. }) => Ok(()),
         Err(error) => Err(error).ascribe(
-            Kind::LostReply,
+            FailureKind::LostReply,
             &format!("{expected}, with a reply or a FIN"),
         ),
     }

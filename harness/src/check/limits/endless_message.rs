@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, skip};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, skip};
 use crate::process::Usage;
 use crate::session::FloodEnd;
 use crate::talk::Frame;
 
 /// Sends bytes without a delimiter for as long as the server reads them.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "endless-message",
     group: super::GROUP,
     battery: 1,
@@ -78,7 +78,7 @@ fn keeps(cx: &Cx, before: &Usage, after: &Usage, sent: u64) -> Checked {
         return Ok(());
     }
     failed(
-        Kind::Growth,
+        FailureKind::Growth,
         "a message without an end is refused, or memory stays bounded",
         format!(
             "{} MB were sent and memory grew by {} MB ({per_byte:.2} bytes per byte sent)",

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
-use crate::session::{Ended, PeerError};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
+use crate::session::{ConnectionEnd, PeerError};
 use crate::talk::{Frame, LenFrame};
 
 /// Announces gigabytes and sends a few bytes.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "huge-length",
     group: super::GROUP,
     battery: 1,
@@ -54,10 +54,10 @@ async fn run(cx: &Cx) -> Checked {
             "vm_growth_bytes",
             after.vm_bytes.saturating_sub(before.vm_bytes),
         );
-        cx.note("refused", ended != Ended::StillOpen);
+        cx.note("refused", ended != ConnectionEnd::StillOpen);
         if growth > GROWTH_BYTES_MAX {
             return failed(
-                Kind::Growth,
+                FailureKind::Growth,
                 "the claim is refused, or memory stays flat",
                 format!(
                     "a length of {claim} made peak memory grow by {} MB",

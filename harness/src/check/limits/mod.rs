@@ -9,7 +9,7 @@ use super::Check;
 
 const GROUP: &str = "limits";
 
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &at_limit::ENTRY,
     &over_buffer::ENTRY,
     &endless_message::ENTRY,

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Shortfall, Weight, failed, warned};
+use crate::check::{
+    Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, warned,
+};
 use crate::session::{After, PeerError};
 
 /// Sends more than one receive buffer holds, reading while it writes.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "over-buffer",
     group: super::GROUP,
     battery: 1,
@@ -37,7 +39,7 @@ async fn run(cx: &Cx) -> Checked {
         let turn = cx.payload_turn(&mut client, &vec![b'x'; size])?;
         client.owe(turn.request.clone());
         cx.step(format!(
-            "send {} bytes, reading meanwhile",
+            "send {} bytes, reading at the same time",
             turn.request.len()
         ));
         let reply = client.expect(&turn).await;
@@ -50,7 +52,7 @@ async fn run(cx: &Cx) -> Checked {
         match reply {
             Ok(reply) if reply.after == After::Reset => {
                 return warned(
-                    Kind::Reset,
+                    FailureKind::Reset,
                     "the connection ends with a FIN after the reply",
                     format!(
                         "a request of {} bytes: the reply was complete, then the connection was reset",
@@ -61,7 +63,7 @@ async fn run(cx: &Cx) -> Checked {
             Ok(_) => client.close(),
             Err(PeerError::Reset { after, .. }) => {
                 return failed(
-                    Kind::Reset,
+                    FailureKind::Reset,
                     "the reply is complete",
                     format!(
                         "a request of {} bytes: the connection was reset after {after} bytes of the reply",

@@ -1,14 +1,14 @@
 //! Running out of descriptors while serving.
 
 use crate::check::{
-    Ascribe, Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive, skip,
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive, skip,
 };
 use crate::process::{Server, StartOptions};
 use crate::session::Session;
 use std::time::{Duration, Instant};
 
 /// Fills the server's descriptor table, measures the server, and empties the table again.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "emfile-live",
     group: super::GROUP,
     battery: 1,
@@ -240,7 +240,7 @@ impl Calm {
         };
         if self.cores > CORES_MAX {
             return failed(
-                Kind::Spin,
+                FailureKind::Spin,
                 format!("with no descriptor left the server uses at most {CORES_MAX} of a core"),
                 format!(
                     "it uses {:.2} of a core without serving anybody{log}",
@@ -250,7 +250,7 @@ impl Calm {
         }
         if self.log_rate > LOG_RATE_MAX {
             return failed(
-                Kind::LogFlood,
+                FailureKind::LogFlood,
                 format!(
                     "with no descriptor left the server prints at most {:.0} MB/s",
                     LOG_RATE_MAX / 1e6
@@ -269,7 +269,7 @@ impl Calm {
 /// A new client is served after the others have left.
 async fn recovers(cx: &Cx) -> Checked {
     let served = cx.exchange().await.ascribe(
-        Kind::Blocked,
+        FailureKind::Blocked,
         "a new client is served once the others have left",
     );
     if served.is_err() && cx.server().wait_exit(DYING).await.is_some() {
@@ -288,7 +288,7 @@ fn alive(cx: &Cx, when: &str) -> Checked {
         last_line(&output.stderr_tail, &output.stdout_tail)
     );
     failed(
-        Kind::Died,
+        FailureKind::Died,
         format!("the server keeps running {when}"),
         actual,
     )

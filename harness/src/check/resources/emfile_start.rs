@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 use crate::process::{Exit, Server, StartFailure, StartOptions};
 
 /// Starts the server with a low limit of open descriptors.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "emfile-start",
     group: super::GROUP,
     battery: 1,
@@ -125,11 +125,11 @@ fn ended(exit: Exit, text: &str, usual: &str, limit: u64) -> Checked<String> {
         let actual = format!(
             "with at most {limit} descriptors it exited with code 0, as if it had succeeded"
         );
-        return failed(Kind::Silent, expected, actual);
+        return failed(FailureKind::Silent, expected, actual);
     }
     let Some(line) = news(text, usual) else {
         return failed(
-            Kind::Silent,
+            FailureKind::Silent,
             expected,
             format!("with at most {limit} descriptors it {exit} without a message"),
         );
@@ -158,7 +158,7 @@ async fn neither(cx: &Cx, server: &Server, usual: &str, limit: u64) -> Checked<S
         let actual = format!(
             "with at most {limit} descriptors it neither serves nor exits, and uses {cores:.2} cores"
         );
-        return failed(Kind::Spin, expected, actual);
+        return failed(FailureKind::Spin, expected, actual);
     }
     match news(&printed(server), usual) {
         Some(line) => Ok(format!("it runs, does not serve, and prints: {line}")),
@@ -166,7 +166,7 @@ async fn neither(cx: &Cx, server: &Server, usual: &str, limit: u64) -> Checked<S
             let actual = format!(
                 "with at most {limit} descriptors it runs, does not serve, and prints no message"
             );
-            failed(Kind::Silent, expected, actual)
+            failed(FailureKind::Silent, expected, actual)
         }
     }
 }
@@ -205,10 +205,10 @@ mod tests {
         let usual = "12:00:01 [31] server starts\n12:00:01 [31] ready\n";
         assert_eq!(news("12:00:02 [32] server starts\n", usual), None);
         assert_eq!(news("", usual), None);
-        let told = news(
+        let line = news(
             "12:00:02 [32] server starts\n12:00:02 [32] cannot open files\n\n",
             usual,
         );
-        assert!(told.is_some_and(|line| line.contains("cannot open files")));
+        assert!(line.is_some_and(|line| line.contains("cannot open files")));
     }
 }

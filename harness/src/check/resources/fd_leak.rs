@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::mixed;
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 
 /// Counts the server's descriptors over batches of connections.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "fd-leak",
     group: super::GROUP,
     battery: 1,
@@ -35,7 +35,7 @@ async fn run(cx: &Cx) -> Checked {
             .map(|slope| format!("{slope:.2}"))
             .collect();
         return failed(
-            Kind::Leak,
+            FailureKind::Leak,
             "the number of open descriptors does not grow with every batch",
             format!(
                 "{:?} descriptors before and after 3 batches of {} connections: {} more per connection",

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive};
 
 /// Measures the CPU time of a server without traffic.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "idle-cpu",
     group: super::GROUP,
     battery: 1,
@@ -41,7 +41,7 @@ async fn run(cx: &Cx) -> Checked {
     cx.note("cores", (cores * 1e4).round() / 1e4);
     if cores > CORES_MAX {
         return failed(
-            Kind::Spin,
+            FailureKind::Spin,
             format!(
                 "without traffic the server uses at most {:.0} % of a core",
                 CORES_MAX * 100.0

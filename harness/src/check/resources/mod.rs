@@ -11,7 +11,7 @@ use super::Check;
 
 const GROUP: &str = "resources";
 
-pub const CHECKS: &[&Check] = &[
+pub(super) const CHECKS: &[&Check] = &[
     &fd_leak::ENTRY,
     &thread_leak::ENTRY,
     &emfile_start::ENTRY,

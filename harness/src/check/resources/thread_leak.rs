@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::mixed;
-use crate::check::{Check, Checked, Cx, Kind, Need, Runs, Weight, failed};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 
 /// Counts the server's threads over batches of connections.
-pub const ENTRY: Check = Check {
+pub(super) const ENTRY: Check = Check {
     id: "thread-leak",
     group: super::GROUP,
     battery: 1,
@@ -31,7 +31,7 @@ async fn run(cx: &Cx) -> Checked {
     cx.note("threads", batches.counts.clone());
     if batches.grow(SLOPE) {
         return failed(
-            Kind::Leak,
+            FailureKind::Leak,
             "the number of threads does not grow with every batch",
             format!(
                 "{:?} threads before and after 3 batches of {} connections",

@@ -1,6 +1,6 @@
 //! One attempt at one check, and the examination of the server after it.
 
-use crate::check::{Check, Checked, Cx, Failure, Kind, Runs, Shortfall};
+use crate::check::{Check, Checked, Cx, Failure, FailureKind, Runs, Shortfall, failed};
 use crate::process::socket_table;
 use crate::text::excerpt;
 use serde_json::{Map, Value};
@@ -79,11 +79,13 @@ async fn after(cx: &Cx, checked: Checked) -> Checked {
         Ok(()) => cx.is_alive().await,
         other => other,
     };
-    let seen = match &checked {
+    let observed = match &checked {
         Ok(()) | Err(Shortfall::Skip(_)) => return checked,
-        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => &failure.actual,
+        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
+            (failure.kind != FailureKind::Died).then_some(&failure.mismatch.actual)
+        }
         // A missing proof may be a consequence of the server's death.
-        Err(Shortfall::Inconclusive(reason)) => reason,
+        Err(Shortfall::Inconclusive(reason)) => Some(reason),
     };
     let Some(exit) = ended(cx).await else {
         return checked;
@@ -92,16 +94,15 @@ async fn after(cx: &Cx, checked: Checked) -> Checked {
     if !stderr.trim().is_empty() {
         cx.note("stderr", excerpt(&stderr, LINES_SHOWN));
     }
-    let seen = if seen.contains(&exit) {
-        String::new()
-    } else {
-        format!(" ({seen})")
-    };
-    Err(Shortfall::Failed(Failure {
-        kind: Kind::Died,
-        expected: "the server lives".into(),
-        actual: format!("the server {exit}{seen}"),
-    }))
+    match observed {
+        // The check has reported the death itself.
+        None => checked,
+        Some(observed) => failed(
+            FailureKind::Died,
+            "the server keeps running",
+            format!("the server {exit} ({observed})"),
+        ),
+    }
 }
 
 /// How the server ended, if it did. For an attached server only its absence is visible: of its
@@ -123,13 +124,15 @@ async fn ended(cx: &Cx) -> Option<String> {
 fn unproven(cx: &Cx, checked: Checked) -> Checked {
     let needs_proof = match &checked {
         Ok(()) => true,
-        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => failure.kind != Kind::Died,
+        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
+            failure.kind != FailureKind::Died
+        }
         Err(_) => false,
     };
     if needs_proof && cx.proof().is_none() {
         let seen = match &checked {
             Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
-                format!("; observed: {}", failure.actual)
+                format!("; observed: {}", failure.mismatch.actual)
             }
             _ => String::new(),
         };

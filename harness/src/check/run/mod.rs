@@ -7,7 +7,7 @@ mod attempt;
 mod lane;
 mod verdict;
 
-use super::{Check, Kind, Outcome, Runs, Verdict};
+use super::{Check, FailureKind, Outcome, Runs, Verdict};
 use crate::event::{Event, Sink};
 use crate::process::StartOptions;
 use crate::subject::{
@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// A battery of checks on one subject.
-pub struct Battery {
+pub(crate) struct Battery {
     /// The checks, in display order.
     pub checks: Vec<&'static Check>,
     /// The server under test.
@@ -55,14 +55,7 @@ impl Battery {
 }
 
 /// The port used in by-hand commands.
-pub const BY_HAND_PORT: u16 = 9000;
-
-/// The result of a battery.
-pub struct BatteryReport {
-    /// One for each check that was started, in the order of [`Battery::checks`].
-    pub outcomes: Vec<Outcome>,
-    pub rehearsal: Rehearsal,
-}
+pub(crate) const BY_HAND_PORT: u16 = 9000;
 
 impl Battery {
     /// A server that is not ready in time is an error, unless a check judges that.
@@ -74,12 +67,13 @@ impl Battery {
         }
     }
 
-    /// Runs all checks.
+    /// Runs all checks. Returns an outcome for each check that was started, in the order of
+    /// [`Battery::checks`].
     ///
     /// # Errors
     /// The rehearsal fails: the server cannot be started, or does not follow its own conversation.
-    pub fn run(&self, sink: Sink<'_>) -> Result<BatteryReport, RehearsalError> {
-        sink(Event::Trying);
+    pub(crate) fn run(&self, sink: Sink<'_>) -> Result<Vec<Outcome>, RehearsalError> {
+        sink(Event::Rehearsing);
         let options = self.first_start();
         let rehearsal = rehearse_with(&self.subject, options, &self.interrupt)?;
         sink(Event::Started {
@@ -111,10 +105,7 @@ impl Battery {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut outcomes = run.settle(attempts, &alone);
         outcomes.sort_by_key(|outcome| self.checks.iter().position(|check| check.id == outcome.id));
-        Ok(BatteryReport {
-            outcomes,
-            rehearsal,
-        })
+        Ok(outcomes)
     }
 }
 
@@ -182,7 +173,7 @@ impl Run<'_> {
     fn has_lost_server(&self, attempt: &Attempt) -> bool {
         let died = attempt
             .failure()
-            .is_some_and(|failure| failure.kind == Kind::Died);
+            .is_some_and(|failure| failure.kind == FailureKind::Died);
         died && self.battery.subject.launch().is_none()
     }
 
@@ -260,7 +251,7 @@ fn next(queue: &Mutex<VecDeque<&'static Check>>) -> Option<&'static Check> {
 
 /// Number of checks per verdict, as shown in the summary. Waived failures are counted separately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
+pub(crate) struct VerdictCounts {
     pub pass: usize,
     /// Failed and not waived.
     pub fail: usize,
@@ -271,8 +262,8 @@ pub struct Counts {
     pub waived: usize,
 }
 
-impl Counts {
-    pub fn of(outcomes: &[Outcome]) -> Self {
+impl VerdictCounts {
+    pub(crate) fn of(outcomes: &[Outcome]) -> Self {
         let mut counts = Self::default();
         for outcome in outcomes {
             let slot = match outcome.outcome {
@@ -289,7 +280,7 @@ impl Counts {
     }
 
     /// Number of checks that were not skipped.
-    pub fn ran(&self) -> usize {
+    pub(crate) fn ran(&self) -> usize {
         self.pass + self.fail + self.warn + self.waived + self.inconclusive
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Battery;
 use super::attempt::Attempt;
-use crate::check::{Check, Failure, Kind, Outcome, Promised, Shortfall, Verdict, Weight};
+use crate::check::{Check, Failure, FailureKind, Outcome, Promised, Shortfall, Verdict, Weight};
 use crate::subject::Waiver;
 
 /// The outcome of `check` after its attempts: one, or two if the first failed.
@@ -27,8 +27,8 @@ pub(super) fn of(
         outcome: verdict,
         kind: failure.map(|failure| failure.kind),
         requirement: check.requirement,
-        expected: failure.map(|failure| failure.expected.clone()),
-        actual: failure.map(|failure| failure.actual.clone()),
+        expected: failure.map(|failure| failure.mismatch.expected.clone()),
+        actual: failure.map(|failure| failure.mismatch.actual.clone()),
         reason,
         evidence: shown.evidence.clone(),
         stimulus_proof: shown.proof.clone(),
@@ -80,7 +80,7 @@ fn judged<'a>(
     };
     if attempts.len() == 1 {
         let attached = battery.subject.launch().is_none();
-        let (verdict, reason) = if attached && failure.kind == Kind::Died {
+        let (verdict, reason) = if attached && failure.kind == FailureKind::Died {
             let reason = "not confirmed: tcprove cannot restart a server that it did not start";
             (weighed(check, last, battery), reason)
         } else if battery.interrupt.is_set() {
@@ -104,7 +104,7 @@ fn judged<'a>(
 /// An intermittent failure gives no verdict. If even a confirmed failure would only warn, it warns.
 fn flaky<'a>(check: &Check, attempts: &'a [Attempt], battery: &Battery) -> Judged<'a> {
     let failure = attempts[0].failure();
-    let seen = failure.map_or("", |failure| &failure.actual);
+    let seen = failure.map_or("", |failure| &failure.mismatch.actual);
     let again = if battery.subject.launch().is_some() {
         "alone on a fresh server"
     } else {
@@ -141,7 +141,7 @@ fn control_text(control: &Attempt) -> String {
         Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
             format!(
                 "the reference server fails this check too: {}",
-                failure.actual
+                failure.mismatch.actual
             )
         }
         Err(Shortfall::Skip(reason) | Shortfall::Inconclusive(reason)) => {

@@ -29,7 +29,7 @@ impl FuzzProgress {
     /// Shows an event.
     pub fn show(&self, event: Event) {
         match event {
-            Event::Trying => self
+            Event::Rehearsing => self
                 .bar
                 .set_message("rehearsing the conversation on a fresh server"),
             Event::Found { what } if self.wanted => {

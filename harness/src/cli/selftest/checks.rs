@@ -1,16 +1,16 @@
 //! `tcprove selftest --checks`: runs the check that must catch each planted fault.
 
-use std::collections::BTreeMap;
-use std::process::ExitCode;
-use std::time::Duration;
-
-use tcprove_server::fault::{self, Fault};
-
 use super::SelftestArgs;
-use crate::check::matrix::{self, Row};
+use crate::check::matrix;
+use crate::check::matrix::FaultRow;
 use crate::cli::output::{note, say};
 use crate::cli::{check, embedded, interrupt};
 use crate::subject::{Origin, Subject};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+use tcprove_server::fault;
+use tcprove_server::fault::Fault;
 
 pub(super) fn main(args: &SelftestArgs) -> ExitCode {
     let takes = |fault: &Fault| {
@@ -41,7 +41,7 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
         "testing {} planted faults, each with the check that must catch it",
         faults.len()
     ));
-    let on_row = |row: &Row| {
+    let on_row = |row: &FaultRow| {
         note(&format!(
             "{} {}",
             if row.ok { "ok    " } else { "MISSED" },
@@ -96,7 +96,7 @@ fn serve(fault: &Fault, planted: bool) -> Subject {
     subject
 }
 
-fn table(rows: &[Row]) {
+fn table(rows: &[FaultRow]) {
     say(&format!(
         "{:<22} {:<18} {:<13} {:<28} {:<6} seconds",
         "fault", "check", "planted", "seen", "sound"

@@ -1,13 +1,19 @@
 //! `frame = ...`: how a message ends.
 
+use super::bytes::LiteralValue;
+use super::bytes::hex;
+use super::bytes::regex;
+use crate::file::Read;
+use crate::file::value::At;
+use crate::file::value::BothWays;
+use crate::file::value::Int;
+use crate::file::value::Text;
+use crate::talk::frame::Frame;
+use crate::talk::frame::LenFrame;
+use crate::talk::frame::LengthScope;
+use crate::talk::uint::Uint;
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-use super::bytes::{LiteralValue, hex, regex};
-use crate::file::Read;
-use crate::file::value::{At, BothWays, Int, Text};
-use crate::talk::frame::{Counts, Frame, LenFrame};
-use crate::talk::uint::Uint;
 
 /// The largest header of a message, in bytes.
 const HEADER_BYTES_MAX: u64 = 4096;
@@ -108,9 +114,9 @@ impl At<FrameValue> {
             return Err(self.fault(message));
         }
         let counts = match (includes_header, includes_self) {
-            (true, _) => Counts::Whole,
-            (false, true) => Counts::FromField,
-            (false, false) => Counts::Body,
+            (true, _) => LengthScope::Whole,
+            (false, true) => LengthScope::FromField,
+            (false, false) => LengthScope::Body,
         };
         let fill = match fill {
             None => vec![0; header],

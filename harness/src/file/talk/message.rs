@@ -1,17 +1,21 @@
 //! `send = ...`
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use schemars::JsonSchema;
-use serde::Deserialize;
-
 use super::bytes::hex;
 use super::known;
-use crate::file::value::{At, Int, OneOrMore, Text};
-use crate::file::{Context, Read};
-use crate::talk::template::{Piece, Template};
-use crate::talk::{Message, Part};
+use crate::file::Context;
+use crate::file::Read;
+use crate::file::value::At;
+use crate::file::value::Int;
+use crate::file::value::OneOrMore;
+use crate::file::value::Text;
+use crate::talk::Message;
+use crate::talk::MessagePart;
+use crate::talk::template::Template;
+use crate::talk::template::TemplatePiece;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The largest part of a message, in bytes.
 const PART_BYTES_MAX: u64 = 64 << 20;
@@ -60,11 +64,13 @@ impl OneOrMore<At<PartValue>> {
 }
 
 impl At<PartValue> {
-    fn part(self, context: &Context<'_>, names: &BTreeSet<String>) -> Read<Part> {
+    fn part(self, context: &Context<'_>, names: &BTreeSet<String>) -> Read<MessagePart> {
         match &self.value {
-            PartValue::Text(text) | PartValue::Raw(text) => template(text, names).map(Part::Text),
+            PartValue::Text(text) | PartValue::Raw(text) => {
+                template(text, names).map(MessagePart::Text)
+            }
             PartValue::Hex(digits) | PartValue::RawHex(digits) => {
-                Ok(Part::Bytes(Arc::from(hex(digits)?)))
+                Ok(MessagePart::Bytes(Arc::from(hex(digits)?)))
             }
             PartValue::File(name) => file(name, context),
             PartValue::Repeat { repeat, n } => {
@@ -75,24 +81,24 @@ impl At<PartValue> {
                         format!("{count} times {once} bytes is more than {PART_BYTES_MAX}");
                     return Err(self.fault(message));
                 }
-                Ok(Part::Repeat { text, count })
+                Ok(MessagePart::Repeat { text, count })
             }
         }
     }
 }
 
 /// The size of a piece; that of a placeholder is a guess.
-fn bytes_at_least(piece: &Piece) -> usize {
+fn bytes_at_least(piece: &TemplatePiece) -> usize {
     match piece {
-        Piece::Text(text) => text.len(),
-        Piece::Slot(_) => 16,
+        TemplatePiece::Text(text) => text.len(),
+        TemplatePiece::Slot(_) => 16,
     }
 }
 
-fn file(name: &Text, context: &Context<'_>) -> Read<Part> {
+fn file(name: &Text, context: &Context<'_>) -> Read<MessagePart> {
     let path = context.dir.join(&name.value);
     match (context.read)(&path) {
-        Ok(bytes) => Ok(Part::Bytes(Arc::from(bytes))),
+        Ok(bytes) => Ok(MessagePart::Bytes(Arc::from(bytes))),
         Err(why) => {
             let shown = path.display().to_string();
             let message = format!("{} cannot be read: {why}", shown.escape_debug());

@@ -38,7 +38,7 @@ impl Campaign {
     }
 
     fn hold(&self, sink: Sink<'_>, only: Option<&Case>) -> Result<FuzzResult, CampaignError> {
-        sink(Event::Trying);
+        sink(Event::Rehearsing);
         let rehearsal = rehearse(&self.subject, &self.interrupt)?;
         if let Some(why) = rehearsal.single_client {
             return Err(CampaignError::SingleClient(why));

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::talk::message::Part;
-use crate::talk::template::Piece;
+use crate::talk::message::MessagePart;
+use crate::talk::template::TemplatePiece;
 use crate::talk::{Exchange, Expect, Opening, Talk, Template};
 
 /// Maximum words.
@@ -39,10 +39,10 @@ impl Words {
     fn exchange(&mut self, exchange: &Exchange) {
         for part in exchange.send.iter().flat_map(|send| &send.parts) {
             match part {
-                Part::Text(template) | Part::Repeat { text: template, .. } => {
+                MessagePart::Text(template) | MessagePart::Repeat { text: template, .. } => {
                     self.template(template);
                 }
-                Part::Bytes(bytes) => self.split(bytes),
+                MessagePart::Bytes(bytes) => self.split(bytes),
             }
         }
         self.expect(&exchange.expect);
@@ -60,7 +60,7 @@ impl Words {
 
     fn template(&mut self, template: &Template) {
         for piece in template.pieces() {
-            if let Piece::Text(text) = piece {
+            if let TemplatePiece::Text(text) = piece {
                 self.split(text.as_bytes());
             }
         }

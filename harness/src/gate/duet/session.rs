@@ -197,15 +197,13 @@ impl DuetSession<'_> {
     fn start(&self, runtime: &tokio::runtime::Runtime) -> Result<SessionServers, SessionTrouble> {
         let cpus = self.cpu.map(|cpu| [cpu]);
         let cpus = cpus.as_ref().map(<[usize; 1]>::as_slice);
-        let failed = |participant, failure| {
-            self.trouble(participant, SessionFault::Start(Box::new(failure)))
-        };
+        let failed = |participant, failure| self.trouble(participant, SessionFault::Start(failure));
         let sides = start_both(runtime, self.subjects, self.started_first, cpus)
             .map_err(|(side, failure)| failed(Participant::Side(side), failure))?;
         let ballast = match self.planted {
             Some(_) => Some(
                 start(runtime, self.subject(Participant::Ballast), cpus)
-                    .map_err(|failure| failed(Participant::Ballast, failure))?,
+                    .map_err(|failure| failed(Participant::Ballast, Box::new(failure)))?,
             ),
             None => None,
         };

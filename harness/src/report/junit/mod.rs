@@ -4,7 +4,7 @@
 mod fuzz;
 mod gate;
 
-use super::{Body, Checked, Report, RunVerdict};
+use super::{Body, CheckReport, Report, RunVerdict};
 use crate::check::{Outcome, Verdict};
 use crate::load::joined;
 use crate::text::escape_text;
@@ -63,7 +63,7 @@ fn one_case(junit: &mut Junit, report: &Report, why: &str) {
     junit.add_test_suite(suite);
 }
 
-fn battery(junit: &mut Junit, checked: &Checked) {
+fn battery(junit: &mut Junit, checked: &CheckReport) {
     for group in groups(checked) {
         let mut suite = TestSuite::new(group);
         for outcome in checked
@@ -86,7 +86,7 @@ fn battery(junit: &mut Junit, checked: &Checked) {
     }
 }
 
-fn groups(checked: &Checked) -> Vec<&'static str> {
+fn groups(checked: &CheckReport) -> Vec<&'static str> {
     let mut groups: Vec<&'static str> = Vec::new();
     for outcome in &checked.outcomes {
         if !groups.contains(&outcome.group) {

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::Checked;
+use super::CheckReport;
 use crate::check::{Outcome, Verdict};
 use crate::report::Report;
 use crate::text::markdown::{code, plain};
 
-pub(super) fn render(text: &mut String, report: &Report, checked: &Checked) {
+pub(super) fn render(text: &mut String, report: &Report, checked: &CheckReport) {
     let counts = checked.counts;
     let _ = writeln!(
         text,
@@ -24,8 +24,8 @@ pub(super) fn render(text: &mut String, report: &Report, checked: &Checked) {
     for blocker in &checked.blockers {
         let _ = writeln!(text, "- **{}**", plain(blocker));
     }
-    let telling = checked.outcomes.iter();
-    for outcome in telling.filter(|outcome| outcome.is_worth_telling()) {
+    let outcomes = checked.outcomes.iter();
+    for outcome in outcomes.filter(|outcome| outcome.needs_details()) {
         finding(text, outcome);
     }
     table(text, checked);
@@ -49,7 +49,7 @@ fn finding(text: &mut String, outcome: &Outcome) {
     let _ = writeln!(text, "  - reproduce: {}", code(&outcome.reproduce));
 }
 
-fn table(text: &mut String, checked: &Checked) {
+fn table(text: &mut String, checked: &CheckReport) {
     let _ = writeln!(
         text,
         "\n<details><summary>All checks</summary>\n\n| check | outcome | |\n|---|---|---|"

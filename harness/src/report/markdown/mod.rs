@@ -9,10 +9,10 @@ mod sweep;
 use crate::text::markdown::plain;
 use std::fmt::Write as _;
 
-use super::{Body, Checked, Report, RunVerdict};
+use super::{Body, CheckReport, Report, RunVerdict};
 
 /// Renders the verdict first, then its basis.
-pub fn render(report: &Report) -> String {
+pub(crate) fn render(report: &Report) -> String {
     let mut text = String::new();
     let target = report
         .header

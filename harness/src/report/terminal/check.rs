@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
-use super::{Checked, verdict_line};
+use super::{CheckReport, verdict_line};
 use crate::check::{Outcome, Verdict};
 use crate::report::Report;
 use crate::report::wrap::{cut, wrap};
@@ -13,7 +13,7 @@ use crate::text::escape_text;
 pub(super) fn render(
     text: &mut String,
     report: &Report,
-    checked: &Checked,
+    checked: &CheckReport,
     columns: Option<usize>,
 ) {
     body(text, checked, columns);
@@ -21,16 +21,16 @@ pub(super) fn render(
 }
 
 /// Lines and findings.
-pub(super) fn body(text: &mut String, checked: &Checked, columns: Option<usize>) {
+pub(super) fn body(text: &mut String, checked: &CheckReport, columns: Option<usize>) {
     lines(text, checked, columns);
-    let telling = checked.outcomes.iter();
-    for outcome in telling.filter(|outcome| outcome.is_worth_telling()) {
+    let outcomes = checked.outcomes.iter();
+    for outcome in outcomes.filter(|outcome| outcome.needs_details()) {
         finding(text, outcome, columns);
     }
 }
 
 /// One line per check, grouped.
-fn lines(text: &mut String, checked: &Checked, columns: Option<usize>) {
+fn lines(text: &mut String, checked: &CheckReport, columns: Option<usize>) {
     let longest = checked
         .outcomes
         .iter()
@@ -58,7 +58,7 @@ fn lines(text: &mut String, checked: &Checked, columns: Option<usize>) {
         let indent = 2 + MARK_WIDTH + 1 + id_width + 1;
         let detail = escape_text(detail, 200);
         // Outcomes that are shown in detail below are cut here.
-        let detail = if outcome.is_worth_telling() {
+        let detail = if outcome.needs_details() {
             cut(&detail, indent, columns)
         } else {
             wrap(&detail, indent, columns)
@@ -186,7 +186,7 @@ fn evidence(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
 pub(super) fn summary(
     text: &mut String,
     report: &Report,
-    checked: &Checked,
+    checked: &CheckReport,
     counted: &str,
     columns: Option<usize>,
 ) {
@@ -211,7 +211,7 @@ pub(super) fn summary(
 }
 
 /// The number of checks per verdict.
-pub(super) fn counted(checked: &Checked) -> String {
+pub(super) fn counted(checked: &CheckReport) -> String {
     let counts = checked.counts;
     let parts = [
         (counts.pass, "passed"),

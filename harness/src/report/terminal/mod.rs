@@ -14,12 +14,12 @@ use std::fmt::Write as _;
 
 use self::style::{BOLD, GREEN, MAGENTA, RED, RESET};
 use super::wrap::wrap;
-use super::{Body, Checked, Report, RunVerdict, Whole, safe_lines};
+use super::{Body, CheckReport, Report, RunVerdict, Whole, safe_lines};
 use crate::text::escape_text;
 
 /// Renders the report with colours, wrapped to `columns` if given. Commands are never wrapped, so
 /// that they can be copied.
-pub fn render(report: &Report, columns: Option<usize>) -> String {
+pub(crate) fn render(report: &Report, columns: Option<usize>) -> String {
     let mut text = String::new();
     if let Some(error) = &report.error {
         let message = safe_lines(&error.message);

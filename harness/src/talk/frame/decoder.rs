@@ -14,11 +14,11 @@ use super::{Frame, FrameError, MESSAGE_BYTES_MAX};
 #[derive(Debug, Clone)]
 pub struct Decoder {
     frame: Frame,
-    state: State,
+    state: DecoderState,
 }
 
 #[derive(Debug, Clone, Default)]
-struct State {
+struct DecoderState {
     /// All bytes before this offset have been examined.
     scanned: usize,
     /// Start of the line that contains `scanned`.
@@ -32,17 +32,17 @@ impl Decoder {
     pub(super) fn new(frame: Frame) -> Self {
         Self {
             frame,
-            state: State::default(),
+            state: DecoderState::default(),
         }
     }
 
-    pub fn frame(&self) -> &Frame {
+    pub(crate) fn frame(&self) -> &Frame {
         &self.frame
     }
 
     /// Starts a new message: the buffer now starts with its first byte.
     pub fn reset(&mut self) {
-        self.state = State::default();
+        self.state = DecoderState::default();
     }
 
     /// The length of the message at the start of `buffer`, if it is complete.
@@ -106,7 +106,7 @@ impl Decoder {
     }
 }
 
-impl State {
+impl DecoderState {
     fn until(&mut self, delimiter: &[u8], buffer: &[u8]) -> Option<usize> {
         // The previous call may have stopped inside a delimiter.
         let from = self

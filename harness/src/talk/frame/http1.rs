@@ -17,12 +17,12 @@ pub(super) struct HttpState {
     at: usize,
     /// There is no line end between `at` and this offset.
     scanned: usize,
-    part: Part,
+    part: HttpPart,
     head: Head,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-enum Part {
+enum HttpPart {
     #[default]
     StartLine,
     Fields,
@@ -48,22 +48,22 @@ struct Head {
 impl HttpState {
     /// Whether the message ends with the stream.
     pub(super) fn ends_at_eof(&self) -> bool {
-        self.part == Part::UntilEof
+        self.part == HttpPart::UntilEof
     }
 
     pub(super) fn look(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
         loop {
             let end = match self.part {
-                Part::UntilEof => return Ok(None),
-                Part::Body(end) => return Ok(Some(end).filter(|end| *end <= buffer.len())),
-                Part::Chunk(end) => {
+                HttpPart::UntilEof => return Ok(None),
+                HttpPart::Body(end) => return Ok(Some(end).filter(|end| *end <= buffer.len())),
+                HttpPart::Chunk(end) => {
                     let Some(chunk) = buffer.get(..end) else {
                         return Ok(None);
                     };
                     if !chunk.ends_with(b"\r\n") {
                         return Err(malformed("a chunk is longer than its size".to_owned()));
                     }
-                    self.move_to(Part::ChunkSize, end);
+                    self.move_to(HttpPart::ChunkSize, end);
                     continue;
                 }
                 _ => self.line_end(buffer)?,
@@ -80,7 +80,7 @@ impl HttpState {
         }
     }
 
-    fn move_to(&mut self, part: Part, at: usize) {
+    fn move_to(&mut self, part: HttpPart, at: usize) {
         self.part = part;
         self.at = at;
         self.scanned = at;
@@ -89,8 +89,11 @@ impl HttpState {
     fn line_end(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
         let found = memchr(b'\n', &buffer[self.scanned.min(buffer.len())..]);
         let found = found.map(|at| self.scanned + at + 1);
-        let in_head = matches!(self.part, Part::StartLine | Part::Fields | Part::Trailers);
-        let from = if in_head && self.part != Part::Trailers {
+        let in_head = matches!(
+            self.part,
+            HttpPart::StartLine | HttpPart::Fields | HttpPart::Trailers
+        );
+        let from = if in_head && self.part != HttpPart::Trailers {
             0
         } else {
             self.at
@@ -110,33 +113,33 @@ impl HttpState {
     /// here.
     fn line(&mut self, line: &[u8], end: usize) -> Result<Option<usize>, FrameError> {
         match self.part {
-            Part::StartLine => {
+            HttpPart::StartLine => {
                 self.head.status = status(line)?;
-                self.move_to(Part::Fields, end);
+                self.move_to(HttpPart::Fields, end);
             }
-            Part::Fields if line.is_empty() => {
+            HttpPart::Fields if line.is_empty() => {
                 let body = self.head.body(end)?;
                 self.move_to(body, end);
             }
-            Part::Fields => {
+            HttpPart::Fields => {
                 self.head.field(line)?;
-                self.move_to(Part::Fields, end);
+                self.move_to(HttpPart::Fields, end);
             }
-            Part::ChunkSize => {
+            HttpPart::ChunkSize => {
                 let size = chunk_size(line)?;
                 let chunk_end = checked_end(end, size.saturating_add(2))?;
                 let part = if size == 0 {
-                    Part::Trailers
+                    HttpPart::Trailers
                 } else {
-                    Part::Chunk(chunk_end)
+                    HttpPart::Chunk(chunk_end)
                 };
                 self.move_to(part, end);
             }
-            Part::Trailers if line.is_empty() => {
-                self.move_to(Part::Body(end), end);
+            HttpPart::Trailers if line.is_empty() => {
+                self.move_to(HttpPart::Body(end), end);
             }
-            Part::Trailers => self.move_to(Part::Trailers, end),
-            Part::Body(_) | Part::Chunk(_) | Part::UntilEof => {}
+            HttpPart::Trailers => self.move_to(HttpPart::Trailers, end),
+            HttpPart::Body(_) | HttpPart::Chunk(_) | HttpPart::UntilEof => {}
         }
         Ok(None)
     }
@@ -167,20 +170,20 @@ impl Head {
     }
 
     /// The length of the body that starts at `start` (RFC 9112 section 6.3).
-    fn body(&self, start: usize) -> Result<Part, FrameError> {
+    fn body(&self, start: usize) -> Result<HttpPart, FrameError> {
         if matches!(self.status, Some(100..=199 | 204 | 304)) {
-            return Ok(Part::Body(start));
+            return Ok(HttpPart::Body(start));
         }
         if self.chunked {
-            return Ok(Part::ChunkSize);
+            return Ok(HttpPart::ChunkSize);
         }
         match (self.transfer_encoding, self.content_length, self.status) {
             (true, _, None) => Err(malformed(
                 "a request whose last transfer coding is not chunked".to_owned(),
             )),
-            (true, _, Some(_)) | (false, None, Some(_)) => Ok(Part::UntilEof),
-            (false, Some(length), _) => Ok(Part::Body(checked_end(start, length)?)),
-            (false, None, None) => Ok(Part::Body(start)),
+            (true, _, Some(_)) | (false, None, Some(_)) => Ok(HttpPart::UntilEof),
+            (false, Some(length), _) => Ok(HttpPart::Body(checked_end(start, length)?)),
+            (false, None, None) => Ok(HttpPart::Body(start)),
         }
     }
 }

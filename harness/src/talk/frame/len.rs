@@ -13,14 +13,14 @@ pub struct LenFrame {
     /// Size of the whole header, in bytes.
     pub header: usize,
     /// Which bytes the length counts.
-    pub counts: Counts,
+    pub counts: LengthScope,
     /// The header's other bytes in requests; as long as the header, zeros by default.
     pub fill: Vec<u8>,
 }
 
 /// Which bytes a length counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counts {
+pub enum LengthScope {
     /// The bytes after the header (MySQL).
     Body,
     /// All bytes from the start of the field (PostgreSQL): `includes_self = true`.
@@ -36,7 +36,7 @@ impl LenFrame {
             field,
             at: 0,
             header: field.width,
-            counts: Counts::Body,
+            counts: LengthScope::Body,
             fill: vec![0; field.width],
         }
     }
@@ -55,9 +55,9 @@ impl LenFrame {
     /// The offset from which the length counts.
     fn base(&self) -> usize {
         match self.counts {
-            Counts::Body => self.header,
-            Counts::FromField => self.at,
-            Counts::Whole => 0,
+            LengthScope::Body => self.header,
+            LengthScope::FromField => self.at,
+            LengthScope::Whole => 0,
         }
     }
 
@@ -93,9 +93,9 @@ impl LenFrame {
 
     pub(super) fn describe(&self) -> String {
         let counts = match self.counts {
-            Counts::Body => "",
-            Counts::FromField => ", itself included",
-            Counts::Whole => ", header included",
+            LengthScope::Body => "",
+            LengthScope::FromField => ", itself included",
+            LengthScope::Whole => ", header included",
         };
         format!(
             "{} length at {} of a header of {}{counts}",

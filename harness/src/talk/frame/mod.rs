@@ -9,13 +9,14 @@ mod resp;
 use memchr::memmem;
 
 pub use decoder::Decoder;
-pub use len::{Counts, LenFrame};
+pub use len::LenFrame;
+pub(crate) use len::LengthScope;
 
 use super::pattern::Pattern;
 use crate::text::escape;
 
 /// Maximum size of a message in bytes, whatever length it announces.
-pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
+pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// How a message ends.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,7 +136,7 @@ impl Frame {
         }
     }
 
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Until(delimiter) => format!("until \"{}\"", escape(delimiter, 20)),
             Self::LastLine(pattern) => format!("up to a line that matches {pattern:?}"),

@@ -1,6 +1,6 @@
 //! Each frame: where messages end, which bytes are refused, where requests are cut.
 
-use crate::talk::frame::{Counts, Decoder, Frame, FrameError, LenFrame};
+use crate::talk::frame::{Decoder, Frame, FrameError, LenFrame, LengthScope};
 use crate::talk::{Pattern, Uint};
 
 fn last_line() -> Frame {
@@ -96,7 +96,7 @@ fn lengths() {
     let postgres = LenFrame {
         at: 1,
         header: 5,
-        counts: Counts::FromField,
+        counts: LengthScope::FromField,
         fill: b"Q\0\0\0\0".to_vec(),
         ..u32be()
     };
@@ -106,7 +106,7 @@ fn lengths() {
     assert_eq!(first(&postgres, b"Z\0\0\0\x05I!"), Ok(Some(6)));
     assert!(malformed(&postgres, b"Z\0\0\0\x03").contains("shorter than its own header"));
     let whole = Frame::Len(LenFrame {
-        counts: Counts::Whole,
+        counts: LengthScope::Whole,
         ..u32be()
     });
     assert_eq!(whole.wrap(b"ab"), b"\0\0\0\x06ab");

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::talk::frame::{Counts, Frame, LenFrame};
+use crate::talk::frame::{Frame, LenFrame, LengthScope};
 use crate::talk::{Pattern, Uint};
 
 /// A frame and messages of this frame.
@@ -39,7 +39,11 @@ fn with_ends(
 
 fn len_frames() -> impl Strategy<Value = LenFrame> {
     let field = proptest::sample::select(Uint::NAMES.to_vec());
-    let counts = proptest::sample::select(vec![Counts::Body, Counts::FromField, Counts::Whole]);
+    let counts = proptest::sample::select(vec![
+        LengthScope::Body,
+        LengthScope::FromField,
+        LengthScope::Whole,
+    ]);
     (field, 0..3_usize, 0..3_usize, counts).prop_map(|(name, at, rest, counts)| {
         let field = Uint::from_name(name).unwrap();
         let header = at + field.width + rest;
