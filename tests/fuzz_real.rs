@@ -97,7 +97,7 @@ fn file(folder: &Path, talk: &str, [old, new]: [&str; 2]) -> String {
     assert!(output.status.success());
     let text = std::fs::read_to_string(&path).expect("it was written");
     assert!(text.contains(old), "{text}");
-    std::fs::write(&path, text.replace(old, new)).expect("it is ours");
+    std::fs::write(&path, text.replace(old, new)).expect("the file is written");
     path.to_str().expect("a path in UTF-8").to_owned()
 }
 

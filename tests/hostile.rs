@@ -230,7 +230,7 @@ fn interrupted_in_the_middle_it_keeps_what_was_measured() {
     };
     let running = bench.start(command);
     until("one check to hang and one to end", || {
-        bench.path("note").exists() && running.said().contains("zero-length (")
+        bench.path("note").exists() && running.stderr().contains("zero-length (")
     });
     running.signal(Signal::INT);
     let ended = running.end();
@@ -254,7 +254,7 @@ fn asked_to_end_while_the_conversation_is_tried() {
     until("the server", || {
         bench.left().iter().any(|words| words.contains("\0-ES\0"))
     });
-    until("the run", || running.said().contains("seed 7"));
+    until("the run", || running.stderr().contains("seed 7"));
     running.signal(Signal::TERM);
     let ended = running.end();
     let json = unhurt(&bench, &ended);

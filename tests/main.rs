@@ -5,27 +5,27 @@
 //! | module | what it tests |
 //! |---|---|
 //! | [`action`] | the GitHub Action and its script, on a repository with two commits |
-//! | [`attached`] | checks on a server that already runs (`--connect`) |
+//! | [`attached`] | checks on a running server (`--connect`) |
 //! | [`bench`] | `tcprove bench`: sweeps, every format, mistakes |
-//! | [`cli`] | commands, formats, selections and streams as CONTRACT.md promises them |
+//! | [`cli`] | commands, formats, selections and streams as CONTRACT.md specifies them |
 //! | [`conversation`] | conversations with greetings, pushes and replies that end with the stream |
-//! | [`corpora`] | the committed corpora of the fuzz targets, replayed |
+//! | [`corpora`] | the committed corpora of the fuzz targets |
 //! | [`counters`] | counts under valgrind, which are the same in every run |
 //! | [`errors`] | error messages, exit codes and the same message in the JSON |
 //! | [`fault_matrix`] | every planted fault is caught by the check that it names |
 //! | [`fuzz`] | `tcprove fuzz` and `replay`: planted faults, sound servers, what a campaign keeps |
 //! | [`fuzz_real`] | campaigns against real servers |
-//! | [`gate`] | `tcprove gate`: regressions fail, equal servers do not, a blind gate says so |
-//! | [`hostile`] | servers that attack the harness |
+//! | [`gate`] | `tcprove gate`: regressions fail, equal servers do not, a gate that cannot see its control is void |
+//! | [`hostile`] | servers that attack tcprove |
 //! | [`load`] | `tcprove load`: kinds of load, invalid runs, the clock, many connections |
 //! | [`models`] | every protocol in every concurrency model passes the battery |
 //! | [`real_servers`] | no false alarm on real servers |
 //! | [`record`] | `tcprove record` |
-//! | [`reproducer`] | the programs that a finding leaves |
+//! | [`reproducer`] | the programs in a finding's folder |
 //! | [`statistics`] | the statistics against published tables, scipy and simulations |
 //! | [`supervisor`] | starting, watching and ending servers |
-//! | [`tidy`] | the style that can be tested |
-//! | [`tutorial`] | the tutorial's server and what is wrong with it |
+//! | [`tidy`] | the code style and the allowed dependencies |
+//! | [`tutorial`] | the known faults of the tutorial's server |
 //!
 //! [`support`] runs the binary and reads its reports. Long tests need `TCPROVE_SLOW=1`; `TCPROVE_REQUIRE_ALL=1`
 //! makes a missing program a failure instead of a skip.

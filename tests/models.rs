@@ -45,7 +45,7 @@ fn battery(protocol: &str, model: &str) {
     }
     assert!(
         checked.ids("pass").len() >= 15,
-        "{protocol} on {model}: too little was looked at\n{}",
+        "{protocol} on {model}: too few checks passed\n{}",
         checked.shown()
     );
 }

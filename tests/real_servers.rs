@@ -28,7 +28,7 @@ fn judged(program: &str, arguments: &[&str], fails: &[&str], warns: &[&str]) -> 
         );
         assert!(
             checked.ids("pass").len() >= 20,
-            "run {run}: too little was looked at\n{}",
+            "run {run}: too few checks passed\n{}",
             checked.shown()
         );
         last = Some(checked);

@@ -16,7 +16,7 @@ fn started(bench: &Bench, arguments: &[&str]) -> (Running, SocketAddr) {
     let running = bench.start(command);
     let mut found = None;
     until("it listens", || {
-        let heard = running.heard();
+        let heard = running.stdout();
         let addr = heard
             .lines()
             .find_map(|line| line.strip_prefix("listening on "));
@@ -74,7 +74,7 @@ fn cases(bench: &Bench) -> Vec<(PathBuf, CaseFile)> {
 }
 
 fn has_said(running: &Running, times: usize, what: &str) {
-    until(what, || running.said().matches(what).count() == times);
+    until(what, || running.stderr().matches(what).count() == times);
 }
 
 #[test]

@@ -279,7 +279,7 @@ fn a_server_that_runs_already() {
     assert_eq!(
         second.status.code(),
         Some(2),
-        "nobody listens any more: {}",
+        "no server listens any more: {}",
         all(&second)
     );
 }

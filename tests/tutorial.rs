@@ -45,7 +45,7 @@ fn reproduces(checked: &Checked, id: &str) {
 
 #[test]
 fn loop_mode_dies_and_blocks_in_the_ways_that_it_does() {
-    let told = [
+    let expected = [
         ("utf8-invalid", "fail", "died"),
         ("utf8-split-char", "fail", "died"),
         ("utf8-split-buffer", "fail", "died"),
@@ -53,16 +53,16 @@ fn loop_mode_dies_and_blocks_in_the_ways_that_it_does() {
         ("hol-idle", "fail", "blocked"),
         ("over-buffer", "warn", "reset"),
     ];
-    let Some(checked) = tutorial("loop", &told.map(|(id, ..)| id)) else {
+    let Some(checked) = tutorial("loop", &expected.map(|(id, ..)| id)) else {
         return;
     };
-    for (id, outcome, kind) in told {
+    for (id, outcome, kind) in expected {
         checked.assert(id, outcome, kind);
     }
     assert_eq!(checked.code(), 1);
     assert_eq!(checked.ids("inconclusive"), [""; 0], "{}", checked.shown());
-    let again = if rounds() == 0 { 1 } else { told.len() };
-    for (id, ..) in &told[..again] {
+    let again = if rounds() == 0 { 1 } else { expected.len() };
+    for (id, ..) in &expected[..again] {
         reproduces(&checked, id);
     }
 }

@@ -223,7 +223,7 @@ fn serve_says_where_it_listens_and_send_finds_it() {
     let serving = bench.start(serve);
     let heard = || {
         serving
-            .heard()
+            .stdout()
             .lines()
             .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
     };

@@ -54,9 +54,9 @@ fn a_server_that_runs_already_is_fuzzed_as_it_is() {
     serve.args(["serve", "--port", "0", "--fault", "format-string"]);
     let server = bench.start(serve);
     crate::support::until("the server listens", || {
-        server.heard().contains("listening on")
+        server.stdout().contains("listening on")
     });
-    let heard = server.heard();
+    let heard = server.stdout();
     let address = heard.trim().rsplit(' ').next().unwrap();
     let other = Bench::new();
     let ended = other.run([

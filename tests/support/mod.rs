@@ -171,12 +171,12 @@ impl Running {
     }
 
     /// Its stdout so far.
-    pub fn heard(&self) -> String {
+    pub fn stdout(&self) -> String {
         read(&self.stdout)
     }
 
     /// Its stderr so far.
-    pub fn said(&self) -> String {
+    pub fn stderr(&self) -> String {
         read(&self.stderr)
     }
 
