@@ -70,7 +70,7 @@ impl Server {
             nofile: options.nofile,
             cpus: options.cpus,
             fixed_addresses: options.fixed_addresses,
-            ..supervisor_command(launch, port.unwrap_or(0), &tmp)
+            ..SupervisorCommand::of(launch, port.unwrap_or(0), &tmp)
         })?;
         if options.stdout == StdoutMode::Undrained && matches!(launch.ready, super::Ready::Listen) {
             tree.printed().hold_stdout();
@@ -433,23 +433,5 @@ impl Server {
             ),
             Handle::Attached { process } => process.is_some().then(|| self.processes()),
         }
-    }
-}
-
-fn supervisor_command<'a>(launch: &'a Launch, port: u16, tmp: &'a Tmp) -> SupervisorCommand<'a> {
-    let expand = |text: &String| launch.expand(text, port, tmp.path());
-    SupervisorCommand {
-        supervisor: &launch.supervisor,
-        command: launch.cmd.iter().map(expand).collect(),
-        env: launch
-            .env
-            .iter()
-            .map(|(name, value)| (name.clone(), expand(value)))
-            .collect(),
-        cwd: &launch.cwd,
-        tmp: tmp.locked_path(),
-        nofile: None,
-        cpus: None,
-        fixed_addresses: false,
     }
 }

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::drain::{self, Printed};
 use super::status::Status;
 use super::supervisor::SUPERVISE;
-use super::{StartFailure, proc};
+use super::{Launch, StartFailure, Tmp, proc};
 use crate::sys::initial_nofile;
 
 /// Time limit for the supervisor to end the tree after its control socket was closed.
@@ -207,7 +207,26 @@ impl Drop for SupervisedTree {
     }
 }
 
-impl SupervisorCommand<'_> {
+impl<'a> SupervisorCommand<'a> {
+    /// The command of a launch, with its placeholders filled in and without the options of one start.
+    pub(super) fn of(launch: &'a Launch, port: u16, tmp: &'a Tmp) -> Self {
+        let expand = |text: &String| launch.expand(text, port, tmp.path());
+        Self {
+            supervisor: &launch.supervisor,
+            command: launch.cmd.iter().map(expand).collect(),
+            env: launch
+                .env
+                .iter()
+                .map(|(name, value)| (name.clone(), expand(value)))
+                .collect(),
+            cwd: &launch.cwd,
+            tmp: tmp.locked_path(),
+            nofile: None,
+            cpus: None,
+            fixed_addresses: false,
+        }
+    }
+
     fn std_command(&self, id: &str, control: OwnedFd) -> Command {
         let mut command = Command::new(absolute(self.supervisor));
         let (soft, hard) = self.nofile.unwrap_or_else(initial_nofile);
