@@ -21,7 +21,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// A run of `command` begins; without a seed the clock gives one.
-    pub fn new(command: &'static str, seed: Option<u64>) -> Self {
+    pub(crate) fn new(command: &'static str, seed: Option<u64>) -> Self {
         let seed = seed.unwrap_or_else(clock_seed);
         let header = Header {
             command,
@@ -41,22 +41,22 @@ impl Draft {
     }
 
     /// The seed of everything random.
-    pub fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.header.seed
     }
 
     /// When the run began.
-    pub fn begun(&self) -> Instant {
+    pub(crate) fn begun(&self) -> Instant {
         self.begun
     }
 
     /// Names the target.
-    pub fn target(&mut self, resolved: &Resolved) {
+    pub(crate) fn target(&mut self, resolved: &Resolved) {
         self.header.target = Some(resolved.report());
     }
 
     /// Says on stderr what is about to run, and with which seed.
-    pub fn announce(&self, resolved: &Resolved) {
+    pub(crate) fn announce(&self, resolved: &Resolved) {
         note(&format!(
             "tcprove {}: {}, seed {}",
             self.header.command,
@@ -66,30 +66,35 @@ impl Draft {
     }
 
     /// Takes the plan of a run on one server.
-    pub fn plan<P: Serialize>(&mut self, resolved: &Resolved, feature: P, output: &OutputArgs) {
+    pub(crate) fn plan<P: Serialize>(
+        &mut self,
+        resolved: &Resolved,
+        feature: P,
+        output: &OutputArgs,
+    ) {
         let plan = run_plan(resolved, feature, output);
         self.planned(&plan, plan.hash());
     }
 
     /// Takes a plan and its hash.
-    pub fn planned(&mut self, plan: &impl Serialize, hash: String) {
+    pub(crate) fn planned(&mut self, plan: &impl Serialize, hash: String) {
         // A plan is plain data: it cannot fail to be written.
         self.header.plan = serde_json::to_value(plan).ok();
         self.header.plan_hash = Some(hash);
     }
 
     /// Records that somebody asked for the end, if so.
-    pub fn interrupted(&mut self, interrupted: bool) {
+    pub(crate) fn interrupted(&mut self, interrupted: bool) {
         self.header.interrupted |= interrupted;
     }
 
     /// Whether somebody asked for the end.
-    pub fn is_interrupted(&self) -> bool {
+    pub(crate) fn is_interrupted(&self) -> bool {
         self.header.interrupted
     }
 
     /// The report of the run, now that it is over.
-    pub fn finish(mut self, result: Result<Body, RunError>) -> Report {
+    pub(crate) fn finish(mut self, result: Result<Body, RunError>) -> Report {
         self.header.duration_s = self.begun.elapsed().as_secs_f64();
         Report::new(self.header, result)
     }

@@ -69,7 +69,7 @@ impl From<Inconclusive> for OnInconclusive {
 
 impl OutputArgs {
     /// Sets the colour choice for everything that is printed from here on.
-    pub fn apply_color(&self) {
+    pub(crate) fn apply_color(&self) {
         match self.color {
             Color::Auto => anstream::ColorChoice::Auto,
             Color::Always => anstream::ColorChoice::Always,
@@ -80,7 +80,7 @@ impl OutputArgs {
 
     /// Checks that every place can be written to, so that a mistake is found before hours of work.
     /// An earlier report stays as it is until this run has one.
-    pub fn prepare(&self, page: &PageArgs) -> Result<(), RunError> {
+    pub(crate) fn prepare(&self, page: &PageArgs) -> Result<(), RunError> {
         let places = self.places(page);
         let to_stdout: Vec<&str> = places
             .iter()
@@ -98,7 +98,7 @@ impl OutputArgs {
 
     /// Prints the report and writes it everywhere it was asked for. A report that cannot be written
     /// changes no verdict, but is a usage error.
-    pub fn finish(&self, page: &PageArgs, report: &Report) -> ExitCode {
+    pub(crate) fn finish(&self, page: &PageArgs, report: &Report) -> ExitCode {
         let places = self.places(page);
         // A report on stdout is the only thing there; an error never goes to stdout.
         let beside = report.error.is_some() || places.iter().any(Place::is_stdout);
@@ -120,7 +120,7 @@ impl OutputArgs {
     }
 
     /// Writes the report everywhere it was asked for, and prints nothing.
-    pub fn write(&self, page: &PageArgs, report: &Report) -> bool {
+    pub(crate) fn write(&self, page: &PageArgs, report: &Report) -> bool {
         write_all(&self.places(page), report)
     }
 
@@ -142,13 +142,11 @@ impl OutputArgs {
 
 /// Writes the report to every place; false if one of them could not be written to.
 fn write_all(places: &[Place], report: &Report) -> bool {
-    // Not `all`: a place that fails must not keep the others from being written.
-    let written = places
-        .iter()
-        .fold(true, |written, place| place.write(report) && written);
+    // Every place is written to, also after one that failed.
+    let failures = places.iter().filter(|place| !place.write(report)).count();
     step_summary(report);
     annotate(report);
-    written
+    failures == 0
 }
 
 /// Columns of a terminal; `None` for anything else.

@@ -21,7 +21,7 @@ pub(super) struct Place {
 
 impl Place {
     /// The place that `flag` names: `-` is stdout.
-    pub fn new(flag: &'static str, path: &Path, render: Render) -> Self {
+    pub(crate) fn new(flag: &'static str, path: &Path, render: Render) -> Self {
         Self {
             flag,
             path: path.to_owned(),
@@ -30,12 +30,12 @@ impl Place {
     }
 
     /// Whether it is stdout.
-    pub fn is_stdout(&self) -> bool {
+    pub(crate) fn is_stdout(&self) -> bool {
         self.path == Path::new("-")
     }
 
     /// Fails where it cannot be written to. Nothing that is there is changed.
-    pub fn check(&self) -> Result<(), RunError> {
+    pub(crate) fn check(&self) -> Result<(), RunError> {
         if self.is_stdout() || is_device(&self.path) {
             return Ok(());
         }
@@ -50,7 +50,7 @@ impl Place {
     }
 
     /// Writes the report; false if it could not be written, which has then been reported.
-    pub fn write(&self, report: &Report) -> bool {
+    pub(crate) fn write(&self, report: &Report) -> bool {
         let Some(text) = (self.render)(report) else {
             return true;
         };

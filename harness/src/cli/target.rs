@@ -58,7 +58,7 @@ pub(super) struct Resolved {
 }
 
 impl Resolved {
-    pub fn report(&self) -> TargetReport {
+    pub(crate) fn report(&self) -> TargetReport {
         let command = match &self.subject.origin {
             Origin::Spawn(launch) => shell_words::join(&launch.cmd),
             Origin::Attach { addr, .. } => addr.to_string(),
@@ -76,7 +76,7 @@ const DEFAULT_FILE: &str = "tcprove.toml";
 
 impl TargetArgs {
     /// Whether nothing says which server is meant.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.file.is_none()
             && self.talk.is_none()
             && self.connect.is_none()
@@ -86,7 +86,7 @@ impl TargetArgs {
     }
 
     /// Finds the target, or says what is missing.
-    pub fn resolve(&self, seed: u64) -> Result<Resolved, RunError> {
+    pub(crate) fn resolve(&self, seed: u64) -> Result<Resolved, RunError> {
         if self.embedded {
             return self.embedded(seed);
         }
@@ -103,7 +103,11 @@ impl TargetArgs {
     }
 
     /// The target with another command in place of the file's, everything else as the file has it.
-    pub fn resolve_as(&self, cmd: Option<Vec<String>>, seed: u64) -> Result<Resolved, RunError> {
+    pub(crate) fn resolve_as(
+        &self,
+        cmd: Option<Vec<String>>,
+        seed: u64,
+    ) -> Result<Resolved, RunError> {
         let Some(cmd) = cmd else {
             return self.resolve(seed);
         };
@@ -212,7 +216,7 @@ impl TargetArgs {
     }
 
     /// These arguments as a reader's shell takes them.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let mut words: Vec<String> = Vec::new();
         let mut flag = |name: &str, value: Option<String>| {
             if let Some(value) = value {

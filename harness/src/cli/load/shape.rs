@@ -64,7 +64,7 @@ pub(in crate::cli) struct ShapeArgs {
 
 impl ShapeArgs {
     /// Those that hold where nothing is said.
-    pub fn usual() -> Self {
+    pub(crate) fn usual() -> Self {
         #[derive(clap::Parser)]
         struct Nothing {
             #[command(flatten)]
@@ -154,7 +154,7 @@ fn ramp(text: &str) -> Result<Ramp, String> {
 
 impl ShapeArgs {
     /// The load that these arguments ask for, on this target.
-    pub fn workload(&self, resolved: &Resolved, seed: u64) -> Result<Workload, RunError> {
+    pub(crate) fn workload(&self, resolved: &Resolved, seed: u64) -> Result<Workload, RunError> {
         let talk = &resolved.subject.talk;
         let turns = self.turns(talk)?;
         let mut workload = Workload {
@@ -240,7 +240,7 @@ impl ShapeArgs {
 
 impl SpanArgs {
     /// The most connections there will be.
-    pub fn most_connections(&self, shape: &ShapeArgs) -> usize {
+    pub(crate) fn most_connections(&self, shape: &ShapeArgs) -> usize {
         let ramped = self.ramp.iter().map(|ramp| match ramp {
             Ramp::Connections(_, to) => *to,
             Ramp::Rate(..) => 0,
@@ -249,7 +249,7 @@ impl SpanArgs {
     }
 
     /// Sets the times and what grows over them.
-    pub fn set(
+    pub(crate) fn set(
         &self,
         shape: &ShapeArgs,
         workload: &mut Workload,
