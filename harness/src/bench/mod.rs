@@ -22,10 +22,18 @@ mod result;
 mod sweep;
 mod visit;
 
-pub use axis::{Dimension, parse_all};
+pub use axis::Dimension;
+pub use axis::parse_all;
 pub use knob::Knob;
 pub use plan::SweepPlan;
-pub use result::{AxisVerdict, Estimate, SweepAxis, SweepCell, SweepResult};
+pub use result::AxisVerdict;
+pub use result::Estimate;
 #[cfg(test)]
-pub use result::{Recommendation, Setting};
-pub use sweep::{Sweep, SweepError};
+pub use result::Recommendation;
+#[cfg(test)]
+pub use result::Setting;
+pub use result::SweepAxis;
+pub use result::SweepCell;
+pub use result::SweepResult;
+pub use sweep::Sweep;
+pub use sweep::SweepError;

@@ -9,7 +9,6 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 use super::FileTable;
-use super::de::TEXT;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let mut schema = of::<FileTable>();
@@ -21,6 +20,9 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     }
     schema
 });
+
+/// The variant that takes every string, where an enum has it.
+pub(super) const TEXT: &str = "text";
 
 /// The JSON Schema of `tcprove.toml`.
 pub fn schema() -> Value {

@@ -78,13 +78,8 @@ impl FuzzReport {
             true => String::new(),
             false => format!(" ({})", besides.join(", ")),
         };
-        let executions = super::number::count(self.result.executions as f64);
-        let cases = if self.result.executions == 1 {
-            "case"
-        } else {
-            "cases"
-        };
-        format!("{found} in {executions} {cases}{besides}")
+        let cases = counted(self.result.executions as f64, "case", "cases");
+        format!("{found} in {cases}{besides}")
     }
 
     /// The totals of the campaign, one phrase each.
@@ -101,9 +96,9 @@ impl FuzzReport {
         } = &self.result;
         let mut parts = vec![
             format!("{} cases/s", count(*executions_per_s)),
-            format!("{} server starts", count(*restarts as f64)),
-            format!("{} health checks", count(*canaries as f64)),
-            format!("{} cases in the corpus", count(*corpus as f64)),
+            counted(*restarts as f64, "server start", "server starts"),
+            counted(*canaries as f64, "health check", "health checks"),
+            counted(*corpus as f64, "case in the corpus", "cases in the corpus"),
         ];
         if *jobs > 1 {
             parts.push(format!("{jobs} servers in parallel"));
@@ -117,6 +112,12 @@ impl FuzzReport {
         }
         parts
     }
+}
+
+/// A count with its noun: `1 case`, `12.3 k cases`.
+fn counted(count: f64, one: &str, many: &str) -> String {
+    let noun = if count == 1.0 { one } else { many };
+    format!("{} {noun}", super::number::count(count))
 }
 
 /// The report of a replay.

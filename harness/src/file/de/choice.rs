@@ -5,12 +5,10 @@ use serde::de::{DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Vi
 use toml::de::DeValue;
 
 use super::key::{Key, unknown_key};
+use super::schema::TEXT;
 use super::wrong::Wrong;
 use super::{Fault, Node, Read, schema};
 use crate::text::{did_you_mean, nearest};
-
-/// The variant that takes every string, where an enum has it.
-pub(in crate::file) const TEXT: &str = "text";
 
 /// The variant that is written.
 pub(super) struct Choice<'de> {

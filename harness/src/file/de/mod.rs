@@ -28,7 +28,6 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Fault, Read, schema};
 use choice::Choice;
-pub(super) use choice::TEXT;
 use key::{Key, Placed, unknown_key};
 use wrong::Wrong;
 

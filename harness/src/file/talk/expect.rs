@@ -11,8 +11,7 @@ use super::known;
 use super::message::template;
 use crate::file::Read;
 use crate::file::value::{At, Text};
-use crate::talk::Expect;
-use crate::talk::RegexTemplate;
+use crate::talk::{Expect, RegexTemplate};
 
 /// What has to come back.
 #[derive(Debug, Deserialize, JsonSchema)]

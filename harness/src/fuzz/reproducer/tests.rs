@@ -156,6 +156,7 @@ fn a_folder_is_whole_and_can_be_written_again() {
             )),
             "{readme}"
         );
+        assert!(readme.contains("\nKind: conformance. "), "{readme}");
         assert!(readme.contains("SECRET"), "{readme}");
     }
     let left: Vec<_> = std::fs::read_dir(folder.path())
