@@ -36,6 +36,10 @@ pub(crate) struct Hooks {
     /// close the connection.
     pub(crate) before_write: Option<fn(BorrowedFd<'_>, &mut Vec<u8>) -> Flow>,
     /// How the server reacts to a stop signal.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "only the program handles signals")
+    )]
     pub(crate) on_signal: OnSignal,
     /// Additional events to poll for (only in models that use threads).
     pub(crate) watch: PollFlags,
