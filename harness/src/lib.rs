@@ -11,6 +11,17 @@
 //! The public modules serve test suites that fuzz a server in their own process ([`fuzz::memory`]),
 //! tcprove's fuzz targets, benchmarks and integration tests. Everything else is private.
 
+#![warn(missing_docs, unreachable_pub)]
+#![cfg_attr(
+    not(feature = "cli"),
+    expect(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "the commands use most of the crate; the library alone uses the public modules"
+    )
+)]
+
 mod bench;
 pub mod check;
 #[cfg(feature = "cli")]

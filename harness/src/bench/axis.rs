@@ -15,7 +15,7 @@ const VALUES_MAX: usize = 64;
 
 /// A knob and its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dimension {
+pub(crate) struct Dimension {
     /// The knob that is varied.
     pub knob: Knob,
     /// Its values in the given order.
@@ -42,7 +42,7 @@ impl Dimension {
     ///
     /// # Errors
     /// There is no value, or one is empty, a duplicate, or not accepted by the knob.
-    pub fn new<'a>(
+    pub(crate) fn new<'a>(
         knob: Knob,
         values: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, AxisError> {
@@ -146,7 +146,7 @@ impl Serialize for Dimension {
 ///
 /// # Errors
 /// One is malformed, or two have the same axis.
-pub fn parse_all<S: AsRef<str>>(
+pub(crate) fn parse_all<S: AsRef<str>>(
     texts: impl IntoIterator<Item = S>,
 ) -> Result<Vec<Dimension>, AxisError> {
     let mut dimensions: Vec<Dimension> = Vec::new();

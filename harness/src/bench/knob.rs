@@ -20,7 +20,7 @@ const BUFFER_MAX: u64 = i32::MAX as u64;
 
 /// A setting that a sweep can vary.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Knob {
+pub(crate) enum Knob {
     /// Bytes of `{payload}`.
     Payload,
     /// Number of connections.
@@ -48,7 +48,7 @@ pub(crate) enum Buffer {
 
 /// One value of an axis.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Value {
+pub(crate) struct Value {
     /// The text as it is applied and reported; sizes in bytes.
     pub text: String,
     /// The value as a number, if it is one.
@@ -58,7 +58,7 @@ pub struct Value {
 /// A malformed axis.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct AxisError(pub(super) String);
+pub(crate) struct AxisError(pub(super) String);
 
 impl Knob {
     /// Finds a knob by its name on the command line.

@@ -22,18 +22,18 @@ mod result;
 mod sweep;
 mod visit;
 
-pub use axis::Dimension;
-pub use axis::parse_all;
-pub use knob::Knob;
-pub use plan::SweepPlan;
-pub use result::AxisVerdict;
-pub use result::Estimate;
+pub(crate) use axis::Dimension;
+pub(crate) use axis::parse_all;
+pub(crate) use knob::Knob;
+pub(crate) use plan::SweepPlan;
+pub(crate) use result::AxisVerdict;
+pub(crate) use result::Estimate;
 #[cfg(test)]
-pub use result::Recommendation;
+pub(crate) use result::Recommendation;
 #[cfg(test)]
-pub use result::Setting;
-pub use result::SweepAxis;
-pub use result::SweepCell;
-pub use result::SweepResult;
-pub use sweep::Sweep;
-pub use sweep::SweepError;
+pub(crate) use result::Setting;
+pub(crate) use result::SweepAxis;
+pub(crate) use result::SweepCell;
+pub(crate) use result::SweepResult;
+pub(crate) use sweep::Sweep;
+pub(crate) use sweep::SweepError;

@@ -40,7 +40,7 @@ const ETHERNET_MSS: &str = "1448";
 
 /// The plan of a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SweepPlan {
+pub(crate) struct SweepPlan {
     /// What is varied.
     pub axes: Vec<Dimension>,
     /// Everything that is not varied. Warm-up and duration are set for each visit.
@@ -69,7 +69,7 @@ impl SweepPlan {
     ///
     /// A socket buffer that is best on the loopback, whose segments hold 64 KiB, can be poor on Ethernet. If a buffer is
     /// varied and no segment size is given, both sizes are measured.
-    pub fn new(mut axes: Vec<Dimension>, base: Workload, seed: u64) -> Self {
+    pub(crate) fn new(mut axes: Vec<Dimension>, base: Workload, seed: u64) -> Self {
         let varies_buffer = axes.iter().any(|axis| axis.knob.buffer().is_some());
         let says_mss = axes.iter().any(|axis| axis.knob == Knob::ClientMss);
         if varies_buffer && !says_mss && base.socket.mss.is_none() {

@@ -13,7 +13,7 @@ pub(super) enum Refusal {
 
 /// A kind of reason for which rounds were not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// Its stable word.
     pub word: &'static str,
     /// Whether another round may not meet it.

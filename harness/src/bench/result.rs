@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// A measured sweep.
 #[derive(Debug, Clone, Serialize)]
-pub struct SweepResult {
+pub(crate) struct SweepResult {
     /// What was varied, in the requested order.
     pub axes: Vec<SweepAxis>,
     /// Completed rounds; a cell that is merged or given up was not part of all of them.
@@ -20,7 +20,7 @@ pub struct SweepResult {
 
 /// A setting that is varied.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SweepAxis {
+pub(crate) struct SweepAxis {
     /// The name on the command line: `payload`, `client.so_rcvbuf`, `server.recv_buffer`, ...
     pub name: String,
     /// The values in the requested order; sizes in bytes.
@@ -31,7 +31,7 @@ pub struct SweepAxis {
 
 /// One combination of settings.
 #[derive(Debug, Clone, Serialize)]
-pub struct SweepCell {
+pub(crate) struct SweepCell {
     /// The setting of each axis, in the order of the axes.
     #[serde(serialize_with = "as_map")]
     pub axes: Vec<(String, Setting)>,
@@ -54,7 +54,7 @@ pub struct SweepCell {
 
 /// The setting of one axis in one cell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// The requested value; sizes in bytes.
     pub requested: String,
     /// The value in force, if it can be observed and may differ.
@@ -63,7 +63,7 @@ pub struct Setting {
 
 /// A metric over all rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// The Hodges-Lehmann estimate over the rounds.
     pub estimate: f64,
     /// Lower end of its interval.
@@ -79,7 +79,7 @@ pub struct Estimate {
 
 /// Which values are best, first as a sentence.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Recommendation {
+pub(crate) struct Recommendation {
     /// The answer in one line.
     pub headline: String,
     /// One verdict for each axis with a recommendable setting and each class of the other axes (payload size).
@@ -88,7 +88,7 @@ pub struct Recommendation {
 
 /// The best value of one axis, in one class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AxisVerdict {
+pub(crate) struct AxisVerdict {
     /// The axis.
     pub axis: String,
     /// The settings of the other axes for which it holds.

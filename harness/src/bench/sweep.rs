@@ -27,7 +27,7 @@ const REPEATED_SHARE: usize = 2;
 const REASON_CHARS: usize = 400;
 
 /// A sweep over the settings of a server and its load.
-pub struct Sweep<'a> {
+pub(crate) struct Sweep<'a> {
     /// The server and its conversation.
     pub subject: &'a Subject,
     /// What to measure.
@@ -40,7 +40,7 @@ pub struct Sweep<'a> {
 
 /// Why a sweep has no result.
 #[derive(Debug, thiserror::Error)]
-pub enum SweepError {
+pub(crate) enum SweepError {
     /// It is impossible on this server or with this conversation.
     #[error("{0}")]
     Plan(String),
@@ -60,7 +60,7 @@ impl Sweep<'_> {
     ///
     /// # Errors
     /// See [`SweepError`]. A cell that cannot be measured is not an error: it is reported as invalid.
-    pub fn run(&self) -> Result<SweepResult, SweepError> {
+    pub(crate) fn run(&self) -> Result<SweepResult, SweepError> {
         refuse(self.subject, self.plan).map_err(SweepError::Plan)?;
         let mut running = RunningSweep::new(self)?;
         for round in 0..self.plan.rounds {

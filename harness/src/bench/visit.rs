@@ -6,7 +6,7 @@ use crate::load::{LoadResult, Note, Reason, Transport};
 
 /// The result of one visit.
 #[derive(Debug, Clone)]
-pub struct Visit {
+pub(crate) struct Visit {
     pub(super) figures: Figures,
     /// Why the figures are invalid; empty if they are valid.
     pub(super) reasons: Vec<Reason>,
@@ -17,7 +17,7 @@ pub struct Visit {
 
 impl Visit {
     /// From a load.
-    pub fn new(result: LoadResult) -> Self {
+    pub(crate) fn new(result: LoadResult) -> Self {
         let metrics = result.metrics;
         let limited = |note: &Note| matches!(note, Note::ClientSaturated { .. });
         Self {
@@ -38,7 +38,7 @@ impl Visit {
     }
 
     /// It is not valid, and for no reason that would be there again: another try is worth its time.
-    pub fn was_disturbed(&self) -> bool {
+    pub(crate) fn was_disturbed(&self) -> bool {
         !self.reasons.is_empty() && self.reasons.iter().all(Reason::may_pass)
     }
 }

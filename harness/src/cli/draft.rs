@@ -21,7 +21,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Starts the report of `command`. Without a seed, one is taken from the clock.
-    pub fn new(command: &'static str, seed: Option<u64>) -> Self {
+    pub(crate) fn new(command: &'static str, seed: Option<u64>) -> Self {
         let seed = seed.unwrap_or_else(clock_seed);
         let header = Header {
             command,
@@ -41,22 +41,22 @@ impl Draft {
     }
 
     /// The seed of every random choice of the run.
-    pub fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.header.seed
     }
 
     /// When the run began.
-    pub fn begun(&self) -> Instant {
+    pub(crate) fn begun(&self) -> Instant {
         self.begun
     }
 
     /// Sets the target.
-    pub fn target(&mut self, resolved: &PreparedTarget) {
+    pub(crate) fn target(&mut self, resolved: &PreparedTarget) {
         self.header.target = Some(resolved.report());
     }
 
     /// Prints the command, the target and the seed on stderr.
-    pub fn announce(&self, resolved: &PreparedTarget) {
+    pub(crate) fn announce(&self, resolved: &PreparedTarget) {
         note(&format!(
             "tcprove {}: {}, seed {}",
             self.header.command,
@@ -66,7 +66,7 @@ impl Draft {
     }
 
     /// Sets the plan of a run on one server.
-    pub fn plan<P: Serialize>(
+    pub(crate) fn plan<P: Serialize>(
         &mut self,
         resolved: &PreparedTarget,
         feature: P,
@@ -77,24 +77,24 @@ impl Draft {
     }
 
     /// Sets the plan and its hash.
-    pub fn planned(&mut self, plan: &impl Serialize, hash: String) {
+    pub(crate) fn planned(&mut self, plan: &impl Serialize, hash: String) {
         // A plan is plain data, so serialization cannot fail.
         self.header.plan = serde_json::to_value(plan).ok();
         self.header.plan_hash = Some(hash);
     }
 
     /// Marks the run as interrupted if `interrupted` is true.
-    pub fn interrupted(&mut self, interrupted: bool) {
+    pub(crate) fn interrupted(&mut self, interrupted: bool) {
         self.header.interrupted |= interrupted;
     }
 
     /// Whether the user interrupted the run.
-    pub fn is_interrupted(&self) -> bool {
+    pub(crate) fn is_interrupted(&self) -> bool {
         self.header.interrupted
     }
 
     /// Completes the report with the result and the duration of the run.
-    pub fn finish(mut self, result: Result<Body, RunError>) -> Report {
+    pub(crate) fn finish(mut self, result: Result<Body, RunError>) -> Report {
         self.header.duration_s = self.begun.elapsed().as_secs_f64();
         Report::new(self.header, result)
     }

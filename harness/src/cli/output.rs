@@ -20,25 +20,25 @@ use crate::report::{
 pub(super) struct OutputArgs {
     /// Write the report as JSON; `-` for stdout
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Write the report as JUnit XML; `-` for stdout
     #[arg(long, value_name = "FILE")]
-    pub junit: Option<PathBuf>,
+    pub(crate) junit: Option<PathBuf>,
     /// Write the report as Markdown; `-` for stdout
     #[arg(long, value_name = "FILE")]
-    pub markdown: Option<PathBuf>,
+    pub(crate) markdown: Option<PathBuf>,
     /// Choose the exit code of an inconclusive run
     #[arg(long, value_enum, default_value = "exit5")]
-    pub on_inconclusive: Inconclusive,
+    pub(crate) on_inconclusive: Inconclusive,
     /// Show no progress on stderr
     #[arg(long)]
-    pub no_progress: bool,
+    pub(crate) no_progress: bool,
     /// Use colours in the printed report
     #[arg(long, value_enum, default_value = "auto")]
-    pub color: Color,
+    pub(crate) color: Color,
     /// Print more details on stderr
     #[arg(short = 'v', long)]
-    pub verbose: bool,
+    pub(crate) verbose: bool,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default)]
@@ -69,7 +69,7 @@ impl From<Inconclusive> for OnInconclusive {
 
 impl OutputArgs {
     /// Applies the colour choice to all later output.
-    pub fn apply_color(&self) {
+    pub(crate) fn apply_color(&self) {
         match self.color {
             Color::Auto => anstream::ColorChoice::Auto,
             Color::Always => anstream::ColorChoice::Always,
@@ -80,7 +80,7 @@ impl OutputArgs {
 
     /// Checks that every report can be written, so that a mistake is found before a run of hours.
     /// Leaves an existing report unchanged until this run has produced its own.
-    pub fn prepare(&self, page: &PageArgs) -> Result<(), RunError> {
+    pub(crate) fn prepare(&self, page: &PageArgs) -> Result<(), RunError> {
         let places = self.places(page);
         let to_stdout: Vec<&str> = places
             .iter()
@@ -98,7 +98,7 @@ impl OutputArgs {
 
     /// Prints the report, writes it to every file, and returns the exit code. A failed write does not
     /// change the verdict but is a usage error.
-    pub fn finish(&self, page: &PageArgs, report: &Report) -> ExitCode {
+    pub(crate) fn finish(&self, page: &PageArgs, report: &Report) -> ExitCode {
         let places = self.places(page);
         // Nothing else is printed on stdout beside a report, and an error is never printed there.
         let to_stderr = report.error.is_some() || places.iter().any(Place::is_stdout);
@@ -120,7 +120,7 @@ impl OutputArgs {
     }
 
     /// Writes the report to every file without printing it. False if a write failed.
-    pub fn write(&self, page: &PageArgs, report: &Report) -> bool {
+    pub(crate) fn write(&self, page: &PageArgs, report: &Report) -> bool {
         write_all(&self.places(page), report)
     }
 
@@ -142,13 +142,11 @@ impl OutputArgs {
 
 /// Writes the report to every place. False if one of the writes failed.
 fn write_all(places: &[Place], report: &Report) -> bool {
-    // Not `all`, which would skip the remaining places after a failure.
-    let written = places
-        .iter()
-        .fold(true, |written, place| place.write(report) && written);
+    // Counts failures instead of using `all`, which would skip the remaining places after a failure.
+    let failures = places.iter().filter(|place| !place.write(report)).count();
     step_summary(report);
     annotate(report);
-    written
+    failures == 0
 }
 
 /// The width of a terminal in columns; `None` if the stream is not a terminal.

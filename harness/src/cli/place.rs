@@ -14,14 +14,14 @@ pub(super) type Render = fn(&Report) -> Option<String>;
 /// The destination of one report, and its format.
 pub(super) struct Place {
     /// The flag that sets the path.
-    pub flag: &'static str,
+    pub(crate) flag: &'static str,
     path: PathBuf,
     render: Render,
 }
 
 impl Place {
     /// The path that was given with `flag`; `-` is stdout.
-    pub fn new(flag: &'static str, path: &Path, render: Render) -> Self {
+    pub(crate) fn new(flag: &'static str, path: &Path, render: Render) -> Self {
         Self {
             flag,
             path: path.to_owned(),
@@ -29,7 +29,7 @@ impl Place {
         }
     }
 
-    pub fn is_stdout(&self) -> bool {
+    pub(crate) fn is_stdout(&self) -> bool {
         self.path == Path::new("-")
     }
 
@@ -37,7 +37,7 @@ impl Place {
     ///
     /// # Errors
     /// A usage error that names the flag, the path and the cause.
-    pub fn check(&self) -> Result<(), RunError> {
+    pub(crate) fn check(&self) -> Result<(), RunError> {
         if self.is_stdout() || is_device(&self.path) {
             return Ok(());
         }
@@ -52,7 +52,7 @@ impl Place {
     }
 
     /// Writes the report. Prints the error and returns false if that fails.
-    pub fn write(&self, report: &Report) -> bool {
+    pub(crate) fn write(&self, report: &Report) -> bool {
         let Some(text) = (self.render)(report) else {
             return true;
         };

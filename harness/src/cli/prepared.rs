@@ -11,18 +11,18 @@ use crate::subject::{Origin, Subject};
 
 /// A target that is ready to be judged.
 pub(super) struct PreparedTarget {
-    pub subject: Subject,
-    pub name: String,
+    pub(crate) subject: Subject,
+    pub(crate) name: String,
     /// Whether it is the embedded reference server.
-    pub embedded: bool,
+    pub(crate) embedded: bool,
     /// The rest of the file: waivers, required checks, battery.
-    pub file: File,
+    pub(crate) file: File,
     /// The command to paste into a shell, with the port filled in; `None` for a running server.
-    pub command_by_hand: Option<String>,
+    pub(crate) command_by_hand: Option<String>,
 }
 
 impl PreparedTarget {
-    pub fn new(file: File, origin: Origin, name: String, seed: u64, embedded: bool) -> Self {
+    pub(crate) fn new(file: File, origin: Origin, name: String, seed: u64, embedded: bool) -> Self {
         let command_by_hand = match &origin {
             Origin::Spawn(launch) => Some(by_hand(launch)),
             Origin::Attach { .. } => None,
@@ -43,7 +43,7 @@ impl PreparedTarget {
     }
 
     /// The target as the report shows it.
-    pub fn report(&self) -> TargetReport {
+    pub(crate) fn report(&self) -> TargetReport {
         let command = match &self.subject.origin {
             Origin::Spawn(launch) => shell_words::join(&launch.cmd),
             Origin::Attach { addr, .. } => addr.to_string(),

@@ -18,28 +18,28 @@ use std::path::{Path, PathBuf};
 pub(super) struct TargetArgs {
     /// Read the server and its conversation from this file [default: ./tcprove.toml]
     #[arg(short = 'f', long = "file", value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// Use a built-in conversation, for a server given after `--` or with --connect
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
-    pub talk: Option<String>,
+    pub(crate) talk: Option<String>,
     /// Connect to a server that is already running
     #[arg(long, value_name = "HOST:PORT")]
-    pub connect: Option<String>,
+    pub(crate) connect: Option<String>,
     /// Judge the CPU time, memory and descriptors of that server, given the pid of its main process
     #[arg(long, value_name = "PID", requires = "connect", conflicts_with = "cmd")]
-    pub pid: Option<u32>,
+    pub(crate) pid: Option<u32>,
     /// Allow an address that is not on the loopback interface
     #[arg(long, requires = "connect", conflicts_with = "cmd")]
-    pub allow_remote: bool,
+    pub(crate) allow_remote: bool,
     /// Use the built-in reference server
     #[arg(long, conflicts_with_all = ["file", "talk", "connect", "cmd"])]
-    pub embedded: bool,
+    pub(crate) embedded: bool,
     /// Set a parameter of the server's command
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
-    pub params: Vec<(String, String)>,
+    pub(crate) params: Vec<(String, String)>,
     /// Start the server with this command, which contains {port}
     #[arg(last = true, value_name = "CMD", conflicts_with_all = ["file", "connect"])]
-    pub cmd: Vec<String>,
+    pub(crate) cmd: Vec<String>,
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {
@@ -52,7 +52,7 @@ const DEFAULT_FILE: &str = "tcprove.toml";
 
 impl TargetArgs {
     /// Whether neither a flag nor a default file names a server.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.file.is_none()
             && self.talk.is_none()
             && self.connect.is_none()
@@ -65,7 +65,7 @@ impl TargetArgs {
     ///
     /// # Errors
     /// A usage or configuration error that says what is missing.
-    pub fn resolve(&self, seed: u64) -> Result<PreparedTarget, RunError> {
+    pub(crate) fn resolve(&self, seed: u64) -> Result<PreparedTarget, RunError> {
         if self.embedded {
             return embedded::from_parameters(&self.params, seed);
         }
@@ -82,7 +82,7 @@ impl TargetArgs {
     }
 
     /// As [`TargetArgs::resolve`], but with `cmd` instead of the file's command.
-    pub fn resolve_as(
+    pub(crate) fn resolve_as(
         &self,
         cmd: Option<Vec<String>>,
         seed: u64,
@@ -188,7 +188,7 @@ impl TargetArgs {
     }
 
     /// These flags, quoted for a shell.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let mut words: Vec<String> = Vec::new();
         let mut flag = |name: &str, value: Option<String>| {
             if let Some(value) = value {

@@ -4,4 +4,4 @@ pub(crate) mod hash;
 pub(crate) mod seconds;
 mod unit;
 
-pub use unit::{Direction, Unit};
+pub(crate) use unit::{Direction, Unit};

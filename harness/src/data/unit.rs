@@ -19,7 +19,7 @@ pub enum Unit {
 
 /// Which direction of a metric is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
+pub(crate) enum Direction {
     /// More is better, as for throughput.
     HigherIsBetter,
     /// Less is better, as for response times.

@@ -9,47 +9,47 @@ pub(in crate::fuzz) struct Random(Xoshiro256PlusPlus);
 
 impl Random {
     /// A source for one lane of a campaign with this seed.
-    pub fn new(seed: u64, lane: u32) -> Self {
+    pub(crate) fn new(seed: u64, lane: u32) -> Self {
         // Any odd factor gives the lanes different seeds.
         let lane = u64::from(lane).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self(Xoshiro256PlusPlus::seed_from_u64(seed ^ lane))
     }
 
     /// A number below `end`; 0 if `end` is 0.
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         ((u128::from(self.0.next_u64()) * end as u128) >> 64) as usize
     }
 
     /// A number from `low` to `high`, inclusive.
-    pub fn between(&mut self, low: usize, high: usize) -> usize {
+    pub(crate) fn between(&mut self, low: usize, high: usize) -> usize {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
     /// True with a probability of 1 in `times`.
-    pub fn one_in(&mut self, times: usize) -> bool {
+    pub(crate) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
     /// A random byte.
-    pub fn byte(&mut self) -> u8 {
+    pub(crate) fn byte(&mut self) -> u8 {
         self.below(256) as u8
     }
 
     /// A number from 1 to `high`, with each power of two equally likely, so that small numbers are as frequent as large
     /// ones.
-    pub fn size(&mut self, high: usize) -> usize {
+    pub(crate) fn size(&mut self, high: usize) -> usize {
         let bits = high.max(1).ilog2() as usize;
         let bit = self.below(bits + 1);
         self.between(1 << bit, (2 << bit) - 1).min(high.max(1))
     }
 
     /// A random element; `None` if there is none.
-    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
+    pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         of.get(self.below(of.len()))
     }
 
     /// Shuffles the elements.
-    pub fn shuffle<T>(&mut self, all: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, all: &mut [T]) {
         for end in (1..all.len()).rev() {
             all.swap(end, self.below(end + 1));
         }

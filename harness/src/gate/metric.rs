@@ -42,7 +42,7 @@ pub enum Tier {
 }
 
 /// All metrics, in the order of display.
-pub const ALL: [Metric; 9] = [
+pub(crate) const ALL: [Metric; 9] = [
     Metric::ServerCpu,
     Metric::ServerCpuAll,
     Metric::P50,

@@ -11,7 +11,7 @@ use crate::load::{LoadResult, OverloadReport, SloReport, Workload};
 /// The result of a run.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub enum Body {
+pub(crate) enum Body {
     /// None: the run could not begin, or was interrupted before anything was measured.
     Nothing {},
     /// A battery.
@@ -33,7 +33,7 @@ pub enum Body {
 impl Body {
     /// What a run of `command` has before it has a result: a battery is a list of outcomes, empty at
     /// first, so that the JSON of a run that could not begin has the same shape.
-    pub fn empty(command: &str) -> Self {
+    pub(crate) fn empty(command: &str) -> Self {
         match command {
             "check" | "run" => Self::Check(CheckReport::default()),
             _ => Self::Nothing {},
@@ -79,7 +79,7 @@ impl Body {
 
 /// The result of a battery.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct CheckReport {
+pub(crate) struct CheckReport {
     /// VerdictCounts of verdicts.
     pub counts: VerdictCounts,
     /// What prevents a pass besides failed checks: stale waivers, required checks without a verdict.
@@ -90,7 +90,7 @@ pub struct CheckReport {
 
 impl CheckReport {
     /// The result of a battery with these outcomes.
-    pub fn new(outcomes: Vec<Outcome>, blockers: Vec<String>) -> Self {
+    pub(crate) fn new(outcomes: Vec<Outcome>, blockers: Vec<String>) -> Self {
         Self {
             counts: VerdictCounts::of(&outcomes),
             blockers,
@@ -112,7 +112,7 @@ impl CheckReport {
 
 /// Battery, campaign and sweep in one go.
 #[derive(Clone, Debug, Serialize)]
-pub struct Whole {
+pub(crate) struct Whole {
     /// The battery.
     #[serde(flatten)]
     pub checked: CheckReport,
@@ -126,7 +126,7 @@ pub struct Whole {
 
 impl Whole {
     /// The reports of what followed the battery.
-    pub fn parts(&self) -> impl Iterator<Item = &Report> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Report> {
         self.fuzz.iter().chain(&self.bench)
     }
 
@@ -145,7 +145,7 @@ impl Whole {
 
 /// The result of a sweep.
 #[derive(Clone, Debug, Serialize)]
-pub struct SweepReport {
+pub(crate) struct SweepReport {
     /// The cells and the recommendation.
     #[serde(flatten)]
     pub result: SweepResult,
@@ -164,7 +164,7 @@ impl SweepReport {
 
 /// The result of a load.
 #[derive(Clone, Debug, Serialize)]
-pub struct LoadReport {
+pub(crate) struct LoadReport {
     /// What the server was asked; it is in the plan.
     #[serde(skip)]
     pub workload: Workload,

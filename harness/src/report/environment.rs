@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// What may explain a figure or a verdict.
 #[derive(Clone, Debug, Serialize)]
-pub struct Environment {
+pub(crate) struct Environment {
     /// Version of tcprove.
     pub tcprove: &'static str,
     /// Kernel release.
@@ -23,7 +23,7 @@ pub struct Environment {
 
 impl Environment {
     /// The machine in a few words.
-    pub fn one_line(&self) -> String {
+    pub(crate) fn one_line(&self) -> String {
         format!("{}, {} cores, Linux {}", self.model, self.cpus, self.kernel)
     }
 }

@@ -7,7 +7,7 @@ use super::ExitCode;
 /// What kind of error ended a run before it had a result. A stable word in the JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ErrorCode {
+pub(crate) enum ErrorCode {
     /// The arguments are wrong.
     Usage,
     /// The conversation file is wrong.
@@ -20,7 +20,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// The exit code of a run that ended with this error.
-    pub fn exit_code(self) -> ExitCode {
+    pub(crate) fn exit_code(self) -> ExitCode {
         match self {
             Self::Usage | Self::Config => ExitCode::Usage,
             Self::Target => ExitCode::Target,
@@ -29,7 +29,7 @@ impl ErrorCode {
     }
 
     /// The stable word.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Usage => "usage",
             Self::Config => "config",
@@ -41,7 +41,7 @@ impl ErrorCode {
 
 /// Why a run could not be made.
 #[derive(Clone, Debug, Serialize)]
-pub struct RunError {
+pub(crate) struct RunError {
     /// The kind of error.
     pub code: ErrorCode,
     /// What happened, and what to do next.
@@ -52,22 +52,22 @@ pub struct RunError {
 
 impl RunError {
     /// Wrong arguments.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Usage, message)
     }
 
     /// A target that could not start, be reached, or hold its own conversation.
-    pub fn target(message: impl Into<String>) -> Self {
+    pub(crate) fn target(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Target, message)
     }
 
     /// A failure on tcprove's own side.
-    pub fn internal(message: impl Into<String>) -> Self {
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Internal, message)
     }
 
     /// An error without a location.
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -76,7 +76,7 @@ impl RunError {
     }
 
     /// The exit code of a run that ended with this error.
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         self.code.exit_code()
     }
 }

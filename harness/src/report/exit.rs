@@ -26,7 +26,7 @@ pub enum ExitCode {
 /// What becomes of a run that is inconclusive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum OnInconclusive {
+pub(crate) enum OnInconclusive {
     /// It counts as passed.
     Pass,
     /// It counts as failed.
@@ -38,7 +38,7 @@ pub enum OnInconclusive {
 
 impl OnInconclusive {
     /// The exit code of an inconclusive run.
-    pub fn exit_code(self) -> ExitCode {
+    pub(crate) fn exit_code(self) -> ExitCode {
         match self {
             Self::Pass => ExitCode::Pass,
             Self::Fail => ExitCode::Failed,

@@ -9,7 +9,7 @@ use crate::fuzz::{Finding, FuzzResult};
 
 /// The report of a campaign.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct FuzzReport {
+pub(crate) struct FuzzReport {
     /// The totals and the findings.
     #[serde(flatten)]
     pub result: FuzzResult,
@@ -122,14 +122,14 @@ fn counted(count: f64, one: &str, many: &str) -> String {
 
 /// The report of a replay.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct ReplayReport {
+pub(crate) struct ReplayReport {
     /// One item per case file.
     pub items: Vec<ReplayItem>,
 }
 
 /// One replayed case file.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct ReplayItem {
+pub(crate) struct ReplayItem {
     /// The case file.
     pub path: PathBuf,
     /// The id of the finding; empty if the file has none.

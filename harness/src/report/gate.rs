@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 /// The report of a gate.
 #[derive(Clone, Debug, Serialize)]
-pub struct GateReport {
+pub(crate) struct GateReport {
     /// The base's command as a shell would take it; `None` if the base is a stored baseline.
     pub base: Option<String>,
     /// The candidate's command.
@@ -25,7 +25,7 @@ pub struct GateReport {
 
 /// A baseline that was written.
 #[derive(Clone, Debug, Serialize)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// Path of its file.
     pub path: String,
     /// Instructions per operation.

@@ -2,47 +2,47 @@
 //!
 //! To add a format: one new file with a `render(&Report) -> String`, one line here.
 
-pub mod annotations;
+pub(crate) mod annotations;
 mod body;
 mod environment;
 mod error;
 mod exit;
 mod fuzz;
 mod gate;
-pub mod history;
+pub(crate) mod history;
 #[cfg(feature = "cli")]
-pub mod html;
-pub mod json;
-pub mod junit;
-pub mod markdown;
+pub(crate) mod html;
+pub(crate) mod json;
+pub(crate) mod junit;
+pub(crate) mod markdown;
 mod number;
 mod plan;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod snapshots;
-pub mod terminal;
+pub(crate) mod terminal;
 #[cfg(test)]
 mod tests;
 mod wrap;
 
 use crate::text::{ends, escape_text, left_out_mark};
-pub use body::{Body, CheckReport, LoadReport, SweepReport, Whole};
-pub use environment::Environment;
-pub use error::{ErrorCode, RunError};
-pub use exit::{ExitCode, OnInconclusive};
-pub use fuzz::{FuzzReport, ReplayItem, ReplayReport};
-pub use gate::{GateReport, Stored};
-pub use plan::{RunPlan, Servers};
+pub(crate) use body::{Body, CheckReport, LoadReport, SweepReport, Whole};
+pub(crate) use environment::Environment;
+pub(crate) use error::{ErrorCode, RunError};
+pub(crate) use exit::{ExitCode, OnInconclusive};
+pub(crate) use fuzz::{FuzzReport, ReplayItem, ReplayReport};
+pub(crate) use gate::{GateReport, Stored};
+pub(crate) use plan::{RunPlan, Servers};
 use serde::Serialize;
 
 /// The schema of the JSON.
-pub const SCHEMA: &str = "tcprove/1";
+pub(crate) const SCHEMA: &str = "tcprove/1";
 
 /// The verdict of a whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum RunVerdict {
+pub(crate) enum RunVerdict {
     /// Everything that ran passed.
     Pass,
     /// Something failed.
@@ -55,7 +55,7 @@ pub enum RunVerdict {
 
 /// The target of a run, as it is reported.
 #[derive(Clone, Debug, Serialize)]
-pub struct TargetReport {
+pub(crate) struct TargetReport {
     /// Its name.
     pub name: String,
     /// Its command or address, as a reader would write it.
@@ -66,7 +66,7 @@ pub struct TargetReport {
 
 /// What is known about a run besides its result.
 #[derive(Clone, Debug, Serialize)]
-pub struct Header {
+pub(crate) struct Header {
     /// The command that was run.
     pub command: &'static str,
     /// Names this run.
@@ -89,7 +89,7 @@ pub struct Header {
 
 /// The report of a run. Made once, when the run is over.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
     /// What is known about the run besides its result.
@@ -107,7 +107,7 @@ pub struct Report {
 
 impl Report {
     /// The report of a run that ended with this result.
-    pub fn new(header: Header, result: Result<Body, RunError>) -> Self {
+    pub(crate) fn new(header: Header, result: Result<Body, RunError>) -> Self {
         let (body, error) = match result {
             Ok(body) => {
                 let error = body.error();
@@ -130,7 +130,7 @@ impl Report {
     }
 
     /// The exit code: the first that applies, in the order of [`ExitCode`].
-    pub fn exit_code(&self, on_inconclusive: OnInconclusive) -> ExitCode {
+    pub(crate) fn exit_code(&self, on_inconclusive: OnInconclusive) -> ExitCode {
         let error = self.error.as_ref().map(RunError::exit_code);
         match (error, self.verdict) {
             (Some(ExitCode::Bug), _) => ExitCode::Bug,

@@ -8,7 +8,7 @@ use crate::subject::ServerPlan;
 
 /// The plan of a run: the server, the conversation, and what the feature is to do.
 #[derive(Clone, Debug, Serialize)]
-pub struct RunPlan<P> {
+pub(crate) struct RunPlan<P> {
     /// The servers, and how they are reached.
     #[serde(flatten)]
     pub servers: Servers,
@@ -24,7 +24,7 @@ pub struct RunPlan<P> {
 /// The servers of a run.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub enum Servers {
+pub(crate) enum Servers {
     /// The server under test.
     One {
         /// How it is reached.
@@ -41,7 +41,7 @@ pub enum Servers {
 
 impl<P: Serialize> RunPlan<P> {
     /// The hash of the plan: the same plan has the same hash on every machine.
-    pub fn hash(&self) -> String {
+    pub(crate) fn hash(&self) -> String {
         hash_of(self)
     }
 }

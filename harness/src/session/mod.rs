@@ -194,20 +194,11 @@ impl Session {
                 sent: Vec::new(),
                 error,
             })?;
-            self.exchange_opening(&turn)
-                .await
-                .map_err(|error| OpeningError {
-                    label: turn.label.clone(),
-                    sent: turn.request.clone(),
-                    error,
-                })?;
-        }
-        Ok(())
-    }
-
-    async fn exchange_opening(&mut self, turn: &Turn) -> Result<(), PeerError> {
-        if !turn.request.is_empty() {
-            self.send(&turn.request).await?;
+            self.exchange(&turn).await.map_err(|error| OpeningError {
+                label: turn.label.clone(),
+                sent: turn.request.clone(),
+                error,
+            })?;
         }
         Ok(())
     }

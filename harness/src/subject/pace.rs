@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Response times of a healthy server. Time limits scale with them.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// The slowest of several exchanges, each with a new connection.
     pub exchange: Duration,
     /// From spawn to the listening socket.
@@ -16,7 +16,7 @@ const REPLY_LIMIT_MIN: Duration = Duration::from_secs(4);
 
 impl Pace {
     /// Time after which a missing reply counts as lost.
-    pub fn reply_limit(&self) -> Duration {
+    pub(crate) fn reply_limit(&self) -> Duration {
         REPLY_LIMIT_MIN.max(self.exchange * 20)
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// What the rehearsal found out about the server.
 #[derive(Clone, Debug)]
-pub struct Rehearsal {
+pub(crate) struct Rehearsal {
     /// How fast the server responds on this machine.
     pub pace: Pace,
     /// `None` if the server serves a second client; otherwise what it did instead.

@@ -10,7 +10,7 @@ const LINE_CHARS_MAX: usize = 300;
 ///
 /// The last lines are always among them: most programs name the error there. A quarter are the first ones, since
 /// some programs name it first.
-pub fn excerpt(text: &str, max: usize) -> Vec<String> {
+pub(crate) fn excerpt(text: &str, max: usize) -> Vec<String> {
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty())
@@ -24,12 +24,12 @@ pub fn excerpt(text: &str, max: usize) -> Vec<String> {
 }
 
 /// The last line of `text` that is not blank, safe to show.
-pub fn last_line(text: &str) -> Option<String> {
+pub(crate) fn last_line(text: &str) -> Option<String> {
     excerpt(text, 1).pop()
 }
 
 /// The mark that stands for lines that are left out.
-pub fn left_out_mark(count: usize) -> Option<String> {
+pub(crate) fn left_out_mark(count: usize) -> Option<String> {
     match count {
         0 => None,
         1 => Some("… (1 line left out)".to_owned()),
@@ -38,7 +38,7 @@ pub fn left_out_mark(count: usize) -> Option<String> {
 }
 
 /// The first and the last of `items`, together at most `max`, and how many lie between them.
-pub fn ends<T>(items: &[T], max: usize) -> (&[T], usize, &[T]) {
+pub(crate) fn ends<T>(items: &[T], max: usize) -> (&[T], usize, &[T]) {
     let left_out = items.len().saturating_sub(max);
     let first = if left_out == 0 { items.len() } else { max / 4 };
     let (first, rest) = items.split_at(first);

@@ -224,7 +224,7 @@ impl Template {
 
 /// Fills in the placeholders of a word of a command. A placeholder without a value stays as it is, and
 /// so does a word that is not a template: where a command is read from a file, both are errors.
-pub fn fill(word: &str, value: impl Fn(&str) -> Option<String>) -> String {
+pub(crate) fn fill(word: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let Ok(template) = Template::parse(word) else {
         return word.to_owned();
     };

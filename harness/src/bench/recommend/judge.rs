@@ -62,7 +62,7 @@ pub(super) enum Unruled {
 }
 
 impl DecidingMetric {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Throughput => "ops_per_s",
             Self::ServerCpu => "server_cpu_us_per_op",
@@ -87,7 +87,7 @@ impl DecidingMetric {
     }
 
     /// Converts a gain, the log ratio towards better, to the change of the figure in percent.
-    pub fn change_percent(self, gain: Interval) -> Interval {
+    pub(crate) fn change_percent(self, gain: Interval) -> Interval {
         let percent = |log: f64| log.exp_m1() * 100.0;
         match self {
             Self::Throughput => Interval {
@@ -106,7 +106,7 @@ impl DecidingMetric {
 
 impl<'a> Contest<'a> {
     /// A comparison of the values of `axis`; `entries` are their cells, in the same order.
-    pub fn new(axis: &Dimension, entries: Vec<&'a Entry>) -> Self {
+    pub(crate) fn new(axis: &Dimension, entries: Vec<&'a Entry>) -> Self {
         let mut order: Vec<usize> = (0..entries.len())
             .filter(|place| entries[*place].valid && !entries[*place].is_merged)
             .collect();
@@ -136,7 +136,7 @@ impl<'a> Contest<'a> {
 
     /// Compares all values with the baseline, which is the kernel's default (0) or the smallest value, and with the
     /// best.
-    pub fn rule(&self) -> Result<Ruling, Unruled> {
+    pub(crate) fn rule(&self) -> Result<Ruling, Unruled> {
         let [baseline, others @ ..] = self.order.as_slice() else {
             return Err(Unruled::NoChoice);
         };
@@ -202,7 +202,7 @@ impl<'a> Contest<'a> {
     }
 
     /// The gain of `one` over `other` as a log ratio.
-    pub fn gain(&self, one: usize, other: usize) -> Option<Interval> {
+    pub(crate) fn gain(&self, one: usize, other: usize) -> Option<Interval> {
         let pairs = self.entries[one]
             .rounds
             .iter()
@@ -232,7 +232,7 @@ impl<'a> Contest<'a> {
     }
 
     /// The reasons why values were invalid, each word once.
-    pub fn troubles(&self) -> Vec<&'static str> {
+    pub(crate) fn troubles(&self) -> Vec<&'static str> {
         let troubled = self.entries.iter().filter(|entry| !entry.valid);
         let mut words: Vec<&str> = troubled
             .filter_map(|entry| Some(entry.trouble?.word))
@@ -243,7 +243,7 @@ impl<'a> Contest<'a> {
     }
 
     /// Bytes of a request, if known.
-    pub fn message_bytes(&self) -> Option<usize> {
+    pub(crate) fn message_bytes(&self) -> Option<usize> {
         let known = self.entries.iter().filter_map(|entry| entry.message_bytes);
         known.max()
     }
@@ -251,7 +251,7 @@ impl<'a> Contest<'a> {
 
 impl Ruling {
     /// Recommendable values in order: better than the baseline, and no worse than the best.
-    pub fn recommendable(&self) -> impl Iterator<Item = (usize, Interval)> {
+    pub(crate) fn recommendable(&self) -> impl Iterator<Item = (usize, Interval)> {
         self.better
             .iter()
             .filter(|(place, _)| self.as_good.contains(place))
@@ -259,14 +259,14 @@ impl Ruling {
     }
 
     /// Whether a value that was left out may be better than this one; among numbers, a larger one.
-    pub fn may_hide_better(&self, axis: &Dimension, value: usize) -> bool {
+    pub(crate) fn may_hide_better(&self, axis: &Dimension, value: usize) -> bool {
         let number = |place: usize| axis.values[place].number;
         let mut left_out = self.left_out.iter();
         left_out.any(|other| !axis.is_numeric() || number(*other) > number(value))
     }
 
     /// The gain of this value over the baseline.
-    pub fn gain_of(&self, value: usize) -> Option<Interval> {
+    pub(crate) fn gain_of(&self, value: usize) -> Option<Interval> {
         let mut all = self.better.iter();
         all.find(|(place, _)| *place == value)
             .map(|(_, gain)| *gain)

@@ -16,7 +16,7 @@ pub(super) struct Made {
 }
 
 impl Made {
-    pub fn new(axes: &[&str]) -> Self {
+    pub(crate) fn new(axes: &[&str]) -> Self {
         Self {
             axes: parse_all(axes).unwrap(),
             rounds: 6,
@@ -25,7 +25,7 @@ impl Made {
         }
     }
 
-    pub fn noisy(self, noise: f64, seed: u64) -> Self {
+    pub(crate) fn noisy(self, noise: f64, seed: u64) -> Self {
         Self {
             noise,
             seed,
@@ -35,7 +35,7 @@ impl Made {
 
     /// Entries with these rates in replies per second, by the settings. The machine is up to a third slower in some
     /// rounds.
-    pub fn entries(&self, rate: impl Fn(&[&str]) -> f64) -> Vec<Entry> {
+    pub(crate) fn entries(&self, rate: impl Fn(&[&str]) -> f64) -> Vec<Entry> {
         let grid = Grid::new(&self.axes);
         let mut random = Xoshiro256PlusPlus::seed_from_u64(self.seed);
         let speeds: Vec<f64> = (0..self.rounds)
@@ -65,7 +65,7 @@ impl Made {
             .collect()
     }
 
-    pub fn recommend(&self, rate: impl Fn(&[&str]) -> f64) -> Recommendation {
+    pub(crate) fn recommend(&self, rate: impl Fn(&[&str]) -> f64) -> Recommendation {
         recommend(&self.axes, &self.entries(rate))
     }
 }

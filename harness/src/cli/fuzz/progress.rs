@@ -18,7 +18,7 @@ pub(super) struct FuzzProgress {
 
 impl FuzzProgress {
     /// The status line is shown only on a terminal.
-    pub fn new(wanted: bool, duration: Option<Duration>) -> Self {
+    pub(crate) fn new(wanted: bool, duration: Option<Duration>) -> Self {
         Self {
             bar: progress::line(wanted),
             duration,
@@ -27,7 +27,7 @@ impl FuzzProgress {
     }
 
     /// Shows an event.
-    pub fn show(&self, event: Event) {
+    pub(crate) fn show(&self, event: Event) {
         match event {
             Event::Rehearsing => self
                 .bar
@@ -62,7 +62,7 @@ impl FuzzProgress {
     }
 
     /// Removes the status line before results are printed.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -101,7 +101,7 @@ fn words(side: Side, cmd: &str) -> Result<Vec<String>, RunError> {
 
 impl Sides {
     /// Rehearses both servers and measures the time to start and stop both. `None`: the user interrupted it.
-    pub fn rehearse(
+    pub(crate) fn rehearse(
         &self,
         draft: &mut Draft,
         interrupt: &Interrupt,

@@ -17,7 +17,7 @@ pub(in crate::cli) struct LoadProgress {
 
 impl LoadProgress {
     /// No line without a terminal.
-    pub fn new(wanted: bool) -> Self {
+    pub(crate) fn new(wanted: bool) -> Self {
         Self {
             bar: progress::line(wanted),
             last: Mutex::default(),
@@ -25,7 +25,7 @@ impl LoadProgress {
     }
 
     /// Shows an event.
-    pub fn show(&self, event: &Event) {
+    pub(crate) fn show(&self, event: &Event) {
         let Event::Load {
             elapsed,
             connections,
@@ -59,7 +59,7 @@ impl LoadProgress {
     }
 
     /// Takes the line away before results are printed.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -16,55 +16,55 @@ const OPEN_DEPTH: usize = 1024;
 pub(in crate::cli) struct ShapeArgs {
     /// A reply makes room for the next request (the default)
     #[arg(long, conflicts_with = "rate")]
-    pub closed: bool,
+    pub(crate) closed: bool,
     /// Requests a second, whatever the replies do: an open loop
     #[arg(long, value_name = "N", value_parser = rate)]
-    pub rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// How the requests of an open loop are spread
     #[arg(long, value_enum, default_value = "constant")]
-    pub arrivals: ArrivalsArg,
+    pub(crate) arrivals: ArrivalsArg,
     /// Connections
     #[arg(short = 'c', long, value_name = "N", default_value_t = 50, value_parser = positive)]
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Bytes of {payload}: says a turn that has one
     #[arg(long, value_name = "SIZE", value_parser = target::size)]
-    pub payload: Option<usize>,
+    pub(crate) payload: Option<usize>,
     /// The turn of the talk to say, from 0; several are said one after the other
     #[arg(long = "turn", value_name = "N")]
-    pub turns: Vec<usize>,
+    pub(crate) turns: Vec<usize>,
     /// Engine threads, each on a core of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
-    pub threads: usize,
+    pub(crate) threads: usize,
     /// Requests under way on one connection [default: 1; with --rate they do not wait for replies]
     #[arg(long, value_name = "N", value_parser = positive)]
-    pub pipeline: Option<usize>,
+    pub(crate) pipeline: Option<usize>,
     /// Close a connection after so many requests, and open another
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
-    pub churn: Option<u32>,
+    pub(crate) churn: Option<u32>,
     /// How much of each reply is compared besides its length and frame: all bytes; all bytes up to 4 KiB,
     /// of longer ones the token, and all bytes of one in sixteen; nothing
     #[arg(long, value_enum, default_value = "sample")]
-    pub verify: VerifyArg,
+    pub(crate) verify: VerifyArg,
     /// SO_RCVBUF of our sockets, set before they connect
     #[arg(long, value_name = "SIZE", value_parser = target::size)]
-    pub so_rcvbuf: Option<usize>,
+    pub(crate) so_rcvbuf: Option<usize>,
     /// SO_SNDBUF of our sockets
     #[arg(long, value_name = "SIZE", value_parser = target::size)]
-    pub so_sndbuf: Option<usize>,
+    pub(crate) so_sndbuf: Option<usize>,
     /// TCP_MAXSEG: 1448 shows on the loopback what an Ethernet would
     #[arg(long, value_name = "BYTES")]
-    pub mss: Option<u32>,
+    pub(crate) mss: Option<u32>,
     /// Leave the choice of cores to the kernel
     #[arg(long)]
-    pub no_pin: bool,
+    pub(crate) no_pin: bool,
     /// The seed of tokens, payload and arrivals [default: from the clock]
     #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
 }
 
 impl ShapeArgs {
     /// Those that hold where nothing is said.
-    pub fn usual() -> Self {
+    pub(crate) fn usual() -> Self {
         #[derive(clap::Parser)]
         struct Nothing {
             #[command(flatten)]
@@ -80,13 +80,13 @@ impl ShapeArgs {
 pub(in crate::cli) struct SpanArgs {
     /// Grow over the measured period: rate=FROM..TO or connections=FROM..TO
     #[arg(long, value_name = "WHAT=FROM..TO", value_parser = ramp)]
-    pub ramp: Vec<Ramp>,
+    pub(crate) ramp: Vec<Ramp>,
     /// The measured period
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = target::duration)]
-    pub duration: Duration,
+    pub(crate) duration: Duration,
     /// Load that is not measured, before it
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = warmup)]
-    pub warmup: Duration,
+    pub(crate) warmup: Duration,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
@@ -154,7 +154,11 @@ fn ramp(text: &str) -> Result<Ramp, String> {
 
 impl ShapeArgs {
     /// The load that these arguments ask for, on this target.
-    pub fn workload(&self, resolved: &PreparedTarget, seed: u64) -> Result<Workload, RunError> {
+    pub(crate) fn workload(
+        &self,
+        resolved: &PreparedTarget,
+        seed: u64,
+    ) -> Result<Workload, RunError> {
         let talk = &resolved.subject.talk;
         let turns = self.turns(talk)?;
         let mut workload = Workload {
@@ -240,7 +244,7 @@ impl ShapeArgs {
 
 impl SpanArgs {
     /// The most connections there will be.
-    pub fn most_connections(&self, shape: &ShapeArgs) -> usize {
+    pub(crate) fn most_connections(&self, shape: &ShapeArgs) -> usize {
         let ramped = self.ramp.iter().map(|ramp| match ramp {
             Ramp::Connections(_, to) => *to,
             Ramp::Rate(..) => 0,
@@ -249,7 +253,7 @@ impl SpanArgs {
     }
 
     /// Sets the times and what grows over them.
-    pub fn set(
+    pub(crate) fn set(
         &self,
         shape: &ShapeArgs,
         workload: &mut Workload,

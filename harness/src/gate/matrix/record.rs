@@ -17,7 +17,7 @@ pub(super) struct MatrixRecord {
 }
 
 impl MatrixRecord {
-    pub fn new(cell: MatrixCell) -> Self {
+    pub(crate) fn new(cell: MatrixCell) -> Self {
         Self {
             cell,
             first: Vec::new(),
@@ -26,7 +26,7 @@ impl MatrixRecord {
     }
 
     /// How far the cell exceeds its budgets, if it is suspect. A metric that decides outranks any that does not.
-    pub fn suspicion(&self, plan: &GatePlan) -> Option<f64> {
+    pub(crate) fn suspicion(&self, plan: &GatePlan) -> Option<f64> {
         let of = |(place, metric): (usize, Metric)| {
             let (rule, ratios) = (rule(plan, metric), log_ratios(&self.first, place));
             if rule.first(&ratios) != FirstStage::Suspect {
@@ -45,7 +45,7 @@ impl MatrixRecord {
 
     /// Whether the client was the limit in most visits to one of the servers: then the figures are the client's
     /// speed.
-    pub fn is_limited(&self) -> bool {
+    pub(crate) fn is_limited(&self) -> bool {
         let (limited, visits) = self.limited();
         2 * limited > visits
     }
@@ -61,12 +61,12 @@ impl MatrixRecord {
     }
 
     /// Visits that the machine disturbed.
-    pub fn disturbed(&self) -> usize {
+    pub(crate) fn disturbed(&self) -> usize {
         self.visits().filter(|visit| visit.disturbed).count()
     }
 
     /// A note where the client was the limit.
-    pub fn note(&self) -> Option<String> {
+    pub(crate) fn note(&self) -> Option<String> {
         let (limited, visits) = self.limited();
         (limited > 0).then(|| {
             format!(

@@ -23,7 +23,7 @@ pub(super) struct Visit {
 
 impl Visit {
     /// From a load; an error is what the server did that it must not.
-    pub fn of(measured: &Measurement, result: &LoadResult) -> Result<Self, String> {
+    pub(crate) fn of(measured: &Measurement, result: &LoadResult) -> Result<Self, String> {
         let (metrics, validity) = (&result.metrics, &result.validity);
         let of_the_server = |reason: &&Reason| reason.fault() == Fault::Server;
         if let Some(reason) = validity.reasons.iter().find(of_the_server) {
@@ -58,7 +58,7 @@ pub(super) struct Round {
 impl Round {
     /// ln(candidate / base) of a metric: the mean over the visits to each side. In the order A B B A a steady drift
     /// over the round cancels.
-    pub fn log_ratio(&self, metric: usize) -> f64 {
+    pub(crate) fn log_ratio(&self, metric: usize) -> f64 {
         let mean = |side: Side| {
             let visits = &self.visits[side];
             let logs = visits.iter().map(|visit| visit.figures[metric].ln());
@@ -68,7 +68,7 @@ impl Round {
     }
 
     /// The figures of a metric on one side.
-    pub fn figures(&self, side: Side, metric: usize) -> impl Iterator<Item = f64> {
+    pub(crate) fn figures(&self, side: Side, metric: usize) -> impl Iterator<Item = f64> {
         self.visits[side]
             .iter()
             .map(move |visit| visit.figures[metric])

@@ -79,7 +79,7 @@ pub struct MatrixPlan {
 /// ones.
 ///
 /// A size that the conversation cannot carry or the server does not promise to accept is halved until it fits.
-pub fn cells(subject: &Subject, turns: &[usize], asked: Option<usize>) -> Vec<MatrixCell> {
+pub(crate) fn cells(subject: &Subject, turns: &[usize], asked: Option<usize>) -> Vec<MatrixCell> {
     let talk = &subject.talk;
     let uses = |turn: &usize| {
         let turn = talk.turns.get(*turn);

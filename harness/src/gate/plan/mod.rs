@@ -10,13 +10,14 @@ use serde::Serialize;
 
 pub use self::duet::DuetPlan;
 use self::duet::MEASURED_MIN;
-pub use self::matrix::{MatrixCell, MatrixPlan, cells};
+pub(crate) use self::matrix::cells;
+pub use self::matrix::{MatrixCell, MatrixPlan};
 use super::metric::{ALL, Metric, Tier};
 use super::rule::{CONTROL_LEAST, CONTROL_SESSIONS, FIRST_SESSIONS, second_sessions};
 use crate::load::Workload;
 
 /// Default time limit of a gate.
-pub const MAX_TIME: Duration = Duration::from_secs(60);
+pub(crate) const MAX_TIME: Duration = Duration::from_secs(60);
 /// Usual length of a duet session, including start and stop of both servers.
 const SESSION: Duration = Duration::from_millis(1_120);
 /// Maximum unmeasured time at the start of a session; otherwise it is a tenth of the session.

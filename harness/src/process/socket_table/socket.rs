@@ -58,6 +58,7 @@ impl TcpState {
 /// The running timer of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer {
+    /// Its purpose.
     pub kind: TimerKind,
     /// Time until it expires.
     pub expires: Duration,

@@ -11,7 +11,7 @@ use crate::text::escape_text;
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
 /// The report as one suite per group.
-pub fn render(report: &Report) -> String {
+pub(crate) fn render(report: &Report) -> String {
     let mut junit = Junit::new("tcprove");
     junit.set_time(std::time::Duration::from_secs_f64(report.header.duration_s));
     if let Some(error) = &report.error {
