@@ -245,13 +245,13 @@ async fn together(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), Re
 }
 
 /// A failed exchange.
-struct FailedExchange {
+struct FailedTurn {
     label: String,
     sent: Vec<u8>,
     error: PeerError,
 }
 
-impl FailedExchange {
+impl FailedTurn {
     fn new(label: &str, sent: &[u8], error: PeerError) -> Self {
         Self {
             label: label.to_owned(),
@@ -261,30 +261,30 @@ impl FailedExchange {
     }
 }
 
-async fn converse(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), FailedExchange> {
+async fn converse(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), FailedTurn> {
     let mut session = client
         .connect()
         .await
-        .map_err(|error| FailedExchange::new("connect", b"", error))?;
+        .map_err(|error| FailedTurn::new("connect", b"", error))?;
     session
         .opening()
         .await
-        .map_err(|opening| FailedExchange::new(&opening.label, &opening.sent, opening.error))?;
+        .map_err(|opening| FailedTurn::new(&opening.label, &opening.sent, opening.error))?;
     for exchange in turns {
         let turn = session
             .voice()
             .render(exchange, b"ping")
-            .map_err(|error| FailedExchange::new(&exchange.label, b"", error))?;
+            .map_err(|error| FailedTurn::new(&exchange.label, b"", error))?;
         session
             .exchange(&turn)
             .await
-            .map_err(|error| FailedExchange::new(&turn.label, &turn.request, error))?;
+            .map_err(|error| FailedTurn::new(&turn.label, &turn.request, error))?;
     }
     Ok(())
 }
 
-async fn conversation(failed: FailedExchange, server: &Server) -> RehearsalError {
-    let FailedExchange { label, sent, error } = failed;
+async fn conversation(failed: FailedTurn, server: &Server) -> RehearsalError {
+    let FailedTurn { label, sent, error } = failed;
     let Some(mismatch) = error.mismatch() else {
         return RehearsalError::Harness(format!("{label}: {error}"));
     };
@@ -318,7 +318,7 @@ async fn second_client_failed(
     start: Duration,
 ) -> Result<Rehearsal, RehearsalError> {
     let Some(mismatch) = error.mismatch() else {
-        let failed = FailedExchange::new("talk.turn[0]", b"", error);
+        let failed = FailedTurn::new("talk.turn[0]", b"", error);
         return Err(conversation(failed, server).await);
     };
     let seen = match server.exit() {
