@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tcprove::load::Arrivals;
 use tcprove::load::pacer::{Pacer, Segment};
-use tcprove::load::recorder::{Period, Recorder};
+use tcprove::load::recorder::{MeasuredPeriod, Recorder};
 use tcprove::talk::regex_template::RegexTemplate;
 use tcprove::talk::{
     Bindings, Expect, Expectation, Frame, Judgement, LenFrame, Template, Uint, token,
@@ -149,7 +149,7 @@ fn rendering(criterion: &mut Criterion) {
 /// open loop, computes the time of the next request.
 fn recording_and_pacing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("load");
-    let period = Period {
+    let period = MeasuredPeriod {
         from: 0,
         to: 1_000_000_000,
     };

@@ -13,9 +13,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::engine::{EngineError, now};
-use super::recorder::Period;
+use super::recorder::MeasuredPeriod;
 use super::run::Load;
-use super::workload::{Arrivals, Pace, Workload};
+use super::workload::{Arrivals, Loop, Workload};
 use super::{Measurement, summarize};
 use crate::process::Server;
 use crate::subject::Interrupt;
@@ -93,15 +93,15 @@ pub fn stalled(
     talk: &Talk,
     interrupt: &Interrupt,
 ) -> Result<ClockProof, EngineError> {
-    let before = put(server, talk, interrupt, &open(PERIOD * 2))?.0;
+    let before = measure(server, talk, interrupt, &open(PERIOD * 2))?.0;
     let (over, log) = (AtomicBool::new(false), std::sync::Mutex::new(Vec::new()));
     let stall = std::thread::scope(|scope| {
-        scope.spawn(|| stop_now_and_then(server, &over, &log));
-        let stall = put(server, talk, interrupt, &open(PERIOD * PERIODS));
+        scope.spawn(|| stop_periodically(server, &over, &log));
+        let stall = measure(server, talk, interrupt, &open(PERIOD * PERIODS));
         over.store(true, Ordering::Relaxed);
         stall
     })?;
-    let after = put(server, talk, interrupt, &open(PERIOD * 2))?.0;
+    let after = measure(server, talk, interrupt, &open(PERIOD * 2))?.0;
     let stops = log.into_inner().unwrap_or_default();
     // A median moves with the machine: the calm one is taken on both sides of the stalled one.
     let median = f64::midpoint(
@@ -158,7 +158,7 @@ pub fn delayed(
         duration: PERIOD,
         ..Workload::default()
     };
-    let (result, _) = put(server, talk, interrupt, &workload)?;
+    let (result, _) = measure(server, talk, interrupt, &workload)?;
     let logged = fs::read_to_string(log).unwrap_or_default();
     let mut logged: Vec<f64> = logged
         .lines()
@@ -188,7 +188,7 @@ pub fn delayed(
 fn open(duration: Duration) -> Workload {
     Workload {
         connections: CONNECTIONS,
-        pace: Pace::Open {
+        pace: Loop::Open {
             rate: RATE,
             rate_to: RATE,
             arrivals: Arrivals::Constant,
@@ -200,7 +200,7 @@ fn open(duration: Duration) -> Workload {
     }
 }
 
-fn put(
+fn measure(
     server: &Server,
     talk: &Talk,
     interrupt: &Interrupt,
@@ -222,7 +222,7 @@ fn put(
 type Stops = std::sync::Mutex<Vec<(u64, u64)>>;
 
 /// Stops the server and lets it go on, until that is over; logs both moments of each stop.
-fn stop_now_and_then(server: &Server, over: &AtomicBool, log: &Stops) {
+fn stop_periodically(server: &Server, over: &AtomicBool, log: &Stops) {
     while !over.load(Ordering::Relaxed) {
         std::thread::sleep(PERIOD - STOP);
         if over.load(Ordering::Relaxed) || server.signal(libc::SIGSTOP).is_err() {
@@ -239,7 +239,7 @@ fn stop_now_and_then(server: &Server, over: &AtomicBool, log: &Stops) {
 
 /// Response times of all requests of the period in microseconds, ascending: one that is due while the
 /// server is stopped waits until it goes on, any other takes the median.
-fn expected(period: Period, stops: &[(u64, u64)], median_us: f64) -> Vec<f64> {
+fn expected(period: MeasuredPeriod, stops: &[(u64, u64)], median_us: f64) -> Vec<f64> {
     let distance = 1e9 / RATE;
     let count = ((period.to - period.from) as f64 / distance) as usize;
     let of = |number: usize| {
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn whole_periods_have_the_tail_that_the_stops_imply() {
         let ms = |n: u64| n * 1_000_000;
-        let period = Period {
+        let period = MeasuredPeriod {
             from: ms(300),
             to: ms(8300),
         };

@@ -89,7 +89,7 @@ pub struct Latency {
 
 /// A part of the measured period.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Step {
+pub struct WindowSummary {
     /// Seconds from the begin of the measured period to its own begin.
     pub start_s: f64,
     /// Replies a second.
@@ -194,8 +194,16 @@ impl Metrics {
                 0.0
             }
         };
-        let client_cpu: f64 = measured.own.iter().map(|own| own.cpu.as_secs_f64()).sum();
-        let switches: u64 = measured.own.iter().map(|own| own.context_switches).sum();
+        let client_cpu: f64 = measured
+            .threads
+            .iter()
+            .map(|thread| thread.cpu.as_secs_f64())
+            .sum();
+        let switches: u64 = measured
+            .threads
+            .iter()
+            .map(|thread| thread.context_switches)
+            .sum();
         let server = measured.server;
         let tally = &measured.tally;
         Self {
@@ -224,12 +232,12 @@ impl Metrics {
 }
 
 /// The windows that the measured period got to.
-pub(super) fn steps(workload: &Workload, measured: &Measurement) -> Vec<Step> {
+pub(super) fn window_summaries(workload: &Workload, measured: &Measurement) -> Vec<WindowSummary> {
     let length = workload.duration.as_secs_f64() / measured.windows.len().max(1) as f64;
     let reached = (measured.seconds / length).round() as usize;
     let step = |(place, window): (usize, &Window)| {
         let at = |q| middle(&window.response, window.response.value_at_quantile(q));
-        Step {
+        WindowSummary {
             start_s: place as f64 * length,
             ops_per_s: window.ops as f64 / length,
             p50_us: at(0.5),

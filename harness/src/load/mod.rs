@@ -23,7 +23,7 @@ pub mod transport;
 pub mod validity;
 pub mod workload;
 
-pub use metrics::{Latency, Metrics, Step};
+pub use metrics::{Latency, Metrics, WindowSummary};
 pub use overload::{OverloadReport, OverloadStep, overload};
 pub use plan::LoadPlan;
 pub use reason::{Fault, Note, Reason};
@@ -34,4 +34,4 @@ pub use run::{Load, Measurement, ServerUse, cores};
 pub use slo::{Found, Slo, SloReport, Tried};
 pub use transport::{End, Transport};
 pub use validity::{Lag, Validity};
-pub use workload::{Arrivals, Pace, SocketOptions, Surge, Verify, Workload};
+pub use workload::{Arrivals, Loop, SocketOptions, Surge, Verify, Workload};

@@ -46,7 +46,7 @@ pub struct Window {
 
 /// The measured period, in nanoseconds of the monotonic clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Period {
+pub struct MeasuredPeriod {
     /// Its first nanosecond.
     pub from: u64,
     /// The first one after it.
@@ -72,7 +72,7 @@ impl Window {
     }
 }
 
-impl Period {
+impl MeasuredPeriod {
     /// Whether that moment is in it.
     pub fn has(self, moment: u64) -> bool {
         (self.from..self.to).contains(&moment)
@@ -82,7 +82,7 @@ impl Period {
 /// Collects what one engine thread measures. All memory is there before the period begins.
 #[derive(Debug)]
 pub struct Recorder {
-    period: Period,
+    period: MeasuredPeriod,
     window_ns: u64,
     windows: Vec<Window>,
     /// The window that the last reply came in, and where it ends.
@@ -96,7 +96,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// Measures this period in so many windows.
-    pub fn new(period: Period, windows: usize) -> Self {
+    pub fn new(period: MeasuredPeriod, windows: usize) -> Self {
         let window_ns = ((period.to - period.from) / windows as u64).max(1);
         Self {
             period,
@@ -110,7 +110,7 @@ impl Recorder {
     }
 
     /// The period.
-    pub fn period(&self) -> Period {
+    pub fn period(&self) -> MeasuredPeriod {
         self.period
     }
 
@@ -167,7 +167,7 @@ impl Recorder {
 mod tests {
     use super::*;
 
-    const PERIOD: Period = Period {
+    const PERIOD: MeasuredPeriod = MeasuredPeriod {
         from: 1_000_000,
         to: 2_000_000,
     };

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::metrics::{Metrics, Step, steps, sum};
+use super::metrics::{Metrics, WindowSummary, sum, window_summaries};
 use super::recorder::{Times, encoded};
 use super::run::Measurement;
 use super::transport::Transport;
@@ -17,7 +17,7 @@ pub struct LoadResult {
     /// Whether they can be trusted.
     pub validity: Validity,
     /// How it went over time.
-    pub intervals: Vec<Step>,
+    pub intervals: Vec<WindowSummary>,
     /// What the kernel knows about the connections.
     pub transport: Option<Transport>,
     /// Response times in nanoseconds; in the JSON `HdrHistogram` V2 in base64, which can be merged with others.
@@ -31,7 +31,7 @@ pub struct LoadResult {
 /// Computes the figures of a load and judges them.
 pub fn summarize(workload: &Workload, measured: &Measurement) -> LoadResult {
     let metrics = Metrics::of(workload, measured);
-    let intervals = steps(workload, measured);
+    let intervals = window_summaries(workload, measured);
     let windows = &measured.windows;
     let response: Vec<&Times> = windows.iter().map(|window| &window.response).collect();
     let service: Vec<&Times> = windows.iter().map(|window| &window.service).collect();

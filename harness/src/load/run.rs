@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
 
-use super::engine::{ClientEnd, Engine, EngineError, Measured, Orders, Own, Shared, Tally, now};
+use super::engine::{
+    ClientEnd, Engine, EngineContext, EngineError, Measured, RunState, Tally, ThreadUsage, now,
+};
 use super::machine::Machine;
-use super::recorder::{Period, Times, Window, times};
+use super::recorder::{MeasuredPeriod, Times, Window, times};
 use super::workload::Workload;
 use crate::event::{Event, Sink};
 use crate::process::{PeerSocket, Server};
@@ -16,9 +18,9 @@ use crate::subject::Interrupt;
 use crate::talk::Talk;
 
 /// From the moment at which all connections are there to the first request.
-const RUN_UP: Duration = Duration::from_millis(5);
+const START_DELAY: Duration = Duration::from_millis(5);
 /// Between two looks at the server, the interrupt and the progress.
-const LOOK: Duration = Duration::from_millis(100);
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What is to be done, and to whom.
 pub struct Load<'a> {
@@ -40,7 +42,7 @@ pub struct Load<'a> {
 #[derive(Debug)]
 pub struct Measurement {
     /// The measured period, as it was planned.
-    pub period: Period,
+    pub period: MeasuredPeriod,
     /// Seconds of the measured period; less than asked for if it was ended early.
     pub seconds: f64,
     /// Times by window.
@@ -52,7 +54,7 @@ pub struct Measurement {
     /// Counts.
     pub tally: Tally,
     /// What each engine thread used itself.
-    pub own: Vec<Own>,
+    pub threads: Vec<ThreadUsage>,
     /// Some connections: our end and the server's, if that is on this machine.
     pub ends: Vec<(ClientEnd, Option<PeerSocket>)>,
     /// What the server used in the measured period, where that can be seen.
@@ -102,16 +104,16 @@ impl Load<'_> {
     /// It could not begin: a thread has no epoll instance, or the talk cannot be said over and over.
     pub fn run(&self) -> Result<Measurement, EngineError> {
         let threads = self.workload.threads;
-        let shared = Shared::new(threads);
-        let orders = Orders::new(
+        let run_state = RunState::new(threads);
+        let context = EngineContext::new(
             self.workload,
             self.talk,
             self.values.clone(),
             self.server.addr(),
-            &shared,
+            &run_state,
         );
         let engines: Result<Vec<Engine<'_>>, EngineError> = (0..threads)
-            .map(|thread| Engine::new(&orders, thread))
+            .map(|thread| Engine::new(&context, thread))
             .collect();
         let engines = engines?;
         let cores = cores(threads).filter(|_| self.workload.pin);
@@ -127,32 +129,34 @@ impl Load<'_> {
                     })
                 })
                 .collect();
-            let watched = self.watch(&shared);
-            let ends = self.both_ends(&shared);
-            shared.release();
+            let watched = self.watch(&run_state);
+            let ends = self.sample_ends(&run_state);
+            run_state.release();
             let measured = running.into_iter().filter_map(|thread| thread.join().ok());
-            let mut whole = put_together(measured, ends, watched);
-            whole.server_cpus = cores.map_or_else(cpus, |(_, server)| server.len());
+            let mut whole = merge(measured, ends, watched);
+            whole.server_cpus = cores.map_or_else(available_cpus, |(_, server)| server.len());
             whole
         }))
     }
 
     /// Waits from the first connect to the end of the measured period, and looks at the server.
-    fn watch(&self, shared: &Shared) -> Watched {
+    fn watch(&self, run_state: &RunState) -> Watched {
         let mut watched = Watched::default();
-        while shared.connected() < self.workload.threads && self.goes_on(shared, &mut watched) {
-            (self.sink)(self.progress(shared, None));
+        while run_state.connected() < self.workload.threads
+            && self.keep_running(run_state, &mut watched)
+        {
+            (self.sink)(self.progress(run_state, None));
             std::thread::sleep(Duration::from_millis(2));
         }
-        let begin = now() + RUN_UP.as_nanos() as u64;
-        shared.begin(begin);
+        let begin = now() + START_DELAY.as_nanos() as u64;
+        run_state.begin(begin);
         let from = begin + self.workload.warmup.as_nanos() as u64;
         let to = from + self.workload.duration.as_nanos() as u64;
-        watched.period = Period { from, to };
-        self.wait_until(from, shared, &mut watched, begin);
-        let before = (self.use_of_server(), Machine::read());
-        self.wait_until(to, shared, &mut watched, begin);
-        let after = (self.use_of_server(), Machine::read(), now());
+        watched.period = MeasuredPeriod { from, to };
+        self.wait_until(from, run_state, &mut watched, begin);
+        let before = (self.server_use(), Machine::read());
+        self.wait_until(to, run_state, &mut watched, begin);
+        let after = (self.server_use(), Machine::read(), now());
         watched.seconds = after.2.min(to).saturating_sub(from) as f64 / 1e9;
         watched.machine = after.1.since(&before.1);
         watched.server = before.0.zip(after.0).map(|(before, after)| ServerUse {
@@ -165,19 +169,19 @@ impl Load<'_> {
         watched
     }
 
-    fn wait_until(&self, moment: u64, shared: &Shared, watched: &mut Watched, begin: u64) {
+    fn wait_until(&self, moment: u64, run_state: &RunState, watched: &mut Watched, begin: u64) {
         loop {
             let left = Duration::from_nanos(moment.saturating_sub(now()));
-            if left.is_zero() || !self.goes_on(shared, watched) {
+            if left.is_zero() || !self.keep_running(run_state, watched) {
                 return;
             }
-            (self.sink)(self.progress(shared, Some(begin)));
-            std::thread::sleep(left.min(LOOK));
+            (self.sink)(self.progress(run_state, Some(begin)));
+            std::thread::sleep(left.min(WATCH_INTERVAL));
         }
     }
 
     /// False once the server is gone or somebody asked for the end; the threads are told then.
-    fn goes_on(&self, shared: &Shared, watched: &mut Watched) -> bool {
+    fn keep_running(&self, run_state: &RunState, watched: &mut Watched) -> bool {
         watched.interrupted |= self.interrupt.is_set();
         if watched.died.is_none() && self.server.is_gone() {
             watched.died = Some(self.server.exit().map_or_else(
@@ -185,15 +189,15 @@ impl Load<'_> {
                 |exit| exit.to_string(),
             ));
         }
-        let goes_on = !watched.interrupted && watched.died.is_none();
-        if !goes_on {
-            shared.stop();
+        let keep_running = !watched.interrupted && watched.died.is_none();
+        if !keep_running {
+            run_state.stop();
         }
-        goes_on
+        keep_running
     }
 
-    fn progress(&self, shared: &Shared, begin: Option<u64>) -> Event {
-        let live = &shared.live;
+    fn progress(&self, run_state: &RunState, begin: Option<u64>) -> Event {
+        let live = &run_state.live;
         Event::Load {
             elapsed: begin.map(|begin| Duration::from_nanos(now().saturating_sub(begin))),
             connections: live
@@ -207,16 +211,16 @@ impl Load<'_> {
     }
 
     /// Some connections with the server's ends of them, looked at while they are still open.
-    fn both_ends(&self, shared: &Shared) -> Vec<(ClientEnd, Option<PeerSocket>)> {
-        while shared.drained() < self.workload.threads && !shared.is_stopped() {
+    fn sample_ends(&self, run_state: &RunState) -> Vec<(ClientEnd, Option<PeerSocket>)> {
+        while run_state.drained() < self.workload.threads && !run_state.is_stopped() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        let ends = shared.take_ends().into_iter();
+        let ends = run_state.take_ends().into_iter();
         ends.map(|end| (end, self.server.peer_socket(end.local)))
             .collect()
     }
 
-    fn use_of_server(&self) -> Option<ServerUse> {
+    fn server_use(&self) -> Option<ServerUse> {
         let usage = self.server.usage()?;
         Some(ServerUse {
             cpu: usage.cpu,
@@ -231,7 +235,7 @@ impl Load<'_> {
 /// What the watching thread saw.
 #[derive(Debug, Default)]
 struct Watched {
-    period: Period,
+    period: MeasuredPeriod,
     seconds: f64,
     server: Option<ServerUse>,
     machine: Machine,
@@ -240,7 +244,7 @@ struct Watched {
 }
 
 /// Cores that this process may use.
-fn cpus() -> usize {
+fn available_cpus() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -255,7 +259,7 @@ pub(crate) fn settle(core: Option<usize>) {
     }
 }
 
-fn put_together(
+fn merge(
     threads: impl Iterator<Item = Measured>,
     ends: Vec<(ClientEnd, Option<PeerSocket>)>,
     watched: Watched,
@@ -267,7 +271,7 @@ fn put_together(
         unanswered: times(),
         lag: times(),
         tally: Tally::default(),
-        own: Vec::new(),
+        threads: Vec::new(),
         ends,
         server: watched.server,
         machine: watched.machine,
@@ -277,7 +281,7 @@ fn put_together(
     };
     for thread in threads {
         whole.tally.add(&thread.tally);
-        whole.own.push(thread.own);
+        whole.threads.push(thread.usage);
         // Adding cannot fail: all histograms have the same bounds.
         let _ = whole.unanswered.add(&thread.unanswered);
         let _ = whole.lag.add(&thread.lag);

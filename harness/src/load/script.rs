@@ -26,14 +26,14 @@ const SAMPLED: u64 = 16;
 #[derive(Debug, Clone)]
 pub struct Script {
     /// The turns, in the order in which they are said.
-    pub lines: Vec<Line>,
+    pub turns: Vec<ScriptTurn>,
     verify: Verify,
     seed: u64,
 }
 
 /// One turn.
 #[derive(Debug, Clone)]
-pub struct Line {
+pub struct ScriptTurn {
     /// Where it stands in the file: `talk.turn[0]`.
     pub label: String,
     /// The request on the wire.
@@ -104,8 +104,8 @@ impl Script {
             payload: payload.to_vec(),
             values: values.clone(),
         };
-        let lines = turns.iter().filter_map(|place| talk.turns.get(*place));
-        let lines: Result<Vec<Line>, ScriptError> = lines
+        let exchanges = turns.iter().filter_map(|place| talk.turns.get(*place));
+        let turns: Result<Vec<ScriptTurn>, ScriptError> = exchanges
             .map(|exchange| {
                 let turn = exchange.render(talk, &bindings);
                 let turn = turn.map_err(|why| ScriptError::Render {
@@ -115,7 +115,7 @@ impl Script {
                 let only_replies = talk.push.is_empty() && talk.close_when.is_none();
                 let slots = exchange.expect.slots();
                 let with_token = slots.iter().any(|slot| slot.name == Name::Tok);
-                Ok(Line {
+                Ok(ScriptTurn {
                     label: turn.label,
                     request: Patched::new(&turn.request),
                     reply: Reply::new(turn.frame, turn.expect, only_replies, with_token),
@@ -123,7 +123,7 @@ impl Script {
             })
             .collect();
         Ok(Self {
-            lines: lines?,
+            turns: turns?,
             verify,
             seed,
         })
@@ -132,30 +132,30 @@ impl Script {
     /// Nothing to say: for a talk that has to be opened before its turns can be compiled.
     pub fn empty(workload: &Workload) -> Self {
         Self {
-            lines: Vec::new(),
+            turns: Vec::new(),
             verify: workload.verify,
             seed: workload.seed,
         }
     }
 
-    /// The request of the line, with the token of that number.
+    /// The request of the turn, with the token of that number.
     #[inline(always)]
-    pub fn request(&mut self, line: usize, number: u64) -> &[u8] {
-        self.lines[line].request.with(self.seed, number)
+    pub fn request(&mut self, turn: usize, number: u64) -> &[u8] {
+        self.turns[turn].request.with(self.seed, number)
     }
 
     /// Whether every reply has a length that is known beforehand.
     pub fn is_exact(&self) -> bool {
-        let exact = |line: &Line| matches!(line.reply, Reply::Exact(_));
-        self.lines.iter().all(exact)
+        let exact = |turn: &ScriptTurn| matches!(turn.reply, Reply::Exact(_));
+        self.turns.iter().all(exact)
     }
 
     /// Whether `piece`, which arrived behind `offset` bytes of the reply, is what belongs there.
     ///
-    /// Only for lines whose reply is exact; `piece` does not reach beyond its end.
+    /// Only for turns whose reply is exact; `piece` does not reach beyond its end.
     #[inline(always)]
-    pub fn agrees(&mut self, line: usize, number: u64, offset: usize, piece: &[u8]) -> bool {
-        let Reply::Exact(exact) = &mut self.lines[line].reply else {
+    pub fn agrees(&mut self, turn: usize, number: u64, offset: usize, piece: &[u8]) -> bool {
+        let Reply::Exact(exact) = &mut self.turns[turn].reply else {
             return false;
         };
         let in_full = match self.verify {
@@ -172,30 +172,30 @@ impl Script {
     }
 
     /// Whether what of `piece` belongs to the frame is right: then the stream is still in step.
-    pub fn frame_agrees(&self, line: usize, offset: usize, piece: &[u8]) -> bool {
-        match &self.lines[line].reply {
+    pub fn frame_agrees(&self, turn: usize, offset: usize, piece: &[u8]) -> bool {
+        match &self.turns[turn].reply {
             Reply::Exact(exact) => exact.frame_agrees(offset, piece),
             _ => false,
         }
     }
 
-    /// Whether this whole message is the reply of the line, and why not.
+    /// Whether this whole message is the reply of the turn, and why not.
     ///
     /// # Errors
     /// It is not; why, in a few words.
-    pub fn judge(&mut self, line: usize, number: u64, message: &[u8]) -> Result<(), String> {
-        if matches!(self.lines[line].reply, Reply::Exact(_)) {
-            if self.agrees(line, number, 0, message) {
+    pub fn judge(&mut self, turn: usize, number: u64, message: &[u8]) -> Result<(), String> {
+        if matches!(self.turns[turn].reply, Reply::Exact(_)) {
+            if self.agrees(turn, number, 0, message) {
                 return Ok(());
             }
-            let expected = self.describe(line);
+            let expected = self.describe(turn);
             return Err(format!(
                 "expected {expected}, got \"{}\"",
                 escape(message, 80)
             ));
         }
         let full = self.verify != Verify::None;
-        match &mut self.lines[line].reply {
+        match &mut self.turns[turn].reply {
             Reply::Framed(framed) | Reply::Unframed(framed) | Reply::ToEof(framed) if full => {
                 framed.judge(self.seed, number, message)
             }
@@ -204,8 +204,8 @@ impl Script {
     }
 
     /// Where nothing says how a reply ends: whether these bytes are a whole one.
-    pub fn is_whole(&mut self, line: usize, number: u64, bytes: &[u8]) -> Judgement {
-        match &mut self.lines[line].reply {
+    pub fn is_whole(&mut self, turn: usize, number: u64, bytes: &[u8]) -> Judgement {
+        match &mut self.turns[turn].reply {
             Reply::Unframed(framed) => {
                 let text = framed.any_token(self.seed, number, bytes);
                 match text {
@@ -218,8 +218,8 @@ impl Script {
     }
 
     /// What is expected, in a few words.
-    pub fn describe(&self, line: usize) -> String {
-        match &self.lines[line].reply {
+    pub fn describe(&self, turn: usize) -> String {
+        match &self.turns[turn].reply {
             Reply::Exact(exact) => Expectation::Exact(exact.bytes.bytes().to_vec()).describe(),
             Reply::Framed(framed) | Reply::Unframed(framed) | Reply::ToEof(framed) => {
                 framed.expect.describe()
@@ -366,7 +366,7 @@ mod tests {
         Script::compile(&talk, &[1], &payload, &BTreeMap::new(), verify, 3).unwrap()
     }
 
-    /// The lines come back as they were sent.
+    /// The turns come back as they were sent.
     fn reply(script: &mut Script, number: u64) -> Vec<u8> {
         script.request(0, number).to_vec()
     }

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::metrics::{Metrics, Step};
+use super::engine::ThreadUsage;
+use super::metrics::{Metrics, WindowSummary};
 use super::reason::{Note, Reason};
 use super::run::Measurement;
-use super::workload::{Pace, Workload};
+use super::workload::{Loop, Workload};
 use crate::stats::{median, rank_sum_p};
 
 /// Ready but not running for more than this share of the period: the client was starved.
@@ -75,13 +76,12 @@ impl Validity {
         workload: &Workload,
         measured: &Measurement,
         metrics: &Metrics,
-        steps: &[Step],
+        windows: &[WindowSummary],
     ) -> Self {
         let tally = &measured.tally;
         let lag = |q| measured.lag.value_at_quantile(q) as f64 / 1e3;
-        let most = |share: fn(&super::engine::Own) -> f64| {
-            measured.own.iter().map(share).fold(0.0, f64::max)
-        };
+        let most =
+            |share: fn(&ThreadUsage) -> f64| measured.threads.iter().map(share).fold(0.0, f64::max);
         let due = tally.due + tally.unsent;
         let mut validity = Self {
             send_lag_us: Lag {
@@ -93,8 +93,8 @@ impl Validity {
                 .then(|| metrics.ops as f64 / due as f64),
             connections_lost: tally.lost,
             connections_missing: tally.missing,
-            client_busy: most(super::engine::Own::busy_share),
-            client_starved: most(super::engine::Own::starved_share),
+            client_busy: most(ThreadUsage::busy_share),
+            client_starved: most(ThreadUsage::starved_share),
             steal_percent: measured.machine.steal_percent(),
             throttled: measured.machine.throttled,
             troubles: tally.troubles.clone(),
@@ -103,7 +103,7 @@ impl Validity {
         validity.judge_server(measured, metrics);
         validity.judge_pace(workload, measured, metrics);
         validity.judge_machine(measured);
-        validity.reasons.extend(drift(workload, steps));
+        validity.reasons.extend(drift(workload, windows));
         validity.valid = validity.reasons.is_empty();
         validity
     }
@@ -151,7 +151,7 @@ impl Validity {
 
     /// Adds why the load was not what was asked for.
     fn judge_pace(&mut self, workload: &Workload, measured: &Measurement, metrics: &Metrics) {
-        if let (Some(ratio), Pace::Open { rate, rate_to, .. }) =
+        if let (Some(ratio), Loop::Open { rate, rate_to, .. }) =
             (self.achieved_ratio, workload.pace)
             && ratio < ACHIEVED
         {
@@ -181,10 +181,10 @@ impl Validity {
 
     /// Adds what the machine took away.
     fn judge_machine(&mut self, measured: &Measurement) {
-        let starved = measured.own.iter().any(|own| {
-            let (waited, ran) = (own.starved_share(), own.busy_share());
-            let of_own = waited / (waited + ran).max(f64::MIN_POSITIVE);
-            waited > STARVED_WALL || (waited > STARVED_LEAST && of_own > STARVED_OWN)
+        let starved = measured.threads.iter().any(|thread| {
+            let (waited, ran) = (thread.starved_share(), thread.busy_share());
+            let of_active = waited / (waited + ran).max(f64::MIN_POSITIVE);
+            waited > STARVED_WALL || (waited > STARVED_LEAST && of_active > STARVED_OWN)
         });
         let found = [
             starved.then_some(Reason::ClientStarved {
@@ -202,13 +202,18 @@ impl Validity {
 }
 
 /// A closed loop that becomes faster or slower was not warm: its mean says nothing.
-fn drift(workload: &Workload, steps: &[Step]) -> Option<Reason> {
-    if workload.is_open() || workload.ramp_connections_from.is_some() || steps.len() < 12 {
+fn drift(workload: &Workload, windows: &[WindowSummary]) -> Option<Reason> {
+    if workload.is_open() || workload.ramp_connections_from.is_some() || windows.len() < 12 {
         return None;
     }
-    let third = steps.len() / 3;
-    let rates = |part: &[Step]| -> Vec<f64> { part.iter().map(|step| step.ops_per_s).collect() };
-    let (first, last) = (rates(&steps[..third]), rates(&steps[steps.len() - third..]));
+    let third = windows.len() / 3;
+    let rates = |part: &[WindowSummary]| -> Vec<f64> {
+        part.iter().map(|window| window.ops_per_s).collect()
+    };
+    let (first, last) = (
+        rates(&windows[..third]),
+        rates(&windows[windows.len() - third..]),
+    );
     let (before_per_s, after_per_s) = (median(&first)?, median(&last)?);
     let factor = after_per_s / before_per_s.max(f64::MIN_POSITIVE);
     let drifts = !(1.0 / DRIFT..DRIFT).contains(&factor) && rank_sum_p(&first, &last) < DRIFT_P;
@@ -223,25 +228,25 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::load::engine::{Own, Tally};
+    use crate::load::engine::Tally;
     use crate::load::recorder::times;
     use crate::load::{Fault, Measurement};
 
     /// A second of 1,000 right replies that nothing disturbed.
     fn measured(tally: Tally) -> Measurement {
-        let own = Own {
+        let usage = ThreadUsage {
             cpu: Duration::from_millis(500),
             wall: Duration::from_secs(1),
-            ..Own::default()
+            ..ThreadUsage::default()
         };
         Measurement {
-            period: crate::load::recorder::Period::default(),
+            period: crate::load::recorder::MeasuredPeriod::default(),
             seconds: 1.0,
             windows: Vec::new(),
             unanswered: times(),
             lag: times(),
             tally,
-            own: vec![own],
+            threads: vec![usage],
             ends: Vec::new(),
             server: None,
             machine: crate::load::machine::Machine::default(),
@@ -283,7 +288,7 @@ mod tests {
     fn a_clean_load_is_valid_and_a_starved_one_is_not() {
         assert!(judged(&measured(Tally::default())).valid);
         let mut starved = measured(Tally::default());
-        starved.own[0].starved = Duration::from_millis(93);
+        starved.threads[0].starved = Duration::from_millis(93);
         let validity = judged(&starved);
         let expected = Reason::ClientStarved { share: 0.093 };
         assert_eq!(validity.reasons, [expected]);
@@ -292,7 +297,7 @@ mod tests {
     #[test]
     fn a_busy_client_is_a_note() {
         let mut busy = measured(Tally::default());
-        busy.own[0].cpu = Duration::from_millis(980);
+        busy.threads[0].cpu = Duration::from_millis(980);
         let validity = judged(&busy);
         assert!(validity.valid);
         assert!(matches!(

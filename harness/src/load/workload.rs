@@ -10,7 +10,7 @@ pub struct Workload {
     /// Connections, over all threads.
     pub connections: usize,
     /// What decides when the next request is sent.
-    pub pace: Pace,
+    pub pace: Loop,
     /// Requests that may wait for their replies on one connection.
     pub pipeline: usize,
     /// Engine threads, each pinned to a core of its own.
@@ -48,7 +48,7 @@ pub struct Workload {
 /// What decides when the next request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "loop")]
-pub enum Pace {
+pub enum Loop {
     /// Closed loop: a reply makes room for the next request. A slow server is asked less often, so
     /// the tail says little about what users would wait.
     Closed,
@@ -116,7 +116,7 @@ impl Default for Workload {
     fn default() -> Self {
         Self {
             connections: 50,
-            pace: Pace::Closed,
+            pace: Loop::Closed,
             pipeline: 1,
             threads: 1,
             payload_bytes: 64,
@@ -138,11 +138,11 @@ impl Workload {
     /// The same load as an open loop at a steady rate.
     pub fn at_rate(&self, rate: f64) -> Self {
         let arrivals = match self.pace {
-            Pace::Open { arrivals, .. } => arrivals,
-            Pace::Closed => Arrivals::default(),
+            Loop::Open { arrivals, .. } => arrivals,
+            Loop::Closed => Arrivals::default(),
         };
         Self {
-            pace: Pace::Open {
+            pace: Loop::Open {
                 rate,
                 rate_to: rate,
                 arrivals,
@@ -153,7 +153,7 @@ impl Workload {
 
     /// Whether requests are due at moments of their own.
     pub fn is_open(&self) -> bool {
-        matches!(self.pace, Pace::Open { .. })
+        matches!(self.pace, Loop::Open { .. })
     }
 
     /// The measured period is cut into so many windows of equal length.

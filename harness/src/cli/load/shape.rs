@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::target::{self, Resolved, usage};
-use crate::load::{Arrivals, Pace, SocketOptions, Verify, Workload, script};
+use crate::load::{Arrivals, Loop, SocketOptions, Verify, Workload, script};
 use crate::report::RunError;
 use crate::talk::Talk;
 
@@ -159,7 +159,7 @@ impl ShapeArgs {
         let turns = self.turns(talk)?;
         let mut workload = Workload {
             connections: self.connections,
-            pace: Pace::Closed,
+            pace: Loop::Closed,
             pipeline: self.pipeline.unwrap_or(1),
             threads: self.threads,
             payload_bytes: self.payload.unwrap_or(64),
@@ -193,7 +193,7 @@ impl ShapeArgs {
     }
 
     pub(super) fn open_loop(&self, workload: &mut Workload, rate: f64, resolved: &Resolved) {
-        workload.pace = Pace::Open {
+        workload.pace = Loop::Open {
             rate,
             rate_to: rate,
             arrivals: match self.arrivals {
@@ -264,7 +264,7 @@ impl SpanArgs {
                         return Err(usage("a closed loop has no rate that could grow".into()));
                     }
                     shape.open_loop(workload, from, resolved);
-                    if let Pace::Open { rate_to, .. } = &mut workload.pace {
+                    if let Loop::Open { rate_to, .. } = &mut workload.pace {
                         *rate_to = to;
                     }
                 }

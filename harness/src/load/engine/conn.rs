@@ -16,7 +16,7 @@ pub(super) struct Flight {
     /// Its token is the one of this number.
     pub(super) number: u64,
     /// Which line of the script it is.
-    pub(super) line: usize,
+    pub(super) turn: usize,
 }
 
 /// Stands for the moment of a write that has not returned yet.
@@ -49,7 +49,7 @@ pub(super) struct Conn {
     /// Tells events of this socket from events of one that was here before.
     pub(super) generation: u32,
     /// Requests said since it was opened.
-    pub(super) said: u32,
+    pub(super) requests_sent: u32,
     /// When there was room for its next request first.
     pub(super) free_since: u64,
     /// Bytes of the current reply that have come, where each is known beforehand.
@@ -71,7 +71,7 @@ pub(super) struct Cold {
     /// Where its frame stopped looking.
     pub(super) decoder: Option<Decoder>,
     /// The line whose frame that is.
-    pub(super) decoder_line: usize,
+    pub(super) decoder_turn: usize,
     /// The exchange of the opening that goes on.
     pub(super) opening: Option<Opening>,
     /// The script with values that this connection's opening captured.
@@ -95,7 +95,7 @@ impl Conn {
             queued: false,
             watched_for_room: false,
             generation: 0,
-            said: 0,
+            requests_sent: 0,
             free_since: 0,
             matched: 0,
             flights: VecDeque::new(),
@@ -120,7 +120,7 @@ impl Conn {
         if self.state != State::Serving || self.has_unsent() {
             return 0;
         }
-        let left = churn.map_or(u32::MAX, |churn| churn.saturating_sub(self.said));
+        let left = churn.map_or(u32::MAX, |churn| churn.saturating_sub(self.requests_sent));
         depth.saturating_sub(self.flights.len()).min(left as usize)
     }
 
@@ -130,7 +130,7 @@ impl Conn {
         self.state = State::Closed;
         self.watched_for_room = false;
         self.generation = self.generation.wrapping_add(1);
-        self.said = 0;
+        self.requests_sent = 0;
         self.matched = 0;
         self.cold = None;
     }

@@ -11,7 +11,7 @@ impl Engine<'_> {
     /// Opens the first connections, until all of them serve or `patience` has passed.
     pub(super) fn connect_all(&mut self, patience: Duration) {
         let give_up = now() + patience.as_nanos() as u64;
-        while self.connections.missing() > 0 && !self.orders.shared.is_stopped() {
+        while self.connections.missing() > 0 && !self.context.run_state.is_stopped() {
             self.now = now();
             if self.now >= give_up {
                 break;
@@ -48,12 +48,12 @@ impl Engine<'_> {
     /// Connects that may be in progress now. The kernel completes a connect before the server accepts it; a
     /// connect for which the backlog has no room is dropped and sent again after a second.
     fn room_in_backlog(&self) -> usize {
-        let listeners = socket_table::listeners(Some(self.orders.addr.port())).unwrap_or_default();
+        let listeners = socket_table::listeners(Some(self.context.addr.port())).unwrap_or_default();
         let free = listeners
             .iter()
             .map(|listener| listener.backlog.saturating_sub(listener.queued) as usize)
             .min();
-        let ours = free.map(|free| free / (2 * self.orders.workload.threads));
+        let ours = free.map(|free| free / (2 * self.context.workload.threads));
         ours.unwrap_or(CONNECTING_MAX).min(CONNECTING_MAX)
     }
 
@@ -62,7 +62,7 @@ impl Engine<'_> {
         if let Err(refused) = self.connections.end_connect(at) {
             return self.connect_failed(refused);
         }
-        if self.orders.talk.open.is_empty() {
+        if self.context.talk.open.is_empty() {
             self.serve(at);
         } else {
             self.begin_opening(at);
@@ -73,7 +73,7 @@ impl Engine<'_> {
     pub(super) fn serve(&mut self, at: usize) {
         self.tally.connects += 1;
         self.connections.serve(at);
-        self.make_use_of(at);
+        self.use_room(at);
     }
 
     fn connect_failed(&mut self, Refused(at, error): Refused) {

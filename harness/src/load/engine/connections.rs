@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::client_end::ClientEnd;
 use super::conn::{Conn, State};
-use super::orders::{Orders, share};
+use super::context::{EngineContext, share};
 use crate::load::workload::SocketOptions;
 use crate::sys::choose_port_at_connect;
 
@@ -72,8 +72,8 @@ impl Connections {
     ///
     /// # Errors
     /// The kernel gave no epoll instance.
-    pub(super) fn new(orders: &Orders, thread: usize, reopens: bool) -> io::Result<Self> {
-        let workload = orders.workload;
+    pub(super) fn new(context: &EngineContext, thread: usize, reopens: bool) -> io::Result<Self> {
+        let workload = context.workload;
         let ours = |all| share(all, thread, workload.threads);
         let ramped_from = workload.ramp_connections_from;
         let first = ours(ramped_from.unwrap_or(workload.connections));
@@ -82,9 +82,9 @@ impl Connections {
             table: (0..ours(workload.connections))
                 .map(|_| Conn::new())
                 .collect(),
-            addr: orders.addr,
+            addr: context.addr,
             options: workload.socket,
-            sources: sources(orders.addr, workload.connections, reopens),
+            sources: sources(context.addr, workload.connections, reopens),
             begun: thread,
             connecting: 0,
             connecting_max: CONNECTING_MAX,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Engine, EngineError, Orders, now};
+use super::{Engine, EngineContext, EngineError, now};
 
 /// Longest wait for a connection, and for a reply, of a server at its usual speed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,30 +21,30 @@ pub struct Lockstep<'a> {
     /// How long it sleeps at most while it waits for a reply.
     wait: Option<Duration>,
     /// Whether waiting has become useless.
-    in_vain: Option<&'a dyn Fn() -> bool>,
+    is_hopeless: Option<&'a dyn Fn() -> bool>,
 }
 
 impl<'a> Lockstep<'a> {
-    /// A client that is not connected yet. The load in the orders is to have one connection; its pace
+    /// A client that is not connected yet. The load in the context is to have one connection; its pace
     /// does not matter.
     ///
     /// # Errors
     /// As a load.
-    pub fn new(orders: &'a Orders<'a>) -> Result<Self, EngineError> {
+    pub fn new(context: &'a EngineContext<'a>) -> Result<Self, EngineError> {
         Ok(Self {
-            engine: Engine::new(orders, 0)?,
+            engine: Engine::new(context, 0)?,
             patience: PATIENCE,
             wait: NO_WAIT,
-            in_vain: None,
+            is_hopeless: None,
         })
     }
 
-    /// For a server that is slowed down: waits so long for a connection or a reply, unless `in_vain` says
+    /// For a server that is slowed down: waits so long for a connection or a reply, unless `is_hopeless` says
     /// that this has become useless, and sleeps meanwhile, to leave the processor to the server.
-    pub fn patient(mut self, patience: Duration, in_vain: &'a dyn Fn() -> bool) -> Self {
+    pub fn patient(mut self, patience: Duration, is_hopeless: &'a dyn Fn() -> bool) -> Self {
         self.patience = patience;
         self.wait = Some(SLEEP);
-        self.in_vain = Some(in_vain);
+        self.is_hopeless = Some(is_hopeless);
         self
     }
 
@@ -63,9 +63,9 @@ impl<'a> Lockstep<'a> {
             engine.connections.want_first();
         }
         let give_up = now() + self.patience.as_nanos() as u64;
-        while !engine.can_say() {
+        while !engine.has_room() {
             engine.now = now();
-            if engine.now >= give_up || self.in_vain.is_some_and(|in_vain| in_vain()) {
+            if engine.now >= give_up || self.is_hopeless.is_some_and(|is_hopeless| is_hopeless()) {
                 return Err(self.trouble("the server took no connection"));
             }
             engine.open_more();
@@ -78,7 +78,7 @@ impl<'a> Lockstep<'a> {
     pub fn ask(&mut self) {
         let engine = &mut self.engine;
         engine.now = now();
-        engine.say(0, engine.now);
+        engine.send_one(0, engine.now);
     }
 
     /// Waits for the reply to what was asked, and compares it. Gives the moment at which it was there,
@@ -90,7 +90,9 @@ impl<'a> Lockstep<'a> {
         let give_up = now() + self.patience.as_nanos() as u64;
         while self.engine.progress.is_waiting() {
             self.engine.pump(self.wait);
-            if self.engine.now >= give_up || self.in_vain.is_some_and(|in_vain| in_vain()) {
+            if self.engine.now >= give_up
+                || self.is_hopeless.is_some_and(|is_hopeless| is_hopeless())
+            {
                 return Err(self.trouble("no reply came"));
             }
         }
@@ -108,7 +110,7 @@ impl<'a> Lockstep<'a> {
 }
 
 impl Engine<'_> {
-    fn can_say(&self) -> bool {
+    fn has_room(&self) -> bool {
         self.connections.len() > 0 && self.requests.room(&self.connections[0]) > 0
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::conn::Conn;
-use super::own::Reading;
+use super::thread_usage::Reading;
 use crate::load::pacer::Pacer;
 
 /// Longest wait for events: bounds how late a stop is seen.
@@ -126,11 +126,12 @@ impl Pacing {
     }
 
     /// Decides anew whether there is a core to spin on.
-    pub(super) fn look_for_a_core(&mut self) {
+    pub(super) fn check_core(&mut self) {
         if self.is_open() {
-            let own = Reading::take();
-            self.may_spin = self.pinned && own.since(&self.looked).starved_share() < SHARED_CORE;
-            self.looked = own;
+            let reading = Reading::take();
+            self.may_spin =
+                self.pinned && reading.since(&self.looked).starved_share() < SHARED_CORE;
+            self.looked = reading;
         }
     }
 }
@@ -187,12 +188,12 @@ mod tests {
             Some(Duration::from_micros(300))
         );
         assert_eq!(pacing.wait(1000 * MS - 100_000, u64::MAX), None);
-        let mut shared = open(false);
-        shared.line_up(0, &mut conn, 0);
+        let mut unpinned = open(false);
+        unpinned.line_up(0, &mut conn, 0);
         conn.queued = false;
-        shared.line_up(0, &mut conn, 0);
+        unpinned.line_up(0, &mut conn, 0);
         assert_eq!(
-            shared.wait(before, u64::MAX),
+            unpinned.wait(before, u64::MAX),
             Some(Duration::from_micros(500))
         );
     }

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::shared::Live;
+use super::run_state::Live;
 
 /// Interval of live progress.
-const TELL: Duration = Duration::from_millis(100);
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Counts that every operation changes.
 #[derive(Debug, Default)]
@@ -16,8 +16,8 @@ pub(super) struct Progress {
     /// Bytes sent and received.
     bytes: (u64, u64),
     /// Replies and troubles that live progress has been told, and when.
-    told: (u64, u64),
-    told_at: u64,
+    published: (u64, u64),
+    published_at: u64,
 }
 
 impl Progress {
@@ -62,12 +62,12 @@ impl Progress {
     }
 
     /// Whether live progress is to be told again.
-    pub(super) fn is_news(&self, now: u64) -> bool {
-        now >= self.told_at + TELL.as_nanos() as u64
+    pub(super) fn is_due(&self, now: u64) -> bool {
+        now >= self.published_at + PUBLISH_INTERVAL.as_nanos() as u64
     }
 
     /// Tells live progress what has happened since the last time.
-    pub(super) fn tell(
+    pub(super) fn publish(
         &mut self,
         live: &Live,
         thread: usize,
@@ -75,40 +75,42 @@ impl Progress {
         troubles: u64,
         now: u64,
     ) {
-        let add = |counter: &AtomicU64, now: u64, told: &mut u64| {
-            counter.fetch_add(now - *told, Ordering::Relaxed);
-            *told = now;
+        let add = |counter: &AtomicU64, now: u64, published: &mut u64| {
+            counter.fetch_add(now - *published, Ordering::Relaxed);
+            *published = now;
         };
-        add(&live.ops, self.replies, &mut self.told.0);
-        add(&live.troubles, troubles, &mut self.told.1);
+        add(&live.ops, self.replies, &mut self.published.0);
+        add(&live.troubles, troubles, &mut self.published.1);
         live.open[thread].store(open, Ordering::Relaxed);
-        self.told_at = now;
+        self.published_at = now;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Shared;
+    use super::super::RunState;
     use super::*;
 
     #[test]
     fn live_progress_is_told_differences() {
-        let shared = Shared::new(2);
+        let run_state = RunState::new(2);
         let (mut one, mut other) = (Progress::default(), Progress::default());
         one.asked(5);
         one.answered(3);
-        one.tell(&shared.live, 0, 4, 1, 100);
+        one.publish(&run_state.live, 0, 4, 1, 100);
         other.asked(2);
         other.answered(2);
-        other.tell(&shared.live, 1, 6, 0, 100);
+        other.publish(&run_state.live, 1, 6, 0, 100);
         one.answered(1);
         one.gave_up();
-        one.tell(&shared.live, 0, 3, 2, 200);
-        assert_eq!(shared.live.ops.load(Ordering::Relaxed), 6);
-        assert_eq!(shared.live.troubles.load(Ordering::Relaxed), 2);
-        assert_eq!(shared.live.open[0].load(Ordering::Relaxed), 3);
+        one.publish(&run_state.live, 0, 3, 2, 200);
+        assert_eq!(run_state.live.ops.load(Ordering::Relaxed), 6);
+        assert_eq!(run_state.live.troubles.load(Ordering::Relaxed), 2);
+        assert_eq!(run_state.live.open[0].load(Ordering::Relaxed), 3);
         assert!(
-            !one.is_waiting() && !one.is_news(201) && one.is_news(200 + TELL.as_nanos() as u64)
+            !one.is_waiting()
+                && !one.is_due(201)
+                && one.is_due(200 + PUBLISH_INTERVAL.as_nanos() as u64)
         );
     }
 }

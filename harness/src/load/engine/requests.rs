@@ -2,7 +2,7 @@
 
 use super::EngineError;
 use super::conn::{Cold, Conn, Flight, UNSENT};
-use super::orders::Orders;
+use super::context::EngineContext;
 use crate::load::script::Script;
 
 /// The requests of one engine thread.
@@ -13,8 +13,8 @@ pub(super) struct Requests {
     churn: Option<u32>,
     /// Number of the next token, and the line of the script it is for.
     number: u64,
-    line: usize,
-    lines: usize,
+    turn: usize,
+    turns: usize,
 }
 
 impl Requests {
@@ -22,12 +22,12 @@ impl Requests {
     ///
     /// # Errors
     /// The talk cannot be said over and over.
-    pub(super) fn new(orders: &Orders, thread: usize) -> Result<Self, EngineError> {
-        let workload = orders.workload;
-        let many = orders.talk.carries_many_turns();
-        let script = match orders.script(&orders.values) {
+    pub(super) fn new(context: &EngineContext, thread: usize) -> Result<Self, EngineError> {
+        let workload = context.workload;
+        let many = context.talk.carries_many_turns();
+        let script = match context.script(&context.values) {
             // The opening may capture what is missing, on each connection.
-            Err(_) if !orders.talk.open.is_empty() => Script::empty(workload),
+            Err(_) if !context.talk.open.is_empty() => Script::empty(workload),
             compiled => compiled?,
         };
         Ok(Self {
@@ -36,8 +36,8 @@ impl Requests {
             depth: if many { workload.pipeline.max(1) } else { 1 },
             churn: if many { workload.churn } else { Some(1) },
             number: crate::talk::token::first_of(thread as u32 + 1),
-            line: 0,
-            lines: workload.turns.len(),
+            turn: 0,
+            turns: workload.turns.len(),
         })
     }
 
@@ -60,14 +60,14 @@ impl Requests {
 
     /// Whether the connection carries as many requests as it may.
     #[inline(always)]
-    pub(super) fn fill(&self, conn: &Conn) -> bool {
+    pub(super) fn is_full(&self, conn: &Conn) -> bool {
         conn.flights.len() == self.depth
     }
 
     /// Whether this connection has carried all the requests it may.
     #[inline(always)]
-    pub(super) fn are_over(&self, conn: &Conn) -> bool {
-        conn.flights.is_empty() && self.churn.is_some_and(|churn| conn.said >= churn)
+    pub(super) fn are_used_up(&self, conn: &Conn) -> bool {
+        conn.flights.is_empty() && self.churn.is_some_and(|churn| conn.requests_sent >= churn)
     }
 
     /// The next request, due at `intended`.
@@ -77,12 +77,12 @@ impl Requests {
             intended,
             sent: UNSENT,
             number: self.number,
-            line: self.line,
+            turn: self.turn,
         };
         self.number += 1;
-        self.line += 1;
-        if self.line == self.lines {
-            self.line = 0;
+        self.turn += 1;
+        if self.turn == self.turns {
+            self.turn = 0;
         }
         flight
     }

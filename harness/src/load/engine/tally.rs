@@ -71,6 +71,6 @@ impl Tally {
 }
 
 /// What came instead of a reply, in a few words.
-pub(super) fn instead(expected: &str, got: &[u8]) -> String {
+pub(super) fn mismatch_text(expected: &str, got: &[u8]) -> String {
     format!("expected {expected}, got \"{}\"", escape(got, 80))
 }

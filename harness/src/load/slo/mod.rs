@@ -18,7 +18,7 @@ use self::search::{Ask, Search, Seen};
 use super::engine::EngineError;
 use super::metrics::PERCENTILES;
 use super::reason::Reason;
-use super::workload::{Pace, Workload};
+use super::workload::{Loop, Workload};
 use crate::text::duration;
 
 /// Requests under way on a connection while the capacity is measured.
@@ -218,7 +218,7 @@ impl Slo {
 /// open loop would have when the server falls behind.
 pub(super) fn closed(base: &Workload) -> Workload {
     Workload {
-        pace: Pace::Closed,
+        pace: Loop::Closed,
         pipeline: base.pipeline.min(CAPACITY_PIPELINE),
         duration: Duration::from_secs(1),
         warmup: Duration::from_millis(300),
@@ -336,7 +336,7 @@ mod tests {
             ..Workload::default()
         };
         let found = search(objective(), &base, &mut |load| {
-            let Pace::Open { rate, .. } = load.pace else {
+            let Loop::Open { rate, .. } = load.pace else {
                 return Ok(Some(result(1.0, vec![])));
             };
             // What slowly fills up shows in a long load only.
@@ -351,7 +351,7 @@ mod tests {
         let (workload, last) = found.last.unwrap();
         let answer = found.report.highest_passing_per_s.unwrap();
         assert!((500.0..=700.0).contains(&answer), "{:?}", found.report);
-        assert!(matches!(workload.pace, Pace::Open { rate, .. } if rate == answer));
+        assert!(matches!(workload.pace, Loop::Open { rate, .. } if rate == answer));
         assert_eq!(workload.duration, base.duration);
         assert_eq!(last.metrics.response_us.p99, 1e3);
         assert!(found.report.lowest_failing_per_s.unwrap() > 700.0);

@@ -20,7 +20,7 @@ pub(crate) struct Reading {
 
 /// What a thread used in a stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Own {
+pub struct ThreadUsage {
     /// CPU time.
     pub cpu: Duration,
     /// Time in which it was ready to run and another had its core.
@@ -49,8 +49,8 @@ impl Reading {
     }
 
     /// What was used since `earlier`. The wall time includes both readings, so that no share of it exceeds one.
-    pub(crate) fn since(&self, earlier: &Self) -> Own {
-        Own {
+    pub(crate) fn since(&self, earlier: &Self) -> ThreadUsage {
+        ThreadUsage {
             cpu: self.cpu.saturating_sub(earlier.cpu),
             starved: self.starved.saturating_sub(earlier.starved),
             wall: Duration::from_nanos(self.ended.saturating_sub(earlier.began)),
@@ -61,7 +61,7 @@ impl Reading {
     }
 }
 
-impl Own {
+impl ThreadUsage {
     /// The share of the wall time in which it was ready and did not run.
     pub fn starved_share(&self) -> f64 {
         share(self.starved, self.wall)
@@ -113,6 +113,6 @@ mod tests {
             let used = Reading::take().since(&before);
             assert!(used.cpu <= used.wall, "{used:?}");
         }
-        assert_eq!(Own::default().busy_share(), 0.0);
+        assert_eq!(ThreadUsage::default().busy_share(), 0.0);
     }
 }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::client_end::ClientEnd;
 
-/// Shared by all threads of one load.
+/// RunState by all threads of one load.
 #[derive(Debug, Default)]
-pub struct Shared {
+pub struct RunState {
     /// When the load begins, in nanoseconds of the monotonic clock; 0 until that is settled.
     pub(super) begin: AtomicU64,
     /// Everybody is to stop now, and keep what was measured.
@@ -35,7 +35,7 @@ pub struct Live {
     pub troubles: AtomicU64,
 }
 
-impl Shared {
+impl RunState {
     /// For so many threads.
     pub fn new(threads: usize) -> Self {
         Self {

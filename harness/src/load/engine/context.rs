@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Own, Shared, Tally};
+use super::{RunState, Tally, ThreadUsage};
 use crate::load::pacer::{Pacer, Segment};
 use crate::load::recorder::{Times, Window};
 use crate::load::script::{Script, ScriptError, payload};
-use crate::load::workload::{Pace, Workload};
+use crate::load::workload::{Loop, Workload};
 use crate::talk::Talk;
 
 /// What an engine thread is to do.
 #[derive(Debug)]
-pub struct Orders<'a> {
+pub struct EngineContext<'a> {
     /// The load, of all threads together.
     pub workload: &'a Workload,
     /// The conversation.
@@ -24,8 +24,8 @@ pub struct Orders<'a> {
     pub payload: Vec<u8>,
     /// Where the server is.
     pub addr: SocketAddr,
-    /// Shared with the other threads.
-    pub shared: &'a Shared,
+    /// RunState with the other threads.
+    pub run_state: &'a RunState,
 }
 
 /// What one thread measured.
@@ -40,7 +40,7 @@ pub struct Measured {
     /// Counts.
     pub tally: Tally,
     /// What the thread itself used in the measured period.
-    pub own: Own,
+    pub usage: ThreadUsage,
 }
 
 /// Why an engine thread cannot begin.
@@ -54,14 +54,14 @@ pub enum EngineError {
     Epoll(#[from] std::io::Error),
 }
 
-impl<'a> Orders<'a> {
-    /// Orders for this load; its payload is made here.
+impl<'a> EngineContext<'a> {
+    /// EngineContext for this load; its payload is made here.
     pub fn new(
         workload: &'a Workload,
         talk: &'a Talk,
         values: BTreeMap<String, Vec<u8>>,
         addr: SocketAddr,
-        shared: &'a Shared,
+        run_state: &'a RunState,
     ) -> Self {
         Self {
             payload: payload(workload.payload_bytes, workload.seed),
@@ -69,12 +69,12 @@ impl<'a> Orders<'a> {
             talk,
             values,
             addr,
-            shared,
+            run_state,
         }
     }
 }
 
-impl Orders<'_> {
+impl EngineContext<'_> {
     /// The turns with these values for their names.
     pub(super) fn script(&self, values: &BTreeMap<String, Vec<u8>>) -> Result<Script, ScriptError> {
         let workload = self.workload;
@@ -95,7 +95,7 @@ pub(super) fn share(whole: usize, thread: usize, threads: usize) -> usize {
 }
 
 pub(super) fn pacer(workload: &Workload, thread: usize) -> Option<Pacer> {
-    let Pace::Open {
+    let Loop::Open {
         rate,
         rate_to,
         arrivals,
