@@ -1,8 +1,8 @@
-//! The data plane: one thread, level-triggered epoll, as many connections as are asked for.
+//! The data plane: one thread drives any number of connections with level-triggered epoll.
 //!
-//! No runtime, no allocation per operation, no wait but the one for events. A reply is read into one
-//! buffer that all connections share and compared there; a request is written from one buffer. The
-//! clock is read when a reply has been read and when a request has been written, no more.
+//! There is no async runtime and no allocation per operation, and the thread blocks only in `epoll_wait`. Replies are
+//! read into one buffer that all connections share, and compared there. The clock is read once per read of replies
+//! and once per write of requests.
 
 mod client_end;
 mod conn;
@@ -29,30 +29,30 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{Event, EventFlags};
 use rustix::time::{ClockId, clock_gettime};
 
-pub use self::client_end::ClientEnd;
+pub(crate) use self::client_end::ClientEnd;
 use self::conn::State;
 use self::connections::Connections;
 pub(crate) use self::connections::sources;
 use self::context::pacer;
-pub use self::context::{EngineContext, EngineError, Measured};
+pub(crate) use self::context::{EngineContext, EngineError, Measured};
 use self::input::Input;
-pub use self::lockstep::Lockstep;
+pub(crate) use self::lockstep::Lockstep;
 use self::pacing::Pacing;
 use self::progress::Progress;
 use self::requests::Requests;
-pub use self::run_state::{Live, RunState};
-pub use self::tally::Tally;
+pub(crate) use self::run_state::RunState;
+pub(crate) use self::tally::Tally;
 use self::thread_usage::Reading;
-pub use self::thread_usage::ThreadUsage;
+pub(crate) use self::thread_usage::ThreadUsage;
 use super::recorder::{MeasuredPeriod, Recorder};
 
-/// Maximum events taken from the kernel at once.
+/// Maximum number of events per `epoll_wait`.
 const EVENTS: usize = 256;
-/// Maximum time for opening all connections.
+/// Maximum time to open all connections.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-/// How long replies are waited for after the measured period.
+/// Maximum wait for outstanding replies after the measured period.
 const DRAIN: Duration = Duration::from_secs(2);
-/// Connections whose two ends are looked at.
+/// Maximum number of connections per thread whose TCP state is sampled.
 const ENDS_SAMPLED: usize = 32;
 
 /// One engine thread.
@@ -66,17 +66,17 @@ pub(crate) struct Engine<'a> {
     recorder: Recorder,
     tally: Tally,
     input: Input,
-    /// Requests that go out together.
+    /// Buffer for requests that are sent in one write.
     batch: Vec<u8>,
-    /// When the clock was read last.
+    /// The last reading of the clock, in nanoseconds.
     now: u64,
-    /// Whether requests are said: from the start of the load to the end of the measured period.
+    /// Whether requests are sent: from the start of the warm-up to the end of the measured period.
     issuing: bool,
 }
 
 /// Nanoseconds of the monotonic clock.
 #[inline(always)]
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
@@ -89,10 +89,10 @@ fn timespec(nanos: u64) -> Timespec {
 }
 
 impl<'a> Engine<'a> {
-    /// Thread `thread` of the load.
+    /// The engine of thread `thread`.
     ///
     /// # Errors
-    /// The kernel gave no epoll instance, or the talk cannot be said over and over.
+    /// The epoll instance could not be created, or the talk cannot be compiled.
     pub(crate) fn new(context: &'a EngineContext<'a>, thread: usize) -> Result<Self, EngineError> {
         let requests = Requests::new(context, thread)?;
         Ok(Self {
@@ -111,7 +111,7 @@ impl<'a> Engine<'a> {
         })
     }
 
-    /// Does all of it: connects, warms up, measures, waits for the last replies.
+    /// Connects, warms up, measures, and waits for outstanding replies.
     pub(crate) fn run(mut self) -> Measured {
         let run_state = self.context.run_state;
         self.connections.want_first();
@@ -144,10 +144,10 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Goes through the measured period, or the part of it that comes before a stop.
+    /// Runs through the measured period, or until the load is stopped.
     fn measure(&mut self, period: MeasuredPeriod) -> ThreadUsage {
         if self.context.run_state.is_stopped() {
-            // Before it began: there is nothing to account for.
+            // Stopped before the measured period: nothing was used in it.
             return ThreadUsage::default();
         }
         let (before, bytes) = (Reading::take(), self.progress.bytes());
@@ -157,7 +157,7 @@ impl<'a> Engine<'a> {
         Reading::take().since(&before)
     }
 
-    /// The load begins at `begin`: says the first requests, or makes them due.
+    /// Starts the load at `begin`: a closed loop sends its first requests, an open loop starts its schedule.
     fn prepare(&mut self, begin: u64) -> MeasuredPeriod {
         let workload = self.context.workload;
         let from = begin + workload.warmup.as_nanos() as u64;
@@ -176,7 +176,7 @@ impl<'a> Engine<'a> {
         period
     }
 
-    /// The load goes on until `end`, or until somebody stops it.
+    /// Runs the load until `end`, or until it is stopped.
     fn run_until(&mut self, end: u64) {
         while self.now < end && !self.context.run_state.is_stopped() {
             if self.progress.is_due(self.now) {
@@ -189,10 +189,10 @@ impl<'a> Engine<'a> {
         self.publish_progress();
     }
 
-    /// Waits for the replies that are still to come; what does not come counts as having waited so long.
+    /// Waits for outstanding replies. Requests without a reply are recorded with their waiting time.
     fn drain(&mut self, period: MeasuredPeriod) {
         self.issue_due();
-        // What was due and found no room never left. A load that was ended early ends now.
+        // Requests that were due but found no connection with room were never sent. A stopped load ends now.
         let end = period.to.min(self.now);
         while let Some(due) = self.pacing.due_before(end) {
             self.tally.unsent += u64::from(period.has(due));
@@ -212,7 +212,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Handles the events that are there, after waiting for them at most that long.
+    /// Waits for events for at most `wait` and handles them.
     #[inline(always)]
     fn pump(&mut self, wait: Option<Duration>) {
         let timeout = timespec(wait.map_or(0, |wait| wait.as_nanos() as u64));
@@ -247,7 +247,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Tells live progress, and looks whether there is a core to spin on.
+    /// Publishes live progress, and checks whether the thread may spin on its core.
     fn publish_progress(&mut self) {
         self.progress.publish(
             &self.context.run_state.live,

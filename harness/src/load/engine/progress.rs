@@ -1,57 +1,57 @@
-//! How far an engine thread has come: requests in flight, replies, bytes, and what live progress shows of it.
+//! Counters of an engine thread (requests in flight, replies, bytes), and their publication as live progress.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::run_state::Live;
 
-/// Interval of live progress.
+/// Interval at which live progress is published.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Counts that every operation changes.
+/// Counters that every operation updates.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     in_flight: usize,
     replies: u64,
     /// Bytes sent and received.
     bytes: (u64, u64),
-    /// Replies and troubles that live progress has been told, and when.
+    /// Replies and failures published so far, and when.
     published: (u64, u64),
     published_at: u64,
 }
 
 impl Progress {
-    /// `requests` were said.
+    /// Counts requests that were sent.
     #[inline(always)]
     pub(super) fn asked(&mut self, requests: usize) {
         self.in_flight += requests;
     }
 
-    /// `replies` came.
+    /// Counts replies that arrived.
     #[inline(always)]
     pub(super) fn answered(&mut self, replies: usize) {
         self.in_flight -= replies;
         self.replies += replies as u64;
     }
 
-    /// A request gets no reply any more.
+    /// Counts a request that will get no reply.
     pub(super) fn gave_up(&mut self) {
         self.in_flight -= 1;
     }
 
-    /// The kernel took so many bytes.
+    /// Counts bytes that the kernel accepted.
     #[inline(always)]
     pub(super) fn sent(&mut self, bytes: usize) {
         self.bytes.0 += bytes as u64;
     }
 
-    /// The kernel gave so many bytes.
+    /// Counts bytes that were received.
     #[inline(always)]
     pub(super) fn received(&mut self, bytes: usize) {
         self.bytes.1 += bytes as u64;
     }
 
-    /// Whether any request waits for its reply.
+    /// Whether any request is in flight.
     pub(super) fn is_waiting(&self) -> bool {
         self.in_flight > 0
     }
@@ -61,12 +61,12 @@ impl Progress {
         self.bytes
     }
 
-    /// Whether live progress is to be told again.
+    /// Whether progress is due to be published.
     pub(super) fn is_due(&self, now: u64) -> bool {
         now >= self.published_at + PUBLISH_INTERVAL.as_nanos() as u64
     }
 
-    /// Tells live progress what has happened since the last time.
+    /// Adds what has happened since the last call to the live progress.
     pub(super) fn publish(
         &mut self,
         live: &Live,
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn live_progress_is_told_differences() {
+    fn only_differences_are_published() {
         let run_state = RunState::new(2);
         let (mut one, mut other) = (Progress::default(), Progress::default());
         one.asked(5);

@@ -1,4 +1,4 @@
-//! Taking replies.
+//! Receives and verifies replies.
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
@@ -9,13 +9,13 @@ use super::{Engine, now};
 use crate::load::script::Reply;
 use crate::talk::{Bindings, Close, Frame, Judgement};
 
-/// The frame is the talk's own: nothing is in flight, so that only what was not asked for can come.
+/// Stands for the turn of a message that arrives without a request in flight, and is delimited by the talk's frame.
 const NO_TURN: usize = usize::MAX;
-/// The stream is out of step: nothing that follows can be told to belong to any request.
+/// Replies can no longer be assigned to requests on this connection; contains the reason.
 pub(super) struct OutOfStep(pub(super) String);
 
 impl Engine<'_> {
-    /// Reads once, and takes all replies that have come in whole.
+    /// Reads once, and processes all complete replies.
     #[inline(always)]
     pub(super) fn receive(&mut self, at: usize) {
         let (Some(socket), Some(input)) = (&self.connections[at].socket, self.input.buffer())
@@ -43,7 +43,7 @@ impl Engine<'_> {
             State::Opening => return self.continue_opening(at, count),
             State::Serving if self.requests.are_exact() => self.take_exact(at, count),
             State::Serving => self.take_framed(at, count),
-            // Nothing is waited for but the end.
+            // The only event expected is the end of the stream.
             State::Ending | State::Closed | State::Connecting => Ok(()),
         };
         let replies = before - self.connections[at].flights.len();
@@ -65,7 +65,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Compares what came with what had to come, byte for byte, where it arrived.
+    /// Compares received bytes with the expected replies in the receive buffer.
     #[inline(always)]
     fn take_exact(&mut self, at: usize, count: usize) -> Result<(), OutOfStep> {
         let conn = &mut self.connections[at];
@@ -98,7 +98,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Cuts replies out of the stream and judges each.
+    /// Splits the stream into messages and processes each.
     fn take_framed(&mut self, at: usize, count: usize) -> Result<(), OutOfStep> {
         let mut partial = std::mem::take(&mut self.connections[at].cold().partial);
         let Some(input) = self.input.take() else {
@@ -128,7 +128,7 @@ impl Engine<'_> {
         taken.map(drop)
     }
 
-    /// Takes the whole messages at the start of `data`; how many bytes they are.
+    /// Processes the complete messages at the start of `data`, and returns their total length.
     fn take_messages(&mut self, at: usize, data: &[u8]) -> Result<usize, OutOfStep> {
         let mut taken = 0;
         while taken < data.len() && self.connections[at].state == State::Serving {
@@ -145,7 +145,7 @@ impl Engine<'_> {
         Ok(taken)
     }
 
-    /// The length of the message at the start of `bytes`, if all of it is there.
+    /// The length of the message at the start of `bytes`, if it is complete.
     fn message_len(&mut self, at: usize, bytes: &[u8]) -> Result<Option<usize>, OutOfStep> {
         let conn = &mut self.connections[at];
         let Some(flight) = conn.flights.front().copied() else {
@@ -167,7 +167,7 @@ impl Engine<'_> {
         framed_len(conn, flight.turn, &frame, bytes)
     }
 
-    /// One whole message: a reply, or something nobody asked for.
+    /// Processes a complete message: a reply, or a push.
     fn take_message(&mut self, at: usize, message: &[u8]) -> Result<(), OutOfStep> {
         let talk = self.context.talk;
         if talk.pushed(message).is_some() {
@@ -190,7 +190,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// What the server sent unasked is answered where an answer is due.
+    /// Answers a push, if the talk defines an answer.
     fn answer_push(&mut self, at: usize, message: &[u8]) -> Result<(), OutOfStep> {
         let talk = self.context.talk;
         let bindings = Bindings {
@@ -207,7 +207,7 @@ impl Engine<'_> {
                 self.flush(at);
                 Ok(())
             }
-            Some(Err(why)) => Err(OutOfStep(format!("no answer to what was pushed: {why}"))),
+            Some(Err(why)) => Err(OutOfStep(format!("cannot answer a push: {why}"))),
             Some(Ok(None)) | None => Ok(()),
         }
     }
@@ -229,7 +229,7 @@ impl Engine<'_> {
         self.use_room(at);
     }
 
-    /// The server closed its side.
+    /// Handles the end of the stream: the server closed its side.
     fn peer_closed(&mut self, at: usize) {
         if self.connections[at].state == State::Ending {
             return self.close_planned(at);
@@ -250,7 +250,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The reply that the end of the stream completes, if there is one, and whether it is right.
+    /// Verifies the reply that the end of the stream completes; `None` if it completes no reply.
     fn reply_that_ends_here(&mut self, at: usize) -> Option<Result<(), String>> {
         let conn = &mut self.connections[at];
         let flight = conn.flights.front().copied()?;
@@ -276,7 +276,8 @@ impl Engine<'_> {
     }
 }
 
-/// The same where a frame says where messages end. The decoder of the last line is kept.
+/// The length of the message at the start of `bytes` by its frame, if it is complete. Keeps the decoder of the turn for
+/// the next call.
 fn framed_len(
     conn: &mut Conn,
     turn: usize,
@@ -295,5 +296,8 @@ fn framed_len(
 }
 
 fn unasked(bytes: &[u8]) -> OutOfStep {
-    OutOfStep(mismatch_text("nothing, since nothing was asked", bytes))
+    OutOfStep(mismatch_text(
+        "no message, because no request was in flight",
+        bytes,
+    ))
 }

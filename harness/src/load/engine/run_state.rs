@@ -1,43 +1,42 @@
-//! What the engine threads and the thread that watches them tell each other.
+//! State that the engine threads share with the thread that watches them.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::client_end::ClientEnd;
 
-/// RunState by all threads of one load.
+/// State shared by all threads of one load.
 #[derive(Debug, Default)]
-pub struct RunState {
-    /// When the load begins, in nanoseconds of the monotonic clock; 0 until that is settled.
+pub(crate) struct RunState {
+    /// When the load begins, in nanoseconds of the monotonic clock; 0 until that is decided.
     pub(super) begin: AtomicU64,
-    /// Everybody is to stop now, and keep what was measured.
+    /// Set to stop all threads early; what was measured is kept.
     pub(super) stop: AtomicBool,
-    /// The connections may be closed: both of their ends have been looked at.
+    /// Set once the connections may be closed, because both of their ends have been sampled.
     pub(super) release: AtomicBool,
-    /// Threads that have all their connections, or gave up on some.
+    /// Number of threads that have opened their connections, or have given up on some.
     pub(super) connected: AtomicUsize,
-    /// Threads that wait for no more replies.
+    /// Number of threads that have no more replies to wait for.
     pub(super) drained: AtomicUsize,
-    /// Some connections, near the end of the measured period.
+    /// Sampled connections, at the end of the measured period.
     pub(super) ends: Mutex<Vec<ClientEnd>>,
-    /// For live progress.
     pub live: Live,
 }
 
-/// Counts so far, brought up to date some times a second.
+/// Counters for live progress, updated several times per second.
 #[derive(Debug, Default)]
-pub struct Live {
-    /// Connections that are open, by thread.
+pub(crate) struct Live {
+    /// Number of open connections per thread.
     pub open: Vec<AtomicUsize>,
-    /// Replies.
+    /// Number of replies.
     pub ops: AtomicU64,
-    /// Wrong replies, lost connections, connects that failed.
+    /// Number of wrong replies, lost connections and failed connects.
     pub troubles: AtomicU64,
 }
 
 impl RunState {
-    /// For so many threads.
-    pub fn new(threads: usize) -> Self {
+    /// The state of a load with `threads` engine threads.
+    pub(crate) fn new(threads: usize) -> Self {
         Self {
             live: Live {
                 open: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
@@ -47,41 +46,41 @@ impl RunState {
         }
     }
 
-    /// Lets the load begin at this moment.
-    pub fn begin(&self, at: u64) {
+    /// Starts the load at time `at`.
+    pub(crate) fn begin(&self, at: u64) {
         self.begin.store(at, Ordering::Release);
     }
 
-    /// Ends it now.
-    pub fn stop(&self) {
+    /// Stops the load early.
+    pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
     }
 
-    /// Lets the connections go.
-    pub fn release(&self) {
+    /// Allows the threads to close their connections.
+    pub(crate) fn release(&self) {
         self.release.store(true, Ordering::Release);
     }
 
-    /// How many threads have their connections.
-    pub fn connected(&self) -> usize {
+    /// Number of threads that have opened their connections.
+    pub(crate) fn connected(&self) -> usize {
         self.connected.load(Ordering::Acquire)
     }
 
-    /// How many threads wait for no more replies.
-    pub fn drained(&self) -> usize {
+    /// Number of threads that have no more replies to wait for.
+    pub(crate) fn drained(&self) -> usize {
         self.drained.load(Ordering::Acquire)
     }
 
-    /// The connections that the threads picked to be looked at from both ends.
-    pub fn take_ends(&self) -> Vec<ClientEnd> {
+    /// Takes the sampled connections.
+    pub(crate) fn take_ends(&self) -> Vec<ClientEnd> {
         self.ends
             .lock()
             .map(|mut ends| std::mem::take(&mut *ends))
             .unwrap_or_default()
     }
 
-    /// Whether the end was asked for.
-    pub fn is_stopped(&self) -> bool {
+    /// Whether the load was stopped early.
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 }

@@ -1,4 +1,4 @@
-//! Saying requests.
+//! Sends requests.
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
@@ -7,8 +7,8 @@ use super::conn::{Conn, UNSENT};
 use super::{Engine, now};
 
 impl Engine<'_> {
-    /// A connection may have room: in a closed loop that is filled at once, in an open one the
-    /// connection gets in line.
+    /// Uses the room that a connection may have: a closed loop fills it with requests, an open loop adds the
+    /// connection to the queue.
     #[inline(always)]
     pub(super) fn use_room(&mut self, at: usize) {
         if !self.issuing {
@@ -32,7 +32,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Says the requests that are due, as far as connections have room for them.
+    /// Sends the due requests, as far as connections have room.
     pub(super) fn issue_due(&mut self) {
         while let Some(due) = self.pacing.due_by(self.now) {
             let Some(at) = self.pacing.take_turn() else {
@@ -56,7 +56,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Says one request, which was due at `intended`.
+    /// Sends one request, due at `intended`.
     #[inline(always)]
     pub(super) fn send_one(&mut self, at: usize, intended: u64) {
         let flight = self.requests.next(intended);
@@ -74,7 +74,7 @@ impl Engine<'_> {
         self.after_write(at, 1, written, rest);
     }
 
-    /// Says `count` requests in one write.
+    /// Sends `count` requests in one write.
     fn send_batch(&mut self, at: usize, count: usize, intended: u64) {
         self.batch.clear();
         for _ in 0..count {
@@ -94,7 +94,7 @@ impl Engine<'_> {
         self.after_write(at, count, written, rest);
     }
 
-    /// What came of a write. `rest` is what the kernel did not take of it.
+    /// Handles the result of a write of `count` requests. `rest` contains the bytes that the kernel did not accept.
     #[inline(always)]
     fn after_write(
         &mut self,
@@ -126,7 +126,7 @@ impl Engine<'_> {
         }
     }
 
-    /// There is room for what the kernel did not take before.
+    /// Writes the bytes that the kernel did not accept before.
     pub(super) fn flush(&mut self, at: usize) {
         let conn = &mut self.connections[at];
         let (Some(socket), Some(cold)) = (&conn.socket, &mut conn.cold) else {
@@ -159,12 +159,12 @@ impl Engine<'_> {
 
     fn watch_for_room(&mut self, at: usize, wanted: bool) {
         if let Err(error) = self.connections.watch_for_room(at, wanted) {
-            self.lose(at, || format!("epoll does not take a connection: {error}"));
+            self.lose(at, || format!("epoll_ctl failed for a connection: {error}"));
         }
     }
 }
 
-/// The write of the last byte of everything said so far returned now.
+/// Sets the send time of all requests that have none yet: the write of the last byte has just returned.
 #[inline(always)]
 fn stamp(conn: &mut Conn, now: u64) {
     for flight in conn.flights.iter_mut().rev() {
