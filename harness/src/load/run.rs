@@ -1,4 +1,4 @@
-//! One load, from the first connect to the last reply: the threads, and the one that watches them.
+//! Runs one load: the engine threads, and the calling thread, which watches them and the server.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -17,77 +17,74 @@ use crate::process::{PeerSocket, Server};
 use crate::subject::Interrupt;
 use crate::talk::Talk;
 
-/// From the moment at which all connections are there to the first request.
+/// Time from the opening of the last connection to the first request.
 const START_DELAY: Duration = Duration::from_millis(5);
-/// Between two looks at the server, the interrupt and the progress.
+/// Interval at which the server and the interrupt are checked and the progress is reported.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is to be done, and to whom.
+/// A load and the server that receives it.
 pub struct Load<'a> {
-    /// The load.
     pub workload: &'a Workload,
-    /// The conversation.
     pub talk: &'a Talk,
-    /// What its templates may name besides token and payload.
+    /// Values for names in the talk's templates, other than token and payload.
     pub values: BTreeMap<String, Vec<u8>>,
-    /// The server; ready.
+    /// The server, ready to accept connections.
     pub server: &'a Server,
-    /// Ends it early; what was measured is kept.
+    /// Ends the load early; what was measured is kept.
     pub interrupt: &'a Interrupt,
-    /// Live progress.
+    /// Receives the live progress.
     pub sink: Sink<'a>,
 }
 
-/// What a load measured, all threads together, before anything is made of it.
+/// The raw measurements of a load, merged over all threads.
 #[derive(Debug)]
 pub struct Measurement {
-    /// The measured period, as it was planned.
+    /// The planned measured period.
     pub period: MeasuredPeriod,
-    /// Seconds of the measured period; less than asked for if it was ended early.
+    /// Seconds of the measured period; fewer than planned if it was ended early.
     pub seconds: f64,
-    /// Times by window.
+    /// Response and service times per window.
     pub windows: Vec<Window>,
-    /// Waiting times of requests that never got their reply.
+    /// Waiting times of requests that got no reply.
     pub unanswered: Times,
-    /// How late requests were sent, where the delay is ours.
+    /// Delays from the intended to the actual send, where the client caused them.
     pub lag: Times,
-    /// Counts.
     pub tally: Tally,
-    /// What each engine thread used itself.
+    /// What each engine thread used in the measured period.
     pub threads: Vec<ThreadUsage>,
-    /// Some connections: our end and the server's, if that is on this machine.
+    /// Sampled connections: the client's end, and the server's if the server runs on this machine.
     pub ends: Vec<(ClientEnd, Option<PeerSocket>)>,
-    /// What the server used in the measured period, where that can be seen.
+    /// What the server used in the measured period, if tcprove can read that.
     pub server: Option<ServerUse>,
-    /// What the machine took away in the measured period.
+    /// CPU time that the machine withheld in the measured period.
     pub machine: Machine,
-    /// How the server ended, if it did.
+    /// How the server ended, if it ended during the load.
     pub died: Option<String>,
-    /// Somebody asked for the end.
+    /// Whether the user interrupted the load.
     pub interrupted: bool,
-    /// Cores that are left for the server, if it is on this machine.
+    /// Number of cores left for the server, if it runs on this machine.
     pub server_cpus: usize,
 }
 
-/// What the server used in the measured period.
+/// Resources that the server used in the measured period.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ServerUse {
     /// CPU time of all its processes.
     pub cpu: Duration,
-    /// Threads it had near the end.
+    /// Number of threads at the end.
     pub threads: usize,
-    /// Resident memory near the end.
+    /// Resident memory at the end.
     pub rss_bytes: u64,
-    /// Resident memory at its worst moment so far.
+    /// Peak resident memory since the server started.
     pub rss_peak_bytes: u64,
-    /// Switches between its threads, wanted or not.
+    /// Voluntary and involuntary context switches.
     pub context_switches: u64,
 }
 
-/// The cores that engine threads are pinned to, and those that are left for the server.
+/// Divides the cores that this process may use: the last `threads` for the engine threads, the others for the server.
 ///
-/// The last of the cores that this process may use; `None` if there is only one, or not enough.
-pub fn cores(threads: usize) -> Option<(Vec<usize>, Vec<usize>)> {
+/// Returns the engine's cores, then the server's; `None` if no core would be left for the server.
+pub(crate) fn cores(threads: usize) -> Option<(Vec<usize>, Vec<usize>)> {
     let allowed = sched_getaffinity(None).ok()?;
     let all: Vec<usize> = (0..CpuSet::MAX_CPU)
         .filter(|cpu| allowed.is_set(*cpu))
@@ -98,10 +95,10 @@ pub fn cores(threads: usize) -> Option<(Vec<usize>, Vec<usize>)> {
 }
 
 impl Load<'_> {
-    /// Puts the load on the server and waits for its end.
+    /// Runs the load to its end.
     ///
     /// # Errors
-    /// It could not begin: a thread has no epoll instance, or the talk cannot be said over and over.
+    /// The load could not start: an epoll instance could not be created, or a turn of the talk could not be rendered.
     pub fn run(&self) -> Result<Measurement, EngineError> {
         let threads = self.workload.threads;
         let run_state = RunState::new(threads);
@@ -139,7 +136,7 @@ impl Load<'_> {
         }))
     }
 
-    /// Waits from the first connect to the end of the measured period, and looks at the server.
+    /// Watches the load from the first connect to the end of the measured period, and reads the server's counters.
     fn watch(&self, run_state: &RunState) -> Watched {
         let mut watched = Watched::default();
         while run_state.connected() < self.workload.threads
@@ -180,12 +177,12 @@ impl Load<'_> {
         }
     }
 
-    /// False once the server is gone or somebody asked for the end; the threads are told then.
+    /// Whether the load continues. It stops the engine threads once the server is gone or the user interrupts.
     fn keep_running(&self, run_state: &RunState, watched: &mut Watched) -> bool {
         watched.interrupted |= self.interrupt.is_set();
         if watched.died.is_none() && self.server.is_gone() {
             watched.died = Some(self.server.exit().map_or_else(
-                || "it does not run any more".to_owned(),
+                || "is no longer running".to_owned(),
                 |exit| exit.to_string(),
             ));
         }
@@ -210,7 +207,7 @@ impl Load<'_> {
         }
     }
 
-    /// Some connections with the server's ends of them, looked at while they are still open.
+    /// Reads the server's ends of the sampled connections while they are still open.
     fn sample_ends(&self, run_state: &RunState) -> Vec<(ClientEnd, Option<PeerSocket>)> {
         while run_state.drained() < self.workload.threads && !run_state.is_stopped() {
             std::thread::sleep(Duration::from_millis(1));
@@ -232,7 +229,7 @@ impl Load<'_> {
     }
 }
 
-/// What the watching thread saw.
+/// What the watching thread recorded.
 #[derive(Debug, Default)]
 struct Watched {
     period: MeasuredPeriod,
@@ -243,14 +240,14 @@ struct Watched {
     interrupted: bool,
 }
 
-/// Cores that this process may use.
+/// Number of cores that this process may use.
 fn available_cpus() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Pins the calling thread, and lets it sleep as precisely as the kernel can.
+/// Pins the calling thread to `core`, and sets the shortest timer slack so that it sleeps as precisely as possible.
 pub(crate) fn settle(core: Option<usize>) {
-    // Both only make the figures steadier; the validity of a run is judged by what it measured.
+    // Failures are ignored: both settings only reduce noise, and the validity of a load is judged from its figures.
     let _ = set_current_timer_slack(std::num::NonZeroU64::new(1));
     if let Some(core) = core {
         let mut cores = CpuSet::new();
