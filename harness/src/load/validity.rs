@@ -1,4 +1,4 @@
-//! Whether the figures of a load can be trusted, and why not. Pure.
+//! Judges whether the figures of a load can be trusted. Pure.
 
 use serde::Serialize;
 
@@ -9,64 +9,62 @@ use super::run::Measurement;
 use super::workload::{Loop, Workload};
 use crate::stats::{median, rank_sum_p};
 
-/// Ready but not running for more than this share of the period: the client was starved.
+/// Maximum share of the period in which an engine thread may be runnable but not running.
 const STARVED_WALL: f64 = 0.05;
-/// The same as a share of what it ran and waited, for loads that keep a core less busy.
-const STARVED_OWN: f64 = 0.25;
-/// Below this share of the period the second rule does not speak: a few long waits are no rule.
+/// Maximum share of its running and waiting time that an engine thread may wait, for loads that use little CPU.
+const STARVED_ACTIVE: f64 = 0.25;
+/// [`STARVED_ACTIVE`] applies only if the thread waited for more than this share of the period: a few long waits in a
+/// light load are no evidence.
 const STARVED_LEAST: f64 = 0.01;
-/// A client that runs so much of the time is the limit itself, unless the server is one too.
+/// An engine thread that runs for at least this share of the period limits the rate, unless the server does.
 const SATURATED: f64 = 0.97;
-/// A server that keeps so much of its cores busy is the limit.
+/// A server that uses at least this share of its cores limits the rate.
 const SERVER_SATURATED: f64 = 0.85;
-/// Replies over requests due, at least.
+/// Minimum ratio of replies to due requests.
 const ACHIEVED: f64 = 0.95;
-/// Lateness of sends at the 99th percentile, at most, in microseconds.
+/// Maximum 99th percentile of the send lag, in microseconds.
 const LAG_US: f64 = 1_000.0;
-/// Stolen time, at most, in percent.
+/// Maximum stolen time, in percent.
 const STEAL_PERCENT: f64 = 5.0;
-/// The rate of the first third of the period may differ from that of the last by this factor.
+/// Maximum factor between the rates in the first and the last third of the period.
 const DRIFT: f64 = 1.15;
-/// And by chance alone with this probability.
+/// Significance level of the test that these rates differ.
 const DRIFT_P: f64 = 0.01;
 
-/// Whether the figures can be trusted.
+/// Whether the figures of a load can be trusted, and the evidence.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Validity {
-    /// They can.
+    /// Whether the figures can be trusted: there are no `reasons`.
     pub valid: bool,
-    /// Why not.
+    /// Why the figures cannot be trusted.
     pub reasons: Vec<Reason>,
-    /// What limits what the figures say, without making them wrong.
+    /// Limits on what the figures show; they do not make them invalid.
     pub notes: Vec<Note>,
-    /// How late requests were sent, where the delay is ours, in microseconds.
+    /// Delay from the intended to the actual send, where the client caused it, in microseconds.
     pub send_lag_us: Lag,
-    /// Open loop: replies in the measured period over requests due in it.
+    /// Open loop: replies received in the measured period divided by the requests due in it.
     pub achieved_ratio: Option<f64>,
     /// Connections that ended unexpectedly.
     pub connections_lost: u64,
-    /// Connections that were never there.
+    /// Connections that could not be opened before the load began.
     pub connections_missing: u64,
-    /// Largest share of the period in which an engine thread ran.
+    /// Share of the period in which the busiest engine thread ran.
     pub client_busy: f64,
-    /// Largest share of it in which one was ready and did not run.
+    /// Share of the period in which the most starved engine thread was runnable but not running.
     pub client_starved: f64,
-    /// Time stolen by a hypervisor, in percent.
+    /// CPU time stolen by the hypervisor, in percent.
     pub steal_percent: f64,
-    /// Times that our control group was held back.
+    /// How often the control group was throttled.
     pub throttled: u64,
-    /// The first troubles, in words.
+    /// Descriptions of the first failures.
     pub troubles: Vec<String>,
 }
 
-/// How late requests were sent, in microseconds.
+/// Percentiles of the send lag, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Lag {
-    /// Half of them were at most so late.
     pub p50: f64,
-    /// 99 % were.
     pub p99: f64,
-    /// All were.
     pub max: f64,
 }
 
@@ -108,7 +106,7 @@ impl Validity {
         validity
     }
 
-    /// Adds what the server did that it must not do.
+    /// Adds the reasons that the server may have caused.
     fn judge_server(&mut self, measured: &Measurement, metrics: &Metrics) {
         let tally = &measured.tally;
         let first = || self.troubles.first().cloned();
@@ -149,7 +147,7 @@ impl Validity {
         self.reasons.extend(found.into_iter().flatten());
     }
 
-    /// Adds why the load was not what was asked for.
+    /// Adds reasons why the load deviates from the workload, and a note if the client was the limit.
     fn judge_pace(&mut self, workload: &Workload, measured: &Measurement, metrics: &Metrics) {
         if let (Some(ratio), Loop::Open { rate, rate_to, .. }) =
             (self.achieved_ratio, workload.pace)
@@ -179,12 +177,12 @@ impl Validity {
         }
     }
 
-    /// Adds what the machine took away.
+    /// Adds the disturbances by the machine.
     fn judge_machine(&mut self, measured: &Measurement) {
         let starved = measured.threads.iter().any(|thread| {
             let (waited, ran) = (thread.starved_share(), thread.busy_share());
             let of_active = waited / (waited + ran).max(f64::MIN_POSITIVE);
-            waited > STARVED_WALL || (waited > STARVED_LEAST && of_active > STARVED_OWN)
+            waited > STARVED_WALL || (waited > STARVED_LEAST && of_active > STARVED_ACTIVE)
         });
         let found = [
             starved.then_some(Reason::ClientStarved {
@@ -201,7 +199,7 @@ impl Validity {
     }
 }
 
-/// A closed loop that becomes faster or slower was not warm: its mean says nothing.
+/// Detects a closed loop whose rate changes: the server was still warming up, so the mean rate is meaningless.
 fn drift(workload: &Workload, windows: &[WindowSummary]) -> Option<Reason> {
     if workload.is_open() || workload.ramp_connections_from.is_some() || windows.len() < 12 {
         return None;
@@ -232,7 +230,7 @@ mod tests {
     use crate::load::recorder::times;
     use crate::load::{Fault, Measurement};
 
-    /// A second of 1,000 right replies that nothing disturbed.
+    /// An undisturbed second with 1,000 right replies.
     fn measured(tally: Tally) -> Measurement {
         let usage = ThreadUsage {
             cpu: Duration::from_millis(500),
@@ -266,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_connections_are_the_fault_of_whoever_lacked_something() {
+    fn missing_connections_are_the_fault_of_whoever_ran_out() {
         let missing = |connects_lacking| {
             let validity = judged(&measured(Tally {
                 missing: 7,
@@ -285,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clean_load_is_valid_and_a_starved_one_is_not() {
+    fn an_undisturbed_load_is_valid_and_a_starved_one_is_not() {
         assert!(judged(&measured(Tally::default())).valid);
         let mut starved = measured(Tally::default());
         starved.threads[0].starved = Duration::from_millis(93);
