@@ -1,5 +1,5 @@
-//! `tcprove load`: every kind of load on every kind of frame, runs that must be called invalid, and
-//! what it says to mistakes. What depends on the machine's speed is not asserted.
+//! `tcprove load`: every kind of load with every kind of frame, loads that must be reported as invalid, and messages
+//! for wrong arguments. Nothing that depends on the machine's speed is asserted.
 
 mod clock;
 mod invalid;
@@ -10,7 +10,7 @@ mod mistakes;
 use crate::support::{Bench, Ended};
 use serde_json::Value;
 
-/// What a load came to.
+/// A finished load and its report.
 pub(crate) struct Loaded {
     pub(crate) ended: Ended,
     pub(crate) report: Value,
@@ -24,7 +24,7 @@ impl Loaded {
             .unwrap_or_else(|| panic!("no {name} in {}", self.ended.all()))
     }
 
-    /// The reasons of invalidity, by their first word.
+    /// The ids of the reasons why the load is invalid.
     pub(crate) fn reasons(&self) -> Vec<String> {
         let reasons = self.report["validity"]["reasons"].as_array();
         let reasons = reasons.unwrap_or_else(|| panic!("no reasons in {}", self.ended.all()));
@@ -40,7 +40,7 @@ impl Loaded {
         reasons.iter().map(word).collect()
     }
 
-    /// Nothing is held against the server; what the machine did to the client does not matter here.
+    /// Asserts that no reason concerns the server; disturbances by the machine are ignored.
     pub(crate) fn assert_sound(&self) {
         let ours = [
             "client-starved",
@@ -50,7 +50,7 @@ impl Loaded {
             "not-stationary",
         ];
         let reasons = self.reasons();
-        // Who is starved of the processor does not reach a rate either.
+        // A starved client does not reach its rate either.
         let starved = reasons.iter().any(|word| word == "client-starved");
         let others: Vec<&String> = reasons
             .iter()
@@ -70,13 +70,13 @@ impl Loaded {
     }
 }
 
-/// `tcprove load` with these arguments.
+/// Runs `tcprove load` with these arguments.
 pub(crate) fn load(arguments: &[&str]) -> Loaded {
     load_in(&Bench::new(), arguments)
 }
 
 pub(crate) fn load_in(bench: &Bench, arguments: &[&str]) -> Loaded {
-    // What follows `--` is the server's.
+    // Arguments after `--` are the server's command.
     let at = arguments
         .iter()
         .position(|word| *word == "--")
@@ -93,5 +93,5 @@ pub(crate) fn load_in(bench: &Bench, arguments: &[&str]) -> Loaded {
     Loaded { ended, report }
 }
 
-/// Half a second: enough to count, short enough to wait for.
+/// A measured period of half a second and a short warm-up.
 pub(crate) const SHORT: [&str; 4] = ["--duration", "500ms", "--warmup", "100ms"];
