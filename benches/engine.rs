@@ -45,7 +45,7 @@ pub fn engine(
     let done = load.run().map_err(other)?;
     Ok(Measured {
         operations: done.windows.iter().map(|window| window.ops).sum(),
-        cpu: done.own.iter().map(|own| own.cpu).sum(),
+        cpu: done.threads.iter().map(|thread| thread.cpu).sum(),
     })
 }
 

@@ -1,14 +1,13 @@
 //! The cost of the harness itself: decoding replies, judging them, rendering requests, and recording
 //! and pacing a load.
 
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
-
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tcprove::load::Arrivals;
 use tcprove::load::pacer::{Pacer, Segment};
-use tcprove::load::recorder::{Period, Recorder};
+use tcprove::load::recorder::{MeasuredPeriod, Recorder};
 use tcprove::talk::{
     Bindings, Expect, Expectation, Frame, Judgement, LenFrame, RegexTemplate, Template, Uint, token,
 };
@@ -148,7 +147,7 @@ fn rendering(criterion: &mut Criterion) {
 /// open loop, computes the time of the next request.
 fn recording_and_pacing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("load");
-    let period = Period {
+    let period = MeasuredPeriod {
         from: 0,
         to: 1_000_000_000,
     };

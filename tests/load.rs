@@ -1,5 +1,5 @@
-//! `tcprove load`: every kind of load on every kind of frame, runs that must be reported as invalid, and error messages.
-//! Figures that depend on the speed of the machine are not asserted.
+//! `tcprove load`: every kind of load with every kind of frame, loads that must be reported as invalid, and messages
+//! for wrong arguments. Nothing that depends on the machine's speed is asserted.
 
 mod clock;
 mod invalid;
@@ -10,7 +10,7 @@ mod mistakes;
 use crate::support::{Bench, Ended};
 use serde_json::Value;
 
-/// The result of a load.
+/// A finished load and its report.
 pub(crate) struct Loaded {
     pub(crate) ended: Ended,
     pub(crate) report: Value,
@@ -40,8 +40,7 @@ impl Loaded {
         reasons.iter().map(word).collect()
     }
 
-    /// Asserts that the load is valid, apart from reasons that concern the client or the machine, and that no reply was
-    /// wrong.
+    /// Asserts that no reason concerns the server; disturbances by the machine are ignored.
     pub(crate) fn assert_sound(&self) {
         let ours = [
             "client-starved",
@@ -51,7 +50,7 @@ impl Loaded {
             "not-stationary",
         ];
         let reasons = self.reasons();
-        // A client without enough CPU time also misses its rate.
+        // A starved client does not reach its rate either.
         let starved = reasons.iter().any(|word| word == "client-starved");
         let others: Vec<&String> = reasons
             .iter()
@@ -77,7 +76,7 @@ pub(crate) fn load(arguments: &[&str]) -> Loaded {
 }
 
 pub(crate) fn load_in(bench: &Bench, arguments: &[&str]) -> Loaded {
-    // Arguments after `--` belong to the server.
+    // Arguments after `--` are the server's command.
     let at = arguments
         .iter()
         .position(|word| *word == "--")
@@ -94,5 +93,5 @@ pub(crate) fn load_in(bench: &Bench, arguments: &[&str]) -> Loaded {
     Loaded { ended, report }
 }
 
-/// Arguments of a load of half a second.
+/// A measured period of half a second and a short warm-up.
 pub(crate) const SHORT: [&str; 4] = ["--duration", "500ms", "--warmup", "100ms"];

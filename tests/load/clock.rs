@@ -1,5 +1,4 @@
-//! The clock tells the truth. On a busy machine a figure may only be too large, by what the machine
-//! added; too small it can never be.
+//! Reported times match the server's known delays. On a busy machine a figure may be too large, but never too small.
 
 use crate::support::skip::is_slow;
 use crate::support::{Bench, alone};
@@ -18,11 +17,11 @@ fn stalls_and_known_delays_are_reported_in_full() {
     for row in rows {
         let allowed = row["allowed_percent"].as_f64().unwrap();
         let off = row["off_percent"].as_f64().unwrap();
-        // The unstalled median belongs to another moment of the machine.
+        // The median without stops was measured at another time, under other conditions of the machine.
         let comparable = !(row["percentile"] == "p50" && allowed >= 10.0);
         assert!(!comparable || off >= -allowed, "{row}");
     }
-    // Every reply that the server logged was reported, and no other.
+    // The load reported exactly the replies that the server logged.
     assert!(
         !ended.stdout.contains("replies were reported"),
         "{}",

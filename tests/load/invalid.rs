@@ -1,4 +1,4 @@
-//! Runs whose figures must not be trusted are called so, with the reason, and end with 5.
+//! Loads whose figures cannot be trusted are reported as invalid with the reason, and exit with code 5.
 
 use std::process::{Command, Stdio};
 
@@ -41,7 +41,7 @@ fn one_wrong_reply_in_a_thousand() {
     assert_invalid(&loaded, "wrong-replies");
     let (wrong, ops) = (loaded.metric("wrong_replies"), loaded.metric("ops"));
     assert!(wrong >= 1.0 && wrong < ops / 200.0, "{wrong} of {ops}");
-    // A wrong byte is no reason to give up the connection.
+    // The connection survives a wrong byte.
     assert!(!loaded.reasons().contains(&"connections-lost".to_owned()));
 }
 
@@ -55,7 +55,7 @@ fn one_lost_connection_in_fifty() {
 
 #[test]
 fn a_server_that_dies_half_way() {
-    // It ends with the server, however long that takes.
+    // The load ends with the server, long before its planned end.
     let loaded = planted("die-after-10000", "60s");
     assert_invalid(&loaded, "server-died");
     assert!(
@@ -65,9 +65,9 @@ fn a_server_that_dies_half_way() {
     );
 }
 
-/// The others asked in the warm-up, and waited from then on.
+/// The other 49 sent a request in the warm-up and wait until the end.
 #[test]
-fn one_client_of_fifty_that_is_served() {
+fn one_served_client_of_fifty() {
     let loaded = load(&[
         "--embedded",
         "--param",
@@ -105,7 +105,7 @@ fn a_rate_beyond_reach() {
     );
 }
 
-/// Every reply takes 200 ms, and there is one connection: of 100 requests due a second five get one.
+/// Each reply takes 200 ms on a single connection: of 100 due requests per second, five are answered.
 #[test]
 fn a_server_that_is_too_slow_for_the_rate() {
     let base = [
@@ -121,14 +121,14 @@ fn a_server_that_is_too_slow_for_the_rate() {
     ];
     let loaded = load(&[&base[..], &["--duration", "1s", "--warmup", "0"]].concat());
     assert_invalid(&loaded, "rate-not-reached");
-    // What was never answered is in the percentiles with the time that it had waited.
+    // The percentiles include unanswered requests with their waiting time.
     let at_least = loaded.report["metrics"]["response_us"]["at_least"]
         .as_array()
         .unwrap();
     assert!(at_least.contains(&"p99".into()), "{at_least:?}");
 }
 
-/// More connections than this process may open are refused before anything is started.
+/// More connections than the process may open are refused before the server starts.
 #[test]
 fn a_descriptor_limit_that_is_too_low() {
     let bench = Bench::new();
@@ -149,7 +149,7 @@ fn a_descriptor_limit_that_is_too_low() {
     }
 }
 
-/// Two busy loops on the engine's own core.
+/// Two busy loops per core compete with the engine.
 #[test]
 fn a_client_that_is_starved() {
     let bench = Bench::new();

@@ -34,13 +34,12 @@ fn the_figures_agree_with_each_other() {
     let (ops, rate) = (loaded.metric("ops"), loaded.metric("ops_per_s"));
     assert!(
         (rate * 0.5 / ops - 1.0).abs() < 0.01,
-        "{rate} a second, {ops} in half a second"
+        "{rate} per second, {ops} in half a second"
     );
     let response = &loaded.report["metrics"]["response_us"];
     let at = |name: &str| response[name].as_f64().unwrap();
     assert!(at("p50") <= at("p90") && at("p90") <= at("p99") && at("p999") <= at("max"));
-    // Requests are counted by when they were due, replies by when they came: they differ by what
-    // was under way at both ends.
+    // Requests count by due time, replies by arrival: they differ by the requests in flight at both ends of the period.
     assert!((response["count"].as_f64().unwrap() - ops).abs() <= 8.0);
     let windows = loaded.report["intervals"].as_array().unwrap();
     let sum: f64 = windows
@@ -62,7 +61,7 @@ fn the_figures_agree_with_each_other() {
     );
 }
 
-/// The number of samples in a V2 histogram: it can be read by others.
+/// Decodes a V2 histogram and returns its number of samples.
 fn histogram(text: &serde_json::Value) -> u64 {
     use base64::Engine as _;
     let bytes = base64::engine::general_purpose::STANDARD
@@ -95,7 +94,7 @@ fn pipelining_keeps_order() {
 }
 
 #[test]
-fn an_open_loop_asks_as_often_as_it_was_told() {
+fn an_open_loop_sends_at_its_rate() {
     for arrivals in ["constant", "poisson"] {
         let base = [
             "--embedded",
@@ -144,7 +143,7 @@ fn ramps_integrate_their_rate_and_reach_their_connections() {
 }
 
 #[test]
-fn the_same_load_has_the_same_hash_and_another_one_another() {
+fn only_equal_loads_have_equal_hashes() {
     let hash = |more: &[&str]| {
         let base = [
             "--embedded",
@@ -162,7 +161,7 @@ fn the_same_load_has_the_same_hash_and_another_one_another() {
 }
 
 #[test]
-fn churn_opens_a_connection_for_each_few_requests() {
+fn churn_reopens_connections_after_a_few_requests() {
     let base = ["--embedded", "-c", "4", "--churn", "3"];
     let loaded = load(&[&base[..], &SHORT].concat());
     loaded.assert_sound();
@@ -206,7 +205,7 @@ fn turns_can_be_mixed() {
 }
 
 #[test]
-fn servers_that_nobody_here_wrote() {
+fn third_party_servers() {
     use crate::support::battery::have;
     let redis = [
         "--talk",
@@ -252,9 +251,9 @@ fn servers_that_nobody_here_wrote() {
     }
 }
 
-/// nginx announces that it closes after 1,000 requests: that is no loss.
+/// nginx announces that it closes a connection after 1,000 requests, which does not count as a lost connection.
 #[test]
-fn announced_closes_are_no_losses() {
+fn announced_closes_are_not_lost_connections() {
     if !std::path::Path::new("/usr/sbin/nginx").exists() && !crate::support::battery::have("nginx")
     {
         return;
@@ -286,9 +285,9 @@ fn an_interrupted_load_keeps_what_it_measured() {
     assert!((0.0..=1.0).contains(&busy), "{busy}");
 }
 
-/// Ended in its warm-up, a load has no measured period, and nothing was busy for a share of it.
+/// A load interrupted in its warm-up has no measured period, so it reports no busy share.
 #[test]
-fn a_load_that_is_interrupted_in_its_warm_up_claims_nothing() {
+fn a_load_interrupted_in_its_warm_up_reports_no_figures() {
     let (ended, report) = interrupted(&["--duration", "1s", "--warmup", "60s"]);
     assert_eq!(report["metrics"]["ops"], 0);
     assert_eq!(report["validity"]["client_busy"], 0.0);
@@ -313,13 +312,13 @@ fn an_interrupted_search_has_no_answer() {
     );
 }
 
-/// A load with these arguments that is interrupted once the server has replied often.
+/// Runs a load with these arguments and interrupts it once the server has sent many replies.
 fn interrupted(arguments: &[&str]) -> (Ended, serde_json::Value) {
     let bench = Bench::new();
     let mut command = bench.tcprove();
     command.args(["load", "--embedded", "-c", "4", "--json", "load.json"]);
     command.args(arguments);
-    // The server's own log of its replies says how far it has come.
+    // The server logs each reply, which shows the progress.
     let log = format!("delay_log={}", bench.path("replies.log").display());
     command.args(["--param", &log]);
     let running = bench.start(command);
@@ -333,7 +332,7 @@ fn interrupted(arguments: &[&str]) -> (Ended, serde_json::Value) {
     (ended, report)
 }
 
-/// Four connections with one request each and replies of 20 ms: 200 requests a second, on any machine.
+/// Four connections with one request in flight each and replies after 20 ms: 200 requests per second on any machine.
 #[test]
 fn the_search_and_the_overload_find_the_capacity_of_a_slow_server() {
     if rounds() == 0 {

@@ -1,27 +1,27 @@
-//! Many connections from one process, and what each costs it.
+//! Memory per connection of a load with many connections.
 
 use super::load_in;
 use crate::support::skip::rounds;
 use crate::support::{Bench, alone};
 
-/// User-space bytes that a connection may cost.
+/// Maximum user-space memory per connection, in bytes.
 const BYTES_MAX: u64 = 4096;
 
 #[test]
 fn a_connection_costs_little_memory() {
     let _alone = (rounds() > 0).then(alone);
-    // Both ends are on this machine, and the server has a limit of its own.
+    // Both ends are on this machine, and the server's descriptor limit applies as well.
     let many = if rounds() > 0 { 19_900 } else { 4_000 };
     let (few_kib, many_kib) = (peak(10), peak(many));
     let each = many_kib.saturating_sub(few_kib) * 1024 / many;
-    println!("{each} bytes for each of {many} connections");
+    println!("{each} bytes per connection of {many} connections");
     assert!(
         each <= BYTES_MAX,
-        "{each} bytes for each of {many} connections"
+        "{each} bytes per connection of {many} connections"
     );
 }
 
-/// The most memory that a load over so many connections held.
+/// Peak resident memory, in KiB, of a load with this many connections.
 fn peak(connections: u64) -> u64 {
     let bench = Bench::new();
     let connections = connections.to_string();

@@ -1,15 +1,15 @@
-//! What it says to mistakes: what is wrong, and what there is instead.
+//! Wrong arguments: messages name the mistake and the alternatives.
 
 use super::load;
 
 #[test]
-fn arguments_that_do_not_go_together() {
+fn wrong_arguments_are_explained() {
     let cases: [(&[&str], &str); 9] = [
         (
             &["--embedded", "--closed", "--rate", "5"],
             "cannot be used with",
         ),
-        (&["--embedded", "--rate", "fast"], "requests a second"),
+        (&["--embedded", "--rate", "fast"], "requests per second"),
         (
             &["--embedded", "--threads", "3", "-c", "2"],
             "--threads 3 is more than --connections 2",

@@ -22,18 +22,12 @@ mod result;
 mod sweep;
 mod visit;
 
-pub(crate) use axis::Dimension;
-pub(crate) use axis::parse_all;
+pub(crate) use axis::{Dimension, parse_all};
 pub(crate) use knob::Knob;
 pub(crate) use plan::SweepPlan;
-pub(crate) use result::AxisVerdict;
-pub(crate) use result::Estimate;
 #[cfg(test)]
 pub(crate) use result::Recommendation;
 #[cfg(test)]
 pub(crate) use result::Setting;
-pub(crate) use result::SweepAxis;
-pub(crate) use result::SweepCell;
-pub(crate) use result::SweepResult;
-pub(crate) use sweep::Sweep;
-pub(crate) use sweep::SweepError;
+pub(crate) use result::{AxisVerdict, Estimate, SweepAxis, SweepCell, SweepResult};
+pub(crate) use sweep::{Sweep, SweepError};

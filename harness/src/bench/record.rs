@@ -323,7 +323,7 @@ mod tests {
         assert!(!seen.valid && record.is_wanted());
         assert_eq!(
             texts(&seen.reasons),
-            ["steal: the hypervisor gave 9.0 % of the time to others (1 of 2 rounds)"]
+            ["steal: the hypervisor gave 9.0 % of the CPU time to other machines (1 of 2 rounds)"]
         );
         assert_eq!(
             texts(&cell(&CellRecord::new(2)).reasons),

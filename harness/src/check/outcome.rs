@@ -1,13 +1,10 @@
 //! Outcomes of checks. An outcome is data, never an error of tcprove.
 
 use crate::process::StartFailure;
-use crate::session::OpeningError;
-use crate::session::PeerError;
+use crate::session::{OpeningError, PeerError};
 use crate::talk::Mismatch;
-use serde::Deserialize;
-use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// The verdict of one check.

@@ -1,19 +1,12 @@
 //! `[server]`: how the server is started and stopped, and when it is ready.
 
-use super::Context;
-use super::Read;
-use super::value::At;
-use super::value::OneOrMore;
-use super::value::Scalar;
-use super::value::Text;
-use crate::process::Launch;
-use crate::process::Ready;
-use crate::process::signal_number;
+use super::value::{At, OneOrMore, Scalar, Text};
+use super::{Context, Read};
+use crate::process::{Launch, Ready, signal_number};
 use crate::talk::pattern;
 use crate::text;
 use crate::text::did_you_mean;
-use crate::text::template::Template;
-use crate::text::template::TemplateError;
+use crate::text::template::{Template, TemplateError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;

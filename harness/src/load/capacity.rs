@@ -1,26 +1,30 @@
-//! How many connections this process can open, by its descriptors and the ports of its addresses.
+//! How many connections this process can open, given its descriptor limit and the local ports of its addresses.
 
 use std::fs;
 use std::net::SocketAddr;
 
 use super::engine::sources;
 
-/// Descriptors of this process that are needed for other things than connections.
-pub const DESCRIPTORS_BESIDE: u64 = 64;
-/// Local ports, where the kernel does not tell (its default).
+/// Descriptors reserved for purposes other than connections.
+pub(crate) const DESCRIPTORS_BESIDE: u64 = 64;
+/// The kernel's default range of local ports, assumed where `ip_local_port_range` cannot be read.
 const PORTS_DEFAULT: (u32, u32) = (32_768, 60_999);
-/// Address of a server that is started here, for the number of source addresses.
+/// Stands for the address of a server that is not running yet: tcprove starts it on the loopback interface.
 const LOOPBACK: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(
     std::net::Ipv4Addr::LOCALHOST,
     1,
 ));
 
-/// Whether so many connections are possible with this limit of descriptors, to a server at this address (on the
-/// loopback if there is none yet).
+/// Checks that `connections` can be opened to `addr` (the loopback interface if `None`) with this limit of
+/// `descriptors`.
 ///
 /// # Errors
-/// They are not: which limit it is, and what to do.
-pub fn check(connections: usize, descriptors: u64, addr: Option<SocketAddr>) -> Result<(), String> {
+/// They cannot. The text names the limit and how to raise it.
+pub(crate) fn check(
+    connections: usize,
+    descriptors: u64,
+    addr: Option<SocketAddr>,
+) -> Result<(), String> {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let sources = sources(addr.unwrap_or(LOOPBACK), connections, false);
     limits(connections, descriptors, sources, ports(&range))
@@ -36,19 +40,19 @@ fn limits(
     if connections as u64 > most {
         let need = connections as u64 + DESCRIPTORS_BESIDE;
         return Err(format!(
-            "--connections {connections} needs {need} descriptors, and this process may open {descriptors}: raise its limit (`ulimit -n {need}`, as root if the hard limit is lower) or give at most {most}"
+            "--connections {connections} needs {need} descriptors, and this process may open {descriptors}: raise its limit (`ulimit -n {need}`, as root if the hard limit is lower) or pass at most {most}"
         ));
     }
     let ports = u64::from(last.saturating_sub(first) + 1) * sources as u64;
     if connections as u64 > ports {
         return Err(format!(
-            "--connections {connections} needs as many local ports, and there are {ports} (net.ipv4.ip_local_port_range = {first} {last}): widen the range (`sysctl net.ipv4.ip_local_port_range=\"1024 65535\"`) or give at most {ports}"
+            "--connections {connections} needs as many local ports, and there are {ports} (net.ipv4.ip_local_port_range = {first} {last}): widen the range (`sysctl net.ipv4.ip_local_port_range=\"1024 65535\"`) or pass at most {ports}"
         ));
     }
     Ok(())
 }
 
-/// The first and the last port, of the text of `ip_local_port_range`.
+/// The first and the last port, parsed from the text of `ip_local_port_range`.
 fn ports(range: &str) -> (u32, u32) {
     let mut ends = range.split_whitespace().map(str::parse);
     match (ends.next(), ends.next()) {
@@ -62,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_refused_names_the_limit_and_what_to_do() {
+    fn a_refusal_names_the_limit_and_the_remedy() {
         let range = ports("32768\t60999\n");
         assert_eq!(limits(1000, 1064, 1, range), Ok(()));
         let refused = limits(100_000, 20_000, 10, range).unwrap_err();
@@ -86,9 +90,9 @@ mod tests {
         assert_eq!(ports(""), PORTS_DEFAULT);
     }
 
-    /// Loads of the loopback come from several addresses, others from one.
+    /// Connections over the loopback interface use several source addresses, all others a single one.
     #[test]
-    fn a_far_server_leaves_one_address() {
+    fn a_remote_server_is_limited_to_one_source_address() {
         let far = "192.0.2.1:80".parse().ok();
         assert!(check(100_000, u64::MAX, far).is_err());
         assert_eq!(check(100_000, u64::MAX, None), Ok(()));

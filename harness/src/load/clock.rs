@@ -1,9 +1,9 @@
-//! Proof that the clock tells the truth: what a load reports beside what the server is known to have done.
+//! Self-test of the measured times: compares what a load reports with what the server is known to have done.
 //!
-//! Once the server is stopped for 200 ms every 2 s, as a collector of garbage or a full disk would stop
-//! it, and the moments are logged; once it holds its replies back by a known distribution and logs what
-//! it really did. A client that waits for a reply before it asks again, and counts from when it asked
-//! (coordinated omission), shows a median of nothing wrong and a tail that nobody has.
+//! In the first case the server is stopped for 200 ms every 2 s, as a garbage collector or a full disk would
+//! stop it, and the times of the stops are logged. In the second case the server delays its replies by a known
+//! distribution and logs the actual delays. A client with coordinated omission (it waits for a reply before it
+//! sends the next request, and measures from the actual send) fails the first case: its tail misses the stops.
 
 use std::fs;
 use std::path::Path;
@@ -13,41 +13,44 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::engine::{EngineError, now};
-use super::recorder::Period;
+use super::recorder::MeasuredPeriod;
 use super::run::Load;
-use super::workload::{Arrivals, Pace, Workload};
+use super::workload::{Arrivals, Loop, Workload};
 use super::{Measurement, summarize};
 use crate::process::Server;
 use crate::subject::Interrupt;
 use crate::talk::Talk;
 
-/// The stall: how long, how often, at which rate, over how many connections.
+/// Length of a stop.
 const STOP: Duration = Duration::from_millis(200);
+/// Time from one stop to the next.
 const PERIOD: Duration = Duration::from_secs(2);
+/// Requests per second while the server is being stopped.
 const RATE: f64 = 2000.0;
 const CONNECTIONS: usize = 10;
-/// Whole periods, so that the expectation does not depend on where a stop falls.
+/// Stop periods measured. A whole number, so that the expectation does not depend on when the first stop happens.
 const PERIODS: u32 = 4;
-/// How far a tail may be from what the logged stops imply, and the median from the unstalled one.
+/// Maximum deviation, in percent, of a tail percentile from the one that the logged stops imply.
 const TAIL_PERCENT: f64 = 0.5;
+/// Maximum deviation, in percent, of the median from the median without stops.
 const MEDIAN_PERCENT: f64 = 10.0;
-/// How far percentiles may be from those of the server's own log.
+/// Maximum deviation, in percent, of a percentile from that of the server's log of delays.
 const LOG_PERCENT: f64 = 2.0;
 
-/// One comparison.
+/// A reported percentile compared with the expected one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ClockRow {
+pub(crate) struct ClockRow {
     /// What was done to the server.
     pub case: String,
-    /// Which percentile.
+    /// Name of the percentile, such as `p99`.
     pub percentile: &'static str,
-    /// What it has to be, in microseconds.
+    /// The expected value, in microseconds.
     pub expected_us: f64,
-    /// What the load reported.
+    /// The value that the load reported, in microseconds.
     pub reported_us: f64,
-    /// How far that is off, in percent.
+    /// Deviation of the reported from the expected value, in percent.
     pub off_percent: f64,
-    /// How far it may be.
+    /// Maximum deviation, in percent.
     pub allowed_percent: f64,
 }
 
@@ -69,41 +72,40 @@ impl ClockRow {
         }
     }
 
-    /// Within what is allowed.
-    pub fn holds(&self) -> bool {
+    /// Whether the deviation is at most the allowed one.
+    pub(crate) fn holds(&self) -> bool {
         self.off_percent.abs() <= self.allowed_percent
     }
 }
 
-/// A comparison, and why the machine may have spoiled it.
+/// The comparisons, and why the machine may have distorted them.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct ClockProof {
-    /// The comparisons.
+pub(crate) struct ClockProof {
     pub rows: Vec<ClockRow>,
-    /// Reasons for which the loads themselves are not to be trusted.
+    /// Reasons why the loads themselves cannot be trusted.
     pub spoiled: Vec<String>,
 }
 
-/// Loads a server three times at the same rate, the second time while it is stopped now and then.
+/// Loads a server three times at the same rate; during the second load the server is stopped periodically.
 ///
 /// # Errors
-/// A load could not begin.
-pub fn stalled(
+/// A load could not start.
+pub(crate) fn stalled(
     server: &Server,
     talk: &Talk,
     interrupt: &Interrupt,
 ) -> Result<ClockProof, EngineError> {
-    let before = put(server, talk, interrupt, &open(PERIOD * 2))?.0;
+    let before = measure(server, talk, interrupt, &open(PERIOD * 2))?.0;
     let (over, log) = (AtomicBool::new(false), std::sync::Mutex::new(Vec::new()));
     let stall = std::thread::scope(|scope| {
-        scope.spawn(|| stop_now_and_then(server, &over, &log));
-        let stall = put(server, talk, interrupt, &open(PERIOD * PERIODS));
+        scope.spawn(|| stop_periodically(server, &over, &log));
+        let stall = measure(server, talk, interrupt, &open(PERIOD * PERIODS));
         over.store(true, Ordering::Relaxed);
         stall
     })?;
-    let after = put(server, talk, interrupt, &open(PERIOD * 2))?.0;
+    let after = measure(server, talk, interrupt, &open(PERIOD * 2))?.0;
     let stops = log.into_inner().unwrap_or_default();
-    // A median moves with the machine: the calm one is taken on both sides of the stalled one.
+    // Medians drift with the machine: the reference is measured before and after the load with stops.
     let median = f64::midpoint(
         before.metrics.response_us.p50,
         after.metrics.response_us.p50,
@@ -140,12 +142,12 @@ pub fn stalled(
     })
 }
 
-/// Loads a server that holds its replies back and logs by how much, in a closed loop. `log` is the file
-/// with a line of nanoseconds for each reply; `case` names the distribution.
+/// Loads, in a closed loop, a server that delays its replies and logs the delays. `log` is the file with one
+/// line per reply, in nanoseconds; `case` names the distribution.
 ///
 /// # Errors
-/// A load could not begin.
-pub fn delayed(
+/// A load could not start.
+pub(crate) fn delayed(
     server: &Server,
     talk: &Talk,
     interrupt: &Interrupt,
@@ -158,7 +160,7 @@ pub fn delayed(
         duration: PERIOD,
         ..Workload::default()
     };
-    let (result, _) = put(server, talk, interrupt, &workload)?;
+    let (result, _) = measure(server, talk, interrupt, &workload)?;
     let logged = fs::read_to_string(log).unwrap_or_default();
     let mut logged: Vec<f64> = logged
         .lines()
@@ -177,7 +179,7 @@ pub fn delayed(
     let mut spoiled: Vec<String> = reasons.map(ToString::to_string).collect();
     if reported.count != logged.len() as u64 {
         spoiled.push(format!(
-            "{} replies were reported, {} logged",
+            "{} replies were reported, but the server logged {}",
             reported.count,
             logged.len()
         ));
@@ -188,7 +190,7 @@ pub fn delayed(
 fn open(duration: Duration) -> Workload {
     Workload {
         connections: CONNECTIONS,
-        pace: Pace::Open {
+        pace: Loop::Open {
             rate: RATE,
             rate_to: RATE,
             arrivals: Arrivals::Constant,
@@ -200,7 +202,7 @@ fn open(duration: Duration) -> Workload {
     }
 }
 
-fn put(
+fn measure(
     server: &Server,
     talk: &Talk,
     interrupt: &Interrupt,
@@ -218,11 +220,11 @@ fn put(
     Ok((summarize(workload, &measured), measured))
 }
 
-/// When the server was stopped, and when it went on again.
+/// When each stop began and ended, in nanoseconds of the monotonic clock.
 type Stops = std::sync::Mutex<Vec<(u64, u64)>>;
 
-/// Stops the server and lets it go on, until that is over; logs both moments of each stop.
-fn stop_now_and_then(server: &Server, over: &AtomicBool, log: &Stops) {
+/// Stops and continues the server periodically until `over` is set, and logs when each stop began and ended.
+fn stop_periodically(server: &Server, over: &AtomicBool, log: &Stops) {
     while !over.load(Ordering::Relaxed) {
         std::thread::sleep(PERIOD - STOP);
         if over.load(Ordering::Relaxed) || server.signal(libc::SIGSTOP).is_err() {
@@ -237,9 +239,9 @@ fn stop_now_and_then(server: &Server, over: &AtomicBool, log: &Stops) {
     }
 }
 
-/// Response times of all requests of the period in microseconds, ascending: one that is due while the
-/// server is stopped waits until it goes on, any other takes the median.
-fn expected(period: Period, stops: &[(u64, u64)], median_us: f64) -> Vec<f64> {
+/// Expected response times of all requests of the period, in microseconds, ascending: a request due while the
+/// server is stopped waits for the end of the stop and then takes the median, like every other request.
+fn expected(period: MeasuredPeriod, stops: &[(u64, u64)], median_us: f64) -> Vec<f64> {
     let distance = 1e9 / RATE;
     let count = ((period.to - period.from) as f64 / distance) as usize;
     let of = |number: usize| {
@@ -254,7 +256,7 @@ fn expected(period: Period, stops: &[(u64, u64)], median_us: f64) -> Vec<f64> {
     all
 }
 
-/// The value at the same rank that a histogram's quantile has.
+/// The quantile, with the rank that the histogram uses as well.
 fn quantile(ascending: &[f64], q: f64) -> f64 {
     let rank = (q * ascending.len() as f64).ceil() as usize;
     ascending.get(rank.max(1) - 1).copied().unwrap_or(f64::NAN)
@@ -265,9 +267,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_periods_have_the_tail_that_the_stops_imply() {
+    fn stops_determine_the_expected_tail() {
         let ms = |n: u64| n * 1_000_000;
-        let period = Period {
+        let period = MeasuredPeriod {
             from: ms(300),
             to: ms(8300),
         };

@@ -1,20 +1,20 @@
-//! What the machine took away while something was measured.
+//! CPU time that the client lost to the machine: time stolen by the hypervisor, and throttling.
 
 use std::fs;
 
-/// Counters of the machine, or what they grew by.
+/// Counters of the machine, or their increase between two readings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Machine {
     /// Clock ticks of all cores.
     ticks: u64,
-    /// Those of them that a hypervisor gave to others.
+    /// Ticks that the hypervisor gave to other machines.
     stolen: u64,
-    /// Times that our control group was held back because its share of CPU was used up.
+    /// How often this process's control group was throttled because its CPU quota was used up.
     pub throttled: u64,
 }
 
 impl Machine {
-    /// Since boot. What the kernel does not tell stays zero.
+    /// Reads the counters since boot. A counter that the kernel does not provide is zero.
     pub fn read() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         Self::parse(&read("/proc/stat"), &read("/sys/fs/cgroup/cpu.stat"))
@@ -27,7 +27,7 @@ impl Machine {
         let ticks: Vec<u64> = figures.filter_map(|tick| tick.parse().ok()).collect();
         let throttled = group.lines().find(|line| line.starts_with("nr_throttled"));
         Self {
-            // The two that follow are part of the first two already.
+            // The fields after the eighth, guest and guest_nice, are already included in user and nice.
             ticks: ticks.iter().take(8).sum(),
             stolen: ticks.get(7).copied().unwrap_or(0),
             throttled: throttled
@@ -36,7 +36,7 @@ impl Machine {
         }
     }
 
-    /// What was taken since `earlier`.
+    /// The increase since `earlier`.
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
             ticks: self.ticks.saturating_sub(earlier.ticks),
@@ -45,7 +45,7 @@ impl Machine {
         }
     }
 
-    /// The share of all time that was stolen, in percent.
+    /// Stolen time, in percent of all time.
     pub fn steal_percent(&self) -> f64 {
         if self.ticks == 0 {
             return 0.0;

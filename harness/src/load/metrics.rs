@@ -1,4 +1,4 @@
-//! What a load measured, in the figures that are reported. Pure.
+//! The reported figures of a load, computed from what it measured. Pure.
 
 use std::collections::BTreeMap;
 
@@ -9,101 +9,96 @@ use super::run::Measurement;
 use super::workload::Workload;
 use crate::stats::{ValueCounts, quantile_interval};
 
-/// A percentile stands on so many samples beyond it and so many windows, or it is said not to stand.
+/// Minimum samples beyond a percentile; with fewer it is listed in [`Latency::too_few`].
 const SAMPLES_BEYOND: f64 = 100.0;
+/// Minimum windows with samples; with fewer all percentiles are listed there.
 const WINDOWS: usize = 10;
-/// Confidence of intervals.
+/// Confidence level of the intervals.
 const LEVEL: f64 = 0.95;
 
-/// The percentiles that are reported, by their names.
-pub const PERCENTILES: [(&str, f64); 4] =
+/// Names of the reported percentiles, and the quantiles they stand for.
+pub(crate) const PERCENTILES: [(&str, f64); 4] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
 
 /// The figures of one load.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Metrics {
-    /// Seconds of the measured period; less than asked for if it was ended early.
+    /// Seconds of the measured period; fewer than planned if it was ended early.
     pub measured_s: f64,
-    /// Replies that came in the measured period.
+    /// Replies received in the measured period.
     pub ops: u64,
-    /// The same a second.
+    /// Replies per second.
     pub ops_per_s: f64,
-    /// Bytes a second, both ways together.
+    /// Bytes per second, sent and received.
     pub bytes_per_s: f64,
     /// Bytes sent in the measured period.
     pub bytes_sent: u64,
-    /// Bytes received in it.
+    /// Bytes received in the measured period.
     pub bytes_received: u64,
-    /// Microseconds from the intended start to the last byte of the reply.
+    /// Response time: microseconds from the intended start of a request to the last byte of its reply.
     pub response_us: Latency,
-    /// Microseconds from the last byte written to the last byte of the reply.
+    /// Service time: microseconds from the write of a request's last byte to the last byte of its reply.
     pub service_us: Latency,
-    /// CPU time of the engine threads, in microseconds, for each reply.
+    /// CPU time of the engine threads, in microseconds per reply.
     pub client_cpu_us_per_op: f64,
-    /// CPU time of the server, in microseconds, for each reply.
+    /// CPU time of the server, in microseconds per reply.
     pub server_cpu_us_per_op: Option<f64>,
-    /// Cores that the server kept busy.
+    /// CPU time of the server divided by the measured time.
     pub server_cores: Option<f64>,
-    /// Resident memory of the server at its worst moment.
+    /// Peak resident memory of the server, in bytes.
     pub server_rss_peak_bytes: Option<u64>,
-    /// Switches of the engine threads, for each reply.
+    /// Context switches of the engine threads per reply.
     pub client_context_switches_per_op: f64,
-    /// Switches of the server's threads, for each reply.
+    /// Context switches of the server's threads per reply.
     pub server_context_switches_per_op: Option<f64>,
-    /// Requests that never got their reply; they are in the percentiles with the time they had waited.
+    /// Requests that got no reply; the percentiles include them with the time they had waited.
     pub unanswered: u64,
-    /// Replies that were not what they had to be.
+    /// Replies that differed from what the talk expects.
     pub wrong_replies: u64,
-    /// Connections that were opened, all in all.
+    /// Connections opened, including the warm-up.
     pub connects: u64,
-    /// Connections that were closed as planned.
+    /// Connections that were closed as planned, by churn or by the talk.
     pub planned_closes: u64,
-    /// Closes that the server announced beforehand.
+    /// Closes that the server announced in a reply.
     pub announced_closes: u64,
 }
 
-/// Times in microseconds.
+/// Distribution of a time, in microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Latency {
-    /// Requests.
+    /// Number of requests, including those without a reply.
     pub count: u64,
-    /// The mean.
     pub mean: f64,
-    /// The median.
     pub p50: f64,
-    /// 90 % were at most this.
     pub p90: f64,
-    /// 99 %.
     pub p99: f64,
-    /// 99.9 %.
     pub p999: f64,
-    /// The longest.
     pub max: f64,
-    /// 95 % intervals of the percentiles, by name, from how much the windows differ.
+    /// 95 % confidence intervals of the percentiles, by name, estimated from the variation between windows.
     pub intervals: BTreeMap<&'static str, (f64, f64)>,
-    /// Percentiles that are at least what is said: requests among them never got their reply.
+    /// Percentiles that are lower bounds, because requests at or below them got no reply.
     pub at_least: Vec<&'static str>,
-    /// Percentiles with fewer than 100 samples beyond them, or fewer than 10 windows.
+    /// Percentiles that rest on fewer than 100 samples beyond them, or on fewer than 10 windows.
     pub too_few: Vec<&'static str>,
 }
 
-/// A part of the measured period.
+/// The figures of one window of the measured period.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Step {
-    /// Seconds from the begin of the measured period to its own begin.
+pub struct WindowSummary {
+    /// Seconds from the start of the measured period to the start of the window.
     pub start_s: f64,
-    /// Replies a second.
+    /// Replies per second.
     pub ops_per_s: f64,
-    /// Median response time.
+    /// Median response time, in microseconds.
     pub p50_us: f64,
-    /// 99th percentile of it.
+    /// 99th percentile of the response time.
     pub p99_us: f64,
-    /// The longest.
+    /// Longest response time.
     pub max_us: f64,
 }
 
 impl Latency {
-    /// The percentile of that name.
+    /// The percentile, the mean or the maximum by name, such as `p99`.
     pub fn percentile(&self, name: &str) -> Option<f64> {
         match name {
             "p50" => Some(self.p50),
@@ -116,7 +111,7 @@ impl Latency {
         }
     }
 
-    /// From the times of each window, and the waiting times of what never got a reply.
+    /// Computes the distribution from the times of each window and the waiting times of unanswered requests.
     pub fn of(windows: &[&Times], unanswered: &Times, seed: u64) -> Self {
         let mut all = sum(windows);
         let _ = all.add(unanswered);
@@ -159,7 +154,7 @@ impl Latency {
     }
 }
 
-/// Microseconds of the middle of the bucket that `nanos` fell in: closer on average than either end.
+/// The middle of the histogram bucket of `nanos`, in microseconds: on average more exact than either end.
 fn middle(times: &Times, nanos: u64) -> f64 {
     times.median_equivalent(nanos).min(times.max()) as f64 / 1e3
 }
@@ -172,7 +167,6 @@ fn counts(times: &Times) -> ValueCounts {
 }
 
 impl Metrics {
-    /// The figures of a load.
     pub(super) fn of(workload: &Workload, measured: &Measurement) -> Self {
         let response: Vec<&Times> = measured
             .windows
@@ -186,34 +180,42 @@ impl Metrics {
             .collect();
         let none = times();
         let ops: u64 = measured.windows.iter().map(|window| window.ops).sum();
-        let each = |total: f64| if ops == 0 { 0.0 } else { total / ops as f64 };
-        let a_second = |total: f64| {
+        let per_op = |total: f64| if ops == 0 { 0.0 } else { total / ops as f64 };
+        let per_second = |total: f64| {
             if measured.seconds > 0.0 {
                 total / measured.seconds
             } else {
                 0.0
             }
         };
-        let client_cpu: f64 = measured.own.iter().map(|own| own.cpu.as_secs_f64()).sum();
-        let switches: u64 = measured.own.iter().map(|own| own.context_switches).sum();
+        let client_cpu: f64 = measured
+            .threads
+            .iter()
+            .map(|thread| thread.cpu.as_secs_f64())
+            .sum();
+        let switches: u64 = measured
+            .threads
+            .iter()
+            .map(|thread| thread.context_switches)
+            .sum();
         let server = measured.server;
         let tally = &measured.tally;
         Self {
             measured_s: measured.seconds,
             ops,
-            ops_per_s: a_second(ops as f64),
-            bytes_per_s: a_second((tally.bytes.0 + tally.bytes.1) as f64),
+            ops_per_s: per_second(ops as f64),
+            bytes_per_s: per_second((tally.bytes.0 + tally.bytes.1) as f64),
             bytes_sent: tally.bytes.0,
             bytes_received: tally.bytes.1,
             response_us: Latency::of(&response, &measured.unanswered, workload.seed),
             service_us: Latency::of(&service, &none, workload.seed),
-            client_cpu_us_per_op: each(client_cpu * 1e6),
-            server_cpu_us_per_op: server.map(|server| each(server.cpu.as_secs_f64() * 1e6)),
-            server_cores: server.map(|server| a_second(server.cpu.as_secs_f64())),
+            client_cpu_us_per_op: per_op(client_cpu * 1e6),
+            server_cpu_us_per_op: server.map(|server| per_op(server.cpu.as_secs_f64() * 1e6)),
+            server_cores: server.map(|server| per_second(server.cpu.as_secs_f64())),
             server_rss_peak_bytes: server.map(|server| server.rss_peak_bytes),
-            client_context_switches_per_op: each(switches as f64),
+            client_context_switches_per_op: per_op(switches as f64),
             server_context_switches_per_op: server
-                .map(|server| each(server.context_switches as f64)),
+                .map(|server| per_op(server.context_switches as f64)),
             unanswered: measured.unanswered.len(),
             wrong_replies: tally.wrong,
             connects: tally.connects,
@@ -223,13 +225,13 @@ impl Metrics {
     }
 }
 
-/// The windows that the measured period got to.
-pub(super) fn steps(workload: &Workload, measured: &Measurement) -> Vec<Step> {
+/// Summarizes the windows of the measured period, up to its end or early end.
+pub(super) fn window_summaries(workload: &Workload, measured: &Measurement) -> Vec<WindowSummary> {
     let length = workload.duration.as_secs_f64() / measured.windows.len().max(1) as f64;
     let reached = (measured.seconds / length).round() as usize;
     let step = |(place, window): (usize, &Window)| {
         let at = |q| middle(&window.response, window.response.value_at_quantile(q));
-        Step {
+        WindowSummary {
             start_s: place as f64 * length,
             ops_per_s: window.ops as f64 / length,
             p50_us: at(0.5),
@@ -246,7 +248,7 @@ pub(super) fn steps(workload: &Workload, measured: &Measurement) -> Vec<Step> {
         .collect()
 }
 
-/// All windows together.
+/// Merges the histograms of all windows.
 pub(super) fn sum(windows: &[&Times]) -> Times {
     let mut all = times();
     for window in windows {
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_got_a_reply_stays_in_the_percentiles() {
+    fn unanswered_requests_count_in_the_percentiles() {
         let windows: Vec<Times> = (0..10)
             .map(|_| filled((1..=980).map(|n| n * 1000)))
             .collect();
@@ -284,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_stands_on_enough_samples_or_says_so() {
+    fn percentiles_with_too_few_samples_are_marked() {
         let window = filled((1..=1000).map(|n| n * 1000));
         let ten = vec![&window; 10];
         assert_eq!(Latency::of(&ten, &times(), 1).too_few, ["p999"]);

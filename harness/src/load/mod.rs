@@ -1,37 +1,41 @@
-//! Load: requests at a rate or as fast as replies allow, and how long the replies take.
+//! Load generation, in an open or a closed loop, and measurement of response times.
 //!
-//! The engine (`engine/`) is the data plane: one thread a core, epoll, histograms of its own. What it
-//! measured is put together and judged here: a run whose own figures are not to be trusted says so.
+//! The engine (`engine/`) is the data plane: one thread per core, each with its own epoll instance and histograms.
+//! This module merges what the threads measured and judges it: a report states whether its figures can be trusted.
 
-pub mod capacity;
-pub mod clock;
-pub mod engine;
-pub mod machine;
-pub mod metrics;
-pub mod overload;
+pub(crate) mod capacity;
+pub(crate) mod clock;
+pub(crate) mod engine;
+pub(crate) mod machine;
+pub(crate) mod metrics;
+pub(crate) mod overload;
 pub mod pacer;
 mod patched;
 mod plan;
-pub mod reason;
+pub(crate) mod reason;
 pub mod recorder;
-pub mod remark;
+pub(crate) mod remark;
 mod result;
-pub mod run;
-pub mod script;
-pub mod slo;
-pub mod transport;
-pub mod validity;
-pub mod workload;
+pub(crate) mod run;
+pub(crate) mod script;
+pub(crate) mod slo;
+pub(crate) mod transport;
+pub(crate) mod validity;
+pub(crate) mod workload;
 
-pub use metrics::{Latency, Metrics, Step};
-pub use overload::{OverloadReport, OverloadStep, overload};
+pub use metrics::{Latency, Metrics, WindowSummary};
+pub(crate) use overload::overload;
+pub use overload::{OverloadReport, OverloadStep};
 pub use plan::LoadPlan;
 pub use reason::{Fault, Note, Reason};
-pub use remark::{Remark, joined};
-pub use result::{LoadResult, summarize};
-pub(crate) use run::settle;
-pub use run::{Load, Measurement, ServerUse, cores};
-pub use slo::{Found, Slo, SloReport, Tried};
+pub use remark::Remark;
+pub(crate) use remark::joined;
+pub use result::LoadResult;
+pub(crate) use result::summarize;
+pub use run::{Load, Measurement, ServerUse};
+pub(crate) use run::{cores, settle};
+pub(crate) use slo::Slo;
+pub use slo::{SloReport, Tried};
 pub use transport::{End, Transport};
 pub use validity::{Lag, Validity};
-pub use workload::{Arrivals, Pace, SocketOptions, Surge, Verify, Workload};
+pub use workload::{Arrivals, Loop, SocketOptions, Surge, Verify, Workload};

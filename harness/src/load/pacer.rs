@@ -1,31 +1,30 @@
-//! When the requests of an open loop are due. Pure: moments come out as nanoseconds from the begin.
+//! The schedule of an open loop: when each request is due, in nanoseconds from the start of the load. Pure.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 use super::workload::Arrivals;
 
-/// A stretch of time in which the rate changes in a straight line.
+/// A time span in which the rate changes linearly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Segment {
-    /// Its length.
     pub seconds: f64,
-    /// Requests a second at its begin.
+    /// Requests per second at the start.
     pub from: f64,
-    /// Requests a second at its end.
+    /// Requests per second at the end.
     pub to: f64,
 }
 
 impl Segment {
-    /// Requests that are due within it: the rate integrated.
+    /// Number of requests due within the segment: the integral of the rate.
     fn requests(&self) -> f64 {
         f64::midpoint(self.from, self.to) * self.seconds
     }
 
-    /// Seconds from its begin until `count` requests were due: the integral inverted.
+    /// Seconds from the start of the segment until `count` requests are due: the inverse of the integral.
     fn time_of(&self, count: f64) -> f64 {
         let slope = (self.to - self.from) / self.seconds;
-        // Solves from * t + slope * t^2 / 2 = count; this form loses no digits for a small slope.
+        // Solves from * t + slope * t^2 / 2 = count in a form that does not lose precision for a small slope.
         let root = (self.from * self.from + 2.0 * slope * count)
             .max(0.0)
             .sqrt();
@@ -33,24 +32,24 @@ impl Segment {
     }
 }
 
-/// The moments at which the requests of one engine thread are due, in their order.
+/// The due times of the requests of one engine thread, in ascending order.
 #[derive(Debug, Clone)]
 pub struct Pacer {
     segments: Vec<Segment>,
-    /// The segment that the last moment was in.
+    /// Index of the current segment.
     segment: usize,
-    /// Seconds and requests of all segments before it.
+    /// Total seconds and requests of all earlier segments.
     passed: (f64, f64),
     arrivals: Arrivals,
-    /// How many requests, of all threads together, are due until the next one of this thread.
+    /// Number of requests, over all threads, that are due before this thread's next request.
     count: f64,
     threads: f64,
     random: Xoshiro256PlusPlus,
 }
 
 impl Pacer {
-    /// The share of thread `thread` of `threads`. Constant arrivals are dealt out in turn, so that all
-    /// threads together keep equal distances; of Poisson arrivals each has a stream of its own.
+    /// The schedule of thread `thread` of `threads`. Constant arrivals are assigned to the threads round-robin, so
+    /// that all threads together send at equal intervals; Poisson arrivals are an independent stream per thread.
     pub fn new(
         segments: Vec<Segment>,
         arrivals: Arrivals,
@@ -74,10 +73,10 @@ impl Pacer {
         pacer
     }
 
-    /// The next moment, in nanoseconds from the begin; `None` after the last.
+    /// The next due time, in nanoseconds from the start of the load; `None` after the last.
     #[expect(
         clippy::should_implement_trait,
-        reason = "callers keep one moment at a time and never iterate"
+        reason = "callers hold one due time and never iterate"
     )]
     pub fn next(&mut self) -> Option<u64> {
         loop {
@@ -94,12 +93,12 @@ impl Pacer {
         }
     }
 
-    /// How many requests of all threads lie between two of this thread.
+    /// Number of requests, over all threads, from one request of this thread to its next.
     fn distance(&mut self) -> f64 {
         match self.arrivals {
             Arrivals::Constant => self.threads,
             Arrivals::Poisson => {
-                // 53 random bits make a number in (0, 1].
+                // A uniform number in (0, 1] with 53 random bits.
                 let uniform = ((self.random.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
                 -uniform.ln() * self.threads
             }
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn constant_arrivals_keep_their_distance_over_all_threads() {
+    fn constant_arrivals_are_equally_spaced_over_all_threads() {
         let of = |thread| {
             all(Pacer::new(
                 flat(1000.0, 1.0),
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn poisson_arrivals_are_as_many_and_as_spread_as_they_should_be() {
+    fn poisson_arrivals_have_the_right_number_and_deviation() {
         let moments = all(Pacer::new(flat(20_000.0, 5.0), Arrivals::Poisson, 0, 1, 7));
         // 100,000 with a standard deviation of 316.
         assert!(
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_follow_each_other_without_a_gap() {
+    fn segments_join_without_a_gap() {
         let mut segments = flat(50.0, 2.0);
         segments.extend(flat(100.0, 1.0));
         segments.extend(flat(0.0, 1.0));

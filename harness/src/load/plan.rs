@@ -1,17 +1,15 @@
-//! What a load run is to do; plain data, part of the plan of a run.
+//! The plan of a load: plain data that becomes part of the report.
 
 use serde::Serialize;
 
 use super::Workload;
 
-/// The plan of a load.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoadPlan {
-    /// What the server is asked.
     #[serde(flatten)]
     pub workload: Workload,
-    /// The objective for which the highest rate is searched.
+    /// The service-level objective, if the highest rate that meets it is searched for.
     pub slo: Option<String>,
-    /// Whether the server is loaded beyond its capacity.
+    /// Whether the load explores rates beyond the server's capacity.
     pub overload: bool,
 }

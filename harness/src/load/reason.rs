@@ -1,4 +1,4 @@
-//! Why the figures of a load are not to be trusted, whose fault that is, and how it is put in words. Pure.
+//! Why the figures of a load cannot be trusted, and who caused that. Pure.
 
 use std::fmt;
 
@@ -6,117 +6,99 @@ use serde::{Serialize, Serializer};
 
 use super::remark::Remark;
 
-/// Why the figures of a load are not to be trusted.
+/// Why the figures of a load cannot be trusted. `first` describes the first failure that was recorded, if any.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
     /// The server ended.
     ServerDied {
-        /// Seconds of the measured period before that.
+        /// Seconds from the start of the measured period to the end of the server.
         after_s: f64,
-        /// How it ended.
+        /// How it ended, such as `exited with 1`.
         end: String,
-        /// The first trouble, if there was any.
         first: Option<String>,
     },
     /// Replies differed from what the talk expects.
     WrongReplies {
-        /// How many.
         wrong: u64,
-        /// Of so many replies.
         replies: u64,
-        /// The first trouble.
         first: Option<String>,
     },
     /// Connections ended unexpectedly.
-    ConnectionsLost {
-        /// How many.
-        lost: u64,
-        /// The first trouble.
-        first: Option<String>,
-    },
+    ConnectionsLost { lost: u64, first: Option<String> },
     /// Connections could not be opened before the load began.
     ConnectionsMissing {
-        /// How many.
         missing: u64,
-        /// The client had no descriptor or port left for them.
+        /// Whether the client had no descriptor or port left for them.
         ours: bool,
-        /// The first trouble.
         first: Option<String>,
     },
-    /// Connects failed, though all connections were there when the load began.
+    /// Connects failed after all connections had been opened once.
     ConnectFailed {
-        /// How many.
         failed: u64,
-        /// The client had no descriptor or port left for them.
+        /// Whether the client had no descriptor or port left for them.
         ours: bool,
-        /// The first trouble.
         first: Option<String>,
     },
     /// Requests got no reply.
     Unanswered {
-        /// How many.
         requests: u64,
-        /// The first trouble.
         first: Option<String>,
     },
-    /// No reply came in the measured period.
-    NoReplies {
-        /// The first trouble.
-        first: Option<String>,
-    },
-    /// An open loop got fewer replies than requests were due.
+    /// No reply arrived in the measured period.
+    NoReplies { first: Option<String> },
+    /// An open loop received fewer replies than requests were due.
     RateNotReached {
-        /// Replies a second.
+        /// Replies per second.
         replies_per_s: f64,
-        /// Requests a second that were due.
+        /// Requests per second that were due.
         due_per_s: f64,
-        /// Replies over requests.
+        /// Replies divided by due requests.
         ratio: f64,
     },
     /// An open loop sent its requests late.
     SendLag {
-        /// 99th percentile of the lateness, in milliseconds.
+        /// 99th percentile of the delay from the intended to the actual send, in milliseconds.
         p99_ms: f64,
     },
-    /// Something else ran on the client's core.
+    /// Another thread occupied the core of an engine thread.
     ClientStarved {
-        /// Share of the time in which an engine thread was ready and did not run.
+        /// Share of the time in which an engine thread was runnable but not running.
         share: f64,
     },
-    /// The hypervisor gave time to other machines.
+    /// The hypervisor gave CPU time to other machines.
     Steal {
-        /// Percent of the time.
+        /// Stolen time, in percent of all time.
         percent: f64,
     },
-    /// The control group had used up its share of CPU time.
+    /// The control group was throttled because its CPU quota was used up.
     Throttled {
         /// How many times.
         times: u64,
     },
-    /// A closed loop became faster or slower.
+    /// The rate of a closed loop changed over the measured period.
     NotStationary {
-        /// Replies a second in the first third of the period.
+        /// Replies per second in the first third of the period.
         before_per_s: f64,
-        /// And in the last.
+        /// Replies per second in the last third.
         after_per_s: f64,
     },
 }
 
-/// Whose fault it is that figures are not to be trusted.
+/// Who caused a [`Reason`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The server broke the conversation: it ended, refused, closed, or gave a wrong reply or none.
+    /// The server broke the conversation: it ended, refused or closed a connection, or sent a wrong reply or none.
     Server,
-    /// The load asks for what this server does not do, or not yet: a rate beyond its reach, a warm-up that is too short.
+    /// The load does not suit the server: its rate is too high, or its warm-up too short.
     Load,
-    /// The client lacks something that it needs.
+    /// The client has no descriptors or ports left.
     Client,
-    /// The machine gave the client less time than it needed.
+    /// The machine gave the client less CPU time than it needed.
     Machine,
 }
 
 impl Reason {
-    /// Whose fault it is. The only place that says so.
+    /// Who caused it. No other code decides this.
     pub fn fault(&self) -> Fault {
         match self {
             Self::ConnectionsMissing { ours: true, .. }
@@ -130,7 +112,7 @@ impl Reason {
             Self::NoReplies { .. } | Self::RateNotReached { .. } | Self::NotStationary { .. } => {
                 Fault::Load
             }
-            // A core of its own, and yet too late: what took it away was not seen.
+            // A send lag without another reason: whatever delayed the thread was not visible to the counters.
             Self::SendLag { .. }
             | Self::ClientStarved { .. }
             | Self::Steal { .. }
@@ -138,17 +120,18 @@ impl Reason {
         }
     }
 
-    /// Whether the measurement was disturbed from outside the server: the figures say nothing against it.
+    /// Whether something other than the server disturbed the measurement, so that the figures are no evidence
+    /// against the server.
     pub fn is_disturbance(&self) -> bool {
         matches!(self.fault(), Fault::Client | Fault::Machine)
     }
 
-    /// Whether the same measurement may come out well when it is repeated.
+    /// Whether a repetition of the measurement may be valid.
     pub fn may_pass(&self) -> bool {
         self.fault() == Fault::Machine || matches!(self, Self::NotStationary { .. })
     }
 
-    /// The stable word.
+    /// The stable id.
     pub fn word(&self) -> &'static str {
         match self {
             Self::ServerDied { .. } => "server-died",
@@ -174,85 +157,93 @@ impl Reason {
                 end,
                 first,
             } => format!(
-                "after {after_s:.1} s of the measured period the server {end}{}",
-                beginning(first)
+                "the server {end} after {after_s:.1} s of the measured period{}",
+                first_failure(first)
             ),
             Self::WrongReplies {
                 wrong,
                 replies,
                 first,
             } => format!(
-                "{wrong} of {replies} replies were not what they had to be{}",
-                beginning(first)
+                "{wrong} of {replies} replies differed from what the talk expects{}",
+                first_failure(first)
             ),
             Self::ConnectionsLost { lost, first } => {
-                format!("{lost} connections ended unexpectedly{}", beginning(first))
+                format!(
+                    "{lost} connections ended unexpectedly{}",
+                    first_failure(first)
+                )
             }
             Self::ConnectionsMissing { missing, first, .. } => {
                 format!(
                     "{missing} connections could not be opened{}",
-                    beginning(first)
+                    first_failure(first)
                 )
             }
             Self::ConnectFailed { failed, first, .. } => {
-                format!("{failed} connects failed{}", beginning(first))
+                format!("{failed} connects failed{}", first_failure(first))
             }
             Self::Unanswered { requests, first } => format!(
-                "{requests} requests never got a reply, or were never sent; they count as having waited at least until the end{}",
-                beginning(first)
+                "{requests} requests got no reply or were never sent; they count with the time they had waited until the end{}",
+                first_failure(first)
             ),
             Self::NoReplies { first } => {
-                format!("no reply came in the measured period{}", beginning(first))
+                format!(
+                    "no reply arrived in the measured period{}",
+                    first_failure(first)
+                )
             }
             Self::RateNotReached {
                 replies_per_s,
                 due_per_s,
                 ratio,
             } => format!(
-                "{replies_per_s:.0} replies a second came, where {due_per_s:.0} were due ({:.0} %)",
+                "{replies_per_s:.0} replies per second arrived, but {due_per_s:.0} requests per second were due ({:.0} %)",
                 ratio * 100.0
             ),
-            Self::SendLag { p99_ms } => format!(
-                "1 % of the requests left {p99_ms:.1} ms late or more, because of the client"
-            ),
+            Self::SendLag { p99_ms } => {
+                format!("the client sent 1 % of the requests at least {p99_ms:.1} ms late")
+            }
             Self::ClientStarved { share } => format!(
-                "an engine thread was ready to run for {:.1} % of the time and another had its core",
+                "an engine thread waited {:.1} % of the time for its core, which ran another thread",
                 share * 100.0
             ),
             Self::Steal { percent } => {
-                format!("the hypervisor gave {percent:.1} % of the time to others")
+                format!("the hypervisor gave {percent:.1} % of the CPU time to other machines")
             }
-            Self::Throttled { times } => format!("the control group was held back {times} times"),
+            Self::Throttled { times } => {
+                format!("the control group used up its CPU quota and was throttled {times} times")
+            }
             Self::NotStationary {
                 before_per_s,
                 after_per_s,
             } => format!(
-                "{before_per_s:.0} replies a second in the first third of the period, {after_per_s:.0} in the last: give a longer --warmup"
+                "{before_per_s:.0} replies per second in the first third of the measured period, {after_per_s:.0} in the last: set a longer --warmup"
             ),
         }
     }
 }
 
-fn beginning(first: &Option<String>) -> String {
+fn first_failure(first: &Option<String>) -> String {
     first
         .as_ref()
         .map_or(String::new(), |first| format!("; first: {first}"))
 }
 
-/// What limits what the figures of a load say, without making them wrong.
+/// A limit on what the figures of a load show. It does not make them invalid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Note {
-    /// An engine thread was busy all the time, and the server was not, as far as that can be seen.
+    /// An engine thread was busy all the time, while the server was not or its use of CPU is unknown.
     ClientSaturated {
         /// Share of the time in which the thread ran.
         busy: f64,
-        /// Cores that the server used.
+        /// Number of cores that the server used.
         server_cores: Option<f64>,
     },
 }
 
 impl Note {
-    /// The stable word.
+    /// The stable id.
     pub fn word(&self) -> &'static str {
         match self {
             Self::ClientSaturated { .. } => "client-saturated",
@@ -264,10 +255,10 @@ impl Note {
         let busy = busy * 100.0;
         match server_cores {
             Some(cores) => format!(
-                "an engine thread was busy {busy:.0} % of the time while the server used {cores:.2} cores: the server may be able to do more than this"
+                "an engine thread was busy {busy:.0} % of the time while the server used {cores:.2} cores: the server may be capable of a higher rate"
             ),
             None => format!(
-                "an engine thread was busy {busy:.0} % of the time, and the server's use of CPU cannot be seen (give --pid): it may be able to do more than this"
+                "an engine thread was busy {busy:.0} % of the time, and the server's CPU use is unknown (pass --pid): the server may be capable of a higher rate"
             ),
         }
     }
@@ -319,7 +310,7 @@ impl Serialize for Note {
 mod tests {
     use super::*;
 
-    /// One of each.
+    /// One reason of each kind.
     fn all() -> Vec<Reason> {
         let first = || Some("connection 3: reset by peer".to_owned());
         vec![
@@ -369,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_has_a_word_of_its_own_in_front_of_its_sentence() {
+    fn each_reason_is_displayed_with_a_unique_id_and_a_sentence() {
         let mut words = Vec::new();
         for reason in all() {
             let word = reason.word();
@@ -382,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences() {
+    fn sentences_contain_the_figures() {
         let lost = &all()[2];
         assert_eq!(
             lost.to_string(),
@@ -397,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_fault_it_is_depends_on_what_was_missing() {
+    fn missing_connections_are_the_fault_of_whoever_ran_out() {
         let missing = |ours| Reason::ConnectionsMissing {
             missing: 1,
             ours,
@@ -406,12 +397,12 @@ mod tests {
         assert_eq!(missing(false).fault(), Fault::Server);
         assert_eq!(missing(true).fault(), Fault::Client);
         assert!(missing(true).is_disturbance() && !missing(false).is_disturbance());
-        // More descriptors do not appear by trying again.
+        // A retry does not raise the descriptor limit.
         assert!(!missing(true).may_pass());
     }
 
     #[test]
-    fn what_the_machine_does_may_pass_and_what_the_server_does_counts() {
+    fn disturbances_by_the_machine_may_pass_and_faults_of_the_server_count() {
         for reason in all() {
             match reason.fault() {
                 Fault::Machine => assert!(reason.may_pass() && reason.is_disturbance()),

@@ -1,28 +1,28 @@
-//! What one engine thread measured: histograms by window, counts, and what never got its reply.
+//! Records the times that one engine thread measures: histograms per window, and those of unanswered requests.
 
 use base64::Engine as _;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer as _, V2Serializer};
 use serde::{Serialize, Serializer};
 
-/// Longest time that is told from longer ones.
+/// Longest time a histogram can represent, in nanoseconds: one hour. Longer times are recorded as this one.
 const LONGEST_NS: u64 = 3_600_000_000_000;
-/// Significant decimal digits of a recorded time: an error of at most 0.1 %.
+/// Significant decimal digits of a recorded time: its error is at most 0.1 %.
 const DIGITS: u8 = 3;
 
 /// A histogram of nanoseconds.
 pub type Times = Histogram<u64>;
 
-/// An empty one.
+/// An empty histogram.
 pub fn times() -> Times {
     Histogram::new_with_bounds(1, LONGEST_NS, DIGITS)
-        .unwrap_or_else(|_| unreachable!("the bounds are constants that the crate takes"))
+        .unwrap_or_else(|_| unreachable!("the bounds are constants that the crate accepts"))
 }
 
 /// Serializes a histogram as `HdrHistogram` V2 in base64.
 ///
 /// # Errors
-/// Those of the serializer.
+/// The serializer fails.
 pub fn encoded<S: Serializer>(times: &Times, serializer: S) -> Result<S::Ok, S::Error> {
     let mut bytes = Vec::new();
     V2Serializer::new()
@@ -33,28 +33,29 @@ pub fn encoded<S: Serializer>(times: &Times, serializer: S) -> Result<S::Ok, S::
         .serialize(serializer)
 }
 
-/// A part of the measured period.
+/// The samples of one window of the measured period.
 #[derive(Debug, Clone)]
 pub struct Window {
-    /// From the intended start to the last byte of the reply.
+    /// Response times: from the intended start of a request to the last byte of its reply.
     pub response: Times,
-    /// From the last byte written to the last byte of the reply.
+    /// Service times: from the write of a request's last byte to the last byte of its reply.
     pub service: Times,
-    /// Replies that came in it.
+    /// Replies received in the window.
     pub ops: u64,
 }
 
 /// The measured period, in nanoseconds of the monotonic clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Period {
-    /// Its first nanosecond.
+pub struct MeasuredPeriod {
+    /// First nanosecond of the period.
     pub from: u64,
-    /// The first one after it.
+    /// First nanosecond after the period.
     pub to: u64,
 }
 
 impl Window {
-    /// Its memory is zero pages, which cost nothing until they are counted in: a clone would touch all.
+    /// An empty window. Its histograms are zero pages that cost no memory until they are written; a clone of
+    /// another window would write all of them.
     fn new() -> Self {
         Self {
             response: times(),
@@ -63,40 +64,40 @@ impl Window {
         }
     }
 
-    /// Adds what another thread measured in it.
+    /// Adds what another thread recorded in the same window.
     pub fn add(&mut self, other: &Self) {
-        // Cannot fail: all histograms have the same bounds.
+        // This cannot fail: all histograms have the same bounds.
         let _ = self.response.add(&other.response);
         let _ = self.service.add(&other.service);
         self.ops += other.ops;
     }
 }
 
-impl Period {
-    /// Whether that moment is in it.
+impl MeasuredPeriod {
+    /// Whether `moment` lies in the period.
     pub fn has(self, moment: u64) -> bool {
         (self.from..self.to).contains(&moment)
     }
 }
 
-/// Collects what one engine thread measures. All memory is there before the period begins.
+/// Records what one engine thread measures. All memory is allocated before the period begins.
 #[derive(Debug)]
 pub struct Recorder {
-    period: Period,
+    period: MeasuredPeriod,
     window_ns: u64,
     windows: Vec<Window>,
-    /// The window that the last reply came in, and where it ends.
+    /// The window of the last reply, and when that window ends.
     current: usize,
     current_end: u64,
-    /// Requests of the period that never got their reply, each with how long it had waited.
+    /// Waiting times of the requests of the period that got no reply.
     pub unanswered: Times,
-    /// How much later than intended a request was sent, where the delay is ours.
+    /// Delays from the intended to the actual send of a request, where the client caused them.
     pub lag: Times,
 }
 
 impl Recorder {
-    /// Measures this period in so many windows.
-    pub fn new(period: Period, windows: usize) -> Self {
+    /// Records the period in `windows` windows of equal length.
+    pub fn new(period: MeasuredPeriod, windows: usize) -> Self {
         let window_ns = ((period.to - period.from) / windows as u64).max(1);
         Self {
             period,
@@ -109,12 +110,11 @@ impl Recorder {
         }
     }
 
-    /// The period.
-    pub fn period(&self) -> Period {
+    pub fn period(&self) -> MeasuredPeriod {
         self.period
     }
 
-    /// A reply came at `now` to a request that was due at `intended` and written at `sent`.
+    /// Records a reply that arrived at `now`, to a request that was due at `intended` and written at `sent`.
     pub fn reply(&mut self, intended: u64, sent: u64, now: u64) {
         if now >= self.current_end {
             self.turn_over(now);
@@ -129,8 +129,8 @@ impl Recorder {
         }
     }
 
-    /// A request that was due at `intended` had no reply at `now`, and will get none. One of the warm-up counts if
-    /// it waited through the whole period: what its connection would have asked in it never was.
+    /// Records a request that was due at `intended` and has no reply at `now`. A request of the warm-up counts if it
+    /// waited through the whole period, in which its connection could not send another.
     pub fn lost(&mut self, intended: u64, now: u64) {
         let waited_through = intended < self.period.from && now >= self.period.to;
         if self.period.has(intended) || waited_through {
@@ -138,14 +138,14 @@ impl Recorder {
         }
     }
 
-    /// A request that was due at `intended` was handed to the kernel at `now`.
+    /// Records that a request due at `intended` was passed to the kernel at `now`.
     pub fn sent(&mut self, intended: u64, now: u64) {
         if self.period.has(intended) {
             self.lag.saturating_record(now.saturating_sub(intended));
         }
     }
 
-    /// Moves on to the window of `now`; what comes after the period belongs to the last one.
+    /// Switches to the window of `now`. Replies after the period count in the last window.
     fn turn_over(&mut self, now: u64) {
         let place = now.saturating_sub(self.period.from) / self.window_ns;
         let last = self.windows.len() - 1;
@@ -157,7 +157,7 @@ impl Recorder {
         };
     }
 
-    /// The windows, in their order.
+    /// The windows in chronological order, the waiting times of unanswered requests, and the send lag.
     pub fn into_windows(self) -> (Vec<Window>, Times, Times) {
         (self.windows, self.unanswered, self.lag)
     }
@@ -167,20 +167,20 @@ impl Recorder {
 mod tests {
     use super::*;
 
-    const PERIOD: Period = Period {
+    const PERIOD: MeasuredPeriod = MeasuredPeriod {
         from: 1_000_000,
         to: 2_000_000,
     };
 
     #[test]
-    fn requests_count_by_when_they_were_due_and_replies_by_when_they_came() {
+    fn requests_count_by_due_time_and_replies_by_arrival() {
         let mut recorder = Recorder::new(PERIOD, 10);
         recorder.reply(900_000, 900_000, 1_050_000); // due before the period
         recorder.reply(1_100_000, 1_150_000, 1_250_000);
-        recorder.reply(1_900_000, 1_900_000, 2_300_000); // came after it
+        recorder.reply(1_900_000, 1_900_000, 2_300_000); // received after it
         recorder.lost(1_950_000, 2_500_000);
-        recorder.lost(2_100_000, 2_500_000); // not of the period
-        recorder.lost(900_000, 1_999_999); // waited for a part of it only
+        recorder.lost(2_100_000, 2_500_000); // due after the period
+        recorder.lost(900_000, 1_999_999); // waited through a part of the period only
         let (windows, unanswered, _) = recorder.into_windows();
         let ops: Vec<u64> = windows.iter().map(|window| window.ops).collect();
         assert_eq!(ops, [1, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_written_histogram_can_be_read_and_merged() {
+    fn an_encoded_histogram_can_be_decoded_and_merged() {
         let mut written = times();
         (1..=1000).for_each(|n| written.saturating_record(n * 1000));
         let text = encoded(&written, serde_json::value::Serializer).unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_from_the_warm_up_until_the_end_is_not_forgotten() {
+    fn a_request_that_waits_from_the_warm_up_to_the_end_counts() {
         let mut recorder = Recorder::new(PERIOD, 10);
         recorder.lost(900_000, 2_000_000);
         assert!(

@@ -1,15 +1,14 @@
-//! Reasons and notes as they are reported: a stable word, and a sentence. Pure.
+//! The reported form of reasons and notes: a stable id and a sentence. Pure.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A reason or a note as it is reported: a stable word, a colon, a sentence.
+/// A reason or a note in its reported form, `<id>: <sentence>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
-    /// The stable word.
+    /// The stable id.
     pub word: &'static str,
-    /// The sentence.
     pub sentence: String,
 }
 
@@ -25,8 +24,8 @@ impl Serialize for Remark {
     }
 }
 
-/// Reasons or notes one after the other, for a single field of text.
-pub fn joined<T: fmt::Display>(remarks: &[T]) -> String {
+/// Joins reasons or notes into a single text.
+pub(crate) fn joined<T: fmt::Display>(remarks: &[T]) -> String {
     let all: Vec<String> = remarks.iter().map(T::to_string).collect();
     all.join("; ")
 }

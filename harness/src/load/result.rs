@@ -1,37 +1,35 @@
-//! The result of a load: its figures, and whether they can be trusted. Pure.
+//! The result of a load: its figures and their validity. Pure.
 
 use serde::Serialize;
 
-use super::metrics::{Metrics, Step, steps, sum};
+use super::metrics::{Metrics, WindowSummary, sum, window_summaries};
 use super::recorder::{Times, encoded};
 use super::run::Measurement;
 use super::transport::Transport;
 use super::validity::Validity;
 use super::workload::Workload;
 
-/// One load, measured and judged.
+/// The figures of one load, and whether they can be trusted.
 #[derive(Debug, Clone, Serialize)]
 pub struct LoadResult {
-    /// The figures.
     pub metrics: Metrics,
-    /// Whether they can be trusted.
     pub validity: Validity,
-    /// How it went over time.
-    pub intervals: Vec<Step>,
-    /// What the kernel knows about the connections.
+    /// The figures of each window.
+    pub intervals: Vec<WindowSummary>,
+    /// TCP state of sampled connections.
     pub transport: Option<Transport>,
-    /// Response times in nanoseconds; in the JSON `HdrHistogram` V2 in base64, which can be merged with others.
+    /// Response times in nanoseconds. The JSON contains them as `HdrHistogram` V2 in base64, which can be merged.
     #[serde(serialize_with = "encoded")]
     pub histogram: Times,
-    /// Service times, likewise.
+    /// Service times, in the same form.
     #[serde(serialize_with = "encoded")]
     pub service_histogram: Times,
 }
 
-/// Computes the figures of a load and judges them.
-pub fn summarize(workload: &Workload, measured: &Measurement) -> LoadResult {
+/// Computes the figures of a load and judges their validity.
+pub(crate) fn summarize(workload: &Workload, measured: &Measurement) -> LoadResult {
     let metrics = Metrics::of(workload, measured);
-    let intervals = steps(workload, measured);
+    let intervals = window_summaries(workload, measured);
     let windows = &measured.windows;
     let response: Vec<&Times> = windows.iter().map(|window| &window.response).collect();
     let service: Vec<&Times> = windows.iter().map(|window| &window.service).collect();

@@ -1,4 +1,4 @@
-//! One load, from the first connect to the last reply: the threads, and the one that watches them.
+//! Runs one load: the engine threads, and the calling thread, which watches them and the server.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -6,86 +6,85 @@ use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
 
-use super::engine::{ClientEnd, Engine, EngineError, Measured, Orders, Own, Shared, Tally, now};
+use super::engine::{
+    ClientEnd, Engine, EngineContext, EngineError, Measured, RunState, Tally, ThreadUsage, now,
+};
 use super::machine::Machine;
-use super::recorder::{Period, Times, Window, times};
+use super::recorder::{MeasuredPeriod, Times, Window, times};
 use super::workload::Workload;
 use crate::event::{Event, Sink};
 use crate::process::{PeerSocket, Server};
 use crate::subject::Interrupt;
 use crate::talk::Talk;
 
-/// From the moment at which all connections are there to the first request.
-const RUN_UP: Duration = Duration::from_millis(5);
-/// Between two looks at the server, the interrupt and the progress.
-const LOOK: Duration = Duration::from_millis(100);
+/// Time from the opening of the last connection to the first request.
+const START_DELAY: Duration = Duration::from_millis(5);
+/// Interval at which the server and the interrupt are checked and the progress is reported.
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is to be done, and to whom.
+/// A load and the server that receives it.
 pub struct Load<'a> {
-    /// The load.
     pub workload: &'a Workload,
-    /// The conversation.
     pub talk: &'a Talk,
-    /// What its templates may name besides token and payload.
+    /// Values for names in the talk's templates, other than token and payload.
     pub values: BTreeMap<String, Vec<u8>>,
-    /// The server; ready.
+    /// The server, ready to accept connections.
     pub server: &'a Server,
-    /// Ends it early; what was measured is kept.
+    /// Ends the load early; what was measured is kept.
     pub interrupt: &'a Interrupt,
-    /// Live progress.
+    /// Receives the live progress.
     pub sink: Sink<'a>,
 }
 
-/// What a load measured, all threads together, before anything is made of it.
+/// The raw measurements of a load, merged over all threads.
 #[derive(Debug)]
 pub struct Measurement {
-    /// The measured period, as it was planned.
-    pub period: Period,
-    /// Seconds of the measured period; less than asked for if it was ended early.
+    /// The planned measured period.
+    pub period: MeasuredPeriod,
+    /// Seconds of the measured period; fewer than planned if it was ended early.
     pub seconds: f64,
-    /// Times by window.
+    /// Response and service times per window.
     pub windows: Vec<Window>,
-    /// Waiting times of requests that never got their reply.
+    /// Waiting times of requests that got no reply.
     pub unanswered: Times,
-    /// How late requests were sent, where the delay is ours.
+    /// Delays from the intended to the actual send, where the client caused them.
     pub lag: Times,
-    /// Counts.
     pub tally: Tally,
-    /// What each engine thread used itself.
-    pub own: Vec<Own>,
-    /// Some connections: our end and the server's, if that is on this machine.
+    /// What each engine thread used in the measured period.
+    pub threads: Vec<ThreadUsage>,
+    /// Sampled connections: the client's end, and the server's if the server runs on this machine.
     pub ends: Vec<(ClientEnd, Option<PeerSocket>)>,
-    /// What the server used in the measured period, where that can be seen.
+    /// What the server used in the measured period, if tcprove can read that.
     pub server: Option<ServerUse>,
-    /// What the machine took away in the measured period.
+    /// CPU time that the machine withheld in the measured period.
     pub machine: Machine,
-    /// How the server ended, if it did.
+    /// How the server ended, if it ended during the load.
     pub died: Option<String>,
-    /// Somebody asked for the end.
+    /// Whether the user interrupted the load.
     pub interrupted: bool,
-    /// Cores that are left for the server, if it is on this machine.
+    /// Number of cores left for the server, if it runs on this machine.
     pub server_cpus: usize,
 }
 
-/// What the server used in the measured period.
+/// Resources that the server used in the measured period.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ServerUse {
     /// CPU time of all its processes.
     pub cpu: Duration,
-    /// Threads it had near the end.
+    /// Number of threads at the end.
     pub threads: usize,
-    /// Resident memory near the end.
+    /// Resident memory at the end.
     pub rss_bytes: u64,
-    /// Resident memory at its worst moment so far.
+    /// Peak resident memory since the server started.
     pub rss_peak_bytes: u64,
-    /// Switches between its threads, wanted or not.
+    /// Voluntary and involuntary context switches.
     pub context_switches: u64,
 }
 
-/// The cores that engine threads are pinned to, and those that are left for the server.
+/// Divides the cores that this process may use: the last `threads` for the engine threads, the others for the server.
 ///
-/// The last of the cores that this process may use; `None` if there is only one, or not enough.
-pub fn cores(threads: usize) -> Option<(Vec<usize>, Vec<usize>)> {
+/// Returns the engine's cores, then the server's; `None` if no core would be left for the server.
+pub(crate) fn cores(threads: usize) -> Option<(Vec<usize>, Vec<usize>)> {
     let allowed = sched_getaffinity(None).ok()?;
     let all: Vec<usize> = (0..CpuSet::MAX_CPU)
         .filter(|cpu| allowed.is_set(*cpu))
@@ -96,22 +95,22 @@ pub fn cores(threads: usize) -> Option<(Vec<usize>, Vec<usize>)> {
 }
 
 impl Load<'_> {
-    /// Puts the load on the server and waits for its end.
+    /// Runs the load to its end.
     ///
     /// # Errors
-    /// It could not begin: a thread has no epoll instance, or the talk cannot be said over and over.
+    /// The load could not start: an epoll instance could not be created, or a turn of the talk could not be rendered.
     pub fn run(&self) -> Result<Measurement, EngineError> {
         let threads = self.workload.threads;
-        let shared = Shared::new(threads);
-        let orders = Orders::new(
+        let run_state = RunState::new(threads);
+        let context = EngineContext::new(
             self.workload,
             self.talk,
             self.values.clone(),
             self.server.addr(),
-            &shared,
+            &run_state,
         );
         let engines: Result<Vec<Engine<'_>>, EngineError> = (0..threads)
-            .map(|thread| Engine::new(&orders, thread))
+            .map(|thread| Engine::new(&context, thread))
             .collect();
         let engines = engines?;
         let cores = cores(threads).filter(|_| self.workload.pin);
@@ -127,32 +126,34 @@ impl Load<'_> {
                     })
                 })
                 .collect();
-            let watched = self.watch(&shared);
-            let ends = self.both_ends(&shared);
-            shared.release();
+            let watched = self.watch(&run_state);
+            let ends = self.sample_ends(&run_state);
+            run_state.release();
             let measured = running.into_iter().filter_map(|thread| thread.join().ok());
-            let mut whole = put_together(measured, ends, watched);
-            whole.server_cpus = cores.map_or_else(cpus, |(_, server)| server.len());
+            let mut whole = merge(measured, ends, watched);
+            whole.server_cpus = cores.map_or_else(available_cpus, |(_, server)| server.len());
             whole
         }))
     }
 
-    /// Waits from the first connect to the end of the measured period, and looks at the server.
-    fn watch(&self, shared: &Shared) -> Watched {
+    /// Watches the load from the first connect to the end of the measured period, and reads the server's counters.
+    fn watch(&self, run_state: &RunState) -> Watched {
         let mut watched = Watched::default();
-        while shared.connected() < self.workload.threads && self.goes_on(shared, &mut watched) {
-            (self.sink)(self.progress(shared, None));
+        while run_state.connected() < self.workload.threads
+            && self.keep_running(run_state, &mut watched)
+        {
+            (self.sink)(self.progress(run_state, None));
             std::thread::sleep(Duration::from_millis(2));
         }
-        let begin = now() + RUN_UP.as_nanos() as u64;
-        shared.begin(begin);
+        let begin = now() + START_DELAY.as_nanos() as u64;
+        run_state.begin(begin);
         let from = begin + self.workload.warmup.as_nanos() as u64;
         let to = from + self.workload.duration.as_nanos() as u64;
-        watched.period = Period { from, to };
-        self.wait_until(from, shared, &mut watched, begin);
-        let before = (self.use_of_server(), Machine::read());
-        self.wait_until(to, shared, &mut watched, begin);
-        let after = (self.use_of_server(), Machine::read(), now());
+        watched.period = MeasuredPeriod { from, to };
+        self.wait_until(from, run_state, &mut watched, begin);
+        let before = (self.server_use(), Machine::read());
+        self.wait_until(to, run_state, &mut watched, begin);
+        let after = (self.server_use(), Machine::read(), now());
         watched.seconds = after.2.min(to).saturating_sub(from) as f64 / 1e9;
         watched.machine = after.1.since(&before.1);
         watched.server = before.0.zip(after.0).map(|(before, after)| ServerUse {
@@ -165,35 +166,35 @@ impl Load<'_> {
         watched
     }
 
-    fn wait_until(&self, moment: u64, shared: &Shared, watched: &mut Watched, begin: u64) {
+    fn wait_until(&self, moment: u64, run_state: &RunState, watched: &mut Watched, begin: u64) {
         loop {
             let left = Duration::from_nanos(moment.saturating_sub(now()));
-            if left.is_zero() || !self.goes_on(shared, watched) {
+            if left.is_zero() || !self.keep_running(run_state, watched) {
                 return;
             }
-            (self.sink)(self.progress(shared, Some(begin)));
-            std::thread::sleep(left.min(LOOK));
+            (self.sink)(self.progress(run_state, Some(begin)));
+            std::thread::sleep(left.min(WATCH_INTERVAL));
         }
     }
 
-    /// False once the server is gone or somebody asked for the end; the threads are told then.
-    fn goes_on(&self, shared: &Shared, watched: &mut Watched) -> bool {
+    /// Whether the load continues. It stops the engine threads once the server is gone or the user interrupts.
+    fn keep_running(&self, run_state: &RunState, watched: &mut Watched) -> bool {
         watched.interrupted |= self.interrupt.is_set();
         if watched.died.is_none() && self.server.is_gone() {
             watched.died = Some(self.server.exit().map_or_else(
-                || "it does not run any more".to_owned(),
+                || "is no longer running".to_owned(),
                 |exit| exit.to_string(),
             ));
         }
-        let goes_on = !watched.interrupted && watched.died.is_none();
-        if !goes_on {
-            shared.stop();
+        let keep_running = !watched.interrupted && watched.died.is_none();
+        if !keep_running {
+            run_state.stop();
         }
-        goes_on
+        keep_running
     }
 
-    fn progress(&self, shared: &Shared, begin: Option<u64>) -> Event {
-        let live = &shared.live;
+    fn progress(&self, run_state: &RunState, begin: Option<u64>) -> Event {
+        let live = &run_state.live;
         Event::Load {
             elapsed: begin.map(|begin| Duration::from_nanos(now().saturating_sub(begin))),
             connections: live
@@ -206,17 +207,17 @@ impl Load<'_> {
         }
     }
 
-    /// Some connections with the server's ends of them, looked at while they are still open.
-    fn both_ends(&self, shared: &Shared) -> Vec<(ClientEnd, Option<PeerSocket>)> {
-        while shared.drained() < self.workload.threads && !shared.is_stopped() {
+    /// Reads the server's ends of the sampled connections while they are still open.
+    fn sample_ends(&self, run_state: &RunState) -> Vec<(ClientEnd, Option<PeerSocket>)> {
+        while run_state.drained() < self.workload.threads && !run_state.is_stopped() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        let ends = shared.take_ends().into_iter();
+        let ends = run_state.take_ends().into_iter();
         ends.map(|end| (end, self.server.peer_socket(end.local)))
             .collect()
     }
 
-    fn use_of_server(&self) -> Option<ServerUse> {
+    fn server_use(&self) -> Option<ServerUse> {
         let usage = self.server.usage()?;
         Some(ServerUse {
             cpu: usage.cpu,
@@ -228,10 +229,10 @@ impl Load<'_> {
     }
 }
 
-/// What the watching thread saw.
+/// What the watching thread recorded.
 #[derive(Debug, Default)]
 struct Watched {
-    period: Period,
+    period: MeasuredPeriod,
     seconds: f64,
     server: Option<ServerUse>,
     machine: Machine,
@@ -239,14 +240,14 @@ struct Watched {
     interrupted: bool,
 }
 
-/// Cores that this process may use.
-fn cpus() -> usize {
+/// Number of cores that this process may use.
+fn available_cpus() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Pins the calling thread, and lets it sleep as precisely as the kernel can.
+/// Pins the calling thread to `core`, and sets the shortest timer slack so that it sleeps as precisely as possible.
 pub(crate) fn settle(core: Option<usize>) {
-    // Both only make the figures steadier; the validity of a run is judged by what it measured.
+    // Failures are ignored: both settings only reduce noise, and the validity of a load is judged from its figures.
     let _ = set_current_timer_slack(std::num::NonZeroU64::new(1));
     if let Some(core) = core {
         let mut cores = CpuSet::new();
@@ -255,7 +256,7 @@ pub(crate) fn settle(core: Option<usize>) {
     }
 }
 
-fn put_together(
+fn merge(
     threads: impl Iterator<Item = Measured>,
     ends: Vec<(ClientEnd, Option<PeerSocket>)>,
     watched: Watched,
@@ -267,7 +268,7 @@ fn put_together(
         unanswered: times(),
         lag: times(),
         tally: Tally::default(),
-        own: Vec::new(),
+        threads: Vec::new(),
         ends,
         server: watched.server,
         machine: watched.machine,
@@ -277,7 +278,7 @@ fn put_together(
     };
     for thread in threads {
         whole.tally.add(&thread.tally);
-        whole.own.push(thread.own);
+        whole.threads.push(thread.usage);
         // Adding cannot fail: all histograms have the same bounds.
         let _ = whole.unanswered.add(&thread.unanswered);
         let _ = whole.lag.add(&thread.lag);

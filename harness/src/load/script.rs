@@ -1,9 +1,8 @@
-//! The talk, compiled for the engine: bytes to send and bytes to compare, with places for tokens.
+//! The talk, compiled for the engine: the bytes to send and to compare, with placeholders for tokens.
 //!
-//! Each turn is rendered once, with a token that stands for all others. Where it occurs in the request
-//! is where a request's own token is written before it is sent. A reply that has to be exactly
-//! something is compared byte for byte as it arrives, without being kept; any other reply is cut out by
-//! its frame and judged with its own token exchanged for the one that stands for all.
+//! Each turn is rendered once with a placeholder token. Before a request is sent, its own token overwrites the
+//! placeholder. A reply that is known byte for byte is compared as it arrives, without being buffered. Any other reply
+//! is delimited by its frame and judged after its token has been replaced by the placeholder.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,80 +17,72 @@ use crate::talk::{
 };
 use crate::text::escape;
 
-/// With [`Verify::Sample`] longer replies than this are compared in full only once in so many times.
+/// Longest reply, in bytes, that [`Verify::Sample`] always compares in full.
 const SHORT_BYTES: usize = 4096;
+/// With [`Verify::Sample`], one in this many longer replies is compared in full.
 const SAMPLED: u64 = 16;
 
-/// What one connection says and expects, over and over.
+/// The requests that a connection repeats, and the replies it expects.
 #[derive(Debug, Clone)]
-pub struct Script {
-    /// The turns, in the order in which they are said.
-    pub lines: Vec<Line>,
+pub(crate) struct Script {
+    /// The turns, in the order in which they are sent.
+    pub turns: Vec<ScriptTurn>,
     verify: Verify,
     seed: u64,
 }
 
-/// One turn.
+/// A turn of the talk, compiled.
 #[derive(Debug, Clone)]
-pub struct Line {
-    /// Where it stands in the file: `talk.turn[0]`.
-    pub label: String,
-    /// The request on the wire.
+pub(crate) struct ScriptTurn {
+    /// The request as it is sent.
     request: Patched,
-    /// How its reply is recognized.
     pub reply: Reply,
 }
 
 /// How the reply of a turn is recognized.
 #[derive(Debug, Clone)]
-pub enum Reply {
-    /// Exactly these bytes: compared as they arrive.
+pub(crate) enum Reply {
+    /// Known byte for byte: compared as it arrives.
     Exact(Exact),
-    /// Cut out of the stream by its frame, then judged.
+    /// Delimited by its frame, then judged.
     Framed(Framed),
-    /// Nothing says where it ends: complete when the expectation holds.
+    /// Without a frame: complete once the expectation holds.
     Unframed(Framed),
     /// Everything up to the end of the stream.
     ToEof(Framed),
 }
 
-/// A reply of which every byte is known.
+/// A reply that is known byte for byte.
 #[derive(Debug, Clone)]
-pub struct Exact {
+pub(crate) struct Exact {
     bytes: Patched,
-    /// Bytes at its begin and at its end that belong to the frame.
+    /// Number of bytes at its start and at its end that belong to the frame.
     frame_bytes: (usize, usize),
 }
 
 /// A reply that is judged as a whole.
 #[derive(Debug, Clone)]
-pub struct Framed {
-    /// How it ends.
+pub(crate) struct Framed {
     pub frame: Arc<Frame>,
     expect: Expectation,
     with_token: bool,
     scratch: Vec<u8>,
 }
 
-/// What cannot be said over and over.
+/// Why a talk cannot be compiled.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
-    /// A name that nothing is bound to, or a length that does not fit.
+    /// A name without a value, or a length that does not fit its field.
     #[error("{label}: {why}")]
-    Render {
-        /// The turn.
-        label: String,
-        /// What is wrong.
-        why: RenderError,
-    },
+    Render { label: String, why: RenderError },
 }
 
 impl Script {
-    /// Compiles these turns of the talk. `values` are what openings captured, the port and parameters.
+    /// Compiles these turns of the talk. `values` contains the port, parameters and what the opening captured.
     ///
     /// # Errors
-    /// A turn needs a value that is not there: only openings and the target give any.
-    pub fn compile(
+    /// A turn names a value that is missing, or cannot be rendered for another reason.
+    pub(crate) fn compile(
         talk: &Talk,
         turns: &[usize],
         payload: &[u8],
@@ -104,8 +95,8 @@ impl Script {
             payload: payload.to_vec(),
             values: values.clone(),
         };
-        let lines = turns.iter().filter_map(|place| talk.turns.get(*place));
-        let lines: Result<Vec<Line>, ScriptError> = lines
+        let exchanges = turns.iter().filter_map(|place| talk.turns.get(*place));
+        let turns: Result<Vec<ScriptTurn>, ScriptError> = exchanges
             .map(|exchange| {
                 let turn = exchange.render(talk, &bindings);
                 let turn = turn.map_err(|why| ScriptError::Render {
@@ -115,47 +106,46 @@ impl Script {
                 let only_replies = talk.push.is_empty() && talk.close_when.is_none();
                 let slots = exchange.expect.slots();
                 let with_token = slots.iter().any(|slot| slot.name == Name::Tok);
-                Ok(Line {
-                    label: turn.label,
+                Ok(ScriptTurn {
                     request: Patched::new(&turn.request),
                     reply: Reply::new(turn.frame, turn.expect, only_replies, with_token),
                 })
             })
             .collect();
         Ok(Self {
-            lines: lines?,
+            turns: turns?,
             verify,
             seed,
         })
     }
 
-    /// Nothing to say: for a talk that has to be opened before its turns can be compiled.
-    pub fn empty(workload: &Workload) -> Self {
+    /// A script without turns, for a talk whose turns need values that its opening captures.
+    pub(crate) fn empty(workload: &Workload) -> Self {
         Self {
-            lines: Vec::new(),
+            turns: Vec::new(),
             verify: workload.verify,
             seed: workload.seed,
         }
     }
 
-    /// The request of the line, with the token of that number.
+    /// The request of the turn, with the token of number `number`.
     #[inline(always)]
-    pub fn request(&mut self, line: usize, number: u64) -> &[u8] {
-        self.lines[line].request.with(self.seed, number)
+    pub(crate) fn request(&mut self, turn: usize, number: u64) -> &[u8] {
+        self.turns[turn].request.with(self.seed, number)
     }
 
-    /// Whether every reply has a length that is known beforehand.
-    pub fn is_exact(&self) -> bool {
-        let exact = |line: &Line| matches!(line.reply, Reply::Exact(_));
-        self.lines.iter().all(exact)
+    /// Whether every reply is known byte for byte.
+    pub(crate) fn is_exact(&self) -> bool {
+        let exact = |turn: &ScriptTurn| matches!(turn.reply, Reply::Exact(_));
+        self.turns.iter().all(exact)
     }
 
-    /// Whether `piece`, which arrived behind `offset` bytes of the reply, is what belongs there.
+    /// Whether `piece`, received at `offset` of the reply, is right.
     ///
-    /// Only for lines whose reply is exact; `piece` does not reach beyond its end.
+    /// Only for turns with an exact reply; `piece` must not extend beyond its end.
     #[inline(always)]
-    pub fn agrees(&mut self, line: usize, number: u64, offset: usize, piece: &[u8]) -> bool {
-        let Reply::Exact(exact) = &mut self.lines[line].reply else {
+    pub(crate) fn agrees(&mut self, turn: usize, number: u64, offset: usize, piece: &[u8]) -> bool {
+        let Reply::Exact(exact) = &mut self.turns[turn].reply else {
             return false;
         };
         let in_full = match self.verify {
@@ -171,31 +161,31 @@ impl Script {
         has_token && exact.frame_agrees(offset, piece)
     }
 
-    /// Whether what of `piece` belongs to the frame is right: then the stream is still in step.
-    pub fn frame_agrees(&self, line: usize, offset: usize, piece: &[u8]) -> bool {
-        match &self.lines[line].reply {
+    /// Whether the bytes of `piece` that belong to the frame are right, so that the stream is still in step.
+    pub(crate) fn frame_agrees(&self, turn: usize, offset: usize, piece: &[u8]) -> bool {
+        match &self.turns[turn].reply {
             Reply::Exact(exact) => exact.frame_agrees(offset, piece),
             _ => false,
         }
     }
 
-    /// Whether this whole message is the reply of the line, and why not.
+    /// Compares a complete message with the expected reply of the turn.
     ///
     /// # Errors
-    /// It is not; why, in a few words.
-    pub fn judge(&mut self, line: usize, number: u64, message: &[u8]) -> Result<(), String> {
-        if matches!(self.lines[line].reply, Reply::Exact(_)) {
-            if self.agrees(line, number, 0, message) {
+    /// They differ; the text says how.
+    pub(crate) fn judge(&mut self, turn: usize, number: u64, message: &[u8]) -> Result<(), String> {
+        if matches!(self.turns[turn].reply, Reply::Exact(_)) {
+            if self.agrees(turn, number, 0, message) {
                 return Ok(());
             }
-            let expected = self.describe(line);
+            let expected = self.describe(turn);
             return Err(format!(
                 "expected {expected}, got \"{}\"",
                 escape(message, 80)
             ));
         }
         let full = self.verify != Verify::None;
-        match &mut self.lines[line].reply {
+        match &mut self.turns[turn].reply {
             Reply::Framed(framed) | Reply::Unframed(framed) | Reply::ToEof(framed) if full => {
                 framed.judge(self.seed, number, message)
             }
@@ -203,9 +193,9 @@ impl Script {
         }
     }
 
-    /// Where nothing says how a reply ends: whether these bytes are a whole one.
-    pub fn is_whole(&mut self, line: usize, number: u64, bytes: &[u8]) -> Judgement {
-        match &mut self.lines[line].reply {
+    /// For a reply without a frame: whether these bytes are a complete reply.
+    pub(crate) fn is_whole(&mut self, turn: usize, number: u64, bytes: &[u8]) -> Judgement {
+        match &mut self.turns[turn].reply {
             Reply::Unframed(framed) => {
                 let text = framed.any_token(self.seed, number, bytes);
                 match text {
@@ -217,9 +207,9 @@ impl Script {
         }
     }
 
-    /// What is expected, in a few words.
-    pub fn describe(&self, line: usize) -> String {
-        match &self.lines[line].reply {
+    /// Describes the expected reply.
+    pub(crate) fn describe(&self, turn: usize) -> String {
+        match &self.turns[turn].reply {
             Reply::Exact(exact) => Expectation::Exact(exact.bytes.bytes().to_vec()).describe(),
             Reply::Framed(framed) | Reply::Unframed(framed) | Reply::ToEof(framed) => {
                 framed.expect.describe()
@@ -229,7 +219,7 @@ impl Script {
 }
 
 impl Reply {
-    /// `only_replies`: nothing else can come, so that an exact one need not be cut out first.
+    /// `only_replies`: the server sends nothing but replies, so that an exact reply needs no decoder.
     fn new(frame: Frame, expect: Expectation, only_replies: bool, with_token: bool) -> Self {
         let whole_header = match &frame {
             Frame::Len(len) => len.header == len.field.width,
@@ -247,8 +237,8 @@ impl Reply {
         }
     }
 
-    /// The length on the wire, where it is known.
-    pub fn exact_len(&self) -> usize {
+    /// Length in bytes on the wire if the reply is exact, else 0.
+    pub(crate) fn exact_len(&self) -> usize {
         match self {
             Self::Exact(exact) => exact.len(),
             _ => 0,
@@ -257,9 +247,9 @@ impl Reply {
 }
 
 impl Exact {
-    /// Its length on the wire.
+    /// Length in bytes on the wire.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.bytes().len()
     }
 
@@ -278,7 +268,7 @@ impl Exact {
         }
     }
 
-    /// Compares only what of `piece` belongs to the frame.
+    /// Compares only the bytes of `piece` that belong to the frame.
     fn frame_agrees(&self, offset: usize, piece: &[u8]) -> bool {
         let expected = self.bytes.bytes();
         let end = offset + piece.len();
@@ -318,7 +308,7 @@ impl Framed {
         }
     }
 
-    /// The message with the request's own token exchanged for the one that stands for all.
+    /// The message with the request's token replaced by the placeholder; `None` if the reply contains no token.
     fn any_token(&mut self, seed: u64, number: u64, message: &[u8]) -> Option<Vec<u8>> {
         if !self.with_token {
             return None;
@@ -337,9 +327,9 @@ impl Framed {
     }
 }
 
-/// Text of that length: letters and digits, the same for the same seed. No frame's delimiter is in it,
-/// and not the token that stands for all.
-pub fn payload(bytes: usize, seed: u64) -> Vec<u8> {
+/// A deterministic payload of `bytes` letters and digits. It contains neither a delimiter of a frame nor the
+/// placeholder token.
+pub(crate) fn payload(bytes: usize, seed: u64) -> Vec<u8> {
     let mut text = Vec::with_capacity(bytes + TOKEN_LEN);
     let mut token = [0; TOKEN_LEN];
     let mut number = 0;
@@ -366,13 +356,13 @@ mod tests {
         Script::compile(&talk, &[1], &payload, &BTreeMap::new(), verify, 3).unwrap()
     }
 
-    /// The lines come back as they were sent.
+    /// The reply of a server that echoes the request.
     fn reply(script: &mut Script, number: u64) -> Vec<u8> {
         script.request(0, number).to_vec()
     }
 
     #[test]
-    fn the_own_reply_agrees_in_whatever_pieces_it_comes() {
+    fn the_right_reply_agrees_in_pieces_of_any_size() {
         for verify in [Verify::All, Verify::Sample, Verify::None] {
             let mut script = script(verify, 6000);
             for number in [16, 17] {
@@ -387,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reply_to_another_request_never_agrees_where_tokens_are_compared() {
+    fn the_reply_to_another_request_never_agrees_if_tokens_are_compared() {
         for (verify, bytes) in [
             (Verify::All, 6000),
             (Verify::Sample, 6000),
@@ -400,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_byte_is_seen_as_often_as_it_is_said() {
+    fn a_wrong_byte_is_found_in_the_sampled_replies() {
         let seen = |verify, bytes: usize| {
             let mut script = script(verify, bytes);
             let wrong = (0..32).filter(|number| {
@@ -421,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_does_not_end_is_always_seen() {
+    fn a_frame_without_its_end_is_always_found() {
         let mut script = script(Verify::None, 100);
         let mut wrong = reply(&mut script, 1);
         *wrong.last_mut().unwrap() = b'x';

@@ -1,4 +1,4 @@
-//! What the kernel knows of the connections, at both ends, and what it says about the cause.
+//! TCP state of sampled connections at both ends, and what it says limited the throughput.
 
 use serde::Serialize;
 
@@ -6,47 +6,47 @@ use super::engine::ClientEnd;
 use crate::process::PeerSocket;
 use crate::sys::TcpInfo;
 
-/// A share of the time with something to send that is worth a word.
+/// Minimum share of the time with data to send for which a limit is reported.
 const NOTABLE: f64 = 0.1;
 
-/// The connections that were looked at: medians, sums and shares over all of them.
+/// TCP state of the sampled connections: medians, sums and shares over all of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Transport {
-    /// Connections that were looked at.
+    /// Number of sampled connections.
     pub sampled: usize,
-    /// Our ends.
+    /// The client's ends.
     pub client: End,
-    /// The server's ends, where they are on this machine.
+    /// The server's ends, if the server runs on this machine.
     pub server: Option<End>,
-    /// What held the data back, if anything did for a notable part of the time.
+    /// What delayed the data, if anything did for a notable share of the time.
     pub why: Option<String>,
 }
 
 /// One end of the connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct End {
-    /// `SO_RCVBUF` in force, in bytes: the kernel doubles what is asked for, and has a least size.
+    /// Effective `SO_RCVBUF`, in bytes: the kernel doubles the requested size and enforces a minimum.
     pub so_rcvbuf: u64,
-    /// `SO_SNDBUF` in force, in bytes.
+    /// Effective `SO_SNDBUF`, in bytes.
     pub so_sndbuf: u64,
-    /// Largest segment it sends, in bytes.
+    /// Maximum segment size for sending, in bytes.
     pub mss: u32,
-    /// The window it offers, in bytes, when it was looked at.
+    /// Advertised receive window, in bytes, at the end of the measured period.
     pub rcv_wnd: u32,
-    /// Shift of the window that it offers.
+    /// Window scale (shift count) of the advertised window.
     pub window_scale: u8,
     /// Smoothed round-trip time in microseconds.
     pub rtt_us: f64,
-    /// Segments sent again, all in all.
+    /// Number of retransmitted segments.
     pub retransmits: u64,
-    /// Share of its time with something to send in which the peer's receive window was full.
+    /// Share of the time with data to send in which the peer's receive window was full.
     pub rwnd_limited: f64,
-    /// Share of that time in which its own send buffer was full.
+    /// Share of the time with data to send in which its own send buffer was full.
     pub sndbuf_limited: f64,
 }
 
 impl Transport {
-    /// `None` where no connection could be looked at.
+    /// Summarizes sampled connections; `None` if there are none.
     pub fn of(ends: &[(ClientEnd, Option<PeerSocket>)]) -> Option<Self> {
         if ends.is_empty() {
             return None;
@@ -65,7 +65,7 @@ impl Transport {
     }
 }
 
-/// One end of one connection.
+/// TCP state of one end of one connection.
 struct Seen {
     rcvbuf: u64,
     sndbuf: u64,
@@ -121,25 +121,25 @@ impl End {
     }
 }
 
-/// What held the data back, in a sentence.
+/// A sentence about what delayed the data.
 fn why(client: &End, server: Option<&End>) -> Option<String> {
     let percent = |share: f64| (share * 100.0).round();
     let mut causes = Vec::new();
     let peer_rcvbuf = |bytes: Option<u64>| {
         bytes.map_or(String::new(), |bytes| {
-            format!(" (SO_RCVBUF {bytes} in force there)")
+            format!(" (effective SO_RCVBUF {bytes})")
         })
     };
     if client.rwnd_limited >= NOTABLE {
         causes.push(format!(
-            "{} % of the time in which requests waited to be sent, the server's receive window was full{}",
+            "the server's receive window was full for {} % of the time in which requests waited to be sent{}",
             percent(client.rwnd_limited),
             peer_rcvbuf(server.map(|server| server.so_rcvbuf))
         ));
     }
     if client.sndbuf_limited >= NOTABLE {
         causes.push(format!(
-            "{} % of that time our send buffer was full (SO_SNDBUF {} in force)",
+            "the client's send buffer was full for {} % of the time in which requests waited to be sent (effective SO_SNDBUF {})",
             percent(client.sndbuf_limited),
             client.so_sndbuf
         ));
@@ -147,14 +147,14 @@ fn why(client: &End, server: Option<&End>) -> Option<String> {
     if let Some(server) = server {
         if server.rwnd_limited >= NOTABLE {
             causes.push(format!(
-                "{} % of the time in which replies waited to be sent, our receive window was full{}",
+                "the client's receive window was full for {} % of the time in which replies waited to be sent{}",
                 percent(server.rwnd_limited),
                 peer_rcvbuf(Some(client.so_rcvbuf))
             ));
         }
         if server.sndbuf_limited >= NOTABLE {
             causes.push(format!(
-                "{} % of that time the server's send buffer was full (SO_SNDBUF {} in force)",
+                "the server's send buffer was full for {} % of the time in which replies waited to be sent (effective SO_SNDBUF {})",
                 percent(server.sndbuf_limited),
                 server.so_sndbuf
             ));
@@ -162,7 +162,7 @@ fn why(client: &End, server: Option<&End>) -> Option<String> {
     }
     let again = client.retransmits + server.map_or(0, |server| server.retransmits);
     if again > 0 {
-        causes.push(format!("{again} segments were sent again"));
+        causes.push(format!("{again} segments were retransmitted"));
     }
     (!causes.is_empty()).then(|| causes.join("; "))
 }
@@ -195,7 +195,7 @@ mod tests {
         assert!(
             seen.why
                 .unwrap()
-                .starts_with("82 % of the time in which requests waited")
+                .starts_with("the server's receive window was full for 82 % of the time")
         );
         let idle = ClientEnd {
             info: TcpInfo::default(),

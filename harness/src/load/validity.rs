@@ -1,71 +1,70 @@
-//! Whether the figures of a load can be trusted, and why not. Pure.
+//! Judges whether the figures of a load can be trusted. Pure.
 
 use serde::Serialize;
 
-use super::metrics::{Metrics, Step};
+use super::engine::ThreadUsage;
+use super::metrics::{Metrics, WindowSummary};
 use super::reason::{Note, Reason};
 use super::run::Measurement;
-use super::workload::{Pace, Workload};
+use super::workload::{Loop, Workload};
 use crate::stats::{median, rank_sum_p};
 
-/// Ready but not running for more than this share of the period: the client was starved.
+/// Maximum share of the period in which an engine thread may be runnable but not running.
 const STARVED_WALL: f64 = 0.05;
-/// The same as a share of what it ran and waited, for loads that keep a core less busy.
-const STARVED_OWN: f64 = 0.25;
-/// Below this share of the period the second rule does not speak: a few long waits are no rule.
+/// Maximum share of its running and waiting time that an engine thread may wait, for loads that use little CPU.
+const STARVED_ACTIVE: f64 = 0.25;
+/// [`STARVED_ACTIVE`] applies only if the thread waited for more than this share of the period: a few long waits in a
+/// light load are no evidence.
 const STARVED_LEAST: f64 = 0.01;
-/// A client that runs so much of the time is the limit itself, unless the server is one too.
+/// An engine thread that runs for at least this share of the period limits the rate, unless the server does.
 const SATURATED: f64 = 0.97;
-/// A server that keeps so much of its cores busy is the limit.
+/// A server that uses at least this share of its cores limits the rate.
 const SERVER_SATURATED: f64 = 0.85;
-/// Replies over requests due, at least.
+/// Minimum ratio of replies to due requests.
 const ACHIEVED: f64 = 0.95;
-/// Lateness of sends at the 99th percentile, at most, in microseconds.
+/// Maximum 99th percentile of the send lag, in microseconds.
 const LAG_US: f64 = 1_000.0;
-/// Stolen time, at most, in percent.
+/// Maximum stolen time, in percent.
 const STEAL_PERCENT: f64 = 5.0;
-/// The rate of the first third of the period may differ from that of the last by this factor.
+/// Maximum factor between the rates in the first and the last third of the period.
 const DRIFT: f64 = 1.15;
-/// And by chance alone with this probability.
+/// Significance level of the test that these rates differ.
 const DRIFT_P: f64 = 0.01;
 
-/// Whether the figures can be trusted.
+/// Whether the figures of a load can be trusted, and the evidence.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Validity {
-    /// They can.
+    /// Whether the figures can be trusted: there are no `reasons`.
     pub valid: bool,
-    /// Why not.
+    /// Why the figures cannot be trusted.
     pub reasons: Vec<Reason>,
-    /// What limits what the figures say, without making them wrong.
+    /// Limits on what the figures show; they do not make them invalid.
     pub notes: Vec<Note>,
-    /// How late requests were sent, where the delay is ours, in microseconds.
+    /// Delay from the intended to the actual send, where the client caused it, in microseconds.
     pub send_lag_us: Lag,
-    /// Open loop: replies in the measured period over requests due in it.
+    /// Open loop: replies received in the measured period divided by the requests due in it.
     pub achieved_ratio: Option<f64>,
     /// Connections that ended unexpectedly.
     pub connections_lost: u64,
-    /// Connections that were never there.
+    /// Connections that could not be opened before the load began.
     pub connections_missing: u64,
-    /// Largest share of the period in which an engine thread ran.
+    /// Share of the period in which the busiest engine thread ran.
     pub client_busy: f64,
-    /// Largest share of it in which one was ready and did not run.
+    /// Share of the period in which the most starved engine thread was runnable but not running.
     pub client_starved: f64,
-    /// Time stolen by a hypervisor, in percent.
+    /// CPU time stolen by the hypervisor, in percent.
     pub steal_percent: f64,
-    /// Times that our control group was held back.
+    /// How often the control group was throttled.
     pub throttled: u64,
-    /// The first troubles, in words.
+    /// Descriptions of the first failures.
     pub troubles: Vec<String>,
 }
 
-/// How late requests were sent, in microseconds.
+/// Percentiles of the send lag, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Lag {
-    /// Half of them were at most so late.
     pub p50: f64,
-    /// 99 % were.
     pub p99: f64,
-    /// All were.
     pub max: f64,
 }
 
@@ -75,13 +74,12 @@ impl Validity {
         workload: &Workload,
         measured: &Measurement,
         metrics: &Metrics,
-        steps: &[Step],
+        windows: &[WindowSummary],
     ) -> Self {
         let tally = &measured.tally;
         let lag = |q| measured.lag.value_at_quantile(q) as f64 / 1e3;
-        let most = |share: fn(&super::engine::Own) -> f64| {
-            measured.own.iter().map(share).fold(0.0, f64::max)
-        };
+        let most =
+            |share: fn(&ThreadUsage) -> f64| measured.threads.iter().map(share).fold(0.0, f64::max);
         let due = tally.due + tally.unsent;
         let mut validity = Self {
             send_lag_us: Lag {
@@ -93,8 +91,8 @@ impl Validity {
                 .then(|| metrics.ops as f64 / due as f64),
             connections_lost: tally.lost,
             connections_missing: tally.missing,
-            client_busy: most(super::engine::Own::busy_share),
-            client_starved: most(super::engine::Own::starved_share),
+            client_busy: most(ThreadUsage::busy_share),
+            client_starved: most(ThreadUsage::starved_share),
             steal_percent: measured.machine.steal_percent(),
             throttled: measured.machine.throttled,
             troubles: tally.troubles.clone(),
@@ -103,12 +101,12 @@ impl Validity {
         validity.judge_server(measured, metrics);
         validity.judge_pace(workload, measured, metrics);
         validity.judge_machine(measured);
-        validity.reasons.extend(drift(workload, steps));
+        validity.reasons.extend(drift(workload, windows));
         validity.valid = validity.reasons.is_empty();
         validity
     }
 
-    /// Adds what the server did that it must not do.
+    /// Adds the reasons that the server may have caused.
     fn judge_server(&mut self, measured: &Measurement, metrics: &Metrics) {
         let tally = &measured.tally;
         let first = || self.troubles.first().cloned();
@@ -149,9 +147,9 @@ impl Validity {
         self.reasons.extend(found.into_iter().flatten());
     }
 
-    /// Adds why the load was not what was asked for.
+    /// Adds reasons why the load deviates from the workload, and a note if the client was the limit.
     fn judge_pace(&mut self, workload: &Workload, measured: &Measurement, metrics: &Metrics) {
-        if let (Some(ratio), Pace::Open { rate, rate_to, .. }) =
+        if let (Some(ratio), Loop::Open { rate, rate_to, .. }) =
             (self.achieved_ratio, workload.pace)
             && ratio < ACHIEVED
         {
@@ -179,12 +177,12 @@ impl Validity {
         }
     }
 
-    /// Adds what the machine took away.
+    /// Adds the disturbances by the machine.
     fn judge_machine(&mut self, measured: &Measurement) {
-        let starved = measured.own.iter().any(|own| {
-            let (waited, ran) = (own.starved_share(), own.busy_share());
-            let of_own = waited / (waited + ran).max(f64::MIN_POSITIVE);
-            waited > STARVED_WALL || (waited > STARVED_LEAST && of_own > STARVED_OWN)
+        let starved = measured.threads.iter().any(|thread| {
+            let (waited, ran) = (thread.starved_share(), thread.busy_share());
+            let of_active = waited / (waited + ran).max(f64::MIN_POSITIVE);
+            waited > STARVED_WALL || (waited > STARVED_LEAST && of_active > STARVED_ACTIVE)
         });
         let found = [
             starved.then_some(Reason::ClientStarved {
@@ -201,14 +199,19 @@ impl Validity {
     }
 }
 
-/// A closed loop that becomes faster or slower was not warm: its mean says nothing.
-fn drift(workload: &Workload, steps: &[Step]) -> Option<Reason> {
-    if workload.is_open() || workload.ramp_connections_from.is_some() || steps.len() < 12 {
+/// Detects a closed loop whose rate changes: the server was still warming up, so the mean rate is meaningless.
+fn drift(workload: &Workload, windows: &[WindowSummary]) -> Option<Reason> {
+    if workload.is_open() || workload.ramp_connections_from.is_some() || windows.len() < 12 {
         return None;
     }
-    let third = steps.len() / 3;
-    let rates = |part: &[Step]| -> Vec<f64> { part.iter().map(|step| step.ops_per_s).collect() };
-    let (first, last) = (rates(&steps[..third]), rates(&steps[steps.len() - third..]));
+    let third = windows.len() / 3;
+    let rates = |part: &[WindowSummary]| -> Vec<f64> {
+        part.iter().map(|window| window.ops_per_s).collect()
+    };
+    let (first, last) = (
+        rates(&windows[..third]),
+        rates(&windows[windows.len() - third..]),
+    );
     let (before_per_s, after_per_s) = (median(&first)?, median(&last)?);
     let factor = after_per_s / before_per_s.max(f64::MIN_POSITIVE);
     let drifts = !(1.0 / DRIFT..DRIFT).contains(&factor) && rank_sum_p(&first, &last) < DRIFT_P;
@@ -223,25 +226,25 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::load::engine::{Own, Tally};
+    use crate::load::engine::Tally;
     use crate::load::recorder::times;
     use crate::load::{Fault, Measurement};
 
-    /// A second of 1,000 right replies that nothing disturbed.
+    /// An undisturbed second with 1,000 right replies.
     fn measured(tally: Tally) -> Measurement {
-        let own = Own {
+        let usage = ThreadUsage {
             cpu: Duration::from_millis(500),
             wall: Duration::from_secs(1),
-            ..Own::default()
+            ..ThreadUsage::default()
         };
         Measurement {
-            period: crate::load::recorder::Period::default(),
+            period: crate::load::recorder::MeasuredPeriod::default(),
             seconds: 1.0,
             windows: Vec::new(),
             unanswered: times(),
             lag: times(),
             tally,
-            own: vec![own],
+            threads: vec![usage],
             ends: Vec::new(),
             server: None,
             machine: crate::load::machine::Machine::default(),
@@ -261,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_connections_are_the_fault_of_whoever_lacked_something() {
+    fn missing_connections_are_the_fault_of_whoever_ran_out() {
         let missing = |connects_lacking| {
             let validity = judged(&measured(Tally {
                 missing: 7,
@@ -280,10 +283,10 @@ mod tests {
     }
 
     #[test]
-    fn a_clean_load_is_valid_and_a_starved_one_is_not() {
+    fn an_undisturbed_load_is_valid_and_a_starved_one_is_not() {
         assert!(judged(&measured(Tally::default())).valid);
         let mut starved = measured(Tally::default());
-        starved.own[0].starved = Duration::from_millis(93);
+        starved.threads[0].starved = Duration::from_millis(93);
         let validity = judged(&starved);
         let expected = Reason::ClientStarved { share: 0.093 };
         assert_eq!(validity.reasons, [expected]);
@@ -292,7 +295,7 @@ mod tests {
     #[test]
     fn a_busy_client_is_a_note() {
         let mut busy = measured(Tally::default());
-        busy.own[0].cpu = Duration::from_millis(980);
+        busy.threads[0].cpu = Duration::from_millis(980);
         let validity = judged(&busy);
         assert!(validity.valid);
         assert!(matches!(

@@ -1,46 +1,46 @@
-//! What is put on a server: how many connections, how fast, which messages, for how long.
+//! The workload: connections, pacing, messages and duration of a load.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// A load, complete and validated: everything the engine needs besides the talk and the address.
+/// A complete, validated workload: everything the engine needs besides the talk and the address.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Workload {
-    /// Connections, over all threads.
+    /// Number of connections over all threads.
     pub connections: usize,
-    /// What decides when the next request is sent.
-    pub pace: Pace,
-    /// Requests that may wait for their replies on one connection.
+    /// Open or closed loop.
+    pub pace: Loop,
+    /// Maximum requests in flight per connection.
     pub pipeline: usize,
-    /// Engine threads, each pinned to a core of its own.
+    /// Number of engine threads, each on its own core.
     pub threads: usize,
-    /// Bytes of `{payload}`, where the turns have one.
+    /// Size of `{payload}` in bytes, in turns that contain it.
     pub payload_bytes: usize,
-    /// The turns that are said, one after the other: places in the talk.
+    /// Indices of the talk's turns that are sent, in this order.
     pub turns: Vec<usize>,
-    /// How much of each reply is compared.
+    /// How much of each reply is verified.
     pub verify: Verify,
-    /// A connection is closed and opened anew after so many exchanges.
+    /// Number of exchanges after which a connection is closed and reopened.
     pub churn: Option<u32>,
-    /// Load that is not measured, before the measured period.
+    /// Length of the warm-up, which precedes the measured period and is not measured.
     #[serde(rename = "warmup_s", serialize_with = "crate::data::seconds::seconds")]
     pub warmup: Duration,
-    /// The measured period.
+    /// Length of the measured period.
     #[serde(
         rename = "duration_s",
         serialize_with = "crate::data::seconds::seconds"
     )]
     pub duration: Duration,
-    /// Connections at the begin of the measured period, where they grow over it.
+    /// Number of connections at the start of the measured period, if it grows linearly to `connections`.
     pub ramp_connections_from: Option<usize>,
-    /// A stretch of the measured period with another rate (open loop).
+    /// A part of the measured period with another rate (open loop).
     pub surge: Option<Surge>,
-    /// Options of each connection.
+    /// Socket options of each connection.
     pub socket: SocketOptions,
-    /// Whether engine threads are pinned, and a server that is started is kept off their cores.
+    /// Whether engine threads are pinned, and a server started by tcprove is kept off their cores.
     pub pin: bool,
-    /// Seed of tokens, payload and arrivals. No part of the plan: another seed is the same load.
+    /// Seed of tokens, payload and arrivals. Not part of the plan: the same load with another seed is equivalent.
     #[serde(skip)]
     pub seed: u64,
 }
@@ -48,66 +48,65 @@ pub struct Workload {
 /// What decides when the next request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "loop")]
-pub enum Pace {
-    /// Closed loop: a reply makes room for the next request. A slow server is asked less often, so
-    /// the tail says little about what users would wait.
+pub enum Loop {
+    /// Closed loop: each reply triggers the next request. A slow server receives fewer requests, so the tail
+    /// latency understates what independent users would experience.
     Closed,
-    /// Open loop: requests are due at moments that do not depend on the server.
+    /// Open loop: requests are due at times that do not depend on the server.
     Open {
-        /// Requests a second at the begin of the measured period, and in the warm-up.
+        /// Requests per second in the warm-up and at the start of the measured period.
         rate: f64,
-        /// Requests a second at its end; between them the rate grows in a straight line.
+        /// Requests per second at the end of the measured period; in between, the rate changes linearly.
         rate_to: f64,
-        /// How the moments are spread.
+        /// Distribution of the due times.
         arrivals: Arrivals,
     },
 }
 
-/// A stretch of time with another rate.
+/// A time span with another rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Surge {
-    /// Requests a second in it.
+    /// Requests per second during the surge.
     pub rate: f64,
-    /// From the begin of the measured period.
+    /// Time from the start of the measured period.
     #[serde(rename = "at_s", serialize_with = "crate::data::seconds::seconds")]
     pub at: Duration,
-    /// How long it is.
     #[serde(rename = "length_s", serialize_with = "crate::data::seconds::seconds")]
     pub length: Duration,
 }
 
-/// How the moments of an open loop are spread.
+/// Distribution of the due times of an open loop.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrivals {
-    /// Equal distances.
+    /// Equal intervals.
     #[default]
     Constant,
-    /// Independent users: exponential distances.
+    /// Exponentially distributed intervals, as from independent users.
     Poisson,
 }
 
-/// How much of each reply is compared with what it has to be. Its length and frame always are.
+/// How much of each reply is compared with the expected one. Length and frame always are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verify {
-    /// Every byte of every reply. With 16 KiB that costs the client 5 to 8 % more.
+    /// Every byte of every reply. With replies of 16 KiB this costs the client 5 to 8 % more CPU time.
     All,
-    /// Every byte of replies up to 4 KiB; of longer ones the token, and every byte of one in sixteen.
+    /// Every byte of replies up to 4 KiB; the token of longer replies, and every byte of one in 16 of them.
     #[default]
     Sample,
     /// Length and frame only.
     None,
 }
 
-/// Options that are set on each connection before it connects. `None` leaves the kernel's own choice.
+/// Options set on each socket before it connects. `None` leaves the kernel's default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct SocketOptions {
-    /// `SO_RCVBUF` as it is asked for, in bytes.
+    /// Requested `SO_RCVBUF`, in bytes.
     pub so_rcvbuf: Option<usize>,
-    /// `SO_SNDBUF` as it is asked for, in bytes.
+    /// Requested `SO_SNDBUF`, in bytes.
     pub so_sndbuf: Option<usize>,
-    /// `TCP_MAXSEG`, in bytes: 1,448 shows on the loopback what an Ethernet would.
+    /// `TCP_MAXSEG`, in bytes: 1,448 makes the loopback interface segment like Ethernet.
     pub mss: Option<u32>,
 }
 
@@ -116,7 +115,7 @@ impl Default for Workload {
     fn default() -> Self {
         Self {
             connections: 50,
-            pace: Pace::Closed,
+            pace: Loop::Closed,
             pipeline: 1,
             threads: 1,
             payload_bytes: 64,
@@ -135,14 +134,14 @@ impl Default for Workload {
 }
 
 impl Workload {
-    /// The same load as an open loop at a steady rate.
+    /// The same workload as an open loop at a constant rate.
     pub fn at_rate(&self, rate: f64) -> Self {
         let arrivals = match self.pace {
-            Pace::Open { arrivals, .. } => arrivals,
-            Pace::Closed => Arrivals::default(),
+            Loop::Open { arrivals, .. } => arrivals,
+            Loop::Closed => Arrivals::default(),
         };
         Self {
-            pace: Pace::Open {
+            pace: Loop::Open {
                 rate,
                 rate_to: rate,
                 arrivals,
@@ -151,12 +150,12 @@ impl Workload {
         }
     }
 
-    /// Whether requests are due at moments of their own.
+    /// Whether this is an open loop.
     pub fn is_open(&self) -> bool {
-        matches!(self.pace, Pace::Open { .. })
+        matches!(self.pace, Loop::Open { .. })
     }
 
-    /// The measured period is cut into so many windows of equal length.
+    /// Number of windows of equal length into which the measured period is divided.
     pub fn windows(&self) -> usize {
         let shortest = Duration::from_millis(50);
         let fitting = self.duration.as_nanos() / shortest.as_nanos();

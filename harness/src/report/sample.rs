@@ -1,41 +1,19 @@
 //! Reports of every kind, made up for tests of the formats, with hostile text in them.
 
-use super::Body;
-use super::CheckReport;
-use super::Environment;
-use super::FuzzReport;
-use super::GateReport;
-use super::Header;
-use super::LoadReport;
-use super::ReplayItem;
-use super::ReplayReport;
-use super::Report;
-use super::RunError;
-use super::SweepReport;
-use super::TargetReport;
 use super::html::sample as pages;
+use super::{
+    Body, CheckReport, Environment, FuzzReport, GateReport, Header, LoadReport, ReplayItem,
+    ReplayReport, Report, RunError, SweepReport, TargetReport,
+};
 #[cfg(feature = "cli")]
 use crate::check::FailureKind;
-use crate::check::Outcome;
-use crate::check::Verdict;
-use crate::fuzz::Case;
-use crate::fuzz::Confirmed;
-use crate::fuzz::Coverage;
-use crate::fuzz::Data;
-use crate::fuzz::DataPart;
-use crate::fuzz::Finding;
-use crate::fuzz::FindingKind;
-use crate::fuzz::FuzzResult;
-use crate::fuzz::SendStep;
-use crate::fuzz::Step;
-use crate::fuzz::Symptom;
-use crate::gate::ControlReport;
-use crate::gate::GateCell;
-use crate::gate::GateResult;
-use crate::gate::Metric;
-use crate::gate::SkippedTier;
-use crate::gate::Tier;
+use crate::check::{Outcome, Verdict};
+use crate::fuzz::{
+    Case, Confirmed, Coverage, Data, DataPart, Finding, FindingKind, FuzzResult, SendStep, Step,
+    Symptom,
+};
 use crate::gate::rule::Rule;
+use crate::gate::{ControlReport, GateCell, GateResult, Metric, SkippedTier, Tier};
 use serde_json::json;
 use std::collections::BTreeMap;
 

@@ -16,19 +16,13 @@ mod waiver;
 
 pub use date::Date;
 pub use interrupt::Interrupt;
-pub use origin::Origin;
-pub use origin::Subject;
+pub use origin::{Origin, Subject};
 pub(crate) use pace::Pace;
 pub(crate) use plan::ServerPlan;
-pub use promise::Encoding;
-pub use promise::Promise;
-pub(crate) use rehearsal::Rehearsal;
-pub(crate) use rehearsal::RehearsalError;
-pub(crate) use rehearsal::maybe_late;
-pub(crate) use rehearsal::patient;
-pub(crate) use rehearsal::rehearse;
-pub(crate) use rehearsal::rehearse_with;
-pub(crate) use rehearsal::start;
+pub use promise::{Encoding, Promise};
+pub(crate) use rehearsal::{
+    Rehearsal, RehearsalError, maybe_late, patient, rehearse, rehearse_with, start,
+};
 pub(crate) use runtime::block_on;
 pub use runtime::runtime;
 pub use waiver::Waiver;

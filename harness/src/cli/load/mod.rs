@@ -1,4 +1,4 @@
-//! `tcprove load`: one load.
+//! `tcprove load`.
 
 pub(super) mod progress;
 mod shape;
@@ -33,10 +33,10 @@ pub(super) struct LoadArgs {
     pub shape: ShapeArgs,
     #[command(flatten)]
     pub span: SpanArgs,
-    /// Look for the highest rate whose percentile stays below a limit, as in 'p99<5ms' (open loop)
+    /// Search for the highest rate that meets a latency objective such as 'p99<5ms' (open loop)
     #[arg(long, value_name = "SLO", conflicts_with_all = ["closed", "rate", "ramp", "overload"])]
     pub slo: Option<Slo>,
-    /// From 0.2 to 3 times the capacity: goodput, waiting, the knee, the time to recover (open loop)
+    /// Measure goodput, latency, knee and recovery at 0.2 to 3 times the server's capacity (open loop)
     #[arg(long, conflicts_with_all = ["closed", "rate", "ramp"])]
     pub overload: bool,
 }
@@ -72,7 +72,7 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
     Ok(Body::Load(Box::new(measured)))
 }
 
-/// Starts the server and puts the load on it: once, or as often as a search takes.
+/// Starts the server and runs the load, or the loads of a search.
 fn measure(
     resolved: &PreparedTarget,
     mut workload: Workload,
@@ -114,7 +114,7 @@ fn measure(
     if args.overload {
         args.shape.open_loop(&mut workload, 1.0, resolved);
         let report = overload(&workload, &mut probe).map_err(refused)?;
-        // What is reported in full is a load at the knee.
+        // The full report describes a load at the knee.
         let lightest = report.steps.first().map(|step| step.offered_per_s);
         if let Some(rate) = report.knee_per_s.or(lightest) {
             args.shape.open_loop(&mut workload, rate, resolved);
@@ -137,8 +137,8 @@ fn measure(
     })
 }
 
-/// Makes sure that so many connections are possible: by our descriptors and ports, and the places of the built-in
-/// server.
+/// Checks that `connections` fit the limits of descriptors and ports, and raises the limit of the built-in server to
+/// that number.
 pub(super) fn room_for(
     connections: usize,
     target: &TargetArgs,

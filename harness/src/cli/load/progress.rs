@@ -1,22 +1,20 @@
-//! Live progress of a load: one line, and only where someone is looking.
-
-use std::sync::Mutex;
-use std::time::Duration;
-
-use indicatif::ProgressBar;
+//! Live progress of a load: one line, shown on a terminal only.
 
 use crate::cli::progress;
 use crate::event::Event;
+use indicatif::ProgressBar;
+use std::sync::Mutex;
+use std::time::Duration;
 
-/// A line that is brought up to date by the thread that watches the load, never by one that carries it.
+/// The progress line. The watching thread updates it, never an engine thread.
 pub(in crate::cli) struct LoadProgress {
     bar: ProgressBar,
-    /// When and at how many replies the rate was taken last, and that rate.
+    /// Elapsed time and number of replies when the rate was computed last, and that rate.
     last: Mutex<(Duration, u64, f64)>,
 }
 
 impl LoadProgress {
-    /// No line without a terminal.
+    /// Creates the line; it stays hidden without a terminal.
     pub(crate) fn new(wanted: bool) -> Self {
         Self {
             bar: progress::line(wanted),
@@ -24,7 +22,6 @@ impl LoadProgress {
         }
     }
 
-    /// Shows an event.
     pub(crate) fn show(&self, event: &Event) {
         let Event::Load {
             elapsed,
@@ -46,19 +43,19 @@ impl LoadProgress {
         if passed >= 0.25 {
             *last = (*elapsed, *ops, (ops - last.1) as f64 / passed);
         }
-        let troubles = match troubles {
+        let failures = match troubles {
             0 => String::new(),
-            some => format!(", {some} troubles"),
+            some => format!(", {some} failures"),
         };
         self.bar.set_message(format!(
-            "{:.1} s: {:.0} replies/s over {connections} connections{troubles}",
+            "{:.1} s: {:.0} replies/s over {connections} connections{failures}",
             elapsed.as_secs_f64(),
             last.2
         ));
         self.bar.tick();
     }
 
-    /// Takes the line away before results are printed.
+    /// Removes the line before results are printed.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }

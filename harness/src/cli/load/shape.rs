@@ -1,69 +1,69 @@
-//! The arguments that say what is put on the server.
+//! The arguments that describe the workload.
 
-use std::time::Duration;
-
-use crate::cli::target::{self, PreparedTarget, usage};
-use crate::load::{Arrivals, Pace, SocketOptions, Verify, Workload, script};
+use crate::cli::target;
+use crate::cli::target::{PreparedTarget, usage};
+use crate::load::{Arrivals, Loop, SocketOptions, Verify, Workload, script};
 use crate::report::RunError;
 use crate::talk::Talk;
+use std::time::Duration;
 
-/// Requests that may be under way on one connection of an open loop: as good as no limit.
+/// Default maximum of requests in flight per connection of an open loop: practically unlimited.
 const OPEN_DEPTH: usize = 1024;
 
-/// What is put on the server.
+/// Arguments that describe the requests.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Load")]
 pub(in crate::cli) struct ShapeArgs {
-    /// A reply makes room for the next request (the default)
+    /// Send the next request when a reply arrives: a closed loop (the default)
     #[arg(long, conflicts_with = "rate")]
-    pub(crate) closed: bool,
-    /// Requests a second, whatever the replies do: an open loop
+    pub closed: bool,
+    /// Send N requests per second, independent of the replies: an open loop
     #[arg(long, value_name = "N", value_parser = rate)]
-    pub(crate) rate: Option<f64>,
-    /// How the requests of an open loop are spread
+    pub rate: Option<f64>,
+    /// Set the distribution of due times in an open loop: equal or random (Poisson) intervals
     #[arg(long, value_enum, default_value = "constant")]
-    pub(crate) arrivals: ArrivalsArg,
-    /// Connections
+    pub arrivals: ArrivalsArg,
+    /// Open N connections
     #[arg(short = 'c', long, value_name = "N", default_value_t = 50, value_parser = positive)]
-    pub(crate) connections: usize,
-    /// Bytes of {payload}: says a turn that has one
+    pub connections: usize,
+    /// Set the size of {payload}, and send a turn that contains it
     #[arg(long, value_name = "SIZE", value_parser = target::size)]
-    pub(crate) payload: Option<usize>,
-    /// The turn of the talk to say, from 0; several are said one after the other
+    pub payload: Option<usize>,
+    /// Send turn N of the talk, counted from 0; repeat the option to send several in rotation
     #[arg(long = "turn", value_name = "N")]
-    pub(crate) turns: Vec<usize>,
-    /// Engine threads, each on a core of its own
+    pub turns: Vec<usize>,
+    /// Run N engine threads, each on its own core
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
-    pub(crate) threads: usize,
-    /// Requests under way on one connection [default: 1; with --rate they do not wait for replies]
+    pub threads: usize,
+    /// Keep up to N requests in flight per connection [default: 1; practically unlimited with --rate]
     #[arg(long, value_name = "N", value_parser = positive)]
-    pub(crate) pipeline: Option<usize>,
-    /// Close a connection after so many requests, and open another
+    pub pipeline: Option<usize>,
+    /// Reopen each connection after N requests
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
-    pub(crate) churn: Option<u32>,
-    /// How much of each reply is compared besides its length and frame: all bytes; all bytes up to 4 KiB,
-    /// of longer ones the token, and all bytes of one in sixteen; nothing
+    pub churn: Option<u32>,
+    /// Compare, besides length and frame, all bytes of each reply (all), the token and a sample of replies above
+    /// 4 KiB (sample), or nothing (none)
     #[arg(long, value_enum, default_value = "sample")]
-    pub(crate) verify: VerifyArg,
-    /// SO_RCVBUF of our sockets, set before they connect
+    pub verify: VerifyArg,
+    /// Set SO_RCVBUF of the client's sockets before they connect
     #[arg(long, value_name = "SIZE", value_parser = target::size)]
-    pub(crate) so_rcvbuf: Option<usize>,
-    /// SO_SNDBUF of our sockets
+    pub so_rcvbuf: Option<usize>,
+    /// Set SO_SNDBUF of the client's sockets before they connect
     #[arg(long, value_name = "SIZE", value_parser = target::size)]
-    pub(crate) so_sndbuf: Option<usize>,
-    /// TCP_MAXSEG: 1448 shows on the loopback what an Ethernet would
+    pub so_sndbuf: Option<usize>,
+    /// Set TCP_MAXSEG: 1448 makes the loopback interface segment like Ethernet
     #[arg(long, value_name = "BYTES")]
-    pub(crate) mss: Option<u32>,
-    /// Leave the choice of cores to the kernel
+    pub mss: Option<u32>,
+    /// Let the kernel choose the cores of engine threads and server
     #[arg(long)]
-    pub(crate) no_pin: bool,
-    /// The seed of tokens, payload and arrivals [default: from the clock]
+    pub no_pin: bool,
+    /// Set the seed of tokens, payload and arrivals [default: from the clock]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 }
 
 impl ShapeArgs {
-    /// Those that hold where nothing is said.
+    /// The default values.
     pub(crate) fn usual() -> Self {
         #[derive(clap::Parser)]
         struct Nothing {
@@ -74,17 +74,17 @@ impl ShapeArgs {
     }
 }
 
-/// For how long, and what grows meanwhile.
+/// Arguments that describe the duration, and what grows over it.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Load")]
 pub(in crate::cli) struct SpanArgs {
-    /// Grow over the measured period: rate=FROM..TO or connections=FROM..TO
+    /// Change over the measured period: rate=FROM..TO or connections=FROM..TO
     #[arg(long, value_name = "WHAT=FROM..TO", value_parser = ramp)]
-    pub(crate) ramp: Vec<Ramp>,
-    /// The measured period
+    pub ramp: Vec<Ramp>,
+    /// Measure for this time
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = target::duration)]
-    pub(crate) duration: Duration,
-    /// Load that is not measured, before it
+    pub duration: Duration,
+    /// Run the load for this time before measuring
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = warmup)]
     pub(crate) warmup: Duration,
 }
@@ -102,7 +102,7 @@ pub(in crate::cli) enum VerifyArg {
     None,
 }
 
-/// Something that grows over the measured period.
+/// A quantity that changes over the measured period.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::cli) enum Ramp {
     Rate(f64, f64),
@@ -124,7 +124,7 @@ fn rate(text: &str) -> Result<f64, String> {
     };
     match number.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate * factor),
-        _ => Err("is not a rate: write requests a second, as in 2000 or 2k".into()),
+        _ => Err("is not a rate: write requests per second, such as 2000 or 2k".into()),
     }
 }
 
@@ -153,17 +153,13 @@ fn ramp(text: &str) -> Result<Ramp, String> {
 }
 
 impl ShapeArgs {
-    /// The load that these arguments ask for, on this target.
-    pub(crate) fn workload(
-        &self,
-        resolved: &PreparedTarget,
-        seed: u64,
-    ) -> Result<Workload, RunError> {
+    /// The workload that these arguments describe, for this target.
+    pub(crate) fn workload(&self, resolved: &Resolved, seed: u64) -> Result<Workload, RunError> {
         let talk = &resolved.subject.talk;
         let turns = self.turns(talk)?;
         let mut workload = Workload {
             connections: self.connections,
-            pace: Pace::Closed,
+            pace: Loop::Closed,
             pipeline: self.pipeline.unwrap_or(1),
             threads: self.threads,
             payload_bytes: self.payload.unwrap_or(64),
@@ -196,8 +192,8 @@ impl ShapeArgs {
         Ok(workload)
     }
 
-    pub(super) fn open_loop(&self, workload: &mut Workload, rate: f64, resolved: &PreparedTarget) {
-        workload.pace = Pace::Open {
+    pub(super) fn open_loop(&self, workload: &mut Workload, rate: f64, resolved: &Resolved) {
+        workload.pace = Loop::Open {
             rate,
             rate_to: rate,
             arrivals: match self.arrivals {
@@ -210,7 +206,7 @@ impl ShapeArgs {
         workload.pipeline = self.pipeline.unwrap_or(depth);
     }
 
-    /// The places of the turns that are said.
+    /// The indices of the turns to send.
     fn turns(&self, talk: &Talk) -> Result<Vec<usize>, RunError> {
         let last = talk.turns.len() - 1;
         if let Some(beyond) = self.turns.iter().find(|turn| **turn > last) {
@@ -227,12 +223,12 @@ impl ShapeArgs {
         let found = all.iter().find(with_payload).copied();
         match (self.payload, self.turns.is_empty(), found) {
             (Some(_), _, None) => Err(usage(format!(
-                "--payload: no turn of the talk `{}`{} has {{payload}} in it",
+                "--payload: no turn of the talk `{}`{} contains {{payload}}",
                 talk.name,
                 if self.turns.is_empty() {
                     ""
                 } else {
-                    " that --turn names"
+                    " selected by --turn"
                 }
             ))),
             (Some(_), true, Some(turn)) => Ok(vec![turn]),
@@ -243,7 +239,7 @@ impl ShapeArgs {
 }
 
 impl SpanArgs {
-    /// The most connections there will be.
+    /// Maximum number of connections over the load.
     pub(crate) fn most_connections(&self, shape: &ShapeArgs) -> usize {
         let ramped = self.ramp.iter().map(|ramp| match ramp {
             Ramp::Connections(_, to) => *to,
@@ -252,7 +248,7 @@ impl SpanArgs {
         ramped.fold(shape.connections, usize::max)
     }
 
-    /// Sets the times and what grows over them.
+    /// Sets warm-up, duration and ramps of the workload.
     pub(crate) fn set(
         &self,
         shape: &ShapeArgs,
@@ -265,10 +261,12 @@ impl SpanArgs {
             match *ramp {
                 Ramp::Rate(from, to) => {
                     if shape.closed {
-                        return Err(usage("a closed loop has no rate that could grow".into()));
+                        return Err(usage(
+                            "--ramp rate=... needs an open loop: remove --closed".into(),
+                        ));
                     }
                     shape.open_loop(workload, from, resolved);
-                    if let Pace::Open { rate_to, .. } = &mut workload.pace {
+                    if let Loop::Open { rate_to, .. } = &mut workload.pace {
                         *rate_to = to;
                     }
                 }
@@ -282,14 +280,14 @@ impl SpanArgs {
     }
 }
 
-/// Whether the turns can be said over and over, with a payload of that size.
+/// Checks that the turns can carry the payload.
 fn can_be_said(talk: &Talk, workload: &Workload, longest: Option<usize>) -> Result<(), RunError> {
     let payload = script::payload(workload.payload_bytes, workload.seed);
     for turn in &workload.turns {
         let exchange = &talk.turns[*turn];
         if exchange.uses_payload() && !exchange.payload_is_safe(talk, &payload) {
             return Err(usage(format!(
-                "{}: a payload of {} bytes cannot stand in it: its frame ({}) has another end or another size",
+                "{}: a payload of {} bytes does not fit its frame ({}): it contains the delimiter or has the wrong size",
                 exchange.label,
                 payload.len(),
                 talk.request.describe()
@@ -300,7 +298,7 @@ fn can_be_said(talk: &Talk, workload: &Workload, longest: Option<usize>) -> Resu
             && payload.len() > longest
         {
             return Err(usage(format!(
-                "{}: a payload of {} bytes is more than the server promises to take (promise.max_message = {longest})",
+                "{}: a payload of {} bytes is larger than the server promises to accept (promise.max_message = {longest})",
                 exchange.label,
                 payload.len()
             )));

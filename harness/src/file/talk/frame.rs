@@ -1,16 +1,9 @@
 //! `frame = ...`: how a message ends.
 
-use super::bytes::LiteralValue;
-use super::bytes::hex;
-use super::bytes::regex;
+use super::bytes::{LiteralValue, hex, regex};
 use crate::file::Read;
-use crate::file::value::At;
-use crate::file::value::BothWays;
-use crate::file::value::Int;
-use crate::file::value::Text;
-use crate::talk::frame::Frame;
-use crate::talk::frame::LenFrame;
-use crate::talk::frame::LengthScope;
+use crate::file::value::{At, BothWays, Int, Text};
+use crate::talk::frame::{Frame, LenFrame, LengthScope};
 use crate::talk::uint::Uint;
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -2,16 +2,10 @@
 
 use super::bytes::hex;
 use super::known;
-use crate::file::Context;
-use crate::file::Read;
-use crate::file::value::At;
-use crate::file::value::Int;
-use crate::file::value::OneOrMore;
-use crate::file::value::Text;
-use crate::talk::Message;
-use crate::talk::MessagePart;
-use crate::talk::template::Template;
-use crate::talk::template::TemplatePiece;
+use crate::file::value::{At, Int, OneOrMore, Text};
+use crate::file::{Context, Read};
+use crate::talk::template::{Template, TemplatePiece};
+use crate::talk::{Message, MessagePart};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeSet;

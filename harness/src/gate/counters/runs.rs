@@ -9,7 +9,7 @@ use super::slope::per_op;
 use super::tool::{Tool, ToolOutput, VALGRIND};
 use super::{CountError, CountMethod, CountPlan, CountedRun, Gauge, PerOp};
 use crate::gate::same::program_file;
-use crate::load::engine::{Lockstep, Orders, Shared};
+use crate::load::engine::{EngineContext, Lockstep, RunState};
 use crate::load::{Workload, settle};
 use crate::process::{Launch, Server, StartFailure, StartOptions};
 use crate::subject::{Interrupt, Subject, runtime};
@@ -171,11 +171,11 @@ impl CountedRuns<'_> {
         rest.settle(QUIET);
         folder.open_files();
         let started = begun.elapsed();
-        let shared = Shared::new(1);
-        let orders = self.orders(&server, &shared);
+        let run_state = RunState::new(1);
+        let context = self.context(&server, &run_state);
         // The connection stays open until the exit, so that closing it is not counted.
         let is_gone = || self.interrupt.is_set() || server.is_gone();
-        let mut client = Lockstep::new(&orders)?.patient(self.patience, &is_gone);
+        let mut client = Lockstep::new(&context)?.patient(self.patience, &is_gone);
         let exchanges = self.exchange_all(&server, &mut client, &mut rest, length)?;
         let idle_cpu = match (length, self.pace) {
             (RunLength::Exactly(_), None) => 0.0,
@@ -234,13 +234,13 @@ impl CountedRuns<'_> {
         }
     }
 
-    fn orders<'s>(&'s self, server: &Server, shared: &'s Shared) -> Orders<'s> {
-        Orders::new(
+    fn context<'s>(&'s self, server: &Server, run_state: &'s RunState) -> EngineContext<'s> {
+        EngineContext::new(
             &self.workload,
             &self.subject.talk,
             self.subject.values_of(server),
             server.addr(),
-            shared,
+            run_state,
         )
     }
 

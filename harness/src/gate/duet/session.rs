@@ -8,7 +8,7 @@ use crate::gate::metric::Metric;
 use crate::gate::plan::DuetPlan;
 use crate::gate::servers::{exit_of, start, start_both};
 use crate::gate::side::{Pair, Side};
-use crate::load::engine::{Lockstep, Orders, Shared, now};
+use crate::load::engine::{EngineContext, Lockstep, RunState, now};
 use crate::process::{Server, StartFailure, Vitals};
 use crate::stats::hodges_lehmann;
 use crate::subject::{Interrupt, Subject};
@@ -154,43 +154,47 @@ impl DuetSession<'_> {
     }
 
     fn talk_to(&self, servers: &SessionServers) -> Result<SessionSample, FailedExchange> {
-        let shared = Pair::of(|_| Shared::new(1));
-        let orders = Pair::of(|side| {
-            self.orders(Participant::Side(side), &servers.sides[side], &shared[side])
+        let run_states = Pair::of(|_| RunState::new(1));
+        let contexts = Pair::of(|side| {
+            self.context(
+                Participant::Side(side),
+                &servers.sides[side],
+                &run_states[side],
+            )
         });
         let sides = Pair::try_of(Side::Base, |side| {
-            client(Participant::Side(side), &orders[side])
+            client(Participant::Side(side), &contexts[side])
         })?;
         let every = (1.0 / self.plan.planted).round().max(1.0) as usize;
-        let ballast_shared = Shared::new(1);
-        let ballast_orders = servers
+        let ballast_state = RunState::new(1);
+        let ballast_context = servers
             .ballast
             .as_ref()
-            .map(|server| self.orders(Participant::Ballast, server, &ballast_shared));
-        let planted = match self.planted.zip(ballast_orders.as_ref()) {
-            Some((side, orders)) => Some(PlantedWork {
+            .map(|server| self.context(Participant::Ballast, server, &ballast_state));
+        let planted = match self.planted.zip(ballast_context.as_ref()) {
+            Some((side, context)) => Some(PlantedWork {
                 side,
                 every,
-                ballast: client(Participant::Ballast, orders)?,
+                ballast: client(Participant::Ballast, context)?,
             }),
             None => None,
         };
         self.measure(Turns::new(sides, planted), every, &servers.sides)
     }
 
-    fn orders<'s>(
+    fn context<'s>(
         &'s self,
         participant: Participant,
         server: &Server,
-        shared: &'s Shared,
-    ) -> Orders<'s> {
+        run_state: &'s RunState,
+    ) -> EngineContext<'s> {
         let (subject, workload) = (self.subject(participant), &self.plan.workload);
-        Orders::new(
+        EngineContext::new(
             workload,
             &subject.talk,
             subject.values_of(server),
             server.addr(),
-            shared,
+            run_state,
         )
     }
 
@@ -285,9 +289,9 @@ impl DuetSession<'_> {
 
 fn client<'a>(
     participant: Participant,
-    orders: &'a Orders<'a>,
+    context: &'a EngineContext<'a>,
 ) -> Result<Client<'a>, FailedExchange> {
-    let lockstep = Lockstep::new(orders).map_err(|error| FailedExchange {
+    let lockstep = Lockstep::new(context).map_err(|error| FailedExchange {
         participant,
         why: error.to_string(),
     })?;

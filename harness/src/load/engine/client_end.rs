@@ -1,18 +1,17 @@
-//! The client's end of a connection.
+//! TCP state of the client's end of a connection.
 
 use std::net::SocketAddr;
 
 use crate::sys::TcpInfo;
 
-/// Our end of a connection, near the end of the measured period.
+/// The client's end of a sampled connection, at the end of the measured period.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientEnd {
-    /// Its address.
+    /// Local address.
     pub local: SocketAddr,
-    /// What the kernel knows.
     pub info: TcpInfo,
-    /// The receive buffer in force.
+    /// Effective receive buffer size, in bytes.
     pub so_rcvbuf: usize,
-    /// The send buffer in force.
+    /// Effective send buffer size, in bytes.
     pub so_sndbuf: usize,
 }

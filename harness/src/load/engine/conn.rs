@@ -1,4 +1,4 @@
-//! One connection, as the engine keeps it: small, since there may be twenty thousand.
+//! The engine's record of one connection. It is small, because there may be twenty thousand.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -6,79 +6,79 @@ use std::os::fd::OwnedFd;
 use crate::load::script::Script;
 use crate::talk::{Bindings, Decoder, Turn};
 
-/// A request that waits for its reply.
+/// A request in flight.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flight {
-    /// When it was due, in nanoseconds of the monotonic clock.
+    /// The intended start: when it was due, in nanoseconds of the monotonic clock.
     pub(super) intended: u64,
-    /// When the write of its last byte returned; [`UNSENT`] before.
+    /// When the write of its last byte returned; [`UNSENT`] until then.
     pub(super) sent: u64,
-    /// Its token is the one of this number.
+    /// Number of its token.
     pub(super) number: u64,
-    /// Which line of the script it is.
-    pub(super) line: usize,
+    /// Index of its turn in the script.
+    pub(super) turn: usize,
 }
 
-/// Stands for the moment of a write that has not returned yet.
+/// Time of a write that has not completed.
 pub(super) const UNSENT: u64 = u64::MAX;
 
-/// How far a connection has come.
+/// Phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// There is none.
+    /// Not connected.
     Closed,
-    /// SYN sent.
+    /// Connect in progress.
     Connecting,
-    /// Greeting and login.
+    /// Exchanging the talk's opening.
     Opening,
-    /// Requests and replies.
+    /// Carrying requests and replies.
     Serving,
-    /// The last reply came; the server is to close.
+    /// The last reply has arrived; the server closes next.
     Ending,
 }
 
-/// One connection.
+/// State of one connection.
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) socket: Option<OwnedFd>,
     pub(super) state: State,
-    /// Its place in line among those with room for a request is taken.
+    /// Whether it is in the queue of connections with room for a request.
     pub(super) queued: bool,
-    /// The socket is watched for room to write.
+    /// Whether epoll reports that the socket is writable.
     pub(super) watched_for_room: bool,
-    /// Tells events of this socket from events of one that was here before.
+    /// Distinguishes events of this socket from those of an earlier socket in the same place.
     pub(super) generation: u32,
-    /// Requests said since it was opened.
-    pub(super) said: u32,
-    /// When there was room for its next request first.
+    /// Requests sent since it was opened.
+    pub(super) requests_sent: u32,
+    /// Since when it has had room for its next request.
     pub(super) free_since: u64,
-    /// Bytes of the current reply that have come, where each is known beforehand.
+    /// Bytes of the current reply received so far, if the reply is exact.
     pub(super) matched: usize,
-    /// Requests that wait for their replies, oldest first.
+    /// Requests in flight, oldest first.
     pub(super) flights: VecDeque<Flight>,
-    /// What most connections never need, or not for long.
+    /// State that most connections need never, or only briefly.
     pub(super) cold: Option<Box<Cold>>,
 }
 
-/// What only some connections need.
+/// Rarely needed state of a connection, allocated on first use.
 #[derive(Debug, Default)]
 pub(super) struct Cold {
-    /// Bytes that the kernel did not take yet.
+    /// Buffer of bytes to send, and the index of the first that the kernel has not accepted yet.
     pub(super) unsent: Vec<u8>,
     pub(super) unsent_from: usize,
-    /// Bytes of a message that has not come in whole.
+    /// Received bytes of an incomplete message.
     pub(super) partial: Vec<u8>,
-    /// Where its frame stopped looking.
+    /// Decoder of its frame, with the progress so far.
     pub(super) decoder: Option<Decoder>,
-    /// The line whose frame that is.
-    pub(super) decoder_line: usize,
-    /// The exchange of the opening that goes on.
+    /// Index of the turn that the decoder belongs to.
+    pub(super) decoder_turn: usize,
+    /// The current exchange of the opening.
     pub(super) opening: Option<Opening>,
-    /// The script with values that this connection's opening captured.
+    /// The script with the values that this connection's opening captured.
     pub(super) script: Option<Script>,
 }
 
-/// A greeting or login on its way.
+/// An exchange of the opening in progress.
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) place: usize,
@@ -95,7 +95,7 @@ impl Conn {
             queued: false,
             watched_for_room: false,
             generation: 0,
-            said: 0,
+            requests_sent: 0,
             free_since: 0,
             matched: 0,
             flights: VecDeque::new(),
@@ -103,34 +103,34 @@ impl Conn {
         }
     }
 
-    /// The rarely needed part, made when it is.
+    /// The rarely needed state, allocated if necessary.
     pub(super) fn cold(&mut self) -> &mut Cold {
         self.cold.get_or_insert_default()
     }
 
-    /// Whether bytes wait that the kernel did not take.
+    /// Whether there are bytes that the kernel has not accepted yet.
     pub(super) fn has_unsent(&self) -> bool {
         self.cold
             .as_ref()
             .is_some_and(|cold| cold.unsent_from < cold.unsent.len())
     }
 
-    /// How many more requests it can carry now.
+    /// Number of requests that can be sent now.
     pub(super) fn room(&self, depth: usize, churn: Option<u32>) -> usize {
         if self.state != State::Serving || self.has_unsent() {
             return 0;
         }
-        let left = churn.map_or(u32::MAX, |churn| churn.saturating_sub(self.said));
+        let left = churn.map_or(u32::MAX, |churn| churn.saturating_sub(self.requests_sent));
         depth.saturating_sub(self.flights.len()).min(left as usize)
     }
 
-    /// Forgets everything of the connection that was; its requests were taken off before.
+    /// Closes the socket and resets the state. The requests in flight have been removed before.
     pub(super) fn close(&mut self) {
         self.socket = None;
         self.state = State::Closed;
         self.watched_for_room = false;
         self.generation = self.generation.wrapping_add(1);
-        self.said = 0;
+        self.requests_sent = 0;
         self.matched = 0;
         self.cold = None;
     }

@@ -1,4 +1,4 @@
-//! Opening and closing connections without waiting for any of them.
+//! Opens and closes connections without blocking.
 
 use std::io;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use super::{Engine, now};
 use crate::process::socket_table;
 
 impl Engine<'_> {
-    /// Opens the first connections, until all of them serve or `patience` has passed.
+    /// Opens the initial connections, until all of them carry requests or `patience` has passed.
     pub(super) fn connect_all(&mut self, patience: Duration) {
         let give_up = now() + patience.as_nanos() as u64;
-        while self.connections.missing() > 0 && !self.orders.shared.is_stopped() {
+        while self.connections.missing() > 0 && !self.context.run_state.is_stopped() {
             self.now = now();
             if self.now >= give_up {
                 break;
@@ -24,7 +24,7 @@ impl Engine<'_> {
         self.tally.missing = self.connections.missing() as u64;
     }
 
-    /// Opens the connections that are wanted now, and those that a ramp adds.
+    /// Opens the connections that are due: those that a ramp adds, those that churn reopens, and retries.
     pub(super) fn open_more(&mut self) {
         if self.connections.is_growing() {
             let period = self.recorder.period();
@@ -48,32 +48,32 @@ impl Engine<'_> {
     /// Connects that may be in progress now. The kernel completes a connect before the server accepts it; a
     /// connect for which the backlog has no room is dropped and sent again after a second.
     fn room_in_backlog(&self) -> usize {
-        let listeners = socket_table::listeners(Some(self.orders.addr.port())).unwrap_or_default();
+        let listeners = socket_table::listeners(Some(self.context.addr.port())).unwrap_or_default();
         let free = listeners
             .iter()
             .map(|listener| listener.backlog.saturating_sub(listener.queued) as usize)
             .min();
-        let ours = free.map(|free| free / (2 * self.orders.workload.threads));
+        let ours = free.map(|free| free / (2 * self.context.workload.threads));
         ours.unwrap_or(CONNECTING_MAX).min(CONNECTING_MAX)
     }
 
-    /// A connect ended, in success or failure.
+    /// Handles a connect that succeeded or failed.
     pub(super) fn connected(&mut self, at: usize) {
         if let Err(refused) = self.connections.end_connect(at) {
             return self.connect_failed(refused);
         }
-        if self.orders.talk.open.is_empty() {
+        if self.context.talk.open.is_empty() {
             self.serve(at);
         } else {
             self.begin_opening(at);
         }
     }
 
-    /// From now on the connection carries requests.
+    /// Starts sending requests on a connection.
     pub(super) fn serve(&mut self, at: usize) {
         self.tally.connects += 1;
         self.connections.serve(at);
-        self.make_use_of(at);
+        self.use_room(at);
     }
 
     fn connect_failed(&mut self, Refused(at, error): Refused) {
@@ -83,13 +83,13 @@ impl Engine<'_> {
         self.connections.retry(at, self.now);
     }
 
-    /// Closes a connection whose end was planned, and opens another one in its place.
+    /// Closes a connection whose end was planned; another one is opened in its place.
     pub(super) fn close_planned(&mut self, at: usize) {
         self.tally.planned_closes += 1;
         self.leave(at);
     }
 
-    /// A connection ended unexpectedly: its requests get no reply.
+    /// Closes a connection that ended unexpectedly; its requests count as unanswered.
     pub(super) fn lose(&mut self, at: usize, why: impl FnOnce() -> String) {
         self.tally.lost += 1;
         self.tally.note(why);
@@ -101,7 +101,7 @@ impl Engine<'_> {
         self.connections.close(at, self.now);
     }
 
-    /// The requests in flight on a connection get no reply any more.
+    /// Records the requests in flight on a connection as unanswered.
     pub(super) fn give_up_requests(&mut self, at: usize) {
         while let Some(flight) = self.connections[at].flights.pop_front() {
             self.progress.gave_up();
@@ -110,7 +110,7 @@ impl Engine<'_> {
     }
 }
 
-/// Whether we lack something, rather than the server refusing.
+/// Whether the client has no descriptor or port left, so that the server is not at fault.
 fn is_ours(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -121,10 +121,10 @@ fn is_ours(error: &io::Error) -> bool {
 fn why_refused(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EMFILE | libc::ENFILE) => format!(
-            "no descriptor left for another connection ({error}): raise the limit (`ulimit -n`) or lower --connections"
+            "the client has no descriptor left for another connection ({error}): raise the limit (`ulimit -n`) or lower --connections"
         ),
         Some(libc::EADDRNOTAVAIL) => format!(
-            "no port left for another connection ({error}): see net.ipv4.ip_local_port_range"
+            "the client has no local port left for another connection ({error}): widen net.ipv4.ip_local_port_range or lower --connections"
         ),
         _ => format!("a connection could not be opened: {error}"),
     }

@@ -1,4 +1,4 @@
-//! The connections of one engine thread: their sockets, and which of them are still to be opened.
+//! The connections of one engine thread: their sockets, and which of them must still be opened.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,13 +16,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::client_end::ClientEnd;
 use super::conn::{Conn, State};
-use super::orders::{Orders, share};
+use super::context::{EngineContext, share};
 use crate::load::workload::SocketOptions;
 use crate::sys::choose_port_at_connect;
 
 /// Maximum connects in progress per thread: fewer than the shortest usual backlog.
 pub(super) const CONNECTING_MAX: usize = 64;
-/// Wait before a failed connect is tried again.
+/// Delay before a failed connect is retried.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 /// Maximum connections from one source address: well below the range of ports, since the kernel searches longer
 /// as the range fills up.
@@ -30,7 +30,7 @@ const CONNECTIONS_PER_SOURCE: usize = 10_000;
 /// Source addresses of a load that keeps opening connections.
 const CHURN_SOURCES: usize = 16;
 
-/// How many addresses of 127/8 the connections come from.
+/// Number of source addresses in 127/8 that the connections use; 1 for other servers.
 pub(crate) fn sources(addr: SocketAddr, connections: usize, reopens: bool) -> usize {
     let IpAddr::V4(ip) = addr.ip() else { return 1 };
     match (ip.is_loopback(), reopens) {
@@ -40,8 +40,8 @@ pub(crate) fn sources(addr: SocketAddr, connections: usize, reopens: bool) -> us
     }
 }
 
-/// The connections of one engine thread. A place in the table stands for one connection at a time; when that is
-/// closed, another one is opened in the same place.
+/// The connections of one engine thread. A place in the table holds one connection at a time; after it is closed,
+/// another one is opened in the same place.
 pub(super) struct Connections {
     epoll: OwnedFd,
     table: Vec<Conn>,
@@ -68,12 +68,12 @@ pub(super) struct Connections {
 pub(super) struct Refused(pub(super) usize, pub(super) io::Error);
 
 impl Connections {
-    /// The share of one thread; none is open yet.
+    /// The connections of thread `thread`; none is open yet.
     ///
     /// # Errors
-    /// The kernel gave no epoll instance.
-    pub(super) fn new(orders: &Orders, thread: usize, reopens: bool) -> io::Result<Self> {
-        let workload = orders.workload;
+    /// The epoll instance could not be created.
+    pub(super) fn new(context: &EngineContext, thread: usize, reopens: bool) -> io::Result<Self> {
+        let workload = context.workload;
         let ours = |all| share(all, thread, workload.threads);
         let ramped_from = workload.ramp_connections_from;
         let first = ours(ramped_from.unwrap_or(workload.connections));
@@ -82,9 +82,9 @@ impl Connections {
             table: (0..ours(workload.connections))
                 .map(|_| Conn::new())
                 .collect(),
-            addr: orders.addr,
+            addr: context.addr,
             options: workload.socket,
-            sources: sources(orders.addr, workload.connections, reopens),
+            sources: sources(context.addr, workload.connections, reopens),
             begun: thread,
             connecting: 0,
             connecting_max: CONNECTING_MAX,
@@ -102,17 +102,17 @@ impl Connections {
         self.table.len()
     }
 
-    /// Open connections, those in their opening included.
+    /// Number of open connections, including those in their opening.
     pub(super) fn open(&self) -> usize {
         self.open
     }
 
-    /// Connects begun so far.
+    /// Number of connects begun so far.
     pub(super) fn begun(&self) -> usize {
         self.begun
     }
 
-    /// Wanted connections that cannot carry requests.
+    /// Number of wanted connections that do not carry requests yet.
     pub(super) fn missing(&self) -> usize {
         self.wanted.saturating_sub(self.serving)
     }
@@ -122,12 +122,12 @@ impl Connections {
         self.connecting_max = most;
     }
 
-    /// Wants the connections of the start of the load.
+    /// Queues the initial connections for opening.
     pub(super) fn want_first(&mut self) {
         self.to_open = (0..self.wanted).collect();
     }
 
-    /// Wants more connections, `passed` (0 to 1) of the way through a ramp.
+    /// Queues the connections that a ramp has added at `passed` (0 to 1) of its length.
     pub(super) fn want_by(&mut self, passed: f64, now: u64) {
         let all = self.table.len();
         let grown = self.first + ((all - self.first) as f64 * passed) as usize;
@@ -139,7 +139,7 @@ impl Connections {
         self.wanted = wanted;
     }
 
-    /// Whether a ramp still adds connections.
+    /// Whether a ramp will add more connections.
     pub(super) fn is_growing(&self) -> bool {
         self.wanted < self.table.len()
     }
@@ -149,7 +149,7 @@ impl Connections {
         !self.to_open.is_empty() || !self.retries.is_empty()
     }
 
-    /// Begins the next connect that is wanted now; `None` if none is, or the limit of connects in progress is reached.
+    /// Begins the next due connect; `None` if none is due, or the limit of connects in progress is reached.
     pub(super) fn open_next(&mut self, now: u64) -> Option<Result<(), Refused>> {
         if self.connecting >= self.connecting_max {
             return None;
@@ -176,7 +176,7 @@ impl Connections {
         Ok(())
     }
 
-    /// A connect ended; says whether it succeeded. A failed one is closed.
+    /// Completes a connect. A failed one is closed.
     pub(super) fn end_connect(&mut self, at: usize) -> Result<(), Refused> {
         self.connecting -= 1;
         let conn = &mut self.table[at];
@@ -196,19 +196,19 @@ impl Connections {
         Ok(())
     }
 
-    /// Tries a failed connect again a little later.
+    /// Schedules a retry of a failed connect.
     pub(super) fn retry(&mut self, at: usize, now: u64) {
         self.retries
             .push_back((now + RETRY_AFTER.as_nanos() as u64, at));
     }
 
-    /// From now on this connection carries requests.
+    /// Marks a connection as carrying requests.
     pub(super) fn serve(&mut self, at: usize) {
         self.serving += 1;
         self.table[at].state = State::Serving;
     }
 
-    /// Closes a connection, which has no requests left, and wants another one in its place.
+    /// Closes a connection, which has no requests in flight, and queues another one in its place.
     pub(super) fn close(&mut self, at: usize, now: u64) {
         let conn = &mut self.table[at];
         self.serving -= usize::from(conn.state != State::Opening);
@@ -218,7 +218,7 @@ impl Connections {
         self.to_open.push_back(at);
     }
 
-    /// Reports or no longer reports that the socket has room for unsent bytes.
+    /// Sets whether epoll reports that the socket is writable.
     pub(super) fn watch_for_room(&mut self, at: usize, wanted: bool) -> Result<(), Errno> {
         let conn = &mut self.table[at];
         if conn.watched_for_room == wanted {
@@ -247,7 +247,7 @@ impl Connections {
         epoll::wait(&self.epoll, events, Some(timeout)).map(|(taken, _)| taken)
     }
 
-    /// The place an event is about, unless its socket has been closed since.
+    /// The place that an event belongs to, unless its socket has been closed since.
     #[inline(always)]
     pub(super) fn place_of(&self, event: &Event) -> Option<usize> {
         let data = event.data.u64();
@@ -255,7 +255,7 @@ impl Connections {
         (self.table[at].generation == (data >> 32) as u32).then_some(at)
     }
 
-    /// What the kernel knows about our end of up to `most` connections.
+    /// TCP state of the client's end of up to `most` connections.
     pub(super) fn ends(&self, most: usize) -> Vec<ClientEnd> {
         let serving = |conn: &&Conn| conn.state == State::Serving;
         let sockets = self.table.iter().filter(serving);
@@ -315,7 +315,7 @@ fn connecting(
         Some(Protocol::TCP),
     )?;
     socket.set_tcp_nodelay(true)?;
-    // Before the connect: it settles the window scale, which a later change would not reach.
+    // The connect fixes the window scale, so the buffer sizes must be set before.
     if let Some(bytes) = options.so_rcvbuf {
         socket.set_recv_buffer_size(bytes)?;
     }

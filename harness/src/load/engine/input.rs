@@ -1,19 +1,19 @@
-//! The buffers that replies are read into.
+//! Receive buffers.
 
-/// Maximum bytes of one read.
+/// Maximum number of bytes per read.
 const INPUT_BYTES: usize = 64 * 1024;
-/// A buffer larger than this is not kept for the next partial message.
+/// Largest buffer, in bytes, that is kept for the next partial message.
 const SPARE_BYTES_MAX: usize = 256 * 1024;
-/// Maximum buffers kept.
+/// Maximum number of spare buffers.
 const SPARES_MAX: usize = 64;
 
-/// What was read last. In whole pages, as requests are, and for the same reason.
+/// The receive buffer, aligned to pages because copies from the kernel to whole pages are cheaper.
 #[repr(C, align(4096))]
 pub(super) struct Buffer(pub(super) [u8; INPUT_BYTES]);
 
-/// One buffer for all connections, and spare ones for partial messages.
+/// One receive buffer for all connections, and spare buffers for partial messages.
 pub(super) struct Input {
-    /// Absent while its contents are being looked at.
+    /// `None` while its contents are being processed.
     buffer: Option<Box<Buffer>>,
     spare: Vec<Vec<u8>>,
 }
@@ -32,7 +32,7 @@ impl Input {
         self.buffer.as_deref_mut()
     }
 
-    /// The first `count` bytes of what was read last.
+    /// The first `count` bytes of the last read.
     #[inline(always)]
     pub(super) fn read(&self, count: usize) -> &[u8] {
         self.buffer
@@ -40,24 +40,24 @@ impl Input {
             .map_or(&[], |buffer| &buffer.0[..count])
     }
 
-    /// Takes the buffer out, so that its contents can be looked at while everything else changes.
+    /// Takes the buffer, so that its contents can be processed while the engine is borrowed mutably.
     pub(super) fn take(&mut self) -> Option<Box<Buffer>> {
         self.buffer.take()
     }
 
-    /// Puts the buffer back.
+    /// Returns the buffer after [`Self::take`].
     pub(super) fn put_back(&mut self, buffer: Box<Buffer>) {
         self.buffer = Some(buffer);
     }
 
-    /// A buffer for a partial message, with these bytes in it.
+    /// A buffer for a partial message that starts with these bytes.
     pub(super) fn partial(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut partial = self.spare.pop().unwrap_or_default();
         partial.extend_from_slice(bytes);
         partial
     }
 
-    /// Keeps the buffer of a partial message that has become whole.
+    /// Recycles the buffer of a partial message that is complete.
     pub(super) fn keep(&mut self, mut buffer: Vec<u8>) {
         let fits = (1..=SPARE_BYTES_MAX).contains(&buffer.capacity());
         if fits && self.spare.len() < SPARES_MAX {

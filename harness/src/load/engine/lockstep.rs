@@ -1,72 +1,71 @@
-//! One connection in lockstep: a request, its reply, the next request. Who drives it says when to ask, so
-//! that two servers can be asked in turn, and a server can be asked exactly so often.
+//! A client that sends one request at a time. The caller decides when, so that it can alternate between two servers,
+//! or send an exact number of requests.
 
 use std::time::Duration;
 
-use super::{Engine, EngineError, Orders, now};
+use super::{Engine, EngineContext, EngineError, now};
 
-/// Longest wait for a connection, and for a reply, of a server at its usual speed.
+/// Maximum wait for a connection or a reply of a server at normal speed.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a reply is looked for without sleeping: a client that sleeps is woken by the server, on
-/// the server's account.
+/// Polls without sleeping: the server's CPU time would include the cost of waking a sleeping client.
 const NO_WAIT: Option<Duration> = None;
-/// The same where the server's account does not matter.
+/// Maximum sleep per poll where the server's CPU time is not measured.
 const SLEEP: Duration = Duration::from_millis(20);
 
-/// A client of one server with one connection, which it opens anew where the talk asks for that.
-pub struct Lockstep<'a> {
+/// A client of one server with one connection, which it reopens if the talk requires that.
+pub(crate) struct Lockstep<'a> {
     engine: Engine<'a>,
-    /// Longest wait for a connection, and for a reply.
+    /// Maximum wait for a connection or a reply.
     patience: Duration,
-    /// How long it sleeps at most while it waits for a reply.
+    /// Maximum sleep per poll while waiting for a reply; `None`: no sleep.
     wait: Option<Duration>,
-    /// Whether waiting has become useless.
-    in_vain: Option<&'a dyn Fn() -> bool>,
+    /// Whether waiting is useless, for example because the server has ended.
+    is_hopeless: Option<&'a dyn Fn() -> bool>,
 }
 
 impl<'a> Lockstep<'a> {
-    /// A client that is not connected yet. The load in the orders is to have one connection; its pace
-    /// does not matter.
+    /// A client that is not connected yet. The workload in the context must have one connection; its pacing is
+    /// ignored.
     ///
     /// # Errors
-    /// As a load.
-    pub fn new(orders: &'a Orders<'a>) -> Result<Self, EngineError> {
+    /// The same as [`Engine::new`].
+    pub(crate) fn new(context: &'a EngineContext<'a>) -> Result<Self, EngineError> {
         Ok(Self {
-            engine: Engine::new(orders, 0)?,
+            engine: Engine::new(context, 0)?,
             patience: PATIENCE,
             wait: NO_WAIT,
-            in_vain: None,
+            is_hopeless: None,
         })
     }
 
-    /// For a server that is slowed down: waits so long for a connection or a reply, unless `in_vain` says
-    /// that this has become useless, and sleeps meanwhile, to leave the processor to the server.
-    pub fn patient(mut self, patience: Duration, in_vain: &'a dyn Fn() -> bool) -> Self {
+    /// For a server that is slowed down: waits up to `patience` for a connection or a reply, or until `is_hopeless`
+    /// returns true. It sleeps while it waits, to leave the CPU to the server.
+    pub(crate) fn patient(mut self, patience: Duration, is_hopeless: &'a dyn Fn() -> bool) -> Self {
         self.patience = patience;
         self.wait = Some(SLEEP);
-        self.in_vain = Some(in_vain);
+        self.is_hopeless = Some(is_hopeless);
         self
     }
 
-    /// How many connections it has opened so far.
-    pub fn connections(&self) -> usize {
+    /// Number of connections begun so far.
+    pub(crate) fn connections(&self) -> usize {
         self.engine.connections.begun()
     }
 
-    /// Waits until a request can be said: connects, holds the opening.
+    /// Connects and completes the opening, if necessary, so that a request can be sent.
     ///
     /// # Errors
-    /// It came to nothing; why, in words.
-    pub fn ready(&mut self) -> Result<(), String> {
+    /// That failed or took too long.
+    pub(crate) fn ready(&mut self) -> Result<(), String> {
         let engine = &mut self.engine;
         if engine.connections.begun() == 0 {
             engine.connections.want_first();
         }
         let give_up = now() + self.patience.as_nanos() as u64;
-        while !engine.can_say() {
+        while !engine.has_room() {
             engine.now = now();
-            if engine.now >= give_up || self.in_vain.is_some_and(|in_vain| in_vain()) {
-                return Err(self.trouble("the server took no connection"));
+            if engine.now >= give_up || self.is_hopeless.is_some_and(|is_hopeless| is_hopeless()) {
+                return Err(self.trouble("the server accepted no connection"));
             }
             engine.open_more();
             engine.pump(Some(Duration::from_millis(1)));
@@ -74,24 +73,25 @@ impl<'a> Lockstep<'a> {
         Ok(())
     }
 
-    /// Says the next request of the talk.
-    pub fn ask(&mut self) {
+    /// Sends the next request.
+    pub(crate) fn ask(&mut self) {
         let engine = &mut self.engine;
         engine.now = now();
-        engine.say(0, engine.now);
+        engine.send_one(0, engine.now);
     }
 
-    /// Waits for the reply to what was asked, and compares it. Gives the moment at which it was there,
-    /// in nanoseconds of the monotonic clock.
+    /// Waits for the reply and verifies it. Returns when it arrived, in nanoseconds of the monotonic clock.
     ///
     /// # Errors
-    /// None came, or a wrong one; why, in words.
-    pub fn answered(&mut self) -> Result<u64, String> {
+    /// No reply arrived, or a wrong one.
+    pub(crate) fn answered(&mut self) -> Result<u64, String> {
         let give_up = now() + self.patience.as_nanos() as u64;
         while self.engine.progress.is_waiting() {
             self.engine.pump(self.wait);
-            if self.engine.now >= give_up || self.in_vain.is_some_and(|in_vain| in_vain()) {
-                return Err(self.trouble("no reply came"));
+            if self.engine.now >= give_up
+                || self.is_hopeless.is_some_and(|is_hopeless| is_hopeless())
+            {
+                return Err(self.trouble("no reply arrived"));
             }
         }
         match self.engine.tally.trouble_count() {
@@ -100,7 +100,7 @@ impl<'a> Lockstep<'a> {
         }
     }
 
-    /// What went wrong first, or what is said instead.
+    /// The first failure that was recorded, or `otherwise`.
     fn trouble(&self, otherwise: &str) -> String {
         let first = self.engine.tally.troubles.first();
         first.cloned().unwrap_or_else(|| otherwise.to_owned())
@@ -108,7 +108,7 @@ impl<'a> Lockstep<'a> {
 }
 
 impl Engine<'_> {
-    fn can_say(&self) -> bool {
+    fn has_room(&self) -> bool {
         self.connections.len() > 0 && self.requests.room(&self.connections[0]) > 0
     }
 }

@@ -1,25 +1,25 @@
-//! The data plane: one thread, level-triggered epoll, as many connections as are asked for.
+//! The data plane: one thread drives any number of connections with level-triggered epoll.
 //!
-//! No runtime, no allocation per operation, no wait but the one for events. A reply is read into one
-//! buffer that all connections share and compared there; a request is written from one buffer. The
-//! clock is read when a reply has been read and when a request has been written, no more.
+//! There is no async runtime and no allocation per operation, and the thread blocks only in `epoll_wait`. Replies are
+//! read into one buffer that all connections share, and compared there. The clock is read once per read of replies
+//! and once per write of requests.
 
 mod client_end;
 mod conn;
 mod connect;
 mod connections;
+mod context;
 mod input;
 mod lockstep;
 mod opening;
-mod orders;
-mod own;
 mod pacing;
 mod progress;
 mod receive;
 mod requests;
+mod run_state;
 mod send;
-mod shared;
 mod tally;
+mod thread_usage;
 
 use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
@@ -29,35 +29,35 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{Event, EventFlags};
 use rustix::time::{ClockId, clock_gettime};
 
-pub use self::client_end::ClientEnd;
+pub(crate) use self::client_end::ClientEnd;
 use self::conn::State;
 use self::connections::Connections;
 pub(crate) use self::connections::sources;
+use self::context::pacer;
+pub(crate) use self::context::{EngineContext, EngineError, Measured};
 use self::input::Input;
-pub use self::lockstep::Lockstep;
-use self::orders::pacer;
-pub use self::orders::{EngineError, Measured, Orders};
-pub use self::own::Own;
-use self::own::Reading;
+pub(crate) use self::lockstep::Lockstep;
 use self::pacing::Pacing;
 use self::progress::Progress;
 use self::requests::Requests;
-pub use self::shared::{Live, Shared};
-pub use self::tally::Tally;
-use super::recorder::{Period, Recorder};
+pub(crate) use self::run_state::RunState;
+pub(crate) use self::tally::Tally;
+use self::thread_usage::Reading;
+pub(crate) use self::thread_usage::ThreadUsage;
+use super::recorder::{MeasuredPeriod, Recorder};
 
-/// Maximum events taken from the kernel at once.
+/// Maximum number of events per `epoll_wait`.
 const EVENTS: usize = 256;
-/// Maximum time for opening all connections.
+/// Maximum time to open all connections.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-/// How long replies are waited for after the measured period.
+/// Maximum wait for outstanding replies after the measured period.
 const DRAIN: Duration = Duration::from_secs(2);
-/// Connections whose two ends are looked at.
+/// Maximum number of connections per thread whose TCP state is sampled.
 const ENDS_SAMPLED: usize = 32;
 
 /// One engine thread.
 pub(crate) struct Engine<'a> {
-    orders: &'a Orders<'a>,
+    context: &'a EngineContext<'a>,
     thread: usize,
     connections: Connections,
     requests: Requests,
@@ -66,17 +66,17 @@ pub(crate) struct Engine<'a> {
     recorder: Recorder,
     tally: Tally,
     input: Input,
-    /// Requests that go out together.
+    /// Buffer for requests that are sent in one write.
     batch: Vec<u8>,
-    /// When the clock was read last.
+    /// The last reading of the clock, in nanoseconds.
     now: u64,
-    /// Whether requests are said: from the start of the load to the end of the measured period.
+    /// Whether requests are sent: from the start of the warm-up to the end of the measured period.
     issuing: bool,
 }
 
 /// Nanoseconds of the monotonic clock.
 #[inline(always)]
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
@@ -89,20 +89,20 @@ fn timespec(nanos: u64) -> Timespec {
 }
 
 impl<'a> Engine<'a> {
-    /// Thread `thread` of the load.
+    /// The engine of thread `thread`.
     ///
     /// # Errors
-    /// The kernel gave no epoll instance, or the talk cannot be said over and over.
-    pub(crate) fn new(orders: &'a Orders<'a>, thread: usize) -> Result<Self, EngineError> {
-        let requests = Requests::new(orders, thread)?;
+    /// The epoll instance could not be created, or the talk cannot be compiled.
+    pub(crate) fn new(context: &'a EngineContext<'a>, thread: usize) -> Result<Self, EngineError> {
+        let requests = Requests::new(context, thread)?;
         Ok(Self {
-            orders,
+            context,
             thread,
-            connections: Connections::new(orders, thread, requests.reopens())?,
+            connections: Connections::new(context, thread, requests.reopens())?,
             requests,
-            pacing: Pacing::new(orders.workload.pin),
+            pacing: Pacing::new(context.workload.pin),
             progress: Progress::default(),
-            recorder: Recorder::new(Period::default(), 1),
+            recorder: Recorder::new(MeasuredPeriod::default(), 1),
             tally: Tally::default(),
             input: Input::new(),
             batch: Vec::new(),
@@ -111,27 +111,27 @@ impl<'a> Engine<'a> {
         })
     }
 
-    /// Does all of it: connects, warms up, measures, waits for the last replies.
+    /// Connects, warms up, measures, and waits for outstanding replies.
     pub(crate) fn run(mut self) -> Measured {
-        let shared = self.orders.shared;
+        let run_state = self.context.run_state;
         self.connections.want_first();
         self.connect_all(CONNECT_PATIENCE);
-        shared.connected.fetch_add(1, Ordering::AcqRel);
-        while shared.begin.load(Ordering::Acquire) == 0 && !shared.is_stopped() {
+        run_state.connected.fetch_add(1, Ordering::AcqRel);
+        while run_state.begin.load(Ordering::Acquire) == 0 && !run_state.is_stopped() {
             self.pump(Some(Duration::from_millis(1)));
         }
-        while now() < shared.begin.load(Ordering::Acquire) && !shared.is_stopped() {
+        while now() < run_state.begin.load(Ordering::Acquire) && !run_state.is_stopped() {
             self.pump(Some(Duration::from_millis(1)));
         }
-        let period = self.prepare(shared.begin.load(Ordering::Acquire));
-        self.go_on_until(period.from);
-        let own = self.measure(period);
-        if let Ok(mut ends) = shared.ends.lock() {
+        let period = self.prepare(run_state.begin.load(Ordering::Acquire));
+        self.run_until(period.from);
+        let usage = self.measure(period);
+        if let Ok(mut ends) = run_state.ends.lock() {
             ends.extend(self.connections.ends(ENDS_SAMPLED));
         }
         self.drain(period);
-        shared.drained.fetch_add(1, Ordering::AcqRel);
-        while !shared.release.load(Ordering::Acquire) && !shared.is_stopped() {
+        run_state.drained.fetch_add(1, Ordering::AcqRel);
+        while !run_state.release.load(Ordering::Acquire) && !run_state.is_stopped() {
             std::thread::sleep(Duration::from_millis(1));
         }
         let (windows, unanswered, lag) = self.recorder.into_windows();
@@ -140,28 +140,28 @@ impl<'a> Engine<'a> {
             unanswered,
             lag,
             tally: self.tally,
-            own,
+            usage,
         }
     }
 
-    /// Goes through the measured period, or the part of it that comes before a stop.
-    fn measure(&mut self, period: Period) -> Own {
-        if self.orders.shared.is_stopped() {
-            // Before it began: there is nothing to account for.
-            return Own::default();
+    /// Runs through the measured period, or until the load is stopped.
+    fn measure(&mut self, period: MeasuredPeriod) -> ThreadUsage {
+        if self.context.run_state.is_stopped() {
+            // Stopped before the measured period: nothing was used in it.
+            return ThreadUsage::default();
         }
         let (before, bytes) = (Reading::take(), self.progress.bytes());
-        self.go_on_until(period.to);
+        self.run_until(period.to);
         let now = self.progress.bytes();
         self.tally.bytes = (now.0 - bytes.0, now.1 - bytes.1);
         Reading::take().since(&before)
     }
 
-    /// The load begins at `begin`: says the first requests, or makes them due.
-    fn prepare(&mut self, begin: u64) -> Period {
-        let workload = self.orders.workload;
+    /// Starts the load at `begin`: a closed loop sends its first requests, an open loop starts its schedule.
+    fn prepare(&mut self, begin: u64) -> MeasuredPeriod {
+        let workload = self.context.workload;
         let from = begin + workload.warmup.as_nanos() as u64;
-        let period = Period {
+        let period = MeasuredPeriod {
             from,
             to: from + workload.duration.as_nanos() as u64,
         };
@@ -171,28 +171,28 @@ impl<'a> Engine<'a> {
         self.pacing.start(begin, pacer(workload, self.thread));
         for at in 0..self.connections.len() {
             self.connections[at].free_since = self.now;
-            self.make_use_of(at);
+            self.use_room(at);
         }
         period
     }
 
-    /// The load goes on until `end`, or until somebody stops it.
-    fn go_on_until(&mut self, end: u64) {
-        while self.now < end && !self.orders.shared.is_stopped() {
-            if self.progress.is_news(self.now) {
-                self.tell();
+    /// Runs the load until `end`, or until it is stopped.
+    fn run_until(&mut self, end: u64) {
+        while self.now < end && !self.context.run_state.is_stopped() {
+            if self.progress.is_due(self.now) {
+                self.publish_progress();
             }
             self.open_more();
             self.issue_due();
             self.pump(self.pacing.wait(self.now, end));
         }
-        self.tell();
+        self.publish_progress();
     }
 
-    /// Waits for the replies that are still to come; what does not come counts as having waited so long.
-    fn drain(&mut self, period: Period) {
+    /// Waits for outstanding replies. Requests without a reply are recorded with their waiting time.
+    fn drain(&mut self, period: MeasuredPeriod) {
         self.issue_due();
-        // What was due and found no room never left. A load that was ended early ends now.
+        // Requests that were due but found no connection with room were never sent. A stopped load ends now.
         let end = period.to.min(self.now);
         while let Some(due) = self.pacing.due_before(end) {
             self.tally.unsent += u64::from(period.has(due));
@@ -201,7 +201,10 @@ impl<'a> Engine<'a> {
         }
         self.issuing = false;
         let give_up = self.now + DRAIN.as_nanos() as u64;
-        while self.progress.is_waiting() && self.now < give_up && !self.orders.shared.is_stopped() {
+        while self.progress.is_waiting()
+            && self.now < give_up
+            && !self.context.run_state.is_stopped()
+        {
             self.pump(Some(Duration::from_millis(5)));
         }
         for at in 0..self.connections.len() {
@@ -209,7 +212,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Handles the events that are there, after waiting for them at most that long.
+    /// Waits for events for at most `wait` and handles them.
     #[inline(always)]
     fn pump(&mut self, wait: Option<Duration>) {
         let timeout = timespec(wait.map_or(0, |wait| wait.as_nanos() as u64));
@@ -244,15 +247,15 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Tells live progress, and looks whether there is a core to spin on.
-    fn tell(&mut self) {
-        self.progress.tell(
-            &self.orders.shared.live,
+    /// Publishes live progress, and checks whether the thread may spin on its core.
+    fn publish_progress(&mut self) {
+        self.progress.publish(
+            &self.context.run_state.live,
             self.thread,
             self.connections.open(),
             self.tally.trouble_count(),
             self.now,
         );
-        self.pacing.look_for_a_core();
+        self.pacing.check_core();
     }
 }

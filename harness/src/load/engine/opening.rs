@@ -1,31 +1,31 @@
-//! Greeting and login, once a connection.
+//! The talk's opening (greeting, login), once per connection.
 
 use super::Engine;
 use super::conn::{Opening, State};
 use crate::talk::{self, Bindings, Judgement, Turn};
 
 impl Engine<'_> {
-    /// Begins the talk's opening on a connection that has just been made.
+    /// Begins the talk's opening on a new connection.
     pub(super) fn begin_opening(&mut self, at: usize) {
         self.connections[at].state = State::Opening;
         let bindings = Bindings {
             tok: String::new(),
-            payload: self.orders.payload.clone(),
-            values: self.orders.values.clone(),
+            payload: self.context.payload.clone(),
+            values: self.context.values.clone(),
         };
         self.next_exchange(at, 0, bindings);
     }
 
-    /// Says the exchange of the opening at `place`, or begins to serve when there is none left.
+    /// Sends the request of the opening's exchange `place`, or starts the load after the last one.
     fn next_exchange(&mut self, at: usize, place: usize, mut bindings: Bindings) {
-        let exchange = match self.orders.talk.open.get(place) {
+        let exchange = match self.context.talk.open.get(place) {
             None => return self.opened(at, &bindings),
             Some(talk::Opening::Exchange(exchange)) => exchange,
-            // Refused when the file is read: it cannot be here.
+            // Unreachable: a talk with `exec` is refused when the file is read.
             Some(talk::Opening::Exec(_)) => return self.next_exchange(at, place + 1, bindings),
         };
-        bindings.tok = talk::token(self.orders.workload.seed, self.requests.next_number());
-        let turn = match exchange.render(self.orders.talk, &bindings) {
+        bindings.tok = talk::token(self.context.workload.seed, self.requests.next_number());
+        let turn = match exchange.render(self.context.talk, &bindings) {
             Ok(turn) => turn,
             Err(why) => return self.lose(at, || format!("{}: {why}", exchange.label)),
         };
@@ -43,8 +43,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Bytes came while the opening goes on.
-    pub(super) fn go_on_opening(&mut self, at: usize, count: usize) {
+    /// Handles bytes that arrive during the opening.
+    pub(super) fn continue_opening(&mut self, at: usize, count: usize) {
         let cold = self.connections[at].cold.get_or_insert_default();
         cold.partial.extend_from_slice(self.input.read(count));
         while self.connections[at].state == State::Opening {
@@ -79,8 +79,8 @@ impl Engine<'_> {
     }
 
     fn opened(&mut self, at: usize, bindings: &Bindings) {
-        if bindings.values.len() > self.orders.values.len() {
-            match self.orders.script(&bindings.values) {
+        if bindings.values.len() > self.context.values.len() {
+            match self.context.script(&bindings.values) {
                 Ok(script) => self.connections[at].cold().script = Some(script),
                 Err(why) => return self.lose(at, || why.to_string()),
             }
@@ -89,7 +89,7 @@ impl Engine<'_> {
     }
 }
 
-/// The reply at the start of `bytes`, if it is whole: its length, and what is to be made of it.
+/// The length and the judgement of the reply at the start of `bytes`, if the reply is complete.
 fn reply(opening: &mut Opening, bytes: &[u8]) -> Result<Option<(usize, Judgement)>, String> {
     let turn: &Turn = &opening.turn;
     if bytes.is_empty() {

@@ -1,32 +1,34 @@
-//! When the next request of an open loop is due, which connection takes it, and how long to sleep until then.
+//! The pacing of an open loop: when the next request is due, which connection sends it, and how long to sleep until
+//! then.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::conn::Conn;
-use super::own::Reading;
+use super::thread_usage::Reading;
 use crate::load::pacer::Pacer;
 
-/// Longest wait for events: bounds how late a stop is seen.
+/// Maximum wait for events, so that a stop is noticed in time.
 const WAIT_MAX: Duration = Duration::from_millis(50);
-/// A sleep ends this much before a request is due; the rest is spent reading the clock.
+/// Time before a due request that is spent spinning instead of sleeping.
 const SPIN: Duration = Duration::from_micros(200);
-/// The core is shared if the thread was ready but not running for more than this share of the time.
+/// Maximum share of the time that the thread may be runnable but not running; above it, the core counts as shared
+/// and the thread does not spin.
 const SHARED_CORE: f64 = 0.05;
 
-/// The pace of one engine thread. In a closed loop nothing is ever due: a reply makes room for the next request.
+/// The pacing of one engine thread. A closed loop has no due requests: each reply triggers the next request.
 pub(super) struct Pacing {
     pacer: Option<Pacer>,
     begin: u64,
     due: Option<u64>,
     /// Connections with room for a request, longest waiting first.
     ready: VecDeque<usize>,
-    /// Requests due before this moment waited for the server, not for us.
+    /// Requests due before this time waited for a connection with room, so the server made them late.
     blocked_until: u64,
-    /// Whether spinning is allowed at all, and whether the core is ours to spin on now.
+    /// Whether the thread is pinned, and whether it may spin: it is pinned and has its core to itself.
     pinned: bool,
     may_spin: bool,
-    /// What the thread had used when that was decided last.
+    /// The thread's counters when `may_spin` was decided last.
     looked: Reading,
 }
 
@@ -45,31 +47,31 @@ impl Pacing {
         }
     }
 
-    /// Starts an open loop at `begin` if there is a pacer, else a closed one.
+    /// Starts an open loop at `begin` if there is a pacer, else a closed loop.
     pub(super) fn start(&mut self, begin: u64, pacer: Option<Pacer>) {
         self.begin = begin;
         self.pacer = pacer;
         self.advance();
     }
 
-    /// Whether requests are due at moments of their own.
+    /// Whether this is an open loop.
     #[inline(always)]
     pub(super) fn is_open(&self) -> bool {
         self.pacer.is_some()
     }
 
-    /// When the next request is or was due, if that is before or at `now`.
+    /// The due time of the next request, if it is at or before `now`.
     #[inline(always)]
     pub(super) fn due_by(&self, now: u64) -> Option<u64> {
         self.due.filter(|due| *due <= now)
     }
 
-    /// When the next request is or was due, if that is before `end`.
+    /// The due time of the next request, if it is before `end`.
     pub(super) fn due_before(&self, end: u64) -> Option<u64> {
         self.due.filter(|due| *due < end)
     }
 
-    /// The request that was due has been dealt with.
+    /// Moves on to the next due time.
     pub(super) fn advance(&mut self) {
         self.due = self
             .pacer
@@ -78,7 +80,7 @@ impl Pacing {
             .map(|at| self.begin + at);
     }
 
-    /// Puts a connection that has room in the line for the next requests.
+    /// Adds a connection with room to the queue for the next requests.
     #[inline(always)]
     pub(super) fn line_up(&mut self, at: usize, conn: &mut Conn, now: u64) {
         if conn.queued {
@@ -91,7 +93,7 @@ impl Pacing {
         self.ready.push_back(at);
     }
 
-    /// Like [`Self::line_up`], for a connection that has just taken its turn: the line was not empty.
+    /// Like [`Self::line_up`], for a connection that has just been taken from the queue, which was therefore not empty.
     pub(super) fn line_up_again(&mut self, at: usize, conn: &mut Conn) {
         if !conn.queued {
             conn.queued = true;
@@ -99,17 +101,17 @@ impl Pacing {
         }
     }
 
-    /// Takes the first connection out of the line.
+    /// Removes the first connection from the queue.
     pub(super) fn take_turn(&mut self) -> Option<usize> {
         self.ready.pop_front()
     }
 
-    /// Whether a request due at this moment could have been sent then: if it is late, that is our fault.
+    /// Whether a connection had room when the request was due; if it is sent late, the client is at fault.
     pub(super) fn had_room_at(&self, due: u64) -> bool {
         due >= self.blocked_until
     }
 
-    /// How long to wait for events; `None`: not at all.
+    /// How long to wait for events; `None`: only poll.
     pub(super) fn wait(&self, now: u64, end: u64) -> Option<Duration> {
         let longest = WAIT_MAX.min(Duration::from_nanos(end.saturating_sub(now)));
         let Some(due) = self.due.filter(|_| !self.ready.is_empty()) else {
@@ -125,12 +127,13 @@ impl Pacing {
         }
     }
 
-    /// Decides anew whether there is a core to spin on.
-    pub(super) fn look_for_a_core(&mut self) {
+    /// Decides whether the thread may spin, from how much it had to wait for its core since the last call.
+    pub(super) fn check_core(&mut self) {
         if self.is_open() {
-            let own = Reading::take();
-            self.may_spin = self.pinned && own.since(&self.looked).starved_share() < SHARED_CORE;
-            self.looked = own;
+            let reading = Reading::take();
+            self.may_spin =
+                self.pinned && reading.since(&self.looked).starved_share() < SHARED_CORE;
+            self.looked = reading;
         }
     }
 }
@@ -143,7 +146,7 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    /// 100 requests a second from the moment 1 s on.
+    /// 100 requests per second, starting at 1 s.
     fn open(pinned: bool) -> Pacing {
         let second = Segment {
             seconds: 1.0,
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_due_one_after_the_other() {
+    fn requests_are_due_in_order() {
         let mut pacing = open(true);
         assert_eq!(pacing.due_by(1000 * MS), Some(1000 * MS));
         pacing.advance();
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_microseconds_before_a_request_are_not_slept() {
+    fn the_last_microseconds_before_a_request_are_spun() {
         let mut pacing = open(true);
         let mut conn = Conn::new();
         pacing.line_up(0, &mut conn, 990 * MS);
@@ -187,18 +190,18 @@ mod tests {
             Some(Duration::from_micros(300))
         );
         assert_eq!(pacing.wait(1000 * MS - 100_000, u64::MAX), None);
-        let mut shared = open(false);
-        shared.line_up(0, &mut conn, 0);
+        let mut unpinned = open(false);
+        unpinned.line_up(0, &mut conn, 0);
         conn.queued = false;
-        shared.line_up(0, &mut conn, 0);
+        unpinned.line_up(0, &mut conn, 0);
         assert_eq!(
-            shared.wait(before, u64::MAX),
+            unpinned.wait(before, u64::MAX),
             Some(Duration::from_micros(500))
         );
     }
 
     #[test]
-    fn a_request_that_found_no_connection_is_not_late_by_our_fault() {
+    fn a_request_without_a_connection_is_not_the_clients_delay() {
         let mut pacing = open(true);
         let mut conn = Conn::new();
         // Due at 1,000 ms, and the first connection has room at 1,050 ms.

@@ -1,21 +1,21 @@
-//! Taking replies.
+//! Receives and verifies replies.
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::conn::{Conn, State};
-use super::tally::instead;
+use super::tally::mismatch_text;
 use super::{Engine, now};
 use crate::load::script::Reply;
 use crate::talk::{Bindings, Close, Frame, Judgement};
 
-/// The frame is the talk's own: nothing is in flight, so that only what was not asked for can come.
-const NO_LINE: usize = usize::MAX;
-/// The stream is out of step: nothing that follows can be told to belong to any request.
+/// Stands for the turn of a message that arrives without a request in flight, and is delimited by the talk's frame.
+const NO_TURN: usize = usize::MAX;
+/// Replies can no longer be assigned to requests on this connection; contains the reason.
 pub(super) struct OutOfStep(pub(super) String);
 
 impl Engine<'_> {
-    /// Reads once, and takes all replies that have come in whole.
+    /// Reads once, and processes all complete replies.
     #[inline(always)]
     pub(super) fn receive(&mut self, at: usize) {
         let (Some(socket), Some(input)) = (&self.connections[at].socket, self.input.buffer())
@@ -35,19 +35,19 @@ impl Engine<'_> {
         };
         self.now = now();
         if count == 0 {
-            return self.ended(at);
+            return self.peer_closed(at);
         }
         self.progress.received(count);
         let before = self.connections[at].flights.len();
         let taken = match self.connections[at].state {
-            State::Opening => return self.go_on_opening(at, count),
+            State::Opening => return self.continue_opening(at, count),
             State::Serving if self.requests.are_exact() => self.take_exact(at, count),
             State::Serving => self.take_framed(at, count),
-            // Nothing is waited for but the end.
+            // The only event expected is the end of the stream.
             State::Ending | State::Closed | State::Connecting => Ok(()),
         };
         let replies = before - self.connections[at].flights.len();
-        self.took(at, replies);
+        self.count_replies(at, replies);
         match taken {
             Ok(()) => self.after_replies(at),
             Err(OutOfStep(why)) => {
@@ -58,14 +58,14 @@ impl Engine<'_> {
     }
 
     #[inline(always)]
-    fn took(&mut self, at: usize, replies: usize) {
+    fn count_replies(&mut self, at: usize, replies: usize) {
         if replies > 0 {
             self.progress.answered(replies);
             self.connections[at].free_since = self.now;
         }
     }
 
-    /// Compares what came with what had to come, byte for byte, where it arrived.
+    /// Compares received bytes with the expected replies in the receive buffer.
     #[inline(always)]
     fn take_exact(&mut self, at: usize, count: usize) -> Result<(), OutOfStep> {
         let conn = &mut self.connections[at];
@@ -75,12 +75,12 @@ impl Engine<'_> {
             let Some(flight) = conn.flights.front().copied() else {
                 return Err(unasked(data));
             };
-            let left = script.lines[flight.line].reply.exact_len() - conn.matched;
+            let left = script.turns[flight.turn].reply.exact_len() - conn.matched;
             let (piece, rest) = data.split_at(left.min(data.len()));
-            if !script.agrees(flight.line, flight.number, conn.matched, piece) {
-                let why = instead(&script.describe(flight.line), piece);
+            if !script.agrees(flight.turn, flight.number, conn.matched, piece) {
+                let why = mismatch_text(&script.describe(flight.turn), piece);
                 let whole = conn.matched == 0 && piece.len() == left;
-                if !whole || !script.frame_agrees(flight.line, 0, piece) {
+                if !whole || !script.frame_agrees(flight.turn, 0, piece) {
                     return Err(OutOfStep(format!("wrong reply: {why}")));
                 }
                 self.tally.wrong += 1;
@@ -98,7 +98,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Cuts replies out of the stream and judges each.
+    /// Splits the stream into messages and processes each.
     fn take_framed(&mut self, at: usize, count: usize) -> Result<(), OutOfStep> {
         let mut partial = std::mem::take(&mut self.connections[at].cold().partial);
         let Some(input) = self.input.take() else {
@@ -128,7 +128,7 @@ impl Engine<'_> {
         taken.map(drop)
     }
 
-    /// Takes the whole messages at the start of `data`; how many bytes they are.
+    /// Processes the complete messages at the start of `data`, and returns their total length.
     fn take_messages(&mut self, at: usize, data: &[u8]) -> Result<usize, OutOfStep> {
         let mut taken = 0;
         while taken < data.len() && self.connections[at].state == State::Serving {
@@ -145,18 +145,18 @@ impl Engine<'_> {
         Ok(taken)
     }
 
-    /// The length of the message at the start of `bytes`, if all of it is there.
+    /// The length of the message at the start of `bytes`, if it is complete.
     fn message_len(&mut self, at: usize, bytes: &[u8]) -> Result<Option<usize>, OutOfStep> {
         let conn = &mut self.connections[at];
         let Some(flight) = conn.flights.front().copied() else {
-            return framed_len(conn, NO_LINE, &self.orders.talk.reply, bytes);
+            return framed_len(conn, NO_TURN, &self.context.talk.reply, bytes);
         };
         let script = self.requests.script_of(&mut conn.cold);
-        let frame = match &script.lines[flight.line].reply {
+        let frame = match &script.turns[flight.turn].reply {
             Reply::ToEof(_) => return Ok(None),
             Reply::Exact(exact) => return Ok(Some(exact.len()).filter(|len| *len <= bytes.len())),
             Reply::Unframed(_) => {
-                return match script.is_whole(flight.line, flight.number, bytes) {
+                return match script.is_whole(flight.turn, flight.number, bytes) {
                     Judgement::Match(_) => Ok(Some(bytes.len())),
                     Judgement::Partial => Ok(None),
                     Judgement::Mismatch(why) => Err(OutOfStep(format!("wrong reply: {why}"))),
@@ -164,12 +164,12 @@ impl Engine<'_> {
             }
             Reply::Framed(framed) => std::sync::Arc::clone(&framed.frame),
         };
-        framed_len(conn, flight.line, &frame, bytes)
+        framed_len(conn, flight.turn, &frame, bytes)
     }
 
-    /// One whole message: a reply, or something nobody asked for.
+    /// Processes a complete message: a reply, or a push.
     fn take_message(&mut self, at: usize, message: &[u8]) -> Result<(), OutOfStep> {
-        let talk = self.orders.talk;
+        let talk = self.context.talk;
         if talk.pushed(message).is_some() {
             return self.answer_push(at, message);
         }
@@ -178,7 +178,7 @@ impl Engine<'_> {
             return Err(unasked(message));
         };
         let script = self.requests.script_of(&mut conn.cold);
-        if let Err(why) = script.judge(flight.line, flight.number, message) {
+        if let Err(why) = script.judge(flight.turn, flight.number, message) {
             self.tally.wrong += 1;
             self.tally.note(|| format!("wrong reply: {why}"));
         }
@@ -190,13 +190,13 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// What the server sent unasked is answered where an answer is due.
+    /// Answers a push, if the talk defines an answer.
     fn answer_push(&mut self, at: usize, message: &[u8]) -> Result<(), OutOfStep> {
-        let talk = self.orders.talk;
+        let talk = self.context.talk;
         let bindings = Bindings {
             tok: String::new(),
             payload: Vec::new(),
-            values: self.orders.values.clone(),
+            values: self.context.values.clone(),
         };
         let answer = talk
             .pushed(message)
@@ -207,7 +207,7 @@ impl Engine<'_> {
                 self.flush(at);
                 Ok(())
             }
-            Some(Err(why)) => Err(OutOfStep(format!("no answer to what was pushed: {why}"))),
+            Some(Err(why)) => Err(OutOfStep(format!("cannot answer a push: {why}"))),
             Some(Ok(None)) | None => Ok(()),
         }
     }
@@ -215,22 +215,22 @@ impl Engine<'_> {
     #[inline(always)]
     fn after_replies(&mut self, at: usize) {
         let conn = &mut self.connections[at];
-        if conn.state != State::Serving || self.requests.fill(conn) {
+        if conn.state != State::Serving || self.requests.is_full(conn) {
             return;
         }
-        let one_each = self.orders.talk.close == Close::ServerAfterReply;
-        if one_each && conn.said > 0 && conn.flights.is_empty() {
+        let one_each = self.context.talk.close == Close::ServerAfterReply;
+        if one_each && conn.requests_sent > 0 && conn.flights.is_empty() {
             conn.state = State::Ending;
             return;
         }
-        if self.requests.are_over(conn) {
+        if self.requests.are_used_up(conn) {
             return self.close_planned(at);
         }
-        self.make_use_of(at);
+        self.use_room(at);
     }
 
-    /// The server closed its side.
-    fn ended(&mut self, at: usize) {
+    /// Handles the end of the stream: the server closed its side.
+    fn peer_closed(&mut self, at: usize) {
         if self.connections[at].state == State::Ending {
             return self.close_planned(at);
         }
@@ -250,12 +250,12 @@ impl Engine<'_> {
         }
     }
 
-    /// The reply that the end of the stream completes, if there is one, and whether it is right.
+    /// Verifies the reply that the end of the stream completes; `None` if it completes no reply.
     fn reply_that_ends_here(&mut self, at: usize) -> Option<Result<(), String>> {
         let conn = &mut self.connections[at];
         let flight = conn.flights.front().copied()?;
         let message = std::mem::take(&mut conn.cold().partial);
-        let ends_here = match &self.requests.script_of(&mut conn.cold).lines[flight.line].reply {
+        let ends_here = match &self.requests.script_of(&mut conn.cold).turns[flight.turn].reply {
             Reply::ToEof(_) => true,
             Reply::Exact(_) => false,
             Reply::Unframed(_) => !message.is_empty(),
@@ -269,24 +269,25 @@ impl Engine<'_> {
         }
         conn.flights.pop_front();
         let script = self.requests.script_of(&mut conn.cold);
-        let judged = script.judge(flight.line, flight.number, &message);
+        let judged = script.judge(flight.turn, flight.number, &message);
         self.recorder.reply(flight.intended, flight.sent, self.now);
-        self.took(at, 1);
+        self.count_replies(at, 1);
         Some(judged)
     }
 }
 
-/// The same where a frame says where messages end. The decoder of the last line is kept.
+/// The length of the message at the start of `bytes` by its frame, if it is complete. Keeps the decoder of the turn for
+/// the next call.
 fn framed_len(
     conn: &mut Conn,
-    line: usize,
+    turn: usize,
     frame: &Frame,
     bytes: &[u8],
 ) -> Result<Option<usize>, OutOfStep> {
     let cold = conn.cold();
-    if cold.decoder_line != line {
+    if cold.decoder_turn != turn {
         cold.decoder = None;
-        cold.decoder_line = line;
+        cold.decoder_turn = turn;
     }
     let decoder = cold.decoder.get_or_insert_with(|| frame.decoder());
     decoder
@@ -295,5 +296,8 @@ fn framed_len(
 }
 
 fn unasked(bytes: &[u8]) -> OutOfStep {
-    OutOfStep(instead("nothing, since nothing was asked", bytes))
+    OutOfStep(mismatch_text(
+        "no message, because no request was in flight",
+        bytes,
+    ))
 }

@@ -1,8 +1,8 @@
-//! What is said next: the numbered requests of the script, one turn after the other.
+//! The sequence of numbered requests: the script's turns, repeated.
 
 use super::EngineError;
 use super::conn::{Cold, Conn, Flight, UNSENT};
-use super::orders::Orders;
+use super::context::EngineContext;
 use crate::load::script::Script;
 
 /// The requests of one engine thread.
@@ -11,23 +11,23 @@ pub(super) struct Requests {
     exact: bool,
     depth: usize,
     churn: Option<u32>,
-    /// Number of the next token, and the line of the script it is for.
+    /// Number of the next token, and index of the next turn.
     number: u64,
-    line: usize,
-    lines: usize,
+    turn: usize,
+    turns: usize,
 }
 
 impl Requests {
     /// The requests of thread `thread`.
     ///
     /// # Errors
-    /// The talk cannot be said over and over.
-    pub(super) fn new(orders: &Orders, thread: usize) -> Result<Self, EngineError> {
-        let workload = orders.workload;
-        let many = orders.talk.carries_many_turns();
-        let script = match orders.script(&orders.values) {
-            // The opening may capture what is missing, on each connection.
-            Err(_) if !orders.talk.open.is_empty() => Script::empty(workload),
+    /// The talk cannot be compiled.
+    pub(super) fn new(context: &EngineContext, thread: usize) -> Result<Self, EngineError> {
+        let workload = context.workload;
+        let many = context.talk.carries_many_turns();
+        let script = match context.script(&context.values) {
+            // The opening of each connection may capture the missing values.
+            Err(_) if !context.talk.open.is_empty() => Script::empty(workload),
             compiled => compiled?,
         };
         Ok(Self {
@@ -36,12 +36,12 @@ impl Requests {
             depth: if many { workload.pipeline.max(1) } else { 1 },
             churn: if many { workload.churn } else { Some(1) },
             number: crate::talk::token::first_of(thread as u32 + 1),
-            line: 0,
-            lines: workload.turns.len(),
+            turn: 0,
+            turns: workload.turns.len(),
         })
     }
 
-    /// Whether connections are closed and opened anew while the load goes on.
+    /// Whether connections are closed and reopened during the load.
     pub(super) fn reopens(&self) -> bool {
         self.churn.is_some()
     }
@@ -52,48 +52,48 @@ impl Requests {
         self.exact
     }
 
-    /// How many more requests this connection can carry now.
+    /// Number of requests that can be sent on this connection now.
     #[inline(always)]
     pub(super) fn room(&self, conn: &Conn) -> usize {
         conn.room(self.depth, self.churn)
     }
 
-    /// Whether the connection carries as many requests as it may.
+    /// Whether the connection has its maximum of requests in flight.
     #[inline(always)]
-    pub(super) fn fill(&self, conn: &Conn) -> bool {
+    pub(super) fn is_full(&self, conn: &Conn) -> bool {
         conn.flights.len() == self.depth
     }
 
-    /// Whether this connection has carried all the requests it may.
+    /// Whether the connection has completed all its requests and must be closed.
     #[inline(always)]
-    pub(super) fn are_over(&self, conn: &Conn) -> bool {
-        conn.flights.is_empty() && self.churn.is_some_and(|churn| conn.said >= churn)
+    pub(super) fn are_used_up(&self, conn: &Conn) -> bool {
+        conn.flights.is_empty() && self.churn.is_some_and(|churn| conn.requests_sent >= churn)
     }
 
-    /// The next request, due at `intended`.
+    /// Creates the next request, due at `intended`.
     #[inline(always)]
     pub(super) fn next(&mut self, intended: u64) -> Flight {
         let flight = Flight {
             intended,
             sent: UNSENT,
             number: self.number,
-            line: self.line,
+            turn: self.turn,
         };
         self.number += 1;
-        self.line += 1;
-        if self.line == self.lines {
-            self.line = 0;
+        self.turn += 1;
+        if self.turn == self.turns {
+            self.turn = 0;
         }
         flight
     }
 
-    /// The number of a token that no request has.
+    /// A token number that no request uses.
     pub(super) fn next_number(&mut self) -> u64 {
         self.number += 1;
         self.number - 1
     }
 
-    /// The script of a connection: its own if its opening captured something, else the common one.
+    /// The script of a connection: its own if its opening captured values, else the one of all connections.
     #[inline(always)]
     pub(super) fn script_of<'s>(&'s mut self, cold: &'s mut Option<Box<Cold>>) -> &'s mut Script {
         match cold.as_mut().and_then(|cold| cold.script.as_mut()) {

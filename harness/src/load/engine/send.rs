@@ -1,4 +1,4 @@
-//! Saying requests.
+//! Sends requests.
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
@@ -7,10 +7,10 @@ use super::conn::{Conn, UNSENT};
 use super::{Engine, now};
 
 impl Engine<'_> {
-    /// A connection may have room: in a closed loop that is filled at once, in an open one the
-    /// connection gets in line.
+    /// Uses the room that a connection may have: a closed loop fills it with requests, an open loop adds the
+    /// connection to the queue.
     #[inline(always)]
-    pub(super) fn make_use_of(&mut self, at: usize) {
+    pub(super) fn use_room(&mut self, at: usize) {
         if !self.issuing {
             return;
         }
@@ -27,12 +27,12 @@ impl Engine<'_> {
             return;
         }
         match room {
-            1 => self.say(at, intended),
-            _ => self.say_many(at, room, intended),
+            1 => self.send_one(at, intended),
+            _ => self.send_batch(at, room, intended),
         }
     }
 
-    /// Says the requests that are due, as far as connections have room for them.
+    /// Sends the due requests, as far as connections have room.
     pub(super) fn issue_due(&mut self) {
         while let Some(due) = self.pacing.due_by(self.now) {
             let Some(at) = self.pacing.take_turn() else {
@@ -48,7 +48,7 @@ impl Engine<'_> {
             }
             self.tally.due += u64::from(self.recorder.period().has(due));
             self.pacing.advance();
-            self.say(at, due);
+            self.send_one(at, due);
             let conn = &mut self.connections[at];
             if self.requests.room(conn) > 0 {
                 self.pacing.line_up_again(at, conn);
@@ -56,14 +56,14 @@ impl Engine<'_> {
         }
     }
 
-    /// Says one request, which was due at `intended`.
+    /// Sends one request, due at `intended`.
     #[inline(always)]
-    pub(super) fn say(&mut self, at: usize, intended: u64) {
+    pub(super) fn send_one(&mut self, at: usize, intended: u64) {
         let flight = self.requests.next(intended);
         let conn = &mut self.connections[at];
         let Some(socket) = &conn.socket else { return };
         let script = self.requests.script_of(&mut conn.cold);
-        let request = script.request(flight.line, flight.number);
+        let request = script.request(flight.turn, flight.number);
         let written = send(socket, request, SendFlags::NOSIGNAL);
         let rest = match written {
             Ok(count) if count == request.len() => None,
@@ -71,18 +71,18 @@ impl Engine<'_> {
             Err(_) => Some(request.to_vec()),
         };
         conn.flights.push_back(flight);
-        self.said(at, 1, written, rest);
+        self.after_write(at, 1, written, rest);
     }
 
-    /// Says `count` requests in one write.
-    fn say_many(&mut self, at: usize, count: usize, intended: u64) {
+    /// Sends `count` requests in one write.
+    fn send_batch(&mut self, at: usize, count: usize, intended: u64) {
         self.batch.clear();
         for _ in 0..count {
             let flight = self.requests.next(intended);
             let conn = &mut self.connections[at];
             let script = self.requests.script_of(&mut conn.cold);
             self.batch
-                .extend_from_slice(script.request(flight.line, flight.number));
+                .extend_from_slice(script.request(flight.turn, flight.number));
             conn.flights.push_back(flight);
         }
         let Some(socket) = &self.connections[at].socket else {
@@ -91,12 +91,12 @@ impl Engine<'_> {
         let written = send(socket, &self.batch, SendFlags::NOSIGNAL);
         let taken = written.unwrap_or(0);
         let rest = (taken < self.batch.len()).then(|| self.batch[taken..].to_vec());
-        self.said(at, count, written, rest);
+        self.after_write(at, count, written, rest);
     }
 
-    /// What came of a write. `rest` is what the kernel did not take of it.
+    /// Handles the result of a write of `count` requests. `rest` contains the bytes that the kernel did not accept.
     #[inline(always)]
-    fn said(
+    fn after_write(
         &mut self,
         at: usize,
         count: usize,
@@ -106,7 +106,7 @@ impl Engine<'_> {
         self.progress.asked(count);
         self.tally.requests += count as u64;
         let conn = &mut self.connections[at];
-        conn.said += count as u32;
+        conn.requests_sent += count as u32;
         match (written, rest) {
             (Ok(taken), None) => {
                 self.progress.sent(taken);
@@ -126,7 +126,7 @@ impl Engine<'_> {
         }
     }
 
-    /// There is room for what the kernel did not take before.
+    /// Writes the bytes that the kernel did not accept before.
     pub(super) fn flush(&mut self, at: usize) {
         let conn = &mut self.connections[at];
         let (Some(socket), Some(cold)) = (&conn.socket, &mut conn.cold) else {
@@ -154,17 +154,17 @@ impl Engine<'_> {
         self.now = now();
         stamp(conn, self.now);
         self.watch_for_room(at, false);
-        self.make_use_of(at);
+        self.use_room(at);
     }
 
     fn watch_for_room(&mut self, at: usize, wanted: bool) {
         if let Err(error) = self.connections.watch_for_room(at, wanted) {
-            self.lose(at, || format!("epoll does not take a connection: {error}"));
+            self.lose(at, || format!("epoll_ctl failed for a connection: {error}"));
         }
     }
 }
 
-/// The write of the last byte of everything said so far returned now.
+/// Sets the send time of all requests that have none yet: the write of the last byte has just returned.
 #[inline(always)]
 fn stamp(conn: &mut Conn, now: u64) {
     for flight in conn.flights.iter_mut().rev() {

@@ -1,16 +1,16 @@
-//! What an engine thread counts beside times.
+//! The counts of an engine thread.
 
 use crate::text::escape;
 
-/// How many troubles are kept with their words.
+/// Maximum number of failures whose descriptions are kept.
 const KEPT: usize = 8;
 
-/// Counts over the whole load, warm-up included unless it is said otherwise.
+/// Counts over the whole load, including the warm-up unless a field says otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Requests handed to the kernel.
+    /// Requests passed to the kernel.
     pub requests: u64,
-    /// Replies that were not what they had to be.
+    /// Replies that differed from what the talk expects.
     pub wrong: u64,
     /// Connections that ended unexpectedly.
     pub lost: u64,
@@ -20,31 +20,31 @@ pub struct Tally {
     pub announced_closes: u64,
     /// Connects that failed.
     pub connect_failures: u64,
-    /// Those of them for which we had no descriptor or port left.
+    /// Connects that failed because the client had no descriptor or port left.
     pub connects_lacking: u64,
-    /// Connections opened, openings done.
+    /// Connections that completed their opening.
     pub connects: u64,
-    /// Connections that were wanted and not there when the load began.
+    /// Connections that were not open when the load began.
     pub missing: u64,
-    /// Requests of the measured period that were due and never sent.
+    /// Requests due in the measured period that were never sent (open loop).
     pub unsent: u64,
-    /// Requests that were due in the measured period (open loop).
+    /// Requests due in the measured period that were sent (open loop).
     pub due: u64,
     /// Bytes sent and received in the measured period.
     pub bytes: (u64, u64),
-    /// The first troubles, in words.
+    /// Descriptions of the first failures.
     pub troubles: Vec<String>,
 }
 
 impl Tally {
-    /// Keeps the words of a trouble, if there are not enough yet.
+    /// Records the description of a failure, unless there are enough already.
     pub fn note(&mut self, trouble: impl FnOnce() -> String) {
         if self.troubles.len() < KEPT {
             self.troubles.push(trouble());
         }
     }
 
-    /// All troubles so far.
+    /// Number of failures so far.
     pub fn trouble_count(&self) -> u64 {
         self.wrong + self.lost + self.connect_failures
     }
@@ -70,7 +70,7 @@ impl Tally {
     }
 }
 
-/// What came instead of a reply, in a few words.
-pub(super) fn instead(expected: &str, got: &[u8]) -> String {
+/// Describes a message that differs from the expected one.
+pub(super) fn mismatch_text(expected: &str, got: &[u8]) -> String {
     format!("expected {expected}, got \"{}\"", escape(got, 80))
 }

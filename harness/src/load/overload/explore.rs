@@ -1,28 +1,29 @@
-//! The decisions of an overload: what to measure next, where the knee is, and when the server has recovered. Pure.
+//! The decisions of an overload run: what to measure next, where the knee is, when the server has recovered. Pure.
 
 use super::{Ask, CALM, OverloadReport, OverloadStep, SURGE, SURGE_LENGTH, Seen};
 
-/// Parts of the capacity that are offered.
+/// The offered rates, as multiples of the capacity.
 const FACTORS: [f64; 9] = [0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0];
-/// Where even the last keeps up, the rate is raised by this factor, so many times at most.
+/// Factor by which the rate is raised while the server keeps up even with the last of [`FACTORS`].
 const RAISE: f64 = 1.5;
+/// Maximum number of such raises.
 const RAISES: usize = 3;
-/// Rates between the highest that keeps up and the lowest that does not.
+/// Number of rates measured between the highest that keeps up and the next one.
 const REFINEMENTS: usize = 3;
-/// Maximum repetitions of a step that was disturbed.
+/// Maximum repetitions of a disturbed step.
 const REPEATS: usize = 2;
-/// A server keeps up if goodput is at least this part of what was offered.
+/// The server keeps up if its goodput is at least this share of the offered rate.
 const KEEPS_UP: f64 = 0.95;
-/// Waiting begins at so many times the 99th percentile of the lightest load.
+/// Requests wait long if their 99th percentile exceeds that of the lightest load by this factor.
 const WAITING: f64 = 10.0;
-/// Waiting that is too short to matter, in microseconds.
+/// A 99th percentile up to this one, in microseconds, never counts as a long wait.
 const WAITING_LEAST_US: f64 = 5_000.0;
-/// Recovered: the median is back below so many times what it was before.
+/// The server has recovered once the median is below this multiple of the median before the surge.
 const RECOVERED: f64 = 3.0;
 
 enum Phase {
     Capacity,
-    /// The rates of [`FACTORS`], then higher ones.
+    /// The rates of [`FACTORS`], then higher rates.
     Rates {
         rate: f64,
         done: usize,
@@ -35,10 +36,10 @@ enum Phase {
     Done,
 }
 
-/// The exploration, as far as it has come.
+/// The state of the exploration.
 pub(super) struct Exploration {
     phase: Phase,
-    /// Disturbed measurements of the current step, and the best of them.
+    /// Number of measurements of the current step, and the best of them.
     tries: usize,
     best: Option<Seen>,
     pub(super) report: OverloadReport,
@@ -63,8 +64,8 @@ impl Exploration {
         }
     }
 
-    /// Takes in what was seen. A disturbed measurement is repeated, and the best counts: disturbances make a server
-    /// look worse, never better.
+    /// Records a measurement. A disturbed one is repeated, and the best counts: disturbances make a server look worse,
+    /// never better.
     pub(super) fn take(&mut self, seen: Seen) {
         if let Some(why) = &seen.died {
             return self.end(&why.clone());
@@ -97,7 +98,7 @@ impl Exploration {
             Phase::Capacity => {
                 self.report.capacity_per_s = seen.goodput_per_s;
                 if seen.goodput_per_s <= 0.0 {
-                    return self.end("no reply came in a closed loop");
+                    return self.end("no reply arrived in a closed loop");
                 }
                 let rate = seen.goodput_per_s * FACTORS[0];
                 self.phase = Phase::Rates { rate, done: 0 };
@@ -142,7 +143,7 @@ impl Exploration {
         }
     }
 
-    /// What comes after `done` rates, the last of which was `rate`.
+    /// The next phase after `done` rates, the last of which was `rate`.
     fn after(&self, rate: f64, done: usize) -> Phase {
         if let Some(factor) = FACTORS.get(done) {
             let rate = self.report.capacity_per_s * factor;
@@ -158,7 +159,7 @@ impl Exploration {
         self.refine(REFINEMENTS)
     }
 
-    /// Halfway between the highest rate that keeps up and the lowest above it.
+    /// The midpoint between the highest rate that keeps up and the next rate above it.
     fn refine(&self, left: usize) -> Phase {
         let steps = &self.report.steps;
         let Some(knee) = knee(steps).filter(|_| left > 0) else {
@@ -195,13 +196,14 @@ fn keeps_up(step: &OverloadStep) -> bool {
     step.goodput_per_s >= KEEPS_UP * step.offered_per_s
 }
 
-/// The highest rate whose goodput keeps up: no server can do that by chance, while one below it may fall short by chance.
+/// The highest rate at which the server keeps up. A server cannot keep up by chance, but may fall short by chance at a
+/// lower rate.
 fn knee(steps: &[OverloadStep]) -> Option<f64> {
     let rates = steps.iter().filter(|step| keeps_up(step));
     rates.map(|step| step.offered_per_s).reduce(f64::max)
 }
 
-/// The first rate from which on all wait long. `steps` ascend.
+/// The lowest rate at and above which requests wait long. `steps` are in ascending order.
 fn waiting_from(steps: &[OverloadStep]) -> Option<f64> {
     let light = steps.first()?.p99_us;
     let limit = (light * WAITING).max(WAITING_LEAST_US);
@@ -209,14 +211,13 @@ fn waiting_from(steps: &[OverloadStep]) -> Option<f64> {
     waits.last().map(|step| step.offered_per_s)
 }
 
-/// Seconds in which the backlog of the surge can be worked off by a server that answers `best` requests a
-/// second at most.
+/// Seconds that a server with a maximum of `best` replies per second needs to clear the backlog of the surge.
 fn ideal(capacity: f64, best: f64) -> f64 {
     let backlog = SURGE_LENGTH.as_secs_f64() * (SURGE * capacity - best).max(0.0);
     backlog / (best - CALM * capacity).max(f64::MIN_POSITIVE)
 }
 
-/// Seconds from `surge_end` to the first window from which on all medians are as before the surge.
+/// Seconds from `surge_end` to the first window after which all medians are as before the surge.
 pub(super) fn recovered(medians: &[(f64, f64)], surge_begin: f64, surge_end: f64) -> Option<f64> {
     let before: Vec<f64> = medians
         .iter()
@@ -237,7 +238,7 @@ pub(super) fn recovered(medians: &[(f64, f64)], surge_begin: f64, surge_end: f64
 mod tests {
     use super::*;
 
-    /// A server that answers up to `most` requests a second.
+    /// A server that answers up to `most` requests per second.
     fn seen(ask: Ask, most: f64) -> Seen {
         let offered = match ask {
             Ask::Capacity => f64::INFINITY,
@@ -261,7 +262,7 @@ mod tests {
         while let Some(ask) = exploration.next() {
             exploration.take(measure(ask));
             count += 1;
-            assert!(count < 100, "it does not end");
+            assert!(count < 100, "the exploration does not end");
         }
         (exploration.report(), count)
     }
@@ -269,7 +270,7 @@ mod tests {
     #[test]
     fn the_knee_is_the_highest_rate_that_keeps_up() {
         let (report, count) = explored(|ask| seen(ask, 1000.0));
-        // At 1,050 of which 1,000 are answered it still keeps up, at 1,100 no more.
+        // With 1,000 replies per second it keeps up at 1,050 requests per second, but not at 1,100.
         let knee = report.knee_per_s.unwrap();
         assert!((1000.0..=1052.0).contains(&knee), "{knee}");
         assert_eq!(count, 1 + FACTORS.len() + REFINEMENTS + 1);
@@ -295,9 +296,9 @@ mod tests {
         assert!(report.waiting_from_per_s.unwrap() > 1000.0, "{report:?}");
     }
 
-    /// Long waiting alone puts no knee below rates whose goodput keeps up.
+    /// Long waits alone do not lower the knee while the goodput keeps up.
     #[test]
-    fn waiting_is_told_apart_from_goodput() {
+    fn long_waits_do_not_count_as_lost_goodput() {
         let (report, _) = explored(|ask| {
             let mut seen = seen(ask, 1000.0);
             if matches!(ask, Ask::Rate(rate) if rate >= 600.0) {
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_can_do_more_than_a_closed_loop_shows_is_asked_more() {
+    fn rates_rise_beyond_an_underestimated_capacity() {
         let (report, _) = explored(|ask| {
             let mut seen = seen(ask, 5000.0);
             if ask == Ask::Capacity {
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_dies_or_never_replies_ends_it() {
+    fn a_server_that_dies_or_never_replies_ends_the_exploration() {
         let (report, count) = explored(|ask| Seen {
             died: (ask != Ask::Capacity).then(|| "server-died: x".into()),
             ..seen(ask, 1000.0)
@@ -359,16 +360,16 @@ mod tests {
     }
 
     #[test]
-    fn a_backlog_takes_as_long_as_the_server_has_to_spare() {
-        // 0.5 s at 3,000 of which 1,000 are answered leave 1,000; 500 a second are to spare.
+    fn the_ideal_recovery_depends_on_the_spare_capacity() {
+        // 0.5 s at 3,000 requests and 1,000 replies per second leave 1,000; the spare capacity is 500 per second.
         assert_eq!(ideal(1000.0, 1000.0), 2.0);
-        // A server that can do more than was thought has less to catch up with.
+        // A server that is faster than the measured capacity has a smaller backlog.
         assert_eq!(ideal(1000.0, 2000.0), 500.0 / 1500.0);
         assert_eq!(ideal(1000.0, 4000.0), 0.0);
     }
 
     #[test]
-    fn recovery_is_when_it_stays_as_before() {
+    fn the_server_has_recovered_once_medians_stay_as_before() {
         let calm = |from: usize, to: usize| (from..to).map(|n| (n as f64 / 10.0, 200.0));
         let slow = |from: usize, to: usize| (from..to).map(|n| (n as f64 / 10.0, 2e5));
         let some: Vec<_> = calm(0, 10)

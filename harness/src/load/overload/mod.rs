@@ -1,6 +1,6 @@
-//! What a server does when it is asked more than it can: goodput, waiting, and how it recovers.
+//! Behaviour of a server beyond its capacity: goodput, waiting times, and recovery from a surge.
 //!
-//! `explore.rs` decides what to measure next and what it means; this file measures it.
+//! `explore.rs` decides what to measure next and interprets the results; this file performs the measurements.
 
 mod explore;
 
@@ -15,58 +15,61 @@ use super::reason::Reason;
 use super::slo::{Probe, closed};
 use super::workload::{Surge, Workload};
 
-/// How long each is.
+/// Measured period of each rate.
 const STEP: Duration = Duration::from_secs(1);
 const WARMUP: Duration = Duration::from_millis(200);
-/// The rate before and after the surge, and in it, as parts of the capacity.
+/// The rate before and after the surge, as a share of the capacity.
 const CALM: f64 = 0.5;
+/// The rate during the surge, as a multiple of the capacity.
 const SURGE: f64 = 3.0;
-/// When the surge begins, how long it is, and how long the recovery is watched.
+/// Measured time before the surge.
 const BEFORE: Duration = Duration::from_secs(1);
 const SURGE_LENGTH: Duration = Duration::from_millis(500);
+/// Measured time after the surge, in which the server may recover.
 const AFTER: Duration = Duration::from_millis(4500);
 
-/// What a server does beyond its capacity.
+/// The result of an overload run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct OverloadReport {
-    /// Replies a second of a closed loop with several requests under way on each connection.
+    /// Replies per second of a closed loop with several requests in flight on each connection.
     pub capacity_per_s: f64,
-    /// From light to far too much.
+    /// The offered rates in ascending order, with their figures.
     pub steps: Vec<OverloadStep>,
-    /// The highest rate that was offered and nearly all of it answered in time; `None`: not even the lightest was.
+    /// The highest offered rate of which at least 95 % was answered in time; `None` if no rate was.
     pub knee_per_s: Option<f64>,
-    /// The lowest rate from which on requests wait much longer than under the lightest load.
+    /// The lowest rate at and above which requests wait much longer than at the lightest load.
     pub waiting_from_per_s: Option<f64>,
-    /// Seconds from the end of a surge until the median was as before; `None`: not while it was watched.
+    /// Seconds from the end of the surge until the median was as before; `None` if it was not within the measured
+    /// period.
     pub recovery_s: Option<f64>,
-    /// The least that the surge's backlog takes to be worked off.
+    /// Minimum seconds in which the server could clear the surge's backlog.
     pub recovery_ideal_s: f64,
-    /// Why some of it cannot be trusted.
+    /// Why some of the figures cannot be trusted.
     pub inconclusive: Option<String>,
 }
 
-/// One rate.
+/// The figures at one offered rate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OverloadStep {
-    /// Part of the capacity.
+    /// The offered rate as a multiple of the capacity.
     pub factor: f64,
-    /// Requests a second that were due.
+    /// Offered rate, in requests per second.
     pub offered_per_s: f64,
-    /// Right replies a second that came in time to be counted.
+    /// Right replies per second that arrived in the measured period.
     pub goodput_per_s: f64,
     /// Median response time, unanswered requests included, in microseconds.
     pub p50_us: f64,
-    /// 99th percentile of it.
+    /// 99th percentile of the response time, in microseconds.
     pub p99_us: f64,
-    /// It is at least that: requests among them were never answered.
+    /// Whether the 99th percentile is a lower bound, because requests at or below it got no reply.
     pub at_least: bool,
 }
 
-/// Loads the server from 0.2 to 3 times its capacity, then once with a surge.
+/// Loads the server at 0.2 to 3 times its capacity, and then once with a surge.
 ///
 /// # Errors
-/// A load could not begin.
-pub fn overload(base: &Workload, probe: Probe<'_>) -> Result<OverloadReport, EngineError> {
+/// A load could not start.
+pub(crate) fn overload(base: &Workload, probe: Probe<'_>) -> Result<OverloadReport, EngineError> {
     let mut exploration = Exploration::new();
     while let Some(ask) = exploration.next() {
         let Some(result) = probe(&ask.workload(base, exploration.report.capacity_per_s))? else {
@@ -83,9 +86,9 @@ pub fn overload(base: &Workload, probe: Probe<'_>) -> Result<OverloadReport, Eng
 enum Ask {
     /// A closed loop.
     Capacity,
-    /// A steady rate.
+    /// A constant rate.
     Rate(f64),
-    /// A calm rate with a surge in it.
+    /// A moderate rate with a surge.
     Surge,
 }
 
@@ -115,15 +118,15 @@ impl Ask {
 /// What a measurement showed.
 #[derive(Debug, Clone)]
 struct Seen {
-    /// Right replies a second.
+    /// Right replies per second.
     goodput_per_s: f64,
     p50_us: f64,
     p99_us: f64,
     at_least: bool,
     recovery_s: Option<f64>,
-    /// How it was disturbed from outside the server.
+    /// What disturbed the measurement, other than the server.
     disturbed: Option<String>,
-    /// How the server ended.
+    /// How the server ended, if it did.
     died: Option<String>,
 }
 

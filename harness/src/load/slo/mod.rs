@@ -1,8 +1,9 @@
-//! The highest rate that meets a service-level objective, as an interval, and what gave way above it.
+//! Searches for the highest rate that meets a service-level objective, and reports what misses it above that rate.
 //!
-//! `search.rs` decides what to measure next; this file measures it and judges what was seen.
+//! `search.rs` decides what to measure next; this file performs and judges the measurements.
 
 mod search;
+mod seen;
 #[cfg(test)]
 mod simulated;
 mod votes;
@@ -14,31 +15,33 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use self::search::{Ask, Search, Seen};
+use self::search::{Ask, Search};
+use self::seen::Seen;
 use super::engine::EngineError;
 use super::metrics::PERCENTILES;
 use super::reason::Reason;
-use super::workload::{Pace, Workload};
+use super::workload::{Loop, Workload};
 use crate::text::duration;
 
-/// Requests under way on a connection while the capacity is measured.
+/// Maximum requests in flight per connection while the capacity is measured.
 const CAPACITY_PIPELINE: usize = 16;
-/// A window is long enough for so many samples beyond the percentile, within these bounds in seconds.
+/// Samples beyond the percentile that a window is meant to contain; determines its length.
 const SAMPLES_BEYOND: f64 = 100.0;
+/// Minimum and maximum length of a window, in seconds.
 const WINDOW_S: (f64, f64) = (0.5, 5.0);
-/// A confirming window, as a share of the measured period of the load.
+/// Minimum length of a confirming window, as a share of the workload's measured period.
 const CONFIRM_SHARE: f64 = 0.5;
-/// Warm-up of all windows: connections are new, the server is not.
+/// Warm-up of a window. It is short: only the connections are new, the server is warm.
 const WARMUP: Duration = Duration::from_millis(200);
 
-/// An objective, such as `p99<5ms`.
+/// A service-level objective, such as `p99<5ms`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Slo {
-    /// The name of the percentile in [`super::Latency`].
+pub(crate) struct Slo {
+    /// Name of the percentile in [`super::Latency`].
     pub percentile: &'static str,
-    /// The same as a share.
+    /// The percentile as a quantile between 0 and 1.
     pub q: f64,
-    /// Response times have to be below this.
+    /// The percentile of the response times must be below this.
     pub limit: Duration,
 }
 
@@ -66,62 +69,61 @@ impl FromStr for Slo {
     }
 }
 
-/// The answer.
+/// The result of a search.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct SloReport {
-    /// The objective, as it was given.
+    /// The objective, such as `p99<5ms`.
     pub objective: String,
-    /// Replies a second of a closed loop: where the search began.
+    /// Replies per second of a closed loop, from which the search started.
     pub capacity_per_s: f64,
-    /// The answer: the highest rate, in requests a second, that met the objective in a full load, while windows
-    /// a little above it met it as well.
+    /// The answer: the highest rate, in requests per second, that met the objective in a full load. Windows at a
+    /// slightly higher rate met it as well.
     pub highest_passing_per_s: Option<f64>,
-    /// The rate of those windows.
+    /// The rate of those windows, in requests per second.
     pub confirmed_per_s: Option<f64>,
-    /// Lowest rate above it that missed the objective.
+    /// The lowest rate above the answer that missed the objective.
     pub lowest_failing_per_s: Option<f64>,
-    /// What happened at the lowest failing rate.
+    /// How the objective was missed at the lowest failing rate.
     pub gave_way: Option<String>,
-    /// Why higher rates could not be judged, if the limit is ours and not the server's.
+    /// Why higher rates could not be judged, if the client or the machine was the limit.
     pub our_limit: Option<String>,
     /// Why there is no answer, if there is none.
     pub inconclusive: Option<String>,
-    /// Every rate that was tried, in that order.
+    /// Every rate that was tried, in chronological order.
     pub tried: Vec<Tried>,
 }
 
-/// One rate.
+/// The windows at one rate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Tried {
-    /// Requests a second.
+    /// Requests per second.
     pub rate: f64,
-    /// Windows that met the objective.
+    /// Number of windows that met the objective.
     pub passed: usize,
-    /// Of so many that count.
+    /// Number of windows that count.
     pub windows: usize,
-    /// Windows that were disturbed and missed it; they do not count.
+    /// Number of windows that missed the objective but were disturbed; they do not count.
     pub disturbed: usize,
-    /// The percentile in the middle window, in microseconds.
+    /// Median of the percentile over the windows, in microseconds.
     pub value_us: f64,
 }
 
-/// Puts one load on the server; `None`: it was interrupted.
-pub type Probe<'a> = &'a mut dyn FnMut(&Workload) -> Result<Option<LoadResult>, EngineError>;
+/// Runs one load; `None` if the user interrupted it.
+pub(crate) type Probe<'a> = &'a mut dyn FnMut(&Workload) -> Result<Option<LoadResult>, EngineError>;
 
-/// What a search came to.
+/// A finished search.
 #[derive(Debug)]
-pub struct Found {
-    /// The answer.
+pub(crate) struct Found {
     pub report: SloReport,
-    /// The load that was measured last: the full one at the answer, if there is an answer.
+    /// The last load: the full load at the answer, if there is an answer.
     pub last: Option<(Workload, LoadResult)>,
 }
 
-/// Looks for the highest rate that meets the objective. `base` is an open loop as it is reported in full.
+/// Searches for the highest rate that meets the objective. `base` is the workload of a full load.
 ///
 /// # Errors
-/// A load could not begin.
-pub fn search(slo: Slo, base: &Workload, probe: Probe<'_>) -> Result<Found, EngineError> {
+/// A load could not start.
+pub(crate) fn search(slo: Slo, base: &Workload, probe: Probe<'_>) -> Result<Found, EngineError> {
     let mut search = Search::new();
     let mut last = None;
     while let Some(ask) = search.next() {
@@ -199,7 +201,7 @@ impl Slo {
         }
     }
 
-    /// How the objective was missed, in a sentence.
+    /// A sentence about how the objective was missed.
     fn shortfall(&self, result: &LoadResult, value_us: f64) -> String {
         let cores = result.metrics.server_cores.map_or(String::new(), |cores| {
             format!("; the server used {cores:.2} cores")
@@ -214,11 +216,11 @@ impl Slo {
     }
 }
 
-/// A closed loop that finds out what the server can do: with as much under way on each connection as an
-/// open loop would have when the server falls behind.
+/// A closed loop that measures the server's capacity. Each connection has about as many requests in flight as in an
+/// open loop that the server cannot keep up with.
 pub(super) fn closed(base: &Workload) -> Workload {
     Workload {
-        pace: Pace::Closed,
+        pace: Loop::Closed,
         pipeline: base.pipeline.min(CAPACITY_PIPELINE),
         duration: Duration::from_secs(1),
         warmup: Duration::from_millis(300),
@@ -234,7 +236,7 @@ mod tests {
 
     const LIMIT: &str = "p99<5ms";
 
-    /// A load with this 99th percentile and these reasons.
+    /// The result of a load with this 99th percentile and these reasons.
     fn result(p99_ms: f64, reasons: Vec<Reason>) -> LoadResult {
         let mut metrics = Metrics {
             ops: 1000,
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn objectives_are_read() {
+    fn objectives_are_parsed() {
         assert_eq!(objective().percentile, "p99");
         assert_eq!("p99.9<=2s".parse::<Slo>().unwrap().percentile, "p999");
         for wrong in ["p99", "p98<5ms", "p99<5", "p99>5ms"] {
@@ -328,7 +330,7 @@ mod tests {
         assert!(found.report.inconclusive.is_some() && found.last.is_some());
     }
 
-    /// What is reported in full is the load at the answer, as long as the load itself.
+    /// The full report is that of a load at the answer, as long as the workload demands.
     #[test]
     fn the_last_load_is_the_full_one_at_the_answer() {
         let base = Workload {
@@ -336,10 +338,10 @@ mod tests {
             ..Workload::default()
         };
         let found = search(objective(), &base, &mut |load| {
-            let Pace::Open { rate, .. } = load.pace else {
+            let Loop::Open { rate, .. } = load.pace else {
                 return Ok(Some(result(1.0, vec![])));
             };
-            // What slowly fills up shows in a long load only.
+            // A queue that grows slowly exceeds the limit in a long load only.
             let limit = if load.duration < base.duration {
                 1000.0
             } else {
@@ -351,7 +353,7 @@ mod tests {
         let (workload, last) = found.last.unwrap();
         let answer = found.report.highest_passing_per_s.unwrap();
         assert!((500.0..=700.0).contains(&answer), "{:?}", found.report);
-        assert!(matches!(workload.pace, Pace::Open { rate, .. } if rate == answer));
+        assert!(matches!(workload.pace, Loop::Open { rate, .. } if rate == answer));
         assert_eq!(workload.duration, base.duration);
         assert_eq!(last.metrics.response_us.p99, 1e3);
         assert!(found.report.lowest_failing_per_s.unwrap() > 700.0);

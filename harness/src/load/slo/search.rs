@@ -1,48 +1,52 @@
-//! The decisions of the search for the highest rate that meets an objective. Pure: it says what to measure next and
-//! is told what was seen.
+//! The decisions of the search for the highest rate that meets an objective: which measurement is next, and what the
+//! results mean. Pure.
 //!
-//! 1. A closed loop shows about where to begin.
-//! 2. Short windows bracket the rate: up while it is met, down while it is not, then halfway between the two.
-//! 3. Longer windows confirm a rate 5 % above the one that is reported: a server is not asked to run at its edge,
-//!    where the next measurement falls to either side. Where they miss, the search goes down.
-//! 4. A full load at the answer has the last word. If it misses, the search goes down as well.
+//! 1. A closed loop provides a rough capacity to start from.
+//! 2. Short windows bracket the rate: up while the objective is met, down while it is missed, then bisection.
+//! 3. Longer windows confirm a rate 5 % above the reported one, because at the limit itself the next measurement may go
+//!    either way. If they miss the objective, the search goes down.
+//! 4. A full load at the answer decides. If it misses the objective, the search goes down as well.
 //!
-//! A disturbance makes responses slower, never faster: a disturbed window that meets the objective counts, and one
-//! that misses it is measured again.
+//! Disturbances make responses slower, never faster. So a disturbed window that meets the objective counts, and one
+//! that misses it is repeated.
 
 use super::SloReport;
+use super::seen::Seen;
 use super::votes::{Judgement, Votes};
 
-/// Windows at each rate of the bracket; most of them decide.
+/// Windows per rate of the bracket; the majority decides.
 const BRACKET_WINDOWS: usize = 3;
-/// Confirming windows that have to meet the objective, and how many may miss it.
+/// Windows that must meet the objective to confirm a rate.
 const CONFIRM_WINDOWS: usize = 5;
+/// Maximum windows that may miss it meanwhile.
 const CONFIRM_MISSES: usize = 1;
-/// The confirmed rate over the reported one.
+/// Ratio of the confirmed to the reported rate.
 const HEADROOM: f64 = 1.05;
-/// The bracket is narrow enough when the missing rate is within this factor of the meeting one.
+/// The bracket is narrow enough once the rate that misses is within this factor of the rate that meets the objective.
 const CLOSE: f64 = 1.05;
-/// The same for confirmed rates: above it, a rate in between is tried.
+/// The same for confirmed rates: if the factor is larger, a rate in between is tried.
 const CONFIRMED_CLOSE: f64 = 1.15;
-/// Maximum rates of the bracket, and of the confirmation.
+/// Maximum rates tried for the bracket.
 const BRACKET_STEPS: usize = 20;
+/// Maximum rates tried for confirmation.
 const CONFIRMATIONS: usize = 10;
-/// Maximum full loads that miss.
+/// Maximum full loads that may miss the objective before the search gives up.
 const FULL_MISSES: usize = 4;
-/// Maximum disturbed windows that are measured again: at one rate and in the whole bracket, and the same of the
-/// confirmation, whose windows are worth more.
+/// Maximum repetitions of disturbed windows of the bracket: at one rate, and in total.
 const BRACKET_REPEATS: (usize, usize) = (3, 24);
+/// Maximum repetitions of disturbed windows of the confirmation: at one rate, and in total.
 const CONFIRM_REPEATS: (usize, usize) = (6, 40);
-/// Maximum second looks at an upper end of the bracket that could not be judged.
+/// Maximum retries of an upper end of the bracket that could not be judged.
 const SECOND_LOOKS: usize = 2;
-/// Maximum full loads that are repeated because they were disturbed.
+/// Maximum repetitions of a full load because it was disturbed.
 const FULL_REPEATS: usize = 3;
-/// Maximum closed loops for the capacity, if they are disturbed.
+/// Maximum closed loops run to measure the capacity; the first undisturbed one ends them.
 const CAPACITY_TRIES: usize = 3;
-/// Where the search begins if the closed loop got no reply, in requests per second.
+/// Minimum capacity from which the search starts, in requests per second; applies if the closed loop got no reply.
 const CAPACITY_LEAST: f64 = 10.0;
-/// The share of the capacity at which the bracket begins, and the one at which it gives up.
+/// The share of the capacity at which the bracket begins.
 const BEGIN_SHARE: f64 = 0.7;
+/// The share of the capacity at which the search gives up.
 const GIVE_UP_SHARE: f64 = 0.001;
 
 /// What to measure next.
@@ -54,26 +58,8 @@ pub(super) enum Ask {
     Window(f64),
     /// A longer window at this rate.
     Confirm(f64),
-    /// A full load at this rate, as it is reported.
+    /// A full load at this rate.
     Full(f64),
-}
-
-/// What a measurement showed.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Seen {
-    /// A closed loop got so many replies a second.
-    Capacity {
-        per_s: f64,
-        disturbed: Option<String>,
-    },
-    /// The objective was met.
-    Met { value_us: f64, disturbed: bool },
-    /// It was missed.
-    Missed { value_us: f64, why: String },
-    /// It was missed, and the measurement was disturbed from outside the server.
-    Disturbed { value_us: f64, why: String },
-    /// The server ended.
-    Died(String),
 }
 
 enum Phase {
@@ -96,27 +82,28 @@ enum Phase {
     Done,
 }
 
-/// The search, as far as it has come.
+/// The state of the search.
 pub(super) struct Search {
     phase: Phase,
     votes: Votes,
     capacity: f64,
-    /// Highest rate that met the objective in short windows, and lowest that did not or could not be judged.
+    /// The bracket: the highest rate that met the objective in short windows, and the lowest that missed it or could
+    /// not be judged.
     low: Option<f64>,
     high: Option<f64>,
-    /// The last rate that could not be judged, and how often such a one was the upper end and was looked at again.
+    /// The last rate of the bracket that could not be judged, and how often such an upper end was retried.
     doubtful: Option<f64>,
     second_looks: usize,
     /// Highest confirmed rate.
     confirmed: Option<f64>,
-    /// Every rate that missed, and why.
+    /// Every rate that missed the objective, and why.
     failing: Vec<(f64, String)>,
     /// Every rate that could not be judged, and why.
     unsure: Vec<(f64, String)>,
     confirmations: usize,
-    /// Disturbed windows of the bracket or of the confirmation.
+    /// Number of disturbed windows in the current phase, the bracket or the confirmation.
     repeats: usize,
-    /// Steps down so far: each makes the next one larger.
+    /// Number of steps down so far; each step is larger than the one before.
     falls: i32,
     full_misses: usize,
     server_died: bool,
@@ -160,7 +147,7 @@ impl Search {
         }
     }
 
-    /// Takes in what was seen.
+    /// Records a measurement.
     pub(super) fn take(&mut self, seen: Seen) {
         if let Seen::Died(why) = seen {
             self.server_died = true;
@@ -195,12 +182,12 @@ impl Search {
         }
     }
 
-    /// The answer, or as much of it as there is.
+    /// The result, complete or not.
     pub(super) fn report(self) -> SloReport {
         self.report
     }
 
-    /// Somebody asked for the end.
+    /// Ends the search because the user interrupted it.
     pub(super) fn interrupt(&mut self) {
         self.end(None);
         self.report.inconclusive = Some("interrupted before an answer was confirmed".into());
@@ -234,7 +221,7 @@ impl Search {
         };
     }
 
-    /// What the windows at this rate say, once they say something; it is written down then.
+    /// Judges the windows at this rate, and records the judgement once there is one.
     fn judge(
         &mut self,
         meet: usize,
@@ -255,7 +242,7 @@ impl Search {
         Some(judgement)
     }
 
-    /// The next rate of the bracket, or the first to be confirmed.
+    /// Goes to the next rate of the bracket, or to the first confirmation.
     fn bracketed(&mut self, judgement: Judgement) {
         let Phase::Bracket { rate, steps } = self.phase else {
             return;
@@ -271,10 +258,10 @@ impl Search {
         let next = match (self.low, self.high) {
             (Some(low), Some(high)) if high <= low * CLOSE => None,
             (Some(low), Some(high)) => Some((low * high).sqrt()),
-            // Faster and faster up: 1.5, 3, 6, ...
+            // Upwards in growing steps: by 1.5, 3, 6, ...
             (Some(low), None) => Some(low * 1.5 * f64::from(1 << (steps - 1).min(3))),
             (None, Some(high)) if high <= self.capacity * GIVE_UP_SHARE => None,
-            // Faster and faster down: 2, 4, 8, ...
+            // Downwards in growing steps: by 2, 4, 8, ...
             (None, _) => Some(rate / f64::from(1 << steps.min(4))),
         };
         match (next.map(rounded), self.low) {
@@ -292,7 +279,7 @@ impl Search {
         }
     }
 
-    /// The upper end of the bracket, if only disturbances spoke against it: they may have passed.
+    /// The upper end of the bracket, if it could not be judged because of disturbances, which may have ended.
     fn doubtful_high(&mut self) -> Option<f64> {
         if self.second_looks == SECOND_LOOKS || self.doubtful != self.high {
             return None;
@@ -302,7 +289,7 @@ impl Search {
         self.high.take()
     }
 
-    /// The next rate to be confirmed, or the full load at the answer.
+    /// Goes to the next rate to confirm, or to the full load at the answer.
     fn confirmed(&mut self, judgement: Judgement) {
         let Phase::Confirm { rate } = self.phase else {
             return;
@@ -322,7 +309,7 @@ impl Search {
             Some(bound) => Some((confirmed * bound).sqrt()),
             None => Some(confirmed * 1.1),
         };
-        // Where full loads miss what shorter ones meet, these do not lead up again.
+        // Once a full load has missed the objective, shorter windows do not raise the rate again.
         let next = next.filter(|_| self.full_misses == 0);
         match next.map(rounded) {
             Some(next) if self.confirmations < CONFIRMATIONS && next > confirmed => {
@@ -332,7 +319,7 @@ impl Search {
         }
     }
 
-    /// Goes down from a rate that was not confirmed, in growing steps.
+    /// Goes down from a rate that was not confirmed; the steps grow.
     fn fall(&mut self, from: f64) {
         if self.confirmations >= CONFIRMATIONS {
             return self.end(None);
@@ -362,7 +349,7 @@ impl Search {
             value_us: 0.0,
         };
         let met = match seen {
-            // Its figures are what is reported: better ones that nothing disturbed.
+            // The figures of this load are reported, so an undisturbed one is preferred.
             Seen::Met {
                 disturbed: true, ..
             } if again => return,
@@ -395,7 +382,7 @@ impl Search {
         self.fall(rate);
     }
 
-    /// The search is over; `answer` was met by the full load.
+    /// Ends the search. A full load at the rate `answer` has met the objective; `None`: there is no answer.
     fn end(&mut self, answer: Option<f64>) {
         self.phase = Phase::Done;
         let floor = answer.unwrap_or(0.0);
@@ -406,7 +393,7 @@ impl Search {
         self.report.lowest_failing_per_s = failing.map(|(rate, _)| *rate);
         self.report.gave_way = failing.map(|(_, why)| why.clone());
         let limit = unsure.filter(|(rate, _)| failing.is_none_or(|(failing, _)| rate < failing));
-        let limit = limit.map(|(rate, why)| format!("at {rate:.0} requests a second: {why}"));
+        let limit = limit.map(|(rate, why)| format!("at {rate:.0} requests per second: {why}"));
         match answer {
             Some(_) => self.report.our_limit = limit,
             None if failing.is_none() || limit.is_some() => {
@@ -416,7 +403,7 @@ impl Search {
             None => {
                 let short = self.low.filter(|_| !self.server_died);
                 self.report.inconclusive = short.map(|low| {
-                    format!("short windows met it at {low:.0} requests a second, longer ones at no rate: the server's speed varies too much")
+                    format!("short windows met the objective at {low:.0} requests per second, longer ones at no rate: the server's speed varies too much")
                 });
             }
         }
@@ -428,7 +415,7 @@ fn lowest_above(rates: &[(f64, String)], floor: f64) -> Option<&(f64, String)> {
     above.min_by(|one, other| one.0.total_cmp(&other.0))
 }
 
-/// Down to three significant digits: what is printed is what was asked.
+/// Rounds down to three significant digits, so that the printed rate is the one that was measured.
 fn rounded(rate: f64) -> f64 {
     let digits = 2 - rate.max(1e-3).log10().floor() as i32;
     let (up, down) = (10_f64.powi(digits.max(0)), 10_f64.powi((-digits).max(0)));

@@ -1,10 +1,11 @@
-//! The search on simulated servers: what it reports has to hold when it is measured again.
+//! Tests the search with simulated servers: the reported rate must meet the objective when it is measured again.
 
 use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-use super::search::{Ask, Search, Seen};
+use super::search::{Ask, Search};
+use super::seen::Seen;
 use super::{SloReport, Tried};
 
 /// The objective: responses below 20 ms.
@@ -12,20 +13,20 @@ const LIMIT_US: f64 = 20_000.0;
 /// Maximum measurements of one search.
 const PROBES_MAX: usize = 200;
 
-/// A server whose queue grows as its capacity is reached, on a machine that is not quiet.
+/// A server whose queue grows as the rate approaches its capacity, on a noisy machine.
 #[derive(Debug, Clone)]
 struct Server {
-    /// Requests a second.
+    /// Requests per second.
     capacity: f64,
-    /// Response time of an idle server.
+    /// Response time of an idle server, in microseconds.
     base_us: f64,
-    /// Standard deviation of the capacity from one measurement to the next.
+    /// Relative standard deviation of the capacity between measurements.
     noise: f64,
-    /// How often a measurement is disturbed, and that is seen.
+    /// Probability that a measurement is disturbed and the disturbance is noticed.
     disturbed: f64,
-    /// How often it is disturbed unseen.
+    /// Probability that it is disturbed without being noticed.
     spikes: f64,
-    /// The closed loop's figure over the capacity: it may be far off.
+    /// Ratio of the closed loop's result to the capacity; it may be far from 1.
     closed: f64,
     random: Xoshiro256PlusPlus,
 }
@@ -43,7 +44,7 @@ impl Server {
         }
     }
 
-    /// The highest rate that meets the objective if nothing varies.
+    /// The highest rate that meets the objective without noise.
     fn truth(&self) -> f64 {
         self.capacity * (1.0 - self.base_us / LIMIT_US)
     }
@@ -52,7 +53,7 @@ impl Server {
         (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// About normal, with mean 0 and standard deviation 1.
+    /// An approximately normal variate with mean 0 and standard deviation 1.
     fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
     }
@@ -76,7 +77,7 @@ impl Server {
             Ask::Full(rate) => (rate, 6.0),
         };
         let load = rate / (self.capacity * (1.0 + self.noise * self.normal()));
-        // Beyond its capacity the backlog grows as long as the load lasts.
+        // Beyond the capacity the backlog grows with the duration of the load.
         let queue_us = (load - 1.0).max(0.0) * seconds * 1e6;
         let mut value_us =
             self.base_us / (1.0 - load).max(self.base_us / LIMIT_US / 2.0) + queue_us;
@@ -153,7 +154,7 @@ proptest! {
     }
 }
 
-/// All in all, not only each: over many servers hardly a repeated measurement misses, and little is given away.
+/// On average over many servers, repeated measurements hardly ever miss, and the answers are not far too low.
 #[test]
 fn answers_hold_and_are_not_timid() {
     let (mut missed, mut share, mut probes) = (0.0, 0.0, 0);
@@ -182,7 +183,7 @@ fn answers_hold_and_are_not_timid() {
 
 #[test]
 fn a_disturbed_closed_loop_is_repeated() {
-    // The figure of the disturbed closed loop would be a few replies a second.
+    // A disturbed closed loop reports only a few replies per second.
     let mut seeds = (0..100).filter(|seed| {
         let mut server = Server {
             disturbed: 0.4,
@@ -208,7 +209,7 @@ fn a_disturbed_closed_loop_is_repeated() {
     );
 }
 
-/// Beside a build that never ends, most windows are disturbed; those that meet the objective count all the same.
+/// On a permanently busy machine most windows are disturbed; those that meet the objective count nevertheless.
 #[test]
 fn a_machine_that_is_always_busy_leaves_an_answer() {
     let mut answered = 0;
@@ -228,7 +229,7 @@ fn a_machine_that_is_always_busy_leaves_an_answer() {
 }
 
 #[test]
-fn what_always_disturbs_gives_no_answer_and_ends() {
+fn a_permanent_disturbance_ends_without_an_answer() {
     let mut server = Server {
         disturbed: 1.0,
         base_us: 19_900.0,
@@ -255,9 +256,9 @@ fn an_objective_that_no_rate_meets() {
     assert!(probes < 20, "{probes}");
 }
 
-/// A rate above which the client is the limit ends the search, not the answer.
+/// Rates above the client's limit end the search, but do not invalidate the answer.
 #[test]
-fn what_we_cannot_ask_is_our_limit() {
+fn rates_beyond_the_client_are_reported_as_its_limit() {
     let mut search = Search::new();
     let mut asked = 0;
     while let Some(ask) = search.next() {
@@ -290,9 +291,9 @@ fn what_we_cannot_ask_is_our_limit() {
     assert!(asked < 100, "{asked}");
 }
 
-/// The bug that was seen: short windows met the objective at a rate at which the load that followed did not.
+/// Regression test: short windows met the objective at a rate at which a full load misses it.
 #[test]
-fn what_only_short_windows_meet_is_not_reported() {
+fn a_rate_that_only_short_windows_meet_is_not_reported() {
     let mut search = Search::new();
     while let Some(ask) = search.next() {
         let limit = match ask {

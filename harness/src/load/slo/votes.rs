@@ -1,13 +1,13 @@
-//! The windows at one rate, and what they say together. Pure.
+//! Combines the windows at one rate into a judgement. Pure.
 
 use super::Tried;
-use super::search::Seen;
+use super::seen::Seen;
 
-/// What the windows at one rate say.
+/// The judgement of the windows at one rate.
 pub(super) enum Judgement {
     Met,
     Missed(String),
-    /// Disturbed too often to tell.
+    /// Too many windows were disturbed.
     Unsure(String),
 }
 
@@ -41,8 +41,8 @@ impl Votes {
         }
     }
 
-    /// What they say, if that is settled: `meet` windows that meet the objective, `miss` that miss it, or more
-    /// disturbed ones than `repeats`.
+    /// The judgement, once `meet` windows have met the objective, `miss` have missed it, or more than `repeats` were
+    /// disturbed.
     pub(super) fn judge(&self, meet: usize, miss: usize, repeats: usize) -> Option<Judgement> {
         if self.met >= meet {
             Some(Judgement::Met)
@@ -55,12 +55,12 @@ impl Votes {
         }
     }
 
-    /// Windows that say nothing.
+    /// Number of disturbed windows.
     pub(super) fn disturbed(&self) -> usize {
         self.disturbed
     }
 
-    /// As they are reported.
+    /// Summarizes the windows for the report.
     pub(super) fn tried(&self, rate: f64) -> Tried {
         Tried {
             rate,
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn most_windows_decide_and_disturbed_ones_do_not_count() {
+    fn the_majority_decides_and_disturbed_windows_do_not_count() {
         for (text, expected) in [
             ("", "open"),
             ("+-", "open"),

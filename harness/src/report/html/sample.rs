@@ -7,7 +7,7 @@ use crate::bench::{
 use crate::data::{Direction, Unit};
 use crate::load::recorder::times;
 use crate::load::{
-    End, Latency, LoadResult, Metrics, Note, Reason, Remark, Step, Transport, Validity,
+    End, Latency, LoadResult, Metrics, Note, Reason, Remark, Transport, Validity, WindowSummary,
 };
 use crate::report::Environment;
 use crate::stats::Interval;
@@ -255,7 +255,7 @@ pub(in crate::report) fn load(valid: bool) -> LoadResult {
         service.saturating_record(nanos as u64);
         response.saturating_record((nanos * (1.0 + 0.02 * tail.sqrt())) as u64);
     }
-    let steps = (0..40).map(|place| Step {
+    let steps = (0..40).map(|place| WindowSummary {
         start_s: place as f64 * 0.25,
         ops_per_s: 81_000.0 * (1.0 + 0.03 * noise(place)),
         p50_us: 230.0 * (1.0 + 0.05 * noise(place + 1)),

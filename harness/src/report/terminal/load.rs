@@ -2,7 +2,7 @@
 
 use super::style::{BOLD, DIM, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
-use crate::load::{Latency, Metrics, OverloadReport, Pace, SloReport, Workload};
+use crate::load::{Latency, Loop, Metrics, OverloadReport, SloReport, Workload};
 use crate::report::number::{bytes, count, digits, micros};
 use crate::report::wrap::wrap;
 use crate::report::{LoadReport, Report};
@@ -66,15 +66,15 @@ fn a_second(bytes: u64, metrics: &Metrics) -> f64 {
 /// The load in one line.
 pub(in crate::report) fn described(workload: &Workload) -> String {
     let pace = match workload.pace {
-        Pace::Closed => format!("closed loop, {} in flight on each", workload.pipeline),
-        Pace::Open { rate, rate_to, .. } if rate != rate_to => {
+        Loop::Closed => format!("closed loop, {} in flight on each", workload.pipeline),
+        Loop::Open { rate, rate_to, .. } if rate != rate_to => {
             format!(
                 "open loop, {} to {} requests/s",
                 count(rate),
                 count(rate_to)
             )
         }
-        Pace::Open { rate, arrivals, .. } => format!(
+        Loop::Open { rate, arrivals, .. } => format!(
             "open loop, {} requests/s ({arrivals:?} arrivals)",
             count(rate)
         )

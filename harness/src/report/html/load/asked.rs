@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::number::{count, figure, share};
 use super::super::{pair, safe};
 use crate::data::Unit;
-use crate::load::{Arrivals, End, Metrics, Pace, Transport, Validity, Verify, Workload};
+use crate::load::{Arrivals, End, Loop, Metrics, Transport, Validity, Verify, Workload};
 
 pub(super) fn section(workload: &Workload, metrics: &Metrics, validity: &Validity) -> Markup {
     let cpu = |us: f64| figure(us, Unit::Micros);
@@ -35,8 +35,8 @@ pub(super) fn section(workload: &Workload, metrics: &Metrics, validity: &Validit
 
 fn asked(workload: &Workload) -> Markup {
     let pace = match workload.pace {
-        Pace::Closed => "closed: each reply triggers the next request".to_owned(),
-        Pace::Open {
+        Loop::Closed => "closed: each reply triggers the next request".to_owned(),
+        Loop::Open {
             rate,
             rate_to,
             arrivals,

@@ -5,9 +5,9 @@ use maud::{Markup, html};
 use super::super::number::{figure, interval};
 use super::super::plot::{Lines, Mark, PlotAxis, Point, Series};
 use crate::data::Unit;
-use crate::load::{Step, Workload};
+use crate::load::{WindowSummary, Workload};
 
-pub(super) fn section(workload: &Workload, steps: &[Step]) -> Markup {
+pub(super) fn section(workload: &Workload, steps: &[WindowSummary]) -> Markup {
     // A window is drawn at its centre.
     let half = match steps {
         [first, second, ..] => (second.start_s - first.start_s) / 2.0,
@@ -15,7 +15,7 @@ pub(super) fn section(workload: &Workload, steps: &[Step]) -> Markup {
     };
     let end = steps.last().map_or(0.0, |last| last.start_s + 2.0 * half);
     let end = end.max(workload.duration.as_secs_f64());
-    let series = |name: &str, value: fn(&Step) -> f64| Series {
+    let series = |name: &str, value: fn(&WindowSummary) -> f64| Series {
         name: name.into(),
         points: steps
             .iter()
@@ -90,7 +90,7 @@ fn timeline(caption: &str, label: &str, unit: Unit, series: Vec<Series>, end_s: 
 }
 
 /// The windows as a table.
-fn windows(steps: &[Step]) -> Markup {
+fn windows(steps: &[WindowSummary]) -> Markup {
     html! {
         details {
             summary { "The " (steps.len()) " windows as numbers" }

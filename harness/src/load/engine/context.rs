@@ -1,67 +1,65 @@
-//! What goes into an engine thread, and what comes out of it.
+//! Input and output of an engine thread.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Own, Shared, Tally};
+use super::{RunState, Tally, ThreadUsage};
 use crate::load::pacer::{Pacer, Segment};
 use crate::load::recorder::{Times, Window};
 use crate::load::script::{Script, ScriptError, payload};
-use crate::load::workload::{Pace, Workload};
+use crate::load::workload::{Loop, Workload};
 use crate::talk::Talk;
 
-/// What an engine thread is to do.
+/// What all engine threads of a load are given.
 #[derive(Debug)]
-pub struct Orders<'a> {
-    /// The load, of all threads together.
+pub(crate) struct EngineContext<'a> {
+    /// The workload of all threads together.
     pub workload: &'a Workload,
-    /// The conversation.
     pub talk: &'a Talk,
-    /// What its templates may name besides token and payload.
+    /// Values for names in the talk's templates, other than token and payload.
     pub values: BTreeMap<String, Vec<u8>>,
-    /// Bytes of `{payload}`.
+    /// The bytes of `{payload}`.
     pub payload: Vec<u8>,
-    /// Where the server is.
+    /// Address of the server.
     pub addr: SocketAddr,
-    /// Shared with the other threads.
-    pub shared: &'a Shared,
+    /// State shared by all threads of the load.
+    pub run_state: &'a RunState,
 }
 
-/// What one thread measured.
+/// What one engine thread measured.
 #[derive(Debug)]
-pub struct Measured {
-    /// Times by window.
+pub(crate) struct Measured {
+    /// Response and service times per window.
     pub windows: Vec<Window>,
     /// Waiting times of requests that got no reply.
     pub unanswered: Times,
-    /// Lateness of sends that is ours.
+    /// Delays from the intended to the actual send, where the client caused them.
     pub lag: Times,
-    /// Counts.
     pub tally: Tally,
-    /// What the thread itself used in the measured period.
-    pub own: Own,
+    /// What the thread used in the measured period.
+    pub usage: ThreadUsage,
 }
 
-/// Why an engine thread cannot begin.
+/// Why a load cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The talk cannot be said over and over.
+    /// The talk cannot be compiled.
     #[error(transparent)]
     Script(#[from] ScriptError),
-    /// The kernel refused something.
-    #[error("no epoll instance: {0}")]
+    /// The epoll instance could not be created.
+    #[error("cannot create an epoll instance: {0}")]
     Epoll(#[from] std::io::Error),
 }
 
-impl<'a> Orders<'a> {
-    /// Orders for this load; its payload is made here.
-    pub fn new(
+impl<'a> EngineContext<'a> {
+    /// The context of a load; generates its payload.
+    pub(crate) fn new(
         workload: &'a Workload,
         talk: &'a Talk,
         values: BTreeMap<String, Vec<u8>>,
         addr: SocketAddr,
-        shared: &'a Shared,
+        run_state: &'a RunState,
     ) -> Self {
         Self {
             payload: payload(workload.payload_bytes, workload.seed),
@@ -69,13 +67,13 @@ impl<'a> Orders<'a> {
             talk,
             values,
             addr,
-            shared,
+            run_state,
         }
     }
 }
 
-impl Orders<'_> {
-    /// The turns with these values for their names.
+impl EngineContext<'_> {
+    /// Compiles the talk with these values for its names.
     pub(super) fn script(&self, values: &BTreeMap<String, Vec<u8>>) -> Result<Script, ScriptError> {
         let workload = self.workload;
         Script::compile(
@@ -89,13 +87,14 @@ impl Orders<'_> {
     }
 }
 
-/// The part of `whole` that falls to thread `thread` of `threads`.
+/// The share of `whole` for thread `thread` of `threads`.
 pub(super) fn share(whole: usize, thread: usize, threads: usize) -> usize {
     whole / threads + usize::from(thread < whole % threads)
 }
 
+/// The schedule of an open loop for thread `thread`; `None` for a closed loop.
 pub(super) fn pacer(workload: &Workload, thread: usize) -> Option<Pacer> {
-    let Pace::Open {
+    let Loop::Open {
         rate,
         rate_to,
         arrivals,

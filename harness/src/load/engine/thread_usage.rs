@@ -1,4 +1,4 @@
-//! What an engine thread itself used.
+//! CPU time, run delay and context switches of an engine thread.
 
 use std::fs;
 use std::time::Duration;
@@ -7,32 +7,30 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::process::context_switches_of;
 
-/// What the calling thread had used when its counters were read.
+/// The counters of the calling thread at one time.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Reading {
     cpu: Duration,
     starved: Duration,
     context_switches: u64,
-    /// When reading began and ended, in nanoseconds of the monotonic clock.
+    /// When the reading began and ended, in nanoseconds of the monotonic clock.
     began: u64,
     ended: u64,
 }
 
-/// What a thread used in a stretch of time.
+/// What a thread used between two readings.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Own {
-    /// CPU time.
+pub struct ThreadUsage {
     pub cpu: Duration,
-    /// Time in which it was ready to run and another had its core.
+    /// Time in which it was runnable while another thread ran on its core.
     pub starved: Duration,
-    /// Wall time.
     pub wall: Duration,
-    /// Switches to another thread, wanted or not.
+    /// Voluntary and involuntary context switches.
     pub context_switches: u64,
 }
 
 impl Reading {
-    /// Reads the counters of the calling thread. Takes some microseconds: not for every operation.
+    /// Reads the counters of the calling thread. This takes some microseconds, too long for every operation.
     pub(crate) fn take() -> Self {
         let read = |file: &str| fs::read_to_string(format!("/proc/thread-self/{file}"));
         let began = super::now();
@@ -48,9 +46,9 @@ impl Reading {
         }
     }
 
-    /// What was used since `earlier`. The wall time includes both readings, so that no share of it exceeds one.
-    pub(crate) fn since(&self, earlier: &Self) -> Own {
-        Own {
+    /// The usage since `earlier`. The wall time includes both readings, so that no share of it exceeds 1.
+    pub(crate) fn since(&self, earlier: &Self) -> ThreadUsage {
+        ThreadUsage {
             cpu: self.cpu.saturating_sub(earlier.cpu),
             starved: self.starved.saturating_sub(earlier.starved),
             wall: Duration::from_nanos(self.ended.saturating_sub(earlier.began)),
@@ -61,13 +59,13 @@ impl Reading {
     }
 }
 
-impl Own {
-    /// The share of the wall time in which it was ready and did not run.
+impl ThreadUsage {
+    /// Share of the wall time in which the thread was runnable but not running.
     pub fn starved_share(&self) -> f64 {
         share(self.starved, self.wall)
     }
 
-    /// The share of the wall time in which it ran.
+    /// Share of the wall time in which the thread ran.
     pub fn busy_share(&self) -> f64 {
         share(self.cpu, self.wall)
     }
@@ -80,7 +78,7 @@ fn share(part: Duration, whole: Duration) -> f64 {
     (part.as_secs_f64() / whole.as_secs_f64()).min(1.0)
 }
 
-/// The second figure of `schedstat`: nanoseconds on a run queue (sched-stats in the kernel's documentation).
+/// The second field of `schedstat`: nanoseconds spent waiting on a run queue (Documentation/scheduler/sched-stats).
 fn run_delay(schedstat: &str) -> Duration {
     let field = schedstat.split_whitespace().nth(1);
     Duration::from_nanos(field.and_then(|field| field.parse().ok()).unwrap_or(0))
@@ -91,28 +89,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_read() {
+    fn counters_are_parsed() {
         assert_eq!(run_delay("505 1200 3\n"), Duration::from_nanos(1200));
         let status = "Threads:\t1\nvoluntary_ctxt_switches:\t40\nnonvoluntary_ctxt_switches:\t2\n";
         assert_eq!(context_switches_of(status), 42);
     }
 
     #[test]
-    fn work_shows_as_cpu() {
+    fn work_counts_as_cpu_time() {
         let before = Reading::take();
         while Reading::take().since(&before).cpu < Duration::from_millis(2) {}
         let used = Reading::take().since(&before);
         assert!((0.0..=1.0).contains(&used.busy_share()), "{used:?}");
     }
 
-    /// The shortest stretches there are: two readings, one right after the other.
+    /// The shortest possible spans: two readings in immediate succession.
     #[test]
-    fn no_stretch_is_busier_than_its_wall_time() {
+    fn cpu_time_never_exceeds_wall_time() {
         for _ in 0..200 {
             let before = Reading::take();
             let used = Reading::take().since(&before);
             assert!(used.cpu <= used.wall, "{used:?}");
         }
-        assert_eq!(Own::default().busy_share(), 0.0);
+        assert_eq!(ThreadUsage::default().busy_share(), 0.0);
     }
 }
