@@ -154,7 +154,11 @@ fn ramp(text: &str) -> Result<Ramp, String> {
 
 impl ShapeArgs {
     /// The workload that these arguments describe, for this target.
-    pub(crate) fn workload(&self, resolved: &Resolved, seed: u64) -> Result<Workload, RunError> {
+    pub(crate) fn workload(
+        &self,
+        resolved: &PreparedTarget,
+        seed: u64,
+    ) -> Result<Workload, RunError> {
         let talk = &resolved.subject.talk;
         let turns = self.turns(talk)?;
         let mut workload = Workload {
@@ -192,7 +196,7 @@ impl ShapeArgs {
         Ok(workload)
     }
 
-    pub(super) fn open_loop(&self, workload: &mut Workload, rate: f64, resolved: &Resolved) {
+    pub(super) fn open_loop(&self, workload: &mut Workload, rate: f64, resolved: &PreparedTarget) {
         workload.pace = Loop::Open {
             rate,
             rate_to: rate,
