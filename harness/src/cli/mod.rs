@@ -56,7 +56,7 @@ enum Command {
     Check(check::CheckArgs),
     /// Stand between a real client and its server: the client's sessions become cases for fuzzing.
     Record(record::RecordArgs),
-    /// Requests at a rate, or as fast as replies allow: throughput and latency.
+    /// Send requests at a rate, or as fast as replies arrive, and measure throughput and latency.
     Load(load::LoadArgs),
     /// Vary settings and say which is best: buffer sizes, connections, the server's own parameters.
     Bench(bench::BenchArgs),
