@@ -29,11 +29,9 @@ mod send;
 mod serve;
 mod target;
 
-use std::process::ExitCode;
-
-use clap::{Parser, Subcommand};
-
 use crate::report;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// Prove a TCP server: robustness checks with evidence, honest load, sweeps over buffer sizes.
 #[derive(Parser)]

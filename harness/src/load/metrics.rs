@@ -68,11 +68,17 @@ pub struct Metrics {
 pub struct Latency {
     /// Number of requests, including those without a reply.
     pub count: u64,
+    /// Mean.
     pub mean: f64,
+    /// Median.
     pub p50: f64,
+    /// 90th percentile.
     pub p90: f64,
+    /// 99th percentile.
     pub p99: f64,
+    /// 99.9th percentile.
     pub p999: f64,
+    /// Maximum.
     pub max: f64,
     /// 95 % confidence intervals of the percentiles, by name, estimated from the variation between windows.
     pub intervals: BTreeMap<&'static str, (f64, f64)>,

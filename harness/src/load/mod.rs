@@ -3,11 +3,17 @@
 //! The engine (`engine/`) is the data plane: one thread per core, each with its own epoll instance and histograms.
 //! This module merges what the threads measured and judges it: a report states whether its figures can be trusted.
 
+#[cfg(feature = "cli")]
 pub(crate) mod capacity;
+#[cfg(feature = "cli")]
 pub(crate) mod clock;
 pub(crate) mod engine;
 pub(crate) mod machine;
 pub(crate) mod metrics;
+#[cfg_attr(
+    not(feature = "cli"),
+    expect(dead_code, reason = "only the command line runs an overload")
+)]
 pub(crate) mod overload;
 pub mod pacer;
 mod patched;
@@ -18,12 +24,17 @@ pub(crate) mod remark;
 mod result;
 pub(crate) mod run;
 pub(crate) mod script;
+#[cfg_attr(
+    not(feature = "cli"),
+    expect(dead_code, reason = "only the command line runs a search")
+)]
 pub(crate) mod slo;
 pub(crate) mod transport;
 pub(crate) mod validity;
 pub(crate) mod workload;
 
 pub use metrics::{Latency, Metrics, WindowSummary};
+#[cfg(feature = "cli")]
 pub(crate) use overload::overload;
 pub use overload::{OverloadReport, OverloadStep};
 pub use plan::LoadPlan;
@@ -34,6 +45,7 @@ pub use result::LoadResult;
 pub(crate) use result::summarize;
 pub use run::{Load, Measurement, ServerUse};
 pub(crate) use run::{cores, settle};
+#[cfg(feature = "cli")]
 pub(crate) use slo::Slo;
 pub use slo::{SloReport, Tried};
 pub use transport::{End, Transport};

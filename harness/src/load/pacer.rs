@@ -8,6 +8,7 @@ use super::workload::Arrivals;
 /// A time span in which the rate changes linearly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Segment {
+    /// Length in seconds.
     pub seconds: f64,
     /// Requests per second at the start.
     pub from: f64,

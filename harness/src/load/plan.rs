@@ -4,8 +4,10 @@ use serde::Serialize;
 
 use super::Workload;
 
+/// The plan of a load.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoadPlan {
+    /// The requests and how they are paced.
     #[serde(flatten)]
     pub workload: Workload,
     /// The service-level objective, if the highest rate that meets it is searched for.

@@ -15,37 +15,55 @@ pub enum Reason {
         after_s: f64,
         /// How it ended, such as `exited with 1`.
         end: String,
+        /// The first such event.
         first: Option<String>,
     },
     /// Replies differed from what the talk expects.
     WrongReplies {
+        /// Number of wrong replies.
         wrong: u64,
+        /// Number of all replies.
         replies: u64,
+        /// The first such event.
         first: Option<String>,
     },
     /// Connections ended unexpectedly.
-    ConnectionsLost { lost: u64, first: Option<String> },
+    ConnectionsLost {
+        /// Number of lost connections.
+        lost: u64,
+        /// The first such event.
+        first: Option<String>,
+    },
     /// Connections could not be opened before the load began.
     ConnectionsMissing {
+        /// Number of missing connections.
         missing: u64,
         /// Whether the client had no descriptor or port left for them.
         ours: bool,
+        /// The first such event.
         first: Option<String>,
     },
     /// Connects failed after all connections had been opened once.
     ConnectFailed {
+        /// Number of failed connects.
         failed: u64,
         /// Whether the client had no descriptor or port left for them.
         ours: bool,
+        /// The first such event.
         first: Option<String>,
     },
     /// Requests got no reply.
     Unanswered {
+        /// Number of requests without a reply.
         requests: u64,
+        /// The first such event.
         first: Option<String>,
     },
     /// No reply arrived in the measured period.
-    NoReplies { first: Option<String> },
+    NoReplies {
+        /// The first error.
+        first: Option<String>,
+    },
     /// An open loop received fewer replies than requests were due.
     RateNotReached {
         /// Replies per second.

@@ -110,6 +110,7 @@ impl Recorder {
         }
     }
 
+    /// The period that is measured.
     pub fn period(&self) -> MeasuredPeriod {
         self.period
     }

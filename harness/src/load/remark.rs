@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 pub struct Remark {
     /// The stable id.
     pub word: &'static str,
+    /// The sentence for readers.
     pub sentence: String,
 }
 

@@ -12,7 +12,9 @@ use super::workload::Workload;
 /// The figures of one load, and whether they can be trusted.
 #[derive(Debug, Clone, Serialize)]
 pub struct LoadResult {
+    /// The figures.
     pub metrics: Metrics,
+    /// Whether they can be trusted.
     pub validity: Validity,
     /// The figures of each window.
     pub intervals: Vec<WindowSummary>,

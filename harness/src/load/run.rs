@@ -24,7 +24,9 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A load and the server that receives it.
 pub struct Load<'a> {
+    /// The requests and how they are paced.
     pub workload: &'a Workload,
+    /// The conversation.
     pub talk: &'a Talk,
     /// Values for names in the talk's templates, other than token and payload.
     pub values: BTreeMap<String, Vec<u8>>,
@@ -49,6 +51,7 @@ pub struct Measurement {
     pub unanswered: Times,
     /// Delays from the intended to the actual send, where the client caused them.
     pub lag: Times,
+    /// Counts of events.
     pub tally: Tally,
     /// What each engine thread used in the measured period.
     pub threads: Vec<ThreadUsage>,

@@ -248,7 +248,6 @@ impl Reply {
 
 impl Exact {
     /// Length in bytes on the wire.
-    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub(crate) fn len(&self) -> usize {
         self.bytes.bytes().len()
     }

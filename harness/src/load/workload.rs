@@ -71,6 +71,7 @@ pub struct Surge {
     /// Time from the start of the measured period.
     #[serde(rename = "at_s", serialize_with = "crate::data::seconds::seconds")]
     pub at: Duration,
+    /// Length.
     #[serde(rename = "length_s", serialize_with = "crate::data::seconds::seconds")]
     pub length: Duration,
 }

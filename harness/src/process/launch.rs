@@ -15,7 +15,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// Program and arguments. They may contain the placeholders `{port}`, `{tmp}` and `{name}` of a parameter; see
-    /// [`template`].
+    /// `template`.
     pub cmd: Vec<String>,
     /// Environment variables added to those of tcprove. Values may contain the same placeholders.
     pub env: BTreeMap<String, String>,

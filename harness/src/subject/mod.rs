@@ -2,7 +2,7 @@
 //! promises, and how fast it is.
 //!
 //! Checks, fuzzing, loads, sweeps and gates start with a [`Subject`] and hold its conversation once
-//! ([`rehearse`]) before they judge or measure anything.
+//! (`rehearse`) before they judge or measure anything.
 
 mod date;
 mod interrupt;

@@ -23,7 +23,7 @@ pub(crate) fn fix_addresses() -> io::Result<()> {
     }
 }
 
-/// Whether the system allows [`fix_addresses`]. Changes nothing.
+/// Whether the system allows `fix_addresses`. Changes nothing.
 pub fn can_fix_addresses() -> bool {
     // The personality belongs to the thread, which ends here.
     let tried = std::thread::spawn(fix_addresses).join();

@@ -41,8 +41,8 @@ pub(in crate::cli) struct ShapeArgs {
     /// Reopen each connection after N requests
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
     pub churn: Option<u32>,
-    /// Compare, besides length and frame, all bytes of each reply (all), the token and a sample of replies above
-    /// 4 KiB (sample), or nothing (none)
+    /// Verify more than length and frame: every byte (all); every byte of replies up to 4 KiB, and of longer ones
+    /// the token and every byte of one in 16 (sample); nothing (none)
     #[arg(long, value_enum, default_value = "sample")]
     pub verify: VerifyArg,
     /// Set SO_RCVBUF of the client's sockets before they connect

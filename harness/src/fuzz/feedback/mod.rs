@@ -1,6 +1,6 @@
 //! What guides a campaign: a case that shows something new enters the corpus and is mutated again.
 //!
-//! To add a feedback: one file with a function like [`shape::shape`], one variant of [`FeedbackMode`].
+//! To add a feedback: one file with a function like `shape::shape`, one variant of [`FeedbackMode`].
 
 mod shape;
 

@@ -14,7 +14,7 @@
 //! apart from its work for requests. Both sides are then asked at the same fixed rate (`requests.rs`), so that each
 //! request contains the same share of it, and the range is widened by its unevenness.
 //!
-//! The range over pairs of runs shows how much the counts vary; [`judge`] uses it to compare two servers.
+//! The range over pairs of runs shows how much the counts vary; `judge` uses it to compare two servers.
 
 mod callgrind;
 mod dhat;

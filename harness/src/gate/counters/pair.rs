@@ -84,7 +84,7 @@ pub(crate) fn count_alone_again(
     count(subject, plan, None, core, interrupt)
 }
 
-/// Counts the allocations of both sides, by a plan made for it: see [`CountPlan::for_allocations`].
+/// Counts the allocations of both sides, by a plan made for it: see `CountPlan::for_allocations`.
 ///
 /// # Errors
 /// As [`count_both`].

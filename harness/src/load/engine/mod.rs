@@ -32,6 +32,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) use self::client_end::ClientEnd;
 use self::conn::State;
 use self::connections::Connections;
+#[cfg(feature = "cli")]
 pub(crate) use self::connections::sources;
 use self::context::pacer;
 pub(crate) use self::context::{EngineContext, EngineError, Measured};

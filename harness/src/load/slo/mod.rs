@@ -3,7 +3,6 @@
 //! `search.rs` decides what to measure next; this file performs and judges the measurements.
 
 mod search;
-mod seen;
 #[cfg(test)]
 mod simulated;
 mod votes;
@@ -15,8 +14,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use self::search::{Ask, Search};
-use self::seen::Seen;
+use self::search::Search;
 use super::engine::EngineError;
 use super::metrics::PERCENTILES;
 use super::reason::Reason;
@@ -140,6 +138,37 @@ pub(crate) fn search(slo: Slo, base: &Workload, probe: Probe<'_>) -> Result<Foun
         ..search.report()
     };
     Ok(Found { report, last })
+}
+
+/// What to measure next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Ask {
+    /// A closed loop.
+    Capacity,
+    /// A short window at this rate.
+    Window(f64),
+    /// A longer window at this rate.
+    Confirm(f64),
+    /// A full load at this rate.
+    Full(f64),
+}
+
+/// What a measurement showed.
+#[derive(Debug, Clone, PartialEq)]
+enum Seen {
+    /// The replies per second of a closed loop.
+    Capacity {
+        per_s: f64,
+        disturbed: Option<String>,
+    },
+    /// The measurement met the objective.
+    Met { value_us: f64, disturbed: bool },
+    /// The measurement missed the objective.
+    Missed { value_us: f64, why: String },
+    /// The measurement missed the objective, and something other than the server disturbed it.
+    Disturbed { value_us: f64, why: String },
+    /// The server ended.
+    Died(String),
 }
 
 impl Slo {

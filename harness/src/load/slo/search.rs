@@ -10,9 +10,8 @@
 //! Disturbances make responses slower, never faster. So a disturbed window that meets the objective counts, and one
 //! that misses it is repeated.
 
-use super::SloReport;
-use super::seen::Seen;
 use super::votes::{Judgement, Votes};
+use super::{Ask, Seen, SloReport};
 
 /// Windows per rate of the bracket; the majority decides.
 const BRACKET_WINDOWS: usize = 3;
@@ -48,19 +47,6 @@ const CAPACITY_LEAST: f64 = 10.0;
 const BEGIN_SHARE: f64 = 0.7;
 /// The share of the capacity at which the search gives up.
 const GIVE_UP_SHARE: f64 = 0.001;
-
-/// What to measure next.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Ask {
-    /// A closed loop.
-    Capacity,
-    /// A short window at this rate.
-    Window(f64),
-    /// A longer window at this rate.
-    Confirm(f64),
-    /// A full load at this rate.
-    Full(f64),
-}
 
 enum Phase {
     Capacity {

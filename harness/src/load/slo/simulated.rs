@@ -4,9 +4,8 @@ use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-use super::search::{Ask, Search};
-use super::seen::Seen;
-use super::{SloReport, Tried};
+use super::search::Search;
+use super::{Ask, Seen, SloReport, Tried};
 
 /// The objective: responses below 20 ms.
 const LIMIT_US: f64 = 20_000.0;

@@ -1,7 +1,6 @@
 //! Combines the windows at one rate into a judgement. Pure.
 
-use super::Tried;
-use super::seen::Seen;
+use super::{Seen, Tried};
 
 /// The judgement of the windows at one rate.
 pub(super) enum Judgement {

@@ -50,7 +50,7 @@ pub(crate) fn listeners(port: Option<u16>) -> io::Result<Vec<Listener>> {
 /// first.
 ///
 /// # Errors
-/// As [`listeners`].
+/// As `listeners`.
 pub fn time_wait_count(port: u16) -> io::Result<usize> {
     Ok(connections(port, TcpState::TimeWait)?.len())
 }

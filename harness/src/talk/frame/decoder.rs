@@ -50,7 +50,7 @@ impl Decoder {
     /// `buffer` contains everything received of the current message, and possibly of later ones.
     ///
     /// # Errors
-    /// The bytes are not a message of this frame, or it is longer than [`MESSAGE_BYTES_MAX`].
+    /// The bytes are not a message of this frame, or it is longer than `MESSAGE_BYTES_MAX`.
     pub fn next(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
         let found = self.look(buffer)?;
         match found {
