@@ -50,15 +50,15 @@ fn perform(draft: &mut Draft, args: &ReplayArgs) -> Result<Body, RunError> {
     draft.target(&resolved);
     let interrupt = interrupt::watch()?;
     draft.announce(&resolved);
-    let trial = match rehearse(&resolved.subject, &interrupt) {
-        Ok(trial) => trial,
+    let rehearsal = match rehearse(&resolved.subject, &interrupt) {
+        Ok(rehearsal) => rehearsal,
         Err(RehearsalError::Interrupted) => {
             draft.interrupted(true);
             return Ok(Body::Nothing {});
         }
         Err(error) => return Err(rehearsal_error(&error, &resolved)),
     };
-    let target = FuzzTarget::new(resolved.subject.clone(), &trial);
+    let target = FuzzTarget::new(resolved.subject.clone(), &rehearsal);
     let items = replay_all(&paths, &target, &resolved, &interrupt, args);
     draft.interrupted(interrupt.is_set());
     Ok(Body::Replay(ReplayReport { items }))
