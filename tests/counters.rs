@@ -3,7 +3,7 @@
 //! With `TCPROVE_SLOW=N`, every model runs N times and the ranges are printed.
 
 use crate::support::battery::have;
-use crate::support::skip::slow_rounds;
+use crate::support::skip::{is_slow, slow_rounds};
 use crate::support::{alone, share};
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +103,7 @@ fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
 
 #[test]
 fn one_more_allocation_is_seen() {
-    if !have("valgrind") {
+    if !have("valgrind") || !is_slow("ten seconds of counting allocations") {
         return;
     }
     share();
