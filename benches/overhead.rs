@@ -1,10 +1,11 @@
 //! The cost of the harness itself: decoding replies, judging them, rendering requests, and recording
 //! and pacing a load.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tcprove::load::Arrivals;
 use tcprove::load::pacer::{Pacer, Segment};
 use tcprove::load::recorder::{MeasuredPeriod, Recorder};

@@ -1,10 +1,11 @@
 //! The GitHub Action: its description, and its script on a repository with two commits.
 
-use crate::support::skip::is_slow;
-use crate::support::{Bench, Ended};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+
+use crate::support::skip::is_slow;
+use crate::support::{Bench, Ended};
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

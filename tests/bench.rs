@@ -2,8 +2,9 @@
 //!
 //! Which setting is best depends on the machine. Only differences that are large on every machine are asserted.
 
-use crate::support::{Bench, Ended};
 use serde_json::Value;
+
+use crate::support::{Bench, Ended};
 
 fn bench_in(bench: &Bench, arguments: &[&str]) -> (Ended, Value) {
     let words = [

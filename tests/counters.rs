@@ -2,11 +2,9 @@
 //!
 //! With `TCPROVE_SLOW=N`, every model runs N times and the ranges are printed.
 
-use crate::support::battery::have;
-use crate::support::skip::{is_slow, slow_rounds};
-use crate::support::{alone, share};
 use std::sync::Arc;
 use std::time::Duration;
+
 use tcprove::gate::Pair;
 use tcprove::gate::counters::{
     CountError, CountPlan, OperationCounts, PerOp, Span, allocations_of_both, count, count_both,
@@ -14,6 +12,10 @@ use tcprove::gate::counters::{
 use tcprove::load::Workload;
 use tcprove::process::Launch;
 use tcprove::subject::{Interrupt, Origin, Subject};
+
+use crate::support::battery::have;
+use crate::support::skip::{is_slow, slow_rounds};
+use crate::support::{alone, share};
 
 /// Time limit of a run, generous enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(100);

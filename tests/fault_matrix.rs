@@ -5,11 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+use tcprove::check::Runs;
+
 use crate::support::alone;
 use crate::support::battery::tcprove;
 use crate::support::skip::rounds;
-use serde_json::Value;
-use tcprove::check::Runs;
 
 #[test]
 fn every_check_can_fail() {

@@ -7,8 +7,9 @@ mod mistakes;
 mod replayed;
 mod sound;
 
-use crate::support::{Bench, Ended};
 use serde_json::Value;
+
+use crate::support::{Bench, Ended};
 
 /// The result of a campaign.
 pub(crate) struct Fuzzed {

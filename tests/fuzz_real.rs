@@ -7,9 +7,10 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::support::battery::{data, have, tcprove};
 use crate::support::skip::{may_lack, rounds};
-use serde_json::Value;
 
 /// Duration of a campaign on a sound server, in seconds.
 const SOUND_S: usize = 4;

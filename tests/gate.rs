@@ -9,9 +9,10 @@ mod mistakes;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Bench, Ended, alone, data, python, until};
 use rustix::process::Signal;
 use serde_json::Value;
+
+use crate::support::{Bench, Ended, alone, data, python, until};
 
 const SERVER: &str = "tcprove serve --protocol line --port {port}";
 

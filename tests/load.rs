@@ -7,8 +7,9 @@ mod kinds;
 mod many;
 mod mistakes;
 
-use crate::support::{Bench, Ended};
 use serde_json::Value;
+
+use crate::support::{Bench, Ended};
 
 /// A finished load and its report.
 pub(crate) struct Loaded {

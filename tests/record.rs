@@ -4,10 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 
-use crate::support::{Bench, Running, until};
 use rustix::process::Signal;
 use tcprove::fuzz::CaseFile;
 use tcprove::fuzz::case::shown;
+
+use crate::support::{Bench, Running, until};
 
 /// A running command that prints its address, and that address.
 fn started(bench: &Bench, arguments: &[&str]) -> (Running, SocketAddr) {

@@ -1,16 +1,18 @@
 //! The programs in a finding's folder: each shows the bug on a server that has it, and none on a sound server.
 
-use crate::support::skip::is_slow;
-use crate::support::{alone, data, python, until};
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use serde_json::json;
 use tcprove::fuzz::reproducer::{AnswerPattern, PlainTurn, Recipe, ServerRecipe, write};
 use tcprove::fuzz::{
     Case, Confirmed, Data, DataPart, Finding, FindingKind, SendStep, Step, Symptom,
 };
 use tcprove::process::Port;
+
+use crate::support::skip::is_slow;
+use crate::support::{alone, data, python, until};
 
 /// The case that triggers the bug of this kind in `buggy_server.py`.
 fn case(kind: FindingKind) -> Case {

@@ -1,12 +1,14 @@
 //! Deliberate delays: their length, the delay log, and everything else that happens meanwhile.
 
-use crate::common::{Inside, Process, exchange, expect, finish, read_all, until};
-use socket2::SockRef;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
+
+use socket2::SockRef;
 use tcprove_server::{Config, Delay, Model, Protocol, Shutdown, bind, run};
+
+use crate::common::{Inside, Process, exchange, expect, finish, read_all, until};
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::thread;
 
-use crate::common::{Inside, exchange, expect, finish, read_all};
 use tcprove_server::{Config, Model, Protocol};
+
+use crate::common::{Inside, exchange, expect, finish, read_all};
 
 /// A request and its reply.
 fn turn(protocol: Protocol, index: usize) -> (Vec<u8>, Vec<u8>) {

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::process::Command;
 
-use crate::common::{PROGRAM, Process, children, exchange, finish, read_all};
 use rustix::process::{Pid, Signal, kill_process};
 use tcprove_server::{Protocol, fault};
+
+use crate::common::{PROGRAM, Process, children, exchange, finish, read_all};
 
 #[test]
 fn every_fault_holds_an_ordinary_conversation() {

@@ -6,8 +6,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::{PROGRAM, Process, exchange, expect, finish, read_all};
 use tcprove_server::fault;
+
+use crate::common::{PROGRAM, Process, exchange, expect, finish, read_all};
 
 /// A silence that is longer than any of a healthy server.
 const SILENCE: Duration = Duration::from_millis(700);

@@ -6,11 +6,12 @@ use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
+use tcprove_server::Model;
+
 use crate::common::{
     PROGRAM, Process, children, connect, exchange, expect, finish, read_all, until,
 };
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
-use tcprove_server::Model;
 
 /// Whether a process runs and is not a zombie.
 fn runs(id: u32) -> bool {

@@ -4,9 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::common::{Inside, exchange, expect, read_all};
 use socket2::SockRef;
 use tcprove_server::{Config, Model, Protocol};
+
+use crate::common::{Inside, exchange, expect, read_all};
 
 fn line(model: Model) -> Config {
     Config {

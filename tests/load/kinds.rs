@@ -1,9 +1,10 @@
 //! Closed and open loops, churn, ramps, and every kind of frame.
 
+use rustix::process::Signal;
+
 use super::{SHORT, load};
 use crate::support::skip::rounds;
 use crate::support::{Bench, Ended, until};
-use rustix::process::Signal;
 
 #[test]
 fn every_protocol_of_the_reference_server_in_a_closed_loop() {

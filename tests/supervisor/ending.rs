@@ -1,13 +1,15 @@
 //! How servers end: the whole process tree is gone, and exit statuses are reported.
 
-use super::programs::{alive_with, is_alive, noted, python, run, shell, start, until};
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
 use tcprove::process::{Exit, Launch, Server, StartOptions};
+
+use super::programs::{alive_with, is_alive, noted, python, run, shell, start, until};
 
 /// A main process, a child, a grandchild, and an orphaned daemon in a session of its own. Each notes its pid.
 const FAMILY: &str = "

@@ -7,9 +7,8 @@ use std::time::Duration;
 use regex::Regex;
 use tcprove::process::{Exit, Port, Ready, Server, StartFailure, StartOptions};
 
-use crate::support::skip::needs;
-
 use super::programs::{python, run, shell, start, start_failure, until};
+use crate::support::skip::needs;
 
 #[tokio::test]
 async fn a_slow_listener_is_awaited_and_never_connected_to() {

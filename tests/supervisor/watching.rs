@@ -8,9 +8,8 @@ use tcprove::process::{
     Exit, Server, StartFailure, StartOptions, StdoutMode, TcpState, socket_table,
 };
 
-use crate::support::is_own_process;
-
 use super::programs::{python, run, shell, start, until};
+use crate::support::is_own_process;
 
 /// A function that waits until a client sends a byte.
 const ON_A_BYTE: &str = "

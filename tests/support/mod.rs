@@ -12,9 +12,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 pub use machine::{alone, is_own_process, share};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Time limit for events that must happen. Reaching it is a failure.
 pub const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,10 +1,11 @@
 //! A sweep as comma-separated values: one row per cell (RFC 4180). Pure.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use super::figures::METRICS;
 use super::result::{SweepCell, SweepResult};
 use crate::load::joined;
-use std::borrow::Cow;
-use std::fmt::Write as _;
 
 /// The whole table, with a header line.
 pub(crate) fn render(sweep: &SweepResult) -> String {

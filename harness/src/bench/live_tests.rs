@@ -1,5 +1,11 @@
 //! Small sweeps of a running server, on a thread of the test.
 
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tcprove_server::{Config, Protocol, Shutdown};
+
 use super::axis::parse_all;
 use super::plan::SweepPlan;
 use super::result::SweepResult;
@@ -8,10 +14,6 @@ use crate::event::{Event, Sink};
 use crate::load::{Remark, Workload};
 use crate::process::Launch;
 use crate::subject::{Interrupt, Origin, Subject};
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use tcprove_server::{Config, Protocol, Shutdown};
 
 /// A line server on a thread, stopped when it is dropped.
 struct Running {

@@ -1,11 +1,13 @@
 //! The plan of a sweep, with all defaults.
 
+use std::time::Duration;
+
+use serde::Serialize;
+
 use super::axis::Dimension;
 use super::grid::Grid;
 use super::knob::Knob;
 use crate::load::Workload;
-use serde::Serialize;
-use std::time::Duration;
 
 /// Minimum number of rounds: with fewer than five no difference is significant, and one may be disturbed.
 const ROUNDS_LEAST: usize = 6;

@@ -1,5 +1,7 @@
 //! All visits to one cell, combined. Pure.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::axis::Dimension;
 use super::curve::curve;
 use super::figures::{Figures, METRICS, P99};
@@ -11,7 +13,6 @@ use super::visit::Visit;
 use crate::load::recorder::{Times, times};
 use crate::load::{Note, Remark, Transport};
 use crate::stats::hodges_lehmann;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Confidence level of the intervals.
 const LEVEL: f64 = 0.95;

@@ -1,9 +1,11 @@
 //! The result of a sweep: plain data as it is reported.
 
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
 use crate::data::{Direction, Unit};
 use crate::load::Remark;
-use serde::{Serialize, Serializer};
-use std::collections::BTreeMap;
 
 /// A measured sweep.
 #[derive(Debug, Clone, Serialize)]

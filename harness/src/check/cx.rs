@@ -1,6 +1,5 @@
 //! What a check works with: the server, the talk, connections, and a place for evidence.
 
-use crate::subject::Pace;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
@@ -12,7 +11,7 @@ use tokio::task::JoinSet;
 use super::outcome::{Ascribe, Checked, FailureKind, Shortfall, failed, inconclusive, skip};
 use crate::process::{Launch, PeerSocket, Port, Server, StartOptions, Usage};
 use crate::session::{Dial, PeerError, Reply, Session, Transcript, Voice, pause};
-use crate::subject::Promise;
+use crate::subject::{Pace, Promise};
 use crate::talk::{Talk, Turn};
 
 /// Size of a small `SO_RCVBUF`, in bytes. The server fills it quickly, but the window does not fall

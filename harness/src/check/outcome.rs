@@ -1,11 +1,13 @@
 //! Outcomes of checks. An outcome is data, never an error of tcprove.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
 use crate::process::StartFailure;
 use crate::session::{OpeningError, PeerError};
 use crate::talk::Mismatch;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use std::time::Duration;
 
 /// The verdict of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,5 +1,8 @@
 //! `tcprove check`: the battery.
 
+use std::process::ExitCode;
+use std::time::Duration;
+
 use super::draft::Draft;
 use super::output::{OutputArgs, say};
 use super::page::PageArgs;
@@ -12,8 +15,6 @@ use crate::check::{Check, CheckPlan, LANES, Need, Selection, Shard};
 use crate::report::{Body, CheckReport, RunError};
 use crate::subject::{Interrupt, Origin, RehearsalError, Subject};
 use crate::{check, text};
-use std::process::ExitCode;
-use std::time::Duration;
 
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(super) struct CheckArgs {

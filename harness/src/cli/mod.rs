@@ -29,9 +29,11 @@ mod send;
 mod serve;
 mod target;
 
-use crate::report;
-use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::report;
 
 /// Prove a TCP server: robustness checks with evidence, honest load, sweeps over buffer sizes.
 #[derive(Parser)]

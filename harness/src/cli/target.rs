@@ -1,5 +1,8 @@
 //! The flags that name the server under test. Every command has the same ones.
 
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
 use super::builtin::{builtin, names};
 use super::embedded;
 pub(super) use super::prepared::PreparedTarget;
@@ -9,8 +12,6 @@ use crate::process::{Launch, Ready};
 use crate::report::{ErrorCode, RunError};
 use crate::subject::Origin;
 use crate::{file, text};
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
 
 /// Flags that name the server under test.
 #[derive(clap::Args, Clone, Debug, Default)]

@@ -23,23 +23,22 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
 pub use builtin::{BUILTIN, builtin};
 pub use check::CheckSection;
 pub use error::FileError;
 use error::{Fault, Read, line_and_column};
 pub use init::init;
 pub use schema::schema;
+use schemars::JsonSchema;
+use serde::Deserialize;
 pub use server::check_placeholders;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use value::{At, Tables};
 
 use crate::process::Launch;
 use crate::subject::{Promise, Waiver};
 use crate::talk::Talk;
-use value::{At, Tables};
 
 /// The whole file.
 #[derive(Debug, Clone)]

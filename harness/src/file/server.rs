@@ -1,5 +1,10 @@
 //! `[server]`: how the server is started and stopped, and when it is ready.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::value::{At, OneOrMore, Scalar, Text};
 use super::{Context, Read};
 use crate::process::{Launch, Ready, signal_number};
@@ -7,9 +12,6 @@ use crate::talk::pattern;
 use crate::text;
 use crate::text::did_you_mean;
 use crate::text::template::{Template, TemplateError};
-use schemars::JsonSchema;
-use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// Names with a meaning of their own, which no parameter can have.
 const RESERVED: [&str; 5] = ["port", "tmp", "tok", "payload", "len"];

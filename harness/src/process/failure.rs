@@ -1,11 +1,12 @@
 //! Why a server could not be started or attached to.
 
-use super::Exit;
-use crate::text::excerpt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
+
+use super::Exit;
+use crate::text::excerpt;
 
 /// An error of [`Server::start`](super::Server::start) or [`Server::attach`](super::Server::attach).
 #[derive(Debug)]

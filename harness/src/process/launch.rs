@@ -1,12 +1,14 @@
 //! How a server is started: settings of the server, and options of one start.
 
-use super::{Port, Tmp};
-use crate::text::template;
-use regex::Regex;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use regex::Regex;
+
+use super::{Port, Tmp};
+use crate::text::template;
 
 /// Default time limit for a server to become ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -110,8 +110,9 @@ fn outside(low: u16, high: u16) -> (u16, u16) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::net::TcpListener;
+
+    use super::*;
 
     #[test]
     fn leases_differ_and_are_free() {

@@ -1,12 +1,14 @@
 //! The result of a gate in words.
 
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
 use super::number::{bytes, digits, micros};
 use super::{RunError, RunVerdict};
 use crate::data::Unit;
 use crate::gate::rule::CellVerdict;
 use crate::gate::{GateCell, GateResult, Metric, Side};
-use serde::Serialize;
-use std::fmt::Write as _;
 
 /// The report of a gate.
 #[derive(Clone, Debug, Serialize)]

@@ -1,8 +1,9 @@
 //! One line of JSON per gate, to append to a file: what was compared, when, and on which machine.
 
+use serde_json::json;
+
 use super::{Body, Report};
 use crate::data::hash::hash_of;
-use serde_json::json;
 
 /// The line without a line end; `None` unless the report is of a gate. `time` is the current time
 /// in RFC 3339.

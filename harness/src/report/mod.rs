@@ -26,7 +26,6 @@ pub(crate) mod terminal;
 mod tests;
 mod wrap;
 
-use crate::text::{ends, escape_text, left_out_mark};
 pub(crate) use body::{Body, CheckReport, LoadReport, SweepReport, Whole};
 pub(crate) use environment::Environment;
 pub(crate) use error::{ErrorCode, RunError};
@@ -35,6 +34,8 @@ pub(crate) use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub(crate) use gate::{GateReport, Stored};
 pub(crate) use plan::{RunPlan, Servers};
 use serde::Serialize;
+
+use crate::text::{ends, escape_text, left_out_mark};
 
 /// The schema of the JSON.
 pub(crate) const SCHEMA: &str = "tcprove/1";

@@ -1,5 +1,9 @@
 //! Reports of every kind, made up for tests of the formats, with hostile text in them.
 
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
 use super::html::sample as pages;
 use super::{
     Body, CheckReport, Environment, FuzzReport, GateReport, Header, LoadReport, ReplayItem,
@@ -14,8 +18,6 @@ use crate::fuzz::{
 };
 use crate::gate::rule::Rule;
 use crate::gate::{ControlReport, GateCell, GateResult, Metric, SkippedTier, Tier};
-use serde_json::json;
-use std::collections::BTreeMap;
 
 /// What may reach no format raw.
 const HOSTILE: &str = "says \u{1b}[31m<script>|`x`\u{202e}";

@@ -1,9 +1,10 @@
 //! Why an operation of a client connection failed.
 
-use crate::talk::{Mismatch, RenderError};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use crate::talk::{Mismatch, RenderError};
 
 /// Why an operation of a [`Session`](super::Session) failed.
 #[derive(Debug, thiserror::Error)]

@@ -6,23 +6,27 @@
 
 mod error;
 mod reply;
+mod socket;
 mod stream;
 mod transcript;
 mod voice;
 
-use crate::process::Server;
-use crate::talk::Turn;
-use crate::text::escape;
-pub(crate) use error::{OpeningError, PeerError};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
+
+pub(crate) use error::{OpeningError, PeerError};
+pub(crate) use socket::{send_oob, set_quickack};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
 pub(crate) use transcript::Transcript;
 pub(crate) use voice::Voice;
+
+use crate::process::Server;
+use crate::talk::Turn;
+use crate::text::escape;
 
 /// What followed a complete reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

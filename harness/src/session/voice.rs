@@ -1,11 +1,12 @@
 //! Renders a session's requests: the talk's exchanges with fresh tokens and captured values.
 
-use super::PeerError;
-use crate::talk::{Bindings, Exchange, Opening, Talk, Tokens, Turn};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use super::PeerError;
+use crate::talk::{Bindings, Exchange, Opening, Talk, Tokens, Turn};
 
 /// Renders the talk for one connection. Clones share the source of tokens, but not captured values.
 #[derive(Clone)]

@@ -1,12 +1,13 @@
 //! The rehearsal: the conversation, held once with a clean server before anything is judged.
 
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
 use super::{Interrupt, Pace, Subject, block_on};
 use crate::process::{Exit, Process, Server, StartFailure, StartOptions};
 use crate::session::{Dial, PeerError, Session, Transcript, Voice};
 use crate::talk::Exchange;
 use crate::text::{escape, excerpt};
-use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 /// What the rehearsal found out about the server.
 #[derive(Clone, Debug)]

@@ -1,7 +1,6 @@
 //! Kernel interfaces without a safe crate: the only unsafe code of this crate.
 //!
-//! One small file per interface. Every `unsafe` block explains why it is sound. Some safe wrappers
-//! of rustix and socket2 are here too, so that callers find them in one place.
+//! One small file per interface. Every `unsafe` block explains why it is sound.
 
 mod addresses;
 mod child_setup;
@@ -12,7 +11,6 @@ mod nofile;
 mod queue;
 mod signals;
 mod tcp_info;
-mod urgent;
 
 pub use addresses::can_fix_addresses;
 pub(crate) use addresses::fix_addresses;
@@ -24,4 +22,3 @@ pub(crate) use nofile::{initial_nofile, raise_nofile_limit};
 pub(crate) use queue::unsent_bytes;
 pub(crate) use signals::{ignore, signal_from_raw, watch_children};
 pub(crate) use tcp_info::{TcpInfo, tcp_info};
-pub(crate) use urgent::{send_oob, set_quickack};

@@ -123,9 +123,10 @@ fn bytes_at<const N: usize>(raw: &[u8], at: usize) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
+
+    use super::*;
 
     #[test]
     fn short_input_is_zero() {

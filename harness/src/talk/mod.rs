@@ -17,7 +17,6 @@ pub(crate) mod token;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use crate::text::{template, uint};
 pub use exchange::{Exchange, Turn};
 pub use expect::{Expect, Expectation, Judgement, Mismatch};
 pub use frame::{Decoder, Frame, FrameError, LenFrame};
@@ -28,6 +27,8 @@ pub use regex_template::RegexTemplate;
 pub use template::{Bindings, RenderError, Template};
 pub use token::{TOKEN_LEN, Tokens, token, write_token};
 pub use uint::Uint;
+
+pub(crate) use crate::text::{template, uint};
 
 /// A conversation.
 #[derive(Debug, Clone)]

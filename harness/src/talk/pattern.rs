@@ -1,8 +1,10 @@
 //! Patterns without placeholders, compiled once.
 
-use crate::text::escape::{escape, escape_regex};
-use regex::bytes::{Regex, RegexBuilder};
 use std::fmt;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::text::escape::{escape, escape_regex};
 
 /// An exact text or a regex over bytes.
 #[derive(Clone)]

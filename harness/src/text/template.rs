@@ -4,9 +4,10 @@
 //! `{` is literal, so `{"a": 1}` and a regex's `{2,5}` need no escaping. `}` is special only in a
 //! placeholder: `}}` is two braces.
 
-use super::uint::Uint;
 use std::collections::BTreeMap;
 use std::fmt;
+
+use super::uint::Uint;
 
 /// The values of the placeholders of one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

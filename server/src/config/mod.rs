@@ -8,12 +8,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tracing_appender::non_blocking::NonBlocking;
-
-use crate::{Delay, Protocol};
 use fault::Fault;
 use hooks::Hooks;
 use model::Model;
+use tracing_appender::non_blocking::NonBlocking;
+
+use crate::{Delay, Protocol};
 
 /// The settings of one server.
 #[derive(Debug, Clone)]

@@ -67,9 +67,8 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::{self, Command, Stdio};
 
-use crate::config::hooks::Scratch;
-
 pub use crate::config::fault::{FUZZ, Fault, GATE, LOAD};
+use crate::config::hooks::Scratch;
 
 /// All planted faults: those for checks, then those for a load, for a fuzz campaign and for the gate.
 pub fn all() -> &'static [&'static Fault] {

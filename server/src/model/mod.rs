@@ -13,12 +13,12 @@ mod tokio_server;
 
 use std::net::TcpListener;
 
-use crate::delay::Delays;
-use crate::{Config, ServerError, Shutdown};
-
-pub use crate::config::model::{Model, SEQUENTIAL_CANNOT_PASS};
 #[cfg(feature = "cli")]
 pub(crate) use lifeline::watch_lifeline;
+
+pub use crate::config::model::{Model, SEQUENTIAL_CANNOT_PASS};
+use crate::delay::Delays;
+use crate::{Config, ServerError, Shutdown};
 
 /// Serves the listener until the shutdown is triggered and the requests in flight have been
 /// answered, or [`Config::drain`] has passed.

@@ -17,13 +17,14 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use held::HeldReplies;
+use transport::{Next, Transport, Wait};
+
 use crate::Config;
 use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::delay::ConnectionDelays;
 use crate::escape::Escaped;
 use crate::service::{Flow, Service};
-use held::HeldReplies;
-use transport::{Next, Transport, Wait};
 
 /// Maximum bytes passed to a service before its replies are counted against the write bound.
 const PIECE_BYTES_MAX: usize = 16_384;

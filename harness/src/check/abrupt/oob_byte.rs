@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::idle_cpu;
 use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, warned};
-use crate::session::PeerError;
-use crate::sys::{send_oob, unsent_bytes};
+use crate::session::{PeerError, send_oob};
+use crate::sys::unsent_bytes;
 
 /// Sends one urgent byte and examines whether the server goes into a busy loop.
 pub(super) const ENTRY: Check = Check {

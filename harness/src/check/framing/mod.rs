@@ -8,8 +8,9 @@ mod split_bytewise;
 mod split_delimiter;
 mod split_each_offset;
 
-use super::Check;
 pub(super) use size_boundaries::sized;
+
+use super::Check;
 
 const GROUP: &str = "framing";
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::check::{
     Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, inconclusive,
 };
-use crate::session::{PeerError, Session};
-use crate::sys::{set_quickack, tcp_info};
+use crate::session::{PeerError, Session, set_quickack};
+use crate::sys::tcp_info;
 use crate::talk::Turn;
 
 /// Times pairs of requests with delayed and with immediate acknowledgements.

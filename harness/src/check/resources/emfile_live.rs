@@ -1,11 +1,12 @@
 //! Running out of descriptors while serving.
 
+use std::time::{Duration, Instant};
+
 use crate::check::{
     Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive, skip,
 };
 use crate::process::{Server, StartOptions};
 use crate::session::Session;
-use std::time::{Duration, Instant};
 
 /// Fills the server's descriptor table, measures the server, and empties the table again.
 pub(super) const ENTRY: Check = Check {

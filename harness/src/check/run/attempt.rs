@@ -1,10 +1,12 @@
 //! One attempt at one check, and the examination of the server after it.
 
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
 use crate::check::{Check, Checked, Cx, Failure, FailureKind, Runs, Shortfall, failed};
 use crate::process::socket_table;
 use crate::text::excerpt;
-use serde_json::{Map, Value};
-use std::time::Duration;
 
 /// The result of one attempt.
 #[derive(Clone, Debug)]

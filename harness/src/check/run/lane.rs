@@ -1,13 +1,14 @@
 //! A lane: one thread, one current-thread runtime, one server at a time.
 
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
 use super::attempt;
 use super::attempt::Attempt;
 use crate::check::{Check, Cx, Need, Runs, Shortfall};
 use crate::data::hash::fnv1a;
 use crate::process::Server;
 use crate::subject::{Interrupt, Rehearsal, Subject, maybe_late, patient, rehearse_with, runtime};
-use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 /// Salts of the token seeds of the two attempts at a check.
 const FIRST: u64 = 2;

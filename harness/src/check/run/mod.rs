@@ -7,17 +7,19 @@ mod attempt;
 mod lane;
 mod verdict;
 
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use attempt::Attempt;
+use lane::Lane;
+
 use super::{Check, FailureKind, Outcome, Runs, Verdict};
 use crate::event::{Event, Sink};
 use crate::process::StartOptions;
 use crate::subject::{
     Interrupt, Origin, Rehearsal, RehearsalError, Subject, Waiver, maybe_late, rehearse_with,
 };
-use attempt::Attempt;
-use lane::Lane;
-use std::collections::VecDeque;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 /// A battery of checks on one subject.
 pub(crate) struct Battery {

@@ -3,6 +3,10 @@
 mod progress;
 mod strings;
 
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
 use self::progress::FuzzProgress;
 use super::draft::Draft;
 use super::output::OutputArgs;
@@ -18,9 +22,6 @@ use crate::fuzz::reproducer::Recipe;
 use crate::process::Tmp;
 use crate::report::{Body, FuzzReport, RunError};
 use crate::subject::{Interrupt, RehearsalError};
-use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::Duration;
 
 /// Maximum servers in parallel: each needs a process, a thread and a folder.
 const JOBS_MAX: u16 = 64;

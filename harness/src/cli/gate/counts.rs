@@ -1,5 +1,7 @@
 //! `gate --save-baseline` and `gate --baseline`: counts of the candidate alone, stored or compared.
 
+use std::path::Path;
+
 use super::sides::{candidate, of_side};
 use super::{GateArgs, planned, request, workload};
 use crate::cli::draft::Draft;
@@ -11,7 +13,6 @@ use crate::gate::baseline::Baseline;
 use crate::gate::{GatePlan, GateResult, Side, against as compare, baseline_of};
 use crate::report::{Body, GateReport, RunError, Stored};
 use crate::subject::Interrupt;
-use std::path::Path;
 
 /// Counts the candidate and writes a baseline.
 pub(super) fn store(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result<Body, RunError> {

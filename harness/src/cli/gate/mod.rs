@@ -3,6 +3,12 @@
 mod counts;
 mod sides;
 
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Duration;
+
 use self::sides::Sides;
 use super::draft::Draft;
 use super::load::ShapeArgs;
@@ -17,11 +23,6 @@ use crate::gate::plan::cells;
 use crate::gate::{Gate, GatePlan, GateRequest, GateResult, MAX_TIME, Pair, TooShort, metric};
 use crate::load::Workload;
 use crate::report::{Body, GateReport, RunError, RunPlan, Servers, history};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::Mutex;
-use std::time::Duration;
 
 /// Arguments of `gate`.
 #[derive(clap::Args, Clone, Debug)]

@@ -1,5 +1,7 @@
 //! The two servers of a gate, from the arguments.
 
+use std::time::{Duration, Instant};
+
 use super::GateArgs;
 use crate::cli::draft::Draft;
 use crate::cli::rehearse::{holds_conversation, rehearsal_error};
@@ -8,7 +10,6 @@ use crate::gate::{Side, pad_both, same};
 use crate::process::StartOptions;
 use crate::report::RunError;
 use crate::subject::{Interrupt, start};
-use std::time::{Duration, Instant};
 
 /// Base and candidate.
 pub(super) struct Sides {

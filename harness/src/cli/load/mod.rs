@@ -3,6 +3,8 @@
 pub(super) mod progress;
 mod shape;
 
+use std::process::ExitCode;
+
 use self::progress::LoadProgress;
 pub(super) use self::shape::ShapeArgs;
 use self::shape::SpanArgs;
@@ -18,7 +20,6 @@ use crate::process::StartOptions;
 use crate::report::{Body, LoadReport, RunError};
 use crate::subject::{Interrupt, Origin, start};
 use crate::sys::initial_nofile;
-use std::process::ExitCode;
 
 /// Arguments of `load`.
 #[derive(clap::Args, Clone, Debug)]

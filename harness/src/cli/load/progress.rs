@@ -1,10 +1,12 @@
 //! Live progress of a load: one line, shown on a terminal only.
 
-use crate::cli::progress;
-use crate::event::Event;
-use indicatif::ProgressBar;
 use std::sync::Mutex;
 use std::time::Duration;
+
+use indicatif::ProgressBar;
+
+use crate::cli::progress;
+use crate::event::Event;
 
 /// The progress line. The watching thread updates it, never an engine thread.
 pub(in crate::cli) struct LoadProgress {

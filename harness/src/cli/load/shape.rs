@@ -1,11 +1,12 @@
 //! The arguments that describe the workload.
 
+use std::time::Duration;
+
 use crate::cli::target;
 use crate::cli::target::{PreparedTarget, usage};
 use crate::load::{Arrivals, Loop, SocketOptions, Verify, Workload, script};
 use crate::report::RunError;
 use crate::talk::Talk;
-use std::time::Duration;
 
 /// Default maximum of requests in flight per connection of an open loop: practically unlimited.
 const OPEN_DEPTH: usize = 1024;

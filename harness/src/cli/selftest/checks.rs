@@ -1,16 +1,18 @@
 //! `tcprove selftest --checks`: runs the check that must catch each planted fault.
 
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tcprove_server::fault;
+use tcprove_server::fault::Fault;
+
 use super::SelftestArgs;
 use crate::check::matrix;
 use crate::check::matrix::FaultRow;
 use crate::cli::output::{note, say};
 use crate::cli::{check, embedded, interrupt};
 use crate::subject::{Origin, Subject};
-use std::collections::BTreeMap;
-use std::process::ExitCode;
-use std::time::Duration;
-use tcprove_server::fault;
-use tcprove_server::fault::Fault;
 
 pub(super) fn main(args: &SelftestArgs) -> ExitCode {
     let takes = |fault: &Fault| {

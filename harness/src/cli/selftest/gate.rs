@@ -1,5 +1,10 @@
 //! `selftest --gate`: gates with a known answer, to count false alarms and missed regressions.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
 use super::SelftestArgs;
 use crate::cli::output::{note, say};
 use crate::cli::place::replace;
@@ -9,10 +14,6 @@ use crate::gate::{Gate, GatePlan, GateRequest, GateResult, MAX_TIME, Pair, pad_b
 use crate::load::Workload;
 use crate::report::RunError;
 use crate::subject::{Interrupt, Subject};
-use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 /// Time to start and stop two reference servers.
 const OVERHEAD: Duration = Duration::from_millis(25);

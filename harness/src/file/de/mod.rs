@@ -21,15 +21,15 @@ mod wrong;
 
 use std::ops::Range;
 
+use choice::Choice;
+use key::{Key, Placed, unknown_key};
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{Deserialize, Deserializer, Expected, IntoDeserializer, Visitor};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use wrong::Wrong;
 
 use super::{Fault, Read, schema};
-use choice::Choice;
-use key::{Key, Placed, unknown_key};
-use wrong::Wrong;
 
 /// Reads the whole tree as a `T`.
 pub(super) fn read<'de, T: Deserialize<'de>>(tree: &'de Spanned<DeValue<'de>>) -> Read<T> {

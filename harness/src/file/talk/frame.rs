@@ -1,12 +1,13 @@
 //! `frame = ...`: how a message ends.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::bytes::{LiteralValue, hex, regex};
 use crate::file::Read;
 use crate::file::value::{At, BothWays, Int, Text};
 use crate::talk::frame::{Frame, LenFrame, LengthScope};
 use crate::talk::uint::Uint;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 /// The largest header of a message, in bytes.
 const HEADER_BYTES_MAX: u64 = 4096;

@@ -1,15 +1,17 @@
 //! `send = ...`
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::bytes::hex;
 use super::known;
 use crate::file::value::{At, Int, OneOrMore, Text};
 use crate::file::{Context, Read};
 use crate::talk::template::{Template, TemplatePiece};
 use crate::talk::{Message, MessagePart};
-use schemars::JsonSchema;
-use serde::Deserialize;
-use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// The largest part of a message, in bytes.
 const PART_BYTES_MAX: u64 = 64 << 20;

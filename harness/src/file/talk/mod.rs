@@ -8,6 +8,9 @@ mod message;
 
 use std::collections::BTreeSet;
 
+use bytes::PatternValue;
+use exchange::{ExchangeTable, PushTable};
+use frame::FrameValue;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::json;
@@ -17,9 +20,6 @@ use super::{BUILTIN, Context, Read, builtin};
 use crate::talk::template::{Name, Slot};
 use crate::talk::{Close, Opening, Talk};
 use crate::text::did_you_mean;
-use bytes::PatternValue;
-use exchange::{ExchangeTable, PushTable};
-use frame::FrameValue;
 
 /// The conversation: how messages end, and the exchanges.
 #[derive(Debug, Deserialize, JsonSchema)]

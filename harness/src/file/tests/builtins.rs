@@ -1,11 +1,13 @@
 //! The built-in talks, the file that `init` writes, and the schema.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
 use crate::file;
 use crate::file::{BUILTIN, builtin, check_placeholders, init, schema};
 use crate::talk::{Bindings, Tokens};
-use serde_json::Value;
-use std::collections::BTreeSet;
-use std::path::Path;
 
 #[test]
 fn every_built_in_talk_is_read_and_renders() {

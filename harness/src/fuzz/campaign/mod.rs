@@ -13,5 +13,6 @@ mod state;
 mod suspect;
 mod triage;
 
-pub use super::corpus::CorpusError;
 pub use setup::{Campaign, CampaignError};
+
+pub use super::corpus::CorpusError;

@@ -10,12 +10,11 @@ mod json;
 mod raw;
 mod show;
 
-use serde::{Deserialize, Serialize};
-
 pub(crate) use data::unhex;
 pub use data::{Data, DataPart};
 pub(in crate::fuzz) use fold::folded;
 pub use json::{CaseFile, CaseFileError, SCHEMA};
+use serde::{Deserialize, Serialize};
 pub use show::{readable, shown};
 
 /// Maximum steps of a case; further steps are dropped.

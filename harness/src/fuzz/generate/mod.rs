@@ -7,11 +7,12 @@ mod tests;
 
 use std::sync::Arc;
 
+use stages::PlannedCase;
+
 use super::material::Material;
 use super::mutator::{MUTATORS, Mutating, Mutator};
 use super::random::Random;
 use super::{Case, Step};
-use stages::PlannedCase;
 
 /// Maximum attempts to find mutators that can change the case.
 const TRIES_MAX: usize = 12;

@@ -8,7 +8,6 @@ mod words;
 use std::collections::BTreeMap;
 
 use memchr::memmem;
-
 pub(in crate::fuzz) use tokens::{BAD_UTF8, OPENINGS, TOKENS};
 
 use super::random::Random;

@@ -46,11 +46,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
-use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
-
 pub use reply::{ServiceReply, StreamEnd};
 pub use stream::{ANSWER_BYTES_MAX, MemoryStream, WRITE_BYTES_MAX};
 use stream::{ClientEnd, Departure};
+
+use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
 
 /// Maximum polls of all futures in a case, so that a future that always wakes itself comes to an end.
 pub const POLLS_MAX: usize = 65_536;

@@ -13,10 +13,10 @@ mod steps;
 mod tests;
 
 pub(in crate::fuzz) use minimizer::CandidateOutcome;
+use minimizer::Minimizer;
 
 use super::Case;
 use crate::talk::Frame;
-use minimizer::Minimizer;
 
 /// Maximum rounds, even if the last one still made progress.
 const ROUNDS_MAX: usize = 16;

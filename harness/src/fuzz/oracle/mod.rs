@@ -17,9 +17,8 @@ pub(crate) mod starvation;
 mod text;
 pub(crate) mod watch;
 
-use tokio::runtime::Runtime;
-
 pub(crate) use claim::{Claim, Rigour};
+use tokio::runtime::Runtime;
 
 use super::Case;
 use super::epoch::Epoch;

@@ -1,9 +1,10 @@
 //! Panic: the server keeps running, but has reported a bug of its own on stderr.
 
+use std::time::Duration;
+
 use super::{crash, text};
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::symptom::{FindingKind, Symptom};
-use std::time::Duration;
 
 /// How long to wait after a report for a program that ends because of it.
 const AFTERMATH: Duration = Duration::from_millis(100);

@@ -1,8 +1,10 @@
 //! Normalizes what a server prints when it fails, so that the same bug always yields the same text.
 
-use crate::text::{escape_text, excerpt};
-use regex::Regex;
 use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::text::{escape_text, excerpt};
 
 /// Maximum stack frames that identify a bug.
 const FRAMES_MAX: usize = 3;

@@ -11,12 +11,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
-use crate::talk::{Decoder, Frame};
 use connection::Connection;
 #[cfg(test)]
 pub(crate) use observed::Received;
 pub(crate) use observed::{ConnectionEnd, Observed};
+
+use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
+use crate::talk::{Decoder, Frame};
 
 /// Time limits of a case.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,10 @@
 //! Why a server could not be counted, and what to do next.
 
+use std::time::Duration;
+
 use crate::load::engine::EngineError;
 use crate::process::StartFailure;
 use crate::text::excerpt;
-use std::time::Duration;
 
 /// Why a server could not be counted.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,6 @@
 
 mod explore;
 
-use super::result::LoadResult;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,6 +11,7 @@ use serde::Serialize;
 use self::explore::{Exploration, recovered};
 use super::engine::EngineError;
 use super::reason::Reason;
+use super::result::LoadResult;
 use super::slo::{Probe, closed};
 use super::workload::{Surge, Workload};
 

@@ -7,7 +7,6 @@ mod search;
 mod simulated;
 mod votes;
 
-use super::result::LoadResult;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use self::search::Search;
 use super::engine::EngineError;
 use super::metrics::PERCENTILES;
 use super::reason::Reason;
+use super::result::LoadResult;
 use super::workload::{Loop, Workload};
 use crate::text::duration;
 

@@ -18,7 +18,6 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
     sockopt,
 };
-
 pub use socket::{Listener, PeerSocket, TcpState, Timer, TimerKind};
 use wire::{Family, Reply, Row};
 
@@ -215,9 +214,10 @@ fn exchange(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::io::Write;
     use std::net::{TcpListener, TcpStream};
+
+    use super::*;
 
     #[test]
     fn sees_a_listener_and_its_backlog() {

@@ -1,9 +1,10 @@
 //! The table of all cells of a sweep, including invalid ones.
 
+use maud::{Markup, html};
+
 use super::classes::{Class, SweepView};
 use super::{number, reason, safe};
 use crate::bench::{Estimate, SweepCell};
-use maud::{Markup, html};
 
 /// The columns of figures: metric, heading, and whether a bar shows the share of the best.
 const COLUMNS: [(&str, &str, bool); 5] = [

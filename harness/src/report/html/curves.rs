@@ -1,12 +1,13 @@
 //! Percentile curves of response times, with the tail stretched as in `HdrHistogram` plots.
 
+use maud::{Markup, html};
+
 use super::classes::{Class, SweepView};
 use super::number;
 use super::plot::{Lines, Mark, PlotAxis, Point, Series};
 use crate::data::Unit;
 use crate::load::LoadResult;
 use crate::load::recorder::Times;
-use maud::{Markup, html};
 
 /// Maximum number of curves per plot: more could not be distinguished.
 const CURVES_MAX: usize = 6;

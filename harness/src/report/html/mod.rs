@@ -17,14 +17,15 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use super::Environment;
-use crate::data::Unit;
-use crate::load::Remark;
-use crate::text::escape_text;
 pub(crate) use gate::gate;
 pub(crate) use load::load;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 pub(crate) use sweep::sweep;
+
+use super::Environment;
+use crate::data::Unit;
+use crate::load::Remark;
+use crate::text::escape_text;
 
 /// The style sheet, inlined into the page.
 const STYLE: &str = include_str!("page.css");

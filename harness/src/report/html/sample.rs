@@ -1,5 +1,7 @@
 //! Sample results for the tests of the pages.
 
+use std::collections::BTreeMap;
+
 use super::Page;
 use crate::bench::{
     AxisVerdict, Estimate, Recommendation, Setting, SweepAxis, SweepCell, SweepResult,
@@ -11,7 +13,6 @@ use crate::load::{
 };
 use crate::report::Environment;
 use crate::stats::Interval;
-use std::collections::BTreeMap;
 
 pub(in crate::report) fn environment() -> Environment {
     Environment {

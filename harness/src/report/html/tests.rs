@@ -1,12 +1,13 @@
 //! Tests of whole pages: what they must and must not contain.
 
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
 use super::{gate, load, sample, sweep};
 use crate::bench::SweepResult;
 use crate::load::{Reason, Remark, Workload};
 use crate::report::GateReport;
 use crate::report::sample::gated;
-use quick_xml::Reader;
-use quick_xml::events::Event;
 
 fn sweep_page(result: &SweepResult) -> String {
     let environment = sample::environment();

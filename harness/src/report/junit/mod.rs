@@ -4,11 +4,12 @@
 mod fuzz;
 mod gate;
 
+use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
+
 use super::{Body, CheckReport, Report, RunVerdict};
 use crate::check::{Outcome, Verdict};
 use crate::load::joined;
 use crate::text::escape_text;
-use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
 /// The report as one suite per group.
 pub(crate) fn render(report: &Report) -> String {

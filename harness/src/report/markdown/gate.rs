@@ -1,10 +1,11 @@
 //! A gate as a comment on a pull request: the answer, the table, how it was measured.
 
+use std::fmt::Write as _;
+
 use crate::gate::rule::CellVerdict;
 use crate::report::gate::{budget, change, figure, how, how_loaded, name, word};
 use crate::report::{GateReport, Report};
 use crate::text::markdown::{code, plain};
-use std::fmt::Write as _;
 
 /// Lets a bot find its comment again, to update it.
 const MARKER: &str = "<!-- tcprove gate -->";

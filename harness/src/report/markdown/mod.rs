@@ -6,10 +6,10 @@ mod gate;
 mod load;
 mod sweep;
 
-use crate::text::markdown::plain;
 use std::fmt::Write as _;
 
 use super::{Body, CheckReport, Report, RunVerdict};
+use crate::text::markdown::plain;
 
 /// Renders the verdict first, then its basis.
 pub(crate) fn render(report: &Report) -> String {

@@ -1,10 +1,11 @@
 //! A sweep in Markdown: the answer, then the table of all cells.
 
+use std::fmt::Write as _;
+
 use crate::load::joined;
 use crate::report::terminal::{SWEEP_COLUMNS, shown};
 use crate::report::{Report, SweepReport};
 use crate::text::markdown::plain;
-use std::fmt::Write as _;
 
 pub(super) fn render(text: &mut String, report: &Report, sweep: &SweepReport) {
     let result = &sweep.result;

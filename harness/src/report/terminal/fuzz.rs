@@ -1,6 +1,10 @@
 //! A campaign: the number of findings, each finding with its case and how to reproduce it, then the totals. A replay: one
 //! line per finding.
 
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::fuzz::{Finding, case, evidence_lines};
@@ -9,8 +13,6 @@ use crate::report::number::bytes;
 use crate::report::wrap::{cut, wrap};
 use crate::report::{FuzzReport, ReplayReport, Report};
 use crate::text::escape_text;
-use serde_json::Value;
-use std::fmt::Write as _;
 
 /// Column at which the values of a finding begin.
 const INDENT: usize = 14;

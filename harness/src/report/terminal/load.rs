@@ -1,5 +1,7 @@
 //! The report of a load: throughput, response times, costs, and validity.
 
+use std::fmt::Write as _;
+
 use super::style::{BOLD, DIM, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::load::{Latency, Loop, Metrics, OverloadReport, SloReport, Workload};
@@ -7,7 +9,6 @@ use crate::report::number::{bytes, count, digits, micros};
 use crate::report::wrap::wrap;
 use crate::report::{LoadReport, Report};
 use crate::text::escape_text;
-use std::fmt::Write as _;
 
 /// Width of the first column.
 const LABEL: usize = 10;
@@ -170,7 +171,7 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
     row("server", &server);
     let client = match metrics.measured_s > 0.0 {
         true => format!(
-            "CPU {} us a reply, busy {:.0} % of the time, {:.2} context switches a reply",
+            "CPU {} us per reply, busy {:.0} % of the time, {:.2} context switches per reply",
             digits(metrics.client_cpu_us_per_op),
             load.result.validity.client_busy * 100.0,
             metrics.client_context_switches_per_op

@@ -7,12 +7,11 @@ mod load;
 mod style;
 mod sweep;
 
-pub(super) use self::load::described;
-pub(super) use self::sweep::{COLUMNS as SWEEP_COLUMNS, shown};
-
 use std::fmt::Write as _;
 
+pub(super) use self::load::described;
 use self::style::{BOLD, GREEN, MAGENTA, RED, RESET};
+pub(super) use self::sweep::{COLUMNS as SWEEP_COLUMNS, shown};
 use super::wrap::wrap;
 use super::{Body, CheckReport, Report, RunVerdict, Whole, safe_lines};
 use crate::text::escape_text;

@@ -1,5 +1,7 @@
 //! A sweep on the terminal: the answer, then the table of all cells.
 
+use std::fmt::Write as _;
+
 use super::style::{BOLD, DIM, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::bench::{Estimate, SweepCell, SweepResult};
@@ -7,7 +9,6 @@ use crate::report::number::{bytes, count, digits, micros};
 use crate::report::wrap::wrap;
 use crate::report::{Report, SweepReport};
 use crate::text::escape_text;
-use std::fmt::Write as _;
 
 /// A function that formats a figure.
 type Write = fn(f64) -> String;

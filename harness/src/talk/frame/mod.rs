@@ -6,11 +6,10 @@ mod http1;
 mod len;
 mod resp;
 
-use memchr::memmem;
-
 pub use decoder::Decoder;
 pub use len::LenFrame;
 pub(crate) use len::LengthScope;
+use memchr::memmem;
 
 use super::pattern::Pattern;
 use crate::text::escape;

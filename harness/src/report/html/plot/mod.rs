@@ -9,12 +9,11 @@ mod heat;
 mod lines;
 mod scale;
 
-use maud::{Markup, html};
-
 pub(super) use bars::{Bar, Bars, Group};
 pub(super) use forest::{Branch, Forest};
 pub(super) use heat::{Heat, HeatCell};
 pub(super) use lines::{Lines, Mark, Point, Series};
+use maud::{Markup, html};
 pub(super) use scale::PlotAxis;
 
 /// Number of distinguishable colours; further series reuse them.

@@ -1,4 +1,4 @@
-//! Socket calls used by checks. No unsafe code: rustix provides both.
+//! Calls on the socket of a session that only checks need.
 
 use std::io;
 use std::os::fd::AsFd;
