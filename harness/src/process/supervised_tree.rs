@@ -171,33 +171,31 @@ impl SupervisedTree {
     }
 
     fn kill_descendants(&self) {
-        for _ in 0..100 {
-            let tree = proc::descendants(self.supervisor.id());
-            let alive: Vec<_> = tree.iter().filter(|process| !process.is_dead()).collect();
-            if alive.is_empty() {
-                return;
-            }
-            alive
-                .iter()
-                .for_each(|process| signal_same_process(process, Signal::KILL));
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        kill_while_any_live(|| proc::descendants(self.supervisor.id()));
     }
 
     /// Kills processes by their environment. If the supervisor was killed, orphans are no longer its descendants.
     fn kill_by_id(&self) {
         let entry = format!("{ID_VARIABLE}={}", self.id);
-        for _ in 0..100 {
-            let left = proc::with_environment(&entry);
-            let alive: Vec<_> = left.iter().filter(|process| !process.is_dead()).collect();
-            if alive.is_empty() {
-                return;
-            }
-            alive
-                .iter()
-                .for_each(|process| signal_same_process(process, Signal::KILL));
-            std::thread::sleep(Duration::from_millis(1));
+        kill_while_any_live(|| proc::with_environment(&entry));
+    }
+}
+
+/// Maximum rounds of killing, a millisecond apart: processes may fork meanwhile.
+const KILL_ROUNDS_MAX: usize = 100;
+
+/// Kills the processes that `find` lists until none of them is alive.
+fn kill_while_any_live(find: impl Fn() -> Vec<proc::Stat>) {
+    for _ in 0..KILL_ROUNDS_MAX {
+        let found = find();
+        let alive: Vec<_> = found.iter().filter(|process| !process.is_dead()).collect();
+        if alive.is_empty() {
+            return;
         }
+        alive
+            .iter()
+            .for_each(|process| signal_same_process(process, Signal::KILL));
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
