@@ -74,8 +74,8 @@ pub struct SloReport {
     pub objective: String,
     /// Replies per second of a closed loop, from which the search started.
     pub capacity_per_s: f64,
-    /// The answer: the highest rate, in requests per second, that met the objective in a full load. Windows at a
-    /// slightly higher rate met it as well.
+    /// The answer: the highest rate, in requests per second, that met the objective in two full loads in a
+    /// row. Windows at a slightly higher rate met it as well.
     pub highest_passing_per_s: Option<f64>,
     /// The rate of those windows, in requests per second.
     pub confirmed_per_s: Option<f64>,

@@ -21,6 +21,11 @@ const CONFIRM_WINDOWS: usize = 5;
 const CONFIRM_MISSES: usize = 1;
 /// Ratio of the confirmed to the reported rate.
 const HEADROOM: f64 = 1.05;
+/// Minimum ratio of a rate that could not be judged to the reported rate. At the client's own limit, the next load may
+/// be disturbed just as well as not.
+const OUR_HEADROOM: f64 = 1.3;
+/// Number of full loads in a row that must meet the objective at the reported rate.
+const FULL_LOADS: usize = 2;
 /// The bracket is narrow enough once the rate that misses is within this factor of the rate that meets the objective.
 const CLOSE: f64 = 1.05;
 /// The same for confirmed rates: if the factor is larger, a rate in between is tried.
@@ -63,7 +68,10 @@ enum Phase {
     },
     Full {
         rate: f64,
-        tries: usize,
+        /// Number of full loads that met the objective.
+        met: usize,
+        /// Number of full loads repeated because they were disturbed.
+        repeats: usize,
     },
     Done,
 }
@@ -301,7 +309,12 @@ impl Search {
             Some(next) if self.confirmations < CONFIRMATIONS && next > confirmed => {
                 self.phase = Phase::Confirm { rate: next };
             }
-            _ => self.ask_full(rounded(confirmed / HEADROOM)),
+            _ => {
+                let unsure =
+                    unsure.filter(|unsure| missing.is_none_or(|missing| *unsure < missing));
+                let ours = unsure.map_or(f64::MAX, |rate| rate / OUR_HEADROOM);
+                self.ask_full(rounded(ours.min(confirmed / HEADROOM)));
+            }
         }
     }
 
@@ -318,15 +331,31 @@ impl Search {
     }
 
     fn ask_full(&mut self, rate: f64) {
-        self.phase = Phase::Full { rate, tries: 0 };
+        self.phase = Phase::Full {
+            rate,
+            met: 0,
+            repeats: 0,
+        };
     }
 
     fn take_full(&mut self, seen: Seen) {
-        let Phase::Full { rate, tries } = &mut self.phase else {
+        let Phase::Full { rate, met, repeats } = &mut self.phase else {
             return;
         };
-        *tries += 1;
-        let (rate, again) = (*rate, *tries <= FULL_REPEATS);
+        let rate = *rate;
+        let is_disturbed = matches!(
+            seen,
+            Seen::Disturbed { .. }
+                | Seen::Met {
+                    disturbed: true,
+                    ..
+                }
+        );
+        // The figures of the last load are reported, so an undisturbed one is preferred.
+        if is_disturbed && *repeats < FULL_REPEATS {
+            *repeats += 1;
+            return;
+        }
         let mut tried = super::Tried {
             rate,
             passed: 0,
@@ -334,31 +363,29 @@ impl Search {
             disturbed: 0,
             value_us: 0.0,
         };
-        let met = match seen {
-            // The figures of this load are reported, so an undisturbed one is preferred.
-            Seen::Met {
-                disturbed: true, ..
-            } if again => return,
-            Seen::Disturbed { .. } if again => return,
+        match seen {
             Seen::Met { value_us, .. } => {
+                *met += 1;
                 (tried.value_us, tried.passed) = (value_us, 1);
-                true
             }
             Seen::Missed { value_us, why } => {
                 tried.value_us = value_us;
                 self.failing.push((rate, why));
-                false
             }
             Seen::Disturbed { value_us, why } => {
                 (tried.value_us, tried.disturbed) = (value_us, 1);
                 self.unsure.push((rate, why));
-                false
             }
             Seen::Capacity { .. } | Seen::Died(_) => return,
-        };
+        }
+        let has_met = tried.passed > 0;
+        let is_enough = *met >= FULL_LOADS;
         self.report.tried.push(tried);
-        if met {
+        if is_enough {
             return self.end(Some(rate));
+        }
+        if has_met {
+            return;
         }
         self.confirmed = None;
         self.full_misses += 1;
