@@ -6,6 +6,7 @@ use std::time::Duration;
 use tcprove::load::{Load, Workload};
 use tcprove::process::Server;
 use tcprove::subject::Interrupt;
+use tcprove::transport::Endpoint;
 use tcprove_benches::load::Measured;
 
 /// Size in bytes of the token that the talk `echo` puts before its payload.
@@ -25,7 +26,7 @@ pub fn engine(
     measured: Duration,
 ) -> std::io::Result<Measured> {
     let talk = tcprove::file::builtin("echo").ok_or_else(|| other("there is no talk `echo`"))?;
-    let server = Server::attach(server, None).map_err(other)?;
+    let server = Server::attach(Endpoint::plain(server), None).map_err(other)?;
     let workload = Workload {
         connections,
         payload_bytes: payload.saturating_sub(TOKEN_BYTES),

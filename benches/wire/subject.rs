@@ -100,6 +100,6 @@ impl Servers {
 
     /// The addresses that the servers listen on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().map(Server::addr).collect()
+        self.0.iter().filter_map(Server::addr).collect()
     }
 }

@@ -40,3 +40,4 @@ pub mod subject;
 pub mod sys;
 pub mod talk;
 pub mod text;
+pub mod transport;

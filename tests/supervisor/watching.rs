@@ -157,7 +157,7 @@ forever()
     let before = server.usage().unwrap();
     assert_eq!(before.processes, 2);
     assert!(before.cpu >= Duration::from_millis(200));
-    TcpStream::connect(server.addr())
+    TcpStream::connect(server.addr().unwrap())
         .unwrap()
         .write_all(b"x")
         .unwrap();
@@ -180,7 +180,7 @@ async fn the_backlog_is_visible() {
         (7, 0, server.addr())
     );
     let _clients: Vec<_> = (0..3)
-        .map(|_| TcpStream::connect(server.addr()).unwrap())
+        .map(|_| TcpStream::connect(server.addr().unwrap()).unwrap())
         .collect();
     assert_eq!(server.listener().unwrap().queued, 3);
 }
@@ -193,7 +193,7 @@ async fn unread_bytes_are_visible() {
         return;
     };
     let server = start(&launch).await;
-    let mut client = TcpStream::connect(server.addr()).unwrap();
+    let mut client = TcpStream::connect(server.addr().unwrap()).unwrap();
     let local = client.local_addr().unwrap();
     until("accept", || {
         (server.output().stdout_bytes > 0).then_some(())
@@ -235,7 +235,7 @@ forever()
     let mut kinds = Vec::new();
     let mut clients = Vec::new();
     for _ in 0..2 {
-        let mut client = TcpStream::connect(server.addr()).unwrap();
+        let mut client = TcpStream::connect(server.addr().unwrap()).unwrap();
         client.read_exact(&mut byte).unwrap();
         let local = client.local_addr().unwrap();
         let idle = until("its reply acknowledged", || {
@@ -259,7 +259,7 @@ while True:
     let server = start(&sound).await;
     let (lease, port) = (server.lease(), server.port());
     assert_eq!(socket_table::time_wait_count(port).unwrap(), 0);
-    let mut client = TcpStream::connect(server.addr()).unwrap();
+    let mut client = TcpStream::connect(server.addr().unwrap()).unwrap();
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     drop(client);
     until("TIME_WAIT", || {
@@ -319,7 +319,7 @@ async fn a_tree_can_be_stopped_and_continued() {
     })
     .await;
     // The kernel still accepts connections.
-    let _client = TcpStream::connect(server.addr()).unwrap();
+    let _client = TcpStream::connect(server.addr().unwrap()).unwrap();
     server.signal_tree(libc::SIGCONT);
     until("both processes to continue", || {
         (!states().contains('T')).then_some(())

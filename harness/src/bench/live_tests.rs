@@ -14,6 +14,7 @@ use crate::event::{Event, Sink};
 use crate::load::{Remark, Workload};
 use crate::process::Launch;
 use crate::subject::{Interrupt, Origin, Subject};
+use crate::transport::Endpoint;
 
 /// A line server on a thread, stopped when it is dropped.
 struct Running {
@@ -45,7 +46,7 @@ impl Running {
 
     fn subject(&self) -> Subject {
         subject(Origin::Attach {
-            addr: self.addr,
+            endpoint: Endpoint::plain(self.addr),
             pid: None,
         })
     }

@@ -89,7 +89,10 @@ mod tests {
 
     fn attached() -> Origin {
         Origin::Attach {
-            addr: "127.0.0.1:1".parse().unwrap(),
+            endpoint: crate::transport::Endpoint::plain(std::net::SocketAddr::from((
+                [127, 0, 0, 1],
+                1,
+            ))),
             pid: None,
         }
     }

@@ -46,7 +46,7 @@ impl PreparedTarget {
     pub(crate) fn report(&self) -> TargetReport {
         let command = match &self.subject.origin {
             Origin::Spawn(launch) => shell_words::join(&launch.cmd),
-            Origin::Attach { addr, .. } => addr.to_string(),
+            Origin::Attach { endpoint, .. } => endpoint.to_string(),
         };
         TargetReport {
             name: self.name.clone(),

@@ -24,11 +24,11 @@ pub(super) fn holds_conversation(
 
 /// The error of a failed rehearsal, with the next step to try.
 pub(super) fn rehearsal_error(error: &RehearsalError, resolved: &PreparedTarget) -> RunError {
-    if let (RehearsalError::Conversation { refused: true, .. }, Origin::Attach { addr, .. }) =
+    if let (RehearsalError::Conversation { refused: true, .. }, Origin::Attach { endpoint, .. }) =
         (error, &resolved.subject.origin)
     {
         return RunError::target(format!(
-            "no server listens on {addr}: the connection was refused\nnext: start the server, or correct the address"
+            "no server listens on {endpoint}: the connection was refused\nnext: start the server, or correct the address"
         ));
     }
     let next = match (error, &resolved.command_by_hand) {

@@ -1,8 +1,7 @@
 //! `tcprove send`: the tutorial's client. Connects, sends one message and prints the reply as bytes
 //! and as text.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -10,8 +9,10 @@ use super::output::{note, say};
 use super::target::{self, TargetArgs};
 use crate::process::{Server, StartOptions};
 use crate::report::{ExitCode as Code, RunError};
+use crate::session::BlockingLink;
 use crate::subject::{Subject, block_on};
 use crate::text::escape;
+use crate::transport::Endpoint;
 
 #[derive(clap::Args)]
 pub(super) struct SendArgs {
@@ -95,26 +96,24 @@ fn message(args: &SendArgs) -> Result<Vec<u8>, RunError> {
 }
 
 fn exchange(args: &SendArgs, server: &Server, message: &[u8]) -> Result<ExitCode, RunError> {
-    let addr = server.addr();
-    let mut stream = TcpStream::connect_timeout(&addr, CONNECT_TIMEOUT).map_err(|error| {
+    let endpoint = server.endpoint();
+    let mut link = BlockingLink::connect(endpoint, CONNECT_TIMEOUT).map_err(|error| {
         RunError::target(format!(
-            "cannot connect to {addr}: {error}; is the server running?"
+            "cannot connect to {endpoint}: {error}; is the server running?"
         ))
     })?;
-    let _ = stream.set_nodelay(true);
-    stream
-        .write_all(message)
-        .map_err(|error| RunError::target(format!("cannot send to {addr}: {error}")))?;
+    link.send(message)
+        .map_err(|error| RunError::target(format!("cannot send to {endpoint}: {error}")))?;
     say(&format!(
-        "sent     {} bytes to {addr}: {}",
+        "sent     {} bytes to {endpoint}: {}",
         message.len(),
         escape(message, 400)
     ));
     if args.half_close {
-        let _ = stream.shutdown(Shutdown::Write);
+        let _ = link.half_close();
     }
-    let (reply, end) = receive(&mut stream, args);
-    show(&reply, end, addr);
+    let (reply, end) = receive(&mut link, args);
+    show(&reply, end, endpoint);
     Ok(ExitCode::from(if reply.is_empty() {
         Code::Failed as u8
     } else {
@@ -122,7 +121,7 @@ fn exchange(args: &SendArgs, server: &Server, message: &[u8]) -> Result<ExitCode
     }))
 }
 
-fn receive(stream: &mut TcpStream, args: &SendArgs) -> (Vec<u8>, &'static str) {
+fn receive(link: &mut BlockingLink, args: &SendArgs) -> (Vec<u8>, &'static str) {
     let mut reply = Vec::new();
     let mut buffer = vec![0; args.recv_buffer.max(1)];
     let mut deadline = Instant::now() + args.wait;
@@ -130,8 +129,8 @@ fn receive(stream: &mut TcpStream, args: &SendArgs) -> (Vec<u8>, &'static str) {
         let left = deadline
             .saturating_duration_since(Instant::now())
             .max(Duration::from_millis(1));
-        let _ = stream.set_read_timeout(Some(left));
-        match stream.read(&mut buffer) {
+        let _ = link.set_read_timeout(left);
+        match link.receive(&mut buffer) {
             Ok(0) => return (reply, "the server closed the connection (FIN)"),
             Ok(count) => reply.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -150,8 +149,8 @@ fn receive(stream: &mut TcpStream, args: &SendArgs) -> (Vec<u8>, &'static str) {
     }
 }
 
-fn show(reply: &[u8], end: &str, addr: SocketAddr) {
-    say(&format!("received {} bytes from {addr}", reply.len()));
+fn show(reply: &[u8], end: &str, endpoint: &Endpoint) {
+    say(&format!("received {} bytes from {endpoint}", reply.len()));
     if !reply.is_empty() {
         let hex: Vec<String> = reply
             .iter()

@@ -11,6 +11,7 @@ use crate::file::File;
 use crate::process::{Launch, Ready};
 use crate::report::{ErrorCode, RunError};
 use crate::subject::Origin;
+use crate::transport::{Address, Endpoint};
 use crate::{file, text};
 
 /// Flags that name the server under test.
@@ -23,7 +24,7 @@ pub(super) struct TargetArgs {
     /// Use a built-in conversation, for a server given after `--` or with --connect
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub(crate) talk: Option<String>,
-    /// Connect to a server that is already running
+    /// Connect to a server that is already running, by TCP or to the Unix socket `unix:PATH`
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) connect: Option<String>,
     /// Judge the CPU time, memory and descriptors of that server, given the pid of its main process
@@ -73,7 +74,10 @@ impl TargetArgs {
         let file = self.file()?;
         let origin = match &self.connect {
             Some(address) => Origin::Attach {
-                addr: self.address(address)?,
+                endpoint: Endpoint {
+                    address: self.address(address)?,
+                    transport: file.transport.clone(),
+                },
                 pid: self.pid,
             },
             None => Origin::Spawn(self.launch(&file)?),
@@ -167,7 +171,14 @@ impl TargetArgs {
         Ok(launch)
     }
 
-    fn address(&self, address: &str) -> Result<SocketAddr, RunError> {
+    fn address(&self, address: &str) -> Result<Address, RunError> {
+        match address.strip_prefix("unix:") {
+            Some(path) => Ok(Address::Unix(path.into())),
+            None => self.tcp_address(address).map(Address::Tcp),
+        }
+    }
+
+    fn tcp_address(&self, address: &str) -> Result<SocketAddr, RunError> {
         let form = "expected HOST:PORT, such as 127.0.0.1:6379 or [::1]:6379";
         let found = address
             .to_socket_addrs()
@@ -222,6 +233,10 @@ impl TargetArgs {
 
 /// Whether the command or the environment contains `{port}`, or the server prints the port it chose.
 fn knows_its_port(launch: &Launch) -> bool {
+    // The command of a server on a Unix socket needs no port.
+    if launch.transport.unix.is_some() {
+        return true;
+    }
     let mut words = launch.cmd.iter().chain(launch.env.values());
     let prints_port = match &launch.ready {
         Ready::Listen => false,

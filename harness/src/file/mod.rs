@@ -13,6 +13,7 @@ mod promise;
 mod schema;
 mod server;
 mod talk;
+mod transport;
 mod value;
 mod waive;
 
@@ -22,6 +23,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use builtin::{BUILTIN, builtin};
 pub use check::CheckSection;
@@ -39,6 +41,7 @@ use value::{At, Tables};
 use crate::process::Launch;
 use crate::subject::{Promise, Waiver};
 use crate::talk::Talk;
+use crate::transport::Transport;
 
 /// The whole file.
 #[derive(Debug, Clone)]
@@ -49,6 +52,8 @@ pub struct File {
     pub server: Option<Launch>,
     /// What the server promises.
     pub promise: Promise,
+    /// How clients reach the server.
+    pub transport: Arc<Transport>,
     /// The conversation.
     pub talk: Talk,
     /// Which checks count.
@@ -63,6 +68,7 @@ pub struct File {
 #[schemars(title = "tcprove.toml")]
 struct FileTable {
     server: Option<At<server::ServerTable>>,
+    transport: Option<At<transport::TransportTable>>,
     promise: Option<promise::PromiseTable>,
     #[schemars(required)]
     talk: Option<At<talk::TalkTable>>,
@@ -79,9 +85,11 @@ impl File {
     /// belong to the protocol stay.
     #[must_use]
     pub fn with_cmd(mut self, cmd: Vec<String>) -> Self {
-        let new = Launch::new("", cmd);
+        let new = Launch::new("", cmd).reached_by(&self.transport);
         match &mut self.server {
-            Some(old) if old.program() == new.program() => old.cmd = new.cmd,
+            Some(old) if old.program() == new.program() => {
+                (old.cmd, old.transport) = (new.cmd, new.transport)
+            }
             _ => {
                 self.promise = self.promise.of_protocol_only();
                 self.name = server::default_name(&new);
@@ -94,9 +102,9 @@ impl File {
     /// The same server from another build: everything but the command stays as the file has it.
     #[must_use]
     pub fn with_other_build(mut self, cmd: Vec<String>) -> Self {
-        let new = Launch::new("", cmd);
+        let new = Launch::new("", cmd).reached_by(&self.transport);
         match &mut self.server {
-            Some(old) => old.cmd = new.cmd,
+            Some(old) => (old.cmd, old.transport) = (new.cmd, new.transport),
             None => {
                 self.name = server::default_name(&new);
                 self.server = Some(new);
@@ -211,6 +219,12 @@ fn file(tree: Spanned<DeTable<'_>>, mut context: Context<'_>) -> Read<File> {
         return Err(fault.help("`tcprove init --talk line` writes a file to start from"));
     };
     let talk = talk.talk(&context, name.as_deref())?;
+    let transport = match table.transport {
+        Some(table) => table.transport(&context, &talk, server.as_ref())?,
+        None => transport::none(&talk)?,
+    };
+    let transport = Arc::new(transport);
+    let server = server.map(|server| server.reached_by(&transport));
     let waivers = table.waive.0.into_iter();
     Ok(File {
         promise: table.promise.unwrap_or_default().into(),
@@ -220,6 +234,7 @@ fn file(tree: Spanned<DeTable<'_>>, mut context: Context<'_>) -> Read<File> {
             .collect::<Read<_>>()?,
         name: name.unwrap_or_else(|| talk.name.clone()),
         server,
+        transport,
         talk,
     })
 }

@@ -16,6 +16,10 @@ use crate::text::template::{Template, TemplateError};
 /// Names with a meaning of their own, which no parameter can have.
 const RESERVED: [&str; 5] = ["port", "tmp", "tok", "payload", "len"];
 
+/// Names that tcprove gives a value in a command: the port, an empty folder, and the paths of a test certificate, its
+/// key and the certificate of its authority.
+const GIVEN: [&str; 5] = ["port", "tmp", "tls.cert", "tls.key", "tls.ca"];
+
 /// The signals that can ask a server to stop.
 const SIGNALS: [&str; 7] = ["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"];
 
@@ -189,13 +193,14 @@ pub fn check_placeholders(launch: &Launch) -> Result<(), String> {
         })
 }
 
-/// The first placeholder that is neither `port`, `tmp` nor a parameter is an error.
-fn known_names(word: &str, params: &BTreeMap<String, String>) -> Result<(), TemplateError> {
+/// The first placeholder that neither tcprove nor a parameter gives a value is an error.
+pub(super) fn known_names(
+    word: &str,
+    params: &BTreeMap<String, String>,
+) -> Result<(), TemplateError> {
     for slot in Template::parse(word)?.slots() {
         let name = slot.name.as_str();
-        let known = ["port", "tmp"]
-            .into_iter()
-            .chain(params.keys().map(String::as_str));
+        let known = GIVEN.into_iter().chain(params.keys().map(String::as_str));
         let mut error = TemplateError {
             message: String::new(),
             fragment: slot.to_string(),

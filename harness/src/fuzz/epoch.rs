@@ -72,7 +72,7 @@ impl<'a> Epoch<'a> {
     ) -> Result<Self, StartFailure> {
         let start = target.subject.server(StartOptions::default());
         let server = Rc::new(LocalSet::new().block_on(runtime, start)?);
-        let wire = Wire::new(server.addr(), target.reply().clone(), target.limits);
+        let wire = Wire::new(server.endpoint(), target.reply().clone(), target.limits);
         let mut epoch = Self {
             target,
             runtime,

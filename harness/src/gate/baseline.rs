@@ -319,6 +319,7 @@ fn sent_text(talk: &Talk, plan: &CountPlan) -> Vec<String> {
     let workload = &plan.workload;
     let opening = talk.open.iter().map(|opening| match opening {
         Opening::Exchange(exchange) => sent(exchange),
+        Opening::StartTls => "STARTTLS".to_owned(),
         Opening::Exec(command) => command.join(" "),
     });
     let turns = workload.turns.iter();

@@ -107,7 +107,10 @@ mod tests {
         };
         assert_eq!(bytes(&base), bytes(&candidate));
         let mut attached = subject(Origin::Attach {
-            addr: "127.0.0.1:1".parse().unwrap(),
+            endpoint: crate::transport::Endpoint::plain(std::net::SocketAddr::from((
+                [127, 0, 0, 1],
+                1,
+            ))),
             pid: None,
         });
         assert_eq!(pad_both(&mut base, &mut attached), Err(Attached));

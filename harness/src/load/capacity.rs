@@ -1,21 +1,19 @@
 //! How many connections this process can open, given its descriptor limit and the local ports of its addresses.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::engine::sources;
+use crate::transport::Address;
 
 /// Descriptors reserved for purposes other than connections.
 pub(crate) const DESCRIPTORS_BESIDE: u64 = 64;
 /// The kernel's default range of local ports, assumed where `ip_local_port_range` cannot be read.
 const PORTS_DEFAULT: (u32, u32) = (32_768, 60_999);
 /// Stands for the address of a server that is not running yet: tcprove starts it on the loopback interface.
-const LOOPBACK: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(
-    std::net::Ipv4Addr::LOCALHOST,
-    1,
-));
+const LOOPBACK: Address = Address::Tcp(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1)));
 
-/// Checks that `connections` can be opened to `addr` (the loopback interface if `None`) with this limit of
+/// Checks that `connections` can be opened to `address` (the loopback interface if `None`) with this limit of
 /// `descriptors`.
 ///
 /// # Errors
@@ -23,10 +21,10 @@ const LOOPBACK: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(
 pub(crate) fn check(
     connections: usize,
     descriptors: u64,
-    addr: Option<SocketAddr>,
+    address: Option<&Address>,
 ) -> Result<(), String> {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
-    let sources = sources(addr.unwrap_or(LOOPBACK), connections, false);
+    let sources = sources(address.unwrap_or(&LOOPBACK), connections, false);
     limits(connections, descriptors, sources, ports(&range))
 }
 
@@ -93,8 +91,8 @@ mod tests {
     /// Connections over the loopback interface use several source addresses, all others a single one.
     #[test]
     fn a_remote_server_is_limited_to_one_source_address() {
-        let far = "192.0.2.1:80".parse().ok();
-        assert!(check(100_000, u64::MAX, far).is_err());
+        let far = Address::Tcp("192.0.2.1:80".parse().unwrap());
+        assert!(check(100_000, u64::MAX, Some(&far)).is_err());
         assert_eq!(check(100_000, u64::MAX, None), Ok(()));
     }
 }

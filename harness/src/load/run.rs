@@ -109,7 +109,7 @@ impl Load<'_> {
             self.workload,
             self.talk,
             self.values.clone(),
-            self.server.addr(),
+            self.server.endpoint(),
             &run_state,
         );
         let engines: Result<Vec<Engine<'_>>, EngineError> = (0..threads)
@@ -216,7 +216,7 @@ impl Load<'_> {
             std::thread::sleep(Duration::from_millis(1));
         }
         let ends = run_state.take_ends().into_iter();
-        ends.map(|end| (end, self.server.peer_socket(end.local)))
+        ends.map(|end| (end, self.server.peer_socket(Some(end.local))))
             .collect()
     }
 

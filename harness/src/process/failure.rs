@@ -7,6 +7,7 @@ use std::{fmt, io};
 
 use super::Exit;
 use crate::text::excerpt;
+use crate::transport::Address;
 
 /// An error of [`Server::start`](super::Server::start) or [`Server::attach`](super::Server::attach).
 #[derive(Debug)]
@@ -35,8 +36,8 @@ pub enum StartFailure {
     },
     /// The server runs but was not ready within the time limit.
     NotReady {
-        /// The port that was assigned to it; 0 if it was to choose one.
-        port: u16,
+        /// The address on which it was to listen; port 0 if it was to choose one.
+        expected: Address,
         /// Time since the start.
         waited: Duration,
         /// Addresses on which its processes listen instead.
@@ -130,7 +131,7 @@ impl fmt::Display for StartFailure {
                 write_tails(f, stderr_tail, stdout_tail)
             }
             StartFailure::NotReady {
-                port,
+                expected,
                 waited,
                 listening_elsewhere,
                 stderr_tail,
@@ -141,11 +142,14 @@ impl fmt::Display for StartFailure {
                     Some(pattern) => {
                         write!(f, "no line matched /{pattern}/ within {}", seconds(*waited))?
                     }
-                    None => write!(
-                        f,
-                        "the server does not listen on port {port} after {}",
-                        seconds(*waited)
-                    )?,
+                    None => {
+                        f.write_str("the server does not listen ")?;
+                        match expected {
+                            Address::Tcp(addr) => write!(f, "on port {}", addr.port())?,
+                            Address::Unix(path) => write!(f, "at {}", path.display())?,
+                        }
+                        write!(f, " after {}", seconds(*waited))?;
+                    }
                 }
                 write_elsewhere(f, listening_elsewhere)?;
                 write_tails(f, stderr_tail, stdout_tail)

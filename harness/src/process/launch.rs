@@ -1,15 +1,23 @@
 //! How a server is started: settings of the server, and options of one start.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
 
 use super::{Port, Tmp};
 use crate::text::template;
+use crate::transport::Transport;
 
+/// Names in `{tmp}` of the certificates that the server is given: `{tls.ca}`, `{tls.cert}`, `{tls.key}`.
+const TLS_CA: &str = "tls-ca.pem";
+const TLS_CERT: &str = "tls-cert.pem";
+const TLS_KEY: &str = "tls-key.pem";
 /// Default time limit for a server to become ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -36,6 +44,8 @@ pub struct Launch {
     pub supervisor: PathBuf,
     /// The address on which it is expected to listen. A listener on the wildcard address counts too.
     pub host: IpAddr,
+    /// How clients reach it.
+    pub transport: Arc<Transport>,
 }
 
 /// When a server is ready. tcprove never connects to find out.
@@ -63,6 +73,7 @@ impl Launch {
             ready_timeout: READY_TIMEOUT,
             supervisor: supervisor.into(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            transport: Arc::default(),
         }
     }
 
@@ -81,11 +92,61 @@ impl Launch {
         program.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Sets how clients reach it. If it uses `{tls.cert}`, a test authority makes that certificate.
+    #[must_use]
+    pub fn reached_by(mut self, transport: &Arc<Transport>) -> Launch {
+        self.transport = transport.clone();
+        if let Some(tls) = &transport.tls
+            && self.uses_certificates()
+        {
+            self.transport = Arc::new(Transport {
+                tls: Some(tls.clone().with_test_authority()),
+                ..Transport::clone(transport)
+            });
+        }
+        self
+    }
+
+    /// Whether it is given a certificate of a test authority.
+    pub fn uses_certificates(&self) -> bool {
+        let mut words = self.cmd.iter().chain(self.env.values());
+        words.any(|word| word.contains("{tls."))
+    }
+
+    /// The Unix socket on which it is expected to listen; `None`: TCP.
+    pub(super) fn unix(&self, port: u16, tmp: &Path) -> Option<PathBuf> {
+        let path = self.transport.unix.as_deref()?;
+        Some(self.expand(path, port, tmp).into())
+    }
+
+    /// Writes the certificates that it is given into `{tmp}`.
+    pub(super) fn write_certificates(&self, tmp: &Path) -> io::Result<()> {
+        let authority = match &self.transport.tls {
+            Some(tls) => tls.authority().map_err(io::Error::other)?,
+            None => None,
+        };
+        let Some(authority) = authority else {
+            return Ok(());
+        };
+        std::fs::write(tmp.join(TLS_CA), &authority.ca)?;
+        std::fs::write(tmp.join(TLS_CERT), &authority.cert)?;
+        let key = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(tmp.join(TLS_KEY));
+        key?.write_all(authority.key.as_bytes())
+    }
+
     /// Fills in the placeholders of a word of the command or the environment.
     pub fn expand(&self, word: &str, port: u16, tmp: &Path) -> String {
         template::fill(word, |name| match name {
             "port" => Some(port.to_string()),
             "tmp" => Some(tmp.display().to_string()),
+            "tls.cert" => Some(tmp.join(TLS_CERT).display().to_string()),
+            "tls.key" => Some(tmp.join(TLS_KEY).display().to_string()),
+            "tls.ca" => Some(tmp.join(TLS_CA).display().to_string()),
             _ => self.params.get(name).cloned(),
         })
     }

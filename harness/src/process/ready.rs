@@ -1,16 +1,18 @@
 //! Waits until a server is ready, without connecting to it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use regex::Regex;
 
 use super::failure::{Holder, StartFailure};
 use super::output::Output;
-use super::socket_table::{Listener, listeners};
+use super::socket_table::{Listener, listeners, unix_listeners};
 use super::status::Status;
 use super::supervised_tree::SupervisedTree;
 use super::{Launch, Ready, proc};
+use crate::transport::Address;
 
 /// The first pause between two polls. Short, so that the start time of a fast server is accurate.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -23,13 +25,15 @@ pub(super) struct Wait<'a> {
     pub(super) tree: &'a SupervisedTree,
     /// The port that was assigned to it; `None` if it chooses one.
     pub(super) port: Option<u16>,
+    /// The Unix socket on which it is to listen; `None`: TCP.
+    pub(super) unix: Option<&'a Path>,
     pub(super) started: Instant,
     /// Time limit since `started`.
     pub(super) give_up: Duration,
 }
 
 impl Wait<'_> {
-    /// Waits until it is ready. Returns the addresses to connect to, the best first.
+    /// Waits until it is ready. Returns the TCP addresses to connect to, the best first.
     pub(super) async fn until_ready(&self) -> Result<Vec<SocketAddr>, StartFailure> {
         let mut changes = self.tree.subscribe();
         let mut pause = PAUSE_MIN;
@@ -80,6 +84,7 @@ impl Wait<'_> {
             return Ok(None);
         }
         match &self.launch.ready {
+            Ready::Listen if self.unix.is_some() => Ok(self.listens_at_path()?.then(Vec::new)),
             Ready::Listen => {
                 let table = socket_table(self.port)?;
                 let own = if table.is_empty() {
@@ -94,11 +99,28 @@ impl Wait<'_> {
         }
     }
 
+    /// Whether a process of its tree listens at the path of the Unix socket.
+    fn listens_at_path(&self) -> Result<bool, StartFailure> {
+        let Some(path) = self.unix else {
+            return Ok(false);
+        };
+        let table = unix_listeners(path)
+            .map_err(|error| StartFailure::harness("read the kernel's socket table", error))?;
+        if table.is_empty() {
+            return Ok(false);
+        }
+        let own = OwnSockets::of(self.tree.supervisor_pid());
+        Ok(table.iter().any(|listener| own.holds(listener.inode)))
+    }
+
     fn poll_output(&self, pattern: &Regex) -> Result<Option<Vec<SocketAddr>>, StartFailure> {
         let output = self.output();
         let Some(announced) = find_line(pattern, &output) else {
             return Ok(None);
         };
+        if self.unix.is_some() {
+            return Ok(Some(Vec::new()));
+        }
         let port = announced.or(self.port);
         let addrs = reachable(&self.own(socket_table(port)?), self.launch.host);
         if !addrs.is_empty() {
@@ -183,7 +205,10 @@ impl Wait<'_> {
             Ready::Stdout(pattern) => Some(pattern.as_str().to_owned()),
         };
         StartFailure::NotReady {
-            port,
+            expected: match self.unix {
+                Some(path) => Address::Unix(path.to_owned()),
+                None => Address::Tcp(SocketAddr::new(self.launch.host, port)),
+            },
             waited: self.started.elapsed(),
             listening_elsewhere: elsewhere.iter().map(|listener| listener.addr).collect(),
             stderr_tail,
@@ -234,22 +259,39 @@ fn socket_table(port: Option<u16>) -> Result<Vec<Listener>, StartFailure> {
     listeners(port).map_err(|error| StartFailure::harness("read the kernel's socket table", error))
 }
 
+/// The sockets that the descendants of a process hold.
+struct OwnSockets {
+    inodes: Vec<u32>,
+    /// Whether the descriptors of a descendant may not be read.
+    hidden: bool,
+}
+
+impl OwnSockets {
+    fn of(root: u32) -> Self {
+        let tree = proc::descendants_quickly(root).unwrap_or_else(|| proc::descendants(root));
+        let (mut inodes, mut hidden) = (Vec::new(), false);
+        for process in tree.iter().filter(|process| !process.is_dead()) {
+            match proc::socket_inodes(process.pid) {
+                Ok(found) => inodes.extend(found),
+                Err(error) => hidden |= error.kind() == std::io::ErrorKind::PermissionDenied,
+            }
+        }
+        Self { inodes, hidden }
+    }
+
+    fn holds(&self, inode: u32) -> bool {
+        self.inodes.contains(&inode) || (self.hidden && proc::holders_of(inode).is_empty())
+    }
+}
+
 /// The listeners that a descendant of `root` holds. If the descriptors of a descendant may not be read, because it has
 /// changed its user, listeners without a visible holder count too.
 pub(super) fn owned(table: Vec<Listener>, root: u32) -> Vec<Listener> {
-    let tree = proc::descendants_quickly(root).unwrap_or_else(|| proc::descendants(root));
-    let mut inodes = Vec::new();
-    let mut hidden = false;
-    for process in tree.iter().filter(|process| !process.is_dead()) {
-        match proc::socket_inodes(process.pid) {
-            Ok(found) => inodes.extend(found),
-            Err(error) => hidden |= error.kind() == std::io::ErrorKind::PermissionDenied,
-        }
-    }
-    let is_own = |listener: &Listener| {
-        inodes.contains(&listener.inode) || (hidden && proc::holders_of(listener.inode).is_empty())
-    };
-    table.into_iter().filter(is_own).collect()
+    let own = OwnSockets::of(root);
+    let listeners = table.into_iter();
+    listeners
+        .filter(|listener| own.holds(listener.inode))
+        .collect()
 }
 
 /// The addresses at which these listeners of a server expected at `host` can be reached: `host` first, then the loopback

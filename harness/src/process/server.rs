@@ -20,12 +20,15 @@ use super::{
     Tmp, Usage,
 };
 use crate::sys::signal_from_raw;
+use crate::transport::{Address, Endpoint};
 
 /// A running server. Dropping it ends the whole process tree and waits until all processes are gone.
 ///
 /// An attached server was not started by tcprove: it is only observed, never signalled or ended.
 #[derive(Debug)]
 pub struct Server {
+    endpoint: Endpoint,
+    /// All TCP addresses on which it listened when it became ready.
     addrs: Vec<SocketAddr>,
     handle: Handle,
     started_in: Duration,
@@ -65,6 +68,10 @@ impl Server {
                 .map_err(|error| StartFailure::harness("create a temporary folder", error))?,
         };
         let port = lease.as_ref().map(Port::number);
+        launch
+            .write_certificates(tmp.path())
+            .map_err(|error| StartFailure::harness("write the server's certificates", error))?;
+        let unix = launch.unix(port.unwrap_or(0), tmp.path());
         let started = Instant::now();
         let tree = SupervisedTree::start(&SupervisorCommand {
             nofile: options.nofile,
@@ -80,6 +87,7 @@ impl Server {
             launch,
             tree: &tree,
             port,
+            unix: unix.as_deref(),
             started,
             give_up,
         };
@@ -94,7 +102,16 @@ impl Server {
             tree.printed().hold_stdout();
         }
         let handle = Handle::Launched { tree, lease, tmp };
+        let address = match (unix, addrs.first()) {
+            (Some(path), _) => Address::Unix(path),
+            (None, Some(addr)) => Address::Tcp(*addr),
+            (None, None) => Address::Tcp(SocketAddr::new(launch.host, port.unwrap_or(0))),
+        };
         Ok(Server {
+            endpoint: Endpoint {
+                address,
+                transport: launch.transport.clone(),
+            },
             addrs,
             handle,
             started_in,
@@ -108,13 +125,14 @@ impl Server {
     ///
     /// # Errors
     /// [`StartFailure::NoProcess`] if there is no process with this pid.
-    pub fn attach(addr: SocketAddr, pid: Option<u32>) -> Result<Server, StartFailure> {
+    pub fn attach(endpoint: Endpoint, pid: Option<u32>) -> Result<Server, StartFailure> {
         let process = match pid {
             Some(pid) => Some(proc::stat(pid).ok_or(StartFailure::NoProcess { pid })?),
             None => None,
         };
         Ok(Server {
-            addrs: vec![addr],
+            addrs: endpoint.address.tcp().into_iter().collect(),
+            endpoint,
             handle: Handle::Attached { process },
             started_in: Duration::ZERO,
             stop: libc::SIGTERM,
@@ -122,19 +140,28 @@ impl Server {
         })
     }
 
-    /// The address to connect to.
-    pub fn addr(&self) -> SocketAddr {
-        self.addrs[0]
+    /// Where and how to connect.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
-    /// All addresses on which it listened when it became ready, [`Server::addr`] first.
+    /// The TCP address to connect to; `None` for a Unix socket.
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.endpoint.address.tcp()
+    }
+
+    /// All TCP addresses on which it listened when it became ready, [`Server::addr`] first.
     pub fn addrs(&self) -> Vec<SocketAddr> {
         self.addrs.clone()
     }
 
-    /// The port of [`Server::addr`].
+    /// The port of [`Server::addr`]. For a Unix socket, the port that was leased for `{port}`, or 0.
     pub fn port(&self) -> u16 {
-        self.addr().port()
+        match (self.addr(), self.lease()) {
+            (Some(addr), _) => addr.port(),
+            (None, Some(lease)) => lease.number(),
+            (None, None) => 0,
+        }
     }
 
     /// The lease of its port, to start another server there. `None` if attached or if it chose the port.
@@ -351,15 +378,17 @@ impl Server {
 
     /// The socket that listens on [`Server::addr`]. `None` if it no longer listens or runs on another machine.
     pub fn listener(&self) -> Option<Listener> {
+        let addr = self.addr()?;
         let all = self.listeners();
-        let serves = |listener: &&Listener| {
-            reachable(&[**listener], self.addr().ip()).contains(&self.addr())
-        };
+        let serves = |listener: &&Listener| reachable(&[**listener], addr.ip()).contains(&addr);
         all.iter().find(serves).or(all.first()).copied()
     }
 
     /// Every socket that listens on its port; with SO_REUSEPORT there may be one per process.
     pub fn listeners(&self) -> Vec<Listener> {
+        if self.addr().is_none() {
+            return Vec::new();
+        }
         let table = socket_table::listeners(Some(self.port())).unwrap_or_default();
         match &self.handle {
             Handle::Launched { tree, .. } if !table.is_empty() => {
@@ -370,8 +399,9 @@ impl Server {
     }
 
     /// The server's socket of the connection whose client address is `client_local`. `None` if the socket does not
-    /// exist or the server runs on another machine.
-    pub fn peer_socket(&self, client_local: SocketAddr) -> Option<PeerSocket> {
+    /// exist, the server runs on another machine, or it is not a TCP connection.
+    pub fn peer_socket(&self, client_local: Option<SocketAddr>) -> Option<PeerSocket> {
+        let client_local = client_local?;
         let same_family = |addr: &&SocketAddr| addr.is_ipv4() == client_local.is_ipv4();
         let server = self.addrs.iter().find(same_family)?;
         socket_table::find(*server, client_local).ok().flatten()

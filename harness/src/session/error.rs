@@ -1,24 +1,34 @@
 //! Why an operation of a client connection failed.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::link::tls_error;
 use crate::talk::{Mismatch, RenderError};
+use crate::transport::{Address, TlsError};
 
 /// Why an operation of a [`Session`](super::Session) failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
     /// Nobody listens at the address.
-    #[error("connection refused by {addr}")]
-    Refused { addr: SocketAddr },
+    #[error("connection refused by {address}")]
+    Refused { address: Address },
     /// The connect did not complete in time.
-    #[error("connecting to {addr} timed out after {limit:?}")]
+    #[error("connecting to {address} timed out after {limit:?}")]
     ConnectTimedOut {
-        addr: SocketAddr,
+        address: Address,
         /// The time limit.
         limit: Duration,
     },
+    /// The TLS handshake was not complete in time.
+    #[error("no TLS handshake within {limit:?}")]
+    NoHandshake {
+        /// The time limit.
+        limit: Duration,
+    },
+    /// The server violated TLS, refused the connection, or has the wrong certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// RST instead of a reply, or while sending.
     #[error(
         "the connection was reset after {after} bytes of the reply{}",
@@ -109,8 +119,12 @@ impl PeerError {
             Self::Reset { .. } | Self::Eof { .. } | Self::Silent { .. } => "the whole reply",
             Self::NotTaken { .. } | Self::NotRead { .. } => "the server reads what is sent to it",
             Self::Endless { .. } => "a reply with an end",
+            Self::NoHandshake { .. } | Self::Tls(TlsError::Peer(_)) => "a TLS connection",
             Self::Wrong { mismatch, reply } => return Some(with_reply(mismatch, reply)),
-            Self::Unproven(_) | Self::Harness(_) | Self::Render(_) => return None,
+            Self::Unproven(_)
+            | Self::Harness(_)
+            | Self::Render(_)
+            | Self::Tls(TlsError::Settings(_)) => return None,
         };
         Some(Mismatch::new(expected, self.to_string()))
     }
@@ -123,7 +137,15 @@ impl PeerError {
     /// Classifies the error of a read or write.
     pub(super) fn from_io(error: io::Error, after: usize, got: &str) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+        if let Some(error) = tls_error(&error) {
+            return Self::Tls(error.clone());
+        }
         match error.kind() {
+            // The end of the stream during a TLS handshake.
+            io::ErrorKind::UnexpectedEof => Self::Eof {
+                after,
+                got: got.to_owned(),
+            },
             ConnectionReset | BrokenPipe | ConnectionAborted | NotConnected => Self::Reset {
                 after,
                 got: got.to_owned(),
@@ -133,16 +155,19 @@ impl PeerError {
     }
 
     /// Classifies the error of a connect.
-    pub(super) fn from_connect(error: io::Error, addr: SocketAddr) -> Self {
-        use io::ErrorKind::{ConnectionRefused, ConnectionReset, TimedOut};
+    pub(super) fn from_connect(error: io::Error, address: &Address) -> Self {
+        use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound, TimedOut};
         match error.kind() {
-            ConnectionRefused => Self::Refused { addr },
+            // The path of a Unix socket on which nobody listens any more.
+            ConnectionRefused | NotFound => Self::Refused {
+                address: address.clone(),
+            },
             ConnectionReset => Self::Reset {
                 after: 0,
                 got: String::new(),
             },
             TimedOut => Self::ConnectTimedOut {
-                addr,
+                address: address.clone(),
                 limit: Duration::ZERO,
             },
             _ => Self::Harness(error),

@@ -4,7 +4,9 @@
 //! silence, a short or a wrong reply). [`PeerError::Harness`] is a failure on the client's side and
 //! never counts against the server.
 
+mod blocking;
 mod error;
+mod link;
 mod reply;
 mod socket;
 mod stream;
@@ -16,17 +18,19 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+pub(crate) use blocking::BlockingLink;
 pub(crate) use error::{OpeningError, PeerError};
+pub(crate) use link::Link;
 pub(crate) use socket::{send_oob, set_quickack};
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
 pub(crate) use transcript::Transcript;
 pub(crate) use voice::Voice;
 
-use crate::process::Server;
-use crate::talk::Turn;
+use crate::process::{PeerSocket, Server};
+use crate::sys::unsent_bytes;
+use crate::talk::{Mismatch, Opening, Turn};
 use crate::text::escape;
+use crate::transport::{TlsChannel, TlsError};
 
 /// What followed a complete reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +84,10 @@ pub(crate) enum FloodEnd {
 
 /// One client connection.
 pub(crate) struct Session {
-    stream: TcpStream,
+    link: Link,
     server: Rc<Server>,
     voice: Voice,
-    local: SocketAddr,
+    local: Option<SocketAddr>,
     number: u32,
     limit: Duration,
     transcript: Transcript,
@@ -119,29 +123,26 @@ impl Session {
             limit,
             receive_buffer,
         } = dial;
-        let (number, addr) = (transcript.number(), server.addr());
-        let socket = match addr {
-            SocketAddr::V4(_) => TcpSocket::new_v4(),
-            SocketAddr::V6(_) => TcpSocket::new_v6(),
-        }
-        .map_err(PeerError::Harness)?;
-        socket.set_nodelay(true).map_err(PeerError::Harness)?;
-        if let Some(bytes) = receive_buffer {
-            socket
-                .set_recv_buffer_size(bytes)
-                .map_err(PeerError::Harness)?;
-        }
-        let stream = match tokio::time::timeout(limit, socket.connect(addr)).await {
-            Ok(connected) => connected.map_err(|error| PeerError::from_connect(error, addr))?,
-            Err(_) => return Err(PeerError::ConnectTimedOut { addr, limit }),
+        let number = transcript.number();
+        let endpoint = server.endpoint();
+        let address = &endpoint.address;
+        let connecting = Link::connect(endpoint, receive_buffer);
+        let link = match tokio::time::timeout(limit, connecting).await {
+            Ok(connected) => connected.map_err(|error| PeerError::from_connect(error, address))?,
+            Err(_) => {
+                return Err(PeerError::ConnectTimedOut {
+                    address: address.clone(),
+                    limit,
+                });
+            }
         };
-        let local = stream.local_addr().map_err(PeerError::Harness)?;
-        transcript.add(
-            number,
-            format!("connect to {addr} from port {}", local.port()),
-        );
+        let local = link.local();
+        let from = local.map_or(String::new(), |local| {
+            format!(" from port {}", local.port())
+        });
+        transcript.add(number, format!("connect to {address}{from}"));
         Ok(Self {
-            stream,
+            link,
             server,
             voice,
             local,
@@ -155,19 +156,24 @@ impl Session {
         })
     }
 
-    /// The client's address.
-    pub(crate) fn local(&self) -> SocketAddr {
+    /// The client's address; `None` over a Unix socket.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
         self.local
     }
 
-    /// The socket, for options and raw reads.
-    pub(crate) fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
+    /// The connection below, for socket options and reads and writes that do not wait.
+    pub(crate) fn link(&mut self) -> &mut Link {
+        &mut self.link
     }
 
-    /// Number of bytes sent so far.
+    /// Number of bytes of the conversation sent so far.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// Whether everything sent has arrived at this end of the connection.
+    pub(crate) fn has_arrived(&self, peer: &PeerSocket) -> bool {
+        peer.bytes_received() >= self.link.sent()
     }
 
     /// Renders turns with fresh tokens and the values captured in this session.
@@ -192,7 +198,17 @@ impl Session {
 
     /// Performs the opening of the talk: greeting, login.
     pub(crate) async fn opening(&mut self) -> Result<(), OpeningError> {
-        for exchange in self.voice.opening() {
+        self.secure_first().await.map_err(of_tls)?;
+        for step in self.voice.opening() {
+            let exchange = match step {
+                Opening::Exchange(exchange) => exchange,
+                Opening::StartTls => {
+                    self.start_tls().await.map_err(of_tls)?;
+                    continue;
+                }
+                // Files with such a step are rejected.
+                Opening::Exec(_) => continue,
+            };
             let turn = self.voice.plain(&exchange).map_err(|error| OpeningError {
                 label: exchange.label.clone(),
                 sent: Vec::new(),
@@ -207,14 +223,53 @@ impl Session {
         Ok(())
     }
 
+    /// Performs the TLS handshake before the first byte of the conversation. It is not part of the
+    /// connect, so that a check can leave a connection without one.
+    pub(super) async fn secure_first(&mut self) -> Result<(), PeerError> {
+        if self.link.is_tls() {
+            return Ok(());
+        }
+        self.secure(self.server.endpoint().tls()).await
+    }
+
+    /// Performs the TLS handshake that the server has agreed to.
+    async fn start_tls(&mut self) -> Result<(), PeerError> {
+        if !self.buffer.is_empty() {
+            return Err(PeerError::Wrong {
+                mismatch: Mismatch::new(
+                    "nothing in plain text after the agreement on TLS",
+                    format!("{} bytes", self.buffer.len()),
+                ),
+                reply: escape(&self.buffer, 200),
+            });
+        }
+        self.secure(self.server.endpoint().starttls()).await
+    }
+
+    /// Performs the TLS handshake, if the file asks for TLS.
+    async fn secure(&mut self, tls: Option<Result<TlsChannel, TlsError>>) -> Result<(), PeerError> {
+        let Some(tls) = tls else {
+            return Ok(());
+        };
+        self.transcript.add(self.number, "TLS handshake".into());
+        match tokio::time::timeout(self.limit, self.link.handshake(tls?)).await {
+            Ok(done) => done.map_err(|error| self.failed(error)),
+            Err(_) => Err(PeerError::NoHandshake { limit: self.limit }),
+        }
+    }
+
     /// Sends all of `bytes`. A reset is attributed to the server.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), PeerError> {
+        self.secure_first().await?;
         self.transcript
             .add(self.number, format!("send {}", escape(bytes, 60)));
-        let deadline = Instant::now() + self.limit;
+        self.send_by(bytes, Instant::now() + self.limit).await
+    }
+
+    async fn send_by(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), PeerError> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            match timeout_at(deadline, self.stream.write(rest)).await {
+            match timeout_at(deadline, self.link.write(rest)).await {
                 Ok(Ok(count)) => {
                     self.sent += count as u64;
                     rest = &rest[count..];
@@ -229,7 +284,15 @@ impl Session {
                 }
             }
         }
-        Ok(())
+        // Over TLS the last bytes may be encrypted and not sent yet.
+        match timeout_at(deadline, self.link.flush()).await {
+            Ok(flushed) => flushed.map_err(|error| self.failed(error)),
+            Err(_) => Err(PeerError::NotTaken {
+                sent: 0,
+                of: bytes.len(),
+                limit: self.limit,
+            }),
+        }
     }
 
     /// Sends a turn's request, unless the server speaks first, and reads its reply.
@@ -246,6 +309,9 @@ impl Session {
     pub(crate) async fn until_read(&mut self) -> Result<(), PeerError> {
         let deadline = Instant::now() + self.limit;
         let mut round = 0_u32;
+        if self.local.is_none() {
+            return self.until_taken(deadline).await;
+        }
         loop {
             let Some(peer) = self.server.peer_socket(self.local) else {
                 return Err(PeerError::Unproven(
@@ -253,7 +319,7 @@ impl Session {
                         .into(),
                 ));
             };
-            if peer.bytes_received() >= self.sent && peer.recv_q == 0 {
+            if self.has_arrived(&peer) && peer.recv_q == 0 {
                 return Ok(());
             }
             if Instant::now() >= deadline {
@@ -267,24 +333,45 @@ impl Session {
         }
     }
 
+    /// [`Session::until_read`] over a Unix socket, whose send queue holds what the server has not read
+    /// (unix(7), `SIOCOUTQ`).
+    async fn until_taken(&mut self, deadline: Instant) -> Result<(), PeerError> {
+        let mut round = 0_u32;
+        loop {
+            let queued = unsent_bytes(&self.link).map_err(PeerError::Harness)?;
+            if queued == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(PeerError::NotRead {
+                    queued: queued as usize,
+                    limit: self.limit,
+                });
+            }
+            pause(round).await;
+            round += 1;
+        }
+    }
+
     /// Sends a FIN and keeps reading.
     pub(crate) async fn half_close(&mut self) -> Result<(), PeerError> {
         self.transcript.add(self.number, "half-close (FIN)".into());
-        self.stream
+        self.link
             .shutdown()
             .await
             .map_err(|error| self.failed(error))
     }
 
     /// Closes the connection.
-    pub(crate) fn close(self) {
+    pub(crate) fn close(mut self) {
+        self.link.say_goodbye();
         self.transcript.add(self.number, "close".into());
     }
 
     /// Ends the connection with an RST.
     pub(crate) fn reset(self) -> Result<(), PeerError> {
         self.transcript.add(self.number, "reset (RST)".into());
-        socket2::SockRef::from(&self.stream)
+        socket2::SockRef::from(&self.link)
             .set_linger(Some(Duration::ZERO))
             .map_err(PeerError::Harness)
     }
@@ -299,6 +386,15 @@ impl Session {
             after: self.buffer.len(),
             got: escape(&self.buffer, 200),
         }
+    }
+}
+
+/// The failure of a TLS handshake, which is part of the opening.
+fn of_tls(error: PeerError) -> OpeningError {
+    OpeningError {
+        label: "transport.tls".to_owned(),
+        sent: Vec::new(),
+        error,
     }
 }
 

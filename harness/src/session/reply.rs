@@ -1,7 +1,6 @@
 //! Reading and comparing replies. Skips messages that the server may send without a request.
 
-use tokio::io::AsyncWriteExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{After, PeerError, Reply, Session};
 use crate::talk::{Close, Decoder, Frame, FrameError, Judgement, Mismatch, Turn};
@@ -148,12 +147,7 @@ impl Session {
         let Some(answer) = self.voice.answer(message)? else {
             return Ok(());
         };
-        timeout_at(deadline, self.stream.write_all(&answer))
-            .await
-            .map_err(|_| self.silent())?
-            .map_err(|error| self.failed(error))?;
-        self.sent += answer.len() as u64;
-        Ok(())
+        self.send_by(&answer, deadline).await
     }
 
     async fn closed_after_reply(&mut self, deadline: Instant) -> Result<After, PeerError> {

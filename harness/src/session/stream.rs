@@ -3,14 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::Interest;
 use tokio::time::{Instant, timeout_at};
 
 use super::{ConnectionEnd, Flood, FloodEnd, PeerError, Session};
 use crate::text::escape;
 
-/// Number of bytes requested per read.
-const READ_BYTES: usize = 64 * 1024;
 /// Maximum size of a reply, in bytes.
 const REPLY_BYTES_MAX: usize = 80 * 1024 * 1024;
 
@@ -24,8 +22,14 @@ impl Session {
         );
         let mut bytes = 0;
         let mut offset = 0;
+        if self.secure_first().await.is_err() {
+            return Flood {
+                bytes,
+                end: FloodEnd::Closed,
+            };
+        }
         while bytes < total {
-            match tokio::time::timeout(pause, self.stream.write(&piece[offset..])).await {
+            match tokio::time::timeout(pause, self.link.write(&piece[offset..])).await {
                 Ok(Ok(count)) => {
                     bytes += count as u64;
                     self.sent += count as u64;
@@ -60,19 +64,17 @@ impl Session {
     async fn read_while_writing(&mut self) -> io::Result<usize> {
         loop {
             if self.owed.is_empty() {
-                return self.stream.read_buf(&mut self.buffer).await;
+                return self.link.read(&mut self.buffer).await;
             }
-            let ready = self
-                .stream
-                .ready(tokio::io::Interest::READABLE | tokio::io::Interest::WRITABLE)
-                .await?;
+            let either = Interest::READABLE | Interest::WRITABLE;
+            let ready = self.link.ready(either).await?;
             if ready.is_writable()
-                && let Ok(count) = self.stream.try_write(&self.owed)
+                && let Ok(count) = self.link.try_write(&self.owed)
             {
                 self.sent += count as u64;
                 self.owed.drain(..count);
             }
-            match self.stream.try_read_buf(&mut self.buffer) {
+            match self.link.try_read(&mut self.buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
             }
@@ -86,7 +88,6 @@ impl Session {
                 bytes: self.buffer.len(),
             });
         }
-        self.buffer.reserve(READ_BYTES);
         match timeout_at(deadline, self.read_while_writing()).await {
             Ok(Ok(0)) => {
                 self.transcript

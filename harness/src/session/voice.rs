@@ -79,15 +79,10 @@ impl Voice {
         Ok(exchange.render(&self.talk, &bindings)?)
     }
 
-    /// The exchanges of the opening. Each is rendered when its turn comes, since it may use values that
+    /// The steps of the opening. Each exchange is rendered when its turn comes, since it may use values that
     /// an earlier one captured.
-    pub(super) fn opening(&self) -> Vec<Exchange> {
-        let steps = self.talk.open.iter().filter_map(|step| match step {
-            Opening::Exchange(exchange) => Some(exchange.clone()),
-            // Files with such a step are rejected.
-            Opening::Exec(_) => None,
-        });
-        steps.collect()
+    pub(super) fn opening(&self) -> Vec<Opening> {
+        self.talk.open.clone()
     }
 
     pub(super) fn capture(&mut self, values: BTreeMap<String, Vec<u8>>) {

@@ -1,13 +1,13 @@
 //! The server under test: how it is reached, and its conversation.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Promise;
 use crate::process::{Launch, Server, StartFailure, StartOptions};
 use crate::session::Voice;
 use crate::talk::Talk;
+use crate::transport::Endpoint;
 
 /// Where the server comes from.
 #[derive(Clone)]
@@ -16,8 +16,8 @@ pub enum Origin {
     Spawn(Launch),
     /// It is already running.
     Attach {
-        /// Its address.
-        addr: SocketAddr,
+        /// Where and how to connect.
+        endpoint: Endpoint,
         /// Its main process, if known.
         pid: Option<u32>,
     },
@@ -49,7 +49,7 @@ impl Subject {
     pub async fn server(&self, options: StartOptions) -> Result<Server, StartFailure> {
         match &self.origin {
             Origin::Spawn(launch) => Server::start(launch, options).await,
-            Origin::Attach { addr, pid } => Server::attach(*addr, *pid),
+            Origin::Attach { endpoint, pid } => Server::attach(endpoint.clone(), *pid),
         }
     }
 

@@ -22,6 +22,9 @@ pub(crate) struct ServerPlan {
     pub params: BTreeMap<String, String>,
     /// The address of an attached server.
     pub address: Option<String>,
+    /// How clients reach it, if not by plain TCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
 }
 
 impl ServerPlan {
@@ -34,14 +37,16 @@ impl ServerPlan {
                 cwd: Some(launch.cwd.clone()),
                 params: launch.params.clone(),
                 address: None,
+                transport: launch.transport.describe(),
             },
-            Origin::Attach { addr, .. } => Self {
+            Origin::Attach { endpoint, .. } => Self {
                 name: name.into(),
                 cmd: Vec::new(),
                 env: Vec::new(),
                 cwd: None,
                 params: BTreeMap::new(),
-                address: Some(addr.to_string()),
+                address: Some(endpoint.to_string()),
+                transport: endpoint.transport.describe(),
             },
         }
     }

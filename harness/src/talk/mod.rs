@@ -69,6 +69,8 @@ pub enum Close {
 pub enum Opening {
     /// A greeting or a login.
     Exchange(Exchange),
+    /// The connection switches to TLS: the exchange before has agreed on that (STARTTLS).
+    StartTls,
     /// A program that receives the socket as file descriptor 3. Not supported yet: files with such
     /// a step are rejected, so no talk contains one.
     Exec(Vec<String>),

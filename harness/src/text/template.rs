@@ -269,7 +269,7 @@ impl Brace {
             }
         }
         let end = after
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':')
+            .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | ':' | '.'))
             .unwrap_or(after.len());
         let inside = &after[..end];
         if !after[end..].starts_with('}') {

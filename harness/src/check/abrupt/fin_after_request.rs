@@ -31,7 +31,7 @@ async fn run(cx: &Cx) -> Checked {
     let mut client = cx.open().await?;
     let turn = client.turn()?;
     // Corked until the FIN is sent with it, so the server sees both in its first read.
-    set_tcp_cork(client.stream(), true).map_err(|error| PeerError::Harness(error.into()))?;
+    set_tcp_cork(client.link(), true).map_err(|error| PeerError::Harness(error.into()))?;
     client.send(&turn.request).await?;
     client.half_close().await?;
     if acknowledged(cx, &mut client).await {
@@ -67,7 +67,7 @@ async fn run(cx: &Cx) -> Checked {
 /// A FIN counts as one byte of the send queue until it is acknowledged.
 async fn acknowledged(cx: &Cx, client: &mut Session) -> bool {
     cx.eventually(ACKNOWLEDGED_WITHIN, || {
-        unsent_bytes(client.stream()).is_ok_and(|bytes| bytes == 0)
+        unsent_bytes(client.link()).is_ok_and(|bytes| bytes == 0)
     })
     .await
 }

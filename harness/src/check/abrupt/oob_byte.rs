@@ -35,10 +35,10 @@ async fn run(cx: &Cx) -> Checked {
     tokio::time::sleep(SETTLES).await;
     let received = cx.peer(&client).map(|peer| peer.bytes_received());
     cx.step("one urgent byte (MSG_OOB)");
-    send_oob(client.stream(), b'!').map_err(PeerError::Harness)?;
+    send_oob(client.link(), b'!').map_err(PeerError::Harness)?;
     let acknowledged = cx
         .eventually(ACKNOWLEDGED_WITHIN, || {
-            unsent_bytes(client.stream()).is_ok_and(|bytes| bytes == 0)
+            unsent_bytes(client.link()).is_ok_and(|bytes| bytes == 0)
         })
         .await;
     let arrived = cx.peer(&client).map(|peer| peer.bytes_received());

@@ -66,7 +66,7 @@ async fn run(cx: &Cx) -> Checked {
 async fn one_round(cx: &Cx, piece: &[u8], fin_first: bool) -> Checked<u32> {
     // A small window, so that replies soon wait on the server's side.
     let mut client = cx.open_small().await?;
-    socket2::SockRef::from(&*client.stream())
+    socket2::SockRef::from(&*client.link())
         .set_recv_buffer_size(RECEIVE_BUFFER)
         .map_err(PeerError::Harness)?;
     client.flood(piece, FLOOD_BYTES, PAUSE).await;

@@ -36,7 +36,7 @@ async fn run(cx: &Cx) -> Checked {
     let mut silent = cx.connect().await?;
     silent.half_close().await?;
     let acknowledged =
-        |client: &mut Session| unsent_bytes(client.stream()).is_ok_and(|bytes| bytes == 0);
+        |client: &mut Session| unsent_bytes(client.link()).is_ok_and(|bytes| bytes == 0);
     if cx
         .eventually(ACKNOWLEDGED_WITHIN, || {
             acknowledged(&mut served) && acknowledged(&mut silent)

@@ -151,13 +151,15 @@ async fn kept_when_read(cx: &Cx, piece: &[u8], bytes: u64) -> Checked<f64> {
     let mut client = cx.open().await?;
     let before = memory_at_rest(cx).await?;
     let begun = Instant::now();
-    let mut replies = vec![0; PART_BYTES];
+    let mut replies = Vec::with_capacity(PART_BYTES);
     while client.sent() < bytes && begun.elapsed() < FLOOD_TIME_MAX {
         for part in piece.chunks(PART_BYTES) {
             if client.send(part).await.is_err() {
                 return Ok(0.0);
             }
-            while matches!(client.stream().try_read(&mut replies), Ok(1..)) {}
+            while matches!(client.link().try_read(&mut replies), Ok(1..)) {
+                replies.clear();
+            }
         }
     }
     client.leftover(SETTLES).await;

@@ -49,9 +49,8 @@ async fn run(cx: &Cx) -> Checked {
         )?;
     }
     let is_read = |client: &Session| {
-        cx.peer(client).is_some_and(|peer| {
-            peer.is_held() && peer.recv_q == 0 && peer.bytes_received() >= client.sent()
-        })
+        cx.peer(client)
+            .is_some_and(|peer| peer.is_held() && peer.recv_q == 0 && client.has_arrived(&peer))
     };
     cx.eventually(READ_WITHIN, || clients.iter().all(is_read))
         .await;
@@ -105,6 +104,6 @@ async fn gathered(cx: &Cx) -> Checked<Vec<Session>> {
 
 fn is_there(cx: &Cx, client: &Session) -> bool {
     cx.peer(client).is_some_and(|peer| {
-        matches!(peer.state, TcpState::Established) && peer.bytes_received() >= client.sent()
+        matches!(peer.state, TcpState::Established) && client.has_arrived(&peer)
     })
 }

@@ -71,7 +71,7 @@ async fn pile_up(cx: &Cx, client: &mut Session, queue: &[Turn]) -> Checked<bool>
     let mut sent = 0;
     let mut quiet = 0;
     while sent < all.len() && quiet < 50 {
-        match client.stream().try_write(&all[sent..]) {
+        match client.link().try_write(&all[sent..]) {
             Ok(count) => {
                 sent += count;
                 quiet = 0;

@@ -33,7 +33,7 @@ async fn run(cx: &Cx) -> Checked {
         .iter()
         .flat_map(|turn| turn.request.iter().copied())
         .collect();
-    let written = client.stream().try_write(&together);
+    let written = client.link().try_write(&together);
     if written.as_ref().ok() != Some(&together.len()) {
         return inconclusive(format!(
             "unproven: one write did not accept all {} bytes: {written:?}",

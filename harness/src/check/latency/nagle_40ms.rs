@@ -87,7 +87,7 @@ async fn pair(cx: &Cx, session: &mut Session, prompt: bool) -> Checked<f64> {
         .collect::<Vec<_>>()
         .concat();
     let socket = session
-        .stream()
+        .link()
         .as_fd()
         .try_clone_to_owned()
         .map_err(PeerError::Harness)?;
@@ -130,7 +130,7 @@ async fn acknowledging(socket: &OwnedFd) -> std::io::Error {
 }
 
 fn data_segments(session: &mut Session) -> Checked<u32> {
-    Ok(tcp_info(session.stream().as_fd())
+    Ok(tcp_info(session.link().as_fd())
         .map_err(PeerError::Harness)?
         .data_segments
         .0)

@@ -125,7 +125,7 @@ async fn is_read(cx: &Cx, client: &Session) -> bool {
             peer.state,
             TcpState::FinWait1 | TcpState::FinWait2 | TcpState::TimeWait
         );
-        if closed || (peer.recv_q == 0 && peer.bytes_received() >= client.sent()) {
+        if closed || (peer.recv_q == 0 && client.has_arrived(&peer)) {
             return true;
         }
         crate::session::pause(round).await;

@@ -1,5 +1,6 @@
 //! One attempt at one check, and the examination of the server after it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -114,11 +115,13 @@ async fn ended(cx: &Cx) -> Option<String> {
     if !server.is_attached() {
         return Some(server.wait_exit(DYING).await?.to_string());
     }
-    let addr = server.addr();
-    let listens = || socket_table::listeners(Some(addr.port())).is_ok_and(|all| !all.is_empty());
-    let gone = || server.is_gone() || (addr.ip().is_loopback() && !listens());
+    let local = server.addr().filter(|addr| addr.ip().is_loopback());
+    let listens = |addr: SocketAddr| {
+        socket_table::listeners(Some(addr.port())).is_ok_and(|all| !all.is_empty())
+    };
+    let gone = || server.is_gone() || local.is_some_and(|addr| !listens(addr));
     let gone = cx.eventually(DYING, gone).await;
-    gone.then(|| format!("is gone: nobody listens on {addr} any more"))
+    gone.then(|| format!("is gone: nobody listens on {} any more", server.endpoint()))
 }
 
 /// Without proof that the stimulus happened there is no verdict about the server, except that it

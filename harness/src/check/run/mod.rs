@@ -50,7 +50,10 @@ impl Battery {
     /// [`Battery::command_by_hand`].
     fn by_hand_address(&self) -> (String, String) {
         match &self.subject.origin {
-            Origin::Attach { addr, .. } => (addr.ip().to_string(), addr.port().to_string()),
+            Origin::Attach { endpoint, .. } => match endpoint.address.tcp() {
+                Some(addr) => (addr.ip().to_string(), addr.port().to_string()),
+                None => (endpoint.to_string(), "0".to_owned()),
+            },
             Origin::Spawn(launch) => (launch.host.to_string(), BY_HAND_PORT.to_string()),
         }
     }

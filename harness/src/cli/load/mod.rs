@@ -147,11 +147,11 @@ pub(super) fn room_for(
     seed: u64,
 ) -> Result<(), RunError> {
     let (soft, _) = crate::sys::raise_nofile_limit().unwrap_or_else(|_| initial_nofile());
-    let addr = match &resolved.subject.origin {
-        Origin::Attach { addr, .. } => Some(*addr),
+    let address = match &resolved.subject.origin {
+        Origin::Attach { endpoint, .. } => Some(&endpoint.address),
         Origin::Spawn(_) => None,
     };
-    capacity::check(connections, soft, addr).map_err(usage)?;
+    capacity::check(connections, soft, address).map_err(usage)?;
     let given = target
         .params
         .iter()

@@ -23,6 +23,9 @@ pub(super) struct ExchangeTable {
     expect: At<ExpectValue>,
     /// How this reply ends, if not as [talk] says.
     frame: Option<At<FrameValue>>,
+    /// Only in [[talk.open]]: after this exchange the connection switches to TLS (STARTTLS).
+    #[serde(default)]
+    pub(super) starttls: bool,
 }
 
 /// What the server may send unasked.
@@ -48,6 +51,13 @@ impl Tables<ExchangeTable> {
             if table.value.send.is_none() && key != "open" {
                 let message = format!("[[talk.{key}]] has no `send`: it begins with a request");
                 let help = "a greeting, where the server speaks first, is [[talk.open]]";
+                return Err(table.fault(message).help(help));
+            }
+            if table.value.starttls && key != "open" {
+                let message = format!(
+                    "`starttls` in [[talk.{key}]]: the connection switches to TLS in its opening"
+                );
+                let help = "move this exchange to [[talk.open]]";
                 return Err(table.fault(message).help(help));
             }
             let exchange = table.exchange(format!("talk.{key}[{index}]"), context, names)?;

@@ -18,7 +18,7 @@ use serde_json::json;
 use super::value::{At, BothWays, Tables, Text};
 use super::{BUILTIN, Context, Read, builtin};
 use crate::talk::template::{Name, Slot};
-use crate::talk::{Close, Opening, Talk};
+use crate::talk::{Close, Exchange, Opening, Talk};
 use crate::text::did_you_mean;
 
 /// The conversation: how messages end, and the exchanges.
@@ -99,6 +99,12 @@ impl At<TalkTable> {
             CloseValue::ServerAfterReply => Close::ServerAfterReply,
         });
         let mut names = context.names.clone();
+        let upgrades: Vec<bool> = table
+            .open
+            .0
+            .iter()
+            .map(|step| step.value.starttls)
+            .collect();
         let open = table.open.exchanges("open", context, &mut names)?;
         if let Some(base) = base.as_ref().filter(|_| open.is_empty()) {
             names.extend(bound_by(&base.open));
@@ -109,7 +115,7 @@ impl At<TalkTable> {
             reply,
             close: close.unwrap_or(Close::Client),
             close_when: table.close_when.map(PatternValue::pattern).transpose()?,
-            open: open.into_iter().map(Opening::Exchange).collect(),
+            open: steps(open, &upgrades),
             turns: table.turn.exchanges("turn", context, &mut names.clone())?,
             bad: table.bad.exchanges("bad", context, &mut names.clone())?,
             slow: table.slow.exchanges("slow", context, &mut names.clone())?,
@@ -126,6 +132,18 @@ impl At<TalkTable> {
         }
         Ok(talk)
     }
+}
+
+/// The steps of an opening. The connection switches to TLS after those exchanges that `upgrades` marks.
+fn steps(open: Vec<Exchange>, upgrades: &[bool]) -> Vec<Opening> {
+    let mut steps = Vec::new();
+    for (exchange, upgrade) in open.into_iter().zip(upgrades) {
+        steps.push(Opening::Exchange(exchange));
+        if *upgrade {
+            steps.push(Opening::StartTls);
+        }
+    }
+    steps
 }
 
 /// The built-in talk that `use` names.
@@ -162,7 +180,7 @@ fn extend(talk: &mut Talk, base: Talk) {
 fn bound_by(open: &[Opening]) -> impl Iterator<Item = String> {
     open.iter().flat_map(|opening| match opening {
         Opening::Exchange(exchange) => exchange.expect.groups(),
-        Opening::Exec(_) => Vec::new(),
+        Opening::Exec(_) | Opening::StartTls => Vec::new(),
     })
 }
 

@@ -288,7 +288,7 @@ fn wire(epoch: &Epoch<'_>) -> Wire {
     let mut limits = target.limits;
     limits.wait = limits.wait.max(Duration::from_millis(200));
     limits.case = limits.case.max(Duration::from_secs(5));
-    Wire::new(epoch.server().addr(), target.reply().clone(), limits).prove_cuts(was_read)
+    Wire::new(epoch.server().endpoint(), target.reply().clone(), limits).prove_cuts(was_read)
 }
 
 impl MaskedReply {

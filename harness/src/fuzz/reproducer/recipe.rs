@@ -84,7 +84,7 @@ impl Recipe {
         };
         let openings = talk.open.iter().map_while(|opening| match opening {
             Opening::Exchange(exchange) => Some(exchange),
-            Opening::Exec(_) => None,
+            Opening::StartTls | Opening::Exec(_) => None,
         });
         let exchanges = openings.chain([talk.plain()]);
         let plain: Vec<Turn> = exchanges
@@ -115,8 +115,8 @@ impl ServerRecipe {
     /// The part of the origin that may be written to files.
     fn of(origin: &Origin) -> Self {
         match origin {
-            Origin::Attach { addr, .. } => Self::Attach {
-                addr: addr.to_string(),
+            Origin::Attach { endpoint, .. } => Self::Attach {
+                addr: endpoint.to_string(),
             },
             Origin::Spawn(launch) => Self::Start {
                 cmd: launch.cmd.clone(),
@@ -203,7 +203,10 @@ impl AnswerPattern {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
+    use crate::transport::Endpoint;
 
     #[test]
     fn parameters_are_filled_in_and_the_port_is_not() {
@@ -220,7 +223,7 @@ mod tests {
             let file = crate::file::builtin(name).unwrap();
             let subject = Subject {
                 origin: Origin::Attach {
-                    addr: "127.0.0.1:7".parse().unwrap(),
+                    endpoint: Endpoint::plain(SocketAddr::from(([127, 0, 0, 1], 7))),
                     pid: None,
                 },
                 talk: file.talk.into(),

@@ -12,6 +12,7 @@ use rustix::net::{self, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use super::observed::{ConnectionEnd, KEPT_BYTES_MAX, Received};
 use crate::talk::Decoder;
+use crate::transport::{Address, Endpoint, TlsChannel};
 
 /// Maximum bytes to receive; after more the client resets the connection.
 const RECEIVED_BYTES_MAX: u64 = 64 << 20;
@@ -32,21 +33,24 @@ pub(super) struct Connection {
     /// Offset of the next reply in the kept bytes.
     next_reply: usize,
     sent: u64,
+    /// The TLS layer, if the file asks for one.
+    tls: Option<TlsChannel>,
 }
 
 impl Connection {
     /// Connects. A refusal is an observation, not an error.
-    pub(super) fn open(addr: SocketAddr, wait: Duration) -> io::Result<Self> {
-        let family = match addr {
-            SocketAddr::V4(_) => net::AddressFamily::INET,
-            SocketAddr::V6(_) => net::AddressFamily::INET6,
+    pub(super) fn open(endpoint: &Endpoint, wait: Duration, buffer: &mut [u8]) -> io::Result<Self> {
+        let family = match &endpoint.address {
+            Address::Tcp(SocketAddr::V4(_)) => net::AddressFamily::INET,
+            Address::Tcp(SocketAddr::V6(_)) => net::AddressFamily::INET6,
+            Address::Unix(_) => net::AddressFamily::UNIX,
         };
         let socket = net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(wait))?;
         let mut connection = Self {
             socket: Some(socket),
             finished: false,
-            no_delay: false,
+            no_delay: family == net::AddressFamily::UNIX,
             received: Received {
                 bytes: Vec::new(),
                 length: 0,
@@ -54,20 +58,54 @@ impl Connection {
             },
             next_reply: 0,
             sent: 0,
+            tls: None,
         };
-        connection.connect(addr, wait)?;
+        connection.connect(&endpoint.address, wait)?;
+        if !endpoint.transport.is_plain() {
+            connection.prepare(endpoint, Instant::now() + wait, buffer)?;
+        }
         Ok(connection)
     }
 
-    fn connect(&mut self, addr: SocketAddr, wait: Duration) -> io::Result<()> {
+    /// Sends the PROXY header and performs the TLS handshake. A server that refuses it is an observation.
+    fn prepare(
+        &mut self,
+        endpoint: &Endpoint,
+        until: Instant,
+        buffer: &mut [u8],
+    ) -> io::Result<()> {
+        let prologue = endpoint.prologue(self.local());
+        self.send_raw(&prologue, buffer, until);
+        let Some(tls) = endpoint.tls() else {
+            return Ok(());
+        };
+        let mut tls = tls.map_err(io::Error::other)?;
+        let mut hello = Vec::new();
+        tls.take(&mut hello);
+        self.tls = Some(tls);
+        self.send_raw(&hello, buffer, until);
+        while self.tls.as_ref().is_some_and(TlsChannel::is_handshaking) {
+            if Instant::now() >= until || self.take(buffer, RecvFlags::empty()) == Took::End {
+                self.reset();
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, address: &Address, wait: Duration) -> io::Result<()> {
         let Some(socket) = &self.socket else {
             return Ok(());
         };
         // With a full accept queue, connect(2) would wait for retransmissions of its SYN.
         sockopt::set_socket_timeout(socket, Timeout::Send, Some(wait))?;
-        match net::connect(socket, &addr) {
+        let connected = match address {
+            Address::Tcp(addr) => net::connect(socket, addr),
+            Address::Unix(path) => net::connect(socket, &net::SocketAddrUnix::new(path)?),
+        };
+        match connected {
             Ok(()) => Ok(()),
-            Err(Errno::CONNREFUSED) => {
+            Err(Errno::CONNREFUSED | Errno::NOENT) => {
                 self.ended(ConnectionEnd::Refused);
                 Ok(())
             }
@@ -102,6 +140,17 @@ impl Connection {
     /// Sends, and reads meanwhile in case the server blocks until its replies are read. Returns whether all bytes
     /// were accepted.
     pub(super) fn send(&mut self, bytes: &[u8], buffer: &mut [u8], until: Instant) -> bool {
+        match &mut self.tls {
+            None => self.send_raw(bytes, buffer, until),
+            Some(tls) => {
+                let mut records = Vec::new();
+                tls.seal(bytes, &mut records);
+                self.send_raw(&records, buffer, until)
+            }
+        }
+    }
+
+    fn send_raw(&mut self, bytes: &[u8], buffer: &mut [u8], until: Instant) -> bool {
         self.set_no_delay(bytes.len());
         let mut rest = bytes;
         while !rest.is_empty() && !self.finished {
@@ -204,18 +253,8 @@ impl Connection {
                 self.ended(ConnectionEnd::Eof);
                 Took::End
             }
-            Ok((_, count)) => {
-                let room = KEPT_BYTES_MAX - self.received.bytes.len();
-                self.received
-                    .bytes
-                    .extend_from_slice(&buffer[..count.min(room)]);
-                self.received.length += count as u64;
-                if self.received.length > RECEIVED_BYTES_MAX {
-                    self.reset();
-                    return Took::End;
-                }
-                Took::Bytes
-            }
+            Ok((_, count)) if self.tls.is_some() => self.decrypt(count, buffer),
+            Ok((_, count)) => self.keep(&buffer[..count]),
             Err(Errno::AGAIN) => Took::Nothing,
             Err(Errno::INTR) => Took::Bytes,
             Err(_) => {
@@ -225,11 +264,61 @@ impl Connection {
         }
     }
 
-    /// Sends FIN.
+    /// Keeps received bytes of the conversation.
+    fn keep(&mut self, bytes: &[u8]) -> Took {
+        let room = KEPT_BYTES_MAX - self.received.bytes.len();
+        let kept = &bytes[..bytes.len().min(room)];
+        self.received.bytes.extend_from_slice(kept);
+        self.received.length += bytes.len() as u64;
+        if self.received.length > RECEIVED_BYTES_MAX {
+            self.reset();
+            return Took::End;
+        }
+        Took::Bytes
+    }
+
+    /// Decrypts the first `count` bytes of the buffer and keeps the plain text.
+    fn decrypt(&mut self, count: usize, buffer: &mut [u8]) -> Took {
+        let Some(mut tls) = self.tls.take() else {
+            return Took::End;
+        };
+        let fed = tls.feed(&buffer[..count]);
+        let mut answer = Vec::new();
+        tls.take(&mut answer);
+        if let (Some(socket), false) = (&self.socket, answer.is_empty()) {
+            // If the server does not read, the next send reports that.
+            let _ = net::send(socket, &answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            self.sent += answer.len() as u64;
+        }
+        let mut took = Took::Bytes;
+        while took == Took::Bytes {
+            match tls.read(buffer) {
+                Some(0) => break,
+                Some(count) => took = self.keep(&buffer[..count]),
+                None => {
+                    self.ended(ConnectionEnd::Eof);
+                    took = Took::End;
+                }
+            }
+        }
+        self.tls = Some(tls);
+        if fed.is_err() {
+            self.ended(ConnectionEnd::Reset);
+            return Took::End;
+        }
+        took
+    }
+
+    /// Sends FIN, over TLS after close_notify.
     pub(super) fn half_close(&mut self) {
         if let Some(socket) = &self.socket
             && !std::mem::replace(&mut self.finished, true)
         {
+            if let Some(tls) = &mut self.tls {
+                let mut alert = Vec::new();
+                tls.close(&mut alert);
+                let _ = net::send(socket, &alert, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            }
             // Fails if the server has reset the connection; the next read reports that.
             let _ = net::shutdown(socket, net::Shutdown::Write);
         }

@@ -18,6 +18,7 @@ pub(crate) use observed::{ConnectionEnd, Observed};
 
 use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
 use crate::talk::{Decoder, Frame};
+use crate::transport::Endpoint;
 
 /// Time limits of a case.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +47,7 @@ impl Limits {
 /// Runs cases against one server.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    addr: SocketAddr,
+    endpoint: Endpoint,
     reply: Frame,
     limits: Limits,
     buffer: Vec<u8>,
@@ -60,9 +61,9 @@ pub(crate) type PieceRead = fn(server: SocketAddr, client: SocketAddr, sent: u64
 
 impl Wire {
     /// `reply` is the frame of the talk's replies.
-    pub(crate) fn new(addr: SocketAddr, reply: Frame, limits: Limits) -> Self {
+    pub(crate) fn new(endpoint: &Endpoint, reply: Frame, limits: Limits) -> Self {
         Self {
-            addr,
+            endpoint: endpoint.clone(),
             reply,
             limits,
             buffer: vec![0; 64 * 1024],
@@ -125,10 +126,13 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    fn connect(&mut self, wire: &Wire) -> io::Result<()> {
+    fn connect(&mut self, wire: &mut Wire) -> io::Result<()> {
         if self.connections.len() < CONNECTIONS_MAX {
-            self.connections
-                .push(Connection::open(wire.addr, wire.limits.wait)?);
+            self.connections.push(Connection::open(
+                &wire.endpoint,
+                wire.limits.wait,
+                &mut wire.buffer,
+            )?);
             self.current = self.connections.len() - 1;
         }
         Ok(())
@@ -163,9 +167,10 @@ impl UnderWay {
         send.data.write(&mut wire.out);
         for (number, piece) in send.pieces(&wire.out).enumerate() {
             if number > 0 {
-                let proved = match (wire.piece_read, connection.local()) {
-                    (Some(piece_read), Some(local)) => {
-                        piece_read(wire.addr, local, connection.sent())
+                let ends = wire.endpoint.address.tcp().zip(connection.local());
+                let proved = match (wire.piece_read, ends) {
+                    (Some(piece_read), Some((server, client))) => {
+                        piece_read(server, client, connection.sent())
                     }
                     _ => false,
                 };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::talk::Frame;
+use crate::transport::Endpoint;
 
 const LINE: &[u8] = b"\n";
 
@@ -26,7 +27,7 @@ fn wire(addr: SocketAddr) -> Wire {
         case: Duration::from_secs(5),
         between: Duration::from_millis(20),
     };
-    Wire::new(addr, Frame::Until(LINE.to_vec()), limits)
+    Wire::new(&Endpoint::plain(addr), Frame::Until(LINE.to_vec()), limits)
 }
 
 fn echo(mut stream: TcpStream) -> Vec<usize> {

@@ -239,7 +239,7 @@ impl CountedRuns<'_> {
             &self.workload,
             &self.subject.talk,
             self.subject.values_of(server),
-            server.addr(),
+            server.endpoint(),
             run_state,
         )
     }

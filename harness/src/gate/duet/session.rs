@@ -193,7 +193,7 @@ impl DuetSession<'_> {
             workload,
             &subject.talk,
             subject.values_of(server),
-            server.addr(),
+            server.endpoint(),
             run_state,
         )
     }

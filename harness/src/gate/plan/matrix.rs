@@ -268,7 +268,10 @@ mod tests {
         let file = crate::file::builtin(talk).unwrap();
         Subject {
             origin: Origin::Attach {
-                addr: "127.0.0.1:1".parse().unwrap(),
+                endpoint: crate::transport::Endpoint::plain(std::net::SocketAddr::from((
+                    [127, 0, 0, 1],
+                    1,
+                ))),
                 pid: None,
             },
             talk: Arc::new(file.talk),

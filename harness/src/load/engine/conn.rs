@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use crate::load::script::Script;
 use crate::talk::{Bindings, Decoder, Turn};
+use crate::transport::TlsChannel;
 
 /// A request in flight.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +30,7 @@ pub(super) enum State {
     Closed,
     /// Connect in progress.
     Connecting,
-    /// Exchanging the talk's opening.
+    /// In its TLS handshake or the talk's opening.
     Opening,
     /// Carrying requests and replies.
     Serving,
@@ -76,6 +77,12 @@ pub(super) struct Cold {
     pub(super) opening: Option<Opening>,
     /// The script with the values that this connection's opening captured.
     pub(super) script: Option<Script>,
+    /// The TLS layer, once the handshake has begun.
+    pub(super) tls: Option<TlsChannel>,
+    /// When the handshake began, until it is complete.
+    pub(super) handshake_since: Option<u64>,
+    /// Where the opening continues after STARTTLS, and the values captured so far.
+    pub(super) opening_after_handshake: Option<(usize, Bindings)>,
 }
 
 /// An exchange of the opening in progress.
@@ -106,6 +113,25 @@ impl Conn {
     /// The rarely needed state, allocated if necessary.
     pub(super) fn cold(&mut self) -> &mut Cold {
         self.cold.get_or_insert_default()
+    }
+
+    /// Queues bytes of the conversation behind those that the kernel has not accepted yet, encrypted if necessary.
+    pub(super) fn queue(&mut self, bytes: &[u8]) {
+        let cold = self.cold();
+        if cold.unsent_from == cold.unsent.len() {
+            cold.unsent.clear();
+            cold.unsent_from = 0;
+        }
+        match &mut cold.tls {
+            Some(tls) => tls.seal(bytes, &mut cold.unsent),
+            None => cold.unsent.extend_from_slice(bytes),
+        }
+    }
+
+    /// Whether the conversation is encrypted.
+    #[inline(always)]
+    pub(super) fn is_tls(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.tls.is_some())
     }
 
     /// Whether there are bytes that the kernel has not accepted yet.

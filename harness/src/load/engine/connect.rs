@@ -48,7 +48,11 @@ impl Engine<'_> {
     /// Connects that may be in progress now. The kernel completes a connect before the server accepts it; a
     /// connect for which the backlog has no room is dropped and sent again after a second.
     fn room_in_backlog(&self) -> usize {
-        let listeners = socket_table::listeners(Some(self.context.addr.port())).unwrap_or_default();
+        // The socket table shows no backlog of a Unix socket, whose connects wait in the client instead.
+        let Some(addr) = self.context.endpoint.address.tcp() else {
+            return CONNECTING_MAX;
+        };
+        let listeners = socket_table::listeners(Some(addr.port())).unwrap_or_default();
         let free = listeners
             .iter()
             .map(|listener| listener.backlog.saturating_sub(listener.queued) as usize)
@@ -62,11 +66,7 @@ impl Engine<'_> {
         if let Err(refused) = self.connections.end_connect(at) {
             return self.connect_failed(refused);
         }
-        if self.context.talk.open.is_empty() {
-            self.serve(at);
-        } else {
-            self.begin_opening(at);
-        }
+        self.begin_conversation(at);
     }
 
     /// Starts sending requests on a connection.
@@ -86,6 +86,7 @@ impl Engine<'_> {
     /// Closes a connection whose end was planned; another one is opened in its place.
     pub(super) fn close_planned(&mut self, at: usize) {
         self.tally.planned_closes += 1;
+        self.say_goodbye(at);
         self.leave(at);
     }
 

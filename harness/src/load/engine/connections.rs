@@ -6,19 +6,21 @@ use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::{Index, IndexMut};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::sockopt;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::client_end::ClientEnd;
 use super::conn::{Conn, State};
 use super::context::{EngineContext, share};
 use crate::load::workload::SocketOptions;
 use crate::sys::choose_port_at_connect;
+use crate::transport::Address;
 
 /// Maximum connects in progress per thread: fewer than the shortest usual backlog.
 pub(super) const CONNECTING_MAX: usize = 64;
@@ -31,8 +33,10 @@ const CONNECTIONS_PER_SOURCE: usize = 10_000;
 const CHURN_SOURCES: usize = 16;
 
 /// Number of source addresses in 127/8 that the connections use; 1 for other servers.
-pub(crate) fn sources(addr: SocketAddr, connections: usize, reopens: bool) -> usize {
-    let IpAddr::V4(ip) = addr.ip() else { return 1 };
+pub(crate) fn sources(address: &Address, connections: usize, reopens: bool) -> usize {
+    let Some(IpAddr::V4(ip)) = address.tcp().map(|addr| addr.ip()) else {
+        return 1;
+    };
     match (ip.is_loopback(), reopens) {
         (true, true) => CHURN_SOURCES,
         (true, false) => connections.div_ceil(CONNECTIONS_PER_SOURCE),
@@ -45,7 +49,7 @@ pub(crate) fn sources(addr: SocketAddr, connections: usize, reopens: bool) -> us
 pub(super) struct Connections {
     epoll: OwnedFd,
     table: Vec<Conn>,
-    addr: SocketAddr,
+    address: Address,
     options: SocketOptions,
     sources: usize,
     /// Connects begun so far; decides the next source address.
@@ -82,9 +86,9 @@ impl Connections {
             table: (0..ours(workload.connections))
                 .map(|_| Conn::new())
                 .collect(),
-            addr: context.addr,
+            address: context.endpoint.address.clone(),
             options: workload.socket,
-            sources: sources(context.addr, workload.connections, reopens),
+            sources: sources(&context.endpoint.address, workload.connections, reopens),
             begun: thread,
             connecting: 0,
             connecting_max: CONNECTING_MAX,
@@ -166,7 +170,7 @@ impl Connections {
     fn begin_connect(&mut self, at: usize) -> io::Result<()> {
         let source = source(self.sources, self.begun);
         self.begun += 1;
-        let socket = connecting(self.addr, source, &self.options)?;
+        let socket = connecting(&self.address, source, &self.options)?;
         let conn = &mut self.table[at];
         let data = event_data(at, conn.generation);
         epoll::add(&self.epoll, &socket, data, EventFlags::OUT)?;
@@ -194,6 +198,12 @@ impl Connections {
         }
         self.open += 1;
         Ok(())
+    }
+
+    /// The client's address; `None` over a Unix socket.
+    pub(super) fn local(&self, at: usize) -> Option<SocketAddr> {
+        let name = rustix::net::getsockname(self.table[at].socket.as_ref()?).ok()?;
+        SocketAddr::try_from(name).ok()
     }
 
     /// Schedules a retry of a failed connect.
@@ -284,6 +294,7 @@ fn event_data(at: usize, generation: u32) -> EventData {
     EventData::new_u64(at as u64 | u64::from(generation) << 32)
 }
 
+/// The state of a TCP socket.
 fn client_end(socket: &OwnedFd) -> Option<ClientEnd> {
     let local = rustix::net::getsockname(socket).ok()?;
     Some(ClientEnd {
@@ -303,8 +314,29 @@ fn source(sources: usize, number: usize) -> Option<IpAddr> {
     Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)))
 }
 
-/// A socket with a connect in progress.
+/// A socket with a connect in progress, or complete.
 fn connecting(
+    address: &Address,
+    source: Option<IpAddr>,
+    options: &SocketOptions,
+) -> io::Result<OwnedFd> {
+    match address {
+        Address::Tcp(addr) => connecting_tcp(*addr, source, options),
+        Address::Unix(path) => connecting_unix(path, options),
+    }
+}
+
+/// While the backlog is full, a connect that must not block fails with `EAGAIN`; it is tried again later.
+fn connecting_unix(path: &Path, options: &SocketOptions) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+    if let Some(bytes) = options.so_sndbuf {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(socket.into())
+}
+
+fn connecting_tcp(
     addr: SocketAddr,
     source: Option<IpAddr>,
     options: &SocketOptions,

@@ -1,7 +1,6 @@
 //! Input and output of an engine thread.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{RunState, Tally, ThreadUsage};
@@ -10,6 +9,7 @@ use crate::load::recorder::{Times, Window};
 use crate::load::script::{Script, ScriptError, payload};
 use crate::load::workload::{Loop, Workload};
 use crate::talk::Talk;
+use crate::transport::Endpoint;
 
 /// What all engine threads of a load are given.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub(crate) struct EngineContext<'a> {
     pub values: BTreeMap<String, Vec<u8>>,
     /// The bytes of `{payload}`.
     pub payload: Vec<u8>,
-    /// Address of the server.
-    pub addr: SocketAddr,
+    /// Where and how to connect to the server.
+    pub endpoint: Endpoint,
     /// State shared by all threads of the load.
     pub run_state: &'a RunState,
 }
@@ -58,7 +58,7 @@ impl<'a> EngineContext<'a> {
         workload: &'a Workload,
         talk: &'a Talk,
         values: BTreeMap<String, Vec<u8>>,
-        addr: SocketAddr,
+        endpoint: &Endpoint,
         run_state: &'a RunState,
     ) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl<'a> EngineContext<'a> {
             workload,
             talk,
             values,
-            addr,
+            endpoint: endpoint.clone(),
             run_state,
         }
     }

@@ -17,6 +17,7 @@ mod progress;
 mod receive;
 mod requests;
 mod run_state;
+mod secure;
 mod send;
 mod tally;
 mod thread_usage;
@@ -69,6 +70,8 @@ pub(crate) struct Engine<'a> {
     input: Input,
     /// Buffer for requests that are sent in one write.
     batch: Vec<u8>,
+    /// Buffer for encrypted requests.
+    sealed: Vec<u8>,
     /// The last reading of the clock, in nanoseconds.
     now: u64,
     /// Whether requests are sent: from the start of the warm-up to the end of the measured period.
@@ -107,6 +110,7 @@ impl<'a> Engine<'a> {
             tally: Tally::default(),
             input: Input::new(),
             batch: Vec::new(),
+            sealed: Vec::new(),
             now: now(),
             issuing: false,
         })

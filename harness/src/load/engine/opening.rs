@@ -22,6 +22,7 @@ impl Engine<'_> {
             None => return self.opened(at, &bindings),
             Some(talk::Opening::Exchange(exchange)) => exchange,
             // Unreachable: a talk with `exec` is refused when the file is read.
+            Some(talk::Opening::StartTls) => return self.start_tls(at, place + 1, bindings),
             Some(talk::Opening::Exec(_)) => return self.next_exchange(at, place + 1, bindings),
         };
         bindings.tok = talk::token(self.context.workload.seed, self.requests.next_number());
@@ -29,9 +30,8 @@ impl Engine<'_> {
             Ok(turn) => turn,
             Err(why) => return self.lose(at, || format!("{}: {why}", exchange.label)),
         };
+        self.connections[at].queue(&turn.request);
         let cold = self.connections[at].cold();
-        cold.unsent.clone_from(&turn.request);
-        cold.unsent_from = 0;
         cold.opening = Some(Opening {
             place,
             bindings,
@@ -40,6 +40,29 @@ impl Engine<'_> {
         });
         if self.connections[at].has_unsent() {
             self.flush(at);
+        }
+    }
+
+    /// Begins the TLS handshake that the server has agreed to; the opening continues at `place`.
+    fn start_tls(&mut self, at: usize, place: usize, bindings: Bindings) {
+        let cold = self.connections[at].cold();
+        // What came after the server's agreement in plain text is not part of the encrypted conversation.
+        let extra = std::mem::take(&mut cold.partial).len();
+        if extra > 0 {
+            let why = format!("{extra} bytes in plain text after the agreement on TLS");
+            return self.opening_failed(at, &why);
+        }
+        cold.opening_after_handshake = Some((place, bindings));
+        if let Some(tls) = self.context.endpoint.starttls() {
+            self.begin_handshake(at, tls);
+        }
+    }
+
+    /// Continues the opening after the handshake.
+    pub(super) fn resume_opening(&mut self, at: usize) {
+        if let Some((place, bindings)) = self.connections[at].cold().opening_after_handshake.take()
+        {
+            self.next_exchange(at, place, bindings);
         }
     }
 

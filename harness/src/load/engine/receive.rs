@@ -18,6 +18,9 @@ impl Engine<'_> {
     /// Reads once, and processes all complete replies.
     #[inline(always)]
     pub(super) fn receive(&mut self, at: usize) {
+        if self.connections[at].is_tls() {
+            return self.receive_encrypted(at);
+        }
         let (Some(socket), Some(input)) = (&self.connections[at].socket, self.input.buffer())
         else {
             return;
@@ -25,19 +28,28 @@ impl Engine<'_> {
         let count = match recv(socket, &mut input.0[..], RecvFlags::empty()) {
             Ok((count, _)) => count,
             Err(Errno::AGAIN | Errno::INTR) => return,
-            Err(error) => {
-                self.now = now();
-                let waiting = self.connections[at].flights.len();
-                return self.lose(at, || {
-                    format!("a connection failed with {waiting} requests waiting: {error}")
-                });
-            }
+            Err(error) => return self.failed(at, error),
         };
         self.now = now();
         if count == 0 {
             return self.peer_closed(at);
         }
         self.progress.received(count);
+        self.take_replies(at, count);
+    }
+
+    /// Handles the failure of a read.
+    pub(super) fn failed(&mut self, at: usize, error: Errno) {
+        self.now = now();
+        let waiting = self.connections[at].flights.len();
+        self.lose(at, || {
+            format!("a connection failed with {waiting} requests waiting: {error}")
+        });
+    }
+
+    /// Processes all complete replies in the receive buffer, to which `count` bytes were read.
+    #[inline(always)]
+    pub(super) fn take_replies(&mut self, at: usize, count: usize) {
         let before = self.connections[at].flights.len();
         let taken = match self.connections[at].state {
             State::Opening => return self.continue_opening(at, count),
@@ -203,7 +215,7 @@ impl Engine<'_> {
             .map(|push| push.answer(&talk.request, &bindings));
         match answer {
             Some(Ok(Some(bytes))) => {
-                self.connections[at].cold().unsent.extend_from_slice(&bytes);
+                self.connections[at].queue(&bytes);
                 self.flush(at);
                 Ok(())
             }
@@ -230,7 +242,7 @@ impl Engine<'_> {
     }
 
     /// Handles the end of the stream: the server closed its side.
-    fn peer_closed(&mut self, at: usize) {
+    pub(super) fn peer_closed(&mut self, at: usize) {
         if self.connections[at].state == State::Ending {
             return self.close_planned(at);
         }

@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
-use super::conn::{Conn, UNSENT};
+use super::conn::{Cold, Conn, UNSENT};
 use super::{Engine, now};
 
 impl Engine<'_> {
@@ -62,8 +62,15 @@ impl Engine<'_> {
         let flight = self.requests.next(intended);
         let conn = &mut self.connections[at];
         let Some(socket) = &conn.socket else { return };
+        let is_tls = conn.is_tls();
         let script = self.requests.script_of(&mut conn.cold);
-        let request = script.request(flight.turn, flight.number);
+        let mut request = script.request(flight.turn, flight.number);
+        if is_tls {
+            self.batch.clear();
+            self.batch.extend_from_slice(request);
+            seal(&mut conn.cold, &self.batch, &mut self.sealed);
+            request = &self.sealed;
+        }
         let written = send(socket, request, SendFlags::NOSIGNAL);
         let rest = match written {
             Ok(count) if count == request.len() => None,
@@ -85,12 +92,19 @@ impl Engine<'_> {
                 .extend_from_slice(script.request(flight.turn, flight.number));
             conn.flights.push_back(flight);
         }
-        let Some(socket) = &self.connections[at].socket else {
+        let conn = &mut self.connections[at];
+        let is_tls = conn.is_tls();
+        let Some(socket) = &conn.socket else {
             return;
         };
-        let written = send(socket, &self.batch, SendFlags::NOSIGNAL);
+        let mut batch = self.batch.as_slice();
+        if is_tls {
+            seal(&mut conn.cold, batch, &mut self.sealed);
+            batch = &self.sealed;
+        }
+        let written = send(socket, batch, SendFlags::NOSIGNAL);
         let taken = written.unwrap_or(0);
-        let rest = (taken < self.batch.len()).then(|| self.batch[taken..].to_vec());
+        let rest = (taken < batch.len()).then(|| batch[taken..].to_vec());
         self.after_write(at, count, written, rest);
     }
 
@@ -161,6 +175,14 @@ impl Engine<'_> {
         if let Err(error) = self.connections.watch_for_room(at, wanted) {
             self.lose(at, || format!("epoll_ctl failed for a connection: {error}"));
         }
+    }
+}
+
+/// Encrypts requests into `sealed`, whose earlier contents are dropped.
+fn seal(cold: &mut Option<Box<Cold>>, requests: &[u8], sealed: &mut Vec<u8>) {
+    sealed.clear();
+    if let Some(tls) = cold.as_mut().and_then(|cold| cold.tls.as_mut()) {
+        tls.seal(requests, sealed);
     }
 }
 

@@ -1,12 +1,13 @@
 //! The counts of an engine thread.
 
+use crate::load::recorder::{Times, times};
 use crate::text::escape;
 
 /// Maximum number of failures whose descriptions are kept.
 const KEPT: usize = 8;
 
 /// Counts over the whole load, including the warm-up unless a field says otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tally {
     /// Requests passed to the kernel.
     pub requests: u64,
@@ -32,6 +33,8 @@ pub struct Tally {
     pub due: u64,
     /// Bytes sent and received in the measured period.
     pub bytes: (u64, u64),
+    /// Durations of the TLS handshakes, in nanoseconds; `None` without TLS.
+    pub handshakes: Option<Times>,
     /// Descriptions of the first failures.
     pub troubles: Vec<String>,
 }
@@ -64,6 +67,10 @@ impl Tally {
         self.due += other.due;
         self.bytes.0 += other.bytes.0;
         self.bytes.1 += other.bytes.1;
+        if let Some(handshakes) = &other.handshakes {
+            // Both have the same range, so that adding does not fail.
+            let _ = self.handshakes.get_or_insert_with(times).add(handshakes);
+        }
         for trouble in &other.troubles {
             self.note(|| trouble.clone());
         }

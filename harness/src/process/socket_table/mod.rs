@@ -1,10 +1,11 @@
-//! The kernel's TCP socket table, read through `NETLINK_SOCK_DIAG`.
+//! The kernel's socket table, read through `NETLINK_SOCK_DIAG`.
 //!
 //! It shows whether a server listens, whether it has read what was sent (its receive queue is empty), sockets in
 //! TIME_WAIT, and the server's end of a connection, without any traffic. Needs no privileges. Shows only the network
 //! namespace of this process.
 
 mod socket;
+mod unix;
 mod wire;
 
 use std::cell::RefCell;
@@ -19,6 +20,7 @@ use rustix::net::{
     sockopt,
 };
 pub use socket::{Listener, PeerSocket, TcpState, Timer, TimerKind};
+pub(super) use unix::unix_listeners;
 use wire::{Family, Reply, Row};
 
 /// All listening sockets of both address families on `port`, or on all ports if it is `None`.
