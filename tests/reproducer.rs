@@ -60,6 +60,7 @@ fn finding(kind: FindingKind) -> Finding {
 
 fn recipe(server: ServerRecipe) -> Recipe {
     Recipe {
+        transport: None,
         server,
         reply_wait_ms: 300,
         plain: vec![PlainTurn {

@@ -177,7 +177,7 @@ async fn the_backlog_is_visible() {
     let before = server.listener().unwrap();
     assert_eq!(
         (before.backlog, before.queued, before.addr),
-        (7, 0, server.addr())
+        (7, 0, server.addr().unwrap())
     );
     let _clients: Vec<_> = (0..3)
         .map(|_| TcpStream::connect(server.addr().unwrap()).unwrap())
@@ -200,7 +200,7 @@ async fn unread_bytes_are_visible() {
     })
     .await;
     client.write_all(&[7; 5000]).unwrap();
-    let seen = server.peer_socket(local).unwrap();
+    let seen = server.peer_socket(Some(local)).unwrap();
     assert_eq!(
         (seen.recv_q, seen.bytes_received(), seen.state),
         (5000, 5000, TcpState::Established)
@@ -210,7 +210,7 @@ async fn unread_bytes_are_visible() {
     // The client has sent its FIN; the server has not closed.
     until("FIN", || {
         server
-            .peer_socket(local)
+            .peer_socket(Some(local))
             .filter(|seen| seen.state == TcpState::CloseWait)
     })
     .await;
@@ -239,7 +239,7 @@ forever()
         client.read_exact(&mut byte).unwrap();
         let local = client.local_addr().unwrap();
         let idle = until("its reply acknowledged", || {
-            server.peer_socket(local).filter(|s| s.send_q == 0)
+            server.peer_socket(Some(local)).filter(|s| s.send_q == 0)
         })
         .await;
         kinds.push(idle.timer.map(|timer| timer.kind));

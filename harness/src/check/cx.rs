@@ -220,6 +220,15 @@ impl Cx {
         .await
     }
 
+    /// Connects without PROXY header and TLS, which the check sends itself.
+    pub(crate) async fn connect_bare(&self) -> Checked<Session> {
+        let dial = Dial {
+            bare: true,
+            ..self.dial()
+        };
+        Ok(Session::connect(dial).await?)
+    }
+
     /// Like [`Self::open`], with a small receive buffer, which the server's replies soon fill.
     pub(crate) async fn open_small(&self) -> Checked<Session> {
         let mut session = Session::connect(Dial {
@@ -238,6 +247,7 @@ impl Cx {
             transcript: self.shared.transcript.clone(),
             limit: self.shared.pace.reply_limit(),
             receive_buffer: None,
+            bare: false,
         }
     }
 

@@ -22,7 +22,9 @@ mod framing;
 mod latency;
 mod life;
 mod limits;
+mod proxy;
 mod resources;
+mod tls;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -114,6 +116,8 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         abrupt::CHECKS,
         resources::CHECKS,
         latency::CHECKS,
+        tls::CHECKS,
+        proxy::CHECKS,
     ]
     .into_iter()
     .flatten()

@@ -28,6 +28,17 @@ pub(crate) enum Need {
     /// The server serves more than one client. Implied by every check that does not list
     /// [`Need::SingleClient`].
     ServesAgain,
+    /// The server listens on TCP: the check observes the server's end of a connection, or sends what
+    /// only TCP has.
+    Tcp,
+    /// The conversation is not encrypted: the check sends what TLS does not allow.
+    PlainText,
+    /// The conversation is encrypted from the start of a connection.
+    Tls,
+    /// An opening step switches to TLS.
+    StartTls,
+    /// Connections start with a PROXY protocol header.
+    Proxy,
     /// No condition: the check also applies to a server that serves a single client and exits.
     SingleClient,
 }
@@ -41,6 +52,8 @@ impl Need {
         server: &Server,
         serves_again: bool,
     ) -> Option<String> {
+        let transport = &server.endpoint().transport;
+        let tls = transport.tls.as_ref();
         let reason = match self {
             Self::Frame if talk.request.is_delimited() && talk.reply.is_delimited() => return None,
             Self::Frame => "the talk has no frame, so the end of a message is unknown",
@@ -62,6 +75,18 @@ impl Need {
             Self::Spawned => "tcprove did not start this server",
             Self::Process if server.pid().is_some() => return None,
             Self::Process => "the server's process is unknown: pass --pid",
+            Self::Tcp if server.addr().is_some() => return None,
+            Self::Tcp => "needs TCP: the kernel does not show the server's end of a Unix socket",
+            Self::PlainText if tls.is_none() => return None,
+            Self::PlainText => {
+                "TLS ends both ways of a connection together, and has no urgent data"
+            }
+            Self::Tls if tls.is_some_and(|tls| !tls.starttls) => return None,
+            Self::Tls => "needs [transport] tls",
+            Self::StartTls if tls.is_some_and(|tls| tls.starttls) => return None,
+            Self::StartTls => "needs a [[talk.open]] with starttls = true",
+            Self::Proxy if transport.proxy.is_some() => return None,
+            Self::Proxy => "needs [transport] proxy",
             Self::SingleClient => return None,
             Self::ServesAgain if serves_again => return None,
             Self::ServesAgain => "the server serves a single client: see serves-again",

@@ -290,6 +290,7 @@ fn dial(server: &Rc<Server>, voice: &Voice, limit: Duration) -> Dial {
         transcript: Transcript::default(),
         limit,
         receive_buffer: None,
+        bare: false,
     }
 }
 

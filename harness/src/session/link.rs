@@ -22,10 +22,14 @@ pub(crate) struct Link {
     tls: Option<TlsChannel>,
     /// Bytes for the socket that the kernel has not accepted yet.
     pending: Vec<u8>,
+    /// Whether what is pending waits for the next bytes, to be sent together with them.
+    holds: bool,
     /// Number of bytes that the kernel has accepted.
     sent: u64,
     /// Received bytes that are still encrypted.
     encrypted: Vec<u8>,
+    /// The server has sent close_notify.
+    closed_by_alert: bool,
 }
 
 enum Socket {
@@ -34,12 +38,14 @@ enum Socket {
 }
 
 impl Link {
-    /// Connects, with `TCP_NODELAY` set before anything is sent, and sends the prologue. A TLS handshake comes next.
+    /// Connects, with `TCP_NODELAY` set before anything is sent, and sends the prologue of the endpoint, if given. A TLS
+    /// handshake comes next.
     pub(super) async fn connect(
-        endpoint: &Endpoint,
+        address: &Address,
+        prologue: Option<&Endpoint>,
         receive_buffer: Option<u32>,
     ) -> io::Result<Self> {
-        let socket = match &endpoint.address {
+        let socket = match address {
             Address::Tcp(addr) => Socket::Tcp(connect_tcp(*addr, receive_buffer).await?),
             Address::Unix(path) => Socket::Unix(UnixStream::connect(path).await?),
         };
@@ -47,11 +53,15 @@ impl Link {
             socket,
             tls: None,
             pending: Vec::new(),
+            holds: false,
             sent: 0,
             encrypted: Vec::new(),
+            closed_by_alert: false,
         };
-        link.pending = endpoint.prologue(link.local());
-        link.flush().await?;
+        if let Some(endpoint) = prologue {
+            link.pending = endpoint.prologue(link.local());
+            link.flush().await?;
+        }
         Ok(link)
     }
 
@@ -66,6 +76,10 @@ impl Link {
     /// Number of bytes that the kernel has accepted, encrypted or not.
     pub(super) fn sent(&self) -> u64 {
         self.sent
+    }
+
+    pub(super) fn was_closed_by_alert(&self) -> bool {
+        self.closed_by_alert
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -90,7 +104,9 @@ impl Link {
     /// Sends the start of `bytes`, and returns how many of them.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            self.flush().await?;
+            if !self.holds {
+                self.flush().await?;
+            }
             if let Some(count) = would_block(self.try_write(bytes))? {
                 return Ok(count);
             }
@@ -100,6 +116,11 @@ impl Link {
 
     /// As [`Link::write`], without waiting.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if std::mem::take(&mut self.holds) && self.tls.is_none() {
+            self.pending.extend_from_slice(bytes);
+            would_block(self.try_flush())?;
+            return Ok(bytes.len());
+        }
         self.try_flush()?;
         if let Some(tls) = &mut self.tls {
             let piece = &bytes[..bytes.len().min(RECORD_BYTES_MAX)];
@@ -113,6 +134,12 @@ impl Link {
         };
         self.sent += count as u64;
         Ok(count)
+    }
+
+    /// Keeps bytes that are sent together with the next ones.
+    pub(super) fn hold(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+        self.holds = true;
     }
 
     /// Sends bytes as they are, even on a connection with TLS.
@@ -196,7 +223,10 @@ impl Link {
         match count {
             Some(0) => None,
             Some(count) => Some(count),
-            None => Some(0),
+            None => {
+                self.closed_by_alert = true;
+                Some(0)
+            }
         }
     }
 

@@ -95,6 +95,8 @@ pub(crate) struct Session {
     buffer: Vec<u8>,
     eof: bool,
     owed: Vec<u8>,
+    /// Whether everything is sent as it is: without PROXY header and TLS.
+    bare: bool,
 }
 
 /// What a new session needs.
@@ -111,6 +113,8 @@ pub(crate) struct Dial {
     /// makes it slower by a factor of a thousand (measured; not mentioned in tcp(7)). `None`:
     /// autotuned.
     pub receive_buffer: Option<u32>,
+    /// Leave out the PROXY header and TLS, so that a check can send what it wants in their place.
+    pub bare: bool,
 }
 
 impl Session {
@@ -122,11 +126,12 @@ impl Session {
             transcript,
             limit,
             receive_buffer,
+            bare,
         } = dial;
         let number = transcript.number();
-        let endpoint = server.endpoint();
-        let address = &endpoint.address;
-        let connecting = Link::connect(endpoint, receive_buffer);
+        let address = &server.endpoint().address;
+        let prologue = (!bare).then(|| server.endpoint());
+        let connecting = Link::connect(address, prologue, receive_buffer);
         let link = match tokio::time::timeout(limit, connecting).await {
             Ok(connected) => connected.map_err(|error| PeerError::from_connect(error, address))?,
             Err(_) => {
@@ -153,6 +158,7 @@ impl Session {
             buffer: Vec::new(),
             eof: false,
             owed: Vec::new(),
+            bare,
         })
     }
 
@@ -226,14 +232,61 @@ impl Session {
     /// Performs the TLS handshake before the first byte of the conversation. It is not part of the
     /// connect, so that a check can leave a connection without one.
     pub(super) async fn secure_first(&mut self) -> Result<(), PeerError> {
-        if self.link.is_tls() {
+        if self.bare || self.link.is_tls() {
             return Ok(());
         }
         self.secure(self.server.endpoint().tls()).await
     }
 
+    /// Performs the TLS handshake now, and not before the first byte of the conversation.
+    pub(crate) async fn handshake(&mut self) -> Result<(), PeerError> {
+        self.bare = false;
+        self.secure_first().await
+    }
+
+    /// The PROXY header of this connection.
+    pub(crate) fn proxy_header(&self) -> Vec<u8> {
+        self.server.endpoint().prologue(self.local)
+    }
+
+    /// The first message of a TLS handshake, of a connection of its own.
+    pub(crate) fn client_hello(&self) -> Result<Vec<u8>, PeerError> {
+        let mut hello = Vec::new();
+        if let Some(tls) = self.server.endpoint().tls() {
+            tls?.take(&mut hello);
+        }
+        Ok(hello)
+    }
+
+    /// Encrypts `bytes` in records of their own, for [`Session::send_raw`].
+    pub(crate) fn sealed(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.link.sealed(bytes)
+    }
+
+    /// Keeps bytes that are sent together with the next ones.
+    pub(crate) fn hold(&mut self, bytes: &[u8]) {
+        self.link.hold(bytes);
+    }
+
+    /// Sends bytes as they are, even on a connection with TLS.
+    pub(crate) async fn send_raw(&mut self, bytes: &[u8]) -> Result<(), PeerError> {
+        self.transcript.add(
+            self.number,
+            format!("send on the socket {}", escape(bytes, 60)),
+        );
+        let deadline = Instant::now() + self.limit;
+        match timeout_at(deadline, self.link.write_raw(bytes)).await {
+            Ok(sent) => sent.map_err(|error| self.failed(error)),
+            Err(_) => Err(PeerError::NotTaken {
+                sent: 0,
+                of: bytes.len(),
+                limit: self.limit,
+            }),
+        }
+    }
+
     /// Performs the TLS handshake that the server has agreed to.
-    async fn start_tls(&mut self) -> Result<(), PeerError> {
+    pub(crate) async fn start_tls(&mut self) -> Result<(), PeerError> {
         if !self.buffer.is_empty() {
             return Err(PeerError::Wrong {
                 mismatch: Mismatch::new(
@@ -364,8 +417,26 @@ impl Session {
 
     /// Closes the connection.
     pub(crate) fn close(mut self) {
-        self.link.say_goodbye();
+        if !self.eof {
+            self.link.say_goodbye();
+        }
         self.transcript.add(self.number, "close".into());
+    }
+
+    /// Closes the connection without close_notify, over TLS.
+    pub(crate) fn leave(self) {
+        self.transcript
+            .add(self.number, "close without close_notify".into());
+    }
+
+    /// Whether the end of the stream has been received.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.eof
+    }
+
+    /// Whether the server has sent close_notify.
+    pub(crate) fn was_closed_by_alert(&self) -> bool {
+        self.link.was_closed_by_alert()
     }
 
     /// Ends the connection with an RST.

@@ -7,7 +7,7 @@ use super::Promise;
 use crate::process::{Launch, Server, StartFailure, StartOptions};
 use crate::session::Voice;
 use crate::talk::Talk;
-use crate::transport::Endpoint;
+use crate::transport::{Endpoint, Transport};
 
 /// Where the server comes from.
 #[derive(Clone)]
@@ -21,6 +21,16 @@ pub enum Origin {
         /// Its main process, if known.
         pid: Option<u32>,
     },
+}
+
+impl Origin {
+    /// How clients reach the server.
+    pub fn transport(&self) -> &Transport {
+        match self {
+            Self::Spawn(launch) => &launch.transport,
+            Self::Attach { endpoint, .. } => &endpoint.transport,
+        }
+    }
 }
 
 /// A server and its conversation.

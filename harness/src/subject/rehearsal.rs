@@ -137,6 +137,7 @@ impl RehearsalClient {
             transcript: Transcript::default(),
             limit: PATIENCE,
             receive_buffer: None,
+            bare: false,
         })
         .await
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_tcp_cork;
 
-use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Runs, Weight, failed};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 use crate::session::{After, ConnectionEnd, PeerError, Session};
 use crate::sys::unsent_bytes;
 
@@ -15,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 9293 section 3.6: CLOSE means \"I have no more data to send\"; the receiver of a FIN may still send, so the reply must be sent (nmap#2510)",
     stimulus: "a request and a FIN in the same segment; then the client reads",
-    needs: &[],
+    needs: &[Need::Tcp, Need::PlainText],
     runs: Runs::Shared,
     weight: Weight::Warns,
     control: false,

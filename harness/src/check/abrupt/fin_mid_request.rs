@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 9293 section 3.6: no data follows a FIN; a server that waits for the rest of a request keeps the connection in CLOSE-WAIT forever",
     stimulus: "10 clients send half a request and a FIN, and keep reading",
-    needs: &[Need::Frame],
+    needs: &[Need::Frame, Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,

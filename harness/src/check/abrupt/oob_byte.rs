@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 6093: urgent data is deprecated, but any peer may still send it; POSIX recv(): without SO_OOBINLINE the byte is not part of the stream (beanstalkd 1.12 goes into a busy loop)",
     stimulus: "one byte of urgent data (MSG_OOB), half a second of silence, then a request on the same connection",
-    needs: &[Need::Process],
+    needs: &[Need::Process, Need::Tcp, Need::PlainText],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: true,

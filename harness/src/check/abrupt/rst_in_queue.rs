@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "accept(2), getpeername(2): a connection may be reset while it waits for accept; Linux still returns it, and getpeername then fails with ENOTCONN",
     stimulus: "the server is stopped (SIGSTOP), 50 clients connect and reset, the server is continued (SIGCONT)",
-    needs: &[Need::Spawned],
+    needs: &[Need::Spawned, Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,

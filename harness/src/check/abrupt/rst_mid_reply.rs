@@ -13,7 +13,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "POSIX send(): ECONNRESET, then EPIPE and SIGPIPE, concern one connection, not the whole server (iperf#550)",
     stimulus: "12 times: many requests without reading a reply, until replies wait in the server's send queue; then RST, every other time FIN and RST",
-    needs: &[Need::ManyTurns],
+    needs: &[Need::ManyTurns, Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,

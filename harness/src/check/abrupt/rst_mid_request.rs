@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "POSIX recv(): ECONNRESET in the middle of a request concerns one connection, not the whole server",
     stimulus: "50 times: half a request, then RST once the server has read it",
-    needs: &[Need::Frame],
+    needs: &[Need::Frame, Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Runs, Weight};
+use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
 use crate::process::TcpState;
 
 /// Connects and resets, before and after the server has accepted.
@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "POSIX recv(): ECONNRESET, \"a connection was forcibly closed by a peer\", concerns one connection, not the whole server",
     stimulus: "50 times: connect, then RST; every other time after the server has accepted",
-    needs: &[],
+    needs: &[Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,

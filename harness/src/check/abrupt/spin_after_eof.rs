@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "poll(2), epoll(7): a connection at end of file stays readable; a server that neither closes it nor stops polling it goes into a busy loop",
     stimulus: "one client that received its reply and one that sent nothing each send a FIN and stay connected for half a second",
-    needs: &[Need::Process],
+    needs: &[Need::Process, Need::Tcp],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: true,

@@ -16,7 +16,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 9293 section 3.8.6: a closed window stops the sender; a server whose replies are not read must stop reading or close, not buffer them all",
     stimulus: "one client sends up to 192 MB of requests without a pause and reads no reply; then another client sends one request",
-    needs: &[Need::ManyTurns, Need::Process],
+    needs: &[Need::ManyTurns, Need::Process, Need::Tcp],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: true,

@@ -16,7 +16,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "listen(2): connections that find the queue full are dropped and retried after 1, 3 and 7 s; all clients of a burst must be served by then",
     stimulus: "the server is stopped (SIGSTOP), 400 clients connect, the server is continued (SIGCONT); each client sends its request as soon as it is connected",
-    needs: &[Need::Spawned],
+    needs: &[Need::Spawned, Need::Tcp],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
     control: false,

@@ -15,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 9293 section 3.3.1: each connection has its own state; a reply goes to the client that sent the request, and to no other",
     stimulus: "50 concurrent sessions of 20 requests each, every request with its own token",
-    needs: &[Need::DistinctReplies],
+    needs: &[Need::DistinctReplies, Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, Runs, Weight, inconclusive};
+use crate::check::{Check, Checked, Cx, Need, Runs, Weight, inconclusive};
 use crate::process::TcpState;
 
 /// Keeps one client silent while another sends a request.
@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "POSIX listen(), accept(): a server accepts further connections while one is open; a silent client must not block the others",
     stimulus: "one client connects and stays silent; a second one sends its request",
-    needs: &[],
+    needs: &[Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Runs, Weight, inconclusive};
+use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, inconclusive};
 use crate::process::TcpState;
 use crate::session::Session;
 use crate::talk::Frame;
@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "CWE-400, slowloris: clients that never finish their request must not keep others from being served (declare a connection limit as promise.max_connections)",
     stimulus: "200 clients send one byte of a request each (nothing, if one byte is a whole request); then another sends a whole one",
-    needs: &[],
+    needs: &[Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,

@@ -18,6 +18,7 @@ pub(super) const ENTRY: Check = Check {
         Need::ManyTurns,
         Need::Payload,
         Need::Pipelining,
+        Need::Tcp,
     ],
     runs: Runs::Shared,
     weight: Weight::Fails,

@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "an idle client must not prevent a server from stopping: docker stop waits for 10 s, then kills it",
     stimulus: "one exchange, then the stop signal while the connection is open and idle",
-    needs: &[Need::Spawned, Need::ManyTurns],
+    needs: &[Need::Spawned, Need::ManyTurns, Need::Tcp],
     runs: Runs::OwnServer,
     weight: Weight::Warns,
     control: false,

@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "POSIX close(): a descriptor stays open until it is closed; the server closes its descriptor however a connection ends",
     stimulus: "3 equal batches of connections: in turn a whole exchange, FIN in mid-request, RST in mid-request, immediate RST; descriptors are counted after each batch",
-    needs: &[Need::Process],
+    needs: &[Need::Process, Need::Tcp],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: false,

@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "a thread or process that serves a connection ends with it, however the connection ends",
     stimulus: "3 equal batches of connections: in turn a whole exchange, FIN in mid-request, RST in mid-request, immediate RST; threads are counted after each batch",
-    needs: &[Need::Process],
+    needs: &[Need::Process, Need::Tcp],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: false,

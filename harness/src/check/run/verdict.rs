@@ -151,7 +151,12 @@ fn control_text(control: &Attempt) -> String {
 }
 
 /// The stimulus as a command for the reader's shell, including the start of the server.
+///
+/// Empty if the server is not reached by plain TCP, which a short command cannot do.
 fn by_hand(check: &Check, battery: &Battery) -> String {
+    if battery.subject.origin.transport().describe().is_some() {
+        return String::new();
+    }
     let (host, port) = battery.by_hand_address();
     let request = request_in_python(battery);
     let text = check

@@ -26,7 +26,8 @@ use crate::text::escape_text;
 /// The name of the case file, which `tcprove replay` reads.
 const CASE_FILE: &str = "case.json";
 
-/// Writes `case.json`, `reproduce.py`, `reproduce.rs` and `README.md` to `folder/ID/` and returns that path.
+/// Writes `case.json`, `README.md` and, for a server on plain TCP, the programs `reproduce.py` and `reproduce.rs` to
+/// `folder/ID/`, and returns that path.
 ///
 /// The files are first written to a temporary folder, so that a finding is never incomplete, even if tcprove is killed.
 ///
@@ -38,12 +39,14 @@ pub fn write(folder: &Path, finding: &Finding, recipe: &Recipe) -> io::Result<Pa
         return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     }
     let place = folder.join(&finding.id);
-    let files = [
+    let mut files = vec![
         (CASE_FILE, json::text(finding), 0o644),
-        ("reproduce.py", python::text(finding, recipe), 0o755),
-        ("reproduce.rs", rust::text(finding, recipe), 0o644),
         ("README.md", readme::text(finding, recipe, &place), 0o644),
     ];
+    if recipe.transport.is_none() {
+        files.push(("reproduce.py", python::text(finding, recipe), 0o755));
+        files.push(("reproduce.rs", rust::text(finding, recipe), 0o644));
+    }
     fs::create_dir_all(folder)?;
     let made = tempfile::Builder::new()
         .prefix(&format!(".{}-", finding.id))

@@ -62,13 +62,31 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe, place: &Path) -> String {
 
 fn how_to_run(recipe: &Recipe, place: &Path) -> String {
     let replay = recipe.replay_command(place);
-    let mut text = format!(
+    let only = format!("To reproduce it, run {}.\n", code(&replay));
+    let mut text = match &recipe.transport {
+        Some(transport) => format!(
+            "{only}\nThe server is reached through {}.\n",
+            plain(transport)
+        ),
+        None => programs(&replay),
+    };
+    text.push_str(&server_note(recipe));
+    text
+}
+
+fn programs(replay: &str) -> String {
+    format!(
         "To reproduce it, run one of\n\n\
         - {}\n\
         - `python3 reproduce.py`: exits with 1 if the bug is there, with 0 if it is not, with 2 if it cannot be judged\n\
         - `rustc --test --edition 2021 -o reproduce reproduce.rs && ./reproduce`: a test that fails if the bug is there\n",
-        code(&replay)
-    );
+        code(replay)
+    )
+}
+
+/// What the server needs that is not stored here.
+fn server_note(recipe: &Recipe) -> String {
+    let mut text = String::new();
     match &recipe.server {
         ServerRecipe::Start { env, .. } if !env.is_empty() => {
             let names: Vec<String> = env.iter().map(|name| code(name)).collect();

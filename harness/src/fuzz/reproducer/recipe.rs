@@ -20,6 +20,8 @@ pub struct Recipe {
     pub plain: Vec<PlainTurn>,
     /// Maximum duration of that conversation, in milliseconds.
     pub plain_wait_ms: u64,
+    /// How clients reach the server, if not by plain TCP: then only tcprove can replay the finding.
+    pub transport: Option<String>,
     /// The command that replays a finding; `{folder}` is replaced by the folder of the finding.
     pub replay: String,
 }
@@ -100,6 +102,7 @@ impl Recipe {
             reply_wait_ms: 500,
             plain: plain.iter().map(PlainTurn::of).collect(),
             plain_wait_ms: 2_000,
+            transport: origin.transport().describe(),
             replay,
         }
     }

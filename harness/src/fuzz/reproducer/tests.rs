@@ -30,6 +30,7 @@ pub(super) fn finding(kind: FindingKind, case: Case) -> Finding {
 
 pub(super) fn recipe() -> Recipe {
     Recipe {
+        transport: None,
         server: ServerRecipe::Start {
             cmd: ["python3", "-c", "\"'\\\n", "{size}", "{port}"]
                 .map(String::from)

@@ -129,6 +129,9 @@ fn finding(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
         "reproduce",
         escape_text(&outcome.reproduce, 4000)
     );
+    if outcome.by_hand.is_empty() {
+        return;
+    }
     let _ = writeln!(
         text,
         "  {DIM}{:<11}{RESET} {}",
