@@ -10,15 +10,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use tcprove_server::Model;
 
 use crate::common::{
-    PROGRAM, Process, children, connect, exchange, expect, finish, read_all, until,
+    PROGRAM, Process, children, connect, exchange, expect, finish, read_all, runs, until,
 };
-
-/// Whether a process runs and is not a zombie.
-fn runs(id: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
-}
 
 #[test]
 fn every_model_drains_on_either_signal() {

@@ -39,7 +39,7 @@ fn a_stop_closes_idle_connections_and_lets_a_half_request_finish() {
         assert_eq!(read_all(&mut idle), b"", "{model}");
         exchange(&mut busy, b"ond\n", b"second\n");
         assert_eq!(read_all(&mut busy), b"", "{model}");
-        let address = server.address;
+        let address = server.address.unwrap();
         server.stop();
         assert_eq!(
             TcpStream::connect(address).unwrap_err().kind(),

@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use super::Program;
 use super::log::LogFormat;
 use super::values::{OptionalDuration, duration, duration_or_off, fault_by_name};
-use crate::{Config, Delay, Fault, Model, Protocol, ServerError};
+use crate::{Config, Delay, Fault, Model, Protocol, ProxyVersion, ServerError, Tls, TlsFiles};
 
 /// The arguments of the reference server.
 #[derive(Debug, Clone, Args)]
@@ -28,6 +28,10 @@ pub struct ServeArgs {
     /// Listen on this port; with 0 the kernel chooses a free one
     #[arg(long, default_value_t = 0)]
     pub(super) port: u16,
+    /// Listen on this Unix socket instead of a host and a port. A socket that an earlier server has
+    /// left there is replaced
+    #[arg(long, value_name = "PATH")]
+    pub(super) unix: Option<PathBuf>,
     /// Accept IPv4 clients on an IPv6 address too
     #[arg(long)]
     pub(super) dual_stack: bool,
@@ -62,6 +66,28 @@ pub struct ServeArgs {
     /// of a reply taken
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
     pub(super) idle_timeout: Duration,
+    /// Speak TLS 1.2 and 1.3, with the certificate chain in this PEM file
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Require a client certificate signed by a certificate of this PEM file
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_client_ca: Option<PathBuf>,
+    /// Offer this protocol with ALPN, and refuse clients that offer only others; may be repeated
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) tls_alpn: Vec<String>,
+    /// Begin in plain text, and TLS when a client sends the line STARTTLS (protocol line)
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false,
+          action = ArgAction::Set, value_name = "BOOL")]
+    pub(super) starttls: bool,
+    /// Require a header of the PROXY protocol at the beginning of each connection: v1, v2 or any
+    #[arg(long, value_name = "VERSION")]
+    pub(super) proxy: Option<ProxyVersion>,
+    /// Close a connection whose PROXY header or TLS handshake takes longer than this
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = duration)]
+    pub(super) handshake_timeout: Duration,
     /// Serve at most N connections at the same time and refuse further ones
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub(super) max_connections: usize,
@@ -123,16 +149,24 @@ impl ServeArgs {
                 return Err(ServerError::Setting(format!("{name} must be at least 1")));
             }
         }
+        let tls = self.tls()?;
         let base = self.fault.map_or_else(Config::default, Config::with_fault);
         let host = if self.dual_stack {
             "::".to_owned()
         } else {
             base.host
         };
+        let protocol = self.protocol.unwrap_or(base.protocol);
+        if self.starttls && protocol != Protocol::Line {
+            return Err(ServerError::Setting(format!(
+                "--starttls needs --protocol line: {protocol} has no such command"
+            )));
+        }
         Ok(Config {
             host: self.host.clone().unwrap_or(host),
             port: self.port,
             dual_stack: self.dual_stack,
+            unix: self.unix.clone(),
             backlog: self.backlog,
             reuse_addr: self.reuse_addr,
             recv_buffer: self.recv_buffer,
@@ -143,6 +177,10 @@ impl ServeArgs {
             keepalive: self.keepalive.0,
             max_message: self.max_message,
             idle_timeout: self.idle_timeout,
+            tls,
+            starttls: self.starttls,
+            proxy: self.proxy,
+            handshake_timeout: self.handshake_timeout,
             max_connections: self.max_connections,
             drain: self.drain,
             linger: self.linger,
@@ -151,13 +189,34 @@ impl ServeArgs {
             delay_log: self.delay_log.clone(),
             delay_seed: self.delay_seed,
             slower_percent: self.slower,
-            protocol: self.protocol.unwrap_or(base.protocol),
+            protocol,
             model: self.model.unwrap_or(base.model),
             workers: self.workers,
             fault: self.fault,
             worker_exe: Some(self.worker_program(program)),
             print: None,
         })
+    }
+
+    /// Reads the files of TLS.
+    fn tls(&self) -> Result<Option<Tls>, ServerError> {
+        let wrong = |message: &str| Err(ServerError::Setting(message.to_owned()));
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => Tls::load(TlsFiles {
+                cert: cert.clone(),
+                key: key.clone(),
+                client_ca: self.tls_client_ca.clone(),
+                alpn: self.tls_alpn.clone(),
+            })
+            .map(Some),
+            (Some(_), None) => wrong("--tls-cert needs the key of the certificate: add --tls-key"),
+            (None, Some(_)) => wrong("--tls-key needs the certificate: add --tls-cert"),
+            (None, None) if self.starttls => wrong("--starttls needs --tls-cert and --tls-key"),
+            (None, None) if self.tls_client_ca.is_some() || !self.tls_alpn.is_empty() => {
+                wrong("--tls-client-ca and --tls-alpn need --tls-cert and --tls-key")
+            }
+            (None, None) => Ok(None),
+        }
     }
 
     /// The program of a worker, with arguments that make it log like its parent.

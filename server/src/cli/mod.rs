@@ -14,7 +14,9 @@ use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuar
 
 use crate::config::hooks::OnSignal;
 use crate::sys::signals::{self, Reaction};
-use crate::{Config, Model, Protocol, ServerError, Shutdown, bind, fault, model, run, sys};
+use crate::{
+    Config, Listener, Model, Protocol, ServerError, Shutdown, bind, fault, model, run, sys,
+};
 
 /// The path of this program and the arguments that precede those of [`ServeArgs`], such as `serve`.
 /// The prefork model starts its workers with them.
@@ -24,8 +26,8 @@ pub type Program = (PathBuf, Vec<OsString>);
 const LINES_MAX: usize = 1_024;
 
 impl ServeArgs {
-    /// Serves until a signal stops the server. Prints `listening on HOST:PORT` once clients can
-    /// connect. On an error, prints it and exits with code 1.
+    /// Serves until a signal stops the server. Prints `listening on HOST:PORT`, or
+    /// `listening on unix:PATH`, once clients can connect. On an error, prints it and exits with code 1.
     pub fn main(self, program: Program) -> ExitCode {
         if self.list_faults {
             return list_faults();
@@ -54,11 +56,13 @@ impl ServeArgs {
                 model::watch_lifeline(shutdown.clone())
                     .map_err(ServerError::start("watch the parent"))?;
                 config.model = Model::TokioCurrent;
-                sys::inherit::listener(number).map_err(ServerError::start("inherit a listener"))?
+                sys::inherit::descriptor(number)
+                    .and_then(Listener::inherited)
+                    .map_err(ServerError::start("inherit a listener"))?
             }
             None => {
                 let listener = bind(&config)?;
-                announce(&listener).map_err(ServerError::start("read the port"))?;
+                announce(&listener);
                 listener
             }
         };
@@ -78,12 +82,10 @@ fn reaction(on_signal: OnSignal, shutdown: &Shutdown) -> Reaction {
     }
 }
 
-fn announce(listener: &std::net::TcpListener) -> io::Result<()> {
-    let address = listener.local_addr()?;
+fn announce(listener: &Listener) {
     let mut stdout = io::stdout().lock();
     // Serve even if stdout is closed.
-    let _ = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
-    Ok(())
+    let _ = writeln!(stdout, "listening on {listener}").and_then(|()| stdout.flush());
 }
 
 /// Opens the output for the tutorial's protocol, the only one that prints.

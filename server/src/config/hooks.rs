@@ -10,6 +10,7 @@ use socket2::Socket;
 
 use super::Config;
 use crate::service::Flow;
+use crate::transport::Transport;
 
 /// What a fault stores per connection. It is dropped when the connection ends.
 pub(crate) type Scratch = Option<Box<dyn Any + Send>>;
@@ -34,7 +35,7 @@ pub(crate) struct Hooks {
     pub(crate) replied: Option<Replied>,
     /// Called before replies are sent. May send or drop bytes by removing them from the queue, or
     /// close the connection.
-    pub(crate) before_write: Option<fn(BorrowedFd<'_>, &mut Vec<u8>) -> Flow>,
+    pub(crate) before_write: Option<BeforeWrite>,
     /// How the server reacts to a stop signal.
     #[cfg_attr(
         not(feature = "cli"),
@@ -47,6 +48,9 @@ pub(crate) struct Hooks {
 
 /// The type of [`Hooks::after_accept`].
 pub(crate) type AfterAccept = fn(BorrowedFd<'_>, Result<BorrowedFd<'_>, &io::Error>) -> Retry;
+
+/// The type of [`Hooks::before_write`].
+pub(crate) type BeforeWrite = fn(&mut dyn Transport, &mut Vec<u8>) -> Flow;
 
 /// The type of [`Hooks::replied`].
 pub(crate) type Replied = fn(&mut Scratch, BorrowedFd<'_>, &mut [u8]) -> Flow;

@@ -13,6 +13,9 @@ use hooks::Hooks;
 use model::Model;
 use tracing_appender::non_blocking::NonBlocking;
 
+use crate::proxy::ProxyVersion;
+use crate::service::Service;
+use crate::tls::Tls;
 use crate::{Delay, Protocol};
 
 /// The settings of one server.
@@ -24,6 +27,8 @@ pub struct Config {
     pub port: u16,
     /// Whether an IPv6 listener accepts IPv4 clients too (`IPV6_V6ONLY` off).
     pub dual_stack: bool,
+    /// The path of a Unix socket to listen on instead of `host` and `port`.
+    pub unix: Option<PathBuf>,
     /// Maximum established connections that wait for `accept`.
     pub backlog: u32,
     /// `SO_REUSEADDR`: whether to bind a port that has connections in TIME_WAIT.
@@ -46,6 +51,16 @@ pub struct Config {
     /// Maximum time without progress on a connection: a request begins or is answered, or the
     /// peer takes bytes of a reply.
     pub idle_timeout: Duration,
+    /// TLS; `None` serves plain text.
+    pub tls: Option<Tls>,
+    /// Whether a connection begins in plain text, and TLS with the command `STARTTLS`, which only the
+    /// protocol `line` has.
+    pub starttls: bool,
+    /// The versions of the PROXY protocol of which each connection must begin with a header.
+    pub proxy: Option<ProxyVersion>,
+    /// Maximum time from the beginning of a connection to the end of its PROXY header and its TLS
+    /// handshake, and from the command `STARTTLS` to the end of the handshake.
+    pub handshake_timeout: Duration,
     /// Maximum connections served at the same time. Further connections are refused.
     pub max_connections: usize,
     /// Maximum time that requests in flight get to finish after a shutdown begins.
@@ -93,6 +108,7 @@ impl Default for Config {
             host: "127.0.0.1".to_owned(),
             port: 0,
             dual_stack: false,
+            unix: None,
             backlog: 128,
             reuse_addr: true,
             recv_buffer: 1024,
@@ -103,6 +119,10 @@ impl Default for Config {
             keepalive: Some(Duration::from_secs(60)),
             max_message: 65_536,
             idle_timeout: Duration::from_secs(30),
+            tls: None,
+            starttls: false,
+            proxy: None,
+            handshake_timeout: Duration::from_secs(10),
             max_connections: 1_000,
             drain: Duration::from_secs(5),
             linger: Duration::from_secs(2),
@@ -135,6 +155,16 @@ impl Config {
     /// The hooks of the planted fault; [`Hooks::NONE`] in a sound server.
     pub(crate) fn hooks(&self) -> Hooks {
         self.fault.map_or(Hooks::NONE, |fault| fault.hooks)
+    }
+
+    /// The service for one connection.
+    pub(crate) fn service(&self) -> Box<dyn Service> {
+        let with_starttls = self
+            .starttls
+            .then(|| self.protocol.service_with_starttls(self.max_message));
+        with_starttls
+            .flatten()
+            .unwrap_or_else(|| self.protocol.service(self.max_message))
     }
 
     /// These settings after the planted fault has changed them.

@@ -1,13 +1,12 @@
 //! Treats a half-close as a disconnect (nmap#2510). Before each reply it waits briefly for the FIN, so
 //! that the outcome does not depend on timing.
 
-use std::os::fd::BorrowedFd;
-
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Fault;
 use crate::config::hooks::Hooks;
 use crate::service::Flow;
+use crate::transport::Transport;
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
@@ -29,8 +28,11 @@ const PATIENCE: Timespec = Timespec {
     tv_nsec: 20_000_000,
 };
 
-fn look_for_fin(socket: BorrowedFd<'_>, out: &mut Vec<u8>) -> Flow {
-    let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
+fn look_for_fin(transport: &mut dyn Transport, out: &mut Vec<u8>) -> Flow {
+    let mut fds = [PollFd::from_borrowed_fd(
+        transport.descriptor(),
+        PollFlags::RDHUP,
+    )];
     if matches!(poll(&mut fds, Some(&PATIENCE)), Ok(1..)) {
         out.clear();
         return Flow::Close;

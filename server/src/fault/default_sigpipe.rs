@@ -1,14 +1,15 @@
 //! The first write after a reset fails with ECONNRESET, the next one with EPIPE and SIGPIPE (iperf#550).
 
+use std::io::ErrorKind;
 use std::os::fd::BorrowedFd;
 
-use rustix::io::Errno;
 use socket2::Socket;
 
 use super::Fault;
 use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::service::Flow;
 use crate::sys::sigpipe;
+use crate::transport::Transport;
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
@@ -40,12 +41,18 @@ fn send_error(scratch: &mut Scratch, socket: BorrowedFd<'_>, received: Received<
     }
 }
 
-/// Uses write(2), because std's send(2) sets MSG_NOSIGNAL. Like many programs, it ignores the first
-/// error and continues with the next part of the reply.
-fn write(socket: BorrowedFd<'_>, out: &mut Vec<u8>) -> Flow {
-    match rustix::io::write(socket, out) {
+/// Like many programs, ignores the first error and continues with the next part of the reply. Where
+/// send(2) fails with EPIPE, write(2) raises SIGPIPE.
+fn write(transport: &mut dyn Transport, out: &mut Vec<u8>) -> Flow {
+    let mut sent = transport.try_write(out);
+    if matches!(&sent, Err(error) if error.kind() == ErrorKind::ConnectionReset) {
+        sent = transport.try_write(out);
+    }
+    match sent {
         Ok(count) => drop(out.drain(..count)),
-        Err(Errno::CONNRESET) => drop(rustix::io::write(socket, out)),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            let _ = rustix::io::write(transport.descriptor(), out);
+        }
         Err(_) => {}
     }
     Flow::Continue

@@ -1,13 +1,11 @@
 //! A reply larger than the free space in the send buffer arrives truncated.
 
-use std::os::fd::BorrowedFd;
-
-use rustix::io::Errno;
-use rustix::net::SendFlags;
+use std::io::ErrorKind;
 
 use super::Fault;
 use crate::config::hooks::Hooks;
 use crate::service::Flow;
+use crate::transport::Transport;
 use crate::{Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
@@ -23,9 +21,10 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-fn send_once(socket: BorrowedFd<'_>, out: &mut Vec<u8>) -> Flow {
+fn send_once(transport: &mut dyn Transport, out: &mut Vec<u8>) -> Flow {
     // Ignores the count. If the buffer is full, waits as usual, so that later replies still arrive.
-    if rustix::net::send(socket, out, SendFlags::NOSIGNAL) != Err(Errno::AGAIN) {
+    let sent = transport.try_write(out);
+    if !sent.is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
         out.clear();
     }
     Flow::Continue

@@ -1,13 +1,10 @@
 //! Nagle's algorithm delays the second small write until the first is acknowledged, and the client delays
 //! its acknowledgement: 40 ms per reply.
 
-use std::os::fd::BorrowedFd;
-
-use rustix::net::SendFlags;
-
 use super::Fault;
 use crate::config::hooks::Hooks;
 use crate::service::Flow;
+use crate::transport::Transport;
 use crate::{Config, Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
@@ -29,10 +26,10 @@ fn nagle(config: &mut Config) {
 }
 
 /// Sends each line without its `\n`, and then the `\n`.
-fn write_in_two(socket: BorrowedFd<'_>, out: &mut Vec<u8>) -> Flow {
+fn write_in_two(transport: &mut dyn Transport, out: &mut Vec<u8>) -> Flow {
     while let Some(end) = out.iter().position(|byte| *byte == b'\n') {
         for length in [end, 1] {
-            match rustix::net::send(socket, &out[..length], SendFlags::NOSIGNAL) {
+            match transport.try_write(&out[..length]) {
                 Ok(count) if count == length => drop(out.drain(..count)),
                 // The session sends the rest, or gets the same error.
                 Ok(count) => {

@@ -1,15 +1,16 @@
 //! Accepting connections, and what happens when `accept` fails.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
 use crate::config::hooks::Retry;
+use crate::listen::accept;
+use crate::peer::Peer;
 use crate::session::blocking::wait_readable;
-use crate::{Config, ServerError, Shutdown};
+use crate::{Config, Listener, ServerError, Shutdown};
 
 /// Pause after `accept` has failed for lack of a resource. The listener stays readable meanwhile, so
 /// calling `accept` again immediately would be a busy loop.
@@ -26,15 +27,15 @@ pub(super) fn ensure_descriptor(listener: BorrowedFd<'_>) -> Result<(), ServerEr
 
 /// Accepts connections on this thread and passes each to `serve`, until the shutdown.
 pub(super) fn each(
-    listener: &TcpListener,
+    listener: &Listener,
     config: &Config,
     shutdown: &Shutdown,
-    mut serve: impl FnMut(TcpStream, SocketAddr),
+    mut serve: impl FnMut(OwnedFd, Peer),
 ) -> Result<(), ServerError> {
     ensure_descriptor(listener.as_fd())?;
     let mut warnings = ThrottledWarnings::default();
     while !shutdown.is_triggered() {
-        let waited = match listener.accept() {
+        let waited = match accept(listener) {
             Ok((stream, peer)) => {
                 accepted(listener.as_fd(), stream.as_fd(), config);
                 serve(stream, peer);
@@ -56,10 +57,21 @@ pub(super) fn each(
 /// Sets the options of a new connection that it does not inherit from the listener (see
 /// [`bind`](crate::bind)), and runs the hook of the planted fault.
 pub(super) fn accepted(listener: BorrowedFd<'_>, stream: BorrowedFd<'_>, config: &Config) {
-    if let Some(size) = config.so_rcvbuf_after_accept
-        && let Err(error) = SockRef::from(&stream).set_recv_buffer_size(size)
+    let (mut receive, mut send) = (config.so_rcvbuf_after_accept, None);
+    if config.unix.is_some() {
+        // A Unix socket inherits no buffer sizes.
+        (receive, send) = (receive.or(config.so_rcvbuf), config.so_sndbuf);
+    }
+    let socket = SockRef::from(&stream);
+    if let Some(size) = receive
+        && let Err(error) = socket.set_recv_buffer_size(size)
     {
         tracing::warn!(%error, "cannot set SO_RCVBUF");
+    }
+    if let Some(size) = send
+        && let Err(error) = socket.set_send_buffer_size(size)
+    {
+        tracing::warn!(%error, "cannot set SO_SNDBUF");
     }
     if let Some(after_accept) = config.hooks().after_accept {
         after_accept(listener, Ok(stream));

@@ -11,14 +11,12 @@ mod tokio_current;
 mod tokio_multi;
 mod tokio_server;
 
-use std::net::TcpListener;
-
 #[cfg(feature = "cli")]
 pub(crate) use lifeline::watch_lifeline;
 
 pub use crate::config::model::{Model, SEQUENTIAL_CANNOT_PASS};
 use crate::delay::Delays;
-use crate::{Config, ServerError, Shutdown};
+use crate::{Config, Listener, ServerError, Shutdown};
 
 /// Serves the listener until the shutdown is triggered and the requests in flight have been
 /// answered, or [`Config::drain`] has passed.
@@ -26,10 +24,10 @@ use crate::{Config, ServerError, Shutdown};
 /// # Errors
 /// The server cannot start: threads, descriptors or the runtime are missing, the delay log cannot
 /// be opened, or [`Config::worker_exe`] is missing for `prefork`.
-pub fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> Result<(), ServerError> {
+pub fn run(listener: Listener, config: Config, shutdown: Shutdown) -> Result<(), ServerError> {
     let config = config.effective();
     listener
-        .set_nonblocking(true)
+        .set_nonblocking()
         .map_err(ServerError::start("make the listener non-blocking"))?;
     let delays = Delays::new(config.delay, config.delay_log.as_deref(), config.delay_seed)?;
     match config.model {

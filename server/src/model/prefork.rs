@@ -8,7 +8,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,7 +17,8 @@ use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::session::blocking::poll_until;
-use crate::{Config, ServerError, Shutdown};
+use crate::tls::Tls;
+use crate::{Config, Listener, ServerError, Shutdown};
 
 /// A worker that ends within this time is replaced only after a pause.
 const SHORT_LIFE: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Starts the workers and replaces those that end, until the shutdown; then drains them.
 pub(super) fn run(
-    listener: TcpListener,
+    listener: Listener,
     config: &Config,
     shutdown: &Shutdown,
 ) -> Result<(), ServerError> {
@@ -103,7 +103,7 @@ struct Slot {
 
 impl Slot {
     /// Replaces the worker if it has ended: immediately, or after a pause if its life was short.
-    fn refill(&mut self, listener: &TcpListener, config: &Config) -> Result<(), ServerError> {
+    fn refill(&mut self, listener: &Listener, config: &Config) -> Result<(), ServerError> {
         if self.worker.is_some() {
             let Some(lived) = self.clear_dead() else {
                 return Ok(());
@@ -157,14 +157,14 @@ struct Worker {
 }
 
 impl Worker {
-    fn spawn(listener: &TcpListener, config: &Config, number: usize) -> Result<Self, ServerError> {
+    fn spawn(listener: &Listener, config: &Config, number: usize) -> Result<Self, ServerError> {
         let (program, leading) = config
             .worker_exe
             .as_ref()
             .ok_or(ServerError::NoWorkerProgram)?;
         let spawned = || {
             // The only inheritable copy; it is closed when this function returns.
-            let inherited = fcntl_dupfd_cloexec(listener, 3)?;
+            let inherited = fcntl_dupfd_cloexec(listener.as_fd(), 3)?;
             fcntl_setfd(&inherited, FdFlags::empty())?;
             let mut child = Command::new(program)
                 .args(leading)
@@ -226,6 +226,7 @@ fn arguments(config: &Config, number: usize, listener: i32) -> Vec<OsString> {
     if let Some(size) = config.so_rcvbuf_after_accept {
         list.push(("--so-rcvbuf-after-accept", size.to_string()));
     }
+    list.extend(transport_arguments(config));
     if let Some(delay) = config.delay {
         list.push(("--delay", delay.to_string()));
     }
@@ -235,10 +236,41 @@ fn arguments(config: &Config, number: usize, listener: i32) -> Vec<OsString> {
     let list = list
         .into_iter()
         .map(|(name, value)| format!("{name}={value}").into());
-    let log = config.delay_log.iter().map(|path| {
-        let mut argument = OsString::from("--delay-log=");
-        argument.push(path);
-        argument
-    });
-    list.chain(log).collect()
+    list.chain(paths(config)).collect()
+}
+
+fn transport_arguments(config: &Config) -> Vec<(&'static str, String)> {
+    let handshake_ms = config.handshake_timeout.as_millis();
+    let mut list = vec![("--handshake-timeout", format!("{handshake_ms}ms"))];
+    if let Some(version) = config.proxy {
+        list.push(("--proxy", version.to_string()));
+    }
+    if config.starttls {
+        list.push(("--starttls", "true".to_owned()));
+    }
+    if let Some(tls) = &config.tls {
+        let names = tls.files().alpn.iter();
+        list.extend(names.map(|name| ("--tls-alpn", name.clone())));
+    }
+    list
+}
+
+/// The arguments that are paths, which need not be UTF-8.
+fn paths(config: &Config) -> impl Iterator<Item = OsString> {
+    let tls = config.tls.as_ref().map(Tls::files);
+    let list = [
+        ("--delay-log=", config.delay_log.as_ref()),
+        ("--unix=", config.unix.as_ref()),
+        ("--tls-cert=", tls.map(|files| &files.cert)),
+        ("--tls-key=", tls.map(|files| &files.key)),
+        (
+            "--tls-client-ca=",
+            tls.and_then(|files| files.client_ca.as_ref()),
+        ),
+    ];
+    list.into_iter().filter_map(|(name, path)| {
+        let mut argument = OsString::from(name);
+        argument.push(path?);
+        Some(argument)
+    })
 }

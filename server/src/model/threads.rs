@@ -1,6 +1,6 @@
 //! One thread per connection.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{io, thread};
@@ -8,8 +8,9 @@ use std::{io, thread};
 use super::accept::{self, ThrottledWarnings};
 use super::admission::{Admission, Ruling, Seat};
 use crate::delay::{ConnectionDelays, Delays};
-use crate::session::{Session, blocking};
-use crate::{Config, ServerError, Shutdown};
+use crate::peer::Peer;
+use crate::session::{Connection, blocking};
+use crate::{Config, Listener, ServerError, Shutdown};
 
 /// Stack size of a connection's thread. A session needs a fraction of it; Rust's default is 2 MiB.
 const STACK_BYTES: usize = 256 * 1024;
@@ -25,7 +26,7 @@ struct ThreadContext {
 
 /// Serves until the shutdown, then waits for the connections to drain.
 pub(super) fn run(
-    listener: TcpListener,
+    listener: Listener,
     config: Config,
     delays: Delays,
     shutdown: Shutdown,
@@ -57,8 +58,8 @@ pub(super) fn run(
 fn spawn(
     context: &Arc<ThreadContext>,
     admission: &Arc<Admission>,
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: OwnedFd,
+    peer: Peer,
 ) -> io::Result<()> {
     let (seat, refuse) = match admission.admit() {
         Ruling::Serve(seat) => (seat, false),
@@ -78,18 +79,19 @@ fn spawn(
 fn serve(
     context: &ThreadContext,
     delays: Option<ConnectionDelays>,
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: OwnedFd,
+    peer: Peer,
     refuse: bool,
     _seat: Seat,
 ) {
     let config = &context.config;
-    let session = if refuse {
-        Session::refusing(config, peer)
+    let connection = if refuse {
+        Connection::refusing(config, peer.clone())
     } else {
-        Session::new(config, delays, peer)
+        Connection::new(config, delays, peer.clone())
     };
-    if let Err(error) = blocking::serve(stream, session, &context.shutdown, config.hooks().watch) {
+    if let Err(error) = blocking::serve(stream, connection, &context.shutdown, config.hooks().watch)
+    {
         tracing::warn!(%peer, %error, "cannot serve the connection");
     }
 }

@@ -1,14 +1,12 @@
 //! One event loop on the calling thread.
 
-use std::net::TcpListener;
-
 use super::tokio_server;
 use crate::delay::Delays;
-use crate::{Config, ServerError, Shutdown};
+use crate::{Config, Listener, ServerError, Shutdown};
 
 /// Serves until the shutdown, then waits for the connections to drain.
 pub(super) fn run(
-    listener: TcpListener,
+    listener: Listener,
     config: Config,
     delays: Delays,
     shutdown: &Shutdown,

@@ -1,8 +1,7 @@
 //! The event loop shared by the Tokio models and the workers of prefork.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +10,15 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::accept::{self, PAUSE, ThrottledWarnings};
+use super::accept::{PAUSE, ThrottledWarnings, accepted, ensure_descriptor, failed};
 use super::admission::{Admission, Ruling, Seat};
 use crate::config::hooks::Retry;
 use crate::delay::{ConnectionDelays, Delays};
-use crate::session::Session;
+use crate::listen::accept;
+use crate::peer::Peer;
+use crate::session::Connection;
 use crate::session::nonblocking::{self, WatchedSocket};
-use crate::{Config, ServerError, Shutdown, sys};
+use crate::{Config, Listener, ServerError, Shutdown, sys};
 
 /// Time that connections get to notice the end of the drain.
 const GRACE: Duration = Duration::from_secs(1);
@@ -35,17 +36,19 @@ struct TaskContext {
 
 /// Serves until the shutdown, then waits for the connections to drain.
 pub(super) async fn run(
-    listener: TcpListener,
+    listener: Listener,
     config: Config,
     delays: Delays,
     shutdown: &Shutdown,
 ) -> Result<(), ServerError> {
+    // The file of a Unix socket is removed when nobody listens any more.
+    let (listener, file) = listener.into_parts();
     let listener = sys::watch::watch(listener, Interest::READABLE)
         .map_err(ServerError::start("watch the listener"))?;
     let event = shutdown
         .watch()
         .map_err(ServerError::start("watch the shutdown"))?;
-    accept::ensure_descriptor(listener.as_fd())?;
+    ensure_descriptor(listener.as_fd())?;
     let drain = config.drain;
     let (stop, stopping) = watch::channel(false);
     let (alive, mut all_gone) = mpsc::channel(1);
@@ -64,7 +67,7 @@ pub(super) async fn run(
         }
         () = accept_each(&listener, &context) => {}
     }
-    drop((listener, context));
+    drop((listener, file, context));
     // Sending fails if there are no connections, which is fine.
     let _ = stop.send(true);
     if timeout(drain + GRACE, all_gone.recv()).await.is_err() {
@@ -74,11 +77,11 @@ pub(super) async fn run(
 }
 
 /// Starts a task for each connection. Never returns.
-async fn accept_each(listener: &AsyncFd<TcpListener>, context: &TaskContext) {
+async fn accept_each(listener: &AsyncFd<OwnedFd>, context: &TaskContext) {
     let mut warnings = ThrottledWarnings::default();
     loop {
         match listener
-            .async_io(Interest::READABLE, TcpListener::accept)
+            .async_io(Interest::READABLE, |listener| accept(listener))
             .await
         {
             Ok((stream, peer)) => {
@@ -87,28 +90,26 @@ async fn accept_each(listener: &AsyncFd<TcpListener>, context: &TaskContext) {
                     warnings.warn("cannot watch a connection", &error);
                 }
             }
-            Err(error) => {
-                match accept::failed(listener.as_fd(), &error, &context.config, &mut warnings) {
-                    Retry::Now => tokio::task::yield_now().await,
-                    Retry::Later => sleep(PAUSE).await,
-                }
-            }
+            Err(error) => match failed(listener.as_fd(), &error, &context.config, &mut warnings) {
+                Retry::Now => tokio::task::yield_now().await,
+                Retry::Later => sleep(PAUSE).await,
+            },
         }
     }
 }
 
 fn spawn(
-    listener: &AsyncFd<TcpListener>,
+    listener: &AsyncFd<OwnedFd>,
     context: &TaskContext,
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: OwnedFd,
+    peer: Peer,
 ) -> io::Result<()> {
     let (seat, refuse) = match context.admission.admit() {
         Ruling::Serve(seat) => (seat, false),
         Ruling::Refuse(seat) => (seat, true),
         Ruling::Drop => return Ok(()),
     };
-    accept::accepted(listener.as_fd(), stream.as_fd(), &context.config);
+    accepted(listener.as_fd(), stream.as_fd(), &context.config);
     // Called here rather than in the task, so that the delays follow the order of the connections.
     let delays = context.delays.next_connection();
     let socket = WatchedSocket::new(stream)?;
@@ -120,15 +121,15 @@ async fn serve(
     context: TaskContext,
     delays: Option<ConnectionDelays>,
     socket: WatchedSocket,
-    peer: SocketAddr,
+    peer: Peer,
     refuse: bool,
     _seat: Seat,
 ) {
     let config = &*context.config;
-    let session = if refuse {
-        Session::refusing(config, peer)
+    let connection = if refuse {
+        Connection::refusing(config, peer)
     } else {
-        Session::new(config, delays, peer)
+        Connection::new(config, delays, peer)
     };
-    nonblocking::serve(socket, session, context.stopping.clone()).await;
+    nonblocking::serve(socket, connection, context.stopping.clone()).await;
 }

@@ -12,6 +12,7 @@ mod tutorial;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
+use line::StartTls;
 use serde::{Deserialize, Serialize};
 
 use crate::ServerError;
@@ -19,7 +20,8 @@ use crate::ServerError;
 /// The server's side of a protocol on one connection.
 pub trait Service: Send {
     /// Processes the next bytes and appends the replies to the requests that they complete. Must not
-    /// be called again after it has returned [`Flow::Close`].
+    /// be called again after it has returned [`Flow::Close`]. After [`Flow::StartTls`], the rest of the
+    /// input has not been processed.
     fn on_bytes(&mut self, input: &[u8], out: &mut Vec<u8>) -> Flow;
 
     /// Called when the peer has sent a FIN. The connection is closed after the bytes appended here.
@@ -43,6 +45,8 @@ pub trait Service: Send {
 pub enum Flow {
     /// Read more input.
     Continue,
+    /// Send the replies, then begin TLS. Input that follows in plain text is not a request.
+    StartTls,
     /// Send the replies, then close.
     Close,
 }
@@ -92,8 +96,20 @@ impl Protocol {
         match self {
             Self::Tutorial => Box::new(tutorial::TutorialService::new(max_message)),
             Self::Echo => Box::new(echo::EchoService),
-            Self::Line => Box::new(line::LineService::new(max_message)),
+            Self::Line => Box::new(line::LineService::new(max_message, StartTls::NotOffered)),
             Self::Frame => Box::new(frame::FrameService::new(max_message)),
+        }
+    }
+
+    /// Like [`service`](Self::service), with the command that begins TLS; `None` if the protocol has
+    /// no such command.
+    pub fn service_with_starttls(self, max_message: usize) -> Option<Box<dyn Service>> {
+        match self {
+            Self::Line => Some(Box::new(line::LineService::new(
+                max_message,
+                StartTls::Offered,
+            ))),
+            Self::Tutorial | Self::Echo | Self::Frame => None,
         }
     }
 

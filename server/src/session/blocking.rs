@@ -1,28 +1,28 @@
 //! Drives a session on the calling thread, with `poll(2)`.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::Session;
-use super::transport::{self, Next, Transport, Wait};
-use crate::Shutdown;
+use super::Connection;
+use super::wait::{Next, Wait};
+use crate::transport::Transport;
+use crate::{Shutdown, transport};
 
 /// Serves one connection until it ends.
 ///
 /// # Errors
 /// The socket cannot be made non-blocking, or `poll` fails.
 pub(crate) fn serve(
-    stream: TcpStream,
-    mut session: Session<'_>,
+    stream: OwnedFd,
+    mut connection: Connection<'_>,
     shutdown: &Shutdown,
     watch: PollFlags,
 ) -> io::Result<()> {
-    stream.set_nonblocking(true)?;
+    rustix::io::ioctl_fionbio(&stream, true)?;
     // A request rarely arrives together with its connection, so the first read is skipped.
     let mut socket = PolledSocket {
         stream,
@@ -32,7 +32,7 @@ pub(crate) fn serve(
     loop {
         socket.stopping = shutdown.is_triggered();
         let stopping = socket.stopping;
-        match session.step(&mut socket, stopping) {
+        match connection.step(&mut socket, stopping) {
             Next::Done => return Ok(()),
             Next::Wait(wait) => socket.wait(&wait, shutdown, watch)?,
         }
@@ -72,7 +72,7 @@ pub(crate) fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> io::
 
 /// A non-blocking socket that is waited for with `poll(2)`.
 struct PolledSocket {
-    stream: TcpStream,
+    stream: OwnedFd,
     /// The last read did not fill the buffer, so the socket is probably empty. This saves the read
     /// that would return `WouldBlock`; if bytes are left, `poll` reports them.
     drained: bool,
@@ -107,7 +107,7 @@ impl Transport for PolledSocket {
         if self.drained {
             return Err(ErrorKind::WouldBlock.into());
         }
-        let result = self.stream.read(buffer);
+        let result = transport::receive(&self.stream, buffer);
         self.drained = match &result {
             Ok(count) => *count > 0 && *count < buffer.len(),
             Err(error) => error.kind() == ErrorKind::WouldBlock,
@@ -116,7 +116,7 @@ impl Transport for PolledSocket {
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+        transport::send(&self.stream, bytes)
     }
 
     fn try_finish(&mut self) -> io::Result<()> {

@@ -5,26 +5,30 @@
 //! backpressure, timeouts, lingering and draining are therefore the same in every model.
 
 pub(crate) mod blocking;
+mod connection;
 mod held;
+mod layers;
 pub(crate) mod nonblocking;
 mod print;
 mod slower;
 pub(crate) mod stream;
 mod timer;
-mod transport;
+mod wait;
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::time::Instant;
 
+pub(crate) use connection::Connection;
 use held::HeldReplies;
-use transport::{Next, Transport, Wait};
+use wait::{Next, Wait};
 
 use crate::Config;
 use crate::config::hooks::{Hooks, Received, Scratch};
 use crate::delay::ConnectionDelays;
 use crate::escape::Escaped;
+use crate::peer::Peer;
 use crate::service::{Flow, Service};
+use crate::transport::Transport;
 
 /// Maximum bytes passed to a service before its replies are counted against the write bound.
 const PIECE_BYTES_MAX: usize = 16_384;
@@ -39,6 +43,8 @@ enum Phase {
     Open,
     /// The peer has sent a FIN: send the remaining replies, then close.
     PeerDone,
+    /// The peer wants TLS: send the remaining replies, then begin the handshake.
+    Upgrading,
     /// The service has ended the connection: send the remaining replies, then a FIN.
     Ending,
     /// Our FIN is sent. Wait for the peer's, so that no reset overtakes the last reply.
@@ -51,7 +57,7 @@ enum Phase {
 pub(crate) struct Session<'a> {
     config: &'a Config,
     hooks: Hooks,
-    peer: SocketAddr,
+    peer: Peer,
     service: Box<dyn Service>,
     phase: Phase,
     /// The receive buffer; `fed..filled` has not been passed to the service yet.
@@ -71,11 +77,7 @@ pub(crate) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// A session that serves the peer.
-    pub(crate) fn new(
-        config: &'a Config,
-        delays: Option<ConnectionDelays>,
-        peer: SocketAddr,
-    ) -> Self {
+    pub(crate) fn new(config: &'a Config, delays: Option<ConnectionDelays>, peer: Peer) -> Self {
         let hooks = config.hooks();
         let now = Instant::now();
         tracing::info!(%peer, "connected");
@@ -83,7 +85,7 @@ impl<'a> Session<'a> {
             config,
             hooks,
             peer,
-            service: config.protocol.service(config.max_message),
+            service: config.service(),
             phase: Phase::Open,
             input: vec![0; config.recv_buffer.max(1)],
             fed: 0,
@@ -98,7 +100,7 @@ impl<'a> Session<'a> {
     }
 
     /// A session that only replies that there are too many connections.
-    pub(crate) fn refusing(config: &'a Config, peer: SocketAddr) -> Self {
+    pub(crate) fn refusing(config: &'a Config, peer: Peer) -> Self {
         let out = config.protocol.too_many_connections();
         Self {
             phase: Phase::Ending,
@@ -196,10 +198,17 @@ impl<'a> Session<'a> {
             self.fed = end;
             *progress |= self.out.len() > made || !began;
             if let Some(note) = self.service.take_note() {
-                print::note(self.config, self.peer, &note);
+                print::note(self.config, &self.peer, &note);
             }
-            if flow == Flow::Close {
-                self.phase = Phase::Ending;
+            match flow {
+                Flow::Continue => {}
+                Flow::StartTls => {
+                    // What the peer sent after the command, before TLS protects it, may stem from
+                    // somebody else (CVE-2011-0411).
+                    self.fed = self.filled;
+                    self.phase = Phase::Upgrading;
+                }
+                Flow::Close => self.phase = Phase::Ending,
             }
             self.replied(transport, made);
         }
@@ -234,7 +243,7 @@ impl<'a> Session<'a> {
             let held_back = self.out.split_off(self.sent + sendable);
             self.out.drain(..self.sent);
             self.sent = 0;
-            if before_write(transport.descriptor(), &mut self.out) == Flow::Close {
+            if before_write(transport, &mut self.out) == Flow::Close {
                 self.phase = Phase::Done;
             }
             self.record_sent(sendable.saturating_sub(self.out.len()));
@@ -293,7 +302,7 @@ impl<'a> Session<'a> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => self.failed(&error),
             },
-            Phase::Open | Phase::Lingering { .. } | Phase::Done => {}
+            Phase::Open | Phase::Upgrading | Phase::Lingering { .. } | Phase::Done => {}
         }
     }
 

@@ -1,9 +1,8 @@
 //! Drives a session as a Tokio task.
 
 use std::future::{Future, poll_fn};
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::pin;
 use std::task::{Context, Poll};
 
@@ -12,21 +11,22 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::Session;
+use super::Connection;
 use super::timer::Timer;
-use super::transport::{self, Next, Transport, ready_or_would_block};
-use crate::sys;
+use super::wait::Next;
+use crate::transport::{Transport, ready_or_would_block};
+use crate::{sys, transport};
 
 /// Serves one connection until it ends. The sender of `stopping` must live that long.
 pub(crate) async fn serve(
     socket: WatchedSocket,
-    mut session: Session<'_>,
+    mut connection: Connection<'_>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let mut is_stopping = *stopping.borrow_and_update();
     let mut stop = pin!(stopping.changed());
-    let mut alarm = pin!(sleep(session.config.idle_timeout));
-    let mut timer = session.held.is_some().then(Timer::new);
+    let mut alarm = pin!(sleep(connection.config().idle_timeout));
+    let mut timer = connection.has_delays().then(Timer::new);
     poll_fn(|context| {
         is_stopping = is_stopping || stop.as_mut().poll(context).is_ready();
         loop {
@@ -34,7 +34,7 @@ pub(crate) async fn serve(
                 socket: &socket,
                 context,
             };
-            let Next::Wait(wait) = session.step(&mut transport, is_stopping) else {
+            let Next::Wait(wait) = connection.step(&mut transport, is_stopping) else {
                 return Poll::Ready(());
             };
             if let (Some(timer), Some(due)) = (&mut timer, wait.due)
@@ -57,15 +57,15 @@ pub(crate) async fn serve(
 }
 
 /// A non-blocking socket, registered with a Tokio runtime.
-pub(crate) struct WatchedSocket(AsyncFd<TcpStream>);
+pub(crate) struct WatchedSocket(AsyncFd<OwnedFd>);
 
 impl WatchedSocket {
     /// Registers the socket with the current runtime.
     ///
     /// # Errors
     /// The kernel cannot watch the socket.
-    pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
+    pub(crate) fn new(stream: OwnedFd) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&stream, true)?;
         // Priority events are never waited for, but `is_drained` needs them.
         let events = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
         sys::watch::watch(stream, events).map(Self)
@@ -96,7 +96,7 @@ impl Transport for PollTransport<'_, '_> {
         loop {
             let polled = self.socket.0.poll_read_ready(self.context);
             let mut ready = ready_or_would_block(polled)?;
-            match ready.get_inner().read(buffer) {
+            match transport::receive(ready.get_inner(), buffer) {
                 // The loop polls again, which registers the wake-up.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
                 Ok(count) if self.socket.is_drained(count, buffer.len()) => {
@@ -112,7 +112,7 @@ impl Transport for PollTransport<'_, '_> {
         loop {
             let polled = self.socket.0.poll_write_ready(self.context);
             let mut ready = ready_or_would_block(polled)?;
-            match ready.get_inner().write(bytes) {
+            match transport::send(ready.get_inner(), bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
                 result => return result,
             }

@@ -12,17 +12,19 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::Session;
-use super::transport::{Next, Transport, ready_or_would_block};
+use super::wait::Next;
 use crate::Config;
+use crate::peer::Peer;
+use crate::transport::{Transport, ready_or_would_block};
 
 /// The peer in log lines: a stream has no address.
-const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+const PEER: Peer = Peer::Ip(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
 
 /// Serves one connection over a stream until it ends, with the same session as every model.
 ///
 /// The future is woken only by the stream, so any executor can poll it and the result is
 /// deterministic. It has no timers: a silent peer is not timed out, and [`Config::delay`] is
-/// ignored. A planted fault that uses the descriptor of the socket gets `/dev/null`.
+/// ignored. So are [`Config::tls`] and [`Config::proxy`], which concern sockets. A planted fault that uses the descriptor of the socket gets `/dev/null`.
 ///
 /// ```
 /// use tcprove_server::{Config, carry};
@@ -43,8 +45,11 @@ const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// ```
 pub async fn carry<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, config: &Config) {
     let changed;
-    let config = if config.hooks().configure.is_some() {
-        changed = config.clone().effective();
+    let config = if config.hooks().configure.is_some() || config.starttls {
+        changed = Config {
+            starttls: false,
+            ..config.clone().effective()
+        };
         &changed
     } else {
         config

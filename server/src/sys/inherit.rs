@@ -5,7 +5,6 @@
 )]
 
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
@@ -14,7 +13,7 @@ use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 ///
 /// # Errors
 /// The number is not an open descriptor, or it is one of the standard streams.
-pub(crate) fn listener(number: RawFd) -> io::Result<TcpListener> {
+pub(crate) fn descriptor(number: RawFd) -> io::Result<OwnedFd> {
     if number <= 2 {
         return Err(io::ErrorKind::InvalidInput.into());
     }
@@ -25,5 +24,5 @@ pub(crate) fn listener(number: RawFd) -> io::Result<TcpListener> {
     // called once, with the number that the parent created for this process.
     let owned = unsafe { OwnedFd::from_raw_fd(number) };
     fcntl_setfd(&owned, FdFlags::CLOEXEC)?;
-    Ok(owned.into())
+    Ok(owned)
 }

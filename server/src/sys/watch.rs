@@ -5,22 +5,18 @@
 )]
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Registers the owner of a descriptor for these events.
+/// Registers the descriptor for these events.
 ///
 /// # Errors
 /// The kernel cannot watch the descriptor, or the runtime has no I/O driver.
-pub(crate) fn watch<T: AsRawFd + Into<OwnedFd>>(
-    owner: T,
-    events: Interest,
-) -> io::Result<AsyncFd<T>> {
-    // SAFETY: the owner must return the same open descriptor for as long as the `AsyncFd` exists. A
-    // type that converts into `OwnedFd` owns an open descriptor, and the types that this is called
-    // with (`OwnedFd` and the sockets of std) never replace it.
-    let registered = unsafe { AsyncFd::register_with_interest(owner, events) };
+pub(crate) fn watch(descriptor: OwnedFd, events: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the owner must return the same open descriptor for as long as the `AsyncFd` exists,
+    // which an `OwnedFd` does.
+    let registered = unsafe { AsyncFd::register_with_interest(descriptor, events) };
     registered.map_err(io::Error::from)
 }

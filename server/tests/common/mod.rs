@@ -1,5 +1,8 @@
 //! Servers in this process and in child processes, and clients with timeouts.
 
+pub mod client;
+pub mod tls;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown as Direction, SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -17,7 +20,8 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_tcprove-server");
 
 /// A server in a thread of this process.
 pub struct Inside {
-    pub address: SocketAddr,
+    /// The address of a server that does not listen on a Unix socket.
+    pub address: Option<SocketAddr>,
     pub shutdown: Shutdown,
     thread: Option<JoinHandle<Result<(), ServerError>>>,
 }
@@ -30,7 +34,7 @@ impl Inside {
             ..config
         };
         let listener = bind(&config).unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = listener.local_addr().ok();
         let shutdown = Shutdown::new().unwrap();
         let thread = thread::spawn({
             let shutdown = shutdown.clone();
@@ -44,7 +48,7 @@ impl Inside {
     }
 
     pub fn connect(&self) -> TcpStream {
-        connect(self.address)
+        connect(self.address.unwrap())
     }
 
     /// Stops the server and waits until it has ended.
@@ -63,6 +67,7 @@ impl Drop for Inside {
 /// The server as a child process, killed on drop.
 pub struct Process {
     pub child: Child,
+    /// The port; 0 on a Unix socket.
     pub port: u16,
     pub output: BufReader<std::process::ChildStdout>,
 }
@@ -77,14 +82,15 @@ impl Process {
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let port = line
+        let address = line
             .trim_end()
             .strip_prefix("listening on ")
-            .and_then(|address| {
-                address
-                    .rsplit_once(':')
-                    .and_then(|(_, port)| port.parse().ok())
-            });
+            .and_then(|address| address.rsplit_once(':'));
+        let port = match address {
+            Some(("unix", _)) => Some(0),
+            Some((_, port)) => port.parse().ok(),
+            None => None,
+        };
         let port = port.unwrap_or_else(|| panic!("not ready: {line:?}"));
         Self {
             child,
@@ -122,13 +128,13 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// Sends the request and expects exactly this reply.
-pub fn exchange(stream: &mut TcpStream, request: &[u8], reply: &[u8]) {
+pub fn exchange(stream: &mut (impl Read + Write), request: &[u8], reply: &[u8]) {
     stream.write_all(request).unwrap();
     expect(stream, reply);
 }
 
 /// Expects exactly these bytes.
-pub fn expect(stream: &mut TcpStream, reply: &[u8]) {
+pub fn expect(stream: &mut impl Read, reply: &[u8]) {
     let mut got = vec![0; reply.len()];
     stream.read_exact(&mut got).unwrap();
     assert_eq!(
@@ -137,8 +143,9 @@ pub fn expect(stream: &mut TcpStream, reply: &[u8]) {
     );
 }
 
-/// Reads until the server's FIN; a reset is an error.
-pub fn read_all(stream: &mut TcpStream) -> Vec<u8> {
+/// Reads until the server's end of the stream. A reset is an error, and over TLS the lack of a
+/// close_notify.
+pub fn read_all(stream: &mut impl Read) -> Vec<u8> {
     let mut got = Vec::new();
     stream.read_to_end(&mut got).unwrap();
     got
@@ -164,4 +171,11 @@ pub fn children(id: u32) -> Vec<u32> {
         .split_whitespace()
         .map(|child| child.parse().unwrap())
         .collect()
+}
+
+/// Whether a process runs and is not a zombie.
+pub fn runs(id: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
 }

@@ -1,25 +1,22 @@
-//! The listening socket: `socket`, its options, `bind`, `listen`.
+//! Listens on an IP address.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
+use super::Listener;
 use crate::{Config, ServerError};
 
-/// Opens the listening socket. Child processes do not inherit it.
+/// Listens on the first address of the host that can be listened on.
 ///
 /// The options of connections (`TCP_NODELAY`, keep-alive, buffer sizes) are set on the listener: on
 /// Linux a connection inherits them (tcp(7), socket(7)), and the buffer sizes affect the handshake
 /// only if they are set before `listen`.
-///
-/// # Errors
-/// The host does not resolve, or none of its addresses can be listened on.
-pub fn bind(config: &Config) -> Result<TcpListener, ServerError> {
-    let config = config.clone().effective();
+pub(super) fn listen(config: &Config) -> Result<Listener, ServerError> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses(&config)? {
-        match listen(&config, address) {
+    for address in addresses(config)? {
+        match open(config, address).and_then(Listener::opened) {
             Ok(listener) => return Ok(listener),
             Err(error) => last = error,
         }
@@ -45,7 +42,7 @@ fn addresses(config: &Config) -> Result<Vec<SocketAddr>, ServerError> {
         })
 }
 
-fn listen(config: &Config, address: SocketAddr) -> io::Result<TcpListener> {
+fn open(config: &Config, address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -71,5 +68,5 @@ fn listen(config: &Config, address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     // The kernel caps the backlog at net.core.somaxconn.
     socket.listen(i32::try_from(config.backlog).unwrap_or(i32::MAX))?;
-    Ok(socket.into())
+    Ok(socket)
 }

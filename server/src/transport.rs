@@ -1,11 +1,10 @@
-//! The interface between a session and its driver.
+//! The interface between a session and the socket or stream that carries it.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::Poll;
-use std::time::Instant;
 
-use rustix::net::{RecvFlags, Shutdown};
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 /// A connected socket or stream. Its operations return `WouldBlock` instead of waiting.
 pub(crate) trait Transport {
@@ -22,43 +21,32 @@ pub(crate) trait Transport {
     fn descriptor(&self) -> BorrowedFd<'_>;
 }
 
-/// What the driver does next.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// Wait for the socket, the shutdown or a time, then step again.
-    Wait(Wait),
-    /// Close the socket.
-    Done,
-}
-
-/// The events that a session waits for.
-#[derive(Debug)]
-pub(crate) struct Wait {
-    /// The socket is readable.
-    pub(crate) read: bool,
-    /// The socket is writable.
-    pub(crate) write: bool,
-    /// Delayed replies may be sent.
-    pub(crate) due: Option<Instant>,
-    /// The deadline of the wait.
-    pub(crate) until: Instant,
-}
-
 /// Converts a pending poll into `WouldBlock`.
-pub(super) fn ready_or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
+pub(crate) fn ready_or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
     match polled {
         Poll::Ready(result) => result,
         Poll::Pending => Err(ErrorKind::WouldBlock.into()),
     }
 }
 
+/// [`Transport::try_read`] for a non-blocking socket.
+pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let (_, count) = rustix::net::recv(socket, buffer, RecvFlags::empty())?;
+    Ok(count)
+}
+
+/// [`Transport::try_write`] for a non-blocking socket.
+pub(crate) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
+}
+
 /// [`Transport::try_finish`] for a socket.
-pub(super) fn finish(socket: impl AsFd) -> io::Result<()> {
+pub(crate) fn finish(socket: impl AsFd) -> io::Result<()> {
     Ok(rustix::net::shutdown(socket, Shutdown::Write)?)
 }
 
 /// [`Transport::has_unread`] for a socket.
-pub(super) fn has_unread(socket: impl AsFd) -> bool {
+pub(crate) fn has_unread(socket: impl AsFd) -> bool {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     matches!(rustix::net::recv(socket, &mut [0_u8], flags), Ok((_, 1..)))
 }
