@@ -37,7 +37,7 @@ pub enum StartFailure {
     /// The server runs but was not ready within the time limit.
     NotReady {
         /// The address on which it was to listen; port 0 if it was to choose one.
-        expected: Address,
+        expected: Box<Address>,
         /// Time since the start.
         waited: Duration,
         /// Addresses on which its processes listen instead.
@@ -144,7 +144,7 @@ impl fmt::Display for StartFailure {
                     }
                     None => {
                         f.write_str("the server does not listen ")?;
-                        match expected {
+                        match expected.as_ref() {
                             Address::Tcp(addr) => write!(f, "on port {}", addr.port())?,
                             Address::Unix(path) => write!(f, "at {}", path.display())?,
                         }

@@ -205,10 +205,10 @@ impl Wait<'_> {
             Ready::Stdout(pattern) => Some(pattern.as_str().to_owned()),
         };
         StartFailure::NotReady {
-            expected: match self.unix {
+            expected: Box::new(match self.unix {
                 Some(path) => Address::Unix(path.to_owned()),
                 None => Address::Tcp(SocketAddr::new(self.launch.host, port)),
-            },
+            }),
             waited: self.started.elapsed(),
             listening_elsewhere: elsewhere.iter().map(|listener| listener.addr).collect(),
             stderr_tail,
