@@ -384,6 +384,16 @@ impl Server {
         all.iter().find(serves).or(all.first()).copied()
     }
 
+    /// Whether a socket listens at its address.
+    pub fn is_listening(&self) -> bool {
+        match &self.endpoint.address {
+            Address::Tcp(_) => !self.listeners().is_empty(),
+            Address::Unix(path) => {
+                socket_table::unix_listeners(path).is_ok_and(|found| !found.is_empty())
+            }
+        }
+    }
+
     /// Every socket that listens on its port; with SO_REUSEPORT there may be one per process.
     pub fn listeners(&self) -> Vec<Listener> {
         if self.addr().is_none() {

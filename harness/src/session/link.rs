@@ -265,12 +265,13 @@ impl Link {
         }
     }
 
-    /// Ends sending: close_notify over TLS, then FIN.
-    pub(super) async fn shutdown(&mut self) -> io::Result<()> {
+    /// Ends sending: close_notify over TLS, then FIN. If the server does not read, the FIN comes without the rest, as it
+    /// must not wait.
+    pub(super) fn shutdown(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
             tls.close(&mut self.pending);
         }
-        self.flush().await?;
+        would_block(self.try_flush())?;
         rustix::net::shutdown(self.as_fd(), rustix::net::Shutdown::Write)?;
         Ok(())
     }

@@ -409,10 +409,7 @@ impl Session {
     /// Sends a FIN and keeps reading.
     pub(crate) async fn half_close(&mut self) -> Result<(), PeerError> {
         self.transcript.add(self.number, "half-close (FIN)".into());
-        self.link
-            .shutdown()
-            .await
-            .map_err(|error| self.failed(error))
+        self.link.shutdown().map_err(|error| self.failed(error))
     }
 
     /// Closes the connection.

@@ -96,7 +96,7 @@ async fn start(cx: &Cx, limit: u64) -> Checked<Became> {
         if let Some(exit) = exit.filter(|exit| !exit.is_success() || server.tree().is_empty()) {
             return Ok(Became::Ended(exit, printed(&server)));
         }
-        if !server.listeners().is_empty() {
+        if server.is_listening() {
             let there = cx.on(server.clone());
             let left = patience
                 .saturating_sub(begun.elapsed())

@@ -15,7 +15,7 @@ pub(crate) struct UnixListener {
     pub inode: u32,
 }
 
-/// The sockets that listen at `path`. The server may have given a relative path, so only the last part has to agree.
+/// The sockets that listen at `path`. The table has the path that the server gave to bind(2), which may be relative.
 ///
 /// # Errors
 /// `/proc/net/unix` cannot be read.
@@ -23,7 +23,7 @@ pub(crate) fn unix_listeners(path: &Path) -> io::Result<Vec<UnixListener>> {
     let table = std::fs::read_to_string("/proc/net/unix")?;
     let all = table.lines().skip(1).filter_map(listener);
     Ok(all
-        .filter(|listener| listener.path.file_name() == path.file_name())
+        .filter(|listener| path.ends_with(&listener.path))
         .collect())
 }
 

@@ -1,6 +1,6 @@
 //! The TLS layer of one connection. Sans-IO: the caller moves bytes between it and a socket.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
@@ -14,6 +14,11 @@ pub(crate) const RECORD_BYTES_MAX: usize = 16 * 1024;
 /// The TLS layer of one connection.
 pub(crate) struct TlsChannel {
     connection: Box<ClientConnection>,
+    /// Received plain text, and the number of bytes of it that have been read.
+    received: Vec<u8>,
+    read: usize,
+    /// Whether the server has sent close_notify.
+    ended: bool,
 }
 
 impl std::fmt::Debug for TlsChannel {
@@ -32,6 +37,9 @@ impl TlsChannel {
         connection.set_buffer_limit(None);
         Ok(Self {
             connection: Box::new(connection),
+            received: Vec::new(),
+            read: 0,
+            ended: false,
         })
     }
 
@@ -68,7 +76,10 @@ impl TlsChannel {
             let taken = self.connection.read_tls(&mut wire);
             let taken = taken.map_err(|why| TlsError::Peer(why.to_string()))?;
             let state = self.connection.process_new_packets();
-            state.map_err(|why| TlsError::Peer(why.to_string()))?;
+            let state = state.map_err(|why| TlsError::Peer(why.to_string()))?;
+            // The connection stops reading while its own buffer is full.
+            self.collect(state.plaintext_bytes_to_read());
+            self.ended |= state.peer_has_closed();
             if taken == 0 {
                 // After close_notify nothing is read any more.
                 return Ok(());
@@ -77,15 +88,29 @@ impl TlsChannel {
         Ok(())
     }
 
+    fn collect(&mut self, count: usize) {
+        if self.read == self.received.len() {
+            self.received.clear();
+            self.read = 0;
+        }
+        let from = self.received.len();
+        self.received.resize(from + count, 0);
+        // As many bytes are there, so that reading does not fail.
+        let read = self.connection.reader().read(&mut self.received[from..]);
+        self.received.truncate(from + read.unwrap_or(0));
+    }
+
     /// Moves received plain text into `buffer`. `None` after the server has ended the connection with close_notify;
     /// 0 if there is nothing yet.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        match self.connection.reader().read(buffer) {
-            Ok(0) => None,
-            Ok(count) => Some(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(0),
-            Err(_) => None,
+        let unread = &self.received[self.read..];
+        if unread.is_empty() {
+            return if self.ended { None } else { Some(0) };
         }
+        let count = unread.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&unread[..count]);
+        self.read += count;
+        Some(count)
     }
 
     /// Appends a close_notify alert, after which nothing may be sent.
