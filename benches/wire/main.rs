@@ -59,7 +59,10 @@ struct Row {
 fn main() -> Result<(), Error> {
     run_hidden();
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == subject::SERVE) {
+    if arguments
+        .first()
+        .is_some_and(|first| first == subject::SERVE)
+    {
         return subject::serve(&arguments.split_off(1));
     }
     let options = DEFAULT.parse(arguments)?;

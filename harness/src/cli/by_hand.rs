@@ -49,7 +49,12 @@ pub(super) fn command(launch: &Launch) -> String {
     }
     steps.extend(launch.prepare.iter().map(|words| shell(words)));
     let mut text: String = steps.iter().map(|step| format!("{step}; ")).collect();
-    text.extend(launch.beside.iter().map(|words| format!("{} & ", shell(words))));
+    text.extend(
+        launch
+            .beside
+            .iter()
+            .map(|words| format!("{} & ", shell(words))),
+    );
     text + &listener(launch) + &shell(&launch.cmd)
 }
 
@@ -85,7 +90,9 @@ mod tests {
             mode: 0o600,
         };
         launch.files.insert("a.conf".into(), file);
-        launch.beside.push(vec!["backend".into(), "{port:backend}".into()]);
+        launch
+            .beside
+            .push(vec!["backend".into(), "{port:backend}".into()]);
         launch.prepare.push(vec!["make".into(), "key".into()]);
         assert_eq!(
             command(&launch),

@@ -20,7 +20,8 @@ use super::ending::reap;
 use super::listen::listen;
 use super::{Exit, Launch};
 use crate::sys::{
-    ChildSetup, close_on_exec_from, next_signal, prepare_child, signal_from_raw, watch_signals,
+    ChildSetup, close_on_exec_from, next_signal, prepare_child, restore_default, signal_from_raw,
+    watch_signals,
 };
 
 /// The hidden first argument that makes the tcprove binary an acceptor.
@@ -118,6 +119,7 @@ impl<'a> Acceptor<'a> {
     fn new(args: &'a AcceptArgs) -> io::Result<Acceptor<'a>> {
         // Best effort, as in the supervisor.
         let _ = close_on_exec_from(3);
+        restore_default(&CRASHES);
         let signals = watch_signals(&[Signal::CHILD, args.stop])?;
         let listener = listen(args.listen)?;
         listener.set_nonblocking(true)?;
@@ -165,7 +167,9 @@ impl<'a> Acceptor<'a> {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let is_waiting = sources.get(1).is_some_and(|source| !source.revents().is_empty());
+        let is_waiting = sources
+            .get(1)
+            .is_some_and(|source| !source.revents().is_empty());
         self.is_short = false;
         Ok(is_waiting)
     }
@@ -196,7 +200,10 @@ impl<'a> Acceptor<'a> {
             }
             Err(error) => {
                 let program = self.args.command[0].display();
-                Err(io::Error::new(error.kind(), format!("cannot run `{program}`: {error}")))
+                Err(io::Error::new(
+                    error.kind(),
+                    format!("cannot run `{program}`: {error}"),
+                ))
             }
         }
     }
@@ -244,7 +251,9 @@ fn die_of(status: WaitStatus) {
 /// Whether a resource is exhausted, so that trying again later may help.
 fn is_shortage(error: &io::Error) -> bool {
     let errors = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS];
-    error.raw_os_error().is_some_and(|errno| errors.contains(&errno))
+    error
+        .raw_os_error()
+        .is_some_and(|errno| errors.contains(&errno))
 }
 
 #[cfg(test)]
@@ -261,7 +270,10 @@ mod tests {
         assert_eq!((args.listen, args.stop), (addr, Signal::TERM));
         assert_eq!(args.command, ["cat", "-u"]);
         let parse = |words: &[&str]| AcceptArgs::parse(words.iter().map(OsString::from));
-        assert_eq!(parse(&["--listen", "127.0.0.1:80", "--stop", "15", "--"]), None);
+        assert_eq!(
+            parse(&["--listen", "127.0.0.1:80", "--stop", "15", "--"]),
+            None
+        );
         assert_eq!(parse(&["--stop", "15", "--listen", "x", "--", "cat"]), None);
         assert_eq!(parse(&[]), None);
     }

@@ -135,7 +135,10 @@ mod tests {
         symlink(&victim, tmp.path().join("app.conf")).unwrap();
         write(tmp.path(), Path::new("app.conf"), "new", 0o644, None).unwrap();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
-        assert_eq!(fs::read_to_string(tmp.path().join("app.conf")).unwrap(), "new");
+        assert_eq!(
+            fs::read_to_string(tmp.path().join("app.conf")).unwrap(),
+            "new"
+        );
         symlink(outside.path(), tmp.path().join("conf.d")).unwrap();
         let refused = write(tmp.path(), Path::new("conf.d/victim"), "new", 0o644, None);
         assert!(refused.is_err());

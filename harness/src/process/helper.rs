@@ -52,9 +52,7 @@ impl Helper {
         launch: &Launch,
         setting: Setting<'_>,
     ) -> Result<Vec<Helper>, StartFailure> {
-        let start = |words: &Vec<String>| {
-            Helper::start(launch, words, HelperRole::Beside, setting)
-        };
+        let start = |words: &Vec<String>| Helper::start(launch, words, HelperRole::Beside, setting);
         let helpers: Vec<Helper> = launch.beside.iter().map(start).collect::<Result<_, _>>()?;
         for helper in &helpers {
             helper.until(launch.ready_timeout, Helper::is_ready).await?;
@@ -124,11 +122,13 @@ impl Helper {
     fn lateness(&self) -> HelperTrouble {
         let waited = self.started.elapsed();
         match self.silent_port() {
-            Some((name, number)) if self.role == HelperRole::Beside => HelperTrouble::NotListening {
-                name: name.clone(),
-                number: *number,
-                waited,
-            },
+            Some((name, number)) if self.role == HelperRole::Beside => {
+                HelperTrouble::NotListening {
+                    name: name.clone(),
+                    number: *number,
+                    waited,
+                }
+            }
             _ => HelperTrouble::NotDone { waited },
         }
     }
@@ -153,7 +153,10 @@ impl Helper {
             }
             None if status.supervisor_ended => {
                 let error = std::io::Error::other("its supervisor ended unexpectedly");
-                Some(StartFailure::harness("keep a helper process running", error))
+                Some(StartFailure::harness(
+                    "keep a helper process running",
+                    error,
+                ))
             }
             _ => None,
         }

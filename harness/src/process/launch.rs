@@ -175,7 +175,11 @@ impl Launch {
     /// Every text with placeholders: commands, values of the environment, files.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let commands = self.prepare.iter().chain(&self.beside);
-        let words = self.cmd.iter().chain(self.env.values()).chain(commands.flatten());
+        let words = self
+            .cmd
+            .iter()
+            .chain(self.env.values())
+            .chain(commands.flatten());
         let files = self.files.values().map(|file| file.text.as_str());
         words.map(String::as_str).chain(files)
     }
@@ -191,7 +195,9 @@ pub(super) fn further_ports(text: &str) -> Vec<String> {
     let Ok(template) = Template::parse(text) else {
         return Vec::new();
     };
-    let names = template.slots().filter_map(|slot| further_port(slot.name.as_str()));
+    let names = template
+        .slots()
+        .filter_map(|slot| further_port(slot.name.as_str()));
     names.map(str::to_owned).collect()
 }
 
@@ -272,7 +278,9 @@ mod tests {
     fn further_ports_are_collected_from_every_text() {
         let mut launch = Launch::new("x", ["{port}", "--admin={port:admin}"]);
         launch.env.insert("A".into(), "{port:env}".into());
-        launch.beside.push(vec!["b".into(), "{port:backend}".into()]);
+        launch
+            .beside
+            .push(vec!["b".into(), "{port:backend}".into()]);
         let file = LaunchFile {
             text: "admin {port:admin}\nother {port:file}".into(),
             mode: 0o644,

@@ -156,6 +156,10 @@ impl Wait<'_> {
             return StartFailure::harness("start the server's process", error);
         }
         let program = self.launch.cmd.first().cloned().unwrap_or_default();
+        if let Some(user) = self.launch.user.clone().filter(|_| errno == libc::EACCES) {
+            let why = format!("it may not execute `{program}`: {error}");
+            return StartFailure::User { user, why };
+        }
         StartFailure::Spawn {
             program,
             cwd: self.launch.cwd.clone(),
@@ -379,9 +383,8 @@ mod tests {
             stderr.push(b"ready on stderr");
             Output::of(&stdout, &stderr)
         };
-        let find = |pattern: &Regex, text: &str| {
-            find_line(ReadyStream::Stdout, pattern, &output(text))
-        };
+        let find =
+            |pattern: &Regex, text: &str| find_line(ReadyStream::Stdout, pattern, &output(text));
         assert_eq!(
             find(&pattern, "hi\nlistening on 127.0.0.1:81\n"),
             Some(Some(81))

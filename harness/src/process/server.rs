@@ -17,8 +17,8 @@ use super::start::Started;
 use super::supervised_tree::{SupervisedTree, signal_same_process};
 use super::usage::CpuSeen;
 use super::{
-    Exit, Launch, Listening, NofileLimit, Port, Process, StartFailure, StartOptions, StopReport, Surroundings,
-    Tmp, Usage,
+    Exit, Launch, Listening, NofileLimit, Port, Process, StartFailure, StartOptions, StopReport,
+    Surroundings, Tmp, Usage,
 };
 use crate::sys::signal_from_raw;
 
@@ -38,9 +38,7 @@ pub struct Server {
 #[derive(Debug)]
 enum Handle {
     Launched(Box<Started>),
-    Attached {
-        process: Option<Stat>,
-    },
+    Attached { process: Option<Stat> },
 }
 
 impl Server {

@@ -101,7 +101,10 @@ mod tests {
         assert!(first.is_some());
         launch.params.insert("size".into(), "1".into());
         let second = Singleton::acquire(&launch).await;
-        assert!(matches!(second, Err(StartFailure::Singleton { waited: None })));
+        assert!(matches!(
+            second,
+            Err(StartFailure::Singleton { waited: None })
+        ));
         let other = Launch {
             cmd: vec!["other".into()],
             ..launch.clone()

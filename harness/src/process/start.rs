@@ -94,7 +94,11 @@ impl Started {
     /// Ends every process of the server. Another instance may then be started even if only one can run.
     pub(super) fn end(&self) {
         self.tree.end();
-        let only = self.only.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let only = self
+            .only
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         drop(only);
     }
 }
@@ -113,8 +117,8 @@ fn lease(options: &StartOptions) -> Result<Option<Port>, StartFailure> {
 }
 
 fn new_tmp(account: Option<&Account>) -> Result<Tmp, StartFailure> {
-    let tmp = Tmp::new()
-        .map_err(|error| StartFailure::harness("create a temporary folder", error))?;
+    let tmp =
+        Tmp::new().map_err(|error| StartFailure::harness("create a temporary folder", error))?;
     if let Some(account) = account {
         let given = std::fs::File::open(tmp.path())
             .and_then(|folder| files::give(&folder, Some(&account.ids)));
@@ -166,10 +170,7 @@ fn server_command<'a>(
 }
 
 /// Waits until the server is ready, as far as the options say. Returns its addresses.
-async fn ready(
-    wait: &Wait<'_>,
-    options: &StartOptions,
-) -> Result<Vec<SocketAddr>, StartFailure> {
+async fn ready(wait: &Wait<'_>, options: &StartOptions) -> Result<Vec<SocketAddr>, StartFailure> {
     let undrained = options.stdout == StdoutMode::Undrained;
     if undrained && wait.launch.ready.is_by_socket() {
         wait.tree.printed().hold_stdout();

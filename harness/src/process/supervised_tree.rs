@@ -176,9 +176,7 @@ impl SupervisedTree {
     }
 
     fn supervisor_ends_within(&self, limit: Duration) -> bool {
-        let pid = i32::try_from(self.pid)
-            .ok()
-            .and_then(Pid::from_raw);
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         let Some(Ok(pidfd)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else {
             return false;
         };

@@ -84,9 +84,11 @@ impl Subject {
         values.insert("port".into(), server.port().to_string().into_bytes());
         if let Some(surroundings) = server.surroundings() {
             let ports = surroundings.ports().iter();
-            values.extend(ports.map(|(name, number)| {
-                (format!("port:{name}"), number.to_string().into_bytes())
-            }));
+            values.extend(
+                ports.map(|(name, number)| {
+                    (format!("port:{name}"), number.to_string().into_bytes())
+                }),
+            );
         }
         if let Some(tmp) = server.tmp() {
             values.insert(

@@ -38,7 +38,10 @@ pub(super) async fn by_exchange(
             return Err(failure);
         }
         let output = server.output();
-        if let Some(exit) = server.exit().filter(|exit| !exit.is_success() || server.is_empty()) {
+        if let Some(exit) = server
+            .exit()
+            .filter(|exit| !exit.is_success() || server.is_empty())
+        {
             return Err(StartFailure::Exited {
                 exit,
                 after: took(),

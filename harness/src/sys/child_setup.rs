@@ -95,7 +95,11 @@ fn place(descriptor: RawFd) -> io::Result<()> {
     let placed = unsafe {
         libc::dup2(descriptor, THIRD) == THIRD && libc::fcntl(THIRD, libc::F_SETFD, 0) == 0
     };
-    if placed { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if placed {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Changes the user and the groups, the user last.
@@ -106,7 +110,11 @@ fn become_user(user: &UserIds) -> io::Result<()> {
             && libc::setgid(user.group) == 0
             && libc::setuid(user.user) == 0
     };
-    if changed { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if changed {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Puts the pid of this process into its environment.
@@ -127,7 +135,11 @@ fn set_listen_pid() -> io::Result<()> {
     // SAFETY: both strings end with a 0 and live during the call. No other thread reads or changes the
     // environment, since this process has only one.
     let set = unsafe { libc::setenv(NAME.as_ptr(), digits[at..].as_ptr().cast(), 1) };
-    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if set == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 fn set_limits(nofile: Option<(u64, u64)>) -> io::Result<()> {

@@ -20,5 +20,7 @@ pub(crate) use inherited::close_on_exec_from;
 pub(crate) use no_port::choose_port_at_connect;
 pub(crate) use nofile::{initial_nofile, raise_nofile_limit};
 pub(crate) use queue::unsent_bytes;
-pub(crate) use signals::{ignore, next_signal, signal_from_raw, watch_children, watch_signals};
+pub(crate) use signals::{
+    ignore, next_signal, restore_default, signal_from_raw, watch_children, watch_signals,
+};
 pub(crate) use tcp_info::{TcpInfo, tcp_info};

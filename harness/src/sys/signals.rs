@@ -30,6 +30,14 @@ pub(crate) fn ignore(signals: &[Signal]) {
     }
 }
 
+/// Restores the default action of these signals. Rust's runtime handles SIGSEGV and SIGBUS by itself.
+pub(crate) fn restore_default(signals: &[Signal]) {
+    for signal in signals {
+        // SAFETY: SIG_DFL runs no code of ours.
+        unsafe { libc::signal(signal.as_raw(), libc::SIG_DFL) };
+    }
+}
+
 /// Blocks SIGCHLD in the calling thread and returns a descriptor that is readable while one is
 /// pending.
 ///
@@ -69,7 +77,9 @@ pub(crate) fn next_signal(watched: &OwnedFd) -> Option<i32> {
     let mut siginfo = [0u8; size_of::<libc::signalfd_siginfo>()];
     let read = rustix::io::read(watched, &mut siginfo).ok()?;
     // The number is the first field, a u32.
-    let number = siginfo.first_chunk::<4>().filter(|_| read == siginfo.len())?;
+    let number = siginfo
+        .first_chunk::<4>()
+        .filter(|_| read == siginfo.len())?;
     i32::try_from(u32::from_ne_bytes(*number)).ok()
 }
 

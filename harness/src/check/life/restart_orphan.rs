@@ -94,11 +94,7 @@ async fn start_again(cx: &Cx, again: &StartOptions) -> Checked<Rc<Server>> {
         };
         if begun.elapsed() >= GRACE {
             cx.note("starts", starts);
-            return failed(
-                FailureKind::NoRestart,
-                EXPECTED,
-                blame(cx, &failure),
-            );
+            return failed(FailureKind::NoRestart, EXPECTED, blame(cx, &failure));
         }
         tokio::time::sleep(PAUSE).await;
     }

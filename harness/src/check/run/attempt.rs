@@ -78,12 +78,9 @@ pub(super) async fn run(check: &'static Check, cx: &Cx) -> Attempt {
 /// Without its helpers a server may do anything: their end is no fault of the server.
 fn helped(cx: &Cx, checked: Checked) -> Checked {
     match (&checked, cx.server().helper_trouble()) {
-        (Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)), Some(trouble)) => {
-            Err(Shortfall::Inconclusive(format!(
-                "{trouble}; observed: {}",
-                failure.mismatch.actual
-            )))
-        }
+        (Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)), Some(trouble)) => Err(
+            Shortfall::Inconclusive(format!("{trouble}; observed: {}", failure.mismatch.actual)),
+        ),
         _ => checked,
     }
 }

@@ -144,7 +144,9 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, Run
     let several = resolved.subject.runs_beside_itself();
     if !several && args.jobs.is_some_and(|jobs| jobs > 1) {
         let why = match resolved.subject.launch() {
-            None => "--connect uses a single running one\nnext: leave out --jobs, or give the command that starts the server",
+            None => {
+                "--connect uses a single running one\nnext: leave out --jobs, or give the command that starts the server"
+            }
             Some(_) => "`singleton = true` allows one instance at a time\nnext: leave out --jobs",
         };
         return Err(usage(format!("--jobs starts several servers, but {why}")));

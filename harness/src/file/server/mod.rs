@@ -171,7 +171,8 @@ impl At<ReadyValue> {
             ReadyValue::Output(line) => (ReadyStream::Either, line),
         };
         if *listening == Listening::PerConnection {
-            let message = "with `stdio` the command is started for a connection, so it prints nothing before";
+            let message =
+                "with `stdio` the command is started for a connection, so it prints nothing before";
             return Err(super::Fault::new(at, message).help("remove `ready`: tcprove listens"));
         }
         let regex = regex::Regex::new(&line.value).map_err(|error| {
@@ -207,7 +208,9 @@ fn listening(stdio: bool, activation: Option<&At<Scalar>>, server: &str) -> Read
         }
         name => name.to_owned(),
     };
-    let is_plain = name.chars().all(|letter| letter.is_ascii_graphic() && letter != ':');
+    let is_plain = name
+        .chars()
+        .all(|letter| letter.is_ascii_graphic() && letter != ':');
     if name.is_empty() || name.len() > 255 || !is_plain {
         let message = "not a name of a socket: 1 to 255 printable characters without `:`";
         return Err(activation.fault(message).help("write `activation = true`"));
@@ -217,7 +220,9 @@ fn listening(stdio: bool, activation: Option<&At<Scalar>>, server: &str) -> Read
 
 fn user(name: Text) -> Read<String> {
     if name.value.trim().is_empty() || name.value.contains('\0') {
-        return Err(name.fault("`user` is empty").help("write the name of a user of this system"));
+        return Err(name
+            .fault("`user` is empty")
+            .help("write the name of a user of this system"));
     }
     Ok(name.value)
 }
@@ -238,7 +243,8 @@ fn files(
     let mut found = BTreeMap::new();
     for (path, value) in files {
         check_path(Path::new(&path.value)).map_err(|why| {
-            path.fault(why).help("write a path as in \"app.conf\" or \"conf.d/app.conf\"")
+            path.fault(why)
+                .help("write a path as in \"app.conf\" or \"conf.d/app.conf\"")
         })?;
         let (text, mode) = match value {
             FileValue::Text(text) => (text, FILE_MODE),
@@ -255,11 +261,14 @@ fn files(
 }
 
 fn permissions(mode: &Text) -> Read<u32> {
-    let bits = u32::from_str_radix(&mode.value, 8).ok().filter(|bits| *bits <= 0o7777);
+    let bits = u32::from_str_radix(&mode.value, 8)
+        .ok()
+        .filter(|bits| *bits <= 0o7777);
     let is_octal = mode.value.bytes().all(|byte| byte.is_ascii_digit());
     bits.filter(|_| is_octal).ok_or_else(|| {
         let message = format!("`{}` is not a file mode", mode.value.escape_debug());
-        mode.fault(message).help("write octal digits, as in \"0600\" or \"0755\"")
+        mode.fault(message)
+            .help("write octal digits, as in \"0600\" or \"0755\"")
     })
 }
 

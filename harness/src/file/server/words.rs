@@ -23,7 +23,10 @@ pub(super) fn command(
             _ => "write a list of commands: [[\"program\", \"argument\"]]",
         };
         return Err(cmd
-            .fault(format!("{} must be a list of words, not a string", named(key)))
+            .fault(format!(
+                "{} must be a list of words, not a string",
+                named(key)
+            ))
             .help(help));
     }
     if words.first().is_none_or(|word| word.value.is_empty()) {

@@ -7,7 +7,8 @@ use super::faults::check;
 use crate::file::{File, parse};
 use crate::process::{Launch, LaunchFile, Listening, Ready, ReadyStream, StartValues};
 
-const TALK: &str = "[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"{tok}\"\nexpect = \"{tok}\"\n";
+const TALK: &str =
+    "[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"{tok}\"\nexpect = \"{tok}\"\n";
 
 fn file(server: &str) -> File {
     let source = format!("[server]\ncmd = [\"x\", \"{{port}}\"]\n{server}{TALK}");
@@ -40,7 +41,10 @@ params = { level = "debug" }
         let LaunchFile { text, mode } = &launch.files[Path::new(path)];
         (launch.expand(text, values), *mode)
     };
-    assert_eq!(filled("app.conf"), ("port 7000\ndir /t\n".to_owned(), 0o644));
+    assert_eq!(
+        filled("app.conf"),
+        ("port 7000\ndir /t\n".to_owned(), 0o644)
+    );
     assert_eq!(filled("run/start"), ("debug {x}".to_owned(), 0o755));
     assert_eq!(launch.prepare, [["make-key", "{tmp}/key"]]);
     assert_eq!(launch.beside[0], ["backend", "{port:backend}"]);
@@ -53,7 +57,10 @@ params = { level = "debug" }
 #[test]
 fn ways_to_be_ready() {
     assert!(matches!(launch("").ready, Ready::Listen));
-    assert!(matches!(launch("ready = \"exchange\"\n").ready, Ready::Exchange));
+    assert!(matches!(
+        launch("ready = \"exchange\"\n").ready,
+        Ready::Exchange
+    ));
     for (name, stream) in [
         ("stdout", ReadyStream::Stdout),
         ("stderr", ReadyStream::Stderr),
@@ -74,7 +81,10 @@ fn who_listens() {
         ("stdio = true\n", Listening::PerConnection),
         ("stdio = false\nactivation = false\n", Listening::Server),
         ("activation = true\n", inherited("x.socket")),
-        ("name = \"my server\"\nactivation = true\n", inherited("my-server.socket")),
+        (
+            "name = \"my server\"\nactivation = true\n",
+            inherited("my-server.socket"),
+        ),
         ("activation = \"http\"\n", inherited("http")),
     ] {
         assert_eq!(launch(server).listening, listening, "{server}");
@@ -85,7 +95,8 @@ fn who_listens() {
 #[test]
 fn turns_know_further_ports() {
     let turn = "[[talk.turn]]\nsend = \"{port:admin}\"\nexpect = \"ok\"\n";
-    let source = |server: &str| format!("[server]\ncmd = [\"x\", \"{{port}}\"{server}]\n{TALK}{turn}");
+    let source =
+        |server: &str| format!("[server]\ncmd = [\"x\", \"{{port}}\"{server}]\n{TALK}{turn}");
     assert!(parse(&source(", \"{port:admin}\""), "t", Path::new(".")).is_ok());
     check(&source(""), "9:9", &["`{port:admin}` has no value"]);
 }
@@ -118,13 +129,24 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
         "3:15",
         &["`mode` goes with `text`"],
     ),
-    ("files = { a = 1 }\n", "3:15", &["must be a string or { text"]),
+    (
+        "files = { a = 1 }\n",
+        "3:15",
+        &["must be a string or { text"],
+    ),
     (
         "beside = [\"backend\"]\n",
         "3:11",
-        &["a command of `beside` must be a list of words", "[[\"program\""],
+        &[
+            "a command of `beside` must be a list of words",
+            "[[\"program\"",
+        ],
     ),
-    ("beside = [[]]\n", "3:11", &["a command of `beside` is empty"]),
+    (
+        "beside = [[]]\n",
+        "3:11",
+        &["a command of `beside` is empty"],
+    ),
     (
         "prepare = [[\"a\", \"{prot}\"]]\n",
         "3:19",
@@ -141,7 +163,11 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
         "4:14",
         &["exclude each other", "for each connection"],
     ),
-    ("activation = \"a:b\"\n", "3:14", &["not a name of a socket"]),
+    (
+        "activation = \"a:b\"\n",
+        "3:14",
+        &["not a name of a socket"],
+    ),
     (
         "stdio = true\nready = { stdout = \"x\" }\n",
         "4:9",
@@ -157,6 +183,10 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
 #[test]
 fn faults() {
     for (server, place, contains) in FAULTS {
-        check(&format!("[server]\ncmd = [\"x\"]\n{server}{TALK}"), place, contains);
+        check(
+            &format!("[server]\ncmd = [\"x\"]\n{server}{TALK}"),
+            place,
+            contains,
+        );
     }
 }
