@@ -23,9 +23,9 @@ pub(crate) enum Need {
     LengthField,
     /// tcprove started the server.
     Spawned,
-    /// tcprove started the server, and the server opens its listening socket itself.
+    /// The server opens its listening socket itself.
     OwnSocket,
-    /// As [`Need::Spawned`], and tcprove does not accept the connections for the server.
+    /// The server accepts its connections itself.
     Accepts,
     /// Several instances of the server can run at the same time.
     SecondInstance,
@@ -66,9 +66,6 @@ impl Need {
             Self::LengthField => "requests have no length field",
             Self::Spawned if !server.is_attached() => return None,
             Self::Spawned => "tcprove did not start this server",
-            Self::OwnSocket | Self::Accepts | Self::SecondInstance if server.is_attached() => {
-                "tcprove did not start this server"
-            }
             Self::OwnSocket if *server.listening() == Listening::Server => return None,
             Self::OwnSocket => "tcprove opens the listening socket, not the server",
             Self::Accepts if *server.listening() != Listening::PerConnection => return None,
