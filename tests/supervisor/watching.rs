@@ -335,7 +335,7 @@ async fn an_attached_server_is_observed_but_never_signalled() {
         return;
     };
     let server = start(&launch).await;
-    let attached = Server::attach(server.addr(), server.pid()).unwrap();
+    let attached = Server::attach(server.endpoint().clone(), server.pid()).unwrap();
     assert!(attached.is_attached() && !attached.is_gone());
     assert_eq!(
         attached.listener().map(|listener| listener.backlog),
@@ -347,7 +347,7 @@ async fn an_attached_server_is_observed_but_never_signalled() {
     attached.kill();
     assert_eq!((server.exit(), server.tree().len()), (None, 1));
 
-    let attached = Server::attach(server.addr(), server.pid()).unwrap();
+    let attached = Server::attach(server.endpoint().clone(), server.pid()).unwrap();
     server.kill();
     assert!(attached.is_gone());
     let unknown = Server::attach(attached.addr(), Some(u32::MAX / 2));

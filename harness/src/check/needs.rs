@@ -1,6 +1,6 @@
 //! Conditions under which a check applies. If one is not met, the check is skipped with a reason.
 
-use crate::process::Server;
+use crate::process::{Listening, Server};
 use crate::subject::Promise;
 use crate::talk::{Frame, Talk};
 
@@ -23,6 +23,12 @@ pub(crate) enum Need {
     LengthField,
     /// tcprove started the server.
     Spawned,
+    /// The server opens its listening socket itself.
+    OwnSocket,
+    /// The server accepts its connections itself.
+    Accepts,
+    /// Several instances of the server can run at the same time.
+    SecondInstance,
     /// The server's process is known, so its CPU time, memory and descriptors can be read.
     Process,
     /// The server serves more than one client. Implied by every check that does not list
@@ -73,6 +79,12 @@ impl Need {
             Self::LengthField => "requests have no length field",
             Self::Spawned if !server.is_attached() => return None,
             Self::Spawned => "tcprove did not start this server",
+            Self::OwnSocket if *server.listening() == Listening::Server => return None,
+            Self::OwnSocket => "tcprove opens the listening socket, not the server",
+            Self::Accepts if *server.listening() != Listening::PerConnection => return None,
+            Self::Accepts => "tcprove accepts the connections, not the server",
+            Self::SecondInstance if !server.is_singleton() => return None,
+            Self::SecondInstance => "`singleton = true`: only one instance can run at a time",
             Self::Process if server.pid().is_some() => return None,
             Self::Process => "the server's process is unknown: pass --pid",
             Self::Tcp if server.addr().is_some() => return None,

@@ -8,7 +8,7 @@ use super::embedded;
 pub(super) use super::prepared::PreparedTarget;
 use super::prepared::executable;
 use crate::file::File;
-use crate::process::{Launch, Ready};
+use crate::process::{Launch, Listening};
 use crate::report::{ErrorCode, RunError};
 use crate::subject::Origin;
 use crate::transport::{Address, Endpoint};
@@ -147,7 +147,7 @@ impl TargetArgs {
         let mut server = server.clone();
         for (name, value) in &self.params {
             let placeholder = format!("{{{name}}}");
-            let used = server.cmd.iter().any(|word| word.contains(&placeholder));
+            let used = server.texts().any(|text| text.contains(&placeholder));
             if !used && !server.params.contains_key(name) {
                 let known: Vec<&str> = server.params.keys().map(String::as_str).collect();
                 let known = match known.as_slice() {
@@ -231,18 +231,13 @@ impl TargetArgs {
     }
 }
 
-/// Whether the command or the environment contains `{port}`, or the server prints the port it chose.
+/// Whether the server learns its port: from its command, its environment or a file, by inheriting the socket, or because
+/// it prints the port that it chose.
 fn knows_its_port(launch: &Launch) -> bool {
-    // The command of a server on a Unix socket needs no port.
-    if launch.transport.unix.is_some() {
-        return true;
-    }
-    let mut words = launch.cmd.iter().chain(launch.env.values());
-    let prints_port = match &launch.ready {
-        Ready::Listen => false,
-        Ready::Stdout(pattern) => pattern.capture_names().flatten().any(|name| name == "port"),
-    };
-    prints_port || words.any(|word| word.contains("{port}"))
+    launch.ready.names_port()
+        || launch.transport.unix.is_some()
+        || launch.listening != Listening::Server
+        || launch.texts().any(|text| text.contains("{port}"))
 }
 
 /// Adds the supervisor, which is this executable. It also replaces the program `tcprove` of a command, so that

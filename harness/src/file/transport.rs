@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::server::known_names;
+use super::server::check_text;
 use super::value::{At, OneOrMore, Text};
 use super::{Context, Fault, Read};
 use crate::process::Launch;
@@ -113,7 +113,7 @@ fn socket_path(path: &Text, server: Option<&Launch>) -> Read<()> {
     }
     let none = Default::default();
     let params = server.map_or(&none, |server| &server.params);
-    known_names(&path.value, params).map_err(|error| path.bad_template(error))
+    check_text(path, "the path of a socket", params)
 }
 
 impl At<TlsValue> {
