@@ -1,5 +1,6 @@
 //! The certificate, the key and the other settings of TLS.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +33,11 @@ pub struct Tls {
     files: TlsFiles,
     config: Arc<ServerConfig>,
 }
+
+// A panic of one connection leaves the settings as they were: rustls changes nothing in them but a
+// cache of sessions, under a lock.
+impl UnwindSafe for Tls {}
+impl RefUnwindSafe for Tls {}
 
 impl Tls {
     /// Reads the files.

@@ -3,25 +3,82 @@
 use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tcprove_server::{Protocol, fault};
+use tcprove_server::fault::{self, Layer};
+use tcprove_server::{Fault, Protocol};
 
-use crate::common::{PROGRAM, Process, children, exchange, finish, read_all};
+use crate::common::client::{Client, Socket};
+use crate::common::tls::Authority;
+use crate::common::{PROGRAM, Process, children, exchange, read_all};
+
+static AUTHORITY: LazyLock<Authority> = LazyLock::new(Authority::new);
+
+const HEADER: &[u8] = b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n";
 
 #[test]
 fn every_fault_holds_an_ordinary_conversation() {
     std::thread::scope(|scope| {
         for fault in fault::all() {
-            scope.spawn(move || converse(fault));
+            scope.spawn(move || converse(fault, fault.layer()));
         }
     });
 }
 
-fn converse(fault: &tcprove_server::Fault) {
+#[test]
+fn every_fault_holds_an_ordinary_conversation_over_tls() {
+    std::thread::scope(|scope| {
+        for fault in fault::all() {
+            scope.spawn(move || {
+                if fault.layer().is_none() {
+                    converse(fault, Some(Layer::Tls));
+                }
+            });
+        }
+    });
+}
+
+/// The arguments that add the layer.
+fn arguments(layer: Option<Layer>) -> Vec<String> {
+    match layer {
+        None => Vec::new(),
+        Some(Layer::Proxy) => vec!["--proxy=v1".to_owned()],
+        Some(Layer::Tls) => AUTHORITY.arguments(),
+        Some(Layer::StartTls) => {
+            let mut arguments = AUTHORITY.arguments();
+            arguments.push("--starttls".to_owned());
+            arguments
+        }
+    }
+}
+
+fn connect(server: &Process, layer: Option<Layer>) -> Client {
+    let mut socket = Socket::tcp(([127, 0, 0, 1], server.port).into());
+    match layer {
+        None => {}
+        Some(Layer::Proxy) => socket.write_all(HEADER).unwrap(),
+        Some(Layer::Tls) => return Client::tls(socket, &AUTHORITY.client()),
+        Some(Layer::StartTls) => {
+            let mut client = Client::plain(socket);
+            exchange(&mut client, b"STARTTLS\n", b"OK begin TLS\n");
+            client.begin_tls(&AUTHORITY.client());
+            return client;
+        }
+    }
+    Client::plain(socket)
+}
+
+fn start(fault: &Fault, layer: Option<Layer>) -> Process {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--fault", fault.name]).args(arguments(layer));
+    Process::spawn(&mut command)
+}
+
+fn converse(fault: &Fault, layer: Option<Layer>) {
     println!("{}", fault.name);
-    let server = Process::start(&["--fault", fault.name]);
-    let mut stream = server.connect();
+    let server = start(fault, layer);
+    let mut stream = connect(&server, layer);
     match fault.protocol {
         Protocol::Tutorial => {
             stream.write_all("问题".as_bytes()).unwrap();
@@ -35,8 +92,13 @@ fn converse(fault: &tcprove_server::Fault) {
     }
     // eof-spin never closes.
     if fault.name != "eof-spin" && fault.protocol != Protocol::Tutorial {
-        finish(&stream);
-        assert_eq!(read_all(&mut stream), b"", "{}", fault.name);
+        stream.finish();
+        match (fault.name, stream.read(&mut [0])) {
+            ("tls-no-close-notify", Err(error)) => {
+                assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+            }
+            (name, end) => assert_eq!(end.unwrap(), 0, "{name}"),
+        }
     }
     // Some faults leave children behind, which cannot be found after the server has ended.
     for child in children(server.child.id()) {

@@ -6,6 +6,7 @@
 //! | `exchanges` | every protocol in every model |
 //! | `faults` | planted faults: ordinary conversations work, and the faults for a load act as described |
 //! | `fuzz_faults` | the planted faults for a fuzz campaign |
+//! | `layer_faults` | the planted faults of TLS and the PROXY protocol |
 //! | `process` | the binary: arguments, signals, logs, workers |
 //! | `proxy` | the header of the PROXY protocol: split, missing, malformed, late |
 //! | `starttls` | the command that begins TLS |
@@ -21,6 +22,7 @@ mod delay;
 mod exchanges;
 mod faults;
 mod fuzz_faults;
+mod layer_faults;
 mod process;
 mod proxy;
 mod starttls;

@@ -150,19 +150,29 @@ impl ServeArgs {
             }
         }
         let tls = self.tls()?;
+        let config = self.settings(tls, program);
+        if config.starttls && config.protocol != Protocol::Line {
+            return Err(ServerError::Setting(format!(
+                "--starttls needs --protocol line: {} has no such command",
+                config.protocol
+            )));
+        }
+        match config.fault.and_then(Fault::layer) {
+            Some(layer) if !layer.is_in(&config) => Err(ServerError::Setting(format!(
+                "the fault shows only with {layer}"
+            ))),
+            _ => Ok(config),
+        }
+    }
+
+    fn settings(self, tls: Option<Tls>, program: Program) -> Config {
         let base = self.fault.map_or_else(Config::default, Config::with_fault);
         let host = if self.dual_stack {
             "::".to_owned()
         } else {
             base.host
         };
-        let protocol = self.protocol.unwrap_or(base.protocol);
-        if self.starttls && protocol != Protocol::Line {
-            return Err(ServerError::Setting(format!(
-                "--starttls needs --protocol line: {protocol} has no such command"
-            )));
-        }
-        Ok(Config {
+        Config {
             host: self.host.clone().unwrap_or(host),
             port: self.port,
             dual_stack: self.dual_stack,
@@ -189,13 +199,13 @@ impl ServeArgs {
             delay_log: self.delay_log.clone(),
             delay_seed: self.delay_seed,
             slower_percent: self.slower,
-            protocol,
+            protocol: self.protocol.unwrap_or(base.protocol),
             model: self.model.unwrap_or(base.model),
             workers: self.workers,
             fault: self.fault,
             worker_exe: Some(self.worker_program(program)),
             print: None,
-        })
+        }
     }
 
     /// Reads the files of TLS.

@@ -1,6 +1,7 @@
 //! The description of a planted fault.
 
 use super::hooks::Hooks;
+use super::layer::Layer;
 use super::model::Model;
 use crate::Protocol;
 
@@ -37,6 +38,11 @@ impl Fault {
     /// Whether a check must catch the fault.
     pub fn is_for_check(&self) -> bool {
         !self.is_for_load() && !self.is_for_fuzz() && !self.is_for_gate()
+    }
+
+    /// The layer in which the defect shows; `None` for one that shows on a plain connection.
+    pub fn layer(&self) -> Option<Layer> {
+        self.hooks.layers.layer
     }
 
     /// Whether a load must catch the fault.

@@ -6,9 +6,12 @@ use std::os::fd::BorrowedFd;
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
+use rustls::Reader;
 use socket2::Socket;
 
 use super::Config;
+use super::layer::Layer;
+use crate::proxy::Parsed;
 use crate::service::Flow;
 use crate::transport::Transport;
 
@@ -44,6 +47,24 @@ pub(crate) struct Hooks {
     pub(crate) on_signal: OnSignal,
     /// Additional events to poll for (only in models that use threads).
     pub(crate) watch: PollFlags,
+    /// The hooks below the protocol.
+    pub(crate) layers: LayerHooks,
+}
+
+/// The hooks in the PROXY protocol and in TLS.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LayerHooks {
+    /// What the fault shows in; `None` if it shows on a plain connection.
+    pub(crate) layer: Option<Layer>,
+    /// Called after each read of a PROXY header, with what the bytes so far are. Decides what they
+    /// are taken for.
+    pub(crate) header_read: Option<fn(Parsed) -> Parsed>,
+    /// Called when a peer violates TLS, before the alert is sent.
+    pub(crate) tls_failed: Option<fn(&io::Error)>,
+    /// Called after a read has been decrypted. Moves what the session gets to the vector.
+    pub(crate) decrypted: Option<fn(Reader<'_>, &mut Vec<u8>)>,
+    /// Whether a close_notify precedes the end of a TLS stream.
+    pub(crate) sends_close_notify: bool,
 }
 
 /// The type of [`Hooks::after_accept`].
@@ -67,6 +88,18 @@ impl Hooks {
         before_write: None,
         on_signal: OnSignal::Drain,
         watch: PollFlags::empty(),
+        layers: LayerHooks::NONE,
+    };
+}
+
+impl LayerHooks {
+    /// No fault.
+    pub(crate) const NONE: Self = Self {
+        layer: None,
+        header_read: None,
+        tls_failed: None,
+        decrypted: None,
+        sends_close_notify: true,
     };
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod fault;
 pub(crate) mod hooks;
+pub(crate) mod layer;
 pub(crate) mod model;
 
 use std::ffi::OsString;

@@ -2,6 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 use super::Fault;
@@ -24,9 +25,10 @@ pub(super) const FAULT: Fault = Fault {
 fn spin(_: &mut Scratch, socket: BorrowedFd<'_>, received: Received<'_>) {
     if matches!(received, Received::Eof) {
         let mut byte = [0_u8];
+        // Over TLS, a close_notify may arrive before the FIN.
         while matches!(
             rustix::net::recv(socket, &mut byte, RecvFlags::PEEK),
-            Ok((_, 0))
+            Ok((_, 0)) | Err(Errno::AGAIN)
         ) {}
     }
 }

@@ -43,8 +43,12 @@ mod one_shot;
 mod oob_spin;
 mod panic_on_length_313;
 mod panic_on_reset;
+mod peek;
 mod pool_of_8;
 mod print_blocking;
+mod proxy_late_blocks;
+mod proxy_optional;
+mod proxy_read_once;
 mod quadratic_parse;
 mod recv_is_message;
 mod reset_after_reply;
@@ -52,8 +56,13 @@ mod reuse_port;
 mod shift_for_all;
 mod short_send;
 mod silent_emfile_exit;
+mod starttls_injection;
 mod three_cases;
 mod tick;
+mod tls_garbage_kills;
+mod tls_handshake_blocks;
+mod tls_no_close_notify;
+mod tls_one_record;
 mod trust_length;
 mod turnstile;
 mod two_writes;
@@ -69,6 +78,7 @@ use std::process::{self, Command, Stdio};
 
 pub use crate::config::fault::{FUZZ, Fault, GATE, LOAD};
 use crate::config::hooks::Scratch;
+pub use crate::config::layer::Layer;
 
 /// All planted faults: those for checks, then those for a load, for a fuzz campaign and for the gate.
 pub fn all() -> &'static [&'static Fault] {
@@ -126,6 +136,14 @@ const ALL: &[&Fault] = &[
     &two_writes::FAULT,
     &one_shot::FAULT,
     &print_blocking::FAULT,
+    &proxy_read_once::FAULT,
+    &proxy_optional::FAULT,
+    &proxy_late_blocks::FAULT,
+    &tls_handshake_blocks::FAULT,
+    &tls_garbage_kills::FAULT,
+    &tls_no_close_notify::FAULT,
+    &tls_one_record::FAULT,
+    &starttls_injection::FAULT,
     &wrong_reply_1_in_1000::FAULT,
     &drop_connection_1_in_50::FAULT,
     &die_after_10000::FAULT,

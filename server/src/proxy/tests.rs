@@ -1,3 +1,5 @@
+//! Headers that are valid, split, damaged, or written by another implementation.
+
 use std::net::{IpAddr, SocketAddr};
 
 use proptest::prelude::*;

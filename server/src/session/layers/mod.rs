@@ -116,7 +116,11 @@ impl<'a> Layers<'a> {
             }
             Err(error) => return failed(session, &error),
         }
-        match proxy::parse(self.raw.unused(), version) {
+        let mut parsed = proxy::parse(self.raw.unused(), version);
+        if let Some(header_read) = self.config.hooks().layers.header_read {
+            parsed = header_read(parsed);
+        }
+        match parsed {
             Parsed::Incomplete => {}
             Parsed::Header(header) => {
                 self.raw.consume(header.length);
@@ -172,7 +176,7 @@ impl<'a> Layers<'a> {
         let Some(settings) = &self.config.tls else {
             return ended(session, "closed because there is no certificate");
         };
-        match TlsStream::new(settings.config()) {
+        match TlsStream::new(settings.config(), self.config.hooks().layers) {
             Ok(tls) => {
                 self.tls = Some(tls);
                 ControlFlow::Continue(())
@@ -229,7 +233,7 @@ impl<'a> Layers<'a> {
                 self.refuse(session, "a violation of TLS");
             }
             Some(tls) => {
-                tls.finish(true);
+                tls.finish();
                 self.stage = Stage::Closing;
             }
         }
@@ -331,7 +335,7 @@ impl Transport for Layered<'_> {
 
     fn try_finish(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
-            tls.finish(true);
+            tls.finish();
             if tls.has_outgoing() {
                 tls.flush(self.below)?;
             }

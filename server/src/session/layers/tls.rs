@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::{ServerConfig, ServerConnection};
 
 use super::raw::RawInput;
+use crate::config::hooks::LayerHooks;
 use crate::transport::Transport;
 
 /// Maximum bytes that are encrypted before the transport has taken them: one record.
@@ -18,6 +19,9 @@ pub(super) struct TlsStream {
     outgoing: Vec<u8>,
     sent: usize,
     state: TlsState,
+    hooks: LayerHooks,
+    /// What the hook `decrypted` has left for the session.
+    plaintext: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +36,14 @@ enum TlsState {
 }
 
 impl TlsStream {
-    pub(super) fn new(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
+    pub(super) fn new(config: Arc<ServerConfig>, hooks: LayerHooks) -> Result<Self, rustls::Error> {
         Ok(Self {
             connection: ServerConnection::new(config)?,
             outgoing: Vec::new(),
             sent: 0,
             state: TlsState::Open,
+            hooks,
+            plaintext: Vec::new(),
         })
     }
 
@@ -90,6 +96,12 @@ impl TlsStream {
         buffer: &mut [u8],
     ) -> io::Result<usize> {
         while self.is_open() {
+            if !self.plaintext.is_empty() {
+                let count = self.plaintext.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&self.plaintext[..count]);
+                self.plaintext.drain(..count);
+                return Ok(count);
+            }
             match self.connection.reader().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
@@ -134,8 +146,14 @@ impl TlsStream {
             processed.map_err(io::Error::other)?;
             Ok(count)
         });
-        if processed.is_err() {
+        if let Err(error) = &processed {
             self.state = TlsState::Failed;
+            if let Some(tls_failed) = self.hooks.tls_failed {
+                tls_failed(error);
+            }
+        }
+        if let Some(decrypted) = self.hooks.decrypted {
+            decrypted(self.connection.reader(), &mut self.plaintext);
         }
         processed
     }
@@ -160,10 +178,10 @@ impl TlsStream {
         }
     }
 
-    /// Sends nothing after this, except a close_notify if `notify`.
-    pub(super) fn finish(&mut self, notify: bool) {
+    /// Sends nothing after this but a close_notify.
+    pub(super) fn finish(&mut self) {
         if self.is_open() {
-            if notify {
+            if self.hooks.sends_close_notify {
                 self.connection.send_close_notify();
                 self.encrypt();
             }
