@@ -31,7 +31,7 @@ fn server(arguments: &[&str]) -> Subject {
 fn subject(launch: Launch) -> Subject {
     let file = tcprove::file::builtin("line").expect("a built-in talk");
     Subject {
-        origin: Origin::Spawn(launch),
+        origin: Origin::Spawn(Box::new(launch)),
         talk: Arc::new(file.talk),
         promise: file.promise,
         seed: 1,

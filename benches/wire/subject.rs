@@ -43,7 +43,7 @@ pub fn subject() -> Result<Subject, Error> {
     let words = [&own.display().to_string(), SERVE, "{port}"].map(str::to_owned);
     let file = tcprove::file::builtin("line").ok_or("no talk `line`")?;
     Ok(Subject {
-        origin: Origin::Spawn(Launch::new(own, words)),
+        origin: Origin::Spawn(Box::new(Launch::new(own, words))),
         talk: Arc::new(file.talk.clone()),
         promise: file.promise.clone(),
         seed: SEED,

@@ -17,7 +17,7 @@ fn subject() -> Subject {
     let exe = env!("CARGO_BIN_EXE_tcprove");
     let cmd = [exe, "serve", "--protocol", "line", "--port", "{port}"];
     Subject {
-        origin: Origin::Spawn(Launch::new(exe, cmd)),
+        origin: Origin::Spawn(Box::new(Launch::new(exe, cmd))),
         talk: Arc::new(file.talk),
         promise: file.promise,
         seed: 3,

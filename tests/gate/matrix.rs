@@ -24,7 +24,7 @@ fn server(arguments: &[&str]) -> Subject {
     let launch = Launch::new(binary, words.iter().chain(arguments).copied());
     let file = builtin("line").unwrap();
     Subject {
-        origin: Origin::Spawn(launch),
+        origin: Origin::Spawn(Box::new(launch)),
         talk: Arc::new(file.talk),
         promise: file.promise,
         seed: 5,

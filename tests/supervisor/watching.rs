@@ -350,7 +350,7 @@ async fn an_attached_server_is_observed_but_never_signalled() {
     let attached = Server::attach(server.endpoint().clone(), server.pid()).unwrap();
     server.kill();
     assert!(attached.is_gone());
-    let unknown = Server::attach(attached.addr(), Some(u32::MAX / 2));
+    let unknown = Server::attach(attached.endpoint().clone(), Some(u32::MAX / 2));
     assert!(matches!(unknown, Err(StartFailure::NoProcess { .. })));
     assert!(
         Server::attach(attached.addr(), None)

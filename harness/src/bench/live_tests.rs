@@ -202,7 +202,7 @@ fn an_interrupt_keeps_what_was_measured() {
 fn a_server_that_never_starts_is_an_error() {
     let mut launch = Launch::new("/nowhere/tcprove", ["server", "{port}", "{workers}"]);
     launch.params.insert("workers".into(), "1".into());
-    let subject = subject(Origin::Spawn(launch));
+    let subject = subject(Origin::Spawn(Box::new(launch)));
     let refused = sweep(
         &subject,
         &["server.workers=1,2"],

@@ -103,7 +103,8 @@ mod tests {
         assert!(running.contains("already running"), "{running}");
         let mut launch = Launch::new("x", ["y", "--n={workers}"]);
         launch.params.insert("workers".into(), "1".into());
-        let spawned = |axes: &[&str]| refused(Origin::Spawn(launch.clone()), "line", axes);
+        let spawned =
+            |axes: &[&str]| refused(Origin::Spawn(Box::new(launch.clone())), "line", axes);
         assert_eq!(spawned(&["server.workers=1,2"]), None);
         let near = spawned(&["server.worker=1,2"]).unwrap();
         assert!(near.contains("{worker}: did you mean `workers`?"), "{near}");

@@ -46,7 +46,7 @@ pub(crate) enum SweepError {
     Plan(String),
     /// The server did not start with any of the settings; this is the last failure.
     #[error("the server did not start with any of the settings: {0}")]
-    Start(StartFailure),
+    Start(Box<StartFailure>),
     /// The load could not start.
     #[error(transparent)]
     Load(#[from] EngineError),
@@ -134,7 +134,7 @@ impl<'a> RunningSweep<'a> {
             return Ok(());
         }
         if let Some(failure) = failure.filter(|_| !self.has_started) {
-            return Err(SweepError::Start(failure));
+            return Err(SweepError::Start(Box::new(failure)));
         }
         let slices = (slice.warmup + slice.measured) * visits as u32;
         self.overhead = Some(begun.elapsed().saturating_sub(slices));

@@ -123,7 +123,7 @@ fn perform(draft: &mut Draft, args: &BenchArgs) -> Result<Body, RunError> {
 
 fn refused(error: SweepError, resolved: &PreparedTarget) -> RunError {
     match error {
-        SweepError::Start(failure) => rehearsal_error(&failure.into(), resolved),
+        SweepError::Start(failure) => rehearsal_error(&(*failure).into(), resolved),
         other => usage(other.to_string()),
     }
 }

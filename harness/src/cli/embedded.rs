@@ -54,7 +54,7 @@ pub(super) fn with(
     let mut launch = Launch::new(executable()?, cmd);
     launch.params = params.clone();
     let name = format!("the embedded reference server ({protocol})");
-    let origin = Origin::Spawn(launch);
+    let origin = Origin::Spawn(Box::new(launch));
     Ok(PreparedTarget::new(file, origin, name, seed, true))
 }
 

@@ -32,7 +32,7 @@ pub(super) fn rehearsal_error(error: &RehearsalError, resolved: &PreparedTarget)
         ));
     }
     let next = match (error, &resolved.command_by_hand) {
-        (RehearsalError::Start(StartFailure::Exited { .. } | StartFailure::NotReady { .. }), Some(command)) => {
+        (RehearsalError::Start(failure), Some(command)) if is_about_its_output(failure) => {
             format!("\nnext: start it by hand and read its output: {command}")
         }
         (RehearsalError::Conversation { .. }, None) => {
@@ -42,6 +42,13 @@ pub(super) fn rehearsal_error(error: &RehearsalError, resolved: &PreparedTarget)
         _ => String::new(),
     };
     RunError::target(format!("{error}{next}"))
+}
+
+fn is_about_its_output(failure: &StartFailure) -> bool {
+    matches!(
+        failure,
+        StartFailure::Exited { .. } | StartFailure::NotReady { .. }
+    )
 }
 
 /// The next step after a conversation that the server did not hold.

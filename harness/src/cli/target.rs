@@ -80,7 +80,7 @@ impl TargetArgs {
                 },
                 pid: self.pid,
             },
-            None => Origin::Spawn(self.launch(&file)?),
+            None => Origin::Spawn(Box::new(self.launch(&file)?)),
         };
         let name = file.name.clone();
         Ok(PreparedTarget::new(file, origin, name, seed, false))
@@ -99,7 +99,7 @@ impl TargetArgs {
             Some(name) => builtin(name)?.with_cmd(cmd),
             None => self.file()?.with_other_build(cmd),
         };
-        let origin = Origin::Spawn(self.launch(&file)?);
+        let origin = Origin::Spawn(Box::new(self.launch(&file)?));
         let name = file.name.clone();
         Ok(PreparedTarget::new(file, origin, name, seed, false))
     }

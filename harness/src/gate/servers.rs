@@ -96,8 +96,12 @@ mod tests {
 
     #[test]
     fn arguments_and_environment_are_equally_long_on_both_sides() {
-        let spawned =
-            |words: &[&str]| subject(Origin::Spawn(Launch::new("x", words.iter().copied())));
+        let spawned = |words: &[&str]| {
+            subject(Origin::Spawn(Box::new(Launch::new(
+                "x",
+                words.iter().copied(),
+            ))))
+        };
         let mut base = spawned(&["/short/server", "{port}"]);
         let mut candidate = spawned(&["/a/much/longer/path/to/server", "{port}"]);
         pad_both(&mut base, &mut candidate).unwrap();

@@ -41,13 +41,13 @@ pub enum StartFailure {
         /// Time since the start.
         waited: Duration,
         /// Addresses on which its processes listen instead.
-        listening_elsewhere: Vec<SocketAddr>,
+        listening_elsewhere: Box<[SocketAddr]>,
         /// The end of its stderr.
         stderr_tail: String,
         /// The end of its stdout.
         stdout_tail: String,
         /// The readiness pattern that no line matched, if there is one.
-        pattern: Option<String>,
+        pattern: Option<Box<str>>,
     },
     /// The server runs, but another process listens on the port that was assigned to it.
     PortInUse {

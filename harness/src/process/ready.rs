@@ -221,7 +221,7 @@ impl Wait<'_> {
         let elsewhere = self.own(listeners(None).unwrap_or_default());
         let pattern = match &self.launch.ready {
             Ready::Listen | Ready::Exchange => None,
-            Ready::Line(_, pattern) => Some(pattern.as_str().to_owned()),
+            Ready::Line(_, pattern) => Some(pattern.as_str().into()),
         };
         StartFailure::NotReady {
             expected: Box::new(match self.unix {

@@ -13,7 +13,7 @@ use crate::transport::{Endpoint, Transport};
 #[derive(Clone)]
 pub enum Origin {
     /// tcprove starts it.
-    Spawn(Launch),
+    Spawn(Box<Launch>),
     /// It is already running.
     Attach {
         /// Where and how to connect.

@@ -23,7 +23,7 @@ pub(crate) struct Rehearsal {
 pub enum RehearsalError {
     /// The server did not start.
     #[error(transparent)]
-    Start(#[from] StartFailure),
+    Start(Box<StartFailure>),
     /// A turn of the talk failed on a clean server.
     #[error(
         "the server does not hold the conversation: {label}: sent {sent}; expected {expected}; but {actual}{}",
@@ -60,6 +60,11 @@ pub enum RehearsalError {
     /// tcprove itself failed.
     #[error("{0}")]
     Harness(String),
+}
+impl From<StartFailure> for RehearsalError {
+    fn from(failure: StartFailure) -> Self {
+        Self::Start(Box::new(failure))
+    }
 }
 
 /// Lines of stderr that are shown.

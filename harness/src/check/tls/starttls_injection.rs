@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, skip};
-use crate::session::PeerError;
 use crate::talk::{Exchange, Judgement, Opening};
 
 /// Sends a request in plain text in the segment that asks for TLS.
@@ -67,10 +66,7 @@ async fn run(cx: &Cx) -> Checked {
 }
 
 async fn plain(client: &mut crate::session::Session, exchange: &Exchange) -> Result<(), Shortfall> {
-    let turn = client
-        .voice()
-        .render(exchange, &[])
-        .map_err(PeerError::from)?;
+    let turn = client.voice().render(exchange, &[])?;
     client.exchange(&turn).await?;
     Ok(())
 }

@@ -20,7 +20,7 @@ fn exactly(count: f64) -> PerOp {
 fn subject(name: &str) -> Subject {
     let file = crate::file::builtin(name).unwrap();
     Subject {
-        origin: crate::subject::Origin::Spawn(Launch::new("tcprove", ["sh", "{port}"])),
+        origin: crate::subject::Origin::Spawn(Box::new(Launch::new("tcprove", ["sh", "{port}"]))),
         talk: std::sync::Arc::new(file.talk),
         promise: file.promise,
         seed: 1,
