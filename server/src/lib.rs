@@ -42,6 +42,7 @@ mod tls;
 mod transport;
 
 pub use config::Config;
+pub use config::layer::Layer;
 pub use delay::Delay;
 pub use error::ServerError;
 pub use fault::Fault;

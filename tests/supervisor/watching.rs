@@ -353,7 +353,7 @@ async fn an_attached_server_is_observed_but_never_signalled() {
     let unknown = Server::attach(attached.endpoint().clone(), Some(u32::MAX / 2));
     assert!(matches!(unknown, Err(StartFailure::NoProcess { .. })));
     assert!(
-        Server::attach(attached.addr(), None)
+        Server::attach(attached.endpoint().clone(), None)
             .unwrap()
             .usage()
             .is_none()

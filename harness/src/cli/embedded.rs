@@ -6,6 +6,7 @@ use clap::CommandFactory as _;
 
 use super::builtin::builtin;
 use super::prepared::{PreparedTarget, executable};
+use super::reach;
 use crate::process::Launch;
 use crate::report::RunError;
 use crate::subject::Origin;
@@ -27,6 +28,9 @@ pub(super) fn from_parameters(
     if let Some(fault) = planted {
         params.insert("protocol".into(), fault.protocol.to_string());
         params.insert("model".into(), fault.model.to_string());
+        if let Some(transport) = reach::of_fault(fault) {
+            params.insert(reach::PARAMETER.into(), transport.into());
+        }
     }
     params.extend(given);
     with(&params, seed)
@@ -37,8 +41,10 @@ pub(super) fn with(
     params: &BTreeMap<String, String>,
     seed: u64,
 ) -> Result<PreparedTarget, RunError> {
+    let mut params = params.clone();
+    let reach = reach::take(&mut params)?;
     let protocol = params.get("protocol").map_or("line", String::as_str);
-    let file = builtin(protocol)?;
+    let mut file = builtin(protocol)?;
     let mut cmd = vec![
         executable()?.display().to_string(),
         "serve".into(),
@@ -52,8 +58,9 @@ pub(super) fn with(
         ]);
     }
     let mut launch = Launch::new(executable()?, cmd);
-    launch.params = params.clone();
     let name = format!("the embedded reference server ({protocol})");
+    launch.params = params;
+    let launch = reach.apply(launch, &mut file)?;
     let origin = Origin::Spawn(Box::new(launch));
     Ok(PreparedTarget::new(file, origin, name, seed, true))
 }
@@ -68,7 +75,7 @@ fn check_flags(params: &BTreeMap<String, String>) -> Result<(), RunError> {
         .get_arguments()
         .filter_map(|flag| flag.get_long().map(|long| long.replace('-', "_")))
         .collect();
-    for (name, value) in params {
+    for (name, value) in params.iter().filter(|(name, _)| *name != reach::PARAMETER) {
         let known = name.replace('-', "_");
         if !flags.contains(&known) {
             let near = text::nearest(&known, flags.iter().map(String::as_str))

@@ -21,6 +21,7 @@ mod place;
 mod prepared;
 mod print;
 mod progress;
+mod reach;
 mod record;
 mod rehearse;
 mod replay;

@@ -10,9 +10,6 @@ use crate::process::Launch;
 use crate::talk::{Opening, Talk};
 use crate::transport::{ProxyVersion, Tls, TlsError, TlsSettings, Transport};
 
-/// The name that certificates have to bear if the file gives none.
-const NAME: &str = "localhost";
-
 /// How clients reach the server.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -132,9 +129,10 @@ impl At<TlsValue> {
                 return Err(one.fault(message));
             }
         };
+        let usual = TlsSettings::default();
         let settings = TlsSettings {
             ca: table.ca.map(|ca| read(&ca, context)).transpose()?,
-            name: table.name.map_or(NAME.to_owned(), |name| name.value),
+            name: table.name.map_or(usual.name, |name| name.value),
             client,
             alpn: table.alpn.map_or_else(Vec::new, |alpn| alpn.0),
         };

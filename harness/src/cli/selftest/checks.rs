@@ -11,6 +11,7 @@ use super::SelftestArgs;
 use crate::check::matrix;
 use crate::check::matrix::FaultRow;
 use crate::cli::output::{note, say};
+use crate::cli::reach::{self, Reach};
 use crate::cli::{check, embedded, interrupt};
 use crate::subject::{Origin, Subject};
 
@@ -20,7 +21,10 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
             glob_match::glob_match(glob, fault.name)
                 || glob_match::glob_match(glob, fault.caught_by)
         };
-        fault.is_for_check() && (args.only.is_empty() || args.only.iter().any(matches))
+        // A fault of a transport shows only in that.
+        let shows = args.transport.is_none() || reach::of_fault(fault).is_none();
+        let shows = shows || reach::of_fault(fault) == args.transport.as_deref();
+        fault.is_for_check() && shows && (args.only.is_empty() || args.only.iter().any(matches))
     };
     let faults: Vec<&'static Fault> = fault::all()
         .iter()
@@ -46,17 +50,34 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
     let on_row = |row: &FaultRow| {
         note(&format!(
             "{} {}",
-            if row.ok { "ok    " } else { "MISSED" },
+            if row.ok {
+                "ok    "
+            } else if row.applies {
+                "MISSED"
+            } else {
+                "skip  "
+            },
             row.fault
         ))
     };
+    let transport = args.transport.as_deref();
+    if let Err(error) = transport.map_or(Ok(()), |value| Reach::parse(value).map(drop)) {
+        note(&format!("error: {}", error.message));
+        return error.exit_code().into();
+    }
+    let serve = |fault: &Fault, planted| serve(fault, planted, transport);
     let rows = matrix::run(&faults, &serve, check::control, &interrupt, &on_row);
     table(&rows);
     let caught = rows.iter().filter(|row| row.ok).count();
+    let skipped = rows.iter().filter(|row| !row.applies).count();
+    let missed = faults.len() - caught - skipped;
+    let not_applicable = match skipped {
+        0 => String::new(),
+        skipped => format!(", {skipped} whose check does not apply"),
+    };
     say(&format!(
-        "\n{caught} of {} faults caught for the planted reason, {} missed",
+        "\n{caught} of {} faults caught for the planted reason, {missed} missed{not_applicable}",
         faults.len(),
-        faults.len() - caught
     ));
     if let Some(path) = &args.json
         && let Err(error) = std::fs::write(
@@ -67,7 +88,7 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
         note(&format!("error: cannot write {}: {error}", path.display()));
         return ExitCode::from(2);
     }
-    match (interrupt.is_set(), caught == faults.len()) {
+    match (interrupt.is_set(), missed == 0 && caught > 0) {
         (true, _) => ExitCode::from(130),
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::from(1),
@@ -78,11 +99,14 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
 const READY_TIMEOUT: Duration = Duration::from_millis(600);
 
 /// The reference server in the fault's protocol and model, with the fault or without.
-fn serve(fault: &Fault, planted: bool) -> Subject {
+fn serve(fault: &Fault, planted: bool, transport: Option<&str>) -> Subject {
     let mut params = BTreeMap::from([
         ("protocol".to_owned(), fault.protocol.to_string()),
         ("model".to_owned(), fault.model.to_string()),
     ]);
+    if let Some(transport) = transport.or(reach::of_fault(fault)) {
+        params.insert(reach::PARAMETER.into(), transport.into());
+    }
     if planted {
         params.insert("fault".into(), fault.name.into());
     }
@@ -100,15 +124,16 @@ fn serve(fault: &Fault, planted: bool) -> Subject {
 
 fn table(rows: &[FaultRow]) {
     say(&format!(
-        "{:<22} {:<18} {:<13} {:<28} {:<6} seconds",
+        "{:<22} {:<21} {:<13} {:<28} {:<6} seconds",
         "fault", "check", "planted", "seen", "sound"
     ));
     for row in rows {
         let seen = crate::text::escape_text(&row.seen, 90);
         let sound = crate::text::escape_text(&row.sound, 60);
-        let mark = if row.ok { "" } else { "  <- missed" };
+        let is_missed = row.applies && !row.ok;
+        let mark = if is_missed { "  <- missed" } else { "" };
         say(&format!(
-            "{:<22} {:<18} {:<13} {seen:<28} {sound:<6} {:.1}{mark}",
+            "{:<22} {:<21} {:<13} {seen:<28} {sound:<6} {:.1}{mark}",
             row.fault, row.check, row.planted, row.seconds
         ));
     }

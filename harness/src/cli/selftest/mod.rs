@@ -27,6 +27,9 @@ pub(super) struct SelftestArgs {
     /// With --checks: test only faults whose name or check matches
     #[arg(long, value_name = "GLOB")]
     only: Vec<String>,
+    /// With --checks: reach the server by this transport: tls, starttls, unix, proxy-v1, proxy-v2, or several joined by +
+    #[arg(long, value_name = "TRANSPORT", conflicts_with_all = ["clock", "gate"])]
+    transport: Option<String>,
     /// Write the results as JSON to this file
     #[arg(long, value_name = "FILE")]
     json: Option<std::path::PathBuf>,

@@ -26,7 +26,7 @@ pub enum TlsError {
 }
 
 /// What the file says about TLS.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct TlsSettings {
     /// Certificates of the authorities to trust, in PEM. `None`: the test authority, if the server is given its
     /// certificate; otherwise any certificate is accepted.
@@ -37,6 +37,20 @@ pub struct TlsSettings {
     pub client: Option<(Vec<u8>, Vec<u8>)>,
     /// Protocols to offer (ALPN), the preferred one first.
     pub alpn: Vec<String>,
+}
+
+/// The name that certificates must have if the file gives none.
+const NAME: &str = "localhost";
+
+impl Default for TlsSettings {
+    fn default() -> Self {
+        Self {
+            ca: None,
+            name: NAME.to_owned(),
+            client: None,
+            alpn: Vec::new(),
+        }
+    }
 }
 
 /// TLS as the clients of one server use it.
