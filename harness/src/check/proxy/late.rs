@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "POSIX listen(), accept(): a server accepts further connections while one is open; a header that is read in the accept loop holds up everybody",
     stimulus: "three clients send half of a header and stay silent; another one sends its request",
     needs: &[Need::Proxy],
-    runs: Runs::OwnServer,
+    runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(30),

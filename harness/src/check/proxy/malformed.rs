@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "PROXY protocol sections 2.1 and 2.2: a receiver must reject a header that it cannot parse, and close; the server keeps serving others",
     stimulus: "headers with a wrong address, a port out of range, no end within 107 bytes, a wrong version, a length that does not fit the addresses, and an unknown command; each followed by a whole exchange",
     needs: &[Need::Proxy],
-    runs: Runs::OwnServer,
+    runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(90),

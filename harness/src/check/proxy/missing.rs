@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "PROXY protocol section 2: a receiver that expects the header must not guess whether it is there; otherwise any client that reaches the port can go around the proxy or forge an address",
     stimulus: "a client without the header performs a whole exchange",
     needs: &[Need::Proxy],
-    runs: Runs::OwnServer,
+    runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(30),

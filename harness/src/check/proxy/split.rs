@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "PROXY protocol section 2: a sender may need several segments for its header, and the receiver must wait for the rest; what follows the header in the same segment belongs to the conversation",
     stimulus: "the header cut at several offsets, each piece read before the next; and the header together with the first request",
     needs: &[Need::Proxy],
-    runs: Runs::OwnServer,
+    runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(60),

@@ -13,7 +13,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "RFC 8446 section 6.1: each party must send a close_notify alert before it closes its write side; otherwise the peer cannot tell the end from a truncation",
     stimulus: "a client sends close_notify and FIN after a reply and reads to the end; others leave without close_notify",
     needs: &[Need::Tls],
-    runs: Runs::OwnServer,
+    runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(60),

@@ -13,7 +13,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "RFC 8446 section 6.2: an implementation that receives an unexpected message sends a fatal alert and closes the connection; the server keeps serving others",
     stimulus: "plain text, zeros, a record with the largest length, a record of an unknown type, and half a record before the FIN, each in place of a ClientHello",
     needs: &[Need::Tls],
-    runs: Runs::OwnServer,
+    runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(60),

@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "RFC 8446 section 5.1: message boundaries are not preserved in the record layer; a record may arrive in any number of TCP segments, and a segment may contain several records",
     stimulus: "a request in one record that is cut inside its header and its body; a request of one record per byte, all in one segment; and the same in a segment each",
     needs: &[Need::Tls],
-    runs: Runs::OwnServer,
+    runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(60),

@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "POSIX listen(), accept(): a server accepts further connections while one is open; a handshake that is performed in the accept loop holds up everybody (golang/go#13224, eventlet#188)",
     stimulus: "three clients send half of a ClientHello and stay silent; another one sends its request",
     needs: &[Need::Tls],
-    runs: Runs::OwnServer,
+    runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(30),

@@ -13,7 +13,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "RFC 3207 section 6, CVE-2011-0411: what a client sent before the TLS handshake must not be used after it, since anybody on the way could have put it there",
     stimulus: "the request to switch to TLS and a whole request in one segment; after the handshake the client waits, and sends another request",
     needs: &[Need::StartTls],
-    runs: Runs::OwnServer,
+    runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(30),
