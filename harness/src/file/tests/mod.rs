@@ -4,3 +4,5 @@ mod builtins;
 mod faults;
 mod good;
 mod mutations;
+mod talk_faults;
+mod talks;
