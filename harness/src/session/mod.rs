@@ -97,6 +97,8 @@ pub(crate) struct Session {
     owed: Vec<u8>,
     /// Whether everything is sent as it is: without PROXY header and TLS.
     bare: bool,
+    /// The client closes its side once nothing is owed.
+    finishing: bool,
 }
 
 /// What a new session needs.
@@ -149,7 +151,7 @@ impl Session {
         Ok(Self {
             link,
             server,
-            voice,
+            voice: voice.for_connection(),
             local,
             number,
             limit,
@@ -159,6 +161,7 @@ impl Session {
             eof: false,
             owed: Vec::new(),
             bare,
+            finishing: false,
         })
     }
 

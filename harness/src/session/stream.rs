@@ -64,6 +64,7 @@ impl Session {
     async fn read_while_writing(&mut self) -> io::Result<usize> {
         loop {
             if self.owed.is_empty() {
+                self.finish()?;
                 return self.link.read(&mut self.buffer).await;
             }
             let either = Interest::READABLE | Interest::WRITABLE;
@@ -78,6 +79,14 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
             }
+        }
+    }
+
+    /// Closes the client's side if it is due.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        match std::mem::take(&mut self.finishing) {
+            true => self.link.shutdown(),
+            false => Ok(()),
         }
     }
 

@@ -27,7 +27,7 @@ fn wire(addr: SocketAddr) -> Wire {
         case: Duration::from_secs(5),
         between: Duration::from_millis(20),
     };
-    Wire::new(&Endpoint::plain(addr), Frame::Until(LINE.to_vec()), limits)
+    Wire::new(&Endpoint::plain(addr), Frame::until(LINE), limits)
 }
 
 fn echo(mut stream: TcpStream) -> Vec<usize> {

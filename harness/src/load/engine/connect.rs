@@ -66,6 +66,10 @@ impl Engine<'_> {
         if let Err(refused) = self.connections.end_connect(at) {
             return self.connect_failed(refused);
         }
+        if self.context.is_personal {
+            let number = self.requests.next_connection();
+            self.connections[at].cold().number = number;
+        }
         self.begin_conversation(at);
     }
 
