@@ -1,6 +1,6 @@
 //! Conditions under which a check applies. If one is not met, the check is skipped with a reason.
 
-use crate::process::Server;
+use super::{Check, all};
 use crate::subject::Promise;
 use crate::talk::{Frame, Talk};
 
@@ -32,15 +32,77 @@ pub(crate) enum Need {
     SingleClient,
 }
 
+/// What decides whether a check applies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'a> {
+    pub talk: &'a Talk,
+    pub promise: &'a Promise,
+    /// Whether tcprove starts the server.
+    pub spawned: bool,
+    /// Whether the server's process is known.
+    pub process: bool,
+    /// Whether the server serves more than one client.
+    pub serves_again: bool,
+}
+
+/// A check that does not apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unmet {
+    /// Why it does not apply.
+    pub reason: String,
+    /// The lines of the file, or the arguments, that would enable it; empty if nothing does.
+    pub enable: Vec<&'static str>,
+}
+
+impl Check {
+    /// Why this check does not apply; `None` if it does.
+    pub(crate) fn unmet(&self, given: &Given<'_>) -> Option<Unmet> {
+        // A server that serves a single client only gets the checks that need no second one.
+        let again = (!self.needs.contains(&Need::SingleClient)).then_some(Need::ServesAgain);
+        let needs = self.needs.iter().copied().chain(again);
+        let unmet: Vec<(Need, String)> = needs
+            .filter_map(|need| Some((need, need.unmet(given)?)))
+            .collect();
+        let reason = unmet.first()?.1.clone();
+        let enable: Option<Vec<&str>> = unmet.iter().map(|(need, _)| need.remedy()).collect();
+        Some(Unmet {
+            reason,
+            enable: enable.unwrap_or_default(),
+        })
+    }
+}
+
+/// What would enable more checks: for each combination of lines, the checks that only lack these.
+pub(crate) fn remedies(given: &Given<'_>) -> Vec<(Vec<&'static str>, Vec<&'static str>)> {
+    let unmet = all().filter_map(|check| Some((check.unmet(given)?.enable, check.id)));
+    grouped(unmet.filter(|(enable, _)| !enable.is_empty()))
+}
+
+/// Groups checks by what would enable them, the largest group first.
+pub(crate) fn grouped<'a>(
+    checks: impl Iterator<Item = (Vec<&'static str>, &'a str)>,
+) -> Vec<(Vec<&'static str>, Vec<&'a str>)> {
+    let mut groups: Vec<(Vec<&'static str>, Vec<&'a str>)> = Vec::new();
+    for (enable, id) in checks {
+        match groups.iter_mut().find(|(known, _)| *known == enable) {
+            Some((_, ids)) => ids.push(id),
+            None => groups.push((enable, vec![id])),
+        }
+    }
+    groups.sort_by_key(|(_, ids)| std::cmp::Reverse(ids.len()));
+    groups
+}
+
 impl Need {
     /// Why the check does not apply; `None` if the condition is met.
-    pub(crate) fn unmet(
-        self,
-        talk: &Talk,
-        promise: &Promise,
-        server: &Server,
-        serves_again: bool,
-    ) -> Option<String> {
+    fn unmet(self, given: &Given<'_>) -> Option<String> {
+        let Given {
+            talk,
+            promise,
+            spawned,
+            process,
+            serves_again,
+        } = *given;
         let reason = match self {
             Self::Frame if talk.request.is_delimited() && talk.reply.is_delimited() => return None,
             Self::Frame => "the talk has no frame, so the end of a message is unknown",
@@ -58,14 +120,30 @@ impl Need {
             }
             Self::LengthField if matches!(talk.request, Frame::Len(_)) => return None,
             Self::LengthField => "requests have no length field",
-            Self::Spawned if !server.is_attached() => return None,
+            Self::Spawned if spawned => return None,
             Self::Spawned => "tcprove did not start this server",
-            Self::Process if server.pid().is_some() => return None,
+            Self::Process if process => return None,
             Self::Process => "the server's process is unknown: pass --pid",
             Self::SingleClient => return None,
             Self::ServesAgain if serves_again => return None,
             Self::ServesAgain => "the server serves a single client: see serves-again",
         };
         Some(reason.to_owned())
+    }
+
+    /// What would meet the condition; `None` if it is a property of the server.
+    fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::Frame => Some("a `frame` in [talk] other than \"none\""),
+            Self::Pipelining => Some("`pipelining = true` in [promise]"),
+            Self::MaxMessage => Some("`max_message = BYTES` in [promise]"),
+            Self::Payload => Some("{payload} in a [[talk.turn]]"),
+            Self::DistinctReplies => {
+                Some("{tok} in `send` and `expect` of the first [[talk.turn]]")
+            }
+            Self::Spawned => Some("`cmd` in [server] instead of --connect"),
+            Self::Process => Some("--pid PID"),
+            Self::ManyTurns | Self::LengthField | Self::ServesAgain | Self::SingleClient => None,
+        }
     }
 }

@@ -5,6 +5,7 @@ mod blockers;
 mod builtin;
 mod check;
 mod complain;
+mod detected;
 mod draft;
 mod embedded;
 mod environment;
@@ -72,7 +73,7 @@ enum Command {
     Send(send::SendArgs),
     /// Run the reference server, sound or with a planted fault.
     Serve(serve::ServeArgs),
-    /// Write a commented tcprove.toml.
+    /// Write a commented tcprove.toml: for a built-in talk, or for a server whose talk is found out.
     Init(init::InitArgs),
     /// Prove on this machine that the checks can fail and that measured times are right.
     Selftest(selftest::SelftestArgs),
