@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::builtin::names;
 use crate::check::{Given, remedies};
 use crate::detect::{
-    Assumed, Change, Compared, DetectError, Detected, Ending, Learned, PortFound, quoted,
+    Assumed, Change, Compared, DetectError, Detected, Ending, Learned, PortFound, Tried, quoted,
 };
 use crate::file;
 use crate::process::StartFailure;
@@ -132,6 +132,18 @@ pub(super) fn file_text(found: &Detected, command: &str) -> String {
     file::init_text(&head, found.sketch.text().trim())
 }
 
+/// What was tried, grouped by what came.
+fn by_answer(tried: &[Tried]) -> Vec<(Vec<&str>, &str)> {
+    let mut groups: Vec<(Vec<&str>, &str)> = Vec::new();
+    for Tried { what, came } in tried {
+        match groups.iter_mut().find(|(_, known)| known == came) {
+            Some((all, _)) => all.push(what),
+            None => groups.push((vec![what], came)),
+        }
+    }
+    groups
+}
+
 /// The error of a detection, with the next step to try.
 pub(super) fn error(error: &DetectError) -> RunError {
     match error {
@@ -144,9 +156,9 @@ pub(super) fn error(error: &DetectError) -> RunError {
             "{error}\nnext: add the option that sets its port, with {{port}} as its value, and start again (it now listens on {port})"
         )),
         DetectError::Unknown { tried } => {
-            let lines: String = tried
+            let lines: String = by_answer(tried)
                 .iter()
-                .map(|tried| format!("\n  {}: {}", tried.what, tried.came))
+                .map(|(what, came)| format!("\n  {}: {came}", what.join(", ")))
                 .collect();
             RunError::target(format!(
                 "{error}. What was tried, and what came:{lines}\n\

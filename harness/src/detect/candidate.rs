@@ -100,6 +100,7 @@ mod tests {
             end: ConnectionEnd::StillOpen,
             waited: Duration::ZERO,
             died: None,
+            failed: None,
         }
     }
 

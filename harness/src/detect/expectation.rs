@@ -1,6 +1,4 @@
-//! What replies have in common, as an expectation of the file. Pure.
-
-use toml_edit::{InlineTable, Value};
+//! What replies have in common, as an expectation in the words of the file. Pure.
 
 use super::Compared;
 
@@ -21,8 +19,8 @@ enum Unit {
     Payload,
 }
 
-/// The expectation that all samples meet, as strict as they allow, and what it compares.
-pub(super) fn of(samples: &[Sample]) -> (Value, Compared) {
+/// The expectation that all samples meet, in TOML, as strict as they allow; and what it compares.
+pub(super) fn of(samples: &[Sample]) -> (String, Compared) {
     let replies: Vec<Vec<Unit>> = samples.iter().map(|sample| units(sample, false)).collect();
     let folded: Vec<Vec<Unit>> = samples.iter().map(|sample| units(sample, true)).collect();
     let has_token =
@@ -79,7 +77,7 @@ fn units(sample: &Sample, fold: bool) -> Vec<Unit> {
 }
 
 /// What the beginnings and the ends of all replies have in common.
-fn in_common(replies: &[Vec<Unit>]) -> (Value, Compared) {
+fn in_common(replies: &[Vec<Unit>]) -> (String, Compared) {
     let first = &replies[0];
     let shortest = replies.iter().map(Vec::len).min().unwrap_or(0);
     let same = |at: usize| replies.iter().all(|reply| reply[at] == first[at]);
@@ -139,7 +137,7 @@ fn has_clock(reply: &[Unit]) -> bool {
     })
 }
 
-fn exact(reply: &[Unit]) -> Value {
+fn exact(reply: &[Unit]) -> String {
     let bytes: Option<Vec<u8>> = reply
         .iter()
         .map(|unit| match unit {
@@ -148,10 +146,10 @@ fn exact(reply: &[Unit]) -> Value {
         })
         .collect();
     match (template(reply), bytes) {
-        (Some(text), _) => Value::from(text),
+        (Some(text), _) => string(&text),
         (None, Some(bytes)) => {
             let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            table("hex", digits.join(" "))
+            format!("{{ hex = \"{}\" }}", digits.join(" "))
         }
         (None, None) => regex_value(format!("(?s)^{}$", pattern(reply, false))),
     }
@@ -244,14 +242,31 @@ fn name(slot: Unit) -> &'static str {
     }
 }
 
-fn regex_value(source: String) -> Value {
-    table("regex", source)
+fn regex_value(source: String) -> String {
+    // A backslash needs no second one in a literal string.
+    if source.contains('\'') || source.chars().any(char::is_control) {
+        return format!("{{ regex = {} }}", string(&source));
+    }
+    format!("{{ regex = '{source}' }}")
 }
 
-fn table(key: &str, text: String) -> Value {
-    let mut table = InlineTable::new();
-    table.insert(key, text.into());
-    Value::InlineTable(table)
+/// A basic string of TOML, on one line.
+pub(super) fn string(text: &str) -> String {
+    let mut quoted = "\"".to_owned();
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            control if control.is_control() => {
+                quoted.push_str(&format!("\\u{:04X}", u32::from(control)));
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted + "\""
 }
 
 #[cfg(test)]
@@ -272,8 +287,16 @@ mod tests {
     }
 
     fn shown(reply: impl Fn(&str, usize) -> Vec<u8>) -> (String, Compared) {
-        let (value, compared) = of(&samples(reply));
-        (value.to_string(), compared)
+        let (text, compared) = of(&samples(reply));
+        // Whatever it is, the file takes it.
+        let file = format!(
+            "[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"{{tok}}\"\nexpect = {text}\n"
+        );
+        super::super::Sketch::parse(&file)
+            .unwrap()
+            .file("x")
+            .unwrap();
+        (text, compared)
     }
 
     #[test]
@@ -284,11 +307,11 @@ mod tests {
             (r#""you said {tok}\n""#, Compared::Token)
         );
         let (text, _) = shown(|token, _| format!("{{\"id\":{{x{{{token}}}}}\n").into_bytes());
-        assert_eq!(text, r#"'''{"id":{{x{{{tok}}}"#.to_owned() + "\n'''");
+        assert_eq!(text, r#""{\"id\":{{x{{{tok}}}\n""#);
         let (text, compared) = shown(|token, _| token.to_uppercase().into_bytes());
         assert_eq!(
             (text.as_str(), compared),
-            (r#"{ regex = "(?i)^{tok}$" }"#, Compared::Token)
+            ("{ regex = '(?i)^{tok}$' }", Compared::Token)
         );
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Heard {
     pub waited: Duration,
     /// How the server ended, if this probe ended it.
     pub died: Option<String>,
+    /// Why nothing could be sent, if the connection or the opening failed.
+    pub failed: Option<String>,
 }
 
 impl Heard {
@@ -31,9 +33,9 @@ impl Heard {
         !self.got.is_empty()
     }
 
-    /// Whether the server sent back exactly what was sent.
+    /// Whether the server sent back what was sent, perhaps in another case.
     pub(crate) fn is_echo(&self) -> bool {
-        !self.sent.is_empty() && self.got == self.sent
+        !self.sent.is_empty() && self.got.eq_ignore_ascii_case(&self.sent)
     }
 
     /// Whether the server closed the connection.
@@ -52,6 +54,9 @@ impl Heard {
 
     /// What came, as a phrase.
     pub(crate) fn answer(&self) -> String {
+        if let Some(failed) = &self.failed {
+            return failed.clone();
+        }
         let mut text = match (self.got.is_empty(), self.end) {
             (true, ConnectionEnd::StillOpen) => {
                 format!("nothing came within {:.1} s", self.waited.as_secs_f64())

@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use toml_edit::Value;
-
 use super::adapt::{Held, confirm};
 use super::expectation::{self, Sample};
 use super::heard::Heard;
@@ -87,7 +85,7 @@ fn bytes_of(ending: &Ending) -> &'static str {
 
 /// The greeting: its expectation and its frame.
 struct Greeting {
-    expect: Value,
+    expect: String,
     ending: Ending,
 }
 
@@ -95,6 +93,8 @@ fn greeting(prober: &mut Prober<'_>, first: &Heard) -> Result<Greeting, DetectEr
     let talk = no_talk()?;
     let mut heard = vec![first.clone()];
     while heard.len() < SAMPLES {
+        // Another life of the server may greet with other numbers.
+        prober.fresh()?;
         heard.push(prober.hear(&talk, "", b"", FIRST_WORD)?);
     }
     let samples: Vec<Sample> = heard.iter().map(sample).collect();
@@ -116,7 +116,7 @@ fn opened(greeting: &Greeting) -> Result<File, DetectError> {
 fn opening(greeting: &Greeting) -> String {
     format!(
         "\n# At the begin of each connection the server speaks first.\n[[talk.open]]\nexpect = {}\n{}",
-        greeting.expect.to_string().trim(),
+        greeting.expect,
         frame_line(&greeting.ending)
     )
 }
@@ -240,7 +240,7 @@ struct Teacher<'a, 'b> {
 /// The replies to one kind of request.
 struct Lesson {
     heard: Vec<Heard>,
-    expect: Value,
+    expect: String,
     compared: Compared,
 }
 
@@ -331,12 +331,10 @@ impl Teacher<'_, '_> {
     }
 
     fn turn(&self, comment: &str, payload: bool, lesson: &Lesson) -> String {
-        let send = Value::from(self.stimulus.template(payload));
-        let expect = lesson.expect.to_string();
+        let send = expectation::string(&self.stimulus.template(payload));
         format!(
-            "\n# {comment}\n[[talk.turn]]\nsend = {}\nexpect = {}\n",
-            send.to_string().trim(),
-            expect.trim()
+            "\n# {comment}\n[[talk.turn]]\nsend = {send}\nexpect = {}\n",
+            lesson.expect
         )
     }
 }

@@ -170,9 +170,15 @@ impl Missed {
         } else {
             format!("sent {}", quoted(&self.sent))
         };
-        let died = self.died.as_ref();
-        let died = died.map_or(String::new(), |died| format!("; the server {died}"));
-        format!("{sent}; {}{died}", self.actual)
+        format!("{sent}; {}", self.outcome())
+    }
+
+    /// What happened, as a phrase.
+    fn outcome(&self) -> String {
+        match &self.died {
+            Some(died) => format!("{}; the server {died}", self.actual),
+            None => self.actual.clone(),
+        }
     }
 }
 
@@ -275,7 +281,7 @@ impl Search<'_> {
             Err(missed) => {
                 self.tried.push(Tried {
                     what: candidate.name.to_owned(),
-                    came: missed.phrase(),
+                    came: missed.outcome(),
                 });
                 Ok(None)
             }
@@ -289,7 +295,7 @@ impl Search<'_> {
                 let mut tried = std::mem::take(&mut self.tried);
                 tried.extend(missed.map(|missed| Tried {
                     what: "a talk learned from the replies".to_owned(),
-                    came: missed.phrase(),
+                    came: missed.outcome(),
                 }));
                 Err(DetectError::Unknown { tried })
             }

@@ -148,14 +148,20 @@ impl<'a> Prober<'a> {
             self.renew();
             heard = self.raw(&subject, sent, first)?;
         }
-        let (got, end, died) = heard.map_err(|error| DetectError::Failed(error.to_string()))?;
+        let (answer, failed) = match heard {
+            Ok(answer) => (answer, None),
+            // Nothing can be asked at an address where nobody listens.
+            Err(error) if error.is_refusal() => return Err(DetectError::Failed(error.to_string())),
+            Err(error) => (Default::default(), Some(error.to_string())),
+        };
         Ok(Heard {
             sent: sent.to_vec(),
             token: token.to_owned(),
-            got,
-            end,
+            got: answer.got,
+            end: answer.end,
             waited: first,
-            died,
+            died: answer.died,
+            failed,
         })
     }
 
@@ -250,7 +256,23 @@ async fn connect(server: Rc<Server>, voice: Voice, limit: Duration) -> Result<Se
     Ok(session)
 }
 
-type RawAnswer = (Vec<u8>, ConnectionEnd, Option<String>);
+/// What came back in a raw probe.
+struct RawAnswer {
+    got: Vec<u8>,
+    end: ConnectionEnd,
+    /// How the server ended, if it did.
+    died: Option<String>,
+}
+
+impl Default for RawAnswer {
+    fn default() -> Self {
+        Self {
+            got: Vec::new(),
+            end: ConnectionEnd::StillOpen,
+            died: None,
+        }
+    }
+}
 
 async fn raw(
     server: Rc<Server>,
@@ -272,7 +294,11 @@ async fn raw(
         ConnectionEnd::StillOpen => server.exit(),
         _ => server.wait_exit(DYING).await,
     };
-    Ok((got, end, died.map(|exit| exit.to_string())))
+    Ok(RawAnswer {
+        got,
+        end,
+        died: died.map(|exit| exit.to_string()),
+    })
 }
 
 impl Line {
