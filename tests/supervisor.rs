@@ -4,5 +4,7 @@
 
 mod ending;
 mod programs;
+mod sockets;
 mod starting;
+mod surroundings;
 mod watching;

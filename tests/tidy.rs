@@ -51,7 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("text", &[]),
     ("talk", &["text"]),
-    ("process", &["sys", "text"]),
+    ("process", &["data", "sys", "text"]),
     ("session", &["process", "sys", "talk", "text"]),
     ("subject", &["data", "process", "session", "talk", "text"]),
     ("file", &["data", "process", "subject", "talk", "text"]),

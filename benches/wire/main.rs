@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use subject::{Servers, campaign, message, subject};
 use tcprove::fuzz::Case;
-use tcprove::process::{SUPERVISE, supervise};
+use tcprove::process::run_hidden;
 use tcprove_benches::rounds::{Options, median, summary};
 
 const DEFAULT: Options = Options {
@@ -57,11 +57,13 @@ struct Row {
 }
 
 fn main() -> Result<(), Error> {
+    run_hidden();
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.first().map(String::as_str) {
-        Some(SUPERVISE) => supervise(std::env::args_os().skip(2)),
-        Some(subject::SERVE) => return subject::serve(&arguments.split_off(1)),
-        _ => {}
+    if arguments
+        .first()
+        .is_some_and(|first| first == subject::SERVE)
+    {
+        return subject::serve(&arguments.split_off(1));
     }
     let options = DEFAULT.parse(arguments)?;
     println!(

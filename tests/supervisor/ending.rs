@@ -247,7 +247,7 @@ async fn exit_statuses_are_reported() {
 
 #[tokio::test]
 async fn output_outlives_the_processes() {
-    let mut server = run(&shell("echo one; echo two >&2; exec sleep 60")).await;
+    let server = run(&shell("echo one; echo two >&2; exec sleep 60")).await;
     until("its output", || {
         (server.output().stderr_bytes > 0).then_some(())
     })

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use regex::Regex;
-use tcprove::process::{Exit, Port, Ready, Server, StartFailure, StartOptions};
+use tcprove::process::{Exit, Port, Ready, ReadyStream, Server, StartFailure, StartOptions};
 
 use super::programs::{python, run, shell, start, start_failure, until};
 use crate::support::skip::needs;
@@ -236,7 +236,8 @@ async fn a_line_of_output_makes_a_server_ready() {
     let Some(mut launch) = python(script) else {
         return;
     };
-    launch.ready = Ready::Stdout(Regex::new(r"listening on .*:(?<port>\d+)").unwrap());
+    let pattern = Regex::new(r"listening on .*:(?<port>\d+)").unwrap();
+    launch.ready = Ready::Line(ReadyStream::Stdout, pattern);
     assert!(TcpStream::connect(start(&launch).await.addr()).is_ok());
 
     let options = StartOptions {

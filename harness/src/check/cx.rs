@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
 use super::outcome::{Ascribe, Checked, FailureKind, Shortfall, failed, inconclusive, skip};
-use crate::process::{Launch, PeerSocket, Port, Server, StartOptions, Usage};
+use crate::process::{Launch, PeerSocket, Server, StartFailure, StartOptions, Usage};
 use crate::session::{Dial, PeerError, Reply, Session, Transcript, Voice, pause};
-use crate::subject::{Pace, Promise};
+use crate::subject::{Pace, Promise, Subject};
 use crate::talk::{Talk, Turn};
 
 /// Size of a small `SO_RCVBUF`, in bytes. The server fills it quickly, but the window does not fall
@@ -23,41 +23,33 @@ const SMALL_RECEIVE_BUFFER: u32 = 128 * 1024;
 pub(crate) struct Cx {
     shared: Rc<CxState>,
     server: Rc<Server>,
+    voice: Voice,
 }
 
 struct CxState {
-    voice: Voice,
-    promise: Promise,
-    launch: Option<Launch>,
+    subject: Subject,
     pace: Pace,
     transcript: Transcript,
     evidence: RefCell<Map<String, Value>>,
     proof: RefCell<Option<String>>,
-    spawned: Cell<bool>,
+    /// The first server was ended to make room for another instance.
+    replaced: Cell<bool>,
 }
 
 impl Cx {
-    /// Creates a context on `server`. `launch` describes how to start another instance of the
-    /// server; `None` for an attached server.
-    pub(crate) fn new(
-        server: Rc<Server>,
-        launch: Option<Launch>,
-        voice: Voice,
-        promise: Promise,
-        pace: Pace,
-    ) -> Self {
+    /// Creates a context on `server`, an instance of the subject. `salt` varies its tokens.
+    pub(crate) fn new(server: Rc<Server>, subject: &Subject, salt: u64, pace: Pace) -> Self {
         let shared = CxState {
-            voice,
-            promise,
-            launch,
+            subject: subject.clone(),
             pace,
             transcript: Transcript::default(),
             evidence: RefCell::default(),
             proof: RefCell::default(),
-            spawned: Cell::new(false),
+            replaced: Cell::new(false),
         };
         Self {
             shared: Rc::new(shared),
+            voice: subject.voice(&server, salt),
             server,
         }
     }
@@ -68,17 +60,17 @@ impl Cx {
     }
 
     pub(crate) fn talk(&self) -> &Talk {
-        self.shared.voice.talk()
+        self.voice.talk()
     }
 
     /// Renders turns outside any session: tokens are fresh, and values captured by an opening are
     /// unknown.
     pub(crate) fn voice(&self) -> &Voice {
-        &self.shared.voice
+        &self.voice
     }
 
     pub(crate) fn promise(&self) -> &Promise {
-        &self.shared.promise
+        &self.shared.subject.promise
     }
 
     /// How fast the server responds on this machine.
@@ -89,7 +81,7 @@ impl Cx {
     /// Number of connections that a check may open at once: `wanted`, or fewer if the server
     /// promises a maximum. One connection is left for a well-behaved client.
     pub(crate) fn connections(&self, wanted: usize) -> usize {
-        match self.shared.promise.max_connections {
+        match self.shared.subject.promise.max_connections {
             Some(most) => wanted.min(most.saturating_sub(2)).max(1),
             None => wanted,
         }
@@ -133,17 +125,21 @@ impl Cx {
 
     /// How to start the server. Skips for an attached server.
     pub(crate) fn launch(&self) -> Checked<&Launch> {
-        match &self.shared.launch {
+        match self.shared.subject.launch() {
             Some(launch) => Ok(launch),
             None => Err(Shortfall::Skip("tcprove did not start this server".into())),
         }
     }
 
-    /// The port of this instance, to start another one on the same port. Skips if the server
-    /// chooses its own port.
-    pub(crate) fn port_again(&self) -> Checked<Port> {
+    /// Options that start another instance on the port of this one, beside the same helpers. Skips if the server chooses
+    /// its own port.
+    pub(crate) fn again(&self) -> Checked<StartOptions> {
         match self.server.lease() {
-            Some(lease) if lease.number() == self.server.port() => Ok(lease),
+            Some(lease) if lease.number() == self.server.port() => Ok(StartOptions {
+                port: Some(lease),
+                surroundings: self.server.surroundings(),
+                ..StartOptions::default()
+            }),
             _ => skip(
                 "the server chooses its own port, so a second instance cannot be given the same one",
             ),
@@ -152,15 +148,33 @@ impl Cx {
 
     /// Starts another instance of the server; it is stopped when the last reference is dropped.
     pub(crate) async fn start(&self, options: StartOptions) -> Checked<Rc<Server>> {
-        let server = Server::start(self.launch()?, options).await?;
-        self.shared.spawned.set(true);
-        Ok(Rc::new(server))
+        Ok(Rc::new(self.try_start(options).await??))
+    }
+
+    /// Like [`Self::start`], for checks that examine how the start failed.
+    pub(crate) async fn try_start(
+        &self,
+        options: StartOptions,
+    ) -> Checked<Result<Server, StartFailure>> {
+        if self.launch()?.singleton {
+            self.step("end the server, since only one instance can run at a time");
+            self.server.end();
+            self.shared.replaced.set(true);
+        }
+        Ok(self.shared.subject.server(options).await)
+    }
+
+    /// Whether this server was ended because a check started another instance of a server that allows only one.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.shared.replaced.get()
     }
 
     /// The same check on another server.
     pub(crate) fn on(&self, server: Rc<Server>) -> Self {
+        let values = self.shared.subject.values_of(&server);
         Self {
             shared: self.shared.clone(),
+            voice: self.voice.with_values(values),
             server,
         }
     }
@@ -234,7 +248,7 @@ impl Cx {
     fn dial(&self) -> Dial {
         Dial {
             server: self.server.clone(),
-            voice: self.shared.voice.clone(),
+            voice: self.voice.clone(),
             transcript: self.shared.transcript.clone(),
             limit: self.shared.pace.reply_limit(),
             receive_buffer: None,

@@ -1,6 +1,7 @@
 //! Conditions under which a check applies. If one is not met, the check is skipped with a reason.
 
 use super::{Check, all};
+use crate::process::Listening;
 use crate::subject::Promise;
 use crate::talk::{Frame, Talk};
 
@@ -23,6 +24,12 @@ pub(crate) enum Need {
     LengthField,
     /// tcprove started the server.
     Spawned,
+    /// tcprove started the server, and the server opens its listening socket itself.
+    OwnSocket,
+    /// As [`Need::Spawned`], and tcprove does not accept the connections for the server.
+    Accepts,
+    /// Several instances of the server can run at the same time.
+    SecondInstance,
     /// The server's process is known, so its CPU time, memory and descriptors can be read.
     Process,
     /// The server serves more than one client. Implied by every check that does not list
@@ -39,6 +46,10 @@ pub(crate) struct Given<'a> {
     pub promise: &'a Promise,
     /// Whether tcprove starts the server.
     pub spawned: bool,
+    /// Who opens the listening socket and accepts connections.
+    pub listening: &'a Listening,
+    /// Whether only one instance can run at a time.
+    pub singleton: bool,
     /// Whether the server's process is known.
     pub process: bool,
     /// Whether the server serves more than one client.
@@ -100,6 +111,8 @@ impl Need {
             talk,
             promise,
             spawned,
+            listening,
+            singleton,
             process,
             serves_again,
         } = *given;
@@ -122,6 +135,15 @@ impl Need {
             Self::LengthField => "requests have no length field",
             Self::Spawned if spawned => return None,
             Self::Spawned => "tcprove did not start this server",
+            Self::OwnSocket | Self::Accepts | Self::SecondInstance if !spawned => {
+                "tcprove did not start this server"
+            }
+            Self::OwnSocket if *listening == Listening::Server => return None,
+            Self::OwnSocket => "tcprove opens the listening socket, not the server",
+            Self::Accepts if *listening != Listening::PerConnection => return None,
+            Self::Accepts => "tcprove accepts the connections, not the server",
+            Self::SecondInstance if !singleton => return None,
+            Self::SecondInstance => "`singleton = true`: only one instance can run at a time",
             Self::Process if process => return None,
             Self::Process => "the server's process is unknown: pass --pid",
             Self::SingleClient => return None,
@@ -143,6 +165,7 @@ impl Need {
             }
             Self::Spawned => Some("`cmd` in [server] instead of --connect"),
             Self::Process => Some("--pid PID"),
+            Self::OwnSocket | Self::Accepts | Self::SecondInstance => None,
             Self::ManyTurns | Self::LengthField | Self::ServesAgain | Self::SingleClient => None,
         }
     }

@@ -239,14 +239,14 @@ impl Shortfall {
 /// A server that does not start fails the check, unless the client's side is at fault.
 impl From<StartFailure> for Shortfall {
     fn from(failure: StartFailure) -> Self {
-        match failure {
-            StartFailure::Harness { .. } => Self::Inconclusive(failure.to_string()),
-            _ => Self::Failed(Failure::new(
-                FailureKind::NotReady,
-                "the server starts and listens",
-                failure.to_string(),
-            )),
+        if failure.is_harness() {
+            return Self::Inconclusive(failure.to_string());
         }
+        Self::Failed(Failure::new(
+            FailureKind::NotReady,
+            "the server starts and listens",
+            failure.to_string(),
+        ))
     }
 }
 

@@ -105,7 +105,7 @@ fn battery(
         subject: resolved.subject.clone(),
         control,
         waivers: blockers::in_force(&resolved.file.waive),
-        lanes: if resolved.subject.launch().is_some() {
+        lanes: if resolved.subject.runs_beside_itself() {
             LANES
         } else {
             1

@@ -8,7 +8,7 @@ use crate::detect::{
     Assumed, Change, Compared, DetectError, Detected, Ending, Learned, PortFound, Tried, quoted,
 };
 use crate::file;
-use crate::process::StartFailure;
+use crate::process::{Listening, StartFailure};
 use crate::report::RunError;
 
 /// The talk in one phrase.
@@ -95,6 +95,8 @@ pub(super) fn suggestions(found: &Detected) -> Vec<String> {
         talk: &found.file.talk,
         promise: &found.file.promise,
         spawned: found.file.server.is_some(),
+        listening: &Listening::Server,
+        singleton: false,
         process: true,
         serves_again: true,
     };

@@ -3,6 +3,7 @@
 mod bench;
 mod blockers;
 mod builtin;
+mod by_hand;
 mod check;
 mod complain;
 mod detected;
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::report;
+use crate::{process, report};
 
 /// Prove a TCP server: robustness checks with evidence, honest load, sweeps over buffer sizes.
 #[derive(Parser)]
@@ -83,13 +84,7 @@ enum Command {
 
 /// Parses the arguments, runs the command and returns its exit code.
 pub fn main() -> ExitCode {
-    let mut arguments = std::env::args_os();
-    if arguments
-        .nth(1)
-        .is_some_and(|first| first == crate::process::SUPERVISE)
-    {
-        crate::process::supervise(arguments);
-    }
+    process::run_hidden();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return complain::usage(&error),

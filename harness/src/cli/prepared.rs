@@ -1,11 +1,10 @@
 //! A target that is ready to be judged, and its command as a reader runs it by hand.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::check::run::BY_HAND_PORT;
+use super::by_hand;
 use crate::file::File;
-use crate::process::Launch;
 use crate::report::{RunError, TargetReport};
 use crate::subject::{Origin, Subject};
 
@@ -24,7 +23,7 @@ pub(super) struct PreparedTarget {
 impl PreparedTarget {
     pub(crate) fn new(file: File, origin: Origin, name: String, seed: u64, embedded: bool) -> Self {
         let command_by_hand = match &origin {
-            Origin::Spawn(launch) => Some(by_hand(launch)),
+            Origin::Spawn(launch) => Some(by_hand::command(launch)),
             Origin::Attach { .. } => None,
         };
         let subject = Subject {
@@ -53,20 +52,6 @@ impl PreparedTarget {
             command,
             embedded: self.embedded,
         }
-    }
-}
-
-/// The folder that replaces `{tmp}` in a command to run by hand.
-const BY_HAND_TMP: &str = "/tmp/tcprove-by-hand";
-
-/// The command to run by hand: parameters and a port are filled in, and a folder for `{tmp}` is created.
-fn by_hand(launch: &Launch) -> String {
-    let expand = |word: &String| launch.expand(word, BY_HAND_PORT, Path::new(BY_HAND_TMP));
-    let command = shell_words::join(launch.cmd.iter().map(expand));
-    if command.contains(BY_HAND_TMP) {
-        format!("mkdir -p {BY_HAND_TMP}; {command}")
-    } else {
-        command
     }
 }
 

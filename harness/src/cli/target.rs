@@ -194,7 +194,7 @@ impl TargetArgs {
     fn with_params(&self, mut server: Launch) -> Result<Launch, RunError> {
         for (name, value) in &self.params {
             let placeholder = format!("{{{name}}}");
-            let used = server.cmd.iter().any(|word| word.contains(&placeholder));
+            let used = server.texts().any(|text| text.contains(&placeholder));
             if !used && !server.params.contains_key(name) {
                 let known: Vec<&str> = server.params.keys().map(String::as_str).collect();
                 let known = match known.as_slice() {

@@ -2,17 +2,15 @@
 
 use super::prober::Prober;
 use super::{DetectError, PortFound};
-use crate::process::{Launch, Ready, Server};
+use crate::process::{Launch, Listening, Ready, ReadyStream, Server};
 use crate::subject::{Interrupt, Origin};
 
-/// Whether the command or the environment contains `{port}`, or the server prints the port that it chose.
+/// Whether the server learns its port: from its command, its environment or a file, by inheriting the socket, or because
+/// it prints the port that it chose.
 pub(crate) fn knows_its_port(launch: &Launch) -> bool {
-    let mut words = launch.cmd.iter().chain(launch.env.values());
-    let prints_port = match &launch.ready {
-        Ready::Stdout(pattern) => pattern.capture_names().flatten().any(|name| name == "port"),
-        _ => false,
-    };
-    prints_port || words.any(|word| word.contains("{port}"))
+    launch.ready.names_port()
+        || launch.listening != Listening::Server
+        || launch.texts().any(|text| text.contains("{port}"))
 }
 
 /// The variable from which many servers take their port.
@@ -72,7 +70,7 @@ fn works(launch: &Launch, seed: u64, interrupt: &Interrupt) -> Result<bool, Dete
 }
 
 fn is_where_expected(server: &Server, launch: &Launch) -> bool {
-    let chooses = matches!(launch.ready, Ready::Stdout(_));
+    let chooses = launch.ready.names_port();
     server.listener().is_some()
         && (chooses
             || server
@@ -121,7 +119,7 @@ fn in_output(launch: &Launch, line: &str, port: u16) -> Option<(Launch, PortFoun
         .map_or(0, |(start, _)| start);
     let pattern = format!("{}(?P<port>[0-9]+)", regex::escape(&before[start..]));
     let mut with = launch.clone();
-    with.ready = Ready::Stdout(regex::Regex::new(&pattern).ok()?);
+    with.ready = Ready::Line(ReadyStream::Either, regex::Regex::new(&pattern).ok()?);
     Some((with, PortFound::Printed))
 }
 
@@ -170,7 +168,7 @@ mod tests {
             4123,
         )
         .unwrap();
-        let Ready::Stdout(pattern) = with.ready else {
+        let Ready::Line(_, pattern) = with.ready else {
             panic!("no pattern")
         };
         let other = pattern

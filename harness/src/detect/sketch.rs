@@ -5,7 +5,7 @@ use std::path::Path;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use crate::file::{self, File, FileError};
-use crate::process::{Launch, Ready};
+use crate::process::{Launch, Ready, ReadyStream};
 
 /// A conversation file that is being written.
 #[derive(Clone, Debug)]
@@ -89,9 +89,14 @@ impl Sketch {
                 .collect();
             server["env"] = value(env);
         }
-        if let Ready::Stdout(pattern) = &launch.ready {
+        if let Ready::Line(stream, pattern) = &launch.ready {
             let mut ready = toml_edit::InlineTable::new();
-            ready.insert("stdout", pattern.as_str().into());
+            let stream = match stream {
+                ReadyStream::Stdout => "stdout",
+                ReadyStream::Stderr => "stderr",
+                ReadyStream::Either => "output",
+            };
+            ready.insert(stream, pattern.as_str().into());
             server["ready"] = value(ready);
         }
     }

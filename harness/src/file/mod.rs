@@ -209,6 +209,8 @@ fn file(tree: Spanned<DeTable<'_>>, mut context: Context<'_>) -> Read<File> {
     let table: FileTable = de::read(&tree)?;
     let server = table.server.map(|server| server.launch(&context));
     let (name, server) = server.transpose()?.unzip();
+    let ports = server.iter().flat_map(Launch::further_ports);
+    let ports = ports.map(|name| format!("port:{name}"));
     let params = server
         .iter()
         .flat_map(|server| server.params.keys().cloned());
@@ -216,6 +218,7 @@ fn file(tree: Spanned<DeTable<'_>>, mut context: Context<'_>) -> Read<File> {
         .into_iter()
         .map(str::to_owned)
         .chain(params)
+        .chain(ports)
         .collect();
     let Some(talk) = table.talk else {
         let fault = Fault::new(

@@ -195,6 +195,9 @@ impl Drain<'_> {
             "error" => self
                 .status
                 .send_modify(|status| status.spawn_errno = Some(number)),
+            "bind" => self
+                .status
+                .send_modify(|status| status.bind_errno = Some(number)),
             "left" => self.status.send_modify(|status| status.tree_ended = true),
             "exit" => self.publish_exit(Exit::Code(number)),
             "signal" => self.publish_exit(Exit::Signal(number)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use super::Exit;
-use crate::text::excerpt;
+use crate::text::{escape_text, excerpt};
 
 /// An error of [`Server::start`](super::Server::start) or [`Server::attach`](super::Server::attach).
 #[derive(Debug)]
@@ -59,6 +59,49 @@ pub enum StartFailure {
         /// The end of its stdout.
         stdout_tail: String,
     },
+    /// The server is listening, but does not hold the plain exchange of its conversation.
+    NoExchange {
+        /// Time since the start.
+        waited: Duration,
+        /// What the last attempt showed.
+        why: String,
+        /// The end of its stderr.
+        stderr_tail: String,
+        /// The end of its stdout.
+        stdout_tail: String,
+    },
+    /// A helper process or a command that prepares the folder failed.
+    Helper {
+        /// Its command, with placeholders.
+        command: String,
+        /// What it is for.
+        role: HelperRole,
+        /// How it failed.
+        trouble: HelperTrouble,
+        /// The end of its stderr.
+        stderr_tail: String,
+        /// The end of its stdout.
+        stdout_tail: String,
+    },
+    /// A file could not be written into `{tmp}`.
+    File {
+        /// Its path in the folder.
+        path: PathBuf,
+        /// The error of the system call.
+        error: io::Error,
+    },
+    /// The user that should run the server cannot be used.
+    User {
+        /// The name of the user.
+        user: String,
+        /// The reason.
+        why: String,
+    },
+    /// Another instance of a server that allows only one is running.
+    Singleton {
+        /// Time for which the instance of another tcprove was awaited; `None` if it belongs to this one.
+        waited: Option<Duration>,
+    },
     /// There is no process with this pid to attach to.
     NoProcess {
         /// The pid.
@@ -70,6 +113,38 @@ pub enum StartFailure {
         doing: String,
         /// The error of the system call.
         error: io::Error,
+    },
+}
+
+/// What a process beside the server is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HelperRole {
+    /// It prepares the folder and exits.
+    Preparation,
+    /// It runs beside the server.
+    Beside,
+}
+
+/// How a helper process failed.
+#[derive(Debug)]
+pub enum HelperTrouble {
+    /// Its program could not be executed.
+    Spawn(io::Error),
+    /// It exited with an error, or although the server needs it.
+    Exited(Exit),
+    /// It does not listen on a port that its command names.
+    NotListening {
+        /// The NAME of `{port:NAME}`.
+        name: String,
+        /// The number of that port.
+        number: u16,
+        /// Time since its start.
+        waited: Duration,
+    },
+    /// It did not start, or did not finish, in time.
+    NotDone {
+        /// Time since its start.
+        waited: Duration,
     },
 }
 
@@ -92,9 +167,16 @@ impl StartFailure {
         }
     }
 
-    /// Whether tcprove itself failed.
+    /// Whether the server is not to blame: tcprove itself failed, or something that the server needs around it.
     pub fn is_harness(&self) -> bool {
-        matches!(self, StartFailure::Harness { .. })
+        matches!(
+            self,
+            StartFailure::Harness { .. }
+                | StartFailure::Helper { .. }
+                | StartFailure::File { .. }
+                | StartFailure::User { .. }
+                | StartFailure::Singleton { .. }
+        )
     }
 }
 
@@ -103,6 +185,11 @@ impl std::error::Error for StartFailure {}
 impl fmt::Display for StartFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StartFailure::NoExchange { .. }
+            | StartFailure::Helper { .. }
+            | StartFailure::File { .. }
+            | StartFailure::User { .. }
+            | StartFailure::Singleton { .. } => self.write_surroundings(f),
             StartFailure::Spawn {
                 program,
                 cwd,
@@ -167,6 +254,82 @@ impl fmt::Display for StartFailure {
             StartFailure::Harness { doing, error } => {
                 write!(f, "tcprove could not {doing}: {error}")
             }
+        }
+    }
+}
+
+impl StartFailure {
+    /// Writes what went wrong around the server: helpers, files, users.
+    fn write_surroundings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartFailure::NoExchange {
+                waited,
+                why,
+                stderr_tail,
+                stdout_tail,
+            } => {
+                write!(
+                    f,
+                    "the server listens, but its plain exchange does not work {} after its start: {why}",
+                    seconds(*waited)
+                )?;
+                write_tails(f, stderr_tail, stdout_tail)
+            }
+            StartFailure::Helper {
+                command,
+                role,
+                trouble,
+                stderr_tail,
+                stdout_tail,
+            } => {
+                let what = match role {
+                    HelperRole::Preparation => "the command",
+                    HelperRole::Beside => "the helper",
+                };
+                let key = match role {
+                    HelperRole::Preparation => "prepare",
+                    HelperRole::Beside => "beside",
+                };
+                write!(f, "{what} `{}` of `{key}` {trouble}", escape_text(command, 200))?;
+                write_tails(f, stderr_tail, stdout_tail)
+            }
+            StartFailure::File { path, error } => {
+                let path = path.display().to_string();
+                write!(f, "cannot write the file `{}` into {{tmp}}: {error}", escape_text(&path, 200))
+            }
+            StartFailure::User { user, why } => {
+                write!(f, "cannot run the server as `{}`: {why}", escape_text(user, 100))
+            }
+            StartFailure::Singleton { waited: None } => f.write_str(
+                "another instance of the server is running, and `singleton = true` allows one at a time",
+            ),
+            StartFailure::Singleton {
+                waited: Some(waited),
+            } => write!(
+                f,
+                "another tcprove runs the server for more than {}, and `singleton = true` allows one instance at a time",
+                seconds(*waited)
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for HelperTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spawn(error) => write!(f, "cannot be run: {error}"),
+            Self::Exited(exit) => write!(f, "{exit}"),
+            Self::NotListening {
+                name,
+                number,
+                waited,
+            } => write!(
+                f,
+                "does not listen on {{port:{name}}} ({number}) after {}",
+                seconds(*waited)
+            ),
+            Self::NotDone { waited } => write!(f, "has not finished after {}", seconds(*waited)),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! How a server is started: settings of the server, and options of one start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use regex::Regex;
 
-use super::{Port, Tmp};
-use crate::text::template;
+use super::{Port, Surroundings, Tmp};
+use crate::text::template::{self, Template, further_port};
 
 /// Default time limit for a server to become ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -16,11 +16,23 @@ const READY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The settings that all starts of a server share.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// Program and arguments. They may contain the placeholders `{port}`, `{tmp}` and `{name}` of a parameter; see
-    /// `template`.
+    /// Program and arguments. They may contain the placeholders `{port}`, `{port:NAME}`, `{tmp}` and `{name}` of a
+    /// parameter; see `template`.
     pub cmd: Vec<String>,
     /// Environment variables added to those of tcprove. Values may contain the same placeholders.
     pub env: BTreeMap<String, String>,
+    /// Files that are written into `{tmp}` before each start, by their paths in it.
+    pub files: BTreeMap<PathBuf, LaunchFile>,
+    /// Commands that run one after another in a new `{tmp}`, before anything else is started.
+    pub prepare: Vec<Vec<String>>,
+    /// Commands of helper processes, such as the backend of a proxy. They are started before the server and end with it.
+    pub beside: Vec<Vec<String>>,
+    /// The user that runs the server and its helpers, and owns `{tmp}`; `None`: that of tcprove.
+    pub user: Option<String>,
+    /// Who listens on the port.
+    pub listening: Listening,
+    /// Only one instance can run at a time on this machine.
+    pub singleton: bool,
     /// Working folder.
     pub cwd: PathBuf,
     /// Values of the placeholders `{name}`.
@@ -38,13 +50,76 @@ pub struct Launch {
     pub host: IpAddr,
 }
 
-/// When a server is ready. tcprove never connects to find out.
+/// When a server is ready. Except for [`Ready::Exchange`], tcprove does not connect to find out.
 #[derive(Debug, Clone)]
 pub enum Ready {
     /// A process of its tree listens on the port, according to the kernel's socket table.
     Listen,
-    /// It has printed a line on stdout or stderr that matches. A capture group named `port` is the port it chose.
-    Stdout(Regex),
+    /// It listens, and then holds the plain exchange of its conversation. This module waits for the first part only.
+    Exchange,
+    /// It has printed a line that matches. A capture group named `port` is the port it chose.
+    Line(ReadyStream, Regex),
+}
+
+impl Ready {
+    /// Whether the server is ready because of its socket, not of what it prints.
+    pub(super) fn is_by_socket(&self) -> bool {
+        matches!(self, Self::Listen | Self::Exchange)
+    }
+
+    /// Whether the line that makes it ready names the port that it chose.
+    pub fn names_port(&self) -> bool {
+        match self {
+            Self::Listen | Self::Exchange => false,
+            Self::Line(_, pattern) => pattern.capture_names().flatten().any(|name| name == "port"),
+        }
+    }
+}
+
+/// Where a server prints the line that makes it ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadyStream {
+    /// On stdout.
+    Stdout,
+    /// On stderr.
+    Stderr,
+    /// On either.
+    Either,
+}
+
+/// Who listens on the port of a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Listening {
+    /// The server.
+    #[default]
+    Server,
+    /// tcprove, which starts the command for each connection with the connection as stdin and stdout, as inetd does.
+    PerConnection,
+    /// The server, on a socket that tcprove has opened and passes as descriptor 3 (`LISTEN_FDS`, sd_listen_fds(3)).
+    Inherited {
+        /// The value of `LISTEN_FDNAMES`.
+        name: String,
+    },
+}
+
+/// A file that is written before a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaunchFile {
+    /// Its content. It may contain the placeholders of a command.
+    pub text: String,
+    /// Its permissions.
+    pub mode: u32,
+}
+
+/// The values of the placeholders of one start. Parameters belong to the [`Launch`].
+#[derive(Debug, Clone, Copy)]
+pub struct StartValues<'a> {
+    /// `{port}`
+    pub port: u16,
+    /// `{port:NAME}` by NAME.
+    pub further: &'a BTreeMap<String, u16>,
+    /// `{tmp}`
+    pub tmp: &'a Path,
 }
 
 impl Launch {
@@ -56,6 +131,12 @@ impl Launch {
         Launch {
             cmd: cmd.into_iter().map(Into::into).collect(),
             env: BTreeMap::new(),
+            files: BTreeMap::new(),
+            prepare: Vec::new(),
+            beside: Vec::new(),
+            user: None,
+            listening: Listening::Server,
+            singleton: false,
             cwd: PathBuf::from("."),
             params: BTreeMap::new(),
             stop: libc::SIGTERM,
@@ -81,14 +162,43 @@ impl Launch {
         program.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Fills in the placeholders of a word of the command or the environment.
-    pub fn expand(&self, word: &str, port: u16, tmp: &Path) -> String {
-        template::fill(word, |name| match name {
-            "port" => Some(port.to_string()),
-            "tmp" => Some(tmp.display().to_string()),
-            _ => self.params.get(name).cloned(),
+    /// Fills in the placeholders of a word of a command, the environment or a file.
+    pub fn expand(&self, word: &str, values: StartValues<'_>) -> String {
+        template::fill(word, |name| match (name, further_port(name)) {
+            ("port", _) => Some(values.port.to_string()),
+            ("tmp", _) => Some(values.tmp.display().to_string()),
+            (_, Some(further)) => values.further.get(further).map(u16::to_string),
+            (_, None) => self.params.get(name).cloned(),
         })
     }
+
+    /// Every text with placeholders: commands, values of the environment, files.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let commands = self.prepare.iter().chain(&self.beside);
+        let words = self
+            .cmd
+            .iter()
+            .chain(self.env.values())
+            .chain(commands.flatten());
+        let files = self.files.values().map(|file| file.text.as_str());
+        words.map(String::as_str).chain(files)
+    }
+
+    /// The names of all `{port:NAME}`.
+    pub fn further_ports(&self) -> BTreeSet<String> {
+        self.texts().flat_map(further_ports).collect()
+    }
+}
+
+/// The names of the `{port:NAME}` in a text.
+pub(super) fn further_ports(text: &str) -> Vec<String> {
+    let Ok(template) = Template::parse(text) else {
+        return Vec::new();
+    };
+    let names = template
+        .slots()
+        .filter_map(|slot| further_port(slot.name.as_str()));
+    names.map(str::to_owned).collect()
 }
 
 /// Options of one start.
@@ -96,6 +206,8 @@ impl Launch {
 pub struct StartOptions {
     /// A leased port to use, for restarts and second instances; default: lease a new one.
     pub port: Option<Port>,
+    /// The further ports and the helpers of another start, for restarts and second instances; default: new ones.
+    pub surroundings: Option<Surroundings>,
     /// Replace `{port}` by 0, so that the server chooses a port. It is ready when it listens on any port.
     pub port0: bool,
     /// The `{tmp}` folder of another start, to reuse its files; default: a new, empty folder.
@@ -119,6 +231,7 @@ impl Default for StartOptions {
     fn default() -> Self {
         StartOptions {
             port: None,
+            surroundings: None,
             port0: false,
             tmp: None,
             nofile: None,
@@ -149,9 +262,31 @@ mod tests {
     fn placeholders() {
         let mut launch = Launch::new("x", ["y"]);
         launch.params.insert("recv_buffer".into(), "4096".into());
-        let expand = |text: &str| launch.expand(text, 81, Path::new("/t"));
+        let values = StartValues {
+            port: 81,
+            further: &BTreeMap::from([("admin".to_owned(), 82)]),
+            tmp: Path::new("/t"),
+        };
+        let expand = |text: &str| launch.expand(text, values);
         assert_eq!(expand("--port={port}"), "--port=81");
+        assert_eq!(expand("{port:admin} {port:other}"), "82 {port:other}");
         assert_eq!(expand("{tmp}/a{recv_buffer}b"), "/t/a4096b");
         assert_eq!(expand("{nope} {len:tmp}"), "{nope} 2");
+    }
+
+    #[test]
+    fn further_ports_are_collected_from_every_text() {
+        let mut launch = Launch::new("x", ["{port}", "--admin={port:admin}"]);
+        launch.env.insert("A".into(), "{port:env}".into());
+        launch
+            .beside
+            .push(vec!["b".into(), "{port:backend}".into()]);
+        let file = LaunchFile {
+            text: "admin {port:admin}\nother {port:file}".into(),
+            mode: 0o644,
+        };
+        launch.files.insert("a.conf".into(), file);
+        let names: Vec<String> = launch.further_ports().into_iter().collect();
+        assert_eq!(names, ["admin", "backend", "env", "file"]);
     }
 }

@@ -1,37 +1,50 @@
 //! Starts, watches and ends the server under test. No other module starts servers.
 //!
-//! [`Server::start`] starts a [supervisor](supervise): a separate process that starts the command and kills all
+//! [`Server::start`] starts a [supervisor](run_hidden): a separate process that starts the command and kills all
 //! its descendants as soon as tcprove ends, even by SIGKILL. The server is only observed from outside: through
 //! `/proc`, the kernel's [socket table](socket_table) and its output. This module never connects to it.
 
+mod acceptor;
+mod account;
 mod drain;
 mod ending;
 mod exit;
 mod failure;
+mod files;
+mod helper;
+mod hidden;
 mod launch;
+mod listen;
 mod output;
 mod port;
 mod proc;
 mod ready;
 mod server;
+mod singleton;
 pub mod socket_table;
+mod start;
 mod status;
 mod supervised_tree;
 mod supervisor;
+mod surroundings;
 mod tmp;
 mod usage;
 mod vitals;
 
 pub use exit::{Exit, StopReport};
 pub(crate) use exit::{signal_name, signal_number};
-pub use failure::{Holder, StartFailure};
-pub use launch::{Launch, Ready, StartOptions, StdoutMode};
+pub use failure::{HelperRole, HelperTrouble, Holder, StartFailure};
+pub use files::check_path;
+pub use hidden::run_hidden;
+pub use launch::{
+    Launch, LaunchFile, Listening, Ready, ReadyStream, StartOptions, StartValues, StdoutMode,
+};
 pub use output::{Mark, Output};
 pub use port::Port;
 pub(crate) use proc::parse_context_switches as context_switches_of;
 pub use server::Server;
 pub use socket_table::{Listener, PeerSocket, TcpState, Timer, TimerKind};
-pub use supervisor::{SUPERVISE, supervise};
+pub use surroundings::Surroundings;
 pub use tmp::Tmp;
 pub use usage::{NofileLimit, Process, ProcessUsage, Usage};
 pub(crate) use vitals::Vital;

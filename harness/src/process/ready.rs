@@ -10,7 +10,7 @@ use super::output::Output;
 use super::socket_table::{Listener, listeners};
 use super::status::Status;
 use super::supervised_tree::SupervisedTree;
-use super::{Launch, Ready, proc};
+use super::{Launch, Ready, ReadyStream, Surroundings, proc};
 
 /// The first pause between two polls. Short, so that the start time of a fast server is accurate.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -21,6 +21,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(10);
 pub(super) struct Wait<'a> {
     pub(super) launch: &'a Launch,
     pub(super) tree: &'a SupervisedTree,
+    pub(super) surroundings: &'a Surroundings,
     /// The port that was assigned to it; `None` if it chooses one.
     pub(super) port: Option<u16>,
     pub(super) started: Instant,
@@ -55,7 +56,7 @@ impl Wait<'_> {
 
     /// Whether it listens on another address, which waiting longer would not change.
     fn listens_elsewhere(&self) -> bool {
-        matches!(self.launch.ready, Ready::Listen)
+        self.launch.ready.is_by_socket()
             && !self.own(listeners(None).unwrap_or_default()).is_empty()
     }
 
@@ -80,7 +81,7 @@ impl Wait<'_> {
             return Ok(None);
         }
         match &self.launch.ready {
-            Ready::Listen => {
+            Ready::Listen | Ready::Exchange => {
                 let table = socket_table(self.port)?;
                 let own = if table.is_empty() {
                     table
@@ -90,13 +91,17 @@ impl Wait<'_> {
                 let addrs = reachable(&own, self.launch.host);
                 Ok((!addrs.is_empty()).then_some(addrs))
             }
-            Ready::Stdout(pattern) => self.poll_output(pattern),
+            Ready::Line(stream, pattern) => self.poll_output(*stream, pattern),
         }
     }
 
-    fn poll_output(&self, pattern: &Regex) -> Result<Option<Vec<SocketAddr>>, StartFailure> {
+    fn poll_output(
+        &self,
+        stream: ReadyStream,
+        pattern: &Regex,
+    ) -> Result<Option<Vec<SocketAddr>>, StartFailure> {
         let output = self.output();
-        let Some(announced) = find_line(pattern, &output) else {
+        let Some(announced) = find_line(stream, pattern, &output) else {
             return Ok(None);
         };
         let port = announced.or(self.port);
@@ -112,6 +117,14 @@ impl Wait<'_> {
     fn check_possible(&self, status: &Status) -> Result<(), StartFailure> {
         if let Some(errno) = status.spawn_errno {
             return Err(self.spawn_failed(errno));
+        }
+        if let Some(errno) = status.bind_errno {
+            let error = std::io::Error::from_raw_os_error(errno);
+            let doing = format!("listen on port {} for the server", self.port.unwrap_or(0));
+            return Err(StartFailure::harness(doing, error));
+        }
+        if let Some(failure) = self.surroundings.trouble() {
+            return Err(failure);
         }
         if let Some(error) = &status.harness_error {
             let error = std::io::Error::new(error.kind(), error.to_string());
@@ -143,6 +156,10 @@ impl Wait<'_> {
             return StartFailure::harness("start the server's process", error);
         }
         let program = self.launch.cmd.first().cloned().unwrap_or_default();
+        if let Some(user) = self.launch.user.clone().filter(|_| errno == libc::EACCES) {
+            let why = format!("it may not execute `{program}`: {error}");
+            return StartFailure::User { user, why };
+        }
         StartFailure::Spawn {
             program,
             cwd: self.launch.cwd.clone(),
@@ -169,7 +186,7 @@ impl Wait<'_> {
         } = self.output();
         let port = self.port.unwrap_or(0);
         let holders = self.holders();
-        if !holders.is_empty() && matches!(self.launch.ready, Ready::Listen) {
+        if !holders.is_empty() && self.launch.ready.is_by_socket() {
             return StartFailure::PortInUse {
                 port,
                 holders,
@@ -179,8 +196,8 @@ impl Wait<'_> {
         }
         let elsewhere = self.own(listeners(None).unwrap_or_default());
         let pattern = match &self.launch.ready {
-            Ready::Listen => None,
-            Ready::Stdout(pattern) => Some(pattern.as_str().to_owned()),
+            Ready::Listen | Ready::Exchange => None,
+            Ready::Line(_, pattern) => Some(pattern.as_str().to_owned()),
         };
         StartFailure::NotReady {
             port,
@@ -291,11 +308,17 @@ pub(super) fn reachable(own: &[Listener], host: IpAddr) -> Vec<SocketAddr> {
     found
 }
 
-/// Searches stdout, then stderr, for a line that matches; an unfinished last line counts too. Returns the port in the
+/// Searches the output for a line that matches, stdout first; an unfinished last line counts too. Returns the port in the
 /// pattern's group `port`, if it has one.
-fn find_line(pattern: &Regex, output: &Output) -> Option<Option<u16>> {
-    let lines = output.stdout_tail.lines().chain(output.stderr_tail.lines());
-    let found = lines.filter_map(|line| pattern.captures(line)).next()?;
+fn find_line(stream: ReadyStream, pattern: &Regex, output: &Output) -> Option<Option<u16>> {
+    let (stdout, stderr) = (output.stdout_tail.as_str(), output.stderr_tail.as_str());
+    let texts = match stream {
+        ReadyStream::Stdout => [stdout, ""],
+        ReadyStream::Stderr => ["", stderr],
+        ReadyStream::Either => [stdout, stderr],
+    };
+    let mut lines = texts.into_iter().flat_map(str::lines);
+    let found = lines.find_map(|line| pattern.captures(line))?;
     Some(
         found
             .name("port")
@@ -355,16 +378,23 @@ mod tests {
     fn lines_of_output() {
         let pattern = Regex::new(r"^listening on \S+:(?P<port>\d+)").unwrap();
         let output = |text: &str| {
-            let stream = Stream::default();
-            stream.push(text.as_bytes());
-            Output::of(&stream, &Stream::default())
+            let (stdout, stderr) = (Stream::default(), Stream::default());
+            stdout.push(text.as_bytes());
+            stderr.push(b"ready on stderr");
+            Output::of(&stdout, &stderr)
         };
+        let find =
+            |pattern: &Regex, text: &str| find_line(ReadyStream::Stdout, pattern, &output(text));
         assert_eq!(
-            find_line(&pattern, &output("hi\nlistening on 127.0.0.1:81\n")),
+            find(&pattern, "hi\nlistening on 127.0.0.1:81\n"),
             Some(Some(81))
         );
-        assert_eq!(find_line(&pattern, &output("hi\n")), None);
+        assert_eq!(find(&pattern, "hi\n"), None);
         let plain = Regex::new("ready").unwrap();
-        assert_eq!(find_line(&plain, &output("x\nready")), Some(None));
+        assert_eq!(find(&plain, "x\nready"), Some(None));
+        assert_eq!(find(&plain, "x\n"), None);
+        let on = |stream| find_line(stream, &plain, &output("x\n"));
+        assert_eq!(on(ReadyStream::Stderr), Some(None));
+        assert_eq!(on(ReadyStream::Either), Some(None));
     }
 }

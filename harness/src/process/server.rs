@@ -11,13 +11,14 @@ use rustix::process::{Pid, Resource, Rlimit, pidfd_send_signal, prlimit};
 
 use super::output::{Mark, Output};
 use super::proc::{self, Stat};
-use super::ready::{Wait, owned, reachable};
+use super::ready::{owned, reachable};
 use super::socket_table::{self, Listener, PeerSocket};
-use super::supervised_tree::{SupervisedTree, SupervisorCommand, signal_same_process};
+use super::start::Started;
+use super::supervised_tree::{SupervisedTree, signal_same_process};
 use super::usage::CpuSeen;
 use super::{
-    Exit, Launch, NofileLimit, Port, Process, StartFailure, StartOptions, StdoutMode, StopReport,
-    Tmp, Usage,
+    Exit, Launch, Listening, NofileLimit, Port, Process, StartFailure, StartOptions, StopReport,
+    Surroundings, Tmp, Usage,
 };
 use crate::sys::signal_from_raw;
 
@@ -36,14 +37,8 @@ pub struct Server {
 /// What tcprove holds of a server.
 #[derive(Debug)]
 enum Handle {
-    Launched {
-        tree: SupervisedTree,
-        lease: Option<Port>,
-        tmp: Tmp,
-    },
-    Attached {
-        process: Option<Stat>,
-    },
+    Launched(Box<Started>),
+    Attached { process: Option<Stat> },
 }
 
 impl Server {
@@ -52,52 +47,11 @@ impl Server {
     /// # Errors
     /// See [`StartFailure`]. No process is left running after an error.
     pub async fn start(launch: &Launch, options: StartOptions) -> Result<Server, StartFailure> {
-        let lease = match options.port {
-            _ if options.port0 => None,
-            Some(port) => Some(port),
-            None => {
-                Some(Port::lease().map_err(|error| StartFailure::harness("lease a port", error))?)
-            }
-        };
-        let tmp = match options.tmp {
-            Some(tmp) => tmp,
-            None => Tmp::new()
-                .map_err(|error| StartFailure::harness("create a temporary folder", error))?,
-        };
-        let port = lease.as_ref().map(Port::number);
-        let started = Instant::now();
-        let tree = SupervisedTree::start(&SupervisorCommand {
-            nofile: options.nofile,
-            cpus: options.cpus,
-            fixed_addresses: options.fixed_addresses,
-            ..SupervisorCommand::of(launch, port.unwrap_or(0), &tmp)
-        })?;
-        if options.stdout == StdoutMode::Undrained && matches!(launch.ready, super::Ready::Listen) {
-            tree.printed().hold_stdout();
-        }
-        let give_up = options.give_up.unwrap_or(launch.ready_timeout);
-        let wait = Wait {
-            launch,
-            tree: &tree,
-            port,
-            started,
-            give_up,
-        };
-        let addrs = if options.await_ready {
-            wait.until_ready().await?
-        } else {
-            wait.until_running().await?;
-            vec![SocketAddr::new(launch.host, port.unwrap_or(0))]
-        };
-        let started_in = started.elapsed();
-        if options.stdout == StdoutMode::Undrained {
-            tree.printed().hold_stdout();
-        }
-        let handle = Handle::Launched { tree, lease, tmp };
+        let started = Started::new(launch, options).await?;
         Ok(Server {
-            addrs,
-            handle,
-            started_in,
+            addrs: started.addrs.clone(),
+            started_in: started.took,
+            handle: Handle::Launched(Box::new(started)),
             stop: launch.stop,
             cpu_seen: Mutex::default(),
         })
@@ -140,15 +94,28 @@ impl Server {
     /// The lease of its port, to start another server there. `None` if attached or if it chose the port.
     pub fn lease(&self) -> Option<Port> {
         match &self.handle {
-            Handle::Launched { lease, .. } => lease.clone(),
+            Handle::Launched(started) => started.lease.clone(),
             Handle::Attached { .. } => None,
         }
+    }
+
+    /// Its further ports and helpers, to start another server that uses the same ones. `None` if attached.
+    pub fn surroundings(&self) -> Option<Surroundings> {
+        match &self.handle {
+            Handle::Launched(started) => Some(started.surroundings.clone()),
+            Handle::Attached { .. } => None,
+        }
+    }
+
+    /// How a helper process has failed, if one has. The server may then behave in any way.
+    pub fn helper_trouble(&self) -> Option<StartFailure> {
+        self.surroundings()?.trouble()
     }
 
     /// The pid of its main process.
     pub fn pid(&self) -> Option<u32> {
         match &self.handle {
-            Handle::Launched { tree, .. } => tree.status().main.map(|main| main.pid),
+            Handle::Launched(started) => started.tree.status().main.map(|main| main.pid),
             Handle::Attached { process } => process.as_ref().map(|process| process.pid),
         }
     }
@@ -161,7 +128,7 @@ impl Server {
     /// The folder that replaces `{tmp}`.
     pub fn tmp(&self) -> Option<&Path> {
         match &self.handle {
-            Handle::Launched { tmp, .. } => Some(tmp.path()),
+            Handle::Launched(started) => Some(started.tmp.path()),
             Handle::Attached { .. } => None,
         }
     }
@@ -169,7 +136,7 @@ impl Server {
     /// Its `{tmp}` folder, to start another server with the same files.
     pub fn shared_tmp(&self) -> Option<Tmp> {
         match &self.handle {
-            Handle::Launched { tmp, .. } => Some(tmp.clone()),
+            Handle::Launched(started) => Some(started.tmp.clone()),
             Handle::Attached { .. } => None,
         }
     }
@@ -177,6 +144,12 @@ impl Server {
     /// Time from its start until it was ready (with `await_ready: false`, until its program ran).
     pub fn started_in(&self) -> Duration {
         self.started_in
+    }
+
+    /// Sets the time that the start took, where this module cannot know when the server is ready
+    /// ([`Ready::Exchange`](super::Ready::Exchange)).
+    pub(crate) fn ready_after(&mut self, took: Duration) {
+        self.started_in = took;
     }
 
     /// The exit status of its main process. `None` while it runs, and always if attached (see [`Server::is_gone`]).
@@ -187,8 +160,9 @@ impl Server {
     /// Whether its main process has ended. False if attached without a pid.
     pub fn is_gone(&self) -> bool {
         match &self.handle {
-            Handle::Launched { tree, .. } => {
-                tree.status().exit.is_some() || tree.status().supervisor_ended
+            Handle::Launched(started) => {
+                let status = started.tree.status();
+                status.exit.is_some() || status.supervisor_ended
             }
             Handle::Attached { process } => process.as_ref().is_some_and(|seen| {
                 proc::stat(seen.pid)
@@ -235,6 +209,22 @@ impl Server {
         };
         for process in self.processes().iter().filter(|process| !process.is_dead()) {
             signal_same_process(process, signal);
+        }
+    }
+
+    /// Who listens on its port. An attached server does so itself.
+    pub fn listening(&self) -> &Listening {
+        match &self.handle {
+            Handle::Launched(started) => &started.listening,
+            Handle::Attached { .. } => &Listening::Server,
+        }
+    }
+
+    /// Whether only one instance of it can run at a time.
+    pub fn is_singleton(&self) -> bool {
+        match &self.handle {
+            Handle::Launched(started) => started.is_singleton,
+            Handle::Attached { .. } => false,
         }
     }
 
@@ -362,8 +352,8 @@ impl Server {
     pub fn listeners(&self) -> Vec<Listener> {
         let table = socket_table::listeners(Some(self.port())).unwrap_or_default();
         match &self.handle {
-            Handle::Launched { tree, .. } if !table.is_empty() => {
-                owned(table, tree.supervisor_pid())
+            Handle::Launched(started) if !table.is_empty() => {
+                owned(table, started.tree.supervisor_pid())
             }
             _ => table,
         }
@@ -383,9 +373,9 @@ impl Server {
     }
 
     /// As [`Server::kill`], but its output and exit status can still be read.
-    pub fn end(&mut self) {
-        if let Handle::Launched { tree, .. } = &mut self.handle {
-            tree.end();
+    pub fn end(&self) {
+        if let Handle::Launched(started) = &self.handle {
+            started.end();
         }
     }
 
@@ -404,7 +394,7 @@ impl Server {
 
     fn supervised(&self) -> Option<&SupervisedTree> {
         match &self.handle {
-            Handle::Launched { tree, .. } => Some(tree),
+            Handle::Launched(started) => Some(&started.tree),
             Handle::Attached { .. } => None,
         }
     }
@@ -412,7 +402,7 @@ impl Server {
     /// The whole tree including zombies, from a walk over all processes of the machine.
     fn processes(&self) -> Vec<Stat> {
         match &self.handle {
-            Handle::Launched { tree, .. } => proc::descendants(tree.supervisor_pid()),
+            Handle::Launched(started) => proc::descendants(started.tree.supervisor_pid()),
             Handle::Attached { process: None } => Vec::new(),
             Handle::Attached { process: Some(_) } if self.is_gone() => Vec::new(),
             Handle::Attached {
@@ -427,8 +417,8 @@ impl Server {
     /// As `processes`, but through the kernel's lists of children, which cost less. `None` if attached without a pid.
     fn processes_quickly(&self) -> Option<Vec<Stat>> {
         match &self.handle {
-            Handle::Launched { tree, .. } => Some(
-                proc::descendants_quickly(tree.supervisor_pid())
+            Handle::Launched(started) => Some(
+                proc::descendants_quickly(started.tree.supervisor_pid())
                     .unwrap_or_else(|| self.processes()),
             ),
             Handle::Attached { process } => process.is_some().then(|| self.processes()),

@@ -17,6 +17,8 @@ pub(super) struct Status {
     pub(super) tree_ended: bool,
     /// The errno of a failed start of the program.
     pub(super) spawn_errno: Option<i32>,
+    /// The errno of a failed attempt to open the socket that the program inherits.
+    pub(super) bind_errno: Option<i32>,
     /// A failure of tcprove itself, not of the server.
     pub(super) harness_error: Option<Arc<io::Error>>,
     /// The supervisor has ended.

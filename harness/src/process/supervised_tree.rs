@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,10 +17,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::watch;
 
+use super::account::{self, Account};
 use super::drain::{self, Printed};
 use super::status::Status;
 use super::supervisor::SUPERVISE;
-use super::{Launch, StartFailure, Tmp, proc};
+use super::{Launch, StartFailure, StartValues, Tmp, proc};
 use crate::sys::initial_nofile;
 
 /// Time limit for the supervisor to end the tree after its control socket was closed.
@@ -40,19 +41,32 @@ pub(super) struct SupervisorCommand<'a> {
     pub(super) nofile: Option<(u64, u64)>,
     pub(super) cpus: Option<Vec<usize>>,
     pub(super) fixed_addresses: bool,
+    pub(super) account: Option<&'a Account>,
+    /// Where to open the listening socket that the command inherits.
+    pub(super) listen: Option<SocketAddr>,
+}
+
+/// What all commands of one start share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting<'a> {
+    pub(super) values: StartValues<'a>,
+    pub(super) tmp: &'a Tmp,
+    /// The user that runs them, if it is another than that of tcprove.
+    pub(super) account: Option<&'a Account>,
 }
 
 /// A process tree under a supervisor. Dropping it ends the whole tree.
 #[derive(Debug)]
 pub(super) struct SupervisedTree {
-    supervisor: Child,
+    pid: u32,
+    supervisor: Mutex<Child>,
     control: UnixStream,
     status: watch::Receiver<Status>,
     printed: Arc<Printed>,
-    drain: Option<JoinHandle<()>>,
+    drain: Mutex<Option<JoinHandle<()>>>,
     /// The value of [`ID_VARIABLE`].
     id: String,
-    ended: bool,
+    ended: AtomicBool,
 }
 
 impl SupervisedTree {
@@ -91,13 +105,14 @@ impl SupervisedTree {
         let printed = Arc::new(Printed::new(stdout.into(), stderr.into()));
         let (sender, status) = watch::channel(Status::default());
         let tree = SupervisedTree {
-            supervisor,
+            pid: supervisor.id(),
+            supervisor: Mutex::new(supervisor),
             control,
             status,
             printed,
-            drain: None,
+            drain: Mutex::new(None),
             id,
-            ended: false,
+            ended: AtomicBool::new(false),
         };
         tree.with_drain(reports, sender)
     }
@@ -113,12 +128,12 @@ impl SupervisedTree {
         let drain = thread
             .spawn(move || drain::run(reports, &printed, &sender))
             .map_err(|error| StartFailure::harness("start a thread", error))?;
-        self.drain = Some(drain);
+        self.drain = Mutex::new(Some(drain));
         Ok(self)
     }
 
     pub(super) fn supervisor_pid(&self) -> u32 {
-        self.supervisor.id()
+        self.pid
     }
 
     pub(super) fn status(&self) -> Status {
@@ -135,8 +150,8 @@ impl SupervisedTree {
     }
 
     /// Ends every process of the tree and waits until all are gone, for at most about 10 s.
-    pub(super) fn end(&mut self) {
-        if std::mem::replace(&mut self.ended, true) {
+    pub(super) fn end(&self) {
+        if self.ended.swap(true, Ordering::AcqRel) {
             return;
         }
         let crashed = self.status.borrow().supervisor_ended;
@@ -145,23 +160,23 @@ impl SupervisedTree {
             // The supervisor hangs. Kill the tree from here; the supervisor starts no process meanwhile.
             self.kill_descendants();
         }
-        let _ = self.supervisor.kill();
-        let killed = self
-            .supervisor
-            .wait()
-            .is_ok_and(|status| status.code() != Some(0));
+        let killed = {
+            let mut supervisor = unlocked(&self.supervisor);
+            let _ = supervisor.kill();
+            let status = supervisor.wait();
+            status.is_ok_and(|status| status.code() != Some(0))
+        };
         if crashed || killed {
             self.kill_by_id();
         }
-        if let Some(drain) = self.drain.take() {
+        let drain = unlocked(&self.drain).take();
+        if let Some(drain) = drain {
             let _ = drain.join();
         }
     }
 
     fn supervisor_ends_within(&self, limit: Duration) -> bool {
-        let pid = i32::try_from(self.supervisor.id())
-            .ok()
-            .and_then(Pid::from_raw);
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         let Some(Ok(pidfd)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else {
             return false;
         };
@@ -171,7 +186,7 @@ impl SupervisedTree {
     }
 
     fn kill_descendants(&self) {
-        kill_while_any_live(|| proc::descendants(self.supervisor.id()));
+        kill_while_any_live(|| proc::descendants(self.pid));
     }
 
     /// Kills processes by their environment. If the supervisor was killed, orphans are no longer its descendants.
@@ -179,6 +194,10 @@ impl SupervisedTree {
         let entry = format!("{ID_VARIABLE}={}", self.id);
         kill_while_any_live(|| proc::with_environment(&entry));
     }
+}
+
+fn unlocked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Maximum rounds of killing, a millisecond apart: processes may fork meanwhile.
@@ -206,22 +225,24 @@ impl Drop for SupervisedTree {
 }
 
 impl<'a> SupervisorCommand<'a> {
-    /// The command of a launch, with its placeholders filled in and without the options of one start.
-    pub(super) fn of(launch: &'a Launch, port: u16, tmp: &'a Tmp) -> Self {
-        let expand = |text: &String| launch.expand(text, port, tmp.path());
+    /// A command of a launch, with its placeholders filled in and without the options of one start.
+    pub(super) fn of(launch: &'a Launch, words: &[String], setting: Setting<'a>) -> Self {
+        let expand = |text: &String| launch.expand(text, setting.values);
+        let mut env = BTreeMap::new();
+        env.extend(setting.account.into_iter().flat_map(Account::environment));
+        let given = launch.env.iter();
+        env.extend(given.map(|(name, value)| (name.clone(), expand(value))));
         Self {
             supervisor: &launch.supervisor,
-            command: launch.cmd.iter().map(expand).collect(),
-            env: launch
-                .env
-                .iter()
-                .map(|(name, value)| (name.clone(), expand(value)))
-                .collect(),
+            command: words.iter().map(expand).collect(),
+            env,
             cwd: &launch.cwd,
-            tmp: tmp.locked_path(),
+            tmp: setting.tmp.locked_path(),
             nofile: None,
             cpus: None,
             fixed_addresses: false,
+            account: setting.account,
+            listen: None,
         }
     }
 
@@ -241,6 +262,12 @@ impl<'a> SupervisorCommand<'a> {
         }
         if let Some(tmp) = self.tmp {
             command.arg("--tmp").arg(tmp);
+        }
+        if let Some(account) = self.account {
+            command.arg("--user").arg(account::ids_text(&account.ids));
+        }
+        if let Some(addr) = self.listen {
+            command.arg("--listen").arg(addr.to_string());
         }
         command
             .arg("--")

@@ -15,6 +15,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -24,27 +25,33 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, WaitStatus, getpid, set_child_subreaper, setsid};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+use super::account;
 use super::ending::{Children, drain_signals, kill_all, reap};
+use super::listen::listen;
 use super::tmp;
 use crate::sys::{
-    ChildSetup, close_on_exec_from, fix_addresses, ignore, prepare_child, watch_children,
+    ChildSetup, UserIds, close_on_exec_from, fix_addresses, ignore, prepare_child, watch_children,
 };
 
 /// The hidden first argument that makes the tcprove binary a supervisor.
-pub const SUPERVISE: &str = "__supervise";
+pub(super) const SUPERVISE: &str = "__supervise";
 
 /// The arguments after [`SUPERVISE`].
-const USAGE: &str =
-    "[--nofile SOFT:HARD] [--cpus N,N] [--addresses fixed] [--tmp FOLDER] -- CMD ARG...";
+const USAGE: &str = "[--nofile SOFT:HARD] [--cpus N,N] [--addresses fixed] [--tmp FOLDER] [--user UID:GID:GID,GID] \
+                     [--listen ADDRESS] -- CMD ARG...";
 
 /// The parsed arguments of a supervisor.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct SuperviseArgs {
     nofile: Option<(u64, u64)>,
     cpus: Option<Vec<usize>>,
     fixed_addresses: bool,
     /// A folder to remove at the end if no other process uses it, since tcprove may have been killed.
     tmp: Option<PathBuf>,
+    /// The user that the command runs as.
+    user: Option<UserIds>,
+    /// Open a listening socket on this address and pass it to the command as descriptor 3.
+    listen: Option<SocketAddr>,
     command: Vec<OsString>,
 }
 
@@ -52,45 +59,45 @@ impl SuperviseArgs {
     /// Parses arguments of the form [`USAGE`].
     fn parse(arguments: impl IntoIterator<Item = OsString>) -> Option<SuperviseArgs> {
         let mut arguments = arguments.into_iter();
-        let (mut nofile, mut cpus, mut fixed_addresses, mut tmp) = (None, None, false, None);
+        let mut args = SuperviseArgs::default();
         loop {
             let argument = arguments.next()?;
             if argument == "--" {
                 break;
             }
-            let value = arguments.next()?;
-            if argument == "--tmp" {
-                tmp = Some(PathBuf::from(value));
-                continue;
-            }
-            let value = value.into_string().ok()?;
-            match argument.to_str()? {
-                "--nofile" => {
-                    let (soft, hard) = value.split_once(':')?;
-                    nofile = Some((soft.parse().ok()?, hard.parse().ok()?));
-                }
-                "--cpus" => {
-                    let all: Result<_, _> = value.split(',').map(str::parse).collect();
-                    cpus = Some(all.ok()?);
-                }
-                "--addresses" if value == "fixed" => fixed_addresses = true,
-                _ => return None,
-            }
+            args.set(argument.to_str()?, arguments.next()?)?;
         }
-        let command: Vec<OsString> = arguments.collect();
-        (!command.is_empty()).then_some(SuperviseArgs {
-            nofile,
-            cpus,
-            fixed_addresses,
-            tmp,
-            command,
-        })
+        args.command = arguments.collect();
+        (!args.command.is_empty()).then_some(args)
+    }
+
+    fn set(&mut self, option: &str, value: OsString) -> Option<()> {
+        if option == "--tmp" {
+            self.tmp = Some(PathBuf::from(value));
+            return Some(());
+        }
+        let value = value.into_string().ok()?;
+        match option {
+            "--nofile" => {
+                let (soft, hard) = value.split_once(':')?;
+                self.nofile = Some((soft.parse().ok()?, hard.parse().ok()?));
+            }
+            "--cpus" => {
+                let all: Result<_, _> = value.split(',').map(str::parse).collect();
+                self.cpus = Some(all.ok()?);
+            }
+            "--addresses" if value == "fixed" => self.fixed_addresses = true,
+            "--user" => self.user = Some(account::parse_ids(&value)?),
+            "--listen" => self.listen = Some(value.parse().ok()?),
+            _ => return None,
+        }
+        Some(())
     }
 }
 
 /// Runs this process as the supervisor of a server, with the arguments after [`SUPERVISE`]. `main` must call it before
 /// it starts any thread.
-pub fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ! {
+pub(super) fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ! {
     let Some(args) = SuperviseArgs::parse(arguments) else {
         eprintln!("{SUPERVISE} is for internal use: {USAGE}");
         std::process::exit(2);
@@ -127,12 +134,14 @@ fn run(args: &SuperviseArgs) -> io::Result<()> {
     // Best effort: on kernels before 5.11 the server inherits descriptors that leaked into tcprove.
     let _ = close_on_exec_from(3);
     let children = watch_children()?;
-    let main = match spawn(args) {
+    let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EINVAL);
+    let inherited = match args.listen.map(listen).transpose() {
+        Ok(listener) => listener.map(OwnedFd::from),
+        Err(error) => return writeln!(control, "bind {}", errno(error)),
+    };
+    let main = match spawn(args, inherited) {
         Ok(main) => main,
-        Err(error) => {
-            let number = error.raw_os_error().unwrap_or(libc::EINVAL);
-            return writeln!(control, "error {number}");
-        }
+        Err(error) => return writeln!(control, "error {}", errno(error)),
     };
     watch(&mut control, &children, main);
     kill_all(&children, |pid, status| {
@@ -147,7 +156,8 @@ fn restrict_to(cpus: &[usize]) {
     let _ = sched_setaffinity(None, &set);
 }
 
-fn spawn(args: &SuperviseArgs) -> io::Result<u32> {
+/// Starts the command. The listening socket then belongs to the new process only.
+fn spawn(args: &SuperviseArgs, inherited: Option<OwnedFd>) -> io::Result<u32> {
     if let Some(cpus) = &args.cpus {
         restrict_to(cpus);
     }
@@ -155,14 +165,22 @@ fn spawn(args: &SuperviseArgs) -> io::Result<u32> {
         // Best effort: the caller has tested with `can_fix_addresses` whether the system allows it.
         let _ = fix_addresses();
     }
+    if let Some(user) = &args.user {
+        // So that the server can open /dev/stdout and /dev/stderr. If this fails, it can still write to them.
+        for output in [io::stdout().as_fd(), io::stderr().as_fd()] {
+            let owner = rustix::process::Uid::from_raw(user.user);
+            let _ = rustix::fs::fchown(output, Some(owner), None);
+        }
+    }
     let mut command = Command::new(&args.command[0]);
     command.args(&args.command[1..]).stdin(Stdio::null());
-    prepare_child(
-        &mut command,
-        ChildSetup {
-            nofile: args.nofile,
-        },
-    );
+    let setup = ChildSetup {
+        nofile: args.nofile,
+        user: args.user.clone(),
+        listen_pid: inherited.is_some(),
+        third: inherited,
+    };
+    prepare_child(&mut command, setup)?;
     // The `Child` is dropped: this process reaps all its children with wait(2) instead.
     Ok(command.spawn()?.id())
 }
@@ -237,6 +255,15 @@ mod tests {
         assert!(args.fixed_addresses);
         let args = parse(&["--tmp", "/t", "--", "cmd"]).unwrap();
         assert_eq!(args.tmp, Some(PathBuf::from("/t")));
+        let args = parse(&["--user", "7:8:8,9", "--listen", "[::1]:80", "--", "cmd"]).unwrap();
+        let user = UserIds {
+            user: 7,
+            group: 8,
+            groups: vec![8, 9],
+        };
+        assert_eq!(args.user, Some(user));
+        assert_eq!(args.listen, Some("[::1]:80".parse().unwrap()));
+        assert_eq!(parse(&["--user", "7:8", "--", "cmd"]), None);
         assert_eq!(parse(&["--addresses", "x", "--", "cmd"]), None);
         assert_eq!(parse(&["--cpus", "x", "--", "cmd"]), None);
         assert_eq!(parse(&["--"]), None);

@@ -29,6 +29,14 @@ impl Voice {
         }
     }
 
+    /// The same source of tokens with other values, for another server.
+    pub(crate) fn with_values(&self, values: BTreeMap<String, Vec<u8>>) -> Self {
+        Self {
+            values,
+            ..self.clone()
+        }
+    }
+
     pub fn talk(&self) -> &Talk {
         &self.talk
     }

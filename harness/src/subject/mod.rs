@@ -10,6 +10,7 @@ mod origin;
 mod pace;
 mod plan;
 mod promise;
+mod ready;
 mod rehearsal;
 mod runtime;
 mod waiver;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::Promise;
-use crate::process::{Launch, Server, StartFailure, StartOptions};
+use super::{Promise, ready};
+use crate::process::{Launch, Ready, Server, StartFailure, StartOptions};
 use crate::session::Voice;
 use crate::talk::Talk;
 
@@ -45,10 +45,23 @@ impl Subject {
         }
     }
 
+    /// Whether several instances can run at the same time.
+    pub fn runs_beside_itself(&self) -> bool {
+        self.launch().is_some_and(|launch| !launch.singleton)
+    }
+
     /// A server to talk to: a new instance, or the attached one.
     pub async fn server(&self, options: StartOptions) -> Result<Server, StartFailure> {
         match &self.origin {
-            Origin::Spawn(launch) => Server::start(launch, options).await,
+            Origin::Spawn(launch) => {
+                let exchanges = options.await_ready && matches!(launch.ready, Ready::Exchange);
+                let give_up = options.give_up.unwrap_or(launch.ready_timeout);
+                let server = Server::start(launch, options).await?;
+                if exchanges {
+                    return ready::by_exchange(self, server, give_up).await;
+                }
+                Ok(server)
+            }
             Origin::Attach { addr, pid } => Server::attach(*addr, *pid),
         }
     }
@@ -65,10 +78,18 @@ impl Subject {
             .collect()
     }
 
-    /// Values of template placeholders for `server`: the parameters, its port and its folder.
+    /// Values of template placeholders for `server`: the parameters, its ports and its folder.
     pub fn values_of(&self, server: &Server) -> BTreeMap<String, Vec<u8>> {
         let mut values = self.values();
         values.insert("port".into(), server.port().to_string().into_bytes());
+        if let Some(surroundings) = server.surroundings() {
+            let ports = surroundings.ports().iter();
+            values.extend(
+                ports.map(|(name, number)| {
+                    (format!("port:{name}"), number.to_string().into_bytes())
+                }),
+            );
+        }
         if let Some(tmp) = server.tmp() {
             values.insert(
                 "tmp".into(),

@@ -14,11 +14,13 @@ mod tcp_info;
 
 pub use addresses::can_fix_addresses;
 pub(crate) use addresses::fix_addresses;
-pub(crate) use child_setup::{ChildSetup, prepare_child};
+pub(crate) use child_setup::{ChildSetup, UserIds, prepare_child};
 pub(crate) use cpu_clock::process_cpu;
 pub(crate) use inherited::close_on_exec_from;
 pub(crate) use no_port::choose_port_at_connect;
 pub(crate) use nofile::{initial_nofile, raise_nofile_limit};
 pub(crate) use queue::unsent_bytes;
-pub(crate) use signals::{ignore, signal_from_raw, watch_children};
+pub(crate) use signals::{
+    ignore, next_signal, restore_default, signal_from_raw, watch_children, watch_signals,
+};
 pub(crate) use tcp_info::{TcpInfo, tcp_info};

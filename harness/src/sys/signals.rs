@@ -30,6 +30,14 @@ pub(crate) fn ignore(signals: &[Signal]) {
     }
 }
 
+/// Restores the default action of these signals. Rust's runtime handles SIGSEGV and SIGBUS by itself.
+pub(crate) fn restore_default(signals: &[Signal]) {
+    for signal in signals {
+        // SAFETY: SIG_DFL runs no code of ours.
+        unsafe { libc::signal(signal.as_raw(), libc::SIG_DFL) };
+    }
+}
+
 /// Blocks SIGCHLD in the calling thread and returns a descriptor that is readable while one is
 /// pending.
 ///
@@ -38,12 +46,22 @@ pub(crate) fn ignore(signals: &[Signal]) {
 /// # Errors
 /// Those of signalfd(2).
 pub(crate) fn watch_children() -> io::Result<OwnedFd> {
+    watch_signals(&[Signal::CHILD])
+}
+
+/// As [`watch_children`], for any signals.
+///
+/// # Errors
+/// Those of signalfd(2).
+pub(crate) fn watch_signals(signals: &[Signal]) -> io::Result<OwnedFd> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigemptyset fills in the whole set before it is read; all pointers are to live locals.
     let fd = unsafe {
-        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
         libc::sigemptyset(set.as_mut_ptr());
-        libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD);
+        for signal in signals {
+            libc::signal(signal.as_raw(), libc::SIG_DFL);
+            libc::sigaddset(set.as_mut_ptr(), signal.as_raw());
+        }
         libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
         libc::signalfd(-1, set.as_ptr(), libc::SFD_NONBLOCK | libc::SFD_CLOEXEC)
     };
@@ -52,6 +70,17 @@ pub(crate) fn watch_children() -> io::Result<OwnedFd> {
     }
     // SAFETY: signalfd has just returned this descriptor; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The number of the next pending signal of [`watch_signals`].
+pub(crate) fn next_signal(watched: &OwnedFd) -> Option<i32> {
+    let mut siginfo = [0u8; size_of::<libc::signalfd_siginfo>()];
+    let read = rustix::io::read(watched, &mut siginfo).ok()?;
+    // The number is the first field, a u32.
+    let number = siginfo
+        .first_chunk::<4>()
+        .filter(|_| read == siginfo.len())?;
+    i32::try_from(u32::from_ne_bytes(*number)).ok()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub struct Bindings {
     pub tok: String,
     /// `{payload}`.
     pub payload: Vec<u8>,
-    /// `{port}`, `{tmp}`, parameters, and the named groups of earlier expectations.
+    /// `{port}`, `{port:NAME}`, `{tmp}`, parameters, and the named groups of earlier expectations.
     pub values: BTreeMap<String, Vec<u8>>,
 }
 
@@ -309,6 +309,8 @@ fn slot(inside: &str) -> Result<Slot, TemplateError> {
     let (form, name) = match inside.split_once(':') {
         None => (Form::Plain, inside),
         Some(("len", name)) => (Form::Decimal, name),
+        // The whole text is the name: `{port:admin}` is a value like `{port}`.
+        Some(("port", name)) if is_identifier(name) => (Form::Plain, inside),
         Some((field, name)) => match Uint::from_name(field) {
             Some(field) => (Form::Binary(field), name),
             None => {
@@ -320,8 +322,7 @@ fn slot(inside: &str) -> Result<Slot, TemplateError> {
             }
         },
     };
-    let begins_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if !begins_well || name.contains(':') {
+    if !is_identifier(name) && !is_port(name) {
         return Err(TemplateError {
             message: format!("`{{{inside}}}` is not a placeholder"),
             fragment: format!("{{{inside}}}"),
@@ -332,6 +333,20 @@ fn slot(inside: &str) -> Result<Slot, TemplateError> {
         name: Name::new(name),
         form,
     })
+}
+
+/// Whether `name` begins with a letter or `_`; its other characters have been checked.
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !name.contains(':')
+}
+
+fn is_port(name: &str) -> bool {
+    further_port(name).is_some_and(is_identifier)
+}
+
+/// The NAME of `port:NAME`, which stands for a further port of the server.
+pub(crate) fn further_port(name: &str) -> Option<&str> {
+    name.strip_prefix("port:")
 }
 
 #[cfg(test)]
@@ -364,6 +379,12 @@ mod tests {
             b"\0\0\0\x03|\x0c\0|\x04"
         );
         assert_eq!(fill("{port}{port}"), b"70007000");
+        let mut bound = bindings();
+        bound.values.insert("port:admin".into(), b"7001".to_vec());
+        let template = Template::parse("{port}|{port:admin}").unwrap();
+        let mut out = Vec::new();
+        template.render(&bound, &mut out).unwrap();
+        assert_eq!(out, b"7000|7001");
     }
 
     #[test]
@@ -400,6 +421,8 @@ mod tests {
             ("{u16:tok}", "unknown form"),
             ("{len:}", "not a placeholder"),
             ("{len:len:tok}", "not a placeholder"),
+            ("{port:9}", "unknown form"),
+            ("{port:a:b}", "unknown form"),
         ] {
             let error = Template::parse(text).unwrap_err();
             assert!(error.message.contains(message), "{text}: {}", error.message);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::check::{
     Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive,
 };
-use crate::process::{Exit, Port, Server, StartFailure, StartOptions, TcpState};
+use crate::process::{Exit, Server, StartFailure, StartOptions, TcpState};
 use crate::session::Session;
 
 /// Kills only the main process, and starts the server again.
@@ -16,7 +16,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "fork(): a child inherits the listening socket; if it outlives the server (ncat -k, nginx's workers), the port stays in use, and clients are served by nobody or by the old code",
     stimulus: "with an open connection, SIGKILL to the main process only; then the server is started again on its port",
-    needs: &[Need::Spawned, Need::SingleClient],
+    needs: &[Need::OwnSocket, Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Warns,
     control: false,
@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const EXPECTED: &str = "a restarted server binds its port and serves";
 
 async fn run(cx: &Cx) -> Checked {
-    let port = cx.port_again()?;
+    let again = cx.again()?;
     let client = live_connection(cx).await?;
     let pid = cx.server().pid().unwrap_or_default();
     if let Err(error) = cx.server().signal(libc::SIGKILL) {
@@ -48,7 +48,7 @@ async fn run(cx: &Cx) -> Checked {
         "process {pid} was killed while its connection to {} was established",
         client.local()
     ));
-    let server = start_again(cx, port).await?;
+    let server = start_again(cx, &again).await?;
     cx.on(server)
         .exchange()
         .await
@@ -79,16 +79,12 @@ async fn live_connection(cx: &Cx) -> Checked<Session> {
 }
 
 /// Starts the server until it stays up, or [`GRACE`] is over.
-async fn start_again(cx: &Cx, port: Port) -> Checked<Rc<Server>> {
+async fn start_again(cx: &Cx, again: &StartOptions) -> Checked<Rc<Server>> {
     let begun = tokio::time::Instant::now();
     let mut starts = 0;
     loop {
         starts += 1;
-        let options = StartOptions {
-            port: Some(port.clone()),
-            ..StartOptions::default()
-        };
-        let failure = match Server::start(cx.launch()?, options).await {
+        let failure = match cx.try_start(again.clone()).await? {
             Ok(server) => {
                 cx.note("starts", starts);
                 return Ok(Rc::new(server));
@@ -98,18 +94,15 @@ async fn start_again(cx: &Cx, port: Port) -> Checked<Rc<Server>> {
         };
         if begun.elapsed() >= GRACE {
             cx.note("starts", starts);
-            return failed(
-                FailureKind::NoRestart,
-                EXPECTED,
-                blame(cx, port.number(), &failure),
-            );
+            return failed(FailureKind::NoRestart, EXPECTED, blame(cx, &failure));
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
 /// Which processes prevent the restart, as far as visible.
-fn blame(cx: &Cx, port: u16, failure: &StartFailure) -> String {
+fn blame(cx: &Cx, failure: &StartFailure) -> String {
+    let port = cx.server().port();
     let left = cx.server().tree();
     let who = match (cx.server().listeners().is_empty(), left.is_empty()) {
         (false, _) => format!(

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, inconclusive};
-use crate::process::{StartOptions, TcpState};
+use crate::process::TcpState;
 use crate::session::ConnectionEnd;
 
 /// Makes the server close first, ends it, and restarts it immediately.
@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 9293 section 3.6.1: the side that closes first stays in TIME-WAIT for two maximum segment lifetimes; without SO_REUSEADDR a server cannot restart during that time",
     stimulus: "the server's side closes a connection first, which leaves TIME_WAIT on its port; the server is killed and restarted immediately",
-    needs: &[Need::Spawned, Need::SingleClient],
+    needs: &[Need::OwnSocket, Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
     control: false,
@@ -28,8 +28,8 @@ const ENDS: Duration = Duration::from_secs(3);
 const EXPECTED: &str = "a server restarted immediately binds its port and serves";
 
 async fn run(cx: &Cx) -> Checked {
-    let port = cx.port_again()?;
-    let number = port.number();
+    let again = cx.again()?;
+    let number = cx.server().port();
     let client = end_first(cx).await?;
     if !is_left(cx, client).await {
         return inconclusive(format!(
@@ -37,10 +37,6 @@ async fn run(cx: &Cx) -> Checked {
         ));
     }
     cx.proved(format!("the kernel's socket table: TIME_WAIT on port {number} (to {client}), and no process of the server left"));
-    let again = StartOptions {
-        port: Some(port),
-        ..StartOptions::default()
-    };
     let server = cx
         .start(again)
         .await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive};
-use crate::process::{Exit, Port, Server, StartFailure, StartOptions};
+use crate::process::{Exit, StartFailure, StartOptions};
 
 /// Starts the server again on the port on which it listens.
 pub(super) const ENTRY: Check = Check {
@@ -12,7 +12,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "POSIX bind(): EADDRINUSE, the specified address is already in use; a second instance must fail with an error message (haproxy#629: two instances silently shared a port)",
     stimulus: "the server is started again on the port on which it listens, with its own {tmp}",
-    needs: &[Need::Spawned, Need::SingleClient],
+    needs: &[Need::OwnSocket, Need::SecondInstance, Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Warns,
     control: false,
@@ -34,8 +34,8 @@ struct SecondExit {
 }
 
 async fn run(cx: &Cx) -> Checked {
-    let port = cx.port_again()?;
-    let number = port.number();
+    let options = cx.again()?;
+    let number = cx.server().port();
     let Some(first) = cx.server().listener() else {
         return inconclusive("the first instance's socket is not in this machine's socket table");
     };
@@ -43,7 +43,7 @@ async fn run(cx: &Cx) -> Checked {
         "LISTEN on {}, inode {}, was held by the first instance when the second was started",
         first.addr, first.inode
     ));
-    match second(cx, port).await? {
+    match second(cx, options).await? {
         Some(ended) => judge(cx, &ended, number)?,
         None => {
             return failed(
@@ -58,16 +58,15 @@ async fn run(cx: &Cx) -> Checked {
 }
 
 /// Waits for a second instance to exit; fails if it listens as well. `None` if it does neither.
-async fn second(cx: &Cx, port: Port) -> Checked<Option<SecondExit>> {
-    let number = port.number();
+async fn second(cx: &Cx, again: StartOptions) -> Checked<Option<SecondExit>> {
+    let number = cx.server().port();
     let options = StartOptions {
-        port: Some(port),
         await_ready: false,
         give_up: Some(patience(cx)),
-        ..StartOptions::default()
+        ..again
     };
     cx.step(format!("start the server again on port {number}"));
-    let second = match Server::start(cx.launch()?, options).await {
+    let second = match cx.try_start(options).await? {
         Ok(second) => second,
         Err(StartFailure::Exited {
             exit,

@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "after a start the server listens within its ready timeout: a service manager or CI job waits no longer",
     stimulus: "3 starts on fresh ports; the kernel's socket table is polled for the listening socket",
-    needs: &[Need::Spawned, Need::SingleClient],
+    needs: &[Need::OwnSocket, Need::SingleClient],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: true,
@@ -36,7 +36,7 @@ async fn run(cx: &Cx) -> Checked {
             give_up: Some(limit * PATIENCE),
             ..StartOptions::default()
         };
-        match Server::start(cx.launch()?, options).await {
+        match cx.try_start(options).await? {
             Ok(server) => times.push(judge(cx, &server, limit)?),
             Err(failure) => return Err(never(cx, failure)),
         }

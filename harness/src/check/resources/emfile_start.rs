@@ -13,7 +13,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "POSIX EMFILE: a server that cannot open the descriptors it needs exits with a message and a nonzero code, or serves with those it has",
     stimulus: "starts with a hard limit (RLIMIT_NOFILE) of 64, 24 and 10 descriptors",
-    needs: &[Need::Spawned, Need::SingleClient],
+    needs: &[Need::Accepts, Need::SingleClient],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: true,
@@ -44,7 +44,7 @@ enum Became {
 
 async fn run(cx: &Cx) -> Checked {
     // The port must be known in advance: the server may not print it.
-    cx.port_again()?;
+    cx.again()?;
     let usual = printed(cx.server());
     for limit in LIMITS {
         let said = match start(cx, limit).await? {
@@ -65,7 +65,7 @@ async fn start(cx: &Cx, limit: u64) -> Checked<Became> {
         ..StartOptions::default()
     };
     cx.step(format!("start with a limit of {limit} descriptors"));
-    let server = match Server::start(cx.launch()?, options).await {
+    let server = match cx.try_start(options).await? {
         Ok(server) => Rc::new(server),
         Err(StartFailure::Exited {
             exit,

@@ -80,10 +80,20 @@ const LINES_SHOWN: usize = 12;
 /// Runs the check, then examines whether the server still runs and serves.
 pub(super) async fn run(check: &'static Check, cx: &Cx) -> Attempt {
     let mut checked = (check.run)(cx).await;
-    if check.runs != Runs::OwnServer {
+    if check.runs != Runs::OwnServer && !cx.is_replaced() {
         checked = after(cx, checked).await;
     }
-    Attempt::of(cx, unproven(cx, checked))
+    Attempt::of(cx, helped(cx, unproven(cx, checked)))
+}
+
+/// Without its helpers a server may do anything: their end is no fault of the server.
+fn helped(cx: &Cx, checked: Checked) -> Checked {
+    match (&checked, cx.server().helper_trouble()) {
+        (Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)), Some(trouble)) => Err(
+            Shortfall::Inconclusive(format!("{trouble}; observed: {}", failure.mismatch.actual)),
+        ),
+        _ => checked,
+    }
 }
 
 /// The death of the server takes precedence over what the check itself observed.

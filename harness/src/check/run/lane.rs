@@ -54,6 +54,10 @@ impl<'a> Lane<'a> {
         // Depends only on the seed and the check, so a run is repeatable whichever lane runs the
         // check.
         let salt = fnv1a(check.id.as_bytes()) ^ attempt;
+        if !self.subject.runs_beside_itself() && !share {
+            // The only instance makes room for a fresh one.
+            self.shared = None;
+        }
         let kept = if share { self.shared.take() } else { None };
         let (subject, rehearsal, interrupt) = (self.subject, self.rehearsal, self.interrupt);
         let (attempt, kept) = local.block_on(&self.runtime, async move {
@@ -85,20 +89,15 @@ async fn bounded(
         talk: &subject.talk,
         promise: &subject.promise,
         spawned: !server.is_attached(),
+        listening: server.listening(),
+        singleton: server.is_singleton(),
         process: server.pid().is_some(),
         serves_again: rehearsal.single_client.is_none(),
     };
     if let Some(unmet) = check.unmet(&given) {
         return Attempt::skipped(unmet);
     }
-    let voice = subject.voice(server, salt);
-    let cx = Cx::new(
-        server.clone(),
-        subject.launch().cloned(),
-        voice,
-        subject.promise.clone(),
-        rehearsal.pace,
-    );
+    let cx = Cx::new(server.clone(), subject, salt, rehearsal.pace);
     let limit = check.limit.max(rehearsal.pace.exchange * 100);
     tokio::select! {
         attempt = attempt::run(check, &cx) => attempt,

@@ -141,17 +141,21 @@ fn perform(draft: &mut Draft, args: &FuzzArgs) -> Result<Body, RunError> {
 }
 
 fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, RunError> {
-    let fresh = resolved.subject.launch().is_some();
-    if !fresh && args.jobs.is_some_and(|jobs| jobs > 1) {
-        return Err(usage(
-            "--jobs starts several servers, but --connect uses a single running one\nnext: leave out --jobs, or give the command that starts the server".into(),
-        ));
+    let several = resolved.subject.runs_beside_itself();
+    if !several && args.jobs.is_some_and(|jobs| jobs > 1) {
+        let why = match resolved.subject.launch() {
+            None => {
+                "--connect uses a single running one\nnext: leave out --jobs, or give the command that starts the server"
+            }
+            Some(_) => "`singleton = true` allows one instance at a time\nnext: leave out --jobs",
+        };
+        return Err(usage(format!("--jobs starts several servers, but {why}")));
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or(cores.min(8), usize::from);
     let endless = args.duration.is_none() && args.cases.is_none();
     Ok(FuzzPlan {
-        jobs: if fresh { jobs } else { 1 },
+        jobs: if several { jobs } else { 1 },
         duration: args.duration.or(endless.then_some(plan::DURATION)),
         cases: args.cases,
         stop_on_first: args.stop_on_first,

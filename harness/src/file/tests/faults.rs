@@ -299,7 +299,7 @@ const TURNS: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
-fn check(source: &str, place: &str, contains: &[&str]) {
+pub(super) fn check(source: &str, place: &str, contains: &[&str]) {
     let error = parse(source, "f.toml", Path::new("/nonexistent")).expect_err(source);
     let report = error.to_string();
     let (line, column) = error.location().unwrap();

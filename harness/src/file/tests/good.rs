@@ -1,10 +1,11 @@
 //! Files that are understood.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::file::{load, parse};
-use crate::process::Ready;
+use crate::process::{Ready, StartValues};
 use crate::subject::{Date, Encoding};
 
 const WHOLE: &str = r#"
@@ -60,7 +61,7 @@ fn everything_a_file_can_say() {
     assert_eq!(file.name, "mine");
     assert_eq!(server.stop, libc::SIGQUIT);
     assert_eq!(server.ready_timeout, Duration::from_millis(1500));
-    assert!(matches!(&server.ready, Ready::Stdout(regex) if regex.is_match("ready")));
+    assert!(matches!(&server.ready, Ready::Line(_, regex) if regex.is_match("ready")));
     assert_eq!(server.params["recv_buffer"], "4096");
     assert_eq!(
         (
@@ -69,11 +70,13 @@ fn everything_a_file_can_say() {
         ),
         ("0.5", "true")
     );
-    let filled: Vec<String> = server
-        .cmd
-        .iter()
-        .map(|word| server.expand(word, 7000, Path::new("/t")))
-        .collect();
+    let values = StartValues {
+        port: 7000,
+        further: &BTreeMap::new(),
+        tmp: Path::new("/t"),
+    };
+    let words = server.cmd.iter();
+    let filled: Vec<String> = words.map(|word| server.expand(word, values)).collect();
     assert_eq!(filled, ["./server", "7000", "--buffer=4096", "--dir", "/t"]);
     assert_eq!(server.env["LEVEL"], "{level}");
 

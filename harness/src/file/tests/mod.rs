@@ -4,3 +4,4 @@ mod builtins;
 mod faults;
 mod good;
 mod mutations;
+mod server;

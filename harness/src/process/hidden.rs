@@ -1,0 +1,15 @@
+//! What the tcprove binary does instead of a command if its first argument is a hidden one.
+
+use super::acceptor::{ACCEPT, accept};
+use super::supervisor::{SUPERVISE, supervise};
+
+/// Runs this process as the supervisor or the acceptor of a server if its arguments say so; otherwise returns. `main`
+/// must call it before it starts any thread.
+pub fn run_hidden() {
+    let mut arguments = std::env::args_os().skip(1);
+    match arguments.next().as_ref().and_then(|first| first.to_str()) {
+        Some(SUPERVISE) => supervise(arguments),
+        Some(ACCEPT) => accept(arguments),
+        _ => {}
+    }
+}
