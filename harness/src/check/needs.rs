@@ -89,7 +89,7 @@ pub(crate) fn remedies(given: &Given<'_>) -> Vec<(Vec<&'static str>, Vec<&'stati
     grouped(unmet.filter(|(enable, _)| !enable.is_empty()))
 }
 
-/// Groups checks by what would enable them, the largest group first.
+/// Groups checks by what would enable them, the largest group first; those that nothing enables come last.
 pub(crate) fn grouped<'a>(
     checks: impl Iterator<Item = (Vec<&'static str>, &'a str)>,
 ) -> Vec<(Vec<&'static str>, Vec<&'a str>)> {
@@ -100,7 +100,7 @@ pub(crate) fn grouped<'a>(
             None => groups.push((enable, vec![id])),
         }
     }
-    groups.sort_by_key(|(_, ids)| std::cmp::Reverse(ids.len()));
+    groups.sort_by_key(|(enable, ids)| (enable.is_empty(), std::cmp::Reverse(ids.len())));
     groups
 }
 
