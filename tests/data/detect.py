@@ -97,9 +97,11 @@ async def json_lines(reader, writer):
 
 async def dies_of_nonsense(reader, writer):
     async for line in lines(reader, b"\n"):
-        if not line.startswith(b"{"):
+        try:
+            reply = {"id": json.loads(line)["id"]}
+        except ValueError:
             os._exit(3)
-        writer.write(b'{"id": "%s"}\n' % json.loads(line)["id"].encode())
+        writer.write(json.dumps(reply).encode() + b"\n")
 
 
 async def one_client(reader, writer):
