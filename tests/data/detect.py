@@ -81,6 +81,15 @@ async def greets(reader, writer):
         writer.write(b"250 " + line + b"\r\n" if line else b"500 empty\r\n")
 
 
+async def greets_late(reader, writer):
+    await asyncio.sleep(1.4)
+    writer.write(b"220 patience is a virtue ESMTP\r\n")
+    async for line in lines(reader, b"\r\n"):
+        verb = line.upper().split(b" ")[0]
+        known = verb in (b"EHLO", b"NOOP")
+        writer.write(b"250 ok\r\n" if known else b"502 what?\r\n" if verb != b"RCPT" else b"503 first MAIL\r\n")
+
+
 async def greets_only(reader, writer):
     writer.write(b"come back later\n")
 

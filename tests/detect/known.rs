@@ -67,6 +67,16 @@ fn json_lines() {
 }
 
 #[test]
+fn a_late_greeting() {
+    let bench = Bench::new();
+    let Some(ended) = init(&bench, "greets_late") else {
+        return;
+    };
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+    assert!(said(&ended, "talk").contains("`smtp`"), "{}", ended.stdout);
+}
+
+#[test]
 fn a_server_that_dies_of_nonsense_is_started_again() {
     let bench = Bench::new();
     let Some(ended) = init(&bench, "dies_of_nonsense") else {

@@ -6,7 +6,9 @@ use super::adapt::{Held, confirm};
 use super::expectation::{self, Sample};
 use super::heard::Heard;
 use super::prober::Prober;
-use super::{Compared, DetectError, Ending, FIRST_WORD, Learned, Missed, Sketch, no_talk};
+use super::{
+    Compared, DetectError, Ending, FIRST_WORD, LATE_GREETING, Learned, Missed, Sketch, no_talk,
+};
 use crate::file::File;
 
 /// Replies that are compared to find out what they have in common.
@@ -95,7 +97,7 @@ fn greeting(prober: &mut Prober<'_>, first: &Heard) -> Result<Greeting, DetectEr
     while heard.len() < SAMPLES {
         // Another life of the server may greet with other numbers.
         prober.fresh()?;
-        heard.push(prober.hear(&talk, "", b"", FIRST_WORD)?);
+        heard.push(prober.hear(&talk, "", b"", LATE_GREETING)?);
     }
     let samples: Vec<Sample> = heard.iter().map(sample).collect();
     Ok(Greeting {

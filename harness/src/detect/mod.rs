@@ -34,7 +34,9 @@ const FIRST_WORD: Duration = Duration::from_millis(1000);
 /// How long it may take to answer a message of a talk for which nothing speaks yet.
 const BLIND: Duration = Duration::from_millis(700);
 /// How long it may take where something speaks for the talk.
-const LIKELY: Duration = Duration::from_secs(4);
+const LIKELY: Duration = Duration::from_secs(6);
+/// How long a greeting is waited for when nothing else has led to a talk: some servers let clients wait on purpose.
+const LATE_GREETING: Duration = Duration::from_secs(5);
 /// No probe starts after this time.
 const TOTAL: Duration = Duration::from_secs(90);
 
@@ -261,9 +263,29 @@ fn no_talk() -> Result<File, DetectError> {
 }
 
 impl Search<'_> {
-    /// Greets and talks nonsense, then tries the built-in talks.
+    /// Waits for a greeting, talks nonsense, and tries the built-in talks.
     fn builtin(&mut self) -> Result<Option<Detected>, DetectError> {
         self.said = self.nonsense()?;
+        let found = self.candidates()?;
+        if found.is_some()
+            || self
+                .said
+                .iter()
+                .any(|heard| heard.is_answered() || heard.is_closed())
+        {
+            return Ok(found);
+        }
+        self.prober.fresh()?;
+        let greeting = self.prober.hear(&no_talk()?, "", b"", LATE_GREETING)?;
+        self.note(&greeting);
+        if !greeting.is_answered() {
+            return Ok(None);
+        }
+        self.said = vec![greeting];
+        self.candidates()
+    }
+
+    fn candidates(&mut self) -> Result<Option<Detected>, DetectError> {
         for candidate in candidate::in_order(&self.said) {
             if self.begun.elapsed() >= TOTAL {
                 break;
@@ -338,13 +360,16 @@ impl Search<'_> {
                     .hear(&echo, &token, sent.as_bytes(), FIRST_WORD)?,
             );
         }
-        for heard in &said {
-            self.tried.push(Tried {
-                what: heard.request(),
-                came: heard.answer(),
-            });
-        }
+        said.iter().for_each(|heard| self.note(heard));
         Ok(said)
+    }
+
+    /// Notes what a probe led to.
+    fn note(&mut self, heard: &Heard) {
+        self.tried.push(Tried {
+            what: heard.request(),
+            came: heard.answer(),
+        });
     }
 }
 
