@@ -25,7 +25,7 @@ fn messages(body: usize) -> Vec<(&'static str, Frame, Vec<u8>)> {
     vec![
         (
             "until",
-            Frame::Until(b"\r\n".to_vec()),
+            Frame::until(b"\r\n"),
             between(String::new(), "\r\n"),
         ),
         ("len", len.clone(), len.wrap(&body)),
@@ -95,7 +95,7 @@ fn expectations(bindings: &Bindings) -> [(&'static str, Expectation); 2] {
     let text = Template::parse("{tok} {payload}\n").expect("the template is valid");
     let regex = RegexTemplate::parse("^{tok} x+\n$").expect("the pattern is valid");
     [
-        ("exact", Expect::Exact(text)),
+        ("exact", Expect::text(text)),
         ("regex", Expect::Regex(Arc::new(regex))),
     ]
     .map(|(name, expect)| (name, expect.render(bindings).expect("all names are bound")))

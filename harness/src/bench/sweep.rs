@@ -320,6 +320,7 @@ impl<'a> RunningSweep<'a> {
             tok: crate::talk::token(workload.seed, 0),
             payload: payload(workload.payload_bytes, workload.seed),
             values: subject.values(),
+            ..Bindings::default()
         };
         let talk = &subject.talk;
         let turns = workload

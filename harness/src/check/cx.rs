@@ -320,7 +320,7 @@ impl Cx {
     pub(crate) fn payload_turn(&self, session: &mut Session, payload: &[u8]) -> Checked<Turn> {
         if !self.talk().payload_is_safe(payload) {
             return Err(Shortfall::Skip(
-                "the payload would contain the talk's delimiter".into(),
+                "no message of the talk can contain the payload".into(),
             ));
         }
         match session.payload_turn(payload)? {

@@ -3,7 +3,7 @@
 use super::{Check, all};
 use crate::process::Listening;
 use crate::subject::Promise;
-use crate::talk::{Frame, Talk};
+use crate::talk::Talk;
 
 /// A condition under which a check applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Need {
     Payload,
     /// The first turn expects its own token, so replies can be told apart.
     DistinctReplies,
-    /// Requests start with a binary length field.
+    /// Requests announce their length in a header.
     LengthField,
     /// tcprove started the server.
     Spawned,
@@ -117,7 +117,9 @@ impl Need {
             serves_again,
         } = *given;
         let reason = match self {
-            Self::Frame if talk.request.is_delimited() && talk.reply.is_delimited() => return None,
+            Self::Frame if talk.request.has_end() && talk.plain().reply_frame(talk).has_end() => {
+                return None;
+            }
             Self::Frame => "the talk has no frame, so the end of a message is unknown",
             Self::ManyTurns if talk.carries_many_turns() => return None,
             Self::ManyTurns => "the server closes after one reply",
@@ -131,7 +133,7 @@ impl Need {
             Self::DistinctReplies => {
                 "the first [[talk.turn]] does not expect its {tok}: replies cannot be told apart"
             }
-            Self::LengthField if matches!(talk.request, Frame::Len(_)) => return None,
+            Self::LengthField if talk.request.announcing(1).is_some() => return None,
             Self::LengthField => "requests have no length field",
             Self::Spawned if spawned => return None,
             Self::Spawned => "tcprove did not start this server",

@@ -88,7 +88,7 @@ fn plain(prober: &mut Prober<'_>, file: &File, limit: Duration) -> Step<Plain> {
     let exchange = file.talk.plain();
     let example = held!(prober.hold(&mut line, exchange));
     let (rest, end) = prober.rest(&mut line, AFTER)?;
-    if !rest.is_empty() && file.talk.pushed(file.talk.reply.body(&rest)).is_none() {
+    if !rest.is_empty() && file.talk.pushed(&file.talk.reply, &rest).is_none() {
         let actual = format!("after the reply came {}", super::quoted(&rest));
         return Ok(Err(Missed {
             label: exchange.label.clone(),

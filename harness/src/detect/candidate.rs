@@ -65,7 +65,7 @@ fn greeting(talk: &Talk) -> Option<&Exchange> {
 /// Whether this talk expects what the server said first at any time.
 fn is_pushed(talk: &Talk, said: &[Heard]) -> bool {
     let mut greetings = said.iter().filter(|heard| heard.sent.is_empty());
-    greetings.any(|heard| talk.pushed(talk.reply.body(&heard.got)).is_some())
+    greetings.any(|heard| talk.pushed(&talk.reply, &heard.got).is_some())
 }
 
 /// A refusal that says anything about the protocol: the absence of a text does not, nor does a close.

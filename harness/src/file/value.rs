@@ -26,6 +26,15 @@ impl<T> At<T> {
         Fault::new(self.start..self.end, message)
     }
 
+    /// The place alone.
+    pub(super) fn place(&self) -> At<()> {
+        At {
+            value: (),
+            start: self.start,
+            end: self.end,
+        }
+    }
+
     /// The place and the value.
     pub(super) fn split(self) -> (At<()>, T) {
         let Self { value, start, end } = self;
@@ -138,6 +147,10 @@ inline_schema!(BothWays<T>, [T: JsonSchema], |generator| {
 pub(super) struct Int<const MIN: u64, const MAX: u64>(u64);
 
 impl<const MIN: u64, const MAX: u64> Int<MIN, MAX> {
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
+
     pub(super) fn size(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }

@@ -72,7 +72,8 @@ impl<'a> Epoch<'a> {
     ) -> Result<Self, StartFailure> {
         let start = target.subject.server(StartOptions::default());
         let server = Rc::new(LocalSet::new().block_on(runtime, start)?);
-        let wire = Wire::new(server.addr(), target.reply().clone(), target.limits);
+        let wire = Wire::new(server.addr(), target.reply().clone(), target.limits)
+            .opened_by(target.talk().opening_replies());
         let mut epoch = Self {
             target,
             runtime,
@@ -271,7 +272,10 @@ impl<'a> Epoch<'a> {
             session.opening().await?;
             let turn = session.voice().render(exchange, payload)?;
             session.send(&turn.request).await?;
-            let reply = session.any_reply(&turn).await?;
+            let reply = match turn.expect.has_reply() {
+                true => session.any_reply(&turn).await?,
+                false => session.expect(&turn).await?.bytes,
+            };
             session.close();
             Ok((turn, reply))
         })

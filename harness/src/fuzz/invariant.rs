@@ -12,7 +12,10 @@ use super::case::{BYTES_MAX, CONNECTIONS_MAX, STEPS_MAX};
 use super::memory::{StreamEnd, drive};
 use super::{Case, CaseFile, Step};
 use crate::talk::frame::LengthScope;
-use crate::talk::{Frame, FrameError, LenFrame, Pattern, Uint};
+use crate::talk::frame::{Digits, DigitsEnd, Radix};
+use crate::talk::{
+    Delimiters, Frame, FrameError, HeaderFrame, LenFrame, LengthCode, Pattern, Several, Uint,
+};
 
 /// Timeouts that never expire during a test.
 const LONG: Duration = Duration::from_secs(86_400);
@@ -197,10 +200,30 @@ static FRAMES: LazyLock<Vec<Frame>> = LazyLock::new(|| {
         let plain = LenFrame::plain(Uint::from_name(name)?);
         Some(Frame::Len(LenFrame { counts, ..plain }))
     });
+    let more = [
+        LengthCode::Varint,
+        LengthCode::Ber,
+        LengthCode::Digits(Digits {
+            radix: Radix::Decimal,
+            end: DigitsEnd::Until(b":".to_vec()),
+        }),
+        LengthCode::Digits(Digits {
+            radix: Radix::Hex,
+            end: DigitsEnd::Count(4),
+        }),
+    ];
+    let more = more.map(|code| {
+        Frame::Len(LenFrame {
+            before: b"0".to_vec(),
+            after: b",".to_vec(),
+            ..LenFrame::of(code)
+        })
+    });
+    let either = Delimiters::new(vec![b"\n".to_vec(), b"\r\r".to_vec()]);
     let mut frames = vec![
-        Frame::Until(b"\n".to_vec()),
-        Frame::Until(b"\r\n\r\n".to_vec()),
-        Frame::Until(b"aab".to_vec()),
+        Frame::until(b"\n"),
+        Frame::until(b"\r\n\r\n"),
+        Frame::until(b"aab"),
         Frame::Lines(1),
         Frame::Lines(3),
         Frame::Fixed(5),
@@ -210,6 +233,16 @@ static FRAMES: LazyLock<Vec<Frame>> = LazyLock::new(|| {
         Frame::None,
     ];
     frames.extend(lengths);
+    frames.extend(more);
+    frames.extend(either.map(Frame::Until));
+    frames.push(Frame::WebSocket);
+    frames.push(Frame::Header(HeaderFrame {
+        name: "Content-Length".to_owned(),
+    }));
+    frames.push(Frame::Several(Box::new(Several {
+        each: Frame::Lines(1),
+        last: Pattern::Start(b".".to_vec()),
+    })));
     frames.extend(last_line);
     frames
 });

@@ -38,12 +38,15 @@ pub(super) struct Seed {
 /// The steps at the beginning of every connection.
 pub(super) fn opening(talk: &Talk, bindings: &Bindings) -> Vec<Step> {
     let mut steps = Vec::new();
+    let mut bindings = bindings.clone();
+    bindings.seq = 0;
     for opening in &talk.open {
         let Opening::Exchange(exchange) = opening else {
             break;
         };
         let mut request = Vec::new();
-        let rendered = exchange.render_request(talk, bindings, &mut request);
+        bindings.seq += u64::from(exchange.send.is_some());
+        let rendered = exchange.render_request(talk, &bindings, &mut request);
         if rendered.is_err() {
             // It needs a value from an earlier reply.
             break;
@@ -51,7 +54,9 @@ pub(super) fn opening(talk: &Talk, bindings: &Bindings) -> Vec<Step> {
         if !request.is_empty() {
             steps.push(Step::Send(SendStep::whole(request)));
         }
-        steps.push(Step::Receive);
+        if exchange.expect.has_reply() {
+            steps.push(Step::Receive);
+        }
     }
     steps
 }
@@ -72,7 +77,7 @@ pub(super) fn all(
             false => &PAYLOAD_LENS[..1],
         };
         for (place, len) in lens.iter().enumerate() {
-            if let Some((request, payload)) = request(talk, exchange, bindings, *len, tokens) {
+            if let Some((request, payload)) = request(talk, exchange, bindings, *len, 0, tokens) {
                 let costly = slow || request.len() > CHEAP_BYTES_MAX;
                 seeds.push(Seed {
                     payload,
@@ -114,18 +119,21 @@ fn whole(message: Vec<u8>) -> SendStep {
     })
 }
 
-/// A request and the position of its payload. `None` if it is empty or needs a value from an earlier reply.
+/// A request after `before` others, and the position of its payload. `None` if it is empty or needs a value from an
+/// earlier reply.
 fn request(
     talk: &Talk,
     exchange: &Exchange,
     bindings: &Bindings,
     payload_len: usize,
+    before: u64,
     tokens: &mut Tokens,
 ) -> Option<(Vec<u8>, Option<Range<usize>>)> {
     let bindings = Bindings {
         tok: tokens.next(),
         payload: vec![b'a'; payload_len],
-        values: bindings.values.clone(),
+        seq: bindings.seq + before,
+        ..bindings.clone()
     };
     let mut request = Vec::new();
     let rendered = exchange.render_request(talk, &bindings, &mut request);
@@ -139,48 +147,61 @@ fn request(
 
 /// Cases with several turns on one connection: one after the other, all in one piece, and one repeated.
 fn several(talk: &Talk, bindings: &Bindings, tokens: &mut Tokens) -> Vec<Vec<Step>> {
-    let mut render = |exchange| {
-        let request = request(talk, exchange, bindings, PAYLOAD_LENS[0], tokens);
-        request.filter(|(request, _)| request.len() <= CHEAP_BYTES_MAX)
+    let mut render = |exchange: &Exchange, before: usize| {
+        let before = before as u64;
+        let (request, _) = request(talk, exchange, bindings, PAYLOAD_LENS[0], before, tokens)?;
+        let has_reply = exchange.expect.has_reply();
+        (request.len() <= CHEAP_BYTES_MAX).then_some(Request { request, has_reply })
     };
-    let good: Vec<Vec<u8>> = (talk.turns.iter().chain(&talk.turns).take(TURNS_MAX))
-        .filter_map(|turn| render(turn).map(|(request, _)| request))
-        .collect();
-    let bad: Vec<Vec<u8>> = (talk.bad.iter().take(TURNS_MAX))
-        .filter_map(|turn| render(turn).map(|(request, _)| request))
-        .collect();
+    let mut good = Vec::new();
+    for turn in talk.turns.iter().chain(&talk.turns).take(TURNS_MAX) {
+        good.extend(render(turn, good.len()));
+    }
+    let bad = talk.bad.iter().take(TURNS_MAX);
+    let bad: Vec<Request> = bad.filter_map(|turn| render(turn, 1)).collect();
     let mut cases = Vec::new();
     let Some(first) = good.first() else {
         return Vec::new();
     };
     cases.push(turns(&good));
-    cases.push(vec![Step::Send(SendStep::whole(good.concat()))]);
-    cases.push(turns(&vec![first.clone(); 3]));
+    let all: Vec<&[u8]> = good.iter().map(|good| good.request.as_slice()).collect();
+    cases.push(vec![Step::Send(SendStep::whole(all.concat()))]);
+    cases.push(turns(&[first.clone(), first.clone(), first.clone()]));
     for bad in bad {
         cases.push(turns(&[first.clone(), bad.clone()]));
-        let then_good = [bad, first.clone()].map(|request| Step::Send(SendStep::whole(request)));
+        let then_good = [bad, first.clone()].map(|one| Step::Send(SendStep::whole(one.request)));
         cases.push(then_good.to_vec());
     }
     cases
 }
 
+/// A request of a case with several.
+#[derive(Clone)]
+struct Request {
+    request: Vec<u8>,
+    has_reply: bool,
+}
+
 /// Each request, with a wait for its reply before the next one.
-fn turns(requests: &[Vec<u8>]) -> Vec<Step> {
-    let sends = requests
-        .iter()
-        .cloned()
-        .map(|request| Step::Send(SendStep::whole(request)));
-    let mut steps: Vec<Step> = sends.flat_map(|send| [send, Step::Receive]).collect();
-    steps.pop();
+fn turns(requests: &[Request]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (number, one) in requests.iter().enumerate() {
+        if number > 0 && requests[number - 1].has_reply {
+            steps.push(Step::Receive);
+        }
+        steps.push(Step::Send(SendStep::whole(one.request.clone())));
+    }
     steps
 }
 
 /// The shortest messages of the frame.
 fn shortest(frame: &Frame) -> Vec<Vec<u8>> {
     match frame {
-        Frame::Until(delimiter) => vec![delimiter.clone()],
+        Frame::Until(delimiters) => delimiters.all().to_vec(),
         Frame::LastLine(_) | Frame::Lines(_) => vec![b"\n".to_vec(), b"\r\n".to_vec()],
-        Frame::Len(_) => vec![frame.wrap(b"")],
+        Frame::Len(_) | Frame::Header(_) | Frame::WebSocket | Frame::Several(_) => {
+            vec![frame.wrap(b"")]
+        }
         Frame::Fixed(len) => vec![vec![0; (*len).min(1 << 16)]],
         Frame::Resp => [&b"*0\r\n"[..], b"*-1\r\n", b"$-1\r\n", b"\r\n"]
             .map(<[u8]>::to_vec)

@@ -91,6 +91,8 @@ pub(crate) struct Session {
     buffer: Vec<u8>,
     eof: bool,
     owed: Vec<u8>,
+    /// The client closes its side once nothing is owed.
+    finishing: bool,
 }
 
 /// What a new session needs.
@@ -143,7 +145,7 @@ impl Session {
         Ok(Self {
             stream,
             server,
-            voice,
+            voice: voice.for_connection(),
             local,
             number,
             limit,
@@ -152,6 +154,7 @@ impl Session {
             buffer: Vec::new(),
             eof: false,
             owed: Vec::new(),
+            finishing: false,
         })
     }
 

@@ -4,19 +4,26 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::{After, PeerError, Reply, Session};
-use crate::talk::{Close, Decoder, Frame, FrameError, Judgement, Mismatch, Turn};
+use crate::talk::{
+    Arrival, Frame, FrameError, Judgement, Mismatch, More, PushReader, Reader, Turn,
+};
 use crate::text::escape;
 
 impl Session {
     /// Reads one reply and compares it. Later bytes are kept for the next reply.
     pub(crate) async fn expect(&mut self, turn: &Turn) -> Result<Reply, PeerError> {
         let deadline = Instant::now() + self.limit;
-        let bytes = self.reply(turn, deadline).await?;
+        self.finishing |= turn.ends_stream;
+        let bytes = match turn.expect.has_reply() {
+            true => self.reply(turn, deadline).await?,
+            false => self.unanswered(deadline).await?,
+        };
         self.transcript
             .add(self.number, format!("got {}", escape(&bytes, 60)));
-        let after = match self.voice.talk().close {
-            Close::Client => After::Open,
-            Close::ServerAfterReply => self.closed_after_reply(deadline).await?,
+        let after = match turn.closes {
+            true => self.closed_after_reply(deadline).await?,
+            false if self.eof => After::Closed,
+            false => After::Open,
         };
         Ok(Reply { bytes, after })
     }
@@ -25,57 +32,90 @@ impl Session {
     /// way. Without a frame, it returns the first bytes that arrive.
     pub(crate) async fn any_reply(&mut self, turn: &Turn) -> Result<Vec<u8>, PeerError> {
         let deadline = Instant::now() + self.limit;
+        self.finishing |= turn.ends_stream;
         let mut decoder = turn.frame.decoder();
+        let mut pushes = PushReader::new(self.voice.talk());
         loop {
+            if let Ok((push, len)) = pushes.next(self.voice.talk(), &self.buffer) {
+                self.pushed(push, len, deadline).await?;
+                pushes.reset();
+                decoder.reset();
+                continue;
+            }
             let whole = match &turn.frame {
                 Frame::None => (!self.buffer.is_empty()).then_some(self.buffer.len()),
-                _ => self.framed(&mut decoder).ok().flatten(),
+                _ if self.eof => decoder.finish(&self.buffer).ok().flatten(),
+                _ => decoder.next(&self.buffer).ok().flatten(),
             };
             if let Some(length) = whole {
                 let message: Vec<u8> = self.buffer.drain(..length).collect();
                 self.transcript
                     .add(self.number, format!("got {}", escape(&message, 60)));
-                return Ok(turn.frame.body(&message).to_vec());
+                return Ok(message);
             }
             self.more(deadline).await?;
         }
     }
 
     async fn reply(&mut self, turn: &Turn, deadline: Instant) -> Result<Vec<u8>, PeerError> {
-        let mut decoder = turn.frame.decoder();
+        let mut reader = Reader::new(self.voice.talk(), turn);
         loop {
-            let whole = if turn.frame == Frame::None || turn.expect.needs_eof() {
-                self.unframed(turn)?
-            } else {
-                self.framed(&mut decoder)
-                    .map_err(|error| PeerError::Wrong {
-                        mismatch: Mismatch::new(turn.frame.describe(), error.to_string()),
-                        reply: escape(&self.buffer, 200),
-                    })?
+            let more = if self.eof { More::End } else { More::Bytes };
+            let failed = match self.arrival(&mut reader, turn, more)? {
+                Arrival::Push { push, len } => {
+                    self.pushed(push, len, deadline).await?;
+                    reader.reset();
+                    continue;
+                }
+                Arrival::Reply { len, judgement } => return self.judged(turn, len, judgement),
+                Arrival::Partial => match self.more(deadline).await {
+                    Ok(()) => continue,
+                    Err(failed) => failed,
+                },
             };
-            let Some(length) = whole else {
-                self.more(deadline).await?;
-                continue;
+            // A wrong reply that might have been the beginning of a push.
+            return match self.arrival(&mut reader, turn, More::Nothing)? {
+                Arrival::Reply { len, judgement } => self.judged(turn, len, judgement),
+                Arrival::Push { .. } | Arrival::Partial => Err(failed),
             };
-            if let Some(bytes) = self.judged(turn, length, deadline).await? {
-                return Ok(bytes);
-            }
-            decoder.reset();
         }
     }
 
-    /// The end of the first message. The end of the stream may end it (HTTP without a length).
-    fn framed(&self, decoder: &mut Decoder) -> Result<Option<usize>, FrameError> {
-        let found = if self.eof {
-            decoder.finish(&self.buffer)
-        } else {
-            decoder.next(&self.buffer)
-        };
-        match found {
-            // The stream ended too early, which the caller reports.
-            Err(FrameError::Truncated { .. }) => Ok(None),
-            found => found,
+    /// What has arrived.
+    fn arrival(&self, reader: &mut Reader, turn: &Turn, more: More) -> Result<Arrival, PeerError> {
+        let arrival = reader.next(self.voice.talk(), turn, &self.buffer, more);
+        arrival.map_err(|error| self.malformed(turn, &error))
+    }
+
+    fn malformed(&self, turn: &Turn, error: &FrameError) -> PeerError {
+        PeerError::Wrong {
+            mismatch: Mismatch::new(turn.frame.describe(), error.to_string()),
+            reply: escape(&self.buffer, 200),
         }
+    }
+
+    /// Takes a reply out of the buffer: returns it if it is the expected one.
+    fn judged(
+        &mut self,
+        turn: &Turn,
+        len: usize,
+        judgement: Judgement,
+    ) -> Result<Vec<u8>, PeerError> {
+        let message: Vec<u8> = self.buffer.drain(..len).collect();
+        let mismatch = match judgement {
+            Judgement::Match(captured) => {
+                self.voice.capture(captured);
+                return Ok(message);
+            }
+            Judgement::Mismatch(mismatch) => mismatch,
+            Judgement::Partial => {
+                Mismatch::new(turn.expect.describe(), "a reply that ends too early")
+            }
+        };
+        Err(PeerError::Wrong {
+            mismatch,
+            reply: escape(&message, 200),
+        })
     }
 
     /// Reads more of an incomplete reply; fails at the end of the stream.
@@ -89,63 +129,40 @@ impl Session {
         self.fill(deadline).await
     }
 
-    /// Without a frame, a reply is complete when its expectation is met.
-    fn unframed(&self, turn: &Turn) -> Result<Option<usize>, PeerError> {
-        if self.eof && self.buffer.is_empty() && !turn.expect.needs_eof() {
-            return Ok(None);
+    /// For a request that has no reply: waits until the server has read it, as far as the kernel shows that. Then only
+    /// a reset is wrong, and a close if the connection should stay open.
+    async fn unanswered(&mut self, deadline: Instant) -> Result<Vec<u8>, PeerError> {
+        let owed = std::mem::take(&mut self.owed);
+        if !owed.is_empty() {
+            self.send(&owed).await?;
         }
-        match turn.expect.judge(&self.buffer, self.eof) {
-            Judgement::Match(_) => Ok(Some(self.buffer.len())),
-            Judgement::Partial => Ok(None),
-            Judgement::Mismatch(mismatch) => Err(PeerError::Wrong {
-                mismatch,
-                reply: escape(&self.buffer, 200),
-            }),
+        self.finish().await.map_err(|error| self.failed(error))?;
+        match self.until_read().await {
+            Ok(()) => Ok(Vec::new()),
+            // Its end of the connection is gone, or on another machine.
+            Err(PeerError::Unproven(_)) => self.still_there(deadline).await,
+            Err(error) => Err(error),
         }
     }
 
-    /// The reply if it is the expected one; `None` if it is a push, which is answered if the talk
-    /// says so.
-    async fn judged(
+    /// Looks whether the connection has ended, without waiting for anything.
+    async fn still_there(&mut self, deadline: Instant) -> Result<Vec<u8>, PeerError> {
+        let ready = tokio::time::timeout(std::time::Duration::ZERO, self.stream.readable());
+        if ready.await.is_ok() {
+            self.fill(deadline).await?;
+        }
+        Ok(Vec::new())
+    }
+
+    /// Removes a push from the buffer and answers it, if the talk says so.
+    async fn pushed(
         &mut self,
-        turn: &Turn,
-        length: usize,
+        push: usize,
+        len: usize,
         deadline: Instant,
-    ) -> Result<Option<Vec<u8>>, PeerError> {
-        let message: Vec<u8> = self.buffer.drain(..length).collect();
-        let judgement = if turn.expect.needs_eof() {
-            turn.expect.judge(&message, self.eof)
-        } else {
-            turn.judge_message(&message)
-        };
-        match judgement {
-            Judgement::Match(captured) => {
-                self.voice.capture(captured);
-                Ok(Some(message))
-            }
-            _ if self
-                .voice
-                .talk()
-                .pushed(turn.frame.body(&message))
-                .is_some() =>
-            {
-                self.answer_push(turn.frame.body(&message), deadline)
-                    .await?;
-                Ok(None)
-            }
-            Judgement::Partial => Err(PeerError::Wrong {
-                mismatch: Mismatch::new(turn.expect.describe(), "a reply that ends too early"),
-                reply: escape(&message, 200),
-            }),
-            Judgement::Mismatch(mismatch) => Err(PeerError::Wrong {
-                mismatch,
-                reply: escape(&message, 200),
-            }),
-        }
-    }
-
-    async fn answer_push(&mut self, message: &[u8], deadline: Instant) -> Result<(), PeerError> {
-        let Some(answer) = self.voice.answer(message)? else {
+    ) -> Result<(), PeerError> {
+        self.buffer.drain(..len);
+        let Some(answer) = self.voice.answer(push)? else {
             return Ok(());
         };
         timeout_at(deadline, self.stream.write_all(&answer))

@@ -60,6 +60,7 @@ impl Session {
     async fn read_while_writing(&mut self) -> io::Result<usize> {
         loop {
             if self.owed.is_empty() {
+                self.finish().await?;
                 return self.stream.read_buf(&mut self.buffer).await;
             }
             let ready = self
@@ -76,6 +77,14 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
             }
+        }
+    }
+
+    /// Closes the client's side if it is due.
+    pub(super) async fn finish(&mut self) -> io::Result<()> {
+        match std::mem::take(&mut self.finishing) {
+            true => self.stream.shutdown().await,
+            false => Ok(()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Renders a session's requests: the talk's exchanges with fresh tokens and captured values.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,12 +8,19 @@ use std::sync::Arc;
 use super::PeerError;
 use crate::talk::{Bindings, Exchange, Opening, Talk, Tokens, Turn};
 
-/// Renders the talk for one connection. Clones share the source of tokens, but not captured values.
+/// Renders the talk for one connection. Clones share the source of tokens and of numbers of connections, but not captured
+/// values.
 #[derive(Clone)]
 pub struct Voice {
     talk: Arc<Talk>,
     values: BTreeMap<String, Vec<u8>>,
     tokens: Rc<RefCell<Tokens>>,
+    /// Number of connections so far.
+    connections: Rc<Cell<u64>>,
+    /// Number of this connection; 0 outside any.
+    connection: u64,
+    /// Number of requests rendered for this connection.
+    requests: Cell<u64>,
 }
 
 /// The payload of turns whose payload does not matter.
@@ -26,6 +33,20 @@ impl Voice {
             talk,
             values,
             tokens: Rc::new(RefCell::new(Tokens::new(seed))),
+            connections: Rc::default(),
+            connection: 0,
+            requests: Cell::new(0),
+        }
+    }
+
+    /// The same voice for a new connection.
+    pub(super) fn for_connection(self) -> Self {
+        let number = self.connections.get() + 1;
+        self.connections.set(number);
+        Self {
+            connection: number,
+            requests: Cell::new(0),
+            ..self
         }
     }
 
@@ -69,19 +90,36 @@ impl Voice {
     /// Renders an exchange with this payload and a fresh token.
     pub fn render(&self, exchange: &Exchange, payload: &[u8]) -> Result<Turn, PeerError> {
         let token = self.tokens.borrow_mut().next();
-        self.render_as(exchange, payload, &token)
+        if exchange.send.is_some() {
+            self.requests.set(self.requests.get() + 1);
+        }
+        let numbers = (self.requests.get(), self.connection);
+        self.rendered(exchange, payload, token, numbers)
     }
 
-    /// Like [`Self::render`], with a given token, to vary a request that was rendered before.
-    pub fn render_as(
+    /// Renders an exchange with the token and the numbers of `turn`, which varies a request that was rendered before.
+    pub fn render_like(
+        &self,
+        turn: &Turn,
+        exchange: &Exchange,
+        payload: &[u8],
+    ) -> Result<Turn, PeerError> {
+        self.rendered(exchange, payload, turn.token.clone(), turn.numbers)
+    }
+
+    fn rendered(
         &self,
         exchange: &Exchange,
         payload: &[u8],
-        token: &str,
+        tok: String,
+        (seq, n): (u64, u64),
     ) -> Result<Turn, PeerError> {
         let bindings = Bindings {
-            tok: token.into(),
+            mask: mask(&tok),
+            tok,
             payload: payload.to_vec(),
+            seq,
+            n,
             values: self.values.clone(),
         };
         Ok(exchange.render(&self.talk, &bindings)?)
@@ -103,15 +141,25 @@ impl Voice {
     }
 
     /// The answer to a message that the server sent without a request, if one is expected.
-    pub(super) fn answer(&self, message: &[u8]) -> Result<Option<Vec<u8>>, PeerError> {
-        let Some(push) = self.talk.pushed(message) else {
-            return Ok(None);
-        };
+    pub(super) fn answer(&self, push: usize) -> Result<Option<Vec<u8>>, PeerError> {
         let bindings = Bindings {
-            tok: String::new(),
-            payload: Vec::new(),
+            seq: self.requests.get(),
+            n: self.connection,
             values: self.values.clone(),
+            ..Bindings::default()
         };
-        Ok(push.answer(&self.talk.request, &bindings)?)
+        match self.talk.push.get(push) {
+            Some(push) => Ok(push.answer(&self.talk.request, &bindings)?),
+            None => Ok(None),
+        }
     }
+}
+
+/// The masking key of a WebSocket frame with this token: never zero, so that a server has to apply it.
+fn mask(token: &str) -> [u8; 4] {
+    let mut mask = *b"mask";
+    for (place, byte) in token.bytes().enumerate() {
+        mask[place % 4] = mask[place % 4].rotate_left(3) ^ byte;
+    }
+    mask.map(|byte| byte | 0x80)
 }

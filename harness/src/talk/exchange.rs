@@ -1,10 +1,12 @@
 //! One exchange of a talk, and the turn that results from filling in its placeholders.
 
-use super::Talk;
-use super::expect::{Expect, Expectation, Judgement};
+use super::expect::Expect;
+use super::expectation::Expectation;
 use super::frame::Frame;
+use super::judgement::Judgement;
 use super::message::Message;
-use super::template::{Bindings, Name, RenderError};
+use super::template::{Bindings, Name, RenderError, Slot};
+use super::{Close, Talk};
 
 /// One request and the expected reply.
 #[derive(Debug, Clone)]
@@ -17,6 +19,8 @@ pub struct Exchange {
     pub expect: Expect,
     /// How this reply ends, if not as the talk says.
     pub frame: Option<Frame>,
+    /// It is a step of the opening, after which the connection goes on.
+    pub opens: bool,
     /// Line of the file on which it starts, from 1.
     pub line: usize,
 }
@@ -34,12 +38,18 @@ pub struct Turn {
     pub expect: Expectation,
     /// How the reply ends.
     pub frame: Frame,
+    /// The values of `{seq}` and `{n}`.
+    pub numbers: (u64, u64),
+    /// The server closes the connection after the reply.
+    pub closes: bool,
+    /// The client closes its side after the request.
+    pub ends_stream: bool,
 }
 
 impl Turn {
     /// Judges a whole message as cut out of the stream by its frame, including a length header.
     pub fn judge_message(&self, message: &[u8]) -> Judgement {
-        self.expect.judge_message(self.frame.body(message))
+        self.expect.judge_framed(&self.frame, message)
     }
 }
 
@@ -54,6 +64,12 @@ impl Exchange {
         self.send.as_ref().is_some_and(Message::uses_token)
     }
 
+    /// The placeholders of the request and the expectation.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        let sent = self.send.iter().flat_map(Message::slots);
+        sent.chain(self.expect.slots())
+    }
+
     /// Whether a matching reply must belong to this request: the expectation contains the token.
     pub fn proves_order(&self) -> bool {
         self.expect.contains_token()
@@ -61,16 +77,13 @@ impl Exchange {
 
     /// Whether the expectation requires the payload in the reply.
     pub fn expects_payload(&self) -> bool {
-        let slots = self.expect.slots();
-        !matches!(self.expect, Expect::Not(_))
-            && slots.iter().any(|slot| slot.name == Name::Payload)
+        self.expect.requires(&Name::Payload)
     }
 
     /// Names that an earlier exchange or the target must provide (such as `port`).
     pub fn needs(&self) -> Vec<String> {
-        let sent = self.send.iter().flat_map(Message::slots);
-        let mut names: Vec<String> = sent
-            .chain(self.expect.slots())
+        let mut names: Vec<String> = self
+            .slots()
             .filter(|slot| matches!(slot.name, Name::Other(_)))
             .map(|slot| slot.name.as_str().to_owned())
             .collect();
@@ -97,6 +110,9 @@ impl Exchange {
             request,
             expect: self.expect.render(bindings)?,
             frame: self.reply_frame(talk).clone(),
+            numbers: (bindings.seq, bindings.n),
+            closes: !self.opens && talk.close == Close::ServerAfterReply,
+            ends_stream: !self.opens && self.send.is_some() && talk.request == Frame::Eof,
         })
     }
 
@@ -121,7 +137,24 @@ impl Exchange {
     pub fn payload_is_safe(&self, talk: &Talk, payload: &[u8]) -> bool {
         let announced = self.send.as_ref().is_some_and(Message::announces_payload);
         let reply = self.reply_frame(talk);
-        talk.request.carries(payload, announced)
-            && (!self.expects_payload() || reply.carries(payload, announced))
+        let sent = self.send.iter().flat_map(Message::slots);
+        let expected = self.expect.slots();
+        carries(&talk.request, sent, payload, announced)
+            && (!self.expects_payload() || carries(reply, expected, payload, announced))
     }
+}
+
+/// Whether a message of `frame` can contain the payload in each form in which `slots` write it.
+fn carries<'a>(
+    frame: &Frame,
+    slots: impl IntoIterator<Item = &'a Slot>,
+    payload: &[u8],
+    announced: bool,
+) -> bool {
+    let slots = slots.into_iter();
+    let mut values = slots.filter(|slot| slot.name == Name::Payload && slot.is_value());
+    values.all(|slot| {
+        let mut written = Vec::new();
+        slot.encode(payload, &mut written).is_ok() && frame.carries(&written, announced)
+    })
 }

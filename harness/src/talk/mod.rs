@@ -6,10 +6,15 @@
 
 mod exchange;
 mod expect;
+mod expectation;
 pub(crate) mod frame;
+mod json;
+mod judgement;
 pub(crate) mod message;
 pub(crate) mod pattern;
 mod push;
+mod reader;
+pub(crate) mod regex_concat;
 mod regex_split;
 mod regex_template;
 pub(crate) mod token;
@@ -18,12 +23,19 @@ pub(crate) mod token;
 mod tests;
 
 pub use exchange::{Exchange, Turn};
-pub use expect::{Expect, Expectation, Judgement, Mismatch};
-pub use frame::{Decoder, Frame, FrameError, LenFrame};
+pub use expect::Expect;
+pub use expectation::Expectation;
+pub use frame::{
+    Decoder, Delimiters, Frame, FrameError, HeaderFrame, LenFrame, LengthCode, Several,
+};
+pub use json::ExpectedJson;
+pub use judgement::{Judgement, Mismatch};
 pub use message::{Message, MessagePart};
 pub use pattern::Pattern;
 pub use push::Push;
+pub use reader::{Arrival, More, PushReader, Reader};
 pub use regex_template::RegexTemplate;
+use template::Slot;
 pub use template::{Bindings, RenderError, Template};
 pub use token::{TOKEN_LEN, Tokens, token, write_token};
 pub use uint::Uint;
@@ -66,6 +78,7 @@ pub enum Close {
 
 /// One step of an opening.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "a talk has few of them")]
 pub enum Opening {
     /// A greeting or a login.
     Exchange(Exchange),
@@ -75,6 +88,22 @@ pub enum Opening {
 }
 
 impl Talk {
+    /// The same frames and the same close, without any exchange.
+    pub(crate) fn only_frames(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            request: self.request.clone(),
+            reply: self.reply.clone(),
+            close: self.close,
+            close_when: None,
+            open: Vec::new(),
+            turns: Vec::new(),
+            bad: Vec::new(),
+            slow: Vec::new(),
+            push: Vec::new(),
+        }
+    }
+
     /// The plain exchange: the first turn.
     ///
     /// # Panics
@@ -85,7 +114,38 @@ impl Talk {
 
     /// Whether a connection carries more than one turn.
     pub fn carries_many_turns(&self) -> bool {
-        self.close == Close::Client && self.reply != Frame::Eof
+        let ends = self.request == Frame::Eof || *self.plain().reply_frame(self) == Frame::Eof;
+        self.close == Close::Client && !ends
+    }
+
+    /// Whether any exchange or push uses the number of its request or its connection.
+    pub fn is_personal(&self) -> bool {
+        let opening = self.open.iter().filter_map(|opening| match opening {
+            Opening::Exchange(exchange) => Some(exchange),
+            Opening::Exec(_) => None,
+        });
+        let mut slots = opening.chain(&self.turns).flat_map(Exchange::slots);
+        let mut answers = self.push.iter().filter_map(|push| push.reply.as_ref());
+        slots.any(Slot::is_personal) || answers.any(|answer| answer.slots().any(Slot::is_personal))
+    }
+
+    /// Number of requests that the opening of a connection sends.
+    pub fn opening_requests(&self) -> u64 {
+        let sends = |opening: &&Opening| match opening {
+            Opening::Exchange(exchange) => exchange.send.is_some(),
+            Opening::Exec(_) => false,
+        };
+        self.open.iter().filter(sends).count() as u64
+    }
+
+    /// The frames of the replies to the opening of a connection.
+    pub fn opening_replies(&self) -> impl Iterator<Item = &Frame> {
+        self.open.iter().filter_map(|opening| match opening {
+            Opening::Exchange(exchange) if exchange.expect.has_reply() => {
+                Some(exchange.reply_frame(self))
+            }
+            Opening::Exchange(_) | Opening::Exec(_) => None,
+        })
     }
 
     /// The turns that contain the payload.
@@ -100,9 +160,9 @@ impl Talk {
             .is_some_and(|pattern| pattern.is_match(reply))
     }
 
-    /// The push that matches this message, if any.
-    pub fn pushed(&self, message: &[u8]) -> Option<&Push> {
-        self.push.iter().find(|push| push.matches.is_match(message))
+    /// The push that this message of `frame` is, if any.
+    pub fn pushed(&self, frame: &Frame, message: &[u8]) -> Option<&Push> {
+        self.push.iter().find(|push| push.is_match(frame, message))
     }
 
     /// Whether every turn with a payload can contain this one without ending a message early.

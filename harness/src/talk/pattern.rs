@@ -6,11 +6,13 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::text::escape::{escape, escape_regex};
 
-/// An exact text or a regex over bytes.
+/// An exact text, its beginning, or a regex over bytes.
 #[derive(Clone)]
 pub enum Pattern {
     /// Exactly these bytes.
     Exact(Vec<u8>),
+    /// These bytes, and anything after them.
+    Start(Vec<u8>),
     /// Matches somewhere in the bytes; anchored only if written so.
     Regex(Regex),
 }
@@ -21,10 +23,11 @@ impl Pattern {
         compile(source).map(Self::Regex)
     }
 
-    /// Whether the bytes equal the text, or the regex matches.
+    /// Whether the bytes equal or begin with the text, or the regex matches.
     pub fn is_match(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Exact(exact) => exact == bytes,
+            Self::Start(start) => bytes.starts_with(start),
             Self::Regex(regex) => regex.is_match(bytes),
         }
     }
@@ -34,6 +37,7 @@ impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exact(exact) => write!(f, "\"{}\"", escape(exact, 60)),
+            Self::Start(start) => write!(f, "\"{}...\"", escape(start, 60)),
             Self::Regex(regex) => {
                 write!(f, "/{}/", escape_regex(regex.as_str(), 60))
             }
@@ -44,7 +48,9 @@ impl fmt::Debug for Pattern {
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Exact(one), Self::Exact(other)) => one == other,
+            (Self::Exact(one), Self::Exact(other)) | (Self::Start(one), Self::Start(other)) => {
+                one == other
+            }
             (Self::Regex(one), Self::Regex(other)) => one.as_str() == other.as_str(),
             _ => false,
         }

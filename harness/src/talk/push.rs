@@ -10,13 +10,32 @@ use super::template::{Bindings, RenderError};
 pub struct Push {
     /// Its place in the file: `talk.push[0]`.
     pub label: String,
-    /// How the message is recognized.
+    /// How the message is recognized: with what its frame adds to it, or without.
     pub matches: Pattern,
+    /// How the message ends, if not as the talk's replies do.
+    pub frame: Option<Frame>,
     /// The answer, if one is expected.
     pub reply: Option<Message>,
 }
 
 impl Push {
+    /// Whether this message of `frame`, header included, is the push.
+    pub fn is_match(&self, frame: &Frame, message: &[u8]) -> bool {
+        let body = frame.body(message);
+        self.matches.is_match(&body) || body != message && self.matches.is_match(message)
+    }
+
+    /// Whether these bytes may be the beginning of the push.
+    pub(super) fn may_begin_with(&self, bytes: &[u8]) -> bool {
+        match &self.matches {
+            Pattern::Exact(exact) => {
+                let adds = self.frame.as_ref().is_some_and(Frame::adds_to_body);
+                adds || exact.starts_with(bytes)
+            }
+            Pattern::Start(_) | Pattern::Regex(_) => true,
+        }
+    }
+
     /// The bytes of the answer, if one is expected.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Splits a regex at its placeholders, and tells them from the regex's own braces.
 
-use super::template::{Brace, Slot, TemplateError};
+use super::template::{Brace, Quotes, Slot, TemplateError};
 
 /// A part of a regex.
 #[derive(Debug, Clone)]
@@ -50,6 +50,13 @@ impl<'a> Splitter<'a> {
             }
         }
         self.end_literal();
+        let mut quotes = Quotes::of_regex();
+        for piece in &mut self.pieces {
+            match piece {
+                RegexPiece::Pattern(text) => quotes.pass(text),
+                RegexPiece::Slot(slot) => quotes.place(slot),
+            }
+        }
         Ok((self.pieces, self.flat))
     }
 

@@ -13,7 +13,7 @@ use regex::bytes::{Captures, Regex};
 
 use super::pattern::{compile, compile_filled_in};
 use super::regex_split::{RegexPiece, Splitter};
-use super::template::{Bindings, Form, Name, RenderError, Slot, TemplateError};
+use super::template::{Bindings, Name, RenderError, Slot, TemplateError};
 use super::token::{TOKEN_LEN, is_token};
 
 /// Prefix of the names of groups that represent placeholders.
@@ -33,18 +33,28 @@ impl RegexTemplate {
     /// Splits and compiles `source`.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
         let (pieces, flat) = Splitter::new(source).split()?;
-        let loose = loosen(&pieces);
-        let regex = compile(&loose).map_err(|why| TemplateError {
-            message: format!("bad regex: {why}"),
-            fragment: source.to_owned(),
-            help: None,
-        })?;
-        Ok(Self {
-            source: source.to_owned(),
-            pieces,
-            loose: regex,
-            flat,
-        })
+        Self::of_pieces(source.to_owned(), pieces, flat)
+    }
+
+    /// Compiles the pieces of `source`. `flat` tells whether every placeholder is outside all groups and not repeated.
+    pub(super) fn of_pieces(
+        source: String,
+        pieces: Vec<RegexPiece>,
+        flat: bool,
+    ) -> Result<Self, TemplateError> {
+        match compile(&loosen(&pieces)) {
+            Ok(loose) => Ok(Self {
+                source,
+                pieces,
+                loose,
+                flat,
+            }),
+            Err(why) => Err(TemplateError {
+                message: format!("bad regex: {why}"),
+                fragment: source,
+                help: None,
+            }),
+        }
     }
 
     /// The regex as written.
@@ -73,6 +83,14 @@ impl RegexTemplate {
             && self.loose.is_match(b"\x01 no server says this \xff\n~")
     }
 
+    /// Whether it matches the empty string, whatever the values of its placeholders are, and so is met by a server that
+    /// says nothing.
+    pub fn matches_empty(&self) -> bool {
+        let values = self.slots().map(|_| b"x".to_vec()).collect::<Vec<_>>();
+        let strict = compile(&filled_in(&self.pieces, &values));
+        strict.is_ok_and(|strict| strict.is_match(b""))
+    }
+
     /// Fills in the placeholders.
     pub fn render(self: &Arc<Self>, bindings: &Bindings) -> Result<RenderedRegex, RenderError> {
         let mut values = Vec::new();
@@ -94,7 +112,7 @@ impl RegexTemplate {
 }
 
 fn is_token_slot(slot: &Slot) -> bool {
-    slot.name == Name::Tok && slot.form == Form::Plain
+    slot.name == Name::Tok && slot.is_plain()
 }
 
 /// A regex with its placeholders filled in.
@@ -137,20 +155,7 @@ impl RenderedRegex {
 
     /// The pattern with its escaped values filled in.
     pub fn strict(&self) -> String {
-        let mut pattern = String::new();
-        let mut values = self.values.iter();
-        for piece in &self.template.pieces {
-            match piece {
-                RegexPiece::Pattern(text) => pattern.push_str(text),
-                RegexPiece::Slot(_) => {
-                    let value = values.next().map(Vec::as_slice).unwrap_or_default();
-                    pattern.push_str("(?:");
-                    escape_into(value, &mut pattern);
-                    pattern.push(')');
-                }
-            }
-        }
-        pattern
+        filled_in(&self.template.pieces, &self.values)
     }
 
     /// The pattern for messages, with unescaped values cut to 64 bytes.
@@ -170,6 +175,24 @@ impl RenderedRegex {
     }
 }
 
+/// The pattern with its escaped values filled in.
+fn filled_in(pieces: &[RegexPiece], values: &[Vec<u8>]) -> String {
+    let mut pattern = String::new();
+    let mut values = values.iter();
+    for piece in pieces {
+        match piece {
+            RegexPiece::Pattern(text) => pattern.push_str(text),
+            RegexPiece::Slot(_) => {
+                let value = values.next().map(Vec::as_slice).unwrap_or_default();
+                pattern.push_str("(?:");
+                escape_into(value, &mut pattern);
+                pattern.push(')');
+            }
+        }
+    }
+    pattern
+}
+
 fn groups(regex: &Regex, captures: &Captures<'_>) -> BTreeMap<String, Vec<u8>> {
     regex
         .capture_names()
@@ -180,7 +203,7 @@ fn groups(regex: &Regex, captures: &Captures<'_>) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Appends a value so that the regex matches it literally, whatever its bytes and the flags are.
-fn escape_into(value: &[u8], pattern: &mut String) {
+pub(super) fn escape_into(value: &[u8], pattern: &mut String) {
     for chunk in value.utf8_chunks() {
         for character in regex::escape(chunk.valid()).chars() {
             match character {
@@ -205,7 +228,7 @@ fn loosen(pieces: &[RegexPiece]) -> String {
             RegexPiece::Pattern(text) => pattern.push_str(text),
             RegexPiece::Slot(slot) => {
                 let any = if is_token_slot(slot) {
-                    format!("[a-z0-9]{{{TOKEN_LEN}}}")
+                    format!("[a-z][a-z0-9]{{{}}}", TOKEN_LEN - 1)
                 } else {
                     "(?s-u:.)*".to_owned()
                 };
@@ -228,6 +251,7 @@ mod tests {
             tok: "abc123def456".to_owned(),
             payload: payload.to_vec(),
             values: BTreeMap::from([("id".to_owned(), b"a+b c".to_vec())]),
+            ..Bindings::default()
         }
     }
 
@@ -319,6 +343,19 @@ mod tests {
         assert!(RegexTemplate::parse(r"^\d*").unwrap().is_vacuous());
         assert!(!RegexTemplate::parse("^$").unwrap().is_vacuous());
         assert!(!RegexTemplate::parse("^OK").unwrap().is_vacuous());
+        for (source, empty) in [
+            ("^$", true),
+            ("a*", true),
+            ("a|{tok}?", true),
+            ("^{payload}$", false),
+            ("^a", false),
+        ] {
+            assert_eq!(
+                RegexTemplate::parse(source).unwrap().matches_empty(),
+                empty,
+                "{source}"
+            );
+        }
     }
 
     proptest! {

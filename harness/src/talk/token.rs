@@ -1,14 +1,17 @@
 //! Tokens: unique names of requests, by which replies are told apart.
 
-/// Length of a token, in characters of `[a-z0-9]`.
+/// Length of a token, in characters of `[a-z0-9]`. The first is a letter: many protocols want names to begin with one.
 pub const TOKEN_LEN: usize = 12;
 
 /// Five bits per character, so that a load engine writes a token without a division. Excludes
 /// letters that look like digits.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// 60 bits, as many as twelve characters hold, so that every number has its own token.
-const MASK: u64 = (1 << 60) - 1;
+/// The letters that a token begins with: four bits.
+const LETTERS: &[u8; 16] = b"abcdefghjkmnpqrs";
+
+/// 59 bits, as many as twelve characters hold, so that every number has its own token.
+const MASK: u64 = (1 << 59) - 1;
 
 /// Number of bits of the count of tokens in a stream, before the next stream starts.
 const STREAM_BITS: u32 = 40;
@@ -27,7 +30,7 @@ impl Tokens {
         Self::stream(seed, 0)
     }
 
-    /// The tokens of one of up to a million workers that share a seed.
+    /// The tokens of one of up to half a million workers that share a seed.
     pub fn stream(seed: u64, worker: u32) -> Self {
         Self {
             seed,
@@ -47,7 +50,7 @@ impl Tokens {
     }
 }
 
-/// Token number `count` of `seed`. LengthScope below 2^60 give different tokens.
+/// Token number `count` of `seed`. Counts below 2^59 give different tokens.
 pub fn token(seed: u64, count: u64) -> String {
     let mut characters = [0; TOKEN_LEN];
     write_token(seed, count, &mut characters);
@@ -57,7 +60,10 @@ pub fn token(seed: u64, count: u64) -> String {
 /// Like [`token`], writing into `place`.
 pub fn write_token(seed: u64, count: u64, place: &mut [u8; TOKEN_LEN]) {
     let mut number = shuffle((count ^ spread(seed)) & MASK);
-    for character in place {
+    let [first, others @ ..] = place;
+    *first = LETTERS[(number & 15) as usize];
+    number >>= 4;
+    for character in others {
         *character = ALPHABET[(number & 31) as usize];
         number >>= 5;
     }
@@ -71,12 +77,13 @@ pub(crate) fn first_of(worker: u32) -> u64 {
 /// Whether `text` has the form of a token.
 pub(crate) fn is_token(text: &str) -> bool {
     text.len() == TOKEN_LEN
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
         && text
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
-/// A permutation of 60-bit numbers: each step is reversible, so different numbers stay different.
+/// A permutation of 59-bit numbers: each step is reversible, so different numbers stay different.
 fn shuffle(mut x: u64) -> u64 {
     x ^= x >> 30;
     x = x.wrapping_mul(0x3f58_476d_1ce4_e5b9) & MASK;
@@ -105,9 +112,11 @@ mod tests {
         for _ in 0..1000 {
             let token = tokens.next();
             assert!(is_token(&token), "{token}");
+            assert!(token.as_bytes()[0].is_ascii_lowercase(), "{token}");
         }
         assert!(!is_token("short"));
         assert!(!is_token("ABCDEFGHIJKL"));
+        assert!(!is_token("1bcdefghijkl"));
     }
 
     #[test]

@@ -7,8 +7,10 @@ mod excerpt;
 pub(crate) mod markdown;
 mod near;
 pub(crate) mod size;
+pub(crate) mod slot;
 pub(crate) mod template;
 pub(crate) mod uint;
+pub(crate) mod varint;
 
 pub(crate) use duration::duration;
 pub use escape::escape;

@@ -4,139 +4,10 @@
 //! `{` is literal, so `{"a": 1}` and a regex's `{2,5}` need no escaping. `}` is special only in a
 //! placeholder: `}}` is two braces.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
-use super::uint::Uint;
-
-/// The values of the placeholders of one request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bindings {
-    /// `{tok}`: unique per request.
-    pub tok: String,
-    /// `{payload}`.
-    pub payload: Vec<u8>,
-    /// `{port}`, `{port:NAME}`, `{tmp}`, parameters, and the named groups of earlier expectations.
-    pub values: BTreeMap<String, Vec<u8>>,
-}
-
-impl Bindings {
-    /// The value of `name`.
-    pub fn get(&self, name: &Name) -> Result<&[u8], RenderError> {
-        match name {
-            Name::Tok => Ok(self.tok.as_bytes()),
-            Name::Payload => Ok(&self.payload),
-            Name::Other(name) => match self.values.get(name) {
-                Some(value) => Ok(value),
-                None => Err(RenderError::Unbound(name.clone())),
-            },
-        }
-    }
-}
-
-/// Why a template could not be filled in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RenderError {
-    /// The name has no value: the earlier expectation that captures it has not matched yet.
-    #[error("{{{0}}} has no value")]
-    Unbound(String),
-    /// A length does not fit into its field.
-    #[error("a length of type {field} cannot hold {len} bytes")]
-    TooLong {
-        /// The length to write.
-        len: usize,
-        /// The field's type, such as `u8`.
-        field: String,
-    },
-}
-
-/// An identifier in braces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Name {
-    /// `{tok}`
-    Tok,
-    /// `{payload}`
-    Payload,
-    /// Any other.
-    Other(String),
-}
-
-impl Name {
-    pub(crate) fn new(name: &str) -> Self {
-        match name {
-            "tok" => Self::Tok,
-            "payload" => Self::Payload,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Tok => "tok",
-            Self::Payload => "payload",
-            Self::Other(name) => name,
-        }
-    }
-}
-
-/// Which form of a value is inserted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// `{name}`: the value.
-    Plain,
-    /// `{len:name}`: the value's length in bytes, decimal.
-    Decimal,
-    /// `{u32be:name}`: the value's length in bytes, binary.
-    Binary(Uint),
-}
-
-/// A placeholder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
-    pub name: Name,
-    pub form: Form,
-}
-
-impl fmt::Display for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name.as_str();
-        match self.form {
-            Form::Plain => write!(f, "{{{name}}}"),
-            Form::Decimal => write!(f, "{{len:{name}}}"),
-            Form::Binary(field) => write!(f, "{{{field}:{name}}}"),
-        }
-    }
-}
-
-impl Slot {
-    /// Whether the value stays text when it is written: a binary length does not.
-    pub fn is_text(&self) -> bool {
-        !matches!(self.form, Form::Binary(_))
-    }
-
-    /// Appends the value to `out`.
-    pub fn render(&self, bindings: &Bindings, out: &mut Vec<u8>) -> Result<(), RenderError> {
-        self.write(bindings.get(&self.name)?, out)
-    }
-
-    /// Appends `value` in the form that is asked for.
-    fn write(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
-        match self.form {
-            Form::Plain => out.extend_from_slice(value),
-            Form::Decimal => out.extend_from_slice(value.len().to_string().as_bytes()),
-            Form::Binary(field) if value.len() as u64 <= field.max() => {
-                out.extend(field.bytes(value.len() as u64));
-            }
-            Form::Binary(field) => {
-                return Err(RenderError::TooLong {
-                    len: value.len(),
-                    field: field.to_string(),
-                });
-            }
-        }
-        Ok(())
-    }
-}
+use super::slot::Encoding;
+pub use super::slot::{Bindings, RenderError};
+pub(crate) use super::slot::{Name, Slot};
+pub(crate) use super::slot::{TemplateError, further_port};
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,14 +22,6 @@ pub(crate) enum TemplatePiece {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template {
     pieces: Vec<TemplatePiece>,
-}
-
-/// An error in a template: a message, the text to point at, and optionally a help.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateError {
-    pub(crate) message: String,
-    pub(crate) fragment: String,
-    pub(crate) help: Option<String>,
 }
 
 impl Template {
@@ -192,7 +55,20 @@ impl Template {
         if !literal.is_empty() {
             pieces.push(TemplatePiece::Text(literal));
         }
-        Ok(Self { pieces })
+        let mut template = Self { pieces };
+        template.place_in_json(&mut Quotes::default());
+        Ok(template)
+    }
+
+    /// Tells the `{json:name}` inside the quotes of a JSON string from those that write their own quotes. `quotes` is
+    /// the state at the start of this template, and then at its end.
+    pub(crate) fn place_in_json(&mut self, quotes: &mut Quotes) {
+        for piece in &mut self.pieces {
+            match piece {
+                TemplatePiece::Text(text) => quotes.pass(text),
+                TemplatePiece::Slot(slot) => quotes.place(slot),
+            }
+        }
     }
 
     pub(crate) fn pieces(&self) -> &[TemplatePiece] {
@@ -243,6 +119,50 @@ pub(crate) fn fill(word: &str, value: impl Fn(&str) -> Option<String>) -> String
     String::from_utf8_lossy(&filled).into_owned()
 }
 
+/// Whether a place in a text is inside a JSON string.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Quotes {
+    inside: bool,
+    /// The text is a regex, in which a backslash before a quote does not make it part of the string.
+    regex: bool,
+}
+
+impl Quotes {
+    /// At the start of a regex.
+    pub(crate) fn of_regex() -> Self {
+        Self {
+            inside: false,
+            regex: true,
+        }
+    }
+
+    /// Moves on by `text`.
+    pub(crate) fn pass(&mut self, text: &str) {
+        let mut backslashes = 0;
+        for byte in text.bytes() {
+            match byte {
+                b'\\' => backslashes += 1,
+                b'"' => {
+                    let escaped = match self.regex {
+                        true => backslashes >= 2,
+                        false => backslashes % 2 == 1,
+                    };
+                    self.inside ^= !escaped;
+                    backslashes = 0;
+                }
+                _ => backslashes = 0,
+            }
+        }
+    }
+
+    /// Decides whether a `{json:name}` at this place writes quotes.
+    pub(crate) fn place(&self, slot: &mut Slot) {
+        if let (Encoding::Json { quoted }, None) = (&mut slot.encoding, slot.measure) {
+            *quoted = !self.inside;
+        }
+    }
+}
+
 /// The meaning of an opening brace.
 pub(crate) enum Brace {
     /// `{{`
@@ -269,7 +189,7 @@ impl Brace {
             }
         }
         let end = after
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':')
+            .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | ':' | '+'))
             .unwrap_or(after.len());
         let inside = &after[..end];
         if !after[end..].starts_with('}') {
@@ -281,7 +201,7 @@ impl Brace {
                 )),
             });
         }
-        Ok(Self::Slot(slot(inside)?, end + 1))
+        Ok(Self::Slot(Slot::parse(inside)?, end + 1))
     }
 
     /// `{ tok }` is almost certainly meant as a placeholder. Any other brace with a space is
@@ -290,8 +210,9 @@ impl Brace {
         let inside = after.split('}').next().unwrap_or_default();
         let name = inside.trim();
         let bare = name.rsplit(':').next().unwrap_or_default();
-        let meant =
-            inside.len() < after.len() && matches!(bare, "tok" | "payload" | "port" | "tmp");
+        let meant = inside.len() < after.len()
+            && !name.contains('"')
+            && matches!(bare, "tok" | "payload" | "seq" | "port" | "tmp");
         if !meant {
             return Ok(Self::Itself);
         }
@@ -305,59 +226,20 @@ impl Brace {
     }
 }
 
-fn slot(inside: &str) -> Result<Slot, TemplateError> {
-    let (form, name) = match inside.split_once(':') {
-        None => (Form::Plain, inside),
-        Some(("len", name)) => (Form::Decimal, name),
-        // The whole text is the name: `{port:admin}` is a value like `{port}`.
-        Some(("port", name)) if is_identifier(name) => (Form::Plain, inside),
-        Some((field, name)) => match Uint::from_name(field) {
-            Some(field) => (Form::Binary(field), name),
-            None => {
-                return Err(TemplateError {
-                    message: format!("unknown form `{field}:` in `{{{inside}}}`"),
-                    fragment: format!("{{{inside}}}"),
-                    help: Some(format!("the forms are len, {}", Uint::NAMES.join(", "))),
-                });
-            }
-        },
-    };
-    if !is_identifier(name) && !is_port(name) {
-        return Err(TemplateError {
-            message: format!("`{{{inside}}}` is not a placeholder"),
-            fragment: format!("{{{inside}}}"),
-            help: Some("a placeholder is `{name}` or `{len:name}`".to_owned()),
-        });
-    }
-    Ok(Slot {
-        name: Name::new(name),
-        form,
-    })
-}
-
-/// Whether `name` begins with a letter or `_`; its other characters have been checked.
-fn is_identifier(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !name.contains(':')
-}
-
-fn is_port(name: &str) -> bool {
-    further_port(name).is_some_and(is_identifier)
-}
-
-/// The NAME of `port:NAME`, which stands for a further port of the server.
-pub(crate) fn further_port(name: &str) -> Option<&str> {
-    name.strip_prefix("port:")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn bindings() -> Bindings {
         Bindings {
             tok: "abcdefghijkl".to_owned(),
             payload: "é\0".as_bytes().to_vec(),
+            seq: 7,
+            n: 300,
             values: BTreeMap::from([("port".to_owned(), b"7000".to_vec())]),
+            ..Bindings::default()
         }
     }
 
@@ -385,6 +267,88 @@ mod tests {
         let mut out = Vec::new();
         template.render(&bound, &mut out).unwrap();
         assert_eq!(out, b"7000|7001");
+    }
+
+    #[test]
+    fn encodings() {
+        assert_eq!(
+            fill("{hex:payload}|{base64:payload}|{url:payload}"),
+            b"c3a900|w6kA|%C3%A9%00"
+        );
+        assert_eq!(fill("{base64:tok}"), b"YWJjZGVmZ2hpamts");
+        assert_eq!(fill("{url:port}"), b"7000");
+        assert_eq!(fill("{hex:n}"), b"333030");
+    }
+
+    /// A JSON string gets its quotes from the template or from the placeholder.
+    #[test]
+    fn json_strings() {
+        let text = "é\\u0000";
+        assert_eq!(
+            fill(r#"{"a":{json:payload}}"#),
+            format!(r#"{{"a":"{text}"}}"#).as_bytes()
+        );
+        assert_eq!(
+            fill(r#"{"a":"x{json:payload}","b":{json:tok}}"#),
+            format!(r#"{{"a":"x{text}","b":"abcdefghijkl"}}"#).as_bytes()
+        );
+        assert_eq!(fill(r#""\"{json:tok}""#), br#""\"abcdefghijkl""#);
+        assert_eq!(fill("{len:json:payload}"), b"8");
+        let mut bytes = bindings();
+        bytes.payload = vec![0xff];
+        let template = Template::parse("{json:payload}").unwrap();
+        assert_eq!(
+            template.render(&bytes, &mut Vec::new()),
+            Err(RenderError::NotText("payload".to_owned()))
+        );
+    }
+
+    #[test]
+    fn lengths_and_sums() {
+        assert_eq!(fill("{len:payload+4} {len:base64:payload}"), b"7 4");
+        assert_eq!(
+            fill("{u16be:tok+300}{varint:tok+300}{ber:tok+300}"),
+            b"\x01\x38\xb8\x02\x82\x01\x38"
+        );
+        assert_eq!(fill("{u8:hex:tok}"), [24]);
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(fill("{seq} {seq+10} {n}"), b"7 17 300");
+        assert_eq!(
+            fill("{u16be:seq}{u16le:n}{varint:n}{u8:seq+1}"),
+            b"\0\x07\x2c\x01\xac\x02\x08"
+        );
+        assert_eq!(fill("{len:n}"), b"3");
+        // One byte holds 1 to 255, and then begins again.
+        let one_byte = |seq| {
+            let bindings = Bindings { seq, ..bindings() };
+            let mut out = Vec::new();
+            let template = Template::parse("{u8:seq}").unwrap();
+            template.render(&bindings, &mut out).unwrap();
+            out
+        };
+        assert_eq!(
+            [254, 255, 256, 510, 511].map(|seq| one_byte(seq)[0]),
+            [254, 255, 1, 255, 1]
+        );
+    }
+
+    #[test]
+    fn every_form_is_shown_as_it_is_written() {
+        for text in [
+            "{tok}",
+            "{len:payload+4}",
+            "{u32be:json:x}",
+            "{varint:n}",
+            "{ber:base64:tok}",
+            "{seq+3}",
+            "{url:x}",
+        ] {
+            let template = Template::parse(text).unwrap();
+            assert_eq!(template.slots().next().unwrap().to_string(), text);
+        }
     }
 
     #[test]
@@ -421,8 +385,13 @@ mod tests {
             ("{u16:tok}", "unknown form"),
             ("{len:}", "not a placeholder"),
             ("{len:len:tok}", "not a placeholder"),
-            ("{port:9}", "unknown form"),
-            ("{port:a:b}", "unknown form"),
+            ("{json:len:tok}", "not a placeholder"),
+            ("{len:json:hex:tok}", "not a placeholder"),
+            ("{tok+4}", "adds a number"),
+            ("{hex:tok+4}", "adds a number"),
+            ("{len:tok+}", "adds a number"),
+            ("{len:tok+99999999999999999999}", "adds a number"),
+            ("{ seq }", "spaces"),
         ] {
             let error = Template::parse(text).unwrap_err();
             assert!(error.message.contains(message), "{text}: {}", error.message);

@@ -47,7 +47,7 @@ async fn run(cx: &Cx) -> Checked {
 
 /// Fails if the reply is the right one for the payload up to its first NUL.
 fn not_cut(cx: &Cx, payload: &[u8], turn: &crate::talk::Turn, reply: &[u8]) -> Checked {
-    if matches!(turn.expect.judge(reply, true), Judgement::Match(_)) {
+    if matches!(turn.judge_message(reply), Judgement::Match(_)) {
         return Ok(());
     }
     let Some(exchange) = cx
@@ -58,13 +58,13 @@ fn not_cut(cx: &Cx, payload: &[u8], turn: &crate::talk::Turn, reply: &[u8]) -> C
         return Ok(());
     };
     let cut = &payload[..memchr::memchr(0, payload).unwrap_or(payload.len())];
-    let expected = cx.voice().render_as(exchange, cut, &turn.token)?.expect;
-    if matches!(expected.judge(reply, true), Judgement::Match(_)) {
+    let expected = cx.voice().render_like(turn, exchange, cut)?;
+    if matches!(expected.judge_message(reply), Judgement::Match(_)) {
         let actual = format!(
             "{} was processed as {}: \"{}\"",
             escape(payload, 40),
             escape(cut, 40),
-            escape(reply, 100)
+            escape(&turn.frame.body(reply), 100)
         );
         return failed(
             FailureKind::WrongReply,

@@ -69,10 +69,11 @@ async fn run(cx: &Cx) -> Checked {
 /// The server promises UTF-8: it must not answer as if the text were valid, and must refuse in the
 /// way that the talk describes, if it does.
 fn refused(cx: &Cx, client: &mut Session, what: &str, turn: &Turn, reply: &[u8]) -> Checked {
-    if matches!(turn.expect.judge(reply, true), Judgement::Match(_)) {
+    let body = turn.frame.body(reply);
+    if matches!(turn.judge_message(reply), Judgement::Match(_)) {
         let actual = format!(
             "{what} was answered like valid text: \"{}\"",
-            escape(reply, 100)
+            escape(&body, 100)
         );
         return failed(
             FailureKind::Accepted,
@@ -84,7 +85,7 @@ fn refused(cx: &Cx, client: &mut Session, what: &str, turn: &Turn, reply: &[u8])
         return Ok(());
     };
     let bad = client.voice().render(&bad, b"")?;
-    match bad.expect.judge(reply, true) {
+    match bad.judge_message(reply) {
         Judgement::Match(_) => Ok(()),
         _ => failed(
             FailureKind::WrongReply,
@@ -93,7 +94,7 @@ fn refused(cx: &Cx, client: &mut Session, what: &str, turn: &Turn, reply: &[u8])
                 bad.label,
                 bad.expect.describe()
             ),
-            format!("{what} was answered with \"{}\"", escape(reply, 100)),
+            format!("{what} was answered with \"{}\"", escape(&body, 100)),
         ),
     }
 }

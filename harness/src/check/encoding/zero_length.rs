@@ -49,8 +49,8 @@ async fn run(cx: &Cx) -> Checked {
 /// The shortest messages of a frame: a delimiter or length without a body.
 fn empty_requests(frame: &Frame) -> Vec<Vec<u8>> {
     match frame {
-        Frame::Until(delimiter) => vec![delimiter.clone()],
-        Frame::Len(_) => vec![frame.wrap(b"")],
+        Frame::Until(delimiters) => delimiters.all().to_vec(),
+        Frame::Len(_) | Frame::Header(_) | Frame::WebSocket => vec![frame.wrap(b"")],
         Frame::Lines(lines) => vec![b"\n".repeat(*lines)],
         Frame::Resp => vec![b"\r\n".to_vec(), b"*0\r\n".to_vec(), b"$0\r\n\r\n".to_vec()],
         Frame::Http1 => vec![b"\r\n\r\n".to_vec()],

@@ -56,10 +56,13 @@ async fn refused(cx: &Cx, client: &mut Session, turn: &Turn, limit: usize) -> Ch
         limit + 1
     );
     match reply {
-        Ok(reply) if matches!(turn.expect.judge(&reply, true), Judgement::Match(_)) => failed(
+        Ok(reply) if matches!(turn.judge_message(&reply), Judgement::Match(_)) => failed(
             FailureKind::Accepted,
             expected,
-            format!("it was answered: \"{}\"", escape(&reply, 60)),
+            format!(
+                "it was answered: \"{}\"",
+                escape(&turn.frame.body(&reply), 60)
+            ),
         ),
         Ok(_) | Err(PeerError::Eof { .. }) => Ok(()),
         Err(error) => Err(error).ascribe(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 use crate::session::{ConnectionEnd, PeerError};
-use crate::talk::{Frame, LenFrame};
+use crate::talk::Frame;
 
 /// Announces gigabytes and sends a few bytes.
 pub(super) const ENTRY: Check = Check {
@@ -28,17 +28,12 @@ const GROWTH_BYTES_MAX: u64 = 48 << 20;
 const ANSWER: Duration = Duration::from_millis(1500);
 
 async fn run(cx: &Cx) -> Checked {
-    let Frame::Len(frame) = &cx.talk().request else {
-        return Ok(());
-    };
+    let frame = &cx.talk().request;
     cx.exchange().await?;
     let before = cx.usage()?;
-    for claim in claims(frame) {
+    for (claim, header) in claims(frame) {
         let mut client = cx.open().await?;
-        match client
-            .send(&[&header(frame, claim)[..], b"abc"].concat())
-            .await
-        {
+        match client.send(&[&header[..], b"abc"].concat()).await {
             Ok(()) | Err(PeerError::Reset { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -69,21 +64,15 @@ async fn run(cx: &Cx) -> Checked {
     cx.others_are_served().await
 }
 
-/// Claims that the field can hold.
-fn claims(frame: &LenFrame) -> Vec<u64> {
-    let most = frame.field.max();
-    let mut claims: Vec<u64> = [1 << 31, u64::from(u32::MAX), most / 2, most]
-        .into_iter()
-        .filter(|claim| *claim <= most)
-        .collect();
+/// Lengths to announce, as far as the frame can hold them, and the headers that do.
+fn claims(frame: &Frame) -> Vec<(u64, Vec<u8>)> {
+    let most = match frame {
+        Frame::Len(len) => len.number_max(),
+        _ => i64::MAX as u64,
+    };
+    let mut claims = vec![1 << 31, u64::from(u32::MAX), most / 2, most];
     claims.sort_unstable();
     claims.dedup();
-    claims
-}
-
-fn header(frame: &LenFrame, claim: u64) -> Vec<u8> {
-    let mut header = frame.fill.clone();
-    header.resize(frame.header, 0);
-    frame.field.put(claim, &mut header[frame.at..]);
-    header
+    let header = |claim| Some((claim, frame.announcing(claim)?));
+    claims.into_iter().filter_map(header).collect()
 }

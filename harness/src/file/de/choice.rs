@@ -49,6 +49,7 @@ impl<'de> Choice<'de> {
                     .iter()
                     .filter_map(|(key, _)| variant(key.text).filter(|tag| *tag != TEXT))
                     .collect();
+                let tags = without_fields(name, tags);
                 match tags.as_slice() {
                     [tag] => (*tag, Written::Table(entries)),
                     tags => return Err(not_one(node, name, tags, &entries, wanted)),
@@ -88,6 +89,21 @@ impl<'de> Choice<'de> {
             unknown_key(key, &self.node.name(), &known)
         }))
     }
+}
+
+/// The variants that are named, without those whose names are keys of another one: in `{ len = ..., header = 4 }`, `header`
+/// is a key of `len`.
+fn without_fields<'a>(name: &str, tags: Vec<&'a str>) -> Vec<&'a str> {
+    if tags.len() < 2 {
+        return tags;
+    }
+    let tables = schema::tables(name);
+    let owns = |owner: &str, key: &str| {
+        let owner = tables.iter().find(|table| table.tag == owner);
+        owner.is_some_and(|owner| owner.tag != key && owner.keys.iter().any(|known| known == key))
+    };
+    let is_field = |tag: &str| tags.iter().any(|owner| owns(owner, tag));
+    tags.iter().copied().filter(|tag| !is_field(tag)).collect()
 }
 
 /// The fault of a key that belongs to another variant.

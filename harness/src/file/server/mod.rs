@@ -20,7 +20,7 @@ use crate::text;
 use crate::text::did_you_mean;
 
 /// Names with a meaning of their own, which no parameter can have.
-const RESERVED: [&str; 5] = ["port", "tmp", "tok", "payload", "len"];
+const RESERVED: [&str; 7] = ["port", "tmp", "tok", "payload", "len", "seq", "n"];
 
 /// The signals that can ask a server to stop.
 const SIGNALS: [&str; 7] = ["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"];

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::file::Read;
+use super::mistakes::no_literal_escapes;
 use crate::file::value::Text;
+use crate::file::{Context, Read};
 use crate::talk::Pattern;
 
 /// Bytes.
@@ -18,9 +19,12 @@ pub(super) enum LiteralValue {
 }
 
 impl LiteralValue {
-    pub(super) fn bytes(self) -> Read<Vec<u8>> {
+    pub(super) fn bytes(self, context: &Context<'_>) -> Read<Vec<u8>> {
         match self {
-            Self::Text(text) => Ok(text.value.into_bytes()),
+            Self::Text(text) => {
+                no_literal_escapes(&text, context)?;
+                Ok(text.value.into_bytes())
+            }
             Self::Hex(digits) => hex(&digits),
         }
     }
@@ -42,11 +46,22 @@ pub(super) enum PatternValue {
 }
 
 impl PatternValue {
-    pub(super) fn pattern(self) -> Read<Pattern> {
+    pub(super) fn pattern(self, context: &Context<'_>) -> Read<Pattern> {
         match self {
-            Self::Text(text) => Ok(Pattern::Exact(text.value.into_bytes())),
+            Self::Text(text) => {
+                no_literal_escapes(&text, context)?;
+                Ok(Pattern::Exact(text.value.into_bytes()))
+            }
             Self::Hex(digits) => hex(&digits).map(Pattern::Exact),
             Self::Regex(source) => regex(&source),
+        }
+    }
+
+    /// The pattern of what begins with the text or the bytes.
+    pub(super) fn beginning(self, context: &Context<'_>) -> Read<Pattern> {
+        match self.pattern(context)? {
+            Pattern::Exact(start) => Ok(Pattern::Start(start)),
+            regex @ (Pattern::Start(_) | Pattern::Regex(_)) => Ok(regex),
         }
     }
 }

@@ -4,12 +4,14 @@ mod bytes;
 mod exchange;
 mod expect;
 mod frame;
+mod len;
 mod message;
+mod mistakes;
 
 use std::collections::BTreeSet;
 
 use bytes::PatternValue;
-use exchange::{ExchangeTable, PushTable};
+use exchange::{ExchangeTable, Frames, PushTable};
 use frame::FrameValue;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -78,7 +80,7 @@ impl At<TalkTable> {
         let (at, table) = self.split();
         let base = base(table.r#use.as_ref())?;
         let (request, reply) = match (&base, table.frame) {
-            (None, Some(frame)) => frame.value.frames()?,
+            (None, Some(frame)) => frame.value.frames(context)?,
             (Some(base), None) => (base.request.clone(), base.reply.clone()),
             (Some(base), Some(frame)) => {
                 let turns = &base.name;
@@ -99,21 +101,31 @@ impl At<TalkTable> {
             CloseValue::ServerAfterReply => Close::ServerAfterReply,
         });
         let mut names = context.names.clone();
-        let open = table.open.exchanges("open", context, &mut names)?;
+        let frames = Frames {
+            request: &request,
+            reply: &reply,
+        };
+        let open = table.open.exchanges("open", &frames, context, &mut names)?;
         if let Some(base) = base.as_ref().filter(|_| open.is_empty()) {
             names.extend(bound_by(&base.open));
         }
+        let read = |tables: Tables<ExchangeTable>, key| {
+            tables.exchanges(key, &frames, context, &mut names.clone())
+        };
         let mut talk = Talk {
             name: server.unwrap_or("custom").to_owned(),
+            turns: read(table.turn, "turn")?,
+            bad: read(table.bad, "bad")?,
+            slow: read(table.slow, "slow")?,
+            push: table.push.pushes(&frames, context, &names)?,
             request,
             reply,
             close: close.unwrap_or(Close::Client),
-            close_when: table.close_when.map(PatternValue::pattern).transpose()?,
+            close_when: match table.close_when {
+                Some(pattern) => Some(pattern.pattern(context)?),
+                None => None,
+            },
             open: open.into_iter().map(Opening::Exchange).collect(),
-            turns: table.turn.exchanges("turn", context, &mut names.clone())?,
-            bad: table.bad.exchanges("bad", context, &mut names.clone())?,
-            slow: table.slow.exchanges("slow", context, &mut names.clone())?,
-            push: table.push.pushes(context, &names)?,
         };
         if let Some(base) = base {
             talk.close = close.map_or(base.close, |_| talk.close);
@@ -179,7 +191,7 @@ fn known<'a>(
         if names.contains(name) {
             continue;
         }
-        let all = ["tok", "payload"]
+        let all = Name::KNOWN
             .into_iter()
             .chain(names.iter().map(String::as_str));
         let near = did_you_mean(name, all).unwrap_or_default();

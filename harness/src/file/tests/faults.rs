@@ -206,12 +206,12 @@ const TURNS: &[(&str, &str, &[&str])] = &[
     (
         "send = \"a\"\nexpect = { regex = \".*\" }\n",
         "5:10",
-        &["compares nothing"],
+        &["is met by a server that sends nothing", "{ none = true }"],
     ),
     (
         "send = \"a\"\nexpect = \"\"\n",
         "5:10",
-        &["compares nothing"],
+        &["is met by a server that sends nothing", "{ none = true }"],
     ),
     (
         "send = \"a\"\nexpect = { not = \"^ok\" }\n",
@@ -224,10 +224,10 @@ const TURNS: &[(&str, &str, &[&str])] = &[
         &["exactly one of"],
     ),
     (
-        "send = \"a\"\nexpect = \"b\"\nframe = \"websocket\"\n",
+        "send = \"a\"\nexpect = \"b\"\nframe = \"quic\"\n",
         "6:9",
         &[
-            "unknown `frame`: \"websocket\"",
+            "unknown `frame`: \"quic\"",
             "`http1`",
             "no other is supported yet",
         ],
@@ -258,7 +258,7 @@ const TURNS: &[(&str, &str, &[&str])] = &[
         &["unknown key `unitl` in `frame`", "did you mean `until`?"],
     ),
     (
-        "send = \"a\"\nexpect = \"b\"\nframe = { until = \"a\", fixed = 1 }\n",
+        "send = \"a\"\nexpect = \"b\"\nframe = { until = \"b\", fixed = 1 }\n",
         "6:9",
         &["says it twice: `until` and `fixed`", "exactly one of"],
     ),

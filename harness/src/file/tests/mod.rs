@@ -5,3 +5,5 @@ mod faults;
 mod good;
 mod mutations;
 mod server;
+mod talk_faults;
+mod talks;

@@ -317,7 +317,7 @@ fn length_lies(material: &Material) -> Vec<PlannedCase> {
     let mut items = Vec::new();
     for (seed, message) in basic(material) {
         for field in announced::fields(material.request_frame(), &message) {
-            let lies = lies(&field, &message);
+            let lies = lies(material.request_frame(), &field, &message);
             items.extend(lies.into_iter().map(|lie| PlannedCase::Splice {
                 name: "each-lie",
                 seed,
@@ -334,10 +334,6 @@ fn length_lies(material: &Material) -> Vec<PlannedCase> {
 fn repeats(material: &Material) -> Vec<PlannedCase> {
     let mut items = Vec::new();
     let seeds = basic(material);
-    let header = match material.request_frame() {
-        crate::talk::Frame::Len(len) => len.header,
-        _ => 0,
-    };
     let mut add = |seed: usize, at: Range<usize>, unit: &[u8], counts: &[usize], len: usize| {
         // Decimal lengths may grow by some digits.
         let room = material.bytes_max().saturating_sub(len + 32);
@@ -355,7 +351,7 @@ fn repeats(material: &Material) -> Vec<PlannedCase> {
     let payload = |seed: usize| material.seeds[seed].payload.clone();
     let with_payload = seeds.iter().find(|(seed, _)| payload(*seed).is_some());
     if let Some((seed, message)) = seeds.first() {
-        let at = header.min(message.len());
+        let at = material.request_frame().header_len(message);
         for opening in OPENINGS {
             add(*seed, at..at, opening, DEPTHS, message.len());
         }

@@ -6,7 +6,8 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::text;
-use crate::talk::{Frame, LenFrame, Uint};
+use crate::talk::frame::websocket;
+use crate::talk::{Frame, LenFrame};
 
 /// Maximum digits of a number that may be a length.
 const DIGITS_MAX: usize = 8;
@@ -18,10 +19,16 @@ pub(in crate::fuzz) struct Announced {
     pub at: Range<usize>,
     /// The bytes that it counts.
     pub body: Range<usize>,
-    /// The binary integer type; `None` for decimal digits.
-    pub field: Option<Uint>,
-    /// Its value.
-    pub number: u64,
+    pub kind: FieldKind,
+}
+
+/// Where a length is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::fuzz) enum FieldKind {
+    /// In the text of the message, in decimal digits.
+    Digits,
+    /// In the header of its frame.
+    Header,
 }
 
 /// A length field, whether correct or not.
@@ -29,8 +36,7 @@ pub(in crate::fuzz) struct Announced {
 pub(in crate::fuzz) struct Field {
     /// Its position.
     pub at: Range<usize>,
-    /// The binary integer type; `None` for decimal digits.
-    pub field: Option<Uint>,
+    pub kind: FieldKind,
 }
 
 /// A replacement: a range and its new bytes.
@@ -39,14 +45,10 @@ pub(in crate::fuzz) type Splice = (Range<usize>, Vec<u8>);
 /// All possible length fields: the header of the frame, and numbers at the end of a line.
 pub(in crate::fuzz) fn fields(frame: &Frame, bytes: &[u8]) -> Vec<Field> {
     let mut fields = Vec::new();
-    if let Frame::Len(len) = frame
-        && bytes.len() >= len.at + len.field.width
-    {
-        fields.push(Field {
-            at: len.at..len.at + len.field.width,
-            field: Some(len.field),
-        });
-    }
+    fields.extend(header_field(frame, bytes).map(|at| Field {
+        at,
+        kind: FieldKind::Header,
+    }));
     let ends = |number: &Range<usize>| {
         let after = &bytes[number.end..];
         after.is_empty() || after.starts_with(b"\r") || after.starts_with(b"\n")
@@ -54,18 +56,35 @@ pub(in crate::fuzz) fn fields(frame: &Frame, bytes: &[u8]) -> Vec<Field> {
     let decimal = text::numbers(bytes).into_iter().filter(ends);
     // `HTTP/1.1` also ends a line but is not a length.
     let decimal = decimal.filter(|at| at.start == 0 || bytes[at.start - 1] != b'.');
-    fields.extend(decimal.map(|at| Field { at, field: None }));
+    fields.extend(decimal.map(|at| Field {
+        at,
+        kind: FieldKind::Digits,
+    }));
     fields
+}
+
+/// The length in the header of the first message.
+fn header_field(frame: &Frame, bytes: &[u8]) -> Option<Range<usize>> {
+    match frame {
+        Frame::Len(len) => Some(len.header(bytes).ok()??.field),
+        Frame::WebSocket => {
+            let header = websocket::header(bytes).ok()??;
+            Some(1..1 + header.field)
+        }
+        _ => None,
+    }
 }
 
 /// All correct lengths.
 pub(in crate::fuzz) fn announced(frame: &Frame, bytes: &[u8]) -> Vec<Announced> {
     let mut found = Vec::new();
-    if let Frame::Len(len) = frame {
-        in_headers(len, bytes, &mut found);
+    match frame {
+        Frame::Len(len) => in_headers(bytes, &mut found, |rest| one_message(len, rest)),
+        Frame::WebSocket => in_headers(bytes, &mut found, one_websocket_frame),
+        _ => {}
     }
-    for Field { at, field } in fields(frame, bytes) {
-        if field.is_none()
+    for Field { at, kind } in fields(frame, bytes) {
+        if kind == FieldKind::Digits
             && let Some(announced) = in_text(frame, bytes, at)
         {
             found.push(announced);
@@ -74,31 +93,43 @@ pub(in crate::fuzz) fn announced(frame: &Frame, bytes: &[u8]) -> Vec<Announced> 
     found
 }
 
+/// A header at the start of some bytes: the place of its length, the place of the body, and the end of the message.
+type Headed = (Range<usize>, Range<usize>, usize);
+
+fn one_message(len: &LenFrame, bytes: &[u8]) -> Option<Headed> {
+    let header = len.header(bytes).ok()??;
+    let counted = usize::try_from(len.counted(&header)?).ok()?;
+    let end = header.size.checked_add(counted)?.checked_add(len.trailer)?;
+    Some((
+        header.field,
+        header.size..end,
+        end.checked_add(len.after.len())?,
+    ))
+}
+
+fn one_websocket_frame(bytes: &[u8]) -> Option<Headed> {
+    let header = websocket::header(bytes).ok()??;
+    let end = header.size.checked_add(usize::try_from(header.len).ok()?)?;
+    Some((1..1 + header.field, header.size..end, end))
+}
+
 /// The headers of consecutive messages in `bytes`.
-fn in_headers(len: &LenFrame, bytes: &[u8], found: &mut Vec<Announced>) {
-    // The header may count itself: the value for an empty body is the offset.
-    let mut empty = Vec::new();
-    len.wrap_into(b"", &mut empty);
-    let of_empty = len.field.get(&empty[len.at..]);
+fn in_headers(bytes: &[u8], found: &mut Vec<Announced>, first: impl Fn(&[u8]) -> Option<Headed>) {
     let mut begin = 0;
-    while let Some(header) = bytes.get(begin..begin + len.header) {
-        let number = len.field.get(&header[len.at..]);
-        let body = begin + len.header;
-        let Some(body_len) = number.checked_sub(of_empty) else {
+    while let Some((field, body, end)) = first(&bytes[begin..]) {
+        if body.end > bytes.len() - begin {
             return;
-        };
-        let end = usize::try_from(body_len).ok();
-        let end = end.and_then(|body_len| body.checked_add(body_len));
-        let Some(end) = end.filter(|end| *end <= bytes.len()) else {
-            return;
-        };
+        }
+        let moved = |range: Range<usize>| begin + range.start..begin + range.end;
         found.push(Announced {
-            at: begin + len.at..begin + len.at + len.field.width,
-            body: body..end,
-            field: Some(len.field),
-            number,
+            at: moved(field),
+            body: moved(body),
+            kind: FieldKind::Header,
         });
-        begin = end.max(begin + 1);
+        begin = (begin + end).min(bytes.len());
+        if begin == bytes.len() {
+            return;
+        }
     }
 }
 
@@ -122,15 +153,14 @@ fn in_text(frame: &Frame, bytes: &[u8], at: Range<usize>) -> Option<Announced> {
         (body.checked_add(number)? == bytes.len()).then_some(body..bytes.len())
     };
     let body = match frame {
-        Frame::Http1 => after_head(),
+        Frame::Http1 | Frame::Header(_) => after_head(),
         Frame::Resp => next(),
         _ => next().or_else(after_head),
     };
     body.map(|body| Announced {
         at,
         body,
-        field: None,
-        number: number as u64,
+        kind: FieldKind::Digits,
     })
 }
 
@@ -141,6 +171,10 @@ fn may_announce(frame: &Frame, bytes: &[u8], at: &Range<usize>) -> bool {
     match frame {
         Frame::Resp => matches!(before, b"$" | b"=" | b"!"),
         Frame::Http1 => before.to_ascii_lowercase().starts_with(b"content-length"),
+        Frame::Header(header) => {
+            let name = before.get(..header.name.len()).unwrap_or_default();
+            name.eq_ignore_ascii_case(header.name.as_bytes())
+        }
         _ => !before.starts_with(b"*"),
     }
 }
@@ -162,31 +196,40 @@ pub(in crate::fuzz) fn fixes(frame: &Frame, before: &[u8], after: &[u8]) -> Vec<
         intact && body.start <= changed.start && changed.end <= body.end
     });
     // Digits first: their number may change, which the header around them counts.
-    all.sort_by_key(|one| one.field.is_some());
+    all.sort_by_key(|one| one.kind == FieldKind::Header);
     let mut digits_grown = 0;
     let mut fixes = Vec::new();
     for one in all {
-        let number = (one.number as i64 + grown).max(0);
+        let len = one.body.len() as i64 + grown;
         let shift = if one.at.start >= changed.end {
             grown
         } else {
             0
         };
         let moved = |at: usize| (at as i64 + shift).max(0) as usize;
-        let written = match one.field {
-            Some(field) => {
-                let number = (number + digits_grown).max(0) as u64;
-                field.bytes(number.min(field.max())).collect()
+        let written = match one.kind {
+            FieldKind::Header => {
+                let len = usize::try_from(len + digits_grown).unwrap_or(0);
+                rewritten(frame, &before[one.at.clone()], len)
             }
-            None => number.to_string().into_bytes(),
+            FieldKind::Digits => len.max(0).to_string().into_bytes(),
         };
-        if one.field.is_none() {
+        if one.kind == FieldKind::Digits {
             digits_grown += written.len() as i64 - one.at.len() as i64;
         }
         fixes.push((moved(one.at.start)..moved(one.at.end), written));
     }
     fixes.sort_by_key(|(at, _)| std::cmp::Reverse(at.start));
     fixes
+}
+
+/// The length in a header, for a body of `len` bytes.
+fn rewritten(frame: &Frame, field: &[u8], len: usize) -> Vec<u8> {
+    match frame {
+        Frame::Len(header) => header.rewritten(field, header.announced(len)),
+        Frame::WebSocket => websocket::rewritten(field, len as u64),
+        _ => field.to_vec(),
+    }
 }
 
 /// Applies [`fixes`] to `after`.
@@ -199,6 +242,8 @@ pub(in crate::fuzz) fn repair(frame: &Frame, before: &[u8], after: &mut Vec<u8>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::talk::frame::{Digits, DigitsEnd, Radix};
+    use crate::talk::{HeaderFrame, LengthCode, Uint};
 
     fn repaired(frame: &Frame, before: &[u8], after: &[u8]) -> Vec<u8> {
         let mut after = after.to_vec();
@@ -235,7 +280,7 @@ mod tests {
             ),
             b"POST / HTTP/1.1\r\nContent-Length: 0\r\nA: 9\r\n\r\n"
         );
-        let memcached = Frame::Until(b"\r\n".to_vec());
+        let memcached = Frame::until(b"\r\n");
         assert_eq!(
             repaired(
                 &memcached,
@@ -267,6 +312,36 @@ mod tests {
             ),
             b"\0\x0f10\n1234567890\n\n"
         );
+    }
+
+    /// A field may need more bytes for a larger number.
+    #[test]
+    fn lengths_of_any_kind_are_corrected() {
+        let varint = Frame::Len(LenFrame {
+            before: vec![0x30],
+            ..LenFrame::of(LengthCode::Varint)
+        });
+        let netstring = Frame::Len(LenFrame {
+            after: b",".to_vec(),
+            ..LenFrame::of(LengthCode::Digits(Digits {
+                radix: Radix::Decimal,
+                end: DigitsEnd::Until(b":".to_vec()),
+            }))
+        });
+        let header = Frame::Header(HeaderFrame {
+            name: "Content-Length".to_owned(),
+        });
+        let long = [b'x'; 200];
+        for frame in [varint, netstring, header, Frame::WebSocket] {
+            for bodies in [[&b"ab"[..], &long], [&long, b"ab"]] {
+                let [before, after] = bodies.map(|body| frame.wrap(body));
+                // The same message with its old length.
+                let at = frame.header_len(&before);
+                let end = before.len() - bodies[0].len() - at;
+                let changed = [&before[..at], bodies[1], &before[before.len() - end..]].concat();
+                assert_eq!(repaired(&frame, &before, &changed), after, "{frame:?}");
+            }
+        }
     }
 
     #[test]

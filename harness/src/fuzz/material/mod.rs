@@ -56,8 +56,10 @@ impl Material {
         let mut tokens = Tokens::new(seed);
         let mut bindings = Bindings {
             tok: tokens.next(),
-            payload: Vec::new(),
+            seq: talk.opening_requests() + 1,
+            n: 1,
             values,
+            ..Bindings::default()
         };
         for (name, value) in [("port", "7000"), ("tmp", "/tmp/tcprove")] {
             let place = bindings.values.entry(name.to_owned());

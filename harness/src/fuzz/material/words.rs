@@ -37,7 +37,15 @@ struct Words {
 
 impl Words {
     fn exchange(&mut self, exchange: &Exchange) {
-        for part in exchange.send.iter().flat_map(|send| &send.parts) {
+        if let Some(send) = &exchange.send {
+            self.parts(send.head.as_deref().unwrap_or_default());
+            self.parts(&send.parts);
+        }
+        self.expect(&exchange.expect);
+    }
+
+    fn parts(&mut self, parts: &[MessagePart]) {
+        for part in parts {
             match part {
                 MessagePart::Text(template) | MessagePart::Repeat { text: template, .. } => {
                     self.template(template);
@@ -45,16 +53,15 @@ impl Words {
                 MessagePart::Bytes(bytes) => self.split(bytes),
             }
         }
-        self.expect(&exchange.expect);
     }
 
     fn expect(&mut self, expect: &Expect) {
         match expect {
-            Expect::Exact(template) => self.template(template),
-            Expect::Bytes(bytes) => self.split(bytes),
+            Expect::Exact(parts) => self.parts(parts),
+            Expect::Json(template) => self.template(template),
             Expect::Regex(regex) => self.split(regex.source().as_bytes()),
-            Expect::Not(inner) => self.expect(inner),
-            Expect::Eof => {}
+            Expect::Not(inner) | Expect::Whole(inner) => self.expect(inner),
+            Expect::NoReply | Expect::Eof => {}
         }
     }
 

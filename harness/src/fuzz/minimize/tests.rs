@@ -96,7 +96,7 @@ fn a_line_of_one_length() {
         })
     };
     let line = Data::from_iter([repeat(b"a", 312), DataPart::Bytes(b"\n".to_vec())]);
-    let frame = Frame::Until(b"\n".to_vec());
+    let frame = Frame::until(b"\n");
     assert_eq!(least(cases, &frame, 150, bug), [Case::sending(line)]);
 }
 
@@ -119,7 +119,7 @@ fn three_cases_in_order() {
         }
         next.is_none()
     };
-    let frame = Frame::Until(b"\n".to_vec());
+    let frame = Frame::until(b"\n");
     let expected = [&b"lock "[..], b"drop ", b"list"].map(Case::sending);
     assert_eq!(least(cases, &frame, 300, bug), expected);
 }
@@ -174,7 +174,7 @@ fn a_reset_after_half_a_message() {
         })
     };
     let expected = Case::new(vec![send(b"a"), Step::Reset]);
-    let frame = Frame::Until(b"\r\n".to_vec());
+    let frame = Frame::until(b"\r\n");
     assert_eq!(least(cases, &frame, 60, bug), [expected]);
 }
 
@@ -254,7 +254,7 @@ fn two_connections_and_a_cut_that_are_needed() {
             cut && case.connections() >= 2
         })
     };
-    let frame = Frame::Until(b"\n".to_vec());
+    let frame = Frame::until(b"\n");
     let left = least(vec![case], &frame, 80, bug);
     let sent = Step::Send(SendStep {
         data: b"\xc3\xa9"[..].into(),
@@ -305,7 +305,7 @@ fn another_connection_that_is_not_needed() {
         let at = |word: &[u8]| memmem::find(&bytes, word);
         at(b"one").is_some() && at(b"one") < at(b"two")
     };
-    let frame = Frame::Until(b"\n".to_vec());
+    let frame = Frame::until(b"\n");
     assert_eq!(
         least(cases, &frame, 60, bug),
         [Case::sending(&b"onetwo"[..])]
@@ -378,7 +378,7 @@ mod any {
             let at = place.index(bytes.len());
             let needle = bytes[at..(at + 3).min(bytes.len())].to_vec();
             let length = LenFrame::plain(Uint::from_name("u8").unwrap());
-            let frame = &[Frame::Resp, Frame::Until(b"\n".to_vec()), Frame::Len(length)][frame];
+            let frame = &[Frame::Resp, Frame::until(b"\n"), Frame::Len(length)][frame];
             let bug = |cases: &[Case]| {
                 let mut sends = cases.iter().flat_map(Case::sends);
                 sends.any(|send| memmem::find(&send.data.to_bytes(), &needle).is_some())

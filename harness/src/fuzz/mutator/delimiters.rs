@@ -73,11 +73,11 @@ fn line_ends(bytes: &[u8], frame: &Frame) -> Vec<Range<usize>> {
     let mut ends: Vec<Range<usize>> = memchr::memchr_iter(b'\n', bytes)
         .map(|at| at.saturating_sub(usize::from(at > 0 && bytes[at - 1] == b'\r'))..at + 1)
         .collect();
-    if let Frame::Until(delimiter) = frame
-        && !delimiter.ends_with(b"\n")
-    {
-        let found = memmem::find_iter(bytes, delimiter);
-        ends.extend(found.map(|at| at..at + delimiter.len()));
+    if let Frame::Until(delimiters) = frame {
+        for delimiter in delimiters.all().iter().filter(|one| !one.ends_with(b"\n")) {
+            let found = memmem::find_iter(bytes, delimiter);
+            ends.extend(found.map(|at| at..at + delimiter.len()));
+        }
     }
     ends
 }

@@ -10,6 +10,7 @@ use crate::fuzz::case::Case;
 use crate::fuzz::material::Material;
 use crate::fuzz::random::Random;
 use crate::fuzz::{Data, DataPart, SendStep, Step};
+use crate::talk::Frame;
 
 fn material(name: &str) -> Material {
     let file = builtin(name).unwrap();
@@ -97,8 +98,8 @@ fn what_comes_before_the_first_change_stays() {
 #[test]
 fn lies_reach_every_border() {
     let bytes = b"*1\r\n$12\r\n";
-    let fields = crate::fuzz::material::announced::fields(&crate::talk::Frame::Resp, bytes);
-    let lies = lies(&fields[1], bytes);
+    let fields = crate::fuzz::material::announced::fields(&Frame::Resp, bytes);
+    let lies = lies(&Frame::Resp, &fields[1], bytes);
     for lie in [
         "0",
         "-1",

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::claim::Rigour;
 use crate::fuzz::case::{Case, Data, DataPart, Step};
 use crate::fuzz::epoch::Epoch;
+use crate::fuzz::material::announced;
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::talk::Frame;
 
@@ -208,11 +209,12 @@ fn scaled(case: &Case, sixteenths: usize, frame: &Frame) -> Case {
         })
         .collect();
     send.cuts.clear();
-    if let Frame::Len(field) = frame
+    if frame.adds_to_body()
         && matches!(frame.decoder().next(&whole), Ok(Some(length)) if length == whole.len())
     {
-        let smaller = send.data.to_bytes();
-        send.data = Data::from(frame.wrap(&smaller[field.header.min(smaller.len())..]));
+        let mut bytes = send.data.to_bytes();
+        announced::repair(frame, &whole, &mut bytes);
+        send.data = Data::from(bytes);
     }
     scaled
 }
@@ -231,7 +233,7 @@ mod tests {
         });
         data.push(DataPart::Bytes(b"\n".to_vec()));
         let case = Case::sending(data);
-        let frame = Frame::Until(b"\n".to_vec());
+        let frame = Frame::until(b"\n");
         assert_eq!(scaled(&case, 16, &frame), case);
         assert_eq!(scaled(&case, 1, &frame).bytes(), 4 + 400 + 1);
         let plain = Case::sending(vec![b'x'; 16_000]);

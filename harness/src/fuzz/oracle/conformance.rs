@@ -54,7 +54,7 @@ pub(crate) fn probe(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Vec<Breac
         }
     }
     // Without a delimiter, a short reply may be the beginning of the right one.
-    let whole = |turn: &&Exchange| turn.reply_frame(&talk).is_delimited();
+    let whole = |turn: &&Exchange| turn.reply_frame(&talk).has_end();
     let comes_back = talk.payload_turns().filter(|turn| turn.expects_payload());
     for exchange in comes_back.filter(whole) {
         if stop() {
@@ -109,8 +109,8 @@ fn accepted(epoch: &mut Epoch<'_>, bad: &Exchange, any_bytes: bool) -> Option<Br
     if any_bytes && std::str::from_utf8(&turn.request).is_err() {
         return None;
     }
-    let judged = match turn.frame.is_delimited() {
-        true => turn.expect.judge_message(&reply),
+    let judged = match turn.frame.has_end() {
+        true => turn.judge_message(&reply),
         // The reply may be incomplete.
         false => turn.expect.judge(&reply, false),
     };
@@ -155,15 +155,11 @@ fn taken_as(
         return None;
     }
     let (turn, reply) = epoch.ask(exchange, payload).ok()?;
-    let right = turn.expect.judge_message(&reply);
+    let right = turn.judge_message(&reply);
     if payload != other && matches!(right, Judgement::Match(_)) {
         return None;
     }
-    let expected = epoch
-        .voice()
-        .render_as(exchange, other, &turn.token)
-        .ok()?
-        .expect;
+    let expected = epoch.voice().render_like(&turn, exchange, other).ok()?;
     if !matches!(expected.judge_message(&reply), Judgement::Match(_)) {
         return None;
     }
@@ -195,13 +191,14 @@ fn altered(epoch: &mut Epoch<'_>, exchange: &Exchange, length: usize) -> Option<
     let Expectation::Exact(expected) = &turn.expect else {
         return None;
     };
-    if reply == *expected || alike(&reply, expected) < ALIKE {
+    let body = turn.frame.body(&reply);
+    if *body == *expected || alike(&body, expected) < ALIKE {
         return None;
     }
     let title = format!(
         "a request of {} bytes is answered with {} bytes instead of {}, or with altered bytes",
         turn.request.len(),
-        reply.len(),
+        body.len(),
         expected.len()
     );
     breach(epoch, &turn, &reply, "altered".into(), title)
@@ -239,7 +236,9 @@ fn breach(
             if !turn.request.is_empty() {
                 steps.push(Step::Send(SendStep::whole(Data::from(turn.request))));
             }
-            steps.push(Step::Receive);
+            if exchange.expect.has_reply() {
+                steps.push(Step::Receive);
+            }
         }
     }
     steps.push(Step::Send(SendStep::whole(Data::from(

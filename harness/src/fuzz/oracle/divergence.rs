@@ -205,7 +205,7 @@ fn symptom(case: &Case, one: &Replies, other: &Replies) -> Symptom {
 /// a time unless the server promises pipelining.
 fn is_fit(epoch: &Epoch<'_>, case: &Case) -> bool {
     let talk = epoch.target.talk();
-    let framed = talk.request.is_delimited() && epoch.target.reply().is_delimited();
+    let framed = talk.request.has_end() && epoch.target.reply().has_end();
     let pipelining = epoch.target.subject.promise.pipelining == Some(true);
     framed && case.connections() == 1 && (pipelining || one_at_a_time(epoch, case))
 }
@@ -349,7 +349,7 @@ mod tests {
         assert!(is_part(&reply(b""), &reply(b"ERROR 1\n")));
         assert!(is_part(&reply(b"a 1\n"), &reply(b"a 2\nb\n")));
         assert!(!is_part(&reply(b"b\n"), &reply(b"a\nb\n")));
-        let lines = Frame::Until(b"\n".to_vec());
+        let lines = Frame::until(b"\n");
         assert_eq!(last_message(&lines, b"a\nbc\ntoo long\n"), 5);
         assert_eq!(last_message(&lines, b"too long\n"), 0);
         assert_eq!(last_message(&lines, b""), 0);

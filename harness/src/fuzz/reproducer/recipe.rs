@@ -81,6 +81,7 @@ impl Recipe {
             tok: token(subject.seed, 0),
             payload: PAYLOAD.to_vec(),
             values: subject.values(),
+            ..Bindings::default()
         };
         let openings = talk.open.iter().map_while(|opening| match opening {
             Opening::Exchange(exchange) => Some(exchange),
@@ -165,17 +166,16 @@ impl PlainTurn {
     /// The request and the expected reply of a rendered turn.
     fn of(turn: &Turn) -> Self {
         let answer = match &turn.expect {
-            Expectation::Exact(bytes) if bytes.is_empty() => AnswerPattern::Nothing,
-            // A length-framed reply begins with its header.
-            Expectation::Exact(bytes) if turn.frame.wrap(bytes) != *bytes => {
-                AnswerPattern::Exact(turn.frame.wrap(bytes))
-            }
-            Expectation::Exact(bytes) => AnswerPattern::Exact(bytes.clone()),
-            Expectation::Regex(regex) if turn.frame.wrap(b"") == b"" => {
-                AnswerPattern::regex(&regex.strict())
-            }
-            Expectation::Regex(_) | Expectation::Not(_) => AnswerPattern::Any,
-            Expectation::Eof => AnswerPattern::Nothing,
+            Expectation::NoReply | Expectation::Eof => AnswerPattern::Nothing,
+            // With its header, if the frame has one.
+            expect => match (expect.exact_message(&turn.frame), expect) {
+                (Some(bytes), _) if bytes.is_empty() => AnswerPattern::Nothing,
+                (Some(bytes), _) => AnswerPattern::Exact(bytes),
+                (None, Expectation::Regex(regex)) if !turn.frame.adds_to_body() => {
+                    AnswerPattern::regex(&regex.strict())
+                }
+                _ => AnswerPattern::Any,
+            },
         };
         Self {
             send: turn.request.clone(),

@@ -31,6 +31,8 @@ pub(super) struct Connection {
     received: Received,
     /// Offset of the next reply in the kept bytes.
     next_reply: usize,
+    /// Number of replies waited for.
+    replies: usize,
     sent: u64,
 }
 
@@ -53,6 +55,7 @@ impl Connection {
                 end: ConnectionEnd::StillOpen,
             },
             next_reply: 0,
+            replies: 0,
             sent: 0,
         };
         connection.connect(addr, wait)?;
@@ -167,11 +170,18 @@ impl Connection {
         }
     }
 
+    /// Number of replies waited for.
+    pub(super) fn replies(&self) -> usize {
+        self.replies
+    }
+
     /// Waits for one complete reply.
     pub(super) fn receive(&mut self, mut decoder: Decoder, buffer: &mut [u8], until: Instant) {
+        self.replies += 1;
         loop {
             let reply = &self.received.bytes[self.next_reply.min(self.received.bytes.len())..];
-            let delimited = decoder.frame().is_delimited();
+            // A reply that ends with the stream is waited for, one without an end is not.
+            let delimited = decoder.frame().has_end();
             match decoder.next(reply) {
                 Ok(Some(length)) => {
                     self.next_reply += length;

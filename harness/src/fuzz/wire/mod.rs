@@ -17,7 +17,7 @@ pub(crate) use observed::Received;
 pub(crate) use observed::{ConnectionEnd, Observed};
 
 use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
-use crate::talk::{Decoder, Frame};
+use crate::talk::Frame;
 
 /// Time limits of a case.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,8 @@ impl Limits {
 #[derive(Debug)]
 pub(crate) struct Wire {
     addr: SocketAddr,
+    /// The frames of the first replies of a connection, and of all later ones.
+    first: Vec<Frame>,
     reply: Frame,
     limits: Limits,
     buffer: Vec<u8>,
@@ -63,12 +65,19 @@ impl Wire {
     pub(crate) fn new(addr: SocketAddr, reply: Frame, limits: Limits) -> Self {
         Self {
             addr,
+            first: Vec::new(),
             reply,
             limits,
             buffer: vec![0; 64 * 1024],
             out: Vec::new(),
             piece_read: None,
         }
+    }
+
+    /// Sets the frames of the first replies of every connection: those to its opening.
+    pub(crate) fn opened_by<'a>(mut self, replies: impl Iterator<Item = &'a Frame>) -> Self {
+        self.first = replies.cloned().collect();
+        self
     }
 
     /// Makes each piece wait for `piece_read` instead of a fixed pause.
@@ -146,9 +155,10 @@ impl UnderWay {
             }
             Step::Send(send) => self.send(wire, send),
             Step::Receive => {
-                let decoder: Decoder = wire.reply.decoder();
                 let until = self.until.min(Instant::now() + wire.limits.wait);
-                self.connections[self.current].receive(decoder, &mut wire.buffer, until);
+                let connection = &mut self.connections[self.current];
+                let frame = wire.first.get(connection.replies()).unwrap_or(&wire.reply);
+                connection.receive(frame.decoder(), &mut wire.buffer, until);
             }
             Step::HalfClose => self.connections[self.current].half_close(),
             Step::Reset => self.connections[self.current].reset(),

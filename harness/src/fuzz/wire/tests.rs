@@ -26,7 +26,7 @@ fn wire(addr: SocketAddr) -> Wire {
         case: Duration::from_secs(5),
         between: Duration::from_millis(20),
     };
-    Wire::new(addr, Frame::Until(LINE.to_vec()), limits)
+    Wire::new(addr, Frame::until(LINE), limits)
 }
 
 fn echo(mut stream: TcpStream) -> Vec<usize> {

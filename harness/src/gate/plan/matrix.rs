@@ -132,6 +132,7 @@ fn is_taken(subject: &Subject, turns: &[usize], size: usize) -> bool {
         tok: token(subject.seed, 0),
         payload: payload(size, subject.seed),
         values: subject.values(),
+        ..Bindings::default()
     };
     let longest = subject.promise.max_message.unwrap_or(usize::MAX);
     turns

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
 use crate::load::script::Script;
-use crate::talk::{Bindings, Decoder, Turn};
+use crate::talk::{Bindings, Decoder, PushReader, Reader, Turn};
 
 /// A request in flight.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +72,10 @@ pub(super) struct Cold {
     pub(super) decoder: Option<Decoder>,
     /// Index of the turn that the decoder belongs to.
     pub(super) decoder_turn: usize,
+    /// Decoders of the messages that the server may push.
+    pub(super) pushes: Option<PushReader>,
+    /// The value of `{n}`.
+    pub(super) number: u64,
     /// The current exchange of the opening.
     pub(super) opening: Option<Opening>,
     /// The script with the values that this connection's opening captured.
@@ -84,7 +88,7 @@ pub(super) struct Opening {
     pub(super) place: usize,
     pub(super) bindings: Bindings,
     pub(super) turn: Turn,
-    pub(super) decoder: Decoder,
+    pub(super) reader: Reader,
 }
 
 impl Conn {

@@ -62,6 +62,10 @@ impl Engine<'_> {
         if let Err(refused) = self.connections.end_connect(at) {
             return self.connect_failed(refused);
         }
+        if self.context.is_personal {
+            let number = self.requests.next_connection();
+            self.connections[at].cold().number = number;
+        }
         if self.context.talk.open.is_empty() {
             self.serve(at);
         } else {

@@ -21,6 +21,8 @@ pub(crate) struct EngineContext<'a> {
     pub values: BTreeMap<String, Vec<u8>>,
     /// The bytes of `{payload}`.
     pub payload: Vec<u8>,
+    /// Whether `{n}` or `{seq}` is used, so that connections need numbers.
+    pub is_personal: bool,
     /// Address of the server.
     pub addr: SocketAddr,
     /// State shared by all threads of the load.
@@ -63,6 +65,7 @@ impl<'a> EngineContext<'a> {
     ) -> Self {
         Self {
             payload: payload(workload.payload_bytes, workload.seed),
+            is_personal: talk.is_personal(),
             workload,
             talk,
             values,

@@ -14,6 +14,7 @@ mod lockstep;
 mod opening;
 mod pacing;
 mod progress;
+mod pushes;
 mod receive;
 mod requests;
 mod run_state;

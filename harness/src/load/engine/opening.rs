@@ -2,16 +2,17 @@
 
 use super::Engine;
 use super::conn::{Opening, State};
-use crate::talk::{self, Bindings, Judgement, Turn};
+use crate::talk::{self, Arrival, Bindings, Exchange, Judgement, More, Reader};
 
 impl Engine<'_> {
     /// Begins the talk's opening on a new connection.
     pub(super) fn begin_opening(&mut self, at: usize) {
         self.connections[at].state = State::Opening;
         let bindings = Bindings {
-            tok: String::new(),
             payload: self.context.payload.clone(),
             values: self.context.values.clone(),
+            n: self.connections[at].cold().number.max(1),
+            ..Bindings::default()
         };
         self.next_exchange(at, 0, bindings);
     }
@@ -25,22 +26,41 @@ impl Engine<'_> {
             Some(talk::Opening::Exec(_)) => return self.next_exchange(at, place + 1, bindings),
         };
         bindings.tok = talk::token(self.context.workload.seed, self.requests.next_number());
-        let turn = match exchange.render(self.context.talk, &bindings) {
+        bindings.seq += u64::from(exchange.send.is_some());
+        if !self.send_step(at, place, exchange, &bindings) || exchange.expect.has_reply() {
+            return;
+        }
+        self.next_exchange(at, place + 1, bindings);
+    }
+
+    /// Sends the request of an exchange; returns whether the connection is still open.
+    fn send_step(
+        &mut self,
+        at: usize,
+        place: usize,
+        exchange: &Exchange,
+        bindings: &Bindings,
+    ) -> bool {
+        let turn = match exchange.render(self.context.talk, bindings) {
             Ok(turn) => turn,
-            Err(why) => return self.lose(at, || format!("{}: {why}", exchange.label)),
+            Err(why) => {
+                self.lose(at, || format!("{}: {why}", exchange.label));
+                return false;
+            }
         };
         let cold = self.connections[at].cold();
-        cold.unsent.clone_from(&turn.request);
-        cold.unsent_from = 0;
+        // The kernel may not have accepted the step before, if that had no reply.
+        cold.unsent.extend_from_slice(&turn.request);
         cold.opening = Some(Opening {
             place,
-            bindings,
-            decoder: turn.frame.decoder(),
+            bindings: bindings.clone(),
+            reader: Reader::new(self.context.talk, &turn),
             turn,
         });
         if self.connections[at].has_unsent() {
-            self.flush(at);
+            self.write_unsent(at);
         }
+        self.connections[at].state == State::Opening
     }
 
     /// Handles bytes that arrive during the opening.
@@ -49,28 +69,44 @@ impl Engine<'_> {
         cold.partial.extend_from_slice(self.input.read(count));
         while self.connections[at].state == State::Opening {
             let cold = self.connections[at].cold();
-            let Some(opening) = &mut cold.opening else {
+            let Some(opening) = cold.opening.as_mut().filter(|_| !cold.partial.is_empty()) else {
                 return;
             };
-            let bytes = cold.partial.as_slice();
-            let (len, judgement) = match reply(opening, bytes) {
-                Ok(Some(reply)) => reply,
-                Ok(None) => return,
-                Err(why) => return self.opening_failed(at, &why),
-            };
-            let Some(mut opening) = cold.opening.take() else {
-                return;
-            };
-            cold.partial.drain(..len);
-            match judgement {
-                Judgement::Mismatch(why) => {
-                    return self.opening_failed(at, &format!("{}: {why}", opening.turn.label));
+            let talk = self.context.talk;
+            let arrival = opening
+                .reader
+                .next(talk, &opening.turn, &cold.partial, More::Bytes);
+            match arrival {
+                Ok(Arrival::Partial) => return,
+                Ok(Arrival::Push { push, len }) => {
+                    opening.reader.reset();
+                    cold.partial.drain(..len);
+                    self.answer_push(at, push);
                 }
-                Judgement::Match(groups) => opening.bindings.values.extend(groups),
-                Judgement::Partial => {}
+                Ok(Arrival::Reply { len, judgement }) => {
+                    cold.partial.drain(..len);
+                    self.step_answered(at, judgement);
+                }
+                Err(error) => {
+                    let why = format!("{}: {error}", opening.turn.label);
+                    return self.opening_failed(at, &why);
+                }
             }
-            self.next_exchange(at, opening.place + 1, opening.bindings);
         }
+    }
+
+    fn step_answered(&mut self, at: usize, judgement: Judgement) {
+        let Some(mut opening) = self.connections[at].cold().opening.take() else {
+            return;
+        };
+        match judgement {
+            Judgement::Mismatch(why) => {
+                return self.opening_failed(at, &format!("{}: {why}", opening.turn.label));
+            }
+            Judgement::Match(groups) => opening.bindings.values.extend(groups),
+            Judgement::Partial => {}
+        }
+        self.next_exchange(at, opening.place + 1, opening.bindings);
     }
 
     fn opening_failed(&mut self, at: usize, why: &str) {
@@ -85,25 +121,8 @@ impl Engine<'_> {
                 Err(why) => return self.lose(at, || why.to_string()),
             }
         }
+        self.connections[at].cold().opening = None;
         self.serve(at);
-    }
-}
-
-/// The length and the judgement of the reply at the start of `bytes`, if the reply is complete.
-fn reply(opening: &mut Opening, bytes: &[u8]) -> Result<Option<(usize, Judgement)>, String> {
-    let turn: &Turn = &opening.turn;
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    if !turn.frame.is_delimited() {
-        return Ok(match turn.expect.judge(bytes, false) {
-            Judgement::Partial => None,
-            whole => Some((bytes.len(), whole)),
-        });
-    }
-    match opening.decoder.next(bytes) {
-        Ok(Some(len)) => Ok(Some((len, turn.judge_message(&bytes[..len])))),
-        Ok(None) => Ok(None),
-        Err(error) => Err(format!("{}: {error}", turn.label)),
+        self.take_rest_of_opening(at);
     }
 }

@@ -7,10 +7,8 @@ use super::conn::{Conn, State};
 use super::tally::mismatch_text;
 use super::{Engine, now};
 use crate::load::script::Reply;
-use crate::talk::{Bindings, Close, Frame, Judgement};
+use crate::talk::{Close, Decoder, Frame, Judgement, PushReader};
 
-/// Stands for the turn of a message that arrives without a request in flight, and is delimited by the talk's frame.
-const NO_TURN: usize = usize::MAX;
 /// Replies can no longer be assigned to requests on this connection; contains the reason.
 pub(super) struct OutOfStep(pub(super) String);
 
@@ -38,16 +36,24 @@ impl Engine<'_> {
             return self.peer_closed(at);
         }
         self.progress.received(count);
-        let before = self.connections[at].flights.len();
         let taken = match self.connections[at].state {
             State::Opening => return self.continue_opening(at, count),
-            State::Serving if self.requests.are_exact() => self.take_exact(at, count),
+            State::Serving if self.requests.are_exact() => {
+                let before = self.connections[at].flights.len();
+                let taken = self.take_exact(at, count);
+                let replies = before - self.connections[at].flights.len();
+                self.count_replies(at, replies);
+                taken
+            }
             State::Serving => self.take_framed(at, count),
             // The only event expected is the end of the stream.
             State::Ending | State::Closed | State::Connecting => Ok(()),
         };
-        let replies = before - self.connections[at].flights.len();
-        self.count_replies(at, replies);
+        self.after_taking(at, taken);
+    }
+
+    #[inline(always)]
+    fn after_taking(&mut self, at: usize, taken: Result<(), OutOfStep>) {
         match taken {
             Ok(()) => self.after_replies(at),
             Err(OutOfStep(why)) => {
@@ -58,7 +64,7 @@ impl Engine<'_> {
     }
 
     #[inline(always)]
-    fn count_replies(&mut self, at: usize, replies: usize) {
+    pub(super) fn count_replies(&mut self, at: usize, replies: usize) {
         if replies > 0 {
             self.progress.answered(replies);
             self.connections[at].free_since = self.now;
@@ -119,7 +125,9 @@ impl Engine<'_> {
         } else {
             partial.drain(..used);
         }
-        if partial.is_empty() {
+        // What is left of a connection that was lost meanwhile does not belong to the next one in its place.
+        let is_gone = self.connections[at].socket.is_none();
+        if partial.is_empty() || is_gone {
             self.input.keep(partial);
         } else {
             self.connections[at].cold().partial = partial;
@@ -128,35 +136,70 @@ impl Engine<'_> {
         taken.map(drop)
     }
 
+    /// Processes what arrived behind the last reply of the opening.
+    pub(super) fn take_rest_of_opening(&mut self, at: usize) {
+        let mut rest = std::mem::take(&mut self.connections[at].cold().partial);
+        if rest.is_empty() {
+            return;
+        }
+        let taken = match self.requests.are_exact() {
+            true => Err(unasked(&rest)),
+            false => self.take_messages(at, &rest),
+        };
+        if let Ok(used) = taken
+            && self.connections[at].socket.is_some()
+        {
+            rest.drain(..used);
+            self.connections[at].cold().partial = rest;
+        }
+        self.after_taking(at, taken.map(drop));
+    }
+
     /// Processes the complete messages at the start of `data`, and returns their total length.
     fn take_messages(&mut self, at: usize, data: &[u8]) -> Result<usize, OutOfStep> {
         let mut taken = 0;
         while taken < data.len() && self.connections[at].state == State::Serving {
             let rest = &data[taken..];
-            let Some(len) = self.message_len(at, rest)? else {
-                break;
-            };
-            self.take_message(at, &rest[..len])?;
-            taken += len;
-            if let Some(decoder) = &mut self.connections[at].cold().decoder {
-                decoder.reset();
+            let (push, undecided) = self.push_at(at, rest);
+            if let Some((push, len)) = push {
+                self.answer_push(at, push);
+                taken += len;
+            } else {
+                let len = match self.message_len(at, rest) {
+                    Ok(Some(len)) => len,
+                    Ok(None) => break,
+                    // It may be the beginning of a push.
+                    Err(_) if undecided => break,
+                    Err(wrong) => return Err(wrong),
+                };
+                if undecided && !self.is_right(at, &rest[..len]) {
+                    break;
+                }
+                self.take_reply(at, &rest[..len])?;
+                taken += len;
+            }
+            if let Some(cold) = &mut self.connections[at].cold {
+                cold.decoder.iter_mut().for_each(Decoder::reset);
+                cold.pushes.iter_mut().for_each(PushReader::reset);
             }
         }
         Ok(taken)
     }
 
-    /// The length of the message at the start of `bytes`, if it is complete.
+    /// The length of the reply at the start of `bytes`, if it is complete.
     fn message_len(&mut self, at: usize, bytes: &[u8]) -> Result<Option<usize>, OutOfStep> {
         let conn = &mut self.connections[at];
         let Some(flight) = conn.flights.front().copied() else {
-            return framed_len(conn, NO_TURN, &self.context.talk.reply, bytes);
+            return Err(unasked(bytes));
         };
+        let numbers = self.requests.oldest_numbers(conn);
         let script = self.requests.script_of(&mut conn.cold);
         let frame = match &script.turns[flight.turn].reply {
             Reply::ToEof(_) => return Ok(None),
+            Reply::None => return Err(unasked(bytes)),
             Reply::Exact(exact) => return Ok(Some(exact.len()).filter(|len| *len <= bytes.len())),
             Reply::Unframed(_) => {
-                return match script.is_whole(flight.turn, flight.number, bytes) {
+                return match script.is_whole(flight.turn, flight.number, numbers, bytes) {
                     Judgement::Match(_) => Ok(Some(bytes.len())),
                     Judgement::Partial => Ok(None),
                     Judgement::Mismatch(why) => Err(OutOfStep(format!("wrong reply: {why}"))),
@@ -167,49 +210,28 @@ impl Engine<'_> {
         framed_len(conn, flight.turn, &frame, bytes)
     }
 
-    /// Processes a complete message: a reply, or a push.
-    fn take_message(&mut self, at: usize, message: &[u8]) -> Result<(), OutOfStep> {
-        let talk = self.context.talk;
-        if talk.pushed(message).is_some() {
-            return self.answer_push(at, message);
-        }
+    /// Processes a complete reply.
+    fn take_reply(&mut self, at: usize, message: &[u8]) -> Result<(), OutOfStep> {
         let conn = &mut self.connections[at];
+        let numbers = self.requests.oldest_numbers(conn);
         let Some(flight) = conn.flights.pop_front() else {
             return Err(unasked(message));
         };
         let script = self.requests.script_of(&mut conn.cold);
-        if let Err(why) = script.judge(flight.turn, flight.number, message) {
+        if let Err(why) = script.judge(flight.turn, flight.number, numbers, message) {
             self.tally.wrong += 1;
             self.tally.note(|| format!("wrong reply: {why}"));
         }
         self.recorder.reply(flight.intended, flight.sent, self.now);
-        if talk.announces_close(message) {
+        self.count_replies(at, 1);
+        if self.context.talk.announces_close(message) {
             self.tally.announced_closes += 1;
-            conn.state = State::Ending;
+            self.connections[at].state = State::Ending;
+        }
+        if self.requests.need_care() {
+            self.complete_unanswered(at);
         }
         Ok(())
-    }
-
-    /// Answers a push, if the talk defines an answer.
-    fn answer_push(&mut self, at: usize, message: &[u8]) -> Result<(), OutOfStep> {
-        let talk = self.context.talk;
-        let bindings = Bindings {
-            tok: String::new(),
-            payload: Vec::new(),
-            values: self.context.values.clone(),
-        };
-        let answer = talk
-            .pushed(message)
-            .map(|push| push.answer(&talk.request, &bindings));
-        match answer {
-            Some(Ok(Some(bytes))) => {
-                self.connections[at].cold().unsent.extend_from_slice(&bytes);
-                self.flush(at);
-                Ok(())
-            }
-            Some(Err(why)) => Err(OutOfStep(format!("cannot answer a push: {why}"))),
-            Some(Ok(None)) | None => Ok(()),
-        }
     }
 
     #[inline(always)]
@@ -257,7 +279,7 @@ impl Engine<'_> {
         let message = std::mem::take(&mut conn.cold().partial);
         let ends_here = match &self.requests.script_of(&mut conn.cold).turns[flight.turn].reply {
             Reply::ToEof(_) => true,
-            Reply::Exact(_) => false,
+            Reply::Exact(_) | Reply::None => false,
             Reply::Unframed(_) => !message.is_empty(),
             Reply::Framed(framed) => {
                 let whole = framed.frame.decoder().finish(&message);
@@ -267,9 +289,10 @@ impl Engine<'_> {
         if !ends_here {
             return None;
         }
+        let numbers = self.requests.oldest_numbers(conn);
         conn.flights.pop_front();
         let script = self.requests.script_of(&mut conn.cold);
-        let judged = script.judge(flight.turn, flight.number, &message);
+        let judged = script.judge(flight.turn, flight.number, numbers, &message);
         self.recorder.reply(flight.intended, flight.sent, self.now);
         self.count_replies(at, 1);
         Some(judged)
@@ -295,7 +318,7 @@ fn framed_len(
         .map_err(|error| OutOfStep(format!("wrong reply: {error}")))
 }
 
-fn unasked(bytes: &[u8]) -> OutOfStep {
+pub(super) fn unasked(bytes: &[u8]) -> OutOfStep {
     OutOfStep(mismatch_text(
         "no message, because no request was in flight",
         bytes,

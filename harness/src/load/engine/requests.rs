@@ -3,12 +3,22 @@
 use super::EngineError;
 use super::conn::{Cold, Conn, Flight, UNSENT};
 use super::context::EngineContext;
-use crate::load::script::Script;
+use crate::load::script::{Numbers, Script};
+use crate::talk::Frame;
 
 /// The requests of one engine thread.
 pub(super) struct Requests {
     script: Script,
     exact: bool,
+    /// Requests need more than to be sent: some have no reply, or end the client's stream.
+    needs_care: bool,
+    /// The client closes its side after each request.
+    ends_stream: bool,
+    /// Number of requests that an opening sends.
+    opening_requests: u64,
+    /// Number of the next connection, and the distance to the one after it: all threads together use every number.
+    connection: u64,
+    threads: u64,
     depth: usize,
     churn: Option<u32>,
     /// Number of the next token, and index of the next turn.
@@ -30,8 +40,20 @@ impl Requests {
             Err(_) if !context.talk.open.is_empty() => Script::empty(workload),
             compiled => compiled?,
         };
+        let ends_stream = context.talk.request == Frame::Eof;
+        // A script that openings complete is not known yet.
+        let unanswered = |place: &usize| {
+            let turn = context.talk.turns.get(*place);
+            turn.is_some_and(|turn| !turn.expect.has_reply())
+        };
+        let has_unanswered = workload.turns.iter().any(unanswered);
         Ok(Self {
             exact: script.is_exact() && many,
+            needs_care: ends_stream || has_unanswered,
+            ends_stream,
+            opening_requests: context.talk.opening_requests(),
+            connection: thread as u64 + 1,
+            threads: workload.threads as u64,
             script,
             depth: if many { workload.pipeline.max(1) } else { 1 },
             churn: if many { workload.churn } else { Some(1) },
@@ -50,6 +72,45 @@ impl Requests {
     #[inline(always)]
     pub(super) fn are_exact(&self) -> bool {
         self.exact
+    }
+
+    /// Whether requests need more than to be sent.
+    #[inline(always)]
+    pub(super) fn need_care(&self) -> bool {
+        self.needs_care
+    }
+
+    /// Whether the client closes its side after each request.
+    pub(super) fn end_stream(&self) -> bool {
+        self.ends_stream
+    }
+
+    /// A number that no other connection of the load has.
+    pub(super) fn next_connection(&mut self) -> u64 {
+        let number = self.connection;
+        self.connection += self.threads;
+        number
+    }
+
+    /// The values of `{seq}` and `{n}` for the request that is sent after all in flight.
+    pub(super) fn next_numbers(&self, conn: &Conn) -> Numbers {
+        self.numbers(conn, u64::from(conn.requests_sent) + 1)
+    }
+
+    /// The same for the oldest request in flight.
+    pub(super) fn oldest_numbers(&self, conn: &Conn) -> Numbers {
+        let later = conn.flights.len() as u64;
+        self.numbers(
+            conn,
+            (u64::from(conn.requests_sent) + 1).saturating_sub(later),
+        )
+    }
+
+    fn numbers(&self, conn: &Conn, request: u64) -> Numbers {
+        Numbers {
+            seq: self.opening_requests + request,
+            n: conn.cold.as_ref().map_or(1, |cold| cold.number),
+        }
     }
 
     /// Number of requests that can be sent on this connection now.

@@ -1,10 +1,11 @@
 //! Sends requests.
 
 use rustix::io::Errno;
-use rustix::net::{SendFlags, send};
+use rustix::net::{SendFlags, Shutdown, send, shutdown};
 
-use super::conn::{Conn, UNSENT};
+use super::conn::{Conn, State, UNSENT};
 use super::{Engine, now};
+use crate::load::script::Reply;
 
 impl Engine<'_> {
     /// Uses the room that a connection may have: a closed loop fills it with requests, an open loop adds the
@@ -59,6 +60,9 @@ impl Engine<'_> {
     /// Sends one request, due at `intended`.
     #[inline(always)]
     pub(super) fn send_one(&mut self, at: usize, intended: u64) {
+        if self.context.is_personal {
+            return self.send_personal(at, 1, intended);
+        }
         let flight = self.requests.next(intended);
         let conn = &mut self.connections[at];
         let Some(socket) = &conn.socket else { return };
@@ -76,6 +80,9 @@ impl Engine<'_> {
 
     /// Sends `count` requests in one write.
     fn send_batch(&mut self, at: usize, count: usize, intended: u64) {
+        if self.context.is_personal {
+            return self.send_personal(at, count, intended);
+        }
         self.batch.clear();
         for _ in 0..count {
             let flight = self.requests.next(intended);
@@ -85,6 +92,36 @@ impl Engine<'_> {
                 .extend_from_slice(script.request(flight.turn, flight.number));
             conn.flights.push_back(flight);
         }
+        self.write_batch(at, count);
+    }
+
+    /// Sends `count` requests, each with its number on the connection.
+    fn send_personal(&mut self, at: usize, count: usize, intended: u64) {
+        self.batch.clear();
+        for index in 0..count {
+            let flight = self.requests.next(intended);
+            let conn = &mut self.connections[at];
+            let mut numbers = self.requests.next_numbers(conn);
+            numbers.seq += index as u64;
+            let script = self.requests.script_of(&mut conn.cold);
+            match script.personal_request(flight.turn, flight.number, numbers) {
+                None => {
+                    let request = script.request(flight.turn, flight.number);
+                    self.batch.extend_from_slice(request);
+                }
+                Some(Ok(request)) => self.batch.extend_from_slice(&request),
+                Some(Err(why)) => {
+                    // None of them has been sent or counted.
+                    conn.flights.truncate(conn.flights.len() - index);
+                    return self.lose(at, || why.to_string());
+                }
+            }
+            conn.flights.push_back(flight);
+        }
+        self.write_batch(at, count);
+    }
+
+    fn write_batch(&mut self, at: usize, count: usize) {
         let Some(socket) = &self.connections[at].socket else {
             return;
         };
@@ -112,6 +149,9 @@ impl Engine<'_> {
                 self.progress.sent(taken);
                 self.now = now();
                 stamp(conn, self.now);
+                if self.requests.need_care() {
+                    self.all_sent(at);
+                }
             }
             (Ok(_) | Err(Errno::AGAIN | Errno::INTR), Some(rest)) => {
                 self.progress.sent(written.unwrap_or(0));
@@ -126,12 +166,19 @@ impl Engine<'_> {
         }
     }
 
-    /// Writes the bytes that the kernel did not accept before.
+    /// Writes the bytes that the kernel did not accept before, and sends more requests if there is room.
     pub(super) fn flush(&mut self, at: usize) {
+        self.write_unsent(at);
+        if !self.connections[at].has_unsent() {
+            self.use_room(at);
+        }
+    }
+
+    /// Writes the bytes that the kernel did not accept before.
+    pub(super) fn write_unsent(&mut self, at: usize) {
         let conn = &mut self.connections[at];
-        let (Some(socket), Some(cold)) = (&conn.socket, &mut conn.cold) else {
-            return;
-        };
+        let Some(socket) = &conn.socket else { return };
+        let cold = conn.cold.get_or_insert_default();
         while cold.unsent_from < cold.unsent.len() {
             match send(
                 socket,
@@ -154,7 +201,46 @@ impl Engine<'_> {
         self.now = now();
         stamp(conn, self.now);
         self.watch_for_room(at, false);
-        self.use_room(at);
+        if self.requests.need_care() {
+            self.all_sent(at);
+        }
+    }
+
+    /// The kernel has accepted all requests: ends the stream if the talk wants it, and completes the requests that have
+    /// no reply.
+    fn all_sent(&mut self, at: usize) {
+        let conn = &mut self.connections[at];
+        if conn.state != State::Serving {
+            return;
+        }
+        if self.requests.end_stream()
+            && conn.requests_sent > 0
+            && let Some(socket) = &conn.socket
+        {
+            // Fails if the server has closed already, which the next read reports.
+            let _ = shutdown(socket, Shutdown::Write);
+        }
+        if self.complete_unanswered(at) > 0 {
+            // The next request is sent in the next round: sending from here would never return.
+            self.watch_for_room(at, true);
+        }
+    }
+
+    /// Completes the oldest requests as far as they have no reply; returns their number.
+    pub(super) fn complete_unanswered(&mut self, at: usize) -> usize {
+        let conn = &mut self.connections[at];
+        let script = self.requests.script_of(&mut conn.cold);
+        let mut completed = 0;
+        while let Some(flight) = conn.flights.front()
+            && flight.sent != UNSENT
+            && matches!(script.turns[flight.turn].reply, Reply::None)
+        {
+            self.recorder.reply(flight.intended, flight.sent, self.now);
+            conn.flights.pop_front();
+            completed += 1;
+        }
+        self.count_replies(at, completed);
+        completed
     }
 
     fn watch_for_room(&mut self, at: usize, wanted: bool) {

@@ -2,19 +2,27 @@
 
 use memchr::memmem;
 
-use super::Frame;
+use super::{Frame, LenFrame, websocket};
 
 /// Maximum number of cut points per request.
 const CUTS_MAX: usize = 64;
 
 pub(super) fn cut_points(frame: &Frame, request: &[u8]) -> Vec<usize> {
     let mut cuts = match frame {
-        Frame::Until(delimiter) => inside_each(request, delimiter),
+        Frame::Until(delimiters) => delimiters
+            .all()
+            .iter()
+            .flat_map(|delimiter| inside_each(request, delimiter))
+            .collect(),
         Frame::LastLine(_) | Frame::Lines(_) => inside_line_ends(request),
-        Frame::Len(len) if len.field.width == 1 => vec![len.at + 1],
-        Frame::Len(len) => (len.at + 1..len.at + len.field.width).collect(),
+        Frame::Len(len) => inside_length(len, request),
+        Frame::WebSocket => match websocket::header(request) {
+            Ok(Some(header)) => (1..header.size).collect(),
+            _ => Vec::new(),
+        },
         Frame::Resp => inside_resp(request),
-        Frame::Http1 => inside_head_end(request),
+        Frame::Http1 | Frame::Header(_) => inside_head_end(request),
+        Frame::Several(several) => cut_points(&several.each, request),
         Frame::Fixed(_) | Frame::Eof | Frame::None => Vec::new(),
     };
     cuts.retain(|cut| (1..request.len()).contains(cut));
@@ -33,9 +41,23 @@ fn inside_each(request: &[u8], delimiter: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-/// Between `\r` and `
-/// `, or before a single `
-/// `.
+/// Inside the length, or after it if it is a single byte; and before the bytes that end the message.
+fn inside_length(len: &LenFrame, request: &[u8]) -> Vec<usize> {
+    let Ok(Some(header)) = len.header(request) else {
+        return Vec::new();
+    };
+    let (start, end) = (header.field.start, header.field.end);
+    let mut cuts: Vec<usize> = match end - start {
+        1 => vec![end],
+        _ => (start + 1..end).collect(),
+    };
+    if !len.after.is_empty() {
+        cuts.push(request.len() - len.after.len().min(request.len()));
+    }
+    cuts
+}
+
+/// Between `\r` and `\n`, or before a single `\n`.
 fn inside_line_ends(request: &[u8]) -> Vec<usize> {
     memchr::memchr_iter(b'\n', request).collect()
 }

@@ -1,10 +1,13 @@
 //! Cuts messages out of a stream, however it is segmented.
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
+use super::delimiters::Delimiters;
+use super::header::{HEAD_BYTES_MAX, HeaderFrame, endless, is_empty};
 use super::http1::HttpState;
 use super::resp::RespState;
-use super::{Frame, FrameError, MESSAGE_BYTES_MAX};
+use super::several::Several;
+use super::{Frame, FrameError, MESSAGE_BYTES_MAX, websocket};
 
 /// Finds the end of one message after the other.
 ///
@@ -24,6 +27,12 @@ struct DecoderState {
     /// Start of the line that contains `scanned`.
     line_start: usize,
     lines: usize,
+    /// Start of the first frame that is not complete, of a message of several.
+    frame_start: usize,
+    /// Decodes the frames of a message of several.
+    each: Option<Box<Decoder>>,
+    /// End of the message, once it is known.
+    end: Option<usize>,
     resp: RespState,
     http: HttpState,
 }
@@ -94,10 +103,13 @@ impl Decoder {
     fn look(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
         let state = &mut self.state;
         match &self.frame {
-            Frame::Until(delimiter) => Ok(state.until(delimiter, buffer)),
+            Frame::Until(delimiters) => Ok(state.until(delimiters, buffer)),
             Frame::LastLine(pattern) => Ok(state.line(buffer, |line, _| pattern.is_match(line))),
             Frame::Lines(wanted) => Ok(state.line(buffer, |_, count| count == *wanted)),
             Frame::Len(len) => Ok(len.message_len(buffer)?.filter(|len| *len <= buffer.len())),
+            Frame::Header(header) => state.header(header, buffer),
+            Frame::WebSocket => websocket::message_len(buffer, &mut state.frame_start),
+            Frame::Several(several) => state.several(several, buffer),
             Frame::Fixed(len) => Ok(Some(*len).filter(|len| *len <= buffer.len())),
             Frame::Resp => state.resp.look(buffer),
             Frame::Http1 => state.http.look(buffer),
@@ -107,21 +119,49 @@ impl Decoder {
 }
 
 impl DecoderState {
-    fn until(&mut self, delimiter: &[u8], buffer: &[u8]) -> Option<usize> {
+    fn until(&mut self, delimiters: &Delimiters, buffer: &[u8]) -> Option<usize> {
         // The previous call may have stopped inside a delimiter.
-        let from = self
-            .scanned
-            .saturating_sub(delimiter.len().saturating_sub(1));
-        let fresh = buffer.get(from..)?;
-        if let Some(at) = memmem::find(fresh, delimiter) {
-            return Some(from + at + delimiter.len());
+        let from = self.scanned.saturating_sub(delimiters.longest() - 1);
+        if let Some(end) = delimiters.end_in(buffer.get(from..)?) {
+            return Some(from + end);
         }
         self.scanned = buffer.len();
         None
     }
 
-    /// Passes each line, including its `
-    /// `, and its number to `is_last` until it returns true.
+    fn header(&mut self, header: &HeaderFrame, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
+        if self.end.is_none() {
+            let Some(head) = self.line(buffer, |line, _| is_empty(line)) else {
+                return match buffer.len() > HEAD_BYTES_MAX {
+                    true => Err(endless()),
+                    false => Ok(None),
+                };
+            };
+            self.end = Some(header.message_len(&buffer[..head])?);
+        }
+        Ok(self.end.filter(|end| *end <= buffer.len()))
+    }
+
+    fn several(&mut self, several: &Several, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
+        let each = self
+            .each
+            .get_or_insert_with(|| Box::new(several.each.decoder()));
+        while self.end.is_none() {
+            let rest = buffer.get(self.frame_start..).unwrap_or_default();
+            let Some(len) = each.next(rest)? else {
+                return Ok(None);
+            };
+            each.reset();
+            let end = self.frame_start + len;
+            if several.last.is_match(&rest[..len]) {
+                self.end = Some(end);
+            }
+            self.frame_start = end;
+        }
+        Ok(self.end)
+    }
+
+    /// Passes each line, including its `\n`, and its number to `is_last` until it returns true.
     fn line(&mut self, buffer: &[u8], is_last: impl Fn(&[u8], usize) -> bool) -> Option<usize> {
         while let Some(at) = memchr(b'\n', buffer.get(self.scanned..)?) {
             let end = self.scanned + at + 1;

@@ -3,9 +3,11 @@
 //! The request that a reply belongs to is unknown here, so a reply to HEAD is assumed to have the
 //! body that it announces. A 1xx reply is a message of its own.
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 
-use super::{FrameError, MESSAGE_BYTES_MAX};
+use super::{FrameError, MESSAGE_BYTES_MAX, head_len};
 use crate::text::escape;
 
 /// Maximum size of a head or a chunk's first line, in bytes.
@@ -186,6 +188,39 @@ impl Head {
             (false, None, None) => Ok(HttpPart::Body(start)),
         }
     }
+}
+
+/// The body of a message, without the sizes of its chunks.
+pub(super) fn content(message: &[u8]) -> Cow<'_, [u8]> {
+    let start = head_len(message);
+    let (head, body) = message.split_at(start);
+    let mut fields = Head::default();
+    let lines = head.split(|byte| *byte == b'\n').skip(1);
+    for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
+        // The decoder has accepted the head before.
+        let _ = fields.field(line);
+    }
+    match fields.chunked {
+        true => chunks(body).into(),
+        false => body.into(),
+    }
+}
+
+/// The content of the chunks, as far as they are complete.
+fn chunks(body: &[u8]) -> Vec<u8> {
+    let (mut content, mut rest) = (Vec::new(), body);
+    while let Some(end) = memchr(b'\n', rest) {
+        let size = chunk_size(rest[..end].trim_ascii_end()).unwrap_or(0);
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let Some(chunk) = rest[end + 1..].get(..size).filter(|_| size > 0) else {
+            break;
+        };
+        content.extend_from_slice(chunk);
+        rest = rest[end + 1 + size..]
+            .strip_prefix(b"\r\n")
+            .unwrap_or_default();
+    }
+    content
 }
 
 /// The status code of a reply, `None` for a request.

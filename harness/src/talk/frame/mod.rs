@@ -2,17 +2,29 @@
 
 mod cuts;
 mod decoder;
+mod delimiters;
+mod header;
 mod http1;
 mod len;
+mod length;
 mod resp;
+mod several;
+pub(crate) mod websocket;
+
+use std::borrow::Cow;
 
 pub use decoder::Decoder;
+pub use delimiters::Delimiters;
+pub use header::HeaderFrame;
+pub(crate) use header::head_len;
 pub use len::LenFrame;
-pub(crate) use len::LengthScope;
-use memchr::memmem;
+pub(crate) use len::{LengthBits, LengthScope};
+pub use length::LengthCode;
+pub(crate) use length::{Digits, DigitsEnd, Radix};
+pub use several::Several;
 
 use super::pattern::Pattern;
-use crate::text::escape;
+use super::template::RenderError;
 
 /// Maximum size of a message in bytes, whatever length it announces.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 20;
@@ -20,24 +32,28 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 20;
 /// How a message ends.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
-    /// With these bytes.
-    Until(Vec<u8>),
-    /// With the first line that matches the pattern (SMTP, FTP). A line includes its `
-    /// `.
+    /// With a delimiter.
+    Until(Delimiters),
+    /// With the first line that matches the pattern (SMTP, FTP). A line includes its `\n`.
     LastLine(Pattern),
-    /// After as many bytes as a length field says.
+    /// After as many bytes as a length in a header says.
     Len(LenFrame),
+    /// After as many bytes as a named header field says (language servers).
+    Header(HeaderFrame),
+    /// WebSocket: requests are masked, replies are not.
+    WebSocket,
     /// After this many bytes.
     Fixed(usize),
-    /// After this many lines, each ended by `
-    /// `.
+    /// After this many lines, each ended by `\n`.
     Lines(usize),
     /// With the end of a Redis value (RESP2 and RESP3); requests are arrays or inline.
     Resp,
     /// HTTP/1.x: a head, then no body, `Content-Length`, chunks, or (replies) until the end of the
     /// stream.
     Http1,
-    /// With the end of the stream.
+    /// After several frames.
+    Several(Box<Several>),
+    /// With the end of the stream: of requests, the client closes its side after them.
     Eof,
     /// Unknown; a reply is complete when the expectation matches.
     None,
@@ -75,32 +91,136 @@ impl Frame {
         Decoder::new(self.clone())
     }
 
-    /// Whether the end of a message is recognizable, so that a connection can carry several.
+    /// Until this delimiter, which is not empty.
+    pub fn until(delimiter: &[u8]) -> Self {
+        Self::Until(Delimiters::one(delimiter))
+    }
+
+    /// Whether the end of a message is recognizable before the end of the stream, so that a connection can carry
+    /// several.
     pub fn is_delimited(&self) -> bool {
         !matches!(self, Self::Eof | Self::None)
     }
 
-    /// The bytes to send: adds the length header; other frames leave the body unchanged.
+    /// Whether the end of a message is recognizable, if only by the end of the stream.
+    pub fn has_end(&self) -> bool {
+        *self != Self::None
+    }
+
+    /// Whether a message is more than its body: headers are added to requests, and removed from replies.
+    pub fn adds_to_body(&self) -> bool {
+        match self {
+            Self::Len(_) | Self::Header(_) | Self::WebSocket => true,
+            Self::Several(several) => several.each.adds_to_body(),
+            _ => false,
+        }
+    }
+
+    /// The bytes to send: adds the header; other frames leave the body unchanged.
     ///
     /// A length that does not fit into its field is written as the field's maximum. Check with
     /// [`LenFrame::fits`] first.
     pub fn wrap(&self, body: &[u8]) -> Vec<u8> {
+        let mut message = Vec::new();
         match self {
-            Self::Len(len) => {
-                let mut message = Vec::new();
-                len.wrap_into(body, &mut message);
-                message
+            Self::Len(len) => len.wrap_into(body, &mut message),
+            // Without a head nothing can go wrong.
+            _ => drop(self.enclose(None, body, [0; 4], &mut message)),
+        }
+        message
+    }
+
+    /// Appends a request with this body. `head` are the bytes before its length, if not those of the frame; `mask` is
+    /// the key of WebSocket frames.
+    ///
+    /// # Errors
+    /// The head has the wrong size, or the length does not fit into its field.
+    pub fn enclose(
+        &self,
+        head: Option<&[u8]>,
+        body: &[u8],
+        mask: [u8; 4],
+        out: &mut Vec<u8>,
+    ) -> Result<(), RenderError> {
+        match (self, head) {
+            (Self::Len(len), head) => len.enclose(head, body, out)?,
+            (Self::WebSocket, head) => websocket::enclose(head, body, mask, out)?,
+            (Self::Several(several), head) => several.each.enclose(head, body, mask, out)?,
+            (_, Some(head)) if !head.is_empty() => {
+                let got = head.len();
+                return Err(RenderError::Head { expected: 0, got });
             }
-            _ => body.to_vec(),
+            (Self::Header(header), _) => header.wrap_into(body, out),
+            _ => out.extend_from_slice(body),
+        }
+        Ok(())
+    }
+
+    /// The header of a request that announces this length; `None` if the frame has none, or it cannot hold the length.
+    pub(crate) fn announcing(&self, number: u64) -> Option<Vec<u8>> {
+        let mut header = Vec::new();
+        match self {
+            Self::Len(len) if number <= len.number_max() => len.put_header(number, &mut header),
+            Self::Header(field) => {
+                header = format!("{}: {number}\r\n\r\n", field.name).into_bytes();
+            }
+            Self::WebSocket if number <= i64::MAX as u64 => {
+                websocket::put_header(number, &mut header)
+            }
+            _ => return None,
+        }
+        Some(header)
+    }
+
+    /// Size of the header of a message, in bytes.
+    pub(crate) fn header_len(&self, message: &[u8]) -> usize {
+        match self {
+            Self::Len(len) => len
+                .header(message)
+                .ok()
+                .flatten()
+                .map_or(0, |header| header.size),
+            Self::Header(_) => head_len(message),
+            Self::WebSocket => {
+                let header = websocket::header(message).ok().flatten();
+                header.map_or(0, |header| header.size)
+            }
+            _ => 0,
         }
     }
 
-    /// The part that expectations are compared with: the length header is removed; messages of
-    /// other frames stay whole.
-    pub fn body<'a>(&self, message: &'a [u8]) -> &'a [u8] {
+    /// The part that expectations are compared with: headers are removed; messages of other frames stay whole.
+    pub fn body<'a>(&self, message: &'a [u8]) -> Cow<'a, [u8]> {
         match self {
-            Self::Len(len) => message.get(len.header..).unwrap_or_default(),
-            _ => message,
+            Self::Len(len) => len.body(message).into(),
+            Self::Header(header) => header.body(message).into(),
+            Self::WebSocket => websocket::body(message).into(),
+            Self::Several(several) if self.adds_to_body() => {
+                let frames = several.frames(message).into_iter();
+                let bodies = frames.map(|frame| several.each.body(frame).into_owned());
+                bodies.collect::<Vec<_>>().concat().into()
+            }
+            _ => message.into(),
+        }
+    }
+
+    /// The body without its delimiter or, in HTTP, its head: a value by itself.
+    pub(crate) fn content<'a>(&self, message: &'a [u8]) -> Cow<'a, [u8]> {
+        match self {
+            Self::Until(delimiters) => {
+                let end = message.len() - delimiters.of(message).len();
+                message[..end].into()
+            }
+            Self::Http1 => http1::content(message),
+            _ => self.body(message),
+        }
+    }
+
+    /// The only message with this body; `None` if the same body can be written in several ways.
+    pub(crate) fn only(&self, body: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Len(len) => len.is_only_length().then(|| self.wrap(body)),
+            _ => (!self.adds_to_body()).then(|| body.to_vec()),
         }
     }
 
@@ -117,19 +237,12 @@ impl Frame {
     /// the message contains the payload's length, which is sufficient for frames based on lengths.
     pub fn carries(&self, payload: &[u8], announced: bool) -> bool {
         match self {
-            Self::Until(delimiter) => {
-                // The end of the payload must not form a delimiter together with the start of the
-                // real one.
-                let with_delimiter = [payload, delimiter].concat();
-                // A `\r` before a single `
-                // ` would form a different line end.
-                memmem::find(&with_delimiter, delimiter) == Some(payload.len())
-                    && !(delimiter == b"\n" && payload.ends_with(b"\r"))
-            }
+            Self::Until(delimiters) => delimiters.leave(payload),
             Self::LastLine(_) | Self::Lines(_) => !payload.contains(&b'\n'),
             Self::Resp => announced || !payload.contains(&b'\n') && !payload.contains(&b'\r'),
             Self::Http1 => announced || payload.iter().all(u8::is_ascii_graphic),
-            Self::Len(_) | Self::Eof | Self::None => true,
+            Self::Several(several) => several.each.carries(payload, announced),
+            Self::Len(_) | Self::Header(_) | Self::WebSocket | Self::Eof | Self::None => true,
             // A different size is a different message.
             Self::Fixed(_) => false,
         }
@@ -137,9 +250,12 @@ impl Frame {
 
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Until(delimiter) => format!("until \"{}\"", escape(delimiter, 20)),
+            Self::Until(delimiters) => delimiters.describe(),
             Self::LastLine(pattern) => format!("up to a line that matches {pattern:?}"),
             Self::Len(len) => len.describe(),
+            Self::Header(header) => format!("{} header", header.name),
+            Self::WebSocket => "websocket".to_owned(),
+            Self::Several(several) => several.describe(),
             Self::Fixed(1) => "one byte".to_owned(),
             Self::Fixed(bytes) => format!("{bytes} bytes"),
             Self::Lines(1) => "one line".to_owned(),

@@ -17,6 +17,7 @@ fn bindings(payload: &[u8]) -> Bindings {
         tok: "abcdefghijkl".to_owned(),
         payload: payload.to_vec(),
         values: BTreeMap::from([("port".to_owned(), b"7000".to_vec())]),
+        ..Bindings::default()
     }
 }
 
@@ -129,11 +130,14 @@ fn pushes_and_announced_closes() {
         match = { regex = '^INFO ' }
         "#,
     );
-    let push = talk.pushed(b"PING\r\n").unwrap();
+    let push = talk.pushed(&talk.reply, b"PING\r\n").unwrap();
     let answer = push.answer(&talk.request, &bindings(b"")).unwrap().unwrap();
     assert_eq!(answer, b"PONG abcdefghijkl\r\n");
-    assert_eq!(talk.pushed(b"INFO x\r\n").unwrap().label, "talk.push[1]");
-    assert!(talk.pushed(b"b\r\n").is_none());
+    assert_eq!(
+        talk.pushed(&talk.reply, b"INFO x\r\n").unwrap().label,
+        "talk.push[1]"
+    );
+    assert!(talk.pushed(&talk.reply, b"b\r\n").is_none());
     assert!(talk.announces_close(b"BYE\r\n") && !talk.announces_close(b"b\r\n"));
 }
 

@@ -1,5 +1,8 @@
 //! Tests that involve several files of this module.
 
 mod exchanges;
+mod expectations;
 mod frames;
+mod lengths;
+mod readers;
 mod streams;

@@ -4,17 +4,19 @@
 //! placeholder. A reply that is known byte for byte is compared as it arrives, without being buffered. Any other reply
 //! is delimited by its frame and judged after its token has been replaced by the placeholder.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod personal;
+mod reply;
 
-use memchr::memmem;
+use std::collections::BTreeMap;
+
+pub(crate) use personal::Numbers;
+use personal::Personal;
+pub(crate) use reply::Reply;
 
 use super::patched::{ANY_TOKEN, Patched};
 use super::workload::{Verify, Workload};
 use crate::talk::template::Name;
-use crate::talk::{
-    Bindings, Expectation, Frame, Judgement, RenderError, TOKEN_LEN, Talk, write_token,
-};
+use crate::talk::{Bindings, Expectation, Judgement, RenderError, TOKEN_LEN, Talk, write_token};
 use crate::text::escape;
 
 /// Longest reply, in bytes, that [`Verify::Sample`] always compares in full.
@@ -37,36 +39,8 @@ pub(crate) struct ScriptTurn {
     /// The request as it is sent.
     request: Patched,
     pub reply: Reply,
-}
-
-/// How the reply of a turn is recognized.
-#[derive(Debug, Clone)]
-pub(crate) enum Reply {
-    /// Known byte for byte: compared as it arrives.
-    Exact(Exact),
-    /// Delimited by its frame, then judged.
-    Framed(Framed),
-    /// Without a frame: complete once the expectation holds.
-    Unframed(Framed),
-    /// Everything up to the end of the stream.
-    ToEof(Framed),
-}
-
-/// A reply that is known byte for byte.
-#[derive(Debug, Clone)]
-pub(crate) struct Exact {
-    bytes: Patched,
-    /// Number of bytes at its start and at its end that belong to the frame.
-    frame_bytes: (usize, usize),
-}
-
-/// A reply that is judged as a whole.
-#[derive(Debug, Clone)]
-pub(crate) struct Framed {
-    pub frame: Arc<Frame>,
-    expect: Expectation,
-    with_token: bool,
-    scratch: Vec<u8>,
+    /// What is filled in for each request, if that is more than the token.
+    personal: Option<Box<Personal>>,
 }
 
 /// Why a talk cannot be compiled.
@@ -93,9 +67,13 @@ impl Script {
         let bindings = Bindings {
             tok: ANY_TOKEN.to_owned(),
             payload: payload.to_vec(),
+            seq: 1,
+            n: 1,
             values: values.clone(),
+            ..Bindings::default()
         };
         let exchanges = turns.iter().filter_map(|place| talk.turns.get(*place));
+        let is_personal = exchanges.clone().any(Personal::is);
         let turns: Result<Vec<ScriptTurn>, ScriptError> = exchanges
             .map(|exchange| {
                 let turn = exchange.render(talk, &bindings);
@@ -103,12 +81,14 @@ impl Script {
                     label: exchange.label.clone(),
                     why,
                 })?;
-                let only_replies = talk.push.is_empty() && talk.close_when.is_none();
+                let only_replies =
+                    talk.push.is_empty() && talk.close_when.is_none() && !is_personal;
                 let slots = exchange.expect.slots();
                 let with_token = slots.iter().any(|slot| slot.name == Name::Tok);
                 Ok(ScriptTurn {
                     request: Patched::new(&turn.request),
                     reply: Reply::new(turn.frame, turn.expect, only_replies, with_token),
+                    personal: Personal::of(talk, exchange, &bindings),
                 })
             })
             .collect();
@@ -132,6 +112,21 @@ impl Script {
     #[inline(always)]
     pub(crate) fn request(&mut self, turn: usize, number: u64) -> &[u8] {
         self.turns[turn].request.with(self.seed, number)
+    }
+
+    /// The request of a turn that is filled in for each connection or request; `None` if the token is all that differs.
+    ///
+    /// # Errors
+    /// A value does not fit.
+    pub(crate) fn personal_request(
+        &self,
+        turn: usize,
+        number: u64,
+        numbers: Numbers,
+    ) -> Option<Result<Vec<u8>, RenderError>> {
+        let personal = self.turns[turn].personal.as_ref()?;
+        let turn = personal.turn(self.seed, number, numbers);
+        Some(turn.map(|turn| turn.request))
     }
 
     /// Whether every reply is known byte for byte.
@@ -173,7 +168,13 @@ impl Script {
     ///
     /// # Errors
     /// They differ; the text says how.
-    pub(crate) fn judge(&mut self, turn: usize, number: u64, message: &[u8]) -> Result<(), String> {
+    pub(crate) fn judge(
+        &mut self,
+        turn: usize,
+        number: u64,
+        numbers: Numbers,
+        message: &[u8],
+    ) -> Result<(), String> {
         if matches!(self.turns[turn].reply, Reply::Exact(_)) {
             if self.agrees(turn, number, 0, message) {
                 return Ok(());
@@ -184,20 +185,51 @@ impl Script {
                 escape(message, 80)
             ));
         }
-        let full = self.verify != Verify::None;
-        match &mut self.turns[turn].reply {
-            Reply::Framed(framed) | Reply::Unframed(framed) | Reply::ToEof(framed) if full => {
-                framed.judge(self.seed, number, message)
+        match self.verify {
+            Verify::None => Ok(()),
+            _ => self.judge_in_full(turn, number, numbers, message),
+        }
+    }
+
+    /// Compares a complete message with the expected reply of the turn, whatever is verified otherwise.
+    ///
+    /// # Errors
+    /// They differ; the text says how.
+    pub(crate) fn judge_in_full(
+        &mut self,
+        turn: usize,
+        number: u64,
+        numbers: Numbers,
+        message: &[u8],
+    ) -> Result<(), String> {
+        let seed = self.seed;
+        let turn = &mut self.turns[turn];
+        match (&turn.personal, &mut turn.reply) {
+            (_, Reply::None | Reply::Exact(_)) => Ok(()),
+            (Some(personal), _) => match personal.judge(seed, number, numbers, message) {
+                Judgement::Mismatch(mismatch) => Err(mismatch.to_string()),
+                Judgement::Match(_) | Judgement::Partial => Ok(()),
+            },
+            (None, Reply::Framed(framed) | Reply::Unframed(framed) | Reply::ToEof(framed)) => {
+                framed.judge(seed, number, message)
             }
-            _ => Ok(()),
         }
     }
 
     /// For a reply without a frame: whether these bytes are a complete reply.
-    pub(crate) fn is_whole(&mut self, turn: usize, number: u64, bytes: &[u8]) -> Judgement {
-        match &mut self.turns[turn].reply {
-            Reply::Unframed(framed) => {
-                let text = framed.any_token(self.seed, number, bytes);
+    pub(crate) fn is_whole(
+        &mut self,
+        turn: usize,
+        number: u64,
+        numbers: Numbers,
+        bytes: &[u8],
+    ) -> Judgement {
+        let seed = self.seed;
+        let turn = &mut self.turns[turn];
+        match (&turn.personal, &mut turn.reply) {
+            (Some(personal), Reply::Unframed(_)) => personal.is_whole(seed, number, numbers, bytes),
+            (None, Reply::Unframed(framed)) => {
+                let text = framed.any_token(seed, number, bytes);
                 match text {
                     Some(text) => framed.expect.judge(&text, false),
                     None => framed.expect.judge(bytes, false),
@@ -214,115 +246,8 @@ impl Script {
             Reply::Framed(framed) | Reply::Unframed(framed) | Reply::ToEof(framed) => {
                 framed.expect.describe()
             }
+            Reply::None => Expectation::NoReply.describe(),
         }
-    }
-}
-
-impl Reply {
-    /// `only_replies`: the server sends nothing but replies, so that an exact reply needs no decoder.
-    fn new(frame: Frame, expect: Expectation, only_replies: bool, with_token: bool) -> Self {
-        let whole_header = match &frame {
-            Frame::Len(len) => len.header == len.field.width,
-            _ => true,
-        };
-        match (&frame, expect) {
-            (Frame::Eof, expect) | (_, expect @ Expectation::Eof) => {
-                Self::ToEof(Framed::new(frame, expect, with_token))
-            }
-            (_, Expectation::Exact(body)) if only_replies && whole_header && !body.is_empty() => {
-                Self::Exact(Exact::new(&frame, &body))
-            }
-            (Frame::None, expect) => Self::Unframed(Framed::new(frame, expect, with_token)),
-            (_, expect) => Self::Framed(Framed::new(frame, expect, with_token)),
-        }
-    }
-
-    /// Length in bytes on the wire if the reply is exact, else 0.
-    pub(crate) fn exact_len(&self) -> usize {
-        match self {
-            Self::Exact(exact) => exact.len(),
-            _ => 0,
-        }
-    }
-}
-
-impl Exact {
-    /// Length in bytes on the wire.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.bytes().len()
-    }
-
-    fn new(frame: &Frame, body: &[u8]) -> Self {
-        let bytes = frame.wrap(body);
-        let frame_bytes = match frame {
-            Frame::Len(len) => (len.header, 0),
-            Frame::Until(delimiter) => (0, delimiter.len()),
-            Frame::Lines(_) | Frame::LastLine(_) => (0, 1),
-            Frame::Resp => (1, 2),
-            _ => (0, 0),
-        };
-        Self {
-            bytes: Patched::new(&bytes),
-            frame_bytes,
-        }
-    }
-
-    /// Compares only the bytes of `piece` that belong to the frame.
-    fn frame_agrees(&self, offset: usize, piece: &[u8]) -> bool {
-        let expected = self.bytes.bytes();
-        let end = offset + piece.len();
-        let (head, tail) = self.frame_bytes;
-        let same = |from: usize, to: usize| {
-            let (from, to) = (from.max(offset), to.min(end));
-            from >= to || expected[from..to] == piece[from - offset..to - offset]
-        };
-        same(0, head) && same(expected.len() - tail.min(expected.len()), expected.len())
-    }
-}
-
-impl Framed {
-    fn new(frame: Frame, expect: Expectation, with_token: bool) -> Self {
-        Self {
-            frame: Arc::new(frame),
-            expect,
-            with_token,
-            scratch: Vec::new(),
-        }
-    }
-
-    fn judge(&mut self, seed: u64, number: u64, message: &[u8]) -> Result<(), String> {
-        let exchanged = self.any_token(seed, number, message);
-        let text = exchanged.as_deref().unwrap_or(message);
-        let judgement = if self.expect.needs_eof() {
-            self.expect.judge(text, true)
-        } else {
-            self.expect.judge_message(self.frame.body(text))
-        };
-        if let Some(text) = exchanged {
-            self.scratch = text;
-        }
-        match judgement {
-            Judgement::Mismatch(mismatch) => Err(mismatch.to_string()),
-            Judgement::Match(_) | Judgement::Partial => Ok(()),
-        }
-    }
-
-    /// The message with the request's token replaced by the placeholder; `None` if the reply contains no token.
-    fn any_token(&mut self, seed: u64, number: u64, message: &[u8]) -> Option<Vec<u8>> {
-        if !self.with_token {
-            return None;
-        }
-        let mut token = [0; TOKEN_LEN];
-        write_token(seed, number, &mut token);
-        let mut text = std::mem::take(&mut self.scratch);
-        text.clear();
-        text.extend_from_slice(message);
-        let mut from = 0;
-        while let Some(at) = memmem::find(&text[from..], &token) {
-            text[from + at..from + at + TOKEN_LEN].copy_from_slice(ANY_TOKEN.as_bytes());
-            from += at + TOKEN_LEN;
-        }
-        Some(text)
     }
 }
 
