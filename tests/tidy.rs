@@ -55,6 +55,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("session", &["process", "sys", "talk", "text"]),
     ("subject", &["data", "process", "session", "talk", "text"]),
     ("file", &["data", "process", "subject", "talk", "text"]),
+    (
+        "detect",
+        &["file", "process", "session", "subject", "talk", "text"],
+    ),
     ("check", BELOW_THE_FEATURES),
     ("fuzz", BELOW_THE_FEATURES),
     ("load", BELOW_THE_FEATURES),
@@ -69,8 +73,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "bench", "check", "data", "event", "file", "fuzz", "gate", "load", "process", "report",
-            "session", "stats", "subject", "sys", "talk", "text",
+            "bench", "check", "data", "detect", "event", "file", "fuzz", "gate", "load", "process",
+            "report", "session", "stats", "subject", "sys", "talk", "text",
         ],
     ),
 ];

@@ -27,6 +27,8 @@ pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod data;
+#[cfg(feature = "cli")]
+mod detect;
 pub mod event;
 pub mod file;
 pub mod fuzz;

@@ -21,11 +21,8 @@ fn no_target() {
 }
 
 #[test]
-fn a_talk_without_a_server_and_a_server_without_a_talk() {
-    refused(
-        "half_a_target",
-        &[&["--talk", "line"], &["--", "server", "{port}"]],
-    );
+fn a_talk_without_a_server() {
+    refused("half_a_target", &[&["--talk", "line"]]);
 }
 
 #[test]

@@ -73,6 +73,27 @@ fn a_talk_that_is_not_the_servers() {
 }
 
 #[test]
+fn a_server_without_a_talk_that_cannot_be_asked() {
+    let bench = Bench::new();
+    check_ends(
+        &bench,
+        3,
+        &["--", "no-such-server", "{port}"],
+        &["not found in PATH"],
+    );
+    let script = "echo 'cannot open /etc/x.conf' >&2; exit 4 # {port}";
+    let says = ["exited with code 4", "cannot open /etc/x.conf", "next: "];
+    check_ends(&bench, 3, &["--", "sh", "-c", script], &says);
+    let gate = bench.run(["gate", "--base", "x {port}", "--", "server", "{port}"]);
+    assert_eq!(gate.code, Some(2), "{}", gate.all());
+    assert!(
+        gate.stderr.contains("a gate needs a conversation"),
+        "{}",
+        gate.stderr
+    );
+}
+
+#[test]
 fn an_address_at_which_nobody_listens() {
     // Nobody else is given the port while this socket holds it, and nobody listens on it.
     let holder = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();

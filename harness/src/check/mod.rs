@@ -31,7 +31,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub(crate) use cx::Cx;
-pub(crate) use needs::Need;
+pub(crate) use needs::{Given, Need, Unmet, grouped, remedies};
 pub(crate) use outcome::{
     Ascribe, Checked, Failure, FailureKind, Outcome, Shortfall, Verdict, failed, inconclusive,
     skip, warned,

@@ -1,8 +1,10 @@
 //! Conditions under which a check applies. If one is not met, the check is skipped with a reason.
 
-use crate::process::{Listening, Server};
+use super::{Check, all};
+use crate::process::Listening;
 use crate::subject::Promise;
 use crate::talk::Talk;
+use crate::transport::Transport;
 
 /// A condition under which a check applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,16 +51,100 @@ pub(crate) enum Need {
     SingleClient,
 }
 
+/// What decides whether a check applies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'a> {
+    pub talk: &'a Talk,
+    pub promise: &'a Promise,
+    /// Whether tcprove starts the server.
+    pub spawned: bool,
+    /// Who opens the listening socket and accepts connections.
+    pub listening: &'a Listening,
+    /// How clients reach the server.
+    pub transport: &'a Transport,
+    /// Whether only one instance can run at a time.
+    pub singleton: bool,
+    /// Whether the server's process is known.
+    pub process: bool,
+    /// Whether the server serves more than one client.
+    pub serves_again: bool,
+}
+
+/// A check that does not apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unmet {
+    /// Why it does not apply.
+    pub reason: String,
+    /// The lines of the file, or the arguments, that would enable it; empty if nothing does.
+    pub enable: Vec<&'static str>,
+}
+
+impl Check {
+    /// Why this check does not apply; `None` if it does.
+    pub(crate) fn unmet(&self, given: &Given<'_>) -> Option<Unmet> {
+        // A server that serves a single client only gets the checks that need no second one.
+        let again = (!self.needs.contains(&Need::SingleClient)).then_some(Need::ServesAgain);
+        let needs = self.needs.iter().copied().chain(again);
+        let unmet: Vec<(Need, String)> = needs
+            .filter_map(|need| Some((need, need.unmet(given)?)))
+            .collect();
+        let reason = unmet.first()?.1.clone();
+        let enable: Option<Vec<&str>> = unmet.iter().map(|(need, _)| need.remedy()).collect();
+        Some(Unmet {
+            reason,
+            enable: enable.unwrap_or_default(),
+        })
+    }
+}
+
+impl Check {
+    /// Whether the check concerns a server that is reached in this way. Checks of TLS and of the PROXY
+    /// protocol are not part of the battery of a server without them.
+    pub(crate) fn is_about(&self, transport: &Transport) -> bool {
+        let starttls = transport.tls.as_ref().map(|tls| tls.starttls);
+        self.needs.iter().all(|need| match need {
+            Need::Tls => starttls == Some(false),
+            Need::StartTls => starttls == Some(true),
+            Need::Proxy => transport.proxy.is_some(),
+            _ => true,
+        })
+    }
+}
+
+/// What would enable more checks: for each combination of lines, the checks that only lack these.
+pub(crate) fn remedies(given: &Given<'_>) -> Vec<(Vec<&'static str>, Vec<&'static str>)> {
+    let unmet = all().filter_map(|check| Some((check.unmet(given)?.enable, check.id)));
+    grouped(unmet.filter(|(enable, _)| !enable.is_empty()))
+}
+
+/// Groups checks by what would enable them, the largest group first; those that nothing enables come last.
+pub(crate) fn grouped<'a>(
+    checks: impl Iterator<Item = (Vec<&'static str>, &'a str)>,
+) -> Vec<(Vec<&'static str>, Vec<&'a str>)> {
+    let mut groups: Vec<(Vec<&'static str>, Vec<&'a str>)> = Vec::new();
+    for (enable, id) in checks {
+        match groups.iter_mut().find(|(known, _)| *known == enable) {
+            Some((_, ids)) => ids.push(id),
+            None => groups.push((enable, vec![id])),
+        }
+    }
+    groups.sort_by_key(|(enable, ids)| (enable.is_empty(), std::cmp::Reverse(ids.len())));
+    groups
+}
+
 impl Need {
     /// Why the check does not apply; `None` if the condition is met.
-    pub(crate) fn unmet(
-        self,
-        talk: &Talk,
-        promise: &Promise,
-        server: &Server,
-        serves_again: bool,
-    ) -> Option<String> {
-        let transport = &server.endpoint().transport;
+    fn unmet(self, given: &Given<'_>) -> Option<String> {
+        let Given {
+            talk,
+            promise,
+            spawned,
+            listening,
+            transport,
+            singleton,
+            process,
+            serves_again,
+        } = *given;
         let tls = transport.tls.as_ref();
         let reason = match self {
             Self::Frame if talk.request.has_end() && talk.plain().reply_frame(talk).has_end() => {
@@ -79,17 +165,20 @@ impl Need {
             }
             Self::LengthField if talk.request.announcing(1).is_some() => return None,
             Self::LengthField => "requests have no length field",
-            Self::Spawned if !server.is_attached() => return None,
+            Self::Spawned if spawned => return None,
             Self::Spawned => "tcprove did not start this server",
-            Self::OwnSocket if *server.listening() == Listening::Server => return None,
+            Self::OwnSocket | Self::Accepts | Self::SecondInstance if !spawned => {
+                "tcprove did not start this server"
+            }
+            Self::OwnSocket if *listening == Listening::Server => return None,
             Self::OwnSocket => "tcprove opens the listening socket, not the server",
-            Self::Accepts if *server.listening() != Listening::PerConnection => return None,
+            Self::Accepts if *listening != Listening::PerConnection => return None,
             Self::Accepts => "tcprove accepts the connections, not the server",
-            Self::SecondInstance if !server.is_singleton() => return None,
+            Self::SecondInstance if !singleton => return None,
             Self::SecondInstance => "`singleton = true`: only one instance can run at a time",
-            Self::Process if server.pid().is_some() => return None,
+            Self::Process if process => return None,
             Self::Process => "the server's process is unknown: pass --pid",
-            Self::Tcp if server.addr().is_some() => return None,
+            Self::Tcp if transport.unix.is_none() => return None,
             Self::Tcp => "needs TCP: the kernel does not show the server's end of a Unix socket",
             Self::PlainText if tls.is_none() => return None,
             Self::PlainText => {
@@ -106,5 +195,23 @@ impl Need {
             Self::ServesAgain => "the server serves a single client: see serves-again",
         };
         Some(reason.to_owned())
+    }
+
+    /// What would meet the condition; `None` if it is a property of the server.
+    fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::Frame => Some("a `frame` in [talk] other than \"none\""),
+            Self::Pipelining => Some("`pipelining = true` in [promise]"),
+            Self::MaxMessage => Some("`max_message = BYTES` in [promise]"),
+            Self::Payload => Some("{payload} in a [[talk.turn]]"),
+            Self::DistinctReplies => {
+                Some("{tok} in `send` and `expect` of the first [[talk.turn]]")
+            }
+            Self::Spawned => Some("`cmd` in [server] instead of --connect"),
+            Self::Process => Some("--pid PID"),
+            Self::OwnSocket | Self::Accepts | Self::SecondInstance => None,
+            Self::Tcp | Self::PlainText | Self::Tls | Self::StartTls | Self::Proxy => None,
+            Self::ManyTurns | Self::LengthField | Self::ServesAgain | Self::SingleClient => None,
+        }
     }
 }

@@ -267,6 +267,9 @@ pub(crate) struct Outcome {
     pub actual: Option<String>,
     /// Why the check was skipped or reached no verdict.
     pub reason: Option<String>,
+    /// What would enable the check, if it was skipped: lines of the file, or arguments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enable: Vec<&'static str>,
     /// Measured values and the steps taken.
     pub evidence: Map<String, Value>,
     /// How tcprove knows that the stimulus happened.

@@ -97,9 +97,11 @@ fn battery(
     selection: &Selection,
     interrupt: Interrupt,
 ) -> Battery {
+    let transport = resolved.subject.origin.transport();
+    let named = |check: &Check| !selection.only.is_empty() || check.is_about(transport);
     let checks = check::all()
         .enumerate()
-        .filter(|(place, check)| selection.takes(check.id, *place));
+        .filter(|(place, check)| named(check) && selection.takes(check.id, *place));
     Battery {
         checks: checks.map(|(_, check)| check).collect(),
         subject: resolved.subject.clone(),

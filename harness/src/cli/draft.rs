@@ -5,10 +5,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::environment;
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::target::PreparedTarget;
+use super::{environment, interrupt};
 use crate::report::{Body, Header, Report, RunError, RunPlan, Servers};
 use crate::subject::ServerPlan;
 use crate::text::escape_text;
@@ -120,6 +120,7 @@ pub(super) fn run_then(
 ) -> ExitCode {
     output.apply_color();
     let result = output.prepare(page).and_then(|()| perform(&mut draft));
+    draft.interrupted(result.is_err() && interrupt::is_set());
     let report = draft.finish(result);
     then(&report);
     output.finish(page, &report)

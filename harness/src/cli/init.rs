@@ -4,27 +4,47 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::output as out;
+use super::output::{note, say, say_bytes};
+use super::target::{TargetArgs, supervised};
+use super::{detected, draft, interrupt};
+use crate::detect::{DetectError, Detected, Sketch, detect};
 use crate::file;
+use crate::process::Launch;
+use crate::report::{ExitCode as Code, RunError};
+use crate::subject::Origin;
+use crate::transport::Endpoint;
 
 #[derive(clap::Args)]
 pub(super) struct InitArgs {
-    /// Start from this built-in conversation; without it, list them
+    /// Start from this built-in conversation; without it and without a server, list them
     #[arg(long, value_name = "NAME")]
     talk: Option<String>,
+    /// Find out what a server speaks that is already running
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["talk", "cmd"])]
+    connect: Option<String>,
+    /// Allow an address that is not on the loopback interface
+    #[arg(long, requires = "connect")]
+    allow_remote: bool,
     /// Write to this file; `-` for stdout
     #[arg(short, long, value_name = "FILE", default_value = "tcprove.toml")]
     output: PathBuf,
     /// Overwrite an existing file
     #[arg(long)]
     force: bool,
+    /// Start the server with this command and find out what it speaks; {port} stands for its port
+    #[arg(last = true, value_name = "CMD")]
+    cmd: Vec<String>,
 }
 
 /// The error for a name that is missing or unknown, with a list of the built-in conversations.
-fn unknown(name: &str) -> String {
+fn unknown(name: &str) -> RunError {
     let names = file::BUILTIN.iter().map(|entry| entry.0);
     let first = match crate::text::nearest(name, names) {
-        _ if name.is_empty() => "no conversation given: use --talk NAME with one of".to_owned(),
+        _ if name.is_empty() => {
+            "no server and no conversation given: use `tcprove init -- COMMAND ARG... {port}` to find out what a \
+             server speaks, or --talk NAME with one of"
+                .to_owned()
+        }
         Some(near) => {
             format!("unknown talk `{name}`: did you mean `{near}`? The built-in talks are")
         }
@@ -33,49 +53,148 @@ fn unknown(name: &str) -> String {
     let lines = file::BUILTIN
         .iter()
         .map(|(name, _, about)| format!("\n  {name:<12} {about}"));
-    first + &lines.collect::<String>()
+    RunError::usage(first + &lines.collect::<String>())
 }
 
 pub(super) fn main(args: &InitArgs) -> ExitCode {
-    let name = args.talk.as_deref().unwrap_or_default();
-    let Some(text) = file::init(name) else {
-        out::note(&format!("error: {}", unknown(name)));
-        return ExitCode::from(2);
-    };
-    if args.output.as_os_str() == "-" {
-        out::say_bytes(text.as_bytes());
-        return ExitCode::SUCCESS;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options
-        .write(true)
-        .truncate(args.force)
-        .create(args.force)
-        .create_new(!args.force);
-    match options
-        .open(&args.output)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-    {
-        Ok(()) => {
-            out::say(&format!(
-                "wrote {}: adapt `cmd`, then run `tcprove check`",
-                args.output.display()
-            ));
-            ExitCode::SUCCESS
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            out::note(&format!(
-                "error: {} already exists: use --force to overwrite it, or -o FILE to write another file",
-                args.output.display()
-            ));
-            ExitCode::from(2)
-        }
+    match perform(args) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            out::note(&format!(
-                "error: cannot write {}: {error}",
-                args.output.display()
-            ));
-            ExitCode::from(2)
+            note(&format!("error: {}", error.message));
+            if interrupt::is_set() {
+                return Code::Interrupted.into();
+            }
+            error.exit_code().into()
         }
+    }
+}
+
+fn perform(args: &InitArgs) -> Result<(), RunError> {
+    if args.talk.is_some() || (args.cmd.is_empty() && args.connect.is_none()) {
+        args.write(&args.of_builtin()?)?;
+        args.say("adapt `cmd`, then run `tcprove check`");
+        return Ok(());
+    }
+    // Found out before the server is started for a while.
+    args.may_write()?;
+    let origin = args.origin()?;
+    let interrupt = interrupt::watch()?;
+    let found = match detect(&origin, draft::clock_seed(), &interrupt) {
+        Ok(found) => found,
+        Err(error @ DetectError::Interrupted) => return Err(RunError::target(error.to_string())),
+        Err(error) => return Err(detected::error(&error)),
+    };
+    args.write(&detected::file_text(&found, &args.command()))?;
+    args.tell(&found);
+    Ok(())
+}
+
+impl InitArgs {
+    /// The text of a built-in talk, with the command of the arguments.
+    fn of_builtin(&self) -> Result<String, RunError> {
+        let name = self.talk.as_deref().unwrap_or_default();
+        let text = file::init(name).ok_or_else(|| unknown(name))?;
+        if self.cmd.is_empty() {
+            return Ok(text);
+        }
+        let launch = Launch::new("", self.cmd.clone());
+        file::check_placeholders(&launch).map_err(RunError::usage)?;
+        let mut sketch = Sketch::of_builtin(name).ok_or_else(|| unknown(name))?;
+        sketch.set_server(&launch);
+        let head = format!("# tcprove.toml for {}\n\n", self.command());
+        Ok(file::init_text(&head, sketch.text().trim()))
+    }
+
+    fn origin(&self) -> Result<Origin, RunError> {
+        match &self.connect {
+            Some(address) => {
+                let target = TargetArgs {
+                    connect: Some(address.clone()),
+                    allow_remote: self.allow_remote,
+                    ..TargetArgs::default()
+                };
+                let endpoint = Endpoint::plain(target.address(address)?);
+                Ok(Origin::Attach {
+                    endpoint,
+                    pid: None,
+                })
+            }
+            None => {
+                let launch = Launch::new("", self.cmd.clone());
+                file::check_placeholders(&launch).map_err(RunError::usage)?;
+                Ok(Origin::Spawn(Box::new(supervised(launch)?)))
+            }
+        }
+    }
+
+    /// The command or the address, as a reader would write it.
+    fn command(&self) -> String {
+        match &self.connect {
+            Some(address) => address.clone(),
+            None => shell_words::join(&self.cmd),
+        }
+    }
+
+    fn is_stdout(&self) -> bool {
+        self.output.as_os_str() == "-"
+    }
+
+    /// Says something about the file that was written: on stderr if stdout has the file.
+    fn say(&self, next: &str) {
+        if !self.is_stdout() {
+            say(&format!("wrote {}: {next}", self.output.display()));
+        }
+    }
+
+    fn tell(&self, found: &Detected) {
+        let line = |text: &str| {
+            if self.is_stdout() {
+                note(text);
+            } else {
+                say(text);
+            }
+        };
+        for (word, phrase) in detected::assumptions(found) {
+            line(&format!("{word:<9} {phrase}"));
+        }
+        for suggestion in detected::suggestions(found) {
+            line(&format!("more      {suggestion}"));
+        }
+        self.say("read what it says, then run `tcprove check`");
+    }
+
+    /// Fails if the file exists and may not be overwritten.
+    fn may_write(&self) -> Result<(), RunError> {
+        if self.is_stdout() || self.force || !self.output.exists() {
+            return Ok(());
+        }
+        Err(self.exists())
+    }
+
+    fn exists(&self) -> RunError {
+        RunError::usage(format!(
+            "{} already exists: use --force to overwrite it, or -o FILE to write another file",
+            self.output.display()
+        ))
+    }
+
+    fn write(&self, text: &str) -> Result<(), RunError> {
+        if self.is_stdout() {
+            say_bytes(text.as_bytes());
+            return Ok(());
+        }
+        let mut options = std::fs::OpenOptions::new();
+        options
+            .write(true)
+            .truncate(self.force)
+            .create(self.force)
+            .create_new(!self.force);
+        let written = options
+            .open(&self.output)
+            .and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => self.exists(),
+            _ => RunError::usage(format!("cannot write {}: {error}", self.output.display())),
+        })
     }
 }

@@ -6,6 +6,7 @@ mod builtin;
 mod by_hand;
 mod check;
 mod complain;
+mod detected;
 mod draft;
 mod embedded;
 mod environment;
@@ -31,6 +32,7 @@ mod send;
 mod serve;
 mod target;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -74,7 +76,7 @@ enum Command {
     Send(send::SendArgs),
     /// Run the reference server, sound or with a planted fault.
     Serve(serve::ServeArgs),
-    /// Write a commented tcprove.toml.
+    /// Write a commented tcprove.toml: for a built-in talk, or for a server whose talk is found out.
     Init(init::InitArgs),
     /// Prove on this machine that the checks can fail and that measured times are right.
     Selftest(selftest::SelftestArgs),
@@ -89,7 +91,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return complain::usage(&error),
     };
-    let dispatched = std::panic::catch_unwind(|| dispatch(cli));
+    let dispatched = std::panic::catch_unwind(AssertUnwindSafe(|| dispatch(cli)));
     let code = dispatched.unwrap_or_else(|_| complain::bug());
     if output::stdout_failed() {
         return report::ExitCode::Usage.into();

@@ -63,11 +63,11 @@ fn perform(args: &SendArgs) -> Result<ExitCode, RunError> {
     exchange(args, &server, &message)
 }
 
-/// Like other commands, except that `--connect` needs no `--talk`: sending bytes takes no
+/// Like other commands, except that nothing is detected without `--talk`: sending bytes takes no
 /// conversation.
 fn subject(args: &TargetArgs) -> Result<Subject, RunError> {
     let mut args = args.clone();
-    if args.connect.is_some() && args.talk.is_none() && args.file.is_none() {
+    if args.names_no_talk() {
         args.talk = Some("tutorial".into());
     }
     if args.embedded && args.params.iter().all(|(name, _)| name != "protocol") {

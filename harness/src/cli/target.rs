@@ -2,13 +2,16 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use super::builtin::{builtin, names};
-use super::embedded;
+use super::output::note;
 pub(super) use super::prepared::PreparedTarget;
 use super::prepared::executable;
+use super::{detected, embedded, interrupt};
+use crate::detect::{detect, knows_its_port};
 use crate::file::File;
-use crate::process::{Launch, Listening};
+use crate::process::Launch;
 use crate::report::{ErrorCode, RunError};
 use crate::subject::Origin;
 use crate::transport::{Address, Endpoint};
@@ -39,9 +42,13 @@ pub(super) struct TargetArgs {
     /// Set a parameter of the server's command
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) params: Vec<(String, String)>,
-    /// Start the server with this command, which contains {port}
+    /// Start the server with this command, which contains {port}; without --talk, find out what it speaks
     #[arg(last = true, value_name = "CMD", conflicts_with_all = ["file", "connect"])]
     pub(crate) cmd: Vec<String>,
+    /// What was found out about a server without a talk; not an argument. Clones share it, so that the parts of a run
+    /// judge the same conversation.
+    #[arg(skip)]
+    pub(super) found: Arc<OnceLock<File>>,
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {
@@ -71,7 +78,11 @@ impl TargetArgs {
         if self.embedded {
             return embedded::from_parameters(&self.params, seed);
         }
-        let file = self.file()?;
+        let file = if self.names_no_talk() {
+            self.detected(seed)?
+        } else {
+            self.file()?
+        };
         let origin = match &self.connect {
             Some(address) => Origin::Attach {
                 endpoint: Endpoint {
@@ -84,6 +95,38 @@ impl TargetArgs {
         };
         let name = file.name.clone();
         Ok(PreparedTarget::new(file, origin, name, seed, false))
+    }
+
+    /// Whether the flags name a server but no conversation.
+    pub(crate) fn names_no_talk(&self) -> bool {
+        let is_described = self.talk.is_some() || self.file.is_some();
+        let attached = self.connect.is_some() && !Path::new(DEFAULT_FILE).exists();
+        !is_described && (attached || !self.cmd.is_empty())
+    }
+
+    /// Finds out what the server speaks, and says so in the first line.
+    fn detected(&self, seed: u64) -> Result<File, RunError> {
+        if let Some(file) = self.found.get() {
+            return Ok(file.clone());
+        }
+        let origin = match &self.connect {
+            Some(address) => Origin::Attach {
+                endpoint: Endpoint::plain(self.address(address)?),
+                pid: self.pid,
+            },
+            None => {
+                let launch = self.with_params(Launch::new("", self.cmd.clone()))?;
+                Origin::Spawn(Box::new(launch))
+            }
+        };
+        let interrupt = interrupt::watch()?;
+        let found = detect(&origin, seed, &interrupt).map_err(|error| detected::error(&error))?;
+        note(&format!(
+            "tcprove: no talk is given, so it was detected: {}. Keep it with `tcprove init {}`",
+            detected::talk(&found),
+            self.words()
+        ));
+        Ok(self.found.get_or_init(|| found.file).clone())
     }
 
     /// As [`TargetArgs::resolve`], but with `cmd` instead of the file's command.
@@ -121,7 +164,7 @@ impl TargetArgs {
         }
         if !self.cmd.is_empty() {
             return Err(usage(format!(
-                "the command names a server but no conversation: add --talk NAME, one of: {}",
+                "the command names a server but no conversation: add --talk NAME, one of: {}; or write a file with `tcprove init -- COMMAND`",
                 names()
             )));
         }
@@ -144,7 +187,18 @@ impl TargetArgs {
                     .into(),
             ));
         };
-        let mut server = server.clone();
+        let launch = self.with_params(server.clone())?;
+        if !knows_its_port(&launch) {
+            return Err(usage(format!(
+                "the server's command has no {{port}}: add it where the port belongs, for example `-- {} --port {{port}}`",
+                launch.cmd.first().map_or("COMMAND", String::as_str)
+            )));
+        }
+        Ok(launch)
+    }
+
+    /// Adds the parameters and the supervisor.
+    fn with_params(&self, mut server: Launch) -> Result<Launch, RunError> {
         for (name, value) in &self.params {
             let placeholder = format!("{{{name}}}");
             let used = server.texts().any(|text| text.contains(&placeholder));
@@ -161,17 +215,10 @@ impl TargetArgs {
             server.params.insert(name.clone(), value.clone());
         }
         file::check_placeholders(&server).map_err(usage)?;
-        let launch = supervised(server)?;
-        if !knows_its_port(&launch) {
-            return Err(usage(format!(
-                "the server's command has no {{port}}: add it where the port belongs, for example `-- {} --port {{port}}`",
-                launch.cmd.first().map_or("COMMAND", String::as_str)
-            )));
-        }
-        Ok(launch)
+        supervised(server)
     }
 
-    fn address(&self, address: &str) -> Result<Address, RunError> {
+    pub(super) fn address(&self, address: &str) -> Result<Address, RunError> {
         match address.strip_prefix("unix:") {
             Some(path) => Ok(Address::Unix(path.into())),
             None => self.tcp_address(address).map(Address::Tcp),
@@ -231,18 +278,9 @@ impl TargetArgs {
     }
 }
 
-/// Whether the server learns its port: from its command, its environment or a file, by inheriting the socket, or because
-/// it prints the port that it chose.
-fn knows_its_port(launch: &Launch) -> bool {
-    launch.ready.names_port()
-        || launch.transport.unix.is_some()
-        || launch.listening != Listening::Server
-        || launch.texts().any(|text| text.contains("{port}"))
-}
-
 /// Adds the supervisor, which is this executable. It also replaces the program `tcprove` of a command, so that
 /// files that start the reference server work without tcprove in PATH.
-fn supervised(mut server: Launch) -> Result<Launch, RunError> {
+pub(super) fn supervised(mut server: Launch) -> Result<Launch, RunError> {
     let own = executable()?;
     if let Some(program) = server.cmd.first_mut()
         && program == "tcprove"
@@ -272,9 +310,10 @@ fn config_message(error: &file::FileError, path: &Path) -> String {
 fn no_target() -> String {
     format!(
         "no target is given, and there is no {DEFAULT_FILE} in this folder. Give one of:
-  --talk NAME -- COMMAND ARG... {{port}}   start a server with a command
-  --talk NAME --connect HOST:PORT        connect to a running server
-  -f FILE                                read a file that describes it (`tcprove init --talk NAME` writes one)
+  -- COMMAND ARG... {{port}}               start a server with a command
+  --connect HOST:PORT                    connect to a running server
+  --talk NAME                            say what it speaks, instead of having it detected
+  -f FILE                                read a file that describes it (`tcprove init` writes one)
   --embedded                             use the built-in reference server, to try tcprove
 NAME is one of: {}",
         names()

@@ -16,5 +16,10 @@ const TAIL: &str = include_str!("builtin/reference.toml");
 /// The commented file for the built-in talk `name`. It works as it stands.
 pub fn init(name: &str) -> Option<String> {
     let source = builtin::source(name)?;
-    Some(format!("{HEAD}{}\n\n{TAIL}", source.trim_end()))
+    Some(init_text(HEAD, source.trim_end()))
+}
+
+/// A commented file: `head`, the text of the file, and all other keys.
+pub(crate) fn init_text(head: &str, text: &str) -> String {
+    format!("{head}{text}\n\n{TAIL}")
 }

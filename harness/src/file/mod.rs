@@ -30,6 +30,7 @@ pub use check::CheckSection;
 pub use error::FileError;
 use error::{Fault, Read, line_and_column};
 pub use init::init;
+pub(crate) use init::init_text;
 pub use schema::schema;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -87,7 +88,7 @@ impl File {
     pub fn with_cmd(mut self, cmd: Vec<String>) -> Self {
         let new = Launch::new("", cmd).reached_by(&self.transport);
         match &mut self.server {
-            Some(old) if old.program() == new.program() => {
+            Some(old) if is_same_program(old, &new) => {
                 (old.cmd, old.transport) = (new.cmd, new.transport)
             }
             _ => {
@@ -112,6 +113,19 @@ impl File {
         }
         self
     }
+}
+
+/// Programs that run another one, so that their name says nothing about the server.
+const INTERPRETERS: [&str; 12] = [
+    "bash", "bun", "dash", "deno", "env", "java", "node", "perl", "php", "python", "ruby", "sh",
+];
+
+/// Whether both commands run the same program, possibly from another path or with other arguments.
+pub(crate) fn is_same_program(one: &Launch, other: &Launch) -> bool {
+    let bare = one
+        .program()
+        .trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    one.program() == other.program() && !INTERPRETERS.contains(&bare)
 }
 
 /// The largest file that is read, in bytes: `tcprove.toml`, and one whose content is sent.

@@ -108,6 +108,10 @@ fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
             Verdict::Inconclusive => Some("the machine was too busy".into()),
             _ => None,
         },
+        enable: match verdict {
+            Verdict::Skip => vec!["`max_message = BYTES` in [promise]"],
+            _ => Vec::new(),
+        },
         evidence: serde_json::Map::from_iter([(
             "steps".to_owned(),
             json!([" 0.1 ms  send \"a\""]),

@@ -124,6 +124,32 @@ impl Session {
         ConnectionEnd::Eof
     }
 
+    /// Reads whatever arrives, without judging it: waits up to `first` for the first bytes and then until nothing
+    /// arrives for `quiet`. Returns at most about `bytes_max` bytes, and how the connection ended.
+    pub(crate) async fn hear(
+        &mut self,
+        first: Duration,
+        quiet: Duration,
+        bytes_max: usize,
+    ) -> (Vec<u8>, ConnectionEnd) {
+        let mut patience = first;
+        while !self.eof && self.buffer.len() < bytes_max {
+            match self.fill(Instant::now() + patience).await {
+                Ok(()) => patience = quiet,
+                Err(PeerError::Reset { .. }) => {
+                    return (std::mem::take(&mut self.buffer), ConnectionEnd::Reset);
+                }
+                Err(_) => break,
+            }
+        }
+        let end = if self.eof {
+            ConnectionEnd::Eof
+        } else {
+            ConnectionEnd::StillOpen
+        };
+        (std::mem::take(&mut self.buffer), end)
+    }
+
     /// Returns bytes received but not yet consumed, including those that arrive within `wait`.
     pub(crate) async fn leftover(&mut self, wait: Duration) -> Vec<u8> {
         let deadline = Instant::now() + wait;

@@ -145,6 +145,24 @@ impl Name {
     }
 }
 
+/// The slot of `{port:NAME}`, a further port of the server.
+fn further_port_slot(inside: &str, forms: &[&str], name: &str) -> Result<Slot, TemplateError> {
+    let forms: String = forms.iter().map(|form| format!("{form}:")).collect();
+    let slot = Slot::parse(&format!("{forms}{name}"))?;
+    match slot.name {
+        Name::Other(name) if slot.plus == 0 => Ok(Slot {
+            name: Name::Other(format!("port:{name}")),
+            ..slot
+        }),
+        _ => Err(no_placeholder(inside)),
+    }
+}
+
+/// The NAME of `port:NAME`, which stands for a further port of the server.
+pub(crate) fn further_port(name: &str) -> Option<&str> {
+    name.strip_prefix("port:")
+}
+
 /// How the value is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -227,29 +245,20 @@ impl fmt::Display for Slot {
 impl Slot {
     /// Parses what is between the braces: `[length:][encoding:]name[+number]`.
     pub(crate) fn parse(inside: &str) -> Result<Self, TemplateError> {
-        let (mut forms, last): (Vec<&str>, &str) = match inside.rsplit_once(':') {
+        let (forms, last): (Vec<&str>, &str) = match inside.rsplit_once(':') {
             Some((forms, last)) => (forms.split(':').collect(), last),
             None => (Vec::new(), inside),
         };
-        if forms.last() == Some(&"port") && begins_well(last) {
-            // `port:admin` is a name like `port`.
-            forms.pop();
-            return Self::of(inside, &forms, &format!("port:{last}"), None);
+        // `{port:admin}` is a value like `{port}`: the form belongs to the name.
+        if let Some((&"port", forms)) = forms.split_last() {
+            return further_port_slot(inside, forms, last);
         }
         let (name, plus) = match last.split_once('+') {
             Some((name, digits)) => (name, Some(digits)),
             None => (last, None),
         };
-        Self::of(inside, &forms, name, plus)
-    }
-
-    fn of(
-        inside: &str,
-        forms: &[&str],
-        name: &str,
-        plus: Option<&str>,
-    ) -> Result<Self, TemplateError> {
-        let (measure, encoding) = match forms {
+        let begins_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let (measure, encoding) = match forms.as_slice() {
             [] => (None, Encoding::Plain),
             [form] => match measure(form) {
                 Some(measure) => (Some(measure), Encoding::Plain),
@@ -261,7 +270,7 @@ impl Slot {
             },
             _ => return Err(no_placeholder(inside)),
         };
-        if !begins_well(name) {
+        if !begins_well {
             return Err(no_placeholder(inside));
         }
         let name = Name::new(name);
@@ -379,10 +388,6 @@ impl Slot {
         }
         Ok(())
     }
-}
-
-fn begins_well(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
 }
 
 fn measure(name: &str) -> Option<Measure> {

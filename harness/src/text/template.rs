@@ -5,9 +5,9 @@
 //! placeholder: `}}` is two braces.
 
 use super::slot::Encoding;
-pub(crate) use super::slot::TemplateError;
 pub use super::slot::{Bindings, RenderError};
 pub(crate) use super::slot::{Name, Slot};
+pub(crate) use super::slot::{TemplateError, further_port};
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,7 +189,7 @@ impl Brace {
             }
         }
         let end = after
-            .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | ':' | '.' | '+'))
+            .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | ':' | '+' | '.'))
             .unwrap_or(after.len());
         let inside = &after[..end];
         if !after[end..].starts_with('}') {
@@ -224,11 +224,6 @@ impl Brace {
             )),
         })
     }
-}
-
-/// The NAME of `port:NAME`, which stands for a further port of the server.
-pub(crate) fn further_port(name: &str) -> Option<&str> {
-    name.strip_prefix("port:")
 }
 
 #[cfg(test)]
@@ -390,8 +385,6 @@ mod tests {
             ("{u16:tok}", "unknown form"),
             ("{len:}", "not a placeholder"),
             ("{len:len:tok}", "not a placeholder"),
-            ("{port:9}", "unknown form"),
-            ("{port:a:b}", "not a placeholder"),
             ("{json:len:tok}", "not a placeholder"),
             ("{len:json:hex:tok}", "not a placeholder"),
             ("{tok+4}", "adds a number"),

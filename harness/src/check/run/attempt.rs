@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::check::{Check, Checked, Cx, Failure, FailureKind, Runs, Shortfall, failed};
+use crate::check::{Check, Checked, Cx, Failure, FailureKind, Runs, Shortfall, Unmet, failed};
 use crate::process::socket_table;
 use crate::text::excerpt;
 
@@ -16,6 +16,8 @@ pub(super) struct Attempt {
     pub(super) evidence: Map<String, Value>,
     pub(super) proof: Option<String>,
     pub(super) duration: Duration,
+    /// What would enable the check, if it was skipped for want of that.
+    pub(super) enable: Vec<&'static str>,
 }
 
 impl From<Shortfall> for Attempt {
@@ -25,6 +27,7 @@ impl From<Shortfall> for Attempt {
             evidence: Map::new(),
             proof: None,
             duration: Duration::ZERO,
+            enable: Vec::new(),
         }
     }
 }
@@ -36,6 +39,14 @@ impl Attempt {
             evidence: cx.evidence(),
             proof: cx.proof(),
             duration: Duration::ZERO,
+            enable: Vec::new(),
+        }
+    }
+
+    pub(super) fn skipped(unmet: Unmet) -> Self {
+        Self {
+            enable: unmet.enable,
+            ..Self::from(Shortfall::Skip(unmet.reason))
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::attempt;
 use super::attempt::Attempt;
-use crate::check::{Check, Cx, Need, Runs, Shortfall};
+use crate::check::{Check, Cx, Given, Runs, Shortfall};
 use crate::data::hash::fnv1a;
 use crate::process::Server;
 use crate::subject::{Interrupt, Rehearsal, Subject, maybe_late, patient, rehearse_with, runtime};
@@ -85,11 +85,18 @@ async fn bounded(
     salt: u64,
     interrupt: &Interrupt,
 ) -> Attempt {
-    let serves_again = rehearsal.single_client.is_none();
-    for need in check.needs.iter().copied().chain(default_needs(check)) {
-        if let Some(reason) = need.unmet(&subject.talk, &subject.promise, server, serves_again) {
-            return Attempt::from(Shortfall::Skip(reason));
-        }
+    let given = Given {
+        talk: &subject.talk,
+        promise: &subject.promise,
+        spawned: !server.is_attached(),
+        listening: server.listening(),
+        transport: &server.endpoint().transport,
+        singleton: server.is_singleton(),
+        process: server.pid().is_some(),
+        serves_again: rehearsal.single_client.is_none(),
+    };
+    if let Some(unmet) = check.unmet(&given) {
+        return Attempt::skipped(unmet);
     }
     let cx = Cx::new(server.clone(), subject, salt, rehearsal.pace);
     let limit = check.limit.max(rehearsal.pace.exchange * 100);
@@ -102,11 +109,6 @@ async fn bounded(
 
 fn over(limit: Duration) -> Shortfall {
     Shortfall::Inconclusive(format!("the check did not finish within {limit:?}"))
-}
-
-/// A server that serves a single client only gets the checks that need no second one.
-fn default_needs(check: &Check) -> Option<Need> {
-    (!check.needs.contains(&Need::SingleClient)).then_some(Need::ServesAgain)
 }
 
 /// Runs the check on the reference server.

@@ -30,6 +30,7 @@ pub(super) fn of(
         expected: failure.map(|failure| failure.mismatch.expected.clone()),
         actual: failure.map(|failure| failure.mismatch.actual.clone()),
         reason,
+        enable: last.enable.clone(),
         evidence: shown.evidence.clone(),
         stimulus_proof: shown.proof.clone(),
         attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),

@@ -52,6 +52,11 @@ pub(super) fn candidate(args: &GateArgs, seed: u64) -> Result<PreparedTarget, Ru
 
 fn starts_its_servers(args: &GateArgs) -> Result<(), RunError> {
     match args.target.connect {
+        // Base and candidate must hold the same conversation, so it is not detected from one of them.
+        None if args.target.names_no_talk() => Err(usage(format!(
+            "a gate needs a conversation: add --talk NAME, or write a file with `tcprove init {}`",
+            args.target.words()
+        ))),
         Some(_) => Err(usage(
             "a gate starts both servers many times, so --connect cannot be used: give --base CMD and --candidate CMD".into(),
         )),

@@ -5,6 +5,9 @@ use std::path::Path;
 use super::{File, parse_with};
 
 /// The name of each built-in talk, its TOML text and a description.
+///
+/// A detection tries them in this order, see `crate::detect`: of two talks that a server may both hold, the one that
+/// says more about it comes first.
 pub const BUILTIN: &[(&str, &str, &str)] = &[
     (
         "tutorial",
@@ -38,6 +41,11 @@ pub const BUILTIN: &[(&str, &str, &str)] = &[
     ),
     ("http", include_str!("http.toml"), "HTTP/1.1 with nginx"),
     (
+        "http-any",
+        include_str!("http-any.toml"),
+        "HTTP/1.x that may answer with any status",
+    ),
+    (
         "smtp",
         include_str!("smtp.toml"),
         "the begin of a mail session",
@@ -46,6 +54,41 @@ pub const BUILTIN: &[(&str, &str, &str)] = &[
         "beanstalkd",
         include_str!("beanstalkd.toml"),
         "the work queue beanstalkd",
+    ),
+    (
+        "resp3",
+        include_str!("resp3.toml"),
+        "Redis and compatible servers with RESP3",
+    ),
+    (
+        "nats",
+        include_str!("nats.toml"),
+        "the messaging server NATS",
+    ),
+    (
+        "imap",
+        include_str!("imap.toml"),
+        "the begin of an IMAP session",
+    ),
+    (
+        "pop3",
+        include_str!("pop3.toml"),
+        "the begin of a POP3 session",
+    ),
+    (
+        "ftp",
+        include_str!("ftp.toml"),
+        "the control connection of FTP",
+    ),
+    (
+        "json-lines",
+        include_str!("json-lines.toml"),
+        "a JSON object in each line (JSON-RPC 2.0)",
+    ),
+    (
+        "finger",
+        include_str!("finger.toml"),
+        "a line is answered with text and a close (finger, whois, gopher)",
     ),
 ];
 

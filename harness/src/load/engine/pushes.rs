@@ -47,10 +47,7 @@ impl Engine<'_> {
         match talk.push[push].answer(&talk.request, &bindings) {
             Ok(None) => {}
             Ok(Some(answer)) => {
-                self.connections[at]
-                    .cold()
-                    .unsent
-                    .extend_from_slice(&answer);
+                self.connections[at].queue(&answer);
                 self.write_unsent(at);
             }
             Err(why) => self.lose(at, || format!("cannot answer a push: {why}")),

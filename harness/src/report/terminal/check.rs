@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::{CheckReport, verdict_line};
-use crate::check::{Outcome, Verdict};
+use crate::check::{Outcome, Verdict, grouped};
 use crate::report::Report;
 use crate::report::wrap::{cut, wrap};
 use crate::text::escape_text;
@@ -193,6 +193,7 @@ pub(super) fn summary(
     counted: &str,
     columns: Option<usize>,
 ) {
+    skipped(text, checked, columns);
     let _ = writeln!(text);
     for blocker in &checked.blockers {
         let _ = writeln!(
@@ -212,6 +213,34 @@ pub(super) fn summary(
         let _ = writeln!(text, "{}", wrap(NOTHING_RAN, 0, columns));
     }
 }
+
+/// The skipped checks, grouped by what would enable them.
+fn skipped(text: &mut String, checked: &CheckReport, columns: Option<usize>) {
+    let skipped = checked
+        .outcomes
+        .iter()
+        .filter(|outcome| outcome.outcome == Verdict::Skip);
+    let groups = grouped(skipped.map(|outcome| (outcome.enable.clone(), outcome.id)));
+    if groups.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n{BOLD}skipped checks, and what would enable them{RESET}"
+    );
+    for (enable, ids) in groups {
+        let what = if enable.is_empty() {
+            "do not apply to this server".to_owned()
+        } else {
+            enable.join(" and ")
+        };
+        let line = format!("{what}: {}", ids.join(", "));
+        let _ = writeln!(text, "  {}", wrap(&line, SKIPPED_INDENT, columns));
+    }
+}
+
+/// Column at which a continued line of skipped checks starts.
+const SKIPPED_INDENT: usize = 4;
 
 /// The number of checks per verdict.
 pub(super) fn counted(checked: &CheckReport) -> String {

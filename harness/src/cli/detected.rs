@@ -1,0 +1,179 @@
+//! What a detection found, as sentences: what was assumed about a server, and what did not fit.
+
+use std::fmt::Write as _;
+
+use super::builtin::names;
+use crate::check::{Given, remedies};
+use crate::detect::{
+    Assumed, Change, Compared, DetectError, Detected, Ending, Learned, PortFound, Tried, quoted,
+};
+use crate::file;
+use crate::process::{Listening, StartFailure};
+use crate::report::RunError;
+
+/// The talk in one phrase.
+pub(super) fn talk(found: &Detected) -> String {
+    match &found.assumed {
+        Assumed::Builtin(name) => format!("`{name}` ({})", about(name)),
+        Assumed::Learned(learned) => format!("a talk learned from its replies: {}", shape(learned)),
+    }
+}
+
+fn about(name: &str) -> &'static str {
+    let entry = file::BUILTIN.iter().find(|(known, ..)| *known == name);
+    entry.map_or("", |(_, _, about)| *about)
+}
+
+fn shape(learned: &Learned) -> String {
+    let request = match learned.request {
+        Ending::Lf => "a request ends with \\n",
+        Ending::Crlf => "a request ends with \\r\\n",
+        Ending::Lines(_) | Ending::Close | Ending::Unmarked => "nothing marks the end of a request",
+    };
+    let reply = match learned.reply {
+        Ending::Lf => "a reply with \\n".to_owned(),
+        Ending::Crlf => "a reply with \\r\\n".to_owned(),
+        Ending::Lines(lines) => format!("a reply after {lines} lines"),
+        Ending::Close => "a reply with the connection".to_owned(),
+        Ending::Unmarked => "nothing marks the end of a reply".to_owned(),
+    };
+    let compared = match learned.compared {
+        Compared::Token => "the reply repeats the request's {tok}",
+        Compared::Constant => "every request has the same reply",
+        Compared::Parts => "only what all replies have in common is compared",
+        Compared::End => "replies have nothing in common, so their content is not compared",
+    };
+    format!("{request}, {reply}; {compared}")
+}
+
+/// Everything that was assumed, a line each: a word and a phrase.
+pub(super) fn assumptions(found: &Detected) -> Vec<(&'static str, String)> {
+    let (request, reply) = &found.example;
+    let mut lines = vec![
+        ("talk", talk(found)),
+        (
+            "seen",
+            format!("sent {}, got {}", quoted(request), quoted(reply)),
+        ),
+        (
+            "confirmed",
+            "held twice from the start, with other tokens each time".to_owned(),
+        ),
+    ];
+    lines.extend(found.port.iter().map(|port| ("port", port_phrase(port))));
+    lines.extend(found.changes.iter().map(|change| {
+        match change {
+        Change::ClosesAfterReply => (
+            "changed",
+            "the server closes the connection after each reply: `close = \"server-after-reply\"`"
+                .to_owned(),
+        ),
+        Change::LeftOut { label, missed } => {
+            ("left out", format!("{label} of the built-in talk: {}", missed.phrase()))
+        }
+    }
+    }));
+    lines
+}
+
+fn port_phrase(port: &PortFound) -> String {
+    match port {
+        PortFound::InWord(word) => format!("the port in `{word}` became {{port}}"),
+        PortFound::InEnvironment => {
+            "the server takes its port from the variable PORT: `env = { PORT = \"{port}\" }`"
+                .to_owned()
+        }
+        PortFound::Printed => {
+            "the server chooses its port and prints it: `ready = { stdout = ... }`".to_owned()
+        }
+    }
+}
+
+/// What would enable more checks, a line each.
+pub(super) fn suggestions(found: &Detected) -> Vec<String> {
+    let given = Given {
+        talk: &found.file.talk,
+        promise: &found.file.promise,
+        spawned: found.file.server.is_some(),
+        listening: &Listening::Server,
+        transport: &found.file.transport,
+        singleton: false,
+        process: true,
+        serves_again: true,
+    };
+    remedies(&given)
+        .into_iter()
+        .map(|(lines, ids)| {
+            let checks = if ids.len() == 1 { "check" } else { "checks" };
+            format!(
+                "add {}: {} more {checks} ({})",
+                lines.join(" and "),
+                ids.len(),
+                ids.join(", ")
+            )
+        })
+        .collect()
+}
+
+/// The file: what was assumed as a comment, the server and its talk, all other keys as a comment.
+pub(super) fn file_text(found: &Detected, command: &str) -> String {
+    let mut head = format!(
+        "# tcprove.toml for {}\n# `tcprove init` started it, found out what it speaks, and assumed:\n",
+        crate::text::escape_text(command, 200)
+    );
+    for (word, phrase) in assumptions(found) {
+        let _ = writeln!(
+            head,
+            "# {word:<9} {}",
+            crate::text::escape_text(&phrase, 400)
+        );
+    }
+    for line in suggestions(found) {
+        let _ = writeln!(head, "# more      {line}");
+    }
+    head.push_str("# `tcprove check` is a good next step.\n\n");
+    file::init_text(&head, found.sketch.text().trim())
+}
+
+/// What was tried, grouped by what came.
+fn by_answer(tried: &[Tried]) -> Vec<(Vec<&str>, &str)> {
+    let mut groups: Vec<(Vec<&str>, &str)> = Vec::new();
+    for Tried { what, came } in tried {
+        match groups.iter_mut().find(|(_, known)| known == came) {
+            Some((all, _)) => all.push(what),
+            None => groups.push((vec![what], came)),
+        }
+    }
+    groups
+}
+
+/// The error of a detection, with the next step to try.
+pub(super) fn error(error: &DetectError) -> RunError {
+    match error {
+        DetectError::Start(failure)
+            if matches!(
+                failure.as_ref(),
+                StartFailure::Exited { .. } | StartFailure::NotReady { .. }
+            ) =>
+        {
+            RunError::target(format!(
+                "{failure}\nnext: start it by hand and read its output"
+            ))
+        }
+        DetectError::NoPort { port } => RunError::usage(format!(
+            "{error}\nnext: add the option that sets its port, with {{port}} as its value, and start again (it now listens on {port})"
+        )),
+        DetectError::Unknown { tried } => {
+            let lines: String = by_answer(tried)
+                .iter()
+                .map(|(what, came)| format!("\n  {}: {came}", what.join(", ")))
+                .collect();
+            RunError::target(format!(
+                "{error}. What was tried, and what came:{lines}\n\
+                 next: name a built-in talk with --talk ({}), or write a file: `tcprove init --talk line` is a template",
+                names()
+            ))
+        }
+        other => RunError::target(other.to_string()),
+    }
+}

@@ -1,0 +1,211 @@
+//! Holds a candidate's conversation with the server, leaves out what the server does not do, and confirms the rest.
+
+use std::time::Duration;
+
+use super::candidate::Candidate;
+use super::prober::{Line, Prober};
+use super::sketch::List;
+use super::{BLIND, Change, DetectError, LIKELY, Missed, Sketch, no_talk};
+use crate::file::File;
+use crate::session::ConnectionEnd;
+use crate::subject::{Interrupt, RehearsalError, Subject, rehearse};
+use crate::talk::{Bindings, Close, Exchange, Frame, Judgement};
+
+/// Time in which a server that closes after its reply does so, and in which bytes after a reply arrive.
+const AFTER: Duration = Duration::from_millis(250);
+/// How often a conversation is held on a fresh server before it is accepted.
+const CONFIRMATIONS: usize = 2;
+
+/// A conversation that the server holds.
+pub(super) struct Held {
+    pub sketch: Sketch,
+    pub file: File,
+    /// A request of the plain exchange and the reply to it.
+    pub example: (Vec<u8>, Vec<u8>),
+    pub changes: Vec<Change>,
+}
+
+/// The result of a step: what was held, or what was missed.
+type Step<T> = Result<Result<T, Missed>, DetectError>;
+
+/// Returns early with what was missed.
+macro_rules! held {
+    ($step:expr) => {
+        match $step? {
+            Ok(held) => held,
+            Err(missed) => return Ok(Err(missed)),
+        }
+    };
+}
+
+/// Holds the candidate's conversation, as far as the server does.
+///
+/// # Errors
+/// The server does not start, or the user interrupted.
+pub(super) fn adapt(prober: &mut Prober<'_>, candidate: &Candidate) -> Step<Held> {
+    let limit = if candidate.likely { LIKELY } else { BLIND };
+    let (example, end) = held!(plain(prober, &candidate.file, limit));
+    held!(by_accident(prober, &candidate.file, &example.0));
+    let mut sketch = candidate.sketch.clone();
+    let mut file = candidate.file.clone();
+    let mut changes = Vec::new();
+    if end != ConnectionEnd::StillOpen && file.talk.carries_many_turns() {
+        sketch.close_after_reply();
+        file.talk.close = Close::ServerAfterReply;
+        changes.push(Change::ClosesAfterReply);
+    }
+    let turns = leave_out(prober, &file, List::Turn)?;
+    let bad = leave_out(prober, &file, List::Bad)?;
+    for (list, left_out) in [(List::Turn, turns), (List::Bad, bad)] {
+        for (index, _) in left_out.iter().rev() {
+            sketch.remove(list, *index);
+        }
+        changes.extend(left_out.into_iter().map(|(_, missed)| Change::LeftOut {
+            label: missed.label.clone(),
+            missed,
+        }));
+    }
+    let file = sketch
+        .file(candidate.name)
+        .map_err(|error| DetectError::Failed(error.to_string()))?;
+    held!(confirm(prober, &file));
+    Ok(Ok(Held {
+        sketch,
+        file,
+        example,
+        changes,
+    }))
+}
+
+/// A request and its reply, and what became of the connection.
+type Plain = ((Vec<u8>, Vec<u8>), ConnectionEnd);
+
+/// The plain exchange on a new connection, and what follows it.
+fn plain(prober: &mut Prober<'_>, file: &File, limit: Duration) -> Step<Plain> {
+    let subject = prober.subject(file);
+    prober.fresh()?;
+    let mut line = held!(prober.open(&subject, limit));
+    let exchange = file.talk.plain();
+    let example = held!(prober.hold(&mut line, exchange));
+    let (rest, end) = prober.rest(&mut line, AFTER)?;
+    if !rest.is_empty() && file.talk.pushed(&file.talk.reply, &rest).is_none() {
+        let actual = format!("after the reply came {}", super::quoted(&rest));
+        return Ok(Err(Missed {
+            label: exchange.label.clone(),
+            sent: example.0,
+            actual,
+            died: None,
+        }));
+    }
+    Ok(Ok((example, end)))
+}
+
+/// A talk whose replies equal its requests also seems to fit a server that sends back anything. It counts only if
+/// the server sends back nothing before a message is complete, and nothing that is not a message.
+fn by_accident(prober: &mut Prober<'_>, file: &File, request: &[u8]) -> Step<()> {
+    if !is_its_own_reply(file) || file.talk.request == Frame::None {
+        return Ok(Ok(()));
+    }
+    let Some((last, start)) = request.split_last() else {
+        return Ok(Ok(()));
+    };
+    let mut line = prober.token().into_bytes();
+    line.push(*last);
+    let mut probes = vec![start.to_vec()];
+    if line.len() != request.len() {
+        probes.push(line);
+    }
+    let echo = no_talk()?;
+    for sent in probes {
+        prober.fresh()?;
+        let heard = prober.hear(&echo, "", &sent, BLIND)?;
+        if heard.is_echo() {
+            return Ok(Err(Missed {
+                label: "talk.turn[0]".to_owned(),
+                sent,
+                actual: "the server sent it back, though it is no message of this talk".to_owned(),
+                died: None,
+            }));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Whether the plain request, sent back, would be a right reply.
+fn is_its_own_reply(file: &File) -> bool {
+    let bindings = Bindings {
+        tok: "abcdefgh1234".to_owned(),
+        payload: b"ping".to_vec(),
+        ..Bindings::default()
+    };
+    let turn = file.talk.plain().render(&file.talk, &bindings);
+    turn.is_ok_and(|turn| matches!(turn.judge_message(&turn.request), Judgement::Match(_)))
+}
+
+/// The exchanges of a list that the server does not hold. The plain exchange has been held before.
+fn leave_out(
+    prober: &mut Prober<'_>,
+    file: &File,
+    list: List,
+) -> Result<Vec<(usize, Missed)>, DetectError> {
+    let (exchanges, held_before, limit) = match list {
+        List::Turn => (&file.talk.turns, 1, LIKELY),
+        List::Bad => (&file.talk.bad, 0, BLIND),
+    };
+    let subject = prober.subject(file);
+    // A server may close after a refusal.
+    let keeps = list == List::Turn && file.talk.carries_many_turns();
+    let mut line = None;
+    let mut left_out = Vec::new();
+    for (index, exchange) in exchanges.iter().enumerate().skip(held_before) {
+        match hold_on(prober, &subject, line.take(), exchange, limit)? {
+            Ok(held) => line = keeps.then_some(held),
+            // A refusal that ends the server is a bug of the server, not a property of its talk.
+            Err(missed) if list == List::Bad && missed.died.is_some() => {}
+            Err(missed) => left_out.push((index, missed)),
+        }
+    }
+    Ok(left_out)
+}
+
+/// Holds an exchange on this connection, or on a new one. Returns the connection.
+fn hold_on(
+    prober: &mut Prober<'_>,
+    subject: &Subject,
+    line: Option<Line>,
+    exchange: &Exchange,
+    limit: Duration,
+) -> Step<Line> {
+    let mut line = match line {
+        Some(line) => line,
+        None => held!(prober.open(subject, LIKELY)),
+    };
+    line.set_limit(limit);
+    held!(prober.hold(&mut line, exchange));
+    Ok(Ok(line))
+}
+
+/// Holds the whole conversation on fresh servers, each time with other tokens.
+pub(super) fn confirm(prober: &mut Prober<'_>, file: &File) -> Step<()> {
+    prober.renew();
+    for _ in 0..CONFIRMATIONS {
+        let subject = prober.subject(file);
+        held!(rehearsed(&subject, prober.interrupt()));
+    }
+    Ok(Ok(()))
+}
+
+fn rehearsed(subject: &Subject, interrupt: &Interrupt) -> Step<()> {
+    match rehearse(subject, interrupt) {
+        Ok(_) => Ok(Ok(())),
+        Err(RehearsalError::Start(failure)) => Err(DetectError::Start(failure)),
+        Err(RehearsalError::Interrupted) => Err(DetectError::Interrupted),
+        Err(RehearsalError::Conversation { label, actual, .. }) => Ok(Err(Missed {
+            actual: format!("{label}: {actual}"),
+            label,
+            sent: Vec::new(),
+            died: None,
+        })),
+        Err(error) => Err(DetectError::Failed(error.to_string())),
+    }
+}

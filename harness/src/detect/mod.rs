@@ -1,0 +1,388 @@
+//! Finds out which talk a server speaks, and writes the conversation file for it.
+//!
+//! What a built-in talk looks like on the wire is nowhere repeated: a talk is recognised by its own exchanges. The
+//! greeting of the server selects the talks whose opening expects it; otherwise every talk in which the client speaks
+//! first is tried in the order of the list, those first whose refusals ([[talk.bad]]) fit what the server said to
+//! nonsense. If none fits, a talk is learned from the replies. Whatever is found counts only after it has been held
+//! twice on fresh servers, with other tokens.
+
+mod adapt;
+mod candidate;
+mod expectation;
+mod heard;
+mod learn;
+mod port;
+mod prober;
+mod sketch;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use heard::quoted;
+pub(crate) use port::knows_its_port;
+pub(crate) use sketch::Sketch;
+
+use self::candidate::Candidate;
+use self::heard::Heard;
+use self::prober::Prober;
+use crate::file::File;
+use crate::process::{Launch, StartFailure};
+use crate::session::PeerError;
+use crate::subject::{Interrupt, Origin};
+
+/// How long the server may take to greet, or to answer nonsense.
+const FIRST_WORD: Duration = Duration::from_millis(1000);
+/// How long it may take to answer a message of a talk for which nothing speaks yet.
+const BLIND: Duration = Duration::from_millis(700);
+/// How long it may take where something speaks for the talk.
+const LIKELY: Duration = Duration::from_secs(6);
+/// How long a greeting is waited for when nothing else has led to a talk: some servers let clients wait on purpose.
+const LATE_GREETING: Duration = Duration::from_secs(5);
+/// No probe starts after this time.
+const TOTAL: Duration = Duration::from_secs(90);
+
+/// What is known about the talk of a server.
+#[derive(Debug)]
+pub(crate) struct Detected {
+    /// The file for it.
+    pub sketch: Sketch,
+    /// What the file says, without a supervisor.
+    pub file: File,
+    /// Where the talk comes from.
+    pub assumed: Assumed,
+    /// A request of the plain exchange and the reply to it.
+    pub example: (Vec<u8>, Vec<u8>),
+    /// What the server does differently from the built-in talk.
+    pub changes: Vec<Change>,
+    /// What else was assumed about the command.
+    pub port: Option<PortFound>,
+}
+
+/// Where a talk comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Assumed {
+    /// It is this built-in talk.
+    Builtin(&'static str),
+    /// It was learned from the replies.
+    Learned(Learned),
+}
+
+impl Assumed {
+    /// The name of the talk.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Builtin(name) => name,
+            Self::Learned(_) => "custom",
+        }
+    }
+}
+
+/// What a learned talk consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Learned {
+    /// How a request ends.
+    pub request: Ending,
+    /// How a reply ends.
+    pub reply: Ending,
+    /// What is compared in a reply.
+    pub compared: Compared,
+}
+
+/// How a message ends, as far as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With `\n`.
+    Lf,
+    /// With `\r\n`.
+    Crlf,
+    /// With this many lines.
+    Lines(usize),
+    /// With the connection.
+    Close,
+    /// Nothing marks it.
+    Unmarked,
+}
+
+/// What of a reply is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// Every byte, with the token in it.
+    Token,
+    /// Every byte; the reply is the same for every request.
+    Constant,
+    /// The parts that are equal in all replies.
+    Parts,
+    /// Nothing but its end: the replies have nothing else in common.
+    End,
+}
+
+/// What a server does differently from the built-in talk that it speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It closes the connection after each reply.
+    ClosesAfterReply,
+    /// It does not do this exchange, which was left out.
+    LeftOut {
+        /// Its place in the built-in talk.
+        label: String,
+        /// What was sent, and what happened.
+        missed: Missed,
+    },
+}
+
+/// How the port came into the command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PortFound {
+    /// A word of the command contained it.
+    InWord(String),
+    /// The server takes it from the variable `PORT`.
+    InEnvironment,
+    /// The server chooses it and prints it.
+    Printed,
+}
+
+/// An exchange that the server did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missed {
+    /// The place in the talk.
+    pub label: String,
+    /// What was sent.
+    pub sent: Vec<u8>,
+    /// What happened, escaped.
+    pub actual: String,
+    /// How the server ended, if this exchange ended it.
+    pub died: Option<String>,
+}
+
+impl Missed {
+    fn of(label: &str, sent: &[u8], error: &PeerError) -> Self {
+        Self {
+            label: label.to_owned(),
+            sent: sent.to_owned(),
+            actual: error
+                .mismatch()
+                .map_or_else(|| error.to_string(), |mismatch| mismatch.actual),
+            died: None,
+        }
+    }
+
+    /// What was sent, and what happened, as a phrase.
+    pub(crate) fn phrase(&self) -> String {
+        let sent = if self.sent.is_empty() {
+            "sent nothing".to_owned()
+        } else {
+            format!("sent {}", quoted(&self.sent))
+        };
+        format!("{sent}; {}", self.outcome())
+    }
+
+    /// What happened, as a phrase.
+    fn outcome(&self) -> String {
+        match &self.died {
+            Some(died) => format!("{}; the server {died}", self.actual),
+            None => self.actual.clone(),
+        }
+    }
+}
+
+/// What was tried, and what came: a line of the error when nothing fits.
+#[derive(Clone, Debug)]
+pub(crate) struct Tried {
+    /// The talk, or what was sent without one.
+    pub what: String,
+    /// What happened.
+    pub came: String,
+}
+
+/// No talk was found.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DetectError {
+    /// The server does not start.
+    #[error(transparent)]
+    Start(Box<StartFailure>),
+    /// The server cannot be reached, or cannot be watched.
+    #[error("{0}")]
+    Failed(String),
+    /// It starts, but its command does not say where its port belongs.
+    #[error("the server listens on port {port}, but nothing in its command says so")]
+    NoPort {
+        /// The port on which it listens.
+        port: u16,
+    },
+    /// Nothing that was tried fits.
+    #[error("no talk was found for this server")]
+    Unknown {
+        /// Everything that was tried.
+        tried: Vec<Tried>,
+    },
+    /// The user interrupted.
+    #[error("interrupted before the talk was found")]
+    Interrupted,
+}
+
+/// Finds out the talk of this server. A command without `{port}` gets one, if it can be found out where it belongs.
+///
+/// # Errors
+/// The server cannot be started or reached, or nothing fits.
+pub(crate) fn detect(
+    origin: &Origin,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> Result<Detected, DetectError> {
+    let (origin, port) = match origin {
+        Origin::Spawn(launch) if !knows_its_port(launch) => {
+            let (launch, found) = port::find(launch, seed, interrupt)?;
+            (Origin::Spawn(Box::new(launch)), Some(found))
+        }
+        origin => (origin.clone(), None),
+    };
+    let mut search = Search {
+        prober: Prober::new(&origin, false, seed, interrupt),
+        said: Vec::new(),
+        tried: Vec::new(),
+        begun: Instant::now(),
+    };
+    let found = match search.builtin()? {
+        Some(found) => found,
+        None => search.learned()?,
+    };
+    Ok(Detected { port, ..found })
+}
+
+/// A running search.
+struct Search<'a> {
+    prober: Prober<'a>,
+    /// What the server said unasked, and to nonsense.
+    said: Vec<Heard>,
+    tried: Vec<Tried>,
+    begun: Instant,
+}
+
+/// The file of a probe that holds no conversation.
+fn no_talk() -> Result<File, DetectError> {
+    crate::file::builtin("echo").ok_or(DetectError::Unknown { tried: Vec::new() })
+}
+
+impl Search<'_> {
+    /// Waits for a greeting, talks nonsense, and tries the built-in talks.
+    fn builtin(&mut self) -> Result<Option<Detected>, DetectError> {
+        self.said = self.nonsense()?;
+        let found = self.candidates()?;
+        if found.is_some()
+            || self
+                .said
+                .iter()
+                .any(|heard| heard.is_answered() || heard.is_closed())
+        {
+            return Ok(found);
+        }
+        self.prober.fresh()?;
+        let greeting = self.prober.hear(&no_talk()?, "", b"", LATE_GREETING)?;
+        self.note(&greeting);
+        if !greeting.is_answered() {
+            return Ok(None);
+        }
+        self.said = vec![greeting];
+        self.candidates()
+    }
+
+    fn candidates(&mut self) -> Result<Option<Detected>, DetectError> {
+        for candidate in candidate::in_order(&self.said) {
+            if self.begun.elapsed() >= TOTAL {
+                break;
+            }
+            if let Some(found) = self.attempt(&candidate)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn attempt(&mut self, candidate: &Candidate) -> Result<Option<Detected>, DetectError> {
+        match adapt::adapt(&mut self.prober, candidate)? {
+            Ok(held) => Ok(Some(self.finish(held, Assumed::Builtin(candidate.name)))),
+            Err(missed) => {
+                self.tried.push(Tried {
+                    what: candidate.name.to_owned(),
+                    came: missed.outcome(),
+                });
+                Ok(None)
+            }
+        }
+    }
+
+    fn learned(&mut self) -> Result<Detected, DetectError> {
+        match learn::learn(&mut self.prober, &self.said)? {
+            Ok((held, learned)) => Ok(self.finish(held, Assumed::Learned(learned))),
+            Err(missed) => {
+                let mut tried = std::mem::take(&mut self.tried);
+                tried.extend(missed.map(|missed| Tried {
+                    what: "a talk learned from the replies".to_owned(),
+                    came: missed.outcome(),
+                }));
+                Err(DetectError::Unknown { tried })
+            }
+        }
+    }
+
+    fn finish(&self, held: adapt::Held, assumed: Assumed) -> Detected {
+        let mut sketch = held.sketch;
+        match self.prober.origin() {
+            Origin::Spawn(launch) => sketch.set_server(launch),
+            Origin::Attach { .. } => sketch.remove_server(),
+        }
+        let mut file = held.file;
+        if let Origin::Spawn(launch) = self.prober.origin() {
+            file = with_server(&sketch, file, launch, assumed.name());
+        }
+        Detected {
+            sketch,
+            file,
+            assumed,
+            example: held.example,
+            changes: held.changes,
+            port: None,
+        }
+    }
+
+    /// What the server says unasked, and to words that mean nothing.
+    fn nonsense(&mut self) -> Result<Vec<Heard>, DetectError> {
+        let echo = no_talk()?;
+        let mut said = vec![self.prober.hear(&echo, "", b"", FIRST_WORD)?];
+        for end in ["", "\n", "\r\n"] {
+            if said.iter().any(Heard::is_answered) {
+                break;
+            }
+            let token = self.prober.token();
+            let sent = format!("{token}{end}");
+            self.prober.fresh()?;
+            said.push(
+                self.prober
+                    .hear(&echo, &token, sent.as_bytes(), FIRST_WORD)?,
+            );
+        }
+        said.iter().for_each(|heard| self.note(heard));
+        Ok(said)
+    }
+
+    /// Notes what a probe led to.
+    fn note(&mut self, heard: &Heard) {
+        self.tried.push(Tried {
+            what: heard.request(),
+            came: heard.answer(),
+        });
+    }
+}
+
+/// The file with the server that was started, read back from its own text.
+fn with_server(sketch: &Sketch, file: File, launch: &Launch, talk: &str) -> File {
+    match sketch.file(talk) {
+        Ok(mut whole) => {
+            if let Some(server) = &mut whole.server {
+                server.cwd.clone_from(&launch.cwd);
+                server.params.clone_from(&launch.params);
+            }
+            whole
+        }
+        Err(_) => file,
+    }
+}

@@ -1,0 +1,349 @@
+//! The live part of a detection: a server to ask, and bounded questions.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
+
+use super::heard::Heard;
+use super::{DetectError, LIKELY, Missed};
+use crate::file::File;
+use crate::process::{Server, StartOptions};
+use crate::session::{ConnectionEnd, Dial, PeerError, Session, Transcript, Voice};
+use crate::subject::{Interrupt, Origin, Subject, runtime};
+use crate::talk::{Exchange, Tokens};
+
+/// Silence after which a reply is complete.
+const QUIET: Duration = Duration::from_millis(120);
+/// How long a server that closed the connection may take to be seen dying.
+const DYING: Duration = Duration::from_millis(150);
+/// Time limit of a connect.
+const CONNECT: Duration = Duration::from_secs(5);
+/// A server that starts faster is started anew for every candidate, so that no probe disturbs the next one.
+const FAST_START: Duration = Duration::from_millis(400);
+/// The label of an attempt that failed before anything was sent.
+const CONNECTING: &str = "connect";
+/// The most bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// Asks a server, which it starts, and starts again if a probe ended it.
+pub(super) struct Prober<'a> {
+    origin: &'a Origin,
+    port0: bool,
+    seed: u64,
+    interrupt: &'a Interrupt,
+    runtime: Runtime,
+    tokens: Tokens,
+    /// The server, and whether a probe has used it.
+    server: Option<(Rc<Server>, bool)>,
+    questions: u64,
+}
+
+/// One connection on which a talk's exchanges are held.
+pub(super) struct Line {
+    session: Session,
+    server: Rc<Server>,
+    limit: Duration,
+}
+
+impl<'a> Prober<'a> {
+    pub(super) fn new(
+        origin: &'a Origin,
+        port0: bool,
+        seed: u64,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        Self {
+            origin,
+            port0,
+            seed,
+            interrupt,
+            runtime: runtime(),
+            tokens: Tokens::stream(seed, 1),
+            server: None,
+            questions: 0,
+        }
+    }
+
+    /// A word that has never been sent.
+    pub(super) fn token(&mut self) -> String {
+        self.tokens.next()
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        self.origin
+    }
+
+    /// The subject of a candidate.
+    pub(super) fn subject(&mut self, file: &File) -> Subject {
+        self.questions += 1;
+        Subject {
+            origin: self.origin.clone(),
+            talk: Arc::new(file.talk.clone()),
+            promise: file.promise.clone(),
+            seed: self.seed ^ self.questions,
+        }
+    }
+
+    /// The running server, or a new one if there is none.
+    ///
+    /// # Errors
+    /// It does not start, or the user interrupted.
+    pub(super) fn server(&mut self) -> Result<Rc<Server>, DetectError> {
+        let kept = self.server.as_ref().filter(|(server, _)| !server.is_gone());
+        if let Some((server, _)) = kept {
+            return Ok(server.clone());
+        }
+        self.server = None;
+        let options = StartOptions {
+            port0: self.port0,
+            ..StartOptions::default()
+        };
+        let origin = self.origin;
+        let started = self.wait(async move {
+            match origin {
+                Origin::Spawn(launch) => Server::start(launch, options).await,
+                Origin::Attach { endpoint, pid } => Server::attach(endpoint.clone(), *pid),
+            }
+        })?;
+        let server = Rc::new(started.map_err(|failure| DetectError::Start(Box::new(failure)))?);
+        self.server = Some((server.clone(), false));
+        Ok(server)
+    }
+
+    /// A server that no probe has used, unless its start takes long or it is attached.
+    pub(super) fn fresh(&mut self) -> Result<Rc<Server>, DetectError> {
+        let is_stale =
+            |(server, used): &(Rc<Server>, bool)| *used && server.started_in() <= FAST_START;
+        if self.server.as_ref().is_some_and(is_stale) {
+            self.renew();
+        }
+        self.server()
+    }
+
+    /// Ends the server. The next probe gets a new one, unless it is attached.
+    pub(super) fn renew(&mut self) {
+        if matches!(self.origin, Origin::Spawn(_)) {
+            self.server = None;
+        }
+    }
+
+    /// Sends `sent` on a new connection, after the opening of `talk`, and reads what comes back.
+    ///
+    /// # Errors
+    /// The server does not start or cannot be reached, or the user interrupted.
+    pub(super) fn hear(
+        &mut self,
+        talk: &File,
+        token: &str,
+        sent: &[u8],
+        first: Duration,
+    ) -> Result<Heard, DetectError> {
+        let subject = self.subject(talk);
+        let mut heard = self.raw(&subject, sent, first)?;
+        // A server that serves a single client is started anew for each.
+        if heard.as_ref().is_err_and(PeerError::is_refusal) && self.is_spawned() {
+            self.renew();
+            heard = self.raw(&subject, sent, first)?;
+        }
+        let (answer, failed) = match heard {
+            Ok(answer) => (answer, None),
+            // Nothing can be asked at an address where nobody listens.
+            Err(error) if error.is_refusal() => return Err(DetectError::Failed(error.to_string())),
+            Err(error) => (Default::default(), Some(error.to_string())),
+        };
+        Ok(Heard {
+            sent: sent.to_vec(),
+            token: token.to_owned(),
+            got: answer.got,
+            end: answer.end,
+            waited: first,
+            died: answer.died,
+            failed,
+        })
+    }
+
+    fn raw(
+        &mut self,
+        subject: &Subject,
+        sent: &[u8],
+        first: Duration,
+    ) -> Result<Result<RawAnswer, PeerError>, DetectError> {
+        let server = self.server()?;
+        self.used();
+        let voice = subject.voice(&server, 0);
+        self.wait(raw(server, voice, sent, first))
+    }
+
+    /// Opens a connection and performs the talk's opening.
+    ///
+    /// # Errors
+    /// The server does not start, or the user interrupted.
+    pub(super) fn open(
+        &mut self,
+        subject: &Subject,
+        limit: Duration,
+    ) -> Result<Result<Line, Missed>, DetectError> {
+        let mut again = self.is_spawned();
+        loop {
+            let server = self.server()?;
+            self.used();
+            let voice = subject.voice(&server, 0);
+            match self.wait(Line::open(server, voice, limit))? {
+                // A server that serves a single client is started anew for each.
+                Err(missed) if missed.label == CONNECTING && std::mem::take(&mut again) => {
+                    self.renew();
+                }
+                opened => return Ok(opened),
+            }
+        }
+    }
+
+    /// Holds one exchange. Returns the request and the whole reply.
+    pub(super) fn hold(
+        &mut self,
+        line: &mut Line,
+        exchange: &Exchange,
+    ) -> Result<Result<(Vec<u8>, Vec<u8>), Missed>, DetectError> {
+        self.wait(line.hold(exchange))
+    }
+
+    /// What comes after the last reply, within `first`.
+    pub(super) fn rest(
+        &mut self,
+        line: &mut Line,
+        first: Duration,
+    ) -> Result<(Vec<u8>, ConnectionEnd), DetectError> {
+        self.wait(line.session.hear(first, QUIET, ANSWER_BYTES_MAX))
+    }
+
+    pub(super) fn interrupt(&self) -> &'a Interrupt {
+        self.interrupt
+    }
+
+    fn is_spawned(&self) -> bool {
+        matches!(self.origin, Origin::Spawn(_))
+    }
+
+    fn used(&mut self) {
+        if let Some((_, used)) = &mut self.server {
+            *used = true;
+        }
+    }
+
+    fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, DetectError> {
+        LocalSet::new().block_on(&self.runtime, async {
+            tokio::select! {
+                done = future => Ok(done),
+                () = self.interrupt.wait() => Err(DetectError::Interrupted),
+            }
+        })
+    }
+}
+
+async fn connect(server: Rc<Server>, voice: Voice, limit: Duration) -> Result<Session, PeerError> {
+    let mut session = Session::connect(Dial {
+        server,
+        voice,
+        transcript: Transcript::default(),
+        limit: CONNECT,
+        receive_buffer: None,
+        bare: false,
+    })
+    .await?;
+    session.set_limit(limit);
+    Ok(session)
+}
+
+/// What came back in a raw probe.
+struct RawAnswer {
+    got: Vec<u8>,
+    end: ConnectionEnd,
+    /// How the server ended, if it did.
+    died: Option<String>,
+}
+
+impl Default for RawAnswer {
+    fn default() -> Self {
+        Self {
+            got: Vec::new(),
+            end: ConnectionEnd::StillOpen,
+            died: None,
+        }
+    }
+}
+
+async fn raw(
+    server: Rc<Server>,
+    voice: Voice,
+    sent: &[u8],
+    first: Duration,
+) -> Result<RawAnswer, PeerError> {
+    let mut session = connect(server.clone(), voice, LIKELY).await?;
+    session.opening().await?;
+    session.set_limit(first);
+    let reset = match session.send(sent).await {
+        Ok(()) => false,
+        Err(PeerError::Reset { .. }) => true,
+        Err(error) => return Err(error),
+    };
+    let (got, end) = session.hear(first, QUIET, ANSWER_BYTES_MAX).await;
+    let end = if reset { ConnectionEnd::Reset } else { end };
+    let died = match end {
+        ConnectionEnd::StillOpen => server.exit(),
+        _ => server.wait_exit(DYING).await,
+    };
+    Ok(RawAnswer {
+        got,
+        end,
+        died: died.map(|exit| exit.to_string()),
+    })
+}
+
+impl Line {
+    async fn open(server: Rc<Server>, voice: Voice, limit: Duration) -> Result<Self, Missed> {
+        let missed = |label: &str, sent: &[u8], error: &PeerError| Missed::of(label, sent, error);
+        let mut session = connect(server.clone(), voice, limit)
+            .await
+            .map_err(|error| missed(CONNECTING, b"", &error))?;
+        session
+            .opening()
+            .await
+            .map_err(|opening| missed(&opening.label, &opening.sent, &opening.error))?;
+        Ok(Self {
+            session,
+            server,
+            limit,
+        })
+    }
+
+    /// Changes the time limit of later exchanges.
+    pub(super) fn set_limit(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
+    async fn hold(&mut self, exchange: &Exchange) -> Result<(Vec<u8>, Vec<u8>), Missed> {
+        self.session.set_limit(self.limit);
+        let turn = self
+            .session
+            .voice()
+            .render(exchange, b"ping")
+            .map_err(|error| Missed::of(&exchange.label, b"", &error))?;
+        match self.session.exchange(&turn).await {
+            Ok(reply) => Ok((turn.request, reply.bytes)),
+            Err(error) => {
+                let mut missed = Missed::of(&turn.label, &turn.request, &error);
+                let died = match error {
+                    PeerError::Eof { .. } | PeerError::Reset { .. } => {
+                        self.server.wait_exit(DYING).await
+                    }
+                    _ => self.server.exit(),
+                };
+                missed.died = died.map(|exit| exit.to_string());
+                Err(missed)
+            }
+        }
+    }
+}
