@@ -15,6 +15,9 @@ use crate::session::{ConnectionEnd, Dial, PeerError, Session, Transcript, Voice}
 use crate::subject::{Interrupt, Origin, Subject, runtime};
 use crate::talk::{Exchange, Tokens};
 
+/// A request and the whole reply.
+type Example = (Vec<u8>, Vec<u8>);
+
 /// Silence after which a reply is complete.
 const QUIET: Duration = Duration::from_millis(120);
 /// How long a server that closed the connection may take to be seen dying.
@@ -206,7 +209,7 @@ impl<'a> Prober<'a> {
         &mut self,
         line: &mut Line,
         exchange: &Exchange,
-    ) -> Result<Result<(Vec<u8>, Vec<u8>), Missed>, DetectError> {
+    ) -> Result<Result<Example, Missed>, DetectError> {
         self.wait(line.hold(exchange))
     }
 
