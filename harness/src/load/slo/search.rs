@@ -94,6 +94,8 @@ pub(super) struct Search {
     failing: Vec<(f64, String)>,
     /// Every rate that could not be judged, and why.
     unsure: Vec<(f64, String)>,
+    /// The rates at which several windows in a row were disturbed: the client may have reached its limit.
+    beyond_us: Vec<f64>,
     confirmations: usize,
     /// Number of disturbed windows in the current phase, the bracket or the confirmation.
     repeats: usize,
@@ -121,6 +123,7 @@ impl Search {
             confirmed: None,
             failing: Vec::new(),
             unsure: Vec::new(),
+            beyond_us: Vec::new(),
             confirmations: 0,
             falls: 0,
             full_misses: 0,
@@ -231,7 +234,10 @@ impl Search {
         match &judgement {
             Judgement::Met => {}
             Judgement::Missed(why) => self.failing.push((rate, why.clone())),
-            Judgement::Unsure(why) => self.unsure.push((rate, why.clone())),
+            Judgement::Unsure(why) => {
+                self.unsure.push((rate, why.clone()));
+                self.beyond_us.push(rate);
+            }
         }
         Some(judgement)
     }
@@ -310,9 +316,10 @@ impl Search {
                 self.phase = Phase::Confirm { rate: next };
             }
             _ => {
-                let unsure =
-                    unsure.filter(|unsure| missing.is_none_or(|missing| *unsure < missing));
-                let ours = unsure.map_or(f64::MAX, |rate| rate / OUR_HEADROOM);
+                let beyond = self.beyond_us.iter().copied();
+                let beyond = beyond.filter(|rate| *rate > confirmed).reduce(f64::min);
+                let beyond = beyond.filter(|rate| missing.is_none_or(|missing| *rate < missing));
+                let ours = beyond.map_or(f64::MAX, |rate| rate / OUR_HEADROOM);
                 self.ask_full(rounded(ours.min(confirmed / HEADROOM)));
             }
         }
