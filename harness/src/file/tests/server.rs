@@ -155,7 +155,7 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
     (
         "env = { A = \"{port:9}\" }\n",
         "3:14",
-        &["unknown form `port:`"],
+        &["is not a placeholder"],
     ),
     ("user = \"\"\n", "3:8", &["`user` is empty"]),
     (
