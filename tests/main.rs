@@ -26,6 +26,7 @@
 //! | [`statistics`] | the statistics against published tables, scipy and simulations |
 //! | [`supervisor`] | starting, watching and ending servers |
 //! | [`tidy`] | the code style and the allowed dependencies |
+//! | [`transport`] | TLS, Unix sockets and PROXY headers: batteries, faults, loads, campaigns |
 //! | [`tutorial`] | the known faults of the tutorial's server |
 //!
 //! [`support`] runs the binary and reads its reports. Long tests need `TCPROVE_SLOW=1`; `TCPROVE_REQUIRE_ALL=1`
@@ -56,4 +57,5 @@ mod statistics;
 mod supervisor;
 mod support;
 mod tidy;
+mod transport;
 mod tutorial;

@@ -50,14 +50,29 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("sys", &[]),
     ("text", &[]),
+    ("transport", &[]),
     ("talk", &["text"]),
-    ("process", &["data", "sys", "text"]),
-    ("session", &["process", "sys", "talk", "text"]),
-    ("subject", &["data", "process", "session", "talk", "text"]),
-    ("file", &["data", "process", "subject", "talk", "text"]),
+    ("process", &["data", "sys", "text", "transport"]),
+    ("session", &["process", "sys", "talk", "text", "transport"]),
+    (
+        "subject",
+        &["data", "process", "session", "talk", "text", "transport"],
+    ),
+    (
+        "file",
+        &["data", "process", "subject", "talk", "text", "transport"],
+    ),
     (
         "detect",
-        &["file", "process", "session", "subject", "talk", "text"],
+        &[
+            "file",
+            "process",
+            "session",
+            "subject",
+            "talk",
+            "text",
+            "transport",
+        ],
     ),
     ("check", BELOW_THE_FEATURES),
     ("fuzz", BELOW_THE_FEATURES),
@@ -73,20 +88,55 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "bench", "check", "data", "detect", "event", "file", "fuzz", "gate", "load", "process",
-            "report", "session", "stats", "subject", "sys", "talk", "text",
+            "bench",
+            "check",
+            "data",
+            "detect",
+            "event",
+            "file",
+            "fuzz",
+            "gate",
+            "load",
+            "process",
+            "report",
+            "session",
+            "stats",
+            "subject",
+            "sys",
+            "talk",
+            "text",
+            "transport",
         ],
     ),
 ];
 
 /// The modules that every feature may use. Not `file`: features do not depend on the file format.
 const BELOW_THE_FEATURES: &[&str] = &[
-    "data", "event", "process", "session", "stats", "subject", "sys", "talk", "text",
+    "data",
+    "event",
+    "process",
+    "session",
+    "stats",
+    "subject",
+    "sys",
+    "talk",
+    "text",
+    "transport",
 ];
 
 /// The modules that `bench` and `gate` may use: also `load`, which they run.
 const BELOW_BENCH_AND_GATE: &[&str] = &[
-    "data", "event", "load", "process", "session", "stats", "subject", "sys", "talk", "text",
+    "data",
+    "event",
+    "load",
+    "process",
+    "session",
+    "stats",
+    "subject",
+    "sys",
+    "talk",
+    "text",
+    "transport",
 ];
 
 #[test]

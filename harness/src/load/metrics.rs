@@ -39,6 +39,10 @@ pub struct Metrics {
     pub response_us: Latency,
     /// Service time: microseconds from the write of a request's last byte to the last byte of its reply.
     pub service_us: Latency,
+    /// TLS handshakes, in microseconds: from the ClientHello to the end of the handshake, including the server's waiting
+    /// queue. Absent without TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake_us: Option<Latency>,
     /// CPU time of the engine threads, in microseconds per reply.
     pub client_cpu_us_per_op: f64,
     /// CPU time of the server, in microseconds per reply.
@@ -215,6 +219,10 @@ impl Metrics {
             bytes_received: tally.bytes.1,
             response_us: Latency::of(&response, &measured.unanswered, workload.seed),
             service_us: Latency::of(&service, &none, workload.seed),
+            handshake_us: tally
+                .handshakes
+                .as_ref()
+                .map(|handshakes| Latency::of(&[handshakes], &none, workload.seed)),
             client_cpu_us_per_op: per_op(client_cpu * 1e6),
             server_cpu_us_per_op: server.map(|server| per_op(server.cpu.as_secs_f64() * 1e6)),
             server_cores: server.map(|server| per_second(server.cpu.as_secs_f64())),

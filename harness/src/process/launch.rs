@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use super::{Port, Surroundings, Tmp};
 use crate::text::template::{self, Template, further_port};
 use crate::transport::{TlsError, Transport};
 
@@ -252,59 +251,6 @@ pub(super) fn further_ports(text: &str) -> Vec<String> {
         .slots()
         .filter_map(|slot| further_port(slot.name.as_str()));
     names.map(str::to_owned).collect()
-}
-
-/// Options of one start.
-#[derive(Debug, Clone)]
-pub struct StartOptions {
-    /// A leased port to use, for restarts and second instances; default: lease a new one.
-    pub port: Option<Port>,
-    /// The further ports and the helpers of another start, for restarts and second instances; default: new ones.
-    pub surroundings: Option<Surroundings>,
-    /// Replace `{port}` by 0, so that the server chooses a port. It is ready when it listens on any port.
-    pub port0: bool,
-    /// The `{tmp}` folder of another start, to reuse its files; default: a new, empty folder.
-    pub tmp: Option<Tmp>,
-    /// Descriptor limits (soft, hard); default: the limits that tcprove itself was started with.
-    pub nofile: Option<(u64, u64)>,
-    /// The CPUs it may use; default: those of tcprove.
-    pub cpus: Option<Vec<usize>>,
-    /// Place its stack, heap and libraries at the same addresses in every start, if the system allows it
-    /// (`sys::fix_addresses`); default: do not change the layout.
-    pub fixed_addresses: bool,
-    /// Whether tcprove reads the server's stdout.
-    pub stdout: StdoutMode,
-    /// Time limit for this start; default: [`Launch::ready_timeout`].
-    pub give_up: Option<Duration>,
-    /// Wait until the server is ready; if `false`, only until its program runs.
-    pub await_ready: bool,
-}
-
-impl Default for StartOptions {
-    fn default() -> Self {
-        StartOptions {
-            port: None,
-            surroundings: None,
-            port0: false,
-            tmp: None,
-            nofile: None,
-            cpus: None,
-            fixed_addresses: false,
-            stdout: StdoutMode::Drain,
-            give_up: None,
-            await_ready: true,
-        }
-    }
-}
-
-/// Whether tcprove reads a server's stdout. It always reads stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StdoutMode {
-    /// Read and count everything; keep the last 64 KiB.
-    #[default]
-    Drain,
-    /// Stop reading once the server is ready, so that the pipe fills up.
-    Undrained,
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod helper;
 mod hidden;
 mod launch;
 mod listen;
+mod options;
 mod output;
 mod port;
 mod proc;
@@ -36,9 +37,8 @@ pub(crate) use exit::{signal_name, signal_number};
 pub use failure::{HelperRole, HelperTrouble, Holder, StartFailure};
 pub use files::check_path;
 pub use hidden::run_hidden;
-pub use launch::{
-    Launch, LaunchFile, Listening, Ready, ReadyStream, StartOptions, StartValues, StdoutMode,
-};
+pub use launch::{Launch, LaunchFile, Listening, Ready, ReadyStream, StartValues};
+pub use options::{StartOptions, StdoutMode};
 pub use output::{Mark, Output};
 pub use port::Port;
 pub(crate) use proc::parse_context_switches as context_switches_of;

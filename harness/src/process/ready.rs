@@ -11,7 +11,7 @@ use super::output::Output;
 use super::socket_table::{Listener, listeners, unix_listeners};
 use super::status::Status;
 use super::supervised_tree::SupervisedTree;
-use super::{Launch, Ready, ReadyStream, Surroundings, proc};
+use super::{Launch, Ready, ReadyStream, proc};
 use crate::transport::Address;
 
 /// The first pause between two polls. Short, so that the start time of a fast server is accurate.
@@ -23,7 +23,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(10);
 pub(super) struct Wait<'a> {
     pub(super) launch: &'a Launch,
     pub(super) tree: &'a SupervisedTree,
-    pub(super) surroundings: &'a Surroundings,
+    /// The first helper that has failed, and how.
+    pub(super) trouble: &'a dyn Fn() -> Option<StartFailure>,
     /// The port that was assigned to it; `None` if it chooses one.
     pub(super) port: Option<u16>,
     /// The Unix socket on which it is to listen; `None`: TCP.
@@ -147,7 +148,7 @@ impl Wait<'_> {
             let doing = format!("listen on port {} for the server", self.port.unwrap_or(0));
             return Err(StartFailure::harness(doing, error));
         }
-        if let Some(failure) = self.surroundings.trouble() {
+        if let Some(failure) = (self.trouble)() {
             return Err(failure);
         }
         if let Some(error) = &status.harness_error {

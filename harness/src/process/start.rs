@@ -76,7 +76,7 @@ impl Started {
         let wait = Wait {
             launch,
             tree: &tree,
-            surroundings: &surroundings,
+            trouble: &|| surroundings.trouble(),
             port: lease.as_ref().map(Port::number),
             unix: unix.as_deref(),
             started,

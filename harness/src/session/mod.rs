@@ -8,6 +8,7 @@ mod blocking;
 mod error;
 mod link;
 mod reply;
+mod secure;
 mod socket;
 mod stream;
 mod transcript;
@@ -28,9 +29,8 @@ pub(crate) use voice::Voice;
 
 use crate::process::{PeerSocket, Server};
 use crate::sys::unsent_bytes;
-use crate::talk::{Mismatch, Opening, Turn};
+use crate::talk::{Opening, Turn};
 use crate::text::escape;
-use crate::transport::{TlsChannel, TlsError};
 
 /// What followed a complete reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,88 +230,6 @@ impl Session {
             })?;
         }
         Ok(())
-    }
-
-    /// Performs the TLS handshake before the first byte of the conversation. It is not part of the
-    /// connect, so that a check can leave a connection without one.
-    pub(super) async fn secure_first(&mut self) -> Result<(), PeerError> {
-        if self.bare || self.link.is_tls() {
-            return Ok(());
-        }
-        self.secure(self.server.endpoint().tls()).await
-    }
-
-    /// Performs the TLS handshake now, and not before the first byte of the conversation.
-    pub(crate) async fn handshake(&mut self) -> Result<(), PeerError> {
-        self.bare = false;
-        self.secure_first().await
-    }
-
-    /// The PROXY header of this connection.
-    pub(crate) fn proxy_header(&self) -> Vec<u8> {
-        self.server.endpoint().prologue(self.local)
-    }
-
-    /// The first message of a TLS handshake, of a connection of its own.
-    pub(crate) fn client_hello(&self) -> Result<Vec<u8>, PeerError> {
-        let mut hello = Vec::new();
-        if let Some(tls) = self.server.endpoint().tls() {
-            tls?.take(&mut hello);
-        }
-        Ok(hello)
-    }
-
-    /// Encrypts `bytes` in records of their own, for [`Session::send_raw`].
-    pub(crate) fn sealed(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.link.sealed(bytes)
-    }
-
-    /// Keeps bytes that are sent together with the next ones.
-    pub(crate) fn hold(&mut self, bytes: &[u8]) {
-        self.link.hold(bytes);
-    }
-
-    /// Sends bytes as they are, even on a connection with TLS.
-    pub(crate) async fn send_raw(&mut self, bytes: &[u8]) -> Result<(), PeerError> {
-        self.transcript.add(
-            self.number,
-            format!("send on the socket {}", escape(bytes, 60)),
-        );
-        let deadline = Instant::now() + self.limit;
-        match timeout_at(deadline, self.link.write_raw(bytes)).await {
-            Ok(sent) => sent.map_err(|error| self.failed(error)),
-            Err(_) => Err(PeerError::NotTaken {
-                sent: 0,
-                of: bytes.len(),
-                limit: self.limit,
-            }),
-        }
-    }
-
-    /// Performs the TLS handshake that the server has agreed to.
-    pub(crate) async fn start_tls(&mut self) -> Result<(), PeerError> {
-        if !self.buffer.is_empty() {
-            return Err(PeerError::Wrong {
-                mismatch: Mismatch::new(
-                    "nothing in plain text after the agreement on TLS",
-                    format!("{} bytes", self.buffer.len()),
-                ),
-                reply: escape(&self.buffer, 200),
-            });
-        }
-        self.secure(self.server.endpoint().starttls()).await
-    }
-
-    /// Performs the TLS handshake, if the file asks for TLS.
-    async fn secure(&mut self, tls: Option<Result<TlsChannel, TlsError>>) -> Result<(), PeerError> {
-        let Some(tls) = tls else {
-            return Ok(());
-        };
-        self.transcript.add(self.number, "TLS handshake".into());
-        match tokio::time::timeout(self.limit, self.link.handshake(tls?)).await {
-            Ok(done) => done.map_err(|error| self.failed(error)),
-            Err(_) => Err(PeerError::NoHandshake { limit: self.limit }),
-        }
     }
 
     /// Sends all of `bytes`. A reset is attributed to the server.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Promise, ready};
-use crate::process::{Launch, Ready, Server, StartFailure, StartOptions};
+use super::Promise;
+use crate::process::{Launch, Server};
 use crate::session::Voice;
 use crate::talk::Talk;
 use crate::transport::{Endpoint, Transport};
@@ -58,22 +58,6 @@ impl Subject {
     /// Whether several instances can run at the same time.
     pub fn runs_beside_itself(&self) -> bool {
         self.launch().is_some_and(|launch| !launch.singleton)
-    }
-
-    /// A server to talk to: a new instance, or the attached one.
-    pub async fn server(&self, options: StartOptions) -> Result<Server, StartFailure> {
-        match &self.origin {
-            Origin::Spawn(launch) => {
-                let exchanges = options.await_ready && matches!(launch.ready, Ready::Exchange);
-                let give_up = options.give_up.unwrap_or(launch.ready_timeout);
-                let server = Server::start(launch, options).await?;
-                if exchanges {
-                    return ready::by_exchange(self, server, give_up).await;
-                }
-                Ok(server)
-            }
-            Origin::Attach { endpoint, pid } => Server::attach(endpoint.clone(), *pid),
-        }
     }
 
     /// Values of template placeholders that are known before a server runs: the parameters.

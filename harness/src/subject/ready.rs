@@ -1,10 +1,10 @@
-//! Waits until a server holds its plain exchange, for servers that listen before they are ready.
+//! Starts the server of a subject, and waits until it holds its plain exchange if it listens before it is ready.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::Subject;
-use crate::process::{Server, StartFailure};
+use super::{Origin, Subject};
+use crate::process::{Ready, Server, StartFailure, StartOptions};
 use crate::session::{Dial, PeerError, Session, Transcript};
 
 /// Time limit of the first attempt. Each later one has twice the limit of the one before, because a server may keep the
@@ -17,11 +17,29 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Salt of the tokens, which no other client of the server uses.
 const SALT: u64 = 5;
 
+impl Subject {
+    /// A server to talk to: a new instance, or the attached one.
+    pub async fn server(&self, options: StartOptions) -> Result<Server, StartFailure> {
+        match &self.origin {
+            Origin::Spawn(launch) => {
+                let exchanges = options.await_ready && matches!(launch.ready, Ready::Exchange);
+                let give_up = options.give_up.unwrap_or(launch.ready_timeout);
+                let server = Server::start(launch, options).await?;
+                if exchanges {
+                    return by_exchange(self, server, give_up).await;
+                }
+                Ok(server)
+            }
+            Origin::Attach { endpoint, pid } => Server::attach(endpoint.clone(), *pid),
+        }
+    }
+}
+
 /// Repeats the plain exchange of the talk until it works, for at most `give_up` since the start of the server.
 ///
 /// # Errors
 /// The server ends, a helper fails, or no attempt succeeds in time.
-pub(super) async fn by_exchange(
+async fn by_exchange(
     subject: &Subject,
     server: Server,
     give_up: Duration,

@@ -110,6 +110,14 @@ fn times(text: &mut String, metrics: &Metrics) {
     row(text, "response", &metrics.response_us);
     intervals(text, &metrics.response_us);
     row(text, "service", &metrics.service_us);
+    if let Some(handshake) = &metrics.handshake_us {
+        row(text, "handshake", handshake);
+        let _ = writeln!(
+            text,
+            "{DIM}{} TLS handshakes, not part of the response times{RESET}",
+            handshake.count
+        );
+    }
     text.push('\n');
 }
 
