@@ -157,10 +157,7 @@ impl UnderWay {
             Step::Receive => {
                 let until = self.until.min(Instant::now() + wire.limits.wait);
                 let connection = &mut self.connections[self.current];
-                let frame = wire
-                    .first
-                    .get(connection.replies())
-                    .unwrap_or(&wire.reply);
+                let frame = wire.first.get(connection.replies()).unwrap_or(&wire.reply);
                 connection.receive(frame.decoder(), &mut wire.buffer, until);
             }
             Step::HalfClose => self.connections[self.current].half_close(),
