@@ -1,10 +1,11 @@
 """Servers whose requests or replies are of an unusual shape.
 
-usage: phrases.py PORT numbered|rows|oneway|whole
+usage: phrases.py PORT numbered|rows|oneway|whole|ordered
 numbered  the login has no reply; then "SEQ N TEXT" with a SEQ that counts up, and the same N, is sent back
 rows      a reply has two rows and an end
 oneway    nothing is ever sent back
 whole     a request ends with the client's stream, and the reply with the server's
+ordered   LOGIN once, then GET as often as one likes, QUIT last
 """
 import base64
 import json
@@ -37,6 +38,18 @@ def whole(stream, send):
     text = stream.read()
     if text:
         send(b"all of " + text)
+
+
+def ordered(stream, send):
+    said = set()
+    for line in iter(stream.readline, b""):
+        word, rest = line.split()[0], line.split()[-1]
+        if word == b"QUIT":
+            return send(b"bye " + rest + b"\n")
+        if (word == b"LOGIN") == (b"LOGIN" in said):
+            return send(b"not now\n")
+        said.add(word)
+        send(b"ok " + rest + b"\n")
 
 
 def serve(client, mode):

@@ -153,3 +153,37 @@ fn requests_and_replies_may_end_with_the_stream() {
         }
     }
 }
+
+/// Each connection logs in before it is measured, unless the login is what is measured; `last` ends it.
+#[test]
+fn turns_keep_their_order() {
+    let talk = r#"
+[talk]
+frame = { until = "\n" }
+[[talk.turn]]
+send = "GET {tok}\n"
+expect = "ok {tok}\n"
+after = "login"
+[[talk.turn]]
+name = "login"
+send = "LOGIN {tok}\n"
+expect = "ok {tok}\n"
+once = true
+[[talk.turn]]
+send = "QUIT {tok}\n"
+expect = "bye {tok}\n"
+last = true
+"#;
+    for arguments in [
+        &["-c", "3"][..],
+        &["-c", "3", "--pipeline", "4"],
+        &["-c", "3", "--turn", "0", "--turn", "1"],
+        &["-c", "3", "--turn", "2", "--turn", "0"],
+        &["-c", "3", "--turn", "2", "--rate", "100"],
+    ] {
+        let arguments = [arguments, &SHORT].concat();
+        if let Some(loaded) = spoken("phrases.py", "ordered", talk, &arguments) {
+            loaded.assert_sound();
+        }
+    }
+}

@@ -11,6 +11,8 @@ pub(crate) enum Need {
     Frame,
     /// A connection carries more than one turn.
     ManyTurns,
+    /// The first turn has a reply.
+    Reply,
     /// `promise.pipelining = true`.
     Pipelining,
     /// `promise.max_message` is given.
@@ -47,7 +49,9 @@ impl Need {
             }
             Self::Frame => "the talk has no frame, so the end of a message is unknown",
             Self::ManyTurns if talk.carries_many_turns() => return None,
-            Self::ManyTurns => "the server closes after one reply",
+            Self::ManyTurns => "a connection carries the first [[talk.turn]] only once",
+            Self::Reply if talk.plain().expect.has_reply() => return None,
+            Self::Reply => "the first [[talk.turn]] has no reply",
             Self::Pipelining if promise.pipelining == Some(true) => return None,
             Self::Pipelining => "needs promise.pipelining = true",
             Self::MaxMessage if promise.max_message.is_some() => return None,

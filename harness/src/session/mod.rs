@@ -4,6 +4,7 @@
 //! silence, a short or a wrong reply). [`PeerError::Harness`] is a failure on the client's side and
 //! never counts against the server.
 
+mod answers;
 mod error;
 mod reply;
 mod socket;
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use answers::Answers;
 pub(crate) use error::{OpeningError, PeerError};
 pub(crate) use socket::{send_oob, set_quickack};
 use tokio::io::AsyncWriteExt;
@@ -25,7 +27,7 @@ pub(crate) use transcript::Transcript;
 pub(crate) use voice::Voice;
 
 use crate::process::Server;
-use crate::talk::Turn;
+use crate::talk::{Exchange, Turn};
 use crate::text::escape;
 
 /// What followed a complete reply.
@@ -93,6 +95,9 @@ pub(crate) struct Session {
     owed: Vec<u8>,
     /// The client closes its side once nothing is owed.
     finishing: bool,
+    /// The client has closed its side.
+    finished: bool,
+    answers: Answers,
 }
 
 /// What a new session needs.
@@ -145,6 +150,7 @@ impl Session {
         Ok(Self {
             stream,
             server,
+            answers: Answers::new(voice.talk()),
             voice: voice.for_connection(),
             local,
             number,
@@ -155,6 +161,7 @@ impl Session {
             eof: false,
             owed: Vec::new(),
             finishing: false,
+            finished: false,
         })
     }
 
@@ -193,9 +200,26 @@ impl Session {
         self.voice.payload_turn(payload)
     }
 
-    /// Performs the opening of the talk: greeting, login.
+    /// Performs the opening of the talk: greeting, login, and the turns that come before the plain one.
     pub(crate) async fn opening(&mut self) -> Result<(), OpeningError> {
-        for exchange in self.voice.opening() {
+        let plain = self.voice.talk().plain().clone();
+        self.opening_for(&plain).await
+    }
+
+    /// Performs the opening of the talk, and the turns that come before this exchange.
+    pub(crate) async fn opening_for(&mut self, exchange: &Exchange) -> Result<(), OpeningError> {
+        self.opening_only().await?;
+        self.perform(self.voice.before(exchange)).await
+    }
+
+    /// Performs the opening of the talk: greeting, login.
+    pub(crate) async fn opening_only(&mut self) -> Result<(), OpeningError> {
+        self.perform(self.voice.opening()).await
+    }
+
+    /// Each exchange is rendered when its turn comes, since it may use values that an earlier one captured.
+    async fn perform(&mut self, exchanges: Vec<Exchange>) -> Result<(), OpeningError> {
+        for exchange in exchanges {
             let turn = self.voice.plain(&exchange).map_err(|error| OpeningError {
                 label: exchange.label.clone(),
                 sent: Vec::new(),
@@ -215,6 +239,12 @@ impl Session {
         self.transcript
             .add(self.number, format!("send {}", escape(bytes, 60)));
         let deadline = Instant::now() + self.limit;
+        self.write(bytes, deadline).await?;
+        self.answers.sent(bytes);
+        self.answer(deadline).await
+    }
+
+    async fn write(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), PeerError> {
         let mut rest = bytes;
         while !rest.is_empty() {
             match timeout_at(deadline, self.stream.write(rest)).await {
@@ -273,6 +303,7 @@ impl Session {
     /// Sends a FIN and keeps reading.
     pub(crate) async fn half_close(&mut self) -> Result<(), PeerError> {
         self.transcript.add(self.number, "half-close (FIN)".into());
+        self.finished = true;
         self.stream
             .shutdown()
             .await

@@ -1,7 +1,6 @@
 //! Reading and comparing replies. Skips messages that the server may send without a request.
 
-use tokio::io::AsyncWriteExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{After, PeerError, Reply, Session};
 use crate::talk::{
@@ -165,15 +164,24 @@ impl Session {
         deadline: Instant,
     ) -> Result<(), PeerError> {
         self.buffer.drain(..len);
-        let Some(answer) = self.voice.answer(push)? else {
+        if let Some(answer) = self.voice.answer(push)? {
+            self.answers.add(&answer);
+        }
+        self.answer(deadline).await
+    }
+
+    /// Sends the answers that are due. Behind a request that is still being sent they wait with it; once the client has
+    /// closed its side there are none.
+    pub(super) async fn answer(&mut self, deadline: Instant) -> Result<(), PeerError> {
+        let answers = self.answers.due();
+        if answers.is_empty() || self.finished {
             return Ok(());
-        };
-        timeout_at(deadline, self.stream.write_all(&answer))
-            .await
-            .map_err(|_| self.silent())?
-            .map_err(|error| self.failed(error))?;
-        self.sent += answer.len() as u64;
-        Ok(())
+        }
+        if !self.owed.is_empty() {
+            self.owed.extend(answers);
+            return Ok(());
+        }
+        self.write(&answers, deadline).await
     }
 
     async fn closed_after_reply(&mut self, deadline: Instant) -> Result<After, PeerError> {

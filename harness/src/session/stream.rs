@@ -54,6 +54,7 @@ impl Session {
     /// Queues bytes that are sent while replies are read. A client that sends everything before it
     /// reads would deadlock with a server that does the same.
     pub(crate) fn owe(&mut self, bytes: Vec<u8>) {
+        self.answers.sent(&bytes);
         self.owed.extend(bytes);
     }
 
@@ -83,7 +84,10 @@ impl Session {
     /// Closes the client's side if it is due.
     pub(super) async fn finish(&mut self) -> io::Result<()> {
         match std::mem::take(&mut self.finishing) {
-            true => self.stream.shutdown().await,
+            true => {
+                self.finished = true;
+                self.stream.shutdown().await
+            }
             false => Ok(()),
         }
     }

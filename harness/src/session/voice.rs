@@ -117,8 +117,7 @@ impl Voice {
         Ok(exchange.render(&self.talk, &bindings)?)
     }
 
-    /// The exchanges of the opening. Each is rendered when its turn comes, since it may use values that
-    /// an earlier one captured.
+    /// The exchanges of the opening.
     pub(super) fn opening(&self) -> Vec<Exchange> {
         let steps = self.talk.open.iter().filter_map(|step| match step {
             Opening::Exchange(exchange) => Some(exchange.clone()),
@@ -126,6 +125,14 @@ impl Voice {
             Opening::Exec(_) => None,
         });
         steps.collect()
+    }
+
+    /// The turns that come before this exchange.
+    pub(super) fn before(&self, exchange: &Exchange) -> Vec<Exchange> {
+        let before = self.talk.before(exchange).into_iter();
+        before
+            .filter_map(|index| self.talk.turns.get(index).cloned())
+            .collect()
     }
 
     pub(super) fn capture(&mut self, values: BTreeMap<String, Vec<u8>>) {

@@ -4,5 +4,6 @@ mod builtins;
 mod faults;
 mod good;
 mod mutations;
+mod order_faults;
 mod talk_faults;
 mod talks;

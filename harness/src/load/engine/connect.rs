@@ -62,14 +62,15 @@ impl Engine<'_> {
         if let Err(refused) = self.connections.end_connect(at) {
             return self.connect_failed(refused);
         }
-        if self.context.is_personal {
-            let number = self.requests.next_connection();
-            self.connections[at].cold().number = number;
+        if self.context.one_by_one {
+            let (number, course) = self.requests.next_connection();
+            let cold = self.connections[at].cold();
+            (cold.number, cold.course) = (number, course);
         }
-        if self.context.talk.open.is_empty() {
-            self.serve(at);
-        } else {
+        if self.context.has_opening() {
             self.begin_opening(at);
+        } else {
+            self.serve(at);
         }
     }
 

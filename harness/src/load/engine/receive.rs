@@ -228,6 +228,9 @@ impl Engine<'_> {
             self.tally.announced_closes += 1;
             self.connections[at].state = State::Ending;
         }
+        if self.context.is_last(flight.turn) {
+            self.connections[at].state = State::Ending;
+        }
         if self.requests.need_care() {
             self.complete_unanswered(at);
         }
@@ -245,7 +248,7 @@ impl Engine<'_> {
             conn.state = State::Ending;
             return;
         }
-        if self.requests.are_used_up(conn) {
+        if self.requests.are_used_up(conn, &self.context.courses) {
             return self.close_planned(at);
         }
         self.use_room(at);
