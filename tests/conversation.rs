@@ -14,17 +14,22 @@ const CHECKS: [&str; 5] = [
 
 /// Runs the checks on the server in `mode` with this `[talk]`.
 fn judged(mode: &str, talk: &str) -> Option<Checked> {
+    battery("conversation.py", mode, talk, &CHECKS)
+}
+
+/// Runs these checks, or all, on the script's server in `mode` with this `[talk]`.
+fn battery(script: &str, mode: &str, talk: &str, checks: &[&str]) -> Option<Checked> {
     if !have("python3") {
         return None;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("tcprove.toml");
-    let script = data("conversation.py");
+    let script = data(script);
     let server = format!(
         "[server]\nname = {mode:?}\ncmd = [\"python3\", {script:?}, \"{{port}}\", {mode:?}]\n\n{talk}"
     );
     std::fs::write(&file, server).expect("the file is written");
-    let only = CHECKS.iter().flat_map(|id| ["--only", id]);
+    let only = checks.iter().flat_map(|id| ["--only", id]);
     let file = file.to_str().expect("a path in UTF-8");
     Some(check(["-f", file].into_iter().chain(only)))
 }
@@ -36,6 +41,40 @@ fn passes(mode: &str, talk: &str, least: usize) {
     };
     assert_eq!(checked.code(), 0, "{}", checked.shown());
     assert!(checked.ids("pass").len() >= least, "{}", checked.shown());
+}
+
+/// The checks of which none may fail where the server is sound.
+const SOUND: &[&str] = &[
+    "split-*",
+    "coalesce-100",
+    "size-boundaries",
+    "utf8-*",
+    "nul-bytes",
+    "zero-length",
+    "over-buffer",
+    "crosstalk",
+    "hol-*",
+    "fin-*",
+    "rst-*",
+    "serves-again",
+    "stdout-blocked",
+    "big-reply",
+];
+
+/// Asserts that no check of a sound server fails, and that these pass.
+fn is_sound(script: &str, mode: &str, talk: &str, passed: &[&str]) {
+    let Some(checked) = battery(script, mode, talk, SOUND) else {
+        return;
+    };
+    assert_eq!(checked.ids("fail"), [""; 0], "{}", checked.shown());
+    let passes = checked.ids("pass");
+    for id in passed {
+        assert!(
+            passes.iter().any(|pass| pass == id),
+            "{id}: {}",
+            checked.shown()
+        );
+    }
 }
 
 #[test]
@@ -124,4 +163,146 @@ fn an_end_without_a_word_is_told_as_such() {
         message.contains("no complete reply") || message.contains("closed the connection"),
         "{message}"
     );
+}
+
+#[test]
+fn pushes_with_frames_of_their_own_are_skipped() {
+    let talk = r#"
+[talk]
+frame = { until = "\r\n" }
+[[talk.open]]
+expect = { regex = '^INFO ' }
+[[talk.open]]
+send = "CONNECT\r\n"
+expect = "+OK\r\n"
+[[talk.turn]]
+send = "{tok}{payload}\r\n"
+expect = "{tok}{payload}\r\n"
+[[talk.push]]
+match = "PING\r\n"
+reply = "PONG\r\n"
+[[talk.push]]
+match = { regex = '^MSG ' }
+frame = { lines = 2 }
+[promise]
+pipelining = true
+"#;
+    let passed = [
+        "split-bytewise",
+        "coalesce-100",
+        "size-boundaries",
+        "crosstalk",
+    ];
+    is_sound("pushing.py", "login", talk, &passed);
+}
+
+/// A sound server that reads a request to the end of the stream, and whose reply ends with its own.
+#[test]
+fn every_check_that_needs_a_frame_runs_where_the_stream_is_the_frame() {
+    let talk = r#"
+[talk]
+frame = "eof"
+[[talk.turn]]
+send = "{tok} {payload}"
+expect = "all of {tok} {payload}"
+"#;
+    let passed = [
+        "split-bytewise",
+        "split-each-offset",
+        "size-boundaries",
+        "utf8-split-char",
+        "nul-bytes",
+        "crosstalk",
+    ];
+    is_sound("phrases.py", "whole", talk, &passed);
+}
+
+/// The delimiter of a request can be cut although the reply ends the connection.
+#[test]
+fn a_delimiter_is_cut_on_one_connection_for_each_exchange() {
+    let talk = r#"
+[talk]
+frame = { request = { until = "\r\n" }, reply = "eof" }
+[[talk.turn]]
+send = "{tok}\r\n"
+expect = "{tok}\r\n{tok}\r\n"
+"#;
+    let Some(checked) = battery("conversation.py", "eof", talk, &["split-delimiter"]) else {
+        return;
+    };
+    assert_eq!(
+        checked.ids("pass"),
+        ["split-delimiter"],
+        "{}",
+        checked.shown()
+    );
+}
+
+/// Without replies the server alone is judged: it reads what is sent, keeps running and serves others.
+#[test]
+fn a_one_way_server_is_judged_alone() {
+    let talk = r#"
+[talk]
+frame = { until = "\n" }
+[[talk.turn]]
+send = "count:{tok}|{payload}\n"
+expect = { none = true }
+"#;
+    let passed = [
+        "split-bytewise",
+        "size-boundaries",
+        "utf8-invalid",
+        "hol-idle",
+        "rst-mid-request",
+    ];
+    is_sound("phrases.py", "oneway", talk, &passed);
+}
+
+#[test]
+fn turns_are_said_in_their_order() {
+    let talk = r#"
+[talk]
+frame = { until = "\n" }
+[[talk.turn]]
+send = "GET {tok}\n"
+expect = "ok {tok}\n"
+after = "login"
+[[talk.turn]]
+name = "login"
+send = "LOGIN {tok}\n"
+expect = "ok {tok}\n"
+once = true
+[[talk.turn]]
+send = "QUIT {payload}\n"
+expect = { regex = '^bye ' }
+last = true
+[promise]
+pipelining = true
+"#;
+    let passed = [
+        "split-each-offset",
+        "coalesce-100",
+        "crosstalk",
+        "size-boundaries",
+    ];
+    is_sound("phrases.py", "ordered", talk, &passed);
+}
+
+/// Only a reply to a turn ends the connection, not the greeting.
+#[test]
+fn a_server_that_closes_after_its_reply_may_greet() {
+    let talk = r#"
+[talk]
+frame = { until = "\n" }
+close = "server-after-reply"
+[[talk.open]]
+expect = { regex = '^220 (?P<word>\w+) ready\n$' }
+[[talk.open]]
+send = "LOGIN {word}\n"
+expect = "230 welcome\n"
+[[talk.turn]]
+send = "{tok}\n"
+expect = "{tok}\n"
+"#;
+    passes("farewell", talk, 5);
 }

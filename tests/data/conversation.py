@@ -1,6 +1,6 @@
 """Servers whose conversations need more than a request and a reply.
 
-usage: conversation.py PORT greeting|push|eof|http|refuse
+usage: conversation.py PORT greeting|farewell|push|eof|http|refuse
 """
 import secrets
 import socket
@@ -17,6 +17,11 @@ def greeting(lines, send):
     send("230 welcome\n")
     for line in lines:
         send(line)
+
+
+def farewell(lines, send):
+    """As greeting, and closes after one reply."""
+    greeting((next(lines) for _ in range(2)), send)
 
 
 def push(lines, send):

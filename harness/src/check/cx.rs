@@ -12,7 +12,7 @@ use super::outcome::{Ascribe, Checked, FailureKind, Shortfall, failed, inconclus
 use crate::process::{Launch, Listening, PeerSocket, Server, StartFailure, StartOptions, Usage};
 use crate::session::{Dial, PeerError, Reply, Session, Transcript, Voice, pause};
 use crate::subject::{Pace, Promise, Subject};
-use crate::talk::{Talk, Turn};
+use crate::talk::{Exchange, Talk, Turn};
 
 /// Size of a small `SO_RCVBUF`, in bytes. The server fills it quickly, but the window does not fall
 /// below one segment of the loopback interface.
@@ -256,14 +256,14 @@ impl Cx {
         Ok(Session::connect(dial).await?)
     }
 
-    /// Like [`Self::open`], with a small receive buffer, which the server's replies soon fill.
-    pub(crate) async fn open_small(&self) -> Checked<Session> {
+    /// Like [`Self::open_for`], with a small receive buffer, which the server's replies soon fill.
+    pub(crate) async fn open_small(&self, exchange: &Exchange) -> Checked<Session> {
         let mut session = Session::connect(Dial {
             receive_buffer: Some(SMALL_RECEIVE_BUFFER),
             ..self.dial()
         })
         .await?;
-        session.opening().await?;
+        session.opening_for(exchange).await?;
         Ok(session)
     }
 
@@ -278,11 +278,26 @@ impl Cx {
         }
     }
 
-    /// Connects and performs the talk's opening.
+    /// Connects and performs the talk's opening, so that the plain turn can follow.
     pub(crate) async fn open(&self) -> Checked<Session> {
         let mut session = self.connect().await?;
         session.opening().await?;
         Ok(session)
+    }
+
+    /// Like [`Self::open`], so that this exchange can follow.
+    pub(crate) async fn open_for(&self, exchange: &Exchange) -> Checked<Session> {
+        let mut session = self.connect().await?;
+        session.opening_for(exchange).await?;
+        Ok(session)
+    }
+
+    /// Like [`Self::open`], so that the turn with the payload can follow.
+    pub(crate) async fn open_for_payload(&self) -> Checked<Session> {
+        match self.voice().payload_exchange() {
+            Some(exchange) => self.open_for(exchange).await,
+            None => self.open().await,
+        }
     }
 
     /// One exchange on a new connection.
@@ -313,6 +328,25 @@ impl Cx {
             .await
             .ascribe(FailureKind::Blocked, "the server keeps serving new clients")?;
         Ok(())
+    }
+
+    /// Skips if the turn with the payload has no reply.
+    pub(crate) fn payload_is_answered(&self) -> Checked {
+        match self.voice().payload_exchange() {
+            Some(exchange) if !exchange.expect.has_reply() => skip(format!(
+                "{}, which sends {{payload}}, has no reply",
+                exchange.label
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the turn with the payload has no reply, the server alone is judged: it keeps running and serving.
+    pub(crate) async fn is_alive_if_unanswered(&self) -> Checked {
+        match self.payload_is_answered() {
+            Ok(()) => Ok(()),
+            Err(_) => self.is_alive().await,
+        }
     }
 
     /// Runs `count` clients concurrently and waits for all of them. Results are in order of start.

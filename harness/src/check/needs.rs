@@ -13,6 +13,8 @@ pub(crate) enum Need {
     Frame,
     /// A connection carries more than one turn.
     ManyTurns,
+    /// The first turn has a reply.
+    Reply,
     /// `promise.pipelining = true`.
     Pipelining,
     /// `promise.max_message` is given.
@@ -152,7 +154,9 @@ impl Need {
             }
             Self::Frame => "the talk has no frame, so the end of a message is unknown",
             Self::ManyTurns if talk.carries_many_turns() => return None,
-            Self::ManyTurns => "the server closes after one reply",
+            Self::ManyTurns => "a connection carries the first [[talk.turn]] only once",
+            Self::Reply if talk.plain().expect.has_reply() => return None,
+            Self::Reply => "the first [[talk.turn]] has no reply",
             Self::Pipelining if promise.pipelining == Some(true) => return None,
             Self::Pipelining => "needs promise.pipelining = true",
             Self::MaxMessage if promise.max_message.is_some() => return None,
@@ -209,6 +213,7 @@ impl Need {
             }
             Self::Spawned => Some("`cmd` in [server] instead of --connect"),
             Self::Process => Some("--pid PID"),
+            Self::Reply => None,
             Self::OwnSocket | Self::Accepts | Self::SecondInstance => None,
             Self::Tcp | Self::PlainText | Self::Tls | Self::StartTls | Self::Proxy => None,
             Self::ManyTurns | Self::LengthField | Self::ServesAgain | Self::SingleClient => None,

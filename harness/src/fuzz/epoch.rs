@@ -269,7 +269,7 @@ impl<'a> Epoch<'a> {
         let dial = dial(&self.server, &self.voice, self.target.silence);
         LocalSet::new().block_on(self.runtime, async {
             let mut session = Session::connect(dial).await?;
-            session.opening().await?;
+            session.opening_for(exchange).await?;
             let turn = session.voice().render(exchange, payload)?;
             session.send(&turn.request).await?;
             let reply = match turn.expect.has_reply() {

@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::case::folded;
 use super::{Case, Data, SendStep, Step};
-use crate::talk::{Bindings, Exchange, Frame, Opening, Talk, Tokens};
+use crate::talk::{Bindings, Exchange, Frame, Opening, Talk, Tokens, Walk};
 
 /// Payload lengths of seeds, in bytes.
 const PAYLOAD_LENS: [usize; 5] = [16, 0, 1, 100, 1024];
@@ -61,6 +61,26 @@ pub(super) fn opening(talk: &Talk, bindings: &Bindings) -> Vec<Step> {
     steps
 }
 
+/// The steps that a connection has to carry before this exchange, behind its opening. `None` if one of them cannot be
+/// rendered.
+pub(super) fn before(talk: &Talk, exchange: &Exchange, bindings: &Bindings) -> Option<Vec<Step>> {
+    let mut steps = Vec::new();
+    for (place, index) in talk.before(exchange).into_iter().enumerate() {
+        let turn = talk.turns.get(index)?;
+        let mut request = Vec::new();
+        let bindings = Bindings {
+            seq: bindings.seq + place as u64,
+            ..bindings.clone()
+        };
+        turn.render_request(talk, &bindings, &mut request).ok()?;
+        steps.push(Step::Send(SendStep::whole(request)));
+        if turn.expect.has_reply() {
+            steps.push(Step::Receive);
+        }
+    }
+    Some(steps)
+}
+
 /// The seeds of a talk, the costly ones last.
 pub(super) fn all(
     talk: &Talk,
@@ -76,14 +96,20 @@ pub(super) fn all(
             true => &PAYLOAD_LENS[..],
             false => &PAYLOAD_LENS[..1],
         };
+        let Some(before) = before(talk, exchange, bindings) else {
+            continue;
+        };
+        let sent = talk.before(exchange).len() as u64;
+        let lead_in = [opening, &before].concat();
         for (place, len) in lens.iter().enumerate() {
-            if let Some((request, payload)) = request(talk, exchange, bindings, *len, 0, tokens) {
+            if let Some((request, payload)) = request(talk, exchange, bindings, *len, sent, tokens)
+            {
                 let costly = slow || request.len() > CHEAP_BYTES_MAX;
                 seeds.push(Seed {
                     payload,
                     basic: place == 0 && !costly,
                     costly,
-                    ..one_more(opening, vec![Step::Send(whole(request))])
+                    ..one_more(&lead_in, vec![Step::Send(whole(request))])
                 });
             }
         }
@@ -91,7 +117,7 @@ pub(super) fn all(
     for message in shortest(&talk.request) {
         seeds.push(one_more(opening, vec![Step::Send(whole(message))]));
     }
-    if talk.carries_many_turns() {
+    if talk.turns.iter().any(|turn| talk.goes_on_after(turn)) {
         let several = several(talk, bindings, tokens);
         seeds.extend(several.into_iter().map(|steps| one_more(opening, steps)));
     }
@@ -154,10 +180,18 @@ fn several(talk: &Talk, bindings: &Bindings, tokens: &mut Tokens) -> Vec<Vec<Ste
         (request.len() <= CHEAP_BYTES_MAX).then_some(Request { request, has_reply })
     };
     let mut good = Vec::new();
-    for turn in talk.turns.iter().chain(&talk.turns).take(TURNS_MAX) {
-        good.extend(render(turn, good.len()));
+    let mut walk = Walk::default();
+    for index in (0..talk.turns.len()).chain(0..talk.turns.len()) {
+        // What only another connection can carry is left out.
+        for step in walk.steps_to(talk, index).unwrap_or_default() {
+            if good.len() < TURNS_MAX {
+                walk.said(talk, step);
+                good.extend(render(&talk.turns[step], good.len()));
+            }
+        }
     }
-    let bad = talk.bad.iter().take(TURNS_MAX);
+    let bad = talk.bad.iter().filter(|bad| bad.order.is_free());
+    let bad = bad.take(TURNS_MAX);
     let bad: Vec<Request> = bad.filter_map(|turn| render(turn, 1)).collect();
     let mut cases = Vec::new();
     let Some(first) = good.first() else {
@@ -166,7 +200,9 @@ fn several(talk: &Talk, bindings: &Bindings, tokens: &mut Tokens) -> Vec<Vec<Ste
     cases.push(turns(&good));
     let all: Vec<&[u8]> = good.iter().map(|good| good.request.as_slice()).collect();
     cases.push(vec![Step::Send(SendStep::whole(all.concat()))]);
-    cases.push(turns(&[first.clone(), first.clone(), first.clone()]));
+    if talk.repeats(&talk.turns[0]) {
+        cases.push(turns(&[first.clone(), first.clone(), first.clone()]));
+    }
     for bad in bad {
         cases.push(turns(&[first.clone(), bad.clone()]));
         let then_good = [bad, first.clone()].map(|one| Step::Send(SendStep::whole(one.request)));

@@ -4,6 +4,7 @@
 //! silence, a short or a wrong reply). [`PeerError::Harness`] is a failure on the client's side and
 //! never counts against the server.
 
+mod answers;
 mod blocking;
 mod error;
 mod link;
@@ -19,6 +20,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use answers::Answers;
 pub(crate) use blocking::BlockingLink;
 pub(crate) use error::{OpeningError, PeerError};
 pub(crate) use link::Link;
@@ -29,7 +31,7 @@ pub(crate) use voice::Voice;
 
 use crate::process::{PeerSocket, Server};
 use crate::sys::unsent_bytes;
-use crate::talk::{Opening, Turn};
+use crate::talk::{Exchange, Opening, Turn};
 use crate::text::escape;
 
 /// What followed a complete reply.
@@ -99,6 +101,9 @@ pub(crate) struct Session {
     bare: bool,
     /// The client closes its side once nothing is owed.
     finishing: bool,
+    /// The client has closed its side.
+    finished: bool,
+    answers: Answers,
 }
 
 /// What a new session needs.
@@ -151,6 +156,7 @@ impl Session {
         Ok(Self {
             link,
             server,
+            answers: Answers::new(voice.talk()),
             voice: voice.for_connection(),
             local,
             number,
@@ -162,6 +168,7 @@ impl Session {
             owed: Vec::new(),
             bare,
             finishing: false,
+            finished: false,
         })
     }
 
@@ -205,10 +212,29 @@ impl Session {
         self.voice.payload_turn(payload)
     }
 
-    /// Performs the opening of the talk: greeting, login.
+    /// Performs the opening of the talk: greeting, login, and the turns that come before the plain one.
     pub(crate) async fn opening(&mut self) -> Result<(), OpeningError> {
+        let plain = self.voice.talk().plain().clone();
+        self.opening_for(&plain).await
+    }
+
+    /// Performs the opening of the talk, and the turns that come before this exchange.
+    pub(crate) async fn opening_for(&mut self, exchange: &Exchange) -> Result<(), OpeningError> {
+        self.opening_only().await?;
+        let before = self.voice.before(exchange);
+        self.perform(before.into_iter().map(Opening::Exchange).collect())
+            .await
+    }
+
+    /// Performs the opening of the talk: greeting, login.
+    pub(crate) async fn opening_only(&mut self) -> Result<(), OpeningError> {
         self.secure_first().await.map_err(of_tls)?;
-        for step in self.voice.opening() {
+        self.perform(self.voice.opening()).await
+    }
+
+    /// Each exchange is rendered when its turn comes, since it may use values that an earlier one captured.
+    async fn perform(&mut self, steps: Vec<Opening>) -> Result<(), OpeningError> {
+        for step in steps {
             let exchange = match step {
                 Opening::Exchange(exchange) => exchange,
                 Opening::StartTls => {
@@ -237,10 +263,13 @@ impl Session {
         self.secure_first().await?;
         self.transcript
             .add(self.number, format!("send {}", escape(bytes, 60)));
-        self.send_by(bytes, Instant::now() + self.limit).await
+        let deadline = Instant::now() + self.limit;
+        self.write(bytes, deadline).await?;
+        self.answers.sent(bytes);
+        self.answer(deadline).await
     }
 
-    async fn send_by(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), PeerError> {
+    async fn write(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), PeerError> {
         let mut rest = bytes;
         while !rest.is_empty() {
             match timeout_at(deadline, self.link.write(rest)).await {
@@ -330,6 +359,7 @@ impl Session {
     /// Sends a FIN and keeps reading.
     pub(crate) async fn half_close(&mut self) -> Result<(), PeerError> {
         self.transcript.add(self.number, "half-close (FIN)".into());
+        self.finished = true;
         self.link.shutdown().map_err(|error| self.failed(error))
     }
 

@@ -14,11 +14,14 @@ impl Session {
         let deadline = Instant::now() + self.limit;
         self.finishing |= turn.ends_stream;
         let bytes = match turn.expect.has_reply() {
-            true => self.reply(turn, deadline).await?,
+            true => {
+                let bytes = self.reply(turn, deadline).await?;
+                self.transcript
+                    .add(self.number, format!("got {}", escape(&bytes, 60)));
+                bytes
+            }
             false => self.unanswered(deadline).await?,
         };
-        self.transcript
-            .add(self.number, format!("got {}", escape(&bytes, 60)));
         let after = match turn.closes {
             true => self.closed_after_reply(deadline).await?,
             false if self.eof => After::Closed,
@@ -164,10 +167,24 @@ impl Session {
         deadline: Instant,
     ) -> Result<(), PeerError> {
         self.buffer.drain(..len);
-        let Some(answer) = self.voice.answer(push)? else {
+        if let Some(answer) = self.voice.answer(push)? {
+            self.answers.add(&answer);
+        }
+        self.answer(deadline).await
+    }
+
+    /// Sends the answers that are due. Behind a request that is still being sent they wait with it; once the client has
+    /// closed its side there are none.
+    pub(super) async fn answer(&mut self, deadline: Instant) -> Result<(), PeerError> {
+        let answers = self.answers.due();
+        if answers.is_empty() || self.finished {
             return Ok(());
-        };
-        self.send_by(&answer, deadline).await
+        }
+        if !self.owed.is_empty() {
+            self.owed.extend(answers);
+            return Ok(());
+        }
+        self.write(&answers, deadline).await
     }
 
     async fn closed_after_reply(&mut self, deadline: Instant) -> Result<After, PeerError> {

@@ -58,6 +58,7 @@ impl Session {
     /// Queues bytes that are sent while replies are read. A client that sends everything before it
     /// reads would deadlock with a server that does the same.
     pub(crate) fn owe(&mut self, bytes: Vec<u8>) {
+        self.answers.sent(&bytes);
         self.owed.extend(bytes);
     }
 
@@ -85,7 +86,10 @@ impl Session {
     /// Closes the client's side if it is due.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match std::mem::take(&mut self.finishing) {
-            true => self.link.shutdown(),
+            true => {
+                self.finished = true;
+                self.link.shutdown()
+            }
             false => Ok(()),
         }
     }

@@ -131,6 +131,14 @@ impl Voice {
         self.talk.open.clone()
     }
 
+    /// The turns that come before this exchange.
+    pub(super) fn before(&self, exchange: &Exchange) -> Vec<Exchange> {
+        let before = self.talk.before(exchange).into_iter();
+        before
+            .filter_map(|index| self.talk.turns.get(index).cloned())
+            .collect()
+    }
+
     pub(super) fn capture(&mut self, values: BTreeMap<String, Vec<u8>>) {
         self.values.extend(values);
     }

@@ -226,14 +226,12 @@ fn within(subject: &Subject, factor: u32) -> StartOptions {
     }
 }
 
-/// All turns in order, on one connection if the talk keeps it open.
+/// All turns in order, on one connection as far as the talk keeps it open.
 async fn every_turn(client: &RehearsalClient) -> Result<(), RehearsalError> {
-    let turns = client.voice.talk().turns.clone();
-    if client.voice.talk().carries_many_turns() {
-        return together(client, &turns).await;
-    }
-    for (number, exchange) in turns.iter().enumerate() {
-        let served = together(client, std::slice::from_ref(exchange)).await;
+    let talk = client.voice.talk();
+    for (number, tour) in talk.tours().into_iter().enumerate() {
+        let turns = tour.into_iter().filter_map(|index| talk.turns.get(index));
+        let served = together(client, &turns.cloned().collect::<Vec<_>>()).await;
         // The server served one client and exited, which `serves-again` reports.
         if number > 0 && served.is_err() && client.server.wait_exit(ENDING).await.is_some() {
             return Ok(());
@@ -274,7 +272,7 @@ async fn converse(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), Fa
         .await
         .map_err(|error| FailedTurn::new("connect", b"", error))?;
     session
-        .opening()
+        .opening_only()
         .await
         .map_err(|opening| FailedTurn::new(&opening.label, &opening.sent, opening.error))?;
     for exchange in turns {

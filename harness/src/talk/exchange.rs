@@ -6,7 +6,7 @@ use super::frame::Frame;
 use super::judgement::Judgement;
 use super::message::Message;
 use super::template::{Bindings, Name, RenderError, Slot};
-use super::{Close, Talk};
+use super::{Close, Order, Talk};
 
 /// One request and the expected reply.
 #[derive(Debug, Clone)]
@@ -21,6 +21,10 @@ pub struct Exchange {
     pub frame: Option<Frame>,
     /// It is a step of the opening, after which the connection goes on.
     pub opens: bool,
+    /// Its name, by which other turns refer to it.
+    pub name: Option<String>,
+    /// When it can be said.
+    pub order: Order,
     /// Line of the file on which it starts, from 1.
     pub line: usize,
 }
@@ -111,7 +115,7 @@ impl Exchange {
             expect: self.expect.render(bindings)?,
             frame: self.reply_frame(talk).clone(),
             numbers: (bindings.seq, bindings.n),
-            closes: !self.opens && talk.close == Close::ServerAfterReply,
+            closes: !self.opens && (talk.close == Close::ServerAfterReply || self.order.last),
             ends_stream: !self.opens && self.send.is_some() && talk.request == Frame::Eof,
         })
     }

@@ -4,6 +4,7 @@
 //! consists of [`Exchange`]s. An exchange and [`Bindings`] give a [`Turn`], the bytes to send; a
 //! [`Decoder`] cuts replies out of a stream; an [`Expectation`] judges them.
 
+mod course;
 mod exchange;
 mod expect;
 mod expectation;
@@ -22,6 +23,7 @@ pub(crate) mod token;
 #[cfg(test)]
 mod tests;
 
+pub use course::{Course, Courses, Order, Walk};
 pub use exchange::{Exchange, Turn};
 pub use expect::Expect;
 pub use expectation::Expectation;
@@ -114,10 +116,9 @@ impl Talk {
         &self.turns[0]
     }
 
-    /// Whether a connection carries more than one turn.
+    /// Whether a connection can carry the plain turn several times.
     pub fn carries_many_turns(&self) -> bool {
-        let ends = self.request == Frame::Eof || *self.plain().reply_frame(self) == Frame::Eof;
-        self.close == Close::Client && !ends
+        self.repeats(self.plain())
     }
 
     /// Whether any exchange or push uses the number of its request or its connection.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::check::backpressure::bulk;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, skip};
 use crate::session::PeerError;
+use crate::talk::Exchange;
 
 /// Resets connections while replies wait in the server's send queue.
 pub(super) const ENTRY: Check = Check {
@@ -13,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "POSIX send(): ECONNRESET, then EPIPE and SIGPIPE, concern one connection, not the whole server (iperf#550)",
     stimulus: "12 times: many requests without reading a reply, until replies wait in the server's send queue; then RST, every other time FIN and RST",
-    needs: &[Need::ManyTurns, Need::Tcp],
+    needs: &[Need::ManyTurns, Need::Reply, Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
@@ -37,10 +38,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 const QUEUED_WITHIN: Duration = Duration::from_millis(300);
 
 async fn run(cx: &Cx) -> Checked {
-    let piece = bulk::piece(&bulk::echoed(cx)?);
+    let exchange = bulk::echoed(cx)?;
+    let piece = bulk::piece(&bulk::turn(cx, exchange)?);
     let (mut waited, mut most) = (0, 0);
     for round in 0..ROUNDS {
-        let queued = one_round(cx, &piece, round % 2 == 1).await?;
+        let queued = one_round(cx, exchange, &piece, round % 2 == 1).await?;
         if waited == 0 && queued == 0 && round + 1 >= ROUNDS_TRIED {
             break;
         }
@@ -63,9 +65,9 @@ async fn run(cx: &Cx) -> Checked {
 }
 
 /// Floods and resets. Returns the number of bytes that waited in the server's send queue.
-async fn one_round(cx: &Cx, piece: &[u8], fin_first: bool) -> Checked<u32> {
+async fn one_round(cx: &Cx, exchange: &Exchange, piece: &[u8], fin_first: bool) -> Checked<u32> {
     // A small window, so that replies soon wait on the server's side.
-    let mut client = cx.open_small().await?;
+    let mut client = cx.open_small(exchange).await?;
     socket2::SockRef::from(&*client.link())
         .set_recv_buffer_size(RECEIVE_BUFFER)
         .map_err(PeerError::Harness)?;

@@ -1,6 +1,6 @@
 //! Requests whose replies are as large as the requests.
 
-use crate::check::{Checked, Cx, Shortfall};
+use crate::check::{Checked, Cx, Shortfall, skip};
 use crate::session::PeerError;
 use crate::talk::{Exchange, RenderError, Turn};
 
@@ -12,19 +12,29 @@ const PAYLOADS: [usize; 5] = [16_384, 4_096, 1_000, 200, 50];
 /// most 1,024 bytes.
 const UNPROMISED: usize = 800;
 
-/// The turn with the largest payload that the server is known to accept; the plain turn if the talk
-/// has no payload.
-pub(in crate::check) fn turn(cx: &Cx) -> Checked<Turn> {
-    let exchange = cx.voice().payload_exchange();
-    exchange.map_or_else(|| Ok(cx.voice().turn()?), |exchange| largest(cx, exchange))
+/// The exchange with the payload; the plain one if the talk has no payload.
+pub(in crate::check) fn exchange(cx: &Cx) -> &Exchange {
+    cx.voice().payload_exchange().unwrap_or(cx.talk().plain())
 }
 
-/// Like [`turn`], restricted to turns whose reply contains the payload: a request that only stores
-/// its payload makes the server grow and has a short reply.
-pub(in crate::check) fn echoed(cx: &Cx) -> Checked<Turn> {
+/// Like [`exchange`], restricted to exchanges whose reply contains the payload: a request that only stores
+/// its payload makes the server grow and has a short reply. Skips if a connection cannot carry it many times.
+pub(in crate::check) fn echoed(cx: &Cx) -> Checked<&Exchange> {
     let mut turns = cx.talk().payload_turns();
     let exchange = turns.find(|exchange| exchange.expects_payload());
-    exchange.map_or_else(|| Ok(cx.voice().turn()?), |exchange| largest(cx, exchange))
+    let exchange = exchange.unwrap_or(cx.talk().plain());
+    match cx.talk().repeats(exchange) {
+        true => Ok(exchange),
+        false => skip(format!("a connection carries {} only once", exchange.label)),
+    }
+}
+
+/// The turn with the largest payload that the server is known to accept; the plain turn if there is no payload.
+pub(in crate::check) fn turn(cx: &Cx, exchange: &Exchange) -> Checked<Turn> {
+    match exchange.uses_payload() {
+        true => largest(cx, exchange),
+        false => Ok(cx.voice().turn()?),
+    }
 }
 
 fn largest(cx: &Cx, exchange: &Exchange) -> Checked<Turn> {

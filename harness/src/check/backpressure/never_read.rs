@@ -16,7 +16,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 9293 section 3.8.6: a closed window stops the sender; a server whose replies are not read must stop reading or close, not buffer them all",
     stimulus: "one client sends up to 192 MB of requests without a pause and reads no reply; then another client sends one request",
-    needs: &[Need::ManyTurns, Need::Process, Need::Tcp],
+    needs: &[Need::ManyTurns, Need::Reply, Need::Process, Need::Tcp],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: true,
@@ -51,8 +51,9 @@ const PART_BYTES: usize = 64 * 1024;
 const VERDICT_BYTES_MIN: u64 = 64 * MB;
 
 async fn run(cx: &Cx) -> Checked {
-    let piece = bulk::piece(&bulk::echoed(cx)?);
-    let mut client = cx.open().await?;
+    let exchange = bulk::echoed(cx)?;
+    let piece = bulk::piece(&bulk::turn(cx, exchange)?);
+    let mut client = cx.open_for(exchange).await?;
     let before = memory_at_rest(cx).await?;
     let flood = flooded(&mut client, &piece).await;
     let proof = proof(cx, &client, flood);
@@ -148,7 +149,7 @@ async fn grew(cx: &Cx, piece: &[u8], bytes: u64, grown: u64) -> Checked {
 /// Sends the same requests and reads the replies. Returns the growth of resident memory per byte
 /// sent.
 async fn kept_when_read(cx: &Cx, piece: &[u8], bytes: u64) -> Checked<f64> {
-    let mut client = cx.open().await?;
+    let mut client = cx.open_for(bulk::echoed(cx)?).await?;
     let before = memory_at_rest(cx).await?;
     let begun = Instant::now();
     let mut replies = Vec::with_capacity(PART_BYTES);

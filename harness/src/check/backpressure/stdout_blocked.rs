@@ -75,13 +75,14 @@ async fn run(cx: &Cx) -> Checked {
 
 /// One exchange, on the previous connection if the talk keeps it open.
 async fn exchange(cx: &Cx, kept: &mut Option<Session>) -> Checked {
+    let exchange = bulk::exchange(cx);
     let mut session = match kept.take() {
         Some(session) => session,
-        None => cx.open().await?,
+        None => cx.open_for(exchange).await?,
     };
-    let turn: Turn = bulk::turn(cx)?;
+    let turn: Turn = bulk::turn(cx, exchange)?;
     let reply = session.exchange(&turn).await?;
-    let goes_on = cx.talk().carries_many_turns();
+    let goes_on = cx.talk().repeats(exchange);
     *kept = (goes_on && !cx.talk().announces_close(&reply.bytes)).then_some(session);
     Ok(())
 }

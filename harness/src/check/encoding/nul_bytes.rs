@@ -29,8 +29,9 @@ const PAYLOADS: [&[u8]; 4] = [b"abc\0def", b"\0abc", b"abc\0", b"a\0\0b\0c"];
 const SILENCE: Duration = Duration::from_millis(400);
 
 async fn run(cx: &Cx) -> Checked {
+    cx.payload_is_answered()?;
     for payload in PAYLOADS {
-        let mut client = cx.open().await?;
+        let mut client = cx.open_for_payload().await?;
         let turn = cx.payload_turn(&mut client, payload)?;
         client.send(&turn.request).await?;
         cx.proved(format!("a request with {} was sent", escape(payload, 40)));

@@ -42,7 +42,7 @@ const SILENCE: Duration = Duration::from_millis(250);
 
 async fn run(cx: &Cx) -> Checked {
     for (what, bytes) in INVALID {
-        let mut client = cx.open().await?;
+        let mut client = cx.open_for_payload().await?;
         let turn = cx.payload_turn(&mut client, bytes)?;
         client.send(&turn.request).await?;
         cx.proved(format!("{what} was sent in a whole request"));
@@ -50,7 +50,12 @@ async fn run(cx: &Cx) -> Checked {
         if !promised {
             client.set_limit(SILENCE);
         }
-        match client.any_reply(&turn).await {
+        let answer = match turn.expect.has_reply() {
+            true => client.any_reply(&turn).await,
+            false => client.expect(&turn).await.map(|reply| reply.bytes),
+        };
+        let promised = promised && turn.expect.has_reply();
+        match answer {
             Ok(reply) if promised => refused(cx, &mut client, what, &turn, &reply)?,
             Err(error @ PeerError::Silent { .. }) if promised => return Err(error.into()),
             Ok(_)

@@ -35,7 +35,7 @@ async fn run(cx: &Cx) -> Checked {
         if size > promised.unwrap_or(UNPROMISED_BYTES) {
             break;
         }
-        let mut client = cx.open().await?;
+        let mut client = cx.open_for_payload().await?;
         let turn = aligned(cx, &mut client, size)?;
         let sent = client.send(&turn.request).await;
         cx.note("bytes", turn.request.len());
@@ -52,7 +52,7 @@ async fn run(cx: &Cx) -> Checked {
         client.expect(&turn).await?;
         client.close();
     }
-    Ok(())
+    cx.is_alive_if_unanswered().await
 }
 
 /// A turn of about `size` bytes whose characters start at multiples of three.

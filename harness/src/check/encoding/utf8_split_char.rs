@@ -34,11 +34,11 @@ async fn run(cx: &Cx) -> Checked {
             })?;
         }
     }
-    Ok(())
+    cx.is_alive_if_unanswered().await
 }
 
 async fn cut(cx: &Cx, character: &str, inside: usize) -> Checked {
-    let mut client = cx.open().await?;
+    let mut client = cx.open_for_payload().await?;
     let turn = cx.payload_turn(&mut client, character.as_bytes())?;
     let Some(start) = memchr::memmem::find(&turn.request, character.as_bytes()) else {
         return Err(Shortfall::Skip(

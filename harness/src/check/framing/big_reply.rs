@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::check::backpressure::bulk;
 use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Shortfall, Weight, inconclusive};
 use crate::session::Session;
 use crate::talk::Turn;
@@ -16,6 +17,7 @@ pub(super) const ENTRY: Check = Check {
     needs: &[
         Need::Frame,
         Need::ManyTurns,
+        Need::Reply,
         Need::Payload,
         Need::Pipelining,
         Need::Tcp,
@@ -34,7 +36,8 @@ const REPLY_BYTES: usize = 8 * 1024 * 1024;
 const UNPROMISED_PAYLOAD: usize = 8 * 1024;
 
 async fn run(cx: &Cx) -> Checked {
-    let mut client = cx.open_small().await?;
+    let exchange = bulk::echoed(cx)?;
+    let mut client = cx.open_small(exchange).await?;
     let size = cx
         .promise()
         .max_message

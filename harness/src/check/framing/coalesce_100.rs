@@ -11,7 +11,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 9293 section 2.2: a byte-stream service; one read may hold many messages (pipelining is promised)",
     stimulus: "100 requests in one write; the server must send 100 replies in order",
-    needs: &[Need::Frame, Need::ManyTurns, Need::Pipelining],
+    needs: &[Need::Frame, Need::ManyTurns, Need::Reply, Need::Pipelining],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,

@@ -33,7 +33,7 @@ async fn run(cx: &Cx) -> Checked {
     let mut refused: Option<(usize, Failure)> = None;
     let mut tried = 0;
     for size in sizes(most) {
-        let mut client = cx.open().await?;
+        let mut client = cx.open_for_payload().await?;
         let Some(turn) = sized(cx, &mut client, size)? else {
             continue;
         };
@@ -60,7 +60,7 @@ async fn run(cx: &Cx) -> Checked {
         cx.note("refused_from_bytes", *size);
     }
     cx.proved(format!("{tried} requests of exactly these sizes were sent"));
-    Ok(())
+    cx.is_alive_if_unanswered().await
 }
 
 /// A server may refuse before it has read the whole request. Its reply is read nevertheless.

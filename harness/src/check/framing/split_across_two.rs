@@ -11,7 +11,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 9293 section 2.2: a byte-stream service; bytes after a whole message in the same read belong to the next message",
     stimulus: "one and a half requests in one segment; the other half after the first reply",
-    needs: &[Need::Frame, Need::ManyTurns, Need::Pipelining],
+    needs: &[Need::Frame, Need::ManyTurns, Need::Reply, Need::Pipelining],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,

@@ -11,7 +11,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 9293 section 2.2: a byte-stream service; a delimiter or a length may arrive in two reads",
     stimulus: "one request in two segments, cut inside the delimiter or the length field",
-    needs: &[Need::Frame, Need::ManyTurns],
+    needs: &[Need::Frame],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
@@ -21,12 +21,16 @@ pub(super) const ENTRY: Check = Check {
 };
 
 async fn run(cx: &Cx) -> Checked {
+    let many_turns = cx.talk().carries_many_turns();
     let mut client = cx.open().await?;
     let points = cx.talk().request.cut_points(&client.turn()?.request);
     if points.is_empty() {
         return skip("the delimiter is a single byte and cannot be cut");
     }
-    for point in points {
+    for (number, point) in points.into_iter().enumerate() {
+        if number > 0 && !many_turns {
+            client = cx.open().await?;
+        }
         let turn = client.turn()?;
         let (first, second) = turn.request.split_at(point);
         client.send(first).await?;

@@ -64,7 +64,7 @@ async fn run(cx: &Cx) -> Checked {
 /// A connection that the server has accepted.
 async fn live_connection(cx: &Cx) -> Checked<Session> {
     let mut client = cx.connect().await?;
-    if cx.talk().close == crate::talk::Close::Client {
+    if cx.talk().carries_many_turns() {
         client.opening().await?;
         let turn = client.turn()?;
         client.exchange(&turn).await?;

@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "a stopping server first finishes the requests that it has started to read (promise.drains_on_stop); otherwise every rolling restart loses replies",
     stimulus: "half a request; once the server has read it, the stop signal; then the other half",
-    needs: &[Need::Spawned, Need::Frame],
+    needs: &[Need::Spawned, Need::Frame, Need::Reply],
     runs: Runs::OwnServer,
     weight: Weight::WarnsUnless(Promised::DrainsOnStop),
     control: false,

@@ -24,11 +24,12 @@ pub(super) const ENTRY: Check = Check {
 };
 
 async fn run(cx: &Cx) -> Checked {
+    cx.payload_is_answered()?;
     let Some(limit) = cx.promise().max_message else {
         return Ok(());
     };
     for size in [limit - 1, limit] {
-        let mut client = cx.open().await?;
+        let mut client = cx.open_for_payload().await?;
         let Some(turn) = framing::sized(cx, &mut client, size)? else {
             continue;
         };
@@ -39,7 +40,7 @@ async fn run(cx: &Cx) -> Checked {
         reply.ascribe(FailureKind::LostReply, &expected)?;
         client.close();
     }
-    let mut client = cx.open().await?;
+    let mut client = cx.open_for_payload().await?;
     let Some(turn) = framing::sized(cx, &mut client, limit + 1)? else {
         return Ok(());
     };

@@ -30,12 +30,13 @@ const SIZES: [usize; 3] = [4 * 1024, 8 * 1024, 32 * 1024];
 const UNPROMISED_BYTES: usize = 4 * 1024;
 
 async fn run(cx: &Cx) -> Checked {
+    cx.payload_is_answered()?;
     let most = cx
         .promise()
         .max_message
         .map_or(usize::MAX, |most| most - most / 8);
     for size in SIZES.into_iter().filter(|size| *size <= most) {
-        let mut client = cx.open().await?;
+        let mut client = cx.open_for_payload().await?;
         let turn = cx.payload_turn(&mut client, &vec![b'x'; size])?;
         client.owe(turn.request.clone());
         cx.step(format!(

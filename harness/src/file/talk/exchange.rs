@@ -10,11 +10,11 @@ use super::expect::ExpectValue;
 use super::frame::FrameValue;
 use super::message::PartValue;
 use super::mistakes;
-use crate::file::value::{At, OneOrMore, Tables};
+use crate::file::value::{At, OneOrMore, Tables, Text};
 use crate::file::{Context, Read, line_and_column};
 use crate::talk::frame::{Frame, Several};
 use crate::talk::template::Name;
-use crate::talk::{Exchange, Message, Pattern, Push};
+use crate::talk::{Exchange, Message, Order, Pattern, Push};
 
 /// A request and its reply.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -33,6 +33,14 @@ pub(super) struct ExchangeTable {
     /// Only in [[talk.open]]: after this exchange the connection switches to TLS (STARTTLS).
     #[serde(default)]
     pub(super) starttls: bool,
+    /// A name for `after` of other turns.
+    pub(super) name: Option<Text>,
+    /// The name of the turn that the same connection has to carry before, or a list.
+    pub(super) after: Option<OneOrMore<Text>>,
+    /// A connection carries it at most once.
+    once: Option<At<bool>>,
+    /// The server closes the connection after it.
+    last: Option<At<bool>>,
 }
 
 /// A reply of several frames.
@@ -64,13 +72,15 @@ pub(super) struct Frames<'a> {
 }
 
 impl Tables<ExchangeTable> {
-    /// The exchanges `talk.KEY`. Each may use what the ones before it have bound: `names` grows.
+    /// The exchanges `talk.KEY`. Each may use what the ones before it have bound: `names` grows. With `after` it may also
+    /// use what turns have bound.
     pub(super) fn exchanges(
         self,
         key: &str,
         frames: &Frames<'_>,
         context: &Context<'_>,
         names: &mut BTreeSet<String>,
+        of_turns: &BTreeSet<String>,
     ) -> Read<Vec<Exchange>> {
         let mut exchanges = Vec::new();
         for (index, table) in self.0.into_iter().enumerate() {
@@ -86,10 +96,17 @@ impl Tables<ExchangeTable> {
                 let help = "move this exchange to [[talk.open]]";
                 return Err(table.fault(message).help(help));
             }
+            table.value.fits(key)?;
             let expect = table.value.expect.place();
             let send = table.value.send.as_ref().map(At::place);
             let label = format!("talk.{key}[{index}]");
-            let exchange = table.exchange(label, frames, context, names)?;
+            let exchange = match table.value.after {
+                Some(_) => {
+                    let names = &*names | of_turns;
+                    table.exchange(label, frames, context, &names)?
+                }
+                None => table.exchange(label, frames, context, names)?,
+            };
             if let (Some(send), Some(message), true) = (&send, &exchange.send, key != "bad") {
                 mistakes::has_end(send, message, frames.request)?;
             }
@@ -109,6 +126,30 @@ impl Tables<ExchangeTable> {
             exchanges.push(exchange);
         }
         Ok(exchanges)
+    }
+}
+
+impl ExchangeTable {
+    /// Whether its keys have a meaning in `[[talk.KEY]]`.
+    fn fits(&self, key: &str) -> Read<()> {
+        let place = |flag: &Option<At<bool>>| flag.as_ref().map(At::place);
+        let after = self.after.as_ref().and_then(|after| after.0.first());
+        let strays: [(&str, Option<At<()>>, &[&str]); 4] = [
+            ("name", self.name.as_ref().map(At::place), &["turn"]),
+            ("after", after.map(At::place), &["turn", "bad", "slow"]),
+            ("once", place(&self.once), &["turn"]),
+            ("last", place(&self.last), &["turn", "bad", "slow"]),
+        ];
+        for (name, place, keys) in strays {
+            if let Some(place) = place.filter(|_| !keys.contains(&key)) {
+                let fault = place.fault(format!("`{name}` has no meaning in [[talk.{key}]]"));
+                return Err(fault.help(format!(
+                    "it belongs to [[talk.{}]]",
+                    keys.join("]], [[talk.")
+                )));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -136,6 +177,15 @@ impl At<ExchangeTable> {
             expect: table.expect.expect(context, names)?,
             frame,
             opens: label.starts_with("talk.open"),
+            name: table.name.map(|name| name.value),
+            order: Order {
+                after: match table.after {
+                    Some(OneOrMore(names)) => names.into_iter().map(|name| name.value).collect(),
+                    None => Vec::new(),
+                },
+                once: table.once.is_some_and(|once| once.value),
+                last: table.last.is_some_and(|last| last.value),
+            },
             label,
             line: line_and_column(context.source, self.start).0,
         })

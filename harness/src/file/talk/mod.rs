@@ -7,12 +7,14 @@ mod frame;
 mod len;
 mod message;
 mod mistakes;
+mod order;
 
 use std::collections::BTreeSet;
 
 use bytes::PatternValue;
 use exchange::{ExchangeTable, Frames, PushTable};
 use frame::FrameValue;
+use order::Stated;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::json;
@@ -111,16 +113,28 @@ impl At<TalkTable> {
             .iter()
             .map(|step| step.value.starttls)
             .collect();
-        let open = table.open.exchanges("open", &frames, context, &mut names)?;
+        let stated = [
+            Stated::of("turn", &table.turn),
+            Stated::of("bad", &table.bad),
+            Stated::of("slow", &table.slow),
+        ];
+        let none = BTreeSet::new();
+        let open = table
+            .open
+            .exchanges("open", &frames, context, &mut names, &none)?;
         if let Some(base) = base.as_ref().filter(|_| open.is_empty()) {
             names.extend(bound_by(&base.open));
         }
+        let mut of_turns = names.clone();
+        let turns = table
+            .turn
+            .exchanges("turn", &frames, context, &mut of_turns, &none)?;
         let read = |tables: Tables<ExchangeTable>, key| {
-            tables.exchanges(key, &frames, context, &mut names.clone())
+            tables.exchanges(key, &frames, context, &mut names.clone(), &of_turns)
         };
         let mut talk = Talk {
             name: server.unwrap_or("custom").to_owned(),
-            turns: read(table.turn, "turn")?,
+            turns,
             bad: read(table.bad, "bad")?,
             slow: read(table.slow, "slow")?,
             push: table.push.pushes(&frames, context, &names)?,
@@ -141,6 +155,9 @@ impl At<TalkTable> {
             return Err(at
                 .fault("[talk] has no `turn`: at least one exchange has to be described")
                 .help("add [[talk.turn]] with `send` and `expect`"));
+        }
+        for stated in stated {
+            stated.check(&talk)?;
         }
         Ok(talk)
     }

@@ -4,6 +4,7 @@ mod builtins;
 mod faults;
 mod good;
 mod mutations;
+mod order_faults;
 mod server;
 mod talk_faults;
 mod talks;

@@ -6,7 +6,7 @@ use super::talks::with;
 use crate::file::parse;
 
 /// The whole report, of which the place is checked and the parts are contained.
-fn check(source: &str, place: &str, contains: &[&str]) {
+pub(super) fn check(source: &str, place: &str, contains: &[&str]) {
     let error = parse(source, "f.toml", Path::new("/nonexistent")).expect_err(source);
     let report = error.to_string();
     let (line, column) = error.location().unwrap();

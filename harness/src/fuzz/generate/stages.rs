@@ -80,11 +80,11 @@ impl PlannedCase {
             Self::Seed(seed) => material.seeds.get(*seed).map(|seed| seed.case.clone()),
             Self::Length { turn, len, unit } => {
                 let data = material.of_length(*turn, *len, unit)?;
-                Some(after_opening(material, data))
+                Some(after_opening(material, *turn, data))
             }
             Self::Payload { turn, payload } => {
                 let request = material.with_payload(*turn, payload)?;
-                Some(after_opening(material, request.into()))
+                Some(after_opening(material, *turn, request.into()))
             }
             Self::Splice {
                 seed,
@@ -110,8 +110,8 @@ impl PlannedCase {
     }
 }
 
-fn after_opening(material: &Material, data: Data) -> Case {
-    let mut steps = material.opening.clone();
+fn after_opening(material: &Material, turn: usize, data: Data) -> Case {
+    let mut steps = material.lead_in(turn);
     steps.push(Step::Send(SendStep::whole(data)));
     Case::new(steps)
 }

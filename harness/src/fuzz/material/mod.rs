@@ -109,14 +109,22 @@ impl Material {
         random.pick(among)
     }
 
+    /// The steps of a connection before it carries this turn.
+    pub(super) fn lead_in(&self, turn: usize) -> Vec<Step> {
+        let turn = self.talk.turns.get(turn);
+        let before = turn.and_then(|turn| seed::before(&self.talk, turn, &self.bindings));
+        [self.opening.clone(), before.unwrap_or_default()].concat()
+    }
+
     /// The request of a turn with this payload, with correct length fields. `None` if the payload does not fit.
     pub(super) fn with_payload(&self, turn: usize, payload: &[u8]) -> Option<Vec<u8>> {
+        let exchange = self.talk.turns.get(turn)?;
         let bindings = Bindings {
             payload: payload.to_vec(),
+            seq: self.bindings.seq + self.talk.before(exchange).len() as u64,
             ..self.bindings.clone()
         };
         let mut request = Vec::with_capacity(payload.len() + 64);
-        let exchange = self.talk.turns.get(turn)?;
         let rendered = exchange.render_request(&self.talk, &bindings, &mut request);
         rendered.ok().map(|()| request)
     }

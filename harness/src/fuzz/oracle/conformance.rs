@@ -123,7 +123,7 @@ fn accepted(epoch: &mut Epoch<'_>, bad: &Exchange, any_bytes: bool) -> Option<Br
         escape(&reply, 80)
     );
     let key = format!("accepts {}", turn.label);
-    breach(epoch, &turn, &reply, key, title)
+    breach(epoch, bad, &turn, &reply, key, title)
 }
 
 fn cut_at_nul(epoch: &mut Epoch<'_>, exchange: &Exchange, payload: &[u8]) -> Option<Breach> {
@@ -168,7 +168,7 @@ fn taken_as(
         escape(&reply, 50),
         escape(payload, 30)
     );
-    breach(epoch, &turn, &reply, how.into(), title)
+    breach(epoch, exchange, &turn, &reply, how.into(), title)
 }
 
 /// The payload lengths to try: every length up to [`EVERY_LENGTH`], and lengths around the powers of two above.
@@ -201,7 +201,7 @@ fn altered(epoch: &mut Epoch<'_>, exchange: &Exchange, length: usize) -> Option<
         body.len(),
         expected.len()
     );
-    breach(epoch, &turn, &reply, "altered".into(), title)
+    breach(epoch, exchange, &turn, &reply, "altered".into(), title)
 }
 
 /// The share of the expected reply that the reply contains at its beginning and end.
@@ -223,16 +223,22 @@ fn alike(reply: &[u8], expected: &[u8]) -> f64 {
 /// with its frame. `None` if the server replies differently when the case runs.
 fn breach(
     epoch: &mut Epoch<'_>,
+    exchange: &Exchange,
     turn: &Turn,
     reply: &[u8],
     key: String,
     title: String,
 ) -> Option<Breach> {
     let mut steps = Vec::new();
-    for opening in &epoch.target.talk().open {
-        if let Opening::Exchange(exchange) = opening
-            && let Ok(turn) = epoch.voice().render(exchange, b"ping")
-        {
+    let talk = epoch.target.talk();
+    let opening = talk.open.iter().filter_map(|opening| match opening {
+        Opening::Exchange(exchange) => Some(exchange),
+        Opening::StartTls | Opening::Exec(_) => None,
+    });
+    let before = talk.before(exchange).into_iter();
+    let before = before.filter_map(|index| talk.turns.get(index));
+    for exchange in opening.chain(before) {
+        if let Ok(turn) = epoch.voice().render(exchange, b"ping") {
             if !turn.request.is_empty() {
                 steps.push(Step::Send(SendStep::whole(Data::from(turn.request))));
             }

@@ -89,7 +89,9 @@ impl Recipe {
             Opening::Exchange(exchange) => Some(exchange),
             Opening::StartTls | Opening::Exec(_) => None,
         });
-        let exchanges = openings.chain([talk.plain()]);
+        let before = talk.before(talk.plain()).into_iter();
+        let before = before.filter_map(|index| talk.turns.get(index));
+        let exchanges = openings.chain(before).chain([talk.plain()]);
         let plain: Vec<Turn> = exchanges
             .map_while(|exchange| exchange.render(talk, &bindings).ok())
             .collect();

@@ -77,6 +77,8 @@ pub(super) struct Cold {
     pub(super) pushes: Option<PushReader>,
     /// The value of `{n}`.
     pub(super) number: u64,
+    /// Which of the courses it takes.
+    pub(super) course: usize,
     /// The current exchange of the opening.
     pub(super) opening: Option<Opening>,
     /// The script with the values that this connection's opening captured.

@@ -66,9 +66,10 @@ impl Engine<'_> {
         if let Err(refused) = self.connections.end_connect(at) {
             return self.connect_failed(refused);
         }
-        if self.context.is_personal {
-            let number = self.requests.next_connection();
-            self.connections[at].cold().number = number;
+        if self.context.one_by_one {
+            let (number, course) = self.requests.next_connection();
+            let cold = self.connections[at].cold();
+            (cold.number, cold.course) = (number, course);
         }
         self.begin_conversation(at);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::courses::Courses;
 use super::{RunState, Tally, ThreadUsage};
 use crate::load::pacer::{Pacer, Segment};
 use crate::load::recorder::{Times, Window};
@@ -21,8 +22,10 @@ pub(crate) struct EngineContext<'a> {
     pub values: BTreeMap<String, Vec<u8>>,
     /// The bytes of `{payload}`.
     pub payload: Vec<u8>,
-    /// Whether `{n}` or `{seq}` is used, so that connections need numbers.
-    pub is_personal: bool,
+    /// What connections carry, and in which order.
+    pub courses: Courses,
+    /// Whether requests are made one by one: they contain `{n}` or `{seq}`, or have an order.
+    pub one_by_one: bool,
     /// Where and how to connect to the server.
     pub endpoint: Endpoint,
     /// State shared by all threads of the load.
@@ -63,9 +66,11 @@ impl<'a> EngineContext<'a> {
         endpoint: &Endpoint,
         run_state: &'a RunState,
     ) -> Self {
+        let courses = Courses::new(talk, &workload.turns);
         Self {
+            one_by_one: talk.is_personal() || !courses.are_free(),
+            courses,
             payload: payload(workload.payload_bytes, workload.seed),
-            is_personal: talk.is_personal(),
             workload,
             talk,
             values,
@@ -76,12 +81,24 @@ impl<'a> EngineContext<'a> {
 }
 
 impl EngineContext<'_> {
+    /// Whether the server closes the connection after this turn of the script.
+    pub(super) fn is_last(&self, turn: usize) -> bool {
+        let turn = self.courses.turns.get(turn);
+        let turn = turn.and_then(|turn| self.talk.turns.get(*turn));
+        turn.is_some_and(|turn| turn.order.last)
+    }
+
+    /// Whether connections have an opening.
+    pub(super) fn has_opening(&self) -> bool {
+        self.courses.step(self.talk, 0).is_some()
+    }
+
     /// Compiles the talk with these values for its names.
     pub(super) fn script(&self, values: &BTreeMap<String, Vec<u8>>) -> Result<Script, ScriptError> {
         let workload = self.workload;
         Script::compile(
             self.talk,
-            &workload.turns,
+            &self.courses.turns,
             &self.payload,
             values,
             workload.verify,

@@ -109,6 +109,10 @@ impl<'a> Lockstep<'a> {
 
 impl Engine<'_> {
     fn has_room(&self) -> bool {
-        self.connections.len() > 0 && self.requests.room(&self.connections[0]) > 0
+        self.connections.len() > 0
+            && self
+                .requests
+                .room(&self.connections[0], &self.context.courses)
+                > 0
     }
 }

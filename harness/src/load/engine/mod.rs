@@ -9,6 +9,7 @@ mod conn;
 mod connect;
 mod connections;
 mod context;
+mod courses;
 mod input;
 mod lockstep;
 mod opening;

@@ -2,7 +2,8 @@
 
 use super::Engine;
 use super::conn::{Opening, State};
-use crate::talk::{self, Arrival, Bindings, Exchange, Judgement, More, Reader};
+use super::courses::OpeningStep;
+use crate::talk::{Arrival, Bindings, Exchange, Judgement, More, Reader, token};
 
 impl Engine<'_> {
     /// Begins the talk's opening on a new connection.
@@ -19,14 +20,15 @@ impl Engine<'_> {
 
     /// Sends the request of the opening's exchange `place`, or starts the load after the last one.
     fn next_exchange(&mut self, at: usize, place: usize, mut bindings: Bindings) {
-        let exchange = match self.context.talk.open.get(place) {
+        let context = self.context;
+        let exchange = match context.courses.step(context.talk, place) {
             None => return self.opened(at, &bindings),
-            Some(talk::Opening::Exchange(exchange)) => exchange,
+            Some(OpeningStep::Exchange(exchange)) => exchange,
+            Some(OpeningStep::StartTls) => return self.start_tls(at, place + 1, bindings),
             // Unreachable: a talk with `exec` is refused when the file is read.
-            Some(talk::Opening::StartTls) => return self.start_tls(at, place + 1, bindings),
-            Some(talk::Opening::Exec(_)) => return self.next_exchange(at, place + 1, bindings),
+            Some(OpeningStep::Exec) => return self.next_exchange(at, place + 1, bindings),
         };
-        bindings.tok = talk::token(self.context.workload.seed, self.requests.next_number());
+        bindings.tok = token(self.context.workload.seed, self.requests.next_number());
         bindings.seq += u64::from(exchange.send.is_some());
         if !self.send_step(at, place, exchange, &bindings) || exchange.expect.has_reply() {
             return;

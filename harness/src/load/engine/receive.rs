@@ -240,6 +240,9 @@ impl Engine<'_> {
             self.tally.announced_closes += 1;
             self.connections[at].state = State::Ending;
         }
+        if self.context.is_last(flight.turn) {
+            self.connections[at].state = State::Ending;
+        }
         if self.requests.need_care() {
             self.complete_unanswered(at);
         }
@@ -247,7 +250,7 @@ impl Engine<'_> {
     }
 
     #[inline(always)]
-    fn after_replies(&mut self, at: usize) {
+    pub(super) fn after_replies(&mut self, at: usize) {
         let conn = &mut self.connections[at];
         if conn.state != State::Serving || self.requests.is_full(conn) {
             return;
@@ -257,7 +260,7 @@ impl Engine<'_> {
             conn.state = State::Ending;
             return;
         }
-        if self.requests.are_used_up(conn) {
+        if self.requests.are_used_up(conn, &self.context.courses) {
             return self.close_planned(at);
         }
         self.use_room(at);

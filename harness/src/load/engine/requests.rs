@@ -3,6 +3,7 @@
 use super::EngineError;
 use super::conn::{Cold, Conn, Flight, UNSENT};
 use super::context::EngineContext;
+use super::courses::Courses;
 use crate::load::script::{Numbers, Script};
 use crate::talk::Frame;
 
@@ -16,6 +17,9 @@ pub(super) struct Requests {
     ends_stream: bool,
     /// Number of requests that an opening sends.
     opening_requests: u64,
+    /// Whether turns have an order, and whether that ends connections.
+    has_courses: bool,
+    ends: bool,
     /// Number of the next connection, and the distance to the one after it: all threads together use every number.
     connection: u64,
     threads: u64,
@@ -34,24 +38,29 @@ impl Requests {
     /// The talk cannot be compiled.
     pub(super) fn new(context: &EngineContext, thread: usize) -> Result<Self, EngineError> {
         let workload = context.workload;
-        let many = context.talk.carries_many_turns();
+        let talk = context.talk;
+        let turns = || {
+            let turns = context.courses.turns.iter();
+            turns.filter_map(|turn| talk.turns.get(*turn))
+        };
+        // A course ends a connection in its own time.
+        let has_courses = !context.courses.are_free();
+        let many = has_courses || turns().all(|turn| talk.goes_on_after(turn));
         let script = match context.script(&context.values) {
             // The opening of each connection may capture the missing values.
-            Err(_) if !context.talk.open.is_empty() => Script::empty(workload),
+            Err(_) if context.has_opening() => Script::empty(workload),
             compiled => compiled?,
         };
-        let ends_stream = context.talk.request == Frame::Eof;
-        // A script that openings complete is not known yet.
-        let unanswered = |place: &usize| {
-            let turn = context.talk.turns.get(*place);
-            turn.is_some_and(|turn| !turn.expect.has_reply())
-        };
-        let has_unanswered = workload.turns.iter().any(unanswered);
+        let ends_stream = talk.request == Frame::Eof;
+        let has_unanswered = turns().any(|turn| !turn.expect.has_reply());
+        let opening = context.courses.opening(talk);
         Ok(Self {
-            exact: script.is_exact() && many,
+            exact: script.is_exact() && many && !context.one_by_one,
             needs_care: ends_stream || has_unanswered,
             ends_stream,
-            opening_requests: context.talk.opening_requests(),
+            opening_requests: opening.filter(|step| step.send.is_some()).count() as u64,
+            has_courses,
+            ends: context.courses.end(),
             connection: thread as u64 + 1,
             threads: workload.threads as u64,
             script,
@@ -59,13 +68,13 @@ impl Requests {
             churn: if many { workload.churn } else { Some(1) },
             number: crate::talk::token::first_of(thread as u32 + 1),
             turn: 0,
-            turns: workload.turns.len(),
+            turns: context.courses.turns.len(),
         })
     }
 
     /// Whether connections are closed and reopened during the load.
     pub(super) fn reopens(&self) -> bool {
-        self.churn.is_some()
+        self.churn.is_some() || self.ends
     }
 
     /// Whether every reply is known byte for byte.
@@ -85,11 +94,11 @@ impl Requests {
         self.ends_stream
     }
 
-    /// A number that no other connection of the load has.
-    pub(super) fn next_connection(&mut self) -> u64 {
+    /// A number that no other connection of the load has, and the number among those of this thread.
+    pub(super) fn next_connection(&mut self) -> (u64, usize) {
         let number = self.connection;
         self.connection += self.threads;
-        number
+        (number, (number / self.threads) as usize)
     }
 
     /// The values of `{seq}` and `{n}` for the request that is sent after all in flight.
@@ -115,8 +124,18 @@ impl Requests {
 
     /// Number of requests that can be sent on this connection now.
     #[inline(always)]
-    pub(super) fn room(&self, conn: &Conn) -> usize {
-        conn.room(self.depth, self.churn)
+    pub(super) fn room(&self, conn: &Conn, courses: &Courses) -> usize {
+        conn.room(self.depth, self.requests_max(conn, courses))
+    }
+
+    /// The number of requests after which this connection is closed.
+    #[inline(always)]
+    fn requests_max(&self, conn: &Conn, courses: &Courses) -> Option<u32> {
+        if !self.has_courses {
+            return self.churn;
+        }
+        let course = courses.length(conn);
+        self.churn.into_iter().chain(course).min()
     }
 
     /// Whether the connection has its maximum of requests in flight.
@@ -127,8 +146,9 @@ impl Requests {
 
     /// Whether the connection has completed all its requests and must be closed.
     #[inline(always)]
-    pub(super) fn are_used_up(&self, conn: &Conn) -> bool {
-        conn.flights.is_empty() && self.churn.is_some_and(|churn| conn.requests_sent >= churn)
+    pub(super) fn are_used_up(&self, conn: &Conn, courses: &Courses) -> bool {
+        let most = self.requests_max(conn, courses);
+        conn.flights.is_empty() && most.is_some_and(|most| conn.requests_sent >= most)
     }
 
     /// Creates the next request, due at `intended`.

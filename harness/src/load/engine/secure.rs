@@ -31,10 +31,10 @@ impl Engine<'_> {
     }
 
     fn begin_talk(&mut self, at: usize) {
-        if self.context.talk.open.is_empty() {
-            self.serve(at);
-        } else {
+        if self.context.has_opening() {
             self.begin_opening(at);
+        } else {
+            self.serve(at);
         }
     }
 

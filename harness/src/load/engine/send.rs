@@ -16,7 +16,7 @@ impl Engine<'_> {
             return;
         }
         let conn = &mut self.connections[at];
-        let room = self.requests.room(conn);
+        let room = self.requests.room(conn, &self.context.courses);
         if room == 0 {
             return;
         }
@@ -41,7 +41,7 @@ impl Engine<'_> {
             };
             let conn = &mut self.connections[at];
             conn.queued = false;
-            if self.requests.room(conn) == 0 {
+            if self.requests.room(conn, &self.context.courses) == 0 {
                 continue;
             }
             if self.pacing.had_room_at(due) {
@@ -51,7 +51,7 @@ impl Engine<'_> {
             self.pacing.advance();
             self.send_one(at, due);
             let conn = &mut self.connections[at];
-            if self.requests.room(conn) > 0 {
+            if self.requests.room(conn, &self.context.courses) > 0 {
                 self.pacing.line_up_again(at, conn);
             }
         }
@@ -60,8 +60,8 @@ impl Engine<'_> {
     /// Sends one request, due at `intended`.
     #[inline(always)]
     pub(super) fn send_one(&mut self, at: usize, intended: u64) {
-        if self.context.is_personal {
-            return self.send_personal(at, 1, intended);
+        if self.context.one_by_one {
+            return self.send_one_by_one(at, 1, intended);
         }
         let flight = self.requests.next(intended);
         let conn = &mut self.connections[at];
@@ -87,8 +87,8 @@ impl Engine<'_> {
 
     /// Sends `count` requests in one write.
     fn send_batch(&mut self, at: usize, count: usize, intended: u64) {
-        if self.context.is_personal {
-            return self.send_personal(at, count, intended);
+        if self.context.one_by_one {
+            return self.send_one_by_one(at, count, intended);
         }
         self.batch.clear();
         for _ in 0..count {
@@ -102,12 +102,16 @@ impl Engine<'_> {
         self.write_batch(at, count);
     }
 
-    /// Sends `count` requests, each with its number on the connection.
-    fn send_personal(&mut self, at: usize, count: usize, intended: u64) {
+    /// Sends `count` requests in one write, each made for its place on the connection.
+    fn send_one_by_one(&mut self, at: usize, count: usize, intended: u64) {
         self.batch.clear();
         for index in 0..count {
-            let flight = self.requests.next(intended);
             let conn = &mut self.connections[at];
+            let mut flight = self.requests.next(intended);
+            if !self.context.courses.are_free() {
+                let number = conn.requests_sent as usize + index;
+                flight.turn = self.context.courses.turn(conn, number);
+            }
             let mut numbers = self.requests.next_numbers(conn);
             numbers.seq += index as u64;
             let script = self.requests.script_of(&mut conn.cold);
@@ -180,11 +184,11 @@ impl Engine<'_> {
         }
     }
 
-    /// Writes the bytes that the kernel did not accept before, and sends more requests if there is room.
+    /// Writes the bytes that the kernel did not accept before, and goes on.
     pub(super) fn flush(&mut self, at: usize) {
         self.write_unsent(at);
         if !self.connections[at].has_unsent() {
-            self.use_room(at);
+            self.after_replies(at);
         }
     }
 

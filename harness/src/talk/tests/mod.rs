@@ -1,5 +1,6 @@
 //! Tests that involve several files of this module.
 
+mod courses;
 mod exchanges;
 mod expectations;
 mod frames;
