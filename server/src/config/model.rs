@@ -9,7 +9,13 @@ use crate::ServerError;
 
 /// The ids of the checks that [`Model::Sequential`] fails by design: in each of them one client has
 /// to wait for another.
-pub const SEQUENTIAL_CANNOT_PASS: &[&str] = &["hol-idle", "hol-partial", "never-read"];
+pub const SEQUENTIAL_CANNOT_PASS: &[&str] = &[
+    "hol-idle",
+    "hol-partial",
+    "never-read",
+    "tls-stalled-handshake",
+    "proxy-late",
+];
 
 /// A concurrency model: which thread or process serves a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

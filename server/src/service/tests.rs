@@ -54,6 +54,33 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
+    fn the_command_begins_tls_however_the_stream_is_cut(
+        before in "([a-z]{0,6}\n){0,4}",
+        after in "[a-z\n]{0,9}",
+        ending in prop_oneof![Just("\n"), Just("\r\n")],
+        places in prop::collection::vec(any::<usize>(), 0..6),
+    ) {
+        let input = format!("{before}STARTTLS{ending}{after}");
+        let mut service = Protocol::Line.service_with_starttls(MAX).unwrap();
+        let (mut out, mut taken) = (Vec::new(), 0);
+        for piece in cut(input.as_bytes(), &places) {
+            taken += piece.len();
+            if service.on_bytes(piece, &mut out) == Flow::StartTls {
+                break;
+            }
+        }
+        // What follows the command is not answered, although it was received.
+        prop_assert_eq!(String::from_utf8(out).unwrap(), format!("{before}OK begin TLS\n"));
+        prop_assert!(taken >= input.len() - after.len());
+        prop_assert!(!service.in_flight());
+        let mut out = Vec::new();
+        prop_assert_eq!(service.on_bytes(b"STARTTLS\n", &mut out), Flow::Continue);
+        prop_assert_eq!(out, b"STARTTLS\n");
+    }
+}
+
+proptest! {
+    #[test]
     fn framed_services_answer_alike_however_the_stream_is_cut(
         input in stream(),
         places in prop::collection::vec(any::<usize>(), 0..6),
@@ -190,6 +217,14 @@ fn a_long_request_in_single_bytes_takes_linear_time() {
             assert_eq!(service.on_bytes(piece, &mut out), Flow::Continue);
         }
         assert!(out.is_empty() && service.in_flight(), "{protocol}");
+    }
+}
+
+#[test]
+fn only_lines_have_the_command_that_begins_tls() {
+    for protocol in Protocol::all() {
+        let has = protocol.service_with_starttls(MAX).is_some();
+        assert_eq!(has, *protocol == Protocol::Line, "{protocol}");
     }
 }
 
