@@ -75,7 +75,10 @@ impl FailureKind {
             PeerError::Refused { .. } | PeerError::ConnectTimedOut { .. } => Self::Refused,
             PeerError::Reset { .. } => Self::Reset,
             PeerError::NotTaken { .. } | PeerError::NotRead { .. } => Self::Blocked,
-            PeerError::Endless { .. } | PeerError::Wrong { .. } => Self::WrongReply,
+            PeerError::Endless { .. }
+            | PeerError::Wrong { .. }
+            | PeerError::BeforeLogin { .. }
+            | PeerError::Login(_) => Self::WrongReply,
             PeerError::Eof { .. }
             | PeerError::Silent { .. }
             | PeerError::Unproven(_)

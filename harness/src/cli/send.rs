@@ -1,15 +1,18 @@
 //! `tcprove send`: the tutorial's client. Connects, sends one message and prints the reply as bytes
 //! and as text.
 
+use std::fmt::Display;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::output::{note, say};
 use super::target::{self, TargetArgs};
 use crate::process::{Server, StartOptions};
 use crate::report::{ExitCode as Code, RunError};
+use crate::session::{Dial, Session, Transcript};
 use crate::subject::{Subject, block_on};
 use crate::text::escape;
 
@@ -56,10 +59,67 @@ pub(super) fn main(args: &SendArgs) -> ExitCode {
 fn perform(args: &SendArgs) -> Result<ExitCode, RunError> {
     let message = message(args)?;
     let subject = subject(&args.target)?;
-    // Dropping `server` stops it.
     let server = block_on(subject.server(StartOptions::default()))
         .map_err(|failure| RunError::target(failure.to_string()))?;
-    exchange(args, &server, &message)
+    let client = connect(&subject, server)?;
+    exchange(args, client, &message)
+}
+
+/// A connection to the server.
+struct Client {
+    stream: TcpStream,
+    /// Bytes that arrived before the message was sent.
+    early: Vec<u8>,
+    /// Its server, which is stopped when this is dropped.
+    server: Rc<Server>,
+}
+
+/// Connects. If the talk has a login that a program computes, no reader can type it, so the opening is performed.
+fn connect(subject: &Subject, server: Server) -> Result<Client, RunError> {
+    let server = Rc::new(server);
+    let addr = server.addr();
+    let refused = |error: &dyn Display| {
+        RunError::target(format!(
+            "cannot connect to {addr}: {error}; is the server running?"
+        ))
+    };
+    if !subject.talk.has_login() {
+        let stream =
+            TcpStream::connect_timeout(&addr, CONNECT_TIMEOUT).map_err(|error| refused(&error))?;
+        return Ok(Client {
+            stream,
+            early: Vec::new(),
+            server,
+        });
+    }
+    let opened = block_on(async {
+        let dial = Dial {
+            server: server.clone(),
+            voice: subject.voice(&server, 0),
+            transcript: Transcript::default(),
+            limit: CONNECT_TIMEOUT,
+            receive_buffer: None,
+        };
+        let mut session = Session::connect(dial)
+            .await
+            .map_err(|error| refused(&error))?;
+        session
+            .opening()
+            .await
+            .map_err(|opening| RunError::target(format!("{}: {}", opening.label, opening.error)))?;
+        let (stream, early) = session.into_parts();
+        let stream = stream.into_std().and_then(|stream| {
+            stream.set_nonblocking(false)?;
+            Ok(stream)
+        });
+        Ok((stream.map_err(|error| refused(&error))?, early))
+    });
+    let (stream, early) = opened?;
+    Ok(Client {
+        stream,
+        early,
+        server,
+    })
 }
 
 /// Like other commands, except that `--connect` needs no `--talk`: sending bytes takes no
@@ -94,13 +154,13 @@ fn message(args: &SendArgs) -> Result<Vec<u8>, RunError> {
         .collect()
 }
 
-fn exchange(args: &SendArgs, server: &Server, message: &[u8]) -> Result<ExitCode, RunError> {
+fn exchange(args: &SendArgs, client: Client, message: &[u8]) -> Result<ExitCode, RunError> {
+    let Client {
+        mut stream,
+        early,
+        server,
+    } = client;
     let addr = server.addr();
-    let mut stream = TcpStream::connect_timeout(&addr, CONNECT_TIMEOUT).map_err(|error| {
-        RunError::target(format!(
-            "cannot connect to {addr}: {error}; is the server running?"
-        ))
-    })?;
     let _ = stream.set_nodelay(true);
     stream
         .write_all(message)
@@ -113,7 +173,7 @@ fn exchange(args: &SendArgs, server: &Server, message: &[u8]) -> Result<ExitCode
     if args.half_close {
         let _ = stream.shutdown(Shutdown::Write);
     }
-    let (reply, end) = receive(&mut stream, args);
+    let (reply, end) = receive(&mut stream, early, args);
     show(&reply, end, addr);
     Ok(ExitCode::from(if reply.is_empty() {
         Code::Failed as u8
@@ -122,8 +182,8 @@ fn exchange(args: &SendArgs, server: &Server, message: &[u8]) -> Result<ExitCode
     }))
 }
 
-fn receive(stream: &mut TcpStream, args: &SendArgs) -> (Vec<u8>, &'static str) {
-    let mut reply = Vec::new();
+fn receive(stream: &mut TcpStream, early: Vec<u8>, args: &SendArgs) -> (Vec<u8>, &'static str) {
+    let mut reply = early;
     let mut buffer = vec![0; args.recv_buffer.max(1)];
     let mut deadline = Instant::now() + args.wait;
     loop {

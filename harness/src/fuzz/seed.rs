@@ -38,9 +38,15 @@ pub(super) struct Seed {
 /// The steps at the beginning of every connection.
 pub(super) fn opening(talk: &Talk, bindings: &Bindings) -> Vec<Step> {
     let mut steps = Vec::new();
+    let mut programs = 0;
     for opening in &talk.open {
-        let Opening::Exchange(exchange) = opening else {
-            break;
+        let exchange = match opening {
+            Opening::Exchange(exchange) => exchange,
+            Opening::Exec(_) => {
+                steps.push(Step::Login(programs));
+                programs += 1;
+                continue;
+            }
         };
         let mut request = Vec::new();
         let rendered = exchange.render_request(talk, bindings, &mut request);

@@ -15,11 +15,13 @@ mod helper;
 mod hidden;
 mod launch;
 mod listen;
+mod login;
 mod output;
 mod port;
 mod proc;
 mod ready;
 mod server;
+mod shell;
 mod singleton;
 pub mod socket_table;
 mod start;
@@ -39,6 +41,8 @@ pub use hidden::run_hidden;
 pub use launch::{
     Launch, LaunchFile, Listening, Ready, ReadyStream, StartOptions, StartValues, StdoutMode,
 };
+pub(crate) use login::{Login, end_host};
+pub use login::{LoginCommand, LoginFailure};
 pub use output::{Mark, Output};
 pub use port::Port;
 pub(crate) use proc::parse_context_switches as context_switches_of;

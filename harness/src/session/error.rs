@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::process::LoginFailure;
 use crate::talk::{Mismatch, RenderError};
 
 /// Why an operation of a [`Session`](super::Session) failed.
@@ -85,6 +86,17 @@ pub enum PeerError {
         /// Number of bytes received.
         bytes: usize,
     },
+    /// A program that logs in did not succeed.
+    #[error("{0}")]
+    Login(Box<LoginFailure>),
+    /// The server had sent more than the opening expects before a program logs in, which the program cannot read any
+    /// more.
+    #[error("{bytes} bytes were received before the login that belong to it: \"{got}\"")]
+    BeforeLogin {
+        bytes: usize,
+        /// Those bytes, escaped.
+        got: String,
+    },
     /// The kernel gives no evidence that the stimulus happened.
     #[error("unproven: {0}")]
     Unproven(String),
@@ -110,6 +122,10 @@ impl PeerError {
             Self::NotTaken { .. } | Self::NotRead { .. } => "the server reads what is sent to it",
             Self::Endless { .. } => "a reply with an end",
             Self::Wrong { mismatch, reply } => return Some(with_reply(mismatch, reply)),
+            Self::Login(_) => "the login succeeds",
+            Self::BeforeLogin { .. } => {
+                "the server sends what the opening expects, and nothing more before the program has read that"
+            }
             Self::Unproven(_) | Self::Harness(_) | Self::Render(_) => return None,
         };
         Some(Mismatch::new(expected, self.to_string()))

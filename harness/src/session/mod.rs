@@ -5,6 +5,7 @@
 //! never counts against the server.
 
 mod error;
+mod opening;
 mod reply;
 mod socket;
 mod stream;
@@ -155,6 +156,11 @@ impl Session {
         })
     }
 
+    /// The connection, and the bytes that were received and not consumed.
+    pub(crate) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.buffer)
+    }
+
     /// The client's address.
     pub(crate) fn local(&self) -> SocketAddr {
         self.local
@@ -188,23 +194,6 @@ impl Session {
     /// A turn that carries `payload`; `None` if the talk has no such turn.
     pub(crate) fn payload_turn(&mut self, payload: &[u8]) -> Result<Option<Turn>, PeerError> {
         self.voice.payload_turn(payload)
-    }
-
-    /// Performs the opening of the talk: greeting, login.
-    pub(crate) async fn opening(&mut self) -> Result<(), OpeningError> {
-        for exchange in self.voice.opening() {
-            let turn = self.voice.plain(&exchange).map_err(|error| OpeningError {
-                label: exchange.label.clone(),
-                sent: Vec::new(),
-                error,
-            })?;
-            self.exchange(&turn).await.map_err(|error| OpeningError {
-                label: turn.label.clone(),
-                sent: turn.request.clone(),
-                error,
-            })?;
-        }
-        Ok(())
     }
 
     /// Sends all of `bytes`. A reset is attributed to the server.

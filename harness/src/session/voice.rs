@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::PeerError;
-use crate::talk::{Bindings, Exchange, Opening, Talk, Tokens, Turn};
+use crate::process::LoginCommand;
+use crate::talk::{Bindings, Exchange, Exec, Opening, Talk, Tokens, Turn};
 
 /// Renders the talk for one connection. Clones share the source of tokens, but not captured values.
 #[derive(Clone)]
@@ -87,15 +88,32 @@ impl Voice {
         Ok(exchange.render(&self.talk, &bindings)?)
     }
 
-    /// The exchanges of the opening. Each is rendered when its turn comes, since it may use values that
-    /// an earlier one captured.
-    pub(super) fn opening(&self) -> Vec<Exchange> {
-        let steps = self.talk.open.iter().filter_map(|step| match step {
-            Opening::Exchange(exchange) => Some(exchange.clone()),
-            // Files with such a step are rejected.
-            Opening::Exec(_) => None,
+    /// The steps of the opening. Each is rendered when its turn comes, since it may use values that an
+    /// earlier one captured.
+    pub(super) fn opening(&self) -> Vec<Opening> {
+        self.talk.open.clone()
+    }
+
+    /// The command of a program that logs in.
+    pub fn login(&self, exec: &Exec) -> Result<LoginCommand, PeerError> {
+        let bindings = Bindings {
+            tok: self.tokens.borrow_mut().next(),
+            payload: PLAIN_PAYLOAD.to_vec(),
+            values: self.values.clone(),
+        };
+        Ok(LoginCommand {
+            words: exec.render(&bindings)?,
+            dir: exec.dir.clone(),
+        })
+    }
+
+    /// The commands of all programs that log in; `None` for one that needs a value from an earlier reply.
+    pub(crate) fn logins(&self) -> Vec<Option<LoginCommand>> {
+        let programs = self.talk.open.iter().filter_map(|step| match step {
+            Opening::Exec(exec) => Some(self.login(exec).ok()),
+            Opening::Exchange(_) => None,
         });
-        steps.collect()
+        programs.collect()
     }
 
     pub(super) fn capture(&mut self, values: BTreeMap<String, Vec<u8>>) {

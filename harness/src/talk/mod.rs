@@ -5,6 +5,7 @@
 //! [`Decoder`] cuts replies out of a stream; an [`Expectation`] judges them.
 
 mod exchange;
+mod exec;
 mod expect;
 pub(crate) mod frame;
 pub(crate) mod message;
@@ -18,6 +19,7 @@ pub(crate) mod token;
 mod tests;
 
 pub use exchange::{Exchange, Turn};
+pub use exec::Exec;
 pub use expect::{Expect, Expectation, Judgement, Mismatch};
 pub use frame::{Decoder, Frame, FrameError, LenFrame};
 pub use message::{Message, MessagePart};
@@ -69,9 +71,8 @@ pub enum Close {
 pub enum Opening {
     /// A greeting or a login.
     Exchange(Exchange),
-    /// A program that receives the socket as file descriptor 3. Not supported yet: files with such
-    /// a step are rejected, so no talk contains one.
-    Exec(Vec<String>),
+    /// A program that logs in.
+    Exec(Exec),
 }
 
 impl Talk {
@@ -86,6 +87,13 @@ impl Talk {
     /// Whether a connection carries more than one turn.
     pub fn carries_many_turns(&self) -> bool {
         self.close == Close::Client && self.reply != Frame::Eof
+    }
+
+    /// Whether a program logs in on each connection.
+    pub fn has_login(&self) -> bool {
+        self.open
+            .iter()
+            .any(|step| matches!(step, Opening::Exec(_)))
     }
 
     /// The turns that contain the payload.

@@ -223,6 +223,16 @@ impl Template {
     }
 }
 
+/// As it is parsed, except that a literal brace is not escaped.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            TemplatePiece::Text(text) => f.write_str(text),
+            TemplatePiece::Slot(slot) => slot.fmt(f),
+        })
+    }
+}
+
 /// Fills in the placeholders of a word of a command. A placeholder without a value stays as it is, and
 /// so does a word that is not a template: where a command is read from a file, both are errors.
 pub(crate) fn fill(word: &str, value: impl Fn(&str) -> Option<String>) -> String {

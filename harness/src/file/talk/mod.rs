@@ -5,12 +5,14 @@ mod exchange;
 mod expect;
 mod frame;
 mod message;
+mod opening;
 
 use std::collections::BTreeSet;
 
 use bytes::PatternValue;
 use exchange::{ExchangeTable, PushTable};
 use frame::FrameValue;
+use opening::OpeningTable;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::json;
@@ -33,9 +35,9 @@ pub(super) struct TalkTable {
     close: Option<CloseValue>,
     /// A reply that matches announces that the server closes the connection.
     close_when: Option<PatternValue>,
-    /// Exchanges at the begin of each connection: greeting, login.
+    /// Steps at the begin of each connection: greeting, login.
     #[serde(default)]
-    open: Tables<ExchangeTable>,
+    open: Tables<OpeningTable>,
     /// The exchanges, at least one. The first is the plain one.
     #[serde(default)]
     #[schemars(transform = send_required)]
@@ -99,7 +101,7 @@ impl At<TalkTable> {
             CloseValue::ServerAfterReply => Close::ServerAfterReply,
         });
         let mut names = context.names.clone();
-        let open = table.open.exchanges("open", context, &mut names)?;
+        let open = table.open.openings(context, &mut names)?;
         if let Some(base) = base.as_ref().filter(|_| open.is_empty()) {
             names.extend(bound_by(&base.open));
         }
@@ -109,7 +111,7 @@ impl At<TalkTable> {
             reply,
             close: close.unwrap_or(Close::Client),
             close_when: table.close_when.map(PatternValue::pattern).transpose()?,
-            open: open.into_iter().map(Opening::Exchange).collect(),
+            open,
             turns: table.turn.exchanges("turn", context, &mut names.clone())?,
             bad: table.bad.exchanges("bad", context, &mut names.clone())?,
             slow: table.slow.exchanges("slow", context, &mut names.clone())?,

@@ -232,14 +232,21 @@ fn breach(
     title: String,
 ) -> Option<Breach> {
     let mut steps = Vec::new();
+    let mut programs = 0;
     for opening in &epoch.target.talk().open {
-        if let Opening::Exchange(exchange) = opening
-            && let Ok(turn) = epoch.voice().render(exchange, b"ping")
-        {
-            if !turn.request.is_empty() {
-                steps.push(Step::Send(SendStep::whole(Data::from(turn.request))));
+        match opening {
+            Opening::Exec(_) => {
+                steps.push(Step::Login(programs));
+                programs += 1;
             }
-            steps.push(Step::Receive);
+            Opening::Exchange(exchange) => {
+                if let Ok(turn) = epoch.voice().render(exchange, b"ping") {
+                    if !turn.request.is_empty() {
+                        steps.push(Step::Send(SendStep::whole(Data::from(turn.request))));
+                    }
+                    steps.push(Step::Receive);
+                }
+            }
         }
     }
     steps.push(Step::Send(SendStep::whole(Data::from(

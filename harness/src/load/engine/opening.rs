@@ -17,12 +17,14 @@ impl Engine<'_> {
     }
 
     /// Sends the request of the opening's exchange `place`, or starts the load after the last one.
-    fn next_exchange(&mut self, at: usize, place: usize, mut bindings: Bindings) {
+    pub(super) fn next_exchange(&mut self, at: usize, place: usize, mut bindings: Bindings) {
         let exchange = match self.context.talk.open.get(place) {
             None => return self.opened(at, &bindings),
             Some(talk::Opening::Exchange(exchange)) => exchange,
-            // Unreachable: a talk with `exec` is refused when the file is read.
-            Some(talk::Opening::Exec(_)) => return self.next_exchange(at, place + 1, bindings),
+            Some(talk::Opening::Exec(exec)) => {
+                bindings.tok = talk::token(self.context.workload.seed, self.requests.next_number());
+                return self.begin_login(at, place, exec, bindings);
+            }
         };
         bindings.tok = talk::token(self.context.workload.seed, self.requests.next_number());
         let turn = match exchange.render(self.context.talk, &bindings) {
@@ -73,7 +75,7 @@ impl Engine<'_> {
         }
     }
 
-    fn opening_failed(&mut self, at: usize, why: &str) {
+    pub(super) fn opening_failed(&mut self, at: usize, why: &str) {
         self.tally.wrong += 1;
         self.lose(at, || format!("wrong reply: {why}"));
     }
