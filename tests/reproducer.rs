@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::json;
-use tcprove::fuzz::reproducer::{AnswerPattern, PlainTurn, Recipe, ServerRecipe, write};
+use tcprove::fuzz::reproducer::{AnswerPattern, PlainStep, PlainTurn, Recipe, ServerRecipe, write};
 use tcprove::fuzz::{
     Case, Confirmed, Data, DataPart, Finding, FindingKind, SendStep, Step, Symptom,
 };
@@ -63,10 +63,11 @@ fn recipe(server: ServerRecipe) -> Recipe {
         transport: None,
         server,
         reply_wait_ms: 300,
-        plain: vec![PlainTurn {
+        plain: vec![PlainStep::Turn(PlainTurn {
             send: b"PING\n".to_vec(),
             answer: AnswerPattern::Exact(b"PONG\n".to_vec()),
-        }],
+        })],
+        logins: Vec::new(),
         plain_wait_ms: 2_000,
         replay: "tcprove replay {folder}".into(),
     }

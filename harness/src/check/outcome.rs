@@ -75,9 +75,11 @@ impl FailureKind {
             PeerError::Refused { .. } | PeerError::ConnectTimedOut { .. } => Self::Refused,
             PeerError::Reset { .. } => Self::Reset,
             PeerError::NotTaken { .. } | PeerError::NotRead { .. } => Self::Blocked,
-            PeerError::Endless { .. } | PeerError::Wrong { .. } | PeerError::Tls(_) => {
-                Self::WrongReply
-            }
+            PeerError::Endless { .. }
+            | PeerError::Wrong { .. }
+            | PeerError::Tls(_)
+            | PeerError::BeforeLogin { .. }
+            | PeerError::Login(_) => Self::WrongReply,
             PeerError::Eof { .. }
             | PeerError::NoHandshake { .. }
             | PeerError::Silent { .. }

@@ -93,6 +93,7 @@ pub fn main() -> ExitCode {
     };
     let dispatched = std::panic::catch_unwind(AssertUnwindSafe(|| dispatch(cli)));
     let code = dispatched.unwrap_or_else(|_| complain::bug());
+    process::end_host();
     if output::stdout_failed() {
         return report::ExitCode::Usage.into();
     }

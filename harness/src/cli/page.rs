@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::report::html::{self, Page};
-use crate::report::{Body, Report, RunVerdict};
+use crate::report::{Body, Report, RunVerdict, TargetReport};
 use crate::text::escape_text;
 
 /// Output flags of the commands that measure.
@@ -20,6 +20,7 @@ pub(super) fn render(report: &Report) -> Option<String> {
     let target = report.header.target.as_ref();
     let name = target.map_or("no target", |target| target.name.as_str());
     let title = format!("{}: {}", report.header.command, escape_text(name, 120));
+    let commands = target.map_or(String::new(), TargetReport::commands);
     let verdict = match report.verdict {
         RunVerdict::Pass => "pass",
         RunVerdict::Fail => "fail",
@@ -29,7 +30,7 @@ pub(super) fn render(report: &Report) -> Option<String> {
     let page = Page {
         title: &title,
         verdict,
-        target: target.map_or("", |target| target.command.as_str()),
+        target: &commands,
         command_lines: vec![as_called(report.header.seed)],
         environment: &report.header.environment,
         duration_s: report.header.duration_s,

@@ -47,9 +47,15 @@ impl PreparedTarget {
             Origin::Spawn(launch) => shell_words::join(&launch.cmd),
             Origin::Attach { endpoint, .. } => endpoint.to_string(),
         };
+        let helpers = self
+            .subject
+            .launch()
+            .into_iter()
+            .flat_map(|launch| &launch.beside);
         TargetReport {
             name: self.name.clone(),
             command,
+            beside: helpers.map(shell_words::join).collect(),
             embedded: self.embedded,
         }
     }

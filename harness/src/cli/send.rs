@@ -1,15 +1,17 @@
 //! `tcprove send`: the tutorial's client. Connects, sends one message and prints the reply as bytes
 //! and as text.
 
+use std::fmt::Display;
 use std::io::ErrorKind;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::output::{note, say};
 use super::target::{self, TargetArgs};
 use crate::process::{Server, StartOptions};
 use crate::report::{ExitCode as Code, RunError};
-use crate::session::BlockingLink;
+use crate::session::{BlockingLink, Dial, Session, Transcript};
 use crate::subject::{Subject, block_on};
 use crate::text::escape;
 use crate::transport::Endpoint;
@@ -57,10 +59,62 @@ pub(super) fn main(args: &SendArgs) -> ExitCode {
 fn perform(args: &SendArgs) -> Result<ExitCode, RunError> {
     let message = message(args)?;
     let subject = subject(&args.target)?;
-    // Dropping `server` stops it.
     let server = block_on(subject.server(StartOptions::default()))
         .map_err(|failure| RunError::target(failure.to_string()))?;
-    exchange(args, &server, &message)
+    let client = connect(&subject, server)?;
+    exchange(args, client, &message)
+}
+
+/// A connection to the server.
+struct Client {
+    link: BlockingLink,
+    /// Bytes that arrived before the message was sent.
+    early: Vec<u8>,
+    /// Its server, which is stopped when this is dropped.
+    server: Rc<Server>,
+}
+
+/// Connects. If the talk has a login that a program computes, no reader can type it, so the opening is performed.
+fn connect(subject: &Subject, server: Server) -> Result<Client, RunError> {
+    let server = Rc::new(server);
+    let endpoint = server.endpoint();
+    let refused = |error: &dyn Display| {
+        RunError::target(format!(
+            "cannot connect to {endpoint}: {error}; is the server running?"
+        ))
+    };
+    if !subject.talk.has_login() {
+        let link = BlockingLink::connect(endpoint, CONNECT_TIMEOUT);
+        return Ok(Client {
+            link: link.map_err(|error| refused(&error))?,
+            early: Vec::new(),
+            server,
+        });
+    }
+    let opened = block_on(async {
+        let dial = Dial {
+            server: server.clone(),
+            voice: subject.voice(&server, 0),
+            transcript: Transcript::default(),
+            limit: CONNECT_TIMEOUT,
+            receive_buffer: None,
+            bare: false,
+        };
+        let mut session = Session::connect(dial)
+            .await
+            .map_err(|error| refused(&error))?;
+        session
+            .opening()
+            .await
+            .map_err(|opening| RunError::target(format!("{}: {}", opening.label, opening.error)))?;
+        session.into_parts().map_err(|error| refused(&error))
+    });
+    let (link, early) = opened?;
+    Ok(Client {
+        link,
+        early,
+        server,
+    })
 }
 
 /// Like other commands, except that nothing is detected without `--talk`: sending bytes takes no
@@ -95,13 +149,13 @@ fn message(args: &SendArgs) -> Result<Vec<u8>, RunError> {
         .collect()
 }
 
-fn exchange(args: &SendArgs, server: &Server, message: &[u8]) -> Result<ExitCode, RunError> {
+fn exchange(args: &SendArgs, client: Client, message: &[u8]) -> Result<ExitCode, RunError> {
+    let Client {
+        mut link,
+        early,
+        server,
+    } = client;
     let endpoint = server.endpoint();
-    let mut link = BlockingLink::connect(endpoint, CONNECT_TIMEOUT).map_err(|error| {
-        RunError::target(format!(
-            "cannot connect to {endpoint}: {error}; is the server running?"
-        ))
-    })?;
     link.send(message)
         .map_err(|error| RunError::target(format!("cannot send to {endpoint}: {error}")))?;
     say(&format!(
@@ -112,7 +166,7 @@ fn exchange(args: &SendArgs, server: &Server, message: &[u8]) -> Result<ExitCode
     if args.half_close {
         let _ = link.half_close();
     }
-    let (reply, end) = receive(&mut link, args);
+    let (reply, end) = receive(&mut link, early, args);
     show(&reply, end, endpoint);
     Ok(ExitCode::from(if reply.is_empty() {
         Code::Failed as u8
@@ -121,8 +175,8 @@ fn exchange(args: &SendArgs, server: &Server, message: &[u8]) -> Result<ExitCode
     }))
 }
 
-fn receive(link: &mut BlockingLink, args: &SendArgs) -> (Vec<u8>, &'static str) {
-    let mut reply = Vec::new();
+fn receive(link: &mut BlockingLink, early: Vec<u8>, args: &SendArgs) -> (Vec<u8>, &'static str) {
+    let mut reply = early;
     let mut buffer = vec![0; args.recv_buffer.max(1)];
     let mut deadline = Instant::now() + args.wait;
     loop {

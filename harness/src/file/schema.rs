@@ -24,6 +24,9 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 /// The variant that takes every string, where an enum has it.
 pub(super) const TEXT: &str = "text";
 
+/// The variant that takes every table that no other variant takes, where an enum has it.
+pub(super) const REST: &str = "exchange";
+
 /// The JSON Schema of `tcprove.toml`.
 pub fn schema() -> Value {
     SCHEMA.clone()
@@ -67,7 +70,7 @@ fn without_null(schema: &mut Schema) {
 }
 
 /// The alternatives of an enum as the file writes them, see [`super::de`]: the variant `Text` is a string of
-/// its own, and the fields of a struct variant stand beside its name.
+/// its own, the variant `Exchange` a table of its own, and the fields of a struct variant stand beside its name.
 fn as_written(schema: &mut Schema) {
     let Some(Value::Array(choices)) = schema.get_mut("oneOf") else {
         return;
@@ -80,7 +83,7 @@ fn as_written(schema: &mut Schema) {
             continue;
         };
         let beside = inner.pointer(&format!("/properties/{tag}")).is_some();
-        if !beside && tag != TEXT {
+        if !beside && tag != TEXT && tag != REST {
             continue;
         }
         let mut written = inner.clone();

@@ -60,7 +60,7 @@ impl At<TransportTable> {
         talk: &Talk,
         server: Option<&Launch>,
     ) -> Read<Transport> {
-        let table = self.value;
+        let (at, table) = self.split();
         if let Some(path) = &table.unix {
             socket_path(path, server)?;
         }
@@ -71,6 +71,11 @@ impl At<TransportTable> {
         };
         if starttls && tls.is_none() {
             return Err(starttls_without_tls());
+        }
+        if tls.is_some() && talk.has_login() {
+            let message = "a [[talk.open]] with `exec` gets the socket itself, which TLS encrypts";
+            let help = "describe the login by exchanges, or leave TLS out";
+            return Err(at.fault(message).help(help));
         }
         Ok(Transport {
             unix: table.unix.map(|path| path.value),

@@ -10,7 +10,7 @@ use tokio::task::LocalSet;
 use super::Case;
 use super::stderr::{StderrReport, StderrScan};
 use super::target::FuzzTarget;
-use super::wire::{Observed, Wire};
+use super::wire::{Limits, Observed, Wire};
 use crate::process::{Exit, Glance, Server, StartFailure, StartOptions, Vital, Vitals};
 use crate::session::{Dial, PeerError, Session, Transcript, Voice};
 use crate::talk::{Exchange, Turn};
@@ -72,12 +72,12 @@ impl<'a> Epoch<'a> {
     ) -> Result<Self, StartFailure> {
         let start = target.subject.server(StartOptions::default());
         let server = Rc::new(LocalSet::new().block_on(runtime, start)?);
-        let wire = Wire::new(server.endpoint(), target.reply().clone(), target.limits)
-            .opened_by(target.talk().opening_replies());
+        let voice = target.subject.voice(&server, VOICE_SALT);
+        let wire = wire(target, &server, &voice, target.limits);
         let mut epoch = Self {
             target,
             runtime,
-            voice: target.subject.voice(&server, VOICE_SALT),
+            voice,
             vitals: Vitals::of(server.pids()),
             baseline: Vital::default(),
             last: Glance::default(),
@@ -92,6 +92,11 @@ impl<'a> Epoch<'a> {
         let _ = epoch.canary(target.silence);
         epoch.take_baseline(&at_first);
         Ok(epoch)
+    }
+
+    /// Another runner of cases on the same server, with its own time limits.
+    pub(crate) fn other_wire(&self, limits: Limits) -> Wire {
+        wire(self.target, &self.server, &self.voice, limits)
     }
 
     /// Starts a second server of the same target.
@@ -285,6 +290,12 @@ impl<'a> Epoch<'a> {
     pub(crate) fn voice(&self) -> &Voice {
         &self.voice
     }
+}
+
+fn wire(target: &FuzzTarget, server: &Server, voice: &Voice, limits: Limits) -> Wire {
+    Wire::new(server.endpoint(), target.reply().clone(), limits)
+        .opened_by(target.talk().opening_replies())
+        .logging_in_with(voice.logins())
 }
 
 fn dial(server: &Rc<Server>, voice: &Voice, limit: Duration) -> Dial {

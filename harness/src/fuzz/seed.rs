@@ -40,9 +40,17 @@ pub(super) fn opening(talk: &Talk, bindings: &Bindings) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut bindings = bindings.clone();
     bindings.seq = 0;
+    let mut programs = 0;
     for opening in &talk.open {
-        let Opening::Exchange(exchange) = opening else {
-            break;
+        let exchange = match opening {
+            Opening::Exchange(exchange) => exchange,
+            // The steps after it are encrypted, which no case can be.
+            Opening::StartTls => break,
+            Opening::Exec(_) => {
+                steps.push(Step::Login(programs));
+                programs += 1;
+                continue;
+            }
         };
         let mut request = Vec::new();
         bindings.seq += u64::from(exchange.send.is_some());

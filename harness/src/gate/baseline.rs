@@ -320,7 +320,7 @@ fn sent_text(talk: &Talk, plan: &CountPlan) -> Vec<String> {
     let opening = talk.open.iter().map(|opening| match opening {
         Opening::Exchange(exchange) => sent(exchange),
         Opening::StartTls => "STARTTLS".to_owned(),
-        Opening::Exec(command) => command.join(" "),
+        Opening::Exec(exec) => exec.to_string(),
     });
     let turns = workload.turns.iter();
     let turns = turns.filter_map(|turn| talk.turns.get(*turn).map(sent));

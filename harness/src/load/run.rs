@@ -189,6 +189,13 @@ impl Load<'_> {
                 |exit| exit.to_string(),
             ));
         }
+        if watched.died.is_none()
+            && let Some(trouble) = self.server.helper_trouble()
+        {
+            let trouble = trouble.to_string();
+            let first = trouble.lines().next().unwrap_or_default();
+            watched.died = Some(format!("has lost what it needs: {first}"));
+        }
         let keep_running = !watched.interrupted && watched.died.is_none();
         if !keep_running {
             run_state.stop();

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use super::account::{self, Account};
 use super::drain::{self, Printed};
+use super::login::host_is;
 use super::status::Status;
 use super::supervisor::SUPERVISE;
 use super::{Launch, StartFailure, StartValues, Tmp, proc};
@@ -83,6 +84,7 @@ impl SupervisedTree {
                 error,
             });
         }
+        host_is(command.supervisor);
         let (control, theirs) = UnixStream::pair().map_err(failed("create a control socket"))?;
         let reports = control
             .try_clone()

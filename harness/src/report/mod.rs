@@ -61,8 +61,22 @@ pub(crate) struct TargetReport {
     pub name: String,
     /// Its command or address, as a reader would write it.
     pub command: String,
+    /// The commands of its helpers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     /// Whether it is the built-in reference server.
     pub embedded: bool,
+}
+
+impl TargetReport {
+    /// Its command, and those of its helpers.
+    pub(crate) fn commands(&self) -> String {
+        let beside = self
+            .beside
+            .iter()
+            .map(|command| format!(", beside {command}"));
+        self.command.clone() + &beside.collect::<String>()
+    }
 }
 
 /// What is known about a run besides its result.

@@ -82,6 +82,7 @@ pub(super) fn finding(kind: FindingKind, seen: u32, waived: Option<&str>) -> Fin
 /// A report of the demo server, from no machine in particular.
 pub(super) fn report(command: &'static str, result: Result<Body, RunError>) -> Report {
     let target = TargetReport {
+        beside: Vec::new(),
         name: "demo".into(),
         command: "demo".into(),
         embedded: false,

@@ -15,11 +15,12 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// A connection whose calls block.
 pub(crate) struct BlockingLink {
-    socket: Socket,
+    socket: BlockingSocket,
     tls: Option<TlsChannel>,
 }
 
-enum Socket {
+/// The socket of a [`BlockingLink`].
+pub(super) enum BlockingSocket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -35,9 +36,9 @@ impl BlockingLink {
                 let stream = TcpStream::connect_timeout(addr, limit)?;
                 stream.set_nodelay(true)?;
                 let local = stream.local_addr()?;
-                (Socket::Tcp(stream), Some(local))
+                (BlockingSocket::Tcp(stream), Some(local))
             }
-            Address::Unix(path) => (Socket::Unix(UnixStream::connect(path)?), None),
+            Address::Unix(path) => (BlockingSocket::Unix(UnixStream::connect(path)?), None),
         };
         let mut link = Self { socket, tls: None };
         link.set_read_timeout(limit)?;
@@ -46,6 +47,15 @@ impl BlockingLink {
             link.handshake(tls.map_err(io::Error::other)?)?;
         }
         Ok(link)
+    }
+
+    /// A connection that is open already.
+    pub(super) fn new(socket: BlockingSocket, tls: Option<TlsChannel>) -> io::Result<Self> {
+        match &socket {
+            BlockingSocket::Tcp(stream) => stream.set_nonblocking(false)?,
+            BlockingSocket::Unix(stream) => stream.set_nonblocking(false)?,
+        }
+        Ok(Self { socket, tls })
     }
 
     fn handshake(&mut self, mut tls: TlsChannel) -> io::Result<()> {
@@ -136,15 +146,15 @@ impl BlockingLink {
 
     fn read_socket(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.socket {
-            Socket::Tcp(stream) => stream.read(buffer),
-            Socket::Unix(stream) => stream.read(buffer),
+            BlockingSocket::Tcp(stream) => stream.read(buffer),
+            BlockingSocket::Unix(stream) => stream.read(buffer),
         }
     }
 
     fn write_socket(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.socket {
-            Socket::Tcp(stream) => stream.write_all(bytes),
-            Socket::Unix(stream) => stream.write_all(bytes),
+            BlockingSocket::Tcp(stream) => stream.write_all(bytes),
+            BlockingSocket::Unix(stream) => stream.write_all(bytes),
         }
     }
 }
@@ -152,8 +162,8 @@ impl BlockingLink {
 impl AsFd for BlockingLink {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.socket {
-            Socket::Tcp(stream) => stream.as_fd(),
-            Socket::Unix(stream) => stream.as_fd(),
+            BlockingSocket::Tcp(stream) => stream.as_fd(),
+            BlockingSocket::Unix(stream) => stream.as_fd(),
         }
     }
 }

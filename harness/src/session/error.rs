@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::link::tls_error;
+use crate::process::LoginFailure;
 use crate::talk::{Mismatch, RenderError};
 use crate::transport::{Address, TlsError};
 
@@ -95,6 +96,17 @@ pub enum PeerError {
         /// Number of bytes received.
         bytes: usize,
     },
+    /// A program that logs in did not succeed.
+    #[error("{0}")]
+    Login(Box<LoginFailure>),
+    /// The server had sent more than the opening expects before a program logs in, which the program cannot read any
+    /// more.
+    #[error("{bytes} bytes were received before the login that belong to it: \"{got}\"")]
+    BeforeLogin {
+        bytes: usize,
+        /// Those bytes, escaped.
+        got: String,
+    },
     /// The kernel gives no evidence that the stimulus happened.
     #[error("unproven: {0}")]
     Unproven(String),
@@ -121,6 +133,10 @@ impl PeerError {
             Self::Endless { .. } => "a reply with an end",
             Self::NoHandshake { .. } | Self::Tls(TlsError::Peer(_)) => "a TLS connection",
             Self::Wrong { mismatch, reply } => return Some(with_reply(mismatch, reply)),
+            Self::Login(_) => "the login succeeds",
+            Self::BeforeLogin { .. } => {
+                "the server sends what the opening expects, and nothing more before the program has read that"
+            }
             Self::Unproven(_)
             | Self::Harness(_)
             | Self::Render(_)

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
+use super::blocking::{BlockingLink, BlockingSocket};
 use crate::transport::tls::RECORD_BYTES_MAX;
 use crate::transport::{Address, Endpoint, TlsChannel, TlsError};
 
@@ -76,6 +77,20 @@ impl Link {
     /// Number of bytes that the kernel has accepted, encrypted or not.
     pub(super) fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// Corrects the number of bytes sent, after a program has used the socket.
+    pub(super) fn set_sent(&mut self, sent: u64) {
+        self.sent = sent;
+    }
+
+    /// The same connection for blocking calls.
+    pub(super) fn into_blocking(self) -> io::Result<BlockingLink> {
+        let socket = match self.socket {
+            Socket::Tcp(stream) => BlockingSocket::Tcp(stream.into_std()?),
+            Socket::Unix(stream) => BlockingSocket::Unix(stream.into_std()?),
+        };
+        BlockingLink::new(socket, self.tls)
     }
 
     pub(super) fn was_closed_by_alert(&self) -> bool {

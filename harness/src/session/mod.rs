@@ -8,6 +8,7 @@ mod answers;
 mod blocking;
 mod error;
 mod link;
+mod opening;
 mod reply;
 mod secure;
 mod socket;
@@ -31,7 +32,7 @@ pub(crate) use voice::Voice;
 
 use crate::process::{PeerSocket, Server};
 use crate::sys::unsent_bytes;
-use crate::talk::{Exchange, Opening, Turn};
+use crate::talk::Turn;
 use crate::text::escape;
 
 /// What followed a complete reply.
@@ -172,6 +173,11 @@ impl Session {
         })
     }
 
+    /// The connection for blocking calls, and the bytes that were received and not consumed.
+    pub(crate) fn into_parts(self) -> io::Result<(BlockingLink, Vec<u8>)> {
+        Ok((self.link.into_blocking()?, self.buffer))
+    }
+
     /// The client's address; `None` over a Unix socket.
     pub(crate) fn local(&self) -> Option<SocketAddr> {
         self.local
@@ -210,52 +216,6 @@ impl Session {
     /// A turn that carries `payload`; `None` if the talk has no such turn.
     pub(crate) fn payload_turn(&mut self, payload: &[u8]) -> Result<Option<Turn>, PeerError> {
         self.voice.payload_turn(payload)
-    }
-
-    /// Performs the opening of the talk: greeting, login, and the turns that come before the plain one.
-    pub(crate) async fn opening(&mut self) -> Result<(), OpeningError> {
-        let plain = self.voice.talk().plain().clone();
-        self.opening_for(&plain).await
-    }
-
-    /// Performs the opening of the talk, and the turns that come before this exchange.
-    pub(crate) async fn opening_for(&mut self, exchange: &Exchange) -> Result<(), OpeningError> {
-        self.opening_only().await?;
-        let before = self.voice.before(exchange);
-        self.perform(before.into_iter().map(Opening::Exchange).collect())
-            .await
-    }
-
-    /// Performs the opening of the talk: greeting, login.
-    pub(crate) async fn opening_only(&mut self) -> Result<(), OpeningError> {
-        self.secure_first().await.map_err(of_tls)?;
-        self.perform(self.voice.opening()).await
-    }
-
-    /// Each exchange is rendered when its turn comes, since it may use values that an earlier one captured.
-    async fn perform(&mut self, steps: Vec<Opening>) -> Result<(), OpeningError> {
-        for step in steps {
-            let exchange = match step {
-                Opening::Exchange(exchange) => exchange,
-                Opening::StartTls => {
-                    self.start_tls().await.map_err(of_tls)?;
-                    continue;
-                }
-                // Files with such a step are rejected.
-                Opening::Exec(_) => continue,
-            };
-            let turn = self.voice.plain(&exchange).map_err(|error| OpeningError {
-                label: exchange.label.clone(),
-                sent: Vec::new(),
-                error,
-            })?;
-            self.exchange(&turn).await.map_err(|error| OpeningError {
-                label: turn.label.clone(),
-                sent: turn.request.clone(),
-                error,
-            })?;
-        }
-        Ok(())
     }
 
     /// Sends all of `bytes`. A reset is attributed to the server.
@@ -405,15 +365,6 @@ impl Session {
             after: self.buffer.len(),
             got: escape(&self.buffer, 200),
         }
-    }
-}
-
-/// The failure of a TLS handshake, which is part of the opening.
-fn of_tls(error: PeerError) -> OpeningError {
-    OpeningError {
-        label: "transport.tls".to_owned(),
-        sent: Vec::new(),
-        error,
     }
 }
 

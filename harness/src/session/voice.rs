@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::PeerError;
-use crate::talk::{Bindings, Exchange, Opening, Talk, Tokens, Turn};
+use crate::process::LoginCommand;
+use crate::talk::{Bindings, Exchange, Exec, Opening, Talk, Tokens, Turn};
 
 /// Renders the talk for one connection. Clones share the source of tokens and of numbers of connections, but not captured
 /// values.
@@ -125,8 +126,8 @@ impl Voice {
         Ok(exchange.render(&self.talk, &bindings)?)
     }
 
-    /// The steps of the opening. Each exchange is rendered when its turn comes, since it may use values that
-    /// an earlier one captured.
+    /// The steps of the opening. Each is rendered when its turn comes, since it may use values that an
+    /// earlier one captured.
     pub(super) fn opening(&self) -> Vec<Opening> {
         self.talk.open.clone()
     }
@@ -137,6 +138,29 @@ impl Voice {
         before
             .filter_map(|index| self.talk.turns.get(index).cloned())
             .collect()
+    }
+
+    /// The command of a program that logs in.
+    pub fn login(&self, exec: &Exec) -> Result<LoginCommand, PeerError> {
+        let bindings = Bindings {
+            tok: self.tokens.borrow_mut().next(),
+            payload: PLAIN_PAYLOAD.to_vec(),
+            values: self.values.clone(),
+            ..Bindings::default()
+        };
+        Ok(LoginCommand {
+            words: exec.render(&bindings)?,
+            dir: exec.dir.clone(),
+        })
+    }
+
+    /// The commands of all programs that log in; `None` for one that needs a value from an earlier reply.
+    pub(crate) fn logins(&self) -> Vec<Option<LoginCommand>> {
+        let programs = self.talk.open.iter().filter_map(|step| match step {
+            Opening::Exec(exec) => Some(self.login(exec).ok()),
+            Opening::Exchange(_) | Opening::StartTls => None,
+        });
+        programs.collect()
     }
 
     pub(super) fn capture(&mut self, values: BTreeMap<String, Vec<u8>>) {

@@ -6,6 +6,7 @@
 
 mod course;
 mod exchange;
+mod exec;
 mod expect;
 mod expectation;
 pub(crate) mod frame;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use course::{Course, Courses, Order, Walk};
 pub use exchange::{Exchange, Turn};
+pub use exec::Exec;
 pub use expect::Expect;
 pub use expectation::Expectation;
 pub use frame::{
@@ -86,9 +88,8 @@ pub enum Opening {
     Exchange(Exchange),
     /// The connection switches to TLS: the exchange before has agreed on that (STARTTLS).
     StartTls,
-    /// A program that receives the socket as file descriptor 3. Not supported yet: files with such
-    /// a step are rejected, so no talk contains one.
-    Exec(Vec<String>),
+    /// A program that logs in.
+    Exec(Exec),
 }
 
 impl Talk {
@@ -149,6 +150,13 @@ impl Talk {
             }
             Opening::Exchange(_) | Opening::StartTls | Opening::Exec(_) => None,
         })
+    }
+
+    /// Whether a program logs in on each connection.
+    pub fn has_login(&self) -> bool {
+        self.open
+            .iter()
+            .any(|step| matches!(step, Opening::Exec(_)))
     }
 
     /// The turns that contain the payload.

@@ -4,6 +4,8 @@
 //! `{` is literal, so `{"a": 1}` and a regex's `{2,5}` need no escaping. `}` is special only in a
 //! placeholder: `}}` is two braces.
 
+use std::fmt;
+
 use super::slot::Encoding;
 pub use super::slot::{Bindings, RenderError};
 pub(crate) use super::slot::{Name, Slot};
@@ -96,6 +98,16 @@ impl Template {
             }
         }
         Ok(())
+    }
+}
+
+/// As it is parsed, except that a literal brace is not escaped.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            TemplatePiece::Text(text) => f.write_str(text),
+            TemplatePiece::Slot(slot) => slot.fmt(f),
+        })
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn store(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result<B
         .map_err(|error| usage(format!("--save-baseline: {error}")))?;
     Ok(Body::Gate(Box::new(GateReport {
         base: None,
-        candidate: candidate.report().command,
+        candidate: candidate.report().commands(),
         stored: Some(Stored {
             path: path.display().to_string(),
             instructions: baseline.instructions.estimate,
@@ -66,7 +66,7 @@ pub(super) fn against(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result
     })?;
     Ok(Body::Gate(Box::new(GateReport {
         base: None,
-        candidate: candidate.report().command,
+        candidate: candidate.report().commands(),
         stored: None,
         result,
     })))

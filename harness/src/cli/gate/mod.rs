@@ -158,8 +158,8 @@ fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
     }
     draft.interrupted(interrupt.is_set());
     Ok(Body::Gate(Box::new(GateReport {
-        base: Some(sides.base.report().command),
-        candidate: sides.candidate.report().command,
+        base: Some(sides.base.report().commands()),
+        candidate: sides.candidate.report().commands(),
         stored: None,
         result,
     })))

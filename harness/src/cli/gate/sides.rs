@@ -29,6 +29,11 @@ pub(super) fn both(args: &GateArgs, seed: u64) -> Result<Sides, RunError> {
         base: resolved(args, Side::Base, Some(base), seed)?,
         candidate: candidate(args, seed)?,
     };
+    if !sides.base.subject.runs_beside_itself() || !sides.candidate.subject.runs_beside_itself() {
+        return Err(usage(
+            "`singleton = true` allows one instance at a time, but a gate runs base and candidate side by side\nnext: give each instance what it must not share with {port}, {port:NAME} and {tmp}, and remove `singleton`; or compare counts with --save-baseline and --baseline".into(),
+        ));
+    }
     if !args.allow_same && is_same(&sides) {
         return Err(usage(
             "base and candidate are the same program with the same arguments\nnext: correct the paths, or add --allow-same to see how steady this machine is".into(),

@@ -5,7 +5,7 @@ use serde::de::{DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Vi
 use toml::de::DeValue;
 
 use super::key::{Key, unknown_key};
-use super::schema::TEXT;
+use super::schema::{REST, TEXT};
 use super::wrong::Wrong;
 use super::{Fault, Node, Read, schema};
 use crate::text::{did_you_mean, nearest};
@@ -25,6 +25,8 @@ enum Written<'de> {
     Word,
     /// As a string that is its value.
     Text,
+    /// As a table that is its value.
+    Whole,
     /// As a table with its name for a key.
     Table(Vec<(Key<'de>, Node<'de>)>),
 }
@@ -47,12 +49,17 @@ impl<'de> Choice<'de> {
             (_, Some(entries)) => {
                 let tags: Vec<_> = entries
                     .iter()
-                    .filter_map(|(key, _)| variant(key.text).filter(|tag| *tag != TEXT))
+                    .filter_map(|(key, _)| {
+                        variant(key.text).filter(|tag| ![TEXT, REST].contains(tag))
+                    })
                     .collect();
                 let tags = without_fields(name, tags);
                 match tags.as_slice() {
                     [tag] => (*tag, Written::Table(entries)),
-                    tags => return Err(not_one(node, name, tags, &entries, wanted)),
+                    tags => match variant(REST).filter(|_| tags.is_empty()) {
+                        Some(rest) => (rest, Written::Whole),
+                        None => return Err(not_one(node, name, tags, &entries, wanted)),
+                    },
                 }
             }
             _ => return Err(node.must_be(&node.name(), wanted)),
@@ -188,7 +195,7 @@ impl<'de> VariantAccess<'de> for Choice<'de> {
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Wrong> {
         match &self.written {
             Written::Word => Err(self.no_value()),
-            Written::Text => seed.deserialize(self.node),
+            Written::Text | Written::Whole => seed.deserialize(self.node),
             Written::Table(entries) => {
                 self.refuse_strays(entries, &[self.tag])?;
                 let value = entries.iter().find(|(key, _)| key.text == self.tag);

@@ -41,10 +41,6 @@ fn not_supported_yet(section: &str, key: &str) -> Option<(&'static str, &'static
         ("[promise]", "families") => "the address families the server listens on",
         ("[promise]", "port0") => "a server that chooses its port",
         ("[promise]", "reload") => "a reload that loses no request",
-        ("[[talk.open]]", "exec") => {
-            let help = "write the login as `send` and `expect`";
-            return Some(("a program that logs in", help));
-        }
         (_, "tls") => {
             let help = "put a TLS terminator in front of the server and test the plain side";
             return Some(("TLS: the conversation is plain TCP", help));

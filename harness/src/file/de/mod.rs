@@ -5,7 +5,8 @@
 //!
 //! - An enum is chosen by what is written. A word is the unit variant of that name. A table is the variant
 //!   that is one of its keys; a struct variant takes the other keys too: `{ repeat = "A", n = 9 }`. If the
-//!   enum has a variant `Text`, every string is that one.
+//!   enum has a variant `Text`, every string is that one; if it has a variant `Exchange`, every table is that
+//!   one that has the key of no other variant.
 //! - [`At`] asks for a tuple of three: the start of the value, its end, and the value.
 //! - [`OneOrMore`], [`BothWays`], [`Tables`] and [`Scalar`] are known by their names.
 //!

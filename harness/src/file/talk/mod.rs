@@ -7,6 +7,7 @@ mod frame;
 mod len;
 mod message;
 mod mistakes;
+mod opening;
 mod order;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 use bytes::PatternValue;
 use exchange::{ExchangeTable, Frames, PushTable};
 use frame::FrameValue;
+use opening::OpeningTable;
 use order::Stated;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -22,7 +24,7 @@ use serde_json::json;
 use super::value::{At, BothWays, Tables, Text};
 use super::{BUILTIN, Context, Read, builtin};
 use crate::talk::template::{Name, Slot};
-use crate::talk::{Close, Exchange, Opening, Talk};
+use crate::talk::{Close, Opening, Talk};
 use crate::text::did_you_mean;
 
 /// The conversation: how messages end, and the exchanges.
@@ -37,9 +39,9 @@ pub(super) struct TalkTable {
     close: Option<CloseValue>,
     /// A reply that matches announces that the server closes the connection.
     close_when: Option<PatternValue>,
-    /// Exchanges at the begin of each connection: greeting, login.
+    /// Steps at the begin of each connection: greeting, login.
     #[serde(default)]
-    open: Tables<ExchangeTable>,
+    open: Tables<OpeningTable>,
     /// The exchanges, at least one. The first is the plain one.
     #[serde(default)]
     #[schemars(transform = send_required)]
@@ -107,21 +109,13 @@ impl At<TalkTable> {
             request: &request,
             reply: &reply,
         };
-        let upgrades: Vec<bool> = table
-            .open
-            .0
-            .iter()
-            .map(|step| step.value.starttls)
-            .collect();
         let stated = [
             Stated::of("turn", &table.turn),
             Stated::of("bad", &table.bad),
             Stated::of("slow", &table.slow),
         ];
         let none = BTreeSet::new();
-        let open = table
-            .open
-            .exchanges("open", &frames, context, &mut names, &none)?;
+        let open = table.open.openings(&frames, context, &mut names)?;
         if let Some(base) = base.as_ref().filter(|_| open.is_empty()) {
             names.extend(bound_by(&base.open));
         }
@@ -145,7 +139,7 @@ impl At<TalkTable> {
                 Some(pattern) => Some(pattern.pattern(context)?),
                 None => None,
             },
-            open: steps(open, &upgrades),
+            open,
         };
         if let Some(base) = base {
             talk.close = close.map_or(base.close, |_| talk.close);
@@ -161,18 +155,6 @@ impl At<TalkTable> {
         }
         Ok(talk)
     }
-}
-
-/// The steps of an opening. The connection switches to TLS after those exchanges that `upgrades` marks.
-fn steps(open: Vec<Exchange>, upgrades: &[bool]) -> Vec<Opening> {
-    let mut steps = Vec::new();
-    for (exchange, upgrade) in open.into_iter().zip(upgrades) {
-        steps.push(Opening::Exchange(exchange));
-        if *upgrade {
-            steps.push(Opening::StartTls);
-        }
-    }
-    steps
 }
 
 /// The built-in talk that `use` names.

@@ -288,9 +288,42 @@ const TURNS: &[(&str, &str, &[&str])] = &[
         &["must be 1 to"],
     ),
     (
-        "send = \"a\"\nexpect = \"b\"\n[[talk.open]]\nexec = [\"login\"]\n",
+        "send = \"a\"\nexpect = \"b\"\n[[talk.open]]\nexec = \"login now\"\n",
+        "7:8",
+        &["`exec` must be a list of words", "a shell line"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\n[[talk.open]]\nexec = []\n",
+        "7:8",
+        &["`exec` is empty"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\n[[talk.open]]\nexec = [\"login\", \"{prot}\"]\n",
+        "7:19",
+        &["`{prot}` has no value", "did you mean `port`?"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\n[[talk.open]]\nexec = [\"login\"]\nexpect = \"ok\"\n",
+        "8:1",
+        &["unknown key `expect`"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\n[[talk.open]]\nsend = \"login\"\n",
+        "6:1",
+        &["[[talk.open]] has no `expect`"],
+    ),
+    (
+        "send = \"a\"\nexpect = \"b\"\n[[talk.open]]\nexpct = \"ok\"\n",
         "7:1",
-        &["not supported yet: `exec`", "`send` and `expect`"],
+        &[
+            "unknown key `expct` in [[talk.open]]",
+            "did you mean `expect`?",
+        ],
+    ),
+    (
+        "send = \"a\"\nexec = [\"login\"]\nexpect = \"b\"\n",
+        "5:1",
+        &["unknown key `exec` in [[talk.turn]]"],
     ),
     (
         "send = \"a\"\nexpect = \"b\"\n[talk.tls]\n",

@@ -111,6 +111,14 @@ impl<'a, 'b> Explorer<'a, 'b> {
         if suspect.is_none() {
             suspect = self.last_look();
         }
+        if suspect.is_some()
+            && let Some(trouble) = self.epoch.server().helper_trouble()
+        {
+            self.state.note(&format!(
+                "an epoch ended because {trouble}; what the server did without it was not judged"
+            ));
+            suspect = None;
+        }
         self.state
             .epoch_over(self.epoch.canaries, self.begun.elapsed());
         match suspect {

@@ -45,6 +45,9 @@ pub enum Step {
     Send(SendStep),
     /// Waits for one complete reply on the current connection, or until a time limit is reached.
     Receive,
+    /// Lets a program log in on the current connection. Programs are numbered from 0 in the order in which the talk's
+    /// opening names them. Nothing happens if there is none, as in memory.
+    Login(u8),
     /// Waits this many milliseconds, at most [`DELAY_MS_MAX`].
     DelayMs(u32),
     /// Sends FIN on the current connection and keeps reading from it.
@@ -164,7 +167,7 @@ impl Case {
                 connections <= CONNECTIONS_MAX
             }
             Step::Switch(to) => usize::from(*to) < connections,
-            Step::Receive | Step::HalfClose | Step::Reset | Step::Close => true,
+            Step::Login(_) | Step::Receive | Step::HalfClose | Step::Reset | Step::Close => true,
         });
     }
 }

@@ -19,6 +19,7 @@ fn step(step: &Step) -> String {
     match step {
         Step::Send(send) => sent(send),
         Step::Receive => "receive a reply".into(),
+        Step::Login(program) => format!("log in with program {program} of the opening"),
         Step::DelayMs(ms) => format!("wait {ms} ms"),
         Step::HalfClose => "half-close (FIN)".into(),
         Step::Reset => "reset (RST)".into(),

@@ -110,7 +110,7 @@ impl<S: FnMut(MemoryStream) -> F, F: Future> Driver<S, F> {
             Step::HalfClose => self.client().leave(Departure::Finished),
             Step::Reset => self.client().leave(Departure::Reset),
             Step::Close => self.client().leave(Departure::Closed),
-            Step::Switch(_) | Step::Receive | Step::DelayMs(_) => return,
+            Step::Switch(_) | Step::Receive | Step::DelayMs(_) | Step::Login(_) => return,
         }
         self.settle();
     }

@@ -230,21 +230,21 @@ fn breach(
     title: String,
 ) -> Option<Breach> {
     let mut steps = Vec::new();
+    let mut programs = 0;
     let talk = epoch.target.talk();
-    let opening = talk.open.iter().filter_map(|opening| match opening {
-        Opening::Exchange(exchange) => Some(exchange),
-        Opening::StartTls | Opening::Exec(_) => None,
-    });
-    let before = talk.before(exchange).into_iter();
-    let before = before.filter_map(|index| talk.turns.get(index));
-    for exchange in opening.chain(before) {
-        if let Ok(turn) = epoch.voice().render(exchange, b"ping") {
-            if !turn.request.is_empty() {
-                steps.push(Step::Send(SendStep::whole(Data::from(turn.request))));
+    for opening in &talk.open {
+        match opening {
+            Opening::Exec(_) => {
+                steps.push(Step::Login(programs));
+                programs += 1;
             }
-            if exchange.expect.has_reply() {
-                steps.push(Step::Receive);
-            }
+            Opening::Exchange(exchange) => steps.extend(exchange_steps(epoch, exchange)),
+            Opening::StartTls => {}
+        }
+    }
+    for index in talk.before(exchange) {
+        if let Some(exchange) = talk.turns.get(index) {
+            steps.extend(exchange_steps(epoch, exchange));
         }
     }
     steps.push(Step::Send(SendStep::whole(Data::from(
@@ -267,6 +267,20 @@ fn breach(
             wrong_reply: Some(wrong),
         },
     })
+}
+
+/// An exchange of the opening, or one that comes before a turn.
+fn exchange_steps(epoch: &Epoch<'_>, exchange: &Exchange) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if let Ok(turn) = epoch.voice().render(exchange, b"ping") {
+        if !turn.request.is_empty() {
+            steps.push(Step::Send(SendStep::whole(Data::from(turn.request))));
+        }
+        if exchange.expect.has_reply() {
+            steps.push(Step::Receive);
+        }
+    }
+    steps
 }
 
 #[cfg(test)]

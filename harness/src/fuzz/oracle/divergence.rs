@@ -284,11 +284,10 @@ fn of(observed: Observed) -> Replies {
 
 /// A runner with longer limits that waits until each piece has been read.
 fn wire(epoch: &Epoch<'_>) -> Wire {
-    let target = epoch.target;
-    let mut limits = target.limits;
+    let mut limits = epoch.target.limits;
     limits.wait = limits.wait.max(Duration::from_millis(200));
     limits.case = limits.case.max(Duration::from_secs(5));
-    Wire::new(epoch.server().endpoint(), target.reply().clone(), limits).prove_cuts(was_read)
+    epoch.other_wire(limits).prove_cuts(was_read)
 }
 
 impl MaskedReply {

@@ -35,7 +35,9 @@ pub(crate) fn shows(
     rigour: Rigour,
 ) -> Option<Symptom> {
     let mut epoch = Epoch::start(target, runtime).ok()?;
-    shows_on(&mut epoch, claim, cases, rigour)
+    let symptom = shows_on(&mut epoch, claim, cases, rigour);
+    // Without its helpers a server may do anything.
+    symptom.filter(|_| epoch.server().helper_trouble().is_none())
 }
 
 /// [`shows`] on a server that is already running.

@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-pub use recipe::{AnswerPattern, PlainTurn, Recipe, ServerRecipe};
+pub use recipe::{AnswerPattern, LoginRecipe, PlainStep, PlainTurn, Recipe, ServerRecipe};
 
 use super::case::readable;
 use super::{Data, DataPart, Finding, FindingKind, Step};
@@ -122,9 +122,19 @@ fn parts_used(finding: &Finding) -> Vec<&'static str> {
         (any(|step| matches!(step, Step::Reset)), "reset"),
         (any(|step| matches!(step, Step::Close)), "close"),
         (any(|step| matches!(step, Step::Switch(_))), "switch"),
+        (any(|step| matches!(step, Step::Login(_))), "login"),
     ];
     let used = parts.into_iter().filter(|(used, _)| *used);
     used.map(|(_, name)| name).collect()
+}
+
+/// Whether the program logs in: in its cases, or in the plain conversation.
+fn logs_in(finding: &Finding, recipe: &Recipe) -> bool {
+    let plain = matches!(
+        finding.symptom.kind,
+        FindingKind::Hang | FindingKind::Starvation
+    );
+    !recipe.logins.is_empty() && (plain || parts_used(finding).contains(&"login"))
 }
 
 /// Minimum wait for the end of a connection of a complexity finding, in milliseconds.

@@ -2,7 +2,7 @@
 
 use super::conformance::{self, Recorded};
 use super::template::{fill, part};
-use super::{AnswerPattern, Recipe, Scaled, ServerRecipe, Waits};
+use super::{AnswerPattern, LoginRecipe, PlainStep, Recipe, Scaled, ServerRecipe, Waits};
 use crate::fuzz::{Case, Data, DataPart, Finding, FindingKind, SendStep, Step};
 
 const TEMPLATE: &str = include_str!("python.txt");
@@ -31,7 +31,11 @@ const MODULES: [&str; 15] = [
 
 /// The whole program.
 pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
-    let mut body: Vec<String> = vec![constants(finding, recipe), cases(finding), client(finding)];
+    let mut client = client(finding);
+    if super::logs_in(finding, recipe) {
+        client = part(TEMPLATE, "log-in").to_owned() + "\n\n" + &client;
+    }
+    let mut body: Vec<String> = vec![constants(finding, recipe), cases(finding), client];
     let mut add = |name: &str| body.push(part(TEMPLATE, name).to_owned());
     add("run");
     add("unclear");
@@ -50,7 +54,13 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
         finding.symptom.kind,
         FindingKind::Hang | FindingKind::Starvation
     ) {
-        add("plain");
+        let login = match recipe.logins.is_empty() {
+            true => "",
+            false => {
+                "                if isinstance(request, int):\n                    log_in(conn, server.addr, request)\n                    continue\n"
+            }
+        };
+        body.push(fill(part(TEMPLATE, "plain"), &[("LOGIN", login)]));
     }
     let judge = match finding.symptom.kind {
         FindingKind::Crash | FindingKind::Panic if !starts => {
@@ -137,6 +147,16 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
             lines.push(format!("READY_S = {}", seconds(*ready_timeout_ms)));
         }
     }
+    if super::logs_in(finding, recipe) {
+        lines.push("# Programs that log in, and their folders.".into());
+        let login = |login: &LoginRecipe| {
+            let words: Vec<String> = login.words.iter().map(|word| string(word)).collect();
+            let folder = string(&login.dir.to_string_lossy());
+            format!("    ([{}], {folder}),\n", words.join(", "))
+        };
+        let logins: String = recipe.logins.iter().map(login).collect();
+        lines.push(format!("LOGINS = [\n{logins}]"));
+    }
     let waits = Waits::of(finding.symptom.kind, recipe);
     let waits = [waits.reply_ms, waits.quiet_ms, waits.end_ms].map(seconds);
     lines.push(format!(
@@ -148,12 +168,15 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
         FindingKind::Hang | FindingKind::Starvation
     ) {
         lines.push("# The plain turn: what is sent, and a pattern that its reply contains.".into());
-        let turn = |turn: &super::PlainTurn| {
-            format!("    ({}, {}),\n", literal(&turn.send), answer(&turn.answer))
+        let step = |step: &PlainStep| match step {
+            PlainStep::Turn(turn) => {
+                format!("    ({}, {}),\n", literal(&turn.send), answer(&turn.answer))
+            }
+            PlainStep::Login(number) => format!("    ({number}, None),  # a login\n"),
         };
         lines.push(format!(
             "PLAIN = [\n{}]",
-            recipe.plain.iter().map(turn).collect::<String>()
+            recipe.plain.iter().map(step).collect::<String>()
         ));
         lines.push(format!("PLAIN_S = {}", seconds(recipe.plain_wait_ms)));
     }
@@ -242,6 +265,7 @@ fn step(step: &Step, scaled: Scaled) -> String {
     match step {
         Step::Send(send) => sent(send, scaled),
         Step::Receive => "c.receive()".into(),
+        Step::Login(program) => format!("c.log_in({program})"),
         Step::DelayMs(ms) => format!("c.delay_ms({ms})"),
         Step::HalfClose => "c.half_close()".into(),
         Step::Reset => "c.reset()".into(),

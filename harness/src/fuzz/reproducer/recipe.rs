@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::subject::{Origin, Subject};
-use crate::talk::{Bindings, Expectation, Opening, Turn, token};
+use crate::talk::{Bindings, Exchange, Exec, Expectation, Opening, Turn, token};
+use crate::text::template::fill;
 
 /// The payload of the plain conversation.
 const PAYLOAD: &[u8] = b"plain";
@@ -17,7 +18,9 @@ pub struct Recipe {
     /// Maximum wait of a `receive` step for a reply, and for the end of a connection, in milliseconds.
     pub reply_wait_ms: u64,
     /// The conversation that shows whether the server serves: the openings, then the plain turn.
-    pub plain: Vec<PlainTurn>,
+    pub plain: Vec<PlainStep>,
+    /// The programs that log in, with `{port}` not yet replaced.
+    pub logins: Vec<LoginRecipe>,
     /// Maximum duration of that conversation, in milliseconds.
     pub plain_wait_ms: u64,
     /// How clients reach the server, if not by plain TCP: then only tcprove can replay the finding.
@@ -48,6 +51,24 @@ pub enum ServerRecipe {
         /// Its address, `HOST:PORT`.
         addr: String,
     },
+}
+
+/// A program that logs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginRecipe {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// The folder in which it runs.
+    pub dir: PathBuf,
+}
+
+/// One step of the plain conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlainStep {
+    /// A request and its reply.
+    Turn(PlainTurn),
+    /// The program with this number logs in.
+    Login(usize),
 }
 
 /// One request of the plain conversation.
@@ -85,27 +106,34 @@ impl Recipe {
             values: subject.values(),
             ..Bindings::default()
         };
-        let openings = talk.open.iter().map_while(|opening| match opening {
-            Opening::Exchange(exchange) => Some(exchange),
-            Opening::StartTls | Opening::Exec(_) => None,
-        });
+        let mut logins: Vec<LoginRecipe> = Vec::new();
+        let mut plain = Vec::new();
         let before = talk.before(talk.plain()).into_iter();
         let before = before.filter_map(|index| talk.turns.get(index));
-        let exchanges = openings.chain(before).chain([talk.plain()]);
-        let plain: Vec<Turn> = exchanges
-            .map_while(|exchange| exchange.render(talk, &bindings).ok())
-            .collect();
-        Self::new(&subject.origin, &plain, replay)
-    }
-
-    /// The recipe for this origin and plain conversation, with the default time limits.
-    fn new(origin: &Origin, plain: &[Turn], replay: String) -> Self {
+        let turns = before.chain([talk.plain()]).map(Step::Plain);
+        for step in talk.open.iter().map(Step::Open).chain(turns) {
+            let exchange = match step {
+                Step::Open(Opening::Exec(exec)) => {
+                    plain.push(PlainStep::Login(logins.len()));
+                    logins.push(LoginRecipe::of(exec, subject));
+                    continue;
+                }
+                // Only tcprove can replay what comes after it.
+                Step::Open(Opening::StartTls) => break,
+                Step::Open(Opening::Exchange(exchange)) | Step::Plain(exchange) => exchange,
+            };
+            match exchange.render(talk, &bindings) {
+                Ok(turn) => plain.push(PlainStep::Turn(PlainTurn::of(&turn))),
+                Err(_) => break,
+            }
+        }
         Self {
-            server: ServerRecipe::of(origin),
+            server: ServerRecipe::of(&subject.origin),
             reply_wait_ms: 500,
-            plain: plain.iter().map(PlainTurn::of).collect(),
+            plain,
+            logins,
             plain_wait_ms: 2_000,
-            transport: origin.transport().describe(),
+            transport: subject.origin.transport().describe(),
             replay,
         }
     }
@@ -117,6 +145,28 @@ impl Recipe {
     }
 }
 
+/// A step of the plain conversation, as the talk has it.
+enum Step<'a> {
+    Open(&'a Opening),
+    Plain(&'a Exchange),
+}
+
+impl LoginRecipe {
+    /// The program with the parameters filled in. `{port}` stays, and so does what only a running server has.
+    fn of(exec: &Exec, subject: &Subject) -> Self {
+        let values = subject.values();
+        let value = |name: &str| {
+            let value = values.get(name)?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        let words = exec.words.iter();
+        Self {
+            words: words.map(|word| fill(&word.to_string(), value)).collect(),
+            dir: std::path::absolute(&exec.dir).unwrap_or_else(|_| exec.dir.clone()),
+        }
+    }
+}
+
 impl ServerRecipe {
     /// The part of the origin that may be written to files.
     fn of(origin: &Origin) -> Self {
@@ -125,7 +175,13 @@ impl ServerRecipe {
                 addr: endpoint.to_string(),
             },
             Origin::Spawn(launch) => Self::Start {
-                cmd: launch.cmd.clone(),
+                cmd: if launch.has_surroundings() {
+                    // Braces are doubled, because the words of a command are templates.
+                    let script = launch.script("{port}", "{tmp}");
+                    vec!["sh".into(), "-c".into(), as_template(&script)]
+                } else {
+                    launch.cmd.clone()
+                },
                 env: launch.env.keys().cloned().collect(),
                 // A reproducer may be run from any folder.
                 cwd: std::path::absolute(&launch.cwd).unwrap_or_else(|_| launch.cwd.clone()),
@@ -145,6 +201,14 @@ impl ServerRecipe {
             }
         }
     }
+}
+
+/// A template of this text, in which only `{port}` and `{tmp}` are placeholders.
+fn as_template(text: &str) -> String {
+    let doubled = text.replace('{', "{{").replace('}', "}}");
+    doubled
+        .replace("{{port}}", "{port}")
+        .replace("{{tmp}}", "{tmp}")
 }
 
 /// The word with its parameters replaced and doubled braces unescaped, as when tcprove starts a server.
@@ -237,7 +301,10 @@ mod tests {
             };
             let recipe = Recipe::of(&subject, String::new());
             assert_eq!(recipe.plain.len(), subject.talk.open.len() + 1, "{name}");
-            for turn in recipe.plain {
+            for step in recipe.plain {
+                let PlainStep::Turn(turn) = step else {
+                    panic!("{name} has a login");
+                };
                 // Expressions that Python understands in another way are answered by any reply.
                 let told = turn.answer != AnswerPattern::Nothing;
                 assert!(told, "{name}: {:?}", turn.answer);

@@ -1,7 +1,9 @@
 //! Generates the reproducer as a Rust test.
 
 use super::template::{fill, part};
-use super::{AnswerPattern, Recipe, Scaled, ServerRecipe, Waits, conformance};
+use super::{
+    AnswerPattern, LoginRecipe, PlainStep, Recipe, Scaled, ServerRecipe, Waits, conformance,
+};
 use crate::fuzz::{Case, Data, DataPart, Finding, FindingKind, SendStep, Step};
 
 const TEMPLATE: &str = include_str!("rust.txt");
@@ -31,13 +33,24 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
     let test = fill(part(TEMPLATE, "test"), &[("NAME", &name(&finding.id))]);
     let mut body: Vec<String> = vec![constants(finding, recipe), cases(finding), test];
     body.push(judge(finding, starts));
-    let mut add = |name: &str| body.push(part(TEMPLATE, name).to_owned());
     if matches!(
         finding.symptom.kind,
         FindingKind::Hang | FindingKind::Starvation
     ) {
-        add("plain");
+        let each = match recipe.logins.is_empty() {
+            true => "    for (request, answer) in PLAIN {\n",
+            false => {
+                "    for (place, (request, answer)) in PLAIN.iter().enumerate() {\n        \
+                 if let Some((_, number)) = PLAIN_LOGINS.iter().find(|(at, _)| *at == place) {\n            \
+                 log_in(&conn, *number);\n            continue;\n        }\n"
+            }
+        };
+        body.push(fill(part(TEMPLATE, "plain"), &[("LOGIN", each)]));
     }
+    if super::logs_in(finding, recipe) {
+        body.push(part(TEMPLATE, "log-in").to_owned());
+    }
+    let mut add = |name: &str| body.push(part(TEMPLATE, name).to_owned());
     add("run");
     add(if starts { "server" } else { "attached" });
     if matches!(
@@ -118,6 +131,19 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
             ));
         }
     }
+    if super::logs_in(finding, recipe) {
+        let login = |login: &LoginRecipe| {
+            format!(
+                "    (&[{}], {:?}),\n",
+                list(&login.words),
+                login.dir.to_string_lossy()
+            )
+        };
+        let logins: String = recipe.logins.iter().map(login).collect();
+        lines.push(format!(
+            "/// Programs that log in, and their folders.\nconst LOGINS: &[(&[&str], &str)] = &[\n{logins}];"
+        ));
+    }
     let waits = Waits::of(finding.symptom.kind, recipe);
     let mut wait = |name: &str, what: &str, ms: u64| {
         lines.push(format!(
@@ -137,13 +163,28 @@ fn constants(finding: &Finding, recipe: &Recipe) -> String {
         finding.symptom.kind,
         FindingKind::Hang | FindingKind::Starvation
     ) {
-        let turn = |turn: &super::PlainTurn| {
-            format!("    ({}, {}),\n", literal(&turn.send), answer(&turn.answer))
+        let step = |step: &PlainStep| match step {
+            PlainStep::Turn(turn) => {
+                format!("    ({}, {}),\n", literal(&turn.send), answer(&turn.answer))
+            }
+            PlainStep::Login(_) => "    (b\"\", None),\n".to_owned(),
         };
         lines.push(format!(
             "const PLAIN: &[Plain] = &[\n{}];",
-            recipe.plain.iter().map(turn).collect::<String>()
+            recipe.plain.iter().map(step).collect::<String>()
         ));
+        if !recipe.logins.is_empty() {
+            let steps = recipe.plain.iter().enumerate();
+            let logins = steps.filter_map(|(at, step)| match step {
+                PlainStep::Login(number) => Some(format!("({at}, {number})")),
+                PlainStep::Turn(_) => None,
+            });
+            let logins: Vec<String> = logins.collect();
+            lines.push(format!(
+                "/// The steps of `PLAIN` that are logins, and their programs.\nconst PLAIN_LOGINS: &[(usize, usize)] = &[{}];",
+                logins.join(", ")
+            ));
+        }
         lines.push(format!(
             "const PLAIN_WAIT: Duration = Duration::from_millis({});",
             recipe.plain_wait_ms
@@ -230,6 +271,7 @@ fn step(step: &Step, scaled: Scaled, with_cuts: bool) -> String {
     match step {
         Step::Send(send) => sent(send, scaled, with_cuts),
         Step::Receive => "c.receive()".into(),
+        Step::Login(program) => format!("c.log_in({program})"),
         Step::DelayMs(ms) => format!("c.delay_ms({ms})"),
         Step::HalfClose => "c.half_close()".into(),
         Step::Reset => "c.reset()".into(),

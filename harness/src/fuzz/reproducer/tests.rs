@@ -41,9 +41,16 @@ pub(super) fn recipe() -> Recipe {
             ready_timeout_ms: 10_000,
         },
         reply_wait_ms: 500,
-        plain: vec![PlainTurn {
-            send: b"PING\r\n".to_vec(),
-            answer: AnswerPattern::Exact(b"PONG\r\n".to_vec()),
+        plain: vec![
+            PlainStep::Login(0),
+            PlainStep::Turn(PlainTurn {
+                send: b"PING\r\n".to_vec(),
+                answer: AnswerPattern::Exact(b"PONG\r\n".to_vec()),
+            }),
+        ],
+        logins: vec![LoginRecipe {
+            words: ["python3", "login.py", "{port}"].map(String::from).to_vec(),
+            dir: "/srv".into(),
         }],
         plain_wait_ms: 2_000,
         replay: "tcprove replay {folder} -f tcprove.toml".into(),
@@ -106,6 +113,7 @@ fn nothing_is_left_to_fill_in() {
         ..recipe()
     };
     let all = Case::new(vec![
+        Step::Login(0),
         Step::Send(SendStep {
             data: b"abc"[..].into(),
             cuts: vec![1],
@@ -126,6 +134,8 @@ fn nothing_is_left_to_fill_in() {
                     python::text(&finding, &recipe),
                     rust::text(&finding, &recipe),
                 ] {
+                    // The arguments of a shell.
+                    let text = text.replace("$@", "");
                     let at = text.find("@").map(|at| &text[at..]);
                     let fine = at
                         .is_none_or(|at| at.starts_with("@step") || at.starts_with("@contextlib"));

@@ -11,6 +11,8 @@ use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{self, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use super::observed::{ConnectionEnd, KEPT_BYTES_MAX, Received};
+use crate::process::{Login, LoginCommand};
+use crate::sys::tcp_info;
 use crate::talk::Decoder;
 use crate::transport::{Address, Endpoint, TlsChannel};
 
@@ -19,6 +21,9 @@ const RECEIVED_BYTES_MAX: u64 = 64 << 20;
 
 /// Maximum bytes of a first send that surely fits into one segment, which leaves immediately.
 const SEGMENT_BYTES_MIN: usize = 536;
+
+/// Time limit of a program that logs in.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection, from its opening to its end.
 #[derive(Debug)]
@@ -317,6 +322,27 @@ impl Connection {
             return Took::End;
         }
         took
+    }
+
+    /// Lets a program use the connection until it exits. That it fails is an observation, not an error.
+    ///
+    /// # Errors
+    /// The program could not be started.
+    pub(super) fn log_in(&mut self, command: &LoginCommand) -> io::Result<()> {
+        let Some(socket) = &self.socket else {
+            return Ok(());
+        };
+        let login = Login::start(command.clone(), socket)?;
+        match login.wait_blocking(LOGIN_TIMEOUT) {
+            Err(failure) if failure.is_harness() => {
+                return Err(io::Error::other(failure.to_string()));
+            }
+            _ => {}
+        }
+        if let Ok(info) = tcp_info(socket) {
+            self.sent = info.bytes_sent - info.bytes_retrans + u64::from(info.notsent);
+        }
+        Ok(())
     }
 
     /// Sends FIN, over TLS after close_notify.

@@ -17,6 +17,7 @@ pub(crate) use observed::Received;
 pub(crate) use observed::{ConnectionEnd, Observed};
 
 use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
+use crate::process::LoginCommand;
 use crate::talk::Frame;
 use crate::transport::Endpoint;
 
@@ -56,6 +57,8 @@ pub(crate) struct Wire {
     out: Vec<u8>,
     /// Called before each piece but the first; see [`Wire::prove_cuts`].
     piece_read: Option<PieceRead>,
+    /// The programs that log in; `None` for one whose arguments are not known.
+    logins: Vec<Option<LoginCommand>>,
 }
 
 /// Waits until the server has read `sent` bytes from `client`; returns false if it gave up.
@@ -72,12 +75,19 @@ impl Wire {
             buffer: vec![0; 64 * 1024],
             out: Vec::new(),
             piece_read: None,
+            logins: Vec::new(),
         }
     }
 
     /// Sets the frames of the first replies of every connection: those to its opening.
     pub(crate) fn opened_by<'a>(mut self, replies: impl Iterator<Item = &'a Frame>) -> Self {
         self.first = replies.cloned().collect();
+        self
+    }
+
+    /// Sets the programs of the steps that log in.
+    pub(crate) fn logging_in_with(mut self, logins: Vec<Option<LoginCommand>>) -> Self {
+        self.logins = logins;
         self
     }
 
@@ -164,10 +174,22 @@ impl UnderWay {
                 let frame = wire.first.get(connection.replies()).unwrap_or(&wire.reply);
                 connection.receive(frame.decoder(), &mut wire.buffer, until);
             }
+            Step::Login(program) => return self.log_in(wire, usize::from(*program)),
             Step::HalfClose => self.connections[self.current].half_close(),
             Step::Reset => self.connections[self.current].reset(),
             Step::Close => self.connections[self.current].close(),
         }
+        Ok(())
+    }
+
+    /// Lets a program log in, which does not count as time of the case.
+    fn log_in(&mut self, wire: &Wire, program: usize) -> io::Result<()> {
+        let Some(Some(command)) = wire.logins.get(program) else {
+            return Ok(());
+        };
+        let begun = Instant::now();
+        self.connections[self.current].log_in(command)?;
+        self.until += begun.elapsed();
         Ok(())
     }
 

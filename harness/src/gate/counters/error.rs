@@ -14,6 +14,9 @@ pub enum CountError {
         "the server is already running, but counting must start it under valgrind: give its command instead of its address"
     )]
     Attached,
+    /// tcprove starts a process for each connection.
+    #[error("with `stdio` a process is started for each connection, and those are not counted")]
+    PerConnection,
     /// valgrind is not installed.
     #[error(
         "valgrind is not in PATH: install it (Debian, Ubuntu: apt-get install valgrind; Fedora: dnf install valgrind)"

@@ -11,8 +11,8 @@ use super::{CountError, CountMethod, CountPlan, CountedRun, Gauge, PerOp};
 use crate::gate::same::program_file;
 use crate::load::engine::{EngineContext, Lockstep, RunState};
 use crate::load::{Workload, settle};
-use crate::process::{Launch, Server, StartFailure, StartOptions};
-use crate::subject::{Interrupt, Subject, runtime};
+use crate::process::{Launch, Listening, Server, StartFailure, StartOptions};
+use crate::subject::{Interrupt, Origin, Subject, runtime};
 use crate::sys::initial_nofile;
 
 /// Limit of open descriptors: the usual one. Under valgrind a program cannot raise its limit, and some that try
@@ -161,6 +161,9 @@ impl CountedRuns<'_> {
 
     fn run(&self, length: RunLength) -> Result<RunOutcome, CountError> {
         let launch = self.subject.launch().ok_or(CountError::Attached)?;
+        if launch.listening == Listening::PerConnection {
+            return Err(CountError::PerConnection);
+        }
         program_file(VALGRIND).ok_or(CountError::NoValgrind)?;
         let begun = Instant::now();
         settle(None);
@@ -205,7 +208,10 @@ impl CountedRuns<'_> {
     }
 
     async fn start(&self, launch: &Launch, folder: &Folder) -> Result<Server, CountError> {
-        let launch = self.tool.launch(launch, folder.path());
+        let subject = Subject {
+            origin: Origin::Spawn(Box::new(self.tool.launch(launch, folder.path()))),
+            ..self.subject.clone()
+        };
         let hard = initial_nofile().1;
         let options = StartOptions {
             cpus: self.cpu.map(|cpu| vec![cpu]),
@@ -217,7 +223,7 @@ impl CountedRuns<'_> {
             failure: Box::new(failure),
         };
         tokio::select! {
-            started = Server::start(&launch, options) => started.map_err(failed),
+            started = subject.server(options) => started.map_err(failed),
             () = self.interrupt.wait() => Err(CountError::Interrupted),
         }
     }

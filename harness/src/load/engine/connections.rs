@@ -228,6 +228,22 @@ impl Connections {
         self.to_open.push_back(at);
     }
 
+    /// Sets whether epoll reports events of the socket at all.
+    pub(super) fn watch(&mut self, at: usize, wanted: bool) -> Result<(), Errno> {
+        let conn = &mut self.table[at];
+        let Some(socket) = &conn.socket else {
+            return Ok(());
+        };
+        conn.watched_for_room = false;
+        match wanted {
+            true => {
+                let data = event_data(at, conn.generation);
+                epoll::add(&self.epoll, socket, data, EventFlags::IN)
+            }
+            false => epoll::delete(&self.epoll, socket),
+        }
+    }
+
     /// Sets whether epoll reports that the socket is writable.
     pub(super) fn watch_for_room(&mut self, at: usize, wanted: bool) -> Result<(), Errno> {
         let conn = &mut self.table[at];

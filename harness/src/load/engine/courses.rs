@@ -1,7 +1,7 @@
 //! What each connection carries, where turns have an order: some come after others, once for each connection, or last.
 
 use super::conn::Conn;
-use crate::talk::{Exchange, Opening, Talk};
+use crate::talk::{Exchange, Exec, Opening, Talk};
 
 /// The turns of a load, and the order in which connections carry them.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Courses {
         let steps = (0..).map_while(|place| self.step(talk, place));
         steps.filter_map(|step| match step {
             OpeningStep::Exchange(exchange) => Some(exchange),
-            OpeningStep::StartTls | OpeningStep::Exec => None,
+            OpeningStep::StartTls | OpeningStep::Exec(_) => None,
         })
     }
 
@@ -92,7 +92,7 @@ impl Courses {
             return Some(match &talk.open[place] {
                 Opening::Exchange(exchange) => OpeningStep::Exchange(exchange),
                 Opening::StartTls => OpeningStep::StartTls,
-                Opening::Exec(_) => OpeningStep::Exec,
+                Opening::Exec(exec) => OpeningStep::Exec(exec),
             });
         };
         let turn = self.lead_in.get(after)?;
@@ -105,5 +105,5 @@ impl Courses {
 pub(super) enum OpeningStep<'t> {
     Exchange(&'t Exchange),
     StartTls,
-    Exec,
+    Exec(&'t Exec),
 }

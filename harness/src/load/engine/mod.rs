@@ -12,6 +12,7 @@ mod context;
 mod courses;
 mod input;
 mod lockstep;
+mod login;
 mod opening;
 mod pacing;
 mod progress;
@@ -41,6 +42,7 @@ use self::context::pacer;
 pub(crate) use self::context::{EngineContext, EngineError, Measured};
 use self::input::Input;
 pub(crate) use self::lockstep::Lockstep;
+use self::login::Logins;
 use self::pacing::Pacing;
 use self::progress::Progress;
 use self::requests::Requests;
@@ -65,6 +67,7 @@ pub(crate) struct Engine<'a> {
     thread: usize,
     connections: Connections,
     requests: Requests,
+    logins: Logins,
     pacing: Pacing,
     progress: Progress,
     recorder: Recorder,
@@ -106,6 +109,7 @@ impl<'a> Engine<'a> {
             thread,
             connections: Connections::new(context, thread, requests.reopens())?,
             requests,
+            logins: Logins::default(),
             pacing: Pacing::new(context.workload.pin),
             progress: Progress::default(),
             recorder: Recorder::new(MeasuredPeriod::default(), 1),
@@ -122,7 +126,8 @@ impl<'a> Engine<'a> {
     pub(crate) fn run(mut self) -> Measured {
         let run_state = self.context.run_state;
         self.connections.want_first();
-        self.connect_all(CONNECT_PATIENCE);
+        let logins = login::patience(self.context.talk, self.connections.len());
+        self.connect_all(CONNECT_PATIENCE + logins);
         run_state.connected.fetch_add(1, Ordering::AcqRel);
         while run_state.begin.load(Ordering::Acquire) == 0 && !run_state.is_stopped() {
             self.pump(Some(Duration::from_millis(1)));
@@ -222,6 +227,7 @@ impl<'a> Engine<'a> {
     /// Waits for events for at most `wait` and handles them.
     #[inline(always)]
     fn pump(&mut self, wait: Option<Duration>) {
+        let wait = self.until_login(wait);
         let timeout = timespec(wait.map_or(0, |wait| wait.as_nanos() as u64));
         let mut events = [const { MaybeUninit::<Event>::uninit() }; EVENTS];
         let taken = match self.connections.wait(&mut events, &timeout) {
@@ -230,6 +236,9 @@ impl<'a> Engine<'a> {
         };
         if taken.is_empty() || self.pacing.is_open() {
             self.now = now();
+        }
+        if !self.logins.is_idle() {
+            self.continue_logins();
         }
         for event in taken {
             if let Some(at) = self.connections.place_of(event) {

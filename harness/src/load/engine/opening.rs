@@ -19,14 +19,16 @@ impl Engine<'_> {
     }
 
     /// Sends the request of the opening's exchange `place`, or starts the load after the last one.
-    fn next_exchange(&mut self, at: usize, place: usize, mut bindings: Bindings) {
+    pub(super) fn next_exchange(&mut self, at: usize, place: usize, mut bindings: Bindings) {
         let context = self.context;
         let exchange = match context.courses.step(context.talk, place) {
             None => return self.opened(at, &bindings),
             Some(OpeningStep::Exchange(exchange)) => exchange,
             Some(OpeningStep::StartTls) => return self.start_tls(at, place + 1, bindings),
-            // Unreachable: a talk with `exec` is refused when the file is read.
-            Some(OpeningStep::Exec) => return self.next_exchange(at, place + 1, bindings),
+            Some(OpeningStep::Exec(exec)) => {
+                bindings.tok = token(context.workload.seed, self.requests.next_number());
+                return self.begin_login(at, place, exec, bindings);
+            }
         };
         bindings.tok = token(self.context.workload.seed, self.requests.next_number());
         bindings.seq += u64::from(exchange.send.is_some());
@@ -134,7 +136,7 @@ impl Engine<'_> {
         self.next_exchange(at, opening.place + 1, opening.bindings);
     }
 
-    fn opening_failed(&mut self, at: usize, why: &str) {
+    pub(super) fn opening_failed(&mut self, at: usize, why: &str) {
         self.tally.wrong += 1;
         self.lose(at, || format!("wrong reply: {why}"));
     }
