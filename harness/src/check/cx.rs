@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
 use super::outcome::{Ascribe, Checked, FailureKind, Shortfall, failed, inconclusive, skip};
-use crate::process::{Launch, PeerSocket, Server, StartFailure, StartOptions, Usage};
+use crate::process::{Launch, Listening, PeerSocket, Server, StartFailure, StartOptions, Usage};
 use crate::session::{Dial, PeerError, Reply, Session, Transcript, Voice, pause};
 use crate::subject::{Pace, Promise, Subject};
 use crate::talk::{Talk, Turn};
@@ -79,12 +79,25 @@ impl Cx {
     }
 
     /// Number of connections that a check may open at once: `wanted`, or fewer if the server
-    /// promises a maximum. One connection is left for a well-behaved client.
+    /// promises a maximum. One connection is left for a well-behaved client. Where a process is started for each
+    /// connection, all of them must be able to start within half the time limit of a reply.
     pub(crate) fn connections(&self, wanted: usize) -> usize {
-        match self.shared.subject.promise.max_connections {
-            Some(most) => wanted.min(most.saturating_sub(2)).max(1),
-            None => wanted,
-        }
+        /// Fewest processes at once.
+        const PROCESSES_MIN: usize = 4;
+        let most = match self.shared.subject.promise.max_connections {
+            Some(most) => most.saturating_sub(2).max(1),
+            None => usize::MAX,
+        };
+        let pace = self.pace();
+        let in_time = match self.server.listening() {
+            Listening::PerConnection => {
+                let each = 2.0 * pace.exchange.as_secs_f64();
+                let processes = pace.reply_limit().as_secs_f64() / each;
+                (processes as usize).max(PROCESSES_MIN)
+            }
+            _ => usize::MAX,
+        };
+        wanted.min(most).min(in_time)
     }
 
     /// Records a measured value as evidence.

@@ -24,9 +24,9 @@ pub(crate) enum Need {
     LengthField,
     /// tcprove started the server.
     Spawned,
-    /// tcprove started the server, and the server opens its listening socket itself.
+    /// The server opens its listening socket itself.
     OwnSocket,
-    /// As [`Need::Spawned`], and tcprove does not accept the connections for the server.
+    /// The server accepts its connections itself.
     Accepts,
     /// Several instances of the server can run at the same time.
     SecondInstance,
@@ -137,9 +137,6 @@ impl Need {
             Self::LengthField => "requests have no length field",
             Self::Spawned if spawned => return None,
             Self::Spawned => "tcprove did not start this server",
-            Self::OwnSocket | Self::Accepts | Self::SecondInstance if !spawned => {
-                "tcprove did not start this server"
-            }
             Self::OwnSocket if *listening == Listening::Server => return None,
             Self::OwnSocket => "tcprove opens the listening socket, not the server",
             Self::Accepts if *listening != Listening::PerConnection => return None,

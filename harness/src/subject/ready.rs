@@ -10,8 +10,10 @@ use crate::session::{Dial, PeerError, Session, Transcript};
 /// Time limit of the first attempt. Each later one has twice the limit of the one before, because a server may keep the
 /// connections of its early clients without ever serving them, or may just be slow.
 const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
-/// Pause between two attempts.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The first pause between two attempts.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+/// The longest pause, reached by growing from [`PAUSE_MIN`]: some servers lock out a client that fails often.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Salt of the tokens, which no other client of the server uses.
 const SALT: u64 = 5;
 
@@ -27,10 +29,10 @@ pub(super) async fn by_exchange(
     let (begun, listened_after) = (Instant::now(), server.started_in());
     let took = || listened_after + begun.elapsed();
     let server = Rc::new(server);
-    let mut limit = FIRST_ATTEMPT;
+    let (mut limit, mut pause) = (FIRST_ATTEMPT, PAUSE_MIN);
     loop {
         let left = give_up.saturating_sub(took());
-        let error = match exchange(subject, &server, limit.min(left.max(PAUSE))).await {
+        let error = match exchange(subject, &server, limit.min(left.max(PAUSE_MIN))).await {
             Ok(()) => break,
             Err(why) => why,
         };
@@ -58,8 +60,9 @@ pub(super) async fn by_exchange(
                 stdout_tail: output.stdout_tail,
             });
         }
-        limit *= 2;
-        tokio::time::sleep(PAUSE).await;
+        limit = (limit * 2).min(give_up);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 5 / 4).min(PAUSE_MAX);
     }
     let Some(mut server) = Rc::into_inner(server) else {
         let error = std::io::Error::other("a client still uses the server");

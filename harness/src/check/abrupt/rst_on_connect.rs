@@ -28,7 +28,7 @@ const ACCEPTED_WITHIN: Duration = Duration::from_millis(20);
 
 async fn run(cx: &Cx) -> Checked {
     let (mut established, mut accepted) = (0, 0);
-    for round in 0..ROUNDS {
+    for round in 0..cx.connections(ROUNDS) {
         let client = cx.connect().await?;
         if round % 2 == 1 {
             cx.eventually(ACCEPTED_WITHIN, || {

@@ -17,7 +17,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 9293 section 3.7.4: Nagle's algorithm delays a second small write until the first is acknowledged, and the client may delay that acknowledgement (3.8.6.3): an application that writes twice must disable it (TCP_NODELAY)",
     stimulus: "20 pairs of requests, each pair in one write, from a client that delays its acknowledgements (TCP_QUICKACK off); then the same from a client that acknowledges immediately",
-    needs: &[Need::Pipelining, Need::ManyTurns],
+    needs: &[Need::Pipelining, Need::ManyTurns, Need::Accepts],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: true,

@@ -16,7 +16,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "fork(): a child inherits the listening socket; if it outlives the server (ncat -k, nginx's workers), the port stays in use, and clients are served by nobody or by the old code",
     stimulus: "with an open connection, SIGKILL to the main process only; then the server is started again on its port",
-    needs: &[Need::OwnSocket, Need::SingleClient],
+    needs: &[Need::Spawned, Need::OwnSocket, Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Warns,
     control: false,

@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "RFC 9293 section 3.6.1: the side that closes first stays in TIME-WAIT for two maximum segment lifetimes; without SO_REUSEADDR a server cannot restart during that time",
     stimulus: "the server's side closes a connection first, which leaves TIME_WAIT on its port; the server is killed and restarted immediately",
-    needs: &[Need::OwnSocket, Need::SingleClient],
+    needs: &[Need::Spawned, Need::OwnSocket, Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
     control: false,

@@ -12,7 +12,12 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "POSIX bind(): EADDRINUSE, the specified address is already in use; a second instance must fail with an error message (haproxy#629: two instances silently shared a port)",
     stimulus: "the server is started again on the port on which it listens, with its own {tmp}",
-    needs: &[Need::OwnSocket, Need::SecondInstance, Need::SingleClient],
+    needs: &[
+        Need::Spawned,
+        Need::OwnSocket,
+        Need::SecondInstance,
+        Need::SingleClient,
+    ],
     runs: Runs::OwnServer,
     weight: Weight::Warns,
     control: false,

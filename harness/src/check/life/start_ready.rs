@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "after a start the server listens within its ready timeout: a service manager or CI job waits no longer",
     stimulus: "3 starts on fresh ports; the kernel's socket table is polled for the listening socket",
-    needs: &[Need::OwnSocket, Need::SingleClient],
+    needs: &[Need::Spawned, Need::OwnSocket, Need::SingleClient],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: true,

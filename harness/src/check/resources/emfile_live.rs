@@ -15,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "POSIX accept(): EMFILE, all file descriptors are in use; a server that retries immediately is in a busy loop until one is closed (redis: 40 % of a core, 6.7 MB/s of log), and one that exits serves nobody",
     stimulus: "once the server is ready its descriptor limit is set to those open + 20; idle connections fill its table, further ones wait; after a while all clients leave",
-    needs: &[Need::Accepts],
+    needs: &[Need::Spawned, Need::Accepts],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: true,

@@ -13,7 +13,7 @@ pub(super) const ENTRY: Check = Check {
     battery: 1,
     requirement: "POSIX EMFILE: a server that cannot open the descriptors it needs exits with a message and a nonzero code, or serves with those it has",
     stimulus: "starts with a hard limit (RLIMIT_NOFILE) of 64, 24 and 10 descriptors",
-    needs: &[Need::Accepts, Need::SingleClient],
+    needs: &[Need::Spawned, Need::Accepts, Need::SingleClient],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
     control: true,

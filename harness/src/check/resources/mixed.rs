@@ -19,7 +19,7 @@ const BATCHES: usize = 3;
 const SETTLE_MAX: Duration = Duration::from_secs(3);
 /// The count is settled after not changing for this long.
 const SETTLED: Duration = Duration::from_millis(200);
-/// Time limit for the server to read half a request.
+/// Time limit for the server to read half a request, longer if this server is slow.
 const READ: Duration = Duration::from_millis(100);
 
 /// Resource counts before and after each batch.
@@ -115,9 +115,10 @@ async fn half_a_request(cx: &Cx) -> Checked<(Session, bool)> {
 /// frame) may already have closed with a FIN, which the kernel sends only if no data was left
 /// unread.
 async fn is_read(cx: &Cx, client: &Session) -> bool {
+    let limit = READ.max(cx.pace().exchange * 2);
     let begun = Instant::now();
     let mut round = 0;
-    while begun.elapsed() < READ {
+    while begun.elapsed() < limit {
         let Some(peer) = cx.server().peer_socket(client.local()) else {
             return false;
         };
