@@ -6,6 +6,7 @@ mod invalid;
 mod kinds;
 mod many;
 mod mistakes;
+mod talks;
 
 use serde_json::Value;
 

@@ -15,11 +15,14 @@ impl Session {
         let deadline = Instant::now() + self.limit;
         self.finishing |= turn.ends_stream;
         let bytes = match turn.expect.has_reply() {
-            true => self.reply(turn, deadline).await?,
+            true => {
+                let bytes = self.reply(turn, deadline).await?;
+                self.transcript
+                    .add(self.number, format!("got {}", escape(&bytes, 60)));
+                bytes
+            }
             false => self.unanswered(deadline).await?,
         };
-        self.transcript
-            .add(self.number, format!("got {}", escape(&bytes, 60)));
         let after = match turn.closes {
             true => self.closed_after_reply(deadline).await?,
             false if self.eof => After::Closed,

@@ -160,33 +160,58 @@ fn unframed(turn: &Turn, buffer: &[u8], more: More) -> Arrival {
     }
 }
 
-/// A push that came before anything was asked.
+/// Reads the messages that the server sends without a request.
 #[derive(Debug, Clone)]
-pub struct PushReader(Vec<Decoder>);
+pub struct PushReader {
+    /// A decoder for each frame that pushes have, and the indices of those pushes.
+    frames: Vec<(Decoder, Vec<usize>)>,
+}
 
 impl PushReader {
     /// A reader of the talk's pushes.
     pub fn new(talk: &Talk) -> Self {
-        let frames = talk.push.iter().map(|push| push.frame(talk).decoder());
-        Self(frames.collect())
+        let mut frames: Vec<(Decoder, Vec<usize>)> = Vec::new();
+        for (index, push) in talk.push.iter().enumerate() {
+            let frame = push.frame(talk);
+            match frames
+                .iter_mut()
+                .find(|(decoder, _)| decoder.frame() == frame)
+            {
+                Some((_, pushes)) => pushes.push(index),
+                None => frames.push((frame.decoder(), vec![index])),
+            }
+        }
+        Self { frames }
     }
 
     /// Starts a new message.
     pub fn reset(&mut self) {
-        self.0.iter_mut().for_each(Decoder::reset);
+        self.frames
+            .iter_mut()
+            .for_each(|(decoder, _)| decoder.reset());
     }
 
-    /// The push at the start of `buffer`: its index and its length. Without one, whether there may still be one once
-    /// more bytes have come.
+    /// The push at the start of `buffer`: its index and its length.
+    ///
+    /// # Errors
+    /// There is none; the error tells whether there may be one once more bytes have come.
     pub fn next(&mut self, talk: &Talk, buffer: &[u8]) -> Result<(usize, usize), bool> {
         let mut undecided = false;
-        for (index, (push, decoder)) in talk.push.iter().zip(&mut self.0).enumerate() {
+        for (decoder, pushes) in &mut self.frames {
             match decoder.next(buffer) {
-                Ok(Some(len)) if push.is_match(decoder.frame(), &buffer[..len]) => {
-                    return Ok((index, len));
+                Ok(Some(len)) => {
+                    let message = &buffer[..len];
+                    let is_it =
+                        |index: &&usize| talk.push[**index].is_match(decoder.frame(), message);
+                    if let Some(push) = pushes.iter().find(is_it) {
+                        return Ok((*push, len));
+                    }
                 }
-                Ok(None) => undecided |= push.may_begin_with(buffer),
-                _ => {}
+                Ok(None) => {
+                    let may = |index: &usize| talk.push[*index].may_begin_with(buffer);
+                    undecided |= pushes.iter().any(may);
+                }
+                Err(_) => {}
             }
         }
         Err(undecided)

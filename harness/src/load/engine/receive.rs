@@ -235,7 +235,7 @@ impl Engine<'_> {
     }
 
     #[inline(always)]
-    fn after_replies(&mut self, at: usize) {
+    pub(super) fn after_replies(&mut self, at: usize) {
         let conn = &mut self.connections[at];
         if conn.state != State::Serving || self.requests.is_full(conn) {
             return;

@@ -166,11 +166,11 @@ impl Engine<'_> {
         }
     }
 
-    /// Writes the bytes that the kernel did not accept before, and sends more requests if there is room.
+    /// Writes the bytes that the kernel did not accept before, and goes on.
     pub(super) fn flush(&mut self, at: usize) {
         self.write_unsent(at);
         if !self.connections[at].has_unsent() {
-            self.use_room(at);
+            self.after_replies(at);
         }
     }
 
