@@ -39,7 +39,11 @@ pub const BUILTIN: &[(&str, &str, &str)] = &[
         include_str!("memcached.toml"),
         "memcached's text protocol",
     ),
-    ("http", include_str!("http.toml"), "HTTP/1.1 with nginx"),
+    (
+        "http",
+        include_str!("http.toml"),
+        "HTTP/1.1 that answers `GET /` with 200",
+    ),
     (
         "websocket",
         include_str!("websocket.toml"),
@@ -84,6 +88,11 @@ pub const BUILTIN: &[(&str, &str, &str)] = &[
         "ftp",
         include_str!("ftp.toml"),
         "the control connection of FTP",
+    ),
+    (
+        "ssh",
+        include_str!("ssh.toml"),
+        "the begin of an SSH connection",
     ),
     (
         "irc",
