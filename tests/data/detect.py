@@ -1,5 +1,7 @@
 """Small servers whose talk `tcprove init` finds out: detect.py KIND [PORT]."""
 import asyncio
+import base64
+import hashlib
 import json
 import os
 import random
@@ -104,6 +106,74 @@ async def json_lines(reader, writer):
         writer.write(json.dumps(reply).encode() + b"\n")
 
 
+async def netstring(reader, writer):
+    while head := await reader.readuntil(b":"):
+        if not head[:-1].isdigit():
+            return
+        text = await reader.readexactly(int(head[:-1]) + 1)
+        writer.write(head + text)
+
+
+async def lsp(reader, writer):
+    while head := await reader.readuntil(b"\r\n\r\n"):
+        fields = dict(line.split(b": ") for line in head.strip().split(b"\r\n"))
+        request = json.loads(await reader.readexactly(int(fields[b"Content-Length"])))
+        if "id" not in request:
+            continue
+        reply = {"jsonrpc": "2.0", "id": request["id"]}
+        if request["method"] == "initialize":
+            reply["result"] = {"capabilities": {}}
+        else:
+            reply["error"] = {"code": -32601, "message": "Method Not Found"}
+        body = json.dumps(reply).encode()
+        writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+
+async def websocket(reader, writer):
+    head = await reader.readuntil(b"\r\n\r\n")
+    lines = (line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+    fields = {name.lower(): value for name, value in lines}
+    key = fields.get(b"sec-websocket-key")
+    if key is None:
+        writer.write(b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        return
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+    writer.write(b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+    while True:
+        first, size = await reader.readexactly(2)
+        size &= 0x7F
+        if size > 125:
+            size = int.from_bytes(await reader.readexactly(2 if size == 126 else 8))
+        mask = await reader.readexactly(4)
+        text = bytes(byte ^ mask[place % 4] for place, byte in enumerate(await reader.readexactly(size)))
+        length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2) if size < 65536 else b"\x7f" + size.to_bytes(8)
+        writer.write(bytes([first]) + length + text)
+
+
+async def modbus(reader, writer):
+    registers = {}
+    while True:
+        head = await reader.readexactly(6)
+        body = await reader.readexactly(int.from_bytes(head[4:]))
+        device, function, data = body[0], body[1], body[2:]
+        first, count = int.from_bytes(data[:2]), int.from_bytes(data[2:4])
+        if function == 3 and 1 <= count <= 125:
+            values = b"".join(registers.get(first + place, b"\0\0") for place in range(count))
+            reply = bytes([function, 2 * count]) + values
+        elif function == 16 and len(data) == 5 + 2 * count:
+            registers |= {first + place: data[5 + 2 * place : 7 + 2 * place] for place in range(count)}
+            reply = bytes([function]) + data[:4]
+        else:
+            reply = bytes([function | 0x80, 3 if function in (3, 16) else 1])
+        writer.write(head[:4] + (1 + len(reply)).to_bytes(2) + bytes([device]) + reply)
+
+
+async def finger(reader, writer):
+    line = await reader.readuntil(b"\n")
+    writer.write(b"finger: " + line.strip() + b": no such user\r\n")
+
+
 async def dies_of_nonsense(reader, writer):
     async for line in lines(reader, b"\n"):
         try:
@@ -122,7 +192,7 @@ async def session(reader, writer):
     try:
         await HANDLERS[KIND](reader, writer)
         await writer.drain()
-    except ConnectionError:
+    except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
         pass
     writer.close()
 

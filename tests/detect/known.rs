@@ -62,8 +62,17 @@ fn refusals_that_the_server_does_not_make_are_left_out() {
 }
 
 #[test]
-fn json_lines() {
-    finds("json_lines", "`json-lines`");
+fn protocols_of_small_servers() {
+    for (kind, talk) in [
+        ("json_lines", "`json-lines`"),
+        ("netstring", "`netstring`"),
+        ("lsp", "`jsonrpc-lsp`"),
+        ("websocket", "`websocket`"),
+        ("modbus", "`modbus`"),
+        ("finger", "`finger`"),
+    ] {
+        finds(kind, talk);
+    }
 }
 
 #[test]

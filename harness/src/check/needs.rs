@@ -171,9 +171,6 @@ impl Need {
             Self::LengthField => "requests have no length field",
             Self::Spawned if spawned => return None,
             Self::Spawned => "tcprove did not start this server",
-            Self::OwnSocket | Self::Accepts | Self::SecondInstance if !spawned => {
-                "tcprove did not start this server"
-            }
             Self::OwnSocket if *listening == Listening::Server => return None,
             Self::OwnSocket => "tcprove opens the listening socket, not the server",
             Self::Accepts if *listening != Listening::PerConnection => return None,

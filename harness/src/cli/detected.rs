@@ -68,6 +68,10 @@ pub(super) fn assumptions(found: &Detected) -> Vec<(&'static str, String)> {
             "the server closes the connection after each reply: `close = \"server-after-reply\"`"
                 .to_owned(),
         ),
+        Change::ReadyLater => (
+            "changed",
+            "the server listens before it is ready: `ready = \"exchange\"`".to_owned(),
+        ),
         Change::LeftOut { label, missed } => {
             ("left out", format!("{label} of the built-in talk: {}", missed.phrase()))
         }

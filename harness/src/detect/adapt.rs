@@ -7,6 +7,7 @@ use super::prober::{Line, Prober};
 use super::sketch::List;
 use super::{BLIND, Change, DetectError, LIKELY, Missed, Sketch, no_talk};
 use crate::file::File;
+use crate::process::{Ready, StartFailure};
 use crate::session::ConnectionEnd;
 use crate::subject::{Interrupt, RehearsalError, Subject, rehearse};
 use crate::talk::{Bindings, Close, Exchange, Frame, Judgement};
@@ -95,6 +96,7 @@ fn plain(prober: &mut Prober<'_>, file: &File, limit: Duration) -> Step<Plain> {
             sent: example.0,
             actual,
             died: None,
+            answered: true,
         }));
     }
     Ok(Ok((example, end)))
@@ -125,6 +127,7 @@ fn by_accident(prober: &mut Prober<'_>, file: &File, request: &[u8]) -> Step<()>
                 sent,
                 actual: "the server sent it back, though it is no message of this talk".to_owned(),
                 died: None,
+                answered: true,
             }));
         }
     }
@@ -185,9 +188,30 @@ fn hold_on(
     Ok(Ok(line))
 }
 
-/// Holds the whole conversation on fresh servers, each time with other tokens.
+/// Holds the whole conversation on fresh servers, each time with other tokens. A server that does not do so right after
+/// its start, but did before, may listen before it is ready.
 pub(super) fn confirm(prober: &mut Prober<'_>, file: &File) -> Step<()> {
     prober.renew();
+    let missed = match rehearse_all(prober, file)? {
+        Ok(()) => return Ok(Ok(())),
+        Err(missed) => missed,
+    };
+    let is_first = missed.label.starts_with("talk.open") || missed.label == "talk.turn[0]";
+    let Some(before) = is_first
+        .then(|| prober.set_ready(Ready::Exchange))
+        .flatten()
+    else {
+        return Ok(Err(missed));
+    };
+    let later = rehearse_all(prober, file)?;
+    if later.is_err() {
+        prober.set_ready(before);
+        return Ok(Err(missed));
+    }
+    Ok(Ok(()))
+}
+
+fn rehearse_all(prober: &mut Prober<'_>, file: &File) -> Step<()> {
     for _ in 0..CONFIRMATIONS {
         let subject = prober.subject(file);
         held!(rehearsed(&subject, prober.interrupt()));
@@ -198,13 +222,17 @@ pub(super) fn confirm(prober: &mut Prober<'_>, file: &File) -> Step<()> {
 fn rehearsed(subject: &Subject, interrupt: &Interrupt) -> Step<()> {
     match rehearse(subject, interrupt) {
         Ok(_) => Ok(Ok(())),
-        Err(RehearsalError::Start(failure)) => Err(DetectError::Start(failure)),
+        Err(RehearsalError::Start(failure)) => match *failure {
+            StartFailure::NoExchange { why, .. } => Ok(Err(Missed::unknown(&why))),
+            failure => Err(DetectError::Start(Box::new(failure))),
+        },
         Err(RehearsalError::Interrupted) => Err(DetectError::Interrupted),
         Err(RehearsalError::Conversation { label, actual, .. }) => Ok(Err(Missed {
             actual: format!("{label}: {actual}"),
             label,
             sent: Vec::new(),
             died: None,
+            answered: true,
         })),
         Err(error) => Err(DetectError::Failed(error.to_string())),
     }

@@ -27,6 +27,10 @@ pub(super) fn in_order(said: &[Heard]) -> Vec<Candidate> {
 
 fn candidate(name: &'static str, said: &[Heard]) -> Option<Candidate> {
     let file = file::builtin(name)?;
+    // A mute server would hold an exchange without a reply.
+    if matches!(file.talk.plain().expect, Expect::NoReply | Expect::Eof) {
+        return None;
+    }
     let greeted = said
         .iter()
         .any(|heard| heard.sent.is_empty() && heard.is_answered());

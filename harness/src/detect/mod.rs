@@ -13,19 +13,18 @@ mod heard;
 mod learn;
 mod port;
 mod prober;
+mod search;
 mod sketch;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) use heard::quoted;
 pub(crate) use port::knows_its_port;
 pub(crate) use sketch::Sketch;
 
-use self::candidate::Candidate;
-use self::heard::Heard;
-use self::prober::Prober;
+use self::search::Search;
 use crate::file::File;
-use crate::process::{Launch, StartFailure};
+use crate::process::StartFailure;
 use crate::session::PeerError;
 use crate::subject::{Interrupt, Origin};
 
@@ -33,6 +32,8 @@ use crate::subject::{Interrupt, Origin};
 const FIRST_WORD: Duration = Duration::from_millis(1000);
 /// How long it may take to answer a message of a talk for which nothing speaks yet.
 const BLIND: Duration = Duration::from_millis(700);
+/// How long it may take while all such talks are tried at the same time.
+const TOGETHER: Duration = Duration::from_millis(2500);
 /// How long it may take where something speaks for the talk.
 const LIKELY: Duration = Duration::from_secs(6);
 /// How long a greeting is waited for when nothing else has led to a talk: some servers let clients wait on purpose.
@@ -120,6 +121,8 @@ pub(crate) enum Compared {
 pub(crate) enum Change {
     /// It closes the connection after each reply.
     ClosesAfterReply,
+    /// It listens before it is ready.
+    ReadyLater,
     /// It does not do this exchange, which was left out.
     LeftOut {
         /// Its place in the built-in talk.
@@ -151,9 +154,21 @@ pub(crate) struct Missed {
     pub actual: String,
     /// How the server ended, if this exchange ended it.
     pub died: Option<String>,
+    /// Whether a whole reply came, which was another one.
+    pub answered: bool,
 }
 
 impl Missed {
+    fn unknown(actual: &str) -> Self {
+        Self {
+            label: String::new(),
+            sent: Vec::new(),
+            actual: actual.to_owned(),
+            died: None,
+            answered: false,
+        }
+    }
+
     fn of(label: &str, sent: &[u8], error: &PeerError) -> Self {
         Self {
             label: label.to_owned(),
@@ -162,6 +177,7 @@ impl Missed {
                 .mismatch()
                 .map_or_else(|| error.to_string(), |mismatch| mismatch.actual),
             died: None,
+            answered: matches!(error, PeerError::Wrong { .. }),
         }
     }
 
@@ -235,12 +251,7 @@ pub(crate) fn detect(
         }
         origin => (origin.clone(), None),
     };
-    let mut search = Search {
-        prober: Prober::new(&origin, false, seed, interrupt),
-        said: Vec::new(),
-        tried: Vec::new(),
-        begun: Instant::now(),
-    };
+    let mut search = Search::new(&origin, seed, interrupt);
     let found = match search.builtin()? {
         Some(found) => found,
         None => search.learned()?,
@@ -248,141 +259,7 @@ pub(crate) fn detect(
     Ok(Detected { port, ..found })
 }
 
-/// A running search.
-struct Search<'a> {
-    prober: Prober<'a>,
-    /// What the server said unasked, and to nonsense.
-    said: Vec<Heard>,
-    tried: Vec<Tried>,
-    begun: Instant,
-}
-
 /// The file of a probe that holds no conversation.
 fn no_talk() -> Result<File, DetectError> {
     crate::file::builtin("echo").ok_or(DetectError::Unknown { tried: Vec::new() })
-}
-
-impl Search<'_> {
-    /// Waits for a greeting, talks nonsense, and tries the built-in talks.
-    fn builtin(&mut self) -> Result<Option<Detected>, DetectError> {
-        self.said = self.nonsense()?;
-        let found = self.candidates()?;
-        if found.is_some()
-            || self
-                .said
-                .iter()
-                .any(|heard| heard.is_answered() || heard.is_closed())
-        {
-            return Ok(found);
-        }
-        self.prober.fresh()?;
-        let greeting = self.prober.hear(&no_talk()?, "", b"", LATE_GREETING)?;
-        self.note(&greeting);
-        if !greeting.is_answered() {
-            return Ok(None);
-        }
-        self.said = vec![greeting];
-        self.candidates()
-    }
-
-    fn candidates(&mut self) -> Result<Option<Detected>, DetectError> {
-        for candidate in candidate::in_order(&self.said) {
-            if self.begun.elapsed() >= TOTAL {
-                break;
-            }
-            if let Some(found) = self.attempt(&candidate)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    fn attempt(&mut self, candidate: &Candidate) -> Result<Option<Detected>, DetectError> {
-        match adapt::adapt(&mut self.prober, candidate)? {
-            Ok(held) => Ok(Some(self.finish(held, Assumed::Builtin(candidate.name)))),
-            Err(missed) => {
-                self.tried.push(Tried {
-                    what: candidate.name.to_owned(),
-                    came: missed.outcome(),
-                });
-                Ok(None)
-            }
-        }
-    }
-
-    fn learned(&mut self) -> Result<Detected, DetectError> {
-        match learn::learn(&mut self.prober, &self.said)? {
-            Ok((held, learned)) => Ok(self.finish(held, Assumed::Learned(learned))),
-            Err(missed) => {
-                let mut tried = std::mem::take(&mut self.tried);
-                tried.extend(missed.map(|missed| Tried {
-                    what: "a talk learned from the replies".to_owned(),
-                    came: missed.outcome(),
-                }));
-                Err(DetectError::Unknown { tried })
-            }
-        }
-    }
-
-    fn finish(&self, held: adapt::Held, assumed: Assumed) -> Detected {
-        let mut sketch = held.sketch;
-        match self.prober.origin() {
-            Origin::Spawn(launch) => sketch.set_server(launch),
-            Origin::Attach { .. } => sketch.remove_server(),
-        }
-        let mut file = held.file;
-        if let Origin::Spawn(launch) = self.prober.origin() {
-            file = with_server(&sketch, file, launch, assumed.name());
-        }
-        Detected {
-            sketch,
-            file,
-            assumed,
-            example: held.example,
-            changes: held.changes,
-            port: None,
-        }
-    }
-
-    /// What the server says unasked, and to words that mean nothing.
-    fn nonsense(&mut self) -> Result<Vec<Heard>, DetectError> {
-        let echo = no_talk()?;
-        let mut said = vec![self.prober.hear(&echo, "", b"", FIRST_WORD)?];
-        for end in ["", "\n", "\r\n"] {
-            if said.iter().any(Heard::is_answered) {
-                break;
-            }
-            let token = self.prober.token();
-            let sent = format!("{token}{end}");
-            self.prober.fresh()?;
-            said.push(
-                self.prober
-                    .hear(&echo, &token, sent.as_bytes(), FIRST_WORD)?,
-            );
-        }
-        said.iter().for_each(|heard| self.note(heard));
-        Ok(said)
-    }
-
-    /// Notes what a probe led to.
-    fn note(&mut self, heard: &Heard) {
-        self.tried.push(Tried {
-            what: heard.request(),
-            came: heard.answer(),
-        });
-    }
-}
-
-/// The file with the server that was started, read back from its own text.
-fn with_server(sketch: &Sketch, file: File, launch: &Launch, talk: &str) -> File {
-    match sketch.file(talk) {
-        Ok(mut whole) => {
-            if let Some(server) = &mut whole.server {
-                server.cwd.clone_from(&launch.cwd);
-                server.params.clone_from(&launch.params);
-            }
-            whole
-        }
-        Err(_) => file,
-    }
 }

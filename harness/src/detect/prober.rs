@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 
 use super::heard::Heard;
 use super::{DetectError, LIKELY, Missed};
 use crate::file::File;
-use crate::process::{Server, StartOptions};
+use crate::process::{Launch, Ready, Server, StartOptions};
 use crate::session::{ConnectionEnd, Dial, PeerError, Session, Transcript, Voice};
 use crate::subject::{Interrupt, Origin, Subject, runtime};
 use crate::talk::{Exchange, Tokens};
@@ -26,6 +26,12 @@ const DYING: Duration = Duration::from_millis(150);
 const CONNECT: Duration = Duration::from_secs(5);
 /// A server that starts faster is started anew for every candidate, so that no probe disturbs the next one.
 const FAST_START: Duration = Duration::from_millis(400);
+/// How long an unknown server may take to be ready.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+/// A start that takes more than this fraction of the time-out is slow: on a busy machine it would take longer.
+const SLOW_START: u32 = 3;
+/// The time-out that is written for a server with a slow start.
+const SLOW_READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// The label of an attempt that failed before anything was sent.
 const CONNECTING: &str = "connect";
 /// The most bytes of an answer that are read.
@@ -33,7 +39,7 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 /// Asks a server, which it starts, and starts again if a probe ended it.
 pub(super) struct Prober<'a> {
-    origin: &'a Origin,
+    origin: Origin,
     port0: bool,
     seed: u64,
     interrupt: &'a Interrupt,
@@ -42,6 +48,7 @@ pub(super) struct Prober<'a> {
     /// The server, and whether a probe has used it.
     server: Option<(Rc<Server>, bool)>,
     questions: u64,
+    slowest_start: Duration,
 }
 
 /// One connection on which a talk's exchanges are held.
@@ -52,12 +59,11 @@ pub(super) struct Line {
 }
 
 impl<'a> Prober<'a> {
-    pub(super) fn new(
-        origin: &'a Origin,
-        port0: bool,
-        seed: u64,
-        interrupt: &'a Interrupt,
-    ) -> Self {
+    pub(super) fn new(origin: &Origin, port0: bool, seed: u64, interrupt: &'a Interrupt) -> Self {
+        let mut origin = origin.clone();
+        if let Origin::Spawn(launch) = &mut origin {
+            launch.ready_timeout = launch.ready_timeout.max(START_PATIENCE);
+        }
         Self {
             origin,
             port0,
@@ -67,6 +73,7 @@ impl<'a> Prober<'a> {
             tokens: Tokens::stream(seed, 1),
             server: None,
             questions: 0,
+            slowest_start: Duration::ZERO,
         }
     }
 
@@ -75,8 +82,29 @@ impl<'a> Prober<'a> {
         self.tokens.next()
     }
 
-    pub(super) fn origin(&self) -> &Origin {
-        self.origin
+    /// Changes when the server counts as ready, in every later start. Returns what it was before; `None` if it is
+    /// attached.
+    pub(super) fn set_ready(&mut self, ready: Ready) -> Option<Ready> {
+        match &mut self.origin {
+            Origin::Spawn(launch) => Some(std::mem::replace(&mut launch.ready, ready)),
+            Origin::Attach { .. } => None,
+        }
+    }
+
+    /// How the server is to be started from now on, given how `launch` was started here.
+    pub(super) fn learned_launch(&self, launch: &Launch) -> Launch {
+        let Origin::Spawn(learned) = &self.origin else {
+            return launch.clone();
+        };
+        Launch {
+            ready: learned.ready.clone(),
+            ready_timeout: if self.slowest_start > launch.ready_timeout / SLOW_START {
+                launch.ready_timeout.max(SLOW_READY_TIMEOUT)
+            } else {
+                launch.ready_timeout
+            },
+            ..launch.clone()
+        }
     }
 
     /// The subject of a candidate.
@@ -104,7 +132,7 @@ impl<'a> Prober<'a> {
             port0: self.port0,
             ..StartOptions::default()
         };
-        let origin = self.origin;
+        let origin = &self.origin;
         let started = self.wait(async move {
             match origin {
                 Origin::Spawn(launch) => Server::start(launch, options).await,
@@ -112,6 +140,7 @@ impl<'a> Prober<'a> {
             }
         })?;
         let server = Rc::new(started.map_err(|failure| DetectError::Start(Box::new(failure)))?);
+        self.slowest_start = self.slowest_start.max(server.started_in());
         self.server = Some((server.clone(), false));
         Ok(server)
     }
@@ -180,6 +209,44 @@ impl<'a> Prober<'a> {
         self.wait(raw(server, voice, sent, first))
     }
 
+    /// Holds the plain exchange of each talk, all at the same time on one server. A talk that nobody holds gets what was
+    /// missed.
+    ///
+    /// # Errors
+    /// The server does not start, or the user interrupted.
+    pub(super) fn hold_all(
+        &mut self,
+        files: &[&File],
+        limit: Duration,
+    ) -> Result<Vec<Result<(), Missed>>, DetectError> {
+        self.fresh()?;
+        let server = self.server()?;
+        self.used();
+        let mut attempts = JoinSet::new();
+        let mut lines = Vec::new();
+        for (place, file) in files.iter().enumerate() {
+            let voice = self.subject(file).voice(&server, 0);
+            lines.push((place, voice, file.talk.plain().clone()));
+        }
+        let all = async {
+            for (place, voice, exchange) in lines {
+                let server = server.clone();
+                attempts.spawn_local(async move {
+                    (place, plain(server, voice, exchange, limit).await)
+                });
+            }
+            let unknown = || Err(Missed::unknown("the attempt ended early"));
+            let mut results: Vec<Result<(), Missed>> = files.iter().map(|_| unknown()).collect();
+            while let Some(attempt) = attempts.join_next().await {
+                if let Ok((place, result)) = attempt {
+                    results[place] = result;
+                }
+            }
+            results
+        };
+        self.wait(all)
+    }
+
     /// Opens a connection and performs the talk's opening.
     ///
     /// # Errors
@@ -226,6 +293,13 @@ impl<'a> Prober<'a> {
         self.interrupt
     }
 
+    /// Whether the server that was asked last still runs.
+    pub(super) fn is_alive(&self) -> bool {
+        self.server
+            .as_ref()
+            .is_some_and(|(server, _)| !server.is_gone())
+    }
+
     fn is_spawned(&self) -> bool {
         matches!(self.origin, Origin::Spawn(_))
     }
@@ -244,6 +318,16 @@ impl<'a> Prober<'a> {
             }
         })
     }
+}
+
+async fn plain(
+    server: Rc<Server>,
+    voice: Voice,
+    exchange: Exchange,
+    limit: Duration,
+) -> Result<(), Missed> {
+    let mut line = Line::open(server, voice, limit).await?;
+    line.hold(&exchange).await.map(drop)
 }
 
 async fn connect(server: Rc<Server>, voice: Voice, limit: Duration) -> Result<Session, PeerError> {

@@ -89,6 +89,12 @@ impl Sketch {
                 .collect();
             server["env"] = value(env);
         }
+        if launch.ready_timeout > Launch::new("", [""]).ready_timeout {
+            server["ready_timeout"] = value(format!("{}s", launch.ready_timeout.as_secs()));
+        }
+        if matches!(launch.ready, Ready::Exchange) {
+            server["ready"] = value("exchange");
+        }
         if let Ready::Line(stream, pattern) = &launch.ready {
             let mut ready = toml_edit::InlineTable::new();
             let stream = match stream {

@@ -39,7 +39,16 @@ pub const BUILTIN: &[(&str, &str, &str)] = &[
         include_str!("memcached.toml"),
         "memcached's text protocol",
     ),
-    ("http", include_str!("http.toml"), "HTTP/1.1 with nginx"),
+    (
+        "http",
+        include_str!("http.toml"),
+        "HTTP/1.1 that answers `GET /` with 200",
+    ),
+    (
+        "websocket",
+        include_str!("websocket.toml"),
+        "WebSocket: every message is sent back",
+    ),
     (
         "http-any",
         include_str!("http-any.toml"),
@@ -80,6 +89,59 @@ pub const BUILTIN: &[(&str, &str, &str)] = &[
         include_str!("ftp.toml"),
         "the control connection of FTP",
     ),
+    (
+        "ssh",
+        include_str!("ssh.toml"),
+        "the begin of an SSH connection",
+    ),
+    (
+        "irc",
+        include_str!("irc.toml"),
+        "IRC: a client that registers",
+    ),
+    (
+        "postgres",
+        include_str!("postgres.toml"),
+        "PostgreSQL without a password",
+    ),
+    (
+        "mysql",
+        include_str!("mysql.toml"),
+        "MySQL and MariaDB without a password",
+    ),
+    (
+        "mqtt",
+        include_str!("mqtt.toml"),
+        "MQTT 3.1.1: a client that receives what it publishes",
+    ),
+    (
+        "amqp",
+        include_str!("amqp.toml"),
+        "AMQP 0-9-1 with RabbitMQ",
+    ),
+    ("ldap", include_str!("ldap.toml"), "LDAP version 3"),
+    ("dns", include_str!("dns.toml"), "DNS over TCP"),
+    (
+        "gearman",
+        include_str!("gearman.toml"),
+        "the job server Gearman",
+    ),
+    (
+        "memcached-binary",
+        include_str!("memcached-binary.toml"),
+        "memcached's binary protocol",
+    ),
+    (
+        "netstring",
+        include_str!("netstring.toml"),
+        "netstrings: every text is sent back",
+    ),
+    (
+        "jsonrpc-lsp",
+        include_str!("jsonrpc-lsp.toml"),
+        "language servers: JSON-RPC with a header",
+    ),
+    ("modbus", include_str!("modbus.toml"), "Modbus over TCP"),
     (
         "json-lines",
         include_str!("json-lines.toml"),
