@@ -28,14 +28,14 @@ pub(crate) enum Servers {
     /// The server under test.
     One {
         /// How it is reached.
-        server: ServerPlan,
+        server: Box<ServerPlan>,
     },
     /// The servers of a gate.
     BaseAndCandidate {
         /// The server as it was; none with a stored baseline.
-        base: Option<ServerPlan>,
+        base: Option<Box<ServerPlan>>,
         /// The server as it is to be.
-        candidate: ServerPlan,
+        candidate: Box<ServerPlan>,
     },
 }
 

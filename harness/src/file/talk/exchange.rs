@@ -129,12 +129,15 @@ impl Tables<ExchangeTable> {
     }
 }
 
+/// A key, where it stands, and the tables in which it has a meaning.
+type Stray<'a> = (&'a str, Option<At<()>>, &'a [&'a str]);
+
 impl ExchangeTable {
     /// Whether its keys have a meaning in `[[talk.KEY]]`.
     fn fits(&self, key: &str) -> Read<()> {
         let place = |flag: &Option<At<bool>>| flag.as_ref().map(At::place);
         let after = self.after.as_ref().and_then(|after| after.0.first());
-        let strays: [(&str, Option<At<()>>, &[&str]); 4] = [
+        let strays: [Stray<'_>; 4] = [
             ("name", self.name.as_ref().map(At::place), &["turn"]),
             ("after", after.map(At::place), &["turn", "bad", "slow"]),
             ("once", place(&self.once), &["turn"]),

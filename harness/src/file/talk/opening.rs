@@ -24,7 +24,7 @@ pub(super) enum OpeningTable {
     /// connection, and must not read more than its own part of the conversation. Exit code 0: it is logged in.
     Exec(At<OneOrMore<Text>>),
     /// An exchange: a greeting, where the server speaks first, or a request and its reply.
-    Exchange(ExchangeTable),
+    Exchange(Box<ExchangeTable>),
 }
 
 impl Tables<OpeningTable> {
@@ -46,7 +46,7 @@ impl Tables<OpeningTable> {
                 }
                 OpeningTable::Exchange(value) => {
                     let table = At {
-                        value,
+                        value: *value,
                         start: at.start,
                         end: at.end,
                     };
