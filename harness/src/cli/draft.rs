@@ -134,7 +134,7 @@ pub(super) fn run_plan<P>(
 ) -> RunPlan<P> {
     RunPlan {
         servers: Servers::One {
-            server: server_plan(resolved),
+            server: Box::new(server_plan(resolved)),
         },
         talk: resolved.subject.talk.name.clone(),
         feature,

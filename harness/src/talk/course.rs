@@ -4,24 +4,6 @@ use super::exchange::Exchange;
 use super::frame::Frame;
 use super::{Close, Talk};
 
-/// The place of a turn among the others, as the file states it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Order {
-    /// Names of the turns that the same connection has carried before.
-    pub after: Vec<String>,
-    /// A connection carries it at most once.
-    pub once: bool,
-    /// The server closes the connection after it.
-    pub last: bool,
-}
-
-impl Order {
-    /// Whether the turn can be said at any time.
-    pub fn is_free(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// What one connection has carried so far.
 #[derive(Debug, Clone, Default)]
 pub struct Walk {

@@ -6,7 +6,7 @@ use super::frame::Frame;
 use super::judgement::Judgement;
 use super::message::Message;
 use super::template::{Bindings, Name, RenderError, Slot};
-use super::{Close, Order, Talk};
+use super::{Close, Talk};
 
 /// One request and the expected reply.
 #[derive(Debug, Clone)]
@@ -27,6 +27,24 @@ pub struct Exchange {
     pub order: Order,
     /// Line of the file on which it starts, from 1.
     pub line: usize,
+}
+
+/// The place of a turn among the others, as the file states it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Order {
+    /// Names of the turns that the same connection has carried before.
+    pub after: Vec<String>,
+    /// A connection carries it at most once.
+    pub once: bool,
+    /// The server closes the connection after it.
+    pub last: bool,
+}
+
+impl Order {
+    /// Whether the turn can be said at any time.
+    pub fn is_free(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An exchange with its placeholders filled in.

@@ -24,8 +24,8 @@ pub(crate) mod token;
 #[cfg(test)]
 mod tests;
 
-pub use course::{Course, Courses, Order, Walk};
-pub use exchange::{Exchange, Turn};
+pub use course::{Course, Courses, Walk};
+pub use exchange::{Exchange, Order, Turn};
 pub use exec::Exec;
 pub use expect::Expect;
 pub use expectation::Expectation;

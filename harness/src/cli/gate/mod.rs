@@ -174,8 +174,8 @@ fn planned(
 ) {
     let written = RunPlan {
         servers: Servers::BaseAndCandidate {
-            base: base.map(draft::server_plan),
-            candidate: draft::server_plan(candidate),
+            base: base.map(draft::server_plan).map(Box::new),
+            candidate: Box::new(draft::server_plan(candidate)),
         },
         talk: candidate.subject.talk.name.clone(),
         feature: plan,

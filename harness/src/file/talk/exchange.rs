@@ -129,30 +129,29 @@ impl Tables<ExchangeTable> {
     }
 }
 
-/// A key, where it stands, and the tables in which it has a meaning.
-type Stray<'a> = (&'a str, Option<At<()>>, &'a [&'a str]);
-
 impl ExchangeTable {
     /// Whether its keys have a meaning in `[[talk.KEY]]`.
     fn fits(&self, key: &str) -> Read<()> {
-        let place = |flag: &Option<At<bool>>| flag.as_ref().map(At::place);
+        let any = ["turn", "bad", "slow"];
         let after = self.after.as_ref().and_then(|after| after.0.first());
-        let strays: [Stray<'_>; 4] = [
-            ("name", self.name.as_ref().map(At::place), &["turn"]),
-            ("after", after.map(At::place), &["turn", "bad", "slow"]),
-            ("once", place(&self.once), &["turn"]),
-            ("last", place(&self.last), &["turn", "bad", "slow"]),
-        ];
-        for (name, place, keys) in strays {
-            if let Some(place) = place.filter(|_| !keys.contains(&key)) {
-                let fault = place.fault(format!("`{name}` has no meaning in [[talk.{key}]]"));
-                return Err(fault.help(format!(
-                    "it belongs to [[talk.{}]]",
-                    keys.join("]], [[talk.")
-                )));
-            }
+        stray("name", self.name.as_ref().map(At::place), key, &any[..1])?;
+        stray("after", after.map(At::place), key, &any)?;
+        stray("once", self.once.as_ref().map(At::place), key, &any[..1])?;
+        stray("last", self.last.as_ref().map(At::place), key, &any)
+    }
+}
+
+/// The fault of a key at `place` that only has a meaning in `keys`.
+fn stray(name: &str, place: Option<At<()>>, key: &str, keys: &[&str]) -> Read<()> {
+    match place.filter(|_| !keys.contains(&key)) {
+        None => Ok(()),
+        Some(place) => {
+            let fault = place.fault(format!("`{name}` has no meaning in [[talk.{key}]]"));
+            Err(fault.help(format!(
+                "it belongs to [[talk.{}]]",
+                keys.join("]], [[talk.")
+            )))
         }
-        Ok(())
     }
 }
 
@@ -248,6 +247,9 @@ impl Tables<PushTable> {
             .map(|(index, table)| {
                 let (place, table) = table.split();
                 let matches = table.r#match.pattern(context)?;
+                let mut names = names.clone();
+                names.extend(matches.group_names());
+                let names = &names;
                 let own = table.frame.map(|frame| frame.frame(context)).transpose()?;
                 let frame = match (own, &matches) {
                     (None, Pattern::Exact(exact)) if !frames.reply.is_delimited() => {
