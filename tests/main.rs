@@ -11,6 +11,7 @@
 //! | [`conversation`] | conversations with greetings, pushes and replies that end with the stream |
 //! | [`corpora`] | the committed corpora of the fuzz targets |
 //! | [`counters`] | counts under valgrind, which are the same in every run |
+//! | [`described`] | helpers, files, inetd, socket activation, computed logins through every command |
 //! | [`errors`] | error messages, exit codes and the same message in the JSON |
 //! | [`fault_matrix`] | every planted fault is caught by the check that it names |
 //! | [`fuzz`] | `tcprove fuzz` and `replay`: planted faults, sound servers, what a campaign keeps |
@@ -39,6 +40,7 @@ mod cli;
 mod conversation;
 mod corpora;
 mod counters;
+mod described;
 mod errors;
 mod fault_matrix;
 mod fuzz;
