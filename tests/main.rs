@@ -12,6 +12,7 @@
 //! | [`corpora`] | the committed corpora of the fuzz targets |
 //! | [`counters`] | counts under valgrind, which are the same in every run |
 //! | [`detect`] | `tcprove init -- COMMAND`: which talk is found out, what is learned, what is never assumed |
+//! | [`described`] | helpers, files, inetd, socket activation, computed logins through every command |
 //! | [`errors`] | error messages, exit codes and the same message in the JSON |
 //! | [`fault_matrix`] | every planted fault is caught by the check that it names |
 //! | [`fuzz`] | `tcprove fuzz` and `replay`: planted faults, sound servers, what a campaign keeps |
@@ -41,6 +42,7 @@ mod cli;
 mod conversation;
 mod corpora;
 mod counters;
+mod described;
 mod detect;
 mod errors;
 mod fault_matrix;

@@ -80,7 +80,7 @@ impl Cx {
 
     /// Number of connections that a check may open at once: `wanted`, or fewer if the server
     /// promises a maximum. One connection is left for a well-behaved client. Where a process is started for each
-    /// connection, all of them must be able to start within half the time limit of a reply.
+    /// connection, by the server or to log in, all of them must be able to start within half the time limit of a reply.
     pub(crate) fn connections(&self, wanted: usize) -> usize {
         /// Fewest processes at once.
         const PROCESSES_MIN: usize = 4;
@@ -89,13 +89,14 @@ impl Cx {
             None => usize::MAX,
         };
         let pace = self.pace();
-        let in_time = match self.server.listening() {
-            Listening::PerConnection => {
-                let each = 2.0 * pace.exchange.as_secs_f64();
-                let processes = pace.reply_limit().as_secs_f64() / each;
-                (processes as usize).max(PROCESSES_MIN)
-            }
-            _ => usize::MAX,
+        let starts_processes =
+            *self.server.listening() == Listening::PerConnection || self.talk().has_login();
+        let in_time = if starts_processes {
+            let each = 2.0 * pace.exchange.as_secs_f64();
+            let processes = pace.reply_limit().as_secs_f64() / each;
+            (processes as usize).max(PROCESSES_MIN)
+        } else {
+            usize::MAX
         };
         wanted.min(most).min(in_time)
     }

@@ -84,16 +84,22 @@ pub(super) async fn run(check: &'static Check, cx: &Cx) -> Attempt {
     if check.runs != Runs::OwnServer && !cx.is_replaced() {
         checked = after(cx, checked).await;
     }
-    Attempt::of(cx, helped(cx, unproven(cx, checked)))
+    Attempt::of(cx, unproven(cx, helped(cx, checked)))
 }
 
 /// Without its helpers a server may do anything: their end is no fault of the server.
 fn helped(cx: &Cx, checked: Checked) -> Checked {
-    match (&checked, cx.server().helper_trouble()) {
-        (Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)), Some(trouble)) => Err(
-            Shortfall::Inconclusive(format!("{trouble}; observed: {}", failure.mismatch.actual)),
-        ),
-        _ => checked,
+    let observed = match &checked {
+        Ok(()) | Err(Shortfall::Skip(_)) => return checked,
+        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => &failure.mismatch.actual,
+        Err(Shortfall::Inconclusive(reason)) => reason,
+    };
+    match cx.server().helper_trouble() {
+        Some(trouble) => {
+            let reason = format!("{trouble}; observed: {observed}");
+            Err(Shortfall::Inconclusive(reason))
+        }
+        None => checked,
     }
 }
 

@@ -23,6 +23,8 @@ const STARTS_MIN: u32 = 20;
 const CANARY_CASES: u32 = 64;
 /// Time between two canaries.
 const CANARY_TIME: Duration = Duration::from_millis(50);
+/// The same time as a multiple of the usual exchange.
+const CANARY_EXCHANGES: u32 = 8;
 /// A reset connection advances the next canary by this many cases: the server may be dying.
 const RESET_CASES: u32 = 16;
 /// CPU time of one case that hints at super-linear work.
@@ -134,8 +136,10 @@ impl<'a, 'b> Explorer<'a, 'b> {
             self.state
                 .note(&format!("the case log cannot be written: {error}"));
         }
+        // Where each connection takes long, most of the time is still for cases.
+        let canary_time = CANARY_TIME.max(self.epoch.target.pace.exchange * CANARY_EXCHANGES);
         let canary_due =
-            self.since_canary >= CANARY_CASES || self.last_canary.elapsed() >= CANARY_TIME;
+            self.since_canary >= CANARY_CASES || self.last_canary.elapsed() >= canary_time;
         let (run, served) = if canary_due && self.beside && !self.epoch.target.sequential {
             let silence = self.epoch.target.silence;
             match self.epoch.run_beside_canary(&case, silence) {

@@ -1,7 +1,7 @@
 //! One lane: a thread with a server of its own that runs epoch after epoch.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
@@ -25,6 +25,11 @@ use crate::subject::runtime;
 const FAILED_STARTS_MAX: u32 = 5;
 /// Pause after a failed start, multiplied by the number of failures in a row.
 const FAILED_START_PAUSE: Duration = Duration::from_millis(100);
+/// The conformance probes take at most one in this many parts of the duration.
+const PROBES_SHARE: u32 = 4;
+/// Stands for the duration of a campaign with a number of cases instead. A probe too long for it is very slow, since
+/// campaigns of this kind are to be repeatable.
+const PROBES_UNTIMED: Duration = Duration::from_secs(240);
 /// Timer slack of a lane, in nanoseconds, for precise pauses between the pieces of a send.
 const TIMER_SLACK_NS: u64 = 1;
 
@@ -131,12 +136,17 @@ impl Work<'_> {
         cases / lanes + u64::from(number < cases % lanes)
     }
 
-    /// Runs the conformance probes.
+    /// Runs the conformance probes. With a server or a login that takes long for each connection, they could take all
+    /// of the time.
     fn probe(&self, runtime: &Runtime) {
+        let begun = Instant::now();
+        let duration = self.campaign.plan.duration.unwrap_or(PROBES_UNTIMED);
+        let most = duration / PROBES_SHARE;
+        let is_over = || self.state.is_over() || begun.elapsed() >= most;
         let Ok(mut epoch) = Epoch::start(self.target, runtime) else {
             return;
         };
-        let breaches = conformance::probe(&mut epoch, &|| self.state.is_over());
+        let breaches = conformance::probe(&mut epoch, &is_over);
         let broke = watch::examine(&mut epoch);
         drop(epoch);
         for breach in breaches {

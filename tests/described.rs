@@ -1,0 +1,496 @@
+//! What `[server]` can describe, and logins that a program computes, through the commands of the binary. The servers are
+//! small programs in `tests/data/servers`.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::skip::is_slow;
+use crate::support::{Bench, Ended, alone, data, python};
+
+/// A test's copy of a server of `tests/data/servers`, with a text of its file replaced.
+struct Described {
+    bench: Bench,
+}
+
+impl Described {
+    /// `None` if there is no python3.
+    fn new(name: &str, edit: impl FnOnce(String) -> String) -> Option<Self> {
+        python()?;
+        let bench = Bench::new();
+        for entry in std::fs::read_dir(data(&format!("servers/{name}"))).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                std::fs::copy(
+                    &path,
+                    bench.path(path.file_name().unwrap().to_str().unwrap()),
+                )
+                .unwrap();
+            }
+        }
+        let file = edit(bench.read("tcprove.toml"));
+        bench.write("tcprove.toml", &file);
+        Some(Self { bench })
+    }
+
+    fn run(&self, arguments: &[&str]) -> (Ended, Value) {
+        let arguments = arguments.iter().copied();
+        let ended = self
+            .bench
+            .run(arguments.chain(["--no-progress", "--json", "out.json"]));
+        let report = self.bench.read("out.json");
+        (ended, serde_json::from_str(&report).unwrap())
+    }
+
+    /// Runs checks, which must all pass or be skipped with one of these reasons.
+    fn passes(&self, only: &[&str], skipped: &[&str]) -> Value {
+        let only = only.iter().flat_map(|glob| ["--only", glob]);
+        let arguments: Vec<&str> = ["check"].into_iter().chain(only).collect();
+        let (ended, report) = self.run(&arguments);
+        assert_eq!(ended.code, Some(0), "{}", ended.all());
+        for outcome in report["outcomes"].as_array().unwrap() {
+            let reason = outcome["reason"].as_str().unwrap_or_default();
+            match outcome["outcome"].as_str().unwrap() {
+                "pass" => {}
+                "skip" if skipped.iter().any(|known| reason.contains(known)) => {}
+                _ => panic!("{outcome:#}"),
+            }
+        }
+        report
+    }
+}
+
+fn same(file: String) -> String {
+    file
+}
+
+/// The outcome of a check.
+fn outcome<'a>(report: &'a Value, id: &str) -> &'a Value {
+    let outcomes = report["outcomes"].as_array().unwrap();
+    outcomes.iter().find(|outcome| outcome["id"] == id).unwrap()
+}
+
+/// Servers beside each other do not collide on their second port, and a restart uses the same ones.
+#[test]
+fn a_server_with_two_ports() {
+    let Some(described) = Described::new("two_ports", same) else {
+        return;
+    };
+    described.passes(
+        &[
+            "start-ready",
+            "second-instance",
+            "restart-*",
+            "split-*",
+            "crosstalk",
+            "no-orphans",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn a_proxy_with_its_backend() {
+    let Some(described) = Described::new("proxy", same) else {
+        return;
+    };
+    let report = described.passes(
+        &[
+            "start-ready",
+            "second-instance",
+            "restart-*",
+            "split-*",
+            "hol-*",
+            "fd-leak",
+            "idle-cpu",
+            "no-orphans",
+            "term-idle*",
+        ],
+        &[],
+    );
+    let server = &report["plan"]["server"];
+    assert_eq!(server["files"][0], "proxy.conf");
+    assert_eq!(server["beside"][0][0], "tcprove");
+    assert_eq!(
+        report["target"]["beside"][0],
+        "tcprove serve --protocol line --port {port:backend}"
+    );
+    // A second instance says that its port is in use, although its backend runs already.
+    let second = outcome(&report, "second-instance");
+    assert!(
+        second["evidence"]["second_said"]
+            .as_str()
+            .unwrap()
+            .contains("in use"),
+        "{second:#}"
+    );
+}
+
+/// The end of a helper is no fault of the server.
+#[test]
+fn a_backend_that_ends_makes_no_verdict() {
+    let backend = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); n = 0\\n\
+                   while n < 40:\\n c = s.accept()[0]; c.sendall(c.recv(1000)); c.close(); n += 1";
+    let edit = |file: String| {
+        let from = file.find("beside").unwrap();
+        let to = from + file[from..].find('\n').unwrap();
+        let beside =
+            format!("beside = [[\"python3\", \"-c\", \"{backend}\", \"{{port:backend}}\"]]");
+        file.replace(&file[from..to], &beside)
+            .replace("frame = ", "close = \"server-after-reply\"\nframe = ")
+            .replace("pipelining = true", "")
+    };
+    let Some(described) = Described::new("proxy", edit) else {
+        return;
+    };
+    let (ended, report) = described.run(&["check", "--only", "fd-leak"]);
+    assert_eq!(ended.code, Some(5), "{}", ended.all());
+    let reason = outcome(&report, "fd-leak")["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("of `beside` exited with code 0"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_helper_that_does_not_start_is_named() {
+    let edit = |file: String| file.replace("\"serve\"", "\"srve\"");
+    let Some(described) = Described::new("proxy", edit) else {
+        return;
+    };
+    let (ended, report) = described.run(&["check"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.all());
+    let message = report["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("the helper `tcprove srve"), "{message}");
+    assert!(
+        message.contains("exited with code 2") && message.contains("srve"),
+        "{message}"
+    );
+}
+
+/// The whole battery on a program that knows nothing of sockets: `cat` returns every line.
+#[test]
+fn a_server_in_inetd_style() {
+    passes_in_inetd_style(|file| file.replace("\"python3\", \"-ES\", \"echo.py\"", "\"cat\""));
+}
+
+/// The same with a program that takes long to start for each connection.
+#[test]
+fn a_slow_server_in_inetd_style() {
+    if is_slow("1 min") {
+        let _alone = alone();
+        passes_in_inetd_style(same);
+    }
+}
+
+fn passes_in_inetd_style(edit: impl FnOnce(String) -> String) {
+    let Some(described) = Described::new("inetd", edit) else {
+        return;
+    };
+    let (ended, report) = described.run(&["check"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+    for outcome in report["outcomes"].as_array().unwrap() {
+        let (id, verdict) = (&outcome["id"], outcome["outcome"].as_str().unwrap());
+        match verdict {
+            "pass" => {}
+            // The program does not handle SIGTERM, and promises nothing.
+            "warn" => assert_eq!(id, "term-inflight", "{outcome:#}"),
+            "skip" => {
+                let reason = outcome["reason"].as_str().unwrap();
+                let known = [
+                    "tcprove opens the",
+                    "tcprove accepts the",
+                    "replies are too small",
+                    "promise.max_message",
+                    "length field",
+                ];
+                let is_known = known.iter().any(|known| reason.contains(known));
+                assert!(is_known, "{outcome:#}");
+            }
+            _ => panic!("{outcome:#}"),
+        }
+    }
+    described.bench.assert_nothing_left();
+}
+
+/// A process of a connection that crashes is found by checks and by fuzzing, and its reproducers work.
+#[test]
+fn a_crash_in_inetd_style_is_found() {
+    let edit = |file: String| {
+        let crash = "import os, sys\\nfor l in sys.stdin.buffer:\\n  os.abort() if len(l) > 400 else os.write(1, l)";
+        file.replace("\"-ES\", \"echo.py\"", &format!("\"-ESc\", \"{crash}\""))
+    };
+    let Some(described) = Described::new("inetd", edit) else {
+        return;
+    };
+    let (ended, report) = described.run(&["check", "--only", "size-boundaries"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.all());
+    let sizes = outcome(&report, "size-boundaries");
+    assert_eq!(sizes["kind"], "died", "{sizes:#}");
+    assert!(
+        sizes["actual"].as_str().unwrap().contains("SIGABRT"),
+        "{sizes:#}"
+    );
+
+    let (ended, report) = described.run(&FUZZ);
+    assert_eq!(ended.code, Some(1), "{}", ended.all());
+    let finding = &report["findings"][0];
+    assert_eq!(finding["kind"], "crash", "{finding:#}");
+    let folder = described
+        .bench
+        .path(finding["reproducer"].as_str().unwrap());
+    let python = described
+        .bench
+        .end(program("python3", &folder.join("reproduce.py")));
+    assert_eq!(python.code, Some(1), "{}", python.all());
+    assert!(
+        python
+            .stdout
+            .contains("the server ended by itself: signal 6"),
+        "{}",
+        python.all()
+    );
+    let replayed = described.bench.run(["replay", folder.to_str().unwrap()]);
+    assert_eq!(replayed.code, Some(1), "{}", replayed.all());
+    described.bench.assert_nothing_left();
+}
+
+/// A campaign that ends with its first finding.
+const FUZZ: [&str; 8] = [
+    "fuzz",
+    "--duration",
+    "90s",
+    "--stop-on-first",
+    "--jobs",
+    "1",
+    "--seed",
+    "1",
+];
+
+fn program(interpreter: &str, path: &Path) -> Command {
+    let mut command = Command::new(interpreter);
+    command.arg(path);
+    command
+}
+
+#[test]
+fn a_server_with_socket_activation() {
+    let Some(described) = Described::new("activation", same) else {
+        return;
+    };
+    described.passes(
+        &[
+            "start-ready",
+            "second-instance",
+            "term-idle*",
+            "no-orphans",
+            "split-*",
+            "rst-in-queue",
+            "emfile-start",
+            "crosstalk",
+        ],
+        &["tcprove opens the listening socket"],
+    );
+}
+
+#[test]
+fn a_server_that_listens_before_it_is_ready() {
+    let Some(described) = Described::new("slow_start", same) else {
+        return;
+    };
+    let report = described.passes(&["start-ready", "serves-again"], &[]);
+    let starts = &outcome(&report, "start-ready")["evidence"]["start_ms"];
+    for ms in starts.as_array().unwrap() {
+        assert!(ms.as_f64().unwrap() > 900.0, "{starts}");
+    }
+    // Without it, the rehearsal meets a server that is not ready; and it is not awaited for ever.
+    let edit = |file: String| file.replace("ready = \"exchange\"", "");
+    let (ended, _) =
+        Described::new("slow_start", edit)
+            .unwrap()
+            .run(&["check", "--only", "serves-again"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.all());
+    let edit = |file: String| {
+        file.replace("\"exchange\"", "\"exchange\"\nready_timeout = \"2.5s\"")
+            .replace("expect = \"{tok}\\n\"", "expect = \"never {tok}\\n\"")
+    };
+    let (ended, report) =
+        Described::new("slow_start", edit)
+            .unwrap()
+            .run(&["check", "--only", "serves-again"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.all());
+    let message = report["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("its plain exchange does not work") && message.contains("wrong reply"),
+        "{message}"
+    );
+}
+
+/// Every command performs the login.
+#[test]
+fn a_login_that_a_program_computes() {
+    let Some(described) = Described::new("login", same) else {
+        return;
+    };
+    described.passes(
+        &[
+            "serves-again",
+            "split-each-offset",
+            "fin-mid-request",
+            "coalesce-100",
+            "restart-timewait",
+        ],
+        &[],
+    );
+
+    let (ended, report) =
+        described.run(&["load", "-c", "4", "--duration", "1s", "--warmup", "200ms"]);
+    assert!(matches!(ended.code, Some(0 | 5)), "{}", ended.all());
+    assert!(report["metrics"]["ops"].as_u64().unwrap() > 0, "{report:#}");
+    assert_eq!(report["validity"]["connections_lost"], 0, "{report:#}");
+    // A login for each connection, while others carry requests.
+    let (ended, report) = described.run(&[
+        "load",
+        "-c",
+        "4",
+        "--churn",
+        "200",
+        "--duration",
+        "6s",
+        "--warmup",
+        "200ms",
+    ]);
+    assert!(matches!(ended.code, Some(0 | 5)), "{}", ended.all());
+    assert!(
+        report["metrics"]["ops"].as_u64().unwrap() > 50,
+        "{report:#}"
+    );
+    assert_eq!(report["validity"]["connections_lost"], 0, "{report:#}");
+
+    let (ended, report) = described.run(&["fuzz", "--cases", "6", "--jobs", "1", "--seed", "1"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+    assert_eq!(report["executions"], 6, "{report:#}");
+
+    let sent = described.bench.run(["send", "hello\n"]);
+    assert_eq!(sent.code, Some(0), "{}", sent.all());
+    assert!(sent.stdout.contains(r"text     hello\n"), "{}", sent.all());
+    described.bench.assert_nothing_left();
+}
+
+#[test]
+fn a_login_that_is_refused_is_shown() {
+    let Some(described) = Described::new("login", same) else {
+        return;
+    };
+    for command in ["check", "load", "fuzz", "send"] {
+        let mut words = vec![command];
+        if command == "send" {
+            words.push("hello");
+        }
+        words.extend(["--param", "typed=other"]);
+        let ended = described.bench.run(&words);
+        assert_eq!(ended.code, Some(3), "{}", ended.all());
+        let expected =
+            "the login `python3 -ES login.py other` exited with code 1; it printed: refused";
+        assert!(ended.stderr.contains(expected), "{}", ended.all());
+        assert!(ended.stderr.contains("talk.open[0]"), "{}", ended.all());
+    }
+    let edit =
+        |file: String| file.replace("exec = [\"python3\"", "exec = [\"no-such-program-here\"");
+    let ended = Described::new("login", edit).unwrap().bench.run(["check"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.all());
+    assert!(
+        ended.stderr.contains("the login `no-such-program-here"),
+        "{}",
+        ended.all()
+    );
+    assert!(ended.stderr.contains("cannot be run"), "{}", ended.all());
+}
+
+/// The finding of a server behind a login is reproduced by programs that log in too.
+#[test]
+fn findings_behind_a_login_are_reproduced() {
+    let Some(described) = Described::new("login", same) else {
+        return;
+    };
+    let server = described.bench.read("server.py");
+    let crash = "            if len(line) > 500:\n                import os\n                os._exit(7)\n            writer.write(line)\n";
+    let server = server.replace("            writer.write(line)\n", crash);
+    described.bench.write("server.py", &server);
+    let (ended, report) = described.run(&FUZZ);
+    assert_eq!(ended.code, Some(1), "{}", ended.all());
+    let finding = &report["findings"][0];
+    assert_eq!(finding["kind"], "crash", "{finding:#}");
+    let folder = described
+        .bench
+        .path(finding["reproducer"].as_str().unwrap());
+    let case = std::fs::read_to_string(folder.join("case.json")).unwrap();
+    assert!(case.contains("\"login\""), "{case}");
+    let python = described
+        .bench
+        .end(program("python3", &folder.join("reproduce.py")));
+    assert_eq!(python.code, Some(1), "{}", python.all());
+    let replayed = described.bench.run(["replay", folder.to_str().unwrap()]);
+    assert_eq!(replayed.code, Some(1), "{}", replayed.all());
+    let mut compile = Command::new("rustc");
+    let test = described.bench.path("reproduce");
+    compile
+        .args(["--test", "--edition", "2021", "-o"])
+        .arg(&test)
+        .arg(folder.join("reproduce.rs"));
+    let compiled = described.bench.end(compile);
+    assert_eq!(compiled.code, Some(0), "{}", compiled.all());
+    let ran = described.bench.end(Command::new(test));
+    assert_eq!(ran.code, Some(101), "{}", ran.all());
+    assert!(ran.stdout.contains("exit status: 7"), "{}", ran.all());
+}
+
+#[test]
+fn only_one_instance_at_a_time() {
+    let edit = |file: String| {
+        // The lock shows whether two instances run at the same time.
+        let server = "import fcntl, sys; lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\\n\
+                      import runpy; sys.argv[1:] = sys.argv[2:]; runpy.run_path('server.py')";
+        file.replace(
+            "cmd = [\"python3\", \"server.py\"",
+            &format!("singleton = true\ncmd = [\"python3\", \"-c\", \"{server}\", \"lock\""),
+        )
+    };
+    let Some(described) = Described::new("two_ports", edit) else {
+        return;
+    };
+    described.passes(
+        &[
+            "start-ready",
+            "second-instance",
+            "restart-*",
+            "split-*",
+            "emfile-start",
+            "stdout-blocked",
+            "idle-cpu",
+        ],
+        &["`singleton = true`"],
+    );
+    let (ended, report) = described.run(&["fuzz", "--cases", "300"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+    assert_eq!(report["executions"], 300);
+    let ended = described.bench.run(["fuzz", "--jobs", "2"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.all());
+    assert!(
+        ended.stderr.contains("`singleton = true`"),
+        "{}",
+        ended.all()
+    );
+    let ended = described
+        .bench
+        .run(["gate", "--base", "python3 server.py {port} {port:console}"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.all());
+    assert!(
+        ended
+            .stderr
+            .contains("a gate runs base and candidate side by side"),
+        "{}",
+        ended.all()
+    );
+}
