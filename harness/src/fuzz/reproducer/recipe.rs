@@ -301,13 +301,23 @@ mod tests {
             };
             let recipe = Recipe::of(&subject, String::new());
             assert_eq!(recipe.plain.len(), subject.talk.open.len() + 1, "{name}");
-            for step in recipe.plain {
+            let opening = subject.talk.open.iter().map(|step| match step {
+                Opening::Exchange(exchange) => exchange,
+                Opening::StartTls | Opening::Exec(_) => panic!("{name} has a login"),
+            });
+            let exchanges = opening.chain([subject.talk.plain()]);
+            for (step, exchange) in recipe.plain.into_iter().zip(exchanges) {
                 let PlainStep::Turn(turn) = step else {
                     panic!("{name} has a login");
                 };
                 // Expressions that Python understands in another way are answered by any reply.
                 let told = turn.answer != AnswerPattern::Nothing;
-                assert!(told, "{name}: {:?}", turn.answer);
+                assert_eq!(
+                    told,
+                    exchange.expect.has_reply(),
+                    "{name}: {:?}",
+                    turn.answer
+                );
             }
         }
     }
