@@ -163,8 +163,8 @@ impl Session {
         len: usize,
         deadline: Instant,
     ) -> Result<(), PeerError> {
-        self.buffer.drain(..len);
-        if let Some(answer) = self.voice.answer(push)? {
+        let message: Vec<u8> = self.buffer.drain(..len).collect();
+        if let Some(answer) = self.voice.answer(push, &message)? {
             self.answers.add(&answer);
         }
         self.answer(deadline).await

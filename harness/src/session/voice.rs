@@ -140,7 +140,7 @@ impl Voice {
     }
 
     /// The answer to a message that the server sent without a request, if one is expected.
-    pub(super) fn answer(&self, push: usize) -> Result<Option<Vec<u8>>, PeerError> {
+    pub(super) fn answer(&self, push: usize, message: &[u8]) -> Result<Option<Vec<u8>>, PeerError> {
         let bindings = Bindings {
             seq: self.requests.get(),
             n: self.connection,
@@ -148,7 +148,7 @@ impl Voice {
             ..Bindings::default()
         };
         match self.talk.push.get(push) {
-            Some(push) => Ok(push.answer(&self.talk.request, &bindings)?),
+            Some(push) => Ok(push.answer(&self.talk, message, bindings)?),
             None => Ok(None),
         }
     }

@@ -1,5 +1,6 @@
 //! Patterns without placeholders, compiled once.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use regex::bytes::{Regex, RegexBuilder};
@@ -21,6 +22,28 @@ impl Pattern {
     /// Compiles a regex. The error is the last line of the regex crate's explanation.
     pub fn regex(source: &str) -> Result<Self, String> {
         compile(source).map(Self::Regex)
+    }
+
+    /// The named groups of a match of the regex; `None` if it does not match, or there is none.
+    pub(super) fn groups(&self, bytes: &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
+        let Self::Regex(regex) = self else {
+            return None;
+        };
+        let captures = regex.captures(bytes)?;
+        let names = regex.capture_names().flatten();
+        let values = names.filter_map(|name| {
+            let value = captures.name(name)?.as_bytes().to_vec();
+            Some((name.to_owned(), value))
+        });
+        Some(values.collect())
+    }
+
+    /// Names of the groups of the regex.
+    pub(crate) fn group_names(&self) -> Vec<String> {
+        match self {
+            Self::Regex(regex) => regex.capture_names().flatten().map(str::to_owned).collect(),
+            Self::Exact(_) | Self::Start(_) => Vec::new(),
+        }
     }
 
     /// Whether the bytes equal or begin with the text, or the regex matches.

@@ -1,5 +1,6 @@
 //! Messages that a server may send without a request, and the answers to them.
 
+use super::Talk;
 use super::frame::Frame;
 use super::message::Message;
 use super::pattern::Pattern;
@@ -36,20 +37,32 @@ impl Push {
         }
     }
 
-    /// The bytes of the answer, if one is expected.
+    /// The bytes of the answer to this message of `frame`, if one is expected. The named groups of the regex that
+    /// recognizes the message are values of the answer.
     ///
     /// # Errors
     /// A name has no value, or a length does not fit into its field.
     pub fn answer(
         &self,
-        request: &Frame,
-        bindings: &Bindings,
+        talk: &Talk,
+        message: &[u8],
+        bindings: Bindings,
     ) -> Result<Option<Vec<u8>>, RenderError> {
         let Some(reply) = &self.reply else {
             return Ok(None);
         };
+        let mut bindings = bindings;
+        let body = self.frame(talk).body(message);
+        let groups = self.matches.groups(&body);
+        let groups = groups.or_else(|| self.matches.groups(message));
+        bindings.values.extend(groups.unwrap_or_default());
         let mut out = Vec::new();
-        reply.render(request, bindings, &mut out)?;
+        reply.render(&talk.request, &bindings, &mut out)?;
         Ok(Some(out))
+    }
+
+    /// How the message ends.
+    pub fn frame<'a>(&'a self, talk: &'a Talk) -> &'a Frame {
+        self.frame.as_ref().unwrap_or(&talk.reply)
     }
 }

@@ -1,9 +1,9 @@
 //! Cuts the next reply out of a stream, past the messages that the server may push before it.
 
+use super::Talk;
 use super::exchange::Turn;
 use super::frame::{Decoder, Frame, FrameError};
 use super::judgement::Judgement;
-use super::{Push, Talk};
 
 /// Reads the reply of one turn.
 ///
@@ -215,12 +215,5 @@ impl PushReader {
             }
         }
         Err(undecided)
-    }
-}
-
-impl Push {
-    /// How the message ends.
-    pub fn frame<'a>(&'a self, talk: &'a Talk) -> &'a Frame {
-        self.frame.as_ref().unwrap_or(&talk.reply)
     }
 }

@@ -60,7 +60,11 @@ fn aligned(cx: &Cx, client: &mut Session, size: usize) -> Checked<Turn> {
     for padding in ["", "x", "xx"] {
         let payload = format!("{padding}{}", CHARACTER.repeat(size / CHARACTER.len()));
         let turn = cx.payload_turn(client, payload.as_bytes())?;
-        match memchr::memmem::find(&turn.request, CHARACTER.as_bytes()) {
+        match cx
+            .talk()
+            .request
+            .find_in_body(&turn.request, CHARACTER.as_bytes())
+        {
             Some(start) if start % CHARACTER.len() == 0 => return Ok(turn),
             Some(_) => {}
             None => {

@@ -40,7 +40,11 @@ async fn run(cx: &Cx) -> Checked {
 async fn cut(cx: &Cx, character: &str, inside: usize) -> Checked {
     let mut client = cx.open_for_payload().await?;
     let turn = cx.payload_turn(&mut client, character.as_bytes())?;
-    let Some(start) = memchr::memmem::find(&turn.request, character.as_bytes()) else {
+    let Some(start) = cx
+        .talk()
+        .request
+        .find_in_body(&turn.request, character.as_bytes())
+    else {
         return Err(Shortfall::Skip(
             "the request does not contain the payload unchanged".into(),
         ));

@@ -237,6 +237,9 @@ impl Tables<PushTable> {
             .map(|(index, table)| {
                 let (place, table) = table.split();
                 let matches = table.r#match.pattern(context)?;
+                let mut names = names.clone();
+                names.extend(matches.group_names());
+                let names = &names;
                 let own = table.frame.map(|frame| frame.frame(context)).transpose()?;
                 let frame = match (own, &matches) {
                     (None, Pattern::Exact(exact)) if !frames.reply.is_delimited() => {

@@ -113,7 +113,27 @@ fn every_built_in_talk_conforms_to_the_schema() {
     let turn = |turn: Value| serde_json::json!({ "talk": { "frame": "none", "turn": [turn] } });
     let right = turn(serde_json::json!({ "send": { "repeat": "a", "n": 9 }, "expect": "eof" }));
     assert_eq!(conforms(&schema, &schema, &right), [""; 0]);
+    for right in [
+        serde_json::json!({ "send": "a", "expect": ["b", { "regex": "c" }], "frame": { "until": ["a", { "hex": "00" }] } }),
+        serde_json::json!({ "send": "a", "expect": { "none": true }, "head": { "hex": "30" } }),
+        serde_json::json!({ "send": "a", "expect": { "json": "1" }, "frames": { "until": { "hex": "5a" } } }),
+        serde_json::json!({ "send": "a", "expect": "b", "name": "c", "after": ["d"], "once": true, "last": false }),
+        serde_json::json!({ "send": "a", "expect": "b", "frame": { "len": "decimal", "until": ":", "after": "," } }),
+        serde_json::json!({ "send": "a", "expect": "b", "frame": { "len": "u8", "header": 4, "masked": 127 } }),
+        serde_json::json!({ "send": "a", "expect": "b", "frame": { "header": "Content-Length" } }),
+        serde_json::json!({ "send": "a", "expect": "b", "frame": "websocket" }),
+    ] {
+        assert_eq!(
+            conforms(&schema, &schema, &turn(right.clone())),
+            [""; 0],
+            "{right}"
+        );
+    }
     for wrong in [
+        serde_json::json!({ "send": "a", "expect": { "none": 1 } }),
+        serde_json::json!({ "send": "a", "expect": "b", "frames": {} }),
+        serde_json::json!({ "send": "a", "expect": "b", "frame": { "len": "u7" } }),
+        serde_json::json!({ "send": "a", "expect": "b", "once": "yes" }),
         serde_json::json!({ "send": 1, "expect": "b" }),
         serde_json::json!({ "expect": "b" }),
         serde_json::json!({ "send": "a" }),

@@ -78,8 +78,8 @@ impl Engine<'_> {
                 Ok(Arrival::Partial) => return,
                 Ok(Arrival::Push { push, len }) => {
                     opening.reader.reset();
-                    cold.partial.drain(..len);
-                    self.answer_push(at, push);
+                    let message: Vec<u8> = cold.partial.drain(..len).collect();
+                    self.answer_push(at, push, &message);
                 }
                 Ok(Arrival::Reply { len, judgement }) => {
                     cold.partial.drain(..len);

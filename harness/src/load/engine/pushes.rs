@@ -35,7 +35,7 @@ impl Engine<'_> {
     }
 
     /// Answers a push, if the talk defines an answer. More requests are sent later.
-    pub(super) fn answer_push(&mut self, at: usize, push: usize) {
+    pub(super) fn answer_push(&mut self, at: usize, push: usize, message: &[u8]) {
         let talk = self.context.talk;
         let numbers = self.requests.next_numbers(&self.connections[at]);
         let bindings = Bindings {
@@ -44,7 +44,7 @@ impl Engine<'_> {
             values: self.context.values.clone(),
             ..Bindings::default()
         };
-        match talk.push[push].answer(&talk.request, &bindings) {
+        match talk.push[push].answer(talk, message, bindings) {
             Ok(None) => {}
             Ok(Some(answer)) => {
                 self.connections[at]

@@ -162,7 +162,7 @@ impl Engine<'_> {
             let rest = &data[taken..];
             let (push, undecided) = self.push_at(at, rest);
             if let Some((push, len)) = push {
-                self.answer_push(at, push);
+                self.answer_push(at, push, &rest[..len]);
                 taken += len;
             } else {
                 let len = match self.message_len(at, rest) {

@@ -189,6 +189,12 @@ impl Frame {
         }
     }
 
+    /// Where the body of a request contains these bytes, counted from the start of the request.
+    pub(crate) fn find_in_body(&self, request: &[u8], bytes: &[u8]) -> Option<usize> {
+        let at = memchr::memmem::find(&self.body(request), bytes)?;
+        Some(self.header_len(request) + at)
+    }
+
     /// The part that expectations are compared with: headers are removed; messages of other frames stay whole.
     pub fn body<'a>(&self, message: &'a [u8]) -> Cow<'a, [u8]> {
         match self {

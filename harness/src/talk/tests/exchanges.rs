@@ -127,17 +127,24 @@ fn pushes_and_announced_closes() {
         match = "PING\r\n"
         reply = "PONG {tok}\r\n"
         [[talk.push]]
-        match = { regex = '^INFO ' }
+        match = { regex = '^INFO (?P<what>\w)' }
+        reply = "SEEN {what}\r\n"
         "#,
     );
     let push = talk.pushed(&talk.reply, b"PING\r\n").unwrap();
-    let answer = push.answer(&talk.request, &bindings(b"")).unwrap().unwrap();
+    let answer = push
+        .answer(&talk, b"PING\r\n", bindings(b""))
+        .unwrap()
+        .unwrap();
     assert_eq!(answer, b"PONG abcdefghijkl\r\n");
     assert_eq!(
         talk.pushed(&talk.reply, b"INFO x\r\n").unwrap().label,
         "talk.push[1]"
     );
     assert!(talk.pushed(&talk.reply, b"b\r\n").is_none());
+    // What the regex names is a value of the answer.
+    let answer = talk.push[1].answer(&talk, b"INFO x\r\n", bindings(b""));
+    assert_eq!(answer.unwrap().unwrap(), b"SEEN x\r\n");
     assert!(talk.announces_close(b"BYE\r\n") && !talk.announces_close(b"b\r\n"));
 }
 
