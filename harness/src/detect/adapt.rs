@@ -96,7 +96,6 @@ fn plain(prober: &mut Prober<'_>, file: &File, limit: Duration) -> Step<Plain> {
             sent: example.0,
             actual,
             died: None,
-            answered: true,
         }));
     }
     Ok(Ok((example, end)))
@@ -127,7 +126,6 @@ fn by_accident(prober: &mut Prober<'_>, file: &File, request: &[u8]) -> Step<()>
                 sent,
                 actual: "the server sent it back, though it is no message of this talk".to_owned(),
                 died: None,
-                answered: true,
             }));
         }
     }
@@ -232,7 +230,6 @@ fn rehearsed(subject: &Subject, interrupt: &Interrupt) -> Step<()> {
             label,
             sent: Vec::new(),
             died: None,
-            answered: true,
         })),
         Err(error) => Err(DetectError::Failed(error.to_string())),
     }

@@ -290,13 +290,6 @@ impl<'a> Prober<'a> {
         self.interrupt
     }
 
-    /// Whether the server that was asked last still runs.
-    pub(super) fn is_alive(&self) -> bool {
-        self.server
-            .as_ref()
-            .is_some_and(|(server, _)| !server.is_gone())
-    }
-
     fn is_spawned(&self) -> bool {
         matches!(self.origin, Origin::Spawn(_))
     }
