@@ -148,7 +148,7 @@ impl Name {
 /// The slot of `{port:NAME}`, a further port of the server.
 fn further_port_slot(inside: &str, forms: &[&str], name: &str) -> Result<Slot, TemplateError> {
     let forms: String = forms.iter().map(|form| format!("{form}:")).collect();
-    let slot = Slot::parse(&format!("{forms}{name}"))?;
+    let slot = Slot::parse(&format!("{forms}{name}")).map_err(|_| unknown("port", inside))?;
     match slot.name {
         Name::Other(name) if slot.plus == 0 => Ok(Slot {
             name: Name::Other(format!("port:{name}")),
