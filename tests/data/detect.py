@@ -183,6 +183,13 @@ async def dies_of_nonsense(reader, writer):
         writer.write(json.dumps(reply).encode() + b"\n")
 
 
+async def warms_up(reader, writer):
+    if time.monotonic() < LISTENS + 0.7:
+        writer.write(b"not yet\n")
+    else:
+        await line_lf(reader, writer)
+
+
 async def one_client(reader, writer):
     await line_lf(reader, writer)
     os._exit(0)
@@ -199,6 +206,9 @@ async def session(reader, writer):
 
 HANDLERS = {name: value for name, value in globals().items() if asyncio.iscoroutinefunction(value)}
 KIND = sys.argv[1]
+if KIND == "warms_up":
+    time.sleep(0.6)
+LISTENS = time.monotonic()
 
 
 async def main():

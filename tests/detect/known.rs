@@ -103,6 +103,23 @@ fn a_server_that_dies_of_nonsense_is_started_again() {
 }
 
 #[test]
+fn a_server_that_listens_before_it_is_ready() {
+    let Some((bench, ended)) = finds("warms_up", "`line`") else {
+        return;
+    };
+    assert!(
+        said(&ended, "changed").contains("exchange"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        bench
+            .read("tcprove.toml")
+            .contains("\nready = \"exchange\"\n")
+    );
+}
+
+#[test]
 fn a_server_for_one_client_is_started_for_each() {
     let bench = Bench::new();
     let Some(ended) = init(&bench, "one_client") else {

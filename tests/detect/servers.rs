@@ -1,47 +1,139 @@
-//! Servers that nobody here wrote. Those that are not installed are skipped.
+//! Servers that nobody here wrote, without a hint. Those that are not installed are skipped.
+//!
+//! `cargo test -p tcprove --test main -- detect::servers --nocapture` prints the table.
+
+use std::time::Instant;
 
 use super::{init_with, said};
 use crate::support::Bench;
 use crate::support::skip::may_lack;
 
-/// The command, and what has to be found.
-const SERVERS: &[(&str, &str)] = &[
+/// The program, a shell line that starts it with {port} and {tmp}, and the talk that has to be found.
+const SERVERS: &[(&str, &str, &str)] = &[
     (
-        "redis-server --port {port} --save '' --dir {tmp}",
-        "`redis`",
+        "redis-server",
+        "exec redis-server --port {port} --save '' --dir {tmp}",
+        "redis",
     ),
     (
-        "memcached -l 127.0.0.1 -p {port} -U 0 -u nobody",
-        "`memcached`",
-    ),
-    ("beanstalkd -l 127.0.0.1 -p {port}", "`beanstalkd`"),
-    (
-        "python3 -m http.server --bind 127.0.0.1 --directory {tmp} {port}",
-        "`http`",
+        "memcached",
+        "exec memcached -l 127.0.0.1 -p {port} -U 0 -u nobody",
+        "memcached",
     ),
     (
-        "socat TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork EXEC:cat",
-        "`echo`",
+        "memcached",
+        "exec memcached -l 127.0.0.1 -p {port} -U 0 -u nobody -B binary",
+        "memcached-binary",
     ),
-    ("ncat -l -k 127.0.0.1 {port} -e /bin/cat", "`echo`"),
-    ("nats-server --addr 127.0.0.1 --port {port}", "`nats`"),
+    (
+        "beanstalkd",
+        "exec beanstalkd -l 127.0.0.1 -p {port}",
+        "beanstalkd",
+    ),
+    (
+        "python3",
+        "exec python3 -m http.server --bind 127.0.0.1 --directory {tmp} {port}",
+        "http",
+    ),
+    (
+        "nginx",
+        "printf 'daemon off; pid {tmp}/pid; error_log stderr; events {} http { access_log off; server { listen 127.0.0.1:{port}; location / { return 200 hi; } } }' > {tmp}/n.conf; exec nginx -p {tmp} -c {tmp}/n.conf -e stderr",
+        "http",
+    ),
+    (
+        "lighttpd",
+        "printf 'server.document-root = \"{tmp}\"\\nserver.bind = \"127.0.0.1\"\\nserver.port = {port}\\n' > {tmp}/l.conf; exec lighttpd -D -f {tmp}/l.conf",
+        "http-any",
+    ),
+    (
+        "socat",
+        "exec socat TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork EXEC:cat",
+        "echo",
+    ),
+    (
+        "ncat",
+        "exec ncat -l -k 127.0.0.1 {port} -e /bin/cat",
+        "echo",
+    ),
+    (
+        "nats-server",
+        "exec nats-server --addr 127.0.0.1 --port {port}",
+        "nats",
+    ),
+    ("mosquitto", "exec mosquitto -p {port}", "mqtt"),
+    (
+        "vsftpd",
+        "printf 'listen=YES\\nlisten_ipv6=NO\\nlisten_port={port}\\nbackground=NO\\nanonymous_enable=YES\\nsecure_chroot_dir={tmp}\\n' > {tmp}/v.conf; exec vsftpd {tmp}/v.conf",
+        "ftp",
+    ),
+    (
+        "dropbear",
+        "dropbearkey -t ed25519 -f {tmp}/key > /dev/null; exec dropbear -F -E -r {tmp}/key -p 127.0.0.1:{port}",
+        "ssh",
+    ),
+    (
+        "ngircd",
+        "printf '[Global]\\nName = irc.example.net\\nListen = 127.0.0.1\\nPorts = {port}\\n[Options]\\nDNS = no\\nIdent = no\\nPAM = no\\n' > {tmp}/i.conf; exec ngircd -n -f {tmp}/i.conf",
+        "irc",
+    ),
+    (
+        "gearmand",
+        "exec gearmand -L 127.0.0.1 -p {port} -l stderr",
+        "gearman",
+    ),
+    (
+        "slapd",
+        "printf 'include /etc/ldap/schema/core.schema\\npidfile {tmp}/pid\\ndatabase ldif\\nsuffix \"dc=x\"\\ndirectory {tmp}\\n' > {tmp}/s.conf; exec slapd -d 0 -f {tmp}/s.conf -h ldap://127.0.0.1:{port}",
+        "ldap",
+    ),
+    (
+        "dnsmasq",
+        "exec dnsmasq -k -C /dev/null -u root --listen-address=127.0.0.1 --bind-interfaces -p {port} --address=/#/127.0.0.1",
+        "dns",
+    ),
+    (
+        "dovecot",
+        "printf 'base_dir = {tmp}/run\\nlog_path = /dev/stderr\\nprotocols = imap\\nlisten = 127.0.0.1\\nssl = no\\npassdb {\\n driver = static\\n args = password=x\\n}\\nservice imap-login {\\n inet_listener imap {\\n port = {port}\\n }\\n}\\n' > {tmp}/d.conf; exec dovecot -F -c {tmp}/d.conf",
+        "imap",
+    ),
 ];
 
 #[test]
 fn are_recognised() {
-    for (command, talk) in SERVERS {
-        let words = shell_words::split(command).unwrap();
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        if !std::env::split_paths(&path).any(|folder| folder.join(&words[0]).is_file()) {
-            may_lack(&words[0]);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed =
+        |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let mut wrong = Vec::new();
+    for (program, line, talk) in SERVERS {
+        if !installed(program) {
+            may_lack(program);
             continue;
         }
+        let begun = Instant::now();
         let bench = Bench::new();
-        let ended = init_with(&bench, words);
-        assert_eq!(ended.code, Some(0), "{command}: {}", ended.all());
-        let found = said(&ended, "talk");
-        assert!(found.contains(talk), "{command}: {found}");
+        let command = ["sh", "-c", line].map(str::to_owned).to_vec();
+        let ended = init_with(&bench, command);
+        let found = match ended.code {
+            Some(0) => said(&ended, "talk")
+                .split('`')
+                .nth(1)
+                .unwrap_or("learned")
+                .to_owned(),
+            code => format!(
+                "code {code:?}: {}",
+                ended.stderr.lines().next().unwrap_or_default()
+            ),
+        };
+        println!(
+            "{program:<14} {found:<18} {:>5.1} s",
+            begun.elapsed().as_secs_f64()
+        );
+        if found != *talk {
+            wrong.push(format!("{program} is {talk}: {}", ended.all()));
+            continue;
+        }
         let file = tcprove::file::load(&bench.path("tcprove.toml"));
-        file.unwrap_or_else(|error| panic!("{command}: {error}"));
+        file.unwrap_or_else(|error| panic!("{program}: {error}"));
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

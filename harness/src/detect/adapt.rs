@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::candidate::Candidate;
-use super::prober::{Line, Prober};
+use super::prober::{Client, Line, Prober};
 use super::sketch::List;
 use super::{BLIND, Change, DetectError, LIKELY, Missed, Sketch, no_talk};
 use crate::file::File;
@@ -14,6 +14,8 @@ use crate::talk::{Bindings, Close, Exchange, Frame, Judgement};
 
 /// Time in which a server that closes after its reply does so, and in which bytes after a reply arrive.
 const AFTER: Duration = Duration::from_millis(250);
+/// How long a refusal may take: some servers let a client wait that makes mistakes.
+const REFUSAL: Duration = Duration::from_secs(2);
 /// How often a conversation is held on a fresh server before it is accepted.
 const CONFIRMATIONS: usize = 2;
 
@@ -45,7 +47,8 @@ macro_rules! held {
 /// The server does not start, or the user interrupted.
 pub(super) fn adapt(prober: &mut Prober<'_>, candidate: &Candidate) -> Step<Held> {
     let limit = if candidate.likely { LIKELY } else { BLIND };
-    let (example, end) = held!(plain(prober, &candidate.file, limit));
+    let mut client = prober.client(&candidate.file);
+    let (example, end) = held!(plain(prober, &client, &candidate.file, limit));
     held!(by_accident(prober, &candidate.file, &example.0));
     let mut sketch = candidate.sketch.clone();
     let mut file = candidate.file.clone();
@@ -53,10 +56,11 @@ pub(super) fn adapt(prober: &mut Prober<'_>, candidate: &Candidate) -> Step<Held
     if end != ConnectionEnd::StillOpen && file.talk.carries_many_turns() {
         sketch.close_after_reply();
         file.talk.close = Close::ServerAfterReply;
+        client = prober.client(&file);
         changes.push(Change::ClosesAfterReply);
     }
-    let turns = leave_out(prober, &file, List::Turn)?;
-    let bad = leave_out(prober, &file, List::Bad)?;
+    let turns = leave_out(prober, &client, &file, List::Turn)?;
+    let bad = leave_out(prober, &client, &file, List::Bad)?;
     for (list, left_out) in [(List::Turn, turns), (List::Bad, bad)] {
         for (index, _) in left_out.iter().rev() {
             sketch.remove(list, *index);
@@ -82,10 +86,9 @@ pub(super) fn adapt(prober: &mut Prober<'_>, candidate: &Candidate) -> Step<Held
 type Plain = ((Vec<u8>, Vec<u8>), ConnectionEnd);
 
 /// The plain exchange on a new connection, and what follows it.
-fn plain(prober: &mut Prober<'_>, file: &File, limit: Duration) -> Step<Plain> {
-    let subject = prober.subject(file);
+fn plain(prober: &mut Prober<'_>, client: &Client, file: &File, limit: Duration) -> Step<Plain> {
     prober.fresh()?;
-    let mut line = held!(prober.open(&subject, limit));
+    let mut line = held!(prober.open(client, limit));
     let exchange = file.talk.plain();
     let example = held!(prober.hold(&mut line, exchange));
     let (rest, end) = prober.rest(&mut line, AFTER)?;
@@ -96,7 +99,6 @@ fn plain(prober: &mut Prober<'_>, file: &File, limit: Duration) -> Step<Plain> {
             sent: example.0,
             actual,
             died: None,
-            answered: true,
         }));
     }
     Ok(Ok((example, end)))
@@ -127,7 +129,6 @@ fn by_accident(prober: &mut Prober<'_>, file: &File, request: &[u8]) -> Step<()>
                 sent,
                 actual: "the server sent it back, though it is no message of this talk".to_owned(),
                 died: None,
-                answered: true,
             }));
         }
     }
@@ -148,20 +149,20 @@ fn is_its_own_reply(file: &File) -> bool {
 /// The exchanges of a list that the server does not hold. The plain exchange has been held before.
 fn leave_out(
     prober: &mut Prober<'_>,
+    client: &Client,
     file: &File,
     list: List,
 ) -> Result<Vec<(usize, Missed)>, DetectError> {
     let (exchanges, held_before, limit) = match list {
         List::Turn => (&file.talk.turns, 1, LIKELY),
-        List::Bad => (&file.talk.bad, 0, BLIND),
+        List::Bad => (&file.talk.bad, 0, REFUSAL),
     };
-    let subject = prober.subject(file);
     // A server may close after a refusal.
     let keeps = list == List::Turn && file.talk.carries_many_turns();
     let mut line = None;
     let mut left_out = Vec::new();
     for (index, exchange) in exchanges.iter().enumerate().skip(held_before) {
-        match hold_on(prober, &subject, line.take(), exchange, limit)? {
+        match hold_on(prober, client, line.take(), exchange, limit)? {
             Ok(held) => line = keeps.then_some(held),
             // A refusal that ends the server is a bug of the server, not a property of its talk.
             Err(missed) if list == List::Bad && missed.died.is_some() => {}
@@ -174,14 +175,14 @@ fn leave_out(
 /// Holds an exchange on this connection, or on a new one. Returns the connection.
 fn hold_on(
     prober: &mut Prober<'_>,
-    subject: &Subject,
+    client: &Client,
     line: Option<Line>,
     exchange: &Exchange,
     limit: Duration,
 ) -> Step<Line> {
     let mut line = match line {
         Some(line) => line,
-        None => held!(prober.open(subject, LIKELY)),
+        None => held!(prober.open(client, LIKELY)),
     };
     line.set_limit(limit);
     held!(prober.hold(&mut line, exchange));
@@ -232,7 +233,6 @@ fn rehearsed(subject: &Subject, interrupt: &Interrupt) -> Step<()> {
             label,
             sent: Vec::new(),
             died: None,
-            answered: true,
         })),
         Err(error) => Err(DetectError::Failed(error.to_string())),
     }

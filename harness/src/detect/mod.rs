@@ -32,8 +32,8 @@ use crate::subject::{Interrupt, Origin};
 const FIRST_WORD: Duration = Duration::from_millis(1000);
 /// How long it may take to answer a message of a talk for which nothing speaks yet.
 const BLIND: Duration = Duration::from_millis(700);
-/// How long it may take while all such talks are tried at the same time.
-const TOGETHER: Duration = Duration::from_millis(2500);
+/// How long it may take while several such talks are tried at the same time.
+const TOGETHER: Duration = Duration::from_millis(1500);
 /// How long it may take where something speaks for the talk.
 const LIKELY: Duration = Duration::from_secs(6);
 /// How long a greeting is waited for when nothing else has led to a talk: some servers let clients wait on purpose.
@@ -154,8 +154,6 @@ pub(crate) struct Missed {
     pub actual: String,
     /// How the server ended, if this exchange ended it.
     pub died: Option<String>,
-    /// Whether a whole reply came, which was another one.
-    pub answered: bool,
 }
 
 impl Missed {
@@ -165,7 +163,6 @@ impl Missed {
             sent: Vec::new(),
             actual: actual.to_owned(),
             died: None,
-            answered: false,
         }
     }
 
@@ -177,7 +174,6 @@ impl Missed {
                 .mismatch()
                 .map_or_else(|| error.to_string(), |mismatch| mismatch.actual),
             died: None,
-            answered: matches!(error, PeerError::Wrong { .. }),
         }
     }
 

@@ -51,6 +51,18 @@ pub(super) struct Prober<'a> {
     slowest_start: Duration,
 }
 
+/// A client of a candidate's talk. Its connections have different numbers and tokens.
+pub(super) struct Client {
+    subject: Subject,
+    voice: Voice,
+}
+
+impl Client {
+    fn voice_for(&self, server: &Server) -> Voice {
+        self.voice.with_values(self.subject.values_of(server))
+    }
+}
+
 /// One connection on which a talk's exchanges are held.
 pub(super) struct Line {
     session: Session,
@@ -118,6 +130,13 @@ impl<'a> Prober<'a> {
         }
     }
 
+    /// A client of the candidate's talk.
+    pub(super) fn client(&mut self, file: &File) -> Client {
+        let subject = self.subject(file);
+        let voice = Voice::new(subject.talk.clone(), subject.values(), subject.seed);
+        Client { subject, voice }
+    }
+
     /// The running server, or a new one if there is none.
     ///
     /// # Errors
@@ -173,12 +192,12 @@ impl<'a> Prober<'a> {
         sent: &[u8],
         first: Duration,
     ) -> Result<Heard, DetectError> {
-        let subject = self.subject(talk);
-        let mut heard = self.raw(&subject, sent, first)?;
+        let client = self.client(talk);
+        let mut heard = self.raw(&client, sent, first)?;
         // A server that serves a single client is started anew for each.
         if heard.as_ref().is_err_and(PeerError::is_refusal) && self.is_spawned() {
             self.renew();
-            heard = self.raw(&subject, sent, first)?;
+            heard = self.raw(&client, sent, first)?;
         }
         let (answer, failed) = match heard {
             Ok(answer) => (answer, None),
@@ -199,13 +218,13 @@ impl<'a> Prober<'a> {
 
     fn raw(
         &mut self,
-        subject: &Subject,
+        client: &Client,
         sent: &[u8],
         first: Duration,
     ) -> Result<Result<RawAnswer, PeerError>, DetectError> {
         let server = self.server()?;
         self.used();
-        let voice = subject.voice(&server, 0);
+        let voice = client.voice_for(&server);
         self.wait(raw(server, voice, sent, first))
     }
 
@@ -225,7 +244,7 @@ impl<'a> Prober<'a> {
         let mut attempts = JoinSet::new();
         let mut lines = Vec::new();
         for (place, file) in files.iter().enumerate() {
-            let voice = self.subject(file).voice(&server, 0);
+            let voice = self.client(file).voice_for(&server);
             lines.push((place, voice, file.talk.plain().clone()));
         }
         let all = async {
@@ -253,14 +272,14 @@ impl<'a> Prober<'a> {
     /// The server does not start, or the user interrupted.
     pub(super) fn open(
         &mut self,
-        subject: &Subject,
+        client: &Client,
         limit: Duration,
     ) -> Result<Result<Line, Missed>, DetectError> {
         let mut again = self.is_spawned();
         loop {
             let server = self.server()?;
             self.used();
-            let voice = subject.voice(&server, 0);
+            let voice = client.voice_for(&server);
             match self.wait(Line::open(server, voice, limit))? {
                 // A server that serves a single client is started anew for each.
                 Err(missed) if missed.label == CONNECTING && std::mem::take(&mut again) => {
@@ -291,13 +310,6 @@ impl<'a> Prober<'a> {
 
     pub(super) fn interrupt(&self) -> &'a Interrupt {
         self.interrupt
-    }
-
-    /// Whether the server that was asked last still runs.
-    pub(super) fn is_alive(&self) -> bool {
-        self.server
-            .as_ref()
-            .is_some_and(|(server, _)| !server.is_gone())
     }
 
     fn is_spawned(&self) -> bool {

@@ -58,7 +58,7 @@ impl<'a> Search<'a> {
         self.candidates()
     }
 
-    /// Tries the talks for which something speaks, then all others at the same time, then, because some servers serve
+    /// Tries the talks for which something speaks, then the others, several at the same time, then, because some servers serve
     /// one client at a time, one after the other.
     fn candidates(&mut self) -> Result<Option<Detected>, DetectError> {
         let (likely, blind): (Vec<_>, Vec<_>) = candidate::in_order(&self.said)
@@ -69,21 +69,19 @@ impl<'a> Search<'a> {
                 return Ok(Some(found));
             }
         }
-        let files: Vec<&File> = blind.iter().map(|candidate| &candidate.file).collect();
-        let results = self.prober.hold_all(&files, TOGETHER)?;
-        let is_alive = self.prober.is_alive();
         let mut later = Vec::new();
-        for (mut candidate, result) in blind.into_iter().zip(results) {
-            match result {
-                Ok(()) => {
-                    candidate.likely = true;
-                    if let Some(found) = self.attempt(&candidate)? {
-                        return Ok(Some(found));
-                    }
+        for mut group in in_groups(blind) {
+            let files: Vec<&File> = group.iter().map(|candidate| &candidate.file).collect();
+            let results = self.prober.hold_all(&files, TOGETHER)?;
+            for (candidate, result) in group.iter_mut().zip(results) {
+                candidate.likely = result.is_ok();
+                if candidate.likely
+                    && let Some(found) = self.attempt(candidate)?
+                {
+                    return Ok(Some(found));
                 }
-                Err(missed) if missed.answered && is_alive => self.missed(candidate.name, &missed),
-                Err(_) => later.push(candidate),
             }
+            later.extend(group.into_iter().filter(|candidate| !candidate.likely));
         }
         for candidate in later {
             if self.begun.elapsed() >= TOTAL {
@@ -193,3 +191,17 @@ fn with_server(sketch: &Sketch, file: File, launch: &Launch, talk: &str) -> File
         Err(_) => file,
     }
 }
+
+/// Groups of candidates that are tried at the same time: as many connections as even a cautious server takes from one
+/// address.
+fn in_groups(mut candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+    let mut groups = Vec::new();
+    while !candidates.is_empty() {
+        let rest = candidates.split_off(candidates.len().min(GROUP));
+        groups.push(std::mem::replace(&mut candidates, rest));
+    }
+    groups
+}
+
+/// The most connections at the same time.
+const GROUP: usize = 4;
