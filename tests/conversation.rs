@@ -1,5 +1,5 @@
 //! Conversations of more than requests and replies with a live server: a greeting with a value to send back, a message
-//! that the server pushes, and replies that end with the stream.
+//! that the server pushes, replies that end with the stream, and a Unix socket.
 
 use crate::support::battery::{Checked, check, data, have};
 
@@ -124,4 +124,66 @@ fn an_end_without_a_word_is_told_as_such() {
         message.contains("no complete reply") || message.contains("closed the connection"),
         "{message}"
     );
+}
+
+#[test]
+fn a_server_that_does_not_close_is_told_as_such() {
+    let talk = r#"
+[talk]
+frame = { until = "\n" }
+close = "server-after-reply"
+[[talk.open]]
+expect = { regex = '^220 (?P<word>\w+) ready\n$' }
+[[talk.turn]]
+send = "LOGIN {word}\n"
+expect = "230 welcome\n"
+"#;
+    let Some(checked) = judged("greeting", talk) else {
+        return;
+    };
+    assert_eq!(checked.code(), 3, "{}", checked.shown());
+    let message = checked.report["error"]["message"]
+        .as_str()
+        .expect("a message");
+    assert!(
+        message.contains("expected the server closes the connection after its reply")
+            && message.contains("but the reply is complete, but the connection is still open"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_server_on_a_unix_socket_needs_no_port() {
+    if !have("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("tcprove.toml");
+    let text = r#"
+[server]
+name = "echo"
+cmd = ["python3", "{tmp}/echo.py", "{tmp}/echo.sock"]
+[server.files]
+"echo.py" = """
+import socketserver, sys
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            self.wfile.write(line)
+class Server(socketserver.ThreadingUnixStreamServer):
+    request_queue_size = 64
+Server(sys.argv[1], Echo).serve_forever()
+"""
+[transport]
+unix = "{tmp}/echo.sock"
+[talk]
+frame = { until = "\n" }
+[[talk.turn]]
+send = "{tok}\n"
+expect = "{tok}\n"
+"#;
+    std::fs::write(&file, text).expect("the file is written");
+    let file = file.to_str().expect("a path in UTF-8");
+    let checked = check(["-f", file, "--only", "split-*"]);
+    assert_eq!(checked.code(), 0, "{}", checked.shown());
 }
