@@ -187,3 +187,47 @@ expect = "{tok}\n"
     let checked = check(["-f", file, "--only", "split-*"]);
     assert_eq!(checked.code(), 0, "{}", checked.shown());
 }
+
+#[test]
+fn half_a_request_is_half_of_what_a_client_says_first() {
+    if !have("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("tcprove.toml");
+    let text = r#"
+[server]
+name = "login"
+cmd = ["python3", "{tmp}/login.py", "{port}"]
+[server.files]
+"login.py" = """
+import asyncio, sys
+async def serve(reader, writer):
+    try:
+        # Anything but a login ends the connection at once.
+        if await reader.readexactly(1) == b"L" and await reader.readline() == b"OGIN\\n":
+            writer.write(b"welcome\\n")
+            while line := await reader.readline():
+                writer.write(line)
+    except (ConnectionError, asyncio.IncompleteReadError):
+        pass
+    writer.close()
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]), backlog=512)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+[talk]
+frame = { until = "\n" }
+[[talk.open]]
+send = "LOGIN\n"
+expect = "welcome\n"
+[[talk.turn]]
+send = "echo {tok}\n"
+expect = "echo {tok}\n"
+"#;
+    std::fs::write(&file, text).expect("the file is written");
+    let file = file.to_str().expect("a path in UTF-8");
+    let checked = check(["-f", file, "--only", "hol-partial"]);
+    assert_eq!(checked.ids("pass"), ["hol-partial"], "{}", checked.shown());
+}
