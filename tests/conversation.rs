@@ -231,3 +231,78 @@ expect = "echo {tok}\n"
     let checked = check(["-f", file, "--only", "hol-partial"]);
     assert_eq!(checked.ids("pass"), ["hol-partial"], "{}", checked.shown());
 }
+
+#[test]
+fn a_server_that_listens_early_is_given_time_with_few_descriptors() {
+    if !have("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("tcprove.toml");
+    let text = r#"
+[server]
+name = "early"
+cmd = ["python3", "{tmp}/early.py", "{port}"]
+ready = "exchange"
+[server.files]
+"early.py" = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+# The first three clients are sent away.
+for _ in range(3):
+    listener.accept()[0].close()
+while True:
+    connection, _ = listener.accept()
+    while data := connection.recv(4096):
+        connection.sendall(data)
+    connection.close()
+"""
+[talk]
+frame = { until = "\n" }
+[[talk.turn]]
+send = "{tok}\n"
+expect = "{tok}\n"
+"#;
+    std::fs::write(&file, text).expect("the file is written");
+    let file = file.to_str().expect("a path in UTF-8");
+    let checked = check(["-f", file, "--only", "emfile-start"]);
+    assert_eq!(checked.ids("pass"), ["emfile-start"], "{}", checked.shown());
+}
+
+#[test]
+fn a_server_of_short_messages_has_no_buffer_to_exceed() {
+    if !have("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("tcprove.toml");
+    let script = data("asyncio_line.py");
+    let text = format!(
+        r#"
+[server]
+cmd = ["python3", {script:?}, "{{port}}"]
+[promise]
+max_message = 512
+[talk]
+frame = {{ until = "\n" }}
+[[talk.turn]]
+send = "{{tok}} {{payload}}\n"
+expect = "{{tok}} {{payload}}\n"
+"#
+    );
+    std::fs::write(&file, text).expect("the file is written");
+    let file = file.to_str().expect("a path in UTF-8");
+    let only = ["--only", "over-buffer", "--only", "utf8-split-buffer"];
+    let checked = check(["-f", file].iter().chain(&only));
+    let skipped = checked.ids("skip");
+    assert_eq!(
+        skipped,
+        ["utf8-split-buffer", "over-buffer"],
+        "{}",
+        checked.shown()
+    );
+    for id in skipped {
+        let reason = checked.outcome(id)["reason"].as_str().expect("a reason");
+        assert!(reason.contains("max_message"), "{id}: {reason}");
+    }
+}
