@@ -1,6 +1,8 @@
 //! Conversations of more than requests and replies with a live server: a greeting with a value to send back, a message
 //! that the server pushes, and replies that end with the stream.
 
+mod served;
+
 use crate::support::battery::{Checked, check, data, have};
 
 /// Checks that use the conversation in different ways: many connections, split messages, several clients.

@@ -24,6 +24,7 @@
 //! | [`real_servers`] | no false alarm on real servers |
 //! | [`record`] | `tcprove record` |
 //! | [`reproducer`] | the programs in a finding's folder |
+//! | [`servers`] | descriptions of real servers: their lengths, and what the battery says |
 //! | [`statistics`] | the statistics against published tables, scipy and simulations |
 //! | [`supervisor`] | starting, watching and ending servers |
 //! | [`tidy`] | the code style and the allowed dependencies |
@@ -55,6 +56,7 @@ mod models;
 mod real_servers;
 mod record;
 mod reproducer;
+mod servers;
 mod statistics;
 mod supervisor;
 mod support;

@@ -35,6 +35,31 @@ fn helper(script: &str, arguments: &[&str]) -> Option<Vec<String>> {
 }
 
 #[tokio::test]
+async fn a_server_can_lock_its_folder() {
+    let script = "
+import fcntl, os
+folder = os.open(sys.argv[2], os.O_RDONLY)
+fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+listen()
+forever()
+";
+    let Some(mut launch) = python(script) else {
+        return;
+    };
+    launch.cmd.truncate(launch.cmd.len() - 1);
+    launch.cmd.push("{tmp}".to_owned());
+    let server = start(&launch).await;
+    let folder = server.tmp().unwrap().to_owned();
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    drop(server);
+    let around = folder.parent().unwrap();
+    until("the folder to be removed", || {
+        (!around.exists()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn files_contain_the_ports_and_the_folder() {
     let script = "
 for line in open(sys.argv[2].replace('notes', 'conf.d/app.conf')):

@@ -83,6 +83,7 @@ impl FailureKind {
             PeerError::Eof { .. }
             | PeerError::NoHandshake { .. }
             | PeerError::Silent { .. }
+            | PeerError::NotClosed { .. }
             | PeerError::Unproven(_)
             | PeerError::Render(_)
             | PeerError::Harness(_) => Self::LostReply,

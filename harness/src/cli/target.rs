@@ -188,7 +188,7 @@ impl TargetArgs {
             ));
         };
         let launch = self.with_params(server.clone())?;
-        if !knows_its_port(&launch) {
+        if file.transport.unix.is_none() && !knows_its_port(&launch) {
             return Err(usage(format!(
                 "the server's command has no {{port}}: add it where the port belongs, for example `-- {} --port {{port}}`",
                 launch.cmd.first().map_or("COMMAND", String::as_str)

@@ -2,10 +2,12 @@
 //!
 //! Every user of a folder holds a shared lock on it (flock(2)): tcprove, and the supervisor of each server that uses it.
 //! The kernel releases a lock when its process ends, even by SIGKILL. A process that obtains the exclusive lock
-//! therefore knows that the folder is unused.
+//! therefore knows that the folder is unused. What a server gets is a folder in it, because some servers lock the
+//! folder of their data.
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -15,6 +17,10 @@ use rustix::io::Errno;
 
 /// Prefix of the names of these folders.
 const PREFIX: &str = "tcprove-tmp-";
+/// Name of the folder that a server gets.
+const INNER: &str = "d";
+/// Mode of the folder around it: the server may run as another user, who owns the inner one.
+const OUTER_MODE: u32 = 0o711;
 /// Maximum attempts to create a folder: another tcprove may remove a new folder as unused before it is locked.
 const ATTEMPTS: usize = 10;
 /// Time limit for removing what earlier runs have left behind.
@@ -29,7 +35,8 @@ pub struct Tmp(Arc<LockedFolder>);
 /// A folder and its lock. Fields drop in order: the folder is removed before the lock is released.
 #[derive(Debug)]
 struct LockedFolder {
-    folder: tempfile::TempDir,
+    outer: tempfile::TempDir,
+    inner: PathBuf,
     /// `None` on a file system without locks.
     lock: Option<OwnedFd>,
 }
@@ -44,28 +51,31 @@ impl Tmp {
         static CLEANED: Once = Once::new();
         CLEANED.call_once(|| remove_leftovers(&std::env::temp_dir()));
         for _ in 0..ATTEMPTS {
-            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
-            let lock = match hold(folder.path()) {
-                Ok(lock) if !is_at(&lock, folder.path()) => continue,
+            let outer = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
+            let lock = match hold(outer.path()) {
+                Ok(lock) if !is_at(&lock, outer.path()) => continue,
                 Err(Errno::NOENT) => continue,
                 Ok(lock) => Some(lock),
                 Err(_) => None,
             };
-            return Ok(Tmp(Arc::new(LockedFolder { folder, lock })));
+            let inner = outer.path().join(INNER);
+            fs::DirBuilder::new().mode(0o700).create(&inner)?;
+            fs::set_permissions(outer.path(), fs::Permissions::from_mode(OUTER_MODE))?;
+            return Ok(Tmp(Arc::new(LockedFolder { outer, inner, lock })));
         }
         Err(io::Error::other(
             "new temporary folders are removed by another process before they are locked",
         ))
     }
 
-    /// The path of the folder.
+    /// The path of the folder. Nobody holds a lock on it.
     pub fn path(&self) -> &Path {
-        self.0.folder.path()
+        &self.0.inner
     }
 
-    /// The path if the folder is locked. Only then can a supervisor determine whether it is still in use.
+    /// The path of what to remove, if it is locked. Only then can a supervisor determine whether it is still in use.
     pub(super) fn locked_path(&self) -> Option<&Path> {
-        self.0.lock.as_ref().map(|_| self.path())
+        self.0.lock.as_ref().map(|_| self.0.outer.path())
     }
 }
 

@@ -65,6 +65,12 @@ pub enum PeerError {
         /// Those bytes, escaped.
         got: String,
     },
+    /// The reply is complete, but the server has not closed the connection.
+    #[error("the reply is complete, but the connection is still open after {limit:?}")]
+    NotClosed {
+        /// The time limit.
+        limit: Duration,
+    },
     /// A complete reply that is not the expected one.
     #[error("wrong reply: {mismatch}; got \"{reply}\"")]
     Wrong {
@@ -129,6 +135,7 @@ impl PeerError {
         let expected = match self {
             Self::Refused { .. } | Self::ConnectTimedOut { .. } => "the connection is accepted",
             Self::Reset { .. } | Self::Eof { .. } | Self::Silent { .. } => "the whole reply",
+            Self::NotClosed { .. } => "the server closes the connection after its reply",
             Self::NotTaken { .. } | Self::NotRead { .. } => "the server reads what is sent to it",
             Self::Endless { .. } => "a reply with an end",
             Self::NoHandshake { .. } | Self::Tls(TlsError::Peer(_)) => "a TLS connection",

@@ -192,6 +192,7 @@ impl Session {
             match self.fill(deadline).await {
                 Ok(()) => {}
                 Err(PeerError::Reset { .. }) => return Ok(After::Reset),
+                Err(PeerError::Silent { limit, .. }) => return Err(PeerError::NotClosed { limit }),
                 Err(error) => return Err(error),
             }
         }

@@ -68,6 +68,19 @@ impl Voice {
         self.plain(&self.talk.turns[0])
     }
 
+    /// What a client says first on a connection: the first opening step with a request, or the plain turn. A step that
+    /// needs what the greeting says is not rendered.
+    pub fn first_request(&self) -> Result<Vec<u8>, PeerError> {
+        let first = self.talk.open.iter().find_map(|step| match step {
+            Opening::Exchange(exchange) => exchange.send.is_some().then_some(exchange),
+            Opening::StartTls | Opening::Exec(_) => None,
+        });
+        match first.map(|exchange| self.plain(exchange)) {
+            Some(Ok(turn)) => Ok(turn.request),
+            Some(Err(_)) | None => Ok(self.turn()?.request),
+        }
+    }
+
     /// Any exchange of the talk whose payload does not matter, with a fresh token.
     pub(super) fn plain(&self, exchange: &Exchange) -> Result<Turn, PeerError> {
         self.render(exchange, PLAIN_PAYLOAD)

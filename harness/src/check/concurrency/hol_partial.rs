@@ -35,7 +35,7 @@ const ACCEPTED_WITHIN: Duration = Duration::from_millis(3);
 const READ_WITHIN: Duration = Duration::from_millis(300);
 
 async fn run(cx: &Cx) -> Checked {
-    let request = cx.voice().turn()?.request;
+    let request = cx.voice().first_request()?;
     let says = if cx.talk().request == Frame::None || request.len() < 2 {
         &[][..]
     } else {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
-use crate::process::{Exit, Server, StartFailure, StartOptions};
+use crate::process::{Exit, Ready, Server, StartFailure, StartOptions};
 
 /// Starts the server with a low limit of open descriptors.
 pub(super) const ENTRY: Check = Check {
@@ -88,6 +88,7 @@ async fn start(cx: &Cx, limit: u64) -> Checked<Became> {
             )
         },
     ));
+    let listens_early = matches!(cx.launch()?.ready, Ready::Exchange);
     let patience = PATIENCE + cx.pace().start * 3;
     let begun = Instant::now();
     while begun.elapsed() < patience {
@@ -103,6 +104,8 @@ async fn start(cx: &Cx, limit: u64) -> Checked<Became> {
                 .max(cx.pace().exchange * 20);
             return match tokio::time::timeout(left, there.exchange()).await {
                 Ok(Ok(_)) => Ok(Became::Served),
+                // It listens before it is ready.
+                Ok(Err(_)) if listens_early && server.exit().is_none() => continue,
                 _ => Ok(server
                     .exit()
                     .map_or(Became::Neither(server.clone()), |exit| {
