@@ -210,7 +210,7 @@ pub(crate) struct Tried {
 pub(crate) enum DetectError {
     /// The server does not start.
     #[error(transparent)]
-    Start(StartFailure),
+    Start(Box<StartFailure>),
     /// The server cannot be reached, or cannot be watched.
     #[error("{0}")]
     Failed(String),

@@ -49,11 +49,10 @@ fn listening(
     let mut prober = Prober::new(&origin, true, seed, interrupt);
     let server = prober.server()?;
     let output = server.output();
-    let lines = output.stdout_tail.lines().chain(output.stderr_tail.lines());
+    let mut lines = output.stdout_tail.lines().chain(output.stderr_tail.lines());
     let port = server.port();
     let line = lines
-        .filter(|line| !number_at(line, port).is_empty())
-        .next()
+        .find(|line| !number_at(line, port).is_empty())
         .map(str::to_owned);
     Ok((port, line))
 }

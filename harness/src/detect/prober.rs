@@ -155,7 +155,7 @@ impl<'a> Prober<'a> {
                 Origin::Attach { addr, pid } => Server::attach(*addr, *pid),
             }
         })?;
-        let server = Rc::new(started.map_err(DetectError::Start)?);
+        let server = Rc::new(started.map_err(|failure| DetectError::Start(Box::new(failure)))?);
         self.slowest_start = self.slowest_start.max(server.started_in());
         self.server = Some((server.clone(), false));
         Ok(server)
@@ -292,7 +292,7 @@ impl<'a> Prober<'a> {
         &mut self,
         line: &mut Line,
         exchange: &Exchange,
-    ) -> Result<Result<(Vec<u8>, Vec<u8>), Missed>, DetectError> {
+    ) -> Result<Result<Example, Missed>, DetectError> {
         self.wait(line.hold(exchange))
     }
 
@@ -351,6 +351,9 @@ async fn connect(server: Rc<Server>, voice: Voice, limit: Duration) -> Result<Se
     session.set_limit(limit);
     Ok(session)
 }
+
+/// A request and the whole reply to it.
+pub(super) type Example = (Vec<u8>, Vec<u8>);
 
 /// What came back in a raw probe.
 struct RawAnswer {
@@ -419,7 +422,7 @@ impl Line {
         self.limit = limit;
     }
 
-    async fn hold(&mut self, exchange: &Exchange) -> Result<(Vec<u8>, Vec<u8>), Missed> {
+    async fn hold(&mut self, exchange: &Exchange) -> Result<Example, Missed> {
         self.session.set_limit(self.limit);
         let turn = self
             .session
