@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::candidate::Candidate;
-use super::prober::{Client, Example, Line, Prober};
+use super::line::{Example, Line};
+use super::prober::{Client, Prober};
 use super::sketch::List;
 use super::{BLIND, Change, DetectError, LIKELY, Missed, Sketch, no_talk};
 use crate::file::File;
