@@ -184,10 +184,11 @@ async def dies_of_nonsense(reader, writer):
 
 
 async def warms_up(reader, writer):
-    if time.monotonic() < LISTENS + 0.7:
-        writer.write(b"not yet\n")
-    else:
-        await line_lf(reader, writer)
+    async for line in lines(reader, b"\n"):
+        if time.monotonic() < LISTENS + 0.7:
+            writer.write(b"not yet\n")
+            return
+        writer.write(line + b"\n")
 
 
 async def one_client(reader, writer):

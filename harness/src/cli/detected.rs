@@ -154,15 +154,14 @@ fn by_answer(tried: &[Tried]) -> Vec<(Vec<&str>, &str)> {
 /// The error of a detection, with the next step to try.
 pub(super) fn error(error: &DetectError) -> RunError {
     match error {
-        DetectError::Start(failure)
-            if matches!(
-                failure.as_ref(),
-                StartFailure::Exited { .. } | StartFailure::NotReady { .. }
-            ) =>
-        {
-            RunError::target(format!(
-                "{failure}\nnext: start it by hand and read its output"
-            ))
+        DetectError::Start(failure) => {
+            let next = match **failure {
+                StartFailure::Exited { .. } | StartFailure::NotReady { .. } => {
+                    "\nnext: start it by hand and read its output"
+                }
+                _ => "",
+            };
+            RunError::target(format!("{failure}{next}"))
         }
         DetectError::NoPort { port } => RunError::usage(format!(
             "{error}\nnext: add the option that sets its port, with {{port}} as its value, and start again (it now listens on {port})"

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::candidate::Candidate;
-use super::prober::{Client, Line, Prober};
+use super::line::{Example, Line};
+use super::prober::{Client, Prober};
 use super::sketch::List;
 use super::{BLIND, Change, DetectError, LIKELY, Missed, Sketch, no_talk};
 use crate::file::File;
@@ -24,7 +25,7 @@ pub(super) struct Held {
     pub sketch: Sketch,
     pub file: File,
     /// A request of the plain exchange and the reply to it.
-    pub example: (Vec<u8>, Vec<u8>),
+    pub example: Example,
     pub changes: Vec<Change>,
 }
 
@@ -83,7 +84,7 @@ pub(super) fn adapt(prober: &mut Prober<'_>, candidate: &Candidate) -> Step<Held
 }
 
 /// A request and its reply, and what became of the connection.
-type Plain = ((Vec<u8>, Vec<u8>), ConnectionEnd);
+type Plain = (Example, ConnectionEnd);
 
 /// The plain exchange on a new connection, and what follows it.
 fn plain(prober: &mut Prober<'_>, client: &Client, file: &File, limit: Duration) -> Step<Plain> {

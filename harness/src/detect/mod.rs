@@ -11,6 +11,7 @@ mod candidate;
 mod expectation;
 mod heard;
 mod learn;
+mod line;
 mod port;
 mod prober;
 mod search;

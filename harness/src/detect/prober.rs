@@ -8,22 +8,14 @@ use tokio::runtime::Runtime;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::heard::Heard;
-use super::{DetectError, LIKELY, Missed};
+use super::line::{self, CONNECTING, Example, Line, RawAnswer};
+use super::{DetectError, Missed};
 use crate::file::File;
 use crate::process::{Launch, Ready, Server, StartOptions};
-use crate::session::{ConnectionEnd, Dial, PeerError, Session, Transcript, Voice};
+use crate::session::{ConnectionEnd, PeerError, Voice};
 use crate::subject::{Interrupt, Origin, Subject, runtime};
 use crate::talk::{Exchange, Tokens};
 
-/// A request and the whole reply.
-type Example = (Vec<u8>, Vec<u8>);
-
-/// Silence after which a reply is complete.
-const QUIET: Duration = Duration::from_millis(120);
-/// How long a server that closed the connection may take to be seen dying.
-const DYING: Duration = Duration::from_millis(150);
-/// Time limit of a connect.
-const CONNECT: Duration = Duration::from_secs(5);
 /// A server that starts faster is started anew for every candidate, so that no probe disturbs the next one.
 const FAST_START: Duration = Duration::from_millis(400);
 /// How long an unknown server may take to be ready.
@@ -32,10 +24,8 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 const SLOW_START: u32 = 3;
 /// The time-out that is written for a server with a slow start.
 const SLOW_READY_TIMEOUT: Duration = Duration::from_secs(60);
-/// The label of an attempt that failed before anything was sent.
-const CONNECTING: &str = "connect";
-/// The most bytes of an answer that are read.
-const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// As [`FAST_START`], for a server that a probe may have hung.
+const BEARABLE_START: Duration = Duration::from_secs(3);
 
 /// Asks a server, which it starts, and starts again if a probe ended it.
 pub(super) struct Prober<'a> {
@@ -49,6 +39,8 @@ pub(super) struct Prober<'a> {
     server: Option<(Rc<Server>, bool)>,
     questions: u64,
     slowest_start: Duration,
+    /// Whether the server left a probe without an answer: it may hang.
+    suspect: bool,
 }
 
 /// A client of a candidate's talk. Its connections have different numbers and tokens.
@@ -61,13 +53,6 @@ impl Client {
     fn voice_for(&self, server: &Server) -> Voice {
         self.voice.with_values(self.subject.values_of(server))
     }
-}
-
-/// One connection on which a talk's exchanges are held.
-pub(super) struct Line {
-    session: Session,
-    server: Rc<Server>,
-    limit: Duration,
 }
 
 impl<'a> Prober<'a> {
@@ -86,6 +71,7 @@ impl<'a> Prober<'a> {
             server: None,
             questions: 0,
             slowest_start: Duration::ZERO,
+            suspect: false,
         }
     }
 
@@ -161,13 +147,19 @@ impl<'a> Prober<'a> {
         let server = Rc::new(started.map_err(|failure| DetectError::Start(Box::new(failure)))?);
         self.slowest_start = self.slowest_start.max(server.started_in());
         self.server = Some((server.clone(), false));
+        self.suspect = false;
         Ok(server)
     }
 
     /// A server that no probe has used, unless its start takes long or it is attached.
     pub(super) fn fresh(&mut self) -> Result<Rc<Server>, DetectError> {
+        let longest = if self.suspect {
+            BEARABLE_START
+        } else {
+            FAST_START
+        };
         let is_stale =
-            |(server, used): &(Rc<Server>, bool)| *used && server.started_in() <= FAST_START;
+            |(server, used): &(Rc<Server>, bool)| *used && server.started_in() <= longest;
         if self.server.as_ref().is_some_and(is_stale) {
             self.renew();
         }
@@ -205,6 +197,7 @@ impl<'a> Prober<'a> {
             Err(error) if error.is_refusal() => return Err(DetectError::Failed(error.to_string())),
             Err(error) => (Default::default(), Some(error.to_string())),
         };
+        self.suspect |= !sent.is_empty() && answer.got.is_empty();
         Ok(Heard {
             sent: sent.to_vec(),
             token: token.to_owned(),
@@ -225,7 +218,7 @@ impl<'a> Prober<'a> {
         let server = self.server()?;
         self.used();
         let voice = client.voice_for(&server);
-        self.wait(raw(server, voice, sent, first))
+        self.wait(line::raw(server, voice, sent, first))
     }
 
     /// Holds the plain exchange of each talk, all at the same time on one server. A talk that nobody holds gets what was
@@ -251,7 +244,7 @@ impl<'a> Prober<'a> {
             for (place, voice, exchange) in lines {
                 let server = server.clone();
                 attempts.spawn_local(async move {
-                    (place, plain(server, voice, exchange, limit).await)
+                    (place, line::plain(server, voice, exchange, limit).await)
                 });
             }
             let unknown = || Err(Missed::unknown("the attempt ended early"));
@@ -263,7 +256,9 @@ impl<'a> Prober<'a> {
             }
             results
         };
-        self.wait(all)
+        let results = self.wait(all)?;
+        self.suspect |= results.iter().any(Result::is_err);
+        Ok(results)
     }
 
     /// Opens a connection and performs the talk's opening.
@@ -285,7 +280,11 @@ impl<'a> Prober<'a> {
                 Err(missed) if missed.label == CONNECTING && std::mem::take(&mut again) => {
                     self.renew();
                 }
-                opened => return Ok(opened),
+                Err(missed) => {
+                    self.suspect = true;
+                    return Ok(Err(missed));
+                }
+                Ok(line) => return Ok(Ok(line)),
             }
         }
     }
@@ -296,7 +295,9 @@ impl<'a> Prober<'a> {
         line: &mut Line,
         exchange: &Exchange,
     ) -> Result<Result<Example, Missed>, DetectError> {
-        self.wait(line.hold(exchange))
+        let held = self.wait(line.hold(exchange))?;
+        self.suspect |= held.is_err();
+        Ok(held)
     }
 
     /// What comes after the last reply, within `first`.
@@ -305,7 +306,7 @@ impl<'a> Prober<'a> {
         line: &mut Line,
         first: Duration,
     ) -> Result<(Vec<u8>, ConnectionEnd), DetectError> {
-        self.wait(line.session.hear(first, QUIET, ANSWER_BYTES_MAX))
+        self.wait(line.rest(first))
     }
 
     pub(super) fn interrupt(&self) -> &'a Interrupt {
@@ -329,120 +330,5 @@ impl<'a> Prober<'a> {
                 () = self.interrupt.wait() => Err(DetectError::Interrupted),
             }
         })
-    }
-}
-
-async fn plain(
-    server: Rc<Server>,
-    voice: Voice,
-    exchange: Exchange,
-    limit: Duration,
-) -> Result<(), Missed> {
-    let mut line = Line::open(server, voice, limit).await?;
-    line.hold(&exchange).await.map(drop)
-}
-
-async fn connect(server: Rc<Server>, voice: Voice, limit: Duration) -> Result<Session, PeerError> {
-    let mut session = Session::connect(Dial {
-        server,
-        voice,
-        transcript: Transcript::default(),
-        limit: CONNECT,
-        receive_buffer: None,
-        bare: false,
-    })
-    .await?;
-    session.set_limit(limit);
-    Ok(session)
-}
-
-/// What came back in a raw probe.
-struct RawAnswer {
-    got: Vec<u8>,
-    end: ConnectionEnd,
-    /// How the server ended, if it did.
-    died: Option<String>,
-}
-
-impl Default for RawAnswer {
-    fn default() -> Self {
-        Self {
-            got: Vec::new(),
-            end: ConnectionEnd::StillOpen,
-            died: None,
-        }
-    }
-}
-
-async fn raw(
-    server: Rc<Server>,
-    voice: Voice,
-    sent: &[u8],
-    first: Duration,
-) -> Result<RawAnswer, PeerError> {
-    let mut session = connect(server.clone(), voice, LIKELY).await?;
-    session.opening().await?;
-    session.set_limit(first);
-    let reset = match session.send(sent).await {
-        Ok(()) => false,
-        Err(PeerError::Reset { .. }) => true,
-        Err(error) => return Err(error),
-    };
-    let (got, end) = session.hear(first, QUIET, ANSWER_BYTES_MAX).await;
-    let end = if reset { ConnectionEnd::Reset } else { end };
-    let died = match end {
-        ConnectionEnd::StillOpen => server.exit(),
-        _ => server.wait_exit(DYING).await,
-    };
-    Ok(RawAnswer {
-        got,
-        end,
-        died: died.map(|exit| exit.to_string()),
-    })
-}
-
-impl Line {
-    async fn open(server: Rc<Server>, voice: Voice, limit: Duration) -> Result<Self, Missed> {
-        let missed = |label: &str, sent: &[u8], error: &PeerError| Missed::of(label, sent, error);
-        let mut session = connect(server.clone(), voice, limit)
-            .await
-            .map_err(|error| missed(CONNECTING, b"", &error))?;
-        session
-            .opening()
-            .await
-            .map_err(|opening| missed(&opening.label, &opening.sent, &opening.error))?;
-        Ok(Self {
-            session,
-            server,
-            limit,
-        })
-    }
-
-    /// Changes the time limit of later exchanges.
-    pub(super) fn set_limit(&mut self, limit: Duration) {
-        self.limit = limit;
-    }
-
-    async fn hold(&mut self, exchange: &Exchange) -> Result<(Vec<u8>, Vec<u8>), Missed> {
-        self.session.set_limit(self.limit);
-        let turn = self
-            .session
-            .voice()
-            .render(exchange, b"ping")
-            .map_err(|error| Missed::of(&exchange.label, b"", &error))?;
-        match self.session.exchange(&turn).await {
-            Ok(reply) => Ok((turn.request, reply.bytes)),
-            Err(error) => {
-                let mut missed = Missed::of(&turn.label, &turn.request, &error);
-                let died = match error {
-                    PeerError::Eof { .. } | PeerError::Reset { .. } => {
-                        self.server.wait_exit(DYING).await
-                    }
-                    _ => self.server.exit(),
-                };
-                missed.died = died.map(|exit| exit.to_string());
-                Err(missed)
-            }
-        }
     }
 }

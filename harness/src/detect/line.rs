@@ -1,0 +1,154 @@
+//! One connection of a probe.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{LIKELY, Missed};
+use crate::process::Server;
+use crate::session::{ConnectionEnd, Dial, PeerError, Session, Transcript, Voice};
+use crate::talk::Exchange;
+
+/// Silence after which a reply is complete.
+const QUIET: Duration = Duration::from_millis(120);
+/// How long a server that closed the connection may take to be seen dying.
+const DYING: Duration = Duration::from_millis(150);
+/// Time limit of a connect.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The label of an attempt that failed before anything was sent.
+pub(super) const CONNECTING: &str = "connect";
+/// The most bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// One connection on which a talk's exchanges are held.
+pub(super) struct Line {
+    session: Session,
+    server: Rc<Server>,
+    limit: Duration,
+}
+
+pub(super) async fn plain(
+    server: Rc<Server>,
+    voice: Voice,
+    exchange: Exchange,
+    limit: Duration,
+) -> Result<(), Missed> {
+    let mut line = Line::open(server, voice, limit).await?;
+    line.hold(&exchange).await.map(drop)
+}
+
+async fn connect(server: Rc<Server>, voice: Voice, limit: Duration) -> Result<Session, PeerError> {
+    let mut session = Session::connect(Dial {
+        server,
+        voice,
+        transcript: Transcript::default(),
+        limit: CONNECT,
+        receive_buffer: None,
+        bare: false,
+    })
+    .await?;
+    session.set_limit(limit);
+    Ok(session)
+}
+
+/// A request and the whole reply to it.
+pub(super) type Example = (Vec<u8>, Vec<u8>);
+
+/// What came back in a raw probe.
+pub(super) struct RawAnswer {
+    pub(super) got: Vec<u8>,
+    pub(super) end: ConnectionEnd,
+    /// How the server ended, if it did.
+    pub(super) died: Option<String>,
+}
+
+impl Default for RawAnswer {
+    fn default() -> Self {
+        Self {
+            got: Vec::new(),
+            end: ConnectionEnd::StillOpen,
+            died: None,
+        }
+    }
+}
+
+pub(super) async fn raw(
+    server: Rc<Server>,
+    voice: Voice,
+    sent: &[u8],
+    first: Duration,
+) -> Result<RawAnswer, PeerError> {
+    let mut session = connect(server.clone(), voice, LIKELY).await?;
+    session.opening().await?;
+    session.set_limit(first);
+    let reset = match session.send(sent).await {
+        Ok(()) => false,
+        Err(PeerError::Reset { .. }) => true,
+        Err(error) => return Err(error),
+    };
+    let (got, end) = session.hear(first, QUIET, ANSWER_BYTES_MAX).await;
+    let end = if reset { ConnectionEnd::Reset } else { end };
+    let died = match end {
+        ConnectionEnd::StillOpen => server.exit(),
+        _ => server.wait_exit(DYING).await,
+    };
+    Ok(RawAnswer {
+        got,
+        end,
+        died: died.map(|exit| exit.to_string()),
+    })
+}
+
+impl Line {
+    pub(super) async fn open(
+        server: Rc<Server>,
+        voice: Voice,
+        limit: Duration,
+    ) -> Result<Self, Missed> {
+        let missed = |label: &str, sent: &[u8], error: &PeerError| Missed::of(label, sent, error);
+        let mut session = connect(server.clone(), voice, limit)
+            .await
+            .map_err(|error| missed(CONNECTING, b"", &error))?;
+        session
+            .opening()
+            .await
+            .map_err(|opening| missed(&opening.label, &opening.sent, &opening.error))?;
+        Ok(Self {
+            session,
+            server,
+            limit,
+        })
+    }
+
+    /// What comes after the last reply: waits up to `first` for it.
+    pub(super) async fn rest(&mut self, first: Duration) -> (Vec<u8>, ConnectionEnd) {
+        self.session.hear(first, QUIET, ANSWER_BYTES_MAX).await
+    }
+
+    /// Changes the time limit of later exchanges.
+    pub(super) fn set_limit(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
+    pub(super) async fn hold(&mut self, exchange: &Exchange) -> Result<Example, Missed> {
+        self.session.set_limit(self.limit);
+        let turn = self
+            .session
+            .voice()
+            .render(exchange, b"ping")
+            .map_err(|error| Missed::of(&exchange.label, b"", &error))?;
+        match self.session.exchange(&turn).await {
+            Ok(reply) => Ok((turn.request, reply.bytes)),
+            Err(error) => {
+                let mut missed = Missed::of(&turn.label, &turn.request, &error);
+                let died = match error {
+                    PeerError::Eof { .. } | PeerError::Reset { .. } => {
+                        self.server.wait_exit(DYING).await
+                    }
+                    _ => self.server.exit(),
+                };
+                missed.died = died.map(|exit| exit.to_string());
+                Err(missed)
+            }
+        }
+    }
+}
