@@ -17,6 +17,10 @@ pub enum Layer {
 
 impl Layer {
     /// Whether connections have the layer with these settings.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "the binary checks its arguments")
+    )]
     pub(crate) fn is_in(self, config: &Config) -> bool {
         match self {
             Self::Proxy => config.proxy.is_some(),
