@@ -24,7 +24,7 @@ pub struct StartOptions {
     pub fixed_addresses: bool,
     /// Whether tcprove reads the server's stdout.
     pub stdout: StdoutMode,
-    /// Time limit for this start; default: [`Launch::ready_timeout`].
+    /// Time limit for this start; default: [`Launch::ready_timeout`](super::Launch::ready_timeout).
     pub give_up: Option<Duration>,
     /// Wait until the server is ready; if `false`, only until its program runs.
     pub await_ready: bool,

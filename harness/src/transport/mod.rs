@@ -1,7 +1,7 @@
 //! How the bytes of a conversation travel: over TCP or a Unix socket, after a PROXY protocol header, inside TLS.
 //!
 //! This module opens no socket. An [`Endpoint`] names the server's address and makes, for each connection, the bytes
-//! that come first ([`Endpoint::prologue`]) and the layer that encrypts ([`Endpoint::tls`]). Every client (checks,
+//! that come first (its prologue) and the layer that encrypts (TLS). Every client (checks,
 //! fuzzing, load) drives them with its own kind of socket.
 
 mod address;
