@@ -14,6 +14,7 @@ mod files;
 mod helper;
 mod hidden;
 mod launch;
+mod limits;
 mod listen;
 mod login;
 mod options;

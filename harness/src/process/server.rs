@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, pidfd_send_signal, prlimit};
+use rustix::process::pidfd_send_signal;
 
 use super::output::{Mark, Output};
 use super::proc::{self, Stat};
@@ -17,8 +17,8 @@ use super::start::Started;
 use super::supervised_tree::{SupervisedTree, signal_same_process};
 use super::usage::CpuSeen;
 use super::{
-    Exit, Launch, Listening, NofileLimit, Port, Process, StartFailure, StartOptions, StopReport,
-    Surroundings, Tmp, Usage,
+    Exit, Launch, Listening, Port, Process, StartFailure, StartOptions, StopReport, Surroundings,
+    Tmp, Usage,
 };
 use crate::sys::signal_from_raw;
 use crate::transport::{Address, Endpoint};
@@ -329,38 +329,6 @@ impl Server {
         tree.map_or((Vec::new(), 0), |tree| tree.printed().stderr.since(from))
     }
 
-    /// Sets the descriptor limits of all current processes of its tree.
-    ///
-    /// # Errors
-    /// The first error of prlimit(2); `Unsupported` if attached. A process that has ended is not an error.
-    pub fn set_nofile(&self, soft: u64, hard: u64) -> io::Result<()> {
-        if self.is_attached() {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        let value = |limit: u64| (limit != u64::MAX).then_some(limit);
-        for process in self.processes().iter().filter(|process| !process.is_dead()) {
-            let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
-            let limit = Rlimit {
-                current: value(soft),
-                maximum: value(hard),
-            };
-            match prlimit(pid, Resource::Nofile, limit) {
-                Ok(_) | Err(rustix::io::Errno::SRCH) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// The descriptor limits of all processes of its tree.
-    pub fn nofile(&self) -> Vec<NofileLimit> {
-        let limit = |pid| proc::nofile(pid).map(|(soft, hard)| NofileLimit { pid, soft, hard });
-        self.tree()
-            .iter()
-            .filter_map(|process| limit(process.pid))
-            .collect()
-    }
-
     /// The socket that listens on [`Server::addr`]. `None` if it no longer listens or runs on another machine.
     pub fn listener(&self) -> Option<Listener> {
         let addr = self.addr()?;
@@ -435,7 +403,7 @@ impl Server {
     }
 
     /// The whole tree including zombies, from a walk over all processes of the machine.
-    fn processes(&self) -> Vec<Stat> {
+    pub(super) fn processes(&self) -> Vec<Stat> {
         match &self.handle {
             Handle::Launched(started) => proc::descendants(started.tree.supervisor_pid()),
             Handle::Attached { process: None } => Vec::new(),

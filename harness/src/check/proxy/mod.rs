@@ -1,7 +1,6 @@
-//! The PROXY protocol: headers that are split, missing, malformed or late.
+//! The PROXY protocol: headers that are split, missing or late.
 
 mod late;
-mod malformed;
 mod missing;
 mod split;
 
@@ -9,9 +8,4 @@ use super::Check;
 
 const GROUP: &str = "proxy protocol";
 
-pub(super) const CHECKS: &[&Check] = &[
-    &split::ENTRY,
-    &missing::ENTRY,
-    &malformed::ENTRY,
-    &late::ENTRY,
-];
+pub(super) const CHECKS: &[&Check] = &[&split::ENTRY, &missing::ENTRY, &late::ENTRY];
