@@ -59,12 +59,7 @@ pub(super) fn opening(talk: &Talk, bindings: &Bindings) -> Vec<Step> {
             // It needs a value from an earlier reply.
             break;
         }
-        if !request.is_empty() {
-            steps.push(Step::Send(SendStep::whole(request)));
-        }
-        if exchange.expect.has_reply() {
-            steps.push(Step::Receive);
-        }
+        steps.extend(Step::of_exchange(request, exchange.expect.has_reply()));
     }
     steps
 }
@@ -81,10 +76,7 @@ pub(super) fn before(talk: &Talk, exchange: &Exchange, bindings: &Bindings) -> O
             ..bindings.clone()
         };
         turn.render_request(talk, &bindings, &mut request).ok()?;
-        steps.push(Step::Send(SendStep::whole(request)));
-        if turn.expect.has_reply() {
-            steps.push(Step::Receive);
-        }
+        steps.extend(Step::of_exchange(request, turn.expect.has_reply()));
     }
     Some(steps)
 }

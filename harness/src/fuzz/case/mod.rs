@@ -62,6 +62,14 @@ pub enum Step {
     Switch(u8),
 }
 
+impl Step {
+    /// The steps of an exchange with this request, which is empty if the server speaks first.
+    pub(super) fn of_exchange(request: Vec<u8>, has_reply: bool) -> impl Iterator<Item = Self> {
+        let send = (!request.is_empty()).then(|| Self::Send(SendStep::whole(request)));
+        send.into_iter().chain(has_reply.then_some(Self::Receive))
+    }
+}
+
 /// Bytes to send on one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SendStep {

@@ -269,18 +269,11 @@ fn breach(
     })
 }
 
-/// An exchange of the opening, or one that comes before a turn.
-fn exchange_steps(epoch: &Epoch<'_>, exchange: &Exchange) -> Vec<Step> {
-    let mut steps = Vec::new();
-    if let Ok(turn) = epoch.voice().render(exchange, b"ping") {
-        if !turn.request.is_empty() {
-            steps.push(Step::Send(SendStep::whole(Data::from(turn.request))));
-        }
-        if exchange.expect.has_reply() {
-            steps.push(Step::Receive);
-        }
-    }
-    steps
+/// The steps of an exchange of the opening, or of one that comes before a turn. None if it cannot be rendered.
+fn exchange_steps(epoch: &Epoch<'_>, exchange: &Exchange) -> impl Iterator<Item = Step> {
+    let turn = epoch.voice().render(exchange, b"ping").ok();
+    turn.into_iter()
+        .flat_map(move |turn| Step::of_exchange(turn.request, exchange.expect.has_reply()))
 }
 
 #[cfg(test)]
