@@ -19,18 +19,23 @@ fn judged(mode: &str, talk: &str) -> Option<Checked> {
     battery("conversation.py", mode, talk, &CHECKS)
 }
 
-/// Runs these checks, or all, on the script's server in `mode` with this `[talk]`.
+/// Runs these checks on the script's server in `mode` with this `[talk]`.
 fn battery(script: &str, mode: &str, talk: &str, checks: &[&str]) -> Option<Checked> {
+    let script = data(script);
+    let server = format!(
+        "[server]\nname = {mode:?}\ncmd = [\"python3\", {script:?}, \"{{port}}\", {mode:?}]\n\n{talk}"
+    );
+    described(&server, checks)
+}
+
+/// Runs these checks on the server, a Python program, that this file describes.
+fn described(text: &str, checks: &[&str]) -> Option<Checked> {
     if !have("python3") {
         return None;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("tcprove.toml");
-    let script = data(script);
-    let server = format!(
-        "[server]\nname = {mode:?}\ncmd = [\"python3\", {script:?}, \"{{port}}\", {mode:?}]\n\n{talk}"
-    );
-    std::fs::write(&file, server).expect("the file is written");
+    std::fs::write(&file, text).expect("the file is written");
     let only = checks.iter().flat_map(|id| ["--only", id]);
     let file = file.to_str().expect("a path in UTF-8");
     Some(check(["-f", file].into_iter().chain(only)))

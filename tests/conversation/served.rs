@@ -1,7 +1,7 @@
 //! Servers of their own kind: on a Unix socket, with a login, early listeners, short messages.
 
-use super::judged;
-use crate::support::battery::{check, data, have};
+use super::{described, judged};
+use crate::support::battery::data;
 
 #[test]
 fn a_server_that_does_not_close_is_told_as_such() {
@@ -31,11 +31,6 @@ expect = "230 welcome\n"
 
 #[test]
 fn a_server_on_a_unix_socket_needs_no_port() {
-    if !have("python3") {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("tcprove.toml");
     let text = r#"
 [server]
 name = "echo"
@@ -59,19 +54,14 @@ frame = { until = "\n" }
 send = "{tok}\n"
 expect = "{tok}\n"
 "#;
-    std::fs::write(&file, text).expect("the file is written");
-    let file = file.to_str().expect("a path in UTF-8");
-    let checked = check(["-f", file, "--only", "split-*"]);
+    let Some(checked) = described(text, &["split-*"]) else {
+        return;
+    };
     assert_eq!(checked.code(), 0, "{}", checked.shown());
 }
 
 #[test]
 fn half_a_request_is_half_of_what_a_client_says_first() {
-    if !have("python3") {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("tcprove.toml");
     let text = r#"
 [server]
 name = "login"
@@ -103,19 +93,14 @@ expect = "welcome\n"
 send = "echo {tok}\n"
 expect = "echo {tok}\n"
 "#;
-    std::fs::write(&file, text).expect("the file is written");
-    let file = file.to_str().expect("a path in UTF-8");
-    let checked = check(["-f", file, "--only", "hol-partial"]);
+    let Some(checked) = described(text, &["hol-partial"]) else {
+        return;
+    };
     assert_eq!(checked.ids("pass"), ["hol-partial"], "{}", checked.shown());
 }
 
 #[test]
 fn a_server_that_listens_early_is_given_time_with_few_descriptors() {
-    if !have("python3") {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("tcprove.toml");
     let text = r#"
 [server]
 name = "early"
@@ -140,19 +125,14 @@ frame = { until = "\n" }
 send = "{tok}\n"
 expect = "{tok}\n"
 "#;
-    std::fs::write(&file, text).expect("the file is written");
-    let file = file.to_str().expect("a path in UTF-8");
-    let checked = check(["-f", file, "--only", "emfile-start"]);
+    let Some(checked) = described(text, &["emfile-start"]) else {
+        return;
+    };
     assert_eq!(checked.ids("pass"), ["emfile-start"], "{}", checked.shown());
 }
 
 #[test]
 fn a_server_of_short_messages_has_no_buffer_to_exceed() {
-    if !have("python3") {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("tcprove.toml");
     let script = data("asyncio_line.py");
     let text = format!(
         r#"
@@ -167,10 +147,9 @@ send = "{{tok}} {{payload}}\n"
 expect = "{{tok}} {{payload}}\n"
 "#
     );
-    std::fs::write(&file, text).expect("the file is written");
-    let file = file.to_str().expect("a path in UTF-8");
-    let only = ["--only", "over-buffer", "--only", "utf8-split-buffer"];
-    let checked = check(["-f", file].iter().chain(&only));
+    let Some(checked) = described(&text, &["over-buffer", "utf8-split-buffer"]) else {
+        return;
+    };
     let skipped = checked.ids("skip");
     assert_eq!(
         skipped,

@@ -1,7 +1,8 @@
 //! Logins that a program computes, through every command.
 
-use super::*;
 use std::process::Command;
+
+use super::*;
 
 #[test]
 fn a_login_that_a_program_computes() {
