@@ -60,19 +60,16 @@ impl BlockingLink {
 
     fn handshake(&mut self, mut tls: TlsChannel) -> io::Result<()> {
         while tls.is_handshaking() {
-            let mut due = Vec::new();
-            tls.take(&mut due);
-            self.write_socket(&due)?;
+            self.write_socket(&tls.due())?;
             let mut buffer = [0; READ_BYTES];
             match self.read_socket(&mut buffer)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 count => tls.feed(&buffer[..count]).map_err(io::Error::other)?,
             }
         }
-        let mut due = Vec::new();
-        tls.take(&mut due);
+        self.write_socket(&tls.due())?;
         self.tls = Some(tls);
-        self.write_socket(&due)
+        Ok(())
     }
 
     /// Sets how long a read waits.
@@ -93,9 +90,8 @@ impl BlockingLink {
     /// The connection is broken.
     pub(crate) fn half_close(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
-            let mut due = Vec::new();
-            tls.close(&mut due);
-            self.write_socket(&due)?;
+            let alert = tls.close();
+            self.write_socket(&alert)?;
         }
         Ok(rustix::net::shutdown(
             self.as_fd(),
@@ -111,8 +107,7 @@ impl BlockingLink {
         match &mut self.tls {
             None => self.write_socket(bytes),
             Some(tls) => {
-                let mut records = Vec::new();
-                tls.seal(bytes, &mut records);
+                let records = tls.sealed(bytes);
                 self.write_socket(&records)
             }
         }
@@ -138,8 +133,7 @@ impl BlockingLink {
                 return Ok(0);
             };
             tls.feed(&encrypted[..count]).map_err(io::Error::other)?;
-            let mut due = Vec::new();
-            tls.take(&mut due);
+            let due = tls.due();
             self.write_socket(&due)?;
         }
     }

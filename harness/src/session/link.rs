@@ -143,12 +143,7 @@ impl Link {
             would_block(self.try_flush())?;
             return Ok(piece.len());
         }
-        let count = match &self.socket {
-            Socket::Tcp(stream) => stream.try_write(bytes)?,
-            Socket::Unix(stream) => stream.try_write(bytes)?,
-        };
-        self.sent += count as u64;
-        Ok(count)
+        self.try_write_socket(bytes)
     }
 
     /// Keeps bytes that are sent together with the next ones.
@@ -168,11 +163,7 @@ impl Link {
     pub(super) fn sealed(&mut self, bytes: &[u8]) -> Vec<u8> {
         match &mut self.tls {
             None => bytes.to_vec(),
-            Some(tls) => {
-                let mut records = Vec::new();
-                tls.seal(bytes, &mut records);
-                records
-            }
+            Some(tls) => tls.sealed(bytes),
         }
     }
 
@@ -186,14 +177,21 @@ impl Link {
 
     fn try_flush(&mut self) -> io::Result<()> {
         while !self.pending.is_empty() {
-            let count = match &self.socket {
-                Socket::Tcp(stream) => stream.try_write(&self.pending)?,
-                Socket::Unix(stream) => stream.try_write(&self.pending)?,
-            };
-            self.sent += count as u64;
-            self.pending.drain(..count);
+            let pending = std::mem::take(&mut self.pending);
+            let written = self.try_write_socket(&pending);
+            self.pending = pending;
+            self.pending.drain(..written?);
         }
         Ok(())
+    }
+
+    fn try_write_socket(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = match &self.socket {
+            Socket::Tcp(stream) => stream.try_write(bytes)?,
+            Socket::Unix(stream) => stream.try_write(bytes)?,
+        };
+        self.sent += count as u64;
+        Ok(count)
     }
 
     /// Reads more into `buffer`. Returns 0 at the end of the stream: FIN, or close_notify.
@@ -284,7 +282,7 @@ impl Link {
     /// must not wait.
     pub(super) fn shutdown(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
-            tls.close(&mut self.pending);
+            self.pending.extend(tls.close());
         }
         would_block(self.try_flush())?;
         rustix::net::shutdown(self.as_fd(), rustix::net::Shutdown::Write)?;
@@ -294,7 +292,7 @@ impl Link {
     /// Announces the end of the connection over TLS, as far as that is possible without waiting.
     pub(super) fn say_goodbye(&mut self) {
         if let Some(tls) = &mut self.tls {
-            tls.close(&mut self.pending);
+            self.pending.extend(tls.close());
             // The server may be gone already.
             let _ = self.try_flush();
         }

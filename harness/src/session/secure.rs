@@ -30,11 +30,10 @@ impl Session {
 
     /// The first message of a TLS handshake, of a connection of its own.
     pub(crate) fn client_hello(&self) -> Result<Vec<u8>, PeerError> {
-        let mut hello = Vec::new();
-        if let Some(tls) = self.server.endpoint().tls() {
-            tls?.take(&mut hello);
+        match self.server.endpoint().tls() {
+            Some(tls) => Ok(tls?.due()),
+            None => Ok(Vec::new()),
         }
-        Ok(hello)
     }
 
     /// Encrypts `bytes` in records of their own, for [`Session::send_raw`].

@@ -88,8 +88,7 @@ impl Connection {
             return Ok(());
         };
         let mut tls = tls.map_err(io::Error::other)?;
-        let mut hello = Vec::new();
-        tls.take(&mut hello);
+        let hello = tls.due();
         self.tls = Some(tls);
         self.send_raw(&hello, buffer, until);
         while self.tls.as_ref().is_some_and(TlsChannel::is_handshaking) {
@@ -151,8 +150,7 @@ impl Connection {
         match &mut self.tls {
             None => self.send_raw(bytes, buffer, until),
             Some(tls) => {
-                let mut records = Vec::new();
-                tls.seal(bytes, &mut records);
+                let records = tls.sealed(bytes);
                 self.send_raw(&records, buffer, until)
             }
         }
@@ -298,8 +296,7 @@ impl Connection {
             return Took::End;
         };
         let fed = tls.feed(&buffer[..count]);
-        let mut answer = Vec::new();
-        tls.take(&mut answer);
+        let answer = tls.due();
         if let (Some(socket), false) = (&self.socket, answer.is_empty()) {
             // If the server does not read, the next send reports that.
             let _ = net::send(socket, &answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
@@ -351,8 +348,7 @@ impl Connection {
             && !std::mem::replace(&mut self.finished, true)
         {
             if let Some(tls) = &mut self.tls {
-                let mut alert = Vec::new();
-                tls.close(&mut alert);
+                let alert = tls.close();
                 let _ = net::send(socket, &alert, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
             }
             // Fails if the server has reset the connection; the next read reports that.

@@ -19,25 +19,35 @@ impl Engine<'_> {
         if self.connections[at].is_tls() {
             return self.receive_encrypted(at);
         }
-        let (Some(socket), Some(input)) = (&self.connections[at].socket, self.input.buffer())
-        else {
-            return;
-        };
+        if let Some(count) = self.read(at) {
+            self.take_replies(at, count);
+        }
+    }
+
+    /// Reads once into the receive buffer. `None` if nothing has arrived, or the connection has ended, which is handled.
+    #[inline(always)]
+    pub(super) fn read(&mut self, at: usize) -> Option<usize> {
+        let socket = self.connections[at].socket.as_ref()?;
+        let input = self.input.buffer()?;
         let count = match recv(socket, &mut input.0[..], RecvFlags::empty()) {
             Ok((count, _)) => count,
-            Err(Errno::AGAIN | Errno::INTR) => return,
-            Err(error) => return self.failed(at, error),
+            Err(Errno::AGAIN | Errno::INTR) => return None,
+            Err(error) => {
+                self.failed(at, error);
+                return None;
+            }
         };
         self.now = now();
         if count == 0 {
-            return self.peer_closed(at);
+            self.peer_closed(at);
+            return None;
         }
         self.progress.received(count);
-        self.take_replies(at, count);
+        Some(count)
     }
 
     /// Handles the failure of a read.
-    pub(super) fn failed(&mut self, at: usize, error: Errno) {
+    fn failed(&mut self, at: usize, error: Errno) {
         self.now = now();
         let waiting = self.connections[at].flights.len();
         self.lose(at, || {

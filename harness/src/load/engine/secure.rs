@@ -1,7 +1,6 @@
 //! What comes before and around the conversation: the PROXY header, and TLS.
 
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{SendFlags, send};
 
 use super::conn::State;
 use super::{Engine, now};
@@ -72,37 +71,20 @@ impl Engine<'_> {
 
     /// Reads encrypted bytes once, decrypts them, and processes all complete replies.
     pub(super) fn receive_encrypted(&mut self, at: usize) {
-        let Some(input) = self.input.buffer() else {
-            return;
-        };
+        let Some(count) = self.read(at) else { return };
         let conn = &mut self.connections[at];
-        let (Some(socket), Some(cold)) = (&conn.socket, &mut conn.cold) else {
-            return;
-        };
-        let Some(tls) = &mut cold.tls else {
-            return;
-        };
-        let count = match recv(socket, &mut input.0[..], RecvFlags::empty()) {
-            Ok((count, _)) => count,
-            Err(Errno::AGAIN | Errno::INTR) => return,
-            Err(error) => return self.failed(at, error),
-        };
-        self.now = now();
-        if count == 0 {
-            return self.peer_closed(at);
-        }
-        let fed = tls.feed(&input.0[..count]);
+        let Some(cold) = &mut conn.cold else { return };
+        let Some(tls) = &mut cold.tls else { return };
+        let fed = tls.feed(self.input.read(count));
         tls.take(&mut cold.unsent);
         let is_secure = !tls.is_handshaking();
-        let since = cold.handshake_since.filter(|_| is_secure);
-        if since.is_some() {
-            cold.handshake_since = None;
-        }
-        let has_answer = conn.has_unsent();
+        let since = cold.handshake_since.take_if(|_| is_secure);
         let generation = conn.generation;
-        self.progress.received(count);
-        if has_answer {
+        if conn.has_unsent() {
             self.flush(at);
+            if self.connections[at].generation != generation {
+                return;
+            }
         }
         if let Err(why) = fed {
             return self.lose(at, || why.to_string());
@@ -132,8 +114,7 @@ impl Engine<'_> {
             && let Some(tls) = &mut cold.tls
             && !tls.is_handshaking()
         {
-            let mut alert = Vec::new();
-            tls.close(&mut alert);
+            let alert = tls.close();
             // The server may be gone already.
             let _ = send(socket, &alert, SendFlags::NOSIGNAL);
         }

@@ -56,6 +56,13 @@ impl TlsChannel {
         self.take(wire);
     }
 
+    /// The records of `plain`; see [`TlsChannel::seal`].
+    pub(crate) fn sealed(&mut self, plain: &[u8]) -> Vec<u8> {
+        let mut wire = Vec::new();
+        self.seal(plain, &mut wire);
+        wire
+    }
+
     /// Appends what the layer itself has to send: handshake messages, alerts, key updates.
     pub(crate) fn take(&mut self, wire: &mut Vec<u8>) {
         while self.connection.wants_write() {
@@ -63,6 +70,13 @@ impl TlsChannel {
                 return;
             }
         }
+    }
+
+    /// What the layer itself has to send; see [`TlsChannel::take`].
+    pub(crate) fn due(&mut self) -> Vec<u8> {
+        let mut wire = Vec::new();
+        self.take(&mut wire);
+        wire
     }
 
     /// Processes bytes received from the socket. [`TlsChannel::read`] then returns the plain text, and
@@ -113,9 +127,9 @@ impl TlsChannel {
         Some(count)
     }
 
-    /// Appends a close_notify alert, after which nothing may be sent.
-    pub(crate) fn close(&mut self, wire: &mut Vec<u8>) {
+    /// A close_notify alert, after which nothing may be sent, and what else is due.
+    pub(crate) fn close(&mut self) -> Vec<u8> {
         self.connection.send_close_notify();
-        self.take(wire);
+        self.due()
     }
 }
