@@ -18,6 +18,9 @@ use crate::talk::{Exchange, Talk, Turn};
 /// below one segment of the loopback interface.
 const SMALL_RECEIVE_BUFFER: u32 = 128 * 1024;
 
+/// Number of clients of [`Cx::others_are_served_during`].
+const SILENT: usize = 3;
+
 /// The context of one attempt at one check. Clones share all state; not thread-safe.
 #[derive(Clone)]
 pub(crate) struct Cx {
@@ -317,6 +320,29 @@ impl Cx {
             "another client is served at the same time",
         )?;
         Ok(())
+    }
+
+    /// Fails unless another client is served while [`SILENT`] clients have sent `start` and stay silent. `what` names
+    /// it, for the proof.
+    pub(crate) async fn others_are_served_during(
+        &self,
+        what: &str,
+        start: impl Fn(&Session) -> Result<Vec<u8>, PeerError>,
+    ) -> Checked {
+        let mut silent = Vec::with_capacity(SILENT);
+        let mut read = 0;
+        for _ in 0..SILENT {
+            let mut client = self.connect_bare().await?;
+            let start = start(&client)?;
+            client.send_raw(&start).await?;
+            // A server that takes up its clients one after the other does not read the later ones.
+            read += usize::from(client.until_read().await.is_ok());
+            silent.push(client);
+        }
+        self.proved(format!(
+            "the server has read {what} on {read} of {SILENT} connections"
+        ));
+        self.others_are_served().await
     }
 
     /// Fails unless the server's process is running and a new client is served.

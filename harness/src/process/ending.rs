@@ -1,4 +1,5 @@
-//! Kills every descendant of this process, including those that keep forking. Only the supervisor uses it.
+//! Owns every descendant of this process, and kills them all, including those that keep forking. For a process that
+//! runs others: the supervisor and the host of logins.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -7,14 +8,38 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpgrp, getpid, kill_process, kill_process_group, wait,
+    Pid, Signal, WaitOptions, WaitStatus, getpgrp, getpid, kill_process, kill_process_group,
+    set_child_subreaper, setsid, wait,
 };
 
 use super::proc;
+use crate::sys::{close_on_exec_from, ignore, watch_children};
 
 /// Maximum time to kill all descendants. Only a process in uninterruptible sleep takes longer; it ends as soon as its
 /// system call returns.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Makes this process the parent of its orphaned descendants, and keeps it running when its terminal or tcprove ends.
+/// Returns a descriptor that is readable once a child has ended.
+///
+/// # Errors
+/// Those of prctl(2) and signalfd(2).
+pub(super) fn own_descendants() -> io::Result<OwnedFd> {
+    // In a session of their own, the processes do not receive the SIGINT of Ctrl-C in the terminal. Fails if this
+    // process already leads a session.
+    let _ = setsid();
+    ignore(&[
+        Signal::INT,
+        Signal::TERM,
+        Signal::HUP,
+        Signal::QUIT,
+        Signal::PIPE,
+    ]);
+    set_child_subreaper(Some(getpid()))?;
+    // Best effort: on kernels before 5.11 the processes inherit descriptors that leaked into tcprove.
+    let _ = close_on_exec_from(3);
+    watch_children()
+}
 
 /// Kills and reaps until this process has no children.
 ///

@@ -22,16 +22,14 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, WaitStatus, getpid, set_child_subreaper, setsid};
+use rustix::process::{Pid, WaitStatus};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::account;
-use super::ending::{Children, drain_signals, kill_all, reap};
+use super::ending::{Children, drain_signals, kill_all, own_descendants, reap};
 use super::listen::listen;
 use super::tmp;
-use crate::sys::{
-    ChildSetup, UserIds, close_on_exec_from, fix_addresses, ignore, prepare_child, watch_children,
-};
+use crate::sys::{ChildSetup, UserIds, fix_addresses, prepare_child};
 
 /// The hidden first argument that makes the tcprove binary a supervisor.
 pub(super) const SUPERVISE: &str = "__supervise";
@@ -120,20 +118,7 @@ pub(super) fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ! {
 
 fn run(args: &SuperviseArgs) -> io::Result<()> {
     let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    // In a session of its own, the server does not receive the SIGINT of Ctrl-C in the terminal. Fails if this process
-    // already leads a session.
-    let _ = setsid();
-    ignore(&[
-        Signal::INT,
-        Signal::TERM,
-        Signal::HUP,
-        Signal::QUIT,
-        Signal::PIPE,
-    ]);
-    set_child_subreaper(Some(getpid()))?;
-    // Best effort: on kernels before 5.11 the server inherits descriptors that leaked into tcprove.
-    let _ = close_on_exec_from(3);
-    let children = watch_children()?;
+    let children = own_descendants()?;
     let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EINVAL);
     let inherited = match args.listen.map(listen).transpose() {
         Ok(listener) => listener.map(OwnedFd::from),

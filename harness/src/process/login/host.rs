@@ -7,16 +7,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{
-    Pid, Signal, WaitStatus, getpid, kill_process, kill_process_group, set_child_subreaper, setsid,
-};
+use rustix::process::{Pid, Signal, WaitStatus, kill_process, kill_process_group};
 
 use super::request::{self, Ended, Request};
-use crate::process::ending::{kill_all, reap};
+use crate::process::ending::{drain_signals, kill_all, own_descendants, reap};
 use crate::process::{Exit, proc};
-use crate::sys::{
-    ChildSetup, close_on_exec_from, ignore, next_signal, prepare_child, watch_children,
-};
+use crate::sys::{ChildSetup, prepare_child};
 
 /// The hidden first argument that makes the tcprove binary a host.
 pub(in crate::process) const LOG_IN: &str = "__log_in";
@@ -55,20 +51,9 @@ struct Program {
 
 impl Host {
     fn new(nofile: Option<(u64, u64)>) -> io::Result<Host> {
-        // As in the supervisor: a session of its own, orphans become children, Ctrl-C does not end it.
-        let _ = setsid();
-        ignore(&[
-            Signal::INT,
-            Signal::TERM,
-            Signal::HUP,
-            Signal::QUIT,
-            Signal::PIPE,
-        ]);
-        set_child_subreaper(Some(getpid()))?;
-        let _ = close_on_exec_from(3);
         Ok(Host {
             nofile,
-            children: watch_children()?,
+            children: own_descendants()?,
             waiting: VecDeque::new(),
             running: HashMap::new(),
         })
@@ -80,7 +65,7 @@ impl Host {
         loop {
             let (has_request, given_up) = self.wait(&stdin)?;
             given_up.into_iter().for_each(|pid| self.give_up(pid));
-            while next_signal(&self.children).is_some() {}
+            drain_signals(&self.children);
             self.reap();
             if has_request {
                 match request::receive(&stdin) {
