@@ -18,7 +18,7 @@ candidate=$PWD
 base=$(realpath "$OUT")/base
 out=$(realpath "$OUT")/out
 # The reports of an earlier run are not those of this one; its findings stay.
-rm -f "$out"/{check,fuzz,gate}.{json,xml,md}
+rm -f "$out"/{check,fuzz,gate}.{json,xml,md} "$out"/changed.{json,md}
 
 remove_worktree() {
     # A run that was killed may have left one that git does not know any more.
@@ -79,6 +79,14 @@ git cat-file -e "$BASE^{commit}" 2>/dev/null || git fetch --quiet --depth=1 orig
 git worktree add --force --quiet --detach "$base" "$BASE"
 (cd "$base" && bash -euo pipefail -c "$BUILD")
 echo "::endgroup::"
+if [ -d "$candidate/$CORPUS" ]; then
+    # A table of the replies that have changed. A change may be meant: it fails nothing.
+    echo "::group::tcprove replay --against the base"
+    tcprove replay "$candidate/$CORPUS" "${talk[@]}" --against "$(server_in "$base")" \
+        --json "$out/changed.json" --markdown "$out/changed.md" "${command[@]}" ||
+        echo "tcprove replay ended with $?"
+    echo "::endgroup::"
+fi
 read -ra more <<<"$GATE_ARGUMENTS"
 prove gate "${talk[@]}" --base "$(server_in "$base")" --candidate "$(server_in "$candidate")" "${more[@]}"
 exit "$gravest"

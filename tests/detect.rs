@@ -2,6 +2,7 @@
 
 mod known;
 mod learned;
+mod patience;
 mod ports;
 mod servers;
 

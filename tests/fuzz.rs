@@ -2,10 +2,12 @@
 //! and invalid arguments are rejected with a message.
 
 mod faults;
+mod fields;
 mod kept;
 mod mistakes;
 mod replayed;
 mod sound;
+mod word;
 
 use serde_json::Value;
 

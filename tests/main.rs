@@ -10,6 +10,7 @@
 //! | [`cli`] | commands, formats, selections and streams as CONTRACT.md specifies them |
 //! | [`conversation`] | conversations with greetings, pushes and replies that end with the stream |
 //! | [`corpora`] | the committed corpora of the fuzz targets |
+//! | [`costs`] | faults that cost time, CPU or memory |
 //! | [`counters`] | counts under valgrind, which are the same in every run |
 //! | [`detect`] | `tcprove init -- COMMAND`: which talk is found out, what is learned, what is never assumed |
 //! | [`described`] | helpers, files, inetd, socket activation, computed logins through every command |
@@ -19,12 +20,18 @@
 //! | [`fuzz_real`] | campaigns against real servers |
 //! | [`gate`] | `tcprove gate`: regressions fail, equal servers do not, a gate that cannot see its control is void |
 //! | [`hostile`] | servers that attack tcprove |
+//! | [`injection`] | results of system calls that no client can cause: the filter, the sweep, and the end of a killed run |
+//! | [`limits`] | `[limits]`: learned by `init --learn`, and kept by loads and campaigns |
 //! | [`load`] | `tcprove load`: kinds of load, invalid runs, the clock, many connections |
 //! | [`models`] | every protocol in every concurrency model passes the battery |
+//! | [`promises`] | promises of connections, times, families and reloads, kept and broken |
 //! | [`real_servers`] | no false alarm on real servers |
 //! | [`record`] | `tcprove record` |
+//! | [`releases`] | public releases with a known fault, and those without it |
 //! | [`reproducer`] | the programs in a finding's folder |
+//! | [`resources`] | checks of resources on small servers |
 //! | [`servers`] | descriptions of real servers: their lengths, and what the battery says |
+//! | [`states`] | faults that show in one state of a connection, or beside another one |
 //! | [`statistics`] | the statistics against published tables, scipy and simulations |
 //! | [`supervisor`] | starting, watching and ending servers |
 //! | [`tidy`] | the code style and the allowed dependencies |
@@ -37,11 +44,14 @@
 #![allow(clippy::unwrap_used, reason = "tests, outside of #[test] functions")]
 
 mod action;
+mod aftermath;
 mod attached;
 mod bench;
+mod by_hand;
 mod cli;
 mod conversation;
 mod corpora;
+mod costs;
 mod counters;
 mod described;
 mod detect;
@@ -51,12 +61,20 @@ mod fuzz;
 mod fuzz_real;
 mod gate;
 mod hostile;
+mod injection;
+mod limits;
 mod load;
 mod models;
+mod promises;
+mod proof;
 mod real_servers;
 mod record;
+mod rehearsal;
+mod releases;
 mod reproducer;
+mod resources;
 mod servers;
+mod states;
 mod statistics;
 mod supervisor;
 mod support;

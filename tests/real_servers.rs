@@ -56,7 +56,7 @@ fn redis_grows_for_a_client_that_never_reads() {
     let checked = judged(
         "redis-server",
         &["-f", &file],
-        &["never-read", "emfile-live"],
+        &["never-read"],
         &["term-inflight"],
     );
     if let Some(checked) = checked {
@@ -73,7 +73,13 @@ fn memcached_is_sound() {
 #[test]
 fn nginx_is_sound_but_for_its_workers() {
     let (_folder, file) = file("http");
-    judged("nginx", &["-f", &file], &[], &["restart-orphan"]);
+    // It closes idle connections after 75 s, which it does not promise here.
+    judged(
+        "nginx",
+        &["-f", &file],
+        &[],
+        &["restart-orphan", "keepalive"],
+    );
 }
 
 #[test]
@@ -82,7 +88,8 @@ fn beanstalkd_spins_on_an_urgent_byte() {
     let checked = judged(
         "beanstalkd",
         &["-f", &file],
-        &["oob-byte", "emfile-live"],
+        // A line with a lone CR never ends for it: it looks for the first CR only.
+        &["eol-variants", "oob-byte", "emfile-live"],
         &["term-inflight"],
     );
     if let Some(checked) = checked {
@@ -98,6 +105,8 @@ fn an_asyncio_server_is_sound_but_for_what_it_has_begun() {
         "python3",
         &["--talk", "line", "--", "python3", script, "{port}"],
         &[],
-        &["term-inflight"],
+        // What one read brings is worked off before the next client's turn. A connection whose options cannot be set is
+        // never closed.
+        &["term-inflight", "fair-hog?", "keepalive", "options-refused"],
     );
 }

@@ -31,7 +31,9 @@ fn case(kind: FindingKind) -> Case {
             data.push(DataPart::Bytes(b"%n\n".to_vec()));
             vec![Step::Send(SendStep::whole(data)), Step::Receive]
         }
-        FindingKind::Crash | FindingKind::Starvation => vec![line(b"%n\n"), Step::Receive],
+        FindingKind::Crash | FindingKind::Starvation | FindingKind::Difference => {
+            vec![line(b"%n\n"), Step::Receive]
+        }
     })
 }
 
@@ -47,6 +49,10 @@ fn finding(kind: FindingKind) -> Finding {
             evidence: BTreeMap::from([("reply_hex".to_owned(), json!("4f 4b 20 33 0a"))]),
         },
         confirmed: Confirmed { seen: 5, of: 5 },
+        again: Confirmed::default(),
+        rate: None,
+        unsettled: None,
+        turn: None,
         steps: case.steps.len(),
         bytes: case.bytes(),
         reproducer: None,
@@ -89,6 +95,12 @@ fn buggy(python: &str) -> ServerRecipe {
     }
 }
 
+/// The kinds that one server shows, so that a program can reproduce them.
+fn with_programs() -> impl Iterator<Item = FindingKind> {
+    let all = FindingKind::ALL.into_iter();
+    all.filter(|kind| *kind != FindingKind::Difference)
+}
+
 /// Writes one folder per kind: all kinds in slow tests, otherwise those that are judged immediately.
 fn written(folder: &Path, python: &str) -> Vec<(FindingKind, PathBuf)> {
     let slow = is_slow("minutes for the kinds of bugs that take time to show");
@@ -99,7 +111,7 @@ fn written(folder: &Path, python: &str) -> Vec<(FindingKind, PathBuf)> {
             FindingKind::Crash | FindingKind::Panic | FindingKind::Conformance
         )
     };
-    let kinds = FindingKind::ALL.into_iter();
+    let kinds = with_programs();
     kinds
         .filter(|kind| slow || at_once(kind))
         .map(|kind| (kind, write(folder, &finding(kind), &recipe).unwrap()))
@@ -202,7 +214,7 @@ fn every_other_form_is_a_program_too() {
         .iter()
         .enumerate()
         {
-            for kind in FindingKind::ALL {
+            for kind in with_programs() {
                 let mut finding = finding(kind);
                 finding.cases = cases.clone();
                 finding.symptom.title = "it says \"\"\" \\N */ @ID@".into();

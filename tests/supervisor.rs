@@ -7,4 +7,5 @@ mod programs;
 mod sockets;
 mod starting;
 mod surroundings;
+mod tracing;
 mod watching;

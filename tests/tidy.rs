@@ -45,6 +45,7 @@ const EVERYTHING: &[&str] = &[
 /// The architecture: every module of the harness and the modules it may use, from the leaves up. Test code may use every
 /// module.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("binary", &[]),
     ("data", &[]),
     ("event", &[]),
     ("stats", &[]),
@@ -52,7 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("transport", &[]),
     ("talk", &["text"]),
-    ("process", &["data", "sys", "text", "transport"]),
+    ("process", &["binary", "data", "sys", "text", "transport"]),
     ("session", &["process", "sys", "talk", "text", "transport"]),
     (
         "subject",
@@ -112,6 +113,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The modules that every feature may use. Not `file`: features do not depend on the file format.
 const BELOW_THE_FEATURES: &[&str] = &[
+    "binary",
     "data",
     "event",
     "process",

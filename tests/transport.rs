@@ -186,7 +186,7 @@ fn campaigns_run_over_each_transport() {
                 "--embedded",
                 "--no-progress",
                 "--duration",
-                "1s",
+                "5s",
                 "--seed",
                 "1",
             ])

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tcprove::fuzz::FuzzPlan;
 use tcprove::fuzz::campaign::Campaign;
@@ -69,8 +69,10 @@ pub fn campaign(subject: Subject, jobs: usize, duration: Duration, out: &Path) -
             jobs,
             duration: Some(duration),
             cases: None,
+            settle: false,
             stop_on_first: false,
             feedback: FeedbackMode::default(),
+            libraries: Vec::new(),
             corpus: Some(out.join("corpus")),
             logs: out.join("running"),
             out: out.to_owned(),
@@ -78,6 +80,8 @@ pub fn campaign(subject: Subject, jobs: usize, duration: Duration, out: &Path) -
         strings: Vec::new(),
         waivers: Vec::new(),
         interrupt: Interrupt::default(),
+        begun: Instant::now(),
+        against: None,
     }
 }
 

@@ -74,6 +74,11 @@ pub enum Event {
         /// What a lane does other than fuzzing: confirm or minimize a finding.
         busy: Option<String>,
     },
+    /// A fuzz campaign has chosen what guides it.
+    Guided {
+        /// What it is and why, in one line.
+        by: String,
+    },
     /// A finding was confirmed.
     Found {
         /// The finding in one line.

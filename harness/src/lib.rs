@@ -23,6 +23,7 @@
 )]
 
 mod bench;
+mod binary;
 pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -97,18 +97,18 @@ fn connections_do_not_delay_each_other() {
         }
         let server = Inside::start(config(*model, 100 * MS));
         let mut streams: Vec<_> = (0..20).map(|_| server.connect()).collect();
-        let begin = Instant::now();
-        for stream in &mut streams {
-            stream.write_all(b"a\n").unwrap();
-        }
-        for stream in &mut streams {
-            expect(stream, b"a\n");
-        }
-        assert!(
-            begin.elapsed() < 1_000 * MS,
-            "{model}: {:?}",
+        // One after the other takes 2 s always; a busy machine is late sometimes.
+        let mut round = || {
+            let begin = Instant::now();
+            for stream in &mut streams {
+                stream.write_all(b"a\n").unwrap();
+            }
+            for stream in &mut streams {
+                expect(stream, b"a\n");
+            }
             begin.elapsed()
-        );
+        };
+        assert!((0..5).any(|_| round() < 1_000 * MS), "{model}");
         server.stop();
     }
 }

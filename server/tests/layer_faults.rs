@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use tcprove_server::fault;
+use tcprove_server::{Layer, fault};
 
 use crate::common::client::{Client, Socket};
 use crate::common::tls::Authority;
@@ -134,8 +134,13 @@ fn a_fault_without_its_layer_is_refused() {
         let Some(layer) = fault.layer() else {
             continue;
         };
+        let without = match layer {
+            Layer::Socket => AUTHORITY.arguments(),
+            Layer::Proxy | Layer::Tls | Layer::StartTls => Vec::new(),
+        };
         let output = Command::new(PROGRAM)
             .args(["--fault", fault.name])
+            .args(without)
             .output()
             .unwrap();
         let message = String::from_utf8(output.stderr).unwrap();

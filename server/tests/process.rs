@@ -14,6 +14,17 @@ use crate::common::{
 };
 
 #[test]
+fn a_hangup_asks_for_a_reload_and_ends_nothing() {
+    for model in Model::all() {
+        let server = Process::start(&["--model", model.name()]);
+        let mut client = server.connect();
+        exchange(&mut client, b"before\n", b"before\n");
+        server.signal(Signal::HUP);
+        exchange(&mut client, b"after\n", b"after\n");
+    }
+}
+
+#[test]
 fn every_model_drains_on_either_signal() {
     for model in Model::all() {
         for signal in [Signal::TERM, Signal::INT] {

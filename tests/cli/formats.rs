@@ -135,6 +135,7 @@ fn a_failure_is_told_in_full() {
         "actual",
         "reproduce",
         "by hand",
+        "next:",
         "seed 11",
     ] {
         assert!(

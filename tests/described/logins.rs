@@ -67,13 +67,11 @@ fn a_login_that_is_refused_is_shown() {
         words.extend(["--param", "typed=other"]);
         let ended = described.bench.run(&words);
         assert_eq!(ended.code, Some(3), "{}", ended.all());
-        let expected =
-            "the login `python3 -ES login.py other` exited with code 1; it printed: refused";
+        let expected = "the login `sh login.sh other` exited with code 1; it printed: refused";
         assert!(ended.stderr.contains(expected), "{}", ended.all());
         assert!(ended.stderr.contains("talk.open[0]"), "{}", ended.all());
     }
-    let edit =
-        |file: String| file.replace("exec = [\"python3\"", "exec = [\"no-such-program-here\"");
+    let edit = |file: String| file.replace("exec = [\"sh\"", "exec = [\"no-such-program-here\"");
     let ended = Described::new("login", edit).unwrap().bench.run(["check"]);
     assert_eq!(ended.code, Some(3), "{}", ended.all());
     assert!(
@@ -87,6 +85,9 @@ fn a_login_that_is_refused_is_shown() {
 /// The finding of a server behind a login is reproduced by programs that log in too.
 #[test]
 fn findings_behind_a_login_are_reproduced() {
+    if !is_slow("a campaign with a login for each connection, and a compilation") {
+        return;
+    }
     let Some(described) = Described::new("login", same) else {
         return;
     };

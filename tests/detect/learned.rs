@@ -1,7 +1,6 @@
 //! Servers that speak no built-in talk.
 
-use super::{finds, init, said};
-use crate::support::Bench;
+use super::{finds, said};
 
 /// Asserts that a talk was learned, and that its file contains these lines.
 fn learns(kind: &str, lines: &[&str]) {
@@ -85,29 +84,4 @@ fn a_greeting() {
             r#"expect = "250 {tok}\r\n""#,
         ],
     );
-}
-
-/// What nobody can learn from is no talk, and the error says what was tried and what came.
-#[test]
-fn what_is_never_assumed() {
-    for (kind, says) in [
-        ("mute", "nothing came within"),
-        ("closes", "the server closed the connection"),
-        ("noise", "a talk learned from the replies: "),
-        ("greets_only", "come back later"),
-    ] {
-        let bench = Bench::new();
-        let Some(ended) = init(&bench, kind) else {
-            return;
-        };
-        assert_eq!(ended.code, Some(3), "{kind}: {}", ended.all());
-        for says in ["no talk was found", says, "next: "] {
-            assert!(
-                ended.stderr.contains(says),
-                "{kind}: no {says:?}: {}",
-                ended.stderr
-            );
-        }
-        assert!(!bench.path("tcprove.toml").exists(), "{kind}");
-    }
 }

@@ -1,12 +1,13 @@
 //! Servers that nobody here wrote, without a hint. Those that are not installed are skipped.
 //!
-//! `cargo test -p tcprove --test main -- detect::servers --nocapture` prints the table.
+//! `TCPROVE_SLOW=1 cargo test -p tcprove --test main -- detect::servers --nocapture` prints the table.
 
+use std::sync::Mutex;
 use std::time::Instant;
 
 use super::{init_with, said};
-use crate::support::Bench;
-use crate::support::skip::may_lack;
+use crate::support::skip::{is_slow, may_lack};
+use crate::support::{Bench, at_once};
 
 /// The program, a shell line that starts it with {port} and {tmp}, and the talk that has to be found.
 const SERVERS: &[(&str, &str, &str)] = &[
@@ -100,14 +101,16 @@ const SERVERS: &[(&str, &str, &str)] = &[
 
 #[test]
 fn are_recognised() {
+    if !is_slow("a minute of detections") {
+        return;
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed =
         |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let mut wrong = Vec::new();
-    for (program, line, talk) in SERVERS {
+    let wrong = Mutex::new(Vec::new());
+    at_once(SERVERS, |(program, line, talk)| {
         if !installed(program) {
-            may_lack(program);
-            continue;
+            return may_lack(program);
         }
         let begun = Instant::now();
         let bench = Bench::new();
@@ -129,11 +132,12 @@ fn are_recognised() {
             begun.elapsed().as_secs_f64()
         );
         if found != *talk {
-            wrong.push(format!("{program} is {talk}: {}", ended.all()));
-            continue;
+            let mut wrong = wrong.lock().unwrap();
+            return wrong.push(format!("{program} is {talk}: {}", ended.all()));
         }
         let file = tcprove::file::load(&bench.path("tcprove.toml"));
         file.unwrap_or_else(|error| panic!("{program}: {error}"));
-    }
+    });
+    let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

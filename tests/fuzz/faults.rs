@@ -15,6 +15,7 @@ struct Planted {
     bytes: u64,
     /// From which number of `TCPROVE_SLOW` it is looked for.
     slow: usize,
+    feedback: &'static str,
 }
 
 const fn planted(name: &'static str, kind: &'static str, steps: u64, bytes: u64) -> Planted {
@@ -24,6 +25,7 @@ const fn planted(name: &'static str, kind: &'static str, steps: u64, bytes: u64)
         steps,
         bytes,
         slow: 0,
+        feedback: "auto",
     }
 }
 
@@ -45,6 +47,12 @@ const PLANTED: &[Planted] = &[
     Planted {
         slow: 1,
         ..planted("hang-on-half-message", "hang", 2, 4)
+    },
+    Planted {
+        // Breakpoints in this big program, built without optimization, take seconds to prepare.
+        slow: 1,
+        feedback: "breakpoints",
+        ..planted("six-messages", "crash", 11, 42)
     },
     Planted {
         slow: 2,
@@ -70,6 +78,8 @@ fn find(planted: &Planted, seed: u64) {
             "--duration",
             "100s",
             "--stop-on-first",
+            "--feedback",
+            planted.feedback,
         ],
     );
     let told = || format!("{}, seed {seed}: {}", planted.name, fuzzed.ended.all());

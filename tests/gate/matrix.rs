@@ -16,6 +16,7 @@ use tcprove::load::Workload;
 use tcprove::process::Launch;
 use tcprove::subject::{Interrupt, Origin, Subject};
 
+use crate::support::skip::is_slow;
 use crate::support::{alone, share};
 
 fn server(arguments: &[&str]) -> Subject {
@@ -89,6 +90,9 @@ fn cell(result: &GateResult, metric: Metric) -> &GateCell {
 /// Six times what it does otherwise: no client is that slow.
 #[test]
 fn a_server_that_serves_less_fails_by_its_throughput() {
+    if !is_slow("a quarter of a minute of loads") {
+        return;
+    }
     let _alone = alone();
     let result = run(&[], &["--slower", "500"], &plan(4), usize::MAX);
     let throughput = cell(&result, Metric::Throughput);
@@ -112,6 +116,9 @@ fn a_server_that_serves_less_fails_by_its_throughput() {
 
 #[test]
 fn an_end_that_is_asked_for_keeps_the_rounds_that_were_made() {
+    if !is_slow("a quarter of a minute of loads") {
+        return;
+    }
     let result = run(&[], &[], &plan(4), 3);
     assert_eq!(cell(&result, Metric::P99).comparison.sessions, 3);
     assert_eq!(result.matrix.unwrap().rounds, 3);
@@ -121,6 +128,9 @@ fn an_end_that_is_asked_for_keeps_the_rounds_that_were_made() {
 /// The second client of it waits until the first has gone.
 #[test]
 fn a_server_that_serves_one_at_a_time_is_asked_on_one_connection() {
+    if !is_slow("a quarter of a minute of loads") {
+        return;
+    }
     let one = ["--model", "sequential"];
     let result = run(&one, &one, &plan(4), 2);
     let throughput = cell(&result, Metric::Throughput);
@@ -139,6 +149,9 @@ fn a_server_that_serves_one_at_a_time_is_asked_on_one_connection() {
 /// The base serves several at a time, the candidate does not: that is a loss, not a slow load.
 #[test]
 fn a_candidate_that_leaves_clients_without_a_reply_is_broken() {
+    if !is_slow("a quarter of a minute of loads") {
+        return;
+    }
     let result = run(&[], &["--model", "sequential"], &plan(4), usize::MAX);
     let broken = result.broken.as_ref().unwrap();
     assert_eq!(broken.side, Side::Candidate);

@@ -1,10 +1,10 @@
 //! Small servers of three kinds that once could not be described: lengths in digits, further ports, and replies that end
-//! with the connection. Whole batteries need `TCPROVE_SLOW=1`; without it, a few checks run.
+//! with the connection. Whole batteries need `TCPROVE_SLOW=2`; without it, a few checks run.
 
 use crate::support::battery::{Checked, check, data, have};
-use crate::support::skip::is_slow;
+use crate::support::skip::slow_rounds;
 
-/// What runs without `TCPROVE_SLOW`.
+/// What runs without `TCPROVE_SLOW=2`.
 const FEW: [&str; 6] = [
     "--only",
     "split-*",
@@ -19,10 +19,9 @@ fn checked(server: &str) -> Option<Checked> {
         return None;
     }
     let file = data(server).join("tcprove.toml");
-    let few = if is_slow("a whole battery") {
-        &[][..]
-    } else {
-        &FEW
+    let few = match slow_rounds(2, "a whole battery") {
+        0 => &FEW[..],
+        _ => &[],
     };
     let file = file.to_str().expect("a path in UTF-8");
     Some(check(["-f", file].iter().chain(few)))

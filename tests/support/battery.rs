@@ -40,10 +40,19 @@ pub struct Checked {
 
 /// Runs `tcprove check` with these arguments and reads the JSON report, which it writes on every exit.
 pub fn check<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Checked {
+    check_in([], arguments)
+}
+
+/// Like [`check`], with these variables in the environment.
+pub fn check_in<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
+    environment: impl IntoIterator<Item = (&'static str, String)>,
+    arguments: I,
+) -> Checked {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let json = folder.path().join("report.json");
     let mut command = tcprove();
     command
+        .envs(environment)
         .arg("check")
         .arg("--json")
         .arg(&json)
@@ -53,6 +62,50 @@ pub fn check<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Checke
     let text = std::fs::read_to_string(&json).expect("the report is written on every exit");
     let report = serde_json::from_str(&text).expect("the report is JSON");
     Checked { output, report }
+}
+
+/// Runs these checks on the server in a folder of `tests/data`, with these parameters.
+pub fn small_server(name: &str, params: &[&str], checks: &[&str]) -> Checked {
+    let file = data(name).join("tcprove.toml");
+    only(file.to_str().expect("a path in UTF-8"), params, checks)
+}
+
+/// As [`small_server`], in this one of its variants.
+pub fn variant(name: &str, how: &str, checks: &[&str]) -> Checked {
+    small_server(name, &[&format!("how={how}")], checks)
+}
+
+/// Asserts that this variant of a small server passes these checks.
+#[track_caller]
+pub fn passes(name: &str, how: &str, checks: &[&str]) {
+    if !have("python3") {
+        return;
+    }
+    let sound = variant(name, how, checks);
+    assert_eq!(sound.ids("pass").len(), checks.len(), "{}", sound.shown());
+}
+
+/// As [`small_server`], with these lines at the end of its file.
+pub fn small_server_stating(name: &str, more: &str, params: &[&str], checks: &[&str]) -> Checked {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    only(&file_stating(name, more, folder.path()), params, checks)
+}
+
+/// Runs these checks on the server in this file, with these parameters.
+fn only(file: &str, params: &[&str], checks: &[&str]) -> Checked {
+    let params = params.iter().flat_map(|param| ["--param", param]);
+    let only = checks.iter().flat_map(|id| ["--only", id]);
+    check(["-f", file].into_iter().chain(params).chain(only))
+}
+
+/// Writes the file of a server in `tests/data` into `folder`, with these lines at its end. Returns its path.
+pub fn file_stating(name: &str, more: &str, folder: &Path) -> String {
+    let source = std::fs::read_to_string(data(name).join("tcprove.toml")).expect("a file");
+    let cwd = format!("[server]\ncwd = {:?}", data(name));
+    let source = source.replacen("[server]", &cwd, 1);
+    let file = folder.join("tcprove.toml");
+    std::fs::write(&file, format!("{source}{more}")).expect("a file that can be written");
+    file.to_str().expect("a path in UTF-8").to_owned()
 }
 
 impl Checked {
@@ -68,6 +121,11 @@ impl Checked {
             .iter()
             .find(|outcome| outcome["id"] == id)
             .unwrap_or_else(|| panic!("{id} did not run"))
+    }
+
+    /// What a check that fell short observed.
+    pub fn actual(&self, id: &str) -> &str {
+        self.outcome(id)["actual"].as_str().expect("a shortfall")
     }
 
     /// The ids of all checks with this outcome.

@@ -2,11 +2,12 @@
 //!
 //! A test takes a share with the first step that uses much CPU time (a [`Bench`](super::Bench), a battery, a server) and
 //! keeps it until its thread ends. [`alone`] waits until no share is held, and blocks new ones. Threads that a test
-//! starts must call neither, because the test already holds what they need. This only works within one process: a runner
+//! starts must call neither, because the test already holds what they need; [`at_once`] starts threads that may. This only works within one process: a runner
 //! with a process per test (nextest) must limit the number of parallel tests itself.
 
 use std::cell::RefCell;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 static MACHINE: RwLock<()> = RwLock::new(());
@@ -16,6 +17,8 @@ enum Held {
     Nothing,
     Share(#[expect(dead_code, reason = "held, not read")] RwLockReadGuard<'static, ()>),
     All,
+    /// The test that started this thread holds what it needs.
+    Lent,
 }
 
 thread_local! {
@@ -47,6 +50,25 @@ impl Drop for Alone {
     fn drop(&mut self) {
         HELD.set(Held::Nothing);
     }
+}
+
+/// The threads of [`at_once`].
+const THREADS: usize = 4;
+
+/// Does `work` for all items, a few at the same time. For work that waits more than it computes.
+pub fn at_once<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    share();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS.min(items.len()) {
+            scope.spawn(|| {
+                HELD.set(Held::Lent);
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    work(item);
+                }
+            });
+        }
+    });
 }
 
 /// Runs a test that measures its own process, such as its memory, in a new process. `test` is its path within this

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-pub use machine::{alone, is_own_process, share};
+pub use machine::{alone, at_once, is_own_process, share};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Time limit for events that must happen. Reaching it is a failure.

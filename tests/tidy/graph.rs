@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::code;
 
@@ -145,20 +148,24 @@ struct Use {
     is_export: bool,
 }
 
+// Compiled once: without optimization, that takes longer than to read a file.
+static STATEMENT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^\s*(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);").unwrap());
+static INLINE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\b(?:crate|super)(?:::\w+)+").unwrap());
+
 /// Every path of this crate that the code of a module names, from the root of the crate.
 fn uses(module: &Module, text: &str, modules: &BTreeSet<Module>) -> Vec<Use> {
     let text = without_comments(code(text));
     let mut found = Vec::new();
-    let statement = regex::Regex::new(r"(?m)^\s*(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);").unwrap();
-    for one in statement.captures_iter(&text) {
+    for one in STATEMENT.captures_iter(&text) {
         for path in expanded(&one[2]) {
             let is_export = one.get(1).is_some();
             found.extend(absolute(module, &path, modules).map(|path| Use { path, is_export }));
         }
     }
-    let rest = statement.replace_all(&text, "");
-    let inline = regex::Regex::new(r"\b(?:crate|super)(?:::\w+)+").unwrap();
-    for path in inline.find_iter(&rest) {
+    let rest = STATEMENT.replace_all(&text, "");
+    for path in INLINE.find_iter(&rest) {
         found.extend(absolute(module, path.as_str(), modules).map(|path| Use {
             path,
             is_export: false,

@@ -1,53 +1,61 @@
 //! What a check works with: the server, the talk, connections, and a place for evidence.
 
+mod clients;
+
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tokio::task::JoinSet;
 
-use super::outcome::{Ascribe, Checked, FailureKind, Shortfall, failed, inconclusive, skip};
-use crate::process::{Launch, Listening, PeerSocket, Server, StartFailure, StartOptions, Usage};
-use crate::session::{Dial, PeerError, Reply, Session, Transcript, Voice, pause};
-use crate::subject::{Pace, Promise, Subject};
-use crate::talk::{Exchange, Talk, Turn};
-
-/// Size of a small `SO_RCVBUF`, in bytes. The server fills it quickly, but the window does not fall
-/// below one segment of the loopback interface.
-const SMALL_RECEIVE_BUFFER: u32 = 128 * 1024;
-
-/// Number of clients of [`Cx::others_are_served_during`].
-const SILENT: usize = 3;
+use super::Effort;
+use super::outcome::{Checked, Shortfall, inconclusive, skip};
+use crate::process::{Launch, PeerSocket, Server, StartFailure, StartOptions, Usage};
+use crate::session::{Session, Transcript, Voice, pause};
+use crate::subject::{Pace, Promise, Rehearsal, Subject};
+use crate::talk::Talk;
+use crate::transport::{Address, Endpoint};
 
 /// The context of one attempt at one check. Clones share all state; not thread-safe.
 #[derive(Clone)]
 pub(crate) struct Cx {
-    shared: Rc<CxState>,
-    server: Rc<Server>,
+    pub(super) shared: Rc<CxState>,
+    pub(super) server: Rc<Server>,
     voice: Voice,
 }
 
-struct CxState {
-    subject: Subject,
-    pace: Pace,
+pub(super) struct CxState {
+    pub(super) subject: Subject,
+    pub(super) rehearsal: Rehearsal,
+    /// How long the check may take.
+    effort: Effort,
     transcript: Transcript,
     evidence: RefCell<Map<String, Value>>,
     proof: RefCell<Option<String>>,
+    /// What would enable the check, if it is skipped.
+    enable: Cell<Option<&'static str>>,
     /// The first server was ended to make room for another instance.
     replaced: Cell<bool>,
 }
 
 impl Cx {
-    /// Creates a context on `server`, an instance of the subject. `salt` varies its tokens.
-    pub(crate) fn new(server: Rc<Server>, subject: &Subject, salt: u64, pace: Pace) -> Self {
+    /// Creates a context on `server`, an instance of the subject. `salt` varies its tokens; `effort` says how long the check may take.
+    pub(crate) fn new(
+        server: Rc<Server>,
+        subject: &Subject,
+        salt: u64,
+        rehearsal: &Rehearsal,
+        effort: Effort,
+    ) -> Self {
         let shared = CxState {
             subject: subject.clone(),
-            pace,
+            rehearsal: rehearsal.clone(),
+            effort,
             transcript: Transcript::default(),
             evidence: RefCell::default(),
             proof: RefCell::default(),
+            enable: Cell::new(None),
             replaced: Cell::new(false),
         };
         Self {
@@ -55,6 +63,33 @@ impl Cx {
             voice: subject.voice(&server, salt),
             server,
         }
+    }
+
+    /// Whether the check may take minutes (`--slow`).
+    pub(crate) fn is_slow(&self) -> bool {
+        self.shared.effort.slow
+    }
+
+    /// Skips a check that takes too long without `--slow`, which enables it.
+    pub(crate) fn skip_as_slow<T>(&self, reason: String) -> Checked<T> {
+        self.shared.enable.set(Some("--slow"));
+        skip(reason)
+    }
+
+    /// How long `--soak` wants traffic to last. Skips a check that only runs with it.
+    pub(crate) fn soak(&self) -> Checked<Duration> {
+        self.shared.effort.soak.map_or_else(
+            || {
+                self.shared.enable.set(Some("--soak"));
+                skip("sends traffic for a minute, only with --soak")
+            },
+            Ok,
+        )
+    }
+
+    /// What would enable the check, if it was skipped.
+    pub(crate) fn enable(&self) -> Option<&'static str> {
+        self.shared.enable.get()
     }
 
     /// The server under test.
@@ -78,30 +113,7 @@ impl Cx {
 
     /// How fast the server responds on this machine.
     pub(crate) fn pace(&self) -> Pace {
-        self.shared.pace
-    }
-
-    /// Number of connections that a check may open at once: `wanted`, or fewer if the server
-    /// promises a maximum. One connection is left for a well-behaved client. Where a process is started for each
-    /// connection, by the server or to log in, all of them must be able to start within half the time limit of a reply.
-    pub(crate) fn connections(&self, wanted: usize) -> usize {
-        /// Fewest processes at once.
-        const PROCESSES_MIN: usize = 4;
-        let most = match self.shared.subject.promise.max_connections {
-            Some(most) => most.saturating_sub(2).max(1),
-            None => usize::MAX,
-        };
-        let pace = self.pace();
-        let starts_processes =
-            *self.server.listening() == Listening::PerConnection || self.talk().has_login();
-        let in_time = if starts_processes {
-            let each = 2.0 * pace.exchange.as_secs_f64();
-            let processes = pace.reply_limit().as_secs_f64() / each;
-            (processes as usize).max(PROCESSES_MIN)
-        } else {
-            usize::MAX
-        };
-        wanted.min(most).min(in_time)
+        self.shared.rehearsal.pace
     }
 
     /// Records a measured value as evidence.
@@ -131,6 +143,11 @@ impl Cx {
             evidence.insert("steps".into(), steps.into());
         }
         evidence
+    }
+
+    /// Number of connections made so far.
+    pub(super) fn connections_made(&self) -> usize {
+        self.shared.transcript.connections() as usize
     }
 
     /// Adds a line to the steps shown in the evidence.
@@ -196,6 +213,18 @@ impl Cx {
         }
     }
 
+    /// The same check on the same server, reached at another address.
+    pub(crate) fn reached_at(&self, addr: SocketAddr) -> Checked<Self> {
+        let endpoint = Endpoint {
+            address: Address::Tcp(addr),
+            transport: self.server.endpoint().transport.clone(),
+        };
+        Ok(Self {
+            server: Rc::new(Server::attach(endpoint, None)?),
+            ..self.clone()
+        })
+    }
+
     /// Resource usage of the server's processes. Inconclusive if it cannot be read.
     pub(crate) fn usage(&self) -> Checked<Usage> {
         self.server.usage().map_or_else(
@@ -226,190 +255,5 @@ impl Cx {
     /// (any more), or on another machine.
     pub(crate) fn peer(&self, session: &Session) -> Option<PeerSocket> {
         self.server.peer_socket(session.local())
-    }
-
-    // Connections.
-
-    /// Connects without sending anything.
-    pub(crate) async fn connect(&self) -> Checked<Session> {
-        Ok(self.try_connect().await?)
-    }
-
-    /// Like [`Self::connect`], for checks that examine how the connection failed.
-    pub(crate) async fn try_connect(&self) -> Result<Session, PeerError> {
-        Session::connect(self.dial()).await
-    }
-
-    /// Like [`Self::try_connect`], with another limit for this and all later operations of the
-    /// session. While the accept queue is full, the kernel repeats the SYN after 1, 3 and 7
-    /// seconds.
-    pub(crate) async fn try_connect_within(&self, limit: Duration) -> Result<Session, PeerError> {
-        Session::connect(Dial {
-            limit,
-            ..self.dial()
-        })
-        .await
-    }
-
-    /// Connects without PROXY header and TLS, which the check sends itself.
-    pub(crate) async fn connect_bare(&self) -> Checked<Session> {
-        let dial = Dial {
-            bare: true,
-            ..self.dial()
-        };
-        Ok(Session::connect(dial).await?)
-    }
-
-    /// Like [`Self::open_for`], with a small receive buffer, which the server's replies soon fill.
-    pub(crate) async fn open_small(&self, exchange: &Exchange) -> Checked<Session> {
-        let mut session = Session::connect(Dial {
-            receive_buffer: Some(SMALL_RECEIVE_BUFFER),
-            ..self.dial()
-        })
-        .await?;
-        session.opening_for(exchange).await?;
-        Ok(session)
-    }
-
-    fn dial(&self) -> Dial {
-        Dial {
-            server: self.server.clone(),
-            voice: self.voice.clone(),
-            transcript: self.shared.transcript.clone(),
-            limit: self.shared.pace.reply_limit(),
-            receive_buffer: None,
-            bare: false,
-        }
-    }
-
-    /// Connects and performs the talk's opening, so that the plain turn can follow.
-    pub(crate) async fn open(&self) -> Checked<Session> {
-        let mut session = self.connect().await?;
-        session.opening().await?;
-        Ok(session)
-    }
-
-    /// Like [`Self::open`], so that this exchange can follow.
-    pub(crate) async fn open_for(&self, exchange: &Exchange) -> Checked<Session> {
-        let mut session = self.connect().await?;
-        session.opening_for(exchange).await?;
-        Ok(session)
-    }
-
-    /// Like [`Self::open`], so that the turn with the payload can follow.
-    pub(crate) async fn open_for_payload(&self) -> Checked<Session> {
-        match self.voice().payload_exchange() {
-            Some(exchange) => self.open_for(exchange).await,
-            None => self.open().await,
-        }
-    }
-
-    /// One exchange on a new connection.
-    pub(crate) async fn exchange(&self) -> Checked<Reply> {
-        let mut session = self.open().await?;
-        let turn = session.turn()?;
-        let reply = session.exchange(&turn).await?;
-        session.close();
-        Ok(reply)
-    }
-
-    /// Fails unless a second, well-behaved client is served.
-    pub(crate) async fn others_are_served(&self) -> Checked {
-        self.exchange().await.ascribe(
-            FailureKind::Blocked,
-            "another client is served at the same time",
-        )?;
-        Ok(())
-    }
-
-    /// Fails unless another client is served while [`SILENT`] clients have sent `start` and stay silent. `what` names
-    /// it, for the proof.
-    pub(crate) async fn others_are_served_during(
-        &self,
-        what: &str,
-        start: impl Fn(&Session) -> Result<Vec<u8>, PeerError>,
-    ) -> Checked {
-        let mut silent = Vec::with_capacity(SILENT);
-        let mut read = 0;
-        for _ in 0..SILENT {
-            let mut client = self.connect_bare().await?;
-            let start = start(&client)?;
-            client.send_raw(&start).await?;
-            // A server that takes up its clients one after the other does not read the later ones.
-            read += usize::from(client.until_read().await.is_ok());
-            silent.push(client);
-        }
-        self.proved(format!(
-            "the server has read {what} on {read} of {SILENT} connections"
-        ));
-        self.others_are_served().await
-    }
-
-    /// Fails unless the server's process is running and a new client is served.
-    pub(crate) async fn is_alive(&self) -> Checked {
-        if let Some(exit) = self.server.exit() {
-            let actual = format!("the server {exit}");
-            return failed(FailureKind::Died, "the server keeps running", actual);
-        }
-        self.exchange()
-            .await
-            .ascribe(FailureKind::Blocked, "the server keeps serving new clients")?;
-        Ok(())
-    }
-
-    /// Skips if the turn with the payload has no reply.
-    pub(crate) fn payload_is_answered(&self) -> Checked {
-        match self.voice().payload_exchange() {
-            Some(exchange) if !exchange.expect.has_reply() => skip(format!(
-                "{}, which sends {{payload}}, has no reply",
-                exchange.label
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Where the turn with the payload has no reply, the server alone is judged: it keeps running and serving.
-    pub(crate) async fn is_alive_if_unanswered(&self) -> Checked {
-        match self.payload_is_answered() {
-            Ok(()) => Ok(()),
-            Err(_) => self.is_alive().await,
-        }
-    }
-
-    /// Runs `count` clients concurrently and waits for all of them. Results are in order of start.
-    pub(crate) async fn crowd<T, F, Fut>(&self, count: usize, client: F) -> Vec<Checked<T>>
-    where
-        T: 'static,
-        F: Fn(Self, usize) -> Fut,
-        Fut: Future<Output = Checked<T>> + 'static,
-    {
-        let mut tasks = JoinSet::new();
-        for number in 0..count {
-            let task = client(self.clone(), number);
-            tasks.spawn_local(async move { (number, task.await) });
-        }
-        let mut results: Vec<Option<Checked<T>>> = (0..count).map(|_| None).collect();
-        while let Some(done) = tasks.join_next().await {
-            if let Ok((number, result)) = done {
-                results[number] = Some(result);
-            }
-        }
-        results
-            .into_iter()
-            .map(|result| result.unwrap_or_else(|| inconclusive("a client task ended early")))
-            .collect()
-    }
-
-    /// The turn that carries `payload`. Skips if the talk has none.
-    pub(crate) fn payload_turn(&self, session: &mut Session, payload: &[u8]) -> Checked<Turn> {
-        if !self.talk().payload_is_safe(payload) {
-            return Err(Shortfall::Skip(
-                "no message of the talk can contain the payload".into(),
-            ));
-        }
-        match session.payload_turn(payload)? {
-            Some(turn) => Ok(turn),
-            None => Err(Shortfall::Skip("no [[talk.turn]] sends {payload}".into())),
-        }
     }
 }

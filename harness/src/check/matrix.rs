@@ -10,7 +10,7 @@ use serde::Serialize;
 use tcprove_server::fault::Fault;
 
 use super::run::Battery;
-use super::{BATTERY, Check, Outcome, Verdict, find};
+use super::{BATTERY, Check, Effort, Need, Outcome, Verdict, find};
 use crate::subject::{Interrupt, Subject};
 
 /// The result for one planted fault.
@@ -35,6 +35,9 @@ pub(crate) struct FaultRow {
 
 /// Builds the subject that runs `tcprove serve` with or without the fault.
 pub(crate) type Serve<'a> = &'a (dyn Fn(&Fault, bool) -> Subject + Sync);
+
+/// How long `--soak` lasts for a fault: its effect must show soon.
+const SOAK: Duration = Duration::from_millis(4_500);
 
 /// Number of faults tested concurrently. Most of the time is spent waiting for a faulty server.
 const WORKERS: usize = 6;
@@ -94,14 +97,25 @@ fn row(
         check: fault.caught_by,
         planted: fault.kind,
         ok: is_caught(&faulty, fault) && is_passed(&sound),
-        applies: is_plain || !is_skipped(&sound),
+        applies: (is_plain && !depends_on_machine(fault)) || !is_skipped(&sound),
         seen: described(&faulty, fault),
         sound: described(&sound, fault),
         seconds: begun.elapsed().as_secs_f64(),
     }
 }
 
-/// The outcome of the fault's check on this server, or why there is none.
+/// Whether the check may not apply on some machines: they may lack an address family, or control groups.
+fn depends_on_machine(fault: &Fault) -> bool {
+    needs(fault, Need::Families) || needs(fault, Need::TaskLimit)
+}
+
+/// Whether the check that must catch this fault has this need.
+pub(crate) fn needs(fault: &Fault, need: Need) -> bool {
+    find(fault.caught_by).is_some_and(|check| check.needs.contains(&need))
+}
+
+/// The outcome of the fault's check on this server, or why there is none. A check that only runs with `--slow` or `--soak` gets
+/// that.
 fn checked(
     fault: &Fault,
     subject: Subject,
@@ -110,7 +124,7 @@ fn checked(
 ) -> Result<Outcome, String> {
     let check =
         find(fault.caught_by).ok_or_else(|| format!("there is no check {}", fault.caught_by))?;
-    let battery = Battery {
+    let mut battery = Battery {
         checks: vec![check],
         subject,
         control,
@@ -118,11 +132,22 @@ fn checked(
         lanes: 1,
         battery: BATTERY,
         max_time: Some(Duration::from_secs(120)),
+        effort: Effort::default(),
         reproduce: String::new(),
         command_by_hand: None,
         interrupt: interrupt.clone(),
     };
-    let outcomes = battery
+    let outcome = outcome(&battery)?;
+    match outcome.enable[..] {
+        ["--slow"] => battery.effort.slow = true,
+        ["--soak"] => battery.effort.soak = Some(SOAK),
+        _ => return Ok(outcome),
+    }
+    self::outcome(&battery)
+}
+
+fn outcome(battery: &Battery) -> Result<Outcome, String> {
+    let (outcomes, _) = battery
         .run(&|_| {})
         .map_err(|error| format!("error: {error}"))?;
     let outcome = outcomes.into_iter().next();

@@ -7,36 +7,46 @@
 //!
 //! To add a check, add a file with an `ENTRY` and a line in its group's list.
 
+pub(crate) mod cause;
+mod closing;
 mod cx;
 pub(crate) mod matrix;
 mod needs;
+mod next;
 mod outcome;
 mod plan;
+mod room;
 pub(crate) mod run;
+mod stall;
+mod way;
 
 mod abrupt;
 mod backpressure;
 mod concurrency;
 mod encoding;
 mod framing;
+mod idle;
+mod kernel;
 mod latency;
 mod life;
 mod limits;
 mod proxy;
 mod resources;
+mod soak;
 mod tls;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub(crate) use cause::Cause;
 pub(crate) use cx::Cx;
 pub(crate) use needs::{Given, Need, Unmet, grouped, remedies};
 pub(crate) use outcome::{
-    Ascribe, Checked, Failure, FailureKind, Outcome, Shortfall, Verdict, failed, inconclusive,
-    skip, warned,
+    Ascribe, Checked, Failure, FailureKind, Outcome, Seen, Shortfall, Verdict, failed,
+    inconclusive, skip, warned,
 };
-pub(crate) use plan::{CheckPlan, LANES, Selection, Shard};
+pub(crate) use plan::{CheckPlan, Effort, LANES, Selection, Shard};
 
 /// The battery of this version. A check added later has a higher number and only warns until
 /// `[check] battery` in the file is raised.
@@ -47,6 +57,8 @@ pub(crate) const BATTERY: u32 = 1;
 pub enum Runs {
     /// On the lane's server, shared with other checks.
     Shared,
+    /// On a server whose system calls can be given other results, shared with the other checks of this kind in the lane.
+    Injected,
     /// On a fresh server, concurrently with other lanes.
     OwnServer,
     /// On a fresh server while nothing else runs: the check measures time, CPU or memory.
@@ -58,6 +70,8 @@ pub enum Runs {
 pub(crate) enum Weight {
     /// The verdict is fail.
     Fails,
+    /// The verdict is fail, but warn for what the server has left behind: the stimulus is rare, and costs a connection at most.
+    FailsAtOnce,
     /// The verdict is warn.
     Warns,
     /// The verdict is warn unless the file makes this promise.
@@ -95,13 +109,22 @@ pub struct Check {
     pub(crate) control: bool,
     /// Maximum duration of one attempt.
     pub(crate) limit: Duration,
-    /// The stimulus as a shell command (sh and python3) for a reader without tcprove. Placeholders:
-    /// `{host}`, `{port}`, `{request}` (a Python expression for the bytes of the plain turn) and
-    /// `{cmd}` (the server's command; the server is started beforehand if the text does not contain
-    /// it).
+    /// The stimulus as a shell command (sh and python3) for a reader without tcprove; see `run/by_hand.rs`. Connections
+    /// perform what precedes the plain turn, except `{bare}` ones. Placeholders: `{host}`, `{port}`, `{request}` (the
+    /// bytes of the plain turn), `{opening}` (a list of the requests of the opening), `{payload(EXPRESSION)}` (a request with
+    /// this payload), `{overhead}` (its bytes besides the payload), `{limit}`, `{connections}`, `{size}`, `{huge}`,
+    /// `{top}` (CPU usage of the processes of `$p`) and `{cmd}` (the server's command; the server is started
+    /// beforehand as `$p` if the text does not contain it).
     pub(crate) by_hand: &'static str,
     /// Runs one attempt.
     pub(crate) run: for<'a> fn(&'a Cx) -> Pin<Box<dyn Future<Output = Checked> + 'a>>,
+}
+
+impl Check {
+    /// The name of its group, as displayed.
+    pub fn group(&self) -> &'static str {
+        self.group
+    }
 }
 
 /// All checks, in display order.
@@ -113,9 +136,12 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         limits::CHECKS,
         concurrency::CHECKS,
         backpressure::CHECKS,
+        idle::CHECKS,
         abrupt::CHECKS,
         resources::CHECKS,
+        kernel::CHECKS,
         latency::CHECKS,
+        soak::CHECKS,
         tls::CHECKS,
         proxy::CHECKS,
     ]

@@ -1,9 +1,9 @@
 //! Conditions under which a check applies. If one is not met, the check is skipped with a reason.
 
 use super::{Check, all};
-use crate::process::Listening;
+use crate::process::{Listening, TaskLimit};
 use crate::subject::Promise;
-use crate::talk::Talk;
+use crate::talk::{Frame, Talk};
 use crate::transport::Transport;
 
 /// A condition under which a check applies.
@@ -15,16 +15,38 @@ pub(crate) enum Need {
     ManyTurns,
     /// The first turn has a reply.
     Reply,
+    /// A connection begins with requests that come before the first turn.
+    Opening,
     /// `promise.pipelining = true`.
     Pipelining,
     /// `promise.max_message` is given.
     MaxMessage,
+    /// `promise.max_connections` is given.
+    MaxConnections,
+    /// `promise.idle_timeout` is given.
+    IdleTimeout,
+    /// `[limits]` states something.
+    Limits,
+    /// `promise.families` is given.
+    Families,
+    /// `promise.port0 = true`.
+    Port0,
+    /// `reload` in `[server]` is given.
+    Reload,
     /// The talk has a turn with `{payload}`.
     Payload,
     /// The first turn expects its own token, so replies can be told apart.
     DistinctReplies,
-    /// Requests announce their length in a header.
+    /// Requests announce their length, or the length of a part.
     LengthField,
+    /// The talk has requests that must be refused.
+    Bad,
+    /// `promise.encoding` is given.
+    Encoding,
+    /// The talk declares messages that the server sends without a request.
+    Push,
+    /// Requests can contain values in values.
+    Nesting,
     /// tcprove started the server.
     Spawned,
     /// The server opens its listening socket itself.
@@ -35,6 +57,8 @@ pub(crate) enum Need {
     SecondInstance,
     /// The server's process is known, so its CPU time, memory and descriptors can be read.
     Process,
+    /// This machine lets tcprove limit the number of threads and processes of a server.
+    TaskLimit,
     /// The server serves more than one client. Implied by every check that does not list
     /// [`Need::SingleClient`].
     ServesAgain,
@@ -60,6 +84,8 @@ pub(crate) struct Given<'a> {
     pub promise: &'a Promise,
     /// Whether tcprove starts the server.
     pub spawned: bool,
+    /// Whether a signal asks the server to reload.
+    pub reload: bool,
     /// Who opens the listening socket and accepts connections.
     pub listening: &'a Listening,
     /// How clients reach the server.
@@ -137,10 +163,15 @@ pub(crate) fn grouped<'a>(
 impl Need {
     /// Why the check does not apply; `None` if the condition is met.
     fn unmet(self, given: &Given<'_>) -> Option<String> {
+        (!self.is_met(given)).then(|| self.reason().to_owned())
+    }
+
+    fn is_met(self, given: &Given<'_>) -> bool {
         let Given {
             talk,
             promise,
             spawned,
+            reload,
             listening,
             transport,
             singleton,
@@ -148,54 +179,81 @@ impl Need {
             serves_again,
         } = *given;
         let tls = transport.tls.as_ref();
-        let reason = match self {
-            Self::Frame if talk.request.has_end() && talk.plain().reply_frame(talk).has_end() => {
-                return None;
-            }
+        match self {
+            Self::Frame => talk.request.has_end() && talk.plain().reply_frame(talk).has_end(),
+            Self::ManyTurns => talk.carries_many_turns(),
+            Self::Reply => talk.plain().expect.has_reply(),
+            Self::Opening => has_opening(talk),
+            Self::Pipelining => promise.pipelining == Some(true),
+            Self::MaxMessage => promise.max_message.is_some(),
+            Self::MaxConnections => promise.max_connections.is_some(),
+            Self::IdleTimeout => promise.idle_timeout.is_some(),
+            Self::Limits => !promise.limits.is_empty(),
+            Self::Families => !promise.families.is_empty(),
+            Self::Port0 => promise.port0 == Some(true),
+            Self::Reload => reload,
+            Self::Payload => talk.turns.iter().any(|turn| turn.uses_payload()),
+            Self::DistinctReplies => talk.turns[0].proves_order(),
+            Self::LengthField => announces_lengths(&talk.request),
+            Self::Bad => !talk.bad.is_empty(),
+            Self::Encoding => promise.encoding.is_some(),
+            Self::Push => !talk.push.is_empty(),
+            Self::Nesting => talk.nesting().is_some(),
+            Self::Spawned => spawned,
+            Self::OwnSocket => *listening == Listening::Server,
+            Self::Accepts => *listening != Listening::PerConnection,
+            Self::SecondInstance => !singleton,
+            Self::Process => process,
+            Self::TaskLimit => TaskLimit::is_possible(),
+            Self::Tcp => transport.unix.is_none(),
+            Self::PlainText => tls.is_none(),
+            Self::Tls => tls.is_some_and(|tls| !tls.starttls),
+            Self::StartTls => tls.is_some_and(|tls| tls.starttls),
+            Self::Proxy => transport.proxy.is_some(),
+            Self::SingleClient => true,
+            Self::ServesAgain => serves_again,
+        }
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
             Self::Frame => "the talk has no frame, so the end of a message is unknown",
-            Self::ManyTurns if talk.carries_many_turns() => return None,
             Self::ManyTurns => "a connection carries the first [[talk.turn]] only once",
-            Self::Reply if talk.plain().expect.has_reply() => return None,
             Self::Reply => "the first [[talk.turn]] has no reply",
-            Self::Pipelining if promise.pipelining == Some(true) => return None,
+            Self::Opening => "the talk has no opening that sends anything",
             Self::Pipelining => "needs promise.pipelining = true",
-            Self::MaxMessage if promise.max_message.is_some() => return None,
             Self::MaxMessage => "needs promise.max_message",
-            Self::Payload if talk.turns.iter().any(|turn| turn.uses_payload()) => return None,
+            Self::MaxConnections => "needs promise.max_connections",
+            Self::IdleTimeout => "needs promise.idle_timeout",
+            Self::Limits => "[limits] states nothing",
+            Self::Families => "needs promise.families",
+            Self::Port0 => "needs promise.port0 = true",
+            Self::Reload => "needs `reload` in [server]",
             Self::Payload => "no [[talk.turn]] sends {payload}",
-            Self::DistinctReplies if talk.turns[0].proves_order() => return None,
             Self::DistinctReplies => {
                 "the first [[talk.turn]] does not expect its {tok}: replies cannot be told apart"
             }
-            Self::LengthField if talk.request.announcing(1).is_some() => return None,
             Self::LengthField => "requests have no length field",
-            Self::Spawned if spawned => return None,
+            Self::Bad => "the talk has no [[talk.bad]]",
+            Self::Encoding => "needs promise.encoding",
+            Self::Push => "the talk has no [[talk.push]]",
+            Self::Nesting => "no request is a value of JSON or RESP, which could contain others",
             Self::Spawned => "tcprove did not start this server",
-            Self::OwnSocket if *listening == Listening::Server => return None,
             Self::OwnSocket => "tcprove opens the listening socket, not the server",
-            Self::Accepts if *listening != Listening::PerConnection => return None,
             Self::Accepts => "tcprove accepts the connections, not the server",
-            Self::SecondInstance if !singleton => return None,
             Self::SecondInstance => "`singleton = true`: only one instance can run at a time",
-            Self::Process if process => return None,
             Self::Process => "the server's process is unknown: pass --pid",
-            Self::Tcp if transport.unix.is_none() => return None,
+            Self::TaskLimit => "root cannot limit threads here: no writable control group for pids",
             Self::Tcp => "needs TCP: the kernel does not show the server's end of a Unix socket",
-            Self::PlainText if tls.is_none() => return None,
             Self::PlainText => {
                 "TLS ends both ways of a connection together, and has no urgent data"
             }
-            Self::Tls if tls.is_some_and(|tls| !tls.starttls) => return None,
             Self::Tls => "needs [transport] tls",
-            Self::StartTls if tls.is_some_and(|tls| tls.starttls) => return None,
             Self::StartTls => "needs a [[talk.open]] with starttls = true",
-            Self::Proxy if transport.proxy.is_some() => return None,
             Self::Proxy => "needs [transport] proxy",
-            Self::SingleClient => return None,
-            Self::ServesAgain if serves_again => return None,
+            Self::SingleClient => "",
             Self::ServesAgain => "the server serves a single client: see serves-again",
-        };
-        Some(reason.to_owned())
+        }
     }
 
     /// What would meet the condition; `None` if it is a property of the server.
@@ -204,16 +262,75 @@ impl Need {
             Self::Frame => Some("a `frame` in [talk] other than \"none\""),
             Self::Pipelining => Some("`pipelining = true` in [promise]"),
             Self::MaxMessage => Some("`max_message = BYTES` in [promise]"),
+            Self::MaxConnections => Some("`max_connections = NUMBER` in [promise]"),
+            Self::IdleTimeout => Some("`idle_timeout = \"TIME\"` in [promise]"),
+            Self::Limits => Some("[limits], which `tcprove init --learn` writes"),
+            Self::Families => Some("`families = [\"ipv4\", \"ipv6\"]` in [promise]"),
+            Self::Port0 => Some("`port0 = true` in [promise]"),
+            Self::Reload => Some("`reload = \"HUP\"` in [server]"),
             Self::Payload => Some("{payload} in a [[talk.turn]]"),
             Self::DistinctReplies => {
                 Some("{tok} in `send` and `expect` of the first [[talk.turn]]")
             }
             Self::Spawned => Some("`cmd` in [server] instead of --connect"),
             Self::Process => Some("--pid PID"),
-            Self::Reply => None,
-            Self::OwnSocket | Self::Accepts | Self::SecondInstance => None,
+            Self::Push => Some("a [[talk.push]]"),
+            Self::Bad => Some("a [[talk.bad]]"),
+            Self::Encoding => Some("`encoding = \"utf-8\"` in [promise]"),
+            Self::Reply | Self::Opening => None,
+            Self::OwnSocket | Self::Accepts | Self::SecondInstance | Self::TaskLimit => None,
             Self::Tcp | Self::PlainText | Self::Tls | Self::StartTls | Self::Proxy => None,
-            Self::ManyTurns | Self::LengthField | Self::ServesAgain | Self::SingleClient => None,
+            Self::ManyTurns | Self::LengthField | Self::Nesting => None,
+            Self::ServesAgain | Self::SingleClient => None,
+        }
+    }
+}
+
+/// Whether requests of this frame announce the length of a part.
+fn announces_lengths(frame: &Frame) -> bool {
+    matches!(frame, Frame::Resp | Frame::Http1) || frame.announcing(1).is_some()
+}
+
+/// Whether the client sends anything before the first turn.
+fn has_opening(talk: &Talk) -> bool {
+    talk.opening_requests() > 0 || !talk.before(talk.plain()).is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A promise that nothing checks promises nothing: a new field needs a check that depends on it.
+    #[test]
+    fn every_promise_has_a_check() {
+        let Promise {
+            max_message: _,
+            drains_on_stop: _,
+            pipelining: _,
+            encoding: _,
+            max_connections: _,
+            idle_timeout: _,
+            families: _,
+            port0: _,
+            limits: _,
+        } = Promise::default();
+        for need in [
+            Need::MaxMessage,
+            Need::Pipelining,
+            Need::MaxConnections,
+            Need::IdleTimeout,
+            Need::Limits,
+            Need::Families,
+            Need::Port0,
+            Need::Reload,
+            Need::Encoding,
+        ] {
+            let checks = all().filter(|check| check.needs.contains(&need));
+            assert!(checks.count() > 0, "no check needs {need:?}");
+        }
+        // `drains_on_stop` makes a warning of term-inflight a failure; `encoding` makes utf8-invalid demand a refusal.
+        for id in ["term-inflight", "utf8-invalid"] {
+            assert!(all().any(|check| check.id == id), "{id}");
         }
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum Verdict {
 pub(crate) enum FailureKind {
     /// The server's process ended.
     Died,
+    /// A process of the server crashed, though the main process goes on.
+    WorkerDied,
     /// The server did not listen in time.
     NotReady,
     /// A second instance started on the same port.
@@ -66,6 +68,12 @@ pub(crate) enum FailureKind {
     Accepted,
     /// The server printed an excessive amount of log output.
     LogFlood,
+    /// CPU time grew faster than the size of a request.
+    Complexity,
+    /// A connection stayed open longer than promised.
+    NotClosed,
+    /// The server did not say on which port it listens.
+    Unannounced,
 }
 
 impl FailureKind {
@@ -94,6 +102,7 @@ impl FailureKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Died => "died",
+            Self::WorkerDied => "worker-died",
             Self::NotReady => "not-ready",
             Self::DoubleStart => "double-start",
             Self::NoRestart => "no-restart",
@@ -111,6 +120,9 @@ impl FailureKind {
             Self::Refused => "refused",
             Self::Accepted => "accepted",
             Self::LogFlood => "log-flood",
+            Self::Complexity => "complexity",
+            Self::NotClosed => "not-closed",
+            Self::Unannounced => "unannounced",
         }
     }
 }
@@ -122,6 +134,33 @@ pub(crate) struct Failure {
     pub kind: FailureKind,
     /// What the server should have done, and what it did instead.
     pub mismatch: Mismatch,
+    /// Where it was seen.
+    pub seen: Seen,
+}
+
+/// Where a failure was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// By the check, which judged what followed its stimulus.
+    ByCheck,
+    /// In a step of the conversation, perhaps one that prepares the stimulus: the server refused, answered something else, or
+    /// ended the connection.
+    InStep,
+    /// In a step for which the server took longer than the time limit.
+    AsDelay,
+}
+
+impl Seen {
+    fn of(error: &PeerError) -> Self {
+        match error {
+            PeerError::ConnectTimedOut { .. }
+            | PeerError::NoHandshake { .. }
+            | PeerError::Silent { .. }
+            | PeerError::NotTaken { .. }
+            | PeerError::NotRead { .. } => Self::AsDelay,
+            _ => Self::InStep,
+        }
+    }
 }
 
 impl Failure {
@@ -134,6 +173,7 @@ impl Failure {
         Self {
             kind,
             mismatch: Mismatch::new(expected, actual),
+            seen: Seen::ByCheck,
         }
     }
 }
@@ -194,9 +234,10 @@ pub(crate) trait Ascribe<T> {
 impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
     fn ascribe(self, kind: FailureKind, expected: &str) -> Checked<T> {
         self.map_err(|error| match error.into() {
-            Shortfall::Failed(failure) => {
-                Shortfall::Failed(Failure::new(kind, expected, failure.mismatch.actual))
-            }
+            Shortfall::Failed(failure) => Shortfall::Failed(Failure {
+                seen: failure.seen,
+                ..Failure::new(kind, expected, failure.mismatch.actual)
+            }),
             other => other,
         })
     }
@@ -214,6 +255,7 @@ impl From<PeerError> for Shortfall {
             Some(mismatch) => Self::Failed(Failure {
                 kind: FailureKind::of(&error),
                 mismatch,
+                seen: Seen::of(&error),
             }),
             None if matches!(error, PeerError::Render(_)) => Self::Skip(error.to_string()),
             None => Self::Inconclusive(error.to_string()),
@@ -288,8 +330,14 @@ pub(crate) struct Outcome {
     pub duration: Duration,
     /// A command that repeats the check.
     pub reproduce: String,
-    /// A shell command that repeats the stimulus without tcprove.
+    /// A shell command that repeats the stimulus without tcprove. Empty if there is none for this server.
     pub by_hand: String,
+    /// What to look at, and which promise or waiver applies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The id of the cause that this failure probably shares with others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'static str>,
 }
 
 fn milliseconds<S: serde::Serializer>(

@@ -1,6 +1,8 @@
 //! The plan of a battery, a part of the run's plan.
 
-use serde::Serialize;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
 
 use crate::subject::Waiver;
 
@@ -45,6 +47,29 @@ impl Selection {
     }
 }
 
+/// How long checks may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Effort {
+    /// Whether promises of long times and many connections are checked too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub slow: bool,
+    /// How long traffic is sent to see whether the server becomes slower or larger; seconds in the JSON.
+    #[serde(
+        rename = "soak_s",
+        serialize_with = "seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub soak: Option<Duration>,
+}
+
+/// Serializes an optional duration as seconds.
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+fn seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    duration
+        .map(|duration| duration.as_secs_f64())
+        .serialize(serializer)
+}
+
 /// The plan of a battery.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct CheckPlan {
@@ -55,6 +80,8 @@ pub(crate) struct CheckPlan {
     pub lanes: usize,
     /// No check starts after this many seconds.
     pub max_time_s: Option<f64>,
+    #[serde(flatten)]
+    pub effort: Effort,
 }
 
 impl CheckPlan {

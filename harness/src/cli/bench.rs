@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::draft::{self, Draft};
-use super::load::{ShapeArgs, room_for};
+use super::load::{ShapeArgs, are_served, room_for};
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::place::replace;
@@ -91,7 +91,9 @@ fn perform(draft: &mut Draft, args: &BenchArgs) -> Result<Body, RunError> {
         flags(&axes, &mut target);
         resolved = target.resolve(seed)?;
     }
-    let most = most_connections(&axes).max(args.shape.connections);
+    let promise = &resolved.subject.promise;
+    let most = most_connections(&axes).max(args.shape.connections_to(promise));
+    are_served(most, promise)?;
     room_for(most, &target, &mut resolved, seed)?;
     draft.target(&resolved);
     let plan = plan(args, axes, &resolved, seed)?;
@@ -136,7 +138,13 @@ fn axes(args: &BenchArgs, resolved: &PreparedTarget) -> Result<Vec<Dimension>, R
     if resolved.embedded {
         return Ok(SweepPlan::axes_of_the_reference_server());
     }
-    let mut usual = vec!["connections=1,10,50"];
+    let usual_connections = match resolved.subject.promise.limits.connections {
+        Some(limit @ ..2) => format!("connections={limit}"),
+        Some(limit @ ..11) => format!("connections=1,{limit}"),
+        Some(limit @ ..50) => format!("connections=1,10,{limit}"),
+        Some(_) | None => "connections=1,10,50".to_owned(),
+    };
+    let mut usual = vec![usual_connections.as_str()];
     if resolved.subject.talk.payload_turns().next().is_some() {
         usual.insert(0, "payload=64,1KiB,16KiB");
     }

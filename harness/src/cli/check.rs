@@ -1,4 +1,6 @@
-//! `tcprove check`: the battery.
+//! `tcprove check`: the battery, or a sweep of the results of system calls.
+
+mod sweep;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,8 +13,9 @@ use super::rehearse::rehearsal_error;
 use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{blockers, draft, embedded, interrupt, target};
 use crate::check::run::Battery;
-use crate::check::{Check, CheckPlan, LANES, Need, Selection, Shard};
-use crate::report::{Body, CheckReport, RunError};
+use crate::check::run::sweep::SweepCase;
+use crate::check::{Check, CheckPlan, Effort, LANES, Need, Selection, Shard};
+use crate::report::{Body, CheckReport, Learned, RunError};
 use crate::subject::{Interrupt, Origin, RehearsalError, Subject};
 use crate::{check, text};
 
@@ -37,6 +40,16 @@ pub(super) struct CheckArgs {
     /// Start no check after this time
     #[arg(long, value_name = "TIME", value_parser = target::duration)]
     pub max_time: Option<Duration>,
+    /// Also check promises that take long: idle time-outs of up to 5 minutes, more than 500 connections
+    #[arg(long)]
+    pub slow: bool,
+    /// Also send traffic for a while, and check whether the server becomes slower or larger [default with --soak: 60s]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "60s", value_parser = target::duration)]
+    pub soak: Option<Duration>,
+    /// Instead of the battery, give each socket call of an exchange each result that the kernel may return, one at a time;
+    /// or only this one, as in accept4:3:ECONNABORTED
+    #[arg(long, value_name = "CALL:N:RESULT", num_args = 0..=1, value_parser = SweepCase::parse, conflicts_with_all = ["only", "skip", "slow", "soak", "shard"])]
+    pub sweep: Option<Option<SweepCase>>,
     /// Run only part I of N of the battery
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<Shard>,
@@ -57,13 +70,19 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
         return list();
     }
     let draft = Draft::new("check", args.seed);
-    draft::run(draft, &args.output, &PageArgs::default(), |draft| {
-        battery_of(draft, args).map(Body::Check)
-    })
+    draft::run(
+        draft,
+        &args.output,
+        &PageArgs::default(),
+        |draft| match &args.sweep {
+            Some(only) => sweep::sweep(draft, args, only.clone()).map(Body::Calls),
+            None => battery_of(draft, args).map(Body::Check),
+        },
+    )
 }
 
 pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<CheckReport, RunError> {
-    let resolved = args.target.resolve(draft.seed())?;
+    let resolved = resolved(&args.target, draft.seed())?;
     draft.target(&resolved);
     let selection = selection(args, &resolved)?;
     let interrupt = interrupt::watch()?;
@@ -78,9 +97,9 @@ pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<CheckRep
     let result = battery.run(&|event| progress.show(event));
     progress.finish();
     draft.interrupted(interrupt.is_set());
-    let outcomes = match result {
-        Ok(outcomes) => outcomes,
-        Err(RehearsalError::Interrupted) => Vec::new(),
+    let (outcomes, rehearsal) = match result {
+        Ok((outcomes, rehearsal)) => (outcomes, Some(Learned::of(&rehearsal))),
+        Err(RehearsalError::Interrupted) => (Vec::new(), None),
         Err(error) => return Err(rehearsal_error(&error, &resolved)),
     };
     let blockers = if draft.is_interrupted() {
@@ -88,7 +107,20 @@ pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<CheckRep
     } else {
         blockers::of(&outcomes, &resolved.file.waive, &selection)
     };
-    Ok(CheckReport::new(outcomes, blockers))
+    Ok(CheckReport::new(outcomes, blockers, rehearsal))
+}
+
+/// Number of connections that the embedded server serves at once, unless a parameter says another: few, because
+/// `conn-limit` and `places-given-back` fill them.
+const EMBEDDED_CONNECTIONS: u64 = 200;
+
+pub(super) fn resolved(target: &TargetArgs, seed: u64) -> Result<PreparedTarget, RunError> {
+    let resolved = target.resolve(seed)?;
+    if !target.embedded || resolved.subject.promise.max_connections.is_none() {
+        return Ok(resolved);
+    }
+    let fewer = embedded::with_connections(EMBEDDED_CONNECTIONS, &target.params, seed)?;
+    Ok(fewer.unwrap_or(resolved))
 }
 
 fn battery(
@@ -114,6 +146,7 @@ fn battery(
         },
         battery: resolved.file.check.battery.unwrap_or(check::BATTERY),
         max_time: args.max_time,
+        effort: effort(args),
         reproduce: reproduce(args, resolved.subject.seed),
         command_by_hand: resolved.command_by_hand.clone(),
         interrupt,
@@ -131,6 +164,14 @@ fn plan(
         waivers: CheckPlan::waivers_of(&resolved.file.waive),
         lanes,
         max_time_s: args.max_time.map(|time| time.as_secs_f64()),
+        effort: effort(args),
+    }
+}
+
+fn effort(args: &CheckArgs) -> Effort {
+    Effort {
+        slow: args.slow,
+        soak: args.soak,
     }
 }
 
@@ -223,7 +264,14 @@ fn list() -> ExitCode {
 /// A command that repeats one check with the same seed.
 fn reproduce(args: &CheckArgs, seed: u64) -> String {
     let target = args.target.words();
-    let command = format!("{} check --only {{id}} --seed {seed} {target}", program());
+    let slow = if args.slow { " --slow" } else { "" };
+    let soak = args.soak.map_or(String::new(), |time| {
+        format!(" --soak={}s", time.as_secs_f64())
+    });
+    let command = format!(
+        "{} check --only {{id}}{slow}{soak} --seed {seed} {target}",
+        program()
+    );
     command.trim_end().to_owned()
 }
 

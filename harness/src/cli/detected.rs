@@ -93,12 +93,17 @@ fn port_phrase(port: &PortFound) -> String {
     }
 }
 
-/// What would enable more checks, a line each.
-pub(super) fn suggestions(found: &Detected) -> Vec<String> {
+/// What would enable more checks, a line each. With `learns`, the limits follow anyway.
+pub(super) fn suggestions(found: &Detected, learns: bool) -> Vec<String> {
     let given = Given {
         talk: &found.file.talk,
         promise: &found.file.promise,
         spawned: found.file.server.is_some(),
+        reload: found
+            .file
+            .server
+            .as_ref()
+            .is_some_and(|launch| launch.reload.is_some()),
         listening: &Listening::Server,
         transport: &found.file.transport,
         singleton: false,
@@ -107,6 +112,7 @@ pub(super) fn suggestions(found: &Detected) -> Vec<String> {
     };
     remedies(&given)
         .into_iter()
+        .filter(|(_, ids)| !(learns && ids == &["limits-hold"]))
         .map(|(lines, ids)| {
             let checks = if ids.len() == 1 { "check" } else { "checks" };
             format!(
@@ -120,7 +126,7 @@ pub(super) fn suggestions(found: &Detected) -> Vec<String> {
 }
 
 /// The file: what was assumed as a comment, the server and its talk, all other keys as a comment.
-pub(super) fn file_text(found: &Detected, command: &str) -> String {
+pub(super) fn file_text(found: &Detected, command: &str, learns: bool) -> String {
     let mut head = format!(
         "# tcprove.toml for {}\n# `tcprove init` started it, found out what it speaks, and assumed:\n",
         crate::text::escape_text(command, 200)
@@ -132,7 +138,7 @@ pub(super) fn file_text(found: &Detected, command: &str) -> String {
             crate::text::escape_text(&phrase, 400)
         );
     }
-    for line in suggestions(found) {
+    for line in suggestions(found, learns) {
         let _ = writeln!(head, "# more      {line}");
     }
     head.push_str("# `tcprove check` is a good next step.\n\n");

@@ -1,6 +1,7 @@
 //! The embedded reference server as a target. Each of its parameters is a flag of `tcprove serve`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::CommandFactory as _;
 
@@ -9,7 +10,7 @@ use super::prepared::{PreparedTarget, executable};
 use super::reach;
 use crate::process::Launch;
 use crate::report::RunError;
-use crate::subject::Origin;
+use crate::subject::{Family, Origin, Promise};
 use crate::text;
 
 /// Prepares the server that `--embedded` and `--param` describe. A planted fault sets the defaults of
@@ -58,11 +59,68 @@ pub(super) fn with(
         ]);
     }
     let mut launch = Launch::new(executable()?, cmd);
+    launch.reload = Some(libc::SIGHUP);
+    file.promise = promised(&file.promise, &params)?;
     let name = format!("the embedded reference server ({protocol})");
     launch.params = params;
     let launch = reach.apply(launch, &mut file)?;
     let origin = Origin::Spawn(Box::new(launch));
     Ok(PreparedTarget::new(file, origin, name, seed, true))
+}
+
+/// The server with these parameters and so many connections at once; `None` if a parameter says how many.
+pub(super) fn with_connections(
+    most: u64,
+    params: &[(String, String)],
+    seed: u64,
+) -> Result<Option<PreparedTarget>, RunError> {
+    let mut names = params.iter().map(|(name, _)| name.replace('-', "_"));
+    if names.any(|name| name == MAX_CONNECTIONS) {
+        return Ok(None);
+    }
+    let mut params = params.to_vec();
+    params.push((MAX_CONNECTIONS.into(), most.to_string()));
+    from_parameters(&params, seed).map(Some)
+}
+
+/// The parameter with the number of connections at once.
+const MAX_CONNECTIONS: &str = "max_connections";
+/// The number of connections that the reference server serves at once by default.
+const CONNECTIONS: usize = 1000;
+/// Its idle time-out by default.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the reference server promises with these parameters, beside what its protocol does.
+fn promised(protocol: &Promise, params: &BTreeMap<String, String>) -> Result<Promise, RunError> {
+    let param = |name: &str| {
+        params
+            .get(name)
+            .or_else(|| params.get(&name.replace('_', "-")))
+            .map(String::as_str)
+    };
+    let wrong = |name: &str| RunError::usage(format!("--param {name}: not a number"));
+    let most = match param(MAX_CONNECTIONS) {
+        Some(number) => number.parse().map_err(|_| wrong(MAX_CONNECTIONS))?,
+        None => CONNECTIONS,
+    };
+    let idle = match param("idle_timeout") {
+        Some(time) => text::duration(time).map_err(RunError::usage)?,
+        None => IDLE_TIMEOUT,
+    };
+    // One serves a single client at a time, and the workers of the other have equal shares of the connections, which the
+    // kernel does not divide equally.
+    let is_exact = !matches!(param("model"), Some("sequential" | "prefork"));
+    let mut families = vec![Family::Ipv4];
+    if param("dual_stack") == Some("true") {
+        families.push(Family::Ipv6);
+    }
+    Ok(Promise {
+        max_connections: is_exact.then_some(most),
+        idle_timeout: Some(idle),
+        families,
+        port0: Some(true),
+        ..protocol.clone()
+    })
 }
 
 /// Fails unless each parameter is a flag of `tcprove serve` with a valid value.

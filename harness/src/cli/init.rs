@@ -1,17 +1,18 @@
 //! `tcprove init`: writes a commented tcprove.toml.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::output::{note, say, say_bytes};
-use super::target::{TargetArgs, supervised};
-use super::{detected, draft, interrupt};
+use super::target::{TargetArgs, load, supervised};
+use super::{detected, draft, interrupt, learned};
 use crate::detect::{DetectError, Detected, Sketch, detect};
 use crate::file;
 use crate::process::Launch;
 use crate::report::{ExitCode as Code, RunError};
 use crate::subject::Origin;
+use crate::text::escape_text;
 use crate::transport::Endpoint;
 
 #[derive(clap::Args)]
@@ -19,15 +20,22 @@ pub(super) struct InitArgs {
     /// Start from this built-in conversation; without it and without a server, list them
     #[arg(long, value_name = "NAME")]
     talk: Option<String>,
+    /// With --learn: add the limits of the server of this file to the file
+    #[arg(short, long, value_name = "FILE", requires = "learn", conflicts_with_all = ["talk", "connect", "cmd"])]
+    file: Option<PathBuf>,
     /// Find out what a server speaks that is already running
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["talk", "cmd"])]
     connect: Option<String>,
     /// Allow an address that is not on the loopback interface
     #[arg(long, requires = "connect")]
     allow_remote: bool,
-    /// Write to this file; `-` for stdout
-    #[arg(short, long, value_name = "FILE", default_value = "tcprove.toml")]
-    output: PathBuf,
+    /// Learn the server's limits too, and write them into the file: how many connections, how many requests on one, how
+    /// long a request, whether it closes idle connections, whether it runs twice
+    #[arg(long)]
+    learn: bool,
+    /// Write to this file; `-` for stdout [default: the file of --file, or tcprove.toml]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// Overwrite an existing file
     #[arg(long)]
     force: bool,
@@ -70,8 +78,17 @@ pub(super) fn main(args: &InitArgs) -> ExitCode {
 }
 
 fn perform(args: &InitArgs) -> Result<(), RunError> {
+    if let Some(path) = &args.file {
+        return args.add_limits(path);
+    }
     if args.talk.is_some() || (args.cmd.is_empty() && args.connect.is_none()) {
-        args.write(&args.of_builtin()?)?;
+        let text = args.of_builtin()?;
+        if args.learn {
+            args.may_write()?;
+        }
+        let (text, learned) = args.learned(text, Path::new("."), None)?;
+        args.write(&text)?;
+        args.tell_learned(&learned);
         args.say("adapt `cmd`, then run `tcprove check`");
         return Ok(());
     }
@@ -84,12 +101,40 @@ fn perform(args: &InitArgs) -> Result<(), RunError> {
         Err(error @ DetectError::Interrupted) => return Err(RunError::target(error.to_string())),
         Err(error) => return Err(detected::error(&error)),
     };
-    args.write(&detected::file_text(&found, &args.command()))?;
+    let text = detected::file_text(&found, &args.command(), args.learn);
+    let running = args.connect.is_some().then_some(origin);
+    let (text, learned) = args.learned(text, Path::new("."), running)?;
+    args.write(&text)?;
     args.tell(&found);
+    args.tell_learned(&learned);
+    args.say("read what it says, then run `tcprove check`");
     Ok(())
 }
 
 impl InitArgs {
+    /// Learns the limits of the server of this file, and adds them to its text.
+    fn add_limits(&self, path: &Path) -> Result<(), RunError> {
+        if self.output.is_some() {
+            self.may_write()?;
+        }
+        let file = load(path)?;
+        if !file.promise.limits.is_empty() {
+            return Err(RunError::usage(format!(
+                "{} already states limits: delete its section [limits], then they are learned again",
+                path.display()
+            )));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            RunError::usage(format!("{} cannot be read: {error}", path.display()))
+        })?;
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        let (text, learned) = self.learned(text, folder.unwrap_or(Path::new(".")), None)?;
+        self.write(&text)?;
+        self.tell_learned(&learned);
+        self.say("`tcprove check` keeps within these limits");
+        Ok(())
+    }
+
     /// The text of a built-in talk, with the command of the arguments.
     fn of_builtin(&self) -> Result<String, RunError> {
         let name = self.talk.as_deref().unwrap_or_default();
@@ -135,37 +180,70 @@ impl InitArgs {
         }
     }
 
+    /// The file to write.
+    fn output(&self) -> &Path {
+        let given = self.output.as_ref().or(self.file.as_ref());
+        given.map_or(Path::new("tcprove.toml"), PathBuf::as_path)
+    }
+
+    /// Whether an existing file is overwritten. The file of `--file` is, unless the text goes elsewhere.
+    fn overwrites(&self) -> bool {
+        self.force || (self.file.is_some() && self.output.is_none())
+    }
+
     fn is_stdout(&self) -> bool {
-        self.output.as_os_str() == "-"
+        self.output().as_os_str() == "-"
     }
 
     /// Says something about the file that was written: on stderr if stdout has the file.
     fn say(&self, next: &str) {
         if !self.is_stdout() {
-            say(&format!("wrote {}: {next}", self.output.display()));
+            say(&format!("wrote {}: {next}", self.output().display()));
+        }
+    }
+
+    /// The text with what was learned, and phrases about it, if that was asked for.
+    fn learned(
+        &self,
+        text: String,
+        folder: &Path,
+        running: Option<Origin>,
+    ) -> Result<(String, Vec<String>), RunError> {
+        if !self.learn {
+            return Ok((text, Vec::new()));
+        }
+        let file = learned::learned(&text, folder, running, draft::clock_seed())?;
+        Ok((file.text, file.phrases))
+    }
+
+    fn tell_learned(&self, phrases: &[String]) {
+        for phrase in phrases {
+            self.line(&format!("learned   {}", escape_text(phrase, 300)));
+        }
+    }
+
+    /// Says a line about the file: on stderr if stdout has the file.
+    fn line(&self, text: &str) {
+        if self.is_stdout() {
+            note(text);
+        } else {
+            say(text);
         }
     }
 
     fn tell(&self, found: &Detected) {
-        let line = |text: &str| {
-            if self.is_stdout() {
-                note(text);
-            } else {
-                say(text);
-            }
-        };
+        let line = |text: &str| self.line(text);
         for (word, phrase) in detected::assumptions(found) {
             line(&format!("{word:<9} {phrase}"));
         }
-        for suggestion in detected::suggestions(found) {
+        for suggestion in detected::suggestions(found, self.learn) {
             line(&format!("more      {suggestion}"));
         }
-        self.say("read what it says, then run `tcprove check`");
     }
 
     /// Fails if the file exists and may not be overwritten.
     fn may_write(&self) -> Result<(), RunError> {
-        if self.is_stdout() || self.force || !self.output.exists() {
+        if self.is_stdout() || self.force || !self.output().exists() {
             return Ok(());
         }
         Err(self.exists())
@@ -174,7 +252,7 @@ impl InitArgs {
     fn exists(&self) -> RunError {
         RunError::usage(format!(
             "{} already exists: use --force to overwrite it, or -o FILE to write another file",
-            self.output.display()
+            self.output().display()
         ))
     }
 
@@ -186,15 +264,15 @@ impl InitArgs {
         let mut options = std::fs::OpenOptions::new();
         options
             .write(true)
-            .truncate(self.force)
-            .create(self.force)
-            .create_new(!self.force);
+            .truncate(self.overwrites())
+            .create(self.overwrites())
+            .create_new(!self.overwrites());
         let written = options
-            .open(&self.output)
+            .open(self.output())
             .and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => self.exists(),
-            _ => RunError::usage(format!("cannot write {}: {error}", self.output.display())),
+            _ => RunError::usage(format!("cannot write {}: {error}", self.output().display())),
         })
     }
 }

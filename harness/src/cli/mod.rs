@@ -1,5 +1,6 @@
 //! The command line: the only module that uses clap, stdout and exit codes. One file per command.
 
+mod against;
 mod bench;
 mod blockers;
 mod builtin;
@@ -15,6 +16,7 @@ mod gate;
 mod generate;
 mod init;
 mod interrupt;
+mod learned;
 mod load;
 mod output;
 mod page;

@@ -61,7 +61,11 @@ impl CheckProgress {
                 state.unconfirmed.insert(id);
             }
             // Loads, sweeps and campaigns have their own progress lines.
-            Event::Load { .. } | Event::Step { .. } | Event::Fuzz { .. } | Event::Found { .. } => {}
+            Event::Load { .. }
+            | Event::Step { .. }
+            | Event::Fuzz { .. }
+            | Event::Guided { .. }
+            | Event::Found { .. } => {}
             Event::CheckDone {
                 id,
                 verdict,

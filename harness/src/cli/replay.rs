@@ -2,17 +2,23 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::draft::{self, Draft};
-use super::interrupt;
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
 use super::target::{PreparedTarget, TargetArgs, usage};
-use crate::fuzz::replay::{SavedFinding, files};
+use super::{against, interrupt};
+use crate::fuzz::FindingKind;
+use crate::fuzz::deadline::Deadline;
+use crate::fuzz::replay::{Patience, SavedFinding, files};
 use crate::fuzz::target::FuzzTarget;
 use crate::report::{Body, ReplayItem, ReplayReport, RunError};
 use crate::subject::{Interrupt, RehearsalError, rehearse, runtime};
+
+/// How many fresh servers are asked at least.
+const TIMES: u32 = 3;
 
 /// Arguments of `replay`.
 #[derive(clap::Args, Clone, Debug)]
@@ -20,9 +26,14 @@ pub(super) struct ReplayArgs {
     /// Replay this case file, or all case files in this folder, such as findings
     #[arg(required = true, value_name = "FILE|DIR")]
     pub places: Vec<PathBuf>,
-    /// Run each on this many fresh servers
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub times: u32,
+    /// Run each on exactly this many fresh servers [default: 3, and if none of them shows the bug as many as its rate
+    /// requires]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub times: Option<u32>,
+    /// Run each on the server that this command starts, too, and tell where its replies differ: one string that contains
+    /// {port}
+    #[arg(long, value_name = "CMD")]
+    pub against: Option<String>,
     #[command(flatten)]
     pub target: TargetArgs,
     #[command(flatten)]
@@ -58,7 +69,14 @@ fn perform(draft: &mut Draft, args: &ReplayArgs) -> Result<Body, RunError> {
         }
         Err(error) => return Err(rehearsal_error(&error, &resolved)),
     };
-    let target = FuzzTarget::new(resolved.subject.clone(), &rehearsal);
+    let mut target = FuzzTarget::new(resolved.subject.clone(), &rehearsal);
+    if let Some(cmd) = &args.against {
+        let other = against::resolve(&args.target, &resolved, cmd, draft.seed())?;
+        let rehearsal = rehearse(&other, &interrupt)
+            .map_err(|error| RunError::target(format!("the server of --against: {error}")))?;
+        target.against = Some(Arc::new(FuzzTarget::new(other, &rehearsal)));
+    }
+    let target = target.until(Deadline::at(None, interrupt.clone()));
     let items = replay_all(&paths, &target, &resolved, &interrupt, args);
     draft.interrupted(interrupt.is_set());
     Ok(Body::Replay(ReplayReport { items }))
@@ -71,10 +89,13 @@ fn replay_all(
     interrupt: &Interrupt,
     args: &ReplayArgs,
 ) -> Vec<ReplayItem> {
-    let times = match resolved.subject.launch() {
-        Some(_) => args.times,
+    let patience = match (resolved.subject.launch(), args.times) {
+        (Some(_), Some(times)) => Patience::Exactly(times),
+        // A difference is seen on three fresh servers of each kind.
+        (Some(_), None) if args.against.is_some() => Patience::Exactly(1),
+        (Some(_), None) => Patience::Enough(TIMES),
         // A second attempt would meet the state that the first one left behind.
-        None => 1,
+        (None, _) => Patience::Exactly(1),
     };
     let mut items = Vec::new();
     for path in paths {
@@ -84,12 +105,12 @@ fn replay_all(
         if args.output.verbose {
             note(&format!("replaying {}", path.display()));
         }
-        items.push(one(path, target, times));
+        items.push(one(path, target, patience));
     }
     items
 }
 
-fn one(path: &Path, target: &FuzzTarget, times: u32) -> ReplayItem {
+fn one(path: &Path, target: &FuzzTarget, patience: Patience) -> ReplayItem {
     let known = match SavedFinding::read(path) {
         Ok(known) => known,
         Err(error) => {
@@ -100,18 +121,24 @@ fn one(path: &Path, target: &FuzzTarget, times: u32) -> ReplayItem {
             };
         }
     };
-    let replayed = known.replay(target, &runtime(), times);
+    let replayed = known.replay(target, &runtime(), patience);
+    let compared = target.against.is_some() || known.recorded.is_some();
     let detail = match &replayed.symptom {
         Some(symptom) => symptom.title.clone(),
+        None if compared => "the replies are the same".to_owned(),
         None => format!("no longer seen: {}", known.title),
     };
     ReplayItem {
         path: path.to_owned(),
         id: known.id,
-        kind: known.claim.kind.name().into(),
+        kind: match compared {
+            true => FindingKind::Difference.name().into(),
+            false => known.claim.kind.name().into(),
+        },
+        compared,
         seen: replayed.confirmed.to_string(),
         reproduced: replayed.confirmed.seen > 0,
         detail,
-        error: None,
+        error: replayed.unclear,
     }
 }

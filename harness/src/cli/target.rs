@@ -147,6 +147,22 @@ impl TargetArgs {
         Ok(PreparedTarget::new(file, origin, name, seed, false))
     }
 
+    /// The target with another command: its file, or the talk that was detected, remains.
+    pub(crate) fn other_build(
+        &self,
+        target: &PreparedTarget,
+        cmd: Vec<String>,
+        seed: u64,
+    ) -> Result<PreparedTarget, RunError> {
+        if self.talk.is_some() {
+            return self.resolve_as(Some(cmd), seed);
+        }
+        let file = target.file.clone().with_other_build(cmd);
+        let origin = Origin::Spawn(Box::new(self.launch(&file)?));
+        let name = file.name.clone();
+        Ok(PreparedTarget::new(file, origin, name, seed, false))
+    }
+
     fn file(&self) -> Result<File, RunError> {
         if let Some(name) = &self.talk {
             let mut file = builtin(name)?;
@@ -173,11 +189,7 @@ impl TargetArgs {
             (None, true) => Path::new(DEFAULT_FILE),
             (None, false) => return Err(usage(no_target())),
         };
-        file::load(path).map_err(|error| RunError {
-            code: ErrorCode::Config,
-            location: Some(error.place()),
-            message: config_message(&error, path),
-        })
+        load(path)
     }
 
     fn launch(&self, file: &File) -> Result<Launch, RunError> {
@@ -288,6 +300,15 @@ pub(super) fn supervised(mut server: Launch) -> Result<Launch, RunError> {
         *program = own.display().to_string();
     }
     Ok(server.supervised_by(own))
+}
+
+/// Reads a file that describes a server.
+pub(super) fn load(path: &Path) -> Result<File, RunError> {
+    file::load(path).map_err(|error| RunError {
+        code: ErrorCode::Config,
+        location: Some(error.place()),
+        message: config_message(&error, path),
+    })
 }
 
 /// The error's text without the prefix `error:`, which is added when the message is printed.

@@ -193,8 +193,7 @@ fn hold_on(
 /// Holds the whole conversation on fresh servers, each time with other tokens. A server that does not do so right after
 /// its start, but did before, may listen before it is ready.
 pub(super) fn confirm(prober: &mut Prober<'_>, file: &File) -> Step<()> {
-    prober.renew();
-    let missed = match rehearse_all(prober, file)? {
+    let missed = match confirm_at_once(prober, file)? {
         Ok(()) => return Ok(Ok(())),
         Err(missed) => missed,
     };
@@ -211,6 +210,12 @@ pub(super) fn confirm(prober: &mut Prober<'_>, file: &File) -> Step<()> {
         return Ok(Err(missed));
     }
     Ok(Ok(()))
+}
+
+/// Holds the whole conversation on fresh servers, right after their start.
+pub(super) fn confirm_at_once(prober: &mut Prober<'_>, file: &File) -> Step<()> {
+    prober.renew();
+    rehearse_all(prober, file)
 }
 
 fn rehearse_all(prober: &mut Prober<'_>, file: &File) -> Step<()> {

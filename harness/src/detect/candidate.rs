@@ -103,6 +103,7 @@ mod tests {
             got: got.into(),
             end: ConnectionEnd::StillOpen,
             waited: Duration::ZERO,
+            took: Duration::ZERO,
             died: None,
             failed: None,
         }

@@ -21,6 +21,8 @@ pub(crate) struct Heard {
     pub end: ConnectionEnd,
     /// How long the first byte was waited for.
     pub waited: Duration,
+    /// How long the server took to answer or to close.
+    pub took: Duration,
     /// How the server ended, if this probe ended it.
     pub died: Option<String>,
     /// Why nothing could be sent, if the connection or the opening failed.
@@ -41,6 +43,22 @@ impl Heard {
     /// Whether the server closed the connection.
     pub(crate) fn is_closed(&self) -> bool {
         self.end != ConnectionEnd::StillOpen
+    }
+
+    /// Whether the server answered what was sent, or closed because of it, and lives.
+    pub(crate) fn is_reaction(&self) -> bool {
+        !self.sent.is_empty() && self.died.is_none() && (self.is_answered() || self.is_closed())
+    }
+
+    /// Whether the server's words contain those of the probe.
+    pub(crate) fn repeats_its_token(&self) -> bool {
+        memchr::memmem::find(&self.got.to_ascii_lowercase(), self.token.as_bytes()).is_some()
+    }
+
+    /// What stays the same when the server reacts in the same way again: clocks and counters do not count.
+    pub(crate) fn shape(&self) -> (Vec<u8>, ConnectionEnd) {
+        let text = self.got.iter().filter(|byte| !byte.is_ascii_digit());
+        (text.copied().collect(), self.end)
     }
 
     /// What was sent, as a phrase.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::adapt::{Held, confirm};
+use super::adapt::{Held, confirm, confirm_at_once};
 use super::expectation::{self, Sample};
 use super::heard::Heard;
 use super::prober::Prober;
@@ -263,7 +263,12 @@ impl Teacher<'_, '_> {
         for payload in payload.iter().map(Some).chain([None]) {
             let text = self.text(&plain, payload, &learned, closes);
             let (sketch, file) = parsed(&text)?;
-            match confirm(self.prober, &file)? {
+            let confirmed = if self.prober.settles() {
+                confirm(self.prober, &file)?
+            } else {
+                confirm_at_once(self.prober, &file)?
+            };
+            match confirmed {
                 Ok(()) => {
                     let example = plain.heard.first();
                     let example = example.map(|heard| (heard.sent.clone(), heard.got.clone()));

@@ -1,7 +1,7 @@
 //! One connection of a probe.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{LIKELY, Missed};
 use crate::process::Server;
@@ -59,6 +59,8 @@ pub(super) struct RawAnswer {
     pub(super) end: ConnectionEnd,
     /// How the server ended, if it did.
     pub(super) died: Option<String>,
+    /// How long the server took to answer or to close.
+    pub(super) took: Duration,
 }
 
 impl Default for RawAnswer {
@@ -67,6 +69,7 @@ impl Default for RawAnswer {
             got: Vec::new(),
             end: ConnectionEnd::StillOpen,
             died: None,
+            took: Duration::ZERO,
         }
     }
 }
@@ -85,7 +88,12 @@ pub(super) async fn raw(
         Err(PeerError::Reset { .. }) => true,
         Err(error) => return Err(error),
     };
+    let asked = Instant::now();
     let (got, end) = session.hear(first, QUIET, ANSWER_BYTES_MAX).await;
+    let took = match end {
+        ConnectionEnd::StillOpen => asked.elapsed().saturating_sub(QUIET),
+        _ => asked.elapsed(),
+    };
     let end = if reset { ConnectionEnd::Reset } else { end };
     let died = match end {
         ConnectionEnd::StillOpen => server.exit(),
@@ -95,6 +103,7 @@ pub(super) async fn raw(
         got,
         end,
         died: died.map(|exit| exit.to_string()),
+        took,
     })
 }
 

@@ -34,11 +34,13 @@ const FIRST_WORD: Duration = Duration::from_millis(1000);
 /// How long it may take to answer a message of a talk for which nothing speaks yet.
 const BLIND: Duration = Duration::from_millis(700);
 /// How long it may take while several such talks are tried at the same time.
-const TOGETHER: Duration = Duration::from_millis(1500);
+const TOGETHER: Duration = Duration::from_millis(1000);
 /// How long it may take where something speaks for the talk.
 const LIKELY: Duration = Duration::from_secs(6);
 /// How long a greeting is waited for when nothing else has led to a talk: some servers let clients wait on purpose.
 const LATE_GREETING: Duration = Duration::from_secs(5);
+/// Age at which a server is ready that listened before it was.
+const SETTLED: Duration = Duration::from_secs(2);
 /// No probe starts after this time.
 const TOTAL: Duration = Duration::from_secs(90);
 
@@ -248,11 +250,7 @@ pub(crate) fn detect(
         }
         origin => (origin.clone(), None),
     };
-    let mut search = Search::new(&origin, seed, interrupt);
-    let found = match search.builtin()? {
-        Some(found) => found,
-        None => search.learned()?,
-    };
+    let found = Search::new(&origin, seed, interrupt).find()?;
     Ok(Detected { port, ..found })
 }
 

@@ -1,5 +1,7 @@
 //! Where the port belongs in a command that has no `{port}`.
 
+use std::time::Duration;
+
 use super::prober::Prober;
 use super::{DetectError, PortFound};
 use crate::process::{Launch, Listening, Ready, ReadyStream, Server};
@@ -27,24 +29,25 @@ pub(super) fn find(
     seed: u64,
     interrupt: &Interrupt,
 ) -> Result<(Launch, PortFound), DetectError> {
-    let (port, printed) = listening(launch, seed, interrupt)?;
+    let (port, printed, took) = listening(launch, seed, interrupt)?;
+    let patience = (took * SLOWER).max(PATIENCE_MIN);
     for candidate in in_words(launch, port)
         .chain([in_environment(launch)])
         .chain(printed.and_then(|line| in_output(launch, &line, port)))
     {
-        if works(&candidate.0, seed, interrupt)? {
+        if works(&candidate.0, patience, seed, interrupt)? {
             return Ok(candidate);
         }
     }
     Err(DetectError::NoPort { port })
 }
 
-/// The port on which the server listens, and the line of its output that contains it.
+/// The port on which the server listens, the line of its output that contains it, and the time that its start took.
 fn listening(
     launch: &Launch,
     seed: u64,
     interrupt: &Interrupt,
-) -> Result<(u16, Option<String>), DetectError> {
+) -> Result<(u16, Option<String>, Duration), DetectError> {
     let origin = Origin::Spawn(Box::new(launch.clone()));
     let mut prober = Prober::new(&origin, true, seed, interrupt);
     let server = prober.server()?;
@@ -54,13 +57,19 @@ fn listening(
     let line = lines
         .find(|line| !number_at(line, port).is_empty())
         .map(str::to_owned);
-    Ok((port, line))
+    Ok((port, line, server.started_in()))
 }
 
 /// Whether the server listens on the port that it is given, or on the one that it prints.
-fn works(launch: &Launch, seed: u64, interrupt: &Interrupt) -> Result<bool, DetectError> {
+fn works(
+    launch: &Launch,
+    patience: Duration,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> Result<bool, DetectError> {
     let origin = Origin::Spawn(Box::new(launch.clone()));
     let mut prober = Prober::new(&origin, false, seed, interrupt);
+    prober.set_patience(patience);
     match prober.server() {
         Ok(server) => Ok(is_where_expected(&server, launch)),
         Err(DetectError::Start(failure)) if !failure.is_harness() => Ok(false),
@@ -122,6 +131,10 @@ fn in_output(launch: &Launch, line: &str, port: u16) -> Option<(Launch, PortFoun
     Some((with, PortFound::Printed))
 }
 
+/// A start with another command may take this many times as long as the first one took...
+const SLOWER: u32 = 5;
+/// ... and at least this long.
+const PATIENCE_MIN: Duration = Duration::from_secs(5);
 /// The most characters before the port that a pattern for it contains: time stamps stand further away.
 const SHOWN_BEFORE: usize = 12;
 

@@ -9,7 +9,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::heard::Heard;
 use super::line::{self, CONNECTING, Example, Line, RawAnswer};
-use super::{DetectError, Missed};
+use super::{DetectError, Missed, SETTLED};
 use crate::file::File;
 use crate::process::{Launch, Ready, Server, StartOptions};
 use crate::session::{ConnectionEnd, PeerError, Voice};
@@ -41,6 +41,8 @@ pub(super) struct Prober<'a> {
     slowest_start: Duration,
     /// Whether the server left a probe without an answer: it may hang.
     suspect: bool,
+    /// Whether a new server is left alone for a while before it is asked.
+    settles: bool,
 }
 
 /// A client of a candidate's talk. Its connections have different numbers and tokens.
@@ -72,6 +74,14 @@ impl<'a> Prober<'a> {
             questions: 0,
             slowest_start: Duration::ZERO,
             suspect: false,
+            settles: false,
+        }
+    }
+
+    /// How long the server may take to be ready.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        if let Origin::Spawn(launch) = &mut self.origin {
+            launch.ready_timeout = patience;
         }
     }
 
@@ -148,7 +158,26 @@ impl<'a> Prober<'a> {
         self.slowest_start = self.slowest_start.max(server.started_in());
         self.server = Some((server.clone(), false));
         self.suspect = false;
+        if self.settles {
+            self.settle()?;
+        }
         Ok(server)
+    }
+
+    /// Leaves the server alone for a while.
+    pub(super) fn settle(&self) -> Result<(), DetectError> {
+        self.wait(async { tokio::time::sleep(SETTLED).await })
+    }
+
+    /// Whether every new server is left alone before it is asked.
+    pub(super) fn settles(&self) -> bool {
+        self.settles
+    }
+
+    /// Leaves every new server alone for a while before it is asked.
+    pub(super) fn settle_always(&mut self) {
+        self.settles = true;
+        self.renew();
     }
 
     /// A server that no probe has used, unless its start takes long or it is attached.
@@ -204,6 +233,7 @@ impl<'a> Prober<'a> {
             got: answer.got,
             end: answer.end,
             waited: first,
+            took: answer.took,
             died: answer.died,
             failed,
         })

@@ -1,6 +1,6 @@
 //! The search for a talk: nonsense first, then the built-in talks, then what can be learned.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::adapt;
 use super::candidate::{self, Candidate};
@@ -36,54 +36,101 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Waits for a greeting, talks nonsense, and tries the built-in talks.
-    pub(super) fn builtin(&mut self) -> Result<Option<Detected>, DetectError> {
-        self.said = self.nonsense()?;
-        let found = self.candidates()?;
-        if found.is_some()
-            || self
-                .said
-                .iter()
-                .any(|heard| heard.is_answered() || heard.is_closed())
+    /// Finds the talk.
+    ///
+    /// # Errors
+    /// The server does not start or cannot be reached, nothing fits, or the user interrupted.
+    pub(super) fn find(&mut self) -> Result<Detected, DetectError> {
+        if let Some(found) = self.builtin()? {
+            return Ok(found);
+        }
+        if self.changes_its_mind()?
+            && let Some(found) = self.builtin()?
         {
             return Ok(found);
         }
-        self.prober.fresh()?;
-        let greeting = self.prober.hear(&no_talk()?, "", b"", LATE_GREETING)?;
-        self.note(&greeting);
-        if !greeting.is_answered() {
-            return Ok(None);
-        }
-        self.said = vec![greeting];
-        self.candidates()
+        self.learned()
     }
 
-    /// Tries the talks for which something speaks, then the others, several at the same time, then, because some servers serve
-    /// one client at a time, one after the other.
-    fn candidates(&mut self) -> Result<Option<Detected>, DetectError> {
+    /// Whether the server reacts to the same words differently when it has run for a while: it listened before it was ready.
+    /// Then later probes let it settle. What repeats the words comes from a server that is ready.
+    fn changes_its_mind(&mut self) -> Result<bool, DetectError> {
+        let reaction = self.reaction().filter(|heard| !heard.repeats_its_token());
+        let Some(first) = reaction else {
+            return Ok(false);
+        };
+        let (sent, token) = (first.sent.clone(), first.token.clone());
+        let talk = no_talk()?;
+        self.prober.renew();
+        let young = self.prober.hear(&talk, &token, &sent, FIRST_WORD)?;
+        let again = self.prober.hear(&talk, &token, &sent, FIRST_WORD)?;
+        if again.shape() != young.shape() {
+            return Ok(false);
+        }
+        self.prober.settle()?;
+        let old = self.prober.hear(&talk, &token, &sent, FIRST_WORD)?;
+        let changed = young.shape() != old.shape();
+        if changed {
+            self.prober.settle_always();
+        }
+        Ok(changed)
+    }
+
+    /// Waits for a greeting, talks nonsense, and tries the built-in talks.
+    fn builtin(&mut self) -> Result<Option<Detected>, DetectError> {
+        self.said = self.nonsense()?;
+        let rest = match self.candidates()? {
+            Ok(found) => return Ok(Some(found)),
+            Err(rest) => rest,
+        };
+        let reacts = |heard: &Heard| heard.is_answered() || heard.is_closed();
+        if !self.said.iter().any(reacts) {
+            self.prober.fresh()?;
+            let greeting = self.prober.hear(&no_talk()?, "", b"", LATE_GREETING)?;
+            self.note(&greeting);
+            if greeting.is_answered() {
+                self.said = vec![greeting];
+                return Ok(self.candidates()?.ok());
+            }
+        }
+        self.one_by_one(rest)
+    }
+
+    /// Tries the talks for which something speaks, then the others, several at the same time. Returns those that a server
+    /// which serves one client at a time may speak nevertheless.
+    fn candidates(&mut self) -> Result<Result<Detected, Vec<Candidate>>, DetectError> {
         let (likely, blind): (Vec<_>, Vec<_>) = candidate::in_order(&self.said)
             .into_iter()
             .partition(|candidate| candidate.likely);
         for candidate in &likely {
             if let Some(found) = self.attempt(candidate)? {
-                return Ok(Some(found));
+                return Ok(Ok(found));
             }
         }
-        let mut later = Vec::new();
-        for mut group in in_groups(blind) {
+        let limit = self.patience();
+        let several = self.serves_several()?;
+        let mut rest = Vec::new();
+        for mut group in in_groups(blind, if several { GROUP_WIDE } else { GROUP }) {
             let files: Vec<&File> = group.iter().map(|candidate| &candidate.file).collect();
-            let results = self.prober.hold_all(&files, TOGETHER)?;
+            let results = self.prober.hold_all(&files, limit)?;
             for (candidate, result) in group.iter_mut().zip(results) {
                 candidate.likely = result.is_ok();
                 if candidate.likely
                     && let Some(found) = self.attempt(candidate)?
                 {
-                    return Ok(Some(found));
+                    return Ok(Ok(found));
                 }
             }
-            later.extend(group.into_iter().filter(|candidate| !candidate.likely));
+            if !several {
+                rest.extend(group.into_iter().filter(|candidate| !candidate.likely));
+            }
         }
-        for candidate in later {
+        Ok(Err(rest))
+    }
+
+    /// Tries these talks one after the other.
+    fn one_by_one(&mut self, rest: Vec<Candidate>) -> Result<Option<Detected>, DetectError> {
+        for candidate in rest {
             if self.begun.elapsed() >= TOTAL {
                 break;
             }
@@ -92,6 +139,34 @@ impl<'a> Search<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// How long a message of a talk that nothing speaks for may take, when several are sent at the same time.
+    fn patience(&self) -> Duration {
+        self.reaction().map_or(TOGETHER, |reaction| {
+            (reaction.took * SLOWER).clamp(QUICK, TOGETHER)
+        })
+    }
+
+    /// What the server said to the first words to which it reacted.
+    fn reaction(&self) -> Option<&Heard> {
+        self.said.iter().find(|heard| heard.is_reaction())
+    }
+
+    /// Whether the server reacts to one client while another, silent one is connected.
+    fn serves_several(&mut self) -> Result<bool, DetectError> {
+        let Some(sent) = self.reaction().map(|heard| heard.sent.clone()) else {
+            return Ok(false);
+        };
+        let talk = no_talk()?;
+        self.prober.fresh()?;
+        let client = self.prober.client(&talk);
+        let Ok(silent) = self.prober.open(&client, FIRST_WORD)? else {
+            return Ok(false);
+        };
+        let heard = self.prober.hear(&talk, "", &sent, FIRST_WORD)?;
+        drop(silent);
+        Ok(heard.is_reaction())
     }
 
     fn attempt(&mut self, candidate: &Candidate) -> Result<Option<Detected>, DetectError> {
@@ -112,7 +187,7 @@ impl<'a> Search<'a> {
         });
     }
 
-    pub(super) fn learned(&mut self) -> Result<Detected, DetectError> {
+    fn learned(&mut self) -> Result<Detected, DetectError> {
         match learn::learn(&mut self.prober, &self.said)? {
             Ok((held, learned)) => Ok(self.finish(held, Assumed::Learned(learned))),
             Err(missed) => {
@@ -192,16 +267,21 @@ fn with_server(sketch: &Sketch, file: File, launch: &Launch, talk: &str) -> File
     }
 }
 
-/// Groups of candidates that are tried at the same time: as many connections as even a cautious server takes from one
-/// address.
-fn in_groups(mut candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+/// Groups of at most `size` candidates that are tried at the same time.
+fn in_groups(mut candidates: Vec<Candidate>, size: usize) -> Vec<Vec<Candidate>> {
     let mut groups = Vec::new();
     while !candidates.is_empty() {
-        let rest = candidates.split_off(candidates.len().min(GROUP));
+        let rest = candidates.split_off(candidates.len().min(size));
         groups.push(std::mem::replace(&mut candidates, rest));
     }
     groups
 }
 
-/// The most connections at the same time.
+/// The most connections at the same time: as many as even a cautious server takes from one address ...
 const GROUP: usize = 4;
+/// ... and to a server that was seen to serve several.
+const GROUP_WIDE: usize = 8;
+/// A message of a talk may take this many times as long as the server's reaction to nonsense took...
+const SLOWER: u32 = 20;
+/// ... and at least this long.
+const QUICK: Duration = Duration::from_millis(500);

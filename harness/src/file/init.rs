@@ -19,6 +19,13 @@ pub fn init(name: &str) -> Option<String> {
     Some(init_text(HEAD, source.trim_end()))
 }
 
+/// The text of a commented file with this section at the end of what is in force.
+pub(crate) fn with_section(text: &str, section: &str) -> String {
+    let body = text.strip_suffix(TAIL).unwrap_or(text);
+    let tail = &text[body.len()..];
+    format!("{}\n\n{section}\n\n{tail}", body.trim_end())
+}
+
 /// A commented file: `head`, the text of the file, and all other keys.
 pub(crate) fn init_text(head: &str, text: &str) -> String {
     format!("{head}{text}\n\n{TAIL}")

@@ -9,6 +9,7 @@ mod check;
 mod de;
 mod error;
 mod init;
+mod limits;
 mod promise;
 mod schema;
 mod server;
@@ -30,7 +31,7 @@ pub use check::CheckSection;
 pub use error::FileError;
 use error::{Fault, Read, line_and_column};
 pub use init::init;
-pub(crate) use init::init_text;
+pub(crate) use init::{init_text, with_section};
 pub use schema::schema;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -51,7 +52,7 @@ pub struct File {
     pub name: String,
     /// How the server is started, without its supervisor. Absent in a file that is only used with an address.
     pub server: Option<Launch>,
-    /// What the server promises.
+    /// What the server promises, and the limits that it states.
     pub promise: Promise,
     /// How clients reach the server.
     pub transport: Arc<Transport>,
@@ -71,6 +72,7 @@ struct FileTable {
     server: Option<At<server::ServerTable>>,
     transport: Option<At<transport::TransportTable>>,
     promise: Option<promise::PromiseTable>,
+    limits: Option<limits::LimitsTable>,
     #[schemars(required)]
     talk: Option<At<talk::TalkTable>>,
     check: Option<check::CheckTable>,
@@ -242,9 +244,11 @@ fn file(tree: Spanned<DeTable<'_>>, mut context: Context<'_>) -> Read<File> {
     };
     let transport = Arc::new(transport);
     let server = server.map(|server| server.reached_by(&transport));
+    let mut promise = table.promise.unwrap_or_default().promise()?;
+    promise.limits = table.limits.unwrap_or_default().limits(&promise)?;
     let waivers = table.waive.0.into_iter();
     Ok(File {
-        promise: table.promise.unwrap_or_default().into(),
+        promise,
         check: table.check.unwrap_or_default().section()?,
         waive: waivers
             .map(|waiver| waiver.waiver(context.source))

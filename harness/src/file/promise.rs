@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::value::Int;
-use crate::subject::{Encoding, Promise};
+use super::Read;
+use super::value::{At, Int, OneOrMore, Scalar};
+use crate::subject::{Encoding, Family, Promise, StatedLimits};
+use crate::text;
 
 /// What the server promises. A check that needs an absent promise is skipped and says so.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -20,6 +22,13 @@ pub(super) struct PromiseTable {
     encoding: Option<EncodingValue>,
     /// The number of connections that it serves at once.
     max_connections: Option<Int<1, 1_000_000>>,
+    /// The time after which it closes the connection of a client that is silent, as in "30s".
+    #[schemars(with = "Option<String>")]
+    idle_timeout: Option<At<Scalar>>,
+    /// The address families on whose loopback address it serves, as in ["ipv4", "ipv6"].
+    families: Option<At<OneOrMore<FamilyValue>>>,
+    /// Started with 0 in place of {port}, it chooses a port and prints its number, or says it as `ready` describes.
+    port0: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -29,14 +38,43 @@ enum EncodingValue {
     Utf8,
 }
 
-impl From<PromiseTable> for Promise {
-    fn from(table: PromiseTable) -> Self {
-        Self {
-            max_message: table.max_message.map(Int::size),
-            drains_on_stop: table.drains_on_stop,
-            pipelining: table.pipelining,
-            encoding: table.encoding.map(|EncodingValue::Utf8| Encoding::Utf8),
-            max_connections: table.max_connections.map(Int::size),
-        }
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", expecting = "\"ipv4\" or \"ipv6\"")]
+enum FamilyValue {
+    Ipv4,
+    Ipv6,
+}
+
+impl PromiseTable {
+    pub(super) fn promise(self) -> Read<Promise> {
+        let idle_timeout = self
+            .idle_timeout
+            .map(|time| time.parse("idle_timeout", text::duration));
+        Ok(Promise {
+            max_message: self.max_message.map(Int::size),
+            drains_on_stop: self.drains_on_stop,
+            pipelining: self.pipelining,
+            encoding: self.encoding.map(|EncodingValue::Utf8| Encoding::Utf8),
+            max_connections: self.max_connections.map(Int::size),
+            idle_timeout: idle_timeout.transpose()?,
+            families: self.families.map_or(Ok(Vec::new()), families)?,
+            port0: self.port0,
+            limits: StatedLimits::default(),
+        })
     }
+}
+
+fn families(list: At<OneOrMore<FamilyValue>>) -> Read<Vec<Family>> {
+    let (place, OneOrMore(list)) = list.split();
+    if list.is_empty() {
+        let fault = place.fault("`families` is empty");
+        return Err(fault.help("write [\"ipv4\"], [\"ipv6\"] or both"));
+    }
+    let has = |family| list.contains(&family);
+    let known = [
+        (FamilyValue::Ipv4, Family::Ipv4),
+        (FamilyValue::Ipv6, Family::Ipv6),
+    ];
+    let promised = known.into_iter().filter(|(written, _)| has(*written));
+    Ok(promised.map(|(_, family)| family).collect())
 }

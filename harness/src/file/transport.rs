@@ -1,7 +1,11 @@
 //! `[transport]`: how clients reach the server.
 
+use std::fmt::{self, Formatter};
+
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::server::check_text;
 use super::value::{At, OneOrMore, Text};
@@ -22,11 +26,36 @@ pub(super) struct TransportTable {
     proxy: Option<ProxyValue>,
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "true or { ca, name, cert, key, alpn }")]
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
 enum TlsValue {
     Switch(bool),
     Settings(TlsTable),
+}
+
+/// By hand: serde's untagged enums copy the value first, and lose its places.
+impl<'de> Deserialize<'de> for TlsValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TlsVisitor)
+    }
+}
+
+struct TlsVisitor;
+
+impl<'de> Visitor<'de> for TlsVisitor {
+    type Value = TlsValue;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("true or { ca, name, cert, key, alpn }")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<TlsValue, E> {
+        Ok(TlsValue::Switch(value))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TlsValue, A::Error> {
+        TlsTable::deserialize(MapAccessDeserializer::new(map)).map(TlsValue::Settings)
+    }
 }
 
 /// TLS.

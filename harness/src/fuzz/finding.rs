@@ -6,6 +6,12 @@ use serde::Serialize;
 
 use super::Case;
 use super::symptom::{FindingKind, Symptom};
+use crate::stats::clopper_pearson;
+
+/// The level of the interval of a rate.
+const LEVEL: f64 = 0.95;
+/// The probability with which a bug that is still there may be taken for gone.
+const MISSED: f64 = 0.01;
 
 /// How many fresh servers showed the bug again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +20,22 @@ pub struct Confirmed {
     pub seen: u32,
     /// Servers that were tried.
     pub of: u32,
+}
+
+impl Confirmed {
+    /// Whether every server showed it, of at least one.
+    pub fn is_every(self) -> bool {
+        self.seen == self.of && self.of > 0
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            seen: self.seen + other.seen,
+            of: self.of + other.of,
+        }
+    }
 }
 
 impl std::fmt::Display for Confirmed {
@@ -36,8 +58,19 @@ pub struct Finding {
     /// What was seen.
     #[serde(flatten)]
     pub symptom: Symptom,
-    /// How often it recurred. `0/5` did not recur; it is stored with all cases of its epoch.
+    /// How often the minimized cases showed it. `0/5` did not recur; it is stored with all cases of its epoch.
     pub confirmed: Confirmed,
+    /// How often they showed it again at the end of the run, one server after the other. `0/0`: there was no time.
+    pub again: Confirmed,
+    /// How often it shows, if that is neither always nor never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// What the campaign had no time for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<String>,
+    /// The turn whose request shows it, for kinds of which one is settled per turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<String>,
     /// Total steps of all cases.
     pub steps: usize,
     /// Total bytes of all cases.
@@ -56,11 +89,60 @@ pub struct Finding {
     pub cases: Vec<Case>,
 }
 
+/// The rate of an intermittent bug and its 95 % interval (Clopper and Pearson).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Rate {
+    /// The share of servers that showed it.
+    pub estimate: f64,
+    /// The lower bound.
+    pub low: f64,
+    /// The upper bound.
+    pub high: f64,
+}
+
+impl Rate {
+    /// The rate of a bug that these servers showed; `None` if none was asked.
+    pub(crate) fn of(seen: Confirmed) -> Option<Self> {
+        let interval = clopper_pearson(seen.seen.into(), seen.of.into(), LEVEL)?;
+        Some(Self {
+            estimate: interval.estimate,
+            low: interval.low,
+            high: interval.high,
+        })
+    }
+
+    /// How many servers have to be asked so that a bug with the lower bound of this rate shows itself on one of them with
+    /// a probability of 99 %. `None` if the lower bound is 0.
+    pub(crate) fn servers_needed(&self) -> Option<u32> {
+        let once = (self.low < 1.0).then(|| MISSED.ln() / (-self.low).ln_1p());
+        match once {
+            None => Some(1),
+            Some(servers) if servers.is_finite() => Some(servers.ceil().min(1e6) as u32),
+            Some(_) => None,
+        }
+    }
+}
+
 impl Finding {
-    /// Whether it is a certain bug that no waiver covers.
+    /// Whether it is a certain bug that no waiver covers. What is measured is certain only once it was confirmed.
     pub(crate) fn counts(&self) -> bool {
-        let certain = self.confirmed.seen > 0 || self.symptom.kind == FindingKind::Crash;
+        let certain = match self.symptom.kind {
+            FindingKind::Crash => true,
+            kind if kind.is_measured() => self.confirmed.of > 1 && self.confirmed.is_every(),
+            _ => self.confirmed.seen > 0,
+        };
         self.waived.is_none() && certain
+    }
+
+    /// How many servers showed the bug after minimizing, and at the end of the run.
+    pub(crate) fn seen(&self) -> Confirmed {
+        self.confirmed.and(self.again)
+    }
+
+    /// Whether it shows on some servers only.
+    pub(crate) fn is_intermittent(&self) -> bool {
+        let seen = self.seen();
+        seen.seen > 0 && !seen.is_every()
     }
 }
 
@@ -83,15 +165,59 @@ pub struct FuzzResult {
     pub jobs: usize,
     /// Health checks: connections of a well-behaved client.
     pub canaries: u64,
+    /// What the time was spent on.
+    pub time: TimeSpent,
     /// Remarks for the reader that are not findings.
     pub notes: Vec<String>,
+}
+
+/// What the lanes of a campaign spent their time on, in seconds, added up over the lanes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct TimeSpent {
+    /// From the first line to the last, not added up.
+    pub wall_s: f64,
+    /// Starting servers for cases, and ending them.
+    pub starting_s: f64,
+    /// Running cases.
+    pub cases_s: f64,
+    /// Canaries, and tests after a hint.
+    pub looking_s: f64,
+    /// Reproducing, minimizing and confirming findings.
+    pub settling_s: f64,
 }
 
 /// What guided a campaign.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Coverage {
-    /// The feedback mode: `shape` or `none`.
+    /// The feedback mode: `breakpoints`, `shape` or `none`.
     pub feedback: String,
-    /// Distinct observations.
+    /// Distinct observations in the replies.
     pub edges: usize,
+    /// Basic blocks of the server's program, if they were seen.
+    pub blocks: Option<BlockCount>,
+}
+
+/// Basic blocks of a program.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct BlockCount {
+    /// Those that were executed.
+    pub reached: usize,
+    /// All of them.
+    pub all: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rarer_bug_needs_more_servers() {
+        let needed =
+            |seen, of| Rate::of(Confirmed { seen, of }).and_then(|rate| rate.servers_needed());
+        assert_eq!(needed(8, 8), Some(5));
+        assert_eq!(needed(4, 8), Some(27));
+        assert!(needed(1, 8).is_some_and(|servers| servers > 1400));
+        assert_eq!(needed(0, 8), None);
+        assert_eq!(needed(0, 0), None);
+    }
 }

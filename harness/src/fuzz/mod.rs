@@ -1,9 +1,11 @@
 //! Fuzzing: generates cases from the talk, runs them over the wire or in memory, and turns what they reveal into
 //! confirmed, minimized findings with runnable reproducers.
 
+mod blocks;
 pub mod campaign;
 pub mod case;
 mod corpus;
+pub(crate) mod deadline;
 mod epoch;
 pub mod feedback;
 mod finding;
@@ -29,7 +31,7 @@ pub(crate) mod target;
 mod wire;
 
 pub use case::{Case, CaseFile, Data, DataPart, SendStep, Step};
-pub use finding::{Confirmed, Coverage, Finding, FuzzResult};
+pub use finding::{BlockCount, Confirmed, Coverage, Finding, FuzzResult, Rate, TimeSpent};
 pub use plan::FuzzPlan;
 pub(crate) use symptom::evidence_lines;
 pub use symptom::{FindingKind, Symptom};

@@ -19,10 +19,14 @@ pub struct FuzzPlan {
     pub duration: Option<Duration>,
     /// End after this many cases.
     pub cases: Option<u64>,
+    /// Settle at the end what there was no time for, however long that takes.
+    pub settle: bool,
     /// End with the first finding.
     pub stop_on_first: bool,
     /// What guides the campaign.
     pub feedback: FeedbackMode,
+    /// Shared libraries whose blocks are seen too, by the beginnings of their file names.
+    pub libraries: Vec<String>,
     /// The folder of the corpus; `None` keeps it in memory only.
     #[serde(skip)]
     pub corpus: Option<PathBuf>,

@@ -33,6 +33,8 @@ pub(super) struct Seed {
     pub basic: bool,
     /// The case takes the server or the wire a while.
     pub costly: bool,
+    /// The server must refuse the turn.
+    pub refused: bool,
 }
 
 /// The steps at the beginning of every connection.
@@ -91,7 +93,7 @@ pub(super) fn all(
     let quick = talk.turns.iter().chain(&talk.bad).map(|turn| (turn, false));
     let slow = talk.slow.iter().map(|turn| (turn, true));
     let mut seeds = Vec::new();
-    for (exchange, slow) in quick.chain(slow).take(EXCHANGES_MAX) {
+    for (number, (exchange, slow)) in quick.chain(slow).take(EXCHANGES_MAX).enumerate() {
         let lens = match exchange.uses_payload() {
             true => &PAYLOAD_LENS[..],
             false => &PAYLOAD_LENS[..1],
@@ -109,6 +111,7 @@ pub(super) fn all(
                     payload,
                     basic: place == 0 && !costly,
                     costly,
+                    refused: !slow && number >= talk.turns.len(),
                     ..one_more(&lead_in, vec![Step::Send(whole(request))])
                 });
             }
@@ -133,6 +136,7 @@ fn one_more(opening: &[Step], steps: Vec<Step>) -> Seed {
         payload: None,
         basic: false,
         costly: false,
+        refused: false,
     }
 }
 

@@ -36,10 +36,11 @@ static REPORTS: LazyLock<Regex> = LazyLock::new(|| {
     compiled(&format!("^({})", patterns.join("|")))
 });
 
-/// The last line of a traceback whose only cause is that the peer disconnected.
+/// The last line of a traceback whose only cause is that the peer disconnected, or that it sent what must be refused: an
+/// error with an HTTP status 4xx.
 static PEER_DISCONNECTED: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"^(\w+\.)*(ConnectionResetError|ConnectionAbortedError|BrokenPipeError|IncompleteReadError)\b",
+        r"^(\w+\.)*(ConnectionResetError|ConnectionAbortedError|BrokenPipeError|IncompleteReadError|Client\w*Disconnect\w*)\b|^(\w+\.)*\w+: (HTTP )?4\d\d\b",
     )
 });
 
@@ -119,6 +120,12 @@ impl StderrReport {
     /// The line that was recognized.
     pub(super) fn first_line(&self) -> &[u8] {
         self.lines.first().map_or(b"", Vec::as_slice)
+    }
+
+    /// Whether it is a traceback and nothing worse.
+    pub(super) fn is_traceback(&self) -> bool {
+        let others = |line: &Vec<u8>| REPORTS.is_match(line) && !line.starts_with(b"Traceback");
+        self.first_line().starts_with(b"Traceback") && !self.lines.iter().any(others)
     }
 
     /// All lines, joined by newlines.
@@ -222,6 +229,9 @@ mod tests {
             ))
             .is_none()
         );
+        assert!(report(&traceback("framework.BadLine: 400, message:\n  Too long")).is_none());
+        assert!(report(&traceback("framework.Failure: 500, message:\n  No")).is_some());
+        assert!(report(&traceback("framework.requests.ClientDisconnect")).is_none());
         assert!(report(&traceback("UnicodeDecodeError: 'utf-8' codec")).is_some());
         let two_threads = "Traceback (most recent call last):\n  File \"s.py\", line 3, in run\nException in thread Thread-3 (serve):\nTraceback (most recent call last):\n    recv()\nConnectionResetError: [Errno 104]\n    recv()\nConnectionResetError: [Errno 104]\n";
         assert!(report(two_threads).is_none());

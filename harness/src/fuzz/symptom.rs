@@ -25,11 +25,13 @@ pub enum FindingKind {
     Complexity,
     /// The server violates its own conversation: it accepts what it must refuse, or alters its input.
     Conformance,
+    /// Two servers reply differently to the same bytes, and each of them always the same.
+    Difference,
 }
 
 impl FindingKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Crash,
         Self::Panic,
         Self::Hang,
@@ -38,7 +40,24 @@ impl FindingKind {
         Self::Divergence,
         Self::Complexity,
         Self::Conformance,
+        Self::Difference,
     ];
+
+    /// Whether it is measured, so that it counts only if it recurs every time.
+    pub(crate) fn is_measured(self) -> bool {
+        matches!(
+            self,
+            Self::Leak | Self::Starvation | Self::Complexity | Self::Divergence | Self::Difference
+        )
+    }
+
+    /// Whether one per turn is settled: others of the same turn are nearly always the same bug.
+    pub(crate) fn is_of_a_turn(self) -> bool {
+        matches!(
+            self,
+            Self::Leak | Self::Complexity | Self::Divergence | Self::Difference
+        )
+    }
 
     /// The name used in reports and files.
     pub fn name(self) -> &'static str {
@@ -51,6 +70,7 @@ impl FindingKind {
             Self::Divergence => "divergence",
             Self::Complexity => "complexity",
             Self::Conformance => "conformance",
+            Self::Difference => "difference",
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The server under fuzzing as every epoch sees it: its conversation and the limits derived from its pace.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::deadline::Deadline;
 use super::wire::Limits;
 use crate::subject::{Pace, Rehearsal, Subject};
 use crate::talk::{Frame, Talk};
@@ -27,6 +29,10 @@ pub(crate) struct FuzzTarget {
     pub sequential: bool,
     /// Maximum duration of a canary before the server counts as silent.
     pub silence: Duration,
+    /// The other server of a differential campaign.
+    pub against: Option<Arc<FuzzTarget>>,
+    /// When everything that uses this target has to end.
+    pub deadline: Deadline,
 }
 
 impl FuzzTarget {
@@ -38,6 +44,8 @@ impl FuzzTarget {
             sequential: false,
             silence: SILENCE.max(rehearsal.pace.exchange * SILENCE_EXCHANGES),
             subject,
+            against: None,
+            deadline: Deadline::default(),
         }
     }
 
@@ -53,6 +61,16 @@ impl FuzzTarget {
     /// Whether tcprove can start a fresh server for every look.
     pub(crate) fn is_fresh(&self) -> bool {
         self.subject.launch().is_some()
+    }
+
+    /// The same target with another deadline.
+    pub(crate) fn until(&self, deadline: Deadline) -> Self {
+        let against = self.against.as_ref();
+        Self {
+            against: against.map(|other| Arc::new(other.until(deadline.clone()))),
+            deadline,
+            ..self.clone()
+        }
     }
 
     /// The same target with a short silence limit, for the many runs of the minimizer. Its result is confirmed

@@ -19,12 +19,8 @@ use crate::sys::{close_on_exec_from, ignore, watch_children};
 /// system call returns.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Makes this process the parent of its orphaned descendants, and keeps it running when its terminal or tcprove ends.
-/// Returns a descriptor that is readable once a child has ended.
-///
-/// # Errors
-/// Those of prctl(2) and signalfd(2).
-pub(super) fn own_descendants() -> io::Result<OwnedFd> {
+/// Keeps this process and its children running when its terminal or tcprove ends.
+pub(super) fn outlive_terminal() {
     // In a session of their own, the processes do not receive the SIGINT of Ctrl-C in the terminal. Fails if this
     // process already leads a session.
     let _ = setsid();
@@ -35,6 +31,15 @@ pub(super) fn own_descendants() -> io::Result<OwnedFd> {
         Signal::QUIT,
         Signal::PIPE,
     ]);
+}
+
+/// Makes this process the parent of its orphaned descendants, and keeps it running when its terminal or tcprove ends.
+/// Returns a descriptor that is readable once a child has ended.
+///
+/// # Errors
+/// Those of prctl(2) and signalfd(2).
+pub(super) fn own_descendants() -> io::Result<OwnedFd> {
+    outlive_terminal();
     set_child_subreaper(Some(getpid()))?;
     // Best effort: on kernels before 5.11 the processes inherit descriptors that leaked into tcprove.
     let _ = close_on_exec_from(3);
@@ -165,6 +170,6 @@ pub(super) fn drain_signals(children: &OwnedFd) {
     while matches!(rustix::io::read(children, &mut siginfo), Ok(count) if count > 0) {}
 }
 
-fn own_pid() -> u32 {
+pub(super) fn own_pid() -> u32 {
     u32::try_from(Pid::as_raw(Some(getpid()))).unwrap_or(0)
 }

@@ -15,7 +15,31 @@ pub enum Exit {
     Signal(i32),
 }
 
+/// Signals by which a process ends because of a bug of its own.
+const FAULTS: [i32; 7] = [
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGABRT,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGSEGV,
+    libc::SIGSYS,
+];
+
 impl Exit {
+    /// The exit of a process with this wait status.
+    pub(crate) fn of_wait_status(status: i32) -> Self {
+        match status & 0x7f {
+            0 => Exit::Code(status >> 8 & 0xff),
+            signal => Exit::Signal(signal),
+        }
+    }
+
+    /// Whether a bug of its own has killed it.
+    pub(crate) fn is_fault(self) -> bool {
+        matches!(self, Exit::Signal(signal) if FAULTS.contains(&signal))
+    }
+
     /// Whether it exited with code 0.
     pub fn is_success(self) -> bool {
         self == Exit::Code(0)
@@ -105,6 +129,15 @@ mod tests {
         assert_eq!(Exit::Code(1).to_string(), "exited with code 1");
         assert_eq!(Exit::Signal(11).to_string(), "was killed by SIGSEGV (11)");
         assert_eq!(Exit::Signal(40).to_string(), "was killed by signal 40 (40)");
+    }
+
+    #[test]
+    fn wait_statuses() {
+        let of = Exit::of_wait_status;
+        assert_eq!((of(0), of(3 << 8)), (Exit::Code(0), Exit::Code(3)));
+        // With the bit of a core dump.
+        assert_eq!((of(11), of(0x8b)), (Exit::Signal(11), Exit::Signal(11)));
+        assert!(of(0x8b).is_fault() && !of(15).is_fault() && !of(1 << 8).is_fault());
     }
 
     #[test]

@@ -161,7 +161,7 @@ pub struct Holder {
 }
 
 impl StartFailure {
-    pub(super) fn harness(doing: impl Into<String>, error: impl Into<io::Error>) -> StartFailure {
+    pub(crate) fn harness(doing: impl Into<String>, error: impl Into<io::Error>) -> StartFailure {
         StartFailure::Harness {
             doing: doing.into(),
             error: error.into(),

@@ -44,6 +44,8 @@ pub struct Launch {
     pub params: BTreeMap<String, String>,
     /// Number of the signal that requests a graceful stop.
     pub stop: i32,
+    /// Number of the signal that asks it to reload; `None` if there is none.
+    pub reload: Option<i32>,
     /// When the server is ready.
     pub ready: Ready,
     /// Time limit for the server to become ready.
@@ -147,6 +149,7 @@ impl Launch {
             cwd: PathBuf::from("."),
             params: BTreeMap::new(),
             stop: libc::SIGTERM,
+            reload: None,
             ready: Ready::Listen,
             ready_timeout: READY_TIMEOUT,
             supervisor: supervisor.into(),
@@ -168,6 +171,20 @@ impl Launch {
     pub fn program(&self) -> &str {
         let program = self.cmd.first().map(String::as_str).unwrap_or_default();
         program.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The executable of the program, without symbolic links. `None` if there is none.
+    pub fn executable(&self) -> Option<PathBuf> {
+        let program = self.cmd.first()?;
+        let found = match program.contains('/') {
+            true => Some(self.cwd.join(program)),
+            false => std::env::var_os("PATH").and_then(|path| {
+                let mut folders = std::env::split_paths(&path);
+                let at = folders.find(|folder| folder.join(program).is_file())?;
+                Some(at.join(program))
+            }),
+        };
+        found?.canonicalize().ok()
     }
 
     /// Sets how clients reach it. If it uses `{tls.cert}`, a test authority makes that certificate.

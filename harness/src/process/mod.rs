@@ -4,8 +4,10 @@
 //! its descendants as soon as tcprove ends, even by SIGKILL. The server is only observed from outside: through
 //! `/proc`, the kernel's [socket table](socket_table) and its output. This module never connects to it.
 
+mod abandoned;
 mod acceptor;
 mod account;
+mod crashes;
 mod drain;
 mod ending;
 mod exit;
@@ -13,6 +15,7 @@ mod failure;
 mod files;
 mod helper;
 mod hidden;
+pub(crate) mod injector;
 mod launch;
 mod limits;
 mod listen;
@@ -22,6 +25,7 @@ mod output;
 mod port;
 mod proc;
 mod ready;
+mod requests;
 mod server;
 mod shell;
 mod singleton;
@@ -31,10 +35,16 @@ mod status;
 mod supervised_tree;
 mod supervisor;
 mod surroundings;
+mod task_limit;
 mod tmp;
+mod tracer;
 mod usage;
 mod vitals;
+mod waits;
+mod wakeups;
+mod written;
 
+pub(crate) use crashes::{Crash, CrashWatch};
 pub use exit::{Exit, StopReport};
 pub(crate) use exit::{signal_name, signal_number};
 pub use failure::{HelperRole, HelperTrouble, Holder, StartFailure};
@@ -50,7 +60,14 @@ pub(crate) use proc::parse_context_switches as context_switches_of;
 pub use server::Server;
 pub use socket_table::{Listener, PeerSocket, TcpState, Timer, TimerKind};
 pub use surroundings::Surroundings;
+pub(crate) use task_limit::TaskLimit;
 pub use tmp::Tmp;
+pub use tracer::Trace;
+pub(crate) use tracer::{BREAKPOINTS, Place, TracePlan, TraceState, executables, libraries};
 pub use usage::{NofileLimit, Process, ProcessUsage, Usage};
 pub(crate) use vitals::Vital;
 pub use vitals::{Glance, Vitals};
+#[cfg(test)]
+pub(crate) use wakeups::Wakeup;
+pub(crate) use wakeups::{Wakeups, wakeups};
+pub(crate) use written::{FileSizes, open_files, written_since};

@@ -1,8 +1,9 @@
 //! Options of one start of a server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Port, Surroundings, Tmp};
+use super::{Port, Surroundings, Tmp, Trace};
 
 /// Options of one start.
 #[derive(Debug, Clone)]
@@ -22,10 +23,15 @@ pub struct StartOptions {
     /// Place its stack, heap and libraries at the same addresses in every start, if the system allows it
     /// (`sys::fix_addresses`); default: do not change the layout.
     pub fixed_addresses: bool,
+    /// Install a filter, so that the results of its system calls can be replaced (see `injector`); default: no
+    /// filter. Where the kernel refuses it, the server starts without.
+    pub inject: bool,
     /// Whether tcprove reads the server's stdout.
     pub stdout: StdoutMode,
     /// Time limit for this start; default: [`Launch::ready_timeout`](super::Launch::ready_timeout).
     pub give_up: Option<Duration>,
+    /// Report what it reaches, by breakpoints; default: do not trace it.
+    pub trace: Option<Arc<Trace>>,
     /// Wait until the server is ready; if `false`, only until its program runs.
     pub await_ready: bool,
 }
@@ -40,8 +46,10 @@ impl Default for StartOptions {
             nofile: None,
             cpus: None,
             fixed_addresses: false,
+            inject: false,
             stdout: StdoutMode::Drain,
             give_up: None,
+            trace: None,
             await_ready: true,
         }
     }

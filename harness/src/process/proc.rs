@@ -12,6 +12,8 @@ pub(crate) struct Stat {
     pub(crate) state: char,
     pub(crate) ppid: u32,
     pub(crate) pgrp: u32,
+    /// The kernel's flags of the main thread.
+    flags: u64,
     pub(crate) threads: usize,
     /// Start time in clock ticks since boot. Together with the pid it identifies a process uniquely.
     pub(crate) start_time: u64,
@@ -38,6 +40,7 @@ impl Stat {
             state: fields.first()?.chars().next()?,
             ppid: u32::try_from(number(4)?).ok()?,
             pgrp: u32::try_from(number(5)?).unwrap_or(0),
+            flags: number(9)?,
             threads: usize::try_from(number(20)?).ok()?,
             start_time: number(22)?,
         })
@@ -47,10 +50,24 @@ impl Stat {
     pub(crate) fn is_dead(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')
     }
+
+    /// Whether the process has ended or is about to: the kernel takes away what it holds, one after the other.
+    pub(crate) fn is_ending(&self) -> bool {
+        /// `PF_EXITING` of the kernel's `sched.h`.
+        const EXITING: u64 = 4;
+        self.is_dead() || self.flags & EXITING != 0
+    }
 }
 
 pub(crate) fn stat(pid: u32) -> Option<Stat> {
     Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The process of this thread.
+pub(crate) fn process_of(thread: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok()
 }
 
 /// Every process of the machine.
@@ -188,6 +205,8 @@ pub(crate) struct Memory {
     pub(crate) rss_file: u64,
     pub(crate) rss_peak: u64,
     pub(crate) vm: u64,
+    /// The part of `vm` that is writable and belongs to this process alone: what it may use as memory.
+    pub(crate) vm_data: u64,
 }
 
 pub(crate) fn memory(pid: u32) -> Option<Memory> {
@@ -207,6 +226,7 @@ fn parse_memory(status: &str) -> Memory {
             "RssFile" => &mut memory.rss_file,
             "VmHWM" => &mut memory.rss_peak,
             "VmSize" => &mut memory.vm,
+            "VmData" => &mut memory.vm_data,
             _ => continue,
         };
         let kib = value
@@ -251,13 +271,23 @@ pub(crate) fn parse_context_switches(status: &str) -> u64 {
 
 /// The descriptor limits (soft, hard) of `pid`.
 pub(crate) fn nofile(pid: u32) -> Option<(u64, u64)> {
-    parse_nofile(&fs::read_to_string(format!("/proc/{pid}/limits")).ok()?)
+    limit(pid, "Max open files")
 }
 
-fn parse_nofile(limits: &str) -> Option<(u64, u64)> {
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
+/// The limits (soft, hard) of `pid` on the number of threads of its user.
+pub(crate) fn nproc(pid: u32) -> Option<(u64, u64)> {
+    limit(pid, "Max processes")
+}
+
+fn limit(pid: u32, name: &str) -> Option<(u64, u64)> {
+    parse_limit(
+        &fs::read_to_string(format!("/proc/{pid}/limits")).ok()?,
+        name,
+    )
+}
+
+fn parse_limit(limits: &str, name: &str) -> Option<(u64, u64)> {
+    let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
     let mut values = line
         .split_ascii_whitespace()
         .map(|text| text.parse::<u64>().unwrap_or(u64::MAX));
@@ -310,7 +340,7 @@ mod tests {
     #[test]
     fn memory_and_limits() {
         let memory = parse_memory(
-            "Name:\tx\nVmPeak:\t 9 kB\nVmSize:\t  20 kB\nVmHWM:\t 8 kB\nVmRSS:\t4 kB\nRssFile:\t 1 kB\n",
+            "Name:\tx\nVmPeak:\t 9 kB\nVmSize:\t  20 kB\nVmHWM:\t 8 kB\nVmRSS:\t4 kB\nRssFile:\t 1 kB\nVmData:\t 3 kB\n",
         );
         assert_eq!(
             memory,
@@ -318,11 +348,15 @@ mod tests {
                 rss: 4096,
                 rss_file: 1024,
                 rss_peak: 8192,
-                vm: 20480
+                vm: 20480,
+                vm_data: 3072,
             }
         );
         let limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024        unlimited  files\n";
-        assert_eq!(parse_nofile(limits), Some((1024, u64::MAX)));
+        assert_eq!(
+            parse_limit(limits, "Max open files"),
+            Some((1024, u64::MAX))
+        );
     }
 
     #[test]

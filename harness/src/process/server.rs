@@ -1,5 +1,6 @@
 //! A running server.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -18,7 +19,7 @@ use super::supervised_tree::{SupervisedTree, signal_same_process};
 use super::usage::CpuSeen;
 use super::{
     Exit, Launch, Listening, Port, Process, StartFailure, StartOptions, StopReport, Surroundings,
-    Tmp, Usage,
+    Tmp, Usage, waits,
 };
 use crate::sys::signal_from_raw;
 use crate::transport::{Address, Endpoint};
@@ -300,6 +301,16 @@ impl Server {
         alive.map(|process| process.pid).collect()
     }
 
+    /// The names of its processes, and what their threads do: the system call in which each waits. Empty if attached without
+    /// a pid.
+    pub(crate) fn threads(&self) -> Vec<(String, BTreeMap<String, usize>)> {
+        let tree = self.processes_quickly().unwrap_or_default();
+        let alive = tree.into_iter().filter(|process| !process.is_dead());
+        alive
+            .map(|process| (process.comm, waits::threads(process.pid)))
+            .collect()
+    }
+
     /// Context switches of its existing threads so far, voluntary and involuntary.
     pub fn context_switches(&self) -> u64 {
         let tree = self.processes_quickly().unwrap_or_default();
@@ -396,8 +407,13 @@ impl Server {
     }
 
     fn supervised(&self) -> Option<&SupervisedTree> {
+        self.launched().map(|started| &started.tree)
+    }
+
+    /// What tcprove has started; `None` if it did not start the server.
+    pub(super) fn launched(&self) -> Option<&Started> {
         match &self.handle {
-            Handle::Launched(started) => Some(&started.tree),
+            Handle::Launched(started) => Some(started),
             Handle::Attached { .. } => None,
         }
     }
@@ -418,7 +434,7 @@ impl Server {
     }
 
     /// As `processes`, but through the kernel's lists of children, which cost less. `None` if attached without a pid.
-    fn processes_quickly(&self) -> Option<Vec<Stat>> {
+    pub(super) fn processes_quickly(&self) -> Option<Vec<Stat>> {
         match &self.handle {
             Handle::Launched(started) => Some(
                 proc::descendants_quickly(started.tree.supervisor_pid())

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::account::Account;
 use super::helper::Helper;
+use super::injector::{Injection, Injector, Rule, Site};
 use super::ready::Wait;
 use super::singleton::Singleton;
 use super::supervised_tree::{Setting, SupervisedTree, SupervisorCommand};
@@ -20,6 +21,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Started {
     pub(super) tree: SupervisedTree,
+    pub(super) injector: Option<Injector>,
     pub(super) surroundings: Surroundings,
     pub(super) lease: Option<Port>,
     pub(super) tmp: Tmp,
@@ -72,7 +74,19 @@ impl Started {
         };
         let unix = launch.unix(setting.values);
         let started = Instant::now();
-        let tree = SupervisedTree::start(&server_command(launch, setting, &options))?;
+        let injector = options.inject.then(Injector::prepare).transpose();
+        let injector = injector
+            .map_err(|error| StartFailure::harness("prepare to answer system calls", error))?;
+        let mut command = server_command(launch, setting, &options);
+        command.calls = injector
+            .as_ref()
+            .map(|injector| injector.link_name().to_owned());
+        let tree = SupervisedTree::start(&command)?;
+        if let Some(injector) = &injector {
+            injector
+                .begin(&launch.supervisor, tree.supervisor_pid(), tree.entry())
+                .map_err(|error| StartFailure::harness("answer system calls", error))?;
+        }
         let wait = Wait {
             launch,
             tree: &tree,
@@ -85,6 +99,7 @@ impl Started {
         let addrs = ready(&wait, &options).await?;
         Ok(Started {
             tree,
+            injector,
             surroundings,
             lease,
             tmp,
@@ -95,6 +110,21 @@ impl Started {
             is_singleton: launch.singleton,
             only: Mutex::new(only),
         })
+    }
+
+    /// Puts a rule into force about what its system calls return.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    pub(super) fn inject(&self, rule: Rule) -> Result<Injection, String> {
+        let Some(injector) = &self.injector else {
+            return Err("the server was started without a filter".into());
+        };
+        let site = Site {
+            ports: self.addrs.iter().map(SocketAddr::port).collect(),
+            unix: self.unix.clone(),
+        };
+        injector.arm(site, rule)
     }
 
     /// Ends every process of the server. Another instance may then be started even if only one can run.
@@ -167,6 +197,7 @@ fn server_command<'a>(
         nofile: options.nofile,
         cpus: options.cpus.clone(),
         fixed_addresses: options.fixed_addresses,
+        trace: options.trace.as_ref().map(|trace| trace.argument()),
         ..SupervisorCommand::of(launch, &launch.cmd, setting)
     };
     let addr = SocketAddr::new(launch.host, setting.values.port);

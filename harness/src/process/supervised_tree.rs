@@ -2,7 +2,7 @@
 //! of the tree.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -45,6 +45,10 @@ pub(super) struct SupervisorCommand<'a> {
     pub(super) account: Option<&'a Account>,
     /// Where to open the listening socket that the command inherits.
     pub(super) listen: Option<SocketAddr>,
+    /// The link of the injector that answers system calls of the command.
+    pub(super) calls: Option<String>,
+    /// The files of a trace, as the supervisor finds them.
+    pub(super) trace: Option<String>,
 }
 
 /// What all commands of one start share.
@@ -138,6 +142,11 @@ impl SupervisedTree {
         self.pid
     }
 
+    /// The entry of the environment that all processes of the tree have.
+    pub(super) fn entry(&self) -> String {
+        format!("{ID_VARIABLE}={}", self.id)
+    }
+
     pub(super) fn status(&self) -> Status {
         self.status.borrow().clone()
     }
@@ -145,6 +154,11 @@ impl SupervisedTree {
     /// A new receiver of the status, to wait for changes.
     pub(super) fn subscribe(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    /// Wakes the supervisor for a request to its tracer.
+    pub(super) fn wake(&self) -> io::Result<()> {
+        (&self.control).write_all(&[0])
     }
 
     pub(super) fn printed(&self) -> &Printed {
@@ -193,7 +207,7 @@ impl SupervisedTree {
 
     /// Kills processes by their environment. If the supervisor was killed, orphans are no longer its descendants.
     fn kill_by_id(&self) {
-        let entry = format!("{ID_VARIABLE}={}", self.id);
+        let entry = self.entry();
         kill_while_any_live(|| proc::with_environment(&entry));
     }
 }
@@ -245,6 +259,8 @@ impl<'a> SupervisorCommand<'a> {
             fixed_addresses: false,
             account: setting.account,
             listen: None,
+            calls: None,
+            trace: None,
         }
     }
 
@@ -270,6 +286,12 @@ impl<'a> SupervisorCommand<'a> {
         }
         if let Some(addr) = self.listen {
             command.arg("--listen").arg(addr.to_string());
+        }
+        if let Some(link) = &self.calls {
+            command.arg("--calls").arg(link);
+        }
+        if let Some(trace) = &self.trace {
+            command.arg("--trace").arg(trace);
         }
         command
             .arg("--")

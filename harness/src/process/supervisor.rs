@@ -7,7 +7,7 @@
 //! stdin is one end of a socket pair. The supervisor writes lines: `pid N`, then `exit CODE` or `signal N` for the main
 //! process, or `error ERRNO` if the command could not be executed, and `left 0` once all processes have ended. tcprove
 //! writes one byte once it has opened a pidfd of the main process (the supervisor does not reap that process earlier),
-//! and then nothing until it closes its end.
+//! then one for each request to the tracer, if there is one (see `tracer`), until it closes its end.
 //!
 //! If the supervisor itself is killed, the main process is killed too (PDEATHSIG), and tcprove finds the other processes
 //! by a variable in their environment (see `supervised_tree`). tcprove is not a subreaper itself: as a library, it would
@@ -28,7 +28,8 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use super::account;
 use super::ending::{Children, drain_signals, kill_all, own_descendants, reap};
 use super::listen::listen;
-use super::tmp;
+use super::tracer::Tracer;
+use super::{injector, proc, tmp};
 use crate::sys::{ChildSetup, UserIds, fix_addresses, prepare_child};
 
 /// The hidden first argument that makes the tcprove binary a supervisor.
@@ -36,7 +37,7 @@ pub(super) const SUPERVISE: &str = "__supervise";
 
 /// The arguments after [`SUPERVISE`].
 const USAGE: &str = "[--nofile SOFT:HARD] [--cpus N,N] [--addresses fixed] [--tmp FOLDER] [--user UID:GID:GID,GID] \
-                     [--listen ADDRESS] -- CMD ARG...";
+                     [--listen ADDRESS] [--calls LINK] [--trace PLAN:LOG] -- CMD ARG...";
 
 /// The parsed arguments of a supervisor.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,10 @@ struct SuperviseArgs {
     user: Option<UserIds>,
     /// Open a listening socket on this address and pass it to the command as descriptor 3.
     listen: Option<SocketAddr>,
+    /// The link of the injector that answers system calls of the command.
+    calls: Option<String>,
+    /// The files by which to trace the command.
+    trace: Option<String>,
     command: Vec<OsString>,
 }
 
@@ -87,6 +92,8 @@ impl SuperviseArgs {
             "--addresses" if value == "fixed" => self.fixed_addresses = true,
             "--user" => self.user = Some(account::parse_ids(&value)?),
             "--listen" => self.listen = Some(value.parse().ok()?),
+            "--calls" => self.calls = Some(value),
+            "--trace" => self.trace = Some(value),
             _ => return None,
         }
         Some(())
@@ -102,10 +109,12 @@ pub(super) fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ! {
     };
     let folder = args.tmp.as_deref();
     let held = folder.and_then(|folder| Some((folder, tmp::hold(folder).ok()?)));
+    let parent = rustix::process::getppid();
     match run(&args) {
         Ok(()) => {
             if let Some((folder, lock)) = held {
-                tmp::remove_unused(folder, lock);
+                // A tcprove that was killed closes its files one after the other: its lock may be the last.
+                tmp::remove_unused(folder, lock, || is_ending(parent));
             }
             std::process::exit(0)
         }
@@ -114,6 +123,13 @@ pub(super) fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ! {
             std::process::exit(70);
         }
     }
+}
+
+/// Whether the parent process, which was this one at the start, has ended or is about to.
+fn is_ending(parent: Option<Pid>) -> bool {
+    let now = rustix::process::getppid();
+    let pid = now.map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
+    now != parent || proc::stat(pid).is_none_or(|stat| stat.is_ending())
 }
 
 fn run(args: &SuperviseArgs) -> io::Result<()> {
@@ -128,7 +144,9 @@ fn run(args: &SuperviseArgs) -> io::Result<()> {
         Ok(main) => main,
         Err(error) => return writeln!(control, "error {}", errno(error)),
     };
-    watch(&mut control, &children, main);
+    let trace = args.trace.as_deref();
+    let mut tracer = trace.and_then(|files| Tracer::begin(files, main));
+    watch(&mut control, &children, main, tracer.as_mut());
     kill_all(&children, |pid, status| {
         report_end(&mut control, main, pid, status)
     })
@@ -164,6 +182,7 @@ fn spawn(args: &SuperviseArgs, inherited: Option<OwnedFd>) -> io::Result<u32> {
         user: args.user.clone(),
         listen_pid: inherited.is_some(),
         third: inherited,
+        filter: args.calls.as_deref().map(injector::filter).transpose()?,
     };
     prepare_child(&mut command, setup)?;
     // The `Child` is dropped: this process reaps all its children with wait(2) instead.
@@ -171,7 +190,7 @@ fn spawn(args: &SuperviseArgs, inherited: Option<OwnedFd>) -> io::Result<u32> {
 }
 
 /// Reports on the main process until tcprove closes its end.
-fn watch(control: &mut UnixStream, children: &OwnedFd, main: u32) {
+fn watch(control: &mut UnixStream, children: &OwnedFd, main: u32, mut tracer: Option<&mut Tracer>) {
     // If this write fails, tcprove has ended, and the read that follows fails too.
     let _ = writeln!(control, "pid {main}");
     let mut acknowledged = [0u8];
@@ -181,7 +200,11 @@ fn watch(control: &mut UnixStream, children: &OwnedFd, main: u32) {
     let mut remaining = Children::Some;
     loop {
         if remaining == Children::Some {
-            remaining = reap(&mut |pid, status| report_end(control, main, pid, status));
+            let mut on_end = |pid, status| report_end(control, main, pid, status);
+            remaining = match &mut tracer {
+                Some(tracer) => tracer.reap(&mut on_end),
+                None => reap(&mut on_end),
+            };
             if remaining == Children::None {
                 let _ = writeln!(control, "left 0");
             }
@@ -200,6 +223,9 @@ fn watch(control: &mut UnixStream, children: &OwnedFd, main: u32) {
         );
         if has_input && !matches!(control.read(&mut acknowledged), Ok(1)) {
             return;
+        }
+        if has_input && let Some(tracer) = &mut tracer {
+            tracer.answer();
         }
         if child_ended {
             drain_signals(children);

@@ -25,6 +25,9 @@ const OUTER_MODE: u32 = 0o711;
 const ATTEMPTS: usize = 10;
 /// Time limit for removing what earlier runs have left behind.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time limit for another holder of a lock to end, and the pause between two looks.
+const ENDING: Duration = Duration::from_secs(2);
+const ENDING_PAUSE: Duration = Duration::from_millis(5);
 /// Maximum number of entries of one folder that the removal examines.
 const ENTRIES_MAX: usize = 100_000;
 
@@ -86,9 +89,16 @@ pub(super) fn hold(folder: &Path) -> rustix::io::Result<OwnedFd> {
     Ok(opened)
 }
 
-/// Removes the folder if no other process holds a lock on it, and releases the lock of `opened`.
-pub(super) fn remove_unused(folder: &Path, opened: OwnedFd) {
-    let unused = rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive).is_ok();
+/// Removes the folder if no other process holds a lock on it, and releases the lock of `opened`. While `is_ending` says
+/// that another holder is about to end, it is waited for.
+pub(super) fn remove_unused(folder: &Path, opened: OwnedFd, is_ending: impl Fn() -> bool) {
+    let until = Instant::now() + ENDING;
+    let lock = || rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive).is_ok();
+    let mut unused = lock();
+    while !unused && is_ending() && Instant::now() < until {
+        std::thread::sleep(ENDING_PAUSE);
+        unused = lock();
+    }
     if unused && is_at(&opened, folder) {
         // If this fails, the next start tries again.
         let _ = fs::remove_dir_all(folder);
@@ -124,7 +134,7 @@ fn remove_leftovers(parent: &Path) {
             continue;
         };
         if rustix::fs::fstat(&opened).is_ok_and(|stat| is_ours(stat.st_uid)) {
-            remove_unused(&entry.path(), opened);
+            remove_unused(&entry.path(), opened, || false);
         }
     }
     remove_port_files(
@@ -224,9 +234,9 @@ mod tests {
         let folder = parent.path().join("shared");
         fs::create_dir(&folder).unwrap();
         let (one, two) = (hold(&folder).unwrap(), hold(&folder).unwrap());
-        remove_unused(&folder, one);
+        remove_unused(&folder, one, || false);
         assert!(folder.exists());
-        remove_unused(&folder, two);
+        remove_unused(&folder, two, || false);
         assert!(!folder.exists());
     }
 }

@@ -54,6 +54,8 @@ pub struct Usage {
     pub rss_peak_bytes: u64,
     /// Size of the address space.
     pub vm_bytes: u64,
+    /// The writable part of the address space (`VmData` of proc(5)): what it may use as memory, used or not.
+    pub vm_data_bytes: u64,
     /// Number of open descriptors.
     pub descriptors: usize,
     /// Number of threads.
@@ -62,6 +64,24 @@ pub struct Usage {
     pub processes: usize,
     /// The usage of each process.
     pub per_process: Vec<ProcessUsage>,
+}
+
+impl Usage {
+    /// Name and pid of the process that has used the most CPU time since `before`.
+    pub(crate) fn busiest_since(&self, before: &Usage) -> Option<String> {
+        let used = |process: &ProcessUsage| {
+            let same = |seen: &&ProcessUsage| seen.pid == process.pid;
+            let earlier = before.per_process.iter().find(same);
+            process
+                .cpu
+                .saturating_sub(earlier.map_or(Duration::ZERO, |seen| seen.cpu))
+        };
+        let busiest = self
+            .per_process
+            .iter()
+            .max_by_key(|process| used(process))?;
+        Some(format!("{} (pid {})", busiest.comm, busiest.pid))
+    }
 }
 
 /// Resource usage of one process.
@@ -81,6 +101,8 @@ pub struct ProcessUsage {
     pub rss_peak_bytes: u64,
     /// Size of the address space.
     pub vm_bytes: u64,
+    /// The writable part of the address space (`VmData` of proc(5)): what it may use as memory, used or not.
+    pub vm_data_bytes: u64,
     /// Number of open descriptors; `None` if they may not be read.
     pub descriptors: Option<usize>,
     /// Number of threads.
@@ -105,6 +127,7 @@ impl CpuSeen {
             total.own_bytes += one.own_bytes;
             total.rss_peak_bytes += one.rss_peak_bytes;
             total.vm_bytes += one.vm_bytes;
+            total.vm_data_bytes += one.vm_data_bytes;
             total.descriptors += one.descriptors.unwrap_or(0);
             total.threads += one.threads;
             total.processes += 1;
@@ -125,6 +148,7 @@ impl CpuSeen {
             own_bytes: memory.rss.saturating_sub(memory.rss_file),
             rss_peak_bytes: memory.rss_peak,
             vm_bytes: memory.vm,
+            vm_data_bytes: memory.vm_data,
             descriptors: proc::descriptor_count(stat.pid),
             threads: stat.threads,
         }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::sys::process_cpu;
+use super::Exit;
+use crate::sys::{process_cpu, wait_status_of};
 
 /// Maximum number of watched processes: the main process and its oldest descendants.
 const WATCHED_MAX: usize = 16;
@@ -90,6 +91,14 @@ impl Vitals {
             process.add_to(&mut vital);
         }
         vital
+    }
+
+    /// How a watched process has ended, once its parent has reaped it. `None` if that is not known: before Linux 6.15, and
+    /// for a zombie.
+    pub(crate) fn exit_of(&self, pid: u32) -> Option<Exit> {
+        let watched = self.watched.iter().find(|process| process.pid == pid)?;
+        let status = wait_status_of(&watched.pidfd).ok().flatten()?;
+        Some(Exit::of_wait_status(status))
     }
 
     /// The pid of the first watched process that has ended.
@@ -184,7 +193,11 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(vitals.ended(), Some(child.id()));
+        assert_eq!(vitals.exit_of(child.id()), None);
         child.wait().unwrap();
+        // Older kernels do not tell.
+        let exit = vitals.exit_of(child.id());
+        assert!(matches!(exit, None | Some(Exit::Signal(9))), "{exit:?}");
     }
 
     #[test]

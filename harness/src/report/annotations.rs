@@ -38,6 +38,16 @@ fn messages(report: &Report) -> Vec<String> {
         Body::Gate(gate) => vec![gate.answer()],
         Body::Fuzz(fuzz) => vec![fuzz.answer()],
         Body::Check(checked) => failed(checked),
+        Body::Calls(sweep) => {
+            let said = |row: &crate::check::run::sweep::SweepRow| {
+                format!(
+                    "{}: {}",
+                    row.case,
+                    row.actual.as_deref().unwrap_or_default()
+                )
+            };
+            sweep.failures().map(said).collect()
+        }
         Body::Run(whole) => {
             let parts = whole.parts().flat_map(messages);
             failed(&whole.checked).into_iter().chain(parts).collect()

@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use super::{FuzzReport, GateReport, ReplayReport, Report, RunError, RunVerdict};
 use crate::bench::SweepResult;
-use crate::check::Outcome;
 use crate::check::run::VerdictCounts;
+use crate::check::run::sweep::{CallSweepResult, SweepOutcome, SweepRow};
+use crate::check::{Cause, Outcome, cause};
 use crate::load::{LoadResult, OverloadReport, SloReport, Workload};
+use crate::subject::{AtRest, Latency, Limits, Place, Rehearsal, Tried};
 
 /// The result of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -16,6 +18,8 @@ pub(crate) enum Body {
     Nothing {},
     /// A battery.
     Check(CheckReport),
+    /// A sweep of the results of system calls.
+    Calls(Box<CallSweepReport>),
     /// Battery, campaign and sweep in one go.
     Run(Box<Whole>),
     /// A load.
@@ -45,6 +49,7 @@ impl Body {
         match self {
             Self::Nothing {} => RunVerdict::Inconclusive,
             Self::Check(checked) => checked.verdict(interrupted),
+            Self::Calls(sweep) => sweep.verdict(interrupted),
             Self::Run(whole) => whole.verdict(interrupted),
             Self::Load(_) | Self::Sweep(_) if interrupted => RunVerdict::Inconclusive,
             Self::Load(load) => load.verdict(),
@@ -60,6 +65,7 @@ impl Body {
         match self {
             Self::Nothing {} => true,
             Self::Check(checked) => checked.counts.ran() == 0,
+            Self::Calls(sweep) => sweep.result.rows.is_empty(),
             Self::Run(whole) => whole.checked.counts.ran() == 0,
             Self::Load(_) | Self::Sweep(_) => false,
             Self::Fuzz(fuzz) => fuzz.result.executions == 0,
@@ -84,16 +90,67 @@ pub(crate) struct CheckReport {
     pub counts: VerdictCounts,
     /// What prevents a pass besides failed checks: stale waivers, required checks without a verdict.
     pub blockers: Vec<String>,
+    /// What was learned about the server before it was judged; `None` if the run ended before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Box<Learned>>,
+    /// What several failures probably have in common.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
     /// The checks.
     pub outcomes: Vec<Outcome>,
 }
 
+/// What was learned about a server before it was judged.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Learned {
+    /// What the rehearsal cost.
+    pub took_ms: u64,
+    /// The slowest of several plain exchanges, each on a new connection.
+    pub exchange_ms: f64,
+    /// Limits that the server sets to its clients.
+    pub limits: Limits,
+    /// How much was tried, and accepted, of what may be limited.
+    pub tried: Tried,
+    /// How long connects and replies take.
+    pub latency: Latency,
+    /// Why a second instance does not run beside the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs_once: Option<String>,
+    /// Its processes, and what their threads do when there is nothing to do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub at_rest: Vec<AtRest>,
+    /// Turns that only work after others, or once on a connection, where the file does not say so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<Place>,
+}
+
+impl Learned {
+    pub(crate) fn of(rehearsal: &Rehearsal) -> Self {
+        Self {
+            took_ms: rehearsal.took.as_millis().try_into().unwrap_or(u64::MAX),
+            exchange_ms: rehearsal.pace.exchange.as_secs_f64() * 1e3,
+            limits: rehearsal.limits.clone(),
+            tried: rehearsal.tried.clone(),
+            latency: rehearsal.latency.clone(),
+            runs_once: rehearsal.runs_once.clone(),
+            at_rest: rehearsal.at_rest.clone(),
+            order: rehearsal.order.clone(),
+        }
+    }
+}
+
 impl CheckReport {
     /// The result of a battery with these outcomes.
-    pub(crate) fn new(outcomes: Vec<Outcome>, blockers: Vec<String>) -> Self {
+    pub(crate) fn new(
+        mut outcomes: Vec<Outcome>,
+        blockers: Vec<String>,
+        rehearsal: Option<Learned>,
+    ) -> Self {
         Self {
+            causes: cause::infer(&mut outcomes),
             counts: VerdictCounts::of(&outcomes),
             blockers,
+            rehearsal: rehearsal.map(Box::new),
             outcomes,
         }
     }
@@ -108,6 +165,84 @@ impl CheckReport {
             RunVerdict::Pass
         }
     }
+}
+
+/// The result of a sweep of the results of system calls.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CallSweepReport {
+    /// The table.
+    #[serde(rename = "sweep")]
+    pub result: CallSweepResult,
+}
+
+impl CallSweepReport {
+    fn verdict(&self, interrupted: bool) -> RunVerdict {
+        let rows = &self.result.rows;
+        let is_flaky = |row: &SweepRow| row.outcome == SweepOutcome::Flaky;
+        if self.result.failed > 0 {
+            RunVerdict::Fail
+        } else if interrupted
+            || rows.is_empty()
+            || self.result.left > 0
+            || rows.iter().any(is_flaky)
+        {
+            RunVerdict::Inconclusive
+        } else {
+            RunVerdict::Pass
+        }
+    }
+
+    /// The result in a few words.
+    pub(super) fn answer(&self) -> String {
+        let result = &self.result;
+        if let Some(reason) = &result.skipped {
+            return reason.clone();
+        }
+        let count = |outcome| rows_with(result, outcome).count();
+        let mut parts = vec![format!(
+            "{} calls in an exchange, {} results: {} served, {} lost their connection only",
+            result.calls.len(),
+            result.rows.len(),
+            count(SweepOutcome::Served),
+            count(SweepOutcome::Lost),
+        )];
+        for (outcome, word) in [
+            (SweepOutcome::Refused, "refused"),
+            (SweepOutcome::Fail, "failed"),
+            (SweepOutcome::Flaky, "flaky"),
+            (SweepOutcome::NotReached, "not reached"),
+        ] {
+            if count(outcome) > 0 {
+                parts.push(format!("{} {word}", count(outcome)));
+            }
+        }
+        if result.left > 0 {
+            parts.push(format!("{} not run", result.left));
+        }
+        parts.join(", ")
+    }
+
+    /// The calls of the table in their order, each with its results and what became of them.
+    pub(super) fn lines(&self) -> Vec<(String, Vec<&SweepRow>)> {
+        let mut lines: Vec<(String, Vec<&SweepRow>)> = Vec::new();
+        for row in &self.result.rows {
+            let call = format!("{}:{}", row.case.call, row.case.occurrence);
+            match lines.last_mut().filter(|(last, _)| *last == call) {
+                Some((_, rows)) => rows.push(row),
+                None => lines.push((call, vec![row])),
+            }
+        }
+        lines
+    }
+
+    /// The rows that failed.
+    pub(super) fn failures(&self) -> impl Iterator<Item = &SweepRow> {
+        rows_with(&self.result, SweepOutcome::Fail)
+    }
+}
+
+fn rows_with(result: &CallSweepResult, outcome: SweepOutcome) -> impl Iterator<Item = &SweepRow> {
+    result.rows.iter().filter(move |row| row.outcome == outcome)
 }
 
 /// Battery, campaign and sweep in one go.

@@ -24,6 +24,8 @@ pub(super) enum Standing {
     Waived,
     /// It did not recur.
     Unconfirmed,
+    /// There was no time to find out.
+    Unsettled,
 }
 
 impl Standing {
@@ -31,6 +33,7 @@ impl Standing {
         match finding.waived {
             Some(_) => Self::Waived,
             None if finding.counts() => Self::Counts,
+            None if finding.unsettled.is_some() => Self::Unsettled,
             None => Self::Unconfirmed,
         }
     }
@@ -50,7 +53,7 @@ impl FuzzReport {
         let open = interrupted || self.result.executions == 0;
         match (
             self.count(Standing::Counts),
-            self.count(Standing::Unconfirmed),
+            self.count(Standing::Unconfirmed) + self.count(Standing::Unsettled),
         ) {
             (1.., _) => RunVerdict::Fail,
             (0, 0) if !open => RunVerdict::Pass,
@@ -68,6 +71,7 @@ impl FuzzReport {
         let besides = [
             (self.count(Standing::Waived), "waived"),
             (self.count(Standing::Unconfirmed), "not reproduced"),
+            (self.count(Standing::Unsettled), "not settled"),
         ];
         let besides: Vec<String> = besides
             .iter()
@@ -105,13 +109,39 @@ impl FuzzReport {
         }
         if !coverage.feedback.is_empty() {
             let feedback = crate::text::escape_text(&coverage.feedback, 40);
+            let blocks = coverage.blocks.map_or(String::new(), |blocks| {
+                let (reached, all) = (count(blocks.reached as f64), count(blocks.all as f64));
+                format!("{reached} of {all} basic blocks, ")
+            });
             parts.push(format!(
-                "feedback {feedback}: {} distinct observations",
+                "feedback {feedback}: {blocks}{} distinct observations",
                 count(coverage.edges as f64)
             ));
         }
         parts
     }
+}
+
+/// How sure a finding is: on how many servers it showed, its rate, and what there was no time for.
+pub(super) fn how_sure(finding: &Finding) -> String {
+    let mut text = match (finding.rate, finding.again.of) {
+        (Some(rate), _) => format!(
+            "intermittent: {} fresh servers, {:.0} % (95 % interval: {:.0} to {:.0} %)",
+            finding.seen(),
+            rate.estimate * 100.0,
+            rate.low * 100.0,
+            rate.high * 100.0
+        ),
+        (None, 0) => format!("{} on fresh servers", finding.confirmed),
+        (None, _) => format!(
+            "{} on fresh servers, {} again at the end",
+            finding.confirmed, finding.again
+        ),
+    };
+    if let Some(unsettled) = &finding.unsettled {
+        text += &format!("; not settled: {unsettled}");
+    }
+    text
 }
 
 /// A count with its noun: `1 case`, `12.3 k cases`.
@@ -138,8 +168,10 @@ pub(crate) struct ReplayItem {
     pub kind: String,
     /// How many servers showed the bug: `5/5`.
     pub seen: String,
-    /// Whether the bug is still there.
+    /// Whether the bug is still there, or the replies have changed.
     pub reproduced: bool,
+    /// Replies were compared, with a recording or with another server.
+    pub compared: bool,
     /// What was seen.
     pub detail: String,
     /// Why it could not be judged.
@@ -153,6 +185,10 @@ pub(super) enum ItemOutcome {
     Reproduced,
     /// No server showed the bug.
     Gone,
+    /// The replies have changed.
+    Changed,
+    /// The replies are the same.
+    Same,
     /// It could not be judged.
     Unclear,
 }
@@ -162,6 +198,8 @@ impl ItemOutcome {
         match self {
             Self::Reproduced => "reproduced",
             Self::Gone => "gone",
+            Self::Changed => "changed",
+            Self::Same => "same",
             Self::Unclear => "unclear",
         }
     }
@@ -170,8 +208,10 @@ impl ItemOutcome {
 impl ReplayItem {
     pub(super) fn outcome(&self) -> ItemOutcome {
         match (&self.error, self.reproduced) {
+            (_, true) if self.compared => ItemOutcome::Changed,
             (_, true) => ItemOutcome::Reproduced,
             (Some(_), false) => ItemOutcome::Unclear,
+            (None, false) if self.compared => ItemOutcome::Same,
             (None, false) => ItemOutcome::Gone,
         }
     }
@@ -201,6 +241,19 @@ impl ReplayReport {
         }
     }
 
+    /// The answer where replies were compared.
+    fn compared(&self, changed: usize, unclear: usize) -> String {
+        let unclear = match unclear {
+            0 => String::new(),
+            count => format!(", {count} could not be compared"),
+        };
+        let cases = counted(self.items.len() as f64, "case", "cases");
+        match changed {
+            0 => format!("no reply changed in {cases}{unclear}"),
+            changed => format!("replies changed in {changed} of {cases}{unclear}"),
+        }
+    }
+
     /// The answer in a few words.
     pub(super) fn answer(&self) -> String {
         let count = |wanted| {
@@ -209,6 +262,10 @@ impl ReplayReport {
         };
         let there = count(ItemOutcome::Reproduced);
         let unclear = count(ItemOutcome::Unclear);
+        if !self.items.is_empty() && self.items.iter().all(|item| item.compared) {
+            return self.compared(count(ItemOutcome::Changed), unclear);
+        }
+        let there = there + count(ItemOutcome::Changed);
         let all = match self.items.len() {
             1 => "1 finding".to_owned(),
             all => format!("{all} findings"),

@@ -26,7 +26,9 @@ pub(crate) mod terminal;
 mod tests;
 mod wrap;
 
-pub(crate) use body::{Body, CheckReport, LoadReport, SweepReport, Whole};
+pub(crate) use body::{
+    Body, CallSweepReport, CheckReport, Learned, LoadReport, SweepReport, Whole,
+};
 pub(crate) use environment::Environment;
 pub(crate) use error::{ErrorCode, RunError};
 pub(crate) use exit::{ExitCode, OnInconclusive};

@@ -14,7 +14,7 @@ use crate::check::FailureKind;
 use crate::check::{Outcome, Verdict};
 use crate::fuzz::{
     Case, Confirmed, Coverage, Data, DataPart, Finding, FindingKind, FuzzResult, SendStep, Step,
-    Symptom,
+    Symptom, TimeSpent,
 };
 use crate::gate::rule::Rule;
 use crate::gate::{ControlReport, GateCell, GateResult, Metric, SkippedTier, Tier};
@@ -68,6 +68,10 @@ pub(super) fn finding(kind: FindingKind, seen: u32, waived: Option<&str>) -> Fin
             evidence: BTreeMap::from([("signal".to_owned(), json!("SIGSEGV"))]),
         },
         confirmed: Confirmed { seen, of: 5 },
+        again: Confirmed::default(),
+        rate: None,
+        unsettled: None,
+        turn: None,
         steps: 2,
         bytes: 70_006,
         reproducer: Some("findings/x".into()),
@@ -124,6 +128,8 @@ fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
         duration: std::time::Duration::from_millis(1_250),
         reproduce: format!("tcprove check --only {id} --seed 7 -- demo {{port}}"),
         by_hand: "printf 'a b\\n' | nc 127.0.0.1 PORT".into(),
+        next: fell_short.then(|| "look at the code".into()),
+        cause: None,
     }
 }
 
@@ -135,6 +141,7 @@ pub(super) fn checked() -> Report {
     };
     let outcomes = vec![
         outcome("split-bytewise", Verdict::Fail),
+        outcome("split-each-offset", Verdict::Fail),
         waived,
         outcome("rst-mid-reply", Verdict::Warn),
         outcome("zero-length", Verdict::Pass),
@@ -142,7 +149,7 @@ pub(super) fn checked() -> Report {
         outcome("idle-cpu", Verdict::Inconclusive),
     ];
     let blocker = format!("the waiver for `nul-bytes` ({HOSTILE}) is stale");
-    let checked = CheckReport::new(outcomes, vec![blocker]);
+    let checked = CheckReport::new(outcomes, vec![blocker], None);
     report("check", Ok(Body::Check(checked)))
 }
 
@@ -182,12 +189,17 @@ pub(super) fn campaign(findings: Vec<Finding>) -> Report {
             coverage: Coverage {
                 feedback: "shape".into(),
                 edges: 120,
+                blocks: None,
             },
             findings,
             restarts: 3,
             corpus: 12,
             jobs: 2,
             canaries: 45,
+            time: TimeSpent {
+                wall_s: 10.0,
+                ..TimeSpent::default()
+            },
             notes: vec![HOSTILE.into()],
         },
     }));
@@ -202,6 +214,7 @@ pub(super) fn replay() -> Report {
         kind: "crash".into(),
         seen: seen.into(),
         reproduced: !seen.starts_with('0'),
+        compared: false,
         detail: HOSTILE.into(),
         error: None,
     };

@@ -128,6 +128,16 @@ pub enum PeerError {
 const REPLY_CHARS_QUOTED: usize = 160;
 
 impl PeerError {
+    /// Whether the server ended the connection or answered without any word of the request that has this token: a refusal.
+    pub(crate) fn is_refusal_of(&self, token: &str) -> bool {
+        match self {
+            Self::Reset { got, .. } | Self::Eof { got, .. } | Self::Wrong { reply: got, .. } => {
+                !got.contains(token)
+            }
+            _ => false,
+        }
+    }
+
     /// What the server should have done, and what it did instead. `None` if the server is not the
     /// cause: an error on the client's side, a talk that cannot be rendered, a stimulus without
     /// proof.

@@ -25,7 +25,7 @@ use answers::Answers;
 pub(crate) use blocking::BlockingLink;
 pub(crate) use error::{OpeningError, PeerError};
 pub(crate) use link::Link;
-pub(crate) use socket::{send_oob, set_quickack};
+pub(crate) use socket::{recv_byte, send_oob, set_quickack};
 use tokio::time::{Instant, timeout_at};
 pub(crate) use transcript::Transcript;
 pub(crate) use voice::Voice;
@@ -84,6 +84,9 @@ pub(crate) enum FloodEnd {
     /// The server closed or reset the connection.
     Closed,
 }
+
+/// Time for a FIN or a reset to arrive at the client's end once the server's end is gone.
+const END_ARRIVES: Duration = Duration::from_millis(100);
 
 /// One client connection.
 pub(crate) struct Session {
@@ -269,7 +272,32 @@ impl Session {
     /// Waits until the server has read everything sent on this connection: its kernel has received
     /// every byte, and its receive queue is empty. This proves a cut: what is sent next cannot
     /// arrive in the same `recv`.
+    ///
+    /// # Errors
+    /// Also if the server has ended the connection.
     pub(crate) async fn until_read(&mut self) -> Result<(), PeerError> {
+        match self.until_read_or_gone().await {
+            // The kernel has no socket any more once the server has closed it with bytes that it had not read.
+            Err(gone @ PeerError::Unproven(_)) => {
+                let arrives = Instant::now() + END_ARRIVES;
+                while !self.eof {
+                    match self.fill(arrives).await {
+                        Ok(()) => {}
+                        Err(PeerError::Silent { .. }) => return Err(gone),
+                        Err(ended) => return Err(ended),
+                    }
+                }
+                Err(PeerError::Eof {
+                    after: self.buffer.len(),
+                    got: escape(&self.buffer, 200),
+                })
+            }
+            other => other,
+        }
+    }
+
+    /// Like [`Session::until_read`], for a server that may end the connection.
+    async fn until_read_or_gone(&mut self) -> Result<(), PeerError> {
         let deadline = Instant::now() + self.limit;
         let mut round = 0_u32;
         if self.local.is_none() {
@@ -284,6 +312,12 @@ impl Session {
             };
             if self.has_arrived(&peer) && peer.recv_q == 0 {
                 return Ok(());
+            }
+            // The kernel keeps no byte counts of a connection that the server has closed.
+            if peer.has_sent_fin() && !peer.is_held() {
+                return Err(PeerError::Unproven(
+                    "the server has closed its end of the connection".into(),
+                ));
             }
             if Instant::now() >= deadline {
                 return Err(PeerError::NotRead {

@@ -28,22 +28,27 @@ impl Session {
         Ok(())
     }
 
-    /// Performs the opening of the talk: greeting, login. Each exchange is rendered when its turn comes, since it may use
-    /// values that an earlier one captured.
+    /// Performs the opening of the talk: greeting, login.
     pub(crate) async fn opening_only(&mut self) -> Result<(), OpeningError> {
         self.secure_first().await.map_err(of_tls)?;
         for step in self.voice.opening() {
-            match step {
-                Opening::Exchange(exchange) => self.open_by_exchange(&exchange).await?,
-                Opening::StartTls => self.start_tls().await.map_err(of_tls)?,
-                Opening::Exec(exec) => self.log_in(&exec).await.map_err(|error| OpeningError {
-                    label: exec.label.clone(),
-                    sent: Vec::new(),
-                    error,
-                })?,
-            }
+            self.perform(&step).await?;
         }
         Ok(())
+    }
+
+    /// Performs one step of an opening, or a turn like one. Each exchange is rendered when its turn comes, since it may
+    /// use values that an earlier one captured.
+    pub(crate) async fn perform(&mut self, step: &Opening) -> Result<(), OpeningError> {
+        match step {
+            Opening::Exchange(exchange) => self.open_by_exchange(exchange).await,
+            Opening::StartTls => self.start_tls().await.map_err(of_tls),
+            Opening::Exec(exec) => self.log_in(exec).await.map_err(|error| OpeningError {
+                label: exec.label.clone(),
+                sent: Vec::new(),
+                error,
+            }),
+        }
     }
 
     async fn open_by_exchange(&mut self, exchange: &Exchange) -> Result<(), OpeningError> {

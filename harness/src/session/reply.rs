@@ -139,7 +139,7 @@ impl Session {
             self.send(&owed).await?;
         }
         self.finish().map_err(|error| self.failed(error))?;
-        match self.until_read().await {
+        match self.until_read_or_gone().await {
             Ok(()) => Ok(Vec::new()),
             // Its end of the connection is gone, or on another machine.
             Err(PeerError::Unproven(_)) => self.still_there(deadline).await,

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::net::{SendFlags, send, sockopt};
+use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 
 /// Sends one urgent byte (`MSG_OOB`).
 ///
@@ -15,6 +15,19 @@ pub(crate) fn send_oob(socket: impl AsFd, byte: u8) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::ErrorKind::WriteZero.into())
+    }
+}
+
+/// Reads one byte, if one has arrived. Returns whether it has.
+///
+/// # Errors
+/// Those of recv(2).
+pub(crate) fn recv_byte(socket: impl AsFd) -> io::Result<bool> {
+    let mut byte = [0_u8];
+    match recv(socket, &mut byte, RecvFlags::DONTWAIT) {
+        Ok((count, _)) => Ok(count == 1),
+        Err(rustix::io::Errno::AGAIN) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -70,11 +70,22 @@ impl Session {
             }
             let either = Interest::READABLE | Interest::WRITABLE;
             let ready = self.link.ready(either).await?;
-            if ready.is_writable()
-                && let Ok(count) = self.link.try_write(&self.owed)
-            {
-                self.sent += count as u64;
-                self.owed.drain(..count);
+            if ready.is_writable() {
+                match self.link.try_write(&self.owed) {
+                    Ok(count) => {
+                        self.sent += count as u64;
+                        self.owed.drain(..count);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    // What has arrived before is still there; the error itself is reported once, to the write.
+                    Err(error) => {
+                        self.owed.clear();
+                        return match self.link.read(&mut self.buffer).await {
+                            Ok(0) => Err(error),
+                            read => read,
+                        };
+                    }
+                }
             }
             match self.link.try_read(&mut self.buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -159,5 +170,74 @@ impl Session {
         let deadline = Instant::now() + wait;
         while !self.eof && self.fill(deadline).await.is_ok() {}
         std::mem::take(&mut self.buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::TcpListener;
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::process::Server;
+    use crate::session::{Dial, Transcript, Voice};
+    use crate::transport::{Address, Endpoint};
+
+    /// Much more than the kernel's buffers hold.
+    const OWED_BYTES: usize = 16 << 20;
+    /// Number of connections: whether a write or a read meets the reset is a race.
+    const ROUNDS: usize = 40;
+
+    /// A server that closes while most of the request is unread resets the connection. The client notices, though it still has
+    /// much to write.
+    #[test]
+    fn a_reset_ends_an_exchange_in_the_middle_of_a_request() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = std::thread::spawn(move || {
+            for round in 0..ROUNDS {
+                let (mut client, _) = listener.accept().unwrap();
+                let mut some = vec![0; 1000 * (round + 1)];
+                client.read_exact(&mut some).unwrap();
+            }
+        });
+        let (done, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            let errors = crate::subject::block_on(async move {
+                let mut errors = Vec::new();
+                for _ in 0..ROUNDS {
+                    errors.push(meets_the_reset(address).await);
+                }
+                errors
+            });
+            let _ = done.send(errors);
+        });
+        let errors = ended.recv_timeout(Duration::from_secs(30));
+        let errors = errors.expect("every exchange ends");
+        for error in errors {
+            assert!(matches!(error, PeerError::Reset { .. }), "{error}");
+        }
+        served.join().unwrap();
+    }
+
+    async fn meets_the_reset(address: std::net::SocketAddr) -> PeerError {
+        let talk = crate::file::builtin("line").unwrap().talk;
+        let server = Server::attach(Endpoint::plain(Address::Tcp(address)), None).unwrap();
+        let mut session = Session::connect(Dial {
+            server: Rc::new(server),
+            voice: Voice::new(Arc::new(talk), Default::default(), 1),
+            transcript: Transcript::default(),
+            limit: Duration::from_secs(5),
+            receive_buffer: None,
+            bare: false,
+        })
+        .await
+        .unwrap();
+        let turn = session.turn().unwrap();
+        session.owe(vec![b'x'; OWED_BYTES]);
+        session.expect(&turn).await.unwrap_err()
     }
 }

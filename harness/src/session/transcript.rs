@@ -24,6 +24,11 @@ impl Transcript {
         self.0.connections.get()
     }
 
+    /// Number of connections so far.
+    pub(crate) fn connections(&self) -> u32 {
+        self.0.connections.get()
+    }
+
     /// Adds a step of connection `number`.
     pub(crate) fn add(&self, number: u32, step: String) {
         let mut lines = self.0.lines.borrow_mut();

@@ -103,12 +103,26 @@ impl Voice {
 
     /// Renders an exchange with this payload and a fresh token.
     pub fn render(&self, exchange: &Exchange, payload: &[u8]) -> Result<Turn, PeerError> {
-        let token = self.tokens.borrow_mut().next();
+        self.render_with(&self.token(), exchange, payload)
+    }
+
+    /// A fresh token.
+    pub(crate) fn token(&self) -> String {
+        self.tokens.borrow_mut().next()
+    }
+
+    /// Renders an exchange with this payload and this token.
+    pub(crate) fn render_with(
+        &self,
+        token: &str,
+        exchange: &Exchange,
+        payload: &[u8],
+    ) -> Result<Turn, PeerError> {
         if exchange.send.is_some() {
             self.requests.set(self.requests.get() + 1);
         }
         let numbers = (self.requests.get(), self.connection);
-        self.rendered(exchange, payload, token, numbers)
+        self.rendered(exchange, payload, token.to_owned(), numbers)
     }
 
     /// Renders an exchange with the token and the numbers of `turn`, which varies a request that was rendered before.
@@ -156,7 +170,7 @@ impl Voice {
     /// The command of a program that logs in.
     pub fn login(&self, exec: &Exec) -> Result<LoginCommand, PeerError> {
         let bindings = Bindings {
-            tok: self.tokens.borrow_mut().next(),
+            tok: self.token(),
             payload: PLAIN_PAYLOAD.to_vec(),
             values: self.values.clone(),
             ..Bindings::default()

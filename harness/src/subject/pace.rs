@@ -11,12 +11,21 @@ pub(crate) struct Pace {
     pub start: Duration,
 }
 
-/// Minimum time limit of a reply.
+/// Minimum and maximum time limit of a reply.
 const REPLY_LIMIT_MIN: Duration = Duration::from_secs(4);
+const REPLY_LIMIT_MAX: Duration = Duration::from_secs(40);
+/// The time limit of a reply, in exchanges.
+const EXCHANGES: u32 = 20;
 
 impl Pace {
     /// Time after which a missing reply counts as lost.
     pub(crate) fn reply_limit(&self) -> Duration {
-        REPLY_LIMIT_MIN.max(self.exchange * 20)
+        (self.exchange * EXCHANGES).clamp(REPLY_LIMIT_MIN, REPLY_LIMIT_MAX)
+    }
+
+    /// The pace of a server for which an exchange took this long, if that is so long that it might exceed the time limit of a
+    /// reply at another time.
+    pub(crate) fn slowed_to(self, exchange: Duration) -> Option<Self> {
+        (exchange * 4 > self.reply_limit()).then_some(Self { exchange, ..self })
     }
 }

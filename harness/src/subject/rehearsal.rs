@@ -3,9 +3,12 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{Interrupt, Pace, Subject, block_on};
+use super::client::{FailedTurn, RehearsalClient};
+use super::latency::{self, Latency};
+use super::rest::AtRest;
+use super::{Interrupt, Limits, Pace, Place, Subject, Tried, block_on};
 use crate::process::{Exit, Process, Server, StartFailure, StartOptions};
-use crate::session::{Dial, PeerError, Session, Transcript, Voice};
+use crate::session::PeerError;
 use crate::talk::Exchange;
 use crate::text::{escape, excerpt};
 
@@ -16,6 +19,20 @@ pub(crate) struct Rehearsal {
     pub pace: Pace,
     /// `None` if the server serves a second client; otherwise what it did instead.
     pub single_client: Option<String>,
+    /// The limits that it sets, as far as they were looked for.
+    pub limits: Limits,
+    /// How much was tried of what may be limited.
+    pub tried: Tried,
+    /// How long its replies take.
+    pub latency: Latency,
+    /// Why a second instance does not run beside the first, if that was tried and it does not.
+    pub runs_once: Option<String>,
+    /// Its processes, and what their threads do when there is nothing to do.
+    pub at_rest: Vec<AtRest>,
+    /// The turns with a place of their own among the others, if the file states no order.
+    pub order: Vec<Place>,
+    /// What the rehearsal cost.
+    pub took: Duration,
 }
 
 /// The server cannot be started or does not follow its own conversation, so nothing can be judged.
@@ -78,8 +95,6 @@ fn tail(stderr: &str) -> String {
     format!("\nthe server's stderr ends with:\n  {}", lines.join("\n  "))
 }
 
-/// Number of timed exchanges.
-const TIMED: usize = 5;
 /// Time limit of each operation of the rehearsal.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Shortest time after which a late start is given up where `start-ready` judges the delay.
@@ -88,6 +103,8 @@ const LATE_START: Duration = Duration::from_secs(10);
 const START_PATIENCE: u32 = 4;
 /// Time limit for the last output and the exit of a server after the conversation went wrong.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Time for a server that serves a single client to close its listening socket after it.
+const STOPS_LISTENING: Duration = Duration::from_millis(60);
 /// Time limit for a server that serves a single client to exit after it.
 const ENDING: Duration = Duration::from_millis(500);
 
@@ -128,64 +145,47 @@ pub(crate) fn start(subject: &Subject, options: StartOptions) -> Result<Server, 
     block_on(subject.server(options))
 }
 
-/// A clean server and the client that talks to it.
-struct RehearsalClient {
-    server: Rc<Server>,
-    voice: Voice,
-}
-
-impl RehearsalClient {
-    async fn connect(&self) -> Result<Session, PeerError> {
-        Session::connect(Dial {
-            server: self.server.clone(),
-            voice: self.voice.clone(),
-            transcript: Transcript::default(),
-            limit: PATIENCE,
-            receive_buffer: None,
-            bare: false,
-        })
-        .await
-    }
-
-    /// The plain exchange on a new connection.
-    async fn exchange(&self) -> Result<(), PeerError> {
-        let mut session = self.connect().await?;
-        session.opening().await?;
-        let turn = session.turn()?;
-        session.exchange(&turn).await?;
-        session.close();
-        Ok(())
-    }
-}
-
 async fn undisturbed(
     subject: &Subject,
     options: StartOptions,
 ) -> Result<Rehearsal, RehearsalError> {
-    let server = Rc::new(subject.server(options).await?);
+    let begun = Instant::now();
+    let (pace, latency, single_client) = paced(subject, options).await?;
+    Ok(Rehearsal {
+        pace,
+        single_client,
+        limits: Limits::default(),
+        tried: Tried::default(),
+        latency,
+        runs_once: None,
+        at_rest: Vec::new(),
+        order: Vec::new(),
+        took: begun.elapsed(),
+    })
+}
+
+/// How fast the server is, and what it did instead of serving a second client.
+type Paced = (Pace, Latency, Option<String>);
+
+async fn paced(subject: &Subject, options: StartOptions) -> Result<Paced, RehearsalError> {
+    let server = subject.server(options).await?;
     in_the_foreground(&server)?;
     let start = server.started_in();
-    let client = RehearsalClient {
-        voice: subject.voice(&server, 1),
-        server,
-    };
+    let client = RehearsalClient::new(subject, Rc::new(server), PATIENCE);
     every_turn(&client).await?;
-    in_the_foreground(&client.server)?;
-    let mut slowest = Duration::ZERO;
-    for _ in 0..TIMED {
-        let begun = Instant::now();
-        if let Err(error) = client.exchange().await {
-            return second_client_failed(&client.server, error, start).await;
-        }
-        slowest = slowest.max(begun.elapsed());
-    }
-    Ok(Rehearsal {
-        pace: Pace {
-            exchange: slowest,
-            start,
-        },
-        single_client: None,
-    })
+    in_the_foreground(client.server())?;
+    let (latency, slowest) = match latency::measure(&client).await {
+        Ok(measured) => measured,
+        Err(error) => return second_client_failed(client.server(), error, start).await,
+    };
+    let pace = Pace {
+        exchange: slowest,
+        start,
+    };
+    tokio::time::sleep(STOPS_LISTENING).await;
+    let listens = client.server().is_attached() || client.server().is_listening();
+    let stopped = (!listens).then(|| "after its first clients it no longer listens".to_owned());
+    Ok((pace, latency, stopped))
 }
 
 /// Fails if the command exited successfully and left a listening process: a daemon. (A server that
@@ -228,12 +228,12 @@ fn within(subject: &Subject, factor: u32) -> StartOptions {
 
 /// All turns in order, on one connection as far as the talk keeps it open.
 async fn every_turn(client: &RehearsalClient) -> Result<(), RehearsalError> {
-    let talk = client.voice.talk();
+    let talk = client.talk();
     for (number, tour) in talk.tours().into_iter().enumerate() {
         let turns = tour.into_iter().filter_map(|index| talk.turns.get(index));
         let served = together(client, &turns.cloned().collect::<Vec<_>>()).await;
         // The server served one client and exited, which `serves-again` reports.
-        if number > 0 && served.is_err() && client.server.wait_exit(ENDING).await.is_some() {
+        if number > 0 && served.is_err() && client.server().wait_exit(ENDING).await.is_some() {
             return Ok(());
         }
         served?;
@@ -243,49 +243,10 @@ async fn every_turn(client: &RehearsalClient) -> Result<(), RehearsalError> {
 
 /// Performs these turns on one connection.
 async fn together(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), RehearsalError> {
-    match converse(client, turns).await {
+    match client.hold(turns).await {
         Ok(()) => Ok(()),
-        Err(failed) => Err(conversation(failed, &client.server).await),
+        Err(failed) => Err(conversation(failed, client.server()).await),
     }
-}
-
-/// A failed exchange.
-struct FailedTurn {
-    label: String,
-    sent: Vec<u8>,
-    error: PeerError,
-}
-
-impl FailedTurn {
-    fn new(label: &str, sent: &[u8], error: PeerError) -> Self {
-        Self {
-            label: label.to_owned(),
-            sent: sent.to_owned(),
-            error,
-        }
-    }
-}
-
-async fn converse(client: &RehearsalClient, turns: &[Exchange]) -> Result<(), FailedTurn> {
-    let mut session = client
-        .connect()
-        .await
-        .map_err(|error| FailedTurn::new("connect", b"", error))?;
-    session
-        .opening_only()
-        .await
-        .map_err(|opening| FailedTurn::new(&opening.label, &opening.sent, opening.error))?;
-    for exchange in turns {
-        let turn = session
-            .voice()
-            .render(exchange, b"ping")
-            .map_err(|error| FailedTurn::new(&exchange.label, b"", error))?;
-        session
-            .exchange(&turn)
-            .await
-            .map_err(|error| FailedTurn::new(&turn.label, &turn.request, error))?;
-    }
-    Ok(())
 }
 
 async fn conversation(failed: FailedTurn, server: &Server) -> RehearsalError {
@@ -321,7 +282,7 @@ async fn second_client_failed(
     server: &Server,
     error: PeerError,
     start: Duration,
-) -> Result<Rehearsal, RehearsalError> {
+) -> Result<Paced, RehearsalError> {
     let Some(mismatch) = error.mismatch() else {
         let failed = FailedTurn::new("talk.turn[0]", b"", error);
         return Err(conversation(failed, server).await);
@@ -331,11 +292,9 @@ async fn second_client_failed(
         None if error.is_refusal() => "after its first client it no longer listens".into(),
         None => format!("for its second client, {}", mismatch.actual),
     };
-    Ok(Rehearsal {
-        pace: Pace {
-            exchange: UNTIMED_EXCHANGE,
-            start,
-        },
-        single_client: Some(seen),
-    })
+    let pace = Pace {
+        exchange: UNTIMED_EXCHANGE,
+        start,
+    };
+    Ok((pace, Latency::default(), Some(seen)))
 }

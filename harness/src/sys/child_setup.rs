@@ -12,6 +12,8 @@ use rustix::process::{
     Pid, Resource, Rlimit, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit,
 };
 
+use super::seccomp::CallFilter;
+
 /// Settings of a new process.
 #[derive(Debug, Default)]
 pub(crate) struct ChildSetup {
@@ -23,6 +25,8 @@ pub(crate) struct ChildSetup {
     pub(crate) third: Option<OwnedFd>,
     /// Set `LISTEN_PID` to the pid of the new process (sd_listen_fds(3)).
     pub(crate) listen_pid: bool,
+    /// Installed before it changes its user: afterwards it might not be allowed to.
+    pub(crate) filter: Option<CallFilter>,
 }
 
 /// The ids of a user.
@@ -69,6 +73,9 @@ pub(crate) fn prepare_child(command: &mut Command, setup: ChildSetup) -> io::Res
 fn before_exec(setup: &ChildSetup, parent: Pid) -> io::Result<()> {
     default_signals();
     set_limits(setup.nofile)?;
+    if let Some(filter) = &setup.filter {
+        filter.install();
+    }
     if let Some(user) = &setup.user {
         become_user(user)?;
     }

@@ -8,7 +8,11 @@ mod cpu_clock;
 mod inherited;
 mod no_port;
 mod nofile;
+mod pidfd_info;
+mod ptrace;
 mod queue;
+mod seccomp;
+mod shared_words;
 mod signals;
 mod tcp_info;
 
@@ -19,7 +23,14 @@ pub(crate) use cpu_clock::process_cpu;
 pub(crate) use inherited::close_on_exec_from;
 pub(crate) use no_port::choose_port_at_connect;
 pub(crate) use nofile::{initial_nofile, raise_nofile_limit};
+pub(crate) use pidfd_info::wait_status_of;
+pub(crate) use ptrace::{BREAKPOINTS, TraceStop, Tracee};
 pub(crate) use queue::unsent_bytes;
+pub(crate) use seccomp::{
+    CallFilter, CallListener, CallResult, PendingCall, name_process, report_readable,
+    report_writable,
+};
+pub(crate) use shared_words::{SharedWords, memory_file};
 pub(crate) use signals::{
     ignore, next_signal, restore_default, signal_from_raw, watch_children, watch_signals,
 };

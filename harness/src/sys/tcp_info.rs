@@ -8,6 +8,8 @@ use std::time::Duration;
 /// The relevant fields of `struct tcp_info`. A kernel that does not know a field leaves it zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TcpInfo {
+    /// The kernel's number of the state; 0 if unknown.
+    pub state: u8,
     /// Window scale shifts for (sending, receiving).
     pub window_scale: (u8, u8),
     /// Maximum segment size for sending, in bytes.
@@ -88,6 +90,7 @@ impl TcpInfo {
         let micros = |at| Duration::from_micros(u64::from(u32_at(at)));
         let scale = raw.get(6).copied().unwrap_or(0);
         TcpInfo {
+            state: raw.first().copied().unwrap_or(0),
             window_scale: (scale & 15, scale >> 4),
             mss: u32_at(16),
             rcv_mss: u32_at(20),

@@ -117,6 +117,17 @@ impl Talk {
         tours
     }
 
+    /// Indices of the turns that a connection carries before turn `index` in the tour that reaches it first. This is the
+    /// way to it that the rehearsal has tried.
+    pub fn way_to(&self, index: usize) -> Vec<usize> {
+        let tours = self.tours().into_iter();
+        let mut ways = tours.filter_map(|tour| {
+            let end = tour.iter().position(|said| *said == index)?;
+            Some(tour[..end].to_vec())
+        });
+        ways.next().unwrap_or_default()
+    }
+
     /// How connections carry these turns, over and over. `None` if each can be said at any time.
     pub fn courses(&self, wanted: &[usize]) -> Option<Courses> {
         let turns = || wanted.iter().filter_map(|index| self.turns.get(*index));

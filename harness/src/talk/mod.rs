@@ -13,6 +13,7 @@ pub(crate) mod frame;
 mod json;
 mod judgement;
 pub(crate) mod message;
+mod nesting;
 pub(crate) mod pattern;
 mod push;
 mod reader;
@@ -35,6 +36,7 @@ pub use frame::{
 pub use json::ExpectedJson;
 pub use judgement::{Judgement, Mismatch};
 pub use message::{Message, MessagePart};
+pub use nesting::Nesting;
 pub use pattern::Pattern;
 pub use push::Push;
 pub use reader::{Arrival, More, PushReader, Reader};
@@ -164,11 +166,11 @@ impl Talk {
         self.turns.iter().filter(|turn| turn.uses_payload())
     }
 
-    /// Whether this reply announces that the server closes after it.
+    /// Whether this reply announces that the server closes after it: as the file says, or as HTTP does (RFC 9112 section 9.6).
     pub fn announces_close(&self, reply: &[u8]) -> bool {
-        self.close_when
-            .as_ref()
-            .is_some_and(|pattern| pattern.is_match(reply))
+        let stated = self.close_when.as_ref();
+        stated.is_some_and(|pattern| pattern.is_match(reply))
+            || (self.reply == Frame::Http1 && frame::http1::announces_close(reply))
     }
 
     /// The push that this message of `frame` is, if any.

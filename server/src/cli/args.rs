@@ -33,7 +33,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "PATH")]
     pub(super) unix: Option<PathBuf>,
     /// Accept IPv4 clients on an IPv6 address too
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false,
+          action = ArgAction::Set, value_name = "BOOL")]
     pub(super) dual_stack: bool,
     /// Let at most N connections wait for accept
     #[arg(long, default_value_t = 128, value_name = "N")]
@@ -88,7 +89,7 @@ pub struct ServeArgs {
     /// Close a connection whose PROXY header or TLS handshake takes longer than this
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = duration)]
     pub(super) handshake_timeout: Duration,
-    /// Serve at most N connections at the same time and refuse further ones
+    /// Serve at most N connections at the same time and refuse further ones. In prefork each worker has an equal share
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub(super) max_connections: usize,
     /// After a stop signal, give requests in flight this long to finish
@@ -101,6 +102,10 @@ pub struct ServeArgs {
     /// Stop reading from a client once this many bytes of its replies are unsent
     #[arg(long, default_value_t = 65_536, value_name = "BYTES")]
     pub(super) write_bound: usize,
+    /// Send each client a line of 8 KiB, PUSH and dots, this often without a request (only the protocol line, without
+    /// --delay)
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) push: Option<Duration>,
     /// Delay each reply: fixed:TIME, two-point:USUAL,RARE,SHARE or exp:MEAN, such as fixed:5ms or
     /// two-point:1ms,50ms,0.01. Requests that arrive in one recv share one delay
     #[arg(long, value_name = "DELAY")]
@@ -157,6 +162,11 @@ impl ServeArgs {
                 config.protocol
             )));
         }
+        if config.push.is_some() && (config.protocol != Protocol::Line || config.delay.is_some()) {
+            return Err(ServerError::Setting(
+                "--push needs --protocol line, and excludes --delay".to_owned(),
+            ));
+        }
         match config.fault.and_then(Fault::layer) {
             Some(layer) if !layer.is_in(&config) => Err(ServerError::Setting(format!(
                 "the fault shows only with {layer}"
@@ -195,6 +205,7 @@ impl ServeArgs {
             drain: self.drain,
             linger: self.linger,
             write_bound: self.write_bound,
+            push: self.push,
             delay: self.delay,
             delay_log: self.delay_log.clone(),
             delay_seed: self.delay_seed,

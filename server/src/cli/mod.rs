@@ -2,6 +2,7 @@
 
 mod args;
 mod log;
+mod reload;
 mod values;
 
 use std::ffi::OsString;
@@ -60,12 +61,13 @@ impl ServeArgs {
                     .and_then(Listener::inherited)
                     .map_err(ServerError::start("inherit a listener"))?
             }
-            None => {
-                let listener = bind(&config)?;
-                announce(&listener);
-                listener
-            }
+            None => bind(&config)?,
         };
+        reload::watch(&listener, config.hooks().reloads)
+            .map_err(ServerError::start("handle SIGHUP"))?;
+        if inherited.is_none() {
+            announce(&listener, &config);
+        }
         run(listener, config, shutdown)
     }
 }
@@ -82,10 +84,14 @@ fn reaction(on_signal: OnSignal, shutdown: &Shutdown) -> Reaction {
     }
 }
 
-fn announce(listener: &Listener) {
+fn announce(listener: &Listener, config: &Config) {
+    let mut line = format!("listening on {listener}");
+    if let Some(announced) = config.hooks().announced {
+        line = announced(line);
+    }
     let mut stdout = io::stdout().lock();
     // Serve even if stdout is closed.
-    let _ = writeln!(stdout, "listening on {listener}").and_then(|()| stdout.flush());
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }
 
 /// Opens the output for the tutorial's protocol, the only one that prints.

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -25,14 +26,28 @@ pub(crate) struct Hooks {
     pub(crate) configure: Option<fn(&mut Config)>,
     /// Called before `bind`, with the options of the socket already set.
     pub(crate) before_listen: Option<fn(&Socket)>,
+    /// Called with the line that announces the address. Returns what is printed instead.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "only the program prints")
+    )]
+    pub(crate) announced: Option<fn(String) -> String>,
+    /// Decides whether one more connection is served: the number of those served and their maximum.
+    pub(crate) admits: Option<fn(usize, usize) -> bool>,
     /// Called on the accepting thread after `accept` has returned a connection or an error. After
     /// an error the returned value says when to call `accept` again.
     pub(crate) after_accept: Option<AfterAccept>,
+    /// Called after `accept` has returned, with the time it took (only in models that use threads).
+    pub(crate) accept_took: Option<fn(Duration)>,
+    /// Whether a signal that interrupts the wait for a connection ends that connection (only in models that use threads).
+    pub(crate) ends_when_interrupted: bool,
     /// Called on the thread that serves the connection, before the first read. Returns the scratch
     /// of the connection.
     pub(crate) connected: Option<fn() -> Scratch>,
     /// Called after `recv`. May change the bytes before the protocol sees them.
     pub(crate) after_read: Option<fn(&mut Scratch, BorrowedFd<'_>, Received<'_>)>,
+    /// Whether each byte of a request starts the idle time-out again.
+    pub(crate) every_byte_is_progress: bool,
     /// Called with each whole reply before it is sent. May change its bytes or close the
     /// connection.
     pub(crate) replied: Option<Replied>,
@@ -45,6 +60,12 @@ pub(crate) struct Hooks {
         expect(dead_code, reason = "only the program handles signals")
     )]
     pub(crate) on_signal: OnSignal,
+    /// Called with the listener after a SIGHUP, on a thread of its own.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "only the program handles signals")
+    )]
+    pub(crate) reloads: Option<fn(BorrowedFd<'_>)>,
     /// Additional events to poll for (only in models that use threads).
     pub(crate) watch: PollFlags,
     /// The hooks below the protocol.
@@ -81,12 +102,18 @@ impl Hooks {
     pub(crate) const NONE: Self = Self {
         configure: None,
         before_listen: None,
+        announced: None,
+        admits: None,
         after_accept: None,
+        accept_took: None,
+        ends_when_interrupted: false,
         connected: None,
         after_read: None,
+        every_byte_is_progress: false,
         replied: None,
         before_write: None,
         on_signal: OnSignal::Drain,
+        reloads: None,
         watch: PollFlags::empty(),
         layers: LayerHooks::NONE,
     };

@@ -13,6 +13,8 @@ pub enum Layer {
     Tls,
     /// TLS after the command `STARTTLS`.
     StartTls,
+    /// The socket itself, without TLS: a defect in what the server reads from it or writes to it.
+    Socket,
 }
 
 impl Layer {
@@ -26,6 +28,7 @@ impl Layer {
             Self::Proxy => config.proxy.is_some(),
             Self::Tls => config.tls.is_some() && !config.starttls,
             Self::StartTls => config.tls.is_some() && config.starttls,
+            Self::Socket => config.tls.is_none(),
         }
     }
 }
@@ -37,6 +40,7 @@ impl Display for Layer {
             Self::Proxy => "--proxy",
             Self::Tls => "--tls-cert and --tls-key, without --starttls",
             Self::StartTls => "--tls-cert, --tls-key and --starttls",
+            Self::Socket => "plain connections, without --tls-cert",
         })
     }
 }

@@ -71,6 +71,8 @@ pub struct Config {
     pub linger: Duration,
     /// Bytes of unsent replies at which the server stops reading from a connection.
     pub write_bound: usize,
+    /// How often each connection gets a message that it has not asked for; `None`: never. Replies are then not delayed.
+    pub push: Option<Duration>,
     /// The deliberate delay of replies.
     pub delay: Option<Delay>,
     /// The file that records how long each reply really took.
@@ -128,6 +130,7 @@ impl Default for Config {
             drain: Duration::from_secs(5),
             linger: Duration::from_secs(2),
             write_bound: 65_536,
+            push: None,
             delay: None,
             delay_log: None,
             delay_seed: 0,

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::Fault;
-use crate::config::hooks::Hooks;
+use crate::config::hooks::{Hooks, LayerHooks};
+use crate::config::layer::Layer;
 use crate::{Config, Model, Protocol};
 
 pub(super) const FAULT: Fault = Fault {
@@ -16,6 +17,10 @@ pub(super) const FAULT: Fault = Fault {
     model: Model::Threads,
     hooks: Hooks {
         configure: Some(close_at_once),
+        layers: LayerHooks {
+            layer: Some(Layer::Socket),
+            ..LayerHooks::NONE
+        },
         ..Hooks::NONE
     },
 };

@@ -19,8 +19,13 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-/// A character split between two reads is waited for: splits are not the defect here.
 fn decode(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
+    decode_with(scratch, received, "\u{fffd}");
+}
+
+/// Puts `replacement` in the place of invalid bytes. A character split between two reads is waited for: splits are not the
+/// defect here.
+pub(super) fn decode_with(scratch: &mut Scratch, received: Received<'_>, replacement: &str) {
     let Received::Bytes(bytes, _) = received else {
         return;
     };
@@ -35,7 +40,7 @@ fn decode(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
         if is_last && std::str::from_utf8(invalid).is_err_and(may_go_on) {
             begun.extend_from_slice(invalid);
         } else if !invalid.is_empty() {
-            bytes.extend_from_slice("\u{fffd}".as_bytes());
+            bytes.extend_from_slice(replacement.as_bytes());
         }
     }
 }

@@ -26,6 +26,11 @@ const LINE_BYTES_MAX: usize = 65_536;
 const COPIES: usize = 20;
 
 fn parse(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
+    each_line(scratch, received, words);
+}
+
+/// Calls `parse` with each complete line.
+pub(super) fn each_line(scratch: &mut Scratch, received: Received<'_>, parse: fn(&[u8])) {
     let Received::Bytes(bytes, _) = received else {
         return;
     };
@@ -34,7 +39,7 @@ fn parse(scratch: &mut Scratch, _: BorrowedFd<'_>, received: Received<'_>) {
         let room = LINE_BYTES_MAX - line.len();
         line.extend_from_slice(&piece[..piece.len().min(room)]);
         if piece.ends_with(b"\n") {
-            words(line);
+            parse(line);
             line.clear();
         }
     }

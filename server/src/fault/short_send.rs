@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 
 use super::Fault;
-use crate::config::hooks::Hooks;
+use crate::config::hooks::{Hooks, LayerHooks};
+use crate::config::layer::Layer;
 use crate::service::Flow;
 use crate::transport::Transport;
 use crate::{Model, Protocol};
@@ -17,11 +18,15 @@ pub(super) const FAULT: Fault = Fault {
     model: Model::Threads,
     hooks: Hooks {
         before_write: Some(send_once),
+        layers: LayerHooks {
+            layer: Some(Layer::Socket),
+            ..LayerHooks::NONE
+        },
         ..Hooks::NONE
     },
 };
 
-fn send_once(transport: &mut dyn Transport, out: &mut Vec<u8>) -> Flow {
+pub(super) fn send_once(transport: &mut dyn Transport, out: &mut Vec<u8>) -> Flow {
     // Ignores the count. If the buffer is full, waits as usual, so that later replies still arrive.
     let sent = transport.try_write(out);
     if !sent.is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {

@@ -18,6 +18,6 @@ pub(super) const FAULT: Fault = Fault {
     },
 };
 
-fn no_bound(config: &mut Config) {
+pub(super) fn no_bound(config: &mut Config) {
     config.write_bound = usize::MAX;
 }

@@ -35,7 +35,7 @@ pub(super) fn each(
     ensure_descriptor(listener.as_fd())?;
     let mut warnings = ThrottledWarnings::default();
     while !shutdown.is_triggered() {
-        let waited = match accept(listener) {
+        let waited = match timed_accept(listener, config) {
             Ok((stream, peer)) => {
                 accepted(listener.as_fd(), stream.as_fd(), config);
                 serve(stream, peer);
@@ -52,6 +52,17 @@ pub(super) fn each(
         waited.map_err(ServerError::start("wait for connections"))?;
     }
     Ok(())
+}
+
+/// Accepts a connection, and tells the hook of the planted fault how long that took.
+fn timed_accept(listener: &Listener, config: &Config) -> io::Result<(OwnedFd, Peer)> {
+    let Some(accept_took) = config.hooks().accept_took else {
+        return accept(listener);
+    };
+    let begun = Instant::now();
+    let accepted = accept(listener);
+    accept_took(begun.elapsed());
+    accepted
 }
 
 /// Sets the options of a new connection that it does not inherit from the listener (see

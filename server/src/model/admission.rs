@@ -3,6 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::Config;
+
 /// Maximum refusals sent at the same time. Beyond it, connections are closed without a reply.
 const REFUSALS_MAX: usize = 64;
 
@@ -10,6 +12,8 @@ const REFUSALS_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Admission {
     served_max: usize,
+    /// Whether one more is served, from the number of those served and their maximum.
+    admits: fn(usize, usize) -> bool,
     open: Mutex<OpenConnections>,
     /// Notified when a connection ends.
     left: Condvar,
@@ -40,10 +44,12 @@ pub(super) struct Seat {
 }
 
 impl Admission {
-    /// Admits up to `served_max` connections.
-    pub(super) fn new(served_max: usize) -> Arc<Self> {
+    /// Admits up to [`Config::max_connections`].
+    pub(super) fn new(config: &Config) -> Arc<Self> {
+        let sound = |served, served_max| served < served_max;
         Arc::new(Self {
-            served_max,
+            served_max: config.max_connections,
+            admits: config.hooks().admits.unwrap_or(sound),
             open: Mutex::default(),
             left: Condvar::new(),
         })
@@ -56,7 +62,7 @@ impl Admission {
             admission: Arc::clone(self),
             refused,
         };
-        if open.served < self.served_max {
+        if (self.admits)(open.served, self.served_max) {
             open.served += 1;
             Ruling::Serve(seat(false))
         } else if open.refused < REFUSALS_MAX {

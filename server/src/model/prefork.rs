@@ -227,6 +227,9 @@ fn arguments(config: &Config, number: usize, listener: i32) -> Vec<OsString> {
         list.push(("--so-rcvbuf-after-accept", size.to_string()));
     }
     list.extend(transport_arguments(config));
+    if let Some(every) = config.push {
+        list.push(("--push", ms(every)));
+    }
     if let Some(delay) = config.delay {
         list.push(("--delay", delay.to_string()));
     }

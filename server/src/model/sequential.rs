@@ -14,7 +14,7 @@ pub(super) fn run(
 ) -> Result<(), ServerError> {
     accept::each(&listener, config, shutdown, |stream, peer| {
         let connection = Connection::new(config, delays.next_connection(), peer.clone());
-        if let Err(error) = blocking::serve(stream, connection, shutdown, config.hooks().watch) {
+        if let Err(error) = blocking::serve(stream, connection, shutdown, config.hooks()) {
             tracing::warn!(%peer, %error, "cannot serve the connection");
         }
     })

@@ -31,7 +31,7 @@ pub(super) fn run(
     delays: Delays,
     shutdown: Shutdown,
 ) -> Result<(), ServerError> {
-    let admission = Admission::new(config.max_connections);
+    let admission = Admission::new(&config);
     let drain = config.drain;
     let context = Arc::new(ThreadContext {
         config,
@@ -90,8 +90,7 @@ fn serve(
     } else {
         Connection::new(config, delays, peer.clone())
     };
-    if let Err(error) = blocking::serve(stream, connection, &context.shutdown, config.hooks().watch)
-    {
+    if let Err(error) = blocking::serve(stream, connection, &context.shutdown, config.hooks()) {
         tracing::warn!(%peer, %error, "cannot serve the connection");
     }
 }

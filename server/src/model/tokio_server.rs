@@ -52,7 +52,7 @@ pub(super) async fn run(
     let drain = config.drain;
     let (stop, stopping) = watch::channel(false);
     let (alive, mut all_gone) = mpsc::channel(1);
-    let admission = Admission::new(config.max_connections);
+    let admission = Admission::new(&config);
     let context = TaskContext {
         config: Arc::new(config),
         delays,

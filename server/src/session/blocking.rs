@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::Connection;
 use super::wait::{Next, Wait};
+use crate::config::hooks::Hooks;
 use crate::transport::Transport;
 use crate::{Shutdown, transport};
 
@@ -20,7 +21,7 @@ pub(crate) fn serve(
     stream: OwnedFd,
     mut connection: Connection<'_>,
     shutdown: &Shutdown,
-    watch: PollFlags,
+    hooks: Hooks,
 ) -> io::Result<()> {
     rustix::io::ioctl_fionbio(&stream, true)?;
     // A request rarely arrives together with its connection, so the first read is skipped.
@@ -34,7 +35,7 @@ pub(crate) fn serve(
         let stopping = socket.stopping;
         match connection.step(&mut socket, stopping) {
             Next::Done => return Ok(()),
-            Next::Wait(wait) => socket.wait(&wait, shutdown, watch)?,
+            Next::Wait(wait) => socket.wait(&wait, shutdown, hooks)?,
         }
     }
 }
@@ -57,6 +58,14 @@ pub(crate) fn wait_readable(
 
 /// `poll(2)` with a deadline instead of a timeout. A signal ends the wait early.
 pub(crate) fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> io::Result<()> {
+    match interruptible_poll(fds, until) {
+        Err(Errno::INTR) => Ok(()),
+        polled => Ok(polled?),
+    }
+}
+
+/// As [`poll_until`], but a signal is an error.
+fn interruptible_poll(fds: &mut [PollFd<'_>], until: Option<Instant>) -> Result<(), Errno> {
     let timeout = until.map(|until| {
         let left = until.saturating_duration_since(Instant::now());
         Timespec::try_from(left).unwrap_or(Timespec {
@@ -64,10 +73,7 @@ pub(crate) fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> io::
             tv_nsec: 0,
         })
     });
-    match poll(fds, timeout.as_ref()) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    poll(fds, timeout.as_ref()).map(drop)
 }
 
 /// A non-blocking socket that is waited for with `poll(2)`.
@@ -81,8 +87,8 @@ struct PolledSocket {
 }
 
 impl PolledSocket {
-    fn wait(&mut self, wait: &Wait, shutdown: &Shutdown, watch: PollFlags) -> io::Result<()> {
-        let mut events = watch;
+    fn wait(&mut self, wait: &Wait, shutdown: &Shutdown, hooks: Hooks) -> io::Result<()> {
+        let mut events = hooks.watch;
         events.set(PollFlags::IN, wait.read);
         events.set(PollFlags::OUT, wait.write);
         let mut fds = [
@@ -93,7 +99,10 @@ impl PolledSocket {
         // readable, and `poll` reports a failed connection even if no event is requested.
         let watched = usize::from(self.stopping)..2 - usize::from(events.is_empty());
         let until = wait.due.map_or(wait.until, |due| wait.until.min(due));
-        poll_until(&mut fds[watched], Some(until))?;
+        match interruptible_poll(&mut fds[watched], Some(until)) {
+            Err(Errno::INTR) if !hooks.ends_when_interrupted => {}
+            polled => polled?,
+        }
         let readable = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
         if !wait.read || fds[1].revents().intersects(readable) {
             self.drained = false;

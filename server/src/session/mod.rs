@@ -10,6 +10,7 @@ mod held;
 mod layers;
 pub(crate) mod nonblocking;
 mod print;
+mod push;
 mod slower;
 pub(crate) mod stream;
 mod timer;
@@ -20,6 +21,7 @@ use std::time::Instant;
 
 pub(crate) use connection::Connection;
 use held::HeldReplies;
+use push::Pushes;
 use wait::{Next, Wait};
 
 use crate::Config;
@@ -69,6 +71,8 @@ pub(crate) struct Session<'a> {
     sent: usize,
     /// Holds replies back if there is a delay.
     held: Option<HeldReplies>,
+    /// Messages without a request.
+    pushes: Option<Pushes>,
     /// Time of the last progress (see [`Config::idle_timeout`]).
     active: Instant,
     drain_until: Option<Instant>,
@@ -92,6 +96,7 @@ impl<'a> Session<'a> {
             filled: 0,
             out: Vec::new(),
             sent: 0,
+            pushes: config.push.map(|every| Pushes::new(every, now)),
             held: delays.map(|delays| HeldReplies::new(delays, config.protocol, now)),
             active: now,
             drain_until: None,
@@ -114,6 +119,7 @@ impl<'a> Session<'a> {
         if stopping && self.drain_until.is_none() {
             self.drain_until = Some(Instant::now() + self.config.drain);
         }
+        self.push();
         let mut progress = false;
         let reading = loop {
             self.feed(transport, &mut progress);
@@ -147,6 +153,8 @@ impl<'a> Session<'a> {
             return self.close("closed by the shutdown");
         }
         let due = self.held.as_ref().and_then(HeldReplies::next_due);
+        let pushes = self.pushes.as_ref().filter(|_| open);
+        let push_due = pushes.map(Pushes::next_due);
         let until = match self.phase {
             Phase::Lingering { until, .. } => until,
             // A peer that waits for a delayed reply is not idle.
@@ -161,9 +169,17 @@ impl<'a> Session<'a> {
         Next::Wait(Wait {
             read,
             write: self.sendable() > 0,
-            due,
+            due: due.into_iter().chain(push_due).min(),
             until,
         })
+    }
+
+    /// Adds a message that is due to the replies.
+    fn push(&mut self) {
+        let has_room = self.pending() < self.config.write_bound;
+        if let (Some(pushes), Phase::Open) = (&mut self.pushes, self.phase) {
+            pushes.make(Instant::now(), has_room, &mut self.out);
+        }
     }
 
     fn pending(&self) -> usize {
@@ -324,6 +340,9 @@ impl<'a> Session<'a> {
             Ok(0) => self.peer_done(transport),
             Ok(count) => {
                 (self.fed, self.filled) = (0, count);
+                if self.hooks.every_byte_is_progress {
+                    self.active = Instant::now();
+                }
                 if self.config.slower_percent > 0 {
                     slower::after_read(self.config.slower_percent);
                 }

@@ -1,4 +1,4 @@
-//! The handlers of SIGTERM and SIGINT.
+//! The handlers of SIGTERM, SIGINT and SIGHUP.
 #![expect(unsafe_code, reason = "no safe crate in use installs a signal handler")]
 
 use std::io;
@@ -17,6 +17,7 @@ pub(crate) enum Reaction {
 }
 
 static FUNCTION: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+static ON_HANGUP: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 static SEEN: AtomicBool = AtomicBool::new(false);
 
 /// Installs the handlers. Called once per process; the function of a second call is ignored.
@@ -32,20 +33,40 @@ pub(crate) fn install(reaction: Reaction) -> io::Result<()> {
         Reaction::Exit => exit as extern "C" fn(libc::c_int) as libc::sighandler_t,
         Reaction::Ignore => libc::SIG_IGN,
     };
-    for signal in [libc::SIGTERM, libc::SIGINT] {
-        // SAFETY: all zeros is a valid `sigaction`: an empty mask and no flags.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = handler;
-        action.sa_flags = libc::SA_RESTART;
-        // SAFETY: the handlers below do only what signal-safety(7) allows: atomic operations,
-        // _exit(2) and the function, which promises the same. `OnceLock::get` is an atomic load,
-        // and the value is set before the handler is installed.
-        let result = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
-        if result != 0 {
-            return Err(io::Error::last_os_error());
-        }
+    handle(libc::SIGTERM, handler)?;
+    handle(libc::SIGINT, handler)
+}
+
+/// Calls the function, which must be async-signal-safe (signal-safety(7)), on each SIGHUP. Called once per process.
+///
+/// # Errors
+/// As for [`install`].
+pub(crate) fn on_hangup(function: Box<dyn Fn() + Send + Sync>) -> io::Result<()> {
+    let _ = ON_HANGUP.set(function);
+    let handler = hang_up as extern "C" fn(libc::c_int) as libc::sighandler_t;
+    handle(libc::SIGHUP, handler)
+}
+
+fn handle(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()> {
+    // SAFETY: all zeros is a valid `sigaction`: an empty mask and no flags.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: the handlers below do only what signal-safety(7) allows: atomic operations,
+    // _exit(2) and the functions, which promise the same. `OnceLock::get` is an atomic load,
+    // and the value is set before the handler is installed.
+    let result = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
     }
-    Ok(())
+}
+
+extern "C" fn hang_up(_signal: libc::c_int) {
+    if let Some(function) = ON_HANGUP.get() {
+        function();
+    }
 }
 
 extern "C" fn call(signal: libc::c_int) {

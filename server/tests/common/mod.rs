@@ -108,6 +108,17 @@ impl Process {
             .unwrap();
     }
 
+    /// CPU time of all threads that live, as the scheduler counts it.
+    pub fn cpu_time(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let nanos = |task: PathBuf| -> u64 {
+            let times = std::fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+            let on_cpu = times.split(' ').next().unwrap_or_default();
+            on_cpu.parse().unwrap_or(0)
+        };
+        Duration::from_nanos(tasks.flatten().map(|task| nanos(task.path())).sum())
+    }
+
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }

@@ -36,10 +36,14 @@ pub(super) async fn settled(cx: &Cx) -> Checked<f64> {
 /// Fails if the server is in a busy loop. `before` is its CPU usage in cores before the stimulus
 /// `what`.
 pub(super) async fn no_spin(cx: &Cx, before: f64, what: &str) -> Checked {
+    let usage = cx.usage()?;
     let now = cores(cx, WINDOW).await?;
     cx.note("cores_after", rounded(now));
     if now - before < SPIN {
         return Ok(());
+    }
+    if let Some(process) = cx.usage()?.busiest_since(&usage) {
+        cx.note("busy_process", process);
     }
     failed(
         FailureKind::Spin,

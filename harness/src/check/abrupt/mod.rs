@@ -5,6 +5,8 @@ mod fin_mid_request;
 mod half;
 mod idle_cpu;
 mod oob_byte;
+mod places;
+mod prefix_abort;
 mod rst_in_queue;
 mod rst_mid_reply;
 mod rst_mid_request;
@@ -24,4 +26,5 @@ pub(super) const CHECKS: &[&Check] = &[
     &rst_mid_reply::ENTRY,
     &spin_after_eof::ENTRY,
     &oob_byte::ENTRY,
+    &prefix_abort::ENTRY,
 ];

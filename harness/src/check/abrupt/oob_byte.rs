@@ -19,7 +19,7 @@ pub(super) const ENTRY: Check = Check {
     weight: Weight::Fails,
     control: true,
     limit: Duration::from_secs(20),
-    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import socket,time; s=socket.create_connection(('{host}',{port})); s.send(b'!', socket.MSG_OOB); time.sleep(5); s.settimeout(5); s.send({request}); print(s.recv(4096))\" & sleep 1; top -b -n 2 -d 3 -p $p | tail -1; wait $!; kill $p",
+    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import socket,time; s=socket.create_connection(('{host}',{port})); s.send(b'!', socket.MSG_OOB); time.sleep(5); s.settimeout(5); s.send({request}); print(s.recv(4096))\" & sleep 1; {top}; wait $!; kill $p",
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -1,10 +1,11 @@
 //! A client that leaves while the server has replies for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::check::backpressure::bulk;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, skip};
-use crate::session::PeerError;
+use crate::process::TcpState;
+use crate::session::{PeerError, Session};
 use crate::talk::Exchange;
 
 /// Resets connections while replies wait in the server's send queue.
@@ -13,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "POSIX send(): ECONNRESET, then EPIPE and SIGPIPE, concern one connection, not the whole server (iperf#550)",
-    stimulus: "12 times: many requests without reading a reply, until replies wait in the server's send queue; then RST, every other time FIN and RST",
+    stimulus: "12 times: many requests without reading a reply, until replies wait in the server's send queue; then RST; every other time FIN, which the server's kernel has received (CLOSE_WAIT), and RST",
     needs: &[Need::ManyTurns, Need::Reply, Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -28,57 +29,164 @@ const ROUNDS: usize = 12;
 /// Receive buffer in bytes, smaller than the window already advertised, so that further replies
 /// stay with the server. (It would make a reader slow, but nobody reads here.)
 const RECEIVE_BUFFER: usize = 4_096;
-/// Number of rounds without a waiting reply after which the check gives up.
-const ROUNDS_TRIED: usize = 3;
+/// Number of rounds of one kind without its stimulus after which the others of that kind are left out.
+const ROUNDS_TRIED: usize = 2;
 /// Maximum number of bytes sent per round.
 const FLOOD_BYTES: u64 = 24_000_000;
+/// Maximum number of bytes sent before a FIN, and those sent at once: they must fit into the window of the server, behind
+/// which the FIN would wait.
+const FIN_BYTES: u64 = 8_000_000;
+const FIN_PART_BYTES: usize = 16 * 1024;
+/// Number of bytes sent at once when replies wait already.
+const FIN_SMALL_PART_BYTES: usize = 1024;
 /// A round ends when the server reads nothing for this long.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Time for a busy server to fill its send queue.
-const QUEUED_WITHIN: Duration = Duration::from_millis(300);
+/// Time for a busy server to fill its send queue. The wait ends earlier if the server has read everything and sleeps.
+const QUEUED_WITHIN: Duration = Duration::from_secs(3);
+/// A server that has read everything and sleeps for this long has nothing more to send. (A proxy may wait for its backend.)
+const SLEEPS: Duration = Duration::from_millis(300);
+/// Time limit for the kernel to deliver a FIN.
+const FIN_WITHIN: Duration = Duration::from_secs(1);
+
+/// How the client leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    /// RST: the server's next write fails with ECONNRESET.
+    Reset,
+    /// FIN, then RST: the server's next write fails with EPIPE.
+    FinFirst,
+}
+
+/// The rounds of one kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rounds {
+    tried: usize,
+    /// Those in which the stimulus happened.
+    done: usize,
+    /// Most bytes that waited in the server's send queue.
+    queued_max: u32,
+}
+
+impl Rounds {
+    fn is_hopeless(self) -> bool {
+        self.done == 0 && self.tried >= ROUNDS_TRIED
+    }
+
+    fn add(&mut self, queued: u32) {
+        self.tried += 1;
+        self.done += usize::from(queued > 0);
+        self.queued_max = self.queued_max.max(queued);
+    }
+}
 
 async fn run(cx: &Cx) -> Checked {
     let exchange = bulk::echoed(cx)?;
-    let piece = bulk::piece(&bulk::turn(cx, exchange)?);
-    let (mut waited, mut most) = (0, 0);
+    let request = bulk::turn(cx, exchange)?.request;
+    let (mut reset, mut fin_first) = (Rounds::default(), Rounds::default());
     for round in 0..ROUNDS {
-        let queued = one_round(cx, exchange, &piece, round % 2 == 1).await?;
-        if waited == 0 && queued == 0 && round + 1 >= ROUNDS_TRIED {
-            break;
+        let (leaving, rounds) = match round % 2 {
+            0 => (Leaving::Reset, &mut reset),
+            _ => (Leaving::FinFirst, &mut fin_first),
+        };
+        if rounds.is_hopeless() {
+            continue;
         }
-        if queued > 0 {
-            waited += 1;
-            most = most.max(queued);
+        rounds.add(one_round(cx, exchange, &request, leaving).await?);
+        if reset.done + fin_first.done > 0 {
             cx.proved(format!(
-                "in {waited} of {} rounds replies waited in the server's send queue (up to {most} bytes) when the connection was reset",
-                round + 1
+                "replies waited in the server's send queue (up to {} bytes) when the connection was reset in {} of {} rounds, and in {} of {} rounds after a FIN, with the server's end in CLOSE_WAIT",
+                reset.queued_max.max(fin_first.queued_max), reset.done, reset.tried, fin_first.done, fin_first.tried
             ));
         }
     }
-    cx.note("rounds_with_replies_waiting", waited);
-    cx.note("send_queue_bytes_max", most);
+    cx.note("rounds_with_replies_waiting", reset.done);
+    cx.note("rounds_in_close_wait", fin_first.done);
+    cx.note(
+        "send_queue_bytes_max",
+        reset.queued_max.max(fin_first.queued_max),
+    );
     cx.is_alive().await?;
-    if waited == 0 {
+    if reset.done + fin_first.done == 0 {
         return skip("the server's replies are too small: none had to wait in its send queue");
     }
     Ok(())
 }
 
-/// Floods and resets. Returns the number of bytes that waited in the server's send queue.
-async fn one_round(cx: &Cx, exchange: &Exchange, piece: &[u8], fin_first: bool) -> Checked<u32> {
+/// Asks without reading, and leaves. Returns the number of bytes that waited in the server's send queue; 0 if the stimulus
+/// did not happen.
+async fn one_round(cx: &Cx, exchange: &Exchange, request: &[u8], leaving: Leaving) -> Checked<u32> {
     // A small window, so that replies soon wait on the server's side.
     let mut client = cx.open_small(exchange).await?;
     socket2::SockRef::from(&*client.link())
         .set_recv_buffer_size(RECEIVE_BUFFER)
         .map_err(PeerError::Harness)?;
-    client.flood(piece, FLOOD_BYTES, PAUSE).await;
-    let send_queue = || cx.peer(&client).map_or(0, |peer| peer.send_q);
-    cx.eventually(QUEUED_WITHIN, || send_queue() > 0).await;
-    let queued = send_queue();
-    if fin_first {
-        // Fails if the server has already closed the connection.
-        let _ = client.half_close().await;
+    match leaving {
+        Leaving::Reset => {
+            client
+                .flood(&bulk::piece_of(request), FLOOD_BYTES, PAUSE)
+                .await;
+            until_queued(cx, &client).await;
+        }
+        Leaving::FinFirst => {
+            ask_in_parts(cx, &mut client, request).await;
+            // Fails if the server has already closed the connection.
+            let _ = client.half_close().await;
+            let has_fin = || {
+                cx.peer(&client)
+                    .is_none_or(|peer| peer.state == TcpState::CloseWait)
+            };
+            cx.eventually(FIN_WITHIN, has_fin).await;
+        }
     }
+    let peer = cx
+        .peer(&client)
+        .filter(|peer| leaving == Leaving::Reset || peer.state == TcpState::CloseWait);
     client.reset()?;
-    Ok(queued)
+    Ok(peer.map_or(0, |peer| peer.send_q))
+}
+
+/// Waits until replies wait in the server's send queue, or there will be none.
+async fn until_queued(cx: &Cx, client: &Session) {
+    let mut awake = Instant::now();
+    cx.eventually(QUEUED_WITHIN, || {
+        let Some(peer) = cx.peer(client) else {
+            return true;
+        };
+        if peer.recv_q > 0 || cx.server().is_computing() {
+            awake = Instant::now();
+        }
+        peer.send_q > 0 || awake.elapsed() >= SLEEPS
+    })
+    .await;
+}
+
+/// Sends requests part by part, each once the server's kernel has taken the one before, until the server is blocked: replies
+/// wait in its send queue, and requests in its receive queue. Then it still has replies to write when the client leaves.
+async fn ask_in_parts(cx: &Cx, client: &mut Session, request: &[u8]) {
+    let parts = [FIN_PART_BYTES, FIN_SMALL_PART_BYTES]
+        .map(|bytes| request.repeat((bytes / request.len().max(1)).max(1)));
+    let (begun, sent) = (Instant::now(), client.sent());
+    let mut queued = false;
+    while client.sent() - sent < FIN_BYTES && begun.elapsed() < QUEUED_WITHIN {
+        if client.send(&parts[usize::from(queued)]).await.is_err() {
+            return;
+        }
+        let (mut waits, mut blocked) = ((0, Instant::now()), false);
+        let goes_on = cx.eventually(QUEUED_WITHIN, || {
+            let Some(peer) = cx.peer(client) else {
+                blocked = true;
+                return true;
+            };
+            queued |= peer.send_q > 0;
+            if waits.0 != peer.recv_q {
+                waits = (peer.recv_q, Instant::now());
+            }
+            let is_read = peer.recv_q == 0 && client.has_arrived(&peer);
+            blocked = !is_read && peer.send_q > 0 && waits.1.elapsed() >= PAUSE;
+            is_read || blocked
+        });
+        if !goes_on.await || blocked {
+            return;
+        }
+    }
 }

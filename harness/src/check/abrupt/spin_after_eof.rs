@@ -19,7 +19,7 @@ pub(super) const ENTRY: Check = Check {
     weight: Weight::Fails,
     control: true,
     limit: Duration::from_secs(20),
-    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import socket,time; c=lambda: socket.create_connection(('{host}',{port})); a=c(); a.send({request}); a.recv(4096); a.shutdown(1); b=c(); b.shutdown(1); time.sleep(5)\" & sleep 1; top -b -n 2 -d 3 -p $p | tail -1; kill $p",
+    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import socket,time; c=lambda: socket.create_connection(('{host}',{port})); a=c(); a.send({request}); a.recv(4096); a.shutdown(1); b={bare}; b.shutdown(1); time.sleep(5)\" & sleep 1; {top}; kill $p",
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -8,8 +8,8 @@ use crate::talk::{Exchange, RenderError, Turn};
 const PIECE_BYTES: usize = 256 * 1024;
 /// Payload sizes to try, in bytes, largest first.
 const PAYLOADS: [usize; 5] = [16_384, 4_096, 1_000, 200, 50];
-/// Maximum request size for a server without `promise.max_message`: many servers read lines of at
-/// most 1,024 bytes.
+/// Maximum request size for a server without `promise.max_message`, unless it refuses such requests: many servers read
+/// lines of at most 1,024 bytes.
 const UNPROMISED: usize = 800;
 
 /// The exchange with the payload; the plain one if the talk has no payload.
@@ -38,23 +38,46 @@ pub(in crate::check) fn turn(cx: &Cx, exchange: &Exchange) -> Checked<Turn> {
 }
 
 fn largest(cx: &Cx, exchange: &Exchange) -> Checked<Turn> {
-    let most = cx.promise().max_message.unwrap_or(UNPROMISED);
-    for size in PAYLOADS {
+    match fitting(cx, exchange, usize::MAX)? {
+        Some((_, turn)) => Ok(turn),
+        None => Ok(cx.voice().turn()?),
+    }
+}
+
+/// The largest payload of at most `size_max` bytes that the server is known to accept in this exchange; one byte if there is
+/// none.
+pub(in crate::check) fn payload(cx: &Cx, exchange: &Exchange, size_max: usize) -> Checked<Vec<u8>> {
+    if !exchange.uses_payload() {
+        return Ok(Vec::new());
+    }
+    let fitting = fitting(cx, exchange, size_max)?;
+    Ok(fitting.map_or(vec![b'b'], |(payload, _)| payload))
+}
+
+/// The largest payload of at most `size_max` bytes, and the turn with it.
+fn fitting(cx: &Cx, exchange: &Exchange, size_max: usize) -> Checked<Option<(Vec<u8>, Turn)>> {
+    let seen = || cx.longest_request().unwrap_or(UNPROMISED).min(UNPROMISED);
+    let most = cx.promise().max_message.unwrap_or_else(seen);
+    for size in PAYLOADS.into_iter().filter(|size| *size <= size_max) {
         let payload = vec![b'b'; size];
         if !exchange.payload_is_safe(cx.talk(), &payload) {
             continue;
         }
         match cx.voice().render(exchange, &payload) {
-            Ok(turn) if turn.request.len() <= most => return Ok(turn),
+            Ok(turn) if turn.request.len() <= most => return Ok(Some((payload, turn))),
             Ok(_) | Err(PeerError::Render(RenderError::TooLong { .. })) => {}
             Err(error) => return Err(Shortfall::from(error)),
         }
     }
-    Ok(cx.voice().turn()?)
+    Ok(None)
 }
 
 /// The request repeated to about 256 KiB.
 pub(in crate::check) fn piece(turn: &Turn) -> Vec<u8> {
-    turn.request
-        .repeat((PIECE_BYTES / turn.request.len().max(1)).max(1))
+    piece_of(&turn.request)
+}
+
+/// These bytes repeated to about 256 KiB.
+pub(in crate::check) fn piece_of(request: &[u8]) -> Vec<u8> {
+    request.repeat((PIECE_BYTES / request.len().max(1)).max(1))
 }

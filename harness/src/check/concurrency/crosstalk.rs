@@ -98,7 +98,8 @@ async fn one_session(
     turns: u32,
     replies: &Cell<u32>,
 ) -> Checked {
-    let one_by_one = !cx.talk().carries_many_turns();
+    let one_by_one =
+        !cx.talk().carries_many_turns() || cx.requests(turns as usize) < turns as usize;
     let mut session = match session {
         Some(session) => session,
         None => cx.connect().await?,

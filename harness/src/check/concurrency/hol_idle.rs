@@ -17,7 +17,7 @@ pub(super) const ENTRY: Check = Check {
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(20),
-    by_hand: "python3 -c \"import socket; c=lambda: socket.create_connection(('{host}',{port})); silent=c(); s=c(); s.settimeout(5); s.send({request}); print(s.recv(4096))\"",
+    by_hand: "python3 -c \"import socket; c=lambda: socket.create_connection(('{host}',{port})); silent={bare}; s=c(); s.settimeout(5); s.send({request}); print(s.recv(4096))\"",
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -20,12 +20,12 @@ pub(super) const ENTRY: Check = Check {
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(40),
-    by_hand: "python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.settimeout(2); s.sendall(b'\\xff\\xfe\\n'); print(s.recv(4096))\"; python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.settimeout(2); s.sendall({request}); print(s.recv(4096))\"",
+    by_hand: "python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.settimeout(2); s.sendall({payload(b'\\xff\\xfe')}); print(s.recv(4096))\"; python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.settimeout(2); s.sendall({request}); print(s.recv(4096))\"",
     run: |cx| Box::pin(run(cx)),
 };
 
 /// One sequence of each kind. RFC 3629 section 4 defines the well-formed sequences.
-const INVALID: [(&str, &[u8]); 9] = [
+pub(super) const INVALID: [(&str, &[u8]); 9] = [
     ("a lone continuation byte", b"a\x80b"),
     ("an overlong form of /", b"a\xc0\xafb"),
     ("an overlong form of NUL in three bytes", b"a\xe0\x80\x80b"),

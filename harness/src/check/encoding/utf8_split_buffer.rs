@@ -18,7 +18,7 @@ pub(super) const ENTRY: Check = Check {
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(30),
-    by_hand: "python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.sendall('问'.encode()*500+b'\\n'); print(s.recv(4096))\"",
+    by_hand: "python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.sendall({payload('问'.encode()*500)}); print(s.recv(4096))\"",
     run: |cx| Box::pin(run(cx)),
 };
 
@@ -26,13 +26,14 @@ pub(super) const ENTRY: Check = Check {
 const CHARACTER: &str = "问";
 /// Sizes of the requests in bytes: larger than buffers of 1, 2, 4 and 8 KiB.
 const SIZES: [usize; 4] = [1_400, 2_800, 5_600, 11_200];
-/// Maximum size in bytes for a server without `promise.max_message`.
-const UNPROMISED_BYTES: usize = 1_400;
+/// Maximum size in bytes for a server of which no limit is known.
+const UNKNOWN_BYTES: usize = 1_400;
 
 async fn run(cx: &Cx) -> Checked {
-    let most = cx.promise().max_message.unwrap_or(UNPROMISED_BYTES);
+    let most = cx.longest_request();
+    let most = most.unwrap_or(cx.answered_request().max(UNKNOWN_BYTES));
     if most < SIZES[0] {
-        return skip("promise.max_message is smaller than common buffers");
+        return skip(cx.below_buffers());
     }
     for size in SIZES.into_iter().take_while(|size| *size <= most) {
         let mut client = cx.open_for_payload().await?;
@@ -49,10 +50,32 @@ async fn run(cx: &Cx) -> Checked {
         {
             return Err(error.into());
         }
-        client.expect(&turn).await?;
+        let reply = client.expect(&turn).await;
         client.close();
+        if let Err(error) = reply {
+            if error.is_refusal_of(&turn.token) && !plain_is_answered(cx, size).await? {
+                return skip(format!(
+                    "the server refuses requests of {} bytes, whatever they contain",
+                    turn.request.len()
+                ));
+            }
+            return Err(error.into());
+        }
     }
     cx.is_alive_if_unanswered().await
+}
+
+/// Whether the server answers a request of the same size in ASCII. Without it a refusal says nothing about characters.
+async fn plain_is_answered(cx: &Cx, size: usize) -> Checked<bool> {
+    if cx.server().exit().is_some() {
+        return Ok(true);
+    }
+    let Ok(mut client) = cx.open_for_payload().await else {
+        return Ok(true);
+    };
+    let turn = cx.payload_turn(&mut client, &vec![b'x'; size])?;
+    let sent = client.send(&turn.request).await;
+    Ok(sent.is_ok() && client.expect(&turn).await.is_ok())
 }
 
 /// A turn of about `size` bytes whose characters start at multiples of three.

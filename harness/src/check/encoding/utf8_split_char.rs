@@ -16,7 +16,7 @@ pub(super) const ENTRY: Check = Check {
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(30),
-    by_hand: "python3 -c \"import socket,time; s=socket.create_connection(('{host}',{port})); s.setsockopt(6,1,1); s.send(b'\\xe9\\x97'); time.sleep(.2); s.send(b'\\xae\\n'); print(s.recv(4096))\"",
+    by_hand: "python3 -c \"import socket,time; s=socket.create_connection(('{host}',{port})); s.setsockopt(6,1,1); m={payload('问'.encode())}; k=m.index(b'\\xe9')+2; s.send(m[:k]); time.sleep(.2); s.send(m[k:]); print(s.recv(4096))\"",
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Weight, inconclusive};
+use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Weight};
 
 /// Sends many requests in one write and expects all replies in order.
 pub(super) const ENTRY: Check = Check {
@@ -24,36 +24,24 @@ pub(super) const ENTRY: Check = Check {
 const REQUESTS: usize = 100;
 
 async fn run(cx: &Cx) -> Checked {
+    let requests = cx.requests(REQUESTS);
     let mut client = cx.open().await?;
-    let mut turns = Vec::with_capacity(REQUESTS);
-    for _ in 0..REQUESTS {
+    let mut turns = Vec::with_capacity(requests);
+    for _ in 0..requests {
         turns.push(client.turn()?);
     }
-    let together: Vec<u8> = turns
-        .iter()
-        .flat_map(|turn| turn.request.iter().copied())
-        .collect();
-    let written = client.link().try_write(&together);
-    if written.as_ref().ok() != Some(&together.len()) {
-        return inconclusive(format!(
-            "unproven: one write did not accept all {} bytes: {written:?}",
-            together.len()
-        ));
-    }
+    let bytes = super::in_one_write(&mut client, &turns)?;
     cx.step(format!(
-        "send {REQUESTS} requests in one write of {} bytes",
-        together.len()
+        "send {requests} requests in one write of {bytes} bytes"
     ));
     cx.proved(format!(
-        "one write accepted all {} bytes of {REQUESTS} requests",
-        together.len()
+        "one write accepted all {bytes} bytes of {requests} requests"
     ));
     for (number, turn) in turns.iter().enumerate() {
         client
             .expect(turn)
             .await
-            .at(|| format!("reply {} of {REQUESTS}", number + 1))?;
+            .at(|| format!("reply {} of {requests}", number + 1))?;
     }
-    client.close();
-    Ok(())
+    super::end(cx, client).await
 }

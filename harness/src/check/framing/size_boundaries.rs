@@ -12,24 +12,33 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "a request of any size within the limit gets its exact reply, even if it fills the receive buffer completely (the tutorial's recv(1024))",
-    stimulus: "requests of 2^k-1, 2^k and 2^k+1 bytes, up to promise.max_message",
+    stimulus: "requests of 2^k-1, 2^k and 2^k+1 bytes, up to promise.max_message, or else up to what the server was seen to accept",
     needs: &[Need::Frame, Need::Payload],
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(30),
-    by_hand: "python3 -c \"import socket,time; m={request}; [(s:=socket.create_connection(('{host}',{port})), s.sendall(b'x'*(n-1)+b'\\n'), time.sleep(.1), print(n, len(s.recv(1<<20))), s.close()) for n in (1023,1024,1025)]\"",
+    by_hand: "python3 -c \"import socket,time; [(s:=socket.create_connection(('{host}',{port})), s.sendall({payload(b'x'*(n-{overhead}))}), time.sleep(.1), print(n, len(s.recv(1<<20))), s.close()) for n in (1023,1024,1025)]\"",
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Maximum size in bytes for a server without `promise.max_message`. It may refuse larger requests.
-const UNPROMISED_BYTES: usize = 4097;
+/// Maximum size in bytes for a server of which no limit is known. It may refuse larger requests.
+const UNKNOWN_BYTES: usize = 4097;
+/// Maximum size in bytes for a server without `promise.max_message`.
+const UNPROMISED_BYTES_MAX: usize = (1 << 16) + 1;
 /// Maximum size in bytes for any server.
 const BYTES_MAX: usize = (1 << 20) + 1;
 
 async fn run(cx: &Cx) -> Checked {
     let promised = cx.promise().max_message;
-    let most = promised.unwrap_or(UNPROMISED_BYTES).min(BYTES_MAX);
+    // Requests of up to this size are known to be answered.
+    let known = promised.unwrap_or(cx.answered_request());
+    let likely = known.clamp(UNKNOWN_BYTES, UNPROMISED_BYTES_MAX);
+    let longest = cx.longest_request().map(|most| match promised {
+        Some(_) => most,
+        None => most.min(UNPROMISED_BYTES_MAX),
+    });
+    let most = longest.unwrap_or(likely).min(BYTES_MAX);
     let mut refused: Option<(usize, Failure)> = None;
     let mut tried = 0;
     for size in sizes(most) {
@@ -42,13 +51,19 @@ async fn run(cx: &Cx) -> Checked {
             .await
             .or_else(reset_is_an_answer)?;
         tried += 1;
-        match client.expect(&turn).await.map_err(Shortfall::from) {
+        let reply = client.expect(&turn).await;
+        // A request that is too long is answered otherwise or ends the connection.
+        let is_left = matches!(
+            &reply,
+            Err(PeerError::Silent { .. } | PeerError::NotTaken { .. })
+        );
+        match reply.map_err(Shortfall::from) {
             // A server that refuses one size must refuse every larger one.
             Ok(_) => match refused.take() {
                 Some((smaller, failure)) => return Err(wrong(cx, smaller, failure, Some(size))),
                 None => client.close(),
             },
-            Err(Shortfall::Failed(failure)) if promised.is_some() => {
+            Err(Shortfall::Failed(failure)) if size <= known || is_left => {
                 return Err(wrong(cx, size, failure, None));
             }
             Err(Shortfall::Failed(failure)) => refused = refused.or(Some((size, failure))),

@@ -32,6 +32,6 @@ async fn run(cx: &Cx) -> Checked {
         ));
     }
     client.expect(&turn).await?;
-    client.close();
+    super::end(cx, client).await?;
     cx.others_are_served().await
 }

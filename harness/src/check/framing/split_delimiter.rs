@@ -41,6 +41,6 @@ async fn run(cx: &Cx) -> Checked {
         client.send(second).await?;
         client.expect(&turn).await?;
     }
-    client.close();
+    super::end(cx, client).await?;
     cx.others_are_served().await
 }

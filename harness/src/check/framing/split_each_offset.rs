@@ -29,7 +29,7 @@ async fn run(cx: &Cx) -> Checked {
     let many_turns = cx.talk().carries_many_turns();
     let mut client = cx.open().await?;
     let length = client.turn()?.request.len();
-    let offsets = offsets(length);
+    let offsets = offsets(length, OFFSETS_MAX);
     for (number, &offset) in offsets.iter().enumerate() {
         if number > 0 && !many_turns {
             client = cx.open().await?;
@@ -42,7 +42,7 @@ async fn run(cx: &Cx) -> Checked {
         "the server had read the first part at each of {} offsets before the second was sent",
         offsets.len()
     ));
-    client.close();
+    super::end(cx, client).await?;
     cx.others_are_served().await
 }
 
@@ -59,13 +59,13 @@ async fn cut(cx: &Cx, client: &mut Session, offset: usize) -> Checked {
     Ok(())
 }
 
-/// All offsets inside a message of this length, or an even sample that includes both ends.
-fn offsets(length: usize) -> Vec<usize> {
+/// All offsets inside a message of this length, or an even sample of at most `most` that includes both ends.
+pub(super) fn offsets(length: usize, most: usize) -> Vec<usize> {
     let all = length.saturating_sub(1);
-    if all <= OFFSETS_MAX {
+    if all <= most {
         return (1..length).collect();
     }
-    let edge = OFFSETS_MAX / 4;
+    let edge = most / 4;
     let middle = (1..=edge * 2).map(|step| edge + step * (all - 2 * edge) / (edge * 2 + 1));
     let mut offsets: Vec<usize> = (1..=edge)
         .chain(middle)
@@ -81,13 +81,11 @@ mod tests {
 
     #[test]
     fn short_messages_are_cut_everywhere_and_long_ones_at_both_ends() {
-        assert_eq!(offsets(4), [1, 2, 3]);
-        assert_eq!(offsets(1), Vec::<usize>::new());
-        let long = offsets(10_000);
+        assert_eq!(offsets(4, 80), [1, 2, 3]);
+        assert_eq!(offsets(1, 80), Vec::<usize>::new());
+        let long = offsets(10_000, 80);
         assert!(
-            long.len() <= OFFSETS_MAX
-                && long.starts_with(&[1, 2, 3])
-                && long.ends_with(&[9_998, 9_999])
+            long.len() <= 80 && long.starts_with(&[1, 2, 3]) && long.ends_with(&[9_998, 9_999])
         );
         assert!(long.windows(2).all(|pair| pair[0] < pair[1]));
     }

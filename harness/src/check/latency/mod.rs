@@ -1,5 +1,6 @@
 //! Replies that arrive late for no good reason.
 
+mod acks;
 mod nagle_40ms;
 
 use super::Check;

@@ -1,10 +1,13 @@
 //! Start, stop, restart.
 
+mod dual_stack;
 mod no_orphans;
+mod reload_under_load;
 mod restart_orphan;
 mod restart_timewait;
 mod second_instance;
 mod serves_again;
+mod start_port0;
 mod start_ready;
 mod term_idle;
 mod term_idle_conn;
@@ -20,6 +23,8 @@ const GROUP: &str = "life cycle";
 
 pub(super) const CHECKS: &[&Check] = &[
     &start_ready::ENTRY,
+    &start_port0::ENTRY,
+    &dual_stack::ENTRY,
     &serves_again::ENTRY,
     &second_instance::ENTRY,
     &restart_timewait::ENTRY,
@@ -28,6 +33,7 @@ pub(super) const CHECKS: &[&Check] = &[
     &term_inflight::ENTRY,
     &term_idle_conn::ENTRY,
     &no_orphans::ENTRY,
+    &reload_under_load::ENTRY,
 ];
 
 /// Time limit for an idle server to exit: half of what `docker stop` grants.

@@ -26,7 +26,7 @@ pub(super) const ENTRY: Check = Check {
     weight: Weight::Warns,
     control: false,
     limit: Duration::from_secs(60),
-    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import os,socket,time; s=socket.create_connection(('{host}',{port})); time.sleep(.2); os.kill($p,9); time.sleep(1)\"; ss -Hltnp 'sport = :{port}'; {cmd}",
+    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import os,socket,time; s={bare}; time.sleep(.2); os.kill($p,9); time.sleep(1)\"; ss -Hltnp 'sport = :{port}'; {cmd}",
     run: |cx| Box::pin(run(cx)),
 };
 

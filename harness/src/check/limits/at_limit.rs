@@ -19,7 +19,7 @@ pub(super) const ENTRY: Check = Check {
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(20),
-    by_hand: "python3 -c \"import socket; [(s:=socket.create_connection(('{host}',{port})), s.sendall(b'x'*n+b'\\n'), print(n+1, s.recv(60)), s.close()) for n in (65534,65535,65536)]\"",
+    by_hand: "python3 -c \"import socket; [(s:=socket.create_connection(('{host}',{port})), s.sendall({payload(b'x'*(n-{overhead}))}), print(n, s.recv(60)), s.close()) for n in ({limit}-1,{limit},{limit}+1)]\"",
     run: |cx| Box::pin(run(cx)),
 };
 

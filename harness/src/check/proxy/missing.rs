@@ -22,13 +22,7 @@ pub(super) const ENTRY: Check = Check {
 
 async fn run(cx: &Cx) -> Checked {
     let mut client = cx.connect_bare().await?;
-    let served = async {
-        client.handshake().await?;
-        client.opening().await?;
-        let turn = client.turn()?;
-        client.exchange(&turn).await
-    };
-    let served = served.await.is_ok();
+    let served = super::exchange(&mut client).await.is_ok();
     cx.proved(format!(
         "a connection was opened and {} bytes of the conversation were sent without a header",
         client.sent()

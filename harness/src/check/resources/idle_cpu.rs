@@ -16,7 +16,7 @@ pub(super) const ENTRY: Check = Check {
     weight: Weight::Warns,
     control: true,
     limit: Duration::from_secs(30),
-    by_hand: "top -b -d 5 -n 2 -p $p | tail -1",
+    by_hand: "{top}",
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::check::{Checked, Cx, inconclusive};
-use crate::process::{TcpState, Usage};
+use crate::process::Usage;
 use crate::session::Session;
 
 /// Maximum number of connections of the first batch.
@@ -122,11 +122,7 @@ async fn is_read(cx: &Cx, client: &Session) -> bool {
         let Some(peer) = cx.server().peer_socket(client.local()) else {
             return false;
         };
-        let closed = matches!(
-            peer.state,
-            TcpState::FinWait1 | TcpState::FinWait2 | TcpState::TimeWait
-        );
-        if closed || (peer.recv_q == 0 && client.has_arrived(&peer)) {
+        if peer.has_sent_fin() || (peer.recv_q == 0 && client.has_arrived(&peer)) {
             return true;
         }
         crate::session::pause(round).await;
@@ -137,7 +133,11 @@ async fn is_read(cx: &Cx, client: &Session) -> bool {
 
 /// The count once the server has released its resources: as soon as it is back at `floor`,
 /// otherwise when it no longer changes and the accept queue is empty.
-async fn settled(cx: &Cx, count: fn(&Usage) -> usize, floor: usize) -> Checked<usize> {
+pub(in crate::check) async fn settled(
+    cx: &Cx,
+    count: fn(&Usage) -> usize,
+    floor: usize,
+) -> Checked<usize> {
     let begun = Instant::now();
     let mut last = count(&cx.usage()?);
     let mut since = Instant::now();

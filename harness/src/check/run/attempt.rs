@@ -1,12 +1,16 @@
 //! One attempt at one check, and the examination of the server after it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use crate::check::{Check, Checked, Cx, Failure, FailureKind, Runs, Shortfall, Unmet, failed};
+use super::aftermath::{self, Before, Idle};
+use crate::check::{
+    Check, Checked, Cx, Failure, FailureKind, Runs, Seen, Shortfall, Unmet, failed,
+};
 use crate::process::socket_table;
+use crate::subject::Pace;
 use crate::text::excerpt;
 
 /// The result of one attempt.
@@ -18,6 +22,10 @@ pub(super) struct Attempt {
     pub(super) duration: Duration,
     /// What would enable the check, if it was skipped for want of that.
     pub(super) enable: Vec<&'static str>,
+    /// Whether the server failed after the check, see [`aftermath`](super::aftermath).
+    pub(super) is_aftermath: bool,
+    /// The server's pace now, if the check exceeded a time limit and a plain exchange beside it was slow as well.
+    pub(super) slower: Option<Pace>,
 }
 
 impl From<Shortfall> for Attempt {
@@ -28,6 +36,8 @@ impl From<Shortfall> for Attempt {
             proof: None,
             duration: Duration::ZERO,
             enable: Vec::new(),
+            is_aftermath: false,
+            slower: None,
         }
     }
 }
@@ -39,7 +49,9 @@ impl Attempt {
             evidence: cx.evidence(),
             proof: cx.proof(),
             duration: Duration::ZERO,
-            enable: Vec::new(),
+            enable: cx.enable().into_iter().collect(),
+            is_aftermath: false,
+            slower: None,
         }
     }
 
@@ -78,13 +90,124 @@ const DYING: Duration = Duration::from_millis(300);
 /// Maximum number of lines of the server's stderr kept as evidence.
 const LINES_SHOWN: usize = 12;
 
-/// Runs the check, then examines whether the server still runs and serves.
-pub(super) async fn run(check: &'static Check, cx: &Cx) -> Attempt {
-    let mut checked = (check.run)(cx).await;
-    if check.runs != Runs::OwnServer && !cx.is_replaced() {
-        checked = after(cx, checked).await;
+/// Runs the check, then examines whether the server still runs and serves, and has come to rest.
+pub(super) async fn run(check: &'static Check, cx: &Cx, idle: &Idle) -> Attempt {
+    let printed = cx.server().printed().stderr;
+    let attempt = examined(check, cx, idle).await;
+    if attempt.failure().is_none() {
+        return attempt;
     }
-    Attempt::of(cx, unproven(cx, helped(cx, checked)))
+    note_stderr(cx, printed);
+    Attempt {
+        evidence: cx.evidence(),
+        ..attempt
+    }
+}
+
+async fn examined(check: &'static Check, cx: &Cx, idle: &Idle) -> Attempt {
+    if check.runs == Runs::OwnServer {
+        let checked = (check.run)(cx).await;
+        return Attempt::of(cx, unproven(cx, helped(cx, checked)));
+    }
+    idle.learn(cx).await;
+    let before = Before::of(cx);
+    let checked = (check.run)(cx).await;
+    if cx.is_replaced() {
+        return Attempt::of(cx, unproven(cx, helped(cx, checked)));
+    }
+    let checked = unproven(cx, helped(cx, after(cx, checked).await));
+    let attempt = match before {
+        Some(before) if cx.server().helper_trouble().is_none() => {
+            left(check, cx, checked, before, idle).await
+        }
+        _ => Attempt::of(cx, checked),
+    };
+    beside_a_plain_exchange(cx, attempt).await
+}
+
+/// Time limit of plain exchanges beside a check that exceeded one.
+const PLAIN: Duration = Duration::from_secs(12);
+/// Maximum number of plain exchanges: opensmtpd greets each 17th client 5 s late.
+const PLAIN_MAX: usize = 24;
+
+/// A server may be slow at times, whatever the check does: a look-up of its client's name may take seconds. Then the check is
+/// judged once more, with time limits that allow for it.
+async fn beside_a_plain_exchange(cx: &Cx, attempt: Attempt) -> Attempt {
+    let is_late = |failure: &Failure| failure.seen == Seen::AsDelay;
+    if !attempt.failure().is_some_and(is_late) {
+        return attempt;
+    }
+    Attempt {
+        slower: slow_exchange(cx).await,
+        ..attempt
+    }
+}
+
+/// The server's pace if one of several plain exchanges is slow.
+async fn slow_exchange(cx: &Cx) -> Option<Pace> {
+    let begun = Instant::now();
+    for _ in 0..PLAIN_MAX {
+        let exchange = timed_exchange(cx).await?;
+        let slower = cx.pace().slowed_to(exchange);
+        if slower.is_some() || begun.elapsed() > PLAIN {
+            return slower;
+        }
+    }
+    None
+}
+
+/// The time that an exchange on a new connection takes; `None` if it fails.
+async fn timed_exchange(cx: &Cx) -> Option<Duration> {
+    let begun = Instant::now();
+    let exchange = async {
+        let mut session = cx.try_connect_within(PLAIN).await?;
+        session.opening().await?;
+        let turn = session.turn()?;
+        session.exchange(&turn).await
+    };
+    let done = tokio::time::timeout(PLAIN, exchange).await;
+    matches!(done, Ok(Ok(_))).then(|| begun.elapsed())
+}
+
+/// Examines what the check has left behind, unless it has failed already. A crash is a fact that precedes anything but the
+/// death of the whole server.
+async fn left(
+    check: &'static Check,
+    cx: &Cx,
+    checked: Checked,
+    before: Before,
+    idle: &Idle,
+) -> Attempt {
+    let kind = match &checked {
+        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => Some(failure.kind),
+        _ => None,
+    };
+    let aftermath = match (before.no_crash(cx), kind) {
+        (_, Some(FailureKind::Died)) => return Attempt::of(cx, checked),
+        (Err(crash), _) => Err(crash),
+        (Ok(()), Some(_)) => return Attempt::of(cx, checked),
+        (Ok(()), None) => match before.at_rest(cx, idle).await {
+            Ok(()) if checked.is_ok() => aftermath::ends_threads(check, cx, before).await,
+            other => other,
+        },
+    };
+    match aftermath {
+        Err(shortfall @ (Shortfall::Failed(_) | Shortfall::Warned(_))) => Attempt {
+            is_aftermath: true,
+            ..Attempt::of(cx, Err(shortfall))
+        },
+        // The server's processes cannot be examined any more.
+        _ => Attempt::of(cx, checked),
+    }
+}
+
+/// Notes what the server has printed on stderr since the check began.
+fn note_stderr(cx: &Cx, from: u64) {
+    let (printed, _) = cx.server().stderr_since(from);
+    let stderr = String::from_utf8_lossy(&printed);
+    if !stderr.trim().is_empty() {
+        cx.note("stderr", excerpt(&stderr, LINES_SHOWN));
+    }
 }
 
 /// Without its helpers a server may do anything: their end is no fault of the server.
@@ -104,7 +227,7 @@ fn helped(cx: &Cx, checked: Checked) -> Checked {
 }
 
 /// The death of the server takes precedence over what the check itself observed.
-async fn after(cx: &Cx, checked: Checked) -> Checked {
+pub(super) async fn after(cx: &Cx, checked: Checked) -> Checked {
     let checked = match checked {
         Ok(()) => cx.is_alive().await,
         other => other,
@@ -120,10 +243,6 @@ async fn after(cx: &Cx, checked: Checked) -> Checked {
     let Some(exit) = ended(cx).await else {
         return checked;
     };
-    let stderr = cx.server().output().stderr_tail;
-    if !stderr.trim().is_empty() {
-        cx.note("stderr", excerpt(&stderr, LINES_SHOWN));
-    }
     match observed {
         // The check has reported the death itself.
         None => checked,
@@ -151,26 +270,29 @@ async fn ended(cx: &Cx) -> Option<String> {
     gone.then(|| format!("is gone: nobody listens on {} any more", server.endpoint()))
 }
 
-/// Without proof that the stimulus happened there is no verdict about the server, except that it
-/// died.
+/// Without proof that the stimulus happened there is no verdict about the server, except that it died, or that it did not hold
+/// the conversation in a step that prepares the stimulus.
 fn unproven(cx: &Cx, checked: Checked) -> Checked {
-    let needs_proof = match &checked {
-        Ok(()) => true,
-        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
-            failure.kind != FailureKind::Died
-        }
-        Err(_) => false,
-    };
-    if needs_proof && cx.proof().is_none() {
-        let seen = match &checked {
-            Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
-                format!("; observed: {}", failure.mismatch.actual)
-            }
-            _ => String::new(),
-        };
-        return Err(Shortfall::Inconclusive(format!(
-            "unproven: nothing shows that the stimulus happened{seen}"
-        )));
+    if cx.proof().is_some() {
+        return checked;
     }
-    checked
+    let why = "unproven: nothing shows that the stimulus happened";
+    match checked {
+        Ok(()) => Err(Shortfall::Inconclusive(why.into())),
+        Err(Shortfall::Failed(ref failure) | Shortfall::Warned(ref failure))
+            if failure.kind == FailureKind::Died =>
+        {
+            checked
+        }
+        Err(Shortfall::Failed(mut failure)) if failure.seen != Seen::ByCheck => {
+            let actual = &mut failure.mismatch.actual;
+            *actual = format!("{actual} (in a step that prepares the stimulus)");
+            Err(Shortfall::Failed(failure))
+        }
+        Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
+            let seen = failure.mismatch.actual;
+            Err(Shortfall::Inconclusive(format!("{why}; observed: {seen}")))
+        }
+        other => other,
+    }
 }

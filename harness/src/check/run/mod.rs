@@ -3,22 +3,27 @@
 //! A lane is one OS thread with a current-thread runtime and its own server. Checks that measure
 //! time, CPU or memory, and confirmations, run after all lanes have finished.
 
+mod aftermath;
 mod attempt;
+mod by_hand;
 mod lane;
+pub(crate) mod sweep;
 mod verdict;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use aftermath::Idle;
 use attempt::Attempt;
 use lane::Lane;
 
-use super::{Check, FailureKind, Outcome, Runs, Verdict};
+use super::{Check, Effort, FailureKind, Outcome, Runs, Verdict};
 use crate::event::{Event, Sink};
 use crate::process::StartOptions;
 use crate::subject::{
-    Interrupt, Origin, Rehearsal, RehearsalError, Subject, Waiver, maybe_late, rehearse_with,
+    Interrupt, Origin, Pace, Rehearsal, RehearsalError, Subject, Waiver, learn, maybe_late,
+    rehearse_with,
 };
 
 /// A battery of checks on one subject.
@@ -37,6 +42,8 @@ pub(crate) struct Battery {
     pub battery: u32,
     /// No check starts after this time.
     pub max_time: Option<Duration>,
+    /// How long checks may take.
+    pub effort: Effort,
     /// A command that repeats a check; `{id}` is replaced by the check's id.
     pub reproduce: String,
     /// The server's command line for a shell, with `{port}` replaced.
@@ -72,15 +79,21 @@ impl Battery {
         }
     }
 
-    /// Runs all checks. Returns an outcome for each check that was started, in the order of
-    /// [`Battery::checks`].
+    /// Learns the server and runs all checks. Returns an outcome for each check that was started, in the order of
+    /// [`Battery::checks`], and what was learned.
     ///
     /// # Errors
     /// The rehearsal fails: the server cannot be started, or does not follow its own conversation.
-    pub(crate) fn run(&self, sink: Sink<'_>) -> Result<Vec<Outcome>, RehearsalError> {
+    pub(crate) fn run(&self, sink: Sink<'_>) -> Result<(Vec<Outcome>, Rehearsal), RehearsalError> {
         sink(Event::Rehearsing);
         let options = self.first_start();
-        let rehearsal = rehearse_with(&self.subject, options, &self.interrupt)?;
+        let mut rehearsal = rehearse_with(&self.subject, options, &self.interrupt)?;
+        let subject = learn(
+            &self.subject,
+            &mut rehearsal,
+            Duration::ZERO,
+            &self.interrupt,
+        )?;
         sink(Event::Started {
             checks: self.checks.len(),
         });
@@ -95,12 +108,20 @@ impl Battery {
         let run = Run {
             battery: self,
             rehearsal: &rehearsal,
+            subject: &subject,
             sink,
             begun,
             gone: Mutex::default(),
+            idle: Idle::default(),
         };
         std::thread::scope(|scope| {
-            for _ in 0..self.lanes.max(1) {
+            // A server may turn out to run only once at a time.
+            let lanes = if subject.runs_beside_itself() {
+                self.lanes
+            } else {
+                1
+            };
+            for _ in 0..lanes.max(1) {
                 let (run, queue, attempts) = (&run, &queue, &attempts);
                 scope.spawn(move || run.lane(queue, attempts));
             }
@@ -110,7 +131,7 @@ impl Battery {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut outcomes = run.settle(attempts, &alone);
         outcomes.sort_by_key(|outcome| self.checks.iter().position(|check| check.id == outcome.id));
-        Ok(outcomes)
+        Ok((outcomes, rehearsal))
     }
 }
 
@@ -118,10 +139,13 @@ impl Battery {
 struct Run<'a> {
     battery: &'a Battery,
     rehearsal: &'a Rehearsal,
+    /// The server, with the order of turns that was learned.
+    subject: &'a Subject,
     sink: Sink<'a>,
     begun: Instant,
     /// The check after which an attached server was gone. No later check can run.
     gone: Mutex<Option<&'static str>>,
+    idle: Idle,
 }
 
 type Attempts = Mutex<Vec<(&'static Check, Attempt)>>;
@@ -130,9 +154,11 @@ impl Run<'_> {
     /// Runs one lane: takes checks from the queue until it is empty.
     fn lane(&self, queue: &Mutex<VecDeque<&'static Check>>, attempts: &Attempts) {
         let mut lane = Lane::new(
-            &self.battery.subject,
+            self.subject,
             self.rehearsal,
             &self.battery.interrupt,
+            self.battery.effort,
+            &self.idle,
         );
         while let Some(check) = next(queue) {
             if self.battery.interrupt.is_set() {
@@ -189,9 +215,11 @@ impl Run<'_> {
         alone: &[&'static Check],
     ) -> Vec<Outcome> {
         let mut lane = Lane::new(
-            &self.battery.subject,
+            self.subject,
             self.rehearsal,
             &self.battery.interrupt,
+            self.battery.effort,
+            &self.idle,
         );
         let mut outcomes = Vec::new();
         for (check, attempt) in attempts {
@@ -229,13 +257,41 @@ impl Run<'_> {
             return verdict::of(check, &[first], None, self.battery);
         }
         (self.sink)(Event::Confirming { id: check.id });
+        if let Some(pace) = first.slower {
+            return self.settled_slowly(check, pace);
+        }
+        self.confirmed(lane, check, first)
+    }
+
+    /// Begins again with the time limits of a slower pace.
+    fn settled_slowly(&self, check: &'static Check, pace: Pace) -> Outcome {
+        let slower = Rehearsal {
+            pace,
+            ..self.rehearsal.clone()
+        };
+        let (interrupt, effort) = (&self.battery.interrupt, self.battery.effort);
+        let mut lane = Lane::new(self.subject, &slower, interrupt, effort, &self.idle);
+        let first = lane.fresh_attempt(check);
+        if first.is_final() {
+            return verdict::of(check, &[first], None, self.battery);
+        }
+        self.confirmed(&mut lane, check, first)
+    }
+
+    /// Repeats a failed check.
+    fn confirmed(&self, lane: &mut Lane<'_>, check: &'static Check, first: Attempt) -> Outcome {
         let second = lane.fresh_attempt(check);
-        let control = (check.control && second.failure().is_some())
+        let control = ((check.control || second.is_aftermath) && second.failure().is_some())
             .then(|| (self.battery.control)(check, &self.battery.subject))
             .flatten()
             .map(|subject| {
                 (self.sink)(Event::Controlling { id: check.id });
-                lane::control(check, &subject, &self.battery.interrupt)
+                lane::control(
+                    check,
+                    &subject,
+                    &self.battery.interrupt,
+                    self.battery.effort,
+                )
             });
         verdict::of(check, &[first, second], control.as_ref(), self.battery)
     }

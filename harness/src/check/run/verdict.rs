@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::Battery;
 use super::attempt::Attempt;
+use super::by_hand;
+use crate::check::next::next;
 use crate::check::{Check, Failure, FailureKind, Outcome, Promised, Shortfall, Verdict, Weight};
 use crate::subject::Waiver;
 
@@ -41,8 +43,11 @@ pub(super) fn of(
             .map(|attempt| attempt.duration)
             .sum::<Duration>(),
         reproduce: battery.reproduce.replace("{id}", check.id),
-        by_hand: by_hand(check, battery),
+        by_hand: by_hand::command(check, battery),
+        next: None,
+        cause: None,
     };
+    outcome.next = next(&outcome);
     outcome.waived = battery
         .waivers
         .iter()
@@ -120,11 +125,19 @@ fn flaky<'a>(check: &Check, attempts: &'a [Attempt], battery: &Battery) -> Judge
     (verdict, failure, Some(reason))
 }
 
+/// Whether the server died, which no check asks for.
+fn is_death(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Died
+}
+
 fn weighed(check: &Check, attempt: &Attempt, battery: &Battery) -> Verdict {
     let warns = matches!(attempt.checked, Err(Shortfall::Warned(_)))
         || match check.weight {
+            Weight::FailsAtOnce => attempt.is_aftermath && !attempt.failure().is_some_and(is_death),
+            // What the check asks for may be optional, but not that the server comes to rest.
+            _ if attempt.is_aftermath => false,
             Weight::Fails => false,
-            Weight::Warns => true,
+            Weight::Warns => !attempt.failure().is_some_and(is_death),
             Weight::WarnsUnless(Promised::DrainsOnStop) => {
                 battery.subject.promise.drains_on_stop != Some(true)
             }
@@ -149,34 +162,4 @@ fn control_text(control: &Attempt) -> String {
             format!("not run: {reason}")
         }
     }
-}
-
-/// The stimulus as a command for the reader's shell, including the start of the server.
-///
-/// Empty if the server is not reached by plain TCP, which a short command cannot do.
-fn by_hand(check: &Check, battery: &Battery) -> String {
-    if battery.subject.origin.transport().describe().is_some() {
-        return String::new();
-    }
-    let (host, port) = battery.by_hand_address();
-    let request = request_in_python(battery);
-    let text = check
-        .by_hand
-        .replace("{host}", &host)
-        .replace("{port}", &port)
-        .replace("{request}", &request);
-    match &battery.command_by_hand {
-        Some(command) if text.contains("{cmd}") => text.replace("{cmd}", command),
-        Some(command) => format!("{command} & p=$!; sleep 1; {text}; kill $p"),
-        None => text.replace("{cmd}", "SERVER-COMMAND"),
-    }
-}
-
-/// The plain turn as a Python expression that needs no shell quoting.
-fn request_in_python(battery: &Battery) -> String {
-    let subject = &battery.subject;
-    let voice = crate::session::Voice::new(subject.talk.clone(), subject.values(), subject.seed);
-    let request = voice.turn().map(|turn| turn.request).unwrap_or_default();
-    let hex: String = request.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("bytes.fromhex('{hex}')")
 }

@@ -59,6 +59,7 @@ async fn run(cx: &Cx) -> Checked {
     client.send(&next.request).await?;
     answers.extend(client.leftover(ANSWERED_WITHIN).await);
     cx.note("bytes_after_the_handshake", answers.len());
+    client.close();
     let mut decoder = injected.frame.decoder();
     let first = decoder
         .next(&answers)

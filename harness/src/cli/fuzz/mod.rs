@@ -1,11 +1,12 @@
 //! `tcprove fuzz`: a campaign over the wire.
 
+mod literals;
 mod progress;
 mod strings;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::progress::FuzzProgress;
 use super::draft::Draft;
@@ -13,7 +14,7 @@ use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
 use super::target::{PreparedTarget, TargetArgs, usage};
-use super::{blockers, draft, interrupt, target};
+use super::{against, blockers, draft, interrupt, target};
 use crate::fuzz::campaign::{Campaign, CampaignError};
 use crate::fuzz::feedback::FeedbackMode;
 use crate::fuzz::plan;
@@ -35,7 +36,7 @@ pub(super) struct FuzzArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    /// End after this time; findings are then still confirmed and minimized [default: 30s]
+    /// End after this time, of which settling findings takes at most a third [default: 30s]
     #[arg(long, visible_alias = "max-time", value_name = "TIME", value_parser = target::duration)]
     pub duration: Option<Duration>,
     /// End after this many cases; two runs with the same seed then run the same cases
@@ -54,12 +55,22 @@ pub(super) struct FuzzArgs {
     /// Choose what guides the campaign
     #[arg(long, value_name = "WHAT", default_value = "auto")]
     pub feedback: FeedbackArg,
+    /// See the code of shared libraries too whose file names begin with this; for example libssl
+    #[arg(long, value_name = "NAME")]
+    pub library: Vec<String>,
     /// Add the strings of this file to the dictionary; for example the server's executable
     #[arg(long, value_name = "FILE")]
     pub strings: Vec<PathBuf>,
     /// The folder for the logs of running epochs; not an argument.
     #[arg(skip)]
     pub logs: Option<PathBuf>,
+    /// Send every case to the server that this command starts, too, and report where its replies differ: one string
+    /// that contains {port}
+    #[arg(long, value_name = "CMD")]
+    pub against: Option<String>,
+    /// After the end, settle the findings that there was no time for, however long that takes
+    #[arg(long)]
+    pub settle: bool,
     /// End with the first finding
     #[arg(long)]
     pub stop_on_first: bool,
@@ -71,9 +82,11 @@ pub(super) struct FuzzArgs {
 /// The feedback mode as an argument.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default)]
 pub(super) enum FeedbackArg {
-    /// The best mode that the server supports
+    /// The best that the server and the system support; the first lines say what that is
     #[default]
     Auto,
+    /// The basic blocks of the server's program, seen by breakpoints, and the shape of the replies
+    Breakpoints,
     /// The shape of the replies
     Shape,
     /// No feedback
@@ -83,7 +96,9 @@ pub(super) enum FeedbackArg {
 impl From<FeedbackArg> for FeedbackMode {
     fn from(argument: FeedbackArg) -> Self {
         match argument {
-            FeedbackArg::Auto | FeedbackArg::Shape => Self::Shape,
+            FeedbackArg::Auto => Self::Auto,
+            FeedbackArg::Breakpoints => Self::Breakpoints,
+            FeedbackArg::Shape => Self::Shape,
             FeedbackArg::None => Self::None,
         }
     }
@@ -92,7 +107,8 @@ impl From<FeedbackArg> for FeedbackMode {
 pub(super) fn main(args: &FuzzArgs) -> ExitCode {
     let draft = Draft::new("fuzz", args.seed);
     draft::run(draft, &args.output, &PageArgs::default(), |draft| {
-        perform(draft, args)
+        let begun = draft.begun();
+        perform(draft, args, begun)
     })
 }
 
@@ -115,19 +131,32 @@ pub(super) fn short(
         out: OUT.into(),
         ..FuzzArgs::default()
     };
-    perform(draft, &args)
+    perform(draft, &args, Instant::now())
 }
 
-fn perform(draft: &mut Draft, args: &FuzzArgs) -> Result<Body, RunError> {
+fn perform(draft: &mut Draft, args: &FuzzArgs, begun: Instant) -> Result<Body, RunError> {
     let resolved = args.target.resolve(draft.seed())?;
     draft.target(&resolved);
     let plan = fuzz_plan(args, &resolved)?;
     draft.plan(&resolved, &plan, &args.output);
     let interrupt = interrupt::watch()?;
     draft.announce(&resolved);
-    let strings = strings::of_files(&args.strings)?;
+    let mut strings = strings::of_files(&args.strings)?;
+    if let Some(launch) = resolved.subject.launch().filter(|_| !resolved.embedded) {
+        strings.extend(literals::of_server(launch));
+    }
     let progress = FuzzProgress::new(!args.output.no_progress, plan.duration);
-    let campaign = campaign(&resolved, &args.target, plan, strings, interrupt.clone());
+    let mut campaign = campaign(&resolved, &args.target, plan, strings, interrupt.clone());
+    if let Some(cmd) = &args.against {
+        campaign.against = Some(against::resolve(
+            &args.target,
+            &resolved,
+            cmd,
+            draft.seed(),
+        )?);
+        campaign.recipe.add_to_replay(&against::words(cmd));
+    }
+    campaign.begun = begun;
     let outcome = campaign.run(&|event| progress.show(event));
     progress.finish();
     draft.interrupted(interrupt.is_set());
@@ -158,8 +187,10 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, Run
         jobs: if several { jobs } else { 1 },
         duration: args.duration.or(endless.then_some(plan::DURATION)),
         cases: args.cases,
+        settle: args.settle,
         stop_on_first: args.stop_on_first,
         feedback: args.feedback.into(),
+        libraries: args.library.clone(),
         corpus: Some(
             args.corpus
                 .clone()
@@ -192,7 +223,9 @@ pub(super) fn campaign(
         strings,
         waivers: blockers::in_force(&resolved.file.waive),
         recipe,
+        against: None,
         interrupt,
+        begun: Instant::now(),
     }
 }
 
@@ -204,6 +237,12 @@ pub(super) fn refused(error: CampaignError, resolved: &PreparedTarget) -> RunErr
     match &error {
         CampaignError::SingleClient(_) => RunError::target(format!(
             "{error}\nnext: run `tcprove check` for details; a campaign needs a server that keeps serving"
+        )),
+        CampaignError::Feedback(_) => RunError::target(format!(
+            "{error}\nnext: --feedback auto uses the best that is possible"
+        )),
+        CampaignError::Against(_) => RunError::target(format!(
+            "{error}\nnext: start it by hand, and compare with the talk"
         )),
         CampaignError::Corpus(_) => usage(format!(
             "the corpus cannot be read: {error}\nnext: remove that file from the folder, or give another folder with --corpus"

@@ -32,6 +32,10 @@ impl FuzzProgress {
             Event::Rehearsing => self
                 .bar
                 .set_message("rehearsing the conversation on a fresh server"),
+            Event::Guided { by } => {
+                let line = format!("feedback: {}", escape_text(&by, 300));
+                self.bar.suspend(|| note(&line));
+            }
             Event::Found { what } if self.wanted => {
                 let line = format!("found: {}", escape_text(&what, 200));
                 self.bar.suspend(|| note(&line));

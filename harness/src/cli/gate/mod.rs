@@ -192,7 +192,7 @@ fn workload(args: &GateArgs, candidate: &PreparedTarget, seed: u64) -> Result<Wo
         args.turns.clone()
     };
     let shape = ShapeArgs {
-        connections: 1,
+        connections: Some(1),
         turns,
         payload: args.payload,
         ..ShapeArgs::usual()

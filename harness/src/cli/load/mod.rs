@@ -6,10 +6,10 @@ mod shape;
 use std::process::ExitCode;
 
 use self::progress::LoadProgress;
-pub(super) use self::shape::ShapeArgs;
 use self::shape::SpanArgs;
+pub(super) use self::shape::{ShapeArgs, are_served};
 use super::draft::Draft;
-use super::output::OutputArgs;
+use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::rehearse::{holds_conversation, rehearsal_error};
 use super::target::{PreparedTarget, TargetArgs, usage};
@@ -52,7 +52,9 @@ pub(super) fn main(args: &LoadArgs) -> ExitCode {
 fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
     let seed = draft.seed();
     let mut resolved = args.target.resolve(seed)?;
-    let most = args.span.most_connections(&args.shape);
+    let promise = &resolved.subject.promise;
+    let most = args.span.most_connections(&args.shape, promise);
+    are_served(most, promise)?;
     room_for(most, &args.target, &mut resolved, seed)?;
     draft.target(&resolved);
     let mut workload = args.shape.workload(&resolved, seed)?;
@@ -65,6 +67,11 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
     draft.plan(&resolved, plan, &args.output);
     let interrupt = interrupt::watch()?;
     draft.announce(&resolved);
+    if let Some(limit) = resolved.subject.promise.limits.requests_per_connection {
+        note(&format!(
+            "a connection is reopened after {limit} requests: `requests_per_connection` in [limits] of the file"
+        ));
+    }
     if !holds_conversation(draft, &resolved, &interrupt)? {
         return Ok(Body::Nothing {});
     }
@@ -152,15 +159,12 @@ pub(super) fn room_for(
         Origin::Spawn(_) => None,
     };
     capacity::check(connections, soft, address).map_err(usage)?;
-    let given = target
-        .params
-        .iter()
-        .any(|(name, _)| name.replace('-', "_") == "max_connections");
-    if target.embedded && !given {
-        let mut params = target.params.clone();
-        let places = connections as u64 + capacity::DESCRIPTORS_BESIDE;
-        params.push(("max_connections".into(), places.max(1000).to_string()));
-        *resolved = super::embedded::from_parameters(&params, seed)?;
+    let places = connections as u64 + capacity::DESCRIPTORS_BESIDE;
+    if target.embedded
+        && let Some(roomy) =
+            super::embedded::with_connections(places.max(1000), &target.params, seed)?
+    {
+        *resolved = roomy;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::cli::target;
 use crate::cli::target::{PreparedTarget, usage};
 use crate::load::{Arrivals, Loop, SocketOptions, Verify, Workload, script};
 use crate::report::RunError;
+use crate::subject::Promise;
 use crate::talk::Talk;
 
 /// Default maximum of requests in flight per connection of an open loop: practically unlimited.
@@ -24,9 +25,9 @@ pub(in crate::cli) struct ShapeArgs {
     /// Set the distribution of due times in an open loop: equal or random (Poisson) intervals
     #[arg(long, value_enum, default_value = "constant")]
     pub arrivals: ArrivalsArg,
-    /// Open N connections
-    #[arg(short = 'c', long, value_name = "N", default_value_t = 50, value_parser = positive)]
-    pub connections: usize,
+    /// Open N connections [default: 50, or fewer if the file states a limit]
+    #[arg(short = 'c', long, value_name = "N", value_parser = positive)]
+    pub connections: Option<usize>,
     /// Set the size of {payload}, and send a turn that contains it
     #[arg(long, value_name = "SIZE", value_parser = target::size)]
     pub payload: Option<usize>,
@@ -62,6 +63,9 @@ pub(in crate::cli) struct ShapeArgs {
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 }
+
+/// Number of connections by default.
+const CONNECTIONS: usize = 50;
 
 impl ShapeArgs {
     /// The default values.
@@ -163,7 +167,7 @@ impl ShapeArgs {
         let talk = &resolved.subject.talk;
         let turns = self.turns(talk)?;
         let mut workload = Workload {
-            connections: self.connections,
+            connections: self.connections_to(&resolved.subject.promise),
             pace: Loop::Closed,
             pipeline: self.pipeline.unwrap_or(1),
             threads: self.threads,
@@ -174,7 +178,7 @@ impl ShapeArgs {
                 VerifyArg::Sample => Verify::Sample,
                 VerifyArg::None => Verify::None,
             },
-            churn: self.churn,
+            churn: self.churn_of(&resolved.subject.promise),
             socket: SocketOptions {
                 so_rcvbuf: self.so_rcvbuf.filter(|bytes| *bytes > 0),
                 so_sndbuf: self.so_sndbuf.filter(|bytes| *bytes > 0),
@@ -193,8 +197,21 @@ impl ShapeArgs {
                 workload.threads, workload.connections
             )));
         }
-        can_be_said(talk, &workload, resolved.subject.promise.max_message)?;
+        can_be_said(talk, &workload, &resolved.subject.promise)?;
         Ok(workload)
+    }
+
+    /// Number of connections: as given, or the default within the limit that the file states.
+    pub(crate) fn connections_to(&self, promise: &Promise) -> usize {
+        let limit = promise.limits.connections.unwrap_or(CONNECTIONS);
+        self.connections.unwrap_or(CONNECTIONS.min(limit))
+    }
+
+    /// Number of requests after which a connection is reopened: as given, and within the limit that the file states.
+    fn churn_of(&self, promise: &Promise) -> Option<u32> {
+        let limit = promise.limits.requests_per_connection;
+        let limit = limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
+        self.churn.into_iter().chain(limit).min()
     }
 
     pub(super) fn open_loop(&self, workload: &mut Workload, rate: f64, resolved: &PreparedTarget) {
@@ -245,12 +262,12 @@ impl ShapeArgs {
 
 impl SpanArgs {
     /// Maximum number of connections over the load.
-    pub(crate) fn most_connections(&self, shape: &ShapeArgs) -> usize {
+    pub(crate) fn most_connections(&self, shape: &ShapeArgs, promise: &Promise) -> usize {
         let ramped = self.ramp.iter().map(|ramp| match ramp {
             Ramp::Connections(_, to) => *to,
             Ramp::Rate(..) => 0,
         });
-        ramped.fold(shape.connections, usize::max)
+        ramped.fold(shape.connections_to(promise), usize::max)
     }
 
     /// Sets warm-up, duration and ramps of the workload.
@@ -285,8 +302,19 @@ impl SpanArgs {
     }
 }
 
+/// Checks that the server serves so many connections at once, as far as the file states that.
+pub(crate) fn are_served(connections: usize, promise: &Promise) -> Result<(), RunError> {
+    match promise.limits.connections {
+        Some(limit) if connections > limit => Err(usage(format!(
+            "{connections} connections: the server serves only {limit} at the same time (`connections = {limit}` in [limits] of the file)\n\
+             next: ask for at most {limit}, or correct the file if the server serves more"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Checks that the turns can carry the payload.
-fn can_be_said(talk: &Talk, workload: &Workload, longest: Option<usize>) -> Result<(), RunError> {
+fn can_be_said(talk: &Talk, workload: &Workload, promise: &Promise) -> Result<(), RunError> {
     let payload = script::payload(workload.payload_bytes, workload.seed);
     for turn in &workload.turns {
         let exchange = &talk.turns[*turn];
@@ -298,12 +326,16 @@ fn can_be_said(talk: &Talk, workload: &Workload, longest: Option<usize>) -> Resu
                 talk.request.describe()
             )));
         }
-        if let Some(longest) = longest
+        if let Some(longest) = promise.longest_message()
             && exchange.uses_payload()
             && payload.len() > longest
         {
+            let says = match promise.max_message {
+                Some(_) => "promises to accept (promise.max_message",
+                None => "accepts ([limits] message_bytes",
+            };
             return Err(usage(format!(
-                "{}: a payload of {} bytes is larger than the server promises to accept (promise.max_message = {longest})",
+                "{}: a payload of {} bytes is larger than the server {says} = {longest})",
                 exchange.label,
                 payload.len()
             )));

@@ -8,12 +8,12 @@ use tcprove_server::fault;
 use tcprove_server::fault::Fault;
 
 use super::SelftestArgs;
-use crate::check::matrix;
-use crate::check::matrix::FaultRow;
+use crate::check::Need;
+use crate::check::matrix::{self, FaultRow, needs};
 use crate::cli::output::{note, say};
 use crate::cli::reach::{self, Reach};
 use crate::cli::{check, embedded, interrupt};
-use crate::subject::{Origin, Subject};
+use crate::subject::{Family, Origin, Subject};
 
 pub(super) fn main(args: &SelftestArgs) -> ExitCode {
     let takes = |fault: &Fault| {
@@ -22,8 +22,7 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
                 || glob_match::glob_match(glob, fault.caught_by)
         };
         // A fault of a transport shows only in that.
-        let shows = args.transport.is_none() || reach::of_fault(fault).is_none();
-        let shows = shows || reach::of_fault(fault) == args.transport.as_deref();
+        let shows = reach::shows(fault, args.transport.as_deref());
         fault.is_for_check() && shows && (args.only.is_empty() || args.only.iter().any(matches))
     };
     let faults: Vec<&'static Fault> = fault::all()
@@ -98,6 +97,23 @@ pub(super) fn main(args: &SelftestArgs) -> ExitCode {
 /// Maximum start-up time for the fault that start-ready must catch, which sleeps for 1.5 s.
 const READY_TIMEOUT: Duration = Duration::from_millis(600);
 
+/// Parameters with which the reference server promises what the check of this fault can test in a short time.
+fn promising(fault: &Fault) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let short = [
+        (Need::MaxConnections, ("max_connections", "10")),
+        (Need::Limits, ("max_connections", "10")),
+        (Need::IdleTimeout, ("idle_timeout", "400ms")),
+        (Need::Families, ("dual_stack", "true")),
+    ];
+    let needed = short.into_iter().filter(|(need, _)| needs(fault, *need));
+    let possible = needed.filter(|(need, _)| *need != Need::Families || has_ipv6());
+    possible.map(|(_, param)| param)
+}
+
+fn has_ipv6() -> bool {
+    std::net::TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
 /// The reference server in the fault's protocol and model, with the fault or without.
 fn serve(fault: &Fault, planted: bool, transport: Option<&str>) -> Subject {
     let mut params = BTreeMap::from([
@@ -107,6 +123,13 @@ fn serve(fault: &Fault, planted: bool, transport: Option<&str>) -> Subject {
     if let Some(transport) = transport.or(reach::of_fault(fault)) {
         params.insert(reach::PARAMETER.into(), transport.into());
     }
+    if fault.caught_by == "options-refused" {
+        // A sound server that sets an option of each connection, too.
+        params.insert("so_rcvbuf_after_accept".into(), "65536".into());
+    }
+    for (name, value) in promising(fault) {
+        params.insert(name.to_owned(), value.to_owned());
+    }
     if planted {
         params.insert("fault".into(), fault.name.into());
     }
@@ -114,6 +137,16 @@ fn serve(fault: &Fault, planted: bool, transport: Option<&str>) -> Subject {
         Ok(resolved) => resolved.subject,
         Err(error) => panic!("cannot describe the reference server: {}", error.message),
     };
+    if needs(fault, Need::Families) {
+        subject.promise.families = vec![Family::Ipv4, Family::Ipv6];
+    }
+    if needs(fault, Need::Limits) {
+        subject.promise.limits.connections = subject.promise.max_connections;
+    }
+    if fault.caught_by == "keepalive" {
+        // Either of the two is enough.
+        subject.promise.idle_timeout = None;
+    }
     if fault.caught_by == "start-ready"
         && let Origin::Spawn(launch) = &mut subject.origin
     {

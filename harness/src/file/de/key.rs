@@ -1,4 +1,4 @@
-//! Keys: known, unknown, and of the format but not supported yet.
+//! Keys: known, unknown, and in the wrong section.
 
 use std::ops::Range;
 
@@ -24,30 +24,18 @@ impl Key<'_> {
 
 /// The fault of a key that `section` does not have.
 pub(super) fn unknown_key(key: &Key<'_>, section: &str, known: &[&str]) -> Fault {
-    if let Some((what, help)) = not_supported_yet(section, key.text) {
-        let fault = key.fault(format!("not supported yet: `{}`, {what}", key.text));
-        return fault.help(help);
-    }
     let message = format!("unknown key `{}` in {section}", key.text.escape_debug());
+    if (section, key.text) == ("[promise]", "reload") {
+        let help = "`reload` belongs in [server]: it is the name of a signal, as in \"HUP\"";
+        return key.fault(message).help(help);
+    }
+    if key.text == "tls" {
+        let help =
+            "`tls` belongs in [transport]: `tls = true`, or a table with ca, name, cert, key, alpn";
+        return key.fault(message).help(help);
+    }
     key.fault(message)
         .maybe_help(did_you_mean(key.text, known.iter().copied()))
-}
-
-/// What a key of the format says that this version does not read, and what to do instead.
-fn not_supported_yet(section: &str, key: &str) -> Option<(&'static str, &'static str)> {
-    let what = match (section, key) {
-        ("[server]", "reload") => "a signal to reload the configuration",
-        ("[promise]", "idle_timeout") => "when the server closes a silent connection",
-        ("[promise]", "families") => "the address families the server listens on",
-        ("[promise]", "port0") => "a server that chooses its port",
-        ("[promise]", "reload") => "a reload that loses no request",
-        (_, "tls") => {
-            let help = "put a TLS terminator in front of the server and test the plain side";
-            return Some(("TLS: the conversation is plain TCP", help));
-        }
-        _ => return None,
-    };
-    Some((what, "no check of this version uses it: remove the key"))
 }
 
 impl<'de> IntoDeserializer<'de, Wrong> for Key<'de> {

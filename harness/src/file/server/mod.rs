@@ -26,6 +26,9 @@ const RESERVED: [&str; 7] = ["port", "tmp", "tok", "payload", "len", "seq", "n"]
 /// The signals that can ask a server to stop.
 const SIGNALS: [&str; 7] = ["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"];
 
+/// The signals that can ask a server to reload.
+const RELOAD_SIGNALS: [&str; 4] = ["HUP", "USR1", "USR2", "INT"];
+
 /// Permissions of a file that states none.
 const FILE_MODE: u32 = 0o644;
 
@@ -71,6 +74,9 @@ pub(super) struct ServerTable {
     /// The signal that asks the server to stop gracefully. Default: TERM.
     #[schemars(extend("enum" = SIGNALS))]
     stop: Option<Text>,
+    /// The signal that asks the server to read its settings again while it serves.
+    #[schemars(extend("enum" = RELOAD_SIGNALS))]
+    reload: Option<Text>,
     /// When the server is ready. Default: "listen".
     ready: Option<At<ReadyValue>>,
     /// How long the server may take to be ready. Default: "10s".
@@ -143,7 +149,14 @@ impl At<ServerTable> {
         launch.singleton = table.singleton;
         launch.user = table.user.map(user).transpose()?;
         if let Some(name) = table.stop {
-            launch.stop = signal(&name)?;
+            launch.stop = signal("stop", &name, &SIGNALS)?;
+        }
+        if let Some(name) = table.reload {
+            let signal = signal("reload", &name, &RELOAD_SIGNALS)?;
+            if signal == launch.stop {
+                return Err(name.fault("`reload` is the signal that stops the server"));
+            }
+            launch.reload = Some(signal);
         }
         if let Some(limit) = table.ready_timeout {
             launch.ready_timeout = limit.parse("ready_timeout", text::duration)?;
@@ -284,13 +297,14 @@ pub(super) fn default_name(launch: &Launch) -> String {
     .to_owned()
 }
 
-fn signal(name: &Text) -> Read<i32> {
+fn signal(key: &str, name: &Text, signals: &[&'static str]) -> Read<i32> {
     let upper = name.value.to_uppercase();
     let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let known = SIGNALS.contains(&bare).then(|| signal_number(bare));
+    let known = signals.contains(&bare).then(|| signal_number(bare));
     known.flatten().ok_or_else(|| {
-        let message = format!("unknown signal `{}` for `stop`", name.value.escape_debug());
-        name.fault(message).maybe_help(did_you_mean(bare, SIGNALS))
+        let message = format!("unknown signal `{}` for `{key}`", name.value.escape_debug());
+        name.fault(message)
+            .maybe_help(did_you_mean(bare, signals.iter().copied()))
     })
 }
 

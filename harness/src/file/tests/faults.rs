@@ -71,12 +71,12 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
     (
         "[server]\ncmd = [\"x\"]\ntls = true\n",
         "3:1",
-        &["not supported yet: `tls`, TLS", "terminator"],
+        &["unknown key `tls` in", "`tls` belongs in [transport]"],
     ),
     (
-        "[server]\ncmd = [\"x\"]\nreload = \"HUP\"\n",
-        "3:1",
-        &["not supported yet: `reload`", "remove the key"],
+        "[server]\ncmd = [\"x\"]\nreload = \"HPU\"\n",
+        "3:10",
+        &["unknown signal `HPU` for `reload`", "did you mean `HUP`?"],
     ),
 ];
 
@@ -94,24 +94,25 @@ const AFTER_TALK: &[(&str, &str, &[&str])] = &[
         &["unknown `encoding`", "utf-8", "no other is supported yet"],
     ),
     (
-        "[promise]\nidle_timeout = \"30s\"\n",
-        "7:1",
-        &["not supported yet: `idle_timeout`", "remove the key"],
+        "[promise]\nidle_timeout = 30\n",
+        "7:16",
+        &["`idle_timeout`: \"30\" has no unit", "30s"],
     ),
     (
-        "[promise]\nfamilies = [\"ipv4\"]\n",
-        "7:1",
-        &["not supported yet: `families`", "remove the key"],
+        "[promise]\nfamilies = [\"ipv4\", \"ipv5\"]\n",
+        "7:21",
+        &["ipv5", "ipv4"],
     ),
     (
-        "[promise]\nport0 = true\n",
-        "7:1",
-        &["not supported yet: `port0`", "remove the key"],
+        "[promise]\nfamilies = []\n",
+        "7:12",
+        &["`families` is empty", "or both"],
     ),
+    ("[promise]\nport0 = 0\n", "7:9", &["`port0` must be"]),
     (
         "[promise]\nreload = true\n",
         "7:1",
-        &["not supported yet: `reload`", "remove the key"],
+        &["unknown key `reload` in [promise]", "belongs in [server]"],
     ),
     (
         "[check]\nrequire = \"split-*\"\n",
@@ -328,7 +329,7 @@ const TURNS: &[(&str, &str, &[&str])] = &[
     (
         "send = \"a\"\nexpect = \"b\"\n[talk.tls]\n",
         "6:7",
-        &["not supported yet: `tls`, TLS", "terminator"],
+        &["unknown key `tls` in", "`tls` belongs in [transport]"],
     ),
 ];
 

@@ -3,6 +3,7 @@
 mod builtins;
 mod faults;
 mod good;
+mod limit_faults;
 mod mutations;
 mod order_faults;
 mod server;

@@ -174,6 +174,16 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
         &["prints nothing before", "remove `ready`"],
     ),
     (
+        "reload = \"KILL\"\n",
+        "3:10",
+        &["unknown signal `KILL` for `reload`", "HUP"],
+    ),
+    (
+        "stop = \"USR1\"\nreload = \"SIGUSR1\"\n",
+        "4:10",
+        &["is the signal that stops the server"],
+    ),
+    (
         "ready = \"exchnge\"\n",
         "3:9",
         &["unknown `ready`", "did you mean `exchange`?"],

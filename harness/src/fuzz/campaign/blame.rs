@@ -11,7 +11,8 @@ use crate::fuzz::target::FuzzTarget;
 /// Maximum number of last cases that are tried alone, and the number that is tried together.
 const RECENT: usize = 8;
 
-/// The cases that show the symptom on a fresh server, and what they show. `None` if none do.
+/// The cases that show the symptom on a fresh server, and what they show. `None` if none do. Cases that show another one of the
+/// kind count only if none show this one: what a server dies of may have happened a case earlier than it seems.
 pub(super) fn find(
     target: &FuzzTarget,
     runtime: &Runtime,
@@ -30,17 +31,21 @@ pub(super) fn find(
         &cases[..],
     ]);
     let mut tried: Vec<(usize, usize)> = Vec::new();
+    let mut other = None;
     for some in tries {
         let place = (some.as_ptr() as usize, some.len());
         if tried.contains(&place) {
             continue;
         }
         tried.push(place);
-        if let Some(symptom) = shows(target, runtime, &claim, some, Rigour::Full).filter(alike) {
-            return Some((some.to_vec(), symptom));
+        let shown = shows(target, runtime, &claim, some, Rigour::Full).filter(alike);
+        match shown.map(|symptom| (some.to_vec(), symptom)) {
+            Some(same) if same.1.key == suspect.symptom.key => return Some(same),
+            Some(alike) => other = other.or(Some(alike)),
+            None => {}
         }
     }
-    None
+    other
 }
 
 /// Whether two kinds may be the same bug: a crash is often first seen as a hang, and a panic may end in a crash.

@@ -5,18 +5,20 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
+use super::clock::Activity;
 use super::explorer::{EpochEnd, Explorer};
 use super::setup::Campaign;
 use super::source::Source;
 use super::state::CampaignState;
 use super::suspect::Suspect;
-use super::triage;
+use super::{growth, triage};
 use crate::fuzz::Case;
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::generate::Generator;
 use crate::fuzz::log::Log;
 use crate::fuzz::material::Material;
-use crate::fuzz::oracle::{Rigour, conformance, shows, watch};
+use crate::fuzz::oracle::{Rigour, conformance, pipeline, shows, watch};
+use crate::fuzz::random::Random;
 use crate::fuzz::symptom::FindingKind;
 use crate::fuzz::target::FuzzTarget;
 use crate::subject::runtime;
@@ -43,6 +45,8 @@ pub(super) struct Work<'a> {
     pub(super) queue: Vec<Case>,
     /// A case to repeat instead of generating new ones.
     pub(super) only: Option<&'a Case>,
+    /// The lane goes on after the findings were confirmed again: it has run its probes before.
+    pub(super) resumed: bool,
     /// Epochs that an earlier campaign did not finish because tcprove was killed.
     pub(super) left: Vec<Vec<Case>>,
 }
@@ -57,12 +61,15 @@ impl Work<'_> {
 
     fn all_epochs(&mut self, material: Arc<Material>) {
         let runtime = runtime();
-        let mut source = self.source(material);
+        let mut source = self.source(material.clone());
         for epoch in std::mem::take(&mut self.left) {
             self.look_again(&runtime, epoch);
         }
-        if self.number == 0 && self.only.is_none() {
+        if self.number == 0 && self.only.is_none() && !self.resumed {
             self.probe(&runtime);
+        }
+        if self.number + 1 == self.lanes() && self.only.is_none() && !self.resumed {
+            self.probe_growth(&runtime, &material);
         }
         let logs = &self.campaign.plan.logs;
         let log = Log::begin(logs.join(format!("lane-{}.jsonl", self.number)));
@@ -81,20 +88,25 @@ impl Work<'_> {
         let lanes = self.lanes();
         let lane = |number: usize| u32::try_from(number).unwrap_or(0);
         let seed = self.campaign.subject.seed;
-        Source {
-            queue: std::mem::take(&mut self.queue).into(),
-            only: self.only.cloned(),
-            generator: Generator::new(material, seed, lane(self.number), lane(lanes)),
-            corpus: Vec::new(),
-            budget: self.budget(lanes),
-        }
+        let generator = Generator::new(material, seed, lane(self.number), lane(lanes));
+        let random = Random::new(seed, !lane(self.number));
+        let mut source = Source::new(generator, random, self.budget(lanes));
+        source.queue = std::mem::take(&mut self.queue).into();
+        source.only = self.only.cloned();
+        source
     }
 
     fn epochs(&self, runtime: &Runtime, source: &mut Source, log: &mut Log) -> std::io::Result<()> {
         let mut failures = 0;
         while !self.state.is_over() && source.budget > 0 {
-            let epoch = match Epoch::start(self.target, runtime) {
+            self.catch_up(runtime);
+            let target = self.target.until(self.state.clock.exploring());
+            let started = self.state.clock.timed(Activity::Starting, || {
+                Epoch::begin(&target, runtime, self.state.blocks)
+            });
+            let epoch = match started {
                 Ok(epoch) => epoch,
+                Err(_) if self.state.is_over() => break,
                 Err(error) => {
                     failures += 1;
                     self.state
@@ -109,11 +121,18 @@ impl Work<'_> {
             failures = 0;
             // With a fixed number of cases, runs must be repeatable: lanes do not share their corpus then.
             if self.campaign.plan.cases.is_none() || self.lanes() == 1 {
-                source.corpus = self.state.corpus();
+                self.state.share(&mut source.corpus);
             }
             let explorer = Explorer::new(self.state, epoch, source, log);
             if let EpochEnd::Suspect(suspect) = explorer.run() {
-                self.triage(runtime, *suspect);
+                let first_seen = self.state.clock.begun.elapsed();
+                self.triage(
+                    runtime,
+                    Suspect {
+                        first_seen,
+                        ..*suspect
+                    },
+                );
                 if !self.target.is_fresh() {
                     return Ok(());
                 }
@@ -143,16 +162,21 @@ impl Work<'_> {
         let duration = self.campaign.plan.duration.unwrap_or(PROBES_UNTIMED);
         let most = duration / PROBES_SHARE;
         let is_over = || self.state.is_over() || begun.elapsed() >= most;
-        let Ok(mut epoch) = Epoch::start(self.target, runtime) else {
+        let target = self.target.until(self.state.clock.exploring());
+        let Ok(mut epoch) = Epoch::start(&target, runtime) else {
             return;
         };
-        let breaches = conformance::probe(&mut epoch, &is_over);
+        let mut breaches = pipeline::probe(&mut epoch, &is_over);
+        breaches.extend(conformance::probe(&mut epoch, &is_over));
         let broke = watch::examine(&mut epoch);
         drop(epoch);
+        let first_seen = self.state.clock.begun.elapsed();
         for breach in breaches {
-            if self.state.is_first(&breach.symptom.key) {
-                triage::breach(self.state, self.target, runtime, breach);
-            }
+            let suspect = Suspect {
+                first_seen,
+                ..Suspect::breach(breach)
+            };
+            self.triage(runtime, suspect);
         }
         if let Some(symptom) = broke {
             self.state.note(&format!(
@@ -162,10 +186,26 @@ impl Work<'_> {
         }
     }
 
+    /// Looks for work that grows much faster than a request.
+    fn probe_growth(&self, runtime: &Runtime, material: &Material) {
+        let begun = Instant::now();
+        let target = self.target.until(self.state.clock.exploring());
+        let Ok(mut epoch) = Epoch::start(&target, runtime) else {
+            return;
+        };
+        let is_enough = || growth::is_enough(self.state, begun);
+        let suspects = growth::probe(self.state, &mut epoch, material, &is_enough);
+        drop(epoch);
+        for suspect in suspects {
+            self.triage(runtime, suspect);
+        }
+    }
+
     /// Runs an epoch again that ended because tcprove was killed.
     fn look_again(&self, runtime: &Runtime, cases: Vec<Case>) {
+        let target = self.target.until(self.state.clock.exploring());
         let symptom = shows(
-            self.target,
+            &target,
             runtime,
             &FindingKind::Crash.into(),
             &cases,
@@ -180,19 +220,23 @@ impl Work<'_> {
             cases.len()
         ));
         if let Some(symptom) = symptom {
-            self.triage(
-                runtime,
-                Suspect {
-                    symptom,
-                    good: 0,
-                    cases,
-                },
-            );
+            self.triage(runtime, Suspect::of(symptom, cases, 0));
+        }
+    }
+
+    /// Settles what there was no time for, if there is now.
+    fn catch_up(&self, runtime: &Runtime) {
+        if self.state.has_postponed()
+            && let Some(claim) = self.state.clock.claim()
+            && let Some(suspect) = self.state.postponed()
+        {
+            let target = self.target.until(claim.deadline.clone());
+            triage::settle(self.state, &target, runtime, suspect);
         }
     }
 
     fn triage(&self, runtime: &Runtime, suspect: Suspect) {
-        if !self.state.is_first(&suspect.symptom.key) {
+        if !self.state.is_first(&suspect.identity()) {
             return;
         }
         triage::suspect(self.state, self.target, runtime, suspect);

@@ -4,10 +4,21 @@
 //! minimizes and confirms them and writes the finding to disk, and the lane continues with the next epoch.
 
 mod blame;
+mod candidates;
+mod clock;
+mod confirm;
 mod explorer;
+mod growth;
+mod guidance;
+mod heard;
 mod lane;
+mod last;
+mod place;
+mod pool;
+mod publish;
 mod run;
 mod setup;
+mod slow;
 mod source;
 mod state;
 mod suspect;

@@ -1,24 +1,37 @@
 //! Runs a campaign: rehearses the conversation, starts the lanes, and completes the findings at the end.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use super::clock::CampaignClock;
+use super::guidance::{self, Guidance};
 use super::setup::{Campaign, CampaignError};
 use super::state::CampaignState;
-use super::{lane, triage};
+use super::{heard, lane, last, slow};
 use crate::event::{Event, Sink};
+use crate::fuzz::deadline::Deadline;
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::material::Material;
+use crate::fuzz::oracle::conformance::lead_in;
 use crate::fuzz::target::FuzzTarget;
-use crate::fuzz::{Case, FuzzResult, corpus, log};
-use crate::subject::{rehearse, runtime};
+use crate::fuzz::{Case, FuzzResult, SendStep, Step, corpus, log};
+use crate::subject::{Interrupt, RehearsalError, rehearse, runtime};
 
 /// Interval between two progress events.
 const TICK: Duration = Duration::from_millis(200);
+/// How often exploring goes on after findings were confirmed in less time than was kept for that.
+const ROUNDS_MAX: usize = 4;
 /// Minimum time limit of a second client beside a silent one; a server that exceeds it serves one client at a time.
 const SEQUENTIAL: Duration = Duration::from_millis(500);
 /// The same limit as a multiple of the usual exchange.
 const SEQUENTIAL_EXCHANGES: u32 = 20;
+
+/// Clients that send FIN at once, in a first look.
+const HASTY_CLIENTS: usize = 5;
+/// Bytes by which a whole reply may be shorter than another one: counters have more digits after a while.
+const COUNTER_BYTES: u64 = 4;
 
 impl Campaign {
     /// Runs the campaign.
@@ -39,7 +52,19 @@ impl Campaign {
 
     fn hold(&self, sink: Sink<'_>, only: Option<&Case>) -> Result<FuzzResult, CampaignError> {
         sink(Event::Rehearsing);
-        let rehearsal = rehearse(&self.subject, &self.interrupt)?;
+        let mut clock = CampaignClock::new(
+            self.begun,
+            self.plan.duration,
+            self.plan.jobs,
+            self.interrupt.clone(),
+        );
+        let rehearsal = match within(&clock.end(), |late| rehearse(&self.subject, late)) {
+            Err(RehearsalError::Interrupted) if !self.interrupt.is_set() => {
+                return Ok(self.nothing(&clock));
+            }
+            rehearsal => rehearsal?,
+        };
+        clock.starts_in(rehearsal.pace.start);
         if let Some(why) = rehearsal.single_client {
             return Err(CampaignError::SingleClient(why));
         }
@@ -51,45 +76,83 @@ impl Campaign {
             None => Vec::new(),
         };
         let left = log::left_behind(&self.plan.logs);
-        target.sequential = is_sequential(&target);
-        let material = Arc::new(Material::of(
+        target.against = self.other_target()?;
+        let look = first_look(&target.until(clock.end()), &self.plan.libraries);
+        target.sequential = look.sequential;
+        let guidance = Guidance::choose(&self.plan, &target, &runtime(), &look.programs)
+            .map_err(CampaignError::Feedback)?;
+        sink(Event::Guided {
+            by: guidance.said.clone(),
+        });
+        let material = Arc::new(self.material(look));
+        let pace = slow::Pace {
+            start: rehearsal.pace.start,
+            exchange: rehearsal.pace.exchange,
+            left_open: 0.0,
+            rehearsal: self.begun.elapsed(),
+        };
+        let state = CampaignState::new(self, &guidance, clock, sink);
+        for round in 0..ROUNDS_MAX {
+            let first = round == 0;
+            let work = |number| lane::Work {
+                number,
+                campaign: self,
+                target: &target,
+                state: &state,
+                queue: match first {
+                    true => share(&kept, number, self.plan.jobs),
+                    false => Vec::new(),
+                },
+                only,
+                resumed: !first,
+                left: match first && number == 0 {
+                    true => left.clone(),
+                    false => Vec::new(),
+                },
+            };
+            explore(&state, &work, &material);
+            last::in_time(&state, &target);
+            if self.plan.cases.is_some() || !state.clock.resume() {
+                break;
+            }
+        }
+        last::finish(&state, &target);
+        log::clear(&self.plan.logs);
+        Ok(self.result(state, target.sequential, pace))
+    }
+
+    /// The server whose replies are compared, after its own rehearsal.
+    fn other_target(&self) -> Result<Option<Arc<FuzzTarget>>, CampaignError> {
+        let Some(other) = &self.against else {
+            return Ok(None);
+        };
+        let rehearsal = rehearse(other, &self.interrupt)
+            .map_err(|error| CampaignError::Against(Box::new(error)))?;
+        Ok(Some(Arc::new(FuzzTarget::new(other.clone(), &rehearsal))))
+    }
+
+    /// What cases are made of.
+    fn material(&self, look: FirstLook) -> Material {
+        let mut material = Material::of(
             &self.subject.talk,
             &self.subject.promise,
             self.subject.seed,
-            &self.strings,
+            &[look.words, self.strings.clone()].concat(),
             self.subject.values(),
-        ));
-        let state = CampaignState::new(self, sink);
-        let begun = Instant::now();
-        std::thread::scope(|scope| {
-            for number in 0..self.plan.jobs.max(1) {
-                let work = lane::Work {
-                    number,
-                    campaign: self,
-                    target: &target,
-                    state: &state,
-                    queue: share(&kept, number, self.plan.jobs),
-                    only,
-                    left: if number == 0 {
-                        left.clone()
-                    } else {
-                        Vec::new()
-                    },
-                };
-                let material = material.clone();
-                scope.spawn(move || work.run(material));
-            }
-            watch(&state, begun);
-        });
-        triage::finish_all(&state, &target);
-        log::clear(&self.plan.logs);
-        Ok(self.result(state, target.sequential))
+        );
+        material.lingers = look.drops_at_fin;
+        material
     }
 
-    fn result(&self, state: CampaignState<'_>, sequential: bool) -> FuzzResult {
+    fn result(
+        &self,
+        state: CampaignState<'_>,
+        sequential: bool,
+        mut pace: slow::Pace,
+    ) -> FuzzResult {
+        pace.left_open = state.left_open();
         let mut result = state.result();
         result.jobs = self.plan.jobs;
-        result.coverage.feedback = self.plan.feedback.name().into();
         if sequential {
             result.notes.push(
                 "the server serves one connection at a time, so starvation was not judged".into(),
@@ -100,13 +163,70 @@ impl Campaign {
                 "tcprove did not start this server, so nothing was confirmed on a fresh one, and a crash ends the campaign".into(),
             );
         }
+        if let Some(slow) = slow::explained(&result, &pace) {
+            result.notes.insert(0, slow);
+        }
         result
+    }
+
+    /// The result of a campaign whose time was over before its first case.
+    fn nothing(&self, clock: &CampaignClock) -> FuzzResult {
+        let note = format!(
+            "the server did not start and hold its conversation within {:.1} s, the duration of the campaign\nnext: give \
+             a longer --duration",
+            self.plan.duration.unwrap_or_default().as_secs_f64()
+        );
+        FuzzResult {
+            jobs: self.plan.jobs,
+            time: clock.spent(),
+            notes: vec![note],
+            ..FuzzResult::default()
+        }
     }
 }
 
+/// Runs `work` with an interrupt that is set once the deadline is over.
+fn within<T>(deadline: &Deadline, work: impl FnOnce(&Interrupt) -> T) -> T {
+    let late = Interrupt::default();
+    let (done, ended) = std::sync::mpsc::channel::<()>();
+    let set = &late;
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while !deadline.is_over() {
+                // Ends at once when the sender is dropped.
+                let waited = ended.recv_timeout(deadline.left(TICK));
+                if waited == Err(RecvTimeoutError::Disconnected) {
+                    return;
+                }
+            }
+            set.set();
+        });
+        let result = work(set);
+        drop(done);
+        result
+    })
+}
+
+/// Runs all lanes until exploring is over.
+fn explore<'w>(
+    state: &CampaignState<'_>,
+    work: &dyn Fn(usize) -> lane::Work<'w>,
+    material: &Arc<Material>,
+) {
+    let lanes = state.begin_lanes();
+    std::thread::scope(|scope| {
+        for number in 0..lanes {
+            let (work, material) = (work(number), material.clone());
+            scope.spawn(move || work.run(material));
+        }
+        watch(state);
+    });
+}
+
 /// Sends progress events until all lanes have ended.
-fn watch(state: &CampaignState<'_>, begun: Instant) {
-    let mut last = (begun, 0);
+fn watch(state: &CampaignState<'_>) {
+    let begun = state.clock.begun;
+    let mut last = (Instant::now(), 0);
     while state.lanes_left() > 0 {
         std::thread::sleep(TICK);
         let (now, executions) = (Instant::now(), state.executions());
@@ -126,13 +246,55 @@ fn share(cases: &[Case], lane: usize, lanes: usize) -> Vec<Case> {
         .collect()
 }
 
-/// Whether a silent client keeps other clients waiting.
-fn is_sequential(target: &FuzzTarget) -> bool {
+/// What a first look at the server shows.
+#[derive(Default)]
+struct FirstLook {
+    /// A silent client keeps other clients waiting.
+    sequential: bool,
+    /// A request is not answered, at least sometimes, if the client sends FIN at once.
+    drops_at_fin: bool,
+    /// Words of its replies.
+    words: Vec<Vec<u8>>,
+    /// The programs that it runs.
+    programs: Vec<PathBuf>,
+}
+
+fn first_look(target: &FuzzTarget, libraries: &[String]) -> FirstLook {
     let runtime = runtime();
     let Ok(mut epoch) = Epoch::start(target, &runtime) else {
-        return false;
+        return FirstLook::default();
     };
+    let words = heard::words(&epoch);
+    let drops_at_fin = drops_at_fin(&mut epoch).unwrap_or(false);
     let silent = Case::default();
     let limit = SEQUENTIAL.max(target.pace.exchange * SEQUENTIAL_EXCHANGES);
-    matches!(epoch.run_beside_canary(&silent, limit), Ok((_, Err(_))))
+    let beside = epoch.run_beside_canary(&silent, limit);
+    FirstLook {
+        sequential: matches!(beside, Ok((_, Err(_)))),
+        drops_at_fin,
+        words,
+        programs: guidance::programs(target, &epoch, libraries),
+    }
+}
+
+/// Whether less comes back if the FIN follows the plain request at once.
+fn drops_at_fin(epoch: &mut Epoch<'_>) -> Option<bool> {
+    let plain = epoch.target.talk().plain().clone();
+    let request = epoch.voice().render(&plain, b"ping").ok()?.request;
+    let mut steps = lead_in(epoch, &plain);
+    steps.push(Step::Send(SendStep::whole(request)));
+    let hasty = Case::new(steps.clone());
+    steps.push(Step::Receive);
+    let patient = Case::new(steps);
+    let length = |epoch: &mut Epoch<'_>, case: &Case| {
+        let received = epoch.run(case).ok()?.observed.connections.pop()?;
+        Some(received.length)
+    };
+    let whole = length(epoch, &patient)?;
+    for _ in 0..HASTY_CLIENTS {
+        if length(epoch, &hasty)? + COUNTER_BYTES < whole {
+            return Some(true);
+        }
+    }
+    Some(false)
 }

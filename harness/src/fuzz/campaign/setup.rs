@@ -1,6 +1,7 @@
 //! What a campaign needs, and why it may not start.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use crate::fuzz::corpus::CorpusError;
 use crate::fuzz::plan::FuzzPlan;
@@ -11,6 +12,8 @@ use crate::subject::{Interrupt, RehearsalError, Subject, Waiver};
 pub struct Campaign {
     /// The server and its conversation.
     pub subject: Subject,
+    /// The other server of a differential campaign.
+    pub against: Option<Subject>,
     /// What to do.
     pub plan: FuzzPlan,
     /// Additional words for the dictionary.
@@ -21,6 +24,8 @@ pub struct Campaign {
     pub recipe: Recipe,
     /// Ends the campaign early.
     pub interrupt: Interrupt,
+    /// When the run began; its duration counts from here.
+    pub begun: Instant,
 }
 
 /// Why a campaign could not start.
@@ -29,12 +34,18 @@ pub enum CampaignError {
     /// The server does not start, or does not hold its own conversation.
     #[error("{0}")]
     Rehearsal(Box<RehearsalError>),
+    /// The other server does not start, or does not hold the conversation.
+    #[error("the server of --against: {0}")]
+    Against(Box<RehearsalError>),
     /// The server serves a single client and then no other.
     #[error("the server serves one client only: {0}")]
     SingleClient(String),
     /// The corpus cannot be read.
     #[error(transparent)]
     Corpus(#[from] CorpusError),
+    /// The feedback that was asked for is not possible.
+    #[error("--feedback breakpoints: {0}")]
+    Feedback(String),
     /// A folder cannot be created.
     #[error("{0}: {1}")]
     Folder(PathBuf, std::io::Error),

@@ -1,33 +1,92 @@
 //! The cases of one lane.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::pool::Pool;
+use super::state::CampaignState;
 use crate::fuzz::Case;
-use crate::fuzz::generate::Generator;
+use crate::fuzz::generate::{Generator, Guide};
+use crate::fuzz::random::Random;
+
+/// Maximum cases that wait for a fresh server.
+const AGAIN_MAX: usize = 64;
 
 /// Where a lane takes its cases from.
 pub(super) struct Source {
     /// Cases of the corpus, which come first.
     pub(super) queue: VecDeque<Case>,
+    /// Cases that have reached blocks once, to be run on a fresh server.
+    again: VecDeque<(Case, Vec<u32>)>,
     /// A case to repeat instead of generating new ones.
     pub(super) only: Option<Case>,
     pub(super) generator: Generator,
-    /// The lane's copy of the corpus.
-    pub(super) corpus: Vec<Case>,
+    /// The lane's view of the corpus.
+    pub(super) corpus: Pool,
+    pub(super) random: Random,
+    /// What the server's code compares with what it reads, and its version.
+    pub(super) hints: (usize, Arc<Vec<Vec<u8>>>),
     /// Cases that this lane may still run.
     pub(super) budget: u64,
 }
 
+/// Where a case comes from.
+pub(super) enum Origin {
+    /// The corpus of an earlier campaign.
+    Corpus,
+    /// It has reached these blocks once, on another server.
+    Again(Vec<u32>),
+    /// It was made from the case of the corpus at this position, if from one.
+    Generated(Option<usize>),
+}
+
 impl Source {
-    /// The next case, and whether it already belongs to the corpus.
-    pub(super) fn next(&mut self) -> (Case, bool) {
-        if let Some(case) = self.queue.pop_front() {
-            return (case, true);
+    pub(super) fn new(generator: Generator, random: Random, budget: u64) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            again: VecDeque::new(),
+            only: None,
+            generator,
+            corpus: Pool::default(),
+            random,
+            hints: (0, Arc::default()),
+            budget,
         }
-        let case = match &self.only {
-            Some(case) => case.clone(),
-            None => self.generator.next(&self.corpus).case,
+    }
+
+    /// The next case. `is_first` says whether the server is fresh.
+    pub(super) fn next(&mut self, state: &CampaignState<'_>, is_fresh: bool) -> (Case, Origin) {
+        if is_fresh && let Some((case, blocks)) = self.again.pop_front() {
+            return (case, Origin::Again(blocks));
+        }
+        if let Some(case) = self.queue.pop_front() {
+            return (case, Origin::Corpus);
+        }
+        if let Some(case) = &self.only {
+            return (case.clone(), Origin::Generated(None));
+        }
+        let Some(blocks) = state.blocks else {
+            let generated = self.generator.next(self.corpus.cases());
+            return (generated.case, Origin::Generated(None));
         };
-        (case, false)
+        state.share(&mut self.corpus);
+        if blocks.version() != self.hints.0 {
+            self.hints = (blocks.version(), blocks.hints());
+        }
+        let place = self.corpus.pick(&mut self.random);
+        let guide = Guide {
+            base: place.and_then(|place| self.corpus.case(place)),
+            answered: place.is_some_and(|place| self.corpus.is_answered(place)),
+            hints: &self.hints.1,
+        };
+        let generated = self.generator.guided(self.corpus.cases(), &guide);
+        (generated.case, Origin::Generated(place))
+    }
+
+    /// Runs a case once more at the beginning of a life of the server.
+    pub(super) fn try_again(&mut self, case: Case, blocks: Vec<u32>) {
+        if self.again.len() < AGAIN_MAX {
+            self.again.push_back((case, blocks));
+        }
     }
 }

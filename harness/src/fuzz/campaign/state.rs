@@ -1,14 +1,23 @@
 //! The state that the lanes of a campaign share.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::clock::CampaignClock;
+use super::guidance::Guidance;
+use super::place::{Places, Turns, Waiting};
+use super::pool::{Member, Pool};
 use super::setup::Campaign;
+use super::suspect::Suspect;
 use crate::event::{Event, Sink};
+use crate::fuzz::blocks::Blocks;
 use crate::fuzz::epoch::CaseRun;
-use crate::fuzz::feedback::Feedback;
+use crate::fuzz::feedback::{Feedback, FeedbackMode};
+use crate::fuzz::finding::BlockCount;
+use crate::fuzz::symptom::FindingKind;
+use crate::fuzz::wire::{ConnectionEnd, Observed, Received};
 use crate::fuzz::{Case, Finding, FuzzResult, corpus};
 
 /// Maximum notes kept; a repeated note is kept once.
@@ -21,49 +30,73 @@ const CORPUS_MAX: usize = 4096;
 /// Counters, observations and findings of a campaign.
 pub(super) struct CampaignState<'a> {
     pub(super) campaign: &'a Campaign,
+    /// What guides the campaign, and the blocks of the server if they do.
+    pub(super) feedback: FeedbackMode,
+    pub(super) blocks: Option<&'a Blocks>,
     sink: Sink<'a>,
-    pub(super) begun: Instant,
+    pub(super) clock: CampaignClock,
+    /// Tells the turns of the talk apart.
+    turns: Turns,
     executions: AtomicU64,
     /// Total time of all epochs, in nanoseconds.
     fuzzing_ns: AtomicU64,
     restarts: AtomicU64,
     canaries: AtomicU64,
     lanes: AtomicUsize,
-    stop: AtomicBool,
+    /// Cases of the corpus.
+    members: AtomicUsize,
+    /// Connections that the server did not close after the client's FIN, and all connections.
+    left_open: AtomicU64,
+    connections: AtomicU64,
     ledger: Mutex<Ledger>,
 }
 
 /// The part of the state that needs a lock.
 struct Ledger {
     feedback: Feedback,
-    corpus: Vec<Case>,
+    corpus: Vec<Member>,
     /// How often each bug was met, by key.
     known: BTreeMap<String, u64>,
     /// Failed attempts to reproduce a bug, by key.
     attempts: BTreeMap<String, u32>,
     findings: Vec<Finding>,
+    /// Suspects that there was no time for.
+    later: VecDeque<Suspect>,
+    places: Places,
     notes: Vec<String>,
     busy: Option<String>,
 }
 
 impl<'a> CampaignState<'a> {
-    pub(super) fn new(campaign: &'a Campaign, sink: Sink<'a>) -> Self {
+    pub(super) fn new(
+        campaign: &'a Campaign,
+        guidance: &'a Guidance,
+        clock: CampaignClock,
+        sink: Sink<'a>,
+    ) -> Self {
         Self {
+            clock,
+            turns: Turns::of(&campaign.subject.talk),
             campaign,
+            feedback: guidance.feedback,
+            blocks: guidance.blocks.as_ref(),
+            members: AtomicUsize::new(0),
             sink,
-            begun: Instant::now(),
             executions: AtomicU64::new(0),
             fuzzing_ns: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             canaries: AtomicU64::new(0),
-            lanes: AtomicUsize::new(campaign.plan.jobs.max(1)),
-            stop: AtomicBool::new(false),
+            lanes: AtomicUsize::new(0),
+            left_open: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
             ledger: Mutex::new(Ledger {
                 feedback: Feedback::default(),
                 corpus: Vec::new(),
                 known: BTreeMap::new(),
                 attempts: BTreeMap::new(),
                 findings: Vec::new(),
+                later: VecDeque::new(),
+                places: Places::default(),
                 notes: Vec::new(),
                 busy: None,
             }),
@@ -76,22 +109,14 @@ impl<'a> CampaignState<'a> {
 
     /// Whether lanes must end.
     pub(super) fn is_over(&self) -> bool {
-        let late = self
-            .campaign
-            .plan
-            .duration
-            .is_some_and(|duration| self.begun.elapsed() >= duration);
-        late || self.is_stopped()
+        self.clock.is_over()
     }
 
-    /// Whether the campaign was stopped or interrupted.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.campaign.interrupt.is_set()
-    }
-
-    /// Stops the campaign.
-    pub(super) fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+    /// Sets the number of lanes that run, and returns it.
+    pub(super) fn begin_lanes(&self) -> usize {
+        let lanes = self.campaign.plan.jobs.max(1);
+        self.lanes.store(lanes, Ordering::Relaxed);
+        lanes
     }
 
     pub(super) fn lane_ended(&self) {
@@ -114,8 +139,82 @@ impl<'a> CampaignState<'a> {
         self.fuzzing_ns.fetch_add(ns, Ordering::Relaxed);
     }
 
-    pub(super) fn executed(&self) {
+    pub(super) fn executed(&self, observed: &Observed) {
         self.executions.fetch_add(1, Ordering::Relaxed);
+        let left_open = |received: &&Received| received.end == ConnectionEnd::StillOpen;
+        let count = observed.connections.iter().filter(left_open).count();
+        self.left_open.fetch_add(count as u64, Ordering::Relaxed);
+        let all = observed.connections.len() as u64;
+        self.connections.fetch_add(all, Ordering::Relaxed);
+    }
+
+    /// The turn of the longest request of a case.
+    pub(super) fn turn_of(&self, case: &Case) -> String {
+        self.turns.of_case(case)
+    }
+
+    /// Whether a hint of this kind at the turn of this case is followed now.
+    pub(super) fn may_test(&self, kind: FindingKind, case: &Case) -> bool {
+        let turn = self.turn_of(case);
+        self.ledger().places.may_test(kind, &turn, case)
+    }
+
+    /// Records the outcome of a test that followed a hint, and where the suspect is.
+    pub(super) fn tested(
+        &self,
+        kind: FindingKind,
+        case: &Case,
+        suspect: Option<Suspect>,
+    ) -> Option<Suspect> {
+        // A test that was cut short says nothing.
+        if suspect.is_none() && self.is_over() {
+            return None;
+        }
+        let turn = self.turn_of(case);
+        self.ledger().places.tested(kind, &turn, suspect.is_some());
+        suspect.map(|suspect| Suspect {
+            turn: Some(turn),
+            ..suspect
+        })
+    }
+
+    /// The hints that were not followed because of another finding of their kind at the same turn.
+    pub(super) fn waiting(&self) -> Vec<Waiting> {
+        self.ledger().places.waiting()
+    }
+
+    /// Keeps a suspect that there is no time for now.
+    pub(super) fn later(&self, suspect: Suspect) {
+        self.ledger().later.push_back(suspect);
+    }
+
+    /// The oldest suspect that there was no time for.
+    pub(super) fn postponed(&self) -> Option<Suspect> {
+        self.ledger().later.pop_front()
+    }
+
+    /// Whether there are suspects that there was no time for.
+    pub(super) fn has_postponed(&self) -> bool {
+        !self.ledger().later.is_empty()
+    }
+
+    /// Takes a finding back that turned out to be another one, or none.
+    pub(super) fn withdraw(&self, id: &str) {
+        let mut ledger = self.ledger();
+        let Some(at) = ledger.findings.iter().position(|known| known.id == id) else {
+            return;
+        };
+        let finding = ledger.findings.remove(at);
+        drop(ledger);
+        if let Some(folder) = finding.reproducer {
+            // If it cannot be removed, a replay tells that nothing reproduces.
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+
+    /// All findings so far.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        self.ledger().findings.clone()
     }
 
     /// The observations that are new.
@@ -123,16 +222,25 @@ impl<'a> CampaignState<'a> {
         self.ledger().feedback.fresh(shown)
     }
 
-    /// Adds a case with new observations to the corpus.
-    pub(super) fn keep(&self, case: &Case, shown: &[u64]) {
+    /// Notes that these blocks were reached. Returns the number of those that no case had reached before.
+    fn first_to_reach(&self, blocks: &[u32]) -> usize {
+        let Some(known) = self.blocks else {
+            return 0;
+        };
+        let new = known.fresh(blocks);
+        known.keep(&new);
+        new.len()
+    }
+
+    /// Adds a case with new observations, or that is the first to reach these blocks, to the corpus.
+    pub(super) fn keep(&self, case: &Case, shown: &[u64], blocks: &[u32]) {
+        let blocks = self.first_to_reach(blocks);
         let mut ledger = self.ledger();
-        if ledger.feedback.fresh(shown).is_empty() {
+        if blocks == 0 && ledger.feedback.fresh(shown).is_empty() {
             return;
         }
         ledger.feedback.keep(shown);
-        if ledger.corpus.len() < CORPUS_MAX {
-            ledger.corpus.push(case.clone());
-        }
+        self.add(&mut ledger, case, blocks);
         drop(ledger);
         if let Some(folder) = &self.campaign.plan.corpus
             && let Err(error) = corpus::add(folder, case)
@@ -142,11 +250,35 @@ impl<'a> CampaignState<'a> {
     }
 
     /// Adds a case of an earlier campaign to the corpus, whatever it shows.
-    pub(super) fn take_in(&self, case: &Case, shown: &[u64]) {
+    pub(super) fn take_in(&self, case: &Case, shown: &[u64], blocks: &[u32]) {
+        let blocks = self.first_to_reach(blocks);
         let mut ledger = self.ledger();
         ledger.feedback.keep(shown);
-        if ledger.corpus.len() < CORPUS_MAX {
-            ledger.corpus.push(case.clone());
+        self.add(&mut ledger, case, blocks);
+    }
+
+    fn add(&self, ledger: &mut Ledger, case: &Case, blocks: usize) {
+        // Those that reach blocks are worth more.
+        let most = if blocks > 0 {
+            CORPUS_MAX * 2
+        } else {
+            CORPUS_MAX
+        };
+        if ledger.corpus.len() < most {
+            ledger.corpus.push(Member {
+                case: case.clone(),
+                blocks,
+            });
+            self.members.store(ledger.corpus.len(), Ordering::Release);
+        }
+    }
+
+    /// Adds to a lane's view of the corpus what all lanes have found.
+    pub(super) fn share(&self, pool: &mut Pool) {
+        if self.members.load(Ordering::Acquire) > pool.len() {
+            let ledger = self.ledger();
+            let new = &ledger.corpus[pool.len()..];
+            new.iter().for_each(|member| pool.add(member.clone()));
         }
     }
 
@@ -155,12 +287,7 @@ impl<'a> CampaignState<'a> {
         let plan = &self.campaign.plan;
         // With a fixed number of cases, runs must be repeatable.
         let latency = plan.cases.is_none();
-        plan.feedback.observations(case, run, latency)
-    }
-
-    /// A copy of the corpus.
-    pub(super) fn corpus(&self) -> Vec<Case> {
-        self.ledger().corpus.clone()
+        self.feedback.observations(case, run, latency)
     }
 
     /// Counts a bug; returns whether it is new.
@@ -183,8 +310,12 @@ impl<'a> CampaignState<'a> {
     }
 
     /// Forgets a bug that did not recur, so that another case may trigger it; at most [`ATTEMPTS_MAX`] times.
-    pub(super) fn forget(&self, key: &str) {
+    pub(super) fn forget(&self, suspect: &Suspect) {
         let mut ledger = self.ledger();
+        let key = &suspect.identity();
+        if let Some(turn) = &suspect.turn {
+            ledger.places.not_found(suspect.kind(), turn);
+        }
         let attempts = ledger.attempts.entry(key.to_owned()).or_default();
         *attempts += 1;
         if *attempts < ATTEMPTS_MAX {
@@ -210,7 +341,7 @@ impl<'a> CampaignState<'a> {
             }
         }
         if self.campaign.plan.stop_on_first {
-            self.stop();
+            self.clock.stop();
         }
     }
 
@@ -241,11 +372,10 @@ impl<'a> CampaignState<'a> {
         (self.sink)(event);
     }
 
-    /// Findings whose minimization did not complete.
-    pub(super) fn unfinished(&self) -> Vec<Finding> {
-        let ledger = self.ledger();
-        let open = ledger.findings.iter().filter(|finding| !finding.minimal);
-        open.cloned().collect()
+    /// The share of connections that the server left open after the client's FIN.
+    pub(super) fn left_open(&self) -> f64 {
+        let all = self.connections.load(Ordering::Relaxed).max(1);
+        self.left_open.load(Ordering::Relaxed) as f64 / all as f64
     }
 
     pub(super) fn result(self) -> FuzzResult {
@@ -274,10 +404,16 @@ impl<'a> CampaignState<'a> {
             restarts,
             corpus: ledger.corpus.len(),
             canaries,
+            time: self.clock.spent(),
             notes: ledger.notes,
             ..FuzzResult::default()
         };
+        fuzzed.coverage.feedback = self.feedback.name().into();
         fuzzed.coverage.edges = ledger.feedback.count();
+        fuzzed.coverage.blocks = self.blocks.map(|blocks| BlockCount {
+            reached: blocks.count(),
+            all: blocks.total(),
+        });
         fuzzed
     }
 }

@@ -1,117 +1,109 @@
 //! Triage: turns a symptom into a finding. Reproduces it, minimizes its cases, confirms them on fresh servers and
 //! writes the finding to disk.
+//!
+//! All of it has a deadline (see `clock`). What is not settled by then is kept and reported as such.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
 use super::blame;
+use super::candidates::Candidates;
+use super::confirm::{self, CONFIRMATIONS, Looks};
+use super::publish::publish;
 use super::state::CampaignState;
-use super::suspect::Suspect;
+use super::suspect::{Suspect, identity};
 use crate::data::hash::fnv1a;
-use crate::fuzz::epoch::Epoch;
 use crate::fuzz::minimize::{CandidateOutcome, minimize};
-use crate::fuzz::oracle::conformance::Breach;
-use crate::fuzz::oracle::{Claim, Rigour, crash, shows, shows_on};
-use crate::fuzz::symptom::{FindingKind, Symptom};
+use crate::fuzz::oracle::{Claim, crash};
+use crate::fuzz::symptom::Symptom;
 use crate::fuzz::target::FuzzTarget;
-use crate::fuzz::{Case, Confirmed, Finding, reproducer};
-use crate::subject::{Waiver, runtime};
+use crate::fuzz::{Case, Confirmed, Finding};
 
-/// Number of fresh servers on which a finding is confirmed.
-const CONFIRMATIONS: u32 = 5;
-/// Maximum time to minimize one finding during the campaign, and again after it.
+/// Maximum time to minimize one finding.
 const MINIMIZING: Duration = Duration::from_secs(20);
-/// Maximum servers that the minimization of one finding may start.
-const RESTARTS_MAX: u32 = 300;
-/// Maximum candidates on one server before the minimizer replaces it.
-const CANDIDATES_PER_EPOCH: u32 = 50;
+/// Share of the time of a finding that minimizing it may take, in percent; the rest is for confirming it.
+const MINIMIZING_PERCENT: u32 = 60;
+/// The same share where servers have to be asked one after the other.
+const MINIMIZING_TIMED_PERCENT: u32 = 30;
 
-/// Handles a symptom that the campaign met.
+/// What is left to do with a finding that is not settled.
+const NOT_REPRODUCED_YET: &str = "there was no time to reproduce it";
+const NOT_CONFIRMED_YET: &str = "there was no time to confirm it on fresh servers";
+pub(super) const NOT_AGAIN_YET: &str =
+    "there was no time to confirm it again at the end of the run";
+
+/// Settles a suspect, if there is time for that now.
 pub(super) fn suspect(
     state: &CampaignState<'_>,
     target: &FuzzTarget,
     runtime: &Runtime,
     suspect: Suspect,
 ) {
-    let first_seen = state.begun.elapsed();
+    match state.clock.claim() {
+        Some(claim) => settle(
+            state,
+            &target.until(claim.deadline.clone()),
+            runtime,
+            suspect,
+        ),
+        None => postpone(state, suspect),
+    }
+}
+
+/// Settles a suspect before the deadline of the target.
+pub(super) fn settle(
+    state: &CampaignState<'_>,
+    target: &FuzzTarget,
+    runtime: &Runtime,
+    suspect: Suspect,
+) {
     state.busy(Some(format!(
         "looking for the case: {}",
         suspect.symptom.title
     )));
     let found = match target.is_fresh() {
+        true if suspect.blamed => Some((suspect.cases.clone(), suspect.symptom.clone())),
         true => blame::find(target, runtime, &suspect),
         false => None,
     };
     match found {
         Some((cases, symptom)) => {
+            let known = suspect.identity();
+            let triage = Triage::of(&suspect, symptom);
             // A fresh server may show a bug that is already known.
-            let known = symptom.key != suspect.symptom.key && !state.is_first(&symptom.key);
-            if !known {
-                let triage = Triage {
-                    claim: Claim::from(symptom.kind),
-                    symptom,
-                    first_seen,
-                };
+            let other = identity(&triage.symptom, triage.turn.as_deref());
+            if other != known {
+                state.withdraw(&id(&suspect.claim, &known));
+                state.forget(&suspect);
+            }
+            if other == known || state.is_first(&other) {
                 triage.finish(state, target, runtime, cases);
             }
         }
-        None => not_reproduced(state, target.is_fresh(), suspect, first_seen),
+        None if target.is_fresh() && target.deadline.is_over() => postpone(state, suspect),
+        None => not_reproduced(state, target.is_fresh(), &suspect),
     }
     state.busy(None);
 }
 
-/// Handles a breach that a conformance probe showed.
-pub(super) fn breach(
-    state: &CampaignState<'_>,
-    target: &FuzzTarget,
-    runtime: &Runtime,
-    breach: Breach,
-) {
-    let triage = Triage {
-        claim: breach.claim,
-        symptom: breach.symptom,
-        first_seen: state.begun.elapsed(),
-    };
-    let cases = vec![breach.case];
-    let (confirmed, _) = triage.confirm(target, runtime, &cases);
-    // A probe is a single turn of the talk: there is nothing to minimize.
-    let finding = triage.finding(&cases, confirmed, true);
-    publish(state, finding);
-}
-
-/// Continues the minimizations that the campaign had no time for.
-pub(super) fn finish_all(state: &CampaignState<'_>, target: &FuzzTarget) {
-    for finding in state.unfinished() {
-        if !state.campaign.interrupt.is_set() {
-            resume(state, target, finding);
-        }
-    }
-}
-
-fn resume(state: &CampaignState<'_>, target: &FuzzTarget, finding: Finding) {
-    let triage = Triage {
-        claim: Claim::from(finding.symptom.kind),
-        symptom: finding.symptom,
-        first_seen: Duration::from_secs_f64(finding.first_seen_s),
-    };
-    // Tests that take seconds each would take minutes here: these findings stay as they are.
-    if finding.confirmed.seen == 0 || triage.is_timed() {
-        return;
-    }
-    state.busy(Some(format!("minimizing {}", finding.id)));
-    triage.finish(state, target, &runtime(), finding.cases);
-    state.busy(None);
+/// Keeps a suspect that there is no time for.
+fn postpone(state: &CampaignState<'_>, suspect: Suspect) {
+    let triage = Triage::of(&suspect, suspect.symptom.clone());
+    let finding = triage.finding(&suspect.cases, Confirmed::default(), false);
+    publish(
+        state,
+        Finding {
+            unsettled: Some(NOT_REPRODUCED_YET.into()),
+            ..finding
+        },
+    );
+    state.later(suspect);
 }
 
 /// Handles a symptom that did not recur. A server that ended is a fact, however rarely it happens, and is kept
 /// with all cases of its epoch. Anything else becomes a note: workers may end for reasons of their own.
-fn not_reproduced(
-    state: &CampaignState<'_>,
-    was_repeated: bool,
-    suspect: Suspect,
-    first_seen: Duration,
-) {
+fn not_reproduced(state: &CampaignState<'_>, was_repeated: bool, suspect: &Suspect) {
     let confirmed = Confirmed {
         seen: 0,
         of: if was_repeated { CONFIRMATIONS } else { 0 },
@@ -123,143 +115,129 @@ fn not_reproduced(
             suspect.symptom.title
         ));
         if was_repeated {
-            return state.forget(&suspect.symptom.key);
+            state.withdraw(&id(&suspect.claim, &suspect.identity()));
+            return state.forget(suspect);
         }
     }
-    let triage = Triage {
-        claim: Claim::from(suspect.kind()),
-        symptom: suspect.symptom,
-        first_seen,
-    };
-    let finding = triage.finding(&suspect.cases, confirmed, false);
-    publish(state, finding);
-}
-
-fn publish(state: &CampaignState<'_>, mut finding: Finding) {
-    let campaign = state.campaign;
-    finding.waived = waived(&campaign.waivers, &finding);
-    let folder = campaign.plan.findings();
-    match reproducer::write(&folder, &finding, &campaign.recipe) {
-        Ok(place) => {
-            finding.reproduce = campaign.recipe.replay_command(&place);
-            finding.reproducer = Some(place);
-        }
-        Err(error) => state.note(&format!(
-            "{} cannot be written to {}: {error}",
-            finding.id,
-            folder.display()
-        )),
-    }
-    state.found(finding);
-}
-
-/// The reason of the waiver that covers the finding.
-fn waived(waivers: &[Waiver], finding: &Finding) -> Option<String> {
-    let covers = |waiver: &&Waiver| {
-        let pattern = waiver.finding.as_ref();
-        pattern.is_some_and(|pattern| glob_match::glob_match(pattern, &finding.id))
-    };
-    let waiver = waivers.iter().find(covers)?;
-    Some(waiver.reason.clone())
+    let triage = Triage::of(suspect, suspect.symptom.clone());
+    publish(state, triage.finding(&suspect.cases, confirmed, false));
 }
 
 /// A symptom on its way to a finding.
-struct Triage {
-    claim: Claim,
+pub(super) struct Triage {
+    pub(super) claim: Claim,
     symptom: Symptom,
+    turn: Option<String>,
     first_seen: Duration,
 }
 
 impl Triage {
+    /// The symptom of a suspect, as a fresh server showed it.
+    fn of(suspect: &Suspect, symptom: Symptom) -> Self {
+        let claim = match suspect.blamed {
+            true => suspect.claim.clone(),
+            false => Claim::of(&symptom),
+        };
+        Self {
+            turn: suspect.turn.clone().filter(|_| claim.kind.is_of_a_turn()),
+            claim,
+            symptom,
+            first_seen: suspect.first_seen,
+        }
+    }
+
+    /// A finding that was published before.
+    pub(super) fn resumed(finding: &Finding) -> Self {
+        Self {
+            claim: Claim::of(&finding.symptom),
+            symptom: finding.symptom.clone(),
+            turn: finding.turn.clone(),
+            first_seen: Duration::from_secs_f64(finding.first_seen_s),
+        }
+    }
+
     /// Publishes the finding at once, then minimizes and confirms it and publishes the result.
-    fn finish(
+    pub(super) fn finish(
         mut self,
         state: &CampaignState<'_>,
         target: &FuzzTarget,
         runtime: &Runtime,
         cases: Vec<Case>,
     ) {
+        let unsettled = |finding| Finding {
+            unsettled: Some(NOT_CONFIRMED_YET.into()),
+            ..finding
+        };
         let seen_once = Confirmed { seen: 1, of: 1 };
-        publish(state, self.finding(&cases, seen_once, false));
+        publish(state, unsettled(self.finding(&cases, seen_once, false)));
         state.busy(Some(format!("minimizing: {}", self.symptom.title)));
         let (smaller, complete) = self.minimized(state, target, runtime, cases.clone());
         state.busy(Some(format!("confirming: {}", self.symptom.title)));
-        let (mut confirmed, mut shown) = self.confirm(target, runtime, &smaller);
+        let mut looks = confirm::fresh(&self.claim, target, runtime, &smaller);
+        if looks.seen.of < CONFIRMATIONS {
+            // Whatever was seen so far counts: the minimizer has seen it too.
+            publish(
+                state,
+                unsettled(self.finding(&smaller, seen_once, complete)),
+            );
+            return state.later(self.suspect(smaller));
+        }
         let mut kept = (smaller, complete);
         // The minimized cases may show another bug, or show it less often.
-        if confirmed.seen < confirmed.of {
-            let whole = self.confirm(target, runtime, &cases);
-            if whole.0.seen > confirmed.seen {
-                ((confirmed, shown), kept) = (whole, (cases, false));
+        if !looks.seen.is_every() && kept.0 != cases {
+            let whole = confirm::fresh(&self.claim, target, runtime, &cases);
+            if whole.seen.of == CONFIRMATIONS && whole.seen.seen > looks.seen.seen {
+                (looks, kept) = (whole, (cases, false));
             }
         }
+        self.confirmed(state, looks, &kept.0, kept.1);
+    }
+
+    /// Publishes the finding as these looks confirmed it.
+    fn confirmed(
+        &mut self,
+        state: &CampaignState<'_>,
+        mut looks: Looks,
+        cases: &[Case],
+        complete: bool,
+    ) {
         // Measured symptoms count only if they recur every time.
-        if confirmed.seen < confirmed.of && self.is_measured() {
+        if !looks.seen.is_every() && self.claim.kind.is_measured() {
+            let seen = looks.seen;
             state.note(&format!(
-                "shown by {confirmed} fresh servers, so it does not count: {}",
+                "shown by {seen} fresh servers, so it does not count: {}",
                 self.symptom.title
             ));
-            confirmed.seen = 0;
+            looks.seen.seen = 0;
         }
+        state.clock.keep(looks.each * confirm::AGAIN);
         // Report what the final cases do, not what led to them.
-        if let Some(shown) = shown.filter(|shown| shown.kind == self.symptom.kind) {
+        let same = |shown: &Symptom| shown.kind == self.symptom.kind;
+        if self.claim.wrong_reply.is_none()
+            && let Some(shown) = looks.shown.filter(same)
+        {
             (self.symptom.title, self.symptom.evidence) = (shown.title, shown.evidence);
         }
-        publish(state, self.finding(&kept.0, confirmed, kept.1));
+        let unsettled = (looks.seen.seen > 0).then(|| NOT_AGAIN_YET.to_owned());
+        publish(
+            state,
+            Finding {
+                unsettled,
+                ..self.finding(cases, looks.seen, complete)
+            },
+        );
     }
 
-    fn is_measured(&self) -> bool {
-        matches!(
-            self.claim.kind,
-            FindingKind::Leak
-                | FindingKind::Starvation
-                | FindingKind::Complexity
-                | FindingKind::Divergence
-        )
-    }
-
-    /// Runs the cases on fresh servers, each with a folder of its own. Returns how many showed the bug, and what
-    /// the first of them showed.
-    fn confirm(
-        &self,
-        target: &FuzzTarget,
-        runtime: &Runtime,
-        cases: &[Case],
-    ) -> (Confirmed, Option<Symptom>) {
-        let seen: Vec<Symptom> = match self.is_timed() {
-            true => (0..CONFIRMATIONS)
-                // A time measurement may be disturbed by other processes: it is repeated once.
-                .filter_map(|_| {
-                    self.seen(target, runtime, cases)
-                        .or_else(|| self.seen(target, runtime, cases))
-                })
-                .collect(),
-            // Most of the time is waiting, so these run in parallel.
-            false => std::thread::scope(|scope| {
-                let look = || self.seen(target, &crate::subject::runtime(), cases);
-                let looks: Vec<_> = (0..CONFIRMATIONS).map(|_| scope.spawn(look)).collect();
-                let seen = looks.into_iter().map(|look| look.join().ok().flatten());
-                seen.flatten().collect()
-            }),
-        };
-        let confirmed = Confirmed {
-            seen: u32::try_from(seen.len()).unwrap_or(0),
-            of: CONFIRMATIONS,
-        };
-        (confirmed, seen.into_iter().next())
-    }
-
-    fn seen(&self, target: &FuzzTarget, runtime: &Runtime, cases: &[Case]) -> Option<Symptom> {
-        let seen = shows(target, runtime, &self.claim, cases, Rigour::Full);
-        seen.filter(|seen| blame::is_alike(self.claim.kind, seen.kind))
-    }
-
-    /// Whether the oracle measures time, which parallel servers would disturb.
-    fn is_timed(&self) -> bool {
-        matches!(
-            self.claim.kind,
-            FindingKind::Starvation | FindingKind::Complexity
-        )
+    fn suspect(self, cases: Vec<Case>) -> Suspect {
+        Suspect {
+            claim: self.claim,
+            symptom: self.symptom,
+            good: 0,
+            cases,
+            blamed: true,
+            turn: self.turn,
+            first_seen: self.first_seen,
+        }
     }
 
     /// The smallest cases that still show the bug, and whether minimization completed.
@@ -270,16 +248,18 @@ impl Triage {
         runtime: &Runtime,
         cases: Vec<Case>,
     ) -> (Vec<Case>, bool) {
-        let hasty = target.hasty();
-        let mut candidates = Candidates {
-            triage: self,
-            target: &hasty,
-            runtime,
-            epoch: None,
-            used: 0,
-            starts: 0,
-            until: Instant::now() + MINIMIZING,
+        // A probe is a single turn of the talk: there is nothing to minimize.
+        if self.claim.wrong_reply.is_some() {
+            return (cases, true);
+        }
+        let percent = match confirm::is_timed(&self.claim) {
+            true => MINIMIZING_TIMED_PERCENT,
+            false => MINIMIZING_PERCENT,
         };
+        let left = target.deadline.left(MINIMIZING * 100 / percent);
+        let time = left * percent / 100;
+        let hasty = target.hasty().until(target.deadline.or_after(time));
+        let mut candidates = Candidates::new(&self.claim, &self.symptom, &hasty, runtime);
         let frame = &target.talk().request;
         let minimized = minimize(cases, frame, &mut |candidate| match state
             .campaign
@@ -293,18 +273,17 @@ impl Triage {
     }
 
     fn finding(&self, cases: &[Case], confirmed: Confirmed, minimal: bool) -> Finding {
-        let kind = self.claim.kind;
         Finding {
-            id: format!(
-                "{}-{:08x}",
-                kind.name(),
-                fnv1a(self.symptom.key.as_bytes()) >> 32
-            ),
+            id: id(&self.claim, &identity(&self.symptom, self.turn.as_deref())),
             symptom: Symptom {
-                kind,
+                kind: self.claim.kind,
                 ..self.symptom.clone()
             },
             confirmed,
+            again: Confirmed::default(),
+            rate: None,
+            unsettled: None,
+            turn: self.turn.clone(),
             steps: cases.iter().map(|case| case.steps.len()).sum(),
             bytes: cases.iter().map(Case::bytes).sum(),
             reproducer: None,
@@ -317,50 +296,11 @@ impl Triage {
     }
 }
 
-/// Runs the minimizer's candidates. A server that a candidate left unharmed is used for the next one.
-struct Candidates<'a> {
-    triage: &'a Triage,
-    target: &'a FuzzTarget,
-    runtime: &'a Runtime,
-    epoch: Option<Epoch<'a>>,
-    /// Candidates that ran on this server.
-    used: u32,
-    starts: u32,
-    until: Instant,
-}
-
-impl<'a> Candidates<'a> {
-    fn outcome(&mut self, cases: &[Case]) -> CandidateOutcome {
-        if Instant::now() >= self.until || self.starts >= RESTARTS_MAX {
-            return CandidateOutcome::Stop;
-        }
-        let was_fresh = self.epoch.is_none() || self.used == 0;
-        match self.try_once(cases) {
-            None => CandidateOutcome::Stop,
-            Some(false) => CandidateOutcome::Other,
-            Some(true) if was_fresh => CandidateOutcome::Same,
-            // Earlier candidates on this server may have contributed.
-            Some(true) => match self.try_once(cases) {
-                None => CandidateOutcome::Stop,
-                Some(true) => CandidateOutcome::Same,
-                Some(false) => CandidateOutcome::Other,
-            },
-        }
-    }
-
-    /// Whether the cases show the same bug. `None` if no server could be started.
-    fn try_once(&mut self, cases: &[Case]) -> Option<bool> {
-        if self.epoch.is_none() {
-            self.epoch = Some(Epoch::start(self.target, self.runtime).ok()?);
-            (self.used, self.starts) = (0, self.starts + 1);
-        }
-        let epoch = self.epoch.as_mut()?;
-        let seen = shows_on(epoch, &self.triage.claim, cases, Rigour::Quick);
-        self.used += 1;
-        if seen.is_some() || self.used >= CANDIDATES_PER_EPOCH {
-            self.epoch = None;
-        }
-        let wanted = &self.triage.symptom;
-        Some(seen.is_some_and(|seen| seen.kind == wanted.kind && seen.key == wanted.key))
-    }
+/// The id of a finding: the same bug has the same id in every campaign.
+fn id(claim: &Claim, identity: &str) -> String {
+    format!(
+        "{}-{:08x}",
+        claim.kind.name(),
+        fnv1a(identity.as_bytes()) >> 32
+    )
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Case;
+use super::{Case, Data};
 
 /// The version of the file format.
 pub const SCHEMA: &str = "tcprove-case/1";
@@ -17,6 +17,18 @@ pub struct CaseFile {
     /// The finding that these cases reproduce, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<serde_json::Value>,
+    /// What the server replied when the case was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recorded>,
+}
+
+/// The replies of a recorded session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// All bytes from the server.
+    pub replies: Data,
+    /// The session ended in order, so nothing is missing.
+    pub complete: bool,
 }
 
 /// Why a text is not a valid case file.
@@ -40,6 +52,7 @@ impl CaseFile {
             schema: SCHEMA.into(),
             cases,
             finding: None,
+            recorded: None,
         }
     }
 

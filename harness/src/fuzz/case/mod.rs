@@ -13,7 +13,7 @@ mod show;
 pub(crate) use data::unhex;
 pub use data::{Data, DataPart};
 pub(in crate::fuzz) use fold::folded;
-pub use json::{CaseFile, CaseFileError, SCHEMA};
+pub use json::{CaseFile, CaseFileError, Recorded, SCHEMA};
 use serde::{Deserialize, Serialize};
 pub use show::{readable, shown};
 
@@ -149,6 +149,15 @@ impl Case {
     pub fn connections(&self) -> usize {
         let more = self.steps.iter().filter(|step| **step == Step::Connect);
         1 + more.count().min(CONNECTIONS_MAX - 1)
+    }
+
+    /// Removes the steps that open more connections than these. What would be sent on them is sent on the one before.
+    pub fn limit_connections(&mut self, most: usize) {
+        let mut connections = 1;
+        self.steps.retain(|step| {
+            connections += usize::from(*step == Step::Connect);
+            *step != Step::Connect || connections <= most
+        });
     }
 
     /// Truncates the case to the limits and removes steps without effect.

@@ -18,6 +18,10 @@ const SEEN_MAX: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeedbackMode {
+    /// The best that the server and the system support.
+    Auto,
+    /// The basic blocks that the server executes, and the shape of the replies.
+    Breakpoints,
     /// The shape of the replies; works with every server.
     #[default]
     Shape,
@@ -29,17 +33,19 @@ impl FeedbackMode {
     /// The name used in reports.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Auto => "auto",
+            Self::Breakpoints => "breakpoints",
             Self::Shape => "shape",
             Self::None => "none",
         }
     }
 
-    /// The observations that a run shows, each as a hash.
+    /// The observations in the replies of a run, each as a hash.
     ///
     /// `latency` includes CPU time, which differs from run to run.
     pub(crate) fn observations(self, case: &Case, run: &CaseRun, latency: bool) -> Vec<u64> {
         match self {
-            Self::Shape => shape::shape(case, run, latency),
+            Self::Auto | Self::Breakpoints | Self::Shape => shape::shape(case, run, latency),
             Self::None => Vec::new(),
         }
     }

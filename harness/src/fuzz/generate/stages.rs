@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::fields;
+use super::planned::{PlannedCase, basic};
+use crate::fuzz::Step;
 use crate::fuzz::material::{BAD_UTF8, Material, OPENINGS, TOKENS, announced, text};
-use crate::fuzz::mutator::{lies, repeated};
+use crate::fuzz::mutator::lies;
 use crate::fuzz::random::Random;
-use crate::fuzz::seed::Seed;
-use crate::fuzz::{Case, Data, SendStep, Step};
 
 /// Maximum request length in bytes up to which every length is tried.
 const EACH_LEN_MAX: usize = 1100;
@@ -30,158 +31,37 @@ const DEPTHS: &[usize] = &[
 /// Repetition counts of lines: round numbers and powers of two, and one more.
 const LINES: &[usize] = &[2, 16, 101, 257, 1001, 2002, 4096, 10_001, 65_536];
 
-/// One planned case.
-#[derive(Debug)]
-pub(super) enum PlannedCase {
-    /// A seed, unchanged.
-    Seed(usize),
-    /// A request of this length.
-    Length {
-        turn: usize,
-        len: usize,
-        unit: &'static [u8],
-    },
-    /// A turn with this payload.
-    Payload { turn: usize, payload: Vec<u8> },
-    /// A seed with a range of its message replaced.
-    Splice {
-        name: &'static str,
-        seed: usize,
-        at: Range<usize>,
-        unit: Vec<u8>,
-        count: usize,
-        repairs: bool,
-    },
-    /// A seed with its message truncated and another ending.
-    Ending {
-        seed: usize,
-        keep: Option<usize>,
-        end: Option<Step>,
-    },
-    /// A connection on which nothing is sent.
-    Silent(Option<Step>),
-}
-
-impl PlannedCase {
-    /// The family of the case.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Seed(_) => "seed",
-            Self::Length { .. } => "each-length",
-            Self::Payload { .. } => "each-payload",
-            Self::Splice { name, .. } => name,
-            Self::Ending { .. } | Self::Silent(_) => "each-ending",
-        }
-    }
-
-    /// The case; `None` if the talk cannot express it.
-    pub(crate) fn case(&self, material: &Material) -> Option<Case> {
-        match self {
-            Self::Seed(seed) => material.seeds.get(*seed).map(|seed| seed.case.clone()),
-            Self::Length { turn, len, unit } => {
-                let data = material.of_length(*turn, *len, unit)?;
-                Some(after_opening(material, *turn, data))
-            }
-            Self::Payload { turn, payload } => {
-                let request = material.with_payload(*turn, payload)?;
-                Some(after_opening(material, *turn, request.into()))
-            }
-            Self::Splice {
-                seed,
-                at,
-                unit,
-                count,
-                repairs,
-                ..
-            } => spliced(material, *seed, at.clone(), unit, *count, *repairs),
-            Self::Ending { seed, keep, end } => {
-                let seed = material.seeds.get(*seed)?;
-                let mut case = seed.case.clone();
-                case.steps.truncate(seed.step + 1);
-                if let (Some(keep), Some(Step::Send(send))) = (keep, case.steps.last_mut()) {
-                    send.data.truncate(*keep);
-                }
-                case.steps.extend(end.clone());
-                case.limit();
-                Some(case)
-            }
-            Self::Silent(end) => Some(Case::new(end.iter().cloned().collect())),
-        }
-    }
-}
-
-fn after_opening(material: &Material, turn: usize, data: Data) -> Case {
-    let mut steps = material.lead_in(turn);
-    steps.push(Step::Send(SendStep::whole(data)));
-    Case::new(steps)
-}
-
-fn spliced(
-    material: &Material,
-    seed: usize,
-    at: Range<usize>,
-    unit: &[u8],
-    count: usize,
-    repairs: bool,
-) -> Option<Case> {
-    let seed = material.seeds.get(seed)?;
-    let bytes = message(seed);
-    let frame = material.request_frame();
-    let data = if count == 1 {
-        let mut after = bytes.clone();
-        after.splice(at, unit.iter().copied());
-        if repairs {
-            announced::repair(frame, &bytes, &mut after);
-        }
-        after.into()
-    } else {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        repeated(frame, &bytes, at, unit.to_vec(), count, repairs)
-    };
-    let mut steps = seed.case.steps[..seed.step].to_vec();
-    steps.push(Step::Send(SendStep::whole(data)));
-    Some(Case::new(steps))
-}
-
-fn message(seed: &Seed) -> Vec<u8> {
-    match seed.case.steps.get(seed.step) {
-        Some(Step::Send(send)) => send.data.to_bytes(),
-        _ => Vec::new(),
-    }
-}
-
-/// The whole first stage: first the seeds, then the early endings, then everything else in random order.
+/// The whole first stage: first the seeds, then the early endings, then everything else in random order; and how many come
+/// first.
 ///
 /// If nearly every unusual byte crashes the server, the campaign spends its time on restarts. Early endings, which occur
 /// with every real client, must come before that; they are also cheap.
-pub(super) fn plan(material: &Material, random: &mut Random) -> Vec<PlannedCase> {
+pub(super) fn plan(material: &Material, random: &mut Random) -> (Vec<PlannedCase>, usize) {
     let mut planned: Vec<PlannedCase> = (0..material.seeds.len()).map(PlannedCase::Seed).collect();
     planned.extend(endings(material).into_iter().take(ENDINGS_MAX));
+    let first = planned.len();
     let families = [
         (lengths(material), LENGTHS_MAX),
         (tokens(material), TOKENS_MAX),
         (words(material), WORDS_MAX),
         (length_lies(material), LIES_MAX),
         (repeats(material), REPEATS_MAX),
+        (fields::values(material, random), fields::VALUES_MAX),
+        (fields::lines(material, random), fields::LINES_MAX),
+        (fields::pumps(material, random), fields::PUMPS_MAX),
+        (fields::messages(material, random), fields::MESSAGES_MAX),
     ];
-    let mut others = Vec::new();
-    for (mut family, max) in families {
-        // The most important cases of a family come first.
-        family.truncate(max);
-        others.append(&mut family);
+    // The most important cases of a family come first.
+    let mut families = families.map(|(family, max)| family.into_iter().take(max));
+    // On a slow server, the time of a campaign suffices for a part of the stage: a part of each family.
+    loop {
+        let mut round: Vec<PlannedCase> = families.iter_mut().filter_map(Iterator::next).collect();
+        if round.is_empty() {
+            return (planned, first);
+        }
+        random.shuffle(&mut round);
+        planned.append(&mut round);
     }
-    random.shuffle(&mut others);
-    planned.append(&mut others);
-    planned
-}
-
-/// The basic seeds: one per turn, with their indices and messages.
-fn basic(material: &Material) -> Vec<(usize, Vec<u8>)> {
-    let seeds = material.seeds.iter().enumerate();
-    seeds
-        .filter(|(_, seed)| seed.basic)
-        .map(|(place, seed)| (place, message(seed)))
-        .collect()
 }
 
 fn lengths(material: &Material) -> Vec<PlannedCase> {

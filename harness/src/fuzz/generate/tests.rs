@@ -56,9 +56,9 @@ fn limits_are_kept_and_the_first_stage_ends() {
         let material = material(name);
         let mut generator = Generator::new(material.clone(), 1, 0, 1);
         let planned = generator.planned();
-        assert!((500..6000).contains(&planned), "{name}: {planned}");
+        assert!((500..10_000).contains(&planned), "{name}: {planned}");
         let mut corpus = Vec::new();
-        for number in 0..planned + 1000 {
+        for number in 0..2 * planned + 1000 {
             let Generated { case, mutators } = generator.next(&corpus);
             let mut limited = case.clone();
             limited.limit();
@@ -67,7 +67,6 @@ fn limits_are_kept_and_the_first_stage_ends() {
                 case.sends()
                     .all(|send| send.data.len() <= material.bytes_max())
             );
-            assert!(!mutators.is_empty() || number >= planned, "{name}");
             if number % 100 == 0 {
                 corpus.push(case);
             }
@@ -82,8 +81,10 @@ fn most_changed_cases_are_cheap() {
     for name in ["redis", "line", "http", "smtp"] {
         let material = material(name);
         let mut generator = Generator::new(material, 1, 0, 1);
-        let planned = generator.planned();
-        let corpus: Vec<Case> = (0..planned).map(|_| generator.next(&[]).case).collect();
+        let mut corpus = Vec::new();
+        while generator.planned() > 0 {
+            corpus.push(generator.next(&[]).case);
+        }
         let (mut cheap, mut large, mut unchanged) = (0, 0, 0);
         for _ in 0..CASES {
             let generated = generator.next(&corpus);
@@ -232,7 +233,7 @@ fn a_long_talk_has_all_tokens_and_few_cases() {
     }
     let material = Material::of(&talk, &file.promise, 1, &[], BTreeMap::new());
     let mut generator = Generator::new(Arc::new(material), 1, 0, 1);
-    assert!((3000..7000).contains(&generator.planned()));
+    assert!((3000..14_000).contains(&generator.planned()));
     let mut tokens: Vec<&[u8]> = crate::fuzz::material::TOKENS.to_vec();
     while generator.planned() > 0 {
         let bytes = sent(&generator.next(&[]).case);

@@ -1,10 +1,11 @@
-//! Lengths that a message announces, in the header of its frame or as decimal digits in its text: finds them, and
-//! corrects them after the message was changed.
+//! Lengths that a message announces, in the header of its frame, as decimal digits in its text, or in the middle of a
+//! binary message: finds them, and corrects them after the message was changed.
 
 use std::ops::Range;
 
 use memchr::memmem;
 
+use super::spans::{InnerCode, inner_lengths};
 use super::text;
 use crate::talk::frame::websocket;
 use crate::talk::{Frame, LenFrame};
@@ -29,6 +30,8 @@ pub(in crate::fuzz) enum FieldKind {
     Digits,
     /// In the header of its frame.
     Header,
+    /// In the middle of a binary message.
+    Inner(InnerCode),
 }
 
 /// A length field, whether correct or not.
@@ -60,6 +63,12 @@ pub(in crate::fuzz) fn fields(frame: &Frame, bytes: &[u8]) -> Vec<Field> {
         at,
         kind: FieldKind::Digits,
     }));
+    let header = fields.first().map_or(0..0, |field| field.at.clone());
+    let inner = inner_lengths(bytes).into_iter();
+    fields.extend(inner.filter_map(|(at, _, code)| {
+        let kind = FieldKind::Inner(code);
+        (at.end <= header.start || at.start >= header.end).then_some(Field { at, kind })
+    }));
     fields
 }
 
@@ -88,6 +97,15 @@ pub(in crate::fuzz) fn announced(frame: &Frame, bytes: &[u8]) -> Vec<Announced> 
             && let Some(announced) = in_text(frame, bytes, at)
         {
             found.push(announced);
+        }
+    }
+    let in_header = found.iter().map(|one| one.at.clone()).collect::<Vec<_>>();
+    let apart =
+        |at: &Range<usize>, header: &Range<usize>| at.end <= header.start || at.start >= header.end;
+    for (at, body, code) in inner_lengths(bytes) {
+        if in_header.iter().all(|header| apart(&at, header)) {
+            let kind = FieldKind::Inner(code);
+            found.push(Announced { at, body, kind });
         }
     }
     found
@@ -213,6 +231,7 @@ pub(in crate::fuzz) fn fixes(frame: &Frame, before: &[u8], after: &[u8]) -> Vec<
                 rewritten(frame, &before[one.at.clone()], len)
             }
             FieldKind::Digits => len.max(0).to_string().into_bytes(),
+            FieldKind::Inner(code) => code.write(u64::try_from(len).unwrap_or(0)),
         };
         if one.kind == FieldKind::Digits {
             digits_grown += written.len() as i64 - one.at.len() as i64;

@@ -1,15 +1,20 @@
 //! The raw material of generated cases: the messages, words and limits of a talk. Pure.
 
 pub(in crate::fuzz) mod announced;
+mod dictionary;
+pub(in crate::fuzz) mod spans;
 pub(in crate::fuzz) mod text;
 mod tokens;
 mod words;
 
 use std::collections::BTreeMap;
 
+pub(in crate::fuzz) use dictionary::{Dictionary, Pump};
 use memchr::memmem;
 pub(in crate::fuzz) use tokens::{BAD_UTF8, OPENINGS, TOKENS};
 
+use self::spans::SpanKind;
+use super::case::CONNECTIONS_MAX;
 use super::random::Random;
 use super::seed::{self, Seed};
 use super::{Data, DataPart, Step};
@@ -21,6 +26,15 @@ const RUN_BYTES_MIN: usize = 64;
 
 /// Maximum corrections of the payload length until the request has the wanted length.
 const FITTINGS_MAX: usize = 4;
+
+/// Maximum bytes of a message whose fields are taken as values for others.
+const OWN_BYTES_MAX: usize = 4096;
+
+/// Maximum values from the talk's own messages.
+const OWN_VALUES_MAX: usize = 512;
+
+/// Maximum words, with those that are learned during a campaign.
+const WORDS_MAX: usize = 1024;
 
 /// The raw material from one talk.
 #[derive(Clone, Debug)]
@@ -37,7 +51,14 @@ pub(crate) struct Material {
     pub(super) payload_turns: Vec<usize>,
     /// Dictionary words from the talk and from `strings`.
     pub(super) words: Vec<Vec<u8>>,
+    /// What the fields of the protocol may contain.
+    pub(super) dictionary: Dictionary,
+    /// The fields of the talk's own messages that are values: kind, name, bytes.
+    pub(super) values: Vec<OwnValue>,
     bytes_max: usize,
+    connections_max: usize,
+    /// The server may drop a request if the client sends FIN at once: half of the cases wait for a reply first.
+    pub(super) lingers: bool,
 }
 
 impl Material {
@@ -67,21 +88,48 @@ impl Material {
         }
         let opening = seed::opening(talk, &bindings);
         let seeds = seed::all(talk, &bindings, &opening, &mut tokens);
+        let words = words::of(talk, strings);
+        let messages = messages(&opening, &seeds);
+        let signs = [
+            messages.clone(),
+            words.clone(),
+            vec![talk.name.clone().into()],
+        ]
+        .concat();
         let mut material = Self {
             talk: talk.clone(),
             bindings,
             opening,
+            dictionary: Dictionary::of(&signs),
+            values: own_values(&messages),
             cheap_seeds: seeds.partition_point(|seed| !seed.costly),
             seeds,
             payload_turns: Vec::new(),
-            words: words::of(talk, strings),
+            words,
             bytes_max: bytes_max(promise),
+            connections_max: connections_max(promise),
+            lingers: false,
         };
         material.payload_turns = (0..talk.turns.len())
             .filter(|turn| talk.turns[*turn].uses_payload())
             .filter(|turn| material.with_payload(*turn, b"a").is_some())
             .collect();
         material
+    }
+
+    /// Whether the word is in the dictionary, or no other fits into it.
+    pub(crate) fn knows(&self, word: &[u8]) -> bool {
+        self.words.len() >= WORDS_MAX || self.words.iter().any(|known| known == word)
+    }
+
+    /// Adds a word to the dictionary.
+    pub(crate) fn learn(&mut self, word: Vec<u8>) {
+        self.words.push(word);
+    }
+
+    /// Maximum number of connections of a generated case.
+    pub(crate) fn connections_max(&self) -> usize {
+        self.connections_max
     }
 
     /// Maximum bytes of a generated message.
@@ -151,6 +199,53 @@ impl Material {
     }
 }
 
+/// A value of a field that occurs in the talk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::fuzz) struct OwnValue {
+    pub kind: SpanKind,
+    pub name: Vec<u8>,
+    pub bytes: Vec<u8>,
+}
+
+/// The different messages of the opening and of the basic seeds.
+fn messages(opening: &[Step], seeds: &[Seed]) -> Vec<Vec<u8>> {
+    let basic = seeds.iter().filter(|seed| seed.basic);
+    let steps = opening
+        .iter()
+        .chain(basic.flat_map(|seed| &seed.case.steps));
+    let mut messages: Vec<Vec<u8>> = Vec::new();
+    for step in steps {
+        if let Step::Send(send) = step
+            && send.data.len() <= OWN_BYTES_MAX
+        {
+            let message = send.data.to_bytes();
+            if !messages.contains(&message) {
+                messages.push(message);
+            }
+        }
+    }
+    messages
+}
+
+fn own_values(messages: &[Vec<u8>]) -> Vec<OwnValue> {
+    let mut values: Vec<OwnValue> = Vec::new();
+    for message in messages {
+        for span in spans::of(message) {
+            let value = OwnValue {
+                bytes: message[span.at].to_vec(),
+                kind: span.kind,
+                name: span.name,
+            };
+            let is_new =
+                span.kind != SpanKind::Tag && !value.bytes.is_empty() && !values.contains(&value);
+            if is_new && values.len() < OWN_VALUES_MAX {
+                values.push(value);
+            }
+        }
+    }
+    values
+}
+
 /// The request, with a long payload as a repetition.
 fn as_run(request: &[u8], payload: &[u8], unit: &[u8]) -> Data {
     let at = memmem::find(request, payload);
@@ -171,10 +266,16 @@ fn as_run(request: &[u8], payload: &[u8], unit: &[u8]) -> Data {
 
 /// Four times the promised maximum, so that refusals are tested too.
 fn bytes_max(promise: &Promise) -> usize {
-    match promise.max_message {
+    match promise.longest_message() {
         Some(max) => max.saturating_mul(4).clamp(64 << 10, 1 << 20),
         None => 256 << 10,
     }
+}
+
+/// One less than the server serves at the same time: the canary is served beside a case.
+fn connections_max(promise: &Promise) -> usize {
+    let most = promise.most_connections().unwrap_or(usize::MAX);
+    most.saturating_sub(1).clamp(1, CONNECTIONS_MAX)
 }
 
 #[cfg(test)]
@@ -211,6 +312,12 @@ mod tests {
             ..Promise::default()
         };
         assert_eq!(bytes_max(&small), 64 << 10);
+        let mut stated = Promise::default();
+        assert_eq!(connections_max(&stated), CONNECTIONS_MAX);
+        for (limit, most) in [(1, 1), (2, 1), (5, 4), (1000, CONNECTIONS_MAX)] {
+            stated.limits.connections = Some(limit);
+            assert_eq!(connections_max(&stated), most, "{limit}");
+        }
     }
 
     #[test]

@@ -3,8 +3,13 @@
 use super::events::{self, ConnectionEvent};
 use super::minimizer::Minimizer;
 
-/// Removes cases.
+/// Removes cases, those without steps first.
 pub(super) fn drop_cases(minimizer: &mut Minimizer<'_>) {
+    let mut full = minimizer.best.clone();
+    full.retain(|case| !case.steps.is_empty());
+    if full.len() < minimizer.best.len() {
+        minimizer.attempt(full);
+    }
     let without = |minimizer: &mut Minimizer<'_>, range: std::ops::Range<usize>| {
         let mut candidate = minimizer.best.clone();
         candidate.drain(range.start..range.end.min(candidate.len()));
@@ -31,7 +36,8 @@ pub(super) fn truncate(minimizer: &mut Minimizer<'_>) {
         let mut cut = minimizer.best[at].steps.len();
         while cut > 0 && !minimizer.stopped {
             let mut case = minimizer.best[at].clone();
-            let left = case.steps.len().saturating_sub(cut);
+            // A case without steps says nothing to a reader; whole cases are dropped by another pass.
+            let left = case.steps.len().saturating_sub(cut).max(1);
             let fits = left < case.steps.len();
             case.steps.truncate(left);
             if !fits || !minimizer.attempt_case(at, case) {

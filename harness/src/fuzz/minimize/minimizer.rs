@@ -64,6 +64,14 @@ impl<'a> Minimizer<'a> {
             return false;
         }
         candidate.iter_mut().for_each(Case::limit);
+        // A case that loses its last step is dropped whole: nobody can read an empty one.
+        let empty = |case: &Case| case.steps.is_empty();
+        if candidate.iter().any(empty) && !self.best.iter().any(empty) {
+            candidate.retain(|case| !empty(case));
+        }
+        if candidate.is_empty() {
+            return false;
+        }
         if !self.tried.insert(print(&candidate)) {
             return false;
         }

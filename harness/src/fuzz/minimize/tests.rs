@@ -388,3 +388,18 @@ mod any {
         }
     }
 }
+
+#[test]
+fn no_case_is_left_without_steps() {
+    let nothing = Case::default();
+    let cases = vec![
+        nothing.clone(),
+        noisy(send(b"x")),
+        nothing,
+        noisy(send(b"y")),
+    ];
+    // Two connections are enough, whatever they send.
+    let small = least(cases, &Frame::until(b"\n"), 200, |cases| cases.len() >= 2);
+    assert_eq!(small.len(), 2);
+    assert!(small.iter().all(|case| case.steps.len() == 1), "{small:?}");
+}

@@ -3,7 +3,6 @@
 use super::Mutator;
 use super::mutating::Mutating;
 use crate::fuzz::Step;
-use crate::fuzz::case::CONNECTIONS_MAX;
 
 pub(super) const ENTRY: Mutator = Mutator {
     name: "connections",
@@ -12,7 +11,7 @@ pub(super) const ENTRY: Mutator = Mutator {
 };
 
 fn run(mutating: &mut Mutating<'_>) -> bool {
-    if mutating.case.connections() >= CONNECTIONS_MAX {
+    if mutating.case.connections() >= mutating.material.connections_max() {
         return false;
     }
     let at = mutating.pick_gap();

@@ -34,6 +34,13 @@ pub(in crate::fuzz) fn lies(frame: &Frame, field: &Field, bytes: &[u8]) -> Vec<V
     let mut lies = match (field.kind, frame) {
         (FieldKind::Header, Frame::Len(len)) => in_header(&len.code, written),
         (FieldKind::Header, Frame::WebSocket) => websocket(written),
+        (FieldKind::Inner(code), _) => {
+            let numbers = numbers(code.read(written), code.max());
+            numbers
+                .into_iter()
+                .map(|number| code.write(number))
+                .collect()
+        }
         _ => decimal(written),
     };
     lies.retain(|lie| lie != written);

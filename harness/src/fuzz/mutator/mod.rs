@@ -6,18 +6,24 @@ mod cuts;
 mod delays;
 mod delimiters;
 mod dictionary;
+mod elements;
 mod formats;
 mod havoc;
+mod hints;
 mod lengths;
+mod messages;
 mod mutating;
 mod numbers;
 mod payload;
+mod pump;
 mod repeat;
 mod turns;
 mod utf8;
+mod values;
 
+pub(in crate::fuzz) use hints::{HINTED, hinted};
 pub(in crate::fuzz) use lengths::lies;
-pub(in crate::fuzz) use mutating::{Mutating, repeated};
+pub(in crate::fuzz) use mutating::{Mutating, pumped, repeated};
 
 /// One kind of change.
 #[derive(Debug)]
@@ -34,6 +40,10 @@ pub(in crate::fuzz) struct Mutator {
 pub(in crate::fuzz) const MUTATORS: &[&Mutator] = &[
     &havoc::ENTRY,
     &dictionary::ENTRY,
+    &values::ENTRY,
+    &elements::ENTRY,
+    &pump::ENTRY,
+    &messages::ENTRY,
     &payload::ENTRY,
     &turns::ENTRY,
     &lengths::ENTRY,

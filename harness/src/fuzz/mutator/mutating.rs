@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::fuzz::material::{Material, announced};
+use crate::fuzz::material::{Material, Pump, announced};
 use crate::fuzz::random::Random;
 use crate::fuzz::{Case, Data, DataPart, SendStep, Step};
 
@@ -150,22 +150,66 @@ pub(in crate::fuzz) fn repeated(
     count: u32,
     repairs: bool,
 ) -> Data {
-    let repeat = DataPart::Repeat { unit, count };
-    let mut head = bytes[..range.start].to_vec();
+    let pump = Pump {
+        unit,
+        before: Vec::new(),
+        after: Vec::new(),
+    };
+    pumped(frame, bytes, &[range], &pump, count as usize, repairs)
+}
+
+/// `bytes` with each of these ranges, in ascending order, replaced by a pump that repeats its unit `count` times.
+pub(in crate::fuzz) fn pumped(
+    frame: &crate::talk::Frame,
+    bytes: &[u8],
+    ranges: &[Range<usize>],
+    pump: &Pump,
+    count: usize,
+    repairs: bool,
+) -> Data {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let repeat = DataPart::Repeat {
+        unit: pump.unit.clone(),
+        count,
+    };
+    let mut parts = Vec::new();
+    let mut end = 0;
+    for range in ranges.iter().filter(|range| range.end <= bytes.len()) {
+        if range.start < end {
+            continue;
+        }
+        let before = [&bytes[end..range.start], &pump.before].concat();
+        parts.push(DataPart::Bytes(before));
+        parts.push(repeat.clone());
+        parts.push(DataPart::Bytes(pump.after.clone()));
+        end = range.end;
+    }
+    parts.push(DataPart::Bytes(bytes[end..].to_vec()));
     if repairs {
-        // Zeros of the same length suffice to compute the lengths.
-        let mut after = head.clone();
-        after.resize(range.start + repeat.len(), 0);
-        after.extend_from_slice(&bytes[range.end..]);
-        for (at, written) in announced::fixes(frame, bytes, &after) {
-            // A length field precedes the bytes that it counts.
-            if at.end <= head.len() {
-                head.splice(at, written);
+        repair_parts(frame, bytes, &mut parts);
+    }
+    Data::from_iter(parts)
+}
+
+/// Corrects the length fields in plain parts that count the changed bytes.
+fn repair_parts(frame: &crate::talk::Frame, before: &[u8], parts: &mut [DataPart]) {
+    let mut after = Vec::new();
+    parts.iter().for_each(|part| part.write(&mut after));
+    // From the last one to the first, so that positions stay right.
+    for (at, written) in announced::fixes(frame, before, &after) {
+        let mut begin = 0;
+        for part in &mut *parts {
+            let len = part.len();
+            if let DataPart::Bytes(bytes) = part
+                && at.start >= begin
+                && at.end <= begin + len
+            {
+                bytes.splice(at.start - begin..at.end - begin, written);
+                break;
             }
+            begin += len;
         }
     }
-    let tail = bytes[range.end..].to_vec();
-    Data::from_iter([DataPart::Bytes(head), repeat, DataPart::Bytes(tail)])
 }
 
 /// Data with one part opened for changes.

@@ -1,6 +1,9 @@
 //! A bug to look for again, and how thoroughly.
 
-use crate::fuzz::symptom::FindingKind;
+use serde_json::Value;
+
+use crate::fuzz::case::unhex;
+use crate::fuzz::symptom::{FindingKind, Symptom};
 
 /// How thoroughly an oracle looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,17 @@ pub(crate) struct Claim {
     pub kind: FindingKind,
     /// The wrong reply of a conformance finding.
     pub wrong_reply: Option<Vec<u8>>,
+}
+
+impl Claim {
+    /// The bug that this symptom shows.
+    pub(crate) fn of(symptom: &Symptom) -> Self {
+        let hex = symptom.evidence.get("reply_hex").and_then(Value::as_str);
+        Self {
+            kind: symptom.kind,
+            wrong_reply: hex.and_then(unhex),
+        }
+    }
 }
 
 impl From<FindingKind> for Claim {

@@ -1,148 +1,231 @@
 //! Complexity: the work of the server grows much faster than its input.
 //!
-//! Measures CPU time, never wall time, at five sizes of the same input, each twice the previous one. Each of the last
-//! two doublings must multiply the CPU time by at least 2^1.6, and the second largest size must take at least 20 ms.
+//! Measures CPU time, never wall time. One part of the case grows while everything else stays: its sizes are an eighth, a
+//! quarter, a half and the whole, and the CPU time of the case without it is subtracted from each. What remains must grow
+//! with the size to the power of 1.5 or more over these three doublings together, to the power of 1.25 or more over each
+//! of them (a cache that becomes too small makes a single doubling look steep), and take at least 20 ms at half the size.
+//! Replies are read.
 
 use std::time::{Duration, Instant};
 
 use super::claim::Rigour;
-use crate::fuzz::case::{Case, Data, DataPart, Step};
+use super::scale::Scale;
+use crate::fuzz::case::{BYTES_MAX, Case, Step};
 use crate::fuzz::epoch::Epoch;
-use crate::fuzz::material::announced;
 use crate::fuzz::symptom::{FindingKind, Symptom};
-use crate::talk::Frame;
+use crate::fuzz::wire::{ConnectionEnd, Wire};
 
 /// Minimum growth exponent of a finding: 1 is linear, 2 is quadratic.
-const EXPONENT: f64 = 1.6;
-/// Minimum CPU time at the second largest size.
+const EXPONENT: f64 = 1.5;
+/// Minimum exponent of each doubling.
+const EACH: f64 = 1.25;
+/// Minimum CPU time at half the size.
 const COSTLY: Duration = Duration::from_millis(20);
 /// CPU time at which a case is large enough to measure and need not grow further.
 const ENOUGH: Duration = Duration::from_millis(400);
 /// Factor on [`COSTLY`] for a quick look, so that what passes it will also be confirmed.
-const MARGIN: f64 = 1.5;
+const MARGIN: f64 = 1.25;
 /// Added to [`EXPONENT`] for a quick look, for the same reason.
-const EXPONENT_MARGIN: f64 = 0.1;
-/// A doubling of the input that multiplies CPU time by less than this is close to linear. The quick look stops there:
-/// on a slow server every long case looks costly at first.
-const STEEP: f64 = 2.2;
-/// Minimum CPU time that can be told apart from the cost of a connection.
-const MEASURABLE: Duration = Duration::from_millis(10);
-/// The measured sizes, in sixteenths of the case.
-const SIXTEENTHS: [usize; 5] = [1, 2, 4, 8, 16];
+const EXPONENT_MARGIN: f64 = 0.05;
+/// A doubling that multiplies CPU time by less than this is close to linear.
+const STEEP: f64 = 2.3;
+/// Doublings close to linear after which a case is given up. Below them, fixed costs hide the growth.
+const FLAT_MAX: u32 = 2;
+/// Minimum CPU time at the smallest size: less cannot be told apart from the cost of a connection.
+const MEASURABLE: Duration = Duration::from_millis(1);
 /// Maximum time the server may keep computing after it has closed the connection.
 const COMPUTING: Duration = Duration::from_secs(10);
-/// Bytes at the end of a message that are kept when it is scaled.
-const TAIL_BYTES: usize = 16;
-
-/// Minimum bytes of the largest part of a case, so that it can be divided by 16.
-const SCALABLE_BYTES_MIN: usize = 1024;
+/// Maximum wait for a reply, and for a server that does not close after the client's FIN.
+const PATIENT: Duration = Duration::from_secs(10);
+const IMPATIENT: Duration = Duration::from_millis(200);
 
 /// Whether the case has a part that is long enough to be scaled.
-pub(crate) fn is_scalable(case: &Case) -> bool {
-    largest(case).is_some_and(|(_, _, len)| len >= SCALABLE_BYTES_MIN)
+pub(crate) fn is_scalable(epoch: &Epoch<'_>, case: &Case) -> bool {
+    Scale::of(case, &epoch.target.talk().request).is_some()
 }
 
-/// The case, doubled while each doubling costs much more CPU time, up to [`ENOUGH`]. Super-linear growth is easiest to
-/// measure at such a size, far above the noise.
-pub(crate) fn grown(epoch: &mut Epoch<'_>, case: &Case, bytes_max: usize) -> Case {
+/// The largest case to measure: the longest message that the server promises to take, or 8 MiB.
+pub(crate) fn bytes_max(epoch: &Epoch<'_>) -> usize {
+    let promised = epoch.target.subject.promise.longest_message();
+    promised.unwrap_or(BYTES_MAX).min(BYTES_MAX)
+}
+
+/// The case, grown until it is easy to measure, far above the noise. `None` if its cost grows like its size.
+pub(crate) fn grown(epoch: &mut Epoch<'_>, case: &Case) -> Option<Case> {
     let frame = epoch.target.talk().request.clone();
-    let mut best = case.clone();
-    if is_steep(epoch, case) != Some(true) {
-        return best;
-    }
-    let mut cost = least(epoch, case, 1).unwrap_or_default();
-    while cost < ENOUGH && best.bytes() * 2 <= bytes_max {
-        let larger = scaled(&best, 32, &frame);
-        match least(epoch, &larger, 1) {
-            Some(more) if more >= cost.mul_f64(STEEP) => (best, cost) = (larger, more),
-            _ => break,
+    let scale = Scale::of(case, &frame)?;
+    let most = bytes_max(epoch)
+        .max(case.bytes())
+        .saturating_sub(scale.rest());
+    let mut meter = Meter::of(epoch, &scale)?;
+    // A case that was costly may be larger than necessary: the growth begins below it.
+    let mut bytes = (scale.bytes / 4).max(1);
+    let (mut cost, mut flat) = (meter.cost(&scale, bytes, 1)?, 0);
+    while cost < ENOUGH && bytes * 2 <= most {
+        let twice = meter.cost(&scale, bytes * 2, 1)?;
+        // The server refuses what is that long.
+        if twice < cost && cost >= COSTLY {
+            break;
         }
-    }
-    best
-}
-
-/// Measures the case at five sizes.
-pub(crate) fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
-    if !is_scalable(case) {
-        return None;
-    }
-    let repetitions = match rigour {
-        Rigour::Full => 5,
-        Rigour::Quick if !is_steep(epoch, case)? => return None,
-        Rigour::Quick => 2,
-    };
-    let mut costs = Vec::new();
-    for sixteenths in SIXTEENTHS {
-        let smaller = scaled(case, sixteenths, &epoch.target.talk().request);
-        costs.push((smaller.bytes(), least(epoch, &smaller, repetitions)?));
-    }
-    let exponent = |one: usize| {
-        let (before, after): ((usize, Duration), (usize, Duration)) = (costs[one], costs[one + 1]);
-        let work = after.1.as_secs_f64() / before.1.as_secs_f64().max(1e-6);
-        let size = after.0 as f64 / before.0 as f64;
-        work.ln() / size.ln().max(0.1)
-    };
-    let exponents = [exponent(2), exponent(3)];
-    let top = costs[3].1;
-    let (costly, least_exponent) = match rigour {
-        Rigour::Full => (COSTLY, EXPONENT),
-        Rigour::Quick => (COSTLY.mul_f64(MARGIN), EXPONENT + EXPONENT_MARGIN),
-    };
-    if top < costly || exponents.iter().any(|exponent| *exponent < least_exponent) {
-        return None;
-    }
-    let (bytes, cost) = costs[4];
-    let title = format!(
-        "{bytes} bytes cost {:.0} ms of CPU time, half as many {:.0} ms: the work grows with the size to the power of {:.1}",
-        cost.as_secs_f64() * 1e3,
-        top.as_secs_f64() * 1e3,
-        exponents[1]
-    );
-    let measured: Vec<String> = costs
-        .iter()
-        .map(|(bytes, cost)| format!("{bytes} bytes: {:.1} ms", cost.as_secs_f64() * 1e3))
-        .collect();
-    Some(
-        Symptom::new(FindingKind::Complexity, "cpu", title)
-            .with("cpu", measured)
-            .with("exponent", exponents[1]),
-    )
-}
-
-/// Whether doubling the input costs much more than twice the CPU time, at the first measurable size. One run per
-/// size dismisses most cases quickly.
-fn is_steep(epoch: &mut Epoch<'_>, case: &Case) -> Option<bool> {
-    let frame = epoch.target.talk().request.clone();
-    let mut cost = least(epoch, &scaled(case, 1, &frame), 1)?;
-    for sixteenths in [2, 4, 8, 16] {
-        let twice = least(epoch, &scaled(case, sixteenths, &frame), 1)?;
-        if cost >= MEASURABLE {
-            return Some(twice >= cost.mul_f64(STEEP));
+        if cost >= MEASURABLE * 4 {
+            flat = if twice >= cost.mul_f64(STEEP) {
+                0
+            } else {
+                flat + 1
+            };
         }
-        cost = twice;
-    }
-    Some(true)
-}
-
-/// The minimum CPU time of several runs.
-fn least(epoch: &mut Epoch<'_>, case: &Case, repetitions: u32) -> Option<Duration> {
-    let mut least = Duration::MAX;
-    for _ in 0..repetitions {
-        let before = epoch.vitals().cpu;
-        let ran = epoch.run(case).ok()?;
-        if ran.vital.ended.is_some() {
+        if flat >= FLAT_MAX {
             return None;
         }
-        wait_until_idle(epoch);
-        least = least.min(epoch.vitals().cpu.saturating_sub(before));
+        (bytes, cost) = (bytes * 2, twice);
     }
-    Some(least)
+    (cost >= COSTLY).then(|| scale.sized(bytes).0)
+}
+
+/// Measures the case at four sizes.
+pub(crate) fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
+    let frame = epoch.target.talk().request.clone();
+    let scale = Scale::of(case, &frame)?;
+    let mut meter = Meter::of(epoch, &scale)?;
+    let (repetitions, costly, least) = match rigour {
+        Rigour::Full => (3, COSTLY, EXPONENT),
+        Rigour::Quick => (1, COSTLY.mul_f64(MARGIN), EXPONENT + EXPONENT_MARGIN),
+    };
+    let mut points = Vec::new();
+    // The largest two first: they dismiss most cases.
+    for part in [1, 2, 4, 8] {
+        let cost = meter.cost(&scale, scale.bytes / part, repetitions)?;
+        points.push((scale.sized(scale.bytes / part).1, cost));
+        if part == 2 && cost < costly || points.len() > 1 && exponents(&points)[0] < EACH {
+            return None;
+        }
+    }
+    points.reverse();
+    if points[0].1 < MEASURABLE || overall(&points) < least {
+        return None;
+    }
+    Some(symptom(&scale, &meter, &points))
+}
+
+/// The growth exponents between neighbours, of points in descending or ascending order; the newest first.
+fn exponents(points: &[(usize, Duration)]) -> Vec<f64> {
+    let pairs = points.windows(2).rev();
+    pairs
+        .map(|pair| {
+            let work = pair[1].1.as_secs_f64().max(1e-6) / pair[0].1.as_secs_f64().max(1e-6);
+            let size = pair[1].0.max(1) as f64 / pair[0].0.max(1) as f64;
+            match size.ln() {
+                0.0 => 0.0,
+                ln => work.ln() / ln,
+            }
+        })
+        .collect()
+}
+
+/// The exponent over all sizes, of points in ascending order.
+fn overall(points: &[(usize, Duration)]) -> f64 {
+    let ends = [points.first(), points.last()];
+    let ends: Vec<(usize, Duration)> = ends.into_iter().flatten().copied().collect();
+    exponents(&ends).first().copied().unwrap_or(0.0)
+}
+
+fn symptom(scale: &Scale<'_>, meter: &Meter<'_, '_>, points: &[(usize, Duration)]) -> Symptom {
+    let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
+    let exponent = overall(points);
+    let top = points.len() - 1;
+    let title = format!(
+        "{} bytes more cost {} of CPU time, half as many {}: the work grows with the size to the power of {:.1}",
+        points[top].0,
+        ms(points[top].1),
+        ms(points[top - 1].1),
+        exponent
+    );
+    let measured: Vec<String> = points
+        .iter()
+        .map(|(bytes, cost)| format!("{bytes} bytes: {}", ms(*cost)))
+        .collect();
+    Symptom::new(FindingKind::Complexity, "cpu", title)
+        .with("cpu", measured)
+        .with(
+            "cpu_of_the_rest",
+            format!("{} bytes: {}", scale.rest(), ms(meter.base)),
+        )
+        .with("exponent", exponent)
+}
+
+/// Measures the CPU time that the growing part of a case costs.
+struct Meter<'e, 't> {
+    epoch: &'e mut Epoch<'t>,
+    wire: Wire,
+    /// The cost of the case without the growing part.
+    base: Duration,
+}
+
+impl<'e, 't> Meter<'e, 't> {
+    fn of(epoch: &'e mut Epoch<'t>, scale: &Scale<'_>) -> Option<Self> {
+        let mut meter = Self {
+            wire: wire(epoch, IMPATIENT),
+            epoch,
+            base: Duration::ZERO,
+        };
+        let (without, _) = scale.sized(1);
+        let (mut base, mut closes) = (Duration::MAX, true);
+        for _ in 0..3 {
+            let (cost, closed) = meter.run(&without)?;
+            (base, closes) = (base.min(cost), closes && closed);
+        }
+        // A server that closes after the client's FIN may take its time to reply.
+        if closes {
+            meter.wire = wire(meter.epoch, PATIENT);
+        }
+        meter.base = base;
+        Some(meter)
+    }
+
+    /// The least CPU time of several runs that the growing part costs at this size.
+    fn cost(&mut self, scale: &Scale<'_>, bytes: usize, repetitions: u32) -> Option<Duration> {
+        let (mut case, _) = scale.sized(bytes);
+        // Replies are read until the server closes; the end of one that is longer than what is kept would not be seen.
+        while case.steps.last() == Some(&Step::Receive) {
+            case.steps.pop();
+        }
+        let mut least = Duration::MAX;
+        for _ in 0..repetitions {
+            least = least.min(self.run(&case)?.0);
+        }
+        Some(least.saturating_sub(self.base))
+    }
+
+    /// The CPU time of one run, and whether the server has closed every connection.
+    fn run(&mut self, case: &Case) -> Option<(Duration, bool)> {
+        let before = self.epoch.vitals().cpu;
+        let observed = self.wire.run(case).ok()?;
+        self.epoch.refresh();
+        if self.epoch.has_ended() || self.epoch.target.deadline.is_over() {
+            return None;
+        }
+        wait_until_idle(self.epoch);
+        let ends = observed.connections.iter();
+        let closed = ends
+            .map(|received| received.end)
+            .all(|end| end != ConnectionEnd::StillOpen);
+        Some((self.epoch.vitals().cpu.saturating_sub(before), closed))
+    }
+}
+
+/// A runner that waits long enough for every byte to be taken, and for this time for replies.
+fn wire(epoch: &Epoch<'_>, wait: Duration) -> Wire {
+    let mut limits = epoch.target.limits;
+    limits.wait = wait.max(limits.wait);
+    limits.send = PATIENT;
+    limits.case = PATIENT * 3;
+    epoch.other_wire(limits)
 }
 
 /// Waits until the server is idle: it may keep computing after it has closed the connection.
 fn wait_until_idle(epoch: &Epoch<'_>) {
     let mut idle = 0;
-    let deadline = Instant::now() + COMPUTING;
+    let deadline = Instant::now() + epoch.target.deadline.left(COMPUTING);
     while idle < 2 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(1));
         idle = if epoch.server().is_computing() {
@@ -153,108 +236,22 @@ fn wait_until_idle(epoch: &Epoch<'_>) {
     }
 }
 
-/// The largest part of all sends: its step, its index and its length.
-fn largest(case: &Case) -> Option<(usize, usize, usize)> {
-    let steps = case.steps.iter().enumerate();
-    let parts = steps.flat_map(|(at, step)| match step {
-        Step::Send(send) => send
-            .data
-            .parts()
-            .iter()
-            .enumerate()
-            .map(|(part, data)| (at, part, data.len()))
-            .collect(),
-        _ => Vec::new(),
-    });
-    parts.max_by_key(|(_, _, len)| *len)
-}
-
-/// The case with its largest part scaled to so many sixteenths. The end of the part is kept, and a correct length
-/// header is corrected.
-fn scaled(case: &Case, sixteenths: usize, frame: &Frame) -> Case {
-    let mut scaled = case.clone();
-    let Some((at, part, len)) = largest(case) else {
-        return scaled;
-    };
-    let Step::Send(send) = &mut scaled.steps[at] else {
-        return scaled;
-    };
-    let whole = send.data.to_bytes();
-    let shrink = |data: &DataPart| match data {
-        DataPart::Repeat { unit, count } => vec![DataPart::Repeat {
-            unit: unit.clone(),
-            count: (*count as usize * sixteenths / 16).max(1) as u32,
-        }],
-        // Bytes grow by repetition.
-        DataPart::Bytes(bytes) if sixteenths > 16 => vec![
-            DataPart::Repeat {
-                unit: bytes[..len - TAIL_BYTES.min(len)].to_vec(),
-                count: (sixteenths / 16) as u32,
-            },
-            DataPart::Bytes(bytes[len - TAIL_BYTES.min(len)..].to_vec()),
-        ],
-        DataPart::Bytes(bytes) => {
-            let tail = len - TAIL_BYTES.min(len);
-            vec![
-                DataPart::Bytes(bytes[..tail * sixteenths / 16].to_vec()),
-                DataPart::Bytes(bytes[tail..].to_vec()),
-            ]
-        }
-    };
-    let parts = send.data.parts().iter().enumerate();
-    send.data = parts
-        .flat_map(|(number, data)| match number == part {
-            true => shrink(data),
-            false => vec![data.clone()],
-        })
-        .collect();
-    send.cuts.clear();
-    if frame.adds_to_body()
-        && matches!(frame.decoder().next(&whole), Ok(Some(length)) if length == whole.len())
-    {
-        let mut bytes = send.data.to_bytes();
-        announced::repair(frame, &whole, &mut bytes);
-        send.data = Data::from(bytes);
-    }
-    scaled
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::case::SendStep;
 
     #[test]
-    fn a_sixteenth_keeps_its_end() {
-        let mut data = Data::from(&b"say "[..]);
-        data.push(DataPart::Repeat {
-            unit: b"a b ".to_vec(),
-            count: 1600,
-        });
-        data.push(DataPart::Bytes(b"\n".to_vec()));
-        let case = Case::sending(data);
-        let frame = Frame::until(b"\n");
-        assert_eq!(scaled(&case, 16, &frame), case);
-        assert_eq!(scaled(&case, 1, &frame).bytes(), 4 + 400 + 1);
-        let plain = Case::sending(vec![b'x'; 16_000]);
-        assert_eq!(scaled(&plain, 8, &frame).bytes(), (16_000 - 16) / 2 + 16);
-    }
-
-    #[test]
-    fn true_lengths_stay_true() {
-        let talk = crate::file::builtin("frame").unwrap().talk;
-        let whole = talk.request.wrap(&vec![b'x'; 4096]);
-        let case = Case::new(vec![Step::Send(SendStep::whole(whole))]);
-        let smaller = scaled(&case, 4, &talk.request)
-            .sends()
-            .next()
-            .unwrap()
-            .data
-            .to_bytes();
-        assert_eq!(
-            u32::from_be_bytes(smaller[..4].try_into().unwrap()) as usize,
-            smaller.len() - 4
-        );
-        assert!(smaller.len() < 1200);
+    fn the_exponent_is_of_what_grew() {
+        let ms = Duration::from_millis;
+        let quadratic = [(1000, ms(2)), (2000, ms(8)), (4000, ms(32))];
+        for exponent in exponents(&quadratic) {
+            assert!((exponent - 2.0).abs() < 1e-9);
+        }
+        let linear = [(1000, ms(2)), (2000, ms(4))];
+        assert!((exponents(&linear)[0] - 1.0).abs() < 1e-9);
+        // Twice the same size says nothing.
+        assert_eq!(exponents(&[(1000, ms(2)), (1000, ms(4))]), [0.0]);
+        let down = [(2000, ms(8)), (1000, ms(2))];
+        assert!((exponents(&down)[0] - 2.0).abs() < 1e-9);
     }
 }

@@ -5,21 +5,37 @@ use crate::fuzz::epoch::Epoch;
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::process::{Exit, signal_name};
 
-/// Describes the end of a process other than the main one. Only its parent knows the exit status.
-const WORKER: &str = "a worker process of the server ended";
+/// Describes the end of a process other than the main one.
+const WORKER: &str = "a worker process of the server";
 
 /// How the server ended, if a process of it has.
 pub(crate) fn seen(epoch: &mut Epoch<'_>) -> Option<Symptom> {
     if !epoch.has_ended() {
-        return None;
+        let exit = epoch.crashed_child()?;
+        return Some(symptom(epoch, format!("{WORKER} {exit}"), Some(exit)));
     }
     let main_ended = epoch.ended().is_none() || epoch.ended() == epoch.server().pid();
-    let exit = if main_ended { epoch.exit() } else { None };
-    let how = match exit {
-        Some(exit) => format!("the server {exit}"),
-        None if main_ended => "the server is gone".to_owned(),
-        None => WORKER.to_owned(),
+    let worker = epoch.ended().filter(|_| !main_ended);
+    let exit = match worker {
+        Some(pid) => epoch.worker_exit(pid),
+        None => epoch.exit(),
     };
+    // Workers end on purpose after so many requests, and are replaced.
+    if worker.is_some() && exit.is_some_and(Exit::is_success) {
+        epoch.rewatch();
+        return None;
+    }
+    let how = match exit {
+        Some(exit) if main_ended => format!("the server {exit}"),
+        Some(exit) => format!("{WORKER} {exit}"),
+        None if main_ended => "the server is gone".to_owned(),
+        None => format!("{WORKER} ended"),
+    };
+    Some(symptom(epoch, how, exit))
+}
+
+/// A process ended like this.
+fn symptom(epoch: &Epoch<'_>, how: String, exit: Option<Exit>) -> Symptom {
     let stderr = text::decode(&epoch.server().stderr_since(0).0);
     let cause = text::cause(&stderr);
     let title = match text::message(&stderr) {
@@ -31,15 +47,20 @@ pub(crate) fn seen(epoch: &mut Epoch<'_>) -> Option<Symptom> {
         Some(Exit::Code(code)) => format!("exit {code}"),
         None => how.clone(),
     };
-    let mut symptom =
-        Symptom::new(FindingKind::Crash, format!("{ended} {cause}"), title).with("exit", how);
+    let whose = if how.starts_with(WORKER) {
+        "worker "
+    } else {
+        ""
+    };
+    let key = format!("{whose}{ended} {cause}");
+    let mut symptom = Symptom::new(FindingKind::Crash, key, title).with("exit", how);
     if !stderr.trim().is_empty() {
         symptom = symptom.with("stderr", text::lines_shown(&stderr));
     }
-    Some(symptom)
+    symptom
 }
 
 /// Whether the symptom is the end of the main process, not only of a worker.
 pub(crate) fn is_of_main_process(symptom: &Symptom) -> bool {
-    symptom.kind == FindingKind::Crash && !symptom.key.contains(WORKER)
+    symptom.kind == FindingKind::Crash && !symptom.title.starts_with(WORKER)
 }

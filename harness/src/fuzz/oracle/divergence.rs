@@ -4,9 +4,10 @@
 //! several pieces, each on a fresh server. The three replies of each form must be equal, with digits masked, and the
 //! two forms must differ. If a connection was reset, only the common prefix is compared: a reset may overtake a reply.
 //!
-//! Two differences are permitted behaviour. A server may treat the client's FIN as the end of the session and drop
+//! Three differences are permitted behaviour. A server may treat the client's FIN as the end of the session and drop
 //! replies that it has not written yet, so both forms run once more with a late FIN. And it may refuse a long message
-//! as soon as it has read too much of it, which depends on the pieces.
+//! as soon as it has read too much of it, which depends on the pieces. And a server that closes over malformed bytes, in
+//! one piece as in several, need not have answered everything that came before them.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use crate::fuzz::epoch::Epoch;
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::fuzz::wire::{ConnectionEnd, Observed, Wire};
 use crate::process::socket_table;
-use crate::talk::Frame;
+use crate::talk::{Close, Frame};
 use crate::text::escape;
 
 /// Maximum wait until the server has read a piece; then the next one is sent anyway.
@@ -85,7 +86,7 @@ pub(crate) fn test(
         false => (replies(epoch, &whole)?, replies(epoch, case)?),
         true => (thrice(epoch, before, &whole)?, thrice(epoch, before, case)?),
     };
-    if !differ(&one, &other) {
+    if !differ(&one, &other) || crosses_limit(epoch, &one) || crosses_limit(epoch, &other) {
         return None;
     }
     let mut other_epoch = if full { Some(epoch.another()?) } else { None };
@@ -103,7 +104,54 @@ pub(crate) fn test(
             return None;
         }
     }
+    if one_is_cut_off(&late, &late_cut)
+        && is_malformed(epoch, case)
+        && closes_itself(epoch, &whole)
+        && closes_itself(epoch, case)
+    {
+        return None;
+    }
     Some(symptom(case, &late, &late_cut))
+}
+
+/// Whether one of two replies is the beginning of the other, on every connection.
+fn one_is_cut_off(one: &Replies, other: &Replies) -> bool {
+    let mut pairs = one.iter().zip(other);
+    pairs.all(|(one, other)| is_part(one, other) || is_part(other, one))
+}
+
+/// Whether a server that closes the connection over these bytes refuses them. Where it closes after every reply anyway, a
+/// close says nothing, and neither does one after the last turn of a conversation: there only bytes that are no whole
+/// messages count.
+fn is_malformed(epoch: &Epoch<'_>, case: &Case) -> bool {
+    let talk = epoch.target.talk();
+    let may_close =
+        talk.close == Close::ServerAfterReply || talk.turns.iter().any(|turn| turn.order.last);
+    let is_whole = |send: &SendStep| {
+        let bytes = send.data.to_bytes();
+        let mut rest = &bytes[..];
+        while let Ok(Some(length @ 1..)) = talk.request.decoder().next(rest) {
+            rest = &rest[length.min(rest.len())..];
+        }
+        rest.is_empty()
+    };
+    !may_close || !case.sends().all(is_whole)
+}
+
+/// Whether a connection has carried as many requests as the file says that it does. What the server does with the next one
+/// may depend on whether it has read it already.
+fn crosses_limit(epoch: &Epoch<'_>, replies: &Replies) -> bool {
+    let Some(limit) = epoch.target.subject.promise.limits.requests_per_connection else {
+        return false;
+    };
+    let messages = |reply: &MaskedReply| {
+        let (mut at, mut count) = (0, 0);
+        while let Ok(Some(length @ 1..)) = epoch.target.reply().decoder().next(&reply.bytes[at..]) {
+            (at, count) = (at + length, count + 1);
+        }
+        count
+    };
+    replies.iter().any(|reply| messages(reply) >= limit)
 }
 
 /// The case with a FIN long after the last reply.
@@ -149,9 +197,11 @@ fn is_refused(epoch: &mut Epoch<'_>, case: &Case) -> bool {
         }
         rest.len() > LONG
     };
-    if !case.sends().any(is_long) {
-        return false;
-    }
+    case.sends().any(is_long) && closes_itself(epoch, case)
+}
+
+/// Whether the server closes the connection before the client does.
+fn closes_itself(epoch: &mut Epoch<'_>, case: &Case) -> bool {
     // The first write to a closed connection causes a reset; the second one fails.
     let mut probing = case.clone();
     for _ in 0..2 {

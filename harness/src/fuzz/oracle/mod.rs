@@ -9,10 +9,16 @@ mod claim;
 pub(crate) mod complexity;
 pub(crate) mod conformance;
 pub(crate) mod crash;
+pub(crate) mod difference;
 pub(crate) mod divergence;
 mod hang;
 pub(crate) mod leak;
 mod panic;
+pub(crate) mod pipeline;
+#[cfg(feature = "cli")]
+pub(crate) mod recording;
+mod replies;
+mod scale;
 pub(crate) mod starvation;
 mod text;
 pub(crate) mod watch;
@@ -40,6 +46,34 @@ pub(crate) fn shows(
     symptom.filter(|_| epoch.server().helper_trouble().is_none())
 }
 
+/// What a look at a fresh server showed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Look {
+    /// The symptom.
+    Shown(Symptom),
+    /// Nothing.
+    Nothing,
+    /// It was not possible: the server or a helper of it did not start, or there was no time.
+    Impossible(String),
+}
+
+/// [`shows`], which also tells what was not possible.
+pub(crate) fn look(target: &FuzzTarget, runtime: &Runtime, claim: &Claim, cases: &[Case]) -> Look {
+    let mut epoch = match Epoch::start(target, runtime) {
+        Ok(epoch) => epoch,
+        Err(error) => return Look::Impossible(error.to_string()),
+    };
+    let symptom = shows_on(&mut epoch, claim, cases, Rigour::Full);
+    match (symptom, epoch.server().helper_trouble()) {
+        (_, Some(trouble)) => Look::Impossible(trouble.to_string()),
+        (Some(symptom), None) => Look::Shown(symptom),
+        (None, None) if target.deadline.is_over() => {
+            Look::Impossible("there was no time to ask the server".into())
+        }
+        (None, None) => Look::Nothing,
+    }
+}
+
 /// [`shows`] on a server that is already running.
 pub(crate) fn shows_on(
     epoch: &mut Epoch<'_>,
@@ -62,6 +96,7 @@ pub(crate) fn shows_on(
             match kind {
                 FindingKind::Starvation => starvation::test(epoch, last, rigour),
                 FindingKind::Leak => leak::test(epoch, last, rigour),
+                FindingKind::Difference => difference::test(epoch, before, last, rigour),
                 FindingKind::Divergence => divergence::test(epoch, before, last, rigour),
                 _ => complexity::test(epoch, last, rigour),
             }
@@ -71,11 +106,16 @@ pub(crate) fn shows_on(
 
 /// Runs the cases, each followed by the looks of a campaign.
 fn watched(epoch: &mut Epoch<'_>, cases: &[Case]) -> Option<Symptom> {
+    let mut unanswered = false;
     for case in cases {
-        epoch.run(case).ok()?;
+        let run = epoch.run(case).ok()?;
+        let ends = run.observed.connections.iter();
+        unanswered |= ends.into_iter().any(watch::is_cut_off);
         if let Some(symptom) = alarm::alarm(epoch) {
             return Some(symptom);
         }
     }
-    watch::examine(epoch).or_else(|| watch::worker_ends(epoch))
+    watch::examine(epoch)
+        .or_else(|| watch::worker_ends(epoch))
+        .or_else(|| unanswered.then(|| watch::child_crashes(epoch)).flatten())
 }

@@ -12,15 +12,15 @@ const AFTERMATH: Duration = Duration::from_millis(100);
 /// What stderr has reported since the last call.
 pub(crate) fn seen(epoch: &mut Epoch<'_>) -> Option<Symptom> {
     let report = epoch.take_report()?;
+    let text = text::decode(&report.bytes());
+    let key = text::cause(&text);
     // A dying program reports before it ends. Waiting classifies it as a crash every time.
-    if epoch.until(AFTERMATH, |epoch| epoch.vitals().ended.is_some()) {
+    if !epoch.has_survived(&key) && epoch.until(AFTERMATH, |epoch| epoch.vitals().ended.is_some()) {
         epoch.refresh();
         if let Some(crash) = crash::seen(epoch) {
             return Some(crash);
         }
     }
-    let text = text::decode(&report.bytes());
-    let key = text::cause(&text);
     let title = text::message(&text).unwrap_or_else(|| "a report on stderr".into());
     Some(
         Symptom::new(FindingKind::Panic, key, title)

@@ -1,11 +1,12 @@
 //! The full look at a server: crash, panic, and whether it still serves clients.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::alarm::alarm;
 use super::hang;
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::symptom::Symptom;
+use crate::fuzz::wire::{ConnectionEnd, Received};
 use crate::session::PeerError;
 
 /// How long to wait for the kernel to report the end of a process whose socket is already closed.
@@ -47,4 +48,22 @@ pub(crate) fn worker_ends(epoch: &mut Epoch<'_>) -> Option<Symptom> {
     }
     epoch.refresh();
     alarm(epoch)
+}
+
+/// Whether the server closed a connection without a reply, as one does whose process dies.
+pub(crate) fn is_cut_off(received: &Received) -> bool {
+    let closed = matches!(received.end, ConnectionEnd::Eof | ConnectionEnd::Reset);
+    closed && received.length == 0
+}
+
+/// Whether a child that served a single client is crashing. Its sockets close a moment before the kernel tells its end.
+pub(crate) fn child_crashes(epoch: &mut Epoch<'_>) -> Option<Symptom> {
+    let deadline = Instant::now() + epoch.target.deadline.left(WORKER_END_VISIBLE);
+    while epoch.sees_children() && Instant::now() < deadline {
+        if let Some(symptom) = alarm(epoch) {
+            return Some(symptom);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    None
 }

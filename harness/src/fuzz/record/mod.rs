@@ -18,7 +18,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::tape::Tape;
-use super::{Case, CaseFile};
+use super::case::Recorded;
+use super::{Case, CaseFile, Data};
 use crate::data::hash::fnv1a;
 
 /// Maximum bytes of one read.
@@ -127,7 +128,7 @@ impl RecordingProxy {
         let tape = lock(&tape);
         match tape.case() {
             None => SessionOutcome::Nothing,
-            Some(case) => match store(&self.folder, &case) {
+            Some(case) => match store(&self.folder, &case, &recorded(&tape)) {
                 Err(error) => SessionOutcome::NotStored(error),
                 Ok((path, known)) => SessionOutcome::Stored {
                     path,
@@ -163,8 +164,8 @@ async fn pass(client: &mut TcpStream, upstream: &mut TcpStream, tape: &Mutex<Tap
             None => lock(tape).finished(),
         });
         let down = one_way(from_upstream, to_client, |bytes| {
-            if bytes.is_some() {
-                lock(tape).answered();
+            if let Some(bytes) = bytes {
+                lock(tape).replied(bytes);
             }
         });
         tokio::pin!(up, down);
@@ -222,6 +223,14 @@ async fn one_way(
     }
 }
 
+/// The replies of the session.
+fn recorded(tape: &Tape) -> Recorded {
+    Recorded {
+        replies: Data::from(&tape.replies[..]),
+        complete: tape.is_complete(),
+    }
+}
+
 /// A tape stays valid even if a thread panicked while it held the lock.
 fn lock(tape: &Mutex<Tape>) -> std::sync::MutexGuard<'_, Tape> {
     tape.lock().unwrap_or_else(PoisonError::into_inner)
@@ -229,17 +238,21 @@ fn lock(tape: &Mutex<Tape>) -> std::sync::MutexGuard<'_, Tape> {
 
 /// Writes the case atomically, under a name derived from its content, so that equal cases are stored once. Returns
 /// the path and whether it existed before.
-fn store(folder: &Path, case: &Case) -> io::Result<(PathBuf, bool)> {
-    let text = CaseFile::of(vec![case.clone()]).text();
+fn store(folder: &Path, case: &Case, recorded: &Recorded) -> io::Result<(PathBuf, bool)> {
+    let mut file = CaseFile::of(vec![case.clone()]);
+    // The replies may differ every time: the first ones are kept.
+    let text = file.text();
+    file.recorded = Some(recorded.clone());
+    let whole = file.text();
     let path = folder.join(format!("recorded-{:016x}.json", fnv1a(text.as_bytes())));
     if path.exists() {
         return Ok((path, true));
     }
-    let mut file = tempfile::Builder::new()
+    let mut made = tempfile::Builder::new()
         .prefix(".recorded-")
         .tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    match file.persist_noclobber(&path) {
+    made.write_all(whole.as_bytes())?;
+    match made.persist_noclobber(&path) {
         Ok(_) => Ok((path, false)),
         // Another session stored an equal case at the same time.
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok((path, true)),

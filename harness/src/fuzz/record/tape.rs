@@ -1,6 +1,7 @@
 //! Turns what the proxy sees of one client into the steps of a case.
 
 use crate::fuzz::case::{BYTES_MAX, STEPS_MAX};
+use crate::fuzz::wire::KEPT_BYTES_MAX;
 use crate::fuzz::{Case, Data, DataPart, SendStep, Step};
 
 /// The steps of one session so far.
@@ -13,6 +14,8 @@ pub(super) struct Tape {
     pub cut_off: bool,
     /// The client has sent FIN.
     finished: bool,
+    /// What the server has replied.
+    pub replies: Vec<u8>,
 }
 
 impl Tape {
@@ -23,6 +26,7 @@ impl Tape {
             room: bytes_max.min(BYTES_MAX),
             cut_off: false,
             finished: false,
+            replies: Vec::new(),
         }
     }
 
@@ -40,8 +44,21 @@ impl Tape {
         }
     }
 
+    /// Records a piece of a reply.
+    pub(super) fn replied(&mut self, bytes: &[u8]) {
+        let room = KEPT_BYTES_MAX.saturating_sub(self.replies.len());
+        self.replies
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.answered();
+    }
+
+    /// Whether the session ended in order, so that every reply was seen.
+    pub(super) fn is_complete(&self) -> bool {
+        self.finished && !self.cut_off && self.replies.len() < KEPT_BYTES_MAX
+    }
+
     /// Records that the server replied. The client waited for the reply if it sends more afterwards.
-    pub(super) fn answered(&mut self) {
+    fn answered(&mut self) {
         let waits = !self.finished && self.steps.last() != Some(&Step::Receive);
         if waits {
             self.push(Step::Receive);

@@ -28,7 +28,11 @@ pub(super) fn recorded(finding: &Finding) -> Recorded {
     wrong(finding).map_or(Recorded::Nothing, Recorded::Wrong)
 }
 
-/// The wrong reply.
+/// The wrong reply, if any other one is right.
 pub(super) fn wrong(finding: &Finding) -> Option<Vec<u8>> {
-    unhex(finding.symptom.evidence.get("reply_hex")?.as_str()?)
+    let evidence = &finding.symptom.evidence;
+    if evidence.contains_key("right_regex") {
+        return None;
+    }
+    unhex(evidence.get("reply_hex")?.as_str()?)
 }

@@ -12,6 +12,8 @@ pub(super) fn text(finding: &Finding) -> String {
         "id": finding.id,
         "title": finding.symptom.title,
         "key": finding.symptom.key,
+        "seen": finding.seen().seen,
+        "of": finding.seen().of,
         "evidence": finding.symptom.evidence,
     }));
     file.text()

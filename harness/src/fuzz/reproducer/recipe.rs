@@ -138,6 +138,13 @@ impl Recipe {
         }
     }
 
+    /// Adds options to the command that replays a finding.
+    pub(crate) fn add_to_replay(&mut self, options: &str) {
+        self.replay = self
+            .replay
+            .replace("{folder}", &format!("{{folder}} {options}"));
+    }
+
     /// The command that replays the finding in `folder`.
     pub(crate) fn replay_command(&self, folder: &Path) -> String {
         self.replay

@@ -9,23 +9,30 @@ mod observed;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use connection::Connection;
-#[cfg(test)]
-pub(crate) use observed::Received;
-pub(crate) use observed::{ConnectionEnd, Observed};
+#[cfg(feature = "cli")]
+pub(crate) use observed::KEPT_BYTES_MAX;
+pub(crate) use observed::{ConnectionEnd, Observed, Received};
 
 use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
-use crate::process::LoginCommand;
+use super::deadline::Deadline;
+use crate::process::{LoginCommand, Trace};
 use crate::talk::Frame;
 use crate::transport::Endpoint;
+
+/// The kernel takes a time limit of 0 for none.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// Time limits of a case.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Maximum wait for a reply, for space in the send buffer, and for the server's close after the client's FIN.
+    /// Maximum wait for a reply, and for the server's close after the client's FIN.
     pub wait: Duration,
+    /// Maximum wait for space in the send buffer.
+    pub send: Duration,
     /// Maximum duration of a case.
     pub case: Duration,
     /// Pause between two pieces of one send, so that the server reads them separately.
@@ -38,6 +45,7 @@ impl Limits {
         let wait = (exchange * 20).clamp(Duration::from_millis(20), Duration::from_secs(1));
         Self {
             wait,
+            send: wait,
             case: wait * 20,
             // An upper bound: the slowest of a few exchanges depends more on the machine than on the server.
             between: (exchange / 2).clamp(Duration::from_micros(80), Duration::from_micros(250)),
@@ -59,6 +67,12 @@ pub(crate) struct Wire {
     piece_read: Option<PieceRead>,
     /// The programs that log in; `None` for one whose arguments are not known.
     logins: Vec<Option<LoginCommand>>,
+    /// Tells what the server has reached, if it is traced.
+    trace: Option<Arc<Trace>>,
+    /// The length of the trace's log after each step of the last case.
+    marks: Vec<usize>,
+    /// Ends every case early.
+    deadline: Deadline,
 }
 
 /// Waits until the server has read `sent` bytes from `client`; returns false if it gave up.
@@ -76,6 +90,9 @@ impl Wire {
             out: Vec::new(),
             piece_read: None,
             logins: Vec::new(),
+            trace: None,
+            marks: Vec::new(),
+            deadline: Deadline::default(),
         }
     }
 
@@ -88,6 +105,23 @@ impl Wire {
     /// Sets the programs of the steps that log in.
     pub(crate) fn logging_in_with(mut self, logins: Vec<Option<LoginCommand>>) -> Self {
         self.logins = logins;
+        self
+    }
+
+    /// Notes after each step what the server has reached.
+    pub(crate) fn traced_by(mut self, trace: Option<&Arc<Trace>>) -> Self {
+        self.trace = trace.cloned();
+        self
+    }
+
+    /// The length of the trace's log after each step of the last case.
+    pub(crate) fn marks(&self) -> &[usize] {
+        &self.marks
+    }
+
+    /// Sets the moment at which every case ends.
+    pub(crate) fn until(mut self, deadline: Deadline) -> Self {
+        self.deadline = deadline;
         self
     }
 
@@ -115,14 +149,18 @@ impl Wire {
         meanwhile: &mut dyn FnMut(),
     ) -> io::Result<Observed> {
         let mut under_way = UnderWay {
-            until: Instant::now() + self.limits.case,
+            until: Instant::now() + self.deadline.left(self.limits.case),
             connections: Vec::with_capacity(case.connections()),
             current: 0,
             not_taken: 0,
         };
         under_way.connect(self)?;
+        self.marks.clear();
         for step in &case.steps {
             under_way.step(self, step)?;
+            if let Some(trace) = &self.trace {
+                self.marks.push(trace.log().len());
+            }
         }
         meanwhile();
         for connection in &mut under_way.connections {
@@ -149,7 +187,7 @@ impl UnderWay {
         if self.connections.len() < CONNECTIONS_MAX {
             self.connections.push(Connection::open(
                 &wire.endpoint,
-                wire.limits.wait,
+                wire.deadline.left(wire.limits.wait).max(SHORTEST_WAIT),
                 &mut wire.buffer,
             )?);
             self.current = self.connections.len() - 1;
@@ -210,7 +248,7 @@ impl UnderWay {
                     std::thread::sleep(wire.limits.between);
                 }
             }
-            let until = self.until.min(Instant::now() + wire.limits.wait);
+            let until = self.until.min(Instant::now() + wire.limits.send);
             if !connection.send(piece, &mut wire.buffer, until) {
                 self.not_taken += 1;
                 return;

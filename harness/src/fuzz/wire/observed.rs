@@ -12,6 +12,28 @@ pub(crate) struct Observed {
     pub not_taken: usize,
 }
 
+impl Observed {
+    /// Whether the server has refused a request as wrong (HTTP 4xx), and reported no failure of its own (5xx).
+    pub(crate) fn is_refused(&self) -> bool {
+        let mut statuses = self.connections.iter().flat_map(Received::statuses);
+        let mut refused = false;
+        statuses.all(|class| {
+            refused |= class == b'4';
+            class != b'5'
+        }) && refused
+    }
+}
+
+impl Received {
+    /// The first digit of the status of each HTTP reply.
+    fn statuses(&self) -> impl Iterator<Item = u8> + '_ {
+        const NAME: &[u8] = b"HTTP/1.";
+        let is_http = self.bytes.starts_with(NAME);
+        let replies = memchr::memmem::find_iter(if is_http { &self.bytes } else { &[][..] }, NAME);
+        replies.filter_map(|at| self.bytes.get(at + NAME.len() + 2).copied())
+    }
+}
+
 /// What one connection received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
@@ -35,4 +57,29 @@ pub(crate) enum ConnectionEnd {
     StillOpen,
     /// The case closed or reset the connection.
     Ours,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_the_server_is_no_refusal() {
+        let observed = |replies: &[&[u8]]| {
+            let received = |bytes: &&[u8]| Received {
+                bytes: bytes.to_vec(),
+                length: bytes.len() as u64,
+                end: ConnectionEnd::Eof,
+            };
+            Observed {
+                connections: replies.iter().map(received).collect(),
+                not_taken: 0,
+            }
+        };
+        assert!(observed(&[b"HTTP/1.1 400 Bad Request\r\n\r\n"]).is_refused());
+        assert!(observed(&[b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 404 No\r\n\r\n"]).is_refused());
+        assert!(!observed(&[b"HTTP/1.1 400 Bad\r\n\r\n", b"HTTP/1.1 500 Oh\r\n\r\n"]).is_refused());
+        assert!(!observed(&[b"HTTP/1.1 200 OK\r\n\r\n"]).is_refused());
+        assert!(!observed(&[b"4 HTTP/1.1 400\r\n"]).is_refused());
+    }
 }

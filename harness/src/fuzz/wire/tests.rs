@@ -24,6 +24,7 @@ fn served<T: Send + 'static>(
 fn wire(addr: SocketAddr) -> Wire {
     let limits = Limits {
         wait: Duration::from_secs(2),
+        send: Duration::from_secs(2),
         case: Duration::from_secs(5),
         between: Duration::from_millis(20),
     };

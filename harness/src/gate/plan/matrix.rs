@@ -103,7 +103,7 @@ pub(crate) fn cells(subject: &Subject, turns: &[usize], asked: Option<usize>) ->
             .map(|size| (Some(size), with.clone()))
             .collect()
     };
-    let connections = connections(subject.promise.max_connections);
+    let connections = connections(subject.promise.most_connections());
     let cell = |(payload, turns): &(Option<usize>, Vec<usize>), connections: usize| {
         MatrixCell::new(*payload, turns.clone(), connections)
     };
@@ -134,7 +134,7 @@ fn is_taken(subject: &Subject, turns: &[usize], size: usize) -> bool {
         values: subject.values(),
         ..Bindings::default()
     };
-    let longest = subject.promise.max_message.unwrap_or(usize::MAX);
+    let longest = subject.promise.longest_message().unwrap_or(usize::MAX);
     turns
         .iter()
         .filter_map(|turn| talk.turns.get(*turn))

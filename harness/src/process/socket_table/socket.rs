@@ -35,7 +35,7 @@ pub enum TcpState {
 }
 
 impl TcpState {
-    pub(super) fn from_kernel(number: u8) -> Option<TcpState> {
+    pub(in crate::process) fn from_kernel(number: u8) -> Option<TcpState> {
         use TcpState as S;
         let all = [
             S::Established,
@@ -135,5 +135,14 @@ impl PeerSocket {
     /// Whether a program has accepted it and not closed it.
     pub fn is_held(&self) -> bool {
         self.inode != 0
+    }
+
+    /// Whether its program has closed it or shut it down, while the other end had not. The kernel sends a FIN only if the
+    /// program had read everything; otherwise it sends a reset, and the socket is gone.
+    pub fn has_sent_fin(&self) -> bool {
+        matches!(
+            self.state,
+            TcpState::FinWait1 | TcpState::FinWait2 | TcpState::TimeWait
+        )
     }
 }

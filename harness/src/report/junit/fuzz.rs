@@ -4,7 +4,7 @@ use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, Tes
 
 use super::{clean, one_case};
 use crate::fuzz::{Finding, case};
-use crate::report::fuzz::{ItemOutcome, Standing};
+use crate::report::fuzz::{ItemOutcome, Standing, how_sure};
 use crate::report::{FuzzReport, ReplayItem, ReplayReport, Report, RunVerdict};
 
 /// Maximum steps shown of a finding; its case file contains all of them.
@@ -48,6 +48,7 @@ fn status(finding: &Finding) -> TestCaseStatus {
             "inconclusive: not reproduced ({}): {}",
             finding.confirmed, finding.symptom.title
         )),
+        Standing::Unsettled => skipped(format!("{}: {}", how_sure(finding), finding.symptom.title)),
         Standing::Counts => {
             let steps = finding.cases.iter().flat_map(case::shown).take(STEPS_SHOWN);
             let steps: Vec<String> = steps.map(|line| clean(&line)).collect();
@@ -57,7 +58,7 @@ fn status(finding: &Finding) -> TestCaseStatus {
                 .set_message(clean(&finding.symptom.title))
                 .set_description(format!(
                     "confirmed {}\n{}\nreproduce: {}",
-                    finding.confirmed,
+                    how_sure(finding),
                     steps.join("\n"),
                     clean(&finding.reproduce)
                 ));
@@ -81,8 +82,10 @@ pub(super) fn replay(junit: &mut Junit, report: &Report, replay: &ReplayReport) 
 
 fn replayed(item: &ReplayItem) -> TestCaseStatus {
     let mut status = match item.outcome() {
-        ItemOutcome::Gone => return TestCaseStatus::success(),
-        ItemOutcome::Reproduced => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        ItemOutcome::Gone | ItemOutcome::Same => return TestCaseStatus::success(),
+        ItemOutcome::Reproduced | ItemOutcome::Changed => {
+            TestCaseStatus::non_success(NonSuccessKind::Failure)
+        }
         ItemOutcome::Unclear => TestCaseStatus::skipped(),
     };
     if item.reproduced && !item.kind.is_empty() {

@@ -6,7 +6,8 @@ mod gate;
 
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Body, CheckReport, Report, RunVerdict};
+use super::{Body, CallSweepReport, CheckReport, Report, RunVerdict};
+use crate::check::run::sweep::SweepOutcome;
 use crate::check::{Outcome, Verdict};
 use crate::load::joined;
 use crate::text::escape_text;
@@ -35,6 +36,7 @@ fn suites(junit: &mut Junit, report: &Report) {
     match &report.body {
         Body::Nothing {} => one_case(junit, report, ""),
         Body::Check(checked) => battery(junit, checked),
+        Body::Calls(sweep) => calls(junit, sweep),
         Body::Run(whole) => {
             battery(junit, &whole.checked);
             whole.parts().for_each(|part| suites(junit, part));
@@ -44,6 +46,27 @@ fn suites(junit: &mut Junit, report: &Report) {
         Body::Fuzz(fuzz) => fuzz::campaign(junit, report, fuzz),
         Body::Replay(replay) => fuzz::replay(junit, report, replay),
         Body::Gate(gate) => gate::render(junit, gate),
+    }
+}
+
+/// A case for each call and result.
+fn calls(junit: &mut Junit, sweep: &CallSweepReport) {
+    for (call, rows) in sweep.lines() {
+        let mut suite = TestSuite::new(call);
+        for row in rows {
+            let mut status = match row.outcome {
+                SweepOutcome::Served | SweepOutcome::Lost | SweepOutcome::Refused => {
+                    TestCaseStatus::success()
+                }
+                SweepOutcome::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+                SweepOutcome::NotReached | SweepOutcome::Flaky => TestCaseStatus::skipped(),
+            };
+            if let Some(actual) = &row.actual {
+                status.set_message(clean(actual));
+            }
+            suite.add_test_case(TestCase::new(row.case.to_string(), status));
+        }
+        junit.add_test_suite(suite);
     }
 }
 
@@ -123,8 +146,13 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
                     said(&outcome.actual)
                 ))
                 .set_description(lines(&format!(
-                    "{}\nreproduce: {}",
-                    outcome.requirement, outcome.reproduce
+                    "{}\n{}reproduce: {}\nnext: {}",
+                    outcome.requirement,
+                    outcome
+                        .cause
+                        .map_or(String::new(), |cause| format!("probable cause: {cause}\n")),
+                    outcome.reproduce,
+                    outcome.next.as_deref().unwrap_or_default()
                 )));
             status
         }

@@ -24,6 +24,15 @@ pub(super) fn render(text: &mut String, report: &Report, checked: &CheckReport) 
     for blocker in &checked.blockers {
         let _ = writeln!(text, "- **{}**", plain(blocker));
     }
+    for cause in &checked.causes {
+        let _ = writeln!(
+            text,
+            "- **{}**: {} ({})",
+            cause.id,
+            plain(&cause.sentence()),
+            cause.checks.join(", ")
+        );
+    }
     let outcomes = checked.outcomes.iter();
     for outcome in outcomes.filter(|outcome| outcome.needs_details()) {
         finding(text, outcome);
@@ -46,7 +55,13 @@ fn finding(text: &mut String, outcome: &Outcome) {
         let _ = writeln!(text, "  - expected: {}", plain(expected));
     }
     let _ = writeln!(text, "  - requirement: {}", plain(outcome.requirement));
+    if let Some(cause) = outcome.cause {
+        let _ = writeln!(text, "  - probable cause: {cause}");
+    }
     let _ = writeln!(text, "  - reproduce: {}", code(&outcome.reproduce));
+    if let Some(next) = &outcome.next {
+        let _ = writeln!(text, "  - next: {}", plain(next));
+    }
 }
 
 fn table(text: &mut String, checked: &CheckReport) {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::fuzz::{Finding, case};
-use crate::report::fuzz::Standing;
+use crate::report::fuzz::{Standing, how_sure};
 use crate::report::number::bytes;
 use crate::report::{FuzzReport, ReplayReport, Report};
 use crate::text::markdown::{code, plain};
@@ -36,7 +36,7 @@ pub(super) fn render(text: &mut String, report: &Report, fuzz: &FuzzReport) {
             "| {} | {} | {}{} | {} steps, {} | {} |",
             plain(&finding.id),
             finding.symptom.kind.name(),
-            finding.confirmed,
+            plain(&how_sure(finding)),
             standing(finding),
             finding.steps,
             bytes(finding.bytes as f64),
@@ -53,6 +53,7 @@ fn standing(finding: &Finding) -> &'static str {
         Standing::Counts => "",
         Standing::Waived => ", waived",
         Standing::Unconfirmed => ", not reproduced",
+        Standing::Unsettled => "",
     }
 }
 

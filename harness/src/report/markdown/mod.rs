@@ -1,5 +1,6 @@
 //! Reports in Markdown, for a step summary or a pull request. One file per kind of run.
 
+mod calls;
 mod check;
 mod fuzz;
 mod gate;
@@ -37,6 +38,7 @@ pub(crate) fn render(report: &Report) -> String {
     match &report.body {
         Body::Nothing {} => text.push_str("Nothing was measured.\n"),
         Body::Check(checked) => check::render(&mut text, report, checked),
+        Body::Calls(sweep) => calls::render(&mut text, report, sweep),
         Body::Run(whole) => {
             check::render(&mut text, report, &whole.checked);
             for part in whole.parts() {

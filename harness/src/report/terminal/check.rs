@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::{CheckReport, verdict_line};
-use crate::check::{Outcome, Verdict, grouped};
-use crate::report::Report;
+use crate::check::{Cause, Outcome, Verdict, grouped};
 use crate::report::wrap::{cut, wrap};
+use crate::report::{Learned, Report};
+use crate::subject::{AtRest, Place};
 use crate::text::escape_text;
 
 /// Lines, findings and summary.
@@ -22,11 +23,133 @@ pub(super) fn render(
 
 /// Lines and findings.
 pub(super) fn body(text: &mut String, checked: &CheckReport, columns: Option<usize>) {
+    if let Some(learned) = &checked.rehearsal {
+        rehearsal(text, learned, columns);
+    }
     lines(text, checked, columns);
-    let outcomes = checked.outcomes.iter();
-    for outcome in outcomes.filter(|outcome| outcome.needs_details()) {
+    let details = || {
+        let outcomes = checked.outcomes.iter();
+        outcomes.filter(|outcome| outcome.needs_details())
+    };
+    for cause in &checked.causes {
+        let members = details().filter(|outcome| outcome.cause == Some(cause.id));
+        together(text, cause, members, columns);
+    }
+    for outcome in details().filter(|outcome| outcome.cause.is_none()) {
         finding(text, outcome, columns);
     }
+}
+
+/// Failures with one cause: the cause, the first failure in full, and a few lines about each of the others.
+fn together<'a>(
+    text: &mut String,
+    cause: &Cause,
+    members: impl Iterator<Item = &'a Outcome>,
+    columns: Option<usize>,
+) {
+    let _ = writeln!(
+        text,
+        "\n{RED}{BOLD}cause{RESET} {BOLD}{}{RESET}\n  {}",
+        cause.id,
+        wrap(&cause.sentence(), 2, columns)
+    );
+    let _ = writeln!(text, "  {}", wrap(&cause.checks.join(", "), 2, columns));
+    for (number, outcome) in members.enumerate() {
+        if number == 0 {
+            finding(text, outcome, columns);
+        } else {
+            heading(text, outcome);
+            row(text, "actual", outcome.actual.as_deref(), columns);
+            command(text, "reproduce", &outcome.reproduce);
+        }
+    }
+}
+
+/// Verdict, id and kind.
+fn heading(text: &mut String, outcome: &Outcome) {
+    let (colour, word) = mark(outcome);
+    let kind = outcome
+        .kind
+        .map_or(String::new(), |kind| format!(" ({})", kind.name()));
+    let _ = writeln!(
+        text,
+        "\n{colour}{BOLD}{word}{RESET} {BOLD}{}{RESET}{kind}",
+        outcome.id
+    );
+}
+
+fn row(text: &mut String, name: &str, value: Option<&str>, columns: Option<usize>) {
+    if let Some(value) = value {
+        let value = wrap(&escape_text(value, 1200), FINDING_INDENT, columns);
+        let _ = writeln!(text, "  {DIM}{name:<11}{RESET} {value}");
+    }
+}
+
+/// A command is not wrapped, so that it can be copied.
+fn command(text: &mut String, name: &str, command: &str) {
+    if !command.is_empty() {
+        let command = escape_text(command, 4000);
+        let _ = writeln!(text, "  {DIM}{name:<11}{RESET} {command}");
+    }
+}
+
+/// What was learned before anything was judged: limits that the server sets, the order of turns, how it sleeps, and how fast
+/// it is.
+fn rehearsal(text: &mut String, learned: &Learned, columns: Option<usize>) {
+    let places = learned.order.iter().map(Place::phrase);
+    let once = learned.runs_once.iter().map(|how| {
+        format!("runs only once at a time: a second instance does not run beside it ({how})")
+    });
+    let phrases = learned
+        .limits
+        .phrases()
+        .into_iter()
+        .chain(places)
+        .chain(once);
+    let phrases: Vec<String> = phrases
+        .chain(resting(&learned.at_rest))
+        .chain(learned.latency.phrase())
+        .collect();
+    if phrases.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "{BOLD}learned before judging, in {:.1} s{RESET}",
+        learned.took_ms as f64 / 1e3
+    );
+    for phrase in phrases {
+        let phrase = escape_text(&phrase, 300);
+        let _ = writeln!(text, "  {}", wrap(&phrase, SKIPPED_INDENT, columns));
+    }
+}
+
+/// The processes that are shown; the JSON lists all.
+const AT_REST_SHOWN: usize = 4;
+
+/// How the server's threads sleep, as a phrase.
+fn resting(processes: &[AtRest]) -> Option<String> {
+    let part = |one: &AtRest| {
+        let threads: Vec<String> = one
+            .threads
+            .iter()
+            .map(|(call, number)| match number {
+                1 => call.clone(),
+                _ => format!("{number} in {call}"),
+            })
+            .collect();
+        let times = match one.processes {
+            1 => String::new(),
+            many => format!("{many} x "),
+        };
+        format!("{times}{} ({})", one.name, threads.join(", "))
+    };
+    let mut parts: Vec<String> = processes.iter().take(AT_REST_SHOWN).map(part).collect();
+    let more = processes.len().saturating_sub(AT_REST_SHOWN);
+    if more > 0 {
+        parts.push(format!("{more} more"));
+    }
+    (!parts.is_empty()).then(|| format!("sleeps as: {}", parts.join(", ")))
 }
 
 /// One line per check, grouped.
@@ -85,59 +208,25 @@ fn mark(outcome: &Outcome) -> (&'static str, &'static str) {
     (colour, outcome.word())
 }
 
-/// Expected and actual behaviour, evidence, and how to reproduce.
+/// Expected and actual behaviour, evidence, how to reproduce, and what to do next.
 fn finding(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
-    let (colour, word) = mark(outcome);
-    let kind = outcome
-        .kind
-        .map_or(String::new(), |kind| format!(" ({})", kind.name()));
-    let _ = writeln!(
-        text,
-        "\n{colour}{BOLD}{word}{RESET} {BOLD}{}{RESET}{kind}",
-        outcome.id
-    );
-    let mut row = |name: &str, value: &str| {
-        let _ = writeln!(
-            text,
-            "  {DIM}{name:<11}{RESET} {}",
-            wrap(&escape_text(value, 1200), FINDING_INDENT, columns)
-        );
-    };
-    row("requirement", outcome.requirement);
-    if let Some(waiver) = &outcome.waived {
-        row("waived", waiver);
-    }
-    if let Some(reason) = &outcome.reason {
-        row("reason", reason);
-    }
-    if let Some(expected) = &outcome.expected {
-        row("expected", expected);
-    }
-    if let Some(actual) = &outcome.actual {
-        row("actual", actual);
-    }
-    if let Some(proof) = &outcome.stimulus_proof {
-        row("proof", proof);
-    }
-    if let Some(control) = &outcome.control {
-        row("control", control);
+    heading(text, outcome);
+    let rows = [
+        ("requirement", Some(outcome.requirement)),
+        ("waived", outcome.waived.as_deref()),
+        ("reason", outcome.reason.as_deref()),
+        ("expected", outcome.expected.as_deref()),
+        ("actual", outcome.actual.as_deref()),
+        ("proof", outcome.stimulus_proof.as_deref()),
+        ("control", outcome.control.as_deref()),
+    ];
+    for (name, value) in rows {
+        row(text, name, value, columns);
     }
     evidence(text, outcome, columns);
-    let _ = writeln!(
-        text,
-        "  {DIM}{:<11}{RESET} {}",
-        "reproduce",
-        escape_text(&outcome.reproduce, 4000)
-    );
-    if outcome.by_hand.is_empty() {
-        return;
-    }
-    let _ = writeln!(
-        text,
-        "  {DIM}{:<11}{RESET} {}",
-        "by hand",
-        escape_text(&outcome.by_hand, 4000)
-    );
+    command(text, "reproduce", &outcome.reproduce);
+    command(text, "by hand", &outcome.by_hand);
+    row(text, "next:", outcome.next.as_deref(), columns);
 }
 
 /// Maximum number of steps shown per check; the JSON contains more.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::fuzz::{Finding, case, evidence_lines};
-use crate::report::fuzz::{ItemOutcome, Standing};
+use crate::report::fuzz::{ItemOutcome, Standing, how_sure};
 use crate::report::number::bytes;
 use crate::report::wrap::{cut, wrap};
 use crate::report::{FuzzReport, ReplayReport, Report};
@@ -66,7 +66,7 @@ pub(super) fn render(
 fn finding_section(text: &mut String, finding: &Finding, columns: Option<usize>) {
     let colour = match Standing::of(finding) {
         Standing::Counts => RED,
-        Standing::Waived | Standing::Unconfirmed => MAGENTA,
+        Standing::Waived | Standing::Unconfirmed | Standing::Unsettled => MAGENTA,
     };
     let id = escape_text(&finding.id, 100);
     let _ = writeln!(
@@ -136,11 +136,12 @@ fn evidence(name: &str, value: &Value) -> Vec<String> {
 fn confirmed(finding: &Finding) -> String {
     let unsure = match Standing::of(finding) {
         Standing::Unconfirmed => ": seen once but not reproduced; stored with all preceding cases",
-        Standing::Counts | Standing::Waived => "",
+        Standing::Counts | Standing::Waived | Standing::Unsettled => "",
     };
     format!(
-        "{} on fresh servers, first after {:.1} s{unsure}",
-        finding.confirmed, finding.first_seen_s
+        "{}, first after {:.1} s{unsure}",
+        how_sure(finding),
+        finding.first_seen_s
     )
 }
 
@@ -193,8 +194,8 @@ pub(super) fn replay(
     let width = longest.unwrap_or(0);
     for item in &replay.items {
         let colour = match item.outcome() {
-            ItemOutcome::Reproduced => RED,
-            ItemOutcome::Gone => GREEN,
+            ItemOutcome::Reproduced | ItemOutcome::Changed => RED,
+            ItemOutcome::Gone | ItemOutcome::Same => GREEN,
             ItemOutcome::Unclear => MAGENTA,
         };
         let name = escape_text(&item.name(), 200);

@@ -1,5 +1,6 @@
 //! Reports for a terminal. One file per kind of run.
 
+mod calls;
 mod check;
 mod fuzz;
 mod gate;
@@ -30,6 +31,7 @@ pub(crate) fn render(report: &Report, columns: Option<usize>) -> String {
     match &report.body {
         Body::Nothing {} => verdict_line(&mut text, report, "nothing was measured", columns),
         Body::Check(checked) => check::render(&mut text, report, checked, columns),
+        Body::Calls(sweep) => calls::render(&mut text, report, sweep, columns),
         Body::Run(whole) => run(&mut text, report, whole, columns),
         Body::Sweep(sweep) => sweep::render(&mut text, report, sweep, columns),
         Body::Load(load) => load::render(&mut text, report, load, columns),

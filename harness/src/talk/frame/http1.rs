@@ -47,6 +47,21 @@ struct Head {
     chunked: bool,
 }
 
+/// Whether the head of this message says that its sender closes the connection after it.
+pub(in crate::talk) fn announces_close(message: &[u8]) -> bool {
+    const NAME: &[u8] = b"connection:";
+    let lines = message.split(|byte| *byte == b'\n').skip(1);
+    let head = lines.take_while(|line| !line.trim_ascii().is_empty());
+    let mut values = head.filter_map(|line| {
+        let (name, value) = line.split_at_checked(NAME.len())?;
+        name.eq_ignore_ascii_case(NAME).then_some(value)
+    });
+    values.any(|value| {
+        let mut options = value.split(|byte| *byte == b',');
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}
+
 impl HttpState {
     /// Whether the message ends with the stream.
     pub(super) fn ends_at_eof(&self) -> bool {

@@ -4,7 +4,7 @@ mod cuts;
 mod decoder;
 mod delimiters;
 mod header;
-mod http1;
+pub(super) mod http1;
 mod len;
 mod length;
 mod resp;

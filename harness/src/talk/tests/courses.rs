@@ -92,6 +92,19 @@ fn tours_say_every_turn() {
 }
 
 #[test]
+fn the_way_to_a_turn_is_the_tour_up_to_it() {
+    let ordered = talk(ORDERED);
+    for (index, way) in [
+        (LOGIN, vec![]),
+        (QUERY, vec![LOGIN]),
+        (FREE, vec![LOGIN, QUERY]),
+    ] {
+        assert_eq!(ordered.way_to(index), way, "{index}");
+    }
+    assert_eq!(ordered.way_to(99), Vec::<usize>::new());
+}
+
+#[test]
 fn courses_repeat_what_can_be_repeated() {
     let talk = talk(ORDERED);
     assert_eq!(talk.courses(&[FREE]), None);

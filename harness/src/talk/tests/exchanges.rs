@@ -170,3 +170,29 @@ fn a_built_in_talk_can_be_extended() {
         b"GET abcdefghijkl\r\n"
     );
 }
+
+/// HTTP says it in a header, whatever the file says.
+#[test]
+fn an_http_reply_announces_a_close_in_its_head() {
+    let talk = talk(
+        r#"
+        [talk]
+        frame = "http1"
+        [[talk.turn]]
+        send = "GET / HTTP/1.1\r\n\r\n"
+        expect = { regex = "^HTTP/1.1 200 " }
+        "#,
+    );
+    let announces = |head: &str| {
+        let reply = format!("HTTP/1.1 200 OK\r\n{head}\r\nConnection: close\r\n");
+        talk.announces_close(reply.as_bytes())
+    };
+    assert!(announces(
+        "Content-Length: 19\r\nconnection: Keep-Alive,  Close \r\n"
+    ));
+    // What follows the head is content.
+    assert!(!announces(
+        "Content-Length: 19\r\nConnection: keep-alive\r\n"
+    ));
+    assert!(!announces("Content-Length: 19\r\nX-Connection: close\r\n"));
+}

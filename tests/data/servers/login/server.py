@@ -1,8 +1,7 @@
-"""A server whose clients must answer a challenge with its HMAC before they are served: PORT PASSWORD."""
+"""A server whose clients must answer a challenge with a hash of the password and it before they are served: PORT PASSWORD."""
 
 import asyncio
 import hashlib
-import hmac
 import secrets
 import sys
 
@@ -14,7 +13,7 @@ async def serve(reader, writer):
     writer.write(f"challenge {challenge}\n".encode())
     try:
         answer = (await reader.readline()).strip()
-        if answer.decode() != hmac.new(PASSWORD, challenge.encode(), hashlib.sha256).hexdigest():
+        if answer.decode() != hashlib.sha256(PASSWORD + challenge.encode()).hexdigest():
             writer.write(b"wrong\n")
             return
         writer.write(b"welcome\n")

@@ -1,17 +1,21 @@
 //! Runs the cases of one epoch: at most 10,000 cases or 5 s on one server.
 
+mod admission;
+
 use std::time::{Duration, Instant};
 
-use super::source::Source;
-use super::state::CampaignState;
-use super::suspect::Suspect;
 use crate::fuzz::Case;
+use crate::fuzz::campaign::clock::Activity;
+use crate::fuzz::campaign::source::{Origin, Source};
+use crate::fuzz::campaign::state::CampaignState;
+use crate::fuzz::campaign::suspect::Suspect;
 use crate::fuzz::epoch::{CaseRun, Epoch};
 use crate::fuzz::log::Log;
 use crate::fuzz::oracle::alarm::alarm;
-use crate::fuzz::oracle::{Rigour, complexity, divergence, leak, starvation, watch};
+use crate::fuzz::oracle::{Rigour, complexity, difference, divergence, leak, starvation, watch};
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::fuzz::wire::ConnectionEnd;
+use crate::session::PeerError;
 
 /// Maximum cases of one epoch.
 const CASES_MAX: usize = 10_000;
@@ -60,6 +64,8 @@ pub(super) enum EpochEnd {
 pub(super) struct Explorer<'a, 'b> {
     state: &'a CampaignState<'a>,
     epoch: Epoch<'b>,
+    /// The other server of a differential campaign, which runs the same cases.
+    other: Option<Epoch<'b>>,
     source: &'a mut Source,
     log: &'a mut Log,
     cases: Vec<Case>,
@@ -83,6 +89,7 @@ impl<'a, 'b> Explorer<'a, 'b> {
     ) -> Self {
         Self {
             state,
+            other: None,
             epoch,
             source,
             log,
@@ -131,7 +138,8 @@ impl<'a, 'b> Explorer<'a, 'b> {
 
     /// Runs one case and everything that follows it.
     fn case(&mut self) -> Option<Suspect> {
-        let (case, in_corpus) = self.source.next();
+        let (case, origin) = self.source.next(self.state, self.cases.is_empty());
+        self.elsewhere();
         if let Err(error) = self.log.append(&case) {
             self.state
                 .note(&format!("the case log cannot be written: {error}"));
@@ -140,6 +148,7 @@ impl<'a, 'b> Explorer<'a, 'b> {
         let canary_time = CANARY_TIME.max(self.epoch.target.pace.exchange * CANARY_EXCHANGES);
         let canary_due =
             self.since_canary >= CANARY_CASES || self.last_canary.elapsed() >= canary_time;
+        let begun = Instant::now();
         let (run, served) = if canary_due && self.beside && !self.epoch.target.sequential {
             let silence = self.epoch.target.silence;
             match self.epoch.run_beside_canary(&case, silence) {
@@ -152,9 +161,29 @@ impl<'a, 'b> Explorer<'a, 'b> {
                 Err(error) => return self.out_of_resources(&error),
             }
         };
+        if let Origin::Generated(Some(place)) = origin
+            && begun.elapsed() >= self.epoch.target.limits.wait
+        {
+            self.source.corpus.is_slow(place);
+        }
         self.source.budget -= 1;
-        self.state.executed();
+        self.state.executed(&run.observed);
+        self.state.clock.spend(Activity::Cases, begun.elapsed());
         self.cases.push(case);
+        let begun = Instant::now();
+        let suspect = self.look(&run, origin, canary_due, served);
+        self.state.clock.spend(Activity::Looking, begun.elapsed());
+        suspect
+    }
+
+    /// Everything that follows a case.
+    fn look(
+        &mut self,
+        run: &CaseRun,
+        origin: Origin,
+        canary_due: bool,
+        served: Option<Result<Duration, PeerError>>,
+    ) -> Option<Suspect> {
         if let Some(symptom) = alarm(&mut self.epoch)
             // The epoch continues if the server survives a known bug.
             && !(symptom.kind == FindingKind::Panic && self.state.is_known(&symptom.key))
@@ -167,12 +196,39 @@ impl<'a, 'b> Explorer<'a, 'b> {
         {
             return Some(suspect);
         }
-        self.hints(&run, in_corpus)
-            .or_else(|| self.canary(&run, canary_due, served.is_some()))
+        if let Some(suspect) = self.compares(run) {
+            return Some(suspect);
+        }
+        self.hints(run, origin)
+            .or_else(|| self.canary(run, canary_due, served.is_some()))
+    }
+
+    /// Lets the other server run the newest case too, and follows a difference between the replies.
+    fn compares(&mut self, run: &CaseRun) -> Option<Suspect> {
+        let target = self.epoch.target;
+        let against = target.against.as_deref()?;
+        let case = self.newest();
+        if self.other.as_ref().is_none_or(Epoch::has_ended) {
+            self.other = Epoch::start(against, self.epoch.runtime()).ok();
+        }
+        let other = self.other.as_mut()?;
+        let kind = FindingKind::Difference;
+        if !difference::is_hint(&mut self.epoch, other, &case, &run.observed)
+            || !self.state.may_test(kind, &case)
+        {
+            return None;
+        }
+        let mut other = self.epoch.another()?;
+        let symptom = difference::test(&mut other, &[], &case, Rigour::Full);
+        let suspect = symptom.map(|symptom| Suspect::alone(symptom, case.clone()));
+        self.state.tested(kind, &case, suspect)
     }
 
     /// tcprove ran out of ports or descriptors: the epoch continues after a pause.
     fn out_of_resources(&mut self, error: &std::io::Error) -> Option<Suspect> {
+        if self.state.is_over() {
+            return None;
+        }
         self.state
             .note(&format!("a case could not be run: {error}"));
         std::thread::sleep(OUT_OF_RESOURCES_PAUSE);
@@ -180,80 +236,89 @@ impl<'a, 'b> Explorer<'a, 'b> {
     }
 
     fn suspect(&mut self, symptom: Symptom) -> Suspect {
-        Suspect {
-            symptom,
-            good: self.good,
-            cases: std::mem::take(&mut self.cases),
-        }
+        Suspect::of(symptom, std::mem::take(&mut self.cases), self.good)
     }
 
     fn newest(&self) -> Case {
         self.cases.last().cloned().unwrap_or_default()
     }
 
+    /// What the server has reached since the last case was none of the next case's doing.
+    fn elsewhere(&mut self) {
+        let reached = self.epoch.reached();
+        if !reached.is_empty()
+            && let Some(blocks) = self.state.blocks
+        {
+            blocks.not_again(&reached);
+        }
+    }
+
     /// Feeds the run to the feedback, and follows hints at bugs that only a test of their own can show.
-    fn hints(&mut self, run: &CaseRun, in_corpus: bool) -> Option<Suspect> {
+    fn hints(&mut self, run: &CaseRun, origin: Origin) -> Option<Suspect> {
         let newest = self.cases.last()?;
         let shown = self.state.observations(newest, run);
-        if in_corpus {
-            self.state.take_in(newest, &shown);
+        let reached = self.epoch.reached();
+        let mut blocks = match self.state.blocks {
+            Some(known) => known.fresh(&reached),
+            None => Vec::new(),
+        };
+        if let Origin::Corpus = origin {
+            self.state.take_in(newest, &shown, &blocks);
+            blocks.clear();
         }
-        let new = match in_corpus {
-            true => Vec::new(),
-            false => self.state.fresh(&shown),
+        if let Origin::Again(before) = &origin {
+            let again: Vec<u32> = blocks.extract_if(.., |one| before.contains(one)).collect();
+            self.state.keep(newest, &[], &again);
+        }
+        let new = match origin {
+            Origin::Corpus => Vec::new(),
+            _ => self.state.fresh(&shown),
         };
         let sampled = self.state.executions().is_multiple_of(DIVERGENCE_ONE_IN);
-        if new.is_empty() && !sampled && run.cpu < COSTLY {
+        let is_new = !new.is_empty() || !blocks.is_empty();
+        if !is_new && !sampled && run.cpu < COSTLY {
             return None;
         }
         let case = newest.clone();
-        if !new.is_empty() {
-            self.admit(&case, &new);
+        if is_new {
+            self.admit(&case, &new, blocks, matches!(origin, Origin::Again(_)));
+        }
+        // What only one of two servers sees would make them differ.
+        if self.other.is_some() {
+            return None;
         }
         if (!new.is_empty() || sampled)
+            && self.state.may_test(FindingKind::Divergence, &case)
             && let Some(cut) = divergence::hint(&mut self.epoch, &case)
             && let Some(suspect) = self.diverges(cut)
         {
             return Some(suspect);
         }
-        if run.cpu >= COSTLY && self.complexity_tests_left > 0 && complexity::is_scalable(&case) {
+        if run.cpu >= COSTLY
+            && self.complexity_tests_left > 0
+            && complexity::is_scalable(&self.epoch, &case)
+            && self.state.may_test(FindingKind::Complexity, &case)
+        {
             self.complexity_tests_left -= 1;
             return self.grows(&case);
         }
         None
     }
 
-    /// Adds a case to the corpus if its new observations recur when it runs again.
-    fn admit(&mut self, case: &Case, new: &[u64]) {
-        let Ok(again) = self.epoch.run(case) else {
-            return;
-        };
-        let shown = self.state.observations(case, &again);
-        let stable: Vec<u64> = new
-            .iter()
-            .copied()
-            .filter(|one| shown.contains(one))
-            .collect();
-        if !stable.is_empty() {
-            self.state.keep(case, &stable);
-            if self.state.campaign.plan.cases.is_some() {
-                self.source.corpus.push(case.clone());
-            }
-        }
-    }
-
     fn diverges(&mut self, case: Case) -> Option<Suspect> {
         let mut other = self.epoch.another()?;
-        let symptom = divergence::test(&mut other, &[], &case, Rigour::Full)?;
-        Some(Suspect::alone(symptom, case))
+        let symptom = divergence::test(&mut other, &[], &case, Rigour::Full);
+        let suspect = symptom.map(|symptom| Suspect::alone(symptom, case.clone()));
+        self.state.tested(FindingKind::Divergence, &case, suspect)
     }
 
     fn grows(&mut self, case: &Case) -> Option<Suspect> {
         let mut other = self.epoch.another()?;
-        let bytes_max = self.source.generator.bytes_max();
-        let grown = complexity::grown(&mut other, case, bytes_max);
-        let symptom = complexity::test(&mut other, &grown, Rigour::Quick)?;
-        Some(Suspect::alone(symptom, grown))
+        let suspect = complexity::grown(&mut other, case).and_then(|grown| {
+            let symptom = complexity::test(&mut other, &grown, Rigour::Quick)?;
+            Some(Suspect::alone(symptom, grown))
+        });
+        self.state.tested(FindingKind::Complexity, case, suspect)
     }
 
     fn starves(&mut self) -> Option<Suspect> {
@@ -280,6 +345,10 @@ impl<'a, 'b> Explorer<'a, 'b> {
             if let Some(symptom) = watch::judge_canary(&mut self.epoch, served) {
                 return Some(self.suspect(symptom));
             }
+            if let Some(other) = &mut self.other {
+                // Both serve the same clients; whether this one does is not judged.
+                let _ = other.canary(other.target.silence);
+            }
             self.healthy();
             return self.leaks();
         }
@@ -302,7 +371,10 @@ impl<'a, 'b> Explorer<'a, 'b> {
             let descriptors = now.descriptors.saturating_sub(baseline.descriptors);
             descriptors.max(now.threads.saturating_sub(baseline.threads)) >= LEAKED_MIN
         };
-        if self.leak_tried || !more(&self.epoch) || self.epoch.until(RELEASE, |epoch| !more(epoch))
+        if self.other.is_some()
+            || self.leak_tried
+            || !more(&self.epoch)
+            || self.epoch.until(RELEASE, |epoch| !more(epoch))
         {
             return None;
         }
@@ -327,10 +399,14 @@ impl<'a, 'b> Explorer<'a, 'b> {
             let grown = now.descriptors >= before.descriptors + LEAK_GROWTH_MIN
                 || now.threads >= before.threads + LEAK_GROWTH_MIN;
             if grown
+                && self.state.may_test(FindingKind::Leak, &case)
                 && let Some(mut other) = self.epoch.another()
-                && let Some(symptom) = leak::test(&mut other, &case, Rigour::Quick)
             {
-                return Some(Suspect::alone(symptom, case));
+                let symptom = leak::test(&mut other, &case, Rigour::Quick);
+                let suspect = symptom.map(|symptom| Suspect::alone(symptom, case.clone()));
+                if let Some(suspect) = self.state.tested(FindingKind::Leak, &case, suspect) {
+                    return Some(suspect);
+                }
             }
         }
         None

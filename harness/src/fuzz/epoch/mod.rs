@@ -1,17 +1,27 @@
 //! One epoch: one life of the server in a campaign. Runs cases on it and watches its processes and stderr.
 
+mod in_time;
+mod reached;
+
+use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use in_time::{in_time, late, server};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
-use super::Case;
-use super::stderr::{StderrReport, StderrScan};
-use super::target::FuzzTarget;
-use super::wire::{Limits, Observed, Wire};
-use crate::process::{Exit, Glance, Server, StartFailure, StartOptions, Vital, Vitals};
+use crate::fuzz::Case;
+use crate::fuzz::blocks::Blocks;
+use crate::fuzz::deadline::Deadline;
+use crate::fuzz::stderr::{StderrReport, StderrScan};
+use crate::fuzz::target::FuzzTarget;
+use crate::fuzz::wire::{Limits, Observed, Wire};
+use crate::process::{
+    CrashWatch, Exit, Glance, Server, StartFailure, StartOptions, Trace, Vital, Vitals,
+};
 use crate::session::{Dial, PeerError, Session, Transcript, Voice};
 use crate::talk::{Exchange, Turn};
 
@@ -21,8 +31,12 @@ const EXIT_STATUS: Duration = Duration::from_secs(2);
 /// A process that still exists this long after the first client is a worker.
 const WORKERS_STAY: Duration = Duration::from_millis(50);
 
-/// How long to wait for the rest of a report on stderr.
+/// How long a process that has ended may remain a zombie.
+const REAPED: Duration = Duration::from_millis(20);
+
+/// How long to wait for the rest of a report on stderr, at most and without more of it.
 const REST_OF_REPORT: Duration = Duration::from_millis(20);
+const NEXT_OF_REPORT: Duration = Duration::from_millis(2);
 
 /// Interval between two checks of a condition that is waited for.
 const POLL: Duration = Duration::from_micros(200);
@@ -44,10 +58,20 @@ pub(crate) struct Epoch<'a> {
     /// The processes before the first case.
     pub baseline: Vital,
     last: Glance,
+    /// Ends of forked children, if the kernel tells them.
+    crashes: Option<CrashWatch>,
     scan: StderrScan,
+    /// Reports that the server has survived, by their cause.
+    survived: BTreeSet<String>,
+    /// The last case was refused as the fault of the client.
+    refused: bool,
     worst_canary: Duration,
     /// Number of canaries held.
     pub canaries: u64,
+    /// The breakpoints of this server.
+    trace: Option<Arc<Trace>>,
+    /// Entries of the trace's log that were read.
+    traced: usize,
 }
 
 /// What one case caused.
@@ -70,10 +94,28 @@ impl<'a> Epoch<'a> {
         target: &'a FuzzTarget,
         runtime: &'a Runtime,
     ) -> Result<Self, StartFailure> {
-        let start = target.subject.server(StartOptions::default());
+        Self::begin(target, runtime, None)
+    }
+
+    /// [`Epoch::start`] with breakpoints in these blocks.
+    ///
+    /// # Errors
+    /// The server does not start.
+    pub(crate) fn begin(
+        target: &'a FuzzTarget,
+        runtime: &'a Runtime,
+        blocks: Option<&Blocks>,
+    ) -> Result<Self, StartFailure> {
+        let trace = blocks.map(Blocks::trace).transpose();
+        let trace = trace.map_err(|error| StartFailure::harness("trace the server", error))?;
+        let options = StartOptions {
+            trace: trace.clone(),
+            ..StartOptions::default()
+        };
+        let start = server(target, options);
         let server = Rc::new(LocalSet::new().block_on(runtime, start)?);
         let voice = target.subject.voice(&server, VOICE_SALT);
-        let wire = wire(target, &server, &voice, target.limits);
+        let wire = wire(target, &server, &voice, target.limits).traced_by(trace.as_ref());
         let mut epoch = Self {
             target,
             runtime,
@@ -81,16 +123,28 @@ impl<'a> Epoch<'a> {
             vitals: Vitals::of(server.pids()),
             baseline: Vital::default(),
             last: Glance::default(),
+            crashes: CrashWatch::begin(&server),
             scan: StderrScan::default(),
+            survived: BTreeSet::new(),
+            refused: false,
             worst_canary: target.pace.exchange,
             canaries: 0,
             server,
             wire,
+            trace,
+            traced: 0,
         };
+        if let Some(blocks) = blocks {
+            epoch.arm_again(&[]);
+            blocks.at_start(&epoch.reached());
+        }
         // The first client triggers lazy initialization. If it fails, a later canary will show it.
         let at_first = epoch.server.pids();
         let _ = epoch.canary(target.silence);
         epoch.take_baseline(&at_first);
+        if let Some(blocks) = blocks {
+            blocks.ordinary(&epoch.reached());
+        }
         Ok(epoch)
     }
 
@@ -118,6 +172,11 @@ impl<'a> Epoch<'a> {
         self.last = self.vitals.glance();
     }
 
+    /// The runtime of its clients.
+    pub(crate) fn runtime(&self) -> &'a Runtime {
+        self.runtime
+    }
+
     pub(crate) fn server(&self) -> &Server {
         &self.server
     }
@@ -132,6 +191,9 @@ impl<'a> Epoch<'a> {
     /// # Errors
     /// Descriptors, ports or memory of tcprove run out.
     pub(crate) fn run(&mut self, case: &Case) -> io::Result<CaseRun> {
+        if self.target.deadline.is_over() {
+            return Err(late());
+        }
         let observed = self.wire.run(case)?;
         Ok(self.after(observed))
     }
@@ -146,9 +208,10 @@ impl<'a> Epoch<'a> {
         limit: Duration,
     ) -> io::Result<(CaseRun, Result<Duration, PeerError>)> {
         let (server, voice, runtime) = (self.server.clone(), self.voice.clone(), self.runtime);
+        let deadline = &self.target.deadline;
         let mut served = Ok(Duration::ZERO);
         let observed = self.wire.run_and(case, &mut || {
-            served = canary(runtime, &server, &voice, limit)
+            served = canary(runtime, &server, &voice, limit, deadline)
         })?;
         self.canaries += 1;
         Ok((self.after(observed), served))
@@ -158,16 +221,19 @@ impl<'a> Epoch<'a> {
     /// not served counts with the limit.
     pub(crate) fn median_beside(&mut self, case: &Case, canaries: usize) -> Option<Duration> {
         let (server, voice, runtime) = (self.server.clone(), self.voice.clone(), self.runtime);
-        let limit = self.target.silence;
+        let (limit, deadline) = (self.target.silence, &self.target.deadline);
         let mut times = Vec::with_capacity(canaries);
         let mut hold = || {
             // Once more than half of them have reached the limit, the median is known.
             if times.iter().filter(|took| **took >= limit).count() <= canaries / 2 {
-                times.push(canary(runtime, &server, &voice, limit).unwrap_or(limit));
+                times.push(canary(runtime, &server, &voice, limit, deadline).unwrap_or(limit));
             }
         };
         let meanwhile = &mut || (0..canaries).for_each(|_| hold());
         self.wire.run_and(case, meanwhile).ok()?;
+        if deadline.is_over() {
+            return None;
+        }
         self.refresh();
         times.sort_unstable();
         times.get(times.len() / 2).copied()
@@ -177,6 +243,7 @@ impl<'a> Epoch<'a> {
         let vital = self.vitals.glance();
         let cpu = vital.cpu.saturating_sub(self.last.cpu);
         self.last = vital;
+        self.refused = observed.is_refused();
         CaseRun {
             observed,
             cpu,
@@ -190,7 +257,8 @@ impl<'a> Epoch<'a> {
     /// The server did not serve it as the talk requires within `limit`.
     pub(crate) fn canary(&mut self, limit: Duration) -> Result<Duration, PeerError> {
         self.canaries += 1;
-        let took = canary(self.runtime, &self.server, &self.voice, limit)?;
+        let deadline = &self.target.deadline;
+        let took = canary(self.runtime, &self.server, &self.voice, limit, deadline)?;
         self.worst_canary = self.worst_canary.max(took);
         Ok(took)
     }
@@ -230,9 +298,34 @@ impl<'a> Epoch<'a> {
         LocalSet::new().block_on(self.runtime, self.server.wait_exit(EXIT_STATUS))
     }
 
+    /// How a watched process other than the main one has ended, as far as the kernel tells that.
+    pub(crate) fn worker_exit(&self, pid: u32) -> Option<Exit> {
+        // Its parent needs a moment to reap it.
+        self.until(REAPED, |epoch| epoch.vitals.exit_of(pid).is_some());
+        self.vitals.exit_of(pid)
+    }
+
+    /// A child of the server that was killed by a bug since the last call, and was not watched: one that served a single
+    /// client.
+    pub(crate) fn crashed_child(&self) -> Option<Exit> {
+        let crashes = self.crashes.as_ref()?.crashes(&self.server);
+        let mut exits = crashes.into_iter().map(|crash| crash.exit);
+        exits.find(|exit| exit.is_fault())
+    }
+
+    /// Whether the kernel tells the ends of children that are not watched.
+    pub(crate) fn sees_children(&self) -> bool {
+        self.crashes.is_some()
+    }
+
+    /// Watches the processes that there are now: a worker that has ended on purpose was replaced.
+    pub(crate) fn rewatch(&mut self) {
+        self.take_baseline(&[]);
+    }
+
     /// Polls until `condition` holds, for at most `limit`; returns whether it holds.
     pub(crate) fn until(&self, limit: Duration, condition: impl Fn(&Self) -> bool) -> bool {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + self.target.deadline.left(limit);
         loop {
             if condition(self) {
                 return true;
@@ -251,10 +344,22 @@ impl<'a> Epoch<'a> {
         }
         self.scan_stderr();
         if self.scan.is_reporting() {
-            std::thread::sleep(REST_OF_REPORT);
-            self.scan_stderr();
+            let begun = Instant::now();
+            let mut read = None;
+            while read != Some(self.scan.read()) && begun.elapsed() < REST_OF_REPORT {
+                read = Some(self.scan.read());
+                std::thread::sleep(NEXT_OF_REPORT);
+                self.scan_stderr();
+            }
         }
-        self.scan.take()
+        let report = self.scan.take()?;
+        // A server may log the reason why it refuses a request, as long as it refuses it.
+        (!self.refused || !report.is_traceback()).then_some(report)
+    }
+
+    /// Whether the server has already survived a report of this cause. From now on it has.
+    pub(crate) fn has_survived(&mut self, cause: &str) -> bool {
+        !self.survived.insert(cause.to_owned())
     }
 
     fn scan_stderr(&mut self) {
@@ -273,16 +378,19 @@ impl<'a> Epoch<'a> {
     ) -> Result<(Turn, Vec<u8>), PeerError> {
         let dial = dial(&self.server, &self.voice, self.target.silence);
         LocalSet::new().block_on(self.runtime, async {
-            let mut session = Session::connect(dial).await?;
-            session.opening_for(exchange).await?;
-            let turn = session.voice().render(exchange, payload)?;
-            session.send(&turn.request).await?;
-            let reply = match turn.expect.has_reply() {
-                true => session.any_reply(&turn).await?,
-                false => session.expect(&turn).await?.bytes,
+            let asked = async {
+                let mut session = Session::connect(dial).await?;
+                session.opening_for(exchange).await?;
+                let turn = session.voice().render(exchange, payload)?;
+                session.send(&turn.request).await?;
+                let reply = match turn.expect.has_reply() {
+                    true => session.any_reply(&turn).await?,
+                    false => session.expect(&turn).await?.bytes,
+                };
+                session.close();
+                Ok((turn, reply))
             };
-            session.close();
-            Ok((turn, reply))
+            in_time(&self.target.deadline, asked).await
         })
     }
 
@@ -294,6 +402,7 @@ impl<'a> Epoch<'a> {
 
 fn wire(target: &FuzzTarget, server: &Server, voice: &Voice, limits: Limits) -> Wire {
     Wire::new(server.endpoint(), target.reply().clone(), limits)
+        .until(target.deadline.clone())
         .opened_by(target.talk().opening_replies())
         .logging_in_with(voice.logins())
 }
@@ -314,10 +423,11 @@ fn canary(
     server: &Rc<Server>,
     voice: &Voice,
     limit: Duration,
+    deadline: &Deadline,
 ) -> Result<Duration, PeerError> {
     let begun = Instant::now();
     let dial = dial(server, voice, limit);
-    LocalSet::new().block_on(runtime, async {
+    let served = async {
         let mut session = Session::connect(dial).await?;
         session.opening().await?;
         let turn = session.turn()?;
@@ -325,5 +435,6 @@ fn canary(
         session.expect(&turn).await?;
         session.close();
         Ok(begun.elapsed())
-    })
+    };
+    LocalSet::new().block_on(runtime, in_time(deadline, served))
 }

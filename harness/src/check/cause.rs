@@ -1,0 +1,326 @@
+//! Failures that probably have one cause. What is the same bug shows in many checks; a reader wants to know of it once.
+//!
+//! The cause is inferred from which checks fail and how. It is a guess, and reports say so.
+
+use serde::Serialize;
+
+use super::{FailureKind, Outcome};
+
+/// A probable cause of several failures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Cause {
+    /// Stable kebab-case id.
+    pub id: &'static str,
+    /// The cause as the second half of a sentence: "3 checks fall short, probably because ...".
+    pub because: &'static str,
+    /// The ids of the checks.
+    pub checks: Vec<&'static str>,
+}
+
+/// How a cause shows.
+struct Rule {
+    id: &'static str,
+    because: &'static str,
+    /// The checks in which it may show: globs.
+    checks: &'static [&'static str],
+    /// The kinds of these failures.
+    kinds: &'static [FailureKind],
+    /// At least one of these must be among them; empty if any will do.
+    decisive: &'static [&'static str],
+}
+
+/// Minimum number of failures that have a cause in common.
+const CHECKS_MIN: usize = 2;
+
+use FailureKind as Kind;
+
+/// The first rule that explains a failure counts.
+const RULES: &[Rule] = &[
+    Rule {
+        id: "read-is-message",
+        because: "one read is treated as one message: the server answers what a single recv() returns, and neither collects the rest of a message nor keeps what follows it",
+        checks: &[
+            "split-*",
+            "coalesce-*",
+            "opening-*",
+            "utf8-split-*",
+            "size-boundaries",
+            "over-buffer",
+            "at-limit",
+            "shared-decoder",
+            "big-reply",
+            "fin-mid-request",
+            "rst-mid-request",
+            "rescan-quadratic",
+            "nagle-40ms",
+        ],
+        kinds: &[
+            Kind::WrongReply,
+            Kind::LostReply,
+            Kind::Reset,
+            Kind::Accepted,
+            Kind::Blocked,
+        ],
+        decisive: &[
+            "split-bytewise",
+            "split-each-offset",
+            "split-delimiter",
+            "opening-split",
+        ],
+    },
+    Rule {
+        id: "rest-of-read-dropped",
+        because: "what follows a message in the same read is dropped",
+        checks: &["coalesce-*", "split-across-two", "opening-coalesced"],
+        kinds: &[Kind::WrongReply, Kind::LostReply, Kind::Reset],
+        decisive: &[],
+    },
+    Rule {
+        id: "decoded-per-read",
+        because: "text is decoded read by read, so that a character in two reads is destroyed",
+        checks: &["utf8-split-*", "shared-decoder"],
+        kinds: &[Kind::WrongReply, Kind::LostReply, Kind::Reset, Kind::Died],
+        decisive: &[],
+    },
+    Rule {
+        id: "decode-error",
+        because: "an error while a request is decoded ends the whole server, not one connection",
+        checks: &["utf8-*", "nul-bytes", "zero-length"],
+        kinds: &[Kind::Died, Kind::WorkerDied],
+        decisive: &["utf8-*"],
+    },
+    Rule {
+        id: "connection-error-ends-server",
+        because: "an error of recv() or send() on one connection ends the whole server",
+        checks: &[
+            "rst-*",
+            "fin-*",
+            "prefix-abort",
+            "zero-length",
+            "places-given-back",
+            "fd-leak",
+            "thread-leak",
+            "keepalive-race",
+            "send-error",
+            "recv-error",
+            "options-refused",
+        ],
+        kinds: &[Kind::Died],
+        decisive: &["rst-*", "fin-*", "prefix-abort", "send-error", "recv-error"],
+    },
+    Rule {
+        id: "accept-error-ends-server",
+        because: "an error of accept() ends the loop that accepts, or the whole server",
+        checks: &[
+            "accept-aborted",
+            "accept-short",
+            "accept-refused",
+            "emfile-live",
+        ],
+        kinds: &[Kind::Died, Kind::Blocked, Kind::LostReply],
+        decisive: &["accept-*"],
+    },
+    Rule {
+        id: "worker-crashes",
+        because: "a worker process crashes, and another one replaces it",
+        checks: &["*"],
+        kinds: &[Kind::WorkerDied],
+        decisive: &[],
+    },
+    Rule {
+        id: "polls-ended-connection",
+        because: "a connection that has ended stays registered, and is polled again and again",
+        checks: &[
+            "rst-*",
+            "fin-*",
+            "spin-after-eof",
+            "prefix-abort",
+            "zero-length",
+            "fd-leak",
+            "thread-leak",
+            "places-given-back",
+            "hol-*",
+        ],
+        kinds: &[Kind::Spin, Kind::Leak],
+        decisive: &[
+            "rst-*",
+            "fin-*",
+            "spin-after-eof",
+            "prefix-abort",
+            "zero-length",
+        ],
+    },
+    Rule {
+        id: "never-sleeps-again",
+        because: "something that clients leave behind keeps the server busy",
+        checks: &["*"],
+        kinds: &[Kind::Spin],
+        decisive: &[],
+    },
+    Rule {
+        id: "keeps-connections",
+        because: "the server does not close its end of a connection on some path",
+        checks: &["*"],
+        kinds: &[Kind::Leak],
+        decisive: &[],
+    },
+    Rule {
+        id: "one-client-holds-all",
+        because: "one client that is silent or slow occupies the thread or task that serves the others",
+        checks: &[
+            "hol-*",
+            "tls-stalled-handshake",
+            "proxy-late",
+            "never-read",
+            "backlog-burst",
+            "stdout-blocked",
+            "conn-limit",
+            "places-given-back",
+            "prefix-abort",
+        ],
+        kinds: &[Kind::Blocked, Kind::Refused, Kind::LostReply],
+        decisive: &["hol-*", "tls-stalled-handshake", "proxy-late"],
+    },
+    Rule {
+        id: "stores-without-limit",
+        because: "what a client sends is stored without a limit",
+        checks: &["endless-message", "huge-length", "never-read"],
+        kinds: &[Kind::Growth],
+        decisive: &[],
+    },
+    Rule {
+        id: "does-not-stop",
+        because: "the stop signal does not end all that the server started",
+        checks: &["term-*", "no-orphans"],
+        kinds: &[Kind::IgnoredStop, Kind::Orphans],
+        decisive: &[],
+    },
+];
+
+impl Rule {
+    fn explains(&self, outcome: &Outcome) -> bool {
+        outcome.is_about_the_server()
+            && outcome.waived.is_none()
+            && outcome.cause.is_none()
+            && outcome.kind.is_some_and(|kind| self.kinds.contains(&kind))
+            && matches_any(self.checks, outcome.id)
+    }
+}
+
+fn matches_any(globs: &[&str], id: &str) -> bool {
+    globs.iter().any(|glob| glob_match::glob_match(glob, id))
+}
+
+/// Finds the causes that several outcomes have in common, and notes them in the outcomes.
+pub(crate) fn infer(outcomes: &mut [Outcome]) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for rule in RULES {
+        let explained = outcomes.iter().filter(|outcome| rule.explains(outcome));
+        let checks: Vec<&'static str> = explained.map(|outcome| outcome.id).collect();
+        let decided =
+            rule.decisive.is_empty() || checks.iter().any(|id| matches_any(rule.decisive, id));
+        if checks.len() < CHECKS_MIN || !decided {
+            continue;
+        }
+        for outcome in outcomes.iter_mut() {
+            if checks.contains(&outcome.id) {
+                outcome.cause = Some(rule.id);
+            }
+        }
+        causes.push(Cause {
+            id: rule.id,
+            because: rule.because,
+            checks,
+        });
+    }
+    causes
+}
+
+impl Cause {
+    /// The cause in a sentence.
+    pub(crate) fn sentence(&self) -> String {
+        format!(
+            "{} checks fall short, probably because {}",
+            self.checks.len(),
+            self.because
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::check::Verdict;
+
+    fn outcome(id: &'static str, kind: FailureKind) -> Outcome {
+        Outcome {
+            id,
+            group: "g",
+            outcome: Verdict::Fail,
+            kind: Some(kind),
+            requirement: "",
+            expected: None,
+            actual: None,
+            reason: None,
+            enable: Vec::new(),
+            evidence: serde_json::Map::new(),
+            stimulus_proof: None,
+            attempts: 2,
+            control: None,
+            waived: None,
+            duration: Duration::ZERO,
+            reproduce: String::new(),
+            by_hand: String::new(),
+            next: None,
+            cause: None,
+        }
+    }
+
+    fn causes(failures: &[(&'static str, FailureKind)]) -> Vec<(&'static str, usize)> {
+        let outcomes = failures.iter().map(|(id, kind)| outcome(id, *kind));
+        let found = infer(&mut outcomes.collect::<Vec<_>>());
+        found
+            .iter()
+            .map(|cause| (cause.id, cause.checks.len()))
+            .collect()
+    }
+
+    #[test]
+    fn each_failure_has_one_cause() {
+        let failures = [
+            ("split-bytewise", Kind::WrongReply),
+            ("coalesce-100", Kind::LostReply),
+            ("utf8-split-char", Kind::WrongReply),
+            ("rst-mid-reply", Kind::Died),
+            ("prefix-abort", Kind::Died),
+            ("rst-in-queue", Kind::Spin),
+            ("endless-message", Kind::Growth),
+        ];
+        let expected = [("read-is-message", 3), ("connection-error-ends-server", 2)];
+        assert_eq!(causes(&failures), expected);
+    }
+
+    #[test]
+    fn a_cause_needs_what_decides_it() {
+        // No message was cut in vain, so reads are not taken for messages.
+        let failures = [
+            ("coalesce-100", Kind::LostReply),
+            ("split-across-two", Kind::LostReply),
+        ];
+        assert_eq!(causes(&failures), [("rest-of-read-dropped", 2)]);
+        assert_eq!(causes(&failures[..1]), []);
+    }
+
+    #[test]
+    fn waived_failures_have_no_part_in_it() {
+        let mut outcomes = [
+            outcome("utf8-invalid", Kind::Died),
+            outcome("nul-bytes", Kind::Died),
+        ];
+        outcomes[1].waived = Some("issue 7".into());
+        assert_eq!(infer(&mut outcomes), []);
+        assert_eq!(outcomes[0].cause, None);
+    }
+}

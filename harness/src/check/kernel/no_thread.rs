@@ -1,0 +1,51 @@
+//! No thread for a client.
+
+use std::time::Duration;
+
+use super::trial::{Bystander, Trials, arm, ask};
+use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::injector::{CallKind, Injected, Place, Rule};
+
+/// Makes the start of a thread or process fail.
+pub(super) const ENTRY: Check = Check {
+    id: "no-thread",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "pthread_create(3), fork(2), clone(2): EAGAIN, a limit on the number of threads or processes was reached; a server that cannot start one loses that client, and not all others",
+    stimulus: "clone, fork and vfork return EAGAIN three times, while 6 clients come and another one is connected",
+    needs: &[Need::Spawned, Need::Accepts],
+    runs: Runs::Injected,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(40),
+    by_hand: "strace -f -qq -o /dev/null -e inject=clone,clone3,fork,vfork:error=EAGAIN:when=4..6 {cmd} & p=$!; sleep 2; python3 -c \"import socket; [(lambda s: (s.settimeout(2), s.send({request}), print(s.recv(4096))))(socket.create_connection(('{host}',{port}))) for _ in range(6)]\"; kill $(pgrep -P $p)",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Number of threads that are not started, and of clients.
+const TIMES: u32 = 3;
+const CLIENTS: usize = 6;
+
+async fn run(cx: &Cx) -> Checked {
+    let mut trials = Trials::new(cx);
+    let mut bystander = Bystander::enter(cx).await?;
+    let rule = Rule {
+        times: TIMES,
+        ..Rule::new(
+            &[CallKind::Thread],
+            &[Place::Thread],
+            Injected::Error(libc::EAGAIN),
+        )
+    };
+    let injection = arm(cx, rule)?;
+    for _ in 0..CLIENTS {
+        ask(cx).await?;
+    }
+    if trials.note(&injection.end()) {
+        let after = "after the start of a thread has returned EAGAIN";
+        bystander.is_served(after).await?;
+        trials.goes_on(after).await?;
+    }
+    drop(bystander);
+    trials.conclude("clone or fork for a client")
+}

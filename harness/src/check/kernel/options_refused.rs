@@ -1,0 +1,57 @@
+//! Options and names that the kernel refuses.
+
+use std::time::Duration;
+
+use super::trial::{Bystander, Trials, arm, ask, named};
+use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::injector::{CallKind, Injected, Place, Rule};
+
+/// Refuses options, names and shutdowns of connections.
+pub(super) const ENTRY: Check = Check {
+    id: "options-refused",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "setsockopt(2): EINVAL; getpeername(2), shutdown(2): ENOTCONN, the client has left; some systems return them for a new connection; they concern one connection",
+    stimulus: "setsockopt on new connections returns EINVAL, then getpeername ENOTCONN, then shutdown ENOTCONN, while clients come and another one is connected",
+    needs: &[Need::Spawned, Need::Accepts],
+    runs: Runs::Injected,
+    weight: Weight::FailsAtOnce,
+    control: false,
+    limit: Duration::from_secs(40),
+    by_hand: "strace -f -qq -o /dev/null -e inject=setsockopt:error=EINVAL:when=4+ {cmd} & p=$!; sleep 2; python3 -c \"import socket; [(lambda s: (s.settimeout(2), s.send({request}), print(s.recv(4096))))(socket.create_connection(('{host}',{port}))) for _ in range(4)]\"; kill $(pgrep -P $p)",
+    run: |cx| Box::pin(run(cx)),
+};
+
+/// Number of clients.
+const CLIENTS: usize = 3;
+/// Number of calls that fail.
+const TIMES: u32 = 12;
+
+async fn run(cx: &Cx) -> Checked {
+    let mut trials = Trials::new(cx);
+    let mut bystander = Bystander::enter(cx).await?;
+    let parts: [(&str, &[CallKind], i32); 3] = [
+        ("setsockopt", &[CallKind::Option], libc::EINVAL),
+        ("getpeername", &[CallKind::PeerName], libc::ENOTCONN),
+        ("shutdown", &[CallKind::Shutdown], libc::ENOTCONN),
+    ];
+    for (name, kinds, error) in parts {
+        let result = Injected::Error(error);
+        let rule = Rule {
+            times: TIMES,
+            ..Rule::new(kinds, &[Place::Connection], result)
+        };
+        let injection = arm(cx, rule)?;
+        for _ in 0..CLIENTS {
+            ask(cx).await?;
+        }
+        if !trials.note(&injection.end()) {
+            continue;
+        }
+        let after = format!("after {name} has returned {}", named(result));
+        bystander.is_served(&after).await?;
+        trials.goes_on(&after).await?;
+    }
+    drop(bystander);
+    trials.conclude("setsockopt, getpeername or shutdown on a connection")
+}

@@ -1,0 +1,27 @@
+//! Writes that fail on one connection.
+
+use std::time::Duration;
+
+use super::broken;
+use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::injector::CallKind;
+
+/// Makes a write to one connection fail.
+pub(super) const ENTRY: Check = Check {
+    id: "send-error",
+    group: super::GROUP,
+    battery: 1,
+    requirement: "POSIX send(): ENOBUFS, ENOMEM, ETIMEDOUT and EHOSTUNREACH concern this connection or this moment; the server may close the connection, and serves the others",
+    stimulus: "a write to one connection returns ENOBUFS, on the next one ENOMEM, then ETIMEDOUT, then EHOSTUNREACH, while another client is connected",
+    needs: &[Need::Spawned, Need::Accepts],
+    runs: Runs::Injected,
+    weight: Weight::Fails,
+    control: false,
+    limit: Duration::from_secs(40),
+    by_hand: "strace -f -qq -o /dev/null -e inject=sendto,sendmsg:error=ETIMEDOUT:when=9 {cmd} & p=$!; sleep 2; python3 -c \"import socket; [(lambda s: (s.settimeout(2), s.send({request}), print(s.recv(4096))))(socket.create_connection(('{host}',{port}))) for _ in range(4)]\"; kill $(pgrep -P $p)",
+    run: |cx| Box::pin(run(cx)),
+};
+
+async fn run(cx: &Cx) -> Checked {
+    broken::each(cx, CallKind::Send, "send or write").await
+}

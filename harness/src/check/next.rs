@@ -1,0 +1,133 @@
+//! What to look at next after a failure, and what to write into the file if the behaviour is intended.
+
+use super::{FailureKind, Outcome, Verdict};
+
+/// The next step after this outcome. `None` if it needs none.
+pub(crate) fn next(outcome: &Outcome) -> Option<String> {
+    match outcome.outcome {
+        Verdict::Fail | Verdict::Warn => {}
+        Verdict::Inconclusive => {
+            return Some(
+                "run the command under `reproduce` on an idle machine; the reason says what stood in the way"
+                    .to_owned(),
+            );
+        }
+        Verdict::Pass | Verdict::Skip => return None,
+    }
+    use FailureKind::{Died, Leak, Spin, WorkerDied};
+    // These may follow any check.
+    let is_general = outcome
+        .kind
+        .is_some_and(|kind| [Died, Leak, Spin, WorkerDied].contains(&kind));
+    let look = special(outcome.id)
+        .filter(|_| !is_general)
+        .or(outcome.kind.map(look_at));
+    let look = look.unwrap_or("at the evidence");
+    let promise = promise(outcome.id).map_or(String::new(), |promise| format!("; {promise}"));
+    let intended = if outcome.outcome == Verdict::Warn {
+        "a warning fails nothing".to_owned()
+    } else {
+        format!(
+            "if it is intended, write [[waive]] check = \"{}\" with a reason",
+            outcome.id
+        )
+    };
+    Some(format!("look {look}{promise}; {intended}"))
+}
+
+/// Where the cause is found of a check that says more than its kind of failure.
+fn special(id: &str) -> Option<&'static str> {
+    Some(match id {
+        "term-inflight" => "at the stop signal: whether requests that were begun are finished",
+        "reload-under-load" => "at the reload: whether the listening socket is closed and opened",
+        "fin-after-request" => {
+            "at the end of a read: a FIN ends the client's requests, not the replies to them"
+        }
+        "over-buffer" => "at what happens to a request that is longer than the receive buffer",
+        "big-reply" => "at send(): it may take fewer bytes than it is given",
+        "crosstalk" | "shared-decoder" => "for buffers or decoders that connections share",
+        "stdout-blocked" => "at writes to stdout, which wait when nobody reads them",
+        "emfile-live" | "emfile-start" => "at the handling of an error of accept()",
+        "accept-aborted" | "accept-short" | "accept-refused" => {
+            "at what follows an error of accept(): the loop goes on, after a pause if a resource is missing"
+        }
+        "interrupted" => {
+            "at calls that fail with EINTR: nothing has happened, so they are made again"
+        }
+        "short-write" => {
+            "at what send() or write() returns: the rest has to be sent with another call"
+        }
+        "short-read" => "at what recv() or read() returns: the rest comes with another call",
+        "backlog-burst" => "at the argument of listen()",
+        "proxy-split" | "proxy-missing" | "proxy-late" => "at the reading of the PROXY header",
+        _ => return None,
+    })
+}
+
+/// Where the cause of such a failure is found.
+fn look_at(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Died => {
+            "at the end of stderr, for the error that nothing caught on this connection"
+        }
+        FailureKind::WorkerDied => {
+            "at stderr and for a core file of that process: another one has taken its place, but its clients were lost"
+        }
+        FailureKind::NotReady => "at stderr, and at what the server waits for before it listens",
+        FailureKind::DoubleStart => "for SO_REUSEPORT on the listening socket",
+        FailureKind::NoRestart => {
+            "at who holds the port: a process left behind, or no SO_REUSEADDR before bind()"
+        }
+        FailureKind::IgnoredStop => "at the signal handler, and at what it waits for",
+        FailureKind::LostReply | FailureKind::WrongReply => {
+            "at the code that cuts requests out of what recv() returns"
+        }
+        FailureKind::Orphans => "at the processes that the server starts and does not end",
+        FailureKind::Reset => {
+            "for a close() with bytes in the receive queue, which resets the connection"
+        }
+        FailureKind::Growth => "for a buffer or queue without a maximum",
+        FailureKind::Blocked => "at what the server's threads wait for at that moment",
+        FailureKind::Spin => {
+            "at the event loop of the busy process with `strace -c -f -p PID`: which descriptor is ready again and again"
+        }
+        FailureKind::Complexity => {
+            "for a search or a copy that begins again with each read, or with each part of the request"
+        }
+        FailureKind::Leak => {
+            "at the path of the code on which the connection or thread is not ended"
+        }
+        FailureKind::Silent => "at the start: an error should be printed before the exit",
+        FailureKind::Slow => "for writes in several pieces without TCP_NODELAY, or a wait",
+        FailureKind::Refused => {
+            "at the listening socket: its backlog, and whether accept() is called"
+        }
+        FailureKind::Accepted => "at the check that should refuse this request",
+        FailureKind::LogFlood => "at the loop that logs, for a pause or a limit",
+        FailureKind::NotClosed => "at the timer of idle connections",
+        FailureKind::Unannounced => "at the line that prints the port",
+    }
+}
+
+/// The promise that pins what this check judges.
+fn promise(id: &str) -> Option<&'static str> {
+    Some(match id {
+        "at-limit" | "over-buffer" | "size-boundaries" | "endless-message" | "huge-length" => {
+            "[promise] max_message states the longest request"
+        }
+        "conn-limit" | "hol-partial" | "backlog-burst" | "crosstalk" | "places-given-back" => {
+            "[promise] max_connections states how many clients are served at once"
+        }
+        "idle-timeout" | "keepalive-race" | "slow-write" => {
+            "[promise] idle_timeout states when silent clients are dropped"
+        }
+        "term-inflight" => "[promise] drains_on_stop = true makes it a failure",
+        "coalesce-100" | "split-across-two" | "nagle-40ms" | "big-reply" | "opening-coalesced" => {
+            "without [promise] pipelining clients wait for each reply"
+        }
+        "utf8-invalid" | "utf8-split-char" | "utf8-split-buffer" => {
+            "[promise] encoding states what is accepted"
+        }
+        _ => return None,
+    })
+}

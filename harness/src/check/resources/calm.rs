@@ -1,0 +1,103 @@
+//! A server that lacks a resource stays calm: it neither spins nor floods its log.
+
+use std::time::{Duration, Instant};
+
+use crate::check::{Checked, Cx, FailureKind, failed};
+
+/// Length of the measurement of CPU time and log output.
+const WINDOW: Duration = Duration::from_millis(800);
+/// Maximum CPU usage in cores. Sound servers were measured below 0.01; a busy loop uses one core,
+/// and got 0.21 on a loaded machine.
+const CORES_MAX: f64 = 0.15;
+/// Maximum output in bytes per second.
+const LOG_RATE_MAX: f64 = 1e6;
+
+/// What the server did for a while.
+pub(super) struct Calm {
+    cores: f64,
+    log_rate: f64,
+    last_line: String,
+}
+
+/// Measures the server. `lack` says what it lacks, as in "with no descriptor left".
+pub(super) async fn watch(cx: &Cx, lack: &str) -> Checked<Calm> {
+    let server = cx.server();
+    let begun = Instant::now();
+    let (cpu, printed) = (server.cpu().unwrap_or_default(), server.printed());
+    let gone = server.wait_exit(WINDOW).await;
+    if gone.is_some() {
+        alive(cx, lack)?;
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let output = server.output().since(printed);
+    let used = server.cpu().unwrap_or_default().saturating_sub(cpu);
+    let calm = Calm {
+        cores: used.as_secs_f64() / seconds,
+        log_rate: (output.stdout_bytes + output.stderr_bytes) as f64 / seconds,
+        last_line: last_line(&output.stderr_tail, &output.stdout_tail),
+    };
+    cx.note("cores", (calm.cores * 1e4).round() / 1e4);
+    cx.note("log_bytes_per_s", calm.log_rate.round());
+    Ok(calm)
+}
+
+fn last_line(stderr: &str, stdout: &str) -> String {
+    let line = crate::text::last_line(stderr).or_else(|| crate::text::last_line(stdout));
+    line.unwrap_or_default()
+}
+
+impl Calm {
+    /// Fails if the server was not calm, `lack` as in [`watch`].
+    pub(super) fn judge(&self, lack: &str) -> Checked {
+        let log = match self.log_rate {
+            rate if rate >= 1e5 => format!(
+                ", and prints {:.1} MB/s (\"{}\")",
+                rate / 1e6,
+                self.last_line
+            ),
+            _ => String::new(),
+        };
+        if self.cores > CORES_MAX {
+            return failed(
+                FailureKind::Spin,
+                format!("{lack} the server uses at most {CORES_MAX} of a core"),
+                format!(
+                    "it uses {:.2} of a core without serving anybody{log}",
+                    self.cores
+                ),
+            );
+        }
+        if self.log_rate > LOG_RATE_MAX {
+            return failed(
+                FailureKind::LogFlood,
+                format!(
+                    "{lack} the server prints at most {:.0} MB/s",
+                    LOG_RATE_MAX / 1e6
+                ),
+                format!(
+                    "it prints {:.1} MB/s (\"{}\")",
+                    self.log_rate / 1e6,
+                    self.last_line
+                ),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Fails if the server has ended.
+pub(super) fn alive(cx: &Cx, when: &str) -> Checked {
+    let Some(exit) = cx.server().exit() else {
+        return Ok(());
+    };
+    let output = cx.server().output();
+    let actual = format!(
+        "the server {exit}: {}",
+        last_line(&output.stderr_tail, &output.stdout_tail)
+    );
+    failed(
+        FailureKind::Died,
+        format!("the server keeps running {when}"),
+        actual,
+    )
+}

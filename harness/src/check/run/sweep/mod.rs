@@ -1,0 +1,358 @@
+//! Observes which socket calls one exchange makes, and gives each of them each result that the kernel may return, one at
+//! a time, as SQLite tests errors of malloc and of its files.
+//!
+//! The server may lose the connection that has failed. It has to go on running, to serve others, to close what it has
+//! open, and to come to rest. Whatever falls short is repeated on a fresh server.
+
+mod plausible;
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::aftermath::{Before, Idle};
+use super::attempt::after;
+use super::lane::options;
+pub(crate) use plausible::SweepCase;
+
+use crate::check::kernel::trial::{Asked, arm, ask};
+use crate::check::resources::recovery::recovers;
+use crate::check::{Checked, Cx, Effort, FailureKind, Shortfall, failed, skip};
+use crate::data::hash::fnv1a;
+use crate::event::{Event, Sink};
+use crate::process::injector::{Injected, Injection, Place, Record, Rule, SeenCall};
+use crate::process::{Server, StartOptions};
+use crate::subject::{Interrupt, Rehearsal, RehearsalError, Subject, rehearse_with, runtime};
+
+/// Maximum number of cases.
+const CASES_MAX: usize = 1_000;
+/// Time without a call, once the server has closed the connection, after which an exchange is over, and the maximum time to
+/// wait for that.
+const QUIET: Duration = Duration::from_millis(20);
+const QUIET_MAX: Duration = Duration::from_millis(800);
+/// Number of exchanges that are observed.
+const OBSERVED: usize = 5;
+/// The socket calls of an exchange act here.
+const PLACES: &[Place] = &[Place::Listener, Place::Connection];
+
+/// A sweep of the calls of one server.
+pub(crate) struct CallSweep {
+    pub(crate) subject: Subject,
+    /// Only this case.
+    pub(crate) only: Option<SweepCase>,
+    /// No case begins after this time.
+    pub(crate) max_time: Option<Duration>,
+    pub(crate) interrupt: Interrupt,
+    /// A command that repeats a case; `{case}` is replaced by it.
+    pub(crate) reproduce: String,
+    /// The server's command line for a shell.
+    pub(crate) command_by_hand: Option<String>,
+}
+
+/// The result of a sweep.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct CallSweepResult {
+    /// The socket calls of one exchange, in their order.
+    pub(crate) calls: Vec<&'static str>,
+    /// What became of each case.
+    pub(crate) rows: Vec<SweepRow>,
+    /// Number of rows that failed.
+    pub(crate) failed: usize,
+    /// Number of cases that were not run: there was no time.
+    pub(crate) left: usize,
+    /// Why there are no rows.
+    pub(crate) skipped: Option<String>,
+    /// Duration without the start of the first server, in seconds.
+    pub(crate) seconds: f64,
+}
+
+/// What became of one case.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SweepRow {
+    pub(crate) case: SweepCase,
+    pub(crate) outcome: SweepOutcome,
+    /// How the server fell short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<FailureKind>,
+    /// What it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) actual: Option<String>,
+    /// A command that repeats the case, of a row that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reproduce: Option<String>,
+    /// The same with strace(1) instead of tcprove.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) by_hand: Option<String>,
+}
+
+/// What became of the exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SweepOutcome {
+    /// It was served all the same.
+    Served,
+    /// It was lost, and nothing else.
+    Lost,
+    /// The client got another reply, such as a refusal.
+    Refused,
+    /// The call did not happen this time.
+    NotReached,
+    /// It fell short on one server and not on the next.
+    Flaky,
+    /// The server fell short, twice.
+    Fail,
+}
+
+impl SweepOutcome {
+    /// As shown in reports.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Lost => "lost",
+            Self::Refused => "refused",
+            Self::NotReached => "not reached",
+            Self::Flaky => "flaky",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+impl CallSweep {
+    /// Runs the sweep.
+    ///
+    /// # Errors
+    /// The rehearsal fails: the server cannot be started, or does not follow its own conversation.
+    pub(crate) fn run(&self, sink: Sink<'_>) -> Result<CallSweepResult, RehearsalError> {
+        let rehearsal = rehearse_with(&self.subject, StartOptions::default(), &self.interrupt)?;
+        let begun = Instant::now();
+        let mut sweeper = Sweeper {
+            sweep: self,
+            rehearsal: &rehearsal,
+            idle: Idle::default(),
+            server: None,
+        };
+        let local = tokio::task::LocalSet::new();
+        let result = local.block_on(&runtime(), async {
+            tokio::select! {
+                result = sweeper.all(begun, sink) => result,
+                () = self.interrupt.wait() => Err(Shortfall::Inconclusive("interrupted".into())),
+            }
+        });
+        let result = result.unwrap_or_else(|shortfall| CallSweepResult {
+            skipped: Some(said(&shortfall)),
+            ..CallSweepResult::default()
+        });
+        Ok(CallSweepResult {
+            seconds: begun.elapsed().as_secs_f64(),
+            ..result
+        })
+    }
+
+    /// The case for people who only have strace. It cannot make a transfer short.
+    fn by_hand(&self, case: &SweepCase) -> Option<String> {
+        let Injected::Error(_) = case.result else {
+            return None;
+        };
+        let command = self.command_by_hand.as_ref()?;
+        Some(format!(
+            "strace -f -e trace={call} -e inject={call}:error={result}:when={number} {command}  # counts from the start, in each thread",
+            call = case.call,
+            result = case.result.name(),
+            number = case.occurrence,
+        ))
+    }
+}
+
+/// A sweep while it runs.
+struct Sweeper<'a> {
+    sweep: &'a CallSweep,
+    rehearsal: &'a Rehearsal,
+    idle: Idle,
+    server: Option<Rc<Server>>,
+}
+
+impl Sweeper<'_> {
+    async fn all(&mut self, begun: Instant, sink: Sink<'_>) -> Checked<CallSweepResult> {
+        let calls = self.observe().await?;
+        let cases = match &self.sweep.only {
+            Some(case) => vec![case.clone()],
+            None => plausible::cases(&calls),
+        };
+        let mut result = CallSweepResult {
+            calls: calls.iter().map(|call| call.name).collect(),
+            left: cases.len().saturating_sub(CASES_MAX),
+            ..CallSweepResult::default()
+        };
+        for (done, case) in cases.iter().take(CASES_MAX).enumerate() {
+            sink(Event::Step {
+                done,
+                all: cases.len().min(CASES_MAX),
+                what: case.to_string(),
+            });
+            let is_late = |most| begun.elapsed() >= most;
+            if self.sweep.interrupt.is_set() || self.sweep.max_time.is_some_and(is_late) {
+                result.left += 1;
+                continue;
+            }
+            let row = self.row(case).await?;
+            result.failed += usize::from(row.outcome == SweepOutcome::Fail);
+            result.rows.push(row);
+        }
+        Ok(result)
+    }
+
+    /// A context on the current server, or on a fresh one.
+    async fn cx(&mut self, salt: &str) -> Checked<Cx> {
+        let subject = &self.sweep.subject;
+        let kept = self.server.take().filter(|server| server.exit().is_none());
+        let server = match kept {
+            Some(server) => server,
+            None => Rc::new(subject.server(options(subject, true)).await?),
+        };
+        self.server = Some(server.clone());
+        let salt = fnv1a(salt.as_bytes());
+        let cx = Cx::new(server, subject, salt, self.rehearsal, Effort::default());
+        self.idle.learn(&cx).await;
+        Ok(cx)
+    }
+
+    /// The socket calls that every exchange makes. The first exchange does not count: it may do things that are done once.
+    async fn observe(&mut self) -> Checked<Vec<SeenCall>> {
+        let cx = self.cx("observe").await?;
+        cx.exchange().await?;
+        let mut exchanges = Vec::new();
+        for _ in 0..OBSERVED {
+            let injection = arm(&cx, rule(None, 0, Injected::Nothing))?;
+            ask(&cx).await?;
+            let record = quiet(&cx, &injection).await;
+            if let Some(trouble) = record.trouble {
+                return skip(format!("the server's calls cannot be examined: {trouble}"));
+            }
+            exchanges.push(record.seen);
+        }
+        let calls = plausible::of_every(&exchanges);
+        if calls.is_empty() {
+            return skip("an exchange makes no socket call that could be given another result");
+        }
+        Ok(calls)
+    }
+
+    /// Runs a case, and repeats one that falls short on a fresh server.
+    async fn row(&mut self, case: &SweepCase) -> Checked<SweepRow> {
+        let mut row = SweepRow {
+            case: case.clone(),
+            outcome: SweepOutcome::NotReached,
+            kind: None,
+            actual: None,
+            reproduce: None,
+            by_hand: None,
+        };
+        let mut fell_short = false;
+        loop {
+            let cx = self.cx(&case.to_string()).await?;
+            match self.trial(&cx, case).await {
+                Ok(outcome) if fell_short => {
+                    row.outcome = match outcome {
+                        SweepOutcome::NotReached => outcome,
+                        _ => SweepOutcome::Flaky,
+                    };
+                    return Ok(row);
+                }
+                Ok(outcome) => {
+                    row.outcome = outcome;
+                    return Ok(row);
+                }
+                Err(Shortfall::Failed(failure) | Shortfall::Warned(failure)) => {
+                    // The next case gets a clean server.
+                    self.server = None;
+                    row.kind = Some(failure.kind);
+                    row.actual = Some(failure.mismatch.actual);
+                }
+                Err(other) => return Err(other),
+            }
+            if fell_short {
+                row.outcome = SweepOutcome::Fail;
+                row.reproduce = Some(self.sweep.reproduce.replace("{case}", &case.to_string()));
+                row.by_hand = self.sweep.by_hand(case);
+                return Ok(row);
+            }
+            fell_short = true;
+        }
+    }
+
+    /// One exchange in which the call has the result of the case.
+    async fn trial(&self, cx: &Cx, case: &SweepCase) -> Checked<SweepOutcome> {
+        let before = Before::of(cx);
+        let mut outcome = SweepOutcome::NotReached;
+        let checked = stimulus(cx, case, &mut outcome).await;
+        after(cx, checked).await?;
+        if let Some(before) = before {
+            before.no_crash(cx)?;
+            before.at_rest(cx, &self.idle).await?;
+        }
+        Ok(outcome)
+    }
+}
+
+async fn stimulus(cx: &Cx, case: &SweepCase, outcome: &mut SweepOutcome) -> Checked {
+    let injection = arm(cx, rule(Some(case.call), case.occurrence - 1, case.result))?;
+    let asked = ask(cx).await?;
+    let record = quiet(cx, &injection).await;
+    drop(injection);
+    if record.count() > 0 {
+        *outcome = match asked {
+            Asked::Served => SweepOutcome::Served,
+            Asked::Lost if case.is_harmless() => {
+                return failed(
+                    FailureKind::LostReply,
+                    "a call that was interrupted or short is followed by another one",
+                    "the connection was lost, or the reply did not come",
+                );
+            }
+            Asked::Lost => SweepOutcome::Lost,
+            // After a failed transfer, another reply is a part of the right one, or one that is not due.
+            Asked::Otherwise(shortfall) if case.is_transfer() => return Err(shortfall),
+            Asked::Otherwise(_) => SweepOutcome::Refused,
+        };
+    }
+    recovers(cx, "after that").await
+}
+
+fn rule(name: Option<&'static str>, skip: u32, result: Injected) -> Rule {
+    Rule {
+        name,
+        skip,
+        ..Rule::new(&[], PLACES, result)
+    }
+}
+
+/// What a rule has done, once the server makes no further calls.
+async fn quiet(cx: &Cx, injection: &Injection) -> Record {
+    let begun = Instant::now();
+    let mut record = injection.record();
+    let mut changed = Instant::now();
+    let is_held = || {
+        let left = cx.server().abandoned();
+        left.is_some_and(|left| left.total() > 0)
+    };
+    while record.count() == 0
+        && begun.elapsed() < QUIET_MAX
+        && (changed.elapsed() < QUIET || is_held())
+    {
+        tokio::time::sleep(QUIET / 10).await;
+        let now = injection.record();
+        if now.matched != record.matched {
+            changed = Instant::now();
+        }
+        record = now;
+    }
+    record
+}
+
+fn said(shortfall: &Shortfall) -> String {
+    match shortfall {
+        Shortfall::Skip(reason) | Shortfall::Inconclusive(reason) => reason.clone(),
+        Shortfall::Failed(failure) | Shortfall::Warned(failure) => failure.mismatch.actual.clone(),
+    }
+}

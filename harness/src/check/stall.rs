@@ -1,0 +1,83 @@
+//! Whether a server that takes no more bytes has stopped reading, or is only slow. A pause proves nothing: a server that copies
+//! all it has stored with each read makes longer and longer pauses.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Cx;
+use crate::session::{FloodEnd, Session};
+
+/// What a server does that takes no more bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stall {
+    /// It sleeps, and has left bytes in its receive queue.
+    Asleep,
+    /// It has ended the connection.
+    Ended,
+    /// It reads or computes, or has read everything meanwhile.
+    Busy,
+}
+
+/// Time for which a server that has stopped reading sleeps.
+const SLEEPS: Duration = Duration::from_millis(400);
+/// Time between two looks.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Looks what the server does after the client could not send for a while.
+pub(super) async fn stall(cx: &Cx, client: &Session) -> Stall {
+    let before = read(cx, client);
+    let (mut busy, mut looks) = (0, 0);
+    let until = Instant::now() + SLEEPS;
+    while Instant::now() < until {
+        tokio::time::sleep(LOOK).await;
+        if client.local().is_some() && is_over(cx, client) {
+            return Stall::Ended;
+        }
+        if read(cx, client) != before {
+            return Stall::Busy;
+        }
+        looks += 1;
+        busy += usize::from(cx.server().is_computing());
+    }
+    let waits = cx.peer(client).is_none_or(|peer| peer.recv_q > 0);
+    if waits && 2 * busy < looks {
+        Stall::Asleep
+    } else {
+        Stall::Busy
+    }
+}
+
+/// Sends up to `most` bytes, until the server sleeps and reads no more of them, or closes. It is looked at when it has read
+/// nothing for `pause`: one that stores everything, or waits for a processor, may make pauses too.
+pub(super) async fn flood_until_asleep(
+    cx: &Cx,
+    client: &mut Session,
+    piece: &[u8],
+    most: u64,
+    pause: Duration,
+) -> FloodEnd {
+    let before = client.sent();
+    loop {
+        let left = most.saturating_sub(client.sent() - before);
+        let end = client.flood(piece, left, pause).await.end;
+        if end != FloodEnd::Blocked {
+            return end;
+        }
+        match stall(cx, client).await {
+            Stall::Asleep => return FloodEnd::Blocked,
+            Stall::Ended => return FloodEnd::Closed,
+            Stall::Busy => {}
+        }
+    }
+}
+
+/// Number of bytes of this connection that the server has read, as far as its kernel tells.
+pub(super) fn read(cx: &Cx, client: &Session) -> Option<u64> {
+    let peer = cx.peer(client)?;
+    Some(peer.bytes_received().saturating_sub(u64::from(peer.recv_q)))
+}
+
+fn is_over(cx: &Cx, client: &Session) -> bool {
+    cx.peer(client).is_none_or(|peer| peer.has_sent_fin())
+}

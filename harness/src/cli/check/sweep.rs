@@ -1,0 +1,70 @@
+//! `tcprove check --sweep`: each result of each socket call in an exchange.
+
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+use super::{CheckArgs, program, resolved};
+use crate::check::run::sweep::{CallSweep, SweepCase};
+use crate::cli::draft::Draft;
+use crate::cli::interrupt;
+use crate::cli::progress::StepProgress;
+use crate::cli::rehearse::rehearsal_error;
+use crate::event::Event;
+use crate::report::{CallSweepReport, RunError};
+use crate::subject::RehearsalError;
+
+/// What the JSON says about the plan.
+#[derive(Serialize)]
+struct SweepPlan {
+    /// Only this case.
+    sweep: Option<SweepCase>,
+    max_time_s: Option<f64>,
+}
+
+pub(super) fn sweep(
+    draft: &mut Draft,
+    args: &CheckArgs,
+    only: Option<SweepCase>,
+) -> Result<Box<CallSweepReport>, RunError> {
+    let resolved = resolved(&args.target, draft.seed())?;
+    draft.target(&resolved);
+    let plan = SweepPlan {
+        sweep: only.clone(),
+        max_time_s: args.max_time.map(|time| time.as_secs_f64()),
+    };
+    draft.plan(&resolved, plan, &args.output);
+    draft.announce(&resolved);
+    let interrupt = interrupt::watch()?;
+    let reproduce = format!(
+        "{} check --sweep {{case}} --seed {} {}",
+        program(),
+        resolved.subject.seed,
+        args.target.words()
+    );
+    let sweep = CallSweep {
+        subject: resolved.subject.clone(),
+        only,
+        max_time: args.max_time,
+        interrupt: interrupt.clone(),
+        reproduce: reproduce.trim_end().to_owned(),
+        command_by_hand: resolved.command_by_hand.clone(),
+    };
+    let progress = Mutex::new(StepProgress::new(!args.output.no_progress));
+    let result = sweep.run(&|event| {
+        if let (Event::Step { done, all, what }, Ok(progress)) = (event, progress.lock()) {
+            progress.show(done, all, &what);
+        }
+    });
+    if let Ok(progress) = progress.lock() {
+        progress.finish();
+    }
+    draft.interrupted(interrupt.is_set());
+    match result {
+        Ok(result) => Ok(Box::new(CallSweepReport { result })),
+        Err(RehearsalError::Interrupted) => Ok(Box::new(CallSweepReport {
+            result: Default::default(),
+        })),
+        Err(error) => Err(rehearsal_error(&error, &resolved)),
+    }
+}

@@ -1,0 +1,125 @@
+//! The corpus as a lane sees it: which case to extend next.
+
+use crate::fuzz::Case;
+use crate::fuzz::random::Random;
+
+/// Cases that were found last: what they have reached is explored least.
+const NEWEST: usize = 8;
+
+/// A case of the corpus, and what makes it worth extending.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) case: Case,
+    /// The number of blocks that it was the first to reach.
+    pub(super) blocks: usize,
+}
+
+/// The cases of the corpus.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    cases: Vec<Case>,
+    standing: Vec<Standing>,
+    /// The positions of those that were the first to reach a block.
+    reaching: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Standing {
+    /// How often it was extended.
+    picks: u32,
+    /// A wait for the reply to its last message lasts until the time limit.
+    is_unanswered: bool,
+}
+
+impl Pool {
+    pub(super) fn len(&self) -> usize {
+        self.cases.len()
+    }
+
+    pub(super) fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    pub(super) fn add(&mut self, member: Member) {
+        if member.blocks > 0 {
+            self.reaching.push(self.cases.len());
+        }
+        self.cases.push(member.case);
+        self.standing.push(Standing::default());
+    }
+
+    /// The position of a case to extend: half of the time one of the newest, otherwise one that was extended seldom. `None`
+    /// if none has reached a block, and one in eight times: then any case will do.
+    pub(super) fn pick(&mut self, random: &mut Random) -> Option<usize> {
+        if self.reaching.is_empty() || random.one_in(8) {
+            return None;
+        }
+        let newest = self.reaching.len().saturating_sub(NEWEST);
+        let place = match random.one_in(2) {
+            // Of two, the shorter one costs less and hides less.
+            true => {
+                let two = [(); 2].map(|()| random.pick(&self.reaching[newest..]).copied());
+                let bytes = |place: &usize| self.cases[*place].bytes();
+                two.into_iter().flatten().min_by_key(bytes)
+            }
+            false => {
+                let tried = [(); 4].map(|()| random.pick(&self.reaching).copied());
+                let seldom = |place: &usize| self.standing[*place].picks;
+                tried.into_iter().flatten().min_by_key(seldom)
+            }
+        }?;
+        self.standing[place].picks += 1;
+        Some(place)
+    }
+
+    pub(super) fn case(&self, place: usize) -> Option<&Case> {
+        self.cases.get(place)
+    }
+
+    /// Whether it is worth waiting for the reply to the last message of this case.
+    pub(super) fn is_answered(&self, place: usize) -> bool {
+        !self.standing[place].is_unanswered
+    }
+
+    /// A wait for the reply to the last message of this case took too long.
+    pub(super) fn is_slow(&mut self, place: usize) {
+        if let Some(standing) = self.standing.get_mut(place) {
+            standing.is_unanswered = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_and_neglected_cases_are_preferred() {
+        let mut pool = Pool::default();
+        let mut random = Random::new(1, 0);
+        let member = |blocks| Member {
+            case: Case::sending(&b"x"[..]),
+            blocks,
+        };
+        (0..50).for_each(|_| pool.add(member(0)));
+        assert!((0..100).all(|_| pool.pick(&mut random).is_none()));
+        (0..100).for_each(|_| pool.add(member(1)));
+        let newest = pool.len() - NEWEST;
+        let mut picks = vec![0_u32; pool.len()];
+        let mut others = 0;
+        for _ in 0..80_000 {
+            match pool.pick(&mut random) {
+                Some(place) => picks[place] += 1,
+                None => others += 1,
+            }
+        }
+        assert!((8_000..12_000).contains(&others), "{others}");
+        assert!(picks[..50].iter().all(|count| *count == 0));
+        let (old, new) = (&picks[50..newest], &picks[newest..]);
+        assert!(
+            old.iter().all(|count| (200..800).contains(count)),
+            "{old:?}"
+        );
+        assert!(new.iter().sum::<u32>() > 30_000, "{new:?}");
+    }
+}

@@ -1,0 +1,205 @@
+//! What the fields of a talk lead to: cases that only somebody would write who knows the protocol.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use memchr::memmem;
+
+use super::*;
+use crate::fuzz::material::announced;
+use crate::talk::Frame;
+
+const FORM: &str = r#"
+server.cmd = ["server", "{port}"]
+talk.frame = "http1"
+[[talk.turn]]
+send = "GET /{tok} HTTP/1.1\r\nHost: localhost\r\nCookie: seen=yes\r\n\r\n"
+expect = { regex = "^HTTP/1.1 200 " }
+[[talk.turn]]
+send = "POST /{tok} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{{\"a\":1}"
+expect = { regex = "^HTTP/1.1 200 " }
+[[talk.turn]]
+send = "POST /{tok} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=xy\r\nContent-Length: 68\r\n\r\n--xy\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nhello\r\n--xy--\r\n"
+expect = { regex = "^HTTP/1.1 200 " }
+"#;
+
+fn material(talk: &str) -> Arc<Material> {
+    let file = crate::file::parse(talk, "tcprove.toml", Path::new(".")).unwrap();
+    Arc::new(Material::of(
+        &file.talk,
+        &file.promise,
+        7,
+        &[],
+        BTreeMap::new(),
+    ))
+}
+
+fn mqtt() -> Arc<Material> {
+    let file = crate::file::builtin("mqtt").unwrap();
+    Arc::new(Material::of(
+        &file.talk,
+        &file.promise,
+        7,
+        &[],
+        BTreeMap::new(),
+    ))
+}
+
+/// A name and a property of the bytes of a case.
+type Wanted<'a> = (&'a str, &'a dyn Fn(&[u8]) -> bool);
+
+/// Asserts that each of `wanted` is met within so many cases, for two seeds.
+fn reaches(material: &Arc<Material>, cases: usize, wanted: &[Wanted<'_>]) {
+    for seed in 0..2 {
+        let mut generator = Generator::new(material.clone(), seed, 0, 1);
+        let mut left = wanted.to_vec();
+        for _ in 0..cases {
+            let case = generator.next(&[]).case;
+            let mut sent = Vec::new();
+            case.sends().for_each(|send| send.data.write(&mut sent));
+            left.retain(|(_, is_met)| !is_met(&sent));
+            if left.is_empty() {
+                break;
+            }
+        }
+        let left: Vec<&str> = left.iter().map(|(what, _)| *what).collect();
+        assert!(left.is_empty(), "seed {seed}: {left:?}");
+    }
+}
+
+fn has(bytes: &[u8], part: &str) -> bool {
+    memmem::find(bytes, part.as_bytes()).is_some()
+}
+
+/// Whether the bytes are one whole request.
+fn is_whole(bytes: &[u8]) -> bool {
+    matches!(Frame::Http1.decoder().next(bytes), Ok(Some(len)) if len == bytes.len())
+}
+
+#[test]
+fn headers_get_values_that_belong_to_them() {
+    reaches(
+        &material(FORM),
+        20_000,
+        &[
+            ("a property of objects as a type", &|sent| {
+                has(sent, "Content-Type: constructor\r\n") && is_whole(sent)
+            }),
+            ("another type", &|sent| {
+                has(sent, "Content-Type: text/plain; charset=nope\r\n")
+            }),
+            ("a new header", &|sent| has(sent, "\r\nTransfer-Encoding: ")),
+            ("another method", &|sent| sent.starts_with(b"TRACE /")),
+            ("a header twice", &|sent| {
+                memmem::find_iter(sent, "Content-Type: application/json\r\n").count() == 2
+            }),
+            ("a member less", &|sent| {
+                sent.ends_with(b"\r\n\r\n{}") && is_whole(sent)
+            }),
+        ],
+    );
+}
+
+#[test]
+fn parts_get_headers_and_the_length_stays_right() {
+    reaches(
+        &material(FORM),
+        20_000,
+        &[
+            ("a length of a part", &|sent| {
+                let body = memmem::find(sent, b"--xy\r\n").map(|at| &sent[at..]);
+                is_whole(sent)
+                    && body.is_some_and(|body| {
+                        let head = memmem::find(body, b"\r\n\r\n").unwrap_or(0);
+                        has(&body[..head].to_ascii_lowercase(), "content-length: 1")
+                    })
+            }),
+            ("two parts", &|sent| {
+                is_whole(sent) && memmem::find_iter(sent, b"--xy\r\n").count() == 2
+            }),
+        ],
+    );
+}
+
+#[test]
+fn values_are_pumped_where_parsers_stumble() {
+    let unit = |sent: &[u8], before: &str, unit: &str, times: usize| {
+        memmem::find(sent, [before, &unit.repeat(times)].concat().as_bytes()).is_some()
+    };
+    reaches(
+        &material(FORM),
+        20_000,
+        &[
+            ("an open quote", &|sent| {
+                unit(sent, "Content-Type: application/json; a=\"", "\\", 1000) && is_whole(sent)
+            }),
+            ("a quoted cookie", &|sent| {
+                unit(sent, "seen=\"", "\\\"", 1000)
+            }),
+            ("an odd end", &|sent| {
+                has(sent, &["Host: ", &"a".repeat(1000)].concat()) && has(sent, "a\x10\r\n")
+            }),
+            ("many of them", &|sent| unit(sent, "", ";a", 10_000)),
+        ],
+    );
+}
+
+#[test]
+fn binary_messages_get_properties_and_wrong_lengths() {
+    // A packet that ends a session of the newer version, with properties that are longer than the packet.
+    let lies = |sent: &[u8]| {
+        let at = memmem::find(sent, b"\0\x04MQTT\x05").map(|at| &sent[at..]);
+        let end = at.and_then(|rest| memmem::find(rest, b"\xe0\x02\0").map(|at| &rest[at + 3..]));
+        end.is_some_and(|end| end.first().is_some_and(|len| usize::from(*len) > end.len()))
+    };
+    reaches(
+        &mqtt(),
+        40_000,
+        &[
+            ("properties", &|sent| {
+                has(sent, "MQTT\x05\x02\0\x3c\x03\x21\0\x0a")
+            }),
+            ("a length behind which is less", &lies),
+        ],
+    );
+}
+
+#[test]
+fn inner_lengths_follow_what_they_count() {
+    let before = b"\x10\x0f\0\x04MQTT\x04\x02\0\x3c\0\x03abc";
+    let frame = Frame::None;
+    let mut after = b"\x10\x0f\0\x04MQTT\x04\x02\0\x3c\0\x03abcdef".to_vec();
+    announced::repair(&frame, before, &mut after);
+    assert!(after.ends_with(b"\0\x06abcdef"), "{after:?}");
+}
+
+#[test]
+fn words_that_were_heard_are_used() {
+    let mut generator = Generator::new(material(FORM), 1, 0, 1);
+    while generator.planned() > 0 {
+        generator.next(&[]);
+    }
+    generator.learn([b"x-secret-door".to_vec()].into_iter());
+    let mut sent = (0..20_000).map(|_| {
+        let mut sent = Vec::new();
+        let case = generator.next(&[]).case;
+        case.sends().for_each(|send| send.data.write(&mut sent));
+        sent
+    });
+    assert!(sent.any(|sent| has(&sent, "x-secret-door")));
+}
+
+#[test]
+fn half_of_the_cases_wait_where_a_fin_drops_the_request() {
+    let waiting = |lingers: bool| {
+        let mut material = material(FORM);
+        Arc::make_mut(&mut material).lingers = lingers;
+        let mut generator = Generator::new(material, 1, 0, 1);
+        let cases = (0..2000).map(|_| generator.next(&[]).case);
+        cases
+            .filter(|case| case.steps.last() == Some(&Step::Receive))
+            .count()
+    };
+    assert_eq!(waiting(false), 0);
+    assert!((500..1200).contains(&waiting(true)));
+}

@@ -1,0 +1,353 @@
+//! Pipelined requests that a server answers in the wrong order, and bytes of one message that it takes for another.
+//!
+//! - **Order**: two requests in one write, the first of which is answered later. HTTP and servers that promise pipelining
+//!   must reply in the order of the requests (RFC 9112 9.3.2).
+//! - **Smuggling**: a message that must be refused because its end is not certain (RFC 9112 6.3), or a body with an end
+//!   that is none (RFC 5321 4.1.1.4), with a request of the talk inside. If that request is answered, an intermediary and
+//!   the server disagree about where messages end.
+
+use super::claim::Claim;
+use super::conformance::{Breach, lead_in};
+use crate::fuzz::Data;
+use crate::fuzz::case::{Case, SendStep, Step};
+use crate::fuzz::epoch::Epoch;
+use crate::fuzz::symptom::{FindingKind, Symptom};
+use crate::talk::{Exchange, Frame, Judgement, Turn};
+use crate::text::escape;
+
+/// Maximum turns whose pairs are tried.
+const TURNS_MAX: usize = 6;
+
+/// Attempts at each pair: the order may depend on chance.
+const ATTEMPTS: usize = 3;
+
+/// Heads whose message must be refused: a name, the fields, and what follows before the inner request. `{len}` is the
+/// length of the inner request.
+const HEADS: &[(&str, &str, &str)] = &[
+    (
+        "a coding after chunked",
+        "Transfer-Encoding: chunked, identity\r\n",
+        "",
+    ),
+    ("an unknown coding", "Transfer-Encoding: xchunked\r\n", ""),
+    (
+        "the coding chunked twice",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "",
+    ),
+    (
+        "a coding in quotes",
+        "Transfer-Encoding: \"chunked\"\r\n",
+        "",
+    ),
+    (
+        "a control character in the coding",
+        "Transfer-Encoding: \x0bchunked\r\n",
+        "",
+    ),
+    (
+        "a space before the colon",
+        "Transfer-Encoding : chunked\r\n",
+        "",
+    ),
+    ("a folded line", "Transfer-Encoding:\r\n chunked\r\n", ""),
+    (
+        "two lengths, the first shorter",
+        "Content-Length: 0\r\nContent-Length: {len}\r\n",
+        "",
+    ),
+    (
+        "two lengths, the second shorter",
+        "Content-Length: {len}\r\nContent-Length: 0\r\n",
+        "",
+    ),
+    ("a list of lengths", "Content-Length: 0, {len}\r\n", ""),
+    ("a length with a sign", "Content-Length: +0\r\n", ""),
+    ("a negative length", "Content-Length: -0\r\n", ""),
+    ("a length with an underscore", "Content-Length: 0_0\r\n", ""),
+    ("a hexadecimal length", "Content-Length: 0x0\r\n", ""),
+    (
+        "a chunk size with a sign",
+        "Transfer-Encoding: chunked\r\n",
+        "+0\r\n\r\n",
+    ),
+    (
+        "a negative chunk size",
+        "Transfer-Encoding: chunked\r\n",
+        "-0\r\n\r\n",
+    ),
+    (
+        "a chunk size with an underscore",
+        "Transfer-Encoding: chunked\r\n",
+        "0_0\r\n\r\n",
+    ),
+    (
+        "a chunk size with a prefix",
+        "Transfer-Encoding: chunked\r\n",
+        "0x0\r\n\r\n",
+    ),
+];
+
+/// Ends of data that are none.
+const ENDS: &[(&str, &[u8])] = &[
+    ("LF dot CRLF", b"\n.\r\n"),
+    ("CRLF dot LF", b"\r\n.\n"),
+    ("LF dot LF", b"\n.\n"),
+    ("CR dot CRLF", b"\r.\r\n"),
+    ("CR dot CR", b"\r.\r"),
+    ("CRLF dot CR", b"\r\n.\r"),
+];
+
+/// The real end of such data.
+const DATA_END: &[u8] = b"\r\n.\r\n";
+
+/// Runs all probes until `stop` returns true. Returns at most one breach of each type.
+pub(crate) fn probe(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    let target = epoch.target;
+    let talk = target.talk();
+    let is_http = talk.request == Frame::Http1 && *target.reply() == Frame::Http1;
+    if (is_http || target.subject.promise.pipelining == Some(true)) && talk.carries_many_turns() {
+        breaches.extend(disorder(epoch, stop));
+    }
+    if is_http && !stop() {
+        breaches.extend(smuggled_head(epoch, stop));
+    }
+    if !is_http && !stop() {
+        breaches.extend(smuggled_data(epoch, stop));
+    }
+    breaches
+}
+
+/// A turn that can be said at any time, and whether its reply repeats its token.
+fn free_turns(epoch: &mut Epoch<'_>) -> Vec<(Exchange, bool)> {
+    let target = epoch.target;
+    let talk = target.talk();
+    let turns = talk.turns.iter().chain(&talk.slow);
+    let free = turns.filter(|turn| {
+        let frame_is_usual = turn.reply_frame(talk) == target.reply() && target.reply().has_end();
+        turn.order.is_free() && turn.expect.has_reply() && turn.uses_token() && frame_is_usual
+    });
+    let free: Vec<Exchange> = free.take(TURNS_MAX).cloned().collect();
+    let echoes = |exchange: &Exchange| {
+        let asked = epoch.ask(exchange, b"ping");
+        asked.is_ok_and(|(turn, reply)| contains(&reply, turn.token.as_bytes()))
+    };
+    let echoes: Vec<bool> = free.iter().map(echoes).collect();
+    free.into_iter().zip(echoes).collect()
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(bytes, part).is_some()
+}
+
+/// Two requests in one write, in each order of two turns whose replies repeat their tokens.
+fn disorder(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Option<Breach> {
+    let turns = free_turns(epoch);
+    let echoing: Vec<&Exchange> = turns
+        .iter()
+        .filter(|(_, echoes)| *echoes)
+        .map(|(turn, _)| turn)
+        .collect();
+    for first in &echoing {
+        for second in &echoing {
+            for _ in 0..ATTEMPTS {
+                if std::ptr::eq(*first, *second) || stop() {
+                    break;
+                }
+                if let Some(breach) = disordered(epoch, first, second) {
+                    return Some(breach);
+                }
+            }
+        }
+    }
+    None
+}
+
+fn disordered(epoch: &mut Epoch<'_>, first: &Exchange, second: &Exchange) -> Option<Breach> {
+    let one = epoch.voice().render(first, b"ping").ok()?;
+    let other = epoch.voice().render(second, b"ping").ok()?;
+    let case = case(
+        epoch,
+        first,
+        [one.request.clone(), other.request.clone()].concat(),
+        2,
+    );
+    let (reply, replies) = run(epoch, &case)?;
+    let wrong = replies.first().is_some_and(|reply| {
+        contains(reply, other.token.as_bytes()) && !contains(reply, one.token.as_bytes())
+    });
+    if !wrong {
+        return None;
+    }
+    let title = format!(
+        "the reply to {} comes before that to {}, which was sent first",
+        other.label, one.label
+    );
+    let right = format!("(?s){}.*{}", one.token, other.token);
+    Some(breach("order of replies", title, case, reply, right))
+}
+
+/// A message whose end is not certain, with a request of the talk where its body may be.
+fn smuggled_head(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Option<Breach> {
+    let turns = free_turns(epoch);
+    // A reply that repeats the token shows best that the inner request was served.
+    let inner = turns.iter().find(|(_, echoes)| *echoes).or(turns.first());
+    let exchange = inner.map(|(turn, _)| turn.clone())?;
+    let target = head_of(&epoch.voice().render(&exchange, b"ping").ok()?.request)?;
+    // What a correct message gets shows that the number of replies means something.
+    let inner = epoch.voice().render(&exchange, b"ping").ok()?;
+    let length = format!("Content-Length: {}\r\n", inner.request.len());
+    let correct = [post(&target, &length).as_slice(), &inner.request].concat();
+    let correct = case(epoch, &exchange, correct, 2);
+    if run(epoch, &correct)?.1.len() != 1 {
+        return None;
+    }
+    for (what, fields, before) in HEADS {
+        if stop() {
+            break;
+        }
+        let inner = epoch.voice().render(&exchange, b"ping").ok()?;
+        let fields = fields.replace("{len}", &inner.request.len().to_string());
+        let message = [
+            post(&target, &fields).as_slice(),
+            before.as_bytes(),
+            &inner.request,
+        ]
+        .concat();
+        let case = case(epoch, &exchange, message, 2);
+        let Some((reply, replies)) = run(epoch, &case) else {
+            continue;
+        };
+        if let [_, second] = &replies[..]
+            && is_reply_to(&inner, second)
+        {
+            let title = format!(
+                "a request inside of a message with {what} is answered: \"{}\"",
+                escape(second, 60)
+            );
+            return Some(breach(
+                "request smuggling",
+                title,
+                case,
+                reply,
+                right_without(&inner, second),
+            ));
+        }
+    }
+    None
+}
+
+/// Whether the reply is the right one for this turn, with its token if it would be repeated.
+fn is_reply_to(turn: &Turn, reply: &[u8]) -> bool {
+    matches!(turn.judge_message(reply), Judgement::Match(_))
+}
+
+/// A regular expression for replies that do not contain a second one like this.
+fn right_without(turn: &Turn, second: &[u8]) -> String {
+    match contains(second, turn.token.as_bytes()) {
+        true => format!("(?s)^(?!.*{})", turn.token),
+        false => r"(?s)^(?!.+HTTP/1\.[01] 2)".to_owned(),
+    }
+}
+
+/// The target and the Host of a request of the talk.
+fn head_of(request: &[u8]) -> Option<(String, String)> {
+    let text = String::from_utf8_lossy(request);
+    let target = text.split(' ').nth(1)?.to_owned();
+    let is_host = |line: &&str| line.to_ascii_lowercase().starts_with("host:");
+    let host = text.lines().find(is_host).unwrap_or("Host: localhost");
+    Some((target, host.to_owned()))
+}
+
+fn post((target, host): &(String, String), fields: &str) -> Vec<u8> {
+    format!("POST {target} HTTP/1.1\r\n{host}\r\n{fields}\r\n").into_bytes()
+}
+
+/// A body that ends with a dot on a line of its own, with another end and a request before its real end.
+fn smuggled_data(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Option<Breach> {
+    let talk = epoch.target.talk();
+    let plain = talk.plain().clone();
+    let turns = talk.turns.iter().filter(|turn| turn.expect.has_reply());
+    for exchange in turns.cloned().collect::<Vec<_>>() {
+        let turn = epoch.voice().render(&exchange, b"ping").ok()?;
+        let Some(data) = turn.request.strip_suffix(DATA_END) else {
+            continue;
+        };
+        let inner = epoch.voice().render(&plain, b"ping").ok()?;
+        let usual = case(epoch, &exchange, turn.request.clone(), 3);
+        let usual = run(epoch, &usual)?.1.len();
+        for (what, end) in ENDS {
+            if stop() {
+                return None;
+            }
+            let message = [data, end, &inner.request, DATA_END].concat();
+            let case = case(epoch, &exchange, message, 3);
+            let Some((reply, replies)) = run(epoch, &case) else {
+                continue;
+            };
+            if let Some(second) = replies.get(usual)
+                && is_reply_to(&inner, second)
+            {
+                let title = format!(
+                    "{what} ends the data: the line after it is answered with \"{}\"",
+                    escape(second, 60)
+                );
+                let right = format!("(?s)^(?!(?:.*?\n){{{}}})", lines(&reply));
+                return Some(breach("end of data", title, case, reply, right));
+            }
+        }
+    }
+    None
+}
+
+fn lines(reply: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', reply).count()
+}
+
+/// A case that says what comes before the exchange, sends these bytes and waits for some replies.
+fn case(epoch: &Epoch<'_>, exchange: &Exchange, bytes: Vec<u8>, replies: usize) -> Case {
+    let mut steps = lead_in(epoch, exchange);
+    steps.push(Step::Send(SendStep::whole(Data::from(bytes))));
+    steps.extend(std::iter::repeat_n(Step::Receive, replies));
+    Case::new(steps)
+}
+
+/// Runs the case. Returns everything that its connection received, and the whole replies in it.
+fn run(epoch: &mut Epoch<'_>, case: &Case) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    let received = epoch.run(case).ok()?.observed.connections.pop()?.bytes;
+    let opening: Vec<Frame> = epoch.target.talk().opening_replies().cloned().collect();
+    let mut frames = opening.iter();
+    let mut rest = &received[..];
+    let mut replies = Vec::new();
+    while !rest.is_empty() {
+        let opens = frames.next();
+        let frame = opens.unwrap_or(epoch.target.reply());
+        let mut decoder = frame.decoder();
+        let whole = decoder.next(rest).ok().flatten();
+        let Some(len @ 1..) = whole.or_else(|| decoder.finish(rest).ok().flatten()) else {
+            break;
+        };
+        if opens.is_none() {
+            replies.push(rest[..len].to_vec());
+        }
+        rest = &rest[len.min(rest.len())..];
+    }
+    Some((received, replies))
+}
+
+fn breach(key: &str, title: String, case: Case, reply: Vec<u8>, right: String) -> Breach {
+    let hex: String = reply.iter().map(|byte| format!("{byte:02x}")).collect();
+    let symptom = Symptom::new(FindingKind::Conformance, key, title)
+        .with("reply", escape(&reply, 400))
+        .with("reply_hex", hex)
+        .with("right_regex", right);
+    Breach {
+        symptom,
+        case,
+        claim: Claim {
+            kind: FindingKind::Conformance,
+            wrong_reply: Some(reply),
+        },
+    }
+}

@@ -1,0 +1,65 @@
+//! How a server sleeps when it has nothing to do.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::process::Server;
+
+/// How long a server may compute after its last client has left.
+const COMING_TO_REST: Duration = Duration::from_millis(500);
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Processes of one name whose threads wait in the same calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct AtRest {
+    /// The name of the processes, as the kernel knows it.
+    pub name: String,
+    /// Number of processes.
+    pub processes: usize,
+    /// Number of threads of each of them by what they do, such as `epoll_wait`.
+    pub threads: BTreeMap<String, usize>,
+}
+
+/// What the server's threads do once it has nothing to do.
+pub(super) async fn at_rest(server: &Server) -> Vec<AtRest> {
+    let begun = Instant::now();
+    while server.is_computing() && begun.elapsed() < COMING_TO_REST {
+        tokio::time::sleep(PAUSE).await;
+    }
+    grouped(server.threads())
+}
+
+/// Processes that look the same, as one.
+fn grouped(processes: Vec<(String, BTreeMap<String, usize>)>) -> Vec<AtRest> {
+    let mut all: Vec<AtRest> = Vec::new();
+    for (name, threads) in processes {
+        let same = |known: &&mut AtRest| known.name == name && known.threads == threads;
+        match all.iter_mut().find(same) {
+            Some(known) => known.processes += 1,
+            None => all.push(AtRest {
+                name,
+                processes: 1,
+                threads,
+            }),
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_that_look_the_same_are_one_entry() {
+        let doing =
+            |name: &str, call: &str| (name.to_owned(), BTreeMap::from([(call.to_owned(), 1)]));
+        let worker = || doing("nginx", "epoll_wait");
+        let all = grouped(vec![doing("nginx", "rt_sigsuspend"), worker(), worker()]);
+        let counts: Vec<usize> = all.iter().map(|one| one.processes).collect();
+        assert_eq!(counts, [1, 2]);
+    }
+}

@@ -1,0 +1,155 @@
+//! Looks for the limits that a server sets on purpose: how many clients it serves, and how many requests on a connection.
+
+use std::time::{Duration, Instant};
+
+use super::client::RehearsalClient;
+use crate::session::{PeerError, Session};
+
+/// How far a search goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach {
+    /// The largest number that is tried.
+    pub most: usize,
+    /// When to end it.
+    pub time: Duration,
+}
+
+/// What a search met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// So many were accepted, and the server refused the next one.
+    Limit(Refusal),
+    /// So many were accepted, and with the last one the server announced that it closes the connection.
+    Announced(usize),
+    /// So many were accepted, and no more were tried.
+    AtLeast(usize),
+    /// So many were accepted, and the next one was left without an answer.
+    Left(usize, String),
+    /// Nothing: the search itself failed.
+    Nothing,
+}
+
+/// The last number that was accepted, and what happened to the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The last number that was accepted.
+    pub accepts: usize,
+    /// What happened to the next one, as in "the server closes it".
+    pub then: String,
+    /// Whether the connection was over then.
+    pub closes: bool,
+}
+
+impl Refusal {
+    /// What this error shows, if the server says that it refuses.
+    pub(super) fn of(accepts: usize, error: &PeerError) -> Option<Self> {
+        let then = match error {
+            PeerError::Refused { .. } => "the connection is refused".to_owned(),
+            PeerError::Reset { after: 0, .. } => "the server resets it".to_owned(),
+            PeerError::Reset { got, .. } => format!("the server sends \"{got}\" and resets it"),
+            PeerError::Eof { after: 0, .. } => "the server closes it".to_owned(),
+            PeerError::Eof { got, .. } => format!("the server sends \"{got}\" and closes it"),
+            PeerError::Wrong { reply, .. } => format!("the server answers \"{reply}\""),
+            _ => return None,
+        };
+        Some(Self {
+            accepts,
+            then,
+            closes: !matches!(error, PeerError::Wrong { .. }),
+        })
+    }
+}
+
+fn met(accepts: usize, error: &PeerError) -> Met {
+    match Refusal::of(accepts, error) {
+        Some(refusal) if accepts > 0 => Met::Limit(refusal),
+        None if accepts > 0 && error.mismatch().is_some() => Met::Left(accepts, error.to_string()),
+        _ => Met::Nothing,
+    }
+}
+
+/// Asks on one connection until the server no longer answers.
+pub(crate) async fn requests(client: &RehearsalClient, reach: Reach) -> Met {
+    let begun = Instant::now();
+    let Ok(mut session) = client.open().await else {
+        return Met::Nothing;
+    };
+    for accepts in 0..reach.most {
+        if begun.elapsed() >= reach.time {
+            return Met::AtLeast(accepts);
+        }
+        let Ok(turn) = session.turn() else {
+            return Met::Nothing;
+        };
+        match session.exchange(&turn).await {
+            Ok(reply) if client.talk().announces_close(&reply.bytes) => {
+                return Met::Announced(accepts + 1);
+            }
+            Ok(_) => {}
+            Err(error) => return met(accepts, &error),
+        }
+    }
+    Met::AtLeast(reach.most)
+}
+
+/// A server that lets the next client wait limits its clients on purpose if it serves at least this many. Fewer are soon
+/// occupied by clients that are slow, which is a fault.
+const QUEUE_BEHIND_MIN: usize = 16;
+
+/// Connects until the server no longer serves the next client.
+pub(crate) async fn connections(client: &RehearsalClient, reach: Reach) -> Met {
+    let begun = Instant::now();
+    let mut held = Vec::new();
+    while held.len() < reach.most {
+        if begun.elapsed() >= reach.time {
+            return Met::AtLeast(held.len());
+        }
+        match one_more(client).await {
+            Ok(session) => held.push(session),
+            Err(error) => return queued(client, met(held.len(), &error), held).await,
+        }
+        // Where a reply ends the connection, one that is only open proves nothing: another one must be served beside it.
+        if !client.talk().carries_many_turns()
+            && let Err(error) = client.exchange().await
+        {
+            return queued(client, met(held.len(), &error), held).await;
+        }
+    }
+    Met::AtLeast(reach.most)
+}
+
+/// Time for one more client to connect and wait before another one leaves.
+const CONNECTS_WITHIN: Duration = Duration::from_millis(100);
+
+/// A client that was left without an answer may wait for its turn: then one more is served when another one leaves.
+async fn queued(client: &RehearsalClient, met: Met, mut held: Vec<Session>) -> Met {
+    let Met::Left(accepts, _) = &met else {
+        return met;
+    };
+    if *accepts < QUEUE_BEHIND_MIN {
+        return met;
+    }
+    let leaves = async {
+        tokio::time::sleep(CONNECTS_WITHIN).await;
+        held.pop();
+    };
+    let (waited, ()) = tokio::join!(one_more(client), leaves);
+    if waited.is_err() {
+        return met;
+    }
+    Met::Limit(Refusal {
+        accepts: *accepts,
+        then: "it waits until another one ends".to_owned(),
+        closes: false,
+    })
+}
+
+/// One more connection, which the server has served if it carries more than one turn.
+async fn one_more(client: &RehearsalClient) -> Result<Session, PeerError> {
+    let mut session = client.open().await?;
+    if client.talk().carries_many_turns() {
+        let turn = session.turn()?;
+        session.exchange(&turn).await?;
+    }
+    Ok(session)
+}

@@ -1,0 +1,91 @@
+//! Memory that several processes share: 32-bit numbers in a file without a name.
+#![expect(unsafe_code, reason = "mmap has no safe wrapper")]
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::os::fd::AsFd;
+use std::ptr::{NonNull, null_mut};
+use std::sync::atomic::AtomicU32;
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// A file that exists only in memory, to be shared with another process through its descriptor.
+///
+/// # Errors
+/// No descriptor or no memory is left.
+pub(crate) fn memory_file(name: &str) -> io::Result<File> {
+    Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC)?))
+}
+
+/// Numbers that every process sees that has mapped the same file. Dropping it removes the mapping.
+#[derive(Debug)]
+pub(crate) struct SharedWords {
+    place: NonNull<AtomicU32>,
+    words: usize,
+}
+
+// SAFETY: the mapping belongs to the process, not to a thread, and holds nothing but atomics.
+unsafe impl Send for SharedWords {}
+// SAFETY: as above.
+unsafe impl Sync for SharedWords {}
+
+impl SharedWords {
+    /// Maps the first `words` numbers of a file, which must be at least that long and must never become shorter.
+    ///
+    /// # Errors
+    /// Those of mmap(2); `InvalidInput` if the file is too short.
+    pub(crate) fn map(file: &File, words: usize) -> io::Result<Self> {
+        let bytes = words.saturating_mul(size_of::<u32>());
+        if words == 0 || file.metadata()?.len() < bytes as u64 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: a new mapping at an address that the kernel chooses overlaps nothing. The file is as long as
+        // the mapping, and both processes that have it open only use it through this type, which never changes
+        // its length.
+        let place = unsafe {
+            let access = ProtFlags::READ | ProtFlags::WRITE;
+            mmap(null_mut(), bytes, access, MapFlags::SHARED, file.as_fd(), 0)?
+        };
+        let place = NonNull::new(place.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { place, words })
+    }
+}
+
+impl Deref for SharedWords {
+    type Target = [AtomicU32];
+
+    fn deref(&self) -> &[AtomicU32] {
+        // SAFETY: the mapping is page-aligned, `words` long and lives as long as `self`; any bits are a valid
+        // number, and all accesses of all processes are atomic.
+        unsafe { std::slice::from_raw_parts(self.place.as_ptr(), self.words) }
+    }
+}
+
+impl Drop for SharedWords {
+    fn drop(&mut self) {
+        let place: *mut c_void = self.place.as_ptr().cast();
+        // SAFETY: this mapping was made by `map`, and no reference into it outlives `self`.
+        let _ = unsafe { munmap(place, self.words * size_of::<u32>()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    #[test]
+    fn two_mappings_of_a_file_are_the_same_memory() {
+        let file = memory_file("test").unwrap();
+        assert!(SharedWords::map(&file, 8).is_err(), "it is empty");
+        file.set_len(4096).unwrap();
+        let one = SharedWords::map(&file, 1024).unwrap();
+        let other = SharedWords::map(&file, 8).unwrap();
+        one[7].store(5, Ordering::Relaxed);
+        assert_eq!((other.len(), other[7].load(Ordering::Relaxed)), (8, 5));
+    }
+}

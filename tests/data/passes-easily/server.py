@@ -1,0 +1,63 @@
+"""Lines that are sent back, by a server whose fault is easily overlooked.
+
+usage: server.py PORT HOW
+
+  sound
+  stops       sound: reads no more of a line once 1 MB of it waits
+  keeps       stores a line without end, and copies all of it with each read, so that it grows slowly
+  prints      slowly prints one line for each request, and waits until somebody reads it
+  drops-nul   removes NULs
+  closes      ends the connection if a read does not end with a whole line
+  one-client  closes its listening socket a moment after its first client has left
+"""
+import os
+import socket
+import sys
+import threading
+import time
+
+HOW = sys.argv[2]
+LIMIT = 1 << 20
+
+
+def serve(connection):
+    pending = b""
+    try:
+        while data := connection.recv(2048 if HOW == "keeps" else 65536):
+            pending = pending + data
+            while b"\n" in pending:
+                line, pending = pending.split(b"\n", 1)
+                if HOW == "prints":
+                    time.sleep(0.02)
+                    print("a request of", len(line), "bytes", flush=True)
+                if HOW == "drops-nul":
+                    line = line.replace(b"\0", b"")
+                connection.sendall(line + b"\n")
+            if HOW == "closes" and pending:
+                break
+            if HOW != "keeps" and len(pending) > LIMIT:
+                if HOW == "stops":
+                    threading.Event().wait()
+                break
+    except OSError:
+        pass
+    finally:
+        connection.close()
+    if HOW == "one-client":
+        time.sleep(0.02)
+        os.close(listener.detach())
+
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1024)
+while True:
+    try:
+        connection, _ = listener.accept()
+    except OSError:
+        if listener.fileno() < 0:
+            threading.Event().wait()
+        continue
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if HOW == "one-client":
+        serve(connection)
+    else:
+        threading.Thread(target=serve, args=(connection,), daemon=True).start()

@@ -1,0 +1,200 @@
+//! Results of system calls that no client can cause: when there is a filter, what a sweep finds, and that nothing survives
+//! when tcprove and its supervisor are killed together.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tcprove::process::{Launch, Server, StartOptions};
+
+use crate::support::battery::{check, tcprove};
+use crate::support::skip;
+
+/// The reference server, with a filter or without.
+async fn server(inject: bool) -> Server {
+    let program = assert_cmd::cargo::cargo_bin!("tcprove");
+    let path = program.to_str().expect("a path in UTF-8");
+    let launch = Launch::new(program, [path, "serve", "--port", "{port}"]);
+    let options = StartOptions {
+        inject,
+        ..StartOptions::default()
+    };
+    Server::start(&launch, options).await.expect("it starts")
+}
+
+/// The mode of seccomp of a process: 0 without a filter, 2 with one.
+fn seccomp(pid: u32) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let mode = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Seccomp:"));
+    mode.expect("the kernel has seccomp").trim().to_owned()
+}
+
+/// Exchanges lines, one after the other. Returns the time for each.
+fn converse(server: &Server, count: u32) -> Duration {
+    let stream = TcpStream::connect(server.addr().expect("TCP")).expect("it listens");
+    stream.set_nodelay(true).expect("a socket");
+    let mut reader = BufReader::new(stream.try_clone().expect("a descriptor"));
+    let begun = Instant::now();
+    for number in 0..count {
+        let mut reply = String::new();
+        writeln!(&stream, "line {number}").expect("it reads");
+        reader.read_line(&mut reply).expect("it replies");
+        assert_eq!(reply.trim_end(), format!("line {number}"));
+    }
+    begun.elapsed() / count
+}
+
+#[tokio::test]
+async fn only_a_server_that_asks_for_it_has_a_filter() {
+    let (plain, filtered) = (server(false).await, server(true).await);
+    let outside = seccomp(std::process::id());
+    assert_eq!(seccomp(plain.pid().expect("a process")), outside);
+    assert_eq!(seccomp(filtered.pid().expect("a process")), "2");
+    converse(&filtered, 3);
+    if skip::is_slow("shows the cost of an idle filter") {
+        for round in 0..5 {
+            let (without, with) = (converse(&plain, 3_000), converse(&filtered, 3_000));
+            println!(
+                "round {round}: an exchange takes {without:?} without a filter, {with:?} with one"
+            );
+        }
+    }
+}
+
+fn sweep(case: &str, more: &[&str]) -> (i32, Value) {
+    let swept = check(["--embedded", "--sweep", case].iter().chain(more));
+    (swept.code(), swept.report["sweep"]["rows"].clone())
+}
+
+#[test]
+fn a_sweep_finds_the_call_and_the_error_that_end_a_server() {
+    let (code, rows) = sweep(
+        "accept4:1:EPROTO",
+        &["--param", "fault=aborted-accept-ends"],
+    );
+    assert_eq!(code, 1, "{rows:#}");
+    assert_eq!(rows[0]["case"], "accept4:1:EPROTO");
+    assert_eq!(
+        (&rows[0]["outcome"], &rows[0]["kind"]),
+        (&"fail".into(), &"died".into())
+    );
+    let reproduce = rows[0]["reproduce"].as_str().expect("a command");
+    assert!(
+        reproduce.contains("--sweep accept4:1:EPROTO"),
+        "{reproduce}"
+    );
+    let by_hand = rows[0]["by_hand"].as_str().expect("a command");
+    assert!(
+        by_hand.contains("inject=accept4:error=EPROTO:when=1"),
+        "{by_hand}"
+    );
+}
+
+#[test]
+fn a_sound_server_loses_at_most_the_connection() {
+    let (code, rows) = sweep("accept4:1:ECONNABORTED", &[]);
+    assert_eq!((code, &rows[0]["outcome"]), (0, &"lost".into()), "{rows:#}");
+}
+
+/// The pid, parent, state and command line of all processes.
+fn processes() -> BTreeMap<u32, (u32, String, String)> {
+    let folder = std::fs::read_dir("/proc").expect("/proc");
+    let pids = folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        let (state, parent) = (fields.next()?.to_owned(), fields.next()?.parse().ok()?);
+        let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+        Some((pid, (parent, state, command.replace('\0', " "))))
+    })
+    .collect()
+}
+
+/// The descendants of a process, with their command lines.
+fn descendants(root: u32) -> BTreeMap<u32, String> {
+    let all = processes();
+    let mut found = BTreeMap::new();
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        for (pid, (_, _, command)) in all.iter().filter(|(_, process)| process.0 == parent) {
+            found.insert(*pid, command.clone());
+            parents.push(*pid);
+        }
+    }
+    found
+}
+
+fn kill(pid: u32) {
+    let pid = Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
+    // It may have ended meanwhile.
+    let _ = kill_process(pid, Signal::KILL);
+}
+
+/// Waits until a look shows something.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Kills tcprove and its supervisors while results are injected into a server that forks.
+fn one_end(round: usize) {
+    let mut run = tcprove()
+        .args([
+            "check",
+            "--only",
+            "slow-accept",
+            "--only",
+            "accept-*",
+            "--no-progress",
+        ])
+        .args(["--embedded", "--param", "model=prefork"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("tcprove runs");
+    let is = |command: &str, word: &str| command.contains(word);
+    // The keeper is there as soon as calls are answered, and the workers as soon as the server serves.
+    let tree = until("a server with a filter and workers", || {
+        let tree = descendants(run.id());
+        let servers = tree
+            .values()
+            .filter(|command| is(command, " serve "))
+            .count();
+        let keeps = tree.values().any(|command| is(command, "__keep"));
+        (keeps && servers > 4).then_some(tree)
+    });
+    std::thread::sleep(Duration::from_millis(37 * (round as u64 % 9)));
+    let supervisors = tree
+        .iter()
+        .filter(|(_, command)| is(command, "__supervise"));
+    for pid in supervisors.map(|(pid, _)| *pid).chain([run.id()]) {
+        kill(pid);
+    }
+    run.wait().expect("it was killed");
+    until("every process of the tree to end", || {
+        let now = processes();
+        let left = tree.iter().filter(|(pid, command)| {
+            let process = now.get(pid).filter(|process| process.1 != "Z");
+            process.is_some_and(|process| process.2 == **command)
+        });
+        (left.count() == 0).then_some(())
+    });
+}
+
+#[test]
+fn nothing_survives_tcprove_and_its_supervisor() {
+    let rounds = if skip::rounds() > 0 { 50 } else { 2 };
+    (0..rounds).for_each(one_end);
+}

@@ -1,0 +1,68 @@
+//! Promises: servers that keep them, and servers that break them.
+
+use crate::support::battery::{Checked, check, have, small_server};
+
+/// Runs these checks on the line server with places, whose clients give them back only as `how` says.
+fn places(how: &str) -> Option<Checked> {
+    if !have("python3") {
+        return None;
+    }
+    let how = format!("how={how}");
+    let checks = ["conn-limit", "places-given-back"];
+    Some(small_server("slot-leak", &[&how], &checks))
+}
+
+#[test]
+fn a_place_that_is_kept_after_a_reset_is_found() {
+    let Some(checked) = places("leaky") else {
+        return;
+    };
+    checked.assert("places-given-back", "fail", "leak");
+    let outcome = checked.outcome("places-given-back");
+    let actual = outcome["actual"].as_str().unwrap();
+    assert!(
+        actual.starts_with("after 60 clients left by RST, 0 are served"),
+        "{actual}"
+    );
+    // It refuses as it should.
+    assert_eq!(checked.ids("pass"), ["conn-limit"]);
+    assert_eq!(checked.outcome("conn-limit")["evidence"]["refused"], 20);
+}
+
+#[test]
+fn places_that_are_given_back() {
+    let Some(checked) = places("sound") else {
+        return;
+    };
+    assert_eq!(checked.code(), 0, "{}", checked.shown());
+    assert_eq!(checked.ids("pass").len(), 2, "{}", checked.shown());
+}
+
+/// The reference server promises what its parameters say.
+#[test]
+fn promises_of_the_reference_server() {
+    let arguments = |more: &[&'static str]| {
+        let only = ["conn-limit", "idle-timeout", "dual-stack", "reload-*"];
+        let only = only.into_iter().flat_map(|id| ["--only", id]);
+        let all = ["--embedded"].into_iter().chain(only);
+        all.chain(more.iter().copied()).collect::<Vec<_>>()
+    };
+    let checked = check(arguments(&[
+        "--param",
+        "max_connections=30",
+        "--param",
+        "idle_timeout=300ms",
+    ]));
+    assert_eq!(checked.code(), 0, "{}", checked.shown());
+    assert_eq!(checked.ids("pass").len(), 4, "{}", checked.shown());
+
+    let checked = check(arguments(&["--param", "model=sequential"]));
+    let reason = |id| checked.outcome(id)["reason"].as_str().unwrap_or_default();
+    assert_eq!(reason("conn-limit"), "needs promise.max_connections");
+    assert!(reason("idle-timeout").contains("--slow"));
+    assert_eq!(checked.outcome("idle-timeout")["enable"][0], "--slow");
+
+    let checked = check(arguments(&["--param", "max_connections=5000"]));
+    let reason = checked.outcome("conn-limit")["reason"].as_str();
+    assert!(reason.is_some_and(|reason| reason.contains("--slow")));
+}

@@ -1,0 +1,90 @@
+//! A pass needs proof: faults that a check would overlook if it took a pause for a limit, the first reply for the only one, or
+//! a stimulus for granted.
+
+use crate::support::battery::{have, passes, variant};
+
+#[track_caller]
+fn fails(server: &str, how: &str, check: &str, kind: &str, part: &str) {
+    if !have("python3") {
+        return;
+    }
+    let checked = variant(server, how, &[check]);
+    checked.assert(check, "fail", kind);
+    let actual = checked.actual(check);
+    assert!(actual.contains(part), "{actual}");
+}
+
+#[test]
+fn an_answer_to_every_read() {
+    for check in ["split-bytewise", "split-each-offset"] {
+        let part = "after the last reply the server sent";
+        fails("constant-reply", "faulty", check, "wrong-reply", part);
+    }
+    let checks = ["split-bytewise", "split-each-offset"];
+    passes("constant-reply", "sound", &checks);
+}
+
+#[test]
+fn a_line_without_end_that_is_stored_slowly() {
+    let (check, part) = ("endless-message", "and memory grew by");
+    fails("passes-easily", "keeps", check, "growth", part);
+    passes("passes-easily", "stops", &[check]);
+}
+
+#[test]
+fn a_slow_server_that_prints() {
+    let (check, part) = ("stdout-blocked", "no complete reply");
+    if have("python3") {
+        let checked = variant("passes-easily", "prints", &[check]);
+        checked.assert(check, "warn", "blocked");
+        let actual = checked.actual(check);
+        assert!(actual.contains(part), "{actual}");
+    }
+    passes("passes-easily", "sound", &[check, "nul-bytes"]);
+}
+
+#[test]
+fn nuls_that_are_removed() {
+    fails(
+        "passes-easily",
+        "drops-nul",
+        "nul-bytes",
+        "wrong-reply",
+        "without its NULs",
+    );
+}
+
+/// The server ends the connection before the stimulus is complete.
+#[test]
+fn a_connection_that_ends_in_the_middle_of_a_request() {
+    if have("python3") {
+        let checked = variant("passes-easily", "closes", &["split-bytewise"]);
+        let outcome = checked.outcome("split-bytewise");
+        assert_eq!(outcome["outcome"], "fail", "{outcome:#}");
+        // A FIN, or a reset if the next byte was on its way.
+        let kind = outcome["kind"].as_str().unwrap();
+        assert!(["lost-reply", "reset"].contains(&kind), "{outcome:#}");
+    }
+}
+
+#[test]
+fn a_listening_socket_that_is_closed_a_moment_later() {
+    let (check, part) = ("serves-again", "the server serves a single client");
+    fails("passes-easily", "one-client", check, "blocked", part);
+}
+
+#[test]
+fn a_write_after_a_fin_and_a_reset() {
+    fails(
+        "dies-of-epipe",
+        "faulty",
+        "rst-mid-reply",
+        "died",
+        "exited with code 1",
+    );
+    passes(
+        "dies-of-epipe",
+        "sound",
+        &["rst-mid-reply", "prefix-abort", "shared-decoder"],
+    );
+}

@@ -1,0 +1,106 @@
+//! Small servers whose fault shows in one state of a connection, or beside another connection: each is found for its
+//! reason, and the same server without the fault passes.
+
+use crate::support::battery::{check, have, passes, variant};
+
+#[test]
+fn a_login_that_is_one_recv() {
+    if !have("python3") {
+        return;
+    }
+    let checks = ["opening-split", "opening-coalesced"];
+    let faulty = variant("login-in-one-read", "faulty", &checks);
+    faulty.assert("opening-split", "fail", "lost-reply");
+    let split = faulty.actual("opening-split");
+    assert!(
+        split.starts_with("talk.open[0], cut after byte 1 of 9"),
+        "{split}"
+    );
+    faulty.assert("opening-coalesced", "fail", "lost-reply");
+    let coalesced = faulty.actual("opening-coalesced");
+    assert!(
+        coalesced.contains("the reply to talk.turn[0]"),
+        "{coalesced}"
+    );
+    passes("login-in-one-read", "sound", &checks);
+}
+
+#[test]
+fn one_decoder_for_all_connections() {
+    if !have("node") {
+        return;
+    }
+    let faulty = variant("one-decoder", "faulty", &["shared-decoder"]);
+    faulty.assert("shared-decoder", "fail", "wrong-reply");
+    let actual = faulty.actual("shared-decoder");
+    assert!(actual.contains("of 4, cut inside a character"), "{actual}");
+    passes("one-decoder", "sound", &["shared-decoder"]);
+}
+
+#[test]
+fn a_reset_in_one_state() {
+    if !have("python3") {
+        return;
+    }
+    let faulty = variant("mail-states", "faulty", &["prefix-abort"]);
+    faulty.assert("prefix-abort", "fail", "died");
+    // The text of a mail is awaited once DATA was sent.
+    let actual = faulty.actual("prefix-abort");
+    assert!(
+        actual.contains("RST")
+            && (actual.contains("talk.turn[2]") || actual.contains("talk.turn[3]")),
+        "{actual}"
+    );
+}
+
+#[test]
+fn turns_that_depend_on_each_other() {
+    if have("python3") {
+        passes("mail-states", "sound", &["prefix-abort", "shared-decoder"]);
+    }
+}
+
+/// Where a client has to wait for a reply of the opening, the opening and the first request are never sent together.
+#[test]
+fn openings_that_have_to_be_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tcprove.toml");
+    let server = env!("CARGO_BIN_EXE_tcprove");
+    let talk = |open: &str, turn: &str| {
+        format!(
+            "[server]\ncmd = [{server:?}, \"serve\", \"--port\", \"{{port}}\"]\n[promise]\npipelining = true\n\
+             [talk]\nframe = {{ until = \"\\n\" }}\n{open}\n[[talk.turn]]\nsend = \"{turn}\\n\"\nexpect = \"{turn}\\n\"\n"
+        )
+    };
+    let key =
+        "[[talk.open]]\nsend = \"KEY {tok}\\n\"\nexpect = { regex = '^KEY (?P<key>[a-z0-9]+)' }";
+    let hello = "[[talk.open]]\nsend = \"HELLO\\n\"\nexpect = \"HELLO\\n\"";
+    let cases = [
+        (
+            talk(key, "{tok} {key}"),
+            "needs {key} from the reply to talk.open[0]",
+        ),
+        (talk("", "{tok}"), "no opening"),
+        (
+            talk(hello, "{tok}").replace("true", "false"),
+            "promise.pipelining",
+        ),
+    ];
+    for (source, reason) in cases {
+        std::fs::write(&path, source).unwrap();
+        let checked = check(["-f", path.to_str().unwrap(), "--only", "opening-coalesced"]);
+        assert_eq!(
+            checked.ids("skip"),
+            ["opening-coalesced"],
+            "{}",
+            checked.shown()
+        );
+        let why = checked.outcome("opening-coalesced")["reason"]
+            .as_str()
+            .unwrap();
+        assert!(why.contains(reason), "{why}");
+    }
+    std::fs::write(&path, talk(hello, "{tok}")).unwrap();
+    let checked = check(["-f", path.to_str().unwrap(), "--only", "opening-*"]);
+    assert_eq!(checked.ids("pass").len(), 2, "{}", checked.shown());
+}
