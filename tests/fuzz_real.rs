@@ -96,10 +96,14 @@ fn sound(program: &str, arguments: &[&str]) {
         0 => SOUND_S,
         minutes => minutes * 60,
     };
-    let fuzzed = Fuzzed::new(seconds, arguments);
+    let executions = |fuzzed: &Fuzzed| fuzzed.report["executions"].as_u64().expect("a number");
+    let mut fuzzed = Fuzzed::new(seconds, arguments);
+    // A busy machine disassembles the server for seconds and then runs few cases.
+    if executions(&fuzzed) <= 100 {
+        fuzzed = Fuzzed::new(KNOWN_S, arguments);
+    }
     assert_eq!(fuzzed.code, Some(0), "{}", fuzzed.shown);
-    let executions = fuzzed.report["executions"].as_u64().expect("a number");
-    assert!(executions > 100, "{}", fuzzed.shown);
+    assert!(executions(&fuzzed) > 100, "{}", fuzzed.shown);
 }
 
 /// The file that `tcprove init` writes, with one text replaced.

@@ -49,9 +49,20 @@ fn gate(bench: &Bench, base: &str, candidate: &str, more: &[&str]) -> (Ended, Va
         more,
     ]
     .concat();
-    let mut command = uncounted(bench);
-    command.args(words);
-    let ended = bench.end(command);
+    let run = |words: &[&str]| {
+        let mut command = uncounted(bench);
+        command.args(words);
+        bench.end(command)
+    };
+    let mut ended = run(&words);
+    // On a busy machine, starting both servers takes most of a short gate.
+    if ended.all().contains("the time is too short") {
+        let patient = words.iter().map(|word| match *word {
+            "8s" => "60s",
+            other => other,
+        });
+        ended = run(&patient.collect::<Vec<_>>());
+    }
     (ended, bench.json("r.json"))
 }
 

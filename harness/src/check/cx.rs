@@ -256,4 +256,15 @@ impl Cx {
     pub(crate) fn peer(&self, session: &Session) -> Option<PeerSocket> {
         self.server.peer_socket(session.local())
     }
+
+    /// Whether the server has ended this connection. Always true over Unix sockets, which nothing tells.
+    ///
+    /// The socket table lacks a connection that has ended at both ends, and for a moment also one whose handshake the
+    /// server's kernel has not completed yet: then the client's end decides.
+    pub(crate) fn is_over(&self, session: &Session) -> bool {
+        match self.peer(session) {
+            Some(peer) => peer.has_sent_fin(),
+            None => session.knows_its_end(),
+        }
+    }
 }

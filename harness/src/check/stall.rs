@@ -31,7 +31,7 @@ pub(super) async fn stall(cx: &Cx, client: &Session) -> Stall {
     let until = Instant::now() + SLEEPS;
     while Instant::now() < until {
         tokio::time::sleep(LOOK).await;
-        if client.local().is_some() && is_over(cx, client) {
+        if client.local().is_some() && cx.is_over(client) {
             return Stall::Ended;
         }
         if read(cx, client) != before {
@@ -78,6 +78,3 @@ pub(super) fn read(cx: &Cx, client: &Session) -> Option<u64> {
     Some(peer.bytes_received().saturating_sub(u64::from(peer.recv_q)))
 }
 
-fn is_over(cx: &Cx, client: &Session) -> bool {
-    cx.peer(client).is_none_or(|peer| peer.has_sent_fin())
-}

@@ -30,8 +30,8 @@ use tokio::time::{Instant, timeout_at};
 pub(crate) use transcript::Transcript;
 pub(crate) use voice::Voice;
 
-use crate::process::{PeerSocket, Server};
-use crate::sys::unsent_bytes;
+use crate::process::{PeerSocket, Server, TcpState};
+use crate::sys::{tcp_info, unsent_bytes};
 use crate::talk::Turn;
 use crate::text::escape;
 
@@ -199,6 +199,13 @@ impl Session {
     /// Whether everything sent has arrived at this end of the connection.
     pub(crate) fn has_arrived(&self, peer: &PeerSocket) -> bool {
         peer.bytes_received() >= self.link.sent()
+    }
+
+    /// Whether this end knows of the end of the connection: a FIN or RST has arrived, or the kernel has given up. `true`
+    /// also over a Unix socket, whose state the kernel does not tell.
+    pub(crate) fn knows_its_end(&self) -> bool {
+        let state = tcp_info(&self.link).map_or(0, |info| info.state);
+        TcpState::from_kernel(state) != Some(TcpState::Established)
     }
 
     /// Renders turns with fresh tokens and the values captured in this session.

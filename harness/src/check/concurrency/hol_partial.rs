@@ -64,7 +64,7 @@ async fn run(cx: &Cx) -> Checked {
     let read = clients.iter().filter(|client| is_read(client)).count();
     cx.note("clients", clients.len());
     cx.note("clients_accepted_and_read", read);
-    if !clients.is_empty() && clients.iter().all(|client| is_over(cx, client)) {
+    if !clients.is_empty() && clients.iter().all(|client| cx.is_over(client)) {
         return skip(
             "the server ends each connection at its first byte, so that no client is left unfinished",
         );
@@ -111,11 +111,6 @@ async fn gathered(cx: &Cx) -> Checked<Vec<Session>> {
         clients.push(client);
     }
     Ok(clients)
-}
-
-/// Whether the server has ended the connection.
-fn is_over(cx: &Cx, client: &Session) -> bool {
-    cx.peer(client).is_none_or(|peer| peer.has_sent_fin())
 }
 
 fn is_there(cx: &Cx, client: &Session) -> bool {

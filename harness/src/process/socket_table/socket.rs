@@ -35,7 +35,7 @@ pub enum TcpState {
 }
 
 impl TcpState {
-    pub(in crate::process) fn from_kernel(number: u8) -> Option<TcpState> {
+    pub(crate) fn from_kernel(number: u8) -> Option<TcpState> {
         use TcpState as S;
         let all = [
             S::Established,
