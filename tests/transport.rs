@@ -189,6 +189,8 @@ fn campaigns_run_over_each_transport() {
                 "5s",
                 "--seed",
                 "1",
+                "--feedback",
+                "shape",
             ])
             .args(["--param", &format!("transport={transport}")])
             .args([

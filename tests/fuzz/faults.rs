@@ -25,7 +25,7 @@ const fn planted(name: &'static str, kind: &'static str, steps: u64, bytes: u64)
         steps,
         bytes,
         slow: 0,
-        feedback: "auto",
+        feedback: "shape",
     }
 }
 

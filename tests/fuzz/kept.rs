@@ -26,7 +26,14 @@ fn under_way(bench: &Bench) -> crate::support::Running {
         "--duration",
         "100s",
     ]);
-    command.args(["--json", "fuzz.json", "--out", "kept"]);
+    command.args([
+        "--feedback",
+        "shape",
+        "--json",
+        "fuzz.json",
+        "--out",
+        "kept",
+    ]);
     let running = bench.start(command);
     until("a finding and a corpus", || {
         !files(bench, "kept/findings").is_empty() && files(bench, "kept/corpus").len() > 3

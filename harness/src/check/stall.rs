@@ -77,4 +77,3 @@ pub(super) fn read(cx: &Cx, client: &Session) -> Option<u64> {
     let peer = cx.peer(client)?;
     Some(peer.bytes_received().saturating_sub(u64::from(peer.recv_q)))
 }
-
