@@ -1,6 +1,8 @@
 //! Short transfers: one byte of a read or write is moved on behalf of the server, though there are more.
 
+use std::collections::HashSet;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::ioctl_fionread;
@@ -28,6 +30,10 @@ pub(super) struct Transfer {
     is_receive: bool,
 }
 
+/// The clients at whose bytes the server has looked with `MSG_PEEK`. What it has seen to be there, it then gets.
+#[derive(Debug, Default)]
+pub(super) struct Peeked(HashSet<Option<SocketAddr>>);
+
 /// What became of a transfer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Moved {
@@ -40,15 +46,25 @@ pub(super) enum Moved {
 }
 
 impl Transfer {
-    /// The transfer of this call; `None` if it moves less than two bytes or is of a special kind.
-    pub(super) fn of(caller: &Caller, call: &Call, pending: &PendingCall) -> Option<Transfer> {
+    /// The transfer of this call on a connection of `peer`; `None` if it moves less than two bytes or is of a special kind.
+    pub(super) fn of(
+        caller: &Caller,
+        call: &Call,
+        pending: &PendingCall,
+        peer: Option<SocketAddr>,
+        peeked: &mut Peeked,
+    ) -> Option<Transfer> {
         let arguments = &pending.arguments;
         let flags = match call.shape {
             Shape::FlaggedBuffer => arguments[3],
             Shape::Message => arguments[2],
             _ => 0,
         };
-        if flags as i32 & SPECIAL != 0 {
+        if flags as i32 & libc::MSG_PEEK != 0 {
+            peeked.0.insert(peer);
+        }
+        let is_receive = call.kind == CallKind::Receive;
+        if flags as i32 & SPECIAL != 0 || (is_receive && peeked.0.contains(&peer)) {
             return None;
         }
         let (address, length, header) = match call.shape {
@@ -73,7 +89,7 @@ impl Transfer {
         (length > 1).then_some(Transfer {
             address,
             header,
-            is_receive: call.kind == CallKind::Receive,
+            is_receive,
         })
     }
 
