@@ -54,6 +54,8 @@ const VERDICT_BYTES_MIN: u64 = 64 * MB;
 /// Of a slower server, minimum number of bytes sent for a pass, if memory grows by less than this per byte.
 const FLAT_BYTES_MIN: u64 = 4 * MB;
 const FLAT_RATIO: f64 = 0.1;
+/// Growth in bytes that is never counted.
+const FLAT_NOISE_BYTES: f64 = 1.5e6;
 /// Minimum growth in bytes that counts as a failure of a slower server.
 const SLOW_GROWTH_BYTES_MIN: u64 = 4 * MB;
 
@@ -110,7 +112,8 @@ fn is_slow(flood: Flood) -> bool {
 
 /// Whether the server has kept next to nothing of what it was sent.
 fn is_flat(flood: Flood, grown: u64) -> bool {
-    flood.bytes >= FLAT_BYTES_MIN && (grown as f64) < FLAT_RATIO * flood.bytes as f64
+    let flat = (FLAT_RATIO * flood.bytes as f64).max(FLAT_NOISE_BYTES);
+    flood.bytes >= FLAT_BYTES_MIN && (grown as f64) < flat
 }
 
 /// Resident memory once the server has started completely: it may listen before its worker
