@@ -67,7 +67,10 @@ async fn run(cx: &Cx) -> Checked {
     let mut flood = flooded(cx, &mut client, &piece, FLOOD_TIME_MAX).await;
     if is_slow(flood) && !is_flat(flood, cx.usage()?.rss_bytes.saturating_sub(before)) {
         let first = flood.bytes;
-        flood = flooded(cx, &mut client, &piece, SLOW_TIME_MAX).await;
+        // Goes on where it was, so that messages are not cut off.
+        let mut rest = piece.clone();
+        rest.rotate_left((first % piece.len().max(1) as u64) as usize);
+        flood = flooded(cx, &mut client, &rest, SLOW_TIME_MAX).await;
         flood.bytes += first;
     }
     let proof = proof(cx, &client, flood);
