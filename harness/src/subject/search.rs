@@ -126,6 +126,9 @@ pub(crate) async fn connections(client: &RehearsalClient, reach: Reach) -> Met {
 /// What happens to a client beyond the limit of a server that closes idle connections for new ones.
 pub(super) const SHEDS: &str = "the server closes earlier ones that are idle";
 
+/// Time for the server to notice that all clients have left.
+const LEAVE_WITHIN: Duration = Duration::from_millis(500);
+
 /// Number of the oldest and of the newest connections that are looked at.
 const LOOKED_AT: usize = 8;
 
@@ -145,7 +148,7 @@ async fn shed(client: &RehearsalClient, held: &mut Vec<Session>, begun: Instant)
     let (accepts, lasted) = (held.len(), begun.elapsed());
     // The others must not be there any more.
     held.clear();
-    tokio::time::sleep(CONNECTS_WITHIN).await;
+    tokio::time::sleep(LEAVE_WITHIN).await;
     let Ok(mut alone) = one_more(client).await else {
         return Some(Met::Nothing);
     };
