@@ -164,6 +164,10 @@ mod tests {
     use super::super::calls;
     use super::*;
 
+    fn transfer(caller: &Caller, call: &Call, pending: &PendingCall) -> Option<Transfer> {
+        Transfer::of(caller, call, pending, None, &mut Peeked::default())
+    }
+
     fn pending(arguments: [u64; 6]) -> PendingCall {
         PendingCall {
             id: 0,
@@ -180,7 +184,7 @@ mod tests {
         let mut buffer = [0u8; 8];
         let call = calls::of_name("read").unwrap();
         let arguments = pending([0, buffer.as_mut_ptr() as u64, 8, 0, 0, 0]);
-        let transfer = Transfer::of(&own, call, &arguments).unwrap();
+        let transfer = transfer(&own, call, &arguments).unwrap();
         let fd: OwnedFd = server.try_clone().unwrap().into();
         assert_eq!(transfer.perform(&own, &fd).unwrap(), Moved::NotYet);
         client.write_all(b"abc").unwrap();
@@ -204,7 +208,7 @@ mod tests {
         let parts = [empty.as_ptr() as u64, 0, text.as_ptr() as u64, 3];
         let call = calls::of_name("writev").unwrap();
         let arguments = pending([0, parts.as_ptr() as u64, 2, 0, 0, 0]);
-        let transfer = Transfer::of(&own, call, &arguments).unwrap();
+        let transfer = transfer(&own, call, &arguments).unwrap();
         let fd: OwnedFd = server.into();
         assert_eq!(transfer.perform(&own, &fd).unwrap(), Moved::Short);
         drop(fd);
@@ -217,9 +221,26 @@ mod tests {
     fn a_single_byte_cannot_be_short() {
         let own = Caller::of(std::process::id()).unwrap();
         let call = calls::of_name("write").unwrap();
-        assert!(Transfer::of(&own, call, &pending([0, 1, 1, 0, 0, 0])).is_none());
+        assert!(transfer(&own, call, &pending([0, 1, 1, 0, 0, 0])).is_none());
         let call = calls::of_name("recvfrom").unwrap();
         let peek = libc::MSG_PEEK as u64;
-        assert!(Transfer::of(&own, call, &pending([0, 1, 8, peek, 0, 0])).is_none());
+        assert!(transfer(&own, call, &pending([0, 1, 8, peek, 0, 0])).is_none());
+    }
+
+    /// The kernel has shown the bytes, so it returns them.
+    #[test]
+    fn what_was_peeked_at_is_not_read_short() {
+        let own = Caller::of(std::process::id()).unwrap();
+        let receive = calls::of_name("recvfrom").unwrap();
+        let (peek, read) = (libc::MSG_PEEK as u64, 0);
+        let client = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut peeked = Peeked::default();
+        let mut is_short = |flags, port| {
+            let call = pending([0, 1, 8, flags, 0, 0]);
+            Transfer::of(&own, receive, &call, client(port), &mut peeked).is_some()
+        };
+        assert!(is_short(read, 1));
+        assert!(!is_short(peek, 1) && !is_short(read, 1));
+        assert!(is_short(read, 2));
     }
 }
