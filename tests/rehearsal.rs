@@ -56,23 +56,6 @@ fn a_limit_of_clients_that_wait_their_turn_is_a_fact() {
     }
 }
 
-/// A server that closes idle connections for new ones is met with half as many. An idle time-out is another thing.
-#[test]
-fn a_limit_at_which_idle_connections_are_closed_is_a_fact() {
-    let params = ["connections=40", "how=shed"];
-    let Some(checked) = limited(&params, &["hol-partial", "crosstalk"]) else {
-        return;
-    };
-    assert_eq!(checked.code(), 0, "{}", checked.shown());
-    let shown = "40 connections at the same time (connection 41: the server closes earlier ones that are idle)";
-    assert!(checked.shown().contains(shown), "{}", checked.shown());
-    let Some(checked) = limited(&["idle=0.1", "how=closed"], &["hol-idle"]) else {
-        return;
-    };
-    let limits = &checked.report["rehearsal"]["limits"];
-    assert!(limits.get("connections").is_none(), "{limits:#}");
-}
-
 /// One turn may end the connection although others do not.
 #[test]
 fn a_turn_after_which_the_server_closes_is_found_out() {

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::search::{Refusal, SHEDS};
+use super::search::Refusal;
 
 /// What a server accepts, as far as it is known. `None`: no limit is stated, and none was found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -116,16 +116,9 @@ impl Limits {
         self.requests_per_connection.as_ref().map(Limit::most)
     }
 
-    /// How many clients it serves at the same time. A server that closes idle connections for new ones soon becomes impatient:
-    /// half of that number.
+    /// How many clients it serves at the same time.
     pub(crate) fn connections(&self) -> Option<usize> {
-        let limit = self.connections.as_ref()?;
-        let sheds = limit.then.as_deref() == Some(SHEDS);
-        Some(if sheds {
-            limit.most().div_ceil(2)
-        } else {
-            limit.most()
-        })
+        self.connections.as_ref().map(Limit::most)
     }
 
     /// How long a request may be, in bytes.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::client::RehearsalClient;
-use crate::session::{ConnectionEnd, PeerError, Session};
+use crate::session::{PeerError, Session};
 
 /// How far a search goes.
 #[derive(Clone, Copy, Debug)]
@@ -105,12 +105,7 @@ pub(crate) async fn connections(client: &RehearsalClient, reach: Reach) -> Met {
             return Met::AtLeast(held.len());
         }
         match one_more(client).await {
-            Ok(session) => {
-                if let Some(met) = shed(client, &mut held, begun).await {
-                    return met;
-                }
-                held.push(session);
-            }
+            Ok(session) => held.push(session),
             Err(error) => return queued(client, met(held.len(), &error), held).await,
         }
         // Where a reply ends the connection, one that is only open proves nothing: another one must be served beside it.
@@ -121,50 +116,6 @@ pub(crate) async fn connections(client: &RehearsalClient, reach: Reach) -> Met {
         }
     }
     Met::AtLeast(reach.most)
-}
-
-/// What happens to a client beyond the limit of a server that closes idle connections for new ones.
-pub(super) const SHEDS: &str = "the server closes earlier ones that are idle";
-
-/// Time for the server to notice that all clients have left.
-const LEAVE_WITHIN: Duration = Duration::from_millis(500);
-
-/// Number of the oldest and of the newest connections that are looked at.
-const LOOKED_AT: usize = 8;
-
-/// The limit, if the server has closed a connection to make room for others: one that is alone stays open for as long.
-async fn shed(client: &RehearsalClient, held: &mut Vec<Session>, begun: Instant) -> Option<Met> {
-    if !client.talk().carries_many_turns() {
-        return None;
-    }
-    let newest = held.len().saturating_sub(LOOKED_AT).max(LOOKED_AT);
-    let mut closed = false;
-    for (number, session) in held.iter_mut().enumerate() {
-        closed = closed || (number < LOOKED_AT || number >= newest) && has_ended(session).await;
-    }
-    if !closed {
-        return None;
-    }
-    let (accepts, lasted) = (held.len(), begun.elapsed());
-    // The others must not be there any more.
-    held.clear();
-    tokio::time::sleep(LEAVE_WITHIN).await;
-    let Ok(mut alone) = one_more(client).await else {
-        return Some(Met::Nothing);
-    };
-    tokio::time::sleep(lasted).await;
-    if has_ended(&mut alone).await {
-        return Some(Met::AtLeast(accepts));
-    }
-    Some(Met::Limit(Refusal {
-        accepts,
-        then: SHEDS.to_owned(),
-        closes: false,
-    }))
-}
-
-async fn has_ended(session: &mut Session) -> bool {
-    session.drained(Duration::ZERO).await != ConnectionEnd::StillOpen
 }
 
 /// Time for one more client to connect and wait before another one leaves.

@@ -1,6 +1,6 @@
 """A server of lines that sets limits: PORT CONNECTIONS REQUESTS BYTES IDLE HOW LOCK. HOW is what happens to a client beyond a limit:
-told, closed, left (it waits for ever), queued (it waits for its turn), cut (a line that is too long becomes two), lost (told, and a client that leaves does
-not give back its place), or shed (it is served, and the client that has been silent longest is closed). IDLE is the time in seconds after which a silent client is closed, or 0. Only one instance runs that locks
+told, closed, left (it waits for ever), queued (it waits for its turn), cut (a line that is too long becomes two), or lost (told, and a client that leaves does
+not give back its place). IDLE is the time in seconds after which a silent client is closed, or 0. Only one instance runs that locks
 the file LOCK, if that is not empty."""
 
 import asyncio
@@ -12,7 +12,6 @@ PORT, CONNECTIONS, REQUESTS, BYTES = (int(word) for word in sys.argv[1:5])
 IDLE = float(sys.argv[5]) or None
 HOW = sys.argv[6]
 served = 0
-silent = []
 free = asyncio.Semaphore(CONNECTIONS)
 if sys.argv[7]:
     lock = open(sys.argv[7], "w")
@@ -31,19 +30,13 @@ async def refuse(writer):
 
 async def serve(reader, writer):
     global served
-    if HOW == "shed" and served == CONNECTIONS:
-        silent.pop(0).close()
-        served -= 1
     if served == CONNECTIONS:
         await refuse(writer)
         return
     served += 1
-    silent.append(writer)
     try:
         for _ in range(REQUESTS):
             line = await asyncio.wait_for(reader.readline(), IDLE)
-            if HOW == "shed":
-                silent.append(silent.pop(silent.index(writer)))
             if not line:
                 return
             if len(line) > BYTES and HOW == "cut":
@@ -57,8 +50,7 @@ async def serve(reader, writer):
             await writer.drain()
         await refuse(writer)
     finally:
-        if HOW != "lost" and writer in silent:
-            silent.remove(writer)
+        if HOW != "lost":
             served -= 1
 
 
