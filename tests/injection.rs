@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tcprove::process::{Launch, Server, StartOptions};
+use tcprove::process::{CallSet, Launch, Server, StartOptions};
 
 use crate::support::battery::{check, tcprove};
 use crate::support::skip;
 
 /// The reference server, with a filter or without.
-async fn server(inject: bool) -> Server {
+async fn server(inject: Option<CallSet>) -> Server {
     let program = assert_cmd::cargo::cargo_bin!("tcprove");
     let path = program.to_str().expect("a path in UTF-8");
     let launch = Launch::new(program, [path, "serve", "--port", "{port}"]);
@@ -52,7 +52,7 @@ fn converse(server: &Server, count: u32) -> Duration {
 
 #[tokio::test]
 async fn only_a_server_that_asks_for_it_has_a_filter() {
-    let (plain, filtered) = (server(false).await, server(true).await);
+    let (plain, filtered) = (server(None).await, server(Some(CallSet::All)).await);
     let outside = seccomp(std::process::id());
     assert_eq!(seccomp(plain.pid().expect("a process")), outside);
     assert_eq!(seccomp(filtered.pid().expect("a process")), "2");

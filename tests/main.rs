@@ -8,6 +8,7 @@
 //! | [`attached`] | checks on a running server (`--connect`) |
 //! | [`bench`] | `tcprove bench`: sweeps, every format, mistakes |
 //! | [`cli`] | commands, formats, selections and streams as CONTRACT.md specifies them |
+//! | [`confirmation`] | what becomes of a check that fails once |
 //! | [`conversation`] | conversations with greetings, pushes and replies that end with the stream |
 //! | [`corpora`] | the committed corpora of the fuzz targets |
 //! | [`costs`] | faults that cost time, CPU or memory |
@@ -49,6 +50,7 @@ mod attached;
 mod bench;
 mod by_hand;
 mod cli;
+mod confirmation;
 mod conversation;
 mod corpora;
 mod costs;

@@ -56,6 +56,18 @@ fn a_limit_of_clients_that_wait_their_turn_is_a_fact() {
     }
 }
 
+/// One turn may end the connection although others do not.
+#[test]
+fn a_turn_after_which_the_server_closes_is_found_out() {
+    if !have("python3") {
+        return;
+    }
+    let checked = small_server("ends-after", &[], &["nagle-40ms", "crosstalk"]);
+    assert_eq!(checked.ids("pass").len(), 2, "{}", checked.shown());
+    let bye = place(&checked, "talk.turn[1]").expect("a place for the turn");
+    assert_eq!(bye["last"], true, "{bye:#}");
+}
+
 #[test]
 fn a_limit_of_requests_is_a_fact() {
     let params = ["requests=7", "how=closed"];

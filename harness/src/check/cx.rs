@@ -116,6 +116,11 @@ impl Cx {
         self.shared.rehearsal.pace
     }
 
+    /// Whether the server serves another client after the first one.
+    pub(crate) fn serves_again(&self) -> bool {
+        self.shared.rehearsal.single_client.is_none()
+    }
+
     /// Records a measured value as evidence.
     pub(crate) fn note(&self, key: &str, value: impl Into<Value>) {
         self.shared

@@ -7,6 +7,7 @@
 //!
 //! To add a check, add a file with an `ENTRY` and a line in its group's list.
 
+mod busy;
 pub(crate) mod cause;
 mod closing;
 mod cx;
@@ -57,8 +58,9 @@ pub(crate) const BATTERY: u32 = 1;
 pub enum Runs {
     /// On the lane's server, shared with other checks.
     Shared,
-    /// On a server whose system calls can be given other results, shared with the other checks of this kind in the lane.
-    Injected,
+    /// On a server of which these system calls can be given other results. One with a filter of
+    /// [`Interruptible`](crate::process::CallSet::Interruptible) is shared with the other checks of this kind in the lane.
+    Injected(crate::process::CallSet),
     /// On a fresh server, concurrently with other lanes.
     OwnServer,
     /// On a fresh server while nothing else runs: the check measures time, CPU or memory.

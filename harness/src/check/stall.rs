@@ -59,8 +59,10 @@ pub(super) async fn flood_until_asleep(
 ) -> FloodEnd {
     let before = client.sent();
     loop {
-        let left = most.saturating_sub(client.sent() - before);
-        let end = client.flood(piece, left, pause).await.end;
+        let sent = client.sent() - before;
+        let begun = (sent % piece.len().max(1) as u64) as usize;
+        let left = most.saturating_sub(sent);
+        let end = client.flood_from(piece, begun, left, pause).await.end;
         if end != FloodEnd::Blocked {
             return end;
         }

@@ -50,6 +50,7 @@ pub(crate) use exit::{signal_name, signal_number};
 pub use failure::{HelperRole, HelperTrouble, Holder, StartFailure};
 pub use files::check_path;
 pub use hidden::run_hidden;
+pub use injector::CallSet;
 pub use launch::{Launch, LaunchFile, Listening, Ready, ReadyStream, StartValues};
 pub(crate) use login::{Login, end_host};
 pub use login::{LoginCommand, LoginFailure};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Port, Surroundings, Tmp, Trace};
+use super::{CallSet, Port, Surroundings, Tmp, Trace};
 
 /// Options of one start.
 #[derive(Debug, Clone)]
@@ -23,9 +23,9 @@ pub struct StartOptions {
     /// Place its stack, heap and libraries at the same addresses in every start, if the system allows it
     /// (`sys::fix_addresses`); default: do not change the layout.
     pub fixed_addresses: bool,
-    /// Install a filter, so that the results of its system calls can be replaced (see `injector`); default: no
+    /// Install a filter that names these system calls, so that their results can be replaced (see `injector`); default: no
     /// filter. Where the kernel refuses it, the server starts without.
-    pub inject: bool,
+    pub inject: Option<CallSet>,
     /// Whether tcprove reads the server's stdout.
     pub stdout: StdoutMode,
     /// Time limit for this start; default: [`Launch::ready_timeout`](super::Launch::ready_timeout).
@@ -46,7 +46,7 @@ impl Default for StartOptions {
             nofile: None,
             cpus: None,
             fixed_addresses: false,
-            inject: false,
+            inject: None,
             stdout: StdoutMode::Drain,
             give_up: None,
             trace: None,

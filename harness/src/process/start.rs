@@ -74,13 +74,12 @@ impl Started {
         };
         let unix = launch.unix(setting.values);
         let started = Instant::now();
-        let injector = options.inject.then(Injector::prepare).transpose();
+        let injector = options.inject.map(|_| Injector::prepare()).transpose();
         let injector = injector
             .map_err(|error| StartFailure::harness("prepare to answer system calls", error))?;
         let mut command = server_command(launch, setting, &options);
-        command.calls = injector
-            .as_ref()
-            .map(|injector| injector.link_name().to_owned());
+        let named = injector.as_ref().zip(options.inject);
+        command.calls = named.map(|(injector, set)| injector.calls(set));
         let tree = SupervisedTree::start(&command)?;
         if let Some(injector) = &injector {
             injector

@@ -45,7 +45,7 @@ pub(super) struct SupervisorCommand<'a> {
     pub(super) account: Option<&'a Account>,
     /// Where to open the listening socket that the command inherits.
     pub(super) listen: Option<SocketAddr>,
-    /// The link of the injector that answers system calls of the command.
+    /// The link of the injector that answers system calls of the command, and which calls.
     pub(super) calls: Option<String>,
     /// The files of a trace, as the supervisor finds them.
     pub(super) trace: Option<String>,

@@ -37,7 +37,7 @@ pub(super) const SUPERVISE: &str = "__supervise";
 
 /// The arguments after [`SUPERVISE`].
 const USAGE: &str = "[--nofile SOFT:HARD] [--cpus N,N] [--addresses fixed] [--tmp FOLDER] [--user UID:GID:GID,GID] \
-                     [--listen ADDRESS] [--calls LINK] [--trace PLAN:LOG] -- CMD ARG...";
+                     [--listen ADDRESS] [--calls LINK:SET] [--trace PLAN:LOG] -- CMD ARG...";
 
 /// The parsed arguments of a supervisor.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ struct SuperviseArgs {
     user: Option<UserIds>,
     /// Open a listening socket on this address and pass it to the command as descriptor 3.
     listen: Option<SocketAddr>,
-    /// The link of the injector that answers system calls of the command.
+    /// The link of the injector that answers system calls of the command, and which calls.
     calls: Option<String>,
     /// The files by which to trace the command.
     trace: Option<String>,

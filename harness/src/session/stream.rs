@@ -16,12 +16,23 @@ impl Session {
     /// Sends `piece` repeatedly, up to `total` bytes, without reading. Ends early if the server
     /// reads nothing for `pause`, or closes.
     pub(crate) async fn flood(&mut self, piece: &[u8], total: u64, pause: Duration) -> Flood {
+        self.flood_from(piece, 0, total, pause).await
+    }
+
+    /// Like [`Self::flood`], after this many bytes of the piece, which have been sent already: messages must not be cut off.
+    pub(crate) async fn flood_from(
+        &mut self,
+        piece: &[u8],
+        sent_already: usize,
+        total: u64,
+        pause: Duration,
+    ) -> Flood {
         self.transcript.add(
             self.number,
             format!("send {} repeatedly, up to {total} bytes", escape(piece, 40)),
         );
         let mut bytes = 0;
-        let mut offset = 0;
+        let mut offset = sent_already;
         if self.secure_first().await.is_err() {
             return Flood {
                 bytes,

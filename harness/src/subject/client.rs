@@ -82,6 +82,23 @@ impl RehearsalClient {
         Ok(())
     }
 
+    /// Whether the server answers this turn on a new connection, and closes instead of answering it again.
+    pub(super) async fn ends_after(&self, exchange: &Exchange) -> bool {
+        let again = async {
+            let mut session = self.open_for(exchange).await?;
+            let first = session.voice().render(exchange, b"ping")?;
+            session.exchange(&first).await?;
+            let second = session.voice().render(exchange, b"ping")?;
+            Ok::<_, PeerError>(session.exchange(&second).await.err())
+        };
+        matches!(
+            again.await,
+            Ok(Some(
+                PeerError::Eof { after: 0, .. } | PeerError::Reset { after: 0, .. }
+            ))
+        )
+    }
+
     /// The plain exchange on a new connection.
     pub(super) async fn exchange(&self) -> Result<(), PeerError> {
         let mut session = self.open().await?;

@@ -1,4 +1,5 @@
-//! Learns which turns only work after others, and which a connection carries only once: what `after` and `once` would say.
+//! Learns which turns only work after others, which a connection carries only once, and after which the server closes it: what
+//! `after`, `once` and `last` would say.
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,8 @@ use crate::talk::{Exchange, Talk};
 
 /// How long the order is looked for.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
+/// How often the server has to close after a turn for that to be a property of the turn.
+const TRIES: usize = 2;
 
 /// Learns the order of the turns. Returns what is special about them, and the conversation that says so. A file that states an
 /// order is taken at its word. A turn for which the time does not suffice comes after all before it in the file, which is what
@@ -25,6 +28,15 @@ pub(super) async fn learn(client: &RehearsalClient) -> (Vec<Place>, Talk) {
             continue;
         };
         if way.is_empty() {
+            places.extend(closes_after(client, index, deadline).await.then(|| {
+                talk.turns[index].order.last = true;
+                Place {
+                    turn: talk.turns[index].label.clone(),
+                    after: Vec::new(),
+                    once: false,
+                    last: true,
+                }
+            }));
             continue;
         }
         let once = Instant::now() >= deadline || !works(client, &way, &[index, index]).await;
@@ -73,6 +85,16 @@ async fn shortest_way(
         }
     }
     None
+}
+
+/// Whether the server answers this turn and then closes the connection, twice: an HTTP server may do so after an error.
+async fn closes_after(client: &RehearsalClient, index: usize, deadline: Instant) -> bool {
+    for _ in 0..TRIES {
+        if Instant::now() >= deadline || !client.ends_after(&client.talk().turns[index]).await {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether these turns can be held on a new connection, one after the other.

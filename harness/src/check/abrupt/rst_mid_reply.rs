@@ -30,7 +30,7 @@ const ROUNDS: usize = 12;
 /// stay with the server. (It would make a reader slow, but nobody reads here.)
 const RECEIVE_BUFFER: usize = 4_096;
 /// Number of rounds of one kind without its stimulus after which the others of that kind are left out.
-const ROUNDS_TRIED: usize = 2;
+const ROUNDS_TRIED: usize = 3;
 /// Maximum number of bytes sent per round.
 const FLOOD_BYTES: u64 = 24_000_000;
 /// Maximum number of bytes sent before a FIN, and those sent at once: they must fit into the window of the server, behind

@@ -130,9 +130,10 @@ fn clients_at(exchange: Duration) -> usize {
 
 /// Why clients of a burst were not served, of which `waiting` found a place in the queue of the listening socket.
 fn cause(clients: usize, waiting: usize, backlog: u32) -> String {
-    if waiting >= clients {
+    // One more than the backlog may wait.
+    if waiting >= clients || waiting <= backlog as usize {
         return format!(
-            "all {waiting} waited for accept, and the backlog of {backlog} had room for them"
+            "{waiting} waited for accept, and the backlog of {backlog} had room for all"
         );
     }
     format!(

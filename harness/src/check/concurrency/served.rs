@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::check::{Checked, Cx, Failure, FailureKind, Shortfall};
+use crate::check::{Checked, Cx, Failure, FailureKind, Seen, Shortfall};
 
 /// Connects, holds one exchange and closes, all of it before `deadline`. Returns why the client was not served, if it was
 /// not.
@@ -11,11 +11,14 @@ pub(super) async fn once(cx: &Cx, deadline: Instant) -> Checked<Option<Failure>>
         Ok(Ok(())) => Ok(None),
         Ok(Err(Shortfall::Failed(failure))) => Ok(Some(failure)),
         Ok(Err(other)) => Err(other),
-        Err(_) => Ok(Some(Failure::new(
-            FailureKind::Blocked,
-            "the client is served",
-            "no reply in time",
-        ))),
+        Err(_) => Ok(Some(Failure {
+            seen: Seen::AsDelay,
+            ..Failure::new(
+                FailureKind::Blocked,
+                "the client is served",
+                "no reply in time",
+            )
+        })),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::accepting;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::CallSet;
 
 /// Makes accept fail as if the client had left.
 pub(super) const ENTRY: Check = Check {
@@ -13,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "POSIX accept(): ECONNABORTED, a connection has been aborted; accept(2): treat ECONNABORTED and EPROTO like EAGAIN by retrying; no reason to end the loop (EternalTerminal#756, hickory-dns#3725, grpc#29318)",
     stimulus: "every second accept returns ECONNABORTED, then EPROTO, four times each, while 12 clients come and another one is connected",
     needs: &[Need::Spawned, Need::Accepts],
-    runs: Runs::Injected,
+    runs: Runs::Injected(CallSet::Interruptible),
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(40),

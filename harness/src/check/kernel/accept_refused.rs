@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::accepting;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::CallSet;
 
 /// Makes accept fail as a firewall does.
 pub(super) const ENTRY: Check = Check {
@@ -13,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "accept(2): EPERM, firewall rules forbid connection; that concerns one connection, not the server",
     stimulus: "every second accept returns EPERM, four times, while 12 clients come and another one is connected",
     needs: &[Need::Spawned, Need::Accepts],
-    runs: Runs::Injected,
+    runs: Runs::Injected(CallSet::Interruptible),
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(40),

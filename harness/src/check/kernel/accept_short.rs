@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::accepting;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::CallSet;
 
 /// Makes accept fail for want of a resource.
 pub(super) const ENTRY: Check = Check {
@@ -13,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "POSIX accept(): ENOBUFS, ENOMEM and EMFILE, no buffer space, memory or descriptor is available; they pass, so the server accepts again later (tiny-http#284, cpython#127529)",
     stimulus: "every second accept returns ENOBUFS, then ENOMEM, then EMFILE, four times each, while 12 clients come and another one is connected",
     needs: &[Need::Spawned, Need::Accepts],
-    runs: Runs::Injected,
+    runs: Runs::Injected(CallSet::Interruptible),
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(40),

@@ -1,8 +1,11 @@
 //! Reads or writes that fail on one connection.
 
-use super::trial::{Bystander, Trials, arm, ask_again, named};
-use crate::check::{Checked, Cx};
+use std::time::Duration;
+
+use super::trial::{Asked, Bystander, Trials, arm, ask_again, named};
+use crate::check::{Ascribe, Checked, Cx, Shortfall};
 use crate::process::injector::{CallKind, Injected, Place, Rule};
+use crate::session::{ConnectionEnd, Session};
 
 /// Errors of this connection or this moment.
 const ERRORS: [i32; 4] = [
@@ -13,6 +16,9 @@ const ERRORS: [i32; 4] = [
 ];
 /// Maximum number of requests until the call is made: one may be waiting when the rule comes into force.
 const REQUESTS: usize = 3;
+
+/// Time for the server to end a connection that it has refused.
+const ENDS: Duration = Duration::from_millis(500);
 
 /// Makes calls of this kind fail, each error on a connection of its own. `call` names them.
 pub(super) async fn each(cx: &Cx, kind: CallKind, call: &str) -> Checked {
@@ -30,23 +36,52 @@ pub(super) async fn each(cx: &Cx, kind: CallKind, call: &str) -> Checked {
             ..Rule::new(kinds, &[Place::Connection], result)
         };
         let injection = arm(cx, rule)?;
+        let mut asked = Asked::Served;
         for _ in 0..REQUESTS {
-            ask_again(cx, &mut session).await?;
-            if injection.record().count() > 0 || !cx.talk().carries_many_turns() {
+            asked = ask_again(cx, &mut session).await?;
+            if asked == Asked::Lost {
+                // A slow server may make its call only now.
+                let is_made = || injection.record().count() > 0;
+                cx.eventually(cx.pace().reply_limit(), is_made).await;
+            }
+            let is_served = asked == Asked::Served && cx.talk().carries_many_turns();
+            if injection.record().count() > 0 || !is_served {
                 break;
             }
         }
         let record = injection.end();
+        let happened = trials.note(&record);
+        let after = format!("after a {} has returned {}", verb(kind), named(result));
+        if let Asked::Otherwise(shortfall) = asked {
+            let is_message = kind == CallKind::Receive || is_framed(cx, &shortfall);
+            if !(happened && is_message && refuses(&mut session).await) {
+                return Err(shortfall).at(|| after);
+            }
+        }
         session.close();
-        if !trials.note(&record) {
+        if !happened {
             continue;
         }
-        let after = format!("after a {} has returned {}", verb(kind), named(result));
         bystander.is_served(&after).await?;
         trials.goes_on(&after).await?;
     }
     drop(bystander);
     trials.conclude(call)
+}
+
+/// Whether the reply, though not the expected one, is a whole message. After a write that has failed and others that have not,
+/// bytes are missing in the middle.
+fn is_framed(cx: &Cx, wrong: &Shortfall) -> bool {
+    let frame = cx.talk().plain().reply_frame(cx.talk()).describe();
+    match wrong {
+        Shortfall::Failed(failure) => failure.mismatch.expected != frame,
+        _ => false,
+    }
+}
+
+/// Whether the server ends the connection, after it has refused in the protocol's own words what it cannot read or answer.
+async fn refuses(session: &mut Session) -> bool {
+    session.drained(ENDS).await != ConnectionEnd::StillOpen
 }
 
 fn verb(kind: CallKind) -> &'static str {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::trial::{Bystander, Trials, arm, ask, named};
 use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, warned};
+use crate::process::CallSet;
 use crate::process::injector::{CallKind, Injected, Place, Rule};
 
 /// Makes writes to the output and to files fail.
@@ -14,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "POSIX write(): ENOSPC, no free space is left on the device, and EIO; what a server prints should not decide whether it serves; one that cannot store data may refuse requests, and may end with a message",
     stimulus: "writes to stdout and stderr return ENOSPC, then EIO, then writes to files return ENOSPC, then EIO, up to 8 times each, while clients come and another one is connected",
     needs: &[Need::Spawned, Need::Accepts],
-    runs: Runs::Injected,
+    runs: Runs::Injected(CallSet::Interruptible),
     weight: Weight::Warns,
     control: false,
     limit: Duration::from_secs(40),

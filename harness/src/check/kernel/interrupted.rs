@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::transfers::{self, Part};
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::CallSet;
 use crate::process::injector::{CallKind, Injected, Place};
 
 /// Interrupts calls that wait.
@@ -14,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "signal(7), POSIX: accept, recv, send, poll, select and epoll_wait fail with EINTR when a signal handler runs before anything has happened; nothing is lost, and the call is made again (EINTR is no end of file)",
     stimulus: "every second accept, then read, then write, then wait for events that may block returns EINTR, and then every other second one, up to 8 times each, while clients hold their conversations",
     needs: &[Need::Spawned, Need::Accepts],
-    runs: Runs::Injected,
+    runs: Runs::Injected(CallSet::Interruptible),
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(40),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::trial::{Bystander, Trials, arm, ask};
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::CallSet;
 use crate::process::injector::{CallKind, Injected, Place, Rule};
 
 /// Makes the start of a thread or process fail.
@@ -14,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "pthread_create(3), fork(2), clone(2): EAGAIN, a limit on the number of threads or processes was reached; a server that cannot start one loses that client, and not all others",
     stimulus: "clone, fork and vfork return EAGAIN three times, while 6 clients come and another one is connected",
     needs: &[Need::Spawned, Need::Accepts],
-    runs: Runs::Injected,
+    runs: Runs::Injected(CallSet::Threads),
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(40),

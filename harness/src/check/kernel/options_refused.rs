@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::trial::{Bystander, Trials, arm, ask, named};
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::CallSet;
 use crate::process::injector::{CallKind, Injected, Place, Rule};
 
 /// Refuses options, names and shutdowns of connections.
@@ -14,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "setsockopt(2): EINVAL; getpeername(2), shutdown(2): ENOTCONN, the client has left; some systems return them for a new connection; they concern one connection",
     stimulus: "setsockopt on new connections returns EINVAL, then getpeername ENOTCONN, then shutdown ENOTCONN, while clients come and another one is connected",
     needs: &[Need::Spawned, Need::Accepts],
-    runs: Runs::Injected,
+    runs: Runs::Injected(CallSet::Options),
     weight: Weight::FailsAtOnce,
     control: false,
     limit: Duration::from_secs(40),

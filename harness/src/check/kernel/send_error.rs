@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::broken;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::CallSet;
 use crate::process::injector::CallKind;
 
 /// Makes a write to one connection fail.
@@ -14,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "POSIX send(): ENOBUFS, ENOMEM, ETIMEDOUT and EHOSTUNREACH concern this connection or this moment; the server may close the connection, and serves the others",
     stimulus: "a write to one connection returns ENOBUFS, on the next one ENOMEM, then ETIMEDOUT, then EHOSTUNREACH, while another client is connected",
     needs: &[Need::Spawned, Need::Accepts],
-    runs: Runs::Injected,
+    runs: Runs::Injected(CallSet::Interruptible),
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(40),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::transfers::{self, Part};
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::CallSet;
 use crate::process::injector::{CallKind, Injected, Place};
 
 /// Returns one byte of a read.
@@ -14,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "POSIX recv(), read(): the return value is the number of bytes that were received, which may be less than was asked for and less than is there; the rest comes with another call",
     stimulus: "reads from a connection return only their first byte though there are more (received for the server), 8 times, while clients hold their conversations",
     needs: &[Need::Spawned, Need::Accepts],
-    runs: Runs::Injected,
+    runs: Runs::Injected(CallSet::Interruptible),
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(40),

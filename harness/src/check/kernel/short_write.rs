@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::transfers::{self, Part};
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
+use crate::process::CallSet;
 use crate::process::injector::{CallKind, Injected, Place};
 
 /// Lets the kernel take one byte of a write.
@@ -14,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "POSIX send(), write(): the return value is the number of bytes that were sent, which may be less than was asked for; the rest is sent with another call",
     stimulus: "writes to a connection take only their first byte (sent for the server), 8 times, while clients hold their conversations",
     needs: &[Need::Spawned, Need::Accepts],
-    runs: Runs::Injected,
+    runs: Runs::Injected(CallSet::Interruptible),
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(40),

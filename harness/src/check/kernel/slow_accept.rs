@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::trial::{Bystander, Trials, arm};
 use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight};
+use crate::process::CallSet;
 use crate::process::injector::{CallKind, Injected, Place, Rule};
 
 /// Delays accept.
@@ -14,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "POSIX accept() has no time limit: on a loaded machine its result may come late; the clients in the queue have lost nothing by then",
     stimulus: "three accepts return 300 ms late, while four clients come at once and another one is connected",
     needs: &[Need::Spawned, Need::Accepts],
-    runs: Runs::Injected,
+    runs: Runs::Injected(CallSet::Interruptible),
     weight: Weight::Fails,
     control: false,
     limit: Duration::from_secs(40),

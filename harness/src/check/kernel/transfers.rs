@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::trial::{Trials, arm, named};
 use crate::check::{Ascribe, Checked, Cx, FailureKind};
 use crate::process::injector::{CallKind, Injected, Place, Rule};
+use crate::session::Session;
 
 /// Number of calls that have the result, and of clients.
 const TIMES: u32 = 8;
@@ -29,14 +30,19 @@ pub(super) async fn lose_nothing(cx: &Cx, parts: &[Part], result: Injected, call
         .iter()
         .flat_map(|part| rounds.iter().map(move |round| (part, *round)))
     {
+        let past_header = past_header(cx, part, result).await?;
         let rule = Rule {
             skip,
             every,
             times: TIMES,
+            peer: past_header.as_ref().and_then(Session::local),
             ..Rule::new(part.kinds, part.places, result)
         };
         let injection = arm(cx, rule)?;
-        let served = clients(cx, part).await;
+        let served = match past_header {
+            Some(session) => requests(cx, session, Duration::ZERO).await,
+            None => clients(cx, part).await,
+        };
         let record = injection.end();
         trials.note(&record);
         let happened = format!("{} was {}", part.what, said(result));
@@ -75,13 +81,35 @@ async fn clients(cx: &Cx, part: &Part) -> Checked {
         tokio::time::sleep(rest).await;
     }
     if cx.talk().carries_many_turns() {
-        let mut session = cx.open().await?;
-        for _ in 0..CLIENTS {
-            let turn = session.turn()?;
-            session.exchange(&turn).await?;
-            tokio::time::sleep(rest).await;
-        }
-        session.close();
+        requests(cx, cx.open().await?, rest).await?;
     }
     Ok(())
+}
+
+/// Several requests on one connection, if it carries them.
+async fn requests(cx: &Cx, mut session: Session, rest: Duration) -> Checked {
+    let count = if cx.talk().carries_many_turns() {
+        CLIENTS
+    } else {
+        1
+    };
+    for _ in 0..count {
+        let turn = session.turn()?;
+        session.exchange(&turn).await?;
+        tokio::time::sleep(rest).await;
+    }
+    session.close();
+    Ok(())
+}
+
+/// A connection whose PROXY header the server has read, if its reads are going to be short: the specification allows a server
+/// to drop a connection whose header does not arrive at once (section 2).
+async fn past_header(cx: &Cx, part: &Part, result: Injected) -> Checked<Option<Session>> {
+    let has_header = cx.server().endpoint().transport.proxy.is_some();
+    if !has_header || result != Injected::Short || part.kinds != [CallKind::Receive] {
+        return Ok(None);
+    }
+    let mut session = cx.open().await?;
+    session.until_read().await?;
+    Ok(Some(session))
 }

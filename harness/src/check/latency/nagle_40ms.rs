@@ -32,6 +32,8 @@ pub(super) const ENTRY: Check = Check {
 const ROUNDS: usize = 20;
 /// Minimum number for a verdict, for a server that is slow or takes few requests on a connection.
 const ROUNDS_MIN: usize = 4;
+/// How often unsteady replies are timed: other work on the machine makes them so for a while.
+const TRIES: usize = 3;
 /// Time budget of the writes in one mode, for a slow server.
 const TIME_BUDGET: Duration = Duration::from_secs(3);
 /// Maximum number of turns that are timed.
@@ -91,21 +93,26 @@ impl Case<'_> {
         if rounds < ROUNDS_MIN {
             return skip("a connection carries too few requests");
         }
-        let delayed = self.timed(cx, rounds, false).await?;
-        if judge(&delayed, None) == Judged::Prompt {
-            return Ok(());
-        }
-        let prompt = self.timed(cx, rounds, true).await?;
-        cx.note("ms_when_acks_are_delayed", rounded(&delayed));
-        cx.note("ms_when_acks_are_immediate", rounded(&prompt));
-        let held = match judge(&delayed, Some(&prompt)) {
-            Judged::Prompt => return Ok(()),
-            Judged::Unsteady => {
-                return skip(format!(
-                    "{what} vary by more than a delayed acknowledgement takes, even if acknowledged immediately"
-                ));
+        let mut tries = 0;
+        let (delayed, prompt, held) = loop {
+            tries += 1;
+            let delayed = self.timed(cx, rounds, false).await?;
+            if judge(&delayed, None) == Judged::Prompt {
+                return Ok(());
             }
-            Judged::Held(held) => held,
+            let prompt = self.timed(cx, rounds, true).await?;
+            cx.note("ms_when_acks_are_delayed", rounded(&delayed));
+            cx.note("ms_when_acks_are_immediate", rounded(&prompt));
+            match judge(&delayed, Some(&prompt)) {
+                Judged::Prompt => return Ok(()),
+                Judged::Unsteady if tries < TRIES => {}
+                Judged::Unsteady => {
+                    return skip(format!(
+                        "{what} vary by more than a delayed acknowledgement takes, even if acknowledged immediately"
+                    ));
+                }
+                Judged::Held(held) => break (delayed, prompt, held),
+            }
         };
         let cause = match self.requests {
             1 => "the server writes a reply in several pieces without TCP_NODELAY",
@@ -202,9 +209,8 @@ async fn acknowledging(socket: &OwnedFd) -> std::io::Error {
     }
 }
 
+/// Segments sent so far, each counted once: on a busy machine the kernel sends one again that waits for its acknowledgement.
 fn data_segments(session: &mut Session) -> Checked<u32> {
-    Ok(tcp_info(session.link().as_fd())
-        .map_err(PeerError::Harness)?
-        .data_segments
-        .0)
+    let info = tcp_info(session.link().as_fd()).map_err(PeerError::Harness)?;
+    Ok(info.data_segments.0.saturating_sub(info.total_retrans))
 }

@@ -17,7 +17,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "[server] reload: a server reads its settings again without losing a client: no request remains without a reply, no connect is refused but in the words of the protocol, and the main process lives (signal(7): the default action of SIGHUP ends it)",
-    stimulus: "3 clients on connections of their own and 2 with a new connection for each request; meanwhile the reload signal, twice",
+    stimulus: "3 clients on connections of their own and 2 with a new connection for each request; meanwhile the reload signal, 6 times",
     needs: &[Need::Reload, Need::Spawned, Need::Accepts, Need::Reply],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
@@ -31,8 +31,8 @@ pub(super) const ENTRY: Check = Check {
 const KEPT: usize = 3;
 /// Number of clients that connect for each request.
 const NEW: usize = 2;
-/// Number of signals.
-const SIGNALS: usize = 2;
+/// Number of signals: a server may lose a request with some of them only.
+const SIGNALS: usize = 6;
 /// Time before the first signal, and after each.
 const BETWEEN: Duration = Duration::from_millis(250);
 /// Time between two requests of a client.

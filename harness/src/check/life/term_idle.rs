@@ -10,7 +10,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "POSIX kill(): SIGTERM asks a process to end; docker stop and systemd send it, wait, and then kill",
-    stimulus: "the stop signal while no connection is open",
+    stimulus: "one exchange; once the server sleeps, the stop signal while no connection is open",
     needs: &[Need::Spawned, Need::SingleClient],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
@@ -20,7 +20,15 @@ pub(super) const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
+/// Time for the server to come to rest.
+const RESTS: Duration = Duration::from_secs(2);
+
 async fn run(cx: &Cx) -> Checked {
+    // It may listen before it has started all of its processes, and one that is asked to stop then is not idle.
+    if cx.serves_again() {
+        cx.exchange().await?;
+    }
+    cx.eventually(RESTS, || !cx.server().is_computing()).await;
     tokio::time::sleep(super::SETTLED).await;
     let limit = super::stop_limit(cx);
     let asked = Instant::now();

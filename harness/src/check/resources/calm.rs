@@ -2,19 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Checked, Cx, FailureKind, failed};
+use crate::check::busy::{Busy, SPIN};
+use crate::check::{Checked, Cx, FailureKind, failed, inconclusive};
 
 /// Length of the measurement of CPU time and log output.
 const WINDOW: Duration = Duration::from_millis(800);
-/// Maximum CPU usage in cores. Sound servers were measured below 0.01; a busy loop uses one core,
-/// and got 0.21 on a loaded machine.
-const CORES_MAX: f64 = 0.15;
 /// Maximum output in bytes per second.
 const LOG_RATE_MAX: f64 = 1e6;
 
 /// What the server did for a while.
 pub(super) struct Calm {
-    cores: f64,
+    busy: Busy,
     log_rate: f64,
     last_line: String,
 }
@@ -22,21 +20,20 @@ pub(super) struct Calm {
 /// Measures the server. `lack` says what it lacks, as in "with no descriptor left".
 pub(super) async fn watch(cx: &Cx, lack: &str) -> Checked<Calm> {
     let server = cx.server();
-    let begun = Instant::now();
-    let (cpu, printed) = (server.cpu().unwrap_or_default(), server.printed());
-    let gone = server.wait_exit(WINDOW).await;
-    if gone.is_some() {
-        alive(cx, lack)?;
-    }
+    let (begun, printed) = (Instant::now(), server.printed());
+    let busy = Busy::seen(cx, WINDOW).await;
+    alive(cx, lack)?;
     let seconds = begun.elapsed().as_secs_f64();
     let output = server.output().since(printed);
-    let used = server.cpu().unwrap_or_default().saturating_sub(cpu);
+    let Some(busy) = busy else {
+        return inconclusive("the server's resource usage cannot be read");
+    };
     let calm = Calm {
-        cores: used.as_secs_f64() / seconds,
+        busy,
         log_rate: (output.stdout_bytes + output.stderr_bytes) as f64 / seconds,
         last_line: last_line(&output.stderr_tail, &output.stdout_tail),
     };
-    cx.note("cores", (calm.cores * 1e4).round() / 1e4);
+    cx.note("cores", (calm.busy.cores * 1e4).round() / 1e4);
     cx.note("log_bytes_per_s", calm.log_rate.round());
     Ok(calm)
 }
@@ -57,17 +54,18 @@ impl Calm {
             ),
             _ => String::new(),
         };
-        if self.cores > CORES_MAX {
+        let floods = self.log_rate > LOG_RATE_MAX;
+        if self.busy.is_spin(0.0) || (floods && self.busy.is_awake(0.0)) {
             return failed(
                 FailureKind::Spin,
-                format!("{lack} the server uses at most {CORES_MAX} of a core"),
+                format!("{lack} the server sleeps: it uses less than {SPIN} of a core"),
                 format!(
                     "it uses {:.2} of a core without serving anybody{log}",
-                    self.cores
+                    self.busy.cores
                 ),
             );
         }
-        if self.log_rate > LOG_RATE_MAX {
+        if floods {
             return failed(
                 FailureKind::LogFlood,
                 format!(

@@ -129,8 +129,13 @@ async fn fill(cx: &Cx, limit: u64) -> Checked<Vec<Session>> {
     cx.note("connections", held.len());
     cx.note("descriptors_peak", peak);
     let queued = cx.server().listener().map_or(0, |listener| listener.queued);
-    if peak < limit && peak + AT_ONCE_MAX >= limit && refused >= WAITING {
-        cx.proved(format!("a process of the server had {peak} of {limit} descriptors open, too few free ones for another connection: it closed {refused} at once"));
+    if peak < limit && peak + AT_ONCE_MAX >= limit && refused.max(waiting) >= WAITING {
+        let how = if refused >= WAITING {
+            format!("it closed {refused} at once")
+        } else {
+            format!("{waiting} wait in its accept queue")
+        };
+        cx.proved(format!("a process of the server had {peak} of {limit} descriptors open, too few free ones for another connection: {how}"));
         return Ok(held);
     }
     if peak < limit {

@@ -51,6 +51,10 @@ const BATCH_BYTES_MAX: u64 = 16 << 20;
 /// Maximum duration of a batch, without and with `--slow`.
 const BATCH_TIME_MAX: Duration = Duration::from_secs(3);
 const BATCH_TIME_SLOW: Duration = Duration::from_secs(8);
+/// A first batch that has reached this part of its minimum by then goes on for this many times as long, so that what else the
+/// machine does does not decide whether there is a verdict.
+const NEARLY: u64 = 5;
+const LONGER: u32 = 4;
 /// No batch starts after this time, without and with `--slow`.
 const TIME_MAX: Duration = Duration::from_secs(30);
 const TIME_SLOW: Duration = Duration::from_secs(60);
@@ -77,7 +81,9 @@ async fn run(cx: &Cx) -> Checked {
             Trend::Open if slope.is_store() && load.may_be_stored() => return stored(&slope),
             Trend::Grows if load.may_be_stored() => return stored(&slope),
             Trend::Open if begun.elapsed() < time_max => {}
-            Trend::Open => return unsettled(&slope),
+            // On a busy machine the batches were few.
+            Trend::Open if slope.is_flattening() && begun.elapsed() < time_max * 2 => {}
+            Trend::Open => return unsettled(cx, &slope),
             Trend::Grows => {
                 return failed(
                     FailureKind::Growth,
@@ -122,14 +128,19 @@ fn stored(slope: &Slope) -> Checked {
     ))
 }
 
-/// Neither flat nor enough growth in time.
-fn unsettled(slope: &Slope) -> Checked {
+/// Neither flat nor enough growth in time: a collector may let a heap grow to twice its size first.
+fn unsettled(cx: &Cx, slope: &Slope) -> Checked {
     let heap = if slope.is_inside_heap() {
         ", within the heap that the server had taken from the kernel before"
     } else {
         ""
     };
-    inconclusive(format!("memory did not settle: {}{heap}", grown(slope)))
+    let reason = format!("memory did not settle: {}{heap}", grown(slope));
+    if cx.is_slow() {
+        inconclusive(reason)
+    } else {
+        cx.skip_as_slow(reason)
+    }
 }
 
 /// What the clients of a batch do.
@@ -196,10 +207,14 @@ enum Until {
 
 impl Until {
     /// Whether a batch that the server answers too slowly is over, in the middle of a connection.
-    fn is_late(self) -> bool {
+    fn is_late(self, batch: Batch) -> bool {
         match self {
             Self::Connections(_) => false,
-            Self::Time { begun, time_max } => begun.elapsed() >= time_max,
+            Self::Time { begun, time_max } => {
+                let is_near = batch.bytes >= BATCH_BYTES_MIN / NEARLY;
+                let longer = if is_near { LONGER } else { 1 };
+                begun.elapsed() >= time_max * longer
+            }
         }
     }
 
@@ -209,9 +224,7 @@ impl Until {
             Self::Time { begun, .. } if begun.elapsed() < BATCH_TIME => {
                 batch.bytes < BATCH_BYTES_MAX
             }
-            Self::Time { begun, time_max } => {
-                batch.bytes < BATCH_BYTES_MIN && begun.elapsed() < time_max
-            }
+            Self::Time { .. } => batch.bytes < BATCH_BYTES_MIN && !self.is_late(batch),
         }
     }
 }
@@ -246,7 +259,8 @@ async fn batch(cx: &Cx, load: &Rc<Load>, until: Until) -> Checked<Batch> {
                 let mut batch = so_far.get();
                 batch.connections += 1;
                 so_far.set(batch);
-                let bytes = connection(&cx, &load, client, until).await?;
+                let is_late = || until.is_late(so_far.get());
+                let bytes = connection(&cx, &load, client, is_late).await?;
                 let mut batch = so_far.get();
                 batch.bytes += bytes;
                 so_far.set(batch);
@@ -267,7 +281,12 @@ async fn batch(cx: &Cx, load: &Rc<Load>, until: Until) -> Checked<Batch> {
 }
 
 /// One connection of a client. Returns the number of bytes sent.
-async fn connection(cx: &Cx, load: &Load, client: usize, until: Until) -> Checked<u64> {
+async fn connection(
+    cx: &Cx,
+    load: &Load,
+    client: usize,
+    is_late: impl Fn() -> bool,
+) -> Checked<u64> {
     let mut session = cx.open_for(&load.exchange).await?;
     let mut turns = VecDeque::with_capacity(load.requests);
     for token in &load.tokens[client] {
@@ -284,7 +303,7 @@ async fn connection(cx: &Cx, load: &Load, client: usize, until: Until) -> Checke
         } else {
             session.exchange(&turn).await?
         };
-        if reply.after != After::Open || until.is_late() {
+        if reply.after != After::Open || is_late() {
             break;
         }
     }

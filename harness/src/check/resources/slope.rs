@@ -21,6 +21,8 @@ const KEPT_BYTES_MIN: u64 = 24 << 20;
 
 /// The same for a server that may have to store what it is sent. (A Go server without load grew by 3 MB.)
 const STORED_BYTES_MIN: u64 = 6 << 20;
+/// Minimum number of batches before that is said: the first ones let the heap of a runtime grow too.
+const STORED_BATCHES_MIN: usize = 16;
 
 /// What the batches so far show.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,12 +112,20 @@ impl Slope {
 
     /// Whether a server whose purpose may be to store things seems to do so: nothing else is found out about it then.
     pub(super) fn is_store(&self) -> bool {
-        self.is_steep() && self.kept() >= STORED_BYTES_MIN
+        self.batches.len() >= STORED_BATCHES_MIN
+            && self.is_steep()
+            && self.kept() >= STORED_BYTES_MIN
     }
 
     /// Whether the memory in use grew without the server taking more from the kernel.
     pub(super) fn is_inside_heap(&self) -> bool {
         (self.highest.taken - self.first.taken) < self.kept() / 2
+    }
+
+    /// Whether the last batch was flat, so that a few more may settle it.
+    pub(super) fn is_flattening(&self) -> bool {
+        let last = self.batches.last();
+        last.is_some_and(|(sent, grown)| *grown <= tolerance(*sent))
     }
 
     pub(super) fn trend(&self) -> Trend {

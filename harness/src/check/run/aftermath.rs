@@ -7,6 +7,7 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use crate::check::busy::Busy;
 use crate::check::{Check, Checked, Cx, FailureKind, failed};
 use crate::process::{Crash, CrashWatch, Exit, Usage};
 
@@ -20,13 +21,6 @@ const SETTLES: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// CPU usage of an idle server, in cores, above that of a fresh one.
 const QUIET: f64 = 0.05;
-/// CPU usage of a busy loop, in cores, above that of a fresh server. A busy loop got 0.21 on a loaded machine.
-const SPIN: f64 = 0.15;
-/// Part of the samples in which a busy loop wants a CPU, and its minimum CPU usage where others take the CPUs.
-const WANTS_CPU: f64 = 0.9;
-const SPIN_MIN: f64 = 0.03;
-/// Time between two samples of that.
-const SAMPLE: Duration = Duration::from_millis(20);
 /// Longest time to wait for a fresh server to become idle.
 const STARTS: Duration = Duration::from_secs(2);
 /// Time after which a connection that the server holds is not closed any more: it may be busy for its client, such as with a
@@ -240,7 +234,7 @@ async fn sleeps(cx: &Cx, idle: f64) -> Checked {
         }
     }
     loop {
-        let Some(seen) = Busy::seen(cx).await else {
+        let Some(seen) = Busy::seen(cx, WINDOW).await else {
             return Ok(());
         };
         if !seen.is_spin(idle) {
@@ -265,38 +259,6 @@ async fn sleeps(cx: &Cx, idle: f64) -> Checked {
                 ),
             );
         }
-    }
-}
-
-/// What a server did during a [`WINDOW`].
-struct Busy {
-    cores: f64,
-    /// Part of the samples in which one of its threads ran or waited for a CPU.
-    wants_cpu: f64,
-    /// Name and pid of the process that used the most CPU time.
-    busiest: Option<String>,
-}
-
-impl Busy {
-    async fn seen(cx: &Cx) -> Option<Self> {
-        let (begun, before) = (Instant::now(), cx.server().usage()?);
-        let (mut wanted, mut samples) = (0, 0);
-        while begun.elapsed() < WINDOW {
-            tokio::time::sleep(SAMPLE).await;
-            wanted += usize::from(cx.server().is_computing());
-            samples += 1;
-        }
-        let after = cx.server().usage()?;
-        Some(Self {
-            cores: after.cpu.saturating_sub(before.cpu).as_secs_f64()
-                / begun.elapsed().as_secs_f64(),
-            wants_cpu: f64::from(wanted as u32) / f64::from(samples.max(1)),
-            busiest: after.busiest_since(&before),
-        })
-    }
-
-    fn is_spin(&self, idle: f64) -> bool {
-        self.cores >= idle + SPIN || (self.wants_cpu >= WANTS_CPU && self.cores >= idle + SPIN_MIN)
     }
 }
 
@@ -330,16 +292,5 @@ mod tests {
         assert!(!is_fault(&crash(None, Exit::Signal(libc::SIGPIPE))));
         assert!(!is_fault(&crash(None, Exit::Code(1))));
         assert!(!is_fault(&crash(worker, Exit::Signal(libc::SIGTERM))));
-    }
-
-    #[test]
-    fn a_spin_shows_on_a_loaded_machine_too() {
-        let busy = |cores, wants_cpu| Busy {
-            cores,
-            wants_cpu,
-            busiest: None,
-        };
-        assert!(busy(0.2, 0.5).is_spin(0.0) && busy(0.04, 1.0).is_spin(0.0));
-        assert!(!busy(0.1, 0.5).is_spin(0.0) && !busy(0.2, 0.5).is_spin(0.1));
     }
 }

@@ -8,7 +8,7 @@ use super::attempt;
 use super::attempt::Attempt;
 use crate::check::{Check, Cx, Effort, Given, Runs, Shortfall};
 use crate::data::hash::fnv1a;
-use crate::process::{Server, StartOptions};
+use crate::process::{CallSet, Server, StartOptions};
 use crate::subject::{Interrupt, Rehearsal, Subject, maybe_late, patient, rehearse_with, runtime};
 
 /// Salts of the token seeds of the two attempts at a check.
@@ -52,7 +52,10 @@ impl<'a> Lane<'a> {
 
     /// Runs a check on the server that it asks for: the lane's, or a fresh one.
     pub(super) fn attempt(&mut self, check: &'static Check) -> Attempt {
-        let share = matches!(check.runs, Runs::Shared | Runs::Injected);
+        let share = matches!(
+            check.runs,
+            Runs::Shared | Runs::Injected(CallSet::Interruptible)
+        );
         self.on_server(check, share, FIRST)
     }
 
@@ -67,17 +70,20 @@ impl<'a> Lane<'a> {
         // Depends only on the seed and the check, so a run is repeatable whichever lane runs the
         // check.
         let salt = fnv1a(check.id.as_bytes()) ^ attempt;
-        let inject = check.runs == Runs::Injected;
+        let inject = match check.runs {
+            Runs::Injected(set) => Some(set),
+            _ => None,
+        };
         if !self.subject.runs_beside_itself() {
             // The only instance makes room for a fresh one.
-            if inject || !share {
+            if inject.is_some() || !share {
                 self.shared = None;
             }
-            if !inject || !share {
+            if inject.is_none() || !share {
                 self.injected = None;
             }
         }
-        let place = if inject {
+        let place = if inject.is_some() {
             &mut self.injected
         } else {
             &mut self.shared
@@ -105,8 +111,8 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// The options of a server on which a check runs, with a filter of its system calls or without.
-pub(super) fn options(subject: &Subject, inject: bool) -> StartOptions {
+/// The options of a server on which a check runs, with a filter of these system calls or without.
+pub(super) fn options(subject: &Subject, inject: Option<CallSet>) -> StartOptions {
     StartOptions {
         inject,
         ..patient(subject)

@@ -66,6 +66,10 @@ impl Battery {
     }
 }
 
+/// Maximum number of attempts at a check that has failed once, and the time after which none starts.
+const ATTEMPTS_MAX: usize = 5;
+const ATTEMPTS_TIME: Duration = Duration::from_secs(60);
+
 /// The port used in by-hand commands.
 pub(crate) const BY_HAND_PORT: u16 = 9000;
 
@@ -278,10 +282,22 @@ impl Run<'_> {
         self.confirmed(&mut lane, check, first)
     }
 
-    /// Repeats a failed check.
+    /// Repeats a failed check until it has failed again, or often enough not to be confirmed.
     fn confirmed(&self, lane: &mut Lane<'_>, check: &'static Check, first: Attempt) -> Outcome {
-        let second = lane.fresh_attempt(check);
-        let control = ((check.control || second.is_aftermath) && second.failure().is_some())
+        let begun = Instant::now();
+        let mut attempts = vec![first];
+        loop {
+            attempts.push(lane.fresh_attempt(check));
+            let is_decided = attempts.last().is_some_and(|last| last.failure().is_some());
+            let is_over = attempts.len() >= ATTEMPTS_MAX || begun.elapsed() >= ATTEMPTS_TIME;
+            // An attached server is the same one each time.
+            let again = self.battery.subject.launch().is_some();
+            if is_decided || is_over || !again || self.battery.interrupt.is_set() {
+                break;
+            }
+        }
+        let last = &attempts[attempts.len() - 1];
+        let control = ((check.control || last.is_aftermath) && last.failure().is_some())
             .then(|| (self.battery.control)(check, &self.battery.subject))
             .flatten()
             .map(|subject| {
@@ -293,7 +309,7 @@ impl Run<'_> {
                     self.battery.effort,
                 )
             });
-        verdict::of(check, &[first, second], control.as_ref(), self.battery)
+        verdict::of(check, &attempts, control.as_ref(), self.battery)
     }
 }
 

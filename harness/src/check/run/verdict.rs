@@ -6,10 +6,12 @@ use super::Battery;
 use super::attempt::Attempt;
 use super::by_hand;
 use crate::check::next::next;
-use crate::check::{Check, Failure, FailureKind, Outcome, Promised, Shortfall, Verdict, Weight};
+use crate::check::{
+    Check, Failure, FailureKind, Outcome, Promised, Seen, Shortfall, Verdict, Weight,
+};
 use crate::subject::Waiver;
 
-/// The outcome of `check` after its attempts: one, or two if the first failed.
+/// The outcome of `check` after its attempts: one, or if that failed, further ones up to the next failure.
 pub(super) fn of(
     check: &'static Check,
     attempts: &[Attempt],
@@ -72,7 +74,9 @@ fn judged<'a>(
 ) -> Judged<'a> {
     let last = &attempts[attempts.len() - 1];
     let failure = match &last.checked {
-        Ok(()) if attempts.len() > 1 => return flaky(check, attempts, battery),
+        Ok(()) | Err(Shortfall::Skip(_) | Shortfall::Inconclusive(_)) if attempts.len() > 1 => {
+            return unconfirmed(check, attempts, battery);
+        }
         Ok(()) => return (Verdict::Pass, None, None),
         Err(Shortfall::Skip(reason)) => return (Verdict::Skip, None, Some(reason.clone())),
         Err(Shortfall::Inconclusive(reason)) => {
@@ -104,25 +108,54 @@ fn judged<'a>(
         let reason = "machine: the reference server fails this check too on this machine";
         return (Verdict::Inconclusive, Some(failure), Some(reason.into()));
     }
-    (weighed(check, last, battery), Some(failure), None)
+    let rate = (attempts.len() > 2).then(|| {
+        let count = attempts.len();
+        format!("intermittent: it failed in 2 of {count} attempts")
+    });
+    (weighed(check, last, battery), Some(failure), rate)
 }
 
-/// An intermittent failure gives no verdict. If even a confirmed failure would only warn, it warns.
-fn flaky<'a>(check: &Check, attempts: &'a [Attempt], battery: &Battery) -> Judged<'a> {
-    let failure = attempts[0].failure();
-    let seen = failure.map_or("", |failure| &failure.mismatch.actual);
-    let again = if battery.subject.launch().is_some() {
-        "alone on a fresh server"
-    } else {
-        "on the same server (tcprove cannot restart it)"
+/// A failure that did not occur again. The death of the server is a fact. What exceeded a limit of time or of resources was the
+/// machine's doing if it did not do so again alone, and a pass needs a pass. Anything else is worth a warning: the server may
+/// have a race. Of an attached server little can be said, since each attempt finds what the others have left behind.
+fn unconfirmed<'a>(check: &Check, attempts: &'a [Attempt], battery: &Battery) -> Judged<'a> {
+    let first = &attempts[0];
+    let Some(failure) = first.failure() else {
+        return (Verdict::Inconclusive, None, None);
     };
+    let seen = &failure.mismatch.actual;
+    let again = attempts.len() - 1;
+    let passed = attempts.iter().any(|attempt| attempt.checked.is_ok());
     let reason =
-        format!("flaky: it failed once and passed when repeated {again}; observed: {seen}");
-    let verdict = match weighed(check, &attempts[0], battery) {
-        Verdict::Warn => Verdict::Warn,
-        _ => Verdict::Inconclusive,
-    };
-    (verdict, failure, Some(reason))
+        |attempts: &str| format!("intermittent: it failed once, {attempts}; observed: {seen}");
+    if battery.subject.launch().is_none() || !passed {
+        let reason = reason("not when repeated (attempts: 2)");
+        let verdict = match weighed(check, first, battery) {
+            Verdict::Warn => Verdict::Warn,
+            _ => Verdict::Inconclusive,
+        };
+        return (verdict, Some(failure), Some(reason));
+    }
+    let reason = reason(&format!(
+        "and not in {again} more attempts alone on fresh servers"
+    ));
+    if is_death(failure) || failure.kind == FailureKind::WorkerDied {
+        return (weighed(check, first, battery), Some(failure), Some(reason));
+    }
+    if check.control || depends_on_time(failure) {
+        return (Verdict::Pass, None, Some(reason));
+    }
+    (Verdict::Warn, Some(failure), Some(reason))
+}
+
+/// Whether the failure consists in that something took too long.
+fn depends_on_time(failure: &Failure) -> bool {
+    use FailureKind::{Blocked, Complexity, IgnoredStop, NotReady, Slow, Spin};
+    failure.seen == Seen::AsDelay
+        || matches!(
+            failure.kind,
+            Blocked | Complexity | IgnoredStop | NotReady | Slow | Spin
+        )
 }
 
 /// Whether the server died, which no check asks for.

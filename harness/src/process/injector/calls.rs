@@ -29,6 +29,56 @@ pub(crate) enum CallKind {
     Signal,
 }
 
+/// The calls that a filter names.
+///
+/// A signal interrupts even a call that waits for tcprove to receive it, and a handler without `SA_RESTART` then makes it
+/// fail with EINTR, which the kernel never returns for most calls: sound servers do not expect it. So a filter names no more
+/// than what is going to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallSet {
+    /// Calls that a signal may interrupt anyway: accepts, reads, writes and waits.
+    Interruptible,
+    /// Options and addresses of sockets, and shutdown(2).
+    Options,
+    /// New threads and processes.
+    Threads,
+    /// All that can be answered.
+    All,
+}
+
+impl CallSet {
+    const EVERY: [Self; 4] = [Self::Interruptible, Self::Options, Self::Threads, Self::All];
+
+    /// The name, as the supervisor is told it.
+    pub(in crate::process) fn name(self) -> &'static str {
+        match self {
+            Self::Interruptible => "interruptible",
+            Self::Options => "options",
+            Self::Threads => "threads",
+            Self::All => "all",
+        }
+    }
+
+    /// The set with this name.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        Self::EVERY.into_iter().find(|set| set.name() == name)
+    }
+
+    fn has(self, kind: CallKind) -> bool {
+        use CallKind as Kind;
+        match kind {
+            Kind::Accept | Kind::Receive | Kind::Send | Kind::Wait | Kind::Sync | Kind::Signal => {
+                matches!(self, Self::Interruptible | Self::All)
+            }
+            Kind::Option | Kind::PeerName | Kind::Shutdown => {
+                matches!(self, Self::Options | Self::All)
+            }
+            Kind::Thread => matches!(self, Self::Threads | Self::All),
+            Kind::GetOption | Kind::OwnName => self == Self::All,
+        }
+    }
+}
+
 /// A system call that a filter names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Call {
@@ -210,11 +260,11 @@ pub(super) const CALLS: &[Call] = &[
     call("vfork", libc::SYS_vfork, CallKind::Thread, Shape::Nothing),
 ];
 
-/// The numbers of all [`CALLS`].
-pub(super) fn numbers() -> Vec<u32> {
-    let numbers = CALLS.iter().map(|call| call.number);
-    numbers
-        .filter_map(|number| u32::try_from(number).ok())
+/// The numbers of those of [`CALLS`] that are in this set.
+pub(super) fn numbers(set: CallSet) -> Vec<u32> {
+    let named = CALLS.iter().filter(|call| set.has(call.kind));
+    named
+        .filter_map(|call| u32::try_from(call.number).ok())
         .collect()
 }
 
@@ -279,12 +329,46 @@ mod tests {
 
     #[test]
     fn names_and_numbers_are_unique() {
-        let mut numbers = numbers();
+        let mut numbers = numbers(CallSet::All);
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), CALLS.len());
         assert!(CALLS.iter().all(|call| of_name(call.name) == Some(call)));
         assert!(of_name("sendmmsg").is_none());
+    }
+
+    /// Of a filter for a check only calls wait that may fail with EINTR, or that the check answers.
+    #[test]
+    fn a_set_has_what_its_checks_answer() {
+        let of = |set| numbers(set);
+        let has =
+            |set, name| of_name(name).is_some_and(|call| of(set).contains(&(call.number as u32)));
+        for name in [
+            "accept4",
+            "read",
+            "sendmsg",
+            "poll",
+            "fsync",
+            "rt_sigaction",
+        ] {
+            assert!(has(CallSet::Interruptible, name), "{name}");
+        }
+        for name in [
+            "getsockname",
+            "getpeername",
+            "setsockopt",
+            "shutdown",
+            "clone",
+        ] {
+            assert!(!has(CallSet::Interruptible, name), "{name}");
+            assert!(has(CallSet::All, name), "{name}");
+        }
+        assert!(has(CallSet::Options, "getpeername") && !has(CallSet::Options, "getsockname"));
+        assert!(has(CallSet::Threads, "clone") && !has(CallSet::Threads, "accept"));
+        for set in CallSet::EVERY {
+            assert_eq!(CallSet::of_name(set.name()), Some(set));
+        }
+        assert_eq!(CallSet::of_name("none"), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::calls::{self, Call, CallKind};
 use super::keeper;
 use super::place::{self, Found, Site};
 use super::rule::{Injected, Record, Rule, SeenCall};
-use super::transfer::{Moved, Transfer};
+use super::transfer::{Moved, Peeked, Transfer};
 use crate::sys::{CallListener, CallResult, PendingCall};
 
 /// Time between two looks at calls that wait for something to read.
@@ -43,6 +43,7 @@ struct Active {
     rule: Rule,
     site: Site,
     record: Record,
+    peeked: Peeked,
 }
 
 impl Shared {
@@ -58,6 +59,7 @@ impl Shared {
             rule,
             site,
             record: Record::default(),
+            peeked: Peeked::default(),
         });
         state.generation
     }
@@ -289,10 +291,12 @@ impl Engine {
             return Ok(PROCEED);
         }
         let transfer = match rule.result {
-            Injected::Short => match Transfer::of(&caller, call, pending) {
-                Some(transfer) => Some(transfer),
-                None => return Ok(PROCEED),
-            },
+            Injected::Short => {
+                match Transfer::of(&caller, call, pending, found.peer, &mut active.peeked) {
+                    Some(transfer) => Some(transfer),
+                    None => return Ok(PROCEED),
+                }
+            }
             _ => None,
         };
         if !active.record.matched(&rule, seen) {

@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
+pub use calls::CallSet;
 pub(crate) use calls::{CallKind, error_name};
 pub(crate) use engine::is_plausible;
 use engine::{Engine, Shared};
@@ -39,12 +40,16 @@ pub(crate) use rule::{Injected, Place, Record, Rule, SeenCall};
 
 use crate::sys::{CallFilter, CallListener};
 
-/// The filter of a new process, whose listener goes to the link of this name.
+/// The filter of a new process. `calls` is a link to which its listener goes, a colon, and the name of a [`CallSet`].
 ///
 /// # Errors
-/// Those of connect(2).
-pub(super) fn filter(link: &str) -> io::Result<CallFilter> {
-    Ok(CallFilter::new(&calls::numbers(), connect(link)?))
+/// Those of connect(2); there is no such set.
+pub(super) fn filter(calls: &str) -> io::Result<CallFilter> {
+    let known = calls
+        .split_once(':')
+        .and_then(|(link, set)| Some((link, CallSet::of_name(set)?)));
+    let (link, set) = known.ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(CallFilter::new(&calls::numbers(set), connect(link)?))
 }
 
 /// Answers the calls of one server.
@@ -101,9 +106,9 @@ impl Injector {
         })
     }
 
-    /// The name of the link, for the supervisor.
-    pub(super) fn link_name(&self) -> &str {
-        &self.name
+    /// What [`filter`] takes, for the supervisor: the link, and the calls that the filter names.
+    pub(super) fn calls(&self, set: CallSet) -> String {
+        format!("{}:{}", self.name, set.name())
     }
 
     /// Answers from now on the calls of a server that this supervisor starts. `executable` is that of the supervisor, `id`

@@ -1,6 +1,8 @@
 //! Short transfers: one byte of a read or write is moved on behalf of the server, though there are more.
 
+use std::collections::HashSet;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::ioctl_fionread;
@@ -28,6 +30,10 @@ pub(super) struct Transfer {
     is_receive: bool,
 }
 
+/// The clients at whose bytes the server has looked with `MSG_PEEK`. What it has seen to be there, it then gets.
+#[derive(Debug, Default)]
+pub(super) struct Peeked(HashSet<Option<SocketAddr>>);
+
 /// What became of a transfer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Moved {
@@ -40,15 +46,25 @@ pub(super) enum Moved {
 }
 
 impl Transfer {
-    /// The transfer of this call; `None` if it moves less than two bytes or is of a special kind.
-    pub(super) fn of(caller: &Caller, call: &Call, pending: &PendingCall) -> Option<Transfer> {
+    /// The transfer of this call on a connection of `peer`; `None` if it moves less than two bytes or is of a special kind.
+    pub(super) fn of(
+        caller: &Caller,
+        call: &Call,
+        pending: &PendingCall,
+        peer: Option<SocketAddr>,
+        peeked: &mut Peeked,
+    ) -> Option<Transfer> {
         let arguments = &pending.arguments;
         let flags = match call.shape {
             Shape::FlaggedBuffer => arguments[3],
             Shape::Message => arguments[2],
             _ => 0,
         };
-        if flags as i32 & SPECIAL != 0 {
+        if flags as i32 & libc::MSG_PEEK != 0 {
+            peeked.0.insert(peer);
+        }
+        let is_receive = call.kind == CallKind::Receive;
+        if flags as i32 & SPECIAL != 0 || (is_receive && peeked.0.contains(&peer)) {
             return None;
         }
         let (address, length, header) = match call.shape {
@@ -73,7 +89,7 @@ impl Transfer {
         (length > 1).then_some(Transfer {
             address,
             header,
-            is_receive: call.kind == CallKind::Receive,
+            is_receive,
         })
     }
 
@@ -148,6 +164,10 @@ mod tests {
     use super::super::calls;
     use super::*;
 
+    fn transfer(caller: &Caller, call: &Call, pending: &PendingCall) -> Option<Transfer> {
+        Transfer::of(caller, call, pending, None, &mut Peeked::default())
+    }
+
     fn pending(arguments: [u64; 6]) -> PendingCall {
         PendingCall {
             id: 0,
@@ -164,7 +184,7 @@ mod tests {
         let mut buffer = [0u8; 8];
         let call = calls::of_name("read").unwrap();
         let arguments = pending([0, buffer.as_mut_ptr() as u64, 8, 0, 0, 0]);
-        let transfer = Transfer::of(&own, call, &arguments).unwrap();
+        let transfer = transfer(&own, call, &arguments).unwrap();
         let fd: OwnedFd = server.try_clone().unwrap().into();
         assert_eq!(transfer.perform(&own, &fd).unwrap(), Moved::NotYet);
         client.write_all(b"abc").unwrap();
@@ -188,7 +208,7 @@ mod tests {
         let parts = [empty.as_ptr() as u64, 0, text.as_ptr() as u64, 3];
         let call = calls::of_name("writev").unwrap();
         let arguments = pending([0, parts.as_ptr() as u64, 2, 0, 0, 0]);
-        let transfer = Transfer::of(&own, call, &arguments).unwrap();
+        let transfer = transfer(&own, call, &arguments).unwrap();
         let fd: OwnedFd = server.into();
         assert_eq!(transfer.perform(&own, &fd).unwrap(), Moved::Short);
         drop(fd);
@@ -201,9 +221,26 @@ mod tests {
     fn a_single_byte_cannot_be_short() {
         let own = Caller::of(std::process::id()).unwrap();
         let call = calls::of_name("write").unwrap();
-        assert!(Transfer::of(&own, call, &pending([0, 1, 1, 0, 0, 0])).is_none());
+        assert!(transfer(&own, call, &pending([0, 1, 1, 0, 0, 0])).is_none());
         let call = calls::of_name("recvfrom").unwrap();
         let peek = libc::MSG_PEEK as u64;
-        assert!(Transfer::of(&own, call, &pending([0, 1, 8, peek, 0, 0])).is_none());
+        assert!(transfer(&own, call, &pending([0, 1, 8, peek, 0, 0])).is_none());
+    }
+
+    /// The kernel has shown the bytes, so it returns them.
+    #[test]
+    fn what_was_peeked_at_is_not_read_short() {
+        let own = Caller::of(std::process::id()).unwrap();
+        let receive = calls::of_name("recvfrom").unwrap();
+        let (peek, read) = (libc::MSG_PEEK as u64, 0);
+        let client = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut peeked = Peeked::default();
+        let mut is_short = |flags, port| {
+            let call = pending([0, 1, 8, flags, 0, 0]);
+            Transfer::of(&own, receive, &call, client(port), &mut peeked).is_some()
+        };
+        assert!(is_short(read, 1));
+        assert!(!is_short(peek, 1) && !is_short(read, 1));
+        assert!(is_short(read, 2));
     }
 }

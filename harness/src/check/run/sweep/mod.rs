@@ -22,7 +22,7 @@ use crate::check::{Checked, Cx, Effort, FailureKind, Shortfall, failed, skip};
 use crate::data::hash::fnv1a;
 use crate::event::{Event, Sink};
 use crate::process::injector::{Injected, Injection, Place, Record, Rule, SeenCall};
-use crate::process::{Server, StartOptions};
+use crate::process::{CallSet, Server, StartOptions};
 use crate::subject::{Interrupt, Rehearsal, RehearsalError, Subject, rehearse_with, runtime};
 
 /// Maximum number of cases.
@@ -208,7 +208,7 @@ impl Sweeper<'_> {
         let kept = self.server.take().filter(|server| server.exit().is_none());
         let server = match kept {
             Some(server) => server,
-            None => Rc::new(subject.server(options(subject, true)).await?),
+            None => Rc::new(subject.server(options(subject, Some(CallSet::All))).await?),
         };
         self.server = Some(server.clone());
         let salt = fnv1a(salt.as_bytes());
@@ -286,7 +286,7 @@ impl Sweeper<'_> {
         let before = Before::of(cx);
         let mut outcome = SweepOutcome::NotReached;
         let checked = stimulus(cx, case, &mut outcome).await;
-        after(cx, checked).await?;
+        after(cx, checked, true).await?;
         if let Some(before) = before {
             before.no_crash(cx)?;
             before.at_rest(cx, &self.idle).await?;
