@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::account::Account;
 use super::helper::Helper;
-use super::injector::{Injection, Injector, Rule, Site};
+use super::injector::{CallsSoFar, Injection, Injector, Rule, Site};
 use super::ready::Wait;
 use super::singleton::Singleton;
 use super::supervised_tree::{Setting, SupervisedTree, SupervisorCommand};
@@ -125,6 +125,12 @@ impl Started {
             unix: self.unix.clone(),
         };
         injector.arm(site, rule)
+    }
+
+    /// The calls that its filter has reported so far.
+    pub(super) fn calls(&self) -> CallsSoFar {
+        let injector = self.injector.as_ref();
+        injector.map_or_else(CallsSoFar::default, Injector::calls)
     }
 
     /// Ends every process of the server. Another instance may then be started even if only one can run.
