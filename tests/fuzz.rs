@@ -3,6 +3,7 @@
 
 mod faults;
 mod fields;
+mod injected;
 mod kept;
 mod mistakes;
 mod replayed;

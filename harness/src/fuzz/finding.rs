@@ -75,7 +75,7 @@ pub struct Finding {
     pub steps: usize,
     /// Total bytes of all cases.
     pub bytes: usize,
-    /// The folder that contains `case.json`, `reproduce.py` and `reproduce.rs`.
+    /// The folder that contains `case.json` and, for what a client alone can do, `reproduce.py` and `reproduce.rs`.
     pub reproducer: Option<PathBuf>,
     /// The command that reproduces the bug.
     pub reproduce: String,
@@ -132,6 +132,11 @@ impl Finding {
             _ => self.confirmed.seen > 0,
         };
         self.waived.is_none() && certain
+    }
+
+    /// Whether its cases give system calls of the server other results.
+    pub(crate) fn injects(&self) -> bool {
+        self.cases.iter().any(Case::injects)
     }
 
     /// How many servers showed the bug after minimizing, and at the end of the run.

@@ -30,7 +30,7 @@ mod symptom;
 pub(crate) mod target;
 mod wire;
 
-pub use case::{Case, CaseFile, Data, DataPart, SendStep, Step};
+pub use case::{Case, CaseFile, Data, DataPart, InjectStep, SendStep, Step};
 pub use finding::{BlockCount, Confirmed, Coverage, Finding, FuzzResult, Rate, TimeSpent};
 pub use plan::FuzzPlan;
 pub(crate) use symptom::evidence_lines;

@@ -68,6 +68,10 @@ pub(super) struct FuzzArgs {
     /// that contains {port}
     #[arg(long, value_name = "CMD")]
     pub against: Option<String>,
+    /// Let cases give system calls of the server other results too, such as an error that no client can cause; costs a part
+    /// of the speed
+    #[arg(long, conflicts_with = "against")]
+    pub inject: bool,
     /// After the end, settle the findings that there was no time for, however long that takes
     #[arg(long)]
     pub settle: bool,
@@ -188,6 +192,7 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, Run
         duration: args.duration.or(endless.then_some(plan::DURATION)),
         cases: args.cases,
         settle: args.settle,
+        inject: args.inject,
         stop_on_first: args.stop_on_first,
         feedback: args.feedback.into(),
         libraries: args.library.clone(),
@@ -240,6 +245,9 @@ pub(super) fn refused(error: CampaignError, resolved: &PreparedTarget) -> RunErr
         )),
         CampaignError::Feedback(_) => RunError::target(format!(
             "{error}\nnext: --feedback auto uses the best that is possible"
+        )),
+        CampaignError::Inject(_) => RunError::target(format!(
+            "{error}\nnext: leave out --inject, or run where the kernel allows a seccomp filter with a listener"
         )),
         CampaignError::Against(_) => RunError::target(format!(
             "{error}\nnext: start it by hand, and compare with the talk"
