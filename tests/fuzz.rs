@@ -1,6 +1,7 @@
 //! `tcprove fuzz` and `replay`: planted faults are found, a sound server causes no findings, findings are never lost,
 //! and invalid arguments are rejected with a message.
 
+mod coverage;
 mod faults;
 mod fields;
 mod injected;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Case;
+use super::code::CodeCoverage;
 use super::symptom::{FindingKind, Symptom};
 use crate::stats::clopper_pearson;
 
@@ -200,6 +201,21 @@ pub struct Coverage {
     pub edges: usize,
     /// Basic blocks of the server's program, if they were seen.
     pub blocks: Option<BlockCount>,
+    /// How many of them had been reached when.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub over_time: Vec<BlocksAt>,
+    /// Functions and lines, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<CodeCoverage>,
+}
+
+/// The number of blocks at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct BlocksAt {
+    /// Time since the start of the campaign, in seconds.
+    pub seconds: f64,
+    /// Number of blocks that had been reached.
+    pub blocks: usize,
 }
 
 /// Basic blocks of a program.

@@ -4,6 +4,7 @@
 mod blocks;
 pub mod campaign;
 pub mod case;
+mod code;
 mod corpus;
 pub(crate) mod deadline;
 mod epoch;
@@ -31,7 +32,12 @@ pub(crate) mod target;
 mod wire;
 
 pub use case::{Case, CaseFile, Data, DataPart, InjectStep, SendStep, Step};
-pub use finding::{BlockCount, Confirmed, Coverage, Finding, FuzzResult, Rate, TimeSpent};
+#[cfg(test)]
+pub(crate) use code::tests::sample as code_sample;
+pub use code::{CodeCoverage, FileCoverage, FunctionCoverage};
+pub use finding::{
+    BlockCount, BlocksAt, Confirmed, Coverage, Finding, FuzzResult, Rate, TimeSpent,
+};
 pub use plan::FuzzPlan;
 pub(crate) use symptom::evidence_lines;
 pub use symptom::{FindingKind, Symptom};
