@@ -117,6 +117,54 @@ fn breakpoints_lead_to_a_message_and_an_error_to_the_crash() {
     );
 }
 
+/// Accepting goes on, and so does a thread that was started after an error.
+#[test]
+fn a_server_that_computes_ever_after_spins() {
+    let bench = Bench::new();
+    let Some(program) = compiled("injection/lines.c", &bench.path(""), &["-DSPINS"]) else {
+        return;
+    };
+    let file = data("injection/tcprove.toml");
+    let parameter = format!("program={program}");
+    let words = [
+        "--file",
+        file.to_str().unwrap(),
+        "--param",
+        &parameter,
+        "--inject",
+        "--feedback",
+        "shape",
+        "--duration",
+        "60s",
+        "--stop-on-first",
+    ];
+    let fuzzed = fuzz(&bench, &words);
+    let finding = only_finding(&fuzzed);
+    assert_eq!(finding["kind"], "spin", "{}", fuzzed.ended.all());
+    assert!(injects(finding), "{}", fuzzed.ended.all());
+}
+
+#[test]
+fn another_client_that_is_lost_with_the_one_that_failed() {
+    let bench = Bench::new();
+    let words = [
+        "--embedded",
+        "--param",
+        "fault=refusal-ends-all",
+        "--inject",
+        "--feedback",
+        "shape",
+        "--duration",
+        "60s",
+        "--stop-on-first",
+    ];
+    let fuzzed = fuzz(&bench, &words);
+    let finding = only_finding(&fuzzed);
+    assert_eq!(finding["kind"], "conformance", "{}", fuzzed.ended.all());
+    assert!(finding["evidence"]["client"].is_string());
+    assert_eq!(finding["steps"], 2, "{}", fuzzed.ended.all());
+}
+
 fn sound(parameter: &str, end: [&str; 2]) {
     let bench = Bench::new();
     let words = [
@@ -124,6 +172,8 @@ fn sound(parameter: &str, end: [&str; 2]) {
         "--param",
         parameter,
         "--inject",
+        "--feedback",
+        "shape",
         end[0],
         end[1],
     ];

@@ -181,10 +181,8 @@ pub(super) fn has_rings(pid: u32) -> bool {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
         return false;
     };
-    let links = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-    links
-        .into_iter()
-        .any(|link| link.as_os_str() == "anon_inode:[io_uring]")
+    let mut links = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    links.any(|link| link.as_os_str() == "anon_inode:[io_uring]")
 }
 
 /// The (pid, comm) of every process that has this socket open, as far as `/proc` may be read.

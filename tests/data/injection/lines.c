@@ -49,6 +49,15 @@ out:
     return 0;
 }
 
+#ifdef SPINS
+/* Waits for better times without waiting. */
+static void *wait_for(void *better) {
+    while (!*(volatile int *)better)
+        ;
+    return 0;
+}
+#endif
+
 int main(int count, char **words) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     address.sin_port = htons(count > 1 ? atoi(words[1]) : 0);
@@ -60,6 +69,11 @@ int main(int count, char **words) {
         int client = accept(listener, 0, 0);
         pthread_t thread;
         if (client < 0) {
+#ifdef SPINS
+            static int better;
+            if (!pthread_create(&thread, 0, wait_for, &better))
+                pthread_detach(thread);
+#endif
             usleep(1000);
             continue;
         }

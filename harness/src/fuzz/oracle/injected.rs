@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::watch;
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::symptom::{FindingKind, Symptom};
@@ -11,8 +13,8 @@ use crate::fuzz::symptom::{FindingKind, Symptom};
 const WINDOW: Duration = Duration::from_millis(300);
 /// Number of such windows in a row. A server that comes to rest in one of them does not spin.
 const WINDOWS: u32 = 3;
-/// Minimum share of a CPU in each of them. A pure spin gets a fifth of a core of a busy machine.
-const SHARE_MIN: f64 = 0.2;
+/// Minimum CPU time in each of them, as a share of what a busy loop of tcprove's own gets at the same time.
+const SHARE_MIN: f64 = 0.5;
 
 /// Examines the server after a case, if that has injected something.
 pub(crate) fn examine(epoch: &mut Epoch<'_>) -> Option<Symptom> {
@@ -49,16 +51,28 @@ fn spins(epoch: &mut Epoch<'_>) -> Option<Symptom> {
     }
     let mut least = f64::INFINITY;
     for _ in 0..WINDOWS {
-        let (begun, before) = (Instant::now(), epoch.vitals().cpu);
-        let window = epoch.target.deadline.left(WINDOW);
-        std::thread::sleep(window);
+        let before = epoch.vitals().cpu;
+        let own = compute(epoch.target.deadline.left(WINDOW));
         let spent = epoch.vitals().cpu.saturating_sub(before);
-        least = least.min(spent.as_secs_f64() / begun.elapsed().as_secs_f64());
-        if least < SHARE_MIN || window < WINDOW {
+        least = least.min(spent.as_secs_f64() / own.as_secs_f64().max(f64::EPSILON));
+        if least < SHARE_MIN || epoch.target.deadline.is_over() {
             return None;
         }
     }
-    let percent = (least * 100.0).round();
-    let title = format!("the server computes with nothing to do: {percent} % of a CPU");
+    let title = "the server computes with nothing to do, as much as a busy loop";
     Some(Symptom::new(FindingKind::Spin, "busy", title).with("share", least))
+}
+
+/// Computes for this long. Returns the CPU time that this thread got.
+fn compute(time: Duration) -> Duration {
+    let cpu = || {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        let nanos = u32::try_from(now.tv_nsec).unwrap_or(0);
+        Duration::new(now.tv_sec.unsigned_abs(), nanos)
+    };
+    let (begun, before) = (Instant::now(), cpu());
+    while begun.elapsed() < time {
+        std::hint::spin_loop();
+    }
+    cpu().saturating_sub(before)
 }
