@@ -1,8 +1,10 @@
 //! `tcprove fuzz` and `replay`: planted faults are found, a sound server causes no findings, findings are never lost,
 //! and invalid arguments are rejected with a message.
 
+mod coverage;
 mod faults;
 mod fields;
+mod injected;
 mod kept;
 mod mistakes;
 mod replayed;

@@ -1,5 +1,5 @@
-//! Results of system calls that no client can cause: when there is a filter, what a sweep finds, and that nothing survives
-//! when tcprove and its supervisor are killed together.
+//! Results of system calls that no client can cause: when there is a filter, what a sweep finds and what it cannot see, and
+//! that nothing survives when tcprove and its supervisor are killed together.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tcprove::process::{CallSet, Launch, Server, StartOptions};
+use tcprove::process::{CallSet, Launch, Server, StartOptions, Trace};
 
-use crate::support::battery::{check, tcprove};
+use crate::support::battery::{check, compiled, data, have, tcprove};
 use crate::support::skip;
 
 /// The reference server, with a filter or without.
@@ -33,6 +33,30 @@ fn seccomp(pid: u32) -> String {
         .lines()
         .find_map(|line| line.strip_prefix("Seccomp:"));
     mode.expect("the kernel has seccomp").trim().to_owned()
+}
+
+/// Breakpoints and a filter do not disturb each other.
+#[tokio::test]
+async fn a_traced_server_can_have_a_filter_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(program) = compiled("injection/lines.c", folder.path(), &[]) else {
+        return;
+    };
+    let Ok(trace) = Trace::of_programs(&[program.clone().into()]) else {
+        return skip::may_lack("a processor with breakpoints");
+    };
+    let supervisor = assert_cmd::cargo::cargo_bin!("tcprove");
+    let launch = Launch::new(supervisor, [program.as_str(), "{port}"]);
+    let options = StartOptions {
+        inject: Some(CallSet::All),
+        trace: Some(trace.clone()),
+        ..StartOptions::default()
+    };
+    let server = Server::start(&launch, options).await.expect("it starts");
+    assert_eq!(seccomp(server.pid().expect("a process")), "2");
+    let before = trace.reached();
+    converse(&server, 3);
+    assert!(trace.reached() > before);
 }
 
 /// Exchanges lines, one after the other. Returns the time for each.
@@ -100,6 +124,126 @@ fn a_sweep_finds_the_call_and_the_error_that_end_a_server() {
 fn a_sound_server_loses_at_most_the_connection() {
     let (code, rows) = sweep("accept4:1:ECONNABORTED", &[]);
     assert_eq!((code, &rows[0]["outcome"]), (0, &"lost".into()), "{rows:#}");
+}
+
+/// A sweep of a small server of `tests/data/injection`.
+fn sweep_small(program: &str, case: &[&str]) -> Value {
+    let file = data("injection/tcprove.toml");
+    let file = file.to_str().expect("a path in UTF-8");
+    let parameter = format!("program={program}");
+    let words = ["--file", file, "--param", &parameter, "--sweep"];
+    check(words.iter().chain(case)).report["sweep"].clone()
+}
+
+#[test]
+fn calls_that_were_seen_and_are_not_tried_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(program) = compiled("injection/messages.c", folder.path(), &[]) else {
+        return;
+    };
+    let sweep = sweep_small(&program, &["accept4:1:ECONNABORTED"]);
+    assert_eq!(
+        sweep["unanswered"],
+        serde_json::json!(["recvmmsg", "sendmmsg"]),
+        "{sweep:#}"
+    );
+    assert_eq!(sweep["calls"], serde_json::json!(["accept4"]));
+    let by_splice = compiled("injection/messages.c", folder.path(), &["-DBY_SPLICE"]);
+    let sweep = sweep_small(
+        &by_splice.expect("it was compiled before"),
+        &["accept4:1:ECONNABORTED"],
+    );
+    assert_eq!(
+        sweep["unanswered"],
+        serde_json::json!(["splice"]),
+        "{sweep:#}"
+    );
+}
+
+#[test]
+fn calls_through_rings_cannot_be_seen() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(program) = compiled("injection/rings.c", folder.path(), &[]) else {
+        return;
+    };
+    // The program says so when the kernel has no rings.
+    let mut alone = std::process::Command::new(&program);
+    let mut alone = alone.arg("0").spawn().expect("it starts");
+    let ended = until("a ring, or an end", || {
+        let ended = alone.try_wait().expect("a child");
+        let has_ring = || {
+            let links = std::fs::read_dir(format!("/proc/{}/fd", alone.id())).ok()?;
+            let mut links = links.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+            links.find(|link| link.as_os_str() == "anon_inode:[io_uring]")
+        };
+        (ended.is_some() || has_ring().is_some()).then_some(ended)
+    });
+    let _ = alone.kill();
+    let _ = alone.wait();
+    if ended.is_some() {
+        return skip::may_lack("a kernel with io_uring");
+    }
+    let sweep = sweep_small(&program, &[]);
+    let reason = sweep["skipped"].as_str().expect("a reason");
+    assert!(reason.contains("io_uring"), "{sweep:#}");
+    assert_eq!(sweep["has_rings"], true);
+}
+
+#[test]
+fn without_filters_there_is_a_reason() {
+    let Some(python) = crate::support::python() else {
+        return;
+    };
+    let refused = |words: &[&str]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let json = folder.path().join("report.json");
+        let mut command = std::process::Command::new(python);
+        command
+            .arg(data("injection/no_filters.py"))
+            .arg(assert_cmd::cargo::cargo_bin!("tcprove"))
+            .args(words)
+            .arg("--json")
+            .arg(&json)
+            .args(["--embedded", "--no-progress"])
+            .current_dir(folder.path());
+        let output = command.output().expect("it runs");
+        let text = std::fs::read_to_string(json);
+        let text = text.unwrap_or_else(|_| panic!("no report: {output:?}"));
+        (output.status.code(), text)
+    };
+    let reason = "the kernel refuses a seccomp filter with a listener";
+    let (code, report) = refused(&["check", "--only", "accept-aborted", "--only", "short-read"]);
+    assert_eq!(report.matches(reason).count(), 2, "{report}");
+    assert!(!report.contains("\"fail\": 1"), "{code:?}: {report}");
+    let (code, report) = refused(&["check", "--sweep"]);
+    assert_eq!(code, Some(4), "{report}");
+    assert!(report.contains(reason), "{report}");
+    let (code, report) = refused(&["fuzz", "--inject", "--cases", "10"]);
+    assert_eq!(code, Some(3), "{report}");
+    assert!(report.contains(reason), "{report}");
+}
+
+#[test]
+fn the_rows_of_a_sweep_are_the_same_each_time() {
+    let rounds = if skip::rounds() > 0 { 5 } else { 2 };
+    let cases = || -> Vec<String> {
+        let rows = check(["--embedded", "--sweep"]).report["sweep"]["rows"].clone();
+        let rows = rows.as_array().expect("rows").clone();
+        rows.iter().map(|row| row["case"].to_string()).collect()
+    };
+    let first = cases();
+    assert!(first.len() > 20, "{first:?}");
+    (1..rounds).for_each(|_| assert_eq!(cases(), first));
+    if skip::rounds() == 0 || !have("haproxy") || !have("redis-server") {
+        return;
+    }
+    // Its threads compete for each connection, and most of them find nothing.
+    let file = data("../servers/haproxy.toml");
+    let file = file.to_str().expect("a path in UTF-8");
+    let calls =
+        || check(["--file", file, "--sweep", "accept4:1:EPROTO"]).report["sweep"]["calls"].clone();
+    let first = calls();
+    (1..rounds).for_each(|_| assert_eq!(calls(), first));
 }
 
 /// The pid, parent, state and command line of all processes.

@@ -31,7 +31,10 @@ fn case(kind: FindingKind) -> Case {
             data.push(DataPart::Bytes(b"%n\n".to_vec()));
             vec![Step::Send(SendStep::whole(data)), Step::Receive]
         }
-        FindingKind::Crash | FindingKind::Starvation | FindingKind::Difference => {
+        FindingKind::Crash
+        | FindingKind::Spin
+        | FindingKind::Starvation
+        | FindingKind::Difference => {
             vec![line(b"%n\n"), Step::Receive]
         }
     })
@@ -95,10 +98,10 @@ fn buggy(python: &str) -> ServerRecipe {
     }
 }
 
-/// The kinds that one server shows, so that a program can reproduce them.
+/// The kinds that a program can reproduce.
 fn with_programs() -> impl Iterator<Item = FindingKind> {
     let all = FindingKind::ALL.into_iter();
-    all.filter(|kind| *kind != FindingKind::Difference)
+    all.filter(|kind| kind.has_programs())
 }
 
 /// Writes one folder per kind: all kinds in slow tests, otherwise those that are judged immediately.

@@ -69,6 +69,8 @@ pub fn campaign(subject: Subject, jobs: usize, duration: Duration, out: &Path) -
             jobs,
             duration: Some(duration),
             cases: None,
+            inject: false,
+            code: false,
             settle: false,
             stop_on_first: false,
             feedback: FeedbackMode::default(),

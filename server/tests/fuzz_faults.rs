@@ -44,6 +44,7 @@ fn faults_for_a_fuzzer_name_no_check_and_a_kind_of_finding() {
         ("format-string", "crash"),
         ("three-cases", "crash"),
         ("six-messages", "crash"),
+        ("read-error-in-one-state", "crash"),
         ("panic-on-length-313", "panic"),
         ("hang-on-half-message", "hang"),
         ("global-lock-while-slow", "starvation"),
@@ -116,6 +117,19 @@ fn six_messages_on_one_connection_end_the_process() {
     is_served(&server);
     stream.write_all(b"tR~2\n").unwrap();
     assert_eq!(server.wait().code(), Some(1));
+}
+
+/// No client can cause another error of recv than a reset.
+#[test]
+fn an_empty_line_and_a_reset_do_no_harm() {
+    let server = start("read-error-in-one-state");
+    let mut stream = server.connect();
+    exchange(&mut stream, b"\n", b"\n");
+    socket2::SockRef::from(&stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(stream);
+    is_served(&server);
 }
 
 #[test]

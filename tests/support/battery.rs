@@ -32,6 +32,27 @@ pub fn have(program: &str) -> bool {
     found
 }
 
+/// Compiles a C program of `tests/data` into a folder, with debug information. `None`, with the running test as skipped,
+/// without a compiler or if it cannot be compiled here.
+#[track_caller]
+pub fn compiled(source: &str, folder: &Path, flags: &[&str]) -> Option<String> {
+    if !have("cc") {
+        return None;
+    }
+    let source = data(source);
+    let program = folder.join(source.file_stem().expect("a name"));
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-g", "-O1", "-pthread", "-o"])
+        .args([&program, &source]);
+    let output = compiler.args(flags).output().expect("cc runs");
+    if !output.status.success() {
+        skip::needs(&format!("what {} includes", source.display()));
+        return None;
+    }
+    Some(program.to_str().expect("a path in UTF-8").to_owned())
+}
+
 /// A run of `tcprove check` and its JSON report.
 pub struct Checked {
     pub output: Output,

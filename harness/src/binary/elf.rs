@@ -84,6 +84,15 @@ impl<'a> Image<'a> {
         ))
     }
 
+    /// The address of the code at this position in the file.
+    pub(super) fn address(&self, offset: u64) -> Option<u64> {
+        let mut within = self.code.iter().filter_map(|one| {
+            let address = one.at.start + offset.checked_sub(one.offset)?;
+            one.at.contains(&address).then_some(address)
+        });
+        within.next()
+    }
+
     /// The constants from this address on.
     pub(super) fn constant(&self, at: u64) -> Option<&'a [u8]> {
         let section = self.constants.iter().find(|one| one.at.contains(&at))?;

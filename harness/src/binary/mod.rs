@@ -9,8 +9,11 @@ mod blocks;
 #[cfg(target_arch = "x86_64")]
 mod constants;
 mod elf;
+mod source;
 
 use std::path::{Path, PathBuf};
+
+pub(crate) use source::Sources;
 
 /// Maximum bytes of a file.
 const FILE_BYTES_MAX: u64 = 512 << 20;
@@ -72,6 +75,17 @@ impl Binary {
             .map_err(|reason| BinaryError::Format(path.to_owned(), reason))?;
         path.clone_into(&mut binary.path);
         Ok(binary)
+    }
+
+    /// Which functions and lines the blocks were made from, as far as the file tells.
+    ///
+    /// # Errors
+    /// The file cannot be read again.
+    pub(crate) fn sources(&self) -> Result<Sources, BinaryError> {
+        let trouble = |error| BinaryError::Read(self.path.clone(), error);
+        let bytes = std::fs::read(&self.path).map_err(trouble)?;
+        Sources::of(&bytes, &self.blocks)
+            .map_err(|reason| BinaryError::Format(self.path.clone(), reason))
     }
 
     fn of(bytes: &[u8], code_max: u64) -> Result<Self, String> {

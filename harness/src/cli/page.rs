@@ -40,12 +40,8 @@ pub(super) fn render(report: &Report) -> Option<String> {
         Body::Load(load) => Some(html::load(&page, &load.workload, &load.result)),
         Body::Sweep(sweep) => Some(html::sweep(&page, &sweep.result)),
         Body::Gate(gate) => Some(html::gate(&page, gate)),
-        Body::Nothing {}
-        | Body::Check(_)
-        | Body::Calls(_)
-        | Body::Run(_)
-        | Body::Fuzz(_)
-        | Body::Replay(_) => None,
+        Body::Fuzz(fuzz) => Some(html::fuzz(&page, fuzz)),
+        Body::Nothing {} | Body::Check(_) | Body::Calls(_) | Body::Run(_) | Body::Replay(_) => None,
     }
 }
 

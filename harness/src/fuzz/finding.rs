@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Case;
+use super::code::CodeCoverage;
 use super::symptom::{FindingKind, Symptom};
 use crate::stats::clopper_pearson;
 
@@ -75,7 +76,7 @@ pub struct Finding {
     pub steps: usize,
     /// Total bytes of all cases.
     pub bytes: usize,
-    /// The folder that contains `case.json`, `reproduce.py` and `reproduce.rs`.
+    /// The folder that contains `case.json` and, for what a client alone can do, `reproduce.py` and `reproduce.rs`.
     pub reproducer: Option<PathBuf>,
     /// The command that reproduces the bug.
     pub reproduce: String,
@@ -132,6 +133,11 @@ impl Finding {
             _ => self.confirmed.seen > 0,
         };
         self.waived.is_none() && certain
+    }
+
+    /// Whether its cases give system calls of the server other results.
+    pub(crate) fn injects(&self) -> bool {
+        self.cases.iter().any(Case::injects)
     }
 
     /// How many servers showed the bug after minimizing, and at the end of the run.
@@ -195,6 +201,21 @@ pub struct Coverage {
     pub edges: usize,
     /// Basic blocks of the server's program, if they were seen.
     pub blocks: Option<BlockCount>,
+    /// How many of them had been reached when.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub over_time: Vec<BlocksAt>,
+    /// Functions and lines, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<CodeCoverage>,
+}
+
+/// The number of blocks at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct BlocksAt {
+    /// Time since the start of the campaign, in seconds.
+    pub seconds: f64,
+    /// Number of blocks that had been reached.
+    pub blocks: usize,
 }
 
 /// Basic blocks of a program.

@@ -102,7 +102,7 @@ impl Expected {
                 Step::Switch(to) => current = usize::from(*to),
                 Step::HalfClose => all[current].finish(),
                 Step::Reset | Step::Close => all[current].goes_on = false,
-                Step::Receive | Step::DelayMs(_) | Step::Login(_) => {}
+                Step::Receive | Step::DelayMs(_) | Step::Login(_) | Step::Inject(_) => {}
             }
         }
         all.iter_mut().for_each(Self::finish);

@@ -4,6 +4,7 @@
 mod blocks;
 pub mod campaign;
 pub mod case;
+mod code;
 mod corpus;
 pub(crate) mod deadline;
 mod epoch;
@@ -30,8 +31,13 @@ mod symptom;
 pub(crate) mod target;
 mod wire;
 
-pub use case::{Case, CaseFile, Data, DataPart, SendStep, Step};
-pub use finding::{BlockCount, Confirmed, Coverage, Finding, FuzzResult, Rate, TimeSpent};
+pub use case::{Case, CaseFile, Data, DataPart, InjectStep, SendStep, Step};
+#[cfg(test)]
+pub(crate) use code::tests::sample as code_sample;
+pub use code::{CodeCoverage, FileCoverage, FunctionCoverage};
+pub use finding::{
+    BlockCount, BlocksAt, Confirmed, Coverage, Finding, FuzzResult, Rate, TimeSpent,
+};
 pub use plan::FuzzPlan;
 pub(crate) use symptom::evidence_lines;
 pub use symptom::{FindingKind, Symptom};

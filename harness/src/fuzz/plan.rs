@@ -21,6 +21,10 @@ pub struct FuzzPlan {
     pub cases: Option<u64>,
     /// Settle at the end what there was no time for, however long that takes.
     pub settle: bool,
+    /// Let cases give system calls of the server other results.
+    pub inject: bool,
+    /// Tell which functions and lines were reached, if blocks are seen.
+    pub code: bool,
     /// End with the first finding.
     pub stop_on_first: bool,
     /// What guides the campaign.

@@ -15,6 +15,8 @@ pub enum FindingKind {
     Panic,
     /// The server keeps running but serves no client any more.
     Hang,
+    /// The server serves clients and computes although it has nothing to do, after system calls were given other results.
+    Spin,
     /// While the case runs, other clients are served far too slowly.
     Starvation,
     /// Every run of the case leaves descriptors, threads or memory behind.
@@ -31,10 +33,11 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Crash,
         Self::Panic,
         Self::Hang,
+        Self::Spin,
         Self::Starvation,
         Self::Leak,
         Self::Divergence,
@@ -47,7 +50,12 @@ impl FindingKind {
     pub(crate) fn is_measured(self) -> bool {
         matches!(
             self,
-            Self::Leak | Self::Starvation | Self::Complexity | Self::Divergence | Self::Difference
+            Self::Leak
+                | Self::Spin
+                | Self::Starvation
+                | Self::Complexity
+                | Self::Divergence
+                | Self::Difference
         )
     }
 
@@ -59,12 +67,18 @@ impl FindingKind {
         )
     }
 
+    /// Whether a program can reproduce it: it needs one server, and nothing that a client alone cannot do.
+    pub fn has_programs(self) -> bool {
+        !matches!(self, Self::Difference | Self::Spin)
+    }
+
     /// The name used in reports and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Crash => "crash",
             Self::Panic => "panic",
             Self::Hang => "hang",
+            Self::Spin => "spin",
             Self::Starvation => "starvation",
             Self::Leak => "leak",
             Self::Divergence => "divergence",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Case;
 use super::deadline::Deadline;
 use super::wire::Limits;
 use crate::subject::{Pace, Rehearsal, Subject};
@@ -31,6 +32,8 @@ pub(crate) struct FuzzTarget {
     pub silence: Duration,
     /// The other server of a differential campaign.
     pub against: Option<Arc<FuzzTarget>>,
+    /// Whether servers are started with a filter of system calls, so that cases can give these other results.
+    pub inject: bool,
     /// When everything that uses this target has to end.
     pub deadline: Deadline,
 }
@@ -45,6 +48,7 @@ impl FuzzTarget {
             silence: SILENCE.max(rehearsal.pace.exchange * SILENCE_EXCHANGES),
             subject,
             against: None,
+            inject: false,
             deadline: Deadline::default(),
         }
     }
@@ -69,6 +73,14 @@ impl FuzzTarget {
         Self {
             against: against.map(|other| Arc::new(other.until(deadline.clone()))),
             deadline,
+            ..self.clone()
+        }
+    }
+
+    /// The same target with a filter if one of these cases needs it.
+    pub(crate) fn filtered_for(&self, cases: &[Case]) -> Self {
+        Self {
+            inject: cases.iter().any(Case::injects),
             ..self.clone()
         }
     }

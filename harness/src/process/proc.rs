@@ -176,6 +176,15 @@ pub(crate) fn socket_inodes(pid: u32) -> io::Result<Vec<u32>> {
     Ok(inodes)
 }
 
+/// Whether `pid` has an io_uring open, as far as `/proc` may be read.
+pub(super) fn has_rings(pid: u32) -> bool {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    let mut links = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    links.any(|link| link.as_os_str() == "anon_inode:[io_uring]")
+}
+
 /// The (pid, comm) of every process that has this socket open, as far as `/proc` may be read.
 pub(crate) fn holders_of(inode: u32) -> Vec<(u32, String)> {
     let holds =

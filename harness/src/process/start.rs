@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::account::Account;
 use super::helper::Helper;
-use super::injector::{Injection, Injector, Rule, Site};
+use super::injector::{CallsSoFar, Injection, Injector, Rule, Site};
 use super::ready::Wait;
 use super::singleton::Singleton;
 use super::supervised_tree::{Setting, SupervisedTree, SupervisorCommand};
@@ -79,7 +79,7 @@ impl Started {
             .map_err(|error| StartFailure::harness("prepare to answer system calls", error))?;
         let mut command = server_command(launch, setting, &options);
         let named = injector.as_ref().zip(options.inject);
-        command.calls = named.map(|(injector, set)| injector.calls(set));
+        command.calls = named.map(|(injector, set)| injector.filter_of(set));
         let tree = SupervisedTree::start(&command)?;
         if let Some(injector) = &injector {
             injector
@@ -124,6 +124,12 @@ impl Started {
             unix: self.unix.clone(),
         };
         injector.arm(site, rule)
+    }
+
+    /// The calls that its filter has reported so far.
+    pub(super) fn calls(&self) -> CallsSoFar {
+        let injector = self.injector.as_ref();
+        injector.map_or_else(CallsSoFar::default, Injector::calls)
     }
 
     /// Ends every process of the server. Another instance may then be started even if only one can run.

@@ -196,7 +196,10 @@ impl CallSweepReport {
     pub(super) fn answer(&self) -> String {
         let result = &self.result;
         if let Some(reason) = &result.skipped {
-            return reason.clone();
+            return match self.untried() {
+                Some(untried) if !result.unanswered.is_empty() => format!("{reason}; {untried}"),
+                _ => reason.clone(),
+            };
         }
         let count = |outcome| rows_with(result, outcome).count();
         let mut parts = vec![format!(
@@ -220,6 +223,23 @@ impl CallSweepReport {
             parts.push(format!("{} not run", result.left));
         }
         parts.join(", ")
+    }
+
+    /// The calls that were seen, or cannot be seen, and were not tried.
+    pub(super) fn untried(&self) -> Option<String> {
+        let result = &self.result;
+        let names: Vec<&str> = result.unanswered.iter().copied().collect();
+        let mut parts = Vec::new();
+        if !names.is_empty() {
+            parts.push(format!(
+                "seen, but no other result can be given: {}",
+                names.join(", ")
+            ));
+        }
+        if result.has_rings {
+            parts.push("calls through io_uring cannot be seen".to_owned());
+        }
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 
     /// The calls of the table in their order, each with its results and what became of them.

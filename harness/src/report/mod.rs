@@ -14,6 +14,8 @@ pub(crate) mod history;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod junit;
+#[cfg(feature = "cli")]
+pub(crate) mod lcov;
 pub(crate) mod markdown;
 mod number;
 mod plan;

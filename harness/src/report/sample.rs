@@ -189,7 +189,7 @@ pub(super) fn campaign(findings: Vec<Finding>) -> Report {
             coverage: Coverage {
                 feedback: "shape".into(),
                 edges: 120,
-                blocks: None,
+                ..Coverage::default()
             },
             findings,
             restarts: 3,

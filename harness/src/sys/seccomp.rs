@@ -32,6 +32,11 @@ const ID_VALID: libc::c_ulong = request(1, 2, size_of::<u64>());
 /// `SECCOMP_USER_NOTIF_FLAG_CONTINUE`.
 const CONTINUE: u32 = 1;
 
+/// Flags of sendmmsg(2) by which the filter knows the call that sends its own listener, and lets it pass: nobody could
+/// answer it yet. A Unix socket ignores all of them but `MSG_NOSIGNAL`, and no program combines them.
+const OWN_FLAGS: u32 =
+    (libc::MSG_NOSIGNAL | libc::MSG_CONFIRM | libc::MSG_DONTROUTE | libc::MSG_MORE).unsigned_abs();
+
 /// Bit in the first byte of what the child sends: whether [`WAIT_KILLABLE`] is in force.
 const KILLABLE: u8 = 1;
 
@@ -73,7 +78,7 @@ impl CallFilter {
     }
 }
 
-/// Compares the architecture and then the number of a call with each of the list.
+/// Compares the architecture and then the number of a call with each of the list, but for the one that sends the listener.
 fn program(numbers: &[u32]) -> Vec<libc::sock_filter> {
     let statement = |code: u32, k: u32| libc::sock_filter {
         code: code as u16,
@@ -89,9 +94,15 @@ fn program(numbers: &[u32]) -> Vec<libc::sock_filter> {
     };
     let give = |k: u32| statement(libc::BPF_RET | libc::BPF_K, k);
     let count = numbers.len() as u8;
+    let flags = offset_of!(libc::seccomp_data, args) + 3 * size_of::<u64>();
+    let low = if cfg!(target_endian = "big") { 4 } else { 0 };
     let mut program = vec![
         load(offset_of!(libc::seccomp_data, arch)),
-        equal(ARCHITECTURE.unwrap_or(0), 0, count + 1),
+        equal(ARCHITECTURE.unwrap_or(0), 0, count + 5),
+        load(offset_of!(libc::seccomp_data, nr)),
+        equal(libc::SYS_sendmmsg as u32, 0, 3),
+        load(flags + low),
+        equal(OWN_FLAGS, count + 1, 0),
         load(offset_of!(libc::seccomp_data, nr)),
     ];
     let tests = (0..count).zip(numbers);
@@ -134,8 +145,7 @@ fn listen(program: &[libc::sock_filter]) -> Result<(RawFd, bool), i32> {
     }
 }
 
-/// Sends the listener, or the error, to the process that answers. Uses sendmmsg(2), which no filter may name: the process
-/// that receives the listener could not answer that call yet.
+/// Sends the listener, or the error, to the process that answers, by a call that the filter knows: see [`OWN_FLAGS`].
 fn send(link: RawFd, installed: Result<(RawFd, bool), i32>) {
     let mut bytes = [0u8; 5];
     bytes[0] = match installed {
@@ -166,7 +176,7 @@ fn send(link: RawFd, installed: Result<(RawFd, bool), i32>) {
                 .cast::<RawFd>()
                 .write_unaligned(listener);
         }
-        libc::sendmmsg(link, &raw mut message, 1, libc::MSG_NOSIGNAL as _);
+        libc::sendmmsg(link, &raw mut message, 1, OWN_FLAGS as _);
     }
 }
 
@@ -348,13 +358,16 @@ mod tests {
             .iter()
             .map(|step| (step.jt, step.jf, step.k))
             .collect();
-        assert_eq!(shape[3], (2, 0, 7));
-        assert_eq!(shape[4], (1, 0, 9));
-        assert_eq!(shape[5].2, libc::SECCOMP_RET_ALLOW);
-        assert_eq!(shape[6].2, libc::SECCOMP_RET_USER_NOTIF);
-        // A call of another architecture is allowed.
-        assert_eq!(program.len(), 7);
-        assert_eq!(shape[1].1, 3);
+        assert_eq!(shape[7], (2, 0, 7));
+        assert_eq!(shape[8], (1, 0, 9));
+        assert_eq!(shape[9].2, libc::SECCOMP_RET_ALLOW);
+        assert_eq!(shape[10].2, libc::SECCOMP_RET_USER_NOTIF);
+        assert_eq!(program.len(), 11);
+        // A call of another architecture is allowed, and so is the one that sends the listener.
+        assert_eq!(shape[1].1, 7);
+        assert_eq!(shape[5], (3, 0, OWN_FLAGS));
+        // Other calls of that number are compared like all others.
+        assert_eq!(shape[3].1, 3);
     }
 
     #[test]

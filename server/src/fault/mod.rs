@@ -76,6 +76,7 @@ mod proxy_late_blocks;
 mod proxy_optional;
 mod proxy_read_once;
 mod quadratic_parse;
+mod read_error_in_one_state;
 mod recursive_parse;
 mod recv_is_message;
 mod refusal_ends_all;
@@ -245,6 +246,7 @@ const ALL: &[&Fault] = &[
     &format_string::FAULT,
     &three_cases::FAULT,
     &six_messages::FAULT,
+    &read_error_in_one_state::FAULT,
     &panic_on_length_313::FAULT,
     &hang_on_half_message::FAULT,
     &global_lock_while_slow::FAULT,

@@ -78,6 +78,9 @@ impl<'a> Trials<'a> {
         }
         match (self.trouble, self.implausible) {
             (Some(trouble), _) => skip(format!("the server's calls cannot be examined: {trouble}")),
+            (None, 0) if self.cx.server().calls().has_rings => {
+                skip("the server uses io_uring: its calls cannot be seen")
+            }
             (None, 0) => skip(format!(
                 "no such call seen: the server does not call {call}"
             )),

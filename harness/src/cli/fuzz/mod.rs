@@ -1,5 +1,6 @@
 //! `tcprove fuzz`: a campaign over the wire.
 
+mod coverage;
 mod literals;
 mod progress;
 mod strings;
@@ -36,6 +37,8 @@ pub(super) struct FuzzArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+    #[command(flatten)]
+    pub page: PageArgs,
     /// End after this time, of which settling findings takes at most a third [default: 30s]
     #[arg(long, visible_alias = "max-time", value_name = "TIME", value_parser = target::duration)]
     pub duration: Option<Duration>,
@@ -55,6 +58,10 @@ pub(super) struct FuzzArgs {
     /// Choose what guides the campaign
     #[arg(long, value_name = "WHAT", default_value = "auto")]
     pub feedback: FeedbackArg,
+    /// Write which lines and functions were reached, as `lcov` or `lcov=FILE` [default file: coverage.info in --out];
+    /// needs breakpoints
+    #[arg(long, value_name = "FORMAT", value_parser = coverage::format)]
+    pub coverage: Option<coverage::CoverageFile>,
     /// See the code of shared libraries too whose file names begin with this; for example libssl
     #[arg(long, value_name = "NAME")]
     pub library: Vec<String>,
@@ -68,6 +75,10 @@ pub(super) struct FuzzArgs {
     /// that contains {port}
     #[arg(long, value_name = "CMD")]
     pub against: Option<String>,
+    /// Let cases give system calls of the server other results too, such as an error that no client can cause; costs a part
+    /// of the speed
+    #[arg(long, conflicts_with = "against")]
+    pub inject: bool,
     /// After the end, settle the findings that there was no time for, however long that takes
     #[arg(long)]
     pub settle: bool,
@@ -106,7 +117,7 @@ impl From<FeedbackArg> for FeedbackMode {
 
 pub(super) fn main(args: &FuzzArgs) -> ExitCode {
     let draft = Draft::new("fuzz", args.seed);
-    draft::run(draft, &args.output, &PageArgs::default(), |draft| {
+    draft::run(draft, &args.output, &args.page, |draft| {
         let begun = draft.begun();
         perform(draft, args, begun)
     })
@@ -161,7 +172,12 @@ fn perform(draft: &mut Draft, args: &FuzzArgs, begun: Instant) -> Result<Body, R
     progress.finish();
     draft.interrupted(interrupt.is_set());
     match outcome {
-        Ok(result) => Ok(Body::Fuzz(Box::new(FuzzReport { result }))),
+        Ok(result) => {
+            if let (Some(file), Some(code)) = (&args.coverage, &result.coverage.code) {
+                file.write(&args.out, code)?;
+            }
+            Ok(Body::Fuzz(Box::new(FuzzReport { result })))
+        }
         Err(CampaignError::Rehearsal(error)) if matches!(*error, RehearsalError::Interrupted) => {
             Ok(Body::Nothing {})
         }
@@ -180,6 +196,10 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, Run
         };
         return Err(usage(format!("--jobs starts several servers, but {why}")));
     }
+    let feedback = match args.coverage {
+        Some(_) => coverage::feedback(args.feedback)?,
+        None => args.feedback.into(),
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or(cores.min(8), usize::from);
     let endless = args.duration.is_none() && args.cases.is_none();
@@ -188,8 +208,10 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, Run
         duration: args.duration.or(endless.then_some(plan::DURATION)),
         cases: args.cases,
         settle: args.settle,
+        inject: args.inject,
         stop_on_first: args.stop_on_first,
-        feedback: args.feedback.into(),
+        feedback,
+        code: args.coverage.is_some() || args.page.html.is_some(),
         libraries: args.library.clone(),
         corpus: Some(
             args.corpus
@@ -240,6 +262,9 @@ pub(super) fn refused(error: CampaignError, resolved: &PreparedTarget) -> RunErr
         )),
         CampaignError::Feedback(_) => RunError::target(format!(
             "{error}\nnext: --feedback auto uses the best that is possible"
+        )),
+        CampaignError::Inject(_) => RunError::target(format!(
+            "{error}\nnext: leave out --inject, or run where the kernel allows a seccomp filter with a listener"
         )),
         CampaignError::Against(_) => RunError::target(format!(
             "{error}\nnext: start it by hand, and compare with the talk"

@@ -4,6 +4,7 @@
 //! reached it twice: its breakpoint is written again and the case runs again, or the case reaches it on a fresh server.
 //! Then no later server gets that breakpoint.
 
+mod covered;
 mod hints;
 
 use std::io;

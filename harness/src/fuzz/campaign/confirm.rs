@@ -106,6 +106,6 @@ impl Looks {
 pub(super) fn is_timed(claim: &Claim) -> bool {
     matches!(
         claim.kind,
-        FindingKind::Starvation | FindingKind::Complexity
+        FindingKind::Starvation | FindingKind::Complexity | FindingKind::Spin
     )
 }

@@ -162,7 +162,9 @@ impl Work<'_> {
         let duration = self.campaign.plan.duration.unwrap_or(PROBES_UNTIMED);
         let most = duration / PROBES_SHARE;
         let is_over = || self.state.is_over() || begun.elapsed() >= most;
-        let target = self.target.until(self.state.clock.exploring());
+        // A filter would only cost time here.
+        let target = self.target.filtered_for(&[]);
+        let target = target.until(self.state.clock.exploring());
         let Ok(mut epoch) = Epoch::start(&target, runtime) else {
             return;
         };
@@ -189,7 +191,9 @@ impl Work<'_> {
     /// Looks for work that grows much faster than a request.
     fn probe_growth(&self, runtime: &Runtime, material: &Material) {
         let begun = Instant::now();
-        let target = self.target.until(self.state.clock.exploring());
+        // A filter would only cost time here.
+        let target = self.target.filtered_for(&[]);
+        let target = target.until(self.state.clock.exploring());
         let Ok(mut epoch) = Epoch::start(&target, runtime) else {
             return;
         };

@@ -4,6 +4,7 @@
 //! minimizes and confirms them and writes the finding to disk, and the lane continues with the next epoch.
 
 mod blame;
+mod block_growth;
 mod candidates;
 mod clock;
 mod confirm;

@@ -16,7 +16,8 @@ use crate::fuzz::epoch::Epoch;
 use crate::fuzz::material::Material;
 use crate::fuzz::oracle::conformance::lead_in;
 use crate::fuzz::target::FuzzTarget;
-use crate::fuzz::{Case, FuzzResult, SendStep, Step, corpus, log};
+use crate::fuzz::{Case, FuzzResult, InjectStep, SendStep, Step, corpus, log};
+use crate::process::injector::results;
 use crate::subject::{Interrupt, RehearsalError, rehearse, runtime};
 
 /// Interval between two progress events.
@@ -77,8 +78,12 @@ impl Campaign {
         };
         let left = log::left_behind(&self.plan.logs);
         target.against = self.other_target()?;
-        let look = first_look(&target.until(clock.end()), &self.plan.libraries);
+        let mut look = first_look(&target.until(clock.end()), &self.plan.libraries);
         target.sequential = look.sequential;
+        if self.plan.inject {
+            target.inject = true;
+            look.injections = injections(&target.until(clock.end()))?;
+        }
         let guidance = Guidance::choose(&self.plan, &target, &runtime(), &look.programs)
             .map_err(CampaignError::Feedback)?;
         sink(Event::Guided {
@@ -141,6 +146,7 @@ impl Campaign {
             self.subject.values(),
         );
         material.lingers = look.drops_at_fin;
+        material.injections = look.injections;
         material
     }
 
@@ -257,6 +263,8 @@ struct FirstLook {
     words: Vec<Vec<u8>>,
     /// The programs that it runs.
     programs: Vec<PathBuf>,
+    /// What cases may inject.
+    injections: Vec<InjectStep>,
 }
 
 fn first_look(target: &FuzzTarget, libraries: &[String]) -> FirstLook {
@@ -274,7 +282,35 @@ fn first_look(target: &FuzzTarget, libraries: &[String]) -> FirstLook {
         drops_at_fin,
         words,
         programs: guidance::programs(target, &epoch, libraries),
+        injections: Vec::new(),
     }
+}
+
+/// Every result that the kernel may give the socket calls of an exchange.
+fn injections(target: &FuzzTarget) -> Result<Vec<InjectStep>, CampaignError> {
+    let runtime = runtime();
+    let epoch =
+        Epoch::start(target, &runtime).map_err(|error| CampaignError::Inject(error.to_string()))?;
+    if let Some(trouble) = epoch.cannot_inject() {
+        return Err(CampaignError::Inject(trouble.to_owned()));
+    }
+    let mut found: Vec<InjectStep> = Vec::new();
+    for call in epoch.calls() {
+        for result in results(call) {
+            let step = InjectStep::once(call.name, result);
+            if !found.contains(&step) {
+                found.push(step);
+            }
+        }
+    }
+    if found.is_empty() {
+        let why = match epoch.server().calls().has_rings {
+            true => "the server uses io_uring: its calls cannot be seen",
+            false => "an exchange makes no socket call that could be given another result",
+        };
+        return Err(CampaignError::Inject(why.into()));
+    }
+    Ok(found)
 }
 
 /// Whether less comes back if the FIN follows the plain request at once.

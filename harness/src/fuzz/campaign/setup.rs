@@ -46,6 +46,9 @@ pub enum CampaignError {
     /// The feedback that was asked for is not possible.
     #[error("--feedback breakpoints: {0}")]
     Feedback(String),
+    /// Results of system calls cannot be injected.
+    #[error("--inject: {0}")]
+    Inject(String),
     /// A folder cannot be created.
     #[error("{0}: {1}")]
     Folder(PathBuf, std::io::Error),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::block_growth::BlockGrowth;
 use super::clock::CampaignClock;
 use super::guidance::Guidance;
 use super::place::{Places, Turns, Waiting};
@@ -48,6 +49,8 @@ pub(super) struct CampaignState<'a> {
     /// Connections that the server did not close after the client's FIN, and all connections.
     left_open: AtomicU64,
     connections: AtomicU64,
+    /// The number of blocks over time.
+    growth: BlockGrowth,
     ledger: Mutex<Ledger>,
 }
 
@@ -89,6 +92,7 @@ impl<'a> CampaignState<'a> {
             lanes: AtomicUsize::new(0),
             left_open: AtomicU64::new(0),
             connections: AtomicU64::new(0),
+            growth: BlockGrowth::default(),
             ledger: Mutex::new(Ledger {
                 feedback: Feedback::default(),
                 corpus: Vec::new(),
@@ -358,6 +362,7 @@ impl<'a> CampaignState<'a> {
 
     /// Sends a progress event.
     pub(super) fn progress(&self, elapsed: Duration, per_s: f64) {
+        self.note_growth(elapsed);
         let ledger = self.ledger();
         let event = Event::Fuzz {
             elapsed,
@@ -372,6 +377,13 @@ impl<'a> CampaignState<'a> {
         (self.sink)(event);
     }
 
+    /// Notes how many blocks have been reached by now.
+    fn note_growth(&self, elapsed: Duration) {
+        if let Some(blocks) = self.blocks {
+            self.growth.note(elapsed, blocks.count());
+        }
+    }
+
     /// The share of connections that the server left open after the client's FIN.
     pub(super) fn left_open(&self) -> f64 {
         let all = self.connections.load(Ordering::Relaxed).max(1);
@@ -379,6 +391,7 @@ impl<'a> CampaignState<'a> {
     }
 
     pub(super) fn result(self) -> FuzzResult {
+        self.note_growth(self.clock.begun.elapsed());
         let executions = self.executions();
         let seconds = self.fuzzing_ns.load(Ordering::Relaxed) as f64 / 1e9;
         let jobs = self.campaign.plan.jobs.max(1) as f64;
@@ -414,6 +427,10 @@ impl<'a> CampaignState<'a> {
             reached: blocks.count(),
             all: blocks.total(),
         });
+        fuzzed.coverage.over_time = self.growth.all();
+        if self.campaign.plan.code {
+            fuzzed.coverage.code = self.blocks.map(Blocks::code);
+        }
         fuzzed
     }
 }

@@ -259,6 +259,7 @@ impl Triage {
         let left = target.deadline.left(MINIMIZING * 100 / percent);
         let time = left * percent / 100;
         let hasty = target.hasty().until(target.deadline.or_after(time));
+        let hasty = hasty.filtered_for(&cases);
         let mut candidates = Candidates::new(&self.claim, &self.symptom, &hasty, runtime);
         let frame = &target.talk().request;
         let minimized = minimize(cases, frame, &mut |candidate| match state

@@ -6,6 +6,7 @@
 
 mod data;
 mod fold;
+mod inject;
 mod json;
 mod raw;
 mod show;
@@ -13,6 +14,7 @@ mod show;
 pub(crate) use data::unhex;
 pub use data::{Data, DataPart};
 pub(in crate::fuzz) use fold::folded;
+pub use inject::InjectStep;
 pub use json::{CaseFile, CaseFileError, Recorded, SCHEMA};
 use serde::{Deserialize, Serialize};
 pub use show::{readable, shown};
@@ -60,6 +62,8 @@ pub enum Step {
     Connect,
     /// Makes another connection the current one. Connections are numbered from 0 in the order they were opened.
     Switch(u8),
+    /// Gives some of the server's next system calls another result.
+    Inject(InjectStep),
 }
 
 impl Step {
@@ -151,6 +155,12 @@ impl Case {
         1 + more.count().min(CONNECTIONS_MAX - 1)
     }
 
+    /// Whether it gives system calls of the server other results, so that the server needs a filter.
+    pub fn injects(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(step, Step::Inject(_)))
+    }
+
     /// Removes the steps that open more connections than these. What would be sent on them is sent on the one before.
     pub fn limit_connections(&mut self, most: usize) {
         let mut connections = 1;
@@ -184,7 +194,12 @@ impl Case {
                 connections <= CONNECTIONS_MAX
             }
             Step::Switch(to) => usize::from(*to) < connections,
-            Step::Login(_) | Step::Receive | Step::HalfClose | Step::Reset | Step::Close => true,
+            Step::Login(_)
+            | Step::Receive
+            | Step::HalfClose
+            | Step::Reset
+            | Step::Close
+            | Step::Inject(_) => true,
         });
     }
 }

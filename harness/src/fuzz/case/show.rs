@@ -26,6 +26,7 @@ fn step(step: &Step) -> String {
         Step::Close => "close".into(),
         Step::Connect => "connect once more".into(),
         Step::Switch(to) => format!("switch to connection {to}"),
+        Step::Inject(inject) => format!("inject: {inject}"),
     }
 }
 

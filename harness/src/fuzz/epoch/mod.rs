@@ -1,6 +1,8 @@
 //! One epoch: one life of the server in a campaign. Runs cases on it and watches its processes and stderr.
 
+mod client;
 mod in_time;
+mod interference;
 mod reached;
 
 use std::collections::BTreeSet;
@@ -9,20 +11,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use client::{canary, dial, wire};
 use in_time::{in_time, late, server};
+use interference::Interference;
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
 use crate::fuzz::Case;
 use crate::fuzz::blocks::Blocks;
-use crate::fuzz::deadline::Deadline;
 use crate::fuzz::stderr::{StderrReport, StderrScan};
 use crate::fuzz::target::FuzzTarget;
 use crate::fuzz::wire::{Limits, Observed, Wire};
 use crate::process::{
-    CrashWatch, Exit, Glance, Server, StartFailure, StartOptions, Trace, Vital, Vitals,
+    CallSet, CrashWatch, Exit, Glance, Server, StartFailure, StartOptions, Trace, Vital, Vitals,
 };
-use crate::session::{Dial, PeerError, Session, Transcript, Voice};
+use crate::session::{PeerError, Session, Voice};
 use crate::talk::{Exchange, Turn};
 
 /// Maximum wait for the exit status of a process that has ended.
@@ -72,6 +75,7 @@ pub(crate) struct Epoch<'a> {
     trace: Option<Arc<Trace>>,
     /// Entries of the trace's log that were read.
     traced: usize,
+    interference: Interference,
 }
 
 /// What one case caused.
@@ -110,12 +114,15 @@ impl<'a> Epoch<'a> {
         let trace = trace.map_err(|error| StartFailure::harness("trace the server", error))?;
         let options = StartOptions {
             trace: trace.clone(),
+            inject: target.inject.then_some(CallSet::All),
             ..StartOptions::default()
         };
         let start = server(target, options);
         let server = Rc::new(LocalSet::new().block_on(runtime, start)?);
         let voice = target.subject.voice(&server, VOICE_SALT);
-        let wire = wire(target, &server, &voice, target.limits).traced_by(trace.as_ref());
+        let wire = wire(target, &server, &voice, target.limits)
+            .traced_by(trace.as_ref())
+            .injecting_into(target.inject.then(|| server.clone()));
         let mut epoch = Self {
             target,
             runtime,
@@ -133,6 +140,7 @@ impl<'a> Epoch<'a> {
             wire,
             trace,
             traced: 0,
+            interference: Interference::default(),
         };
         if let Some(blocks) = blocks {
             epoch.arm_again(&[]);
@@ -141,6 +149,7 @@ impl<'a> Epoch<'a> {
         // The first client triggers lazy initialization. If it fails, a later canary will show it.
         let at_first = epoch.server.pids();
         let _ = epoch.canary(target.silence);
+        epoch.observe_calls();
         epoch.take_baseline(&at_first);
         if let Some(blocks) = blocks {
             blocks.ordinary(&epoch.reached());
@@ -194,7 +203,12 @@ impl<'a> Epoch<'a> {
         if self.target.deadline.is_over() {
             return Err(late());
         }
+        self.take_injected();
+        if case.injects() {
+            self.beside();
+        }
         let observed = self.wire.run(case)?;
+        self.note_injected();
         Ok(self.after(observed))
     }
 
@@ -207,6 +221,7 @@ impl<'a> Epoch<'a> {
         case: &Case,
         limit: Duration,
     ) -> io::Result<(CaseRun, Result<Duration, PeerError>)> {
+        self.take_injected();
         let (server, voice, runtime) = (self.server.clone(), self.voice.clone(), self.runtime);
         let deadline = &self.target.deadline;
         let mut served = Ok(Duration::ZERO);
@@ -354,7 +369,8 @@ impl<'a> Epoch<'a> {
         }
         let report = self.scan.take()?;
         // A server may log the reason why it refuses a request, as long as it refuses it.
-        (!self.refused || !report.is_traceback()).then_some(report)
+        let is_own = !self.refused || !report.is_traceback();
+        (is_own && !self.interference.is_near).then_some(report)
     }
 
     /// Whether the server has already survived a report of this cause. From now on it has.
@@ -398,43 +414,4 @@ impl<'a> Epoch<'a> {
     pub(crate) fn voice(&self) -> &Voice {
         &self.voice
     }
-}
-
-fn wire(target: &FuzzTarget, server: &Server, voice: &Voice, limits: Limits) -> Wire {
-    Wire::new(server.endpoint(), target.reply().clone(), limits)
-        .until(target.deadline.clone())
-        .opened_by(target.talk().opening_replies())
-        .logging_in_with(voice.logins())
-}
-
-fn dial(server: &Rc<Server>, voice: &Voice, limit: Duration) -> Dial {
-    Dial {
-        server: server.clone(),
-        voice: voice.clone(),
-        transcript: Transcript::default(),
-        limit,
-        receive_buffer: None,
-        bare: false,
-    }
-}
-
-fn canary(
-    runtime: &Runtime,
-    server: &Rc<Server>,
-    voice: &Voice,
-    limit: Duration,
-    deadline: &Deadline,
-) -> Result<Duration, PeerError> {
-    let begun = Instant::now();
-    let dial = dial(server, voice, limit);
-    let served = async {
-        let mut session = Session::connect(dial).await?;
-        session.opening().await?;
-        let turn = session.turn()?;
-        session.send(&turn.request).await?;
-        session.expect(&turn).await?;
-        session.close();
-        Ok(begun.elapsed())
-    };
-    LocalSet::new().block_on(runtime, in_time(deadline, served))
 }

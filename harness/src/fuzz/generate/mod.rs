@@ -1,6 +1,7 @@
 //! Generates cases: first everything that is worth trying once, then random mutations. Pure.
 
 mod fields;
+mod injecting;
 mod planned;
 mod stages;
 
@@ -132,6 +133,7 @@ impl Generator {
         while let Some(item) = self.stage.pop() {
             if let Some(mut case) = item.case(&self.material) {
                 self.linger(&mut case);
+                injecting::inject(&self.material, &mut self.random, &mut case);
                 return Some(Generated {
                     case,
                     mutators: vec![item.name()],
@@ -183,6 +185,7 @@ impl Generator {
         let touched = mutating.touched;
         self.tidy(&mut case, touched);
         self.linger(&mut case);
+        injecting::inject(&self.material, &mut self.random, &mut case);
         Generated { case, mutators }
     }
 

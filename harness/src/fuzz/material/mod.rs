@@ -17,7 +17,7 @@ use self::spans::SpanKind;
 use super::case::CONNECTIONS_MAX;
 use super::random::Random;
 use super::seed::{self, Seed};
-use super::{Data, DataPart, Step};
+use super::{Data, DataPart, InjectStep, Step};
 use crate::subject::Promise;
 use crate::talk::{Bindings, Frame, Talk, Tokens};
 
@@ -59,6 +59,8 @@ pub(crate) struct Material {
     connections_max: usize,
     /// The server may drop a request if the client sends FIN at once: half of the cases wait for a reply first.
     pub(super) lingers: bool,
+    /// Results of the server's system calls that cases may inject.
+    pub(super) injections: Vec<InjectStep>,
 }
 
 impl Material {
@@ -109,6 +111,7 @@ impl Material {
             bytes_max: bytes_max(promise),
             connections_max: connections_max(promise),
             lingers: false,
+            injections: Vec::new(),
         };
         material.payload_turns = (0..talk.turns.len())
             .filter(|turn| talk.turns[*turn].uses_payload())

@@ -60,7 +60,7 @@ pub const POLLS_MAX: usize = 65_536;
 /// `service` creates the future that serves one connection. Each step runs after all futures have become idle, so each
 /// piece of a cut send is a read of its own (or several, if the server's buffer is small). The client reads replies
 /// immediately, but the stream accepts only [`WRITE_BYTES_MAX`] bytes at a time, so that long writes are split and must
-/// wait. Receive and delay steps do nothing.
+/// wait. Receive, delay and inject steps do nothing.
 ///
 /// After a reset, the server's reads return `ConnectionReset` once it has read what had arrived, and its writes return
 /// `BrokenPipe`. After a close, its reads return the end of the stream, and its writes fail too.
@@ -110,7 +110,11 @@ impl<S: FnMut(MemoryStream) -> F, F: Future> Driver<S, F> {
             Step::HalfClose => self.client().leave(Departure::Finished),
             Step::Reset => self.client().leave(Departure::Reset),
             Step::Close => self.client().leave(Departure::Closed),
-            Step::Switch(_) | Step::Receive | Step::DelayMs(_) | Step::Login(_) => return,
+            Step::Switch(_)
+            | Step::Receive
+            | Step::DelayMs(_)
+            | Step::Login(_)
+            | Step::Inject(_) => return,
         }
         self.settle();
     }

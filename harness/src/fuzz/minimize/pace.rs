@@ -1,4 +1,4 @@
-//! Removes delays, cuts and explicit endings that do not matter.
+//! Removes delays, cuts, explicit endings and injections that do not matter.
 
 use super::minimizer::Minimizer;
 use crate::fuzz::{Case, Step};
@@ -57,6 +57,11 @@ fn one_step(minimizer: &mut Minimizer<'_>, at: usize, step: usize) {
             };
             let cuts = send.cuts.len();
             minimizer.drop_chunks(1..cuts, &len, &without);
+        }
+        Some(Step::Inject(inject)) if inject.times() > 1 => {
+            let mut case = minimizer.best[at].clone();
+            case.steps[step] = Step::Inject(inject.repeated(1));
+            minimizer.attempt_case(at, case);
         }
         _ => {}
     }

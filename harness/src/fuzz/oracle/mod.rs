@@ -12,6 +12,7 @@ pub(crate) mod crash;
 pub(crate) mod difference;
 pub(crate) mod divergence;
 mod hang;
+pub(crate) mod injected;
 pub(crate) mod leak;
 mod panic;
 pub(crate) mod pipeline;
@@ -40,7 +41,8 @@ pub(crate) fn shows(
     cases: &[Case],
     rigour: Rigour,
 ) -> Option<Symptom> {
-    let mut epoch = Epoch::start(target, runtime).ok()?;
+    let target = target.filtered_for(cases);
+    let mut epoch = Epoch::start(&target, runtime).ok()?;
     let symptom = shows_on(&mut epoch, claim, cases, rigour);
     // Without its helpers a server may do anything.
     symptom.filter(|_| epoch.server().helper_trouble().is_none())
@@ -59,10 +61,14 @@ pub(crate) enum Look {
 
 /// [`shows`], which also tells what was not possible.
 pub(crate) fn look(target: &FuzzTarget, runtime: &Runtime, claim: &Claim, cases: &[Case]) -> Look {
-    let mut epoch = match Epoch::start(target, runtime) {
+    let target = target.filtered_for(cases);
+    let mut epoch = match Epoch::start(&target, runtime) {
         Ok(epoch) => epoch,
         Err(error) => return Look::Impossible(error.to_string()),
     };
+    if let Some(trouble) = epoch.cannot_inject() {
+        return Look::Impossible(format!("no results can be injected: {trouble}"));
+    }
     let symptom = shows_on(&mut epoch, claim, cases, Rigour::Full);
     match (symptom, epoch.server().helper_trouble()) {
         (_, Some(trouble)) => Look::Impossible(trouble.to_string()),
@@ -82,7 +88,9 @@ pub(crate) fn shows_on(
     rigour: Rigour,
 ) -> Option<Symptom> {
     match claim.kind {
-        FindingKind::Crash | FindingKind::Panic | FindingKind::Hang => watched(epoch, cases),
+        FindingKind::Crash | FindingKind::Panic | FindingKind::Hang | FindingKind::Spin => {
+            watched(epoch, cases)
+        }
         FindingKind::Conformance if claim.wrong_reply.is_some() => {
             conformance::test(epoch, claim, cases)
         }
@@ -111,11 +119,12 @@ fn watched(epoch: &mut Epoch<'_>, cases: &[Case]) -> Option<Symptom> {
         let run = epoch.run(case).ok()?;
         let ends = run.observed.connections.iter();
         unanswered |= ends.into_iter().any(watch::is_cut_off);
-        if let Some(symptom) = alarm::alarm(epoch) {
-            return Some(symptom);
+        if let Some(symptom) = alarm::alarm(epoch).or_else(|| injected::examine(epoch)) {
+            return Some(injected::with_injected(epoch, symptom));
         }
     }
     watch::examine(epoch)
         .or_else(|| watch::worker_ends(epoch))
         .or_else(|| unanswered.then(|| watch::child_crashes(epoch)).flatten())
+        .map(|symptom| injected::with_injected(epoch, symptom))
 }

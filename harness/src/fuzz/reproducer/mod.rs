@@ -26,8 +26,8 @@ use crate::text::escape_text;
 /// The name of the case file, which `tcprove replay` reads.
 const CASE_FILE: &str = "case.json";
 
-/// Writes `case.json`, `README.md` and, for one server on plain TCP, the programs `reproduce.py` and `reproduce.rs` to
-/// `folder/ID/`, and returns that path.
+/// Writes `case.json`, `README.md` and the programs `reproduce.py` and `reproduce.rs` to `folder/ID/`, and returns that path.
+/// There are programs for one server on plain TCP and what a client alone can do.
 ///
 /// The files are first written to a temporary folder, so that a finding is never incomplete, even if tcprove is killed.
 ///
@@ -43,7 +43,7 @@ pub fn write(folder: &Path, finding: &Finding, recipe: &Recipe) -> io::Result<Pa
         (CASE_FILE, json::text(finding), 0o644),
         ("README.md", readme::text(finding, recipe, &place), 0o644),
     ];
-    if recipe.transport.is_none() && finding.symptom.kind != FindingKind::Difference {
+    if recipe.transport.is_none() && finding.symptom.kind.has_programs() && !finding.injects() {
         files.push(("reproduce.py", python::text(finding, recipe), 0o755));
         files.push(("reproduce.rs", rust::text(finding, recipe), 0o644));
     }

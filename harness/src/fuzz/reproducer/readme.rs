@@ -56,14 +56,17 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe, place: &Path) -> String {
         }
         text.push('\n');
     }
-    text.push_str(&how_to_run(recipe, place));
+    text.push_str(&how_to_run(finding, recipe, place));
     text
 }
 
-fn how_to_run(recipe: &Recipe, place: &Path) -> String {
+fn how_to_run(finding: &Finding, recipe: &Recipe, place: &Path) -> String {
     let replay = recipe.replay_command(place);
     let only = format!("To reproduce it, run {}.\n", code(&replay));
     let mut text = match &recipe.transport {
+        _ if finding.injects() => format!(
+            "{only}\nThere are no programs in Python and Rust: a client alone cannot change what system calls of the server return.\n"
+        ),
         Some(transport) => format!(
             "{only}\nThe server is reached through {}.\n",
             plain(transport)

@@ -5,21 +5,26 @@
 //! shutdown, two reads, close) and two more to set timeouts.
 
 mod connection;
+mod inject;
 mod observed;
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use connection::Connection;
+pub(crate) use inject::settled;
+use inject::{Injected, Injector};
 #[cfg(feature = "cli")]
 pub(crate) use observed::KEPT_BYTES_MAX;
 pub(crate) use observed::{ConnectionEnd, Observed, Received};
 
 use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
 use super::deadline::Deadline;
-use crate::process::{LoginCommand, Trace};
+use crate::process::injector::Record;
+use crate::process::{LoginCommand, Server, Trace};
 use crate::talk::Frame;
 use crate::transport::Endpoint;
 
@@ -73,6 +78,10 @@ pub(crate) struct Wire {
     marks: Vec<usize>,
     /// Ends every case early.
     deadline: Deadline,
+    /// Gives system calls other results, if the server has a filter.
+    injector: Option<Injector>,
+    /// What the last case has injected.
+    injected: Option<Record>,
 }
 
 /// Waits until the server has read `sent` bytes from `client`; returns false if it gave up.
@@ -93,6 +102,8 @@ impl Wire {
             trace: None,
             marks: Vec::new(),
             deadline: Deadline::default(),
+            injector: None,
+            injected: None,
         }
     }
 
@@ -112,6 +123,17 @@ impl Wire {
     pub(crate) fn traced_by(mut self, trace: Option<&Arc<Trace>>) -> Self {
         self.trace = trace.cloned();
         self
+    }
+
+    /// Gives system calls of this server other results, if it has a filter.
+    pub(crate) fn injecting_into(mut self, server: Option<Rc<Server>>) -> Self {
+        self.injector = server.map(Injector::new);
+        self
+    }
+
+    /// What the last case has injected; `None` without a step that does it.
+    pub(crate) fn injected(&self) -> Option<&Record> {
+        self.injected.as_ref()
     }
 
     /// The length of the trace's log after each step of the last case.
@@ -136,10 +158,11 @@ impl Wire {
     /// # Errors
     /// Descriptors, ports or memory of tcprove run out. Whatever the server does is not an error.
     pub(crate) fn run(&mut self, case: &Case) -> io::Result<Observed> {
-        self.run_and(case, &mut || {})
+        self.perform(case, None)
     }
 
-    /// [`Wire::run`] with a call to `meanwhile` after the last step, before any connection is closed.
+    /// [`Wire::run`] with a call to `meanwhile` after the last step, before any connection is closed. By then nothing is
+    /// injected any more.
     ///
     /// # Errors
     /// As [`Wire::run`].
@@ -148,12 +171,22 @@ impl Wire {
         case: &Case,
         meanwhile: &mut dyn FnMut(),
     ) -> io::Result<Observed> {
+        self.perform(case, Some(meanwhile))
+    }
+
+    fn perform(
+        &mut self,
+        case: &Case,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> io::Result<Observed> {
         let mut under_way = UnderWay {
             until: Instant::now() + self.deadline.left(self.limits.case),
             connections: Vec::with_capacity(case.connections()),
             current: 0,
             not_taken: 0,
+            injected: Injected::default(),
         };
+        self.injected = None;
         under_way.connect(self)?;
         self.marks.clear();
         for step in &case.steps {
@@ -162,10 +195,15 @@ impl Wire {
                 self.marks.push(trace.log().len());
             }
         }
-        meanwhile();
+        if let Some(meanwhile) = meanwhile {
+            under_way.injected.end();
+            meanwhile();
+        }
         for connection in &mut under_way.connections {
             connection.finish(&mut self.buffer, under_way.until);
         }
+        under_way.injected.end();
+        self.injected = under_way.injected.done();
         let connections = under_way.connections.into_iter();
         Ok(Observed {
             connections: connections.map(Connection::into_received).collect(),
@@ -180,6 +218,7 @@ struct UnderWay {
     connections: Vec<Connection>,
     current: usize,
     not_taken: usize,
+    injected: Injected,
 }
 
 impl UnderWay {
@@ -216,6 +255,12 @@ impl UnderWay {
             Step::HalfClose => self.connections[self.current].half_close(),
             Step::Reset => self.connections[self.current].reset(),
             Step::Close => self.connections[self.current].close(),
+            Step::Inject(inject) => {
+                if let Some(injector) = &wire.injector {
+                    let peer = self.connections[self.current].local();
+                    self.injected.begin(injector, inject, peer);
+                }
+            }
         }
         Ok(())
     }

@@ -27,6 +27,17 @@ pub(crate) enum CallKind {
     Sync,
     /// Sets the action of a signal. Only watched, to know which calls a signal may interrupt.
     Signal,
+    /// Transfers bytes in a way that no result is known for. Only watched, to say what is not tried.
+    Unanswered,
+    /// Sets up rings through which a process makes calls that no filter sees. Only watched.
+    Rings,
+}
+
+impl CallKind {
+    /// Whether a rule can concern such calls. Others are only watched.
+    pub(crate) fn is_answered(self) -> bool {
+        !matches!(self, Self::Signal | Self::Unanswered | Self::Rings)
+    }
 }
 
 /// The calls that a filter names.
@@ -42,7 +53,7 @@ pub enum CallSet {
     Options,
     /// New threads and processes.
     Threads,
-    /// All that can be answered.
+    /// All of them.
     All,
 }
 
@@ -74,7 +85,7 @@ impl CallSet {
                 matches!(self, Self::Options | Self::All)
             }
             Kind::Thread => matches!(self, Self::Threads | Self::All),
-            Kind::GetOption | Kind::OwnName => self == Self::All,
+            Kind::GetOption | Kind::OwnName | Kind::Unanswered | Kind::Rings => self == Self::All,
         }
     }
 }
@@ -111,6 +122,8 @@ pub(super) enum Shape {
     PollTimespec,
     /// The number of descriptors, three sets, and a pointer to the time limit.
     Select,
+    /// Two descriptors, the first and the third argument.
+    TwoDescriptors,
     /// No descriptor.
     Nothing,
 }
@@ -124,7 +137,7 @@ const fn call(name: &'static str, number: i64, kind: CallKind, shape: Shape) -> 
     }
 }
 
-/// Every call that a filter names. Not sendmmsg(2), see `sys::seccomp`, and none that programs make before `main`.
+/// Every call that a filter names: none that programs make before `main`.
 pub(super) const CALLS: &[Call] = &[
     call(
         "accept",
@@ -173,6 +186,30 @@ pub(super) const CALLS: &[Call] = &[
         libc::SYS_sendfile,
         CallKind::Send,
         Shape::Descriptor,
+    ),
+    call(
+        "sendmmsg",
+        libc::SYS_sendmmsg,
+        CallKind::Unanswered,
+        Shape::Descriptor,
+    ),
+    call(
+        "recvmmsg",
+        libc::SYS_recvmmsg,
+        CallKind::Unanswered,
+        Shape::Descriptor,
+    ),
+    call(
+        "splice",
+        libc::SYS_splice,
+        CallKind::Unanswered,
+        Shape::TwoDescriptors,
+    ),
+    call(
+        "io_uring_setup",
+        libc::SYS_io_uring_setup,
+        CallKind::Rings,
+        Shape::Nothing,
     ),
     call("fsync", libc::SYS_fsync, CallKind::Sync, Shape::Descriptor),
     call(
@@ -278,9 +315,17 @@ pub(crate) fn of_name(name: &str) -> Option<&'static Call> {
     CALLS.iter().find(|call| call.name == name)
 }
 
-/// The names of all calls.
+/// Whether a part of what this call transfers can be transferred on behalf of the server.
+pub(super) fn can_be_short(name: &str) -> bool {
+    of_name(name).is_some_and(|call| {
+        matches!(call.kind, CallKind::Receive | CallKind::Send) && call.shape != Shape::Descriptor
+    })
+}
+
+/// The names of all calls that can be answered.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    CALLS.iter().map(|call| call.name)
+    let answered = CALLS.iter().filter(|call| call.kind.is_answered());
+    answered.map(|call| call.name)
 }
 
 /// Error numbers and their names.
@@ -334,7 +379,8 @@ mod tests {
         numbers.dedup();
         assert_eq!(numbers.len(), CALLS.len());
         assert!(CALLS.iter().all(|call| of_name(call.name) == Some(call)));
-        assert!(of_name("sendmmsg").is_none());
+        assert!(names().all(|name| name != "sendmmsg"));
+        assert!(numbers.contains(&u32::try_from(libc::SYS_sendmmsg).unwrap()));
     }
 
     /// Of a filter for a check only calls wait that may fail with EINTR, or that the check answers.

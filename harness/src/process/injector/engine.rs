@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,74 +14,16 @@ use rustix::net::{SocketFlags, accept_with};
 use super::caller::{Caller, FAULTS, interrupting};
 use super::calls::{self, Call, CallKind};
 use super::keeper;
-use super::place::{self, Found, Site};
-use super::rule::{Injected, Record, Rule, SeenCall};
-use super::transfer::{Moved, Peeked, Transfer};
+use super::place::{self, Found};
+use super::rule::{Injected, Place, Record, SeenCall};
+use super::shared::{Active, Shared};
+use super::transfer::{Moved, Transfer};
 use crate::sys::{CallListener, CallResult, PendingCall};
 
 /// Time between two looks at calls that wait for something to read.
 const LOOK: Duration = Duration::from_millis(20);
 /// Maximum time that a call waits for something to read before the kernel performs it.
 const READ_WAIT_MAX: Duration = Duration::from_secs(30);
-
-/// What the thread and its owner share.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Counts the rules.
-    generation: u64,
-    active: Option<Active>,
-}
-
-/// The rule in force.
-#[derive(Debug)]
-struct Active {
-    rule: Rule,
-    site: Site,
-    record: Record,
-    peeked: Peeked,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts a rule into force instead of any other. Returns its number.
-    pub(super) fn arm(&self, site: Site, rule: Rule) -> u64 {
-        let mut state = self.state();
-        state.generation += 1;
-        state.active = Some(Active {
-            rule,
-            site,
-            record: Record::default(),
-            peeked: Peeked::default(),
-        });
-        state.generation
-    }
-
-    /// What the rule of this number has done so far, if it is still in force.
-    pub(super) fn record(&self, number: u64) -> Option<Record> {
-        let state = self.state();
-        let active = state.active.as_ref();
-        active
-            .filter(|_| state.generation == number)
-            .map(|active| active.record.clone())
-    }
-
-    /// Ends the rule of this number.
-    pub(super) fn disarm(&self, number: u64) {
-        let mut state = self.state();
-        if state.generation == number {
-            state.generation += 1;
-            state.active = None;
-        }
-    }
-}
 
 /// A call that has not been answered yet.
 struct Held {
@@ -227,6 +169,7 @@ impl Engine {
     }
 
     fn handle(&mut self, call: PendingCall) {
+        self.shared.count();
         self.tell_keeper(call.thread);
         if i64::from(call.number) == libc::SYS_rt_sigaction {
             self.watch_signals(&call);
@@ -261,6 +204,11 @@ impl Engine {
             return Ok(PROCEED);
         };
         let mut state = self.shared.state();
+        match call.kind {
+            CallKind::Rings => state.rings = true,
+            CallKind::Unanswered => return watch(state.active.as_mut(), call, pending),
+            _ => {}
+        }
         let generation = state.generation;
         let Some(active) = state
             .active
@@ -272,7 +220,10 @@ impl Engine {
         let caller = Caller::of(pending.thread)?;
         let found = place::find(&active.site, &caller, call, pending)?;
         let rule = active.rule.clone();
-        if !rule.covers(found.place, found.peer) || !self.listener.is_waiting(pending.id) {
+        if !rule.covers(found.place, found.peer)
+            || found.is_in_vain(call.kind)
+            || !self.listener.is_waiting(pending.id)
+        {
             return Ok(PROCEED);
         }
         let seen = SeenCall {
@@ -321,6 +272,22 @@ impl Engine {
         };
         make_short(record, call, caller, transfer, found, generation)
     }
+}
+
+/// Notes a call on a socket of the server whose result cannot be replaced.
+fn watch(
+    active: Option<&mut Active>,
+    call: &'static Call,
+    pending: &PendingCall,
+) -> io::Result<Answer> {
+    if let Some(active) = active {
+        let caller = Caller::of(pending.thread)?;
+        let found = place::find(&active.site, &caller, call, pending)?;
+        if matches!(found.place, Place::Listener | Place::Connection) {
+            active.record.unanswered.insert(call.name);
+        }
+    }
+    Ok(PROCEED)
 }
 
 /// Moves one byte of a transfer, or waits until there is something to read.
@@ -424,7 +391,6 @@ fn released(until: &Until, shared: &Shared) -> Option<CallResult> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rule::Place;
     use super::*;
 
     #[test]

@@ -14,7 +14,9 @@ mod engine;
 mod keeper;
 mod link;
 mod place;
+mod plausible;
 mod rule;
+mod shared;
 mod transfer;
 
 use std::io;
@@ -30,13 +32,14 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 pub use calls::CallSet;
 pub(crate) use calls::{CallKind, error_name};
-pub(crate) use engine::is_plausible;
-use engine::{Engine, Shared};
+use engine::Engine;
 pub(super) use keeper::{KEEP, keep};
 use link::Link;
 pub(super) use link::connect;
 pub(crate) use place::Site;
+pub(crate) use plausible::results;
 pub(crate) use rule::{Injected, Place, Record, Rule, SeenCall};
+use shared::Shared;
 
 use crate::sys::{CallFilter, CallListener};
 
@@ -107,7 +110,7 @@ impl Injector {
     }
 
     /// What [`filter`] takes, for the supervisor: the link, and the calls that the filter names.
-    pub(super) fn calls(&self, set: CallSet) -> String {
+    pub(super) fn filter_of(&self, set: CallSet) -> String {
         format!("{}:{}", self.name, set.name())
     }
 
@@ -155,6 +158,25 @@ impl Injector {
             shared: Arc::clone(&self.shared),
         })
     }
+}
+
+impl Injector {
+    /// What is known of the calls of the server without a rule.
+    pub(super) fn calls(&self) -> CallsSoFar {
+        CallsSoFar {
+            count: self.shared.calls(),
+            has_rings: self.shared.has_rings(),
+        }
+    }
+}
+
+/// The calls of a server with a filter, whatever they act on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct CallsSoFar {
+    /// Number of calls that the filter has reported.
+    pub(crate) count: u64,
+    /// A process uses io_uring, through which it makes calls that no filter sees.
+    pub(crate) has_rings: bool,
 }
 
 fn taken<T>(place: &Mutex<Option<T>>) -> Option<T> {

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::net::SocketType;
 use rustix::net::sockopt::{socket_acceptconn, socket_type};
 use socket2::SockRef;
 
 use super::caller::Caller;
-use super::calls::{Call, Shape};
+use super::calls::{Call, CallKind, Shape};
 use super::rule::Place;
 use crate::sys::PendingCall;
 
@@ -48,6 +49,29 @@ impl Found {
     }
 }
 
+impl Found {
+    /// Whether the call finds nothing that it could take, and does not wait for it. How often a server tries in vain depends
+    /// on the timing of its threads; such a call is no part of an exchange.
+    pub(super) fn is_in_vain(&self, kind: CallKind) -> bool {
+        let takes = matches!(kind, CallKind::Accept | CallKind::Receive);
+        let is_socket = matches!(self.place, Place::Listener | Place::Connection);
+        let Some(descriptor) = self.descriptor.as_ref() else {
+            return false;
+        };
+        takes && is_socket && !self.is_blocking && !is_readable(descriptor)
+    }
+}
+
+/// Whether there is something to take: a client, bytes, the end of the stream, or an error.
+fn is_readable(descriptor: &OwnedFd) -> bool {
+    let mut source = [PollFd::new(descriptor, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    !matches!(poll(&mut source, Some(&now)), Ok(0))
+}
+
 /// Examines a call.
 ///
 /// # Errors
@@ -63,7 +87,14 @@ pub(super) fn find(
         Shape::Epoll | Shape::EpollTimespec | Shape::Poll | Shape::PollTimespec | Shape::Select => {
             Ok(waits(site, caller, call.shape, pending))
         }
-        _ => of_descriptor(site, caller, call, pending),
+        Shape::TwoDescriptors => {
+            let first = of_descriptor(site, caller, call, pending, 0)?;
+            match first.place {
+                Place::Listener | Place::Connection => Ok(first),
+                _ => of_descriptor(site, caller, call, pending, 2),
+            }
+        }
+        _ => of_descriptor(site, caller, call, pending, 0),
     }
 }
 
@@ -72,8 +103,9 @@ fn of_descriptor(
     caller: &Caller,
     call: &Call,
     pending: &PendingCall,
+    argument: usize,
 ) -> std::io::Result<Found> {
-    let number = pending.arguments[0] as i32;
+    let number = pending.arguments[argument] as i32;
     let descriptor = match caller.descriptor(number) {
         Ok(descriptor) => descriptor,
         // The call will fail by itself.
@@ -239,6 +271,22 @@ mod tests {
         let (_, write) = std::io::pipe().unwrap();
         assert_eq!(place_of(&site, &write, 1).0, Place::Output);
         assert_eq!(place_of(&site, &write, 9).0, Place::Other);
+    }
+
+    #[test]
+    fn a_call_that_finds_nothing_and_does_not_wait_is_in_vain() {
+        let (mut client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut found = Found {
+            descriptor: Some(server.into()),
+            ..Found::at(Place::Connection)
+        };
+        assert!(found.is_in_vain(CallKind::Receive));
+        assert!(!found.is_in_vain(CallKind::Send));
+        found.is_blocking = true;
+        assert!(!found.is_in_vain(CallKind::Receive));
+        found.is_blocking = false;
+        std::io::Write::write_all(&mut client, b"x").unwrap();
+        assert!(!found.is_in_vain(CallKind::Receive));
     }
 
     #[test]

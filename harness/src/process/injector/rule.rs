@@ -1,6 +1,6 @@
 //! Which calls return what: a rule, and what it has done so far. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) enum Place {
 }
 
 /// What a call returns instead of its result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Injected {
     /// This error number; the call has no effect.
     Error(i32),
@@ -91,7 +91,7 @@ impl Rule {
 
     /// Whether a call of this kind may be concerned, wherever it acts.
     pub(super) fn names(&self, call: &Call) -> bool {
-        call.kind != CallKind::Signal
+        call.kind.is_answered()
             && (self.kinds.is_empty() || self.kinds.contains(&call.kind))
             && self.name.is_none_or(|name| name == call.name)
     }
@@ -133,6 +133,8 @@ pub(crate) struct Record {
     pub(crate) injected: BTreeMap<(&'static str, String), u32>,
     /// The first calls that the rule concerned.
     pub(crate) seen: Vec<SeenCall>,
+    /// Calls at the places of the rule, or on any socket of the server, whose results cannot be replaced.
+    pub(crate) unanswered: BTreeSet<&'static str>,
     /// Why a result could not be injected.
     pub(crate) trouble: Option<String>,
 }
@@ -158,6 +160,13 @@ impl Record {
     /// Counts an injected result.
     pub(super) fn injected(&mut self, call: &Call, result: Injected) {
         *self.injected.entry((call.name, result.name())).or_default() += 1;
+    }
+
+    /// Counts what another rule has injected, too.
+    pub(crate) fn add(&mut self, other: &Record) {
+        for (what, count) in &other.injected {
+            *self.injected.entry(what.clone()).or_default() += count;
+        }
     }
 
     /// The injected results as a sentence: "accept4 returned ECONNABORTED 4 times".

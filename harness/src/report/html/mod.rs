@@ -7,6 +7,7 @@
 mod cells;
 mod classes;
 mod curves;
+mod fuzz;
 mod gate;
 mod load;
 mod number;
@@ -17,6 +18,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fuzz::fuzz;
 pub(crate) use gate::gate;
 pub(crate) use load::load;
 use maud::{DOCTYPE, Markup, PreEscaped, html};

@@ -3,11 +3,12 @@
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use super::{gate, load, sample, sweep};
+use super::{fuzz, gate, load, sample, sweep};
 use crate::bench::SweepResult;
+use crate::fuzz::{BlockCount, BlocksAt, Coverage, FindingKind, code_sample};
 use crate::load::{Reason, Remark, Workload};
-use crate::report::GateReport;
-use crate::report::sample::gated;
+use crate::report::sample::{finding, gated};
+use crate::report::{FuzzReport, GateReport};
 
 fn sweep_page(result: &SweepResult) -> String {
     let environment = sample::environment();
@@ -23,6 +24,46 @@ fn load_page(valid: bool) -> String {
 
 fn gate_page(report: &GateReport) -> String {
     gate(&sample::page(&sample::environment()), report)
+}
+
+fn fuzz_page() -> String {
+    let mut report = FuzzReport {
+        result: Default::default(),
+    };
+    let at = |seconds, blocks| BlocksAt { seconds, blocks };
+    report.result.findings = vec![finding(FindingKind::Crash, 5, None)];
+    report.result.coverage = Coverage {
+        blocks: Some(BlockCount {
+            reached: 90,
+            all: 300,
+        }),
+        over_time: vec![at(0.2, 30), at(1.5, 70), at(8.0, 90)],
+        code: Some(code_sample()),
+        ..Coverage::default()
+    };
+    fuzz(&sample::page(&sample::environment()), &report)
+}
+
+#[test]
+fn a_campaign_shows_what_it_has_reached() {
+    let page = fuzz_page();
+    assert_eq!(drawings(&page), 1);
+    for text in [
+        "2 of 3 functions were reached, and 2 of 5 lines.",
+        "90 of 300 basic blocks",
+        "never&lt;u8, &quot;x&quot;&gt;",
+        "/* a &lt;server&gt; */",
+        "<code>0x4010</code> <span class=\"why\">2 of 5 blocks</span>",
+        "libx.so</code> has no debug information",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let rows = |class: &str| {
+        page.matches(&format!("<span class=\"{class}\" title="))
+            .count()
+    };
+    assert_eq!((rows("hit"), rows("miss")), (2, 1));
+    assert!(!page.contains("<script"));
 }
 
 fn pages() -> [String; 4] {

@@ -28,6 +28,9 @@ pub(super) fn render(text: &mut String, report: &Report, sweep: &CallSweepReport
     if lines.is_empty() {
         return;
     }
+    if let Some(untried) = sweep.untried() {
+        let _ = writeln!(text, "\nNot tried: {}.", plain(&untried));
+    }
     text.push_str("\n| call | result and what became of the exchange |\n|---|---|\n");
     for (call, rows) in lines {
         let cells = rows

@@ -68,7 +68,9 @@ fn finding_section(text: &mut String, finding: &Finding) {
         let _ = writeln!(text, "1. … {} more", finding.steps - shown);
     }
     let _ = writeln!(text, "\n- reproduce: {}", code(&finding.reproduce));
-    if let Some(folder) = &finding.reproducer {
+    if let Some(folder) = &finding.reproducer
+        && !finding.injects()
+    {
         let _ = writeln!(
             text,
             "- as a program: {} in {}",

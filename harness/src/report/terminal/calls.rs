@@ -27,6 +27,13 @@ pub(super) fn render(
         let line = format!("{call:<16} {}", cells.join(", "));
         let _ = writeln!(text, "{}", wrap(&line, 17, columns));
     }
+    if let Some(untried) = sweep.untried().filter(|_| !sweep.result.rows.is_empty()) {
+        let _ = writeln!(
+            text,
+            "{}",
+            wrap(&format!("{:<16} {untried}", "not tried"), 17, columns)
+        );
+    }
     for row in sweep.failures() {
         failure(text, row, columns);
     }

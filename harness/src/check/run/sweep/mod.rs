@@ -6,6 +6,7 @@
 
 mod plausible;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,12 @@ pub(crate) struct CallSweepResult {
     pub(crate) failed: usize,
     /// Number of cases that were not run: there was no time.
     pub(crate) left: usize,
+    /// Calls on the server's sockets that were seen and whose results cannot be replaced.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) unanswered: BTreeSet<&'static str>,
+    /// The server uses io_uring: the calls that it makes that way cannot be seen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) has_rings: bool,
     /// Why there are no rows.
     pub(crate) skipped: Option<String>,
     /// Duration without the start of the first server, in seconds.
@@ -131,6 +138,7 @@ impl CallSweep {
             rehearsal: &rehearsal,
             idle: Idle::default(),
             server: None,
+            unanswered: BTreeSet::new(),
         };
         let local = tokio::task::LocalSet::new();
         let result = local.block_on(&runtime(), async {
@@ -170,11 +178,29 @@ struct Sweeper<'a> {
     rehearsal: &'a Rehearsal,
     idle: Idle,
     server: Option<Rc<Server>>,
+    /// Calls of the observed exchanges whose results cannot be replaced.
+    unanswered: BTreeSet<&'static str>,
 }
 
 impl Sweeper<'_> {
     async fn all(&mut self, begun: Instant, sink: Sink<'_>) -> Checked<CallSweepResult> {
         let calls = self.observe().await?;
+        let has_rings = self.has_rings();
+        if calls.is_empty() {
+            let reason = match (has_rings, self.unanswered.is_empty()) {
+                (true, _) => "the server uses io_uring: its calls cannot be seen",
+                (false, true) => {
+                    "an exchange makes no socket call that could be given another result"
+                }
+                (false, false) => "no socket call of an exchange can be given another result",
+            };
+            return Ok(CallSweepResult {
+                unanswered: std::mem::take(&mut self.unanswered),
+                has_rings,
+                skipped: Some(reason.into()),
+                ..CallSweepResult::default()
+            });
+        }
         let cases = match &self.sweep.only {
             Some(case) => vec![case.clone()],
             None => plausible::cases(&calls),
@@ -182,6 +208,8 @@ impl Sweeper<'_> {
         let mut result = CallSweepResult {
             calls: calls.iter().map(|call| call.name).collect(),
             left: cases.len().saturating_sub(CASES_MAX),
+            unanswered: std::mem::take(&mut self.unanswered),
+            has_rings,
             ..CallSweepResult::default()
         };
         for (done, case) in cases.iter().take(CASES_MAX).enumerate() {
@@ -200,6 +228,11 @@ impl Sweeper<'_> {
             result.rows.push(row);
         }
         Ok(result)
+    }
+
+    fn has_rings(&self) -> bool {
+        let server = self.server.as_ref();
+        server.is_some_and(|server| server.calls().has_rings)
     }
 
     /// A context on the current server, or on a fresh one.
@@ -223,19 +256,17 @@ impl Sweeper<'_> {
         cx.exchange().await?;
         let mut exchanges = Vec::new();
         for _ in 0..OBSERVED {
+            settled(&cx).await;
             let injection = arm(&cx, rule(None, 0, Injected::Nothing))?;
             ask(&cx).await?;
             let record = quiet(&cx, &injection).await;
             if let Some(trouble) = record.trouble {
                 return skip(format!("the server's calls cannot be examined: {trouble}"));
             }
+            self.unanswered.extend(record.unanswered);
             exchanges.push(record.seen);
         }
-        let calls = plausible::of_every(&exchanges);
-        if calls.is_empty() {
-            return skip("an exchange makes no socket call that could be given another result");
-        }
-        Ok(calls)
+        Ok(plausible::of_every(&exchanges))
     }
 
     /// Runs a case, and repeats one that falls short on a fresh server.
@@ -296,6 +327,7 @@ impl Sweeper<'_> {
 }
 
 async fn stimulus(cx: &Cx, case: &SweepCase, outcome: &mut SweepOutcome) -> Checked {
+    settled(cx).await;
     let injection = arm(cx, rule(Some(case.call), case.occurrence - 1, case.result))?;
     let asked = ask(cx).await?;
     let record = quiet(cx, &injection).await;
@@ -327,18 +359,35 @@ fn rule(name: Option<&'static str>, skip: u32, result: Injected) -> Rule {
     }
 }
 
+/// Waits until the server makes no calls and has closed the connections of earlier clients: those calls are no part of the
+/// next exchange.
+async fn settled(cx: &Cx) {
+    let begun = Instant::now();
+    let mut count = cx.server().calls().count;
+    let mut changed = begun;
+    while begun.elapsed() < QUIET_MAX && (changed.elapsed() < QUIET || is_held(cx)) {
+        tokio::time::sleep(QUIET / 10).await;
+        let now = cx.server().calls().count;
+        if now != count {
+            (count, changed) = (now, Instant::now());
+        }
+    }
+}
+
+/// Whether the server has not closed a connection whose client has left.
+fn is_held(cx: &Cx) -> bool {
+    let left = cx.server().abandoned();
+    left.is_some_and(|left| left.total() > 0)
+}
+
 /// What a rule has done, once the server makes no further calls.
 async fn quiet(cx: &Cx, injection: &Injection) -> Record {
     let begun = Instant::now();
     let mut record = injection.record();
     let mut changed = Instant::now();
-    let is_held = || {
-        let left = cx.server().abandoned();
-        left.is_some_and(|left| left.total() > 0)
-    };
     while record.count() == 0
         && begun.elapsed() < QUIET_MAX
-        && (changed.elapsed() < QUIET || is_held())
+        && (changed.elapsed() < QUIET || is_held(cx))
     {
         tokio::time::sleep(QUIET / 10).await;
         let now = injection.record();

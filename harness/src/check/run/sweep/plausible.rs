@@ -1,8 +1,8 @@
-//! The results that the kernel may give a call, by its manual page. Pure.
+//! The cases of a sweep: which call gets which result. Pure.
 
 use serde::{Serialize, Serializer};
 
-use crate::process::injector::{CallKind, Injected, Place, SeenCall, calls, is_plausible};
+use crate::process::injector::{CallKind, Injected, Place, SeenCall, calls, results};
 
 /// One call of an exchange and the result that it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,54 +138,6 @@ pub(super) fn cases(seen: &[SeenCall]) -> Vec<SweepCase> {
         }));
     }
     cases
-}
-
-/// What the kernel may return instead.
-fn results(call: &SeenCall) -> Vec<Injected> {
-    let errors: &[i32] = match call.kind {
-        // Not EMFILE: a table with room is never full.
-        CallKind::Accept => &[
-            libc::ECONNABORTED,
-            libc::EPROTO,
-            libc::EPERM,
-            libc::ENOBUFS,
-            libc::ENOMEM,
-            libc::ENETDOWN,
-            libc::EINTR,
-        ],
-        CallKind::Receive => &[
-            libc::ECONNRESET,
-            libc::ETIMEDOUT,
-            libc::EHOSTUNREACH,
-            libc::ENOBUFS,
-            libc::ENOMEM,
-            libc::EINTR,
-        ],
-        CallKind::Send => &[
-            libc::ECONNRESET,
-            libc::EPIPE,
-            libc::ETIMEDOUT,
-            libc::EHOSTUNREACH,
-            libc::ENOBUFS,
-            libc::ENOMEM,
-            libc::EINTR,
-        ],
-        CallKind::Option => &[libc::EINVAL, libc::ENOMEM],
-        CallKind::PeerName => &[libc::ENOTCONN, libc::ENOBUFS],
-        CallKind::OwnName => &[libc::ENOBUFS],
-        CallKind::Shutdown => &[libc::ENOTCONN],
-        CallKind::GetOption
-        | CallKind::Wait
-        | CallKind::Thread
-        | CallKind::Sync
-        | CallKind::Signal => &[],
-    };
-    let errors = errors.iter().map(|error| Injected::Error(*error));
-    let short = matches!(call.kind, CallKind::Receive | CallKind::Send).then_some(Injected::Short);
-    errors
-        .chain(short)
-        .filter(|result| is_plausible(*result, call))
-        .collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use crate::fuzz::campaign::suspect::Suspect;
 use crate::fuzz::epoch::{CaseRun, Epoch};
 use crate::fuzz::log::Log;
 use crate::fuzz::oracle::alarm::alarm;
-use crate::fuzz::oracle::{Rigour, complexity, difference, divergence, leak, starvation, watch};
+use crate::fuzz::oracle::{
+    Rigour, complexity, difference, divergence, injected, leak, starvation, watch,
+};
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::fuzz::wire::ConnectionEnd;
 use crate::session::PeerError;
@@ -149,18 +151,19 @@ impl<'a, 'b> Explorer<'a, 'b> {
         let canary_due =
             self.since_canary >= CANARY_CASES || self.last_canary.elapsed() >= canary_time;
         let begun = Instant::now();
-        let (run, served) = if canary_due && self.beside && !self.epoch.target.sequential {
-            let silence = self.epoch.target.silence;
-            match self.epoch.run_beside_canary(&case, silence) {
-                Ok((run, served)) => (run, Some(served)),
-                Err(error) => return self.out_of_resources(&error),
-            }
-        } else {
-            match self.epoch.run(&case) {
-                Ok(run) => (run, None),
-                Err(error) => return self.out_of_resources(&error),
-            }
-        };
+        let (run, served) =
+            if canary_due && self.beside && !self.epoch.target.sequential && !case.injects() {
+                let silence = self.epoch.target.silence;
+                match self.epoch.run_beside_canary(&case, silence) {
+                    Ok((run, served)) => (run, Some(served)),
+                    Err(error) => return self.out_of_resources(&error),
+                }
+            } else {
+                match self.epoch.run(&case) {
+                    Ok(run) => (run, None),
+                    Err(error) => return self.out_of_resources(&error),
+                }
+            };
         if let Origin::Generated(Some(place)) = origin
             && begun.elapsed() >= self.epoch.target.limits.wait
         {
@@ -188,6 +191,9 @@ impl<'a, 'b> Explorer<'a, 'b> {
             // The epoch continues if the server survives a known bug.
             && !(symptom.kind == FindingKind::Panic && self.state.is_known(&symptom.key))
         {
+            return Some(self.suspect(symptom));
+        }
+        if let Some(symptom) = injected::examine(&mut self.epoch) {
             return Some(self.suspect(symptom));
         }
         if let Some(Ok(took)) = &served
@@ -284,7 +290,7 @@ impl<'a, 'b> Explorer<'a, 'b> {
             self.admit(&case, &new, blocks, matches!(origin, Origin::Again(_)));
         }
         // What only one of two servers sees would make them differ.
-        if self.other.is_some() {
+        if self.other.is_some() || case.injects() {
             return None;
         }
         if (!new.is_empty() || sampled)

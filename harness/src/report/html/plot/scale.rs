@@ -113,11 +113,19 @@ impl PlotAxis {
 
     /// An axis of seconds since the start of a measurement.
     pub(in super::super) fn time(seconds: f64) -> Self {
+        Self {
+            label: "time since the start of the measured period, seconds".into(),
+            ..Self::since_start(seconds)
+        }
+    }
+
+    /// The same from the start of the run on.
+    pub(in super::super) fn since_start(seconds: f64) -> Self {
         let end = if seconds > 0.0 { seconds } else { 1.0 };
         let (_, ticks) = from_zero(end);
         let ticks = ticks.into_iter().filter(|at| *at <= end * 1.001);
         Self {
-            label: "time since the start of the measured period, seconds".into(),
+            label: "time since the start, seconds".into(),
             scale: Scale::Linear {
                 low: 0.0,
                 high: end,

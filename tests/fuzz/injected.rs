@@ -1,0 +1,229 @@
+//! Campaigns that give system calls of the server other results: `--inject`.
+
+use serde_json::Value;
+
+use super::{Fuzzed, fuzz};
+use crate::support::Bench;
+use crate::support::battery::{compiled, data};
+use crate::support::skip::slow_rounds;
+
+const FAULT: [&str; 3] = ["--embedded", "--param", "fault=read-error-in-one-state"];
+
+fn injects(finding: &Value) -> bool {
+    finding["cases"].to_string().contains("\"inject\"")
+}
+
+fn only_finding(fuzzed: &Fuzzed) -> &Value {
+    assert_eq!(fuzzed.ended.code, Some(1), "{}", fuzzed.ended.all());
+    &fuzzed.findings()[0]
+}
+
+#[test]
+fn a_crash_that_takes_an_error_after_a_message() {
+    let bench = Bench::new();
+    let words = [
+        "--inject",
+        "--duration",
+        "60s",
+        "--stop-on-first",
+        "--out",
+        "out",
+    ];
+    let fuzzed = fuzz(&bench, &[&FAULT[..], &words].concat());
+    let finding = only_finding(&fuzzed);
+    let told = || fuzzed.ended.all();
+    assert_eq!(
+        (&finding["kind"], &finding["confirmed"]),
+        (&"crash".into(), &"5/5".into())
+    );
+    assert!(injects(finding), "{}", told());
+    assert!(finding["steps"].as_u64().unwrap() <= 3, "{}", told());
+    let injected = finding["evidence"]["injected"].as_str().unwrap();
+    assert!(injected.contains("recvfrom returned E"), "{injected}");
+    assert!(
+        told().contains("inject: the next recvfrom returns E"),
+        "{}",
+        told()
+    );
+    let folder = bench.path(finding["reproducer"].as_str().unwrap());
+    assert!(folder.join("case.json").is_file());
+    assert!(!folder.join("reproduce.py").exists() && !folder.join("reproduce.rs").exists());
+    let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    assert!(
+        readme.contains("no programs in Python and Rust"),
+        "{readme}"
+    );
+    assert!(readme.contains(" replay "), "{readme}");
+    let there = bench.run([&["replay", "out/findings"][..], &FAULT].concat());
+    assert_eq!(there.code, Some(1), "{}", there.all());
+    let gone = bench.run(["replay", "out/findings", "--embedded"]);
+    assert_eq!(gone.code, Some(0), "{}", gone.all());
+}
+
+#[test]
+fn without_injections_it_does_not_show() {
+    let bench = Bench::new();
+    let fuzzed = fuzz(&bench, &[&FAULT[..], &["--cases", "1500"]].concat());
+    assert_eq!(fuzzed.ended.code, Some(0), "{}", fuzzed.ended.all());
+}
+
+#[test]
+fn a_finding_that_needs_no_injection_loses_the_step() {
+    let bench = Bench::new();
+    let fault = ["--embedded", "--param", "fault=exit-on-decode-error"];
+    let words = ["--inject", "--duration", "60s", "--stop-on-first"];
+    let fuzzed = fuzz(&bench, &[&fault[..], &words].concat());
+    let finding = only_finding(&fuzzed);
+    assert!(!injects(finding), "{}", fuzzed.ended.all());
+    assert_eq!(finding["confirmed"], "5/5");
+    let folder = bench.path(finding["reproducer"].as_str().unwrap());
+    assert!(folder.join("reproduce.py").is_file());
+}
+
+#[test]
+fn breakpoints_lead_to_a_message_and_an_error_to_the_crash() {
+    let bench = Bench::new();
+    let Some(program) = compiled("injection/lines.c", &bench.path(""), &[]) else {
+        return;
+    };
+    let file = data("injection/tcprove.toml");
+    let parameter = format!("program={program}");
+    let words = [
+        "--file",
+        file.to_str().unwrap(),
+        "--param",
+        &parameter,
+        "--inject",
+        "--feedback",
+        "breakpoints",
+        "--duration",
+        "90s",
+        "--stop-on-first",
+        "--jobs",
+        "1",
+    ];
+    let fuzzed = fuzz(&bench, &words);
+    if fuzzed.ended.code == Some(3) && fuzzed.ended.all().contains("processor") {
+        return crate::support::skip::may_lack("a processor with breakpoints");
+    }
+    let finding = only_finding(&fuzzed);
+    assert_eq!(finding["kind"], "crash", "{}", fuzzed.ended.all());
+    assert!(injects(finding), "{}", fuzzed.ended.all());
+    assert!(
+        fuzzed.report["coverage"]["blocks"]["reached"]
+            .as_u64()
+            .unwrap()
+            > 10
+    );
+}
+
+/// Accepting goes on, and so does a thread that was started after an error.
+#[test]
+fn a_server_that_computes_ever_after_spins() {
+    let bench = Bench::new();
+    let Some(program) = compiled("injection/lines.c", &bench.path(""), &["-DSPINS"]) else {
+        return;
+    };
+    let file = data("injection/tcprove.toml");
+    let parameter = format!("program={program}");
+    let words = [
+        "--file",
+        file.to_str().unwrap(),
+        "--param",
+        &parameter,
+        "--inject",
+        "--feedback",
+        "shape",
+        "--duration",
+        "60s",
+        "--stop-on-first",
+    ];
+    let fuzzed = fuzz(&bench, &words);
+    let finding = only_finding(&fuzzed);
+    assert_eq!(finding["kind"], "spin", "{}", fuzzed.ended.all());
+    assert!(injects(finding), "{}", fuzzed.ended.all());
+}
+
+#[test]
+fn another_client_that_is_lost_with_the_one_that_failed() {
+    let bench = Bench::new();
+    let words = [
+        "--embedded",
+        "--param",
+        "fault=refusal-ends-all",
+        "--inject",
+        "--feedback",
+        "shape",
+        "--duration",
+        "60s",
+        "--stop-on-first",
+    ];
+    let fuzzed = fuzz(&bench, &words);
+    let finding = only_finding(&fuzzed);
+    assert_eq!(finding["kind"], "conformance", "{}", fuzzed.ended.all());
+    assert!(finding["evidence"]["client"].is_string());
+    assert_eq!(finding["steps"], 2, "{}", fuzzed.ended.all());
+}
+
+fn sound(parameter: &str, end: [&str; 2]) {
+    let bench = Bench::new();
+    let words = [
+        "--embedded",
+        "--param",
+        parameter,
+        "--inject",
+        "--feedback",
+        "shape",
+        end[0],
+        end[1],
+    ];
+    let fuzzed = fuzz(&bench, &words);
+    assert_eq!(
+        fuzzed.ended.code,
+        Some(0),
+        "{parameter}: {}",
+        fuzzed.ended.all()
+    );
+    assert!(
+        fuzzed.findings().is_empty(),
+        "{parameter}: {}",
+        fuzzed.ended.all()
+    );
+}
+
+#[test]
+fn a_sound_server_may_lose_the_connection_that_has_failed() {
+    for parameter in ["model=threads", "model=tokio-current", "protocol=frame"] {
+        sound(parameter, ["--cases", "300"]);
+    }
+}
+
+#[test]
+fn sound_servers_of_each_model_for_longer() {
+    let rounds = slow_rounds(1, "two minutes of campaigns");
+    let duration = format!("{}s", 10 * rounds);
+    let models = [
+        "sequential",
+        "threads",
+        "prefork",
+        "tokio-current",
+        "tokio-multi",
+    ];
+    let parameters = models.iter().map(|model| format!("model={model}"));
+    let protocols = ["frame", "echo", "tutorial"]
+        .iter()
+        .map(|one| format!("protocol={one}"));
+    if rounds > 0 {
+        parameters
+            .chain(protocols)
+            .for_each(|parameter| sound(&parameter, ["--duration", &duration]));
+    }
+}
+
+#[test]
+fn two_servers_are_not_compared_under_errors() {
+    let bench = Bench::new();
+    let ended = bench.run(["fuzz", "--embedded", "--inject", "--against", "x {port}"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.all());
+    assert!(ended.all().contains("--against"), "{}", ended.all());
+}
