@@ -1,10 +1,10 @@
 //! Fuzzing: generates cases from the talk, runs them over the wire or in memory, and turns what they reveal into
 //! confirmed, minimized findings with runnable reproducers.
 
-mod blocks;
 pub mod campaign;
 pub mod case;
 mod corpus;
+mod coverage;
 pub(crate) mod deadline;
 mod epoch;
 pub mod feedback;
@@ -31,7 +31,11 @@ pub(crate) mod target;
 mod wire;
 
 pub use case::{Case, CaseFile, Data, DataPart, SendStep, Step};
-pub use finding::{BlockCount, Confirmed, Coverage, Finding, FuzzResult, Rate, TimeSpent};
+#[cfg(feature = "cli")]
+pub(crate) use coverage::RUNTIME as COVERAGE_RUNTIME;
+pub use finding::{
+    BlockCount, Confirmed, Coverage, Finding, FuzzResult, Rate, SourceCount, TimeSpent,
+};
 pub use plan::FuzzPlan;
 pub(crate) use symptom::evidence_lines;
 pub use symptom::{FindingKind, Symptom};

@@ -189,7 +189,9 @@ pub(super) fn campaign(findings: Vec<Finding>) -> Report {
             coverage: Coverage {
                 feedback: "shape".into(),
                 edges: 120,
+                chosen: "as asked for".into(),
                 blocks: None,
+                sources: Vec::new(),
             },
             findings,
             restarts: 3,

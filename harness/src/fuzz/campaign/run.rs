@@ -80,7 +80,7 @@ impl Campaign {
         let look = first_look(&target.until(clock.end()), &self.plan.libraries);
         target.sequential = look.sequential;
         let guidance = Guidance::choose(&self.plan, &target, &runtime(), &look.programs)
-            .map_err(CampaignError::Feedback)?;
+            .map_err(|reason| CampaignError::Feedback(self.plan.feedback, reason))?;
         sink(Event::Guided {
             by: guidance.said.clone(),
         });
