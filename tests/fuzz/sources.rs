@@ -17,21 +17,23 @@ fn campaign(bench: &Bench, feedback: &str, more: &[&str], server: &[&str]) -> Fu
     )
 }
 
-/// The bug behind a login and five exact lines is found.
-fn finds(feedback: &str, server: &[&str]) {
+/// The source is chosen unasked, and the bug behind a login and five exact lines is found.
+fn finds(source: &str, server: &[&str]) {
     let bench = Bench::new();
     let more = ["--duration", "100s", "--stop-on-first", "--seed", "1"];
-    let fuzzed = campaign(&bench, feedback, &more, server);
-    let told = || format!("{feedback}, {server:?}: {}", fuzzed.ended.all());
+    let fuzzed = campaign(&bench, "auto", &more, server);
+    let told = || format!("{source}, {server:?}: {}", fuzzed.ended.all());
     assert_eq!(fuzzed.ended.code, Some(1), "{}", told());
+    let chosen = fuzzed.report["coverage"]["feedback"].as_str().unwrap();
+    assert!(chosen.split('+').any(|one| one == source), "{}", told());
     let found = |kind| fuzzed.findings().iter().any(|one| one["kind"] == kind);
     assert!(found("crash"), "{}", told());
 }
 
-/// A short campaign chooses the source unasked, sees something, and finds nothing.
+/// A short campaign sees something, and finds nothing.
 fn sees(source: &str, server: &[&str]) {
     let bench = Bench::new();
-    let fuzzed = campaign(&bench, "auto", &["--duration", "3s"], server);
+    let fuzzed = campaign(&bench, source, &["--cases", "200"], server);
     let coverage = &fuzzed.report["coverage"];
     let told = || format!("{source}, {server:?}: {}", fuzzed.ended.all());
     assert_eq!(fuzzed.ended.code, Some(0), "{}", told());
@@ -94,9 +96,27 @@ fn built_by_afl(bench: &Bench) -> Option<String> {
     done.is_ok_and(|out| out.status.success()).then_some(server)
 }
 
+/// A server in Rust, built by a stable compiler.
+fn built_by_rustc(bench: &Bench) -> Option<String> {
+    // Prints the file that is to be linked, and compiles it.
+    built(bench, "gcc", &["-fsanitize-coverage=trace-pc"])?;
+    let server = bench.path("server-rs");
+    let mut command = Command::new("rustc");
+    let done = command
+        .args(["-O", "-Cpasses=sancov-module"])
+        .arg("-Cllvm-args=-sanitizer-coverage-level=3")
+        .arg("-Cllvm-args=-sanitizer-coverage-trace-pc-guard")
+        .arg(format!("-Clink-arg={}", bench.path("coverage.o").display()))
+        .args([&stages("rust"), "-o"])
+        .arg(&server)
+        .status();
+    let done = done.is_ok_and(|status| status.success());
+    done.then(|| server.to_str().unwrap().to_owned())
+}
+
 /// Compilers for edges, and what builds a server by each.
 type Build = fn(&Bench) -> Option<String>;
-const BUILDS: [(&str, Build); 3] = [
+const BUILDS: [(&str, Build); 4] = [
     ("gcc", |bench| {
         built(bench, "gcc", &["-fsanitize-coverage=trace-pc"])
     }),
@@ -104,6 +124,7 @@ const BUILDS: [(&str, Build); 3] = [
         built(bench, "clang", &["-fsanitize-coverage=trace-pc-guard"])
     }),
     ("afl-clang-fast", built_by_afl),
+    ("rustc", built_by_rustc),
 ];
 
 /// An interpreter of Python 3.12 or later.
@@ -226,8 +247,8 @@ fn python_finds_everything_as_without_a_hook() {
         "fuzz",
         "--talk",
         "line",
-        "--duration",
-        "2s",
+        "--cases",
+        "50",
         "--jobs",
         "1",
         "--feedback",

@@ -1,9 +1,10 @@
 /* Lets tcprove see which edges a server takes: link this file, built without instrumentation, into a server that is built with
  * it.
  *
- *   clang -c -O2 tcprove-coverage.c
- *   clang -fsanitize-coverage=trace-pc-guard ... tcprove-coverage.o
- *   gcc   -fsanitize-coverage=trace-pc ... tcprove-coverage.o
+ *   tcprove generate coverage > tcprove-coverage.c && cc -O2 -c tcprove-coverage.c
+ *   clang -fsanitize-coverage=trace-pc-guard -c server.c    or    gcc -fsanitize-coverage=trace-pc -c server.c
+ *   cc server.o tcprove-coverage.o
+ *
  *   RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3
  *              -Cllvm-args=-sanitizer-coverage-trace-pc-guard -Clink-arg=$PWD/tcprove-coverage.o" cargo build
  *
