@@ -98,7 +98,8 @@ impl Source {
 
     /// Runs a case once more at the beginning of a life of the server.
     pub(super) fn try_again(&mut self, case: Case, places: Vec<u32>) {
-        if self.again.len() < AGAIN_MAX {
+        let is_in = |queued: &Vec<u32>| places.iter().all(|place| queued.contains(place));
+        if self.again.len() < AGAIN_MAX && !self.again.iter().any(|(_, queued)| is_in(queued)) {
             self.again.push_back((case, places));
         }
     }

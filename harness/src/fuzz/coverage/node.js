@@ -33,12 +33,12 @@
   };
   if (!post('Profiler.enable') || !post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })) return;
 
-  // By script: a number for its name, or 0 if it is a part of Node. By function: its blocks that were left out once.
+  // By script: a number for its name, or 0 if it is a part of Node or this file. By function: its blocks that were left out once.
   const scripts = new Map();
   const blocks = new Map();
   const script = (url) => {
     let hash = 0;
-    if (/^(file:|\/)/.test(url)) {
+    if (/^(file:|\/)/.test(url) && !url.endsWith(__filename)) {
       hash = 0x811c9dc5;
       for (const letter of folder ? url.replace(folder, '') : url) {
         hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193);

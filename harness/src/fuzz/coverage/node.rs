@@ -17,8 +17,8 @@ use super::source::{Entry, Found, Look, Offer, Pace, Sight, Source};
 use crate::process::{Server, StartOptions};
 
 const SCRIPT: (&str, &str) = ("hook.js", include_str!("node.js"));
-/// Maximum wait for an answer.
-const ANSWER: Duration = Duration::from_millis(100);
+/// Maximum wait for an answer. One that comes later tells of other cases than it should.
+const ANSWER: Duration = Duration::from_millis(500);
 /// The time from one look to the next is at least this many times the time that the first one took.
 const REST: u32 = 8;
 /// How long to sleep between two looks for an answer.

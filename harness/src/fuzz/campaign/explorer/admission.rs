@@ -1,12 +1,23 @@
 //! Which cases enter the corpus.
 
 use super::Explorer;
-use crate::fuzz::Case;
 use crate::fuzz::campaign::heard;
 use crate::fuzz::coverage::Pace;
+use crate::fuzz::{Case, Step};
 
 /// Maximum cases of which a single look is to tell whether they reach something new.
 const UNSEEN_MAX: usize = 256;
+
+/// The same case with a wait for its last reply: until then, the server may not have executed what it is to execute.
+pub(super) fn patient(case: &Case) -> Case {
+    let mut steps = case.steps.clone();
+    if let Some(Step::Send(_)) = steps.last() {
+        steps.push(Step::Receive);
+    }
+    let mut case = Case::new(steps);
+    case.limit();
+    case
+}
 
 impl Explorer<'_, '_> {
     /// Adds a case to the corpus if its new observations recur when it runs again. Places that do not recur may need a fresh
@@ -56,7 +67,7 @@ impl Explorer<'_, '_> {
                 coverage.not_again(&once);
             }
             if !was_fresh {
-                self.source.try_again(case.clone(), once);
+                self.source.try_again(patient(case), once);
             }
         }
     }
@@ -76,6 +87,7 @@ impl Explorer<'_, '_> {
         if together.len() == 1 || places.is_empty() {
             return places;
         }
+        let together = together.iter().map(patient).collect();
         self.source.look_closely(together);
         Vec::new()
     }

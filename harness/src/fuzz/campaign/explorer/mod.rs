@@ -249,17 +249,22 @@ impl<'a, 'b> Explorer<'a, 'b> {
         self.cases.last().cloned().unwrap_or_default()
     }
 
-    /// What the server has reached since the last case was none of the next case's doing.
+    /// What the server has reached since the last case was none of the next case's doing, but may be that of the case before.
     fn elsewhere(&mut self, origin: &Origin) {
         if self.epoch.looks().is_some() && matches!(origin, Origin::Closely | Origin::Again(_)) {
             self.epoch.arm_again(&[]);
             self.looked();
         }
         let reached = self.epoch.reached(Pace::Free);
-        if !reached.is_empty()
-            && let Some(coverage) = self.state.coverage
-        {
-            coverage.not_again(&reached);
+        if let Some(coverage) = self.state.coverage {
+            let late = coverage.fresh(&reached);
+            match self.cases.last() {
+                // The server may have been slower than the client.
+                Some(before) if !late.is_empty() => {
+                    self.source.try_again(admission::patient(before), late);
+                }
+                _ => coverage.not_again(&late),
+            }
         }
     }
 
@@ -281,6 +286,9 @@ impl<'a, 'b> Explorer<'a, 'b> {
         if let Origin::Again(before) = &origin {
             let again: Vec<u32> = places.extract_if(.., |one| before.contains(one)).collect();
             self.state.keep(newest, &[], &again);
+            if let Some(coverage) = self.state.coverage {
+                coverage.not_again(before);
+            }
         }
         let new = match origin {
             Origin::Corpus => Vec::new(),
