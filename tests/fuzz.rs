@@ -9,6 +9,7 @@ mod kept;
 mod mistakes;
 mod replayed;
 mod sound;
+mod sources;
 mod word;
 
 use serde_json::Value;

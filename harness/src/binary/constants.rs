@@ -131,6 +131,7 @@ impl Constants {
     /// The texts that the blocks since the last call compare together, without the block that ends now.
     pub(super) fn texts(&mut self) -> Vec<Vec<u8>> {
         let mut texts = joined(&std::mem::take(&mut self.before));
+        texts.iter_mut().for_each(|text| *text = trimmed(text));
         texts.retain(|text| text.len() >= TEXT_MIN);
         texts
     }
@@ -139,6 +140,8 @@ impl Constants {
     pub(super) fn take(&mut self, image: &Image<'_>) -> Vec<Vec<u8>> {
         let seen = std::mem::take(self);
         let mut words = joined(&seen.compared);
+        // The last part of a text may be compared in a wider register.
+        words.extend(joined(&seen.compared).iter().map(|word| trimmed(word)));
         words.extend(seen.compared.iter().map(|one| trimmed(&one.bytes)));
         self.before = seen.before;
         if self.before.len() < COMPARED_MAX {
@@ -276,6 +279,9 @@ mod tests {
         // mov eax, [rdi]; xor eax, "abcd"; mov ecx, [rdi+3]; xor ecx, "defg"
         let overlapping = b"\x8b\x07\x35abcd\x8b\x4f\x03\x81\xf1defg";
         assert!(words(overlapping).contains(&b"abcdefg".to_vec()));
+        // movabs rcx, "abcdefgh"; mov rax, [rdi]; xor rax, rcx; movzx ecx, word [rdi+8]; xor rcx, "ij"
+        let wide = b"\x48\xb9abcdefgh\x48\x8b\x07\x48\x31\xc8\x0f\xb7\x4f\x08\x48\x81\xf1ij\0\0";
+        assert!(words(wide).contains(&b"abcdefghij".to_vec()));
         // movabs rax, "abcdefgh"; cmp [rdi], rax
         let long = b"\x48\xb8abcdefgh\x48\x39\x07";
         assert!(words(long).contains(&b"abcdefgh".to_vec()));

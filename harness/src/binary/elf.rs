@@ -102,6 +102,13 @@ impl<'a> Image<'a> {
     }
 }
 
+/// The number of bytes of a section; 0 if there is none.
+pub(super) fn section_bytes(bytes: &[u8], name: &str) -> usize {
+    let file: Option<ElfFile64<'_, Endianness>> = ElfFile64::parse(bytes).ok();
+    let section = file.as_ref().and_then(|file| file.section_by_name(name));
+    section.map_or(0, |section| usize::try_from(section.size()).unwrap_or(0))
+}
+
 /// The functions that the unwind table lists; without one, those of the symbol table.
 fn functions(
     file: &ElfFile64<'_, Endianness>,

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use source::Sources;
 
+/// The section with a number for each edge.
+const GUARDS: &str = "__sancov_guards";
 /// Maximum bytes of a file.
 const FILE_BYTES_MAX: u64 = 512 << 20;
 
@@ -46,6 +48,15 @@ pub(crate) struct Block {
     words: std::ops::Range<u32>,
     /// The range of the texts that it is one step of comparing.
     texts: std::ops::Range<u32>,
+}
+
+/// The number of edges that a program counts for a fuzzer, as far as its sections tell, if it mentions this variable.
+pub(crate) fn guards(path: &Path, variable: &str) -> Option<usize> {
+    let is_small = |file: &std::fs::Metadata| file.len() <= FILE_BYTES_MAX;
+    std::fs::metadata(path).ok().filter(is_small)?;
+    let bytes = std::fs::read(path).ok()?;
+    memchr::memmem::find(&bytes, variable.as_bytes())?;
+    Some(elf::section_bytes(&bytes, GUARDS) / size_of::<u32>())
 }
 
 /// Why a file cannot be taken apart.

@@ -23,6 +23,8 @@ enum What {
     },
     /// Print the manual page
     Man,
+    /// Print a C file to link into a server, so that campaigns see the edges that it takes
+    Coverage,
 }
 
 pub(super) fn main(args: &GenerateArgs) -> ExitCode {
@@ -33,6 +35,10 @@ pub(super) fn main(args: &GenerateArgs) -> ExitCode {
             .map_err(std::io::Error::from),
         What::Completions { shell } => {
             clap_complete::generate(shell, &mut command, "tcprove", &mut text);
+            Ok(())
+        }
+        What::Coverage => {
+            text.extend_from_slice(crate::fuzz::COVERAGE_RUNTIME.trim_end().as_bytes());
             Ok(())
         }
         What::Man => clap_mangen::Man::new(command).render(&mut text),

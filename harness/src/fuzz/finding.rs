@@ -195,18 +195,36 @@ pub struct TimeSpent {
 /// What guided a campaign.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Coverage {
-    /// The feedback mode: `breakpoints`, `shape` or `none`.
+    /// What guided the campaign: the sources of coverage (`breakpoints`, `edges`, `python`, `node`), joined by `+`, or
+    /// `shape` or `none`.
     pub feedback: String,
+    /// Why that was chosen, and what would see more.
+    pub chosen: String,
     /// Distinct observations in the replies.
     pub edges: usize,
     /// Basic blocks of the server's program, if they were seen.
     pub blocks: Option<BlockCount>,
-    /// How many of them had been reached when.
+    /// What each source of coverage has seen.
+    pub sources: Vec<SourceCount>,
+    /// How many of the blocks had been reached when.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub over_time: Vec<BlocksAt>,
     /// Functions and lines, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<CodeCoverage>,
+}
+
+/// What a source of coverage has seen.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceCount {
+    /// Its name, as in `--feedback`.
+    pub source: String,
+    /// What it sees, in the plural.
+    pub unit: String,
+    /// How many of them were reached.
+    pub reached: usize,
+    /// How many there are, if that is known.
+    pub all: Option<usize>,
 }
 
 /// The number of blocks at one time.

@@ -1,11 +1,11 @@
 //! Fuzzing: generates cases from the talk, runs them over the wire or in memory, and turns what they reveal into
 //! confirmed, minimized findings with runnable reproducers.
 
-mod blocks;
 pub mod campaign;
 pub mod case;
 mod code;
 mod corpus;
+mod coverage;
 pub(crate) mod deadline;
 mod epoch;
 pub mod feedback;
@@ -35,8 +35,10 @@ pub use case::{Case, CaseFile, Data, DataPart, InjectStep, SendStep, Step};
 #[cfg(test)]
 pub(crate) use code::tests::sample as code_sample;
 pub use code::{CodeCoverage, FileCoverage, FunctionCoverage};
+#[cfg(feature = "cli")]
+pub(crate) use coverage::RUNTIME as COVERAGE_RUNTIME;
 pub use finding::{
-    BlockCount, BlocksAt, Confirmed, Coverage, Finding, FuzzResult, Rate, TimeSpent,
+    BlockCount, BlocksAt, Confirmed, Coverage, Finding, FuzzResult, Rate, SourceCount, TimeSpent,
 };
 pub use plan::FuzzPlan;
 pub(crate) use symptom::evidence_lines;

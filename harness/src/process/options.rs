@@ -32,6 +32,8 @@ pub struct StartOptions {
     pub give_up: Option<Duration>,
     /// Report what it reaches, by breakpoints; default: do not trace it.
     pub trace: Option<Arc<Trace>>,
+    /// Environment variables for this start, which replace those of the launch. Values may contain the same placeholders.
+    pub env: Vec<(String, String)>,
     /// Wait until the server is ready; if `false`, only until its program runs.
     pub await_ready: bool,
 }
@@ -50,6 +52,7 @@ impl Default for StartOptions {
             stdout: StdoutMode::Drain,
             give_up: None,
             trace: None,
+            env: Vec::new(),
             await_ready: true,
         }
     }

@@ -205,6 +205,9 @@ fn server_command<'a>(
         trace: options.trace.as_ref().map(|trace| trace.argument()),
         ..SupervisorCommand::of(launch, &launch.cmd, setting)
     };
+    let env = options.env.iter();
+    let expanded = env.map(|(name, value)| (name.clone(), launch.expand(value, setting.values)));
+    command.env.extend(expanded);
     let addr = SocketAddr::new(launch.host, setting.values.port);
     match &launch.listening {
         Listening::Server => {}

@@ -109,12 +109,14 @@ impl FuzzReport {
         }
         if !coverage.feedback.is_empty() {
             let feedback = crate::text::escape_text(&coverage.feedback, 40);
-            let blocks = coverage.blocks.map_or(String::new(), |blocks| {
-                let (reached, all) = (count(blocks.reached as f64), count(blocks.all as f64));
-                format!("{reached} of {all} basic blocks, ")
+            let seen = coverage.sources.iter().map(|seen| {
+                let all = seen.all.map(|all| format!(" of {}", count(all as f64)));
+                let reached = count(seen.reached as f64);
+                format!("{reached}{} {}, ", all.unwrap_or_default(), seen.unit)
             });
             parts.push(format!(
-                "feedback {feedback}: {blocks}{} distinct observations",
+                "feedback {feedback}: {}{} distinct observations",
+                seen.collect::<String>(),
                 count(coverage.edges as f64)
             ));
         }

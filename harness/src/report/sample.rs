@@ -189,6 +189,7 @@ pub(super) fn campaign(findings: Vec<Finding>) -> Report {
             coverage: Coverage {
                 feedback: "shape".into(),
                 edges: 120,
+                chosen: "as asked for".into(),
                 ..Coverage::default()
             },
             findings,

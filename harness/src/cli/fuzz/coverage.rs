@@ -37,7 +37,7 @@ pub(super) fn format(text: &str) -> Result<CoverageFile, String> {
 pub(super) fn feedback(asked: FeedbackArg) -> Result<FeedbackMode, RunError> {
     match asked {
         FeedbackArg::Auto | FeedbackArg::Breakpoints => Ok(FeedbackMode::Breakpoints),
-        FeedbackArg::Shape | FeedbackArg::None => Err(usage(
+        _ => Err(usage(
             "--coverage needs breakpoints\nnext: leave out --feedback".to_owned(),
         )),
     }

@@ -98,6 +98,13 @@ pub(super) enum FeedbackArg {
     Auto,
     /// The basic blocks of the server's program, seen by breakpoints, and the shape of the replies
     Breakpoints,
+    /// The edges that a server counts which was built by AFL's compilers, or with -fsanitize-coverage and the file of
+    /// `tcprove generate coverage`; and the shape of the replies
+    Edges,
+    /// The lines and instructions of a server in Python 3.12 or later, and the shape of the replies
+    Python,
+    /// The functions and blocks of a server in Node, and the shape of the replies
+    Node,
     /// The shape of the replies
     Shape,
     /// No feedback
@@ -109,6 +116,9 @@ impl From<FeedbackArg> for FeedbackMode {
         match argument {
             FeedbackArg::Auto => Self::Auto,
             FeedbackArg::Breakpoints => Self::Breakpoints,
+            FeedbackArg::Edges => Self::Edges,
+            FeedbackArg::Python => Self::Python,
+            FeedbackArg::Node => Self::Node,
             FeedbackArg::Shape => Self::Shape,
             FeedbackArg::None => Self::None,
         }
@@ -260,7 +270,7 @@ pub(super) fn refused(error: CampaignError, resolved: &PreparedTarget) -> RunErr
         CampaignError::SingleClient(_) => RunError::target(format!(
             "{error}\nnext: run `tcprove check` for details; a campaign needs a server that keeps serving"
         )),
-        CampaignError::Feedback(_) => RunError::target(format!(
+        CampaignError::Feedback(..) => RunError::target(format!(
             "{error}\nnext: --feedback auto uses the best that is possible"
         )),
         CampaignError::Inject(_) => RunError::target(format!(

@@ -1,36 +1,35 @@
 //! Chooses what guides a campaign, and says why.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tokio::runtime::Runtime;
 
-use crate::fuzz::blocks::{Blocks, CODE_MAX};
+use crate::fuzz::coverage::{Coverage, ENTRIES, Entry, Look, name};
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::feedback::FeedbackMode;
+use crate::fuzz::finding::{self, BlockCount, SourceCount};
 use crate::fuzz::plan::FuzzPlan;
 use crate::fuzz::target::FuzzTarget;
-use crate::process::{Listening, TraceState, executables, libraries};
+use crate::process::{Listening, executables, libraries};
 
-/// Programs whose own code tells little about the server that they run.
-const INTERPRETERS: [&str; 13] = [
-    "beam", "bun", "deno", "dotnet", "java", "lua", "mono", "node", "perl", "php", "python",
-    "ruby", "tclsh",
-];
-/// Maximum bytes of code for which breakpoints are chosen unasked: more takes seconds to start.
-const CODE_MAX_AUTO: u64 = 20 << 20;
 /// Programs that start others.
 const SHELLS: [&str; 6] = ["bash", "busybox", "dash", "sh", "sudo", "zsh"];
 
 /// What guides a campaign.
 #[derive(Debug)]
 pub(super) struct Guidance {
-    /// Never [`FeedbackMode::Auto`].
+    /// How the replies are looked at.
     pub(super) feedback: FeedbackMode,
-    /// The blocks of the server's programs, if they are seen.
-    pub(super) blocks: Option<Blocks>,
+    /// What is seen of the server's code, if anything.
+    pub(super) coverage: Option<Coverage>,
+    /// The names of the sources of coverage.
+    sources: Vec<&'static str>,
     /// What was chosen and why, in one line.
     pub(super) said: String,
 }
+
+/// The name of a source that can be used, and what it sees.
+type Usable = (&'static str, Coverage);
 
 impl Guidance {
     /// Chooses what the plan asks for, or the best that is possible. The error is the reason why what the plan asks for is
@@ -42,40 +41,126 @@ impl Guidance {
         programs: &[PathBuf],
     ) -> Result<Self, String> {
         match plan.feedback {
-            FeedbackMode::None => Ok(Self::without_blocks(FeedbackMode::None, "as asked for")),
-            FeedbackMode::Shape => Ok(Self::without_blocks(
+            FeedbackMode::None => Ok(Self::blind(FeedbackMode::None, "as asked for")),
+            FeedbackMode::Shape => Ok(Self::blind(
                 FeedbackMode::Shape,
-                "as asked for; breakpoints see more",
+                "as asked for; --feedback auto may see more",
             )),
-            FeedbackMode::Auto if plan.cases.is_some() => Ok(Self::without_blocks(
+            FeedbackMode::Auto if plan.cases.is_some() => Ok(Self::blind(
                 FeedbackMode::Shape,
-                "so that the same seed yields the same cases; --feedback breakpoints sees more",
+                "so that the same seed yields the same cases; without --cases, campaigns may see more",
             )),
             FeedbackMode::Auto => {
-                match only_interpreters(programs) {
-                    Some(interpreter) => Ok(Self::without_blocks(
-                        FeedbackMode::Shape,
-                        &format!(
-                            "{interpreter} runs the server, and breakpoints in {interpreter} see only its own code"
-                        ),
-                    )),
-                    None => Ok(breakpoints(target, runtime, programs, CODE_MAX_AUTO)
-                        .unwrap_or_else(|reason| {
-                            let why = format!("breakpoints are not possible: {reason}");
-                            Self::without_blocks(FeedbackMode::Shape, &why)
-                        })),
+                let (sources, reasons) = usable(&ENTRIES, target, runtime, programs, false);
+                Ok(match sources.is_empty() {
+                    true => Self::blind(FeedbackMode::Shape, &reasons.join("; ")),
+                    false => Self::seeing(sources),
+                })
+            }
+            asked => {
+                let entries = ENTRIES.iter().filter(|entry| entry.name == asked.name());
+                let (sources, reasons) = usable(entries, target, runtime, programs, true);
+                match sources.is_empty() {
+                    true => Err(reasons.join("; ")),
+                    false => Ok(Self::seeing(sources)),
                 }
             }
-            FeedbackMode::Breakpoints => breakpoints(target, runtime, programs, CODE_MAX),
         }
     }
 
-    fn without_blocks(feedback: FeedbackMode, why: &str) -> Self {
+    fn blind(feedback: FeedbackMode, why: &str) -> Self {
         Self {
             feedback,
-            blocks: None,
+            coverage: None,
+            sources: Vec::new(),
             said: format!("{}: {why}", feedback.name()),
         }
+    }
+
+    fn seeing(usable: Vec<Usable>) -> Self {
+        let (sources, all): (_, Vec<Coverage>) = usable.into_iter().unzip();
+        let coverage = Coverage::join(all);
+        Self {
+            feedback: FeedbackMode::Shape,
+            said: format!("{}, besides the shape of the replies", coverage.about()),
+            coverage: Some(coverage),
+            sources,
+        }
+    }
+
+    /// What guided the campaign, for its result, given the number of observations in the replies.
+    pub(super) fn result(&self, observations: usize) -> finding::Coverage {
+        let counts = self.coverage.iter().flat_map(Coverage::counts);
+        let sources = self
+            .sources
+            .iter()
+            .zip(counts)
+            .map(|(name, (source, reached))| SourceCount {
+                source: (*name).into(),
+                unit: source.unit().into(),
+                reached,
+                all: source.is_complete().then(|| source.places()),
+            });
+        let sources: Vec<SourceCount> = sources.collect();
+        let blocks = sources.iter().find_map(|seen| {
+            let is_blocks = seen.source == FeedbackMode::Breakpoints.name();
+            let (reached, all) = (seen.reached, seen.all.filter(|_| is_blocks)?);
+            Some(BlockCount { reached, all })
+        });
+        finding::Coverage {
+            feedback: match self.sources.is_empty() {
+                true => self.feedback.name().into(),
+                false => self.sources.join("+"),
+            },
+            chosen: self.said.clone(),
+            edges: observations,
+            blocks,
+            sources,
+            ..finding::Coverage::default()
+        }
+    }
+}
+
+/// The sources of these kinds that work with the server, and why others do not.
+fn usable<'a>(
+    entries: impl IntoIterator<Item = &'a Entry>,
+    target: &FuzzTarget,
+    runtime: &Runtime,
+    programs: &[PathBuf],
+    is_asked: bool,
+) -> (Vec<Usable>, Vec<String>) {
+    let Some(launch) = target.subject.launch() else {
+        return (Vec::new(), vec!["tcprove did not start this server".into()]);
+    };
+    let look = Look {
+        programs,
+        launch,
+        is_asked,
+    };
+    let (mut usable, mut reasons) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let name = entry.name;
+        let source = match (entry.of)(&look) {
+            None => continue,
+            Some(Ok(source)) => tried(target, runtime, Coverage::of(vec![source])),
+            Some(Err(reason)) => Err(reason),
+        };
+        match source {
+            Ok(source) => usable.push((name, source)),
+            Err(reason) if is_asked => reasons.push(reason),
+            Err(reason) => reasons.push(format!("{name} is not possible: {reason}")),
+        }
+    }
+    (usable, reasons)
+}
+
+/// The same coverage, if it sees something of a server that serves a client.
+fn tried(target: &FuzzTarget, runtime: &Runtime, coverage: Coverage) -> Result<Coverage, String> {
+    let epoch = Epoch::begin(target, runtime, Some(&coverage));
+    let epoch = epoch.map_err(|error| format!("the server does not start with it: {error}"))?;
+    match epoch.unseen().into_iter().flatten().next() {
+        Some(trouble) => Err(trouble),
+        None => Ok(coverage),
     }
 }
 
@@ -103,71 +188,4 @@ pub(super) fn programs(
         all.extend(libraries(&server.pids(), library_names));
     }
     all
-}
-
-fn name(path: &Path) -> &str {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default()
-}
-
-/// The name of the interpreter if there is nothing but interpreters.
-fn only_interpreters(programs: &[PathBuf]) -> Option<&str> {
-    let is_one = |path: &PathBuf| {
-        let name = name(path);
-        INTERPRETERS.iter().any(|known| name.starts_with(known))
-    };
-    let first = programs.first()?;
-    programs.iter().all(is_one).then(|| name(first))
-}
-
-fn breakpoints(
-    target: &FuzzTarget,
-    runtime: &Runtime,
-    programs: &[PathBuf],
-    code_max: u64,
-) -> Result<Guidance, String> {
-    if !target.is_fresh() {
-        return Err("tcprove did not start this server".into());
-    }
-    let blocks = Blocks::of(programs, code_max)?;
-    let epoch = Epoch::begin(target, runtime, Some(&blocks));
-    let epoch = epoch.map_err(|error| format!("the server does not start with them: {error}"))?;
-    match epoch.trace_state() {
-        Some(TraceState::Traced(1..)) => {}
-        Some(TraceState::Refused(error)) => {
-            let error = std::io::Error::from_raw_os_error(error);
-            return Err(format!("the system does not allow it: {error}"));
-        }
-        _ => return Err("the server does not run the program that was expected".into()),
-    }
-    drop(epoch);
-    let names: Vec<&str> = blocks.programs().map(name).collect();
-    let said = format!(
-        "breakpoints in {} basic blocks of {}, besides the shape of the replies",
-        blocks.total(),
-        names.join(", ")
-    );
-    Ok(Guidance {
-        feedback: FeedbackMode::Breakpoints,
-        blocks: Some(blocks),
-        said,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn interpreters_are_told_by_their_names() {
-        let only = |paths: &[&str]| {
-            let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-            only_interpreters(&paths).map(str::to_owned)
-        };
-        assert_eq!(only(&["/usr/bin/python3.11"]), Some("python3.11".into()));
-        assert_eq!(only(&["/usr/bin/node", "/usr/sbin/nginx"]), None);
-        assert_eq!(only(&["/usr/sbin/nginx"]), None);
-        assert_eq!(only(&[]), None);
-    }
 }

@@ -102,7 +102,7 @@ impl Work<'_> {
             self.catch_up(runtime);
             let target = self.target.until(self.state.clock.exploring());
             let started = self.state.clock.timed(Activity::Starting, || {
-                Epoch::begin(&target, runtime, self.state.blocks)
+                Epoch::begin(&target, runtime, self.state.coverage)
             });
             let epoch = match started {
                 Ok(epoch) => epoch,

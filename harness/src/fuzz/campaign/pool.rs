@@ -10,8 +10,8 @@ const NEWEST: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     pub(super) case: Case,
-    /// The number of blocks that it was the first to reach.
-    pub(super) blocks: usize,
+    /// The number of places that it was the first to reach.
+    pub(super) places: usize,
 }
 
 /// The cases of the corpus.
@@ -19,7 +19,7 @@ pub(super) struct Member {
 pub(super) struct Pool {
     cases: Vec<Case>,
     standing: Vec<Standing>,
-    /// The positions of those that were the first to reach a block.
+    /// The positions of those that were the first to reach a place.
     reaching: Vec<usize>,
 }
 
@@ -41,7 +41,7 @@ impl Pool {
     }
 
     pub(super) fn add(&mut self, member: Member) {
-        if member.blocks > 0 {
+        if member.places > 0 {
             self.reaching.push(self.cases.len());
         }
         self.cases.push(member.case);
@@ -49,7 +49,7 @@ impl Pool {
     }
 
     /// The position of a case to extend: half of the time one of the newest, otherwise one that was extended seldom. `None`
-    /// if none has reached a block, and one in eight times: then any case will do.
+    /// if none has reached a place, and one in eight times: then any case will do.
     pub(super) fn pick(&mut self, random: &mut Random) -> Option<usize> {
         if self.reaching.is_empty() || random.one_in(8) {
             return None;
@@ -97,9 +97,9 @@ mod tests {
     fn new_and_neglected_cases_are_preferred() {
         let mut pool = Pool::default();
         let mut random = Random::new(1, 0);
-        let member = |blocks| Member {
+        let member = |places| Member {
             case: Case::sending(&b"x"[..]),
-            blocks,
+            places,
         };
         (0..50).for_each(|_| pool.add(member(0)));
         assert!((0..100).all(|_| pool.pick(&mut random).is_none()));

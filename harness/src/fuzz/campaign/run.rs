@@ -85,7 +85,7 @@ impl Campaign {
             look.injections = injections(&target.until(clock.end()))?;
         }
         let guidance = Guidance::choose(&self.plan, &target, &runtime(), &look.programs)
-            .map_err(CampaignError::Feedback)?;
+            .map_err(|reason| CampaignError::Feedback(self.plan.feedback, reason))?;
         sink(Event::Guided {
             by: guidance.said.clone(),
         });

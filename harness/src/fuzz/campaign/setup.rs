@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::fuzz::corpus::CorpusError;
+use crate::fuzz::feedback::FeedbackMode;
 use crate::fuzz::plan::FuzzPlan;
 use crate::fuzz::reproducer::Recipe;
 use crate::subject::{Interrupt, RehearsalError, Subject, Waiver};
@@ -44,8 +45,8 @@ pub enum CampaignError {
     #[error(transparent)]
     Corpus(#[from] CorpusError),
     /// The feedback that was asked for is not possible.
-    #[error("--feedback breakpoints: {0}")]
-    Feedback(String),
+    #[error("--feedback {asked}: {1}", asked = .0.name())]
+    Feedback(FeedbackMode, String),
     /// Results of system calls cannot be injected.
     #[error("--inject: {0}")]
     Inject(String),

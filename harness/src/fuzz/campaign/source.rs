@@ -16,8 +16,10 @@ const AGAIN_MAX: usize = 64;
 pub(super) struct Source {
     /// Cases of the corpus, which come first.
     pub(super) queue: VecDeque<Case>,
-    /// Cases that have reached blocks once, to be run on a fresh server.
+    /// Cases that have reached places once, to be run on a fresh server.
     again: VecDeque<(Case, Vec<u32>)>,
+    /// Cases of which one has reached something new.
+    closely: VecDeque<Case>,
     /// A case to repeat instead of generating new ones.
     pub(super) only: Option<Case>,
     pub(super) generator: Generator,
@@ -34,8 +36,10 @@ pub(super) struct Source {
 pub(super) enum Origin {
     /// The corpus of an earlier campaign.
     Corpus,
-    /// It has reached these blocks once, on another server.
+    /// It has reached these places once, on another server.
     Again(Vec<u32>),
+    /// It has run among others of which one has reached something new.
+    Closely,
     /// It was made from the case of the corpus at this position, if from one.
     Generated(Option<usize>),
 }
@@ -45,6 +49,7 @@ impl Source {
         Self {
             queue: VecDeque::new(),
             again: VecDeque::new(),
+            closely: VecDeque::new(),
             only: None,
             generator,
             corpus: Pool::default(),
@@ -56,8 +61,11 @@ impl Source {
 
     /// The next case. `is_first` says whether the server is fresh.
     pub(super) fn next(&mut self, state: &CampaignState<'_>, is_fresh: bool) -> (Case, Origin) {
-        if is_fresh && let Some((case, blocks)) = self.again.pop_front() {
-            return (case, Origin::Again(blocks));
+        if is_fresh && let Some((case, places)) = self.again.pop_front() {
+            return (case, Origin::Again(places));
+        }
+        if let Some(case) = self.closely.pop_front() {
+            return (case, Origin::Closely);
         }
         if let Some(case) = self.queue.pop_front() {
             return (case, Origin::Corpus);
@@ -65,13 +73,13 @@ impl Source {
         if let Some(case) = &self.only {
             return (case.clone(), Origin::Generated(None));
         }
-        let Some(blocks) = state.blocks else {
+        let Some(coverage) = state.coverage else {
             let generated = self.generator.next(self.corpus.cases());
             return (generated.case, Origin::Generated(None));
         };
         state.share(&mut self.corpus);
-        if blocks.version() != self.hints.0 {
-            self.hints = (blocks.version(), blocks.hints());
+        if coverage.version() != self.hints.0 {
+            self.hints = (coverage.version(), coverage.hints());
         }
         let place = self.corpus.pick(&mut self.random);
         let guide = Guide {
@@ -83,10 +91,16 @@ impl Source {
         (generated.case, Origin::Generated(place))
     }
 
+    /// Runs these cases once more, each with a look of its own.
+    pub(super) fn look_closely(&mut self, cases: Vec<Case>) {
+        self.closely.extend(cases);
+    }
+
     /// Runs a case once more at the beginning of a life of the server.
-    pub(super) fn try_again(&mut self, case: Case, blocks: Vec<u32>) {
-        if self.again.len() < AGAIN_MAX {
-            self.again.push_back((case, blocks));
+    pub(super) fn try_again(&mut self, case: Case, places: Vec<u32>) {
+        let is_in = |queued: &Vec<u32>| places.iter().all(|place| queued.contains(place));
+        if self.again.len() < AGAIN_MAX && !self.again.iter().any(|(_, queued)| is_in(queued)) {
+            self.again.push_back((case, places));
         }
     }
 }

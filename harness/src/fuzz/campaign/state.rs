@@ -13,10 +13,9 @@ use super::pool::{Member, Pool};
 use super::setup::Campaign;
 use super::suspect::Suspect;
 use crate::event::{Event, Sink};
-use crate::fuzz::blocks::Blocks;
+use crate::fuzz::coverage::Coverage;
 use crate::fuzz::epoch::CaseRun;
-use crate::fuzz::feedback::{Feedback, FeedbackMode};
-use crate::fuzz::finding::BlockCount;
+use crate::fuzz::feedback::Feedback;
 use crate::fuzz::symptom::FindingKind;
 use crate::fuzz::wire::{ConnectionEnd, Observed, Received};
 use crate::fuzz::{Case, Finding, FuzzResult, corpus};
@@ -31,9 +30,9 @@ const CORPUS_MAX: usize = 4096;
 /// Counters, observations and findings of a campaign.
 pub(super) struct CampaignState<'a> {
     pub(super) campaign: &'a Campaign,
-    /// What guides the campaign, and the blocks of the server if they do.
-    pub(super) feedback: FeedbackMode,
-    pub(super) blocks: Option<&'a Blocks>,
+    /// What guides the campaign, and what is seen of the server's code if that does.
+    guidance: &'a Guidance,
+    pub(super) coverage: Option<&'a Coverage>,
     sink: Sink<'a>,
     pub(super) clock: CampaignClock,
     /// Tells the turns of the talk apart.
@@ -81,8 +80,8 @@ impl<'a> CampaignState<'a> {
             clock,
             turns: Turns::of(&campaign.subject.talk),
             campaign,
-            feedback: guidance.feedback,
-            blocks: guidance.blocks.as_ref(),
+            guidance,
+            coverage: guidance.coverage.as_ref(),
             members: AtomicUsize::new(0),
             sink,
             executions: AtomicU64::new(0),
@@ -226,25 +225,25 @@ impl<'a> CampaignState<'a> {
         self.ledger().feedback.fresh(shown)
     }
 
-    /// Notes that these blocks were reached. Returns the number of those that no case had reached before.
-    fn first_to_reach(&self, blocks: &[u32]) -> usize {
-        let Some(known) = self.blocks else {
+    /// Notes that these places were reached. Returns the number of those that no case had reached before.
+    fn first_to_reach(&self, places: &[u32]) -> usize {
+        let Some(coverage) = self.coverage else {
             return 0;
         };
-        let new = known.fresh(blocks);
-        known.keep(&new);
+        let new = coverage.fresh(places);
+        coverage.keep(&new);
         new.len()
     }
 
-    /// Adds a case with new observations, or that is the first to reach these blocks, to the corpus.
-    pub(super) fn keep(&self, case: &Case, shown: &[u64], blocks: &[u32]) {
-        let blocks = self.first_to_reach(blocks);
+    /// Adds a case with new observations, or that is the first to reach these places, to the corpus.
+    pub(super) fn keep(&self, case: &Case, shown: &[u64], places: &[u32]) {
+        let places = self.first_to_reach(places);
         let mut ledger = self.ledger();
-        if blocks == 0 && ledger.feedback.fresh(shown).is_empty() {
+        if places == 0 && ledger.feedback.fresh(shown).is_empty() {
             return;
         }
         ledger.feedback.keep(shown);
-        self.add(&mut ledger, case, blocks);
+        self.add(&mut ledger, case, places);
         drop(ledger);
         if let Some(folder) = &self.campaign.plan.corpus
             && let Err(error) = corpus::add(folder, case)
@@ -254,16 +253,16 @@ impl<'a> CampaignState<'a> {
     }
 
     /// Adds a case of an earlier campaign to the corpus, whatever it shows.
-    pub(super) fn take_in(&self, case: &Case, shown: &[u64], blocks: &[u32]) {
-        let blocks = self.first_to_reach(blocks);
+    pub(super) fn take_in(&self, case: &Case, shown: &[u64], places: &[u32]) {
+        let places = self.first_to_reach(places);
         let mut ledger = self.ledger();
         ledger.feedback.keep(shown);
-        self.add(&mut ledger, case, blocks);
+        self.add(&mut ledger, case, places);
     }
 
-    fn add(&self, ledger: &mut Ledger, case: &Case, blocks: usize) {
-        // Those that reach blocks are worth more.
-        let most = if blocks > 0 {
+    fn add(&self, ledger: &mut Ledger, case: &Case, places: usize) {
+        // Those that reach places are worth more.
+        let most = if places > 0 {
             CORPUS_MAX * 2
         } else {
             CORPUS_MAX
@@ -271,7 +270,7 @@ impl<'a> CampaignState<'a> {
         if ledger.corpus.len() < most {
             ledger.corpus.push(Member {
                 case: case.clone(),
-                blocks,
+                places,
             });
             self.members.store(ledger.corpus.len(), Ordering::Release);
         }
@@ -291,7 +290,7 @@ impl<'a> CampaignState<'a> {
         let plan = &self.campaign.plan;
         // With a fixed number of cases, runs must be repeatable.
         let latency = plan.cases.is_none();
-        self.feedback.observations(case, run, latency)
+        self.guidance.feedback.observations(case, run, latency)
     }
 
     /// Counts a bug; returns whether it is new.
@@ -379,8 +378,9 @@ impl<'a> CampaignState<'a> {
 
     /// Notes how many blocks have been reached by now.
     fn note_growth(&self, elapsed: Duration) {
-        if let Some(blocks) = self.blocks {
-            self.growth.note(elapsed, blocks.count());
+        let seen = self.guidance.coverage.as_ref();
+        if let Some(blocks) = seen.and_then(Coverage::blocks) {
+            self.growth.note(elapsed, blocks);
         }
     }
 
@@ -421,15 +421,10 @@ impl<'a> CampaignState<'a> {
             notes: ledger.notes,
             ..FuzzResult::default()
         };
-        fuzzed.coverage.feedback = self.feedback.name().into();
-        fuzzed.coverage.edges = ledger.feedback.count();
-        fuzzed.coverage.blocks = self.blocks.map(|blocks| BlockCount {
-            reached: blocks.count(),
-            all: blocks.total(),
-        });
+        fuzzed.coverage = self.guidance.result(ledger.feedback.count());
         fuzzed.coverage.over_time = self.growth.all();
         if self.campaign.plan.code {
-            fuzzed.coverage.code = self.blocks.map(Blocks::code);
+            fuzzed.coverage.code = self.guidance.coverage.as_ref().and_then(Coverage::code);
         }
         fuzzed
     }

@@ -18,12 +18,12 @@ use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
 use crate::fuzz::Case;
-use crate::fuzz::blocks::Blocks;
+use crate::fuzz::coverage::{Coverage, Pace, Sights};
 use crate::fuzz::stderr::{StderrReport, StderrScan};
 use crate::fuzz::target::FuzzTarget;
 use crate::fuzz::wire::{Limits, Observed, Wire};
 use crate::process::{
-    CallSet, CrashWatch, Exit, Glance, Server, StartFailure, StartOptions, Trace, Vital, Vitals,
+    CallSet, CrashWatch, Exit, Glance, Server, StartFailure, StartOptions, Vital, Vitals,
 };
 use crate::session::{PeerError, Session, Voice};
 use crate::talk::{Exchange, Turn};
@@ -71,10 +71,10 @@ pub(crate) struct Epoch<'a> {
     worst_canary: Duration,
     /// Number of canaries held.
     pub canaries: u64,
-    /// The breakpoints of this server.
-    trace: Option<Arc<Trace>>,
-    /// Entries of the trace's log that were read.
-    traced: usize,
+    /// What the sources of coverage see of this server.
+    sights: Option<Arc<Sights>>,
+    /// Their mark when they were asked last.
+    marked: usize,
     interference: Interference,
 }
 
@@ -101,27 +101,29 @@ impl<'a> Epoch<'a> {
         Self::begin(target, runtime, None)
     }
 
-    /// [`Epoch::start`] with breakpoints in these blocks.
+    /// [`Epoch::start`] with a look at what the server executes.
     ///
     /// # Errors
     /// The server does not start.
     pub(crate) fn begin(
         target: &'a FuzzTarget,
         runtime: &'a Runtime,
-        blocks: Option<&Blocks>,
+        coverage: Option<&Coverage>,
     ) -> Result<Self, StartFailure> {
-        let trace = blocks.map(Blocks::trace).transpose();
-        let trace = trace.map_err(|error| StartFailure::harness("trace the server", error))?;
-        let options = StartOptions {
-            trace: trace.clone(),
+        let sights = coverage.map(Coverage::begin).transpose();
+        let sights = sights.map_err(|error| StartFailure::harness("see coverage", error))?;
+        let mut options = StartOptions {
             inject: target.inject.then_some(CallSet::All),
             ..StartOptions::default()
         };
+        if let Some(sights) = &sights {
+            sights.prepare(&mut options);
+        }
         let start = server(target, options);
         let server = Rc::new(LocalSet::new().block_on(runtime, start)?);
         let voice = target.subject.voice(&server, VOICE_SALT);
         let wire = wire(target, &server, &voice, target.limits)
-            .traced_by(trace.as_ref())
+            .seen_by(sights.as_ref())
             .injecting_into(target.inject.then(|| server.clone()));
         let mut epoch = Self {
             target,
@@ -138,21 +140,21 @@ impl<'a> Epoch<'a> {
             canaries: 0,
             server,
             wire,
-            trace,
-            traced: 0,
+            sights,
+            marked: 0,
             interference: Interference::default(),
         };
-        if let Some(blocks) = blocks {
+        if let Some(coverage) = coverage {
             epoch.arm_again(&[]);
-            blocks.at_start(&epoch.reached());
+            coverage.at_start(&epoch.reached(Pace::Now));
         }
         // The first client triggers lazy initialization. If it fails, a later canary will show it.
         let at_first = epoch.server.pids();
         let _ = epoch.canary(target.silence);
         epoch.observe_calls();
         epoch.take_baseline(&at_first);
-        if let Some(blocks) = blocks {
-            blocks.ordinary(&epoch.reached());
+        if let Some(coverage) = coverage {
+            coverage.ordinary(&epoch.reached(Pace::Now));
         }
         Ok(epoch)
     }

@@ -22,6 +22,12 @@ pub enum FeedbackMode {
     Auto,
     /// The basic blocks that the server executes, and the shape of the replies.
     Breakpoints,
+    /// The edges that a server built for AFL or with `-fsanitize-coverage` counts, and the shape of the replies.
+    Edges,
+    /// The lines and instructions that a Python server executes, and the shape of the replies.
+    Python,
+    /// The functions and blocks that a Node server executes, and the shape of the replies.
+    Node,
     /// The shape of the replies; works with every server.
     #[default]
     Shape,
@@ -35,6 +41,9 @@ impl FeedbackMode {
         match self {
             Self::Auto => "auto",
             Self::Breakpoints => "breakpoints",
+            Self::Edges => "edges",
+            Self::Python => "python",
+            Self::Node => "node",
             Self::Shape => "shape",
             Self::None => "none",
         }
@@ -45,8 +54,8 @@ impl FeedbackMode {
     /// `latency` includes CPU time, which differs from run to run.
     pub(crate) fn observations(self, case: &Case, run: &CaseRun, latency: bool) -> Vec<u64> {
         match self {
-            Self::Auto | Self::Breakpoints | Self::Shape => shape::shape(case, run, latency),
             Self::None => Vec::new(),
+            _ => shape::shape(case, run, latency),
         }
     }
 }

@@ -23,8 +23,9 @@ pub(crate) use observed::{ConnectionEnd, Observed, Received};
 
 use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
 use super::deadline::Deadline;
+use crate::fuzz::coverage::Sights;
 use crate::process::injector::Record;
-use crate::process::{LoginCommand, Server, Trace};
+use crate::process::{LoginCommand, Server};
 use crate::talk::Frame;
 use crate::transport::Endpoint;
 
@@ -72,9 +73,9 @@ pub(crate) struct Wire {
     piece_read: Option<PieceRead>,
     /// The programs that log in; `None` for one whose arguments are not known.
     logins: Vec<Option<LoginCommand>>,
-    /// Tells what the server has reached, if it is traced.
-    trace: Option<Arc<Trace>>,
-    /// The length of the trace's log after each step of the last case.
+    /// Tells what the server has reached.
+    sights: Option<Arc<Sights>>,
+    /// Their mark before the last case and after each of its steps.
     marks: Vec<usize>,
     /// Ends every case early.
     deadline: Deadline,
@@ -99,7 +100,7 @@ impl Wire {
             out: Vec::new(),
             piece_read: None,
             logins: Vec::new(),
-            trace: None,
+            sights: None,
             marks: Vec::new(),
             deadline: Deadline::default(),
             injector: None,
@@ -120,8 +121,8 @@ impl Wire {
     }
 
     /// Notes after each step what the server has reached.
-    pub(crate) fn traced_by(mut self, trace: Option<&Arc<Trace>>) -> Self {
-        self.trace = trace.cloned();
+    pub(crate) fn seen_by(mut self, sights: Option<&Arc<Sights>>) -> Self {
+        self.sights = sights.cloned();
         self
     }
 
@@ -136,7 +137,7 @@ impl Wire {
         self.injected.as_ref()
     }
 
-    /// The length of the trace's log after each step of the last case.
+    /// The mark of what sees the server before the last case and after each of its steps.
     pub(crate) fn marks(&self) -> &[usize] {
         &self.marks
     }
@@ -187,13 +188,12 @@ impl Wire {
             injected: Injected::default(),
         };
         self.injected = None;
-        under_way.connect(self)?;
         self.marks.clear();
+        self.mark();
+        under_way.connect(self)?;
         for step in &case.steps {
             under_way.step(self, step)?;
-            if let Some(trace) = &self.trace {
-                self.marks.push(trace.log().len());
-            }
+            self.mark();
         }
         if let Some(meanwhile) = meanwhile {
             under_way.injected.end();
@@ -209,6 +209,14 @@ impl Wire {
             connections: connections.map(Connection::into_received).collect(),
             not_taken: under_way.not_taken,
         })
+    }
+}
+
+impl Wire {
+    fn mark(&mut self) {
+        if let Some(sights) = &self.sights {
+            self.marks.push(sights.mark());
+        }
     }
 }
 

@@ -1,21 +1,37 @@
 //! Which cases enter the corpus.
 
 use super::Explorer;
-use crate::fuzz::Case;
 use crate::fuzz::campaign::heard;
+use crate::fuzz::coverage::Pace;
+use crate::fuzz::{Case, Step};
+
+/// Maximum cases of which a single look is to tell whether they reach something new.
+const UNSEEN_MAX: usize = 256;
+
+/// The same case with a wait for its last reply: until then, the server may not have executed what it is to execute.
+pub(super) fn patient(case: &Case) -> Case {
+    let mut steps = case.steps.clone();
+    if let Some(Step::Send(_)) = steps.last() {
+        steps.push(Step::Receive);
+    }
+    let mut case = Case::new(steps);
+    case.limit();
+    case
+}
 
 impl Explorer<'_, '_> {
-    /// Adds a case to the corpus if its new observations recur when it runs again. Blocks that do not recur may need a fresh
+    /// Adds a case to the corpus if its new observations recur when it runs again. Places that do not recur may need a fresh
     /// server, so the case gets one more chance there.
-    pub(super) fn admit(&mut self, case: &Case, new: &[u64], blocks: Vec<u32>, was_fresh: bool) {
+    pub(super) fn admit(&mut self, case: &Case, new: &[u64], places: Vec<u32>, was_fresh: bool) {
         let short = self.epoch.up_to_reached(case);
-        if !blocks.is_empty() && short != *case && self.reaches_again(&short, &blocks) {
-            self.state.keep(&short, &[], &blocks);
-            if new.is_empty() {
-                return;
-            }
+        if self.keeps_short(&short, case, &places) && new.is_empty() {
+            return;
         }
-        let armed = self.epoch.arm_again(&blocks);
+        // What is none of its business may still tell something about the cases before.
+        let (armed, pace) = match places.is_empty() {
+            true => (false, Pace::Free),
+            false => (self.epoch.arm_again(&places), Pace::Due),
+        };
         let Ok(run) = self.epoch.run(case) else {
             return;
         };
@@ -23,40 +39,81 @@ impl Explorer<'_, '_> {
             // If it cannot be run, the next case shows why.
             let _ = other.run(case);
         }
-        let reached = self.epoch.reached();
+        let reached = self.epoch.reached(pace);
+        if pace == Pace::Due {
+            self.looked();
+        }
+        let short = self.epoch.up_to_reached(case);
         let shown = self.state.observations(case, &run);
         let stable: Vec<u64> = new
             .iter()
             .copied()
             .filter(|one| shown.contains(one))
             .collect();
-        let (again, once): (Vec<u32>, Vec<u32>) = blocks
+        let (again, once): (Vec<u32>, Vec<u32>) = places
             .into_iter()
             .partition(|one| armed && reached.contains(one));
         if !stable.is_empty() || !again.is_empty() {
             let replies = run.observed.connections.iter();
             replies.for_each(|reply| self.source.generator.learn(heard::of(&reply.bytes)));
+            self.keeps_short(&short, case, &again);
             self.state.keep(case, &stable, &again);
             if self.state.campaign.plan.cases.is_some() {
                 self.state.share(&mut self.source.corpus);
             }
         }
         if !once.is_empty() {
-            if let Some(known) = self.state.blocks {
-                known.not_again(&once);
+            if let Some(coverage) = self.state.coverage {
+                coverage.not_again(&once);
             }
             if !was_fresh {
-                self.source.try_again(case.clone(), once);
+                self.source.try_again(patient(case), once);
             }
         }
     }
 
-    /// Whether a shorter case reaches all of these blocks too.
-    fn reaches_again(&mut self, case: &Case, blocks: &[u32]) -> bool {
-        if !self.epoch.arm_again(blocks) || self.epoch.run(case).is_err() {
+    /// Those of these places that the newest case alone has reached. Where a source looks once for several cases, each of them runs again
+    /// if there was something new.
+    pub(super) fn of_case_alone(&mut self, places: Vec<u32>) -> Vec<u32> {
+        let Some(looks) = self.epoch.looks() else {
+            return places;
+        };
+        self.unseen.push(self.newest());
+        if looks == self.looks && self.unseen.len() < UNSEEN_MAX {
+            return places;
+        }
+        self.looks = looks;
+        let together = std::mem::take(&mut self.unseen);
+        if together.len() == 1 || places.is_empty() {
+            return places;
+        }
+        let together = together.iter().map(patient).collect();
+        self.source.look_closely(together);
+        Vec::new()
+    }
+
+    /// Whatever was executed until now was told or does not matter.
+    pub(super) fn looked(&mut self) {
+        self.unseen.clear();
+        self.looks = self.epoch.looks().unwrap_or_default();
+    }
+
+    /// Adds a case to the corpus if it is shorter than the other one and reaches all of these places too. Returns whether it
+    /// was added.
+    fn keeps_short(&mut self, short: &Case, case: &Case, places: &[u32]) -> bool {
+        if places.is_empty()
+            || short == case
+            || !self.epoch.arm_again(places)
+            || self.epoch.run(short).is_err()
+        {
             return false;
         }
-        let reached = self.epoch.reached();
-        blocks.iter().all(|block| reached.contains(block))
+        let reached = self.epoch.reached(Pace::Due);
+        self.looked();
+        let all = places.iter().all(|place| reached.contains(place));
+        if all {
+            self.state.keep(short, &[], places);
+        }
+        all
     }
 }

@@ -9,6 +9,7 @@ use crate::fuzz::campaign::clock::Activity;
 use crate::fuzz::campaign::source::{Origin, Source};
 use crate::fuzz::campaign::state::CampaignState;
 use crate::fuzz::campaign::suspect::Suspect;
+use crate::fuzz::coverage::Pace;
 use crate::fuzz::epoch::{CaseRun, Epoch};
 use crate::fuzz::log::Log;
 use crate::fuzz::oracle::alarm::alarm;
@@ -80,6 +81,9 @@ pub(super) struct Explorer<'a, 'b> {
     leak_tried: bool,
     complexity_tests_left: u32,
     begun: Instant,
+    /// Cases since the last look of a source that does not look after each of them, and the number of its looks.
+    unseen: Vec<Case>,
+    looks: usize,
 }
 
 impl<'a, 'b> Explorer<'a, 'b> {
@@ -92,7 +96,6 @@ impl<'a, 'b> Explorer<'a, 'b> {
         Self {
             state,
             other: None,
-            epoch,
             source,
             log,
             cases: Vec::new(),
@@ -103,6 +106,9 @@ impl<'a, 'b> Explorer<'a, 'b> {
             leak_tried: false,
             complexity_tests_left: COMPLEXITY_TESTS_MAX,
             begun: Instant::now(),
+            unseen: Vec::new(),
+            looks: epoch.looks().unwrap_or_default(),
+            epoch,
         }
     }
 
@@ -141,7 +147,7 @@ impl<'a, 'b> Explorer<'a, 'b> {
     /// Runs one case and everything that follows it.
     fn case(&mut self) -> Option<Suspect> {
         let (case, origin) = self.source.next(self.state, self.cases.is_empty());
-        self.elsewhere();
+        self.elsewhere(&origin);
         if let Err(error) = self.log.append(&case) {
             self.state
                 .note(&format!("the case log cannot be written: {error}"));
@@ -249,13 +255,22 @@ impl<'a, 'b> Explorer<'a, 'b> {
         self.cases.last().cloned().unwrap_or_default()
     }
 
-    /// What the server has reached since the last case was none of the next case's doing.
-    fn elsewhere(&mut self) {
-        let reached = self.epoch.reached();
-        if !reached.is_empty()
-            && let Some(blocks) = self.state.blocks
-        {
-            blocks.not_again(&reached);
+    /// What the server has reached since the last case was none of the next case's doing, but may be that of the case before.
+    fn elsewhere(&mut self, origin: &Origin) {
+        if self.epoch.looks().is_some() && matches!(origin, Origin::Closely | Origin::Again(_)) {
+            self.epoch.arm_again(&[]);
+            self.looked();
+        }
+        let reached = self.epoch.reached(Pace::Free);
+        if let Some(coverage) = self.state.coverage {
+            let late = coverage.fresh(&reached);
+            match self.cases.last() {
+                // The server may have been slower than the client.
+                Some(before) if !late.is_empty() => {
+                    self.source.try_again(admission::patient(before), late);
+                }
+                _ => coverage.not_again(&late),
+            }
         }
     }
 
@@ -263,31 +278,36 @@ impl<'a, 'b> Explorer<'a, 'b> {
     fn hints(&mut self, run: &CaseRun, origin: Origin) -> Option<Suspect> {
         let newest = self.cases.last()?;
         let shown = self.state.observations(newest, run);
-        let reached = self.epoch.reached();
-        let mut blocks = match self.state.blocks {
-            Some(known) => known.fresh(&reached),
+        let reached = self.epoch.reached(Pace::Due);
+        let mut places = match self.state.coverage {
+            Some(coverage) => coverage.fresh(&reached),
             None => Vec::new(),
         };
+        places = self.of_case_alone(places);
+        let newest = self.cases.last()?;
         if let Origin::Corpus = origin {
-            self.state.take_in(newest, &shown, &blocks);
-            blocks.clear();
+            self.state.take_in(newest, &shown, &places);
+            places.clear();
         }
         if let Origin::Again(before) = &origin {
-            let again: Vec<u32> = blocks.extract_if(.., |one| before.contains(one)).collect();
+            let again: Vec<u32> = places.extract_if(.., |one| before.contains(one)).collect();
             self.state.keep(newest, &[], &again);
+            if let Some(coverage) = self.state.coverage {
+                coverage.not_again(before);
+            }
         }
         let new = match origin {
             Origin::Corpus => Vec::new(),
             _ => self.state.fresh(&shown),
         };
         let sampled = self.state.executions().is_multiple_of(DIVERGENCE_ONE_IN);
-        let is_new = !new.is_empty() || !blocks.is_empty();
+        let is_new = !new.is_empty() || !places.is_empty();
         if !is_new && !sampled && run.cpu < COSTLY {
             return None;
         }
         let case = newest.clone();
         if is_new {
-            self.admit(&case, &new, blocks, matches!(origin, Origin::Again(_)));
+            self.admit(&case, &new, places, matches!(origin, Origin::Again(_)));
         }
         // What only one of two servers sees would make them differ.
         if self.other.is_some() || case.injects() {

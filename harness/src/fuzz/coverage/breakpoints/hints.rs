@@ -38,6 +38,21 @@ pub(super) fn of(blocks: &Blocks, known: &[Known], serving: &[u32]) -> Vec<Vec<u
     hints.found
 }
 
+/// The constants of all blocks: first the texts that several of them compare together, then other texts.
+pub(super) fn all(blocks: &Blocks) -> Vec<Vec<u8>> {
+    let numbers = 0..blocks.count();
+    let all = || numbers.clone().filter_map(|number| blocks.block(number));
+    let texts = all().flat_map(|(binary, block, _)| binary.texts(block));
+    let mut words: Vec<&Vec<u8>> = all()
+        .flat_map(|(binary, block, _)| binary.words(block))
+        .collect();
+    let is_printable = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+    words.sort_by_key(|word| !word.iter().all(is_printable));
+    let mut seen = HashSet::new();
+    let all = texts.chain(words).filter(|word| seen.insert(*word));
+    all.take(HINTS_MAX).cloned().collect()
+}
+
 struct Hints<'a> {
     blocks: &'a Blocks,
     known: &'a [Known],

@@ -1,37 +1,32 @@
 //! Which functions and lines the blocks that were reached belong to.
 
-use super::{Blocks, Reached};
+use super::{Blocks, Known};
 use crate::fuzz::code::{CodeCoverage, FileCoverage};
 
 /// Maximum bytes of a source file whose text is kept for the page, and of all of them.
 const TEXT_BYTES_MAX: u64 = 400 << 10;
 const TEXTS_BYTES_MAX: u64 = 3 << 20;
 
-impl Blocks {
-    /// The functions and lines of the programs, and which of them were reached. Reads the programs and their sources.
-    pub(crate) fn code(&self) -> CodeCoverage {
-        let mut code = CodeCoverage::default();
-        let mut first = 0;
-        for binary in &self.binaries {
-            match binary.sources() {
-                Ok(sources) => {
-                    let reached = self.reached();
-                    let is_reached = |block: usize| is_reached(&reached, first + block);
-                    code.add(&binary.path, &sources, &is_reached);
-                }
-                Err(_) => code.without_lines.push(binary.path.clone()),
+/// The functions and lines of the programs, and which of them were reached. Reads the programs and their sources.
+pub(super) fn code(blocks: &Blocks, known: &[Known]) -> CodeCoverage {
+    let mut code = CodeCoverage::default();
+    let mut first = 0;
+    for binary in &blocks.binaries {
+        match binary.sources() {
+            Ok(sources) => {
+                let is_reached = |block: usize| {
+                    let known = known.get(first + block);
+                    known.is_some_and(|known| known.is_reached())
+                };
+                code.add(&binary.path, &sources, &is_reached);
             }
-            first += binary.blocks.len();
+            Err(_) => code.without_lines.push(binary.path.clone()),
         }
-        code.sort();
-        read_texts(&mut code.files);
-        code
+        first += binary.blocks.len();
     }
-}
-
-fn is_reached(reached: &Reached, block: usize) -> bool {
-    let known = reached.known.get(block);
-    known.is_some_and(|known| known.is_reached())
+    code.sort();
+    read_texts(&mut code.files);
+    code
 }
 
 /// Reads the files of which something was reached, as long as there is room.

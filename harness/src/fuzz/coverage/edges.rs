@@ -1,0 +1,98 @@
+//! The edges that an instrumented server takes, in shared memory as AFL's runtime has it, without a fork server.
+//!
+//! Programs built by the compilers of AFL++ have that runtime. For any other compiler that knows `-fsanitize-coverage`, also
+//! Rust's, `tcprove generate coverage` prints one.
+
+use std::sync::Arc;
+
+use super::map::{Form, Map};
+use super::script;
+use super::source::{Entry, Found, Look, Offer, Sight, Source};
+use super::{Known, breakpoints};
+use crate::binary::guards;
+use crate::sys::SharedWords;
+
+/// The runtime that `tcprove generate coverage` prints.
+pub(crate) const RUNTIME: &str = include_str!("edges.c");
+
+/// The variable by which AFL's runtime finds the memory, and the one that tells how large it is.
+const ID: &str = "__AFL_SHM_ID";
+const SIZE: &str = "AFL_MAP_SIZE";
+/// Bytes that every runtime expects at least.
+const SIZE_MIN: usize = 1 << 16;
+/// Maximum bytes: they are read after every case.
+const SIZE_MAX: usize = 1 << 23;
+/// Edges that the runtime keeps for itself.
+const RESERVED: usize = 64;
+const UNUSED: &str =
+    "the server is built for coverage, but does not write to the memory that it is given";
+
+pub(super) const ENTRY: Entry = Entry { name: "edges", of };
+
+fn of(look: &Look<'_>) -> Offer {
+    let guards = look.programs.iter().map(|path| (path, guards(path, ID)));
+    let built: Vec<_> = guards
+        .filter_map(|(path, guards)| Some((path, guards?)))
+        .collect();
+    if built.is_empty() {
+        let how = "its programs are not built for that: use afl-clang-fast, or -fsanitize-coverage=trace-pc-guard with the \
+                   file that `tcprove generate coverage` prints";
+        return look.is_asked.then(|| Err(how.into()));
+    }
+    let all: usize = built.iter().map(|(_, guards)| guards + RESERVED).sum();
+    let names: Vec<&str> = built.iter().map(|(path, _)| script::name(path)).collect();
+    // Beside breakpoints, those know the constants.
+    let constants = match look.is_asked {
+        true => breakpoints::constants(look.programs),
+        false => Vec::new(),
+    };
+    Some(Ok(Box::new(Edges {
+        size: all.next_multiple_of(64).clamp(SIZE_MIN, SIZE_MAX),
+        names: names.join(", "),
+        mode: match look.launch.user {
+            Some(_) => 0o666,
+            None => 0o600,
+        },
+        constants: Arc::new(constants),
+    })))
+}
+
+/// The edges of a server's programs.
+#[derive(Debug)]
+struct Edges {
+    /// Bytes of the memory, one for each edge.
+    size: usize,
+    names: String,
+    /// Permissions of the memory.
+    mode: i32,
+    constants: Arc<Vec<Vec<u8>>>,
+}
+
+impl Source for Edges {
+    fn unit(&self) -> &'static str {
+        "edges"
+    }
+
+    fn about(&self) -> String {
+        format!("the edges that {} counts in shared memory", self.names)
+    }
+
+    fn places(&self) -> usize {
+        self.size
+    }
+
+    fn begin(&self) -> Found<Box<dyn Sight>> {
+        let (id, words) = SharedWords::segment(self.size / size_of::<u32>(), self.mode)?;
+        let env = [(ID, id.to_string()), (SIZE, self.size.to_string())];
+        let env = env.map(|(name, value)| (name.to_owned(), value));
+        Ok(Box::new(Map::new(
+            words,
+            Form::Counters(UNUSED),
+            env.into(),
+        )))
+    }
+
+    fn hints(&self, _: &[Known], _: &[u32]) -> Vec<Vec<u8>> {
+        self.constants.to_vec()
+    }
+}
