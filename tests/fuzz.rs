@@ -35,7 +35,9 @@ impl Fuzzed {
 /// a build without optimization needs seven seconds of CPU time to find the half a million basic blocks of one.
 pub(crate) fn fuzz(bench: &Bench, arguments: &[&str]) -> Fuzzed {
     let mut words = [&["fuzz", "--json", "fuzz.json", "--no-progress"], arguments].concat();
-    if !arguments.contains(&"--feedback") {
+    let chooses =
+        |argument: &&str| argument.starts_with("--feedback") || argument.starts_with("--coverage");
+    if !arguments.iter().any(chooses) {
         words.extend(["--feedback", "shape"]);
     }
     let ended = bench.run(words);

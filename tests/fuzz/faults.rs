@@ -16,6 +16,8 @@ struct Planted {
     /// From which number of `TCPROVE_SLOW` it is looked for.
     slow: usize,
     feedback: &'static str,
+    /// Whether it takes a result of a system call that no client can cause.
+    inject: bool,
 }
 
 const fn planted(name: &'static str, kind: &'static str, steps: u64, bytes: u64) -> Planted {
@@ -26,6 +28,7 @@ const fn planted(name: &'static str, kind: &'static str, steps: u64, bytes: u64)
         bytes,
         slow: 0,
         feedback: "shape",
+        inject: false,
     }
 }
 
@@ -55,6 +58,12 @@ const PLANTED: &[Planted] = &[
         ..planted("six-messages", "crash", 11, 42)
     },
     Planted {
+        // What else a campaign with injections has to do is in `injected`.
+        slow: 2,
+        inject: true,
+        ..planted("read-error-in-one-state", "crash", 3, 1)
+    },
+    Planted {
         slow: 2,
         ..planted("quadratic-parse", "complexity", 1, 70_000)
     },
@@ -67,21 +76,20 @@ const PLANTED: &[Planted] = &[
 fn find(planted: &Planted, seed: u64) {
     let bench = Bench::new();
     let (fault, seed) = (format!("fault={}", planted.name), seed.to_string());
-    let fuzzed = fuzz(
-        &bench,
-        &[
-            "--embedded",
-            "--param",
-            &fault,
-            "--seed",
-            &seed,
-            "--duration",
-            "100s",
-            "--stop-on-first",
-            "--feedback",
-            planted.feedback,
-        ],
-    );
+    let mut arguments = vec![
+        "--embedded",
+        "--param",
+        &fault,
+        "--seed",
+        &seed,
+        "--duration",
+        "100s",
+        "--stop-on-first",
+        "--feedback",
+        planted.feedback,
+    ];
+    arguments.extend(planted.inject.then_some("--inject"));
+    let fuzzed = fuzz(&bench, &arguments);
     let told = || format!("{}, seed {seed}: {}", planted.name, fuzzed.ended.all());
     assert_eq!(fuzzed.ended.code, Some(1), "{}", told());
     let kinds: Vec<&str> = planted.kind.split('|').collect();
@@ -96,7 +104,12 @@ fn find(planted: &Planted, seed: u64) {
     let (steps, bytes) = (finding["steps"].as_u64(), finding["bytes"].as_u64());
     assert!(steps.unwrap() <= planted.steps, "{}", told());
     assert!(bytes.unwrap() <= planted.bytes, "{}", told());
-    for file in ["case.json", "reproduce.py", "reproduce.rs", "README.md"] {
+    // No program can inject.
+    let programs = (!planted.inject).then_some(["reproduce.py", "reproduce.rs"]);
+    for file in ["case.json", "README.md"]
+        .into_iter()
+        .chain(programs.into_iter().flatten())
+    {
         let place = bench
             .path(finding["reproducer"].as_str().unwrap())
             .join(file);

@@ -128,8 +128,11 @@ fn unconfirmed<'a>(check: &Check, attempts: &'a [Attempt], battery: &Battery) ->
     let passed = attempts.iter().any(|attempt| attempt.checked.is_ok());
     let reason =
         |attempts: &str| format!("intermittent: it failed once, {attempts}; observed: {seen}");
-    if battery.subject.launch().is_none() || !passed {
-        let reason = reason("not when repeated (attempts: 2)");
+    let is_launched = battery.subject.launch().is_some();
+    let died = is_death(failure) || failure.kind == FailureKind::WorkerDied;
+    if !is_launched || !(passed || died) {
+        let count = attempts.len();
+        let reason = reason(&format!("not when repeated (attempts: {count})"));
         let verdict = match weighed(check, first, battery) {
             Verdict::Warn => Verdict::Warn,
             _ => Verdict::Inconclusive,
@@ -139,7 +142,7 @@ fn unconfirmed<'a>(check: &Check, attempts: &'a [Attempt], battery: &Battery) ->
     let reason = reason(&format!(
         "and not in {again} more attempts alone on fresh servers"
     ));
-    if is_death(failure) || failure.kind == FailureKind::WorkerDied {
+    if died {
         return (weighed(check, first, battery), Some(failure), Some(reason));
     }
     if check.control || depends_on_time(failure) {

@@ -47,7 +47,7 @@ fn fuzz_page() -> String {
 #[test]
 fn a_campaign_shows_what_it_has_reached() {
     let page = fuzz_page();
-    assert_eq!(drawings(&page), 1);
+    assert_eq!(drawings(&page), 2, "the plot and the sign of its legend");
     for text in [
         "2 of 3 functions were reached, and 2 of 5 lines.",
         "90 of 300 basic blocks",
