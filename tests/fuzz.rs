@@ -14,6 +14,8 @@ mod word;
 
 use serde_json::Value;
 
+use crate::support::battery::{compiled, data};
+use crate::support::skip::may_lack;
 use crate::support::{Bench, Ended};
 
 /// The result of a campaign.
@@ -43,4 +45,19 @@ pub(crate) fn fuzz(bench: &Bench, arguments: &[&str]) -> Fuzzed {
     let ended = bench.run(words);
     let report = bench.json("fuzz.json");
     Fuzzed { ended, report }
+}
+
+/// A campaign with these arguments on the small C server, compiled with these flags. `None` without a compiler, or where
+/// breakpoints are needed and there are none.
+pub(crate) fn fuzz_lines(bench: &Bench, flags: &[&str], arguments: &[&str]) -> Option<Fuzzed> {
+    let program = compiled("injection/lines.c", &bench.path(""), flags)?;
+    let file = data("injection/tcprove.toml");
+    let parameter = format!("program={program}");
+    let server = ["--file", file.to_str().unwrap(), "--param", &parameter];
+    let fuzzed = fuzz(bench, &[&server, arguments].concat());
+    if fuzzed.ended.code == Some(3) && fuzzed.ended.all().contains("processor") {
+        may_lack("a processor with breakpoints");
+        return None;
+    }
+    Some(fuzzed)
 }

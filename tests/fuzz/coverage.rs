@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use super::{Fuzzed, fuzz};
+use super::{Fuzzed, fuzz, fuzz_lines};
 use crate::support::Bench;
-use crate::support::battery::{compiled, data, have};
+use crate::support::battery::{data, have};
 use crate::support::skip::{is_slow, may_lack};
 
 /// The lines of each file of an lcov file, with how often they were reached.
@@ -27,28 +27,8 @@ fn lines(lcov: &str) -> BTreeMap<String, BTreeMap<u32, u32>> {
 
 /// A campaign on the small C server. `None` without a compiler, or where there are no breakpoints.
 fn campaign(bench: &Bench, flags: &[&str], more: &[&str]) -> Option<Fuzzed> {
-    let program = compiled("injection/lines.c", &bench.path(""), flags)?;
-    let file = data("injection/tcprove.toml");
-    let parameter = format!("program={program}");
-    let words = [
-        "--file",
-        file.to_str().unwrap(),
-        "--param",
-        &parameter,
-        "--cases",
-        "150",
-        "--jobs",
-        "1",
-    ];
-    let fuzzed = fuzz(
-        bench,
-        &[&words[..], &["--html", "page.html"], more].concat(),
-    );
-    if fuzzed.ended.code == Some(3) && fuzzed.ended.all().contains("processor") {
-        may_lack("a processor with breakpoints");
-        return None;
-    }
-    Some(fuzzed)
+    let words = ["--cases", "150", "--jobs", "1", "--html", "page.html"];
+    fuzz_lines(bench, flags, &[&words[..], more].concat())
 }
 
 #[test]

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Fuzzed, fuzz};
+use super::{Fuzzed, fuzz, fuzz_lines};
 use crate::support::Bench;
-use crate::support::battery::{compiled, data};
 use crate::support::skip::{is_slow, slow_rounds};
 
 const FAULT: [&str; 3] = ["--embedded", "--param", "fault=read-error-in-one-state"];
@@ -90,16 +89,7 @@ fn breakpoints_lead_to_a_message_and_an_error_to_the_crash() {
         return;
     }
     let bench = Bench::new();
-    let Some(program) = compiled("injection/lines.c", &bench.path(""), &[]) else {
-        return;
-    };
-    let file = data("injection/tcprove.toml");
-    let parameter = format!("program={program}");
     let words = [
-        "--file",
-        file.to_str().unwrap(),
-        "--param",
-        &parameter,
         "--inject",
         "--feedback",
         "breakpoints",
@@ -109,10 +99,9 @@ fn breakpoints_lead_to_a_message_and_an_error_to_the_crash() {
         "--jobs",
         "1",
     ];
-    let fuzzed = fuzz(&bench, &words);
-    if fuzzed.ended.code == Some(3) && fuzzed.ended.all().contains("processor") {
-        return crate::support::skip::may_lack("a processor with breakpoints");
-    }
+    let Some(fuzzed) = fuzz_lines(&bench, &[], &words) else {
+        return;
+    };
     let finding = only_finding(&fuzzed);
     assert_eq!(finding["kind"], "crash", "{}", fuzzed.ended.all());
     assert!(injects(finding), "{}", fuzzed.ended.all());
@@ -131,16 +120,7 @@ fn a_server_that_computes_ever_after_spins() {
         return;
     }
     let bench = Bench::new();
-    let Some(program) = compiled("injection/lines.c", &bench.path(""), &["-DSPINS"]) else {
-        return;
-    };
-    let file = data("injection/tcprove.toml");
-    let parameter = format!("program={program}");
     let words = [
-        "--file",
-        file.to_str().unwrap(),
-        "--param",
-        &parameter,
         "--inject",
         "--feedback",
         "shape",
@@ -148,7 +128,9 @@ fn a_server_that_computes_ever_after_spins() {
         "60s",
         "--stop-on-first",
     ];
-    let fuzzed = fuzz(&bench, &words);
+    let Some(fuzzed) = fuzz_lines(&bench, &["-DSPINS"], &words) else {
+        return;
+    };
     let finding = only_finding(&fuzzed);
     assert_eq!(finding["kind"], "spin", "{}", fuzzed.ended.all());
     assert!(injects(finding), "{}", fuzzed.ended.all());

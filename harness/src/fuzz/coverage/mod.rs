@@ -148,22 +148,17 @@ impl Coverage {
     /// The sources, each with the number of places that were reached.
     pub(crate) fn counts(&self) -> Vec<(&dyn Source, usize)> {
         let reached = self.reached();
-        let count = |part: &Part| {
-            let known = &reached.known[part.range()];
-            known.iter().filter(|known| known.is_certain()).count()
-        };
         let parts = self.parts.iter();
         parts
-            .map(|part| (part.source.as_ref(), count(part)))
+            .map(|part| (part.source.as_ref(), part.count(&reached)))
             .collect()
     }
 
     /// The number of basic blocks that were reached, if a source sees them.
     pub(crate) fn blocks(&self) -> Option<usize> {
-        let mut counts = self.counts().into_iter();
-        counts
-            .find(|(source, _)| source.unit() == breakpoints::UNIT)
-            .map(|(_, reached)| reached)
+        let mut parts = self.parts.iter();
+        let blocks = parts.find(|part| part.source.unit() == breakpoints::UNIT)?;
+        Some(blocks.count(&self.reached()))
     }
 
     /// The functions and lines of the server's programs, if a source sees their basic blocks.
@@ -273,6 +268,12 @@ impl Coverage {
 }
 
 impl Part {
+    /// The number of its places that were reached.
+    fn count(&self, reached: &Reached) -> usize {
+        let known = &reached.known[self.range()];
+        known.iter().filter(|known| known.is_certain()).count()
+    }
+
     fn range(&self) -> std::ops::Range<usize> {
         self.first..self.first + self.source.places()
     }
