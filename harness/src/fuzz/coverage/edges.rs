@@ -24,8 +24,7 @@ const SIZE_MIN: usize = 1 << 16;
 const SIZE_MAX: usize = 1 << 23;
 /// Edges that the runtime keeps for itself.
 const RESERVED: usize = 64;
-const UNUSED: &str =
-    "the server is built for coverage, but does not write to the memory that it is given";
+const UNUSED: &str = "the server contains the name of AFL's memory, but does not write to the memory that it is given: it may not be built for coverage";
 
 pub(super) const ENTRY: Entry = Entry { name: "edges", of };
 
