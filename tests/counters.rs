@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(100);
 
 /// The reference server with these arguments.
 fn server(arguments: &[&str]) -> Subject {
-    let binary = env!("CARGO_BIN_EXE_tcprove");
+    let binary = crate::support::program();
     let mut command = vec![binary, "serve", "--protocol", "line", "--port", "{port}"];
     command.extend(arguments);
     subject(Launch::new(binary, command))
@@ -130,7 +130,7 @@ fn what_cannot_be_counted_says_why() {
         return;
     }
     share();
-    let binary = env!("CARGO_BIN_EXE_tcprove");
+    let binary = crate::support::program();
     let (plan, interrupt) = (short(), Interrupt::default());
     let trouble = |launch| {
         let counted = count(&subject(launch), &plan, None, None, &interrupt);

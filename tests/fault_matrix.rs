@@ -2,10 +2,9 @@
 //! that proves it can fail.
 //!
 //! Without `TCPROVE_SLOW=1`, one check of each group stands for the others, and with it those that take most of a minute are
-//! left out, which `TCPROVE_SLOW=2` adds. `TCPROVE_OPTIMIZED` names an optimized build of `tcprove`, which needs half the time.
+//! left out, which `TCPROVE_SLOW=2` adds.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use serde_json::Value;
 use tcprove::check::{Check, Runs};
@@ -47,9 +46,7 @@ fn every_fault_is_caught_for_the_planted_reason() {
         _ => true,
     });
     let taken: BTreeSet<&str> = checks.map(|check| check.id).collect();
-    let optimized = std::env::var_os("TCPROVE_OPTIMIZED").map(Command::new);
-    let output = optimized
-        .unwrap_or_else(tcprove)
+    let output = tcprove()
         .args(["selftest", "--json"])
         .arg(&json)
         .args(taken.iter().flat_map(|id| ["--only", id]))

@@ -24,7 +24,7 @@ fn server(arguments: &str) -> String {
 /// A command that runs tcprove without valgrind in PATH, which would take part of the time. Counting has its own tests.
 fn uncounted(bench: &Bench) -> Command {
     let mut command = bench.tcprove();
-    let folder = Path::new(env!("CARGO_BIN_EXE_tcprove")).parent();
+    let folder = Path::new(crate::support::program()).parent();
     command.env("PATH", folder.unwrap());
     command
 }

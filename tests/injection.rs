@@ -16,9 +16,8 @@ use crate::support::skip;
 
 /// The reference server, with a filter or without.
 async fn server(inject: Option<CallSet>) -> Server {
-    let program = assert_cmd::cargo::cargo_bin!("tcprove");
-    let path = program.to_str().expect("a path in UTF-8");
-    let launch = Launch::new(program, [path, "serve", "--port", "{port}"]);
+    let program = crate::support::program();
+    let launch = Launch::new(program, [program, "serve", "--port", "{port}"]);
     let options = StartOptions {
         inject,
         ..StartOptions::default()
@@ -45,7 +44,7 @@ async fn a_traced_server_can_have_a_filter_too() {
     let Ok(trace) = Trace::of_programs(&[program.clone().into()]) else {
         return skip::may_lack("a processor with breakpoints");
     };
-    let supervisor = assert_cmd::cargo::cargo_bin!("tcprove");
+    let supervisor = crate::support::program();
     let launch = Launch::new(supervisor, [program.as_str(), "{port}"]);
     let options = StartOptions {
         inject: Some(CallSet::All),
@@ -200,7 +199,7 @@ fn without_filters_there_is_a_reason() {
         let mut command = std::process::Command::new(python);
         command
             .arg(data("injection/no_filters.py"))
-            .arg(assert_cmd::cargo::cargo_bin!("tcprove"))
+            .arg(crate::support::program())
             .args(words)
             .arg("--json")
             .arg(&json)

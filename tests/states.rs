@@ -69,7 +69,7 @@ fn turns_that_depend_on_each_other() {
 fn openings_that_have_to_be_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tcprove.toml");
-    let server = env!("CARGO_BIN_EXE_tcprove");
+    let server = crate::support::program();
     let talk = |open: &str, turn: &str| {
         format!(
             "[server]\ncmd = [{server:?}, \"serve\", \"--port\", \"{{port}}\"]\n[promise]\npipelining = true\n\

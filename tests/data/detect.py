@@ -202,7 +202,9 @@ async def session(reader, writer):
         await writer.drain()
     except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
         pass
-    writer.close()
+    finally:
+        # Before Python 3.12, nothing else closes the connection of a session that has died.
+        writer.close()
 
 
 HANDLERS = {name: value for name, value in globals().items() if asyncio.iscoroutinefunction(value)}

@@ -65,7 +65,7 @@ def serve(client, mode):
 
 def main():
     mode = globals()[sys.argv[2]]
-    with socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=128) as server:
+    with socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=4096) as server:
         while True:
             client, _ = server.accept()
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

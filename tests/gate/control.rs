@@ -14,7 +14,7 @@ use crate::support::alone;
 
 fn subject() -> Subject {
     let file = tcprove::file::builtin("line").unwrap();
-    let exe = env!("CARGO_BIN_EXE_tcprove");
+    let exe = crate::support::program();
     let cmd = [exe, "serve", "--protocol", "line", "--port", "{port}"];
     Subject {
         origin: Origin::Spawn(Box::new(Launch::new(exe, cmd))),

@@ -20,7 +20,7 @@ use crate::support::skip::is_slow;
 use crate::support::{alone, share};
 
 fn server(arguments: &[&str]) -> Subject {
-    let binary = env!("CARGO_BIN_EXE_tcprove");
+    let binary = crate::support::program();
     let words = [binary, "serve", "--protocol", "line", "--port", "{port}"];
     let launch = Launch::new(binary, words.iter().chain(arguments).copied());
     let file = builtin("line").unwrap();

@@ -133,7 +133,7 @@ fn a_server_that_is_too_slow_for_the_rate() {
 fn a_descriptor_limit_that_is_too_low() {
     let bench = Bench::new();
     let mut command = Command::new("sh");
-    let binary = env!("CARGO_BIN_EXE_tcprove");
+    let binary = crate::support::program();
     command.current_dir(bench.path(".")).args([
         "-c",
         "ulimit -n 100 && exec \"$0\" load --json load.json --embedded -c 300 --duration 300ms --warmup 0",

@@ -269,7 +269,7 @@ async fn a_supervisor_kills_the_tree_when_its_stdin_closes() {
         pids.display()
     );
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut supervisor = Command::new(env!("CARGO_BIN_EXE_tcprove"))
+    let mut supervisor = Command::new(crate::support::program())
         .args(["__supervise", "--", "sh", "-c", &script])
         .stdin(OwnedFd::from(theirs))
         .spawn()

@@ -55,7 +55,7 @@ pub fn shell(script: &str) -> Launch {
 
 fn launch<const N: usize>(cmd: [&str; N]) -> Launch {
     crate::support::share();
-    let mut launch = Launch::new(env!("CARGO_BIN_EXE_tcprove"), cmd);
+    let mut launch = Launch::new(crate::support::program(), cmd);
     launch.ready_timeout = PATIENCE;
     launch
 }

@@ -11,7 +11,7 @@ use super::skip;
 /// A command that runs the `tcprove` binary.
 pub fn tcprove() -> Command {
     super::share();
-    Command::new(assert_cmd::cargo::cargo_bin!("tcprove"))
+    Command::new(super::program())
 }
 
 /// The path of a file in `tests/data`.

@@ -8,8 +8,8 @@ pub mod skip;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use machine::{alone, at_once, is_own_process, share};
@@ -19,6 +19,16 @@ use rustix::process::{Pid, Signal, kill_process};
 pub const PATIENCE: Duration = Duration::from_secs(120);
 /// Pause between two polls of a condition.
 const POLL_PAUSE: Duration = Duration::from_millis(5);
+
+/// The path of the `tcprove` binary: the optimized one that `TCPROVE_OPTIMIZED` names, which computes a third as long, or else
+/// that of the build under test.
+pub fn program() -> &'static str {
+    static OPTIMIZED: LazyLock<Option<String>> =
+        LazyLock::new(|| std::env::var("TCPROVE_OPTIMIZED").ok());
+    OPTIMIZED
+        .as_deref()
+        .unwrap_or(env!("CARGO_BIN_EXE_tcprove"))
+}
 
 /// A test's own folder and marker, and the binary.
 pub struct Bench {
@@ -76,7 +86,7 @@ impl Bench {
     /// A command that runs the binary in the folder, with tcprove in PATH and without environment variables that change
     /// its output.
     pub fn tcprove(&self) -> Command {
-        let binary = Path::new(env!("CARGO_BIN_EXE_tcprove"));
+        let binary = Path::new(program());
         let mut path = vec![binary.parent().unwrap().to_owned()];
         path.extend(std::env::split_paths(
             &std::env::var_os("PATH").unwrap_or_default(),

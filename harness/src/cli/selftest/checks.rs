@@ -164,7 +164,11 @@ fn table(rows: &[FaultRow]) {
         let seen = crate::text::escape_text(&row.seen, 90);
         let sound = crate::text::escape_text(&row.sound, 60);
         let is_missed = row.applies && !row.ok;
-        let mark = if is_missed { "  <- missed" } else { "" };
+        let mark = match row.tries {
+            _ if is_missed => "  <- missed".to_owned(),
+            1 => String::new(),
+            tries => format!("  <- caught by run {tries}"),
+        };
         say(&format!(
             "{:<22} {:<21} {:<13} {seen:<28} {sound:<6} {:.1}{mark}",
             row.fault, row.check, row.planted, row.seconds
