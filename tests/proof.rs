@@ -1,7 +1,7 @@
 //! A pass needs proof: faults that a check would overlook if it took a pause for a limit, the first reply for the only one, or
 //! a stimulus for granted.
 
-use crate::support::battery::{have, passes, variant};
+use crate::support::battery::{have, passes, small_server, variant};
 
 #[track_caller]
 fn fails(server: &str, how: &str, check: &str, kind: &str, part: &str) {
@@ -87,4 +87,16 @@ fn a_write_after_a_fin_and_a_reset() {
         "sound",
         &["rst-mid-reply", "prefix-abort", "shared-decoder"],
     );
+}
+
+/// What a silent client does never reaches a server to which the kernel hands connections with their first data.
+#[test]
+fn a_connection_without_data_that_is_not_handed_over() {
+    if !have("python3") {
+        return;
+    }
+    let checks = ["hol-idle", "rst-on-connect", "zero-length", "hol-partial"];
+    let checked = small_server("deferred", &[], &checks);
+    assert_eq!(checked.ids("skip"), checks[..2], "{}", checked.shown());
+    assert_eq!(checked.ids("pass").len(), 2, "{}", checked.shown());
 }

@@ -56,6 +56,31 @@ fn a_limit_of_clients_that_wait_their_turn_is_a_fact() {
     }
 }
 
+/// A server that closes an earlier connection for the next one serves so many; one that closes what is idle has no such number.
+#[test]
+fn a_limit_of_clients_that_displace_others_is_a_fact() {
+    for (params, accepts) in [
+        (["connections=12", "how=displaces"], Some(12)),
+        (["idle=0.3", "how=told"], None),
+    ] {
+        let Some(checked) = limited(&params, &["crosstalk", "hol-partial"]) else {
+            return;
+        };
+        assert_eq!(checked.code(), 0, "{}", checked.shown());
+        let limits = &checked.report["rehearsal"]["limits"];
+        assert_eq!(
+            limits["connections"]["accepts"].as_u64(),
+            accepts,
+            "{limits:#}"
+        );
+        assert_eq!(
+            limits["idle_close_s"].is_null(),
+            accepts.is_some(),
+            "{limits:#}"
+        );
+    }
+}
+
 /// One turn may end the connection although others do not.
 #[test]
 fn a_turn_after_which_the_server_closes_is_found_out() {

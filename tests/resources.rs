@@ -31,3 +31,20 @@ fn only_a_keepalive_or_a_promise_ends_the_connection_of_a_vanished_client() {
         checked.assert("keepalive", "warn", "not-closed");
     }
 }
+
+/// A message may be in a log file, if that is in the server's folder.
+#[test]
+fn a_message_in_a_log_is_a_message() {
+    for (params, outcome) in [(&[][..], "pass"), (&["log=none"], "fail")] {
+        if !have("python3") {
+            return;
+        }
+        let checked = small_server("keeps-quiet", params, &["emfile-start"]);
+        assert_eq!(
+            checked.ids(outcome),
+            ["emfile-start"],
+            "{}",
+            checked.shown()
+        );
+    }
+}

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::Effort;
 use super::outcome::{Checked, Shortfall, inconclusive, skip};
-use crate::process::{Launch, PeerSocket, Server, StartFailure, StartOptions, Usage};
+use crate::process::{Launch, PeerSocket, Server, StartFailure, StartOptions, TcpState, Usage};
 use crate::session::{Session, Transcript, Voice, pause};
 use crate::subject::{Pace, Promise, Rehearsal, Subject};
 use crate::talk::Talk;
@@ -260,6 +260,18 @@ impl Cx {
     /// (any more), or on another machine.
     pub(crate) fn peer(&self, session: &Session) -> Option<PeerSocket> {
         self.server.peer_socket(session.local())
+    }
+
+    /// Skips where the kernel keeps a connection from the server until data arrives (`TCP_DEFER_ACCEPT` of tcp(7)): this one is
+    /// established for the client and not yet for the server, so what a silent client does never reaches that.
+    pub(crate) fn is_handed_over(&self, session: &Session) -> Checked {
+        let peer = self.peer(session).map(|peer| peer.state);
+        match peer {
+            Some(TcpState::SynRecv | TcpState::NewSynRecv) => skip(
+                "the kernel hands a connection to the server only once data has arrived on it (TCP_DEFER_ACCEPT)",
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the server has ended this connection. Always true over Unix sockets, which nothing tells.

@@ -44,18 +44,24 @@ impl Cx {
     /// before, no more than it was seen to accept. Where a process is started for each connection, by
     /// the server or to log in, all of them must be able to start within half the time limit of a reply.
     pub(crate) fn connections(&self, wanted: usize) -> usize {
-        /// Fewest processes at once.
-        const PROCESSES_MIN: usize = 4;
-        let promised = self.promise().max_connections;
-        let learned = self.shared.rehearsal.limits.connections();
         /// Fewest connections that are opened although the limit is not known.
         const UNKNOWN_MIN: usize = 32;
         let tried = &self.shared.rehearsal.tried;
-        let most = match promised.or(learned) {
-            Some(most) => most.saturating_sub(2).max(1),
-            None if tried.connections_cut_short => tried.connections.max(UNKNOWN_MIN),
-            None => usize::MAX,
+        let known = match tried.connections_cut_short {
+            true => tried.connections.max(UNKNOWN_MIN),
+            false => usize::MAX,
         };
+        match self.connections_max() {
+            Some(_) => self.waiting_connections(wanted),
+            None => self.waiting_connections(wanted.min(known)),
+        }
+    }
+
+    /// Like [`Cx::connections`], for clients that may wait for each other.
+    pub(crate) fn waiting_connections(&self, wanted: usize) -> usize {
+        /// Fewest processes at once.
+        const PROCESSES_MIN: usize = 4;
+        let most = self.connections_max().unwrap_or(usize::MAX);
         let pace = self.pace();
         let starts_processes =
             *self.server.listening() == Listening::PerConnection || self.talk().has_login();
@@ -67,5 +73,12 @@ impl Cx {
             usize::MAX
         };
         wanted.min(most).min(in_time)
+    }
+
+    /// The number of connections that is promised or was seen to be a limit, less one for a well-behaved client.
+    fn connections_max(&self) -> Option<usize> {
+        let promised = self.promise().max_connections;
+        let most = promised.or(self.shared.rehearsal.limits.connections())?;
+        Some(most.saturating_sub(2).max(1))
     }
 }

@@ -204,8 +204,18 @@ impl Session {
     /// Whether this end knows of the end of the connection: a FIN or RST has arrived, or the kernel has given up. `true`
     /// also over a Unix socket, whose state the kernel does not tell.
     pub(crate) fn knows_its_end(&self) -> bool {
-        let state = tcp_info(&self.link).map_or(0, |info| info.state);
-        TcpState::from_kernel(state) != Some(TcpState::Established)
+        self.state() != Some(TcpState::Established)
+    }
+
+    /// Whether the server has ended the connection: a FIN or RST has arrived. `false` also over a Unix socket.
+    pub(crate) fn was_ended_by_server(&self) -> bool {
+        self.state()
+            .is_some_and(|state| state != TcpState::Established)
+    }
+
+    /// The state of this end, as the kernel tells it; not over a Unix socket.
+    fn state(&self) -> Option<TcpState> {
+        TcpState::from_kernel(tcp_info(&self.link).ok()?.state)
     }
 
     /// Renders turns with fresh tokens and the values captured in this session.

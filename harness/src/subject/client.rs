@@ -1,6 +1,7 @@
 //! The client that learns a server.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Subject;
@@ -22,6 +23,17 @@ impl RehearsalClient {
             voice: subject.voice(&server, 1),
             server,
             limit,
+        }
+    }
+
+    /// The same client with another conversation.
+    pub(super) fn speaking(&self, subject: &Subject, talk: &Talk) -> Self {
+        let mut subject = subject.clone();
+        subject.talk = Arc::new(talk.clone());
+        Self {
+            voice: subject.voice(&self.server, 2),
+            server: self.server.clone(),
+            limit: self.limit,
         }
     }
 

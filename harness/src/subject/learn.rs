@@ -117,6 +117,8 @@ async fn of_server(
         beside::idle_close(second, until).await
     };
     let (mut lessons, idle_close) = tokio::join!(lessons, watched);
+    // A connection that ends with the reply is not idle.
+    let idle_close = idle_close.filter(|_| lessons.talk.carries_many_turns());
     lessons.limits.idle_close_s = idle_close.map(|after| after.as_secs_f64());
     if let Second::Refuses(how) = second {
         lessons.runs_once = Some(how);
@@ -130,7 +132,7 @@ async fn lessons(subject: &Subject, client: &RehearsalClient) -> Lessons {
     let mut tried = Tried::default();
     let (mut places, mut talk) = order::learn(client).await;
     let mut requests_per_connection = None;
-    if client.talk().carries_many_turns() {
+    if talk.carries_many_turns() {
         let reach = Reach {
             most: REQUESTS_MAX,
             time: SEARCH_TIME,
@@ -140,6 +142,13 @@ async fn lessons(subject: &Subject, client: &RehearsalClient) -> Lessons {
         requests_per_connection = counted.limit;
         tried.requests_per_connection = counted.accepted;
     }
+    // One request is no number of requests but a property of the first turn.
+    let is_one = |limit: &mut Limit| limit.accepts == 1 && limit.then.is_some();
+    if let Some(one) = requests_per_connection.take_if(is_one) {
+        places.extend(order::only_once(&mut talk, &one));
+    }
+    // A connection that has carried its last turn is no longer there.
+    let client = &client.speaking(subject, &talk);
     let reach = Reach {
         most: CONNECTIONS_MAX,
         time: CONNECTIONS_TIME,
@@ -148,11 +157,6 @@ async fn lessons(subject: &Subject, client: &RehearsalClient) -> Lessons {
     tried.connections = connections.accepted;
     tried.connections_cut_short = connections.is_cut_short;
     let message_bytes = sized(client, stated.message_bytes, &mut tried).await;
-    // One request is no number of requests but a property of the first turn.
-    let is_one = |limit: &mut Limit| limit.accepts == 1 && limit.then.is_some();
-    if let Some(one) = requests_per_connection.take_if(is_one) {
-        places.extend(order::only_once(&mut talk, &one));
-    }
     Lessons {
         places,
         talk,
@@ -289,24 +293,39 @@ async fn sized(
     }
 }
 
-/// Looks for a limit until two searches in a row find the same. A server may need a while to give back what clients held. The
-/// error is what was met instead.
+/// Looks for a limit until two searches in a row find the same. A server may need a while to give back what clients held, or refuse
+/// at random before it is full, as MaxStartups of sshd does: then the smallest number counts. The error is what was met instead.
 async fn twice(
     client: &RehearsalClient,
     mut search: impl AsyncFnMut() -> Met,
 ) -> Result<Refusal, Met> {
-    let mut last = refusal(search().await)?;
+    let mut all = vec![refusal(search().await)?];
     for _ in 0..AGAIN {
         serves_again(client).await.ok_or(Met::Nothing)?;
         let next = refusal(search().await)?;
-        if next.accepts == last.accepts {
-            serves_again(client).await.ok_or(Met::Nothing)?;
-            return Ok(next);
+        let is_same = all.last().is_some_and(|last| next.accepts == last.accepts);
+        all.push(next);
+        if is_same {
+            break;
         }
         tokio::time::sleep(AGAIN_PAUSE).await;
-        last = next;
     }
-    Err(Met::Nothing)
+    serves_again(client).await.ok_or(Met::Nothing)?;
+    settled(all).ok_or(Met::Nothing)
+}
+
+/// The limit that these searches have found, in their order. Numbers that only fall are none: clients that have left still hold
+/// their places.
+fn settled(mut all: Vec<Refusal>) -> Option<Refusal> {
+    let last = all.pop()?;
+    if all.last()?.accepts == last.accepts {
+        return Some(last);
+    }
+    let is_rising = |pair: &[Refusal]| pair[0].accepts < pair[1].accepts;
+    all.push(last);
+    let varies = all.windows(2).any(is_rising);
+    let smallest = all.into_iter().min_by_key(|refusal| refusal.accepts);
+    smallest.filter(|_| varies)
 }
 
 fn refusal(met: Met) -> Result<Refusal, Met> {
@@ -326,4 +345,27 @@ async fn serves_again(client: &RehearsalClient) -> Option<()> {
         tokio::time::sleep(RECOVERY_PAUSE).await;
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(accepts: &[usize]) -> Option<usize> {
+        let refusal = |accepts: &usize| Refusal {
+            accepts: *accepts,
+            then: "the server closes it".into(),
+            closes: true,
+        };
+        let all = accepts.iter().map(refusal).collect();
+        settled(all).map(|refusal| refusal.accepts)
+    }
+
+    #[test]
+    fn a_limit_that_varies_is_the_smallest_that_was_met() {
+        assert_eq!(limit(&[9, 20, 20]), Some(20));
+        assert_eq!(limit(&[14, 11, 17, 12, 30]), Some(11));
+        assert_eq!(limit(&[12, 10, 8, 6, 4]), None, "places are lost");
+        assert_eq!(limit(&[5]), None);
+    }
 }

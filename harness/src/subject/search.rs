@@ -82,6 +82,14 @@ pub(crate) async fn requests(client: &RehearsalClient, reach: Reach) -> Met {
             return Met::Nothing;
         };
         match session.exchange(&turn).await {
+            // With the first reply it is no number, but a property of the turn.
+            Ok(reply) if accepts == 0 && client.talk().announces_close(&reply.bytes) => {
+                return Met::Limit(Refusal {
+                    accepts: 1,
+                    then: "the reply before announces the close".to_owned(),
+                    closes: true,
+                });
+            }
             Ok(reply) if client.talk().announces_close(&reply.bytes) => {
                 return Met::Announced(accepts + 1);
             }
@@ -96,26 +104,80 @@ pub(crate) async fn requests(client: &RehearsalClient, reach: Reach) -> Met {
 /// occupied by clients that are slow, which is a fault.
 const QUEUE_BEHIND_MIN: usize = 16;
 
-/// Connects until the server no longer serves the next client.
+/// Connects until the server no longer serves the next client, or serves it in place of an earlier one.
 pub(crate) async fn connections(client: &RehearsalClient, reach: Reach) -> Met {
+    let is_watched = client.talk().carries_many_turns();
+    let (begun, met) = (Instant::now(), tried(client, reach, is_watched).await);
+    let open = match met {
+        Ok(met) => return met,
+        Err(Displaced { open }) => open,
+    };
+    // One that is closed although it is alone is closed for being idle, whatever the number of the others.
+    let time = (begun.elapsed() * 2).max(DISPLACED_MIN);
+    if !stay_open(client, 1, time).await {
+        return tried(client, reach, false).await.unwrap_or(Met::Nothing);
+    }
+    let mut accepts = open.max(1);
+    while accepts > 1 && !stay_open(client, accepts, time).await {
+        accepts = (accepts * 3 / 4).max(1);
+    }
+    Met::Limit(Refusal {
+        accepts,
+        then: "an earlier one is closed".to_owned(),
+        closes: false,
+    })
+}
+
+/// An earlier connection was closed when so many others were open.
+struct Displaced {
+    open: usize,
+}
+
+/// Minimum time for which connections must stay open that none displaces.
+const DISPLACED_MIN: Duration = Duration::from_millis(300);
+
+/// Connects until the server no longer serves the next client; if the connections are watched, until it closes one of them.
+async fn tried(client: &RehearsalClient, reach: Reach, is_watched: bool) -> Result<Met, Displaced> {
     let begun = Instant::now();
     let mut held = Vec::new();
     while held.len() < reach.most {
         if begun.elapsed() >= reach.time {
-            return Met::AtLeast(held.len());
+            return Ok(Met::AtLeast(held.len()));
         }
         match one_more(client).await {
             Ok(session) => held.push(session),
-            Err(error) => return queued(client, met(held.len(), &error), held).await,
+            Err(error) => return Ok(queued(client, met(held.len(), &error), held).await),
+        }
+        let ended = held.iter().filter(|one| one.was_ended_by_server()).count();
+        if is_watched && ended > 0 {
+            let open = held.len() - ended;
+            return Err(Displaced { open });
         }
         // Where a reply ends the connection, one that is only open proves nothing: another one must be served beside it.
         if !client.talk().carries_many_turns()
             && let Err(error) = client.exchange().await
         {
-            return queued(client, met(held.len(), &error), held).await;
+            return Ok(queued(client, met(held.len(), &error), held).await);
         }
     }
-    Met::AtLeast(reach.most)
+    Ok(Met::AtLeast(reach.most))
+}
+
+/// Time that a server has to notice that earlier clients have left.
+const LEFT: Duration = Duration::from_millis(150);
+
+/// Whether so many connections at the same time stay open for this long.
+async fn stay_open(client: &RehearsalClient, count: usize, time: Duration) -> bool {
+    tokio::time::sleep(LEFT).await;
+    let mut held = Vec::with_capacity(count);
+    for _ in 0..count {
+        match one_more(client).await {
+            Ok(session) => held.push(session),
+            Err(_) => return false,
+        }
+    }
+    tokio::time::sleep(time).await;
+    !held.iter().any(Session::was_ended_by_server)
 }
 
 /// Time for one more client to connect and wait before another one leaves.

@@ -1,6 +1,6 @@
 """A server of lines that sets limits: PORT CONNECTIONS REQUESTS BYTES IDLE HOW LOCK. HOW is what happens to a client beyond a limit:
-told, closed, left (it waits for ever), queued (it waits for its turn), cut (a line that is too long becomes two), or lost (told, and a client that leaves does
-not give back its place). IDLE is the time in seconds after which a silent client is closed, or 0. Only one instance runs that locks
+told, closed, left (it waits for ever), queued (it waits for its turn), displaces (the earliest connection is closed for it), cut (a
+line that is too long becomes two), or lost (told, and a client that leaves does not give back its place). IDLE is the time in seconds after which a silent client is closed, or 0. Only one instance runs that locks
 the file LOCK, if that is not empty."""
 
 import asyncio
@@ -12,6 +12,7 @@ PORT, CONNECTIONS, REQUESTS, BYTES = (int(word) for word in sys.argv[1:5])
 IDLE = float(sys.argv[5]) or None
 HOW = sys.argv[6]
 served = 0
+open_ones = []
 free = asyncio.Semaphore(CONNECTIONS)
 if sys.argv[7]:
     lock = open(sys.argv[7], "w")
@@ -30,7 +31,11 @@ async def refuse(writer):
 
 async def serve(reader, writer):
     global served
-    if served == CONNECTIONS:
+    if HOW == "displaces":
+        open_ones.append(writer)
+        if len(open_ones) > CONNECTIONS:
+            open_ones.pop(0).close()
+    elif served == CONNECTIONS:
         await refuse(writer)
         return
     served += 1
@@ -52,6 +57,8 @@ async def serve(reader, writer):
     finally:
         if HOW != "lost":
             served -= 1
+        if writer in open_ones:
+            open_ones.remove(writer)
 
 
 async def session(reader, writer):

@@ -28,6 +28,7 @@ const ACCEPTED_WITHIN: Duration = Duration::from_millis(20);
 
 async fn run(cx: &Cx) -> Checked {
     let (mut established, mut accepted) = (0, 0);
+    let mut handed_over = Ok(());
     for round in 0..cx.connections(ROUNDS) {
         let mut client = cx.connect().await?;
         if round % 2 == 1 {
@@ -47,6 +48,7 @@ async fn run(cx: &Cx) -> Checked {
             established += 1;
             accepted += usize::from(peer.is_held());
         }
+        handed_over = handed_over.and(cx.is_handed_over(&client));
         client.reset()?;
         if established > 0 {
             cx.proved(format!(
@@ -56,5 +58,10 @@ async fn run(cx: &Cx) -> Checked {
         }
     }
     cx.note("accepted_before_the_reset", accepted);
-    cx.is_alive().await
+    cx.is_alive().await?;
+    if established == 0 {
+        handed_over
+    } else {
+        Ok(())
+    }
 }

@@ -15,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "RFC 9293 section 3.8.6: a receiver decides how fast it reads; one that is slow delays its own replies, not those of other clients",
-    stimulus: "a client sends requests until the server waits for it to read, and then reads one byte each 10 ms for a second; other clients are served meanwhile",
+    stimulus: "a client sends requests until the server waits for it to read, at most 64 MiB, and then reads one byte each 10 ms for a second; other clients are served meanwhile",
     needs: &[Need::ManyTurns, Need::Reply, Need::Tcp, Need::Accepts],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
@@ -46,14 +46,9 @@ async fn run(cx: &Cx) -> Checked {
     let piece = bulk::piece(&bulk::turn(cx, exchange)?);
     let mut client = cx.open_small(exchange).await?;
     let flood = flood_until_asleep(cx, &mut client, &piece, FLOOD_BYTES, PAUSE);
-    match tokio::time::timeout(FLOOD_TIME_MAX, flood).await {
-        Ok(FloodEnd::Blocked) => {}
-        Ok(FloodEnd::Closed) => {
-            return skip("the server closes the connection of a client that does not read");
-        }
-        Ok(FloodEnd::Sent) | Err(_) => {
-            return skip("the server does not wait for the client to read, see never-read");
-        }
+    // Whether the server stops reading by then is a matter of never-read, and of the machine's speed.
+    if let Ok(FloodEnd::Closed) = tokio::time::timeout(FLOOD_TIME_MAX, flood).await {
+        return skip("the server closes the connection of a client that does not read");
     }
     let Some(waiting) = cx.peer(&client).filter(|peer| peer.send_q > 0) else {
         return skip("no replies wait for the client: the server reads no requests in advance");

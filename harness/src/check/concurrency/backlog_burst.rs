@@ -49,7 +49,7 @@ async fn run(cx: &Cx) -> Checked {
             "the server serves one client at a time, so a client whose request was dropped with the burst blocks the others (see hol-idle)",
         );
     }
-    let clients = cx.connections(clients_at(cx.pace().exchange));
+    let clients = cx.waiting_connections(clients_at(cx.pace().exchange));
     // The server may do the work of all clients at the same time, or of one after the other.
     let longer = (cx.pace().exchange * u32::try_from(clients).unwrap_or(u32::MAX)).min(LONGER_MAX);
     let stopped = Stopped::hold(cx).await?;

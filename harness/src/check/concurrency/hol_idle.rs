@@ -35,6 +35,7 @@ async fn run(cx: &Cx) -> Checked {
         })
         .await;
     tokio::time::sleep(SETTLES).await;
+    cx.is_handed_over(&silent)?;
     let Some(peer) = cx
         .peer(&silent)
         .filter(|peer| peer.state == TcpState::Established)

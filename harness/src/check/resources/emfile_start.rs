@@ -1,5 +1,8 @@
 //! Starts with too few descriptors.
 
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     id: "emfile-start",
     group: super::GROUP,
     battery: 1,
-    requirement: "POSIX EMFILE: a server that cannot open the descriptors it needs exits with a message and a nonzero code, or serves with those it has",
+    requirement: "POSIX EMFILE: a server that cannot open the descriptors it needs exits with a message (to its standard streams, or in a file in {tmp}) and a nonzero code, or serves with those it has",
     stimulus: "starts with a hard limit (RLIMIT_NOFILE) of 64, 24 and 10 descriptors",
     needs: &[Need::Spawned, Need::Accepts, Need::SingleClient],
     runs: Runs::AloneOnMachine,
@@ -31,6 +34,11 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 const WINDOW: Duration = Duration::from_millis(600);
 /// Maximum CPU usage, in cores, of a server that cannot serve.
 const CORES_MAX: f64 = 0.15;
+/// How much of a server's folder is searched for a message: the number of folders that wait to be looked at, the number of files,
+/// and the bytes at the end of each.
+const FOLDERS_MAX: usize = 50;
+const FILES_MAX: usize = 200;
+const FILE_BYTES_MAX: u64 = 16 * 1024;
 
 /// The result of a start.
 enum Became {
@@ -174,9 +182,45 @@ async fn neither(cx: &Cx, server: &Server, usual: &str, limit: u64) -> Checked<S
     }
 }
 
+/// What the server has printed, and the text in the files of its folder: those that it was given are known from its usual start,
+/// and the others are its log.
 fn printed(server: &Server) -> String {
     let output = server.output();
-    format!("{}\n{}", output.stdout_tail, output.stderr_tail)
+    let written = server.tmp().map(texts).unwrap_or_default();
+    format!("{}\n{}\n{written}", output.stdout_tail, output.stderr_tail)
+}
+
+/// The ends of the text files in this folder and in those below.
+fn texts(folder: &Path) -> String {
+    let mut folders = vec![folder.to_owned()];
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && folders.len() < FOLDERS_MAX => {
+                    folders.push(entry.path());
+                }
+                Ok(kind) if kind.is_file() && texts.len() < FILES_MAX => {
+                    texts.extend(end_of(&entry.path()));
+                }
+                _ => {}
+            }
+        }
+    }
+    texts.join("\n")
+}
+
+/// The end of a file, if it is text.
+fn end_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(FILE_BYTES_MAX)))?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    match bytes.contains(&0) {
+        true => Err(io::ErrorKind::InvalidData.into()),
+        false => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+    }
 }
 
 /// The last line that the server does not print at every start (a banner is not an error message).

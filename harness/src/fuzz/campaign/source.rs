@@ -96,11 +96,16 @@ impl Source {
         self.closely.extend(cases);
     }
 
-    /// Runs a case once more at the beginning of a life of the server.
-    pub(super) fn try_again(&mut self, case: Case, places: Vec<u32>) {
+    /// Runs a case once more at the beginning of a life of the server. Returns false if too many wait for that.
+    pub(super) fn try_again(&mut self, case: Case, places: &[u32]) -> bool {
         let is_in = |queued: &Vec<u32>| places.iter().all(|place| queued.contains(place));
-        if self.again.len() < AGAIN_MAX && !self.again.iter().any(|(_, queued)| is_in(queued)) {
-            self.again.push_back((case, places));
+        if self.again.iter().any(|(_, queued)| is_in(queued)) {
+            return true;
         }
+        let has_room = self.again.len() < AGAIN_MAX;
+        if has_room {
+            self.again.push_back((case, places.to_vec()));
+        }
+        has_room
     }
 }

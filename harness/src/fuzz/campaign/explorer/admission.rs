@@ -62,14 +62,34 @@ impl Explorer<'_, '_> {
                 self.state.share(&mut self.source.corpus);
             }
         }
-        if !once.is_empty() {
-            if let Some(coverage) = self.state.coverage {
-                coverage.not_again(&once);
-            }
-            if !was_fresh {
-                self.source.try_again(patient(case), once);
-            }
+        if once.is_empty() {
+            return;
         }
+        let patient = patient(case);
+        let once = match patient == *case {
+            true => once,
+            false => self.once_more(&patient, once),
+        };
+        // What does not recur on a fresh server either depends on chance.
+        let waits = !was_fresh && self.source.try_again(patient, &once);
+        if !waits && let Some(coverage) = self.state.coverage {
+            coverage.not_again(&once);
+        }
+    }
+
+    /// Keeps the case if it reaches some of these places again now. Returns the others.
+    fn once_more(&mut self, case: &Case, places: Vec<u32>) -> Vec<u32> {
+        if !self.epoch.arm_again(&places) || self.epoch.run(case).is_err() {
+            return places;
+        }
+        let reached = self.epoch.reached(Pace::Due);
+        self.looked();
+        let (again, once): (Vec<u32>, Vec<u32>) =
+            places.into_iter().partition(|one| reached.contains(one));
+        if !again.is_empty() {
+            self.state.keep(case, &[], &again);
+        }
+        once
     }
 
     /// Those of these places that the newest case alone has reached. Where a source looks once for several cases, each of them runs again

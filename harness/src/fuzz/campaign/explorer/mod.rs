@@ -266,9 +266,9 @@ impl<'a, 'b> Explorer<'a, 'b> {
             let late = coverage.fresh(&reached);
             match self.cases.last() {
                 // The server may have been slower than the client.
-                Some(before) if !late.is_empty() => {
-                    self.source.try_again(admission::patient(before), late);
-                }
+                Some(before)
+                    if !late.is_empty()
+                        && self.source.try_again(admission::patient(before), &late) => {}
                 _ => coverage.not_again(&late),
             }
         }
