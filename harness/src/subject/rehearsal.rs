@@ -1,5 +1,6 @@
 //! The rehearsal: the conversation, held once with a clean server before anything is judged.
 
+use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -172,7 +173,10 @@ async fn paced(subject: &Subject, options: StartOptions) -> Result<Paced, Rehear
     in_the_foreground(&server)?;
     let start = server.started_in();
     let client = RehearsalClient::new(subject, Rc::new(server), PATIENCE);
-    every_turn(&client).await?;
+    let begun = Instant::now();
+    if let Err(error) = every_turn(&client).await {
+        return Err(too_early(&client, error, begun.elapsed()).await);
+    }
     in_the_foreground(client.server())?;
     let (latency, slowest) = match latency::measure(&client).await {
         Ok(measured) => measured,
@@ -186,6 +190,41 @@ async fn paced(subject: &Subject, options: StartOptions) -> Result<Paced, Rehear
     let listens = client.server().is_attached() || client.server().is_listening();
     let stopped = (!listens).then(|| "after its first clients it no longer listens".to_owned());
     Ok((pace, latency, stopped))
+}
+
+/// Time for which a server that did not hold the conversation is asked again, and the pause between two attempts.
+const BECOMES_READY: Duration = Duration::from_millis(1500);
+const BECOMES_READY_PAUSE: Duration = Duration::from_millis(50);
+
+/// The error of the first conversation, which ended after `took`. It says so if the server holds the conversation a moment later:
+/// then it listens before it is ready.
+async fn too_early(
+    client: &RehearsalClient,
+    mut error: RehearsalError,
+    took: Duration,
+) -> RehearsalError {
+    let RehearsalError::Conversation { actual, .. } = &mut error else {
+        return error;
+    };
+    let begun = Instant::now();
+    let holds = async {
+        while client.exchange().await.is_err() || every_turn(client).await.is_err() {
+            tokio::time::sleep(BECOMES_READY_PAUSE).await;
+        }
+    };
+    let exits = client.server().wait_exit(BECOMES_READY);
+    let is_ready = tokio::select! {
+        () = holds => true,
+        _ = exits => false,
+    };
+    if is_ready {
+        let ms = (took + begun.elapsed()).as_millis();
+        let _ = write!(
+            actual,
+            "; {ms} ms after it was asked first it held the conversation, so it listens before it is ready: write ready = \"exchange\" in [server]"
+        );
+    }
+    error
 }
 
 /// Fails if the command exited successfully and left a listening process: a daemon. (A server that

@@ -24,6 +24,13 @@ impl Pattern {
         compile(source).map(Self::Regex)
     }
 
+    /// Compiles a regex in which a class such as `[^\n]` matches any byte: what a server repeats may be cut in the middle of a
+    /// character. Classes of Unicode are possible too, but then only characters match.
+    pub(crate) fn of_bytes(source: &str) -> Result<Self, String> {
+        let regex = compiler(source, PATTERN_BYTES_MAX).unicode(false).build();
+        regex.map_or_else(|_| Self::regex(source), |regex| Ok(Self::Regex(regex)))
+    }
+
     /// The named groups of a match of the regex; `None` if it does not match, or there is none.
     pub(super) fn groups(&self, bytes: &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
         let Self::Regex(regex) = self else {
@@ -96,9 +103,14 @@ pub(crate) fn compile_filled_in(source: &str) -> Result<Regex, String> {
     compile_within(source, FILLED_IN_BYTES_MAX)
 }
 
+fn compiler(source: &str, bytes_max: usize) -> RegexBuilder {
+    let mut compiler = RegexBuilder::new(source);
+    compiler.size_limit(bytes_max);
+    compiler
+}
+
 fn compile_within(source: &str, bytes_max: usize) -> Result<Regex, String> {
-    RegexBuilder::new(source)
-        .size_limit(bytes_max)
+    compiler(source, bytes_max)
         .build()
         .map_err(|error| last_line(&error.to_string()))
 }
@@ -107,4 +119,20 @@ fn compile_within(source: &str, bytes_max: usize) -> Result<Regex, String> {
 pub(crate) fn last_line(explanation: &str) -> String {
     let last = explanation.lines().last().unwrap_or_default();
     last.strip_prefix("error: ").unwrap_or(last).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_may_end_in_the_middle_of_a_character() {
+        let cut = b"331 \xe9\x97 OK\r\n";
+        let line = r"^\d{3} [^\n]*\r\n$";
+        assert!(Pattern::of_bytes(line).unwrap().is_match(cut));
+        assert!(!Pattern::regex(line).unwrap().is_match(cut));
+        let letters = Pattern::of_bytes(r"^\p{Han}+ $").unwrap();
+        assert!(letters.is_match("问题 ".as_bytes()));
+        assert!(Pattern::of_bytes("[").is_err());
+    }
 }

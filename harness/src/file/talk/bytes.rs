@@ -71,6 +71,11 @@ pub(super) fn regex(source: &Text) -> Read<Pattern> {
     Pattern::regex(&source.value).map_err(|why| source.fault(format!("bad regex: {why}")))
 }
 
+/// The pattern of a line.
+pub(super) fn line(source: &Text) -> Read<Pattern> {
+    Pattern::of_bytes(&source.value).map_err(|why| source.fault(format!("bad regex: {why}")))
+}
+
 /// `ff fe 0d0a`: pairs of hex digits, with or without white space between them.
 pub(super) fn hex(text: &Text) -> Read<Vec<u8>> {
     let help = "write pairs of hex digits, as in \"ff fe 0d 0a\"";

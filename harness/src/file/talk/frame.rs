@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::bytes::{LiteralValue, regex};
+use super::bytes::{LiteralValue, line};
 use super::len::{HEADER_BYTES_MAX, LENGTH_NAMES, LenKeys};
 use crate::file::value::{At, BothWays, Int, OneOrMore, Text};
 use crate::file::{Context, Read};
@@ -85,7 +85,7 @@ impl At<FrameValue> {
             FrameValue::Eof => Ok(Frame::Eof),
             FrameValue::None => Ok(Frame::None),
             FrameValue::Until(delimiters) => until(delimiters, context),
-            FrameValue::LastLine(source) => regex(&source).map(Frame::LastLine),
+            FrameValue::LastLine(source) => line(&source).map(Frame::LastLine),
             FrameValue::Header(name) => header(&name),
             FrameValue::Fixed(bytes) => Ok(Frame::Fixed(bytes.size())),
             FrameValue::Lines(lines) => Ok(Frame::Lines(lines.size())),
