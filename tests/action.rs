@@ -116,7 +116,8 @@ fn prove(bench: &Bench, arguments: &str, base: Option<&str>) -> Ended {
         .env("FILE", "tcprove.toml")
         .env("BASE", base.unwrap_or(&before))
         .env("CORPUS", "corpus")
-        .env("FUZZ_DURATION", "1s")
+        // Before its first case, a campaign looks for what it can see of the server.
+        .env("FUZZ_DURATION", "4s")
         .env("GATE_ARGUMENTS", "--max-time 8s --sessions 8")
         .env("ON_INCONCLUSIVE", "pass");
     bench.end(command)
