@@ -1,4 +1,5 @@
-/* Echoes lines, with a thread for each client. After the line "arm" it takes an error of recv for the end of the world. */
+/* Echoes lines, with a thread for each client. After the line "arm" it takes an error of recv for the end of the world, unless
+   it is compiled with -DMAY_ARM=0. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -7,6 +8,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#ifndef MAY_ARM
+#define MAY_ARM 1
+#endif
+static volatile int may_arm = MAY_ARM;
 
 void never_called(void) {
     puts("nobody calls this");
@@ -36,7 +42,7 @@ static void *serve(void *argument) {
         char *end;
         while ((end = memchr(line, '\n', length))) {
             size_t all = end + 1 - line;
-            armed = is_armed(line, all);
+            armed = may_arm && is_armed(line, all);
             if (send(client, line, all, MSG_NOSIGNAL) != (ssize_t)all)
                 goto out;
             memmove(line, line + all, length -= all);
