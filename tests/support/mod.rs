@@ -20,7 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// Pause between two polls of a condition.
 const POLL_PAUSE: Duration = Duration::from_millis(5);
 
-/// The path of the `tcprove` binary: the optimized one that `TCPROVE_OPTIMIZED` names, which computes a third as long, or else
+/// The path of the `tcprove` binary: the optimized one that `TCPROVE_OPTIMIZED` names, which needs less CPU time, or else
 /// that of the build under test.
 pub fn program() -> &'static str {
     static OPTIMIZED: LazyLock<Option<String>> =
