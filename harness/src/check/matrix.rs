@@ -92,13 +92,7 @@ pub(crate) fn run(
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut rows = Vec::with_capacity(faults.len());
-    let tried = tried.into_iter().map(|(fault, row)| (fault, Some(row)));
-    for (fault, first) in tried.chain(alone.into_iter().map(|fault| (fault, None))) {
-        if first.is_none() && interrupt.is_set() {
-            break;
-        }
-        let is_reported = first.as_ref().is_some_and(FaultRow::is_settled);
-        let mut last = first.unwrap_or_else(|| row(fault, serve, control, interrupt));
+    let mut settle = |fault, mut last: FaultRow| {
         while !last.is_settled() && last.tries < TRIES && !interrupt.is_set() {
             let next = row(fault, serve, control, interrupt);
             last = FaultRow {
@@ -107,11 +101,22 @@ pub(crate) fn run(
                 ..next
             };
         }
-        if !is_reported {
-            done(&last);
-        }
+        done(&last);
         rows.push(last);
+    };
+    let (settled, missed): (Vec<_>, Vec<_>) =
+        tried.into_iter().partition(|(_, row)| row.is_settled());
+    for (fault, row) in missed {
+        settle(fault, row);
     }
+    for fault in alone {
+        if interrupt.is_set() {
+            break;
+        }
+        settle(fault, row(fault, serve, control, interrupt));
+    }
+    // Those were reported at once.
+    rows.extend(settled.into_iter().map(|(_, row)| row));
     rows.sort_by_key(|row| super::all().position(|check| check.id == row.check));
     rows
 }

@@ -47,14 +47,12 @@ impl Cx {
         /// Fewest connections that are opened although the limit is not known.
         const UNKNOWN_MIN: usize = 32;
         let tried = &self.shared.rehearsal.tried;
-        let known = match tried.connections_cut_short {
+        let is_unknown = tried.connections_cut_short && self.connections_max().is_none();
+        let most = match is_unknown {
             true => tried.connections.max(UNKNOWN_MIN),
             false => usize::MAX,
         };
-        match self.connections_max() {
-            Some(_) => self.waiting_connections(wanted),
-            None => self.waiting_connections(wanted.min(known)),
-        }
+        self.waiting_connections(wanted.min(most))
     }
 
     /// Like [`Cx::connections`], for clients that may wait for each other.

@@ -208,6 +208,7 @@ async fn too_early(
     };
     let begun = Instant::now();
     let holds = async {
+        // The plain exchange fails faster than all turns do.
         while client.exchange().await.is_err() || every_turn(client).await.is_err() {
             tokio::time::sleep(BECOMES_READY_PAUSE).await;
         }

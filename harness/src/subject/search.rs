@@ -82,16 +82,16 @@ pub(crate) async fn requests(client: &RehearsalClient, reach: Reach) -> Met {
             return Met::Nothing;
         };
         match session.exchange(&turn).await {
-            // With the first reply it is no number, but a property of the turn.
-            Ok(reply) if accepts == 0 && client.talk().announces_close(&reply.bytes) => {
-                return Met::Limit(Refusal {
-                    accepts: 1,
-                    then: "the reply before announces the close".to_owned(),
-                    closes: true,
-                });
-            }
             Ok(reply) if client.talk().announces_close(&reply.bytes) => {
-                return Met::Announced(accepts + 1);
+                return match accepts {
+                    // With the first reply it is no number, but a property of the turn.
+                    0 => Met::Limit(Refusal {
+                        accepts: 1,
+                        then: "the reply before announces the close".to_owned(),
+                        closes: true,
+                    }),
+                    _ => Met::Announced(accepts + 1),
+                };
             }
             Ok(_) => {}
             Err(error) => return met(accepts, &error),
@@ -148,10 +148,12 @@ async fn tried(client: &RehearsalClient, reach: Reach, is_watched: bool) -> Resu
             Ok(session) => held.push(session),
             Err(error) => return Ok(queued(client, met(held.len(), &error), held).await),
         }
-        let ended = held.iter().filter(|one| one.was_ended_by_server()).count();
-        if is_watched && ended > 0 {
-            let open = held.len() - ended;
-            return Err(Displaced { open });
+        if is_watched {
+            let ended = held.iter().filter(|one| one.was_ended_by_server()).count();
+            if ended > 0 {
+                let open = held.len() - ended;
+                return Err(Displaced { open });
+            }
         }
         // Where a reply ends the connection, one that is only open proves nothing: another one must be served beside it.
         if !client.talk().carries_many_turns()

@@ -1,7 +1,8 @@
-"""A server of lines that sets limits: PORT CONNECTIONS REQUESTS BYTES IDLE HOW LOCK. HOW is what happens to a client beyond a limit:
-told, closed, left (it waits for ever), queued (it waits for its turn), displaces (the earliest connection is closed for it), cut (a
-line that is too long becomes two), or lost (told, and a client that leaves does not give back its place). IDLE is the time in seconds after which a silent client is closed, or 0. Only one instance runs that locks
-the file LOCK, if that is not empty."""
+"""A server of lines that sets limits: PORT CONNECTIONS REQUESTS BYTES IDLE HOW LOCK. HOW is what happens to a client beyond a
+limit: told, closed, left (it waits for ever), queued (it waits for its turn), displaces (the earliest connection is closed for
+it), cut (a line that is too long becomes two), or lost (told, and a client that leaves does not give back its place). IDLE is
+the time in seconds after which a silent client is closed, or 0. Only one instance runs that locks the file LOCK, if that is
+not empty."""
 
 import asyncio
 import contextlib
