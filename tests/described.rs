@@ -326,7 +326,7 @@ fn a_server_that_listens_before_it_is_ready() {
             .unwrap()
             .run(&["check", "--only", "serves-again"]);
     assert_eq!(ended.code, Some(3), "{}", ended.all());
-    let advice = "it listens before it is ready: write ready = \"exchange\" in [server]";
+    let advice = "next: write ready = \"exchange\" in [server]: ";
     assert!(ended.stderr.contains(advice), "{}", ended.all());
     let edit = |file: String| {
         file.replace("\"exchange\"", "\"exchange\"\nready_timeout = \"2.5s\"")

@@ -4,7 +4,7 @@ use super::draft::Draft;
 use super::target::PreparedTarget;
 use crate::process::StartFailure;
 use crate::report::RunError;
-use crate::subject::{Interrupt, Origin, RehearsalError, rehearse};
+use crate::subject::{Interrupt, Origin, RehearsalError, becomes_ready, rehearse};
 
 /// Holds the conversation once on a clean server. False if the user interrupted it.
 pub(super) fn holds_conversation(
@@ -38,7 +38,13 @@ pub(super) fn rehearsal_error(error: &RehearsalError, resolved: &PreparedTarget)
         (RehearsalError::Conversation { .. }, None) => {
             "\nnext: check that the server at this address speaks the protocol of this talk: `tcprove send TEXT --connect HOST:PORT` shows its replies".into()
         }
-        (RehearsalError::Conversation { .. }, Some(_)) => adapt(&resolved.subject.talk.name),
+        (RehearsalError::Conversation { .. }, Some(_)) => match becomes_ready(&resolved.subject) {
+            Some(after) => format!(
+                "\nnext: write ready = \"exchange\" in [server]: a new server held the conversation {} ms after it had begun to listen, and not before",
+                after.as_millis()
+            ),
+            None => adapt(&resolved.subject.talk.name),
+        },
         _ => String::new(),
     };
     RunError::target(format!("{error}{next}"))

@@ -36,7 +36,7 @@ pub(crate) use pace::Pace;
 pub(crate) use plan::ServerPlan;
 pub use promise::{Encoding, Family, Promise};
 pub(crate) use rehearsal::{
-    Rehearsal, RehearsalError, maybe_late, patient, rehearse, rehearse_with, start,
+    Rehearsal, RehearsalError, becomes_ready, maybe_late, patient, rehearse, rehearse_with, start,
 };
 pub(crate) use rest::AtRest;
 pub(crate) use runtime::block_on;

@@ -1,6 +1,5 @@
 //! The rehearsal: the conversation, held once with a clean server before anything is judged.
 
-use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use super::client::{FailedTurn, RehearsalClient};
 use super::latency::{self, Latency};
 use super::rest::AtRest;
 use super::{Interrupt, Limits, Pace, Place, Subject, Tried, block_on};
-use crate::process::{Exit, Process, Server, StartFailure, StartOptions};
+use crate::process::{Exit, Process, Ready, Server, StartFailure, StartOptions};
 use crate::session::PeerError;
 use crate::talk::Exchange;
 use crate::text::{escape, excerpt};
@@ -173,10 +172,7 @@ async fn paced(subject: &Subject, options: StartOptions) -> Result<Paced, Rehear
     in_the_foreground(&server)?;
     let start = server.started_in();
     let client = RehearsalClient::new(subject, Rc::new(server), PATIENCE);
-    let begun = Instant::now();
-    if let Err(error) = every_turn(&client).await {
-        return Err(too_early(&client, error, begun.elapsed()).await);
-    }
+    every_turn(&client).await?;
     in_the_foreground(client.server())?;
     let (latency, slowest) = match latency::measure(&client).await {
         Ok(measured) => measured,
@@ -192,40 +188,34 @@ async fn paced(subject: &Subject, options: StartOptions) -> Result<Paced, Rehear
     Ok((pace, latency, stopped))
 }
 
-/// Time for which a server that did not hold the conversation is asked again, and the pause between two attempts.
+/// Time for which a server that does not hold the conversation is asked again, and the pause between two attempts.
 const BECOMES_READY: Duration = Duration::from_millis(1500);
 const BECOMES_READY_PAUSE: Duration = Duration::from_millis(50);
 
-/// The error of the first conversation, which ended after `took`. It says so if the server holds the conversation a moment later:
-/// then it listens before it is ready.
-async fn too_early(
-    client: &RehearsalClient,
-    mut error: RehearsalError,
-    took: Duration,
-) -> RehearsalError {
-    let RehearsalError::Conversation { actual, .. } = &mut error else {
-        return error;
-    };
-    let begun = Instant::now();
-    let holds = async {
-        // The plain exchange fails faster than all turns do.
-        while client.exchange().await.is_err() || every_turn(client).await.is_err() {
-            tokio::time::sleep(BECOMES_READY_PAUSE).await;
-        }
-    };
-    let exits = client.server().wait_exit(BECOMES_READY);
-    let is_ready = tokio::select! {
-        () = holds => true,
-        _ = exits => false,
-    };
-    if is_ready {
-        let ms = (took + begun.elapsed()).as_millis();
-        let _ = write!(
-            actual,
-            "; {ms} ms after it was asked first it held the conversation, so it listens before it is ready: write ready = \"exchange\" in [server]"
-        );
+/// After which time a new server that does not hold the conversation at once holds it, if that is soon: it listens before it is
+/// ready. `None` also for a server that is awaited until its plain exchange works.
+pub(crate) fn becomes_ready(subject: &Subject) -> Option<Duration> {
+    if matches!(subject.launch()?.ready, Ready::Exchange) {
+        return None;
     }
-    error
+    block_on(async {
+        let server = subject.server(StartOptions::default()).await.ok()?;
+        let client = RehearsalClient::new(subject, Rc::new(server), BECOMES_READY);
+        let begun = Instant::now();
+        let mut failed = false;
+        let holds = async {
+            // The plain exchange fails faster than all turns do.
+            while client.exchange().await.is_err() || every_turn(&client).await.is_err() {
+                failed = true;
+                tokio::time::sleep(BECOMES_READY_PAUSE).await;
+            }
+        };
+        let held = tokio::select! {
+            () = holds => true,
+            _ = client.server().wait_exit(BECOMES_READY) => false,
+        };
+        (held && failed).then(|| begun.elapsed())
+    })
 }
 
 /// Fails if the command exited successfully and left a listening process: a daemon. (A server that
