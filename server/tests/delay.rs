@@ -115,24 +115,31 @@ fn connections_do_not_delay_each_other() {
 
 #[test]
 fn delayed_replies_survive_a_fin_a_shutdown_and_the_idle_timeout() {
-    for model in Model::all() {
-        let server = Inside::start(Config {
-            idle_timeout: 50 * MS,
-            drain: Duration::from_secs(3_600),
-            ..config(*model, 200 * MS)
-        });
-        let mut stream = server.connect();
-        exchange(&mut stream, b"slow\n", b"slow\n");
-        stream.write_all(b"last\n").unwrap();
-        finish(&stream);
-        assert_eq!(read_all(&mut stream), b"last\n", "{model}");
-        let mut stream = server.connect();
-        stream.write_all(b"in flight\n").unwrap();
-        thread::sleep(50 * MS);
-        server.shutdown.trigger();
-        assert_eq!(read_all(&mut stream), b"in flight\n", "{model}");
-        server.stop();
-    }
+    thread::scope(|scope| {
+        for model in Model::all() {
+            scope.spawn(|| delayed_replies_survive(*model));
+        }
+    });
+}
+
+fn delayed_replies_survive(model: Model) {
+    let server = Inside::start(Config {
+        idle_timeout: 1_000 * MS,
+        drain: Duration::from_secs(3_600),
+        ..config(model, 1_500 * MS)
+    });
+    let mut stream = server.connect();
+    exchange(&mut stream, b"slow\n", b"slow\n");
+    stream.write_all(b"last\n").unwrap();
+    finish(&stream);
+    assert_eq!(read_all(&mut stream), b"last\n", "{model}");
+    let mut stream = server.connect();
+    stream.write_all(b"in flight\n").unwrap();
+    // Time for the server to read it.
+    thread::sleep(700 * MS);
+    server.shutdown.trigger();
+    assert_eq!(read_all(&mut stream), b"in flight\n", "{model}");
+    server.stop();
 }
 
 #[test]

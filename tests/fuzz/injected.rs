@@ -37,7 +37,9 @@ fn a_crash_that_takes_an_error_after_a_message() {
     assert_eq!(finding["kind"], "crash", "{}", told());
     assert_ne!(finding["confirmed"], "0/5", "{}", told());
     assert!(injects(finding), "{}", told());
-    assert!(finding["steps"].as_u64().unwrap() <= 3, "{}", told());
+    // The whole cases stay where the smaller ones show it less often.
+    let is_small = finding["steps"].as_u64().unwrap() <= 3;
+    assert!(is_small || finding["minimal"] == false, "{}", told());
     let injected = finding["evidence"]["injected"].as_str().unwrap();
     assert!(injected.contains("recvfrom returned E"), "{injected}");
     assert!(

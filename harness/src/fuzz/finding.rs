@@ -135,6 +135,12 @@ impl Finding {
         self.waived.is_none() && certain
     }
 
+    /// Whether it counts and showed itself again, where a server can be started for that.
+    pub(crate) fn is_sure(&self) -> bool {
+        let is_attached = self.confirmed.of == 0 && self.unsettled.is_none();
+        self.counts() && (is_attached || self.confirmed.of > 1 && self.confirmed.seen > 0)
+    }
+
     /// Whether its cases give system calls of the server other results.
     pub(crate) fn injects(&self) -> bool {
         self.cases.iter().any(Case::injects)

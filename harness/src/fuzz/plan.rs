@@ -25,7 +25,7 @@ pub struct FuzzPlan {
     pub inject: bool,
     /// Tell which functions and lines were reached, if blocks are seen.
     pub code: bool,
-    /// End with the first finding.
+    /// End with the first finding that fresh servers show again.
     pub stop_on_first: bool,
     /// What guides the campaign.
     pub feedback: FeedbackMode,

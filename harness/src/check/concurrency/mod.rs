@@ -1,5 +1,6 @@
 //! Many clients at the same time.
 
+pub(super) mod at_once;
 pub(super) mod backlog_burst;
 mod churn;
 mod conn_limit;

@@ -16,7 +16,7 @@ pub(super) const ENTRY: Check = Check {
     requirement: "RFC 9293 section 3.8.4: a peer that has crashed, or whose network is gone, sends nothing; a server that neither probes idle connections (SO_KEEPALIVE) nor closes them keeps such a connection for ever",
     stimulus: "a client is served and stays silent; the timers of the server's end of the connection are read from the socket table",
     needs: &[Need::Accepts, Need::Tcp],
-    runs: Runs::Shared,
+    runs: Runs::OwnServer,
     weight: Weight::Warns,
     control: false,
     limit: Duration::from_secs(180),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::trial::{Bystander, Trials, arm, ask};
+use super::trial::{Bystander, PATIENCE, Trials, arm, ask};
+use crate::check::concurrency::at_once::{ask_at_once, enter};
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
 use crate::process::CallSet;
 use crate::process::injector::{CallKind, Injected, Place, Rule};
@@ -13,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "pthread_create(3), fork(2), clone(2): EAGAIN, a limit on the number of threads or processes was reached; a server that cannot start one loses that client, and not all others",
-    stimulus: "clone, fork and vfork return EAGAIN three times, while 6 clients come and another one is connected",
+    stimulus: "clone, fork and vfork return EAGAIN three times, while 6 clients come, one after the other and, if that needs no thread, all at the same moment, and another one is connected",
     needs: &[Need::Spawned, Need::Accepts],
     runs: Runs::Injected(CallSet::Threads),
     weight: Weight::Fails,
@@ -26,6 +27,8 @@ pub(super) const ENTRY: Check = Check {
 /// Number of threads that are not started, and of clients.
 const TIMES: u32 = 3;
 const CLIENTS: usize = 6;
+/// Number of clients at the same moment.
+const TOGETHER: usize = 12;
 
 async fn run(cx: &Cx) -> Checked {
     let mut trials = Trials::new(cx);
@@ -42,6 +45,9 @@ async fn run(cx: &Cx) -> Checked {
     for _ in 0..CLIENTS {
         ask(cx).await?;
     }
+    if injection.record().count() == 0 {
+        at_once(cx).await?;
+    }
     if trials.note(&injection.end()) {
         let after = "after the start of a thread has returned EAGAIN";
         bystander.is_served(after).await?;
@@ -49,4 +55,15 @@ async fn run(cx: &Cx) -> Checked {
     }
     drop(bystander);
     trials.conclude("clone or fork for a client")
+}
+
+/// Clients that ask at the same moment: a server with a pool of threads starts one only if all others are busy.
+async fn at_once(cx: &Cx) -> Checked {
+    let patience = PATIENCE.max(cx.pace().exchange * 2);
+    let mut clients = Vec::new();
+    for _ in 0..cx.connections(TOGETHER) {
+        clients.extend(enter(cx, patience).await);
+    }
+    ask_at_once(cx, &mut clients, patience).await?;
+    Ok(())
 }

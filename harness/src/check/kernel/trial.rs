@@ -8,7 +8,7 @@ use crate::process::injector::{Injected, Injection, Record, Rule, error_name};
 use crate::session::{PeerError, Session};
 
 /// Time that an affected client waits for its reply. It may wait in vain.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 /// Time in which another client is served beside one that is connected, if the server serves several.
 const BESIDE: Duration = Duration::from_millis(700);
 /// Time for a new server to come to rest.

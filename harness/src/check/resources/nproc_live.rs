@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::calm::{alive, watch};
 use super::mixed::settled;
 use super::recovery::recovers;
+use crate::check::concurrency::at_once::{ask_at_once, enter};
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, skip};
 use crate::process::TaskLimit;
 use crate::session::Session;
@@ -15,7 +16,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "fork(2), pthread_create(3): EAGAIN, a limit on the number of threads was reached; a server that cannot start one loses that client, and not all others",
-    stimulus: "a control group (or RLIMIT_NPROC) allows the server as many threads as it has; 12 clients come and ask; then all leave and the limit is lifted",
+    stimulus: "a control group (or RLIMIT_NPROC) allows the server as many threads as it has; 12 clients come and ask at the same moment; then all leave and the limit is lifted",
     needs: &[Need::Spawned, Need::Accepts, Need::TaskLimit],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -42,13 +43,16 @@ async fn run(cx: &Cx) -> Checked {
     cx.step(format!(
         "allow the server no more than its {threads} threads"
     ));
-    let crowd = cx.crowd(cx.connections(CLIENTS), |cx, _| async move {
-        Ok(ask(&cx).await)
-    });
-    let clients: Checked<Vec<(Option<Session>, bool)>> = crowd.await.into_iter().collect();
-    let clients = clients?;
-    let served = clients.iter().filter(|(_, served)| *served).count();
-    let (count, hits) = (clients.len(), limit.hits());
+    let count = cx.connections(CLIENTS);
+    let patience = PATIENCE.max(cx.pace().exchange * 2);
+    let crowd = cx.crowd(
+        count,
+        move |cx, _| async move { Ok(enter(&cx, patience).await) },
+    );
+    let clients: Checked<Vec<Option<Session>>> = crowd.await.into_iter().collect();
+    let mut clients: Vec<Session> = clients?.into_iter().flatten().collect();
+    let served = ask_at_once(cx, &mut clients, patience).await?;
+    let hits = limit.hits();
     cx.note("threads", threads);
     cx.note("served", served);
     cx.note("clients", count);
@@ -72,20 +76,4 @@ async fn run(cx: &Cx) -> Checked {
     drop(limit);
     calm.judge(LACK)?;
     recovers(cx, LACK).await
-}
-
-/// A client that asks and stays, and whether it was served.
-async fn ask(cx: &Cx) -> (Option<Session>, bool) {
-    let Ok(Ok(mut client)) = tokio::time::timeout(PATIENCE, cx.try_connect()).await else {
-        return (None, false);
-    };
-    let asked = async {
-        client.opening().await.ok()?;
-        let turn = client.turn().ok()?;
-        client.exchange(&turn).await.ok()
-    };
-    let patience = PATIENCE.max(cx.pace().exchange * 2);
-    let served = tokio::time::timeout(patience, asked).await;
-    let served = served.ok().flatten().is_some();
-    (Some(client), served)
 }

@@ -54,7 +54,7 @@ const BATCH_TIME_SLOW: Duration = Duration::from_secs(8);
 /// A first batch that has reached this part of its minimum by then goes on for this many times as long, so that what else the
 /// machine does does not decide whether there is a verdict.
 const NEARLY: u64 = 5;
-const LONGER: u32 = 4;
+const LONGER: u32 = 10;
 /// No batch starts after this time, without and with `--slow`.
 const TIME_MAX: Duration = Duration::from_secs(30);
 const TIME_SLOW: Duration = Duration::from_secs(60);

@@ -82,7 +82,7 @@ pub(super) struct FuzzArgs {
     /// After the end, settle the findings that there was no time for, however long that takes
     #[arg(long)]
     pub settle: bool,
-    /// End with the first finding
+    /// End with the first finding that fresh servers show again
     #[arg(long)]
     pub stop_on_first: bool,
     /// Use this random seed [default: from the clock]

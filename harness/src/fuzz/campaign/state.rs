@@ -328,6 +328,7 @@ impl<'a> CampaignState<'a> {
 
     /// Adds a finding, or replaces its earlier version.
     pub(super) fn found(&self, finding: Finding) {
+        let is_sure = finding.is_sure();
         let mut ledger = self.ledger();
         match ledger
             .findings
@@ -343,7 +344,7 @@ impl<'a> CampaignState<'a> {
                 (self.sink)(Event::Found { what });
             }
         }
-        if self.campaign.plan.stop_on_first {
+        if self.campaign.plan.stop_on_first && is_sure {
             self.clock.stop();
         }
     }

@@ -121,6 +121,9 @@ fn not_reproduced(state: &CampaignState<'_>, was_repeated: bool, suspect: &Suspe
     }
     let triage = Triage::of(suspect, suspect.symptom.clone());
     publish(state, triage.finding(&suspect.cases, confirmed, false));
+    if was_repeated {
+        state.forget(suspect);
+    }
 }
 
 /// A symptom on its way to a finding.
@@ -158,7 +161,7 @@ impl Triage {
 
     /// Publishes the finding at once, then minimizes and confirms it and publishes the result.
     pub(super) fn finish(
-        mut self,
+        self,
         state: &CampaignState<'_>,
         target: &FuzzTarget,
         runtime: &Runtime,
@@ -183,10 +186,11 @@ impl Triage {
             return state.later(self.suspect(smaller));
         }
         let mut kept = (smaller, complete);
-        // The minimized cases may show another bug, or show it less often.
-        if !looks.seen.is_every() && kept.0 != cases {
+        // The minimized cases may show another bug, or show it less often. One server more or less is chance.
+        if looks.seen.seen + 1 < looks.seen.of && kept.0 != cases {
             let whole = confirm::fresh(&self.claim, target, runtime, &cases);
-            if whole.seen.of == CONFIRMATIONS && whole.seen.seen > looks.seen.seen {
+            let more = whole.seen.seen.saturating_sub(looks.seen.seen);
+            if whole.seen.of == CONFIRMATIONS && (more > 1 || more == 1 && looks.seen.seen == 0) {
                 (looks, kept) = (whole, (cases, false));
             }
         }
@@ -195,7 +199,7 @@ impl Triage {
 
     /// Publishes the finding as these looks confirmed it.
     fn confirmed(
-        &mut self,
+        mut self,
         state: &CampaignState<'_>,
         mut looks: Looks,
         cases: &[Case],
@@ -219,13 +223,17 @@ impl Triage {
             (self.symptom.title, self.symptom.evidence) = (shown.title, shown.evidence);
         }
         let unsettled = (looks.seen.seen > 0).then(|| NOT_AGAIN_YET.to_owned());
+        let finding = self.finding(cases, looks.seen, complete);
         publish(
             state,
             Finding {
                 unsettled,
-                ..self.finding(cases, looks.seen, complete)
+                ..finding
             },
         );
+        if looks.seen.seen == 0 {
+            state.forget(&self.suspect(cases.to_vec()));
+        }
     }
 
     fn suspect(self, cases: Vec<Case>) -> Suspect {
