@@ -2,6 +2,7 @@
 
 mod commands;
 mod formats;
+mod parts;
 mod selection;
 mod streams;
 use crate::support::Bench;

@@ -2,7 +2,7 @@
 
 mod graph;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use graph::Graph;
@@ -86,6 +86,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "bench", "check", "data", "fuzz", "gate", "load", "stats", "subject", "text",
         ],
     ),
+    ("merge", &["check", "report", "text"]),
     (
         "cli",
         &[
@@ -98,6 +99,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "fuzz",
             "gate",
             "load",
+            "merge",
             "process",
             "report",
             "session",
@@ -163,6 +165,53 @@ fn modules_use_only_what_the_table_allows() {
         "not allowed by the table:\n{}",
         wrong.join("\n")
     );
+}
+
+/// Each package with a manifest, and where its sources are.
+const PACKAGES: &[(&str, &[&str])] = &[
+    ("server", &["server/src", "server/tests"]),
+    ("harness", &["harness/src", "tests"]),
+    ("benches", &["benches"]),
+    ("fuzz", &["fuzz/fuzz_targets"]),
+];
+
+#[test]
+fn every_dependency_is_used() {
+    let mut unused = Vec::new();
+    for (package, places) in PACKAGES {
+        let text = std::fs::read_to_string(root().join(package).join("Cargo.toml")).unwrap();
+        let manifest: toml::Table = text.parse().unwrap();
+        let words: BTreeSet<String> = sources(places)
+            .iter()
+            .flat_map(|(_, text)| text.split(|c: char| !c.is_alphanumeric() && c != '_'))
+            .map(str::to_owned)
+            .collect();
+        let unused_here = dependencies(&manifest);
+        let unused_here = unused_here
+            .into_iter()
+            .filter(|name| !words.contains(&name.replace('-', "_")));
+        unused.extend(unused_here.map(|name| format!("{package}: {name}")));
+    }
+    assert!(unused.is_empty(), "unused dependencies: {unused:?}");
+}
+
+/// The names of all dependencies in a manifest, those for tests and for some targets included.
+fn dependencies(manifest: &toml::Table) -> Vec<String> {
+    let mut names = Vec::new();
+    for (key, value) in manifest {
+        let Some(table) = value.as_table() else {
+            continue;
+        };
+        match key.as_str() {
+            "dependencies" | "dev-dependencies" => names.extend(table.keys().cloned()),
+            "target" => {
+                let targets = table.values().filter_map(toml::Value::as_table);
+                names.extend(targets.flat_map(dependencies));
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub mod file;
 pub mod fuzz;
 pub mod gate;
 pub mod load;
+#[cfg(feature = "cli")]
+mod merge;
 pub mod process;
 mod report;
 mod session;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::Effort;
+use super::needs::{SLOW, SOAK};
 use super::outcome::{Checked, Shortfall, inconclusive, skip};
 use crate::process::{Launch, PeerSocket, Server, StartFailure, StartOptions, TcpState, Usage};
 use crate::session::{Session, Transcript, Voice, pause};
@@ -72,7 +73,7 @@ impl Cx {
 
     /// Skips a check that takes too long without `--slow`, which enables it.
     pub(crate) fn skip_as_slow<T>(&self, reason: String) -> Checked<T> {
-        self.shared.enable.set(Some("--slow"));
+        self.shared.enable.set(Some(SLOW));
         skip(reason)
     }
 
@@ -80,7 +81,7 @@ impl Cx {
     pub(crate) fn soak(&self) -> Checked<Duration> {
         self.shared.effort.soak.map_or_else(
             || {
-                self.shared.enable.set(Some("--soak"));
+                self.shared.enable.set(Some(SOAK));
                 skip("sends traffic for a minute, only with --soak")
             },
             Ok,

@@ -7,6 +7,7 @@
 //!
 //! To add a check, add a file with an `ENTRY` and a line in its group's list.
 
+pub(crate) mod blockers;
 mod busy;
 pub(crate) mod cause;
 mod closing;
@@ -47,7 +48,9 @@ pub(crate) use outcome::{
     Ascribe, Checked, Failure, FailureKind, Outcome, Seen, Shortfall, Verdict, failed,
     inconclusive, skip, warned,
 };
-pub(crate) use plan::{CheckPlan, Effort, LANES, Selection, Shard};
+pub(crate) use plan::{
+    CheckPlan, Division, Effort, LANES, PlannedWaiver, Selection, Shard, divide,
+};
 
 /// The battery of this version. A check added later has a higher number and only warns until
 /// `[check] battery` in the file is raised.

@@ -6,6 +6,11 @@ use crate::subject::Promise;
 use crate::talk::{Frame, Talk};
 use crate::transport::Transport;
 
+/// The argument that enables checks that take long.
+pub(super) const SLOW: &str = "--slow";
+/// The argument that enables checks that send traffic for a while.
+pub(super) const SOAK: &str = "--soak";
+
 /// A condition under which a check applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -136,6 +141,14 @@ impl Check {
             Need::Proxy => transport.proxy.is_some(),
             _ => true,
         })
+    }
+}
+
+impl Check {
+    /// What would enable this check, by its text; `None` if that is not known.
+    pub(crate) fn enabling(&self, text: &str) -> Option<&'static str> {
+        let needed = self.needs.iter().filter_map(|need| need.remedy());
+        needed.chain([SLOW, SOAK]).find(|known| *known == text)
     }
 }
 

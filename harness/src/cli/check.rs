@@ -2,6 +2,7 @@
 
 mod sweep;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use super::output::{OutputArgs, say};
 use super::page::PageArgs;
 use super::progress::CheckProgress;
 use super::rehearse::rehearsal_error;
+use super::scheduler::Part;
 use super::target::{PreparedTarget, TargetArgs, usage};
-use super::{blockers, draft, embedded, interrupt, target};
+use super::{draft, durations, embedded, interrupt, scheduler, target};
 use crate::check::run::Battery;
 use crate::check::run::sweep::SweepCase;
-use crate::check::{Check, CheckPlan, Effort, LANES, Need, Selection, Shard};
+use crate::check::{Check, CheckPlan, Effort, LANES, Need, PlannedWaiver, Selection, blockers};
 use crate::report::{Body, CheckReport, Learned, RunError};
 use crate::subject::{Interrupt, Origin, RehearsalError, Subject};
 use crate::{check, text};
@@ -50,19 +52,13 @@ pub(super) struct CheckArgs {
     /// or only this one, as in accept4:3:ECONNABORTED
     #[arg(long, value_name = "CALL:N:RESULT", num_args = 0..=1, value_parser = SweepCase::parse, conflicts_with_all = ["only", "skip", "slow", "soak", "shard"])]
     pub sweep: Option<Option<SweepCase>>,
-    /// Run only part I of N of the battery
-    #[arg(long, value_name = "I/N", value_parser = shard)]
-    pub shard: Option<Shard>,
-}
-
-fn shard(text: &str) -> Result<Shard, String> {
-    let parts = text
-        .split_once('/')
-        .and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
-    match parts {
-        Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index, count }),
-        _ => Err("write it as I/N with 1 <= I <= N, as in 2/3".into()),
-    }
+    /// Run only part I of N of the battery; `auto` asks the scheduler that started this (Slurm, Kubernetes, GitLab, Buildkite,
+    /// CircleCI, TEST_SHARD_INDEX) which one
+    #[arg(long, value_name = "I/N|auto", value_parser = scheduler::part)]
+    pub shard: Option<Part>,
+    /// Divide the battery so that the parts take equally long, by the durations in the JSON report of an earlier run
+    #[arg(long, value_name = "FILE", requires = "shard")]
+    pub durations: Option<PathBuf>,
 }
 
 pub(super) fn main(args: &CheckArgs) -> ExitCode {
@@ -92,6 +88,9 @@ pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<CheckRep
     let plan = draft::run_plan(&resolved, plan, &args.output);
     draft.planned(&plan, whole.hash());
     draft.announce(&resolved);
+    if let Some(part) = &args.shard {
+        part.announce();
+    }
     enough_descriptors()?;
     let progress = CheckProgress::new(!args.output.no_progress, args.output.verbose);
     let result = battery.run(&|event| progress.show(event));
@@ -161,7 +160,7 @@ fn plan(
 ) -> CheckPlan {
     CheckPlan {
         selection,
-        waivers: CheckPlan::waivers_of(&resolved.file.waive),
+        waivers: PlannedWaiver::of_checks(&resolved.file.waive),
         lanes,
         max_time_s: args.max_time.map(|time| time.as_secs_f64()),
         effort: effort(args),
@@ -192,12 +191,17 @@ pub(super) fn control(check: &Check, subject: &Subject) -> Option<Subject> {
 
 fn selection(args: &CheckArgs, resolved: &PreparedTarget) -> Result<Selection, RunError> {
     let require = resolved.file.check.require.clone();
-    let selection = Selection {
+    let mut selection = Selection {
         only: args.only.clone(),
         skip: args.skip.clone(),
         require: require.clone(),
-        shard: args.shard,
+        shard: args.shard.as_ref().map(|part| part.shard),
+        divided: None,
     };
+    if let (Some(file), Some(shard)) = (&args.durations, selection.shard) {
+        let divided = durations::divided(file, shard, &selection, check::all()).map_err(usage)?;
+        selection.divided = Some(divided);
+    }
     // A waiver for a finding concerns fuzz campaigns, not checks.
     let of_checks = resolved
         .file

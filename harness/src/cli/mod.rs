@@ -2,13 +2,13 @@
 
 mod against;
 mod bench;
-mod blockers;
 mod builtin;
 mod by_hand;
 mod check;
 mod complain;
 mod detected;
 mod draft;
+mod durations;
 mod embedded;
 mod environment;
 mod fuzz;
@@ -18,6 +18,7 @@ mod init;
 mod interrupt;
 mod learned;
 mod load;
+mod merge;
 mod output;
 mod page;
 mod place;
@@ -29,6 +30,7 @@ mod record;
 mod rehearse;
 mod replay;
 mod run;
+mod scheduler;
 mod selftest;
 mod send;
 mod serve;
@@ -82,6 +84,8 @@ enum Command {
     Init(init::InitArgs),
     /// Prove on this machine that the checks can fail and that measured times are right.
     Selftest(selftest::SelftestArgs),
+    /// Merge the reports of the parts of one run into the report of the whole.
+    Merge(merge::MergeArgs),
     /// Write the schema of tcprove.toml, shell completions or the manual page.
     Generate(generate::GenerateArgs),
 }
@@ -116,6 +120,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::main(args),
         Command::Init(args) => init::main(&args),
         Command::Selftest(args) => selftest::main(&args),
+        Command::Merge(args) => merge::main(&args),
         Command::Generate(args) => generate::main(&args),
     }
 }

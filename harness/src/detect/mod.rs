@@ -35,6 +35,8 @@ const FIRST_WORD: Duration = Duration::from_millis(1000);
 const BLIND: Duration = Duration::from_millis(700);
 /// How long it may take while several such talks are tried at the same time.
 const TOGETHER: Duration = Duration::from_millis(1000);
+/// How long it may take when nothing has fitted so far: the machine, or a look-up of the client's name, may be slow.
+const PATIENT: Duration = Duration::from_secs(3);
 /// How long it may take where something speaks for the talk.
 const LIKELY: Duration = Duration::from_secs(6);
 /// How long a greeting is waited for when nothing else has led to a talk: some servers let clients wait on purpose.

@@ -8,8 +8,8 @@ use super::heard::Heard;
 use super::learn;
 use super::prober::Prober;
 use super::{
-    Assumed, Change, DetectError, Detected, FIRST_WORD, LATE_GREETING, Missed, Sketch, TOGETHER,
-    TOTAL, Tried, no_talk,
+    Assumed, Change, DetectError, Detected, FIRST_WORD, LATE_GREETING, Missed, PATIENT, Sketch,
+    TOGETHER, TOTAL, Tried, no_talk,
 };
 use crate::file::File;
 use crate::process::{Launch, Ready};
@@ -93,7 +93,10 @@ impl<'a> Search<'a> {
                 return Ok(self.candidates()?.ok());
             }
         }
-        self.one_by_one(rest)
+        match self.one_by_one(&rest)? {
+            Some(found) => Ok(Some(found)),
+            None => self.patiently(rest),
+        }
     }
 
     /// Tries the talks for which something speaks, then the others, several at the same time. Returns those that a server
@@ -111,15 +114,8 @@ impl<'a> Search<'a> {
         let several = self.serves_several()?;
         let mut rest = Vec::new();
         for mut group in in_groups(blind, if several { GROUP_WIDE } else { GROUP }) {
-            let files: Vec<&File> = group.iter().map(|candidate| &candidate.file).collect();
-            let results = self.prober.hold_all(&files, limit)?;
-            for (candidate, result) in group.iter_mut().zip(results) {
-                candidate.likely = result.is_ok();
-                if candidate.likely
-                    && let Some(found) = self.attempt(candidate)?
-                {
-                    return Ok(Ok(found));
-                }
+            if let Some(found) = self.together(&mut group, limit)? {
+                return Ok(Ok(found));
             }
             if !several {
                 rest.extend(group.into_iter().filter(|candidate| !candidate.likely));
@@ -128,13 +124,45 @@ impl<'a> Search<'a> {
         Ok(Err(rest))
     }
 
+    /// Tries these talks at the same time, and then those that the server answered.
+    fn together(
+        &mut self,
+        group: &mut [Candidate],
+        limit: Duration,
+    ) -> Result<Option<Detected>, DetectError> {
+        let files: Vec<&File> = group.iter().map(|candidate| &candidate.file).collect();
+        let results = self.prober.hold_all(&files, limit)?;
+        for (candidate, result) in group.iter_mut().zip(results) {
+            candidate.likely = result.is_ok();
+            if candidate.likely
+                && let Some(found) = self.attempt(candidate)?
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tries these talks with time limits for a slow server.
+    fn patiently(&mut self, rest: Vec<Candidate>) -> Result<Option<Detected>, DetectError> {
+        for mut group in in_groups(rest, GROUP) {
+            if self.begun.elapsed() >= TOTAL {
+                break;
+            }
+            if let Some(found) = self.together(&mut group, PATIENT)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
     /// Tries these talks one after the other.
-    fn one_by_one(&mut self, rest: Vec<Candidate>) -> Result<Option<Detected>, DetectError> {
+    fn one_by_one(&mut self, rest: &[Candidate]) -> Result<Option<Detected>, DetectError> {
         for candidate in rest {
             if self.begun.elapsed() >= TOTAL {
                 break;
             }
-            if let Some(found) = self.attempt(&candidate)? {
+            if let Some(found) = self.attempt(candidate)? {
                 return Ok(Some(found));
             }
         }

@@ -1,11 +1,12 @@
 //! The machine that a run was made on.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What may explain a figure or a verdict.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Environment {
-    /// Version of tcprove.
+    /// Version of tcprove. A report of another version is not read.
+    #[serde(skip_deserializing, default = "version")]
     pub tcprove: &'static str,
     /// Kernel release.
     pub kernel: String,
@@ -19,6 +20,11 @@ pub(crate) struct Environment {
     pub steal: Option<f64>,
     /// Times the cgroup was throttled so far.
     pub throttled: Option<u64>,
+}
+
+/// The version of this tcprove.
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
 }
 
 impl Environment {

@@ -37,7 +37,7 @@ pub(crate) use exit::{ExitCode, OnInconclusive};
 pub(crate) use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub(crate) use gate::{GateReport, Stored};
 pub(crate) use plan::{RunPlan, Servers};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::text::{ends, escape_text, left_out_mark};
 
@@ -59,14 +59,14 @@ pub(crate) enum RunVerdict {
 }
 
 /// The target of a run, as it is reported.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct TargetReport {
     /// Its name.
     pub name: String,
     /// Its command or address, as a reader would write it.
     pub command: String,
     /// The commands of its helpers.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<String>,
     /// Whether it is the built-in reference server.
     pub embedded: bool,

@@ -1,18 +1,18 @@
 //! Obstacles to a pass other than failed checks: required checks without a verdict, waivers that no
 //! longer cover anything, and expired waivers.
 
-use crate::check::{Outcome, Selection, Verdict};
+use super::{Outcome, Selection, Verdict};
 use crate::subject::{Date, Waiver};
 
 /// The waivers that are in force today.
-pub(super) fn in_force(waivers: &[Waiver]) -> Vec<Waiver> {
+pub(crate) fn in_force(waivers: &[Waiver]) -> Vec<Waiver> {
     let today = today();
     let holds = |waiver: &&Waiver| !has_ended(waiver, today);
     waivers.iter().filter(holds).cloned().collect()
 }
 
 /// One message per obstacle. A waiver can be stale only if all checks were selected.
-pub(super) fn of(outcomes: &[Outcome], waivers: &[Waiver], selection: &Selection) -> Vec<String> {
+pub(crate) fn of(outcomes: &[Outcome], waivers: &[Waiver], selection: &Selection) -> Vec<String> {
     let mut blockers: Vec<String> = outcomes
         .iter()
         .filter(|outcome| is_required(outcome, selection) && is_open(outcome))

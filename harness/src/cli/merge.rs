@@ -1,0 +1,38 @@
+//! `tcprove merge`: the reports of the parts of one run become the report of the whole.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::draft::Draft;
+use super::output::OutputArgs;
+use super::page::PageArgs;
+use crate::merge::{MergeError, PartReport, merged};
+use crate::report::{Report, RunError};
+
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct MergeArgs {
+    /// The JSON reports of all parts, in any order
+    #[arg(value_name = "FILE", required = true)]
+    pub parts: Vec<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+pub(super) fn main(args: &MergeArgs) -> ExitCode {
+    args.output.apply_color();
+    let page = PageArgs::default();
+    let report = args.output.prepare(&page).and_then(|()| whole(args));
+    let report = report.unwrap_or_else(|error| Draft::new("merge", Some(0)).finish(Err(error)));
+    args.output.finish(&page, &report)
+}
+
+fn whole(args: &MergeArgs) -> Result<Report, RunError> {
+    let parts: Result<Vec<_>, _> = args
+        .parts
+        .iter()
+        .map(|path| PartReport::read(path))
+        .collect();
+    parts
+        .and_then(merged)
+        .map_err(|error: MergeError| RunError::usage(error.to_string()))
+}

@@ -1,0 +1,60 @@
+//! Where two plans differ.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::text::escape_text;
+
+/// Differences that are told.
+const DIFFERENCES_MAX: usize = 8;
+/// Characters of a value that are shown.
+const SHOWN: usize = 120;
+
+/// A value that is not the same in two plans.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// The keys that lead to it, joined by dots.
+    pub place: String,
+    pub one: String,
+    pub other: String,
+}
+
+/// The innermost values that differ, in the order of their places.
+pub(super) fn between(one: &Value, other: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    collect("", one, other, &mut found);
+    found.truncate(DIFFERENCES_MAX);
+    found
+}
+
+fn collect(place: &str, one: &Value, other: &Value, found: &mut Vec<Difference>) {
+    if one == other {
+        return;
+    }
+    if let (Value::Object(here), Value::Object(there)) = (one, other) {
+        let keys: BTreeSet<_> = here.keys().chain(there.keys()).collect();
+        for key in keys {
+            let place = match place {
+                "" => key.clone(),
+                place => format!("{place}.{key}"),
+            };
+            let value =
+                |of: &serde_json::Map<String, Value>| of.get(key).cloned().unwrap_or_default();
+            collect(&place, &value(here), &value(there), found);
+        }
+        return;
+    }
+    found.push(Difference {
+        place: place.to_owned(),
+        one: shown(one),
+        other: shown(other),
+    });
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".into(),
+        value => escape_text(&value.to_string(), SHOWN),
+    }
+}
