@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::file;
-use crate::support::{Bench, Ended};
+use crate::support::{Bench, Ended, program};
 
 const SELECTED: [&str; 6] = ["--only", "split-*", "--only", "utf8-*", "--seed", "3"];
 const WAIVER: &str = "[[waive]]\ncheck = \"split-bytewise\"\nreason = \"issue 5\"\n";
@@ -120,14 +120,11 @@ fn parts_by_duration_are_the_whole_too() {
 
 #[test]
 fn a_scheduler_that_says_half_is_told() {
-    let bench = Bench::new();
-    file(&bench, "", "");
-    let auto = |variables| check(&bench, "no.json", &["--shard", "auto"], variables);
-    let half = auto(&[("JOB_COMPLETION_INDEX", "1")]);
-    assert_eq!(half.code, Some(2), "{}", half.all());
-    assert!(
-        half.stderr.contains("JOB_COMPLETIONS is not"),
-        "{}",
-        half.all()
-    );
+    let half = assert_cmd::Command::new(program())
+        .args(["check", "--embedded", "--shard", "auto"])
+        .env("JOB_COMPLETION_INDEX", "1")
+        .assert()
+        .code(2);
+    let told = String::from_utf8_lossy(&half.get_output().stderr);
+    assert!(told.contains("JOB_COMPLETIONS is not"), "{told}");
 }

@@ -257,6 +257,17 @@ impl Cx {
         true
     }
 
+    /// Waits until the server has started all the processes that it had at rest in the rehearsal, and computes nothing, at most
+    /// so long: it may listen before the last of its workers exists.
+    pub(crate) async fn started_whole(&self, limit: Duration) {
+        let at_rest = &self.shared.rehearsal.at_rest;
+        let processes: usize = at_rest.iter().map(|known| known.processes).sum();
+        self.eventually(limit, || {
+            self.server.tree().len() >= processes && !self.server.is_computing()
+        })
+        .await;
+    }
+
     /// The server's end of this connection in the kernel's socket table. `None` if it is not there
     /// (any more), or on another machine.
     pub(crate) fn peer(&self, session: &Session) -> Option<PeerSocket> {

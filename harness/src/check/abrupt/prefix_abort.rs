@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::places::{self, Place};
 use crate::check::concurrency::backlog_burst::serves_one_at_a_time;
-use crate::check::resources::mixed::settled;
+use crate::check::resources::mixed::{is_released, settled};
 use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
 use crate::session::Session;
 
@@ -92,6 +92,9 @@ async fn run(cx: &Cx) -> Checked {
     }
     let counts: Vec<usize> = counts.into_iter().flatten().collect();
     cx.note("descriptors", counts.clone());
+    if is_released(cx, |usage| usage.descriptors, &counts).await? {
+        return Ok(());
+    }
     failed(
         FailureKind::Leak,
         "the server closes its descriptor wherever in the conversation the client leaves",

@@ -47,6 +47,7 @@ async fn run(cx: &Cx) -> Checked {
     let Some(peer) = seen.filter(|peer| !peer.has_sent_fin()) else {
         return skip("the server does not keep a connection open on which nothing happens");
     };
+    cx.is_handed_over(&client)?;
     if !peer.is_held() {
         return inconclusive("unproven: the server has not accepted the connection");
     }

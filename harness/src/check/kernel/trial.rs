@@ -12,7 +12,7 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 /// Time in which another client is served beside one that is connected, if the server serves several.
 const BESIDE: Duration = Duration::from_millis(700);
 /// Time for a new server to come to rest.
-const RESTS: Duration = Duration::from_secs(1);
+const RESTS: Duration = Duration::from_secs(2);
 /// Maximum output of a server while results are injected, in bytes.
 const LOG_MAX: u64 = 1_000_000;
 
@@ -114,7 +114,7 @@ impl Bystander {
     pub(super) async fn enter(cx: &Cx) -> Checked<Self> {
         // What it writes as it starts is not what it does for a client.
         cx.exchange().await?;
-        cx.eventually(RESTS, || !cx.server().is_computing()).await;
+        cx.started_whole(RESTS).await;
         if !cx.talk().carries_many_turns() {
             return Ok(Self { session: None });
         }

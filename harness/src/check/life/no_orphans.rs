@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive};
+use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, skip};
 
 /// Stops the server and looks for remaining processes.
 pub(super) const ENTRY: Check = Check {
@@ -40,7 +40,7 @@ async fn run(cx: &Cx) -> Checked {
     }
     let limit = super::stop_limit(cx);
     let Some(exit) = server.wait_exit(limit).await else {
-        return inconclusive(format!(
+        return skip(format!(
             "the server still runs {limit:?} after its stop signal: see term-idle"
         ));
     };

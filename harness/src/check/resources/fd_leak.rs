@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::mixed;
+use super::mixed::{self, is_released};
 use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
+use crate::process::Usage;
 
 /// Counts the server's descriptors over batches of connections.
 pub(super) const ENTRY: Check = Check {
@@ -26,9 +27,10 @@ pub(super) const ENTRY: Check = Check {
 const SLOPE: f64 = 0.05;
 
 async fn run(cx: &Cx) -> Checked {
-    let batches = mixed::run(cx, |usage| usage.descriptors).await?;
+    let descriptors = |usage: &Usage| usage.descriptors;
+    let batches = mixed::run(cx, descriptors).await?;
     cx.note("descriptors", batches.counts.clone());
-    if batches.grow(SLOPE) {
+    if batches.grow(SLOPE) && !is_released(cx, descriptors, &batches.counts).await? {
         let slopes: Vec<String> = batches
             .slopes()
             .iter()

@@ -17,6 +17,9 @@ const BATCH_TIME: Duration = Duration::from_millis(350);
 const BATCHES: usize = 3;
 /// Time limit for the server to release resources after a batch.
 const SETTLE_MAX: Duration = Duration::from_secs(3);
+/// Time in which the server may release what grew: it may keep the connection of a client that has left until its idle time-out
+/// (hypercorn: 5 s).
+const RELEASES_WITHIN: Duration = Duration::from_secs(10);
 /// The count is settled after not changing for this long.
 const SETTLED: Duration = Duration::from_millis(200);
 /// Time limit for the server to read half a request, longer if this server is slow.
@@ -156,6 +159,27 @@ pub(in crate::check) async fn settled(
             (last, since) = (now, Instant::now());
         }
     }
+}
+
+/// Whether the server releases most of what it had more after these counts, the first of which was taken before, if it is given
+/// time.
+pub(in crate::check) async fn is_released(
+    cx: &Cx,
+    count: fn(&Usage) -> usize,
+    counts: &[usize],
+) -> Checked<bool> {
+    let (Some(before), Some(after)) = (counts.first(), counts.last()) else {
+        return Ok(true);
+    };
+    let most = before + after.saturating_sub(*before) / 4;
+    let begun = Instant::now();
+    while count(&cx.usage()?) > most {
+        if begun.elapsed() >= RELEASES_WITHIN {
+            return Ok(false);
+        }
+        tokio::time::sleep(SETTLED).await;
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::mixed;
+use super::mixed::{self, is_released};
 use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed};
+use crate::process::Usage;
 
 /// Counts the server's threads over batches of connections.
 pub(super) const ENTRY: Check = Check {
@@ -27,9 +28,10 @@ const SLOPE: f64 = 0.05;
 
 async fn run(cx: &Cx) -> Checked {
     // Every process has at least one thread, so this count covers processes too.
-    let batches = mixed::run(cx, |usage| usage.threads).await?;
+    let threads = |usage: &Usage| usage.threads;
+    let batches = mixed::run(cx, threads).await?;
     cx.note("threads", batches.counts.clone());
-    if batches.grow(SLOPE) {
+    if batches.grow(SLOPE) && !is_released(cx, threads, &batches.counts).await? {
         return failed(
             FailureKind::Leak,
             "the number of threads does not grow with every batch",
