@@ -75,6 +75,7 @@ mod rehearsal;
 mod releases;
 mod reproducer;
 mod resources;
+mod scale;
 mod servers;
 mod states;
 mod statistics;

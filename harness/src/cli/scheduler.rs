@@ -211,7 +211,7 @@ impl Scheduler {
                 let apart = number(get, step)?.unwrap_or(1).max(1);
                 let last = number(get, most)?.unwrap_or(first + apart * count.saturating_sub(1));
                 let is_even = last.checked_sub(first) == Some(apart * count.saturating_sub(1));
-                if !is_even || index < first || (index - first) % apart != 0 {
+                if !is_even || index < first || !(index - first).is_multiple_of(apart) {
                     return Err(format!(
                         "the numbers of {} are not evenly spaced ({}={index}, {count} from {first} to {last} in steps of {apart}): number it as in --array=0-{}, or write --shard I/N",
                         self.name,
