@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::skip::{is_slow, may_lack};
-use crate::support::{Bench, Ended, data};
+use crate::support::{Bench, Ended, data, is_in_path};
 
 /// A server that takes what one recv returns for a message, which several checks see each time.
 const FILE: &str = "[server]\nname = \"mine\"\ncmd = [\"tcprove\", \"serve\", \"--port\", \"{port}\", \"--protocol\", \"line\", \"--fault\", \"recv-is-message\"]\n[talk]\nuse = \"line\"\n";
@@ -17,8 +17,7 @@ fn example(name: &str) -> PathBuf {
 }
 
 fn have(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let found = is_in_path(program);
     if !found {
         may_lack(program);
     }

@@ -18,6 +18,7 @@ use std::process::{Command, Stdio};
 use tcprove::file::File;
 
 use crate::support::battery::{Checked, check, data};
+use crate::support::is_in_path;
 use crate::support::skip::{is_slow, may_lack, needs};
 use row::Row;
 
@@ -133,9 +134,8 @@ fn described() -> Vec<Described> {
 
 /// Whether `program` is an executable: a path, or a name in PATH.
 fn is_program(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
     let is_path = program.contains('/') && Path::new(program).is_file();
-    is_path || std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    is_path || is_in_path(program)
 }
 
 fn imports(interpreter: &str, how: &str, module: &str) -> bool {

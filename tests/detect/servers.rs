@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::{init_with, said};
 use crate::support::skip::{is_slow, may_lack};
-use crate::support::{Bench, at_once};
+use crate::support::{Bench, at_once, is_in_path};
 
 /// The program, a shell line that starts it with {port} and {tmp}, and the talk that has to be found.
 const SERVERS: &[(&str, &str, &str)] = &[
@@ -104,12 +104,9 @@ fn are_recognised() {
     if !is_slow("a minute of detections") {
         return;
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed =
-        |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     let wrong = Mutex::new(Vec::new());
     at_once(SERVERS, |(program, line, talk)| {
-        if !installed(program) {
+        if !is_in_path(program) {
             return may_lack(program);
         }
         let begun = Instant::now();

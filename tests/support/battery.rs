@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use super::skip;
+use super::{is_in_path, skip};
 
 /// A command that runs the `tcprove` binary.
 pub fn tcprove() -> Command {
@@ -24,8 +24,7 @@ pub fn data(name: &str) -> PathBuf {
 /// Whether `program` is in PATH. If not, records the running test as skipped.
 #[track_caller]
 pub fn have(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let found = is_in_path(program);
     if !found {
         skip::needs(program);
     }

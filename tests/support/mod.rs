@@ -235,6 +235,12 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Whether a program of this name is in PATH.
+pub fn is_in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
 /// The path of the Python interpreter itself, not of a wrapper. If there is none, the test is recorded as skipped.
 #[track_caller]
 pub fn python() -> Option<&'static str> {

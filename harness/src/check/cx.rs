@@ -18,6 +18,9 @@ use crate::subject::{Pace, Promise, Rehearsal, Subject};
 use crate::talk::Talk;
 use crate::transport::{Address, Endpoint};
 
+/// Time for the server to start the last of its processes and come to rest.
+const STARTS: Duration = Duration::from_secs(2);
+
 /// The context of one attempt at one check. Clones share all state; not thread-safe.
 #[derive(Clone)]
 pub(crate) struct Cx {
@@ -257,12 +260,12 @@ impl Cx {
         true
     }
 
-    /// Waits until the server has started all the processes that it had at rest in the rehearsal, and computes nothing, at most
-    /// so long: it may listen before the last of its workers exists.
-    pub(crate) async fn started_whole(&self, limit: Duration) {
+    /// Waits until the server has started all the processes that it had at rest in the rehearsal, and computes nothing, or
+    /// [`STARTS`] is over: it may listen before the last of its workers exists.
+    pub(crate) async fn started_whole(&self) {
         let at_rest = &self.shared.rehearsal.at_rest;
         let processes: usize = at_rest.iter().map(|known| known.processes).sum();
-        self.eventually(limit, || {
+        self.eventually(STARTS, || {
             self.server.tree().len() >= processes && !self.server.is_computing()
         })
         .await;

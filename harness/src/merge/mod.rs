@@ -20,7 +20,7 @@ use crate::report::{Body, Environment, Header, Report, SCHEMA, TargetReport};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MergeError {
     /// A file cannot be read.
-    #[error("{}: {error}", path.display())]
+    #[error("{} cannot be read: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -114,7 +114,7 @@ impl PartReport {
         if schema != SCHEMA || version.as_deref() != Some(this) {
             return Err(format!(
                 "it was written by tcprove {} (schema {schema}), and this is {this} ({SCHEMA}): merge with the version that ran the parts",
-                version.as_deref().unwrap_or("of another version")
+                version.as_deref().unwrap_or("of an unknown version")
             ));
         }
         let head = Head::deserialize(&json).map_err(no_report)?;

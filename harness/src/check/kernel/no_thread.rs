@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::trial::{Bystander, PATIENCE, Trials, arm, ask};
+use super::trial::{Bystander, Trials, arm, ask, patience};
 use crate::check::concurrency::at_once::{ask_at_once, enter};
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
 use crate::process::CallSet;
@@ -59,7 +59,7 @@ async fn run(cx: &Cx) -> Checked {
 
 /// Clients that ask at the same moment: a server with a pool of threads starts one only if all others are busy.
 async fn at_once(cx: &Cx) -> Checked {
-    let patience = PATIENCE.max(cx.pace().exchange * 2);
+    let patience = patience(cx);
     let mut clients = Vec::new();
     for _ in 0..cx.connections(TOGETHER) {
         clients.extend(enter(cx, patience).await);

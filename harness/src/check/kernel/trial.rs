@@ -8,11 +8,9 @@ use crate::process::injector::{Injected, Injection, Record, Rule, error_name};
 use crate::session::{PeerError, Session};
 
 /// Time that an affected client waits for its reply. It may wait in vain.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Time in which another client is served beside one that is connected, if the server serves several.
 const BESIDE: Duration = Duration::from_millis(700);
-/// Time for a new server to come to rest.
-const RESTS: Duration = Duration::from_secs(2);
 /// Maximum output of a server while results are injected, in bytes.
 const LOG_MAX: u64 = 1_000_000;
 
@@ -114,7 +112,7 @@ impl Bystander {
     pub(super) async fn enter(cx: &Cx) -> Checked<Self> {
         // What it writes as it starts is not what it does for a client.
         cx.exchange().await?;
-        cx.started_whole(RESTS).await;
+        cx.started_whole().await;
         if !cx.talk().carries_many_turns() {
             return Ok(Self { session: None });
         }
@@ -168,9 +166,13 @@ pub(in crate::check) enum Asked {
     Otherwise(Shortfall),
 }
 
+/// Time that an affected client of this server waits for its reply.
+pub(super) fn patience(cx: &Cx) -> Duration {
+    PATIENCE.max(cx.pace().exchange * 2)
+}
+
 /// A client that connects, asks and leaves.
 pub(in crate::check) async fn ask(cx: &Cx) -> Checked<Asked> {
-    let patience = PATIENCE.max(cx.pace().exchange * 2);
     let asked = async {
         let mut session = cx.try_connect().await?;
         session.opening().await.map_err(|opening| opening.error)?;
@@ -179,15 +181,14 @@ pub(in crate::check) async fn ask(cx: &Cx) -> Checked<Asked> {
         session.close();
         Ok::<(), PeerError>(())
     };
-    Ok(judged(tokio::time::timeout(patience, asked).await))
+    Ok(judged(tokio::time::timeout(patience(cx), asked).await))
 }
 
 /// As [`ask`], on a connection that exists.
 pub(super) async fn ask_again(cx: &Cx, session: &mut Session) -> Checked<Asked> {
-    let patience = PATIENCE.max(cx.pace().exchange * 2);
     let turn = session.turn()?;
     Ok(judged(
-        tokio::time::timeout(patience, session.exchange(&turn)).await,
+        tokio::time::timeout(patience(cx), session.exchange(&turn)).await,
     ))
 }
 

@@ -30,14 +30,12 @@ pub(super) const ENTRY: Check = Check {
 const CLIENTS: usize = 12;
 /// Time that a client waits for its reply. It may have to wait in vain.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Time for the server to start the last of its processes.
-const STARTS: Duration = Duration::from_secs(2);
 /// What the server lacks.
 const LACK: &str = "with no thread or process left";
 
 async fn run(cx: &Cx) -> Checked {
     cx.exchange().await?;
-    cx.started_whole(STARTS).await;
+    cx.started_whole().await;
     let threads = settled(cx, |usage| usage.threads, 0).await?;
     let limit = match TaskLimit::of(cx.server()) {
         Ok(limit) => limit,
