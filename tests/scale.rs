@@ -1,6 +1,7 @@
 //! Batteries on several machines, with the files in `examples/scale` as they are.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -60,6 +61,102 @@ fn with_program(bench: &Bench, program: &str) -> Command {
         };
     }
     command
+}
+
+/// The Python interpreter of the tests, if it has a module.
+fn python_with(module: &str) -> Option<String> {
+    let python = std::env::var("TCPROVE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let import = format!("import {module}");
+    let found = Command::new(&python).args(["-c", &import]).output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    may_lack(&format!("{python} with the module {module}"));
+    None
+}
+
+/// Runs what is in the file as its engine would, with a few checks only, and merges the parts if it does not do that itself.
+fn runs_as_written(name: &str, merges: bool) {
+    let Some(python) = python_with("yaml") else {
+        return;
+    };
+    let bench = Bench::new();
+    bench.write("tcprove.toml", FILE);
+    let real = bench.tcprove();
+    let real = real.get_program().to_string_lossy().into_owned();
+    let few = format!(
+        "#!/bin/sh\n[ $1 = check ] && set -- \"$@\" --only 'split-*' --only fin-after-request\nexec {real} \"$@\"\n"
+    );
+    std::fs::create_dir(bench.path("bin")).expect("a folder");
+    bench.write("bin/tcprove", &few);
+    let shim = bench.path("bin/tcprove");
+    std::fs::set_permissions(&shim, PermissionsExt::from_mode(0o755)).expect("a program");
+    let mut command = with_program(&bench, &python);
+    command.arg(data("scale/matrix.py")).arg(example(name));
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{}:{path}", bench.path("bin").display()));
+    let ended = bench.end(command);
+    if merges {
+        // The merge ends with 1, and so does its job.
+        assert_eq!(ended.code, Some(1), "{}", ended.all());
+        assert!(ended.stdout.contains("FAIL mine: "), "{}", ended.all());
+    } else {
+        assert_eq!(ended.code, Some(0), "{}", ended.all());
+    }
+    let parts = ["1", "2", "3", "4", "0"].map(|part| format!("part-{part}.json"));
+    let parts = parts.iter().filter(|part| bench.path(part).exists());
+    let merge = ["merge", "--json", "all.json"].map(str::to_owned);
+    let merged = bench.run(merge.iter().chain(parts));
+    assert_eq!(merged.code, Some(1), "{}", merged.all());
+    let verdicts = verdicts(&bench, "all.json");
+    assert!(verdicts["split-bytewise"] && !verdicts["fin-after-request"]);
+}
+
+#[test]
+fn the_github_matrix_runs_as_written() {
+    runs_as_written("github-battery.yml", true);
+}
+
+#[test]
+fn the_gitlab_jobs_run_as_written() {
+    runs_as_written("gitlab-battery.yml", true);
+}
+
+#[test]
+fn the_pods_run_as_written() {
+    runs_as_written("kubernetes-battery.yaml", false);
+}
+
+#[test]
+fn the_files_follow_the_published_schemas() {
+    let Some(python) = python_with("kubernetes_validate, check_jsonschema") else {
+        return;
+    };
+    let valid = |arguments: &[&str], name: &str| {
+        let mut command = Command::new(&python);
+        let output = command.args(arguments).arg(example(name)).output();
+        let output = output.expect("python runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {said}");
+    };
+    for file in std::fs::read_dir(example("")).expect("the examples") {
+        let name = file.expect("a file").file_name();
+        let name = name.to_str().expect("a name");
+        let of_check_jsonschema = ["-m", "check_jsonschema", "--builtin-schema"];
+        match name.split_once('-').map(|(engine, _)| engine) {
+            Some("kubernetes") => valid(&["-m", "kubernetes_validate", "--strict"], name),
+            Some("github") => valid(
+                &[&of_check_jsonschema[..], &["vendor.github-workflows"]].concat(),
+                name,
+            ),
+            Some("gitlab") => valid(
+                &[&of_check_jsonschema[..], &["vendor.gitlab-ci"]].concat(),
+                name,
+            ),
+            _ => {}
+        }
+    }
 }
 
 #[test]

@@ -43,7 +43,12 @@ impl Busy {
 
     /// Whether that is a busy loop, of a server that uses `idle` cores when it has nothing to do.
     pub(super) fn is_spin(&self, idle: f64) -> bool {
-        self.cores >= idle + SPIN || (self.wants_cpu >= WANTS_CPU && self.is_awake(idle))
+        self.cores >= idle + SPIN || (self.is_endless() && self.is_awake(idle))
+    }
+
+    /// Whether one of its threads never sleeps.
+    pub(super) fn is_endless(&self) -> bool {
+        self.wants_cpu >= WANTS_CPU
     }
 
     /// Whether it uses more than `idle` cores at all. A loop that prints in each round waits for its output most of the time.

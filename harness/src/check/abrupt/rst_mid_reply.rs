@@ -145,9 +145,11 @@ async fn one_round(cx: &Cx, exchange: &Exchange, request: &[u8], leaving: Leavin
     Ok(peer.map_or(0, |peer| peer.send_q))
 }
 
-/// Waits until replies wait in the server's send queue, or there will be none.
+/// Waits until replies wait in the server's send queue and stay there (one that is not acknowledged yet is in it too), or there
+/// will be none.
 async fn until_queued(cx: &Cx, client: &Session) {
     let mut awake = Instant::now();
+    let mut empty = Instant::now();
     cx.eventually(QUEUED_WITHIN, || {
         let Some(peer) = cx.peer(client) else {
             return true;
@@ -155,7 +157,10 @@ async fn until_queued(cx: &Cx, client: &Session) {
         if peer.recv_q > 0 || cx.server().is_computing() {
             awake = Instant::now();
         }
-        peer.send_q > 0 || awake.elapsed() >= SLEEPS
+        if peer.send_q == 0 {
+            empty = Instant::now();
+        }
+        empty.elapsed() >= PAUSE || awake.elapsed() >= SLEEPS
     })
     .await;
 }

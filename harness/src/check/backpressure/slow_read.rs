@@ -50,12 +50,12 @@ async fn run(cx: &Cx) -> Checked {
     let Some(mut client) = flooding(cx, exchange, &piece).await? else {
         return skip("the server closes the connection of a client that does not read");
     };
-    let Some(waiting) = cx.peer(&client).filter(|peer| peer.send_q > 0) else {
+    let Some(waiting) = waiting(cx, &client).await else {
         return skip("no replies wait for the client: the server reads no requests in advance");
     };
     let read = tokio::select! {
         read = trickle(&mut client) => read?,
-        others = others(cx, waiting.send_q) => return others,
+        others = others(cx, waiting) => return others,
     };
     skip(format!(
         "the server closed the connection after {read} bytes were read"
@@ -75,6 +75,13 @@ async fn flooding(cx: &Cx, exchange: &Exchange, piece: &[u8]) -> Checked<Option<
         }
     }
     Ok(None)
+}
+
+/// Number of bytes that wait in the server's send queue and stay there: a reply that is not acknowledged yet is in it too.
+async fn waiting(cx: &Cx, client: &Session) -> Option<u32> {
+    let waiting = || cx.peer(client).map_or(0, |peer| peer.send_q);
+    let is_sent = cx.eventually(PAUSE, || waiting() == 0).await;
+    Some(waiting()).filter(|bytes| !is_sent && *bytes > 0)
 }
 
 /// Reads a byte at a time until the connection ends. Returns the number of bytes.

@@ -17,7 +17,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "[server] reload: a server reads its settings again without losing a client: no request remains without a reply, no connect is refused but in the words of the protocol, and the main process lives (signal(7): the default action of SIGHUP ends it)",
-    stimulus: "3 clients on connections of their own and 2 with a new connection for each request; meanwhile the reload signal, 6 times",
+    stimulus: "3 clients on connections of their own and 2 with a new connection for each request; meanwhile the reload signal, 6 times, or 24 times if the server closes connections then",
     needs: &[Need::Reload, Need::Spawned, Need::Accepts, Need::Reply],
     runs: Runs::OwnServer,
     weight: Weight::Fails,
@@ -33,6 +33,8 @@ const KEPT: usize = 3;
 const NEW: usize = 2;
 /// Number of signals: a server may lose a request with some of them only.
 const SIGNALS: usize = 6;
+/// The same for a server that closes connections when it reloads, which may be just when a request arrives.
+const SIGNALS_IF_CLOSING: usize = 24;
 /// Time before the first signal, and after each.
 const BETWEEN: Duration = Duration::from_millis(250);
 /// Time between two requests of a client.
@@ -93,7 +95,11 @@ async fn signalled(cx: &Cx, traffic: &Traffic, signal: i32) -> Checked {
     let pid = cx.server().pid().unwrap_or_default();
     let between = BETWEEN.max(cx.pace().exchange * 5);
     let mut counts = Vec::new();
-    for _ in 0..SIGNALS {
+    let most = || match traffic.closed.get() {
+        0 => SIGNALS,
+        _ => SIGNALS_IF_CLOSING,
+    };
+    while counts.len() < most() {
         if cx.eventually(between, || traffic.ends.get()).await {
             break;
         }

@@ -48,6 +48,9 @@ const BATCH_TIME: Duration = Duration::from_millis(150);
 /// Minimum and maximum number of bytes of a batch.
 const BATCH_BYTES_MIN: u64 = 128 << 10;
 const BATCH_BYTES_MAX: u64 = 16 << 20;
+/// A connection counts as at least this many bytes towards the minimum: what a server keeps of it is seen with a few hundred of
+/// them, however small its requests are.
+const CONNECTION_WEIGHT: u64 = 256;
 /// Maximum duration of a batch, without and with `--slow`.
 const BATCH_TIME_MAX: Duration = Duration::from_secs(3);
 const BATCH_TIME_SLOW: Duration = Duration::from_secs(8);
@@ -196,6 +199,13 @@ struct Batch {
     bytes: u64,
 }
 
+impl Batch {
+    /// How much it can show, in bytes.
+    fn weight(self) -> u64 {
+        self.bytes.max(self.connections as u64 * CONNECTION_WEIGHT)
+    }
+}
+
 /// When a batch ends.
 #[derive(Clone, Copy)]
 enum Until {
@@ -211,7 +221,7 @@ impl Until {
         match self {
             Self::Connections(_) => false,
             Self::Time { begun, time_max } => {
-                let is_near = batch.bytes >= BATCH_BYTES_MIN / NEARLY;
+                let is_near = batch.weight() >= BATCH_BYTES_MIN / NEARLY;
                 let longer = if is_near { LONGER } else { 1 };
                 begun.elapsed() >= time_max * longer
             }
@@ -224,7 +234,7 @@ impl Until {
             Self::Time { begun, .. } if begun.elapsed() < BATCH_TIME => {
                 batch.bytes < BATCH_BYTES_MAX
             }
-            Self::Time { .. } => batch.bytes < BATCH_BYTES_MIN && !self.is_late(batch),
+            Self::Time { .. } => batch.weight() < BATCH_BYTES_MIN && !self.is_late(batch),
         }
     }
 }
@@ -236,12 +246,14 @@ async fn first(cx: &Cx, load: &Rc<Load>) -> Checked<usize> {
         patience(cx, BATCH_TIME_MAX, BATCH_TIME_SLOW),
     );
     let first = batch(cx, load, Until::Time { begun, time_max }).await?;
-    if first.bytes >= BATCH_BYTES_MIN {
+    if first.weight() >= BATCH_BYTES_MIN {
         return Ok(first.connections);
     }
     let reason = format!(
-        "the server answers too slowly to see it grow: {} bytes of requests within {time_max:?}",
-        first.bytes
+        "the server answers too slowly to see it grow: {} connections with {} bytes of requests within {:.0?}",
+        first.connections,
+        first.bytes,
+        begun.elapsed()
     );
     if cx.is_slow() {
         skip(reason)
