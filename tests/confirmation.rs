@@ -4,6 +4,10 @@ use crate::support::battery::{Checked, have, small_server};
 
 /// Splits a line, on a server of which these lives take such a line for something else. A life counts once it has met one.
 fn checked(how: &str, lives: &str) -> Option<Checked> {
+    checked_for("split-delimiter", how, lives)
+}
+
+fn checked_for(check: &str, how: &str, lives: &str) -> Option<Checked> {
     if !have("python3") {
         return None;
     }
@@ -11,7 +15,7 @@ fn checked(how: &str, lives: &str) -> Option<Checked> {
     let folder = format!("folder={}", folder.path().display());
     let params = [&format!("how={how}"), &format!("lives={lives}"), &folder];
     let params = params.map(String::as_str);
-    Some(small_server("intermittent", &params, &["split-delimiter"]))
+    Some(small_server("intermittent", &params, &[check]))
 }
 
 fn reason(checked: &Checked) -> &str {
@@ -63,6 +67,20 @@ fn a_delay_that_does_not_occur_again_passes() {
     );
     let expected = "it failed once, and not in 4 more attempts";
     assert!(reason(&checked).contains(expected), "{}", checked.shown());
+}
+
+/// Other clients of such a server wait as well.
+#[test]
+fn a_delay_that_the_check_does_not_cause_passes() {
+    let Some(checked) = checked_for("fin-after-request", "17th", "0") else {
+        return;
+    };
+    assert_eq!(
+        checked.ids("pass"),
+        ["fin-after-request"],
+        "{}",
+        checked.shown()
+    );
 }
 
 #[test]

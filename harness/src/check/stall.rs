@@ -74,6 +74,36 @@ pub(super) async fn flood_until_asleep(
     }
 }
 
+/// Time for a busy server to have replies wait in its send queue.
+const QUEUED_WITHIN: Duration = Duration::from_secs(3);
+/// A server that has read everything and sleeps for this long has nothing more to send. (A proxy may wait for its backend.)
+const SENDS_NOTHING: Duration = Duration::from_millis(300);
+/// Bytes that stay in a send queue for this long wait for the client to read; those that are only not acknowledged yet do not
+/// (RFC 1122 section 4.2.3.2 allows 500 ms, and Linux takes up to 40 ms).
+const STAYS: Duration = Duration::from_millis(100);
+
+/// Waits until replies wait in the server's send queue for a client that does not read. Returns their number of bytes; `None` if
+/// there will be none.
+pub(super) async fn replies_wait(cx: &Cx, client: &Session) -> Option<u32> {
+    let (mut awake, mut empty) = (Instant::now(), Instant::now());
+    let mut queued = None;
+    cx.eventually(QUEUED_WITHIN, || {
+        let Some(peer) = cx.peer(client) else {
+            return true;
+        };
+        if peer.recv_q > 0 || cx.server().is_computing() {
+            awake = Instant::now();
+        }
+        if peer.send_q == 0 {
+            empty = Instant::now();
+        }
+        queued = (empty.elapsed() >= STAYS).then_some(peer.send_q);
+        queued.is_some() || awake.elapsed() >= SENDS_NOTHING
+    })
+    .await;
+    queued
+}
+
 /// Number of bytes of this connection that the server has read, as far as its kernel tells.
 pub(super) fn read(cx: &Cx, client: &Session) -> Option<u64> {
     let peer = cx.peer(client)?;

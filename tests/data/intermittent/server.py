@@ -8,11 +8,14 @@ with a number in LIVES, as in 1,3, take every line in pieces for something else:
   wrong   reply something else
   late    do not reply
   dies    exit
+
+With HOW `17th`, no life has a fault, but each 17th client waits for 5 s, as that of a server whose name server does not answer.
 """
 import os
 import socket
 import sys
 import threading
+import time
 
 HOW, LIVES, FOLDER = sys.argv[2:5]
 FAULTY = LIVES.split(",")
@@ -36,7 +39,9 @@ def is_faulty():
         return life in FAULTY
 
 
-def serve(connection):
+def serve(connection, number):
+    if HOW == "17th" and number % 17 == 0:
+        time.sleep(5)
     pending, pieces = b"", 0
     while data := connection.recv(65536):
         pending, pieces = pending + data, pieces + 1
@@ -54,7 +59,9 @@ def serve(connection):
 
 
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1024)
+clients = 0
 while True:
     connection, _ = listener.accept()
+    clients += 1
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    threading.Thread(target=serve, args=(connection,), daemon=True).start()
+    threading.Thread(target=serve, args=(connection, clients), daemon=True).start()

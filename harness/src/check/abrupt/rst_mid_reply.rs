@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::check::backpressure::bulk;
+use crate::check::stall::replies_wait;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, skip};
 use crate::process::TcpState;
 use crate::session::{PeerError, Session};
@@ -41,10 +42,8 @@ const FIN_PART_BYTES: usize = 16 * 1024;
 const FIN_SMALL_PART_BYTES: usize = 1024;
 /// A round ends when the server reads nothing for this long.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Time for a busy server to fill its send queue. The wait ends earlier if the server has read everything and sleeps.
+/// Maximum duration of the requests before a FIN, and of the wait for the server to read a part of them.
 const QUEUED_WITHIN: Duration = Duration::from_secs(3);
-/// A server that has read everything and sleeps for this long has nothing more to send. (A proxy may wait for its backend.)
-const SLEEPS: Duration = Duration::from_millis(300);
 /// Time limit for the kernel to deliver a FIN.
 const FIN_WITHIN: Duration = Duration::from_secs(1);
 
@@ -125,7 +124,7 @@ async fn one_round(cx: &Cx, exchange: &Exchange, request: &[u8], leaving: Leavin
             client
                 .flood(&bulk::piece_of(request), FLOOD_BYTES, PAUSE)
                 .await;
-            until_queued(cx, &client).await;
+            replies_wait(cx, &client).await;
         }
         Leaving::FinFirst => {
             ask_in_parts(cx, &mut client, request).await;
@@ -143,26 +142,6 @@ async fn one_round(cx: &Cx, exchange: &Exchange, request: &[u8], leaving: Leavin
         .filter(|peer| leaving == Leaving::Reset || peer.state == TcpState::CloseWait);
     client.reset()?;
     Ok(peer.map_or(0, |peer| peer.send_q))
-}
-
-/// Waits until replies wait in the server's send queue and stay there (one that is not acknowledged yet is in it too), or there
-/// will be none.
-async fn until_queued(cx: &Cx, client: &Session) {
-    let mut awake = Instant::now();
-    let mut empty = Instant::now();
-    cx.eventually(QUEUED_WITHIN, || {
-        let Some(peer) = cx.peer(client) else {
-            return true;
-        };
-        if peer.recv_q > 0 || cx.server().is_computing() {
-            awake = Instant::now();
-        }
-        if peer.send_q == 0 {
-            empty = Instant::now();
-        }
-        empty.elapsed() >= PAUSE || awake.elapsed() >= SLEEPS
-    })
-    .await;
 }
 
 /// Sends requests part by part, each once the server's kernel has taken the one before, until the server is blocked: replies

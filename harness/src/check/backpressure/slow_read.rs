@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::bulk;
 use crate::check::concurrency::backlog_burst::serves_one_at_a_time;
-use crate::check::stall::flood_until_asleep;
+use crate::check::stall::{flood_until_asleep, replies_wait};
 use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, skip};
 use crate::session::{FloodEnd, PeerError, Session, recv_byte};
 use crate::talk::Exchange;
@@ -50,7 +50,7 @@ async fn run(cx: &Cx) -> Checked {
     let Some(mut client) = flooding(cx, exchange, &piece).await? else {
         return skip("the server closes the connection of a client that does not read");
     };
-    let Some(waiting) = waiting(cx, &client).await else {
+    let Some(waiting) = replies_wait(cx, &client).await else {
         return skip("no replies wait for the client: the server reads no requests in advance");
     };
     let read = tokio::select! {
@@ -75,13 +75,6 @@ async fn flooding(cx: &Cx, exchange: &Exchange, piece: &[u8]) -> Checked<Option<
         }
     }
     Ok(None)
-}
-
-/// Number of bytes that wait in the server's send queue and stay there: a reply that is not acknowledged yet is in it too.
-async fn waiting(cx: &Cx, client: &Session) -> Option<u32> {
-    let waiting = || cx.peer(client).map_or(0, |peer| peer.send_q);
-    let is_sent = cx.eventually(PAUSE, || waiting() == 0).await;
-    Some(waiting()).filter(|bytes| !is_sent && *bytes > 0)
 }
 
 /// Reads a byte at a time until the connection ends. Returns the number of bytes.

@@ -261,9 +261,6 @@ impl Run<'_> {
             return verdict::of(check, &[first], None, self.battery);
         }
         (self.sink)(Event::Confirming { id: check.id });
-        if let Some(pace) = first.slower {
-            return self.settled_slowly(check, pace);
-        }
         self.confirmed(lane, check, first)
     }
 
@@ -284,11 +281,19 @@ impl Run<'_> {
 
     /// Repeats a failed check until it has failed again, or often enough not to be confirmed.
     fn confirmed(&self, lane: &mut Lane<'_>, check: &'static Check, first: Attempt) -> Outcome {
+        // This comes to an end: a pace is slower only if it is so several times, and exchanges that take too long are not awaited.
+        if let Some(pace) = first.slower {
+            return self.settled_slowly(check, pace);
+        }
         let begun = Instant::now();
         let mut attempts = vec![first];
         loop {
-            attempts.push(lane.fresh_attempt(check));
-            let is_decided = attempts.last().is_some_and(|last| last.failure().is_some());
+            let attempt = lane.fresh_attempt(check);
+            if let Some(pace) = attempt.slower {
+                return self.settled_slowly(check, pace);
+            }
+            let is_decided = attempt.failure().is_some();
+            attempts.push(attempt);
             let is_over = attempts.len() >= ATTEMPTS_MAX || begun.elapsed() >= ATTEMPTS_TIME;
             // An attached server is the same one each time.
             let again = self.battery.subject.launch().is_some();
