@@ -5,9 +5,19 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{MergeError, PartReport};
+use super::{Incomplete, Kind, MergeError, PartReport};
 use crate::check::{self, FailureKind, Outcome, PlannedWaiver, Selection, Verdict, blockers};
-use crate::report::CheckReport;
+use crate::report::{Body, CheckReport};
+
+/// Batteries.
+pub(super) const KIND: Kind = Kind {
+    command: "check",
+    name: "battery",
+    how: "`tcprove check --shard I/N --json FILE`",
+    number: "/selection/shard",
+    incomplete: Incomplete::Refused,
+    whole,
+};
 
 /// The outcome of a check, as the JSON of a report has it.
 #[derive(Deserialize)]
@@ -49,7 +59,7 @@ struct StoredSelection {
 ///
 /// # Errors
 /// A check is in two parts, or an outcome is not one of this version.
-pub(super) fn whole(parts: &[PartReport]) -> Result<CheckReport, MergeError> {
+fn whole(parts: &[PartReport], _missing: &[usize]) -> Result<Body, MergeError> {
     let mut outcomes: Vec<(usize, Outcome, &PartReport)> = Vec::new();
     for part in parts {
         for stored in part.json["outcomes"].as_array().into_iter().flatten() {
@@ -76,7 +86,7 @@ pub(super) fn whole(parts: &[PartReport]) -> Result<CheckReport, MergeError> {
         .map(|(_, outcome, _)| outcome)
         .collect();
     let blockers = what_prevents(&parts[0], &outcomes)?;
-    Ok(CheckReport::new(outcomes, blockers, None))
+    Ok(Body::Check(CheckReport::new(outcomes, blockers, None)))
 }
 
 /// What prevents a pass of the whole.

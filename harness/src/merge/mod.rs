@@ -1,13 +1,14 @@
 //! Merges the reports of the parts of one run into the report of the whole.
 //!
 //! A report is read back from its JSON. What belongs together has the same plan, apart from the number of the part; whatever
-//! does not is refused, with what differs. To add a kind of run: a file beside `battery`, and a line in [`merged`].
+//! does not is refused, with what differs. To add a kind of run: a file beside `battery`, and a line in [`KINDS`].
 
 mod battery;
 mod difference;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -40,9 +41,36 @@ pub(crate) enum MergeError {
     Apart(String),
 }
 
+/// A kind of run whose parts can be merged.
+#[derive(Debug)]
+struct Kind {
+    /// The command that runs a part.
+    command: &'static str,
+    /// What a run is called, and how a part of it is run, for messages.
+    name: &'static str,
+    how: &'static str,
+    /// Where the plan has the number of the part: a JSON pointer.
+    number: &'static str,
+    /// What becomes of a whole that lacks parts.
+    incomplete: Incomplete,
+    /// The result of the whole, of which some parts may be missing if `incomplete` allows that.
+    whole: fn(&[PartReport], &[usize]) -> Result<Body, MergeError>,
+}
+
+/// What becomes of a whole of which a part is missing or was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Incomplete {
+    /// There is no whole.
+    Refused,
+}
+
+/// Every kind of run whose parts can be merged.
+const KINDS: [&Kind; 1] = [&battery::KIND];
+
 /// The report of a part, as its JSON says.
 #[derive(Clone, Debug)]
 pub(crate) struct PartReport {
+    kind: &'static Kind,
     /// The file, for messages.
     path: PathBuf,
     shard: Shard,
@@ -124,28 +152,41 @@ impl PartReport {
                 error.message
             ));
         }
-        if head.interrupted {
+        let Some(kind) = KINDS.iter().find(|kind| kind.command == head.command) else {
+            let ways: Vec<_> = KINDS.iter().map(|kind| kind.how).collect();
+            return Err(format!(
+                "it is the report of `tcprove {}`, which has no parts; these can be merged: {}",
+                head.command,
+                ways.join(", ")
+            ));
+        };
+        if head.interrupted && kind.incomplete == Incomplete::Refused {
             return Err("this part was interrupted, so there is no whole: run it again".into());
         }
-        if head.command != "check" {
-            return Err(format!(
-                "it is the report of `tcprove {}`: batteries can be merged (`tcprove check --shard I/N --json FILE`)",
-                head.command
-            ));
-        }
-        let shard = head.plan.pointer("/selection/shard");
+        let shard = head.plan.pointer(kind.number);
         let shard = shard.and_then(|shard| Shard::deserialize(shard).ok());
         let Some(shard) = shard else {
-            return Err(
-                "it is a whole battery and no part of one: run parts with --shard I/N".into(),
-            );
+            return Err(format!(
+                "it is a whole {} and no part of one: run parts with {}",
+                kind.name, kind.how
+            ));
         };
         Ok(Self {
+            kind,
             path: path.to_owned(),
             shard,
             head,
             json,
         })
+    }
+
+    /// The plan without the number of the part.
+    fn plan_of_whole(&self) -> Value {
+        let mut plan = self.head.plan.clone();
+        if let Some(number) = plan.pointer_mut(self.kind.number) {
+            *number = Value::Null;
+        }
+        plan
     }
 
     /// The name of the part, for messages.
@@ -158,18 +199,23 @@ impl PartReport {
 /// The report of the whole, of which these are the parts, in whatever order.
 ///
 /// # Errors
-/// The parts do not belong together, or are not all, or one is there twice.
+/// The parts do not belong together, or one is there twice, or there is no whole without those that are missing.
 pub(crate) fn merged(mut parts: Vec<PartReport>) -> Result<Report, MergeError> {
     parts.sort_by_key(|part| part.shard.index);
     belong_together(&parts).map_err(MergeError::Apart)?;
-    are_all(&parts).map_err(MergeError::Apart)?;
-    let whole = battery::whole(&parts)?;
+    are_there_once(&parts).map_err(MergeError::Apart)?;
+    let kind = parts[0].kind;
+    let missing = missing(&parts);
+    if kind.incomplete == Incomplete::Refused && !missing.is_empty() {
+        return Err(MergeError::Apart(are_missing(&missing, &parts)));
+    }
+    let body = (kind.whole)(&parts, &missing)?;
     let first = &parts[0].head;
     let header = Header {
-        command: "check",
+        command: kind.command,
         run_id: first.run_id.clone(),
         seed: first.seed,
-        plan: Some(without_shard(&first.plan)),
+        plan: Some(parts[0].plan_of_whole()),
         plan_hash: first.plan_hash.clone(),
         environment: first.environment.clone(),
         target: first.target.clone(),
@@ -179,29 +225,29 @@ pub(crate) fn merged(mut parts: Vec<PartReport>) -> Result<Report, MergeError> {
             .map(|part| part.head.duration_s)
             .fold(0.0, f64::max),
     };
-    Ok(Report::new(header, Ok(Body::Check(whole))))
+    Ok(Report::new(header, Ok(body)))
 }
 
-/// The plan without the number of the part.
-fn without_shard(plan: &Value) -> Value {
-    let mut plan = plan.clone();
-    if let Some(shard) = plan.pointer_mut("/selection/shard") {
-        *shard = Value::Null;
-    }
-    plan
-}
-
-/// All parts have the first one's plan.
+/// All parts have the first one's command and plan.
 fn belong_together(parts: &[PartReport]) -> Result<(), String> {
     let Some((first, others)) = parts.split_first() else {
         return Err("no reports were given".into());
     };
     for other in others {
+        if other.kind.command != first.kind.command {
+            return Err(format!(
+                "{} is a part of a {}, and {} of a {}",
+                first.path.display(),
+                first.kind.name,
+                other.path.display(),
+                other.kind.name
+            ));
+        }
         if other.head.plan_hash == first.head.plan_hash && other.shard.count == first.shard.count {
             continue;
         }
         let plans = [first, other].map(|part| {
-            let mut plan = without_shard(&part.head.plan);
+            let mut plan = part.plan_of_whole();
             plan["parts"] = part.shard.count.into();
             plan
         });
@@ -220,28 +266,32 @@ fn belong_together(parts: &[PartReport]) -> Result<(), String> {
     Ok(())
 }
 
-/// Every part is there once.
-fn are_all(parts: &[PartReport]) -> Result<(), String> {
+/// No part is there twice.
+fn are_there_once(parts: &[PartReport]) -> Result<(), String> {
     let twice = parts
         .windows(2)
         .find(|pair| pair[0].shard.index == pair[1].shard.index);
-    if let Some(pair) = twice {
-        return Err(format!(
+    twice.map_or(Ok(()), |pair| {
+        Err(format!(
             "the same part is there twice: {} and {}",
             pair[0].name(),
             pair[1].name()
-        ));
-    }
+        ))
+    })
+}
+
+/// The numbers of the parts that are not there.
+fn missing(parts: &[PartReport]) -> Vec<usize> {
+    let there: BTreeSet<usize> = parts.iter().map(|part| part.shard.index).collect();
     let count = parts.first().map_or(0, |part| part.shard.count);
-    let lacking: Vec<_> = (1..=count)
-        .filter(|index| parts.iter().all(|part| part.shard.index != *index))
-        .map(|index| index.to_string())
-        .collect();
-    if lacking.is_empty() {
-        return Ok(());
-    }
-    Err(format!(
-        "part {} of {count} is missing: give the reports of all parts",
-        lacking.join(", ")
-    ))
+    (1..=count).filter(|index| !there.contains(index)).collect()
+}
+
+fn are_missing(missing: &[usize], parts: &[PartReport]) -> String {
+    let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    format!(
+        "part {} of {} is missing: give the reports of all parts",
+        missing.join(", "),
+        parts[0].shard.count
+    )
 }

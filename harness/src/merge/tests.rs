@@ -210,6 +210,6 @@ fn what_is_no_part_is_told() {
     assert!(told(&other).contains("written by tcprove 0.0.1"));
     let other = text.replace("\"interrupted\": false", "\"interrupted\": true");
     assert!(told(&other).contains("interrupted"), "{text}");
-    let other = text.replace("\"command\": \"check\"", "\"command\": \"load\"");
-    assert!(told(&other).contains("`tcprove load`"));
+    let other = text.replace("\"command\": \"check\"", "\"command\": \"bench\"");
+    assert!(told(&other).contains("`tcprove bench`"));
 }
