@@ -41,6 +41,7 @@ pub fn engine(
         values: std::collections::BTreeMap::default(),
         server: &server,
         interrupt: &Interrupt::default(),
+        begin: None,
         sink: &|_| {},
     };
     let done = load.run().map_err(other)?;

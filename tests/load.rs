@@ -6,6 +6,7 @@ mod invalid;
 mod kinds;
 mod many;
 mod mistakes;
+pub(crate) mod parts;
 mod talks;
 
 use serde_json::Value;

@@ -31,6 +31,7 @@
 //! | [`releases`] | public releases with a known fault, and those without it |
 //! | [`reproducer`] | the programs in a finding's folder |
 //! | [`resources`] | checks of resources on small servers |
+//! | [`scale`] | batteries and loads on several machines: GNU parallel, and a Slurm in namespaces |
 //! | [`servers`] | descriptions of real servers: their lengths, and what the battery says |
 //! | [`states`] | faults that show in one state of a connection, or beside another one |
 //! | [`statistics`] | the statistics against published tables, scipy and simulations |

@@ -1,4 +1,6 @@
-//! Batteries on several machines, with the files in `examples/scale` as they are.
+//! Batteries and loads on several machines, with the files in `examples/scale` as they are.
+
+mod load;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -175,32 +177,46 @@ fn gnu_parallel_runs_the_parts_and_merges_them() {
 
 #[test]
 fn a_slurm_array_on_two_nodes_is_the_whole() {
-    if !is_slow("two batteries and a cluster") || !have("slurmctld") || !have("slurmd") {
+    if !is_slow("two batteries and a cluster") || !can_have_slurm() {
         return;
-    }
-    if !rustix::process::geteuid().is_root() {
-        return may_lack("root, for network namespaces");
     }
     let bench = Bench::new();
     let sbatch = std::fs::read_to_string(example("slurm-battery.sbatch")).expect("the example");
     bench.write("battery.sbatch", &sbatch);
-    std::fs::create_dir(bench.path("cluster")).expect("a folder");
     is_the_whole(&bench, || {
-        let mut command = with_program(&bench, "unshare");
-        let apart = [
-            "--net",
-            "--uts",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--mount-proc",
-        ];
-        command.args(apart).args(["--kill-child", "bash"]);
-        command
-            .arg(data("scale/slurm.sh"))
-            .arg(bench.path("cluster"));
         let job = "sbatch --wait battery.sbatch; tcprove merge part-*.json --json all.json";
-        command.args(["bash", "-c", job]);
-        bench.end(command)
+        bench.end(on_slurm(&bench, job))
     });
+}
+
+/// Runs a shell command on the controller of a Slurm with two nodes.
+fn on_slurm(bench: &Bench, job: &str) -> Command {
+    std::fs::create_dir(bench.path("cluster")).expect("a folder");
+    let mut command = with_program(bench, "unshare");
+    let apart = [
+        "--net",
+        "--uts",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+    ];
+    command.args(apart).args(["--kill-child", "bash"]);
+    command
+        .arg(data("scale/slurm.sh"))
+        .arg(bench.path("cluster"))
+        .args(["bash", "-c", job]);
+    command
+}
+
+/// Whether a Slurm can be started here.
+fn can_have_slurm() -> bool {
+    if !have("slurmctld") || !have("slurmd") {
+        return false;
+    }
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        may_lack("root, for network namespaces");
+    }
+    is_root
 }

@@ -220,6 +220,7 @@ impl<'a> RunningSweep<'a> {
         server: &Server,
     ) -> Result<Option<Visit>, SweepError> {
         let measured = Load {
+            begin: None,
             workload,
             talk: &subject.talk,
             values: subject.values_of(server),

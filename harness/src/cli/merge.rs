@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::draft::Draft;
 use super::output::OutputArgs;
-use super::page::PageArgs;
+use super::page::{self, PageArgs};
 use crate::merge::{MergeError, PartReport, merged};
 use crate::report::{Report, RunError};
 
@@ -16,14 +16,16 @@ pub(super) struct MergeArgs {
     pub parts: Vec<PathBuf>,
     #[command(flatten)]
     pub output: OutputArgs,
+    #[command(flatten)]
+    pub page: PageArgs,
 }
 
 pub(super) fn main(args: &MergeArgs) -> ExitCode {
     args.output.apply_color();
-    let page = PageArgs::default();
-    let report = args.output.prepare(&page).and_then(|()| whole(args));
+    let page = &args.page;
+    let report = args.output.prepare(page).and_then(|()| whole(args));
     let report = report.unwrap_or_else(|error| Draft::new("merge", Some(0)).finish(Err(error)));
-    args.output.finish(&page, &report)
+    args.output.finish(page, &report)
 }
 
 fn whole(args: &MergeArgs) -> Result<Report, RunError> {
@@ -32,7 +34,14 @@ fn whole(args: &MergeArgs) -> Result<Report, RunError> {
         .iter()
         .map(|path| PartReport::read(path))
         .collect();
-    parts
+    let report = parts
         .and_then(merged)
-        .map_err(|error: MergeError| RunError::usage(error.to_string()))
+        .map_err(|error: MergeError| RunError::usage(error.to_string()))?;
+    if args.page.html.is_some() && page::render(&report).is_none() {
+        return Err(RunError::usage(format!(
+            "--html: `tcprove {}` has no page",
+            report.header.command
+        )));
+    }
+    Ok(report)
 }

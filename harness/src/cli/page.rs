@@ -37,7 +37,12 @@ pub(super) fn render(report: &Report) -> Option<String> {
         seed: report.header.seed,
     };
     match &report.body {
-        Body::Load(load) => Some(html::load(&page, &load.workload, &load.result)),
+        Body::Load(load) => Some(html::load(
+            &page,
+            &load.workload,
+            &load.result,
+            load.parts.as_ref(),
+        )),
         Body::Sweep(sweep) => Some(html::sweep(&page, &sweep.result)),
         Body::Gate(gate) => Some(html::gate(&page, gate)),
         Body::Fuzz(fuzz) => Some(html::fuzz(&page, fuzz)),
@@ -61,7 +66,8 @@ fn as_called(seed: u64) -> String {
             |name| name.to_string_lossy().into_owned(),
         );
     }
-    if !all.iter().any(|word| word.starts_with("--seed")) {
+    let takes_seed = all.get(1).is_none_or(|command| command != "merge");
+    if takes_seed && !all.iter().any(|word| word.starts_with("--seed")) {
         all.extend(["--seed".into(), seed.to_string()]);
     }
     all.extend(server.to_vec());

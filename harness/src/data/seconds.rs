@@ -1,8 +1,18 @@
-//! Durations as fractional seconds in JSON, for `#[serde(serialize_with = ...)]`.
+//! Durations as fractional seconds in JSON, for `#[serde(serialize_with = ...)]` and `#[serde(with = ...)]`.
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub(crate) use seconds as serialize;
+
+/// Reads a duration of seconds.
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+}
 
 /// Serializes a duration as seconds.
 pub(crate) fn seconds<S: Serializer>(

@@ -214,6 +214,7 @@ fn measure(
         values: std::collections::BTreeMap::new(),
         server,
         interrupt,
+        begin: None,
         sink: &|_| {},
     };
     let measured = load.run()?;

@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use serde::{Deserialize, Serialize};
+
 /// Counters of the machine, or their increase between two readings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Clock ticks of all cores.
     ticks: u64,
@@ -42,6 +44,27 @@ impl Machine {
             ticks: self.ticks.saturating_sub(earlier.ticks),
             stolen: self.stolen.saturating_sub(earlier.stolen),
             throttled: self.throttled.saturating_sub(earlier.throttled),
+        }
+    }
+
+    /// The machine on which more was lost, each counter by itself.
+    #[cfg(feature = "cli")]
+    pub(super) fn worse(&self, other: &Self) -> Self {
+        use std::cmp::Ordering;
+        // Cross-multiplied, so that equal shares are equal.
+        let (ours, theirs) = (
+            u128::from(self.stolen) * u128::from(other.ticks),
+            u128::from(other.stolen) * u128::from(self.ticks),
+        );
+        let worse = match ours.cmp(&theirs) {
+            Ordering::Greater => self,
+            Ordering::Less => other,
+            Ordering::Equal if self.ticks >= other.ticks => self,
+            Ordering::Equal => other,
+        };
+        Self {
+            throttled: self.throttled.max(other.throttled),
+            ..*worse
         }
     }
 

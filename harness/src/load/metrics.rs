@@ -1,6 +1,7 @@
 //! The reported figures of a load, computed from what it measured. Pure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -189,6 +190,18 @@ impl Metrics {
             .map(|window| &window.service)
             .collect();
         let none = times();
+        let handshakes = measured.tally.handshakes.as_ref();
+        Self {
+            response_us: Latency::of(&response, &measured.unanswered, workload.seed),
+            service_us: Latency::of(&service, &none, workload.seed),
+            handshake_us: handshakes
+                .map(|handshakes| Latency::of(&[handshakes], &none, workload.seed)),
+            ..Self::without_times(measured)
+        }
+    }
+
+    /// The figures other than times, which take much longer to compute.
+    pub(super) fn without_times(measured: &Measurement) -> Self {
         let ops: u64 = measured.windows.iter().map(|window| window.ops).sum();
         let per_op = |total: f64| if ops == 0 { 0.0 } else { total / ops as f64 };
         let per_second = |total: f64| {
@@ -198,11 +211,8 @@ impl Metrics {
                 0.0
             }
         };
-        let client_cpu: f64 = measured
-            .threads
-            .iter()
-            .map(|thread| thread.cpu.as_secs_f64())
-            .sum();
+        // Durations, unlike numbers, add up to the same sum in any order.
+        let client_cpu: Duration = measured.threads.iter().map(|thread| thread.cpu).sum();
         let switches: u64 = measured
             .threads
             .iter()
@@ -217,13 +227,7 @@ impl Metrics {
             bytes_per_s: per_second((tally.bytes.0 + tally.bytes.1) as f64),
             bytes_sent: tally.bytes.0,
             bytes_received: tally.bytes.1,
-            response_us: Latency::of(&response, &measured.unanswered, workload.seed),
-            service_us: Latency::of(&service, &none, workload.seed),
-            handshake_us: tally
-                .handshakes
-                .as_ref()
-                .map(|handshakes| Latency::of(&[handshakes], &none, workload.seed)),
-            client_cpu_us_per_op: per_op(client_cpu * 1e6),
+            client_cpu_us_per_op: per_op(client_cpu.as_secs_f64() * 1e6),
             server_cpu_us_per_op: server.map(|server| per_op(server.cpu.as_secs_f64() * 1e6)),
             server_cores: server.map(|server| per_second(server.cpu.as_secs_f64())),
             server_rss_peak_bytes: server.map(|server| server.rss_peak_bytes),
@@ -235,6 +239,7 @@ impl Metrics {
             connects: tally.connects,
             planned_closes: tally.planned_closes,
             announced_closes: tally.announced_closes,
+            ..Self::default()
         }
     }
 }

@@ -8,14 +8,20 @@ pub(crate) mod capacity;
 #[cfg(feature = "cli")]
 pub(crate) mod clock;
 pub(crate) mod engine;
+mod histogram;
 pub(crate) mod machine;
 pub(crate) mod metrics;
+mod note;
 #[cfg_attr(
     not(feature = "cli"),
     expect(dead_code, reason = "only the command line runs an overload")
 )]
 pub(crate) mod overload;
 pub mod pacer;
+mod packed;
+mod part;
+pub(crate) mod parts;
+mod parts_reason;
 mod patched;
 mod plan;
 pub(crate) mod reason;
@@ -34,11 +40,15 @@ pub(crate) mod validity;
 pub(crate) mod workload;
 
 pub use metrics::{Latency, Metrics, WindowSummary};
+pub use note::Note;
 #[cfg(feature = "cli")]
 pub(crate) use overload::overload;
 pub use overload::{OverloadReport, OverloadStep};
-pub use plan::LoadPlan;
-pub use reason::{Fault, Note, Reason};
+pub use part::Part;
+pub use parts::{ClockRecord, FolderClock, PartRecord, PartSummary, Parts};
+pub use parts_reason::PartsReason;
+pub use plan::{LoadPlan, PartPlan};
+pub use reason::{Fault, Reason};
 pub use remark::Remark;
 pub(crate) use remark::joined;
 pub use result::LoadResult;

@@ -14,4 +14,30 @@ pub struct LoadPlan {
     pub slo: Option<String>,
     /// Whether the load explores rates beyond the server's capacity.
     pub overload: bool,
+    /// The part of the load that this process generates, if it is divided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartPlan>,
+    /// When all parts start, as in RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<String>,
+}
+
+/// Which part of a load a process generates.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PartPlan {
+    /// Number of the part, starting at 1.
+    pub index: usize,
+    /// Number of parts.
+    pub count: usize,
+}
+
+impl LoadPlan {
+    /// The plan of the whole load of which this is a part. All parts have the same hash of this plan, so that they can be
+    /// merged.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub(crate) fn whole(mut self) -> Self {
+        self.part = None;
+        self
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::parts_reason::PartsReason;
 use super::remark::Remark;
 
 /// Why the figures of a load cannot be trusted. `first` describes the first failure that was recorded, if any.
@@ -100,6 +101,17 @@ pub enum Reason {
         /// Replies per second in the last third.
         after_per_s: f64,
     },
+    /// The parts of the load were not one load.
+    Parts(PartsReason),
+    /// A part of the load is invalid, and so is the whole.
+    InPart {
+        /// Number of the part, starting at 1.
+        part: usize,
+        /// Number of other parts that are invalid for a reason of this kind.
+        others: usize,
+        /// Why the part is invalid.
+        reason: Box<Reason>,
+    },
 }
 
 /// Who caused a [`Reason`].
@@ -113,6 +125,8 @@ pub enum Fault {
     Client,
     /// The machine gave the client less CPU time than it needed.
     Machine,
+    /// The parts of a load that several processes generate did not run as one.
+    Parts,
 }
 
 impl Reason {
@@ -135,13 +149,15 @@ impl Reason {
             | Self::ClientStarved { .. }
             | Self::Steal { .. }
             | Self::Throttled { .. } => Fault::Machine,
+            Self::Parts(_) => Fault::Parts,
+            Self::InPart { reason, .. } => reason.fault(),
         }
     }
 
     /// Whether something other than the server disturbed the measurement, so that the figures are no evidence
     /// against the server.
     pub fn is_disturbance(&self) -> bool {
-        matches!(self.fault(), Fault::Client | Fault::Machine)
+        matches!(self.fault(), Fault::Client | Fault::Machine | Fault::Parts)
     }
 
     /// Whether a repetition of the measurement may be valid.
@@ -165,6 +181,8 @@ impl Reason {
             Self::Steal { .. } => "steal",
             Self::Throttled { .. } => "throttled",
             Self::NotStationary { .. } => "not-stationary",
+            Self::Parts(reason) => reason.word(),
+            Self::InPart { reason, .. } => reason.word(),
         }
     }
 
@@ -176,7 +194,7 @@ impl Reason {
                 first,
             } => format!(
                 "the server {end} after {after_s:.1} s of the measured period{}",
-                first_failure(first)
+                and_first(first)
             ),
             Self::WrongReplies {
                 wrong,
@@ -184,31 +202,28 @@ impl Reason {
                 first,
             } => format!(
                 "{wrong} of {replies} replies differed from what the talk expects{}",
-                first_failure(first)
+                and_first(first)
             ),
             Self::ConnectionsLost { lost, first } => {
-                format!(
-                    "{lost} connections ended unexpectedly{}",
-                    first_failure(first)
-                )
+                format!("{lost} connections ended unexpectedly{}", and_first(first))
             }
             Self::ConnectionsMissing { missing, first, .. } => {
                 format!(
                     "{missing} connections could not be opened{}",
-                    first_failure(first)
+                    and_first(first)
                 )
             }
             Self::ConnectFailed { failed, first, .. } => {
-                format!("{failed} connects failed{}", first_failure(first))
+                format!("{failed} connects failed{}", and_first(first))
             }
             Self::Unanswered { requests, first } => format!(
                 "{requests} requests got no reply or were never sent; they count with the time they had waited until the end{}",
-                first_failure(first)
+                and_first(first)
             ),
             Self::NoReplies { first } => {
                 format!(
                     "no reply arrived in the measured period{}",
-                    first_failure(first)
+                    and_first(first)
                 )
             }
             Self::RateNotReached {
@@ -238,48 +253,29 @@ impl Reason {
             } => format!(
                 "{before_per_s:.0} replies per second in the first third of the measured period, {after_per_s:.0} in the last: set a longer --warmup"
             ),
+            Self::Parts(reason) => reason.to_string(),
+            Self::InPart {
+                part,
+                others,
+                reason,
+            } => of_part(*part, *others, reason),
         }
     }
 }
 
-fn first_failure(first: &Option<String>) -> String {
+/// The sentence of a part, and of how many others the same is true.
+fn of_part(part: usize, others: usize, reason: &Reason) -> String {
+    let others = match others {
+        0 => String::new(),
+        others => format!(" (and {others} more)"),
+    };
+    format!("part {part}{others}: {}", reason.sentence())
+}
+
+fn and_first(first: &Option<String>) -> String {
     first
         .as_ref()
         .map_or(String::new(), |first| format!("; first: {first}"))
-}
-
-/// A limit on what the figures of a load show. It does not make them invalid.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Note {
-    /// An engine thread was busy all the time, while the server was not or its use of CPU is unknown.
-    ClientSaturated {
-        /// Share of the time in which the thread ran.
-        busy: f64,
-        /// Number of cores that the server used.
-        server_cores: Option<f64>,
-    },
-}
-
-impl Note {
-    /// The stable id.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::ClientSaturated { .. } => "client-saturated",
-        }
-    }
-
-    fn sentence(&self) -> String {
-        let Self::ClientSaturated { busy, server_cores } = self;
-        let busy = busy * 100.0;
-        match server_cores {
-            Some(cores) => format!(
-                "an engine thread was busy {busy:.0} % of the time while the server used {cores:.2} cores: the server may be capable of a higher rate"
-            ),
-            None => format!(
-                "an engine thread was busy {busy:.0} % of the time, and the server's CPU use is unknown (pass --pid): the server may be capable of a higher rate"
-            ),
-        }
-    }
 }
 
 impl From<&Reason> for Remark {
@@ -291,34 +287,19 @@ impl From<&Reason> for Remark {
     }
 }
 
-impl From<&Note> for Remark {
-    fn from(note: &Note) -> Self {
-        Self {
-            word: note.word(),
-            sentence: note.sentence(),
-        }
-    }
-}
-
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Remark::from(self).fmt(f)
     }
 }
 
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Remark::from(self).fmt(f)
+impl From<PartsReason> for Reason {
+    fn from(reason: PartsReason) -> Self {
+        Self::Parts(reason)
     }
 }
 
 impl Serialize for Reason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl Serialize for Note {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -374,6 +355,7 @@ mod tests {
                 before_per_s: 100.0,
                 after_per_s: 150.0,
             },
+            PartsReason::Interrupted { after_s: 1.5 }.into(),
         ]
     }
 
@@ -397,12 +379,21 @@ mod tests {
             lost.to_string(),
             "connections-lost: 2 connections ended unexpectedly; first: connection 3: reset by peer"
         );
-        let limited = |server_cores| Note::ClientSaturated {
-            busy: 0.98,
-            server_cores,
+    }
+
+    #[test]
+    fn a_reason_of_a_part_names_the_part() {
+        let told = |others| {
+            let reason = Reason::InPart {
+                part: 3,
+                others,
+                reason: Box::new(Reason::SendLag { p99_ms: 2.5 }),
+            };
+            assert!(reason.is_disturbance());
+            reason.to_string()
         };
-        assert!(limited(Some(0.74)).to_string().contains("used 0.74 cores"));
-        assert!(limited(None).to_string().contains("--pid"));
+        assert!(told(0).starts_with("send-lag: part 3: the client sent 1 %"));
+        assert!(told(2).starts_with("send-lag: part 3 (and 2 more): "));
     }
 
     #[test]
@@ -425,7 +416,7 @@ mod tests {
             match reason.fault() {
                 Fault::Machine => assert!(reason.may_pass() && reason.is_disturbance()),
                 Fault::Server => assert!(!reason.may_pass() && !reason.is_disturbance()),
-                Fault::Client | Fault::Load => {}
+                Fault::Client | Fault::Load | Fault::Parts => {}
             }
         }
     }

@@ -1,23 +1,11 @@
 //! Records the times that one engine thread measures: histograms per window, and those of unanswered requests.
 
 use base64::Engine as _;
-use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer as _, V2Serializer};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// Longest time a histogram can represent, in nanoseconds: one hour. Longer times are recorded as this one.
-const LONGEST_NS: u64 = 3_600_000_000_000;
-/// Significant decimal digits of a recorded time: its error is at most 0.1 %.
-const DIGITS: u8 = 3;
-
-/// A histogram of nanoseconds.
-pub type Times = Histogram<u64>;
-
-/// An empty histogram.
-pub fn times() -> Times {
-    Histogram::new_with_bounds(1, LONGEST_NS, DIGITS)
-        .unwrap_or_else(|_| unreachable!("the bounds are constants that the crate accepts"))
-}
+pub use super::histogram::{Times, times};
+use super::packed;
 
 /// Serializes a histogram as `HdrHistogram` V2 in base64.
 ///
@@ -34,11 +22,13 @@ pub fn encoded<S: Serializer>(times: &Times, serializer: S) -> Result<S::Ok, S::
 }
 
 /// The samples of one window of the measured period.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Response times: from the intended start of a request to the last byte of its reply.
+    #[serde(with = "packed")]
     pub response: Times,
     /// Service times: from the write of a request's last byte to the last byte of its reply.
+    #[serde(with = "packed")]
     pub service: Times,
     /// Replies received in the window.
     pub ops: u64,

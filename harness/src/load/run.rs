@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
 
+use serde::{Deserialize, Serialize};
+
 use super::engine::{
-    ClientEnd, Engine, EngineContext, EngineError, Measured, RunState, Tally, ThreadUsage, now,
+    Engine, EngineContext, EngineError, Measured, RunState, Tally, ThreadUsage, now,
 };
 use super::machine::Machine;
+use super::packed;
 use super::recorder::{MeasuredPeriod, Times, Window, times};
+use super::transport::SampledEnds;
 use super::workload::Workload;
 use crate::event::{Event, Sink};
-use crate::process::{PeerSocket, Server};
+use crate::process::Server;
 use crate::subject::Interrupt;
 use crate::talk::Talk;
 
@@ -34,29 +38,35 @@ pub struct Load<'a> {
     pub server: &'a Server,
     /// Ends the load early; what was measured is kept.
     pub interrupt: &'a Interrupt,
+    /// When the first request is due, in nanoseconds of the monotonic clock; `None`: once all connections are open.
+    pub begin: Option<u64>,
     /// Receives the live progress.
     pub sink: Sink<'a>,
 }
 
-/// The raw measurements of a load, merged over all threads.
-#[derive(Debug)]
+/// The raw measurements of a load, merged over all threads. The report of a part contains them: the figures of the whole
+/// are computed from those of all parts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// The planned measured period.
+    #[serde(skip)]
     pub period: MeasuredPeriod,
     /// Seconds of the measured period; fewer than planned if it was ended early.
     pub seconds: f64,
     /// Response and service times per window.
     pub windows: Vec<Window>,
     /// Waiting times of requests that got no reply.
+    #[serde(with = "packed")]
     pub unanswered: Times,
     /// Delays from the intended to the actual send, where the client caused them.
+    #[serde(with = "packed")]
     pub lag: Times,
     /// Counts of events.
     pub tally: Tally,
     /// What each engine thread used in the measured period.
     pub threads: Vec<ThreadUsage>,
-    /// Sampled connections: the client's end, and the server's if the server runs on this machine.
-    pub ends: Vec<(ClientEnd, Option<PeerSocket>)>,
+    /// Sampled connections.
+    pub ends: Vec<SampledEnds>,
     /// What the server used in the measured period, if tcprove can read that.
     pub server: Option<ServerUse>,
     /// CPU time that the machine withheld in the measured period.
@@ -65,12 +75,14 @@ pub struct Measurement {
     pub died: Option<String>,
     /// Whether the user interrupted the load.
     pub interrupted: bool,
+    /// How long after its agreed start the load began.
+    pub late: Duration,
     /// Number of cores left for the server, if it runs on this machine.
     pub server_cpus: usize,
 }
 
 /// Resources that the server used in the measured period.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServerUse {
     /// CPU time of all its processes.
     pub cpu: Duration,
@@ -148,7 +160,9 @@ impl Load<'_> {
             (self.sink)(self.progress(run_state, None));
             std::thread::sleep(Duration::from_millis(2));
         }
-        let begin = now() + START_DELAY.as_nanos() as u64;
+        let ready = now();
+        let begin = self.begin.unwrap_or(ready + START_DELAY.as_nanos() as u64);
+        watched.late = Duration::from_nanos(ready.saturating_sub(begin));
         run_state.begin(begin);
         let from = begin + self.workload.warmup.as_nanos() as u64;
         let to = from + self.workload.duration.as_nanos() as u64;
@@ -218,12 +232,12 @@ impl Load<'_> {
     }
 
     /// Reads the server's ends of the sampled connections while they are still open.
-    fn sample_ends(&self, run_state: &RunState) -> Vec<(ClientEnd, Option<PeerSocket>)> {
+    fn sample_ends(&self, run_state: &RunState) -> Vec<SampledEnds> {
         while run_state.drained() < self.workload.threads && !run_state.is_stopped() {
             std::thread::sleep(Duration::from_millis(1));
         }
         let ends = run_state.take_ends().into_iter();
-        ends.map(|end| (end, self.server.peer_socket(Some(end.local))))
+        ends.map(|end| SampledEnds::of(&end, self.server.peer_socket(Some(end.local)).as_ref()))
             .collect()
     }
 
@@ -248,6 +262,7 @@ struct Watched {
     machine: Machine,
     died: Option<String>,
     interrupted: bool,
+    late: Duration,
 }
 
 /// Number of cores that this process may use.
@@ -268,7 +283,7 @@ pub(crate) fn settle(core: Option<usize>) {
 
 fn merge(
     threads: impl Iterator<Item = Measured>,
-    ends: Vec<(ClientEnd, Option<PeerSocket>)>,
+    ends: Vec<SampledEnds>,
     watched: Watched,
 ) -> Measurement {
     let mut whole = Measurement {
@@ -284,6 +299,7 @@ fn merge(
         machine: watched.machine,
         died: watched.died,
         interrupted: watched.interrupted,
+        late: watched.late,
         server_cpus: 1,
     };
     for thread in threads {

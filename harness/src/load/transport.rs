@@ -1,6 +1,8 @@
 //! TCP state of sampled connections at both ends, and what it says limited the throughput.
 
-use serde::Serialize;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::engine::ClientEnd;
 use crate::process::PeerSocket;
@@ -47,13 +49,12 @@ pub struct End {
 
 impl Transport {
     /// Summarizes sampled connections; `None` if there are none.
-    pub fn of(ends: &[(ClientEnd, Option<PeerSocket>)]) -> Option<Self> {
+    pub(crate) fn of(ends: &[SampledEnds]) -> Option<Self> {
         if ends.is_empty() {
             return None;
         }
-        let ours: Vec<Seen> = ends.iter().map(|(end, _)| Seen::client(end)).collect();
-        let theirs = ends.iter().filter_map(|(_, peer)| peer.as_ref());
-        let theirs: Vec<Seen> = theirs.map(Seen::server).collect();
+        let ours: Vec<EndState> = ends.iter().map(|ends| ends.client).collect();
+        let theirs: Vec<EndState> = ends.iter().filter_map(|ends| ends.server).collect();
         let client = End::of(&ours);
         let server = (!theirs.is_empty()).then(|| End::of(&theirs));
         Some(Self {
@@ -65,58 +66,87 @@ impl Transport {
     }
 }
 
-/// TCP state of one end of one connection.
-struct Seen {
-    rcvbuf: u64,
-    sndbuf: u64,
-    info: TcpInfo,
+/// Both ends of a sampled connection.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SampledEnds {
+    client: EndState,
+    /// If the server runs on this machine.
+    server: Option<EndState>,
 }
 
-impl Seen {
-    fn client(end: &ClientEnd) -> Self {
+impl SampledEnds {
+    /// The ends as the kernel reports them.
+    pub(super) fn of(client: &ClientEnd, server: Option<&PeerSocket>) -> Self {
         Self {
-            rcvbuf: end.so_rcvbuf as u64,
-            sndbuf: end.so_sndbuf as u64,
-            info: end.info,
+            client: EndState::of(
+                client.so_rcvbuf as u64,
+                client.so_sndbuf as u64,
+                &client.info,
+            ),
+            server: server.map(|peer| {
+                EndState::of(u64::from(peer.rcvbuf), u64::from(peer.sndbuf), &peer.info)
+            }),
         }
     }
+}
 
-    fn server(peer: &PeerSocket) -> Self {
+/// TCP state of one end of one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct EndState {
+    rcvbuf: u64,
+    sndbuf: u64,
+    mss: u32,
+    rcv_wnd: u32,
+    window_scale: u8,
+    retransmits: u32,
+    rtt: Duration,
+    busy: Duration,
+    rwnd_limited: Duration,
+    sndbuf_limited: Duration,
+}
+
+impl EndState {
+    fn of(rcvbuf: u64, sndbuf: u64, info: &TcpInfo) -> Self {
         Self {
-            rcvbuf: u64::from(peer.rcvbuf),
-            sndbuf: u64::from(peer.sndbuf),
-            info: peer.info,
+            rcvbuf,
+            sndbuf,
+            mss: info.mss,
+            rcv_wnd: info.rcv_wnd,
+            window_scale: info.window_scale.1,
+            retransmits: info.total_retrans,
+            rtt: info.rtt,
+            busy: info.busy_time,
+            rwnd_limited: info.rwnd_limited,
+            sndbuf_limited: info.sndbuf_limited,
         }
     }
 }
 
 impl End {
-    fn of(seen: &[Seen]) -> Self {
-        let middle = |figure: &dyn Fn(&Seen) -> f64| {
+    fn of(seen: &[EndState]) -> Self {
+        let middle = |figure: &dyn Fn(&EndState) -> f64| {
             let all: Vec<f64> = seen.iter().map(figure).collect();
             crate::stats::median(&all).unwrap_or(0.0)
         };
-        let busy: f64 = seen
-            .iter()
-            .map(|one| one.info.busy_time.as_secs_f64())
-            .sum();
-        let share = |part: &dyn Fn(&TcpInfo) -> f64| {
-            let part: f64 = seen.iter().map(|one| part(&one.info)).sum();
-            if busy > 0.0 { part / busy } else { 0.0 }
+        let busy: Duration = seen.iter().map(|one| one.busy).sum();
+        let share = |part: &dyn Fn(&EndState) -> Duration| {
+            let part: Duration = seen.iter().map(part).sum();
+            if busy.is_zero() {
+                0.0
+            } else {
+                part.as_secs_f64() / busy.as_secs_f64()
+            }
         };
         Self {
             so_rcvbuf: middle(&|one| one.rcvbuf as f64) as u64,
             so_sndbuf: middle(&|one| one.sndbuf as f64) as u64,
-            mss: middle(&|one| f64::from(one.info.mss)) as u32,
-            rcv_wnd: middle(&|one| f64::from(one.info.rcv_wnd)) as u32,
-            window_scale: middle(&|one| f64::from(one.info.window_scale.1)) as u8,
-            rtt_us: middle(&|one| one.info.rtt.as_secs_f64() * 1e6),
-            retransmits: seen
-                .iter()
-                .map(|one| u64::from(one.info.total_retrans))
-                .sum(),
-            rwnd_limited: share(&|info| info.rwnd_limited.as_secs_f64()),
-            sndbuf_limited: share(&|info| info.sndbuf_limited.as_secs_f64()),
+            mss: middle(&|one| f64::from(one.mss)) as u32,
+            rcv_wnd: middle(&|one| f64::from(one.rcv_wnd)) as u32,
+            window_scale: middle(&|one| f64::from(one.window_scale)) as u8,
+            rtt_us: middle(&|one| one.rtt.as_secs_f64() * 1e6),
+            retransmits: seen.iter().map(|one| u64::from(one.retransmits)).sum(),
+            rwnd_limited: share(&|one| one.rwnd_limited),
+            sndbuf_limited: share(&|one| one.sndbuf_limited),
         }
     }
 }
@@ -169,8 +199,6 @@ fn why(client: &End, server: Option<&End>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -187,7 +215,8 @@ mod tests {
             so_rcvbuf: 2304,
             so_sndbuf: 4608,
         };
-        let seen = Transport::of(&[(end, None), (end, None)]).unwrap();
+        let end_of = |end: &ClientEnd| SampledEnds::of(end, None);
+        let seen = Transport::of(&[end_of(&end), end_of(&end)]).unwrap();
         assert_eq!(
             (seen.sampled, seen.client.mss, seen.server),
             (2, 1448, None)
@@ -201,7 +230,7 @@ mod tests {
             info: TcpInfo::default(),
             ..end
         };
-        assert_eq!(Transport::of(&[(idle, None)]).unwrap().why, None);
+        assert_eq!(Transport::of(&[end_of(&idle)]).unwrap().why, None);
         assert_eq!(Transport::of(&[]), None);
     }
 }

@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::engine::ThreadUsage;
 use super::metrics::{Metrics, WindowSummary};
-use super::reason::{Note, Reason};
+use super::note::Note;
+use super::parts_reason::PartsReason;
+use super::reason::Reason;
 use super::run::Measurement;
 use super::workload::{Loop, Workload};
 use crate::stats::{median, rank_sum_p};
@@ -101,12 +103,22 @@ impl Validity {
             troubles: tally.troubles.clone(),
             ..Self::default()
         };
+        validity.judge_start(measured);
         validity.judge_server(measured, metrics);
         validity.judge_pace(workload, measured, metrics);
         validity.judge_machine(measured);
         validity.reasons.extend(drift(workload, windows));
         validity.valid = validity.reasons.is_empty();
         validity
+    }
+
+    /// Adds that the load did not start when it should.
+    fn judge_start(&mut self, measured: &Measurement) {
+        let late_s = measured.late.as_secs_f64();
+        if late_s * 1e6 > LAG_US {
+            self.reasons
+                .push(PartsReason::StartedLate { late_s }.into());
+        }
     }
 
     /// Adds the reasons that the server may have caused.
@@ -158,7 +170,7 @@ impl Validity {
         {
             self.reasons.push(Reason::RateNotReached {
                 replies_per_s: metrics.ops_per_s,
-                due_per_s: f64::midpoint(rate, rate_to),
+                due_per_s: f64::midpoint(rate, rate_to) / workload.part.count as f64,
                 ratio,
             });
         }
@@ -253,6 +265,7 @@ mod tests {
             machine: crate::load::machine::Machine::default(),
             died: None,
             interrupted: false,
+            late: Duration::ZERO,
             server_cpus: 1,
         }
     }
@@ -293,6 +306,20 @@ mod tests {
         let validity = judged(&starved);
         let expected = Reason::ClientStarved { share: 0.093 };
         assert_eq!(validity.reasons, [expected]);
+    }
+
+    #[test]
+    fn a_start_later_than_agreed_is_told() {
+        let mut late = measured(Tally::default());
+        late.late = Duration::from_micros(900);
+        assert!(judged(&late).valid);
+        late.late = Duration::from_millis(250);
+        let validity = judged(&late);
+        let told: Vec<String> = validity.reasons.iter().map(ToString::to_string).collect();
+        assert!(
+            told[0].starts_with("started-late: 250.0 ms after"),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::part::Part;
 
 /// A complete, validated workload: everything the engine needs besides the talk and the address.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
     /// Number of connections over all threads.
     pub connections: usize,
@@ -24,13 +26,10 @@ pub struct Workload {
     /// Number of exchanges after which a connection is closed and reopened.
     pub churn: Option<u32>,
     /// Length of the warm-up, which precedes the measured period and is not measured.
-    #[serde(rename = "warmup_s", serialize_with = "crate::data::seconds::seconds")]
+    #[serde(rename = "warmup_s", with = "crate::data::seconds")]
     pub warmup: Duration,
     /// Length of the measured period.
-    #[serde(
-        rename = "duration_s",
-        serialize_with = "crate::data::seconds::seconds"
-    )]
+    #[serde(rename = "duration_s", with = "crate::data::seconds")]
     pub duration: Duration,
     /// Number of connections at the start of the measured period, if it grows linearly to `connections`.
     pub ramp_connections_from: Option<usize>,
@@ -43,10 +42,13 @@ pub struct Workload {
     /// Seed of tokens, payload and arrivals. Not part of the plan: the same load with another seed is equivalent.
     #[serde(skip)]
     pub seed: u64,
+    /// Which part of the load this process generates. Everything else in the workload describes the whole load.
+    #[serde(skip)]
+    pub part: Part,
 }
 
 /// What decides when the next request is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "loop")]
 pub enum Loop {
     /// Closed loop: each reply triggers the next request. A slow server receives fewer requests, so the tail
@@ -64,20 +66,20 @@ pub enum Loop {
 }
 
 /// A time span with another rate.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Surge {
     /// Requests per second during the surge.
     pub rate: f64,
     /// Time from the start of the measured period.
-    #[serde(rename = "at_s", serialize_with = "crate::data::seconds::seconds")]
+    #[serde(rename = "at_s", with = "crate::data::seconds")]
     pub at: Duration,
     /// Length.
-    #[serde(rename = "length_s", serialize_with = "crate::data::seconds::seconds")]
+    #[serde(rename = "length_s", with = "crate::data::seconds")]
     pub length: Duration,
 }
 
 /// Distribution of the due times of an open loop.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrivals {
     /// Equal intervals.
@@ -88,7 +90,7 @@ pub enum Arrivals {
 }
 
 /// How much of each reply is compared with the expected one. Length and frame always are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verify {
     /// Every byte of every reply. With replies of 16 KiB this costs the client 5 to 8 % more CPU time.
@@ -101,7 +103,7 @@ pub enum Verify {
 }
 
 /// Options set on each socket before it connects. `None` leaves the kernel's default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketOptions {
     /// Requested `SO_RCVBUF`, in bytes.
     pub so_rcvbuf: Option<usize>,
@@ -130,6 +132,7 @@ impl Default for Workload {
             socket: SocketOptions::default(),
             pin: true,
             seed: 0,
+            part: Part::WHOLE,
         }
     }
 }
@@ -154,6 +157,17 @@ impl Workload {
     /// Whether this is an open loop.
     pub fn is_open(&self) -> bool {
         matches!(self.pace, Loop::Open { .. })
+    }
+
+    /// Number of engine threads of all parts together.
+    pub fn threads_of_all_parts(&self) -> usize {
+        self.threads * self.part.count
+    }
+
+    /// The number, among the threads of all parts, of this part's thread `thread`. What is divided (arrivals, connections,
+    /// tokens) is divided by these numbers.
+    pub fn number_of(&self, thread: usize) -> usize {
+        self.threads * self.part.index + thread
     }
 
     /// Number of windows of equal length into which the measured period is divided.

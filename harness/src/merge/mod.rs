@@ -5,6 +5,9 @@
 
 mod battery;
 mod difference;
+mod load;
+#[cfg(test)]
+mod load_tests;
 #[cfg(test)]
 mod tests;
 
@@ -62,10 +65,12 @@ struct Kind {
 enum Incomplete {
     /// There is no whole.
     Refused,
+    /// The whole is invalid, and says why.
+    Invalid,
 }
 
 /// Every kind of run whose parts can be merged.
-const KINDS: [&Kind; 1] = [&battery::KIND];
+const KINDS: [&Kind; 2] = [&battery::KIND, &load::KIND];
 
 /// The report of a part, as its JSON says.
 #[derive(Clone, Debug)]

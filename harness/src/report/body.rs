@@ -7,7 +7,7 @@ use crate::bench::SweepResult;
 use crate::check::run::VerdictCounts;
 use crate::check::run::sweep::{CallSweepResult, SweepOutcome, SweepRow};
 use crate::check::{Cause, Outcome, cause};
-use crate::load::{LoadResult, OverloadReport, SloReport, Workload};
+use crate::load::{LoadResult, OverloadReport, PartRecord, Parts, SloReport, Workload};
 use crate::subject::{AtRest, Latency, Limits, Place, Rehearsal, Tried};
 
 /// The result of a run.
@@ -330,6 +330,12 @@ pub(crate) struct LoadReport {
     pub slo: Option<SloReport>,
     /// What happens beyond the capacity, where that was asked for.
     pub overload: Option<OverloadReport>,
+    /// Of a part of a load: what is needed to merge it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Box<PartRecord>>,
+    /// Of a merged load: its parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
 }
 
 impl LoadReport {

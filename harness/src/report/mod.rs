@@ -18,6 +18,7 @@ pub(crate) mod junit;
 pub(crate) mod lcov;
 pub(crate) mod markdown;
 mod number;
+mod parts;
 mod plan;
 #[cfg(test)]
 mod sample;

@@ -167,6 +167,8 @@ pub(super) fn loaded(valid: bool) -> Report {
         result: pages::load(valid),
         slo: None,
         overload: None,
+        part: None,
+        parts: None,
     };
     report("load", Ok(Body::Load(Box::new(load))))
 }

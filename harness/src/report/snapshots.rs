@@ -167,7 +167,7 @@ fn pages_of_every_kind() {
     for (valid, name) in [(true, "load-page"), (false, "load-invalid-page")] {
         let mut page = page.clone();
         page.verdict = if valid { "pass" } else { "inconclusive" };
-        let text = html::load(&page, &Workload::default(), &pages::load(valid));
+        let text = html::load(&page, &Workload::default(), &pages::load(valid), None);
         insta::assert_snapshot!(name, words(&text));
     }
     insta::assert_snapshot!(

@@ -2,12 +2,14 @@
 
 mod binomial;
 mod bootstrap;
+mod kolmogorov;
 mod quantile;
 mod rank;
 mod shuffle;
 
 pub use binomial::{clopper_pearson, clopper_pearson_one_sided};
 pub use bootstrap::{ValueCounts, quantile_interval};
+pub use kolmogorov::kolmogorov_smirnov;
 pub use quantile::{median, quantile};
 pub use rank::{Interval, hodges_lehmann, normal_cdf, one_sided, rank_sum_p};
 pub use shuffle::shuffle;

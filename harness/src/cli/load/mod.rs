@@ -1,10 +1,12 @@
 //! `tcprove load`.
 
+mod part;
 pub(super) mod progress;
 mod shape;
 
 use std::process::ExitCode;
 
+use self::part::{PartArgs, PlannedPart};
 use self::progress::LoadProgress;
 use self::shape::SpanArgs;
 pub(super) use self::shape::{ShapeArgs, are_served};
@@ -16,7 +18,7 @@ use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{draft, interrupt};
 use crate::load::engine::EngineError;
 use crate::load::{Load, LoadPlan, Slo, Workload, capacity, cores, overload, slo, summarize};
-use crate::process::StartOptions;
+use crate::process::{Server, StartOptions};
 use crate::report::{Body, LoadReport, RunError};
 use crate::subject::{Interrupt, Origin, start};
 use crate::sys::initial_nofile;
@@ -40,10 +42,12 @@ pub(super) struct LoadArgs {
     /// Measure goodput, latency, knee and recovery at 0.2 to 3 times the server's capacity (open loop)
     #[arg(long, conflicts_with_all = ["closed", "rate", "ramp"])]
     pub overload: bool,
+    #[command(flatten)]
+    pub part: PartArgs,
 }
 
 pub(super) fn main(args: &LoadArgs) -> ExitCode {
-    let draft = Draft::new("load", args.shape.seed);
+    let draft = Draft::new("load", args.shape.seed.or(args.part.seed()));
     draft::run(draft, &args.output, &args.page, |draft| {
         perform(draft, args)
     })
@@ -51,22 +55,42 @@ pub(super) fn main(args: &LoadArgs) -> ExitCode {
 
 fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
     let seed = draft.seed();
-    let mut resolved = args.target.resolve(seed)?;
+    let part = args.part.planned()?;
+    // Each part rehearses with tokens of its own.
+    let mut resolved = args
+        .target
+        .resolve(part.as_ref().map_or(seed, |part| part.seed(seed)))?;
+    if let Some(part) = &part {
+        part.can_share(&resolved.subject.origin)?;
+    }
     let promise = &resolved.subject.promise;
     let most = args.span.most_connections(&args.shape, promise);
     are_served(most, promise)?;
-    room_for(most, &args.target, &mut resolved, seed)?;
+    let parts = part.as_ref().map_or(1, PlannedPart::count);
+    room_for(most.div_ceil(parts), &args.target, &mut resolved, seed)?;
     draft.target(&resolved);
     let mut workload = args.shape.workload(&resolved, seed)?;
     args.span.set(&args.shape, &mut workload, &resolved)?;
+    if let Some(part) = &part {
+        part.divide(&mut workload)?;
+    }
     let plan = LoadPlan {
         workload: workload.clone(),
         slo: args.slo.map(|slo| slo.to_string()),
         overload: args.overload,
+        part: part.as_ref().map(PlannedPart::plan),
+        start_at: part.as_ref().map(PlannedPart::start_at),
     };
-    draft.plan(&resolved, plan, &args.output);
+    let whole = draft::run_plan(&resolved, plan.clone().whole(), &args.output);
+    draft.planned(
+        &draft::run_plan(&resolved, plan, &args.output),
+        whole.hash(),
+    );
     let interrupt = interrupt::watch()?;
     draft.announce(&resolved);
+    if let Some(part) = &part {
+        part.announce();
+    }
     if let Some(limit) = resolved.subject.promise.limits.requests_per_connection {
         note(&format!(
             "a connection is reopened after {limit} requests: `requests_per_connection` in [limits] of the file"
@@ -75,9 +99,30 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
     if !holds_conversation(draft, &resolved, &interrupt)? {
         return Ok(Body::Nothing {});
     }
-    let measured = measure(&resolved, workload, &interrupt, args)?;
+    let measured = match &part {
+        None => measure(&resolved, workload, &interrupt, args)?,
+        Some(part) => {
+            let clock = part.await_start(&workload, &interrupt)?;
+            if interrupt.is_set() {
+                draft.interrupted(true);
+                return Ok(Body::Nothing {});
+            }
+            part::measure(&resolved, workload, &interrupt, args, (part, clock))?
+        }
+    };
     draft.interrupted(interrupt.is_set());
     Ok(Body::Load(Box::new(measured)))
+}
+
+/// Starts the server, or attaches to it. The engine threads have their own cores.
+fn server_for(resolved: &PreparedTarget, workload: &Workload) -> Result<Server, RunError> {
+    let options = StartOptions {
+        cpus: cores(workload.threads)
+            .filter(|_| workload.pin)
+            .map(|(_, server)| server),
+        ..StartOptions::default()
+    };
+    start(&resolved.subject, options).map_err(|failure| rehearsal_error(&failure.into(), resolved))
 }
 
 /// Starts the server and runs the load, or the loads of a search.
@@ -87,14 +132,7 @@ fn measure(
     interrupt: &Interrupt,
     args: &LoadArgs,
 ) -> Result<LoadReport, RunError> {
-    let options = StartOptions {
-        cpus: cores(workload.threads)
-            .filter(|_| workload.pin)
-            .map(|(_, server)| server),
-        ..StartOptions::default()
-    };
-    let server = start(&resolved.subject, options)
-        .map_err(|failure| rehearsal_error(&failure.into(), resolved))?;
+    let server = server_for(resolved, &workload)?;
     let progress = LoadProgress::new(!args.output.no_progress);
     let put = |workload: &Workload| {
         let load = Load {
@@ -103,6 +141,7 @@ fn measure(
             values: resolved.subject.values_of(&server),
             server: &server,
             interrupt,
+            begin: None,
             sink: &|event| progress.show(&event),
         };
         load.run().map(|measured| summarize(workload, &measured))
@@ -142,6 +181,8 @@ fn measure(
         result,
         slo,
         overload: over,
+        part: None,
+        parts: None,
     })
 }
 

@@ -203,6 +203,7 @@ impl RunningMatrix<'_> {
         };
         let (subject, server) = (self.matrix.subjects[side], &servers[side]);
         let load = Load {
+            begin: None,
             workload: &workload,
             talk: &subject.talk,
             values: subject.values_of(server),

@@ -6,7 +6,7 @@ use crate::sys::TcpInfo;
 
 /// The client's end of a sampled connection, at the end of the measured period.
 #[derive(Debug, Clone, Copy)]
-pub struct ClientEnd {
+pub(crate) struct ClientEnd {
     /// Local address.
     pub local: SocketAddr,
     pub info: TcpInfo,

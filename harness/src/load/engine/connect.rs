@@ -57,7 +57,7 @@ impl Engine<'_> {
             .iter()
             .map(|listener| listener.backlog.saturating_sub(listener.queued) as usize)
             .min();
-        let ours = free.map(|free| free / (2 * self.context.workload.threads));
+        let ours = free.map(|free| free / (2 * self.context.workload.threads_of_all_parts()));
         ours.unwrap_or(CONNECTING_MAX).min(CONNECTING_MAX)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::{Index, IndexMut};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -17,7 +17,9 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::client_end::ClientEnd;
 use super::conn::{Conn, State};
-use super::context::{EngineContext, share};
+use super::context::EngineContext;
+use super::ramp::Ramp;
+use super::sources::{source, sources};
 use crate::load::workload::SocketOptions;
 use crate::sys::choose_port_at_connect;
 use crate::transport::Address;
@@ -26,24 +28,6 @@ use crate::transport::Address;
 pub(super) const CONNECTING_MAX: usize = 64;
 /// Delay before a failed connect is retried.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
-/// Maximum connections from one source address: well below the range of ports, since the kernel searches longer
-/// as the range fills up.
-const CONNECTIONS_PER_SOURCE: usize = 10_000;
-/// Source addresses of a load that keeps opening connections.
-const CHURN_SOURCES: usize = 16;
-
-/// Number of source addresses in 127/8 that the connections use; 1 for other servers.
-pub(crate) fn sources(address: &Address, connections: usize, reopens: bool) -> usize {
-    let Some(IpAddr::V4(ip)) = address.tcp().map(|addr| addr.ip()) else {
-        return 1;
-    };
-    match (ip.is_loopback(), reopens) {
-        (true, true) => CHURN_SOURCES,
-        (true, false) => connections.div_ceil(CONNECTIONS_PER_SOURCE),
-        (false, _) => 1,
-    }
-}
-
 /// The connections of one engine thread. A place in the table holds one connection at a time; after it is closed,
 /// another one is opened in the same place.
 pub(super) struct Connections {
@@ -51,7 +35,9 @@ pub(super) struct Connections {
     table: Vec<Conn>,
     address: Address,
     options: SocketOptions,
+    /// Source addresses of this part, and how many the parts before it have.
     sources: usize,
+    sources_before: usize,
     /// Connects begun so far; decides the next source address.
     begun: usize,
     /// Connects in progress, and their limit.
@@ -60,9 +46,9 @@ pub(super) struct Connections {
     open: usize,
     /// Open connections past their opening.
     serving: usize,
-    /// Connections at the start of a ramp, and those wanted so far.
-    first: usize,
+    /// This thread's connections that are wanted so far, and how they grow.
     wanted: usize,
+    ramp: Ramp,
     to_open: VecDeque<usize>,
     /// Failed connects, and when they are tried again.
     retries: VecDeque<(u64, usize)>,
@@ -78,24 +64,31 @@ impl Connections {
     /// The epoll instance could not be created.
     pub(super) fn new(context: &EngineContext, thread: usize, reopens: bool) -> io::Result<Self> {
         let workload = context.workload;
-        let ours = |all| share(all, thread, workload.threads);
-        let ramped_from = workload.ramp_connections_from;
-        let first = ours(ramped_from.unwrap_or(workload.connections));
+        let ramp = Ramp {
+            from: workload
+                .ramp_connections_from
+                .unwrap_or(workload.connections),
+            to: workload.connections,
+            thread: workload.number_of(thread),
+            threads: workload.threads_of_all_parts(),
+        };
+        let address = &context.endpoint.address;
+        let of_part = workload.connections.div_ceil(workload.part.count);
+        let sources = sources(address, of_part, reopens);
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
-            table: (0..ours(workload.connections))
-                .map(|_| Conn::new())
-                .collect(),
-            address: context.endpoint.address.clone(),
+            table: (0..ramp.at(1.0)).map(|_| Conn::new()).collect(),
+            address: address.clone(),
             options: workload.socket,
-            sources: sources(&context.endpoint.address, workload.connections, reopens),
+            sources,
+            sources_before: sources * workload.part.index,
             begun: thread,
             connecting: 0,
             connecting_max: CONNECTING_MAX,
             open: 0,
             serving: 0,
-            first,
-            wanted: first,
+            wanted: ramp.at(0.0),
+            ramp,
             to_open: VecDeque::new(),
             retries: VecDeque::new(),
         })
@@ -134,8 +127,7 @@ impl Connections {
     /// Queues the connections that a ramp has added at `passed` (0 to 1) of its length.
     pub(super) fn want_by(&mut self, passed: f64, now: u64) {
         let all = self.table.len();
-        let grown = self.first + ((all - self.first) as f64 * passed) as usize;
-        let wanted = grown.clamp(self.wanted, all);
+        let wanted = self.ramp.at(passed).clamp(self.wanted, all);
         self.to_open.extend(self.wanted..wanted);
         for conn in &mut self.table[self.wanted..wanted] {
             conn.free_since = now;
@@ -168,7 +160,7 @@ impl Connections {
     }
 
     fn begin_connect(&mut self, at: usize) -> io::Result<()> {
-        let source = source(self.sources, self.begun);
+        let source = source(self.sources_before, self.sources, self.begun);
         self.begun += 1;
         let socket = connecting(&self.address, source, &self.options)?;
         let conn = &mut self.table[at];
@@ -319,15 +311,6 @@ fn client_end(socket: &OwnedFd) -> Option<ClientEnd> {
         so_rcvbuf: sockopt::socket_recv_buffer_size(socket).ok()?,
         so_sndbuf: sockopt::socket_send_buffer_size(socket).ok()?,
     })
-}
-
-/// The source address of a connection by its number.
-fn source(sources: usize, number: usize) -> Option<IpAddr> {
-    if sources < 2 {
-        return None;
-    }
-    let last = u8::try_from(number % sources + 1).unwrap_or(1);
-    Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)))
 }
 
 /// A socket with a connect in progress, or complete.

@@ -107,7 +107,7 @@ impl EngineContext<'_> {
     }
 }
 
-/// The share of `whole` for thread `thread` of `threads`.
+/// The share of `whole` for thread `thread` of `threads`: thing number k belongs to thread k modulo `threads`.
 pub(super) fn share(whole: usize, thread: usize, threads: usize) -> usize {
     whole / threads + usize::from(thread < whole % threads)
 }
@@ -141,8 +141,8 @@ pub(super) fn pacer(workload: &Workload, thread: usize) -> Option<Pacer> {
     Some(Pacer::new(
         segments,
         arrivals,
-        thread,
-        workload.threads,
+        workload.number_of(thread),
+        workload.threads_of_all_parts(),
         workload.seed,
     ))
 }

@@ -17,11 +17,13 @@ mod opening;
 mod pacing;
 mod progress;
 mod pushes;
+mod ramp;
 mod receive;
 mod requests;
 mod run_state;
 mod secure;
 mod send;
+mod sources;
 mod tally;
 mod thread_usage;
 
@@ -36,8 +38,6 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) use self::client_end::ClientEnd;
 use self::conn::State;
 use self::connections::Connections;
-#[cfg(feature = "cli")]
-pub(crate) use self::connections::sources;
 use self::context::pacer;
 pub(crate) use self::context::{EngineContext, EngineError, Measured};
 use self::input::Input;
@@ -47,6 +47,8 @@ use self::pacing::Pacing;
 use self::progress::Progress;
 use self::requests::Requests;
 pub(crate) use self::run_state::RunState;
+#[cfg(feature = "cli")]
+pub(crate) use self::sources::sources;
 pub(crate) use self::tally::Tally;
 use self::thread_usage::Reading;
 pub(crate) use self::thread_usage::ThreadUsage;

@@ -20,7 +20,7 @@ pub(super) struct Requests {
     /// Whether turns have an order, and whether that ends connections.
     has_courses: bool,
     ends: bool,
-    /// Number of the next connection, and the distance to the one after it: all threads together use every number.
+    /// Number of the next connection, and the distance to the one after it: all threads of all parts together use every number.
     connection: u64,
     threads: u64,
     depth: usize,
@@ -61,12 +61,12 @@ impl Requests {
             opening_requests: opening.filter(|step| step.send.is_some()).count() as u64,
             has_courses,
             ends: context.courses.end(),
-            connection: thread as u64 + 1,
-            threads: workload.threads as u64,
+            connection: workload.number_of(thread) as u64 + 1,
+            threads: workload.threads_of_all_parts() as u64,
             script,
             depth: if many { workload.pipeline.max(1) } else { 1 },
             churn: if many { workload.churn } else { Some(1) },
-            number: crate::talk::token::first_of(thread as u32 + 1),
+            number: crate::talk::token::first_of(workload.number_of(thread) as u32 + 1),
             turn: 0,
             turns: context.courses.turns.len(),
         })

@@ -1,5 +1,8 @@
 //! The counts of an engine thread.
 
+use serde::{Deserialize, Serialize};
+
+use crate::load::packed;
 use crate::load::recorder::{Times, times};
 use crate::text::escape;
 
@@ -7,7 +10,7 @@ use crate::text::escape;
 const KEPT: usize = 8;
 
 /// Counts over the whole load, including the warm-up unless a field says otherwise.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
     /// Requests passed to the kernel.
     pub requests: u64,
@@ -34,6 +37,7 @@ pub struct Tally {
     /// Bytes sent and received in the measured period.
     pub bytes: (u64, u64),
     /// Durations of the TLS handshakes, in nanoseconds; `None` without TLS.
+    #[serde(with = "packed::if_any")]
     pub handshakes: Option<Times>,
     /// Descriptions of the first failures.
     pub troubles: Vec<String>,

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 
 use crate::process::context_switches_of;
 
@@ -19,7 +20,7 @@ pub(crate) struct Reading {
 }
 
 /// What a thread used between two readings.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ThreadUsage {
     pub cpu: Duration,
     /// Time in which it was runnable while another thread ran on its core.

@@ -19,7 +19,7 @@ fn load_page(valid: bool) -> String {
     let environment = sample::environment();
     let mut page = sample::page(&environment);
     page.verdict = if valid { "pass" } else { "inconclusive" };
-    load(&page, &Workload::default(), &sample::load(valid))
+    load(&page, &Workload::default(), &sample::load(valid), None)
 }
 
 fn gate_page(report: &GateReport) -> String {
@@ -181,7 +181,7 @@ fn hostile_text_stays_text() {
     }];
     for text in [
         sweep(&page, &result),
-        load(&page, &Workload::default(), &loaded),
+        load(&page, &Workload::default(), &loaded, None),
     ] {
         assert!(!text.contains("<script") && !text.contains("\" onload"));
         assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::load::Latency;
 use crate::report::number::{count, digits, micros};
+use crate::report::parts::parts;
 use crate::report::terminal::described;
 use crate::report::{LoadReport, Report};
 use crate::text::markdown::plain;
@@ -17,6 +18,9 @@ pub(super) fn render(text: &mut String, report: &Report, load: &LoadReport) {
         plain(&described(&load.workload)),
         report.header.seed
     );
+    if let Some(of) = &load.parts {
+        let _ = writeln!(text, "{}\n", parts(of));
+    }
     for reason in &load.result.validity.reasons {
         let _ = writeln!(text, "- **invalid**: {}", plain(&reason.to_string()));
     }

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::style::{BOLD, DIM, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
-use crate::load::{Latency, Loop, Metrics, OverloadReport, SloReport, Workload};
+use crate::load::{Latency, Loop, Metrics, OverloadReport, Part, SloReport, Workload};
 use crate::report::number::{bytes, count, digits, micros};
+use crate::report::parts::parts;
 use crate::report::wrap::wrap;
 use crate::report::{LoadReport, Report};
 use crate::text::escape_text;
@@ -84,8 +85,12 @@ pub(in crate::report) fn described(workload: &Workload) -> String {
     let churn = workload.churn.map_or(String::new(), |churn| {
         format!(", a new connection after {churn} requests")
     });
+    let part = match workload.part {
+        Part { count: 1, .. } => String::new(),
+        Part { index, count } => format!("part {} of {count} of ", index + 1),
+    };
     format!(
-        "{} connections, {pace}{churn}; payload {}; {:.1} s after {:.1} s of warm-up; {} engine {}{}",
+        "{part}{} connections, {pace}{churn}; payload {}; {:.1} s after {:.1} s of warm-up; {} engine {}{}",
         workload.connections,
         bytes(workload.payload_bytes as f64),
         workload.duration.as_secs_f64(),
@@ -174,6 +179,9 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
             metrics.server_context_switches_per_op.unwrap_or(0.0),
             bytes(metrics.server_rss_peak_bytes.unwrap_or(0) as f64)
         ),
+        _ if load.parts.is_some() => {
+            "not measured by any part (pass --pid to a part on its machine)".into()
+        }
         _ => "not measured (pass --pid for a server that tcprove did not start)".into(),
     };
     row("server", &server);
@@ -187,6 +195,9 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
         false => "nothing was measured".into(),
     };
     row("client", &client);
+    if let Some(of) = &load.parts {
+        row("parts", &parts(of));
+    }
     if metrics.planned_closes > 0 {
         row(
             "closes",

@@ -75,6 +75,7 @@ fn asked(workload: &Workload) -> Markup {
         None => count(workload.connections as u64),
     };
     html! {
+        @if workload.part.count > 1 { (pair("part", &format!("{} of {}", workload.part.index + 1, workload.part.count))) }
         (pair("connections", &connections))
         (pair("loop", &pace))
         (pair("pipeline", &count(workload.pipeline as u64)))

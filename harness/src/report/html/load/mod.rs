@@ -2,6 +2,7 @@
 
 mod asked;
 mod over_time;
+mod parts;
 
 use maud::{Markup, html};
 
@@ -9,10 +10,15 @@ use super::number::{figure, interval};
 use super::{Page, curves, facts, frame, reason, safe};
 use crate::data::Unit;
 use crate::load::metrics::PERCENTILES;
-use crate::load::{Latency, LoadResult, Validity, Workload};
+use crate::load::{Latency, LoadResult, Parts, Validity, Workload};
 
 /// The page of a load.
-pub(crate) fn load(page: &Page, workload: &Workload, result: &LoadResult) -> String {
+pub(crate) fn load(
+    page: &Page,
+    workload: &Workload,
+    result: &LoadResult,
+    parts: Option<&Parts>,
+) -> String {
     let metrics = &result.metrics;
     let response = &metrics.response_us;
     let headline = format!(
@@ -29,6 +35,7 @@ pub(crate) fn load(page: &Page, workload: &Workload, result: &LoadResult) -> Str
         @if result.validity.valid { (trust(&result.validity)) }
         (over_time::section(workload, &result.intervals))
         (times(result))
+        @if let Some(parts) = parts { (parts::section(parts)) }
         (asked::section(workload, metrics, &result.validity))
         @if let Some(transport) = &result.transport { (asked::wires(transport)) }
     };
