@@ -68,7 +68,7 @@ fn forest(gate: &GateReport) -> Option<Markup> {
             label: "change over budget; right is worse".into(),
             rows,
         };
-        html! { div.wide { (forest.draw()) } }
+        forest.draw()
     })
 }
 
@@ -92,17 +92,19 @@ fn branch(cell: &GateCell) -> Option<Branch> {
     })
 }
 
+/// The headings of the figures of a metric.
+const HEADS: [&str; 5] = ["base", "candidate", "change", "budget", "verdict"];
+
+/// On a phone each row is a card, whose figures carry their headings.
 fn table(cells: &[GateCell]) -> Markup {
     html! {
         div.scroll {
-            table {
+            table.cards {
                 caption { "Medians of sessions, or counts. Intervals are pairs of one-sided 95 % bounds." }
                 thead {
                     tr {
                         th scope="col" { "" }
-                        @for head in ["base", "candidate", "change", "budget", "verdict"] {
-                            th scope="col" { (head) }
-                        }
+                        @for head in HEADS { th scope="col" { (head) } }
                     }
                 }
                 tbody { @for cell in cells { (row(cell)) } }
@@ -118,14 +120,17 @@ fn row(cell: &GateCell) -> Markup {
         (CellVerdict::Inconclusive, true) => "badge unsure",
         (CellVerdict::Fail, true) => "badge bad",
     };
+    let figures = [
+        html! { (figure(cell, cell.base)) },
+        html! { (figure(cell, cell.candidate)) },
+        html! { (change(cell)) },
+        html! { (budget(cell)) },
+        html! { span class=(class) { (word(cell)) } },
+    ];
     html! {
         tr {
             th scope="row" { (name(cell)) }
-            td { (figure(cell, cell.base)) }
-            td { (figure(cell, cell.candidate)) }
-            td { (change(cell)) }
-            td { (budget(cell)) }
-            td { span class=(class) { (word(cell)) } }
+            @for (head, figure) in HEADS.iter().zip(figures) { td data-head=(head) { (figure) } }
         }
         @if let Some(reason) = &cell.reason {
             tr.remark { td colspan="6" { div { p { (safe(reason)) } } } }

@@ -192,12 +192,34 @@ fn hostile_text_stays_text() {
 #[test]
 fn a_gate_lets_nothing_hostile_through() {
     let page = gate_page(&gated(4.0, 1e-3, 2.0));
-    assert_eq!(drawings(&page), 2, "the plot and the sign of its legend");
+    assert_eq!(
+        drawings(&page),
+        4,
+        "the plot for each width and the sign of its legend"
+    );
     let void = gate_page(&gated(0.0, 1e-3, 0.1));
     for page in [page, void] {
         assert!(!page.contains("<script") && !page.contains('\u{1b}'));
         assert!(!page.contains('\u{202e}'));
     }
+}
+
+/// On a phone each row of the table is a card, and the plot is narrow.
+#[test]
+fn a_gate_can_be_read_on_a_phone() {
+    let page = gate_page(&gated(4.0, 1e-3, 2.0));
+    for head in ["base", "candidate", "change", "budget", "verdict"] {
+        assert!(
+            page.contains(&format!("<td data-head=\"{head}\">")),
+            "{head}"
+        );
+    }
+    for (class, width) in [("wide desk", 960), ("phone", 360)] {
+        let begin = page.find(&format!("<div class=\"{class}\">")).unwrap();
+        let svg = &page[begin..][..400];
+        assert!(svg.contains(&format!("viewBox=\"0 0 {width} ")), "{svg}");
+    }
+    assert!(page.contains("@media screen and (max-width: 640px)"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A forest plot: one line with its interval per comparison, on a common scale relative to the limit.
+//! A forest plot: one line with its interval per comparison, on a common scale relative to the limit. It is drawn
+//! twice, for wide screens and for phones; the style sheet shows one of the drawings.
 
 use maud::{Markup, html};
 
@@ -7,6 +8,11 @@ use super::{figure, label, line, sign, text_width, whisker_swatch};
 const WIDTH: f64 = 960.0;
 const TOP: f64 = 22.0;
 const ROW: f64 = 26.0;
+/// Width of the drawing for phones, where name and numbers are above each line instead of beside it.
+const PHONE_WIDTH: f64 = 360.0;
+const PHONE_ROW: f64 = 54.0;
+/// Space between the line and the edge of the drawing for phones.
+const PHONE_MARGIN: f64 = 8.0;
 /// Start of the scale in multiples of the limit; lower values are drawn at the edge.
 const LOW: f64 = -1.5;
 /// End of the scale in multiples of the limit; higher values are drawn at the edge.
@@ -52,6 +58,13 @@ impl Area {
 
 impl Forest {
     pub(in super::super) fn draw(&self) -> Markup {
+        html! {
+            div.wide.desk { (self.on_a_desk()) }
+            div.phone { (self.on_a_phone()) }
+        }
+    }
+
+    fn on_a_desk(&self) -> Markup {
         let widest = |of: fn(&Branch) -> &str| {
             let widths = self.rows.iter().map(|row| text_width(of(row)));
             widths.fold(0.0, f64::max)
@@ -61,6 +74,31 @@ impl Forest {
             right: WIDTH - widest(|row| &row.text) - 12.0,
         };
         let below = TOP + self.rows.len() as f64 * ROW;
+        let rows = html! {
+            @for (place, row) in self.rows.iter().enumerate() {
+                (row.beside(TOP + (place as f64 + 0.5) * ROW, &area))
+            }
+        };
+        self.figure((WIDTH, below), &area, &rows)
+    }
+
+    fn on_a_phone(&self) -> Markup {
+        let area = Area {
+            left: PHONE_MARGIN,
+            right: PHONE_WIDTH - PHONE_MARGIN,
+        };
+        let below = TOP + self.rows.len() as f64 * PHONE_ROW;
+        let rows = html! {
+            @for (place, row) in self.rows.iter().enumerate() {
+                (row.below(TOP + place as f64 * PHONE_ROW, &area))
+            }
+        };
+        self.figure((PHONE_WIDTH, below), &area, &rows)
+    }
+
+    /// The rows with the scale, which begins above them and ends at `size.1`.
+    fn figure(&self, size: (f64, f64), area: &Area, rows: &Markup) -> Markup {
+        let (width, below) = size;
         let mark = |limits: f64, class: &str, anchor: &str, text: &str| {
             let x = area.x(limits);
             html! {
@@ -71,9 +109,7 @@ impl Forest {
         let drawing = html! {
             (mark(0.0, "base", "tick end", "no change"))
             (mark(1.0, "limit", "tick begin", "budget"))
-            @for (place, row) in self.rows.iter().enumerate() {
-                (row.draw(TOP + (place as f64 + 0.5) * ROW, &area))
-            }
+            (rows)
             (label("axis", (f64::midpoint(area.left, area.right), below + 16.0), &self.label))
         };
         let legend = html! {
@@ -84,7 +120,7 @@ impl Forest {
         figure(
             &self.caption,
             &self.desc,
-            (WIDTH, below + 26.0),
+            (width, below + 26.0),
             &drawing,
             &legend,
         )
@@ -92,11 +128,28 @@ impl Forest {
 }
 
 impl Branch {
-    fn draw(&self, middle: f64, area: &Area) -> Markup {
+    /// The line with its name and numbers beside it.
+    fn beside(&self, middle: f64, area: &Area) -> Markup {
+        html! {
+            (label("tick end", (area.left - 10.0, middle + 4.5), &self.name))
+            (self.line(middle, area))
+            (label("tick begin", (area.right + 10.0, middle + 4.5), &self.text))
+        }
+    }
+
+    /// The line below its name and numbers.
+    fn below(&self, top: f64, area: &Area) -> Markup {
+        html! {
+            (label("tick begin", (area.left, top + 14.0), &self.name))
+            (label("tick begin", (area.left, top + 29.0), &self.text))
+            (self.line(top + 40.0, area))
+        }
+    }
+
+    fn line(&self, middle: f64, area: &Area) -> Markup {
         let (low, high) = self.interval;
         let (from, to) = (area.x(low), area.x(high));
         html! {
-            (label("tick end", (area.left - 10.0, middle + 4.5), &self.name))
             g class=(format!("c{}", self.colour)) {
                 path.whisker.over d=(format!(
                     "M{from:.1} {middle:.1}H{to:.1}M{from:.1} {above:.1}v8M{to:.1} {above:.1}v8",
@@ -104,7 +157,6 @@ impl Branch {
                 )) {}
                 (sign(0, "dot", (area.x(self.value), middle), 4.5, &self.text))
             }
-            (label("tick begin", (area.right + 10.0, middle + 4.5), &self.text))
         }
     }
 }
