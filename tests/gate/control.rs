@@ -37,6 +37,7 @@ fn control(meter: Meter) -> (Rule, Vec<f64>) {
         warmup: Duration::from_millis(20),
         measured: Duration::from_millis(200),
         session: Duration::from_millis(250),
+        patience: Duration::from_secs(10),
         workload: Workload {
             connections: 1,
             ..Workload::default()

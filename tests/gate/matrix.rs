@@ -45,6 +45,7 @@ fn plan(connections: usize) -> GatePlan {
         workload: workload.clone(),
         cells: cells.clone(),
         max_time: Duration::from_secs(60),
+        exchange: Duration::ZERO,
         counts: false,
         sessions: None,
     };

@@ -1,7 +1,10 @@
 //! What a gate says to mistakes, and to servers that cannot be gated.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use super::{gate, server, uncounted};
-use crate::support::{Bench, data, python};
+use crate::support::{Bench, data, python, skip};
 
 /// Ends with this code, says this, and gives no verdict.
 fn refused(base: &str, candidate: &str, more: &[&str], code: i32, says: &[&str]) {
@@ -19,9 +22,67 @@ fn refused(base: &str, candidate: &str, more: &[&str], code: i32, says: &[&str])
 
 #[test]
 fn the_same_program_twice_is_a_mistake() {
-    let says = ["the same program", "--allow-same"];
+    let says = ["the same command", "--allow-same"];
     refused(&server(""), &server(""), &[], 2, &says);
 }
+
+/// What they load differs, although the files that their commands lead to have the same content. The time is too short
+/// to compare them, and that is the only complaint.
+#[test]
+fn two_virtual_environments_and_two_working_copies_are_not_the_same_program() {
+    let Some(python) = python() else { return };
+    let bench = Bench::new();
+    let venv = |name: &str| {
+        let folder = bench.path(name);
+        let made = Command::new(python)
+            .args(["-m", "venv", "--without-pip"])
+            .arg(&folder)
+            .status();
+        assert!(made.unwrap().success());
+        let python = folder.join("bin/python");
+        format!("{} {} {{port}}", python.display(), data("asyncio_line.py"))
+    };
+    let short = ["--max-time", "2s", "--turn", "0"];
+    let says = ["too short", "--max-time"];
+    let one = venv("one");
+    refused(&one, &venv("other"), &short, 2, &says);
+    refused(&one, &one, &short, 2, &["the same command"]);
+    let Some(program) = in_path("node") else {
+        return skip::needs("node");
+    };
+    let node = |name: &str, loaded: &str| {
+        let folder = bench.path(name);
+        std::fs::create_dir_all(folder.join("node_modules/x")).unwrap();
+        std::fs::write(folder.join("node_modules/x/index.js"), loaded).unwrap();
+        std::fs::write(folder.join("server.js"), NODE).unwrap();
+        format!(
+            "{} {}/server.js {{port}}",
+            program.display(),
+            folder.display()
+        )
+    };
+    let one = node("a", "exports.times = 1;");
+    refused(&one, &node("b", "exports.times = 2;"), &short, 2, &says);
+    refused(&one, &one, &short, 2, &["the same command"]);
+}
+
+/// Gates run with another PATH.
+fn in_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let files = std::env::split_paths(&path).map(|folder| folder.join(program));
+    { files }.find(|file| file.is_file())
+}
+
+/// A line server whose work is in a package.
+const NODE: &str = "
+const { times } = require('x');
+const lines = (client) => {
+  client.setNoDelay(true);
+  client.on('error', () => {});
+  client.on('data', (data) => { for (let i = 0; i < times; i++) data.toString(); client.write(data); });
+};
+require('net').createServer(lines).listen(Number(process.argv[2]), '127.0.0.1');
+";
 
 #[test]
 fn a_server_that_does_not_start_is_named() {

@@ -7,7 +7,8 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use tcprove::gate::rule::{
-    CONTROL_SESSIONS, CellVerdict, FIRST_SESSIONS, FirstStage, Rule, Void, second_sessions,
+    CLEAR_BUDGETS, CONTROL_SESSIONS, CellVerdict, FIRST_SESSIONS, FirstStage, Rule, Void,
+    second_sessions,
 };
 use tcprove::stats::{clopper_pearson, hodges_lehmann, median};
 
@@ -121,6 +122,27 @@ fn like_binaries_pass() {
     let got = counted(1, 600, |_| 0.0);
     assert_eq!(got.fails, 0);
     agrees("no change passes", got.passes, got.runs, 99.999);
+}
+
+/// The first stage ends early once each session so far is far beyond the budget, which is asked after every session. If
+/// the true change is just that far, one run in 4,096 does so; if it is a budget, none does.
+#[test]
+fn an_early_end_is_no_false_alarm_however_often_it_is_asked() {
+    let early = |seed: u64, log_ratio: f64| {
+        let mut sessions = Sessions::usual(seed);
+        let runs = runs(4_000);
+        let ends = (0..runs).filter(|_| {
+            let ratios = sessions.around(log_ratio, 2 * FIRST_SESSIONS);
+            (1..=ratios.len()).any(|n| RULE.is_clear(&ratios[..n]))
+        });
+        (ends.count() as u64, runs)
+    };
+    assert_eq!(early(21, 0.0).0 + early(22, f64::ln_1p(0.02)).0, 0);
+    let just = f64::ln_1p(CLEAR_BUDGETS * 0.02);
+    let (ends, runs) = early(23, just);
+    agrees("ten budgets worse ends early", ends, runs, 100.0 / 4_096.0);
+    let (ends, runs) = early(24, 3.0 * just);
+    assert_eq!(ends, runs);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The cells of the deterministic tier: counts of base and candidate, compared.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::baseline::Baseline;
 use super::counters::judge::{judge, spread};
@@ -9,35 +9,44 @@ use super::counters::{
     count_alone_again, count_both, count_both_again,
 };
 use super::metric::{Metric, Tier};
-use super::plan::{COUNTING_LATE, GatePlan, time_to_count};
+use super::plan::{GatePlan, time_to_count};
 use super::result::{GateCell, GateResult, SkippedTier};
 use super::rule::CellVerdict;
 use super::side::{Pair, Side};
 use crate::subject::{Interrupt, Subject};
 
-/// Counts both sides and adds the cells. What cannot be counted is reported as skipped.
+/// Share of the time that a count may aim at, so that a second one to confirm it fits in too.
+const CONFIRMED: f64 = 0.45;
+
+/// Counts both sides within a time limit and adds the cells. What cannot be counted is reported as skipped.
 pub(super) fn add(
     result: &mut GateResult,
     subjects: Pair<&Subject>,
     plan: &GatePlan,
+    limit: Duration,
     interrupt: &Interrupt,
 ) {
     let Some(time) = plan.counting else { return };
-    let counted = count_both(subjects, &plan.workload, span(time), interrupt);
-    let (counting, counts) = match counted {
+    let clock = CountingClock::new(plan, limit, interrupt);
+    let aim = time.min(limit.mul_f64(CONFIRMED));
+    let span = Span { aim, limit };
+    let counted = count_both(subjects, &plan.workload, span, &clock.limited);
+    let (counting, counts) = match counted.map_err(|(side, why)| (side, clock.named(why))) {
         Ok(counted) => counted,
         Err((_, CountError::Interrupted)) => return,
         Err((side, why)) => return skip(result, plan, side, &why),
     };
     confirm(result, plan, CountedFigures::of(counts), || {
-        let again = count_both_again(subjects, &counting, interrupt);
-        again.map(CountedFigures::of).map_err(|(_, why)| why)
+        let again = count_both_again(subjects, &counting, &clock.limited);
+        let again = again.map(CountedFigures::of);
+        again.map_err(|(_, why)| clock.named(why))
     });
     if !plan.allocations || interrupt.is_set() {
         return;
     }
     let counting = CountPlan::for_allocations(&counting);
-    match allocations_of_both(subjects, &counting, interrupt) {
+    let counted = allocations_of_both(subjects, &counting, &clock.limited);
+    match counted.map_err(|(side, why)| (side, clock.named(why))) {
         Ok(allocations) => {
             let blocks = allocations.as_ref().map(|side| side.blocks);
             let runs = counting.requests.len();
@@ -60,8 +69,9 @@ pub(crate) fn baseline_of(
     plan: &GatePlan,
     interrupt: &Interrupt,
 ) -> Result<Baseline, CountError> {
-    let counted = count_alone(subject, &plan.workload, None, alone(plan), interrupt);
-    let (counting, counts) = counted?;
+    let clock = CountingClock::new(plan, plan.max_time, interrupt);
+    let counted = count_alone(subject, &plan.workload, None, alone(plan), &clock.limited);
+    let (counting, counts) = counted.map_err(|why| clock.named(why))?;
     Ok(Baseline::of(subject, &counting, &counts, None))
 }
 
@@ -78,8 +88,10 @@ pub(crate) fn against(
     interrupt: &Interrupt,
 ) -> Result<(), Vec<String>> {
     let pace = baseline.talk.pace_s.map(Duration::from_secs_f64);
-    let counted = count_alone(candidate, &plan.workload, pace, alone(plan), interrupt);
-    let (counting, counts) = match counted {
+    let clock = CountingClock::new(plan, plan.max_time, interrupt);
+    let span = alone(plan);
+    let counted = count_alone(candidate, &plan.workload, pace, span, &clock.limited);
+    let (counting, counts) = match counted.map_err(|why| clock.named(why)) {
         Ok(counted) => counted,
         Err(CountError::Interrupted) => return Ok(()),
         Err(why) => {
@@ -94,11 +106,43 @@ pub(crate) fn against(
         plan,
         CountedFigures::over_baseline(baseline, counts),
         || {
-            let again = count_alone_again(candidate, &counting, interrupt)?;
+            let again = count_alone_again(candidate, &counting, &clock.limited);
+            let again = again.map_err(|why| clock.named(why))?;
             Ok(CountedFigures::over_baseline(baseline, again))
         },
     );
     Ok(())
+}
+
+/// Ends counting when its time is over.
+struct CountingClock<'a> {
+    interrupt: &'a Interrupt,
+    /// The interrupt that is also set when the time is over.
+    limited: Interrupt,
+    limit: Duration,
+    outside: Duration,
+}
+
+impl<'a> CountingClock<'a> {
+    fn new(plan: &GatePlan, limit: Duration, interrupt: &'a Interrupt) -> Self {
+        Self {
+            interrupt,
+            limited: interrupt.or_at(Instant::now() + limit),
+            limit,
+            outside: plan.overhead,
+        }
+    }
+
+    /// The error of an end that nobody asked for.
+    fn named(&self, why: CountError) -> CountError {
+        match why {
+            CountError::Interrupted if !self.interrupt.is_set() => CountError::NoTime {
+                limit: self.limit,
+                outside: self.outside,
+            },
+            why => why,
+        }
+    }
 }
 
 /// Costs per operation of base and candidate.
@@ -192,13 +236,6 @@ fn alone(plan: &GatePlan) -> Span {
     }
 }
 
-fn span(time: Duration) -> Span {
-    Span {
-        aim: time,
-        limit: time * COUNTING_LATE,
-    }
-}
-
 fn add_notes(result: &mut GateResult, notes: impl Iterator<Item = String>) {
     for note in notes {
         if !result.notes.contains(&note) {
@@ -230,11 +267,11 @@ fn skip(result: &mut GateResult, plan: &GatePlan, side: Side, why: &CountError) 
     let reason = match why {
         CountError::NoValgrind => why.to_string(),
         CountError::TooSlow { needed, .. } => {
-            let time = match plan.duet {
-                Some(_) => time_to_count(*needed),
-                None => *needed,
-            };
-            format!("the {side}: {why} (--max-time {}s)", time.as_secs() + 1)
+            format!("the {side}: {why} ({})", longer(plan, *needed))
+        }
+        // It did not get beyond the first of at least three runs.
+        CountError::NoTime { limit, .. } => {
+            format!("the {side}: {why} (at least {})", longer(plan, *limit * 3))
         }
         _ => format!("the {side}: {why}"),
     };
@@ -242,6 +279,15 @@ fn skip(result: &mut GateResult, plan: &GatePlan, side: Side, why: &CountError) 
         tier: Tier::Deterministic,
         reason,
     });
+}
+
+/// The option that gives counting this much time.
+fn longer(plan: &GatePlan, needed: Duration) -> String {
+    let time = match plan.duet {
+        Some(_) => time_to_count(needed),
+        None => needed,
+    };
+    format!("--max-time {}s", time.as_secs() + 1)
 }
 
 #[cfg(test)]
@@ -255,6 +301,7 @@ mod tests {
             workload: crate::load::Workload::default(),
             cells: Vec::new(),
             max_time: Duration::from_secs(60),
+            exchange: Duration::ZERO,
             counts: true,
             sessions: None,
         })

@@ -20,6 +20,7 @@ pub(crate) mod same;
 mod servers;
 mod side;
 pub(crate) mod trials;
+mod weigh;
 
 pub(crate) use counted::{against, baseline_of};
 pub use metric::{Metric, Tier};

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::duet::DuetEnd;
 use super::metric::{Metric, Tier};
 use super::rule::{CellVerdict, Comparison, Control, Void};
 use super::side::Side;
@@ -84,6 +85,8 @@ pub struct DuetSummary {
     pub exchanges: u64,
     /// Mean duration of a session in seconds, including start and stop of both servers.
     pub session_s: f64,
+    /// Why there were no more sessions.
+    pub ended: DuetEnd,
     /// The core of both servers, and that of both clients; `None` if there was only one core.
     pub cores: Option<(usize, usize)>,
     /// Whether the servers were loaded at the same addresses in all sessions; the system may not allow it.

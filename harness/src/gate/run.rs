@@ -1,23 +1,26 @@
-//! A gate from start to end: the counting, the duet with fresh sessions for suspect metrics, the matrix.
+//! A gate from start to end: the duet with fresh sessions for suspect metrics, the counting, the matrix. The duet comes
+//! first: it needs its time, and a clear regression ends the gate. What it does not use is for servers that start slowly
+//! under valgrind.
 
 use std::time::{Duration, Instant};
 
 use super::counted;
-use super::duet::{Duet, DuetSamples, SessionSample, SessionTrouble};
+use super::duet::{Duet, DuetEnd, DuetSamples, SessionTrouble};
 use super::matrix::Matrix;
 use super::metric::{ALL, Metric, Tier};
-use super::plan::{DuetPlan, GatePlan, MatrixPlan};
-use super::result::{BrokenServer, ControlReport, DuetSummary, GateCell, GateResult};
-use super::rule::{CellVerdict, FirstStage, Rule};
+use super::plan::{DuetPlan, GatePlan};
+use super::result::{BrokenServer, ControlReport, DuetSummary, GateCell, GateResult, SkippedTier};
+use super::rule::{CONTROL_LEAST, CellVerdict, FirstStage, Rule};
 use super::side::{Pair, Side};
+use super::weigh::weigh;
 use crate::event::{Event, Sink};
 use crate::load::machine::Machine;
 use crate::stats::median;
 use crate::subject::{Interrupt, Subject};
 use crate::sys::can_fix_addresses;
 
-/// When the last session should be over, as a share of the time limit: some sessions take longer than planned.
-const DUET_ENDS: f64 = 0.985;
+/// When each tier should be over, as a share of the time limit: some sessions take longer than planned.
+const ENDS: f64 = 0.985;
 /// Minimum steal that is worth a note, in percent.
 const STEAL_PCT: f64 = 1.0;
 
@@ -36,49 +39,82 @@ pub struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// Runs all tiers. After an interrupt the result contains what was measured until then.
+    /// Runs all tiers. After an interrupt, or when the time is over, the result contains what was measured until then.
     pub fn run(&self, result: &mut GateResult) {
-        let duet = self.plan.duet.as_ref();
-        if let Some(what) = self.plan.counting_step() {
-            (self.sink)(Event::Step {
-                done: 0,
-                all: duet.map_or(0, DuetPlan::sessions),
-                what,
-            });
-            counted::add(result, self.subjects, self.plan, self.interrupt);
+        let interrupt = &self.interrupt.or_at(self.begun + self.plan.max_time);
+        if let Some(plan) = &self.plan.duet {
+            self.duet(plan, result);
         }
-        if let Some(duet) = duet.filter(|_| !self.interrupt.is_set()) {
-            self.duet(duet, result);
+        let is_clear = result.duet.is_some_and(|duet| duet.ended == DuetEnd::Clear);
+        let goes_on =
+            |result: &GateResult| result.broken.is_none() && !is_clear && !interrupt.is_set();
+        if goes_on(result) {
+            self.counting(interrupt, result);
         }
-        let goes_on = result.broken.is_none() && !self.interrupt.is_set();
-        if let Some(plan) = self.plan.matrix.as_ref().filter(|_| goes_on) {
+        if let Some(plan) = self.plan.matrix.as_ref().filter(|_| goes_on(result)) {
             let matrix = Matrix {
                 subjects: self.subjects,
                 plan,
                 gate: self.plan,
-                interrupt: self.interrupt,
+                interrupt,
                 sink: self.sink,
             };
             matrix.add_to(result);
         }
+        if is_clear {
+            result.skipped.extend(self.not_needed());
+        }
+        weigh(&mut result.cells, result.control.as_ref(), self.plan);
         result.cells.sort_by_key(|cell| {
             let place = ALL.iter().position(|metric| *metric == cell.metric);
             place.unwrap_or(ALL.len())
         });
     }
 
+    fn counting(&self, interrupt: &Interrupt, result: &mut GateResult) {
+        let Some(what) = self.plan.counting_step() else {
+            return;
+        };
+        let sessions = self.plan.duet.as_ref().map_or(0, DuetPlan::sessions);
+        (self.sink)(Event::Step {
+            done: sessions,
+            all: sessions,
+            what,
+        });
+        let limit = self.left_for(self.plan.matrix_time());
+        counted::add(result, self.subjects, self.plan, limit, interrupt);
+    }
+
+    /// The tiers that are left out once the duet has shown a clear regression.
+    fn not_needed(&self) -> impl Iterator<Item = SkippedTier> {
+        let counting = self.plan.counting.map(|_| Tier::Deterministic);
+        let matrix = self.plan.matrix.as_ref().map(|_| Tier::Matrix);
+        let tiers = counting.into_iter().chain(matrix);
+        tiers.map(|tier| SkippedTier {
+            tier,
+            reason: format!("{}: the duet has shown a clear regression", tier.about()),
+        })
+    }
+
     fn duet(&self, plan: &DuetPlan, result: &mut GateResult) {
-        let plan = &plan.within(self.left(), plan.sessions());
+        let other = self.plan.matrix_time() + self.plan.counting_time();
+        let left = || self.left_for(other);
+        let interrupt = &self.interrupt.or_at(Instant::now() + left());
+        let plan = &plan.within(left(), plan.sessions());
         let (begun, machine) = (Instant::now(), Machine::read());
-        let first = Duet::new(self.subjects, plan, self.interrupt, self.sink).first();
-        let suspect = first.broken.is_none()
-            && !self.interrupt.is_set()
+        let is_clear = |samples: &DuetSamples| self.is_clear(samples, plan);
+        let first = Duet::new(self.subjects, plan, interrupt, self.sink)
+            .until(&is_clear)
+            .first();
+        let goes_on = first.broken.is_none() && first.ended == DuetEnd::Planned;
+        let suspect = goes_on
+            && !interrupt.is_set()
             && duet_metrics().any(|metric| {
                 self.rule(metric).first(&first.log_ratios(metric)) == FirstStage::Suspect
             });
         let fresh = if suspect {
-            let plan = plan.within(self.left(), plan.fresh);
-            Duet::new(self.subjects, &plan, self.interrupt, self.sink).fresh()
+            let plan = plan.within(left(), plan.fresh);
+            Duet::new(self.subjects, &plan, interrupt, self.sink).fresh()
         } else {
             DuetSamples::default()
         };
@@ -101,11 +137,21 @@ impl Gate<'_> {
         result.duet = Some(summary);
     }
 
-    /// The time left for the duet.
-    fn left(&self) -> Duration {
-        let matrix = self.plan.matrix.as_ref().map(MatrixPlan::time);
-        let other = self.begun.elapsed() + matrix.unwrap_or_default();
-        self.plan.max_time.mul_f64(DUET_ENDS).saturating_sub(other)
+    /// Whether a deciding metric is so many times over its budget that no further session is needed, and the control
+    /// has enough sessions.
+    fn is_clear(&self, samples: &DuetSamples, plan: &DuetPlan) -> bool {
+        let is_clear = |metric: Metric| {
+            let is_steady = !is_cpu(metric) || samples.is_steady();
+            is_steady && self.rule(metric).is_clear(&samples.log_ratios(metric))
+        };
+        let deciding = duet_metrics().filter(|metric| self.plan.decides(*metric));
+        samples.control.len() >= plan.control.min(CONTROL_LEAST) && { deciding }.any(is_clear)
+    }
+
+    /// The time left for a tier, if what follows it takes this long.
+    fn left_for(&self, following: Duration) -> Duration {
+        let gone = self.begun.elapsed() + following;
+        self.plan.max_time.mul_f64(ENDS).saturating_sub(gone)
     }
 
     fn rule(&self, metric: Metric) -> Rule {
@@ -122,10 +168,17 @@ impl Gate<'_> {
         session_s: f64,
     ) -> GateCell {
         let (ratios, again) = (first.log_ratios(metric), fresh.log_ratios(metric));
-        let mut comparison = self.rule(metric).compare(&ratios, &again);
+        let rule = self.rule(metric);
+        let mut comparison = match (first.ended, fresh.ended) {
+            (DuetEnd::Planned, DuetEnd::Planned | DuetEnd::Clear) => rule.compare(&ratios, &again),
+            (DuetEnd::Planned, DuetEnd::OutOfTime) => rule.compare_cut(&ratios, &again),
+            (DuetEnd::Clear | DuetEnd::OutOfTime, _) => rule.compare_early(&ratios),
+        };
         let real = || first.real.iter().chain(&fresh.real);
         let figure = |side: Side| {
-            let values: Vec<f64> = real().map(|sample| figure(sample, side, metric)).collect();
+            let values: Vec<f64> = real()
+                .map(|sample| metric.figure(&sample.sides[side]))
+                .collect();
             median(&values)
         };
         let unsteady = real().find_map(|sample| sample.unsteady);
@@ -163,15 +216,6 @@ fn is_cpu(metric: Metric) -> bool {
     matches!(metric, Metric::ServerCpu | Metric::ServerCpuAll)
 }
 
-fn figure(sample: &SessionSample, side: Side, metric: Metric) -> f64 {
-    let figures = &sample.sides[side];
-    match metric {
-        Metric::P50 => figures.p50_us,
-        Metric::Rss => figures.rss_bytes,
-        _ => figures.cpu_us,
-    }
-}
-
 fn summary(
     first: &DuetSamples,
     fresh: &DuetSamples,
@@ -193,6 +237,11 @@ fn summary(
             .sum(),
         session_s: took.as_secs_f64() / all.max(1) as f64,
         cores: first.cores,
+        ended: if first.ended == DuetEnd::Planned {
+            fresh.ended
+        } else {
+            first.ended
+        },
         fixed_addresses: can_fix_addresses(),
         steal_pct: machine.steal_percent(),
         throttled: machine.throttled,

@@ -1,4 +1,8 @@
-//! Detects that base and candidate are the same program: then there is nothing to compare.
+//! Whether base and candidate are the same command: then there is nothing to compare.
+//!
+//! What counts is what was asked for, not the file that it leads to. Two Python environments link to one interpreter,
+//! and two working copies of a Node.js program may contain the same script: what these load from the folders around
+//! them differs.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -6,32 +10,64 @@ use std::path::{Path, PathBuf};
 
 use crate::process::Launch;
 
-/// Whether both commands start the same program: word by word they have the same text, or name files with the same
-/// content.
-pub(crate) fn is_same(base: &Launch, candidate: &Launch) -> bool {
-    let places = [&base.cwd, &candidate.cwd];
-    let words = base.cmd.iter().zip(&candidate.cmd).enumerate();
-    base.cmd.len() == candidate.cmd.len()
-        && base.params == candidate.params
-        && base.env == candidate.env
-        && words.into_iter().all(|(place, (one, other))| {
-            one == other || is_same_file(place == 0, [one, other], places)
-        })
+/// How two commands are related.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// The same words, or the same files by other paths, in the same folder and environment.
+    SameCommand,
+    /// Other paths, but to files with the same content: a difference can only come from what these load.
+    SameContent,
+    /// Different programs or arguments.
+    Different,
 }
 
-fn is_same_file(is_program: bool, words: [&str; 2], folders: [&PathBuf; 2]) -> bool {
-    let find = |word: &str, folder: &PathBuf| {
-        if is_program {
-            program_file(word)
-        } else {
-            Some(folder.join(word))
+/// Compares two commands.
+pub(crate) fn relation(base: &Launch, candidate: &Launch) -> Relation {
+    let is_alike = base.cmd.len() == candidate.cmd.len()
+        && base.params == candidate.params
+        && base.env == candidate.env;
+    if !is_alike {
+        return Relation::Different;
+    }
+    let words = || base.cmd.iter().zip(&candidate.cmd).enumerate();
+    let all = |is_one: fn(&Path, &Path) -> bool| {
+        words().all(|(place, (one, other))| {
+            let one_file = file_of(one, base, place == 0);
+            let other_file = file_of(other, candidate, place == 0);
+            match one_file.zip(other_file) {
+                Some((one, other)) => is_one(&one, &other),
+                None => one == other,
+            }
+        })
+    };
+    if is_same_place(&base.cwd, &candidate.cwd) && all(is_same_place) {
+        Relation::SameCommand
+    } else if all(|one, other| has_same_content(one, other).unwrap_or(false)) {
+        Relation::SameContent
+    } else {
+        Relation::Different
+    }
+}
+
+/// The file that a word names, if there is one.
+fn file_of(word: &str, launch: &Launch, is_program: bool) -> Option<PathBuf> {
+    let file = match is_program {
+        true => program_file(word)?,
+        false => launch.cwd.join(word),
+    };
+    file.exists().then_some(file)
+}
+
+/// Whether two paths name one entry of one folder. What the entry links to is not looked at.
+fn is_same_place(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let path = std::path::absolute(path).ok()?;
+        match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) => Some(folder.canonicalize().ok()?.join(name)),
+            _ => path.canonicalize().ok(),
         }
     };
-    let [one, other] = words;
-    match find(one, folders[0]).zip(find(other, folders[1])) {
-        Some((one, other)) => has_same_content(&one, &other).unwrap_or(false),
-        None => false,
-    }
+    one == other || place(one).is_some_and(|one| Some(one) == place(other))
 }
 
 /// The file that a shell would start by this name.
@@ -80,27 +116,89 @@ mod tests {
         Launch::new("x", words.iter().copied())
     }
 
-    #[test]
-    fn a_copy_is_the_same_and_another_build_or_argument_is_not() {
+    fn related(one: &[&str], other: &[&str]) -> Relation {
+        relation(&launch(one), &launch(other))
+    }
+
+    /// A folder with these files.
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, text: &str| {
+        for (name, text) in files {
             let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, text).unwrap();
-            path.display().to_string()
-        };
-        let (a, copy, b) = (file("a", "one"), file("copy", "one"), file("b", "two"));
-        let same = |one: &[&str], other: &[&str]| is_same(&launch(one), &launch(other));
-        assert!(same(&[&a, "{port}"], &[&copy, "{port}"]));
-        assert!(same(&["sh", &a], &["sh", &copy]));
-        assert!(!same(&[&a, "{port}"], &[&b, "{port}"]));
-        assert!(!same(&["sh", &a], &["sh", &b]));
-        assert!(!same(&[&a, "{port}"], &[&a, "{port}", "-v"]));
-        assert!(!same(&["sh", "-x"], &["sh", "-y"]));
+        }
+        folder
+    }
+
+    #[test]
+    fn the_same_words_or_other_paths_to_the_same_files_are_the_same_command() {
+        let folder = folder(&[("a", "one"), ("b", "two"), ("in/a", "three")]);
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("link")).unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (a, b) = (path("a"), path("b"));
+        let ways = [path("./a"), path("in/../a"), path("link/a")];
+        for other in ways.iter().chain([&a]) {
+            assert_eq!(related(&[&a, "-v"], &[other, "-v"]), Relation::SameCommand);
+            assert_eq!(related(&["sh", &a], &["sh", other]), Relation::SameCommand);
+        }
+        let sh = program_file("sh").unwrap().display().to_string();
+        assert_eq!(related(&["sh"], &[&sh]), Relation::SameCommand);
+        for (one, other) in [
+            (&[&a, "-v"][..], &[&b, "-v"][..]),
+            (&[&a], &[&a, "-v"]),
+            (&["sh", "-x"], &["sh", "-y"]),
+        ] {
+            assert_eq!(related(one, other), Relation::Different);
+        }
+        assert!(program_file("no-such-program").is_none());
+    }
+
+    #[test]
+    fn folders_and_variables_are_part_of_the_command() {
+        let base = launch(&["sh", "-x"]);
         let with = Launch {
             params: [("n".to_owned(), "1".to_owned())].into(),
-            ..launch(&[&a])
+            ..base.clone()
         };
-        assert!(!is_same(&launch(&[&a]), &with));
-        assert!(program_file("sh").is_some() && program_file("no-such-program").is_none());
+        let env = Launch {
+            env: [("N".to_owned(), "1".to_owned())].into(),
+            ..base.clone()
+        };
+        let there = Launch {
+            cwd: std::env::temp_dir(),
+            ..base.clone()
+        };
+        assert_eq!(relation(&base, &base.clone()), Relation::SameCommand);
+        for other in [with, env] {
+            assert_eq!(relation(&base, &other), Relation::Different);
+        }
+        assert_eq!(relation(&base, &there), Relation::SameContent);
+    }
+
+    #[test]
+    fn two_virtual_environments_and_two_working_copies_are_two_programs() {
+        let both = folder(&[
+            ("python", "an interpreter"),
+            ("one/pyvenv.cfg", ""),
+            ("other/pyvenv.cfg", ""),
+            ("one/server.js", "require('x')"),
+            ("other/server.js", "require('x')"),
+        ]);
+        let path = |name: &str| both.path().join(name).display().to_string();
+        for venv in ["one", "other"] {
+            std::fs::create_dir(both.path().join(venv).join("bin")).unwrap();
+            let link = both.path().join(venv).join("bin/python");
+            std::os::unix::fs::symlink(both.path().join("python"), link).unwrap();
+        }
+        let [one, other] = ["one/bin/python", "other/bin/python"].map(path);
+        let [a, b] = ["one/server.js", "other/server.js"].map(path);
+        for (base, candidate) in [
+            (&[&one, "-m", "x"], &[&other, "-m", "x"]),
+            (&["sh", &a, "x"], &["sh", &b, "x"]),
+        ] {
+            assert_eq!(related(base, candidate), Relation::SameContent);
+            assert_eq!(related(base, base), Relation::SameCommand);
+        }
     }
 }

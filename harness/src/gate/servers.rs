@@ -42,7 +42,7 @@ fn length(launch: &Launch) -> usize {
     words.map(String::len).sum()
 }
 
-/// Starts the servers of both sides on these cores, `first` before the other one.
+/// Starts the servers of both sides on these cores, `first` before the other one, each within the time `left`.
 ///
 /// # Errors
 /// The side that did not start, and why.
@@ -51,22 +51,25 @@ pub(super) fn start_both(
     subjects: Pair<&Subject>,
     first: Side,
     cpus: Option<&[usize]>,
+    left: Option<Duration>,
 ) -> Result<Pair<Server>, (Side, Box<StartFailure>)> {
     Pair::try_of(first, |side| {
-        start(runtime, subjects[side], cpus).map_err(|failure| (side, Box::new(failure)))
+        start(runtime, subjects[side], cpus, left).map_err(|failure| (side, Box::new(failure)))
     })
 }
 
-/// Starts one server on these cores.
+/// Starts one server on these cores, within its own time limit and the time `left`.
 pub(super) fn start(
     runtime: &tokio::runtime::Runtime,
     subject: &Subject,
     cpus: Option<&[usize]>,
+    left: Option<Duration>,
 ) -> Result<Server, StartFailure> {
     let options = StartOptions {
         cpus: cpus.map(<[usize]>::to_vec),
         // Where a program is loaded makes it faster or slower until it exits.
         fixed_addresses: true,
+        give_up: left.and_then(|left| Some(left.min(subject.launch()?.ready_timeout))),
         ..StartOptions::default()
     };
     runtime.block_on(subject.server(options))

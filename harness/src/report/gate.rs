@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::number::{bytes, digits, micros};
 use super::{RunError, RunVerdict};
 use crate::data::Unit;
-use crate::gate::rule::CellVerdict;
+use crate::gate::duet::DuetEnd;
+use crate::gate::rule::{CLEAR_BUDGETS, CellVerdict};
 use crate::gate::{GateCell, GateResult, Metric, Side};
 
 /// The report of a gate.
@@ -80,7 +81,10 @@ impl GateReport {
         }
         if let Some(broken) = &result.broken {
             return match broken.side {
-                Side::Candidate => format!("the candidate {} while the base did not", broken.what),
+                Side::Candidate => format!(
+                    "the candidate {}, while the base held its conversation",
+                    broken.what
+                ),
                 Side::Base => {
                     format!("the base {}: there is nothing to compare with", broken.what)
                 }
@@ -235,6 +239,13 @@ pub(super) fn word(cell: &GateCell) -> &'static str {
     }
 }
 
+/// Why metrics that got worse do not decide, a sentence each.
+pub(super) fn shown_only(cells: &[GateCell]) -> impl Iterator<Item = String> {
+    let worse = |cell: &&GateCell| !cell.decides && cell.comparison.verdict == CellVerdict::Fail;
+    let reasons = cells.iter().filter(worse);
+    reasons.filter_map(|cell| Some(format!("{}: {}", name(cell), cell.reason.as_ref()?)))
+}
+
 /// How the duet was run, in one line.
 pub(super) fn how(result: &GateResult) -> Option<String> {
     let summary = result.duet.as_ref()?;
@@ -253,6 +264,16 @@ pub(super) fn how(result: &GateResult) -> Option<String> {
             percent(control.planted_pct),
             control.sessions
         );
+    }
+    match summary.ended {
+        DuetEnd::Planned => {}
+        DuetEnd::Clear => {
+            let _ = write!(
+                text,
+                "; it ended early, since a metric was more than {CLEAR_BUDGETS} budgets worse in each session"
+            );
+        }
+        DuetEnd::OutOfTime => text += "; then the time was over",
     }
     if let Some((servers, clients)) = summary.cores {
         let _ = write!(
@@ -293,7 +314,7 @@ mod tests {
         for (side, says) in [
             (
                 Side::Candidate,
-                "the candidate died: signal 11 while the base",
+                "the candidate died: signal 11, while the base held",
             ),
             (Side::Base, "there is nothing to compare with"),
         ] {

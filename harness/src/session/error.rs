@@ -167,6 +167,14 @@ impl PeerError {
         matches!(self, Self::Refused { .. } | Self::ConnectTimedOut { .. })
     }
 
+    /// Whether the server neither answered nor ended the connection until the time limit.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::Silent { after: 0, .. } | Self::NotTaken { .. } | Self::NotRead { .. }
+        )
+    }
+
     /// Classifies the error of a read or write.
     pub(super) fn from_io(error: io::Error, after: usize, got: &str) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};

@@ -57,6 +57,8 @@ pub enum RehearsalError {
         actual: String,
         /// Whether the connection was not accepted.
         refused: bool,
+        /// Whether the server did nothing until the time limit.
+        silent: bool,
         /// The last lines of the server's stderr.
         stderr: String,
     },
@@ -300,6 +302,7 @@ async fn conversation(failed: FailedTurn, server: &Server) -> RehearsalError {
         expected: mismatch.expected,
         actual,
         refused: error.is_refusal(),
+        silent: error.is_silence(),
         stderr: server.output().stderr_tail,
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use self::sides::Sides;
+use self::sides::{Rehearsed, Sides, Speed};
 use super::draft::Draft;
 use super::load::ShapeArgs;
 use super::output::{OutputArgs, note};
@@ -131,10 +131,22 @@ fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
     let workload = workload(args, &sides.candidate, draft.seed())?;
     let interrupt = interrupt::watch()?;
     draft.announce(&sides.candidate);
-    let Some(overhead) = sides.rehearse(draft, &interrupt)? else {
-        return Ok(Body::Nothing {});
+    let max_time = args.max_time.unwrap_or(MAX_TIME);
+    let speed = match sides.rehearse(draft, max_time, &interrupt)? {
+        Rehearsed::Held(speed) => speed,
+        Rehearsed::Interrupted => return Ok(Body::Nothing {}),
+        Rehearsed::Broken(broken) => {
+            let plan = GatePlan::without_duet(request(args, workload));
+            planned(draft, args, Some(&sides.base), &sides.candidate, &plan);
+            let broken = Some(broken);
+            let result = GateResult {
+                broken,
+                ..GateResult::default()
+            };
+            return Ok(sides.body(result));
+        }
     };
-    let plan = plan(args, &sides, workload, overhead)?;
+    let plan = plan(args, &sides, workload, &speed)?;
     planned(draft, args, Some(&sides.base), &sides.candidate, &plan);
     let progress = Mutex::new(StepProgress::new(!args.output.no_progress));
     let gate = Gate {
@@ -151,18 +163,37 @@ fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
             }
         },
     };
-    let mut result = GateResult::default();
+    let mut result = sides.result();
     gate.run(&mut result);
     if let Ok(progress) = progress.lock() {
         progress.finish();
     }
     draft.interrupted(interrupt.is_set());
-    Ok(Body::Gate(Box::new(GateReport {
-        base: Some(sides.base.report().commands()),
-        candidate: sides.candidate.report().commands(),
-        stored: None,
-        result,
-    })))
+    Ok(sides.body(result))
+}
+
+impl Sides {
+    /// A result in which nothing was measured yet.
+    fn result(&self) -> GateResult {
+        let note = "base and candidate are other paths to files with the same content: only what these load can differ";
+        GateResult {
+            notes: self
+                .are_copies
+                .then(|| note.to_owned())
+                .into_iter()
+                .collect(),
+            ..GateResult::default()
+        }
+    }
+
+    fn body(&self, result: GateResult) -> Body {
+        Body::Gate(Box::new(GateReport {
+            base: Some(self.base.report().commands()),
+            candidate: self.candidate.report().commands(),
+            stored: None,
+            result,
+        }))
+    }
 }
 
 fn planned(
@@ -204,13 +235,14 @@ fn plan(
     args: &GateArgs,
     sides: &Sides,
     workload: Workload,
-    overhead: Duration,
+    speed: &Speed,
 ) -> Result<GatePlan, RunError> {
     let request = GateRequest {
         cells: cells(&sides.candidate.subject, &workload.turns, args.payload),
+        exchange: speed.exchange,
         ..request(args, workload)
     };
-    GatePlan::new(request, overhead).map_err(|error| too_short(&error))
+    GatePlan::new(request, speed.overhead).map_err(|error| too_short(&error))
 }
 
 /// The arguments as a request, without loads.
@@ -220,6 +252,7 @@ fn request(args: &GateArgs, workload: Workload) -> GateRequest {
         cells: Vec::new(),
         workload,
         max_time: args.max_time.unwrap_or(MAX_TIME),
+        exchange: Duration::ZERO,
         counts: true,
         sessions: args.sessions.map(usize::from),
     }

@@ -91,6 +91,7 @@ fn trial(
         workload,
         cells: Vec::new(),
         max_time: args.max_time.unwrap_or(MAX_TIME),
+        exchange: Duration::ZERO,
         counts,
         sessions: None,
     };

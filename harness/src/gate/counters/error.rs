@@ -98,9 +98,26 @@ pub enum CountError {
         /// Mean duration of a request in the last tenth of the run.
         last: Duration,
     },
+    /// Counting used all of the time that it may use.
+    #[error(
+        "counting under valgrind took longer than the {limit:.0?} that were left{}: allow more time", beside(*outside)
+    )]
+    NoTime {
+        /// The time that was left for it.
+        limit: Duration,
+        /// Start and stop of both servers, outside valgrind; zero if it was not measured.
+        outside: Duration,
+    },
     /// The user interrupted the run.
     #[error("interrupted")]
     Interrupted,
+}
+
+fn beside(outside: Duration) -> String {
+    match outside {
+        Duration::ZERO => String::new(),
+        _ => format!("; outside valgrind both servers start and stop in {outside:.1?}"),
+    }
 }
 
 /// Factor by which the last requests must be slower than the first to blame the requests themselves.

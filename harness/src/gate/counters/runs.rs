@@ -22,6 +22,8 @@ const NOFILE: u64 = 1_024;
 const QUIET: Duration = Duration::from_millis(30);
 /// Observation time for the CPU use of an idle server: some work ten times per second.
 const IDLE: Duration = Duration::from_millis(150);
+/// How long a start is awaited after the time for all runs is over.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Maximum wait for the exit of a server, during which valgrind writes its counts.
 const EXIT_MAX: Duration = Duration::from_secs(20);
 /// Time after which a gauge makes no more requests.
@@ -187,7 +189,10 @@ impl CountedRuns<'_> {
         let never_slept = rest.never_sleeps();
         let ending = Instant::now();
         let pids = server.pids();
-        let stopped_itself = terminate(&server, &runtime);
+        let stopped_itself = terminate(&server, &runtime, self.interrupt);
+        if self.interrupt.is_set() {
+            return Err(CountError::Interrupted);
+        }
         let stderr = server.output().stderr_tail;
         let output = self.tool.read(folder.path())?;
         all_wrote(&output, &pids, stderr)?;
@@ -215,7 +220,8 @@ impl CountedRuns<'_> {
         let hard = initial_nofile().1;
         let options = StartOptions {
             cpus: self.cpu.map(|cpu| vec![cpu]),
-            give_up: Some(self.patience),
+            // If the time is short, the interrupt ends the wait first, and its error says so.
+            give_up: Some(self.patience + LAST_WORDS),
             nofile: Some((NOFILE.min(hard), hard)),
             ..StartOptions::default()
         };
@@ -348,19 +354,24 @@ fn exchange(
 }
 
 /// Terminates the server where it sleeps. Returns true if the signal did not suffice and the server had to be stopped.
-fn terminate(server: &Server, runtime: &tokio::runtime::Runtime) -> bool {
+fn terminate(server: &Server, runtime: &tokio::runtime::Runtime, interrupt: &Interrupt) -> bool {
     server.signal_tree(TERMINATING_SIGNAL);
-    if is_gone(server, EXIT_MAX / 2) {
+    if is_gone(server, EXIT_MAX / 2, interrupt) || interrupt.is_set() {
         return false;
     }
-    runtime.block_on(server.stop(EXIT_MAX));
-    is_gone(server, EXIT_MAX / 2);
+    runtime.block_on(async {
+        tokio::select! {
+            _ = server.stop(EXIT_MAX) => {}
+            () = interrupt.wait() => {}
+        }
+    });
+    is_gone(server, EXIT_MAX / 2, interrupt);
     true
 }
 
-fn is_gone(server: &Server, limit: Duration) -> bool {
+fn is_gone(server: &Server, limit: Duration, interrupt: &Interrupt) -> bool {
     let begun = Instant::now();
-    while !server.is_empty() && begun.elapsed() < limit {
+    while !server.is_empty() && begun.elapsed() < limit && !interrupt.is_set() {
         std::thread::sleep(Duration::from_millis(2));
     }
     server.is_empty()

@@ -4,12 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::turns::{Client, FailedExchange, Participant, PlantedWork, Turns};
-use crate::gate::metric::Metric;
+use crate::gate::metric::{Metric, SideFigures};
 use crate::gate::plan::DuetPlan;
 use crate::gate::servers::{exit_of, start, start_both};
 use crate::gate::side::{Pair, Side};
 use crate::load::engine::{EngineContext, Lockstep, RunState, now};
-use crate::process::{Server, StartFailure, Vitals};
+use crate::process::{Server, StartFailure, Usage, Vitals};
 use crate::stats::hodges_lehmann;
 use crate::subject::{Interrupt, Subject};
 
@@ -18,8 +18,6 @@ use crate::subject::{Interrupt, Subject};
 const BLOCK: Duration = Duration::from_millis(20);
 /// Minimum number of blocks per session, however slow the server is.
 const BLOCKS_MIN: usize = 3;
-/// Smallest difference of resident memory that counts, in bytes: of a small server it would be many percent.
-const RSS_LEAST: f64 = 1024.0 * 1024.0;
 
 /// Reads the CPU time that a side has used, given the processes of both sides.
 #[derive(Clone, Copy, Debug)]
@@ -43,17 +41,6 @@ pub(super) struct DuetSession<'a> {
     pub meter: Meter,
 }
 
-/// What was measured of one side in a session.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct SideFigures {
-    /// CPU time per counted exchange, in microseconds.
-    pub cpu_us: f64,
-    /// Median response time, in microseconds.
-    pub p50_us: f64,
-    /// Resident memory at the end without file-backed pages, in bytes: a larger program has more of those.
-    pub rss_bytes: f64,
-}
-
 /// What a session measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionSample {
@@ -61,6 +48,8 @@ pub struct SessionSample {
     pub sides: Pair<SideFigures>,
     /// ln(candidate / base) of CPU time per exchange: the centre of the blocks.
     pub cpu_log_ratio: f64,
+    /// The extra work of one side in a control session, as a share of its counted exchanges.
+    pub planted_share: f64,
     /// Counted exchanges of each side.
     pub exchanges: u64,
     /// A side whose processes changed during the session: the CPU time of those that came and went is not in the
@@ -71,14 +60,9 @@ pub struct SessionSample {
 impl SessionSample {
     /// ln(candidate / base) of a metric that a duet measures; NaN for others.
     pub fn log_ratio(&self, metric: Metric) -> f64 {
-        let Pair { base, candidate } = &self.sides;
         match metric {
             Metric::ServerCpu => self.cpu_log_ratio,
-            Metric::ServerCpuAll => (candidate.cpu_us / base.cpu_us).ln(),
-            Metric::P50 => (candidate.p50_us / base.p50_us).ln(),
-            Metric::Rss if (candidate.rss_bytes - base.rss_bytes).abs() < RSS_LEAST => 0.0,
-            Metric::Rss => (candidate.rss_bytes / base.rss_bytes).ln(),
-            _ => f64::NAN,
+            _ => metric.log_ratio(&self.sides.base, &self.sides.candidate),
         }
     }
 }
@@ -136,11 +120,12 @@ impl SessionServers {
 }
 
 impl DuetSession<'_> {
-    /// Starts both servers, lets them answer at the same time, and stops them.
+    /// Starts both servers, lets them answer at the same time, and stops them. `None` if the time of the duet ended
+    /// before anything was measured.
     pub(super) fn run(
         &self,
         runtime: &tokio::runtime::Runtime,
-    ) -> Result<SessionSample, SessionTrouble> {
+    ) -> Result<Option<SessionSample>, SessionTrouble> {
         let servers = self.start(runtime)?;
         self.talk_to(&servers).map_err(|failed| {
             let server = servers.of(failed.participant);
@@ -153,7 +138,7 @@ impl DuetSession<'_> {
         })
     }
 
-    fn talk_to(&self, servers: &SessionServers) -> Result<SessionSample, FailedExchange> {
+    fn talk_to(&self, servers: &SessionServers) -> Result<Option<SessionSample>, FailedExchange> {
         let run_states = Pair::of(|_| RunState::new(1));
         let contexts = Pair::of(|side| {
             self.context(
@@ -162,10 +147,11 @@ impl DuetSession<'_> {
                 &run_states[side],
             )
         });
+        let until = self.until();
+        let client = |participant, context| client(participant, context, self.plan.patience, until);
         let sides = Pair::try_of(Side::Base, |side| {
             client(Participant::Side(side), &contexts[side])
         })?;
-        let every = (1.0 / self.plan.planted).round().max(1.0) as usize;
         let ballast_state = RunState::new(1);
         let ballast_context = servers
             .ballast
@@ -174,12 +160,23 @@ impl DuetSession<'_> {
         let planted = match self.planted.zip(ballast_context.as_ref()) {
             Some((side, context)) => Some(PlantedWork {
                 side,
-                every,
+                every: self.usual_every(),
                 ballast: client(Participant::Ballast, context)?,
             }),
             None => None,
         };
-        self.measure(Turns::new(sides, planted), every, &servers.sides)
+        self.measure(Turns::new(sides, planted), &servers.sides)
+    }
+
+    /// When the duet is over, in nanoseconds of the monotonic clock.
+    fn until(&self) -> u64 {
+        let left = self.interrupt.left();
+        left.map_or(u64::MAX, |left| now() + left.as_nanos() as u64)
+    }
+
+    /// One extra exchange after this many turns is the planted share.
+    fn usual_every(&self) -> usize {
+        (1.0 / self.plan.planted).round().max(1.0) as usize
     }
 
     fn context<'s>(
@@ -202,11 +199,12 @@ impl DuetSession<'_> {
         let cpus = self.cpu.map(|cpu| [cpu]);
         let cpus = cpus.as_ref().map(<[usize; 1]>::as_slice);
         let failed = |participant, failure| self.trouble(participant, SessionFault::Start(failure));
-        let sides = start_both(runtime, self.subjects, self.started_first, cpus)
+        let left = self.interrupt.left();
+        let sides = start_both(runtime, self.subjects, self.started_first, cpus, left)
             .map_err(|(side, failure)| failed(Participant::Side(side), failure))?;
         let ballast = match self.planted {
             Some(_) => Some(
-                start(runtime, self.subject(Participant::Ballast), cpus)
+                start(runtime, self.subject(Participant::Ballast), cpus, left)
                     .map_err(|failure| failed(Participant::Ballast, Box::new(failure)))?,
             ),
             None => None,
@@ -230,72 +228,123 @@ impl DuetSession<'_> {
         SessionTrouble { side, fault }
     }
 
+    /// However slow the candidate is, a session ends in time: after its usual length it takes no further turn, once it
+    /// has begun one block. A control session completes that, so that it contains the planted work.
     fn measure(
         &self,
         mut turns: Turns<'_>,
-        every: usize,
         servers: &Pair<Server>,
-    ) -> Result<SessionSample, FailedExchange> {
-        let in_block = self.warm_up(&mut turns, every)?;
+    ) -> Result<Option<SessionSample>, FailedExchange> {
+        let over = now() + self.plan.session.as_nanos() as u64;
+        let turn = self.warm_up(&mut turns)?;
         turns.forget_times();
+        let every = self.every(turn);
+        turns.plant_every(every);
+        let in_block = turns_in(BLOCK, turn).div_ceil(every) * every;
+        let until = match self.planted {
+            Some(_) => self.until(),
+            None => self.until().min(over),
+        };
         let pids = servers.as_ref().map(Server::pids);
         let vitals = pids.as_ref().map(|pids| Vitals::of(pids.iter().copied()));
         let read = || Pair::of(|side| (self.meter.0)(&vitals, side));
         let (begun, before) = (now(), read());
-        let (mut last, mut blocks) = (before, Vec::new());
-        while blocks.len() < BLOCKS_MIN || since(begun) < self.plan.measured {
-            turns.take(in_block)?;
+        let (mut last, mut blocks, mut exchanges) = (before, Vec::new(), 0);
+        let mut block_from = before;
+        loop {
+            // The first turn is always taken: the warm-up of a slow server takes a whole session.
+            let taken = turns.take(1, u64::MAX)? + turns.take(in_block - 1, until)?;
             let used = read();
-            blocks.push(log_ratio(last, used));
-            last = used;
-            if self.interrupt.is_set() {
+            let is_first = exchanges == 0 && self.planted.is_none();
+            if taken < in_block && !is_first {
+                break;
+            }
+            (last, exchanges) = (used, exchanges + taken);
+            // A block of few turns in which a side seems to use no CPU time is part of the next one.
+            let ratio = log_ratio(block_from, last);
+            if ratio.is_finite() {
+                blocks.push(ratio);
+                block_from = last;
+            }
+            let enough = blocks.len() >= BLOCKS_MIN && since(begun) >= self.plan.measured;
+            if enough || now() >= over || self.interrupt.is_set() {
                 break;
             }
         }
-        let exchanges = blocks.len() * in_block;
-        let figures = |side: Side| SideFigures {
-            cpu_us: micros(last[side].saturating_sub(before[side])) / exchanges as f64,
-            p50_us: turns
-                .median_ns(side)
-                .map_or(f64::NAN, |median| median / 1e3),
-            rss_bytes: servers[side]
-                .usage()
-                .map_or(f64::NAN, |usage| usage.own_bytes as f64),
+        if exchanges == 0 {
+            return Ok(None);
+        }
+        if blocks.is_empty() {
+            blocks.push(log_ratio(before, last));
+        }
+        let figures = |side: Side| {
+            let usage = servers[side].usage();
+            let of = |figure: fn(&Usage) -> f64| usage.as_ref().map_or(f64::NAN, figure);
+            SideFigures {
+                cpu_us: micros(last[side].saturating_sub(before[side])) / exchanges as f64,
+                p50_us: turns
+                    .median_ns(side)
+                    .map_or(f64::NAN, |median| median / 1e3),
+                rss_bytes: of(|usage| usage.own_bytes as f64),
+                start_us: micros(servers[side].started_in()),
+                descriptors: of(|usage| usage.descriptors as f64),
+                threads: of(|usage| usage.threads as f64),
+            }
         };
         let is_unsteady = |side: &Side| servers[*side].pids() != pids[*side];
-        Ok(SessionSample {
+        Ok(Some(SessionSample {
             sides: Pair::of(figures),
             cpu_log_ratio: hodges_lehmann(&blocks, 0.9).map_or(f64::NAN, |centre| centre.estimate),
+            planted_share: 1.0 / every as f64,
             exchanges: exchanges as u64,
             unsteady: Side::BOTH.into_iter().find(is_unsteady),
-        })
+        }))
     }
 
-    /// Takes the unmeasured turns and returns the number of turns per block: a multiple of `every`, so that each
-    /// block contains its share of the planted work.
-    fn warm_up(&self, turns: &mut Turns<'_>, every: usize) -> Result<usize, FailedExchange> {
+    /// Takes the unmeasured turns and returns the mean duration of a turn. So that a disturbance does not make that
+    /// too long, it takes as many turns as a block has at least, unless the servers are slow.
+    fn warm_up(&self, turns: &mut Turns<'_>) -> Result<Duration, FailedExchange> {
         let (begun, mut taken) = (now(), 0);
         loop {
-            turns.take(every)?;
-            taken += every;
+            taken += turns.take(1, u64::MAX)?;
             let passed = since(begun);
-            if passed >= self.plan.warmup {
-                let in_block = taken as f64 * BLOCK.as_secs_f64() / passed.as_secs_f64();
-                return Ok((in_block / every as f64).ceil().max(1.0) as usize * every);
+            let enough = taken >= self.usual_every() || passed >= self.third();
+            if enough && passed >= self.plan.warmup {
+                return Ok(passed / taken as u32);
             }
         }
     }
+
+    /// After how many turns a control session makes an extra exchange; a block is a multiple of it in all sessions.
+    /// There is one in each third of a session, so the share that is planted in a slow server is larger than usual.
+    fn every(&self, turn: Duration) -> usize {
+        let most = self.third().as_nanos() / turn.as_nanos().max(1);
+        self.usual_every().min(most as usize).max(1)
+    }
+
+    /// A third of the measured time.
+    fn third(&self) -> Duration {
+        self.plan.measured / BLOCKS_MIN as u32
+    }
+}
+
+/// The number of turns that fill this time, at least one.
+fn turns_in(time: Duration, turn: Duration) -> usize {
+    let turns = time.as_secs_f64() / turn.as_secs_f64().max(1e-9);
+    turns.ceil().max(1.0) as usize
 }
 
 fn client<'a>(
     participant: Participant,
     context: &'a EngineContext<'a>,
+    patience: Duration,
+    until: u64,
 ) -> Result<Client<'a>, FailedExchange> {
     let lockstep = Lockstep::new(context).map_err(|error| FailedExchange {
         participant,
         why: error.to_string(),
     })?;
-    Ok(Client::new(participant, lockstep))
+    Ok(Client::new(participant, lockstep.within(patience, until)))
 }
 
 /// ln(candidate / base) of the CPU time used between two readings.
@@ -310,31 +359,4 @@ fn micros(duration: Duration) -> f64 {
 
 fn since(moment: u64) -> Duration {
     Duration::from_nanos(now().saturating_sub(moment))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_differs_from_a_mebibyte_on() {
-        let ratio = |bytes: f64| {
-            let side = |rss_bytes| SideFigures {
-                rss_bytes,
-                ..SideFigures::default()
-            };
-            SessionSample {
-                sides: Pair {
-                    base: side(2e6),
-                    candidate: side(bytes),
-                },
-                cpu_log_ratio: 0.0,
-                exchanges: 1,
-                unsteady: None,
-            }
-            .log_ratio(Metric::Rss)
-        };
-        assert_eq!((ratio(2e6), ratio(3e6), ratio(1e6)), (0.0, 0.0, 0.0));
-        assert!((ratio(4e6) - 2.0_f64.ln()).abs() < 1e-9);
-    }
 }

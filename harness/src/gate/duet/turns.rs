@@ -1,6 +1,7 @@
 //! Two clients in lockstep, one per server, driven by one thread: both send, then both receive.
 //!
-//! Both servers therefore serve the same number of exchanges at the same time, whichever is faster.
+//! Both servers therefore serve the same number of exchanges at the same time, whichever is faster. The client looks for
+//! both replies in turn: the time of one must not contain the wait for the other.
 
 use crate::gate::side::{Pair, Side};
 use crate::load::engine::{Lockstep, now};
@@ -31,6 +32,8 @@ pub(super) struct Turns<'a> {
     planted: Option<PlantedWork<'a>>,
     taken: usize,
     paired: usize,
+    /// When the last reply arrived, in nanoseconds of the monotonic clock.
+    ended: u64,
 }
 
 /// Extra exchanges of one side.
@@ -46,6 +49,8 @@ pub(super) struct Client<'a> {
     participant: Participant,
     lockstep: Lockstep<'a>,
     sent: u64,
+    /// When waiting for the reply ends, in nanoseconds of the monotonic clock.
+    give_up: u64,
     times: Vec<f64>,
 }
 
@@ -56,26 +61,39 @@ impl<'a> Turns<'a> {
             planted,
             taken: 0,
             paired: 0,
+            ended: 0,
         }
     }
 
-    /// Takes this many turns: one counted exchange of each side per turn.
+    /// Takes this many turns: one counted exchange of each side per turn. Takes no further turn after the moment
+    /// `until`, in nanoseconds of the monotonic clock. Returns how many it took.
     ///
     /// # Errors
     /// The participant whose exchange failed, and why.
-    pub(super) fn take(&mut self, turns: usize) -> Result<(), FailedExchange> {
-        for _ in 0..turns {
+    pub(super) fn take(&mut self, turns: usize, until: u64) -> Result<usize, FailedExchange> {
+        for taken in 0..turns {
+            if self.ended >= until {
+                return Ok(taken);
+            }
             self.taken += 1;
             let Pair { base, candidate } = &mut self.sides;
-            in_lockstep(&mut self.paired, base, candidate)?;
+            self.ended = in_lockstep(&mut self.paired, base, candidate)?;
             if let Some(planted) = &mut self.planted
                 && self.taken.is_multiple_of(planted.every)
             {
                 let side = &mut self.sides[planted.side];
-                in_lockstep(&mut self.paired, side, &mut planted.ballast)?;
+                self.ended = in_lockstep(&mut self.paired, side, &mut planted.ballast)?;
             }
         }
-        Ok(())
+        Ok(turns)
+    }
+
+    /// Plants an extra exchange after this many turns from now on.
+    pub(super) fn plant_every(&mut self, every: usize) {
+        self.taken = 0;
+        if let Some(planted) = &mut self.planted {
+            planted.every = every;
+        }
     }
 
     /// Discards the response times of the warm-up.
@@ -92,12 +110,12 @@ impl<'a> Turns<'a> {
 }
 
 /// One exchange of each client at the same time. Who sends first follows the pattern A B B A, so that neither
-/// gains by it.
+/// gains by it. Returns when the last reply arrived.
 fn in_lockstep<'a>(
     paired: &mut usize,
     one: &mut Client<'a>,
     other: &mut Client<'a>,
-) -> Result<(), FailedExchange> {
+) -> Result<u64, FailedExchange> {
     *paired += 1;
     let reversed = matches!(*paired % 4, 1 | 2);
     let (first, second) = if reversed { (other, one) } else { (one, other) };
@@ -105,8 +123,18 @@ fn in_lockstep<'a>(
     second.ready()?;
     first.send();
     second.send();
-    first.receive()?;
-    second.receive()
+    let (mut one, mut other) = (None, None);
+    loop {
+        if one.is_none() {
+            one = first.poll()?;
+        }
+        if other.is_none() {
+            other = second.poll()?;
+        }
+        if let Some((one, other)) = one.zip(other) {
+            return Ok(one.max(other));
+        }
+    }
 }
 
 impl<'a> Client<'a> {
@@ -119,6 +147,7 @@ impl<'a> Client<'a> {
             participant,
             lockstep,
             sent: 0,
+            give_up: 0,
             times: Vec::with_capacity(kept),
         }
     }
@@ -136,15 +165,19 @@ impl<'a> Client<'a> {
 
     fn send(&mut self) {
         self.sent = now();
+        self.give_up = self.lockstep.give_up();
         self.lockstep.ask();
     }
 
-    fn receive(&mut self) -> Result<(), FailedExchange> {
-        let received = self.lockstep.answered();
+    /// Looks once for the reply. Returns when it arrived; `None` if it has not yet.
+    fn poll(&mut self) -> Result<Option<u64>, FailedExchange> {
+        let received = self.lockstep.poll(self.give_up);
         let received = received.map_err(|why| self.failed(why))?;
-        if self.times.len() < self.times.capacity() {
+        if let Some(received) = received
+            && self.times.len() < self.times.capacity()
+        {
             self.times.push(received.saturating_sub(self.sent) as f64);
         }
-        Ok(())
+        Ok(received)
     }
 }

@@ -227,8 +227,17 @@ impl RunningMatrix<'_> {
         self.is_fresh = Pair::both(true);
         let cpus = cores(self.plan.workload.threads).map(|(_, servers)| servers);
         let first = Side::alternating(number);
-        let started = start_both(&self.runtime, self.matrix.subjects, first, cpus.as_deref());
+        let started = start_both(
+            &self.runtime,
+            self.matrix.subjects,
+            first,
+            cpus.as_deref(),
+            self.matrix.interrupt.left(),
+        );
         self.servers = Some(started.map_err(|(side, failure)| {
+            if self.matrix.interrupt.is_set() {
+                return Stopped::Interrupted;
+            }
             let what = format!("did not start: {failure}");
             Stopped::Broken(BrokenServer { side, what })
         })?);

@@ -183,6 +183,7 @@ mod tests {
             workload: Workload::default(),
             cells: Vec::new(),
             max_time: Duration::from_secs(60),
+            exchange: Duration::ZERO,
             counts: false,
             sessions: None,
         })

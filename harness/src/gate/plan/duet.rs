@@ -33,9 +33,32 @@ pub struct DuetPlan {
     /// A whole session as planned, including start and stop of both servers.
     #[serde(rename = "session_s", serialize_with = "crate::data::seconds::seconds")]
     pub session: Duration,
+    /// Longest wait for a connection or a reply.
+    #[serde(
+        rename = "patience_s",
+        serialize_with = "crate::data::seconds::seconds"
+    )]
+    pub patience: Duration,
     /// What each connection says. The duet uses one connection in lockstep, whatever the workload says.
     #[serde(skip)]
     pub workload: Workload,
+}
+
+/// Limits of [`DuetPlan::patience`].
+const PATIENCE_MIN: Duration = Duration::from_secs(2);
+const PATIENCE_MAX: Duration = Duration::from_secs(10);
+/// A gate may wait for this many replies in vain.
+const WAITS: u32 = 30;
+/// A reply may take this many times as long as the slowest exchange of the base.
+const SLOWER: u32 = 20;
+
+/// The longest wait for a reply in a gate with this time limit: so short that several servers that hang fit into it,
+/// and so long that no sound server is given up because the machine is busy. `exchange` is the slowest exchange of the
+/// base in its rehearsal.
+pub(super) fn patience(max_time: Duration, exchange: Duration) -> Duration {
+    (max_time / WAITS)
+        .max(exchange * SLOWER)
+        .clamp(PATIENCE_MIN, PATIENCE_MAX)
 }
 
 impl DuetPlan {

@@ -26,8 +26,9 @@ const WARMUP_MAX: Duration = Duration::from_millis(120);
 const COUNTING: Duration = Duration::from_secs(10);
 /// A long gate reserves this fraction of its time for counting: one eighth.
 const COUNTING_PART: u32 = 8;
-/// Counting may take this many times its reserved time; beyond that it is skipped, since the duet needs the rest.
-pub(super) const COUNTING_LATE: u32 = 2;
+/// Counting that takes long has at least this fraction of the time limit: a duet that has to confirm nothing leaves more
+/// than a third.
+const COUNTING_MAX_PART: u32 = 3;
 /// Minimum time limit for allocations to be counted by default.
 const ALLOCATIONS_FROM: Duration = Duration::from_secs(90);
 /// Minimum time limit for loads to be compared by default.
@@ -42,6 +43,8 @@ pub struct GatePlan {
     pub budgets: BTreeMap<Metric, f64>,
     /// Metrics that decide.
     pub deciding: Vec<Metric>,
+    /// Metrics that the user gave a budget.
+    pub asked: Vec<Metric>,
     /// What the duet and the counting say, on one connection.
     pub workload: Workload,
     /// The duet; `None` if there is no base to start.
@@ -54,6 +57,12 @@ pub struct GatePlan {
         serialize_with = "crate::data::seconds::seconds_if_any"
     )]
     pub counting: Option<Duration>,
+    /// Time to start and stop both servers once, outside valgrind.
+    #[serde(
+        rename = "overhead_s",
+        serialize_with = "crate::data::seconds::seconds"
+    )]
+    pub overhead: Duration,
     /// Whether allocations are counted as well, which takes the same time again.
     pub allocations: bool,
     /// Time limit of the whole gate.
@@ -75,6 +84,8 @@ pub struct GateRequest {
     pub cells: Vec<MatrixCell>,
     /// Time limit of the whole gate.
     pub max_time: Duration,
+    /// The slowest exchange of the base in its rehearsal.
+    pub exchange: Duration,
     /// Whether to reserve time for counting under valgrind.
     pub counts: bool,
     /// Sessions of the first stage; `None`: at least 20, and more if the time allows.
@@ -102,6 +113,7 @@ impl GatePlan {
         let other =
             request.besides(max_time) + matrix.as_ref().map_or(Duration::ZERO, MatrixPlan::time);
         let sessions = request.sessions;
+        let patience = duet::patience(max_time, request.exchange);
         let without_duet = Self::without_duet(request);
         let left = max_time.saturating_sub(other);
         let real = sessions.unwrap_or_else(|| fitting(left, overhead));
@@ -127,10 +139,12 @@ impl GatePlan {
                 warmup,
                 measured,
                 session,
+                patience,
                 workload: without_duet.workload.clone(),
             }),
             matrix,
             counting,
+            overhead,
             ..without_duet
         })
     }
@@ -143,16 +157,30 @@ impl GatePlan {
         };
         let decides = |metric: &Metric| metric.decides() || request.budgets.contains_key(metric);
         let allocations = request.allocations(request.max_time);
+        let asked = request.budgets.keys().copied().collect();
         Self {
             budgets: ALL.into_iter().map(budget).collect(),
+            asked,
             deciding: ALL.into_iter().filter(decides).collect(),
             workload: request.workload,
             duet: None,
             matrix: None,
             counting: Some(counting_in(request.max_time).min(request.max_time / 4)),
+            overhead: Duration::ZERO,
             allocations,
             max_time: request.max_time,
         }
+    }
+
+    /// Time reserved for counting, with allocations.
+    pub(super) fn counting_time(&self) -> Duration {
+        self.counting.unwrap_or_default() * (1 + u32::from(self.allocations))
+    }
+
+    /// Time reserved for the matrix.
+    pub(super) fn matrix_time(&self) -> Duration {
+        let matrix = self.matrix.as_ref();
+        matrix.map_or(Duration::ZERO, MatrixPlan::time)
     }
 
     /// The progress message of the counting; `None` if counting is skipped.
@@ -172,6 +200,11 @@ impl GatePlan {
     /// Whether the verdict of the gate depends on the metric.
     pub(crate) fn decides(&self, metric: Metric) -> bool {
         self.deciding.contains(&metric)
+    }
+
+    /// Whether the user gave the metric a budget.
+    pub(super) fn is_asked(&self, metric: Metric) -> bool {
+        self.asked.contains(&metric)
     }
 
     /// Approximate duration, in seconds, of a gate with this many sessions in its first stage.
@@ -255,7 +288,7 @@ fn counting_in(max_time: Duration) -> Duration {
 
 /// The time limit that lets counting take `needed` without being skipped.
 pub(super) fn time_to_count(needed: Duration) -> Duration {
-    needed * COUNTING_PART / COUNTING_LATE
+    needed * COUNTING_MAX_PART
 }
 
 /// The total time that leaves `rest` after subtracting what itself depends on the total: a fixed-point iteration.

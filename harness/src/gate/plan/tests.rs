@@ -8,6 +8,7 @@ fn plan(seconds: u64, overhead_ms: u64) -> Result<GatePlan, TooShort> {
         workload: Workload::default(),
         cells: Vec::new(),
         max_time: Duration::from_secs(seconds),
+        exchange: Duration::ZERO,
         counts: true,
         sessions: None,
     };
@@ -57,9 +58,27 @@ fn what_took_longer_before_is_taken_from_the_sessions() {
 fn what_is_slow_to_count_is_counted_in_the_time_that_is_said_to_do() {
     for needed in [21, 44, 200].map(Duration::from_secs) {
         let plan = plan(time_to_count(needed).as_secs() + 1, 20).unwrap();
-        let limit = plan.counting.unwrap() * COUNTING_LATE;
+        let duet = plan.duet.as_ref().unwrap();
+        let first_stage = duet.session * (duet.real + duet.control) as u32;
+        let limit = plan.max_time - first_stage - RESERVE;
         assert!(limit >= needed, "{limit:?} of {needed:?}");
     }
+}
+
+#[test]
+fn a_reply_is_awaited_as_long_as_a_busy_machine_needs_and_no_longer() {
+    let patience = |seconds, exchange_ms| {
+        let (time, exchange) = (
+            Duration::from_secs(seconds),
+            Duration::from_millis(exchange_ms),
+        );
+        duet::patience(time, exchange).as_secs()
+    };
+    assert_eq!(
+        [8, 60, 120, 900].map(|seconds| patience(seconds, 1)),
+        [2, 2, 4, 10]
+    );
+    assert_eq!((patience(60, 300), patience(60, 5_000)), (6, 10));
 }
 
 #[test]
@@ -80,6 +99,7 @@ fn with_loads(seconds: u64, decides: bool) -> Result<GatePlan, TooShort> {
         workload: Workload::default(),
         cells: [1, 2, 10, 50].map(cell).to_vec(),
         max_time: Duration::from_secs(seconds),
+        exchange: Duration::ZERO,
         counts: true,
         sessions: None,
     };

@@ -17,6 +17,8 @@ pub(crate) struct Lockstep<'a> {
     engine: Engine<'a>,
     /// Maximum wait for a connection or a reply.
     patience: Duration,
+    /// When waiting ends in any case, in nanoseconds of the monotonic clock.
+    until: u64,
     /// Maximum sleep per poll while waiting for a reply; `None`: no sleep.
     wait: Option<Duration>,
     /// Whether waiting is useless, for example because the server has ended.
@@ -33,6 +35,7 @@ impl<'a> Lockstep<'a> {
         Ok(Self {
             engine: Engine::new(context, 0)?,
             patience: PATIENCE,
+            until: u64::MAX,
             wait: NO_WAIT,
             is_hopeless: None,
         })
@@ -47,6 +50,14 @@ impl<'a> Lockstep<'a> {
         self
     }
 
+    /// Waits at most this long for a connection or a reply, and not beyond a moment of the monotonic clock in
+    /// nanoseconds. It does not sleep while it waits.
+    pub(crate) fn within(mut self, patience: Duration, until: u64) -> Self {
+        self.patience = patience;
+        self.until = until;
+        self
+    }
+
     /// Number of connections begun so far.
     pub(crate) fn connections(&self) -> usize {
         self.engine.connections.begun()
@@ -57,11 +68,11 @@ impl<'a> Lockstep<'a> {
     /// # Errors
     /// That failed or took too long.
     pub(crate) fn ready(&mut self) -> Result<(), String> {
+        let give_up = self.give_up();
         let engine = &mut self.engine;
         if engine.connections.begun() == 0 {
             engine.connections.want_first();
         }
-        let give_up = now() + self.patience.as_nanos() as u64;
         while !engine.has_room() {
             engine.now = now();
             if engine.now >= give_up || self.is_hopeless.is_some_and(|is_hopeless| is_hopeless()) {
@@ -85,19 +96,39 @@ impl<'a> Lockstep<'a> {
     /// # Errors
     /// No reply arrived, or a wrong one.
     pub(crate) fn answered(&mut self) -> Result<u64, String> {
-        let give_up = now() + self.patience.as_nanos() as u64;
-        while self.engine.progress.is_waiting() {
-            self.engine.pump(self.wait);
-            if self.engine.now >= give_up
-                || self.is_hopeless.is_some_and(|is_hopeless| is_hopeless())
-            {
-                return Err(self.trouble("no reply arrived"));
+        let give_up = self.give_up();
+        loop {
+            if let Some(arrived) = self.poll(give_up)? {
+                return Ok(arrived);
             }
         }
+    }
+
+    /// Looks once for the reply. `None`: it has not arrived yet.
+    ///
+    /// # Errors
+    /// It did not arrive until `give_up`, or it is a wrong one.
+    pub(crate) fn poll(&mut self, give_up: u64) -> Result<Option<u64>, String> {
+        if self.engine.progress.is_waiting() {
+            self.engine.pump(self.wait);
+        }
+        if self.engine.progress.is_waiting() {
+            let is_hopeless = self.is_hopeless.is_some_and(|is_hopeless| is_hopeless());
+            if is_hopeless || self.engine.now >= give_up {
+                let limit = self.patience;
+                return Err(self.trouble(&format!("no reply arrived within {limit:.1?}")));
+            }
+            return Ok(None);
+        }
         match self.engine.tally.trouble_count() {
-            0 => Ok(self.engine.now),
+            0 => Ok(Some(self.engine.now)),
             _ => Err(self.trouble("the exchange failed")),
         }
+    }
+
+    /// When a wait that begins now ends.
+    pub(crate) fn give_up(&self) -> u64 {
+        (now() + self.patience.as_nanos() as u64).min(self.until)
     }
 
     /// The first failure that was recorded, or `otherwise`.

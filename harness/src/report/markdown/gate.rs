@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::gate::rule::CellVerdict;
-use crate::report::gate::{budget, change, figure, how, how_loaded, name, word};
+use crate::report::gate::{budget, change, figure, how, how_loaded, name, shown_only, word};
 use crate::report::{GateReport, Report};
 use crate::text::markdown::{code, plain};
 
@@ -43,6 +43,9 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
         let _ = writeln!(text, "- base: {}", code(base));
     }
     let _ = writeln!(text, "- candidate: {}", code(&gate.candidate));
+    for reason in shown_only(&gate.result.cells) {
+        let _ = writeln!(text, "- {}", plain(&reason));
+    }
     for skipped in &gate.result.skipped {
         let reason: Vec<&str> = skipped.reason.lines().map(str::trim).collect();
         let _ = writeln!(text, "- skipped: {}", plain(&reason.join("; ")));

@@ -6,7 +6,7 @@ use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::gate::GateCell;
 use crate::gate::rule::CellVerdict;
-use crate::report::gate::{budget, change, figure, how, how_loaded, word};
+use crate::report::gate::{budget, change, figure, how, how_loaded, shown_only, word};
 use crate::report::wrap::wrap;
 use crate::report::{GateReport, Report, safe_lines};
 use crate::text::escape_text;
@@ -31,6 +31,9 @@ pub(super) fn render(
     let hows = [how(&gate.result), how_loaded(&gate.result)];
     for how in hows.into_iter().flatten() {
         remark(DIM, &how);
+    }
+    for reason in shown_only(&gate.result.cells) {
+        remark(YELLOW, &reason);
     }
     for skipped in &gate.result.skipped {
         remark(YELLOW, &format!("skipped: {}", skipped.reason));

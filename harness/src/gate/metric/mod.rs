@@ -1,7 +1,19 @@
-//! The metrics that a gate compares. Lower is better for all of them: throughput is inverted.
+//! The metrics that a gate compares, one file for each kind. Lower is better for all of them: throughput is inverted.
+
+mod counted;
+mod cpu;
+mod descriptors;
+mod figures;
+mod load;
+mod p50;
+mod rss;
+mod start_time;
+mod threads;
 
 use serde::Serialize;
 
+use self::figures::SessionFigure;
+pub use self::figures::SideFigures;
 use crate::data::Unit;
 
 /// A metric by which base and candidate are compared.
@@ -23,6 +35,12 @@ pub enum Metric {
     P50,
     /// Resident memory of the server without file-backed pages; differences below 1 MiB do not count.
     Rss,
+    /// Time from the start of the process until the server is ready; differences below 50 ms do not count.
+    StartTime,
+    /// Open descriptors of the server while it serves one client; differences below 8 do not count.
+    Descriptors,
+    /// Threads of the server while it serves one client; differences below 4 do not count.
+    Threads,
     /// Time per operation over many connections: the inverse of throughput.
     Throughput,
     /// 99th percentile of response times over many connections.
@@ -41,12 +59,26 @@ pub enum Tier {
     Matrix,
 }
 
+impl Tier {
+    /// What it does, in two or three words.
+    pub(crate) fn about(self) -> &'static str {
+        match self {
+            Self::Deterministic => "counting under valgrind",
+            Self::Duet => "duet",
+            Self::Matrix => "loads in turn",
+        }
+    }
+}
+
 /// All metrics, in the order of display.
-pub(crate) const ALL: [Metric; 9] = [
+pub(crate) const ALL: [Metric; 12] = [
     Metric::ServerCpu,
     Metric::ServerCpuAll,
     Metric::P50,
     Metric::Rss,
+    Metric::StartTime,
+    Metric::Descriptors,
+    Metric::Threads,
     Metric::Instructions,
     Metric::Syscalls,
     Metric::Allocations,
@@ -60,89 +92,30 @@ struct MetricFacts {
     about: &'static str,
     unit: Unit,
     tier: Tier,
+    /// Default budget, as a share of the base.
     budget: f64,
+    /// Whether it decides without a budget of the user.
     decides: bool,
+    /// How it is read from a session of the duet; `None` for the other tiers.
+    session: Option<SessionFigure>,
 }
-
-/// In the order of the variants of [`Metric`].
-const FACTS: [MetricFacts; 9] = [
-    MetricFacts {
-        name: "instructions",
-        about: "instructions per operation",
-        unit: Unit::Count,
-        tier: Tier::Deterministic,
-        budget: 0.02,
-        decides: true,
-    },
-    MetricFacts {
-        name: "syscalls",
-        about: "system calls per operation",
-        unit: Unit::Count,
-        tier: Tier::Deterministic,
-        budget: 0.02,
-        decides: true,
-    },
-    MetricFacts {
-        name: "allocations",
-        about: "allocations per operation",
-        unit: Unit::Count,
-        tier: Tier::Deterministic,
-        budget: 0.02,
-        decides: false,
-    },
-    MetricFacts {
-        name: "server-cpu",
-        about: "server CPU per operation",
-        unit: Unit::Micros,
-        tier: Tier::Duet,
-        budget: 0.02,
-        decides: true,
-    },
-    MetricFacts {
-        name: "server-cpu-all",
-        about: "server CPU per operation, bursts included",
-        unit: Unit::Micros,
-        tier: Tier::Duet,
-        budget: 0.05,
-        decides: true,
-    },
-    MetricFacts {
-        name: "p50",
-        about: "median response time",
-        unit: Unit::Micros,
-        tier: Tier::Duet,
-        budget: 0.05,
-        decides: true,
-    },
-    MetricFacts {
-        name: "rss",
-        about: "resident memory without files",
-        unit: Unit::Bytes,
-        tier: Tier::Duet,
-        budget: 0.10,
-        decides: true,
-    },
-    MetricFacts {
-        name: "throughput",
-        about: "time per operation under load",
-        unit: Unit::Micros,
-        tier: Tier::Matrix,
-        budget: 0.05,
-        decides: false,
-    },
-    MetricFacts {
-        name: "p99",
-        about: "99th percentile under load",
-        unit: Unit::Micros,
-        tier: Tier::Matrix,
-        budget: 0.20,
-        decides: false,
-    },
-];
 
 impl Metric {
     fn facts(self) -> &'static MetricFacts {
-        &FACTS[self as usize]
+        match self {
+            Self::Instructions => &counted::INSTRUCTIONS,
+            Self::Syscalls => &counted::SYSCALLS,
+            Self::Allocations => &counted::ALLOCATIONS,
+            Self::ServerCpu => &cpu::SERVER_CPU,
+            Self::ServerCpuAll => &cpu::SERVER_CPU_ALL,
+            Self::P50 => &p50::P50,
+            Self::Rss => &rss::RSS,
+            Self::StartTime => &start_time::START_TIME,
+            Self::Descriptors => &descriptors::DESCRIPTORS,
+            Self::Threads => &threads::THREADS,
+            Self::Throughput => &load::THROUGHPUT,
+            Self::P99 => &load::P99,
+        }
     }
 
     /// The name on the command line and in JSON.
@@ -180,6 +153,19 @@ impl Metric {
         matches!(self, Self::Instructions | Self::Syscalls)
     }
 
+    /// Its figure of one side of a session; NaN if a duet does not measure it.
+    pub(super) fn figure(self, side: &SideFigures) -> f64 {
+        let session = self.facts().session.as_ref();
+        session.map_or(f64::NAN, |session| (session.read)(side))
+    }
+
+    /// ln(candidate / base) of its figures in a session; 0 if they differ too little to count, NaN if a duet does not
+    /// measure it.
+    pub(super) fn log_ratio(self, base: &SideFigures, candidate: &SideFigures) -> f64 {
+        let session = self.facts().session.as_ref();
+        session.map_or(f64::NAN, |session| session.log_ratio(base, candidate))
+    }
+
     /// The metric with this name.
     pub(crate) fn find(name: &str) -> Option<Self> {
         ALL.into_iter().find(|metric| metric.name() == name)
@@ -198,5 +184,13 @@ mod tests {
             assert!((0.001..=0.5).contains(&metric.budget()));
         }
         assert_eq!(Metric::find("speed"), None);
+    }
+
+    #[test]
+    fn all_of_a_duet_and_nothing_else_is_read_from_its_sessions() {
+        for metric in ALL {
+            let is_read = metric.facts().session.is_some();
+            assert_eq!(is_read, metric.tier() == Tier::Duet, "{}", metric.name());
+        }
     }
 }

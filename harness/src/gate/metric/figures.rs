@@ -1,0 +1,60 @@
+//! What a session of the duet measures of each side, and how a metric is read from it.
+
+/// What was measured of one side in a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SideFigures {
+    /// CPU time per counted exchange, in microseconds.
+    pub cpu_us: f64,
+    /// Median response time, in microseconds.
+    pub p50_us: f64,
+    /// Resident memory at the end without file-backed pages, in bytes: a larger program has more of those.
+    pub rss_bytes: f64,
+    /// Time from the start of the process until the server was ready, in microseconds.
+    pub start_us: f64,
+    /// Open descriptors at the end, with one client.
+    pub descriptors: f64,
+    /// Threads at the end, with one client.
+    pub threads: f64,
+}
+
+/// How a metric is read from a session.
+pub(super) struct SessionFigure {
+    pub(super) read: fn(&SideFigures) -> f64,
+    /// Smallest difference that counts, in the unit of the metric: of a small figure it would be many percent.
+    pub(super) least: f64,
+}
+
+impl SessionFigure {
+    /// ln(candidate / base), or 0 if they differ by less than counts.
+    pub(super) fn log_ratio(&self, base: &SideFigures, candidate: &SideFigures) -> f64 {
+        let [base, candidate] = [base, candidate].map(self.read);
+        if (candidate - base).abs() < self.least {
+            0.0
+        } else {
+            (candidate / base).ln()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_differences_do_not_count() {
+        let figure = SessionFigure {
+            read: |side| side.rss_bytes,
+            least: 1e6,
+        };
+        let ratio = |bytes: f64| {
+            let side = |rss_bytes| SideFigures {
+                rss_bytes,
+                ..SideFigures::default()
+            };
+            figure.log_ratio(&side(2e6), &side(bytes))
+        };
+        assert_eq!((ratio(2e6), ratio(2.9e6), ratio(1.1e6)), (0.0, 0.0, 0.0));
+        assert!((ratio(4e6) - 2.0_f64.ln()).abs() < 1e-9);
+        assert!(ratio(f64::NAN).is_nan());
+    }
+}
