@@ -4,6 +4,7 @@
 mod coverage;
 mod faults;
 mod fields;
+mod fleet;
 mod injected;
 mod kept;
 mod mistakes;

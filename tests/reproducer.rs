@@ -55,6 +55,7 @@ fn finding(kind: FindingKind) -> Finding {
         again: Confirmed::default(),
         rate: None,
         unsettled: None,
+        found_by: None,
         turn: None,
         steps: case.steps.len(),
         bytes: case.bytes(),

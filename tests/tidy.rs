@@ -86,7 +86,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "bench", "check", "data", "fuzz", "gate", "load", "stats", "subject", "text",
         ],
     ),
-    ("merge", &["check", "load", "report", "text"]),
+    ("merge", &["check", "fuzz", "load", "report", "text"]),
     (
         "cli",
         &[

@@ -75,6 +75,8 @@ pub fn campaign(subject: Subject, jobs: usize, duration: Duration, out: &Path) -
             stop_on_first: false,
             feedback: FeedbackMode::default(),
             libraries: Vec::new(),
+            member: None,
+            sync: None,
             corpus: Some(out.join("corpus")),
             logs: out.join("running"),
             out: out.to_owned(),

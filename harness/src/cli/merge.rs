@@ -1,4 +1,4 @@
-//! `tcprove merge`: the reports of the parts of one run become the report of the whole.
+//! `tcprove merge`: the reports of the parts of one run, or of several campaigns, become the report of the whole.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use super::draft::Draft;
 use super::output::OutputArgs;
 use super::page::{self, PageArgs};
-use crate::merge::{MergeError, PartReport, merged};
+use crate::merge::of_files;
 use crate::report::{Report, RunError};
 
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct MergeArgs {
-    /// The JSON reports of all parts, in any order
+    /// The JSON reports of all parts of a battery, or of several campaigns, in any order
     #[arg(value_name = "FILE", required = true)]
     pub parts: Vec<PathBuf>,
     #[command(flatten)]
@@ -29,14 +29,7 @@ pub(super) fn main(args: &MergeArgs) -> ExitCode {
 }
 
 fn whole(args: &MergeArgs) -> Result<Report, RunError> {
-    let parts: Result<Vec<_>, _> = args
-        .parts
-        .iter()
-        .map(|path| PartReport::read(path))
-        .collect();
-    let report = parts
-        .and_then(merged)
-        .map_err(|error: MergeError| RunError::usage(error.to_string()))?;
+    let report = of_files(&args.parts).map_err(|error| RunError::usage(error.to_string()))?;
     if args.page.html.is_some() && page::render(&report).is_none() {
         return Err(RunError::usage(format!(
             "--html: `tcprove {}` has no page",

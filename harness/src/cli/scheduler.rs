@@ -137,7 +137,7 @@ fn of_scheduler(get: Variables<'_>) -> Result<Part, String> {
     let Some((scheduler, part)) = found.next() else {
         let names: Vec<_> = SCHEDULERS.iter().map(|known| known.index).collect();
         return Err(format!(
-            "no scheduler is known to have started this: none of {} is set; write the part as I/N",
+            "no scheduler is known to have started this: none of {} is set; write I/N instead",
             names.join(", ")
         ));
     };
@@ -148,7 +148,7 @@ fn of_scheduler(get: Variables<'_>) -> Result<Part, String> {
     if found.next().is_some() || !is_slurm(scheduler) || !is_slurm(other) {
         let told = |from: Option<String>| from.unwrap_or_default();
         return Err(format!(
-            "two schedulers say which part this is ({} and {}): write the part as I/N",
+            "two schedulers say which part this is ({} and {}): write I/N instead",
             told(part.from),
             told(inner.from)
         ));
@@ -177,13 +177,13 @@ impl Scheduler {
             (Some(0), None) if self.index == BATCH => return Ok(None),
             (Some(index), None) => {
                 return Err(format!(
-                    "{}={index} is set and {} is not, as {} needs: set it to the number of parts, or write the part as I/N",
+                    "{}={index} is set and {} is not, as {} needs: set it to the number of parts, or write I/N instead",
                     self.index, self.count, self.name
                 ));
             }
             (None, Some(count)) => {
                 return Err(format!(
-                    "{}={count} is set and {} is not, as {} needs: set it to the number of this part, or write the part as I/N",
+                    "{}={count} is set and {} is not, as {} needs: set it to the number of this part, or write I/N instead",
                     self.count, self.index, self.name
                 ));
             }
@@ -213,7 +213,7 @@ impl Scheduler {
                 let is_even = last.checked_sub(first) == Some(apart * count.saturating_sub(1));
                 if !is_even || index < first || !(index - first).is_multiple_of(apart) {
                     return Err(format!(
-                        "the numbers of {} are not evenly spaced ({}={index}, {count} from {first} to {last} in steps of {apart}): number it as in --array=0-{}, or write the part as I/N",
+                        "the numbers of {} are not evenly spaced ({}={index}, {count} from {first} to {last} in steps of {apart}): number it as in --array=0-{}, or write I/N instead",
                         self.name,
                         self.index,
                         count.saturating_sub(1)
@@ -233,7 +233,7 @@ fn number(get: Variables<'_>, name: &str) -> Result<Option<usize>, String> {
     match get(name).filter(|value| !value.is_empty()) {
         None => Ok(None),
         Some(value) => value.parse().map(Some).map_err(|_| {
-            format!("{name}={value} is not a number: correct it, or write the part as I/N")
+            format!("{name}={value} is not a number: correct it, or write I/N instead")
         }),
     }
 }

@@ -89,8 +89,8 @@ pub(crate) fn add(folder: &Path, case: &Case) -> Result<(), CorpusError> {
         path: folder.to_owned(),
         error,
     };
-    let text = CaseFile::of(vec![case.clone()]).text();
-    let place = folder.join(format!("{:016x}.json", fnv1a(text.as_bytes())));
+    let (name, text) = named(case);
+    let place = folder.join(name);
     if place.exists() {
         return Ok(());
     }
@@ -102,6 +102,12 @@ pub(crate) fn add(folder: &Path, case: &Case) -> Result<(), CorpusError> {
     fs::write(made.path(), text).map_err(trouble)?;
     made.persist(&place).map_err(|error| trouble(error.error))?;
     Ok(())
+}
+
+/// The name of a case's file, which is derived from its content, and the content.
+pub(crate) fn named(case: &Case) -> (String, String) {
+    let text = CaseFile::of(vec![case.clone()]).text();
+    (format!("{:016x}.json", fnv1a(text.as_bytes())), text)
 }
 
 #[cfg(test)]

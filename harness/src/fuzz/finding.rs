@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Case;
 use super::code::CodeCoverage;
+use super::plan::MemberNumber;
 use super::symptom::{FindingKind, Symptom};
 use crate::stats::clopper_pearson;
 
@@ -51,8 +53,20 @@ impl Serialize for Confirmed {
     }
 }
 
+impl<'de> Deserialize<'de> for Confirmed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parts = text.split_once('/');
+        let parts = parts.and_then(|(seen, of)| Some((seen.parse().ok()?, of.parse().ok()?)));
+        match parts {
+            Some((seen, of)) if seen <= of => Ok(Self { seen, of }),
+            _ => Err(D::Error::custom(format!("`{text}` is not as in 4/5"))),
+        }
+    }
+}
+
 /// One bug and the cases that trigger it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// The kind and a hash of the symptom's key: the same bug has the same id in every campaign.
     pub id: String,
@@ -69,6 +83,9 @@ pub struct Finding {
     /// What the campaign had no time for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<String>,
+    /// The member of the fleet that settled it, if that was another one, now or earlier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found_by: Option<String>,
     /// The turn whose request shows it, for kinds of which one is settled per turn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn: Option<String>,
@@ -91,7 +108,7 @@ pub struct Finding {
 }
 
 /// The rate of an intermittent bug and its 95 % interval (Clopper and Pearson).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
     /// The share of servers that showed it.
     pub estimate: f64,
@@ -159,8 +176,11 @@ impl Finding {
 }
 
 /// The result of a campaign.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct FuzzResult {
+    /// The campaigns that were merged; empty for a single one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberRun>,
     /// Cases executed, without those of confirmation and minimization.
     pub executions: u64,
     /// Cases per second of fuzzing time, without confirmation and minimization.
@@ -183,8 +203,29 @@ pub struct FuzzResult {
     pub notes: Vec<String>,
 }
 
+/// A campaign among several that were merged.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MemberRun {
+    /// Its number, if it had one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberNumber>,
+    /// The id of its run.
+    pub run_id: String,
+}
+
+impl FuzzResult {
+    /// Puts the findings in order, the most certain first.
+    pub(crate) fn sort(&mut self) {
+        self.findings.sort_by(|one, other| {
+            let sure = |finding: &Finding| (finding.counts(), finding.confirmed.seen);
+            let (one_kind, other_kind) = (one.symptom.kind, other.symptom.kind);
+            (sure(other), one_kind, &one.id).cmp(&(sure(one), other_kind, &other.id))
+        });
+    }
+}
+
 /// What the lanes of a campaign spent their time on, in seconds, added up over the lanes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimeSpent {
     /// From the first line to the last, not added up.
     pub wall_s: f64,
@@ -199,7 +240,7 @@ pub struct TimeSpent {
 }
 
 /// What guided a campaign.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Coverage {
     /// What guided the campaign: the sources of coverage (`breakpoints`, `edges`, `python`, `node`), joined by `+`, or
     /// `shape` or `none`.
@@ -213,15 +254,15 @@ pub struct Coverage {
     /// What each source of coverage has seen.
     pub sources: Vec<SourceCount>,
     /// How many of the blocks had been reached when.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub over_time: Vec<BlocksAt>,
-    /// Functions and lines, if they were asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Functions and lines, if they were asked for. A report has their numbers only.
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     pub code: Option<CodeCoverage>,
 }
 
 /// What a source of coverage has seen.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SourceCount {
     /// Its name, as in `--feedback`.
     pub source: String,
@@ -234,7 +275,7 @@ pub struct SourceCount {
 }
 
 /// The number of blocks at one time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlocksAt {
     /// Time since the start of the campaign, in seconds.
     pub seconds: f64,
@@ -243,7 +284,7 @@ pub struct BlocksAt {
 }
 
 /// Basic blocks of a program.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct BlockCount {
     /// Those that were executed.
     pub reached: usize,

@@ -10,6 +10,7 @@ pub(crate) mod deadline;
 mod epoch;
 pub mod feedback;
 mod finding;
+mod fleet;
 mod generate;
 pub mod invariant;
 mod log;
@@ -38,7 +39,8 @@ pub use code::{CodeCoverage, FileCoverage, FunctionCoverage};
 #[cfg(feature = "cli")]
 pub(crate) use coverage::RUNTIME as COVERAGE_RUNTIME;
 pub use finding::{
-    BlockCount, BlocksAt, Confirmed, Coverage, Finding, FuzzResult, Rate, SourceCount, TimeSpent,
+    BlockCount, BlocksAt, Confirmed, Coverage, Finding, FuzzResult, MemberRun, Rate, SourceCount,
+    TimeSpent,
 };
 pub use plan::FuzzPlan;
 pub(crate) use symptom::evidence_lines;

@@ -3,12 +3,32 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::feedback::FeedbackMode;
+use crate::data::hash::fnv1a;
 
 /// Default duration of a campaign.
 pub const DURATION: Duration = Duration::from_secs(30);
+
+/// The number of a campaign in a fleet of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MemberNumber {
+    /// From 1 to `count`.
+    pub index: usize,
+    /// The number of campaigns.
+    pub count: usize,
+}
+
+impl MemberNumber {
+    /// The seed of this member, given that of the fleet: members run different cases.
+    pub fn seed(self, of_fleet: u64) -> u64 {
+        match self.count {
+            0 | 1 => of_fleet,
+            _ => fnv1a(format!("{of_fleet} {}/{}", self.index, self.count).as_bytes()),
+        }
+    }
+}
 
 /// A validated description of a campaign.
 #[derive(Clone, Debug, Serialize)]
@@ -31,6 +51,12 @@ pub struct FuzzPlan {
     pub feedback: FeedbackMode,
     /// Shared libraries whose blocks are seen too, by the beginnings of their file names.
     pub libraries: Vec<String>,
+    /// Which member of a fleet this is, if it has a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberNumber>,
+    /// Work together with every campaign on the same corpus, and look for what they have found after this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<Duration>,
     /// The folder of the corpus; `None` keeps it in memory only.
     #[serde(skip)]
     pub corpus: Option<PathBuf>,

@@ -90,7 +90,7 @@ impl FindingKind {
 }
 
 /// What an oracle saw.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Symptom {
     /// What is wrong.
     pub kind: FindingKind,

@@ -1,9 +1,11 @@
 //! Merges the reports of the parts of one run into the report of the whole.
 //!
 //! A report is read back from its JSON. What belongs together has the same plan, apart from the number of the part; whatever
-//! does not is refused, with what differs. To add a kind of run: a file beside `battery`, and a line in [`KINDS`].
+//! does not is refused, with what differs. To add a kind of run that is divided into parts: a file beside `battery`, and a line in
+//! [`KINDS`]. Campaigns are no parts of a whole (`campaign`).
 
 mod battery;
+mod campaign;
 mod difference;
 mod load;
 #[cfg(test)]
@@ -72,6 +74,13 @@ enum Incomplete {
 /// Every kind of run whose parts can be merged.
 const KINDS: [&Kind; 2] = [&battery::KIND, &load::KIND];
 
+/// A report of this version, as its JSON says.
+struct StoredReport {
+    path: PathBuf,
+    head: Head,
+    json: Value,
+}
+
 /// The report of a part, as its JSON says.
 #[derive(Clone, Debug)]
 pub(crate) struct PartReport {
@@ -117,12 +126,25 @@ struct OriginEnvironment {
     tcprove: Option<String>,
 }
 
-impl PartReport {
-    /// Reads the report of a part.
-    ///
-    /// # Errors
-    /// The file cannot be read, is no report of this version, or its run came to no end.
-    pub(crate) fn read(path: &Path) -> Result<Self, MergeError> {
+/// The report of the whole, of which these files are the parts or the members, in whatever order.
+///
+/// # Errors
+/// A file cannot be read or merged, or the reports do not belong together.
+pub(crate) fn of_files(paths: &[PathBuf]) -> Result<Report, MergeError> {
+    let stored: Result<Vec<_>, _> = paths.iter().map(|path| StoredReport::read(path)).collect();
+    let stored = stored?;
+    let command = stored.first().map(|first| first.head.command.as_str());
+    match command {
+        Some("fuzz") => campaign::merged(stored),
+        _ => {
+            let parts: Result<Vec<_>, _> = stored.into_iter().map(PartReport::of).collect();
+            merged(parts?)
+        }
+    }
+}
+
+impl StoredReport {
+    fn read(path: &Path) -> Result<Self, MergeError> {
         let text = std::fs::read_to_string(path).map_err(|error| MergeError::Read {
             path: path.to_owned(),
             error,
@@ -157,32 +179,37 @@ impl PartReport {
                 error.message
             ));
         }
-        let Some(kind) = KINDS.iter().find(|kind| kind.command == head.command) else {
-            let ways: Vec<_> = KINDS.iter().map(|kind| kind.how).collect();
-            return Err(format!(
-                "it is the report of `tcprove {}`, which has no parts; these can be merged: {}",
-                head.command,
-                ways.join(", ")
-            ));
-        };
-        if head.interrupted && kind.incomplete == Incomplete::Refused {
-            return Err("this part was interrupted, so there is no whole: run it again".into());
-        }
-        let shard = head.plan.pointer(kind.number);
-        let shard = shard.and_then(|shard| Shard::deserialize(shard).ok());
-        let Some(shard) = shard else {
-            return Err(format!(
-                "it is a whole {} and no part of one: run parts with {}",
-                kind.name, kind.how
-            ));
-        };
         Ok(Self {
-            kind,
             path: path.to_owned(),
-            shard,
             head,
             json,
         })
+    }
+}
+
+impl PartReport {
+    /// The report of a part.
+    ///
+    /// # Errors
+    /// It is none, or its run came to no end.
+    fn of(stored: StoredReport) -> Result<Self, MergeError> {
+        let StoredReport { path, head, json } = stored;
+        match part_of(&head) {
+            Ok((kind, shard)) => Ok(Self {
+                kind,
+                path,
+                shard,
+                head,
+                json,
+            }),
+            Err(why) => Err(MergeError::Unfit { path, why }),
+        }
+    }
+
+    #[cfg(test)]
+    fn of_json(path: &Path, text: &str) -> Result<Self, String> {
+        let stored = StoredReport::of_json(path, text)?;
+        Self::of(stored).map_err(|error| error.to_string())
     }
 
     /// The plan without the number of the part.
@@ -201,11 +228,35 @@ impl PartReport {
     }
 }
 
+/// What a part is of, and its number.
+fn part_of(head: &Head) -> Result<(&'static Kind, Shard), String> {
+    let Some(kind) = KINDS.iter().find(|kind| kind.command == head.command) else {
+        let ways: Vec<_> = KINDS.iter().map(|kind| kind.how).collect();
+        return Err(format!(
+            "it is the report of `tcprove {}`, which has no parts; these can be merged: {}, and campaigns with campaigns",
+            head.command,
+            ways.join(", ")
+        ));
+    };
+    if head.interrupted && kind.incomplete == Incomplete::Refused {
+        return Err("this part was interrupted, so there is no whole: run it again".into());
+    }
+    let shard = head.plan.pointer(kind.number);
+    let shard = shard.and_then(|shard| Shard::deserialize(shard).ok());
+    let shard = shard.ok_or_else(|| {
+        format!(
+            "it is a whole {} and no part of one: run parts with {}",
+            kind.name, kind.how
+        )
+    })?;
+    Ok((kind, shard))
+}
+
 /// The report of the whole, of which these are the parts, in whatever order.
 ///
 /// # Errors
 /// The parts do not belong together, or one is there twice, or there is no whole without those that are missing.
-pub(crate) fn merged(mut parts: Vec<PartReport>) -> Result<Report, MergeError> {
+fn merged(mut parts: Vec<PartReport>) -> Result<Report, MergeError> {
     parts.sort_by_key(|part| part.shard.index);
     belong_together(&parts).map_err(MergeError::Apart)?;
     are_there_once(&parts).map_err(MergeError::Apart)?;

@@ -102,14 +102,14 @@ fn judged(outcomes: Vec<Outcome>, shard: Option<(usize, usize)>) -> Report {
 
 /// The parts of a battery: `places` says to which part each check belongs.
 fn parts(outcomes: &[Outcome], places: &[usize], count: usize) -> Vec<PartReport> {
-    let part = |index: usize| {
+    let nth = |index: usize| {
         let of_part = outcomes.iter().zip(places);
         let of_part = of_part.filter(|(_, place)| *place % count == index);
         let of_part = of_part.map(|(outcome, _)| outcome.clone()).collect();
         let text = as_json::render(&judged(of_part, Some((index + 1, count))));
         PartReport::of_json(Path::new(&format!("{index}.json")), &text).unwrap()
     };
-    (0..count).map(part).collect()
+    (0..count).map(nth).collect()
 }
 
 fn formats(report: &Report) -> [String; 4] {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::RunVerdict;
-use crate::fuzz::{Finding, FuzzResult};
+use crate::fuzz::{Finding, FuzzResult, MemberRun};
 
 /// The report of a campaign.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -96,6 +96,7 @@ impl FuzzReport {
             corpus,
             jobs,
             canaries,
+            members,
             ..
         } = &self.result;
         let mut parts = vec![
@@ -104,6 +105,9 @@ impl FuzzReport {
             counted(*canaries as f64, "health check", "health checks"),
             counted(*corpus as f64, "case in the corpus", "cases in the corpus"),
         ];
+        if !members.is_empty() {
+            parts.push(in_fleet(members));
+        }
         if *jobs > 1 {
             parts.push(format!("{jobs} servers in parallel"));
         }
@@ -124,6 +128,16 @@ impl FuzzReport {
     }
 }
 
+/// How many campaigns were merged: `3 of 4 campaigns` if one of a fleet is missing.
+fn in_fleet(members: &[MemberRun]) -> String {
+    let counts = members.iter().filter_map(|run| run.member);
+    let all = counts.map(|number| number.count).max().unwrap_or(0);
+    match all > members.len() {
+        true => format!("{} of {all} campaigns", members.len()),
+        false => counted(members.len() as f64, "campaign", "campaigns"),
+    }
+}
+
 /// How sure a finding is: on how many servers it showed, its rate, and what there was no time for.
 pub(super) fn how_sure(finding: &Finding) -> String {
     let mut text = match (finding.rate, finding.again.of) {
@@ -140,6 +154,10 @@ pub(super) fn how_sure(finding: &Finding) -> String {
             finding.confirmed, finding.again
         ),
     };
+    if let Some(member) = &finding.found_by {
+        let member = crate::text::escape_text(member, 80);
+        text += &format!(", asked by {member}");
+    }
     if let Some(unsettled) = &finding.unsettled {
         text += &format!("; not settled: {unsettled}");
     }

@@ -71,6 +71,7 @@ pub(super) fn finding(kind: FindingKind, seen: u32, waived: Option<&str>) -> Fin
         again: Confirmed::default(),
         rate: None,
         unsettled: None,
+        found_by: None,
         turn: None,
         steps: 2,
         bytes: 70_006,
@@ -186,6 +187,7 @@ pub(super) fn swept() -> Report {
 pub(super) fn campaign(findings: Vec<Finding>) -> Report {
     let body = Body::Fuzz(Box::new(FuzzReport {
         result: FuzzResult {
+            members: Vec::new(),
             executions: 12_345,
             executions_per_s: 1_234.5,
             coverage: Coverage {

@@ -14,13 +14,14 @@ use super::draft::Draft;
 use super::output::OutputArgs;
 use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
+use super::scheduler::{self, Part};
 use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{against, draft, interrupt, target};
 use crate::check::blockers;
 use crate::fuzz::campaign::{Campaign, CampaignError};
 use crate::fuzz::feedback::FeedbackMode;
 use crate::fuzz::plan;
-use crate::fuzz::plan::FuzzPlan;
+use crate::fuzz::plan::{FuzzPlan, MemberNumber};
 use crate::fuzz::reproducer::Recipe;
 use crate::process::Tmp;
 use crate::report::{Body, FuzzReport, RunError};
@@ -53,6 +54,14 @@ pub(super) struct FuzzArgs {
     /// [default: corpus in --out]
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
+    /// Work together with every campaign that uses the same --corpus, on any machine: take in what they have found after this
+    /// time, and settle each finding once
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub sync: Option<Duration>,
+    /// This is member I of N campaigns, each with cases of its own; `auto` asks the scheduler that started this (Slurm,
+    /// Kubernetes, GitLab, Buildkite, CircleCI, TEST_SHARD_INDEX). Files go to a folder I-of-N in --out
+    #[arg(long, value_name = "I/N|auto", value_parser = scheduler::part)]
+    pub part: Option<Part>,
     /// Write each finding to a folder of its own below this one
     #[arg(long, value_name = "DIR", default_value = OUT)]
     pub out: PathBuf,
@@ -89,6 +98,37 @@ pub(super) struct FuzzArgs {
     /// Use this random seed [default: from the clock]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+}
+
+impl FuzzArgs {
+    fn member(&self) -> Option<MemberNumber> {
+        let number = self.part.as_ref()?.shard;
+        Some(MemberNumber {
+            index: number.index,
+            count: number.count,
+        })
+    }
+
+    /// The folder of this campaign: members may share --out.
+    fn place(&self) -> PathBuf {
+        match self.member() {
+            Some(member) => self
+                .out
+                .join(format!("{}-of-{}", member.index, member.count)),
+            None => self.out.clone(),
+        }
+    }
+}
+
+/// Minimum of `--sync`: each look lists the folder.
+const SYNC_MIN: Duration = Duration::from_millis(100);
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let time = target::duration(text)?;
+    match time >= SYNC_MIN {
+        true => Ok(time),
+        false => Err("the folder is read every 0.1s at most; 30s is usual".into()),
+    }
 }
 
 /// The feedback mode as an argument.
@@ -157,12 +197,22 @@ pub(super) fn short(
 }
 
 fn perform(draft: &mut Draft, args: &FuzzArgs, begun: Instant) -> Result<Body, RunError> {
-    let resolved = args.target.resolve(draft.seed())?;
+    let member = args.member();
+    let seed = member.map_or(draft.seed(), |member| member.seed(draft.seed()));
+    let resolved = args.target.resolve(seed)?;
     draft.target(&resolved);
     let plan = fuzz_plan(args, &resolved)?;
-    draft.plan(&resolved, &plan, &args.output);
+    let of_fleet = FuzzPlan {
+        member: None,
+        ..plan.clone()
+    };
+    let hash = draft::run_plan(&resolved, &of_fleet, &args.output).hash();
+    draft.planned(&draft::run_plan(&resolved, &plan, &args.output), hash);
     let interrupt = interrupt::watch()?;
     draft.announce(&resolved);
+    if let Some(part) = &args.part {
+        part.announce();
+    }
     let mut strings = strings::of_files(&args.strings)?;
     if let Some(launch) = resolved.subject.launch().filter(|_| !resolved.embedded) {
         strings.extend(literals::of_server(launch));
@@ -185,7 +235,7 @@ fn perform(draft: &mut Draft, args: &FuzzArgs, begun: Instant) -> Result<Body, R
     match outcome {
         Ok(result) => {
             if let (Some(file), Some(code)) = (&args.coverage, &result.coverage.code) {
-                file.write(&args.out, code)?;
+                file.write(&args.place(), code)?;
             }
             Ok(Body::Fuzz(Box::new(FuzzReport { result })))
         }
@@ -224,6 +274,8 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, Run
         feedback,
         code: args.coverage.is_some() || args.page.html.is_some(),
         libraries: args.library.clone(),
+        member: args.member(),
+        sync: args.sync,
         corpus: Some(
             args.corpus
                 .clone()
@@ -232,8 +284,8 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, Run
         logs: args
             .logs
             .clone()
-            .unwrap_or_else(|| args.out.join("running")),
-        out: args.out.clone(),
+            .unwrap_or_else(|| args.place().join("running")),
+        out: args.place(),
     })
 }
 
@@ -279,6 +331,9 @@ pub(super) fn refused(error: CampaignError, resolved: &PreparedTarget) -> RunErr
         )),
         CampaignError::Against(_) => RunError::target(format!(
             "{error}\nnext: start it by hand, and compare with the talk"
+        )),
+        CampaignError::Fleet(..) => usage(format!(
+            "{error}\nnext: give a folder with --corpus that every member can read and write"
         )),
         CampaignError::Corpus(_) => usage(format!(
             "the corpus cannot be read: {error}\nnext: remove that file from the folder, or give another folder with --corpus"

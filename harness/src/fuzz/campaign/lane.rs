@@ -7,6 +7,7 @@ use tokio::runtime::Runtime;
 
 use super::clock::Activity;
 use super::explorer::{EpochEnd, Explorer};
+use super::news::hear;
 use super::setup::Campaign;
 use super::source::Source;
 use super::state::CampaignState;
@@ -99,6 +100,7 @@ impl Work<'_> {
     fn epochs(&self, runtime: &Runtime, source: &mut Source, log: &mut Log) -> std::io::Result<()> {
         let mut failures = 0;
         while !self.state.is_over() && source.budget > 0 {
+            hear(self.state);
             self.catch_up(runtime);
             let target = self.target.until(self.state.clock.exploring());
             let started = self.state.clock.timed(Activity::Starting, || {

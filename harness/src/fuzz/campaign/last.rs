@@ -3,11 +3,13 @@
 use tokio::runtime::Runtime;
 
 use super::confirm;
+use super::news::hear;
 use super::place::Waiting;
 use super::publish::publish;
 use super::state::CampaignState;
 use super::suspect::Suspect;
-use super::triage::{self, NOT_AGAIN_YET, Triage};
+use super::triage::{self, Triage};
+use super::unsettled::NOT_AGAIN_YET;
 use crate::fuzz::Finding;
 use crate::fuzz::deadline::Deadline;
 use crate::fuzz::oracle::{Claim, Rigour, shows};
@@ -16,6 +18,7 @@ use crate::subject::runtime;
 
 /// Uses the time that was kept: confirms the findings again, and settles what is left of them.
 pub(super) fn in_time(state: &CampaignState<'_>, target: &FuzzTarget) {
+    hear(state);
     if !target.is_fresh() {
         return;
     }
@@ -85,7 +88,8 @@ fn settle_all(state: &CampaignState<'_>, target: &FuzzTarget, runtime: &Runtime)
     for finding in state.findings() {
         // Tests that take seconds each would take minutes here: these findings stay as they are.
         let timed = confirm::is_timed(&Claim::of(&finding.symptom));
-        if !finding.minimal && finding.confirmed.seen > 0 && !timed && !target.deadline.is_over() {
+        let is_open = !finding.minimal && finding.confirmed.seen > 0 && finding.found_by.is_none();
+        if is_open && !timed && !target.deadline.is_over() {
             state.busy(Some(format!("minimizing {}", finding.id)));
             Triage::resumed(&finding).finish(state, target, runtime, finding.cases);
             state.busy(None);

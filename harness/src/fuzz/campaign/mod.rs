@@ -14,6 +14,8 @@ mod guidance;
 mod heard;
 mod lane;
 mod last;
+mod membership;
+mod news;
 mod place;
 mod pool;
 mod publish;
@@ -24,6 +26,7 @@ mod source;
 mod state;
 mod suspect;
 mod triage;
+mod unsettled;
 
 pub use setup::{Campaign, CampaignError};
 

@@ -23,6 +23,10 @@ pub(super) fn publish(state: &CampaignState<'_>, mut finding: Finding) {
             folder.display()
         )),
     }
+    let told = state.membership.as_ref().map(|fleet| fleet.tell(&finding));
+    if let Some(Err(error)) = told {
+        state.fleet_trouble(&error.to_string());
+    }
     state.found(finding);
 }
 

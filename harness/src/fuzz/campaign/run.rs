@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::clock::CampaignClock;
 use super::guidance::{self, Guidance};
+use super::membership::Membership;
 use super::setup::{Campaign, CampaignError};
 use super::state::CampaignState;
-use super::{heard, lane, last, slow};
+use super::{heard, lane, last, news, slow};
 use crate::event::{Event, Sink};
 use crate::fuzz::deadline::Deadline;
 use crate::fuzz::epoch::Epoch;
@@ -72,10 +73,8 @@ impl Campaign {
         let mut target = FuzzTarget::new(self.subject.clone(), &rehearsal);
         std::fs::create_dir_all(&self.plan.logs)
             .map_err(|error| CampaignError::Folder(self.plan.logs.clone(), error))?;
-        let kept = match &self.plan.corpus {
-            Some(folder) => corpus::read(folder)?,
-            None => Vec::new(),
-        };
+        let membership = Membership::join(self)?;
+        let kept = self.kept(membership.is_some())?;
         let left = log::left_behind(&self.plan.logs);
         target.against = self.other_target()?;
         let mut look = first_look(&target.until(clock.end()), &self.plan.libraries);
@@ -96,7 +95,7 @@ impl Campaign {
             left_open: 0.0,
             rehearsal: self.begun.elapsed(),
         };
-        let state = CampaignState::new(self, &guidance, clock, sink);
+        let state = CampaignState::new(self, &guidance, clock, membership, sink);
         for round in 0..ROUNDS_MAX {
             let first = round == 0;
             let work = |number| lane::Work {
@@ -122,8 +121,17 @@ impl Campaign {
             }
         }
         last::finish(&state, &target);
+        news::leave(&state);
         log::clear(&self.plan.logs);
         Ok(self.result(state, target.sequential, pace))
+    }
+
+    /// The corpus of earlier campaigns. What a fleet has kept comes as the cases of other members.
+    fn kept(&self, of_fleet: bool) -> Result<Vec<Case>, CampaignError> {
+        match &self.plan.corpus {
+            Some(folder) if !of_fleet => Ok(corpus::read(folder)?),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// The server whose replies are compared, after its own rehearsal.

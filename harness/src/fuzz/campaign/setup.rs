@@ -44,6 +44,9 @@ pub enum CampaignError {
     /// The corpus cannot be read.
     #[error(transparent)]
     Corpus(#[from] CorpusError),
+    /// The folder of a shared corpus cannot be used.
+    #[error("{0}: {1}")]
+    Fleet(PathBuf, std::io::Error),
     /// The feedback that was asked for is not possible.
     #[error("--feedback {asked}: {1}", asked = .0.name())]
     Feedback(FeedbackMode, String),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::pool::Pool;
 use super::state::CampaignState;
 use crate::fuzz::Case;
+use crate::fuzz::fleet::Fleet;
 use crate::fuzz::generate::{Generator, Guide};
 use crate::fuzz::random::Random;
 
@@ -34,8 +35,8 @@ pub(super) struct Source {
 
 /// Where a case comes from.
 pub(super) enum Origin {
-    /// The corpus of an earlier campaign.
-    Corpus,
+    /// The corpus of an earlier campaign, or of another member of the fleet.
+    Corpus { of_fleet: bool },
     /// It has reached these places once, on another server.
     Again(Vec<u32>),
     /// It has run among others of which one has reached something new.
@@ -68,7 +69,14 @@ impl Source {
             return (case, Origin::Closely);
         }
         if let Some(case) = self.queue.pop_front() {
-            return (case, Origin::Corpus);
+            return (case, Origin::Corpus { of_fleet: false });
+        }
+        let fleet = state
+            .membership
+            .as_ref()
+            .map(|membership| &membership.fleet);
+        if let Some(case) = fleet.and_then(Fleet::case) {
+            return (case, Origin::Corpus { of_fleet: true });
         }
         if let Some(case) = &self.only {
             return (case.clone(), Origin::Generated(None));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::block_growth::BlockGrowth;
 use super::clock::CampaignClock;
 use super::guidance::Guidance;
+use super::membership::{Membership, store};
 use super::place::{Places, Turns, Waiting};
 use super::pool::{Member, Pool};
 use super::setup::Campaign;
@@ -18,7 +19,7 @@ use crate::fuzz::epoch::CaseRun;
 use crate::fuzz::feedback::Feedback;
 use crate::fuzz::symptom::FindingKind;
 use crate::fuzz::wire::{ConnectionEnd, Observed, Received};
-use crate::fuzz::{Case, Finding, FuzzResult, corpus};
+use crate::fuzz::{Case, Finding, FuzzResult};
 
 /// Maximum notes kept; a repeated note is kept once.
 const NOTES_MAX: usize = 40;
@@ -35,6 +36,8 @@ pub(super) struct CampaignState<'a> {
     pub(super) coverage: Option<&'a Coverage>,
     sink: Sink<'a>,
     pub(super) clock: CampaignClock,
+    /// The fleet that the campaign belongs to.
+    pub(super) membership: Option<Membership>,
     /// Tells the turns of the talk apart.
     turns: Turns,
     executions: AtomicU64,
@@ -74,10 +77,12 @@ impl<'a> CampaignState<'a> {
         campaign: &'a Campaign,
         guidance: &'a Guidance,
         clock: CampaignClock,
+        membership: Option<Membership>,
         sink: Sink<'a>,
     ) -> Self {
         Self {
             clock,
+            membership,
             turns: Turns::of(&campaign.subject.talk),
             campaign,
             guidance,
@@ -186,6 +191,11 @@ impl<'a> CampaignState<'a> {
         self.ledger().places.waiting()
     }
 
+    /// Notes that a finding of this kind at this turn is settled.
+    pub(super) fn found_at(&self, kind: FindingKind, turn: &str) {
+        self.ledger().places.tested(kind, turn, true);
+    }
+
     /// Keeps a suspect that there is no time for now.
     pub(super) fn later(&self, suspect: Suspect) {
         self.ledger().later.push_back(suspect);
@@ -245,17 +255,18 @@ impl<'a> CampaignState<'a> {
         ledger.feedback.keep(shown);
         self.add(&mut ledger, case, places);
         drop(ledger);
-        if let Some(folder) = &self.campaign.plan.corpus
-            && let Err(error) = corpus::add(folder, case)
-        {
+        if let Err(error) = store(&self.membership, &self.campaign.plan.corpus, case) {
             self.note(&format!("the corpus cannot be kept: {error}"));
         }
     }
 
-    /// Adds a case of an earlier campaign to the corpus, whatever it shows.
-    pub(super) fn take_in(&self, case: &Case, shown: &[u64], places: &[u32]) {
+    /// Adds a stored case to the corpus: one of an earlier campaign whatever it shows, one of another member if that is new.
+    pub(super) fn take_in(&self, case: &Case, shown: &[u64], places: &[u32], of_fleet: bool) {
         let places = self.first_to_reach(places);
         let mut ledger = self.ledger();
+        if of_fleet && places == 0 && ledger.feedback.fresh(shown).is_empty() {
+            return;
+        }
         ledger.feedback.keep(shown);
         self.add(&mut ledger, case, places);
     }
@@ -324,6 +335,12 @@ impl<'a> CampaignState<'a> {
         if *attempts < ATTEMPTS_MAX {
             ledger.known.remove(key);
         }
+        drop(ledger);
+        if let Some(fleet) = &self.membership
+            && let Err(error) = fleet.give_up(suspect)
+        {
+            self.fleet_trouble(&error.to_string());
+        }
     }
 
     /// Adds a finding, or replaces its earlier version.
@@ -354,6 +371,10 @@ impl<'a> CampaignState<'a> {
         if ledger.notes.len() < NOTES_MAX && !ledger.notes.iter().any(|known| known == note) {
             ledger.notes.push(note.to_owned());
         }
+    }
+
+    pub(super) fn fleet_trouble(&self, trouble: &str) {
+        self.note(&format!("the shared corpus: {trouble}"));
     }
 
     pub(super) fn busy(&self, with: Option<String>) {
@@ -398,15 +419,10 @@ impl<'a> CampaignState<'a> {
         let jobs = self.campaign.plan.jobs.max(1) as f64;
         let restarts = self.restarts.load(Ordering::Relaxed);
         let canaries = self.canaries.load(Ordering::Relaxed);
-        let mut ledger = self
+        let ledger = self
             .ledger
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        ledger.findings.sort_by(|one, other| {
-            let sure = |finding: &Finding| (finding.counts(), finding.confirmed.seen);
-            let (one_kind, other_kind) = (one.symptom.kind, other.symptom.kind);
-            (sure(other), one_kind, &one.id).cmp(&(sure(one), other_kind, &other.id))
-        });
         let mut fuzzed = FuzzResult {
             executions,
             executions_per_s: if seconds > 0.0 {
@@ -422,6 +438,7 @@ impl<'a> CampaignState<'a> {
             notes: ledger.notes,
             ..FuzzResult::default()
         };
+        fuzzed.sort();
         fuzzed.coverage = self.guidance.result(ledger.feedback.count());
         fuzzed.coverage.over_time = self.growth.all();
         if self.campaign.plan.code {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::data::hash::fnv1a;
 use crate::fuzz::Case;
 use crate::fuzz::oracle::Claim;
 use crate::fuzz::oracle::conformance::Breach;
@@ -57,10 +58,24 @@ impl Suspect {
         self.symptom.kind
     }
 
+    /// The id of the finding that it may become.
+    pub(super) fn id(&self) -> String {
+        id(&self.claim, &self.identity())
+    }
+
     /// What tells this bug from others in all campaigns.
     pub(super) fn identity(&self) -> String {
         identity(&self.symptom, self.turn.as_deref())
     }
+}
+
+/// The id of a finding: the same bug has the same id in every campaign.
+pub(super) fn id(claim: &Claim, identity: &str) -> String {
+    format!(
+        "{}-{:08x}",
+        claim.kind.name(),
+        fnv1a(identity.as_bytes()) >> 32
+    )
 }
 
 /// The key of the symptom, and the turn if there is one.

@@ -10,10 +10,12 @@ use tokio::runtime::Runtime;
 use super::blame;
 use super::candidates::Candidates;
 use super::confirm::{self, CONFIRMATIONS, Looks};
+use super::membership::seen_here;
 use super::publish::publish;
 use super::state::CampaignState;
-use super::suspect::{Suspect, identity};
-use crate::data::hash::fnv1a;
+use super::suspect::{Suspect, id, identity};
+use super::unsettled::{NOT_AGAIN_YET, NOT_CONFIRMED_YET, NOT_REPRODUCED_YET};
+use crate::fuzz::fleet::Standing;
 use crate::fuzz::minimize::{CandidateOutcome, minimize};
 use crate::fuzz::oracle::{Claim, crash};
 use crate::fuzz::symptom::Symptom;
@@ -26,12 +28,6 @@ const MINIMIZING: Duration = Duration::from_secs(20);
 const MINIMIZING_PERCENT: u32 = 60;
 /// The same share where servers have to be asked one after the other.
 const MINIMIZING_TIMED_PERCENT: u32 = 30;
-
-/// What is left to do with a finding that is not settled.
-const NOT_REPRODUCED_YET: &str = "there was no time to reproduce it";
-const NOT_CONFIRMED_YET: &str = "there was no time to confirm it on fresh servers";
-pub(super) const NOT_AGAIN_YET: &str =
-    "there was no time to confirm it again at the end of the run";
 
 /// Settles a suspect, if there is time for that now.
 pub(super) fn suspect(
@@ -58,6 +54,9 @@ pub(super) fn settle(
     runtime: &Runtime,
     suspect: Suspect,
 ) {
+    if !is_ours(state, &suspect) {
+        return;
+    }
     state.busy(Some(format!(
         "looking for the case: {}",
         suspect.symptom.title
@@ -74,10 +73,11 @@ pub(super) fn settle(
             // A fresh server may show a bug that is already known.
             let other = identity(&triage.symptom, triage.turn.as_deref());
             if other != known {
-                state.withdraw(&id(&suspect.claim, &known));
+                state.withdraw(&suspect.id());
                 state.forget(&suspect);
             }
-            if other == known || state.is_first(&other) {
+            let is_ours = || is_ours(state, &triage.shown(&suspect, &cases));
+            if other == known || state.is_first(&other) && is_ours() {
                 triage.finish(state, target, runtime, cases);
             }
         }
@@ -87,18 +87,46 @@ pub(super) fn settle(
     state.busy(None);
 }
 
+/// Whether this campaign settles a suspect. If another member of its fleet does or did, the finding is reported as that one's.
+fn is_ours(state: &CampaignState<'_>, suspect: &Suspect) -> bool {
+    let Some(membership) = &state.membership else {
+        return true;
+    };
+    match membership.claim(suspect) {
+        Ok(Standing::Ours) => return true,
+        Ok(Standing::Settled(finding)) => {
+            publish(state, seen_here(*finding, suspect.first_seen));
+        }
+        Ok(Standing::Theirs(member)) => {
+            let left = format!("the member {member} of the fleet settles it");
+            publish(state, unsettled(suspect, &left));
+        }
+        Ok(Standing::Tried) => state.note(&format!(
+            "seen again, but members of the fleet could not show it again: {}",
+            suspect.symptom.title
+        )),
+        // Settling it twice is better than not at all.
+        Err(error) => {
+            state.fleet_trouble(&error.to_string());
+            return true;
+        }
+    }
+    false
+}
+
 /// Keeps a suspect that there is no time for.
 fn postpone(state: &CampaignState<'_>, suspect: Suspect) {
-    let triage = Triage::of(&suspect, suspect.symptom.clone());
-    let finding = triage.finding(&suspect.cases, Confirmed::default(), false);
-    publish(
-        state,
-        Finding {
-            unsettled: Some(NOT_REPRODUCED_YET.into()),
-            ..finding
-        },
-    );
+    publish(state, unsettled(&suspect, NOT_REPRODUCED_YET));
     state.later(suspect);
+}
+
+/// The finding that a suspect may become, and what is left to do.
+fn unsettled(suspect: &Suspect, what: &str) -> Finding {
+    let triage = Triage::of(suspect, suspect.symptom.clone());
+    Finding {
+        unsettled: Some(what.into()),
+        ..triage.finding(&suspect.cases, Confirmed::default(), false)
+    }
 }
 
 /// Handles a symptom that did not recur. A server that ended is a fact, however rarely it happens, and is kept
@@ -115,7 +143,7 @@ fn not_reproduced(state: &CampaignState<'_>, was_repeated: bool, suspect: &Suspe
             suspect.symptom.title
         ));
         if was_repeated {
-            state.withdraw(&id(&suspect.claim, &suspect.identity()));
+            state.withdraw(&suspect.id());
             return state.forget(suspect);
         }
     }
@@ -145,6 +173,19 @@ impl Triage {
             turn: suspect.turn.clone().filter(|_| claim.kind.is_of_a_turn()),
             claim,
             symptom,
+            first_seen: suspect.first_seen,
+        }
+    }
+
+    /// What a fresh server has shown instead of the symptom of the suspect.
+    fn shown(&self, suspect: &Suspect, cases: &[Case]) -> Suspect {
+        Suspect {
+            claim: self.claim.clone(),
+            symptom: self.symptom.clone(),
+            good: 0,
+            cases: cases.to_vec(),
+            blamed: true,
+            turn: self.turn.clone(),
             first_seen: suspect.first_seen,
         }
     }
@@ -292,6 +333,7 @@ impl Triage {
             again: Confirmed::default(),
             rate: None,
             unsettled: None,
+            found_by: None,
             turn: self.turn.clone(),
             steps: cases.iter().map(|case| case.steps.len()).sum(),
             bytes: cases.iter().map(Case::bytes).sum(),
@@ -303,13 +345,4 @@ impl Triage {
             cases: cases.to_vec(),
         }
     }
-}
-
-/// The id of a finding: the same bug has the same id in every campaign.
-fn id(claim: &Claim, identity: &str) -> String {
-    format!(
-        "{}-{:08x}",
-        claim.kind.name(),
-        fnv1a(identity.as_bytes()) >> 32
-    )
 }

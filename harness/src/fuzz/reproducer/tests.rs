@@ -20,6 +20,7 @@ pub(super) fn finding(kind: FindingKind, case: Case) -> Finding {
         again: Confirmed::default(),
         rate: None,
         unsettled: None,
+        found_by: None,
         turn: None,
         steps: case.steps.len(),
         bytes: case.bytes(),

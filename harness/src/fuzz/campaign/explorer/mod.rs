@@ -285,8 +285,8 @@ impl<'a, 'b> Explorer<'a, 'b> {
         };
         places = self.of_case_alone(places);
         let newest = self.cases.last()?;
-        if let Origin::Corpus = origin {
-            self.state.take_in(newest, &shown, &places);
+        if let Origin::Corpus { of_fleet } = origin {
+            self.state.take_in(newest, &shown, &places, of_fleet);
             places.clear();
         }
         if let Origin::Again(before) = &origin {
@@ -297,7 +297,7 @@ impl<'a, 'b> Explorer<'a, 'b> {
             }
         }
         let new = match origin {
-            Origin::Corpus => Vec::new(),
+            Origin::Corpus { .. } => Vec::new(),
             _ => self.state.fresh(&shown),
         };
         let sampled = self.state.executions().is_multiple_of(DIVERGENCE_ONE_IN);
