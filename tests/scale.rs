@@ -1,4 +1,4 @@
-//! Batteries and loads on several machines, with the files in `examples/scale` as they are.
+//! Batteries, loads and campaigns on several machines, with the files in `examples/scale` as they are.
 
 mod load;
 
@@ -220,3 +220,142 @@ fn can_have_slurm() -> bool {
     }
     is_root
 }
+
+/// The server whose bug is six messages deep, compiled into the folder of the bench, as its `tcprove.toml` says.
+fn with_stages(bench: &Bench) -> bool {
+    let Some(program) =
+        crate::support::battery::compiled("stages/server.c", &bench.path(""), &["-O2", "-pthread"])
+    else {
+        return false;
+    };
+    let file = format!(
+        "[server]\nname = \"stages\"\ncmd = [{program:?}, \"{{port}}\"]\n[talk]\nuse = \"line\"\n"
+    );
+    bench.write("tcprove.toml", &file);
+    true
+}
+
+/// The cases and findings of the shared corpus, each of which can be read.
+fn shared(bench: &Bench) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for folder in ["corpus", "corpus/findings"] {
+        let entries = std::fs::read_dir(bench.path(folder)).into_iter().flatten();
+        for entry in entries.flatten() {
+            let name = entry.file_name().into_string().expect("a name");
+            if name.ends_with(".json") {
+                let path = format!("{folder}/{name}");
+                let text = bench.read(&path);
+                assert!(
+                    tcprove::fuzz::CaseFile::parse(&text).is_ok(),
+                    "{path}: {text}"
+                );
+                all.insert(path, text);
+            }
+        }
+    }
+    all
+}
+
+/// The members of a fleet that have a report, and their reports.
+fn reports_of_members(bench: &Bench) -> Vec<serde_json::Value> {
+    let there = (1..=4).map(|number| format!("member-{number}.json"));
+    let there = there.filter(|name| bench.path(name).exists());
+    there.map(|name| bench.json(&name)).collect()
+}
+
+/// The whole is what its members have found: one crash, settled by one of them.
+fn is_found_once(bench: &Bench, ended: &Ended) {
+    let whole = bench.json("all.json");
+    let crashes = |report: &serde_json::Value| -> Vec<serde_json::Value> {
+        let findings = report["findings"].as_array().into_iter().flatten();
+        findings
+            .filter(|one| one["kind"] == "crash")
+            .cloned()
+            .collect()
+    };
+    let found = crashes(&whole);
+    assert_eq!(found.len(), 1, "{}", ended.all());
+    assert_eq!(found[0]["confirmed"], "5/5", "{}", ended.all());
+    let members = reports_of_members(bench);
+    let executions = members.iter().filter_map(|one| one["executions"].as_u64());
+    assert_eq!(whole["executions"].as_u64(), Some(executions.sum()));
+    let settled =
+        |report: &&serde_json::Value| crashes(report).iter().any(|one| one["found_by"].is_null());
+    assert!(
+        members.iter().filter(settled).count() <= 1,
+        "{}",
+        ended.all()
+    );
+}
+
+#[test]
+fn gnu_parallel_runs_a_fleet_that_finds_a_bug_six_messages_deep() {
+    if !is_slow("four campaigns until a deep bug is found") || !have("parallel") {
+        return;
+    }
+    let bench = Bench::new();
+    if !with_stages(&bench) {
+        return;
+    }
+    // As the example is, and ended once the bug is found.
+    let text = std::fs::read_to_string(example("parallel-fuzz.sh")).expect("the example");
+    bench.write(
+        "fleet.sh",
+        &text.replace("--jobs 1 ", "--jobs 1 --stop-on-first "),
+    );
+    let mut command = with_program(&bench, "bash");
+    command
+        .args(["fleet.sh", "--json", "all.json"])
+        .envs([("DURATION", "110s"), ("SYNC", "1s")]);
+    let ended = bench.end(command);
+    assert_eq!(ended.code, Some(1), "{}", ended.all());
+    is_found_once(&bench, &ended);
+    assert_eq!(reports_of_members(&bench).len(), 4, "{}", ended.all());
+}
+
+/// One member is killed once it has announced cases; nothing of it is lost, and the others find the bug.
+#[test]
+fn a_slurm_array_of_campaigns_loses_nothing_with_a_killed_member() {
+    if !is_slow("a cluster, and four campaigns until a deep bug is found") || !can_have_slurm() {
+        return;
+    }
+    let bench = Bench::new();
+    if !with_stages(&bench) {
+        return;
+    }
+    let sbatch = std::fs::read_to_string(example("slurm-fuzz.sbatch")).expect("the example");
+    bench.write("fuzz.sbatch", &sbatch.replace("--sync 30s", "--sync 1s"));
+    bench.write("job.sh", JOB_WITH_A_KILL);
+    let ended = bench.end(on_slurm(&bench, "bash job.sh"));
+    assert_eq!(ended.code, Some(1), "{}", ended.all());
+    is_found_once(&bench, &ended);
+    // The killed member has no report, and whatever it had announced is still there.
+    assert_eq!(reports_of_members(&bench).len(), 3, "{}", ended.all());
+    let all = shared(&bench);
+    let announced = bench.read("announced");
+    let announced: Vec<&str> = announced.lines().collect();
+    assert!(announced.len() > 3, "{}", ended.all());
+    for name in announced {
+        assert!(
+            all.contains_key(&format!("corpus/{name}")),
+            "{name} was lost"
+        );
+    }
+}
+
+/// Submits the array, kills a member with SIGKILL once it runs and there are cases, waits for the others and merges.
+const JOB_WITH_A_KILL: &str = r#"
+set -eu
+job=$(sbatch --parsable fuzz.sbatch --duration 110s --jobs 1 --stop-on-first)
+# A member that has started has a log of its running epoch.
+until [ -s tcprove-fuzz/2-of-4/running/lane-0.jsonl ] && [ "$(ls corpus | grep -c json)" -gt 3 ]; do sleep 0.1; done
+ls corpus | grep json >announced
+# scancel would ask it to end first.
+for process in /proc/[0-9]*; do
+    if { tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null | grep -q '^tcprove fuzz .*member-2.json'; then
+        kill -KILL "${process#/proc/}"
+    fi
+done
+while squeue --noheader --job "$job" 2>/dev/null | grep -q .; do sleep 0.2; done
+tcprove merge member-*.json --json all.json
+"#;
