@@ -6,6 +6,7 @@ mod control;
 mod matrix;
 mod metrics;
 mod mistakes;
+mod places;
 mod time;
 mod weigh;
 

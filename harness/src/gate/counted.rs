@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use super::baseline::Baseline;
 use super::counters::judge::{judge, spread};
 use super::counters::{
-    CountError, CountPlan, OperationCounts, PerOp, Span, allocations_of_both, count_alone,
+    CountError, CountPlan, Graph, OperationCounts, PerOp, Span, allocations_of_both, count_alone,
     count_alone_again, count_both, count_both_again,
 };
+use super::explain::explain;
 use super::metric::{Metric, Tier};
 use super::plan::{GatePlan, time_to_count};
 use super::result::{GateCell, GateResult, SkippedTier};
@@ -152,6 +153,8 @@ struct CountedFigures {
     /// Counted runs of the candidate.
     runs: usize,
     notes: Vec<String>,
+    /// The functions of both; `None` if those of the base are not known.
+    functions: Option<Pair<Graph>>,
 }
 
 impl CountedFigures {
@@ -162,6 +165,10 @@ impl CountedFigures {
             syscalls: counts.as_ref().map(|side| side.syscalls),
             runs: counts.candidate.by.runs.len(),
             notes: notes.base.iter().chain(notes.candidate).cloned().collect(),
+            functions: Some(Pair {
+                base: counts.base.functions,
+                candidate: counts.candidate.functions,
+            }),
         }
     }
 
@@ -177,6 +184,7 @@ impl CountedFigures {
             },
             runs: candidate.by.runs.len(),
             notes: candidate.by.notes,
+            functions: None,
         }
     }
 
@@ -189,6 +197,7 @@ impl CountedFigures {
             syscalls: both(self.syscalls, other.syscalls),
             runs: self.runs + other.runs,
             notes: [self.notes, other.notes].concat(),
+            functions: other.functions.or(self.functions),
         }
     }
 
@@ -223,6 +232,13 @@ fn confirm(
                 "a suspected regression, which could not be counted again to make sure: {why}"
             ));
         }
+    }
+    let got_worse = result.cells.iter().any(GateCell::fails)
+        || cells
+            .iter()
+            .any(|cell| cell.comparison.verdict != CellVerdict::Pass);
+    if let Some(functions) = figures.functions.filter(|_| got_worse || plan.explain) {
+        result.explained.extend(explain(&functions, &cells));
     }
     result.cells.extend(cells);
     add_notes(result, figures.notes.into_iter());
@@ -322,6 +338,7 @@ mod tests {
             syscalls: Pair::both(exactly(3.0)),
             runs: 4,
             notes: vec!["a note".to_owned()],
+            functions: None,
         }
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod baseline;
 mod counted;
 pub mod counters;
 pub mod duet;
+mod explain;
 mod matrix;
 pub(crate) mod metric;
 pub(crate) mod plan;
@@ -23,6 +24,7 @@ pub(crate) mod trials;
 mod weigh;
 
 pub(crate) use counted::{against, baseline_of};
+pub use explain::{Explained, FunctionShare};
 pub use metric::{Metric, Tier};
 pub use plan::{DuetPlan, GatePlan, GateRequest, MatrixCell, MatrixPlan};
 pub(crate) use plan::{MAX_TIME, TooShort};

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::duet::DuetEnd;
+use super::explain::Explained;
 use super::metric::{Metric, Tier};
 use super::rule::{CellVerdict, Comparison, Control, Void};
 use super::side::Side;
@@ -21,6 +22,8 @@ pub struct GateResult {
     pub matrix: Option<MatrixSummary>,
     /// A server that failed during the gate.
     pub broken: Option<BrokenServer>,
+    /// The functions in which the counted metrics changed, if they were asked for or a metric got worse.
+    pub explained: Vec<Explained>,
     /// What was skipped, and why.
     pub skipped: Vec<SkippedTier>,
     /// Remarks about the measurement.

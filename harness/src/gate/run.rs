@@ -46,12 +46,18 @@ impl Gate<'_> {
             self.duet(plan, result);
         }
         let is_clear = result.duet.is_some_and(|duet| duet.ended == DuetEnd::Clear);
-        let goes_on =
-            |result: &GateResult| result.broken.is_none() && !is_clear && !interrupt.is_set();
+        let goes_on = |result: &GateResult| result.broken.is_none() && !interrupt.is_set();
         if goes_on(result) {
-            self.counting(interrupt, result);
+            // After a clear regression it is counted only to see where.
+            let most = if is_clear {
+                self.plan.counting_time()
+            } else {
+                self.plan.max_time
+            };
+            self.counting(most, interrupt, result);
         }
-        if let Some(plan) = self.plan.matrix.as_ref().filter(|_| goes_on(result)) {
+        let matrix = self.plan.matrix.as_ref().filter(|_| !is_clear);
+        if let Some(plan) = matrix.filter(|_| goes_on(result)) {
             let matrix = Matrix {
                 subjects: self.subjects,
                 plan,
@@ -61,8 +67,14 @@ impl Gate<'_> {
             };
             matrix.add_to(result);
         }
-        if is_clear {
-            result.skipped.extend(self.not_needed());
+        if is_clear && self.plan.matrix.is_some() {
+            result.skipped.push(SkippedTier {
+                tier: Tier::Matrix,
+                reason: format!(
+                    "{}: the duet has shown a clear regression",
+                    Tier::Matrix.about()
+                ),
+            });
         }
         weigh(&mut result.cells, result.control.as_ref(), self.plan);
         result.cells.sort_by_key(|cell| {
@@ -71,7 +83,7 @@ impl Gate<'_> {
         });
     }
 
-    fn counting(&self, interrupt: &Interrupt, result: &mut GateResult) {
+    fn counting(&self, most: Duration, interrupt: &Interrupt, result: &mut GateResult) {
         let Some(what) = self.plan.counting_step() else {
             return;
         };
@@ -81,19 +93,8 @@ impl Gate<'_> {
             all: sessions,
             what,
         });
-        let limit = self.left_for(self.plan.matrix_time());
+        let limit = self.left_for(self.plan.matrix_time()).min(most);
         counted::add(result, self.subjects, self.plan, limit, interrupt);
-    }
-
-    /// The tiers that are left out once the duet has shown a clear regression.
-    fn not_needed(&self) -> impl Iterator<Item = SkippedTier> {
-        let counting = self.plan.counting.map(|_| Tier::Deterministic);
-        let matrix = self.plan.matrix.as_ref().map(|_| Tier::Matrix);
-        let tiers = counting.into_iter().chain(matrix);
-        tiers.map(|tier| SkippedTier {
-            tier,
-            reason: format!("{}: the duet has shown a clear regression", tier.about()),
-        })
     }
 
     fn duet(&self, plan: &DuetPlan, result: &mut GateResult) {

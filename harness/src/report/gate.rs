@@ -9,7 +9,7 @@ use super::{RunError, RunVerdict};
 use crate::data::Unit;
 use crate::gate::duet::DuetEnd;
 use crate::gate::rule::{CLEAR_BUDGETS, CellVerdict};
-use crate::gate::{GateCell, GateResult, Metric, Side};
+use crate::gate::{FunctionShare, GateCell, GateResult, Metric, Side};
 
 /// The report of a gate.
 #[derive(Clone, Debug, Serialize)]
@@ -93,7 +93,7 @@ impl GateReport {
         let failed: Vec<&GateCell> = self.deciding(CellVerdict::Fail).collect();
         if !failed.is_empty() {
             let failed = failed.into_iter().map(described);
-            return format!("it got worse: {}", list(failed));
+            return format!("it got worse: {}{}", list(failed), place(result));
         }
         if let Some(control) = result.control.as_ref().filter(|control| control.void) {
             let seen = control.seen_pct.map_or_else(|| "nothing".into(), percent);
@@ -128,6 +128,59 @@ impl GateReport {
         let cells = self.result.cells.iter().filter(|cell| cell.decides);
         cells.filter(move |cell| cell.comparison.verdict == verdict && self.result.stands(cell))
     }
+}
+
+/// The function in which most of it happened.
+fn place(result: &GateResult) -> String {
+    let first = result.explained.iter().find_map(|explained| {
+        let first = explained.functions.first()?;
+        Some((explained.metric, first))
+    });
+    first.map_or_else(String::new, |(metric, first)| {
+        format!(
+            "; {:.0} % of the change in {} is in `{}`",
+            first.share_pct,
+            metric.about(),
+            first.function
+        )
+    })
+}
+
+/// Heading and figures of a table of functions.
+pub(super) struct FunctionTable {
+    pub title: String,
+    /// Function, base, candidate, share.
+    pub rows: Vec<[String; 4]>,
+}
+
+/// Column headings of a [`FunctionTable`].
+pub(super) const FUNCTION_HEADS: [&str; 4] = ["function", "base", "candidate", "of the change"];
+
+/// Where the counted metrics changed.
+pub(super) fn functions(result: &GateResult) -> impl Iterator<Item = FunctionTable> {
+    result.explained.iter().map(|explained| FunctionTable {
+        title: format!(
+            "where the {} changed: the cost of each function, with what libraries do for it",
+            explained.metric.about()
+        ),
+        rows: explained.functions.iter().map(row_of).collect(),
+    })
+}
+
+fn row_of(share: &FunctionShare) -> [String; 4] {
+    let figure = |value: f64| {
+        if value.abs() < 1e4 {
+            digits(value)
+        } else {
+            format!("{value:.0}")
+        }
+    };
+    [
+        share.function.clone(),
+        figure(share.base),
+        figure(share.candidate),
+        format!("{:.0} %", share.share_pct),
+    ]
 }
 
 fn list(cells: impl Iterator<Item = String>) -> String {

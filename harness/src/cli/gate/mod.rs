@@ -51,6 +51,9 @@ pub(super) struct GateArgs {
     /// Allow comparing a server with itself, to see how steady this machine is
     #[arg(long)]
     pub allow_same: bool,
+    /// Name the functions in which something changed, even if no metric got worse
+    #[arg(long, conflicts_with_all = ["baseline", "save_baseline"])]
+    pub explain: bool,
     /// Append the result as one line of JSON to a file
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
@@ -146,7 +149,8 @@ fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
             return Ok(sides.body(result));
         }
     };
-    let plan = plan(args, &sides, workload, &speed)?;
+    let mut plan = plan(args, &sides, workload, &speed)?;
+    plan.explain = args.explain;
     planned(draft, args, Some(&sides.base), &sides.candidate, &plan);
     let progress = Mutex::new(StepProgress::new(!args.output.no_progress));
     let gate = Gate {

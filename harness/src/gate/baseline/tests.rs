@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::gate::counters::CountMethod;
+use crate::gate::counters::{CountMethod, Graph};
 use crate::load::Workload;
 
 const CPUINFO: &str = "processor\t: 0\nmodel name\t: Sample CPU @ 2 GHz\nflags\t\t: fpu avx2 arat avx\n\nprocessor\t: 1\nmodel name\t: Other\nflags\t\t: fpu\n";
@@ -40,6 +40,7 @@ fn baseline(name: &str, plan: &CountPlan) -> Baseline {
             runs: Vec::new(),
             notes: Vec::new(),
         },
+        functions: Graph::default(),
     };
     Baseline {
         machine: BaselineMachine::parse(&counts.by.tool, "x86_64", CPUINFO, OS),

@@ -20,6 +20,7 @@ mod callgrind;
 mod dhat;
 mod error;
 mod folder;
+mod graph;
 pub(crate) mod judge;
 mod pair;
 mod requests;
@@ -31,11 +32,12 @@ mod tool;
 use std::time::{Duration, Instant};
 
 pub use self::error::CountError;
+pub(crate) use self::graph::{Function, Graph};
 pub use self::pair::{allocations_of_both, count_both};
 pub(crate) use self::pair::{count_alone, count_alone_again, count_both_again};
 use self::requests::same_words;
 pub use self::requests::{CountPlan, Gauge, Span};
-use self::runs::CountedRuns;
+use self::runs::{CountedAll, CountedRuns};
 pub use self::slope::{CountedRun, PerOp};
 use self::tool::Tool;
 use crate::load::Workload;
@@ -50,6 +52,8 @@ pub struct OperationCounts {
     pub syscalls: PerOp,
     /// How they were counted.
     pub by: CountMethod,
+    /// The cost of an operation in each function.
+    pub(crate) functions: Graph,
 }
 
 /// The allocations of an operation.
@@ -113,11 +117,13 @@ pub fn count(
     interrupt: &Interrupt,
 ) -> Result<OperationCounts, CountError> {
     let runs = runs(subject, plan, cpu, interrupt, Tool::Callgrind);
-    let (by, [instructions, syscalls]) = runs.all(plan, gauge)?;
+    let counted = runs.all(plan, gauge)?;
+    let [instructions, syscalls] = counted.costs;
     Ok(OperationCounts {
         instructions,
         syscalls,
-        by,
+        by: counted.by,
+        functions: counted.functions,
     })
 }
 
@@ -132,7 +138,11 @@ fn count_allocations(
     interrupt: &Interrupt,
 ) -> Result<Allocations, CountError> {
     let runs = runs(subject, plan, cpu, interrupt, Tool::Dhat);
-    let (mut by, [blocks, bytes]) = runs.all(plan, None)?;
+    let CountedAll {
+        mut by,
+        costs: [blocks, bytes],
+        ..
+    } = runs.all(plan, None)?;
     if by.runs.iter().all(|run| run.totals[0] == 0) {
         by.notes.push("no allocation was counted: the server uses its own allocator, whose functions are not named malloc and free".to_owned());
     }

@@ -7,7 +7,7 @@ use super::requests::gauge_requests;
 use super::rest::Rest;
 use super::slope::per_op;
 use super::tool::{Tool, ToolOutput, VALGRIND};
-use super::{CountError, CountMethod, CountPlan, CountedRun, Gauge, PerOp};
+use super::{CountError, CountMethod, CountPlan, CountedRun, Gauge, Graph, PerOp};
 use crate::gate::same::program_file;
 use crate::load::engine::{EngineContext, Lockstep, RunState};
 use crate::load::{Workload, settle};
@@ -63,9 +63,19 @@ enum RunLength {
     Gauge([u64; 2]),
 }
 
+/// What all runs show.
+pub(super) struct CountedAll {
+    pub(super) by: CountMethod,
+    /// Instructions and system calls of an operation, or blocks and bytes.
+    pub(super) costs: [PerOp; 2],
+    /// The cost of an operation in each function; empty for DHAT.
+    pub(super) functions: Graph,
+}
+
 /// A counted run, and what else was observed.
 struct RunOutcome {
     run: CountedRun,
+    functions: Graph,
     tool: String,
     /// The duration of a request.
     request: Duration,
@@ -112,7 +122,7 @@ impl CountedRuns<'_> {
         &self,
         plan: &CountPlan,
         mut gauge: Option<Gauge>,
-    ) -> Result<(CountMethod, [PerOp; 2]), CountError> {
+    ) -> Result<CountedAll, CountError> {
         let mut by = CountMethod {
             tool: String::new(),
             runs: Vec::new(),
@@ -121,6 +131,7 @@ impl CountedRuns<'_> {
         // A gauge has no fixed rate, and paced runs must be alike.
         gauge = gauge.filter(|_| self.pace.is_none());
         let mut idle_cpu = 0.0_f64;
+        let mut graphs: Vec<(u64, Graph)> = Vec::new();
         for requests in &plan.requests {
             if let Some(gauge) = gauge.take() {
                 by.tool = gauge.tool;
@@ -131,6 +142,7 @@ impl CountedRuns<'_> {
             by.tool.clone_from(&outcome.tool);
             outcome.note(self.pace, &mut by.notes);
             idle_cpu = idle_cpu.max(outcome.idle_cpu);
+            graphs.push((outcome.run.requests, outcome.functions));
             by.runs.push(outcome.run);
         }
         if self.pace.is_some() {
@@ -147,7 +159,11 @@ impl CountedRuns<'_> {
             low: f64::NAN,
             high: f64::NAN,
         };
-        Ok((by, slopes.map(|slope| slope.unwrap_or(nothing))))
+        Ok(CountedAll {
+            by,
+            costs: slopes.map(|slope| slope.unwrap_or(nothing)),
+            functions: of_an_operation(&graphs),
+        })
     }
 
     /// By how many seconds a paced run exceeded its planned duration: the maximum over all runs.
@@ -203,6 +219,7 @@ impl CountedRuns<'_> {
                 cpu_s: exchanges.cpu.as_secs_f64(),
                 totals: output.totals,
             },
+            functions: output.graph,
             tool: output.tool,
             request: exchanges.usual(),
             around: started + ending.elapsed(),
@@ -288,6 +305,19 @@ impl CountedRuns<'_> {
             took: begun.elapsed(),
             cpu: cpu().saturating_sub(before),
         })
+    }
+}
+
+/// The cost of an operation in each function, from the runs with the fewest and the most requests.
+fn of_an_operation(graphs: &[(u64, Graph)]) -> Graph {
+    let by_requests = |run: &&(u64, Graph)| run.0;
+    let few = graphs.iter().min_by_key(by_requests);
+    let many = graphs.iter().max_by_key(by_requests);
+    match few.zip(many) {
+        Some(((few, fewer), (many, more))) if many > few => {
+            more.per_operation(fewer, (many - few) as f64)
+        }
+        _ => Graph::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{CountError, callgrind, dhat};
+use super::{CountError, Graph, callgrind, dhat, graph};
 use crate::process::Launch;
 
 /// The program that runs both tools.
@@ -18,12 +18,14 @@ pub(super) enum Tool {
 }
 
 /// The totals of all processes of one run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ToolOutput {
     /// Instructions and system calls, or blocks and bytes.
     pub(super) totals: [u64; 2],
     /// The tool with valgrind's version, if the output names it.
     pub(super) tool: String,
+    /// The functions of all processes; empty for DHAT.
+    pub(super) graph: Graph,
     /// The process of each file that was read.
     pub(super) pids: Vec<u32>,
 }
@@ -133,6 +135,7 @@ impl Tool {
             Self::Callgrind => {
                 let totals = callgrind::parse(text)?;
                 found.tool = totals.creator;
+                found.graph.add(graph::parse(text));
                 [totals.instructions, totals.syscalls]
             }
             Self::Dhat => {

@@ -65,6 +65,8 @@ pub struct GatePlan {
     pub overhead: Duration,
     /// Whether allocations are counted as well, which takes the same time again.
     pub allocations: bool,
+    /// Whether the functions in which something changed are named even if no metric got worse.
+    pub explain: bool,
     /// Time limit of the whole gate.
     #[serde(
         rename = "max_time_s",
@@ -168,6 +170,7 @@ impl GatePlan {
             counting: Some(counting_in(request.max_time).min(request.max_time / 4)),
             overhead: Duration::ZERO,
             allocations,
+            explain: false,
             max_time: request.max_time,
         }
     }

@@ -7,7 +7,10 @@ use super::{Page, facts, frame, safe};
 use crate::gate::GateCell;
 use crate::gate::rule::CellVerdict;
 use crate::report::GateReport;
-use crate::report::gate::{budget, change, figure, how, how_loaded, name, percent, word};
+use crate::report::gate::{
+    FUNCTION_HEADS, FunctionTable, budget, change, figure, functions, how, how_loaded, name,
+    percent, word,
+};
 
 /// The page of a gate.
 pub(crate) fn gate(page: &Page, gate: &GateReport) -> String {
@@ -23,6 +26,7 @@ pub(crate) fn gate(page: &Page, gate: &GateReport) -> String {
                 (table(&gate.result.cells))
             }
         }
+        @for table in functions(&gate.result) { (function_table(&table)) }
         (measured(gate))
     };
     frame(page, &content)
@@ -134,6 +138,31 @@ fn row(cell: &GateCell) -> Markup {
         }
         @if let Some(reason) = &cell.reason {
             tr.remark { td colspan="6" { div { p { (safe(reason)) } } } }
+        }
+    }
+}
+
+/// Where a counted metric changed.
+fn function_table(table: &FunctionTable) -> Markup {
+    html! {
+        section {
+            h2 { "Where it changed" }
+            div.scroll {
+                table.cards {
+                    caption { (table.title) }
+                    thead { tr { @for head in FUNCTION_HEADS { th scope="col" { (head) } } } }
+                    tbody {
+                        @for [function, figures @ ..] in &table.rows {
+                            tr {
+                                th scope="row" { code { (safe(function)) } }
+                                @for (head, figure) in FUNCTION_HEADS[1..].iter().zip(figures) {
+                                    td data-head=(head) { (figure) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::gate::rule::CellVerdict;
-use crate::report::gate::{budget, change, figure, how, how_loaded, name, shown_only, word};
+use crate::report::gate::{
+    FUNCTION_HEADS, budget, change, figure, functions, how, how_loaded, name, shown_only, word,
+};
 use crate::report::{GateReport, Report};
 use crate::text::markdown::{code, plain};
 
@@ -31,6 +33,17 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
             change(cell),
             budget(cell),
         );
+    }
+    for table in functions(&gate.result) {
+        let _ = writeln!(text, "\n{}\n", plain(&table.title));
+        let _ = writeln!(
+            text,
+            "| {} |\n|---|--:|--:|--:|",
+            FUNCTION_HEADS.join(" | ")
+        );
+        for [function, figures @ ..] in table.rows {
+            let _ = writeln!(text, "| {} | {} |", code(&function), figures.join(" | "));
+        }
     }
     text.push_str("\n<details><summary>How it was measured</summary>\n\n");
     for how in [how(&gate.result), how_loaded(&gate.result)]

@@ -6,11 +6,13 @@ use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::gate::GateCell;
 use crate::gate::rule::CellVerdict;
-use crate::report::gate::{budget, change, figure, how, how_loaded, shown_only, word};
+use crate::report::gate::{budget, change, figure, functions, how, how_loaded, shown_only, word};
 use crate::report::wrap::wrap;
 use crate::report::{GateReport, Report, safe_lines};
 use crate::text::escape_text;
 
+/// Characters of the name of a function that are shown.
+const FUNCTION_SHOWN: usize = 120;
 /// Column headings.
 const HEADS: [&str; 6] = ["", "base", "candidate", "change", "budget", "verdict"];
 
@@ -23,6 +25,14 @@ pub(super) fn render(
     let answer = escape_text(&gate.answer(), 1200);
     let _ = writeln!(text, "{BOLD}{}{RESET}\n", wrap(&answer, 0, columns));
     table(text, &gate.result.cells);
+    for found in functions(&gate.result) {
+        let _ = writeln!(text, "{DIM}{}{RESET}", wrap(&found.title, 0, columns));
+        for [function, base, candidate, share] in &found.rows {
+            let function = escape_text(function, FUNCTION_SHOWN);
+            let _ = writeln!(text, "{share:>6}  {function}  {base} -> {candidate}");
+        }
+        let _ = writeln!(text);
+    }
     let mut remark = |colour: &str, lines: &str| {
         for line in safe_lines(lines).lines() {
             let _ = writeln!(text, "{colour}{}{RESET}", wrap(line, 0, columns));

@@ -1,0 +1,159 @@
+//! Where the difference between base and candidate comes from: its share in each function.
+//!
+//! Callgrind says what each function costs. What a library does for a function counts for that function, or else an additional
+//! allocation would be `malloc`'s fault and an additional system call that of the C library (`fold`).
+
+mod fold;
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use self::fold::folded;
+use super::counters::Graph;
+use super::metric::Metric;
+use super::result::GateCell;
+use super::side::Pair;
+
+/// Functions that are named.
+const NAMED: usize = 5;
+/// A function with a smaller share of the difference is not named, in percent.
+const SHARE_MIN_PCT: f64 = 1.0;
+
+/// Where the difference of a metric comes from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explained {
+    /// The metric.
+    pub metric: Metric,
+    /// The functions with the largest parts of the difference, the largest one first.
+    pub functions: Vec<FunctionShare>,
+}
+
+/// What an operation costs in a function, with what libraries do for it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FunctionShare {
+    /// Its name, demangled.
+    pub function: String,
+    /// The cost of an operation in the base, in the unit of the metric.
+    pub base: f64,
+    /// The cost of an operation in the candidate.
+    pub candidate: f64,
+    /// Its part of the difference between candidate and base, in percent. The shares of all functions add up to 100; that of one
+    /// that became cheaper while the whole became more expensive is negative.
+    pub share_pct: f64,
+}
+
+/// Explains the cells of the counted metrics that changed by more than half of their budget.
+pub(super) fn explain(functions: &Pair<Graph>, cells: &[GateCell]) -> Vec<Explained> {
+    let changed = |cell: &&GateCell| {
+        let change = cell.comparison.estimate_pct.unwrap_or(0.0);
+        change.abs() > cell.comparison.budget_pct / 2.0
+    };
+    let explained = cells.iter().filter(changed).filter_map(|cell| {
+        let which = match cell.metric {
+            Metric::Instructions => 0,
+            Metric::Syscalls => 1,
+            _ => return None,
+        };
+        let functions = shares(&functions.as_ref(), which);
+        (!functions.is_empty()).then_some(Explained {
+            metric: cell.metric,
+            functions,
+        })
+    });
+    explained.collect()
+}
+
+/// The functions with the largest parts of the difference, the largest one first; at most [`NAMED`]. `which` is 0 for
+/// instructions and 1 for system calls.
+fn shares(graphs: &Pair<&Graph>, which: usize) -> Vec<FunctionShare> {
+    let costs = |graph: &Graph| {
+        let mut by_name: HashMap<String, f64> = HashMap::new();
+        for (function, cost) in folded(graph, which) {
+            *by_name.entry(function.name).or_default() += cost;
+        }
+        by_name
+    };
+    let (base, candidate) = (costs(graphs.base), costs(graphs.candidate));
+    let total: f64 = candidate.values().sum::<f64>() - base.values().sum::<f64>();
+    if total == 0.0 {
+        return Vec::new();
+    }
+    let of = |costs: &HashMap<String, f64>, name: &str| costs.get(name).copied().unwrap_or(0.0);
+    let names = candidate
+        .keys()
+        .chain(base.keys().filter(|name| !candidate.contains_key(*name)));
+    let mut shares: Vec<FunctionShare> = names
+        .map(|name| {
+            let (base, candidate) = (of(&base, name), of(&candidate, name));
+            FunctionShare {
+                function: name.clone(),
+                base,
+                candidate,
+                share_pct: (candidate - base) / total * 100.0,
+            }
+        })
+        .filter(|share| share.share_pct.abs() >= SHARE_MIN_PCT)
+        .collect();
+    shares.sort_by(|one, other| {
+        let by_share = other.share_pct.total_cmp(&one.share_pct);
+        by_share.then_with(|| one.function.cmp(&other.function))
+    });
+    shares.truncate(NAMED);
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::counters::Function;
+
+    fn graph(own: &[(&str, f64)]) -> Graph {
+        let function = |name: &str| Function {
+            object: "/bin/server".into(),
+            name: name.into(),
+        };
+        let cost = |(name, cost): &(&str, f64)| (function(name), [*cost, 0.0]);
+        Graph {
+            own: own.iter().map(cost).collect(),
+            ..Graph::default()
+        }
+    }
+
+    #[test]
+    fn the_function_that_became_slower_is_first() {
+        let base = graph(&[("parse", 100.0), ("reply", 50.0), ("gone", 5.0)]);
+        let candidate = graph(&[("parse", 190.0), ("reply", 60.0), ("new", 15.0)]);
+        let shares = shares(
+            &Pair {
+                base: &base,
+                candidate: &candidate,
+            },
+            0,
+        );
+        let told = |share: &FunctionShare| (share.function.clone(), share.share_pct.round());
+        let told: Vec<_> = shares.iter().map(told).collect();
+        let expected = [
+            ("parse", 82.0),
+            ("new", 14.0),
+            ("reply", 9.0),
+            ("gone", -5.0),
+        ];
+        assert_eq!(told, expected.map(|(name, share)| (name.to_owned(), share)));
+    }
+
+    #[test]
+    fn no_difference_has_no_shares() {
+        let same = graph(&[("parse", 100.0)]);
+        assert_eq!(
+            shares(
+                &Pair {
+                    base: &same,
+                    candidate: &same
+                },
+                0
+            ),
+            []
+        );
+    }
+}

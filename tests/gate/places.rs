@@ -1,0 +1,78 @@
+//! A gate names the function in which something got worse.
+//!
+//! `TCPROVE_SLOW=1` plants two changes, `TCPROVE_SLOW=N` all of them N times, in the small server of `data/places`.
+
+use crate::support::battery::{compiled, have};
+use crate::support::skip::slow_rounds;
+use crate::support::{Bench, alone};
+
+/// What is planted, and the function that is named first for instructions, and for system calls if they change.
+const PLANTED: [(&str, &str, Option<&str>); 5] = [
+    ("parse ask", "parse", Some("log_request")),
+    ("allocate", "remember", None),
+    ("ask", "log_request", Some("log_request")),
+    ("lock", "count", None),
+    ("reply", "respond", None),
+];
+
+#[test]
+fn the_function_is_named_first() {
+    let rounds = slow_rounds(1, "a minute of counting for each planted change");
+    if rounds == 0 || !have("valgrind") {
+        return;
+    }
+    let bench = Bench::new();
+    let folder = bench.path(".");
+    let Some(server) = compiled("places/server.c", &folder, &["-O2"]) else {
+        return;
+    };
+    let planted = if rounds == 1 { &PLANTED[..1] } else { &PLANTED };
+    for _ in 0..rounds {
+        for (plant, by_instructions, by_calls) in planted {
+            let report = explained(&bench, &server, plant);
+            let first = |metric: &str| {
+                let explained = report["explained"].as_array().expect("a list").iter();
+                let of_metric = { explained }.find(|explained| explained["metric"] == metric);
+                let first = of_metric.map(|explained| &explained["functions"][0]);
+                first.map(|first| first["function"].as_str().expect("a name").to_owned())
+            };
+            let instructions = first("instructions");
+            assert_eq!(
+                instructions.as_deref(),
+                Some(*by_instructions),
+                "{report:#}"
+            );
+            assert_eq!(first("syscalls").as_deref(), *by_calls, "{report:#}");
+        }
+    }
+}
+
+fn explained(bench: &Bench, server: &str, plant: &str) -> serde_json::Value {
+    let _alone = alone();
+    let (base, candidate) = (
+        format!("{server} {{port}}"),
+        format!("{server} {{port}} {plant}"),
+    );
+    let words = [
+        "gate",
+        "--talk",
+        "line",
+        "--base",
+        &base,
+        "--candidate",
+        &candidate,
+    ];
+    let more = [
+        "--explain",
+        "--sessions",
+        "7",
+        "--max-time",
+        "80s",
+        "--json",
+        "r.json",
+    ];
+    let ended = bench.run(words.iter().chain(&more));
+    let report = bench.json("r.json");
+    assert_eq!(ended.code, Some(1), "{plant}: {}", ended.all());
+    report
+}
