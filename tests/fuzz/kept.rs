@@ -1,9 +1,9 @@
 //! However a campaign ends, what it has found and kept is there, and the next one goes on from it.
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::fuzz;
-use crate::support::{Bench, until};
+use crate::support::{Bench, data, python, until};
 
 /// Files in a folder of the bench, hidden ones not.
 fn files(bench: &Bench, folder: &str) -> Vec<String> {
@@ -62,6 +62,57 @@ fn an_interrupt_keeps_everything_and_says_so() {
     let report = bench.json("fuzz.json");
     assert_eq!(report["findings"][0]["kind"], "crash");
     assert_all_there(&bench);
+}
+
+/// A terminal or a scheduler signals tcprove and the server at the same time: the server's end is no crash.
+#[test]
+fn a_server_that_is_stopped_with_the_campaign_has_not_crashed() {
+    let Some(python) = python() else { return };
+    let bench = Bench::new();
+    let script = data("asyncio_line.py");
+    let mut command = bench.tcprove();
+    command.args([
+        "fuzz",
+        "--talk",
+        "line",
+        "--duration",
+        "100s",
+        "--jobs",
+        "1",
+    ]);
+    command.args([
+        "--json",
+        "fuzz.json",
+        "--out",
+        "kept",
+        "--",
+        python,
+        &script,
+    ]);
+    command.args(["{port}", &bench.marker]);
+    let running = bench.start(command);
+    let servers = || {
+        let left = bench.left().into_iter();
+        let pid = |process: String| {
+            let (pid, words) = process.split_once(": ")?;
+            let is_server = words.split('\0').next()?.ends_with(python);
+            is_server.then(|| pid.parse().expect("a pid"))
+        };
+        left.filter_map(pid).collect::<Vec<i32>>()
+    };
+    until("a server and a corpus", || {
+        !servers().is_empty() && files(&bench, "kept/corpus").len() > 3
+    });
+    for pid in servers() {
+        // It may have ended meanwhile.
+        let _ = kill_process(Pid::from_raw(pid).expect("a pid"), Signal::TERM);
+    }
+    running.signal(Signal::TERM);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(130), "{}", ended.all());
+    let report = bench.json("fuzz.json");
+    let findings = report["findings"].as_array().expect("a list");
+    assert!(findings.is_empty(), "{}", ended.all());
 }
 
 #[test]

@@ -114,8 +114,23 @@ fn is_ours(state: &CampaignState<'_>, suspect: &Suspect) -> bool {
     false
 }
 
+/// How long before the end of a campaign its server may have been asked to end as well.
+const ENDS_WITH_IT: Duration = Duration::from_secs(2);
+
 /// Keeps a suspect that there is no time for.
 fn postpone(state: &CampaignState<'_>, suspect: Suspect) {
+    let ago = state
+        .clock
+        .begun
+        .elapsed()
+        .saturating_sub(suspect.first_seen);
+    let is_interrupted = state.campaign.interrupt.is_set() && ago < ENDS_WITH_IT;
+    if is_interrupted && crash::may_be_asked_for(&suspect.symptom) {
+        return state.note(&format!(
+            "when the campaign was interrupted: {}",
+            suspect.symptom.title
+        ));
+    }
     publish(state, unsettled(&suspect, NOT_REPRODUCED_YET));
     state.later(suspect);
 }

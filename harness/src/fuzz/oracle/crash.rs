@@ -60,6 +60,17 @@ fn symptom(epoch: &Epoch<'_>, how: String, exit: Option<Exit>) -> Symptom {
     symptom
 }
 
+/// Signals that ask a process to end.
+const STOPS: [i32; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGKILL];
+
+/// Whether the server may have ended because it was asked to: by one of those signals, or with an exit code. Whoever ends a
+/// campaign may end its server at the same time: Slurm signals all processes of a job, a terminal all of a group.
+pub(crate) fn may_be_asked_for(symptom: &Symptom) -> bool {
+    let how = symptom.key.strip_prefix("crash: ").unwrap_or_default();
+    let is_stop = |signal: &i32| how.starts_with(&*signal_name(*signal));
+    symptom.kind == FindingKind::Crash && (how.starts_with("exit ") || STOPS.iter().any(is_stop))
+}
+
 /// Whether the symptom is the end of the main process, not only of a worker.
 pub(crate) fn is_of_main_process(symptom: &Symptom) -> bool {
     symptom.kind == FindingKind::Crash && !symptom.title.starts_with(WORKER)
