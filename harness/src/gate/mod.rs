@@ -24,12 +24,12 @@ pub(crate) mod trials;
 mod weigh;
 
 pub(crate) use counted::{against, baseline_of};
-pub use explain::{Explained, FunctionShare};
 pub use metric::{Metric, Tier};
 pub use plan::{DuetPlan, GatePlan, GateRequest, MatrixCell, MatrixPlan};
 pub(crate) use plan::{MAX_TIME, TooShort};
 pub use result::{
-    BrokenServer, ControlReport, DuetSummary, GateCell, GateResult, MatrixSummary, SkippedTier,
+    BrokenServer, ControlReport, DuetSummary, Explained, FunctionShare, GateCell, GateResult,
+    MatrixSummary, SkippedTier,
 };
 pub use run::Gate;
 pub(crate) use servers::pad_both;

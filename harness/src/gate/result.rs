@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::duet::DuetEnd;
-use super::explain::Explained;
 use super::metric::{Metric, Tier};
 use super::rule::{CellVerdict, Comparison, Control, Void};
 use super::side::Side;
@@ -115,6 +114,29 @@ pub struct MatrixSummary {
     pub repeated: usize,
     /// Visits that the machine disturbed: others used the client's core, or a hypervisor did.
     pub disturbed: usize,
+}
+
+/// Where the difference of a metric comes from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explained {
+    /// The metric.
+    pub metric: Metric,
+    /// The functions with the largest parts of the difference, the largest one first.
+    pub functions: Vec<FunctionShare>,
+}
+
+/// What an operation costs in a function, with what libraries do for it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FunctionShare {
+    /// Its name, demangled.
+    pub function: String,
+    /// The cost of an operation in the base, in the unit of the metric.
+    pub base: f64,
+    /// The cost of an operation in the candidate.
+    pub candidate: f64,
+    /// Its part of the difference between candidate and base, in percent. The shares of all functions add up to 100; that of one
+    /// that became cheaper while the whole became more expensive is negative.
+    pub share_pct: f64,
 }
 
 /// A server that failed during the gate.

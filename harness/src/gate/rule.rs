@@ -209,7 +209,7 @@ impl Rule {
     }
 
     /// Judges a metric when the first stage has ended early or the time is over. A change of more than
-    /// [`CLEAR_BUDGETS`] budgets in each of at least [`CLEAR_FIRST`] sessions fails: these make it suspect, and any
+    /// [`CLEAR_BUDGETS`] budgets in each of at least `CLEAR_FIRST` sessions fails: these make it suspect, and any
     /// after them confirm it. Anything else that is suspect is inconclusive, since there are no fresh sessions.
     pub fn compare_early(self, log_ratios: &[f64]) -> Comparison {
         if log_ratios.len() < CLEAR_FIRST || !self.is_far_beyond(log_ratios) {

@@ -59,6 +59,19 @@ impl Graph {
     }
 }
 
+/// The cost of an operation in each function, from the runs with the fewest and the most requests.
+pub(super) fn of_an_operation(graphs: &[(u64, Graph)]) -> Graph {
+    let by_requests = |run: &&(u64, Graph)| run.0;
+    let few = graphs.iter().min_by_key(by_requests);
+    let many = graphs.iter().max_by_key(by_requests);
+    match few.zip(many) {
+        Some(((few, fewer), (many, more))) if many > few => {
+            more.per_operation(fewer, (many - few) as f64)
+        }
+        _ => Graph::default(),
+    }
+}
+
 fn sum(total: &mut Cost, more: Cost) {
     for (total, more) in total.iter_mut().zip(more) {
         *total += more;

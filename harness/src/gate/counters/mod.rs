@@ -37,7 +37,7 @@ pub use self::pair::{allocations_of_both, count_both};
 pub(crate) use self::pair::{count_alone, count_alone_again, count_both_again};
 use self::requests::same_words;
 pub use self::requests::{CountPlan, Gauge, Span};
-use self::runs::{CountedAll, CountedRuns};
+use self::runs::CountedRuns;
 pub use self::slope::{CountedRun, PerOp};
 use self::tool::Tool;
 use crate::load::Workload;
@@ -76,6 +76,15 @@ pub struct CountMethod {
     pub runs: Vec<CountedRun>,
     /// Remarks about the counts.
     pub notes: Vec<String>,
+}
+
+/// What all runs show.
+struct CountedAll {
+    by: CountMethod,
+    /// Instructions and system calls of an operation, or blocks and bytes.
+    costs: [PerOp; 2],
+    /// The cost of an operation in each function; empty for DHAT.
+    functions: Graph,
 }
 
 /// Measures the speed of the server under callgrind in one run, to make a [`CountPlan`].

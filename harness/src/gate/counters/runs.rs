@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::folder::Folder;
+use super::graph::of_an_operation;
 use super::requests::gauge_requests;
 use super::rest::Rest;
-use super::slope::per_op;
+use super::slope::{own_work, per_op};
 use super::tool::{Tool, ToolOutput, VALGRIND};
-use super::{CountError, CountMethod, CountPlan, CountedRun, Gauge, Graph, PerOp};
+use super::{CountError, CountMethod, CountPlan, CountedAll, CountedRun, Gauge, Graph, PerOp};
 use crate::gate::same::program_file;
 use crate::load::engine::{EngineContext, Lockstep, RunState};
 use crate::load::{Workload, settle};
@@ -61,15 +62,6 @@ enum RunLength {
     Exactly(u64),
     /// Doubles from the minimum to the maximum while less than [`GAUGE_TIME`] has passed.
     Gauge([u64; 2]),
-}
-
-/// What all runs show.
-pub(super) struct CountedAll {
-    pub(super) by: CountMethod,
-    /// Instructions and system calls of an operation, or blocks and bytes.
-    pub(super) costs: [PerOp; 2],
-    /// The cost of an operation in each function; empty for DHAT.
-    pub(super) functions: Graph,
 }
 
 /// A counted run, and what else was observed.
@@ -308,19 +300,6 @@ impl CountedRuns<'_> {
     }
 }
 
-/// The cost of an operation in each function, from the runs with the fewest and the most requests.
-fn of_an_operation(graphs: &[(u64, Graph)]) -> Graph {
-    let by_requests = |run: &&(u64, Graph)| run.0;
-    let few = graphs.iter().min_by_key(by_requests);
-    let many = graphs.iter().max_by_key(by_requests);
-    match few.zip(many) {
-        Some(((few, fewer), (many, more))) if many > few => {
-            more.per_operation(fewer, (many - few) as f64)
-        }
-        _ => Graph::default(),
-    }
-}
-
 /// The error of a run that exceeded the deadline, with the durations of its requests.
 fn out_of_time(times: &[Duration]) -> CountError {
     let mean = |times: &[Duration]| times.iter().sum::<Duration>() / (times.len() as u32).max(1);
@@ -330,20 +309,6 @@ fn out_of_time(times: &[Duration]) -> CountError {
         first: mean(&times[..tenth]),
         last: mean(&times[times.len() - tenth..]),
     }
-}
-
-/// What one CPU second of work adds to a total, divided by the difference in requests of the runs.
-fn own_work(runs: &[CountedRun], which: usize) -> f64 {
-    let by_requests = |run: &&CountedRun| run.requests;
-    let (few, many) = (
-        runs.iter().min_by_key(by_requests),
-        runs.iter().max_by_key(by_requests),
-    );
-    few.zip(many).map_or(0.0, |(few, many)| {
-        let more = many.totals[which].saturating_sub(few.totals[which]) as f64;
-        let requests = many.requests.saturating_sub(few.requests) as f64;
-        more / (many.cpu_s - few.cpu_s).max(f64::EPSILON) / requests.max(1.0)
-    })
 }
 
 /// CPU use of the idle server, as a share of a core.

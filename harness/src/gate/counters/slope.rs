@@ -68,6 +68,20 @@ fn slope(few: (u64, u64), many: (u64, u64)) -> f64 {
     (many.1 as f64 - few.1 as f64) / (many.0 - few.0) as f64
 }
 
+/// What one CPU second of work adds to a total, divided by the difference in requests of the runs.
+pub(super) fn own_work(runs: &[CountedRun], which: usize) -> f64 {
+    let by_requests = |run: &&CountedRun| run.requests;
+    let (few, many) = (
+        runs.iter().min_by_key(by_requests),
+        runs.iter().max_by_key(by_requests),
+    );
+    few.zip(many).map_or(0.0, |(few, many)| {
+        let more = many.totals[which].saturating_sub(few.totals[which]) as f64;
+        let requests = many.requests.saturating_sub(few.requests) as f64;
+        more / (many.cpu_s - few.cpu_s).max(f64::EPSILON) / requests.max(1.0)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,41 +7,16 @@ mod fold;
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-
 use self::fold::folded;
 use super::counters::Graph;
 use super::metric::Metric;
-use super::result::GateCell;
+use super::result::{Explained, FunctionShare, GateCell};
 use super::side::Pair;
 
 /// Functions that are named.
 const NAMED: usize = 5;
 /// A function with a smaller share of the difference is not named, in percent.
 const SHARE_MIN_PCT: f64 = 1.0;
-
-/// Where the difference of a metric comes from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Explained {
-    /// The metric.
-    pub metric: Metric,
-    /// The functions with the largest parts of the difference, the largest one first.
-    pub functions: Vec<FunctionShare>,
-}
-
-/// What an operation costs in a function, with what libraries do for it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FunctionShare {
-    /// Its name, demangled.
-    pub function: String,
-    /// The cost of an operation in the base, in the unit of the metric.
-    pub base: f64,
-    /// The cost of an operation in the candidate.
-    pub candidate: f64,
-    /// Its part of the difference between candidate and base, in percent. The shares of all functions add up to 100; that of one
-    /// that became cheaper while the whole became more expensive is negative.
-    pub share_pct: f64,
-}
 
 /// Explains the cells of the counted metrics that changed by more than half of their budget.
 pub(super) fn explain(functions: &Pair<Graph>, cells: &[GateCell]) -> Vec<Explained> {
