@@ -8,7 +8,7 @@ use super::counters::{
     CountError, CountPlan, Graph, OperationCounts, PerOp, Span, allocations_of_both, count_alone,
     count_alone_again, count_both, count_both_again,
 };
-use super::explain::explain;
+use super::explain::{explain, interpreter};
 use super::metric::{Metric, Tier};
 use super::plan::{GatePlan, time_to_count};
 use super::result::{GateCell, GateResult, SkippedTier};
@@ -239,6 +239,12 @@ fn confirm(
             .any(|cell| cell.comparison.verdict != CellVerdict::Pass);
     if let Some(functions) = figures.functions.filter(|_| got_worse || plan.explain) {
         result.explained.extend(explain(&functions, &cells));
+        if let Some(program) = interpreter(&functions).filter(|_| !result.explained.is_empty()) {
+            let note = format!(
+                "{program} is an interpreter: the functions are its own, and those of the server cannot be told"
+            );
+            add_notes(result, std::iter::once(note));
+        }
     }
     result.cells.extend(cells);
     add_notes(result, figures.notes.into_iter());

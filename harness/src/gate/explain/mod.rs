@@ -39,6 +39,23 @@ pub(super) fn explain(functions: &Pair<Graph>, cells: &[GateCell]) -> Vec<Explai
     explained.collect()
 }
 
+/// How the names of programs begin that run other programs.
+const INTERPRETERS: [&str; 8] = [
+    "python", "node", "ruby", "perl", "php", "java", "lua", "beam.smp",
+];
+
+/// The program that runs the server, if it is an interpreter: the functions are its own, and not those of the server.
+pub(super) fn interpreter(functions: &Pair<Graph>) -> Option<String> {
+    let objects = functions
+        .candidate
+        .own
+        .keys()
+        .map(|function| function.object.as_str());
+    let names = objects.filter_map(|object| object.rsplit('/').next());
+    let is_one = |name: &&str| INTERPRETERS.iter().any(|known| name.starts_with(known));
+    names.filter(is_one).min().map(str::to_owned)
+}
+
 /// The functions with the largest parts of the difference, the largest one first; at most [`NAMED`]. `which` is 0 for
 /// instructions and 1 for system calls.
 fn shares(graphs: &Pair<&Graph>, which: usize) -> Vec<FunctionShare> {
@@ -130,5 +147,22 @@ mod tests {
             ),
             []
         );
+    }
+
+    #[test]
+    fn an_interpreter_is_told_from_a_server() {
+        let of = |object: &str| Graph {
+            own: HashMap::from([(
+                Function {
+                    object: object.into(),
+                    name: "main".into(),
+                },
+                [1.0, 0.0],
+            )]),
+            ..Graph::default()
+        };
+        let told = |object: &str| interpreter(&Pair::both(of(object)));
+        assert_eq!(told("/usr/bin/python3.11").as_deref(), Some("python3.11"));
+        assert_eq!(told("/srv/server"), None);
     }
 }
