@@ -48,6 +48,7 @@ fn candidate(name: &'static str, said: &[Heard]) -> Option<Candidate> {
             let refusals = file.talk.bad.iter();
             let mut telling = refusals.filter(|bad| is_telling(&bad.expect));
             telling.any(|bad| answers().any(|heard| fits(bad, &file.talk, heard)))
+                || said.iter().any(is_sent_back) && is_echo(&file.talk)
         }
     };
     Some(Candidate {
@@ -70,6 +71,22 @@ fn greeting(talk: &Talk) -> Option<&Exchange> {
 fn is_pushed(talk: &Talk, said: &[Heard]) -> bool {
     let mut greetings = said.iter().filter(|heard| heard.sent.is_empty());
     greetings.any(|heard| talk.pushed(&talk.reply, &heard.got).is_some())
+}
+
+/// Whether the server sent back what it was sent, and nothing else.
+fn is_sent_back(heard: &Heard) -> bool {
+    let is_silent = heard.token.is_empty() || heard.got.is_empty();
+    !is_silent && heard.got.trim_ascii() == heard.sent.trim_ascii()
+}
+
+/// Whether a server that sends everything back speaks this talk.
+fn is_echo(talk: &Talk) -> bool {
+    let bindings = Bindings {
+        tok: "abcdefgh1234".into(),
+        ..Bindings::default()
+    };
+    let turn = talk.plain().render(talk, &bindings);
+    turn.is_ok_and(|turn| matches!(turn.judge_message(&turn.request), Judgement::Match(_)))
 }
 
 /// A refusal that says anything about the protocol: the absence of a text does not, nor does a close.
@@ -129,6 +146,19 @@ mod tests {
             !names.contains(&"redis") && likely == names.len(),
             "{names:?}"
         );
+    }
+
+    #[test]
+    fn what_is_sent_back_speaks_for_the_talks_that_do_that() {
+        let sent = "abcdefgh1234\n";
+        let (all, likely) = names(&[heard(sent, sent)]);
+        let likely = &all[..likely];
+        assert!(likely.contains(&"line"), "{likely:?}");
+        assert!(!likely.contains(&"redis"), "{likely:?}");
+        let mut silent = heard("", "");
+        silent.token.clear();
+        let (_, likely) = names(&[silent]);
+        assert_eq!(likely, 0);
     }
 
     #[test]
