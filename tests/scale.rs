@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::skip::{is_slow, may_lack};
-use crate::support::{Bench, Ended, data, is_in_path};
+use crate::support::{Bench, Ended, data, is_in_path, python_with};
 
 /// A server that takes what one recv returns for a message, which several checks see each time.
 const FILE: &str = "[server]\nname = \"mine\"\ncmd = [\"tcprove\", \"serve\", \"--port\", \"{port}\", \"--protocol\", \"line\", \"--fault\", \"recv-is-message\"]\n[talk]\nuse = \"line\"\n";
@@ -65,21 +65,14 @@ fn with_program(bench: &Bench, program: &str) -> Command {
     command
 }
 
-/// The Python interpreter of the tests, if it has a module.
-fn python_with(module: &str) -> Option<String> {
-    let python = std::env::var("TCPROVE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let import = format!("import {module}");
-    let found = Command::new(&python).args(["-c", &import]).output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    may_lack(&format!("{python} with the module {module}"));
-    None
+/// The interpreter with these modules. Without it, the running test is recorded as skipped.
+fn python_to(import: &str) -> Option<String> {
+    python_with(import).map_err(|reason| may_lack(&reason)).ok()
 }
 
 /// Runs what is in the file as its engine would, with a few checks only, and merges the parts if it does not do that itself.
 fn runs_as_written(name: &str, merges: bool) {
-    let Some(python) = python_with("yaml") else {
+    let Some(python) = python_to("yaml") else {
         return;
     };
     let bench = Bench::new();
@@ -131,7 +124,7 @@ fn the_pods_run_as_written() {
 
 #[test]
 fn the_files_follow_the_published_schemas() {
-    let Some(python) = python_with("kubernetes_validate, check_jsonschema") else {
+    let Some(python) = python_to("kubernetes_validate, check_jsonschema") else {
         return;
     };
     let valid = |arguments: &[&str], name: &str| {

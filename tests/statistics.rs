@@ -13,6 +13,8 @@ use tcprove::stats::{
     rank_sum_p,
 };
 
+use crate::support::python_with;
+
 /// Maximum absolute difference from the values of scipy.
 const NEAR: f64 = 1e-9;
 /// Maximum absolute difference where the normal distribution is approximated (Abramowitz and Stegun 26.2.17).
@@ -168,23 +170,12 @@ fn rank_sums_and_the_normal_distribution_are_those_of_scipy() {
     }
 }
 
-/// A Python interpreter with scipy, or the reason why there is none.
-fn python_with_scipy() -> Result<String, String> {
-    let python = std::env::var("TCPROVE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let mut command = Command::new(&python);
-    match command.args(["-c", "import scipy"]).output() {
-        Ok(output) if output.status.success() => Ok(python),
-        Ok(_) => Err(format!("{python} has no scipy")),
-        Err(error) => Err(format!("{python}: {error}")),
-    }
-}
-
 #[test]
 fn scipy_still_says_what_is_committed() {
-    let python = match python_with_scipy() {
+    let python = match python_with("scipy") {
         Ok(python) => python,
         Err(reason) => {
-            crate::support::skip::needs(&format!("scipy: {reason}"));
+            crate::support::skip::needs(&reason);
             return;
         }
     };

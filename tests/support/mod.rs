@@ -241,6 +241,18 @@ pub fn is_in_path(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
+/// A Python interpreter with these modules, as in `import yaml, scipy`, or the reason why there is none. `TCPROVE_PYTHON` names
+/// it; the default is `python3`.
+pub fn python_with(modules: &str) -> Result<String, String> {
+    let python = std::env::var("TCPROVE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let import = format!("import {modules}");
+    match Command::new(&python).args(["-c", &import]).output() {
+        Ok(output) if output.status.success() => Ok(python),
+        Ok(_) => Err(format!("{modules}: {python} does not have it")),
+        Err(error) => Err(format!("{modules}: {python}: {error}")),
+    }
+}
+
 /// The path of the Python interpreter itself, not of a wrapper. If there is none, the test is recorded as skipped.
 #[track_caller]
 pub fn python() -> Option<&'static str> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::tests::header;
 use super::{MergeError, PartReport, merged};
 use crate::load::engine::{Tally, ThreadUsage};
 use crate::load::machine::Machine;
@@ -14,9 +15,7 @@ use crate::load::{
     ClockRecord, FolderClock, LoadResult, Loop, Measurement, PartRecord, ServerUse, Workload,
     summarize,
 };
-use crate::report::{
-    Body, Environment, Header, LoadReport, Report, html, json as as_json, junit, markdown, terminal,
-};
+use crate::report::{Body, LoadReport, Report, html, json as as_json, junit, markdown, terminal};
 
 /// Ten windows.
 const PERIOD: MeasuredPeriod = MeasuredPeriod {
@@ -111,26 +110,7 @@ fn server_use() -> ServerUse {
 }
 
 fn report(load: LoadReport, plan: Value) -> Report {
-    let header = Header {
-        command: "load",
-        run_id: "20270301T000000Z-0007".into(),
-        seed: SEED,
-        plan: Some(plan),
-        plan_hash: Some("0123456789abcdef".into()),
-        environment: Environment {
-            tcprove: env!("CARGO_PKG_VERSION"),
-            kernel: "6.1.0".into(),
-            cpus: 2,
-            model: "a processor".into(),
-            nofile: 1024,
-            steal: Some(0.1),
-            throttled: None,
-        },
-        target: None,
-        interrupted: false,
-        duration_s: 1.7,
-    };
-    Report::new(header, Ok(Body::Load(Box::new(load))))
+    Report::new(header("load", plan), Ok(Body::Load(Box::new(load))))
 }
 
 fn plan(part: Option<(usize, usize)>) -> Value {

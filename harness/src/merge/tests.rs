@@ -9,7 +9,8 @@ use serde_json::json;
 use super::{PartReport, merged};
 use crate::check::{self, FailureKind, Outcome, PlannedWaiver, Selection, Verdict, blockers};
 use crate::report::{
-    Body, CheckReport, Environment, Header, Report, json as as_json, junit, markdown, terminal,
+    Body, CheckReport, Environment, Header, Report, json as as_json, junit, markdown, sample,
+    terminal,
 };
 
 /// Checks of a battery.
@@ -26,28 +27,25 @@ fn plan(shard: Option<(usize, usize)>) -> serde_json::Value {
     })
 }
 
-fn report(outcomes: Vec<Outcome>, blockers: Vec<String>, plan: serde_json::Value) -> Report {
-    let header = Header {
-        command: "check",
-        run_id: "20270301T000000Z-0007".into(),
-        seed: 7,
+/// The header of a report that is written and read again: with numbers that have no exact binary form.
+pub(super) fn header(command: &'static str, plan: serde_json::Value) -> Header {
+    let sample = sample::header(command);
+    Header {
         plan: Some(plan),
         plan_hash: Some("0123456789abcdef".into()),
         environment: Environment {
             tcprove: env!("CARGO_PKG_VERSION"),
-            kernel: "6.1.0".into(),
-            cpus: 2,
-            model: "a processor".into(),
-            nofile: 1024,
-            steal: Some(0.25),
-            throttled: None,
+            steal: Some(0.1),
+            ..sample.environment
         },
-        target: None,
-        interrupted: false,
-        duration_s: 1.5,
-    };
+        duration_s: 1.7,
+        ..sample
+    }
+}
+
+fn report(outcomes: Vec<Outcome>, blockers: Vec<String>, plan: serde_json::Value) -> Report {
     let checked = CheckReport::new(outcomes, blockers, None);
-    Report::new(header, Ok(Body::Check(checked)))
+    Report::new(header("check", plan), Ok(Body::Check(checked)))
 }
 
 fn outcome(check: &'static check::Check, verdict: Verdict) -> Outcome {

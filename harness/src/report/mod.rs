@@ -21,7 +21,7 @@ mod number;
 mod parts;
 mod plan;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod snapshots;
 pub(crate) mod terminal;

@@ -23,7 +23,7 @@ use crate::gate::{ControlReport, GateCell, GateResult, Metric, SkippedTier, Tier
 const HOSTILE: &str = "says \u{1b}[31m<script>|`x`\u{202e}";
 
 /// The header of a run that took no time.
-pub(super) fn header(command: &'static str) -> Header {
+pub(crate) fn header(command: &'static str) -> Header {
     Header {
         command,
         run_id: "20270301T000000Z-0007".into(),

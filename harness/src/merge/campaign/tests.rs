@@ -12,9 +12,8 @@ use crate::fuzz::{
     BlockCount, Case, Confirmed, Coverage, Finding, FindingKind, FuzzResult, MemberRun,
     SourceCount, Symptom, TimeSpent,
 };
-use crate::report::{
-    Body, Environment, FuzzReport, Header, Report, json as as_json, junit, markdown, terminal,
-};
+use crate::merge::tests::header;
+use crate::report::{Body, FuzzReport, Header, Report, json as as_json, junit, markdown, terminal};
 
 fn finding(number: usize, bytes: usize, seen: u32) -> Finding {
     let kind = FindingKind::ALL[number % FindingKind::ALL.len()];
@@ -96,23 +95,8 @@ fn run(number: usize) -> MemberRun {
 fn report(result: FuzzResult, plan: Value, command: &'static str) -> Report {
     let number = plan["member"]["index"].as_u64().unwrap_or(1) as usize - 1;
     let header = Header {
-        command,
         run_id: run(number).run_id,
-        seed: 7,
-        plan: Some(plan),
-        plan_hash: Some("0123456789abcdef".into()),
-        environment: Environment {
-            tcprove: env!("CARGO_PKG_VERSION"),
-            kernel: "6.1.0".into(),
-            cpus: 2,
-            model: "a processor".into(),
-            nofile: 1024,
-            steal: Some(0.25),
-            throttled: None,
-        },
-        target: None,
-        interrupted: false,
-        duration_s: 1.5,
+        ..header(command, plan)
     };
     Report::new(header, Ok(Body::Fuzz(Box::new(FuzzReport { result }))))
 }
