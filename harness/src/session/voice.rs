@@ -82,7 +82,7 @@ impl Voice {
     }
 
     /// Any exchange of the talk whose payload does not matter, with a fresh token.
-    pub(super) fn plain(&self, exchange: &Exchange) -> Result<Turn, PeerError> {
+    pub(crate) fn plain(&self, exchange: &Exchange) -> Result<Turn, PeerError> {
         self.render(exchange, PLAIN_PAYLOAD)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::trial::{Bystander, Trials, arm, ask, named};
+use super::trial::{Bystander, Trials, arm, ask_for, named};
 use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, warned};
 use crate::process::CallSet;
 use crate::process::injector::{CallKind, Injected, Place, Rule};
@@ -13,7 +13,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "POSIX write(): ENOSPC, no free space is left on the device, and EIO; what a server prints should not decide whether it serves; one that cannot store data may refuse requests, and may end with a message",
-    stimulus: "writes to stdout and stderr return ENOSPC, then EIO, then writes to files return ENOSPC, then EIO, up to 8 times each, while clients come and another one is connected",
+    stimulus: "writes to stdout and stderr return ENOSPC, then EIO, then writes to files return ENOSPC, then EIO, up to 8 times each, while a client comes for each turn of the talk and another one is connected",
     needs: &[Need::Spawned, Need::Accepts],
     runs: Runs::Injected(CallSet::Interruptible),
     weight: Weight::Warns,
@@ -23,8 +23,9 @@ pub(super) const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Number of writes that fail, and of clients.
+/// Number of writes that fail.
 const TIMES: u32 = 8;
+/// Minimum number of clients.
 const CLIENTS: usize = 3;
 /// Time limit for the end of a server to become visible.
 const ENDING: Duration = Duration::from_millis(300);
@@ -59,8 +60,10 @@ async fn one(
     };
     let from = cx.server().printed().stderr;
     let injection = arm(cx, rule)?;
-    for _ in 0..CLIENTS {
-        ask(cx).await?;
+    // One turn may read and another one store.
+    let turns = &cx.talk().turns;
+    for turn in turns.iter().cycle().take(CLIENTS.max(turns.len())) {
+        ask_for(cx, turn).await?;
     }
     if !trials.note(&injection.end()) {
         return Ok(());

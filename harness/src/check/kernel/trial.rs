@@ -6,6 +6,7 @@ use crate::check::resources::recovery::recovers;
 use crate::check::{Ascribe, Checked, Cx, FailureKind, Shortfall, failed, skip};
 use crate::process::injector::{Injected, Injection, Record, Rule, error_name};
 use crate::session::{PeerError, Session};
+use crate::talk::Exchange;
 
 /// Time that an affected client waits for its reply. It may wait in vain.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -173,10 +174,18 @@ pub(super) fn patience(cx: &Cx) -> Duration {
 
 /// A client that connects, asks and leaves.
 pub(in crate::check) async fn ask(cx: &Cx) -> Checked<Asked> {
+    ask_for(cx, cx.talk().plain()).await
+}
+
+/// As [`ask`], with this exchange.
+pub(super) async fn ask_for(cx: &Cx, exchange: &Exchange) -> Checked<Asked> {
     let asked = async {
         let mut session = cx.try_connect().await?;
-        session.opening().await.map_err(|opening| opening.error)?;
-        let turn = session.turn()?;
+        session
+            .opening_for(exchange)
+            .await
+            .map_err(|opening| opening.error)?;
+        let turn = session.voice().plain(exchange)?;
         session.exchange(&turn).await?;
         session.close();
         Ok::<(), PeerError>(())

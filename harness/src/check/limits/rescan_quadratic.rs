@@ -42,8 +42,10 @@ const FACTOR_MIN: f64 = 8.0;
 const DOUBLING_MIN: f64 = 2.4;
 /// Factor from which the sizes are measured again.
 const SUSPECT: f64 = 5.0;
-/// Maximum number of runs, of which the fastest counts.
+/// Maximum number of runs, of which the fastest counts, and of runs if the factor is as near to the limit as this.
 const RUNS: usize = 4;
+const RUNS_NEAR: usize = 12;
+const NEAR: f64 = 1.3;
 /// Longer requests are not sent if one takes this much CPU time.
 const ENOUGH: Duration = Duration::from_millis(200);
 /// Time in which a server that has answered a part of a request answers another one.
@@ -138,8 +140,14 @@ impl Series {
 
     async fn measured(cx: &Cx, top: usize) -> Checked<Self> {
         let mut series = Self::new(top);
-        for run in 0..RUNS {
-            if run == 0 || run == 1 && series.is_costly() || series.is_suspect() {
+        for run in 0..RUNS_NEAR {
+            let is_due = match run {
+                0 => true,
+                1 => series.is_costly(),
+                ..RUNS => series.is_suspect(),
+                _ => series.is_near(),
+            };
+            if is_due {
                 series.measure(cx).await?;
             }
         }
@@ -174,6 +182,11 @@ impl Series {
 
     fn is_suspect(&self) -> bool {
         self.is_costly() && self.factor() >= SUSPECT
+    }
+
+    /// Whether a little more or less time would change the verdict.
+    fn is_near(&self) -> bool {
+        self.is_costly() && (FACTOR_MIN / NEAR..FACTOR_MIN * NEAR).contains(&self.factor())
     }
 
     fn is_quadratic(&self) -> bool {
@@ -261,5 +274,6 @@ mod tests {
         // One step is steep, for example where a cache is full.
         assert!(!series([10, 15, 90]).is_quadratic());
         assert!(!series([1, 4, 16]).is_quadratic());
+        assert!(series([20, 60, 170]).is_near() && !series([20, 80, 290]).is_near());
     }
 }

@@ -75,7 +75,8 @@ impl Calm {
             _ => String::new(),
         };
         let floods = self.log_rate > LOG_RATE_MAX;
-        if self.busy.is_spin(0.0) || (floods && self.busy.is_awake(0.0)) {
+        let spins = self.busy.is_spin(0.0) && !self.busy.rests();
+        if spins || (floods && self.busy.is_awake(0.0)) {
             return failed(
                 FailureKind::Spin,
                 format!("{lack} the server sleeps: it uses less than {SPIN} of a core"),
