@@ -8,6 +8,10 @@ usage: slowed_line.py PORT [OPTION...]
 --start MS        sleeps for so many milliseconds before it listens
 --descriptors N   keeps so many more files open
 --threads N       has so many more threads
+--spin SHARE      computes for this share of the time
+--polls N         wakes up so many times per second
+--keep BYTES      keeps so many bytes for each connection
+--pad BYTES       adds so many spaces to each reply
 --marker TEXT     does nothing
 """
 import argparse
@@ -23,6 +27,10 @@ parser.add_argument("--hang-after", type=int, default=-1)
 parser.add_argument("--start", type=float, default=0)
 parser.add_argument("--descriptors", type=int, default=0)
 parser.add_argument("--threads", type=int, default=0)
+parser.add_argument("--spin", type=float, default=0)
+parser.add_argument("--polls", type=float, default=0)
+parser.add_argument("--keep", type=int, default=0)
+parser.add_argument("--pad", type=int, default=0)
 parser.add_argument("--marker")
 options = parser.parse_args()
 left = options.hang_after
@@ -30,6 +38,7 @@ left = options.hang_after
 
 def serve(client):
     global left
+    kept = b"x" * options.keep
     for line in client.makefile("rb"):
         if left == 0:
             threading.Event().wait()
@@ -39,12 +48,28 @@ def serve(client):
             pass
         if options.wait:
             time.sleep(options.wait / 1e6)
-        client.sendall(line)
+        client.sendall(line[:-1] + b" " * options.pad + line[-1:])
+
+
+def spin():
+    while True:
+        end = time.thread_time() + options.spin / 100
+        while time.thread_time() < end:
+            pass
+        time.sleep((1 - options.spin) / 100)
+
+
+def poll():
+    while True:
+        time.sleep(1 / options.polls)
 
 
 kept = [open("/dev/null") for _ in range(options.descriptors)]
 for _ in range(options.threads):
     threading.Thread(target=threading.Event().wait, daemon=True).start()
+for each, wanted in ((spin, options.spin), (poll, options.polls)):
+    if wanted:
+        threading.Thread(target=each, daemon=True).start()
 time.sleep(options.start / 1e3)
 listener = socket.create_server(("127.0.0.1", options.port), backlog=64)
 while True:

@@ -3,6 +3,7 @@
 //! Both servers share one core and both clients another, so that a disturbance of the machine hits both servers
 //! alike. What is compared is a ratio within a session; only such ratios are compared between sessions.
 
+mod rest;
 mod session;
 mod turns;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::rest::at_rest;
 use super::turns::{Client, FailedExchange, Participant, PlantedWork, Turns};
 use crate::gate::metric::{Metric, SideFigures};
 use crate::gate::plan::DuetPlan;
@@ -250,6 +251,8 @@ impl DuetSession<'_> {
         let read = || Pair::of(|side| (self.meter.0)(&vitals, side));
         let (begun, before) = (now(), read());
         let (mut last, mut blocks, mut exchanges) = (before, Vec::new(), 0);
+        let bytes_before = turns.bytes();
+        let mut bytes = bytes_before;
         let mut block_from = before;
         loop {
             // The first turn is always taken: the warm-up of a slow server takes a whole session.
@@ -259,7 +262,7 @@ impl DuetSession<'_> {
             if taken < in_block && !is_first {
                 break;
             }
-            (last, exchanges) = (used, exchanges + taken);
+            (last, exchanges, bytes) = (used, exchanges + taken, turns.bytes());
             // A block of few turns in which a side seems to use no CPU time is part of the next one.
             let ratio = log_ratio(block_from, last);
             if ratio.is_finite() {
@@ -277,9 +280,15 @@ impl DuetSession<'_> {
         if blocks.is_empty() {
             blocks.push(log_ratio(before, last));
         }
+        let usage = servers.as_ref().map(Server::usage);
+        let is_unsteady = |side: &Side| servers[*side].pids() != pids[*side];
+        let unsteady = Side::BOTH.into_iter().find(is_unsteady);
+        let rest = match self.planted {
+            Some(_) => Pair::default(),
+            None => at_rest(servers, self.more_clients()),
+        };
         let figures = |side: Side| {
-            let usage = servers[side].usage();
-            let of = |figure: fn(&Usage) -> f64| usage.as_ref().map_or(f64::NAN, figure);
+            let of = |figure: fn(&Usage) -> f64| usage[side].as_ref().map_or(f64::NAN, figure);
             SideFigures {
                 cpu_us: micros(last[side].saturating_sub(before[side])) / exchanges as f64,
                 p50_us: turns
@@ -289,16 +298,26 @@ impl DuetSession<'_> {
                 start_us: micros(servers[side].started_in()),
                 descriptors: of(|usage| usage.descriptors as f64),
                 threads: of(|usage| usage.threads as f64),
+                idle_cores: rest[side].cores,
+                idle_wakeups_per_s: rest[side].wakeups_per_s,
+                bytes_per_client: rest[side].bytes_per_client,
+                wire_bytes: (bytes[side] - bytes_before[side]) as f64 / exchanges as f64,
             }
         };
-        let is_unsteady = |side: &Side| servers[*side].pids() != pids[*side];
         Ok(Some(SessionSample {
             sides: Pair::of(figures),
             cpu_log_ratio: hodges_lehmann(&blocks, 0.9).map_or(f64::NAN, |centre| centre.estimate),
             planted_share: 1.0 / every as f64,
             exchanges: exchanges as u64,
-            unsteady: Side::BOTH.into_iter().find(is_unsteady),
+            unsteady,
         }))
+    }
+
+    /// Number of clients that may come beside the one of the session.
+    fn more_clients(&self) -> usize {
+        let most = |side: Side| self.subjects[side].promise.most_connections();
+        let most = Side::BOTH.into_iter().filter_map(most).min();
+        most.map_or(usize::MAX, |most| most.saturating_sub(1))
     }
 
     /// Takes the unmeasured turns and returns the mean duration of a turn. So that a disturbance does not make that

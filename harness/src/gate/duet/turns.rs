@@ -103,6 +103,11 @@ impl<'a> Turns<'a> {
         }
     }
 
+    /// Number of bytes that the client of each side has sent and received so far.
+    pub(super) fn bytes(&self) -> Pair<u64> {
+        self.sides.as_ref().map(|client| client.lockstep.bytes())
+    }
+
     /// The median response time of a side in nanoseconds.
     pub(super) fn median_ns(&self, side: Side) -> Option<f64> {
         crate::stats::median(&self.sides[side].times)

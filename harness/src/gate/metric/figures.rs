@@ -15,6 +15,14 @@ pub struct SideFigures {
     pub descriptors: f64,
     /// Threads at the end, with one client.
     pub threads: f64,
+    /// CPU usage while nobody asks anything, in cores.
+    pub idle_cores: f64,
+    /// Wake-ups of all threads per second meanwhile.
+    pub idle_wakeups_per_s: f64,
+    /// Memory that each idle connection takes, in bytes.
+    pub bytes_per_client: f64,
+    /// Bytes sent and received per counted exchange.
+    pub wire_bytes: f64,
 }
 
 /// How a metric is read from a session.
@@ -25,13 +33,22 @@ pub(super) struct SessionFigure {
 }
 
 impl SessionFigure {
-    /// ln(candidate / base), or 0 if they differ by less than counts.
+    /// ln(candidate / base), or 0 if they differ by less than counts. A figure below that counts as that much: an idle server
+    /// may use nothing.
     pub(super) fn log_ratio(&self, base: &SideFigures, candidate: &SideFigures) -> f64 {
         let [base, candidate] = [base, candidate].map(self.read);
         if (candidate - base).abs() < self.least {
             0.0
         } else {
-            (candidate / base).ln()
+            // Not `max`, which would hide what is not a number.
+            let at_least = |figure| {
+                if figure < self.least {
+                    self.least
+                } else {
+                    figure
+                }
+            };
+            (at_least(candidate) / at_least(base)).ln()
         }
     }
 }
@@ -46,15 +63,15 @@ mod tests {
             read: |side| side.rss_bytes,
             least: 1e6,
         };
-        let ratio = |bytes: f64| {
-            let side = |rss_bytes| SideFigures {
-                rss_bytes,
-                ..SideFigures::default()
-            };
-            figure.log_ratio(&side(2e6), &side(bytes))
+        let side = |rss_bytes| SideFigures {
+            rss_bytes,
+            ..SideFigures::default()
         };
+        let ratio = |bytes: f64| figure.log_ratio(&side(2e6), &side(bytes));
         assert_eq!((ratio(2e6), ratio(2.9e6), ratio(1.1e6)), (0.0, 0.0, 0.0));
         assert!((ratio(4e6) - 2.0_f64.ln()).abs() < 1e-9);
         assert!(ratio(f64::NAN).is_nan());
+        let from_nothing = figure.log_ratio(&SideFigures::default(), &side(8e6));
+        assert!((from_nothing - 8.0_f64.ln()).abs() < 1e-9);
     }
 }

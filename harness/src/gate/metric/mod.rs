@@ -1,14 +1,18 @@
 //! The metrics that a gate compares, one file for each kind. Lower is better for all of them: throughput is inverted.
 
+mod connection_memory;
 mod counted;
 mod cpu;
 mod descriptors;
 mod figures;
+mod idle_cpu;
+mod idle_wakeups;
 mod load;
 mod p50;
 mod rss;
 mod start_time;
 mod threads;
+mod wire_bytes;
 
 use serde::Serialize;
 
@@ -41,6 +45,14 @@ pub enum Metric {
     Descriptors,
     /// Threads of the server while it serves one client; differences below 4 do not count.
     Threads,
+    /// CPU usage of the server while nobody asks it anything, in cores; differences below 0.03 do not count.
+    IdleCpu,
+    /// How often its threads wake up per second meanwhile; differences below 30 do not count.
+    IdleWakeups,
+    /// Memory that each idle connection takes; differences below 1 KiB do not count.
+    ConnectionMemory,
+    /// Bytes sent and received per operation; differences below 8 do not count.
+    WireBytes,
     /// Time per operation over many connections: the inverse of throughput.
     Throughput,
     /// 99th percentile of response times over many connections.
@@ -71,7 +83,7 @@ impl Tier {
 }
 
 /// All metrics, in the order of display.
-pub(crate) const ALL: [Metric; 12] = [
+pub(crate) const ALL: [Metric; 16] = [
     Metric::ServerCpu,
     Metric::ServerCpuAll,
     Metric::P50,
@@ -79,6 +91,10 @@ pub(crate) const ALL: [Metric; 12] = [
     Metric::StartTime,
     Metric::Descriptors,
     Metric::Threads,
+    Metric::IdleCpu,
+    Metric::IdleWakeups,
+    Metric::ConnectionMemory,
+    Metric::WireBytes,
     Metric::Instructions,
     Metric::Syscalls,
     Metric::Allocations,
@@ -113,6 +129,10 @@ impl Metric {
             Self::StartTime => &start_time::START_TIME,
             Self::Descriptors => &descriptors::DESCRIPTORS,
             Self::Threads => &threads::THREADS,
+            Self::IdleCpu => &idle_cpu::IDLE_CPU,
+            Self::IdleWakeups => &idle_wakeups::IDLE_WAKEUPS,
+            Self::ConnectionMemory => &connection_memory::CONNECTION_MEMORY,
+            Self::WireBytes => &wire_bytes::WIRE_BYTES,
             Self::Throughput => &load::THROUGHPUT,
             Self::P99 => &load::P99,
         }

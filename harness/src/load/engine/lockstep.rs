@@ -63,6 +63,12 @@ impl<'a> Lockstep<'a> {
         self.engine.connections.begun()
     }
 
+    /// Number of bytes sent and received so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        let (sent, received) = self.engine.progress.bytes();
+        sent + received
+    }
+
     /// Connects and completes the opening, if necessary, so that a request can be sent.
     ///
     /// # Errors

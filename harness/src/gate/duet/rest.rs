@@ -1,0 +1,97 @@
+//! What a server does and keeps while nobody asks it anything: CPU time and wake-ups with one silent client, and memory for
+//! each further one.
+
+use std::time::{Duration, Instant};
+
+use crate::gate::side::{Pair, Side};
+use crate::process::{Server, Wakeups, wakeups};
+use crate::session::BlockingLink;
+
+/// Time for threads to go to sleep after the last exchange.
+const SETTLE: Duration = Duration::from_millis(20);
+/// How long both servers are left alone.
+const IDLE: Duration = Duration::from_millis(100);
+/// Maximum number of silent clients, and the time for them to connect.
+const CLIENTS_MAX: usize = 250;
+const CONNECT_TIME_MAX: Duration = Duration::from_millis(100);
+/// Time limit for a connection, and for the server to accept those that wait.
+const ACCEPTED_WITHIN: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(2);
+
+/// What was seen of one server.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Rest {
+    /// CPU usage, in cores.
+    pub(super) cores: f64,
+    /// Voluntary context switches of all threads per second.
+    pub(super) wakeups_per_s: f64,
+    /// Resident memory that each silent client adds, in bytes; 0 if too few can connect.
+    pub(super) bytes_per_client: f64,
+}
+
+/// Leaves both servers alone for a while, then lets up to `clients` connect to each and say nothing.
+pub(super) fn at_rest(servers: &Pair<Server>, clients: usize) -> Pair<Rest> {
+    std::thread::sleep(SETTLE);
+    let before = Pair::of(|side| Reading::of(&servers[side]));
+    std::thread::sleep(IDLE);
+    Pair::of(|side| {
+        let now = Reading::of(&servers[side]);
+        let seconds = (now.at - before[side].at).as_secs_f64();
+        Rest {
+            cores: now.cpu.saturating_sub(before[side].cpu).as_secs_f64() / seconds,
+            wakeups_per_s: now.wakeups_since(&before[side]) as f64 / seconds,
+            bytes_per_client: bytes_per_client(&servers[side], clients.min(CLIENTS_MAX)),
+        }
+    })
+}
+
+struct Reading {
+    at: Instant,
+    cpu: Duration,
+    wakeups: Wakeups,
+}
+
+impl Reading {
+    fn of(server: &Server) -> Self {
+        Self {
+            at: Instant::now(),
+            cpu: server.cpu().unwrap_or_default(),
+            wakeups: wakeups(&server.pids()),
+        }
+    }
+
+    fn wakeups_since(&self, before: &Self) -> u64 {
+        let grown = self.wakeups.iter().map(|(thread, now)| {
+            let earlier = before.wakeups.get(thread);
+            now.count - earlier.map_or(0, |earlier| earlier.count.min(now.count))
+        });
+        grown.sum()
+    }
+}
+
+fn bytes_per_client(server: &Server, clients: usize) -> f64 {
+    let memory = || server.usage().map(|usage| usage.own_bytes);
+    let Some(before) = memory() else { return 0.0 };
+    let begun = Instant::now();
+    let mut held = Vec::with_capacity(clients);
+    while held.len() < clients && begun.elapsed() < CONNECT_TIME_MAX {
+        match BlockingLink::connect(server.endpoint(), ACCEPTED_WITHIN) {
+            Ok(link) => held.push(link),
+            Err(_) => break,
+        }
+    }
+    let queued = || {
+        server
+            .listener()
+            .map_or(0, |listener| listener.queued as usize)
+    };
+    let begun = Instant::now();
+    while queued() > 0 && begun.elapsed() < ACCEPTED_WITHIN {
+        std::thread::sleep(LOOK);
+    }
+    let accepted = held.len().saturating_sub(queued());
+    match memory() {
+        Some(after) if accepted > 0 => after.saturating_sub(before) as f64 / accepted as f64,
+        _ => 0.0,
+    }
+}
