@@ -83,6 +83,7 @@ fn write(code: ErrorCode, message: String) {
         json: asked("--json"),
         junit: asked("--junit"),
         markdown: asked("--markdown"),
+        sarif: asked("--sarif"),
         ..OutputArgs::default()
     };
     output.write(&PageArgs::default(), &report);

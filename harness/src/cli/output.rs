@@ -10,7 +10,7 @@ use super::place::{Place, Render};
 use super::print::stdout;
 pub(super) use super::print::{note, say, say_bytes, stdout_failed};
 use crate::report::{
-    ExitCode as Code, OnInconclusive, Report, RunError, annotations, json, junit, markdown,
+    ExitCode as Code, OnInconclusive, Report, RunError, annotations, json, junit, markdown, sarif,
     terminal,
 };
 
@@ -27,6 +27,9 @@ pub(super) struct OutputArgs {
     /// Write the report as Markdown; `-` for stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
+    /// Write the report as SARIF, for code scanning; `-` for stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sarif: Option<PathBuf>,
     /// Choose the exit code of an inconclusive run
     #[arg(long, value_enum, default_value = "exit5")]
     pub(crate) on_inconclusive: Inconclusive,
@@ -125,12 +128,13 @@ impl OutputArgs {
     }
 
     fn places(&self, page: &PageArgs) -> Vec<Place> {
-        let flags: [(&'static str, &Option<PathBuf>, Render); 4] = [
+        let flags: [(&'static str, &Option<PathBuf>, Render); 5] = [
             ("--json", &self.json, |report| Some(json::render(report))),
             ("--junit", &self.junit, |report| Some(junit::render(report))),
             ("--markdown", &self.markdown, |report| {
                 Some(markdown::render(report))
             }),
+            ("--sarif", &self.sarif, |report| Some(sarif::render(report))),
             ("--html", &page.html, super::page::render),
         ];
         flags

@@ -83,6 +83,7 @@ impl RunArgs {
             json: None,
             junit: None,
             markdown: None,
+            sarif: None,
             ..self.check.output.clone()
         }
     }

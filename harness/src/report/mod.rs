@@ -22,6 +22,7 @@ mod parts;
 mod plan;
 #[cfg(test)]
 pub(crate) mod sample;
+pub(crate) mod sarif;
 #[cfg(test)]
 mod snapshots;
 pub(crate) mod terminal;

@@ -3,7 +3,7 @@
 use super::sample::{campaign, finding, header, replay};
 use super::{
     Body, ExitCode, Header, ReplayReport, Report, RunError, RunVerdict, json, junit, markdown,
-    terminal,
+    sarif, terminal,
 };
 use crate::fuzz::FindingKind;
 use crate::report::OnInconclusive;
@@ -117,6 +117,7 @@ fn nothing_hostile_comes_through() {
         for text in [
             json::render(&report),
             junit::render(&report),
+            sarif::render(&report),
             markdown::render(&report),
             plain(&report, None),
         ] {

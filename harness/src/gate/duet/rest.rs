@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::gate::side::{Pair, Side};
+use crate::gate::side::Pair;
 use crate::process::{Server, Wakeups, wakeups};
 use crate::session::BlockingLink;
 
