@@ -12,6 +12,7 @@ mod busy;
 pub(crate) mod cause;
 mod closing;
 mod cx;
+mod fair;
 pub(crate) mod matrix;
 mod needs;
 mod next;

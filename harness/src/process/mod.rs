@@ -7,6 +7,7 @@
 mod abandoned;
 mod acceptor;
 mod account;
+mod cpu_waits;
 mod crashes;
 mod drain;
 mod ending;
@@ -44,6 +45,7 @@ mod waits;
 mod wakeups;
 mod written;
 
+pub(crate) use cpu_waits::{cpu_waits, run_delay_of};
 pub(crate) use crashes::{Crash, CrashWatch};
 pub use exit::{Exit, StopReport};
 pub(crate) use exit::{signal_name, signal_number};

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::bulk;
+use crate::check::fair::FairClock;
 use crate::check::stall::flood_until_asleep;
 use crate::check::{
     Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive, skip,
@@ -34,6 +35,8 @@ const PAUSE: Duration = Duration::from_millis(400);
 /// Maximum duration of the flood, and of the rest of it if a slow server has not shown enough by then.
 const FLOOD_TIME_MAX: Duration = Duration::from_secs(8);
 const SLOW_TIME_MAX: Duration = Duration::from_secs(12);
+/// Time between two looks at a slow server.
+const SLOW_TIME_PART: Duration = Duration::from_secs(4);
 /// Interval between memory samples before the flood.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(20);
 /// The memory is settled after this many equal samples in a row.
@@ -67,13 +70,17 @@ async fn run(cx: &Cx) -> Checked {
     let piece = bulk::piece(&bulk::turn(cx, exchange)?);
     let mut client = cx.open_for(exchange).await?;
     let before = memory_at_rest(cx).await?;
+    let clock = FairClock::start(cx);
     let mut flood = flooded(cx, &mut client, &piece, FLOOD_TIME_MAX).await;
-    if is_slow(flood) && !is_flat(flood, cx.usage()?.rss_bytes.saturating_sub(before)) {
+    while is_slow(flood)
+        && clock.elapsed(cx) < FLOOD_TIME_MAX + slow_time(cx)
+        && !is_flat(flood, cx.usage()?.rss_bytes.saturating_sub(before))
+    {
         let first = flood.bytes;
         // Goes on where it was, so that messages are not cut off.
         let mut rest = piece.clone();
         rest.rotate_left((first % piece.len().max(1) as u64) as usize);
-        flood = flooded(cx, &mut client, &rest, slow_time(cx)).await;
+        flood = flooded(cx, &mut client, &rest, SLOW_TIME_PART).await;
         flood.bytes += first;
     }
     let proof = proof(cx, &client, flood);

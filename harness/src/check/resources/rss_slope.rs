@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::mixed::settled;
 use super::slope::{Level, Slope, Trend};
 use crate::check::backpressure::bulk;
+use crate::check::fair::FairClock;
 use crate::check::{
     Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive, skip,
 };
@@ -66,7 +67,7 @@ async fn run(cx: &Cx) -> Checked {
     let load = Rc::new(Load::of(cx)?);
     let size = first(cx, &load).await?;
     let mut slope = Slope::from(level(cx, 0).await?);
-    let (begun, time_max) = (Instant::now(), patience(cx, TIME_MAX, TIME_SLOW));
+    let (clock, time_max) = (FairClock::start(cx), patience(cx, TIME_MAX, TIME_SLOW));
     loop {
         let sent = batch(cx, &load, Until::Connections(size)).await?.bytes;
         slope.add(sent, level(cx, slope.flat_below(sent)).await?);
@@ -83,9 +84,8 @@ async fn run(cx: &Cx) -> Checked {
             Trend::Flat => return Ok(()),
             Trend::Open if slope.is_store() && load.may_be_stored() => return stored(&slope),
             Trend::Grows if load.may_be_stored() => return stored(&slope),
-            Trend::Open if begun.elapsed() < time_max => {}
-            // On a busy machine the batches were few.
-            Trend::Open if slope.is_flattening() && begun.elapsed() < time_max * 2 => {}
+            Trend::Open if clock.elapsed(cx) < time_max => {}
+            Trend::Open if slope.is_flattening() && clock.elapsed(cx) < time_max * 3 / 2 => {}
             Trend::Open => return unsettled(cx, &slope),
             Trend::Grows => {
                 return failed(

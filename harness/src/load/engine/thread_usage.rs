@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use crate::process::context_switches_of;
+use crate::process::{context_switches_of, run_delay_of};
 
 /// The counters of the calling thread at one time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,7 +36,7 @@ impl Reading {
         let read = |file: &str| fs::read_to_string(format!("/proc/thread-self/{file}"));
         let began = super::now();
         let cpu = clock_gettime(ClockId::ThreadCPUTime);
-        let starved = run_delay(&read("schedstat").unwrap_or_default());
+        let starved = run_delay_of(&read("schedstat").unwrap_or_default()).unwrap_or_default();
         let ended = super::now();
         Self {
             cpu: Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32),
@@ -79,19 +79,12 @@ fn share(part: Duration, whole: Duration) -> f64 {
     (part.as_secs_f64() / whole.as_secs_f64()).min(1.0)
 }
 
-/// The second field of `schedstat`: nanoseconds spent waiting on a run queue (Documentation/scheduler/sched-stats).
-fn run_delay(schedstat: &str) -> Duration {
-    let field = schedstat.split_whitespace().nth(1);
-    Duration::from_nanos(field.and_then(|field| field.parse().ok()).unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn counters_are_parsed() {
-        assert_eq!(run_delay("505 1200 3\n"), Duration::from_nanos(1200));
         let status = "Threads:\t1\nvoluntary_ctxt_switches:\t40\nnonvoluntary_ctxt_switches:\t2\n";
         assert_eq!(context_switches_of(status), 42);
     }
