@@ -18,7 +18,7 @@ candidate=$PWD
 base=$(realpath "$OUT")/base
 out=$(realpath "$OUT")/out
 # The reports of an earlier run are not those of this one; its findings stay.
-rm -f "$out"/{check,fuzz,gate}.{json,xml,md} "$out"/changed.{json,md}
+rm -f "$out"/{check,fuzz,gate}.{json,xml,md,sarif} "$out"/changed.{json,md}
 
 remove_worktree() {
     # A run that was killed may have left one that git does not know any more.
@@ -42,7 +42,8 @@ prove() {
     echo "::group::tcprove $name"
     # What follows `--` is the server's command: our flags come before it.
     tcprove "$name" --on-inconclusive "$ON_INCONCLUSIVE" \
-        --json "$out/$name.json" --junit "$out/$name.xml" --markdown "$out/$name.md" "$@" || code=$?
+        --json "$out/$name.json" --junit "$out/$name.xml" --markdown "$out/$name.md" \
+        --sarif "$out/$name.sarif" "$@" || code=$?
     echo "::endgroup::"
     echo "tcprove $name ended with $code"
     local order=(70 130 2 3 1 5 4 0)
