@@ -105,6 +105,13 @@ impl fmt::Display for SessionFault {
     }
 }
 
+/// What the counted exchanges took.
+struct Counted {
+    exchanges: f64,
+    cpu: Pair<Duration>,
+    bytes: Pair<u64>,
+}
+
 /// The running servers of a session.
 struct SessionServers {
     sides: Pair<Server>,
@@ -280,20 +287,40 @@ impl DuetSession<'_> {
         if blocks.is_empty() {
             blocks.push(log_ratio(before, last));
         }
-        let usage = servers.as_ref().map(Server::usage);
         let is_unsteady = |side: &Side| servers[*side].pids() != pids[*side];
         let unsteady = Side::BOTH.into_iter().find(is_unsteady);
+        let counted = Counted {
+            exchanges: exchanges as f64,
+            cpu: Pair::of(|side| last[side].saturating_sub(before[side])),
+            bytes: Pair::of(|side| bytes[side] - bytes_before[side]),
+        };
+        Ok(Some(SessionSample {
+            sides: self.figures(servers, &turns, &counted),
+            cpu_log_ratio: hodges_lehmann(&blocks, 0.9).map_or(f64::NAN, |centre| centre.estimate),
+            planted_share: 1.0 / every as f64,
+            exchanges: exchanges as u64,
+            unsteady,
+        }))
+    }
+
+    /// The figures of both sides at the end of a session.
+    fn figures(
+        &self,
+        servers: &Pair<Server>,
+        turns: &Turns<'_>,
+        counted: &Counted,
+    ) -> Pair<SideFigures> {
+        let usage = servers.as_ref().map(Server::usage);
         let rest = match self.planted {
             Some(_) => Pair::default(),
             None => at_rest(servers, self.more_clients()),
         };
-        let figures = |side: Side| {
+        Pair::of(|side| {
             let of = |figure: fn(&Usage) -> f64| usage[side].as_ref().map_or(f64::NAN, figure);
+            let median = turns.median_ns(side);
             SideFigures {
-                cpu_us: micros(last[side].saturating_sub(before[side])) / exchanges as f64,
-                p50_us: turns
-                    .median_ns(side)
-                    .map_or(f64::NAN, |median| median / 1e3),
+                cpu_us: micros(counted.cpu[side]) / counted.exchanges,
+                p50_us: median.map_or(f64::NAN, |median| median / 1e3),
                 rss_bytes: of(|usage| usage.own_bytes as f64),
                 start_us: micros(servers[side].started_in()),
                 descriptors: of(|usage| usage.descriptors as f64),
@@ -301,16 +328,9 @@ impl DuetSession<'_> {
                 idle_cores: rest[side].cores,
                 idle_wakeups_per_s: rest[side].wakeups_per_s,
                 bytes_per_client: rest[side].bytes_per_client,
-                wire_bytes: (bytes[side] - bytes_before[side]) as f64 / exchanges as f64,
+                wire_bytes: counted.bytes[side] as f64 / counted.exchanges,
             }
-        };
-        Ok(Some(SessionSample {
-            sides: Pair::of(figures),
-            cpu_log_ratio: hodges_lehmann(&blocks, 0.9).map_or(f64::NAN, |centre| centre.estimate),
-            planted_share: 1.0 / every as f64,
-            exchanges: exchanges as u64,
-            unsteady,
-        }))
+        })
     }
 
     /// Number of clients that may come beside the one of the session.
