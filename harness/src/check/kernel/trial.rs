@@ -173,7 +173,7 @@ pub(super) fn patience(cx: &Cx) -> Duration {
 }
 
 /// A client that connects, asks and leaves.
-pub(in crate::check) async fn ask(cx: &Cx) -> Checked<Asked> {
+pub(super) async fn ask(cx: &Cx) -> Checked<Asked> {
     ask_for(cx, cx.talk().plain()).await
 }
 
@@ -201,7 +201,8 @@ pub(super) async fn ask_again(cx: &Cx, session: &mut Session) -> Checked<Asked> 
     ))
 }
 
-fn judged<T, E>(asked: Result<Result<T, PeerError>, E>) -> Asked {
+/// What a client got, from the result of its exchange; `Err`: none came in time.
+pub(in crate::check) fn judged<T, E>(asked: Result<Result<T, PeerError>, E>) -> Asked {
     match asked {
         Ok(Ok(_)) => Asked::Served,
         Ok(Err(error @ PeerError::Wrong { .. })) => Asked::Otherwise(error.into()),

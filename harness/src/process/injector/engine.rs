@@ -15,6 +15,7 @@ use super::caller::{Caller, FAULTS, interrupting};
 use super::calls::{self, Call, CallKind};
 use super::keeper;
 use super::place::{self, Found};
+use super::plausible::is_plausible;
 use super::rule::{Injected, Place, Record, SeenCall};
 use super::shared::{Active, Shared};
 use super::transfer::{Moved, Transfer};
@@ -22,6 +23,8 @@ use crate::sys::{CallListener, CallResult, PendingCall};
 
 /// Time between two looks at calls that wait for something to read.
 const LOOK: Duration = Duration::from_millis(20);
+/// The same at accepts that wait for another thread's.
+const TURN: Duration = Duration::from_micros(200);
 /// Maximum time that a call waits for something to read before the kernel performs it.
 const READ_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -43,6 +46,8 @@ enum Until {
         generation: u64,
         until: Instant,
     },
+    /// Another thread has taken the connection that it was let through for. Then the call is decided.
+    Turn,
 }
 
 /// Answers the calls of one filter.
@@ -103,7 +108,7 @@ impl Engine {
         ];
         let sockets = self.held.iter().filter_map(|held| match &held.until {
             Until::Readable { socket, .. } => Some(PollFd::new(socket, PollFlags::IN)),
-            Until::Due(_) => None,
+            Until::Due(_) | Until::Turn => None,
         });
         sources.extend(sockets);
         match poll(&mut sources, limit.as_ref()) {
@@ -128,23 +133,28 @@ impl Engine {
         let each = self.held.iter().map(|held| match held.until {
             Until::Due(due) => due.saturating_duration_since(now),
             Until::Readable { .. } => LOOK,
+            Until::Turn => TURN,
         });
         each.min()
     }
 
     /// Answers the held calls whose time has come.
     fn release(&mut self) {
-        let (listener, shared) = (&self.listener, &self.shared);
-        self.held.retain_mut(|held| {
-            if !listener.is_waiting(held.call.id) {
-                return false;
+        for held in std::mem::take(&mut self.held) {
+            if !self.listener.is_waiting(held.call.id) {
+                continue;
             }
-            let Some(result) = released(&held.until, shared) else {
-                return true;
-            };
-            listener.answer(held.call.id, result);
-            false
-        });
+            if matches!(held.until, Until::Turn) {
+                self.answer(held.call);
+                continue;
+            }
+            match released(&held.until, &self.shared) {
+                Some(result) => {
+                    self.listener.answer(held.call.id, result);
+                }
+                None => self.held.push(held),
+            }
+        }
     }
 
     /// Notes whether a new handler of a signal interrupts calls.
@@ -174,6 +184,10 @@ impl Engine {
         if i64::from(call.number) == libc::SYS_rt_sigaction {
             self.watch_signals(&call);
         }
+        self.answer(call);
+    }
+
+    fn answer(&mut self, call: PendingCall) {
         let answer = match self.decide(&call) {
             Ok(answer) => answer,
             Err(error) => {
@@ -210,22 +224,45 @@ impl Engine {
             _ => {}
         }
         let generation = state.generation;
-        let Some(active) = state
-            .active
-            .as_mut()
-            .filter(|active| active.rule.names(call))
-        else {
+        let Some(active) = &mut state.active else {
             return Ok(PROCEED);
         };
-        let caller = Caller::of(pending.thread)?;
-        let found = place::find(&active.site, &caller, call, pending)?;
-        let rule = active.rule.clone();
-        if !rule.covers(found.place, found.peer)
-            || found.is_in_vain(call.kind)
-            || !self.listener.is_waiting(pending.id)
-        {
+        active.accepting.calls(pending.thread);
+        if !active.rule.names(call) {
             return Ok(PROCEED);
         }
+        let caller = Caller::of(pending.thread)?;
+        let found = place::find(&active.site, &caller, call, pending)?;
+        if !active.rule.covers(found.place, found.peer) || !self.listener.is_waiting(pending.id) {
+            return Ok(PROCEED);
+        }
+        if found.is_in_vain(call.kind) {
+            // What the kernel would have returned at this moment. Performed later, the call might take what arrives meanwhile,
+            // and would be a part of the exchange that was not counted.
+            return Ok(Answer::Now(CallResult::Error(libc::EAGAIN)));
+        }
+        let takes = call.kind == CallKind::Accept && !found.is_blocking;
+        if takes && active.accepting.is_busy(Instant::now()) {
+            return Ok(Answer::Later(Until::Turn));
+        }
+        let answer = self.concerned(active, generation, call, pending, caller, found)?;
+        if takes && matches!(answer, Answer::Now(CallResult::Continue)) {
+            active.accepting.begins(pending.thread, Instant::now());
+        }
+        Ok(answer)
+    }
+
+    /// Decides a call that the rule concerns.
+    fn concerned(
+        &self,
+        active: &mut Active,
+        generation: u64,
+        call: &'static Call,
+        pending: &PendingCall,
+        caller: Caller,
+        found: Found,
+    ) -> io::Result<Answer> {
+        let rule = active.rule.clone();
         let seen = SeenCall {
             name: call.name,
             kind: call.kind,
@@ -237,40 +274,36 @@ impl Engine {
                 _ => caller.handled & self.interrupting != 0,
             },
         };
-        if !is_plausible(rule.result, &seen) {
-            active.record.implausible += 1;
-            return Ok(PROCEED);
-        }
+        let is_plausible = is_plausible(rule.result, &seen);
         let transfer = match rule.result {
             Injected::Short => {
-                match Transfer::of(&caller, call, pending, found.peer, &mut active.peeked) {
-                    Some(transfer) => Some(transfer),
-                    None => return Ok(PROCEED),
-                }
+                Transfer::of(&caller, call, pending, found.peer, &mut active.peeked)
             }
             _ => None,
         };
-        if !active.record.matched(&rule, seen) {
+        let record = &mut active.record;
+        if !record.matched(&rule, seen) {
             return Ok(PROCEED);
         }
-        let record = &mut active.record;
-        match rule.result {
-            Injected::Nothing => return Ok(PROCEED),
-            Injected::Late(by) => {
+        if !is_plausible {
+            record.implausible += 1;
+            return Ok(PROCEED);
+        }
+        match (rule.result, transfer) {
+            (Injected::Late(by), _) => {
                 record.injected(call, rule.result);
-                return Ok(Answer::Later(Until::Due(Instant::now() + by)));
+                Ok(Answer::Later(Until::Due(Instant::now() + by)))
             }
-            Injected::Error(number) => {
+            (Injected::Error(number), _) => {
                 record.injected(call, rule.result);
                 lose_connection(number, call, &found);
-                return Ok(Answer::Now(CallResult::Error(number)));
+                Ok(Answer::Now(CallResult::Error(number)))
             }
-            Injected::Short => {}
+            (Injected::Short, Some(transfer)) => {
+                make_short(record, call, caller, transfer, found, generation)
+            }
+            (Injected::Short, None) | (Injected::Nothing, _) => Ok(PROCEED),
         }
-        let Some(transfer) = transfer else {
-            return Ok(PROCEED);
-        };
-        make_short(record, call, caller, transfer, found, generation)
     }
 }
 
@@ -327,20 +360,6 @@ enum Answer {
     Later(Until),
 }
 
-/// Whether the kernel could return this. A call that cannot wait is never interrupted, and without a handler a signal
-/// interrupts few calls (signal(7)). Only a signal makes a blocking write short.
-pub(crate) fn is_plausible(result: Injected, seen: &SeenCall) -> bool {
-    match result {
-        Injected::Error(libc::EINTR) => {
-            seen.is_blocking && (seen.is_interruptible || seen.name.starts_with("epoll"))
-        }
-        Injected::Short if seen.kind == CallKind::Send => {
-            !seen.is_blocking || seen.is_interruptible
-        }
-        _ => true,
-    }
-}
-
 /// An accept that reports the end of a connection takes it out of the queue, if one is there.
 fn lose_connection(number: i32, call: &Call, found: &Found) {
     if call.kind != CallKind::Accept
@@ -359,9 +378,10 @@ fn lose_connection(number: i32, call: &Call, found: &Found) {
     }
 }
 
-/// The result of a held call; `None` if it has to be held longer.
+/// The result of a held call; `None` if it has to be held longer, or to be decided.
 fn released(until: &Until, shared: &Shared) -> Option<CallResult> {
     match until {
+        Until::Turn => None,
         Until::Due(due) => (*due <= Instant::now()).then_some(CallResult::Continue),
         Until::Readable {
             name,
@@ -386,31 +406,5 @@ fn released(until: &Until, shared: &Shared) -> Option<CallResult> {
                 Ok(Moved::NotApplicable) | Err(_) => Some(CallResult::Continue),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_the_kernel_could_return_is_plausible() {
-        let seen = |name: &'static str, is_blocking, is_interruptible| SeenCall {
-            name,
-            kind: calls::of_name(name).unwrap().kind,
-            place: Place::Connection,
-            is_blocking,
-            is_interruptible,
-        };
-        let interrupted = Injected::Error(libc::EINTR);
-        assert!(is_plausible(interrupted, &seen("read", true, true)));
-        assert!(!is_plausible(interrupted, &seen("read", false, true)));
-        assert!(!is_plausible(interrupted, &seen("read", true, false)));
-        assert!(is_plausible(interrupted, &seen("epoll_wait", true, false)));
-        assert!(!is_plausible(interrupted, &seen("epoll_wait", false, true)));
-        let short = Injected::Short;
-        assert!(is_plausible(short, &seen("read", true, false)));
-        assert!(!is_plausible(short, &seen("write", true, false)));
-        assert!(is_plausible(short, &seen("write", false, false)));
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! [`keeper`] ends the server's processes if tcprove and the supervisor are killed.
 
+mod accepting;
 mod caller;
 pub(crate) mod calls;
 mod engine;

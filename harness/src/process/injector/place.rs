@@ -62,9 +62,9 @@ impl Found {
     }
 }
 
-/// Whether there is something to take: a client, bytes, the end of the stream, or an error.
+/// Whether there is something to take: a client, bytes, an urgent byte, the end of the stream, or an error.
 fn is_readable(descriptor: &OwnedFd) -> bool {
-    let mut source = [PollFd::new(descriptor, PollFlags::IN)];
+    let mut source = [PollFd::new(descriptor, PollFlags::IN | PollFlags::PRI)];
     let now = Timespec {
         tv_sec: 0,
         tv_nsec: 0,

@@ -1,7 +1,6 @@
 //! The results that the kernel may give a call, by its manual page. Pure.
 
 use super::calls::{self, CallKind};
-use super::engine::is_plausible;
 use super::rule::{Injected, SeenCall};
 
 /// What the kernel may return instead.
@@ -52,4 +51,45 @@ pub(crate) fn results(call: &SeenCall) -> Vec<Injected> {
         .chain(short)
         .filter(|result| is_plausible(*result, call))
         .collect()
+}
+
+/// Whether the kernel could return this. A call that cannot wait is never interrupted, and without a handler a signal
+/// interrupts few calls (signal(7)). Only a signal makes a blocking write short.
+pub(super) fn is_plausible(result: Injected, seen: &SeenCall) -> bool {
+    match result {
+        Injected::Error(libc::EINTR) => {
+            seen.is_blocking && (seen.is_interruptible || seen.name.starts_with("epoll"))
+        }
+        Injected::Short if seen.kind == CallKind::Send => {
+            !seen.is_blocking || seen.is_interruptible
+        }
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::Place;
+    use super::*;
+
+    #[test]
+    fn only_what_the_kernel_could_return_is_plausible() {
+        let seen = |name: &'static str, is_blocking, is_interruptible| SeenCall {
+            name,
+            kind: calls::of_name(name).unwrap().kind,
+            place: Place::Connection,
+            is_blocking,
+            is_interruptible,
+        };
+        let interrupted = Injected::Error(libc::EINTR);
+        assert!(is_plausible(interrupted, &seen("read", true, true)));
+        assert!(!is_plausible(interrupted, &seen("read", false, true)));
+        assert!(!is_plausible(interrupted, &seen("read", true, false)));
+        assert!(is_plausible(interrupted, &seen("epoll_wait", true, false)));
+        assert!(!is_plausible(interrupted, &seen("epoll_wait", false, true)));
+        let short = Injected::Short;
+        assert!(is_plausible(short, &seen("read", true, false)));
+        assert!(!is_plausible(short, &seen("write", true, false)));
+        assert!(is_plausible(short, &seen("write", false, false)));
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::accepting::Accepting;
 use super::place::Site;
 use super::rule::{Record, Rule};
 use super::transfer::Peeked;
@@ -31,6 +32,7 @@ pub(super) struct Active {
     pub(super) site: Site,
     pub(super) record: Record,
     pub(super) peeked: Peeked,
+    pub(super) accepting: Accepting,
 }
 
 impl Shared {
@@ -47,6 +49,7 @@ impl Shared {
             site,
             record: Record::default(),
             peeked: Peeked::default(),
+            accepting: Accepting::default(),
         });
         state.generation
     }

@@ -5,6 +5,7 @@
 //! open, and to come to rest. Whatever falls short is repeated on a fresh server.
 
 mod plausible;
+mod steps;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -16,22 +17,19 @@ use super::aftermath::{Before, Idle};
 use super::attempt::after;
 use super::lane::options;
 pub(crate) use plausible::SweepCase;
+use steps::{Exchange, exchange, is_held, settled};
 
-use crate::check::kernel::trial::{Asked, arm, ask};
+use crate::check::kernel::trial::{Asked, arm};
 use crate::check::resources::recovery::recovers;
 use crate::check::{Checked, Cx, Effort, FailureKind, Shortfall, failed, skip};
 use crate::data::hash::fnv1a;
 use crate::event::{Event, Sink};
-use crate::process::injector::{Injected, Injection, Place, Record, Rule, SeenCall};
+use crate::process::injector::{Injected, Place, Rule, SeenCall};
 use crate::process::{CallSet, Server, StartOptions};
 use crate::subject::{Interrupt, Rehearsal, RehearsalError, Subject, rehearse_with, runtime};
 
 /// Maximum number of cases.
 const CASES_MAX: usize = 1_000;
-/// Time without a call, once the server has closed the connection, after which an exchange is over, and the maximum time to
-/// wait for that.
-const QUIET: Duration = Duration::from_millis(20);
-const QUIET_MAX: Duration = Duration::from_millis(800);
 /// Number of exchanges that are observed.
 const OBSERVED: usize = 5;
 /// Maximum number of others that were lost, or whose end was not seen in time: on a busy machine, not every call was made by then.
@@ -134,6 +132,14 @@ impl CallSweep {
     /// The rehearsal fails: the server cannot be started, or does not follow its own conversation.
     pub(crate) fn run(&self, sink: Sink<'_>) -> Result<CallSweepResult, RehearsalError> {
         let rehearsal = rehearse_with(&self.subject, StartOptions::default(), &self.interrupt)?;
+        if rehearsal.single_client.is_some() {
+            return Ok(CallSweepResult {
+                skipped: Some(
+                    "the server serves a single client: no other can be served after a result".into(),
+                ),
+                ..CallSweepResult::default()
+            });
+        }
         let begun = Instant::now();
         let mut sweeper = Sweeper {
             sweep: self,
@@ -260,8 +266,9 @@ impl Sweeper<'_> {
         while whole.len() < OBSERVED && unfinished.len() < UNFINISHED_MAX {
             settled(&cx).await;
             let injection = arm(&cx, rule(None, 0, Injected::Nothing))?;
-            let asked = ask(&cx).await?;
-            let record = quiet(&cx, &injection).await;
+            let Exchange { asked, .. } = exchange(&cx, &injection).await?;
+            settled(&cx).await;
+            let record = injection.end();
             if let Some(trouble) = record.trouble {
                 return skip(format!("the server's calls cannot be examined: {trouble}"));
             }
@@ -339,12 +346,19 @@ impl Sweeper<'_> {
 async fn stimulus(cx: &Cx, case: &SweepCase, outcome: &mut SweepOutcome) -> Checked {
     settled(cx).await;
     let injection = arm(cx, rule(Some(case.call), case.occurrence - 1, case.result))?;
-    let asked = ask(cx).await?;
-    let record = quiet(cx, &injection).await;
-    drop(injection);
-    if record.count() > 0 {
+    let Exchange {
+        asked,
+        is_in_header,
+    } = exchange(cx, &injection).await?;
+    if injection.record().count() == 0 {
+        settled(cx).await;
+    }
+    if injection.end().count() > 0 {
         *outcome = match asked {
             Asked::Served => SweepOutcome::Served,
+            // The specification of the PROXY protocol lets a server drop a connection whose header does not arrive at once
+            // (section 2).
+            Asked::Lost if is_in_header && case.result == Injected::Short => SweepOutcome::Lost,
             Asked::Lost if case.is_harmless() => {
                 return failed(
                     FailureKind::LostReply,
@@ -367,44 +381,6 @@ fn rule(name: Option<&'static str>, skip: u32, result: Injected) -> Rule {
         skip,
         ..Rule::new(&[], PLACES, result)
     }
-}
-
-/// Waits until the server makes no calls and has closed the connections of earlier clients: those calls are no part of the
-/// next exchange.
-async fn settled(cx: &Cx) {
-    let begun = Instant::now();
-    let mut count = cx.server().calls().count;
-    let mut changed = begun;
-    while begun.elapsed() < QUIET_MAX && changed.elapsed() < QUIET {
-        tokio::time::sleep(QUIET / 10).await;
-        let now = cx.server().calls().count;
-        if now != count || is_held(cx) {
-            (count, changed) = (now, Instant::now());
-        }
-    }
-}
-
-/// Whether the server has not closed a connection whose client has left. A dump of the socket table may miss one while the table
-/// changes, so one answer does not end a wait.
-fn is_held(cx: &Cx) -> bool {
-    let left = cx.server().abandoned();
-    left.is_some_and(|left| left.total() > 0)
-}
-
-/// What a rule has done, once the server makes no further calls.
-async fn quiet(cx: &Cx, injection: &Injection) -> Record {
-    let begun = Instant::now();
-    let mut record = injection.record();
-    let mut changed = Instant::now();
-    while record.count() == 0 && begun.elapsed() < QUIET_MAX && changed.elapsed() < QUIET {
-        tokio::time::sleep(QUIET / 10).await;
-        let now = injection.record();
-        if now.matched != record.matched || is_held(cx) {
-            changed = Instant::now();
-        }
-        record = now;
-    }
-    record
 }
 
 fn said(shortfall: &Shortfall) -> String {
