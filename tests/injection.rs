@@ -1,6 +1,8 @@
 //! Results of system calls that no client can cause: when there is a filter, what a sweep finds and what it cannot see, and
 //! that nothing survives when tcprove and its supervisor are killed together.
 
+mod table;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -188,38 +190,84 @@ fn calls_through_rings_cannot_be_seen() {
     assert_eq!(sweep["has_rings"], true);
 }
 
-#[test]
-fn without_filters_there_is_a_reason() {
-    let Some(python) = crate::support::python() else {
+/// A run of tcprove to which the kernel refuses a system call, and its report.
+fn refused(call: &str, words: &[&str]) -> Option<(i32, String)> {
+    let python = crate::support::python()?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let json = folder.path().join("report.json");
+    let mut command = std::process::Command::new(python);
+    command
+        .arg(data("injection/refuse.py"))
+        .args([call, crate::support::program()])
+        .args(words)
+        .arg("--json")
+        .arg(&json)
+        .args(["--embedded", "--no-progress"])
+        .current_dir(folder.path());
+    let output = command.output().expect("it runs");
+    let text = std::fs::read_to_string(json);
+    let text = text.unwrap_or_else(|_| panic!("no report: {output:?}"));
+    Some((output.status.code().expect("tcprove exits by itself"), text))
+}
+
+/// Asserts that nothing is injected into a server, for this reason, where the kernel refuses this call.
+fn nothing_is_injected_without(call: &str, reason: &str) {
+    let checks = ["check", "--only", "accept-aborted", "--only", "short-read"];
+    let Some((code, report)) = refused(call, &checks) else {
         return;
     };
-    let refused = |words: &[&str]| {
-        let folder = tempfile::tempdir().expect("a folder");
-        let json = folder.path().join("report.json");
-        let mut command = std::process::Command::new(python);
-        command
-            .arg(data("injection/no_filters.py"))
-            .arg(crate::support::program())
-            .args(words)
-            .arg("--json")
-            .arg(&json)
-            .args(["--embedded", "--no-progress"])
-            .current_dir(folder.path());
-        let output = command.output().expect("it runs");
-        let text = std::fs::read_to_string(json);
-        let text = text.unwrap_or_else(|_| panic!("no report: {output:?}"));
-        (output.status.code(), text)
-    };
-    let reason = "the kernel refuses a seccomp filter with a listener";
-    let (code, report) = refused(&["check", "--only", "accept-aborted", "--only", "short-read"]);
     assert_eq!(report.matches(reason).count(), 2, "{report}");
-    assert!(!report.contains("\"fail\": 1"), "{code:?}: {report}");
-    let (code, report) = refused(&["check", "--sweep"]);
-    assert_eq!(code, Some(4), "{report}");
-    assert!(report.contains(reason), "{report}");
-    let (code, report) = refused(&["fuzz", "--inject", "--cases", "10"]);
-    assert_eq!(code, Some(3), "{report}");
-    assert!(report.contains(reason), "{report}");
+    assert!(!report.contains("\"fail\": 1"), "{code}: {report}");
+    for (words, expected) in [
+        (&["check", "--sweep"][..], 4),
+        (&["fuzz", "--inject", "--cases", "10"], 3),
+    ] {
+        let (code, report) = refused(call, words).expect("there is a Python");
+        assert_eq!(code, expected, "{report}");
+        assert!(report.contains(reason), "{report}");
+    }
+}
+
+#[test]
+fn without_filters_there_is_a_reason() {
+    let reason = "the kernel refuses a seccomp filter with a listener";
+    nothing_is_injected_without("seccomp", reason);
+}
+
+/// As in a container that keeps CAP_SYS_PTRACE from its processes.
+#[test]
+fn without_the_servers_descriptors_there_is_a_reason() {
+    let reason = "the server's calls cannot be examined: Operation not permitted";
+    nothing_is_injected_without("pidfd_getfd", reason);
+}
+
+#[test]
+fn a_server_of_a_single_client_is_not_swept() {
+    if !have("python3") {
+        return;
+    }
+    let script = data("tutorial_server.py");
+    let script = script.to_str().expect("a path in UTF-8");
+    let command = ["python3", script, "{port}", "once"];
+    let words = ["--sweep", "--talk", "tutorial", "--"];
+    let swept = check(words.iter().chain(&command));
+    let reason = swept.report["sweep"]["skipped"].as_str().expect("a reason");
+    assert!(reason.contains("single client"), "{reason}");
+    assert_eq!(swept.code(), 4, "{}", swept.shown());
+}
+
+/// Its threads compete for each connection, and all but one of them find nothing.
+#[test]
+fn an_accept_that_took_no_connection_is_no_part_of_an_exchange() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(program) = compiled("injection/herd.c", folder.path(), &[]) else {
+        return;
+    };
+    let sweep = sweep_small(&program, &["accept4:1:ECONNABORTED"]);
+    let calls = sweep["calls"].as_array().expect("calls");
+    let accepts = calls.iter().filter(|call| **call == "accept4").count();
+    assert_eq!(accepts, 1, "{sweep:#}");
+    assert_eq!(sweep["rows"][0]["outcome"], "lost", "{sweep:#}");
 }
 
 #[test]
@@ -233,16 +281,6 @@ fn the_rows_of_a_sweep_are_the_same_each_time() {
     let first = cases();
     assert!(first.len() > 20, "{first:?}");
     (1..rounds).for_each(|_| assert_eq!(cases(), first));
-    if skip::rounds() == 0 || !have("haproxy") || !have("redis-server") {
-        return;
-    }
-    // Its threads compete for each connection, and most of them find nothing.
-    let file = data("../servers/haproxy.toml");
-    let file = file.to_str().expect("a path in UTF-8");
-    let calls =
-        || check(["--file", file, "--sweep", "accept4:1:EPROTO"]).report["sweep"]["calls"].clone();
-    let first = calls();
-    (1..rounds).for_each(|_| assert_eq!(calls(), first));
 }
 
 /// The pid, parent, state and command line of all processes.

@@ -2,7 +2,7 @@
 //!
 //! Whole batteries need `TCPROVE_SLOW=N` and run N times. Servers that are not installed are skipped.
 
-use crate::support::battery::{Checked, check, data, have};
+use crate::support::battery::{Checked, check, data, have, initialized};
 use crate::support::skip::slow_rounds;
 
 /// Runs the battery `TCPROVE_SLOW` times and asserts the same result each time: exactly these failures and warnings, and
@@ -39,13 +39,7 @@ fn judged(program: &str, arguments: &[&str], fails: &[&str], warns: &[&str]) -> 
 /// The file that `tcprove init` writes, unchanged.
 fn file(talk: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("tcprove.toml");
-    let output = crate::support::battery::tcprove()
-        .args(["init", "--talk", talk, "-o"])
-        .arg(&path)
-        .output()
-        .expect("tcprove runs");
-    assert!(output.status.success());
+    let path = initialized(talk, folder.path());
     let path = path.to_str().expect("a path in UTF-8").to_owned();
     (folder, path)
 }

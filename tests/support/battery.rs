@@ -52,6 +52,15 @@ pub fn compiled(source: &str, folder: &Path, flags: &[&str]) -> Option<String> {
     Some(program.to_str().expect("a path in UTF-8").to_owned())
 }
 
+/// The file that `tcprove init` writes for a built-in talk, in this folder.
+pub fn initialized(talk: &str, folder: &Path) -> PathBuf {
+    let path = folder.join(format!("{talk}.toml"));
+    let mut command = tcprove();
+    command.args(["init", "--talk", talk, "-o"]).arg(&path);
+    assert!(command.output().expect("tcprove runs").status.success());
+    path
+}
+
 /// A run of `tcprove check` and its JSON report.
 pub struct Checked {
     pub output: Output,

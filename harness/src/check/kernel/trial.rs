@@ -76,7 +76,7 @@ impl<'a> Trials<'a> {
             return Ok(());
         }
         match (self.trouble, self.implausible) {
-            (Some(trouble), _) => skip(format!("the server's calls cannot be examined: {trouble}")),
+            (Some(trouble), _) => skip(trouble),
             (None, 0) if self.cx.server().calls().has_rings => {
                 skip("the server uses io_uring: its calls cannot be seen")
             }

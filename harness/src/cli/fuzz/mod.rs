@@ -327,7 +327,7 @@ pub(super) fn refused(error: CampaignError, resolved: &PreparedTarget) -> RunErr
             "{error}\nnext: --feedback auto uses the best that is possible"
         )),
         CampaignError::Inject(_) => RunError::target(format!(
-            "{error}\nnext: leave out --inject, or run where the kernel allows a seccomp filter with a listener"
+            "{error}\nnext: leave out --inject, or run where seccomp filters and pidfd_getfd(2) are allowed: a container may need CAP_SYS_PTRACE"
         )),
         CampaignError::Against(_) => RunError::target(format!(
             "{error}\nnext: start it by hand, and compare with the talk"

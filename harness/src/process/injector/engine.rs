@@ -209,7 +209,8 @@ impl Engine {
             return;
         }
         if let Some(active) = &mut self.shared.state().active {
-            active.record.trouble = Some(error.to_string());
+            let trouble = format!("the server's calls cannot be examined: {error}");
+            active.record.trouble = Some(trouble);
         }
     }
 
@@ -276,9 +277,7 @@ impl Engine {
         };
         let is_plausible = is_plausible(rule.result, &seen);
         let transfer = match rule.result {
-            Injected::Short => {
-                Transfer::of(&caller, call, pending, found.peer, &mut active.peeked)
-            }
+            Injected::Short => Transfer::of(&caller, call, pending, found.peer, &mut active.peeked),
             _ => None,
         };
         let record = &mut active.record;

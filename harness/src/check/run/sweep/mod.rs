@@ -135,7 +135,8 @@ impl CallSweep {
         if rehearsal.single_client.is_some() {
             return Ok(CallSweepResult {
                 skipped: Some(
-                    "the server serves a single client: no other can be served after a result".into(),
+                    "the server serves a single client: no other can be served after a result"
+                        .into(),
                 ),
                 ..CallSweepResult::default()
             });
@@ -270,7 +271,7 @@ impl Sweeper<'_> {
             settled(&cx).await;
             let record = injection.end();
             if let Some(trouble) = record.trouble {
-                return skip(format!("the server's calls cannot be examined: {trouble}"));
+                return skip(trouble);
             }
             self.unanswered.extend(record.unanswered);
             let is_whole = asked == Asked::Served && !is_held(&cx);
