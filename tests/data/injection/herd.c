@@ -1,4 +1,5 @@
 /* Echoes lines. Each of its threads waits for clients, so that several wake up for each connection and one of them gets it. */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
