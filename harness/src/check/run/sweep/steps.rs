@@ -2,6 +2,7 @@
 //! asked for. So the server makes the same calls each time, on a busy machine too.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::check::kernel::trial::{Asked, judged};
@@ -35,21 +36,44 @@ pub(super) async fn exchange(cx: &Cx, injection: &Injection) -> Checked<Exchange
     let mut is_in_header = false;
     let exchange = async {
         let mut session = cx.try_connect().await?;
-        rests(cx, STEP).await;
+        if has_header {
+            // Why the server has not read it shows in what follows.
+            let _ = session.until_read().await;
+        }
+        // A server that never rests is not waited for again.
+        let comes_to_rest = rests(cx, STEP).await;
         is_in_header = has_header && injection.record().count() > 0;
         session.opening().await.map_err(|opening| opening.error)?;
-        rests(cx, STEP).await;
+        if comes_to_rest {
+            rests(cx, STEP).await;
+        }
         let turn = session.turn()?;
         session.exchange(&turn).await?;
-        rests(cx, STEP).await;
+        if comes_to_rest {
+            rests(cx, STEP).await;
+        }
+        let local = session.local();
         session.close();
-        Ok::<(), PeerError>(())
+        Ok::<_, PeerError>(local)
     };
-    let asked = judged(in_time(cx, exchange).await.ok_or(()));
+    let done = in_time(cx, exchange).await;
+    if let Some(Ok(local)) = &done {
+        has_closed(cx, *local).await;
+    }
     Ok(Exchange {
-        asked,
+        asked: judged(done.ok_or(())),
         is_in_header,
     })
+}
+
+/// Waits until the server has closed the connection of this client, which has left. On a busy machine even the kernel may take a
+/// while to tell the server.
+async fn has_closed(cx: &Cx, client: Option<SocketAddr>) {
+    let is_closed = || {
+        let peer = cx.server().peer_socket(client);
+        peer.is_none_or(|peer| peer.has_sent_fin())
+    };
+    cx.eventually(REST_MAX, is_closed).await;
 }
 
 /// The result, unless the server has stopped working on it.
@@ -84,20 +108,24 @@ pub(super) fn is_held(cx: &Cx) -> bool {
     left.is_some_and(|left| left.total() > 0)
 }
 
-/// Waits until the server neither makes a call nor computes for so long.
-async fn rests(cx: &Cx, quiet: Duration) {
-    rests_and(cx, quiet, || true).await;
+/// Waits until the server neither makes a call nor computes for so long. Returns whether it has come to that.
+async fn rests(cx: &Cx, quiet: Duration) -> bool {
+    rests_and(cx, quiet, || true).await
 }
 
-async fn rests_and(cx: &Cx, quiet: Duration, is_over: impl Fn() -> bool) {
+async fn rests_and(cx: &Cx, quiet: Duration, is_over: impl Fn() -> bool) -> bool {
     let begun = Instant::now();
     let mut count = cx.server().calls().count;
     let mut changed = begun;
-    while begun.elapsed() < REST_MAX && changed.elapsed() < quiet {
+    while changed.elapsed() < quiet {
+        if begun.elapsed() >= REST_MAX {
+            return false;
+        }
         tokio::time::sleep(LOOK).await;
         let now = cx.server().calls().count;
         if now != count || cx.server().is_computing() || !is_over() {
             (count, changed) = (now, Instant::now());
         }
     }
+    true
 }
