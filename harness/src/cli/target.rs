@@ -237,7 +237,7 @@ impl TargetArgs {
         }
     }
 
-    fn tcp_address(&self, address: &str) -> Result<SocketAddr, RunError> {
+    pub(super) fn tcp_address(&self, address: &str) -> Result<SocketAddr, RunError> {
         let form = "expected HOST:PORT, such as 127.0.0.1:6379 or [::1]:6379";
         let found = address
             .to_socket_addrs()

@@ -107,13 +107,13 @@ impl fmt::Display for PartsReason {
                 by_other_folders,
             } => {
                 let why = if *by_other_folders {
-                    "compared their clocks with different folders"
+                    "compared their clocks with different folders or parts"
                 } else {
                     "ran on different machines, and their clocks were not compared"
                 };
                 write!(
                     f,
-                    "parts {one} and {other} {why}: give all parts the same shared folder (--shared DIR)"
+                    "parts {one} and {other} {why}: give all parts the same shared folder (--shared DIR), or the same --clock-peer HOST:PORT"
                 )
             }
         }

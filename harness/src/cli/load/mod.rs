@@ -55,7 +55,7 @@ pub(super) fn main(args: &LoadArgs) -> ExitCode {
 
 fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
     let seed = draft.seed();
-    let part = args.part.planned()?;
+    let part = args.part.planned(&args.target)?;
     // Each part rehearses with tokens of its own.
     let mut resolved = args
         .target
@@ -88,8 +88,10 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
     );
     let interrupt = interrupt::watch()?;
     draft.announce(&resolved);
+    let mut peer = None;
     if let Some(part) = &part {
         part.announce();
+        peer = part.peer()?;
     }
     if let Some(limit) = resolved.subject.promise.limits.requests_per_connection {
         note(&format!(
@@ -102,7 +104,7 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
     let measured = match &part {
         None => measure(&resolved, workload, &interrupt, args)?,
         Some(part) => {
-            let clock = part.await_start(&workload, &interrupt)?;
+            let clock = part.await_start(&workload, peer.as_ref(), &interrupt)?;
             if interrupt.is_set() {
                 draft.interrupted(true);
                 return Ok(Body::Nothing {});

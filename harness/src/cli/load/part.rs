@@ -1,5 +1,6 @@
 //! A part of a load: the arguments that say which, and its run.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use super::progress::LoadProgress;
 use super::{LoadArgs, server_for};
 use crate::cli::output::note;
 use crate::cli::scheduler;
-use crate::cli::target::{PreparedTarget, usage};
-use crate::load::parts::{ClockRecord, begin_at, compare, lead, time_until};
+use crate::cli::target::{PreparedTarget, TargetArgs, usage};
+use crate::load::parts::{ClockRecord, PeerClock, Reference, begin_at, compare, lead, time_until};
 use crate::load::{Load, Part, PartPlan, PartRecord, Workload, summarize};
 use crate::report::{LoadReport, RunError};
 use crate::subject::{Interrupt, Origin};
@@ -31,6 +32,15 @@ pub(in crate::cli) struct PartArgs {
     /// Compare the clock of this machine with that of this folder, which all parts share (NFS, or one machine)
     #[arg(long, value_name = "DIR", requires = "part")]
     shared: Option<PathBuf>,
+    /// Compare the clocks without a shared folder: the part on the machine with this address answers there, over UDP, and the
+    /// others ask it; all parts get the same address
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        requires = "part",
+        conflicts_with = "shared"
+    )]
+    clock_peer: Option<String>,
 }
 
 /// The agreed start.
@@ -69,6 +79,7 @@ pub(super) struct PlannedPart {
     part: scheduler::Part,
     start: StartAt,
     shared: Option<PathBuf>,
+    peer: Option<SocketAddr>,
 }
 
 impl PartArgs {
@@ -78,7 +89,7 @@ impl PartArgs {
     }
 
     /// The part; `None` if this process generates the whole load.
-    pub(super) fn planned(&self) -> Result<Option<PlannedPart>, RunError> {
+    pub(super) fn planned(&self, target: &TargetArgs) -> Result<Option<PlannedPart>, RunError> {
         let (Some(part), Some(start)) = (&self.part, &self.start_at) else {
             return Ok(None);
         };
@@ -92,6 +103,13 @@ impl PartArgs {
             part: part.clone(),
             start: start.clone(),
             shared: self.shared.clone(),
+            peer: match &self.clock_peer {
+                Some(address) => Some(target.tcp_address(address).map_err(|error| RunError {
+                    message: format!("--clock-peer: {}", error.message),
+                    ..error
+                })?),
+                None => None,
+            },
         }))
     }
 }
@@ -168,10 +186,21 @@ impl PlannedPart {
         ));
     }
 
+    /// The clock of a part that all of them ask, if there is one. This part answers until it is dropped, if it is the one.
+    pub(super) fn peer(&self) -> Result<Option<PeerClock>, RunError> {
+        let peer = self.peer.map(PeerClock::join).transpose();
+        let peer = peer.map_err(|why| usage(format!("--clock-peer {why}")))?;
+        if peer.as_ref().is_some_and(PeerClock::is_ours) {
+            note("The other parts compare their clocks with that of this part.");
+        }
+        Ok(peer)
+    }
+
     /// Waits until connections may be opened, and compares the clock. Ends early if the user interrupts.
     pub(super) fn await_start(
         &self,
         workload: &Workload,
+        peer: Option<&PeerClock>,
         interrupt: &Interrupt,
     ) -> Result<ClockRecord, RunError> {
         let early = lead(workload.connections.div_ceil(self.count()));
@@ -179,7 +208,12 @@ impl PlannedPart {
         while !time_until(opens).is_zero() && !interrupt.is_set() {
             std::thread::sleep(time_until(opens).min(LOOK));
         }
-        compare(self.shared.as_deref()).map_err(|why| usage(format!("--shared: {why}")))
+        let (option, reference) = match (peer, &self.shared) {
+            (Some(peer), _) => ("--clock-peer", Reference::Peer(peer)),
+            (None, Some(folder)) => ("--shared", Reference::Folder(folder)),
+            (None, None) => ("", Reference::None),
+        };
+        compare(&reference).map_err(|why| usage(format!("{option}: {why}")))
     }
 }
 

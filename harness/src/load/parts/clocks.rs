@@ -14,14 +14,15 @@ use crate::load::parts_reason::{APART_MAX, PartsReason};
 pub struct ClockRecord {
     /// The kernel's boot id. Processes with the same one use the same clock. Empty if unknown.
     pub machine: String,
-    /// The clock compared with that of the shared folder, if there is one.
+    /// The clock compared with that of the shared folder, or with that of one of the parts, if there is one.
     pub folder: Option<FolderClock>,
 }
 
 /// The clock of a machine compared with that of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FolderClock {
-    /// The id of the folder, from a file in it: parts that read different ids did not share a folder.
+    /// The id of the folder, from a file in it, or of the part that answered: parts with different ids did not compare with the
+    /// same clock.
     pub folder: String,
     /// The machine's clock minus the folder's, in nanoseconds.
     pub ahead_ns: i64,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, fstat, futimens, statfs};
 
-use super::{ClockRecord, FolderClock};
+use super::{ClockRecord, FolderClock, PeerClock};
 use crate::data::hash::fnv1a;
 
 /// Ticks of the folder's clock that are awaited.
@@ -33,15 +33,29 @@ const CLIENTS_CLOCK: [(u64, &str); 7] = [
     (0x5346_414f, "AFS"),
 ];
 
-/// The clock of this machine, compared with that of `folder` if there is one.
+/// What the clock of this machine is compared with.
+pub(crate) enum Reference<'a> {
+    /// Nothing.
+    None,
+    /// A folder that all parts share.
+    Folder(&'a Path),
+    /// The clock of one of the parts.
+    Peer(&'a PeerClock),
+}
+
+/// The clock of this machine, compared with the reference if there is one.
 ///
 /// # Errors
-/// The folder cannot be used for that.
-pub(crate) fn compare(folder: Option<&Path>) -> Result<ClockRecord, String> {
+/// The reference cannot be used for that.
+pub(crate) fn compare(reference: &Reference<'_>) -> Result<ClockRecord, String> {
     let machine = std::fs::read_to_string(BOOT_ID).unwrap_or_default();
     Ok(ClockRecord {
         machine: machine.trim().to_owned(),
-        folder: folder.map(with_folder).transpose()?,
+        folder: match reference {
+            Reference::None => None,
+            Reference::Folder(folder) => Some(with_folder(folder)?),
+            Reference::Peer(peer) => Some(peer.compare()?),
+        },
     })
 }
 
@@ -219,7 +233,7 @@ mod tests {
     #[test]
     fn a_local_folder_has_the_clock_of_this_machine() {
         let folder = tempfile::tempdir().unwrap();
-        let seen = [(); 2].map(|()| compare(Some(folder.path())).unwrap());
+        let seen = [(); 2].map(|()| compare(&Reference::Folder(folder.path())).unwrap());
         let clocks = seen.clone().map(|clock| clock.folder.unwrap());
         assert_eq!(clocks[0].folder, clocks[1].folder);
         for clock in &clocks {
@@ -231,9 +245,12 @@ mod tests {
         let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
         assert_eq!(left.len(), 1, "only the file with the id stays: {left:?}");
         let elsewhere = tempfile::tempdir().unwrap();
-        let other = compare(Some(elsewhere.path())).unwrap().folder.unwrap();
+        let other = compare(&Reference::Folder(elsewhere.path()))
+            .unwrap()
+            .folder
+            .unwrap();
         assert_ne!(other.folder, clocks[0].folder);
-        let absent = compare(Some(&folder.path().join("absent"))).unwrap_err();
+        let absent = compare(&Reference::Folder(&folder.path().join("absent"))).unwrap_err();
         assert!(absent.contains("cannot be compared"), "{absent}");
     }
 }

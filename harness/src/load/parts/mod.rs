@@ -3,7 +3,7 @@
 //! A part has its share of the arrivals, connections, tokens and source addresses of the whole load, and all parts start at
 //! an agreed time, without talking to each other. What they measured adds up to what one process would have measured.
 //! `start.rs` turns the agreed time into the monotonic clock, `folder_clock.rs` compares this machine's clock with that of a
-//! shared folder, `clocks.rs` judges the clocks of all parts, `union.rs` adds up the measurements.
+//! shared folder, `peer_clock.rs` with that of another part, `clocks.rs` judges the clocks of all parts, `union.rs` adds up the measurements.
 
 #[cfg_attr(
     not(feature = "cli"),
@@ -12,6 +12,8 @@
 mod clocks;
 #[cfg(feature = "cli")]
 mod folder_clock;
+#[cfg(feature = "cli")]
+mod peer_clock;
 #[cfg(test)]
 mod simulated;
 #[cfg(feature = "cli")]
@@ -23,7 +25,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::clocks::{ClockRecord, FolderClock};
 #[cfg(feature = "cli")]
-pub(crate) use self::folder_clock::compare;
+pub(crate) use self::folder_clock::{Reference, compare};
+#[cfg(feature = "cli")]
+pub(crate) use self::peer_clock::PeerClock;
 #[cfg(feature = "cli")]
 pub(crate) use self::start::{begin_at, lead, time_until};
 #[cfg(feature = "cli")]
