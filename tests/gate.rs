@@ -4,6 +4,7 @@
 mod baseline;
 mod control;
 mod matrix;
+mod merged;
 mod metrics;
 mod mistakes;
 mod places;

@@ -2,6 +2,7 @@
 //! `data/statistics.py` computes with scipy. If scipy is installed, the script runs again and must give the same values.
 //! `TCPROVE_PYTHON` sets its interpreter; the default is `python3`.
 
+mod gates;
 mod rates;
 
 use std::path::{Path, PathBuf};

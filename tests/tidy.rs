@@ -86,7 +86,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "bench", "check", "data", "fuzz", "gate", "load", "stats", "subject", "text",
         ],
     ),
-    ("merge", &["check", "fuzz", "load", "report", "text"]),
+    (
+        "merge",
+        &[
+            "bench", "check", "data", "fuzz", "gate", "load", "report", "text",
+        ],
+    ),
     (
         "cli",
         &[

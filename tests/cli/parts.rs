@@ -128,3 +128,64 @@ fn a_scheduler_that_says_half_is_told() {
     let told = String::from_utf8_lossy(&half.get_output().stderr);
     assert!(told.contains("JOB_COMPLETIONS is not"), "{told}");
 }
+
+/// A short sweep over settings, or a part of one.
+fn sweep(bench: &Bench, json: &str, more: &[&str]) -> Ended {
+    let words = [
+        "bench",
+        "--embedded",
+        "--sweep",
+        "pipeline=1,8",
+        "--connections",
+        "2",
+        "--max-time",
+        "2s",
+        "--seed",
+        "3",
+        "--no-progress",
+        "--json",
+        json,
+    ];
+    bench.run([&words[..], more].concat())
+}
+
+#[test]
+fn parts_of_a_sweep_are_merged_into_one_sweep() {
+    let bench = Bench::new();
+    for part in ["1/2", "2/2"] {
+        let ended = sweep(&bench, &format!("{}.json", &part[..1]), &["--shard", part]);
+        assert!(matches!(ended.code, Some(0 | 5)), "{}", ended.all());
+    }
+    let formats = [
+        "--json", "all.json", "--html", "all.html", "--csv", "all.csv", "--junit", "all.xml",
+    ];
+    let merged = bench.run([&["merge", "2.json", "1.json"][..], &formats].concat());
+    assert!(matches!(merged.code, Some(0 | 5)), "{}", merged.all());
+    let [one, two, all] = ["1.json", "2.json", "all.json"].map(|name| bench.json(name));
+    let rounds = |report: &serde_json::Value| report["rounds"].as_u64().unwrap();
+    assert_eq!(
+        rounds(&all),
+        rounds(&one) + rounds(&two),
+        "{}",
+        merged.all()
+    );
+    assert_eq!(rounds(&all), all["plan"]["rounds"].as_u64().unwrap());
+    assert_eq!(all["plan_hash"], one["plan_hash"]);
+    assert_eq!(all["cells"].as_array().unwrap().len(), 2);
+    assert!(bench.read("all.csv").starts_with("pipeline,"));
+    assert!(bench.read("all.html").contains("pipeline"));
+    let lacking = bench.run(["merge", "1.json"]);
+    assert_eq!(lacking.code, Some(2), "{}", lacking.all());
+    assert!(
+        lacking.stderr.contains("part 2 of 2 is missing"),
+        "{}",
+        lacking.all()
+    );
+    let few = sweep(&bench, "no.json", &["--shard", "1/3", "--rounds", "2"]);
+    assert_eq!(few.code, Some(2), "{}", few.all());
+    assert!(
+        few.stderr.contains("cannot be divided into 3 parts"),
+        "{}",
+        few.all()
+    );
+}

@@ -17,7 +17,7 @@ const RULE: Rule = Rule { budget: 0.02 };
 const WILD: f64 = 0.03;
 
 /// How sessions come.
-struct Sessions {
+pub(super) struct Sessions {
     random: Xoshiro256PlusPlus,
     spread: f64,
     /// How wild ones spread.
@@ -33,7 +33,7 @@ impl Sessions {
         }
     }
 
-    fn spread(seed: u64, spread: f64) -> Self {
+    pub(super) fn spread(seed: u64, spread: f64) -> Self {
         Self {
             spread,
             wild: spread * 6.0,
@@ -47,13 +47,13 @@ impl Sessions {
     }
 
     /// Standard normal (Box and Muller 1958).
-    fn normal(&mut self) -> f64 {
+    pub(super) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * self.uniform().ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
     /// Log ratios of `n` sessions around a change.
-    fn around(&mut self, log_ratio: f64, n: usize) -> Vec<f64> {
+    pub(super) fn around(&mut self, log_ratio: f64, n: usize) -> Vec<f64> {
         (0..n)
             .map(|_| {
                 let is_wild = self.uniform() < WILD;
@@ -73,7 +73,7 @@ impl Sessions {
     }
 }
 
-fn runs(plainly: u64) -> u64 {
+pub(super) fn runs(plainly: u64) -> u64 {
     crate::support::share();
     match crate::support::skip::rounds() {
         0 => plainly,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::knob::{AxisError, Knob, Value};
 use super::result;
@@ -136,6 +136,21 @@ impl Dimension {
     }
 }
 
+/// As [`Dimension`] is written.
+#[derive(Deserialize)]
+struct StoredAxis {
+    name: String,
+    values: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Dimension {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let StoredAxis { name, values } = StoredAxis::deserialize(deserializer)?;
+        let knob = Knob::parse(&name).map_err(de::Error::custom)?;
+        Self::new(knob, values.iter().map(String::as_str)).map_err(de::Error::custom)
+    }
+}
+
 impl Serialize for Dimension {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.axis().serialize(serializer)
@@ -189,6 +204,23 @@ mod tests {
         assert!(!workers.is_bytes && workers.is_numeric());
         let buffer: Dimension = "server.recv_buffer=64,1KiB".parse().unwrap();
         assert!(buffer.is_bytes && buffer.knob.is_read_size());
+    }
+
+    #[test]
+    fn an_axis_is_read_as_it_was_written() {
+        for text in [
+            "payload=64,1KiB",
+            "client.mss=0,1448",
+            "server.recv_buffer=64,1KiB",
+            "server.cache=4k,8k",
+            "server.model=threads,prefork",
+        ] {
+            let written: Dimension = text.parse().unwrap();
+            let stored = serde_json::to_value(&written).unwrap();
+            assert_eq!(Dimension::deserialize(stored).unwrap(), written);
+        }
+        let other = serde_json::json!({ "name": "colour", "values": ["red"] });
+        assert!(Dimension::deserialize(other).is_err());
     }
 
     #[test]

@@ -100,11 +100,11 @@ mod tests {
             valid: false,
             reasons: vec![
                 Remark {
-                    word: "wrong-replies",
+                    word: "wrong-replies".into(),
                     sentence: "got \"a,b\"".into(),
                 },
                 Remark {
-                    word: "not-started",
+                    word: "not-started".into(),
                     sentence: "two\nlines".into(),
                 },
             ],

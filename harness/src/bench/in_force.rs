@@ -64,12 +64,12 @@ impl InForce<'_> {
 
     /// Notes about the settings.
     pub(crate) fn notes(&self) -> Vec<Remark> {
-        let narrow = self.narrow_window().map(|(window, mss)| Remark { word: "narrow-window", sentence: format!(
+        let narrow = self.narrow_window().map(|(window, mss)| Remark { word: "narrow-window".into(), sentence: format!(
             "a receive window of {window} bytes holds less than two segments of {mss} bytes, so that a sender waits for every acknowledgement; it is never recommended"
         ) });
         let literal = self.axes.iter().find_map(|axis| {
             let bytes = self.buffer_bytes(axis)?;
-            (self.asked(axis) == Some(0) && !self.is_kernel_default(axis)).then(|| Remark { word: "zero-taken-literally", sentence: format!(
+            (self.asked(axis) == Some(0) && !self.is_kernel_default(axis)).then(|| Remark { word: "zero-taken-literally".into(), sentence: format!(
                 "{} = 0 requested 0 bytes from the kernel and got {bytes}, which is not its default",
                 axis.knob
             ) })

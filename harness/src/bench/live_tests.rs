@@ -91,13 +91,14 @@ fn sweep(
     interrupt: &Interrupt,
     sink: Sink<'_>,
 ) -> Result<SweepResult, SweepError> {
-    Sweep {
+    let plan = plan(axes);
+    let sweep = Sweep {
         subject,
-        plan: &plan(axes),
+        plan: &plan,
         interrupt,
         sink,
-    }
-    .run()
+    };
+    Ok(sweep.run()?.result(&plan.axes))
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn every_cell_is_visited_in_every_round() {
         // A machine that is busy with other tests disturbs visits; nothing else may go wrong.
         let starved = cell.reasons.iter().any(|one| one.word == "client-starved");
         let disturbed = |reason: &Remark| {
-            let word = reason.word;
+            let word = &reason.word;
             word == "client-starved" || word == "steal" || (starved && word == "no-replies")
         };
         assert!(cell.reasons.iter().all(disturbed), "{:?}", cell.reasons);

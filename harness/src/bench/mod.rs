@@ -13,17 +13,21 @@ mod in_force;
 mod knob;
 #[cfg(test)]
 mod live_tests;
+mod measured;
 mod plan;
 mod possible;
 mod recommend;
 mod record;
 mod refusal;
 mod result;
+#[cfg(test)]
+pub(crate) mod sample;
 mod sweep;
 mod visit;
 
 pub(crate) use axis::{Dimension, parse_all};
 pub(crate) use knob::Knob;
+pub(crate) use measured::Measured;
 pub(crate) use plan::SweepPlan;
 #[cfg(test)]
 pub(crate) use result::Recommendation;

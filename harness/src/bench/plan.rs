@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::axis::Dimension;
 use super::grid::Grid;
 use super::knob::Knob;
+use crate::data::Shard;
 use crate::load::Workload;
 
 /// Minimum number of rounds: with fewer than five no difference is significant, and one may be disturbed.
@@ -47,9 +48,11 @@ pub(crate) struct SweepPlan {
     pub axes: Vec<Dimension>,
     /// Everything that is not varied. Warm-up and duration are set for each visit.
     pub base: Workload,
-    /// Number of visits per cell.
+    /// Number of visits per cell, in all parts together.
     pub rounds: usize,
-    /// Approximate duration of the whole sweep.
+    /// The part that this process runs.
+    pub shard: Option<Shard>,
+    /// Approximate duration of the whole sweep; parts that run at the same time share it.
     #[serde(rename = "budget_s", serialize_with = "crate::data::seconds::seconds")]
     pub budget: Duration,
     /// Seed of the order of visits. It is not written: another order is the same sweep.
@@ -82,6 +85,7 @@ impl SweepPlan {
             axes,
             base,
             rounds: ROUNDS_LEAST,
+            shard: None,
             budget: BUDGET,
             seed,
         };
@@ -107,6 +111,44 @@ impl SweepPlan {
     #[must_use]
     pub(crate) fn quick(self) -> Self {
         self.within(BUDGET_QUICK)
+    }
+
+    /// A part of the sweep: the process takes as long as before, and the whole has as many more rounds as fit into the
+    /// time of all parts.
+    ///
+    /// What is divided are rounds and not cells, since values are compared within a round: two that were measured on
+    /// different machines could not be.
+    #[must_use]
+    pub(crate) fn divided(self, shard: Shard) -> Self {
+        let parts = u32::try_from(shard.count).unwrap_or(u32::MAX);
+        let budget = self.budget.saturating_mul(parts);
+        let whole = self.within(budget);
+        Self {
+            rounds: whole.rounds.max(shard.count),
+            shard: Some(shard),
+            ..whole
+        }
+    }
+
+    /// The plan of the whole sweep of which this is a part: all parts have the same hash of it.
+    #[must_use]
+    pub(crate) fn whole(self) -> Self {
+        Self {
+            shard: None,
+            ..self
+        }
+    }
+
+    /// The rounds that this process runs.
+    pub(super) fn rounds_here(&self) -> Vec<usize> {
+        let of_part = |round: &usize| self.shard.is_none_or(|shard| shard.takes(*round));
+        (0..self.rounds).filter(of_part).collect()
+    }
+
+    /// Approximate duration of what this process runs.
+    pub(super) fn budget_here(&self) -> Duration {
+        let parts = self.shard.map_or(1, |shard| shard.count);
+        self.budget / u32::try_from(parts).unwrap_or(u32::MAX)
     }
 
     /// Default axes for the reference server: its read buffer, for small, medium and large messages.
@@ -229,6 +271,23 @@ mod tests {
         };
         let axes = parse_all(["client.so_rcvbuf=0"]).unwrap();
         assert_eq!(mss(&SweepPlan::new(axes, said, 1)), 0);
+    }
+
+    #[test]
+    fn parts_share_the_rounds_and_take_as_long_as_a_whole() {
+        let part = |index, count| {
+            let whole = plan(&["payload=64,1KiB"]).quick();
+            whole.divided(Shard { index, count })
+        };
+        let all: Vec<_> = (1..=4).map(|index| part(index, 4)).collect();
+        let mut rounds: Vec<usize> = all.iter().flat_map(SweepPlan::rounds_here).collect();
+        rounds.sort_unstable();
+        assert_eq!(rounds, (0..all[0].rounds).collect::<Vec<_>>());
+        assert!(all.iter().all(|part| part.budget_here() == BUDGET_QUICK));
+        assert_eq!(all[0].clone().whole(), all[3].clone().whole());
+        // Each of many parts has a round.
+        let many = part(64, 64);
+        assert_eq!((many.rounds, many.rounds_here()), (64, vec![63]));
     }
 
     #[test]

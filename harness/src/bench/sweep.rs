@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::axis::Dimension;
 use super::grid::{Grid, ServerBatch};
+use super::measured::Measured;
 use super::plan::{Slice, SweepPlan};
 use super::possible::refuse;
-use super::recommend::recommend;
 use super::record::CellRecord;
-use super::result::{SweepCell, SweepResult};
 use super::visit::Visit;
 use crate::event::{Event, Sink};
 use crate::load::engine::EngineError;
@@ -56,21 +55,55 @@ pub(crate) enum SweepError {
 }
 
 impl Sweep<'_> {
-    /// Runs the sweep.
+    /// Runs the rounds of the sweep, or of this part of it.
     ///
     /// # Errors
     /// See [`SweepError`]. A cell that cannot be measured is not an error: it is reported as invalid.
-    pub(crate) fn run(&self) -> Result<SweepResult, SweepError> {
+    pub(crate) fn run(&self) -> Result<Measured, SweepError> {
         refuse(self.subject, self.plan).map_err(SweepError::Plan)?;
         let mut running = RunningSweep::new(self)?;
-        for round in 0..self.plan.rounds {
+        let rounds = self.plan.rounds_here();
+        for (done, round) in rounds.iter().enumerate() {
             if self.interrupt.is_set() {
                 break;
             }
-            running.round(round)?;
-            running.merge();
+            running.round(*round, rounds.len() - done)?;
+            running.measured.find_equal(&self.plan.axes);
         }
-        Ok(running.result())
+        Ok(running.measured)
+    }
+
+    /// The workload and the server of a cell.
+    fn settings(&self, place: &[usize]) -> (Workload, Subject) {
+        let mut workload = self.plan.base.clone();
+        let mut params = BTreeMap::new();
+        for (axis, place) in self.plan.axes.iter().zip(place) {
+            axis.apply(*place, &mut workload, &mut params);
+        }
+        let mut subject = self.subject.clone();
+        if let Origin::Spawn(launch) = &mut subject.origin {
+            launch.params.extend(params);
+        }
+        (workload, subject)
+    }
+
+    /// Bytes of the longest request of a cell, if it can be rendered without a server.
+    fn message_bytes(&self, place: &[usize]) -> Option<usize> {
+        let (workload, subject) = self.settings(place);
+        let bindings = Bindings {
+            tok: crate::talk::token(workload.seed, 0),
+            payload: payload(workload.payload_bytes, workload.seed),
+            values: subject.values(),
+            ..Bindings::default()
+        };
+        let talk = &subject.talk;
+        let turns = workload
+            .turns
+            .iter()
+            .filter_map(|turn| talk.turns.get(*turn));
+        turns
+            .filter_map(|turn| Some(turn.render(talk, &bindings).ok()?.request.len()))
+            .max()
     }
 }
 
@@ -79,11 +112,9 @@ struct RunningSweep<'a> {
     sweep: &'a Sweep<'a>,
     axes: &'a [Dimension],
     grid: Grid,
-    records: Vec<CellRecord>,
+    measured: Measured,
     runtime: tokio::runtime::Runtime,
     begun: Instant,
-    /// Completed rounds.
-    rounds: usize,
     /// Completed visits.
     done: usize,
     repeated: usize,
@@ -98,13 +129,18 @@ impl<'a> RunningSweep<'a> {
         Ok(Self {
             sweep,
             axes: &sweep.plan.axes,
-            records: vec![CellRecord::new(sweep.plan.rounds); grid.cells()],
+            measured: Measured {
+                rounds: 0,
+                cells: (0..grid.cells())
+                    .map(|cell| sweep.message_bytes(&grid.place(cell)))
+                    .map(|bytes| CellRecord::new(sweep.plan.rounds, bytes))
+                    .collect(),
+            },
             grid,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
             begun: Instant::now(),
-            rounds: 0,
             done: 0,
             repeated: 0,
             overhead: None,
@@ -112,19 +148,20 @@ impl<'a> RunningSweep<'a> {
         })
     }
 
-    fn round(&mut self, round: usize) -> Result<(), SweepError> {
+    /// Runs a round, the first of `left` ones.
+    fn round(&mut self, round: usize, left: usize) -> Result<(), SweepError> {
         let plan = self.sweep.plan;
-        let records = &self.records;
+        let records = &self.measured.cells;
         let batches = self
             .grid
             .round(round, plan.seed, |cell| records[cell].is_wanted());
         let visits: usize = batches.iter().map(|batch| batch.cells.len()).sum();
-        let (left, begun) = (plan.rounds - round, Instant::now());
+        let begun = Instant::now();
         let all = self.done + visits * left;
         let overhead = self
             .overhead
             .unwrap_or_else(|| SweepPlan::overhead(visits, batches.len()));
-        let left = plan.budget.saturating_sub(self.begun.elapsed()) / left as u32;
+        let left = plan.budget_here().saturating_sub(self.begun.elapsed()) / left as u32;
         let slice = SweepPlan::slice(left, visits, overhead);
         let mut failure = None;
         for batch in &batches {
@@ -138,7 +175,7 @@ impl<'a> RunningSweep<'a> {
         }
         let slices = (slice.warmup + slice.measured) * visits as u32;
         self.overhead = Some(begun.elapsed().saturating_sub(slices));
-        self.rounds += 1;
+        self.measured.rounds += 1;
         Ok(())
     }
 
@@ -155,7 +192,7 @@ impl<'a> RunningSweep<'a> {
             if self.sweep.interrupt.is_set() {
                 break;
             }
-            let (workload, subject) = self.settings(*cell);
+            let (workload, subject) = self.sweep.settings(&self.grid.place(*cell));
             let mut warmup = slice.warmup;
             let alive = match server.take().filter(|server| !server.is_gone()) {
                 Some(server) => server,
@@ -167,7 +204,7 @@ impl<'a> RunningSweep<'a> {
                     Err(failure) => {
                         let why = one_line(&failure.to_string());
                         for cell in &batch.cells[at..] {
-                            self.records[*cell].did_not_start(&why);
+                            self.measured.cells[*cell].did_not_start(round, &why);
                         }
                         self.done += batch.cells.len() - at;
                         return Ok(Some(failure));
@@ -182,7 +219,7 @@ impl<'a> RunningSweep<'a> {
             });
             let slice = Slice { warmup, ..slice };
             if let Some(visit) = self.visit(*cell, &subject, workload, &alive, slice)? {
-                self.records[*cell].take(round, visit);
+                self.measured.cells[*cell].take(round, visit);
             }
             self.done += 1;
             server = Some(alive);
@@ -202,14 +239,15 @@ impl<'a> RunningSweep<'a> {
         workload.warmup = slice.warmup;
         workload.duration = slice.measured;
         let visit = self.measure(subject, &workload, server)?;
-        let most = self.grid.cells() * self.sweep.plan.rounds / REPEATED_SHARE;
+        let plan = self.sweep.plan;
+        let most = self.grid.cells() * plan.rounds_here().len() / REPEATED_SHARE;
         let disturbed = visit.as_ref().is_some_and(Visit::was_disturbed);
-        let has_time = self.repeated < most && self.begun.elapsed() < self.sweep.plan.budget;
+        let has_time = self.repeated < most && self.begun.elapsed() < plan.budget_here();
         if !disturbed || !has_time || server.is_gone() {
             return Ok(visit);
         }
         self.repeated += 1;
-        self.records[cell].repeats();
+        self.measured.cells[cell].repeats();
         self.measure(subject, &workload, server)
     }
 
@@ -246,91 +284,6 @@ impl<'a> RunningSweep<'a> {
             ..StartOptions::default()
         };
         self.runtime.block_on(subject.server(options))
-    }
-
-    /// The workload and the server of a cell.
-    fn settings(&self, cell: usize) -> (Workload, Subject) {
-        let mut workload = self.sweep.plan.base.clone();
-        let mut params = BTreeMap::new();
-        for (axis, place) in self.axes.iter().zip(self.grid.place(cell)) {
-            axis.apply(place, &mut workload, &mut params);
-        }
-        let mut subject = self.sweep.subject.clone();
-        if let Origin::Spawn(launch) = &mut subject.origin {
-            launch.params.extend(params);
-        }
-        (workload, subject)
-    }
-
-    /// Merges cells with the same settings in force: a later one refers to the earliest.
-    fn merge(&mut self) {
-        let mut seen: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-        for cell in 0..self.records.len() {
-            let place = self.grid.place(cell);
-            let Some(in_force) = self.records[cell].in_force(self.axes, &place) else {
-                continue;
-            };
-            let in_force = in_force.settings();
-            match seen.get(&in_force) {
-                Some(earlier) => self.records[cell].same_as = Some(*earlier),
-                None => {
-                    seen.insert(in_force, cell);
-                }
-            }
-        }
-    }
-
-    fn result(&self) -> SweepResult {
-        let places: Vec<Vec<usize>> = (0..self.records.len())
-            .map(|cell| self.grid.place(cell))
-            .collect();
-        let entries: Vec<_> = self
-            .records
-            .iter()
-            .zip(&places)
-            .enumerate()
-            .map(|(cell, (record, place))| record.entry(self.axes, place, self.message_bytes(cell)))
-            .collect();
-        let cells = self.records.iter().zip(&places);
-        let mut cells: Vec<_> = cells
-            .map(|(record, place)| record.cell(self.axes, place))
-            .collect();
-        for cell in 0..cells.len() {
-            if let Some(same) = cells[cell].same_as.map(|earlier| cells[earlier].clone()) {
-                let axes = std::mem::take(&mut cells[cell].axes);
-                let same_as = cells[cell].same_as;
-                cells[cell] = SweepCell {
-                    axes,
-                    same_as,
-                    ..same
-                };
-            }
-        }
-        SweepResult {
-            axes: self.axes.iter().map(Dimension::axis).collect(),
-            rounds: self.rounds,
-            cells,
-            recommendation: recommend(self.axes, &entries),
-        }
-    }
-
-    /// Bytes of the longest request of a cell, if it can be rendered without a server.
-    fn message_bytes(&self, cell: usize) -> Option<usize> {
-        let (workload, subject) = self.settings(cell);
-        let bindings = Bindings {
-            tok: crate::talk::token(workload.seed, 0),
-            payload: payload(workload.payload_bytes, workload.seed),
-            values: subject.values(),
-            ..Bindings::default()
-        };
-        let talk = &subject.talk;
-        let turns = workload
-            .turns
-            .iter()
-            .filter_map(|turn| talk.turns.get(*turn));
-        turns
-            .filter_map(|turn| Some(turn.render(talk, &bindings).ok()?.request.len()))
-            .max()
     }
 
     fn label(&self, cell: usize) -> String {

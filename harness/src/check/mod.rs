@@ -49,9 +49,7 @@ pub(crate) use outcome::{
     Ascribe, Checked, Failure, FailureKind, Outcome, Seen, Shortfall, Verdict, failed,
     inconclusive, skip, warned,
 };
-pub(crate) use plan::{
-    CheckPlan, Division, Effort, LANES, PlannedWaiver, Selection, Shard, divide,
-};
+pub(crate) use plan::{CheckPlan, Division, Effort, LANES, PlannedWaiver, Selection, divide};
 
 /// The battery of this version. A check added later has a higher number and only warns until
 /// `[check] battery` in the file is raised.

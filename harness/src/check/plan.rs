@@ -4,19 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::data::Shard;
 use crate::subject::Waiver;
 
 /// Number of lanes. Most checks wait for the server rather than for a CPU.
 pub(crate) const LANES: usize = 3;
-
-/// One part of a battery that is divided among several machines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Shard {
-    /// Number of this shard, starting at 1.
-    pub index: usize,
-    /// Number of shards.
-    pub count: usize,
-}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Selection {
@@ -48,7 +40,7 @@ impl Selection {
     pub(crate) fn takes(&self, id: &str, position: usize) -> bool {
         let is_of_shard = match (&self.divided, self.shard) {
             (Some(divided), _) => divided.checks.contains(&id),
-            (None, Some(shard)) => position % shard.count == shard.index - 1,
+            (None, Some(shard)) => shard.takes(position),
             (None, None) => true,
         };
         self.wants(id) && is_of_shard

@@ -1,6 +1,6 @@
 //! `tcprove bench`: a sweep over settings, and which value is best.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,11 +12,12 @@ use super::page::PageArgs;
 use super::place::replace;
 use super::progress::StepProgress;
 use super::rehearse::{holds_conversation, rehearsal_error};
+use super::scheduler::{self, Part};
 use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{interrupt, target};
 use crate::bench::{Dimension, Knob, Sweep, SweepError, SweepPlan, csv, parse_all};
 use crate::event::Event;
-use crate::report::{Body, RunError, SweepReport};
+use crate::report::{Body, Report, RunError, SweepReport};
 
 /// Arguments of `bench`.
 #[derive(clap::Args, Clone, Debug)]
@@ -39,9 +40,13 @@ pub(super) struct BenchArgs {
     /// Set the approximate duration [default: 75s]
     #[arg(long, value_name = "TIME", value_parser = target::duration)]
     pub max_time: Option<Duration>,
-    /// Set the number of visits per cell [default: as many as the time allows, at least 6]
+    /// Set the number of visits per cell, in all parts together [default: as many as the time allows, at least 6]
     #[arg(long, value_name = "N")]
     pub rounds: Option<usize>,
+    /// Run only part I of N of the rounds, beside the others; `auto` asks the scheduler that started this (Slurm, Kubernetes,
+    /// GitLab, Buildkite, CircleCI, TEST_SHARD_INDEX) which one. Each part takes --max-time
+    #[arg(long, value_name = "I/N|auto", value_parser = scheduler::part)]
+    pub shard: Option<Part>,
     /// Write the cells as comma-separated values
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
@@ -51,15 +56,20 @@ pub(super) fn main(args: &BenchArgs) -> ExitCode {
     let draft = Draft::new("bench", args.shape.seed);
     let perform = |draft: &mut Draft| perform(draft, args);
     draft::run_then(draft, &args.output, &args.page, perform, |report| {
-        if let (Body::Sweep(sweep), Some(path)) = (&report.body, &args.csv)
-            && let Err(error) = replace(path, csv::render(&sweep.result).as_bytes())
-        {
-            note(&format!(
-                "error: --csv {} cannot be written: {error}",
-                path.display()
-            ));
-        }
+        write_cells(report, args.csv.as_deref());
     })
+}
+
+/// Writes the cells of a sweep as comma-separated values.
+pub(super) fn write_cells(report: &Report, path: Option<&Path>) {
+    if let (Body::Sweep(sweep), Some(path)) = (&report.body, path)
+        && let Err(error) = replace(path, csv::render(&sweep.result).as_bytes())
+    {
+        note(&format!(
+            "error: --csv {} cannot be written: {error}",
+            path.display()
+        ));
+    }
 }
 
 /// The quick sweep of `run`.
@@ -77,6 +87,7 @@ pub(super) fn quick(
         quick: true,
         max_time: None,
         rounds: None,
+        shard: None,
         csv: None,
     };
     perform(draft, &args)
@@ -97,9 +108,13 @@ fn perform(draft: &mut Draft, args: &BenchArgs) -> Result<Body, RunError> {
     room_for(most, &target, &mut resolved, seed)?;
     draft.target(&resolved);
     let plan = plan(args, axes, &resolved, seed)?;
-    draft.plan(&resolved, &plan, &args.output);
+    let hash = draft::run_plan(&resolved, plan.clone().whole(), &args.output).hash();
+    draft.planned(&draft::run_plan(&resolved, &plan, &args.output), hash);
     let interrupt = interrupt::watch()?;
     draft.announce(&resolved);
+    if let Some(part) = &args.shard {
+        part.announce();
+    }
     if !holds_conversation(draft, &resolved, &interrupt)? {
         return Ok(Body::Nothing {});
     }
@@ -119,8 +134,11 @@ fn perform(draft: &mut Draft, args: &BenchArgs) -> Result<Body, RunError> {
         progress.finish();
     }
     draft.interrupted(interrupt.is_set());
-    let result = done.map_err(|error| refused(error, &resolved))?;
-    Ok(Body::Sweep(Box::new(SweepReport { result })))
+    let measured = done.map_err(|error| refused(error, &resolved))?;
+    Ok(Body::Sweep(Box::new(SweepReport {
+        result: measured.result(&plan.axes),
+        part: plan.shard.map(|_| Box::new(measured)),
+    })))
 }
 
 fn refused(error: SweepError, resolved: &PreparedTarget) -> RunError {
@@ -184,8 +202,16 @@ fn plan(
         Some(time) => plan.within(time),
         None => plan,
     };
+    let plan = match &args.shard {
+        Some(part) => plan.divided(part.shard),
+        None => plan,
+    };
+    let parts = plan.shard.map_or(1, |shard| shard.count);
     match args.rounds {
         Some(0) => Err(usage("--rounds must be at least 1".into())),
+        Some(rounds) if rounds < parts => Err(usage(format!(
+            "--rounds {rounds} cannot be divided into {parts} parts: each runs whole rounds\nnext: give --rounds {parts} or more, or fewer parts"
+        ))),
         Some(rounds) => Ok(SweepPlan { rounds, ..plan }),
         None => Ok(plan),
     }

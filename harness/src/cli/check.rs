@@ -50,9 +50,9 @@ pub(super) struct CheckArgs {
     pub soak: Option<Duration>,
     /// Instead of the battery, give each socket call of an exchange each result that the kernel may return, one at a time;
     /// or only this one, as in accept4:3:ECONNABORTED
-    #[arg(long, value_name = "CALL:N:RESULT", num_args = 0..=1, value_parser = SweepCase::parse, conflicts_with_all = ["only", "skip", "slow", "soak", "shard"])]
+    #[arg(long, value_name = "CALL:N:RESULT", num_args = 0..=1, value_parser = SweepCase::parse, conflicts_with_all = ["only", "skip", "slow", "soak", "durations"])]
     pub sweep: Option<Option<SweepCase>>,
-    /// Run only part I of N of the battery; `auto` asks the scheduler that started this (Slurm, Kubernetes, GitLab, Buildkite,
+    /// Run only part I of N of the battery or of the sweep; `auto` asks the scheduler that started this (Slurm, Kubernetes, GitLab, Buildkite,
     /// CircleCI, TEST_SHARD_INDEX) which one
     #[arg(long, value_name = "I/N|auto", value_parser = scheduler::part)]
     pub shard: Option<Part>,

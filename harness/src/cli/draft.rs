@@ -65,17 +65,6 @@ impl Draft {
         ));
     }
 
-    /// Sets the plan of a run on one server.
-    pub(crate) fn plan<P: Serialize>(
-        &mut self,
-        resolved: &PreparedTarget,
-        feature: P,
-        output: &OutputArgs,
-    ) {
-        let plan = run_plan(resolved, feature, output);
-        self.planned(&plan, plan.hash());
-    }
-
     /// Sets the plan and its hash.
     pub(crate) fn planned(&mut self, plan: &impl Serialize, hash: String) {
         // A plan is plain data, so serialization cannot fail.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::check::{Check, Division, LANES, Runs, Selection, Shard, divide};
+use crate::check::{Check, Division, LANES, Runs, Selection, divide};
+use crate::data::Shard;
 use crate::data::hash::hash_of;
 use crate::stats::median;
 

@@ -1,23 +1,27 @@
-//! `tcprove merge`: the reports of the parts of one run, or of several campaigns, become the report of the whole.
+//! `tcprove merge`: the reports of the parts of one run, or of several campaigns or gates, become the report of the whole.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::bench::write_cells;
 use super::draft::Draft;
 use super::output::OutputArgs;
 use super::page::{self, PageArgs};
 use crate::merge::of_files;
-use crate::report::{Report, RunError};
+use crate::report::{Body, Report, RunError};
 
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct MergeArgs {
-    /// The JSON reports of all parts of a battery, or of several campaigns, in any order
+    /// The JSON reports of all parts of a battery, a load or a sweep, or of several campaigns or gates, in any order
     #[arg(value_name = "FILE", required = true)]
     pub parts: Vec<PathBuf>,
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
     pub page: PageArgs,
+    /// Write the cells of a sweep over settings as comma-separated values
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
 }
 
 pub(super) fn main(args: &MergeArgs) -> ExitCode {
@@ -25,16 +29,23 @@ pub(super) fn main(args: &MergeArgs) -> ExitCode {
     let page = &args.page;
     let report = args.output.prepare(page).and_then(|()| whole(args));
     let report = report.unwrap_or_else(|error| Draft::new("merge", Some(0)).finish(Err(error)));
+    write_cells(&report, args.csv.as_deref());
     args.output.finish(page, &report)
 }
 
 fn whole(args: &MergeArgs) -> Result<Report, RunError> {
     let report = of_files(&args.parts).map_err(|error| RunError::usage(error.to_string()))?;
+    let has_no = |option: &str, what: &str| {
+        let command = report.header.command;
+        Err(RunError::usage(format!(
+            "{option}: `tcprove {command}` has no {what}"
+        )))
+    };
     if args.page.html.is_some() && page::render(&report).is_none() {
-        return Err(RunError::usage(format!(
-            "--html: `tcprove {}` has no page",
-            report.header.command
-        )));
+        return has_no("--html", "page");
+    }
+    if args.csv.is_some() && !matches!(report.body, Body::Sweep(_)) {
+        return has_no("--csv", "cells: only a sweep over settings has");
     }
     Ok(report)
 }

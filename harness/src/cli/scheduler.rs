@@ -2,7 +2,7 @@
 //! variables.
 
 use super::print::note;
-use crate::check::Shard;
+use crate::data::Shard;
 
 /// A part of the work.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,9 +10,31 @@ pub(crate) fn hash_of(data: &impl Serialize) -> String {
 
 /// The 64-bit FNV-1a hash (Fowler, Noll, Vo).
 pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    let mut hash = Fnv1a::default();
+    hash.add(bytes);
+    hash.value()
+}
+
+/// The same of bytes that come one after the other.
+pub(crate) struct Fnv1a(u64);
+
+impl Default for Fnv1a {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv1a {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    }
+
+    /// The hash of all bytes so far.
+    pub(crate) fn value(&self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Serialization and hashing of plain data. A leaf module: it uses no other module.
 
+pub(crate) mod exact;
 pub(crate) mod hash;
 pub(crate) mod seconds;
+mod shard;
 mod unit;
 
+pub(crate) use shard::Shard;
 pub(crate) use unit::{Direction, Unit};

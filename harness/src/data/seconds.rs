@@ -22,6 +22,15 @@ pub(crate) fn seconds<S: Serializer>(
     serializer.serialize_f64(duration.as_secs_f64())
 }
 
+/// Reads an optional duration of seconds, or null.
+pub(crate) fn read_if_any<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let seconds = Option::<f64>::deserialize(deserializer)?;
+    let read = seconds.map(Duration::try_from_secs_f64).transpose();
+    read.map_err(serde::de::Error::custom)
+}
+
 /// Serializes an optional duration as seconds, or null.
 pub(crate) fn seconds_if_any<S: Serializer>(
     duration: &Option<Duration>,

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::baseline::Baseline;
-use super::counters::judge::{judge, spread};
 use super::counters::{
     CountError, CountPlan, Graph, OperationCounts, PerOp, Span, allocations_of_both, count_alone,
     count_alone_again, count_both, count_both_again,
@@ -13,52 +12,63 @@ use super::metric::{Metric, Tier};
 use super::plan::{GatePlan, time_to_count};
 use super::result::{GateCell, GateResult, SkippedTier};
 use super::rule::CellVerdict;
+use super::samples::{Counted, GateSamples, counted_cell};
 use super::side::{Pair, Side};
 use crate::subject::{Interrupt, Subject};
 
 /// Share of the time that a count may aim at, so that a second one to confirm it fits in too.
 const CONFIRMED: f64 = 0.45;
 
-/// Counts both sides within a time limit and adds the cells. What cannot be counted is reported as skipped.
+/// Counts both sides within a time limit, adds the cells, and returns the counts. What cannot be counted is reported as skipped.
 pub(super) fn add(
     result: &mut GateResult,
     subjects: Pair<&Subject>,
     plan: &GatePlan,
     limit: Duration,
     interrupt: &Interrupt,
-) {
-    let Some(time) = plan.counting else { return };
+) -> Vec<Counted> {
+    let Some(time) = plan.counting else {
+        return Vec::new();
+    };
     let clock = CountingClock::new(plan, limit, interrupt);
     let aim = time.min(limit.mul_f64(CONFIRMED));
     let span = Span { aim, limit };
     let counted = count_both(subjects, &plan.workload, span, &clock.limited);
     let (counting, counts) = match counted.map_err(|(side, why)| (side, clock.named(why))) {
         Ok(counted) => counted,
-        Err((_, CountError::Interrupted)) => return,
-        Err((side, why)) => return skip(result, plan, side, &why),
+        Err((_, CountError::Interrupted)) => return Vec::new(),
+        Err((side, why)) => {
+            skip(result, plan, side, &why);
+            return Vec::new();
+        }
     };
-    confirm(result, plan, CountedFigures::of(counts), || {
+    let mut samples = confirm(result, plan, CountedFigures::of(counts), || {
         let again = count_both_again(subjects, &counting, &clock.limited);
         let again = again.map(CountedFigures::of);
         again.map_err(|(_, why)| clock.named(why))
     });
     if !plan.allocations || interrupt.is_set() {
-        return;
+        return samples;
     }
     let counting = CountPlan::for_allocations(&counting);
     let counted = allocations_of_both(subjects, &counting, &clock.limited);
     match counted.map_err(|(side, why)| (side, clock.named(why))) {
         Ok(allocations) => {
-            let blocks = allocations.as_ref().map(|side| side.blocks);
-            let runs = counting.requests.len();
-            let cell = cell(plan, Metric::Allocations, blocks, runs);
-            result.cells.push(cell);
+            let counted = Counted {
+                metric: Metric::Allocations,
+                per_op: allocations.as_ref().map(|side| side.blocks),
+                runs: counting.requests.len(),
+                unconfirmed: None,
+            };
+            result.cells.extend(counted_cell(&[&counted], plan));
+            samples.push(counted);
             let Pair { base, candidate } = allocations;
             add_notes(result, base.by.notes.into_iter().chain(candidate.by.notes));
         }
         Err((_, CountError::Interrupted)) => {}
         Err((side, why)) => skip(result, plan, side, &why),
     }
+    samples
 }
 
 /// Counts one server alone, to store the counts.
@@ -87,22 +97,22 @@ pub(crate) fn against(
     candidate: &Subject,
     plan: &GatePlan,
     interrupt: &Interrupt,
-) -> Result<(), Vec<String>> {
+) -> Result<GateSamples, Vec<String>> {
     let pace = baseline.talk.pace_s.map(Duration::from_secs_f64);
     let clock = CountingClock::new(plan, plan.max_time, interrupt);
     let span = alone(plan);
     let counted = count_alone(candidate, &plan.workload, pace, span, &clock.limited);
     let (counting, counts) = match counted.map_err(|why| clock.named(why)) {
         Ok(counted) => counted,
-        Err(CountError::Interrupted) => return Ok(()),
+        Err(CountError::Interrupted) => return Ok(GateSamples::default()),
         Err(why) => {
             skip(result, plan, Side::Candidate, &why);
-            return Ok(());
+            return Ok(GateSamples::default());
         }
     };
     let now = Baseline::of(candidate, &counting, &counts, None);
     add_notes(result, baseline.comparable(&now)?.into_iter());
-    confirm(
+    let counted = confirm(
         result,
         plan,
         CountedFigures::over_baseline(baseline, counts),
@@ -112,7 +122,10 @@ pub(crate) fn against(
             Ok(CountedFigures::over_baseline(baseline, again))
         },
     );
-    Ok(())
+    Ok(GateSamples {
+        counted,
+        ..GateSamples::default()
+    })
 }
 
 /// Ends counting when its time is over.
@@ -201,12 +214,25 @@ impl CountedFigures {
         }
     }
 
-    fn cells(&self, plan: &GatePlan) -> [GateCell; 2] {
+    fn counted(&self, unconfirmed: Option<&str>) -> [Counted; 2] {
+        let counted = |metric, per_op| Counted {
+            metric,
+            per_op,
+            runs: self.runs,
+            unconfirmed: unconfirmed.map(str::to_owned),
+        };
         [
-            cell(plan, Metric::Instructions, self.instructions, self.runs),
-            cell(plan, Metric::Syscalls, self.syscalls, self.runs),
+            counted(Metric::Instructions, self.instructions),
+            counted(Metric::Syscalls, self.syscalls),
         ]
     }
+}
+
+fn cells(counted: &[Counted], plan: &GatePlan) -> Vec<GateCell> {
+    counted
+        .iter()
+        .filter_map(|one| counted_cell(&[one], plan))
+        .collect()
 }
 
 /// Adds the cells. A suspected regression is counted again on fresh servers, and fails only if the combined counts
@@ -216,23 +242,19 @@ fn confirm(
     plan: &GatePlan,
     mut figures: CountedFigures,
     again: impl FnOnce() -> Result<CountedFigures, CountError>,
-) {
+) -> Vec<Counted> {
     let mut unconfirmed = None;
-    if figures.cells(plan).iter().any(GateCell::fails) {
+    if cells(&figures.counted(None), plan)
+        .iter()
+        .any(GateCell::fails)
+    {
         match again() {
             Ok(again) => figures = figures.and(again),
             Err(why) => unconfirmed = Some(why.to_string()),
         }
     }
-    let mut cells = figures.cells(plan);
-    if let Some(why) = unconfirmed {
-        for cell in cells.iter_mut().filter(|cell| cell.fails()) {
-            cell.comparison.verdict = CellVerdict::Inconclusive;
-            cell.reason = Some(format!(
-                "a suspected regression, which could not be counted again to make sure: {why}"
-            ));
-        }
-    }
+    let counted = figures.counted(unconfirmed.as_deref());
+    let cells = cells(&counted, plan);
     let got_worse = result.cells.iter().any(GateCell::fails)
         || cells
             .iter()
@@ -248,6 +270,7 @@ fn confirm(
     }
     result.cells.extend(cells);
     add_notes(result, figures.notes.into_iter());
+    counted.to_vec()
 }
 
 /// A gate that only counts may use all of its time.
@@ -263,25 +286,6 @@ fn add_notes(result: &mut GateResult, notes: impl Iterator<Item = String>) {
         if !result.notes.contains(&note) {
             result.notes.push(note);
         }
-    }
-}
-
-/// Where the counts of a server vary by more than the budget they do not decide: the duet does, if there is one.
-fn cell(plan: &GatePlan, metric: Metric, counts: Pair<PerOp>, runs: usize) -> GateCell {
-    let judged = judge(&counts.base, &counts.candidate, plan.budget(metric));
-    let open = judged.verdict == CellVerdict::Inconclusive;
-    GateCell {
-        metric,
-        tier: metric.tier(),
-        at: None,
-        unit: metric.unit(),
-        decides: plan.decides(metric) && (!open || plan.duet.is_none()),
-        base: Some(counts.base.estimate),
-        candidate: Some(counts.candidate.estimate),
-        spread_pct: Some(spread(&counts.base).max(spread(&counts.candidate))),
-        settles_in_s: None,
-        reason: judged.reason.clone(),
-        comparison: judged.comparison(runs),
     }
 }
 

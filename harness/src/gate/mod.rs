@@ -10,6 +10,7 @@ mod counted;
 pub mod counters;
 pub mod duet;
 mod explain;
+mod judged;
 mod matrix;
 pub(crate) mod metric;
 pub(crate) mod plan;
@@ -18,8 +19,12 @@ mod result;
 pub mod rule;
 mod run;
 pub(crate) mod same;
+#[cfg(test)]
+pub(crate) mod sample;
+mod samples;
 mod servers;
 mod side;
+mod together;
 pub(crate) mod trials;
 mod weigh;
 
@@ -32,5 +37,9 @@ pub use result::{
     MatrixSummary, SkippedTier,
 };
 pub use run::Gate;
+pub use samples::GateSamples;
 pub(crate) use servers::pad_both;
 pub use side::{Pair, Side};
+pub use together::MergedGate;
+#[cfg(feature = "cli")]
+pub(crate) use together::{GateRecord, together};

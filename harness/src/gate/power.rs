@@ -59,10 +59,20 @@ impl Rule {
     /// simulations the power was 74 to 79 % (`tests/statistics/rates.rs`), and lower where the spread exceeds the
     /// budget. `None` with fewer than seven sessions, which cannot make a metric suspect.
     pub fn mde_pct(self, first: &[f64]) -> Option<f64> {
-        let seen = (first.len() >= LEAST_99)
-            .then(|| Distribution::of(first))
+        self.mde_of_stages_pct(first, first.len(), second_sessions(first.len()))
+    }
+
+    /// The same for two stages of this many sessions, given the spread of `log_ratios`.
+    pub(super) fn mde_of_stages_pct(
+        self,
+        log_ratios: &[f64],
+        first: usize,
+        second: usize,
+    ) -> Option<f64> {
+        let seen = (first >= LEAST_99)
+            .then(|| Distribution::of(log_ratios))
             .flatten()?;
-        let chance = |effect| self.chance_to_fail(effect, seen.spread, first.len());
+        let chance = |effect| self.chance_to_fail(effect, seen.spread, first, second);
         let (mut low, mut high) = (self.limit(), self.limit() + 1e-6);
         while chance(high) < POWER {
             high += high - low;
@@ -92,13 +102,14 @@ impl Rule {
         let seen = Distribution::of(log_ratios)?;
         (done + 1..=done.saturating_mul(SESSIONS_FACTOR_MAX)).find(|sessions| {
             let pass = self.chance_to_pass(seen.estimate, seen.spread, *sessions);
-            let fail = self.chance_to_fail(seen.estimate, seen.spread, *sessions);
+            let fresh = second_sessions(*sessions);
+            let fail = self.chance_to_fail(seen.estimate, seen.spread, *sessions, fresh);
             pass >= POWER || fail >= POWER
         })
     }
 
     /// The probability that both stages detect a true `effect`, a log ratio.
-    fn chance_to_fail(self, effect: f64, spread: f64, first: usize) -> f64 {
+    fn chance_to_fail(self, effect: f64, spread: f64, first: usize, second: usize) -> f64 {
         if first < LEAST_99 {
             return 0.0;
         }
@@ -107,7 +118,7 @@ impl Rule {
                 effect - self.limit().max(self.half() + reach)
             })
         };
-        stage(first, Z_99) * stage(second_sessions(first), Z_95)
+        stage(first, Z_99) * stage(second, Z_95)
     }
 
     /// The probability that the first stage passes at a true `effect`, a log ratio.

@@ -1,6 +1,6 @@
 //! The result of a gate. Plain data.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::duet::DuetEnd;
 use super::metric::{Metric, Tier};
@@ -73,7 +73,7 @@ pub struct ControlReport {
 }
 
 /// How the duet was run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct DuetSummary {
     /// Sessions of base and candidate in the first stage.
     pub real: usize,
@@ -100,7 +100,7 @@ pub struct DuetSummary {
 }
 
 /// How the loads of the matrix were run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct MatrixSummary {
     /// Loads that were compared.
     pub cells: usize,
@@ -117,7 +117,7 @@ pub struct MatrixSummary {
 }
 
 /// Where the difference of a metric comes from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explained {
     /// The metric.
     pub metric: Metric,
@@ -126,7 +126,7 @@ pub struct Explained {
 }
 
 /// What an operation costs in a function, with what libraries do for it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FunctionShare {
     /// Its name, demangled.
     pub function: String,
@@ -140,7 +140,7 @@ pub struct FunctionShare {
 }
 
 /// A server that failed during the gate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BrokenServer {
     /// Which one.
     pub side: Side,
@@ -149,7 +149,7 @@ pub struct BrokenServer {
 }
 
 /// A tier, or a load of it, that was skipped.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SkippedTier {
     /// The tier.
     pub tier: Tier,

@@ -14,9 +14,9 @@
 //!
 //! `tests/statistics.rs` measures the error rates of the rule.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::stats::{hodges_lehmann, one_sided};
+use crate::stats::{Interval, hodges_lehmann, one_sided};
 
 /// Usual number of sessions in the first stage.
 pub const FIRST_SESSIONS: usize = 20;
@@ -64,7 +64,7 @@ pub enum FirstStage {
 }
 
 /// The verdict on one metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CellVerdict {
     /// Its upper bound is below the budget.
@@ -238,6 +238,59 @@ impl Rule {
         }
     }
 
+    /// Judges a metric by the sessions of several gates. Those of the first half of the gates, or one more, are the first stage,
+    /// and those of the others confirm it: they are fresh, and of other machines where each gate has its own. A metric that
+    /// is not suspect passes if the upper 95 % bound of all sessions is below the budget.
+    ///
+    /// The levels are those of a single gate. Nothing is asked twice: verdicts of the gates by themselves play no part,
+    /// and which gate belongs to which half does not depend on what they measured. Both estimates have to exceed the
+    /// budget, and their errors become smaller with each gate, so false alarms become rarer
+    /// (`tests/statistics/gates.rs`).
+    pub fn compare_gates(self, gates: &[Vec<f64>]) -> Comparison {
+        let (first, second) = gates.split_at(gates.len().div_ceil(2));
+        let (first, second, all) = (first.concat(), second.concat(), gates.concat());
+        let suspect = self.first(&first) == FirstStage::Suspect;
+        let is_below = |bounds: Interval| bounds.high < self.limit();
+        let verdict = if suspect {
+            self.second(&second)
+        } else if one_sided(&all, LEVEL).is_some_and(is_below) {
+            CellVerdict::Pass
+        } else {
+            CellVerdict::Inconclusive
+        };
+        let (sessions, fresh) = if suspect {
+            (&first, &second[..])
+        } else {
+            (&all, &[][..])
+        };
+        Comparison {
+            mde_pct: self.mde_of_stages_pct(&all, first.len(), second.len()),
+            ..self.described(verdict, sessions, fresh)
+        }
+    }
+
+    /// Judges the controls of several gates, each by its number: the first that is void, or all of them together. A gate
+    /// with few control sessions is void if it must be at the 99 % level, and so that it cannot hide among the others.
+    pub fn control_of_gates(self, gates: &[Vec<f64>]) -> (Control, Option<usize>) {
+        let is_far = |ratios: &[f64]| {
+            one_sided(ratios, SUSPECT_LEVEL).is_some_and(|bounds| {
+                bounds.high < self.limit() - self.half() || bounds.low > self.limit() + self.half()
+            })
+        };
+        for (place, ratios) in gates.iter().enumerate() {
+            let control = self.control(ratios);
+            let stands = match control.void {
+                None => true,
+                Some(Void::TooFew | Void::NoNumber) => false,
+                Some(Void::TooLittle | Void::TooMuch) => !is_far(ratios),
+            };
+            if !stands {
+                return (control, Some(place));
+            }
+        }
+        (self.control(&gates.concat()), None)
+    }
+
     /// Judges a metric by the log ratios of both stages. Fresh sessions count only if the first stage was suspect; a
     /// suspect metric without fresh sessions is inconclusive.
     pub fn compare(self, first: &[f64], fresh: &[f64]) -> Comparison {
@@ -247,9 +300,21 @@ impl Rule {
             FirstStage::Suspect => (self.second(fresh), fresh),
         };
         let decisive = if fresh.is_empty() { first } else { fresh };
+        let open = verdict == CellVerdict::Inconclusive;
+        Comparison {
+            mde_pct: self.mde_pct(first),
+            sessions_to_settle: open
+                .then(|| self.sessions_to_settle(decisive, first.len()))
+                .flatten(),
+            ..self.described(verdict, first, fresh)
+        }
+    }
+
+    /// A verdict with the figures of the sessions that decided.
+    fn described(self, verdict: CellVerdict, first: &[f64], fresh: &[f64]) -> Comparison {
+        let decisive = if fresh.is_empty() { first } else { fresh };
         let estimate = hodges_lehmann(decisive, LEVEL).map(|interval| interval.estimate);
         let bounds = one_sided(decisive, LEVEL);
-        let open = verdict == CellVerdict::Inconclusive;
         Comparison {
             verdict,
             estimate_pct: finite_percent(estimate),
@@ -258,10 +323,8 @@ impl Rule {
             budget_pct: self.budget * 100.0,
             sessions: first.len(),
             fresh_sessions: fresh.len(),
-            mde_pct: self.mde_pct(first),
-            sessions_to_settle: open
-                .then(|| self.sessions_to_settle(decisive, first.len()))
-                .flatten(),
+            mde_pct: None,
+            sessions_to_settle: None,
         }
     }
 }

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use super::counted;
 use super::duet::{Duet, DuetEnd, DuetSamples, SessionTrouble};
+use super::judged::{duet_cells, duet_metrics, is_cpu, settle};
 use super::matrix::Matrix;
-use super::metric::{ALL, Metric, Tier};
+use super::metric::{Metric, Tier};
 use super::plan::{DuetPlan, GatePlan};
-use super::result::{BrokenServer, ControlReport, DuetSummary, GateCell, GateResult, SkippedTier};
-use super::rule::{CONTROL_LEAST, CellVerdict, FirstStage, Rule};
-use super::side::{Pair, Side};
-use super::weigh::weigh;
+use super::result::{BrokenServer, ControlReport, DuetSummary, GateResult, SkippedTier};
+use super::rule::{CONTROL_LEAST, FirstStage, Rule};
+use super::samples::{Counted, DuetRecord, GateSamples};
+use super::side::Pair;
 use crate::event::{Event, Sink};
 use crate::load::machine::Machine;
-use crate::stats::median;
 use crate::subject::{Interrupt, Subject};
 use crate::sys::can_fix_addresses;
 
@@ -40,10 +40,13 @@ pub struct Gate<'a> {
 
 impl Gate<'_> {
     /// Runs all tiers. After an interrupt, or when the time is over, the result contains what was measured until then.
-    pub fn run(&self, result: &mut GateResult) {
+    ///
+    /// Returns the samples from which the cells follow.
+    pub fn run(&self, result: &mut GateResult) -> GateSamples {
+        let mut samples = GateSamples::default();
         let interrupt = &self.interrupt.or_at(self.begun + self.plan.max_time);
         if let Some(plan) = &self.plan.duet {
-            self.duet(plan, result);
+            samples.duet = Some(self.duet(plan, result));
         }
         let is_clear = result.duet.is_some_and(|duet| duet.ended == DuetEnd::Clear);
         let goes_on = |result: &GateResult| result.broken.is_none() && !interrupt.is_set();
@@ -54,7 +57,7 @@ impl Gate<'_> {
             } else {
                 self.plan.max_time
             };
-            self.counting(most, interrupt, result);
+            self.counting(most, interrupt, result, &mut samples.counted);
         }
         let matrix = self.plan.matrix.as_ref().filter(|_| !is_clear);
         if let Some(plan) = matrix.filter(|_| goes_on(result)) {
@@ -65,7 +68,7 @@ impl Gate<'_> {
                 interrupt,
                 sink: self.sink,
             };
-            matrix.add_to(result);
+            samples.matrix = Some(matrix.add_to(result));
         }
         if is_clear && self.plan.matrix.is_some() {
             result.skipped.push(SkippedTier {
@@ -76,14 +79,17 @@ impl Gate<'_> {
                 ),
             });
         }
-        weigh(&mut result.cells, result.control.as_ref(), self.plan);
-        result.cells.sort_by_key(|cell| {
-            let place = ALL.iter().position(|metric| *metric == cell.metric);
-            place.unwrap_or(ALL.len())
-        });
+        settle(result, self.plan);
+        samples
     }
 
-    fn counting(&self, most: Duration, interrupt: &Interrupt, result: &mut GateResult) {
+    fn counting(
+        &self,
+        most: Duration,
+        interrupt: &Interrupt,
+        result: &mut GateResult,
+        counted: &mut Vec<Counted>,
+    ) {
         let Some(what) = self.plan.counting_step() else {
             return;
         };
@@ -94,10 +100,10 @@ impl Gate<'_> {
             what,
         });
         let limit = self.left_for(self.plan.matrix_time()).min(most);
-        counted::add(result, self.subjects, self.plan, limit, interrupt);
+        *counted = counted::add(result, self.subjects, self.plan, limit, interrupt);
     }
 
-    fn duet(&self, plan: &DuetPlan, result: &mut GateResult) {
+    fn duet(&self, plan: &DuetPlan, result: &mut GateResult) -> DuetRecord {
         let other = self.plan.matrix_time() + self.plan.counting_time();
         let left = || self.left_for(other);
         let interrupt = &self.interrupt.or_at(Instant::now() + left());
@@ -121,11 +127,6 @@ impl Gate<'_> {
         };
         let machine = Machine::read().since(&machine);
         let summary = summary(&first, &fresh, begun.elapsed(), &machine);
-        result.cells.extend(
-            duet_metrics().map(|metric| self.cell(metric, &first, &fresh, summary.session_s)),
-        );
-        let control = self.rule(Metric::ServerCpu).control(&first.control);
-        result.control = Some(ControlReport::of(&control));
         result.broken = [&first, &fresh]
             .into_iter()
             .find_map(|samples| samples.broken.as_ref().map(broken));
@@ -136,6 +137,14 @@ impl Gate<'_> {
         }));
         result.notes.extend(notes(&summary));
         result.duet = Some(summary);
+        let record = DuetRecord::of(first, fresh);
+        let session_s = Some(summary.session_s);
+        result
+            .cells
+            .extend(duet_cells(&[&record], self.plan, session_s));
+        let control = self.rule(Metric::ServerCpu).control(&record.control);
+        result.control = Some(ControlReport::of(&control));
+        record
     }
 
     /// Whether a deciding metric is so many times over its budget that no further session is needed, and the control
@@ -160,61 +169,6 @@ impl Gate<'_> {
             budget: self.plan.budget(metric),
         }
     }
-
-    fn cell(
-        &self,
-        metric: Metric,
-        first: &DuetSamples,
-        fresh: &DuetSamples,
-        session_s: f64,
-    ) -> GateCell {
-        let (ratios, again) = (first.log_ratios(metric), fresh.log_ratios(metric));
-        let rule = self.rule(metric);
-        let mut comparison = match (first.ended, fresh.ended) {
-            (DuetEnd::Planned, DuetEnd::Planned | DuetEnd::Clear) => rule.compare(&ratios, &again),
-            (DuetEnd::Planned, DuetEnd::OutOfTime) => rule.compare_cut(&ratios, &again),
-            (DuetEnd::Clear | DuetEnd::OutOfTime, _) => rule.compare_early(&ratios),
-        };
-        let real = || first.real.iter().chain(&fresh.real);
-        let figure = |side: Side| {
-            let values: Vec<f64> = real()
-                .map(|sample| metric.figure(&sample.sides[side]))
-                .collect();
-            median(&values)
-        };
-        let unsteady = real().find_map(|sample| sample.unsteady);
-        let reason = unsteady.filter(|_| is_cpu(metric)).map(|side| {
-            comparison.verdict = CellVerdict::Inconclusive;
-            format!(
-                "processes of the {side} start and exit during sessions: the CPU time of those that exit is not in the figure"
-            )
-        });
-        let sessions = comparison.sessions_to_settle.filter(|_| reason.is_none());
-        GateCell {
-            metric,
-            tier: metric.tier(),
-            at: None,
-            unit: metric.unit(),
-            decides: self.plan.decides(metric),
-            base: figure(Side::Base),
-            candidate: figure(Side::Candidate),
-            spread_pct: comparison.spread_pct(),
-            settles_in_s: sessions.map(|first| {
-                let session = Duration::from_secs_f64(session_s.max(0.0));
-                self.plan.seconds_for(first, session)
-            }),
-            reason,
-            comparison,
-        }
-    }
-}
-
-fn duet_metrics() -> impl Iterator<Item = Metric> {
-    ALL.into_iter().filter(|metric| metric.tier() == Tier::Duet)
-}
-
-fn is_cpu(metric: Metric) -> bool {
-    matches!(metric, Metric::ServerCpu | Metric::ServerCpuAll)
 }
 
 fn summary(

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
+use crate::data::hash::Fnv1a;
 use crate::process::Launch;
 
 /// How two commands are related.
@@ -47,6 +48,31 @@ pub(crate) fn relation(base: &Launch, candidate: &Launch) -> Relation {
     } else {
         Relation::Different
     }
+}
+
+/// A hash of the files that the words of a command name, so that a program built anew can be told from the one before.
+/// `None` if it names none.
+///
+/// # Errors
+/// One cannot be read.
+pub(crate) fn content(launch: &Launch) -> std::io::Result<Option<String>> {
+    let words = launch.cmd.iter().enumerate();
+    let files = words.filter_map(|(place, word)| file_of(word, launch, place == 0));
+    let mut hash: Option<Fnv1a> = None;
+    for file in files.filter(|file| file.is_file()) {
+        let mut content = BufReader::new(File::open(file)?);
+        let hash = hash.get_or_insert_with(Fnv1a::default);
+        loop {
+            let bytes = content.fill_buf()?;
+            if bytes.is_empty() {
+                break;
+            }
+            hash.add(bytes);
+            let count = bytes.len();
+            content.consume(count);
+        }
+    }
+    Ok(hash.map(|hash| format!("{:016x}", hash.value())))
 }
 
 /// The file that a word names, if there is one.

@@ -18,7 +18,7 @@ mod note;
 )]
 pub(crate) mod overload;
 pub mod pacer;
-mod packed;
+pub(crate) mod packed;
 mod part;
 pub(crate) mod parts;
 mod parts_reason;

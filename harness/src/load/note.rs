@@ -43,7 +43,7 @@ impl Note {
 impl From<&Note> for Remark {
     fn from(note: &Note) -> Self {
         Self {
-            word: note.word(),
+            word: note.word().into(),
             sentence: note.sentence(),
         }
     }

@@ -51,13 +51,13 @@ fn unpacked(text: &str) -> Result<Times, String> {
 }
 
 /// As the module, for a histogram that may be absent.
-pub(super) mod if_any {
+pub(crate) mod if_any {
     use super::{
         Deserialize, Deserializer, Serialize, Serializer, Times, de, packed, ser, unpacked,
     };
 
     /// Serializes a histogram, or null.
-    pub(in crate::load) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         times: &Option<Times>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -66,7 +66,7 @@ pub(super) mod if_any {
     }
 
     /// Reads a histogram, or null.
-    pub(in crate::load) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Times>, D::Error> {
         let text: Option<String> = Option::deserialize(deserializer)?;

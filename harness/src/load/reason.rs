@@ -281,7 +281,7 @@ fn and_first(first: &Option<String>) -> String {
 impl From<&Reason> for Remark {
     fn from(reason: &Reason) -> Self {
         Self {
-            word: reason.word(),
+            word: reason.word().into(),
             sentence: reason.sentence(),
         }
     }

@@ -12,7 +12,7 @@ use crate::sys::TcpInfo;
 const NOTABLE: f64 = 0.1;
 
 /// TCP state of the sampled connections: medians, sums and shares over all of them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transport {
     /// Number of sampled connections.
     pub sampled: usize,
@@ -25,7 +25,7 @@ pub struct Transport {
 }
 
 /// One end of the connections.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct End {
     /// Effective `SO_RCVBUF`, in bytes: the kernel doubles the requested size and enforces a minimum.
     pub so_rcvbuf: u64,

@@ -63,10 +63,7 @@ fn whole(parts: &[PartReport], _missing: &[usize]) -> Result<Body, MergeError> {
     let mut outcomes: Vec<(usize, Outcome, &PartReport)> = Vec::new();
     for part in parts {
         for stored in part.json["outcomes"].as_array().into_iter().flatten() {
-            let outcome = outcome(stored).map_err(|why| MergeError::Unfit {
-                path: part.path.clone(),
-                why,
-            })?;
+            let outcome = outcome(stored).map_err(|why| part.unfit(why))?;
             let place = check::all().position(|check| check.id == outcome.id);
             outcomes.push((place.unwrap_or(usize::MAX), outcome, part));
         }
@@ -91,10 +88,8 @@ fn whole(parts: &[PartReport], _missing: &[usize]) -> Result<Body, MergeError> {
 
 /// What prevents a pass of the whole.
 fn what_prevents(part: &PartReport, outcomes: &[Outcome]) -> Result<Vec<String>, MergeError> {
-    let plan = StoredPlan::deserialize(&part.head.plan).map_err(|error| MergeError::Unfit {
-        path: part.path.clone(),
-        why: format!("its plan is not that of a battery: {error}"),
-    })?;
+    let plan = StoredPlan::deserialize(&part.head.plan)
+        .map_err(|error| part.unfit(format!("its plan is not that of a battery: {error}")))?;
     let selection = Selection {
         only: plan.selection.only,
         skip: plan.selection.skip,

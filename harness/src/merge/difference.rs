@@ -45,6 +45,14 @@ fn collect(place: &str, one: &Value, other: &Value, found: &mut Vec<Difference>)
         }
         return;
     }
+    if let (Value::Array(here), Value::Array(there)) = (one, other)
+        && here.len() == there.len()
+    {
+        for (number, (one, other)) in here.iter().zip(there).enumerate() {
+            collect(&format!("{place}[{number}]"), one, other, found);
+        }
+        return;
+    }
     found.push(Difference {
         place: place.to_owned(),
         one: shown(one),

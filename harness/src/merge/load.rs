@@ -27,12 +27,9 @@ fn whole(parts: &[PartReport], missing: &[usize]) -> Result<Body, MergeError> {
     let mut union = Union::new(&workload, parts[0].shard.count);
     for part in parts {
         let record = PartRecord::deserialize(&part.json["part"]).map_err(|error| {
-            unfit(
-                part,
-                format!("what this part measured cannot be read: {error}"),
-            )
+            part.unfit(format!("what this part measured cannot be read: {error}"))
         })?;
-        union.add(record).map_err(|why| unfit(part, why))?;
+        union.add(record).map_err(|why| part.unfit(why))?;
     }
     let Some((result, summary)) = union.finish(missing) else {
         return Err(MergeError::Apart("no reports were given".into()));
@@ -50,7 +47,7 @@ fn whole(parts: &[PartReport], missing: &[usize]) -> Result<Body, MergeError> {
 /// The workload of the whole: the seed is not in the plan.
 fn workload(part: &PartReport) -> Result<Workload, MergeError> {
     let planned = Workload::deserialize(&part.head.plan)
-        .map_err(|error| unfit(part, format!("its plan is not that of a load: {error}")))?;
+        .map_err(|error| part.unfit(format!("its plan is not that of a load: {error}")))?;
     Ok(Workload {
         seed: part.head.seed,
         ..planned
@@ -70,11 +67,4 @@ fn have_one_seed(parts: &[PartReport]) -> Result<(), MergeError> {
             other.head.seed
         )))
     })
-}
-
-fn unfit(part: &PartReport, why: String) -> MergeError {
-    MergeError::Unfit {
-        path: part.path.clone(),
-        why,
-    }
 }

@@ -2,14 +2,23 @@
 //!
 //! A report is read back from its JSON. What belongs together has the same plan, apart from the number of the part; whatever
 //! does not is refused, with what differs. To add a kind of run that is divided into parts: a file beside `battery`, and a line in
-//! [`KINDS`]. Campaigns are no parts of a whole (`campaign`).
+//! [`KINDS`]. Campaigns and gates are no parts of a whole, but several of the same (`campaign`, `gate`).
 
 mod battery;
+mod calls;
+#[cfg(test)]
+mod calls_tests;
 mod campaign;
 mod difference;
+mod gate;
+#[cfg(test)]
+mod gate_tests;
 mod load;
 #[cfg(test)]
 mod load_tests;
+mod sweep;
+#[cfg(test)]
+mod sweep_tests;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +28,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::check::Shard;
+use crate::data::Shard;
 use crate::report::{Body, Environment, Header, Report, SCHEMA, TargetReport};
 
 /// Why reports cannot be merged.
@@ -72,7 +81,7 @@ enum Incomplete {
 }
 
 /// Every kind of run whose parts can be merged.
-const KINDS: [&Kind; 2] = [&battery::KIND, &load::KIND];
+const KINDS: [&Kind; 4] = [&battery::KIND, &calls::KIND, &load::KIND, &sweep::KIND];
 
 /// A report of this version, as its JSON says.
 struct StoredReport {
@@ -136,6 +145,7 @@ pub(crate) fn of_files(paths: &[PathBuf]) -> Result<Report, MergeError> {
     let command = stored.first().map(|first| first.head.command.as_str());
     match command {
         Some("fuzz") => campaign::merged(stored),
+        Some("gate") => gate::merged(stored),
         _ => {
             let parts: Result<Vec<_>, _> = stored.into_iter().map(PartReport::of).collect();
             merged(parts?)
@@ -221,6 +231,14 @@ impl PartReport {
         plan
     }
 
+    /// It cannot be merged.
+    fn unfit(&self, why: String) -> MergeError {
+        MergeError::Unfit {
+            path: self.path.clone(),
+            why,
+        }
+    }
+
     /// The name of the part, for messages.
     fn name(&self) -> String {
         let Shard { index, count } = self.shard;
@@ -230,10 +248,13 @@ impl PartReport {
 
 /// What a part is of, and its number.
 fn part_of(head: &Head) -> Result<(&'static Kind, Shard), String> {
-    let Some(kind) = KINDS.iter().find(|kind| kind.command == head.command) else {
+    // A command may run several kinds: their plans differ in where the number of the part is.
+    let of_command = || KINDS.iter().filter(|kind| kind.command == head.command);
+    let exact = of_command().find(|kind| head.plan.pointer(kind.number).is_some());
+    let Some(kind) = exact.or_else(|| of_command().next()) else {
         let ways: Vec<_> = KINDS.iter().map(|kind| kind.how).collect();
         return Err(format!(
-            "it is the report of `tcprove {}`, which has no parts; these can be merged: {}, and campaigns with campaigns",
+            "it is the report of `tcprove {}`, which has no parts; these can be merged: {}, campaigns with campaigns, and gates with gates",
             head.command,
             ways.join(", ")
         ));
@@ -290,7 +311,7 @@ fn belong_together(parts: &[PartReport]) -> Result<(), String> {
         return Err("no reports were given".into());
     };
     for other in others {
-        if other.kind.command != first.kind.command {
+        if other.kind.name != first.kind.name {
             return Err(format!(
                 "{} is a part of a {}, and {} of a {}",
                 first.path.display(),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{PartReport, merged};
 use crate::check::{self, FailureKind, Outcome, PlannedWaiver, Selection, Verdict, blockers};
+use crate::data::Shard;
 use crate::report::{
     Body, CheckReport, Environment, Header, Report, json as as_json, junit, markdown, sample,
     terminal,
@@ -91,7 +92,7 @@ fn judged(outcomes: Vec<Outcome>, shard: Option<(usize, usize)>) -> Report {
     let waivers: Vec<_> = waivers.into_iter().map(PlannedWaiver::waiver).collect();
     let selection = Selection {
         require: vec!["split-*".into()],
-        shard: shard.map(|(index, count)| check::Shard { index, count }),
+        shard: shard.map(|(index, count)| Shard { index, count }),
         ..Selection::default()
     };
     let blockers = blockers::of(&outcomes, &waivers, &selection);
@@ -208,6 +209,6 @@ fn what_is_no_part_is_told() {
     assert!(told(&other).contains("written by tcprove 0.0.1"));
     let other = text.replace("\"interrupted\": false", "\"interrupted\": true");
     assert!(told(&other).contains("interrupted"), "{text}");
-    let other = text.replace("\"command\": \"check\"", "\"command\": \"bench\"");
-    assert!(told(&other).contains("`tcprove bench`"));
+    let other = text.replace("\"command\": \"check\"", "\"command\": \"replay\"");
+    assert!(told(&other).contains("`tcprove replay`"));
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{FuzzReport, GateReport, ReplayReport, Report, RunError, RunVerdict};
-use crate::bench::SweepResult;
+use crate::bench::{Measured, SweepResult};
 use crate::check::run::VerdictCounts;
 use crate::check::run::sweep::{CallSweepResult, SweepOutcome, SweepRow};
 use crate::check::{Cause, Outcome, cause};
@@ -228,7 +228,7 @@ impl CallSweepReport {
     /// The calls that were seen, or cannot be seen, and were not tried.
     pub(super) fn untried(&self) -> Option<String> {
         let result = &self.result;
-        let names: Vec<&str> = result.unanswered.iter().copied().collect();
+        let names: Vec<&str> = result.unanswered.iter().map(AsRef::as_ref).collect();
         let mut parts = Vec::new();
         if !names.is_empty() {
             parts.push(format!(
@@ -304,6 +304,9 @@ pub(crate) struct SweepReport {
     /// The cells and the recommendation.
     #[serde(flatten)]
     pub result: SweepResult,
+    /// Of a part of a sweep: what is needed to merge it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Box<Measured>>,
 }
 
 impl SweepReport {

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::number::{bytes, digits, micros};
 use super::{RunError, RunVerdict};
 use crate::data::Unit;
 use crate::gate::duet::DuetEnd;
 use crate::gate::rule::{CLEAR_BUDGETS, CellVerdict};
-use crate::gate::{FunctionShare, GateCell, GateResult, Metric, Side};
+use crate::gate::{FunctionShare, GateCell, GateResult, GateSamples, MergedGate, Metric, Side};
 
 /// The report of a gate.
 #[derive(Clone, Debug, Serialize)]
@@ -18,12 +18,30 @@ pub(crate) struct GateReport {
     pub base: Option<String>,
     /// The candidate's command.
     pub candidate: String,
+    /// What the files in both commands contain.
+    pub contents: Contents,
     /// The baseline that was stored, if nothing was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
     /// The result of the gate.
     #[serde(flatten)]
     pub result: GateResult,
+    /// What was measured, so that several gates can be merged.
+    #[serde(skip_serializing_if = "GateSamples::is_empty")]
+    pub samples: GateSamples,
+    /// The gates that were merged; empty if this is a single one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<MergedGate>,
+}
+
+/// Hashes of the files that the commands of base and candidate name, which tell one build from another; `None` where there is
+/// no such file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Contents {
+    /// Those of the base.
+    pub base: Option<String>,
+    /// Those of the candidate.
+    pub candidate: Option<String>,
 }
 
 /// A baseline that was written.
@@ -299,8 +317,15 @@ pub(super) fn shown_only(cells: &[GateCell]) -> impl Iterator<Item = String> {
     reasons.filter_map(|cell| Some(format!("{}: {}", name(cell), cell.reason.as_ref()?)))
 }
 
+/// How it was measured, a line each.
+pub(super) fn hows(gate: &GateReport) -> impl Iterator<Item = String> {
+    let result = &gate.result;
+    let hows = [how_merged(&gate.gates), how(result), how_loaded(result)];
+    hows.into_iter().flatten()
+}
+
 /// How the duet was run, in one line.
-pub(super) fn how(result: &GateResult) -> Option<String> {
+fn how(result: &GateResult) -> Option<String> {
     let summary = result.duet.as_ref()?;
     let mut text = format!(
         "{} sessions of base and candidate at the same time",
@@ -337,8 +362,38 @@ pub(super) fn how(result: &GateResult) -> Option<String> {
     Some(text)
 }
 
+/// What was merged, in one line.
+fn how_merged(gates: &[MergedGate]) -> Option<String> {
+    if gates.is_empty() {
+        return None;
+    }
+    let count = |verdict| gates.iter().filter(|gate| gate.verdict == verdict).count();
+    let verdicts = [
+        (CellVerdict::Pass, "passed"),
+        (CellVerdict::Fail, "failed"),
+        (CellVerdict::Inconclusive, "inconclusive"),
+    ];
+    let by_themselves: Vec<String> = verdicts
+        .into_iter()
+        .filter(|(verdict, _)| count(*verdict) > 0)
+        .map(|(verdict, word)| format!("{} {word}", count(verdict)))
+        .collect();
+    let first = gates.len().div_ceil(2);
+    let some = |count: usize| match count {
+        1 => String::new(),
+        count => format!(" {count}"),
+    };
+    Some(format!(
+        "merged from {} gates, by themselves {}; the sessions of the first{} make a metric suspect, and those of the other{} have to confirm it",
+        gates.len(),
+        by_themselves.join(", "),
+        some(first),
+        some(gates.len() - first)
+    ))
+}
+
 /// How the loads were run, in one line.
-pub(super) fn how_loaded(result: &GateResult) -> Option<String> {
+fn how_loaded(result: &GateResult) -> Option<String> {
     let matrix = result.matrix.as_ref().filter(|matrix| matrix.rounds > 0)?;
     let mut text = format!(
         "{} rounds of {} loads on base and candidate in turn, {:.0} ms each",

@@ -37,7 +37,7 @@ pub(crate) use environment::Environment;
 pub(crate) use error::{ErrorCode, RunError};
 pub(crate) use exit::{ExitCode, OnInconclusive};
 pub(crate) use fuzz::{FuzzReport, ReplayItem, ReplayReport};
-pub(crate) use gate::{GateReport, Stored};
+pub(crate) use gate::{Contents, GateReport, Stored};
 pub(crate) use plan::{RunPlan, Servers};
 use serde::{Deserialize, Serialize};
 

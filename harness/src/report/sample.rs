@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::html::sample as pages;
 use super::{
-    Body, CheckReport, Environment, FuzzReport, GateReport, Header, LoadReport, ReplayItem,
-    ReplayReport, Report, RunError, SweepReport, TargetReport,
+    Body, CheckReport, Contents, Environment, FuzzReport, GateReport, Header, LoadReport,
+    ReplayItem, ReplayReport, Report, RunError, SweepReport, TargetReport,
 };
 #[cfg(feature = "cli")]
 use crate::check::FailureKind;
@@ -179,6 +179,7 @@ pub(super) fn loaded(valid: bool) -> Report {
 pub(super) fn swept() -> Report {
     let sweep = SweepReport {
         result: pages::models(),
+        part: None,
     };
     report("bench", Ok(Body::Sweep(Box::new(sweep))))
 }
@@ -259,7 +260,10 @@ pub(super) fn gated(percent: f64, noise: f64, seen: f64) -> GateReport {
     GateReport {
         base: Some(HOSTILE.into()),
         candidate: "new".into(),
+        contents: Contents::default(),
         stored: None,
+        samples: Default::default(),
+        gates: Vec::new(),
         result: GateResult {
             cells: vec![cell],
             control: Some(ControlReport::of(&control)),

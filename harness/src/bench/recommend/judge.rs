@@ -183,7 +183,10 @@ impl<'a> Contest<'a> {
     fn left_out(&self, baseline: usize, compared: &[usize]) -> Vec<usize> {
         let is_left_out = |place: &usize| {
             let entry = self.entries[*place];
-            let disturbed = entry.trouble.is_some_and(|trouble| trouble.may_pass);
+            let disturbed = entry
+                .trouble
+                .as_ref()
+                .is_some_and(|trouble| trouble.may_pass);
             *place != baseline
                 && !compared.contains(place)
                 && !entry.is_merged
@@ -232,10 +235,10 @@ impl<'a> Contest<'a> {
     }
 
     /// The reasons why values were invalid, each word once.
-    pub(crate) fn troubles(&self) -> Vec<&'static str> {
+    pub(crate) fn troubles(&self) -> Vec<&str> {
         let troubled = self.entries.iter().filter(|entry| !entry.valid);
         let mut words: Vec<&str> = troubled
-            .filter_map(|entry| Some(entry.trouble?.word))
+            .filter_map(|entry| Some(entry.trouble.as_ref()?.word.as_ref()))
             .collect();
         words.sort_unstable();
         words.dedup();

@@ -181,7 +181,7 @@ fn what_cannot_be_trusted_is_not_compared() {
     let alone = with(&|place, entry| {
         entry.valid = place == 2;
         entry.trouble = Some(Trouble {
-            word: "steal",
+            word: "steal".into(),
             may_pass: true,
         });
     });
@@ -199,7 +199,10 @@ fn what_the_machine_kept_from_being_measured_may_be_the_best() {
     let with = |place: usize, word: &'static str, may_pass: bool| {
         let mut entries = made.entries(plateau);
         entries[place].valid = false;
-        entries[place].trouble = Some(Trouble { word, may_pass });
+        entries[place].trouble = Some(Trouble {
+            word: word.into(),
+            may_pass,
+        });
         recommend(&made.axes, &entries)
     };
     // The largest value with the small payload.

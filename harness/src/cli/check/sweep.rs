@@ -6,10 +6,12 @@ use serde::Serialize;
 
 use super::{CheckArgs, program, resolved};
 use crate::check::run::sweep::{CallSweep, SweepCase};
-use crate::cli::draft::Draft;
+use crate::cli::draft::{self, Draft};
 use crate::cli::interrupt;
 use crate::cli::progress::StepProgress;
 use crate::cli::rehearse::rehearsal_error;
+use crate::cli::target::usage;
+use crate::data::Shard;
 use crate::event::Event;
 use crate::report::{CallSweepReport, RunError};
 use crate::subject::RehearsalError;
@@ -19,6 +21,8 @@ use crate::subject::RehearsalError;
 struct SweepPlan {
     /// Only this case.
     sweep: Option<SweepCase>,
+    /// The part of all cases.
+    shard: Option<Shard>,
     max_time_s: Option<f64>,
 }
 
@@ -29,12 +33,25 @@ pub(super) fn sweep(
 ) -> Result<Box<CallSweepReport>, RunError> {
     let resolved = resolved(&args.target, draft.seed())?;
     draft.target(&resolved);
-    let plan = SweepPlan {
-        sweep: only.clone(),
-        max_time_s: args.max_time.map(|time| time.as_secs_f64()),
+    let shard = args.shard.as_ref().map(|part| part.shard);
+    if let (Some(case), Some(_)) = (&only, shard) {
+        return Err(usage(format!(
+            "--shard divides all cases of a sweep, and {case} is a single one\nnext: leave out --shard, or the case"
+        )));
+    }
+    let plan = |shard| {
+        let plan = SweepPlan {
+            sweep: only.clone(),
+            shard,
+            max_time_s: args.max_time.map(|time| time.as_secs_f64()),
+        };
+        draft::run_plan(&resolved, plan, &args.output)
     };
-    draft.plan(&resolved, plan, &args.output);
+    draft.planned(&plan(shard), plan(None).hash());
     draft.announce(&resolved);
+    if let Some(part) = &args.shard {
+        part.announce();
+    }
     let interrupt = interrupt::watch()?;
     let reproduce = format!(
         "{} check --sweep {{case}} --seed {} {}",
@@ -45,6 +62,7 @@ pub(super) fn sweep(
     let sweep = CallSweep {
         subject: resolved.subject.clone(),
         only,
+        shard,
         max_time: args.max_time,
         interrupt: interrupt.clone(),
         reproduce: reproduce.trim_end().to_owned(),

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::sides::{candidate, of_side};
-use super::{GateArgs, planned, request, workload};
+use super::{GateArgs, content, planned, request, workload};
 use crate::cli::draft::Draft;
 use crate::cli::interrupt;
 use crate::cli::output::note;
 use crate::cli::rehearse::holds_conversation;
 use crate::cli::target::{PreparedTarget, usage};
 use crate::gate::baseline::Baseline;
-use crate::gate::{GatePlan, GateResult, Side, against as compare, baseline_of};
-use crate::report::{Body, GateReport, RunError, Stored};
+use crate::gate::{GatePlan, GateResult, GateSamples, Side, against as compare, baseline_of};
+use crate::report::{Body, Contents, GateReport, RunError, Stored};
 use crate::subject::Interrupt;
 
 /// Counts the candidate and writes a baseline.
@@ -32,12 +32,15 @@ pub(super) fn store(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result<B
     Ok(Body::Gate(Box::new(GateReport {
         base: None,
         candidate: candidate.report().commands(),
+        contents: contents(&candidate),
         stored: Some(Stored {
             path: path.display().to_string(),
             instructions: baseline.instructions.estimate,
             syscalls: baseline.syscalls.estimate,
         }),
         result: GateResult::default(),
+        samples: GateSamples::default(),
+        gates: Vec::new(),
     })))
 }
 
@@ -57,7 +60,7 @@ pub(super) fn against(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result
         &interrupt,
     );
     draft.interrupted(interrupt.is_set());
-    compared.map_err(|why| {
+    let samples = compared.map_err(|why| {
         usage(format!(
             "the baseline {} is not comparable with these counts: {}{NEXT}",
             path.display(),
@@ -67,9 +70,19 @@ pub(super) fn against(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result
     Ok(Body::Gate(Box::new(GateReport {
         base: None,
         candidate: candidate.report().commands(),
+        contents: contents(&candidate),
         stored: None,
         result,
+        samples,
+        gates: Vec::new(),
     })))
+}
+
+fn contents(candidate: &PreparedTarget) -> Contents {
+    Contents {
+        base: None,
+        candidate: content(candidate),
+    }
 }
 
 /// The next step when a baseline cannot be used.

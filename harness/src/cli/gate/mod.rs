@@ -9,20 +9,26 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use self::sides::{Rehearsed, Sides, Speed};
 use super::draft::Draft;
 use super::load::ShapeArgs;
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::progress::StepProgress;
+use super::scheduler::{self, Part};
 use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{draft, interrupt, target};
+use crate::data::Shard;
 use crate::event::Event;
 use crate::gate::metric::Metric;
 use crate::gate::plan::cells;
-use crate::gate::{Gate, GatePlan, GateRequest, GateResult, MAX_TIME, Pair, TooShort, metric};
+use crate::gate::{
+    Gate, GatePlan, GateRequest, GateResult, GateSamples, MAX_TIME, Pair, TooShort, metric, same,
+};
 use crate::load::Workload;
-use crate::report::{Body, GateReport, RunError, RunPlan, Servers, history};
+use crate::report::{Body, Contents, GateReport, RunError, RunPlan, Servers, history};
 
 /// Arguments of `gate`.
 #[derive(clap::Args, Clone, Debug)]
@@ -57,6 +63,10 @@ pub(super) struct GateArgs {
     /// Append the result as one line of JSON to a file
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
+    /// This is gate I of N with the same arguments, whose reports `tcprove merge` makes one of; `auto` asks the scheduler that
+    /// started this (Slurm, Kubernetes, GitLab, Buildkite, CircleCI, TEST_SHARD_INDEX). A gate that is missing is then noticed
+    #[arg(long, value_name = "I/N|auto", value_parser = scheduler::part)]
+    pub part: Option<Part>,
     /// Limit the duration of the gate [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = target::duration)]
     pub max_time: Option<Duration>,
@@ -146,7 +156,7 @@ fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
                 broken,
                 ..GateResult::default()
             };
-            return Ok(sides.body(result));
+            return Ok(sides.body(result, GateSamples::default()));
         }
     };
     let mut plan = plan(args, &sides, workload, &speed)?;
@@ -168,12 +178,12 @@ fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
         },
     };
     let mut result = sides.result();
-    gate.run(&mut result);
+    let samples = gate.run(&mut result);
     if let Ok(progress) = progress.lock() {
         progress.finish();
     }
     draft.interrupted(interrupt.is_set());
-    Ok(sides.body(result))
+    Ok(sides.body(result, samples))
 }
 
 impl Sides {
@@ -190,14 +200,36 @@ impl Sides {
         }
     }
 
-    fn body(&self, result: GateResult) -> Body {
+    fn body(&self, result: GateResult, samples: GateSamples) -> Body {
         Body::Gate(Box::new(GateReport {
             base: Some(self.base.report().commands()),
             candidate: self.candidate.report().commands(),
+            contents: Contents {
+                base: content(&self.base),
+                candidate: content(&self.candidate),
+            },
             stored: None,
             result,
+            samples,
+            gates: Vec::new(),
         }))
     }
+}
+
+/// The hash of the files in the command of a server.
+fn content(server: &PreparedTarget) -> Option<String> {
+    let launch = server.subject.launch()?;
+    // What cannot be read cannot be told apart; it could be started all the same.
+    same::content(launch).ok().flatten()
+}
+
+/// A plan with the number of this gate.
+#[derive(Serialize)]
+struct NumberedPlan<'a> {
+    #[serde(flatten)]
+    plan: &'a GatePlan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<Shard>,
 }
 
 fn planned(
@@ -207,16 +239,20 @@ fn planned(
     candidate: &PreparedTarget,
     plan: &GatePlan,
 ) {
-    let written = RunPlan {
+    let written = |part| RunPlan {
         servers: Servers::BaseAndCandidate {
             base: base.map(draft::server_plan).map(Box::new),
             candidate: Box::new(draft::server_plan(candidate)),
         },
         talk: candidate.subject.talk.name.clone(),
-        feature: plan,
+        feature: NumberedPlan { plan, part },
         on_inconclusive: args.output.on_inconclusive.into(),
     };
-    draft.planned(&written, written.hash());
+    let part = args.part.as_ref().map(|part| part.shard);
+    draft.planned(&written(part), written(None).hash());
+    if let Some(part) = &args.part {
+        part.announce();
+    }
 }
 
 fn workload(args: &GateArgs, candidate: &PreparedTarget, seed: u64) -> Result<Workload, RunError> {

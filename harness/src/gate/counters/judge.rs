@@ -38,31 +38,82 @@ pub(crate) fn judge(base: &PerOp, candidate: &PerOp, budget: f64) -> CountJudgem
         reason: None,
     };
     let [base_pct, candidate_pct] = [base, candidate].map(spread);
-    let differs = || {
-        format!(
-            "the cost of an operation varies between runs, by {base_pct:.3} % (base) and {candidate_pct:.3} % (candidate)"
-        )
+    let differs = format!(
+        "the cost of an operation varies between runs, by {base_pct:.3} % (base) and {candidate_pct:.3} % (candidate)"
+    );
+    if judged.low_pct.is_none() || judged.high_pct.is_none() {
+        judged.reason = Some(format!(
+            "an operation costs the base {} to {}: there is nothing to compare with",
+            base.low, base.high
+        ));
+    } else if base_pct.max(candidate_pct) > budget_pct {
+        judged.reason = Some(format!("{differs}, more than the budget"));
+    } else {
+        judged.settle(&differs);
+    }
+    judged
+}
+
+/// The counts of several gates: the range is that of all changes, and a gate that is inconclusive for another reason than its
+/// range makes all of them inconclusive.
+///
+/// `None` without gates.
+pub(crate) fn together(gates: &[CountJudgement]) -> Option<CountJudgement> {
+    let first = match gates {
+        [] => return None,
+        [only] => return Some(only.clone()),
+        [first, ..] => first,
     };
-    match (judged.low_pct, judged.high_pct) {
-        (Some(_), Some(_)) if base_pct.max(candidate_pct) > budget_pct => {
-            judged.reason = Some(format!("{}, more than the budget", differs()));
-        }
-        (Some(low), _) if low > budget_pct => judged.verdict = CellVerdict::Fail,
-        (Some(_), Some(high)) if high < budget_pct => judged.verdict = CellVerdict::Pass,
-        (Some(low), Some(high)) => {
-            judged.reason = Some(format!(
-                "the change is between {low:+.3} % and {high:+.3} %, and the budget of {budget_pct} % is inside this range: {}",
-                differs()
-            ));
-        }
-        _ => {
-            judged.reason = Some(format!(
-                "an operation costs the base {} to {}: there is nothing to compare with",
-                base.low, base.high
+    let mean = |figure: fn(&CountJudgement) -> Option<f64>| {
+        let figures: Option<Vec<f64>> = gates.iter().map(figure).collect();
+        figures.map(|figures| figures.iter().sum::<f64>() / figures.len() as f64)
+    };
+    let end = |figure: fn(&CountJudgement) -> Option<f64>, pick: fn(f64, f64) -> f64| {
+        let figures: Option<Vec<f64>> = gates.iter().map(figure).collect();
+        figures.and_then(|figures| figures.into_iter().reduce(pick))
+    };
+    let mut all = CountJudgement {
+        verdict: CellVerdict::Inconclusive,
+        estimate_pct: mean(|gate| gate.estimate_pct),
+        low_pct: end(|gate| gate.low_pct, f64::min),
+        high_pct: end(|gate| gate.high_pct, f64::max),
+        budget_pct: first.budget_pct,
+        reason: None,
+    };
+    let in_itself = gates.iter().find(|gate| !gate.is_of_its_range());
+    match in_itself {
+        Some(gate) => all.reason.clone_from(&gate.reason),
+        None => all.settle("it differs between the gates"),
+    }
+    Some(all)
+}
+
+impl CountJudgement {
+    /// Passes or fails if all of the range does; `differs` says why there is one.
+    fn settle(&mut self, differs: &str) {
+        let (Some(low), Some(high)) = (self.low_pct, self.high_pct) else {
+            return;
+        };
+        let budget_pct = self.budget_pct;
+        if low > budget_pct {
+            self.verdict = CellVerdict::Fail;
+        } else if high < budget_pct {
+            self.verdict = CellVerdict::Pass;
+        } else {
+            self.reason = Some(format!(
+                "the change is between {low:+.3} % and {high:+.3} %, and the budget of {budget_pct} % is inside this range: {differs}"
             ));
         }
     }
-    judged
+
+    /// Whether the verdict follows from the range, and not from counts that vary too much or are missing.
+    fn is_of_its_range(&self) -> bool {
+        let (Some(low), Some(high)) = (self.low_pct, self.high_pct) else {
+            return false;
+        };
+        let is_inside = low <= self.budget_pct && high >= self.budget_pct;
+        self.verdict != CellVerdict::Inconclusive || is_inside
+    }
 }
 
 /// The change in percent: 0 if both are zero, `None` if only the base is zero.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::session::DuetSession;
 pub use self::session::{Meter, SessionFault, SessionSample, SessionTrouble};
@@ -59,7 +59,7 @@ pub struct DuetSamples {
 }
 
 /// Why a duet ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DuetEnd {
     /// All sessions ran, or the user or a broken server ended it.

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::rest::at_rest;
 use super::turns::{Client, FailedExchange, Participant, PlantedWork, Turns};
+use crate::data::exact;
 use crate::gate::metric::{Metric, SideFigures};
 use crate::gate::plan::DuetPlan;
 use crate::gate::servers::{exit_of, start, start_both};
@@ -43,11 +46,12 @@ pub(super) struct DuetSession<'a> {
 }
 
 /// What a session measured.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionSample {
     /// The figures of both sides.
     pub sides: Pair<SideFigures>,
     /// ln(candidate / base) of CPU time per exchange: the centre of the blocks.
+    #[serde(with = "exact")]
     pub cpu_log_ratio: f64,
     /// The extra work of one side in a control session, as a share of its counted exchanges.
     pub planted_share: f64,

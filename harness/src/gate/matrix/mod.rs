@@ -6,6 +6,8 @@
 //! order. A suspect cell gets fresh rounds, as in the duet.
 
 mod record;
+#[cfg(test)]
+pub(super) mod sample;
 mod standing;
 mod visit;
 
@@ -13,6 +15,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng as _;
 
 use self::record::MatrixRecord;
+pub(super) use self::record::{MatrixRecords, matrix_cells};
 use self::visit::{Round, Visit, turns};
 use super::metric::Tier;
 use super::plan::{GatePlan, MatrixCell, MatrixPlan};
@@ -50,8 +53,8 @@ enum Stopped {
 }
 
 impl Matrix<'_> {
-    /// Runs all loads and adds their cells.
-    pub(super) fn add_to(&self, result: &mut GateResult) {
+    /// Runs all loads, adds their cells, and returns what was measured.
+    pub(super) fn add_to(&self, result: &mut GateResult) -> MatrixRecords {
         let mut running = RunningMatrix {
             matrix: self,
             plan: self.plan,
@@ -66,7 +69,7 @@ impl Matrix<'_> {
             notes: Vec::new(),
         };
         let stopped = running.run().err();
-        running.report(result);
+        let records = running.report(result);
         match stopped {
             Some(Stopped::Broken(broken)) => result.broken = Some(broken),
             Some(Stopped::Impossible(reason)) => result.skipped.push(SkippedTier {
@@ -75,6 +78,7 @@ impl Matrix<'_> {
             }),
             Some(Stopped::Interrupted) | None => {}
         }
+        records
     }
 }
 

@@ -1,5 +1,7 @@
 //! All rounds of one cell of the matrix, and how they are judged. Pure.
 
+use serde::{Deserialize, Serialize};
+
 use super::visit::{METRICS, Round, Visit};
 use crate::gate::metric::Metric;
 use crate::gate::plan::{GatePlan, MatrixCell};
@@ -8,12 +10,20 @@ use crate::gate::rule::{CellVerdict, FirstStage, Rule};
 use crate::gate::side::Side;
 use crate::stats::{hodges_lehmann, median};
 
+/// All cells, and those that were left out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(in crate::gate) struct MatrixRecords {
+    pub cells: Vec<MatrixRecord>,
+    /// Cells that the base cannot handle, and why.
+    pub left_out: Vec<(MatrixCell, String)>,
+}
+
 /// One cell, round by round.
-#[derive(Debug, Clone)]
-pub(super) struct MatrixRecord {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::gate) struct MatrixRecord {
     pub cell: MatrixCell,
-    pub first: Vec<Round>,
-    pub fresh: Vec<Round>,
+    pub(super) first: Vec<Round>,
+    pub(super) fresh: Vec<Round>,
 }
 
 impl MatrixRecord {
@@ -46,18 +56,7 @@ impl MatrixRecord {
     /// Whether the client was the limit in most visits to one of the servers: then the figures are the client's
     /// speed.
     pub(crate) fn is_limited(&self) -> bool {
-        let (limited, visits) = self.limited();
-        2 * limited > visits
-    }
-
-    /// Visits in which the client was the limit, and all visits, of the side where that was more frequent.
-    fn limited(&self) -> (usize, usize) {
-        let of = |side: Side| {
-            let visits = || self.rounds().flat_map(move |round| &round.visits[side]);
-            let limited = visits().filter(|visit| visit.limited).count();
-            (limited, visits().count())
-        };
-        of(Side::Base).max(of(Side::Candidate))
+        is_limited(&[self])
     }
 
     /// Visits that the machine disturbed.
@@ -67,7 +66,7 @@ impl MatrixRecord {
 
     /// A note where the client was the limit.
     pub(crate) fn note(&self) -> Option<String> {
-        let (limited, visits) = self.limited();
+        let (limited, visits) = limited(&[self]);
         (limited > 0).then(|| {
             format!(
                 "{}: the client's core was the limit in {limited} of {visits} visits",
@@ -84,61 +83,126 @@ impl MatrixRecord {
         self.rounds()
             .flat_map(|round| round.visits.base.iter().chain(&round.visits.candidate))
     }
-
-    /// The cell of one metric. `only`: no other cell decides about it.
-    fn judged(&self, plan: &GatePlan, place: usize, only: bool) -> GateCell {
-        let metric = METRICS[place];
-        let (first, fresh) = (
-            log_ratios(&self.first, place),
-            log_ratios(&self.fresh, place),
-        );
-        let mut comparison = rule(plan, metric).compare(&first, &fresh);
-        let figure = |side: Side| {
-            let figures = self.rounds().flat_map(|round| round.figures(side, place));
-            median(&figures.collect::<Vec<f64>>()).filter(|value| value.is_finite())
-        };
-        let is_limited = self.is_limited();
-        let mut decides = plan.decides(metric);
-        let reason = if is_limited {
-            decides &= only;
-            comparison.verdict = CellVerdict::Inconclusive;
-            Some("the client was the limit in most visits: this is the speed of the client".into())
-        } else if first.iter().chain(&fresh).any(|ratio| !ratio.is_finite()) {
-            Some("a visit got too few replies".into())
-        } else if rule(plan, metric).first(&first) == FirstStage::Suspect && fresh.is_empty() {
-            Some("it is suspect, and there was no time for fresh rounds".into())
-        } else {
-            None
-        };
-        let rounds = comparison.sessions_to_settle.filter(|_| !is_limited);
-        GateCell {
-            metric,
-            tier: metric.tier(),
-            at: Some(self.cell.at.clone()),
-            unit: metric.unit(),
-            decides,
-            base: figure(Side::Base),
-            candidate: figure(Side::Candidate),
-            spread_pct: comparison.spread_pct(),
-            settles_in_s: rounds.and_then(|rounds| plan.seconds_for_rounds(rounds)),
-            reason,
-            comparison,
-        }
-    }
 }
 
-/// All cells, each with both metrics. A cell in which the client was the limit does not decide. If that is every
-/// cell, a metric with a budget stays inconclusive, for it was not measured.
-pub(super) fn judge(records: &[MatrixRecord], plan: &GatePlan) -> Vec<GateCell> {
-    let is_measured = |record: &&MatrixRecord| !record.first.is_empty();
-    let records = || records.iter().filter(is_measured);
-    let only = records().all(MatrixRecord::is_limited);
-    let judged = |place: usize| records().map(move |record| record.judged(plan, place, only));
+fn is_limited(gates: &[&MatrixRecord]) -> bool {
+    let (limited, visits) = limited(gates);
+    2 * limited > visits
+}
+
+/// Visits in which the client was the limit, and all visits, of the side where that was more frequent.
+fn limited(gates: &[&MatrixRecord]) -> (usize, usize) {
+    let of = |side: Side| {
+        let rounds = || gates.iter().flat_map(|record| record.rounds());
+        let visits = || rounds().flat_map(move |round| &round.visits[side]);
+        let limited = visits().filter(|visit| visit.limited).count();
+        (limited, visits().count())
+    };
+    of(Side::Base).max(of(Side::Candidate))
+}
+
+/// One metric of a cell, of one gate or of several. `only`: no other cell decides about it.
+fn judged(gates: &[&MatrixRecord], plan: &GatePlan, place: usize, only: bool) -> Option<GateCell> {
+    let (metric, at) = (METRICS[place], &gates.first()?.cell.at);
+    let rounds = || gates.iter().flat_map(|record| record.rounds());
+    let mut comparison = match gates {
+        [record] => {
+            let [first, fresh] = [&record.first, &record.fresh].map(|all| log_ratios(all, place));
+            rule(plan, metric).compare(&first, &fresh)
+        }
+        several => {
+            let all = several.iter().map(|record| {
+                let rounds = record.rounds();
+                rounds.map(|round| round.log_ratio(place)).collect()
+            });
+            rule(plan, metric).compare_gates(&all.collect::<Vec<Vec<f64>>>())
+        }
+    };
+    let figure = |side: Side| {
+        let figures = rounds().flat_map(|round| round.figures(side, place));
+        median(&figures.collect::<Vec<f64>>()).filter(|value| value.is_finite())
+    };
+    let is_unconfirmed = |record: &MatrixRecord| {
+        let first = rule(plan, metric).first(&log_ratios(&record.first, place));
+        first == FirstStage::Suspect && record.fresh.is_empty()
+    };
+    let is_limited = is_limited(gates);
+    let mut decides = plan.decides(metric);
+    let reason = if is_limited {
+        decides &= only;
+        comparison.verdict = CellVerdict::Inconclusive;
+        Some("the client was the limit in most visits: this is the speed of the client".into())
+    } else if rounds().any(|round| !round.log_ratio(place).is_finite()) {
+        Some("a visit got too few replies".into())
+    } else if let [record] = gates
+        && is_unconfirmed(record)
+    {
+        Some("it is suspect, and there was no time for fresh rounds".into())
+    } else {
+        None
+    };
+    let settles = comparison.sessions_to_settle.filter(|_| !is_limited);
+    Some(GateCell {
+        metric,
+        tier: metric.tier(),
+        at: Some(at.clone()),
+        unit: metric.unit(),
+        decides,
+        base: figure(Side::Base),
+        candidate: figure(Side::Candidate),
+        spread_pct: comparison.spread_pct(),
+        settles_in_s: settles.and_then(|rounds| plan.seconds_for_rounds(rounds)),
+        reason,
+        comparison,
+    })
+}
+
+/// The cells of the loads of these gates, or, if none was measured, those that have to decide.
+pub(in crate::gate) fn matrix_cells(gates: &[&MatrixRecords], plan: &GatePlan) -> Vec<GateCell> {
+    let mut by_load: Vec<Vec<&MatrixRecord>> = Vec::new();
+    for record in gates.iter().flat_map(|gate| &gate.cells) {
+        match by_load
+            .iter_mut()
+            .find(|all| all[0].cell.at == record.cell.at)
+        {
+            Some(all) => all.push(record),
+            None => by_load.push(vec![record]),
+        }
+    }
+    let cells = judge(&by_load, plan);
+    if !cells.is_empty() {
+        return cells;
+    }
+    let mut left_out: Vec<&(MatrixCell, String)> = Vec::new();
+    for cell in gates.iter().flat_map(|gate| &gate.left_out) {
+        if !left_out.iter().any(|known| known.0.at == cell.0.at) {
+            left_out.push(cell);
+        }
+    }
+    let open = left_out.into_iter();
+    open.flat_map(|(cell, why)| unmeasured(cell, why, plan))
+        .collect()
+}
+
+/// All loads, each with both metrics. A load in which the client was the limit does not decide. If that is every
+/// load, a metric with a budget stays inconclusive, for it was not measured.
+fn judge(by_load: &[Vec<&MatrixRecord>], plan: &GatePlan) -> Vec<GateCell> {
+    let is_measured = |record: &&&MatrixRecord| !record.first.is_empty();
+    let measured = by_load
+        .iter()
+        .map(|all| all.iter().filter(is_measured).copied());
+    let measured: Vec<Vec<&MatrixRecord>> = measured.map(Iterator::collect).collect();
+    let measured: Vec<_> = measured.iter().filter(|all| !all.is_empty()).collect();
+    let only = measured.iter().all(|all| is_limited(all));
+    let judged = |place: usize| {
+        let all = measured.iter();
+        all.filter_map(move |all| judged(all, plan, place, only))
+    };
     (0..METRICS.len()).flat_map(judged).collect()
 }
 
 /// A cell that has to decide and cannot be measured is inconclusive.
-pub(super) fn unmeasured(cell: &MatrixCell, why: &str, plan: &GatePlan) -> Vec<GateCell> {
+fn unmeasured(cell: &MatrixCell, why: &str, plan: &GatePlan) -> Vec<GateCell> {
     let asked = METRICS.into_iter().filter(|metric| plan.decides(*metric));
     asked
         .map(|metric| GateCell {
@@ -213,7 +277,8 @@ mod tests {
     }
 
     fn verdicts(records: &[MatrixRecord]) -> Vec<(Metric, CellVerdict, bool)> {
-        let cells = judge(records, &plan()).into_iter();
+        let by_load: Vec<_> = records.iter().map(|record| vec![record]).collect();
+        let cells = judge(&by_load, &plan()).into_iter();
         cells
             .map(|cell| (cell.metric, cell.comparison.verdict, cell.decides))
             .collect()
@@ -257,7 +322,7 @@ mod tests {
             fresh: Vec::new(),
             ..record(1.5, false)
         };
-        let cells = judge(&[suspect], &plan());
+        let cells = judge(&[vec![&suspect]], &plan());
         assert_eq!(cells[0].comparison.verdict, CellVerdict::Inconclusive);
         assert!(cells[0].reason.as_ref().unwrap().contains("fresh rounds"));
     }

@@ -1,6 +1,6 @@
 //! Which cells the base can handle, and what the matrix reports in the end.
 
-use super::record::{judge, unmeasured};
+use super::record::{MatrixRecords, matrix_cells};
 use super::{MatrixCell, RunningMatrix, Stopped};
 use crate::gate::metric::Tier;
 use crate::gate::result::{BrokenServer, GateResult, MatrixSummary, SkippedTier};
@@ -69,15 +69,13 @@ impl RunningMatrix<'_> {
     }
 
     /// Adds what was measured.
-    pub(super) fn report(&self, result: &mut GateResult) {
+    pub(super) fn report(&self, result: &mut GateResult) -> MatrixRecords {
         let plan = self.matrix.gate;
-        let cells = judge(&self.records, plan);
-        if cells.is_empty() {
-            let left_out = self.left_out.iter();
-            let open = left_out.flat_map(|(cell, why)| unmeasured(cell, why, plan));
-            result.cells.extend(open);
-        }
-        result.cells.extend(cells);
+        let records = MatrixRecords {
+            cells: self.records.clone(),
+            left_out: self.left_out.clone(),
+        };
+        result.cells.extend(matrix_cells(&[&records], plan));
         result
             .skipped
             .extend(self.left_out.iter().map(|(cell, why)| SkippedTier {
@@ -97,5 +95,6 @@ impl RunningMatrix<'_> {
             repeated: self.repeated,
             disturbed: self.records.iter().map(|record| record.disturbed()).sum(),
         });
+        records
     }
 }

@@ -1,5 +1,8 @@
 //! One visit to a cell: a short load on one of the servers, reduced to what the gate needs. Pure.
 
+use serde::{Deserialize, Serialize};
+
+use crate::data::exact;
 use crate::gate::metric::Metric;
 use crate::gate::side::{Pair, Side};
 use crate::load::{Fault, LoadResult, Measurement, Note, Reason};
@@ -11,9 +14,10 @@ const REPLIES_LEAST: u64 = 100;
 pub(super) const METRICS: [Metric; 2] = [Metric::Throughput, Metric::P99];
 
 /// The result of a visit.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Visit {
     /// Microseconds, in the order of [`METRICS`]; NaN where there were too few replies.
+    #[serde(with = "exact::list")]
     pub figures: [f64; 2],
     /// The client was saturated, and the server was not.
     pub limited: bool,
@@ -50,7 +54,7 @@ impl Visit {
 }
 
 /// What a round measured in one cell: the visits to each side.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Round {
     pub visits: Pair<Vec<Visit>>,
 }

@@ -14,14 +14,14 @@ mod start_time;
 mod threads;
 mod wire_bytes;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::figures::SessionFigure;
 pub use self::figures::SideFigures;
 use crate::data::Unit;
 
 /// A metric by which base and candidate are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
     /// Instructions of the server per operation, under callgrind.
@@ -60,7 +60,7 @@ pub enum Metric {
 }
 
 /// How a metric is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// Counted under valgrind: the same in every run.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::load::Workload;
 
@@ -10,7 +10,7 @@ use crate::load::Workload;
 pub(super) const MEASURED_MIN: Duration = Duration::from_millis(60);
 
 /// The sessions of a duet.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DuetPlan {
     /// Sessions of base and candidate in the first stage.
     pub real: usize,
@@ -22,22 +22,16 @@ pub struct DuetPlan {
     /// [`Metric::ServerCpu`](crate::gate::Metric::ServerCpu).
     pub planted: f64,
     /// Unmeasured exchanges at the start of each session.
-    #[serde(rename = "warmup_s", serialize_with = "crate::data::seconds::seconds")]
+    #[serde(rename = "warmup_s", with = "crate::data::seconds")]
     pub warmup: Duration,
     /// The measured part of each session.
-    #[serde(
-        rename = "measured_s",
-        serialize_with = "crate::data::seconds::seconds"
-    )]
+    #[serde(rename = "measured_s", with = "crate::data::seconds")]
     pub measured: Duration,
     /// A whole session as planned, including start and stop of both servers.
-    #[serde(rename = "session_s", serialize_with = "crate::data::seconds::seconds")]
+    #[serde(rename = "session_s", with = "crate::data::seconds")]
     pub session: Duration,
     /// Longest wait for a connection or a reply.
-    #[serde(
-        rename = "patience_s",
-        serialize_with = "crate::data::seconds::seconds"
-    )]
+    #[serde(rename = "patience_s", with = "crate::data::seconds")]
     pub patience: Duration,
     /// What each connection says. The duet uses one connection in lockstep, whatever the workload says.
     #[serde(skip)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::gate::rule::second_sessions;
 use crate::load::Workload;
@@ -33,7 +33,7 @@ const ROUNDS_PER_START: usize = 5;
 const FRESH_CELLS: usize = 2;
 
 /// One load of the matrix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MatrixCell {
     /// Its name: `payload 64 B, 10 connections`.
     pub at: String,
@@ -46,7 +46,7 @@ pub struct MatrixCell {
 }
 
 /// The loads of a gate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MatrixPlan {
     /// The loads.
     pub cells: Vec<MatrixCell>,
@@ -59,13 +59,10 @@ pub struct MatrixPlan {
     /// Rounds after which both servers are restarted.
     pub life: usize,
     /// Unmeasured load at the start of each visit.
-    #[serde(rename = "warmup_s", serialize_with = "crate::data::seconds::seconds")]
+    #[serde(rename = "warmup_s", with = "crate::data::seconds")]
     pub warmup: Duration,
     /// The measured part of each visit.
-    #[serde(
-        rename = "measured_s",
-        serialize_with = "crate::data::seconds::seconds"
-    )]
+    #[serde(rename = "measured_s", with = "crate::data::seconds")]
     pub measured: Duration,
     /// Time to start and stop both servers.
     #[serde(skip)]

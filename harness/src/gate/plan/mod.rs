@@ -6,7 +6,7 @@ mod matrix;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::duet::DuetPlan;
 use self::duet::MEASURED_MIN;
@@ -37,7 +37,7 @@ const MATRIX_FROM: Duration = Duration::from_secs(90);
 const RESERVE: Duration = Duration::from_secs(2);
 
 /// A validated gate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GatePlan {
     /// How much worse each metric may become, as a share of the base.
     pub budgets: BTreeMap<Metric, f64>,
@@ -54,24 +54,19 @@ pub struct GatePlan {
     /// Time reserved for counting under valgrind; `None` if counting is skipped.
     #[serde(
         rename = "counting_s",
-        serialize_with = "crate::data::seconds::seconds_if_any"
+        serialize_with = "crate::data::seconds::seconds_if_any",
+        deserialize_with = "crate::data::seconds::read_if_any"
     )]
     pub counting: Option<Duration>,
     /// Time to start and stop both servers once, outside valgrind.
-    #[serde(
-        rename = "overhead_s",
-        serialize_with = "crate::data::seconds::seconds"
-    )]
+    #[serde(rename = "overhead_s", with = "crate::data::seconds")]
     pub overhead: Duration,
     /// Whether allocations are counted as well, which takes the same time again.
     pub allocations: bool,
     /// Whether the functions in which something changed are named even if no metric got worse.
     pub explain: bool,
     /// Time limit of the whole gate.
-    #[serde(
-        rename = "max_time_s",
-        serialize_with = "crate::data::seconds::seconds"
-    )]
+    #[serde(rename = "max_time_s", with = "crate::data::seconds")]
     pub max_time: Duration,
 }
 
@@ -173,6 +168,19 @@ impl GatePlan {
             explain: false,
             max_time: request.max_time,
         }
+    }
+
+    /// The plan in a report, as far as it decides how samples are judged.
+    ///
+    /// # Errors
+    /// It is not the plan of a gate.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_report(plan: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        let mut plan = Self::deserialize(plan)?;
+        if let Some(matrix) = &mut plan.matrix {
+            matrix.overhead = plan.overhead;
+        }
+        Ok(plan)
     }
 
     /// Time reserved for counting, with allocations.

@@ -1,5 +1,7 @@
 //! The table of all cells of a sweep, including invalid ones.
 
+use std::borrow::Cow;
+
 use maud::{Markup, html};
 
 use super::classes::{Class, SweepView};
@@ -23,7 +25,7 @@ struct Notes {
 /// A kind of note.
 struct NoteKind {
     /// Its stable word.
-    word: &'static str,
+    word: Cow<'static, str>,
     /// The sentence of its first occurrence.
     sentence: String,
     cells: usize,
@@ -218,7 +220,7 @@ impl Notes {
                     kind.differs |= kind.sentence != note.sentence;
                 }
                 None => kinds.push(NoteKind {
-                    word: note.word,
+                    word: note.word.clone(),
                     sentence: note.sentence.clone(),
                     cells: 1,
                     differs: false,

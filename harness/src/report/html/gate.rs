@@ -8,8 +8,7 @@ use crate::gate::GateCell;
 use crate::gate::rule::CellVerdict;
 use crate::report::GateReport;
 use crate::report::gate::{
-    FUNCTION_HEADS, FunctionTable, budget, change, figure, functions, how, how_loaded, name,
-    percent, word,
+    FUNCTION_HEADS, FunctionTable, budget, change, figure, functions, hows, name, percent, word,
 };
 
 /// The page of a gate.
@@ -173,7 +172,7 @@ fn measured(gate: &GateReport) -> Markup {
     html! {
         section {
             h2 { "How it was measured" }
-            @for sentence in [how(result), how_loaded(result)].into_iter().flatten() { p { (sentence) } }
+            @for sentence in hows(gate) { p { (sentence) } }
             @if let Some(base) = &gate.base { p { "base " code { (safe(base)) } } }
             p { "candidate " code { (safe(&gate.candidate)) } }
             @for skipped in &result.skipped {

@@ -157,7 +157,7 @@ fn notes(place: usize, buffer: f64) -> Vec<Remark> {
     let mut notes = Vec::new();
     if buffer > 0.0 && buffer <= 1024.0 {
         notes.push(Remark {
-            word: "narrow-window",
+            word: "narrow-window".into(),
             sentence: "a receive window of 1152 bytes holds less than two segments".into(),
         });
     }

@@ -153,7 +153,7 @@ fn hostile_text_stays_text() {
     for cell in &mut result.cells {
         cell.axes[1].0 = hostile.into();
         let remark = || Remark {
-            word: "not-started",
+            word: "not-started".into(),
             sentence: hostile.into(),
         };
         cell.notes.push(remark());

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::gate::rule::CellVerdict;
 use crate::report::gate::{
-    FUNCTION_HEADS, budget, change, figure, functions, how, how_loaded, name, shown_only, word,
+    FUNCTION_HEADS, budget, change, figure, functions, hows, name, shown_only, word,
 };
 use crate::report::{GateReport, Report};
 use crate::text::markdown::{code, plain};
@@ -46,10 +46,7 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
         }
     }
     text.push_str("\n<details><summary>How it was measured</summary>\n\n");
-    for how in [how(&gate.result), how_loaded(&gate.result)]
-        .into_iter()
-        .flatten()
-    {
+    for how in hows(gate) {
         let _ = writeln!(text, "- {}", plain(&how));
     }
     if let Some(base) = &gate.base {

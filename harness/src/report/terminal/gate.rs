@@ -6,7 +6,7 @@ use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::gate::GateCell;
 use crate::gate::rule::CellVerdict;
-use crate::report::gate::{budget, change, figure, functions, how, how_loaded, shown_only, word};
+use crate::report::gate::{budget, change, figure, functions, hows, shown_only, word};
 use crate::report::wrap::wrap;
 use crate::report::{GateReport, Report, safe_lines};
 use crate::text::escape_text;
@@ -38,8 +38,7 @@ pub(super) fn render(
             let _ = writeln!(text, "{colour}{}{RESET}", wrap(line, 0, columns));
         }
     };
-    let hows = [how(&gate.result), how_loaded(&gate.result)];
-    for how in hows.into_iter().flatten() {
+    for how in hows(gate) {
         remark(DIM, &how);
     }
     for reason in shown_only(&gate.result.cells) {

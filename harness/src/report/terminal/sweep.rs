@@ -143,7 +143,7 @@ fn mark(result: &SweepResult, cell: &SweepCell) -> String {
             .collect();
         return format!("same as {}", names.join(" x "));
     }
-    let marks = cell.notes.iter().map(|note| note.word.to_owned());
+    let marks = cell.notes.iter().map(|note| note.word.to_string());
     let invalid = (!cell.valid).then(|| "invalid".to_owned());
     invalid
         .into_iter()
@@ -160,10 +160,10 @@ fn remarks(text: &mut String, result: &SweepResult, columns: Option<usize>) {
         let reasons = cell.reasons.iter().map(|reason| (RED, "invalid", reason));
         let notes = cell.notes.iter().map(|note| (YELLOW, "note", note));
         for (colour, label, remark) in reasons.chain(notes) {
-            if seen.contains(&remark.word) {
+            if seen.contains(&remark.word.as_ref()) {
                 continue;
             }
-            seen.push(remark.word);
+            seen.push(&remark.word);
             let remark = wrap(
                 &escape_text(&remark.to_string(), 400),
                 label.len() + 2,

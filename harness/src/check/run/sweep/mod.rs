@@ -6,22 +6,28 @@
 
 mod plausible;
 mod steps;
+#[cfg(feature = "cli")]
+mod union;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::aftermath::{Before, Idle};
 use super::attempt::after;
 use super::lane::options;
 pub(crate) use plausible::SweepCase;
 use steps::{Exchange, exchange, is_held, settled};
+#[cfg(feature = "cli")]
+pub(crate) use union::union;
 
 use crate::check::kernel::trial::{Asked, arm};
 use crate::check::resources::recovery::recovers;
 use crate::check::{Checked, Cx, Effort, FailureKind, Shortfall, failed, skip};
+use crate::data::Shard;
 use crate::data::hash::fnv1a;
 use crate::event::{Event, Sink};
 use crate::process::injector::{Injected, Place, Rule, SeenCall};
@@ -42,6 +48,8 @@ pub(crate) struct CallSweep {
     pub(crate) subject: Subject,
     /// Only this case.
     pub(crate) only: Option<SweepCase>,
+    /// The part of all cases that is tried.
+    pub(crate) shard: Option<Shard>,
     /// No case begins after this time.
     pub(crate) max_time: Option<Duration>,
     pub(crate) interrupt: Interrupt,
@@ -52,10 +60,12 @@ pub(crate) struct CallSweep {
 }
 
 /// The result of a sweep.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct CallSweepResult {
     /// The socket calls of one exchange, in their order.
-    pub(crate) calls: Vec<&'static str>,
+    pub(crate) calls: Vec<Cow<'static, str>>,
+    /// Number of cases of the whole sweep, of which this may be a part.
+    pub(crate) cases: usize,
     /// What became of each case.
     pub(crate) rows: Vec<SweepRow>,
     /// Number of rows that failed.
@@ -63,10 +73,10 @@ pub(crate) struct CallSweepResult {
     /// Number of cases that were not run: there was no time.
     pub(crate) left: usize,
     /// Calls on the server's sockets that were seen and whose results cannot be replaced.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub(crate) unanswered: BTreeSet<&'static str>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) unanswered: BTreeSet<Cow<'static, str>>,
     /// The server uses io_uring: the calls that it makes that way cannot be seen.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) has_rings: bool,
     /// Why there are no rows.
     pub(crate) skipped: Option<String>,
@@ -75,7 +85,7 @@ pub(crate) struct CallSweepResult {
 }
 
 /// What became of one case.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SweepRow {
     pub(crate) case: SweepCase,
     pub(crate) outcome: SweepOutcome,
@@ -94,7 +104,7 @@ pub(crate) struct SweepRow {
 }
 
 /// What became of the exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SweepOutcome {
     /// It was served all the same.
@@ -188,7 +198,7 @@ struct Sweeper<'a> {
     idle: Idle,
     server: Option<Rc<Server>>,
     /// Calls of the observed exchanges whose results cannot be replaced.
-    unanswered: BTreeSet<&'static str>,
+    unanswered: BTreeSet<Cow<'static, str>>,
 }
 
 impl Sweeper<'_> {
@@ -214,8 +224,16 @@ impl Sweeper<'_> {
             Some(case) => vec![case.clone()],
             None => plausible::cases(&calls),
         };
+        let all = cases.len();
+        let cases: Vec<_> = cases
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| self.sweep.shard.is_none_or(|shard| shard.takes(*place)))
+            .map(|(_, case)| case)
+            .collect();
         let mut result = CallSweepResult {
-            calls: calls.iter().map(|call| call.name).collect(),
+            calls: calls.iter().map(|call| call.name.into()).collect(),
+            cases: all,
             left: cases.len().saturating_sub(CASES_MAX),
             unanswered: std::mem::take(&mut self.unanswered),
             has_rings,
@@ -273,7 +291,8 @@ impl Sweeper<'_> {
             if let Some(trouble) = record.trouble {
                 return skip(trouble);
             }
-            self.unanswered.extend(record.unanswered);
+            let unanswered = record.unanswered.into_iter().map(Cow::Borrowed);
+            self.unanswered.extend(unanswered);
             let is_whole = asked == Asked::Served && !is_held(&cx);
             let exchanges = if is_whole {
                 &mut whole

@@ -1,6 +1,6 @@
 //! The cases of a sweep: which call gets which result. Pure.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::process::injector::{CallKind, Injected, Place, SeenCall, calls, results};
 
@@ -86,6 +86,13 @@ impl std::fmt::Display for SweepCase {
 impl Serialize for SweepCase {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SweepCase {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(de::Error::custom)
     }
 }
 
