@@ -188,4 +188,18 @@ fn parts_of_a_sweep_are_merged_into_one_sweep() {
         "{}",
         few.all()
     );
+    let other = bench.run([
+        "merge",
+        "1.json",
+        "2.json",
+        "--corpus",
+        "x",
+        "--corpus-from",
+        "y",
+    ]);
+    assert!(
+        other.stderr.contains("only a campaign has"),
+        "{}",
+        other.all()
+    );
 }

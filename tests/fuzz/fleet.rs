@@ -1,6 +1,8 @@
 //! Campaigns that share a corpus: what one finds the others have, each finding is settled once, and a killed member loses
 //! nothing.
 
+use std::collections::BTreeSet;
+
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -226,4 +228,100 @@ fn a_folder_that_cannot_be_shared_is_told() {
     assert!(refused.stderr.contains("--corpus"), "{}", refused.all());
     let often = bench.run(["fuzz", "--embedded", "--sync", "1ms"]);
     assert_eq!(often.code, Some(2), "{}", often.all());
+}
+
+#[test]
+fn a_fleet_without_a_folder_is_told() {
+    let bench = Bench::new();
+    for part in [&[][..], &["--part", "1/3"]] {
+        let words = [
+            &["fuzz", "--embedded", "--sync", "30s", "--json", "no.json"],
+            part,
+        ]
+        .concat();
+        let ended = bench.run(words);
+        assert_eq!(ended.code, Some(2), "{}", ended.all());
+        assert!(ended.stderr.contains("add --corpus DIR"), "{}", ended.all());
+        assert_eq!(bench.json("no.json")["error"]["code"], "usage");
+    }
+}
+
+#[test]
+fn corpora_are_merged_into_the_fewest_cases_that_reach_the_same() {
+    let bench = Bench::new();
+    for part in ["1/2", "2/2"] {
+        let json = format!("{}.json", &part[..1]);
+        let folder = format!("corpus-{}", &part[..1]);
+        let ended = bench.run([
+            "fuzz",
+            "--embedded",
+            "--feedback",
+            "shape",
+            "--jobs",
+            "1",
+            "--cases",
+            "200",
+            "--seed",
+            "7",
+            "--no-progress",
+            "--part",
+            part,
+            "--json",
+            &json,
+            "--corpus",
+            &folder,
+        ]);
+        assert_eq!(ended.code, Some(0), "{}", ended.all());
+        assert!(ended.stderr.contains("shares nothing"), "{}", ended.all());
+    }
+    let names = |folder: &str| -> BTreeSet<String> {
+        let entries = std::fs::read_dir(bench.path(folder)).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    let merge = |more: &[&str]| {
+        bench.run([&["merge", "1.json", "2.json", "--json", "all.json"], more].concat())
+    };
+    let from = ["--corpus-from", "corpus-1", "--corpus-from", "corpus-2"];
+    let merged = merge(&[&from[..], &["--corpus", "merged"]].concat());
+    assert_eq!(merged.code, Some(0), "{}", merged.all());
+    let all: BTreeSet<_> = names("corpus-1")
+        .union(&names("corpus-2"))
+        .cloned()
+        .collect();
+    let few = names("merged");
+    assert!(
+        few.is_subset(&all) && few.len() < all.len(),
+        "{few:?} {all:?}"
+    );
+    let replies = |report: &Value, names: &BTreeSet<String>| -> BTreeSet<u64> {
+        let kept = report["kept"].as_object().unwrap();
+        let of = kept.iter().filter(|(name, _)| names.contains(*name));
+        let replies = of.flat_map(|(_, case)| case["replies"].as_array().cloned());
+        replies.flatten().map(|one| one.as_u64().unwrap()).collect()
+    };
+    let report = bench.json("all.json");
+    assert_eq!(replies(&report, &few), replies(&report, &all));
+    assert!(replies(&report, &all).len() > 3, "{report:#}");
+    assert_eq!(report["corpus"], few.len());
+    assert!(
+        merged.stdout.contains("the merged corpus in merged has"),
+        "{}",
+        merged.all()
+    );
+
+    let lacking = merge(&["--corpus-from", "corpus-1", "--corpus", "other"]);
+    assert_eq!(lacking.code, Some(2), "{}", lacking.all());
+    assert!(
+        lacking.stderr.contains("no case in the folders reaches"),
+        "{}",
+        lacking.all()
+    );
+    let again = merge(&[&from[..], &["--corpus", "merged"]].concat());
+    assert!(
+        again.stderr.contains("it has files already"),
+        "{}",
+        again.all()
+    );
 }

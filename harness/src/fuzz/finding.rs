@@ -1,5 +1,6 @@
 //! The findings of a campaign and its totals.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::de::Error as _;
@@ -7,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Case;
 use super::code::CodeCoverage;
+use super::kept::KeptCase;
 use super::plan::MemberNumber;
 use super::symptom::{FindingKind, Symptom};
 use crate::stats::clopper_pearson;
@@ -193,6 +195,9 @@ pub struct FuzzResult {
     pub restarts: u64,
     /// Cases in the corpus at the end.
     pub corpus: usize,
+    /// What each case of the corpus was the first to reach, by the name of its file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, KeptCase>,
     /// Servers that ran in parallel.
     pub jobs: usize,
     /// Health checks: connections of a well-behaved client.

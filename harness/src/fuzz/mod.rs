@@ -13,6 +13,7 @@ mod finding;
 mod fleet;
 mod generate;
 pub mod invariant;
+mod kept;
 mod log;
 mod material;
 pub mod memory;
@@ -37,11 +38,16 @@ pub use case::{Case, CaseFile, Data, DataPart, InjectStep, SendStep, Step};
 pub(crate) use code::tests::sample as code_sample;
 pub use code::{CodeCoverage, FileCoverage, FunctionCoverage};
 #[cfg(feature = "cli")]
+pub(crate) use corpus::read_file as read_case_file;
+#[cfg(feature = "cli")]
 pub(crate) use coverage::RUNTIME as COVERAGE_RUNTIME;
 pub use finding::{
     BlockCount, BlocksAt, Confirmed, Coverage, Finding, FuzzResult, MemberRun, Rate, SourceCount,
     TimeSpent,
 };
+pub use kept::KeptCase;
+#[cfg(feature = "cli")]
+pub(crate) use kept::fewest;
 pub use plan::FuzzPlan;
 pub(crate) use symptom::evidence_lines;
 pub use symptom::{FindingKind, Symptom};

@@ -9,6 +9,7 @@ mod calls;
 #[cfg(test)]
 mod calls_tests;
 mod campaign;
+mod corpus;
 mod difference;
 mod gate;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod sweep_tests;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::corpus::{MergedCorpus, write_corpus};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +40,14 @@ pub(crate) enum MergeError {
     #[error("{} cannot be read: {error}", path.display())]
     Read {
         /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        error: std::io::Error,
+    },
+    /// A folder cannot be written.
+    #[error("{} cannot be written: {error}", path.display())]
+    Write {
+        /// The folder.
         path: PathBuf,
         /// The error of the system.
         error: std::io::Error,

@@ -200,6 +200,7 @@ pub(super) fn campaign(findings: Vec<Finding>) -> Report {
             findings,
             restarts: 3,
             corpus: 12,
+            kept: Default::default(),
             jobs: 2,
             canaries: 45,
             time: TimeSpent {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use self::progress::FuzzProgress;
 use super::draft::Draft;
-use super::output::OutputArgs;
+use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
 use super::scheduler::{self, Part};
@@ -55,7 +55,7 @@ pub(super) struct FuzzArgs {
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
     /// Work together with every campaign that uses the same --corpus, on any machine: take in what they have found after this
-    /// time, and settle each finding once
+    /// time, and settle each finding once; needs --corpus
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub sync: Option<Duration>,
     /// This is member I of N campaigns, each with cases of its own; `auto` asks the scheduler that started this (Slurm,
@@ -197,6 +197,7 @@ pub(super) fn short(
 }
 
 fn perform(draft: &mut Draft, args: &FuzzArgs, begun: Instant) -> Result<Body, RunError> {
+    knows_where_to_share(args)?;
     let member = args.member();
     let seed = member.map_or(draft.seed(), |member| member.seed(draft.seed()));
     let resolved = args.target.resolve(seed)?;
@@ -212,6 +213,11 @@ fn perform(draft: &mut Draft, args: &FuzzArgs, begun: Instant) -> Result<Body, R
     draft.announce(&resolved);
     if let Some(part) = &args.part {
         part.announce();
+        if args.sync.is_none() {
+            note(
+                "It shares nothing with the other members while they run: --corpus DIR --sync 30s would.",
+            );
+        }
     }
     let mut strings = strings::of_files(&args.strings)?;
     if let Some(launch) = resolved.subject.launch().filter(|_| !resolved.embedded) {
@@ -244,6 +250,16 @@ fn perform(draft: &mut Draft, args: &FuzzArgs, begun: Instant) -> Result<Body, R
         }
         Err(error) => Err(refused(error, &resolved)),
     }
+}
+
+/// Members that share the folder in `--out` would share it with nobody on another machine, and say nothing.
+fn knows_where_to_share(args: &FuzzArgs) -> Result<(), RunError> {
+    if args.sync.is_some() && args.corpus.is_none() {
+        return Err(usage(
+            "--sync shares discoveries through a folder, and none is given\nnext: add --corpus DIR, the same folder for every member, on every machine".into(),
+        ));
+    }
+    Ok(())
 }
 
 fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, RunError> {

@@ -1,5 +1,7 @@
 //! The state that the lanes of a campaign share.
 
+mod kept;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,15 +10,16 @@ use std::time::Duration;
 use super::block_growth::BlockGrowth;
 use super::clock::CampaignClock;
 use super::guidance::Guidance;
-use super::membership::{Membership, store};
+use super::membership::Membership;
 use super::place::{Places, Turns, Waiting};
-use super::pool::{Member, Pool};
+use super::pool::Member;
 use super::setup::Campaign;
 use super::suspect::Suspect;
 use crate::event::{Event, Sink};
 use crate::fuzz::coverage::Coverage;
 use crate::fuzz::epoch::CaseRun;
 use crate::fuzz::feedback::Feedback;
+use crate::fuzz::kept::KeptCase;
 use crate::fuzz::symptom::FindingKind;
 use crate::fuzz::wire::{ConnectionEnd, Observed, Received};
 use crate::fuzz::{Case, Finding, FuzzResult};
@@ -60,6 +63,8 @@ pub(super) struct CampaignState<'a> {
 struct Ledger {
     feedback: Feedback,
     corpus: Vec<Member>,
+    /// What its cases were the first to reach, by the names of their files.
+    kept: BTreeMap<String, KeptCase>,
     /// How often each bug was met, by key.
     known: BTreeMap<String, u64>,
     /// Failed attempts to reproduce a bug, by key.
@@ -100,6 +105,7 @@ impl<'a> CampaignState<'a> {
             ledger: Mutex::new(Ledger {
                 feedback: Feedback::default(),
                 corpus: Vec::new(),
+                kept: BTreeMap::new(),
                 known: BTreeMap::new(),
                 attempts: BTreeMap::new(),
                 findings: Vec::new(),
@@ -233,67 +239,6 @@ impl<'a> CampaignState<'a> {
     /// The observations that are new.
     pub(super) fn fresh(&self, shown: &[u64]) -> Vec<u64> {
         self.ledger().feedback.fresh(shown)
-    }
-
-    /// Notes that these places were reached. Returns the number of those that no case had reached before.
-    fn first_to_reach(&self, places: &[u32]) -> usize {
-        let Some(coverage) = self.coverage else {
-            return 0;
-        };
-        let new = coverage.fresh(places);
-        coverage.keep(&new);
-        new.len()
-    }
-
-    /// Adds a case with new observations, or that is the first to reach these places, to the corpus.
-    pub(super) fn keep(&self, case: &Case, shown: &[u64], places: &[u32]) {
-        let places = self.first_to_reach(places);
-        let mut ledger = self.ledger();
-        if places == 0 && ledger.feedback.fresh(shown).is_empty() {
-            return;
-        }
-        ledger.feedback.keep(shown);
-        self.add(&mut ledger, case, places);
-        drop(ledger);
-        if let Err(error) = store(&self.membership, &self.campaign.plan.corpus, case) {
-            self.note(&format!("the corpus cannot be kept: {error}"));
-        }
-    }
-
-    /// Adds a stored case to the corpus: one of an earlier campaign whatever it shows, one of another member if that is new.
-    pub(super) fn take_in(&self, case: &Case, shown: &[u64], places: &[u32], of_fleet: bool) {
-        let places = self.first_to_reach(places);
-        let mut ledger = self.ledger();
-        if of_fleet && places == 0 && ledger.feedback.fresh(shown).is_empty() {
-            return;
-        }
-        ledger.feedback.keep(shown);
-        self.add(&mut ledger, case, places);
-    }
-
-    fn add(&self, ledger: &mut Ledger, case: &Case, places: usize) {
-        // Those that reach places are worth more.
-        let most = if places > 0 {
-            CORPUS_MAX * 2
-        } else {
-            CORPUS_MAX
-        };
-        if ledger.corpus.len() < most {
-            ledger.corpus.push(Member {
-                case: case.clone(),
-                places,
-            });
-            self.members.store(ledger.corpus.len(), Ordering::Release);
-        }
-    }
-
-    /// Adds to a lane's view of the corpus what all lanes have found.
-    pub(super) fn share(&self, pool: &mut Pool) {
-        if self.members.load(Ordering::Acquire) > pool.len() {
-            let ledger = self.ledger();
-            let new = &ledger.corpus[pool.len()..];
-            new.iter().for_each(|member| pool.add(member.clone()));
-        }
     }
 
     /// The observations that the run shows.
@@ -433,6 +378,7 @@ impl<'a> CampaignState<'a> {
             findings: ledger.findings,
             restarts,
             corpus: ledger.corpus.len(),
+            kept: ledger.kept,
             canaries,
             time: self.clock.spent(),
             notes: ledger.notes,

@@ -13,6 +13,7 @@ mod python;
 mod script;
 mod source;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -254,6 +255,19 @@ impl Coverage {
     fn part(&self, place: u32) -> Option<&Part> {
         let mut parts = self.parts.iter();
         parts.find(|part| part.range().contains(&(place as usize)))
+    }
+
+    /// These places by what they are, numbered as their source does.
+    pub(crate) fn by_unit(&self, places: &[u32]) -> BTreeMap<String, BTreeSet<u32>> {
+        let mut by_unit: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+        for place in places {
+            if let Some(part) = self.part(*place) {
+                let unit = part.source.unit().to_owned();
+                let number = *place - part.first as u32;
+                by_unit.entry(unit).or_default().insert(number);
+            }
+        }
+        by_unit
     }
 
     /// Changes whenever [`Coverage::hints`] do.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{StoredReport, merged, union};
 use crate::fuzz::plan::MemberNumber;
 use crate::fuzz::{
-    BlockCount, Case, Confirmed, Coverage, Finding, FindingKind, FuzzResult, MemberRun,
+    BlockCount, Case, Confirmed, Coverage, Finding, FindingKind, FuzzResult, KeptCase, MemberRun,
     SourceCount, Symptom, TimeSpent,
 };
 use crate::merge::tests::header;
@@ -69,6 +69,7 @@ fn campaign(number: usize, findings: Vec<Finding>) -> FuzzResult {
         findings,
         restarts: number as u64,
         corpus: number * 3 % 7,
+        kept: kept(number),
         jobs: 2,
         canaries: number as u64,
         time: TimeSpent {
@@ -80,6 +81,21 @@ fn campaign(number: usize, findings: Vec<Finding>) -> FuzzResult {
         },
         notes: vec![format!("note {}", number % 2)],
     }
+}
+
+/// Cases of a campaign: some are its own, some those of others too, with other places.
+fn kept(number: usize) -> BTreeMap<String, KeptCase> {
+    let case = |place: usize| {
+        let replies = [u64::MAX - (place as u64), number as u64].into();
+        let places = [number as u32, 7 * place as u32].into();
+        let kept = KeptCase {
+            bytes: 10 + place,
+            places: [("basic blocks".to_owned(), places)].into(),
+            replies,
+        };
+        (format!("{:04}.json", place % 3 + number / 2), kept)
+    };
+    (0..number % 4).map(case).collect()
 }
 
 fn run(number: usize) -> MemberRun {

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fuzz::{BlockCount, Coverage, Finding, FuzzResult, Rate, SourceCount, TimeSpent};
+use crate::fuzz::{
+    BlockCount, Coverage, Finding, FuzzResult, KeptCase, Rate, SourceCount, TimeSpent,
+};
 
 /// What a report cannot tell of several campaigns.
-const NOT_UNITED: &str = "coverage and corpus are those of the campaign that has the most: which places each has reached is not in the reports, so that together they reached at least as many";
+const NOT_UNITED: &str = "coverage and corpus are those of the campaign that has the most: all places that each has reached are not in the reports, so that together they reached at least as many";
 
 /// Both together.
 pub(super) fn of(one: FuzzResult, other: FuzzResult) -> FuzzResult {
@@ -21,6 +23,7 @@ pub(super) fn of(one: FuzzResult, other: FuzzResult) -> FuzzResult {
         findings: findings(one.findings.into_iter().chain(other.findings)),
         restarts: one.restarts + other.restarts,
         corpus: one.corpus.max(other.corpus),
+        kept: kept(one.kept, other.kept),
         jobs: one.jobs + other.jobs,
         canaries: one.canaries + other.canaries,
         time: time(one.time, other.time),
@@ -28,6 +31,16 @@ pub(super) fn of(one: FuzzResult, other: FuzzResult) -> FuzzResult {
     };
     result.sort();
     result
+}
+
+fn kept(
+    mut one: BTreeMap<String, KeptCase>,
+    other: BTreeMap<String, KeptCase>,
+) -> BTreeMap<String, KeptCase> {
+    for (name, case) in other {
+        one.entry(name).or_default().add(case);
+    }
+    one
 }
 
 fn time(one: TimeSpent, other: TimeSpent) -> TimeSpent {
