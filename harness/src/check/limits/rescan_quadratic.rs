@@ -144,7 +144,7 @@ impl Series {
             let is_due = match run {
                 0 => true,
                 1 => series.is_costly(),
-                ..RUNS => series.is_suspect(),
+                2..RUNS => series.is_suspect(),
                 _ => series.is_near(),
             };
             if is_due {
