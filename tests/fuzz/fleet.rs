@@ -311,7 +311,8 @@ fn corpora_are_merged_into_the_fewest_cases_that_reach_the_same() {
         merged.all()
     );
 
-    let lacking = merge(&["--corpus-from", "corpus-1", "--corpus", "other"]);
+    std::fs::create_dir(bench.path("empty")).unwrap();
+    let lacking = merge(&["--corpus-from", "empty", "--corpus", "other"]);
     assert_eq!(lacking.code, Some(2), "{}", lacking.all());
     assert!(
         lacking.stderr.contains("no case in the folders reaches"),
