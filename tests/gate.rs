@@ -105,8 +105,9 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
     assert_eq!(cpu["verdict"], "fail", "{cpu:#}");
     assert_eq!(cpu["budget_pct"], 2.0);
     assert!(cpu["low_pct"].as_f64().unwrap() > 100.0, "{cpu:#}");
-    // Twelve, if a busy machine leaves time for them.
-    assert!(cpu["fresh_sessions"].as_u64().unwrap() >= 5);
+    // Eight and twelve fresh ones, if a busy machine leaves time for them.
+    let sessions = ["sessions", "fresh_sessions"].map(|key| cpu[key].as_u64().unwrap());
+    assert!(sessions.iter().sum::<u64>() >= 7, "{cpu:#}");
     let first = ended.stdout.lines().next().unwrap();
     assert!(
         first.contains("it got worse: server CPU per operation"),

@@ -8,14 +8,14 @@ use crate::process::{Server, Wakeups, wakeups};
 use crate::session::BlockingLink;
 
 /// Time for threads to go to sleep after the last exchange.
-const SETTLE: Duration = Duration::from_millis(20);
-/// How long both servers are left alone.
-const IDLE: Duration = Duration::from_millis(100);
+const SETTLE: Duration = Duration::from_millis(10);
+/// How long both servers are left alone: each session of a gate takes that much longer.
+const IDLE: Duration = Duration::from_millis(50);
 /// Maximum number of silent clients, and the time for them to connect.
 const CLIENTS_MAX: usize = 250;
-const CONNECT_TIME_MAX: Duration = Duration::from_millis(100);
+const CONNECT_TIME_MAX: Duration = Duration::from_millis(40);
 /// Time limit for a connection, and for the server to accept those that wait.
-const ACCEPTED_WITHIN: Duration = Duration::from_millis(100);
+const ACCEPTED_WITHIN: Duration = Duration::from_millis(50);
 const LOOK: Duration = Duration::from_millis(2);
 
 /// What was seen of one server.
