@@ -34,7 +34,7 @@ server_in() { printf '%s' "${SERVER//\{root\}/$1}"; }
 # As words, for what is given after `--`.
 mapfile -t words < <(xargs -n 1 <<<"$(server_in "$candidate")")
 
-# Exit codes, gravest first (README.md, "Output and exit codes").
+# Exit codes, gravest first (docs/results.md).
 gravest=0
 prove() {
     local name=$1 code=0

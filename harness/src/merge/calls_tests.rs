@@ -5,12 +5,12 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::tests::header;
+use super::tests::{header, in_text};
 use super::{PartReport, merged};
 use crate::check::FailureKind;
 use crate::check::run::sweep::{CallSweepResult, SweepCase, SweepOutcome, SweepRow};
 use crate::data::Shard;
-use crate::report::{Body, CallSweepReport, Report, json as as_json, junit, markdown, terminal};
+use crate::report::{Body, CallSweepReport, Report, json as as_json};
 
 /// Cases of the whole sweep.
 const CASES: [&str; 9] = [
@@ -72,15 +72,6 @@ fn parts(outcomes: &[SweepOutcome], count: usize) -> Vec<PartReport> {
     (1..=count).map(part).collect()
 }
 
-fn formats(report: &Report) -> [String; 4] {
-    [
-        as_json::render(report),
-        junit::render(report),
-        markdown::render(report),
-        terminal::render(report, Some(100)),
-    ]
-}
-
 fn outcome() -> impl Strategy<Value = SweepOutcome> {
     prop::sample::select(vec![
         SweepOutcome::Served,
@@ -105,7 +96,7 @@ proptest! {
         parts.rotate_left(turn % count);
         let merged = merged(parts).unwrap();
         let whole = swept(&outcomes, Shard { index: 1, count: 1 });
-        prop_assert_eq!(formats(&merged), formats(&report(whole, None)));
+        prop_assert_eq!(in_text(&merged), in_text(&report(whole, None)));
     }
 }
 

@@ -28,6 +28,23 @@ pub(super) fn between(one: &Value, other: &Value) -> Vec<Difference> {
     found
 }
 
+/// The differences as lines, each after a line break.
+pub(super) fn lines(differences: &[Difference]) -> String {
+    let lines = differences
+        .iter()
+        .map(|differ| format!("\n  {}: {}, and {}", differ.place, differ.one, differ.other));
+    lines.collect()
+}
+
+/// A plan without these keys, in which reports may differ.
+pub(super) fn without(plan: &Value, keys: &[&str]) -> Value {
+    let mut plan = plan.clone();
+    if let Some(plan) = plan.as_object_mut() {
+        keys.iter().for_each(|key| drop(plan.remove(*key)));
+    }
+    plan
+}
+
 fn collect(place: &str, one: &Value, other: &Value, found: &mut Vec<Difference>) {
     if one == other {
         return;

@@ -4,12 +4,13 @@
 //! report; the verdict is computed from all of it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Head, MergeError, StoredReport, difference};
+use super::difference::{self, without};
+use super::{Head, MergeError, StoredReport, twice};
 use crate::data::Shard;
 use crate::gate::{GatePlan, GateRecord, GateSamples, MergedGate, together};
 use crate::report::{Body, Contents, GateReport, Header, Report};
@@ -132,14 +133,6 @@ impl Gates {
     }
 }
 
-fn without(plan: &Value, keys: &[&str]) -> Value {
-    let mut plan = plan.clone();
-    if let Some(plan) = plan.as_object_mut() {
-        keys.iter().for_each(|key| drop(plan.remove(*key)));
-    }
-    plan
-}
-
 /// All have the first one's plan and programs.
 fn belong_together(reports: &[Gates]) -> Result<(), String> {
     let Some((first, others)) = reports.split_first() else {
@@ -153,10 +146,6 @@ fn belong_together(reports: &[Gates]) -> Result<(), String> {
         let rebuilt = differ
             .iter()
             .any(|differ| differ.place.starts_with(CONTENT));
-        let differ: Vec<_> = differ
-            .iter()
-            .map(|differ| format!("\n  {}: {}, and {}", differ.place, differ.one, differ.other))
-            .collect();
         let next = match rebuilt {
             true => "\nnext: build each program once, and give all gates the same files",
             false => "",
@@ -165,7 +154,7 @@ fn belong_together(reports: &[Gates]) -> Result<(), String> {
             "{} and {} are not gates of the same plan; they differ in{}{next}",
             first.path.display(),
             other.path.display(),
-            differ.concat()
+            difference::lines(&differ)
         ));
     }
     Ok(())
@@ -185,24 +174,16 @@ fn compared(report: &Gates) -> Value {
 
 /// No gate is there twice, and if they are numbered, none is missing.
 fn are_all_there_once(reports: &[Gates]) -> Result<(), String> {
-    let mut there: Vec<(&MergedGate, &Gates)> = Vec::new();
-    for report in reports {
-        for gate in &report.report.gates {
-            let is_same = |known: &MergedGate| match (known.part, gate.part) {
-                (Some(one), Some(other)) => one == other,
-                _ => known.run_id == gate.run_id,
-            };
-            if let Some((_, before)) = there.iter().find(|(known, _)| is_same(known)) {
-                return Err(format!(
-                    "{} is there twice: {} and {}",
-                    gate.name(),
-                    before.path.display(),
-                    report.path.display()
-                ));
-            }
-            there.push((gate, report));
-        }
-    }
+    let there = reports.iter().flat_map(|report| {
+        let gates = report.report.gates.iter();
+        gates.map(|gate| (gate, report.path.as_path()))
+    });
+    let there: Vec<(&MergedGate, &Path)> = there.collect();
+    let is_same = |known: &MergedGate, gate: &MergedGate| match (known.part, gate.part) {
+        (Some(one), Some(other)) => one == other,
+        _ => known.run_id == gate.run_id,
+    };
+    twice(&there, is_same, MergedGate::name)?;
     if there.len() > GATES_MAX {
         return Err(format!(
             "{} gates are too many: the maximum is {GATES_MAX}; longer gates (--max-time) have more sessions",

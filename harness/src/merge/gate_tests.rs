@@ -6,12 +6,10 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::tests::header;
+use super::tests::{few, header, in_text, page};
 use super::{MergeError, StoredReport, gate};
 use crate::gate::sample::{MadeGate, plan};
-use crate::report::{
-    Body, Contents, GateReport, Header, Report, html, json as as_json, junit, markdown, terminal,
-};
+use crate::report::{Body, Contents, GateReport, Header, Report, html, json as as_json, terminal};
 
 /// The plan of a gate with this number among four, or with none.
 fn planned(part: Option<usize>) -> Value {
@@ -49,26 +47,13 @@ fn stored(number: usize, report: &Report) -> StoredReport {
     StoredReport::of_json(Path::new(&path), &as_json::render(report)).unwrap()
 }
 
-fn formats(report: &Report) -> [String; 5] {
+fn formats(report: &Report) -> Vec<String> {
     let Body::Gate(gate) = &report.body else {
         panic!("no gate");
     };
-    let page = html::Page {
-        title: "t",
-        verdict: "v",
-        target: "",
-        command_lines: Vec::new(),
-        environment: &report.header.environment,
-        duration_s: 1.0,
-        seed: 7,
-    };
-    [
-        as_json::render(report),
-        junit::render(report),
-        markdown::render(report),
-        terminal::render(report, Some(100)),
-        html::gate(&page, gate),
-    ]
+    let mut formats = in_text(report).to_vec();
+    formats.extend([html::gate(&page(report), gate)]);
+    formats
 }
 
 fn merged(stored: Vec<StoredReport>) -> Report {
@@ -102,20 +87,8 @@ fn made() -> impl Strategy<Value = MadeGate> {
     )
 }
 
-/// Pages take long in debug builds: a few gates, or as many as PROPTEST_CASES says.
-fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    match std::env::var_os("PROPTEST_CASES") {
-        Some(_) => default,
-        None => ProptestConfig {
-            cases: 5,
-            ..default
-        },
-    }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(few(5))]
 
     /// What a gate stores is all that its verdict is made of: read again, it is the same in every format, to the last digit.
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::tests::header;
+use super::tests::{few, header, in_text, page};
 use super::{MergeError, PartReport, merged};
 use crate::load::engine::{Tally, ThreadUsage};
 use crate::load::machine::Machine;
@@ -15,7 +15,7 @@ use crate::load::{
     ClockRecord, FolderClock, LoadResult, Loop, Measurement, PartRecord, ServerUse, Workload,
     summarize,
 };
-use crate::report::{Body, LoadReport, Report, html, json as as_json, junit, markdown, terminal};
+use crate::report::{Body, LoadReport, Report, html, json as as_json};
 
 /// Ten windows.
 const PERIOD: MeasuredPeriod = MeasuredPeriod {
@@ -173,42 +173,22 @@ fn load_of(report: Report) -> (LoadReport, Value) {
     (*load, report.header.plan.unwrap())
 }
 
-fn formats(report: &Report) -> [String; 5] {
+fn formats(report: &Report) -> Vec<String> {
     let Body::Load(load) = &report.body else {
         panic!("no load");
     };
-    let page = html::Page {
-        title: "t",
-        verdict: "v",
-        target: "",
-        command_lines: Vec::new(),
-        environment: &report.header.environment,
-        duration_s: 1.0,
-        seed: SEED,
-    };
-    [
-        as_json::render(report),
-        junit::render(report),
-        markdown::render(report),
-        terminal::render(report, Some(100)),
-        html::load(&page, &load.workload, &load.result, None),
-    ]
-}
-
-/// Debug builds are slow with histograms: a few splits, or as many as PROPTEST_CASES says.
-fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    match std::env::var_os("PROPTEST_CASES") {
-        Some(_) => default,
-        None => ProptestConfig {
-            cases: 6,
-            ..default
-        },
-    }
+    let mut formats = in_text(report).to_vec();
+    formats.extend([html::load(
+        &page(report),
+        &load.workload,
+        &load.result,
+        None,
+    )]);
+    formats
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(few(6))]
 
     /// However the requests of a load are split, and in whichever order the parts are given, merged they are the load of a
     /// single process: in every format, to the last digit.

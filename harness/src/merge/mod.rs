@@ -339,16 +339,32 @@ fn belong_together(parts: &[PartReport]) -> Result<(), String> {
             plan
         });
         let differ = difference::between(&plans[0], &plans[1]);
-        let differ: Vec<_> = differ
-            .iter()
-            .map(|differ| format!("\n  {}: {}, and {}", differ.place, differ.one, differ.other))
-            .collect();
         return Err(format!(
             "{} and {} are not parts of the same run; they differ in{}",
             first.name(),
             other.name(),
-            differ.concat()
+            difference::lines(&differ)
         ));
+    }
+    Ok(())
+}
+
+/// Fails if something is there twice, with its name and the files of both.
+fn twice<T>(
+    there: &[(&T, &Path)],
+    is_same: impl Fn(&T, &T) -> bool,
+    name: impl Fn(&T) -> String,
+) -> Result<(), String> {
+    for (place, (one, file)) in there.iter().enumerate() {
+        let earlier = &there[..place];
+        if let Some((_, before)) = earlier.iter().find(|(known, _)| is_same(known, one)) {
+            return Err(format!(
+                "{} is there twice: {} and {}",
+                name(one),
+                before.display(),
+                file.display()
+            ));
+        }
     }
     Ok(())
 }

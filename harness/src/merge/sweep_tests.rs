@@ -5,12 +5,12 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::tests::header;
+use super::tests::{few, header, in_text, page};
 use super::{PartReport, merged};
 use crate::bench::sample::{MadeVisit, measured};
 use crate::bench::{Dimension, Measured, csv, parse_all};
 use crate::data::Shard;
-use crate::report::{Body, Report, SweepReport, html, json as as_json, junit, markdown, terminal};
+use crate::report::{Body, Report, SweepReport, html, json as as_json};
 
 /// Rounds of a made-up sweep.
 const ROUNDS: usize = 8;
@@ -75,43 +75,20 @@ fn parts(visits: &Visits, count: usize) -> Vec<PartReport> {
         .collect()
 }
 
-fn formats(report: &Report) -> [String; 6] {
+fn formats(report: &Report) -> Vec<String> {
     let Body::Sweep(sweep) = &report.body else {
         panic!("no sweep");
     };
-    let page = html::Page {
-        title: "t",
-        verdict: "v",
-        target: "",
-        command_lines: Vec::new(),
-        environment: &report.header.environment,
-        duration_s: 1.0,
-        seed: 7,
-    };
-    [
-        as_json::render(report),
-        junit::render(report),
-        markdown::render(report),
-        terminal::render(report, Some(100)),
-        html::sweep(&page, &sweep.result),
+    let mut formats = in_text(report).to_vec();
+    formats.extend([
+        html::sweep(&page(report), &sweep.result),
         csv::render(&sweep.result),
-    ]
-}
-
-/// Pages take long in debug builds: a few splits, or as many as PROPTEST_CASES says.
-fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    match std::env::var_os("PROPTEST_CASES") {
-        Some(_) => default,
-        None => ProptestConfig {
-            cases: 5,
-            ..default
-        },
-    }
+    ]);
+    formats
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(few(5))]
 
     /// However many parts a sweep has, and in whichever order they are given, merged they are the sweep of a single process: in
     /// every format, to the last digit.

@@ -10,7 +10,7 @@ use super::{PartReport, merged};
 use crate::check::{self, FailureKind, Outcome, PlannedWaiver, Selection, Verdict, blockers};
 use crate::data::Shard;
 use crate::report::{
-    Body, CheckReport, Environment, Header, Report, json as as_json, junit, markdown, sample,
+    Body, CheckReport, Environment, Header, Report, html, json as as_json, junit, markdown, sample,
     terminal,
 };
 
@@ -111,13 +111,36 @@ fn parts(outcomes: &[Outcome], places: &[usize], count: usize) -> Vec<PartReport
     (0..count).map(nth).collect()
 }
 
-fn formats(report: &Report) -> [String; 4] {
+/// The report in every format that is text.
+pub(super) fn in_text(report: &Report) -> [String; 4] {
     [
         as_json::render(report),
         junit::render(report),
         markdown::render(report),
         terminal::render(report, Some(100)),
     ]
+}
+
+/// What a page says beside the report.
+pub(super) fn page(report: &Report) -> html::Page<'_> {
+    html::Page {
+        title: "t",
+        verdict: "v",
+        target: "",
+        command_lines: Vec::new(),
+        environment: &report.header.environment,
+        duration_s: 1.0,
+        seed: 7,
+    }
+}
+
+/// For what takes long in debug builds: so many cases, or as many as PROPTEST_CASES says.
+pub(super) fn few(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => default,
+        None => ProptestConfig { cases, ..default },
+    }
 }
 
 fn verdict() -> impl Strategy<Value = Verdict> {
@@ -147,7 +170,7 @@ proptest! {
             parts.reverse();
         }
         let merged = merged(parts).unwrap();
-        prop_assert_eq!(formats(&merged), formats(&judged(outcomes, None)));
+        prop_assert_eq!(in_text(&merged), in_text(&judged(outcomes, None)));
     }
 }
 

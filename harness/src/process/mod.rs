@@ -72,5 +72,5 @@ pub(crate) use vitals::Vital;
 pub use vitals::{Glance, Vitals};
 #[cfg(test)]
 pub(crate) use wakeups::Wakeup;
-pub(crate) use wakeups::{Wakeups, wakeups};
+pub(crate) use wakeups::{Wakeups, since as wakeups_since, wakeups};
 pub(crate) use written::{FileSizes, open_files, written_since};

@@ -25,6 +25,17 @@ pub(crate) fn wakeups(pids: &[u32]) -> Wakeups {
     wakeups
 }
 
+/// The threads that are there now, each with how often it has waited since `before`: a new one with all.
+pub(crate) fn since<'a>(
+    before: &'a Wakeups,
+    now: &'a Wakeups,
+) -> impl Iterator<Item = (&'a Wakeup, u64)> {
+    now.iter().map(|(thread, now)| {
+        let earlier = before.get(thread).map_or(0, |earlier| earlier.count);
+        (now, now.count.saturating_sub(earlier))
+    })
+}
+
 fn collect(pid: u32, wakeups: &mut Wakeups) {
     let threads = fs::read_dir(format!("/proc/{pid}/task"));
     for thread in threads.into_iter().flatten().flatten() {

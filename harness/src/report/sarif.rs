@@ -9,15 +9,13 @@ use serde_json::{Value, json};
 
 use super::fuzz::{ItemOutcome, Standing, how_sure};
 use super::gate::change;
+use super::junit::lines as clean;
 use super::{Body, CheckReport, FuzzReport, GateReport, ReplayReport, Report};
 use crate::check::{Outcome, Verdict};
 use crate::gate::rule::CellVerdict;
-use crate::text::escape_text;
 
 /// Where results are shown.
 const FILE: &str = "tcprove.toml";
-/// Maximum number of characters of a message.
-const TEXT_MAX: usize = 4_000;
 
 /// One result.
 #[derive(Default)]
@@ -246,15 +244,6 @@ fn gated(gate: &GateReport, entries: &mut Vec<Entry>) {
         fingerprint: broken.side.name().into(),
         ..Entry::default()
     }));
-}
-
-/// Nothing that a server sent may reach the file raw.
-fn clean(text: &str) -> String {
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| escape_text(line, TEXT_MAX))
-        .collect();
-    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -163,8 +163,8 @@ async fn accepts_late(cx: &Cx) -> bool {
 /// Whether the server has not closed this connection.
 fn is_open(cx: &Cx, client: &Session) -> bool {
     use crate::process::TcpState::{Established, SynRecv};
-    let peer = cx.server().peer_socket(client.local());
-    peer.is_some_and(|peer| matches!(peer.state, Established | SynRecv))
+    cx.peer(client)
+        .is_some_and(|peer| matches!(peer.state, Established | SynRecv))
 }
 
 /// Like [`fullest`], for a server that may end meanwhile.

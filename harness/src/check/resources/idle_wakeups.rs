@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::check::{Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive};
-use crate::process::{Wakeups, wakeups};
+use crate::process::{Wakeups, wakeups, wakeups_since};
 use crate::session::{ConnectionEnd, Session};
 
 /// Counts how often the server's threads wake up without traffic.
@@ -99,12 +99,8 @@ async fn measured(cx: &Cx, clients: &mut [Session], window: Duration) -> Checked
 }
 
 fn rate(before: &Wakeups, after: &Wakeups, window: Duration) -> Rate {
-    let mut grown: Vec<(u64, &str)> = after
-        .iter()
-        .map(|(thread, now)| {
-            let earlier = before.get(thread).map_or(0, |earlier| earlier.count);
-            (now.count.saturating_sub(earlier), now.name.as_str())
-        })
+    let mut grown: Vec<(u64, &str)> = wakeups_since(before, after)
+        .map(|(thread, count)| (count, thread.name.as_str()))
         .collect();
     grown.sort_unstable_by(|one, other| other.cmp(one));
     let per_second = |count: u64| count as f64 / window.as_secs_f64();

@@ -80,12 +80,13 @@ async fn run(cx: &Cx) -> Checked {
             load.requests,
             slope.sent()
         ));
+        let elapsed = clock.elapsed(cx);
         match slope.trend() {
             Trend::Flat => return Ok(()),
             Trend::Open if slope.is_store() && load.may_be_stored() => return stored(&slope),
             Trend::Grows if load.may_be_stored() => return stored(&slope),
-            Trend::Open if clock.elapsed(cx) < time_max => {}
-            Trend::Open if slope.is_flattening() && clock.elapsed(cx) < time_max * 3 / 2 => {}
+            Trend::Open if elapsed < time_max => {}
+            Trend::Open if slope.is_flattening() && elapsed < time_max * 3 / 2 => {}
             Trend::Open => return unsettled(cx, &slope),
             Trend::Grows => {
                 return failed(

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::gate::side::Pair;
-use crate::process::{Server, Wakeups, wakeups};
+use crate::process::{Server, Wakeups, wakeups, wakeups_since};
 use crate::session::BlockingLink;
 
 /// Time for threads to go to sleep after the last exchange.
@@ -37,9 +37,11 @@ pub(super) fn at_rest(servers: &Pair<Server>, clients: usize) -> Pair<Rest> {
     Pair::of(|side| {
         let now = Reading::of(&servers[side]);
         let seconds = (now.at - before[side].at).as_secs_f64();
+        let woken = wakeups_since(&before[side].wakeups, &now.wakeups);
+        let woken: u64 = woken.map(|(_, count)| count).sum();
         Rest {
             cores: now.cpu.saturating_sub(before[side].cpu).as_secs_f64() / seconds,
-            wakeups_per_s: now.wakeups_since(&before[side]) as f64 / seconds,
+            wakeups_per_s: woken as f64 / seconds,
             bytes_per_client: bytes_per_client(&servers[side], clients.min(CLIENTS_MAX)),
         }
     })
@@ -58,14 +60,6 @@ impl Reading {
             cpu: server.cpu().unwrap_or_default(),
             wakeups: wakeups(&server.pids()),
         }
-    }
-
-    fn wakeups_since(&self, before: &Self) -> u64 {
-        let grown = self.wakeups.iter().map(|(thread, now)| {
-            let earlier = before.wakeups.get(thread);
-            now.count - earlier.map_or(0, |earlier| earlier.count.min(now.count))
-        });
-        grown.sum()
     }
 }
 

@@ -7,12 +7,13 @@
 mod tests;
 mod union;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::{Head, MergeError, StoredReport, difference};
+use super::difference::{self, without};
+use super::{Head, MergeError, StoredReport, twice};
 use crate::fuzz::plan::MemberNumber;
 use crate::fuzz::{FuzzResult, MemberRun};
 use crate::report::{Body, FuzzReport, Header, Report};
@@ -102,14 +103,6 @@ fn name(run: &MemberRun) -> String {
     }
 }
 
-fn without(plan: &Value, keys: &[&str]) -> Value {
-    let mut plan = plan.clone();
-    if let Some(plan) = plan.as_object_mut() {
-        keys.iter().for_each(|key| drop(plan.remove(*key)));
-    }
-    plan
-}
-
 /// All have the first one's plan and server, and each is there once.
 fn belong_together(members: &[Member]) -> Result<(), String> {
     let Some((first, others)) = members.split_first() else {
@@ -120,36 +113,23 @@ fn belong_together(members: &[Member]) -> Result<(), String> {
         if differ.is_empty() {
             continue;
         }
-        let differ: Vec<_> = differ
-            .iter()
-            .map(|differ| format!("\n  {}: {}, and {}", differ.place, differ.one, differ.other))
-            .collect();
         return Err(format!(
             "{} and {} are not campaigns of the same plan; they differ in{}",
             first.path.display(),
             other.path.display(),
-            differ.concat()
+            difference::lines(&differ)
         ));
     }
-    let mut runs: Vec<(&MemberRun, &Member)> = Vec::new();
-    for member in members {
-        for run in &member.result.members {
-            let is_same = |known: &MemberRun| match (known.member, run.member) {
-                (Some(one), Some(other)) => one == other,
-                _ => known.run_id == run.run_id,
-            };
-            if let Some((_, before)) = runs.iter().find(|(known, _)| is_same(known)) {
-                return Err(format!(
-                    "{} is there twice: {} and {}",
-                    name(run),
-                    before.path.display(),
-                    member.path.display()
-                ));
-            }
-            runs.push((run, member));
-        }
-    }
-    Ok(())
+    let runs = members.iter().flat_map(|member| {
+        let runs = member.result.members.iter();
+        runs.map(|run| (run, member.path.as_path()))
+    });
+    let runs: Vec<(&MemberRun, &Path)> = runs.collect();
+    let is_same = |known: &MemberRun, run: &MemberRun| match (known.member, run.member) {
+        (Some(one), Some(other)) => one == other,
+        _ => known.run_id == run.run_id,
+    };
+    twice(&runs, is_same, name)
 }
 
 /// What has to be the same: the plan, the number of members, and the size of the program, which tells versions of it apart.

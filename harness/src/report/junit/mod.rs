@@ -179,7 +179,7 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
 }
 
 /// A text of several lines, each of them cleaned.
-fn lines(text: &str) -> String {
+pub(super) fn lines(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(clean).collect();
     lines.join("\n")
 }
