@@ -63,7 +63,9 @@ pub(crate) fn render(report: &Report) -> String {
         .map(|(id, about)| json!({ "id": id, "shortDescription": { "text": clean(about) } }))
         .collect();
     let results: Vec<Value> = entries.iter().map(result).collect();
-    let mut invocation = json!({ "executionSuccessful": report.error.is_none() });
+    // What an interrupted run has not reached is not mended.
+    let is_complete = report.error.is_none() && !report.header.interrupted;
+    let mut invocation = json!({ "executionSuccessful": is_complete });
     if let Some(error) = &report.error {
         invocation["toolExecutionNotifications"] = json!([{
             "level": "error",
@@ -278,6 +280,14 @@ mod tests {
             assert_eq!(place["artifactLocation"]["uri"], FILE);
         }
         assert_eq!(run["invocations"][0]["executionSuccessful"], true);
+    }
+
+    #[test]
+    fn an_interrupted_run_is_not_complete() {
+        let mut report = checked();
+        report.header.interrupted = true;
+        let run = run_of(&report);
+        assert_eq!(run["invocations"][0]["executionSuccessful"], false);
     }
 
     #[test]
