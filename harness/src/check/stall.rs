@@ -1,12 +1,14 @@
 //! Whether a server that takes no more bytes has stopped reading, or is only slow. A pause proves nothing: a server that copies
 //! all it has stored with each read makes longer and longer pauses.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Cx;
+use super::{Checked, Cx};
 use crate::session::{FloodEnd, Session};
+use crate::talk::Exchange;
 
 /// What a server does that takes no more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,34 @@ pub(super) async fn flood_until_asleep(
             Stall::Busy => {}
         }
     }
+}
+
+/// Number of further clients that flood the server and leave.
+const FURTHER_CLIENTS: usize = 8;
+/// Maximum number of bytes that each of them sends.
+const FURTHER_BYTES: u64 = 24_000_000;
+/// Such a client leaves if the server reads nothing for this long and sleeps, or after this time.
+const FURTHER_PAUSE: Duration = Duration::from_millis(100);
+const FURTHER_TIME: Duration = Duration::from_secs(3);
+
+/// Repeats the flood of a client that reads nothing and then resets its connection, with several clients at once. How a server
+/// waits at that moment may depend on chance: socat waits in half of all cases for room in a pipe that only it empties, and then
+/// never notices that the client has left.
+pub(super) async fn further_clients(cx: &Cx, exchange: &Exchange, piece: &[u8]) -> Checked {
+    let (exchange, piece) = (Rc::new(exchange.clone()), Rc::<[u8]>::from(piece));
+    let clients = cx.crowd(cx.connections(FURTHER_CLIENTS), |cx, _| {
+        let (exchange, piece) = (exchange.clone(), piece.clone());
+        async move {
+            let mut client = cx.open_for(&exchange).await?;
+            let flood = flood_until_asleep(&cx, &mut client, &piece, FURTHER_BYTES, FURTHER_PAUSE);
+            tokio::time::timeout(FURTHER_TIME, flood).await.ok();
+            client.reset()?;
+            Ok(())
+        }
+    });
+    // A server may refuse some of them: what they leave behind is judged, and whether others are served.
+    clients.await;
+    cx.is_alive().await
 }
 
 /// Time for a busy server to have replies wait in its send queue.

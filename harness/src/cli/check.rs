@@ -28,10 +28,10 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     pub output: OutputArgs,
     /// Run only checks whose id matches; may be given more than once
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Skip checks whose id matches; may be given more than once
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub skip: Vec<String>,
     /// List the checks and exit
     #[arg(long)]

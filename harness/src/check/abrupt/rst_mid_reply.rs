@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::check::backpressure::bulk;
-use crate::check::stall::replies_wait;
+use crate::check::stall::{self, replies_wait};
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, skip};
 use crate::process::TcpState;
 use crate::session::{PeerError, Session};
@@ -15,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "POSIX send(): ECONNRESET, then EPIPE and SIGPIPE, concern one connection, not the whole server (iperf#550)",
-    stimulus: "12 times: many requests without reading a reply, until replies wait in the server's send queue; then RST; every other time FIN, which the server's kernel has received (CLOSE_WAIT), and RST",
+    stimulus: "12 times: many requests without reading a reply, until replies wait in the server's send queue; then RST; every other time FIN, which the server's kernel has received (CLOSE_WAIT), and RST; then 8 clients at once until the server reads no more of them, and RST",
     needs: &[Need::ManyTurns, Need::Reply, Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -108,7 +108,7 @@ async fn run(cx: &Cx) -> Checked {
     if reset.done + fin_first.done == 0 {
         return skip("the server's replies are too small: none had to wait in its send queue");
     }
-    Ok(())
+    stall::further_clients(cx, exchange, &bulk::piece_of(&request)).await
 }
 
 /// Asks without reading, and leaves. Returns the number of bytes that waited in the server's send queue; 0 if the stimulus

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::bulk;
 use crate::check::fair::FairClock;
-use crate::check::stall::flood_until_asleep;
+use crate::check::stall::{self, flood_until_asleep};
 use crate::check::{
     Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive, skip,
 };
@@ -17,7 +17,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "RFC 9293 section 3.8.6: a closed window stops the sender; a server whose replies are not read must stop reading or close, not buffer them all",
-    stimulus: "one client sends up to 192 MB of requests without a pause and reads no reply; then another client sends one request",
+    stimulus: "one client sends up to 192 MB of requests without a pause and reads no reply; then another client sends one request; if the server stopped reading, 8 more clients do the same at once, and reset their connections",
     needs: &[Need::ManyTurns, Need::Reply, Need::Process, Need::Tcp],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -107,6 +107,10 @@ async fn run(cx: &Cx) -> Checked {
         FailureKind::Blocked,
         "another client is served while one does not read its replies",
     )?;
+    if flood.end == FloodEnd::Blocked {
+        client.reset()?;
+        return stall::further_clients(cx, exchange, &piece).await;
+    }
     if is_slow(flood) && !is_flat(flood, grown) {
         let reason = format!(
             "the server read too slowly for a verdict: {} MB sent in {:?}, memory grew by {} MB",

@@ -16,7 +16,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "a client decides how much it sends, not how much the server stores (CWE-770: allocation without limits)",
-    stimulus: "up to 256 MB without a delimiter; then another client sends a request",
+    stimulus: "up to 256 MB without a delimiter; then another client sends a request; if the server stopped reading, 8 more clients do the same at once, and reset their connections",
     needs: &[Need::Frame, Need::Process],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -30,6 +30,8 @@ pub(super) const ENTRY: Check = Check {
 const TOTAL_BYTES: u64 = 256 << 20;
 /// Bytes sent between two looks at the server.
 const PART_BYTES: u64 = 2 << 20;
+/// Bytes sent at once.
+const PIECE_BYTES: usize = 64 * 1024;
 /// Minimum growth in bytes that counts as a failure: allocators reserve memory in steps, and a server may store some.
 const GROWTH_BYTES_MIN: u64 = 64 << 20;
 /// Minimum growth in bytes of a server that is still busy with all it has read when the time is over.
@@ -85,12 +87,16 @@ async fn run(cx: &Cx) -> Checked {
             growth >> 20
         ));
     }
+    if end == End::Asleep {
+        client.reset()?;
+        return stall::further_clients(cx, cx.talk().plain(), &[b'a'; PIECE_BYTES]).await;
+    }
     Ok(())
 }
 
 /// Sends bytes without a delimiter until the server shows that it is bounded, or the time is over.
 async fn endless(cx: &Cx, client: &mut Session, before: &Usage) -> Checked<End> {
-    let piece = vec![b'a'; 64 * 1024];
+    let piece = vec![b'a'; PIECE_BYTES];
     let begun = Instant::now();
     let mut sent = 0;
     loop {

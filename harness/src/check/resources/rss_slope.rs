@@ -161,11 +161,12 @@ struct Load {
 }
 
 impl Load {
-    /// An exchange whose reply contains its payload, or one with a payload, or the plain one.
+    /// An exchange whose reply contains its payload, or else the plain one: what a server keeps of a payload that its reply does
+    /// not repeat may be its purpose, and would prove nothing.
     fn of(cx: &Cx) -> Checked<Self> {
         let mut echoes = cx.talk().payload_turns();
         let exchange = echoes.find(|exchange| exchange.expects_payload());
-        let exchange = exchange.unwrap_or(bulk::exchange(cx)).clone();
+        let exchange = exchange.unwrap_or(cx.talk().plain()).clone();
         let payload = bulk::payload(cx, &exchange, PAYLOAD_MAX)?;
         let request = cx.voice().render(&exchange, &payload)?.request;
         let requests = if cx.talk().repeats(&exchange) {
