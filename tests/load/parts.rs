@@ -56,6 +56,9 @@ struct Part {
     running: Running,
 }
 
+/// A process that generates nothing.
+const OBSERVER: &str = "observer";
+
 impl Part {
     fn start(server: &Elsewhere, part: &str, start: &str, more: &[&str]) -> Self {
         Self::start_with(server, part, start, more, &[])
@@ -74,7 +77,11 @@ impl Part {
             .args(["load", "--json", "part.json", "--no-progress", "--no-pin"])
             .args(["--talk", "line", "--connect", &server.address])
             .args(["-c", "5", "--warmup", "100ms"])
-            .args(["--part", part, "--start-at", start])
+            .args(["--start-at", start])
+            .args(match part {
+                OBSERVER => vec!["--observe"],
+                part => vec!["--part", part],
+            })
             .args(more)
             .envs(variables.iter().copied());
         let running = bench.start(command);
@@ -208,6 +215,83 @@ fn two_parts_are_merged_into_one_load() {
     refused(["part-0.json", "other.json"], "pace.rate: 400.0, and 500.0");
 }
 
+#[test]
+fn an_observer_reports_what_the_server_uses() {
+    let server = Elsewhere::start(&[]);
+    let (merged, bench, reports) = in_time(|start| {
+        // One of the three answers the others there.
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let peer = socket.local_addr().unwrap().to_string();
+        drop(socket);
+        let more = [&OPEN[..], &["--clock-peer", &peer]].concat();
+        let pid = server.pid();
+        let with_pid = [&more[..], &["--pid", &pid]].concat();
+        vec![
+            Part::start(&server, OBSERVER, start, &with_pid),
+            Part::start(&server, "1/2", start, &more),
+            Part::start(&server, "2/2", start, &more),
+        ]
+    });
+    merged.assert_sound();
+    assert_eq!(ops(&merged.report), ops(&reports[1]) + ops(&reports[2]));
+    assert!(merged.metric("server_cpu_us_per_op") > 0.0);
+    let summary = &merged.report["parts"];
+    assert_eq!(summary["count"], 2);
+    assert_eq!(summary["server_from"], 0);
+    assert_eq!(summary["each"].as_array().unwrap().len(), 2);
+    assert!(summary["clocks_apart_us"].as_f64().unwrap() > 0.0);
+    let told = &merged.ended.stdout;
+    assert!(told.contains("server measured by the observer"), "{told}");
+    assert!(reports[0].get("metrics").is_none(), "it has sent nothing");
+    let refused = |files: &[&str], told: &str| {
+        let ended = bench.run(["merge"].iter().chain(files));
+        assert_eq!(ended.code, Some(2), "{}", ended.all());
+        assert!(ended.stderr.contains(told), "{}", ended.all());
+    };
+    refused(&["part-0.json"], "the reports of the parts are missing");
+    let twice = ["part-0.json", "part-1.json", "part-0.json"];
+    refused(&twice, "the same part is there twice");
+    // Without a part, the rest is no load either, with an observer or not.
+    let ended = bench.run(["merge", "part-0.json", "part-1.json"]);
+    assert_eq!(ended.code, Some(5), "{}", ended.all());
+    assert!(ended.stdout.contains("part 2 of 2 left no report"));
+}
+
+#[test]
+fn an_observer_that_sees_the_server_die_or_comes_too_late_says_so() {
+    let server = Elsewhere::start(&[]);
+    let pid = server.pid();
+    let with_pid = ["--rate", "100", "--duration", "30s", "--pid", &pid];
+    let start = in_future(Duration::from_secs(2));
+    let observer = Part::start(&server, OBSERVER, &start, &with_pid);
+    let begun: f64 = start.parse().unwrap();
+    until("the load has begun", || {
+        in_future(Duration::ZERO).parse::<f64>().unwrap() > begun + 0.5
+    });
+    drop(server);
+    let (bench, ended) = observer.end();
+    assert_eq!(ended.code, Some(1), "{}", ended.all());
+    assert!(ended.stdout.contains("the server "), "{}", ended.all());
+    assert!(bench.json("part.json")["part"]["measured"]["died"].is_string());
+
+    let server = Elsewhere::start(&[]);
+    let start = in_future(Duration::ZERO);
+    let part = ["--rate", "100", "--duration", "4s"];
+    let pid = server.pid();
+    let with_pid = [&part[..], &["--pid", &pid]].concat();
+    let parts = vec![
+        Part::start(&server, "1/1", &start, &part),
+        Part::start(&server, OBSERVER, &start, &with_pid),
+    ];
+    let (late, ..) = merged(parts);
+    assert_eq!(late.ended.code, Some(5), "{}", late.ended.all());
+    let told = &late.ended.stdout;
+    assert!(
+        told.contains("the observer") && told.contains("started-late"),
+        "{told}"
+    );
+}
+
 /// The due times of the measured period, in nanoseconds from the start of the warm-up.
 pub(crate) fn planned(seed: u64, rate: f64, warmup_s: f64, duration_s: f64) -> Vec<u64> {
     use tcprove::load::Arrivals;
@@ -336,6 +420,19 @@ fn parts_that_make_no_sense_are_explained() {
     let start = in_future(Duration::from_secs(60));
     refused(&["--part", "1/2"], "--start-at");
     refused(&["--start-at", &start], "--part");
+    refused(&["--observe", "--start-at", &start], "--pid");
+    refused(
+        &[
+            "--observe",
+            "--part",
+            "1/2",
+            "--start-at",
+            &start,
+            "--pid",
+            "1",
+        ],
+        "cannot be used with",
+    );
     refused(
         &["--part", "1/2", "--start-at", "+20s"],
         "another one in each part",

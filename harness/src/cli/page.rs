@@ -46,7 +46,12 @@ pub(super) fn render(report: &Report) -> Option<String> {
         Body::Sweep(sweep) => Some(html::sweep(&page, &sweep.result)),
         Body::Gate(gate) => Some(html::gate(&page, gate)),
         Body::Fuzz(fuzz) => Some(html::fuzz(&page, fuzz)),
-        Body::Nothing {} | Body::Check(_) | Body::Calls(_) | Body::Run(_) | Body::Replay(_) => None,
+        Body::Nothing {}
+        | Body::Observed(_)
+        | Body::Check(_)
+        | Body::Calls(_)
+        | Body::Run(_)
+        | Body::Replay(_) => None,
     }
 }
 

@@ -45,6 +45,7 @@ pub use note::Note;
 pub(crate) use overload::overload;
 pub use overload::{OverloadReport, OverloadStep};
 pub use part::Part;
+pub(crate) use parts::OBSERVER;
 pub use parts::{ClockRecord, FolderClock, PartRecord, PartSummary, Parts};
 pub use parts_reason::PartsReason;
 pub use plan::{LoadPlan, PartPlan};

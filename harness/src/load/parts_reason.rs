@@ -98,7 +98,9 @@ impl fmt::Display for PartsReason {
                 within_ms,
             } => write!(
                 f,
-                "the clock of part {ahead} is {apart_ms:.1} ms (± {within_ms:.1} ms) ahead of that of part {behind}, and they may differ by {:.0} ms: synchronize the clocks",
+                "the clock of {} is {apart_ms:.1} ms (± {within_ms:.1} ms) ahead of that of {}, and they may differ by {:.0} ms: synchronize the clocks",
+                part_name(*ahead),
+                part_name(*behind),
                 APART_MAX.as_secs_f64() * 1e3
             ),
             Self::ClocksNotCompared {
@@ -113,10 +115,20 @@ impl fmt::Display for PartsReason {
                 };
                 write!(
                     f,
-                    "parts {one} and {other} {why}: give all parts the same shared folder (--shared DIR), or the same --clock-peer HOST:PORT"
+                    "{} and {} {why}: give all parts the same shared folder (--shared DIR), or the same --clock-peer HOST:PORT",
+                    part_name(*one),
+                    part_name(*other)
                 )
             }
         }
+    }
+}
+
+/// What a part is called; an observer has the number 0.
+pub(super) fn part_name(part: usize) -> String {
+    match part {
+        0 => "the observer".into(),
+        part => format!("part {part}"),
     }
 }
 
@@ -156,6 +168,18 @@ mod tests {
         };
         assert!(
             compared(true).contains("different folders") && compared(false).contains("--shared")
+        );
+        assert!(compared(true).starts_with("part 1 and part 2 "));
+        let observed = PartsReason::ClocksDiffer {
+            ahead: 0,
+            behind: 1,
+            apart_ms: 9.0,
+            within_ms: 0.1,
+        };
+        let told = observed.to_string();
+        assert!(
+            told.starts_with("the clock of the observer is 9.0 ms"),
+            "{told}"
         );
     }
 }

@@ -25,9 +25,9 @@ pub struct LoadPlan {
 /// Which part of a load a process generates.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct PartPlan {
-    /// Number of the part, starting at 1.
+    /// Number of the part, starting at 1; 0 if the process generates nothing and observes the server.
     pub index: usize,
-    /// Number of parts.
+    /// Number of parts; 0 in the plan of an observer.
     pub count: usize,
 }
 

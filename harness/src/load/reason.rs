@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::parts_reason::PartsReason;
+use super::parts_reason::{PartsReason, part_name};
 use super::remark::Remark;
 
 /// Why the figures of a load cannot be trusted. `first` describes the first failure that was recorded, if any.
@@ -269,7 +269,7 @@ fn of_part(part: usize, others: usize, reason: &Reason) -> String {
         0 => String::new(),
         others => format!(" (and {others} more)"),
     };
-    format!("part {part}{others}: {}", reason.sentence())
+    format!("{}{others}: {}", part_name(part), reason.sentence())
 }
 
 fn and_first(first: &Option<String>) -> String {

@@ -164,12 +164,29 @@ impl Load<'_> {
         let begin = self.begin.unwrap_or(ready + START_DELAY.as_nanos() as u64);
         watched.late = Duration::from_nanos(ready.saturating_sub(begin));
         run_state.begin(begin);
+        self.watch_period(begin, run_state, &mut watched);
+        watched
+    }
+
+    /// Watches the server while other processes generate the load: everything but the server's use is empty.
+    pub(crate) fn observe(&self) -> Measurement {
+        let mut watched = Watched::default();
+        let begin = self.begin.unwrap_or_else(now);
+        watched.late = Duration::from_nanos(now().saturating_sub(begin));
+        self.watch_period(begin, &RunState::new(0), &mut watched);
+        let mut observed = merge(std::iter::empty(), Vec::new(), watched);
+        observed.server_cpus = available_cpus();
+        observed
+    }
+
+    /// Waits until the end of the measured period, and reads the counters at its beginning and its end.
+    fn watch_period(&self, begin: u64, run_state: &RunState, watched: &mut Watched) {
         let from = begin + self.workload.warmup.as_nanos() as u64;
         let to = from + self.workload.duration.as_nanos() as u64;
         watched.period = MeasuredPeriod { from, to };
-        self.wait_until(from, run_state, &mut watched, begin);
+        self.wait_until(from, run_state, watched, begin);
         let before = (self.server_use(), Machine::read());
-        self.wait_until(to, run_state, &mut watched, begin);
+        self.wait_until(to, run_state, watched, begin);
         let after = (self.server_use(), Machine::read(), now());
         watched.seconds = after.2.min(to).saturating_sub(from) as f64 / 1e9;
         watched.machine = after.1.since(&before.1);
@@ -180,7 +197,6 @@ impl Load<'_> {
                 .saturating_sub(before.context_switches),
             ..after
         });
-        watched
     }
 
     fn wait_until(&self, moment: u64, run_state: &RunState, watched: &mut Watched, begin: u64) {

@@ -31,6 +31,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::data::Shard;
+use crate::load::OBSERVER;
 use crate::report::{Body, Environment, Header, Report, SCHEMA, TargetReport};
 
 /// Why reports cannot be merged.
@@ -252,7 +253,15 @@ impl PartReport {
     /// The name of the part, for messages.
     fn name(&self) -> String {
         let Shard { index, count } = self.shard;
-        format!("{} (part {index} of {count})", self.path.display())
+        match self.observes() {
+            true => format!("{} (the observer)", self.path.display()),
+            false => format!("{} (part {index} of {count})", self.path.display()),
+        }
+    }
+
+    /// Whether this process generated nothing, and observed the server of a load.
+    fn observes(&self) -> bool {
+        self.shard.index == OBSERVER
     }
 }
 
@@ -288,7 +297,8 @@ fn part_of(head: &Head) -> Result<(&'static Kind, Shard), String> {
 /// # Errors
 /// The parts do not belong together, or one is there twice, or there is no whole without those that are missing.
 fn merged(mut parts: Vec<PartReport>) -> Result<Report, MergeError> {
-    parts.sort_by_key(|part| part.shard.index);
+    // Who only observed comes last.
+    parts.sort_by_key(|part| (part.observes(), part.shard.index));
     belong_together(&parts).map_err(MergeError::Apart)?;
     are_there_once(&parts).map_err(MergeError::Apart)?;
     let kind = parts[0].kind;
@@ -320,6 +330,12 @@ fn belong_together(parts: &[PartReport]) -> Result<(), String> {
     let Some((first, others)) = parts.split_first() else {
         return Err("no reports were given".into());
     };
+    if first.observes() {
+        return Err(format!(
+            "{} says what the server used, and the reports of the parts are missing: give them too",
+            first.name()
+        ));
+    }
     for other in others {
         if other.kind.name != first.kind.name {
             return Err(format!(
@@ -330,12 +346,16 @@ fn belong_together(parts: &[PartReport]) -> Result<(), String> {
                 other.kind.name
             ));
         }
-        if other.head.plan_hash == first.head.plan_hash && other.shard.count == first.shard.count {
+        let is_divided_alike = other.observes() || other.shard.count == first.shard.count;
+        if other.head.plan_hash == first.head.plan_hash && is_divided_alike {
             continue;
         }
         let plans = [first, other].map(|part| {
             let mut plan = part.plan_of_whole();
-            plan["parts"] = part.shard.count.into();
+            plan["parts"] = match part.observes() {
+                true => first.shard.count.into(),
+                false => part.shard.count.into(),
+            };
             plan
         });
         let differ = difference::between(&plans[0], &plans[1]);

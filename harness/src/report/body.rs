@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::number::bytes;
 use super::{FuzzReport, GateReport, ReplayReport, Report, RunError, RunVerdict};
 use crate::bench::{Measured, SweepResult};
 use crate::check::run::VerdictCounts;
@@ -24,6 +25,8 @@ pub(crate) enum Body {
     Run(Box<Whole>),
     /// A load.
     Load(Box<LoadReport>),
+    /// What the server of a load used that other processes generated.
+    Observed(Box<ObserverReport>),
     /// A sweep.
     Sweep(Box<SweepReport>),
     /// A campaign.
@@ -51,7 +54,10 @@ impl Body {
             Self::Check(checked) => checked.verdict(interrupted),
             Self::Calls(sweep) => sweep.verdict(interrupted),
             Self::Run(whole) => whole.verdict(interrupted),
-            Self::Load(_) | Self::Sweep(_) if interrupted => RunVerdict::Inconclusive,
+            Self::Load(_) | Self::Sweep(_) | Self::Observed(_) if interrupted => {
+                RunVerdict::Inconclusive
+            }
+            Self::Observed(observed) => observed.verdict(),
             Self::Load(load) => load.verdict(),
             Self::Sweep(sweep) => sweep.verdict(),
             Self::Fuzz(fuzz) => fuzz.verdict(interrupted),
@@ -67,7 +73,7 @@ impl Body {
             Self::Check(checked) => checked.counts.ran() == 0,
             Self::Calls(sweep) => sweep.result.rows.is_empty(),
             Self::Run(whole) => whole.checked.counts.ran() == 0,
-            Self::Load(_) | Self::Sweep(_) => false,
+            Self::Load(_) | Self::Sweep(_) | Self::Observed(_) => false,
             Self::Fuzz(fuzz) => fuzz.result.executions == 0,
             Self::Replay(replay) => replay.items.is_empty(),
             Self::Gate(gate) => gate.is_empty(),
@@ -339,6 +345,41 @@ pub(crate) struct LoadReport {
     /// Of a merged load: its parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
+}
+
+/// What the server of a load used that other processes generated.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ObserverReport {
+    /// What a merge needs.
+    pub part: PartRecord,
+}
+
+impl ObserverReport {
+    /// The server must run until the end.
+    fn verdict(&self) -> RunVerdict {
+        match self.part.measured.died {
+            Some(_) => RunVerdict::Fail,
+            None => RunVerdict::Pass,
+        }
+    }
+
+    /// What was seen, in a sentence without an end.
+    pub(crate) fn seen(&self) -> String {
+        let measured = &self.part.measured;
+        if let Some(how) = &measured.died {
+            return format!("the server {how} after {:.1} s", measured.seconds);
+        }
+        let Some(server) = &measured.server else {
+            return "what the server uses cannot be read".into();
+        };
+        format!(
+            "in {:.1} s the server used {:.2} s of CPU time, {} of memory, {} threads",
+            measured.seconds,
+            server.cpu.as_secs_f64(),
+            bytes(server.rss_bytes as f64),
+            server.threads
+        )
+    }
 }
 
 impl LoadReport {

@@ -31,7 +31,7 @@ mod tests;
 mod wrap;
 
 pub(crate) use body::{
-    Body, CallSweepReport, CheckReport, Learned, LoadReport, SweepReport, Whole,
+    Body, CallSweepReport, CheckReport, Learned, LoadReport, ObserverReport, SweepReport, Whole,
 };
 pub(crate) use environment::Environment;
 pub(crate) use error::{ErrorCode, RunError};

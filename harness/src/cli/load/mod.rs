@@ -102,7 +102,7 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
         return Ok(Body::Nothing {});
     }
     let measured = match &part {
-        None => measure(&resolved, workload, &interrupt, args)?,
+        None => Body::Load(Box::new(measure(&resolved, workload, &interrupt, args)?)),
         Some(part) => {
             let clock = part.await_start(&workload, peer.as_ref(), &interrupt)?;
             if interrupt.is_set() {
@@ -113,7 +113,7 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
         }
     };
     draft.interrupted(interrupt.is_set());
-    Ok(Body::Load(Box::new(measured)))
+    Ok(measured)
 }
 
 /// Starts the server, or attaches to it. The engine threads have their own cores.

@@ -10,8 +10,8 @@ use crate::cli::output::note;
 use crate::cli::scheduler;
 use crate::cli::target::{PreparedTarget, TargetArgs, usage};
 use crate::load::parts::{ClockRecord, PeerClock, Reference, begin_at, compare, lead, time_until};
-use crate::load::{Load, Part, PartPlan, PartRecord, Workload, summarize};
-use crate::report::{LoadReport, RunError};
+use crate::load::{Load, OBSERVER, Part, PartPlan, PartRecord, Workload, summarize};
+use crate::report::{Body, LoadReport, ObserverReport, RunError};
 use crate::subject::{Interrupt, Origin};
 
 /// Interval at which the interrupt is checked while the start is awaited.
@@ -23,21 +23,25 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(in crate::cli) struct PartArgs {
     /// Generate part I of N of the load that the other arguments describe; `auto` asks the scheduler that started this, as
     /// `check --shard auto` does. `tcprove merge` makes the whole of the JSON reports
-    #[arg(long, value_name = "I/N|auto", value_parser = scheduler::part, requires = "start_at", conflicts_with_all = ["slo", "overload"])]
+    #[arg(long, value_name = "I/N|auto", value_parser = scheduler::part, requires = "start_at", group = "member", conflicts_with_all = ["slo", "overload"])]
     part: Option<scheduler::Part>,
+    /// Generate nothing: observe the server with --pid on its machine while the parts load it from others, and report what it
+    /// uses. `tcprove merge` takes this report too
+    #[arg(long, requires_all = ["start_at", "pid"], group = "member", conflicts_with_all = ["part", "slo", "overload"])]
+    observe: bool,
     /// Send the first request of the warm-up at this time, in all parts: RFC 3339, as in 2027-03-01T12:00:00Z, or seconds
     /// since 1970, as `date +%s` prints them
-    #[arg(long, value_name = "TIME", value_parser = start, requires = "part")]
+    #[arg(long, value_name = "TIME", value_parser = start, requires = "member")]
     start_at: Option<StartAt>,
     /// Compare the clock of this machine with that of this folder, which all parts share (NFS, or one machine)
-    #[arg(long, value_name = "DIR", requires = "part")]
+    #[arg(long, value_name = "DIR", requires = "member")]
     shared: Option<PathBuf>,
     /// Compare the clocks without a shared folder: the part on the machine with this address answers there, over UDP, and the
     /// others ask it; all parts get the same address
     #[arg(
         long,
         value_name = "HOST:PORT",
-        requires = "part",
+        requires = "member",
         conflicts_with = "shared"
     )]
     clock_peer: Option<String>,
@@ -73,10 +77,10 @@ fn start(text: &str) -> Result<StartAt, String> {
     })
 }
 
-/// The part that this process generates.
+/// The part that this process generates, or `None` if it observes.
 #[derive(Clone, Debug)]
 pub(super) struct PlannedPart {
-    part: scheduler::Part,
+    part: Option<scheduler::Part>,
     start: StartAt,
     shared: Option<PathBuf>,
     peer: Option<SocketAddr>,
@@ -90,7 +94,11 @@ impl PartArgs {
 
     /// The part; `None` if this process generates the whole load.
     pub(super) fn planned(&self, target: &TargetArgs) -> Result<Option<PlannedPart>, RunError> {
-        let (Some(part), Some(start)) = (&self.part, &self.start_at) else {
+        let Some(start) = self
+            .start_at
+            .as_ref()
+            .filter(|_| self.part.is_some() || self.observe)
+        else {
             return Ok(None);
         };
         if let Some(folder) = self.shared.as_ref().filter(|folder| !folder.is_dir()) {
@@ -100,7 +108,7 @@ impl PartArgs {
             )));
         }
         Ok(Some(PlannedPart {
-            part: part.clone(),
+            part: self.part.clone(),
             start: start.clone(),
             shared: self.shared.clone(),
             peer: match &self.clock_peer {
@@ -115,16 +123,22 @@ impl PartArgs {
 }
 
 impl PlannedPart {
-    /// Number of parts.
+    /// Number of parts; 1 for an observer, which does not know it.
     pub(super) fn count(&self) -> usize {
-        self.part.shard.count
+        self.part.as_ref().map_or(1, |part| part.shard.count)
+    }
+
+    /// Whether this process generates nothing.
+    pub(super) fn observes(&self) -> bool {
+        self.part.is_none()
     }
 
     /// The part as the plan has it.
     pub(super) fn plan(&self) -> PartPlan {
+        let shard = self.part.as_ref().map(|part| part.shard);
         PartPlan {
-            index: self.part.shard.index,
-            count: self.part.shard.count,
+            index: shard.map_or(OBSERVER, |shard| shard.index),
+            count: shard.map_or(0, |shard| shard.count),
         }
     }
 
@@ -135,7 +149,7 @@ impl PlannedPart {
 
     /// The seed of everything but the load.
     pub(super) fn seed(&self, seed: u64) -> u64 {
-        seed ^ (self.part.shard.index as u64) << 40
+        seed ^ (self.plan().index as u64) << 40
     }
 
     /// Checks that the parts load the same server.
@@ -149,17 +163,17 @@ impl PlannedPart {
         }
     }
 
-    /// Makes the workload that of this part.
+    /// Makes the workload that of this part. An observer keeps that of the whole.
     pub(super) fn divide(&self, workload: &mut Workload) -> Result<(), RunError> {
-        workload.part = Part {
-            index: self.part.shard.index - 1,
-            count: self.count(),
-        };
+        workload.part = self.part.as_ref().map_or(Part::WHOLE, |part| Part {
+            index: part.shard.index - 1,
+            count: part.shard.count,
+        });
         let threads = workload.threads_of_all_parts();
         let least = workload
             .ramp_connections_from
             .unwrap_or(workload.connections);
-        if threads > least {
+        if threads > least && !self.observes() {
             return Err(usage(format!(
                 "{} parts with {} engine threads each need at least {threads} connections, and the whole load has {least}: pass a higher --connections",
                 self.count(),
@@ -178,7 +192,10 @@ impl PlannedPart {
 
     /// Tells which part this is and when it starts.
     pub(super) fn announce(&self) {
-        self.part.announce();
+        match &self.part {
+            Some(part) => part.announce(),
+            None => note("This process generates nothing, and observes the server."),
+        }
         note(&format!(
             "The load starts at {} (in {:.1} s).",
             self.start.text,
@@ -217,14 +234,14 @@ impl PlannedPart {
     }
 }
 
-/// Runs the load of the part.
+/// Runs the load of the part, or observes that of the others.
 pub(super) fn measure(
     resolved: &PreparedTarget,
     workload: Workload,
     interrupt: &Interrupt,
     args: &LoadArgs,
     (part, clock): (&PlannedPart, ClockRecord),
-) -> Result<LoadReport, RunError> {
+) -> Result<Body, RunError> {
     let server = server_for(resolved, &workload)?;
     let progress = LoadProgress::new(!args.output.no_progress);
     let load = Load {
@@ -236,23 +253,29 @@ pub(super) fn measure(
         begin: Some(begin_at(part.start.moment)),
         sink: &|event| progress.show(&event),
     };
+    let PartPlan { index, count } = part.plan();
+    let record = |measured| PartRecord {
+        index,
+        count,
+        clock,
+        measured,
+    };
+    if part.observes() {
+        let measured = load.observe();
+        progress.finish();
+        let part = record(measured);
+        return Ok(Body::Observed(Box::new(ObserverReport { part })));
+    }
     let measured = load.run().map_err(|error| usage(error.to_string()))?;
     progress.finish();
-    let result = summarize(&workload, &measured);
-    let PartPlan { index, count } = part.plan();
-    Ok(LoadReport {
+    Ok(Body::Load(Box::new(LoadReport {
+        result: summarize(&workload, &measured),
         workload,
-        result,
         slo: None,
         overload: None,
-        part: Some(Box::new(PartRecord {
-            index,
-            count,
-            clock,
-            measured,
-        })),
+        part: Some(Box::new(record(measured))),
         parts: None,
-    })
+    })))
 }
 
 #[cfg(test)]

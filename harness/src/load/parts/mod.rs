@@ -34,12 +34,15 @@ pub(crate) use self::start::{begin_at, lead, time_until};
 pub(crate) use self::union::Union;
 use super::run::Measurement;
 
+/// The number of who sends nothing, and reports what the server uses.
+pub(crate) const OBSERVER: usize = 0;
+
 /// What the report of a part stores so that it can be merged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PartRecord {
-    /// Number of the part, starting at 1.
+    /// Number of the part, starting at 1, or [`OBSERVER`].
     pub index: usize,
-    /// Number of parts.
+    /// Number of parts; 0 if an observer has written this, which does not know it.
     pub count: usize,
     /// The clock of this machine.
     pub clock: ClockRecord,
@@ -54,12 +57,12 @@ pub struct Parts {
     pub count: usize,
     /// Parts that left no report.
     pub missing: Vec<usize>,
-    /// The part that measured the server's CPU time and memory; `None` if none did.
+    /// The part that measured the server's CPU time and memory, 0 if an observer did; `None` if none did.
     pub server_from: Option<usize>,
     /// Upper bound of the difference between the clocks of any two parts, in microseconds; `None` if they were not
     /// compared. It is 0 on a single machine.
     pub clocks_apart_us: Option<f64>,
-    /// What each part contributes.
+    /// What each part contributes, without an observer.
     pub each: Vec<PartSummary>,
 }
 

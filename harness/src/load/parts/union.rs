@@ -5,16 +5,19 @@
 
 use std::time::Duration;
 
-use super::{ClockRecord, PartRecord, PartSummary, Parts, clocks};
+use super::{ClockRecord, OBSERVER, PartRecord, PartSummary, Parts, clocks};
 use crate::load::metrics::{Metrics, sum, window_summaries};
 use crate::load::part::Part;
-use crate::load::parts_reason::PartsReason;
+use crate::load::parts_reason::{APART_MAX, PartsReason};
 use crate::load::reason::Reason;
 use crate::load::recorder::Times;
 use crate::load::result::{LoadResult, summarize};
 use crate::load::run::Measurement;
 use crate::load::validity::Validity;
 use crate::load::workload::Workload;
+
+/// How late an observer may begin: as much as the clocks of parts may differ.
+const OBSERVER_LATE_MAX: Duration = APART_MAX;
 
 /// The sum of the parts so far.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ impl<'a> Union<'a> {
         }
     }
 
-    /// Adds a part. Parts are added in the order of their numbers.
+    /// Adds a part, or an observer. Parts are added in the order of their numbers, an observer behind them.
     ///
     /// # Errors
     /// It is divided into other windows than the plan says.
@@ -54,14 +57,19 @@ impl<'a> Union<'a> {
             ..
         } = record;
         let windows = self.workload.windows();
-        if measured.windows.len() != windows {
+        let observes = index == OBSERVER;
+        if !observes && measured.windows.len() != windows {
             return Err(format!(
                 "it has {} windows, and its plan {windows}",
                 measured.windows.len()
             ));
         }
-        let valid = self.judge(index, &measured);
-        self.parts.each.push(summary(index, &measured, valid));
+        if observes {
+            self.judge_observer(&measured);
+        } else {
+            let valid = self.judge(index, &measured);
+            self.parts.each.push(summary(index, &measured, valid));
+        }
         if measured.server.is_some() {
             self.parts.server_from.get_or_insert(index);
         }
@@ -101,6 +109,22 @@ impl<'a> Union<'a> {
             .into_iter()
             .for_each(|reason| self.note(index, reason));
         valid
+    }
+
+    /// An observer that was late or interrupted has not seen all that the server used.
+    fn judge_observer(&mut self, measured: &Measurement) {
+        let late_s = measured.late.as_secs_f64();
+        let after_s = measured.seconds;
+        let late = measured.late > OBSERVER_LATE_MAX;
+        let reasons = [
+            late.then_some(PartsReason::StartedLate { late_s }),
+            measured
+                .interrupted
+                .then_some(PartsReason::Interrupted { after_s }),
+        ];
+        for reason in reasons.into_iter().flatten() {
+            self.note(OBSERVER, reason.into());
+        }
     }
 
     /// Adds a reason of a part, or counts the part with those that are invalid for the same kind of reason.

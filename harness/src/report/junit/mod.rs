@@ -43,6 +43,7 @@ fn suites(junit: &mut Junit, report: &Report) {
         }
         Body::Sweep(_) => one_case(junit, report, ""),
         Body::Load(load) => one_case(junit, report, &joined(&load.result.validity.reasons)),
+        Body::Observed(observed) => one_case(junit, report, &observed.seen()),
         Body::Fuzz(fuzz) => fuzz::campaign(junit, report, fuzz),
         Body::Replay(replay) => fuzz::replay(junit, report, replay),
         Body::Gate(gate) => gate::render(junit, gate),

@@ -48,6 +48,9 @@ pub(crate) fn render(report: &Report) -> String {
         }
         Body::Sweep(sweep) => sweep::render(&mut text, report, sweep),
         Body::Load(load) => load::render(&mut text, report, load),
+        Body::Observed(observed) => {
+            let _ = writeln!(text, "Observed: {}.", observed.seen());
+        }
         Body::Fuzz(fuzz) => fuzz::render(&mut text, report, fuzz),
         Body::Replay(replay) => fuzz::replay(&mut text, replay),
         Body::Gate(gate) => gate::render(&mut text, report, gate),

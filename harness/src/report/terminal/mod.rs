@@ -35,6 +35,7 @@ pub(crate) fn render(report: &Report, columns: Option<usize>) -> String {
         Body::Run(whole) => run(&mut text, report, whole, columns),
         Body::Sweep(sweep) => sweep::render(&mut text, report, sweep, columns),
         Body::Load(load) => load::render(&mut text, report, load, columns),
+        Body::Observed(observed) => verdict_line(&mut text, report, &observed.seen(), columns),
         Body::Fuzz(fuzz) => fuzz::render(&mut text, report, fuzz, columns),
         Body::Replay(replay) => fuzz::replay(&mut text, report, replay, columns),
         Body::Gate(gate) => gate::render(&mut text, report, gate, columns),
