@@ -330,7 +330,7 @@ fn a_part_whose_clock_is_off_makes_the_whole_invalid() {
     );
     let told = reasons(changed(|record| record.clock = clock("another")));
     assert!(
-        told[0].starts_with("clocks-not-compared: parts 1 and 2"),
+        told[0].starts_with("clocks-not-compared: part 1 and part 2 "),
         "{told:?}"
     );
 }

@@ -23,10 +23,10 @@ pub(super) const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Number of clients.
-const CLIENTS: usize = 3;
+/// Number of clients. What a server with several threads does may be a race: with 3 clients, gearmand died 5 times of 6.
+const CLIENTS: usize = 9;
 /// Number of calls that fail.
-const TIMES: u32 = 12;
+const TIMES: u32 = 36;
 
 async fn run(cx: &Cx) -> Checked {
     let mut trials = Trials::new(cx);
