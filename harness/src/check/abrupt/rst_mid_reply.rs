@@ -119,15 +119,17 @@ async fn one_round(cx: &Cx, exchange: &Exchange, request: &[u8], leaving: Leavin
     socket2::SockRef::from(&*client.link())
         .set_recv_buffer_size(RECEIVE_BUFFER)
         .map_err(PeerError::Harness)?;
-    match leaving {
+    // Bytes that are only not acknowledged yet do not wait.
+    let waits = match leaving {
         Leaving::Reset => {
             client
                 .flood(&bulk::piece_of(request), FLOOD_BYTES, PAUSE)
                 .await;
-            replies_wait(cx, &client).await;
+            replies_wait(cx, &client).await.is_some()
         }
         Leaving::FinFirst => {
-            ask_in_parts(cx, &mut client, request).await;
+            let waits = ask_in_parts(cx, &mut client, request).await
+                || replies_wait(cx, &client).await.is_some();
             // Fails if the server has already closed the connection.
             let _ = client.half_close().await;
             let has_fin = || {
@@ -135,25 +137,28 @@ async fn one_round(cx: &Cx, exchange: &Exchange, request: &[u8], leaving: Leavin
                     .is_none_or(|peer| peer.state == TcpState::CloseWait)
             };
             cx.eventually(FIN_WITHIN, has_fin).await;
+            waits
         }
-    }
+    };
     let peer = cx
         .peer(&client)
-        .filter(|peer| leaving == Leaving::Reset || peer.state == TcpState::CloseWait);
+        .filter(|peer| leaving == Leaving::Reset || peer.state == TcpState::CloseWait)
+        .filter(|_| waits);
     client.reset()?;
     Ok(peer.map_or(0, |peer| peer.send_q))
 }
 
 /// Sends requests part by part, each once the server's kernel has taken the one before, until the server is blocked: replies
-/// wait in its send queue, and requests in its receive queue. Then it still has replies to write when the client leaves.
-async fn ask_in_parts(cx: &Cx, client: &mut Session, request: &[u8]) {
+/// wait in its send queue, and requests in its receive queue. Then it still has replies to write when the client leaves. Returns
+/// whether it is blocked.
+async fn ask_in_parts(cx: &Cx, client: &mut Session, request: &[u8]) -> bool {
     let parts = [FIN_PART_BYTES, FIN_SMALL_PART_BYTES]
         .map(|bytes| request.repeat((bytes / request.len().max(1)).max(1)));
     let (begun, sent) = (Instant::now(), client.sent());
     let mut queued = false;
     while client.sent() - sent < FIN_BYTES && begun.elapsed() < QUEUED_WITHIN {
         if client.send(&parts[usize::from(queued)]).await.is_err() {
-            return;
+            return false;
         }
         let (mut waits, mut blocked) = ((0, Instant::now()), false);
         let goes_on = cx.eventually(QUEUED_WITHIN, || {
@@ -170,7 +175,8 @@ async fn ask_in_parts(cx: &Cx, client: &mut Session, request: &[u8]) {
             is_read || blocked
         });
         if !goes_on.await || blocked {
-            return;
+            return blocked;
         }
     }
+    false
 }
