@@ -3,6 +3,7 @@
 
 mod baseline;
 mod control;
+mod history;
 mod matrix;
 mod merged;
 mod metrics;
@@ -97,6 +98,8 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
         "r.html",
         "--history",
         "h.jsonl",
+        "--commit",
+        "abc123",
     ];
     let (ended, report) = gate(&bench, &server(""), &server("--slower 1000"), &formats);
     assert_eq!(ended.code, Some(1), "{}", ended.all());
@@ -127,6 +130,28 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
     let history: Value = serde_json::from_str(history.lines().last().unwrap()).unwrap();
     assert_eq!(history["verdict"], "fail");
     assert_eq!(history["run_id"], report["run_id"]);
+    assert_eq!(history["commit"], "abc123");
+    let ended = bench.run(["history", "h.jsonl", "--json", "h.json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+    assert!(
+        ended.stdout.starts_with("too few gates"),
+        "{}",
+        ended.stdout
+    );
+    let read = bench.json("h.json");
+    assert_eq!(
+        read["machines"][0]["gates"]
+            .as_array()
+            .unwrap()
+            .last()
+            .unwrap()["commit"],
+        "abc123"
+    );
+    let metrics = read["machines"][0]["trends"].as_array().unwrap();
+    assert!(
+        metrics.iter().any(|trend| trend["metric"] == "server-cpu"),
+        "{read:#}"
+    );
 }
 
 #[test]

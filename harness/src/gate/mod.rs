@@ -10,6 +10,7 @@ mod counted;
 pub mod counters;
 pub mod duet;
 mod explain;
+pub(crate) mod history;
 mod judged;
 mod matrix;
 pub(crate) mod metric;

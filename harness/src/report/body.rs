@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{FuzzReport, GateReport, ReplayReport, Report, RunError, RunVerdict};
+use super::{FuzzReport, GateReport, HistoryReport, ReplayReport, Report, RunError, RunVerdict};
 use crate::bench::{Measured, SweepResult};
 use crate::check::run::VerdictCounts;
 use crate::check::run::sweep::{CallSweepResult, SweepOutcome, SweepRow};
@@ -32,6 +32,8 @@ pub(crate) enum Body {
     Replay(ReplayReport),
     /// A gate.
     Gate(Box<GateReport>),
+    /// The history of many gates.
+    History(Box<HistoryReport>),
 }
 
 impl Body {
@@ -57,6 +59,8 @@ impl Body {
             Self::Fuzz(fuzz) => fuzz.verdict(interrupted),
             Self::Replay(replay) => replay.verdict(interrupted),
             Self::Gate(gate) => gate.verdict(interrupted),
+            // It is for reading: the gates themselves have judged.
+            Self::History(_) => RunVerdict::Pass,
         }
     }
 
@@ -67,7 +71,7 @@ impl Body {
             Self::Check(checked) => checked.counts.ran() == 0,
             Self::Calls(sweep) => sweep.result.rows.is_empty(),
             Self::Run(whole) => whole.checked.counts.ran() == 0,
-            Self::Load(_) | Self::Sweep(_) => false,
+            Self::Load(_) | Self::Sweep(_) | Self::History(_) => false,
             Self::Fuzz(fuzz) => fuzz.result.executions == 0,
             Self::Replay(replay) => replay.items.is_empty(),
             Self::Gate(gate) => gate.is_empty(),

@@ -282,7 +282,7 @@ pub(super) fn percent(value: f64) -> String {
 }
 
 /// A signed number with two or three significant digits.
-fn signed(value: f64) -> String {
+pub(super) fn signed(value: f64) -> String {
     match value.abs() {
         size if size < 0.095 => format!("{value:+.2}"),
         size if size < 99.5 => format!("{value:+.1}"),

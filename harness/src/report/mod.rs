@@ -28,6 +28,7 @@ mod snapshots;
 pub(crate) mod terminal;
 #[cfg(test)]
 mod tests;
+mod trends;
 mod wrap;
 
 pub(crate) use body::{
@@ -40,6 +41,7 @@ pub(crate) use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub(crate) use gate::{Contents, GateReport, Stored};
 pub(crate) use plan::{RunPlan, Servers};
 use serde::{Deserialize, Serialize};
+pub(crate) use trends::HistoryReport;
 
 use crate::text::{ends, escape_text, left_out_mark};
 

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::html::sample as pages;
 use super::{
-    Body, CheckReport, Contents, Environment, FuzzReport, GateReport, Header, LoadReport,
-    ReplayItem, ReplayReport, Report, RunError, SweepReport, TargetReport,
+    Body, CheckReport, Contents, Environment, FuzzReport, GateReport, Header, HistoryReport,
+    LoadReport, ReplayItem, ReplayReport, Report, RunError, SweepReport, TargetReport,
 };
 #[cfg(feature = "cli")]
 use crate::check::FailureKind;
@@ -16,6 +16,8 @@ use crate::fuzz::{
     Case, Confirmed, Coverage, Data, DataPart, Finding, FindingKind, FuzzResult, SendStep, Step,
     Symptom, TimeSpent,
 };
+#[cfg(feature = "cli")]
+use crate::gate::history::parse;
 use crate::gate::rule::Rule;
 use crate::gate::{ControlReport, GateCell, GateResult, Metric, SkippedTier, Tier};
 
@@ -182,6 +184,43 @@ pub(super) fn swept() -> Report {
         part: None,
     };
     report("bench", Ok(Body::Sweep(Box::new(sweep))))
+}
+
+/// Fifty gates with a step, a slow drift and a metric that got better; on another machine too few.
+#[cfg(feature = "cli")]
+pub(super) fn history() -> Report {
+    let line = |gate: usize| {
+        // Splitmix64, from -1 to 1.
+        let mut mixed = (gate as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let noise = (mixed ^ mixed >> 31) as i64 as f64 / 2f64.powi(63);
+        let cell = |metric: &str, at: Option<&str>, figure: f64| json!({"metric": metric, "at": at, "candidate": figure, "estimate_pct": null});
+        let step = if gate < 25 { 0.0 } else { 3.0 };
+        json!({
+            "schema": "tcprove-history/1",
+            "run_id": format!("run-{gate}"),
+            "time": format!("2026-03-01T10:00:{gate:02}Z"),
+            "commit": if gate == 25 { HOSTILE.to_owned() } else { format!("commit-{gate}") },
+            "fingerprint": if gate < 50 { "1" } else { "2" },
+            "machine": {"model": "AMD EPYC 7763", "cpus": 8, "kernel": "6.8.0"},
+            "target": HOSTILE,
+            "cells": [
+                cell("server-cpu", None, (100.0 + step + noise) / 4.0),
+                cell("rss", None, 4e6 * (1.0 + gate as f64 / 20.0)),
+                cell("instructions", None, if gate < 10 { 5_000.0 } else { 4_000.0 }),
+                cell("p99", Some(HOSTILE), 310.0 + noise),
+            ],
+        })
+        .to_string()
+    };
+    let lines: Vec<String> = (0..53).map(line).collect();
+    let entries = parse(&lines.join("\n")).unwrap();
+    let history = crate::gate::history::history(&entries);
+    report(
+        "history",
+        Ok(Body::History(Box::new(HistoryReport { history }))),
+    )
 }
 
 /// A campaign with these findings.

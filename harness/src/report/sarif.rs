@@ -138,7 +138,7 @@ fn collect(report: &Report, entries: &mut Vec<Entry>) {
         Body::Fuzz(fuzz) => campaign(fuzz, entries),
         Body::Replay(replay) => replayed(replay, entries),
         Body::Gate(gate) => gated(gate, entries),
-        Body::Nothing {} | Body::Load(_) | Body::Sweep(_) => {}
+        Body::Nothing {} | Body::Load(_) | Body::Sweep(_) | Body::History(_) => {}
     }
 }
 

@@ -60,9 +60,12 @@ pub(super) struct GateArgs {
     /// Name the functions in which something changed, even if no metric got worse
     #[arg(long, conflicts_with_all = ["baseline", "save_baseline"])]
     pub explain: bool,
-    /// Append the result as one line of JSON to a file
+    /// Append the result as one line of JSON to a file, for `tcprove history`
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
+    /// Name the commit of the candidate in the history [default: what the CI says, such as GITHUB_SHA or CI_COMMIT_SHA]
+    #[arg(long, value_name = "NAME", requires = "history")]
+    pub commit: Option<String>,
     /// This is gate I of N with the same arguments, whose reports `tcprove merge` makes one of; `auto` asks the scheduler that
     /// started this (Slurm, Kubernetes, GitLab, Buildkite, CircleCI, TEST_SHARD_INDEX). A gate that is missing is then noticed
     #[arg(long, value_name = "I/N|auto", value_parser = scheduler::part)]
@@ -113,7 +116,9 @@ pub(super) fn main(args: &GateArgs) -> ExitCode {
     let perform = |draft: &mut Draft| perform(draft, args);
     draft::run_then(draft, &args.output, &args.page, perform, |report| {
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
-        if let (Some(path), Some(line)) = (&args.history, history::line(report, &now.to_string()))
+        let commit = args.commit.clone().or_else(commit);
+        let line = history::line(report, &now.to_string(), commit.as_deref());
+        if let (Some(path), Some(line)) = (&args.history, line)
             && let Err(error) = append(path, &line)
         {
             note(&format!(
@@ -122,6 +127,23 @@ pub(super) fn main(args: &GateArgs) -> ExitCode {
             ));
         }
     })
+}
+
+/// The variables in which CI systems name the commit: GitHub Actions, GitLab, Buildkite, CircleCI, Jenkins.
+const COMMIT_VARIABLES: [&str; 5] = [
+    "GITHUB_SHA",
+    "CI_COMMIT_SHA",
+    "BUILDKITE_COMMIT",
+    "CIRCLE_SHA1",
+    "GIT_COMMIT",
+];
+
+/// The commit that the CI works on.
+fn commit() -> Option<String> {
+    let values = COMMIT_VARIABLES
+        .iter()
+        .filter_map(|name| std::env::var(name).ok());
+    values.into_iter().find(|value| !value.is_empty())
 }
 
 fn append(path: &Path, line: &str) -> std::io::Result<()> {

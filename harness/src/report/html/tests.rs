@@ -18,7 +18,7 @@ fn sweep_page(result: &SweepResult) -> String {
 fn load_page(valid: bool) -> String {
     let environment = sample::environment();
     let mut page = sample::page(&environment);
-    page.verdict = if valid { "pass" } else { "inconclusive" };
+    page.verdict = Some(if valid { "pass" } else { "inconclusive" });
     load(&page, &Workload::default(), &sample::load(valid), None)
 }
 
@@ -170,7 +170,7 @@ fn hostile_text_stays_text() {
     let mut page = sample::page(&environment);
     page.title = hostile;
     page.target = hostile;
-    page.verdict = hostile;
+    page.verdict = Some(hostile);
     page.command_lines.push(hostile.into());
     let mut loaded = sample::load(false);
     loaded.validity.troubles = vec![hostile.into()];

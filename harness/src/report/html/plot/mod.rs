@@ -12,7 +12,7 @@ mod scale;
 pub(super) use bars::{Bar, Bars, Group};
 pub(super) use forest::{Branch, Forest};
 pub(super) use heat::{Heat, HeatCell};
-pub(super) use lines::{Lines, Mark, Point, Series};
+pub(super) use lines::{Lines, Mark, Point, Rule, Series};
 use maud::{Markup, html};
 pub(super) use scale::PlotAxis;
 
