@@ -2,6 +2,7 @@
 //! void, and mistakes are reported. Sessions are short: only differences that are large on every machine are asserted.
 
 mod baseline;
+mod behaviour;
 mod control;
 mod history;
 mod matrix;

@@ -34,8 +34,8 @@ pub use metric::{Metric, Tier};
 pub use plan::{DuetPlan, GatePlan, GateRequest, MatrixCell, MatrixPlan};
 pub(crate) use plan::{MAX_TIME, TooShort};
 pub use result::{
-    BrokenServer, ControlReport, DuetSummary, Explained, FunctionShare, GateCell, GateResult,
-    MatrixSummary, SkippedTier,
+    BrokenServer, ControlReport, DuetSummary, Explained, Frame, FunctionShare, GateCell,
+    GateResult, MatrixSummary, SkippedTier,
 };
 pub use run::Gate;
 pub use samples::GateSamples;

@@ -3,10 +3,12 @@
 //! To add a format: one new file with a `render(&Report) -> String`, one line here.
 
 pub(crate) mod annotations;
+mod behaviour;
 mod body;
 mod environment;
 mod error;
 mod exit;
+mod functions;
 mod fuzz;
 mod gate;
 pub(crate) mod history;
@@ -31,6 +33,7 @@ mod tests;
 mod trends;
 mod wrap;
 
+pub(crate) use behaviour::{Behaviour, BehaviourChange, ChangeKind, compare};
 pub(crate) use body::{
     Body, CallSweepReport, CheckReport, Learned, LoadReport, SweepReport, Whole,
 };

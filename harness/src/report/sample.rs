@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::html::sample as pages;
 use super::{
-    Body, CheckReport, Contents, Environment, FuzzReport, GateReport, Header, HistoryReport,
-    LoadReport, ReplayItem, ReplayReport, Report, RunError, SweepReport, TargetReport,
+    Behaviour, BehaviourChange, Body, ChangeKind, CheckReport, Contents, Environment, FuzzReport,
+    GateReport, Header, HistoryReport, LoadReport, ReplayItem, ReplayReport, Report, RunError,
+    SweepReport, TargetReport,
 };
 #[cfg(feature = "cli")]
 use crate::check::FailureKind;
@@ -101,7 +102,7 @@ pub(super) fn report(command: &'static str, result: Result<Body, RunError>) -> R
     Report::new(header, result)
 }
 
-fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
+pub(super) fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
     let fell_short = matches!(verdict, Verdict::Fail | Verdict::Warn);
     Outcome {
         id,
@@ -223,6 +224,33 @@ pub(super) fn history() -> Report {
     )
 }
 
+/// A gate with a difference of each kind in what both servers do.
+pub(super) fn gated_with_behaviour() -> GateReport {
+    let change = |kind, what: &str, count| BehaviourChange {
+        kind,
+        what: what.to_owned(),
+        base: "pass".into(),
+        candidate: format!("fail, died: {HOSTILE}"),
+        count,
+        reproduce: Some("tcprove check --only fd-leak --seed 7".into()),
+    };
+    GateReport {
+        behaviour: Some(Behaviour {
+            checks: 80,
+            cases: 12,
+            changes: vec![
+                change(ChangeKind::NewFailure, "check fd-leak", 1),
+                change(ChangeKind::Fixed, "check oob-byte", 1),
+                change(ChangeKind::ChangedReply, &format!("case {HOSTILE}"), 3),
+                change(ChangeKind::ChangedVerdict, "check herd", 1),
+            ],
+            unclear: vec![format!("check churn differed once: {HOSTILE}")],
+            notes: vec!["there was no time for 3 of 15 cases".into()],
+        }),
+        ..gated(0.0, 1e-3, 2.0)
+    }
+}
+
 /// A campaign with these findings.
 pub(super) fn campaign(findings: Vec<Finding>) -> Report {
     let body = Body::Fuzz(Box::new(FuzzReport {
@@ -298,6 +326,7 @@ pub(super) fn gated(percent: f64, noise: f64, seen: f64) -> GateReport {
     };
     let control = rule.control(&[(seen / 100.0).ln_1p(); 10]);
     GateReport {
+        behaviour: None,
         base: Some(HOSTILE.into()),
         candidate: "new".into(),
         contents: Contents::default(),

@@ -10,7 +10,8 @@ use quick_xml::events::Event;
 
 use super::html::sample as pages;
 use super::sample::{
-    campaign, checked, failed_to_start, finding, gated, history, loaded, replay, report, swept,
+    campaign, checked, failed_to_start, finding, gated, gated_with_behaviour, history, loaded,
+    replay, report, swept,
 };
 use super::{Body, Report, html, junit, markdown, terminal};
 use crate::fuzz::FindingKind;
@@ -191,6 +192,17 @@ fn pages_of_every_kind() {
         "gate-void-page",
         words(&html::gate(&page, &gated(0.0, 1e-3, 0.1)))
     );
+}
+
+#[test]
+fn a_gate_whose_servers_behave_differently() {
+    let gate = gated_with_behaviour();
+    let environment = pages::environment();
+    let page = html::gate(&pages::page(&environment), &gate);
+    assert!(!page.contains("<script") && !page.contains('\u{1b}') && !page.contains('\u{202e}'));
+    insta::assert_snapshot!("gate-behaviour-page", words(&page));
+    let report = report("gate", Ok(Body::Gate(Box::new(gate))));
+    insta::assert_snapshot!("gate-behaviour", in_every_format(&report));
 }
 
 /// What moved, what would have been seen, how long it would take to settle it, and a gate that is blind.
