@@ -2,7 +2,9 @@
 //! void, and mistakes are reported. Sessions are short: only differences that are large on every machine are asserted.
 
 mod baseline;
+mod behaviour;
 mod control;
+mod history;
 mod matrix;
 mod merged;
 mod metrics;
@@ -97,6 +99,8 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
         "r.html",
         "--history",
         "h.jsonl",
+        "--commit",
+        "abc123",
     ];
     let (ended, report) = gate(&bench, &server(""), &server("--slower 1000"), &formats);
     assert_eq!(ended.code, Some(1), "{}", ended.all());
@@ -127,6 +131,28 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
     let history: Value = serde_json::from_str(history.lines().last().unwrap()).unwrap();
     assert_eq!(history["verdict"], "fail");
     assert_eq!(history["run_id"], report["run_id"]);
+    assert_eq!(history["commit"], "abc123");
+    let ended = bench.run(["history", "h.jsonl", "--json", "h.json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+    assert!(
+        ended.stdout.starts_with("too few gates"),
+        "{}",
+        ended.stdout
+    );
+    let read = bench.json("h.json");
+    assert_eq!(
+        read["machines"][0]["gates"]
+            .as_array()
+            .unwrap()
+            .last()
+            .unwrap()["commit"],
+        "abc123"
+    );
+    let metrics = read["machines"][0]["trends"].as_array().unwrap();
+    assert!(
+        metrics.iter().any(|trend| trend["metric"] == "server-cpu"),
+        "{read:#}"
+    );
 }
 
 #[test]

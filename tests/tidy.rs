@@ -326,6 +326,7 @@ fn pure_modules_touch_no_socket_clock_or_process() {
         "harness/src/report",
         "harness/src/stats",
         "harness/src/gate/counters/judge.rs",
+        "harness/src/gate/history",
         "harness/src/gate/counters/slope.rs",
         "harness/src/gate/power.rs",
         "harness/src/gate/rule.rs",

@@ -122,7 +122,7 @@ pub(super) fn resolved(target: &TargetArgs, seed: u64) -> Result<PreparedTarget,
     Ok(fewer.unwrap_or(resolved))
 }
 
-fn battery(
+pub(super) fn battery(
     args: &CheckArgs,
     resolved: &PreparedTarget,
     selection: &Selection,
@@ -189,7 +189,10 @@ pub(super) fn control(check: &Check, subject: &Subject) -> Option<Subject> {
     Some(control)
 }
 
-fn selection(args: &CheckArgs, resolved: &PreparedTarget) -> Result<Selection, RunError> {
+pub(super) fn selection(
+    args: &CheckArgs,
+    resolved: &PreparedTarget,
+) -> Result<Selection, RunError> {
     let require = resolved.file.check.require.clone();
     let mut selection = Selection {
         only: args.only.clone(),
@@ -238,7 +241,7 @@ fn unknown(glob: &str) -> String {
 /// a margin.
 const DESCRIPTORS: u64 = 1000;
 
-fn enough_descriptors() -> Result<(), RunError> {
+pub(super) fn enough_descriptors() -> Result<(), RunError> {
     let raised = crate::sys::raise_nofile_limit();
     let (soft, hard) = raised.unwrap_or_else(|_| crate::sys::initial_nofile());
     if soft >= DESCRIPTORS {

@@ -93,8 +93,8 @@ fn write(code: ErrorCode, message: String) {
 fn command() -> &'static str {
     let first = std::env::args().nth(1).unwrap_or_default();
     let known = [
-        "check", "fuzz", "record", "load", "bench", "gate", "replay", "send", "serve", "init",
-        "selftest", "merge", "generate",
+        "check", "fuzz", "record", "load", "bench", "gate", "history", "replay", "send", "serve",
+        "init", "selftest", "merge", "generate",
     ];
     let named = known.into_iter().find(|name| *name == first);
     named.unwrap_or("run")

@@ -14,6 +14,7 @@ mod environment;
 mod fuzz;
 mod gate;
 mod generate;
+mod history;
 mod init;
 mod interrupt;
 mod learned;
@@ -74,6 +75,8 @@ enum Command {
     Fuzz(fuzz::FuzzArgs),
     /// Compare two builds of a server and fail if the candidate is worse than its base.
     Gate(gate::GateArgs),
+    /// Show how the metrics of many gates developed, and with which commits they changed.
+    History(history::HistoryArgs),
     /// Repeat findings on fresh servers to see whether the bugs are still there.
     Replay(replay::ReplayArgs),
     /// Send one message, as the tutorial's client does, and show the reply.
@@ -115,6 +118,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Bench(args) => bench::main(&args),
         Command::Fuzz(args) => fuzz::main(&args),
         Command::Gate(args) => gate::main(&args),
+        Command::History(args) => history::main(&args),
         Command::Replay(args) => replay::main(&args),
         Command::Send(args) => send::main(&args),
         Command::Serve(args) => serve::main(args),

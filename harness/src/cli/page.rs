@@ -19,7 +19,11 @@ pub(super) struct PageArgs {
 pub(super) fn render(report: &Report) -> Option<String> {
     let target = report.header.target.as_ref();
     let name = target.map_or("no target", |target| target.name.as_str());
-    let title = format!("{}: {}", report.header.command, escape_text(name, 120));
+    let title = match &report.body {
+        // It may be of several servers.
+        Body::History(_) => report.header.command.to_owned(),
+        _ => format!("{}: {}", report.header.command, escape_text(name, 120)),
+    };
     let commands = target.map_or(String::new(), TargetReport::commands);
     let verdict = match report.verdict {
         RunVerdict::Pass => "pass",
@@ -29,7 +33,7 @@ pub(super) fn render(report: &Report) -> Option<String> {
     };
     let page = Page {
         title: &title,
-        verdict,
+        verdict: (!matches!(report.body, Body::History(_))).then_some(verdict),
         target: &commands,
         command_lines: vec![as_called(report.header.seed)],
         environment: &report.header.environment,
@@ -45,6 +49,7 @@ pub(super) fn render(report: &Report) -> Option<String> {
         )),
         Body::Sweep(sweep) => Some(html::sweep(&page, &sweep.result)),
         Body::Gate(gate) => Some(html::gate(&page, gate)),
+        Body::History(history) => Some(html::history(&page, history)),
         Body::Fuzz(fuzz) => Some(html::fuzz(&page, fuzz)),
         Body::Nothing {}
         | Body::Observed(_)
@@ -71,7 +76,9 @@ fn as_called(seed: u64) -> String {
             |name| name.to_string_lossy().into_owned(),
         );
     }
-    let takes_seed = all.get(1).is_none_or(|command| command != "merge");
+    let takes_seed = all
+        .get(1)
+        .is_none_or(|command| command != "merge" && command != "history");
     if takes_seed && !all.iter().any(|word| word.starts_with("--seed")) {
         all.extend(["--seed".into(), seed.to_string()]);
     }

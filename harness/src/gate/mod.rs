@@ -10,6 +10,7 @@ mod counted;
 pub mod counters;
 pub mod duet;
 mod explain;
+pub(crate) mod history;
 mod judged;
 mod matrix;
 pub(crate) mod metric;
@@ -33,8 +34,8 @@ pub use metric::{Metric, Tier};
 pub use plan::{DuetPlan, GatePlan, GateRequest, MatrixCell, MatrixPlan};
 pub(crate) use plan::{MAX_TIME, TooShort};
 pub use result::{
-    BrokenServer, ControlReport, DuetSummary, Explained, FunctionShare, GateCell, GateResult,
-    MatrixSummary, SkippedTier,
+    BrokenServer, ControlReport, DuetSummary, Explained, Frame, FunctionShare, GateCell,
+    GateResult, MatrixSummary, SkippedTier,
 };
 pub use run::Gate;
 pub use samples::GateSamples;

@@ -123,6 +123,23 @@ pub struct Explained {
     pub metric: Metric,
     /// The functions with the largest parts of the difference, the largest one first.
     pub functions: Vec<FunctionShare>,
+    /// The calls of both servers with their costs; `None` in reports of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stacks: Option<Frame>,
+}
+
+/// A function in the place where it was called, with what it calls.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Its name, demangled.
+    pub function: String,
+    /// The cost of an operation in the base, with all that it calls, in the unit of the metric.
+    pub base: f64,
+    /// The cost of an operation in the candidate.
+    pub candidate: f64,
+    /// What it calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Frame>,
 }
 
 /// What an operation costs in a function, with what libraries do for it.

@@ -13,10 +13,11 @@ use super::difference::{self, without};
 use super::{Head, MergeError, StoredReport, twice};
 use crate::data::Shard;
 use crate::gate::{GatePlan, GateRecord, GateSamples, MergedGate, together};
-use crate::report::{Body, Contents, GateReport, Header, Report};
+use crate::report::{Behaviour, Body, Contents, GateReport, Header, Report};
 
-/// Keys of a plan in which gates may differ: their numbers, and what follows from how fast the servers start.
-const OWN: [&str; 5] = ["part", "overhead_s", "duet", "matrix", "explain"];
+/// Keys of a plan in which gates may differ: their numbers, what follows from how fast the servers start, and what one of them has
+/// compared for all.
+const OWN: [&str; 6] = ["part", "overhead_s", "duet", "matrix", "explain", "with"];
 /// Maximum number of gates: the bounds of their sessions take as many steps as the third power of it.
 const GATES_MAX: usize = 64;
 
@@ -36,6 +37,8 @@ struct StoredGates {
     stored: Option<Value>,
     #[serde(default)]
     contents: Contents,
+    #[serde(default)]
+    behaviour: Option<Behaviour>,
     #[serde(default)]
     gates: Vec<MergedGate>,
 }
@@ -57,6 +60,16 @@ pub(super) fn merged(stored: Vec<StoredReport>) -> Result<Report, MergeError> {
     let Some((first, others)) = reports.split_first_mut() else {
         return Err(MergeError::Apart("no reports were given".into()));
     };
+    let mut behaviour = first.report.behaviour.take();
+    for other in others
+        .iter_mut()
+        .filter_map(|other| other.report.behaviour.take())
+    {
+        behaviour = Some(match behaviour {
+            Some(known) => known.and(other),
+            None => other,
+        });
+    }
     gates.append(&mut first.report.gates);
     others
         .iter_mut()
@@ -68,6 +81,7 @@ pub(super) fn merged(stored: Vec<StoredReport>) -> Result<Report, MergeError> {
         contents: first.report.contents.clone(),
         stored: None,
         result: together(&gates, &first.plan),
+        behaviour,
         samples: match &gates[..] {
             [only] => only.record.samples.clone(),
             // Each gate has its own.

@@ -34,6 +34,7 @@ fn report(number: usize, made: &MadeGate, plan: Value) -> Report {
         result,
         samples,
         gates: Vec::new(),
+        behaviour: None,
     };
     let header = Header {
         run_id: format!("20270301T000000Z-{number:04}"),

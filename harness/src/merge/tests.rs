@@ -125,7 +125,7 @@ pub(super) fn in_text(report: &Report) -> [String; 4] {
 pub(super) fn page(report: &Report) -> html::Page<'_> {
     html::Page {
         title: "t",
-        verdict: "v",
+        verdict: Some("v"),
         target: "",
         command_lines: Vec::new(),
         environment: &report.header.environment,

@@ -52,9 +52,12 @@ fn messages(report: &Report) -> Vec<String> {
             let parts = whole.parts().flat_map(messages);
             failed(&whole.checked).into_iter().chain(parts).collect()
         }
-        Body::Nothing {} | Body::Load(_) | Body::Observed(_) | Body::Sweep(_) | Body::Replay(_) => {
-            Vec::new()
-        }
+        Body::Nothing {}
+        | Body::Load(_)
+        | Body::Observed(_)
+        | Body::Sweep(_)
+        | Body::Replay(_)
+        | Body::History(_) => Vec::new(),
     }
 }
 

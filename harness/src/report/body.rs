@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::number::bytes;
-use super::{FuzzReport, GateReport, ReplayReport, Report, RunError, RunVerdict};
+use super::{FuzzReport, GateReport, HistoryReport, ReplayReport, Report, RunError, RunVerdict};
 use crate::bench::{Measured, SweepResult};
 use crate::check::run::VerdictCounts;
 use crate::check::run::sweep::{CallSweepResult, SweepOutcome, SweepRow};
@@ -35,6 +35,8 @@ pub(crate) enum Body {
     Replay(ReplayReport),
     /// A gate.
     Gate(Box<GateReport>),
+    /// The history of many gates.
+    History(Box<HistoryReport>),
 }
 
 impl Body {
@@ -63,6 +65,8 @@ impl Body {
             Self::Fuzz(fuzz) => fuzz.verdict(interrupted),
             Self::Replay(replay) => replay.verdict(interrupted),
             Self::Gate(gate) => gate.verdict(interrupted),
+            // It is for reading: the gates themselves have judged.
+            Self::History(_) => RunVerdict::Pass,
         }
     }
 
@@ -73,7 +77,7 @@ impl Body {
             Self::Check(checked) => checked.counts.ran() == 0,
             Self::Calls(sweep) => sweep.result.rows.is_empty(),
             Self::Run(whole) => whole.checked.counts.ran() == 0,
-            Self::Load(_) | Self::Sweep(_) | Self::Observed(_) => false,
+            Self::Load(_) | Self::Sweep(_) | Self::Observed(_) | Self::History(_) => false,
             Self::Fuzz(fuzz) => fuzz.result.executions == 0,
             Self::Replay(replay) => replay.items.is_empty(),
             Self::Gate(gate) => gate.is_empty(),

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::number::{bytes, digits, micros};
-use super::{RunError, RunVerdict};
+use super::{Behaviour, RunError, RunVerdict};
 use crate::data::Unit;
 use crate::gate::duet::DuetEnd;
 use crate::gate::rule::{CLEAR_BUDGETS, CellVerdict};
-use crate::gate::{FunctionShare, GateCell, GateResult, GateSamples, MergedGate, Metric, Side};
+use crate::gate::{GateCell, GateResult, GateSamples, MergedGate, Metric, Side};
 
 /// The report of a gate.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +26,9 @@ pub(crate) struct GateReport {
     /// The result of the gate.
     #[serde(flatten)]
     pub result: GateResult,
+    /// What base and candidate do differently, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<Behaviour>,
     /// What was measured, so that several gates can be merged.
     #[serde(skip_serializing_if = "GateSamples::is_empty")]
     pub samples: GateSamples,
@@ -61,8 +64,12 @@ impl GateReport {
         if self.stored.is_some() {
             return RunVerdict::Pass;
         }
+        let behaviour = self.behaviour.as_ref();
+        let is_open = behaviour.is_some_and(|behaviour| !behaviour.unclear.is_empty());
         match self.result.verdict() {
             CellVerdict::Fail => RunVerdict::Fail,
+            _ if behaviour.is_some_and(Behaviour::fails) => RunVerdict::Fail,
+            _ if is_open => RunVerdict::Inconclusive,
             _ if interrupted => RunVerdict::Inconclusive,
             CellVerdict::Pass => RunVerdict::Pass,
             CellVerdict::Inconclusive => RunVerdict::Inconclusive,
@@ -88,6 +95,18 @@ impl GateReport {
 
     /// The answer in one or two sentences.
     pub(crate) fn answer(&self) -> String {
+        let of_metrics = self.answer_of_metrics();
+        let differs = self.behaviour.as_ref().and_then(Behaviour::answer);
+        match differs {
+            None => of_metrics,
+            Some(differs) if self.behaviour.as_ref().is_some_and(Behaviour::fails) => {
+                format!("{differs}; {of_metrics}")
+            }
+            Some(differs) => format!("{of_metrics}; {differs}"),
+        }
+    }
+
+    fn answer_of_metrics(&self) -> String {
         let result = &self.result;
         if let Some(stored) = &self.stored {
             return format!(
@@ -162,43 +181,6 @@ fn place(result: &GateResult) -> String {
             first.function
         )
     })
-}
-
-/// Heading and figures of a table of functions.
-pub(super) struct FunctionTable {
-    pub title: String,
-    /// Function, base, candidate, share.
-    pub rows: Vec<[String; 4]>,
-}
-
-/// Column headings of a [`FunctionTable`].
-pub(super) const FUNCTION_HEADS: [&str; 4] = ["function", "base", "candidate", "of the change"];
-
-/// Where the counted metrics changed.
-pub(super) fn functions(result: &GateResult) -> impl Iterator<Item = FunctionTable> {
-    result.explained.iter().map(|explained| FunctionTable {
-        title: format!(
-            "where the {} changed: the cost of each function, with what libraries do for it",
-            explained.metric.about()
-        ),
-        rows: explained.functions.iter().map(row_of).collect(),
-    })
-}
-
-fn row_of(share: &FunctionShare) -> [String; 4] {
-    let figure = |value: f64| {
-        if value.abs() < 1e4 {
-            digits(value)
-        } else {
-            format!("{value:.0}")
-        }
-    };
-    [
-        share.function.clone(),
-        figure(share.base),
-        figure(share.candidate),
-        format!("{:.0} %", share.share_pct),
-    ]
 }
 
 fn list(cells: impl Iterator<Item = String>) -> String {
@@ -282,7 +264,7 @@ pub(super) fn percent(value: f64) -> String {
 }
 
 /// A signed number with two or three significant digits.
-fn signed(value: f64) -> String {
+pub(super) fn signed(value: f64) -> String {
     match value.abs() {
         size if size < 0.095 => format!("{value:+.2}"),
         size if size < 99.5 => format!("{value:+.1}"),
@@ -320,7 +302,13 @@ pub(super) fn shown_only(cells: &[GateCell]) -> impl Iterator<Item = String> {
 /// How it was measured, a line each.
 pub(super) fn hows(gate: &GateReport) -> impl Iterator<Item = String> {
     let result = &gate.result;
-    let hows = [how_merged(&gate.gates), how(result), how_loaded(result)];
+    let behaviour = gate.behaviour.as_ref().map(Behaviour::how);
+    let hows = [
+        how_merged(&gate.gates),
+        how(result),
+        how_loaded(result),
+        behaviour,
+    ];
     hows.into_iter().flatten()
 }
 

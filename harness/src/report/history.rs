@@ -4,10 +4,11 @@ use serde_json::json;
 
 use super::{Body, Report};
 use crate::data::hash::hash_of;
+use crate::gate::history::SCHEMA;
 
 /// The line without a line end; `None` unless the report is of a gate. `time` is the current time
-/// in RFC 3339.
-pub(crate) fn line(report: &Report, time: &str) -> Option<String> {
+/// in RFC 3339, `commit` what the candidate was built from.
+pub(crate) fn line(report: &Report, time: &str, commit: Option<&str>) -> Option<String> {
     let Body::Gate(gate) = &report.body else {
         return None;
     };
@@ -38,9 +39,10 @@ pub(crate) fn line(report: &Report, time: &str) -> Option<String> {
         })
         .collect();
     let line = json!({
-        "schema": "tcprove-history/1",
+        "schema": SCHEMA,
         "run_id": report.header.run_id,
         "time": time,
+        "commit": commit,
         "tcprove": environment.tcprove,
         "fingerprint": hash_of(&machine),
         "machine": machine,
@@ -48,6 +50,7 @@ pub(crate) fn line(report: &Report, time: &str) -> Option<String> {
         "target": report.header.target.as_ref().map(|target| &target.name),
         "base": gate.base,
         "candidate": gate.candidate,
+        "base_content": gate.contents.base,
         "verdict": report.verdict,
         "duration_s": report.header.duration_s,
         "cells": cells,

@@ -3,10 +3,12 @@
 //! To add a format: one new file with a `render(&Report) -> String`, one line here.
 
 pub(crate) mod annotations;
+mod behaviour;
 mod body;
 mod environment;
 mod error;
 mod exit;
+mod functions;
 mod fuzz;
 mod gate;
 pub(crate) mod history;
@@ -28,8 +30,10 @@ mod snapshots;
 pub(crate) mod terminal;
 #[cfg(test)]
 mod tests;
+mod trends;
 mod wrap;
 
+pub(crate) use behaviour::{Behaviour, BehaviourChange, ChangeKind, compare};
 pub(crate) use body::{
     Body, CallSweepReport, CheckReport, Learned, LoadReport, ObserverReport, SweepReport, Whole,
 };
@@ -40,6 +44,7 @@ pub(crate) use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub(crate) use gate::{Contents, GateReport, Stored};
 pub(crate) use plan::{RunPlan, Servers};
 use serde::{Deserialize, Serialize};
+pub(crate) use trends::HistoryReport;
 
 use crate::text::{ends, escape_text, left_out_mark};
 

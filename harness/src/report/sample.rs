@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::html::sample as pages;
 use super::{
-    Body, CheckReport, Contents, Environment, FuzzReport, GateReport, Header, LoadReport,
-    ReplayItem, ReplayReport, Report, RunError, SweepReport, TargetReport,
+    Behaviour, BehaviourChange, Body, ChangeKind, CheckReport, Contents, Environment, FuzzReport,
+    GateReport, Header, HistoryReport, LoadReport, ReplayItem, ReplayReport, Report, RunError,
+    SweepReport, TargetReport,
 };
 #[cfg(feature = "cli")]
 use crate::check::FailureKind;
@@ -16,6 +17,8 @@ use crate::fuzz::{
     Case, Confirmed, Coverage, Data, DataPart, Finding, FindingKind, FuzzResult, SendStep, Step,
     Symptom, TimeSpent,
 };
+#[cfg(feature = "cli")]
+use crate::gate::history::parse;
 use crate::gate::rule::Rule;
 use crate::gate::{ControlReport, GateCell, GateResult, Metric, SkippedTier, Tier};
 
@@ -99,7 +102,7 @@ pub(super) fn report(command: &'static str, result: Result<Body, RunError>) -> R
     Report::new(header, result)
 }
 
-fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
+pub(super) fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
     let fell_short = matches!(verdict, Verdict::Fail | Verdict::Warn);
     Outcome {
         id,
@@ -184,6 +187,70 @@ pub(super) fn swept() -> Report {
     report("bench", Ok(Body::Sweep(Box::new(sweep))))
 }
 
+/// Fifty gates with a step, a slow drift and a metric that got better; on another machine too few.
+#[cfg(feature = "cli")]
+pub(super) fn history() -> Report {
+    let line = |gate: usize| {
+        // Splitmix64, from -1 to 1.
+        let mut mixed = (gate as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let noise = (mixed ^ mixed >> 31) as i64 as f64 / 2f64.powi(63);
+        let cell = |metric: &str, at: Option<&str>, figure: f64| json!({"metric": metric, "at": at, "candidate": figure, "estimate_pct": null});
+        let step = if gate < 25 { 0.0 } else { 3.0 };
+        json!({
+            "schema": "tcprove-history/1",
+            "run_id": format!("run-{gate}"),
+            "time": format!("2026-03-01T10:00:{gate:02}Z"),
+            "commit": if gate == 25 { HOSTILE.to_owned() } else { format!("commit-{gate}") },
+            "fingerprint": if gate < 50 { "1" } else { "2" },
+            "machine": {"model": "AMD EPYC 7763", "cpus": 8, "kernel": "6.8.0"},
+            "target": HOSTILE,
+            "cells": [
+                cell("server-cpu", None, (100.0 + step + noise) / 4.0),
+                cell("rss", None, 4e6 * (1.0 + gate as f64 / 20.0)),
+                cell("instructions", None, if gate < 10 { 5_000.0 } else { 4_000.0 }),
+                cell("p99", Some(HOSTILE), 310.0 + noise),
+            ],
+        })
+        .to_string()
+    };
+    let lines: Vec<String> = (0..53).map(line).collect();
+    let entries = parse(&lines.join("\n")).unwrap();
+    let history = crate::gate::history::history(&entries);
+    report(
+        "history",
+        Ok(Body::History(Box::new(HistoryReport { history }))),
+    )
+}
+
+/// A gate with a difference of each kind in what both servers do.
+pub(super) fn gated_with_behaviour() -> GateReport {
+    let change = |kind, what: &str, count| BehaviourChange {
+        kind,
+        what: what.to_owned(),
+        base: "pass".into(),
+        candidate: format!("fail, died: {HOSTILE}"),
+        count,
+        reproduce: Some("tcprove check --only fd-leak --seed 7".into()),
+    };
+    GateReport {
+        behaviour: Some(Behaviour {
+            checks: 80,
+            cases: 12,
+            changes: vec![
+                change(ChangeKind::NewFailure, "check fd-leak", 1),
+                change(ChangeKind::Fixed, "check oob-byte", 1),
+                change(ChangeKind::ChangedReply, &format!("case {HOSTILE}"), 3),
+                change(ChangeKind::ChangedVerdict, "check herd", 1),
+            ],
+            unclear: vec![format!("check churn differed once: {HOSTILE}")],
+            notes: vec!["there was no time for 3 of 15 cases".into()],
+        }),
+        ..gated(0.0, 1e-3, 2.0)
+    }
+}
+
 /// A campaign with these findings.
 pub(super) fn campaign(findings: Vec<Finding>) -> Report {
     let body = Body::Fuzz(Box::new(FuzzReport {
@@ -259,6 +326,7 @@ pub(super) fn gated(percent: f64, noise: f64, seen: f64) -> GateReport {
     };
     let control = rule.control(&[(seen / 100.0).ln_1p(); 10]);
     GateReport {
+        behaviour: None,
         base: Some(HOSTILE.into()),
         candidate: "new".into(),
         contents: Contents::default(),

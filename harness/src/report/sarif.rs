@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::fuzz::{ItemOutcome, Standing, how_sure};
 use super::gate::change;
 use super::junit::lines as clean;
-use super::{Body, CheckReport, FuzzReport, GateReport, ReplayReport, Report};
+use super::{Body, ChangeKind, CheckReport, FuzzReport, GateReport, ReplayReport, Report};
 use crate::check::{Outcome, Verdict};
 use crate::gate::rule::CellVerdict;
 
@@ -138,7 +138,11 @@ fn collect(report: &Report, entries: &mut Vec<Entry>) {
         Body::Fuzz(fuzz) => campaign(fuzz, entries),
         Body::Replay(replay) => replayed(replay, entries),
         Body::Gate(gate) => gated(gate, entries),
-        Body::Nothing {} | Body::Load(_) | Body::Observed(_) | Body::Sweep(_) => {}
+        Body::Nothing {}
+        | Body::Load(_)
+        | Body::Observed(_)
+        | Body::Sweep(_)
+        | Body::History(_) => {}
     }
 }
 
@@ -238,6 +242,16 @@ fn gated(gate: &GateReport, entries: &mut Vec<Entry>) {
             function,
             ..Entry::default()
         }
+    }));
+    let behaviour = gate.behaviour.iter();
+    let rows = behaviour.flat_map(|behaviour| behaviour.rows());
+    let new = rows.filter(|(change, _)| change.kind == ChangeKind::NewFailure);
+    entries.extend(new.map(|(change, [_, place, base, candidate])| Entry {
+        rule: "gate-behaviour".into(),
+        about: "the candidate does not fail where the base does not".into(),
+        text: format!("{place}: base {base}; candidate {candidate}"),
+        fingerprint: change.what.clone(),
+        ..Entry::default()
     }));
     entries.extend(result.broken.iter().map(|broken| Entry {
         rule: "gate-broken".into(),

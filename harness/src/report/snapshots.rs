@@ -10,7 +10,8 @@ use quick_xml::events::Event;
 
 use super::html::sample as pages;
 use super::sample::{
-    campaign, checked, failed_to_start, finding, gated, loaded, replay, report, swept,
+    campaign, checked, failed_to_start, finding, gated, gated_with_behaviour, history, loaded,
+    replay, report, swept,
 };
 use super::{Body, Report, html, junit, markdown, terminal};
 use crate::fuzz::FindingKind;
@@ -160,13 +161,26 @@ fn a_gate() {
 }
 
 #[test]
+fn a_history() {
+    let report = history();
+    insta::assert_snapshot!("history", in_every_format(&report));
+    let Body::History(history) = &report.body else {
+        panic!("a history")
+    };
+    let environment = pages::environment();
+    let text = html::history(&pages::page(&environment), history);
+    assert!(!text.contains("<script") && !text.contains('\u{1b}') && !text.contains('\u{202e}'));
+    insta::assert_snapshot!("history-page", words(&text));
+}
+
+#[test]
 fn pages_of_every_kind() {
     let environment = pages::environment();
     let page = pages::page(&environment);
     insta::assert_snapshot!("bench-page", words(&html::sweep(&page, &pages::models())));
     for (valid, name) in [(true, "load-page"), (false, "load-invalid-page")] {
         let mut page = page.clone();
-        page.verdict = if valid { "pass" } else { "inconclusive" };
+        page.verdict = Some(if valid { "pass" } else { "inconclusive" });
         let text = html::load(&page, &Workload::default(), &pages::load(valid), None);
         insta::assert_snapshot!(name, words(&text));
     }
@@ -178,6 +192,17 @@ fn pages_of_every_kind() {
         "gate-void-page",
         words(&html::gate(&page, &gated(0.0, 1e-3, 0.1)))
     );
+}
+
+#[test]
+fn a_gate_whose_servers_behave_differently() {
+    let gate = gated_with_behaviour();
+    let environment = pages::environment();
+    let page = html::gate(&pages::page(&environment), &gate);
+    assert!(!page.contains("<script") && !page.contains('\u{1b}') && !page.contains('\u{202e}'));
+    insta::assert_snapshot!("gate-behaviour-page", words(&page));
+    let report = report("gate", Ok(Body::Gate(Box::new(gate))));
+    insta::assert_snapshot!("gate-behaviour", in_every_format(&report));
 }
 
 /// What moved, what would have been seen, how long it would take to settle it, and a gate that is blind.

@@ -5,7 +5,7 @@ mod literals;
 mod progress;
 mod strings;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ use crate::subject::{Interrupt, RehearsalError};
 /// Maximum servers in parallel: each needs a process, a thread and a folder.
 const JOBS_MAX: u16 = 64;
 /// Default folder for findings.
-const OUT: &str = "tcprove-fuzz";
+pub(super) const OUT: &str = "tcprove-fuzz";
 
 /// Arguments of `fuzz`.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -194,6 +194,32 @@ pub(super) fn short(
         ..FuzzArgs::default()
     };
     perform(draft, &args, Instant::now())
+}
+
+/// A short campaign on a server that leaves its corpus and its findings in this folder, for a comparison.
+pub(super) fn cases_of(
+    server: &PreparedTarget,
+    target: &TargetArgs,
+    folder: &Path,
+    duration: Duration,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> Result<(), RunError> {
+    let args = FuzzArgs {
+        duration: Some(duration),
+        out: folder.to_owned(),
+        seed: Some(seed),
+        ..FuzzArgs::default()
+    };
+    let plan = fuzz_plan(&args, server)?;
+    let campaign = campaign(server, target, plan, Vec::new(), interrupt.clone());
+    match campaign.run(&|_| {}) {
+        Ok(_) => Ok(()),
+        Err(CampaignError::Rehearsal(error)) if matches!(*error, RehearsalError::Interrupted) => {
+            Ok(())
+        }
+        Err(error) => Err(refused(error, server)),
+    }
 }
 
 fn perform(draft: &mut Draft, args: &FuzzArgs, begun: Instant) -> Result<Body, RunError> {

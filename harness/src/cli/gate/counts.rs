@@ -41,6 +41,7 @@ pub(super) fn store(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result<B
         result: GateResult::default(),
         samples: GateSamples::default(),
         gates: Vec::new(),
+        behaviour: None,
     })))
 }
 
@@ -75,6 +76,7 @@ pub(super) fn against(draft: &mut Draft, args: &GateArgs, path: &Path) -> Result
         result,
         samples,
         gates: Vec::new(),
+        behaviour: None,
     })))
 }
 

@@ -1,5 +1,6 @@
 //! `tcprove gate`: is the candidate worse than its base?
 
+mod behaviour;
 mod counts;
 mod sides;
 
@@ -28,7 +29,8 @@ use crate::gate::{
     Gate, GatePlan, GateRequest, GateResult, GateSamples, MAX_TIME, Pair, TooShort, metric, same,
 };
 use crate::load::Workload;
-use crate::report::{Body, Contents, GateReport, RunError, RunPlan, Servers, history};
+use crate::report::{Behaviour, Body, Contents, GateReport, RunError, RunPlan, Servers, history};
+use crate::subject::Interrupt;
 
 /// Arguments of `gate`.
 #[derive(clap::Args, Clone, Debug)]
@@ -60,9 +62,14 @@ pub(super) struct GateArgs {
     /// Name the functions in which something changed, even if no metric got worse
     #[arg(long, conflicts_with_all = ["baseline", "save_baseline"])]
     pub explain: bool,
-    /// Append the result as one line of JSON to a file
+    #[command(flatten)]
+    pub behaviour: behaviour::BehaviourArgs,
+    /// Append the result as one line of JSON to a file, for `tcprove history`
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
+    /// Name the commit of the candidate in the history [default: what the CI says, such as GITHUB_SHA or CI_COMMIT_SHA]
+    #[arg(long, value_name = "NAME", requires = "history")]
+    pub commit: Option<String>,
     /// This is gate I of N with the same arguments, whose reports `tcprove merge` makes one of; `auto` asks the scheduler that
     /// started this (Slurm, Kubernetes, GitLab, Buildkite, CircleCI, TEST_SHARD_INDEX). A gate that is missing is then noticed
     #[arg(long, value_name = "I/N|auto", value_parser = scheduler::part)]
@@ -113,7 +120,9 @@ pub(super) fn main(args: &GateArgs) -> ExitCode {
     let perform = |draft: &mut Draft| perform(draft, args);
     draft::run_then(draft, &args.output, &args.page, perform, |report| {
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
-        if let (Some(path), Some(line)) = (&args.history, history::line(report, &now.to_string()))
+        let commit = args.commit.clone().or_else(commit);
+        let line = history::line(report, &now.to_string(), commit.as_deref());
+        if let (Some(path), Some(line)) = (&args.history, line)
             && let Err(error) = append(path, &line)
         {
             note(&format!(
@@ -122,6 +131,23 @@ pub(super) fn main(args: &GateArgs) -> ExitCode {
             ));
         }
     })
+}
+
+/// The variables in which CI systems name the commit: GitHub Actions, GitLab, Buildkite, CircleCI, Jenkins.
+const COMMIT_VARIABLES: [&str; 5] = [
+    "GITHUB_SHA",
+    "CI_COMMIT_SHA",
+    "BUILDKITE_COMMIT",
+    "CIRCLE_SHA1",
+    "GIT_COMMIT",
+];
+
+/// The commit that the CI works on.
+fn commit() -> Option<String> {
+    let values = COMMIT_VARIABLES
+        .iter()
+        .filter_map(|name| std::env::var(name).ok());
+    values.into_iter().find(|value| !value.is_empty())
 }
 
 fn append(path: &Path, line: &str) -> std::io::Result<()> {
@@ -141,6 +167,7 @@ fn perform(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
 fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
     let sides = sides::both(args, draft.seed())?;
     draft.target(&sides.candidate);
+    behaviour::sensible(args, &sides)?;
     let workload = workload(args, &sides.candidate, draft.seed())?;
     let interrupt = interrupt::watch()?;
     draft.announce(&sides.candidate);
@@ -156,7 +183,7 @@ fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
                 broken,
                 ..GateResult::default()
             };
-            return Ok(sides.body(result, GateSamples::default()));
+            return Ok(sides.body(result, GateSamples::default(), None));
         }
     };
     let mut plan = plan(args, &sides, workload, &speed)?;
@@ -182,8 +209,23 @@ fn both(draft: &mut Draft, args: &GateArgs) -> Result<Body, RunError> {
     if let Ok(progress) = progress.lock() {
         progress.finish();
     }
+    let behaviour = behaviour_of(args, &sides, &result, draft.seed(), &interrupt)?;
     draft.interrupted(interrupt.is_set());
-    Ok(sides.body(result, samples))
+    Ok(sides.body(result, samples, behaviour))
+}
+
+/// What base and candidate do, unless one of them has broken: then there is nothing to compare.
+fn behaviour_of(
+    args: &GateArgs,
+    sides: &Sides,
+    result: &GateResult,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> Result<Option<Behaviour>, RunError> {
+    match result.broken {
+        Some(_) => Ok(None),
+        None => behaviour::behaviour(args, sides, seed, interrupt),
+    }
 }
 
 impl Sides {
@@ -200,7 +242,7 @@ impl Sides {
         }
     }
 
-    fn body(&self, result: GateResult, samples: GateSamples) -> Body {
+    fn body(&self, result: GateResult, samples: GateSamples, behaviour: Option<Behaviour>) -> Body {
         Body::Gate(Box::new(GateReport {
             base: Some(self.base.report().commands()),
             candidate: self.candidate.report().commands(),
@@ -210,6 +252,7 @@ impl Sides {
             },
             stored: None,
             result,
+            behaviour,
             samples,
             gates: Vec::new(),
         }))
@@ -230,6 +273,9 @@ struct NumberedPlan<'a> {
     plan: &'a GatePlan,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<Shard>,
+    /// What is compared besides the metrics.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    with: &'a [behaviour::With],
 }
 
 fn planned(
@@ -245,7 +291,11 @@ fn planned(
             candidate: Box::new(draft::server_plan(candidate)),
         },
         talk: candidate.subject.talk.name.clone(),
-        feature: NumberedPlan { plan, part },
+        feature: NumberedPlan {
+            plan,
+            part,
+            with: &args.behaviour.with,
+        },
         on_inconclusive: args.output.on_inconclusive.into(),
     };
     let part = args.part.as_ref().map(|part| part.shard);

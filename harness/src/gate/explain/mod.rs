@@ -4,6 +4,7 @@
 //! allocation would be `malloc`'s fault and an additional system call that of the C library (`fold`).
 
 mod fold;
+mod stacks;
 
 use std::collections::HashMap;
 
@@ -30,9 +31,11 @@ pub(super) fn explain(functions: &Pair<Graph>, cells: &[GateCell]) -> Vec<Explai
             Metric::Syscalls => 1,
             _ => return None,
         };
-        let functions = shares(&functions.as_ref(), which);
-        (!functions.is_empty()).then_some(Explained {
+        let graphs = functions.as_ref();
+        let functions = shares(&graphs, which);
+        (!functions.is_empty()).then(|| Explained {
             metric: cell.metric,
+            stacks: stacks::stacks(&graphs, which),
             functions,
         })
     });

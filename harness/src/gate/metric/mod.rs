@@ -173,6 +173,12 @@ impl Metric {
         matches!(self, Self::Instructions | Self::Syscalls)
     }
 
+    /// Smallest difference that counts, in its unit.
+    pub(crate) fn least(self) -> f64 {
+        let session = self.facts().session.as_ref();
+        session.map_or(0.0, |session| session.least)
+    }
+
     /// Its figure of one side of a session; NaN if a duet does not measure it.
     pub(super) fn figure(self, side: &SideFigures) -> f64 {
         let session = self.facts().session.as_ref();

@@ -113,6 +113,7 @@ fn plot(caption: String, label: &str, series: Vec<Series>) -> Markup {
     let y = PlotAxis::figures(label, Unit::Micros, values);
     let x = PlotAxis::percentiles();
     Lines {
+        rules: Vec::new(),
         caption,
         desc,
         x,

@@ -2,14 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::plot::{Branch, Forest};
+use super::plot::{Branch, Flame, FlameFrame, Forest};
 use super::{Page, facts, frame, safe};
-use crate::gate::GateCell;
 use crate::gate::rule::CellVerdict;
-use crate::report::GateReport;
-use crate::report::gate::{
-    FUNCTION_HEADS, FunctionTable, budget, change, figure, functions, hows, name, percent, word,
-};
+use crate::gate::{Explained, Frame, GateCell};
+use crate::report::functions::{FUNCTION_HEADS, FunctionTable, functions};
+use crate::report::gate::{budget, change, figure, hows, name, percent, word};
+use crate::report::{Behaviour, BehaviourChange, ChangeKind, GateReport, behaviour};
 
 /// The page of a gate.
 pub(crate) fn gate(page: &Page, gate: &GateReport) -> String {
@@ -18,6 +17,7 @@ pub(crate) fn gate(page: &Page, gate: &GateReport) -> String {
         h1 { (safe(&gate.answer())) }
         (facts(page, &[]))
         @if !gate.result.is_void() { (control(gate)) }
+        @if let Some(behaviour) = &gate.behaviour { (behaviour_of(behaviour)) }
         @if !gate.result.cells.is_empty() {
             section {
                 h2 { "Every metric against its budget" }
@@ -25,7 +25,9 @@ pub(crate) fn gate(page: &Page, gate: &GateReport) -> String {
                 (table(&gate.result.cells))
             }
         }
-        @for table in functions(&gate.result) { (function_table(&table)) }
+        @for (table, explained) in functions(&gate.result).zip(&gate.result.explained) {
+            (function_table(&table, flame(explained)))
+        }
         (measured(gate))
     };
     frame(page, &content)
@@ -141,8 +143,51 @@ fn row(cell: &GateCell) -> Markup {
     }
 }
 
+/// What base and candidate do differently; nothing if nothing does.
+fn behaviour_of(behaviour: &Behaviour) -> Markup {
+    let heads = &behaviour::HEADS[1..];
+    html! {
+        @if !behaviour.changes.is_empty() {
+            section {
+                h2 { "What they do differently" }
+                div.scroll {
+                    table.cards.behaviour {
+                        thead { tr { th scope="col" { "" } @for head in heads { th scope="col" { (head) } } } }
+                        tbody { @for (change, row) in behaviour.rows() { (change_row(change, &row)) } }
+                    }
+                }
+            }
+        }
+        @if !behaviour.unclear.is_empty() {
+            div.box.unsure {
+                strong { "Not clear" }
+                ul { @for unclear in &behaviour.unclear { li { (safe(unclear)) } } }
+            }
+        }
+    }
+}
+
+fn change_row(change: &BehaviourChange, [kind, figures @ ..]: &[String; 4]) -> Markup {
+    let class = match change.kind {
+        ChangeKind::NewFailure => "badge bad",
+        ChangeKind::Fixed => "badge good",
+        ChangeKind::ChangedReply | ChangeKind::ChangedVerdict => "badge unsure",
+    };
+    html! {
+        tr {
+            th scope="row" { span class=(class) { (kind) } }
+            @for (head, figure) in behaviour::HEADS[1..].iter().zip(figures) {
+                td data-head=(head) { span { (safe(figure)) } }
+            }
+        }
+        @if let Some(command) = change.reproduce.as_ref().filter(|_| change.kind == ChangeKind::NewFailure) {
+            tr.remark { td colspan="4" { div { code { (safe(command)) } } } }
+        }
+    }
+}
+
 /// Where a counted metric changed.
-fn function_table(table: &FunctionTable) -> Markup {
+fn function_table(table: &FunctionTable, flame: Option<Markup>) -> Markup {
     html! {
         section {
             h2 { "Where it changed" }
@@ -162,7 +207,42 @@ fn function_table(table: &FunctionTable) -> Markup {
                     }
                 }
             }
+            @if let Some(flame) = flame { div.wide { (flame) } }
         }
+    }
+}
+
+/// The calls of both servers.
+fn flame(explained: &Explained) -> Option<Markup> {
+    let root = explained.stacks.as_ref()?;
+    let flame = Flame {
+        caption: format!("{} in the calls of both servers", explained.metric.about()),
+        desc: format!(
+            "{} with the base, {} with the candidate",
+            cost(root.base),
+            cost(root.candidate)
+        ),
+        root: Box::new(frame_of(root)),
+    };
+    Some(flame.draw())
+}
+
+fn frame_of(frame: &Frame) -> FlameFrame {
+    let name = safe(&frame.function);
+    FlameFrame {
+        tip: format!("{name}: {} -> {}", cost(frame.base), cost(frame.candidate)),
+        name,
+        before: frame.base,
+        after: frame.candidate,
+        above: frame.calls.iter().map(frame_of).collect(),
+    }
+}
+
+/// A cost of an operation.
+fn cost(value: f64) -> String {
+    match value {
+        _ if value < 100.0 => format!("{value:.2}"),
+        _ => format!("{value:.0}"),
     }
 }
 
@@ -180,6 +260,7 @@ fn measured(gate: &GateReport) -> Markup {
                 pre { @for line in skipped.reason.lines() { (safe(line)) "\n" } }
             }
             @for note in &result.notes { p { (safe(note)) } }
+            @if let Some(behaviour) = &gate.behaviour { @for note in &behaviour.notes { p { (safe(note)) } } }
         }
     }
 }

@@ -9,6 +9,7 @@ mod classes;
 mod curves;
 mod fuzz;
 mod gate;
+mod history;
 mod load;
 mod number;
 mod plot;
@@ -20,6 +21,7 @@ mod tests;
 
 pub(crate) use fuzz::fuzz;
 pub(crate) use gate::gate;
+pub(crate) use history::history;
 pub(crate) use load::load;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 pub(crate) use sweep::sweep;
@@ -39,8 +41,8 @@ const TEXT_CHARS_MAX: usize = 2_000;
 pub(crate) struct Page<'a> {
     /// A short title.
     pub title: &'a str,
-    /// `pass`, `fail` or `inconclusive`.
-    pub verdict: &'a str,
+    /// `pass`, `fail` or `inconclusive`; `None` of what is only for reading.
+    pub verdict: Option<&'a str>,
     /// The measured server: its command or address.
     pub target: &'a str,
     /// Commands that repeat the run, one per line.
@@ -70,7 +72,7 @@ fn frame(page: &Page, content: &Markup) -> String {
                 main {
                     header.run {
                         p.what { span.brand { "tcprove" } " " (title) }
-                        (pill(page.verdict))
+                        @if let Some(verdict) = page.verdict { (pill(verdict)) }
                     }
                     (content)
                     (repeat(page))

@@ -29,7 +29,7 @@ pub(in crate::report) fn environment() -> Environment {
 pub(in crate::report) fn page(environment: &Environment) -> Page<'_> {
     Page {
         title: "bench of an echo server",
-        verdict: "pass",
+        verdict: Some("pass"),
         target: "./echo-server --model epoll --port {port}",
         command_lines: vec![
             "tcprove bench echo.toml --sweep server.recv_buffer=0,64,128 --seed 7".into(),

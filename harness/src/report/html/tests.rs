@@ -6,6 +6,7 @@ use quick_xml::events::Event;
 use super::{fuzz, gate, load, sample, sweep};
 use crate::bench::SweepResult;
 use crate::fuzz::{BlockCount, BlocksAt, Coverage, FindingKind, code_sample};
+use crate::gate::{Explained, Frame, Metric};
 use crate::load::{Reason, Remark, Workload};
 use crate::report::sample::{finding, gated};
 use crate::report::{FuzzReport, GateReport};
@@ -18,7 +19,7 @@ fn sweep_page(result: &SweepResult) -> String {
 fn load_page(valid: bool) -> String {
     let environment = sample::environment();
     let mut page = sample::page(&environment);
-    page.verdict = if valid { "pass" } else { "inconclusive" };
+    page.verdict = Some(if valid { "pass" } else { "inconclusive" });
     load(&page, &Workload::default(), &sample::load(valid), None)
 }
 
@@ -170,7 +171,7 @@ fn hostile_text_stays_text() {
     let mut page = sample::page(&environment);
     page.title = hostile;
     page.target = hostile;
-    page.verdict = hostile;
+    page.verdict = Some(hostile);
     page.command_lines.push(hostile.into());
     let mut loaded = sample::load(false);
     loaded.validity.troubles = vec![hostile.into()];
@@ -202,6 +203,44 @@ fn a_gate_lets_nothing_hostile_through() {
         assert!(!page.contains("<script") && !page.contains('\u{1b}'));
         assert!(!page.contains('\u{202e}'));
     }
+}
+
+/// A new frame is dark red, what contains it is pale, what did not change has no colour, and what is gone is blue.
+#[test]
+fn a_flame_graph_is_red_where_it_became_more_expensive() {
+    let frame = |function: &str, base, candidate, calls| Frame {
+        function: function.into(),
+        base,
+        candidate,
+        calls,
+    };
+    let serve = vec![
+        frame("parse<script>", 70.0, 70.0, vec![]),
+        frame("log_request", 0.0, 40.0, vec![]),
+        frame("gone", 20.0, 0.0, vec![]),
+    ];
+    let mut report = gated(4.0, 1e-3, 2.0);
+    report.result.explained = vec![Explained {
+        metric: Metric::Instructions,
+        functions: Vec::new(),
+        stacks: Some(frame("serve", 90.0, 110.0, serve)),
+    }];
+    let page = gate_page(&report);
+    assert_eq!(
+        drawings(&page),
+        8,
+        "four more: the graph and the signs of its legend"
+    );
+    let colour = |name: &str| {
+        let begin = page.find(&format!("<title>{name}: ")).unwrap();
+        let class = page[begin..].split("class=\"").nth(1).unwrap();
+        class.split('"').next().unwrap().to_owned()
+    };
+    assert_eq!(colour("serve"), "flame more d1");
+    assert_eq!(colour("parse&lt;script&gt;"), "flame");
+    assert_eq!(colour("log_request"), "flame more d4");
+    assert_eq!(colour("gone"), "flame less d4");
+    assert!(!page.contains("<script"));
 }
 
 /// On a phone each row of the table is a card, and the plot is narrow.

@@ -4,8 +4,8 @@ use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, Tes
 
 use super::clean;
 use crate::gate::rule::CellVerdict;
-use crate::report::GateReport;
 use crate::report::gate::{change, percent};
+use crate::report::{Behaviour, ChangeKind, GateReport};
 
 pub(super) fn render(junit: &mut Junit, gate: &GateReport) {
     let mut suite = TestSuite::new("gate");
@@ -46,4 +46,31 @@ pub(super) fn render(junit: &mut Junit, gate: &GateReport) {
         suite.add_test_case(TestCase::new(broken.side.name(), status));
     }
     junit.add_test_suite(suite);
+    if let Some(behaviour) = &gate.behaviour {
+        junit.add_test_suite(changes(behaviour));
+    }
+}
+
+/// A case for each change; one that passes if there are none.
+fn changes(behaviour: &Behaviour) -> TestSuite {
+    let mut suite = TestSuite::new("behaviour");
+    for (change, [kind, place, base, candidate]) in behaviour.rows() {
+        let mut status = match change.kind {
+            ChangeKind::NewFailure => TestCaseStatus::non_success(NonSuccessKind::Failure),
+            _ => TestCaseStatus::success(),
+        };
+        status.set_message(clean(&format!(
+            "{kind}: base {base}; candidate {candidate}"
+        )));
+        suite.add_test_case(TestCase::new(clean(&place), status));
+    }
+    for unclear in &behaviour.unclear {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(clean(unclear));
+        suite.add_test_case(TestCase::new("not clear", status));
+    }
+    if behaviour.changes.is_empty() && behaviour.unclear.is_empty() {
+        suite.add_test_case(TestCase::new("no change", TestCaseStatus::success()));
+    }
+    suite
 }

@@ -41,7 +41,7 @@ fn suites(junit: &mut Junit, report: &Report) {
             battery(junit, &whole.checked);
             whole.parts().for_each(|part| suites(junit, part));
         }
-        Body::Sweep(_) => one_case(junit, report, ""),
+        Body::Sweep(_) | Body::History(_) => one_case(junit, report, ""),
         Body::Load(load) => one_case(junit, report, &joined(&load.result.validity.reasons)),
         Body::Observed(observed) => one_case(junit, report, &observed.seen()),
         Body::Fuzz(fuzz) => fuzz::campaign(junit, report, fuzz),

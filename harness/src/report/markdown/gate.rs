@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::gate::rule::CellVerdict;
-use crate::report::gate::{
-    FUNCTION_HEADS, budget, change, figure, functions, hows, name, shown_only, word,
-};
-use crate::report::{GateReport, Report};
+use crate::report::behaviour::HEADS;
+use crate::report::functions::{FUNCTION_HEADS, functions};
+use crate::report::gate::{budget, change, figure, hows, name, shown_only, word};
+use crate::report::{Behaviour, ChangeKind, GateReport, Report};
 use crate::text::markdown::{code, plain};
 
 /// Lets a bot find its comment again, to update it.
@@ -34,6 +34,9 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
             budget(cell),
         );
     }
+    if let Some(behaviour) = &gate.behaviour {
+        behaviour_of(text, behaviour);
+    }
     for table in functions(&gate.result) {
         let _ = writeln!(text, "\n{}\n", plain(&table.title));
         let _ = writeln!(
@@ -60,6 +63,14 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
         let reason: Vec<&str> = skipped.reason.lines().map(str::trim).collect();
         let _ = writeln!(text, "- skipped: {}", plain(&reason.join("; ")));
     }
+    if let Some(behaviour) = &gate.behaviour {
+        for unclear in &behaviour.unclear {
+            let _ = writeln!(text, "- not clear: {}", plain(unclear));
+        }
+        for note in &behaviour.notes {
+            let _ = writeln!(text, "- {}", plain(note));
+        }
+    }
     for note in &gate.result.notes {
         let _ = writeln!(text, "- {}", plain(note));
     }
@@ -71,4 +82,25 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
         plain(&report.header.environment.one_line())
     );
     text.push_str("\n</details>\n");
+}
+
+/// One table of what differs; nothing if nothing does.
+fn behaviour_of(text: &mut String, behaviour: &Behaviour) {
+    if behaviour.changes.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n| {} |\n|---|---|---|---|", HEADS.join(" | "));
+    for (change, [kind, place, base, candidate]) in behaviour.rows() {
+        let kind = match change.kind {
+            ChangeKind::NewFailure => format!("**{kind}**"),
+            _ => kind,
+        };
+        let _ = writeln!(
+            text,
+            "| {kind} | {} | {} | {} |",
+            plain(&place),
+            plain(&base),
+            plain(&candidate)
+        );
+    }
 }

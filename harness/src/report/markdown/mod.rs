@@ -4,6 +4,7 @@ mod calls;
 mod check;
 mod fuzz;
 mod gate;
+mod history;
 mod load;
 mod sweep;
 
@@ -54,6 +55,7 @@ pub(crate) fn render(report: &Report) -> String {
         Body::Fuzz(fuzz) => fuzz::render(&mut text, report, fuzz),
         Body::Replay(replay) => fuzz::replay(&mut text, replay),
         Body::Gate(gate) => gate::render(&mut text, report, gate),
+        Body::History(history) => history::render(&mut text, history),
     }
     text
 }

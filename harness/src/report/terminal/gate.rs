@@ -6,9 +6,10 @@ use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::gate::GateCell;
 use crate::gate::rule::CellVerdict;
-use crate::report::gate::{budget, change, figure, functions, hows, shown_only, word};
+use crate::report::functions::functions;
+use crate::report::gate::{budget, change, figure, hows, shown_only, word};
 use crate::report::wrap::wrap;
-use crate::report::{GateReport, Report, safe_lines};
+use crate::report::{Behaviour, ChangeKind, GateReport, Report, safe_lines};
 use crate::text::escape_text;
 
 /// Characters of the name of a function that are shown.
@@ -24,6 +25,9 @@ pub(super) fn render(
 ) {
     let answer = escape_text(&gate.answer(), 1200);
     let _ = writeln!(text, "{BOLD}{}{RESET}\n", wrap(&answer, 0, columns));
+    if let Some(behaviour) = &gate.behaviour {
+        behaviour_of(text, behaviour, columns);
+    }
     table(text, &gate.result.cells);
     for found in functions(&gate.result) {
         let _ = writeln!(text, "{DIM}{}{RESET}", wrap(&found.title, 0, columns));
@@ -50,6 +54,14 @@ pub(super) fn render(
     for note in &gate.result.notes {
         remark(YELLOW, &format!("note: {note}"));
     }
+    if let Some(behaviour) = &gate.behaviour {
+        for unclear in &behaviour.unclear {
+            remark(MAGENTA, &format!("not clear: {unclear}"));
+        }
+        for note in &behaviour.notes {
+            remark(YELLOW, &format!("note: {note}"));
+        }
+    }
     if report.header.interrupted {
         remark(
             YELLOW,
@@ -59,6 +71,31 @@ pub(super) fn render(
     let deciding = gate.result.cells.iter().filter(|cell| cell.decides).count();
     let summary = format!("{deciding} metrics decide");
     verdict_line(text, report, &summary, columns);
+}
+
+/// What differs, both sides below each other: replies are long.
+fn behaviour_of(text: &mut String, behaviour: &Behaviour, columns: Option<usize>) {
+    for (change, [kind, place, base, candidate]) in behaviour.rows() {
+        let colour = match change.kind {
+            ChangeKind::NewFailure => RED,
+            ChangeKind::Fixed => GREEN,
+            ChangeKind::ChangedReply | ChangeKind::ChangedVerdict => YELLOW,
+        };
+        let _ = writeln!(text, "{colour}{kind}{RESET}  {place}");
+        for (side, told) in [("base", base), ("candidate", candidate)] {
+            let _ = writeln!(text, "  {side:<9}  {}", wrap(&told, 13, columns));
+        }
+        if let Some(command) = change
+            .reproduce
+            .as_ref()
+            .filter(|_| change.kind == ChangeKind::NewFailure)
+        {
+            let _ = writeln!(text, "  {DIM}{}{RESET}", escape_text(command, 400));
+        }
+    }
+    if !behaviour.changes.is_empty() {
+        text.push('\n');
+    }
 }
 
 fn table(text: &mut String, cells: &[GateCell]) {

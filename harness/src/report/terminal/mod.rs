@@ -4,6 +4,7 @@ mod calls;
 mod check;
 mod fuzz;
 mod gate;
+mod history;
 mod load;
 mod style;
 mod sweep;
@@ -39,6 +40,7 @@ pub(crate) fn render(report: &Report, columns: Option<usize>) -> String {
         Body::Fuzz(fuzz) => fuzz::render(&mut text, report, fuzz, columns),
         Body::Replay(replay) => fuzz::replay(&mut text, report, replay, columns),
         Body::Gate(gate) => gate::render(&mut text, report, gate, columns),
+        Body::History(history) => history::render(&mut text, history, columns),
     }
     text
 }

@@ -87,6 +87,7 @@ fn over_time(growth: &[BlocksAt], end_s: f64) -> Markup {
     let (first, last) = (growth.first(), growth.last());
     let ends = [first, last].map(|at| at.map_or(0, |at| at.blocks));
     Lines {
+        rules: Vec::new(),
         caption: "Blocks reached over time".into(),
         desc: format!("From {} to {} blocks in {end_s:.0} s.", ends[0], ends[1]),
         x: PlotAxis::since_start(end_s),

@@ -80,6 +80,7 @@ fn timeline(caption: &str, label: &str, unit: Unit, series: Vec<Series>, end_s: 
     let x = PlotAxis::time(end_s);
     let caption = caption.to_owned();
     Lines {
+        rules: Vec::new(),
         caption,
         desc,
         x,

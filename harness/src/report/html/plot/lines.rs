@@ -25,6 +25,17 @@ pub(in super::super) struct Lines {
     pub(in super::super) x: PlotAxis,
     pub(in super::super) y: PlotAxis,
     pub(in super::super) series: Vec<Series>,
+    /// Places on the x axis where something changed.
+    pub(in super::super) rules: Vec<Rule>,
+}
+
+/// A vertical line where something changed.
+pub(in super::super) struct Rule {
+    pub(in super::super) x: f64,
+    /// Whether it changed for the worse.
+    pub(in super::super) worse: bool,
+    /// The tooltip.
+    pub(in super::super) tip: String,
 }
 
 /// One line.
@@ -84,6 +95,7 @@ impl Lines {
         let drawing = html! {
             (self.y_axis(&area))
             (self.x_axis(&area))
+            @for rule in &self.rules { (self.rule(rule, &area)) }
             @for place in 0..self.series.len() { (self.series(place, &area)) }
         };
         figure(
@@ -128,6 +140,14 @@ impl Lines {
                 (label("tick", (self.x(*value, area), BASE + 19.0), name))
             }
             (label("axis", (f64::midpoint(area.left, area.right), HEIGHT - 9.0), &self.x.label))
+        }
+    }
+
+    fn rule(&self, rule: &Rule, area: &Area) -> Markup {
+        let x = at(self.x(rule.x, area));
+        let class = if rule.worse { "limit" } else { "limit better" };
+        html! {
+            line class=(class) x1=(x) y1=(at(TOP)) x2=(x) y2=(at(BASE)) { title { (rule.tip) } }
         }
     }
 
@@ -193,9 +213,24 @@ impl Lines {
                 @if marks.contains(&Mark::Same) {
                     li.how { (loose("dot", 3.0)) "small: same settings in force as another cell" }
                 }
+                @for (class, _, told) in RULES.iter().filter(|(_, worse, _)| self.rules.iter().any(|rule| rule.worse == *worse)) {
+                    li.how { (rule_swatch(class)) (told) }
+                }
                 @if has_intervals { li.how { (whisker_swatch()) "interval over the rounds" } }
             }
         }
+    }
+}
+
+/// The class of a rule, whether it is for the worse, and what the legend says.
+const RULES: [(&str, bool, &str); 2] = [
+    ("limit", true, "a change for the worse"),
+    ("limit better", false, "a change for the better"),
+];
+
+fn rule_swatch(class: &str) -> Markup {
+    html! {
+        svg.swatch.narrow viewBox="0 0 14 14" aria-hidden="true" { (line(class, (7.0, 0.0), (7.0, 14.0))) }
     }
 }
 

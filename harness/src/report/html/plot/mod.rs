@@ -1,18 +1,20 @@
-//! Plots as inline SVG: lines with intervals, bars, a heat map, a forest plot. Independent of what they show.
+//! Plots as inline SVG: lines with intervals, bars, a heat map, a forest plot, a flame graph. Independent of what they show.
 //!
 //! Colours are classes (`c0`, `c1`, ...) that the style sheet defines for dark and light mode. Every plot is a `figure`
 //! with a caption, a drawing with `title` and `desc`, and a legend.
 
 mod bars;
+mod flame;
 mod forest;
 mod heat;
 mod lines;
 mod scale;
 
 pub(super) use bars::{Bar, Bars, Group};
+pub(super) use flame::{Flame, FlameFrame};
 pub(super) use forest::{Branch, Forest};
 pub(super) use heat::{Heat, HeatCell};
-pub(super) use lines::{Lines, Mark, Point, Series};
+pub(super) use lines::{Lines, Mark, Point, Rule, Series};
 use maud::{Markup, html};
 pub(super) use scale::PlotAxis;
 

@@ -136,6 +136,55 @@ impl PlotAxis {
         }
     }
 
+    /// An axis of consecutive numbers from 1 on.
+    pub(in super::super) fn numbers(label: &str, count: usize) -> Self {
+        let (_, ticks) = from_zero(count as f64);
+        let ticks = ticks.into_iter().map(|tick| tick.max(1.0));
+        Self {
+            label: label.to_owned(),
+            scale: Scale::Linear {
+                low: 1.0,
+                high: (count as f64).max(2.0),
+            },
+            ticks: ticks
+                .filter(|tick| *tick <= count as f64 && tick.fract() == 0.0)
+                .map(|tick| (tick, format!("{tick:.0}")))
+                .collect(),
+        }
+    }
+
+    /// An axis of changes in percent, which may be negative.
+    pub(in super::super) fn changes(label: &str, values: impl Iterator<Item = f64>) -> Self {
+        let (mut low, mut high) = (0.0f64, 0.0f64);
+        for value in values.filter(|value| value.is_finite()) {
+            low = low.min(value);
+            high = high.max(value);
+        }
+        // Exact counts that never changed still have a scale.
+        high = high.max(low + 1.0);
+        let (_, steps) = from_zero(high - low);
+        let step = steps[1];
+        let (first, last) = ((low / step).floor() as i64, (high / step).ceil() as i64);
+        let last = last.max(first + 1);
+        let decimals = (-step.log10().floor()).clamp(0.0, 3.0) as usize;
+        let tick = |place: i64| {
+            let value = place as f64 * step;
+            let text = match place {
+                0 => "0 %".to_owned(),
+                _ => format!("{value:+.decimals$} %"),
+            };
+            (value, text)
+        };
+        Self {
+            label: label.to_owned(),
+            scale: Scale::Linear {
+                low: first as f64 * step,
+                high: last as f64 * step,
+            },
+            ticks: (first..=last).map(tick).collect(),
+        }
+    }
+
     /// An axis of percentiles up to 99.99 %, with the tail stretched.
     pub(in super::super) fn percentiles() -> Self {
         let names = ["0", "90", "99", "99.9", "99.99"];

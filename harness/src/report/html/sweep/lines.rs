@@ -46,6 +46,7 @@ pub(super) fn draw(grid: &SweepView, axis: &SweepAxis, classes: &[&Class]) -> Ve
         let desc = description(&caption, &series, unit);
         (!series.is_empty()).then(|| {
             Lines {
+                rules: Vec::new(),
                 caption,
                 desc,
                 x: grid.scale(axis),
