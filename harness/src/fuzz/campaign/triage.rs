@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::blame;
 use super::candidates::Candidates;
+use super::clock::Weight;
 use super::confirm::{self, CONFIRMATIONS, Looks};
 use super::membership::seen_here;
 use super::publish::publish;
@@ -36,7 +37,7 @@ pub(super) fn suspect(
     runtime: &Runtime,
     suspect: Suspect,
 ) {
-    match state.clock.claim() {
+    match state.clock.claim(Weight::of(suspect.kind())) {
         Some(claim) => settle(
             state,
             &target.until(claim.deadline.clone()),
