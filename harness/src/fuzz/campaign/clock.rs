@@ -22,7 +22,7 @@ const MINOR_MIN: Duration = Duration::from_secs(5);
 /// Minimum share of settling of which half is reserved for grave findings. Less suffices for one finding only.
 const RESERVING: Duration = Duration::from_secs(20);
 /// Tests of hints, which start servers of their own, get one in this many parts of the time.
-const TESTS_GRAVE_SHARE: u32 = 4;
+const TESTS_GRAVE_SHARE: u32 = 5;
 const TESTS_MINOR_SHARE: u32 = 8;
 /// Minimum time that is worth beginning with, and the same as a multiple of the server's start.
 const CLAIM_MIN: Duration = Duration::from_millis(300);

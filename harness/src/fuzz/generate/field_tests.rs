@@ -228,3 +228,18 @@ fn heads_of_parts_soon_get_what_belongs_there() {
         ],
     );
 }
+
+#[test]
+fn every_line_is_soon_there_two_thousand_times() {
+    let times = |sent: &[u8], line: &str| memmem::find_iter(sent, line).count() > 2000;
+    reaches(
+        &material(FORM),
+        1500,
+        &[
+            ("a header of the first turn", &|sent| times(sent, "C:y\r\n")),
+            ("a header of the last turn", &|sent| {
+                times(sent, "C-T:m/f-d; b=x\r\n") || times(sent, "boundary=xy\r\n")
+            }),
+        ],
+    );
+}

@@ -47,8 +47,8 @@ pub(crate) struct Limits {
     pub acknowledges: bool,
 }
 
-/// Minimum duration of an exchange that may consist of delayed acknowledgements: the kernel delays them by 40 ms.
-const DELAYED_MIN: Duration = Duration::from_millis(30);
+/// Minimum duration of an exchange that may consist of delayed acknowledgements: the kernel delays them by 40 ms, some of them less.
+const DELAYED_MIN: Duration = Duration::from_millis(4);
 
 impl Limits {
     /// Limits for a server that needs `exchange` for connect, request and reply.

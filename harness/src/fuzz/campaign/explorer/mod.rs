@@ -14,9 +14,7 @@ use crate::fuzz::coverage::Pace;
 use crate::fuzz::epoch::{CaseRun, Epoch};
 use crate::fuzz::log::Log;
 use crate::fuzz::oracle::alarm::alarm;
-use crate::fuzz::oracle::{
-    Rigour, complexity, difference, divergence, injected, leak, starvation, watch,
-};
+use crate::fuzz::oracle::{Rigour, complexity, difference, injected, leak, starvation, watch};
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::fuzz::wire::ConnectionEnd;
 use crate::session::PeerError;

@@ -86,6 +86,21 @@ const HEADS: &[(&str, &str, &str)] = &[
         "Transfer-Encoding: chunked\r\n",
         "0x0\r\n\r\n",
     ),
+    (
+        "a chunk size of 2^64",
+        "Transfer-Encoding: chunked\r\n",
+        "10000000000000000\r\n\r\n",
+    ),
+    (
+        "other bytes in place of the line end of a chunk",
+        "Transfer-Encoding: chunked\r\n",
+        "3\r\nabcde0\r\n\r\n",
+    ),
+    (
+        "a length of 2^64",
+        "Content-Length: 18446744073709551616\r\n",
+        "",
+    ),
 ];
 
 /// Runs all probes until `stop` returns true. Returns at most one breach of each type.
