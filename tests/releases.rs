@@ -1,10 +1,13 @@
-//! Public releases with a known fault: the battery must name it, and must not name it in the release without it.
+//! Public releases with a known fault: the battery or a campaign must name it, and must not name it in the release without it.
 //!
 //! `tests/releases` has one file for each. The comment on top says which release is faulty, which is repaired, and which
-//! check shows the difference. `releases::table`, which is ignored, installs them below `target/releases` and judges them:
+//! check shows the difference, or which kind of finding: `# shows: fuzz hang`, and `# shows: fuzz crash parser.fn` for one
+//! that has this text in its title, turn or cases. `releases::table`, which is ignored, and `releases::known_vulnerabilities`
+//! install them below `target/releases` and judge them:
 //!
 //! ```text
 //! cargo test -p tcprove --test main -- --ignored --nocapture releases::table
+//! TCPROVE_SLOW=1 cargo test --release -p tcprove --test main -- --nocapture releases::known
 //! ```
 //!
 //! `TCPROVE_RELEASES=waitress,pymodbus` names those to judge.
@@ -12,7 +15,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::support::battery::{Checked, check_in, data, tcprove};
+use crate::support::skip::is_slow;
 
 /// A file, and what the comment on top of it says.
 struct Case {
@@ -20,8 +26,35 @@ struct Case {
     name: String,
     faulty: Release,
     repaired: Option<Release>,
-    /// The check that fails for the faulty release only.
-    shows: String,
+    shows: Shows,
+}
+
+/// What the faulty release only shows.
+enum Shows {
+    /// This check fails.
+    Check(String),
+    /// A campaign finds something of this kind that contains this text.
+    Finding { kind: String, text: String },
+}
+
+impl Shows {
+    fn read(text: &str) -> Self {
+        let Some(finding) = text.strip_prefix("fuzz ") else {
+            return Self::Check(text.to_owned());
+        };
+        let (kind, text) = finding.split_once(' ').unwrap_or((finding, ""));
+        Self::Finding {
+            kind: kind.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    fn check(&self) -> Option<&str> {
+        match self {
+            Self::Check(check) => Some(check),
+            Self::Finding { .. } => None,
+        }
+    }
 }
 
 /// Where a release comes from, and the parameters of the server.
@@ -133,7 +166,7 @@ fn read(path: PathBuf) -> Case {
         name: path.file_stem().unwrap().to_str().unwrap().to_owned(),
         faulty: Release::read(must("faulty")),
         repaired: said("repaired").map(Release::read),
-        shows: must("shows").to_owned(),
+        shows: Shows::read(must("shows")),
         path,
     }
 }
@@ -142,35 +175,115 @@ fn read(path: PathBuf) -> Case {
 fn every_file_says_what_is_faulty() {
     let listed = tcprove().args(["check", "--list"]).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
+    let kinds = tcprove::fuzz::FindingKind::ALL.map(|kind| kind.name());
     for case in cases() {
-        let is_check = listed.split_whitespace().any(|word| word == case.shows);
-        assert!(is_check, "{}: {} is no check", case.name, case.shows);
+        let is_known = match &case.shows {
+            Shows::Check(check) => listed.split_whitespace().any(|word| word == check),
+            Shows::Finding { kind, .. } => kinds.contains(&kind.as_str()),
+        };
+        assert!(is_known, "{}: neither a check nor a kind", case.name);
     }
+}
+
+/// The cases that `TCPROVE_RELEASES` names, or all.
+fn chosen() -> Vec<Case> {
+    let chosen = std::env::var("TCPROVE_RELEASES").unwrap_or_default();
+    let is_chosen = |name: &str| chosen.is_empty() || chosen.split(',').any(|one| one == name);
+    let mut cases = cases();
+    cases.retain(|case| is_chosen(&case.name));
+    cases
+}
+
+/// Duration of a campaign in seconds. With a build that is not optimized, tcprove itself takes the time of the server.
+const CAMPAIGN_S: u64 = if cfg!(debug_assertions) { 120 } else { 60 };
+
+/// The findings of a campaign of this kind that contain this text: when they were first seen, and their titles.
+fn campaign(release: &Release, path: &Path, kind: &str, text: &str) -> Vec<(f64, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("report.json");
+    let params = release.params.iter().flat_map(|param| ["--param", param]);
+    tcprove()
+        .envs(release.install())
+        .args(["fuzz", "--jobs", "2", "--seed", "1", "--no-progress", "-f"])
+        .arg(path)
+        .args([&format!("--duration={CAMPAIGN_S}s"), "--json"])
+        .arg(&json)
+        .arg("--out")
+        .arg(folder.path().join("out"))
+        .args(params)
+        .output()
+        .unwrap();
+    let report = std::fs::read_to_string(&json).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let findings = report["findings"].as_array();
+    let findings = findings.unwrap_or_else(|| panic!("{}: {}", release.shown(), report["error"]));
+    let is_it = |finding: &&Value| {
+        let case = finding["reproducer"].as_str().unwrap_or_default();
+        let case = std::fs::read_to_string(Path::new(case).join("case.json")).unwrap_or_default();
+        finding["kind"] == kind && (finding.to_string().contains(text) || case.contains(text))
+    };
+    let shown = findings.iter().filter(is_it).map(|finding| {
+        let title = finding["title"].as_str().unwrap_or_default();
+        (finding["first_seen_s"].as_f64().unwrap(), title.to_owned())
+    });
+    shown.collect()
+}
+
+#[test]
+fn known_vulnerabilities() {
+    if !is_slow("installs old releases and runs two campaigns of a minute on each") {
+        return;
+    }
+    println!("\n| release | repaired | kind | first seen (s) | says |\n|---|---|---|---|---|");
+    let mut wrong = Vec::new();
+    for case in chosen() {
+        let Shows::Finding { kind, text } = &case.shows else {
+            continue;
+        };
+        let found = campaign(&case.faulty, &case.path, kind, text);
+        let repaired = case.repaired.as_ref();
+        let control = repaired.map(|release| campaign(release, &case.path, kind, text));
+        let shown = repaired.map_or_else(|| "-".to_owned(), Release::shown);
+        match found.first() {
+            Some((first, title)) => {
+                println!(
+                    "| {} | {shown} | {kind} | {first:.1} | {title} |",
+                    case.faulty.shown()
+                );
+            }
+            None => wrong.push(format!("{}: no {kind}", case.faulty.shown())),
+        }
+        for (_, title) in control.into_iter().flatten() {
+            wrong.push(format!("{shown}: {kind}: {title}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 #[ignore = "installs old releases from PyPI, npm and crates.io and judges them, which takes about ten minutes"]
 fn table() {
-    let chosen = std::env::var("TCPROVE_RELEASES").unwrap_or_default();
-    let is_chosen = |name: &str| chosen.is_empty() || chosen.split(',').any(|one| one == name);
     println!(
         "\n| release | | shown by | says | also fails | inconclusive |\n|---|---|---|---|---|---|"
     );
     let mut wrong = Vec::new();
-    for case in cases().iter().filter(|case| is_chosen(&case.name)) {
+    for case in chosen() {
+        let Some(check) = case.shows.check() else {
+            continue;
+        };
         let releases = [Some(&case.faulty), case.repaired.as_ref()];
         for (is_faulty, release) in [true, false].into_iter().zip(releases) {
             let Some(release) = release else { continue };
             let checked = release.judge(&case.path);
             let mut fails = checked.ids("fail");
-            let shows = fails.contains(&case.shows.as_str());
-            let actual = checked.outcome(&case.shows)["actual"].as_str();
-            fails.retain(|id| *id != case.shows);
+            let shows = fails.contains(&check);
+            let actual = checked.outcome(check)["actual"].as_str();
+            fails.retain(|id| *id != check);
             println!(
                 "| {} | {} | {} | {} | {} | {} |",
                 release.shown(),
                 if is_faulty { "faulty" } else { "repaired" },
-                case.shows,
+                check,
                 actual.unwrap_or("pass"),
                 fails.join(" "),
                 checked.ids("inconclusive").join(" "),

@@ -5,12 +5,25 @@ use std::time::{Duration, Instant};
 
 use crate::fuzz::TimeSpent;
 use crate::fuzz::deadline::Deadline;
+use crate::fuzz::symptom::FindingKind;
 use crate::subject::Interrupt;
 
 /// Settling gets one in this many parts of the time.
 const SETTLING_SHARE: u32 = 3;
 /// Maximum time of all lanes together that one finding gets at once.
 const CLAIM_MAX: Duration = Duration::from_secs(40);
+/// One finding gets at most one in this many parts of what is left, so that something is left for those that come later;
+/// and at least this time, if there is as much.
+const GRAVE_PARTS: u32 = 2;
+const GRAVE_MIN: Duration = Duration::from_secs(12);
+/// The same for a finding that a grave one may follow.
+const MINOR_PARTS: u32 = 4;
+const MINOR_MIN: Duration = Duration::from_secs(5);
+/// Minimum share of settling of which half is reserved for grave findings. Less suffices for one finding only.
+const RESERVING: Duration = Duration::from_secs(20);
+/// Tests of hints, which start servers of their own, get one in this many parts of the time.
+const TESTS_GRAVE_SHARE: u32 = 5;
+const TESTS_MINOR_SHARE: u32 = 8;
 /// Minimum time that is worth beginning with, and the same as a multiple of the server's start.
 const CLAIM_MIN: Duration = Duration::from_millis(300);
 const CLAIM_STARTS: u32 = 8;
@@ -25,6 +38,30 @@ pub(super) enum Activity {
     Cases,
     Looking,
     Settling,
+}
+
+/// How urgent a finding is: time is kept for the grave ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// The server is lost for its clients, or does what nobody asked it for.
+    Grave,
+    /// The server goes on, and says that it is wrong or says something else.
+    Minor,
+}
+
+impl Weight {
+    pub(super) fn of(kind: FindingKind) -> Self {
+        match kind {
+            FindingKind::Panic | FindingKind::Divergence | FindingKind::Difference => Self::Minor,
+            FindingKind::Crash
+            | FindingKind::Hang
+            | FindingKind::Spin
+            | FindingKind::Starvation
+            | FindingKind::Leak
+            | FindingKind::Complexity
+            | FindingKind::Conformance => Self::Grave,
+        }
+    }
 }
 
 /// The clock that the lanes share.
@@ -42,6 +79,8 @@ pub(super) struct CampaignClock {
     kept_ns: AtomicU64,
     stopped: AtomicBool,
     spent_ns: [AtomicU64; 4],
+    /// Time that tests of hints took, added up over the lanes, in nanoseconds.
+    tests_ns: AtomicU64,
 }
 
 /// The right to spend time on a finding. What is left is given back.
@@ -70,6 +109,7 @@ impl CampaignClock {
             kept_ns: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             spent_ns: Default::default(),
+            tests_ns: AtomicU64::new(0),
         }
     }
 
@@ -106,8 +146,8 @@ impl CampaignClock {
         self.stopped.load(Ordering::Relaxed) || self.interrupt.is_set()
     }
 
-    /// Time to settle a finding now. `None` if the share of settling is used up.
-    pub(super) fn claim(&self) -> Option<Claim<'_>> {
+    /// Time to settle a finding of this weight now. `None` if the share of settling is used up.
+    pub(super) fn claim(&self, weight: Weight) -> Option<Claim<'_>> {
         let claim = |granted, deadline| Claim {
             clock: self,
             granted,
@@ -118,7 +158,7 @@ impl CampaignClock {
         if self.duration.is_none() || self.is_stopped() {
             return Some(claim(Duration::ZERO, self.end()));
         }
-        let granted = self.free().min(CLAIM_MAX);
+        let granted = self.grant(weight);
         let end = self.exploring();
         if granted < self.claim_min || end.left(self.claim_min) < self.claim_min {
             return None;
@@ -148,9 +188,56 @@ impl CampaignClock {
         self.duration.is_some() && !self.is_stopped() && self.end().left(RESUMED_MIN) >= RESUMED_MIN
     }
 
+    /// What one finding of this weight gets, added up over the lanes.
+    fn grant(&self, weight: Weight) -> Duration {
+        let free = self.free();
+        let granted = match weight {
+            Weight::Grave => (free / GRAVE_PARTS)
+                .max(GRAVE_MIN)
+                .max(self.claim_min)
+                .min(free),
+            Weight::Minor => {
+                let share = self.share();
+                if share < RESERVING {
+                    return free;
+                }
+                let free = free.saturating_sub(share / 2);
+                (free / MINOR_PARTS)
+                    .max(MINOR_MIN)
+                    .max(self.claim_min)
+                    .min(free)
+            }
+        };
+        granted.min(CLAIM_MAX)
+    }
+
+    /// Whether there is time for a test of a hint of this weight. Without a duration there always is.
+    pub(super) fn may_test(&self, weight: Weight) -> bool {
+        let share = match weight {
+            Weight::Grave => TESTS_GRAVE_SHARE,
+            Weight::Minor => TESTS_MINOR_SHARE,
+        };
+        let most = self.begun.elapsed() * self.lanes / share;
+        self.duration.is_none() || self.tests_ns.load(Ordering::Relaxed) < nanos(most)
+    }
+
+    /// Runs a test of a hint, and counts the time that it takes.
+    pub(super) fn tests<T>(&self, test: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let done = test();
+        let took = nanos(begun.elapsed());
+        self.tests_ns.fetch_add(took, Ordering::Relaxed);
+        done
+    }
+
+    /// The share of settling, added up over the lanes.
+    fn share(&self) -> Duration {
+        self.duration.unwrap_or_default() * self.lanes / SETTLING_SHARE
+    }
+
     /// What is left of the share of settling, added up over the lanes.
     fn free(&self) -> Duration {
-        let share = self.duration.unwrap_or_default() * self.lanes / SETTLING_SHARE;
+        let share = self.share();
         let claimed = Duration::from_nanos(self.claimed_ns.load(Ordering::Relaxed));
         let kept = Duration::from_nanos(self.kept_ns.load(Ordering::Relaxed)) * self.lanes;
         share.saturating_sub(claimed).saturating_sub(kept)
@@ -211,34 +298,79 @@ mod tests {
     #[test]
     fn settling_gets_a_third_of_the_time_of_all_lanes() {
         let clock = clock(Some(30));
-        let claim = clock.claim().unwrap();
-        assert!(claim.deadline.left(Duration::MAX) <= Duration::from_secs(20));
-        assert!(clock.claim().is_none());
+        let claim = clock.claim(Weight::Grave).unwrap();
+        assert_eq!(claim.granted, GRAVE_MIN);
+        let rest = clock.claim(Weight::Grave).unwrap();
+        assert_eq!(rest.granted, Duration::from_secs(8));
+        assert!(clock.claim(Weight::Grave).is_none());
         drop(claim);
+        drop(rest);
         // What was not used is there again.
         clock.keep(Duration::from_secs(3));
         clock.keep(Duration::from_secs(30));
-        let claim = clock.claim().unwrap();
+        let claim = clock.claim(Weight::Grave).unwrap();
         assert!(claim.deadline.left(Duration::MAX) <= Duration::from_secs(10));
         assert!(clock.exploring().left(Duration::MAX) <= Duration::from_secs(25));
         assert!(clock.end().left(Duration::MAX) > Duration::from_secs(25));
     }
 
     #[test]
+    fn what_a_server_survives_leaves_half_of_the_share_to_what_it_does_not() {
+        let clock = clock(Some(60));
+        let mut minor = Vec::new();
+        while let Some(claim) = clock.claim(Weight::Minor) {
+            assert!(claim.granted <= Duration::from_secs(10));
+            minor.push(claim);
+        }
+        assert!(minor.len() >= 3);
+        let grave = clock.claim(Weight::Grave).unwrap();
+        assert!(grave.granted >= GRAVE_MIN);
+        let other = clock.claim(Weight::Grave).unwrap();
+        assert!(other.granted >= Duration::from_secs(7));
+    }
+
+    #[test]
+    fn a_server_that_starts_slowly_gets_time_for_its_starts() {
+        let mut clock = clock(Some(60));
+        clock.starts_in(Duration::from_secs(2));
+        for weight in [Weight::Minor, Weight::Grave] {
+            let claim = clock.claim(weight).unwrap();
+            assert!(claim.granted >= Duration::from_secs(16), "{weight:?}");
+        }
+    }
+
+    #[test]
+    fn tests_of_hints_get_a_part_of_the_time() {
+        let mut clock = clock(Some(60));
+        clock.begun -= Duration::from_secs(8);
+        let (minor, grave) = (Duration::from_secs(3), Duration::from_secs(3));
+        assert!(clock.may_test(Weight::Minor));
+        clock.tests_ns.store(nanos(minor), Ordering::Relaxed);
+        assert!(!clock.may_test(Weight::Minor));
+        assert!(clock.may_test(Weight::Grave));
+        clock
+            .tests_ns
+            .store(nanos(minor + grave), Ordering::Relaxed);
+        assert!(!clock.may_test(Weight::Grave));
+        clock.duration = None;
+        assert!(clock.may_test(Weight::Minor));
+    }
+
+    #[test]
     fn a_campaign_that_has_stopped_settles_to_its_end() {
         let clock = clock(Some(30));
-        let _first = clock.claim();
+        let _first = clock.claim(Weight::Grave);
         clock.stop();
-        let claim = clock.claim().unwrap();
+        let claim = clock.claim(Weight::Grave).unwrap();
         assert!(claim.deadline.left(Duration::MAX) > Duration::from_secs(25));
     }
 
     #[test]
     fn without_a_duration_there_is_always_time() {
         let clock = clock(None);
-        let _first = clock.claim().unwrap();
+        let _first = clock.claim(Weight::Minor).unwrap();
         clock.keep(Duration::from_secs(100));
-        assert!(clock.claim().is_some());
+        assert!(clock.claim(Weight::Minor).is_some());
         assert!(!clock.is_over());
     }
 }

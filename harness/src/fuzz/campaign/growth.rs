@@ -7,7 +7,7 @@ use super::state::CampaignState;
 use super::suspect::Suspect;
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::material::Material;
-use crate::fuzz::oracle::{Rigour, complexity};
+use crate::fuzz::oracle::complexity;
 use crate::fuzz::symptom::FindingKind;
 use crate::fuzz::{Case, SendStep, Step};
 
@@ -41,23 +41,28 @@ pub(super) fn probe(
             let mut steps = material.lead_in(*turn);
             steps.push(Step::Send(SendStep::whole(data)));
             found.extend(grows(state, epoch, &Case::new(steps)));
+            // A server that computes without an end can show nothing else.
+            if found
+                .last()
+                .is_some_and(|one| one.kind() == FindingKind::Hang)
+            {
+                return found;
+            }
         }
     }
     found
 }
 
 fn grows(state: &CampaignState<'_>, epoch: &mut Epoch<'_>, case: &Case) -> Option<Suspect> {
-    let kind = FindingKind::Complexity;
-    if !state.may_test(kind, case) {
+    if !state.may_test_cost(case, Duration::ZERO) {
         return None;
     }
-    let grown = complexity::grown(epoch, case)?;
-    let symptom = complexity::test(epoch, &grown, Rigour::Quick);
-    let suspect = symptom.map(|symptom| Suspect {
+    let shown = complexity::grows(epoch, case);
+    let suspect = shown.map(|(symptom, grown)| Suspect {
         first_seen: state.clock.begun.elapsed(),
         ..Suspect::alone(symptom, grown)
     });
-    state.tested(kind, case, suspect)
+    state.tested_cost(case, Duration::ZERO, suspect)
 }
 
 /// Whether the probe has taken its share of the campaign.

@@ -232,8 +232,8 @@ impl Work<'_> {
 
     /// Settles what there was no time for, if there is now.
     fn catch_up(&self, runtime: &Runtime) {
-        if self.state.has_postponed()
-            && let Some(claim) = self.state.clock.claim()
+        if let Some(weight) = self.state.postponed_weight()
+            && let Some(claim) = self.state.clock.claim(weight)
             && let Some(suspect) = self.state.postponed()
         {
             let target = self.target.until(claim.deadline.clone());

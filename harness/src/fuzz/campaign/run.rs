@@ -17,6 +17,7 @@ use crate::fuzz::epoch::Epoch;
 use crate::fuzz::material::Material;
 use crate::fuzz::oracle::conformance::lead_in;
 use crate::fuzz::target::FuzzTarget;
+use crate::fuzz::wire::Limits;
 use crate::fuzz::{Case, FuzzResult, InjectStep, SendStep, Step, corpus, log};
 use crate::process::injector::results;
 use crate::subject::{Interrupt, RehearsalError, rehearse, runtime};
@@ -32,6 +33,8 @@ const SEQUENTIAL_EXCHANGES: u32 = 20;
 
 /// Clients that send FIN at once, in a first look.
 const HASTY_CLIENTS: usize = 5;
+/// Clients that acknowledge at once, in a first look.
+const PROMPT_CLIENTS: usize = 5;
 /// Bytes by which a whole reply may be shorter than another one: counters have more digits after a while.
 const COUNTER_BYTES: u64 = 4;
 
@@ -79,6 +82,9 @@ impl Campaign {
         target.against = self.other_target()?;
         let mut look = first_look(&target.until(clock.end()), &self.plan.libraries);
         target.sequential = look.sequential;
+        if let Some(limits) = look.limits {
+            target.limits = limits;
+        }
         if self.plan.inject {
             target.inject = true;
             look.injections = injections(&target.until(clock.end()))?;
@@ -273,6 +279,8 @@ struct FirstLook {
     programs: Vec<PathBuf>,
     /// What cases may inject.
     injections: Vec<InjectStep>,
+    /// Time limits of cases, if the server is only slow because acknowledgements are delayed.
+    limits: Option<Limits>,
 }
 
 fn first_look(target: &FuzzTarget, libraries: &[String]) -> FirstLook {
@@ -282,6 +290,8 @@ fn first_look(target: &FuzzTarget, libraries: &[String]) -> FirstLook {
     };
     let words = heard::words(&epoch);
     let drops_at_fin = drops_at_fin(&mut epoch).unwrap_or(false);
+    let limits = prompt(&mut epoch, target.pace.exchange)
+        .and_then(|prompt| Limits::without_delays(target.pace.exchange, prompt));
     let silent = Case::default();
     let limit = SEQUENTIAL.max(target.pace.exchange * SEQUENTIAL_EXCHANGES);
     let beside = epoch.run_beside_canary(&silent, limit);
@@ -291,6 +301,7 @@ fn first_look(target: &FuzzTarget, libraries: &[String]) -> FirstLook {
         words,
         programs: guidance::programs(target, &epoch, libraries),
         injections: Vec::new(),
+        limits,
     }
 }
 
@@ -319,6 +330,26 @@ fn injections(target: &FuzzTarget) -> Result<Vec<InjectStep>, CampaignError> {
         return Err(CampaignError::Inject(why.into()));
     }
     Ok(found)
+}
+
+/// How long a plain exchange takes at most if the client acknowledges at once; `None` if that cannot matter.
+fn prompt(epoch: &mut Epoch<'_>, exchange: Duration) -> Option<Duration> {
+    if !Limits::may_be_delayed(exchange) {
+        return None;
+    }
+    let plain = epoch.target.talk().plain().clone();
+    let mut wire = epoch.other_wire(epoch.target.limits.acknowledging());
+    let mut slowest = Duration::ZERO;
+    for _ in 0..PROMPT_CLIENTS {
+        let request = epoch.voice().render(&plain, b"ping").ok()?.request;
+        let mut steps = lead_in(epoch, &plain);
+        steps.push(Step::Send(SendStep::whole(request)));
+        steps.extend([Step::Receive, Step::Close]);
+        let begun = Instant::now();
+        wire.run(&Case::new(steps)).ok()?;
+        slowest = slowest.max(begun.elapsed());
+    }
+    Some(slowest)
 }
 
 /// Whether less comes back if the FIN follows the plain request at once.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::block_growth::BlockGrowth;
-use super::clock::CampaignClock;
+use super::clock::{CampaignClock, Weight};
 use super::guidance::Guidance;
 use super::membership::Membership;
 use super::place::{Places, Turns, Waiting};
@@ -162,14 +162,9 @@ impl<'a> CampaignState<'a> {
         self.connections.fetch_add(all, Ordering::Relaxed);
     }
 
-    /// The turn of the longest request of a case.
-    pub(super) fn turn_of(&self, case: &Case) -> String {
-        self.turns.of_case(case)
-    }
-
     /// Whether a hint of this kind at the turn of this case is followed now.
     pub(super) fn may_test(&self, kind: FindingKind, case: &Case) -> bool {
-        let turn = self.turn_of(case);
+        let turn = self.turns.of_case(case);
         self.ledger().places.may_test(kind, &turn, case)
     }
 
@@ -184,10 +179,37 @@ impl<'a> CampaignState<'a> {
         if suspect.is_none() && self.is_over() {
             return None;
         }
-        let turn = self.turn_of(case);
+        let turn = self.turns.of_case(case);
         self.ledger().places.tested(kind, &turn, suspect.is_some());
         suspect.map(|suspect| Suspect {
             turn: Some(turn),
+            ..suspect
+        })
+    }
+
+    /// Whether a case that costs this much CPU time is tested for growth now.
+    pub(super) fn may_test_cost(&self, case: &Case, cpu: Duration) -> bool {
+        let place = self.turns.of_cost(case);
+        self.ledger().places.may_test_cost(&place, case, cpu)
+    }
+
+    /// [`CampaignState::tested`] for growth, of a case that costs this much.
+    pub(super) fn tested_cost(
+        &self,
+        case: &Case,
+        cpu: Duration,
+        suspect: Option<Suspect>,
+    ) -> Option<Suspect> {
+        if suspect.is_none() && self.is_over() {
+            return None;
+        }
+        let place = self.turns.of_cost(case);
+        let is_found = suspect.is_some();
+        self.ledger()
+            .places
+            .tested_cost(&place, case, cpu, is_found);
+        suspect.map(|suspect| Suspect {
+            turn: Some(place).filter(|_| suspect.kind().is_of_a_turn()),
             ..suspect
         })
     }
@@ -207,14 +229,17 @@ impl<'a> CampaignState<'a> {
         self.ledger().later.push_back(suspect);
     }
 
-    /// The oldest suspect that there was no time for.
+    /// The gravest suspect that there was no time for, the oldest of several.
     pub(super) fn postponed(&self) -> Option<Suspect> {
-        self.ledger().later.pop_front()
+        let later = &mut self.ledger().later;
+        let weights = later.iter().map(weight).enumerate();
+        let (at, _) = weights.min_by_key(|(_, weight)| *weight)?;
+        later.remove(at)
     }
 
-    /// Whether there are suspects that there was no time for.
-    pub(super) fn has_postponed(&self) -> bool {
-        !self.ledger().later.is_empty()
+    /// The weight of that suspect.
+    pub(super) fn postponed_weight(&self) -> Option<Weight> {
+        self.ledger().later.iter().map(weight).min()
     }
 
     /// Takes a finding back that turned out to be another one, or none.
@@ -392,4 +417,8 @@ impl<'a> CampaignState<'a> {
         }
         fuzzed
     }
+}
+
+fn weight(suspect: &Suspect) -> Weight {
+    Weight::of(suspect.kind())
 }

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::blame;
 use super::candidates::Candidates;
+use super::clock::Weight;
 use super::confirm::{self, CONFIRMATIONS, Looks};
 use super::membership::seen_here;
 use super::publish::publish;
@@ -18,7 +19,7 @@ use super::unsettled::{NOT_AGAIN_YET, NOT_CONFIRMED_YET, NOT_REPRODUCED_YET};
 use crate::fuzz::fleet::Standing;
 use crate::fuzz::minimize::{CandidateOutcome, minimize};
 use crate::fuzz::oracle::{Claim, crash};
-use crate::fuzz::symptom::Symptom;
+use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::fuzz::target::FuzzTarget;
 use crate::fuzz::{Case, Confirmed, Finding};
 
@@ -26,7 +27,7 @@ use crate::fuzz::{Case, Confirmed, Finding};
 const MINIMIZING: Duration = Duration::from_secs(20);
 /// Share of the time of a finding that minimizing it may take, in percent; the rest is for confirming it.
 const MINIMIZING_PERCENT: u32 = 60;
-/// The same share where servers have to be asked one after the other.
+/// The same share where servers have to be asked one after the other, or each of them is waited for.
 const MINIMIZING_TIMED_PERCENT: u32 = 30;
 
 /// Settles a suspect, if there is time for that now.
@@ -36,7 +37,7 @@ pub(super) fn suspect(
     runtime: &Runtime,
     suspect: Suspect,
 ) {
-    match state.clock.claim() {
+    match state.clock.claim(Weight::of(suspect.kind())) {
         Some(claim) => settle(
             state,
             &target.until(claim.deadline.clone()),
@@ -316,9 +317,11 @@ impl Triage {
         if self.claim.wrong_reply.is_some() {
             return (cases, true);
         }
-        let percent = match confirm::is_timed(&self.claim) {
-            true => MINIMIZING_TIMED_PERCENT,
-            false => MINIMIZING_PERCENT,
+        let is_slow = confirm::is_timed(&self.claim) || self.claim.kind == FindingKind::Hang;
+        let percent = if is_slow {
+            MINIMIZING_TIMED_PERCENT
+        } else {
+            MINIMIZING_PERCENT
         };
         let left = target.deadline.left(MINIMIZING * 100 / percent);
         let time = left * percent / 100;

@@ -203,3 +203,43 @@ fn half_of_the_cases_wait_where_a_fin_drops_the_request() {
     assert_eq!(waiting(false), 0);
     assert!((500..1200).contains(&waiting(true)));
 }
+
+#[test]
+fn heads_of_parts_soon_get_what_belongs_there() {
+    let material = material(FORM);
+    let of_part = |sent: &[u8], line: &str| {
+        let part = memmem::find(sent, b"--xy\r\n").map(|at| &sent[at..]);
+        let head = part.and_then(|part| Some(&part[..memmem::find(part, b"\r\n\r\n")?]));
+        is_whole(sent) && head.is_some_and(|head| has(head, line))
+    };
+    reaches(
+        &material,
+        1500,
+        &[
+            ("a length beyond the part", &|sent| {
+                of_part(sent, "\r\nContent-Length: 100")
+            }),
+            ("an encoding", &|sent| {
+                of_part(sent, "\r\nContent-Transfer-Encoding: base64")
+            }),
+            ("a part in a part", &|sent| {
+                of_part(sent, "\r\nContent-Type: multipart/mixed")
+            }),
+        ],
+    );
+}
+
+#[test]
+fn every_line_is_soon_there_two_thousand_times() {
+    let times = |sent: &[u8], line: &str| memmem::find_iter(sent, line).count() > 2000;
+    reaches(
+        &material(FORM),
+        1500,
+        &[
+            ("a header of the first turn", &|sent| times(sent, "C:y\r\n")),
+            ("a header of the last turn", &|sent| {
+                times(sent, "C-T:m/f-d; b=x\r\n") || times(sent, "boundary=xy\r\n")
+            }),
+        ],
+    );
+}

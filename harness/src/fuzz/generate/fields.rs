@@ -80,13 +80,13 @@ pub(super) fn values(material: &Material, random: &mut Random) -> Vec<PlannedCas
 }
 
 /// Each line of the dictionary, and each header with each of its values, in each message that the server serves: after a
-/// random line of a head, which may be that of a part.
+/// random line of a head, which may be that of a part. What the dictionary has for the heads of parts comes first, and there.
 pub(super) fn lines(material: &Material, random: &mut Random) -> Vec<PlannedCase> {
     let words = &material.dictionary;
     let mut texts = words.lines.clone();
     let header = |(name, value): &(Vec<u8>, Vec<u8>)| [&name[..], b": ", value].concat();
     texts.extend(words.named.iter().map(header));
-    let mut items = Vec::new();
+    let (mut items, mut first) = (Vec::new(), Vec::new());
     for (seed, message) in served(material) {
         let all = spans::of(&message);
         let is_header = |line: &&Span| {
@@ -106,21 +106,25 @@ pub(super) fn lines(material: &Material, random: &mut Random) -> Vec<PlannedCase
                 None => heads.push(vec![line]),
             }
         }
-        for text in &texts {
-            if let Some(line) = random.pick(&heads).and_then(|head| random.pick(head)) {
-                items.push(PlannedCase::Splice {
-                    name: "each-line",
-                    seed,
-                    at: line.at.end..line.at.end,
-                    unit: [&text[..], b"\r\n"].concat(),
-                    count: 1,
-                    repairs: true,
-                });
-            }
-        }
+        let mut after = |heads: &[Vec<&Span>], text: &[u8]| {
+            let line = random.pick(heads).and_then(|head| random.pick(head))?;
+            Some(PlannedCase::Splice {
+                name: "each-line",
+                seed,
+                at: line.at.end..line.at.end,
+                unit: [text, b"\r\n"].concat(),
+                count: 1,
+                repairs: true,
+            })
+        };
+        let inner = heads.get(1..).unwrap_or_default();
+        first.extend(words.inner.iter().filter_map(|text| after(inner, text)));
+        items.extend(texts.iter().filter_map(|text| after(&heads, text)));
     }
+    random.shuffle(&mut first);
     random.shuffle(&mut items);
-    items
+    first.append(&mut items);
+    first
 }
 
 /// Each pump: first in all headers of a message at once, then in single fields, instead of the value or after it.

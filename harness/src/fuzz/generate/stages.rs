@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::fields;
-use super::planned::{PlannedCase, basic};
+use super::planned::{PlannedCase, basic, message};
 use crate::fuzz::Step;
 use crate::fuzz::material::{BAD_UTF8, Material, OPENINGS, TOKENS, announced, text};
 use crate::fuzz::mutator::lies;
@@ -23,13 +23,14 @@ const LENGTHS_MAX: usize = 2300;
 /// Number of turns into which each token is put.
 const SEEDS_PER_TOKEN: usize = 5;
 
-/// Repetition counts of opening tokens, as far as the message limit allows.
+/// Repetition counts of opening tokens, as far as the message limit allows; the most telling ones first.
 const DEPTHS: &[usize] = &[
-    3, 16, 64, 255, 256, 257, 1000, 1001, 1024, 2001, 4096, 8192, 10_000, 16_384, 32_768, 65_536,
+    10_000, 65_536, 1001, 257, 2001, 16, 32_768, 64, 1000, 255, 256, 1024, 3, 4096, 8192, 16_384,
 ];
 
-/// Repetition counts of lines: round numbers and powers of two, and one more.
-const LINES: &[usize] = &[2, 16, 101, 257, 1001, 2002, 4096, 10_001, 65_536];
+/// Repetition counts of lines: round numbers and powers of two, and one more. Two thousand short ones are within the limits of
+/// most heads, and above most limits of their number.
+const LINES: &[usize] = &[2002, 257, 10_001, 101, 1001, 65_536, 16, 4096, 2];
 
 /// The whole first stage: first the seeds, then the early endings, then everything else in random order; and how many come
 /// first.
@@ -211,49 +212,75 @@ fn length_lies(material: &Material) -> Vec<PlannedCase> {
     items
 }
 
+/// Repetitions of what opens a nested structure and of lines, in turn. Of each, all with one count come before any with the
+/// next, so that the time of a campaign that suffices for a part of them is for every place.
 fn repeats(material: &Material) -> Vec<PlannedCase> {
-    let mut items = Vec::new();
     let seeds = basic(material);
-    let mut add = |seed: usize, at: Range<usize>, unit: &[u8], counts: &[usize], len: usize| {
-        // Decimal lengths may grow by some digits.
-        let room = material.bytes_max().saturating_sub(len + 32);
-        let most = room / unit.len().max(1);
-        let counts = counts.iter().copied().filter(|count| *count < most);
-        items.extend(counts.chain([most]).map(|count| PlannedCase::Splice {
-            name: "each-repeat",
-            seed,
-            at: at.clone(),
-            unit: unit.to_vec(),
-            count,
-            repairs: true,
-        }));
-    };
     let payload = |seed: usize| material.seeds[seed].payload.clone();
     let with_payload = seeds.iter().find(|(seed, _)| payload(*seed).is_some());
+    let mut openings = Vec::new();
     if let Some((seed, message)) = seeds.first() {
         let at = material.request_frame().header_len(message);
-        for opening in OPENINGS {
-            add(*seed, at..at, opening, DEPTHS, message.len());
-        }
+        openings.extend(
+            OPENINGS
+                .iter()
+                .map(|opening| (*seed, at..at, opening.to_vec())),
+        );
     }
-    if let Some((seed, message)) = with_payload
+    if let Some((seed, _)) = with_payload
         && let Some(at) = payload(*seed)
     {
-        for opening in OPENINGS {
-            add(*seed, at.clone(), opening, DEPTHS, message.len());
-        }
+        openings.extend(
+            OPENINGS
+                .iter()
+                .map(|opening| (*seed, at.clone(), opening.to_vec())),
+        );
     }
-    let mut tried: Vec<Vec<u8>> = Vec::new();
+    let mut lines: Vec<Place> = Vec::new();
     for (seed, message) in &seeds {
         for line in text::lines(message).into_iter().take(8) {
             let whole = message[line.clone()].to_vec();
             let short = text::skeleton(&whole);
             for (at, unit) in [(line.end..line.end, short), (line.clone(), whole)] {
-                if !unit.is_empty() && !tried.contains(&unit) {
-                    add(*seed, at, &unit, LINES, message.len());
-                    tried.push(unit);
+                if !unit.is_empty() && lines.iter().all(|(_, _, tried)| *tried != unit) {
+                    lines.push((*seed, at, unit));
                 }
             }
+        }
+    }
+    let mut openings = each_count(material, &openings, DEPTHS).into_iter();
+    let mut lines = each_count(material, &lines, LINES).into_iter();
+    let mut items = Vec::new();
+    loop {
+        let pair = [lines.next(), openings.next()];
+        if pair.iter().all(Option::is_none) {
+            return items;
+        }
+        items.extend(pair.into_iter().flatten());
+    }
+}
+
+/// A seed, the range of its message to replace, and what is repeated there.
+type Place = (usize, Range<usize>, Vec<u8>);
+
+/// Each place with the first of these counts, then with the next, and last with as many as fit.
+fn each_count(material: &Material, places: &[Place], counts: &[usize]) -> Vec<PlannedCase> {
+    let mut items = Vec::new();
+    for count in counts.iter().map(|count| Some(*count)).chain([None]) {
+        for (seed, at, unit) in places {
+            let message = message(&material.seeds[*seed]);
+            // Decimal lengths may grow by some digits.
+            let room = material.bytes_max().saturating_sub(message.len() + 32);
+            let most = room / unit.len().max(1);
+            let count = count.map_or(Some(most), |count| (count < most).then_some(count));
+            items.extend(count.map(|count| PlannedCase::Splice {
+                name: "each-repeat",
+                seed: *seed,
+                at: at.clone(),
+                unit: unit.clone(),
+                count,
+                repairs: true,
+            }));
         }
     }
     items

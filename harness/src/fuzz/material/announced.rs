@@ -111,6 +111,14 @@ pub(in crate::fuzz) fn announced(frame: &Frame, bytes: &[u8]) -> Vec<Announced> 
     found
 }
 
+/// All correct lengths in decimal digits within the first `head` bytes, of a body that begins there too.
+pub(in crate::fuzz) fn announced_by(frame: &Frame, bytes: &[u8], head: usize) -> Vec<Announced> {
+    let fields = fields(frame, &bytes[..head]).into_iter();
+    let digits = fields.filter(|field| field.kind == FieldKind::Digits);
+    let announced = digits.filter_map(|field| in_text(frame, bytes, field.at));
+    announced.filter(|one| one.body.start <= head).collect()
+}
+
 /// A header at the start of some bytes: the place of its length, the place of the body, and the end of the message.
 type Headed = (Range<usize>, Range<usize>, usize);
 

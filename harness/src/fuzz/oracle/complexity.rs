@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::claim::Rigour;
+use super::hang;
 use super::scale::Scale;
 use crate::fuzz::case::{BYTES_MAX, Case, Step};
 use crate::fuzz::epoch::Epoch;
@@ -33,10 +34,13 @@ const STEEP: f64 = 2.3;
 const FLAT_MAX: u32 = 2;
 /// Minimum CPU time at the smallest size: less cannot be told apart from the cost of a connection.
 const MEASURABLE: Duration = Duration::from_millis(1);
-/// Maximum time the server may keep computing after it has closed the connection.
-const COMPUTING: Duration = Duration::from_secs(10);
+/// Maximum time the server may keep computing after it has closed the connection. Growth is measured below it: what takes
+/// longer than twice the size of something that took [`ENOUGH`] is no matter of measuring.
+const COMPUTING: Duration = Duration::from_secs(4);
 /// Maximum wait for a reply, and for a server that does not close after the client's FIN.
-const PATIENT: Duration = Duration::from_secs(10);
+const PATIENT: Duration = Duration::from_secs(4);
+/// Maximum time to let one case grow and to measure it.
+pub(crate) const TIME_MAX: Duration = Duration::from_secs(12);
 const IMPATIENT: Duration = Duration::from_millis(200);
 
 /// Whether the case has a part that is long enough to be scaled.
@@ -50,19 +54,48 @@ pub(crate) fn bytes_max(epoch: &Epoch<'_>) -> usize {
     promised.unwrap_or(BYTES_MAX).min(BYTES_MAX)
 }
 
-/// The case, grown until it is easy to measure, far above the noise. `None` if its cost grows like its size.
-pub(crate) fn grown(epoch: &mut Epoch<'_>, case: &Case) -> Option<Case> {
+/// What becomes of a case that grows.
+#[derive(Debug)]
+pub(crate) enum Growth {
+    /// It is easy to measure, far above the noise.
+    Measurable(Case),
+    /// The server does not stop computing any more.
+    Endless(Case),
+}
+
+/// Grows the case and measures it. The symptom is that of a server that hangs if there was no end to measure.
+pub(crate) fn grows(epoch: &mut Epoch<'_>, case: &Case) -> Option<(Symptom, Case)> {
+    match grown(epoch, case)? {
+        Growth::Measurable(grown) => {
+            let symptom = test(epoch, &grown, Rigour::Quick)?;
+            Some((symptom, grown))
+        }
+        Growth::Endless(grown) => Some((hang::suspected(), grown)),
+    }
+}
+
+/// The case, grown until it is easy to measure, or until there is no end. `None` if its cost grows like its size.
+pub(crate) fn grown(epoch: &mut Epoch<'_>, case: &Case) -> Option<Growth> {
     let frame = epoch.target.talk().request.clone();
     let scale = Scale::of(case, &frame)?;
     let most = bytes_max(epoch)
         .max(case.bytes())
         .saturating_sub(scale.rest());
     let mut meter = Meter::of(epoch, &scale)?;
+    let endless = |meter: &Meter<'_, '_>, bytes| {
+        let is_endless = meter.endless;
+        is_endless.then(|| Growth::Endless(scale.sized(bytes).0))
+    };
     // A case that was costly may be larger than necessary: the growth begins below it.
     let mut bytes = (scale.bytes / 4).max(1);
-    let (mut cost, mut flat) = (meter.cost(&scale, bytes, 1)?, 0);
+    let Some(mut cost) = meter.cost(&scale, bytes, 1) else {
+        return endless(&meter, bytes);
+    };
+    let mut flat = 0;
     while cost < ENOUGH && bytes * 2 <= most {
-        let twice = meter.cost(&scale, bytes * 2, 1)?;
+        let Some(twice) = meter.cost(&scale, bytes * 2, 1) else {
+            return endless(&meter, bytes * 2);
+        };
         // The server refuses what is that long.
         if twice < cost && cost >= COSTLY {
             break;
@@ -79,7 +112,7 @@ pub(crate) fn grown(epoch: &mut Epoch<'_>, case: &Case) -> Option<Case> {
         }
         (bytes, cost) = (bytes * 2, twice);
     }
-    (cost >= COSTLY).then(|| scale.sized(bytes).0)
+    (cost >= COSTLY).then(|| Growth::Measurable(scale.sized(bytes).0))
 }
 
 /// Measures the case at four sizes.
@@ -159,6 +192,8 @@ struct Meter<'e, 't> {
     wire: Wire,
     /// The cost of the case without the growing part.
     base: Duration,
+    /// The server did not stop computing after the last case.
+    endless: bool,
 }
 
 impl<'e, 't> Meter<'e, 't> {
@@ -167,6 +202,7 @@ impl<'e, 't> Meter<'e, 't> {
             wire: wire(epoch, IMPATIENT),
             epoch,
             base: Duration::ZERO,
+            endless: false,
         };
         let (without, _) = scale.sized(1);
         let (mut base, mut closes) = (Duration::MAX, true);
@@ -204,7 +240,10 @@ impl<'e, 't> Meter<'e, 't> {
         if self.epoch.has_ended() || self.epoch.target.deadline.is_over() {
             return None;
         }
-        wait_until_idle(self.epoch);
+        if !wait_until_idle(self.epoch) {
+            self.endless = !self.epoch.target.deadline.is_over();
+            return None;
+        }
         let ends = observed.connections.iter();
         let closed = ends
             .map(|received| received.end)
@@ -222,8 +261,8 @@ fn wire(epoch: &Epoch<'_>, wait: Duration) -> Wire {
     epoch.other_wire(limits)
 }
 
-/// Waits until the server is idle: it may keep computing after it has closed the connection.
-fn wait_until_idle(epoch: &Epoch<'_>) {
+/// Waits until the server is idle: it may keep computing after it has closed the connection. Returns false if it does not stop.
+fn wait_until_idle(epoch: &Epoch<'_>) -> bool {
     let mut idle = 0;
     let deadline = Instant::now() + epoch.target.deadline.left(COMPUTING);
     while idle < 2 && Instant::now() < deadline {
@@ -234,6 +273,7 @@ fn wait_until_idle(epoch: &Epoch<'_>) {
             idle + 1
         };
     }
+    idle >= 2
 }
 
 #[cfg(test)]

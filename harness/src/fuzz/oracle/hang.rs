@@ -45,14 +45,19 @@ pub(super) fn seen(epoch: &mut Epoch<'_>, first: &PeerError) -> Option<Symptom> 
                 "refuses",
                 "the server still runs but accepts no connection any more",
             ),
-            _ => Symptom::new(
-                FindingKind::Hang,
-                "silent",
-                "the server still runs but serves no client any more",
-            ),
+            _ => suspected(),
         }
         .with("canaries", vec![first.to_string(), again.to_string()])
         .with("limit_ms", u64::try_from(limit.as_millis()).unwrap_or(0)),
+    )
+}
+
+/// The symptom of a server that seems to compute without an end; whether it serves clients is for fresh servers to show.
+pub(super) fn suspected() -> Symptom {
+    Symptom::new(
+        FindingKind::Hang,
+        "silent",
+        "the server still runs but serves no client any more",
     )
 }
 

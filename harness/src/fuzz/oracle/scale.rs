@@ -1,12 +1,16 @@
 //! A case of which one part can be given any size, while everything else stays as it is.
 
+use std::ops::Range;
+
 use crate::fuzz::Case;
 use crate::fuzz::case::{Data, DataPart, Step};
-use crate::fuzz::material::announced;
+use crate::fuzz::material::announced::{self, Announced};
 use crate::talk::Frame;
 
 /// Minimum bytes of the part that grows.
 const BYTES_MIN: usize = 1024;
+/// Maximum bytes before the growing part in which lengths are looked for.
+const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Bytes at the end of a part that stay: they often end a message.
 const TAIL_BYTES: usize = 16;
 
@@ -19,6 +23,8 @@ pub(super) struct Scale<'a> {
     part: usize,
     /// The size of the growing part in this case.
     pub(super) bytes: usize,
+    /// Lengths in decimal digits that count the growing part.
+    lengths: Vec<Announced>,
 }
 
 impl<'a> Scale<'a> {
@@ -34,7 +40,8 @@ impl<'a> Scale<'a> {
             parts.map(move |(part, data)| (step, part, growing(data)))
         });
         let (step, part, bytes) = parts.max_by_key(|(_, _, bytes)| *bytes)?;
-        (bytes >= BYTES_MIN).then_some(Self {
+        (bytes >= BYTES_MIN).then(|| Self {
+            lengths: lengths(case, frame, step, part),
             case,
             frame,
             step,
@@ -43,7 +50,7 @@ impl<'a> Scale<'a> {
         })
     }
 
-    /// The case with a growing part of at most `bytes`, and its exact size. A correct length header is corrected.
+    /// The case with a growing part of at most `bytes`, and its exact size. Correct lengths of it are corrected.
     pub(super) fn sized(&self, bytes: usize) -> (Case, usize) {
         let mut sized = self.case.clone();
         let Some(Step::Send(send)) = sized.steps.get_mut(self.step) else {
@@ -71,6 +78,13 @@ impl<'a> Scale<'a> {
                 announced::repair(self.frame, &before, &mut bytes);
                 send.data = folded_again(&bytes, &send.data);
             }
+        } else {
+            let grown = exact as i64 - self.bytes as i64;
+            // From the last one to the first, so that positions stay right.
+            for length in self.lengths.iter().rev() {
+                let counted = (length.body.len() as i64 + grown).max(0).to_string();
+                send.data = with(&send.data, &length.at, counted.as_bytes());
+            }
         }
         (sized, exact)
     }
@@ -79,6 +93,39 @@ impl<'a> Scale<'a> {
     pub(super) fn rest(&self) -> usize {
         self.case.bytes() - self.bytes
     }
+}
+
+/// The lengths before a part of a step that count this part.
+fn lengths(case: &Case, frame: &Frame, step: usize, part: usize) -> Vec<Announced> {
+    let Some(Step::Send(send)) = case.steps.get(step) else {
+        return Vec::new();
+    };
+    let parts = send.data.parts();
+    let head: usize = parts[..part].iter().map(DataPart::len).sum();
+    if frame.adds_to_body() || head > HEAD_BYTES_MAX {
+        return Vec::new();
+    }
+    let end = head + parts[part].len();
+    let mut lengths = announced::announced_by(frame, &send.data.to_bytes(), head);
+    lengths.retain(|one| one.body.end >= end);
+    lengths
+}
+
+/// Data with a range of a plain part replaced.
+fn with(data: &Data, at: &Range<usize>, new: &[u8]) -> Data {
+    let mut begin = 0;
+    let parts = data.parts().iter().map(|part| {
+        let from = begin;
+        begin += part.len();
+        match part {
+            DataPart::Bytes(bytes) if from <= at.start && at.end <= begin => {
+                let (before, after) = (&bytes[..at.start - from], &bytes[at.end - from..]);
+                DataPart::Bytes([before, new, after].concat())
+            }
+            other => other.clone(),
+        }
+    });
+    parts.collect()
 }
 
 /// The bytes with the header of a message corrected; the large part stays a repetition where it was one.
@@ -190,5 +237,48 @@ mod tests {
             assert_eq!(announced as usize, bytes.len() - 4);
             assert_eq!((exact, bytes.len()), (size, size + scale.rest()));
         }
+    }
+    #[test]
+    fn lengths_in_the_text_before_it_count_what_grows() {
+        let head = "POST / HTTP/1.1\r\nAge: 4098\r\nContent-Length: 4098\r\n\r\na=";
+        let mut data = Data::from(head.as_bytes());
+        data.push(DataPart::Repeat {
+            unit: b"%4".to_vec(),
+            count: 2048,
+        });
+        let case = Case::sending(data);
+        let scale = Scale::of(&case, &Frame::Http1).unwrap();
+        for (size, announced) in [(1, 2), (1024, 1026), (8192, 8194), (100_000, 100_002)] {
+            let (sized, _) = scale.sized(size);
+            let sent = sized.sends().next().unwrap().data.to_bytes();
+            let sent = String::from_utf8(sent).unwrap();
+            let (head, body) = sent.split_once("\r\n\r\n").unwrap();
+            assert_eq!(body.len(), announced);
+            let length = format!("Age: 4098\r\nContent-Length: {announced}");
+            assert!(head.ends_with(&length), "{head}");
+        }
+        let redis = Case::new(vec![Step::Send(SendStep::whole(Data::from_iter([
+            DataPart::Bytes(b"*1\r\n$2000\r\n".to_vec()),
+            DataPart::Repeat {
+                unit: b"a".to_vec(),
+                count: 2000,
+            },
+            DataPart::Bytes(b"\r\n".to_vec()),
+        ])))]);
+        let (sized, _) = Scale::of(&redis, &Frame::Resp).unwrap().sized(500);
+        let sent = sized.sends().next().unwrap().data.to_bytes();
+        assert!(sent.starts_with(b"*1\r\n$500\r\naaa"));
+        // A length that was wrong before stays as it is.
+        let wrong = Data::from_iter([
+            DataPart::Bytes(b"POST / HTTP/1.1\r\nContent-Length: 7\r\n\r\n".to_vec()),
+            DataPart::Repeat {
+                unit: b"a".to_vec(),
+                count: 2000,
+            },
+        ]);
+        let wrong = Case::sending(wrong);
+        let (sized, _) = Scale::of(&wrong, &Frame::Http1).unwrap().sized(4000);
+        let sent = sized.sends().next().unwrap().data.to_bytes();
+        assert!(sent.starts_with(b"POST / HTTP/1.1\r\nContent-Length: 7\r\n"));
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Connection {
     sent: u64,
     /// The TLS layer, if the file asks for one.
     tls: Option<TlsChannel>,
+    /// Acknowledges at once, so that a server with Nagle's algorithm sends the rest of its reply.
+    acknowledges: bool,
 }
 
 impl Connection {
@@ -67,6 +69,7 @@ impl Connection {
             replies: 0,
             sent: 0,
             tls: None,
+            acknowledges: false,
         };
         connection.connect(&endpoint.address, wait)?;
         if !endpoint.transport.is_plain() {
@@ -122,6 +125,11 @@ impl Connection {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Acknowledges from now on whatever arrives, without the usual delay.
+    pub(super) fn acknowledge_at_once(&mut self) {
+        self.acknowledges = true;
     }
 
     fn ended(&mut self, end: ConnectionEnd) {
@@ -261,6 +269,10 @@ impl Connection {
         let Some(socket) = &self.socket else {
             return Took::End;
         };
+        if self.acknowledges {
+            // The kernel goes back to delays by itself. Fails on a Unix socket, which has none.
+            let _ = sockopt::set_tcp_quickack(socket, true);
+        }
         match net::recv(socket, &mut *buffer, flags) {
             Ok((_, 0)) => {
                 self.ended(ConnectionEnd::Eof);

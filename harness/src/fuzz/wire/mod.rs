@@ -43,7 +43,12 @@ pub(crate) struct Limits {
     pub case: Duration,
     /// Pause between two pieces of one send, so that the server reads them separately.
     pub between: Duration,
+    /// Acknowledge at once what arrives.
+    pub acknowledges: bool,
 }
+
+/// Minimum duration of an exchange that may consist of delayed acknowledgements: the kernel delays them by 40 ms, some of them less.
+const DELAYED_MIN: Duration = Duration::from_millis(4);
 
 impl Limits {
     /// Limits for a server that needs `exchange` for connect, request and reply.
@@ -55,7 +60,28 @@ impl Limits {
             case: wait * 20,
             // An upper bound: the slowest of a few exchanges depends more on the machine than on the server.
             between: (exchange / 2).clamp(Duration::from_micros(80), Duration::from_micros(250)),
+            acknowledges: false,
         }
+    }
+
+    /// The limits for a client that acknowledges at once.
+    pub(crate) fn acknowledging(self) -> Self {
+        Self {
+            acknowledges: true,
+            ..self
+        }
+    }
+
+    /// Whether an exchange takes so long that delayed acknowledgements may be the cause.
+    pub(crate) fn may_be_delayed(exchange: Duration) -> bool {
+        exchange >= DELAYED_MIN
+    }
+
+    /// The limits for a server that needs `exchange` with delayed acknowledgements and `prompt` without. `None` if it makes no
+    /// difference.
+    pub(crate) fn without_delays(exchange: Duration, prompt: Duration) -> Option<Self> {
+        let is_cause = Self::may_be_delayed(exchange) && prompt < exchange / 2;
+        is_cause.then(|| Self::of(prompt).acknowledging())
     }
 }
 
@@ -237,6 +263,11 @@ impl UnderWay {
                 wire.deadline.left(wire.limits.wait).max(SHORTEST_WAIT),
                 &mut wire.buffer,
             )?);
+            if wire.limits.acknowledges
+                && let Some(connection) = self.connections.last_mut()
+            {
+                connection.acknowledge_at_once();
+            }
             self.current = self.connections.len() - 1;
         }
         Ok(())

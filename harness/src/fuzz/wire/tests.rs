@@ -27,6 +27,7 @@ fn wire(addr: SocketAddr) -> Wire {
         send: Duration::from_secs(2),
         case: Duration::from_secs(5),
         between: Duration::from_millis(20),
+        acknowledges: false,
     };
     Wire::new(&Endpoint::plain(addr), Frame::until(LINE), limits)
 }
@@ -124,4 +125,23 @@ fn refused_reset_and_silent_are_told_apart() {
     assert_eq!(observed.connections[0].end, ConnectionEnd::StillOpen);
     go.send(()).unwrap();
     server.join().unwrap();
+}
+
+#[test]
+fn a_server_is_only_slow_for_those_who_delay_acknowledgements() {
+    let ms = Duration::from_millis;
+    let limits = Limits::without_delays(ms(44), ms(1)).expect("the delays are the cause");
+    assert!(limits.acknowledges && limits.wait < Limits::of(ms(44)).wait);
+    assert!(Limits::without_delays(ms(44), ms(40)).is_none());
+    assert!(Limits::without_delays(ms(2), Duration::ZERO).is_none());
+}
+
+#[test]
+fn a_client_that_acknowledges_at_once_reads_the_same() {
+    let (addr, server) = served(echo);
+    let mut wire = wire(addr);
+    wire.limits = wire.limits.acknowledging();
+    let observed = wire.run(&Case::sending(&b"hello\n"[..])).unwrap();
+    assert_eq!(observed.connections[0].bytes, b"hello\n");
+    assert_eq!(server.join().unwrap(), [6]);
 }

@@ -1,11 +1,12 @@
 //! Runs the cases of one epoch: at most 10,000 cases or 5 s on one server.
 
 mod admission;
+mod tests_of_hints;
 
 use std::time::{Duration, Instant};
 
 use crate::fuzz::Case;
-use crate::fuzz::campaign::clock::Activity;
+use crate::fuzz::campaign::clock::{Activity, Weight};
 use crate::fuzz::campaign::source::{Origin, Source};
 use crate::fuzz::campaign::state::CampaignState;
 use crate::fuzz::campaign::suspect::Suspect;
@@ -13,9 +14,7 @@ use crate::fuzz::coverage::Pace;
 use crate::fuzz::epoch::{CaseRun, Epoch};
 use crate::fuzz::log::Log;
 use crate::fuzz::oracle::alarm::alarm;
-use crate::fuzz::oracle::{
-    Rigour, complexity, difference, divergence, injected, leak, starvation, watch,
-};
+use crate::fuzz::oracle::{Rigour, complexity, difference, injected, leak, starvation, watch};
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::fuzz::wire::ConnectionEnd;
 use crate::session::PeerError;
@@ -313,45 +312,26 @@ impl<'a, 'b> Explorer<'a, 'b> {
         if self.other.is_some() || case.injects() {
             return None;
         }
-        if (!new.is_empty() || sampled)
-            && self.state.may_test(FindingKind::Divergence, &case)
-            && let Some(cut) = divergence::hint(&mut self.epoch, &case)
-            && let Some(suspect) = self.diverges(cut)
-        {
-            return Some(suspect);
-        }
+        // What costs much is looked at first: the other test takes as long and finds what matters less.
         if run.cpu >= COSTLY
             && self.complexity_tests_left > 0
+            && self.state.clock.may_test(Weight::Grave)
             && complexity::is_scalable(&self.epoch, &case)
-            && self.state.may_test(FindingKind::Complexity, &case)
+            && self.state.may_test_cost(&case, run.cpu)
         {
             self.complexity_tests_left -= 1;
-            return self.grows(&case);
+            let clock = &self.state.clock;
+            if let Some(suspect) = clock.tests(|| self.grows(&case, run.cpu)) {
+                return Some(suspect);
+            }
+        }
+        if (!new.is_empty() || sampled)
+            && self.state.clock.may_test(Weight::Minor)
+            && self.state.may_test(FindingKind::Divergence, &case)
+        {
+            return self.state.clock.tests(|| self.diverges(&case));
         }
         None
-    }
-
-    fn diverges(&mut self, case: Case) -> Option<Suspect> {
-        let mut other = self.epoch.another()?;
-        let symptom = divergence::test(&mut other, &[], &case, Rigour::Full);
-        let suspect = symptom.map(|symptom| Suspect::alone(symptom, case.clone()));
-        self.state.tested(FindingKind::Divergence, &case, suspect)
-    }
-
-    fn grows(&mut self, case: &Case) -> Option<Suspect> {
-        let mut other = self.epoch.another()?;
-        let suspect = complexity::grown(&mut other, case).and_then(|grown| {
-            let symptom = complexity::test(&mut other, &grown, Rigour::Quick)?;
-            Some(Suspect::alone(symptom, grown))
-        });
-        self.state.tested(FindingKind::Complexity, case, suspect)
-    }
-
-    fn starves(&mut self) -> Option<Suspect> {
-        let case = self.newest();
-        let mut other = self.epoch.another()?;
-        let symptom = starvation::test(&mut other, &case, Rigour::Quick)?;
-        Some(Suspect::alone(symptom, case))
     }
 
     /// Holds a canary every 64 cases or 50 ms, and earlier after connections that ended abnormally.

@@ -6,6 +6,7 @@
 //! value gzip                       a value of any field
 //! value Expect: 100-continue       a value of the field with this name
 //! line Connection: close           a whole line, without its end
+//! scope part                       the lines and the values with a name belong into the heads of parts first
 //! bytes \x21\x00\x14               bytes for a place in a binary message
 //! message \xc0\x00                 a whole message
 //! open EHLO a\r\n                  a message that begins a session
@@ -43,6 +44,8 @@ pub(in crate::fuzz) struct Dictionary {
     pub named: Vec<(Vec<u8>, Vec<u8>)>,
     /// Whole lines without their end.
     pub lines: Vec<Vec<u8>>,
+    /// Lines, headers among them, for the heads of the parts of a message.
+    pub inner: Vec<Vec<u8>>,
     /// Bytes for binary messages.
     pub bytes: Vec<Vec<u8>>,
     /// Whole messages.
@@ -73,6 +76,12 @@ impl Dictionary {
             let signed = |sign: &[u8]| messages.iter().any(|one| memmem::find(one, sign).is_some());
             if is_general || signs.any(|(_, text)| signed(&unescaped(text))) {
                 entries(file).for_each(|(class, text)| all.add(class, text));
+                if entries(file).any(|(class, _)| class == "scope") {
+                    let lines = entries(file).filter(|(class, text)| {
+                        *class == "line" || *class == "value" && text.contains(": ")
+                    });
+                    all.inner.extend(lines.map(|(_, text)| unescaped(text)));
+                }
             }
         }
         all
@@ -168,8 +177,8 @@ mod tests {
 
     #[test]
     fn every_line_is_an_entry() {
-        const CLASSES: [&str; 9] = [
-            "sign", "key", "value", "line", "bytes", "message", "open", "pump", "#",
+        const CLASSES: [&str; 10] = [
+            "sign", "key", "value", "line", "scope", "bytes", "message", "open", "pump", "#",
         ];
         for file in FILES {
             for line in file.lines().filter(|line| !line.is_empty()) {

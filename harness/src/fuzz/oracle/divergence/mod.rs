@@ -7,18 +7,23 @@
 //! Three differences are permitted behaviour. A server may treat the client's FIN as the end of the session and drop
 //! replies that it has not written yet, so both forms run once more with a late FIN. And it may refuse a long message
 //! as soon as it has read too much of it, which depends on the pieces. And a server that closes over malformed bytes, in
-//! one piece as in several, need not have answered everything that came before them.
+//! one piece as in several, need not have answered everything that came before them. The text with which HTTP refuses a
+//! request is not compared, only its status.
+
+mod replies;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use replies::{MaskedReply, Replies, are_refused_alike, differ, may_refuse, of, one_is_cut_off};
 
 use super::claim::Rigour;
 use crate::fuzz::case::{Case, Data, SendStep, Step};
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::symptom::{FindingKind, Symptom};
-use crate::fuzz::wire::{ConnectionEnd, Observed, Wire};
+use crate::fuzz::wire::Wire;
 use crate::process::socket_table;
-use crate::talk::{Close, Frame};
+use crate::talk::Close;
 use crate::text::escape;
 
 /// Maximum wait until the server has read a piece; then the next one is sent anyway.
@@ -42,17 +47,6 @@ const LONG: usize = 1024;
 /// Maximum bytes of the common prefix of two replies that the report shows.
 const SAME_SHOWN: usize = 24;
 
-/// The replies on all connections of one run.
-type Replies = Vec<MaskedReply>;
-
-/// The reply on one connection.
-struct MaskedReply {
-    bytes: Vec<u8>,
-    /// The bytes with digits masked.
-    masked: Vec<u8>,
-    end: ConnectionEnd,
-}
-
 /// Runs the case once in one piece and once in several on the current server. Returns the case in pieces if the
 /// replies differ, which is a hint that the full test is worth it.
 pub(crate) fn hint(epoch: &mut Epoch<'_>, case: &Case) -> Option<Case> {
@@ -67,7 +61,7 @@ pub(crate) fn hint(epoch: &mut Epoch<'_>, case: &Case) -> Option<Case> {
         return None;
     }
     let observed = wire(epoch).prove_cuts(was_read_soon).run(&cut).ok()?;
-    differ(&one, &of(observed)).then_some(cut)
+    differ(&one, &of(observed, epoch.target.reply())).then_some(cut)
 }
 
 /// The full test of a case that has cuts.
@@ -100,11 +94,11 @@ pub(crate) fn test(
     }
     let ways = [(&late, &late_cut, &whole), (&late_cut, &late, case)];
     for (refusal, answer, case) in ways {
-        if may_refuse(epoch, refusal, answer) && is_refused(epoch, case) {
+        if may_refuse(refusal, answer) && is_refused(epoch, case) {
             return None;
         }
     }
-    if one_is_cut_off(&late, &late_cut)
+    if (one_is_cut_off(&late, &late_cut) || are_refused_alike(&late, &late_cut))
         && is_malformed(epoch, case)
         && closes_itself(epoch, &whole)
         && closes_itself(epoch, case)
@@ -112,12 +106,6 @@ pub(crate) fn test(
         return None;
     }
     Some(symptom(case, &late, &late_cut))
-}
-
-/// Whether one of two replies is the beginning of the other, on every connection.
-fn one_is_cut_off(one: &Replies, other: &Replies) -> bool {
-    let mut pairs = one.iter().zip(other);
-    pairs.all(|(one, other)| is_part(one, other) || is_part(other, one))
 }
 
 /// Whether a server that closes the connection over these bytes refuses them. Where it closes after every reply anyway, a
@@ -159,31 +147,6 @@ fn unhurried(case: &Case) -> Case {
     let mut late = case.clone();
     late.steps.push(Step::DelayMs(ANSWERED_MS));
     late
-}
-
-/// Whether `refusal` equals `answer` up to some message and has at most one other message after that.
-fn may_refuse(epoch: &Epoch<'_>, refusal: &Replies, answer: &Replies) -> bool {
-    let mut pairs = refusal.iter().zip(answer);
-    pairs.all(|(refusal, answer)| {
-        let last = last_message(epoch.target.reply(), &refusal.bytes);
-        answer.masked.starts_with(&refusal.masked[..last]) || is_part(refusal, answer)
-    })
-}
-
-fn is_part(one: &MaskedReply, other: &MaskedReply) -> bool {
-    other.masked.starts_with(&one.masked)
-}
-
-/// The offset of the last message of a reply.
-fn last_message(frame: &Frame, bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Ok(Some(length @ 1..)) = frame.decoder().next(&bytes[at..]) {
-        if at + length >= bytes.len() {
-            break;
-        }
-        at += length;
-    }
-    at
 }
 
 /// Whether the case contains a long message and the server closes on its own initiative.
@@ -322,14 +285,8 @@ fn thrice(epoch: &Epoch<'_>, before: &[Case], case: &Case) -> Option<Replies> {
 
 /// The replies of one run on this server.
 fn replies(epoch: &mut Epoch<'_>, case: &Case) -> Option<Replies> {
-    wire(epoch).run(case).ok().map(of)
-}
-
-fn of(observed: Observed) -> Replies {
-    let answers = observed.connections.into_iter();
-    answers
-        .map(|answer| MaskedReply::new(answer.bytes, answer.end))
-        .collect()
+    let observed = wire(epoch).run(case).ok()?;
+    Some(of(observed, epoch.target.reply()))
 }
 
 /// A runner with longer limits that waits until each piece has been read.
@@ -338,31 +295,6 @@ fn wire(epoch: &Epoch<'_>) -> Wire {
     limits.wait = limits.wait.max(Duration::from_millis(200));
     limits.case = limits.case.max(Duration::from_secs(5));
     epoch.other_wire(limits).prove_cuts(was_read)
-}
-
-impl MaskedReply {
-    fn new(bytes: Vec<u8>, end: ConnectionEnd) -> Self {
-        let masked = bytes.iter();
-        Self {
-            masked: masked
-                .map(|byte| if byte.is_ascii_digit() { b'#' } else { *byte })
-                .collect(),
-            bytes,
-            end,
-        }
-    }
-}
-
-fn differ(one: &Replies, other: &Replies) -> bool {
-    let differs = |one: &MaskedReply, other: &MaskedReply| {
-        let common = one.masked.len().min(other.masked.len());
-        match one.end == ConnectionEnd::Eof && other.end == ConnectionEnd::Eof {
-            true => one.masked != other.masked,
-            false => one.masked[..common] != other.masked[..common],
-        }
-    };
-    let mut pairs = one.iter().zip(other);
-    one.len() != other.len() || pairs.any(|(one, other)| differs(one, other))
 }
 
 /// Waits until the server has read everything: the kernel has received it, and the receive queue is empty.
@@ -386,42 +318,4 @@ fn is_read(server: SocketAddr, client: SocketAddr, sent: u64, within: Duration) 
         }
     }
     false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_is_a_prefix_of_the_full_reply() {
-        let reply = |bytes: &[u8]| MaskedReply::new(bytes.to_vec(), ConnectionEnd::Eof);
-        assert!(is_part(&reply(b""), &reply(b"ERROR 1\n")));
-        assert!(is_part(&reply(b"a 1\n"), &reply(b"a 2\nb\n")));
-        assert!(!is_part(&reply(b"b\n"), &reply(b"a\nb\n")));
-        let lines = Frame::until(b"\n");
-        assert_eq!(last_message(&lines, b"a\nbc\ntoo long\n"), 5);
-        assert_eq!(last_message(&lines, b"too long\n"), 0);
-        assert_eq!(last_message(&lines, b""), 0);
-    }
-
-    #[test]
-    fn after_a_reset_only_the_common_prefix_counts() {
-        let replies = |bytes: &[u8], end| vec![MaskedReply::new(bytes.to_vec(), end)];
-        assert!(differ(
-            &replies(b"a\n", ConnectionEnd::Eof),
-            &replies(b"a", ConnectionEnd::Eof)
-        ));
-        assert!(!differ(
-            &replies(b"a\n", ConnectionEnd::Eof),
-            &replies(b"a", ConnectionEnd::Reset)
-        ));
-        assert!(!differ(
-            &replies(b"", ConnectionEnd::Reset),
-            &replies(b"ERR\n", ConnectionEnd::Eof)
-        ));
-        assert!(differ(
-            &replies(b"b", ConnectionEnd::Reset),
-            &replies(b"ERR\n", ConnectionEnd::Eof)
-        ));
-    }
 }

@@ -6,6 +6,9 @@
 //!   that is none (RFC 5321 4.1.1.4), with a request of the talk inside. If that request is answered, an intermediary and
 //!   the server disagree about where messages end.
 
+mod data;
+mod order;
+
 use super::claim::Claim;
 use super::conformance::{Breach, lead_in};
 use crate::fuzz::Data;
@@ -17,9 +20,6 @@ use crate::text::escape;
 
 /// Maximum turns whose pairs are tried.
 const TURNS_MAX: usize = 6;
-
-/// Attempts at each pair: the order may depend on chance.
-const ATTEMPTS: usize = 3;
 
 /// Heads whose message must be refused: a name, the fields, and what follows before the inner request. `{len}` is the
 /// length of the inner request.
@@ -86,20 +86,22 @@ const HEADS: &[(&str, &str, &str)] = &[
         "Transfer-Encoding: chunked\r\n",
         "0x0\r\n\r\n",
     ),
+    (
+        "a chunk size of 2^64",
+        "Transfer-Encoding: chunked\r\n",
+        "10000000000000000\r\n\r\n",
+    ),
+    (
+        "other bytes in place of the line end of a chunk",
+        "Transfer-Encoding: chunked\r\n",
+        "3\r\nabcde0\r\n\r\n",
+    ),
+    (
+        "a length of 2^64",
+        "Content-Length: 18446744073709551616\r\n",
+        "",
+    ),
 ];
-
-/// Ends of data that are none.
-const ENDS: &[(&str, &[u8])] = &[
-    ("LF dot CRLF", b"\n.\r\n"),
-    ("CRLF dot LF", b"\r\n.\n"),
-    ("LF dot LF", b"\n.\n"),
-    ("CR dot CRLF", b"\r.\r\n"),
-    ("CR dot CR", b"\r.\r"),
-    ("CRLF dot CR", b"\r\n.\r"),
-];
-
-/// The real end of such data.
-const DATA_END: &[u8] = b"\r\n.\r\n";
 
 /// Runs all probes until `stop` returns true. Returns at most one breach of each type.
 pub(crate) fn probe(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Vec<Breach> {
@@ -108,13 +110,13 @@ pub(crate) fn probe(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Vec<Breac
     let talk = target.talk();
     let is_http = talk.request == Frame::Http1 && *target.reply() == Frame::Http1;
     if (is_http || target.subject.promise.pipelining == Some(true)) && talk.carries_many_turns() {
-        breaches.extend(disorder(epoch, stop));
+        breaches.extend(order::disorder(epoch, stop));
     }
     if is_http && !stop() {
         breaches.extend(smuggled_head(epoch, stop));
     }
     if !is_http && !stop() {
-        breaches.extend(smuggled_data(epoch, stop));
+        breaches.extend(data::smuggled(epoch, stop));
     }
     breaches
 }
@@ -139,53 +141,6 @@ fn free_turns(epoch: &mut Epoch<'_>) -> Vec<(Exchange, bool)> {
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     memchr::memmem::find(bytes, part).is_some()
-}
-
-/// Two requests in one write, in each order of two turns whose replies repeat their tokens.
-fn disorder(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Option<Breach> {
-    let turns = free_turns(epoch);
-    let echoing: Vec<&Exchange> = turns
-        .iter()
-        .filter(|(_, echoes)| *echoes)
-        .map(|(turn, _)| turn)
-        .collect();
-    for first in &echoing {
-        for second in &echoing {
-            for _ in 0..ATTEMPTS {
-                if std::ptr::eq(*first, *second) || stop() {
-                    break;
-                }
-                if let Some(breach) = disordered(epoch, first, second) {
-                    return Some(breach);
-                }
-            }
-        }
-    }
-    None
-}
-
-fn disordered(epoch: &mut Epoch<'_>, first: &Exchange, second: &Exchange) -> Option<Breach> {
-    let one = epoch.voice().render(first, b"ping").ok()?;
-    let other = epoch.voice().render(second, b"ping").ok()?;
-    let case = case(
-        epoch,
-        first,
-        [one.request.clone(), other.request.clone()].concat(),
-        2,
-    );
-    let (reply, replies) = run(epoch, &case)?;
-    let wrong = replies.first().is_some_and(|reply| {
-        contains(reply, other.token.as_bytes()) && !contains(reply, one.token.as_bytes())
-    });
-    if !wrong {
-        return None;
-    }
-    let title = format!(
-        "the reply to {} comes before that to {}, which was sent first",
-        other.label, one.label
-    );
-    let right = format!("(?s){}.*{}", one.token, other.token);
-    Some(breach("order of replies", title, case, reply, right))
 }
 
 /// A message whose end is not certain, with a request of the talk where its body may be.
@@ -264,50 +219,13 @@ fn post((target, host): &(String, String), fields: &str) -> Vec<u8> {
     format!("POST {target} HTTP/1.1\r\n{host}\r\n{fields}\r\n").into_bytes()
 }
 
-/// A body that ends with a dot on a line of its own, with another end and a request before its real end.
-fn smuggled_data(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Option<Breach> {
-    let talk = epoch.target.talk();
-    let plain = talk.plain().clone();
-    let turns = talk.turns.iter().filter(|turn| turn.expect.has_reply());
-    for exchange in turns.cloned().collect::<Vec<_>>() {
-        let turn = epoch.voice().render(&exchange, b"ping").ok()?;
-        let Some(data) = turn.request.strip_suffix(DATA_END) else {
-            continue;
-        };
-        let inner = epoch.voice().render(&plain, b"ping").ok()?;
-        let usual = case(epoch, &exchange, turn.request.clone(), 3);
-        let usual = run(epoch, &usual)?.1.len();
-        for (what, end) in ENDS {
-            if stop() {
-                return None;
-            }
-            let message = [data, end, &inner.request, DATA_END].concat();
-            let case = case(epoch, &exchange, message, 3);
-            let Some((reply, replies)) = run(epoch, &case) else {
-                continue;
-            };
-            if let Some(second) = replies.get(usual)
-                && is_reply_to(&inner, second)
-            {
-                let title = format!(
-                    "{what} ends the data: the line after it is answered with \"{}\"",
-                    escape(second, 60)
-                );
-                let right = format!("(?s)^(?!(?:.*?\n){{{}}})", lines(&reply));
-                return Some(breach("end of data", title, case, reply, right));
-            }
-        }
-    }
-    None
-}
-
-fn lines(reply: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', reply).count()
-}
-
 /// A case that says what comes before the exchange, sends these bytes and waits for some replies.
 fn case(epoch: &Epoch<'_>, exchange: &Exchange, bytes: Vec<u8>, replies: usize) -> Case {
-    let mut steps = lead_in(epoch, exchange);
+    after(lead_in(epoch, exchange), bytes, replies)
+}
+
+/// A case that sends these bytes after some steps and waits for some replies.
+fn after(mut steps: Vec<Step>, bytes: Vec<u8>, replies: usize) -> Case {
     steps.push(Step::Send(SendStep::whole(Data::from(bytes))));
     steps.extend(std::iter::repeat_n(Step::Receive, replies));
     Case::new(steps)
