@@ -32,7 +32,7 @@ impl Elsewhere {
         Self { child, address }
     }
 
-    fn pid(&self) -> String {
+    pub(super) fn pid(&self) -> String {
         self.child.id().to_string()
     }
 }
@@ -45,22 +45,22 @@ impl Drop for Elsewhere {
 }
 
 /// This time from now, in seconds since 1970.
-fn in_future(from_now: Duration) -> String {
+pub(super) fn in_future(from_now: Duration) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     format!("{:.3}", (now + from_now).as_secs_f64())
 }
 
 /// A part that runs in a folder of its own, because each process has output of its own.
-struct Part {
+pub(super) struct Part {
     bench: Bench,
     running: Running,
 }
 
 /// A process that generates nothing.
-const OBSERVER: &str = "observer";
+pub(super) const OBSERVER: &str = "observer";
 
 impl Part {
-    fn start(server: &Elsewhere, part: &str, start: &str, more: &[&str]) -> Self {
+    pub(super) fn start(server: &Elsewhere, part: &str, start: &str, more: &[&str]) -> Self {
         Self::start_with(server, part, start, more, &[])
     }
 
@@ -89,21 +89,21 @@ impl Part {
     }
 
     /// Waits until it waits for the start.
-    fn is_ready(&self) {
+    pub(super) fn is_ready(&self) {
         until("the part waits", || {
             self.running.stderr().contains("The load starts at")
         });
     }
 
-    fn end(self) -> (Bench, Ended) {
+    pub(super) fn end(self) -> (Bench, Ended) {
         (self.bench, self.running.end())
     }
 }
 
-const OPEN: [&str; 4] = ["--rate", "400", "--duration", "1s"];
+pub(super) const OPEN: [&str; 4] = ["--rate", "400", "--duration", "1s"];
 
 /// Ends the parts and merges what reports they left.
-fn merged(parts: Vec<Part>) -> (Loaded, Bench, Vec<Value>) {
+pub(super) fn merged(parts: Vec<Part>) -> (Loaded, Bench, Vec<Value>) {
     let all = Bench::new();
     let mut names = Vec::new();
     for (number, part) in parts.into_iter().enumerate() {
@@ -132,7 +132,7 @@ fn merged(parts: Vec<Part>) -> (Loaded, Bench, Vec<Value>) {
 }
 
 /// Runs the parts again, with more time to start, as long as the machine is too slow for that.
-fn in_time(parts: impl Fn(&str) -> Vec<Part>) -> (Loaded, Bench, Vec<Value>) {
+pub(super) fn in_time(parts: impl Fn(&str) -> Vec<Part>) -> (Loaded, Bench, Vec<Value>) {
     for seconds in [4, 10, 30] {
         let start = in_future(Duration::from_secs(seconds));
         let (loaded, bench, reports) = merged(parts(&start));
@@ -143,7 +143,7 @@ fn in_time(parts: impl Fn(&str) -> Vec<Part>) -> (Loaded, Bench, Vec<Value>) {
     panic!("the parts did not start within 30 s");
 }
 
-fn ops(report: &Value) -> u64 {
+pub(super) fn ops(report: &Value) -> u64 {
     report["metrics"]["ops"].as_u64().unwrap()
 }
 
@@ -213,83 +213,6 @@ fn two_parts_are_merged_into_one_load() {
     let hash = merged.report["plan_hash"].as_str().unwrap();
     bench.write("other.json", &other.replace(hash, "0123456789abcdef"));
     refused(["part-0.json", "other.json"], "pace.rate: 400.0, and 500.0");
-}
-
-#[test]
-fn an_observer_reports_what_the_server_uses() {
-    let server = Elsewhere::start(&[]);
-    let (merged, bench, reports) = in_time(|start| {
-        // One of the three answers the others there.
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let peer = socket.local_addr().unwrap().to_string();
-        drop(socket);
-        let more = [&OPEN[..], &["--clock-peer", &peer]].concat();
-        let pid = server.pid();
-        let with_pid = [&more[..], &["--pid", &pid]].concat();
-        vec![
-            Part::start(&server, OBSERVER, start, &with_pid),
-            Part::start(&server, "1/2", start, &more),
-            Part::start(&server, "2/2", start, &more),
-        ]
-    });
-    merged.assert_sound();
-    assert_eq!(ops(&merged.report), ops(&reports[1]) + ops(&reports[2]));
-    assert!(merged.metric("server_cpu_us_per_op") > 0.0);
-    let summary = &merged.report["parts"];
-    assert_eq!(summary["count"], 2);
-    assert_eq!(summary["server_from"], 0);
-    assert_eq!(summary["each"].as_array().unwrap().len(), 2);
-    assert!(summary["clocks_apart_us"].as_f64().unwrap() > 0.0);
-    let told = &merged.ended.stdout;
-    assert!(told.contains("server measured by the observer"), "{told}");
-    assert!(reports[0].get("metrics").is_none(), "it has sent nothing");
-    let refused = |files: &[&str], told: &str| {
-        let ended = bench.run(["merge"].iter().chain(files));
-        assert_eq!(ended.code, Some(2), "{}", ended.all());
-        assert!(ended.stderr.contains(told), "{}", ended.all());
-    };
-    refused(&["part-0.json"], "the reports of the parts are missing");
-    let twice = ["part-0.json", "part-1.json", "part-0.json"];
-    refused(&twice, "the same part is there twice");
-    // Without a part, the rest is no load either, with an observer or not.
-    let ended = bench.run(["merge", "part-0.json", "part-1.json"]);
-    assert_eq!(ended.code, Some(5), "{}", ended.all());
-    assert!(ended.stdout.contains("part 2 of 2 left no report"));
-}
-
-#[test]
-fn an_observer_that_sees_the_server_die_or_comes_too_late_says_so() {
-    let server = Elsewhere::start(&[]);
-    let pid = server.pid();
-    let with_pid = ["--rate", "100", "--duration", "30s", "--pid", &pid];
-    let start = in_future(Duration::from_secs(2));
-    let observer = Part::start(&server, OBSERVER, &start, &with_pid);
-    let begun: f64 = start.parse().unwrap();
-    until("the load has begun", || {
-        in_future(Duration::ZERO).parse::<f64>().unwrap() > begun + 0.5
-    });
-    drop(server);
-    let (bench, ended) = observer.end();
-    assert_eq!(ended.code, Some(1), "{}", ended.all());
-    assert!(ended.stdout.contains("the server "), "{}", ended.all());
-    assert!(bench.json("part.json")["part"]["measured"]["died"].is_string());
-
-    let server = Elsewhere::start(&[]);
-    let start = in_future(Duration::ZERO);
-    let part = ["--rate", "100", "--duration", "4s"];
-    let pid = server.pid();
-    let with_pid = [&part[..], &["--pid", &pid]].concat();
-    let parts = vec![
-        Part::start(&server, "1/1", &start, &part),
-        Part::start(&server, OBSERVER, &start, &with_pid),
-    ];
-    let (late, ..) = merged(parts);
-    assert_eq!(late.ended.code, Some(5), "{}", late.ended.all());
-    let told = &late.ended.stdout;
-    assert!(
-        told.contains("the observer") && told.contains("started-late"),
-        "{told}"
-    );
 }
 
 /// The due times of the measured period, in nanoseconds from the start of the warm-up.
