@@ -60,9 +60,15 @@ pub(super) fn add(
                 runs: counting.requests.len(),
                 unconfirmed: None,
             };
-            result.cells.extend(counted_cell(&[&counted], plan));
+            let cells: Vec<GateCell> = counted_cell(&[&counted], plan).into_iter().collect();
             samples.push(counted);
             let Pair { base, candidate } = allocations;
+            let functions = Pair {
+                base: base.functions,
+                candidate: candidate.functions,
+            };
+            result.explained.extend(explain(&functions, &cells));
+            result.cells.extend(cells);
             add_notes(result, base.by.notes.into_iter().chain(candidate.by.notes));
         }
         Err((_, CountError::Interrupted)) => {}

@@ -209,6 +209,8 @@ pub(super) fn cases_of(
         duration: Some(duration),
         out: folder.to_owned(),
         seed: Some(seed),
+        // To see a large program's code takes longer to prepare than the campaign lasts.
+        feedback: FeedbackArg::Shape,
         ..FuzzArgs::default()
     };
     let plan = fuzz_plan(&args, server)?;

@@ -279,6 +279,11 @@ impl Comparison<'_> {
             }
             behaviour.cases += 1;
         }
+        if behaviour.cases == 0 {
+            let why =
+                "no case was compared: give some with --corpus, or more time with --cases-time";
+            behaviour.unclear.push(why.into());
+        }
         let left = paths.len() - behaviour.cases;
         if left > 0 && !self.interrupt.is_set() {
             behaviour.notes.push(format!(

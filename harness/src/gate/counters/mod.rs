@@ -65,6 +65,8 @@ pub struct Allocations {
     pub bytes: PerOp,
     /// How they were counted.
     pub by: CountMethod,
+    /// Blocks and bytes that an operation allocates in each function.
+    pub(crate) functions: Graph,
 }
 
 /// How a count was made.
@@ -83,7 +85,7 @@ struct CountedAll {
     by: CountMethod,
     /// Instructions and system calls of an operation, or blocks and bytes.
     costs: [PerOp; 2],
-    /// The cost of an operation in each function; empty for DHAT.
+    /// The cost of an operation in each function.
     functions: Graph,
 }
 
@@ -150,12 +152,17 @@ fn count_allocations(
     let CountedAll {
         mut by,
         costs: [blocks, bytes],
-        ..
+        functions,
     } = runs.all(plan, None)?;
     if by.runs.iter().all(|run| run.totals[0] == 0) {
         by.notes.push("no allocation was counted: the server uses its own allocator, whose functions are not named malloc and free".to_owned());
     }
-    Ok(Allocations { blocks, bytes, by })
+    Ok(Allocations {
+        blocks,
+        bytes,
+        by,
+        functions,
+    })
 }
 
 fn runs<'a>(

@@ -78,7 +78,7 @@ impl Tool {
                 "--sigill-diagnostics=yes",
                 "--vgdb=no",
                 "--trace-children=yes",
-                "--num-callers=1",
+                "--num-callers=8",
             ],
         }
     }
@@ -141,6 +141,7 @@ impl Tool {
             Self::Dhat => {
                 let totals = dhat::parse(text)?;
                 "dhat".clone_into(&mut found.tool);
+                found.graph.add(dhat::sites(text));
                 [totals.blocks, totals.bytes]
             }
         };

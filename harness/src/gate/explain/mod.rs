@@ -27,7 +27,7 @@ pub(super) fn explain(functions: &Pair<Graph>, cells: &[GateCell]) -> Vec<Explai
     };
     let explained = cells.iter().filter(changed).filter_map(|cell| {
         let which = match cell.metric {
-            Metric::Instructions => 0,
+            Metric::Instructions | Metric::Allocations => 0,
             Metric::Syscalls => 1,
             _ => return None,
         };
