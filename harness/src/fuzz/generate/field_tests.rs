@@ -253,3 +253,19 @@ fn bodies_without_a_payload_have_a_field_that_can_grow() {
     assert_eq!(fields.collect::<Vec<_>>(), [&b"1"[..], b"hello"]);
     assert!(material("server.cmd = ['a', '{port}']\ntalk.frame = 'http1'\n[[talk.turn]]\nsend = \"GET /{tok} HTTP/1.1\\r\\n\\r\\n\"\nexpect = 'a'").bodies().is_empty());
 }
+
+#[test]
+fn every_header_soon_gets_the_most_telling_values() {
+    reaches(
+        &material(FORM),
+        3000,
+        &[
+            ("a property of objects as a type", &|sent| {
+                has(sent, "Content-Type: constructor\r\n") && is_whole(sent)
+            }),
+            ("one as a cookie", &|sent| {
+                has(sent, "Cookie: __proto__\r\n")
+            }),
+        ],
+    );
+}
