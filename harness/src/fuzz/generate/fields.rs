@@ -63,20 +63,32 @@ pub(super) fn values(material: &Material, random: &mut Random) -> Vec<PlannedCas
                 &mut general
             };
             match span.kind {
-                SpanKind::Tag => {
-                    family.extend([0, 1, 0x7f, 0x80, 0xff].map(|byte| put(&vec![byte])))
-                }
-                SpanKind::Name => family.extend(words.keys.iter().map(put)),
-                _ => family.extend(words.values.iter().map(put)),
+                SpanKind::Tag => family.extend(numbered(
+                    [0, 1, 0x7f, 0x80, 0xff]
+                        .iter()
+                        .map(|byte| put(&vec![*byte])),
+                )),
+                SpanKind::Name => family.extend(numbered(words.keys.iter().map(put))),
+                _ => family.extend(numbered(words.values.iter().map(put))),
             }
         }
     }
-    let mut all = Vec::new();
-    for mut family in [named, general, others] {
-        random.shuffle(&mut family);
-        all.append(&mut family);
+    random.shuffle(&mut named);
+    for family in [&mut general, &mut others] {
+        random.shuffle(family);
+        // The most telling values come first in every field.
+        family.sort_by_key(|(place, _)| *place);
     }
-    all
+    let rest = general.into_iter().chain(others);
+    named.extend(rest.map(|(_, case)| case));
+    named
+}
+
+/// Cases with their places in a list.
+fn numbered(
+    cases: impl Iterator<Item = PlannedCase>,
+) -> impl Iterator<Item = (usize, PlannedCase)> {
+    cases.enumerate()
 }
 
 /// Each line of the dictionary, and each header with each of its values, in each message that the server serves: after a

@@ -8,6 +8,7 @@ mod tokens;
 mod words;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 pub(in crate::fuzz) use dictionary::{Dictionary, Pump};
 use memchr::memmem;
@@ -180,6 +181,35 @@ impl Material {
         rendered.ok().map(|()| request)
     }
 
+    /// The last field of each body that the server serves and that has no payload: in it a message can grow, too.
+    pub(in crate::fuzz) fn bodies(&self) -> Vec<BodyField> {
+        let seeds = self.seeds.iter();
+        let seeds = seeds.filter(|seed| seed.basic && !seed.refused && seed.payload.is_none());
+        let field = |seed: &Seed| {
+            let Some(Step::Send(send)) = seed.case.steps.get(seed.step) else {
+                return None;
+            };
+            let message = send.data.to_bytes();
+            let head = memmem::find(&message, b"\r\n\r\n")? + 4;
+            // The line that ends a multipart message is no field of it.
+            let is_field = |span: &spans::Span| {
+                let text = &message[span.at.clone()];
+                span.at.start >= head && span.kind.is_text() && !text.starts_with(b"--")
+            };
+            // Of fields in each other the innermost one.
+            let fields = spans::of(&message).into_iter().filter(is_field);
+            let at = fields
+                .map(|span| span.at)
+                .max_by_key(|at| (at.start, std::cmp::Reverse(at.end)))?;
+            Some(BodyField {
+                before: seed.case.steps[..seed.step].to_vec(),
+                message,
+                at,
+            })
+        };
+        seeds.filter_map(field).collect()
+    }
+
     /// A request of a turn with a total length of `len` bytes, or as close as possible. Its payload is `unit`, repeated
     /// and truncated as needed.
     pub(super) fn of_length(&self, turn: usize, len: usize, unit: &[u8]) -> Option<Data> {
@@ -200,6 +230,15 @@ impl Material {
         let (request, payload) = made?;
         Some(as_run(&request, &payload, unit))
     }
+}
+
+/// A field in the body of a turn without a payload.
+pub(in crate::fuzz) struct BodyField {
+    /// The steps before the message.
+    pub before: Vec<Step>,
+    pub message: Vec<u8>,
+    /// The field in the message.
+    pub at: Range<usize>,
 }
 
 /// A value of a field that occurs in the talk.

@@ -150,6 +150,7 @@ fn smuggled_head(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Option<Breac
     let inner = turns.iter().find(|(_, echoes)| *echoes).or(turns.first());
     let exchange = inner.map(|(turn, _)| turn.clone())?;
     let target = head_of(&epoch.voice().render(&exchange, b"ping").ok()?.request)?;
+    let alone = epoch.ask(&exchange, b"ping").ok()?.1;
     // What a correct message gets shows that the number of replies means something.
     let inner = epoch.voice().render(&exchange, b"ping").ok()?;
     let length = format!("Content-Length: {}\r\n", inner.request.len());
@@ -176,6 +177,7 @@ fn smuggled_head(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Option<Breac
         };
         if let [_, second] = &replies[..]
             && is_reply_to(&inner, second)
+            && status(second) == status(&alone)
         {
             let title = format!(
                 "a request inside of a message with {what} is answered: \"{}\"",
@@ -196,6 +198,14 @@ fn smuggled_head(epoch: &mut Epoch<'_>, stop: &dyn Fn() -> bool) -> Option<Breac
 /// Whether the reply is the right one for this turn, with its token if it would be repeated.
 fn is_reply_to(turn: &Turn, reply: &[u8]) -> bool {
     matches!(turn.judge_message(reply), Judgement::Match(_))
+}
+
+/// The status line of a reply. A talk that accepts any status would take a refusal of the rest for the reply to the inner request.
+fn status(reply: &[u8]) -> &[u8] {
+    reply
+        .split(|byte| *byte == b'\r')
+        .next()
+        .unwrap_or_default()
 }
 
 /// A regular expression for replies that do not contain a second one like this.
@@ -267,5 +277,18 @@ fn breach(key: &str, title: String, case: Case, reply: Vec<u8>, right: String) -
             kind: FindingKind::Conformance,
             wrong_reply: Some(reply),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_no_reply_to_the_inner_request() {
+        let alone = b"HTTP/1.1 426 Upgrade Required\r\nDate: today\r\n\r\n";
+        assert_eq!(status(alone), b"HTTP/1.1 426 Upgrade Required");
+        assert_ne!(status(alone), status(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+        assert_eq!(status(b""), b"");
     }
 }
