@@ -3,7 +3,7 @@
 usage: server.py PORT HOW
 
   sound
-  stops       sound: reads no more of a line once 1 MB of it waits
+  stops       sound: reads no more of a line once 1 MB of it waits, and closes once its client has left
   keeps       stores a line without end, and copies all of it with each read, so that it grows slowly
   prints      slowly prints one line for each request, and waits until somebody reads it
   drops-nul   removes NULs
@@ -11,6 +11,7 @@ usage: server.py PORT HOW
   one-client  closes its listening socket a moment after its first client has left
 """
 import os
+import select
 import socket
 import sys
 import threading
@@ -37,7 +38,9 @@ def serve(connection):
                 break
             if HOW != "keeps" and len(pending) > LIMIT:
                 if HOW == "stops":
-                    threading.Event().wait()
+                    gone = select.poll()
+                    gone.register(connection, select.POLLRDHUP)
+                    gone.poll()
                 break
     except OSError:
         pass

@@ -198,7 +198,8 @@ impl Simulation {
 
     fn tick(&mut self, at: usize) {
         if !self.members[at].is_alive() {
-            return;
+            // It may have been killed while it read a claim, which it takes for a claim that cannot be read.
+            return self.was_killed(at, None);
         }
         if self.members[at].member.beat(self.now).is_err() {
             return self.was_killed(at, None);
@@ -323,6 +324,18 @@ proptest! {
     fn a_thousand_members_share_everything_and_settle_once(plan in plan(1000, 80)) {
         holds(plan)?;
     }
+}
+
+/// One of them is killed while it reads the claim of another.
+#[test]
+fn a_member_that_is_killed_while_it_looks_counts_as_killed() -> Result<(), TestCaseError> {
+    holds(Plan {
+        members: 64,
+        discoveries: 120,
+        findings: 3,
+        killed: 93,
+        seed: 4_824_361_493_131_056_586,
+    })
 }
 
 /// A bug in the protocol would show: without signs of life a claim is taken over although its holder lives.
