@@ -60,7 +60,7 @@ pub fn cut_range(
 
 /// The standard deviation of the noise of a series, from the differences of successive values, to which its changes contribute
 /// little (von Neumann et al., The mean square successive difference, Annals of Mathematical Statistics 12, 1941). Differences
-/// further from zero than [`STEP_SDS`] are steps, and left out. 0 for fewer than two values.
+/// further from zero than four usual ones are steps, and left out. 0 for fewer than two values.
 pub fn noise(values: &[f64]) -> f64 {
     let sizes: Vec<f64> = values
         .windows(2)

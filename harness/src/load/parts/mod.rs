@@ -40,7 +40,7 @@ pub(crate) const OBSERVER: usize = 0;
 /// What the report of a part stores so that it can be merged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PartRecord {
-    /// Number of the part, starting at 1, or [`OBSERVER`].
+    /// Number of the part, starting at 1; 0 for an observer, which generates nothing.
     pub index: usize,
     /// Number of parts; 0 if an observer has written this, which does not know it.
     pub count: usize,
