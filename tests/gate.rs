@@ -28,6 +28,19 @@ fn server(arguments: &str) -> String {
     format!("{SERVER} {arguments}").trim_end().to_owned()
 }
 
+/// A gate of these two servers, without anything else.
+fn of_both<'a>(base: &'a str, candidate: &'a str) -> [&'a str; 7] {
+    [
+        "gate",
+        "--talk",
+        "line",
+        "--base",
+        base,
+        "--candidate",
+        candidate,
+    ]
+}
+
 /// A command that runs tcprove without valgrind in PATH, which would take part of the time. Counting has its own tests.
 fn uncounted(bench: &Bench) -> Command {
     let mut command = bench.tcprove();
@@ -39,20 +52,8 @@ fn uncounted(bench: &Bench) -> Command {
 fn gate(bench: &Bench, base: &str, candidate: &str, more: &[&str]) -> (Ended, Value) {
     let _alone = alone();
     let words = [
-        &[
-            "gate",
-            "--talk",
-            "line",
-            "--base",
-            base,
-            "--candidate",
-            candidate,
-            "--json",
-            "r.json",
-            "--no-progress",
-            "--seed",
-            "5",
-        ],
+        &of_both(base, candidate)[..],
+        &["--json", "r.json", "--no-progress", "--seed", "5"],
         more,
     ]
     .concat();

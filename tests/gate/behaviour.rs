@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{gate, server};
+use super::{gate, of_both, server};
 use crate::support::{Bench, Ended, skip};
 
 /// One request of a stored case.
@@ -183,16 +183,7 @@ fn mistakes_are_found_before_anything_is_measured() {
         (&["--only", "nul-bytes"], "--with"),
     ] {
         let (base, candidate) = (sound(), server("--fault nul-cut"));
-        let gate = [
-            "gate",
-            "--talk",
-            "line",
-            "--base",
-            &base,
-            "--candidate",
-            &candidate,
-        ];
-        let ended = bench.run(gate.iter().chain(more));
+        let ended = bench.run(of_both(&base, &candidate).iter().chain(more));
         assert_eq!(ended.code, Some(2), "{}", ended.all());
         assert!(ended.stderr.contains(says), "{}", ended.all());
     }

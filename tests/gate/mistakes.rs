@@ -150,17 +150,7 @@ fn budgets_of_metrics_that_do_not_exist_are_told() {
         ("p50", "METRIC=PERCENT"),
         ("rss=0%", "not between"),
     ] {
-        let words = [
-            "gate",
-            "--talk",
-            "line",
-            "--base",
-            "x",
-            "--candidate",
-            "y",
-            "--budget",
-            budget,
-        ];
+        let words = [&super::of_both("x", "y")[..], &["--budget", budget]].concat();
         let ended = bench.run(words);
         assert_eq!(ended.code, Some(2), "{}", ended.all());
         assert!(ended.stderr.contains(says), "{says}: {}", ended.stderr);

@@ -2,6 +2,7 @@
 //!
 //! `TCPROVE_SLOW=1` plants two changes, `TCPROVE_SLOW=N` all of them N times, in the small server of `data/places`.
 
+use super::of_both;
 use crate::support::battery::{compiled, have};
 use crate::support::skip::slow_rounds;
 use crate::support::{Bench, alone};
@@ -53,15 +54,7 @@ fn explained(bench: &Bench, server: &str, plant: &str) -> serde_json::Value {
         format!("{server} {{port}}"),
         format!("{server} {{port}} {plant}"),
     );
-    let words = [
-        "gate",
-        "--talk",
-        "line",
-        "--base",
-        &base,
-        "--candidate",
-        &candidate,
-    ];
+    let words = of_both(&base, &candidate);
     let more = [
         "--explain",
         "--sessions",

@@ -27,10 +27,10 @@ pub(super) struct CheckArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Run only checks whose id matches; may be given more than once
+    /// Run only checks whose id matches; several with commas between them
     #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Skip checks whose id matches; may be given more than once
+    /// Skip checks whose id matches; several with commas between them
     #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub skip: Vec<String>,
     /// List the checks and exit

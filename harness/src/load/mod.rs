@@ -44,10 +44,11 @@ pub use note::Note;
 #[cfg(feature = "cli")]
 pub(crate) use overload::overload;
 pub use overload::{OverloadReport, OverloadStep};
+pub(crate) use part::OBSERVER;
 pub use part::Part;
-pub(crate) use parts::OBSERVER;
 pub use parts::{ClockRecord, FolderClock, PartRecord, PartSummary, Parts};
 pub use parts_reason::PartsReason;
+pub(crate) use parts_reason::part_name;
 pub use plan::{LoadPlan, PartPlan};
 pub use reason::{Fault, Reason};
 pub use remark::Remark;

@@ -9,6 +9,9 @@ pub struct Part {
     pub count: usize,
 }
 
+/// The number of a process that generates nothing and reports what the server uses. Parts in reports start at 1.
+pub(crate) const OBSERVER: usize = 0;
+
 impl Part {
     /// The only part of a load that a single process generates.
     pub const WHOLE: Self = Self { index: 0, count: 1 };

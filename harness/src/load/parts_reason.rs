@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::part::OBSERVER;
+
 /// Why the parts of a load were not one load.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PartsReason {
@@ -124,10 +126,10 @@ impl fmt::Display for PartsReason {
     }
 }
 
-/// What a part is called; an observer has the number 0.
-pub(super) fn part_name(part: usize) -> String {
+/// What a part is called.
+pub(crate) fn part_name(part: usize) -> String {
     match part {
-        0 => "the observer".into(),
+        OBSERVER => "the observer".into(),
         part => format!("part {part}"),
     }
 }

@@ -57,19 +57,13 @@ pub(super) fn merged(stored: Vec<StoredReport>) -> Result<Report, MergeError> {
     let duration_s = reports.iter().map(|report| report.head.duration_s);
     let duration_s = duration_s.fold(0.0, f64::max);
     let mut gates: Vec<MergedGate> = Vec::new();
+    let behaviours = reports
+        .iter_mut()
+        .filter_map(|stored| stored.report.behaviour.take());
+    let behaviour = behaviours.reduce(Behaviour::and);
     let Some((first, others)) = reports.split_first_mut() else {
         return Err(MergeError::Apart("no reports were given".into()));
     };
-    let mut behaviour = first.report.behaviour.take();
-    for other in others
-        .iter_mut()
-        .filter_map(|other| other.report.behaviour.take())
-    {
-        behaviour = Some(match behaviour {
-            Some(known) => known.and(other),
-            None => other,
-        });
-    }
     gates.append(&mut first.report.gates);
     others
         .iter_mut()

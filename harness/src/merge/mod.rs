@@ -352,10 +352,9 @@ fn belong_together(parts: &[PartReport]) -> Result<(), String> {
         }
         let plans = [first, other].map(|part| {
             let mut plan = part.plan_of_whole();
-            plan["parts"] = match part.observes() {
-                true => first.shard.count.into(),
-                false => part.shard.count.into(),
-            };
+            // An observer does not know how many there are.
+            let counted = if part.observes() { first } else { part };
+            plan["parts"] = counted.shard.count.into();
             plan
         });
         let differ = difference::between(&plans[0], &plans[1]);

@@ -1,7 +1,7 @@
 //! The parts of a merged load in a few words.
 
 use super::number::micros;
-use crate::load::{OBSERVER, Parts};
+use crate::load::{Parts, part_name};
 
 /// The parts of a merged load in a few words.
 pub(super) fn parts(parts: &Parts) -> String {
@@ -15,9 +15,8 @@ pub(super) fn parts(parts: &Parts) -> String {
             0.0 => ", one clock".into(),
             apart => format!(", clocks at most {} apart", micros(apart)),
         });
-    let server = parts.server_from.map_or(String::new(), |part| match part {
-        OBSERVER => ", server measured by the observer".into(),
-        part => format!(", server measured by part {part}"),
+    let server = parts.server_from.map_or(String::new(), |part| {
+        format!(", server measured by {}", part_name(part))
     });
     format!("{there}{clocks}{server}")
 }

@@ -17,12 +17,17 @@ pub(in crate::check) fn exchange(cx: &Cx) -> &Exchange {
     cx.voice().payload_exchange().unwrap_or(cx.talk().plain())
 }
 
-/// Like [`exchange`], restricted to exchanges whose reply contains the payload: a request that only stores
-/// its payload makes the server grow and has a short reply. Skips if a connection cannot carry it many times.
-pub(in crate::check) fn echoed(cx: &Cx) -> Checked<&Exchange> {
+/// An exchange whose reply contains its payload, or else the plain one: a request that only stores its payload makes the server
+/// grow, which may be its purpose, and has a short reply.
+pub(in crate::check) fn echo(cx: &Cx) -> &Exchange {
     let mut turns = cx.talk().payload_turns();
     let exchange = turns.find(|exchange| exchange.expects_payload());
-    let exchange = exchange.unwrap_or(cx.talk().plain());
+    exchange.unwrap_or(cx.talk().plain())
+}
+
+/// Like [`echo`]. Skips if a connection cannot carry it many times.
+pub(in crate::check) fn echoed(cx: &Cx) -> Checked<&Exchange> {
+    let exchange = echo(cx);
     match cx.talk().repeats(exchange) {
         true => Ok(exchange),
         false => skip(format!("a connection carries {} only once", exchange.label)),

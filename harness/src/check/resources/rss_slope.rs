@@ -165,12 +165,8 @@ struct Load {
 }
 
 impl Load {
-    /// An exchange whose reply contains its payload, or else the plain one: what a server keeps of a payload that its reply does
-    /// not repeat may be its purpose, and would prove nothing.
     fn of(cx: &Cx) -> Checked<Self> {
-        let mut echoes = cx.talk().payload_turns();
-        let exchange = echoes.find(|exchange| exchange.expects_payload());
-        let exchange = exchange.unwrap_or(cx.talk().plain()).clone();
+        let exchange = bulk::echo(cx).clone();
         let payload = bulk::payload(cx, &exchange, PAYLOAD_MAX)?;
         let request = cx.voice().render(&exchange, &payload)?.request;
         let requests = if cx.talk().repeats(&exchange) {
@@ -240,12 +236,11 @@ impl Until {
             Self::Time { begun, .. } if begun.elapsed() < BATCH_TIME => {
                 batch.bytes < BATCH_BYTES_MAX
             }
-            Self::Time { begun, .. }
-                if begun.elapsed() < BATCH_TIME_GOOD && batch.bytes < BATCH_BYTES_GOOD =>
-            {
-                true
+            Self::Time { begun, .. } => {
+                let is_good = begun.elapsed() >= BATCH_TIME_GOOD || batch.bytes >= BATCH_BYTES_GOOD;
+                let is_enough = batch.weight() >= BATCH_BYTES_MIN || self.is_late(batch);
+                !(is_good && is_enough)
             }
-            Self::Time { .. } => batch.weight() < BATCH_BYTES_MIN && !self.is_late(batch),
         }
     }
 }

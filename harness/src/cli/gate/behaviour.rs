@@ -39,8 +39,8 @@ pub(in crate::cli) struct BehaviourArgs {
     /// cause. Takes as long as that takes, after the time of the gate
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',', conflicts_with_all = ["baseline", "save_baseline"])]
     pub with: Vec<With>,
-    /// Compare only checks whose id matches, with `--with check`; may be given more than once
-    #[arg(long, value_name = "GLOB", requires = "with")]
+    /// Compare only checks whose id matches, with `--with check`; several with commas between them
+    #[arg(long, value_name = "GLOB", value_delimiter = ',', requires = "with")]
     pub only: Vec<String>,
     /// Compare the cases and findings in this folder, with `--with fuzz` [default: tcprove-fuzz, which a campaign leaves; without
     /// it, what a campaign of 10s on the base finds]

@@ -190,25 +190,14 @@ impl CampaignClock {
 
     /// What one finding of this weight gets, added up over the lanes.
     fn grant(&self, weight: Weight) -> Duration {
-        let free = self.free();
-        let granted = match weight {
-            Weight::Grave => (free / GRAVE_PARTS)
-                .max(GRAVE_MIN)
-                .max(self.claim_min)
-                .min(free),
-            Weight::Minor => {
-                let share = self.share();
-                if share < RESERVING {
-                    return free;
-                }
-                let free = free.saturating_sub(share / 2);
-                (free / MINOR_PARTS)
-                    .max(MINOR_MIN)
-                    .max(self.claim_min)
-                    .min(free)
-            }
+        let (share, free) = (self.share(), self.free());
+        let (free, parts, least) = match weight {
+            Weight::Grave => (free, GRAVE_PARTS, GRAVE_MIN),
+            Weight::Minor if share < RESERVING => (free, 1, Duration::ZERO),
+            Weight::Minor => (free.saturating_sub(share / 2), MINOR_PARTS, MINOR_MIN),
         };
-        granted.min(CLAIM_MAX)
+        let granted = (free / parts).max(least).max(self.claim_min);
+        granted.min(free).min(CLAIM_MAX)
     }
 
     /// Whether there is time for a test of a hint of this weight. Without a duration there always is.

@@ -43,9 +43,11 @@ pub(super) fn probe(
     let mut found = Vec::new();
     let bodies = material.bodies();
     for (before, unit) in CONTENTS {
-        let payloads = material.payload_turns.iter().filter_map(|turn| {
+        // A payload consists of nothing but repetitions.
+        let turns = material.payload_turns.iter().filter(|_| before.is_empty());
+        let payloads = turns.filter_map(|turn| {
             let data = material.of_length(*turn, BYTES, unit)?;
-            Some((material.lead_in(*turn), data)).filter(|_| before.is_empty())
+            Some((material.lead_in(*turn), data))
         });
         let pump = Pump {
             before: before.to_vec(),

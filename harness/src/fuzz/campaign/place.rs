@@ -142,6 +142,14 @@ pub(super) struct Waiting {
     pub(super) case: Case,
 }
 
+impl Tested {
+    /// Counts a hint that is not followed, and keeps the first one.
+    fn wait(&mut self, case: &Case) {
+        self.waiting += 1;
+        self.case.get_or_insert_with(|| case.clone());
+    }
+}
+
 impl Places {
     /// Whether a hint of this kind at this turn is followed now. If not, it is counted, and the first one is kept.
     pub(super) fn may_test(&mut self, kind: FindingKind, turn: &str, case: &Case) -> bool {
@@ -154,8 +162,7 @@ impl Places {
         if !tested.found && tested.in_vain < most {
             return true;
         }
-        tested.waiting += 1;
-        tested.case.get_or_insert_with(|| case.clone());
+        tested.wait(case);
         false
     }
 
@@ -172,15 +179,12 @@ impl Places {
         let has_room = found.count() < FIELDS_MAX;
         let tested = self.0.entry((kind, place.to_owned())).or_default();
         let is_dearer = per_kib_ns(case, cpu) > tested.dearest_ns.saturating_mul(DEARER);
-        if has_room && !tested.found && tested.in_vain >= TESTS_MAX && is_dearer {
-            return true;
-        }
         if !has_room {
-            tested.waiting += 1;
-            tested.case.get_or_insert_with(|| case.clone());
+            tested.wait(case);
             return false;
         }
-        self.may_test(kind, place, case)
+        let is_worth_it = !tested.found && tested.in_vain >= TESTS_MAX && is_dearer;
+        is_worth_it || self.may_test(kind, place, case)
     }
 
     /// Records the outcome of a test of a case that costs this much.

@@ -176,13 +176,25 @@ impl<'a> CampaignState<'a> {
         suspect: Option<Suspect>,
     ) -> Option<Suspect> {
         // A test that was cut short says nothing.
+        let turn = self.turns.of_case(case);
+        self.record(turn, suspect, |places, turn, found| {
+            places.tested(kind, turn, found);
+        })
+    }
+
+    /// Records the outcome of a test, and where its suspect is. A test that found nothing when the time was over says nothing.
+    fn record(
+        &self,
+        turn: String,
+        suspect: Option<Suspect>,
+        note: impl FnOnce(&mut Places, &str, bool),
+    ) -> Option<Suspect> {
         if suspect.is_none() && self.is_over() {
             return None;
         }
-        let turn = self.turns.of_case(case);
-        self.ledger().places.tested(kind, &turn, suspect.is_some());
+        note(&mut self.ledger().places, &turn, suspect.is_some());
         suspect.map(|suspect| Suspect {
-            turn: Some(turn),
+            turn: Some(turn).filter(|_| suspect.kind().is_of_a_turn()),
             ..suspect
         })
     }
@@ -200,17 +212,9 @@ impl<'a> CampaignState<'a> {
         cpu: Duration,
         suspect: Option<Suspect>,
     ) -> Option<Suspect> {
-        if suspect.is_none() && self.is_over() {
-            return None;
-        }
         let place = self.turns.of_cost(case);
-        let is_found = suspect.is_some();
-        self.ledger()
-            .places
-            .tested_cost(&place, case, cpu, is_found);
-        suspect.map(|suspect| Suspect {
-            turn: Some(place).filter(|_| suspect.kind().is_of_a_turn()),
-            ..suspect
+        self.record(place, suspect, |places, place, found| {
+            places.tested_cost(place, case, cpu, found);
         })
     }
 

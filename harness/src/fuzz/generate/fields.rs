@@ -63,13 +63,12 @@ pub(super) fn values(material: &Material, random: &mut Random) -> Vec<PlannedCas
                 &mut general
             };
             match span.kind {
-                SpanKind::Tag => family.extend(numbered(
-                    [0, 1, 0x7f, 0x80, 0xff]
-                        .iter()
-                        .map(|byte| put(&vec![*byte])),
-                )),
-                SpanKind::Name => family.extend(numbered(words.keys.iter().map(put))),
-                _ => family.extend(numbered(words.values.iter().map(put))),
+                SpanKind::Tag => {
+                    let bytes = [0, 1, 0x7f, 0x80, 0xff].map(|byte| put(&vec![byte]));
+                    family.extend(bytes.into_iter().enumerate());
+                }
+                SpanKind::Name => family.extend(words.keys.iter().map(put).enumerate()),
+                _ => family.extend(words.values.iter().map(put).enumerate()),
             }
         }
     }
@@ -82,13 +81,6 @@ pub(super) fn values(material: &Material, random: &mut Random) -> Vec<PlannedCas
     let rest = general.into_iter().chain(others);
     named.extend(rest.map(|(_, case)| case));
     named
-}
-
-/// Cases with their places in a list.
-fn numbered(
-    cases: impl Iterator<Item = PlannedCase>,
-) -> impl Iterator<Item = (usize, PlannedCase)> {
-    cases.enumerate()
 }
 
 /// Each line of the dictionary, and each header with each of its values, in each message that the server serves: after a

@@ -164,8 +164,7 @@ fn with_pumps(
     Some(Case::new(steps))
 }
 
-/// The message of the turn of a seed.
-pub(super) fn message(seed: &Seed) -> Vec<u8> {
+fn message(seed: &Seed) -> Vec<u8> {
     match seed.case.steps.get(seed.step) {
         Some(Step::Send(send)) => send.data.to_bytes(),
         _ => Vec::new(),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::fields;
-use super::planned::{PlannedCase, basic, message};
+use super::planned::{PlannedCase, basic};
 use crate::fuzz::Step;
 use crate::fuzz::material::{BAD_UTF8, Material, OPENINGS, TOKENS, announced, text};
 use crate::fuzz::mutator::lies;
@@ -216,40 +216,47 @@ fn length_lies(material: &Material) -> Vec<PlannedCase> {
 /// next, so that the time of a campaign that suffices for a part of them is for every place.
 fn repeats(material: &Material) -> Vec<PlannedCase> {
     let seeds = basic(material);
-    let payload = |seed: usize| material.seeds[seed].payload.clone();
-    let with_payload = seeds.iter().find(|(seed, _)| payload(*seed).is_some());
-    let mut openings = Vec::new();
-    if let Some((seed, message)) = seeds.first() {
-        let at = material.request_frame().header_len(message);
-        openings.extend(
+    let place = |(seed, message): &(usize, Vec<u8>), at: Range<usize>, unit: &[u8]| {
+        // Decimal lengths may grow by some digits.
+        let room = material.bytes_max().saturating_sub(message.len() + 32);
+        Place {
+            seed: *seed,
+            at,
+            unit: unit.to_vec(),
+            most: room / unit.len().max(1),
+        }
+    };
+    let first = seeds.first().map(|seed| {
+        let head = material.request_frame().header_len(&seed.1);
+        (seed, head..head)
+    });
+    let payload = |(seed, _): &(usize, Vec<u8>)| material.seeds[*seed].payload.clone();
+    let with_payload = seeds.iter().find_map(|seed| Some((seed, payload(seed)?)));
+    let openings: Vec<Place> = [first, with_payload]
+        .into_iter()
+        .flatten()
+        .flat_map(|(seed, at)| {
             OPENINGS
                 .iter()
-                .map(|opening| (*seed, at..at, opening.to_vec())),
-        );
-    }
-    if let Some((seed, _)) = with_payload
-        && let Some(at) = payload(*seed)
-    {
-        openings.extend(
-            OPENINGS
-                .iter()
-                .map(|opening| (*seed, at.clone(), opening.to_vec())),
-        );
-    }
+                .map(move |opening| (seed, at.clone(), opening))
+        })
+        .map(|(seed, at, opening)| place(seed, at, opening))
+        .collect();
     let mut lines: Vec<Place> = Vec::new();
-    for (seed, message) in &seeds {
+    for seed in &seeds {
+        let message = &seed.1;
         for line in text::lines(message).into_iter().take(8) {
-            let whole = message[line.clone()].to_vec();
-            let short = text::skeleton(&whole);
-            for (at, unit) in [(line.end..line.end, short), (line.clone(), whole)] {
-                if !unit.is_empty() && lines.iter().all(|(_, _, tried)| *tried != unit) {
-                    lines.push((*seed, at, unit));
+            let whole = &message[line.clone()];
+            let short = text::skeleton(whole);
+            for (at, unit) in [(line.end..line.end, &short[..]), (line.clone(), whole)] {
+                if !unit.is_empty() && lines.iter().all(|tried| tried.unit != unit) {
+                    lines.push(place(seed, at, unit));
                 }
             }
         }
     }
-    let mut openings = each_count(material, &openings, DEPTHS).into_iter();
-    let mut lines = each_count(material, &lines, LINES).into_iter();
+    let mut openings = each_count(&openings, DEPTHS).into_iter();
+    let mut lines = each_count(&lines, LINES).into_iter();
     let mut items = Vec::new();
     loop {
         let pair = [lines.next(), openings.next()];
@@ -260,24 +267,29 @@ fn repeats(material: &Material) -> Vec<PlannedCase> {
     }
 }
 
-/// A seed, the range of its message to replace, and what is repeated there.
-type Place = (usize, Range<usize>, Vec<u8>);
+/// Where something is repeated.
+struct Place {
+    seed: usize,
+    /// The range of the message of the seed to replace.
+    at: Range<usize>,
+    /// What is repeated.
+    unit: Vec<u8>,
+    /// How often it fits.
+    most: usize,
+}
 
 /// Each place with the first of these counts, then with the next, and last with as many as fit.
-fn each_count(material: &Material, places: &[Place], counts: &[usize]) -> Vec<PlannedCase> {
+fn each_count(places: &[Place], counts: &[usize]) -> Vec<PlannedCase> {
     let mut items = Vec::new();
     for count in counts.iter().map(|count| Some(*count)).chain([None]) {
-        for (seed, at, unit) in places {
-            let message = message(&material.seeds[*seed]);
-            // Decimal lengths may grow by some digits.
-            let room = material.bytes_max().saturating_sub(message.len() + 32);
-            let most = room / unit.len().max(1);
-            let count = count.map_or(Some(most), |count| (count < most).then_some(count));
+        for place in places {
+            let fits = |count: &usize| *count < place.most;
+            let count = count.map_or(Some(place.most), |count| Some(count).filter(fits));
             items.extend(count.map(|count| PlannedCase::Splice {
                 name: "each-repeat",
-                seed: *seed,
-                at: at.clone(),
-                unit: unit.clone(),
+                seed: place.seed,
+                at: place.at.clone(),
+                unit: place.unit.clone(),
                 count,
                 repairs: true,
             }));

@@ -34,9 +34,6 @@ pub(crate) use self::start::{begin_at, lead, time_until};
 pub(crate) use self::union::Union;
 use super::run::Measurement;
 
-/// The number of who sends nothing, and reports what the server uses.
-pub(crate) const OBSERVER: usize = 0;
-
 /// What the report of a part stores so that it can be merged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PartRecord {

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use super::{ClockRecord, OBSERVER, PartRecord, PartSummary, Parts, clocks};
+use super::{ClockRecord, PartRecord, PartSummary, Parts, clocks};
 use crate::load::metrics::{Metrics, sum, window_summaries};
-use crate::load::part::Part;
+use crate::load::part::{OBSERVER, Part};
 use crate::load::parts_reason::{APART_MAX, PartsReason};
 use crate::load::reason::Reason;
 use crate::load::recorder::Times;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::columns;
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::gate::GateCell;
@@ -102,19 +103,14 @@ fn table(text: &mut String, cells: &[GateCell]) {
     if cells.is_empty() {
         return;
     }
-    let rows: Vec<[String; 6]> = cells.iter().map(row).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.fold(HEADS[column].len(), usize::max)
-    };
-    let widths: Vec<usize> = (0..HEADS.len()).map(width).collect();
-    let _ = writeln!(
-        text,
-        "{DIM}{}{RESET}",
-        line(&HEADS.map(String::from), &widths)
-    );
+    let rows: Vec<[String; 6]> = std::iter::once(HEADS.map(String::from))
+        .chain(cells.iter().map(row))
+        .collect();
+    let mut lines = columns::lines(&rows, |column| !(1..=2).contains(&column)).into_iter();
+    let heads = lines.next().unwrap_or_default();
+    let _ = writeln!(text, "{DIM}{heads}{RESET}");
     let mut metric = None;
-    for (cell, row) in cells.iter().zip(&rows) {
+    for (cell, line) in cells.iter().zip(lines) {
         // Loads are listed below their metric.
         if cell.at.is_some() && metric != Some(cell.metric) {
             let _ = writeln!(text, "{}", cell.metric.about());
@@ -126,7 +122,7 @@ fn table(text: &mut String, cells: &[GateCell]) {
             (CellVerdict::Inconclusive, true) => MAGENTA,
             (_, false) => DIM,
         };
-        let _ = writeln!(text, "{colour}{}{RESET}", line(row, &widths));
+        let _ = writeln!(text, "{colour}{line}{RESET}");
     }
     let _ = writeln!(text);
 }
@@ -143,16 +139,4 @@ fn row(cell: &GateCell) -> [String; 6] {
         budget(cell),
         word(cell).to_owned(),
     ]
-}
-
-fn line(row: &[String; 6], widths: &[usize]) -> String {
-    let mut text = String::new();
-    for (place, (cell, width)) in row.iter().zip(widths).enumerate() {
-        let _ = match place {
-            0 => write!(text, "{cell:<width$}"),
-            1..=2 => write!(text, "  {cell:>width$}"),
-            _ => write!(text, "  {cell:<width$}"),
-        };
-    }
-    text.trim_end().to_owned()
 }

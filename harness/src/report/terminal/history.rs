@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::columns;
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW};
 use crate::gate::history::MachineHistory;
 use crate::report::HistoryReport;
@@ -35,24 +36,15 @@ fn table(text: &mut String, machine: &MachineHistory) {
         .iter()
         .map(|trend| [name(trend)].into_iter().chain(row(trend)).collect());
     let rows: Vec<Vec<String>> = std::iter::once(heads).chain(rows).collect();
-    let width = |column: usize| {
-        let cells = rows
-            .iter()
-            .map(|row: &Vec<String>| row[column].chars().count());
-        cells.max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..=HEADS.len()).map(width).collect();
-    for (place, row) in rows.iter().enumerate() {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let _ = match column {
-                0 => write!(line, "{cell:<width$}"),
-                _ => write!(line, "  {cell:>width$}"),
-            };
-        }
-        let colour = if place == 0 { DIM } else { "" };
-        let reset = if place == 0 { RESET } else { "" };
-        let _ = writeln!(text, "{colour}{}{reset}", line.trim_end());
+    for (place, line) in columns::lines(&rows, |column| column == 0)
+        .into_iter()
+        .enumerate()
+    {
+        let (colour, reset) = match place {
+            0 => (DIM, RESET),
+            _ => ("", ""),
+        };
+        let _ = writeln!(text, "{colour}{line}{reset}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::columns;
 use super::style::{BOLD, DIM, MAGENTA, RED, RESET, YELLOW};
 use super::verdict_line;
 use crate::bench::{Estimate, SweepCell, SweepResult};
@@ -58,27 +59,15 @@ pub(super) fn render(
 fn table(text: &mut String, result: &SweepResult) {
     let mut rows = vec![heads(result)];
     rows.extend(result.cells.iter().map(|cell| row(result, cell)));
-    let widths: Vec<usize> = (0..rows[0].len())
-        .map(|column| {
-            rows.iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    for (place, row) in rows.iter().enumerate() {
+    let lines = columns::lines(&rows, |_| false);
+    for (place, line) in lines.into_iter().enumerate() {
         let colour = match place.checked_sub(1).map(|cell| &result.cells[cell]) {
             None => DIM,
             Some(cell) if !cell.valid => RED,
             Some(cell) if cell.same_as.is_some() => DIM,
             Some(_) => "",
         };
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:>width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        let _ = writeln!(text, "{colour}{}{RESET}", line.trim_end());
+        let _ = writeln!(text, "{colour}{line}{RESET}");
     }
 }
 
