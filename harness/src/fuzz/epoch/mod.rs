@@ -41,6 +41,9 @@ const REAPED: Duration = Duration::from_millis(20);
 const REST_OF_REPORT: Duration = Duration::from_millis(20);
 const NEXT_OF_REPORT: Duration = Duration::from_millis(2);
 
+/// Maximum wait for a server that computes what a case has asked for.
+const REST_MAX: Duration = Duration::from_millis(200);
+
 /// Interval between two checks of a condition that is waited for.
 const POLL: Duration = Duration::from_micros(200);
 
@@ -195,6 +198,18 @@ impl<'a> Epoch<'a> {
     /// Descriptors, threads, memory and CPU time now.
     pub(crate) fn vitals(&self) -> Vital {
         self.vitals.look()
+    }
+
+    /// Waits until no thread of the server computes or waits for a core. Returns whether it has come to that in time.
+    pub(crate) fn comes_to_rest(&self) -> bool {
+        let begun = Instant::now();
+        while self.server.is_computing() {
+            if begun.elapsed() >= REST_MAX {
+                return false;
+            }
+            std::thread::sleep(POLL);
+        }
+        true
     }
 
     /// Runs one case.

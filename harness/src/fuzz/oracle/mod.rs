@@ -115,8 +115,11 @@ pub(crate) fn shows_on(
 /// Runs the cases, each followed by the looks of a campaign.
 fn watched(epoch: &mut Epoch<'_>, cases: &[Case]) -> Option<Symptom> {
     let mut unanswered = false;
+    // A case may end before the server has read it: where several make the symptom, the next one must not overtake it.
+    let mut rests = cases.len() > 1;
     for case in cases {
         let run = epoch.run(case).ok()?;
+        rests = rests && epoch.comes_to_rest();
         let ends = run.observed.connections.iter();
         unanswered |= ends.into_iter().any(watch::is_cut_off);
         if let Some(symptom) = alarm::alarm(epoch).or_else(|| injected::examine(epoch)) {
