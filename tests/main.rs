@@ -22,6 +22,7 @@
 //! | [`gate`] | `tcprove gate`: regressions fail, equal servers do not, a gate that cannot see its control is void |
 //! | [`hostile`] | servers that attack tcprove |
 //! | [`injection`] | results of system calls that no client can cause: the filter, the sweep, and the end of a killed run |
+//! | [`library`] | the library in a test: verdicts, figures, findings, clients, mistakes |
 //! | [`limits`] | `[limits]`: learned by `init --learn`, and kept by loads and campaigns |
 //! | [`load`] | `tcprove load`: kinds of load, invalid runs, the clock, many connections |
 //! | [`models`] | every protocol in every concurrency model passes the battery |
@@ -65,6 +66,7 @@ mod fuzz_real;
 mod gate;
 mod hostile;
 mod injection;
+mod library;
 mod limits;
 mod load;
 mod models;

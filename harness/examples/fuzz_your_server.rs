@@ -14,7 +14,7 @@
 //! with two dependencies in `fuzz/Cargo.toml` besides `libfuzzer-sys`:
 //!
 //! ```toml
-//! tcprove = { path = "...", default-features = false }
+//! tcprove = { path = "...", default-features = false, features = ["arbitrary"] }
 //! my_server = { path = ".." }
 //! ```
 //!

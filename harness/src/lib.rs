@@ -1,14 +1,37 @@
-//! tcprove proves a TCP server.
+//! tcprove proves a TCP server, in any language, from a test:
 //!
-//! Given the command that starts a server and a few lines that describe one exchange, it runs a
-//! battery of robustness checks, a fuzz campaign, a load, a sweep or a regression gate, and reports
-//! what it found, with evidence and a command that repeats it.
+//! ```no_run
+//! use tcprove::{Prove, Workload, ms, secs};
+//!
+//! # fn serves() -> tcprove::Result {
+//! let prove = Prove::cmd(["target/debug/my-server", "{port}"]).talk("line");
+//! prove.check("split-*,rst-*").assert_pass();
+//! prove.start()?.client().say("hello\n")?.expect("hello\n")?;
+//! prove.load(Workload::closed(10).lasting(secs(2))).assert(|m| m.p99 < ms(5));
+//! prove.fuzz(secs(10)).assert_no_findings();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Prove`] says how the server is started and what it speaks. [`Prove::check`] runs checks of robustness, [`Prove::load`]
+//! measures, [`Prove::fuzz`] looks for crashes, hangs and leaks, and [`Prove::start`] gives a server that a test talks to by
+//! itself. Servers and all their processes end with the test, however it ends. Nothing has to be installed: this crate lets
+//! the test program be its own supervisor (see [`process::run_hidden`]).
+//!
+//! With `default-features = false` the crate has no command line and fewer dependencies:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! tcprove = { version = "0.1", default-features = false }
+//! ```
+//!
+//! # Inside
 //!
 //! Data flows one way: arguments become a plan; a [`subject::Subject`] is a server, started by
 //! [`process`], and its [`talk`]; [`check`], [`fuzz`], [`load`], `bench` and [`gate`] judge or measure
 //! it and send [`event`]s; the result is a report. See ARCHITECTURE.md in the repository.
 //!
-//! The public modules serve test suites that fuzz a server in their own process ([`fuzz::memory`]),
+//! The other public modules serve test suites that fuzz a server in their own process ([`fuzz::memory`]),
 //! tcprove's fuzz targets, benchmarks and integration tests. Everything else is private.
 
 #![warn(missing_docs, unreachable_pub)]
@@ -22,6 +45,7 @@
     )
 )]
 
+mod before_main;
 mod bench;
 mod binary;
 pub mod check;
@@ -38,6 +62,7 @@ pub mod load;
 #[cfg(feature = "cli")]
 mod merge;
 pub mod process;
+mod prove;
 mod report;
 mod session;
 pub mod stats;
@@ -46,3 +71,8 @@ pub mod sys;
 pub mod talk;
 pub mod text;
 pub mod transport;
+
+pub use load::Workload;
+pub use prove::{
+    Checks, Client, Figures, Fuzzed, Loaded, Prove, ProveError, Result, Server, ms, secs,
+};

@@ -82,12 +82,10 @@ fn has_ended(waiver: &Waiver, today: Option<Date>) -> bool {
 
 /// The current date in UTC, so that it is the same on every machine of a run.
 fn today() -> Option<Date> {
-    let day = jiff::tz::TimeZone::UTC
-        .to_datetime(jiff::Timestamp::now())
-        .date();
+    let day = time::OffsetDateTime::now_utc().date();
     Date::new(
         u16::try_from(day.year()).ok()?,
-        u8::try_from(day.month()).ok()?,
-        u8::try_from(day.day()).ok()?,
+        day.month().into(),
+        day.day(),
     )
 }

@@ -1,14 +1,17 @@
 //! The report of a run in progress: everything except the result.
 
 use std::process::ExitCode;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
 use super::target::PreparedTarget;
 use super::{environment, interrupt};
+use crate::data::clock_seed;
 use crate::report::{Body, Header, Report, RunError, RunPlan, Servers};
 use crate::subject::ServerPlan;
 use crate::text::escape_text;
@@ -141,20 +144,15 @@ pub(super) fn server_plan(resolved: &PreparedTarget) -> ServerPlan {
     server
 }
 
-/// Derives a seed from the clock.
-pub(super) fn clock_seed() -> u64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    now.as_nanos() as u64 & 0xffff_ffff
-}
-
 /// An id that sorts by time and is unique for practical purposes.
 fn run_id(seed: u64) -> String {
-    let now = jiff::Timestamp::now();
-    format!(
-        "{}-{:04x}",
-        now.strftime("%Y%m%dT%H%M%SZ"),
-        (seed ^ u64::from(std::process::id())) & 0xffff
-    )
+    let now = now_utc().replace(['-', ':'], "");
+    let process = (seed ^ u64::from(std::process::id())) & 0xffff;
+    format!("{now}-{process:04x}")
+}
+
+/// The time in UTC to the second, as in RFC 3339.
+pub(super) fn now_utc() -> String {
+    let now = OffsetDateTime::now_utc().truncate_to_second();
+    now.format(&Rfc3339).unwrap_or_default()
 }

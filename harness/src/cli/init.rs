@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::output::{note, say, say_bytes};
 use super::target::{TargetArgs, load, supervised};
-use super::{detected, draft, interrupt, learned};
+use super::{detected, interrupt, learned};
 use crate::detect::{DetectError, Detected, Sketch, detect};
 use crate::file;
 use crate::process::Launch;
@@ -96,7 +96,7 @@ fn perform(args: &InitArgs) -> Result<(), RunError> {
     args.may_write()?;
     let origin = args.origin()?;
     let interrupt = interrupt::watch()?;
-    let found = match detect(&origin, draft::clock_seed(), &interrupt) {
+    let found = match detect(&origin, crate::data::clock_seed(), &interrupt) {
         Ok(found) => found,
         Err(error @ DetectError::Interrupted) => return Err(RunError::target(error.to_string())),
         Err(error) => return Err(detected::error(&error)),
@@ -212,7 +212,7 @@ impl InitArgs {
         if !self.learn {
             return Ok((text, Vec::new()));
         }
-        let file = learned::learned(&text, folder, running, draft::clock_seed())?;
+        let file = learned::learned(&text, folder, running, crate::data::clock_seed())?;
         Ok((file.text, file.phrases))
     }
 

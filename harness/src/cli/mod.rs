@@ -3,7 +3,6 @@
 mod against;
 mod bench;
 mod builtin;
-mod by_hand;
 mod check;
 mod complain;
 mod detected;

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::by_hand;
 use crate::file::File;
 use crate::report::{RunError, TargetReport};
-use crate::subject::{Origin, Subject};
+use crate::subject::{Origin, Subject, by_hand};
 
 /// A target that is ready to be judged.
 pub(super) struct PreparedTarget {

@@ -9,7 +9,7 @@ use super::output::note;
 pub(super) use super::prepared::PreparedTarget;
 use super::prepared::executable;
 use super::{detected, embedded, interrupt};
-use crate::detect::{detect, knows_its_port};
+use crate::detect::detect;
 use crate::file::File;
 use crate::process::Launch;
 use crate::report::{ErrorCode, RunError};
@@ -200,7 +200,7 @@ impl TargetArgs {
             ));
         };
         let launch = self.with_params(server.clone())?;
-        if file.transport.unix.is_none() && !knows_its_port(&launch) {
+        if file.transport.unix.is_none() && !launch.knows_its_port() {
             return Err(usage(format!(
                 "the server's command has no {{port}}: add it where the port belongs, for example `-- {} --port {{port}}`",
                 launch.cmd.first().map_or("COMMAND", String::as_str)

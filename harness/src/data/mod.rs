@@ -1,10 +1,12 @@
-//! Serialization and hashing of plain data. A leaf module: it uses no other module.
+//! Serialization and hashing of plain data, and seeds. A leaf module: it uses no other module.
 
 pub(crate) mod exact;
 pub(crate) mod hash;
 pub(crate) mod seconds;
+mod seed;
 mod shard;
 mod unit;
 
+pub(crate) use seed::clock_seed;
 pub(crate) use shard::Shard;
 pub(crate) use unit::{Direction, Unit};

@@ -20,7 +20,6 @@ mod sketch;
 use std::time::Duration;
 
 pub(crate) use heard::quoted;
-pub(crate) use port::knows_its_port;
 pub(crate) use sketch::Sketch;
 
 use self::search::Search;
@@ -246,7 +245,7 @@ pub(crate) fn detect(
     interrupt: &Interrupt,
 ) -> Result<Detected, DetectError> {
     let (origin, port) = match origin {
-        Origin::Spawn(launch) if !knows_its_port(launch) => {
+        Origin::Spawn(launch) if !launch.knows_its_port() => {
             let (launch, found) = port::find(launch, seed, interrupt)?;
             (Origin::Spawn(Box::new(launch)), Some(found))
         }

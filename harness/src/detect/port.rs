@@ -4,16 +4,8 @@ use std::time::Duration;
 
 use super::prober::Prober;
 use super::{DetectError, PortFound};
-use crate::process::{Launch, Listening, Ready, ReadyStream, Server};
+use crate::process::{Launch, Ready, ReadyStream, Server};
 use crate::subject::{Interrupt, Origin};
-
-/// Whether the server learns its port: from its command, its environment or a file, by inheriting the socket, or because
-/// it prints the port that it chose.
-pub(crate) fn knows_its_port(launch: &Launch) -> bool {
-    launch.ready.names_port()
-        || launch.listening != Listening::Server
-        || launch.texts().any(|text| text.contains("{port}"))
-}
 
 /// The variable from which many servers take their port.
 const VARIABLE: &str = "PORT";

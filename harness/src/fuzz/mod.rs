@@ -12,6 +12,7 @@ pub mod feedback;
 mod finding;
 mod fleet;
 mod generate;
+#[cfg(feature = "arbitrary")]
 pub mod invariant;
 mod kept;
 mod log;

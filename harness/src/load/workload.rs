@@ -138,6 +138,32 @@ impl Default for Workload {
 }
 
 impl Workload {
+    /// A closed loop over so many connections: each sends its next request when a reply arrives.
+    #[must_use]
+    pub fn closed(connections: usize) -> Self {
+        Self {
+            connections,
+            ..Self::default()
+        }
+    }
+
+    /// An open loop at this rate, in requests per second over 50 connections: requests are due at equal intervals, however
+    /// slow the server is.
+    #[must_use]
+    pub fn open(rate: f64) -> Self {
+        Self {
+            // Practically unlimited.
+            pipeline: 1024,
+            ..Self::default().at_rate(rate)
+        }
+    }
+
+    /// The same workload with a measured period of this length.
+    #[must_use]
+    pub fn lasting(self, duration: Duration) -> Self {
+        Self { duration, ..self }
+    }
+
     /// The same workload as an open loop at a constant rate.
     pub fn at_rate(&self, rate: f64) -> Self {
         let arrivals = match self.pace {

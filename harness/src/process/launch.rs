@@ -167,6 +167,14 @@ impl Launch {
         }
     }
 
+    /// Whether the server learns its port: from its command, its environment or a file, by inheriting the socket, or because
+    /// it prints the port that it chose.
+    pub(crate) fn knows_its_port(&self) -> bool {
+        self.ready.names_port()
+            || self.listening != Listening::Server
+            || self.texts().any(|text| text.contains("{port}"))
+    }
+
     /// The file name of the program.
     pub fn program(&self) -> &str {
         let program = self.cmd.first().map(String::as_str).unwrap_or_default();

@@ -15,6 +15,7 @@ pub(crate) mod history;
 #[cfg(feature = "cli")]
 pub(crate) mod html;
 pub(crate) mod json;
+#[cfg(feature = "cli")]
 pub(crate) mod junit;
 #[cfg(feature = "cli")]
 pub(crate) mod lcov;
@@ -24,6 +25,7 @@ mod parts;
 mod plan;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(feature = "cli")]
 pub(crate) mod sarif;
 #[cfg(test)]
 mod snapshots;

@@ -5,6 +5,7 @@
 //! (`rehearse`) before they judge or measure anything.
 
 mod beside;
+pub(crate) mod by_hand;
 mod client;
 mod date;
 mod interrupt;

@@ -12,12 +12,18 @@ use std::time::Duration;
 use fault::Fault;
 use hooks::Hooks;
 use model::Model;
-use tracing_appender::non_blocking::NonBlocking;
 
 use crate::proxy::ProxyVersion;
 use crate::service::Service;
 use crate::tls::Tls;
 use crate::{Delay, Protocol};
+
+/// Where the tutorial's protocol prints: a writer that never blocks.
+#[cfg(feature = "cli")]
+pub type Print = tracing_appender::non_blocking::NonBlocking;
+/// Where the tutorial's protocol prints: only the command line has an output for it.
+#[cfg(not(feature = "cli"))]
+pub type Print = std::io::Sink;
 
 /// The settings of one server.
 #[derive(Debug, Clone)]
@@ -102,7 +108,7 @@ pub struct Config {
     pub worker_exe: Option<(PathBuf, Vec<OsString>)>,
     /// The output for what the tutorial's protocol prints; `None` prints nothing. Lines are
     /// dropped when the queue is full, so that a stalled reader cannot block the server.
-    pub print: Option<NonBlocking>,
+    pub print: Option<Print>,
 }
 
 impl Default for Config {

@@ -21,6 +21,7 @@ use lane::Lane;
 use super::{Check, Effort, FailureKind, Outcome, Runs, Verdict};
 use crate::event::{Event, Sink};
 use crate::process::StartOptions;
+use crate::subject::by_hand::BY_HAND_PORT;
 use crate::subject::{
     Interrupt, Origin, Pace, Rehearsal, RehearsalError, Subject, Waiver, learn, maybe_late,
     rehearse_with,
@@ -69,9 +70,6 @@ impl Battery {
 /// Maximum number of attempts at a check that has failed once, and the time after which none starts.
 const ATTEMPTS_MAX: usize = 5;
 const ATTEMPTS_TIME: Duration = Duration::from_secs(60);
-
-/// The port used in by-hand commands.
-pub(crate) const BY_HAND_PORT: u16 = 9000;
 
 impl Battery {
     /// A server that is not ready in time is an error, unless a check judges that.

@@ -119,9 +119,9 @@ pub(super) fn main(args: &GateArgs) -> ExitCode {
     let draft = Draft::new("gate", args.seed);
     let perform = |draft: &mut Draft| perform(draft, args);
     draft::run_then(draft, &args.output, &args.page, perform, |report| {
-        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+        let now = draft::now_utc();
         let commit = args.commit.clone().or_else(commit);
-        let line = history::line(report, &now.to_string(), commit.as_deref());
+        let line = history::line(report, &now, commit.as_deref());
         if let (Some(path), Some(line)) = (&args.history, line)
             && let Err(error) = append(path, &line)
         {

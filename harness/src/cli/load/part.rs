@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+
 use super::progress::LoadProgress;
 use super::{LoadArgs, server_for};
 use crate::cli::output::note;
@@ -63,17 +66,19 @@ fn start(text: &str) -> Result<StartAt, String> {
             "a time from now on is another one in each part: {form}"
         ));
     }
-    let timestamp: jiff::Timestamp = match text.parse::<f64>() {
+    let moment = match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds)
             .ok()
-            .and_then(|moment| jiff::Timestamp::from_duration(moment.try_into().ok()?).ok())
+            .and_then(|moment| OffsetDateTime::UNIX_EPOCH.checked_add(moment.try_into().ok()?))
             .ok_or(form)?,
-        Err(_) => text.parse().map_err(|error| format!("{error}: {form}"))?,
+        Err(_) => OffsetDateTime::parse(text, &Rfc3339)
+            .map_err(|error| format!("{error}: {form}"))?
+            .to_offset(UtcOffset::UTC),
     };
-    let moment = u64::try_from(timestamp.as_nanosecond()).map_err(|_| form)?;
+    let since_1970 = u64::try_from(moment.unix_timestamp_nanos()).map_err(|_| form)?;
     Ok(StartAt {
-        text: timestamp.to_string(),
-        moment: Duration::from_nanos(moment),
+        text: moment.format(&Rfc3339).map_err(|_| form)?,
+        moment: Duration::from_nanos(since_1970),
     })
 }
 

@@ -8,6 +8,7 @@ mod data;
 mod fold;
 mod inject;
 mod json;
+#[cfg(feature = "arbitrary")]
 mod raw;
 mod show;
 

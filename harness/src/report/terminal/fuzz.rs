@@ -31,6 +31,24 @@ pub(super) fn render(
     fuzz: &FuzzReport,
     columns: Option<usize>,
 ) {
+    findings(text, fuzz, columns);
+    let _ = writeln!(
+        text,
+        "\n{DIM}{}{RESET}",
+        wrap(&fuzz.campaign().join(", "), 0, columns)
+    );
+    for note in &fuzz.result.notes {
+        let note = wrap(&escape_text(note, 600), "note: ".len(), columns);
+        let _ = writeln!(text, "{YELLOW}note{RESET}: {note}");
+    }
+    if report.header.interrupted {
+        let _ = writeln!(text, "{YELLOW}interrupted{RESET}: the findings so far");
+    }
+    verdict_line(text, report, &fuzz.answer(), columns);
+}
+
+/// The number of findings, and each of them.
+pub(super) fn findings(text: &mut String, fuzz: &FuzzReport, columns: Option<usize>) {
     let findings = &fuzz.result.findings;
     let colour = match (fuzz.count(Standing::Counts), findings.len()) {
         (1.., _) => RED,
@@ -48,19 +66,6 @@ pub(super) fn render(
     if findings.len() > FINDINGS_SHOWN {
         let _ = writeln!(text, "\n… {} more", findings.len() - FINDINGS_SHOWN);
     }
-    let _ = writeln!(
-        text,
-        "\n{DIM}{}{RESET}",
-        wrap(&fuzz.campaign().join(", "), 0, columns)
-    );
-    for note in &fuzz.result.notes {
-        let note = wrap(&escape_text(note, 600), "note: ".len(), columns);
-        let _ = writeln!(text, "{YELLOW}note{RESET}: {note}");
-    }
-    if report.header.interrupted {
-        let _ = writeln!(text, "{YELLOW}interrupted{RESET}: the findings so far");
-    }
-    verdict_line(text, report, &fuzz.answer(), columns);
 }
 
 fn finding_section(text: &mut String, finding: &Finding, columns: Option<usize>) {

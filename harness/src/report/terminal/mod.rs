@@ -16,7 +16,7 @@ pub(super) use self::load::described;
 use self::style::{BOLD, GREEN, MAGENTA, RED, RESET};
 pub(super) use self::sweep::{COLUMNS as SWEEP_COLUMNS, shown};
 use super::wrap::wrap;
-use super::{Body, CheckReport, Report, RunVerdict, Whole, safe_lines};
+use super::{Body, CheckReport, FuzzReport, Report, RunVerdict, Whole, safe_lines};
 use crate::text::escape_text;
 
 /// Renders the report with colours, wrapped to `columns` if given. Commands are never wrapped, so
@@ -44,6 +44,21 @@ pub(crate) fn render(report: &Report, columns: Option<usize>) -> String {
         Body::History(history) => history::render(&mut text, history, columns),
     }
     text
+}
+
+/// A battery without a header and without colours.
+pub(crate) fn battery(checked: &CheckReport) -> String {
+    let mut text = String::new();
+    check::body(&mut text, checked, None);
+    let _ = writeln!(text, "\n{}", check::counted(checked));
+    style::plain(&text)
+}
+
+/// The findings of a campaign without colours.
+pub(crate) fn campaign(fuzz: &FuzzReport) -> String {
+    let mut text = String::new();
+    fuzz::findings(&mut text, fuzz, None);
+    style::plain(&text)
 }
 
 /// Renders each part like a report of its own, then the overall verdict.

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use crate::check::run::BY_HAND_PORT;
 use crate::process::{Launch, StartValues};
 
+/// The port in these commands.
+pub(crate) const BY_HAND_PORT: u16 = 9000;
 /// The folder that replaces `{tmp}`.
 const TMP: &str = "/tmp/tcprove-by-hand";
 
 /// A shell command that starts the server, with everything around it. Parameters and ports are filled in. It is a single command,
 /// so that it can follow `exec`, `strace` or `&`.
-pub(super) fn command(launch: &Launch) -> String {
+pub(crate) fn command(launch: &Launch) -> String {
     let uses_tmp = !launch.files.is_empty() || launch.texts().any(|text| text.contains("{tmp}"));
     let script = if launch.has_surroundings() {
         launch.script(&BY_HAND_PORT.to_string(), TMP)
