@@ -1,6 +1,7 @@
 //! The command line as CONTRACT.md specifies it: commands, formats, selections, streams.
 
 mod commands;
+mod explain;
 mod formats;
 mod parts;
 mod selection;

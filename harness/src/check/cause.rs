@@ -29,6 +29,26 @@ struct Rule {
     decisive: &'static [&'static str],
 }
 
+/// What a cause is, and the checks in which it may show; `None` for an unknown id.
+pub(crate) fn about(id: &str) -> Option<(&'static str, &'static [&'static str])> {
+    let rule = RULES.iter().find(|rule| rule.id == id)?;
+    Some((rule.because, rule.checks))
+}
+
+/// The ids of all causes.
+pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|rule| rule.id)
+}
+
+/// The ids of the causes that may show in this check, the more special ones first.
+pub(super) fn of_check(check: &str) -> Vec<&'static str> {
+    let shows = |rule: &&Rule| {
+        let mut globs = rule.checks.iter();
+        globs.any(|glob| *glob != "*" && glob_match::glob_match(glob, check))
+    };
+    RULES.iter().filter(shows).map(|rule| rule.id).collect()
+}
+
 /// Minimum number of failures that have a cause in common.
 const CHECKS_MIN: usize = 2;
 

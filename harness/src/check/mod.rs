@@ -12,6 +12,8 @@ mod busy;
 pub(crate) mod cause;
 mod closing;
 mod cx;
+#[cfg(feature = "cli")]
+mod explained;
 mod fair;
 pub(crate) mod matrix;
 mod needs;
@@ -44,6 +46,8 @@ use std::time::Duration;
 
 pub(crate) use cause::Cause;
 pub(crate) use cx::Cx;
+#[cfg(feature = "cli")]
+pub(crate) use explained::Explained;
 pub(crate) use needs::{Given, Need, Unmet, grouped, remedies};
 pub(crate) use outcome::{
     Ascribe, Checked, Failure, FailureKind, Outcome, Seen, Shortfall, Verdict, failed,

@@ -228,7 +228,7 @@ impl Need {
         }
     }
 
-    fn reason(self) -> &'static str {
+    pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Frame => "the talk has no frame, so the end of a message is unknown",
             Self::ManyTurns => "a connection carries the first [[talk.turn]] only once",
@@ -270,7 +270,7 @@ impl Need {
     }
 
     /// What would meet the condition; `None` if it is a property of the server.
-    fn remedy(self) -> Option<&'static str> {
+    pub(super) fn remedy(self) -> Option<&'static str> {
         match self {
             Self::Frame => Some("a `frame` in [talk] other than \"none\""),
             Self::Pipelining => Some("`pipelining = true` in [promise]"),

@@ -35,6 +35,16 @@ pub(crate) fn next(outcome: &Outcome) -> Option<String> {
     Some(format!("look {look}{promise}; {intended}"))
 }
 
+/// Where the cause of a failure of this check is found, if that is always the same, and the promise that pins what it judges.
+pub(super) fn advice(id: &str) -> Option<String> {
+    match (special(id), promise(id)) {
+        (None, None) => None,
+        (Some(look), None) => Some(look.to_owned()),
+        (None, Some(promise)) => Some(format!("at the promises: {promise}")),
+        (Some(look), Some(promise)) => Some(format!("{look}; {promise}")),
+    }
+}
+
 /// Where the cause is found of a check that says more than its kind of failure.
 fn special(id: &str) -> Option<&'static str> {
     Some(match id {

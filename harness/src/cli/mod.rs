@@ -10,6 +10,7 @@ mod draft;
 mod durations;
 mod embedded;
 mod environment;
+mod explain;
 mod fuzz;
 mod gate;
 mod generate;
@@ -76,6 +77,8 @@ enum Command {
     Gate(gate::GateArgs),
     /// Show how the metrics of many gates developed, and with which commits they changed.
     History(history::HistoryArgs),
+    /// Explain a check: its requirement, what it does, when it applies, and what to look at when it fails.
+    Explain(explain::ExplainArgs),
     /// Repeat findings on fresh servers to see whether the bugs are still there.
     Replay(replay::ReplayArgs),
     /// Send one message, as the tutorial's client does, and show the reply.
@@ -118,6 +121,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Fuzz(args) => fuzz::main(&args),
         Command::Gate(args) => gate::main(&args),
         Command::History(args) => history::main(&args),
+        Command::Explain(args) => explain::main(&args),
         Command::Replay(args) => replay::main(&args),
         Command::Send(args) => send::main(&args),
         Command::Serve(args) => serve::main(args),

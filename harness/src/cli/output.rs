@@ -153,6 +153,11 @@ fn write_all(places: &[Place], report: &Report) -> bool {
     failures == 0
 }
 
+/// Prints on stdout what `text` makes of the width of the terminal.
+pub(super) fn laid_out(text: &dyn Fn(Option<usize>) -> String) {
+    stdout(&text(columns(std::io::stdout())));
+}
+
 /// The width of a terminal in columns; `None` if the stream is not a terminal.
 fn columns(stream: impl AsFd + std::io::IsTerminal) -> Option<usize> {
     if !stream.is_terminal() {

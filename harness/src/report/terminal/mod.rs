@@ -13,7 +13,7 @@ mod sweep;
 use std::fmt::Write as _;
 
 pub(super) use self::load::described;
-use self::style::{BOLD, GREEN, MAGENTA, RED, RESET};
+use self::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET};
 pub(super) use self::sweep::{COLUMNS as SWEEP_COLUMNS, shown};
 use super::wrap::wrap;
 use super::{Body, CheckReport, FuzzReport, Report, RunVerdict, Whole, safe_lines};
@@ -42,6 +42,26 @@ pub(crate) fn render(report: &Report, columns: Option<usize>) -> String {
         Body::Replay(replay) => fuzz::replay(&mut text, report, replay, columns),
         Body::Gate(gate) => gate::render(&mut text, report, gate, columns),
         Body::History(history) => history::render(&mut text, history, columns),
+    }
+    text
+}
+
+/// A title, and rows of a name and a text.
+pub(crate) fn rows(title: &str, rows: &[(&str, String)], columns: Option<usize>) -> String {
+    /// Width of a name.
+    const NAME: usize = 11;
+    let mut text = format!("{BOLD}{}{RESET}\n", escape_text(title, 200));
+    let mut before = "";
+    for (name, value) in rows {
+        let shown = if *name == before { "" } else { name };
+        // A command is not wrapped, so that it can be copied.
+        let is_command = value.starts_with("tcprove ");
+        let value = match is_command {
+            true => value.clone(),
+            false => wrap(value, NAME + 3, columns),
+        };
+        let _ = writeln!(text, "  {DIM}{shown:<NAME$}{RESET} {value}");
+        before = name;
     }
     text
 }
