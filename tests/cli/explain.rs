@@ -7,7 +7,13 @@ fn a_check_a_cause_and_a_fault() {
     let bench = Bench::new();
     let ended = bench.run(["explain", "utf8-split-char"]);
     assert_eq!(ended.code, Some(0), "{}", ended.all());
-    for part in ["requirement", "RFC 3629", "stimulus", "if it fails", "see it fail"] {
+    for part in [
+        "requirement",
+        "RFC 3629",
+        "stimulus",
+        "if it fails",
+        "see it fail",
+    ] {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
     }
     let ended = bench.run(["explain", "read-is-message", "eof-spin"]);

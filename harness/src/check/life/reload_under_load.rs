@@ -39,6 +39,8 @@ const SIGNALS_IF_CLOSING: usize = 24;
 const BETWEEN: Duration = Duration::from_millis(250);
 /// Time between two requests of a client.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Number of requests between two pauses once the server has closed connections: a request has to be on its way just then.
+const WITHOUT_PAUSE: u64 = 8;
 /// Time for the end of the server to become visible.
 const SETTLES: Duration = Duration::from_millis(300);
 
@@ -51,6 +53,13 @@ struct Traffic {
     closed: Cell<u64>,
     /// Clients that the server told at once, in the words of its protocol, to come again.
     turned_away: Cell<u64>,
+}
+
+impl Traffic {
+    /// Whether the client that has just got its reply pauses.
+    fn is_due(&self) -> bool {
+        self.closed.get() == 0 || self.exchanges.get().is_multiple_of(WITHOUT_PAUSE)
+    }
 }
 
 async fn run(cx: &Cx) -> Checked {
@@ -151,7 +160,9 @@ async fn client(cx: &Cx, traffic: &Traffic, keeps: bool) -> Checked {
             }
             Err(error) => return Err(lost(error)),
         }
-        tokio::time::sleep(PAUSE).await;
+        if traffic.is_due() {
+            tokio::time::sleep(PAUSE).await;
+        }
         if !keeps {
             session.close();
         } else if session.drained(Duration::ZERO).await == ConnectionEnd::StillOpen {
