@@ -1,5 +1,6 @@
 //! `tcprove generate`: files for editors, shells and packages.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
@@ -21,8 +22,12 @@ enum What {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one for each command
+    Man {
+        /// Write the pages of all commands into this folder
+        #[arg(long, value_name = "DIR")]
+        all: Option<PathBuf>,
+    },
     /// Print a C file to link into a server, so that campaigns see the edges that it takes
     Coverage,
 }
@@ -30,18 +35,19 @@ enum What {
 pub(super) fn main(args: &GenerateArgs) -> ExitCode {
     let mut command = super::Cli::command();
     let mut text = Vec::new();
-    let made = match args.what {
+    let made = match &args.what {
         What::Schema => serde_json::to_writer_pretty(&mut text, &crate::file::schema())
             .map_err(std::io::Error::from),
         What::Completions { shell } => {
-            clap_complete::generate(shell, &mut command, "tcprove", &mut text);
+            clap_complete::generate(*shell, &mut command, "tcprove", &mut text);
             Ok(())
         }
         What::Coverage => {
             text.extend_from_slice(crate::fuzz::COVERAGE_RUNTIME.trim_end().as_bytes());
             Ok(())
         }
-        What::Man => clap_mangen::Man::new(command).render(&mut text),
+        What::Man { all: None } => clap_mangen::Man::new(command).render(&mut text),
+        What::Man { all: Some(folder) } => return pages(command, folder),
     };
     if let Err(error) = made {
         note(&format!("error: {error}"));
@@ -50,4 +56,17 @@ pub(super) fn main(args: &GenerateArgs) -> ExitCode {
     text.push(b'\n');
     say_bytes(&text);
     ExitCode::SUCCESS
+}
+
+/// Writes a manual page for each command.
+fn pages(command: clap::Command, folder: &Path) -> ExitCode {
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(command.disable_help_subcommand(true), folder));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            note(&format!("error: --all {}: {error}", folder.display()));
+            ExitCode::from(2)
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod draft;
 mod durations;
 mod embedded;
 mod environment;
+mod examples;
 mod explain;
 mod fuzz;
 mod gate;
@@ -50,7 +51,8 @@ use crate::{process, report};
     name = "tcprove",
     version,
     max_term_width = 100,
-    args_conflicts_with_subcommands = true
+    args_conflicts_with_subcommands = true,
+    after_help = examples::RUN
 )]
 struct Cli {
     #[command(subcommand)]
@@ -62,36 +64,52 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the checks, a short fuzz campaign and a short sweep (the default).
+    #[command(after_help = examples::RUN)]
     Run(run::RunArgs),
     /// Run the battery of robustness checks.
+    #[command(after_help = examples::CHECK)]
     Check(check::CheckArgs),
     /// Relay a real client to its server and record its sessions as cases for fuzzing.
+    #[command(after_help = examples::RECORD)]
     Record(record::RecordArgs),
     /// Measure throughput and latency at a given rate, or as fast as replies arrive.
+    #[command(after_help = examples::LOAD)]
     Load(load::LoadArgs),
     /// Vary settings and recommend the best: buffer sizes, connections, the server's own parameters.
+    #[command(after_help = examples::BENCH)]
     Bench(bench::BenchArgs),
     /// Send mutated conversations to the server to find crashes, hangs, leaks and wrong replies.
+    #[command(after_help = examples::FUZZ)]
     Fuzz(fuzz::FuzzArgs),
     /// Compare two builds of a server and fail if the candidate is worse than its base.
+    #[command(after_help = examples::GATE)]
     Gate(gate::GateArgs),
     /// Show how the metrics of many gates developed, and with which commits they changed.
+    #[command(after_help = examples::HISTORY)]
     History(history::HistoryArgs),
     /// Explain a check: its requirement, what it does, when it applies, and what to look at when it fails.
+    #[command(after_help = examples::EXPLAIN)]
     Explain(explain::ExplainArgs),
     /// Repeat findings on fresh servers to see whether the bugs are still there.
+    #[command(after_help = examples::REPLAY)]
     Replay(replay::ReplayArgs),
     /// Send one message, as the tutorial's client does, and show the reply.
+    #[command(after_help = examples::SEND)]
     Send(send::SendArgs),
     /// Run the reference server, sound or with a planted fault.
+    #[command(after_help = examples::SERVE)]
     Serve(serve::ServeArgs),
     /// Write a commented tcprove.toml: for a built-in talk, or for a server whose talk is found out.
+    #[command(after_help = examples::INIT)]
     Init(init::InitArgs),
     /// Prove on this machine that the checks can fail and that measured times are right.
+    #[command(after_help = examples::SELFTEST)]
     Selftest(selftest::SelftestArgs),
     /// Merge the reports of the parts of one run into the report of the whole.
+    #[command(after_help = examples::MERGE)]
     Merge(merge::MergeArgs),
     /// Write the schema of tcprove.toml, shell completions or the manual page.
+    #[command(after_help = examples::GENERATE)]
     Generate(generate::GenerateArgs),
 }
 

@@ -1,0 +1,112 @@
+//! What `--help` shows below the options: examples, and the exit codes.
+
+/// The examples of a command, one to a line, then the exit codes.
+macro_rules! help {
+    ($($example:literal)*) => {
+        concat!(
+            "Examples:\n", $("  ", $example, "\n",)*
+            "\nExit codes: 0 pass, 1 failures or findings, 2 wrong usage or file, 3 the server does not start or does not hold \
+             its conversation, 4 nothing ran, 5 inconclusive, 70 a bug in tcprove, 130 interrupted"
+        )
+    };
+}
+
+/// As [`help`], for a command that judges nothing.
+macro_rules! plain {
+    ($($example:literal)*) => {
+        concat!(
+            "Examples:\n", $("  ", $example, "\n",)*
+            "\nExit codes: 0 done, 2 wrong usage or file, 3 the server does not start or cannot be reached"
+        )
+    };
+}
+
+pub(super) const RUN: &str = help!(
+    "tcprove                                             the built-in reference server, or ./tcprove.toml"
+    "tcprove run -- ./server {port}                      find out what a server speaks, and prove it"
+);
+pub(super) const CHECK: &str = help!(
+    "tcprove check -- ./server {port}"
+    "tcprove check --talk redis -- redis-server --port {port}"
+    "tcprove check --only 'split-*,rst-*' --junit report.xml"
+    "tcprove check --sweep                               each result of each system call of an exchange"
+    "tcprove check --connect 127.0.0.1:8080 --pid 4711 --talk http"
+);
+pub(super) const RECORD: &str =
+    plain!("tcprove record --listen 127.0.0.1:8000 --upstream 127.0.0.1:8080");
+pub(super) const LOAD: &str = help!(
+    "tcprove load --rate 2k --duration 30s               an open loop: 2,000 requests per second"
+    "tcprove load -c 100 --payload 16KiB                 a closed loop over 100 connections"
+    "tcprove load --slo 'p99<5ms'                        the highest rate that meets the objective"
+    "tcprove load --overload --html overload.html"
+);
+pub(super) const BENCH: &str = help!(
+    "tcprove bench --sweep payload=64,16KiB --html sweep.html"
+    "tcprove bench --sweep connections=1,10,100 --sweep so_rcvbuf=4KiB,64KiB"
+);
+pub(super) const FUZZ: &str = help!(
+    "tcprove fuzz --duration 60s -- ./server {port}"
+    "tcprove fuzz --against './server-old {port}'        where do two builds differ?"
+    "tcprove fuzz --coverage lcov --html campaign.html   and what was reached"
+);
+pub(super) const GATE: &str = help!(
+    "tcprove gate --base 'git-main/server {port}' -- target/release/server {port}"
+    "tcprove gate --base './old {port}' --with check,fuzz --markdown comment.md"
+);
+pub(super) const HISTORY: &str = plain!("tcprove history gate.jsonl --html trends.html");
+pub(super) const EXPLAIN: &str = plain!(
+    "tcprove explain utf8-split-char"
+    "tcprove explain read-is-message                     a cause that several failures share"
+);
+pub(super) const REPLAY: &str = help!("tcprove replay tcprove-fuzz/findings -- ./server {port}");
+pub(super) const SEND: &str = plain!(
+    "tcprove send hello --connect 127.0.0.1:7000"
+    "tcprove send --hex 'ff fe 0a' -- ./server {port}"
+);
+pub(super) const SERVE: &str = plain!(
+    "tcprove serve --port 7000 --protocol tutorial"
+    "tcprove serve --port 7000 --fault eof-spin          with a planted fault; --list-faults has all"
+);
+pub(super) const INIT: &str = plain!(
+    "tcprove init -- ./server {port}                     find out what it speaks, and write tcprove.toml"
+    "tcprove init --learn -- ./server {port}             and what it accepts"
+    "tcprove init --talk http -o tcprove.toml"
+);
+pub(super) const SELFTEST: &str = help!(
+    "tcprove selftest --checks                           each planted fault is caught by its check"
+);
+pub(super) const MERGE: &str = help!("tcprove merge part-*.json --json whole.json");
+pub(super) const GENERATE: &str = plain!(
+    "tcprove generate schema > tcprove.schema.json"
+    "tcprove generate completions bash > /etc/bash_completion.d/tcprove"
+    "tcprove generate man --all man                      a page for each command, into the folder man"
+);
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use crate::cli::Cli;
+
+    /// Every example of every command is one that the command line takes.
+    #[test]
+    fn examples_are_valid() {
+        let (mut count, mut wrong) = (0, Vec::new());
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_else(|| panic!("{} has none", command.get_name()));
+            assert!(help.contains("Exit codes:"), "{}", command.get_name());
+            for line in help.lines().filter(|line| line.starts_with("  tcprove")) {
+                // What follows two blanks is a comment, and what follows `>` is the shell's.
+                let line = line.trim_start().split("  ").next().unwrap_or_default();
+                let line = line.split(" > ").next().unwrap_or_default();
+                let words = shell_words::split(line).unwrap();
+                let parsed = Cli::try_parse_from(&words);
+                wrong.extend(parsed.err().map(|error| format!("{line}: {error}")));
+                count += 1;
+            }
+        }
+        assert!(count > 20, "{count}");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
