@@ -42,7 +42,7 @@ pub(super) const LOAD: &str = help!(
 );
 pub(super) const BENCH: &str = help!(
     "tcprove bench --sweep payload=64,16KiB --html sweep.html"
-    "tcprove bench --sweep connections=1,10,100 --sweep so_rcvbuf=4KiB,64KiB"
+    "tcprove bench --sweep connections=1,10,100 --sweep client.so_rcvbuf=4KiB,64KiB"
 );
 pub(super) const FUZZ: &str = help!(
     "tcprove fuzz --duration 60s -- ./server {port}"
@@ -50,7 +50,7 @@ pub(super) const FUZZ: &str = help!(
     "tcprove fuzz --coverage lcov --html campaign.html   and what was reached"
 );
 pub(super) const GATE: &str = help!(
-    "tcprove gate --base 'git-main/server {port}' -- target/release/server {port}"
+    "tcprove gate --base 'git-main/server {port}' --candidate 'target/release/server {port}' --talk line"
     "tcprove gate --base './old {port}' --with check,fuzz --markdown comment.md"
 );
 pub(super) const HISTORY: &str = plain!("tcprove history gate.jsonl --html trends.html");

@@ -110,7 +110,9 @@ impl Loaded {
         Err(match faults {
             faults if faults.contains(&Fault::Server) => ProveError::Server(text),
             faults if faults == [Fault::Load] => ProveError::Description(text),
-            _ => ProveError::Machine(text),
+            _ => ProveError::Machine(format!(
+                "{text}\nnext: run this test alone, or look at figures() and judge nothing on a busy machine"
+            )),
         })
     }
 }

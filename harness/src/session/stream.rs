@@ -150,6 +150,16 @@ impl Session {
         ConnectionEnd::Eof
     }
 
+    /// Takes what has arrived by now, and keeps it for what is expected later, so that a server which replies while it reads can go
+    /// on. At most about `bytes_max` bytes are kept.
+    pub(crate) async fn take_arrived(&mut self, bytes_max: usize) {
+        while !self.eof && self.buffer.len() < bytes_max {
+            if self.fill(Instant::now()).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Reads whatever arrives, without judging it: waits up to `first` for the first bytes and then until nothing
     /// arrives for `quiet`. Returns at most about `bytes_max` bytes, and how the connection ended.
     pub(crate) async fn hear(
