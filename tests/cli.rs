@@ -4,6 +4,7 @@ mod commands;
 mod explain;
 mod formats;
 mod parts;
+mod rerun;
 mod selection;
 mod streams;
 use crate::support::Bench;

@@ -13,7 +13,7 @@ use super::progress::CheckProgress;
 use super::rehearse::rehearsal_error;
 use super::scheduler::Part;
 use super::target::{PreparedTarget, TargetArgs, usage};
-use super::{draft, durations, embedded, interrupt, scheduler, target};
+use super::{draft, durations, embedded, interrupt, recent, scheduler, target};
 use crate::check::run::Battery;
 use crate::check::run::sweep::SweepCase;
 use crate::check::{Check, CheckPlan, Effort, LANES, Need, PlannedWaiver, Selection, blockers};
@@ -66,14 +66,16 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
         return list();
     }
     let draft = Draft::new("check", args.seed);
-    draft::run(
+    let perform = |draft: &mut Draft| match &args.sweep {
+        Some(only) => sweep::sweep(draft, args, only.clone()).map(Body::Calls),
+        None => battery_of(draft, args).map(Body::Check),
+    };
+    draft::run_then(
         draft,
         &args.output,
         &PageArgs::default(),
-        |draft| match &args.sweep {
-            Some(only) => sweep::sweep(draft, args, only.clone()).map(Body::Calls),
-            None => battery_of(draft, args).map(Body::Check),
-        },
+        perform,
+        recent::keep,
     )
 }
 

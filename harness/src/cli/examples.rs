@@ -59,6 +59,10 @@ pub(super) const EXPLAIN: &str = plain!(
     "tcprove explain read-is-message                     a cause that several failures share"
 );
 pub(super) const REPLAY: &str = help!("tcprove replay tcprove-fuzz/findings -- ./server {port}");
+pub(super) const RERUN: &str = help!(
+    "tcprove rerun                                       what failed in the last run here"
+    "tcprove rerun split-bytewise"
+);
 pub(super) const SEND: &str = plain!(
     "tcprove send hello --connect 127.0.0.1:7000"
     "tcprove send --hex 'ff fe 0a' -- ./server {port}"

@@ -28,9 +28,11 @@ mod prepared;
 mod print;
 mod progress;
 mod reach;
+mod recent;
 mod record;
 mod rehearse;
 mod replay;
+mod rerun;
 mod run;
 mod scheduler;
 mod selftest;
@@ -93,6 +95,9 @@ enum Command {
     /// Repeat findings on fresh servers to see whether the bugs are still there.
     #[command(after_help = examples::REPLAY)]
     Replay(replay::ReplayArgs),
+    /// Repeat what failed in the last run in this folder.
+    #[command(after_help = examples::RERUN)]
+    Rerun(rerun::RerunArgs),
     /// Send one message, as the tutorial's client does, and show the reply.
     #[command(after_help = examples::SEND)]
     Send(send::SendArgs),
@@ -141,6 +146,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::History(args) => history::main(&args),
         Command::Explain(args) => explain::main(&args),
         Command::Replay(args) => replay::main(&args),
+        Command::Rerun(args) => rerun::main(&args),
         Command::Send(args) => send::main(&args),
         Command::Serve(args) => serve::main(args),
         Command::Init(args) => init::main(&args),

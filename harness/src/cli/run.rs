@@ -8,7 +8,7 @@ use super::check::{self, CheckArgs};
 use super::draft::{self, Draft};
 use super::output::{OutputArgs, note};
 use super::page::PageArgs;
-use super::{bench, fuzz, target};
+use super::{bench, fuzz, recent, target};
 use crate::report::{Body, CheckReport, Report, RunError, Whole};
 
 /// Arguments of `run`: those of `check`, and the length of what follows the battery.
@@ -38,17 +38,24 @@ pub(super) fn main(args: &RunArgs) -> ExitCode {
     let draft = Draft::new("run", args.check.seed);
     // The commands that repeat a check contain the seed.
     args.check.seed = Some(draft.seed());
-    draft::run(draft, &args.check.output, &PageArgs::default(), |draft| {
+    let perform = |draft: &mut Draft| {
         let checked = check::battery_of(draft, &args.check)?;
         // A user who selects checks, or limits their time, is only interested in checks.
         if args.wants_checks_only() || draft.is_interrupted() {
             return Ok(Body::Check(checked));
         }
         Ok(args.rest(draft, checked))
-    })
+    };
+    let (output, page) = (&args.check.output, PageArgs::default());
+    draft::run_then(draft, output, &page, perform, recent::keep)
 }
 
 impl RunArgs {
+    /// The arguments of its battery.
+    pub(super) fn check(&self) -> &CheckArgs {
+        &self.check
+    }
+
     fn wants_checks_only(&self) -> bool {
         let check = &self.check;
         let selected = !check.only.is_empty() || !check.skip.is_empty();

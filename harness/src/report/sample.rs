@@ -138,7 +138,7 @@ pub(super) fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
 }
 
 /// A battery with an outcome of every kind, one of them waived, and a blocker.
-pub(super) fn checked() -> Report {
+pub(crate) fn checked() -> Report {
     let waived = Outcome {
         waived: Some("issue 7".into()),
         ..outcome("split-two", Verdict::Fail)

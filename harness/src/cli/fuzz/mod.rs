@@ -16,7 +16,7 @@ use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
 use super::scheduler::{self, Part};
 use super::target::{PreparedTarget, TargetArgs, usage};
-use super::{against, draft, interrupt, target};
+use super::{against, draft, interrupt, recent, target};
 use crate::check::blockers;
 use crate::fuzz::campaign::{Campaign, CampaignError};
 use crate::fuzz::feedback::FeedbackMode;
@@ -168,10 +168,11 @@ impl From<FeedbackArg> for FeedbackMode {
 
 pub(super) fn main(args: &FuzzArgs) -> ExitCode {
     let draft = Draft::new("fuzz", args.seed);
-    draft::run(draft, &args.output, &args.page, |draft| {
+    let campaign = |draft: &mut Draft| {
         let begun = draft.begun();
         perform(draft, args, begun)
-    })
+    };
+    draft::run_then(draft, &args.output, &args.page, campaign, recent::keep)
 }
 
 /// The short campaign of `run`, which leaves nothing but findings behind.
