@@ -252,7 +252,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::check::Verdict;
+    use crate::check::{Steps, Verdict};
 
     fn outcome(id: &'static str, kind: FailureKind) -> Outcome {
         Outcome {
@@ -266,11 +266,13 @@ mod tests {
             reason: None,
             enable: Vec::new(),
             evidence: serde_json::Map::new(),
+            transcript: Steps::default(),
             stimulus_proof: None,
             attempts: 2,
             control: None,
             waived: None,
             duration: Duration::ZERO,
+            ran: Vec::new(),
             reproduce: String::new(),
             by_hand: String::new(),
             next: None,

@@ -13,7 +13,7 @@ use super::Effort;
 use super::needs::{SLOW, SOAK};
 use super::outcome::{Checked, Shortfall, inconclusive, skip};
 use crate::process::{Launch, PeerSocket, Server, StartFailure, StartOptions, TcpState, Usage};
-use crate::session::{Session, Transcript, Voice, pause};
+use crate::session::{Actor, Session, Steps, Transcript, Voice, pause};
 use crate::subject::{Pace, Promise, Rehearsal, Subject};
 use crate::talk::Talk;
 use crate::transport::{Address, Endpoint};
@@ -154,6 +154,11 @@ impl Cx {
         evidence
     }
 
+    /// The steps taken so far.
+    pub(crate) fn steps(&self) -> Steps {
+        self.shared.transcript.steps()
+    }
+
     /// Number of connections made so far.
     pub(super) fn connections_made(&self) -> usize {
         self.shared.transcript.connections() as usize
@@ -161,7 +166,7 @@ impl Cx {
 
     /// Adds a line to the steps shown in the evidence.
     pub(crate) fn step(&self, what: impl Into<String>) {
-        self.shared.transcript.add(0, what.into());
+        self.shared.transcript.add(0, Actor::Check, what.into());
     }
 
     // Servers.

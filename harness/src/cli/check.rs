@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use super::output::{OutputArgs, say};
-use super::page::PageArgs;
 use super::progress::CheckProgress;
 use super::rehearse::rehearsal_error;
 use super::scheduler::Part;
@@ -69,7 +68,6 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
     draft::run(
         draft,
         &args.output,
-        &PageArgs::default(),
         |draft| match &args.sweep {
             Some(only) => sweep::sweep(draft, args, only.clone()).map(Body::Calls),
             None => battery_of(draft, args).map(Body::Check),

@@ -6,7 +6,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::output::{OutputArgs, note};
-use super::page::PageArgs;
 use super::target::PreparedTarget;
 use super::{environment, interrupt};
 use crate::report::{Body, Header, Report, RunError, RunPlan, Servers};
@@ -93,26 +92,24 @@ impl Draft {
 pub(super) fn run(
     draft: Draft,
     output: &OutputArgs,
-    page: &PageArgs,
     perform: impl FnOnce(&mut Draft) -> Result<Body, RunError>,
 ) -> ExitCode {
-    run_then(draft, output, page, perform, |_| {})
+    run_then(draft, output, perform, |_| {})
 }
 
 /// As [`run`], but calls `then` with the report before it is written.
 pub(super) fn run_then(
     mut draft: Draft,
     output: &OutputArgs,
-    page: &PageArgs,
     perform: impl FnOnce(&mut Draft) -> Result<Body, RunError>,
     then: impl FnOnce(&Report),
 ) -> ExitCode {
     output.apply_color();
-    let result = output.prepare(page).and_then(|()| perform(&mut draft));
+    let result = output.prepare().and_then(|()| perform(&mut draft));
     draft.interrupted(result.is_err() && interrupt::is_set());
     let report = draft.finish(result);
     then(&report);
-    output.finish(page, &report)
+    output.finish(&report)
 }
 
 /// The plan of a run on one server.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::check::{self, CheckArgs};
 use super::draft::{self, Draft};
 use super::output::{OutputArgs, note};
-use super::page::PageArgs;
 use super::{bench, fuzz, target};
 use crate::report::{Body, CheckReport, Report, RunError, Whole};
 
@@ -38,7 +37,7 @@ pub(super) fn main(args: &RunArgs) -> ExitCode {
     let draft = Draft::new("run", args.check.seed);
     // The commands that repeat a check contain the seed.
     args.check.seed = Some(draft.seed());
-    draft::run(draft, &args.check.output, &PageArgs::default(), |draft| {
+    draft::run(draft, &args.check.output, |draft| {
         let checked = check::battery_of(draft, &args.check)?;
         // A user who selects checks, or limits their time, is only interested in checks.
         if args.wants_checks_only() || draft.is_interrupted() {
@@ -84,6 +83,7 @@ impl RunArgs {
             junit: None,
             markdown: None,
             sarif: None,
+            html: None,
             ..self.check.output.clone()
         }
     }

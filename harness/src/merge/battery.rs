@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Incomplete, Kind, MergeError, PartReport};
-use crate::check::{self, FailureKind, Outcome, PlannedWaiver, Selection, Verdict, blockers};
+use crate::check::{self, FailureKind, Outcome, PlannedWaiver, Selection, Steps, Verdict, blockers};
 use crate::report::{Body, CheckReport};
 
 /// Batteries.
@@ -31,6 +31,8 @@ struct StoredOutcome {
     #[serde(default)]
     enable: Vec<String>,
     evidence: Map<String, Value>,
+    #[serde(default)]
+    transcript: Steps,
     stimulus_proof: Option<String>,
     attempts: u32,
     control: Option<String>,
@@ -129,11 +131,13 @@ fn outcome(stored: &Value) -> Result<Outcome, String> {
         reason: stored.reason,
         enable: enable.collect::<Result<_, _>>()?,
         evidence: stored.evidence,
+        transcript: stored.transcript,
         stimulus_proof: stored.stimulus_proof,
         attempts: stored.attempts,
         control: stored.control,
         waived: stored.waived,
         duration: Duration::from_millis(stored.duration_ms),
+        ran: Vec::new(),
         reproduce: stored.reproduce,
         by_hand: stored.by_hand,
         next: stored.next,

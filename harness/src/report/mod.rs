@@ -5,6 +5,7 @@
 pub(crate) mod annotations;
 mod behaviour;
 mod body;
+mod check;
 mod environment;
 mod error;
 mod exit;
@@ -18,6 +19,7 @@ pub(crate) mod json;
 pub(crate) mod junit;
 #[cfg(feature = "cli")]
 pub(crate) mod lcov;
+mod learned;
 pub(crate) mod markdown;
 mod number;
 mod parts;
@@ -25,6 +27,7 @@ mod plan;
 #[cfg(test)]
 pub(crate) mod sample;
 pub(crate) mod sarif;
+mod since;
 #[cfg(test)]
 mod snapshots;
 pub(crate) mod terminal;
@@ -34,15 +37,17 @@ mod trends;
 mod wrap;
 
 pub(crate) use behaviour::{Behaviour, BehaviourChange, ChangeKind, compare};
-pub(crate) use body::{
-    Body, CallSweepReport, CheckReport, Learned, LoadReport, ObserverReport, SweepReport, Whole,
-};
+pub(crate) use body::{Body, CallSweepReport, LoadReport, ObserverReport, SweepReport, Whole};
+pub(crate) use check::CheckReport;
 pub(crate) use environment::Environment;
 pub(crate) use error::{ErrorCode, RunError};
 pub(crate) use exit::{ExitCode, OnInconclusive};
+use fuzz::Standing;
 pub(crate) use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub(crate) use gate::{Contents, GateReport, Stored};
+pub(crate) use learned::Learned;
 pub(crate) use plan::{RunPlan, Servers};
+pub(crate) use since::Since;
 use serde::{Deserialize, Serialize};
 pub(crate) use trends::HistoryReport;
 
@@ -153,6 +158,11 @@ impl Report {
             error,
             body,
         }
+    }
+
+    /// Whether nothing at all was examined.
+    pub(crate) fn has_no_result(&self) -> bool {
+        self.body.is_empty()
     }
 
     /// The exit code: the first that applies, in the order of [`ExitCode`].

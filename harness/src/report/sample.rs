@@ -130,6 +130,7 @@ pub(super) fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
         control: None,
         waived: None,
         duration: std::time::Duration::from_millis(1_250),
+        ran: Vec::new(),
         reproduce: format!("tcprove check --only {id} --seed 7 -- demo {{port}}"),
         by_hand: "printf 'a b\\n' | nc 127.0.0.1 PORT".into(),
         next: fell_short.then(|| "look at the code".into()),

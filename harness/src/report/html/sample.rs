@@ -37,6 +37,7 @@ pub(in crate::report) fn page(environment: &Environment) -> Page<'_> {
         environment,
         duration_s: 754.0,
         seed: 7,
+        interrupted: false,
     }
 }
 

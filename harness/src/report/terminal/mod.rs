@@ -49,7 +49,7 @@ pub(crate) fn render(report: &Report, columns: Option<usize>) -> String {
 /// Renders each part like a report of its own, then the overall verdict.
 fn run(text: &mut String, report: &Report, whole: &Whole, columns: Option<usize>) {
     check::body(text, &whole.checked, columns);
-    let mut summary = vec![format!("checks: {}", check::counted(&whole.checked))];
+    let mut summary = vec![format!("checks: {}", whole.checked.counted())];
     for part in whole.parts() {
         let _ = writeln!(text, "\n{BOLD}{}{RESET}", part.header.command);
         text.push_str(&render(part, columns));
