@@ -4,6 +4,7 @@ mod commands;
 mod formats;
 mod parts;
 mod selection;
+mod since;
 mod streams;
 use crate::support::Bench;
 

@@ -252,7 +252,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::check::{Steps, Verdict};
+    use crate::check::Verdict;
+    use crate::data::Actions;
 
     fn outcome(id: &'static str, kind: FailureKind) -> Outcome {
         Outcome {
@@ -266,7 +267,7 @@ mod tests {
             reason: None,
             enable: Vec::new(),
             evidence: serde_json::Map::new(),
-            transcript: Steps::default(),
+            transcript: Actions::default(),
             stimulus_proof: None,
             attempts: 2,
             control: None,

@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 use super::Effort;
 use super::needs::{SLOW, SOAK};
 use super::outcome::{Checked, Shortfall, inconclusive, skip};
+use crate::data::{Actions, Actor};
 use crate::process::{Launch, PeerSocket, Server, StartFailure, StartOptions, TcpState, Usage};
-use crate::session::{Actor, Session, Steps, Transcript, Voice, pause};
+use crate::session::{Session, Transcript, Voice, pause};
 use crate::subject::{Pace, Promise, Rehearsal, Subject};
 use crate::talk::Talk;
 use crate::transport::{Address, Endpoint};
@@ -155,8 +156,8 @@ impl Cx {
     }
 
     /// The steps taken so far.
-    pub(crate) fn steps(&self) -> Steps {
-        self.shared.transcript.steps()
+    pub(crate) fn actions(&self) -> Actions {
+        self.shared.transcript.actions()
     }
 
     /// Number of connections made so far.

@@ -49,9 +49,6 @@ pub(crate) use outcome::{
     Ascribe, Checked, Failure, FailureKind, Outcome, Ran, Seen, Shortfall, Verdict, failed,
     inconclusive, skip, warned,
 };
-#[cfg(feature = "cli")]
-pub(crate) use crate::session::{Actor, Step};
-pub(crate) use crate::session::Steps;
 pub(crate) use plan::{CheckPlan, Division, Effort, LANES, PlannedWaiver, Selection, divide};
 
 /// The battery of this version. A check added later has a higher number and only warns until

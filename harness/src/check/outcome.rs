@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::data::Actions;
 use crate::process::StartFailure;
-use crate::session::{OpeningError, PeerError, Steps};
+use crate::session::{OpeningError, PeerError};
 use crate::talk::Mismatch;
 
 /// The verdict of one check.
@@ -318,8 +319,8 @@ pub(crate) struct Outcome {
     /// Measured values and the steps taken.
     pub evidence: Map<String, Value>,
     /// Who did what when in the attempt that fell short; empty if none did.
-    #[serde(skip_serializing_if = "Steps::is_empty")]
-    pub transcript: Steps,
+    #[serde(skip_serializing_if = "Actions::is_empty")]
+    pub transcript: Actions,
     /// How tcprove knows that the stimulus happened.
     pub stimulus_proof: Option<String>,
     /// Number of attempts.

@@ -44,6 +44,16 @@ impl Draft {
         self.header.seed
     }
 
+    /// The command.
+    pub(crate) fn command(&self) -> &'static str {
+        self.header.command
+    }
+
+    /// The hash of the plan, once there is one.
+    pub(crate) fn plan_hash(&self) -> Option<&str> {
+        self.header.plan_hash.as_deref()
+    }
+
     /// When the run began.
     pub(crate) fn begun(&self) -> Instant {
         self.begun

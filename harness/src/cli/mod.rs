@@ -35,6 +35,7 @@ mod scheduler;
 mod selftest;
 mod send;
 mod serve;
+mod since;
 mod target;
 
 use std::panic::AssertUnwindSafe;

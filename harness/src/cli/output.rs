@@ -85,7 +85,7 @@ impl OutputArgs {
 
     /// Checks that every report can be written, so that a mistake is found before a run of hours.
     /// Leaves an existing report unchanged until this run has produced its own.
-    pub(crate) fn prepare(&self, ) -> Result<(), RunError> {
+    pub(crate) fn prepare(&self) -> Result<(), RunError> {
         let places = self.places();
         let to_stdout: Vec<&str> = places
             .iter()
@@ -129,7 +129,7 @@ impl OutputArgs {
         write_all(&self.places(), report)
     }
 
-    fn places(&self, ) -> Vec<Place> {
+    fn places(&self) -> Vec<Place> {
         let flags: [(&'static str, &Option<PathBuf>, Render); 5] = [
             ("--json", &self.json, json::render),
             ("--junit", &self.junit, junit::render),

@@ -41,9 +41,7 @@ pub(super) struct ReplayArgs {
 
 pub(super) fn main(args: &ReplayArgs) -> ExitCode {
     let draft = Draft::new("replay", None);
-    draft::run(draft, &args.output, |draft| {
-        perform(draft, args)
-    })
+    draft::run(draft, &args.output, |draft| perform(draft, args))
 }
 
 fn perform(draft: &mut Draft, args: &ReplayArgs) -> Result<Body, RunError> {

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Incomplete, Kind, MergeError, PartReport};
-use crate::check::{self, FailureKind, Outcome, PlannedWaiver, Selection, Steps, Verdict, blockers};
+use crate::check::{self, FailureKind, Outcome, PlannedWaiver, Selection, Verdict, blockers};
+use crate::data::Actions;
 use crate::report::{Body, CheckReport};
 
 /// Batteries.
@@ -32,7 +33,7 @@ struct StoredOutcome {
     enable: Vec<String>,
     evidence: Map<String, Value>,
     #[serde(default)]
-    transcript: Steps,
+    transcript: Actions,
     stimulus_proof: Option<String>,
     attempts: u32,
     control: Option<String>,
@@ -104,6 +105,12 @@ fn what_prevents(part: &PartReport, outcomes: &[Outcome]) -> Result<Vec<String>,
         .map(PlannedWaiver::waiver)
         .collect();
     Ok(blockers::of(outcomes, &waivers, &selection))
+}
+
+/// The outcomes in the JSON of a report, without those that this version cannot read: checks that it does not have.
+pub(crate) fn stored_outcomes(json: &Value) -> Vec<Outcome> {
+    let stored = json["outcomes"].as_array().into_iter().flatten();
+    stored.filter_map(|stored| outcome(stored).ok()).collect()
 }
 
 fn outcome(stored: &Value) -> Result<Outcome, String> {

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::number::bytes;
-use super::{CheckReport, FuzzReport, GateReport, HistoryReport, ReplayReport, Report, RunError, RunVerdict};
+use super::{
+    CheckReport, FuzzReport, GateReport, HistoryReport, ReplayReport, Report, RunError, RunVerdict,
+};
 use crate::bench::{Measured, SweepResult};
 use crate::check::run::sweep::{CallSweepResult, SweepOutcome, SweepRow};
 use crate::load::{LoadResult, OverloadReport, PartRecord, Parts, SloReport, Workload};

@@ -26,6 +26,8 @@ mod parts;
 mod plan;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(all(test, feature = "cli"))]
+mod sample_check;
 pub(crate) mod sarif;
 mod since;
 #[cfg(test)]
@@ -47,8 +49,8 @@ pub(crate) use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub(crate) use gate::{Contents, GateReport, Stored};
 pub(crate) use learned::Learned;
 pub(crate) use plan::{RunPlan, Servers};
-pub(crate) use since::Since;
 use serde::{Deserialize, Serialize};
+pub(crate) use since::Since;
 pub(crate) use trends::HistoryReport;
 
 use crate::text::{ends, escape_text, left_out_mark};

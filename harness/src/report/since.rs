@@ -107,7 +107,14 @@ impl Since {
     pub(super) fn answer(&self) -> String {
         let new = self.count(ChangeKind::NewFailure);
         let counts = [
-            (new, if new == 1 { "new failure" } else { "new failures" }),
+            (
+                new,
+                if new == 1 {
+                    "new failure"
+                } else {
+                    "new failures"
+                },
+            ),
             (self.count(ChangeKind::Fixed), "fixed"),
             (
                 self.count(ChangeKind::ChangedVerdict),
@@ -178,6 +185,9 @@ mod tests {
         );
         assert_eq!(since.changes.len(), 1);
         assert_eq!(since.changes[0].what, "finding leak-3");
-        assert_eq!(since.answer(), "1 new failure, 1 still failing, 1 not clear");
+        assert_eq!(
+            since.answer(),
+            "1 new failure, 1 still failing, 1 not clear"
+        );
     }
 }

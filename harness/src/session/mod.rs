@@ -27,9 +27,10 @@ pub(crate) use error::{OpeningError, PeerError};
 pub(crate) use link::Link;
 pub(crate) use socket::{recv_byte, send_oob, set_quickack};
 use tokio::time::{Instant, timeout_at};
-pub(crate) use transcript::{Actor, Step, Steps, Transcript};
+pub(crate) use transcript::Transcript;
 pub(crate) use voice::Voice;
 
+use crate::data::Actor;
 use crate::process::{PeerSocket, Server, TcpState};
 use crate::sys::{tcp_info, unsent_bytes};
 use crate::talk::Turn;
@@ -144,9 +145,7 @@ impl Session {
         let prologue = (!bare).then(|| server.endpoint());
         let connecting = Link::connect(address, prologue, receive_buffer);
         let link = match tokio::time::timeout(limit, connecting).await {
-            Ok(connected) => {
-                connected.map_err(|error| PeerError::from_connect(error, address))
-            }
+            Ok(connected) => connected.map_err(|error| PeerError::from_connect(error, address)),
             Err(_) => Err(PeerError::ConnectTimedOut {
                 address: address.clone(),
                 limit,

@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::{Actor, OpeningError, PeerError, Session};
+use super::{OpeningError, PeerError, Session};
+use crate::data::Actor;
 use crate::process::Login;
 use crate::sys::tcp_info;
 use crate::talk::{Exchange, Exec, Opening};

@@ -2,7 +2,8 @@
 
 use tokio::time::Instant;
 
-use super::{Actor, After, PeerError, Reply, Session};
+use super::{After, PeerError, Reply, Session};
+use crate::data::Actor;
 use crate::talk::{
     Arrival, Frame, FrameError, Judgement, Mismatch, More, PushReader, Reader, Turn,
 };

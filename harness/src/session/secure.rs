@@ -2,7 +2,8 @@
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Actor, PeerError, Session};
+use super::{PeerError, Session};
+use crate::data::Actor;
 use crate::talk::Mismatch;
 use crate::text::escape;
 use crate::transport::{TlsChannel, TlsError};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Actor, ConnectionEnd, Flood, FloodEnd, PeerError, Session};
+use super::{ConnectionEnd, Flood, FloodEnd, PeerError, Session};
+use crate::data::Actor;
 use crate::text::escape;
 
 /// Maximum size of a reply, in bytes.

@@ -5,67 +5,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use crate::data::{Action, Actions, Actor};
 
 /// Maximum number of first steps kept.
 const FIRST_MAX: usize = 24;
 /// Maximum number of last steps kept: the one that failed is among them.
 const LAST_MAX: usize = 8;
-
-/// Who took a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Actor {
-    /// The client, on a connection.
-    Client,
-    /// The server, on a connection.
-    Server,
-    /// The check, beside the connections: a signal, a start, a wait.
-    Check,
-}
-
-/// One step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Step {
-    /// Milliseconds since the check began.
-    pub at_ms: f64,
-    /// The number of the connection, starting at 1; 0 if it concerns none.
-    pub connection: u32,
-    /// Who took it.
-    pub by: Actor,
-    /// What was done.
-    pub what: String,
-    /// How often in a row; the connection is the first one.
-    pub times: u32,
-}
-
-impl Step {
-    /// What was done, and how often.
-    pub(crate) fn phrase(&self) -> String {
-        match self.times {
-            0 | 1 => self.what.clone(),
-            times => format!("{} ({times} times)", self.what),
-        }
-    }
-}
-
-/// The steps of one check, as they are reported.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Steps {
-    /// The first ones.
-    pub first: Vec<Step>,
-    /// Number of steps between, which were not kept.
-    pub left_out: u64,
-    /// The last ones.
-    pub last: Vec<Step>,
-}
-
-impl Steps {
-    /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_empty()
-    }
-}
 
 /// The steps of one check on all its connections. Clones share one list.
 #[derive(Clone, Debug, Default)]
@@ -75,9 +20,9 @@ pub(crate) struct Transcript(Rc<Inner>);
 struct Inner {
     begun: Instant,
     connections: Cell<u32>,
-    first: RefCell<Vec<Step>>,
+    first: RefCell<Vec<Action>>,
     left_out: Cell<u64>,
-    last: RefCell<VecDeque<Step>>,
+    last: RefCell<VecDeque<Action>>,
 }
 
 impl Default for Inner {
@@ -106,7 +51,7 @@ impl Transcript {
 
     /// Adds a step of connection `connection`.
     pub(crate) fn add(&self, connection: u32, by: Actor, what: String) {
-        let step = Step {
+        let step = Action {
             at_ms: self.0.begun.elapsed().as_micros() as f64 / 1e3,
             connection,
             by,
@@ -117,7 +62,8 @@ impl Transcript {
         let mut last = self.0.last.borrow_mut();
         // A client that asks again and again until it is served.
         let before = last.back_mut().or(first.last_mut());
-        if let Some(before) = before.filter(|before| by == Actor::Check && before.what == step.what) {
+        if let Some(before) = before.filter(|before| by == Actor::Check && before.what == step.what)
+        {
             before.times += 1;
             return;
         }
@@ -133,8 +79,8 @@ impl Transcript {
     }
 
     /// The steps so far.
-    pub(crate) fn steps(&self) -> Steps {
-        Steps {
+    pub(crate) fn actions(&self) -> Actions {
+        Actions {
             first: self.0.first.borrow().clone(),
             left_out: self.0.left_out.get(),
             last: self.0.last.borrow().iter().cloned().collect(),
@@ -143,12 +89,12 @@ impl Transcript {
 
     /// The steps so far, a line each.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let Steps {
+        let Actions {
             first,
             left_out,
             last,
-        } = self.steps();
-        let line = |step: &Step| format!("#{} {}", step.connection, step.phrase());
+        } = self.actions();
+        let line = |step: &Action| format!("#{} {}", step.connection, step.phrase());
         let mut lines: Vec<String> = first.iter().map(line).collect();
         if left_out > 0 {
             lines.push(format!("… {left_out} more steps"));
@@ -169,7 +115,7 @@ mod tests {
         for number in 0..kept + 3 {
             transcript.add(1, Actor::Client, format!("send {number}"));
         }
-        let steps = transcript.steps();
+        let steps = transcript.actions();
         assert_eq!((steps.first.len(), steps.left_out), (FIRST_MAX, 3));
         assert_eq!(steps.last[LAST_MAX - 1].what, format!("send {}", kept + 2));
         transcript.add(2, Actor::Check, "refused".into());

@@ -9,8 +9,8 @@ use super::aftermath::{self, Before, Idle};
 use crate::check::{
     Check, Checked, Cx, Failure, FailureKind, Runs, Seen, Shortfall, Unmet, failed,
 };
+use crate::data::Actions;
 use crate::process::socket_table;
-use crate::session::Steps;
 use crate::subject::Pace;
 use crate::text::excerpt;
 
@@ -19,7 +19,7 @@ use crate::text::excerpt;
 pub(super) struct Attempt {
     pub(super) checked: Checked,
     pub(super) evidence: Map<String, Value>,
-    pub(super) transcript: Steps,
+    pub(super) transcript: Actions,
     pub(super) proof: Option<String>,
     /// When it began; `None` if it did not run.
     pub(super) begun: Option<Instant>,
@@ -37,7 +37,7 @@ impl From<Shortfall> for Attempt {
         Self {
             checked: Err(shortfall),
             evidence: Map::new(),
-            transcript: Steps::default(),
+            transcript: Actions::default(),
             proof: None,
             begun: None,
             duration: Duration::ZERO,
@@ -53,7 +53,7 @@ impl Attempt {
         Self {
             checked,
             evidence: cx.evidence(),
-            transcript: cx.steps(),
+            transcript: cx.actions(),
             proof: cx.proof(),
             begun: None,
             duration: Duration::ZERO,

@@ -9,7 +9,7 @@ use crate::check::next::next;
 use crate::check::{
     Check, Failure, FailureKind, Outcome, Promised, Seen, Shortfall, Verdict, Weight,
 };
-use crate::session::Steps;
+use crate::data::Actions;
 use crate::subject::Waiver;
 
 /// The outcome of `check` after its attempts: one, or if that failed, further ones up to the next failure.
@@ -37,7 +37,7 @@ pub(super) fn of(
         reason,
         enable: last.enable.clone(),
         evidence: shown.evidence.clone(),
-        transcript: failure.map_or_else(Steps::default, |_| shown.transcript.clone()),
+        transcript: failure.map_or_else(Actions::default, |_| shown.transcript.clone()),
         stimulus_proof: shown.proof.clone(),
         attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
         control: control.map(control_text),

@@ -45,9 +45,7 @@ pub(super) struct LoadArgs {
 
 pub(super) fn main(args: &LoadArgs) -> ExitCode {
     let draft = Draft::new("load", args.shape.seed.or(args.part.seed()));
-    draft::run(draft, &args.output, |draft| {
-        perform(draft, args)
-    })
+    draft::run(draft, &args.output, |draft| perform(draft, args))
 }
 
 fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {

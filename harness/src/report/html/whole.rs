@@ -27,7 +27,7 @@ pub(crate) fn whole(page: &Page, whole: &Whole) -> String {
         nav.parts {
             a href="#battery" { "checks" }
             @if campaign.is_some() { " " a href="#campaign" { "fuzz campaign" } }
-            @if whole.bench.is_some() { " " a href="#sweep" { "buffer sizes" } }
+            @if whole.bench.is_some() { " " a href="#sweep" { "sweep" } }
         }
         div.part #battery {
             h2.part { "Checks" }
@@ -35,7 +35,7 @@ pub(crate) fn whole(page: &Page, whole: &Whole) -> String {
             (sections(&whole.checked))
         }
         @if let Some(report) = campaign { (part("campaign", "Fuzz campaign", report)) }
-        @if let Some(report) = &whole.bench { (part("sweep", "Buffer sizes", report)) }
+        @if let Some(report) = &whole.bench { (part("sweep", "Sweep", report)) }
     };
     frame(page, &content)
 }
@@ -84,15 +84,19 @@ fn findings(fuzz: &FuzzReport) -> Vec<Todo> {
 /// What is worth knowing where nothing is wrong.
 fn advice(whole: &Whole) -> Vec<(&'static str, String)> {
     let swept = whole.bench.as_ref().and_then(|report| match &report.body {
-        Body::Sweep(sweep) => Some(sweep.result.recommendation.headline.clone()),
+        Body::Sweep(sweep) => Some(&sweep.result.recommendation),
         _ => None,
     });
     let skipped = whole.checked.counts.skip;
-    let skipped = (skipped > 0)
-        .then(|| ("#skipped", format!("{skipped} checks were skipped: what would enable them")));
-    let swept = swept.filter(|headline| !headline.is_empty());
+    let skipped = (skipped > 0).then(|| {
+        (
+            "#skipped",
+            format!("{skipped} checks were skipped: what would enable them"),
+        )
+    });
+    let swept = swept.filter(|swept| swept.verdicts.iter().any(|verdict| verdict.value.is_some()));
     swept
-        .map(|headline| ("#sweep", headline))
+        .map(|swept| ("#sweep", swept.headline.clone()))
         .into_iter()
         .chain(skipped)
         .collect()

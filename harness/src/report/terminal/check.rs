@@ -6,7 +6,7 @@ use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::{CheckReport, verdict_line};
 use crate::check::{Cause, Outcome, Verdict, grouped};
 use crate::report::wrap::{cut, wrap};
-use crate::report::{Learned, Report};
+use crate::report::{ChangeKind, Learned, Report, Since};
 use crate::text::escape_text;
 
 /// Lines, findings and summary.
@@ -241,6 +241,9 @@ pub(super) fn summary(
     columns: Option<usize>,
 ) {
     skipped(text, checked, columns);
+    if let Some(since) = &checked.since {
+        changes(text, since, columns);
+    }
     let _ = writeln!(text);
     for blocker in &checked.blockers {
         let _ = writeln!(
@@ -260,6 +263,44 @@ pub(super) fn summary(
         let _ = writeln!(text, "{}", wrap(NOTHING_RAN, 0, columns));
     }
 }
+
+/// What changed since an earlier run.
+fn changes(text: &mut String, since: &Since, columns: Option<usize>) {
+    let run = escape_text(&since.run_id, 80);
+    let line = format!("since run {run}{RESET}: {}", since.answer());
+    let _ = writeln!(text, "\n{BOLD}{}", wrap(&line, SKIPPED_INDENT, columns));
+    for change in &since.changes {
+        let colour = match change.kind {
+            ChangeKind::NewFailure => RED,
+            ChangeKind::Fixed => GREEN,
+            ChangeKind::ChangedReply | ChangeKind::ChangedVerdict => YELLOW,
+        };
+        let kind = change.kind.name();
+        let shown = |part: &str| escape_text(part, 200);
+        let line = format!(
+            "{}: {} -> {}",
+            shown(&change.what),
+            shown(&change.then),
+            shown(&change.now)
+        );
+        let indent = SKIPPED_INDENT + CHANGE_WIDTH;
+        let line = wrap(&line, indent, columns);
+        let _ = writeln!(text, "  {colour}{kind:<CHANGE_WIDTH$}{RESET} {line}");
+    }
+    if !since.unclear.is_empty() {
+        let line = format!(
+            "not clear: {}",
+            escape_text(&since.unclear.join(", "), 1200)
+        );
+        let _ = writeln!(text, "  {}", wrap(&line, SKIPPED_INDENT, columns));
+    }
+    for note in &since.notes {
+        let _ = writeln!(text, "  {}", wrap(note, SKIPPED_INDENT, columns));
+    }
+}
+
+/// Width of the longest kind of change, `changed verdict`.
+const CHANGE_WIDTH: usize = 15;
 
 /// The skipped checks, grouped by what would enable them.
 fn skipped(text: &mut String, checked: &CheckReport, columns: Option<usize>) {

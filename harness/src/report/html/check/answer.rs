@@ -103,7 +103,7 @@ pub(in super::super) fn todos(checked: &CheckReport) -> Vec<Todo> {
                 urgency,
                 checks: 1,
                 what: format!("{}: {}", outcome.id, seen.map_or("", String::as_str)),
-                href: format!("#{}", outcome.id),
+                href: place(outcome),
                 next: outcome.next.clone().unwrap_or_default(),
             });
         }
@@ -126,6 +126,14 @@ impl Todo {
     /// The most urgent first, and then what shows in more checks.
     pub(in super::super) fn rank(&self) -> (Urgency, Reverse<usize>) {
         (self.urgency, Reverse(self.checks))
+    }
+}
+
+/// Where the page has the details: in a card, or only in the list.
+fn place(outcome: &Outcome) -> String {
+    match outcome.needs_details() {
+        true => format!("#{}", outcome.id),
+        false => format!("#all-{}", outcome.id),
     }
 }
 

@@ -15,13 +15,14 @@ pub(super) fn card(outcome: &Outcome, is_open: bool) -> Markup {
     let (class, _) = mark(outcome);
     let seen = outcome.actual.as_ref().or(outcome.reason.as_ref());
     html! {
-        details id=(outcome.id) class=(format!("finding {class}")) open[is_open] {
+        details class=(format!("finding {class}")) open[is_open] {
             summary {
                 (badge(outcome)) " " b { (outcome.id) } " "
                 @if let Some(kind) = outcome.kind { span.kind { "(" (kind.name()) ")" } " " }
                 span.seen { (safe(seen.map_or("", String::as_str))) }
             }
-            div.body {
+            // A link to what is inside opens it.
+            div.body id=(outcome.id) {
                 (rows(outcome))
                 @if let Some(next) = &outcome.next { p.next { b { "next: " } (safe(next)) } }
                 (sequence::section(outcome))

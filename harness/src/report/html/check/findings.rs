@@ -20,7 +20,14 @@ pub(super) fn section(checked: &CheckReport) -> Markup {
     };
     let is_waived = |one: &Outcome| one.waived.is_some();
     let groups = [
-        ("Other failures", alone(|one| fails(one))),
+        (
+            if checked.causes.is_empty() {
+                "Failures"
+            } else {
+                "Other failures"
+            },
+            alone(|one| fails(one)),
+        ),
         ("Warnings", alone(|one| one.outcome == Verdict::Warn)),
         (
             "Without a verdict",
@@ -42,8 +49,7 @@ pub(super) fn section(checked: &CheckReport) -> Markup {
                     (of_cause(cause, &details().filter(|one| one.cause == Some(cause.id)).collect::<Vec<_>>()))
                 }
                 @for (title, outcomes) in groups.iter().filter(|(_, outcomes)| !outcomes.is_empty()) {
-                    // "Other" than what has a cause.
-                    h3 { @if checked.causes.is_empty() { (title.trim_start_matches("Other ")) } @else { (title) } }
+                    h3 { (title) }
                     @for (place, outcome) in outcomes.iter().enumerate() {
                         (card(outcome, place == 0 && fails(outcome)))
                     }

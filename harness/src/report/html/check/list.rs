@@ -22,11 +22,12 @@ pub(super) fn section(checked: &CheckReport) -> Markup {
     words.sort_by_key(|word| ORDER.iter().position(|known| known == word));
     let counted = |word: &str| {
         let outcomes = checked.outcomes.iter();
-        outcomes.filter(|one| one.word() == word || one.group == word).count()
+        outcomes
+            .filter(|one| one.word() == word || one.group == word)
+            .count()
     };
     let groups = distinct(checked.outcomes.iter().map(|outcome| outcome.group));
-    let place =
-        |all: &[&str], one: &str| all.iter().position(|known| *known == one).unwrap_or(0);
+    let place = |all: &[&str], one: &str| all.iter().position(|known| *known == one).unwrap_or(0);
     html! {
         section #checks {
             h2 { "All checks" }
@@ -58,12 +59,7 @@ fn distinct(values: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
 
 /// Radio buttons for all values and for each one. They come before the list on the same level, since a rule can only
 /// reach what follows.
-fn choices(
-    name: &str,
-    prefix: &str,
-    values: &[&str],
-    counted: impl Fn(&str) -> usize,
-) -> Markup {
+fn choices(name: &str, prefix: &str, values: &[&str], counted: impl Fn(&str) -> usize) -> Markup {
     html! {
         span.by { (name) }
         input type="radio" name=(name) id=(format!("{prefix}-all")) checked;
@@ -112,7 +108,7 @@ fn row(outcome: &Outcome, word: usize, group: usize) -> Markup {
     };
     let has_card = outcome.needs_details();
     html! {
-        details id=(format!("all-{}", outcome.id)) class=(format!("one o{word} g{group}")) {
+        details class=(format!("one o{word} g{group}")) {
             summary {
                 (badge(outcome)) " " b { (outcome.id) }
                 span.seen { (safe(seen)) }
@@ -120,7 +116,7 @@ fn row(outcome: &Outcome, word: usize, group: usize) -> Markup {
                     span.took { (seconds(outcome.duration.as_secs_f64())) }
                 }
             }
-            div.body {
+            div.body id=(format!("all-{}", outcome.id)) {
                 p { (outcome.requirement) }
                 @if has_card { p { a href=(format!("#{}", outcome.id)) { "what happened" } } }
                 @if let Some(proof) = outcome.stimulus_proof.as_ref().filter(|_| !has_card) {

@@ -7,6 +7,8 @@ mod findings;
 mod list;
 mod sequence;
 mod since;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use answer::todo_list;

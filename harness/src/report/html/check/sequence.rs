@@ -5,7 +5,8 @@ use maud::{Markup, html};
 
 use super::super::plot::COLOURS;
 use super::super::safe;
-use crate::check::{Actor, Outcome, Step};
+use crate::check::Outcome;
+use crate::data::{Action, Actor};
 
 /// The diagram of an outcome; nothing if no step is known.
 pub(super) fn section(outcome: &Outcome) -> Markup {
@@ -29,7 +30,7 @@ pub(super) fn section(outcome: &Outcome) -> Markup {
     }
 }
 
-fn step(step: &Step, several: bool) -> Markup {
+fn step(step: &Action, several: bool) -> Markup {
     let direction = match step.by {
         Actor::Client => "to-server",
         Actor::Server => "to-client",
