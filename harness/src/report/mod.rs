@@ -26,7 +26,8 @@ mod parts;
 mod plan;
 #[cfg(test)]
 pub(crate) mod sample;
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 mod sample_check;
 pub(crate) mod sarif;
 mod since;

@@ -113,6 +113,7 @@ impl Session {
                 Mismatch::new(turn.expect.describe(), "a reply that ends too early")
             }
         };
+        self.step(Actor::Server, format!("got {}", escape(&message, 60)));
         Err(PeerError::Wrong {
             mismatch,
             reply: escape(&message, 200),

@@ -2,22 +2,25 @@
 
 use maud::{Markup, html};
 
-use super::super::{Page, facts, frame, safe, seconds};
+use super::super::{Page, facts, frame, safe};
 use super::finding::command;
 use crate::check::run::sweep::{SweepOutcome, SweepRow};
 use crate::report::CallSweepReport;
 
 /// The page of a sweep of calls.
 pub(crate) fn calls(page: &Page, sweep: &CallSweepReport) -> String {
-    let more = [format!("the cases took {}", seconds(sweep.result.seconds))];
     let lines = sweep.lines();
+    let failing: Vec<_> = lines
+        .iter()
+        .filter(|(_, rows)| rows.iter().any(|row| fails(row)))
+        .collect();
     let content = html! {
         h1 { (safe(&sweep.answer())) }
-        (facts(page, &more))
-        @if sweep.failures().next().is_some() {
+        (facts(page, &[]))
+        @if !failing.is_empty() {
             section {
                 h2 { "What failed" }
-                @for (place, row) in sweep.failures().enumerate() { (failure(row, place == 0)) }
+                @for (place, (call, rows)) in failing.iter().enumerate() { (of_call(call, rows, place == 0)) }
             }
         }
         @if !lines.is_empty() {
@@ -39,6 +42,25 @@ pub(crate) fn calls(page: &Page, sweep: &CallSweepReport) -> String {
         }
     };
     frame(page, &content)
+}
+
+fn fails(row: &SweepRow) -> bool {
+    row.outcome == SweepOutcome::Fail
+}
+
+/// The results of one call after which the server falls short: they probably have one cause, the code that follows it.
+fn of_call(call: &str, rows: &[&SweepRow], is_open: bool) -> Markup {
+    let failing: Vec<&&SweepRow> = rows.iter().filter(|row| fails(row)).collect();
+    html! {
+        div.cause {
+            h3 { code { (safe(call)) } ": " (failing.len()) " of " (rows.len()) " results make the server fall short" }
+            p.next {
+                b { "next: " } "look at what follows this call. The kernel may return each of these results, and the \
+                                server may lose the connection to it, but nothing else."
+            }
+            @for (place, row) in failing.iter().enumerate() { (failure(row, is_open && place == 0)) }
+        }
+    }
 }
 
 fn cell(row: &SweepRow) -> Markup {

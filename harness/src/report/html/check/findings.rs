@@ -26,7 +26,7 @@ pub(super) fn section(checked: &CheckReport) -> Markup {
             } else {
                 "Other failures"
             },
-            alone(|one| fails(one)),
+            alone(fails),
         ),
         ("Warnings", alone(|one| one.outcome == Verdict::Warn)),
         (
