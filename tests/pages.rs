@@ -124,3 +124,26 @@ fn a_page_of_a_check_looks_right_in_every_window() {
         assert_eq!(seen["opened"], true, "{where_}");
     }
 }
+
+/// `check --sweep` and a run that could not be made have pages too.
+#[test]
+fn every_run_of_check_has_a_page() {
+    let bench = Bench::new();
+    let sweep = ["--sweep", "accept4:1:EPERM", "--embedded", "--seed", "7"];
+    let ended = bench.run(["check", "--html", "calls.html"].iter().chain(&sweep));
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+    let page = bench.read("calls.html");
+    assert!(page.contains("<code>accept4:1</code>"), "{page}");
+    assert!(page.contains("EPERM served"), "{page}");
+
+    let server = ["--talk", "tutorial", "--", "false", "{port}"];
+    let ended = bench.run(["check", "--html", "error.html"].iter().chain(&server));
+    assert_eq!(ended.code, Some(3), "{}", ended.all());
+    let page = bench.read("error.html");
+    assert!(page.contains("The run could not be made"), "{page}");
+    assert!(page.contains("the server exited with code 1"), "{page}");
+
+    let ended = bench.run(["check", "--html", "usage.html", "--no-such-option"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.all());
+    assert!(bench.read("usage.html").contains("--no-such-option"));
+}

@@ -101,7 +101,7 @@ fn frame(page: &Page, content: &Markup) -> String {
 fn pill(verdict: &str) -> Markup {
     let (class, sign) = match verdict {
         "pass" => ("pill good", "✓"),
-        "fail" => ("pill bad", "✕"),
+        "fail" | "error" => ("pill bad", "✕"),
         _ => ("pill unsure", "?"),
     };
     html! { span class=(class) { (sign) " " (safe(verdict)) } }

@@ -13,7 +13,7 @@ pub(crate) fn nothing(page: &Page, error: Option<&RunError>) -> String {
         }
         (facts(page, &[]))
         @if let Some(error) = error {
-            div.box.bad role="alert" { pre.log { (safe_lines(&error.message)) } }
+            div.box.bad.quiet role="alert" { pre.log { (safe_lines(&error.message)) } }
         }
     };
     frame(page, &content)

@@ -11,6 +11,8 @@ const HEADS: [&str; 4] = ["kind", "outcome", "servers", "what was seen"];
 
 /// The page of a replay.
 pub(crate) fn replay(page: &Page, replay: &ReplayReport) -> String {
+    let mut items: Vec<&ReplayItem> = replay.items.iter().collect();
+    items.sort_by_key(|item| urgency(item.outcome()));
     let content = html! {
         h1 { (safe(&replay.answer())) }
         (facts(page, &[]))
@@ -21,13 +23,22 @@ pub(crate) fn replay(page: &Page, replay: &ReplayReport) -> String {
                     table.cards.behaviour {
                         caption { "“Servers” are the fresh servers that showed it, of those that were asked." }
                         thead { tr { th scope="col" { "finding" } @for head in HEADS { th scope="col" { (head) } } } }
-                        tbody { @for item in &replay.items { (row(item)) } }
+                        tbody { @for item in &items { (row(item)) } }
                     }
                 }
             }
         }
     };
     frame(page, &content)
+}
+
+/// What is still there comes first, then what could not be judged.
+fn urgency(outcome: ItemOutcome) -> u8 {
+    match outcome {
+        ItemOutcome::Reproduced | ItemOutcome::Changed => 0,
+        ItemOutcome::Unclear => 1,
+        ItemOutcome::Gone | ItemOutcome::Same => 2,
+    }
 }
 
 fn row(item: &ReplayItem) -> Markup {
@@ -48,6 +59,9 @@ fn row(item: &ReplayItem) -> Markup {
             th scope="row" { code { (safe(&item.name())) } }
             @for (head, cell) in HEADS.iter().zip(cells) { td data-head=(head) { span { (cell) } } }
         }
-        tr.remark { td colspan="5" { div { p.why { (safe(&item.path.display().to_string())) } } } }
+        // Otherwise the name is the path.
+        @if !item.id.is_empty() {
+            tr.remark { td colspan="5" { div { p.why { (safe(&item.path.display().to_string())) } } } }
+        }
     }
 }

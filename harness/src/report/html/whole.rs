@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::check::{Todo, Urgency, headline, item, sections, todos};
+use super::check::{Todo, Urgency, headline, item, sections, since, tiles, todos};
 use super::{Page, facts, frame, fuzz, safe, sweep};
 use crate::report::{Body, FuzzReport, Report, Standing, Whole, safe_lines};
 
@@ -24,6 +24,7 @@ pub(crate) fn whole(page: &Page, whole: &Whole) -> String {
         h1 { (safe(&answer)) }
         (facts(page, &[]))
         (first(whole, found.map(AsRef::as_ref)))
+        (since(&whole.checked))
         nav.parts {
             a href="#battery" { "checks" }
             @if campaign.is_some() { " " a href="#campaign" { "fuzz campaign" } }
@@ -32,6 +33,7 @@ pub(crate) fn whole(page: &Page, whole: &Whole) -> String {
         div.part #battery {
             h2.part { "Checks" }
             p.answer { (headline(&whole.checked)) }
+            (tiles(&whole.checked))
             (sections(&whole.checked))
         }
         @if let Some(report) = campaign { (part("campaign", "Fuzz campaign", report)) }

@@ -27,7 +27,7 @@ pub(crate) fn calls(page: &Page, sweep: &CallSweepReport) -> String {
             section {
                 h2 { "Each call and its results" }
                 p.aside {
-                    "The calls of one exchange in their order. Each result was given once, on a connection of its own; \
+                    "The calls of one exchange in their order. Each result is given once, on a connection of its own; \
                      the words say what became of the exchange."
                 }
                 dl.calls {

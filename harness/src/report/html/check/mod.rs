@@ -32,16 +32,21 @@ pub(crate) fn check(page: &Page, checked: &CheckReport) -> String {
         h1 { (headline(checked)) }
         (facts(page, &more))
         (todo_list(&todos(checked)))
+        (tiles(checked))
+        (since(checked))
         (sections(checked))
     };
     frame(page, &content)
 }
 
-/// Everything about a battery but its answer.
+/// What changed since an earlier run, where that was asked for.
+pub(super) fn since(checked: &CheckReport) -> Markup {
+    html! { @if let Some(since) = &checked.since { (since::section(since)) } }
+}
+
+/// Everything about a battery but its answer and its numbers.
 pub(super) fn sections(checked: &CheckReport) -> Markup {
     html! {
-        (tiles(checked))
-        @if let Some(since) = &checked.since { (since::section(since)) }
         (findings::section(checked))
         (list::section(checked))
         (enabled_by(checked))
@@ -69,7 +74,7 @@ fn badge(outcome: &Outcome) -> Markup {
 }
 
 /// The number of checks for each verdict.
-fn tiles(checked: &CheckReport) -> Markup {
+pub(super) fn tiles(checked: &CheckReport) -> Markup {
     let counts = checked.counts;
     let tiles = [
         (counts.fail, "failed", "bad"),
