@@ -68,7 +68,7 @@ if [ -d "$candidate/$CORPUS" ]; then
     cp -r "$candidate/$CORPUS" "$out/corpus"
     corpus=(--corpus "$out/corpus")
 fi
-prove check "${talk[@]}" "${command[@]}"
+prove check --html "$out/check.html" "${talk[@]}" "${command[@]}"
 prove fuzz "${talk[@]}" --duration "$FUZZ_DURATION" --out "$out/fuzz" "${corpus[@]}" "${command[@]}"
 
 if [ -z "${BASE//0/}" ]; then
@@ -89,5 +89,5 @@ if [ -d "$candidate/$CORPUS" ]; then
     echo "::endgroup::"
 fi
 read -ra more <<<"$GATE_ARGUMENTS"
-prove gate "${talk[@]}" --base "$(server_in "$base")" --candidate "$(server_in "$candidate")" "${more[@]}"
+prove gate --html "$out/gate.html" "${talk[@]}" --base "$(server_in "$base")" --candidate "$(server_in "$candidate")" "${more[@]}"
 exit "$gravest"

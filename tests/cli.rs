@@ -6,6 +6,7 @@ mod formats;
 mod parts;
 mod rerun;
 mod selection;
+mod since;
 mod streams;
 use crate::support::Bench;
 

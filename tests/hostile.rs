@@ -20,6 +20,7 @@ fn check(bench: &Bench, talk: &str, mode: &str, only: &[&str]) -> Option<Command
     let mut command = bench.tcprove();
     command.args(["check", "-v", "--talk", talk, "--seed", "7"]);
     command.args(["--json", "r.json", "--junit", "r.xml", "--markdown", "r.md"]);
+    command.args(["--html", "r.html"]);
     for id in only {
         command.args(["--only", id]);
     }
@@ -48,6 +49,12 @@ fn unhurt(bench: &Bench, ended: &Ended) -> Value {
     assert_no_controls(&ended.stderr);
     bench.junit("r.xml");
     bench.markdown("r.md");
+    let page = bench.read("r.html");
+    assert_no_controls(&page);
+    assert!(
+        !page.contains("<script") && !page.contains("<!--"),
+        "{page}"
+    );
     bench.json("r.json")
 }
 
@@ -217,6 +224,8 @@ fn one_that_answers_with_escapes_and_markup_in_the_middle() {
     assert!(!markdown.contains("<script"), "{markdown}");
     assert!(!markdown.contains("<!--"), "{markdown}");
     assert!(markdown.contains("&lt;script&gt;"), "{markdown}");
+    let page = bench.read("r.html");
+    assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
 }
 
 /// Two checks: the first hangs, the second ends. The run is interrupted while the first hangs.

@@ -26,6 +26,7 @@
 //! | [`limits`] | `[limits]`: learned by `init --learn`, and kept by loads and campaigns |
 //! | [`load`] | `tcprove load`: kinds of load, invalid runs, the clock, many connections |
 //! | [`models`] | every protocol in every concurrency model passes the battery |
+//! | [`pages`] | pages in a browser, if there is one: widths, light and dark, filters |
 //! | [`promises`] | promises of connections, times, families and reloads, kept and broken |
 //! | [`real_servers`] | no false alarm on real servers |
 //! | [`record`] | `tcprove record` |
@@ -70,6 +71,7 @@ mod library;
 mod limits;
 mod load;
 mod models;
+mod pages;
 mod promises;
 mod proof;
 mod real_servers;

@@ -17,7 +17,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("transport", &[]),
     ("talk", &["text"]),
     ("process", &["binary", "data", "sys", "text", "transport"]),
-    ("session", &["process", "sys", "talk", "text", "transport"]),
+    (
+        "session",
+        &["data", "process", "sys", "talk", "text", "transport"],
+    ),
     (
         "subject",
         &["data", "process", "session", "talk", "text", "transport"],

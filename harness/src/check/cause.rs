@@ -273,6 +273,7 @@ mod tests {
 
     use super::*;
     use crate::check::Verdict;
+    use crate::data::Actions;
 
     fn outcome(id: &'static str, kind: FailureKind) -> Outcome {
         Outcome {
@@ -286,11 +287,13 @@ mod tests {
             reason: None,
             enable: Vec::new(),
             evidence: serde_json::Map::new(),
+            transcript: Actions::default(),
             stimulus_proof: None,
             attempts: 2,
             control: None,
             waived: None,
             duration: Duration::ZERO,
+            ran: Vec::new(),
             reproduce: String::new(),
             by_hand: String::new(),
             next: None,

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::Effort;
 use super::needs::{SLOW, SOAK};
 use super::outcome::{Checked, Shortfall, inconclusive, skip};
+use crate::data::{Actions, Actor};
 use crate::process::{Launch, PeerSocket, Server, StartFailure, StartOptions, TcpState, Usage};
 use crate::session::{Session, Transcript, Voice, pause};
 use crate::subject::{Pace, Promise, Rehearsal, Subject};
@@ -154,6 +155,11 @@ impl Cx {
         evidence
     }
 
+    /// The steps taken so far.
+    pub(crate) fn actions(&self) -> Actions {
+        self.shared.transcript.actions()
+    }
+
     /// Number of connections made so far.
     pub(super) fn connections_made(&self) -> usize {
         self.shared.transcript.connections() as usize
@@ -161,7 +167,7 @@ impl Cx {
 
     /// Adds a line to the steps shown in the evidence.
     pub(crate) fn step(&self, what: impl Into<String>) {
-        self.shared.transcript.add(0, what.into());
+        self.shared.transcript.add(0, Actor::Check, what.into());
     }
 
     // Servers.

@@ -50,7 +50,7 @@ pub(crate) use cx::Cx;
 pub(crate) use explained::Explained;
 pub(crate) use needs::{Given, Need, Unmet, grouped, remedies};
 pub(crate) use outcome::{
-    Ascribe, Checked, Failure, FailureKind, Outcome, Seen, Shortfall, Verdict, failed,
+    Ascribe, Checked, Failure, FailureKind, Outcome, Ran, Seen, Shortfall, Verdict, failed,
     inconclusive, skip, warned,
 };
 pub(crate) use plan::{CheckPlan, Division, Effort, LANES, PlannedWaiver, Selection, divide};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::data::Actions;
 use crate::process::StartFailure;
 use crate::session::{OpeningError, PeerError};
 use crate::talk::Mismatch;
@@ -317,6 +318,9 @@ pub(crate) struct Outcome {
     pub enable: Vec<&'static str>,
     /// Measured values and the steps taken.
     pub evidence: Map<String, Value>,
+    /// Who did what when in the attempt that fell short; empty if none did.
+    #[serde(skip_serializing_if = "Actions::is_empty")]
+    pub transcript: Actions,
     /// How tcprove knows that the stimulus happened.
     pub stimulus_proof: Option<String>,
     /// Number of attempts.
@@ -328,6 +332,9 @@ pub(crate) struct Outcome {
     /// Total duration of all attempts; milliseconds in the JSON.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
+    /// When each attempt ran. Empty if the outcome was merged from parts, whose clocks differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ran: Vec<Ran>,
     /// A command that repeats the check.
     pub reproduce: String,
     /// A shell command that repeats the stimulus without tcprove. Empty if there is none for this server.
@@ -338,6 +345,17 @@ pub(crate) struct Outcome {
     /// The id of the cause that this failure probably shares with others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<&'static str>,
+}
+
+/// When an attempt ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Ran {
+    /// Time from the start of the first check of the battery.
+    #[serde(rename = "begin_ms", serialize_with = "milliseconds")]
+    pub begin: Duration,
+    /// Its duration.
+    #[serde(rename = "took_ms", serialize_with = "milliseconds")]
+    pub took: Duration,
 }
 
 fn milliseconds<S: serde::Serializer>(

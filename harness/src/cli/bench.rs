@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::draft::{self, Draft};
 use super::load::{ShapeArgs, are_served, room_for};
 use super::output::{OutputArgs, note};
-use super::page::PageArgs;
 use super::place::replace;
 use super::progress::StepProgress;
 use super::rehearse::{holds_conversation, rehearsal_error};
@@ -26,8 +25,6 @@ pub(super) struct BenchArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    #[command(flatten)]
-    pub page: PageArgs,
     #[command(flatten)]
     pub shape: ShapeArgs,
     /// Vary payload, connections, pipeline, client.so_rcvbuf, client.so_sndbuf, client.mss or
@@ -55,7 +52,7 @@ pub(super) struct BenchArgs {
 pub(super) fn main(args: &BenchArgs) -> ExitCode {
     let draft = Draft::new("bench", args.shape.seed);
     let perform = |draft: &mut Draft| perform(draft, args);
-    draft::run_then(draft, &args.output, &args.page, perform, |report| {
+    draft::run_then(draft, &args.output, perform, |report| {
         write_cells(report, args.csv.as_deref());
     })
 }
@@ -81,7 +78,6 @@ pub(super) fn quick(
     let args = BenchArgs {
         target: target.clone(),
         output: output.clone(),
-        page: PageArgs::default(),
         shape: ShapeArgs::usual(),
         sweep: Vec::new(),
         quick: true,

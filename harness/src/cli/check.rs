@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use super::output::{OutputArgs, say};
-use super::page::PageArgs;
 use super::progress::CheckProgress;
 use super::rehearse::rehearsal_error;
 use super::scheduler::Part;
+use super::since::{Earlier, SinceArgs};
 use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{draft, durations, embedded, interrupt, recent, scheduler, target};
 use crate::check::run::Battery;
@@ -27,6 +27,8 @@ pub(super) struct CheckArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+    #[command(flatten)]
+    pub since: SinceArgs,
     /// Run only checks whose id matches; several with commas between them
     #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub only: Vec<String>,
@@ -50,7 +52,7 @@ pub(super) struct CheckArgs {
     pub soak: Option<Duration>,
     /// Instead of the battery, give each socket call of an exchange each result that the kernel may return, one at a time;
     /// or only this one, as in accept4:3:ECONNABORTED
-    #[arg(long, value_name = "CALL:N:RESULT", num_args = 0..=1, value_parser = SweepCase::parse, conflicts_with_all = ["only", "skip", "slow", "soak", "durations"])]
+    #[arg(long, value_name = "CALL:N:RESULT", num_args = 0..=1, value_parser = SweepCase::parse, conflicts_with_all = ["only", "skip", "slow", "soak", "durations", "since"])]
     pub sweep: Option<Option<SweepCase>>,
     /// Run only part I of N of the battery or of the sweep; `auto` asks the scheduler that started this (Slurm, Kubernetes, GitLab, Buildkite,
     /// CircleCI, TEST_SHARD_INDEX) which one
@@ -68,18 +70,20 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
     let draft = Draft::new("check", args.seed);
     let perform = |draft: &mut Draft| match &args.sweep {
         Some(only) => sweep::sweep(draft, args, only.clone()).map(Body::Calls),
-        None => battery_of(draft, args).map(Body::Check),
+        None => {
+            let earlier = args.since.read(draft)?;
+            battery_of(draft, args, earlier.as_ref()).map(Body::Check)
+        }
     };
-    draft::run_then(
-        draft,
-        &args.output,
-        &PageArgs::default(),
-        perform,
-        recent::keep,
-    )
+    draft::run_then(draft, &args.output, perform, recent::keep)
 }
 
-pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<CheckReport, RunError> {
+/// Runs the battery, and compares it with an earlier one.
+pub(super) fn battery_of(
+    draft: &mut Draft,
+    args: &CheckArgs,
+    earlier: Option<&Earlier>,
+) -> Result<CheckReport, RunError> {
     let resolved = resolved(&args.target, draft.seed())?;
     draft.target(&resolved);
     let selection = selection(args, &resolved)?;
@@ -108,7 +112,10 @@ pub(super) fn battery_of(draft: &mut Draft, args: &CheckArgs) -> Result<CheckRep
     } else {
         blockers::of(&outcomes, &resolved.file.waive, &selection)
     };
-    Ok(CheckReport::new(outcomes, blockers, rehearsal))
+    let mut checked = CheckReport::new(outcomes, blockers, rehearsal);
+    let since = earlier.map(|earlier| earlier.compare(&checked.outcomes, draft));
+    checked.since = since.map(Box::new);
+    Ok(checked)
 }
 
 /// Number of connections that the embedded server serves at once, unless a parameter says another: few, because

@@ -9,7 +9,6 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::draft::Draft;
 use super::output::{OutputArgs, note};
-use super::page::PageArgs;
 use crate::report::{ErrorCode, ExitCode as Code, RunError};
 use crate::text::nearest;
 
@@ -84,9 +83,10 @@ fn write(code: ErrorCode, message: String) {
         junit: asked("--junit"),
         markdown: asked("--markdown"),
         sarif: asked("--sarif"),
+        html: asked("--html"),
         ..OutputArgs::default()
     };
-    output.write(&PageArgs::default(), &report);
+    output.write(&report);
 }
 
 /// The command that the user meant, as far as it can be determined without parsing.

@@ -8,7 +8,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::output::{OutputArgs, note};
-use super::page::PageArgs;
 use super::target::PreparedTarget;
 use super::{environment, interrupt};
 use crate::data::clock_seed;
@@ -46,6 +45,16 @@ impl Draft {
     /// The seed of every random choice of the run.
     pub(crate) fn seed(&self) -> u64 {
         self.header.seed
+    }
+
+    /// The command.
+    pub(crate) fn command(&self) -> &'static str {
+        self.header.command
+    }
+
+    /// The hash of the plan, once there is one.
+    pub(crate) fn plan_hash(&self) -> Option<&str> {
+        self.header.plan_hash.as_deref()
     }
 
     /// When the run began.
@@ -96,26 +105,24 @@ impl Draft {
 pub(super) fn run(
     draft: Draft,
     output: &OutputArgs,
-    page: &PageArgs,
     perform: impl FnOnce(&mut Draft) -> Result<Body, RunError>,
 ) -> ExitCode {
-    run_then(draft, output, page, perform, |_| {})
+    run_then(draft, output, perform, |_| {})
 }
 
 /// As [`run`], but calls `then` with the report before it is written.
 pub(super) fn run_then(
     mut draft: Draft,
     output: &OutputArgs,
-    page: &PageArgs,
     perform: impl FnOnce(&mut Draft) -> Result<Body, RunError>,
     then: impl FnOnce(&Report),
 ) -> ExitCode {
     output.apply_color();
-    let result = output.prepare(page).and_then(|()| perform(&mut draft));
+    let result = output.prepare().and_then(|()| perform(&mut draft));
     draft.interrupted(result.is_err() && interrupt::is_set());
     let report = draft.finish(result);
     then(&report);
-    output.finish(page, &report)
+    output.finish(&report)
 }
 
 /// The plan of a run on one server.

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use super::draft::{self, Draft};
 use super::output::OutputArgs;
-use super::page::PageArgs;
 use crate::gate::history::{Entry, history, parse};
 use crate::report::{Body, HistoryReport, RunError};
 
@@ -16,13 +15,11 @@ pub(super) struct HistoryArgs {
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub output: OutputArgs,
-    #[command(flatten)]
-    pub page: PageArgs,
 }
 
 pub(super) fn main(args: &HistoryArgs) -> ExitCode {
     let draft = Draft::new("history", Some(0));
-    draft::run(draft, &args.output, &args.page, |_| perform(args))
+    draft::run(draft, &args.output, |_| perform(args))
 }
 
 fn perform(args: &HistoryArgs) -> Result<Body, RunError> {

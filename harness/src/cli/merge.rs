@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use super::bench::write_cells;
 use super::draft::Draft;
 use super::output::OutputArgs;
-use super::page::{self, PageArgs};
 use crate::merge::{MergedCorpus, of_files, write_corpus};
 use crate::report::{Body, Report, RunError};
 
@@ -17,8 +16,6 @@ pub(super) struct MergeArgs {
     pub parts: Vec<PathBuf>,
     #[command(flatten)]
     pub output: OutputArgs,
-    #[command(flatten)]
-    pub page: PageArgs,
     /// Write the cells of a sweep over settings as comma-separated values
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
@@ -32,11 +29,10 @@ pub(super) struct MergeArgs {
 
 pub(super) fn main(args: &MergeArgs) -> ExitCode {
     args.output.apply_color();
-    let page = &args.page;
-    let report = args.output.prepare(page).and_then(|()| whole(args));
+    let report = args.output.prepare().and_then(|()| whole(args));
     let report = report.unwrap_or_else(|error| Draft::new("merge", Some(0)).finish(Err(error)));
     write_cells(&report, args.csv.as_deref());
-    args.output.finish(page, &report)
+    args.output.finish(&report)
 }
 
 fn whole(args: &MergeArgs) -> Result<Report, RunError> {
@@ -47,9 +43,6 @@ fn whole(args: &MergeArgs) -> Result<Report, RunError> {
             "{option}: `tcprove {command}` has no {what}"
         )))
     };
-    if args.page.html.is_some() && page::render(&report).is_none() {
-        return has_no("--html", "page");
-    }
     if args.csv.is_some() && !matches!(report.body, Body::Sweep(_)) {
         return has_no("--csv", "cells: only a sweep over settings has");
     }

@@ -38,6 +38,7 @@ mod scheduler;
 mod selftest;
 mod send;
 mod serve;
+mod since;
 mod target;
 
 use std::panic::AssertUnwindSafe;

@@ -5,7 +5,6 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::page::PageArgs;
 use super::place::{Place, Render};
 use super::print::stdout;
 pub(super) use super::print::{note, say, say_bytes, stdout_failed};
@@ -30,6 +29,9 @@ pub(super) struct OutputArgs {
     /// Write the report as SARIF, for code scanning; `-` for stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) sarif: Option<PathBuf>,
+    /// Write the report as one self-contained HTML page; `-` for stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Choose the exit code of an inconclusive run
     #[arg(long, value_enum, default_value = "exit5")]
     pub(crate) on_inconclusive: Inconclusive,
@@ -83,8 +85,8 @@ impl OutputArgs {
 
     /// Checks that every report can be written, so that a mistake is found before a run of hours.
     /// Leaves an existing report unchanged until this run has produced its own.
-    pub(crate) fn prepare(&self, page: &PageArgs) -> Result<(), RunError> {
-        let places = self.places(page);
+    pub(crate) fn prepare(&self) -> Result<(), RunError> {
+        let places = self.places();
         let to_stdout: Vec<&str> = places
             .iter()
             .filter(|place| place.is_stdout())
@@ -101,8 +103,8 @@ impl OutputArgs {
 
     /// Prints the report, writes it to every file, and returns the exit code. A failed write does not
     /// change the verdict but is a usage error.
-    pub(crate) fn finish(&self, page: &PageArgs, report: &Report) -> ExitCode {
-        let places = self.places(page);
+    pub(crate) fn finish(&self, report: &Report) -> ExitCode {
+        let places = self.places();
         // Nothing else is printed on stdout beside a report, and an error is never printed there.
         let to_stderr = report.error.is_some() || places.iter().any(Place::is_stdout);
         let printed = if to_stderr {
@@ -123,19 +125,17 @@ impl OutputArgs {
     }
 
     /// Writes the report to every file without printing it. False if a write failed.
-    pub(crate) fn write(&self, page: &PageArgs, report: &Report) -> bool {
-        write_all(&self.places(page), report)
+    pub(crate) fn write(&self, report: &Report) -> bool {
+        write_all(&self.places(), report)
     }
 
-    fn places(&self, page: &PageArgs) -> Vec<Place> {
+    fn places(&self) -> Vec<Place> {
         let flags: [(&'static str, &Option<PathBuf>, Render); 5] = [
-            ("--json", &self.json, |report| Some(json::render(report))),
-            ("--junit", &self.junit, |report| Some(junit::render(report))),
-            ("--markdown", &self.markdown, |report| {
-                Some(markdown::render(report))
-            }),
-            ("--sarif", &self.sarif, |report| Some(sarif::render(report))),
-            ("--html", &page.html, super::page::render),
+            ("--json", &self.json, json::render),
+            ("--junit", &self.junit, junit::render),
+            ("--markdown", &self.markdown, markdown::render),
+            ("--sarif", &self.sarif, sarif::render),
+            ("--html", &self.html, super::page::render),
         ];
         flags
             .into_iter()

@@ -1,22 +1,13 @@
 //! `--html FILE`: the report as one self-contained page.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::report::html::{self, Page};
 use crate::report::{Body, Report, RunVerdict, TargetReport};
 use crate::text::escape_text;
 
-/// Output flags of the commands that measure.
-#[derive(clap::Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Output")]
-pub(super) struct PageArgs {
-    /// Write the report as one self-contained HTML page; `-` for stdout
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
-}
-
-/// Renders the page; `None` if the command has no page.
-pub(super) fn render(report: &Report) -> Option<String> {
+/// Renders the page.
+pub(super) fn render(report: &Report) -> String {
     let target = report.header.target.as_ref();
     let name = target.map_or("no target", |target| target.name.as_str());
     let title = match &report.body {
@@ -39,24 +30,24 @@ pub(super) fn render(report: &Report) -> Option<String> {
         environment: &report.header.environment,
         duration_s: report.header.duration_s,
         seed: report.header.seed,
+        interrupted: report.header.interrupted,
     };
+    // The bodies of runs that failed have nothing to show.
+    if let Some(error) = report.error.as_ref().filter(|_| report.has_no_result()) {
+        return html::nothing(&page, Some(error));
+    }
     match &report.body {
-        Body::Load(load) => Some(html::load(
-            &page,
-            &load.workload,
-            &load.result,
-            load.parts.as_ref(),
-        )),
-        Body::Sweep(sweep) => Some(html::sweep(&page, &sweep.result)),
-        Body::Gate(gate) => Some(html::gate(&page, gate)),
-        Body::History(history) => Some(html::history(&page, history)),
-        Body::Fuzz(fuzz) => Some(html::fuzz(&page, fuzz)),
-        Body::Nothing {}
-        | Body::Observed(_)
-        | Body::Check(_)
-        | Body::Calls(_)
-        | Body::Run(_)
-        | Body::Replay(_) => None,
+        Body::Load(load) => html::load(&page, &load.workload, &load.result, load.parts.as_ref()),
+        Body::Sweep(sweep) => html::sweep(&page, &sweep.result),
+        Body::Gate(gate) => html::gate(&page, gate),
+        Body::History(history) => html::history(&page, history),
+        Body::Fuzz(fuzz) => html::fuzz(&page, fuzz),
+        Body::Check(checked) => html::check(&page, checked),
+        Body::Calls(sweep) => html::calls(&page, sweep),
+        Body::Run(whole) => html::whole(&page, whole),
+        Body::Replay(replay) => html::replay(&page, replay),
+        Body::Observed(observed) => html::observed(&page, &observed.seen()),
+        Body::Nothing {} => html::nothing(&page, None),
     }
 }
 

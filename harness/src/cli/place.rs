@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::print::{note, stdout};
 use crate::report::{Report, RunError};
 
-/// Renders a report in one format; `None` if the format does not cover the command.
-pub(super) type Render = fn(&Report) -> Option<String>;
+/// Renders a report in one format.
+pub(super) type Render = fn(&Report) -> String;
 
 /// The destination of one report, and its format.
 pub(super) struct Place {
@@ -53,9 +53,7 @@ impl Place {
 
     /// Writes the report. Prints the error and returns false if that fails.
     pub(crate) fn write(&self, report: &Report) -> bool {
-        let Some(text) = (self.render)(report) else {
-            return true;
-        };
+        let text = (self.render)(report);
         if self.is_stdout() {
             return stdout(&text);
         }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::draft::{self, Draft};
 use super::output::{OutputArgs, note};
-use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
 use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{against, interrupt};
@@ -42,9 +41,7 @@ pub(super) struct ReplayArgs {
 
 pub(super) fn main(args: &ReplayArgs) -> ExitCode {
     let draft = Draft::new("replay", None);
-    draft::run(draft, &args.output, &PageArgs::default(), |draft| {
-        perform(draft, args)
-    })
+    draft::run(draft, &args.output, |draft| perform(draft, args))
 }
 
 fn perform(draft: &mut Draft, args: &ReplayArgs) -> Result<Body, RunError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::check::{self, CheckArgs};
 use super::draft::{self, Draft};
 use super::output::{OutputArgs, note};
-use super::page::PageArgs;
+use super::since::Earlier;
 use super::{bench, fuzz, recent, target};
 use crate::report::{Body, CheckReport, Report, RunError, Whole};
 
@@ -39,15 +39,15 @@ pub(super) fn main(args: &RunArgs) -> ExitCode {
     // The commands that repeat a check contain the seed.
     args.check.seed = Some(draft.seed());
     let perform = |draft: &mut Draft| {
-        let checked = check::battery_of(draft, &args.check)?;
+        let earlier = args.check.since.read(draft)?;
+        let checked = check::battery_of(draft, &args.check, earlier.as_ref())?;
         // A user who selects checks, or limits their time, is only interested in checks.
         if args.wants_checks_only() || draft.is_interrupted() {
             return Ok(Body::Check(checked));
         }
-        Ok(args.rest(draft, checked))
+        Ok(args.rest(draft, checked, earlier.as_ref()))
     };
-    let (output, page) = (&args.check.output, PageArgs::default());
-    draft::run_then(draft, output, &page, perform, recent::keep)
+    draft::run_then(draft, &args.check.output, perform, recent::keep)
 }
 
 impl RunArgs {
@@ -62,7 +62,7 @@ impl RunArgs {
         selected || check.shard.is_some() || check.max_time.is_some()
     }
 
-    fn rest(&self, draft: &mut Draft, checked: CheckReport) -> Body {
+    fn rest(&self, draft: &mut Draft, mut checked: CheckReport, earlier: Option<&Earlier>) -> Body {
         let seed = draft.seed();
         let fuzz = (!self.fuzz.is_zero()).then(|| {
             part("fuzz", seed, |part| {
@@ -77,6 +77,12 @@ impl RunArgs {
         });
         let parts = || fuzz.iter().chain(&bench);
         draft.interrupted(parts().any(|part| part.header.interrupted));
+        let campaign = fuzz.as_ref().map(|report| &report.body);
+        if let (Some(earlier), Some(since), Some(Body::Fuzz(fuzz))) =
+            (earlier, &mut checked.since, campaign)
+        {
+            earlier.compare_findings(since, &fuzz.result.findings);
+        }
         Body::Run(Box::new(Whole {
             checked,
             fuzz,
@@ -91,6 +97,7 @@ impl RunArgs {
             junit: None,
             markdown: None,
             sarif: None,
+            html: None,
             ..self.check.output.clone()
         }
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Incomplete, Kind, MergeError, PartReport};
 use crate::check::{self, FailureKind, Outcome, PlannedWaiver, Selection, Verdict, blockers};
+use crate::data::Actions;
 use crate::report::{Body, CheckReport};
 
 /// Batteries.
@@ -31,6 +32,8 @@ struct StoredOutcome {
     #[serde(default)]
     enable: Vec<String>,
     evidence: Map<String, Value>,
+    #[serde(default)]
+    transcript: Actions,
     stimulus_proof: Option<String>,
     attempts: u32,
     control: Option<String>,
@@ -104,6 +107,12 @@ fn what_prevents(part: &PartReport, outcomes: &[Outcome]) -> Result<Vec<String>,
     Ok(blockers::of(outcomes, &waivers, &selection))
 }
 
+/// The outcomes in the JSON of a report, without those that this version cannot read: checks that it does not have.
+pub(crate) fn stored_outcomes(json: &Value) -> Vec<Outcome> {
+    let stored = json["outcomes"].as_array().into_iter().flatten();
+    stored.filter_map(|stored| outcome(stored).ok()).collect()
+}
+
 fn outcome(stored: &Value) -> Result<Outcome, String> {
     let stored = StoredOutcome::deserialize(stored)
         .map_err(|error| format!("an outcome in it cannot be read: {error}"))?;
@@ -129,11 +138,13 @@ fn outcome(stored: &Value) -> Result<Outcome, String> {
         reason: stored.reason,
         enable: enable.collect::<Result<_, _>>()?,
         evidence: stored.evidence,
+        transcript: stored.transcript,
         stimulus_proof: stored.stimulus_proof,
         attempts: stored.attempts,
         control: stored.control,
         waived: stored.waived,
         duration: Duration::from_millis(stored.duration_ms),
+        ran: Vec::new(),
         reproduce: stored.reproduce,
         by_hand: stored.by_hand,
         next: stored.next,

@@ -23,6 +23,7 @@ mod sweep_tests;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::battery::stored_outcomes;
 pub(crate) use self::corpus::{MergedCorpus, write_corpus};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

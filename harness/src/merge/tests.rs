@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{PartReport, merged};
 use crate::check::{self, FailureKind, Outcome, PlannedWaiver, Selection, Verdict, blockers};
-use crate::data::Shard;
+use crate::data::{Actions, Shard};
 use crate::report::{
     Body, CheckReport, Environment, Header, Report, html, json as as_json, junit, markdown, sample,
     terminal,
@@ -66,11 +66,13 @@ fn outcome(check: &'static check::Check, verdict: Verdict) -> Outcome {
             _ => Vec::new(),
         },
         evidence: serde_json::Map::from_iter([("steps".to_owned(), json!(["send \"a\"", 0.1]))]),
+        transcript: Actions::default(),
         stimulus_proof: Some("2 segments arrived apart".into()),
         attempts: if fell_short { 2 } else { 1 },
         control: fell_short.then(|| "pass".into()),
         waived: is_waived.then(|| "issue 7".into()),
         duration: Duration::from_millis(1_250),
+        ran: Vec::new(),
         reproduce: format!("tcprove check --only {} --seed 7", check.id),
         by_hand: "printf 'a\\n' | nc 127.0.0.1 PORT".into(),
         next: fell_short.then(|| "look at the code".into()),
@@ -131,6 +133,7 @@ pub(super) fn page(report: &Report) -> html::Page<'_> {
         environment: &report.header.environment,
         duration_s: 1.0,
         seed: 7,
+        interrupted: false,
     }
 }
 

@@ -232,7 +232,7 @@ pub(crate) fn compare(base: &[Outcome], candidate: &[Outcome]) -> Vec<BehaviourC
     pairs
         .filter_map(|(before, after)| {
             Some(BehaviourChange {
-                kind: kind(before, after)?,
+                kind: change_of(before, after)?,
                 what: format!("check {}", after.id),
                 base: told(before),
                 candidate: told(after),
@@ -243,11 +243,14 @@ pub(crate) fn compare(base: &[Outcome], candidate: &[Outcome]) -> Vec<BehaviourC
         .collect()
 }
 
+/// Whether the check reached no verdict, so that nothing can be said about a change.
+pub(super) fn is_open(outcome: &Outcome) -> bool {
+    outcome.outcome == Verdict::Inconclusive && outcome.waived.is_none()
+}
+
 /// `None` if nothing changed, or if it cannot be told because a check reached no verdict.
-fn kind(before: &Outcome, after: &Outcome) -> Option<ChangeKind> {
+pub(super) fn change_of(before: &Outcome, after: &Outcome) -> Option<ChangeKind> {
     let fails = |outcome: &Outcome| outcome.outcome == Verdict::Fail && outcome.waived.is_none();
-    let is_open =
-        |outcome: &Outcome| outcome.outcome == Verdict::Inconclusive && outcome.waived.is_none();
     if is_open(before) || is_open(after) {
         return None;
     }
@@ -262,7 +265,7 @@ fn kind(before: &Outcome, after: &Outcome) -> Option<ChangeKind> {
 }
 
 /// Verdict, kind of failure, and what was seen.
-fn told(outcome: &Outcome) -> String {
+pub(super) fn told(outcome: &Outcome) -> String {
     let kind = outcome.kind.filter(|_| outcome.is_about_the_server());
     let kind = kind.map_or_else(String::new, |kind| format!(", {}", kind.name()));
     let seen = outcome

@@ -3,13 +3,12 @@
 use serde::Serialize;
 
 use super::number::bytes;
-use super::{FuzzReport, GateReport, HistoryReport, ReplayReport, Report, RunError, RunVerdict};
+use super::{
+    CheckReport, FuzzReport, GateReport, HistoryReport, ReplayReport, Report, RunError, RunVerdict,
+};
 use crate::bench::{Measured, SweepResult};
-use crate::check::run::VerdictCounts;
 use crate::check::run::sweep::{CallSweepResult, SweepOutcome, SweepRow};
-use crate::check::{Cause, Outcome, cause};
 use crate::load::{LoadResult, OverloadReport, PartRecord, Parts, SloReport, Workload};
-use crate::subject::{AtRest, Latency, Limits, Place, Rehearsal, Tried};
 
 /// The result of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -89,90 +88,6 @@ impl Body {
         match self {
             Self::Gate(gate) => gate.error(),
             _ => None,
-        }
-    }
-}
-
-/// The result of a battery.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct CheckReport {
-    /// VerdictCounts of verdicts.
-    pub counts: VerdictCounts,
-    /// What prevents a pass besides failed checks: stale waivers, required checks without a verdict.
-    pub blockers: Vec<String>,
-    /// What was learned about the server before it was judged; `None` if the run ended before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rehearsal: Option<Box<Learned>>,
-    /// What several failures probably have in common.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub causes: Vec<Cause>,
-    /// The checks.
-    pub outcomes: Vec<Outcome>,
-}
-
-/// What was learned about a server before it was judged.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Learned {
-    /// What the rehearsal cost.
-    pub took_ms: u64,
-    /// The slowest of several plain exchanges, each on a new connection.
-    pub exchange_ms: f64,
-    /// Limits that the server sets to its clients.
-    pub limits: Limits,
-    /// How much was tried, and accepted, of what may be limited.
-    pub tried: Tried,
-    /// How long connects and replies take.
-    pub latency: Latency,
-    /// Why a second instance does not run beside the first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub runs_once: Option<String>,
-    /// Its processes, and what their threads do when there is nothing to do.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub at_rest: Vec<AtRest>,
-    /// Turns that only work after others, or once on a connection, where the file does not say so.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub order: Vec<Place>,
-}
-
-impl Learned {
-    pub(crate) fn of(rehearsal: &Rehearsal) -> Self {
-        Self {
-            took_ms: rehearsal.took.as_millis().try_into().unwrap_or(u64::MAX),
-            exchange_ms: rehearsal.pace.exchange.as_secs_f64() * 1e3,
-            limits: rehearsal.limits.clone(),
-            tried: rehearsal.tried.clone(),
-            latency: rehearsal.latency.clone(),
-            runs_once: rehearsal.runs_once.clone(),
-            at_rest: rehearsal.at_rest.clone(),
-            order: rehearsal.order.clone(),
-        }
-    }
-}
-
-impl CheckReport {
-    /// The result of a battery with these outcomes.
-    pub(crate) fn new(
-        mut outcomes: Vec<Outcome>,
-        blockers: Vec<String>,
-        rehearsal: Option<Learned>,
-    ) -> Self {
-        Self {
-            causes: cause::infer(&mut outcomes),
-            counts: VerdictCounts::of(&outcomes),
-            blockers,
-            rehearsal: rehearsal.map(Box::new),
-            outcomes,
-        }
-    }
-
-    fn verdict(&self, interrupted: bool) -> RunVerdict {
-        let counts = &self.counts;
-        if counts.fail > 0 || !self.blockers.is_empty() {
-            RunVerdict::Fail
-        } else if counts.inconclusive > 0 || counts.ran() == 0 || interrupted {
-            RunVerdict::Inconclusive
-        } else {
-            RunVerdict::Pass
         }
     }
 }

@@ -5,6 +5,7 @@
 pub(crate) mod annotations;
 mod behaviour;
 mod body;
+mod check;
 mod environment;
 mod error;
 mod exit;
@@ -19,14 +20,19 @@ pub(crate) mod json;
 pub(crate) mod junit;
 #[cfg(feature = "cli")]
 pub(crate) mod lcov;
+mod learned;
 pub(crate) mod markdown;
 mod number;
 mod parts;
 mod plan;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+#[cfg(feature = "cli")]
+mod sample_check;
 #[cfg(feature = "cli")]
 pub(crate) mod sarif;
+mod since;
 #[cfg(test)]
 mod snapshots;
 pub(crate) mod terminal;
@@ -36,16 +42,18 @@ mod trends;
 mod wrap;
 
 pub(crate) use behaviour::{Behaviour, BehaviourChange, ChangeKind, compare};
-pub(crate) use body::{
-    Body, CallSweepReport, CheckReport, Learned, LoadReport, ObserverReport, SweepReport, Whole,
-};
+pub(crate) use body::{Body, CallSweepReport, LoadReport, ObserverReport, SweepReport, Whole};
+pub(crate) use check::CheckReport;
 pub(crate) use environment::Environment;
 pub(crate) use error::{ErrorCode, RunError};
 pub(crate) use exit::{ExitCode, OnInconclusive};
+use fuzz::Standing;
 pub(crate) use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub(crate) use gate::{Contents, GateReport, Stored};
+pub(crate) use learned::Learned;
 pub(crate) use plan::{RunPlan, Servers};
 use serde::{Deserialize, Serialize};
+pub(crate) use since::Since;
 pub(crate) use trends::HistoryReport;
 
 use crate::text::{ends, escape_text, left_out_mark};
@@ -155,6 +163,11 @@ impl Report {
             error,
             body,
         }
+    }
+
+    /// Whether nothing at all was examined.
+    pub(crate) fn has_no_result(&self) -> bool {
+        self.body.is_empty()
     }
 
     /// The exit code: the first that applies, in the order of [`ExitCode`].

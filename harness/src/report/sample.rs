@@ -1,6 +1,7 @@
 //! Reports of every kind, made up for tests of the formats, with hostile text in them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -23,7 +24,7 @@ use crate::gate::rule::Rule;
 use crate::gate::{ControlReport, GateCell, GateResult, Metric, SkippedTier, Tier};
 
 /// What may reach no format raw.
-const HOSTILE: &str = "says \u{1b}[31m<script>|`x`\u{202e}";
+pub(super) const HOSTILE: &str = "says \u{1b}[31m<script>|`x`\u{202e}";
 
 /// The header of a run that took no time.
 pub(crate) fn header(command: &'static str) -> Header {
@@ -121,6 +122,7 @@ pub(super) fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
             Verdict::Skip => vec!["`max_message = BYTES` in [promise]"],
             _ => Vec::new(),
         },
+        transcript: Default::default(),
         evidence: serde_json::Map::from_iter([(
             "steps".to_owned(),
             json!([" 0.1 ms  send \"a\""]),
@@ -129,7 +131,8 @@ pub(super) fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
         attempts: if fell_short { 2 } else { 1 },
         control: None,
         waived: None,
-        duration: std::time::Duration::from_millis(1_250),
+        duration: Duration::from_millis(1_250),
+        ran: Vec::new(),
         reproduce: format!("tcprove check --only {id} --seed 7 -- demo {{port}}"),
         by_hand: "printf 'a b\\n' | nc 127.0.0.1 PORT".into(),
         next: fell_short.then(|| "look at the code".into()),

@@ -13,6 +13,7 @@ use super::sample::{
     campaign, checked, failed_to_start, finding, gated, gated_with_behaviour, history, loaded,
     replay, report, swept,
 };
+use super::sample_check::{calls, checked_in_full, whole};
 use super::{Body, Report, html, junit, markdown, terminal};
 use crate::fuzz::FindingKind;
 use crate::load::Workload;
@@ -54,9 +55,8 @@ fn in_every_format(report: &Report) -> String {
 
 /// What can be read on a page: each block and each row of a table is a line, a drawing is its description.
 fn words(page: &str) -> String {
-    let begin = page.find("<body>").unwrap();
-    let end = page.find("</body>").unwrap() + "</body>".len();
-    let mut reader = Reader::from_str(&page[begin..end]);
+    let body = pages::body_as_xml(page);
+    let mut reader = Reader::from_str(&body);
     let (mut path, mut lines) = (Vec::<Vec<u8>>::new(), Vec::<String>::new());
     let mut is_new_line = true;
     loop {
@@ -75,6 +75,9 @@ fn words(page: &str) -> String {
                 is_new_line |= !is_inline(end.name().as_ref());
             }
             Event::Text(text) => {
+                if path.last().is_some_and(|name| name == b"style") {
+                    continue;
+                }
                 let is_drawing = path.iter().any(|name| name == b"svg");
                 let is_told = path.last().is_some_and(|name| name == b"desc");
                 let text = String::from_utf8(text.to_vec()).unwrap();
@@ -192,6 +195,31 @@ fn pages_of_every_kind() {
         "gate-void-page",
         words(&html::gate(&page, &gated(0.0, 1e-3, 0.1)))
     );
+}
+
+#[test]
+fn pages_of_checks() {
+    let environment = pages::environment();
+    let page = pages::page(&environment);
+    let full = checked_in_full();
+    insta::assert_snapshot!("check-full", in_every_format(&full));
+    let Body::Check(checked) = full.body else {
+        panic!("a battery")
+    };
+    insta::assert_snapshot!("check-page", words(&html::check(&page, &checked)));
+    let run = whole(checked);
+    insta::assert_snapshot!("run-page", words(&html::whole(&page, &run)));
+    let Body::Calls(calls) = calls().body else {
+        panic!("a sweep of calls")
+    };
+    insta::assert_snapshot!("calls-page", words(&html::calls(&page, &calls)));
+    let Body::Replay(replay) = replay().body else {
+        panic!("a replay")
+    };
+    insta::assert_snapshot!("replay-page", words(&html::replay(&page, &replay)));
+    let error = failed_to_start().error;
+    let nothing = html::nothing(&page, error.as_ref());
+    insta::assert_snapshot!("error-page", words(&nothing));
 }
 
 #[test]

@@ -30,6 +30,7 @@ use tokio::time::{Instant, timeout_at};
 pub(crate) use transcript::Transcript;
 pub(crate) use voice::Voice;
 
+use crate::data::Actor;
 use crate::process::{PeerSocket, Server, TcpState};
 use crate::sys::{tcp_info, unsent_bytes};
 use crate::talk::Turn;
@@ -144,19 +145,20 @@ impl Session {
         let prologue = (!bare).then(|| server.endpoint());
         let connecting = Link::connect(address, prologue, receive_buffer);
         let link = match tokio::time::timeout(limit, connecting).await {
-            Ok(connected) => connected.map_err(|error| PeerError::from_connect(error, address))?,
-            Err(_) => {
-                return Err(PeerError::ConnectTimedOut {
-                    address: address.clone(),
-                    limit,
-                });
-            }
+            Ok(connected) => connected.map_err(|error| PeerError::from_connect(error, address)),
+            Err(_) => Err(PeerError::ConnectTimedOut {
+                address: address.clone(),
+                limit,
+            }),
         };
+        let link = link.inspect_err(|error| {
+            transcript.add(number, Actor::Check, error.to_string());
+        })?;
         let local = link.local();
         let from = local.map_or(String::new(), |local| {
             format!(" from port {}", local.port())
         });
-        transcript.add(number, format!("connect to {address}{from}"));
+        transcript.add(number, Actor::Client, format!("connect to {address}{from}"));
         Ok(Self {
             link,
             server,
@@ -241,8 +243,7 @@ impl Session {
     /// Sends all of `bytes`. A reset is attributed to the server.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), PeerError> {
         self.secure_first().await?;
-        self.transcript
-            .add(self.number, format!("send {}", escape(bytes, 60)));
+        self.step(Actor::Client, format!("send {}", escape(bytes, 60)));
         let deadline = Instant::now() + self.limit;
         self.write(bytes, deadline).await?;
         self.answers.sent(bytes);
@@ -369,7 +370,7 @@ impl Session {
 
     /// Sends a FIN and keeps reading.
     pub(crate) async fn half_close(&mut self) -> Result<(), PeerError> {
-        self.transcript.add(self.number, "half-close (FIN)".into());
+        self.step(Actor::Client, "half-close (FIN)".into());
         self.finished = true;
         self.link.shutdown().map_err(|error| self.failed(error))
     }
@@ -379,13 +380,12 @@ impl Session {
         if !self.eof {
             self.link.say_goodbye();
         }
-        self.transcript.add(self.number, "close".into());
+        self.step(Actor::Client, "close".into());
     }
 
     /// Closes the connection without close_notify, over TLS.
     pub(crate) fn leave(self) {
-        self.transcript
-            .add(self.number, "close without close_notify".into());
+        self.step(Actor::Client, "close without close_notify".into());
     }
 
     /// Whether the end of the stream has been received.
@@ -400,17 +400,28 @@ impl Session {
 
     /// Ends the connection with an RST.
     pub(crate) fn reset(self) -> Result<(), PeerError> {
-        self.transcript.add(self.number, "reset (RST)".into());
+        self.step(Actor::Client, "reset (RST)".into());
         socket2::SockRef::from(&self.link)
             .set_linger(Some(Duration::ZERO))
             .map_err(PeerError::Harness)
     }
 
+    /// Adds a step of this connection to the transcript.
+    fn step(&self, by: Actor, what: String) {
+        self.transcript.add(self.number, by, what);
+    }
+
     fn failed(&self, error: io::Error) -> PeerError {
-        PeerError::from_io(error, self.buffer.len(), &escape(&self.buffer, 200))
+        let error = PeerError::from_io(error, self.buffer.len(), &escape(&self.buffer, 200));
+        if matches!(error, PeerError::Reset { .. }) {
+            self.step(Actor::Server, "reset (RST)".into());
+        }
+        error
     }
 
     fn silent(&self) -> PeerError {
+        let waited = format!("no complete reply within {:?}", self.limit);
+        self.step(Actor::Check, waited);
         PeerError::Silent {
             limit: self.limit,
             after: self.buffer.len(),

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::{OpeningError, PeerError, Session};
+use crate::data::Actor;
 use crate::process::Login;
 use crate::sys::tcp_info;
 use crate::talk::{Exchange, Exec, Opening};
@@ -75,8 +76,8 @@ impl Session {
             });
         }
         let command = self.voice.login(exec)?;
-        self.transcript.add(
-            self.number,
+        self.step(
+            Actor::Client,
             format!(
                 "log in with {}",
                 escape(command.words.join(" ").as_bytes(), 60)

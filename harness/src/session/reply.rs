@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::{After, PeerError, Reply, Session};
+use crate::data::Actor;
 use crate::talk::{
     Arrival, Frame, FrameError, Judgement, Mismatch, More, PushReader, Reader, Turn,
 };
@@ -16,8 +17,7 @@ impl Session {
         let bytes = match turn.expect.has_reply() {
             true => {
                 let bytes = self.reply(turn, deadline).await?;
-                self.transcript
-                    .add(self.number, format!("got {}", escape(&bytes, 60)));
+                self.step(Actor::Server, format!("got {}", escape(&bytes, 60)));
                 bytes
             }
             false => self.unanswered(deadline).await?,
@@ -51,8 +51,7 @@ impl Session {
             };
             if let Some(length) = whole {
                 let message: Vec<u8> = self.buffer.drain(..length).collect();
-                self.transcript
-                    .add(self.number, format!("got {}", escape(&message, 60)));
+                self.step(Actor::Server, format!("got {}", escape(&message, 60)));
                 return Ok(message);
             }
             self.more(deadline).await?;
@@ -114,6 +113,7 @@ impl Session {
                 Mismatch::new(turn.expect.describe(), "a reply that ends too early")
             }
         };
+        self.step(Actor::Server, format!("got {}", escape(&message, 60)));
         Err(PeerError::Wrong {
             mismatch,
             reply: escape(&message, 200),

@@ -3,6 +3,7 @@
 use tokio::time::{Instant, timeout_at};
 
 use super::{PeerError, Session};
+use crate::data::Actor;
 use crate::talk::Mismatch;
 use crate::text::escape;
 use crate::transport::{TlsChannel, TlsError};
@@ -48,8 +49,8 @@ impl Session {
 
     /// Sends bytes as they are, even on a connection with TLS.
     pub(crate) async fn send_raw(&mut self, bytes: &[u8]) -> Result<(), PeerError> {
-        self.transcript.add(
-            self.number,
+        self.step(
+            Actor::Client,
             format!("send on the socket {}", escape(bytes, 60)),
         );
         let deadline = Instant::now() + self.limit;
@@ -82,7 +83,7 @@ impl Session {
         let Some(tls) = tls else {
             return Ok(());
         };
-        self.transcript.add(self.number, "TLS handshake".into());
+        self.step(Actor::Client, "TLS handshake".into());
         match tokio::time::timeout(self.limit, self.link.handshake(tls?)).await {
             Ok(done) => done.map_err(|error| self.failed(error)),
             Err(_) => Err(PeerError::NoHandshake { limit: self.limit }),

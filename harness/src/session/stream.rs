@@ -7,6 +7,7 @@ use tokio::io::Interest;
 use tokio::time::{Instant, timeout_at};
 
 use super::{ConnectionEnd, Flood, FloodEnd, PeerError, Session};
+use crate::data::Actor;
 use crate::text::escape;
 
 /// Maximum size of a reply, in bytes.
@@ -27,8 +28,8 @@ impl Session {
         total: u64,
         pause: Duration,
     ) -> Flood {
-        self.transcript.add(
-            self.number,
+        self.step(
+            Actor::Client,
             format!("send {} repeatedly, up to {total} bytes", escape(piece, 40)),
         );
         let mut bytes = 0;
@@ -125,8 +126,7 @@ impl Session {
         }
         match timeout_at(deadline, self.read_while_writing()).await {
             Ok(Ok(0)) => {
-                self.transcript
-                    .add(self.number, "received the end of the stream (FIN)".into());
+                self.step(Actor::Server, "received the end of the stream (FIN)".into());
                 self.eof = true;
                 Ok(())
             }

@@ -9,6 +9,7 @@ use super::aftermath::{self, Before, Idle};
 use crate::check::{
     Check, Checked, Cx, Failure, FailureKind, Runs, Seen, Shortfall, Unmet, failed,
 };
+use crate::data::Actions;
 use crate::process::socket_table;
 use crate::subject::Pace;
 use crate::text::excerpt;
@@ -18,7 +19,10 @@ use crate::text::excerpt;
 pub(super) struct Attempt {
     pub(super) checked: Checked,
     pub(super) evidence: Map<String, Value>,
+    pub(super) transcript: Actions,
     pub(super) proof: Option<String>,
+    /// When it began; `None` if it did not run.
+    pub(super) begun: Option<Instant>,
     pub(super) duration: Duration,
     /// What would enable the check, if it was skipped for want of that.
     pub(super) enable: Vec<&'static str>,
@@ -33,7 +37,9 @@ impl From<Shortfall> for Attempt {
         Self {
             checked: Err(shortfall),
             evidence: Map::new(),
+            transcript: Actions::default(),
             proof: None,
+            begun: None,
             duration: Duration::ZERO,
             enable: Vec::new(),
             is_aftermath: false,
@@ -47,7 +53,9 @@ impl Attempt {
         Self {
             checked,
             evidence: cx.evidence(),
+            transcript: cx.actions(),
             proof: cx.proof(),
+            begun: None,
             duration: Duration::ZERO,
             enable: cx.enable().into_iter().collect(),
             is_aftermath: false,
@@ -66,8 +74,13 @@ impl Attempt {
         Self::from(Shortfall::Inconclusive(reason.into()))
     }
 
-    pub(super) fn lasting(self, duration: Duration) -> Self {
-        Self { duration, ..self }
+    /// The attempt, which began then and ends now.
+    pub(super) fn since(self, begun: Instant) -> Self {
+        Self {
+            begun: Some(begun),
+            duration: begun.elapsed(),
+            ..self
+        }
     }
 
     /// The failure that a second attempt has to confirm.

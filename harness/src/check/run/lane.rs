@@ -107,7 +107,7 @@ impl<'a> Lane<'a> {
             // A server on which a check failed is not clean, so the next check gets a fresh one.
             *place = kept.filter(|_| attempt.failure().is_none());
         }
-        attempt.lasting(begun.elapsed())
+        attempt.since(begun)
     }
 }
 

@@ -18,7 +18,7 @@ use aftermath::Idle;
 use attempt::Attempt;
 use lane::Lane;
 
-use super::{Check, Effort, FailureKind, Outcome, Runs, Verdict};
+use super::{Check, Effort, FailureKind, Outcome, Ran, Runs, Verdict};
 use crate::event::{Event, Sink};
 use crate::process::StartOptions;
 use crate::subject::by_hand::BY_HAND_PORT;
@@ -169,7 +169,7 @@ impl Run<'_> {
             let attempt = self.first_attempt(&mut lane, check);
             if attempt.is_final() {
                 let attempts = std::slice::from_ref(&attempt);
-                (self.sink)(done(&verdict::of(check, attempts, None, self.battery)));
+                (self.sink)(done(&self.judged(check, attempts, None)));
             } else {
                 (self.sink)(Event::Failing { id: check.id });
             }
@@ -248,6 +248,25 @@ impl Run<'_> {
         }
     }
 
+    /// The outcome of these attempts, with the times at which they ran.
+    fn judged(
+        &self,
+        check: &'static Check,
+        attempts: &[Attempt],
+        control: Option<&Attempt>,
+    ) -> Outcome {
+        let ran = attempts.iter().filter_map(|attempt| {
+            Some(Ran {
+                begin: attempt.begun?.saturating_duration_since(self.begun),
+                took: attempt.duration,
+            })
+        });
+        Outcome {
+            ran: ran.collect(),
+            ..verdict::of(check, attempts, control, self.battery)
+        }
+    }
+
     fn is_gone(&self) -> bool {
         self.gone.lock().is_ok_and(|gone| gone.is_some())
     }
@@ -256,7 +275,7 @@ impl Run<'_> {
     fn settled(&self, lane: &mut Lane<'_>, check: &'static Check, first: Attempt) -> Outcome {
         let over = self.battery.interrupt.is_set() || self.is_gone();
         if first.is_final() || over {
-            return verdict::of(check, &[first], None, self.battery);
+            return self.judged(check, &[first], None);
         }
         (self.sink)(Event::Confirming { id: check.id });
         self.confirmed(lane, check, first)
@@ -272,7 +291,7 @@ impl Run<'_> {
         let mut lane = Lane::new(self.subject, &slower, interrupt, effort, &self.idle);
         let first = lane.fresh_attempt(check);
         if first.is_final() {
-            return verdict::of(check, &[first], None, self.battery);
+            return self.judged(check, &[first], None);
         }
         self.confirmed(&mut lane, check, first)
     }
@@ -312,7 +331,7 @@ impl Run<'_> {
                     self.battery.effort,
                 )
             });
-        verdict::of(check, &attempts, control.as_ref(), self.battery)
+        self.judged(check, &attempts, control.as_ref())
     }
 }
 

@@ -9,6 +9,7 @@ use crate::check::next::next;
 use crate::check::{
     Check, Failure, FailureKind, Outcome, Promised, Seen, Shortfall, Verdict, Weight,
 };
+use crate::data::Actions;
 use crate::subject::Waiver;
 
 /// The outcome of `check` after its attempts: one, or if that failed, further ones up to the next failure.
@@ -36,6 +37,7 @@ pub(super) fn of(
         reason,
         enable: last.enable.clone(),
         evidence: shown.evidence.clone(),
+        transcript: failure.map_or_else(Actions::default, |_| shown.transcript.clone()),
         stimulus_proof: shown.proof.clone(),
         attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
         control: control.map(control_text),
@@ -44,6 +46,7 @@ pub(super) fn of(
             .iter()
             .map(|attempt| attempt.duration)
             .sum::<Duration>(),
+        ran: Vec::new(),
         reproduce: battery.reproduce.replace("{id}", check.id),
         by_hand: by_hand::command(check, battery),
         next: None,

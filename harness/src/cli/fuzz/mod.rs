@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use self::progress::FuzzProgress;
 use super::draft::Draft;
 use super::output::{OutputArgs, note};
-use super::page::PageArgs;
 use super::rehearse::rehearsal_error;
 use super::scheduler::{self, Part};
 use super::target::{PreparedTarget, TargetArgs, usage};
@@ -39,8 +38,6 @@ pub(super) struct FuzzArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    #[command(flatten)]
-    pub page: PageArgs,
     /// End after this time, of which settling findings takes at most a third [default: 30s]
     #[arg(long, visible_alias = "max-time", value_name = "TIME", value_parser = target::duration)]
     pub duration: Option<Duration>,
@@ -172,7 +169,7 @@ pub(super) fn main(args: &FuzzArgs) -> ExitCode {
         let begun = draft.begun();
         perform(draft, args, begun)
     };
-    draft::run_then(draft, &args.output, &args.page, campaign, recent::keep)
+    draft::run_then(draft, &args.output, campaign, recent::keep)
 }
 
 /// The short campaign of `run`, which leaves nothing but findings behind.
@@ -317,7 +314,7 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, Run
         inject: args.inject,
         stop_on_first: args.stop_on_first,
         feedback,
-        code: args.coverage.is_some() || args.page.html.is_some(),
+        code: args.coverage.is_some() || args.output.html.is_some(),
         libraries: args.library.clone(),
         member: args.member(),
         sync: args.sync,

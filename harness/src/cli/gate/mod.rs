@@ -16,7 +16,6 @@ use self::sides::{Rehearsed, Sides, Speed};
 use super::draft::Draft;
 use super::load::ShapeArgs;
 use super::output::{OutputArgs, note};
-use super::page::PageArgs;
 use super::progress::StepProgress;
 use super::scheduler::{self, Part};
 use super::target::{PreparedTarget, TargetArgs, usage};
@@ -39,8 +38,6 @@ pub(super) struct GateArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    #[command(flatten)]
-    pub page: PageArgs,
     /// Start the base with this command, one string that contains {port}
     #[arg(long, value_name = "CMD")]
     pub base: Option<String>,
@@ -118,7 +115,7 @@ fn budget(text: &str) -> Result<(Metric, f64), String> {
 pub(super) fn main(args: &GateArgs) -> ExitCode {
     let draft = Draft::new("gate", args.seed);
     let perform = |draft: &mut Draft| perform(draft, args);
-    draft::run_then(draft, &args.output, &args.page, perform, |report| {
+    draft::run_then(draft, &args.output, perform, |report| {
         let now = draft::now_utc();
         let commit = args.commit.clone().or_else(commit);
         let line = history::line(report, &now, commit.as_deref());

@@ -12,7 +12,6 @@ use self::shape::SpanArgs;
 pub(super) use self::shape::{ShapeArgs, are_served};
 use super::draft::Draft;
 use super::output::{OutputArgs, note};
-use super::page::PageArgs;
 use super::rehearse::{holds_conversation, rehearsal_error};
 use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{draft, interrupt};
@@ -31,8 +30,6 @@ pub(super) struct LoadArgs {
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
-    pub page: PageArgs,
-    #[command(flatten)]
     pub shape: ShapeArgs,
     #[command(flatten)]
     pub span: SpanArgs,
@@ -48,9 +45,7 @@ pub(super) struct LoadArgs {
 
 pub(super) fn main(args: &LoadArgs) -> ExitCode {
     let draft = Draft::new("load", args.shape.seed.or(args.part.seed()));
-    draft::run(draft, &args.output, &args.page, |draft| {
-        perform(draft, args)
-    })
+    draft::run(draft, &args.output, |draft| perform(draft, args))
 }
 
 fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {

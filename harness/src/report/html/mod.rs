@@ -5,34 +5,42 @@
 //! and maud escapes it.
 
 mod cells;
+mod check;
 mod classes;
 mod curves;
 mod fuzz;
 mod gate;
 mod history;
 mod load;
+mod nothing;
 mod number;
 mod plot;
+mod replay;
 #[cfg(test)]
 pub(super) mod sample;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod whole;
 
+pub(crate) use check::{calls, check};
 pub(crate) use fuzz::fuzz;
 pub(crate) use gate::gate;
 pub(crate) use history::history;
 pub(crate) use load::load;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+pub(crate) use nothing::{nothing, observed};
+pub(crate) use replay::replay;
 pub(crate) use sweep::sweep;
+pub(crate) use whole::whole;
 
 use super::Environment;
 use crate::data::Unit;
 use crate::load::Remark;
 use crate::text::escape_text;
 
-/// The style sheet, inlined into the page.
-const STYLE: &str = include_str!("page.css");
+/// The style sheets, inlined into the page: that of every page, and that of findings and checks.
+const STYLES: [&str; 2] = [include_str!("page.css"), include_str!("check/check.css")];
 /// Maximum length of external text, in characters.
 const TEXT_CHARS_MAX: usize = 2_000;
 
@@ -53,6 +61,8 @@ pub(crate) struct Page<'a> {
     pub duration_s: f64,
     /// The seed of everything random.
     pub seed: u64,
+    /// Whether the run was interrupted.
+    pub interrupted: bool,
 }
 
 /// The whole document around `content`, which begins with the answer.
@@ -66,13 +76,16 @@ fn frame(page: &Page, content: &Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="generator" content=(format!("tcprove {}", page.environment.tcprove));
                 title { "tcprove: " (title) }
-                style { (PreEscaped(STYLE)) }
+                @for style in STYLES { style { (PreEscaped(style)) } }
             }
             body {
                 main {
                     header.run {
                         p.what { span.brand { "tcprove" } " " (title) }
                         @if let Some(verdict) = page.verdict { (pill(verdict)) }
+                    }
+                    @if page.interrupted {
+                        div.box.unsure { strong { "Interrupted: this is what was seen until then." } }
                     }
                     (content)
                     (repeat(page))
@@ -88,7 +101,7 @@ fn frame(page: &Page, content: &Markup) -> String {
 fn pill(verdict: &str) -> Markup {
     let (class, sign) = match verdict {
         "pass" => ("pill good", "✓"),
-        "fail" => ("pill bad", "✕"),
+        "fail" | "error" => ("pill bad", "✕"),
         _ => ("pill unsure", "?"),
     };
     html! { span class=(class) { (sign) " " (safe(verdict)) } }

@@ -26,6 +26,19 @@ pub(in crate::report) fn environment() -> Environment {
     }
 }
 
+/// The body of a page as XML: void elements are closed, and attributes without a value are left out.
+pub(in crate::report) fn body_as_xml(page: &str) -> String {
+    let begin = page.find("<body>").unwrap();
+    let end = page.find("</body>").unwrap() + "</body>".len();
+    let mut parts = page[begin..end].split("<input ");
+    let mut body = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (input, rest) = part.split_once('>').unwrap();
+        body += &format!("<input {}/>{rest}", input.trim_end_matches(" checked"));
+    }
+    body.replace(" open>", ">")
+}
+
 pub(in crate::report) fn page(environment: &Environment) -> Page<'_> {
     Page {
         title: "bench of an echo server",
@@ -37,6 +50,7 @@ pub(in crate::report) fn page(environment: &Environment) -> Page<'_> {
         environment,
         duration_s: 754.0,
         seed: 7,
+        interrupted: false,
     }
 }
 

@@ -76,11 +76,10 @@ fn pages() -> [String; 4] {
     ]
 }
 
-/// Parses the body, which has no void elements, as XML; the number of its drawings.
-fn drawings(page: &str) -> usize {
-    let begin = page.find("<body>").unwrap();
-    let end = page.find("</body>").unwrap() + "</body>".len();
-    let mut reader = Reader::from_str(&page[begin..end]);
+/// Parses the body as XML; the number of its drawings.
+pub(super) fn drawings(page: &str) -> usize {
+    let body = sample::body_as_xml(page);
+    let mut reader = Reader::from_str(&body);
     let (mut depth, mut drawings) = (0i32, 0);
     loop {
         match reader.read_event().unwrap() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::CheckReport;
 use crate::check::{Outcome, Verdict};
-use crate::report::Report;
+use crate::report::{Report, Since};
 use crate::text::markdown::{code, plain};
 
 pub(super) fn render(text: &mut String, report: &Report, checked: &CheckReport) {
@@ -24,6 +24,9 @@ pub(super) fn render(text: &mut String, report: &Report, checked: &CheckReport) 
     for blocker in &checked.blockers {
         let _ = writeln!(text, "- **{}**", plain(blocker));
     }
+    if let Some(since) = &checked.since {
+        changes(text, since);
+    }
     for cause in &checked.causes {
         let _ = writeln!(
             text,
@@ -38,6 +41,22 @@ pub(super) fn render(text: &mut String, report: &Report, checked: &CheckReport) 
         finding(text, outcome);
     }
     table(text, checked);
+}
+
+/// What changed since an earlier run.
+fn changes(text: &mut String, since: &Since) {
+    let run = code(&since.run_id);
+    let _ = writeln!(text, "- **since run {run}**: {}", since.answer());
+    for change in &since.changes {
+        let _ = writeln!(
+            text,
+            "  - {} **{}**: {} → {}",
+            change.kind.name(),
+            plain(&change.what),
+            plain(&change.then),
+            plain(&change.now)
+        );
+    }
 }
 
 fn finding(text: &mut String, outcome: &Outcome) {

@@ -6,8 +6,7 @@ use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::{CheckReport, verdict_line};
 use crate::check::{Cause, Outcome, Verdict, grouped};
 use crate::report::wrap::{cut, wrap};
-use crate::report::{Learned, Report};
-use crate::subject::{AtRest, Place};
+use crate::report::{ChangeKind, Learned, Report, Since};
 use crate::text::escape_text;
 
 /// Lines, findings and summary.
@@ -18,7 +17,7 @@ pub(super) fn render(
     columns: Option<usize>,
 ) {
     body(text, checked, columns);
-    summary(text, report, checked, &counted(checked), columns);
+    summary(text, report, checked, &checked.counted(), columns);
 }
 
 /// Lines and findings.
@@ -96,20 +95,7 @@ fn command(text: &mut String, name: &str, command: &str) {
 /// What was learned before anything was judged: limits that the server sets, the order of turns, how it sleeps, and how fast
 /// it is.
 fn rehearsal(text: &mut String, learned: &Learned, columns: Option<usize>) {
-    let places = learned.order.iter().map(Place::phrase);
-    let once = learned.runs_once.iter().map(|how| {
-        format!("runs only once at a time: a second instance does not run beside it ({how})")
-    });
-    let phrases = learned
-        .limits
-        .phrases()
-        .into_iter()
-        .chain(places)
-        .chain(once);
-    let phrases: Vec<String> = phrases
-        .chain(resting(&learned.at_rest))
-        .chain(learned.latency.phrase())
-        .collect();
+    let phrases = learned.phrases();
     if phrases.is_empty() {
         return;
     }
@@ -122,34 +108,6 @@ fn rehearsal(text: &mut String, learned: &Learned, columns: Option<usize>) {
         let phrase = escape_text(&phrase, 300);
         let _ = writeln!(text, "  {}", wrap(&phrase, SKIPPED_INDENT, columns));
     }
-}
-
-/// The processes that are shown; the JSON lists all.
-const AT_REST_SHOWN: usize = 4;
-
-/// How the server's threads sleep, as a phrase.
-fn resting(processes: &[AtRest]) -> Option<String> {
-    let part = |one: &AtRest| {
-        let threads: Vec<String> = one
-            .threads
-            .iter()
-            .map(|(call, number)| match number {
-                1 => call.clone(),
-                _ => format!("{number} in {call}"),
-            })
-            .collect();
-        let times = match one.processes {
-            1 => String::new(),
-            many => format!("{many} x "),
-        };
-        format!("{times}{} ({})", one.name, threads.join(", "))
-    };
-    let mut parts: Vec<String> = processes.iter().take(AT_REST_SHOWN).map(part).collect();
-    let more = processes.len().saturating_sub(AT_REST_SHOWN);
-    if more > 0 {
-        parts.push(format!("{more} more"));
-    }
-    (!parts.is_empty()).then(|| format!("sleeps as: {}", parts.join(", ")))
 }
 
 /// One line per check, grouped.
@@ -283,6 +241,9 @@ pub(super) fn summary(
     columns: Option<usize>,
 ) {
     skipped(text, checked, columns);
+    if let Some(since) = &checked.since {
+        changes(text, since, columns);
+    }
     let _ = writeln!(text);
     for blocker in &checked.blockers {
         let _ = writeln!(
@@ -302,6 +263,44 @@ pub(super) fn summary(
         let _ = writeln!(text, "{}", wrap(NOTHING_RAN, 0, columns));
     }
 }
+
+/// What changed since an earlier run.
+fn changes(text: &mut String, since: &Since, columns: Option<usize>) {
+    let run = escape_text(&since.run_id, 80);
+    let line = format!("since run {run}{RESET}: {}", since.answer());
+    let _ = writeln!(text, "\n{BOLD}{}", wrap(&line, SKIPPED_INDENT, columns));
+    for change in &since.changes {
+        let colour = match change.kind {
+            ChangeKind::NewFailure => RED,
+            ChangeKind::Fixed => GREEN,
+            ChangeKind::ChangedReply | ChangeKind::ChangedVerdict => YELLOW,
+        };
+        let kind = change.kind.name();
+        let shown = |part: &str| escape_text(part, 200);
+        let line = format!(
+            "{}: {} -> {}",
+            shown(&change.what),
+            shown(&change.then),
+            shown(&change.now)
+        );
+        let indent = SKIPPED_INDENT + CHANGE_WIDTH;
+        let line = wrap(&line, indent, columns);
+        let _ = writeln!(text, "  {colour}{kind:<CHANGE_WIDTH$}{RESET} {line}");
+    }
+    if !since.unclear.is_empty() {
+        let line = format!(
+            "not clear: {}",
+            escape_text(&since.unclear.join(", "), 1200)
+        );
+        let _ = writeln!(text, "  {}", wrap(&line, SKIPPED_INDENT, columns));
+    }
+    for note in &since.notes {
+        let _ = writeln!(text, "  {}", wrap(note, SKIPPED_INDENT, columns));
+    }
+}
+
+/// Width of the longest kind of change, `changed verdict`.
+const CHANGE_WIDTH: usize = 15;
 
 /// The skipped checks, grouped by what would enable them.
 fn skipped(text: &mut String, checked: &CheckReport, columns: Option<usize>) {
@@ -330,28 +329,6 @@ fn skipped(text: &mut String, checked: &CheckReport, columns: Option<usize>) {
 
 /// Column at which a continued line of skipped checks starts.
 const SKIPPED_INDENT: usize = 4;
-
-/// The number of checks per verdict.
-pub(super) fn counted(checked: &CheckReport) -> String {
-    let counts = checked.counts;
-    let parts = [
-        (counts.pass, "passed"),
-        (counts.fail, "failed"),
-        (counts.warn, "warned"),
-        (counts.inconclusive, "inconclusive"),
-        (counts.waived, "waived"),
-        (counts.skip, "skipped"),
-    ];
-    let parts: Vec<String> = parts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
-    match parts.is_empty() {
-        true => "nothing ran".into(),
-        false => parts.join(", "),
-    }
-}
 
 /// An empty selection must not look like a pass.
 const NOTHING_RAN: &str = "no check reached a verdict: --only, --skip and --shard select none, or none of the selected checks applies to this talk";

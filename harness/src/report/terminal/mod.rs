@@ -70,7 +70,7 @@ pub(crate) fn rows(title: &str, rows: &[(&str, String)], columns: Option<usize>)
 pub(crate) fn battery(checked: &CheckReport) -> String {
     let mut text = String::new();
     check::body(&mut text, checked, None);
-    let _ = writeln!(text, "\n{}", check::counted(checked));
+    let _ = writeln!(text, "\n{}", checked.counted());
     style::plain(&text)
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn campaign(fuzz: &FuzzReport) -> String {
 /// Renders each part like a report of its own, then the overall verdict.
 fn run(text: &mut String, report: &Report, whole: &Whole, columns: Option<usize>) {
     check::body(text, &whole.checked, columns);
-    let mut summary = vec![format!("checks: {}", check::counted(&whole.checked))];
+    let mut summary = vec![format!("checks: {}", whole.checked.counted())];
     for part in whole.parts() {
         let _ = writeln!(text, "\n{BOLD}{}{RESET}", part.header.command);
         text.push_str(&render(part, columns));

@@ -16,17 +16,25 @@ const STEPS_SHOWN: usize = 24;
 
 /// The page of a campaign.
 pub(crate) fn fuzz(page: &Page, fuzz: &FuzzReport) -> String {
-    let result = &fuzz.result;
     let content = html! {
         h1 { (safe(&fuzz.answer())) }
         (facts(page, &fuzz.campaign()))
+        (sections(fuzz, page.duration_s))
+    };
+    frame(page, &content)
+}
+
+/// Everything about a campaign but its answer.
+pub(super) fn sections(fuzz: &FuzzReport, duration_s: f64) -> Markup {
+    let result = &fuzz.result;
+    html! {
         @if !result.findings.is_empty() {
             section {
                 h2 { "Findings" }
                 @for found in &result.findings { (finding(found)) }
             }
         }
-        (blocks(&result.coverage, page.duration_s))
+        (blocks(&result.coverage, duration_s))
         @if let Some(code) = &result.coverage.code { (code::section(code)) }
         @if !result.notes.is_empty() {
             section {
@@ -34,8 +42,7 @@ pub(crate) fn fuzz(page: &Page, fuzz: &FuzzReport) -> String {
                 @for note in &result.notes { p { (safe(note)) } }
             }
         }
-    };
-    frame(page, &content)
+    }
 }
 
 fn finding(finding: &Finding) -> Markup {

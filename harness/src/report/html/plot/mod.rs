@@ -16,7 +16,7 @@ pub(super) use forest::{Branch, Forest};
 pub(super) use heat::{Heat, HeatCell};
 pub(super) use lines::{Lines, Mark, Point, Rule, Series};
 use maud::{Markup, html};
-pub(super) use scale::PlotAxis;
+pub(super) use scale::{PlotAxis, ticks_from_zero};
 
 /// Number of distinguishable colours; further series reuse them.
 pub(super) const COLOURS: usize = 7;

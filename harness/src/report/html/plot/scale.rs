@@ -226,6 +226,11 @@ impl PlotAxis {
     }
 }
 
+/// Round values from zero up to at least `high`.
+pub(in super::super) fn ticks_from_zero(high: f64) -> Vec<f64> {
+    from_zero(high).1
+}
+
 /// A linear scale from zero whose ticks are 1, 2 or 5 times a power of ten apart.
 pub(super) fn from_zero(high: f64) -> (Scale, Vec<f64>) {
     let least = high / (TICKS_MAX - 1) as f64;

@@ -18,18 +18,45 @@ const FIGURES_MAX: usize = 24;
 pub(crate) fn sweep(page: &Page, result: &SweepResult) -> String {
     let grid = SweepView::of(result);
     let content = html! {
-        (answer(page, &grid))
-        (cells::table(&grid))
-        (against(&grid))
-        (heat::section(&grid))
-        (latency(&grid))
+        h1 { (headline(result)) }
+        (facts(page, &extent(result)))
+        (verdicts(&grid))
+        (measured(&grid))
     };
     frame(page, &content)
 }
 
-fn answer(page: &Page, grid: &SweepView) -> Markup {
-    let result = grid.result;
+/// The sweep as a part of a page.
+pub(super) fn sections(result: &SweepResult) -> Markup {
+    let grid = SweepView::of(result);
+    html! {
+        p.answer { (headline(result)) }
+        p.facts { @for fact in extent(result) { span { (fact) } } }
+        (verdicts(&grid))
+        (measured(&grid))
+    }
+}
+
+/// The table and the plots.
+fn measured(grid: &SweepView) -> Markup {
+    html! {
+        (cells::table(grid))
+        (against(grid))
+        (heat::section(grid))
+        (latency(grid))
+    }
+}
+
+fn headline(result: &SweepResult) -> String {
     let headline = safe(&result.recommendation.headline);
+    if headline.is_empty() {
+        return "No recommendation".to_owned();
+    }
+    headline
+}
+
+/// How much was measured.
+fn extent(result: &SweepResult) -> Vec<String> {
     let invalid = result.cells.iter().filter(|cell| !cell.valid).count();
     let plural = if result.cells.len() == 1 {
         "cell"
@@ -44,13 +71,15 @@ fn answer(page: &Page, grid: &SweepView) -> Markup {
     if invalid > 0 {
         more.push(format!("{invalid} of them invalid"));
     }
+    more
+}
+
+/// What is recommended for each class.
+fn verdicts(grid: &SweepView) -> Markup {
+    let verdicts = &grid.result.recommendation.verdicts;
     html! {
-        h1 { @if headline.is_empty() { "No recommendation" } @else { (headline) } }
-        (facts(page, &more))
-        @if !result.recommendation.verdicts.is_empty() {
-            ul.verdicts {
-                @for verdict in &result.recommendation.verdicts { (one_verdict(verdict, grid)) }
-            }
+        @if !verdicts.is_empty() {
+            ul.verdicts { @for verdict in verdicts { (one_verdict(verdict, grid)) } }
         }
     }
 }
