@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "RFC 9293 section 3.6: CLOSE means \"I have no more data to send\"; the receiver of a FIN may still send, so the reply must be sent (nmap#2510)",
-    stimulus: "a request and a FIN in the same segment; then the client reads; 20 clients, one after the other",
+    stimulus: "a request and a FIN in the same segment; then the client reads; up to 200 clients, one after the other",
     needs: &[Need::Tcp, Need::PlainText],
     runs: Runs::Shared,
     weight: Weight::Warns,
@@ -29,7 +29,7 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Number of clients, one after the other: in some servers the end of a connection races with the reply (tarantool, tinyproxy).
 /// They stop after this time, so that a slow server gets fewer.
-const CLIENTS: usize = 20;
+const CLIENTS: usize = 200;
 const CLIENTS_TIME: Duration = Duration::from_secs(2);
 
 async fn run(cx: &Cx) -> Checked {
