@@ -23,7 +23,7 @@ use crate::{Delay, Protocol};
 pub type Print = tracing_appender::non_blocking::NonBlocking;
 /// Where the tutorial's protocol prints: only the command line has an output for it.
 #[cfg(not(feature = "cli"))]
-pub type Print = std::io::Sink;
+pub type Print = Box<std::io::Sink>;
 
 /// The settings of one server.
 #[derive(Debug, Clone)]
