@@ -1,7 +1,9 @@
 //! One run on the tutorial's server reports its known faults.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::Bench;
 use crate::support::battery::{Checked, check, data, have};
 use crate::support::skip::rounds;
 
@@ -96,4 +98,70 @@ fn once_mode_serves_a_single_client() {
     assert!(actual.contains("exited with code 0"), "{actual}");
     assert_eq!(checked.ids("fail"), ["serves-again"], "{}", checked.shown());
     reproduces(&checked, "serves-again");
+}
+
+/// The rows of the table in `docs/tutorial.md`: a server, the checks that it fails, and those that it passes now.
+fn steps() -> Vec<(String, Vec<String>, Vec<String>)> {
+    let page = std::fs::read_to_string(docs().join("tutorial.md")).expect("the page");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let ids = |cell: &str| cell.split_whitespace().map(str::to_owned).collect();
+        let server = cells[1].trim_matches('`').to_owned();
+        (server, ids(cells[2]), ids(cells[3]))
+    })
+    .collect()
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
+}
+
+/// Each step of the page fails and passes what the page says; without `TCPROVE_SLOW` the first two checks of each.
+#[test]
+fn the_steps_of_the_page_turn_green() {
+    if !have("python3") {
+        return;
+    }
+    let most = if rounds() == 0 { 2 } else { usize::MAX };
+    let steps = steps();
+    assert_eq!(steps.len(), 5);
+    for (server, fails, passes) in steps {
+        let expected =
+            |ids: Vec<String>, outcome| ids.into_iter().take(most).zip(std::iter::repeat(outcome));
+        let expected: Vec<_> = expected(fails, "fail")
+            .chain(expected(passes, "pass"))
+            .collect();
+        let only: Vec<&str> = expected.iter().map(|(id, _)| id.as_str()).collect();
+        let script = docs().join("tutorial").join(&server);
+        let script = script.to_str().expect("a path in UTF-8");
+        let bench = Bench::new();
+        let is_lines = server.starts_with(['4', '5']);
+        if is_lines {
+            let file =
+                std::fs::read_to_string(docs().join("tutorial/lines.toml")).expect("the file");
+            // Only the last server promises anything.
+            let end = if server.starts_with('4') {
+                file.find("[promise]")
+            } else {
+                None
+            };
+            let file = file[..end.unwrap_or(file.len())].replace("5_limits.py", script);
+            bench.write("tcprove.toml", &file);
+        }
+        let target: &[&str] = match is_lines {
+            true => &[],
+            false => &["--talk", "tutorial", "--", "python3", script, "{port}"],
+        };
+        let words = ["check", "--json", "report.json", "--only"];
+        let only = only.join(",");
+        let ended = bench.run(words.iter().chain(&[only.as_str()]).chain(target));
+        let report = bench.json("report.json");
+        for (id, outcome) in &expected {
+            let outcomes = report["outcomes"].as_array().expect("outcomes");
+            let found = outcomes.iter().find(|found| found["id"] == id.as_str());
+            let found = found.unwrap_or_else(|| panic!("{server}: {id}: {}", ended.all()));
+            assert_eq!(found["outcome"], *outcome, "{server}: {id}: {found:#}");
+        }
+    }
 }
