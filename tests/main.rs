@@ -27,6 +27,7 @@
 //! | [`load`] | `tcprove load`: kinds of load, invalid runs, the clock, many connections |
 //! | [`models`] | every protocol in every concurrency model passes the battery |
 //! | [`pages`] | pages in a browser, if there is one: widths, light and dark, filters |
+//! | [`picture`] | the picture of a terminal in the README |
 //! | [`promises`] | promises of connections, times, families and reloads, kept and broken |
 //! | [`real_servers`] | no false alarm on real servers |
 //! | [`record`] | `tcprove record` |
@@ -72,6 +73,7 @@ mod limits;
 mod load;
 mod models;
 mod pages;
+mod picture;
 mod promises;
 mod proof;
 mod real_servers;
