@@ -313,3 +313,35 @@ expect = "{tok}\n"
 "#;
     passes("farewell", talk, 5);
 }
+
+/// JSON has several ways to write a character (RFC 8259 section 7). A server that writes another one than the literal text of the
+/// file expects destroys nothing, also if a request arrives in pieces.
+#[test]
+fn a_server_that_escapes_characters_is_not_blamed_for_cut_ones() {
+    let talk = r#"
+[talk]
+frame = { until = "\n" }
+[[talk.turn]]
+send = "{{\"text\": \"{tok}{payload}\"}\n"
+expect = "{{\"result\": \"{tok}{payload}\"}\n"
+"#;
+    let checks = ["utf8-split-char", "utf8-split-buffer", "split-bytewise"];
+    let Some(escapes) = battery("json_lines.py", "escapes", talk, &checks) else {
+        return;
+    };
+    assert_eq!(escapes.code(), 0, "{}", escapes.shown());
+    assert_eq!(escapes.ids("skip"), checks[..2], "{}", escapes.shown());
+    let reason = escapes.outcome("utf8-split-char")["reason"].to_string();
+    assert!(reason.contains("whole"), "{reason}");
+    // One that writes them as they come is judged, and one that decodes what it happens to read is blamed.
+    is_sound("json_lines.py", "plain", talk, &checks);
+    let Some(decodes) = battery("json_lines.py", "decodes", talk, &checks[..1]) else {
+        return;
+    };
+    assert_eq!(
+        decodes.ids("fail"),
+        ["utf8-split-char"],
+        "{}",
+        decodes.shown()
+    );
+}

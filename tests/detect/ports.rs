@@ -91,3 +91,38 @@ fn a_port_that_nothing_says() {
         assert!(ended.stderr.contains(says), "no {says:?}: {}", ended.stderr);
     }
 }
+
+/// A server with a port of its own prints it as well as one that chooses.
+#[test]
+fn a_port_that_is_always_the_same_is_not_chosen() {
+    let Some(python) = crate::support::python() else {
+        return;
+    };
+    let bench = Bench::new();
+    let port = free_port();
+    let program = format!(
+        "import socket,time\ns=socket.create_server(('127.0.0.1',{port}))\nprint('listening on {port}',flush=True)\ntime.sleep(3600)\n"
+    );
+    bench.write("server.py", &program);
+    let script = bench.path("server.py").display().to_string();
+    let ended = init_with(&bench, vec![python.to_owned(), script]);
+    assert_eq!(ended.code, Some(2), "{}", ended.all());
+    assert!(ended.stderr.contains("{port}"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_forgotten_port_is_named_when_the_server_does_not_start() {
+    let Some(python) = crate::support::python() else {
+        return;
+    };
+    let bench = Bench::new();
+    let ended = bench.run([
+        "check",
+        "--",
+        python,
+        "-c",
+        "import sys; print(sys.argv[1])",
+    ]);
+    assert_eq!(ended.code, Some(3), "{}", ended.all());
+    assert!(ended.stderr.contains("no {port}"), "{}", ended.stderr);
+}

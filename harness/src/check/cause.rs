@@ -193,7 +193,6 @@ const RULES: &[Rule] = &[
             "proxy-late",
             "never-read",
             "backlog-burst",
-            "stdout-blocked",
             "conn-limit",
             "places-given-back",
             "prefix-abort",

@@ -15,12 +15,12 @@ pub(crate) fn next(outcome: &Outcome) -> Option<String> {
         Verdict::Pass | Verdict::Skip => return None,
     }
     use FailureKind::{Died, Leak, Spin, WorkerDied};
-    // These may follow any check.
+    // These may follow any check; in some, though, the stimulus is an error, and dying of it is what they are about.
     let is_general = outcome
         .kind
         .is_some_and(|kind| [Died, Leak, Spin, WorkerDied].contains(&kind));
-    let look = special(outcome.id)
-        .filter(|_| !is_general)
+    let look = end_of(outcome)
+        .or(special(outcome.id).filter(|_| !is_general || is_of_an_error(outcome.id)))
         .or(outcome.kind.map(look_at));
     let look = look.unwrap_or("at the evidence");
     let promise = promise(outcome.id).map_or(String::new(), |promise| format!("; {promise}"));
@@ -33,6 +33,62 @@ pub(crate) fn next(outcome: &Outcome) -> Option<String> {
         )
     };
     Some(format!("look {look}{promise}; {intended}"))
+}
+
+/// Where the cause is found of the end of a process that says how it came about.
+fn end_of(outcome: &Outcome) -> Option<&'static str> {
+    let is_end = matches!(
+        outcome.kind,
+        Some(FailureKind::Died | FailureKind::WorkerDied)
+    );
+    let actual = outcome.actual.as_deref().filter(|_| is_end)?;
+    let ways = [
+        (
+            "SIGPIPE",
+            "at writes to a connection whose client has left: they raise SIGPIPE unless it is ignored, as by signal(SIGPIPE, SIG_IGN), or send() gets MSG_NOSIGNAL",
+        ),
+        (
+            "SIGSEGV",
+            "at memory: build it with -g -fsanitize=address, and repeat this to see the line",
+        ),
+        (
+            "SIGBUS",
+            "at memory: build it with -g -fsanitize=address, and repeat this to see the line",
+        ),
+        (
+            "SIGABRT",
+            "for an assertion, or memory that was freed twice: build it with -g -fsanitize=address, and repeat this to see the line",
+        ),
+        (
+            "exited with code 0",
+            "at the loop that accepts: the program came to its regular end",
+        ),
+    ];
+    let found = ways.iter().find(|(way, _)| actual.contains(way));
+    found
+        .map(|(_, look)| *look)
+        .or((!outcome.evidence.contains_key("stderr") && !is_of_an_error(outcome.id)).then_some(
+            "at how the process ends: it printed nothing on stderr, so an exit() or a signal is likelier than an error that was not caught",
+        ))
+}
+
+/// Whether the stimulus is an error of a system call or a shortage, of which the server must not die.
+fn is_of_an_error(id: &str) -> bool {
+    special(id).is_some()
+        && matches!(
+            id,
+            "emfile-live"
+                | "accept-aborted"
+                | "accept-short"
+                | "accept-refused"
+                | "interrupted"
+                | "no-thread"
+                | "nproc-live"
+                | "send-error"
+                | "recv-error"
+                | "options-refused"
+                | "disk-full"
+        )
 }
 
 /// Where the cause of a failure of this check is found, if that is always the same, and the promise that pins what it judges.
@@ -61,6 +117,15 @@ fn special(id: &str) -> Option<&'static str> {
         "accept-aborted" | "accept-short" | "accept-refused" => {
             "at what follows an error of accept(): the loop goes on, after a pause if a resource is missing"
         }
+        "no-thread" | "nproc-live" => {
+            "at the start of a thread or process for a client: if it fails, that client is closed, and no other"
+        }
+        "send-error" => "at what follows an error of send() or write(): the connection is ended",
+        "recv-error" => "at what follows an error of recv() or read(): the connection is ended",
+        "options-refused" => {
+            "at what follows an error of setsockopt() and the like: the connection goes on or is ended"
+        }
+        "disk-full" => "at writes to files and to stdout, which may fail with ENOSPC",
         "interrupted" => {
             "at calls that fail with EINTR: nothing has happened, so they are made again"
         }
@@ -140,4 +205,38 @@ fn promise(id: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn look(id: &'static str, kind: FailureKind, actual: &str, stderr: bool) -> String {
+        let mut outcome = sample::outcome(id, Verdict::Fail);
+        outcome.kind = Some(kind);
+        outcome.actual = Some(actual.to_owned());
+        outcome.evidence.remove("stderr");
+        if stderr {
+            let lines = serde_json::json!(["ValueError"]);
+            outcome.evidence.insert("stderr".to_owned(), lines);
+        }
+        next(&outcome).unwrap_or_default()
+    }
+
+    /// How a process ended says more than that it ended, and an error that was the stimulus more than both.
+    #[test]
+    fn the_end_of_a_process_leads_to_its_cause() {
+        let died = FailureKind::Died;
+        let said = |id, actual, stderr| look(id, died, actual, stderr);
+        let pipe = "the server was killed by SIGPIPE (13)";
+        assert!(said("never-read", pipe, false).contains("MSG_NOSIGNAL"));
+        let memory = "the server was killed by SIGSEGV (11)";
+        assert!(said("zero-length", memory, false).contains("-fsanitize=address"));
+        let code = "the server exited with code 1";
+        assert!(said("zero-length", code, true).contains("the end of stderr"));
+        assert!(said("zero-length", code, false).contains("printed nothing"));
+        assert!(said("accept-short", code, true).contains("accept()"));
+        assert!(said("serves-again", "the server exited with code 0", false).contains("accepts"));
+    }
 }

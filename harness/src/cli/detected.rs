@@ -10,6 +10,7 @@ use crate::detect::{
 use crate::file;
 use crate::process::{Listening, StartFailure};
 use crate::report::RunError;
+use crate::subject::Origin;
 
 /// The talk in one phrase.
 pub(super) fn talk(found: &Detected) -> String {
@@ -157,11 +158,18 @@ fn by_answer(tried: &[Tried]) -> Vec<(Vec<&str>, &str)> {
     groups
 }
 
-/// The error of a detection, with the next step to try.
-pub(super) fn error(error: &DetectError) -> RunError {
+/// The error of a detection of this server, with the next step to try.
+pub(super) fn error(error: &DetectError, origin: &Origin) -> RunError {
+    let has_port = match origin {
+        Origin::Spawn(launch) => launch.knows_its_port(),
+        Origin::Attach { .. } => true,
+    };
     match error {
         DetectError::Start(failure) => {
             let next = match **failure {
+                StartFailure::Exited { .. } | StartFailure::NotReady { .. } if !has_port => {
+                    "\nnext: the command has no {port}: add it where the port belongs, as in `-- python3 server.py {port}`"
+                }
                 StartFailure::Exited { .. } | StartFailure::NotReady { .. } => {
                     "\nnext: start it by hand and read its output"
                 }

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use super::output::{laid_out, note};
 use crate::check::{self, Check, Explained, cause};
+use crate::fuzz::FindingKind;
 use crate::report::ExitCode as Code;
 use crate::report::terminal::rows;
 use crate::text;
 
 #[derive(clap::Args)]
 pub(super) struct ExplainArgs {
-    /// The id of a check, of a cause or of a planted fault; `tcprove check --list` has the checks
+    /// The id of a check, of a cause, of a finding or of a planted fault; `tcprove check --list` has the checks
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
 }
@@ -44,6 +45,16 @@ fn about(id: &str) -> Option<About> {
         ];
         return Some((id.to_owned(), lines));
     }
+    if let Some(kind) = kind_of(id) {
+        let mut lines = vec![
+            ("what", "a kind of finding of `tcprove fuzz`".to_owned()),
+            ("means", kind.about().to_owned()),
+        ];
+        if id != kind.name() {
+            lines.push(("again", format!("tcprove rerun {id}")));
+        }
+        return Some((id.to_owned(), lines));
+    }
     let fault = tcprove_server::fault::all()
         .iter()
         .find(|fault| fault.name == id)?;
@@ -60,6 +71,18 @@ fn about(id: &str) -> Option<About> {
         lines.push(("see it", see_it(caught_by, fault.name)));
     }
     Some((id.to_owned(), lines))
+}
+
+/// The kind of a finding, by its name or by the id of one, such as `crash-0a1b2c3d`.
+fn kind_of(id: &str) -> Option<FindingKind> {
+    let is_hash = |rest: &str| rest.len() == 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let name = match id.rsplit_once('-') {
+        Some((name, rest)) if is_hash(rest) => name,
+        _ => id,
+    };
+    FindingKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == name)
 }
 
 fn of_check(check: &Check) -> Vec<(&'static str, String)> {
@@ -103,6 +126,7 @@ fn unknown(id: &str) -> String {
     let near = text::nearest(id, checks.chain(cause::ids()).chain(faults))
         .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
     format!(
-        "there is no check, cause or fault `{id}`{near} `tcprove check --list` lists the checks"
+        "there is no check, cause, fault or kind of finding `{id}`{near}
+next: `tcprove check --list` lists the checks"
     )
 }

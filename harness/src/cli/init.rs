@@ -99,7 +99,7 @@ fn perform(args: &InitArgs) -> Result<(), RunError> {
     let found = match detect(&origin, crate::data::clock_seed(), &interrupt) {
         Ok(found) => found,
         Err(error @ DetectError::Interrupted) => return Err(RunError::target(error.to_string())),
-        Err(error) => return Err(detected::error(&error)),
+        Err(error) => return Err(detected::error(&error, &origin)),
     };
     let text = detected::file_text(&found, &args.command(), args.learn);
     let running = args.connect.is_some().then_some(origin);

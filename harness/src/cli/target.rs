@@ -120,7 +120,8 @@ impl TargetArgs {
             }
         };
         let interrupt = interrupt::watch()?;
-        let found = detect(&origin, seed, &interrupt).map_err(|error| detected::error(&error))?;
+        let found =
+            detect(&origin, seed, &interrupt).map_err(|error| detected::error(&error, &origin))?;
         note(&format!(
             "tcprove: no talk is given, so it was detected: {}. Keep it with `tcprove init {}`",
             detected::talk(&found),

@@ -27,7 +27,7 @@ pub(super) fn find(
         .chain([in_environment(launch)])
         .chain(printed.and_then(|line| in_output(launch, &line, port)))
     {
-        if works(&candidate.0, patience, seed, interrupt)? {
+        if works(&candidate.0, port, patience, seed, interrupt)? {
             return Ok(candidate);
         }
     }
@@ -52,9 +52,11 @@ fn listening(
     Ok((port, line, server.started_in()))
 }
 
-/// Whether the server listens on the port that it is given, or on the one that it prints.
+/// Whether the server listens on the port that it is given, or on the one that it prints, which is another one than `before`: a
+/// server with a port of its own prints it too.
 fn works(
     launch: &Launch,
+    before: u16,
     patience: Duration,
     seed: u64,
     interrupt: &Interrupt,
@@ -63,16 +65,16 @@ fn works(
     let mut prober = Prober::new(&origin, false, seed, interrupt);
     prober.set_patience(patience);
     match prober.server() {
-        Ok(server) => Ok(is_where_expected(&server, launch)),
+        Ok(server) => Ok(is_where_expected(&server, launch, before)),
         Err(DetectError::Start(failure)) if !failure.is_harness() => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-fn is_where_expected(server: &Server, launch: &Launch) -> bool {
+fn is_where_expected(server: &Server, launch: &Launch, before: u16) -> bool {
     let chooses = launch.ready.names_port();
     server.listener().is_some()
-        && (chooses
+        && (chooses && server.port() != before
             || server
                 .lease()
                 .is_some_and(|lease| lease.number() == server.port()))

@@ -100,6 +100,13 @@ impl StderrScan {
         self.report.is_some()
     }
 
+    /// Whether the last report is a traceback whose last line, which names the error, has not come yet.
+    pub(super) fn is_inside_traceback(&self) -> bool {
+        self.report
+            .as_ref()
+            .is_some_and(StderrReport::is_unfinished)
+    }
+
     /// Takes the report, unless it is only about a peer that disconnected.
     pub(super) fn take(&mut self) -> Option<StderrReport> {
         self.report
@@ -126,6 +133,12 @@ impl StderrReport {
     pub(super) fn is_traceback(&self) -> bool {
         let others = |line: &Vec<u8>| REPORTS.is_match(line) && !line.starts_with(b"Traceback");
         self.first_line().starts_with(b"Traceback") && !self.lines.iter().any(others)
+    }
+
+    /// Whether it is a traceback that ends with a line of code.
+    fn is_unfinished(&self) -> bool {
+        let inside = |line: &Vec<u8>| line.first().is_none_or(|byte| *byte == b' ');
+        self.is_traceback() && (self.lines.len() == 1 || self.lines.last().is_some_and(inside))
     }
 
     /// All lines, joined by newlines.
@@ -171,6 +184,22 @@ mod tests {
         }
         scan.take()
             .map(|report| String::from_utf8_lossy(report.first_line()).into_owned())
+    }
+
+    /// The line that names the error comes last, and a busy machine may let it come late.
+    #[test]
+    fn a_traceback_without_its_error_is_unfinished() {
+        let text = "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\n    g()\nValueError: no\n";
+        let mut scan = StderrScan::default();
+        let mut unfinished = Vec::new();
+        for line in text.split_inclusive('\n') {
+            scan.push(line.as_bytes(), scan.read() + line.len() as u64);
+            unfinished.push(scan.is_inside_traceback());
+        }
+        assert_eq!(unfinished, [true, true, true, false]);
+        let mut scan = StderrScan::default();
+        scan.push(b"panic: x\n", 9);
+        assert!(!scan.is_inside_traceback());
     }
 
     #[test]

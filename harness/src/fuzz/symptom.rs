@@ -46,6 +46,33 @@ impl FindingKind {
         Self::Difference,
     ];
 
+    /// What it is, in a sentence.
+    #[cfg(feature = "cli")]
+    pub(crate) fn about(self) -> &'static str {
+        match self {
+            Self::Crash => {
+                "a process of the server ended: killed by a signal, or by an exit that nobody requested"
+            }
+            Self::Panic => {
+                "the server goes on, but reported a bug of its own: a panic, a traceback, a report of a sanitizer"
+            }
+            Self::Hang => "the server runs, but serves no client any more",
+            Self::Spin => "the server computes although it has nothing to do",
+            Self::Starvation => "while the case runs, other clients are served far too slowly",
+            Self::Leak => "every run of the case leaves descriptors, threads or memory behind",
+            Self::Divergence => {
+                "the reply to the same bytes depends on how they were split into segments"
+            }
+            Self::Complexity => "the work of the server grows much faster than its input",
+            Self::Conformance => {
+                "the server violates its own conversation: it accepts what it must refuse, or alters what it was sent"
+            }
+            Self::Difference => {
+                "two servers reply differently to the same bytes, and each of them always the same"
+            }
+        }
+    }
+
     /// Whether it is measured, so that it counts only if it recurs every time.
     pub(crate) fn is_measured(self) -> bool {
         matches!(

@@ -103,7 +103,7 @@ pub(super) fn report(command: &'static str, result: Result<Body, RunError>) -> R
     Report::new(header, result)
 }
 
-pub(super) fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
+pub(crate) fn outcome(id: &'static str, verdict: Verdict) -> Outcome {
     let fell_short = matches!(verdict, Verdict::Fail | Verdict::Warn);
     Outcome {
         id,

@@ -5,6 +5,7 @@ mod utf8_invalid;
 mod utf8_invalid_lossy;
 mod utf8_split_buffer;
 mod utf8_split_char;
+mod whole;
 mod zero_length;
 
 use super::Check;

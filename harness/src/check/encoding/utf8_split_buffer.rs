@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::whole::is_answered_as_said;
 use crate::check::{Check, Checked, Cx, Need, Runs, Shortfall, Weight, skip};
 use crate::session::{PeerError, Session};
 use crate::talk::Turn;
@@ -53,6 +54,9 @@ async fn run(cx: &Cx) -> Checked {
         let reply = client.expect(&turn).await;
         client.close();
         if let Err(error) = reply {
+            if matches!(error, PeerError::Wrong { .. }) {
+                is_answered_as_said(cx, CHARACTER).await?;
+            }
             if error.is_refusal_of(&turn.token) && !plain_is_answered(cx, size).await? {
                 return skip(format!(
                     "the server refuses requests of {} bytes, whatever they contain",

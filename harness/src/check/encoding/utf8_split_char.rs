@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::whole::is_answered_as_said;
 use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Shortfall, Weight};
+use crate::session::PeerError;
 
 /// Cuts requests inside multi-byte characters.
 pub(super) const ENTRY: Check = Check {
@@ -57,7 +59,11 @@ async fn cut(cx: &Cx, character: &str, inside: usize) -> Checked {
         character.len()
     ));
     client.send(second).await?;
-    client.expect(&turn).await?;
+    let reply = client.expect(&turn).await;
     client.close();
+    if matches!(reply, Err(PeerError::Wrong { .. })) {
+        is_answered_as_said(cx, character).await?;
+    }
+    reply?;
     Ok(())
 }

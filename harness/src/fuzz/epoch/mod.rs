@@ -39,6 +39,8 @@ const REAPED: Duration = Duration::from_millis(20);
 
 /// How long to wait for the rest of a report on stderr, at most and without more of it.
 const REST_OF_REPORT: Duration = Duration::from_millis(20);
+/// How long to wait for the line that names the error of a traceback, which comes last.
+const REST_OF_TRACEBACK: Duration = Duration::from_millis(500);
 const NEXT_OF_REPORT: Duration = Duration::from_millis(2);
 
 /// Maximum wait for a server that computes what a case has asked for.
@@ -378,7 +380,14 @@ impl<'a> Epoch<'a> {
         if self.scan.is_reporting() {
             let begun = Instant::now();
             let mut read = None;
-            while read != Some(self.scan.read()) && begun.elapsed() < REST_OF_REPORT {
+            loop {
+                let (is_more, limit) = match self.scan.is_inside_traceback() {
+                    true => (true, REST_OF_TRACEBACK),
+                    false => (read != Some(self.scan.read()), REST_OF_REPORT),
+                };
+                if !is_more || begun.elapsed() >= limit {
+                    break;
+                }
                 read = Some(self.scan.read());
                 std::thread::sleep(NEXT_OF_REPORT);
                 self.scan_stderr();
