@@ -39,6 +39,7 @@ fn by_tcprove_on_the_server_with_the_bug_and_on_a_sound_one() {
     assert!(seen == "3/3" || seen == "2/3", "{seen}: {}", there.all());
     let id = fuzzed.findings()[0]["id"].as_str().unwrap();
     assert!(there.stdout.contains(id), "{}", there.all());
+    assert!(!there.stdout.contains("another one"), "{}", there.all());
     let gone = bench.run(words);
     assert_eq!(gone.code, Some(0), "{}", gone.all());
     assert!(gone.stdout.contains("gone"), "{}", gone.all());
@@ -111,4 +112,43 @@ fn a_finding_that_is_waived_does_not_count_and_a_waiver_of_one_disturbs_no_check
     assert_eq!(fuzzed.ended.code, Some(0), "{}", fuzzed.ended.all());
     let ended = bench.run(["check", "--only", "zero-length"]);
     assert_eq!(ended.code, Some(0), "{}", ended.all());
+}
+
+/// Once a bug is repaired, its case may show another one, which is not the same that is still there.
+#[test]
+fn another_bug_in_its_place_is_called_another_one() {
+    let Some(python) = python() else { return };
+    let bench = Bench::new();
+    let server = |error: &str| {
+        let script = format!(
+            "import socket, sys, threading
+def serve(client):
+    with client:
+        for line in client.makefile('rb'):
+            if len(line) > 40: raise {error}('long')
+            client.sendall(line)
+server = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+while True: threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"
+        );
+        bench.write("server.py", &script);
+    };
+    let file = format!(
+        "[server]\nname = \"mine\"\ncmd = [{python:?}, \"server.py\", \"{{port}}\"]\n[talk]\nuse = \"line\"\n"
+    );
+    bench.write("tcprove.toml", &file);
+    server("ValueError");
+    let words = ["--duration", "100s", "--stop-on-first", "--out", "out"];
+    let fuzzed = fuzz(&bench, &words);
+    let seen = fuzzed.findings()[0]["title"].to_string();
+    assert!(seen.contains("ValueError"), "{seen}");
+    let words = ["replay", "out/findings"];
+    let same = bench.run(words);
+    assert_eq!(same.code, Some(1), "{}", same.all());
+    assert!(!same.stdout.contains("another one"), "{}", same.all());
+    server("KeyError");
+    let other = bench.run(words);
+    assert_eq!(other.code, Some(1), "{}", other.all());
+    let said = other.stdout.contains("another one than before");
+    assert!(said && other.stdout.contains("KeyError"), "{}", other.all());
 }

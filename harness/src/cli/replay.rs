@@ -121,7 +121,11 @@ fn one(path: &Path, target: &FuzzTarget, patience: Patience) -> ReplayItem {
     let replayed = known.replay(target, &runtime(), patience);
     let compared = target.against.is_some() || known.recorded.is_some();
     let detail = match &replayed.symptom {
-        Some(symptom) => symptom.title.clone(),
+        Some(symptom) if compared || known.is_that_of(symptom) => symptom.title.clone(),
+        Some(symptom) => format!(
+            "another one than before: {} (it was: {})",
+            symptom.title, known.title
+        ),
         None if compared => "the replies are the same".to_owned(),
         None => format!("no longer seen: {}", known.title),
     };

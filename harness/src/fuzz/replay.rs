@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use super::campaign::{id, identity};
 use super::case::Recorded;
 use super::corpus::{self, CorpusError};
 use super::finding::Rate;
@@ -117,6 +118,12 @@ impl SavedFinding {
             seen: seen(&known),
             recorded: file.recorded,
         })
+    }
+
+    /// Whether this is the bug that the campaign saw. The same cases may show another one once that is repaired.
+    pub(crate) fn is_that_of(&self, symptom: &Symptom) -> bool {
+        let is_named = matches!(symptom.kind, FindingKind::Crash | FindingKind::Panic);
+        !is_named || self.id.is_empty() || self.id == id(&self.claim, &identity(symptom, None))
     }
 
     /// Runs the cases on fresh servers. Once one of them has shown the bug, only those are asked that are asked anyway.

@@ -29,5 +29,7 @@ mod triage;
 mod unsettled;
 
 pub use setup::{Campaign, CampaignError};
+#[cfg(feature = "cli")]
+pub(in crate::fuzz) use suspect::{id, identity};
 
 pub use super::corpus::CorpusError;

@@ -70,7 +70,7 @@ impl Suspect {
 }
 
 /// The id of a finding: the same bug has the same id in every campaign.
-pub(super) fn id(claim: &Claim, identity: &str) -> String {
+pub(in crate::fuzz) fn id(claim: &Claim, identity: &str) -> String {
     format!(
         "{}-{:08x}",
         claim.kind.name(),
@@ -79,7 +79,7 @@ pub(super) fn id(claim: &Claim, identity: &str) -> String {
 }
 
 /// The key of the symptom, and the turn if there is one.
-pub(super) fn identity(symptom: &Symptom, turn: Option<&str>) -> String {
+pub(in crate::fuzz) fn identity(symptom: &Symptom, turn: Option<&str>) -> String {
     match turn {
         Some(turn) => format!("{} at {turn}", symptom.key),
         None => symptom.key.clone(),
