@@ -39,7 +39,15 @@ pub(super) fn render(
         let _ = writeln!(text, "  {sentence}");
     }
     let _ = writeln!(text);
-    table(text, result);
+    if result.cells.iter().any(|cell| cell.valid) {
+        table(text, result);
+    } else {
+        let count = result.cells.len();
+        let _ = writeln!(
+            text,
+            "none of the {count} cells has figures that can be trusted, so there is no table"
+        );
+    }
     remarks(text, result, columns);
     if report.header.interrupted {
         let _ = writeln!(
