@@ -69,6 +69,15 @@ fn cut(line: &str) -> String {
     text
 }
 
+/// The picture in colours with more contrast than those of a terminal of old.
+fn readable(picture: &str) -> String {
+    picture
+        .replace("#000000", "#16181D")
+        .replace("#AAAAAA", "#E4E6EA")
+        .replace("#AA0000", "#FF7B72")
+        .replace("opacity: 0.4", "opacity: 0.75")
+}
+
 /// What stays the same in each run: the verdict and the names of the rows.
 fn shape(text: &str) -> Vec<&str> {
     const WORDS: [&str; 11] = [
@@ -101,7 +110,7 @@ fn the_picture_shows_what_is_printed() {
     let path = docs().join("terminal.svg");
     if std::env::var("TCPROVE_PICTURE").is_ok_and(|value| value == "write") {
         let picture = anstyle_svg::Term::new().render_svg(&shown);
-        std::fs::write(&path, picture).unwrap();
+        std::fs::write(&path, readable(&picture)).unwrap();
     }
     let picture = std::fs::read_to_string(&path).unwrap();
     let tags = regex::Regex::new("<[^>]*>").unwrap();
