@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::support::reports::changes;
 use crate::support::{Bench, Ended};
 
 /// Checks the embedded server with this fault, and the same checks each time.
@@ -14,18 +15,6 @@ fn check(bench: &Bench, fault: &str, more: &[&str]) -> Ended {
     ]);
     all.extend(more);
     bench.run(all)
-}
-
-fn changes(report: &Value) -> Vec<(&str, &str)> {
-    let changes = report["since"]["changes"].as_array().unwrap().iter();
-    changes
-        .map(|change| {
-            (
-                change["kind"].as_str().unwrap(),
-                change["what"].as_str().unwrap(),
-            )
-        })
-        .collect()
 }
 
 #[test]
@@ -47,7 +36,7 @@ fn a_new_failure_and_a_fixed_one_are_told_apart_from_what_is_unchanged() {
     assert_eq!(ended.code, Some(1), "{}", ended.all());
     let report = bench.json("now.json");
     let expected = [("new-failure", "split-bytewise"), ("fixed", "nul-bytes")];
-    assert_eq!(changes(&report), expected, "{report:#}");
+    assert_eq!(changes(&report["since"]), expected, "{report:#}");
     let since = &report["since"];
     assert_eq!(since["compared"], 4);
     assert_eq!(since["unchanged"], 2);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{gate, of_both, server};
+use crate::support::reports::changes;
 use crate::support::{Bench, Ended, skip};
 
 /// One request of a stored case.
@@ -51,18 +52,6 @@ fn compared(bench: &Bench, base: &str, candidate: &str, checks: &[&str]) -> (End
     gate(bench, base, candidate, &more)
 }
 
-fn changes(report: &Value) -> Vec<(&str, &str)> {
-    let changes = report["behaviour"]["changes"].as_array().unwrap().iter();
-    changes
-        .map(|change| {
-            (
-                change["kind"].as_str().unwrap(),
-                change["what"].as_str().unwrap(),
-            )
-        })
-        .collect()
-}
-
 #[test]
 fn a_new_failure_fails_and_changed_replies_are_shown() {
     if !skip::is_slow("two gates with checks and cases") {
@@ -74,7 +63,7 @@ fn a_new_failure_fails_and_changed_replies_are_shown() {
     let (ended, report) = compared(&bench, &sound(), &cut, &checks);
     assert_eq!(ended.code, Some(1), "{}", ended.all());
     assert_eq!(
-        changes(&report),
+        changes(&report["behaviour"]),
         [
             ("new-failure", "check nul-bytes"),
             ("changed-reply", "case cases/nul.json")
@@ -118,7 +107,7 @@ fn a_new_failure_fails_and_changed_replies_are_shown() {
     let (ended, report) = compared(&bench, &cut, &sound(), &checks);
     assert!(matches!(ended.code, Some(0 | 5)), "{}", ended.all());
     assert_eq!(
-        changes(&report)[0],
+        changes(&report["behaviour"])[0],
         ("fixed", "check nul-bytes"),
         "{}",
         ended.all()
@@ -135,7 +124,7 @@ fn a_case_that_only_the_candidate_fails_is_a_new_failure() {
     let (ended, report) = compared(&bench, &sound(), &panics, &["zero-length"]);
     assert_eq!(ended.code, Some(1), "{}", ended.all());
     assert_eq!(
-        changes(&report),
+        changes(&report["behaviour"]),
         [("new-failure", "case cases/long.json")],
         "{}",
         ended.all()
@@ -151,7 +140,7 @@ fn equal_servers_show_nothing() {
     let bench = Bench::new();
     let (ended, report) = compared(&bench, &sound(), &sound(), &["nul-bytes", "zero-length"]);
     assert!(matches!(ended.code, Some(0 | 5)), "{}", ended.all());
-    assert_eq!(changes(&report), [], "{}", ended.all());
+    assert_eq!(changes(&report["behaviour"]), [], "{}", ended.all());
     assert_eq!(
         report["behaviour"]["unclear"],
         serde_json::json!([]),

@@ -22,6 +22,19 @@ impl Element {
     }
 }
 
+/// The kind of each change in the comparison of two servers or of two runs, and what has changed.
+pub fn changes(comparison: &Value) -> Vec<(&str, &str)> {
+    let changes = comparison["changes"].as_array().unwrap().iter();
+    changes
+        .map(|change| {
+            (
+                change["kind"].as_str().unwrap(),
+                change["what"].as_str().unwrap(),
+            )
+        })
+        .collect()
+}
+
 impl Bench {
     /// Reads a JSON report and asserts that it contains no raw control characters.
     pub fn json(&self, name: &str) -> Value {

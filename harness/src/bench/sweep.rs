@@ -13,7 +13,7 @@ use super::visit::Visit;
 use crate::event::{Event, Sink};
 use crate::load::engine::EngineError;
 use crate::load::script::payload;
-use crate::load::{Load, Workload, cores, summarize};
+use crate::load::{Load, Workload, server_cores, summarize};
 use crate::process::{Server, StartFailure, StartOptions};
 use crate::subject::{Interrupt, Origin, Subject};
 use crate::talk::Bindings;
@@ -276,9 +276,8 @@ impl<'a> RunningSweep<'a> {
     }
 
     fn start(&self, subject: &Subject, workload: &Workload) -> Result<Server, StartFailure> {
-        let cores = cores(workload.threads).filter(|_| workload.pin);
         let options = StartOptions {
-            cpus: cores.map(|(_, server)| server),
+            cpus: server_cores(workload),
             // No setting may win because of the addresses at which its server was loaded.
             fixed_addresses: true,
             ..StartOptions::default()

@@ -158,6 +158,16 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
     .copied()
 }
 
+impl Check {
+    /// The protocol of the reference server on which it can be repeated.
+    pub(crate) fn control_protocol(&self) -> &'static str {
+        match self.needs.contains(&Need::LengthField) {
+            true => "frame",
+            false => "line",
+        }
+    }
+}
+
 /// Finds a check by id.
 pub(crate) fn find(id: &str) -> Option<&'static Check> {
     all().find(|check| check.id == id)

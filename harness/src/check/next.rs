@@ -35,6 +35,10 @@ pub(crate) fn next(outcome: &Outcome) -> Option<String> {
     Some(format!("look {look}{promise}; {intended}"))
 }
 
+/// The next step after an access to memory that is not there.
+const MEMORY: &str =
+    "at memory: build it with -g -fsanitize=address, and repeat this to see the line";
+
 /// Where the cause is found of the end of a process that says how it came about.
 fn end_of(outcome: &Outcome) -> Option<&'static str> {
     let is_end = matches!(
@@ -47,14 +51,8 @@ fn end_of(outcome: &Outcome) -> Option<&'static str> {
             "SIGPIPE",
             "at writes to a connection whose client has left: they raise SIGPIPE unless it is ignored, as by signal(SIGPIPE, SIG_IGN), or send() gets MSG_NOSIGNAL",
         ),
-        (
-            "SIGSEGV",
-            "at memory: build it with -g -fsanitize=address, and repeat this to see the line",
-        ),
-        (
-            "SIGBUS",
-            "at memory: build it with -g -fsanitize=address, and repeat this to see the line",
-        ),
+        ("SIGSEGV", MEMORY),
+        ("SIGBUS", MEMORY),
         (
             "SIGABRT",
             "for an assertion, or memory that was freed twice: build it with -g -fsanitize=address, and repeat this to see the line",
@@ -64,31 +62,31 @@ fn end_of(outcome: &Outcome) -> Option<&'static str> {
             "at the loop that accepts: the program came to its regular end",
         ),
     ];
-    let found = ways.iter().find(|(way, _)| actual.contains(way));
-    found
-        .map(|(_, look)| *look)
-        .or((!outcome.evidence.contains_key("stderr") && !is_of_an_error(outcome.id)).then_some(
-            "at how the process ends: it printed nothing on stderr, so an exit() or a signal is likelier than an error that was not caught",
-        ))
+    if let Some((_, look)) = ways.iter().find(|(way, _)| actual.contains(way)) {
+        return Some(look);
+    }
+    let is_silent = !outcome.evidence.contains_key("stderr") && !is_of_an_error(outcome.id);
+    is_silent.then_some(
+        "at how the process ends: it printed nothing on stderr, so an exit() or a signal is likelier than an error that was not caught",
+    )
 }
 
 /// Whether the stimulus is an error of a system call or a shortage, of which the server must not die.
 fn is_of_an_error(id: &str) -> bool {
-    special(id).is_some()
-        && matches!(
-            id,
-            "emfile-live"
-                | "accept-aborted"
-                | "accept-short"
-                | "accept-refused"
-                | "interrupted"
-                | "no-thread"
-                | "nproc-live"
-                | "send-error"
-                | "recv-error"
-                | "options-refused"
-                | "disk-full"
-        )
+    matches!(
+        id,
+        "emfile-live"
+            | "accept-aborted"
+            | "accept-short"
+            | "accept-refused"
+            | "interrupted"
+            | "no-thread"
+            | "nproc-live"
+            | "send-error"
+            | "recv-error"
+            | "options-refused"
+            | "disk-full"
+    )
 }
 
 /// Where the cause of a failure of this check is found, if that is always the same, and the promise that pins what it judges.

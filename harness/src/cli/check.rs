@@ -16,7 +16,7 @@ use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{draft, durations, embedded, interrupt, recent, scheduler, target};
 use crate::check::run::Battery;
 use crate::check::run::sweep::SweepCase;
-use crate::check::{Check, CheckPlan, Effort, LANES, Need, PlannedWaiver, Selection, blockers};
+use crate::check::{Check, CheckPlan, Effort, LANES, PlannedWaiver, Selection, blockers};
 use crate::report::{Body, CheckReport, Learned, RunError};
 use crate::subject::{Interrupt, Origin, RehearsalError, Subject};
 use crate::{check, text};
@@ -185,11 +185,7 @@ fn effort(args: &CheckArgs) -> Effort {
 
 /// The reference server with the protocol that the check needs.
 pub(super) fn control(check: &Check, subject: &Subject) -> Option<Subject> {
-    let protocol = if check.needs.contains(&Need::LengthField) {
-        "frame"
-    } else {
-        "line"
-    };
+    let protocol = check.control_protocol();
     let params = [("protocol".to_owned(), protocol.to_owned())].into();
     let mut control = embedded::with(&params, subject.seed ^ 0x5eed).ok()?.subject;
     if let (Origin::Spawn(control), Some(launch)) = (&mut control.origin, subject.launch()) {
@@ -241,8 +237,7 @@ fn unknown(glob: &str) -> String {
     } else {
         format!("no check is called `{glob}`")
     };
-    let near = text::nearest(glob, check::all().map(|check| check.id))
-        .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+    let near = text::suggestion(glob, check::all().map(|check| check.id));
     format!("{what}{near} (`tcprove check --list` lists all checks)")
 }
 

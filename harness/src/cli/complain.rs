@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::draft::Draft;
 use super::output::{OutputArgs, note};
 use crate::report::{ErrorCode, ExitCode as Code, RunError};
-use crate::text::nearest;
+use crate::text::suggestion;
 
 /// Prints an error of clap. Help and version are not errors.
 pub(super) fn usage(error: &clap::Error) -> ExitCode {
@@ -40,8 +40,7 @@ fn unknown_command(error: &clap::Error) -> Option<String> {
         return None;
     }
     let commands = names();
-    let near = nearest(&first, commands.iter().map(String::as_str))
-        .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+    let near = suggestion(&first, commands.iter().map(String::as_str));
     Some(format!(
         "there is no command `{}`{near}\nthe commands are: {} (`tcprove --help` describes them)",
         first.escape_debug(),

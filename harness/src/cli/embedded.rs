@@ -136,8 +136,7 @@ fn check_flags(params: &BTreeMap<String, String>) -> Result<(), RunError> {
     for (name, value) in params.iter().filter(|(name, _)| *name != reach::PARAMETER) {
         let known = name.replace('-', "_");
         if !flags.contains(&known) {
-            let near = text::nearest(&known, flags.iter().map(String::as_str))
-                .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+            let near = text::suggestion(&known, flags.iter().map(String::as_str));
             return Err(RunError::usage(format!(
                 "the embedded server has no parameter `{name}`{near} (`tcprove serve --help` lists them as flags)"
             )));

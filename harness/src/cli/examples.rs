@@ -1,31 +1,32 @@
 //! What `--help` shows below the options: examples, and the exit codes.
 
-/// The examples of a command, one to a line, then the exit codes.
+/// The exit codes of a command that judges.
+macro_rules! judges {
+    () => {
+        "Exit codes: 0 pass, 1 failures or findings, 2 wrong usage or file, 3 the server does not start or does not hold its \
+         conversation, 4 nothing ran, 5 inconclusive, 70 a bug in tcprove, 130 interrupted"
+    };
+}
+
+/// The exit codes of any other command.
+macro_rules! does {
+    () => {
+        "Exit codes: 0 done, 2 wrong usage or file, 3 the server does not start or cannot be reached"
+    };
+}
+
+/// The examples of a command, one to a line, then its exit codes.
 macro_rules! help {
-    ($($example:literal)*) => {
-        concat!(
-            "Examples:\n", $("  ", $example, "\n",)*
-            "\nExit codes: 0 pass, 1 failures or findings, 2 wrong usage or file, 3 the server does not start or does not hold \
-             its conversation, 4 nothing ran, 5 inconclusive, 70 a bug in tcprove, 130 interrupted"
-        )
+    ($codes:ident: $($example:literal)*) => {
+        concat!("Examples:\n", $("  ", $example, "\n",)* "\n", $codes!())
     };
 }
 
-/// As [`help`], for a command that judges nothing.
-macro_rules! plain {
-    ($($example:literal)*) => {
-        concat!(
-            "Examples:\n", $("  ", $example, "\n",)*
-            "\nExit codes: 0 done, 2 wrong usage or file, 3 the server does not start or cannot be reached"
-        )
-    };
-}
-
-pub(super) const RUN: &str = help!(
+pub(super) const RUN: &str = help!(judges:
     "tcprove                                             the built-in reference server, or ./tcprove.toml"
     "tcprove run -- ./server {port}                      find out what a server speaks, and prove it"
 );
-pub(super) const CHECK: &str = help!(
+pub(super) const CHECK: &str = help!(judges:
     "tcprove check -- ./server {port}"
     "tcprove check --talk redis -- redis-server --port {port}"
     "tcprove check --only 'split-*,rst-*' --junit report.xml"
@@ -33,54 +34,55 @@ pub(super) const CHECK: &str = help!(
     "tcprove check --connect 127.0.0.1:8080 --pid 4711 --talk http"
 );
 pub(super) const RECORD: &str =
-    plain!("tcprove record --listen 127.0.0.1:8000 --upstream 127.0.0.1:8080");
-pub(super) const LOAD: &str = help!(
+    help!(does: "tcprove record --listen 127.0.0.1:8000 --upstream 127.0.0.1:8080");
+pub(super) const LOAD: &str = help!(judges:
     "tcprove load --rate 2k --duration 30s               an open loop: 2,000 requests per second"
     "tcprove load -c 100 --payload 16KiB                 a closed loop over 100 connections"
     "tcprove load --slo 'p99<5ms'                        the highest rate that meets the objective"
     "tcprove load --overload --html overload.html"
 );
-pub(super) const BENCH: &str = help!(
+pub(super) const BENCH: &str = help!(judges:
     "tcprove bench --sweep payload=64,16KiB --html sweep.html"
     "tcprove bench --sweep connections=1,10,100 --sweep client.so_rcvbuf=4KiB,64KiB"
 );
-pub(super) const FUZZ: &str = help!(
+pub(super) const FUZZ: &str = help!(judges:
     "tcprove fuzz --duration 60s -- ./server {port}"
     "tcprove fuzz --against './server-old {port}'        where do two builds differ?"
     "tcprove fuzz --coverage lcov --html campaign.html   and what was reached"
 );
-pub(super) const GATE: &str = help!(
+pub(super) const GATE: &str = help!(judges:
     "tcprove gate --base 'git-main/server {port}' --candidate 'target/release/server {port}' --talk line"
     "tcprove gate --base './old {port}' --with check,fuzz --markdown comment.md"
 );
-pub(super) const HISTORY: &str = plain!("tcprove history gate.jsonl --html trends.html");
-pub(super) const EXPLAIN: &str = plain!(
+pub(super) const HISTORY: &str = help!(does: "tcprove history gate.jsonl --html trends.html");
+pub(super) const EXPLAIN: &str = help!(does:
     "tcprove explain utf8-split-char"
     "tcprove explain read-is-message                     a cause that several failures share"
 );
-pub(super) const REPLAY: &str = help!("tcprove replay tcprove-fuzz/findings -- ./server {port}");
-pub(super) const RERUN: &str = help!(
+pub(super) const REPLAY: &str =
+    help!(judges: "tcprove replay tcprove-fuzz/findings -- ./server {port}");
+pub(super) const RERUN: &str = help!(judges:
     "tcprove rerun                                       what failed in the last run here"
     "tcprove rerun split-bytewise"
 );
-pub(super) const SEND: &str = plain!(
+pub(super) const SEND: &str = help!(does:
     "tcprove send hello --connect 127.0.0.1:7000"
     "tcprove send --hex 'ff fe 0a' -- ./server {port}"
 );
-pub(super) const SERVE: &str = plain!(
+pub(super) const SERVE: &str = help!(does:
     "tcprove serve --port 7000 --protocol tutorial"
     "tcprove serve --port 7000 --fault eof-spin          with a planted fault; --list-faults has all"
 );
-pub(super) const INIT: &str = plain!(
+pub(super) const INIT: &str = help!(does:
     "tcprove init -- ./server {port}                     find out what it speaks, and write tcprove.toml"
     "tcprove init --learn -- ./server {port}             and what it accepts"
     "tcprove init --talk http -o tcprove.toml"
 );
-pub(super) const SELFTEST: &str = help!(
+pub(super) const SELFTEST: &str = help!(judges:
     "tcprove selftest --checks                           each planted fault is caught by its check"
 );
-pub(super) const MERGE: &str = help!("tcprove merge part-*.json --json whole.json");
-pub(super) const GENERATE: &str = plain!(
+pub(super) const MERGE: &str = help!(judges: "tcprove merge part-*.json --json whole.json");
+pub(super) const GENERATE: &str = help!(does:
     "tcprove generate schema > tcprove.schema.json"
     "tcprove generate completions bash > /etc/bash_completion.d/tcprove"
     "tcprove generate man --all man                      a page for each command, into the folder man"

@@ -123,8 +123,7 @@ fn see_it(check: &str, fault: &str) -> String {
 fn unknown(id: &str) -> String {
     let checks = check::all().map(|check| check.id);
     let faults = tcprove_server::fault::all().iter().map(|fault| fault.name);
-    let near = text::nearest(id, checks.chain(cause::ids()).chain(faults))
-        .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+    let near = text::suggestion(id, checks.chain(cause::ids()).chain(faults));
     format!(
         "there is no check, cause, fault or kind of finding `{id}`{near}
 next: `tcprove check --list` lists the checks"

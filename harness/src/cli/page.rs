@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::report::html::{self, Page};
-use crate::report::{Body, Report, RunVerdict, TargetReport};
+use crate::report::{Body, Report, TargetReport};
 use crate::text::escape_text;
 
 /// Renders the page.
@@ -16,12 +16,7 @@ pub(super) fn render(report: &Report) -> String {
         _ => format!("{}: {}", report.header.command, escape_text(name, 120)),
     };
     let commands = target.map_or(String::new(), TargetReport::commands);
-    let verdict = match report.verdict {
-        RunVerdict::Pass => "pass",
-        RunVerdict::Fail => "fail",
-        RunVerdict::Inconclusive => "inconclusive",
-        RunVerdict::Error => "error",
-    };
+    let verdict = report.verdict.word();
     let page = Page {
         title: &title,
         verdict: (!matches!(report.body, Body::History(_))).then_some(verdict),

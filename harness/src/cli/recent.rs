@@ -116,17 +116,11 @@ impl RecentRun {
     fn of(report: &Report, args: Vec<String>) -> Option<Self> {
         let (checked, fuzz) = match &report.body {
             Body::Check(checked) => (Some(checked), None),
-            Body::Run(whole) => {
-                let part = whole.fuzz.as_ref().map(|part| &part.body);
-                (Some(&whole.checked), part)
-            }
-            body @ Body::Fuzz(_) => (None, Some(body)),
+            Body::Run(whole) => (Some(&whole.checked), whole.campaign()),
+            Body::Fuzz(fuzz) => (None, Some(&**fuzz)),
             _ => return None,
         };
-        let findings = match fuzz {
-            Some(Body::Fuzz(fuzz)) => fuzz.result.findings.as_slice(),
-            _ => &[],
-        };
+        let findings = fuzz.map_or(&[][..], |fuzz| &fuzz.result.findings);
         let folder = |finding: &crate::fuzz::Finding| {
             Some((finding.id.clone(), finding.reproducer.clone()?))
         };
@@ -134,10 +128,7 @@ impl RecentRun {
             args,
             seed: report.header.seed,
             target: report.header.target.as_ref()?.name.clone(),
-            verdict: serde_json::to_value(report.verdict)
-                .ok()?
-                .as_str()?
-                .to_owned(),
+            verdict: report.verdict.word().to_owned(),
             checks: checked.map(not_passed).unwrap_or_default(),
             findings: findings
                 .iter()

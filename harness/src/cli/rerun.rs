@@ -91,8 +91,8 @@ fn again(run: &RecentRun) -> Result<Again, Refused> {
     let (checks, target, against) = match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Check(args) => (Some(args), None, None),
         Command::Run(args) => {
-            let target = args.check().target.clone();
-            (Some(args.check().clone()), Some(target), None)
+            let target = args.check.target.clone();
+            (Some(args.check), Some(target), None)
         }
         Command::Fuzz(args) => (None, Some(args.target.clone()), args.against.clone()),
         _ => (None, None, None),

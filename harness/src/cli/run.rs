@@ -15,7 +15,7 @@ use crate::report::{Body, CheckReport, Report, RunError, Whole};
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(super) struct RunArgs {
     #[command(flatten)]
-    check: CheckArgs,
+    pub(super) check: CheckArgs,
     /// Fuzz for this long after the battery; 0s skips fuzzing. Also skipped if checks are selected
     #[arg(long, value_name = "TIME", value_parser = target::duration, default_value = "10s")]
     fuzz: Duration,
@@ -51,11 +51,6 @@ pub(super) fn main(args: &RunArgs) -> ExitCode {
 }
 
 impl RunArgs {
-    /// The arguments of its battery.
-    pub(super) fn check(&self) -> &CheckArgs {
-        &self.check
-    }
-
     fn wants_checks_only(&self) -> bool {
         let check = &self.check;
         let selected = !check.only.is_empty() || !check.skip.is_empty();

@@ -2,7 +2,6 @@
 //! and as text.
 
 use std::fmt::Display;
-use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use super::output::{note, say};
 use super::target::{self, TargetArgs};
 use crate::process::{Server, StartOptions};
 use crate::report::{ExitCode as Code, RunError};
-use crate::session::{BlockingLink, Dial, Session, Transcript};
+use crate::session::{Arrived, BlockingLink, Dial, Session, Transcript};
 use crate::subject::{Subject, block_on};
 use crate::text::escape;
 use crate::transport::Endpoint;
@@ -180,21 +179,14 @@ fn receive(link: &mut BlockingLink, early: Vec<u8>, args: &SendArgs) -> (Vec<u8>
     let mut buffer = vec![0; args.recv_buffer.max(1)];
     let mut deadline = Instant::now() + args.wait;
     loop {
-        let left = deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(1));
-        let _ = link.set_read_timeout(left);
-        match link.receive(&mut buffer) {
-            Ok(0) => return (reply, "the server closed the connection (FIN)"),
-            Ok(count) => reply.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+        match link.receive_until(deadline, &mut buffer) {
+            Arrived::Bytes(count) => reply.extend_from_slice(&buffer[..count]),
+            Arrived::Nothing => {
                 return (reply, "no more bytes arrived; the connection is still open");
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-                return (reply, "the server reset the connection (RST)");
-            }
-            Err(_) => return (reply, "the connection failed"),
+            Arrived::Fin => return (reply, "the server closed the connection (FIN)"),
+            Arrived::Reset => return (reply, "the server reset the connection (RST)"),
+            Arrived::Broken => return (reply, "the connection failed"),
         }
         if reply.len() > REPLY_BYTES_MAX {
             return (reply, "stopped receiving: the reply is larger than 16 MiB");

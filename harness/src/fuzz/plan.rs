@@ -11,6 +11,16 @@ use crate::data::hash::fnv1a;
 /// Default duration of a campaign.
 pub const DURATION: Duration = Duration::from_secs(30);
 
+/// Maximum servers in parallel, unless more are asked for.
+const JOBS_MAX: usize = 8;
+
+/// The usual number of servers in parallel: one for each core.
+pub(crate) fn usual_jobs() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(JOBS_MAX)
+}
+
 /// The number of a campaign in a fleet of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MemberNumber {

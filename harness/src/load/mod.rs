@@ -56,7 +56,7 @@ pub(crate) use remark::joined;
 pub use result::LoadResult;
 pub(crate) use result::summarize;
 pub use run::{Load, Measurement, ServerUse};
-pub(crate) use run::{cores, settle};
+pub(crate) use run::{cores, server_cores, settle};
 #[cfg(feature = "cli")]
 pub(crate) use slo::Slo;
 pub use slo::{SloReport, Tried};

@@ -109,6 +109,12 @@ pub(crate) fn cores(threads: usize) -> Option<(Vec<usize>, Vec<usize>)> {
     Some((ours.to_vec(), server.to_vec()))
 }
 
+/// The cores of a server that receives this load; `None` if it may use all.
+pub(crate) fn server_cores(workload: &Workload) -> Option<Vec<usize>> {
+    let cores = cores(workload.threads).filter(|_| workload.pin);
+    cores.map(|(_, servers)| servers)
+}
+
 impl Load<'_> {
     /// Runs the load to its end.
     ///

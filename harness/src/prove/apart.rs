@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::sys::raise_nofile_limit;
+
 /// Held by a run that measures.
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -17,5 +19,7 @@ pub(super) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 /// [`apart`], while no other run of this process measures. Test runners run the tests of a program at the same time.
 pub(super) fn alone<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // As many descriptors as the system allows; a run to which they are too few says so itself.
+    let _ = raise_nofile_limit();
     apart(work)
 }

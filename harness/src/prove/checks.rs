@@ -108,8 +108,6 @@ fn judged(prove: &Prove, globs: &str) -> Result<CheckReport> {
         .into_iter()
         .filter(|check| !whole || check.is_about(transport));
     let checks = checks.collect();
-    // The most that checks open at once; with less they say so themselves.
-    let _ = crate::sys::raise_nofile_limit();
     let battery = battery(prove, prepared, checks);
     let (outcomes, rehearsal) = battery
         .run(&|_| {})
@@ -123,8 +121,7 @@ fn selected(globs: &str) -> Result<Vec<&'static Check>> {
     let globs: Vec<&str> = globs.split(',').map(str::trim).collect();
     for glob in &globs {
         if !check::all().any(|check| glob_match::glob_match(glob, check.id)) {
-            let near = text::nearest(glob, check::all().map(|check| check.id))
-                .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+            let near = text::suggestion(glob, check::all().map(|check| check.id));
             return Err(ProveError::Description(format!(
                 "no check has an id that matches `{glob}`{near}"
             )));

@@ -1,14 +1,13 @@
 //! One client of a server, for a test that holds its own conversation.
 
 use std::fmt;
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::apart::apart;
 use super::error::{ProveError, Result};
 use crate::process::Server;
-use crate::session::BlockingLink;
+use crate::session::{Arrived, BlockingLink};
 use crate::subject::block_on;
 use crate::talk::Talk;
 use crate::text::escape;
@@ -160,23 +159,15 @@ impl Client {
 
     /// Receives until `is_enough` of what was received, the end of the connection, or the time limit.
     fn receive_until(&mut self, mut is_enough: impl FnMut(&[u8]) -> bool) -> Result {
-        self.link()?;
         let until = Instant::now() + self.patience;
         let mut buffer = [0; READ_BYTES];
         while !is_enough(&self.received) && self.end.is_none() {
-            let left = until.saturating_duration_since(Instant::now());
-            let Some(link) = self.link.as_mut().filter(|_| !left.is_zero()) else {
-                break;
-            };
-            let _ = link.set_read_timeout(left.max(Duration::from_millis(1)));
-            match link.receive(&mut buffer) {
-                Ok(0) => self.end = Some(FIN),
-                Ok(count) => self.received.extend_from_slice(&buffer[..count]),
-                Err(error) => match error.kind() {
-                    ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut => {}
-                    ErrorKind::ConnectionReset => self.end = Some(RESET),
-                    _ => self.end = Some(BROKEN),
-                },
+            match self.link()?.receive_until(until, &mut buffer) {
+                Arrived::Bytes(count) => self.received.extend_from_slice(&buffer[..count]),
+                Arrived::Nothing => break,
+                Arrived::Fin => self.end = Some(FIN),
+                Arrived::Reset => self.end = Some(RESET),
+                Arrived::Broken => self.end = Some(BROKEN),
             }
         }
         Ok(())

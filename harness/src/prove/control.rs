@@ -1,15 +1,12 @@
 //! The reference server, on which a check is repeated if the machine may be at fault. This program is it.
 
-use crate::check::{Check, Need};
+use crate::check::Check;
 use crate::process::{Launch, REFERENCE};
 use crate::subject::{Origin, Subject};
 
 /// The reference server with the protocol that the check needs.
 pub(super) fn control(check: &Check, subject: &Subject) -> Option<Subject> {
-    let protocol = match check.needs.contains(&Need::LengthField) {
-        true => "frame",
-        false => "line",
-    };
+    let protocol = check.control_protocol();
     let own = std::env::current_exe().ok()?;
     let name = own.display().to_string();
     let words = [&name, REFERENCE, protocol, "{port}"];

@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::Prove;
 use super::apart::alone;
 use super::error::{ProveError, Result};
-use crate::load::{self, Fault, Latency, Load, LoadResult, Metrics, Reason, Workload, summarize};
+use crate::load::{
+    Fault, Latency, Load, LoadResult, Metrics, Reason, Workload, server_cores, summarize,
+};
 use crate::process::StartOptions;
-use crate::subject::{Interrupt, Origin, rehearse, start};
+use crate::subject::{Interrupt, rehearse, start};
 
 /// Maximum loads that are put on a fresh server each, until one is not disturbed by the machine.
 const ATTEMPTS_MAX: usize = 3;
@@ -183,12 +185,9 @@ fn loaded(prove: &Prove, workload: &Workload) -> Result<LoadResult> {
             subject.talk.turns.len() - 1
         )));
     }
-    let _ = crate::sys::raise_nofile_limit();
     rehearse(&subject, &interrupt).map_err(|error| of_server(&error))?;
     let options = StartOptions {
-        cpus: load::cores(workload.threads)
-            .filter(|_| workload.pin && matches!(subject.origin, Origin::Spawn(_)))
-            .map(|(_, server)| server),
+        cpus: server_cores(workload),
         ..StartOptions::default()
     };
     let server = start(&subject, options).map_err(|failure| of_server(&failure))?;

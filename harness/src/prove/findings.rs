@@ -8,14 +8,12 @@ use super::error::{ProveError, Result};
 use crate::check::blockers;
 use crate::fuzz::campaign::{Campaign, CampaignError};
 use crate::fuzz::feedback::FeedbackMode;
+use crate::fuzz::plan::usual_jobs;
 use crate::fuzz::reproducer::Recipe;
 use crate::fuzz::{Finding, FuzzPlan};
 use crate::process::Tmp;
 use crate::report::{FuzzReport, terminal};
 use crate::subject::Interrupt;
-
-/// Maximum servers in parallel.
-const JOBS_MAX: usize = 8;
 
 /// A campaign that was run, or why it could not be.
 #[must_use = "the findings are in it: call assert_no_findings()"]
@@ -44,7 +42,7 @@ impl Fuzzed {
             Ok(report) if report.result.executions == 0 => {
                 panic!("the campaign was too short to run a case")
             }
-            Ok(report) if self.count(report) > 0 => {
+            Ok(report) if certain(report).next().is_some() => {
                 panic!("{}\n(seed {})", terminal::campaign(report), self.seed)
             }
             Ok(_) => {}
@@ -68,10 +66,6 @@ impl Fuzzed {
         let report = self.result.as_ref().map_err(Clone::clone)?;
         Ok(report.result.executions)
     }
-
-    fn count(&self, report: &FuzzReport) -> usize {
-        certain(report).count()
-    }
 }
 
 fn certain(report: &FuzzReport) -> impl Iterator<Item = &Finding> {
@@ -85,10 +79,9 @@ fn fuzzed(prove: &Prove, duration: Duration) -> Result<FuzzReport> {
     let scratch = Tmp::new().map_err(|error| {
         ProveError::Machine(format!("a temporary folder cannot be created: {error}"))
     })?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let several = prepared.subject.runs_beside_itself();
     let plan = FuzzPlan {
-        jobs: if several { cores.min(JOBS_MAX) } else { 1 },
+        jobs: if several { usual_jobs() } else { 1 },
         duration: Some(duration),
         cases: None,
         settle: false,
@@ -114,7 +107,6 @@ fn fuzzed(prove: &Prove, duration: Duration) -> Result<FuzzReport> {
         interrupt: Interrupt::default(),
         begun,
     };
-    let _ = crate::sys::raise_nofile_limit();
     let result = campaign.run(&|_| {}).map_err(refused)?;
     Ok(FuzzReport { result })
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::error::{ProveError, Result};
 use super::{Conversation, Prove, ProveOrigin};
-use crate::file::{self, BUILTIN, File};
+use crate::file::builtin::{names, suggestion};
+use crate::file::{self, File};
 use crate::process::Launch;
 use crate::subject::{Origin, Subject, by_hand};
-use crate::text;
 use crate::transport::{Address, Endpoint};
 
 /// A server that can be judged.
@@ -92,19 +92,12 @@ fn described(prove: &Prove) -> Result<File> {
 
 fn builtin(name: &str) -> Result<File> {
     file::builtin(name).ok_or_else(|| {
-        let known = BUILTIN.iter().map(|(known, ..)| *known);
-        let near = text::nearest(name, known)
-            .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+        let near = suggestion(name);
         ProveError::Description(format!(
-            "there is no built-in talk `{name}`{near} They are {}",
+            "there is no built-in talk `{name}`{near}\nthere are: {}",
             names()
         ))
     })
-}
-
-fn names() -> String {
-    let names: Vec<&str> = BUILTIN.iter().map(|(name, ..)| *name).collect();
-    names.join(", ")
 }
 
 fn description(error: file::FileError) -> ProveError {

@@ -210,6 +210,14 @@ impl Whole {
         self.fuzz.iter().chain(&self.bench)
     }
 
+    /// The result of the campaign, if there was one.
+    pub(crate) fn campaign(&self) -> Option<&FuzzReport> {
+        match &self.fuzz.as_ref()?.body {
+            Body::Fuzz(fuzz) => Some(fuzz),
+            _ => None,
+        }
+    }
+
     /// A campaign that could not be held, because the server serves one client only, takes nothing
     /// away from the battery.
     fn verdict(&self, interrupted: bool) -> RunVerdict {

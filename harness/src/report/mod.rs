@@ -75,6 +75,18 @@ pub(crate) enum RunVerdict {
     Error,
 }
 
+impl RunVerdict {
+    /// The word in the JSON.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Inconclusive => "inconclusive",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// The target of a run, as it is reported.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct TargetReport {

@@ -1,10 +1,10 @@
 //! A connection for a caller without an async runtime: `tcprove send`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::{self, Timeout};
 
@@ -17,6 +17,21 @@ const READ_BYTES: usize = 16 * 1024;
 pub(crate) struct BlockingLink {
     socket: BlockingSocket,
     tls: Option<TlsChannel>,
+}
+
+/// What one read came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrived {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing in time.
+    Nothing,
+    /// The server closed the connection with a FIN.
+    Fin,
+    /// The server reset the connection.
+    Reset,
+    /// The connection failed otherwise.
+    Broken,
 }
 
 /// The socket of a [`BlockingLink`].
@@ -82,6 +97,25 @@ impl BlockingLink {
             Timeout::Recv,
             Some(limit),
         )?)
+    }
+
+    /// Reads once, for as long as until `deadline`.
+    pub(crate) fn receive_until(&mut self, deadline: Instant, buffer: &mut [u8]) -> Arrived {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // A time limit of zero would mean none.
+            let _ = self.set_read_timeout(left.max(Duration::from_millis(1)));
+            return match self.receive(buffer) {
+                Ok(0) => Arrived::Fin,
+                Ok(count) => Arrived::Bytes(count),
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => continue,
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut => Arrived::Nothing,
+                    ErrorKind::ConnectionReset => Arrived::Reset,
+                    _ => Arrived::Broken,
+                },
+            };
+        }
     }
 
     /// Ends sending: close_notify over TLS, then FIN.

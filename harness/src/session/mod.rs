@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use answers::Answers;
-pub(crate) use blocking::BlockingLink;
+pub(crate) use blocking::{Arrived, BlockingLink};
 pub(crate) use error::{OpeningError, PeerError};
 pub(crate) use link::Link;
 pub(crate) use socket::{recv_byte, send_oob, set_quickack};

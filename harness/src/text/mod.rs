@@ -16,4 +16,4 @@ pub(crate) use duration::duration;
 pub use escape::escape;
 pub(crate) use escape::escape_text;
 pub(crate) use excerpt::{ends, excerpt, last_line, left_out_mark};
-pub(crate) use near::{did_you_mean, nearest};
+pub(crate) use near::{did_you_mean, nearest, suggestion};

@@ -14,6 +14,11 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
+/// ": did you mean `expect`?" to follow a sentence about `name`; empty if no candidate is similar enough.
+pub(crate) fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, candidates).map_or(String::new(), |near| format!(": did you mean `{near}`?"))
+}
+
 /// "did you mean `expect`?", or the whole list if no candidate is similar.
 pub(crate) fn did_you_mean<'a>(
     name: &str,
@@ -39,6 +44,8 @@ mod tests {
         assert_eq!(nearest("expct", keys), Some("expect"));
         assert_eq!(nearest("sned", keys), Some("send"));
         assert_eq!(nearest("colour", keys), None);
+        assert_eq!(suggestion("sned", keys), ": did you mean `send`?");
+        assert_eq!(suggestion("colour", keys), "");
         assert_eq!(
             did_you_mean("colour", keys).as_deref(),
             Some("known names: `send`, `expect`, `frame`")

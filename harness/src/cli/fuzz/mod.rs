@@ -303,8 +303,7 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, Run
         Some(_) => coverage::feedback(args.feedback)?,
         None => args.feedback.into(),
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = args.jobs.map_or(cores.min(8), usize::from);
+    let jobs = args.jobs.map_or_else(plan::usual_jobs, usize::from);
     let endless = args.duration.is_none() && args.cases.is_none();
     Ok(FuzzPlan {
         jobs: if several { jobs } else { 1 },

@@ -16,7 +16,9 @@ use super::rehearse::{holds_conversation, rehearsal_error};
 use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{draft, interrupt};
 use crate::load::engine::EngineError;
-use crate::load::{Load, LoadPlan, Slo, Workload, capacity, cores, overload, slo, summarize};
+use crate::load::{
+    Load, LoadPlan, Slo, Workload, capacity, overload, server_cores, slo, summarize,
+};
 use crate::process::{Server, StartOptions};
 use crate::report::{Body, LoadReport, RunError};
 use crate::subject::{Interrupt, Origin, start};
@@ -114,9 +116,7 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
 /// Starts the server, or attaches to it. The engine threads have their own cores.
 fn server_for(resolved: &PreparedTarget, workload: &Workload) -> Result<Server, RunError> {
     let options = StartOptions {
-        cpus: cores(workload.threads)
-            .filter(|_| workload.pin)
-            .map(|(_, server)| server),
+        cpus: server_cores(workload),
         ..StartOptions::default()
     };
     start(&resolved.subject, options).map_err(|failure| rehearsal_error(&failure.into(), resolved))

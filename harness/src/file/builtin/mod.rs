@@ -4,6 +4,17 @@ use std::path::Path;
 
 use super::{File, parse_with};
 
+/// The names of all built-in talks, separated by commas.
+pub(crate) fn names() -> String {
+    let names: Vec<&str> = BUILTIN.iter().map(|(name, ..)| *name).collect();
+    names.join(", ")
+}
+
+/// ": did you mean `redis`?" about a talk that does not exist, if one is similar.
+pub(crate) fn suggestion(name: &str) -> String {
+    crate::text::suggestion(name, BUILTIN.iter().map(|(known, ..)| *known))
+}
+
 /// The name of each built-in talk, its TOML text and a description.
 ///
 /// A detection tries them in this order, see `crate::detect`: of two talks that a server may both hold, the one that

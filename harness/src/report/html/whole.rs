@@ -11,23 +11,19 @@ const FIRST: usize = 3;
 
 /// The page of a whole run.
 pub(crate) fn whole(page: &Page, whole: &Whole) -> String {
-    let campaign = whole.fuzz.as_ref();
-    let found = campaign.and_then(|report| match &report.body {
-        Body::Fuzz(fuzz) => Some(fuzz),
-        _ => None,
-    });
+    let found = whole.campaign();
     let mut answer = headline(&whole.checked);
-    if let Some(fuzz) = &found {
+    if let Some(fuzz) = found {
         answer += &format!("; {}", fuzz.answer());
     }
     let content = html! {
         h1 { (safe(&answer)) }
         (facts(page, &[]))
-        (first(whole, found.map(AsRef::as_ref)))
+        (first(whole, found))
         (since(&whole.checked))
         nav.parts {
             a href="#battery" { "checks" }
-            @if campaign.is_some() { " " a href="#campaign" { "fuzz campaign" } }
+            @if whole.fuzz.is_some() { " " a href="#campaign" { "fuzz campaign" } }
             @if whole.bench.is_some() { " " a href="#sweep" { "sweep" } }
         }
         div.part #battery {
@@ -36,7 +32,7 @@ pub(crate) fn whole(page: &Page, whole: &Whole) -> String {
             (tiles(&whole.checked))
             (sections(&whole.checked))
         }
-        @if let Some(report) = campaign { (part("campaign", "Fuzz campaign", report)) }
+        @if let Some(report) = &whole.fuzz { (part("campaign", "Fuzz campaign", report)) }
         @if let Some(report) = &whole.bench { (part("sweep", "Sweep", report)) }
     };
     frame(page, &content)

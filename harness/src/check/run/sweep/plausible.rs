@@ -38,8 +38,7 @@ impl SweepCase {
             return Err("write it as CALL:N:RESULT, as in accept4:3:ECONNABORTED".into());
         };
         let near = |word: &str, names: &mut dyn Iterator<Item = &'static str>| {
-            crate::text::nearest(word, names)
-                .map_or(String::new(), |near| format!(": did you mean `{near}`?"))
+            crate::text::suggestion(word, names)
         };
         let Some(known) = calls::of_name(call) else {
             let near = near(call, &mut calls::names());
