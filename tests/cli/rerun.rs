@@ -28,6 +28,10 @@ fn what_failed_is_repeated_until_it_passes() {
         assert_eq!(ids(&bench), ["split-bytewise"]);
     }
 
+    // A server that does not start leaves what had failed before as it was.
+    let target = ["check", "--talk", "line", "--", "false", "{port}"];
+    assert_eq!(bench.run(target).code, Some(3));
+
     file(&bench, "", "");
     let ended = bench.run(again);
     assert_eq!(ended.code, Some(0), "{}", ended.all());

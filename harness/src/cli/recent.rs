@@ -47,7 +47,9 @@ pub(super) fn repeats(run: &RecentRun) {
 pub(super) fn keep(report: &Report) {
     let off = std::env::var(VARIABLE).is_ok_and(|value| value == "0");
     let is_own = report.header.target.as_ref();
-    if !off && is_own.is_some_and(|target| !target.embedded) {
+    // A run that could not begin says nothing about what failed before.
+    let has_begun = report.error.is_none();
+    if !off && has_begun && is_own.is_some_and(|target| !target.embedded) {
         let own = || std::env::args().skip(1).collect();
         let args = REPEATED.get().cloned().unwrap_or_else(own);
         let _ = store(Path::new(FOLDER), report, args);
