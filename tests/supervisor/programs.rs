@@ -22,8 +22,9 @@ def listen(backlog=16, host="127.0.0.1", port=None, reuse=True):
     KEPT.append(s)
     return s
 def forever():
+    # A signal that arrives just before the sleep is handled after it.
     while True:
-        time.sleep(60)
+        time.sleep(0.1)
 def note(text):
     with open(sys.argv[2], "a") as f:
         f.write(str(text) + "\n")

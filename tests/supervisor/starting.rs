@@ -229,7 +229,8 @@ async fn a_daemon_is_ready_after_its_first_process_ended() {
         return;
     };
     let server = start(&launch).await;
-    assert_eq!(server.exit(), Some(Exit::Code(0)));
+    let exit = until("the end of its first process", || server.exit()).await;
+    assert_eq!(exit, Exit::Code(0));
     let tree = server.tree();
     assert_eq!(tree.len(), 1, "{tree:?}");
     assert_ne!(Some(tree[0].pid), server.pid());

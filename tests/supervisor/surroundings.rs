@@ -106,7 +106,6 @@ async fn preparations_run_once_in_each_new_folder() {
     launch.cmd.push("{tmp}".into());
     let note = |name: &str| words(&["sh", "-c", &format!("echo >> $0/{name}"), "{tmp}"]);
     launch.prepare = vec![note("one"), note("two")];
-    launch.ready_timeout = Duration::from_millis(300);
     let options = StartOptions {
         await_ready: false,
         ..StartOptions::default()
@@ -205,7 +204,11 @@ async fn a_proxy_has_its_backend_beside_it() {
     // Neither the processes, nor the memory, nor the output of the backend are those of the server.
     assert_eq!(server.tree().len(), 1);
     assert!(server.usage().unwrap().rss_bytes < 60 << 20);
-    assert_eq!(server.output().stdout_tail, "proxy starts\n");
+    let printed = until("what it prints", || {
+        Some(server.output().stdout_tail).filter(|printed| !printed.is_empty())
+    })
+    .await;
+    assert_eq!(printed, "proxy starts\n");
     assert!(server.helper_trouble().is_none());
     // The start time of the server does not contain that of its backend.
     let backend = server.surroundings().unwrap().ports()["backend"];

@@ -18,19 +18,27 @@ fn breakpoints(program: &str) -> Option<Arc<Trace>> {
     Some(Trace::of_programs(&[PathBuf::from(program)]).unwrap())
 }
 
+/// Starts a server; a program that waits for the file `notes` goes on as soon as it is traced.
 async fn traced(launch: &Launch, trace: Option<Arc<Trace>>) -> Server {
     let options = StartOptions {
         await_ready: false,
-        trace,
+        trace: trace.clone(),
         ..StartOptions::default()
     };
-    Server::start(launch, options).await.unwrap()
+    let server = Server::start(launch, options).await.unwrap();
+    if let Some(trace) = trace {
+        until("breakpoints", || trace.has_begun().then_some(())).await;
+    }
+    std::fs::write(server.tmp().expect("a folder").join("notes"), "").unwrap();
+    server
 }
 
 #[tokio::test]
 async fn threads_children_signals_and_the_exit_are_as_without() {
     let script = "
 import ctypes, subprocess
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.01)
 seen = []
 for number in (signal.SIGUSR1, signal.SIGTRAP, signal.SIGRTMIN + 3):
     signal.signal(number, lambda number, frame: seen.append(int(number)))
@@ -75,6 +83,7 @@ os._exit(5)
 #[tokio::test]
 async fn every_process_of_a_shell_script_is_seen() {
     let script = "
+until test -e $0/notes; do sleep 0.01; done
 trap 'echo user' USR1
 kill -USR1 $$
 (exit 7); echo $?
@@ -83,7 +92,8 @@ for i in 1 2 3 4 5 6; do (echo sub $i) & done; wait
 case $(echo a | tr a b) in b) echo right;; *) echo wrong;; esac
 exec sh -c 'echo last; exit 5'
 ";
-    let launch = shell(script);
+    let mut launch = shell(script);
+    launch.cmd.push("{tmp}".into());
     let Some(trace) = breakpoints("/bin/sh") else {
         return;
     };
@@ -92,12 +102,13 @@ exec sh -c 'echo last; exit 5'
         let server = traced(&launch, trace).await;
         assert_eq!(server.wait_exit(PATIENCE).await, Some(Exit::Code(5)));
         until("the end", || server.is_empty().then_some(())).await;
-        let mut lines: Vec<String> = server
-            .output()
-            .stdout_tail
-            .lines()
-            .map(str::to_owned)
-            .collect();
+        // What was printed last may be read after the processes have ended.
+        let mut lines: Vec<String> = until("what it prints", || {
+            let printed = server.output().stdout_tail;
+            let lines = printed.lines().map(str::to_owned).collect::<Vec<_>>();
+            (lines.len() >= 11).then_some(lines)
+        })
+        .await;
         // The six run at the same time.
         lines.sort();
         said.push(lines);
@@ -136,10 +147,18 @@ while True:
     };
     // `t` is a stop for the tracer, as which a process under trace is shown while it is stopped.
     until("the stop", || matches!(state(), 'T' | 't').then_some(())).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let before = printed();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(printed(), before, "it is stopped");
+    // What it had printed may be read late; a server that runs would go on.
+    let mut before = printed();
+    let mut is_silent = false;
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let now = printed();
+        is_silent = now == std::mem::replace(&mut before, now);
+        if is_silent {
+            break;
+        }
+    }
+    assert!(is_silent, "it is stopped");
     server.signal(libc::SIGCONT).unwrap();
     until("more output", || (printed() > before).then_some(())).await;
     server.signal(libc::SIGTERM).unwrap();

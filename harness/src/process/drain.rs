@@ -33,12 +33,12 @@ pub(super) struct Printed {
 }
 
 impl Printed {
-    pub(super) fn new(stdout: OwnedFd, stderr: OwnedFd) -> Printed {
+    pub(super) fn new(stdout: OwnedFd, stderr: OwnedFd, hold_stdout: bool) -> Printed {
         Printed {
             stdout: Stream::default(),
             stderr: Stream::default(),
             pipes: [stdout, stderr],
-            hold_stdout: AtomicBool::new(false),
+            hold_stdout: AtomicBool::new(hold_stdout),
         }
     }
 

@@ -203,6 +203,8 @@ fn server_command<'a>(
         cpus: options.cpus.clone(),
         fixed_addresses: options.fixed_addresses,
         trace: options.trace.as_ref().map(|trace| trace.argument()),
+        // A server may print as soon as it runs. If a line makes it ready, that line has to be read.
+        hold_stdout: is_undrained(options) && launch.ready.is_by_socket(),
         ..SupervisorCommand::of(launch, &launch.cmd, setting)
     };
     let env = options.env.iter();
@@ -224,19 +226,19 @@ fn server_command<'a>(
     command
 }
 
+fn is_undrained(options: &StartOptions) -> bool {
+    options.stdout == StdoutMode::Undrained
+}
+
 /// Waits until the server is ready, as far as the options say. Returns its addresses.
 async fn ready(wait: &Wait<'_>, options: &StartOptions) -> Result<Vec<SocketAddr>, StartFailure> {
-    let undrained = options.stdout == StdoutMode::Undrained;
-    if undrained && wait.launch.ready.is_by_socket() {
-        wait.tree.printed().hold_stdout();
-    }
     let addrs = if options.await_ready {
         wait.until_ready().await?
     } else {
         wait.until_running().await?;
         vec![SocketAddr::new(wait.launch.host, wait.port.unwrap_or(0))]
     };
-    if undrained {
+    if is_undrained(options) {
         wait.tree.printed().hold_stdout();
     }
     Ok(addrs)

@@ -49,6 +49,8 @@ pub(super) struct SupervisorCommand<'a> {
     pub(super) calls: Option<String>,
     /// The files of a trace, as the supervisor finds them.
     pub(super) trace: Option<String>,
+    /// Whether the command's stdout is left unread from its first byte on.
+    pub(super) hold_stdout: bool,
 }
 
 /// What all commands of one start share.
@@ -108,7 +110,11 @@ impl SupervisedTree {
                 io::ErrorKind::BrokenPipe,
             ));
         };
-        let printed = Arc::new(Printed::new(stdout.into(), stderr.into()));
+        let printed = Arc::new(Printed::new(
+            stdout.into(),
+            stderr.into(),
+            command.hold_stdout,
+        ));
         let (sender, status) = watch::channel(Status::default());
         let tree = SupervisedTree {
             pid: supervisor.id(),
@@ -261,6 +267,7 @@ impl<'a> SupervisorCommand<'a> {
             listen: None,
             calls: None,
             trace: None,
+            hold_stdout: false,
         }
     }
 

@@ -67,6 +67,9 @@ impl Battery {
     }
 }
 
+/// The shortest time for which an idle connection is watched before the battery begins. A server that closes it sooner would
+/// disturb many checks; how long the rest of the learning takes depends on the machine.
+const IDLE_WATCHED: Duration = Duration::from_millis(500);
 /// Maximum number of attempts at a check that has failed once, and the time after which none starts.
 const ATTEMPTS_MAX: usize = 5;
 const ATTEMPTS_TIME: Duration = Duration::from_secs(60);
@@ -90,12 +93,7 @@ impl Battery {
         sink(Event::Rehearsing);
         let options = self.first_start();
         let mut rehearsal = rehearse_with(&self.subject, options, &self.interrupt)?;
-        let subject = learn(
-            &self.subject,
-            &mut rehearsal,
-            Duration::ZERO,
-            &self.interrupt,
-        )?;
+        let subject = learn(&self.subject, &mut rehearsal, IDLE_WATCHED, &self.interrupt)?;
         sink(Event::Started {
             checks: self.checks.len(),
         });

@@ -70,6 +70,11 @@ impl Trace {
         reached.len()
     }
 
+    /// Whether the supervisor has written breakpoints. A server runs a little before that.
+    pub fn has_begun(&self) -> bool {
+        matches!(self.log.state(), TraceState::Traced(_))
+    }
+
     /// What the server has reached.
     pub(crate) fn log(&self) -> &TraceLog {
         &self.log
