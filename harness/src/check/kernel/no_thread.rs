@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "pthread_create(3), fork(2), clone(2): EAGAIN, a limit on the number of threads or processes was reached; a server that cannot start one loses that client, and not all others",
-    stimulus: "clone, fork and vfork return EAGAIN three times, while 6 clients come, one after the other and, if that needs no thread, several at the same moment, and another one is connected",
+    stimulus: "clone, fork and vfork return EAGAIN three times, while 6 clients come, one after the other and, if that needs no thread, 24 at the same moment, whose replies then take 30 ms longer to send, and another one is connected",
     needs: &[Need::Spawned, Need::Accepts],
     runs: Runs::Injected(CallSet::Threads),
     weight: Weight::Fails,
@@ -28,14 +28,16 @@ pub(super) const ENTRY: Check = Check {
 const TIMES: u32 = 3;
 const CLIENTS: usize = 6;
 /// Number of clients at the same moment.
-const TOGETHER: usize = 12;
-/// For how long they come again while no thread was started: a runtime such as Go's starts one only if a call happens to block.
-const TOGETHER_TIME: Duration = Duration::from_secs(1);
+const TOGETHER: usize = 24;
+/// How late sends return then: a runtime such as Go's starts a thread only while all of its threads are in calls that take long.
+const SLOW: Duration = Duration::from_millis(30);
+/// For how long they come again while no thread was started.
+const TOGETHER_TIME: Duration = Duration::from_millis(1_500);
 
 async fn run(cx: &Cx) -> Checked {
     let mut trials = Trials::new(cx);
     let mut bystander = Bystander::enter(cx).await?;
-    let rule = Rule {
+    let refused = Rule {
         times: TIMES,
         ..Rule::new(
             &[CallKind::Thread],
@@ -43,13 +45,24 @@ async fn run(cx: &Cx) -> Checked {
             Injected::Error(libc::EAGAIN),
         )
     };
-    let injection = arm(cx, rule)?;
+    let mut injection = arm(cx, refused.clone())?;
     for _ in 0..CLIENTS {
         ask(cx).await?;
     }
-    let begun = Instant::now();
-    while injection.record().count() == 0 && begun.elapsed() < TOGETHER_TIME {
-        at_once(cx).await?;
+    at_once(cx, Duration::ZERO).await?;
+    if injection.record().count() == 0 {
+        let _ = injection.end();
+        injection = arm(
+            cx,
+            Rule {
+                slow_sends: Some(SLOW),
+                ..refused
+            },
+        )?;
+        let begun = Instant::now();
+        while injection.record().count() == 0 && begun.elapsed() < TOGETHER_TIME {
+            at_once(cx, SLOW).await?;
+        }
     }
     if trials.note(&injection.end()) {
         let after = "after the start of a thread has returned EAGAIN";
@@ -60,11 +73,13 @@ async fn run(cx: &Cx) -> Checked {
     trials.conclude("clone or fork for a client")
 }
 
-/// Clients that ask at the same moment: a server with a pool of threads starts one only if all others are busy.
-async fn at_once(cx: &Cx) -> Checked {
-    let patience = patience(cx);
+/// Clients that ask at the same moment: a server with a pool of threads starts one only if all others are busy. A server with
+/// one thread sends one reply after the other, each `slow`.
+async fn at_once(cx: &Cx, slow: Duration) -> Checked {
+    let together = cx.connections(TOGETHER);
+    let patience = patience(cx) + slow * together as u32;
     let mut clients = Vec::new();
-    for _ in 0..cx.connections(TOGETHER) {
+    for _ in 0..together {
         clients.extend(enter(cx, patience).await);
     }
     ask_at_once(cx, &mut clients, patience).await?;

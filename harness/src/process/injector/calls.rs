@@ -51,7 +51,7 @@ pub enum CallSet {
     Interruptible,
     /// Options and addresses of sockets, and shutdown(2).
     Options,
-    /// New threads and processes.
+    /// New threads and processes, and writes, which may keep a thread busy.
     Threads,
     /// All of them.
     All,
@@ -78,7 +78,8 @@ impl CallSet {
     fn has(self, kind: CallKind) -> bool {
         use CallKind as Kind;
         match kind {
-            Kind::Accept | Kind::Receive | Kind::Send | Kind::Wait | Kind::Sync | Kind::Signal => {
+            Kind::Send => self != Self::Options,
+            Kind::Accept | Kind::Receive | Kind::Wait | Kind::Sync | Kind::Signal => {
                 matches!(self, Self::Interruptible | Self::All)
             }
             Kind::Option | Kind::PeerName | Kind::Shutdown => {
@@ -411,6 +412,7 @@ mod tests {
         }
         assert!(has(CallSet::Options, "getpeername") && !has(CallSet::Options, "getsockname"));
         assert!(has(CallSet::Threads, "clone") && !has(CallSet::Threads, "accept"));
+        assert!(has(CallSet::Threads, "sendto") && !has(CallSet::Options, "sendto"));
         for set in CallSet::EVERY {
             assert_eq!(CallSet::of_name(set.name()), Some(set));
         }

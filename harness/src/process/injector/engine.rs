@@ -230,7 +230,10 @@ impl Engine {
         };
         active.accepting.calls(pending.thread);
         if !active.rule.names(call) {
-            return Ok(PROCEED);
+            return match active.rule.slow_sends {
+                Some(by) if call.kind == CallKind::Send => slowed(active, call, pending, by),
+                _ => Ok(PROCEED),
+            };
         }
         let caller = Caller::of(pending.thread)?;
         let found = place::find(&active.site, &caller, call, pending)?;
@@ -320,6 +323,21 @@ fn watch(
         }
     }
     Ok(PROCEED)
+}
+
+/// Lets a send on a connection return late.
+fn slowed(
+    active: &Active,
+    call: &'static Call,
+    pending: &PendingCall,
+    by: Duration,
+) -> io::Result<Answer> {
+    let caller = Caller::of(pending.thread)?;
+    let found = place::find(&active.site, &caller, call, pending)?;
+    Ok(match found.place {
+        Place::Connection => Answer::Later(Until::Due(Instant::now() + by)),
+        _ => PROCEED,
+    })
 }
 
 /// Moves one byte of a transfer, or waits until there is something to read.

@@ -68,6 +68,8 @@ pub(crate) struct Rule {
     pub(crate) every: u32,
     /// At most this many calls.
     pub(crate) times: u32,
+    /// How late all other sends on connections return, so that threads are busy at the same time.
+    pub(crate) slow_sends: Option<Duration>,
 }
 
 impl Rule {
@@ -86,6 +88,7 @@ impl Rule {
             skip: 0,
             every: 1,
             times: 1,
+            slow_sends: None,
         }
     }
 
