@@ -118,7 +118,11 @@ async fn fill(cx: &Cx, limit: u64) -> Checked<Vec<Session>> {
         };
         let limit_of_wait = if waiting > 0 { SETTLE / 10 } else { ACCEPTS };
         match fate(cx.server(), &client, limit_of_wait).await {
-            Fate::Held => held.push(client),
+            Fate::Held => {
+                held.push(client);
+                // A thread that counts the client may run later than the accept.
+                cx.eventually(ACCEPTS, || !cx.server().is_computing()).await;
+            }
             Fate::Waits => {
                 waiting += 1;
                 held.push(client);
