@@ -1,6 +1,6 @@
 //! Where the port belongs in a command that has no `{port}`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::prober::Prober;
 use super::{DetectError, PortFound};
@@ -43,13 +43,25 @@ fn listening(
     let origin = Origin::Spawn(Box::new(launch.clone()));
     let mut prober = Prober::new(&origin, true, seed, interrupt);
     let server = prober.server()?;
+    let port = server.port();
+    let begun = Instant::now();
+    let mut line = line_with(&server, port);
+    // A server may print it only after it has begun to listen.
+    let may_follow = in_words(launch, port).next().is_none();
+    while line.is_none() && may_follow && begun.elapsed() < PRINTS_LATE {
+        std::thread::sleep(POLL);
+        line = line_with(&server, port);
+    }
+    Ok((port, line, server.started_in()))
+}
+
+/// The line of the server's output that contains this number.
+fn line_with(server: &Server, port: u16) -> Option<String> {
     let output = server.output();
     let mut lines = output.stdout_tail.lines().chain(output.stderr_tail.lines());
-    let port = server.port();
-    let line = lines
+    lines
         .find(|line| !number_at(line, port).is_empty())
-        .map(str::to_owned);
-    Ok((port, line, server.started_in()))
+        .map(str::to_owned)
 }
 
 /// Whether the server listens on the port that it is given, or on the one that it prints, which is another one than `before`: a
@@ -129,6 +141,9 @@ fn in_output(launch: &Launch, line: &str, port: u16) -> Option<(Launch, PortFoun
 const SLOWER: u32 = 5;
 /// ... and at least this long.
 const PATIENCE_MIN: Duration = Duration::from_secs(5);
+/// Time after the start in which a server may print its port, and between two looks.
+const PRINTS_LATE: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(10);
 /// The most characters before the port that a pattern for it contains: time stamps stand further away.
 const SHOWN_BEFORE: usize = 12;
 
