@@ -10,6 +10,7 @@ usage: slowed_line.py PORT [OPTION...]
 --threads N       has so many more threads
 --spin SHARE      computes for this share of the time
 --polls N         wakes up so many times per second
+--connection-work US  computes for so many microseconds for each new connection
 --keep BYTES      keeps so many bytes for each connection
 --pad BYTES       adds so many spaces to each reply
 --marker TEXT     does nothing
@@ -29,6 +30,7 @@ parser.add_argument("--descriptors", type=int, default=0)
 parser.add_argument("--threads", type=int, default=0)
 parser.add_argument("--spin", type=float, default=0)
 parser.add_argument("--polls", type=float, default=0)
+parser.add_argument("--connection-work", type=float, default=0)
 parser.add_argument("--keep", type=int, default=0)
 parser.add_argument("--pad", type=int, default=0)
 parser.add_argument("--marker")
@@ -36,16 +38,21 @@ options = parser.parse_args()
 left = options.hang_after
 
 
+def work(microseconds):
+    end = time.thread_time() + microseconds / 1e6
+    while time.thread_time() < end:
+        pass
+
+
 def serve(client):
     global left
+    work(options.connection_work)
     kept = b"x" * options.keep
     for line in client.makefile("rb"):
         if left == 0:
             threading.Event().wait()
         left -= 1
-        end = time.thread_time() + options.work / 1e6
-        while time.thread_time() < end:
-            pass
+        work(options.work)
         if options.wait:
             time.sleep(options.wait / 1e6)
         client.sendall(line[:-1] + b" " * options.pad + line[-1:])

@@ -1,5 +1,5 @@
-//! What a server does and keeps while nobody asks it anything: CPU time and wake-ups with one silent client, and memory for
-//! each further one.
+//! What a server does and keeps while nobody asks it anything: CPU time and wake-ups with one silent client, then CPU time and
+//! memory for each further one.
 
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,17 @@ pub(super) struct Rest {
     pub(super) cores: f64,
     /// Voluntary context switches of all threads per second.
     pub(super) wakeups_per_s: f64,
-    /// Resident memory that each silent client adds, in bytes; 0 if too few can connect.
-    pub(super) bytes_per_client: f64,
+    /// Of each further client.
+    pub(super) connection: Connection,
+}
+
+/// What a connection takes on which nothing happens; 0 if none can be made.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Connection {
+    /// CPU time, with the TLS handshake if there is one, in microseconds.
+    pub(super) cpu_us: f64,
+    /// Resident memory, in bytes.
+    pub(super) bytes: f64,
 }
 
 /// Leaves both servers alone for a while, then lets up to `clients` connect to each and say nothing.
@@ -39,10 +48,11 @@ pub(super) fn at_rest(servers: &Pair<Server>, clients: usize) -> Pair<Rest> {
         let seconds = (now.at - before[side].at).as_secs_f64();
         let woken = wakeups_since(&before[side].wakeups, &now.wakeups);
         let woken: u64 = woken.map(|(_, count)| count).sum();
+        let cores = now.cpu.saturating_sub(before[side].cpu).as_secs_f64() / seconds;
         Rest {
-            cores: now.cpu.saturating_sub(before[side].cpu).as_secs_f64() / seconds,
+            cores,
             wakeups_per_s: woken as f64 / seconds,
-            bytes_per_client: bytes_per_client(&servers[side], clients.min(CLIENTS_MAX)),
+            connection: connections(&servers[side], clients.min(CLIENTS_MAX), cores),
         }
     })
 }
@@ -63,12 +73,15 @@ impl Reading {
     }
 }
 
-fn bytes_per_client(server: &Server, clients: usize) -> f64 {
-    let memory = || server.usage().map(|usage| usage.own_bytes);
-    let Some(before) = memory() else { return 0.0 };
-    let begun = Instant::now();
+/// Lets clients connect and say nothing. What the server uses without them, in cores, is subtracted.
+fn connections(server: &Server, clients: usize, cores: f64) -> Connection {
+    let used = || Some((server.usage()?.own_bytes, server.cpu()?));
+    let Some((bytes, cpu)) = used() else {
+        return Connection::default();
+    };
+    let connecting = Instant::now();
     let mut held = Vec::with_capacity(clients);
-    while held.len() < clients && begun.elapsed() < CONNECT_TIME_MAX {
+    while held.len() < clients && connecting.elapsed() < CONNECT_TIME_MAX {
         match BlockingLink::connect(server.endpoint(), ACCEPTED_WITHIN) {
             Ok(link) => held.push(link),
             Err(_) => break,
@@ -84,8 +97,13 @@ fn bytes_per_client(server: &Server, clients: usize) -> f64 {
         std::thread::sleep(LOOK);
     }
     let accepted = held.len().saturating_sub(queued());
-    match memory() {
-        Some(after) if accepted > 0 => after.saturating_sub(before) as f64 / accepted as f64,
-        _ => 0.0,
+    let Some((bytes_after, cpu_after)) = used().filter(|_| accepted > 0) else {
+        return Connection::default();
+    };
+    let spent = cpu_after.saturating_sub(cpu).as_secs_f64();
+    let idle = cores * connecting.elapsed().as_secs_f64();
+    Connection {
+        cpu_us: (spent - idle).max(0.0) * 1e6 / accepted as f64,
+        bytes: bytes_after.saturating_sub(bytes) as f64 / accepted as f64,
     }
 }

@@ -331,7 +331,8 @@ impl DuetSession<'_> {
                 threads: of(|usage| usage.threads as f64),
                 idle_cores: rest[side].cores,
                 idle_wakeups_per_s: rest[side].wakeups_per_s,
-                bytes_per_client: rest[side].bytes_per_client,
+                connection_cpu_us: rest[side].connection.cpu_us,
+                bytes_per_client: rest[side].connection.bytes,
                 wire_bytes: counted.bytes[side] as f64 / counted.exchanges,
             }
         })

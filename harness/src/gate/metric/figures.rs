@@ -31,6 +31,9 @@ pub struct SideFigures {
     /// Wake-ups of all threads per second meanwhile.
     #[serde(with = "exact")]
     pub idle_wakeups_per_s: f64,
+    /// CPU time per new connection, with the TLS handshake if there is one, in microseconds.
+    #[serde(with = "exact")]
+    pub connection_cpu_us: f64,
     /// Memory that each idle connection takes, in bytes.
     #[serde(with = "exact")]
     pub bytes_per_client: f64,

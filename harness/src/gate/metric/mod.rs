@@ -1,5 +1,6 @@
 //! The metrics that a gate compares, one file for each kind. Lower is better for all of them: throughput is inverted.
 
+mod connection_cpu;
 mod connection_memory;
 mod counted;
 mod cpu;
@@ -49,6 +50,8 @@ pub enum Metric {
     IdleCpu,
     /// How often its threads wake up per second meanwhile; differences below 30 do not count.
     IdleWakeups,
+    /// CPU time per new connection, with the TLS handshake if there is one; differences below 20 µs do not count.
+    ConnectionCpu,
     /// Memory that each idle connection takes; differences below 1 KiB do not count.
     ConnectionMemory,
     /// Bytes sent and received per operation; differences below 8 do not count.
@@ -83,7 +86,7 @@ impl Tier {
 }
 
 /// All metrics, in the order of display.
-pub(crate) const ALL: [Metric; 16] = [
+pub(crate) const ALL: [Metric; 17] = [
     Metric::ServerCpu,
     Metric::ServerCpuAll,
     Metric::P50,
@@ -93,6 +96,7 @@ pub(crate) const ALL: [Metric; 16] = [
     Metric::Threads,
     Metric::IdleCpu,
     Metric::IdleWakeups,
+    Metric::ConnectionCpu,
     Metric::ConnectionMemory,
     Metric::WireBytes,
     Metric::Instructions,
@@ -131,6 +135,7 @@ impl Metric {
             Self::Threads => &threads::THREADS,
             Self::IdleCpu => &idle_cpu::IDLE_CPU,
             Self::IdleWakeups => &idle_wakeups::IDLE_WAKEUPS,
+            Self::ConnectionCpu => &connection_cpu::CONNECTION_CPU,
             Self::ConnectionMemory => &connection_memory::CONNECTION_MEMORY,
             Self::WireBytes => &wire_bytes::WIRE_BYTES,
             Self::Throughput => &load::THROUGHPUT,
