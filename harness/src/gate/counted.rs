@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::baseline::Baseline;
 use super::counters::{
-    CountError, CountPlan, Graph, OperationCounts, PerOp, Span, allocations_of_both, count_alone,
-    count_alone_again, count_both, count_both_again,
+    CountError, CountPlan, Graph, OperationCounts, PerOp, Span, allocations_of_both, calls_of_both,
+    count_alone, count_alone_again, count_both, count_both_again,
 };
-use super::explain::{explain, interpreter};
+use super::explain::{self, explain, interpreter};
 use super::metric::{Metric, Tier};
 use super::plan::{GatePlan, time_to_count};
-use super::result::{GateCell, GateResult, SkippedTier};
+use super::result::{Explained, GateCell, GateResult, SkippedTier};
 use super::rule::CellVerdict;
 use super::samples::{Counted, GateSamples, counted_cell};
 use super::side::{Pair, Side};
@@ -47,6 +47,7 @@ pub(super) fn add(
         let again = again.map(CountedFigures::of);
         again.map_err(|(_, why)| clock.named(why))
     });
+    name_calls(result, subjects, &counting, &clock.limited);
     if !plan.allocations || interrupt.is_set() {
         return samples;
     }
@@ -75,6 +76,29 @@ pub(super) fn add(
         Err((side, why)) => skip(result, plan, side, &why),
     }
     samples
+}
+
+/// Says which system calls there are more or fewer of, if their number changed. It is no part of the verdict, so what goes wrong is
+/// only noted.
+fn name_calls(
+    result: &mut GateResult,
+    subjects: Pair<&Subject>,
+    counting: &CountPlan,
+    interrupt: &Interrupt,
+) {
+    let counted = |one: &Explained| one.metric == Metric::Syscalls;
+    if !result.explained.iter().any(counted) {
+        return;
+    }
+    match calls_of_both(subjects, &CountPlan::for_allocations(counting), interrupt) {
+        Ok(calls) => explain::name_calls(&mut result.explained, &calls),
+        Err((side, why)) => add_notes(
+            result,
+            std::iter::once(format!(
+                "the system calls of the {side} were not counted by name: {why}"
+            )),
+        ),
+    }
 }
 
 /// Counts one server alone, to store the counts.

@@ -123,6 +123,9 @@ pub struct Explained {
     pub metric: Metric,
     /// The functions with the largest parts of the difference, the largest one first.
     pub functions: Vec<FunctionShare>,
+    /// The system calls with the largest parts of the difference, if the metric counts them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub system_calls: Vec<FunctionShare>,
     /// The calls of both servers with their costs; `None` in reports of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stacks: Option<Frame>,
@@ -142,7 +145,7 @@ pub struct Frame {
     pub calls: Vec<Frame>,
 }
 
-/// What an operation costs in a function, with what libraries do for it.
+/// What an operation costs in a function, with what libraries do for it, or how often it makes a system call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FunctionShare {
     /// Its name, demangled.

@@ -9,7 +9,7 @@ use super::{Behaviour, RunError, RunVerdict};
 use crate::data::Unit;
 use crate::gate::duet::DuetEnd;
 use crate::gate::rule::{CLEAR_BUDGETS, CellVerdict};
-use crate::gate::{GateCell, GateResult, GateSamples, MergedGate, Metric, Side};
+use crate::gate::{Explained, GateCell, GateResult, GateSamples, MergedGate, Metric, Side};
 
 /// The report of a gate.
 #[derive(Clone, Debug, Serialize)]
@@ -167,9 +167,15 @@ impl GateReport {
     }
 }
 
-/// The function in which most of it happened.
+/// The function in which most of it happened, of a metric that fails if one of those is explained.
 fn place(result: &GateResult) -> String {
-    let first = result.explained.iter().find_map(|explained| {
+    let fails = |metric| {
+        let mut failing = result.cells.iter().filter(|cell| cell.fails());
+        failing.any(|cell| cell.metric == metric)
+    };
+    let mut explained: Vec<&Explained> = result.explained.iter().collect();
+    explained.sort_by_key(|explained| !fails(explained.metric));
+    let first = explained.into_iter().find_map(|explained| {
         let first = explained.functions.first()?;
         Some((explained.metric, first))
     });

@@ -17,6 +17,7 @@
 //! The range over pairs of runs shows how much the counts vary; `judge` uses it to compare two servers.
 
 mod callgrind;
+mod calls;
 mod dhat;
 mod error;
 mod folder;
@@ -34,7 +35,7 @@ use std::time::{Duration, Instant};
 pub use self::error::CountError;
 pub(crate) use self::graph::{Function, Graph};
 pub use self::pair::{allocations_of_both, count_both};
-pub(crate) use self::pair::{count_alone, count_alone_again, count_both_again};
+pub(crate) use self::pair::{calls_of_both, count_alone, count_alone_again, count_both_again};
 use self::requests::same_words;
 pub use self::requests::{CountPlan, Gauge, Span};
 use self::runs::CountedRuns;
@@ -163,6 +164,20 @@ fn count_allocations(
         by,
         functions,
     })
+}
+
+/// Counts system calls by name.
+///
+/// # Errors
+/// See [`CountError`].
+fn count_calls(
+    subject: &Subject,
+    plan: &CountPlan,
+    cpu: Option<usize>,
+    interrupt: &Interrupt,
+) -> Result<Graph, CountError> {
+    let runs = runs(subject, plan, cpu, interrupt, Tool::Calls);
+    Ok(runs.all(plan, None)?.functions)
 }
 
 fn runs<'a>(

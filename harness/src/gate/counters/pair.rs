@@ -5,7 +5,8 @@ use std::time::Duration;
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::{
-    Allocations, CountError, CountPlan, OperationCounts, Span, count, count_allocations, gauge,
+    Allocations, CountError, CountPlan, Graph, OperationCounts, Span, count, count_allocations,
+    count_calls, gauge,
 };
 use crate::gate::side::{Pair, Side};
 use crate::load::Workload;
@@ -95,6 +96,19 @@ pub fn allocations_of_both(
 ) -> Result<Pair<Allocations>, (Side, CountError)> {
     let cores = cores();
     at_once(|side| count_allocations(subjects[side], plan, cores[side], interrupt))
+}
+
+/// Counts the system calls of both sides by name, by a plan as for allocations.
+///
+/// # Errors
+/// As [`count_both`].
+pub(crate) fn calls_of_both(
+    subjects: Pair<&Subject>,
+    plan: &CountPlan,
+    interrupt: &Interrupt,
+) -> Result<Pair<Graph>, (Side, CountError)> {
+    let cores = cores();
+    at_once(|side| count_calls(subjects[side], plan, cores[side], interrupt))
 }
 
 /// Does the work for both sides, each on its own thread.

@@ -1,11 +1,11 @@
-//! The two valgrind tools, and how a server is started under them.
+//! The valgrind tools, and how a server is started under them.
 
 use std::path::Path;
 
-use super::{CountError, Graph, callgrind, dhat, graph};
+use super::{CountError, Graph, callgrind, calls, dhat, graph};
 use crate::process::Launch;
 
-/// The program that runs both tools.
+/// The program that runs the tools.
 pub(super) const VALGRIND: &str = "valgrind";
 
 /// A valgrind tool.
@@ -15,16 +15,18 @@ pub(super) enum Tool {
     Callgrind,
     /// Counts allocated blocks and bytes.
     Dhat,
+    /// Counts system calls by name.
+    Calls,
 }
 
 /// The totals of all processes of one run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ToolOutput {
-    /// Instructions and system calls, or blocks and bytes.
+    /// Instructions and system calls, or blocks and bytes, or system calls and nothing.
     pub(super) totals: [u64; 2],
     /// The tool with valgrind's version, if the output names it.
     pub(super) tool: String,
-    /// The functions of all processes; empty for DHAT.
+    /// The functions of all processes.
     pub(super) graph: Graph,
     /// The process of each file that was read.
     pub(super) pids: Vec<u32>,
@@ -80,6 +82,14 @@ impl Tool {
                 "--trace-children=yes",
                 "--num-callers=8",
             ],
+            Self::Calls => &[
+                "--tool=none",
+                "--quiet",
+                "--sigill-diagnostics=yes",
+                "--vgdb=no",
+                "--trace-children=yes",
+                "--trace-syscalls=yes",
+            ],
         }
     }
 
@@ -92,6 +102,7 @@ impl Tool {
         match self {
             Self::Callgrind => format!("--callgrind-out-file={path}/callgrind.%p"),
             Self::Dhat => format!("--dhat-out-file={path}/dhat.%p"),
+            Self::Calls => format!("--log-file={path}/calls.%p"),
         }
     }
 
@@ -99,6 +110,7 @@ impl Tool {
         match self {
             Self::Callgrind => "callgrind.",
             Self::Dhat => "dhat.",
+            Self::Calls => "calls.",
         }
     }
 
@@ -143,6 +155,13 @@ impl Tool {
                 "dhat".clone_into(&mut found.tool);
                 found.graph.add(dhat::sites(text));
                 [totals.blocks, totals.bytes]
+            }
+            Self::Calls => {
+                let calls = calls::parse(text);
+                "valgrind".clone_into(&mut found.tool);
+                found.graph.add(calls.graph());
+                found.pids.extend(&calls.pids);
+                [calls.total(), 0]
             }
         };
         for (sum, more) in found.totals.iter_mut().zip(added) {

@@ -36,10 +36,19 @@ pub(super) fn explain(functions: &Pair<Graph>, cells: &[GateCell]) -> Vec<Explai
         (!functions.is_empty()).then(|| Explained {
             metric: cell.metric,
             stacks: stacks::stacks(&graphs, which),
+            system_calls: Vec::new(),
             functions,
         })
     });
     explained.collect()
+}
+
+/// Names the system calls by which the number of system calls changed.
+pub(super) fn name_calls(explained: &mut [Explained], calls: &Pair<Graph>) {
+    let counted = |one: &&mut Explained| one.metric == Metric::Syscalls;
+    if let Some(syscalls) = explained.iter_mut().find(counted) {
+        syscalls.system_calls = shares(&calls.as_ref(), 0);
+    }
 }
 
 /// How the names of programs begin that run other programs.

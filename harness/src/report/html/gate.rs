@@ -6,7 +6,7 @@ use super::plot::{Branch, Flame, FlameFrame, Forest};
 use super::{Page, facts, frame, safe};
 use crate::gate::rule::CellVerdict;
 use crate::gate::{Explained, Frame, GateCell};
-use crate::report::functions::{FUNCTION_HEADS, FunctionTable, functions};
+use crate::report::functions::{FunctionTable, functions};
 use crate::report::gate::{budget, change, figure, hows, name, percent, word};
 use crate::report::{Behaviour, BehaviourChange, ChangeKind, GateReport, behaviour};
 
@@ -25,8 +25,8 @@ pub(crate) fn gate(page: &Page, gate: &GateReport) -> String {
                 (table(&gate.result.cells))
             }
         }
-        @for (table, explained) in functions(&gate.result).zip(&gate.result.explained) {
-            (function_table(&table, flame(explained)))
+        @for table in functions(&gate.result) {
+            (function_table(&table))
         }
         (measured(gate))
     };
@@ -187,19 +187,20 @@ fn change_row(change: &BehaviourChange, [kind, figures @ ..]: &[String; 4]) -> M
 }
 
 /// Where a counted metric changed.
-fn function_table(table: &FunctionTable, flame: Option<Markup>) -> Markup {
+fn function_table(table: &FunctionTable<'_>) -> Markup {
+    let heads = table.heads();
     html! {
         section {
             h2 { "Where it changed" }
             div.scroll {
                 table.cards {
                     caption { (table.title) }
-                    thead { tr { @for head in FUNCTION_HEADS { th scope="col" { (head) } } } }
+                    thead { tr { @for head in heads { th scope="col" { (head) } } } }
                     tbody {
                         @for [function, figures @ ..] in &table.rows {
                             tr {
                                 th scope="row" { code { (safe(function)) } }
-                                @for (head, figure) in FUNCTION_HEADS[1..].iter().zip(figures) {
+                                @for (head, figure) in heads[1..].iter().zip(figures) {
                                     td data-head=(head) { (figure) }
                                 }
                             }
@@ -207,7 +208,7 @@ fn function_table(table: &FunctionTable, flame: Option<Markup>) -> Markup {
                     }
                 }
             }
-            @if let Some(flame) = flame { div.wide { (flame) } }
+            @if let Some(flame) = table.explained.and_then(flame) { div.wide { (flame) } }
         }
     }
 }

@@ -222,6 +222,7 @@ fn a_flame_graph_is_red_where_it_became_more_expensive() {
     report.result.explained = vec![Explained {
         metric: Metric::Instructions,
         functions: Vec::new(),
+        system_calls: Vec::new(),
         stacks: Some(frame("serve", 90.0, 110.0, serve)),
     }];
     let page = gate_page(&report);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::gate::rule::CellVerdict;
 use crate::report::behaviour::HEADS;
-use crate::report::functions::{FUNCTION_HEADS, functions};
+use crate::report::functions::functions;
 use crate::report::gate::{budget, change, figure, hows, name, shown_only, word};
 use crate::report::{Behaviour, ChangeKind, GateReport, Report};
 use crate::text::markdown::{code, plain};
@@ -39,11 +39,7 @@ pub(super) fn render(text: &mut String, report: &Report, gate: &GateReport) {
     }
     for table in functions(&gate.result) {
         let _ = writeln!(text, "\n{}\n", plain(&table.title));
-        let _ = writeln!(
-            text,
-            "| {} |\n|---|--:|--:|--:|",
-            FUNCTION_HEADS.join(" | ")
-        );
+        let _ = writeln!(text, "| {} |\n|---|--:|--:|--:|", table.heads().join(" | "));
         for [function, figures @ ..] in table.rows {
             let _ = writeln!(text, "| {} | {} |", code(&function), figures.join(" | "));
         }
