@@ -72,3 +72,13 @@ fn sound_workers() {
 fn a_process_for_each_connection() {
     passes("fork");
 }
+
+/// A connection that is kept until the next client comes is no leak of each check.
+#[test]
+fn the_connection_of_the_last_client() {
+    if let Some(checked) = checked("last") {
+        assert_eq!(checked.ids("pass"), [CHECK], "{}", checked.shown());
+        let kept = &checked.outcome(CHECK)["evidence"]["connections_kept_until_the_next_client"];
+        assert_eq!(*kept, 1, "{}", checked.shown());
+    }
+}

@@ -11,16 +11,18 @@ use super::{Server, TcpState};
 use crate::sys::tcp_info;
 
 /// Numbers of connections that a server holds though their clients have left.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Abandoned {
     /// The client has sent a FIN, and the server has not closed its end (`CLOSE_WAIT`).
     pub(crate) finished: usize,
     /// The connection was reset, and the server has not closed its descriptor.
     pub(crate) reset: usize,
+    /// The inodes of all of them.
+    pub(crate) inodes: HashSet<u64>,
 }
 
 impl Abandoned {
-    pub(crate) fn total(self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.finished + self.reset
     }
 }
@@ -40,7 +42,7 @@ impl Server {
             let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
                 continue;
             };
-            for number in sockets(process.pid, &mut seen)? {
+            for (inode, number) in sockets(process.pid, &mut seen)? {
                 let socket = match pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty()) {
                     Ok(socket) => socket,
                     // Closed meanwhile.
@@ -50,16 +52,17 @@ impl Server {
                 match state(&socket, port) {
                     Some(TcpState::CloseWait) => found.finished += 1,
                     Some(TcpState::Close) => found.reset += 1,
-                    _ => {}
+                    _ => continue,
                 }
+                found.inodes.insert(inode);
             }
         }
         Some(found)
     }
 }
 
-/// The descriptors of a process that are sockets which no process before has. `None` if they may not be read.
-fn sockets(pid: u32, seen: &mut HashSet<String>) -> Option<Vec<i32>> {
+/// The sockets of a process that no process before has: inodes and descriptors. `None` if they may not be read.
+fn sockets(pid: u32, seen: &mut HashSet<u64>) -> Option<Vec<(u64, i32)>> {
     let folder = match fs::read_dir(format!("/proc/{pid}/fd")) {
         Ok(folder) => folder,
         // It has ended meanwhile.
@@ -71,13 +74,23 @@ fn sockets(pid: u32, seen: &mut HashSet<String>) -> Option<Vec<i32>> {
         let Ok(link) = fs::read_link(entry.path()) else {
             continue;
         };
-        let link = link.to_string_lossy().into_owned();
-        if link.starts_with("socket:") && seen.insert(link) {
-            let name = entry.file_name();
-            numbers.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.parse().ok());
+        if let Some((inode, number)) = inode(&link.to_string_lossy()).zip(number)
+            && seen.insert(inode)
+        {
+            numbers.push((inode, number));
         }
     }
     Some(numbers)
+}
+
+/// The inode of a socket, as the link of a descriptor shows it: `socket:[4711]`.
+fn inode(link: &str) -> Option<u64> {
+    link.strip_prefix("socket:[")?
+        .strip_suffix(']')?
+        .parse()
+        .ok()
 }
 
 /// The state of a TCP socket whose own port is this one.

@@ -46,6 +46,7 @@ mod waits;
 mod wakeups;
 mod written;
 
+pub(crate) use abandoned::Abandoned;
 pub(crate) use cpu_waits::{cpu_waits, run_delay_of};
 pub(crate) use crashes::{Crash, CrashWatch};
 pub use exit::{Exit, StopReport};

@@ -1,11 +1,12 @@
 """Lines that are sent back by two worker processes, which a main process starts again when they end.
 
-usage: server.py PORT sound|abort|keep|spin|fork
+usage: server.py PORT sound|abort|keep|spin|fork|last
 
   abort  a worker whose client resets the connection crashes
   keep   a worker never closes a connection that was reset
   spin   a worker polls a connection that was reset for ever
   fork   sound: a process for each connection, which exits with 1 after a reset
+  last   the connection of the last client is closed when the next one comes: nothing but the loop that accepts refers to it
 """
 import os
 import select
@@ -35,7 +36,8 @@ def serve(connection):
         if HOW == "fork":
             os._exit(1)
     finally:
-        connection.close()
+        if HOW != "last":
+            connection.close()
 
 
 def work():
@@ -65,7 +67,7 @@ def reap():
 
 
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1024)
-if HOW == "fork":
+if HOW in ("fork", "last"):
     work()
 workers = 0
 while True:

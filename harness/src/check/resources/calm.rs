@@ -110,10 +110,11 @@ pub(super) fn alive(cx: &Cx, when: &str) -> Checked {
         return Ok(());
     };
     let output = cx.server().output();
-    let actual = format!(
-        "the server {exit}: {}",
-        last_line(&output.stderr_tail, &output.stdout_tail)
-    );
+    let said = match last_line(&output.stderr_tail, &output.stdout_tail) {
+        said if said.is_empty() => ", and printed nothing".to_owned(),
+        said => format!(": {said}"),
+    };
+    let actual = format!("the server {exit}{said}");
     failed(
         FailureKind::Died,
         format!("the server keeps running {when}"),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::check::busy::Busy;
 use crate::check::{Check, Checked, Cx, FailureKind, failed};
-use crate::process::{Crash, CrashWatch, Exit, Usage};
+use crate::process::{Abandoned, Crash, CrashWatch, Exit, Usage};
 
 /// Length of a first look at the CPU clock.
 const GLANCE: Duration = Duration::from_millis(30);
@@ -27,6 +27,9 @@ const STARTS: Duration = Duration::from_secs(2);
 /// look-up of the client's name. The maximum, as long as it closes others.
 const HELD: Duration = Duration::from_secs(10);
 const HELD_MAX: Duration = Duration::from_secs(18);
+/// Time after which a server is asked once more whether it only keeps the connection of its last client. In many a server in
+/// Python, the variable of the accept loop does that.
+const KEEPS_LAST: Duration = Duration::from_millis(500);
 /// Time between two looks at the server's descriptors.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -118,6 +121,7 @@ impl Before {
     async fn has_released(&self, cx: &Cx) -> Checked {
         let limit = cx.pace().reply_limit().max(HELD);
         let (begun, mut changed, mut least) = (Instant::now(), Instant::now(), usize::MAX);
+        let mut is_asked = false;
         loop {
             let now = cx.usage()?.descriptors;
             if now <= self.usage.descriptors {
@@ -129,6 +133,14 @@ impl Before {
             }
             if left.total() < least {
                 (changed, least) = (Instant::now(), left.total());
+            }
+            if !is_asked && changed.elapsed() >= KEEPS_LAST && left.total() <= cx.usage()?.processes
+            {
+                is_asked = true;
+                if keeps_only_last(cx, &left).await {
+                    cx.note("connections_kept_until_the_next_client", left.total());
+                    return Ok(());
+                }
             }
             // It closes one after the other, and takes its time.
             if begun.elapsed() >= HELD_MAX && changed.elapsed() < limit {
@@ -170,6 +182,18 @@ impl Before {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// Whether these connections are closed once another client has come and gone.
+async fn keeps_only_last(cx: &Cx, left: &Abandoned) -> bool {
+    if cx.exchange().await.is_err() {
+        return false;
+    }
+    cx.eventually(KEEPS_LAST, || {
+        let now = cx.server().abandoned();
+        now.is_some_and(|now| now.inodes.is_disjoint(&left.inodes))
+    })
+    .await
 }
 
 /// Fails if the server starts threads for its clients that never end: repeats the check until no more are added, as in a

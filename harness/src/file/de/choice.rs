@@ -130,10 +130,25 @@ fn unknown_word(node: &Node<'_>, name: &str, word: &str) -> Fault {
     let known = words.iter().map(String::as_str);
     let help = match nearest(word, known.clone()) {
         Some(near) => Some(format!("did you mean `{near}`?")),
-        None => did_you_mean(word, known).map(|all| format!("{all}; no other is supported yet")),
+        None => did_you_mean(word, known)
+            .map(|all| format!("{all}; no other is supported yet{}", or_table(name))),
     };
     let message = format!("unknown {}: \"{}\"", node.name(), word.escape_debug());
     node.fault(message).maybe_help(help)
+}
+
+/// The variants that are tables, for somebody who looks among the words.
+fn or_table(name: &str) -> String {
+    let tables = schema::tables(name);
+    let written = tables
+        .iter()
+        .map(|table| format!("`{{ {} = ... }}`", table.tag));
+    let written: Vec<String> = written.collect();
+    if written.is_empty() {
+        String::new()
+    } else {
+        format!("; or write {}", written.join(", "))
+    }
 }
 
 /// A table with no key that is a variant, or with several.

@@ -230,7 +230,8 @@ const TURNS: &[(&str, &str, &[&str])] = &[
         &[
             "unknown `frame`: \"quic\"",
             "`http1`",
-            "no other is supported yet",
+            "no other is supported yet; or write",
+            "`{ until = ... }`",
         ],
     ),
     (
