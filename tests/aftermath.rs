@@ -82,3 +82,23 @@ fn the_connection_of_the_last_client() {
         assert_eq!(*kept, 1, "{}", checked.shown());
     }
 }
+
+/// A server that closes no connection has one fault, and not one in each check.
+#[test]
+fn no_connection_is_ever_closed() {
+    if !have("python3") {
+        return;
+    }
+    let checks = [CHECK, "zero-length", "crosstalk", "fd-leak"];
+    let checked = small_server("aftermath", &["how=all"], &checks);
+    checked.assert("fd-leak", "fail", "leak");
+    assert_eq!(checked.ids("fail"), ["fd-leak"], "{}", checked.shown());
+    assert_eq!(checked.report["rehearsal"]["keeps_connections"], true);
+    assert!(
+        checked
+            .shown()
+            .contains("keeps the connection of every client"),
+        "{}",
+        checked.shown()
+    );
+}

@@ -161,7 +161,7 @@ const RULES: &[Rule] = &[
             "places-given-back",
             "hol-*",
         ],
-        kinds: &[Kind::Spin, Kind::Leak],
+        kinds: &[Kind::Spin],
         decisive: &[
             "rst-*",
             "fin-*",

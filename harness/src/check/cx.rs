@@ -126,6 +126,11 @@ impl Cx {
         self.shared.rehearsal.single_client.is_none()
     }
 
+    /// Whether the server keeps the connection of every client that has left.
+    pub(crate) fn keeps_connections(&self) -> bool {
+        self.shared.rehearsal.keeps_connections
+    }
+
     /// Records a measured value as evidence.
     pub(crate) fn note(&self, key: &str, value: impl Into<Value>) {
         self.shared

@@ -23,10 +23,16 @@ pub(crate) struct Learned {
     /// Its processes, and what their threads do when there is nothing to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub at_rest: Vec<AtRest>,
+    /// Whether it keeps the connection of every client that has left, also after plain exchanges.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_connections: bool,
     /// Turns that only work after others, or once on a connection, where the file does not say so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<Place>,
 }
+
+/// Of a server that closes no connection.
+const KEEPS: &str = "keeps the connection of every client that has left (see fd-leak); each check gets a server of its own, and is not blamed for that";
 
 impl Learned {
     pub(crate) fn of(rehearsal: &Rehearsal) -> Self {
@@ -38,6 +44,7 @@ impl Learned {
             latency: rehearsal.latency.clone(),
             runs_once: rehearsal.runs_once.clone(),
             at_rest: rehearsal.at_rest.clone(),
+            keeps_connections: rehearsal.keeps_connections,
             order: rehearsal.order.clone(),
         }
     }
@@ -53,6 +60,7 @@ impl Learned {
             .chain(places)
             .chain(once)
             .chain(resting(&self.at_rest))
+            .chain(self.keeps_connections.then(|| KEEPS.to_owned()))
             .chain(self.latency.phrase())
             .collect()
     }

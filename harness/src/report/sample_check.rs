@@ -73,6 +73,7 @@ pub(super) fn checked_in_full() -> Report {
         latency: Latency::default(),
         runs_once: Some(HOSTILE.into()),
         at_rest: Vec::new(),
+        keeps_connections: false,
         order: Vec::new(),
     };
     let mut since = Since::of(HOSTILE.into(), &earlier, &outcomes);

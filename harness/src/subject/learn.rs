@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::beside::Second;
 use super::client::RehearsalClient;
 use super::lessons::Limit;
-use super::rest::{AtRest, at_rest};
+use super::rest::{AtRest, at_rest, keeps_connections};
 use super::search::{Met, Reach, Refusal, connections, requests};
 use super::sizes::{message_bytes, message_bytes_at};
 use super::{
@@ -78,6 +78,7 @@ pub(crate) fn learn(
     rehearsal.tried = lessons.tried;
     rehearsal.runs_once = lessons.runs_once;
     rehearsal.at_rest = lessons.at_rest;
+    rehearsal.keeps_connections = lessons.keeps_connections;
     rehearsal.took += begun.elapsed();
     learned.talk = Arc::new(lessons.talk);
     Ok(learned)
@@ -92,6 +93,7 @@ struct Lessons {
     tried: Tried,
     runs_once: Option<String>,
     at_rest: Vec<AtRest>,
+    keeps_connections: bool,
 }
 
 async fn of_server(
@@ -169,6 +171,7 @@ async fn lessons(subject: &Subject, client: &RehearsalClient) -> Lessons {
         tried,
         runs_once: None,
         at_rest: at_rest(client.server()).await,
+        keeps_connections: keeps_connections(client).await,
     }
 }
 

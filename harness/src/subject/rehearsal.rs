@@ -29,6 +29,8 @@ pub(crate) struct Rehearsal {
     pub runs_once: Option<String>,
     /// Its processes, and what their threads do when there is nothing to do.
     pub at_rest: Vec<AtRest>,
+    /// Whether it keeps the connection of every client that has left.
+    pub keeps_connections: bool,
     /// The turns with a place of their own among the others, if the file states no order.
     pub order: Vec<Place>,
     /// What the rehearsal cost.
@@ -161,6 +163,7 @@ async fn undisturbed(
         latency,
         runs_once: None,
         at_rest: Vec::new(),
+        keeps_connections: false,
         order: Vec::new(),
         took: begun.elapsed(),
     })

@@ -1,16 +1,22 @@
-//! How a server sleeps when it has nothing to do.
+//! How a server sleeps when it has nothing to do, and whether it has closed the connections of its clients by then.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::client::RehearsalClient;
 use crate::process::Server;
 
 /// How long a server may compute after its last client has left.
 const COMING_TO_REST: Duration = Duration::from_millis(500);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// Number of clients after which a server must still hold the connections of all.
+const CLIENTS: usize = 3;
+/// How long a server may take to close a connection: it may look up its client's name.
+const CLOSES: Duration = Duration::from_secs(5);
 
 /// Processes of one name whose threads wait in the same calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +36,32 @@ pub(super) async fn at_rest(server: &Server) -> Vec<AtRest> {
         tokio::time::sleep(PAUSE).await;
     }
     grouped(server.threads())
+}
+
+/// Whether the server keeps the connection of every client that has left, also after plain exchanges.
+pub(super) async fn keeps_connections(client: &RehearsalClient) -> bool {
+    let held = || {
+        let left = client.server().abandoned();
+        left.map_or(0, |left| left.total())
+    };
+    let before = held();
+    // One may be kept until the next client comes.
+    if before < 2 {
+        return false;
+    }
+    for _ in 0..CLIENTS {
+        if client.exchange().await.is_err() {
+            return false;
+        }
+    }
+    let begun = Instant::now();
+    while held() >= before + CLIENTS {
+        if begun.elapsed() >= CLOSES {
+            return true;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    false
 }
 
 /// Processes that look the same, as one.

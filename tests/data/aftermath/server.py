@@ -1,12 +1,13 @@
 """Lines that are sent back by two worker processes, which a main process starts again when they end.
 
-usage: server.py PORT sound|abort|keep|spin|fork|last
+usage: server.py PORT sound|abort|keep|spin|fork|last|all
 
   abort  a worker whose client resets the connection crashes
   keep   a worker never closes a connection that was reset
   spin   a worker polls a connection that was reset for ever
   fork   sound: a process for each connection, which exits with 1 after a reset
   last   the connection of the last client is closed when the next one comes: nothing but the loop that accepts refers to it
+  all    no connection is ever closed
 """
 import os
 import select
@@ -36,6 +37,8 @@ def serve(connection):
         if HOW == "fork":
             os._exit(1)
     finally:
+        if HOW == "all":
+            kept.append(connection.dup())
         if HOW != "last":
             connection.close()
 

@@ -52,10 +52,12 @@ impl<'a> Lane<'a> {
 
     /// Runs a check on the server that it asks for: the lane's, or a fresh one.
     pub(super) fn attempt(&mut self, check: &'static Check) -> Attempt {
-        let share = matches!(
-            check.runs,
-            Runs::Shared | Runs::Injected(CallSet::Interruptible)
-        );
+        // One that closes no connection would run out of descriptors.
+        let share = !self.rehearsal.keeps_connections
+            && matches!(
+                check.runs,
+                Runs::Shared | Runs::Injected(CallSet::Interruptible)
+            );
         self.on_server(check, share, FIRST)
     }
 
