@@ -97,7 +97,7 @@ fn no_connection_is_ever_closed() {
     assert!(
         checked
             .shown()
-            .contains("keeps the connection of every client"),
+            .contains("keeps the connections of clients that have left"),
         "{}",
         checked.shown()
     );

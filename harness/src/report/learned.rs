@@ -23,7 +23,7 @@ pub(crate) struct Learned {
     /// Its processes, and what their threads do when there is nothing to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub at_rest: Vec<AtRest>,
-    /// Whether it keeps the connection of every client that has left, also after plain exchanges.
+    /// Whether it keeps the connections of clients that have left for 5 s and longer, also after plain exchanges.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub keeps_connections: bool,
     /// Turns that only work after others, or once on a connection, where the file does not say so.
@@ -31,8 +31,8 @@ pub(crate) struct Learned {
     pub order: Vec<Place>,
 }
 
-/// Of a server that closes no connection.
-const KEEPS: &str = "keeps the connection of every client that has left (see fd-leak); each check gets a server of its own, and is not blamed for that";
+/// Of a server that does not close the connections of clients that have left. A garbage collector may close them later.
+const KEEPS: &str = "keeps the connections of clients that have left for 5 s and longer (see fin-mid-request, fd-leak); each check gets a server of its own, and only checks of that fail";
 
 impl Learned {
     pub(crate) fn of(rehearsal: &Rehearsal) -> Self {
