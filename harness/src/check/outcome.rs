@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -11,7 +12,7 @@ use crate::session::{OpeningError, PeerError};
 use crate::talk::Mismatch;
 
 /// The verdict of one check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
     /// The requirement holds, and the stimulus is proved to have happened.
@@ -28,7 +29,9 @@ pub(crate) enum Verdict {
 
 /// How a server violates a requirement. A planted fault counts as caught only if the kind matches,
 /// so that a crash does not satisfy every check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum FailureKind {
     /// The server's process ended.
@@ -300,16 +303,21 @@ impl From<StartFailure> for Shortfall {
 }
 
 /// The reported result of one check.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct Outcome {
+    /// The id of the check.
     pub id: &'static str,
+    /// The group of the check.
     pub group: &'static str,
+    /// The verdict.
     pub outcome: Verdict,
     /// How the server violated the requirement.
     pub kind: Option<FailureKind>,
     /// What must hold, and the source of the requirement.
     pub requirement: &'static str,
+    /// What should have happened, of a check that fell short.
     pub expected: Option<String>,
+    /// What happened, of a check that fell short.
     pub actual: Option<String>,
     /// Why the check was skipped or reached no verdict.
     pub reason: Option<String>,
@@ -331,6 +339,7 @@ pub(crate) struct Outcome {
     pub waived: Option<String>,
     /// Total duration of all attempts; milliseconds in the JSON.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub duration: Duration,
     /// When each attempt ran. Empty if the outcome was merged from parts, whose clocks differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -348,13 +357,15 @@ pub(crate) struct Outcome {
 }
 
 /// When an attempt ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Ran {
     /// Time from the start of the first check of the battery.
     #[serde(rename = "begin_ms", serialize_with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub begin: Duration,
     /// Its duration.
     #[serde(rename = "took_ms", serialize_with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub took: Duration,
 }
 

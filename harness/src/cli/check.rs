@@ -2,6 +2,8 @@
 
 mod sweep;
 
+pub(super) use sweep::SweepPlan;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -24,6 +24,7 @@ mod merge;
 mod output;
 mod page;
 mod place;
+mod plan_schema;
 mod prepared;
 mod print;
 mod progress;

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::remark::Remark;
 
 /// A limit on what the figures of a load show. It does not make them invalid.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema)]
+#[schemars(with = "String")]
 pub enum Note {
     /// An engine thread was busy all the time, while the server was not or its use of CPU is unknown.
     ClientSaturated {

@@ -1,5 +1,6 @@
 //! Judges whether the figures of a load can be trusted. Pure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::engine::ThreadUsage;
@@ -34,7 +35,7 @@ const DRIFT: f64 = 1.15;
 const DRIFT_P: f64 = 0.01;
 
 /// Whether the figures of a load can be trusted, and the evidence.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct Validity {
     /// Whether the figures can be trusted: there are no `reasons`.
     pub valid: bool,
@@ -63,7 +64,7 @@ pub struct Validity {
 }
 
 /// Percentiles of the send lag, in microseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, JsonSchema, Serialize)]
 pub struct Lag {
     /// Median.
     pub p50: f64,
