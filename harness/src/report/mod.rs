@@ -40,6 +40,8 @@ mod snapshots;
 pub(crate) mod terminal;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "cli")]
+pub(crate) mod trace;
 mod trends;
 mod wrap;
 
