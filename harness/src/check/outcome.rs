@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::data::Actions;
 use crate::process::StartFailure;
 use crate::session::{OpeningError, PeerError};
-use crate::talk::Mismatch;
+use crate::talk::{Mismatch, RenderError};
 
 /// The verdict of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, JsonSchema, Serialize, Deserialize)]
@@ -255,15 +255,29 @@ impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
 /// not.
 impl From<PeerError> for Shortfall {
     fn from(error: PeerError) -> Self {
-        match error.mismatch() {
-            Some(mismatch) => Self::Failed(Failure {
+        match (error.mismatch(), &error) {
+            (Some(mismatch), _) => Self::Failed(Failure {
                 kind: FailureKind::of(&error),
                 mismatch,
                 seen: Seen::of(&error),
             }),
-            None if matches!(error, PeerError::Render(_)) => Self::Skip(error.to_string()),
-            None => Self::Inconclusive(error.to_string()),
+            (None, PeerError::Render(unsayable)) => Self::Skip(told(unsayable)),
+            (None, _) => Self::Inconclusive(error.to_string()),
         }
+    }
+}
+
+/// Why a check cannot send what it wants to, for the user.
+fn told(unsayable: &RenderError) -> String {
+    match unsayable {
+        RenderError::Json(why) => format!(
+            "`expect` is JSON, and is none any more with the bytes that this check sends in it ({why}); {{json:payload}} in `send` and \
+             `expect` writes them with escapes, as far as JSON can contain them"
+        ),
+        RenderError::NotText(name) => format!(
+            "{{json:{name}}} writes JSON, which is UTF-8 text and cannot contain the bytes that this check sends"
+        ),
+        other => other.to_string(),
     }
 }
 
