@@ -69,7 +69,7 @@ fn a_change_of_a_real_report_does_not_validate() {
         "--json",
         "r.json",
     ];
-    let ended = bench.run(&only);
+    let ended = bench.run(only);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let report = bench.json("r.json");
     let changes: [fn(&mut Value); 6] = [
@@ -91,7 +91,7 @@ fn a_change_of_a_real_report_does_not_validate() {
 fn runs_that_could_not_begin_validate() {
     let bench = Bench::new();
     for command in ["check", "load", "bench", "fuzz", "gate", "run"] {
-        let ended = bench.run(&[command, "--json", "r.json", "-f", "missing.toml"]);
+        let ended = bench.run([command, "--json", "r.json", "-f", "missing.toml"]);
         assert_ne!(ended.code, Some(0), "{command}");
         if bench.path("r.json").exists() {
             let report = bench.json("r.json");

@@ -33,7 +33,7 @@ enum What {
         #[arg(long, value_name = "DIR")]
         all: Option<PathBuf>,
     },
-    /// Print a C file to link into a server, so that campaigns see the edges that it takes
+    /// Print a C file to link into a server, so that campaigns see which parts of its code run
     Coverage,
 }
 

@@ -32,6 +32,7 @@ mod reach;
 mod recent;
 mod record;
 mod rehearse;
+mod remaining;
 mod replay;
 mod rerun;
 mod run;

@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::note;
+use super::remaining::{Remaining, phrase};
 use crate::event::Event;
 
 /// Progress of a battery: which checks are running and how many have failed.
 pub(super) struct CheckProgress {
     bar: ProgressBar,
     verbose: bool,
+    begun: Instant,
+    /// Unknown before the first run in a folder.
+    remaining: Option<Remaining>,
     state: Mutex<BatteryState>,
 }
 
@@ -27,7 +31,7 @@ struct BatteryState {
 
 impl CheckProgress {
     /// Shows no bar unless `wanted` and stderr is a terminal.
-    pub(super) fn new(wanted: bool, verbose: bool) -> Self {
+    pub(super) fn new(wanted: bool, verbose: bool, remaining: Option<Remaining>) -> Self {
         let bar = if wanted && std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("{spinner} {pos}/{len} {bar:20} {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -40,6 +44,8 @@ impl CheckProgress {
         Self {
             bar,
             verbose,
+            begun: Instant::now(),
+            remaining,
             state: Mutex::default(),
         }
     }
@@ -82,7 +88,12 @@ impl CheckProgress {
             }
         }
         if !state.done.is_empty() || !state.running.is_empty() {
-            self.bar.set_message(state.message());
+            let elapsed = self.begun.elapsed();
+            let time = match &self.remaining {
+                Some(remaining) => phrase(remaining.left(&state.done, elapsed)),
+                None => format!("{} s", elapsed.as_secs()),
+            };
+            self.bar.set_message(state.message(&time));
         }
     }
 
@@ -101,8 +112,8 @@ impl CheckProgress {
 }
 
 impl BatteryState {
-    fn message(&self) -> String {
-        let mut parts = Vec::new();
+    fn message(&self, time: &str) -> String {
+        let mut parts = vec![time.to_owned()];
         if self.failed > 0 {
             parts.push(format!("{} failed", self.failed));
         }

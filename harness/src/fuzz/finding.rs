@@ -77,7 +77,7 @@ pub struct Finding {
     /// What was seen.
     #[serde(flatten)]
     pub symptom: Symptom,
-    /// How often the minimized cases showed it. `0/5` did not recur; it is stored with all cases of its epoch.
+    /// How often the minimized cases showed it. `0/5` did not recur; it is stored with all cases that its server had seen.
     pub confirmed: Confirmed,
     /// How often they showed it again at the end of the run, one server after the other. `0/0`: there was no time.
     pub again: Confirmed,
@@ -193,7 +193,7 @@ pub struct FuzzResult {
     pub coverage: Coverage,
     /// The findings, the most certain first.
     pub findings: Vec<Finding>,
-    /// Epochs: how often a server was started for fuzzing.
+    /// How often a server was started for fuzzing.
     pub restarts: u64,
     /// Cases in the corpus at the end.
     pub corpus: usize,
@@ -240,7 +240,7 @@ pub struct TimeSpent {
     pub starting_s: f64,
     /// Running cases.
     pub cases_s: f64,
-    /// Canaries, and tests after a hint.
+    /// Health checks, and tests after a hint.
     pub looking_s: f64,
     /// Reproducing, minimizing and confirming findings.
     pub settling_s: f64,

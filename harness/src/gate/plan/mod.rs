@@ -288,7 +288,7 @@ impl GateRequest {
         let needed = settled(duet + needs, |time| self.besides(time));
         Err(TooShort {
             why: format!(
-                "{:.0?} leave {surplus:.0?} for loads after counting and duet, and loads need {needs:.0?}",
+                "{:.0?} leave {surplus:.0?} for loads after counting and the sessions of both servers, and loads need {needs:.0?}",
                 self.max_time
             ),
             needed: Duration::from_secs(needed.as_secs() + 1),
