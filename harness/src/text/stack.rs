@@ -35,6 +35,10 @@ fn compiled(pattern: &str) -> Regex {
 
 /// Whether the line is a frame of the program itself.
 fn is_own(line: &str) -> bool {
+    // It begins every program.
+    if line.contains(" in _start ") {
+        return false;
+    }
     let file = FILES.iter().find_map(|pattern| pattern.captures(line));
     let file = file.and_then(|found| found.get(1));
     file.is_some_and(|file| !LIBRARY.is_match(file.as_str()))
@@ -101,6 +105,7 @@ mod tests {
             "    #0 0x7f in memcpy ../../../../src/libsanitizer/asan/asan_interceptors.cpp:90",
             "    #7 0x7f in __libc_start_main ../sysdeps/nptl/libc_start_call_main.h:58",
             "    #3 0x7f in start_thread (/lib/x86_64-linux-gnu/libc.so.6+0x89133)",
+            "    #7 0x5568 in _start (/home/me/server+0x1250)",
             "             at /rustc/59807616/library/core/src/panicking.rs:80:14",
             "             at /home/me/.cargo/registry/src/index.crates.io-1/tokio-1.54.1/src/task.rs:3:1",
             "    at node:events:513:28",
