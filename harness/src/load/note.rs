@@ -65,7 +65,7 @@ impl Note {
                     None => "the server's CPU use is unknown".to_owned(),
                 };
                 format!(
-                    "half of the replies took {p50_ms:.1} ms or more, and {used}: about 40 ms are typical of a reply that is written in parts, of which Nagle's algorithm holds back the last until the client's delayed ACK; set TCP_NODELAY on the server's connections, or write each reply with one call. To confirm: `tcprove check --only nagle-40ms`, or strace(1) of the server, which shows several writes for each reply"
+                    "half of the replies took {p50_ms:.1} ms or more, and {used}: about 40 ms are typical of a reply written in parts, the last of which Nagle's algorithm holds back until the client's delayed ACK. Set TCP_NODELAY on the server's connections, or write each reply with one call; `tcprove check --only nagle-40ms`, or strace(1) with several writes for each reply, confirms it"
                 )
             }
             Self::OneAtATime {

@@ -164,7 +164,7 @@ fn remarks(text: &mut String, result: &SweepResult, columns: Option<usize>) {
             }
             seen.push(&remark.word);
             let remark = wrap(
-                &escape_text(&remark.to_string(), 400),
+                &escape_text(&remark.to_string(), 600),
                 label.len() + 2,
                 columns,
             );
