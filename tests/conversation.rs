@@ -345,3 +345,38 @@ expect = "{{\"result\": \"{tok}{payload}\"}\n"
         decodes.shown()
     );
 }
+
+/// What JSON cannot contain is not sent, and the reason says that in words of the file.
+#[test]
+fn what_json_cannot_contain_is_skipped_with_a_plain_reason() {
+    let with = |payload: &str| {
+        let message =
+            |key: &str| format!("{{{{\\\"{key}\\\":{}}}\\n", payload.replace('"', "\\\""));
+        format!(
+            "[talk]\nframe = {{ until = \"\\n\" }}\n[[talk.turn]]\nsend = \"{}\"\nexpect = {{ json = '{{\"result\":{payload}}}' }}\n",
+            message("text"),
+        )
+    };
+    let reasons = |payload: &str| {
+        let checks = ["utf8-invalid", "nul-bytes", "split-bytewise"];
+        let ended = battery("json_lines.py", "escapes", &with(payload), &checks)?;
+        assert_eq!(ended.code(), 0, "{}", ended.shown());
+        let reason = |id| ended.outcome(id)["reason"].to_string();
+        Some([reason("utf8-invalid"), reason("nul-bytes")])
+    };
+    let Some([invalid, nul]) = reasons("{json:payload}") else {
+        return;
+    };
+    assert!(
+        invalid.contains("is UTF-8 text and cannot contain these bytes"),
+        "{invalid}"
+    );
+    assert_eq!(nul, "null", "escaped, a NUL can be sent");
+    let [invalid, nul] = reasons("\"{payload}\"").unwrap();
+    for reason in [invalid, nul] {
+        assert!(
+            reason.contains("{json:payload} in `send` and `expect`"),
+            "{reason}"
+        );
+    }
+}

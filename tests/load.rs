@@ -6,6 +6,7 @@ mod invalid;
 mod kinds;
 mod many;
 mod mistakes;
+mod notes;
 mod observer;
 pub(crate) mod parts;
 mod talks;

@@ -32,6 +32,7 @@
 //! | [`real_servers`] | no false alarm on real servers |
 //! | [`record`] | `tcprove record` |
 //! | [`releases`] | public releases with a known fault, and those without it |
+//! | [`report_schema`] | the JSON Schema of the reports: every field is described, and no other one passes |
 //! | [`reproducer`] | the programs in a finding's folder |
 //! | [`resources`] | checks of resources on small servers |
 //! | [`scale`] | batteries and loads on several machines: GNU parallel, and a Slurm in namespaces |
@@ -80,6 +81,7 @@ mod real_servers;
 mod record;
 mod rehearsal;
 mod releases;
+mod report_schema;
 mod reproducer;
 mod resources;
 mod scale;

@@ -344,3 +344,29 @@ fn the_excerpt_of_stderr_names_the_error() {
         "{lines:#?}"
     );
 }
+
+#[test]
+fn the_trace_has_the_steps_of_what_fell_short_and_every_attempt() {
+    let bench = Bench::new();
+    mixed(&bench, &["--trace", "r.trace"]);
+    let outcomes = bench.json("r.json")["outcomes"].clone();
+    let trace = bench.json("r.trace");
+    let events = trace["traceEvents"].as_array().unwrap();
+    let of = |phase: &str| -> Vec<&Value> {
+        let events = events.iter();
+        events.filter(|event| event["ph"] == phase).collect()
+    };
+    for outcome in outcomes.as_array().unwrap() {
+        let attempts = outcome["ran"].as_array().map_or(0, Vec::len);
+        let spans = of("X");
+        let spans = spans
+            .iter()
+            .filter(|span| span["pid"] == 1 && span["name"] == outcome["id"]);
+        assert_eq!(spans.count(), attempts, "{}", outcome["id"]);
+    }
+    let sends = of("X");
+    let mut sends = sends
+        .iter()
+        .filter(|span| span["name"].as_str().unwrap().starts_with("send "));
+    assert!(sends.any(|send| send["pid"] != 1 && send["dur"].as_u64() > Some(0)));
+}

@@ -3,6 +3,7 @@
 pub mod battery;
 mod machine;
 pub mod reports;
+pub mod schema;
 pub mod skip;
 
 use std::io::Read as _;

@@ -3,7 +3,7 @@
 use quick_xml::events::Event;
 use serde_json::Value;
 
-use super::Bench;
+use super::{Bench, schema};
 
 /// An element of a JUnit file.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub fn changes(comparison: &Value) -> Vec<(&str, &str)> {
 }
 
 impl Bench {
-    /// Reads a JSON report and asserts that it contains no raw control characters.
+    /// Reads a JSON report and asserts that it contains no raw control characters, and nothing that its schema does not describe.
     pub fn json(&self, name: &str) -> Value {
         parse_json(&self.read(name))
     }
@@ -58,7 +58,12 @@ impl Bench {
 
 pub fn parse_json(text: &str) -> Value {
     assert_no_controls(text);
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    if value["schema"] == "tcprove/1" {
+        let wrong = schema::wrong(&value);
+        assert!(wrong.is_none(), "not as the schema says: {wrong:?}\n{text}");
+    }
+    value
 }
 
 /// Asserts that a text contains no control characters except line feeds, and no characters that change the text

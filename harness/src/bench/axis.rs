@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::knob::{AxisError, Knob, Value};
@@ -14,7 +15,8 @@ use crate::text::size;
 const VALUES_MAX: usize = 64;
 
 /// A knob and its values.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "result::SweepAxis")]
 pub(crate) struct Dimension {
     /// The knob that is varied.
     pub knob: Knob,

@@ -1,11 +1,12 @@
 //! The figures of one visit, and the metrics they are reported as. Pure.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Direction, Unit};
 
 /// The figures of one visit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Figures {
     /// Replies per second.
     pub ops_per_s: f64,

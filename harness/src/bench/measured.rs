@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::axis::Dimension;
@@ -12,7 +13,7 @@ use super::result::{SweepCell, SweepResult};
 use crate::data::Shard;
 
 /// What a sweep has measured. That of a part is in its report, so that it can be merged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Measured {
     /// Completed rounds.
     pub rounds: usize,

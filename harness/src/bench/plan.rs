@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::axis::Dimension;
@@ -42,7 +43,7 @@ const START_OVERHEAD: Duration = Duration::from_millis(60);
 const ETHERNET_MSS: &str = "1448";
 
 /// The plan of a sweep.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct SweepPlan {
     /// What is varied.
     pub axes: Vec<Dimension>,
@@ -54,6 +55,7 @@ pub(crate) struct SweepPlan {
     pub shard: Option<Shard>,
     /// Approximate duration of the whole sweep; parts that run at the same time share it.
     #[serde(rename = "budget_s", serialize_with = "crate::data::seconds::seconds")]
+    #[schemars(with = "f64")]
     pub budget: Duration,
     /// Seed of the order of visits. It is not written: another order is the same sweep.
     #[serde(skip)]

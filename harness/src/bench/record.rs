@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::axis::Dimension;
@@ -24,12 +25,13 @@ const SAMPLES_BEYOND: f64 = 100.0;
 const GIVE_UP_AFTER: usize = 2;
 
 /// All visits to one cell, and what a report of a part stores of them to be merged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct CellRecord {
     /// By round; `None` if it was not visited.
     rounds: Vec<Option<CellRound>>,
     /// Response times of all valid rounds together.
     #[serde(with = "packed::if_any")]
+    #[schemars(with = "Option<String>")]
     response: Option<Times>,
     /// Number of visits that the machine disturbed and that were repeated.
     repeated: usize,
@@ -41,7 +43,7 @@ pub(crate) struct CellRecord {
 }
 
 /// The visit to a cell in one round.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 struct CellRound {
     /// What was measured, or why that is not to be trusted.
     measured: Result<Figures, Refusal>,

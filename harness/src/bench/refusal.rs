@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::load::{Reason, Remark};
 
 /// Why a round is not valid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Refusal {
     /// The server did not start with these settings.
@@ -18,8 +19,9 @@ pub(super) enum Refusal {
 }
 
 /// A reason not to trust the figures of a round.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(super) struct Invalidity {
+    /// The reason.
     reason: Remark,
     /// Whether another round may not meet it.
     may_pass: bool,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::data::{Direction, Unit};
 use crate::load::Remark;
 
 /// A measured sweep.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub(crate) struct SweepResult {
     /// What was varied, in the requested order.
     pub axes: Vec<SweepAxis>,
@@ -21,7 +22,7 @@ pub(crate) struct SweepResult {
 }
 
 /// A setting that is varied.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct SweepAxis {
     /// The name on the command line: `payload`, `client.so_rcvbuf`, `server.recv_buffer`, ...
     pub name: String,
@@ -32,10 +33,11 @@ pub(crate) struct SweepAxis {
 }
 
 /// One combination of settings.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub(crate) struct SweepCell {
     /// The setting of each axis, in the order of the axes.
     #[serde(serialize_with = "as_map")]
+    #[schemars(with = "BTreeMap<String, Setting>")]
     pub axes: Vec<(String, Setting)>,
     /// The metrics, by name: `ops_per_s`, `bytes_per_s`, `p50_us`, `p99_us`, `server_cpu_us_per_op`,
     /// `client_cpu_us_per_op`. A metric that could not be measured is missing.
@@ -55,7 +57,7 @@ pub(crate) struct SweepCell {
 }
 
 /// The setting of one axis in one cell.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct Setting {
     /// The requested value; sizes in bytes.
     pub requested: String,
@@ -64,7 +66,7 @@ pub(crate) struct Setting {
 }
 
 /// A metric over all rounds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct Estimate {
     /// The Hodges-Lehmann estimate over the rounds.
     pub estimate: f64,
@@ -80,7 +82,7 @@ pub(crate) struct Estimate {
 }
 
 /// Which values are best, first as a sentence.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct Recommendation {
     /// The answer in one line.
     pub headline: String,
@@ -89,12 +91,13 @@ pub(crate) struct Recommendation {
 }
 
 /// The best value of one axis, in one class.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct AxisVerdict {
     /// The axis.
     pub axis: String,
     /// The settings of the other axes for which it holds.
     #[serde(serialize_with = "as_map")]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub class: Vec<(String, String)>,
     /// The recommended value; `None` if no value is measurably better than the baseline.
     pub value: Option<String>,

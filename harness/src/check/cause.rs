@@ -2,12 +2,13 @@
 //!
 //! The cause is inferred from which checks fail and how. It is a guess, and reports say so.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{FailureKind, Outcome};
 
 /// A probable cause of several failures.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Cause {
     /// Stable kebab-case id.
     pub id: &'static str,

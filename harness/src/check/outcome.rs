@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::data::Actions;
 use crate::process::StartFailure;
 use crate::session::{OpeningError, PeerError};
-use crate::talk::Mismatch;
+use crate::talk::{Mismatch, RenderError};
 
 /// The verdict of one check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
     /// The requirement holds, and the stimulus is proved to have happened.
@@ -28,7 +29,9 @@ pub(crate) enum Verdict {
 
 /// How a server violates a requirement. A planted fault counts as caught only if the kind matches,
 /// so that a crash does not satisfy every check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum FailureKind {
     /// The server's process ended.
@@ -252,15 +255,29 @@ impl<T, E: Into<Shortfall>> Ascribe<T> for Result<T, E> {
 /// not.
 impl From<PeerError> for Shortfall {
     fn from(error: PeerError) -> Self {
-        match error.mismatch() {
-            Some(mismatch) => Self::Failed(Failure {
+        match (error.mismatch(), &error) {
+            (Some(mismatch), _) => Self::Failed(Failure {
                 kind: FailureKind::of(&error),
                 mismatch,
                 seen: Seen::of(&error),
             }),
-            None if matches!(error, PeerError::Render(_)) => Self::Skip(error.to_string()),
-            None => Self::Inconclusive(error.to_string()),
+            (None, PeerError::Render(unsayable)) => Self::Skip(told(unsayable)),
+            (None, _) => Self::Inconclusive(error.to_string()),
         }
+    }
+}
+
+/// Why a check cannot send what it wants to, for the user.
+fn told(unsayable: &RenderError) -> String {
+    match unsayable {
+        RenderError::Json(why) => format!(
+            "`expect` is JSON, and is none any more with the bytes that this check sends in it ({why}); {{json:payload}} in `send` and \
+             `expect` writes them with escapes, as far as JSON can contain them"
+        ),
+        RenderError::NotText(name) => format!(
+            "{{json:{name}}} writes JSON, which is UTF-8 text and cannot contain the bytes that this check sends"
+        ),
+        other => other.to_string(),
     }
 }
 
@@ -300,16 +317,21 @@ impl From<StartFailure> for Shortfall {
 }
 
 /// The reported result of one check.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct Outcome {
+    /// The id of the check.
     pub id: &'static str,
+    /// The group of the check.
     pub group: &'static str,
+    /// The verdict.
     pub outcome: Verdict,
     /// How the server violated the requirement.
     pub kind: Option<FailureKind>,
     /// What must hold, and the source of the requirement.
     pub requirement: &'static str,
+    /// What should have happened, of a check that fell short.
     pub expected: Option<String>,
+    /// What happened, of a check that fell short.
     pub actual: Option<String>,
     /// Why the check was skipped or reached no verdict.
     pub reason: Option<String>,
@@ -331,6 +353,7 @@ pub(crate) struct Outcome {
     pub waived: Option<String>,
     /// Total duration of all attempts; milliseconds in the JSON.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub duration: Duration,
     /// When each attempt ran. Empty if the outcome was merged from parts, whose clocks differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -348,13 +371,15 @@ pub(crate) struct Outcome {
 }
 
 /// When an attempt ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Ran {
     /// Time from the start of the first check of the battery.
     #[serde(rename = "begin_ms", serialize_with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub begin: Duration,
     /// Its duration.
     #[serde(rename = "took_ms", serialize_with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub took: Duration,
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::data::Shard;
@@ -10,7 +11,7 @@ use crate::subject::Waiver;
 /// Number of lanes. Most checks wait for the server rather than for a CPU.
 pub(crate) const LANES: usize = 3;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Selection {
     /// Only checks whose id matches one of these globs; empty selects all.
     pub only: Vec<String>,
@@ -26,7 +27,7 @@ pub(crate) struct Selection {
 }
 
 /// A battery divided by how long its checks take.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Division {
     /// The checks of the part that this run covers.
     #[serde(skip)]
@@ -77,7 +78,7 @@ pub(crate) fn divide(costs: &[(&'static str, f64)], parts: usize) -> Vec<Vec<&'s
 }
 
 /// How long checks may take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Effort {
     /// Whether promises of long times and many connections are checked too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -88,6 +89,7 @@ pub(crate) struct Effort {
         serialize_with = "seconds",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<f64>")]
     pub soak: Option<Duration>,
 }
 
@@ -100,9 +102,11 @@ fn seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<
 }
 
 /// The plan of a battery.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct CheckPlan {
+    /// Which checks run.
     pub selection: Selection,
+    /// The waivers of the file.
     pub waivers: Vec<PlannedWaiver>,
     /// Number of concurrent lanes.
     pub lanes: usize,
@@ -123,10 +127,11 @@ impl CheckPlan {
 }
 
 /// A waiver, as far as it decides what prevents a pass.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct PlannedWaiver {
     /// A glob of check ids.
     check: String,
+    /// Why it is waived.
     reason: String,
     /// The last day on which it is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]

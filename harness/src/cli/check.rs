@@ -2,6 +2,8 @@
 
 mod sweep;
 
+pub(super) use sweep::SweepPlan;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use super::draft::Draft;
 use super::output::{OutputArgs, say};
 use super::progress::CheckProgress;
 use super::rehearse::rehearsal_error;
+use super::remaining::Remaining;
 use super::scheduler::Part;
 use super::since::{Earlier, SinceArgs};
 use super::target::{PreparedTarget, TargetArgs, usage};
@@ -98,7 +101,8 @@ pub(super) fn battery_of(
         part.announce();
     }
     enough_descriptors()?;
-    let progress = CheckProgress::new(!args.output.no_progress, args.output.verbose);
+    let remaining = Remaining::of(&recent::durations(), |id| selection.wants(id));
+    let progress = CheckProgress::new(!args.output.no_progress, args.output.verbose, remaining);
     let result = battery.run(&|event| progress.show(event));
     progress.finish();
     draft.interrupted(interrupt.is_set());

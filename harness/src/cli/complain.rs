@@ -82,6 +82,7 @@ fn write(code: ErrorCode, message: String) {
         junit: asked("--junit"),
         markdown: asked("--markdown"),
         sarif: asked("--sarif"),
+        trace: asked("--trace"),
         html: asked("--html"),
         ..OutputArgs::default()
     };

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 
 use super::output::{note, say_bytes};
+use super::plan_schema::AnyPlan;
 
 #[derive(clap::Args)]
 pub(super) struct GenerateArgs {
@@ -15,8 +16,12 @@ pub(super) struct GenerateArgs {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// Print the JSON Schema of tcprove.toml, for editors
-    Schema,
+    /// Print the JSON Schema of tcprove.toml, for editors, or of the reports
+    Schema {
+        /// Print that of the JSON reports
+        #[arg(long)]
+        report: bool,
+    },
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -28,7 +33,7 @@ enum What {
         #[arg(long, value_name = "DIR")]
         all: Option<PathBuf>,
     },
-    /// Print a C file to link into a server, so that campaigns see the edges that it takes
+    /// Print a C file to link into a server, so that campaigns see which parts of its code run
     Coverage,
 }
 
@@ -36,8 +41,14 @@ pub(super) fn main(args: &GenerateArgs) -> ExitCode {
     let mut command = super::Cli::command();
     let mut text = Vec::new();
     let made = match &args.what {
-        What::Schema => serde_json::to_writer_pretty(&mut text, &crate::file::schema())
-            .map_err(std::io::Error::from),
+        What::Schema { report } => {
+            let schema = if *report {
+                crate::report::schema::schema::<AnyPlan>()
+            } else {
+                crate::file::schema()
+            };
+            serde_json::to_writer_pretty(&mut text, &schema).map_err(std::io::Error::from)
+        }
         What::Completions { shell } => {
             clap_complete::generate(*shell, &mut command, "tcprove", &mut text);
             Ok(())

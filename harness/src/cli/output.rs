@@ -10,7 +10,7 @@ use super::print::stdout;
 pub(super) use super::print::{note, say, say_bytes, stdout_failed};
 use crate::report::{
     ExitCode as Code, OnInconclusive, Report, RunError, annotations, json, junit, markdown, sarif,
-    terminal,
+    terminal, trace,
 };
 
 /// Output flags of every command that produces a report.
@@ -32,6 +32,10 @@ pub(super) struct OutputArgs {
     /// Write the report as one self-contained HTML page; `-` for stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Write when what ran, and who did what when in checks that fell short, as a trace for
+    /// ui.perfetto.dev; `-` for stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
     /// Choose the exit code of an inconclusive run
     #[arg(long, value_enum, default_value = "exit5")]
     pub(crate) on_inconclusive: Inconclusive,
@@ -130,12 +134,13 @@ impl OutputArgs {
     }
 
     fn places(&self) -> Vec<Place> {
-        let flags: [(&'static str, &Option<PathBuf>, Render); 5] = [
+        let flags: [(&'static str, &Option<PathBuf>, Render); 6] = [
             ("--json", &self.json, json::render),
             ("--junit", &self.junit, junit::render),
             ("--markdown", &self.markdown, markdown::render),
             ("--sarif", &self.sarif, sarif::render),
             ("--html", &self.html, super::page::render),
+            ("--trace", &self.trace, trace::render),
         ];
         flags
             .into_iter()

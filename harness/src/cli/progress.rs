@@ -1,19 +1,26 @@
 //! Live progress on stderr: a bar on a terminal, and one line per check with `-v`.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::io::IsTerminal as _;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::output::note;
+use super::remaining::{Remaining, phrase};
 use crate::event::Event;
 
 /// Progress of a battery: which checks are running and how many have failed.
 pub(super) struct CheckProgress {
     bar: ProgressBar,
     verbose: bool,
+    begun: Instant,
+    /// Unknown before the first run in a folder.
+    remaining: Option<Remaining>,
+    /// When the battery will probably end; the bar counts down to it.
+    end: Arc<Mutex<Option<Instant>>>,
     state: Mutex<BatteryState>,
 }
 
@@ -25,12 +32,31 @@ struct BatteryState {
     failed: usize,
 }
 
+/// The line of a battery.
+const BATTERY: &str = "{spinner} {pos}/{len} {bar:20} {time}; {wide_msg}";
+
+/// Writes how long the battery will still take, or if that is unknown how long it has taken.
+fn countdown(
+    end: Arc<Mutex<Option<Instant>>>,
+) -> impl Fn(&ProgressState, &mut dyn Write) + Clone + Send + Sync + 'static {
+    move |state, out| {
+        let end = end.lock().ok().and_then(|end| *end);
+        let time = match end {
+            Some(end) => phrase(end.saturating_duration_since(Instant::now())),
+            None => format!("{} s", state.elapsed().as_secs()),
+        };
+        let _ = out.write_str(&time);
+    }
+}
+
 impl CheckProgress {
     /// Shows no bar unless `wanted` and stderr is a terminal.
-    pub(super) fn new(wanted: bool, verbose: bool) -> Self {
+    pub(super) fn new(wanted: bool, verbose: bool, remaining: Option<Remaining>) -> Self {
+        let end = Arc::default();
         let bar = if wanted && std::io::stderr().is_terminal() {
-            let style = ProgressStyle::with_template("{spinner} {pos}/{len} {bar:20} {wide_msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style = ProgressStyle::with_template(BATTERY)
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .with_key("time", countdown(Arc::clone(&end)));
             let bar = ProgressBar::new(0).with_style(style);
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
@@ -40,6 +66,9 @@ impl CheckProgress {
         Self {
             bar,
             verbose,
+            begun: Instant::now(),
+            remaining,
+            end,
             state: Mutex::default(),
         }
     }
@@ -52,7 +81,10 @@ impl CheckProgress {
             Event::Rehearsing => self
                 .bar
                 .set_message("rehearsing the conversation on a clean server"),
-            Event::Started { checks } => self.bar.set_length(checks as u64),
+            Event::Started { checks } => {
+                self.bar.set_length(checks as u64);
+                self.expect_end(&state);
+            }
             Event::CheckStarted { id } | Event::Confirming { id } | Event::Controlling { id } => {
                 state.running.insert(id);
             }
@@ -79,10 +111,22 @@ impl CheckProgress {
                     self.print_line(id, verdict, duration);
                 }
                 self.bar.set_position(state.done.len() as u64);
+                self.expect_end(&state);
             }
         }
         if !state.done.is_empty() || !state.running.is_empty() {
             self.bar.set_message(state.message());
+        }
+    }
+
+    /// Estimates the end again.
+    fn expect_end(&self, state: &BatteryState) {
+        let Some(remaining) = &self.remaining else {
+            return;
+        };
+        let left = remaining.left(&state.done, self.begun.elapsed());
+        if let Ok(mut end) = self.end.lock() {
+            *end = Some(Instant::now() + left);
         }
     }
 
@@ -110,7 +154,9 @@ impl BatteryState {
             parts.push(format!("{} to confirm", self.unconfirmed.len()));
         }
         let running: Vec<&str> = self.running.iter().copied().collect();
-        parts.push(running.join(", "));
+        if !running.is_empty() {
+            parts.push(running.join(", "));
+        }
         parts.join("; ")
     }
 }

@@ -77,6 +77,38 @@ pub(super) fn newest(id: Option<&str>) -> Result<RecentRun, String> {
     })
 }
 
+/// How long each check took in the newest battery of this folder, in milliseconds; empty if there is none.
+pub(super) fn durations() -> Vec<(String, f64)> {
+    durations_in(Path::new(FOLDER)).unwrap_or_default()
+}
+
+/// What is read of a report of a battery.
+#[derive(Deserialize)]
+struct Timed {
+    outcomes: Vec<TimedOutcome>,
+}
+
+#[derive(Deserialize)]
+struct TimedOutcome {
+    id: String,
+    duration_ms: f64,
+}
+
+fn durations_in(folder: &Path) -> io::Result<Vec<(String, f64)>> {
+    for run in names(&folder.join("runs"))?.iter().rev() {
+        let report = fs::read(run.with_extension("json"))?;
+        // A campaign has no outcomes, and a run of a few checks tells little.
+        let Ok(Timed { outcomes }) = serde_json::from_slice(&report) else {
+            continue;
+        };
+        if outcomes.len() > 1 {
+            let took = outcomes.into_iter();
+            return Ok(took.map(|one| (one.id, one.duration_ms)).collect());
+        }
+    }
+    Ok(Vec::new())
+}
+
 fn store(folder: &Path, report: &Report, args: Vec<String>) -> io::Result<()> {
     let Some(run) = RecentRun::of(report, args) else {
         return Ok(());
@@ -174,6 +206,8 @@ mod tests {
         let all = all(folder.path()).unwrap();
         assert_eq!(all.len(), KEPT);
         assert!(!all[0].checks.is_empty(), "{all:?}");
+        let took = durations_in(folder.path()).unwrap();
+        assert_eq!(took[0], ("split-bytewise".to_owned(), 1_250.0), "{took:?}");
         let ignored = fs::read_to_string(folder.path().join(".gitignore")).unwrap();
         assert_eq!(ignored, "*\n");
     }

@@ -93,6 +93,7 @@ impl RunArgs {
             markdown: None,
             sarif: None,
             html: None,
+            trace: None,
             ..self.check.output.clone()
         }
     }

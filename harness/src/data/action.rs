@@ -1,9 +1,10 @@
 //! Who did what when on the connections of a check.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who took a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Actor {
     /// The client, on a connection.
@@ -15,7 +16,7 @@ pub(crate) enum Actor {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Action {
     /// Milliseconds since the check began.
     pub at_ms: f64,
@@ -40,7 +41,7 @@ impl Action {
 }
 
 /// The steps of one check, as they are reported.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Actions {
     /// The first ones.
     pub first: Vec<Action>,

@@ -1,13 +1,17 @@
 //! Numbers that may not be finite, in JSON without loss, for `#[serde(with = ...)]`: JSON has no infinity and no NaN, so these
 //! are strings.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A number as it is written.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Written {
+#[schemars(rename = "ExactNumber")]
+pub(crate) enum Written {
+    /// A finite number.
     Number(f64),
+    /// `inf`, `-inf` or `NaN`.
     Text(String),
 }
 

@@ -1,9 +1,12 @@
 //! One part of work that is divided among several processes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One part of work that is divided among several processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize,
+)]
 pub(crate) struct Shard {
     /// Number of this shard, starting at 1.
     pub index: usize,

@@ -1,9 +1,11 @@
 //! Units of reported figures, and which direction of a metric is better.
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// The unit of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String")]
 pub enum Unit {
     /// Events per second.
     PerSecond,
@@ -18,7 +20,8 @@ pub enum Unit {
 }
 
 /// Which direction of a metric is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "bool")]
 pub(crate) enum Direction {
     /// More is better, as for throughput.
     HigherIsBetter,

@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::binary::Sources;
 
 /// The functions and lines of the programs.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub struct CodeCoverage {
     /// The number of functions.
     #[serde(serialize_with = "functions_counted")]
+    #[schemars(with = "Count")]
     pub functions: Vec<FunctionCoverage>,
     /// The number of lines that code was made from.
     #[serde(serialize_with = "lines_counted", rename = "lines")]
+    #[schemars(with = "Count")]
     pub files: Vec<FileCoverage>,
     /// Programs without debug information: their functions have no lines.
     pub without_lines: Vec<PathBuf>,
@@ -48,9 +51,11 @@ pub struct FileCoverage {
     pub text: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Count {
+    /// How many were reached.
     reached: usize,
+    /// How many there are.
     all: usize,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -19,7 +20,8 @@ const LEVEL: f64 = 0.95;
 const MISSED: f64 = 0.01;
 
 /// How many fresh servers showed the bug again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String")]
 pub struct Confirmed {
     /// Servers that showed it.
     pub seen: u32,
@@ -68,14 +70,14 @@ impl<'de> Deserialize<'de> for Confirmed {
 }
 
 /// One bug and the cases that trigger it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 pub struct Finding {
     /// The kind and a hash of the symptom's key: the same bug has the same id in every campaign.
     pub id: String,
     /// What was seen.
     #[serde(flatten)]
     pub symptom: Symptom,
-    /// How often the minimized cases showed it. `0/5` did not recur; it is stored with all cases of its epoch.
+    /// How often the minimized cases showed it. `0/5` did not recur; it is stored with all cases that its server had seen.
     pub confirmed: Confirmed,
     /// How often they showed it again at the end of the run, one server after the other. `0/0`: there was no time.
     pub again: Confirmed,
@@ -110,7 +112,7 @@ pub struct Finding {
 }
 
 /// The rate of an intermittent bug and its 95 % interval (Clopper and Pearson).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Rate {
     /// The share of servers that showed it.
     pub estimate: f64,
@@ -178,7 +180,7 @@ impl Finding {
 }
 
 /// The result of a campaign.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize, Deserialize)]
 pub struct FuzzResult {
     /// The campaigns that were merged; empty for a single one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -191,7 +193,7 @@ pub struct FuzzResult {
     pub coverage: Coverage,
     /// The findings, the most certain first.
     pub findings: Vec<Finding>,
-    /// Epochs: how often a server was started for fuzzing.
+    /// How often a server was started for fuzzing.
     pub restarts: u64,
     /// Cases in the corpus at the end.
     pub corpus: usize,
@@ -209,7 +211,7 @@ pub struct FuzzResult {
 }
 
 /// A campaign among several that were merged.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize)]
 pub struct MemberRun {
     /// Its number, if it had one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -230,7 +232,7 @@ impl FuzzResult {
 }
 
 /// What the lanes of a campaign spent their time on, in seconds, added up over the lanes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct TimeSpent {
     /// From the first line to the last, not added up.
     pub wall_s: f64,
@@ -238,14 +240,14 @@ pub struct TimeSpent {
     pub starting_s: f64,
     /// Running cases.
     pub cases_s: f64,
-    /// Canaries, and tests after a hint.
+    /// Health checks, and tests after a hint.
     pub looking_s: f64,
     /// Reproducing, minimizing and confirming findings.
     pub settling_s: f64,
 }
 
 /// What guided a campaign.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize, Deserialize)]
 pub struct Coverage {
     /// What guided the campaign: the sources of coverage (`breakpoints`, `edges`, `python`, `node`), joined by `+`, or
     /// `shape` or `none`.
@@ -267,7 +269,7 @@ pub struct Coverage {
 }
 
 /// What a source of coverage has seen.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 pub struct SourceCount {
     /// Its name, as in `--feedback`.
     pub source: String,
@@ -280,7 +282,7 @@ pub struct SourceCount {
 }
 
 /// The number of blocks at one time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct BlocksAt {
     /// Time since the start of the campaign, in seconds.
     pub seconds: f64,
@@ -289,7 +291,7 @@ pub struct BlocksAt {
 }
 
 /// Basic blocks of a program.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, JsonSchema, Serialize, Deserialize)]
 pub struct BlockCount {
     /// Those that were executed.
     pub reached: usize,

@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a case of the corpus was the first to reach in its campaign, apart from what any well-behaved client reaches. It may
 /// reach more, which other cases reached before.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct KeptCase {
     /// Bytes that it sends.
     pub bytes: usize,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::feedback::FeedbackMode;
@@ -22,7 +23,9 @@ pub(crate) fn usual_jobs() -> usize {
 }
 
 /// The number of a campaign in a fleet of several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize,
+)]
 pub struct MemberNumber {
     /// From 1 to `count`.
     pub index: usize,
@@ -41,7 +44,7 @@ impl MemberNumber {
 }
 
 /// A validated description of a campaign.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct FuzzPlan {
     /// Servers to run in parallel.
     pub jobs: usize,

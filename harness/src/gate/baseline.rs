@@ -308,7 +308,7 @@ impl BaselineTalk {
 
     fn pace(&self) -> String {
         self.pace_s.map_or_else(String::new, |pace| {
-            format!("one request per {:.0} us", pace * 1e6)
+            format!("one request per {:.0} µs", pace * 1e6)
         })
     }
 }

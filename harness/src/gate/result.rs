@@ -1,5 +1,6 @@
 //! The result of a gate. Plain data.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duet::DuetEnd;
@@ -9,7 +10,7 @@ use super::side::Side;
 use crate::data::Unit;
 
 /// The result of a gate.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct GateResult {
     /// Every metric that was compared, with its verdict.
     pub cells: Vec<GateCell>,
@@ -30,7 +31,7 @@ pub struct GateResult {
 }
 
 /// One metric, compared.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct GateCell {
     /// The metric.
     pub metric: Metric,
@@ -58,7 +59,7 @@ pub struct GateCell {
 }
 
 /// The control as it is reported.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct ControlReport {
     /// The planted extra work in percent.
     pub planted_pct: f64,
@@ -73,7 +74,7 @@ pub struct ControlReport {
 }
 
 /// How the duet was run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct DuetSummary {
     /// Sessions of base and candidate in the first stage.
     pub real: usize,
@@ -100,7 +101,7 @@ pub struct DuetSummary {
 }
 
 /// How the loads of the matrix were run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct MatrixSummary {
     /// Loads that were compared.
     pub cells: usize,
@@ -117,7 +118,7 @@ pub struct MatrixSummary {
 }
 
 /// Where the difference of a metric comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Explained {
     /// The metric.
     pub metric: Metric,
@@ -132,7 +133,7 @@ pub struct Explained {
 }
 
 /// A function in the place where it was called, with what it calls.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Frame {
     /// Its name, demangled.
     pub function: String,
@@ -146,7 +147,7 @@ pub struct Frame {
 }
 
 /// What an operation costs in a function, with what libraries do for it, or how often it makes a system call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct FunctionShare {
     /// Its name, demangled.
     pub function: String,
@@ -160,7 +161,7 @@ pub struct FunctionShare {
 }
 
 /// A server that failed during the gate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct BrokenServer {
     /// Which one.
     pub side: Side,
@@ -169,7 +170,7 @@ pub struct BrokenServer {
 }
 
 /// A tier, or a load of it, that was skipped.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct SkippedTier {
     /// The tier.
     pub tier: Tier,

@@ -14,6 +14,7 @@
 //!
 //! `tests/statistics.rs` measures the error rates of the rule.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::{Interval, hodges_lehmann, one_sided};
@@ -45,14 +46,14 @@ pub fn second_sessions(first: usize) -> usize {
 }
 
 /// The rule for one metric.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize)]
 pub struct Rule {
     /// How much worse the candidate may be, as a share of the base: 0.02 is 2 %. Must be above 0.
     pub budget: f64,
 }
 
 /// The outcome of the first stage for a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FirstStage {
     /// Its upper bound is below the budget.
@@ -64,7 +65,7 @@ pub enum FirstStage {
 }
 
 /// The verdict on one metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CellVerdict {
     /// Its upper bound is below the budget.
@@ -77,7 +78,7 @@ pub enum CellVerdict {
 
 /// The result of the control: base ran against base, and one of them was given extra work worth one budget. A harness
 /// that does not detect this would not detect a regression of the candidate either.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize)]
 pub struct Control {
     /// The planted extra work in percent: the budget.
     pub planted_pct: f64,
@@ -90,7 +91,7 @@ pub struct Control {
 }
 
 /// Why a control is void.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Void {
     /// Fewer than [`CONTROL_LEAST`] control sessions.
@@ -105,7 +106,7 @@ pub enum Void {
 }
 
 /// Base and candidate compared by one metric.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct Comparison {
     /// The verdict.
     pub verdict: CellVerdict,

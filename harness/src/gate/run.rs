@@ -74,7 +74,7 @@ impl Gate<'_> {
             result.skipped.push(SkippedTier {
                 tier: Tier::Matrix,
                 reason: format!(
-                    "{}: the duet has shown a clear regression",
+                    "{}: the sessions of both servers have shown a clear regression",
                     Tier::Matrix.about()
                 ),
             });

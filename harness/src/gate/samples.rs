@@ -1,5 +1,6 @@
 //! What a gate has measured: its verdicts follow from this and from its plan, alone or together with other gates. Pure.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::counters::PerOp;
@@ -14,7 +15,7 @@ use super::side::Pair;
 use crate::data::exact;
 
 /// What a gate has measured.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct GateSamples {
     /// `None` if there was no duet.
     pub(super) duet: Option<DuetRecord>,
@@ -25,7 +26,7 @@ pub struct GateSamples {
 }
 
 /// The sessions of a duet.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(super) struct DuetRecord {
     /// Sessions of the first stage.
     pub first: Vec<SessionSample>,
@@ -33,6 +34,7 @@ pub(super) struct DuetRecord {
     pub fresh: Vec<SessionSample>,
     /// ln(side with extra work / other side) of CPU time per operation, one for each control session.
     #[serde(with = "exact::list")]
+    #[schemars(with = "Vec<exact::Written>")]
     pub control: Vec<f64>,
     /// Why the first stage ended.
     pub first_ended: DuetEnd,
@@ -41,8 +43,9 @@ pub(super) struct DuetRecord {
 }
 
 /// A counted metric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(super) struct Counted {
+    /// The metric.
     pub metric: Metric,
     /// The cost of an operation.
     pub per_op: Pair<PerOp>,

@@ -1,5 +1,6 @@
 //! Several gates of one plan, and the one verdict that follows from all they have measured. Pure.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duet::DuetEnd;
@@ -17,7 +18,7 @@ use super::side::Side;
 use crate::data::Shard;
 
 /// A gate that was merged with others.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct MergedGate {
     /// Names its run.
     pub run_id: String,
@@ -31,14 +32,21 @@ pub struct MergedGate {
 }
 
 /// What of the report of a gate is merged, under the same keys.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct GateRecord {
+    /// The duet in figures.
     duet: Option<DuetSummary>,
+    /// The loads in figures.
     matrix: Option<MatrixSummary>,
+    /// A server that broke during the gate.
     broken: Option<BrokenServer>,
+    /// Where counted metrics changed.
     explained: Vec<Explained>,
+    /// What was not measured, and why.
     skipped: Vec<SkippedTier>,
+    /// Remarks.
     notes: Vec<String>,
+    /// All samples.
     #[serde(default)]
     pub(crate) samples: GateSamples,
 }

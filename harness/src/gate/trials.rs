@@ -1,5 +1,6 @@
 //! Many gates with a known answer, and how often they gave it. Pure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::metric::Metric;
@@ -8,7 +9,7 @@ use super::rule::CellVerdict;
 use crate::stats::{Interval, clopper_pearson, median, quantile};
 
 /// One gate with a known answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub(crate) struct GateTrial {
     /// How much slower the candidate was made, in percent of server CPU per operation.
     pub planted_pct: f64,
@@ -31,7 +32,7 @@ pub(crate) struct GateTrial {
 }
 
 /// All trials with the same planted change.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub(crate) struct TrialRow {
     /// The planted change in percent.
     pub planted_pct: f64,

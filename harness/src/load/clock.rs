@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::engine::{EngineError, now};
@@ -38,7 +39,7 @@ const MEDIAN_PERCENT: f64 = 10.0;
 const LOG_PERCENT: f64 = 2.0;
 
 /// A reported percentile compared with the expected one.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct ClockRow {
     /// What was done to the server.
     pub case: String,
@@ -79,7 +80,7 @@ impl ClockRow {
 }
 
 /// The comparisons, and why the machine may have distorted them.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub(crate) struct ClockProof {
     pub rows: Vec<ClockRow>,
     /// Reasons why the loads themselves cannot be trusted.

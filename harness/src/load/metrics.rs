@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::recorder::{Times, Window, times};
@@ -22,7 +23,7 @@ pub(crate) const PERCENTILES: [(&str, f64); 4] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
 
 /// The figures of one load.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct Metrics {
     /// Seconds of the measured period; fewer than planned if it was ended early.
     pub measured_s: f64,
@@ -69,7 +70,7 @@ pub struct Metrics {
 }
 
 /// Distribution of a time, in microseconds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema, Serialize)]
 pub struct Latency {
     /// Number of requests, including those without a reply.
     pub count: u64,
@@ -94,7 +95,7 @@ pub struct Latency {
 }
 
 /// The figures of one window of the measured period.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize)]
 pub struct WindowSummary {
     /// Seconds from the start of the measured period to the start of the window.
     pub start_s: f64,

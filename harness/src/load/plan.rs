@@ -1,11 +1,12 @@
 //! The plan of a load: plain data that becomes part of the report.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Workload;
 
 /// The plan of a load.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct LoadPlan {
     /// The requests and how they are paced.
     #[serde(flatten)]
@@ -23,7 +24,7 @@ pub struct LoadPlan {
 }
 
 /// Which part of a load a process generates.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
 pub struct PartPlan {
     /// Number of the part, starting at 1; 0 if the process generates nothing and observes the server.
     pub index: usize,

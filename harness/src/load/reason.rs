@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::parts_reason::{PartsReason, part_name};
 use super::remark::Remark;
 
 /// Why the figures of a load cannot be trusted. `first` describes the first failure that was recorded, if any.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(with = "String")]
 pub enum Reason {
     /// The server ended.
     ServerDied {

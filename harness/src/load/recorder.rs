@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use hdrhistogram::serialization::{Serializer as _, V2Serializer};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use super::histogram::{Times, times};
@@ -22,13 +23,15 @@ pub fn encoded<S: Serializer>(times: &Times, serializer: S) -> Result<S::Ok, S::
 }
 
 /// The samples of one window of the measured period.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Window {
     /// Response times: from the intended start of a request to the last byte of its reply.
     #[serde(with = "packed")]
+    #[schemars(with = "String")]
     pub response: Times,
     /// Service times: from the write of a request's last byte to the last byte of its reply.
     #[serde(with = "packed")]
+    #[schemars(with = "String")]
     pub service: Times,
     /// Replies received in the window.
     pub ops: u64,

@@ -1,5 +1,6 @@
 //! The result of a load: its figures and their validity. Pure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::metrics::{Metrics, WindowSummary, sum, window_summaries};
@@ -10,7 +11,7 @@ use super::validity::Validity;
 use super::workload::Workload;
 
 /// The figures of one load, and whether they can be trusted.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct LoadResult {
     /// The figures.
     pub metrics: Metrics,
@@ -22,9 +23,11 @@ pub struct LoadResult {
     pub transport: Option<Transport>,
     /// Response times in nanoseconds. The JSON contains them as `HdrHistogram` V2 in base64, which can be merged.
     #[serde(serialize_with = "encoded")]
+    #[schemars(with = "String")]
     pub histogram: Times,
     /// Service times, in the same form.
     #[serde(serialize_with = "encoded")]
+    #[schemars(with = "String")]
     pub service_histogram: Times,
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::engine::{
@@ -46,7 +47,7 @@ pub struct Load<'a> {
 
 /// The raw measurements of a load, merged over all threads. The report of a part contains them: the figures of the whole
 /// are computed from those of all parts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Measurement {
     /// The planned measured period.
     #[serde(skip)]
@@ -57,9 +58,11 @@ pub struct Measurement {
     pub windows: Vec<Window>,
     /// Waiting times of requests that got no reply.
     #[serde(with = "packed")]
+    #[schemars(with = "String")]
     pub unanswered: Times,
     /// Delays from the intended to the actual send, where the client caused them.
     #[serde(with = "packed")]
+    #[schemars(with = "String")]
     pub lag: Times,
     /// Counts of events.
     pub tally: Tally,
@@ -82,7 +85,7 @@ pub struct Measurement {
 }
 
 /// Resources that the server used in the measured period.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ServerUse {
     /// CPU time of all its processes.
     pub cpu: Duration,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::engine::ClientEnd;
@@ -12,7 +13,7 @@ use crate::sys::TcpInfo;
 const NOTABLE: f64 = 0.1;
 
 /// TCP state of the sampled connections: medians, sums and shares over all of them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Transport {
     /// Number of sampled connections.
     pub sampled: usize,
@@ -25,7 +26,7 @@ pub struct Transport {
 }
 
 /// One end of the connections.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct End {
     /// Effective `SO_RCVBUF`, in bytes: the kernel doubles the requested size and enforces a minimum.
     pub so_rcvbuf: u64,
@@ -67,8 +68,9 @@ impl Transport {
 }
 
 /// Both ends of a sampled connection.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct SampledEnds {
+    /// The client's end.
     client: EndState,
     /// If the server runs on this machine.
     server: Option<EndState>,
@@ -91,17 +93,27 @@ impl SampledEnds {
 }
 
 /// TCP state of one end of one connection.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 struct EndState {
+    /// Effective `SO_RCVBUF`, in bytes.
     rcvbuf: u64,
+    /// Effective `SO_SNDBUF`, in bytes.
     sndbuf: u64,
+    /// Maximum segment size for sending, in bytes.
     mss: u32,
+    /// Advertised receive window, in bytes.
     rcv_wnd: u32,
+    /// Window scale (shift count) of the advertised window.
     window_scale: u8,
+    /// Number of retransmitted segments.
     retransmits: u32,
+    /// Smoothed round-trip time.
     rtt: Duration,
+    /// Time with data to send.
     busy: Duration,
+    /// Time in which the peer's receive window was full.
     rwnd_limited: Duration,
+    /// Time in which its own send buffer was full.
     sndbuf_limited: Duration,
 }
 

@@ -1,5 +1,6 @@
 //! Judges whether the figures of a load can be trusted. Pure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::engine::ThreadUsage;
@@ -30,11 +31,19 @@ const LAG_US: f64 = 1_000.0;
 const STEAL_PERCENT: f64 = 5.0;
 /// Maximum factor between the rates in the first and the last third of the period.
 const DRIFT: f64 = 1.15;
+/// Median service times that hint at delayed ACKs, in microseconds: Linux sends them after 40 ms, and timers are late.
+const DELAYED_ACK_US: std::ops::Range<f64> = 38_000.0..50_000.0;
+/// A server that uses fewer cores is not what takes the time.
+const IDLE_CORES: f64 = 0.2;
+/// Minimum time that a request waits for a connection to be worth a note, as a share of its service time.
+const WAITED: f64 = 0.1;
+/// The same in microseconds: a few are spent between two readings of the clock.
+const WAITED_LEAST_US: f64 = 50.0;
 /// Significance level of the test that these rates differ.
 const DRIFT_P: f64 = 0.01;
 
 /// Whether the figures of a load can be trusted, and the evidence.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct Validity {
     /// Whether the figures can be trusted: there are no `reasons`.
     pub valid: bool,
@@ -63,7 +72,7 @@ pub struct Validity {
 }
 
 /// Percentiles of the send lag, in microseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, JsonSchema, Serialize)]
 pub struct Lag {
     /// Median.
     pub p50: f64,
@@ -190,6 +199,8 @@ impl Validity {
                 server_cores,
             });
         }
+        self.notes.extend(delayed_acks(metrics, server_cores));
+        self.notes.extend(one_at_a_time(workload, metrics));
     }
 
     /// Adds the disturbances by the machine.
@@ -212,6 +223,26 @@ impl Validity {
         ];
         self.reasons.extend(found.into_iter().flatten());
     }
+}
+
+/// Detects replies that take as long as a delayed ACK while the server has little to do.
+fn delayed_acks(metrics: &Metrics, server_cores: Option<f64>) -> Option<Note> {
+    let p50 = metrics.service_us.p50;
+    let is_idle = server_cores.is_none_or(|cores| cores < IDLE_CORES);
+    (DELAYED_ACK_US.contains(&p50) && is_idle).then_some(Note::DelayedAcks {
+        p50_ms: p50 / 1e3,
+        server_cores,
+    })
+}
+
+/// Detects requests of an open loop that wait for a connection, since each carries one at a time.
+fn one_at_a_time(workload: &Workload, metrics: &Metrics) -> Option<Note> {
+    let waited = metrics.response_us.mean - metrics.service_us.mean;
+    let is_notable = waited > WAITED * metrics.service_us.mean && waited > WAITED_LEAST_US;
+    (workload.is_open() && workload.pipeline == 1 && is_notable).then_some(Note::OneAtATime {
+        waited_ms: waited / 1e3,
+        connections: workload.connections,
+    })
 }
 
 /// Detects a closed loop whose rate changes: the server was still warming up, so the mean rate is meaningless.
@@ -320,6 +351,50 @@ mod tests {
             told[0].starts_with("started-late: 250.0 ms after"),
             "{told:?}"
         );
+    }
+
+    /// The notes of a load with this median and mean of the service time and this mean of the response time, in microseconds.
+    fn noted(workload: &Workload, service: f64, response: f64, cores: f64) -> Vec<&'static str> {
+        let mut metrics = Metrics {
+            ops: 1000,
+            ops_per_s: 1000.0,
+            server_cores: Some(cores),
+            ..Metrics::default()
+        };
+        metrics.service_us.p50 = service;
+        metrics.service_us.mean = service;
+        metrics.response_us.mean = response;
+        let mut measured = measured(Tally::default());
+        measured.server = Some(crate::load::ServerUse::default());
+        let validity = Validity::judge(workload, &measured, &metrics, &[]);
+        validity.notes.iter().map(Note::word).collect()
+    }
+
+    #[test]
+    fn forty_milliseconds_of_an_idle_server_are_a_note() {
+        let closed = Workload::default();
+        let noted = |service, cores| noted(&closed, service, service, cores);
+        assert_eq!(noted(41_200.0, 0.02), ["delayed-acks"]);
+        assert!(noted(41_200.0, 0.9).is_empty(), "the server computes");
+        assert!(noted(20_000.0, 0.02).is_empty());
+        assert!(noted(60_000.0, 0.02).is_empty());
+    }
+
+    #[test]
+    fn requests_that_wait_for_a_connection_are_a_note() {
+        let open = |pipeline| Workload {
+            pace: Loop::Open {
+                rate: 100.0,
+                rate_to: 100.0,
+                arrivals: crate::load::Arrivals::Poisson,
+            },
+            pipeline,
+            ..Workload::default()
+        };
+        assert_eq!(noted(&open(1), 1_000.0, 1_500.0, 0.1), ["one-at-a-time"]);
+        assert!(noted(&open(1), 1_000.0, 1_020.0, 0.1).is_empty());
+        assert!(noted(&open(8), 1_000.0, 1_500.0, 0.1).is_empty());
+        assert!(noted(&Workload::default(), 1_000.0, 1_500.0, 0.1).is_empty());
     }
 
     #[test]

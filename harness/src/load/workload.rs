@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::part::Part;
 
 /// A complete, validated workload: everything the engine needs besides the talk and the address.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Workload {
     /// Number of connections over all threads.
     pub connections: usize,
@@ -27,9 +28,11 @@ pub struct Workload {
     pub churn: Option<u32>,
     /// Length of the warm-up, which precedes the measured period and is not measured.
     #[serde(rename = "warmup_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub warmup: Duration,
     /// Length of the measured period.
     #[serde(rename = "duration_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub duration: Duration,
     /// Number of connections at the start of the measured period, if it grows linearly to `connections`.
     pub ramp_connections_from: Option<usize>,
@@ -48,7 +51,7 @@ pub struct Workload {
 }
 
 /// What decides when the next request is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "loop")]
 pub enum Loop {
     /// Closed loop: each reply triggers the next request. A slow server receives fewer requests, so the tail
@@ -66,20 +69,22 @@ pub enum Loop {
 }
 
 /// A time span with another rate.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Surge {
     /// Requests per second during the surge.
     pub rate: f64,
     /// Time from the start of the measured period.
     #[serde(rename = "at_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub at: Duration,
     /// Length.
     #[serde(rename = "length_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub length: Duration,
 }
 
 /// Distribution of the due times of an open loop.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrivals {
     /// Equal intervals.
@@ -90,7 +95,7 @@ pub enum Arrivals {
 }
 
 /// How much of each reply is compared with the expected one. Length and frame always are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verify {
     /// Every byte of every reply. With replies of 16 KiB this costs the client 5 to 8 % more CPU time.
@@ -103,7 +108,7 @@ pub enum Verify {
 }
 
 /// Options set on each socket before it connects. `None` leaves the kernel's default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct SocketOptions {
     /// Requested `SO_RCVBUF`, in bytes.
     pub so_rcvbuf: Option<usize>,

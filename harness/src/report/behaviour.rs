@@ -1,5 +1,6 @@
 //! How base and candidate of a gate differ in what they do: verdicts of checks, failures that cases cause, replies.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Outcome, Verdict};
@@ -11,7 +12,7 @@ const NAMED_MAX: usize = 3;
 const REPLY_CHARS_MAX: usize = 200;
 
 /// What was compared besides the metrics, and what differs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Behaviour {
     /// Checks that ran on both servers.
     pub checks: usize,
@@ -26,7 +27,7 @@ pub(crate) struct Behaviour {
 }
 
 /// A difference between base and candidate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct BehaviourChange {
     /// What kind of difference it is.
     pub kind: ChangeKind,
@@ -44,7 +45,9 @@ pub(crate) struct BehaviourChange {
 }
 
 /// Kinds of differences, in the order of display.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ChangeKind {
     /// The candidate fails, and the base does not.

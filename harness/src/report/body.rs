@@ -1,6 +1,8 @@
 //! The result of a run, one variant for each kind of run. The verdict is a function of it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::number::bytes;
 use super::{
@@ -11,10 +13,11 @@ use crate::check::run::sweep::{CallSweepResult, SweepOutcome, SweepRow};
 use crate::load::{LoadResult, OverloadReport, PartRecord, Parts, SloReport, Workload};
 
 /// The result of a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Body {
     /// None: the run could not begin, or was interrupted before anything was measured.
+    #[schemars(extend("properties" = json!({ "verdict": { "enum": ["inconclusive", "error"] } })))]
     Nothing {},
     /// A battery.
     Check(CheckReport),
@@ -93,7 +96,7 @@ impl Body {
 }
 
 /// The result of a sweep of the results of system calls.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct CallSweepReport {
     /// The table.
     #[serde(rename = "sweep")]
@@ -191,7 +194,7 @@ fn rows_with(result: &CallSweepResult, outcome: SweepOutcome) -> impl Iterator<I
 }
 
 /// Battery, campaign and sweep in one go.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct Whole {
     /// The battery.
     #[serde(flatten)]
@@ -232,7 +235,7 @@ impl Whole {
 }
 
 /// The result of a sweep.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct SweepReport {
     /// The cells and the recommendation.
     #[serde(flatten)]
@@ -254,7 +257,7 @@ impl SweepReport {
 }
 
 /// The result of a load.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct LoadReport {
     /// What the server was asked; it is in the plan.
     #[serde(skip)]
@@ -275,7 +278,7 @@ pub(crate) struct LoadReport {
 }
 
 /// What the server of a load used that other processes generated.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct ObserverReport {
     /// What a merge needs.
     pub part: PartRecord,

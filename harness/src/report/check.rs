@@ -1,5 +1,6 @@
 //! The result of a battery.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Learned, RunVerdict, Since};
@@ -7,7 +8,7 @@ use crate::check::run::VerdictCounts;
 use crate::check::{Cause, Outcome, cause};
 
 /// The result of a battery.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub(crate) struct CheckReport {
     /// Number of checks for each verdict.
     pub counts: VerdictCounts,

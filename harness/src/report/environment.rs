@@ -1,9 +1,10 @@
 //! The machine that a run was made on.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What may explain a figure or a verdict.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Environment {
     /// Version of tcprove. A report of another version is not read.
     #[serde(skip_deserializing, default = "version")]

@@ -1,11 +1,12 @@
 //! Why a run could not be made.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ExitCode;
 
 /// What kind of error ended a run before it had a result. A stable word in the JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ErrorCode {
     /// The arguments are wrong.
@@ -40,7 +41,7 @@ impl ErrorCode {
 }
 
 /// Why a run could not be made.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct RunError {
     /// The kind of error.
     pub code: ErrorCode,

@@ -1,5 +1,6 @@
 //! Exit codes: an interface for scripts.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The exit code of a run. Listed in the order in which they apply: the first that fits is taken.
@@ -24,7 +25,7 @@ pub enum ExitCode {
 }
 
 /// What becomes of a run that is inconclusive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OnInconclusive {
     /// It counts as passed.

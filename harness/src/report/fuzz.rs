@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::RunVerdict;
 use crate::fuzz::{Finding, FuzzResult, MemberRun};
 
 /// The report of a campaign.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub(crate) struct FuzzReport {
     /// The totals and the findings.
     #[serde(flatten)]
@@ -171,14 +172,14 @@ fn counted(count: f64, one: &str, many: &str) -> String {
 }
 
 /// The report of a replay.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub(crate) struct ReplayReport {
     /// One item per case file.
     pub items: Vec<ReplayItem>,
 }
 
 /// One replayed case file.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub(crate) struct ReplayItem {
     /// The case file.
     pub path: PathBuf,

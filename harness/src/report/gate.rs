@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::number::{bytes, digits, micros};
@@ -12,7 +13,7 @@ use crate::gate::rule::{CLEAR_BUDGETS, CellVerdict};
 use crate::gate::{Explained, GateCell, GateResult, GateSamples, MergedGate, Metric, Side};
 
 /// The report of a gate.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct GateReport {
     /// The base's command as a shell would take it; `None` if the base is a stored baseline.
     pub base: Option<String>,
@@ -39,7 +40,7 @@ pub(crate) struct GateReport {
 
 /// Hashes of the files that the commands of base and candidate name, which tell one build from another; `None` where there is
 /// no such file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Contents {
     /// Those of the base.
     pub base: Option<String>,
@@ -48,7 +49,7 @@ pub(crate) struct Contents {
 }
 
 /// A baseline that was written.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct Stored {
     /// Path of its file.
     pub path: String,

@@ -19,7 +19,7 @@ pub(crate) fn render(report: &Report) -> String {
 
 /// Escapes characters that are valid in JSON but have an effect on a terminal. They only occur
 /// inside strings, where their escapes are equivalent.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

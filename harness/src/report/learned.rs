@@ -1,11 +1,12 @@
 //! What was learned about a server before it was judged, as it is reported.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::subject::{AtRest, Latency, Limits, Place, Rehearsal, Tried};
 
 /// What was learned about a server before it was judged.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct Learned {
     /// What the rehearsal cost.
     pub took_ms: u64,

@@ -32,12 +32,16 @@ pub(crate) mod sample;
 mod sample_check;
 #[cfg(feature = "cli")]
 pub(crate) mod sarif;
+#[cfg(feature = "cli")]
+pub(crate) mod schema;
 mod since;
 #[cfg(test)]
 mod snapshots;
 pub(crate) mod terminal;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "cli")]
+pub(crate) mod trace;
 mod trends;
 mod wrap;
 
@@ -52,6 +56,7 @@ pub(crate) use fuzz::{FuzzReport, ReplayItem, ReplayReport};
 pub(crate) use gate::{Contents, GateReport, Stored};
 pub(crate) use learned::Learned;
 pub(crate) use plan::{RunPlan, Servers};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub(crate) use since::Since;
 pub(crate) use trends::HistoryReport;
@@ -62,7 +67,7 @@ use crate::text::{ends, escape_text, left_out_mark};
 pub(crate) const SCHEMA: &str = "tcprove/1";
 
 /// The verdict of a whole run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RunVerdict {
     /// Everything that ran passed.
@@ -88,7 +93,7 @@ impl RunVerdict {
 }
 
 /// The target of a run, as it is reported.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct TargetReport {
     /// Its name.
     pub name: String,
@@ -113,7 +118,7 @@ impl TargetReport {
 }
 
 /// What is known about a run besides its result.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct Header {
     /// The command that was run.
     pub command: &'static str,
@@ -136,9 +141,10 @@ pub(crate) struct Header {
 }
 
 /// The report of a run. Made once, when the run is over.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct Report {
-    /// [`SCHEMA`].
+    /// The version of this format.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: &'static str,
     /// What is known about the run besides its result.
     #[serde(flatten)]

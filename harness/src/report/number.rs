@@ -1,9 +1,9 @@
 //! Numbers for people: three significant digits and a unit.
 
-/// Microseconds: `87.1 us`, `1.24 ms`, `2.10 s`.
+/// Microseconds: `87.1 µs`, `1.24 ms`, `2.10 s`.
 pub(super) fn micros(value: f64) -> String {
     match value {
-        _ if value < 1e3 => format!("{} us", digits(value)),
+        _ if value < 1e3 => format!("{} µs", digits(value)),
         _ if value < 1e6 => format!("{} ms", digits(value / 1e3)),
         _ => format!("{} s", digits(value / 1e6)),
     }
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn figures_have_three_digits_and_a_unit() {
         let times = [0.5, 87.12, 312.4, 1240.0, 2_100_000.0].map(micros);
-        assert_eq!(times, ["0.50 us", "87.1 us", "312 us", "1.24 ms", "2.10 s"]);
+        assert_eq!(times, ["0.50 µs", "87.1 µs", "312 µs", "1.24 ms", "2.10 s"]);
         assert_eq!(
             [950.0, 12_345.0, 1.2e6].map(count),
             ["950", "12.3 k", "1.20 M"]

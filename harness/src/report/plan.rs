@@ -1,5 +1,6 @@
 //! The plan of a run, as it is written to the JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::OnInconclusive;
@@ -7,7 +8,7 @@ use crate::data::hash::hash_of;
 use crate::subject::ServerPlan;
 
 /// The plan of a run: the server, the conversation, and what the feature is to do.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct RunPlan<P> {
     /// The servers, and how they are reached.
     #[serde(flatten)]
@@ -22,7 +23,7 @@ pub(crate) struct RunPlan<P> {
 }
 
 /// The servers of a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Servers {
     /// The server under test.

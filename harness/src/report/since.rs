@@ -1,12 +1,13 @@
 //! What changed since an earlier run of the same command.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::behaviour::{ChangeKind, change_of, is_open, told};
 use crate::check::{Outcome, Verdict};
 
 /// What changed since an earlier run, and what did not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Since {
     /// The id of the earlier run; the first digits are its time.
     pub run_id: String,
@@ -25,7 +26,7 @@ pub(crate) struct Since {
 }
 
 /// Something that changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct SinceChange {
     /// How it changed.
     pub kind: ChangeKind,

@@ -14,7 +14,7 @@ use super::sample::{
     replay, report, swept,
 };
 use super::sample_check::{calls, checked_in_full, whole};
-use super::{Body, Report, html, junit, markdown, terminal};
+use super::{Body, Report, html, junit, markdown, terminal, trace};
 use crate::fuzz::FindingKind;
 use crate::load::Workload;
 
@@ -120,6 +120,11 @@ fn a_battery() {
 #[test]
 fn a_run_that_could_not_begin() {
     insta::assert_snapshot!("error", in_every_format(&failed_to_start()));
+}
+
+#[test]
+fn a_trace() {
+    insta::assert_snapshot!("trace", trace::render(&checked_in_full()));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Verdicts of campaigns and replays, their JSON, and what no format may let through.
 
-use super::sample::{campaign, finding, header, replay};
+use super::sample::{
+    campaign, checked, failed_to_start, finding, gated, gated_with_behaviour, header, history,
+    loaded, replay, report, swept,
+};
 use super::{
     Body, ExitCode, Header, ReplayReport, Report, RunError, RunVerdict, json, junit, markdown,
     sarif, terminal,
@@ -72,14 +75,38 @@ fn an_error_decides_the_exit_code_but_for_an_interrupt() {
 
 #[test]
 fn lines_keep_within_the_terminal() {
-    let narrow = plain(
-        &campaign(vec![finding(FindingKind::Crash, 5, None)]),
-        Some(60),
-    );
-    assert!(
-        narrow.lines().all(|line| line.chars().count() < 60),
-        "{narrow}"
-    );
+    let gate = |gate| report("gate", Ok(Body::Gate(Box::new(gate))));
+    let reports = [
+        campaign(vec![finding(FindingKind::Crash, 5, None)]),
+        checked(),
+        failed_to_start(),
+        loaded(true),
+        loaded(false),
+        swept(),
+        gate(gated(4.0, 1e-3, 2.0)),
+        gate(gated_with_behaviour()),
+        history(),
+        replay(),
+    ];
+    // A command is not wrapped, so that it can be copied.
+    let is_command = |line: &str| {
+        ["tcprove ", "printf "]
+            .iter()
+            .any(|word| line.contains(word))
+    };
+    let mut wrong = Vec::new();
+    for report in &reports {
+        for columns in [40, 60, 80, 140] {
+            let text = plain(report, Some(columns));
+            let too_long = text
+                .lines()
+                .filter(|line| line.chars().count() >= columns && !is_command(line));
+            wrong.extend(
+                too_long.map(|line| format!("{}, {columns}: {line}", report.header.command)),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The history of many gates in words.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::gate::{percent, signed};
@@ -12,7 +13,7 @@ use crate::text::escape_text;
 const NAMED_MAX: usize = 3;
 
 /// The report of a history.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct HistoryReport {
     /// What was read.
     #[serde(flatten)]

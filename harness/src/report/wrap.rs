@@ -2,20 +2,29 @@
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// Minimum number of columns for wrapping.
+/// Minimum number of columns beside the indent. With fewer, lines are indented by [`NARROW`] only.
 const ROOM_MIN: usize = 20;
+/// Indent of continued lines on a narrow terminal.
+const NARROW: usize = 2;
+/// Minimum number of columns for wrapping at all.
+const COLUMNS_MIN: usize = 12;
 
 /// Wraps `text` to `columns`, of which `indent` are used on every line. The first line is not
 /// indented, since the cursor is already there. Breaks between words, and inside words longer than
 /// a line. Without `columns` the text is unchanged.
 pub(super) fn wrap(text: &str, indent: usize, columns: Option<usize>) -> String {
-    let Some(room) = room(indent, columns) else {
-        return text.to_owned();
+    let (indent, room, mut used) = match (room(indent, columns), columns) {
+        (Some(room), _) => (indent, room, 0),
+        (None, Some(columns)) if columns >= COLUMNS_MIN => {
+            let narrow = indent.min(NARROW);
+            (narrow, columns - narrow - 1, indent - narrow)
+        }
+        _ => return text.to_owned(),
     };
     let mut wrapped = String::new();
-    let mut used = 0;
     for (number, word) in text.split(' ').enumerate() {
-        if number > 0 && used + 1 + word.width() > room {
+        let is_full = used + usize::from(number > 0) + word.width() > room;
+        if used > 0 && is_full {
             new_line(&mut wrapped, indent);
             used = 0;
         } else if number > 0 {
@@ -81,7 +90,12 @@ mod tests {
             format!("{}\n{}", "x".repeat(24), "x".repeat(6))
         );
         assert_eq!(wrap(&long, 0, None), long);
-        assert_eq!(wrap(&long, 20, columns), long, "too narrow to be worth it");
+        assert_eq!(
+            wrap("one two three", 20, columns),
+            "one\n  two three",
+            "the first line is indented already, the others would have no room"
+        );
+        assert_eq!(wrap(&long, 0, Some(8)), long, "too narrow to be worth it");
     }
 
     #[test]

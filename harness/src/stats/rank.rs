@@ -1,7 +1,7 @@
 //! Estimates and tests based on ranks, which a single outlier does not move.
 
 /// An estimate with its confidence interval.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, schemars::JsonSchema, serde::Serialize)]
 pub struct Interval {
     /// The estimate.
     pub estimate: f64,

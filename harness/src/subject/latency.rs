@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::client::RehearsalClient;
@@ -17,10 +18,13 @@ const PATIENCE_MIN: Duration = Duration::from_millis(500);
 const PATIENCE_MAX: Duration = Duration::from_secs(4);
 
 /// Times of several samples, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct Spread {
+    /// The shortest.
     pub min_ms: f64,
+    /// The median.
     pub median_ms: f64,
+    /// The longest.
     pub max_ms: f64,
 }
 
@@ -41,7 +45,7 @@ impl Spread {
 }
 
 /// How long the server takes, as far as it was timed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct Latency {
     /// From the connect to the end of the opening: a greeting, a login.
     #[serde(skip_serializing_if = "Option::is_none")]

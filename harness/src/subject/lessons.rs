@@ -1,12 +1,13 @@
 //! What a rehearsal may find out about a server: limits that it sets to its clients on purpose, and the order of turns. These
 //! are facts, not faults.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::search::Refusal;
 
 /// What a server accepts, as far as it is known. `None`: no limit is stated, and none was found.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct Limits {
     /// How many clients it serves at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,7 +24,7 @@ pub(crate) struct Limits {
 }
 
 /// One limit: what the file states, what was seen, or both.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Limit {
     /// The largest number that was accepted.
     pub accepts: usize,
@@ -157,7 +158,7 @@ impl Limits {
 }
 
 /// How much was tried, and accepted, of what a limit may be set to; 0 if nothing was tried.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Tried {
     /// Connections at the same time.
     pub connections: usize,
@@ -174,7 +175,7 @@ pub(crate) struct Tried {
 }
 
 /// What happened to a request that was neither answered nor refused. `over-buffer` judges it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Trouble {
     /// Its size in bytes.
     pub bytes: usize,
@@ -183,7 +184,7 @@ pub(crate) struct Trouble {
 }
 
 /// The place of a turn among the others, as it was found out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Place {
     /// The turn.
     pub turn: String,

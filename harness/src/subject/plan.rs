@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Origin, Subject};
 use crate::process::Listening;
 
 /// How the server is reached, without secrets.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub(crate) struct ServerPlan {
     /// The name in the file, or of the talk.
     pub name: String,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::client::RehearsalClient;
@@ -19,7 +20,7 @@ const CLIENTS: usize = 3;
 const CLOSES: Duration = Duration::from_secs(5);
 
 /// Processes of one name whose threads wait in the same calls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct AtRest {
     /// The name of the processes, as the kernel knows it.
     pub name: String,

@@ -157,13 +157,42 @@ impl Exchange {
     /// Whether neither the request nor the reply would end early because of `payload`.
     /// Conservative: a doubtful payload is not safe.
     pub fn payload_is_safe(&self, talk: &Talk, payload: &[u8]) -> bool {
+        self.payload_trouble(talk, payload).is_none()
+    }
+
+    /// Why a message of this exchange cannot contain `payload`, for the user; `None` if it can.
+    pub fn payload_trouble(&self, talk: &Talk, payload: &[u8]) -> Option<String> {
         let announced = self.send.as_ref().is_some_and(Message::announces_payload);
         let reply = self.reply_frame(talk);
         let sent = self.send.iter().flat_map(Message::slots);
         let expected = self.expect.slots();
-        carries(&talk.request, sent, payload, announced)
-            && (!self.expects_payload() || carries(reply, expected, payload, announced))
+        let carried = carries(&talk.request, sent, payload, announced).and_then(|()| {
+            match self.expects_payload() {
+                true => carries(reply, expected, payload, announced),
+                false => Ok(()),
+            }
+        });
+        let why = match carried.err()? {
+            Trouble::NotText => {
+                "writes the payload as JSON, which is UTF-8 text and cannot contain these bytes"
+            }
+            Trouble::Encoding => "has no room for a payload of this length",
+            Trouble::Ends => {
+                "would end early: its frame takes these bytes for the end of a message"
+            }
+        };
+        Some(format!("{} {why}", self.label))
     }
+}
+
+/// Why a message cannot contain a payload.
+enum Trouble {
+    /// It is written as JSON, and no text.
+    NotText,
+    /// It cannot be written otherwise.
+    Encoding,
+    /// The message would end in it.
+    Ends,
 }
 
 /// Whether a message of `frame` can contain the payload in each form in which `slots` write it.
@@ -172,11 +201,16 @@ fn carries<'a>(
     slots: impl IntoIterator<Item = &'a Slot>,
     payload: &[u8],
     announced: bool,
-) -> bool {
+) -> Result<(), Trouble> {
     let slots = slots.into_iter();
     let mut values = slots.filter(|slot| slot.name == Name::Payload && slot.is_value());
-    values.all(|slot| {
+    values.try_for_each(|slot| {
         let mut written = Vec::new();
-        slot.encode(payload, &mut written).is_ok() && frame.carries(&written, announced)
+        match slot.encode(payload, &mut written) {
+            Err(RenderError::NotText(_)) => Err(Trouble::NotText),
+            Err(_) => Err(Trouble::Encoding),
+            Ok(()) if frame.carries(&written, announced) => Ok(()),
+            Ok(()) => Err(Trouble::Ends),
+        }
     })
 }

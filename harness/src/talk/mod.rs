@@ -181,7 +181,12 @@ impl Talk {
     /// Whether every turn with a payload can contain this one without ending a message early.
     /// Conservative: a doubtful payload is not safe.
     pub fn payload_is_safe(&self, payload: &[u8]) -> bool {
+        self.payload_trouble(payload).is_none()
+    }
+
+    /// Why a message of some turn cannot contain this payload, for the user; `None` if all can.
+    pub fn payload_trouble(&self, payload: &[u8]) -> Option<String> {
         self.payload_turns()
-            .all(|turn| turn.payload_is_safe(self, payload))
+            .find_map(|turn| turn.payload_trouble(self, payload))
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| format!("{text:?} is not a duration; write it as \"30s\" or \"500ms\""))?;
     let seconds = match unit.trim() {
-        "us" => 1e-6,
+        "us" | "µs" => 1e-6,
         "ms" => 1e-3,
         "s" => 1.0,
         "m" | "min" => 60.0,
@@ -33,7 +33,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         }
         other => {
             return Err(format!(
-                "unknown unit {other:?}; the units are us, ms, s, m, h"
+                "unknown unit {other:?}; the units are µs (or us), ms, s, m, h"
             ));
         }
     };
@@ -53,6 +53,7 @@ mod tests {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
+        assert_eq!(duration("250µs"), duration("250 us"));
         assert_eq!(duration("2m"), duration("120 s"));
         for bad in [
             "",

@@ -8,6 +8,7 @@ pub(crate) mod markdown;
 mod near;
 pub(crate) mod size;
 pub(crate) mod slot;
+mod stack;
 pub(crate) mod template;
 pub(crate) mod uint;
 pub(crate) mod varint;

@@ -10,6 +10,10 @@ use crate::check::outcome::{Ascribe, Checked, FailureKind, Shortfall, failed, in
 use crate::session::{Dial, PeerError, Reply, Session};
 use crate::subject::RehearsalClient;
 use crate::talk::{Exchange, Turn};
+use crate::text::escape;
+
+/// Maximum length of a payload in a reason, in characters.
+const SHOWN_CHARS: usize = 40;
 
 /// Size of a small `SO_RCVBUF`, in bytes. The server fills it quickly, but the window does not fall
 /// below one segment of the loopback interface.
@@ -197,10 +201,9 @@ impl Cx {
 
     /// The turn that carries `payload`. Skips if the talk has none.
     pub(crate) fn payload_turn(&self, session: &mut Session, payload: &[u8]) -> Checked<Turn> {
-        if !self.talk().payload_is_safe(payload) {
-            return Err(Shortfall::Skip(
-                "no message of the talk can contain the payload".into(),
-            ));
+        if let Some(trouble) = self.talk().payload_trouble(payload) {
+            let sent = escape(payload, SHOWN_CHARS);
+            return Err(Shortfall::Skip(format!("to send \"{sent}\": {trouble}")));
         }
         match session.payload_turn(payload)? {
             Some(turn) => Ok(turn),

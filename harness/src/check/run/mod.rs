@@ -347,13 +347,17 @@ fn next(queue: &Mutex<VecDeque<&'static Check>>) -> Option<&'static Check> {
 }
 
 /// Number of checks per verdict, as shown in the summary. Waived failures are counted separately.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, schemars::JsonSchema, serde::Serialize)]
 pub(crate) struct VerdictCounts {
+    /// Passed.
     pub pass: usize,
     /// Failed and not waived.
     pub fail: usize,
+    /// Warned.
     pub warn: usize,
+    /// Skipped.
     pub skip: usize,
+    /// Without a verdict, and not waived.
     pub inconclusive: usize,
     /// Failed or inconclusive, and waived.
     pub waived: usize,

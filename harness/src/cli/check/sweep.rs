@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{CheckArgs, program, resolved};
@@ -17,12 +18,13 @@ use crate::report::{CallSweepReport, RunError};
 use crate::subject::RehearsalError;
 
 /// What the JSON says about the plan.
-#[derive(Serialize)]
-struct SweepPlan {
+#[derive(JsonSchema, Serialize)]
+pub(in crate::cli) struct SweepPlan {
     /// Only this case.
     sweep: Option<SweepCase>,
     /// The part of all cases.
     shard: Option<Shard>,
+    /// No case starts after this many seconds.
     max_time_s: Option<f64>,
 }
 

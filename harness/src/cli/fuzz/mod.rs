@@ -136,7 +136,7 @@ pub(super) enum FeedbackArg {
     Auto,
     /// The basic blocks of the server's program, seen by breakpoints, and the shape of the replies
     Breakpoints,
-    /// The edges that a server counts which was built by AFL's compilers, or with -fsanitize-coverage and the file of
+    /// The edges (jumps between basic blocks) that a server counts which was built by AFL's compilers, or with -fsanitize-coverage and the file of
     /// `tcprove generate coverage`; and the shape of the replies
     Edges,
     /// The lines and instructions of a server in Python 3.12 or later, and the shape of the replies

@@ -49,14 +49,15 @@ impl FuzzProgress {
                 corpus,
                 busy,
             } => {
-                let of = self
-                    .duration
-                    .map_or(String::new(), |duration| format!("/{}", duration.as_secs()));
+                let left = self.duration.map_or(String::new(), |duration| {
+                    let left = duration.saturating_sub(elapsed);
+                    format!(", {:.0} s left", left.as_secs_f64().ceil())
+                });
                 let busy = busy.map_or(String::new(), |busy| {
                     format!("; {}", escape_text(&busy, 80))
                 });
                 self.bar.set_message(format!(
-                    "{:.0}{of} s: {executions} cases, {per_s:.0}/s, {findings} findings, {restarts} server starts, {corpus} cases in the corpus{busy}",
+                    "{:.0} s{left}: {executions} cases, {per_s:.0}/s, {findings} findings, {restarts} server starts, {corpus} cases in the corpus{busy}",
                     elapsed.as_secs_f64(),
                 ));
                 self.bar.tick();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
@@ -52,7 +53,7 @@ pub(in crate::cli) struct BehaviourArgs {
 }
 
 /// What a gate compares besides metrics.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::cli) enum With {
     /// The verdicts of the checks

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::sides::{Rehearsed, Sides, Speed};
@@ -264,10 +265,11 @@ fn content(server: &PreparedTarget) -> Option<String> {
 }
 
 /// A plan with the number of this gate.
-#[derive(Serialize)]
-struct NumberedPlan<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct NumberedPlan<'a> {
     #[serde(flatten)]
     plan: &'a GatePlan,
+    /// The number of this gate, of several that judge together.
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<Shard>,
     /// What is compared besides the metrics.

@@ -130,7 +130,9 @@ fn measure(
     args: &LoadArgs,
 ) -> Result<LoadReport, RunError> {
     let server = server_for(resolved, &workload)?;
-    let progress = LoadProgress::new(!args.output.no_progress);
+    let is_search = args.slo.is_some() || args.overload;
+    let length = (!is_search).then_some(workload.warmup + workload.duration);
+    let progress = LoadProgress::new(!args.output.no_progress, length);
     let put = |workload: &Workload| {
         let load = Load {
             workload,

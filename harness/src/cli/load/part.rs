@@ -248,7 +248,8 @@ pub(super) fn measure(
     (part, clock): (&PlannedPart, ClockRecord),
 ) -> Result<Body, RunError> {
     let server = server_for(resolved, &workload)?;
-    let progress = LoadProgress::new(!args.output.no_progress);
+    let length = workload.warmup + workload.duration;
+    let progress = LoadProgress::new(!args.output.no_progress, Some(length));
     let load = Load {
         workload: &workload,
         talk: &resolved.subject.talk,

@@ -11,15 +11,18 @@ use crate::event::Event;
 /// The progress line. The watching thread updates it, never an engine thread.
 pub(in crate::cli) struct LoadProgress {
     bar: ProgressBar,
+    /// The length of the load with its warm-up, if it is one load and no search.
+    length: Option<Duration>,
     /// Elapsed time and number of replies when the rate was computed last, and that rate.
     last: Mutex<(Duration, u64, f64)>,
 }
 
 impl LoadProgress {
     /// Creates the line; it stays hidden without a terminal.
-    pub(crate) fn new(wanted: bool) -> Self {
+    pub(crate) fn new(wanted: bool, length: Option<Duration>) -> Self {
         Self {
             bar: progress::line(wanted),
+            length,
             last: Mutex::default(),
         }
     }
@@ -49,8 +52,12 @@ impl LoadProgress {
             0 => String::new(),
             some => format!(", {some} failures"),
         };
+        let left = self.length.map_or(String::new(), |length| {
+            let left = length.saturating_sub(*elapsed);
+            format!(", {:.0} s left", left.as_secs_f64().ceil())
+        });
         self.bar.set_message(format!(
-            "{:.1} s: {:.0} replies/s over {connections} connections{failures}",
+            "{:.1} s{left}: {:.0} replies/s over {connections} connections{failures}",
             elapsed.as_secs_f64(),
             last.2
         ));

@@ -130,7 +130,7 @@ fn announce(trial: &GateTrial) {
         names(&trial.failed_by)
     };
     note(&format!(
-        "planted {:.1} %: {:<12} {why}; measured {} %, control {} %, base {:.2} us, {:.1} s",
+        "planted {:.1} %: {:<12} {why}; measured {} %, control {} %, base {:.2} µs, {:.1} s",
         trial.planted_pct,
         format!("{:?}", trial.verdict).to_lowercase(),
         number(trial.seen_pct),

@@ -222,7 +222,7 @@ impl Work<'_> {
             None => "show nothing".into(),
         };
         self.state.note(&format!(
-            "an earlier campaign was killed during an epoch; its {} cases, run again, {outcome}",
+            "an earlier campaign was killed; the {} cases that its server had seen, run again, {outcome}",
             cases.len()
         ));
         if let Some(symptom) = symptom {

@@ -37,7 +37,7 @@ pub(super) fn explained(result: &FuzzResult, pace: &Pace) -> Option<String> {
     let rehearsal = pace.rehearsal.as_secs_f64();
     Some(format!(
         "{} cases in {:.1} s ({per_s:.1}/s on each server) say little: {cause}. What would help: {help} (time of all \
-         lanes: starting servers {}, cases {}, looking at the server {}, settling findings {}; before the first case \
+         servers: starting them {}, cases {}, looking at the server {}, settling findings {}; before the first case \
          {rehearsal:.1} s)",
         result.executions,
         time.wall_s,

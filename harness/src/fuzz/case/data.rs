@@ -1,9 +1,11 @@
 //! The bytes of a case. Long repetitions are stored as such, so that a megabyte of one letter is one short line.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A sequence of bytes in parts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
+#[schemars(with = "Vec<Written>")]
 pub struct Data {
     parts: Vec<DataPart>,
 }
@@ -149,13 +151,27 @@ impl FromIterator<DataPart> for Data {
 }
 
 /// A part in JSON: a string if it is text, otherwise `{"hex": "ff fe"}`; repetitions as `{"repeat": "A", "n": 9}`.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
+#[schemars(rename = "Bytes")]
 enum Written {
     Text(String),
-    Hex { hex: String },
-    Repeat { repeat: String, n: u32 },
-    RepeatHex { repeat_hex: String, n: u32 },
+    Hex {
+        /// Bytes in hexadecimal digits, as in `ff fe`.
+        hex: String,
+    },
+    Repeat {
+        /// The text that is repeated.
+        repeat: String,
+        /// How often.
+        n: u32,
+    },
+    RepeatHex {
+        /// The bytes that are repeated, in hexadecimal digits.
+        repeat_hex: String,
+        /// How often.
+        n: u32,
+    },
 }
 
 impl Serialize for Data {

@@ -1,5 +1,6 @@
 //! A step that gives some of the server's next system calls another result.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::process::injector::{CallKind, Injected, calls};
@@ -12,8 +13,9 @@ const TIMES_MAX: u32 = 16;
 /// It concerns the calls that the server begins after this step: on the current connection, or on its listening socket if
 /// the call accepts connections. Another step of the kind, or the end of the case, ends it. Nothing happens on a server
 /// that was started without a filter of system calls, or in memory.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, JsonSchema, Serialize)]
 #[serde(into = "Written")]
+#[schemars(with = "Written")]
 pub struct InjectStep {
     call: &'static str,
     result: Injected,
@@ -21,12 +23,14 @@ pub struct InjectStep {
 }
 
 /// The same as a case file has it.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[schemars(rename = "InjectedCalls")]
 struct Written {
     /// The name of a system call.
     call: String,
     /// The name of an error, or `short`.
     result: String,
+    /// How many of the next calls get it; 1 if absent.
     #[serde(default = "once", skip_serializing_if = "is_once")]
     times: u32,
 }

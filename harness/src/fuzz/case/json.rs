@@ -1,5 +1,6 @@
 //! Case files: versioned JSON that a person can read and write.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Case, Data};
@@ -8,7 +9,7 @@ use super::{Case, Data};
 pub const SCHEMA: &str = "tcprove-case/1";
 
 /// A case file. Its cases run in order on one server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct CaseFile {
     /// The version of the format: [`SCHEMA`].
     pub schema: String,
@@ -23,7 +24,7 @@ pub struct CaseFile {
 }
 
 /// The replies of a recorded session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Recorded {
     /// All bytes from the server.
     pub replies: Data,

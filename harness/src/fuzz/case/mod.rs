@@ -17,6 +17,7 @@ pub use data::{Data, DataPart};
 pub(in crate::fuzz) use fold::folded;
 pub use inject::InjectStep;
 pub use json::{CaseFile, CaseFileError, Recorded, SCHEMA};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use show::{readable, shown};
 
@@ -33,7 +34,7 @@ pub const DELAY_MS_MAX: u32 = 1_000;
 ///
 /// At the end, every connection that is still open is closed in order: the client sends FIN and reads until the
 /// server closes too, or a time limit is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, JsonSchema, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Case {
     /// The steps, in the order in which they are performed.
@@ -41,7 +42,7 @@ pub struct Case {
 }
 
 /// One action of the client.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Sends bytes on the current connection.
@@ -76,7 +77,7 @@ impl Step {
 }
 
 /// Bytes to send on one connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, JsonSchema, Serialize, Deserialize)]
 pub struct SendStep {
     /// The bytes.
     pub data: Data,

@@ -73,7 +73,10 @@ impl Source for Edges {
     }
 
     fn about(&self) -> String {
-        format!("the edges that {} counts in shared memory", self.names)
+        format!(
+            "the edges (jumps between basic blocks) that {} counts in shared memory",
+            self.names
+        )
     }
 
     fn places(&self) -> usize {

@@ -6,6 +6,7 @@ mod shape;
 
 use std::collections::HashSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Case;
@@ -15,7 +16,7 @@ use super::epoch::CaseRun;
 const SEEN_MAX: usize = 1 << 20;
 
 /// The feedback of a campaign.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeedbackMode {
     /// The best that the server and the system support.

@@ -47,7 +47,7 @@ pub(super) fn seen(epoch: &mut Epoch<'_>, first: &PeerError) -> Option<Symptom> 
             ),
             _ => suspected(),
         }
-        .with("canaries", vec![first.to_string(), again.to_string()])
+        .with("other clients", vec![first.to_string(), again.to_string()])
         .with("limit_ms", u64::try_from(limit.as_millis()).unwrap_or(0)),
     )
 }

@@ -122,7 +122,7 @@ fn what_stands_in_the_way_is_named() {
     };
     forbids(|now| now.machine.tool = "callgrind-3.22.0".into(), "3.22.0");
     forbids(|now| now.machine.system = "sample 13".into(), "sample 13");
-    forbids(|now| now.talk.pace_s = Some(0.001), "per 1000 us");
+    forbids(|now| now.talk.pace_s = Some(0.001), "per 1000 µs");
     forbids(
         |now| now.machine.cpu_features = ["avx".to_owned()].into(),
         "the baseline has avx2, this machine has none",

@@ -176,9 +176,9 @@ fn advice(said: &str) -> &'static str {
     } else if said.contains("unhandled") && said.contains("syscall") {
         "valgrind does not support one of its system calls; a newer valgrind may"
     } else if said.contains("/runtime.") || said.contains("goroutine") {
-        "Go programs do not run under valgrind; the duet does not need it"
+        "Go programs do not run under valgrind; the sessions of both servers do not need it"
     } else {
-        "check whether `valgrind --tool=callgrind COMMAND` runs it. Programs in Go, on the JVM or with another just-in-time compiler often do not run; the duet does not need valgrind"
+        "check whether `valgrind --tool=callgrind COMMAND` runs it. Programs in Go, on the JVM or with another just-in-time compiler often do not run; the sessions of both servers do not need valgrind"
     }
 }
 

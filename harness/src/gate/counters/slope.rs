@@ -1,5 +1,6 @@
 //! The cost of a request, from runs with few and with many requests. Pure.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One run of a server under a tool of valgrind.
@@ -16,7 +17,7 @@ pub struct CountedRun {
 }
 
 /// The cost of one operation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PerOp {
     /// The mean over all pairs of a short and a long run.
     pub estimate: f64,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng as _;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::session::DuetSession;
@@ -59,7 +60,7 @@ pub struct DuetSamples {
 }
 
 /// Why a duet ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DuetEnd {
     /// All sessions ran, or the user or a broken server ended it.

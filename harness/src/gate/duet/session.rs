@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rest::at_rest;
@@ -46,12 +47,13 @@ pub(super) struct DuetSession<'a> {
 }
 
 /// What a session measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct SessionSample {
     /// The figures of both sides.
     pub sides: Pair<SideFigures>,
     /// ln(candidate / base) of CPU time per exchange: the centre of the blocks.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub cpu_log_ratio: f64,
     /// The extra work of one side in a control session, as a share of its counted exchanges.
     pub planted_share: f64,

@@ -1,5 +1,6 @@
 //! A line of a history, as it is read back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The schema of the lines.
@@ -31,7 +32,7 @@ pub(crate) struct Entry {
 }
 
 /// What the fingerprint of a machine is made of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// Model of the processor.
     pub model: String,

@@ -4,6 +4,7 @@
 //! and Apache Otava (Hunter) use (Daly et al., ICPE 2020; Fleming et al., ICPE 2023), cuts greedily, one change after the other; on
 //! the simulated histories of `tests.rs` this finds as many changes with a quarter of the false alarms.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::stats::{change_points, cut_range, median, noise, ramp, without_outliers};
@@ -25,7 +26,7 @@ const RANGE_TOLERANCE: f64 = 6.0;
 const SDS_95: f64 = 1.96;
 
 /// A period between two changes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct Level {
     /// The number of its first gate.
     pub from: usize,
@@ -36,7 +37,7 @@ pub(crate) struct Level {
 }
 
 /// A change of the level.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct Shift {
     /// The number of the gate with which it most likely begins.
     pub gate: usize,
@@ -53,7 +54,7 @@ pub(crate) struct Shift {
 }
 
 /// Changes in one direction that a straight line explains as well.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize)]
 pub(crate) struct Drift {
     /// The number of the gate with which it begins.
     pub from: usize,

@@ -8,6 +8,7 @@ mod level;
 #[cfg(test)]
 mod tests;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 #[cfg(test)]
@@ -21,14 +22,14 @@ use crate::data::Unit;
 const GATES_MAX: usize = 5_000;
 
 /// All gates of a history.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct History {
     /// For each machine and server, in the order of their first gates.
     pub machines: Vec<MachineHistory>,
 }
 
 /// The gates of one server on one machine.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct MachineHistory {
     /// The hash of the machine.
     pub fingerprint: String,
@@ -45,7 +46,7 @@ pub(crate) struct MachineHistory {
 }
 
 /// A gate of a history.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct PastGate {
     /// Names the run.
     pub run_id: String,
@@ -68,7 +69,7 @@ impl PastGate {
 }
 
 /// How a metric developed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct Trend {
     /// The metric.
     pub metric: Metric,
@@ -95,7 +96,7 @@ pub(crate) struct Trend {
 }
 
 /// What the values of a trend are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Values {
     /// The candidate's figures.

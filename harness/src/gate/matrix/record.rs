@@ -1,5 +1,6 @@
 //! All rounds of one cell of the matrix, and how they are judged. Pure.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::visit::{METRICS, Round, Visit};
@@ -11,18 +12,22 @@ use crate::gate::side::Side;
 use crate::stats::{hodges_lehmann, median};
 
 /// All cells, and those that were left out.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(in crate::gate) struct MatrixRecords {
+    /// The cells that were measured.
     pub cells: Vec<MatrixRecord>,
     /// Cells that the base cannot handle, and why.
     pub left_out: Vec<(MatrixCell, String)>,
 }
 
 /// One cell, round by round.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(in crate::gate) struct MatrixRecord {
+    /// The load of the cell.
     pub cell: MatrixCell,
+    /// Rounds of the first stage.
     pub(super) first: Vec<Round>,
+    /// Rounds on fresh servers.
     pub(super) fresh: Vec<Round>,
 }
 

@@ -1,5 +1,6 @@
 //! One visit to a cell: a short load on one of the servers, reduced to what the gate needs. Pure.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::exact;
@@ -14,10 +15,11 @@ const REPLIES_LEAST: u64 = 100;
 pub(super) const METRICS: [Metric; 2] = [Metric::Throughput, Metric::P99];
 
 /// The result of a visit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(super) struct Visit {
     /// Microseconds, in the order of [`METRICS`]; NaN where there were too few replies.
     #[serde(with = "exact::list")]
+    #[schemars(with = "Vec<exact::Written>")]
     pub figures: [f64; 2],
     /// The client was saturated, and the server was not.
     pub limited: bool,
@@ -54,8 +56,9 @@ impl Visit {
 }
 
 /// What a round measured in one cell: the visits to each side.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub(super) struct Round {
+    /// The visits to each side, in their order.
     pub visits: Pair<Vec<Visit>>,
 }
 

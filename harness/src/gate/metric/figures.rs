@@ -1,44 +1,56 @@
 //! What a session of the duet measures of each side, and how a metric is read from it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::exact;
 
 /// What was measured of one side in a session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct SideFigures {
     /// CPU time per counted exchange, in microseconds.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub cpu_us: f64,
     /// Median response time, in microseconds.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub p50_us: f64,
     /// Resident memory at the end without file-backed pages, in bytes: a larger program has more of those.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub rss_bytes: f64,
     /// Time from the start of the process until the server was ready, in microseconds.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub start_us: f64,
     /// Open descriptors at the end, with one client.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub descriptors: f64,
     /// Threads at the end, with one client.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub threads: f64,
     /// CPU usage while nobody asks anything, in cores.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub idle_cores: f64,
     /// Wake-ups of all threads per second meanwhile.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub idle_wakeups_per_s: f64,
     /// CPU time per new connection, with the TLS handshake if there is one, in microseconds.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub connection_cpu_us: f64,
     /// Memory that each idle connection takes, in bytes.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub bytes_per_client: f64,
     /// Bytes sent and received per counted exchange.
     #[serde(with = "exact")]
+    #[schemars(with = "exact::Written")]
     pub wire_bytes: f64,
 }
 

@@ -15,6 +15,7 @@ mod start_time;
 mod threads;
 mod wire_bytes;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::figures::SessionFigure;
@@ -22,7 +23,9 @@ pub use self::figures::SideFigures;
 use crate::data::Unit;
 
 /// A metric by which base and candidate are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
     /// Instructions of the server per operation, under callgrind.
@@ -63,7 +66,7 @@ pub enum Metric {
 }
 
 /// How a metric is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// Counted under valgrind: the same in every run.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Workload;
@@ -10,7 +11,7 @@ use crate::load::Workload;
 pub(super) const MEASURED_MIN: Duration = Duration::from_millis(60);
 
 /// The sessions of a duet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct DuetPlan {
     /// Sessions of base and candidate in the first stage.
     pub real: usize,
@@ -23,15 +24,19 @@ pub struct DuetPlan {
     pub planted: f64,
     /// Unmeasured exchanges at the start of each session.
     #[serde(rename = "warmup_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub warmup: Duration,
     /// The measured part of each session.
     #[serde(rename = "measured_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub measured: Duration,
     /// A whole session as planned, including start and stop of both servers.
     #[serde(rename = "session_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub session: Duration,
     /// Longest wait for a connection or a reply.
     #[serde(rename = "patience_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub patience: Duration,
     /// What each connection says. The duet uses one connection in lockstep, whatever the workload says.
     #[serde(skip)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::rule::second_sessions;
@@ -33,7 +34,7 @@ const ROUNDS_PER_START: usize = 5;
 const FRESH_CELLS: usize = 2;
 
 /// One load of the matrix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct MatrixCell {
     /// Its name: `payload 64 B, 10 connections`.
     pub at: String,
@@ -46,7 +47,7 @@ pub struct MatrixCell {
 }
 
 /// The loads of a gate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct MatrixPlan {
     /// The loads.
     pub cells: Vec<MatrixCell>,
@@ -60,9 +61,11 @@ pub struct MatrixPlan {
     pub life: usize,
     /// Unmeasured load at the start of each visit.
     #[serde(rename = "warmup_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub warmup: Duration,
     /// The measured part of each visit.
     #[serde(rename = "measured_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub measured: Duration,
     /// Time to start and stop both servers.
     #[serde(skip)]

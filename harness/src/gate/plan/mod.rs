@@ -6,6 +6,7 @@ mod matrix;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::duet::DuetPlan;
@@ -37,7 +38,7 @@ const MATRIX_FROM: Duration = Duration::from_secs(90);
 const RESERVE: Duration = Duration::from_secs(2);
 
 /// A validated gate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct GatePlan {
     /// How much worse each metric may become, as a share of the base.
     pub budgets: BTreeMap<Metric, f64>,
@@ -57,9 +58,11 @@ pub struct GatePlan {
         serialize_with = "crate::data::seconds::seconds_if_any",
         deserialize_with = "crate::data::seconds::read_if_any"
     )]
+    #[schemars(with = "Option<f64>")]
     pub counting: Option<Duration>,
     /// Time to start and stop both servers once, outside valgrind.
     #[serde(rename = "overhead_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub overhead: Duration,
     /// Whether allocations are counted as well, which takes the same time again.
     pub allocations: bool,
@@ -67,6 +70,7 @@ pub struct GatePlan {
     pub explain: bool,
     /// Time limit of the whole gate.
     #[serde(rename = "max_time_s", with = "crate::data::seconds")]
+    #[schemars(with = "f64")]
     pub max_time: Duration,
 }
 
@@ -284,7 +288,7 @@ impl GateRequest {
         let needed = settled(duet + needs, |time| self.besides(time));
         Err(TooShort {
             why: format!(
-                "{:.0?} leave {surplus:.0?} for loads after counting and duet, and loads need {needs:.0?}",
+                "{:.0?} leave {surplus:.0?} for loads after counting and the sessions of both servers, and loads need {needs:.0?}",
                 self.max_time
             ),
             needed: Duration::from_secs(needed.as_secs() + 1),

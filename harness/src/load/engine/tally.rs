@@ -1,5 +1,6 @@
 //! The counts of an engine thread.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::load::packed;
@@ -10,7 +11,7 @@ use crate::text::escape;
 const KEPT: usize = 8;
 
 /// Counts over the whole load, including the warm-up unless a field says otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Tally {
     /// Requests passed to the kernel.
     pub requests: u64,
@@ -38,6 +39,7 @@ pub struct Tally {
     pub bytes: (u64, u64),
     /// Durations of the TLS handshakes, in nanoseconds; `None` without TLS.
     #[serde(with = "packed::if_any")]
+    #[schemars(with = "Option<String>")]
     pub handshakes: Option<Times>,
     /// Descriptions of the first failures.
     pub troubles: Vec<String>,

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::process::{context_switches_of, run_delay_of};
@@ -20,11 +21,13 @@ pub(crate) struct Reading {
 }
 
 /// What a thread used between two readings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ThreadUsage {
+    /// CPU time.
     pub cpu: Duration,
     /// Time in which it was runnable while another thread ran on its core.
     pub starved: Duration,
+    /// Wall time.
     pub wall: Duration,
     /// Voluntary and involuntary context switches.
     pub context_switches: u64,

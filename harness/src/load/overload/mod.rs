@@ -6,6 +6,7 @@ mod explore;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::explore::{Exploration, recovered};
@@ -29,7 +30,7 @@ const SURGE_LENGTH: Duration = Duration::from_millis(500);
 const AFTER: Duration = Duration::from_millis(4500);
 
 /// The result of an overload run.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct OverloadReport {
     /// Replies per second of a closed loop with several requests in flight on each connection.
     pub capacity_per_s: f64,
@@ -49,7 +50,7 @@ pub struct OverloadReport {
 }
 
 /// The figures at one offered rate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct OverloadStep {
     /// The offered rate as a multiple of the capacity.
     pub factor: f64,

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::load::parts_reason::{APART_MAX, PartsReason};
 
 /// What is known about the clock of the machine of a part.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ClockRecord {
     /// The kernel's boot id. Processes with the same one use the same clock. Empty if unknown.
     pub machine: String,
@@ -19,7 +20,7 @@ pub struct ClockRecord {
 }
 
 /// The clock of a machine compared with that of a folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct FolderClock {
     /// The id of the folder, from a file in it, or of the part that answered: parts with different ids did not compare with the
     /// same clock.

@@ -21,6 +21,7 @@ mod start;
 #[cfg(feature = "cli")]
 mod union;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::clocks::{ClockRecord, FolderClock};
@@ -35,7 +36,7 @@ pub(crate) use self::union::Union;
 use super::run::Measurement;
 
 /// What the report of a part stores so that it can be merged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PartRecord {
     /// Number of the part, starting at 1; 0 for an observer, which generates nothing.
     pub index: usize,
@@ -48,7 +49,7 @@ pub struct PartRecord {
 }
 
 /// The parts of a merged load.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema, Serialize)]
 pub struct Parts {
     /// Number of parts of the load.
     pub count: usize,
@@ -64,7 +65,7 @@ pub struct Parts {
 }
 
 /// What a part contributes to the whole.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize)]
 pub struct PartSummary {
     /// Number of the part, starting at 1.
     pub index: usize,

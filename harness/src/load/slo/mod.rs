@@ -11,6 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::search::Search;
@@ -68,7 +69,7 @@ impl FromStr for Slo {
 }
 
 /// The result of a search.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct SloReport {
     /// The objective, such as `p99<5ms`.
     pub objective: String,
@@ -92,7 +93,7 @@ pub struct SloReport {
 }
 
 /// The windows at one rate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct Tried {
     /// Requests per second.
     pub rate: f64,

@@ -35,10 +35,10 @@ pub(super) fn render(text: &mut String, report: &Report, load: &LoadReport) {
     row(text, "service", &metrics.service_us);
     let server = metrics
         .server_cpu_us_per_op
-        .map_or("not measured".into(), |each| format!("{} us", digits(each)));
+        .map_or("not measured".into(), |each| format!("{} µs", digits(each)));
     let _ = writeln!(
         text,
-        "\nCPU per reply: server {server}, client {} us",
+        "\nCPU per reply: server {server}, client {} µs",
         digits(metrics.client_cpu_us_per_op)
     );
 }

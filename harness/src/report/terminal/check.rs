@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::{CheckReport, verdict_line};
 use crate::check::{Cause, Outcome, Verdict, grouped};
-use crate::report::wrap::{cut, wrap};
+use crate::report::wrap::wrap;
 use crate::report::{ChangeKind, Learned, Report, Since};
 use crate::text::escape_text;
 
@@ -136,19 +136,21 @@ fn lines(text: &mut String, checked: &CheckReport, columns: Option<usize>) {
             text.push('\n');
             continue;
         }
-        let indent = 2 + MARK_WIDTH + 1 + id_width + 1;
         let detail = escape_text(detail, 200);
-        // Outcomes that are shown in detail below are cut here.
-        let detail = if outcome.needs_details() {
-            cut(&detail, indent, columns)
-        } else {
-            wrap(&detail, indent, columns)
-        };
+        let beside = 2 + MARK_WIDTH + 1 + id_width + 1;
+        if columns.is_some_and(|columns| columns < beside + BESIDE_MIN) {
+            let detail = wrap(&detail, SKIPPED_INDENT, columns);
+            let _ = writeln!(text, "\n{:SKIPPED_INDENT$}{DIM}{detail}{RESET}", "");
+            continue;
+        }
+        let detail = wrap(&detail, beside, columns);
         let gap = id_width - outcome.id.len();
         let _ = writeln!(text, "{:gap$} {DIM}{detail}{RESET}", "");
     }
 }
 
+/// Minimum columns beside a check for its reason, which is below it otherwise.
+const BESIDE_MIN: usize = 30;
 /// Width of the longest verdict, `inconclusive`.
 const MARK_WIDTH: usize = 12;
 /// Column at which the text of a finding starts.
@@ -205,7 +207,7 @@ fn evidence(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
                     let step = step
                         .as_str()
                         .map_or_else(|| step.to_string(), str::to_owned);
-                    let step = cut(&escape_text(&step, 160), FINDING_INDENT, columns);
+                    let step = wrap(&escape_text(&step, 160), FINDING_INDENT, columns);
                     let _ = writeln!(text, "  {DIM}{name:<11}{RESET} {step}");
                 }
                 if steps.len() > max {
@@ -314,7 +316,8 @@ fn skipped(text: &mut String, checked: &CheckReport, columns: Option<usize>) {
     }
     let _ = writeln!(
         text,
-        "\n{BOLD}skipped checks, and what would enable them{RESET}"
+        "\n{BOLD}{}{RESET}",
+        wrap("skipped checks, and what would enable them", 0, columns)
     );
     for (enable, ids) in groups {
         let what = if enable.is_empty() {

@@ -29,7 +29,7 @@ pub(super) fn render(
     if let Some(behaviour) = &gate.behaviour {
         behaviour_of(text, behaviour, columns);
     }
-    table(text, &gate.result.cells);
+    table(text, &gate.result.cells, columns);
     for found in functions(&gate.result) {
         let _ = writeln!(text, "{DIM}{}{RESET}", wrap(&found.title, 0, columns));
         for [function, base, candidate, share] in &found.rows {
@@ -82,6 +82,7 @@ fn behaviour_of(text: &mut String, behaviour: &Behaviour, columns: Option<usize>
             ChangeKind::Fixed => GREEN,
             ChangeKind::ChangedReply | ChangeKind::ChangedVerdict => YELLOW,
         };
+        let place = wrap(&place, kind.chars().count() + 2, columns);
         let _ = writeln!(text, "{colour}{kind}{RESET}  {place}");
         for (side, told) in [("base", base), ("candidate", candidate)] {
             let _ = writeln!(text, "  {side:<9}  {}", wrap(&told, 13, columns));
@@ -99,16 +100,19 @@ fn behaviour_of(text: &mut String, behaviour: &Behaviour, columns: Option<usize>
     }
 }
 
-fn table(text: &mut String, cells: &[GateCell]) {
+fn table(text: &mut String, cells: &[GateCell], width: Option<usize>) {
     if cells.is_empty() {
         return;
     }
     let rows: Vec<[String; 6]> = std::iter::once(HEADS.map(String::from))
         .chain(cells.iter().map(row))
         .collect();
-    let mut lines = columns::lines(&rows, |column| !(1..=2).contains(&column)).into_iter();
+    let is_left = |column| !(1..=2).contains(&column);
+    let mut lines = columns::lines_within(&rows, is_left, width).into_iter();
     let heads = lines.next().unwrap_or_default();
-    let _ = writeln!(text, "{DIM}{heads}{RESET}");
+    if !heads.is_empty() {
+        let _ = writeln!(text, "{DIM}{heads}{RESET}");
+    }
     let mut metric = None;
     for (cell, line) in cells.iter().zip(lines) {
         // Loads are listed below their metric.

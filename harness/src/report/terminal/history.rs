@@ -19,7 +19,7 @@ pub(super) fn render(text: &mut String, report: &HistoryReport, columns: Option<
     for machine in &report.history.machines {
         let title = escape_text(&title(machine), TEXT_SHOWN);
         let _ = writeln!(text, "\n{DIM}{}{RESET}", wrap(&title, 0, columns));
-        table(text, machine);
+        table(text, machine, columns);
         changes(text, machine, columns);
     }
     text.push('\n');
@@ -29,17 +29,18 @@ pub(super) fn render(text: &mut String, report: &HistoryReport, columns: Option<
     }
 }
 
-fn table(text: &mut String, machine: &MachineHistory) {
+fn table(text: &mut String, machine: &MachineHistory, width: Option<usize>) {
     let heads = [""].into_iter().chain(HEADS).map(str::to_owned).collect();
     let rows = machine
         .trends
         .iter()
         .map(|trend| [name(trend)].into_iter().chain(row(trend)).collect());
     let rows: Vec<Vec<String>> = std::iter::once(heads).chain(rows).collect();
-    for (place, line) in columns::lines(&rows, |column| column == 0)
-        .into_iter()
-        .enumerate()
-    {
+    let lines = columns::lines_within(&rows, |column| column == 0, width);
+    for (place, line) in lines.into_iter().enumerate() {
+        if line.is_empty() {
+            continue;
+        }
         let (colour, reset) = match place {
             0 => (DIM, RESET),
             _ => ("", ""),
@@ -66,10 +67,10 @@ fn changes(text: &mut String, machine: &MachineHistory, columns: Option<usize>) 
                 "certain" => String::new(),
                 _ => format!(" (between {between})"),
             };
-            let _ = writeln!(
-                text,
-                "  {colour}{size}{RESET} with {with}{between}: {levels}"
-            );
+            let told = format!("with {with}{between}: {levels}");
+            let indent = 2 + size.chars().count() + 1;
+            let told = wrap(&told, indent, columns);
+            let _ = writeln!(text, "  {colour}{size}{RESET} {told}");
         }
         for found in &trend.drifts {
             let told = escape_text(&drift(machine, trend, found), TEXT_SHOWN);

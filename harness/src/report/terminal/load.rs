@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::latency::table;
 use super::style::{BOLD, DIM, MAGENTA, RED, RESET, YELLOW};
-use super::verdict_line;
-use crate::load::{Latency, Loop, Metrics, OverloadReport, Part, SloReport, Workload};
+use super::{histogram, verdict_line};
+use crate::load::{Loop, Metrics, OverloadReport, Part, SloReport, Workload};
 use crate::report::number::{bytes, count, digits, micros};
 use crate::report::parts::parts;
 use crate::report::wrap::wrap;
@@ -13,8 +14,6 @@ use crate::text::escape_text;
 
 /// Width of the first column.
 const LABEL: usize = 10;
-/// Width of a column of numbers.
-const FIGURE: usize = 13;
 
 pub(super) fn render(
     text: &mut String,
@@ -25,15 +24,15 @@ pub(super) fn render(
     let (workload, result) = (&load.workload, &load.result);
     let metrics = &result.metrics;
     let _ = writeln!(text, "{}", wrap(&described(workload), 0, columns));
+    let rate = format!("{} replies/s", count(metrics.ops_per_s));
     let _ = writeln!(
         text,
-        "\n{BOLD}{} replies/s{RESET}  {DIM}({} replies; {}/s sent, {}/s received){RESET}",
-        count(metrics.ops_per_s),
-        metrics.ops,
-        bytes(a_second(metrics.bytes_sent, metrics)),
-        bytes(a_second(metrics.bytes_received, metrics)),
+        "\n{BOLD}{rate}{RESET}  {DIM}{}{RESET}",
+        wrap(&amounts(metrics), rate.chars().count() + 2, columns)
     );
-    times(text, metrics);
+    table(text, metrics, columns);
+    let sum = &load.result.histogram;
+    histogram::draw(text, "response times", sum, columns);
     costs(text, load, columns);
     trust(text, load, columns);
     if let Some(slo) = &load.slo {
@@ -61,6 +60,16 @@ fn answer(load: &LoadReport) -> String {
     }
 }
 
+/// How many replies and bytes there were.
+fn amounts(metrics: &Metrics) -> String {
+    format!(
+        "({} replies; {}/s sent, {}/s received)",
+        metrics.ops,
+        bytes(a_second(metrics.bytes_sent, metrics)),
+        bytes(a_second(metrics.bytes_received, metrics))
+    )
+}
+
 fn a_second(bytes: u64, metrics: &Metrics) -> f64 {
     (bytes as f64 / metrics.measured_s.max(f64::MIN_POSITIVE)).round()
 }
@@ -82,6 +91,11 @@ pub(in crate::report) fn described(workload: &Workload) -> String {
         )
         .to_lowercase(),
     };
+    let depth = match (workload.is_open(), workload.pipeline) {
+        (false, _) => String::new(),
+        (true, 1) => ", one at a time on each".into(),
+        (true, depth) => format!(", up to {depth} at a time on each"),
+    };
     let churn = workload.churn.map_or(String::new(), |churn| {
         format!(", a new connection after {churn} requests")
     });
@@ -90,7 +104,7 @@ pub(in crate::report) fn described(workload: &Workload) -> String {
         Part { index, count } => format!("part {} of {count} of ", index + 1),
     };
     format!(
-        "{part}{} connections, {pace}{churn}; payload {}; {:.1} s after {:.1} s of warm-up; {} engine {}{}",
+        "{part}{} connections, {pace}{depth}{churn}; payload {}; {:.1} s after {:.1} s of warm-up; {} engine {}{}",
         workload.connections,
         bytes(workload.payload_bytes as f64),
         workload.duration.as_secs_f64(),
@@ -105,64 +119,6 @@ pub(in crate::report) fn described(workload: &Workload) -> String {
     )
 }
 
-fn times(text: &mut String, metrics: &Metrics) {
-    let heads = ["mean", "p50", "p90", "p99", "p99.9", "max"];
-    let _ = write!(text, "\n{:<LABEL$}", "");
-    for head in heads {
-        let _ = write!(text, "{DIM}{head:>FIGURE$}{RESET}");
-    }
-    text.push('\n');
-    row(text, "response", &metrics.response_us);
-    intervals(text, &metrics.response_us);
-    row(text, "service", &metrics.service_us);
-    if let Some(handshake) = &metrics.handshake_us {
-        row(text, "handshake", handshake);
-        let _ = writeln!(
-            text,
-            "{DIM}{} TLS handshakes, not part of the response times{RESET}",
-            handshake.count
-        );
-    }
-    text.push('\n');
-}
-
-fn row(text: &mut String, label: &str, times: &Latency) {
-    let _ = write!(text, "{label:<LABEL$}{:>FIGURE$}", micros(times.mean));
-    for (name, _) in crate::load::metrics::PERCENTILES {
-        let value = times.percentile(name).unwrap_or(0.0);
-        let figure = match () {
-            () if times.at_least.contains(&name) => format!(">= {}", micros(value)),
-            () => micros(value),
-        };
-        if times.too_few.contains(&name) {
-            let _ = write!(text, "{DIM}{:>FIGURE$}{RESET}", format!("({figure})"));
-        } else {
-            let _ = write!(text, "{figure:>FIGURE$}");
-        }
-    }
-    let _ = writeln!(text, "{:>FIGURE$}", micros(times.max));
-}
-
-/// The 95 % confidence intervals of the percentiles, by resampling windows.
-fn intervals(text: &mut String, times: &Latency) {
-    let _ = write!(text, "{DIM}{:<LABEL$}{:>FIGURE$}", "", "");
-    for (name, _) in crate::load::metrics::PERCENTILES {
-        let shown = times
-            .intervals
-            .get(name)
-            .map_or(String::new(), |(low, high)| {
-                let (unit, scale) = match high {
-                    _ if *high < 1e3 => ("", 1.0),
-                    _ if *high < 1e6 => ("", 1e3),
-                    _ => ("", 1e6),
-                };
-                format!("{}-{}{unit}", digits(low / scale), digits(high / scale))
-            });
-        let _ = write!(text, "{shown:>FIGURE$}");
-    }
-    let _ = writeln!(text, "{RESET}");
-}
-
 fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
     let metrics = &load.result.metrics;
     let mut row = |label: &str, value: &str| {
@@ -174,7 +130,7 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
     };
     let server = match (metrics.server_cpu_us_per_op, metrics.server_cores) {
         (Some(each), Some(cores)) => format!(
-            "CPU {} us per reply ({cores:.2} cores), {:.2} context switches per reply, {} resident at peak",
+            "CPU {} µs per reply ({cores:.2} cores), {:.2} context switches per reply, {} resident at peak",
             digits(each),
             metrics.server_context_switches_per_op.unwrap_or(0.0),
             bytes(metrics.server_rss_peak_bytes.unwrap_or(0) as f64)
@@ -187,7 +143,7 @@ fn costs(text: &mut String, load: &LoadReport, columns: Option<usize>) {
     row("server", &server);
     let client = match metrics.measured_s > 0.0 {
         true => format!(
-            "CPU {} us per reply, busy {:.0} % of the time, {:.2} context switches per reply",
+            "CPU {} µs per reply, busy {:.0} % of the time, {:.2} context switches per reply",
             digits(metrics.client_cpu_us_per_op),
             load.result.validity.client_busy * 100.0,
             metrics.client_context_switches_per_op
@@ -319,6 +275,12 @@ fn beyond(text: &mut String, over: &OverloadReport, columns: Option<usize>) {
     }
 }
 
+/// What brackets mean.
+const FEW: &str =
+    "(in brackets: fewer than 100 samples beyond the percentile, or fewer than 10 windows)";
+/// What a closed loop does not show.
+const CLOSED: &str = "closed loop: a slow server gets fewer requests, so the tail is not suitable for a service-level objective (use --rate)";
+
 /// Notes and reasons of invalidity: what limits the figures, and what makes them useless.
 fn trust(text: &mut String, load: &LoadReport, columns: Option<usize>) {
     let validity = &load.result.validity;
@@ -331,16 +293,10 @@ fn trust(text: &mut String, load: &LoadReport, columns: Option<usize>) {
         );
     }
     if !load.result.metrics.response_us.too_few.is_empty() {
-        let _ = writeln!(
-            text,
-            "{DIM}(in brackets: fewer than 100 samples beyond the percentile, or fewer than 10 windows){RESET}"
-        );
+        let _ = writeln!(text, "{DIM}{}{RESET}", wrap(FEW, 0, columns));
     }
     if !load.workload.is_open() {
-        let _ = writeln!(
-            text,
-            "{DIM}closed loop: a slow server gets fewer requests, so the tail is not suitable for a service-level objective (use --rate){RESET}"
-        );
+        let _ = writeln!(text, "{DIM}{}{RESET}", wrap(CLOSED, 0, columns));
     }
     for reason in &validity.reasons {
         let reason = wrap(&escape_text(&reason.to_string(), 600), 9, columns);

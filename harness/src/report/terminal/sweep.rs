@@ -19,7 +19,7 @@ pub(in crate::report) const COLUMNS: [(&str, &str, Write); 4] = [
     ("replies/s", "ops_per_s", count),
     ("p50", "p50_us", micros),
     ("p99", "p99_us", micros),
-    ("server us/op", "server_cpu_us_per_op", digits),
+    ("server µs/op", "server_cpu_us_per_op", digits),
 ];
 
 /// The column that shows the interval after the estimate.
@@ -40,7 +40,7 @@ pub(super) fn render(
     }
     let _ = writeln!(text);
     if result.cells.iter().any(|cell| cell.valid) {
-        table(text, result);
+        table(text, result, columns);
     } else {
         let count = result.cells.len();
         let _ = writeln!(
@@ -64,10 +64,10 @@ pub(super) fn render(
     verdict_line(text, report, &summary, columns);
 }
 
-fn table(text: &mut String, result: &SweepResult) {
+fn table(text: &mut String, result: &SweepResult, width: Option<usize>) {
     let mut rows = vec![heads(result)];
     rows.extend(result.cells.iter().map(|cell| row(result, cell)));
-    let lines = columns::lines(&rows, |_| false);
+    let lines = columns::lines_within(&rows, |_| false, width);
     for (place, line) in lines.into_iter().enumerate() {
         let colour = match place.checked_sub(1).map(|cell| &result.cells[cell]) {
             None => DIM,
@@ -75,7 +75,9 @@ fn table(text: &mut String, result: &SweepResult) {
             Some(cell) if cell.same_as.is_some() => DIM,
             Some(_) => "",
         };
-        let _ = writeln!(text, "{colour}{line}{RESET}");
+        if !line.is_empty() {
+            let _ = writeln!(text, "{colour}{line}{RESET}");
+        }
     }
 }
 
@@ -162,7 +164,7 @@ fn remarks(text: &mut String, result: &SweepResult, columns: Option<usize>) {
             }
             seen.push(&remark.word);
             let remark = wrap(
-                &escape_text(&remark.to_string(), 400),
+                &escape_text(&remark.to_string(), 600),
                 label.len() + 2,
                 columns,
             );

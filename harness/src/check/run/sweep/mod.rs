@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::aftermath::{Before, Idle};
@@ -60,7 +61,7 @@ pub(crate) struct CallSweep {
 }
 
 /// The result of a sweep.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct CallSweepResult {
     /// The socket calls of one exchange, in their order.
     pub(crate) calls: Vec<Cow<'static, str>>,
@@ -85,9 +86,11 @@ pub(crate) struct CallSweepResult {
 }
 
 /// What became of one case.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct SweepRow {
+    /// The call and its result, `CALL:N:RESULT`.
     pub(crate) case: SweepCase,
+    /// What became of the exchange.
     pub(crate) outcome: SweepOutcome,
     /// How the server fell short.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,7 +107,7 @@ pub(crate) struct SweepRow {
 }
 
 /// What became of the exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SweepOutcome {
     /// It was served all the same.

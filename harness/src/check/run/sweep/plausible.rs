@@ -1,11 +1,13 @@
 //! The cases of a sweep: which call gets which result. Pure.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::process::injector::{CallKind, Injected, Place, SeenCall, calls, results};
 
 /// One call of an exchange and the result that it is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String")]
 pub(crate) struct SweepCase {
     /// The name of the call.
     pub(crate) call: &'static str,

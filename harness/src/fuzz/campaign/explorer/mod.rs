@@ -131,7 +131,7 @@ impl<'a, 'b> Explorer<'a, 'b> {
             && let Some(trouble) = self.epoch.server().helper_trouble()
         {
             self.state.note(&format!(
-                "an epoch ended because {trouble}; what the server did without it was not judged"
+                "a server was replaced because {trouble}; what it did without that was not judged"
             ));
             suspect = None;
         }
