@@ -30,6 +30,7 @@ mod progress;
 mod reach;
 mod recent;
 mod record;
+mod recording;
 mod rehearse;
 mod replay;
 mod rerun;
