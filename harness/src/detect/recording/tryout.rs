@@ -169,11 +169,11 @@ impl Tryout<'_, '_> {
     /// How many lines the server answers as recorded, and what came instead of the next reply.
     fn held(&mut self, lines: &[Line]) -> Result<(usize, String), DetectError> {
         let replies = self.run(lines, "", false)?;
-        for index in 0..lines.len() {
+        for (index, line) in lines.iter().enumerate() {
             let Some(came) = replies.came.get(index) else {
                 return Ok((index, "the connection had ended before it".to_owned()));
             };
-            if !self.fits(&lines[index], came, "") {
+            if !self.fits(line, came, "") {
                 let what = match (came.sample.reply.is_empty(), came.end) {
                     (true, ConnectionEnd::StillOpen) => "now nothing came".to_owned(),
                     (true, _) => "now the server closed the connection".to_owned(),
@@ -239,8 +239,8 @@ impl Tryout<'_, '_> {
 
     /// Several replies to all lines, on a fresh server each.
     fn sample(&mut self, lines: Vec<Line>, learned: &mut Learned) -> Result<(), DetectError> {
-        let mut rounds: Vec<(Vec<Came>, Vec<Came>)> = Vec::new();
-        while rounds.len() < SAMPLES && !lines.is_empty() {
+        let (mut plain_rounds, mut longer_rounds) = (Vec::new(), Vec::new());
+        while plain_rounds.len() < SAMPLES && !lines.is_empty() {
             let token = self.prober.token();
             let plain = self.run(&lines, &token, false)?;
             let greeting = plain.greeting;
@@ -255,14 +255,12 @@ impl Tryout<'_, '_> {
             } else {
                 Vec::new()
             };
-            rounds.push((plain.came, longer));
+            plain_rounds.push(plain.came);
+            longer_rounds.push(longer);
         }
         for (index, mut line) in lines.into_iter().enumerate() {
-            let all = |which: &dyn Fn(&(Vec<Came>, Vec<Came>)) -> Option<Came>| {
-                rounds.iter().filter_map(which).collect::<Vec<Came>>()
-            };
-            let plain = all(&|round| round.0.get(index).cloned());
-            let longer = all(&|round| round.1.get(index).cloned());
+            let plain = column(&plain_rounds, index);
+            let longer = column(&longer_rounds, index);
             let Some(first) = plain.first().filter(|_| plain.len() == SAMPLES) else {
                 let what = format!("{}: not answered each time", line.shown());
                 learned.left_out.push(what);
@@ -360,6 +358,12 @@ impl Tryout<'_, '_> {
         }
         Ok(replies)
     }
+}
+
+/// What came for this line in each round that got so far.
+fn column(rounds: &[Vec<Came>], line: usize) -> Vec<Came> {
+    let came = rounds.iter().filter_map(|round| round.get(line));
+    came.cloned().collect()
 }
 
 fn replaced(bytes: &[u8], word: &[u8], text: &[u8]) -> Vec<u8> {
