@@ -68,6 +68,7 @@ pub(super) const RERUN: &str = help!(judges:
 pub(super) const SEND: &str = help!(does:
     "tcprove send hello --connect 127.0.0.1:7000"
     "tcprove send --hex 'ff fe 0a' -- ./server {port}"
+    "tcprove send --turn 0                               the plain exchange of ./tcprove.toml, with its frame"
 );
 pub(super) const SERVE: &str = help!(does:
     "tcprove serve --port 7000 --protocol tutorial"

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::apart::apart;
 use super::error::{ProveError, Result};
-use super::exchange::Words;
+use super::words::Words;
 use crate::process::Server;
 use crate::session::{Arrived, BlockingLink};
 use crate::subject::block_on;

@@ -1,12 +1,11 @@
 //! Exchanges of the conversation, held by a [`Client`] of a test.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::error::{ProveError, Result};
 use crate::process::socket_table;
-use crate::talk::{Bindings, Exchange, Frame, Judgement, Opening, Tokens, Turn};
+use crate::talk::{Exchange, Frame, Judgement, Opening, Turn};
 use crate::text::escape;
 
 /// Time that the server gets to read a piece before the next one is sent.
@@ -18,36 +17,13 @@ const PAYLOAD: &[u8] = b"ping";
 /// Maximum bytes shown in an error.
 const SHOWN_BYTES: usize = 400;
 
-/// What a client fills into the requests of the conversation.
-pub(super) struct Words {
-    tokens: Tokens,
-    values: BTreeMap<String, Vec<u8>>,
-    /// The number of the client among all of its server.
-    number: u64,
-    /// Number of requests so far.
-    requests: u64,
-    has_opened: bool,
-}
-
-impl Words {
-    pub(super) fn new(values: BTreeMap<String, Vec<u8>>, seed: u64, number: u32) -> Self {
-        Self {
-            tokens: Tokens::stream(seed, number),
-            values,
-            number: u64::from(number) + 1,
-            requests: 0,
-            has_opened: false,
-        }
-    }
-}
-
 impl Client {
     /// Performs the opening of the conversation, if it has one and this connection has not done so.
     ///
     /// # Errors
     /// The server does not hold it, or it is one that only a session of tcprove can perform: STARTTLS, a program that logs in.
     pub fn open(&mut self) -> Result<&mut Self> {
-        if std::mem::replace(&mut self.words.has_opened, true) {
+        if !self.words.opens() {
             return Ok(self);
         }
         let talk = self.talk.clone();
@@ -139,7 +115,7 @@ impl Client {
         payload: &[u8],
         cuts: &[usize],
     ) -> Result<Duration> {
-        let turn = self.rendered(exchange, payload)?;
+        let turn = self.words.rendered(&self.talk, exchange, payload)?;
         self.link()?;
         let begun = Instant::now();
         if !turn.request.is_empty() {
@@ -162,7 +138,7 @@ impl Client {
         };
         let took = begun.elapsed();
         match turn.judge_message(&reply) {
-            Judgement::Match(found) => self.words.values.extend(found),
+            Judgement::Match(found) => self.words.learn(found),
             Judgement::Partial => {
                 return Err(self.wrong(
                     format!("the whole reply of {}", turn.label),
@@ -182,21 +158,6 @@ impl Client {
             !received.is_empty() && turn.judge_message(received) != Judgement::Partial
         })?;
         Ok(std::mem::take(&mut self.received))
-    }
-
-    fn rendered(&mut self, exchange: &Exchange, payload: &[u8]) -> Result<Turn> {
-        let words = &mut self.words;
-        words.requests += u64::from(exchange.send.is_some());
-        let bindings = Bindings {
-            tok: words.tokens.next(),
-            payload: payload.to_vec(),
-            seq: words.requests,
-            n: words.number,
-            values: words.values.clone(),
-            ..Bindings::default()
-        };
-        let turn = exchange.render(&self.talk, &bindings);
-        turn.map_err(|error| ProveError::Description(format!("{}: {error}", exchange.label)))
     }
 }
 

@@ -15,6 +15,7 @@ mod prepared;
 mod server;
 #[cfg(feature = "proptest")]
 pub mod strategy;
+mod words;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -11,7 +11,7 @@ use super::Prove;
 use super::apart::apart;
 use super::client::Client;
 use super::error::{ProveError, Result};
-use super::exchange::Words;
+use super::words::Words;
 use crate::fuzz::Case;
 use crate::fuzz::wire::{Limits, Wire};
 use crate::process::{self, StartOptions, StopReport};
