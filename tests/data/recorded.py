@@ -8,6 +8,9 @@ import sys
 import time
 
 
+COUNTED = []
+
+
 async def text(reader, writer):
     """A greeting, a login, then commands in lines; QUIT ends it."""
     writer.write(b"220 shop %d ready\r\n" % (time.time_ns() % 100000))
@@ -24,6 +27,9 @@ async def text(reader, writer):
             writer.write(b"530 log in first\r\n")
         elif verb == b"ADD":
             writer.write(b"251 added " + rest + b"\r\n")
+        elif verb == b"COUNT":
+            COUNTED.append(user)
+            writer.write(b"253 %d counted\r\n" % len(COUNTED))
         elif verb == b"TIME":
             writer.write(b"252 %d\r\n" % time.time_ns())
         else:

@@ -169,6 +169,7 @@ fn lines_with_a_greeting_and_a_login() {
         client.ask("LOGIN anna secret\r\n");
         assert_eq!(client.ask("ADD apples\r\n"), "251 added apples\r\n");
         client.ask("TIME\r\n");
+        assert_eq!(client.ask("COUNT\r\n"), "253 1 counted\r\n");
         client.ask("QUIT\r\n");
     };
     let Some(ended) = drafted(&bench, "text", &[&session]) else {
@@ -182,6 +183,8 @@ fn lines_with_a_greeting_and_a_login() {
         r#"expect = "251 added {tok}\r\n""#,
         r#"send = "ADD {tok} {payload}\r\n""#,
         r"expect = { regex = '(?s)^[0-9]+ .*\r\n$' }",
+        // The server counts on from one client to the next.
+        r"expect = { regex = '(?s)^[0-9]+ .* counted\r\n$' }",
         r#"expect = "221 bye\r\n""#,
         "last = true # the server closes the connection after it",
     ];

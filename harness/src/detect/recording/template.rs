@@ -218,12 +218,14 @@ pub(super) fn repeated(request: &[u8], reply: &[u8]) -> Vec<Vec<u8>> {
         while len < from.len() && memchr::memmem::find(reply, &from[..=len]).is_some() {
             len += 1;
         }
-        let word = trimmed(&from[..len]);
-        let is_known = words
-            .iter()
-            .any(|known| memchr::memmem::find(known, word).is_some());
-        if word.len() >= WORD_BYTES_MIN && !is_known {
-            words.push(word.to_vec());
+        // A line or a field of its own: lengths stand in others.
+        for part in from[..len].split(|byte| byte.is_ascii_control()) {
+            let word = trimmed(part);
+            let mut known = words.iter();
+            let is_known = known.any(|known| memchr::memmem::find(known, word).is_some());
+            if word.len() >= WORD_BYTES_MIN && !is_known {
+                words.push(word.to_vec());
+            }
         }
         at += len.max(1);
     }
@@ -259,6 +261,8 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nX: y\r\n\r\nhello",
         );
         assert_eq!(words, [b"HTTP/1.1".to_vec(), b"hello".to_vec()]);
+        let words = repeated(b"*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n", b"$5\r\nhello\r\n");
+        assert_eq!(words, [b"hello".to_vec()]);
         assert!(repeated(b"PING\r\n", b"+PONG\r\n").is_empty());
     }
 
