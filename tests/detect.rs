@@ -4,6 +4,7 @@ mod known;
 mod learned;
 mod patience;
 mod ports;
+mod recorded;
 mod servers;
 
 use crate::support::{Bench, Ended, data, python};

@@ -73,6 +73,8 @@ pub mod text;
 pub mod transport;
 
 pub use load::Workload;
+#[cfg(feature = "proptest")]
+pub use prove::strategy;
 pub use prove::{
     Checks, Client, Figures, Fuzzed, Loaded, Prove, ProveError, Result, Server, ms, secs,
 };

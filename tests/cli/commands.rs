@@ -220,6 +220,36 @@ fn send_shows_bytes_and_text() {
 }
 
 #[test]
+fn send_adds_a_header_to_a_turn_and_says_that_a_text_has_none() {
+    let bench = Bench::new();
+    let framed = ["--embedded", "--param", "protocol=frame"];
+    let ended = bench.run(["send", "--turn", "0"].iter().chain(&framed));
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+    let token = |word: &str| {
+        let mut lines = ended.stdout.lines().filter(|line| line.starts_with(word));
+        let line = lines.next().unwrap_or_default();
+        line.split_once("\\x0c").map(|(_, token)| token.to_owned())
+    };
+    assert!(
+        token("sent").is_some_and(|token| token.len() == 12),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(token("sent"), token("text"), "{}", ended.stdout);
+    assert!(!ended.stderr.contains("--turn"), "{}", ended.stderr);
+    let ended = bench.run(["send", "--turn", "7"].iter().chain(&framed));
+    assert_eq!(ended.code, Some(2), "{}", ended.all());
+    assert!(ended.stderr.contains("has 2 turns"), "{}", ended.stderr);
+    bench.run(["init", "--talk", "frame"]);
+    let ended = bench.run(["send", "hello"]);
+    assert!(
+        ended.stderr.contains("`tcprove send --turn 0`"),
+        "{}",
+        ended.all()
+    );
+}
+
+#[test]
 fn serve_says_where_it_listens_and_send_finds_it() {
     let bench = Bench::new();
     let mut serve = bench.tcprove();

@@ -19,6 +19,13 @@ fn a_check_a_cause_and_a_fault() {
     let ended = bench.run(["explain", "read-is-message", "eof-spin"]);
     assert_eq!(ended.code, Some(0), "{}", ended.all());
     assert!(ended.stdout.contains("split-"), "{}", ended.stdout);
+    assert!(
+        ended
+            .stdout
+            .contains("what to do  collect bytes until a message is whole"),
+        "{}",
+        ended.stdout
+    );
     assert!(ended.stdout.contains("spin-after-eof"), "{}", ended.stdout);
     let ended = bench.run(["explain", "utf8-split-chars"]);
     assert_eq!(ended.code, Some(2), "{}", ended.all());

@@ -19,6 +19,55 @@ async def lines(reader, end):
             yield line
 
 
+async def framed(reader, writer, width, order, reply):
+    """Messages after a length of so many bytes, and the replies likewise."""
+    while True:
+        size = int.from_bytes(await reader.readexactly(width), order)
+        if size > 1 << 20:
+            return
+        answer = reply(await reader.readexactly(size))
+        writer.write(len(answer).to_bytes(width, order) + answer)
+
+
+def says_length(body):
+    return b"len=%d " % len(body) + body
+
+
+def json_with_id(body):
+    try:
+        return json.dumps({"ok": True, "id": json.loads(body)["id"]}).encode()
+    except (ValueError, KeyError, TypeError):
+        return b'{"ok": false}'
+
+
+async def u32be(reader, writer):
+    await framed(reader, writer, 4, "big", says_length)
+
+
+async def u32le(reader, writer):
+    await framed(reader, writer, 4, "little", says_length)
+
+
+async def u32le_json(reader, writer):
+    await framed(reader, writer, 4, "little", json_with_id)
+
+
+async def u16be(reader, writer):
+    await framed(reader, writer, 2, "big", says_length)
+
+
+async def u16be_echo(reader, writer):
+    await framed(reader, writer, 2, "big", bytes)
+
+
+async def u16le_echo(reader, writer):
+    await framed(reader, writer, 2, "little", bytes)
+
+
+async def u8_echo(reader, writer):
+    await framed(reader, writer, 1, "big", bytes)
+
+
 async def mute(reader, writer):
     while await reader.read(4096):
         pass
@@ -208,6 +257,7 @@ async def session(reader, writer):
 
 
 HANDLERS = {name: value for name, value in globals().items() if asyncio.iscoroutinefunction(value)}
+HANDLERS.pop("framed")
 KIND = sys.argv[1]
 if KIND == "warms_up":
     time.sleep(0.6)

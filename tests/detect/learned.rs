@@ -1,6 +1,7 @@
 //! Servers that speak no built-in talk.
 
 use super::{finds, said};
+use crate::support::at_once;
 
 /// Asserts that a talk was learned, and that its file contains these lines.
 fn learns(kind: &str, lines: &[&str]) {
@@ -34,6 +35,40 @@ fn lines() {
             r"expect = { regex = '(?i)^you said {tok} {payload}\n$' }",
         ],
     );
+}
+
+/// A length before each message, of any usual size, though a longer or a shorter one seems to fit an echo too.
+#[test]
+fn binary_lengths() {
+    let says = r"expect = { regex = '(?s)^.* {tok} {payload}$' }";
+    let servers = [
+        ("u32be", r#"frame = { len = "u32be" }"#, says),
+        ("u32le", r#"frame = { len = "u32le" }"#, says),
+        ("u16be", r#"frame = { len = "u16be" }"#, says),
+        (
+            "u16be_echo",
+            r#"frame = { len = "u16be" }"#,
+            r#"expect = "{tok} {payload}""#,
+        ),
+        (
+            "u16le_echo",
+            r#"frame = { len = "u16le" }"#,
+            r#"expect = "{tok} {payload}""#,
+        ),
+        (
+            "u8_echo",
+            r#"frame = { len = "u8" }"#,
+            r#"expect = "{tok} {payload}""#,
+        ),
+        (
+            "u32le_json",
+            r#"frame = { len = "u32le" }"#,
+            r#"expect = "{\"ok\": true, \"id\": \"{tok}\"}""#,
+        ),
+    ];
+    at_once(&servers, |(kind, frame, expect)| {
+        learns(kind, &[frame, expect])
+    });
 }
 
 #[test]

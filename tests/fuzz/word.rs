@@ -9,7 +9,7 @@ use crate::support::{Bench, Ended, alone, python};
 
 /// A server of Python that answers every line with the function `reply`.
 const LINES: &str = r#"
-import ctypes, os, socket, sys, threading
+import ctypes, os, socket, sys, threading, time
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.bind(("127.0.0.1", int(sys.argv[1])))
@@ -65,6 +65,20 @@ while True:
     os.wait()
     begin()
 "#;
+
+/// Ends as AddressSanitizer does: the report first, the names of functions a second later.
+const SANITIZED: &str = r##"
+def serve(client):
+    for line in client.makefile("rb"):
+        if line.startswith(b"%"):
+            os.write(2, b"==7==ERROR: AddressSanitizer: heap-use-after-free on address 0x1\n")
+            time.sleep(1)
+            os.write(2, b"    #0 0x1 in parse server.c:9\nSUMMARY: AddressSanitizer: heap-use-after-free server.c:9 in parse\n")
+            os._exit(1)
+        client.sendall(line)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"##;
 
 /// Replays a case of these steps on such a server, as a finding of this kind; `None` without Python.
 fn replayed(server: &str, promise: &str, kind: &str, steps: &str) -> Option<Ended> {
@@ -130,6 +144,26 @@ fn a_worker_that_dies_is_a_crash() {
         assert_eq!(ended.code, Some(1), "{}", ended.all());
         assert!(ended.stdout.contains("a worker process"), "{}", ended.all());
     }
+}
+
+/// One report is one finding: the crash to which it belongs, not a panic that the server has survived so far.
+#[test]
+fn a_report_of_a_sanitizer_belongs_to_the_end_that_follows() {
+    let deadly = r#"{"send":{"data":["%\n"]}},"receive""#;
+    let Some(ended) = replayed(SANITIZED, "", "crash", deadly) else {
+        return;
+    };
+    assert_eq!(ended.code, Some(1), "{}", ended.all());
+    assert!(
+        ended.stdout.contains("heap-use-after-free"),
+        "{}",
+        ended.all()
+    );
+    assert!(
+        ended.stdout.contains("exited with code 1"),
+        "{}",
+        ended.all()
+    );
 }
 
 #[test]

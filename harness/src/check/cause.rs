@@ -22,6 +22,8 @@ pub(crate) struct Cause {
 struct Rule {
     id: &'static str,
     because: &'static str,
+    /// What to do about it.
+    look: &'static str,
     /// The checks in which it may show: globs.
     checks: &'static [&'static str],
     /// The kinds of these failures.
@@ -30,10 +32,24 @@ struct Rule {
     decisive: &'static [&'static str],
 }
 
-/// What a cause is, and the checks in which it may show; `None` for an unknown id.
-pub(crate) fn about(id: &str) -> Option<(&'static str, &'static [&'static str])> {
+/// A cause in words.
+pub(crate) struct AboutCause {
+    /// See [`Cause::because`].
+    pub because: &'static str,
+    /// What to do about it.
+    pub look: &'static str,
+    /// The checks in which it may show: globs.
+    pub checks: &'static [&'static str],
+}
+
+/// What a cause is; `None` for an unknown id.
+pub(crate) fn about(id: &str) -> Option<AboutCause> {
     let rule = RULES.iter().find(|rule| rule.id == id)?;
-    Some((rule.because, rule.checks))
+    Some(AboutCause {
+        because: rule.because,
+        look: rule.look,
+        checks: rule.checks,
+    })
 }
 
 /// The ids of all causes.
@@ -60,6 +76,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "read-is-message",
         because: "one read is treated as one message: the server answers what a single recv() returns, and neither collects the rest of a message nor keeps what follows it",
+        look: "collect bytes until a message is whole, by its delimiter or its length; answer it, and keep what follows for the next one",
         checks: &[
             "split-*",
             "coalesce-*",
@@ -92,6 +109,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "rest-of-read-dropped",
         because: "what follows a message in the same read is dropped",
+        look: "after a message has been answered, look for another one in the same buffer before the next recv()",
         checks: &["coalesce-*", "split-across-two", "opening-coalesced"],
         kinds: &[Kind::WrongReply, Kind::LostReply, Kind::Reset],
         decisive: &[],
@@ -99,6 +117,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "decoded-per-read",
         because: "text is decoded read by read, so that a character in two reads is destroyed",
+        look: "collect bytes and decode whole messages only, or keep an incremental decoder for each connection",
         checks: &["utf8-split-*", "shared-decoder"],
         kinds: &[Kind::WrongReply, Kind::LostReply, Kind::Reset, Kind::Died],
         decisive: &[],
@@ -106,6 +125,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "decode-error",
         because: "an error while a request is decoded ends the whole server, not one connection",
+        look: "catch the error where a request is decoded, answer or close that connection, and go on with the others",
         checks: &["utf8-*", "nul-bytes", "zero-length"],
         kinds: &[Kind::Died, Kind::WorkerDied],
         decisive: &["utf8-*"],
@@ -113,6 +133,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "connection-error-ends-server",
         because: "an error of recv() or send() on one connection ends the whole server",
+        look: "handle errors of recv() and send() for each connection: close it and go on; ignore SIGPIPE",
         checks: &[
             "rst-*",
             "fin-*",
@@ -132,6 +153,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "accept-error-ends-server",
         because: "an error of accept() ends the loop that accepts, or the whole server",
+        look: "let the loop go on after an error of accept(), with a pause if a resource is missing (EMFILE, ENFILE, ENOBUFS, ENOMEM)",
         checks: &[
             "accept-aborted",
             "accept-short",
@@ -142,8 +164,23 @@ const RULES: &[Rule] = &[
         decisive: &["accept-*"],
     },
     Rule {
+        id: "thread-error-ends-server",
+        because: "the server does not survive that no thread or process can be started for a client",
+        look: "handle the error where a thread or process is started for a client: close that client, and go on with the others",
+        checks: &["no-thread", "nproc-live"],
+        kinds: &[
+            Kind::Died,
+            Kind::Blocked,
+            Kind::LostReply,
+            Kind::Refused,
+            Kind::Reset,
+        ],
+        decisive: &[],
+    },
+    Rule {
         id: "worker-crashes",
         because: "a worker process crashes, and another one replaces it",
+        look: "find the crash in the server's log or core dump, with debug information or a sanitizer: that another worker takes its place only hides it",
         checks: &["*"],
         kinds: &[Kind::WorkerDied],
         decisive: &[],
@@ -151,6 +188,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "polls-ended-connection",
         because: "a connection that has ended stays registered, and is polled again and again",
+        look: "when recv() returns 0 or an error, take the descriptor out of the event loop and close it",
         checks: &[
             "rst-*",
             "fin-*",
@@ -174,6 +212,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "never-sleeps-again",
         because: "something that clients leave behind keeps the server busy",
+        look: "see with `strace -c -f -p PID` which call is made over and over, and why it does not wait",
         checks: &["*"],
         kinds: &[Kind::Spin],
         decisive: &[],
@@ -181,6 +220,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "keeps-connections",
         because: "the server does not close its end of a connection on some path",
+        look: "close the socket on every path out of a connection's handler: error, time limit, end of the stream",
         checks: &["*"],
         kinds: &[Kind::Leak],
         decisive: &[],
@@ -188,6 +228,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "one-client-holds-all",
         because: "one client that is silent or slow occupies the thread or task that serves the others",
+        look: "give each connection a thread, a task or a place in the event loop, and each read and write a time limit",
         checks: &[
             "hol-*",
             "tls-stalled-handshake",
@@ -204,6 +245,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "stores-without-limit",
         because: "what a client sends is stored without a limit",
+        look: "limit the length of a message before memory is allocated for it, and stop reading from a client whose replies are not taken",
         checks: &["endless-message", "huge-length", "never-read"],
         kinds: &[Kind::Growth],
         decisive: &[],
@@ -211,6 +253,7 @@ const RULES: &[Rule] = &[
     Rule {
         id: "does-not-stop",
         because: "the stop signal does not end all that the server started",
+        look: "let the handler of the stop signal end connections, threads and children, and wait for them",
         checks: &["term-*", "no-orphans"],
         kinds: &[Kind::IgnoredStop, Kind::Orphans],
         decisive: &[],
@@ -334,6 +377,14 @@ mod tests {
         ];
         assert_eq!(causes(&failures), [("rest-of-read-dropped", 2)]);
         assert_eq!(causes(&failures[..1]), []);
+    }
+
+    #[test]
+    fn a_thread_that_cannot_be_started_is_one_cause() {
+        for kind in [Kind::Died, Kind::Blocked] {
+            let failures = [("nproc-live", kind), ("no-thread", Kind::Died)];
+            assert_eq!(causes(&failures), [("thread-error-ends-server", 2)]);
+        }
     }
 
     #[test]

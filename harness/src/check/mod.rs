@@ -120,7 +120,7 @@ pub struct Check {
     /// The stimulus as a shell command (sh and python3) for a reader without tcprove; see `run/by_hand.rs`. Connections
     /// perform what precedes the plain turn, except `{bare}` ones. Placeholders: `{host}`, `{port}`, `{request}` (the
     /// bytes of the plain turn), `{opening}` (a list of the requests of the opening), `{payload(EXPRESSION)}` (a request with
-    /// this payload), `{overhead}` (its bytes besides the payload), `{limit}`, `{connections}`, `{size}`, `{huge}`,
+    /// this payload), `{overhead}` (its bytes besides the payload), `{limit}`, `{connections}`, `{size}`, `{huge}` (a tuple of headers),
     /// `{top}` (CPU usage of the processes of `$p`) and `{cmd}` (the server's command; the server is started
     /// beforehand as `$p` if the text does not contain it).
     pub(crate) by_hand: &'static str,

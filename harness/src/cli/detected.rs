@@ -17,6 +17,13 @@ pub(super) fn talk(found: &Detected) -> String {
     match &found.assumed {
         Assumed::Builtin(name) => format!("`{name}` ({})", about(name)),
         Assumed::Learned(learned) => format!("a talk learned from its replies: {}", shape(learned)),
+        Assumed::Recorded(recorded) => format!(
+            "a talk of {} recorded exchange{}: a request is framed as {}, a reply as {}",
+            recorded.said,
+            if recorded.said == 1 { "" } else { "s" },
+            recorded.request,
+            recorded.reply
+        ),
     }
 }
 
@@ -27,6 +34,12 @@ fn about(name: &str) -> &'static str {
 
 fn shape(learned: &Learned) -> String {
     let request = match learned.request {
+        Ending::Framed(frame) => {
+            return format!(
+                "each message begins with its length, {frame}; {}",
+                compared(learned.compared)
+            );
+        }
         Ending::Lf => "a request ends with \\n",
         Ending::Crlf => "a request ends with \\r\\n",
         Ending::Lines(_) | Ending::Close | Ending::Unmarked => "nothing marks the end of a request",
@@ -36,15 +49,19 @@ fn shape(learned: &Learned) -> String {
         Ending::Crlf => "a reply with \\r\\n".to_owned(),
         Ending::Lines(lines) => format!("a reply after {lines} lines"),
         Ending::Close => "a reply with the connection".to_owned(),
+        Ending::Framed(frame) => format!("a reply as {frame} says"),
         Ending::Unmarked => "nothing marks the end of a reply".to_owned(),
     };
-    let compared = match learned.compared {
+    format!("{request}, {reply}; {}", compared(learned.compared))
+}
+
+fn compared(compared: Compared) -> &'static str {
+    match compared {
         Compared::Token => "the reply repeats the request's {tok}",
         Compared::Constant => "every request has the same reply",
         Compared::Parts => "only what all replies have in common is compared",
         Compared::End => "replies have nothing in common, so their content is not compared",
-    };
-    format!("{request}, {reply}; {compared}")
+    }
 }
 
 /// Everything that was assumed, a line each: a word and a phrase.
@@ -61,6 +78,10 @@ pub(super) fn assumptions(found: &Detected) -> Vec<(&'static str, String)> {
             "held twice from the start, with other tokens each time".to_owned(),
         ),
     ];
+    if let Assumed::Recorded(recorded) = &found.assumed {
+        let left_out = recorded.left_out.iter();
+        lines.extend(left_out.map(|what| ("left out", format!("of the recording: {what}"))));
+    }
     lines.extend(found.port.iter().map(|port| ("port", port_phrase(port))));
     lines.extend(found.changes.iter().map(|change| {
         match change {
@@ -187,10 +208,34 @@ pub(super) fn error(error: &DetectError, origin: &Origin) -> RunError {
                 .collect();
             RunError::target(format!(
                 "{error}. What was tried, and what came:{lines}\n\
-                 next: name a built-in talk with --talk ({}), or write a file: `tcprove init --talk line` is a template",
+                 next: name a built-in talk with --talk ({}); or record a session of a client that you have (`tcprove \
+                 record`) and use `tcprove init --from-recording`; or write a file, of which `tcprove init --talk line` is a \
+                 template. With a binary length before each message it is\n{BY_HAND}",
                 names()
             ))
         }
+        DetectError::Unsayable { .. } => RunError::target(format!(
+            "{error}\nnext: record a session without this exchange, or write the turn by hand (docs/conversation.md: named \
+             groups of an earlier reply, `frames` for several messages, [[talk.push]] for what comes unasked)"
+        )),
         other => RunError::target(other.to_string()),
+    }
+}
+
+/// A file for a server with a binary length, to be adapted by hand.
+const BY_HAND: &str = r#"  [server]
+  cmd = ["./server", "{port}"]
+  [talk]
+  frame = { len = "u32be" }    # or u16be, u32le, u16le, varint; at = 1 if a type comes before it; includes_self = true
+  [[talk.turn]]
+  send = "{tok}"               # without the length, which tcprove adds and removes; { hex = "01 ff" } for bytes
+  expect = { regex = "{tok}" }"#;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_file_by_hand_is_one() {
+        let file = crate::file::parse(super::BY_HAND, "x.toml", std::path::Path::new("."));
+        assert_eq!(file.unwrap().talk.turns.len(), 1);
     }
 }

@@ -68,6 +68,7 @@ pub(super) const RERUN: &str = help!(judges:
 pub(super) const SEND: &str = help!(does:
     "tcprove send hello --connect 127.0.0.1:7000"
     "tcprove send --hex 'ff fe 0a' -- ./server {port}"
+    "tcprove send --turn 0                               the plain exchange of ./tcprove.toml, with its frame"
 );
 pub(super) const SERVE: &str = help!(does:
     "tcprove serve --port 7000 --protocol tutorial"
@@ -76,6 +77,7 @@ pub(super) const SERVE: &str = help!(does:
 pub(super) const INIT: &str = help!(does:
     "tcprove init -- ./server {port}                     find out what it speaks, and write tcprove.toml"
     "tcprove init --learn -- ./server {port}             and what it accepts"
+    "tcprove init --from-recording tcprove-corpus -- ./server {port}"
     "tcprove init --talk http -o tcprove.toml"
 );
 pub(super) const SELFTEST: &str = help!(judges:
@@ -93,6 +95,66 @@ mod tests {
     use clap::{CommandFactory as _, Parser as _};
 
     use crate::cli::Cli;
+
+    /// The commands of this page: the lines of its shell blocks that begin with `tcprove`, without comments and redirections.
+    fn commands(page: &str) -> Vec<String> {
+        let mut commands = Vec::new();
+        let (mut is_shell, mut before) = (false, String::new());
+        for line in page.lines() {
+            if let Some(language) = line.strip_prefix("```") {
+                is_shell = language == "sh";
+                continue;
+            }
+            let line = before.clone() + line;
+            before = line.strip_suffix('\\').unwrap_or_default().to_owned();
+            if !is_shell || !before.is_empty() || !line.starts_with("tcprove ") {
+                continue;
+            }
+            let line = line.split(" #").next().unwrap_or_default();
+            commands.push(line.split(" > ").next().unwrap_or_default().to_owned());
+        }
+        commands
+    }
+
+    /// The words of a command, with values for what a shell or a scheduler would say.
+    fn words(line: &str) -> Vec<String> {
+        let words = shell_words::split(line).unwrap();
+        let known = words.into_iter().filter(|word| word != "...");
+        let value = |word: String| match word.as_str() {
+            "auto" => "1/2".to_owned(),
+            "$start" => "2027-03-01T12:00:00Z".to_owned(),
+            _ => word,
+        };
+        known.map(value).collect()
+    }
+
+    /// Every command in the documentation is one that the command line takes, and every file in a how-to can be read.
+    #[test]
+    fn the_documentation_is_valid() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        let (mut count, mut files, mut wrong) = (0, 0, Vec::new());
+        for folder in [docs.clone(), docs.join("how-to")] {
+            for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+                let Ok(page) = std::fs::read_to_string(entry.path()) else {
+                    continue;
+                };
+                let name = entry.file_name().to_string_lossy().into_owned();
+                for line in commands(&page) {
+                    let parsed = Cli::try_parse_from(words(&line));
+                    wrong.extend(parsed.err().map(|error| format!("{name}: {line}: {error}")));
+                    count += 1;
+                }
+                for block in page.split("```toml\n").skip(1).filter(|_| folder != docs) {
+                    let text = block.split("```").next().unwrap_or_default();
+                    let parsed = crate::file::parse(text, &name, &docs);
+                    wrong.extend(parsed.err().map(|error| error.to_string()));
+                    files += 1;
+                }
+            }
+        }
+        assert!(count > 40 && files >= 5, "{count} commands, {files} files");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
 
     /// Every example of every command is one that the command line takes.
     #[test]

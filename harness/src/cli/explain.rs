@@ -37,11 +37,12 @@ fn about(id: &str) -> Option<About> {
     if let Some(check) = check::find(id) {
         return Some((format!("{id} ({})", check.group), of_check(check)));
     }
-    if let Some((because, checks)) = cause::about(id) {
+    if let Some(cause) = cause::about(id) {
         let lines = vec![
             ("what", "a probable cause of several failures".to_owned()),
-            ("because", because.to_owned()),
-            ("shows in", checks.join(", ")),
+            ("because", cause.because.to_owned()),
+            ("what to do", cause.look.to_owned()),
+            ("shows in", cause.checks.join(", ")),
         ];
         return Some((id.to_owned(), lines));
     }

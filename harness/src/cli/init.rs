@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use super::output::{note, say, say_bytes};
 use super::target::{TargetArgs, load, supervised};
-use super::{detected, interrupt, learned};
-use crate::detect::{DetectError, Detected, Sketch, detect};
+use super::{detected, interrupt, learned, recording};
+use crate::detect::{DetectError, Detected, Sketch, detect, draft};
 use crate::file;
 use crate::process::Launch;
 use crate::report::{ExitCode as Code, RunError};
@@ -21,11 +21,15 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "NAME")]
     talk: Option<String>,
     /// With --learn: add the limits of the server of this file to the file
-    #[arg(short, long, value_name = "FILE", requires = "learn", conflicts_with_all = ["talk", "connect", "cmd"])]
+    #[arg(short, long, value_name = "FILE", requires = "learn", conflicts_with_all = ["talk", "connect", "cmd", "from_recording"])]
     file: Option<PathBuf>,
     /// Find out what a server speaks that is already running
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["talk", "cmd"])]
     connect: Option<String>,
+    /// Draft the conversation from sessions that `tcprove record` has stored: a folder, or one of its files. Each exchange is
+    /// tried on the server before it is written
+    #[arg(long, value_name = "PATH", conflicts_with = "talk")]
+    from_recording: Option<PathBuf>,
     /// Allow an address that is not on the loopback interface
     #[arg(long, requires = "connect")]
     allow_remote: bool,
@@ -81,6 +85,12 @@ fn perform(args: &InitArgs) -> Result<(), RunError> {
     if let Some(path) = &args.file {
         return args.add_limits(path);
     }
+    if args.from_recording.is_some() && args.cmd.is_empty() && args.connect.is_none() {
+        return Err(RunError::usage(
+            "--from-recording tries the recorded exchanges on a server: add its command, as in `tcprove init \
+             --from-recording tcprove-corpus -- COMMAND ARG... {port}`, or --connect HOST:PORT",
+        ));
+    }
     if args.talk.is_some() || (args.cmd.is_empty() && args.connect.is_none()) {
         let text = args.of_builtin()?;
         if args.learn {
@@ -96,7 +106,12 @@ fn perform(args: &InitArgs) -> Result<(), RunError> {
     args.may_write()?;
     let origin = args.origin()?;
     let interrupt = interrupt::watch()?;
-    let found = match detect(&origin, crate::data::clock_seed(), &interrupt) {
+    let seed = crate::data::clock_seed();
+    let found = match &args.from_recording {
+        Some(path) => draft(&origin, &recording::read(path)?, seed, &interrupt),
+        None => detect(&origin, seed, &interrupt),
+    };
+    let found = match found {
         Ok(found) => found,
         Err(error @ DetectError::Interrupted) => return Err(RunError::target(error.to_string())),
         Err(error) => return Err(detected::error(&error, &origin)),

@@ -31,6 +31,7 @@ mod progress;
 mod reach;
 mod recent;
 mod record;
+mod recording;
 mod rehearse;
 mod remaining;
 mod replay;

@@ -17,12 +17,15 @@ use crate::transport::Endpoint;
 
 #[derive(clap::Args)]
 pub(super) struct SendArgs {
-    /// Send this text, encoded as UTF-8
-    #[arg(required_unless_present = "hex", value_name = "TEXT")]
+    /// Send this text, encoded as UTF-8, as it is: without the frame of the conversation
+    #[arg(required_unless_present_any = ["hex", "turn"], value_name = "TEXT")]
     text: Option<String>,
     /// Send these bytes, written in hexadecimal (spaces are ignored)
     #[arg(long, value_name = "BYTES", conflicts_with = "text")]
     hex: Option<String>,
+    /// Send turn N of the conversation, 0 is the plain exchange: with its frame, and behind the opening
+    #[arg(long, value_name = "N", conflicts_with_all = ["text", "hex"])]
+    turn: Option<usize>,
     /// Receive at most N bytes with one recv
     #[arg(long, default_value_t = 1024, value_name = "N")]
     recv_buffer: usize,
@@ -56,12 +59,41 @@ pub(super) fn main(args: &SendArgs) -> ExitCode {
 }
 
 fn perform(args: &SendArgs) -> Result<ExitCode, RunError> {
-    let message = message(args)?;
-    let subject = subject(&args.target)?;
+    let given = message(args)?;
+    let subject = subject(args)?;
+    if args
+        .turn
+        .is_some_and(|turn| turn >= subject.talk.turns.len())
+    {
+        return Err(target::usage(format!(
+            "--turn: the conversation has {} turns, from 0",
+            subject.talk.turns.len()
+        )));
+    }
     let server = block_on(subject.server(StartOptions::default()))
         .map_err(|failure| RunError::target(failure.to_string()))?;
-    let client = connect(&subject, server)?;
-    exchange(args, client, &message)
+    let client = connect(&subject, server, args.turn.is_some())?;
+    let message = match args.turn {
+        Some(turn) => request(&subject, &client.server, turn)?,
+        None => given,
+    };
+    let code = exchange(args, client, &message)?;
+    if args.text.is_some() && subject.talk.request.adds_to_body() {
+        note(&format!(
+            "these bytes were sent as they are; the conversation's requests begin with a header ({}): `tcprove send --turn 0` \
+             sends its plain exchange with one",
+            subject.talk.request.describe()
+        ));
+    }
+    Ok(code)
+}
+
+/// The request of this turn of the conversation.
+fn request(subject: &Subject, server: &Server, turn: usize) -> Result<Vec<u8>, RunError> {
+    let voice = subject.voice(server, 1);
+    let rendered = voice.render(&subject.talk.turns[turn], b"ping");
+    let turn = rendered.map_err(|error| RunError::target(error.to_string()))?;
+    Ok(turn.request)
 }
 
 /// A connection to the server.
@@ -73,8 +105,8 @@ struct Client {
     server: Rc<Server>,
 }
 
-/// Connects. If the talk has a login that a program computes, no reader can type it, so the opening is performed.
-fn connect(subject: &Subject, server: Server) -> Result<Client, RunError> {
+/// Connects. The opening is performed if `opens`, and if the talk has a login that a program computes, which no reader can type.
+fn connect(subject: &Subject, server: Server, opens: bool) -> Result<Client, RunError> {
     let server = Rc::new(server);
     let endpoint = server.endpoint();
     let refused = |error: &dyn Display| {
@@ -82,7 +114,7 @@ fn connect(subject: &Subject, server: Server) -> Result<Client, RunError> {
             "cannot connect to {endpoint}: {error}; is the server running?"
         ))
     };
-    if !subject.talk.has_login() {
+    if !opens && !subject.talk.has_login() {
         let link = BlockingLink::connect(endpoint, CONNECT_TIMEOUT);
         return Ok(Client {
             link: link.map_err(|error| refused(&error))?,
@@ -117,10 +149,11 @@ fn connect(subject: &Subject, server: Server) -> Result<Client, RunError> {
 }
 
 /// Like other commands, except that nothing is detected without `--talk`: sending bytes takes no
-/// conversation.
-fn subject(args: &TargetArgs) -> Result<Subject, RunError> {
-    let mut args = args.clone();
-    if args.names_no_talk() {
+/// conversation, unless a turn of it is sent.
+fn subject(args: &SendArgs) -> Result<Subject, RunError> {
+    let has_turn = args.turn.is_some();
+    let mut args = args.target.clone();
+    if args.names_no_talk() && !has_turn {
         args.talk = Some("tutorial".into());
     }
     if args.embedded && args.params.iter().all(|(name, _)| name != "protocol") {

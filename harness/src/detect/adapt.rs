@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::candidate::Candidate;
+use super::framing::part_of_header;
 use super::line::{Example, Line};
 use super::prober::{Client, Prober};
 use super::sketch::List;
@@ -106,7 +107,8 @@ fn plain(prober: &mut Prober<'_>, client: &Client, file: &File, limit: Duration)
 }
 
 /// A talk whose replies equal its requests also seems to fit a server that sends back anything. It counts only if
-/// the server sends back nothing before a message is complete, and nothing that is not a message.
+/// the server sends back nothing before a message is complete, and nothing that is not a message. A shorter length than that of
+/// the talk would be complete with a part of its header.
 fn by_accident(prober: &mut Prober<'_>, file: &File, request: &[u8]) -> Step<()> {
     if !is_its_own_reply(file) || file.talk.request == Frame::None {
         return Ok(Ok(()));
@@ -121,6 +123,18 @@ fn by_accident(prober: &mut Prober<'_>, file: &File, request: &[u8]) -> Step<()>
         probes.push(line);
     }
     let echo = no_talk()?;
+    if let Some(part) = part_of_header(&file.talk.request, request) {
+        prober.fresh()?;
+        if prober.hear(&echo, "", part, BLIND)?.is_answered() {
+            return Ok(Err(Missed {
+                label: "talk.turn[0]".to_owned(),
+                sent: part.to_vec(),
+                actual: "the server answered a part of the header, so its header is shorter"
+                    .to_owned(),
+                died: None,
+            }));
+        }
+    }
     for sent in probes {
         prober.fresh()?;
         let heard = prober.hear(&echo, "", &sent, BLIND)?;

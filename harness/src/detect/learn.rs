@@ -6,19 +6,14 @@ use super::adapt::{Held, confirm, confirm_at_once};
 use super::expectation::{self, Sample};
 use super::heard::Heard;
 use super::prober::Prober;
-use super::{
-    Compared, DetectError, Ending, FIRST_WORD, LATE_GREETING, Learned, Missed, Sketch, no_talk,
-};
+use super::stimulus::{Stimulus, ask, stimulus, with_length};
+use super::{Compared, DetectError, Ending, LATE_GREETING, Learned, Missed, Sketch, no_talk};
 use crate::file::File;
 
 /// Replies that are compared to find out what they have in common.
 const SAMPLES: usize = 3;
 /// The most bytes of a reply from which a talk is learned.
 const REPLY_BYTES_MAX: usize = 8 * 1024;
-
-/// The requests that are tried, without their ends.
-const WORD: &str = "{tok}";
-const JSON: &str = r#"{"id":"{tok}"}"#;
 
 /// A talk that was learned and confirmed, or what was missed when it was to be confirmed; `None` if the server said
 /// nothing to learn from.
@@ -28,7 +23,11 @@ pub(super) type LearnedTalk = Result<(Held, Learned), Option<Missed>>;
 ///
 /// # Errors
 /// The server does not start or cannot be reached, or the user interrupted.
-pub(super) fn learn(prober: &mut Prober<'_>, said: &[Heard]) -> Result<LearnedTalk, DetectError> {
+pub(super) fn learn(
+    prober: &mut Prober<'_>,
+    said: &[Heard],
+    tried_lengths: bool,
+) -> Result<LearnedTalk, DetectError> {
     let greeting = match said.first() {
         Some(heard) if heard.is_answered() && heard.is_closed() => return Ok(Err(None)),
         Some(heard) if heard.is_answered() => Some(greeting(prober, heard)?),
@@ -38,7 +37,22 @@ pub(super) fn learn(prober: &mut Prober<'_>, said: &[Heard]) -> Result<LearnedTa
         None => no_talk()?,
         Some(greeting) => opened(greeting)?,
     };
-    let Some(stimulus) = stimulus(prober, &opened, said)? else {
+    // A server that answers nonsense in text has no binary length.
+    let in_text =
+        |heard: &Heard| heard.is_answered() && !heard.got.iter().any(|byte| *byte < b'\t');
+    let mut found = None;
+    if !tried_lengths
+        && !said
+            .iter()
+            .skip(usize::from(greeting.is_some()))
+            .any(in_text)
+    {
+        found = with_length(prober, &opened)?;
+    }
+    if found.is_none() {
+        found = stimulus(prober, &opened, said)?;
+    }
+    let Some(stimulus) = found else {
         return Ok(Err(None));
     };
     let mut teacher = Teacher {
@@ -50,39 +64,22 @@ pub(super) fn learn(prober: &mut Prober<'_>, said: &[Heard]) -> Result<LearnedTa
     teacher.learn()
 }
 
-/// What a request consists of, and how it ends.
-#[derive(Clone, Debug)]
-struct Stimulus {
-    body: &'static str,
-    ending: Ending,
-}
-
-impl Stimulus {
-    /// The template of a request, with a payload if asked for.
-    fn template(&self, payload: bool) -> String {
-        let body = match (self.body, payload) {
-            (JSON, true) => r#"{"id":"{tok}","text":"{payload}"}"#.to_owned(),
-            (body, true) => format!("{body} {{payload}}"),
-            (body, false) => body.to_owned(),
-        };
-        body + bytes_of(&self.ending)
-    }
-
-    fn request(&self, token: &str, payload: &str) -> Vec<u8> {
-        let template = self.template(!payload.is_empty());
-        let filled = template
-            .replace("{tok}", token)
-            .replace("{payload}", payload);
-        filled.into_bytes()
-    }
-}
-
-fn bytes_of(ending: &Ending) -> &'static str {
-    match ending {
-        Ending::Lf => "\n",
-        Ending::Crlf => "\r\n",
-        Ending::Lines(_) | Ending::Close | Ending::Unmarked => "",
-    }
+/// Learns a talk with a binary length before each message.
+///
+/// # Errors
+/// As [`learn`].
+pub(super) fn framed(prober: &mut Prober<'_>) -> Result<LearnedTalk, DetectError> {
+    let opened = no_talk()?;
+    let Some(stimulus) = with_length(prober, &opened)? else {
+        return Ok(Err(None));
+    };
+    let mut teacher = Teacher {
+        prober,
+        opened,
+        stimulus,
+        greeting: None,
+    };
+    teacher.learn()
 }
 
 /// The greeting: its expectation and its frame.
@@ -132,80 +129,19 @@ fn frame(ending: &Ending) -> String {
         Ending::Lf => r#"{ until = "\n" }"#.to_owned(),
         Ending::Crlf => r#"{ until = "\r\n" }"#.to_owned(),
         Ending::Lines(lines) => format!("{{ lines = {lines} }}"),
+        Ending::Framed(toml) => (*toml).to_owned(),
         Ending::Close => "\"eof\"".to_owned(),
         Ending::Unmarked => "\"none\"".to_owned(),
     }
 }
 
-fn parsed(text: &str) -> Result<(Sketch, File), DetectError> {
+pub(super) fn parsed(text: &str) -> Result<(Sketch, File), DetectError> {
     let failed = |error: String| DetectError::Failed(format!("a learned talk is wrong: {error}"));
     let sketch = Sketch::parse(text).map_err(|error| failed(error.to_string()))?;
     let file = sketch
         .file("custom")
         .map_err(|error| failed(error.to_string()))?;
     Ok((sketch, file))
-}
-
-/// The first request that the server answers.
-fn stimulus(
-    prober: &mut Prober<'_>,
-    opened: &File,
-    said: &[Heard],
-) -> Result<Option<Stimulus>, DetectError> {
-    let mut found = None;
-    for ending in [Ending::Unmarked, Ending::Lf, Ending::Crlf] {
-        let stimulus = Stimulus { body: WORD, ending };
-        let before = said.iter().find(|heard| {
-            !heard.sent.is_empty() && heard.sent == stimulus.request(&heard.token, "")
-        });
-        let heard = match before {
-            Some(heard) => heard.clone(),
-            None => ask(prober, opened, &stimulus, false)?.0,
-        };
-        if heard.is_answered() {
-            found = Some((stimulus, heard));
-            break;
-        }
-    }
-    let Some((stimulus, heard)) = found else {
-        return Ok(None);
-    };
-    if is_json(&heard.got) && stimulus.ending != Ending::Unmarked {
-        let json = Stimulus {
-            body: JSON,
-            ..stimulus.clone()
-        };
-        let (heard, _) = ask(prober, opened, &json, false)?;
-        if is_json(&heard.got) {
-            return Ok(Some(json));
-        }
-    }
-    Ok(Some(stimulus))
-}
-
-fn is_json(reply: &[u8]) -> bool {
-    serde_json::from_slice::<serde_json::Value>(reply).is_ok_and(|value| value.is_object())
-}
-
-/// Asks once on a new connection.
-fn ask(
-    prober: &mut Prober<'_>,
-    opened: &File,
-    stimulus: &Stimulus,
-    payload: bool,
-) -> Result<(Heard, String), DetectError> {
-    let token = prober.token();
-    // A payload of letters only, so that it is no token; its length differs from one to the next.
-    let payload = if payload {
-        let word = prober.token().replace(|c: char| c.is_ascii_digit(), "");
-        format!("pay{word}")
-    } else {
-        String::new()
-    };
-    prober.fresh()?;
-    let request = stimulus.request(&token, &payload);
-    let heard = prober.hear(opened, &token, &request, FIRST_WORD)?;
-    Ok((heard, payload))
 }
 
 fn sample(heard: &Heard) -> Sample {
@@ -253,12 +189,12 @@ impl Teacher<'_, '_> {
         };
         let learned = Learned {
             request: self.stimulus.ending.clone(),
-            reply: ending(&plain.heard),
+            reply: self.ending(&plain.heard),
             compared: plain.compared,
         };
         let closes = plain.heard.iter().all(Heard::is_closed);
         let payload = self.lesson(true)?;
-        let payload = payload.filter(|lesson| ending(&lesson.heard) == learned.reply);
+        let payload = payload.filter(|lesson| self.ending(&lesson.heard) == learned.reply);
         let mut missed = None;
         for payload in payload.iter().map(Some).chain([None]) {
             let text = self.text(&plain, payload, &learned, closes);
@@ -294,8 +230,12 @@ impl Teacher<'_, '_> {
             if !(1..=REPLY_BYTES_MAX).contains(&one.got.len()) {
                 return Ok(None);
             }
+            let Some(reply) = self.body(&one.got) else {
+                return Ok(None);
+            };
             samples.push(Sample {
                 payload,
+                reply,
                 ..sample(&one)
             });
             heard.push(one);
@@ -306,6 +246,22 @@ impl Teacher<'_, '_> {
             expect,
             compared,
         }))
+    }
+
+    /// What of a reply is compared. `None` if it is not one message in the form of the request.
+    fn body(&self, reply: &[u8]) -> Option<Vec<u8>> {
+        match &self.stimulus.length {
+            Some(length) => length.only_body(reply),
+            None => Some(reply.to_vec()),
+        }
+    }
+
+    /// How these replies end.
+    fn ending(&self, heard: &[Heard]) -> Ending {
+        match &self.stimulus.ending {
+            framed @ Ending::Framed(_) => framed.clone(),
+            _ => ending(heard),
+        }
     }
 
     fn text(

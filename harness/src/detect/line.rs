@@ -133,6 +133,33 @@ impl Line {
         self.session.hear(first, QUIET, ANSWER_BYTES_MAX).await
     }
 
+    /// Sends these bytes, and reads until the server is quiet after something that `is_whole` accepts.
+    pub(super) async fn say(
+        &mut self,
+        sent: &[u8],
+        first: Duration,
+        is_whole: &dyn Fn(&[u8]) -> bool,
+    ) -> (Vec<u8>, ConnectionEnd) {
+        let mut got = Vec::new();
+        if self.session.send(sent).await.is_err() {
+            return (got, ConnectionEnd::Reset);
+        }
+        loop {
+            let (more, end) = self.session.hear(first, QUIET, ANSWER_BYTES_MAX).await;
+            let is_silent = more.is_empty();
+            got.extend(more);
+            let is_enough = is_whole(&got) || got.len() >= ANSWER_BYTES_MAX;
+            if is_silent || is_enough || end != ConnectionEnd::StillOpen {
+                return (got, end);
+            }
+        }
+    }
+
+    /// The port of the server; 0 for a Unix socket.
+    pub(super) fn port(&self) -> u16 {
+        self.server.addr().map_or(0, |addr| addr.port())
+    }
+
     /// Changes the time limit of later exchanges.
     pub(super) fn set_limit(&mut self, limit: Duration) {
         self.limit = limit;

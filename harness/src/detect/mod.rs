@@ -9,19 +9,24 @@
 mod adapt;
 mod candidate;
 mod expectation;
+mod framing;
 mod heard;
 mod learn;
 mod line;
 mod port;
 mod prober;
+mod recording;
 mod search;
 mod sketch;
+mod stimulus;
 
 use std::time::Duration;
 
 pub(crate) use heard::quoted;
+pub(crate) use recording::{Conversation, Recording};
 pub(crate) use sketch::Sketch;
 
+use self::prober::Prober;
 use self::search::Search;
 use crate::file::File;
 use crate::process::StartFailure;
@@ -69,6 +74,8 @@ pub(crate) enum Assumed {
     Builtin(&'static str),
     /// It was learned from the replies.
     Learned(Learned),
+    /// It was drafted from recorded sessions.
+    Recorded(Recorded),
 }
 
 impl Assumed {
@@ -76,9 +83,22 @@ impl Assumed {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Builtin(name) => name,
-            Self::Learned(_) => "custom",
+            Self::Learned(_) | Self::Recorded(_) => "custom",
         }
     }
+}
+
+/// What a talk from recorded sessions consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    /// How a request ends, in the words of the file.
+    pub request: &'static str,
+    /// How a reply ends.
+    pub reply: &'static str,
+    /// Number of exchanges that have a turn or belong to the opening.
+    pub said: usize,
+    /// What of the recording the file does not say, and why.
+    pub left_out: Vec<String>,
 }
 
 /// What a learned talk consists of.
@@ -101,6 +121,8 @@ pub(crate) enum Ending {
     Crlf,
     /// With this many lines.
     Lines(usize),
+    /// As this frame says, in the words of the file.
+    Framed(&'static str),
     /// With the connection.
     Close,
     /// Nothing marks it.
@@ -230,6 +252,12 @@ pub(crate) enum DetectError {
         /// Everything that was tried.
         tried: Vec<Tried>,
     },
+    /// No conversation file says what was recorded.
+    #[error("no conversation file was made of the recording: {why}")]
+    Unsayable {
+        /// Which exchange, and what happened.
+        why: String,
+    },
     /// The user interrupted.
     #[error("interrupted before the talk was found")]
     Interrupted,
@@ -244,15 +272,41 @@ pub(crate) fn detect(
     seed: u64,
     interrupt: &Interrupt,
 ) -> Result<Detected, DetectError> {
-    let (origin, port) = match origin {
-        Origin::Spawn(launch) if !launch.knows_its_port() => {
-            let (launch, found) = port::find(launch, seed, interrupt)?;
-            (Origin::Spawn(Box::new(launch)), Some(found))
-        }
-        origin => (origin.clone(), None),
-    };
+    let (origin, port) = with_port(origin, seed, interrupt)?;
     let found = Search::new(&origin, seed, interrupt).find()?;
     Ok(Detected { port, ..found })
+}
+
+/// Drafts the talk of this server from recorded sessions. What the server does not hold is left out.
+///
+/// # Errors
+/// The server cannot be started or reached, or no conversation file says what was recorded.
+pub(crate) fn draft(
+    origin: &Origin,
+    recording: &Recording,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> Result<Detected, DetectError> {
+    let (origin, port) = with_port(origin, seed, interrupt)?;
+    let mut prober = Prober::new(&origin, false, seed, interrupt);
+    let (held, recorded) = recording::draft(&mut prober, recording)?;
+    let found = search::finish(&prober, &origin, held, Assumed::Recorded(recorded));
+    Ok(Detected { port, ..found })
+}
+
+/// The server with `{port}` in its command, and where it was found to belong.
+fn with_port(
+    origin: &Origin,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> Result<(Origin, Option<PortFound>), DetectError> {
+    match origin {
+        Origin::Spawn(launch) if !launch.knows_its_port() => {
+            let (launch, found) = port::find(launch, seed, interrupt)?;
+            Ok((Origin::Spawn(Box::new(launch)), Some(found)))
+        }
+        origin => Ok((origin.clone(), None)),
+    }
 }
 
 /// The file of a probe that holds no conversation.

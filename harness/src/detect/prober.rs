@@ -330,6 +330,17 @@ impl<'a> Prober<'a> {
         Ok(held)
     }
 
+    /// Sends these bytes, and reads until the server is quiet after something that `is_whole` accepts.
+    pub(super) fn say(
+        &mut self,
+        line: &mut Line,
+        sent: &[u8],
+        first: Duration,
+        is_whole: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<(Vec<u8>, ConnectionEnd), DetectError> {
+        self.wait(line.say(sent, first, is_whole))
+    }
+
     /// What comes after the last reply, within `first`.
     pub(super) fn rest(
         &mut self,

@@ -23,6 +23,8 @@ pub(super) struct Search<'a> {
     said: Vec<Heard>,
     tried: Vec<Tried>,
     begun: Instant,
+    /// Whether messages with a binary length were tried.
+    tried_lengths: bool,
 }
 
 impl<'a> Search<'a> {
@@ -33,6 +35,7 @@ impl<'a> Search<'a> {
             said: Vec::new(),
             tried: Vec::new(),
             begun: Instant::now(),
+            tried_lengths: false,
         }
     }
 
@@ -91,6 +94,13 @@ impl<'a> Search<'a> {
             if greeting.is_answered() {
                 self.said = vec![greeting];
                 return Ok(self.candidates()?.ok());
+            }
+        }
+        // A server that waits for more of a length answers no text, and each further talk would be waited for.
+        if !self.said.iter().any(Heard::is_answered) {
+            self.tried_lengths = true;
+            if let Ok((held, learned)) = learn::framed(&mut self.prober)? {
+                return Ok(Some(self.finish(held, Assumed::Learned(learned))));
             }
         }
         match self.one_by_one(&rest)? {
@@ -216,7 +226,7 @@ impl<'a> Search<'a> {
     }
 
     fn learned(&mut self) -> Result<Detected, DetectError> {
-        match learn::learn(&mut self.prober, &self.said)? {
+        match learn::learn(&mut self.prober, &self.said, self.tried_lengths)? {
             Ok((held, learned)) => Ok(self.finish(held, Assumed::Learned(learned))),
             Err(missed) => {
                 let mut tried = std::mem::take(&mut self.tried);
@@ -230,26 +240,7 @@ impl<'a> Search<'a> {
     }
 
     fn finish(&self, held: adapt::Held, assumed: Assumed) -> Detected {
-        let (mut sketch, mut file, mut changes) = (held.sketch, held.file, held.changes);
-        match self.origin {
-            Origin::Spawn(launch) => {
-                let learned = self.prober.learned_launch(launch);
-                if matches!(learned.ready, Ready::Exchange) {
-                    changes.push(Change::ReadyLater);
-                }
-                sketch.set_server(&learned);
-                file = with_server(&sketch, file, launch, assumed.name());
-            }
-            Origin::Attach { .. } => sketch.remove_server(),
-        }
-        Detected {
-            sketch,
-            file,
-            assumed,
-            example: held.example,
-            changes,
-            port: None,
-        }
+        finish(&self.prober, self.origin, held, assumed)
     }
 
     /// What the server says unasked, and to words that mean nothing.
@@ -278,6 +269,35 @@ impl<'a> Search<'a> {
             what: heard.request(),
             came: heard.answer(),
         });
+    }
+}
+
+/// The whole file of a talk that was held: with the server as it was started.
+pub(super) fn finish(
+    prober: &Prober<'_>,
+    origin: &Origin,
+    held: adapt::Held,
+    assumed: Assumed,
+) -> Detected {
+    let (mut sketch, mut file, mut changes) = (held.sketch, held.file, held.changes);
+    match origin {
+        Origin::Spawn(launch) => {
+            let learned = prober.learned_launch(launch);
+            if matches!(learned.ready, Ready::Exchange) {
+                changes.push(Change::ReadyLater);
+            }
+            sketch.set_server(&learned);
+            file = with_server(&sketch, file, launch, assumed.name());
+        }
+        Origin::Attach { .. } => sketch.remove_server(),
+    }
+    Detected {
+        sketch,
+        file,
+        assumed,
+        example: held.example,
+        changes,
+        port: None,
     }
 }
 

@@ -32,7 +32,7 @@ mod seed;
 mod stderr;
 mod symptom;
 pub(crate) mod target;
-mod wire;
+pub(crate) mod wire;
 
 pub use case::{Case, CaseFile, Data, DataPart, InjectStep, SendStep, Step};
 #[cfg(test)]

@@ -44,6 +44,9 @@ static PEER_DISCONNECTED: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// How a sanitizer begins a report after which it ends the program.
+static SANITIZER: LazyLock<Regex> = LazyLock::new(|| compiled(r"^==\d+==\s?ERROR: \w+Sanitizer"));
+
 /// How Python names an error. Threads that report at the same time mix other lines in between.
 static ERROR_LINE: LazyLock<Regex> = LazyLock::new(|| compiled(r"^[A-Za-z_][\w.]*(:|$)"));
 
@@ -135,6 +138,11 @@ impl StderrReport {
         self.first_line().starts_with(b"Traceback") && !self.lines.iter().any(others)
     }
 
+    /// Whether a sanitizer that usually ends the program has reported, perhaps after a log of something else.
+    pub(super) fn is_of_sanitizer(&self) -> bool {
+        self.lines.iter().any(|line| SANITIZER.is_match(line))
+    }
+
     /// Whether it is a traceback that ends with a line of code.
     fn is_unfinished(&self) -> bool {
         let inside = |line: &Vec<u8>| line.first().is_none_or(|byte| *byte == b' ');
@@ -200,6 +208,19 @@ mod tests {
         let mut scan = StderrScan::default();
         scan.push(b"panic: x\n", 9);
         assert!(!scan.is_inside_traceback());
+    }
+
+    #[test]
+    fn a_sanitizer_may_report_after_something_else() {
+        let of_sanitizer = |text: &str| {
+            let mut scan = StderrScan::default();
+            scan.push(text.as_bytes(), text.len() as u64);
+            scan.take().unwrap().is_of_sanitizer()
+        };
+        let report = "==12==ERROR: AddressSanitizer: heap-use-after-free\n";
+        assert!(of_sanitizer(report));
+        assert!(of_sanitizer(&format!("panic: x\n{report}")));
+        assert!(!of_sanitizer("panic: x\n"));
     }
 
     #[test]

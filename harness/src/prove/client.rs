@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::apart::apart;
 use super::error::{ProveError, Result};
+use super::words::Words;
 use crate::process::Server;
 use crate::session::{Arrived, BlockingLink};
 use crate::subject::block_on;
-use crate::talk::Talk;
+use crate::talk::{Frame, Talk};
 use crate::text::escape;
 
 /// Time limit for a connection, and for each thing that is expected, unless another is set.
@@ -25,21 +26,23 @@ const SHOWN_LINES: usize = 20;
 /// A client with one connection, which it opens when it first needs it. Its methods return the client, so that they can be
 /// chained: `client.say("hello\n")?.expect("ok, hello\n")?`.
 pub struct Client {
-    server: Arc<Server>,
-    talk: Arc<Talk>,
+    pub(super) server: Arc<Server>,
+    pub(super) talk: Arc<Talk>,
+    pub(super) words: Words,
     link: Option<BlockingLink>,
     patience: Duration,
     /// What was received and not yet expected.
-    received: Vec<u8>,
+    pub(super) received: Vec<u8>,
     /// How the server has ended the connection.
-    end: Option<&'static str>,
+    pub(super) end: Option<&'static str>,
 }
 
 impl Client {
-    pub(super) fn new(server: Arc<Server>, talk: Arc<Talk>) -> Self {
+    pub(super) fn new(server: Arc<Server>, talk: Arc<Talk>, words: Words) -> Self {
         Self {
             server,
             talk,
+            words,
             link: None,
             patience: PATIENCE,
             received: Vec::new(),
@@ -97,7 +100,13 @@ impl Client {
     /// # Errors
     /// None comes before the time limit, the connection ends before it is whole, or it is not in this frame.
     pub fn reply(&mut self) -> Result<Vec<u8>> {
-        let mut decoder = self.talk.reply.decoder();
+        let frame = self.talk.reply.clone();
+        self.message(&frame)
+    }
+
+    /// The next message in this frame.
+    pub(super) fn message(&mut self, frame: &Frame) -> Result<Vec<u8>> {
+        let mut decoder = frame.decoder();
         let mut found = Ok(None);
         self.receive_until(|received| {
             found = decoder.next(received);
@@ -106,7 +115,7 @@ impl Client {
         if matches!(found, Ok(None)) && self.end.is_some() {
             found = decoder.finish(&self.received);
         }
-        let expected = || format!("a reply ({})", self.talk.reply.describe());
+        let expected = || format!("a reply ({})", frame.describe());
         match found {
             Ok(Some(len)) => Ok(self.received.drain(..len).collect()),
             Ok(None) => Err(self.wrong(expected(), self.got())),
@@ -140,7 +149,7 @@ impl Client {
         }
     }
 
-    fn link(&mut self) -> Result<&mut BlockingLink> {
+    pub(super) fn link(&mut self) -> Result<&mut BlockingLink> {
         if self.link.is_none() {
             let endpoint = self.server.endpoint();
             match BlockingLink::connect(endpoint, self.patience) {
@@ -158,7 +167,7 @@ impl Client {
     }
 
     /// Receives until `is_enough` of what was received, the end of the connection, or the time limit.
-    fn receive_until(&mut self, mut is_enough: impl FnMut(&[u8]) -> bool) -> Result {
+    pub(super) fn receive_until(&mut self, mut is_enough: impl FnMut(&[u8]) -> bool) -> Result {
         let until = Instant::now() + self.patience;
         let mut buffer = [0; READ_BYTES];
         while !is_enough(&self.received) && self.end.is_none() {
@@ -186,7 +195,7 @@ impl Client {
         format!("{received}; {end}")
     }
 
-    fn wrong(&self, expected: String, actual: String) -> ProveError {
+    pub(super) fn wrong(&self, expected: String, actual: String) -> ProveError {
         if self.end.is_some() {
             // It may be about to end, and then what it prints belongs to this.
             let server = &self.server;

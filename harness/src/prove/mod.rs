@@ -8,10 +8,14 @@ mod checks;
 mod client;
 mod control;
 mod error;
+mod exchange;
 mod figures;
 mod findings;
 mod prepared;
 mod server;
+#[cfg(feature = "proptest")]
+pub mod strategy;
+mod words;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,22 +1,34 @@
 //! One server that runs for a test.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::Prove;
 use super::apart::apart;
 use super::client::Client;
 use super::error::{ProveError, Result};
+use super::words::Words;
+use crate::fuzz::Case;
+use crate::fuzz::wire::{Limits, Wire};
 use crate::process::{self, StartOptions, StopReport};
 use crate::subject::block_on;
 use crate::talk::Talk;
+
+/// Usual duration of an exchange, of which the time limits of a case are multiples.
+const USUAL: Duration = Duration::from_millis(5);
 
 /// A running server. It and all its processes end when this is dropped, and also if the test is killed.
 pub struct Server {
     server: Arc<process::Server>,
     talk: Arc<Talk>,
+    /// The values of placeholders other than the token.
+    values: BTreeMap<String, Vec<u8>>,
+    seed: u64,
+    clients: AtomicU32,
 }
 
 impl Server {
@@ -30,6 +42,9 @@ impl Server {
         let started = apart(|| block_on(subject.server(StartOptions::default())));
         let server = started.map_err(|failure| ProveError::Server(failure.to_string()))?;
         Ok(Self {
+            values: subject.values_of(&server),
+            seed: subject.seed,
+            clients: AtomicU32::new(0),
             server: Arc::new(server),
             talk,
         })
@@ -37,7 +52,22 @@ impl Server {
 
     /// A new client. It connects when it sends or expects something for the first time.
     pub fn client(&self) -> Client {
-        Client::new(self.server.clone(), self.talk.clone())
+        let number = self.clients.fetch_add(1, Ordering::Relaxed);
+        let words = Words::new(self.values.clone(), self.seed, number);
+        Client::new(self.server.clone(), self.talk.clone(), words)
+    }
+
+    /// Sends a case, and then asks whether the server still holds its conversation with another client. Whatever it replies to the
+    /// case is right.
+    ///
+    /// # Errors
+    /// It does not: it has ended, or a client that comes next gets something else than the conversation says, or nothing.
+    pub fn survives(&self, case: &Case) -> Result {
+        let endpoint = self.server.endpoint();
+        let mut wire = Wire::new(endpoint, self.talk.reply.clone(), Limits::of(USUAL));
+        // What became of its connection is no concern: the server may refuse what it was sent.
+        let _ = wire.run(case);
+        self.client().exchange().map(drop)
     }
 
     /// The address on which it listens; `None` for a Unix socket.

@@ -87,6 +87,14 @@ impl BlockingLink {
         Ok(())
     }
 
+    /// The address of this end; `None` for a Unix socket.
+    pub(crate) fn local(&self) -> Option<std::net::SocketAddr> {
+        match &self.socket {
+            BlockingSocket::Tcp(stream) => stream.local_addr().ok(),
+            BlockingSocket::Unix(_) => None,
+        }
+    }
+
     /// Sets how long a read waits.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ pub(super) const ENTRY: Check = Check {
     weight: Weight::Fails,
     control: true,
     limit: Duration::from_secs(60),
-    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import socket; r={request}; s=socket.create_connection(('{host}',{port})); s.settimeout(2); r=r*(100000//len(r)); [s.sendall(r) for _ in range(2000)]\"; grep -i rss /proc/$p/status; kill $p",
+    by_hand: "{cmd} & p=$!; sleep 1; for q in $p $(pgrep -P $p); do grep VmHWM /proc/$q/status; done; python3 -c \"import socket; r={request}; s=socket.create_connection(('{host}',{port})); s.settimeout(2); r=r*(100000//len(r)); [s.sendall(r) for _ in range(2000)]\" 2>&1 | tail -n1; for q in $p $(pgrep -P $p); do grep VmHWM /proc/$q/status; done; kill $p && echo 'VmHWM is the peak of memory, before and after; TimeoutError means that the server stopped reading'",
     run: |cx| Box::pin(run(cx)),
 };
 

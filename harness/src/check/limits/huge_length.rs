@@ -20,7 +20,7 @@ pub(super) const ENTRY: Check = Check {
     weight: Weight::Fails,
     control: true,
     limit: Duration::from_secs(30),
-    by_hand: "{cmd} & p=$!; sleep 1; python3 -c \"import socket; s=socket.create_connection(('{host}',{port})); s.settimeout(3); s.sendall({huge}+b'abc'); print(s.recv(4096))\"; ps -o pid,rss,vsz,args -p $p --ppid $p; kill $p",
+    by_hand: "{cmd} & p=$!; sleep 1; for q in $p $(pgrep -P $p); do grep VmHWM /proc/$q/status; done; python3 -c \"import socket,time; c=[socket.create_connection(('{host}',{port})) for _ in {huge}]; [s.sendall(h+b'abc') for s,h in zip(c,{huge})]; time.sleep(2)\"; for q in $p $(pgrep -P $p); do grep VmHWM /proc/$q/status; done; kill $p && echo 'the server still ran; VmHWM is its peak of memory, before and after'",
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -177,11 +177,21 @@ impl<'a> Script<'a> {
         }
         if text.contains("{huge}") {
             let talk = self.voice.talk();
-            let claims = [u64::from(u32::MAX), 1 << 31, u64::from(u16::MAX)];
-            let header = claims
+            // Those that the check announces, as far as the field holds them.
+            let claims = [
+                1 << 31,
+                u64::from(u32::MAX),
+                i64::MAX as u64,
+                u64::from(u16::MAX),
+            ];
+            let all = claims
                 .iter()
-                .find_map(|claim| talk.request.announcing(*claim))?;
-            text = text.replace("{huge}", &python(&header));
+                .filter_map(|claim| talk.request.announcing(*claim));
+            let headers: Vec<String> = all.take(3).map(|header| python(&header)).collect();
+            if headers.is_empty() {
+                return None;
+            }
+            text = text.replace("{huge}", &format!("({},)", headers.join(",")));
         }
         let clients = promise.max_connections;
         let clients = clients.map_or("int(input('limit: '))".to_owned(), |most| most.to_string());

@@ -30,6 +30,9 @@ pub struct Recorded {
     pub replies: Data,
     /// The session ended in order, so nothing is missing.
     pub complete: bool,
+    /// How many of these bytes came before the first send of the case, and after each; empty in older files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts: Vec<usize>,
 }
 
 /// Why a text is not a valid case file.

@@ -399,9 +399,14 @@ impl<'a> Epoch<'a> {
         (is_own && !self.interference.is_near).then_some(report)
     }
 
-    /// Whether the server has already survived a report of this cause. From now on it has.
-    pub(crate) fn has_survived(&mut self, cause: &str) -> bool {
-        !self.survived.insert(cause.to_owned())
+    /// Whether the server has already survived a report of this cause.
+    pub(crate) fn has_survived(&self, cause: &str) -> bool {
+        self.survived.contains(cause)
+    }
+
+    /// Notes that the server has survived a report of this cause.
+    pub(crate) fn survives(&mut self, cause: &str) {
+        self.survived.insert(cause.to_owned());
     }
 
     fn scan_stderr(&mut self) {

@@ -40,6 +40,10 @@ static REGISTRY: LazyLock<Regex> = LazyLock::new(|| compiled(r"/\S*/registry/src
 static NUMBERS: LazyLock<Regex> = LazyLock::new(|| compiled(r"0x[0-9a-fA-F]+|\d+"));
 static QUOTED: LazyLock<Regex> = LazyLock::new(|| compiled(r#""[^"]*"|'[^']*'|`[^`]*`"#));
 
+/// How a sanitizer begins a report after which it ends the program.
+static SANITIZER: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?m)^==\d+==\s?ERROR: \w+Sanitizer"));
+
 fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap_or_else(|error| unreachable!("invalid built-in pattern: {error}"))
 }
@@ -87,6 +91,7 @@ fn frames(text: &str) -> Vec<String> {
 
 /// The identity of a report: the error and the top frames, or else its normalized last line.
 pub(super) fn cause(text: &str) -> String {
+    let text = from_sanitizer(text);
     let frames = frames(text).join(" < ");
     match (frames.is_empty(), error_name(text)) {
         (true, _) => normalized_end(text),
@@ -94,6 +99,12 @@ pub(super) fn cause(text: &str) -> String {
         // One function can fail in several ways.
         (false, Some(error)) => format!("{error} in {frames}"),
     }
+}
+
+/// The text from the last report of a sanitizer on, which is why the program ended, whatever it has logged before.
+fn from_sanitizer(text: &str) -> &str {
+    let last = SANITIZER.find_iter(text).last();
+    last.map_or(text, |found| &text[found.start()..])
 }
 
 /// The name of the last error in the text.
@@ -197,6 +208,9 @@ mod tests {
         assert_eq!(cause(rust), "src/a.rs:12");
         let node = "TypeError: x\n    at handle (/a/ws.js:1:2)\n    at node:events (x)\n    at Server.emit (node:events:5)";
         assert_eq!(frames(node)[0], "handle");
+        let logged = "Traceback (most recent call last):\n  File \"s.py\", line 3, in serve\n    c\nValueError: 3\n";
+        let report = "==7==ERROR: AddressSanitizer: heap\n    #0 0x1 in parse a.c:9\n";
+        assert_eq!(cause(&format!("{logged}{report}")), cause(report));
         let asan = "==1==ERROR: AddressSanitizer: heap\n    #0 0x55 in memcpy\n    #1 0x56 in parse a.c:1\n    #2 0x56 in parse a.c:1\n    #3 0x57 in main a.c:9";
         assert_eq!(frames(asan), ["parse", "main"]);
         let overflow =

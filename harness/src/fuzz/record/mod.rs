@@ -228,6 +228,7 @@ fn recorded(tape: &Tape) -> Recorded {
     Recorded {
         replies: Data::from(&tape.replies[..]),
         complete: tape.is_complete(),
+        counts: tape.counts.clone(),
     }
 }
 

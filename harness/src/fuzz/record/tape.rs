@@ -16,6 +16,8 @@ pub(super) struct Tape {
     finished: bool,
     /// What the server has replied.
     pub replies: Vec<u8>,
+    /// How many bytes of that came before the first send, and after each.
+    pub counts: Vec<usize>,
 }
 
 impl Tape {
@@ -27,6 +29,7 @@ impl Tape {
             cut_off: false,
             finished: false,
             replies: Vec::new(),
+            counts: vec![0],
         }
     }
 
@@ -40,15 +43,23 @@ impl Tape {
         self.room -= kept.len();
         match self.steps.last_mut() {
             Some(Step::Send(send)) => send.data.push(DataPart::Bytes(kept.to_vec())),
-            _ => self.push(Step::Send(SendStep::whole(Data::from(kept)))),
+            _ => {
+                if !self.is_full() {
+                    self.counts.push(0);
+                }
+                self.push(Step::Send(SendStep::whole(Data::from(kept))));
+            }
         }
     }
 
     /// Records a piece of a reply.
     pub(super) fn replied(&mut self, bytes: &[u8]) {
         let room = KEPT_BYTES_MAX.saturating_sub(self.replies.len());
-        self.replies
-            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let kept = &bytes[..bytes.len().min(room)];
+        self.replies.extend_from_slice(kept);
+        if let Some(count) = self.counts.last_mut() {
+            *count += kept.len();
+        }
         self.answered();
     }
 
@@ -134,6 +145,21 @@ mod tests {
             "receive a reply",
         ];
         assert_eq!(steps, wanted);
+    }
+
+    #[test]
+    fn replies_are_counted_for_each_send() {
+        let mut tape = Tape::new(20);
+        tape.replied(b"hello ");
+        tape.sent(b"a");
+        tape.sent(b"b");
+        tape.replied(b"A");
+        tape.replied(b"B");
+        tape.sent(b"c");
+        assert_eq!(
+            (tape.counts, tape.replies),
+            (vec![6, 2, 0], b"hello AB".to_vec())
+        );
     }
 
     #[test]
