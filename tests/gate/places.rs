@@ -8,13 +8,16 @@ use crate::support::skip::slow_rounds;
 use crate::support::{Bench, alone};
 
 /// What is planted, and the function that is named first for instructions, and for system calls if they change, with that call.
-const PLANTED: [(&str, &str, Option<(&str, &str)>); 5] = [
+const PLANTED: [(&str, &str, Option<Asks>); 5] = [
     ("parse ask", "parse", Some(("log_request", "getppid"))),
     ("allocate", "remember", None),
     ("ask", "log_request", Some(("log_request", "getppid"))),
     ("lock", "count", None),
     ("reply", "respond", None),
 ];
+
+/// A function, and the system call that it makes.
+type Asks = (&'static str, &'static str);
 
 #[test]
 fn the_function_is_named_first() {
