@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestError, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use tcprove::Prove;
 
 /// What both servers speak.
@@ -89,11 +89,16 @@ fn knows_three_bytes(mut client: TcpStream) -> std::io::Result<()> {
     }
 }
 
+/// The same values each time.
+fn runner(config: Config) -> TestRunner {
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
 /// What the first failure of this server shrinks to.
 fn shrunk(serve: fn(TcpStream) -> std::io::Result<()>) -> tcprove::strategy::Dialogue {
     let prove = Prove::running(serving(serve)).conversation(TALK);
     let server = prove.start().expect("it is running");
-    let mut runner = TestRunner::new(config());
+    let mut runner = runner(config());
     let dialogues = prove.dialogues().expect("the description is valid");
     let result = runner.run(&dialogues, |dialogue| Ok(server.holds(&dialogue)?));
     match result {
@@ -154,7 +159,7 @@ fn a_case_that_ends_a_server_shrinks_to_one_request() {
     let cases = described(ends_at_zero())
         .cases()
         .expect("the description is valid");
-    let mut runner = TestRunner::new(Config {
+    let mut runner = runner(Config {
         cases: 2000,
         ..config()
     });

@@ -18,8 +18,9 @@ use crate::process::{self, StartOptions, StopReport};
 use crate::subject::block_on;
 use crate::talk::Talk;
 
-/// Usual duration of an exchange, of which the time limits of a case are multiples.
-const USUAL: Duration = Duration::from_millis(5);
+/// Usual duration of an exchange, of which the time limits of a case are multiples. A server that is not given a CPU for that long
+/// would lose what it has not read: the client resets the connection then.
+const USUAL: Duration = Duration::from_millis(15);
 
 /// A running server. It and all its processes end when this is dropped, and also if the test is killed.
 pub struct Server {
