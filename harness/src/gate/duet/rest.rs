@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::gate::side::Pair;
+use crate::gate::side::{Pair, Side};
 use crate::process::{Server, Wakeups, wakeups, wakeups_since};
 use crate::session::BlockingLink;
 
@@ -38,23 +38,28 @@ pub(super) struct Connection {
     pub(super) bytes: f64,
 }
 
-/// Leaves both servers alone for a while, then lets up to `clients` connect to each and say nothing.
-pub(super) fn at_rest(servers: &Pair<Server>, clients: usize) -> Pair<Rest> {
+/// Leaves both servers alone for a while, then lets up to `clients` connect to each and say nothing, first to the server of the side
+/// `first`: its connections cost some microseconds more.
+pub(super) fn at_rest(servers: &Pair<Server>, clients: usize, first: Side) -> Pair<Rest> {
     std::thread::sleep(SETTLE);
     let before = Pair::of(|side| Reading::of(&servers[side]));
     std::thread::sleep(IDLE);
-    Pair::of(|side| {
+    let mut rest = Pair::of(|side| {
         let now = Reading::of(&servers[side]);
         let seconds = (now.at - before[side].at).as_secs_f64();
         let woken = wakeups_since(&before[side].wakeups, &now.wakeups);
         let woken: u64 = woken.map(|(_, count)| count).sum();
-        let cores = now.cpu.saturating_sub(before[side].cpu).as_secs_f64() / seconds;
         Rest {
-            cores,
+            cores: now.cpu.saturating_sub(before[side].cpu).as_secs_f64() / seconds,
             wakeups_per_s: woken as f64 / seconds,
-            connection: connections(&servers[side], clients.min(CLIENTS_MAX), cores),
+            connection: Connection::default(),
         }
-    })
+    });
+    for side in [first, first.other()] {
+        let clients = clients.min(CLIENTS_MAX);
+        rest[side].connection = connections(&servers[side], clients, rest[side].cores);
+    }
+    rest
 }
 
 struct Reading {

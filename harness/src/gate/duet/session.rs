@@ -319,7 +319,7 @@ impl DuetSession<'_> {
         let usage = servers.as_ref().map(Server::usage);
         let rest = match self.planted {
             Some(_) => Pair::default(),
-            None => at_rest(servers, self.more_clients()),
+            None => at_rest(servers, self.more_clients(), self.started_first),
         };
         Pair::of(|side| {
             let of = |figure: fn(&Usage) -> f64| usage[side].as_ref().map_or(f64::NAN, figure);
