@@ -15,16 +15,8 @@ fn started(bench: &Bench, arguments: &[&str]) -> (Running, SocketAddr) {
     let mut command = bench.tcprove();
     command.args(arguments);
     let running = bench.start(command);
-    let mut found = None;
-    until("it listens", || {
-        let heard = running.stdout();
-        let addr = heard
-            .lines()
-            .find_map(|line| line.strip_prefix("listening on "));
-        found = addr.and_then(|addr| addr.parse().ok());
-        found.is_some()
-    });
-    (running, found.unwrap())
+    let address = running.address();
+    (running, address)
 }
 
 fn server(bench: &Bench) -> (Running, SocketAddr) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::file;
-use crate::support::{Bench, until};
+use crate::support::Bench;
 
 /// Names of the built-in talks, as `init` lists them.
 fn talks() -> Vec<String> {
@@ -255,14 +255,8 @@ fn serve_says_where_it_listens_and_send_finds_it() {
     let mut serve = bench.tcprove();
     serve.args(["serve", "--protocol", "tutorial", "--port", "0"]);
     let serving = bench.start(serve);
-    let heard = || {
-        serving
-            .stdout()
-            .lines()
-            .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
-    };
-    until("the address", || heard().is_some());
-    let ended = Bench::new().run(["send", "hello", "--connect", &heard().unwrap()]);
+    let address = serving.address().to_string();
+    let ended = Bench::new().run(["send", "hello", "--connect", &address]);
     assert_eq!(ended.code, Some(0), "{}", ended.all());
     assert_tutorial_reply(&ended.stdout);
 }

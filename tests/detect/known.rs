@@ -152,13 +152,7 @@ fn a_running_server() {
     let mut serve = bench.tcprove();
     serve.args(["serve", "--protocol", "frame", "--port", "0"]);
     let serving = bench.start(serve);
-    let heard = || {
-        let stdout = serving.stdout();
-        let mut lines = stdout.lines();
-        lines.find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
-    };
-    crate::support::until("the address", || heard().is_some());
-    let address = heard().unwrap();
+    let address = serving.address().to_string();
     let other = Bench::new();
     let ended = other.run(["init", "--connect", &address]);
     assert_eq!(ended.code, Some(0), "{}", ended.all());

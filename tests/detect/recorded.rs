@@ -6,21 +6,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::support::{Bench, Ended, Running, data, python, until};
-
-/// The address that a program prints.
-fn address(running: &Running) -> SocketAddr {
-    let mut found = None;
-    until("the address", || {
-        let heard = running.stdout();
-        let addr = heard
-            .lines()
-            .find_map(|line| line.strip_prefix("listening on "));
-        found = addr.and_then(|addr| addr.parse().ok());
-        found.is_some()
-    });
-    found.unwrap()
-}
+use crate::support::{Bench, Ended, data, python, until};
 
 fn command(kind: &str, port: &str) -> Option<Vec<String>> {
     let words = [python()?, "-ES", &data("recorded.py"), kind, port];
@@ -35,7 +21,7 @@ fn drafted(bench: &Bench, kind: &str, sessions: &[&dyn Fn(&mut Client)]) -> Opti
     let mut server = Command::new(&words[0]);
     server.args(&words[1..]);
     let server = serving.start(server);
-    let upstream = address(&server).to_string();
+    let upstream = server.address().to_string();
     let folder = bench.path("recorded");
     let mut record = recording.tcprove();
     record.args([
@@ -48,7 +34,7 @@ fn drafted(bench: &Bench, kind: &str, sessions: &[&dyn Fn(&mut Client)]) -> Opti
     ]);
     record.arg(&folder);
     let recorder = recording.start(record);
-    let addr = address(&recorder);
+    let addr = recorder.address();
     for (number, session) in sessions.iter().enumerate() {
         session(&mut Client::new(addr));
         until("the session is stored", || {

@@ -154,6 +154,20 @@ impl Bench {
 }
 
 impl Running {
+    /// Waits until it prints `listening on ADDRESS`, and returns the address.
+    pub fn address(&self) -> std::net::SocketAddr {
+        let mut found = None;
+        until("the address", || {
+            let heard = self.stdout();
+            let addr = heard
+                .lines()
+                .find_map(|line| line.strip_prefix("listening on "));
+            found = addr.and_then(|addr| addr.parse().ok());
+            found.is_some()
+        });
+        found.expect("an address")
+    }
+
     /// Waits until it ends. Panics after [`PATIENCE`].
     pub fn end(mut self) -> Ended {
         let begun = Instant::now();
