@@ -67,6 +67,12 @@ fn a_connection_that_ends_in_the_middle_of_a_request() {
     }
 }
 
+/// Clients that come before the stimulus, and are too many for the backlog.
+#[test]
+fn connections_that_wait_before_options_are_refused() {
+    passes("passes-easily", "few-wait", &["options-refused"]);
+}
+
 #[test]
 fn a_listening_socket_that_is_closed_a_moment_later() {
     let (check, part) = ("serves-again", "the server serves a single client");

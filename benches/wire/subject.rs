@@ -73,6 +73,7 @@ pub fn campaign(subject: Subject, jobs: usize, duration: Duration, out: &Path) -
             code: false,
             settle: false,
             stop_on_first: false,
+            watch: false,
             feedback: FeedbackMode::default(),
             libraries: Vec::new(),
             member: None,

@@ -99,6 +99,27 @@ fn lines_and_functions_of_a_small_server() {
     }
 }
 
+/// A campaign that breakpoints do not guide: they count only.
+#[test]
+fn a_campaign_without_feedback_can_be_watched() {
+    let bench = Bench::new();
+    let flags = ["-DMAY_ARM=0"];
+    let more = ["--coverage", "lcov=c.info", "--feedback", "none"];
+    let Some(fuzzed) = campaign(&bench, &flags, &more) else {
+        return;
+    };
+    let told = || fuzzed.ended.all();
+    assert_eq!(fuzzed.ended.code, Some(0), "{}", told());
+    let coverage = &fuzzed.report["coverage"];
+    assert_eq!(coverage["feedback"], "none", "{coverage:#}");
+    let growth = coverage["over_time"].as_array().unwrap();
+    let blocks = |at: &serde_json::Value| at["blocks"].as_u64().unwrap();
+    let (first, last) = (&growth[0], &growth[growth.len() - 1]);
+    assert!(blocks(first) < blocks(last), "{coverage:#}");
+    assert_eq!(last["blocks"], coverage["blocks"]["reached"]);
+    assert!(bench.read("c.info").contains("FNDA:1,serve\n"), "{}", told());
+}
+
 #[test]
 fn without_debug_information_functions_are_counted_in_blocks() {
     let bench = Bench::new();
@@ -135,7 +156,7 @@ fn only_breakpoints_see_lines() {
         "--coverage",
         "lcov",
         "--feedback",
-        "shape",
+        "python",
     ];
     let ended = bench.run(words);
     assert_eq!(ended.code, Some(2), "{}", ended.all());

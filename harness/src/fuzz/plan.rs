@@ -62,6 +62,8 @@ pub struct FuzzPlan {
     pub stop_on_first: bool,
     /// What guides the campaign.
     pub feedback: FeedbackMode,
+    /// Count the basic blocks that are reached although they do not guide the campaign.
+    pub watch: bool,
     /// Shared libraries whose blocks are seen too, by the beginnings of their file names.
     pub libraries: Vec<String>,
     /// Which member of a fleet this is, if it has a number.

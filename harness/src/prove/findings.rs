@@ -87,6 +87,7 @@ fn fuzzed(prove: &Prove, duration: Duration) -> Result<FuzzReport> {
         settle: false,
         inject: false,
         code: false,
+        watch: false,
         stop_on_first: false,
         feedback: FeedbackMode::Auto,
         libraries: Vec::new(),

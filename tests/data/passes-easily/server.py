@@ -8,6 +8,7 @@ usage: server.py PORT HOW
   prints      slowly prints one line for each request, and waits until somebody reads it
   drops-nul   removes NULs
   closes      ends the connection if a read does not end with a whole line
+  few-wait    sound: lets only two connections wait, and accepts one in 50 ms
   one-client  closes its listening socket a moment after its first client has left
 """
 import os
@@ -24,6 +25,7 @@ LIMIT = 1 << 20
 def serve(connection):
     pending = b""
     try:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while data := connection.recv(2048 if HOW == "keeps" else 65536):
             pending = pending + data
             while b"\n" in pending:
@@ -51,7 +53,7 @@ def serve(connection):
         os.close(listener.detach())
 
 
-listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1024)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1 if HOW == "few-wait" else 1024)
 while True:
     try:
         connection, _ = listener.accept()
@@ -59,7 +61,8 @@ while True:
         if listener.fileno() < 0:
             threading.Event().wait()
         continue
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if HOW == "few-wait":
+        time.sleep(0.05)
     if HOW == "one-client":
         serve(connection)
     else:

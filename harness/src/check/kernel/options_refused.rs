@@ -33,12 +33,12 @@ const TIMES: u32 = 36;
 async fn run(cx: &Cx) -> Checked {
     let mut trials = Trials::new(cx);
     // A thread that accepts may try the options once, on the first connection that it happens to get (varnish): then it would be
-    // chance which call that is.
+    // chance which call that is. Clients that are too many for the backlog (mpd's is 5) do no harm, and are not judged.
     let crowd = cx.crowd(
         cx.connections(FIRST),
         |cx, _| async move { cx.exchange().await },
     );
-    crowd.await.into_iter().collect::<Checked<Vec<_>>>()?;
+    drop(crowd.await);
     let mut bystander = Bystander::enter(cx).await?;
     let parts: [(&str, &[CallKind], i32); 3] = [
         ("setsockopt", &[CallKind::Option], libc::EINVAL),

@@ -30,15 +30,17 @@ pub(super) fn format(text: &str) -> Result<CoverageFile, String> {
     }
 }
 
-/// The feedback that coverage needs.
+/// The feedback of a campaign whose coverage is written, and whether breakpoints count only and do not guide it.
 ///
 /// # Errors
-/// Another one is asked for.
-pub(super) fn feedback(asked: FeedbackArg) -> Result<FeedbackMode, RunError> {
+/// Another source of coverage is asked for.
+pub(super) fn feedback(asked: FeedbackArg) -> Result<(FeedbackMode, bool), RunError> {
     match asked {
-        FeedbackArg::Auto | FeedbackArg::Breakpoints => Ok(FeedbackMode::Breakpoints),
+        FeedbackArg::Auto | FeedbackArg::Breakpoints => Ok((FeedbackMode::Breakpoints, false)),
+        FeedbackArg::Shape | FeedbackArg::None => Ok((asked.into(), true)),
         _ => Err(usage(
-            "--coverage needs breakpoints\nnext: leave out --feedback".to_owned(),
+            "--coverage needs breakpoints\nnext: leave out --feedback, or let it be shape or none: then breakpoints count and do not guide"
+                .to_owned(),
         )),
     }
 }

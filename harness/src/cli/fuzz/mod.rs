@@ -66,7 +66,7 @@ pub(super) struct FuzzArgs {
     #[arg(long, value_name = "WHAT", default_value = "auto")]
     pub feedback: FeedbackArg,
     /// Write which lines and functions were reached, as `lcov` or `lcov=FILE` [default file: coverage.info in --out];
-    /// needs breakpoints
+    /// needs breakpoints, which with --feedback shape or none count only
     #[arg(long, value_name = "FORMAT", value_parser = coverage::format)]
     pub coverage: Option<coverage::CoverageFile>,
     /// See the code of shared libraries too whose file names begin with this; for example libssl
@@ -299,9 +299,9 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, Run
         };
         return Err(usage(format!("--jobs starts several servers, but {why}")));
     }
-    let feedback = match args.coverage {
+    let (feedback, watch) = match args.coverage {
         Some(_) => coverage::feedback(args.feedback)?,
-        None => args.feedback.into(),
+        None => (args.feedback.into(), false),
     };
     let jobs = args.jobs.map_or_else(plan::usual_jobs, usize::from);
     let endless = args.duration.is_none() && args.cases.is_none();
@@ -313,6 +313,7 @@ fn fuzz_plan(args: &FuzzArgs, resolved: &PreparedTarget) -> Result<FuzzPlan, Run
         inject: args.inject,
         stop_on_first: args.stop_on_first,
         feedback,
+        watch,
         code: args.coverage.is_some() || args.output.html.is_some(),
         libraries: args.library.clone(),
         member: args.member(),

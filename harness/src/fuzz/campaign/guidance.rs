@@ -41,6 +41,13 @@ impl Guidance {
         programs: &[PathBuf],
     ) -> Result<Self, String> {
         match plan.feedback {
+            FeedbackMode::None | FeedbackMode::Shape if plan.watch => {
+                let (sources, reasons) = of_kind(FeedbackMode::Breakpoints, target, runtime, programs);
+                match sources.is_empty() {
+                    true => Err(reasons.join("; ")),
+                    false => Ok(Self::watching(plan.feedback, sources)),
+                }
+            }
             FeedbackMode::None => Ok(Self::blind(FeedbackMode::None, "as asked for")),
             FeedbackMode::Shape => Ok(Self::blind(
                 FeedbackMode::Shape,
@@ -58,8 +65,7 @@ impl Guidance {
                 })
             }
             asked => {
-                let entries = ENTRIES.iter().filter(|entry| entry.name == asked.name());
-                let (sources, reasons) = usable(entries, target, runtime, programs, true);
+                let (sources, reasons) = of_kind(asked, target, runtime, programs);
                 match sources.is_empty() {
                     true => Err(reasons.join("; ")),
                     false => Ok(Self::seeing(sources)),
@@ -88,6 +94,22 @@ impl Guidance {
         }
     }
 
+    /// The feedback guides, and the code that is reached counts only.
+    fn watching(feedback: FeedbackMode, usable: Vec<Usable>) -> Self {
+        let (sources, all): (_, Vec<Coverage>) = usable.into_iter().unzip();
+        let coverage = Coverage::join(all).only_watching();
+        Self {
+            feedback,
+            said: format!(
+                "{}: as asked for; {} count, and do not guide",
+                feedback.name(),
+                coverage.about()
+            ),
+            coverage: Some(coverage),
+            sources,
+        }
+    }
+
     /// What guided the campaign, for its result, given the number of observations in the replies.
     pub(super) fn result(&self, observations: usize) -> finding::Coverage {
         let counts = self.coverage.iter().flat_map(Coverage::counts);
@@ -108,9 +130,9 @@ impl Guidance {
             Some(BlockCount { reached, all })
         });
         finding::Coverage {
-            feedback: match self.sources.is_empty() {
-                true => self.feedback.name().into(),
-                false => self.sources.join("+"),
+            feedback: match self.coverage.as_ref().is_some_and(Coverage::guides) {
+                false => self.feedback.name().into(),
+                true => self.sources.join("+"),
             },
             chosen: self.said.clone(),
             edges: observations,
@@ -119,6 +141,17 @@ impl Guidance {
             ..finding::Coverage::default()
         }
     }
+}
+
+/// The sources of this kind that was asked for, and why it does not work.
+fn of_kind(
+    asked: FeedbackMode,
+    target: &FuzzTarget,
+    runtime: &Runtime,
+    programs: &[PathBuf],
+) -> (Vec<Usable>, Vec<String>) {
+    let entries = ENTRIES.iter().filter(|entry| entry.name == asked.name());
+    usable(entries, target, runtime, programs, true)
 }
 
 /// The sources of these kinds that work with the server, and why others do not.

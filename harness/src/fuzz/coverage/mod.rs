@@ -39,6 +39,8 @@ pub(crate) struct Coverage {
     reached: Mutex<Reached>,
     /// Changes whenever the hints do.
     version: AtomicUsize,
+    /// Whether it is counted only, and guides nothing.
+    only_watches: bool,
 }
 
 /// A source and the number of its first place.
@@ -96,6 +98,15 @@ impl Coverage {
                 hints: Arc::default(),
             }),
             version: AtomicUsize::new(0),
+            only_watches: false,
+        }
+    }
+
+    /// The same, for a campaign that it does not guide: what is reached counts, and is never new.
+    pub(crate) fn only_watching(self) -> Self {
+        Self {
+            only_watches: true,
+            ..self
         }
     }
 
@@ -122,6 +133,11 @@ impl Coverage {
         drop(reached);
         joined.version.fetch_add(1, Ordering::Release);
         joined
+    }
+
+    /// Whether what is new in it is kept and mutated.
+    pub(crate) fn guides(&self) -> bool {
+        !self.only_watches
     }
 
     /// What its sources see, for the first lines of a campaign.
@@ -184,7 +200,11 @@ impl Coverage {
         if places.is_empty() {
             return Vec::new();
         }
-        let reached = self.reached();
+        let mut reached = self.reached();
+        if self.only_watches {
+            self.mark(&mut reached, places, Known::Chance);
+            return Vec::new();
+        }
         let is_new = |place: &&u32| matches!(reached.known(**place), Known::Not | Known::Once(_));
         let mut fresh: Vec<u32> = places.iter().filter(is_new).copied().collect();
         fresh.sort_unstable();
@@ -277,7 +297,10 @@ impl Coverage {
 
     /// What the code that cases have reached wants to read, the most promising first.
     pub(crate) fn hints(&self) -> Arc<Vec<Vec<u8>>> {
-        self.reached().hints.clone()
+        match self.only_watches {
+            true => Arc::default(),
+            false => self.reached().hints.clone(),
+        }
     }
 }
 
@@ -344,6 +367,15 @@ mod tests {
             assert_eq!(known.len(), 10);
             vec![vec![serving.len() as u8]]
         }
+    }
+
+    #[test]
+    fn what_is_only_watched_counts_and_is_never_new() {
+        let coverage = Coverage::of(vec![Box::new(Ten::default())]).only_watching();
+        coverage.ordinary(&[4]);
+        assert!(coverage.fresh(&[4, 5, 6]).is_empty());
+        let counts: Vec<usize> = coverage.counts().iter().map(|(_, count)| *count).collect();
+        assert_eq!((counts, coverage.hints().len()), (vec![3], 0));
     }
 
     #[test]
