@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::check::fair::FairClock;
 use crate::check::{
     Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Shortfall, Weight, failed, framing,
     inconclusive, skip,
@@ -52,6 +53,9 @@ const ENOUGH: Duration = Duration::from_millis(200);
 const ANOTHER: Duration = Duration::from_millis(30);
 /// Longer requests are not sent if one takes this long, on either side.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// Time of the check after which nothing is measured more often than once, and no longer request is tried: on a busy machine
+/// what was measured has to do.
+const TIME: Duration = Duration::from_secs(25);
 
 async fn run(cx: &Cx) -> Checked {
     let most = match cx.promise().max_message {
@@ -63,12 +67,13 @@ async fn run(cx: &Cx) -> Checked {
             "requests of {TOP_BYTES_MIN} bytes are not answered, and a shorter one costs no server much"
         ));
     }
+    let begun = Instant::now();
     for top in tops(most) {
-        let begun = Instant::now();
+        let clock = FairClock::start(cx);
         let took = cost(cx, top, segment(top)).await?;
-        let is_slow = begun.elapsed() > PATIENCE;
+        let is_slow = clock.elapsed(cx) > PATIENCE || begun.elapsed() > TIME;
         if took > ENOUGH || is_slow || top == most {
-            let series = Series::measured(cx, top).await?;
+            let series = Series::measured(cx, top, begun).await?;
             if series.is_quadratic() {
                 return series.fails();
             }
@@ -94,9 +99,9 @@ fn tops(most: usize) -> Vec<usize> {
 async fn largest_answered(cx: &Cx) -> Checked<usize> {
     let mut largest = 0;
     for size in tops(TOP_BYTES_MAX) {
-        let begun = Instant::now();
+        let clock = FairClock::start(cx);
         let mut client = cx.open_for_payload().await?;
-        client.set_limit(PATIENCE.max(cx.pace().exchange * 4));
+        client.set_limit(2 * PATIENCE.max(cx.pace().exchange * 2));
         let Some(turn) = framing::sized(cx, &mut client, size)? else {
             break;
         };
@@ -109,7 +114,7 @@ async fn largest_answered(cx: &Cx) -> Checked<usize> {
             Err(_) => break,
         }
         client.close();
-        if begun.elapsed() > PATIENCE {
+        if clock.elapsed(cx) > PATIENCE {
             break;
         }
     }
@@ -138,11 +143,13 @@ impl Series {
         }
     }
 
-    async fn measured(cx: &Cx, top: usize) -> Checked<Self> {
+    /// Measures them, the less surely the later it is in the check, which has begun then.
+    async fn measured(cx: &Cx, top: usize, begun: Instant) -> Checked<Self> {
         let mut series = Self::new(top);
         for run in 0..RUNS_NEAR {
             let is_due = match run {
                 0 => true,
+                _ if begun.elapsed() > TIME => false,
                 1 => series.is_costly(),
                 2..RUNS => series.is_suspect(),
                 _ => series.is_near(),
