@@ -141,7 +141,14 @@ pub(super) fn at_once(material: &Material) -> Vec<PlannedCase> {
             for keys in keys.chunks(HEADERS_AT_ONCE) {
                 let header = |key: &&Vec<u8>| [&key[..], b": ", value, b"\r\n"].concat();
                 let headers: Vec<u8> = keys.iter().flat_map(header).collect();
-                items.extend(spliced(material, *seed, message, &[at..at], &headers));
+                let place = at..at;
+                items.extend(spliced(
+                    material,
+                    *seed,
+                    message,
+                    std::slice::from_ref(&place),
+                    &headers,
+                ));
             }
         }
     }

@@ -30,8 +30,10 @@ const LINE_BYTES_MIN: usize = 20;
 const SAME_OF_100: usize = 95;
 /// Minimum factor between the bytes printed at two sizes, of which one is twice the other.
 const GROWTH: f64 = 1.5;
-/// The printing is over if nothing more comes in this time while the server is at rest.
+/// The printing is over if nothing more comes in so many of these times while the server is at rest: on a busy machine what it
+/// has printed is read late.
 const QUIET: Duration = Duration::from_millis(20);
+const QUIET_TIMES: u32 = 4;
 /// Maximum wait for that.
 const QUIET_WITHIN: Duration = Duration::from_secs(4);
 
@@ -123,6 +125,7 @@ pub(crate) fn test(epoch: &mut Epoch<'_>, case: &Case) -> Option<Symptom> {
 fn quiet(epoch: &mut Epoch<'_>, before: Mark) -> Option<u64> {
     let until = Instant::now() + QUIET_WITHIN;
     let mut printed = printed_since(epoch, before);
+    let mut still = 0;
     loop {
         std::thread::sleep(epoch.target.deadline.left(QUIET));
         epoch.refresh();
@@ -130,7 +133,11 @@ fn quiet(epoch: &mut Epoch<'_>, before: Mark) -> Option<u64> {
             return None;
         }
         let now = printed_since(epoch, before);
-        if now == printed && epoch.comes_to_rest() || Instant::now() >= until {
+        still = match now == printed && epoch.comes_to_rest() {
+            true => still + 1,
+            false => 0,
+        };
+        if still >= QUIET_TIMES || Instant::now() >= until {
             return Some(now);
         }
         printed = now;

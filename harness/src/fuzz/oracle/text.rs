@@ -140,9 +140,9 @@ fn normalized_end(text: &str) -> String {
     let ends = lines
         .windows(2)
         .filter(|pair| !is_outer(&pair[0]) && is_outer(&pair[1]));
-    let errors = ends.map(|pair| pair[1]);
+    let mut errors = ends.map(|pair| pair[1]);
     let error = match text.contains("Traceback (") {
-        true => errors.last(),
+        true => errors.next_back(),
         false => None,
     };
     let last = error
