@@ -32,6 +32,7 @@ fn case(kind: FindingKind) -> Case {
             vec![Step::Send(SendStep::whole(data)), Step::Receive]
         }
         FindingKind::Crash
+        | FindingKind::Flood
         | FindingKind::Spin
         | FindingKind::Starvation
         | FindingKind::Difference => {
@@ -112,7 +113,7 @@ fn written(folder: &Path, python: &str) -> Vec<(FindingKind, PathBuf)> {
     let at_once = |kind: &FindingKind| {
         matches!(
             kind,
-            FindingKind::Crash | FindingKind::Panic | FindingKind::Conformance
+            FindingKind::Crash | FindingKind::Panic | FindingKind::Flood | FindingKind::Conformance
         )
     };
     let kinds = with_programs();

@@ -49,6 +49,7 @@ fn faults_for_a_fuzzer_name_no_check_and_a_kind_of_finding() {
         ("hang-on-half-message", "hang"),
         ("global-lock-while-slow", "starvation"),
         ("quadratic-parse", "complexity"),
+        ("logs-each-space", "flood"),
         ("lossy-decode", "conformance"),
         ("shift-for-all", "conformance"),
     ];
@@ -227,6 +228,21 @@ fn spaces_cost_quadratic_work() {
     // 64 times the work, and some for the exchange itself.
     assert!(large > 16 * small, "{small:?} {large:?}");
     assert!(letters < large, "{letters:?} {large:?}");
+}
+
+#[test]
+fn each_space_is_logged() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["--fault", "logs-each-space"]);
+    let server = Process::spawn(command.stderr(log.reopen().unwrap()));
+    let mut stream = server.connect();
+    let lines = || std::fs::read_to_string(log.path()).unwrap().lines().count();
+    exchange(&mut stream, b"letters\n", b"letters\n");
+    assert_eq!(lines(), 0);
+    let line = [vec![b' '; 1000], b"\n".to_vec()].concat();
+    exchange(&mut stream, &line, &line);
+    assert_eq!(lines(), 1000);
 }
 
 #[test]

@@ -29,6 +29,9 @@ def planted(conn, line):
         raise ValueError("cannot format " + repr(line))
     if BUG == "hang":
         TURN.acquire()
+    if BUG == "flood":
+        sys.stdout.write("cannot format this\n" * 10_000)
+        sys.stdout.flush()
     if BUG == "leak":
         HELD.append(conn.dup())
     if BUG == "starvation":

@@ -33,6 +33,32 @@ def parts(headers, body):
                     content += b""
 
 
+async def chunks(reader):
+    """A chunked body. A line feed in the line with a size is taken for a part of its extension."""
+    body = b""
+    while True:
+        line = await reader.readuntil(b"\r\n")
+        size = re.fullmatch(rb"([0-9a-f]{1,6})(?:;[^\r]*)?\r\n", line)
+        if size is None:
+            return None
+        body += await reader.readexactly(int(size[1], 16))
+        if await reader.readexactly(2) != b"\r\n":
+            return None
+        if int(size[1], 16) == 0:
+            return body
+
+
+async def upgraded(reader, path):
+    """The reply to a request for another protocol. A client that has left already gets none."""
+    await asyncio.sleep(0.01)
+    if reader.at_eof():
+        return b""
+    if FAULT == "crash-on-upgrade" and b"kind=__proto__" in path:
+        print("no protocol", file=sys.stderr, flush=True)
+        os._exit(3)
+    return b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+
+
 def reply(text, status=b"200 OK"):
     return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(text), text)
 
@@ -49,6 +75,8 @@ async def serve(reader, writer):
             is_odd = any(re.fullmatch(rb"[\w-]+", name) is None for name, _ in fields)
             is_odd = is_odd or len(headers) < len(fields)
             is_coded = coding is not None and FAULT != "smuggles"
+            if is_coded and FAULT == "extension":
+                is_coded = coding != b"chunked" or await chunks(reader) is None
             if len(words) != 3 or is_odd or is_coded or not length.isdigit():
                 writer.write(reply(b"", b"400 Bad Request"))
                 break
@@ -59,6 +87,8 @@ async def serve(reader, writer):
                 later = asyncio.ensure_future(asyncio.sleep(0.02))
                 later.add_done_callback(lambda _, path=words[1]: writer.write(reply(path)))
                 tasks.add(later)
+            elif b"upgrade" in headers:
+                writer.write(await upgraded(reader, words[1]))
             else:
                 writer.write(reply(words[1]))
             await writer.drain()

@@ -68,6 +68,10 @@ const PLANTED: &[Planted] = &[
         ..planted("quadratic-parse", "complexity", 1, 70_000)
     },
     Planted {
+        slow: 1,
+        ..planted("logs-each-space", "flood", 1, 10_000)
+    },
+    Planted {
         slow: 2,
         ..planted("global-lock-while-slow", "starvation", 2, 16)
     },

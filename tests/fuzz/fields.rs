@@ -21,6 +21,9 @@ expect = { regex = "^HTTP/1.1 200 (?s:.*){tok}" }
 [[talk.turn]]
 send = "POST /{tok} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=xy\r\nContent-Length: 68\r\n\r\n--xy\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nhello\r\n--xy--\r\n"
 expect = { regex = "^HTTP/1.1 200 " }
+[[talk.turn]]
+send = "GET /other?kind=word&text={tok} HTTP/1.1\r\nHost: localhost\r\nUpgrade: other\r\n\r\n"
+expect = { regex = "^HTTP/1.1 101 " }
 "#;
 
 fn campaign(fault: &str, duration: &str) -> Fuzzed {
@@ -71,6 +74,24 @@ fn a_request_inside_of_another() {
         "conformance",
         "a request inside of a message with",
     );
+}
+
+#[test]
+fn a_line_feed_in_a_chunk_extension() {
+    found(
+        "extension",
+        "conformance",
+        "a line feed in a chunk extension",
+    );
+}
+
+/// In all fields of a query at once, of a request that is dropped if the client leaves at once.
+#[test]
+fn a_name_of_a_property_in_a_request_for_another_protocol() {
+    if !is_slow("a campaign") {
+        return;
+    }
+    found("crash-on-upgrade", "crash", "no protocol");
 }
 
 #[test]

@@ -40,7 +40,7 @@ static REPORTS: LazyLock<Regex> = LazyLock::new(|| {
 /// error with an HTTP status 4xx.
 static PEER_DISCONNECTED: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"^(\w+\.)*(ConnectionResetError|ConnectionAbortedError|BrokenPipeError|IncompleteReadError|Client\w*Disconnect\w*)\b|^(\w+\.)*\w+: (HTTP )?4\d\d\b",
+        r"^(\w+\.)*(\w*ConnectionResetError|\w*ConnectionAbortedError|\w*BrokenPipeError|\w*IncompleteReadError|Client\w*Disconnect\w*)\b|^(\w+\.)*\w+: (HTTP )?4\d\d\b",
     )
 });
 
@@ -143,10 +143,13 @@ impl StderrReport {
         self.lines.iter().any(|line| SANITIZER.is_match(line))
     }
 
-    /// Whether it is a traceback that ends with a line of code.
+    /// Whether it is a traceback without the line that names the error, which may be followed by more about it.
     fn is_unfinished(&self) -> bool {
+        let is_frame =
+            |line: &Vec<u8>| line.starts_with(b"Traceback") || line.starts_with(b"  File \"");
+        let last = self.lines.iter().rposition(is_frame).unwrap_or(0);
         let inside = |line: &Vec<u8>| line.first().is_none_or(|byte| *byte == b' ');
-        self.is_traceback() && (self.lines.len() == 1 || self.lines.last().is_some_and(inside))
+        self.is_traceback() && self.lines[last + 1..].iter().all(inside)
     }
 
     /// All lines, joined by newlines.
@@ -205,6 +208,11 @@ mod tests {
             unfinished.push(scan.is_inside_traceback());
         }
         assert_eq!(unfinished, [true, true, true, false]);
+        // The error has a text of several lines.
+        scan.push(b"  more\n", scan.read() + 7);
+        assert!(!scan.is_inside_traceback());
+        scan.push(b"Traceback (most recent call last):\n", scan.read() + 35);
+        assert!(scan.is_inside_traceback());
         let mut scan = StderrScan::default();
         scan.push(b"panic: x\n", 9);
         assert!(!scan.is_inside_traceback());
@@ -282,6 +290,7 @@ mod tests {
         assert!(report(&traceback("framework.BadLine: 400, message:\n  Too long")).is_none());
         assert!(report(&traceback("framework.Failure: 500, message:\n  No")).is_some());
         assert!(report(&traceback("framework.requests.ClientDisconnect")).is_none());
+        assert!(report(&traceback("framework.ClientConnectionResetError: no")).is_none());
         assert!(report(&traceback("UnicodeDecodeError: 'utf-8' codec")).is_some());
         let two_threads = "Traceback (most recent call last):\n  File \"s.py\", line 3, in run\nException in thread Thread-3 (serve):\nTraceback (most recent call last):\n    recv()\nConnectionResetError: [Errno 104]\n    recv()\nConnectionResetError: [Errno 104]\n";
         assert!(report(two_threads).is_none());

@@ -28,6 +28,8 @@ pub enum FindingKind {
     Divergence,
     /// The work of the server grows much faster than its input.
     Complexity,
+    /// One message makes the server log many times what it was sent.
+    Flood,
     /// The server violates its own conversation: it accepts what it must refuse, or alters its input.
     Conformance,
     /// Two servers reply differently to the same bytes, and each of them always the same.
@@ -36,7 +38,7 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Crash,
         Self::Panic,
         Self::Hang,
@@ -45,6 +47,7 @@ impl FindingKind {
         Self::Leak,
         Self::Divergence,
         Self::Complexity,
+        Self::Flood,
         Self::Conformance,
         Self::Difference,
     ];
@@ -67,6 +70,7 @@ impl FindingKind {
                 "the reply to the same bytes depends on how they were split into segments"
             }
             Self::Complexity => "the work of the server grows much faster than its input",
+            Self::Flood => "one message makes the server log many times what it was sent",
             Self::Conformance => {
                 "the server violates its own conversation: it accepts what it must refuse, or alters what it was sent"
             }
@@ -84,6 +88,7 @@ impl FindingKind {
                 | Self::Spin
                 | Self::Starvation
                 | Self::Complexity
+                | Self::Flood
                 | Self::Divergence
                 | Self::Difference
         )
@@ -93,7 +98,7 @@ impl FindingKind {
     pub(crate) fn is_of_a_turn(self) -> bool {
         matches!(
             self,
-            Self::Leak | Self::Complexity | Self::Divergence | Self::Difference
+            Self::Leak | Self::Complexity | Self::Flood | Self::Divergence | Self::Difference
         )
     }
 
@@ -113,6 +118,7 @@ impl FindingKind {
             Self::Leak => "leak",
             Self::Divergence => "divergence",
             Self::Complexity => "complexity",
+            Self::Flood => "flood",
             Self::Conformance => "conformance",
             Self::Difference => "difference",
         }

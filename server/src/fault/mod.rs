@@ -50,6 +50,7 @@ mod late_listen;
 mod length_per_recv;
 mod limit_plus_one;
 mod lock_during_send;
+mod logs_each_space;
 mod logs_traceback;
 mod lone_cr_ends_line;
 mod lossy_decode;
@@ -251,6 +252,7 @@ const ALL: &[&Fault] = &[
     &hang_on_half_message::FAULT,
     &global_lock_while_slow::FAULT,
     &quadratic_parse::FAULT,
+    &logs_each_space::FAULT,
     &lossy_decode::FAULT,
     &shift_for_all::FAULT,
     &extra_syscall::FAULT,

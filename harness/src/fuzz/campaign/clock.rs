@@ -59,6 +59,7 @@ impl Weight {
             | FindingKind::Starvation
             | FindingKind::Leak
             | FindingKind::Complexity
+            | FindingKind::Flood
             | FindingKind::Conformance => Self::Grave,
         }
     }

@@ -21,6 +21,7 @@ use crate::fuzz::wire::Limits;
 use crate::fuzz::{Case, FuzzResult, InjectStep, SendStep, Step, corpus, log};
 use crate::process::injector::results;
 use crate::subject::{Interrupt, RehearsalError, rehearse, runtime};
+use crate::talk::Exchange;
 
 /// Interval between two progress events.
 const TICK: Duration = Duration::from_millis(200);
@@ -33,6 +34,8 @@ const SEQUENTIAL_EXCHANGES: u32 = 20;
 
 /// Clients that send FIN at once, in a first look.
 const HASTY_CLIENTS: usize = 5;
+/// Maximum turns that they say.
+const HASTY_TURNS_MAX: usize = 8;
 /// Clients that acknowledge at once, in a first look.
 const PROMPT_CLIENTS: usize = 5;
 /// Bytes by which a whole reply may be shorter than another one: counters have more digits after a while.
@@ -289,7 +292,7 @@ fn first_look(target: &FuzzTarget, libraries: &[String]) -> FirstLook {
         return FirstLook::default();
     };
     let words = heard::words(&epoch);
-    let drops_at_fin = drops_at_fin(&mut epoch).unwrap_or(false);
+    let drops_at_fin = drops_at_fin(&mut epoch);
     let limits = prompt(&mut epoch, target.pace.exchange)
         .and_then(|prompt| Limits::without_delays(target.pace.exchange, prompt));
     let silent = Case::default();
@@ -352,11 +355,22 @@ fn prompt(epoch: &mut Epoch<'_>, exchange: Duration) -> Option<Duration> {
     Some(slowest)
 }
 
-/// Whether less comes back if the FIN follows the plain request at once.
-fn drops_at_fin(epoch: &mut Epoch<'_>) -> Option<bool> {
-    let plain = epoch.target.talk().plain().clone();
-    let request = epoch.voice().render(&plain, b"ping").ok()?.request;
-    let mut steps = lead_in(epoch, &plain);
+/// Whether less comes back to one of the turns if the FIN follows its request at once. A server that drops no other request may
+/// not begin what needs a client that stays, such as another protocol.
+fn drops_at_fin(epoch: &mut Epoch<'_>) -> bool {
+    let turns = epoch.target.talk().turns.iter();
+    let turns: Vec<Exchange> = turns
+        .filter(|turn| turn.expect.has_reply())
+        .take(HASTY_TURNS_MAX)
+        .cloned()
+        .collect();
+    let mut turns = turns.into_iter();
+    turns.any(|turn| is_dropped_at_fin(epoch, &turn).unwrap_or(false))
+}
+
+fn is_dropped_at_fin(epoch: &mut Epoch<'_>, turn: &Exchange) -> Option<bool> {
+    let request = epoch.voice().render(turn, b"ping").ok()?.request;
+    let mut steps = lead_in(epoch, turn);
     steps.push(Step::Send(SendStep::whole(request)));
     let hasty = Case::new(steps.clone());
     steps.push(Step::Receive);

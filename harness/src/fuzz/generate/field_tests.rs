@@ -114,6 +114,9 @@ fn parts_get_headers_and_the_length_stays_right() {
                         has(&body[..head].to_ascii_lowercase(), "content-length: 1")
                     })
             }),
+            ("a part that begins with a folded line", &|sent| {
+                is_whole(sent) && has(sent, "--xy\r\n Content-Disposition: form-data")
+            }),
             ("two parts", &|sent| {
                 is_whole(sent) && memmem::find_iter(sent, b"--xy\r\n").count() == 2
             }),
@@ -141,6 +144,66 @@ fn values_are_pumped_where_parsers_stumble() {
             }),
             ("many of them", &|sent| unit(sent, "", ";a", 10_000)),
         ],
+    );
+}
+
+/// On a slow server a campaign is over after some thousand cases.
+#[test]
+fn the_most_telling_values_and_pumps_come_soon() {
+    const QUERY: &str = r#"
+server.cmd = ["server", "{port}"]
+talk.frame = "http1"
+[[talk.turn]]
+send = "GET /find?kind=word&text={tok} HTTP/1.1\r\nHost: localhost\r\nX-Origin: a, b\r\n\r\n"
+expect = { regex = "^HTTP/1.1 200 " }
+[[talk.turn]]
+send = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\na=b&c=d"
+expect = { regex = "^HTTP/1.1 200 " }
+"#;
+    reaches(
+        &material(QUERY),
+        2_500,
+        &[
+            ("a property of objects in all of a query", &|sent| {
+                has(sent, "?kind=toString&text=toString HTTP") && is_whole(sent)
+            }),
+            ("a property of objects in all of a form", &|sent| {
+                sent.ends_with(b"a=__proto__&c=__proto__") && is_whole(sent)
+            }),
+            (
+                "a property of objects in headers that the talk has not",
+                &|sent| has(sent, "\r\nAccept-Encoding: __proto__\r\n") && is_whole(sent),
+            ),
+            ("white space in a header", &|sent| {
+                has(sent, &["X-Origin: a, b", &" ".repeat(1000)].concat())
+            }),
+            ("bytes behind a form", &|sent| {
+                sent.ends_with(&[b'a'; 16 << 10]) && is_whole(sent)
+            }),
+            ("deep keys in a form", &|sent| {
+                has(sent, &"[a]".repeat(10_000)) && is_whole(sent)
+            }),
+        ],
+    );
+}
+
+#[test]
+fn json_behind_a_command_has_members() {
+    const EVENTS: &str = r#"
+server.cmd = ["server", "{port}"]
+talk.frame = "websocket"
+[[talk.turn]]
+send = '42["chat","{tok}"]'
+expect = '42["chat","{tok}"]'
+"#;
+    let is_whole =
+        |sent: &[u8]| Frame::WebSocket.decoder().next(sent).ok() == Some(Some(sent.len()));
+    reaches(
+        &material(EVENTS),
+        2_000,
+        &[("an object as the name of an event", &|sent| {
+            has(sent, r#"42[{"toString":1},""#) && is_whole(sent)
+        })],
     );
 }
 

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use super::planned::{PlannedCase, basic};
 use crate::fuzz::material::spans::{self, Span, SpanKind};
-use crate::fuzz::material::{Dictionary, Material};
+use crate::fuzz::material::{Dictionary, Material, announced};
 use crate::fuzz::random::Random;
 use crate::fuzz::{SendStep, Step};
+use crate::talk::Frame;
 
 /// Maximum cases per family.
 pub(super) const VALUES_MAX: usize = 1800;
@@ -24,6 +25,26 @@ const TURNS_MAX: usize = 12;
 /// Bytes of the repetitions of a pump: within the limits of most headers, and for quadratic work.
 const PUMPED_BYTES: &[usize] = &[6 << 10, 60 << 10];
 
+/// Pumps that are tried in every field before the next ones are in any.
+const PUMPS_AT_ONCE: usize = 6;
+
+/// The most telling values, each of which is tried in all fields of a message at once, and of these the ones that are tried in
+/// headers that it has not.
+const AT_ONCE_MAX: usize = 8;
+const IN_HEADERS_MAX: usize = 3;
+/// Maximum headers that are added at once: most servers take a hundred.
+const HEADERS_AT_ONCE: usize = 32;
+/// Headers on which it depends whether a message is understood at all.
+const FRAMING: [&[u8]; 7] = [
+    b"content-length",
+    b"transfer-encoding",
+    b"host",
+    b"connection",
+    b"content-type",
+    b"expect",
+    b"upgrade",
+];
+
 /// Which fields of several messages are the same.
 #[derive(Default)]
 struct Tried(Vec<(Vec<u8>, SpanKind)>);
@@ -38,7 +59,7 @@ impl Tried {
     }
 }
 
-/// Each value in the fields of its name; general values in fields of every kind.
+/// Each value in the fields of its name, and general values in fields of every kind.
 pub(super) fn values(material: &Material, random: &mut Random) -> Vec<PlannedCase> {
     let words = &material.dictionary;
     let (mut named, mut general, mut others) = (Vec::new(), Vec::new(), Vec::new());
@@ -79,18 +100,114 @@ pub(super) fn values(material: &Material, random: &mut Random) -> Vec<PlannedCas
         family.sort_by_key(|(place, _)| *place);
     }
     let rest = general.into_iter().chain(others);
-    named.extend(rest.map(|(_, case)| case));
-    named
+    alternating(named, rest.map(|(_, case)| case).collect())
+}
+
+/// Of each list one item in turn.
+pub(super) fn alternating(one: Vec<PlannedCase>, other: Vec<PlannedCase>) -> Vec<PlannedCase> {
+    let (mut one, mut other) = (one.into_iter(), other.into_iter());
+    let mut items = Vec::new();
+    loop {
+        let pair = [one.next(), other.next()];
+        if pair.iter().all(Option::is_none) {
+            return items;
+        }
+        items.extend(pair.into_iter().flatten());
+    }
+}
+
+/// Each of the most telling values in place of all values inside of a message, and in headers that are added to it.
+pub(super) fn at_once(material: &Material) -> Vec<PlannedCase> {
+    let words = &material.dictionary;
+    let is_free = |key: &&Vec<u8>| {
+        let name = key.to_ascii_lowercase();
+        name.first().is_some_and(u8::is_ascii_alphabetic) && !FRAMING.contains(&&name[..])
+    };
+    let keys: Vec<&Vec<u8>> = words.keys.iter().filter(is_free).collect();
+    let is_http = *material.request_frame() == Frame::Http1;
+    let turns: Vec<(usize, Vec<u8>)> = served(material).collect();
+    let mut items = Vec::new();
+    for (number, value) in words.values.iter().take(AT_ONCE_MAX).enumerate() {
+        for (seed, message) in &turns {
+            let places = inner_values(message);
+            if places.len() > 1 {
+                items.extend(spliced(material, *seed, message, &places, value));
+            }
+            let line = memchr::memmem::find(message, b"\r\n").map(|at| at + 2);
+            let is_head = is_http && message.ends_with(b"\r\n\r\n") && number < IN_HEADERS_MAX;
+            let (Some(at), true) = (line, is_head) else {
+                continue;
+            };
+            for keys in keys.chunks(HEADERS_AT_ONCE) {
+                let header = |key: &&Vec<u8>| [&key[..], b": ", value, b"\r\n"].concat();
+                let headers: Vec<u8> = keys.iter().flat_map(header).collect();
+                let place = at..at;
+                items.extend(spliced(
+                    material,
+                    *seed,
+                    message,
+                    std::slice::from_ref(&place),
+                    &headers,
+                ));
+            }
+        }
+    }
+    items
+}
+
+/// The values of parameters, pairs and members, none of which is inside of another.
+fn inner_values(message: &[u8]) -> Vec<Range<usize>> {
+    let is_inner = |span: &Span| {
+        let kinds = [
+            SpanKind::ParamValue,
+            SpanKind::PairPart,
+            SpanKind::JsonValue,
+        ];
+        // The boundary of parts is no value of the application.
+        kinds.contains(&span.kind) && !span.name.is_empty() && span.name != b"boundary"
+    };
+    let mut places: Vec<Range<usize>> = spans::of(message)
+        .into_iter()
+        .filter(is_inner)
+        .map(|span| span.at)
+        .collect();
+    places.sort_by_key(|at| (at.start, at.end));
+    let all = places.clone();
+    places.retain(|at| {
+        let is_inside = |other: &Range<usize>| other.start >= at.start && other.end <= at.end;
+        all.iter().filter(|other| is_inside(other)).count() == 1
+    });
+    places
+}
+
+/// The message of a seed with this text in these places, with its lengths corrected.
+fn spliced(
+    material: &Material,
+    seed: usize,
+    message: &[u8],
+    places: &[Range<usize>],
+    text: &[u8],
+) -> Option<PlannedCase> {
+    let mut after = message.to_vec();
+    for place in places.iter().rev() {
+        after.splice(place.clone(), text.iter().copied());
+    }
+    announced::repair(material.request_frame(), message, &mut after);
+    let seed = material.seeds.get(seed)?;
+    let mut steps = seed.case.steps.get(..seed.step)?.to_vec();
+    steps.push(Step::Send(SendStep::whole(after)));
+    Some(PlannedCase::Steps(steps))
 }
 
 /// Each line of the dictionary, and each header with each of its values, in each message that the server serves: after a
-/// random line of a head, which may be that of a part. What the dictionary has for the heads of parts comes first, and there.
+/// random line of a head, which may be that of a part. Before them the lines of parts, folded, and what the dictionary has for the
+/// heads of parts, there.
 pub(super) fn lines(material: &Material, random: &mut Random) -> Vec<PlannedCase> {
     let words = &material.dictionary;
     let mut texts = words.lines.clone();
     let header = |(name, value): &(Vec<u8>, Vec<u8>)| [&name[..], b": ", value].concat();
     texts.extend(words.named.iter().map(header));
-    let (mut items, mut first) = (Vec::new(), Vec::new());
+    let (mut items, mut first, mut folded) = (Vec::new(), Vec::new(), Vec::new());
     for (seed, message) in served(material) {
         let all = spans::of(&message);
         let is_header = |line: &&Span| {
@@ -122,16 +239,31 @@ pub(super) fn lines(material: &Material, random: &mut Random) -> Vec<PlannedCase
             })
         };
         let inner = heads.get(1..).unwrap_or_default();
+        folded.extend(inner.iter().flatten().map(|line| fold(seed, line)));
         first.extend(words.inner.iter().filter_map(|text| after(inner, text)));
         items.extend(texts.iter().filter_map(|text| after(&heads, text)));
     }
     random.shuffle(&mut first);
     random.shuffle(&mut items);
-    first.append(&mut items);
-    first
+    folded.append(&mut first);
+    folded.append(&mut items);
+    folded
 }
 
-/// Each pump: first in all headers of a message at once, then in single fields, instead of the value or after it.
+/// A line that goes on with the one before it, although there may be none.
+fn fold(seed: usize, line: &Span) -> PlannedCase {
+    PlannedCase::Splice {
+        name: "folded",
+        seed,
+        at: line.at.start..line.at.start,
+        unit: b" ".to_vec(),
+        count: 1,
+        repairs: true,
+    }
+}
+
+/// Each pump, the most telling ones first, in all headers of a message at once and in single fields, instead of the value or
+/// after it.
 pub(super) fn pumps(material: &Material, random: &mut Random) -> Vec<PlannedCase> {
     let (mut headers, mut fields, mut others) = (Vec::new(), Vec::new(), Vec::new());
     let mut tried = Tried::default();
@@ -142,21 +274,32 @@ pub(super) fn pumps(material: &Material, random: &mut Random) -> Vec<PlannedCase
         let is_number = |span: &Span| message[span.at.clone()].iter().all(u8::is_ascii_digit);
         let values = texts().filter(|span| span.kind == SpanKind::Value && !is_number(span));
         let values: Vec<Range<usize>> = values.map(|span| span.at.clone()).collect();
-        let mut add = |family: &mut Vec<PlannedCase>, places: &[Range<usize>]| {
-            for pump in 0..material.dictionary.pumps.len() {
-                let first = random.one_in(2);
-                for (number, bytes) in PUMPED_BYTES.iter().enumerate() {
+        // What is longer than a head may be is refused; in a body much shows more.
+        let body = memchr::memmem::find(&message, b"\r\n\r\n");
+        let body = body.filter(|_| *material.request_frame() == Frame::Http1);
+        let fits = |places: &[Range<usize>], bytes: usize| {
+            let in_head = |head: usize| places.iter().all(|at| at.end <= head);
+            body.is_none_or(|head| in_head(head) == (bytes == PUMPED_BYTES[0]))
+        };
+        let mut add = |family: &mut Vec<(usize, PlannedCase)>, places: &[Range<usize>]| {
+            for (pump, text) in material.dictionary.pumps.iter().enumerate() {
+                // What opens a quote belongs at the beginning of a value; white space and lists show more behind one.
+                let is_behind = text.before.first().is_none_or(|byte| b";, ".contains(byte));
+                let first = is_behind ^ random.one_in(4);
+                let sizes = PUMPED_BYTES.iter().enumerate();
+                for (number, bytes) in sizes.filter(|(_, bytes)| fits(places, **bytes)) {
                     // Each place once, with one of the sizes.
                     let after = first ^ (number % 2 == 1);
                     let place = |at: &Range<usize>| if after { at.end..at.end } else { at.clone() };
                     let at = places.iter().map(place).collect();
                     let bytes = *bytes;
-                    family.push(PlannedCase::Pump {
+                    let case = PlannedCase::Pump {
                         seed,
                         at,
                         pump,
                         bytes,
-                    });
+                    };
+                    family.push((pump / PUMPS_AT_ONCE, case));
                 }
             }
         };
@@ -174,20 +317,17 @@ pub(super) fn pumps(material: &Material, random: &mut Random) -> Vec<PlannedCase
             }
         }
     }
-    random.shuffle(&mut others);
-    random.shuffle(&mut headers);
-    random.shuffle(&mut fields);
-    fields.append(&mut others);
-    // A case with all headers may fail for another of them: both ways in turn.
-    let mut items = Vec::new();
-    let (mut headers, mut fields) = (headers.into_iter(), fields.into_iter());
-    loop {
-        let pair = [headers.next(), fields.next()];
-        if pair.iter().all(Option::is_none) {
-            return items;
-        }
-        items.extend(pair.into_iter().flatten());
+    for family in [&mut headers, &mut fields, &mut others] {
+        random.shuffle(family);
     }
+    // Of each group the fields with a name come first.
+    fields.append(&mut others);
+    for family in [&mut headers, &mut fields] {
+        family.sort_by_key(|(group, _)| *group);
+    }
+    let cases = |family: Vec<(usize, PlannedCase)>| family.into_iter().map(|(_, case)| case);
+    // A case with all headers may fail for another of them: both ways in turn.
+    alternating(cases(headers).collect(), cases(fields).collect())
 }
 
 /// Each message of the dictionary after the opening of the talk, after its first turn, and after other openings.

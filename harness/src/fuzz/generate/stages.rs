@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::fields;
 use super::planned::{PlannedCase, basic};
 use crate::fuzz::Step;
+use crate::fuzz::material::spans::{self, SpanKind};
 use crate::fuzz::material::{BAD_UTF8, Material, OPENINGS, TOKENS, announced, text};
 use crate::fuzz::mutator::lies;
 use crate::fuzz::random::Random;
@@ -16,9 +17,16 @@ const EACH_LEN_MAX: usize = 1100;
 const TOKENS_MAX: usize = 1000;
 const WORDS_MAX: usize = 600;
 const ENDINGS_MAX: usize = 300;
+const AT_ONCE_MAX: usize = 200;
 const LIES_MAX: usize = 700;
 const REPEATS_MAX: usize = 1000;
 const LENGTHS_MAX: usize = 2300;
+
+/// Bytes that are added to the end of a message.
+const TRAILING_BYTES: usize = 16 << 10;
+
+/// Lines of a message that are repeated: the first ones and the last one.
+const LINES_OF_EACH: usize = 9;
 
 /// Number of turns into which each token is put.
 const SEEDS_PER_TOKEN: usize = 5;
@@ -32,14 +40,16 @@ const DEPTHS: &[usize] = &[
 /// most heads, and above most limits of their number.
 const LINES: &[usize] = &[2002, 257, 10_001, 101, 1001, 65_536, 16, 4096, 2];
 
-/// The whole first stage: first the seeds, then the early endings, then everything else in random order; and how many come
-/// first.
+/// The whole first stage: first the seeds, then the early endings and the values that break most servers, then everything else in
+/// random order; and how many come first.
 ///
 /// If nearly every unusual byte crashes the server, the campaign spends its time on restarts. Early endings, which occur
 /// with every real client, must come before that; they are also cheap.
 pub(super) fn plan(material: &Material, random: &mut Random) -> (Vec<PlannedCase>, usize) {
     let mut planned: Vec<PlannedCase> = (0..material.seeds.len()).map(PlannedCase::Seed).collect();
-    planned.extend(endings(material).into_iter().take(ENDINGS_MAX));
+    let endings = endings(material).into_iter().take(ENDINGS_MAX).collect();
+    let at_once = fields::at_once(material).into_iter().take(AT_ONCE_MAX);
+    planned.extend(fields::alternating(endings, at_once.collect()));
     let first = planned.len();
     let families = [
         (lengths(material), LENGTHS_MAX),
@@ -245,7 +255,12 @@ fn repeats(material: &Material) -> Vec<PlannedCase> {
     let mut lines: Vec<Place> = Vec::new();
     for seed in &seeds {
         let message = &seed.1;
-        for line in text::lines(message).into_iter().take(8) {
+        let mut all = text::lines(message);
+        // Behind the last one there may be an end of parts.
+        if all.len() > LINES_OF_EACH {
+            all.drain(LINES_OF_EACH - 1..all.len() - 1);
+        }
+        for line in all {
             let whole = &message[line.clone()];
             let short = text::skeleton(whole);
             for (at, unit) in [(line.end..line.end, &short[..]), (line.clone(), whole)] {
@@ -254,10 +269,27 @@ fn repeats(material: &Material) -> Vec<PlannedCase> {
                 }
             }
         }
+        for (at, unit) in parts(message) {
+            if lines.iter().all(|tried| tried.unit != unit) {
+                lines.push(place(seed, at, &unit));
+            }
+        }
     }
     let mut openings = each_count(&openings, DEPTHS).into_iter();
     let mut lines = each_count(&lines, LINES).into_iter();
-    let mut items = Vec::new();
+    // Behind what a parser of the message takes for its end, but counted by its length.
+    let mut items: Vec<PlannedCase> = seeds
+        .iter()
+        .filter(|(_, message)| message.len() < TRAILING_BYTES)
+        .map(|(seed, message)| PlannedCase::Splice {
+            name: "trailing",
+            seed: *seed,
+            at: message.len()..message.len(),
+            unit: b"a".to_vec(),
+            count: TRAILING_BYTES,
+            repairs: true,
+        })
+        .collect();
     loop {
         let pair = [lines.next(), openings.next()];
         if pair.iter().all(Option::is_none) {
@@ -265,6 +297,22 @@ fn repeats(material: &Material) -> Vec<PlannedCase> {
         }
         items.extend(pair.into_iter().flatten());
     }
+}
+
+/// The parts of a multipart message, and in front of each a part without a head.
+fn parts(message: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
+    let spans = spans::of(message).into_iter();
+    let parts = spans.filter(|span| span.kind == SpanKind::Part);
+    let units = parts.flat_map(|span| {
+        let part = &message[span.at.clone()];
+        let delimiter = memchr::memchr(b'\n', part).map_or(part, |end| &part[..=end]);
+        let headless = [delimiter, b"a\r\n"].concat();
+        [
+            (span.at.start..span.at.start, headless),
+            (span.at.clone(), part.to_vec()),
+        ]
+    });
+    units.collect()
 }
 
 /// Where something is repeated.

@@ -11,6 +11,7 @@ pub(crate) mod conformance;
 pub(crate) mod crash;
 pub(crate) mod difference;
 pub(crate) mod divergence;
+pub(crate) mod flood;
 mod hang;
 pub(crate) mod injected;
 pub(crate) mod leak;
@@ -104,6 +105,7 @@ pub(crate) fn shows_on(
             match kind {
                 FindingKind::Starvation => starvation::test(epoch, last, rigour),
                 FindingKind::Leak => leak::test(epoch, last, rigour),
+                FindingKind::Flood => flood::test(epoch, last),
                 FindingKind::Difference => difference::test(epoch, before, last, rigour),
                 FindingKind::Divergence => divergence::test(epoch, before, last, rigour),
                 _ => complexity::test(epoch, last, rigour),

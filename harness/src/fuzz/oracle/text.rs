@@ -131,14 +131,24 @@ fn placeless(frame: &str) -> String {
     frame[from..].to_owned()
 }
 
-/// The last non-empty line of the text, without numbers and quoted parts.
+/// The line that names the error of the last traceback, or the last line that is not indented, without numbers and quoted parts.
+/// What an error says on more lines, and what is logged after it, often repeats what was received.
 fn normalized_end(text: &str) -> String {
-    let last = text
-        .lines()
-        .rev()
-        .map(str::trim)
-        .find(|line| !line.is_empty());
-    last.map(masked).unwrap_or_default()
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let lines: Vec<&str> = lines.collect();
+    let is_outer = |line: &&str| !line.starts_with(char::is_whitespace);
+    let ends = lines
+        .windows(2)
+        .filter(|pair| !is_outer(&pair[0]) && is_outer(&pair[1]));
+    let mut errors = ends.map(|pair| pair[1]);
+    let error = match text.contains("Traceback (") {
+        true => errors.next_back(),
+        false => None,
+    };
+    let last = error
+        .or_else(|| lines.iter().rev().copied().find(|line| is_outer(line)))
+        .or_else(|| lines.last().copied());
+    last.map(|line| masked(line.trim())).unwrap_or_default()
 }
 
 fn masked(line: &str) -> String {
@@ -231,6 +241,13 @@ mod tests {
             normalized_end("a\nbad token 'x9' at 0x7f00 after 12 bytes\n\n"),
             "bad token _ at N after N bytes"
         );
+        assert_eq!(
+            normalized_end("Bad: 400, message:\n  Bad line 'x'\n"),
+            "Bad: N, message:"
+        );
+        let logged = "Traceback (most recent call last):\n  File \"a\", line 1, in f\nError: x\n404 OPTIONS *\n";
+        assert_eq!(normalized_end(logged), "Error: x");
+        assert_eq!(normalized_end(" a\n"), "a");
         assert_eq!(normalized_end(""), "");
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
         body.push(fill(part(TEMPLATE, "plain"), &[("LOGIN", login)]));
     }
     let judge = match finding.symptom.kind {
-        FindingKind::Crash | FindingKind::Panic if !starts => {
+        FindingKind::Crash | FindingKind::Panic | FindingKind::Flood if !starts => {
             format!("judge-{}-attached", finding.symptom.kind.name())
         }
         kind => format!("judge-{}", kind.name()),
@@ -80,7 +80,10 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
 
 /// Whether the kind can be judged without the process and its output.
 fn can_connect(kind: FindingKind) -> bool {
-    !matches!(kind, FindingKind::Crash | FindingKind::Panic)
+    !matches!(
+        kind,
+        FindingKind::Crash | FindingKind::Panic | FindingKind::Flood
+    )
 }
 
 fn head(finding: &Finding, starts: bool, body: &str) -> String {
@@ -109,13 +112,22 @@ fn uses(body: &str, module: &str) -> bool {
 }
 
 fn fresh(kind: FindingKind) -> String {
-    let values = match can_connect(kind) {
-        true => [
-            ("OR_CONNECT", ", or uses the one given with --connect"),
-            ("CONNECT", part(TEMPLATE, "connect")),
-        ],
-        false => [("OR_CONNECT", ""), ("CONNECT", "")],
+    let (or_connect, connect) = match can_connect(kind) {
+        true => (
+            ", or uses the one given with --connect",
+            part(TEMPLATE, "connect"),
+        ),
+        false => ("", ""),
     };
+    let stdout = match kind {
+        FindingKind::Flood => "log",
+        _ => "subprocess.DEVNULL",
+    };
+    let values = [
+        ("OR_CONNECT", or_connect),
+        ("CONNECT", connect),
+        ("STDOUT", stdout),
+    ];
     fill(part(TEMPLATE, "fresh"), &values)
 }
 

@@ -50,7 +50,11 @@ pub(super) fn text(finding: &Finding, recipe: &Recipe) -> String {
     if super::logs_in(finding, recipe) {
         body.push(part(TEMPLATE, "log-in").to_owned());
     }
-    let mut add = |name: &str| body.push(part(TEMPLATE, name).to_owned());
+    let stdout = match finding.symptom.kind {
+        FindingKind::Flood => "stderr.try_clone().unwrap()",
+        _ => "Stdio::null()",
+    };
+    let mut add = |name: &str| body.push(fill(part(TEMPLATE, name), &[("STDOUT", stdout)]));
     add("run");
     add(if starts { "server" } else { "attached" });
     if matches!(
@@ -92,7 +96,7 @@ fn head(finding: &Finding, recipe: &Recipe, body: &str) -> String {
 
 fn judge(finding: &Finding, starts: bool) -> String {
     let name = match finding.symptom.kind {
-        FindingKind::Crash | FindingKind::Panic if !starts => {
+        FindingKind::Crash | FindingKind::Panic | FindingKind::Flood if !starts => {
             format!("judge-{}-attached", finding.symptom.kind.name())
         }
         FindingKind::Conformance if conformance::wrong(finding).is_none() => {

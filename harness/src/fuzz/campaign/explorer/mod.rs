@@ -17,6 +17,7 @@ use crate::fuzz::oracle::alarm::alarm;
 use crate::fuzz::oracle::{Rigour, complexity, difference, injected, leak, starvation, watch};
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::fuzz::wire::ConnectionEnd;
+use crate::process::Mark;
 use crate::session::PeerError;
 
 /// Maximum cases of one epoch.
@@ -80,6 +81,8 @@ pub(super) struct Explorer<'a, 'b> {
     leak_tried: bool,
     complexity_tests_left: u32,
     begun: Instant,
+    /// What the server had printed before the newest case.
+    printed: Mark,
     /// Cases since the last look of a source that does not look after each of them, and the number of its looks.
     unseen: Vec<Case>,
     looks: usize,
@@ -107,6 +110,7 @@ impl<'a, 'b> Explorer<'a, 'b> {
             begun: Instant::now(),
             unseen: Vec::new(),
             looks: epoch.looks().unwrap_or_default(),
+            printed: epoch.server().printed(),
             epoch,
         }
     }
@@ -155,6 +159,7 @@ impl<'a, 'b> Explorer<'a, 'b> {
         let canary_time = CANARY_TIME.max(self.epoch.target.pace.exchange * CANARY_EXCHANGES);
         let canary_due =
             self.since_canary >= CANARY_CASES || self.last_canary.elapsed() >= canary_time;
+        self.printed = self.epoch.server().printed();
         let begun = Instant::now();
         let (run, served) =
             if canary_due && self.beside && !self.epoch.target.sequential && !case.injects() {
@@ -203,11 +208,12 @@ impl<'a, 'b> Explorer<'a, 'b> {
         }
         if let Some(Ok(took)) = &served
             && starvation::is_hint(&self.epoch, *took)
+            && self.state.clock.may_test(Weight::Grave)
             && let Some(suspect) = self.starves()
         {
             return Some(suspect);
         }
-        if let Some(suspect) = self.compares(run) {
+        if let Some(suspect) = self.compares(run).or_else(|| self.floods()) {
             return Some(suspect);
         }
         self.hints(run, origin)

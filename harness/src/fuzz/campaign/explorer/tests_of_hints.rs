@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::Explorer;
 use crate::fuzz::Case;
+use crate::fuzz::campaign::clock::Weight;
 use crate::fuzz::campaign::suspect::Suspect;
 use crate::fuzz::epoch::Epoch;
-use crate::fuzz::oracle::{Rigour, complexity, divergence, starvation};
+use crate::fuzz::oracle::{Rigour, complexity, divergence, flood, starvation};
 use crate::fuzz::symptom::FindingKind;
 
 impl Explorer<'_, '_> {
@@ -29,11 +30,35 @@ impl Explorer<'_, '_> {
         self.state.tested_cost(case, cpu, suspect)
     }
 
+    /// Whether the newest case makes the server print much, or the one before it: what is printed may come late.
+    pub(super) fn floods(&mut self) -> Option<Suspect> {
+        let kind = FindingKind::Flood;
+        let case = self.newest();
+        if case.injects()
+            || !flood::is_hint(&self.epoch, self.printed, &case)
+            || !self.state.clock.may_test(Weight::of(kind))
+            || !self.state.may_test(kind, &case)
+        {
+            return None;
+        }
+        let cases = self.cases.iter().rev().take(2).cloned();
+        let suspect = self.state.clock.tests(|| {
+            cases.into_iter().find_map(|case| {
+                let mut other = self.epoch.another()?;
+                let symptom = flood::test(&mut other, &case)?;
+                Some(Suspect::alone(symptom, case))
+            })
+        });
+        self.state.tested(kind, &case, suspect)
+    }
+
     /// Whether other clients wait while the newest case runs.
     pub(super) fn starves(&mut self) -> Option<Suspect> {
         let case = self.newest();
-        let mut other = self.epoch.another()?;
-        let symptom = starvation::test(&mut other, &case, Rigour::Quick)?;
+        let symptom = self.state.clock.tests(|| {
+            let mut other = self.epoch.another()?;
+            starvation::test(&mut other, &case, Rigour::Quick)
+        })?;
         Some(Suspect::alone(symptom, case))
     }
 }

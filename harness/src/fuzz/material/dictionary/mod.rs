@@ -174,6 +174,7 @@ fn unescaped(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::talk::Frame;
 
     #[test]
     fn every_line_is_an_entry() {
@@ -210,6 +211,24 @@ mod tests {
         let mqtt = Dictionary::of(&[b"\x10\x0c\0\x04MQTT\x04".to_vec()]);
         assert!(mqtt.keys.is_empty() && mqtt.messages.contains(&b"\xc0\0".to_vec()));
         assert!(mqtt.values.contains(&b"__proto__".to_vec()));
+    }
+
+    /// A form that is cut off by its length would only be a lie.
+    #[test]
+    fn messages_with_a_length_are_whole() {
+        let http = Dictionary::of(&[b"GET / HTTP/1.1\r\n\r\n".to_vec()]);
+        let with_length = |one: &&Vec<u8>| memmem::find(one, b"\r\nContent-Length: ").is_some();
+        let messages: Vec<&Vec<u8>> = http.messages.iter().filter(with_length).collect();
+        assert!(messages.len() >= 5);
+        for message in messages {
+            let whole = Frame::Http1.decoder().next(message);
+            assert_eq!(
+                whole.unwrap(),
+                Some(message.len()),
+                "{}",
+                message.escape_ascii()
+            );
+        }
     }
 
     #[test]

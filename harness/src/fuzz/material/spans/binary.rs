@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{SpanKind, Spans, is_text};
+use super::{SpanKind, Spans, is_text, json};
 
 /// Minimum bytes of a run of text.
 const TEXT_MIN: usize = 3;
@@ -110,7 +110,12 @@ pub(super) fn find(bytes: &[u8], spans: &mut Spans) {
             continue;
         }
         match at - begin >= TEXT_MIN {
-            true => spans.add(SpanKind::Text, begin..at),
+            true => {
+                spans.add(SpanKind::Text, begin..at);
+                if let Some(json) = json::begin(&bytes[begin..at]) {
+                    json::find(&bytes[..at], begin + json, spans);
+                }
+            }
             false => (begin..at).for_each(|at| spans.add(SpanKind::Tag, at..at + 1)),
         }
         if at < bytes.len() {

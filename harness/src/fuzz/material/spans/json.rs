@@ -15,6 +15,12 @@ struct Open {
     name: Vec<u8>,
 }
 
+/// Where JSON begins in a text with something before it, such as the name of a command.
+pub(super) fn begin(text: &[u8]) -> Option<usize> {
+    let starts = |pair: &[u8]| matches!(pair, b"{\"" | b"[\"" | b"[{" | b"[[");
+    text.windows(2).position(starts)
+}
+
 pub(super) fn find(bytes: &[u8], begin: usize, spans: &mut Spans) {
     let mut open: Vec<Open> = Vec::new();
     let mut string = None;

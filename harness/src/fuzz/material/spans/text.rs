@@ -22,6 +22,9 @@ pub(super) fn find(bytes: &[u8], spans: &mut Spans) {
         } else if let Some(colon) = separator(&bytes[content.clone()]) {
             header(bytes, content, colon, spans);
         } else {
+            if let Some(at) = json::begin(&bytes[content.clone()]) {
+                json::find(bytes, content.start + at, spans);
+            }
             words(bytes, content, spans);
         }
     }

@@ -96,6 +96,12 @@ const HEADS: &[(&str, &str, &str)] = &[
         "Transfer-Encoding: chunked\r\n",
         "3\r\nabcde0\r\n\r\n",
     ),
+    // Three bytes and the end, unless the line feed ends the line with the size.
+    (
+        "a line feed in a chunk extension",
+        "Transfer-Encoding: chunked\r\n",
+        "3;\nab\r\n0\r\n\r\n0\r\n\r\n",
+    ),
     (
         "a length of 2^64",
         "Content-Length: 18446744073709551616\r\n",
