@@ -10,6 +10,7 @@ mod merged;
 mod metrics;
 mod mistakes;
 mod places;
+mod scripts;
 mod time;
 mod weigh;
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Bench, data, is_in_path, python, skip};
+use crate::support::{Bench, alone, data, is_in_path, python, skip};
 
 /// The names of Chromium in different distributions.
 const BROWSERS: [&str; 4] = [
@@ -18,6 +18,9 @@ const BROWSERS: [&str; 4] = [
 
 /// What the browser measures: sizes, colours, what is visible, what is wider than the window, and what a filter leaves.
 const MEASURE: &str = include_str!("data/pages/measure.js");
+
+/// What it measures of a flame graph.
+const FLAME: &str = include_str!("data/pages/flame.js");
 
 /// A page that frames the copy at a width, and writes down what it sends.
 const FRAME: &str = r#"<!doctype html><style>:root { color-scheme: light dark }</style>
@@ -61,11 +64,11 @@ fn tutorial(bench: &Bench) -> Option<()> {
     Some(())
 }
 
-/// What the browser measures of a page in a window of this width.
-fn measured(bench: &Bench, browser: &str, width: u32, is_dark: bool) -> Value {
+/// What the script measures in a browser of a page in a window of this width.
+fn measured(bench: &Bench, browser: &str, script: &str, width: u32, is_dark: bool) -> Value {
     let page = bench.read("page.html");
     assert!(!page.contains("<script"));
-    let copy = page.replace("</body>", &format!("<script>{MEASURE}</script></body>"));
+    let copy = page.replace("</body>", &format!("<script>{script}</script></body>"));
     bench.write("copy.html", &copy);
     // A window is at least 500 px wide, a frame is not.
     let file = bench.write("frame.html", &FRAME.replace("WIDTH", &width.to_string()));
@@ -96,7 +99,7 @@ fn a_page_of_a_check_looks_right_in_every_window() {
         return;
     }
     for (width, is_dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
-        let seen = measured(&bench, browser, width, is_dark);
+        let seen = measured(&bench, browser, MEASURE, width, is_dark);
         let where_ = format!("{width} px, dark: {is_dark}: {seen:#}");
         assert_eq!(seen["width"], width, "{where_}");
         assert_eq!(seen["overflow"], 0, "{where_}");
@@ -122,6 +125,37 @@ fn a_page_of_a_check_looks_right_in_every_window() {
         assert_eq!(counts["again"], 7, "{where_}");
         // A link from what to do leads to the details, and opens them.
         assert_eq!(seen["opened"], true, "{where_}");
+    }
+}
+
+/// The page of a failed gate draws the calls, and what got worse is red in them.
+#[test]
+fn a_failed_gate_shows_the_function_in_every_window() {
+    let Some(browser) = browser() else { return };
+    let Some(python) = python().filter(|_| skip::is_slow("a gate of up to a minute")) else {
+        return;
+    };
+    let _alone = alone();
+    let bench = Bench::new();
+    let server = format!("{python} {} {{port}}", data("places/server.py"));
+    let candidate = format!("{server} respond");
+    let words = ["gate", "--talk", "line", "--base", &server, "--candidate"];
+    let more = [&candidate, "--sessions", "7", "--html", "page.html"];
+    let ended = bench.run(words.iter().chain(&more));
+    assert_eq!(ended.code, Some(1), "{}", ended.all());
+    for (width, is_dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+        let seen = measured(&bench, browser, FLAME, width, is_dark);
+        let where_ = format!("{width} px, dark: {is_dark}: {seen:#}");
+        assert_eq!(seen["overflow"], 0, "{where_}");
+        for what in ["shows", "red", "above"] {
+            assert_eq!(seen[what], true, "{what}: {where_}");
+        }
+        assert!(
+            seen["label"].as_str().unwrap().starts_with("respond"),
+            "{where_}"
+        );
+        assert!(seen["part"].as_f64().unwrap() > 0.2, "{where_}");
+        assert_eq!(seen["spills"], Value::Array(Vec::new()), "{where_}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! A gate names the function in which something got worse.
+//! A gate names the function in which something got worse, and its page draws it.
 //!
 //! `TCPROVE_SLOW=1` plants two changes, `TCPROVE_SLOW=N` all of them N times, in the small server of `data/places`.
 
@@ -34,6 +34,11 @@ fn the_function_is_named_first() {
     for _ in 0..rounds {
         for (plant, by_instructions, by_calls) in planted {
             let report = explained(&bench, &server, plant);
+            let page = bench.read("page.html");
+            let frame = page.split(&format!("<title>{by_instructions}: ")).nth(1);
+            let class = frame.and_then(|frame| frame.split("class=\"").nth(1));
+            let class = class.expect("a frame of the flame graph");
+            assert!(class.starts_with("flame more"), "{plant}: {report:#}");
             let first = |metric: &str, table: &str| {
                 let explained = report["explained"].as_array().expect("a list").iter();
                 let of_metric = { explained }.find(|explained| explained["metric"] == metric);
@@ -71,6 +76,8 @@ fn explained(bench: &Bench, server: &str, plant: &str) -> serde_json::Value {
         "80s",
         "--json",
         "r.json",
+        "--html",
+        "page.html",
     ];
     let ended = bench.run(words.iter().chain(&more));
     let report = bench.json("r.json");

@@ -10,34 +10,25 @@ use super::grid::Grid;
 use super::knob::Knob;
 use crate::data::Shard;
 use crate::load::Workload;
+use crate::load::visit::{MEASURED_LEAST, MEASURED_USUAL, Slice, VISIT_OVERHEAD, WARMUP_LEAST};
 
 /// Minimum number of rounds: with fewer than five no difference is significant, and one may be disturbed.
 const ROUNDS_LEAST: usize = 6;
 /// Maximum number of rounds: beyond it longer visits are more precise.
 const ROUNDS_MOST: usize = 40;
-/// Usual measured time per visit. Many short visits are more precise than few long ones, since a disturbance spoils
-/// fewer of them.
-const SLICE_USUAL: Duration = Duration::from_millis(120);
 /// Default duration of a sweep.
 const BUDGET: Duration = Duration::from_secs(75);
 /// Duration of a sweep with `--quick`.
 const BUDGET_QUICK: Duration = Duration::from_secs(17);
-/// Minimum measured time per visit, however little time is left.
-const SLICE_LEAST: Duration = Duration::from_millis(60);
 /// Maximum measured time per visit.
 const SLICE_MOST: Duration = Duration::from_secs(2);
 /// Maximum number of cells of a sweep.
 pub(super) const CELLS_MAX: usize = 2_000;
 /// Warm-up of a visit as a share of its measured time.
 const WARMUP_SHARE: f64 = 0.3;
-/// Minimum warm-up of a visit.
-const WARMUP_LEAST: Duration = Duration::from_millis(20);
 /// Maximum warm-up of a visit.
 const WARMUP_MOST: Duration = Duration::from_millis(300);
-/// Estimated time per visit besides its load: connecting, and reading the state of both ends. Later rounds use the
-/// measured overhead of earlier ones.
-const VISIT_OVERHEAD: Duration = Duration::from_millis(25);
-/// Estimated time to start and stop a server.
+/// Estimated time to start and stop a server. Later rounds use the measured overhead of earlier ones.
 const START_OVERHEAD: Duration = Duration::from_millis(60);
 /// Maximum segment size of Ethernet in bytes; that of the loopback is much larger.
 const ETHERNET_MSS: &str = "1448";
@@ -60,15 +51,6 @@ pub(crate) struct SweepPlan {
     /// Seed of the order of visits. It is not written: another order is the same sweep.
     #[serde(skip)]
     pub seed: u64,
-}
-
-/// The duration of one visit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slice {
-    /// Unmeasured load.
-    pub warmup: Duration,
-    /// Measured load.
-    pub measured: Duration,
 }
 
 impl SweepPlan {
@@ -98,7 +80,7 @@ impl SweepPlan {
     #[must_use]
     pub(crate) fn within(self, budget: Duration) -> Self {
         let grid = Grid::new(&self.axes);
-        let visit = SLICE_USUAL.mul_f64(1.0 + WARMUP_SHARE).as_secs_f64();
+        let visit = MEASURED_USUAL.mul_f64(1.0 + WARMUP_SHARE).as_secs_f64();
         let overhead = Self::overhead(grid.cells(), grid.servers()).as_secs_f64();
         let round = visit * grid.cells() as f64 + overhead;
         let fitting = (budget.as_secs_f64() / round) as usize;
@@ -173,7 +155,7 @@ impl SweepPlan {
         let measured = share / (1.0 + WARMUP_SHARE);
         let measured = Duration::try_from_secs_f64(measured)
             .unwrap_or(SLICE_MOST)
-            .clamp(SLICE_LEAST, SLICE_MOST);
+            .clamp(MEASURED_LEAST, SLICE_MOST);
         Slice {
             warmup: measured
                 .mul_f64(WARMUP_SHARE)
@@ -231,7 +213,7 @@ mod tests {
         );
         let slice = SweepPlan::slice(quick.budget, 126, SweepPlan::overhead(126, 42));
         assert!(
-            slice.measured >= SLICE_LEAST && slice.warmup >= WARMUP_LEAST,
+            slice.measured >= MEASURED_LEAST && slice.warmup >= WARMUP_LEAST,
             "{slice:?}"
         );
     }
@@ -241,7 +223,10 @@ mod tests {
         let long = SweepPlan::slice(Duration::MAX, 1, Duration::ZERO);
         assert_eq!((long.measured, long.warmup), (SLICE_MOST, WARMUP_MOST));
         let short = SweepPlan::slice(Duration::ZERO, 1000, Duration::from_secs(1));
-        assert_eq!((short.measured, short.warmup), (SLICE_LEAST, WARMUP_LEAST));
+        assert_eq!(
+            (short.measured, short.warmup),
+            (MEASURED_LEAST, WARMUP_LEAST)
+        );
         let many = plan(&[
             "connections=1,2,3,4,5,6,7,8,9,10",
             "payload=1,2,3,4,5,6,7,8,9,10",

@@ -6,20 +6,17 @@ use std::time::{Duration, Instant};
 use super::axis::Dimension;
 use super::grid::{Grid, ServerBatch};
 use super::measured::Measured;
-use super::plan::{Slice, SweepPlan};
+use super::plan::SweepPlan;
 use super::possible::refuse;
 use super::record::CellRecord;
 use super::visit::Visit;
 use crate::event::{Event, Sink};
 use crate::load::engine::EngineError;
-use crate::load::script::payload;
-use crate::load::{Load, Workload, server_cores, summarize};
-use crate::process::{Server, StartFailure, StartOptions};
+use crate::load::visit::{Host, Slice, longest_request, start};
+use crate::load::{Workload, server_cores};
+use crate::process::StartFailure;
 use crate::subject::{Interrupt, Origin, Subject};
-use crate::talk::Bindings;
 
-/// Factor by which the warm-up of the first visit to a fresh server is longer.
-const FIRST_WARMUP: u32 = 2;
 /// At most one out of this many visits is repeated because the machine disturbed it.
 const REPEATED_SHARE: usize = 2;
 /// Maximum length, in characters, of the reason why a server did not start.
@@ -90,20 +87,12 @@ impl Sweep<'_> {
     /// Bytes of the longest request of a cell, if it can be rendered without a server.
     fn message_bytes(&self, place: &[usize]) -> Option<usize> {
         let (workload, subject) = self.settings(place);
-        let bindings = Bindings {
-            tok: crate::talk::token(workload.seed, 0),
-            payload: payload(workload.payload_bytes, workload.seed),
-            values: subject.values(),
-            ..Bindings::default()
-        };
-        let talk = &subject.talk;
-        let turns = workload
-            .turns
-            .iter()
-            .filter_map(|turn| talk.turns.get(*turn));
-        turns
-            .filter_map(|turn| Some(turn.render(talk, &bindings).ok()?.request.len()))
-            .max()
+        longest_request(
+            &subject,
+            &workload.turns,
+            workload.payload_bytes,
+            workload.seed,
+        )
     }
 }
 
@@ -187,20 +176,16 @@ impl<'a> RunningSweep<'a> {
         slice: Slice,
         all: usize,
     ) -> Result<Option<StartFailure>, SweepError> {
-        let mut server: Option<Server> = None;
+        let mut host: Option<Host> = None;
         for (at, cell) in batch.cells.iter().enumerate() {
             if self.sweep.interrupt.is_set() {
                 break;
             }
             let (workload, subject) = self.sweep.settings(&self.grid.place(*cell));
-            let mut warmup = slice.warmup;
-            let alive = match server.take().filter(|server| !server.is_gone()) {
-                Some(server) => server,
+            let mut alive = match host.take().filter(|host| !host.server().is_gone()) {
+                Some(host) => host,
                 None => match self.start(&subject, &workload) {
-                    Ok(server) => {
-                        warmup *= FIRST_WARMUP;
-                        server
-                    }
+                    Ok(host) => host,
                     Err(failure) => {
                         let why = one_line(&failure.to_string());
                         for cell in &batch.cells[at..] {
@@ -217,12 +202,11 @@ impl<'a> RunningSweep<'a> {
                 all,
                 what: self.label(*cell),
             });
-            let slice = Slice { warmup, ..slice };
-            if let Some(visit) = self.visit(*cell, &subject, workload, &alive, slice)? {
+            if let Some(visit) = self.visit(*cell, &subject, &workload, &mut alive, slice)? {
                 self.measured.cells[*cell].take(round, visit);
             }
             self.done += 1;
-            server = Some(alive);
+            host = Some(alive);
         }
         Ok(None)
     }
@@ -232,57 +216,28 @@ impl<'a> RunningSweep<'a> {
         &mut self,
         cell: usize,
         subject: &Subject,
-        mut workload: Workload,
-        server: &Server,
+        workload: &Workload,
+        host: &mut Host,
         slice: Slice,
     ) -> Result<Option<Visit>, SweepError> {
-        workload.warmup = slice.warmup;
-        workload.duration = slice.measured;
-        let visit = self.measure(subject, &workload, server)?;
-        let plan = self.sweep.plan;
+        let (plan, interrupt) = (self.sweep.plan, self.sweep.interrupt);
+        let visit = host.visit(subject, workload, slice, interrupt)?;
+        let visit = visit.map(Visit::new);
         let most = self.grid.cells() * plan.rounds_here().len() / REPEATED_SHARE;
         let disturbed = visit.as_ref().is_some_and(Visit::was_disturbed);
         let has_time = self.repeated < most && self.begun.elapsed() < plan.budget_here();
-        if !disturbed || !has_time || server.is_gone() {
+        if !disturbed || !has_time || host.server().is_gone() {
             return Ok(visit);
         }
         self.repeated += 1;
         self.measured.cells[cell].repeats();
-        self.measure(subject, &workload, server)
+        let again = host.visit(subject, workload, slice, interrupt)?;
+        Ok(again.map(Visit::new))
     }
 
-    fn measure(
-        &self,
-        subject: &Subject,
-        workload: &Workload,
-        server: &Server,
-    ) -> Result<Option<Visit>, SweepError> {
-        let measured = Load {
-            begin: None,
-            workload,
-            talk: &subject.talk,
-            values: subject.values_of(server),
-            server,
-            interrupt: self.sweep.interrupt,
-            // Visits are too short for progress of their own.
-            sink: &|_| {},
-        }
-        .run()?;
-        if measured.interrupted {
-            return Ok(None);
-        }
-        let result = summarize(workload, &measured);
-        Ok(Some(Visit::new(result)))
-    }
-
-    fn start(&self, subject: &Subject, workload: &Workload) -> Result<Server, StartFailure> {
-        let options = StartOptions {
-            cpus: server_cores(workload),
-            // No setting may win because of the addresses at which its server was loaded.
-            fixed_addresses: true,
-            ..StartOptions::default()
-        };
-        self.runtime.block_on(subject.server(options))
+    fn start(&self, subject: &Subject, workload: &Workload) -> Result<Host, StartFailure> {
+        let cpus = server_cores(workload);
+        start(&self.runtime, subject, cpus.as_deref(), None).map(Host::new)
     }
 
     fn label(&self, cell: usize) -> String {

@@ -18,8 +18,8 @@ pub(crate) struct Visit {
 impl Visit {
     /// From a load.
     pub(crate) fn new(result: LoadResult) -> Self {
+        let client_limited = result.is_client_limited();
         let metrics = result.metrics;
-        let limited = |note: &Note| matches!(note, Note::ClientSaturated { .. });
         Self {
             figures: Figures {
                 ops_per_s: metrics.ops_per_s,
@@ -28,7 +28,7 @@ impl Visit {
                 p99_us: metrics.response_us.p99,
                 server_cpu_us_per_op: metrics.server_cpu_us_per_op,
                 client_cpu_us_per_op: metrics.client_cpu_us_per_op,
-                client_limited: result.validity.notes.iter().any(limited),
+                client_limited,
             },
             reasons: result.validity.reasons,
             notes: result.validity.notes,

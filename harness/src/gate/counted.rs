@@ -19,6 +19,14 @@ use crate::subject::{Interrupt, Subject};
 /// Share of the time that a count may aim at, so that a second one to confirm it fits in too.
 const CONFIRMED: f64 = 0.45;
 
+/// What was counted.
+#[derive(Default)]
+pub(super) struct CountedTier {
+    pub samples: Vec<Counted>,
+    /// The interpreter whose functions were named instead of those of a script.
+    pub interpreter: Option<String>,
+}
+
 /// Counts both sides within a time limit, adds the cells, and returns the counts. What cannot be counted is reported as skipped.
 pub(super) fn add(
     result: &mut GateResult,
@@ -26,9 +34,9 @@ pub(super) fn add(
     plan: &GatePlan,
     limit: Duration,
     interrupt: &Interrupt,
-) -> Vec<Counted> {
+) -> CountedTier {
     let Some(time) = plan.counting else {
-        return Vec::new();
+        return CountedTier::default();
     };
     let clock = CountingClock::new(plan, limit, interrupt);
     let aim = time.min(limit.mul_f64(CONFIRMED));
@@ -36,20 +44,20 @@ pub(super) fn add(
     let counted = count_both(subjects, &plan.workload, span, &clock.limited);
     let (counting, counts) = match counted.map_err(|(side, why)| (side, clock.named(why))) {
         Ok(counted) => counted,
-        Err((_, CountError::Interrupted)) => return Vec::new(),
+        Err((_, CountError::Interrupted)) => return CountedTier::default(),
         Err((side, why)) => {
             skip(result, plan, side, &why);
-            return Vec::new();
+            return CountedTier::default();
         }
     };
-    let mut samples = confirm(result, plan, CountedFigures::of(counts), || {
+    let mut tier = confirm(result, plan, CountedFigures::of(counts), || {
         let again = count_both_again(subjects, &counting, &clock.limited);
         let again = again.map(CountedFigures::of);
         again.map_err(|(_, why)| clock.named(why))
     });
     name_calls(result, subjects, &counting, &clock.limited);
     if !plan.allocations || interrupt.is_set() {
-        return samples;
+        return tier;
     }
     let counting = CountPlan::for_allocations(&counting);
     let counted = allocations_of_both(subjects, &counting, &clock.limited);
@@ -62,7 +70,7 @@ pub(super) fn add(
                 unconfirmed: None,
             };
             let cells: Vec<GateCell> = counted_cell(&[&counted], plan).into_iter().collect();
-            samples.push(counted);
+            tier.samples.push(counted);
             let Pair { base, candidate } = allocations;
             let functions = Pair {
                 base: base.functions,
@@ -75,7 +83,7 @@ pub(super) fn add(
         Err((_, CountError::Interrupted)) => {}
         Err((side, why)) => skip(result, plan, side, &why),
     }
-    samples
+    tier
 }
 
 /// Says which system calls there are more or fewer of, if their number changed. It is no part of the verdict, so what goes wrong is
@@ -142,7 +150,7 @@ pub(crate) fn against(
     };
     let now = Baseline::of(candidate, &counting, &counts, None);
     add_notes(result, baseline.comparable(&now)?.into_iter());
-    let counted = confirm(
+    let tier = confirm(
         result,
         plan,
         CountedFigures::over_baseline(baseline, counts),
@@ -153,7 +161,7 @@ pub(crate) fn against(
         },
     );
     Ok(GateSamples {
-        counted,
+        counted: tier.samples,
         ..GateSamples::default()
     })
 }
@@ -272,7 +280,7 @@ fn confirm(
     plan: &GatePlan,
     mut figures: CountedFigures,
     again: impl FnOnce() -> Result<CountedFigures, CountError>,
-) -> Vec<Counted> {
+) -> CountedTier {
     let mut unconfirmed = None;
     if cells(&figures.counted(None), plan)
         .iter()
@@ -289,18 +297,18 @@ fn confirm(
         || cells
             .iter()
             .any(|cell| cell.comparison.verdict != CellVerdict::Pass);
+    let mut tier = CountedTier {
+        samples: counted.to_vec(),
+        interpreter: None,
+    };
     if let Some(functions) = figures.functions.filter(|_| got_worse || plan.explain) {
-        result.explained.extend(explain(&functions, &cells));
-        if let Some(program) = interpreter(&functions).filter(|_| !result.explained.is_empty()) {
-            let note = format!(
-                "{program} is an interpreter: the functions are its own, and those of the server cannot be told"
-            );
-            add_notes(result, std::iter::once(note));
-        }
+        let explained = explain(&functions, &cells);
+        tier.interpreter = interpreter(&functions).filter(|_| !explained.is_empty());
+        result.explained.extend(explained);
     }
     result.cells.extend(cells);
     add_notes(result, figures.notes.into_iter());
-    counted.to_vec()
+    tier
 }
 
 /// A gate that only counts may use all of its time.
@@ -311,7 +319,7 @@ fn alone(plan: &GatePlan) -> Span {
     }
 }
 
-fn add_notes(result: &mut GateResult, notes: impl Iterator<Item = String>) {
+pub(super) fn add_notes(result: &mut GateResult, notes: impl Iterator<Item = String>) {
     for note in notes {
         if !result.notes.contains(&note) {
             result.notes.push(note);

@@ -23,6 +23,7 @@ pub(crate) mod same;
 #[cfg(test)]
 pub(crate) mod sample;
 mod samples;
+mod scripts;
 mod servers;
 mod side;
 mod together;
@@ -34,8 +35,8 @@ pub use metric::{Metric, Tier};
 pub use plan::{DuetPlan, GatePlan, GateRequest, MatrixCell, MatrixPlan};
 pub(crate) use plan::{MAX_TIME, TooShort};
 pub use result::{
-    BrokenServer, ControlReport, DuetSummary, Explained, Frame, FunctionShare, GateCell,
-    GateResult, MatrixSummary, SkippedTier,
+    BrokenServer, ControlReport, CostSource, DuetSummary, Explained, Frame, FunctionShare,
+    GateCell, GateResult, MatrixSummary, SkippedTier,
 };
 pub use run::Gate;
 pub use samples::GateSamples;

@@ -124,12 +124,37 @@ pub struct Explained {
     pub metric: Metric,
     /// The functions with the largest parts of the difference, the largest one first.
     pub functions: Vec<FunctionShare>,
+    /// How the costs were measured.
+    #[serde(default, skip_serializing_if = "CostSource::is_counted")]
+    pub by: CostSource,
     /// The system calls with the largest parts of the difference, if the metric counts them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub system_calls: Vec<FunctionShare>,
+    /// The functions with the largest parts of the difference in the number of calls, if those were counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<FunctionShare>,
     /// The calls of both servers with their costs; `None` in reports of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stacks: Option<Frame>,
+}
+
+/// How the costs of functions were measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CostSource {
+    /// Counted under valgrind.
+    #[default]
+    Counted,
+    /// CPU time in microseconds, by a profiler that is called at each call and return in a script.
+    Calls,
+    /// CPU time in microseconds, divided by samples of what a script executes.
+    Samples,
+}
+
+impl CostSource {
+    fn is_counted(&self) -> bool {
+        *self == Self::Counted
+    }
 }
 
 /// A function in the place where it was called, with what it calls.
@@ -148,9 +173,9 @@ pub struct Frame {
 
 /// What an operation costs in a function, with what libraries do for it, or how often it makes a system call.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
-pub struct FunctionShare {
-    /// Its name, demangled.
-    pub function: String,
+pub struct FunctionShare<Name = String> {
+    /// Its name, demangled, and of a script its file and line.
+    pub function: Name,
     /// The cost of an operation in the base, in the unit of the metric.
     pub base: f64,
     /// The cost of an operation in the candidate.
@@ -217,6 +242,18 @@ impl GateResult {
     /// Whether the control failed, so that the duet cannot be trusted.
     pub(crate) fn is_void(&self) -> bool {
         self.control.as_ref().is_some_and(|control| control.void)
+    }
+
+    /// Where a metric changed. The functions in which the CPU time of operations changed explain its instructions too, and the
+    /// other way round.
+    pub(crate) fn explanation(&self, metric: Metric) -> Option<&Explained> {
+        let explains = |explained: &&Explained| {
+            let is_cpu = metric.is_cpu_of_operations() && explained.metric.is_cpu_of_operations();
+            explained.metric == metric || is_cpu
+        };
+        let mut all: Vec<&Explained> = self.explained.iter().filter(explains).collect();
+        all.sort_by_key(|explained| explained.metric != metric);
+        all.first().copied()
     }
 
     /// Whether the verdict of a cell can be relied on. The error of a void control may be in every cell of the duet:

@@ -114,6 +114,10 @@ pub struct Comparison {
     /// taken from the fresh sessions if the metric was suspect, since the first stage is then biased upwards; from
     /// the first stage otherwise. `None` without sessions.
     pub estimate_pct: Option<f64>,
+    /// The estimate of the first stage, in percent, if another one is given because fresh sessions followed. A metric fails only
+    /// if both exceed the budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_estimate_pct: Option<f64>,
     /// The lower one-sided 95 % bound of the same sessions, in percent; `None` with fewer than five sessions.
     pub low_pct: Option<f64>,
     /// The upper one-sided 95 % bound of the same sessions, in percent. The two bounds together are a 90 %
@@ -314,11 +318,14 @@ impl Rule {
     /// A verdict with the figures of the sessions that decided.
     fn described(self, verdict: CellVerdict, first: &[f64], fresh: &[f64]) -> Comparison {
         let decisive = if fresh.is_empty() { first } else { fresh };
-        let estimate = hodges_lehmann(decisive, LEVEL).map(|interval| interval.estimate);
+        let center = |ratios| hodges_lehmann(ratios, LEVEL).map(|interval| interval.estimate);
+        let estimate = center(decisive);
+        let first_estimate = center(first).filter(|_| !fresh.is_empty());
         let bounds = one_sided(decisive, LEVEL);
         Comparison {
             verdict,
             estimate_pct: finite_percent(estimate),
+            first_estimate_pct: finite_percent(first_estimate),
             low_pct: finite_percent(bounds.map(|bounds| bounds.low)),
             high_pct: finite_percent(bounds.map(|bounds| bounds.high)),
             budget_pct: self.budget * 100.0,

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::counted;
+use super::counted::{self, CountedTier};
 use super::duet::{Duet, DuetEnd, DuetSamples, SessionTrouble};
 use super::judged::{duet_cells, duet_metrics, is_cpu, settle};
 use super::matrix::Matrix;
@@ -12,7 +12,8 @@ use super::metric::{Metric, Tier};
 use super::plan::{DuetPlan, GatePlan};
 use super::result::{BrokenServer, ControlReport, DuetSummary, GateResult, SkippedTier};
 use super::rule::{CONTROL_LEAST, FirstStage, Rule};
-use super::samples::{Counted, DuetRecord, GateSamples};
+use super::samples::{DuetRecord, GateSamples};
+use super::scripts::{Scripts, scripts_time};
 use super::side::Pair;
 use crate::event::{Event, Sink};
 use crate::load::machine::Machine;
@@ -50,6 +51,11 @@ impl Gate<'_> {
         }
         let is_clear = result.duet.is_some_and(|duet| duet.ended == DuetEnd::Clear);
         let goes_on = |result: &GateResult| result.broken.is_none() && !interrupt.is_set();
+        let mut scripts = Scripts::new(self.subjects, self.plan, interrupt);
+        let mut tier = CountedTier::default();
+        if goes_on(result) {
+            scripts.explain_early(result, self.left_for(self.plan.matrix_time()));
+        }
         if goes_on(result) {
             // After a clear regression it is counted only to see where.
             let most = if is_clear {
@@ -57,8 +63,13 @@ impl Gate<'_> {
             } else {
                 self.plan.max_time
             };
-            self.counting(most, interrupt, result, &mut samples.counted);
+            tier = self.counting(most, interrupt, result);
         }
+        if goes_on(result) {
+            scripts.explain(result, self.left_for(self.plan.matrix_time()));
+        }
+        scripts.replace(result, tier.interpreter.as_deref());
+        samples.counted = tier.samples;
         let matrix = self.plan.matrix.as_ref().filter(|_| !is_clear);
         if let Some(plan) = matrix.filter(|_| goes_on(result)) {
             let matrix = Matrix {
@@ -88,10 +99,9 @@ impl Gate<'_> {
         most: Duration,
         interrupt: &Interrupt,
         result: &mut GateResult,
-        counted: &mut Vec<Counted>,
-    ) {
+    ) -> CountedTier {
         let Some(what) = self.plan.counting_step() else {
-            return;
+            return CountedTier::default();
         };
         let sessions = self.plan.duet.as_ref().map_or(0, DuetPlan::sessions);
         (self.sink)(Event::Step {
@@ -100,12 +110,13 @@ impl Gate<'_> {
             what,
         });
         let limit = self.left_for(self.plan.matrix_time()).min(most);
-        *counted = counted::add(result, self.subjects, self.plan, limit, interrupt);
+        counted::add(result, self.subjects, self.plan, limit, interrupt)
     }
 
     fn duet(&self, plan: &DuetPlan, result: &mut GateResult) -> DuetRecord {
-        let other = self.plan.matrix_time() + self.plan.counting_time();
-        let left = || self.left_for(other);
+        let counting = self.plan.counting_time();
+        let after = counting.max(scripts_time(self.subjects, self.plan.max_time));
+        let left = || self.left_for(self.plan.matrix_time() + after);
         let interrupt = &self.interrupt.or_at(Instant::now() + left());
         let plan = &plan.within(left(), plan.sessions());
         let (begun, machine) = (Instant::now(), Machine::read());

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::side::{Pair, Side};
-use crate::process::{Launch, Server, StartFailure, StartOptions};
+use crate::load::visit::start;
+use crate::process::{Launch, Server, StartFailure};
 use crate::subject::{Origin, Subject};
 
 /// How long a server process may outlive its connections before it counts as still running.
@@ -56,23 +57,6 @@ pub(super) fn start_both(
     Pair::try_of(first, |side| {
         start(runtime, subjects[side], cpus, left).map_err(|failure| (side, Box::new(failure)))
     })
-}
-
-/// Starts one server on these cores, within its own time limit and the time `left`.
-pub(super) fn start(
-    runtime: &tokio::runtime::Runtime,
-    subject: &Subject,
-    cpus: Option<&[usize]>,
-    left: Option<Duration>,
-) -> Result<Server, StartFailure> {
-    let options = StartOptions {
-        cpus: cpus.map(<[usize]>::to_vec),
-        // Where a program is loaded makes it faster or slower until it exits.
-        fixed_addresses: true,
-        give_up: left.and_then(|left| Some(left.min(subject.launch()?.ready_timeout))),
-        ..StartOptions::default()
-    };
-    runtime.block_on(subject.server(options))
 }
 
 /// How the server exited, if it did: a closed connection is seen before the exit of its process.

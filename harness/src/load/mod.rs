@@ -37,6 +37,7 @@ pub(crate) mod script;
 pub(crate) mod slo;
 pub(crate) mod transport;
 pub(crate) mod validity;
+pub(crate) mod visit;
 pub(crate) mod workload;
 
 pub use metrics::{Latency, Metrics, WindowSummary};

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::metrics::{Metrics, WindowSummary, sum, window_summaries};
+use super::note::Note;
 use super::recorder::{Times, encoded};
 use super::run::Measurement;
 use super::transport::Transport;
@@ -29,6 +30,14 @@ pub struct LoadResult {
     #[serde(serialize_with = "encoded")]
     #[schemars(with = "String")]
     pub service_histogram: Times,
+}
+
+impl LoadResult {
+    /// Whether the client was saturated and the server was not: the server may be able to do more.
+    pub(crate) fn is_client_limited(&self) -> bool {
+        let limited = |note: &Note| matches!(note, Note::ClientSaturated { .. });
+        self.validity.notes.iter().any(limited)
+    }
 }
 
 /// Computes the figures of a load and judges their validity.

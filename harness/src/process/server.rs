@@ -235,6 +235,23 @@ impl Server {
         }
     }
 
+    /// Sends a signal to the processes of its tree that execute such a program, and returns how many there are. Does nothing if
+    /// attached.
+    pub(crate) fn signal_programs(&self, signal: i32, is_wanted: impl Fn(&Path) -> bool) -> usize {
+        let Some(signal) = signal_from_raw(signal).filter(|_| !self.is_attached()) else {
+            return 0;
+        };
+        let runs = |process: &Stat| {
+            let program = std::fs::read_link(format!("/proc/{}/exe", process.pid));
+            !process.is_dead() && program.is_ok_and(|program| is_wanted(&program))
+        };
+        let all = self.processes();
+        let wanted = all.iter().filter(|process| runs(process));
+        wanted
+            .map(|process| signal_same_process(process, signal))
+            .count()
+    }
+
     /// Who listens on its port. An attached server does so itself.
     pub fn listening(&self) -> &Listening {
         match &self.handle {

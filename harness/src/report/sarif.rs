@@ -223,12 +223,9 @@ fn gated(gate: &GateReport, entries: &mut Vec<Entry>) {
         cell.decides && cell.comparison.verdict == CellVerdict::Fail && result.stands(cell)
     };
     entries.extend(result.cells.iter().filter(worse).map(|cell| {
-        let explained = result.explained.iter();
-        let explained = explained.filter(|explained| explained.metric == cell.metric);
-        let function = explained
-            .filter_map(|explained| explained.functions.first())
-            .map(|first| first.function.clone())
-            .next();
+        let explained = result.explanation(cell.metric);
+        let first = explained.and_then(|explained| explained.functions.first());
+        let function = first.map(|first| first.function.clone());
         Entry {
             rule: format!("gate-{}", cell.metric.name()),
             about: format!("{} stays within its budget", cell.metric.about()),

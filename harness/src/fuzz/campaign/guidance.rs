@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use tokio::runtime::Runtime;
 
-use crate::fuzz::coverage::{Coverage, ENTRIES, Entry, Look, name};
+use crate::fuzz::coverage::{Coverage, ENTRIES, Entry, Look};
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::feedback::FeedbackMode;
 use crate::fuzz::finding::{self, BlockCount, SourceCount};
 use crate::fuzz::plan::FuzzPlan;
 use crate::fuzz::target::FuzzTarget;
-use crate::process::{Listening, executables, libraries};
+use crate::process::{Listening, executables, libraries, program_name};
 
 /// Programs that start others.
 const SHELLS: [&str; 6] = ["bash", "busybox", "dash", "sh", "sudo", "zsh"];
@@ -214,7 +214,7 @@ pub(super) fn programs(
             .collect();
     }
     let mut all = executables(&server.pids());
-    let is_shell = |path: &PathBuf| SHELLS.contains(&name(path));
+    let is_shell = |path: &PathBuf| SHELLS.contains(&program_name(path));
     if !all.iter().all(is_shell) {
         all.retain(|path| !is_shell(path));
     }

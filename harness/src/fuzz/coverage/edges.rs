@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use super::map::{Form, Map};
-use super::script;
 use super::source::{Entry, Found, Look, Offer, Sight, Source};
 use super::{Known, breakpoints};
 use crate::binary::guards;
+use crate::process::program_name;
 use crate::sys::SharedWords;
 
 /// The runtime that `tcprove generate coverage` prints.
@@ -39,7 +39,7 @@ fn of(look: &Look<'_>) -> Offer {
         return look.is_asked.then(|| Err(how.into()));
     }
     let all: usize = built.iter().map(|(_, guards)| guards + RESERVED).sum();
-    let names: Vec<&str> = built.iter().map(|(path, _)| script::name(path)).collect();
+    let names: Vec<&str> = built.iter().map(|(path, _)| program_name(path)).collect();
     // Beside breakpoints, those know the constants.
     let constants = match look.is_asked {
         true => breakpoints::constants(look.programs),

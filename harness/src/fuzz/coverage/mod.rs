@@ -20,7 +20,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "cli")]
 pub(crate) use edges::RUNTIME;
-pub(crate) use script::name;
 pub(crate) use source::{Entry, Look, Pace, Sights, Source};
 
 use crate::fuzz::code::CodeCoverage;

@@ -5,18 +5,17 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Known;
 use super::map::Map;
-use super::script::{self, Hook};
+use super::script::Watcher;
 use super::source::{Entry, Found, Look, Offer, Pace, Sight, Source};
-use crate::process::{Server, StartOptions};
+use crate::process::{Interpreter, Server, StartOptions};
 
-const SCRIPT: (&str, &str) = ("hook.js", include_str!("node.js"));
+const SCRIPT: &str = include_str!("node.js");
 /// Maximum wait for an answer. One that comes later tells of other cases than it should.
 const ANSWER: Duration = Duration::from_millis(500);
 /// The time from one look to the next is at least this many times the time that the first one took.
@@ -27,32 +26,22 @@ const POLL: Duration = Duration::from_micros(50);
 pub(super) const ENTRY: Entry = Entry { name: "node", of };
 
 fn of(look: &Look<'_>) -> Offer {
-    if !script::runs(look.programs, "node") {
+    if Interpreter::Node.among(look.programs).is_none() {
         return look
             .is_asked
             .then(|| Err("node does not run the server".into()));
     }
-    let hook = Hook::new(look.launch, SCRIPT, ("NODE_OPTIONS", options), trouble);
+    let hook = Watcher::new(look.launch, Interpreter::Node, SCRIPT, trouble);
     Some(hook.map(|hook| Box::new(Node(hook)) as Box<dyn Source>))
 }
 
-fn options(folder: &Path, before: Option<String>) -> String {
-    let hook = format!("--require \"{}\"", folder.join(SCRIPT.0).display());
-    match before {
-        Some(before) => format!("{hook} {before}"),
-        None => hook,
-    }
-}
-
 fn trouble(state: u32) -> Option<String> {
-    let reason =
-        "node does not run tcprove's hook: its NODE_OPTIONS are ignored, or it has no inspector";
-    (state != 1).then(|| reason.into())
+    (state != 1).then(|| Interpreter::Node.excuse().into())
 }
 
 /// A Node server.
 #[derive(Debug)]
-struct Node(Hook);
+struct Node(Watcher);
 
 impl Source for Node {
     fn unit(&self) -> &'static str {

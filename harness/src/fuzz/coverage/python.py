@@ -82,27 +82,9 @@ def _watch(path, folder):
     places[state] = 1
 
 
-def _begin():
+def _hook(own):
     import os
-    import sys
 
-    own = os.path.dirname(os.path.abspath(__file__))
     path = os.environ.get("TCPROVE_COVERAGE")
     if path and os.path.dirname(path) == own:
-        try:
-            _watch(path, os.environ.get("TCPROVE_COVERAGE_TMP"))
-        except Exception:
-            pass
-    # The server's own sitecustomize, as if this one did not exist.
-    sys.path[:] = [one for one in sys.path if os.path.abspath(one) != own]
-    hidden = sys.modules.pop("sitecustomize", None)
-    try:
-        import sitecustomize
-    except ImportError as error:
-        if getattr(error, "name", None) not in (None, "sitecustomize"):
-            raise
-    finally:
-        sys.modules.setdefault("sitecustomize", hidden)
-
-
-_begin()
+        _watch(path, os.environ.get("TCPROVE_COVERAGE_TMP"))

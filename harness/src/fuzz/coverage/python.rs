@@ -3,32 +3,23 @@
 //! A hook tells each place until tcprove knows it, and then turns the event of that place off, so that it costs nothing any
 //! more. It runs first because its folder is first in `PYTHONPATH`, and then runs the `sitecustomize` that it hides.
 
-use std::path::Path;
-
 use super::Known;
-use super::script::{self, Hook};
+use super::script::Watcher;
 use super::source::{Entry, Found, Look, Offer, Sight, Source};
+use crate::process::Interpreter;
 
-const SCRIPT: (&str, &str) = ("sitecustomize.py", include_str!("python.py"));
+const SCRIPT: &str = include_str!("python.py");
 
 pub(super) const ENTRY: Entry = Entry { name: "python", of };
 
 fn of(look: &Look<'_>) -> Offer {
-    if !script::runs(look.programs, "python") {
+    if Interpreter::Python.among(look.programs).is_none() {
         return look
             .is_asked
             .then(|| Err("python does not run the server".into()));
     }
-    let hook = Hook::new(look.launch, SCRIPT, ("PYTHONPATH", path), trouble);
+    let hook = Watcher::new(look.launch, Interpreter::Python, SCRIPT, trouble);
     Some(hook.map(|hook| Box::new(Python(hook)) as Box<dyn Source>))
-}
-
-fn path(folder: &Path, before: Option<String>) -> String {
-    let folder = folder.display();
-    match before {
-        Some(before) => format!("{folder}:{before}"),
-        None => folder.to_string(),
-    }
 }
 
 fn trouble(state: u32) -> Option<String> {
@@ -36,16 +27,13 @@ fn trouble(state: u32) -> Option<String> {
         1 => None,
         2 => Some("Python 3.12 or later would let tcprove see lines".into()),
         3 => Some("other tools use sys.monitoring".into()),
-        _ => Some(
-            "python does not run tcprove's hook, for example because of its option -I, -E or -S"
-                .into(),
-        ),
+        _ => Some(Interpreter::Python.excuse().into()),
     }
 }
 
 /// A Python server.
 #[derive(Debug)]
-struct Python(Hook);
+struct Python(Watcher);
 
 impl Source for Python {
     fn unit(&self) -> &'static str {

@@ -1,21 +1,15 @@
 //! Hooks in interpreters: a script that the environment makes them run first, and a map in a file to which it writes.
 
-use std::fs::{self, File, Permissions};
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::map::{Form, HEADER, LeftOut, Map};
-use crate::process::{Launch, Tmp};
+use crate::process::{Hook, Interpreter, Launch, escaped, is_interpreter, program_name};
 use crate::sys::SharedWords;
 
-/// Programs whose own code tells little about the server that they run.
-const INTERPRETERS: [&str; 13] = [
-    "beam", "bun", "deno", "dotnet", "java", "lua", "mono", "node", "perl", "php", "python",
-    "ruby", "tclsh",
-];
 /// Tells the hook where the map is, and which folder is another one in every life of the server.
 const MAP: &str = "TCPROVE_COVERAGE";
 const FOLDER: &str = "TCPROVE_COVERAGE_TMP";
@@ -27,82 +21,46 @@ const WORDS_MAX: usize = 1024;
 /// Places of a map.
 const PLACES: usize = 1 << 17;
 
-/// The file name of a program.
-pub(crate) fn name(path: &Path) -> &str {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default()
-}
-
 /// The name of the interpreter if there is nothing but interpreters.
 pub(super) fn only_interpreters(programs: &[PathBuf]) -> Option<&str> {
-    let is_one = |path: &PathBuf| {
-        INTERPRETERS
-            .iter()
-            .any(|known| name(path).starts_with(known))
-    };
     let first = programs.first()?;
-    programs.iter().all(is_one).then(|| name(first))
+    let only = programs.iter().all(|path| is_interpreter(path));
+    only.then(|| program_name(first))
 }
 
-/// Whether one of the programs is this interpreter.
-pub(super) fn runs(programs: &[PathBuf], interpreter: &str) -> bool {
-    programs
-        .iter()
-        .any(|path| name(path).starts_with(interpreter))
-}
-
-/// The value of a variable with which an interpreter runs the hook in this folder, given the value without.
-pub(super) type Joined = fn(&Path, Option<String>) -> String;
-
-/// A hook in the interpreter of a server.
+/// A hook that tells what an interpreter executes.
 #[derive(Debug)]
-pub(super) struct Hook {
-    folder: Tmp,
-    /// The variable that makes the interpreter run the hook, and its value.
-    variable: (String, String),
+pub(super) struct Watcher {
+    hook: Hook,
     left_out: Arc<LeftOut>,
     /// Why the hook sees nothing, by its state.
     trouble: fn(u32) -> Option<String>,
     /// Lives so far.
     lives: AtomicUsize,
-    /// Whether the server runs as another user.
-    is_for_others: bool,
 }
 
-impl Hook {
-    /// Writes the script of this name into a folder of its own. `variable` is what makes the interpreter run it.
+impl Watcher {
+    /// Writes the hook that runs this script.
     ///
     /// # Errors
     /// The folder cannot be created.
     pub(super) fn new(
         launch: &Launch,
-        script: (&str, &str),
-        variable: (&str, Joined),
+        interpreter: Interpreter,
+        script: &str,
         trouble: fn(u32) -> Option<String>,
     ) -> Result<Self, String> {
-        let written = || -> io::Result<Tmp> {
-            let folder = Tmp::new()?;
-            fs::write(folder.path().join(script.0), script.1)?;
-            let words = File::create_new(folder.path().join(WORDS))?;
-            if launch.user.is_some() {
-                fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-                words.set_permissions(Permissions::from_mode(0o666))?;
-            }
-            Ok(folder)
+        let written = || -> io::Result<Hook> {
+            let hook = Hook::new(launch, interpreter, script)?;
+            hook.share(&File::create_new(hook.folder().join(WORDS))?)?;
+            Ok(hook)
         };
-        let folder = written().map_err(|error| format!("its hook cannot be written: {error}"))?;
-        let (name, value) = variable;
-        let before = launch.env.get(name).cloned();
-        let before = before.or_else(|| std::env::var(name).ok());
-        let before = before.filter(|value| !value.is_empty());
+        let hook = written().map_err(|error| format!("its hook cannot be written: {error}"))?;
         Ok(Self {
-            variable: (name.into(), value(folder.path(), before)),
-            folder,
+            hook,
             left_out: LeftOut::new(PLACES),
             trouble,
             lives: AtomicUsize::new(0),
-            is_for_others: launch.user.is_some(),
         })
     }
 
@@ -112,7 +70,7 @@ impl Hook {
     /// No descriptor or no memory is left.
     pub(super) fn map(&self) -> io::Result<Map> {
         let life = self.lives.fetch_add(1, Ordering::Relaxed);
-        let file = self.folder.path().join(format!("{life}.map"));
+        let file = self.hook.folder().join(format!("{life}.map"));
         let words = HEADER + PLACES / size_of::<u32>();
         let opened = File::options()
             .read(true)
@@ -120,12 +78,13 @@ impl Hook {
             .create_new(true)
             .open(&file)?;
         opened.set_len((words * size_of::<u32>()) as u64)?;
-        if self.is_for_others {
-            opened.set_permissions(Permissions::from_mode(0o666))?;
-        }
-        let env = [(MAP, file.display().to_string()), (FOLDER, "{tmp}".into())];
+        self.hook.share(&opened)?;
+        let env = [(MAP, escaped(&file)), (FOLDER, "{tmp}".into())];
         let env = env.map(|(name, value)| (name.to_owned(), value));
-        let env = env.into_iter().chain([self.variable.clone()]).collect();
+        let env = env
+            .into_iter()
+            .chain([self.hook.variable.clone()])
+            .collect();
         let form = Form::Hook {
             left_out: self.left_out.clone(),
             trouble: self.trouble,
@@ -141,7 +100,7 @@ impl Hook {
     /// The constants of the functions that were reached, those of the newest first.
     pub(super) fn words(&self) -> Vec<Vec<u8>> {
         let mut text = Vec::new();
-        if let Ok(file) = File::open(self.folder.path().join(WORDS)) {
+        if let Ok(file) = File::open(self.hook.folder().join(WORDS)) {
             // What could be read counts.
             let _ = file.take(WORDS_BYTES_MAX).read_to_end(&mut text);
         }
@@ -179,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn interpreters_are_told_by_their_names() {
+    fn other_programs_tell_of_themselves() {
         let only = |paths: &[&str]| {
             let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
             only_interpreters(&paths).map(str::to_owned)

@@ -108,6 +108,12 @@ pub enum CountError {
         /// Start and stop of both servers, outside valgrind; zero if it was not measured.
         outside: Duration,
     },
+    /// The interpreter does not run a hook.
+    #[error("{0}")]
+    NoHook(&'static str),
+    /// The hook runs, but does nothing when it is asked to.
+    #[error("the profiler does not answer, since the main thread of the server handles no signals")]
+    SilentHook,
     /// The user interrupted the run.
     #[error("interrupted")]
     Interrupted,

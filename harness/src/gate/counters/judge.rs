@@ -138,6 +138,7 @@ impl CountJudgement {
     pub(crate) fn comparison(&self, runs: usize) -> Comparison {
         Comparison {
             verdict: self.verdict,
+            first_estimate_pct: None,
             estimate_pct: self.estimate_pct,
             low_pct: self.low_pct,
             high_pct: self.high_pct,

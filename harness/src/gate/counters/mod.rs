@@ -27,6 +27,7 @@ mod pair;
 mod requests;
 mod rest;
 mod runs;
+mod script;
 mod slope;
 mod tool;
 
@@ -35,13 +36,17 @@ use std::time::{Duration, Instant};
 pub use self::error::CountError;
 pub(crate) use self::graph::{Function, Graph};
 pub use self::pair::{allocations_of_both, count_both};
-pub(crate) use self::pair::{calls_of_both, count_alone, count_alone_again, count_both_again};
+pub(crate) use self::pair::{
+    calls_of_both, count_alone, count_alone_again, count_both_again, script_of_both,
+};
 use self::requests::same_words;
 pub use self::requests::{CountPlan, Gauge, Span};
 use self::runs::CountedRuns;
+pub(crate) use self::script::{Path, Places, ScriptFunction};
 pub use self::slope::{CountedRun, PerOp};
 use self::tool::Tool;
 use crate::load::Workload;
+use crate::process::{Hook, Interpreter};
 use crate::subject::{Interrupt, Subject};
 
 /// The cost of an operation.
@@ -180,19 +185,50 @@ fn count_calls(
     Ok(runs.all(plan, None)?.functions)
 }
 
+/// Measures the functions of a script by the profiler of its interpreter.
+///
+/// # Errors
+/// See [`CountError`].
+fn profile(
+    subject: &Subject,
+    workload: &Workload,
+    interpreter: Interpreter,
+    patience: Duration,
+    cpu: Option<usize>,
+    interrupt: &Interrupt,
+) -> Result<Places, CountError> {
+    let launch = subject.launch().ok_or(CountError::Attached)?;
+    let hook = Hook::new(launch, interpreter, script::hook(interpreter));
+    let hook = hook.map_err(|error| CountError::Harness {
+        doing: "write a hook",
+        error,
+    })?;
+    let runs = CountedRuns {
+        subject,
+        workload: same_words(workload),
+        patience,
+        until: Instant::now() + patience,
+        pace: None,
+        cpu,
+        interrupt,
+        tool: Tool::Script(&hook),
+    };
+    runs.script()
+}
+
 fn runs<'a>(
     subject: &'a Subject,
     plan: &'a CountPlan,
     cpu: Option<usize>,
     interrupt: &'a Interrupt,
-    tool: Tool,
+    tool: Tool<'a>,
 ) -> CountedRuns<'a> {
     CountedRuns {
         subject,
         workload: same_words(&plan.workload),
         patience: plan.patience,
         until: Instant::now() + plan.patience,
-        pace: plan.pace.filter(|_| tool == Tool::Callgrind),
+        pace: plan.pace.filter(|_| matches!(tool, Tool::Callgrind)),
         cpu,
         interrupt,
         tool,

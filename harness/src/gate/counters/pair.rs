@@ -5,11 +5,12 @@ use std::time::Duration;
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::{
-    Allocations, CountError, CountPlan, Graph, OperationCounts, Span, count, count_allocations,
-    count_calls, gauge,
+    Allocations, CountError, CountPlan, Graph, OperationCounts, Places, Span, count,
+    count_allocations, count_calls, gauge, profile,
 };
 use crate::gate::side::{Pair, Side};
 use crate::load::Workload;
+use crate::process::Interpreter;
 use crate::subject::{Interrupt, Subject};
 
 /// Counts instructions and system calls of both sides by one plan.
@@ -109,6 +110,24 @@ pub(crate) fn calls_of_both(
 ) -> Result<Pair<Graph>, (Side, CountError)> {
     let cores = cores();
     at_once(|side| count_calls(subjects[side], plan, cores[side], interrupt))
+}
+
+/// Measures the functions of both scripts, which this interpreter runs.
+///
+/// # Errors
+/// As [`count_both`].
+pub(crate) fn script_of_both(
+    subjects: Pair<&Subject>,
+    workload: &Workload,
+    interpreter: Interpreter,
+    patience: Duration,
+    interrupt: &Interrupt,
+) -> Result<Pair<Places>, (Side, CountError)> {
+    let cores = cores();
+    at_once(|side| {
+        let (subject, core) = (subjects[side], cores[side]);
+        profile(subject, workload, interpreter, patience, core, interrupt)
+    })
 }
 
 /// Does the work for both sides, each on its own thread.

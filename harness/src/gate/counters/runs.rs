@@ -1,18 +1,20 @@
-//! Running a server under a valgrind tool, and the runs that make up a count.
+//! Running a server under a tool, and the runs that make up a count.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::folder::Folder;
 use super::graph::of_an_operation;
 use super::requests::gauge_requests;
 use super::rest::Rest;
+use super::script::{BEGUN, Places, WRITTEN};
 use super::slope::{own_work, per_op};
 use super::tool::{Tool, ToolOutput, VALGRIND};
 use super::{CountError, CountMethod, CountPlan, CountedAll, CountedRun, Gauge, Graph, PerOp};
 use crate::gate::same::program_file;
 use crate::load::engine::{EngineContext, Lockstep, RunState};
 use crate::load::{Workload, settle};
-use crate::process::{Launch, Listening, Server, StartFailure, StartOptions};
+use crate::process::{Hook, Launch, Listening, Server, StartFailure, StartOptions};
 use crate::subject::{Interrupt, Origin, Subject, runtime};
 use crate::sys::initial_nofile;
 
@@ -41,6 +43,20 @@ const LATE: f64 = 1.05;
 /// The note about a server that works while idle.
 const WORKS_WHILE_IDLE: &str = "the server works while it is idle, and that is counted: requests were sent at a fixed rate, so that each contains the same share of it";
 
+/// Requests to a script before its profiler begins, in which it is compiled, and those that are measured.
+const SCRIPT_WARM: RunLength = RunLength::For {
+    time: Duration::from_millis(400),
+    requests: [128, 4_000],
+};
+const SCRIPT_MEASURED: RunLength = RunLength::For {
+    time: Duration::from_millis(1_500),
+    requests: [256, 20_000],
+};
+/// Maximum wait for a hook.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Interval of looks for its answer.
+const ANSWER_POLL: Duration = Duration::from_millis(1);
+
 /// The counted runs of one server under one tool.
 pub(super) struct CountedRuns<'a> {
     pub(super) subject: &'a Subject,
@@ -53,7 +69,7 @@ pub(super) struct CountedRuns<'a> {
     /// See [`CountPlan::pace`].
     pub(super) pace: Option<Duration>,
     pub(super) interrupt: &'a Interrupt,
-    pub(super) tool: Tool,
+    pub(super) tool: Tool<'a>,
 }
 
 /// The number of requests in a run.
@@ -62,12 +78,18 @@ enum RunLength {
     Exactly(u64),
     /// Doubles from the minimum to the maximum while less than [`GAUGE_TIME`] has passed.
     Gauge([u64; 2]),
+    /// This time, but at least and at most so many.
+    For {
+        time: Duration,
+        requests: [u64; 2],
+    },
 }
 
 /// A counted run, and what else was observed.
 struct RunOutcome {
     run: CountedRun,
     functions: Graph,
+    places: Places,
     tool: String,
     /// The duration of a request.
     request: Duration,
@@ -158,6 +180,12 @@ impl CountedRuns<'_> {
         })
     }
 
+    /// Runs a script once, with the profiler of its interpreter from when it is warm.
+    pub(super) fn script(&self) -> Result<Places, CountError> {
+        let outcome = self.run(SCRIPT_WARM)?;
+        Ok(outcome.places.per_operation(outcome.run.requests as f64))
+    }
+
     /// By how many seconds a paced run exceeded its planned duration: the maximum over all runs.
     fn late_s(&self, runs: &[CountedRun]) -> f64 {
         let late = |run: &CountedRun| {
@@ -174,7 +202,9 @@ impl CountedRuns<'_> {
         if launch.listening == Listening::PerConnection {
             return Err(CountError::PerConnection);
         }
-        program_file(VALGRIND).ok_or(CountError::NoValgrind)?;
+        if self.tool.is_valgrind() {
+            program_file(VALGRIND).ok_or(CountError::NoValgrind)?;
+        }
         let begun = Instant::now();
         settle(None);
         let folder = Folder::new()?;
@@ -189,21 +219,31 @@ impl CountedRuns<'_> {
         // The connection stays open until the exit, so that closing it is not counted.
         let is_gone = || self.interrupt.is_set() || server.is_gone();
         let mut client = Lockstep::new(&context)?.patient(self.patience, &is_gone);
-        let exchanges = self.exchange_all(&server, &mut client, &mut rest, length)?;
-        let idle_cpu = match (length, self.pace) {
-            (RunLength::Exactly(_), None) => 0.0,
+        let mut exchanges = self.exchange_all(&server, &mut client, &mut rest, length)?;
+        if let Tool::Script(hook) = self.tool {
+            self.ask(hook, &server, folder.path(), BEGUN)?;
+            rest.wait();
+            exchanges = self.exchange_all(&server, &mut client, &mut rest, SCRIPT_MEASURED)?;
+        }
+        let idle_cpu = match (self.tool, length, self.pace) {
+            (Tool::Script(_), ..) | (_, RunLength::Exactly(_), None) => 0.0,
             _ => idle_cpu(&server),
         };
         let never_slept = rest.never_sleeps();
         let ending = Instant::now();
         let pids = server.pids();
+        if let Tool::Script(hook) = self.tool {
+            self.ask(hook, &server, folder.path(), WRITTEN)?;
+        }
         let stopped_itself = terminate(&server, &runtime, self.interrupt);
         if self.interrupt.is_set() {
             return Err(CountError::Interrupted);
         }
         let stderr = server.output().stderr_tail;
         let output = self.tool.read(folder.path())?;
-        all_wrote(&output, &pids, stderr)?;
+        if self.tool.is_valgrind() {
+            all_wrote(&output, &pids, stderr)?;
+        }
         Ok(RunOutcome {
             run: CountedRun {
                 requests: exchanges.times.len() as u64,
@@ -212,6 +252,7 @@ impl CountedRuns<'_> {
                 totals: output.totals,
             },
             functions: output.graph,
+            places: output.places,
             tool: output.tool,
             request: exchanges.usual(),
             around: started + ending.elapsed(),
@@ -219,6 +260,39 @@ impl CountedRuns<'_> {
             never_slept,
             stopped_itself,
         })
+    }
+
+    /// Makes the hooks in all processes of the server begin or write, and waits until each has left a file whose name begins so.
+    fn ask(
+        &self,
+        hook: &Hook,
+        server: &Server,
+        folder: &Path,
+        begins: &str,
+    ) -> Result<(), CountError> {
+        let asked = server.signal_programs(TERMINATING_SIGNAL, |program| hook.is_for(program));
+        let answered = || {
+            let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+            names.filter(|name| name.starts_with(begins)).count()
+        };
+        let begun = Instant::now();
+        while answered() < asked.max(1) {
+            if self.interrupt.is_set() {
+                return Err(CountError::Interrupted);
+            }
+            // A process without a hook is ended by the signal.
+            let is_gone = server.pids().is_empty();
+            if is_gone || begun.elapsed() > ANSWER_MAX {
+                return match (answered(), is_gone) {
+                    (0, true) => Err(CountError::NoHook(hook.excuse())),
+                    (0, false) => Err(CountError::SilentHook),
+                    _ => Ok(()),
+                };
+            }
+            std::thread::sleep(ANSWER_POLL);
+        }
+        Ok(())
     }
 
     async fn start(&self, launch: &Launch, folder: &Folder) -> Result<Server, CountError> {
@@ -326,6 +400,10 @@ fn is_over(length: RunLength, requests: u64, begun: Instant) -> bool {
             let doubled = requests.is_multiple_of(least) && (requests / least).is_power_of_two();
             requests >= most || doubled && begun.elapsed() > GAUGE_TIME
         }
+        RunLength::For {
+            time,
+            requests: [least, most],
+        } => requests >= most || requests >= least && begun.elapsed() > time,
     }
 }
 

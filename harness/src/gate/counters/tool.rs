@@ -1,22 +1,25 @@
-//! The valgrind tools, and how a server is started under them.
+//! The valgrind tools and the profilers of interpreters, and how a server is started under them.
 
 use std::path::Path;
 
+use super::script::{self, Places};
 use super::{CountError, Graph, callgrind, calls, dhat, graph};
-use crate::process::Launch;
+use crate::process::{Hook, Launch, escaped};
 
 /// The program that runs the tools.
 pub(super) const VALGRIND: &str = "valgrind";
 
-/// A valgrind tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tool {
+/// What counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Tool<'a> {
     /// Counts instructions and system calls.
     Callgrind,
     /// Counts allocated blocks and bytes.
     Dhat,
     /// Counts system calls by name.
     Calls,
+    /// The profiler of an interpreter, without valgrind.
+    Script(&'a Hook),
 }
 
 /// The totals of all processes of one run.
@@ -28,6 +31,8 @@ pub(super) struct ToolOutput {
     pub(super) tool: String,
     /// The functions of all processes.
     pub(super) graph: Graph,
+    /// The functions of a script.
+    pub(super) places: Places,
     /// The process of each file that was read.
     pub(super) pids: Vec<u32>,
 }
@@ -40,16 +45,26 @@ const SAME_HASHES: [(&str, &str); 3] = [
     ("PERL_PERTURB_KEYS", "0"),
 ];
 
-impl Tool {
+impl Tool<'_> {
+    pub(super) fn is_valgrind(self) -> bool {
+        !matches!(self, Self::Script(_))
+    }
+
     /// The command that runs the server under this tool.
     pub(super) fn launch(self, launch: &Launch, folder: &Path) -> Launch {
         let mut launch = launch.clone();
-        let own = self.options().iter().map(|option| (*option).to_owned());
-        launch.cmd = std::iter::once(VALGRIND.to_owned())
-            .chain(own)
-            .chain([self.out_file(folder)])
-            .chain(launch.cmd)
-            .collect();
+        if let Self::Script(hook) = self {
+            let (name, value) = hook.variable.clone();
+            launch.env.insert(name, value);
+            launch.env.insert(script::FOLDER.into(), escaped(folder));
+        } else {
+            let own = self.options().iter().map(|option| (*option).to_owned());
+            launch.cmd = std::iter::once(VALGRIND.to_owned())
+                .chain(own)
+                .chain([self.out_file(folder)])
+                .chain(launch.cmd)
+                .collect();
+        }
         for (name, value) in SAME_HASHES {
             launch
                 .env
@@ -90,20 +105,19 @@ impl Tool {
                 "--trace-children=yes",
                 "--trace-syscalls=yes",
             ],
+            Self::Script(_) => &[],
         }
     }
 
     /// Valgrind replaces `%p` by the process id. Characters that tcprove or valgrind would expand are doubled.
     fn out_file(self, folder: &Path) -> String {
-        let mut path = folder.display().to_string();
-        for sign in ['%', '{', '}'] {
-            path = path.replace(sign, &String::from_iter([sign, sign]));
-        }
-        match self {
-            Self::Callgrind => format!("--callgrind-out-file={path}/callgrind.%p"),
-            Self::Dhat => format!("--dhat-out-file={path}/dhat.%p"),
-            Self::Calls => format!("--log-file={path}/calls.%p"),
-        }
+        let path = escaped(folder).replace('%', "%%");
+        let option = match self {
+            Self::Callgrind => "callgrind-out-file",
+            Self::Dhat => "dhat-out-file",
+            Self::Calls | Self::Script(_) => "log-file",
+        };
+        format!("--{option}={path}/{}%p", self.prefix())
     }
 
     fn prefix(self) -> &'static str {
@@ -111,6 +125,7 @@ impl Tool {
             Self::Callgrind => "callgrind.",
             Self::Dhat => "dhat.",
             Self::Calls => "calls.",
+            Self::Script(_) => script::WRITTEN,
         }
     }
 
@@ -120,7 +135,7 @@ impl Tool {
     /// The folder cannot be read, or a file in it is malformed.
     pub(super) fn read(self, folder: &Path) -> Result<ToolOutput, CountError> {
         let failed = |error| CountError::Harness {
-            doing: "read the output of valgrind",
+            doing: "read what was counted",
             error,
         };
         let mut found = ToolOutput::default();
@@ -162,6 +177,10 @@ impl Tool {
                 found.graph.add(calls.graph());
                 found.pids.extend(&calls.pids);
                 [calls.total(), 0]
+            }
+            Self::Script(_) => {
+                found.places.add(script::parse(text)?);
+                [0, 0]
             }
         };
         for (sum, more) in found.totals.iter_mut().zip(added) {

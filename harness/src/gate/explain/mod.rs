@@ -4,15 +4,20 @@
 //! allocation would be `malloc`'s fault and an additional system call that of the C library (`fold`).
 
 mod fold;
+mod script;
 mod stacks;
 
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::path::Path;
 
 use self::fold::folded;
+pub(super) use self::script::explain as explain_script;
 use super::counters::Graph;
 use super::metric::Metric;
-use super::result::{Explained, FunctionShare, GateCell};
+use super::result::{CostSource, Explained, FunctionShare, GateCell};
 use super::side::Pair;
+use crate::process::{is_interpreter, program_name};
 
 /// Functions that are named.
 const NAMED: usize = 5;
@@ -21,40 +26,40 @@ const SHARE_MIN_PCT: f64 = 1.0;
 
 /// Explains the cells of the counted metrics that changed by more than half of their budget.
 pub(super) fn explain(functions: &Pair<Graph>, cells: &[GateCell]) -> Vec<Explained> {
-    let changed = |cell: &&GateCell| {
-        let change = cell.comparison.estimate_pct.unwrap_or(0.0);
-        change.abs() > cell.comparison.budget_pct / 2.0
-    };
-    let explained = cells.iter().filter(changed).filter_map(|cell| {
+    let changed = cells.iter().filter(|cell| has_changed(cell));
+    let explained = changed.filter_map(|cell| {
         let which = match cell.metric {
             Metric::Instructions | Metric::Allocations => 0,
             Metric::Syscalls => 1,
             _ => return None,
         };
         let graphs = functions.as_ref();
-        let functions = shares(&graphs, which);
+        let functions = shares_of(&graphs, which);
         (!functions.is_empty()).then(|| Explained {
             metric: cell.metric,
+            by: CostSource::Counted,
             stacks: stacks::stacks(&graphs, which),
             system_calls: Vec::new(),
+            calls: Vec::new(),
             functions,
         })
     });
     explained.collect()
 }
 
+/// Whether a metric changed by more than half of its budget.
+pub(super) fn has_changed(cell: &GateCell) -> bool {
+    let change = cell.comparison.estimate_pct.unwrap_or(0.0);
+    change.abs() > cell.comparison.budget_pct / 2.0
+}
+
 /// Names the system calls by which the number of system calls changed.
 pub(super) fn name_calls(explained: &mut [Explained], calls: &Pair<Graph>) {
     let counted = |one: &&mut Explained| one.metric == Metric::Syscalls;
     if let Some(syscalls) = explained.iter_mut().find(counted) {
-        syscalls.system_calls = shares(&calls.as_ref(), 0);
+        syscalls.system_calls = shares_of(&calls.as_ref(), 0);
     }
 }
-
-/// How the names of programs begin that run other programs.
-const INTERPRETERS: [&str; 8] = [
-    "python", "node", "ruby", "perl", "php", "java", "lua", "beam.smp",
-];
 
 /// The program that runs the server, if it is an interpreter: the functions are its own, and not those of the server.
 pub(super) fn interpreter(functions: &Pair<Graph>) -> Option<String> {
@@ -63,33 +68,39 @@ pub(super) fn interpreter(functions: &Pair<Graph>) -> Option<String> {
         .own
         .keys()
         .map(|function| function.object.as_str());
-    let names = objects.filter_map(|object| object.rsplit('/').next());
-    let is_one = |name: &&str| INTERPRETERS.iter().any(|known| name.starts_with(known));
-    names.filter(is_one).min().map(str::to_owned)
+    let programs = objects
+        .map(Path::new)
+        .filter(|object| is_interpreter(object));
+    programs.map(program_name).min().map(str::to_owned)
 }
 
-/// The functions with the largest parts of the difference, the largest one first; at most [`NAMED`]. `which` is 0 for
-/// instructions and 1 for system calls.
-fn shares(graphs: &Pair<&Graph>, which: usize) -> Vec<FunctionShare> {
-    let costs = |graph: &Graph| {
+/// The functions of these graphs with the largest parts of the difference. `which` is 0 for instructions and 1 for system
+/// calls.
+fn shares_of(graphs: &Pair<&Graph>, which: usize) -> Vec<FunctionShare> {
+    let costs = graphs.as_ref().map(|graph| {
         let mut by_name: HashMap<String, f64> = HashMap::new();
         for (function, cost) in folded(graph, which) {
             *by_name.entry(function.name).or_default() += cost;
         }
         by_name
-    };
-    let (base, candidate) = (costs(graphs.base), costs(graphs.candidate));
+    });
+    shares(&costs)
+}
+
+/// The functions with the largest parts of the difference, the largest one first; at most [`NAMED`].
+fn shares<K: Clone + Eq + Hash + Ord>(costs: &Pair<HashMap<K, f64>>) -> Vec<FunctionShare<K>> {
+    let (base, candidate) = (&costs.base, &costs.candidate);
     let total: f64 = candidate.values().sum::<f64>() - base.values().sum::<f64>();
     if total == 0.0 {
         return Vec::new();
     }
-    let of = |costs: &HashMap<String, f64>, name: &str| costs.get(name).copied().unwrap_or(0.0);
+    let of = |costs: &HashMap<K, f64>, name: &K| costs.get(name).copied().unwrap_or(0.0);
     let names = candidate
         .keys()
         .chain(base.keys().filter(|name| !candidate.contains_key(*name)));
-    let mut shares: Vec<FunctionShare> = names
+    let mut shares: Vec<FunctionShare<K>> = names
         .map(|name| {
-            let (base, candidate) = (of(&base, name), of(&candidate, name));
+            let (base, candidate) = (of(base, name), of(candidate, name));
             FunctionShare {
                 function: name.clone(),
                 base,
@@ -128,7 +139,7 @@ mod tests {
     fn the_function_that_became_slower_is_first() {
         let base = graph(&[("parse", 100.0), ("reply", 50.0), ("gone", 5.0)]);
         let candidate = graph(&[("parse", 190.0), ("reply", 60.0), ("new", 15.0)]);
-        let shares = shares(
+        let shares = shares_of(
             &Pair {
                 base: &base,
                 candidate: &candidate,
@@ -150,7 +161,7 @@ mod tests {
     fn no_difference_has_no_shares() {
         let same = graph(&[("parse", 100.0)]);
         assert_eq!(
-            shares(
+            shares_of(
                 &Pair {
                     base: &same,
                     candidate: &same

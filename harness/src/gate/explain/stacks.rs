@@ -17,7 +17,11 @@ const PART_MIN: f64 = 0.002;
 
 /// The calls of both, in which `base` and `candidate` are costs of an operation. `None` if there are none.
 pub(super) fn stacks(graphs: &Pair<&Graph>, which: usize) -> Option<Frame> {
-    let trees = graphs.as_ref().map(|graph| Calls::of(graph, which).tree());
+    joined_trees(&graphs.as_ref().map(|graph| Calls::of(graph, which).tree()))
+}
+
+/// Both trees as one. `None` if there is nothing in them.
+pub(super) fn joined_trees(trees: &Pair<Node>) -> Option<Frame> {
     let whole = trees.base.cost.max(trees.candidate.cost);
     (whole > 0.0).then(|| {
         let both = [&trees.base, &trees.candidate].map(Some);
@@ -60,9 +64,9 @@ struct Calls<'g> {
 
 /// A function with what it calls, on one server.
 #[derive(Default)]
-struct Node {
-    cost: f64,
-    calls: BTreeMap<String, Node>,
+pub(super) struct Node {
+    pub(super) cost: f64,
+    pub(super) calls: BTreeMap<String, Node>,
 }
 
 impl<'g> Calls<'g> {

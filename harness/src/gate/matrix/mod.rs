@@ -23,15 +23,13 @@ use super::result::{BrokenServer, GateResult, SkippedTier};
 use super::servers::{exit_of, start_both};
 use super::side::{Pair, Side};
 use crate::event::{Event, Sink};
-use crate::load::{Load, cores, summarize};
-use crate::process::Server;
+use crate::load::cores;
+use crate::load::visit::{Host, Slice};
 use crate::stats::shuffle;
 use crate::subject::{Interrupt, Subject, runtime};
 
 /// Maximum number of visits that are repeated because the server spoiled them.
 const REPEATED_MAX: usize = 3;
-/// Factor by which the warm-up of the first visit to a fresh server is longer.
-const FIRST_WARMUP: u32 = 2;
 
 /// What the matrix compares, and how.
 pub(super) struct Matrix<'a> {
@@ -62,7 +60,6 @@ impl Matrix<'_> {
             records: Vec::new(),
             left_out: Vec::new(),
             servers: None,
-            is_fresh: Pair::both(true),
             done: 0,
             all: self.plan.rounds * self.plan.cells.len(),
             repeated: 0,
@@ -90,9 +87,7 @@ struct RunningMatrix<'a> {
     records: Vec<MatrixRecord>,
     /// Cells that the base cannot handle, and why.
     left_out: Vec<(MatrixCell, String)>,
-    servers: Option<Pair<Server>>,
-    /// Servers that have not been visited since their start.
-    is_fresh: Pair<bool>,
+    servers: Option<Pair<Host>>,
     /// Rounds of single cells that are done, and their expected total.
     done: usize,
     all: usize,
@@ -192,43 +187,32 @@ impl RunningMatrix<'_> {
     }
 
     fn exit(&self, side: Side) -> Option<String> {
-        exit_of(&self.runtime, &self.servers.as_ref()?[side])
+        exit_of(&self.runtime, self.servers.as_ref()?[side].server())
     }
 
     /// The inner error is what the server did that it must not.
     fn load(&mut self, side: Side, cell: &MatrixCell) -> Result<Result<Visit, String>, Stopped> {
-        let interrupt = self.matrix.interrupt;
-        let mut workload = self.plan.workload(cell);
-        if std::mem::take(&mut self.is_fresh[side]) {
-            workload.warmup *= FIRST_WARMUP;
-        }
-        let Some(servers) = &self.servers else {
+        let (interrupt, subject) = (self.matrix.interrupt, self.matrix.subjects[side]);
+        let workload = self.plan.workload(cell);
+        let slice = Slice {
+            warmup: workload.warmup,
+            measured: workload.duration,
+        };
+        let Some(hosts) = &mut self.servers else {
             return Err(Stopped::Interrupted);
         };
-        let (subject, server) = (self.matrix.subjects[side], &servers[side]);
-        let load = Load {
-            begin: None,
-            workload: &workload,
-            talk: &subject.talk,
-            values: subject.values_of(server),
-            server,
-            interrupt,
-            // Visits are too short for progress of their own.
-            sink: &|_| {},
-        };
-        let measured = load
-            .run()
+        let result = hosts[side]
+            .visit(subject, &workload, slice, interrupt)
             .map_err(|error| Stopped::Impossible(error.to_string()))?;
-        if measured.interrupted || interrupt.is_set() {
-            return Err(Stopped::Interrupted);
+        match result {
+            Some(result) if !interrupt.is_set() => Ok(Visit::of(&result)),
+            _ => Err(Stopped::Interrupted),
         }
-        Ok(Visit::of(&measured, &summarize(&workload, &measured)))
     }
 
     /// Stops both servers and starts them again; they alternate in which is started first.
     fn start(&mut self, number: usize) -> Result<(), Stopped> {
         self.servers = None;
-        self.is_fresh = Pair::both(true);
         let cpus = cores(self.plan.workload.threads).map(|(_, servers)| servers);
         let first = Side::alternating(number);
         let started = start_both(
@@ -238,13 +222,14 @@ impl RunningMatrix<'_> {
             cpus.as_deref(),
             self.matrix.interrupt.left(),
         );
-        self.servers = Some(started.map_err(|(side, failure)| {
+        let started = started.map_err(|(side, failure)| {
             if self.matrix.interrupt.is_set() {
                 return Stopped::Interrupted;
             }
             let what = format!("did not start: {failure}");
             Stopped::Broken(BrokenServer { side, what })
-        })?);
+        })?;
+        self.servers = Some(started.map(Host::new));
         Ok(())
     }
 }

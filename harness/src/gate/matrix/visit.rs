@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::exact;
 use crate::gate::metric::Metric;
 use crate::gate::side::{Pair, Side};
-use crate::load::{Fault, LoadResult, Measurement, Note, Reason};
+use crate::load::{Fault, LoadResult, Reason};
 
 /// Minimum number of replies for a 99th percentile: that of fewer is their maximum.
 const REPLIES_LEAST: u64 = 100;
@@ -29,13 +29,12 @@ pub(super) struct Visit {
 
 impl Visit {
     /// From a load; an error is what the server did that it must not.
-    pub(crate) fn of(measured: &Measurement, result: &LoadResult) -> Result<Self, String> {
+    pub(crate) fn of(result: &LoadResult) -> Result<Self, String> {
         let (metrics, validity) = (&result.metrics, &result.validity);
         let of_the_server = |reason: &&Reason| reason.fault() == Fault::Server;
         if let Some(reason) = validity.reasons.iter().find(of_the_server) {
             return Err(reason.to_string());
         }
-        let limited = |note: &Note| matches!(note, Note::ClientSaturated { .. });
         let replies = |least: u64, figure: f64| {
             if metrics.ops >= least {
                 figure
@@ -43,13 +42,13 @@ impl Visit {
                 f64::NAN
             }
         };
-        let per_op = measured.seconds * 1e6 / metrics.ops.max(1) as f64;
+        let per_op = metrics.measured_s * 1e6 / metrics.ops.max(1) as f64;
         Ok(Self {
             figures: [
                 replies(1, per_op),
                 replies(REPLIES_LEAST, metrics.response_us.p99),
             ],
-            limited: validity.notes.iter().any(limited),
+            limited: result.is_client_limited(),
             disturbed: !validity.reasons.is_empty(),
         })
     }

@@ -181,6 +181,14 @@ impl Metric {
         matches!(self, Self::Instructions | Self::Syscalls)
     }
 
+    /// Whether it measures the work of a CPU for operations.
+    pub(crate) fn is_cpu_of_operations(self) -> bool {
+        matches!(
+            self,
+            Self::ServerCpu | Self::ServerCpuAll | Self::Instructions
+        )
+    }
+
     /// Smallest difference that counts, in its unit.
     pub(crate) fn least(self) -> f64 {
         let session = self.facts().session.as_ref();

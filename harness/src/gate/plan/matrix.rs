@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::gate::rule::second_sessions;
 use crate::load::Workload;
 use crate::load::script::payload;
+use crate::load::visit::{
+    MEASURED_LEAST, MEASURED_USUAL, VISIT_OVERHEAD, WARMUP_LEAST, longest_request,
+};
 use crate::subject::Subject;
-use crate::talk::{Bindings, token};
 use crate::text::size;
 
 /// Payload sizes in bytes: one so small that its size does not matter, one whose copying costs time.
@@ -18,14 +20,6 @@ const PAYLOADS: [usize; 2] = [64, 16 << 10];
 const CONNECTIONS: [usize; 2] = [10, 50];
 /// Minimum number of rounds: with fewer a cell can hardly become suspect.
 const ROUNDS_LEAST: usize = 8;
-/// Usual measured time per visit: a disturbance of the machine spoils few of many short visits.
-const MEASURED: Duration = Duration::from_millis(120);
-/// Minimum measured time per visit.
-const MEASURED_LEAST: Duration = Duration::from_millis(60);
-/// Unmeasured load at the start of each visit.
-const WARMUP: Duration = Duration::from_millis(20);
-/// Time per visit besides its load: connecting, the last replies, reading the server's usage.
-const VISIT_OVERHEAD: Duration = Duration::from_millis(25);
 /// Visits per round and cell: base, candidate, candidate, base, or the reverse.
 const VISITS: usize = 4;
 /// Rounds after which both servers are restarted: the luck of a start, such as memory placement, averages out.
@@ -128,23 +122,13 @@ fn connections(promised: Option<usize>) -> Vec<usize> {
 /// Whether all these turns can be said with a payload of this size.
 fn is_taken(subject: &Subject, turns: &[usize], size: usize) -> bool {
     let talk = &subject.talk;
-    let bindings = Bindings {
-        tok: token(subject.seed, 0),
-        payload: payload(size, subject.seed),
-        values: subject.values(),
-        ..Bindings::default()
-    };
+    let payload = payload(size, subject.seed);
+    // Values known only once the server runs, such as its port, are short.
+    let bytes = |turn| longest_request(subject, &[turn], size, subject.seed).unwrap_or(size);
     let longest = subject.promise.longest_message().unwrap_or(usize::MAX);
-    turns
-        .iter()
-        .filter_map(|turn| talk.turns.get(*turn))
-        .all(|turn| {
-            let mut request = Vec::new();
-            // Values known only once the server runs, such as its port, are short.
-            let known = turn.render_request(talk, &bindings, &mut request);
-            let bytes = known.map_or(size, |()| request.len());
-            bytes <= longest && turn.payload_is_safe(talk, &bindings.payload)
-        })
+    let known = turns.iter().filter(|turn| **turn < talk.turns.len());
+    { known }
+        .all(|turn| bytes(*turn) <= longest && talk.turns[*turn].payload_is_safe(talk, &payload))
 }
 
 impl MatrixCell {
@@ -187,7 +171,7 @@ impl MatrixPlan {
             fresh: second_sessions(ROUNDS_LEAST),
             fresh_cells: usize::from(decides),
             life: ROUNDS_PER_START,
-            warmup: WARMUP,
+            warmup: WARMUP_LEAST,
             measured: MEASURED_LEAST,
             overhead,
             workload,
@@ -202,14 +186,14 @@ impl MatrixPlan {
         }
         let usual = |fresh_cells| Self {
             fresh_cells,
-            measured: MEASURED,
+            measured: MEASURED_USUAL,
             ..self.clone()
         };
         let fresh_cells = (self.fresh_cells..=FRESH_CELLS.min(self.cells.len())).rev();
         let Some(usual) = fresh_cells.map(usual).find(|plan| plan.time() <= time) else {
             let more = (time - self.time()) / self.visits() as u32;
             return Some(Self {
-                measured: (self.measured + more).min(MEASURED),
+                measured: (self.measured + more).min(MEASURED_USUAL),
                 ..self
             });
         };

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::plot::{Branch, Flame, FlameFrame, Forest};
 use super::{Page, facts, frame, safe};
 use crate::gate::rule::CellVerdict;
-use crate::gate::{Explained, Frame, GateCell};
+use crate::gate::{CostSource, Explained, Frame, GateCell};
 use crate::report::functions::{FunctionTable, functions};
 use crate::report::gate::{budget, change, figure, hows, name, percent, word};
 use crate::report::{Behaviour, BehaviourChange, ChangeKind, GateReport, behaviour};
@@ -217,7 +217,14 @@ fn function_table(table: &FunctionTable<'_>) -> Markup {
 fn flame(explained: &Explained) -> Option<Markup> {
     let root = explained.stacks.as_ref()?;
     let flame = Flame {
-        caption: format!("{} in the calls of both servers", explained.metric.about()),
+        caption: format!(
+            "{} in the calls of both servers{}",
+            explained.metric.about(),
+            match explained.by {
+                CostSource::Counted => "",
+                CostSource::Calls | CostSource::Samples => ", in µs",
+            }
+        ),
         desc: format!(
             "{} with the base, {} with the candidate",
             cost(root.base),

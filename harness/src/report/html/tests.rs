@@ -6,7 +6,7 @@ use quick_xml::events::Event;
 use super::{fuzz, gate, load, sample, sweep};
 use crate::bench::SweepResult;
 use crate::fuzz::{BlockCount, BlocksAt, Coverage, FindingKind, code_sample};
-use crate::gate::{Explained, Frame, Metric};
+use crate::gate::{CostSource, Explained, Frame, Metric};
 use crate::load::{Reason, Remark, Workload};
 use crate::report::sample::{finding, gated};
 use crate::report::{FuzzReport, GateReport};
@@ -222,7 +222,9 @@ fn a_flame_graph_is_red_where_it_became_more_expensive() {
     report.result.explained = vec![Explained {
         metric: Metric::Instructions,
         functions: Vec::new(),
+        by: CostSource::default(),
         system_calls: Vec::new(),
+        calls: Vec::new(),
         stacks: Some(frame("serve", 90.0, 110.0, serve)),
     }];
     let page = gate_page(&report);

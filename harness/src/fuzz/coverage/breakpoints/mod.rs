@@ -14,7 +14,9 @@ use super::source::{Entry, Found, Look, Offer, Pace, Sight, Source};
 use super::{Known, script};
 use crate::binary::{Binary, Block};
 use crate::fuzz::code::CodeCoverage;
-use crate::process::{BREAKPOINTS, Place, Server, StartOptions, Trace, TracePlan, TraceState};
+use crate::process::{
+    BREAKPOINTS, Place, Server, StartOptions, Trace, TracePlan, TraceState, program_name,
+};
 
 /// Maximum bytes of code in one program. Each life of the server has a copy of it.
 const CODE_MAX: u64 = 64 << 20;
@@ -131,7 +133,7 @@ impl Source for Blocks {
 
     fn about(&self) -> String {
         let paths = self.binaries.iter().map(|binary| binary.path.as_path());
-        let names: Vec<&str> = paths.map(script::name).collect();
+        let names: Vec<&str> = paths.map(program_name).collect();
         let count = self.places();
         format!(
             "breakpoints in {count} basic blocks of {}",

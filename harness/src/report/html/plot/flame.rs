@@ -128,14 +128,25 @@ fn place<'f>(frame: &'f FlameFrame, x: f64, row: usize, scale: f64, placed: &mut
     }
 }
 
-/// The last parts of a path of names, which tell functions apart, if there is no room for all.
+/// The last parts of a path of names, which tell functions apart, if there is no room for all. The file after it goes first.
 fn shortened(name: &str, chars: usize) -> String {
-    let count = name.chars().count();
-    if count <= chars {
-        return name.to_owned();
+    let fits = |name: &str| name.chars().count() <= chars;
+    let shown = if fits(name) { name } else { without_file(name) };
+    if fits(shown) {
+        return shown.to_owned();
     }
-    let end: String = name.chars().skip(count + 1 - chars).collect();
+    let count = shown.chars().count();
+    let end: String = shown.chars().skip(count + 1 - chars).collect();
     format!("…{end}")
+}
+
+/// `respond` of `respond (server.py:12)`.
+fn without_file(name: &str) -> &str {
+    let file = name
+        .strip_suffix(')')
+        .and_then(|name| name.rsplit_once(" ("));
+    let plain = file.filter(|(_, file)| !file.contains(['(', ')']));
+    plain.map_or(name, |(function, _)| function)
 }
 
 fn legend() -> Markup {
@@ -149,5 +160,25 @@ fn legend() -> Markup {
             li { (swatch("flame")) "the same" }
             li.how { "width: the mean of both; the darker, the larger the part of a frame that changed" }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn a_short_label_has_the_end_of_the_name_and_not_the_file() {
+        for (chars, label) in [
+            (40, "Server::respond (server.py:12)"),
+            (20, "Server::respond"),
+            (10, "…::respond"),
+            (4, "…ond"),
+        ] {
+            assert_eq!(shortened("Server::respond (server.py:12)", chars), label);
+        }
+        assert_eq!(shortened("core::fmt::write", 7), "…:write");
+        assert_eq!(shortened("(below main)", 6), "…main)");
+        assert_eq!(shortened("f(char (*)[2])", 8), "…(*)[2])");
     }
 }
