@@ -162,7 +162,7 @@ expect = { regex = "^HTTP/1.1 200 " }
 "#;
     reaches(
         &material(QUERY),
-        2_500,
+        4_000,
         &[
             ("a property of objects in all of a query", &|sent| {
                 has(sent, "?kind=toString&text=toString HTTP") && is_whole(sent)

@@ -26,7 +26,7 @@ const TURNS_MAX: usize = 12;
 const PUMPED_BYTES: &[usize] = &[6 << 10, 60 << 10];
 
 /// Pumps that are tried in every field before the next ones are in any.
-const PUMPS_AT_ONCE: usize = 6;
+const PUMPS_AT_ONCE: usize = 7;
 
 /// The most telling values, each of which is tried in all fields of a message at once, and of these the ones that are tried in
 /// headers that it has not.
@@ -320,7 +320,8 @@ pub(super) fn pumps(material: &Material, random: &mut Random) -> Vec<PlannedCase
     for family in [&mut headers, &mut fields, &mut others] {
         random.shuffle(family);
     }
-    // Of each group the fields with a name come first.
+    // Fields with a name are taken apart by more parsers than the others, which come a group later.
+    others.iter_mut().for_each(|(group, _)| *group += 1);
     fields.append(&mut others);
     for family in [&mut headers, &mut fields] {
         family.sort_by_key(|(group, _)| *group);
