@@ -31,6 +31,7 @@ mod reference;
 mod requests;
 mod server;
 mod shell;
+mod signals;
 mod singleton;
 pub mod socket_table;
 mod start;

@@ -6,6 +6,7 @@ pub(crate) mod annotations;
 mod behaviour;
 mod body;
 mod check;
+mod decided;
 mod environment;
 mod error;
 mod exit;

@@ -23,11 +23,13 @@ mod error;
 mod folder;
 mod graph;
 pub(crate) mod judge;
+mod length;
 mod pair;
 mod requests;
 mod rest;
 mod runs;
 mod script;
+mod script_run;
 mod slope;
 mod tool;
 

@@ -1,10 +1,10 @@
 //! Running a server under a tool, and the runs that make up a count.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::folder::Folder;
 use super::graph::of_an_operation;
+use super::length::RunLength;
 use super::requests::gauge_requests;
 use super::rest::Rest;
 use super::script::{BEGUN, Places, WRITTEN};
@@ -14,7 +14,7 @@ use super::{CountError, CountMethod, CountPlan, CountedAll, CountedRun, Gauge, G
 use crate::gate::same::program_file;
 use crate::load::engine::{EngineContext, Lockstep, RunState};
 use crate::load::{Workload, settle};
-use crate::process::{Hook, Launch, Listening, Server, StartFailure, StartOptions};
+use crate::process::{Launch, Listening, Server, StartFailure, StartOptions};
 use crate::subject::{Interrupt, Origin, Subject, runtime};
 use crate::sys::initial_nofile;
 
@@ -29,12 +29,10 @@ const IDLE: Duration = Duration::from_millis(150);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Maximum wait for the exit of a server, during which valgrind writes its counts.
 const EXIT_MAX: Duration = Duration::from_secs(20);
-/// Time after which a gauge makes no more requests.
-const GAUGE_TIME: Duration = Duration::from_millis(250);
 /// The signal that terminates a server where it sleeps. Servers normally do not handle it, and valgrind writes its
 /// counts before the process exits. SIGKILL would leave no counts; SIGTERM would start the server's own shutdown, whose
 /// cost varies.
-const TERMINATING_SIGNAL: i32 = libc::SIGVTALRM;
+pub(super) const TERMINATING_SIGNAL: i32 = libc::SIGVTALRM;
 
 /// A server's own work during this time may be in one run and not in another, since it comes in bursts.
 const UNEVEN: Duration = Duration::from_millis(200);
@@ -42,20 +40,6 @@ const UNEVEN: Duration = Duration::from_millis(200);
 const LATE: f64 = 1.05;
 /// The note about a server that works while idle.
 const WORKS_WHILE_IDLE: &str = "the server works while it is idle, and that is counted: requests were sent at a fixed rate, so that each contains the same share of it";
-
-/// Requests to a script before its profiler begins, in which it is compiled, and those that are measured.
-const SCRIPT_WARM: RunLength = RunLength::For {
-    time: Duration::from_millis(400),
-    requests: [128, 4_000],
-};
-const SCRIPT_MEASURED: RunLength = RunLength::For {
-    time: Duration::from_millis(1_500),
-    requests: [256, 20_000],
-};
-/// Maximum wait for a hook.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// Interval of looks for its answer.
-const ANSWER_POLL: Duration = Duration::from_millis(1);
 
 /// The counted runs of one server under one tool.
 pub(super) struct CountedRuns<'a> {
@@ -72,24 +56,11 @@ pub(super) struct CountedRuns<'a> {
     pub(super) tool: Tool<'a>,
 }
 
-/// The number of requests in a run.
-#[derive(Debug, Clone, Copy)]
-enum RunLength {
-    Exactly(u64),
-    /// Doubles from the minimum to the maximum while less than [`GAUGE_TIME`] has passed.
-    Gauge([u64; 2]),
-    /// This time, but at least and at most so many.
-    For {
-        time: Duration,
-        requests: [u64; 2],
-    },
-}
-
 /// A counted run, and what else was observed.
-struct RunOutcome {
-    run: CountedRun,
+pub(super) struct RunOutcome {
+    pub(super) run: CountedRun,
     functions: Graph,
-    places: Places,
+    pub(super) places: Places,
     tool: String,
     /// The duration of a request.
     request: Duration,
@@ -180,12 +151,6 @@ impl CountedRuns<'_> {
         })
     }
 
-    /// Runs a script once, with the profiler of its interpreter from when it is warm.
-    pub(super) fn script(&self) -> Result<Places, CountError> {
-        let outcome = self.run(SCRIPT_WARM)?;
-        Ok(outcome.places.per_operation(outcome.run.requests as f64))
-    }
-
     /// By how many seconds a paced run exceeded its planned duration: the maximum over all runs.
     fn late_s(&self, runs: &[CountedRun]) -> f64 {
         let late = |run: &CountedRun| {
@@ -197,7 +162,7 @@ impl CountedRuns<'_> {
         runs.iter().map(late).fold(0.0, f64::max)
     }
 
-    fn run(&self, length: RunLength) -> Result<RunOutcome, CountError> {
+    pub(super) fn run(&self, length: RunLength) -> Result<RunOutcome, CountError> {
         let launch = self.subject.launch().ok_or(CountError::Attached)?;
         if launch.listening == Listening::PerConnection {
             return Err(CountError::PerConnection);
@@ -223,7 +188,8 @@ impl CountedRuns<'_> {
         if let Tool::Script(hook) = self.tool {
             self.ask(hook, &server, folder.path(), BEGUN)?;
             rest.wait();
-            exchanges = self.exchange_all(&server, &mut client, &mut rest, SCRIPT_MEASURED)?;
+            exchanges =
+                self.exchange_all(&server, &mut client, &mut rest, RunLength::SCRIPT_MEASURED)?;
         }
         let idle_cpu = match (self.tool, length, self.pace) {
             (Tool::Script(_), ..) | (_, RunLength::Exactly(_), None) => 0.0,
@@ -260,39 +226,6 @@ impl CountedRuns<'_> {
             never_slept,
             stopped_itself,
         })
-    }
-
-    /// Makes the hooks in all processes of the server begin or write, and waits until each has left a file whose name begins so.
-    fn ask(
-        &self,
-        hook: &Hook,
-        server: &Server,
-        folder: &Path,
-        begins: &str,
-    ) -> Result<(), CountError> {
-        let asked = server.signal_programs(TERMINATING_SIGNAL, |program| hook.is_for(program));
-        let answered = || {
-            let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
-            names.filter(|name| name.starts_with(begins)).count()
-        };
-        let begun = Instant::now();
-        while answered() < asked.max(1) {
-            if self.interrupt.is_set() {
-                return Err(CountError::Interrupted);
-            }
-            // A process without a hook is ended by the signal.
-            let is_gone = server.pids().is_empty();
-            if is_gone || begun.elapsed() > ANSWER_MAX {
-                return match (answered(), is_gone) {
-                    (0, true) => Err(CountError::NoHook(hook.excuse())),
-                    (0, false) => Err(CountError::SilentHook),
-                    _ => Ok(()),
-                };
-            }
-            std::thread::sleep(ANSWER_POLL);
-        }
-        Ok(())
     }
 
     async fn start(&self, launch: &Launch, folder: &Folder) -> Result<Server, CountError> {
@@ -350,7 +283,7 @@ impl CountedRuns<'_> {
         let (mut times, mut connections) = (Vec::new(), 0);
         let cpu = || server.cpu().unwrap_or_default();
         let (begun, before) = (Instant::now(), cpu());
-        while !is_over(length, times.len() as u64, begun) {
+        while !length.is_over(times.len() as u64, begun) {
             if self.interrupt.is_set() {
                 return Err(CountError::Interrupted);
             }
@@ -391,20 +324,6 @@ fn idle_cpu(server: &Server) -> f64 {
     let (begun, before) = (Instant::now(), used());
     std::thread::sleep(IDLE);
     used().saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64()
-}
-
-fn is_over(length: RunLength, requests: u64, begun: Instant) -> bool {
-    match length {
-        RunLength::Exactly(all) => requests >= all,
-        RunLength::Gauge([least, most]) => {
-            let doubled = requests.is_multiple_of(least) && (requests / least).is_power_of_two();
-            requests >= most || doubled && begun.elapsed() > GAUGE_TIME
-        }
-        RunLength::For {
-            time,
-            requests: [least, most],
-        } => requests >= most || requests >= least && begun.elapsed() > time,
-    }
 }
 
 fn exchange(
@@ -504,17 +423,5 @@ mod tests {
         assert_eq!(own_work(&runs, 0), 20_000.0);
         assert_eq!(own_work(&runs, 1), 0.0);
         assert_eq!(own_work(&runs[..1], 0), 0.0);
-    }
-
-    #[test]
-    fn a_gauge_ends_after_doubling_as_soon_as_it_takes_long() {
-        let gauge = RunLength::Gauge([32, 256]);
-        let now = Instant::now();
-        let long_ago = now.checked_sub(2 * GAUGE_TIME).unwrap();
-        assert!(!is_over(gauge, 0, long_ago) && !is_over(gauge, 31, long_ago));
-        assert!(is_over(gauge, 32, long_ago) && is_over(gauge, 128, long_ago));
-        assert!(!is_over(gauge, 96, long_ago) && !is_over(gauge, 128, now));
-        assert!(is_over(gauge, 256, now));
-        assert!(is_over(RunLength::Exactly(7), 7, now) && !is_over(RunLength::Exactly(7), 6, now));
     }
 }
