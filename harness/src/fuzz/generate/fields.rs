@@ -27,6 +27,8 @@ const PUMPED_BYTES: &[usize] = &[6 << 10, 60 << 10];
 
 /// Pumps that are tried in every field before the next ones are in any.
 const PUMPS_AT_ONCE: usize = 7;
+/// So many groups of pumps later they are tried where they show less.
+const LATER: usize = 4;
 
 /// The most telling values, each of which is tried in all fields of a message at once, and of these the ones that are tried in
 /// headers that it has not.
@@ -281,15 +283,13 @@ pub(super) fn pumps(material: &Material, random: &mut Random) -> Vec<PlannedCase
             let in_head = |head: usize| places.iter().all(|at| at.end <= head);
             body.is_none_or(|head| in_head(head) == (bytes == PUMPED_BYTES[0]))
         };
-        let mut add = |family: &mut Vec<(usize, PlannedCase)>, places: &[Range<usize>]| {
+        let add = |family: &mut Vec<(usize, PlannedCase)>, places: &[Range<usize>]| {
             for (pump, text) in material.dictionary.pumps.iter().enumerate() {
                 // What opens a quote belongs at the beginning of a value; white space and lists show more behind one.
                 let is_behind = text.before.first().is_none_or(|byte| b";, ".contains(byte));
-                let first = is_behind ^ random.one_in(4);
-                let sizes = PUMPED_BYTES.iter().enumerate();
-                for (number, bytes) in sizes.filter(|(_, bytes)| fits(places, **bytes)) {
-                    // Each place once, with one of the sizes.
-                    let after = first ^ (number % 2 == 1);
+                let sizes = PUMPED_BYTES.iter().filter(|bytes| fits(places, **bytes));
+                for (bytes, after) in sizes.flat_map(|bytes| [(bytes, true), (bytes, false)]) {
+                    let later = if after == is_behind { 0 } else { LATER };
                     let place = |at: &Range<usize>| if after { at.end..at.end } else { at.clone() };
                     let at = places.iter().map(place).collect();
                     let bytes = *bytes;
@@ -299,7 +299,7 @@ pub(super) fn pumps(material: &Material, random: &mut Random) -> Vec<PlannedCase
                         pump,
                         bytes,
                     };
-                    family.push((pump / PUMPS_AT_ONCE, case));
+                    family.push((pump / PUMPS_AT_ONCE + later, case));
                 }
             }
         };

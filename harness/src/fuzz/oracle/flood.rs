@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_dump_has_lines_that_differ() {
-        let warning = |number| format!("12:{number:02} skip a byte at {number}\n");
+        let warning = |number| format!("12:{number:02} warning: skip a byte at {number}\n");
         let warnings: String = (0..1000).map(warning).collect();
         assert!(repeats_itself(&warnings));
         let row = |number| format!("{:08x}  61 61 61 61 |aaaa|\n", number * 16);
