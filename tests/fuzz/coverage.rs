@@ -117,7 +117,11 @@ fn a_campaign_without_feedback_can_be_watched() {
     let (first, last) = (&growth[0], &growth[growth.len() - 1]);
     assert!(blocks(first) < blocks(last), "{coverage:#}");
     assert_eq!(last["blocks"], coverage["blocks"]["reached"]);
-    assert!(bench.read("c.info").contains("FNDA:1,serve\n"), "{}", told());
+    assert!(
+        bench.read("c.info").contains("FNDA:1,serve\n"),
+        "{}",
+        told()
+    );
 }
 
 #[test]

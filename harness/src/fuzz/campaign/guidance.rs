@@ -42,7 +42,8 @@ impl Guidance {
     ) -> Result<Self, String> {
         match plan.feedback {
             FeedbackMode::None | FeedbackMode::Shape if plan.watch => {
-                let (sources, reasons) = of_kind(FeedbackMode::Breakpoints, target, runtime, programs);
+                let (sources, reasons) =
+                    of_kind(FeedbackMode::Breakpoints, target, runtime, programs);
                 match sources.is_empty() {
                     true => Err(reasons.join("; ")),
                     false => Ok(Self::watching(plan.feedback, sources)),
