@@ -99,6 +99,11 @@ fn run(text: &mut String, report: &Report, whole: &Whole, columns: Option<usize>
 }
 
 /// Wraps prose; excerpts, lists and commands keep their lines.
+/// A line of what a command says on its way, without its leading word of `indent` columns broken up.
+pub(crate) fn prose(line: &str, indent: usize, columns: Option<usize>) -> String {
+    wrap(line, indent, columns)
+}
+
 fn error_line(line: &str, columns: Option<usize>) -> String {
     let is_prose = line.starts_with(|first: char| first.is_alphabetic() || first == '`');
     if is_prose && !line.starts_with("next: ") {
