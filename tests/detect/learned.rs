@@ -74,7 +74,7 @@ fn binary_lengths() {
 /// A server that answers a part of a header has a bug, and not another header: that is no reason to leave it without a file.
 #[test]
 fn a_header_that_is_read_at_once() {
-    let Some((bench, ended)) = finds("u32be_hasty", "learned") else {
+    let Some((bench, ended)) = finds("u32be_hasty", "`frame`") else {
         return;
     };
     let text = bench.read("tcprove.toml");

@@ -134,9 +134,7 @@ const INDENT: usize = 10;
 fn found_out(origin: &Origin, seed: u64, interrupt: &Interrupt) -> Result<Detected, DetectError> {
     let progress = progress::line(true);
     progress.enable_steady_tick(Duration::from_millis(120));
-    progress.set_message(
-        "trying what the server may speak: seconds if it answers, up to two minutes if it is silent",
-    );
+    progress.set_message("trying what the server may speak (up to two minutes if it is silent)");
     let found = detect(origin, seed, interrupt);
     progress.finish_and_clear();
     found
