@@ -148,13 +148,12 @@ impl StderrReport {
     fn has_others(&self) -> bool {
         let mut reports = self.lines.iter().filter(|line| REPORTS.is_match(line));
         let mut introduced = false;
-        let other = reports.any(|line| {
+        reports.any(|line| {
             let is_traceback = line.starts_with(TRACEBACK);
             let is_other = !is_traceback && (introduced || !line.starts_with(INTRODUCTION));
             introduced = !is_traceback;
             is_other
-        });
-        other
+        })
     }
 
     /// Whether a sanitizer that usually ends the program has reported, perhaps after a log of something else.

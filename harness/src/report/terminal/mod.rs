@@ -99,7 +99,8 @@ fn run(text: &mut String, report: &Report, whole: &Whole, columns: Option<usize>
 }
 
 /// Wraps prose; excerpts, lists and commands keep their lines.
-/// A line of what a command says on its way, without its leading word of `indent` columns broken up.
+/// A line that a command prints beside its report, wrapped like one of the report.
+#[cfg(feature = "cli")]
 pub(crate) fn prose(line: &str, indent: usize, columns: Option<usize>) -> String {
     wrap(line, indent, columns)
 }
