@@ -1,6 +1,6 @@
 //! Promises: servers that keep them, and servers that break them.
 
-use crate::support::battery::{Checked, check, have, small_server};
+use crate::support::battery::{Checked, check, file_stating, have, small_server};
 
 /// Runs these checks on the line server with places, whose clients give them back only as `how` says.
 fn places(how: &str) -> Option<Checked> {
@@ -27,6 +27,33 @@ fn a_place_that_is_kept_after_a_reset_is_found() {
     // It refuses as it should.
     assert_eq!(checked.ids("pass"), ["conn-limit"]);
     assert_eq!(checked.outcome("conn-limit")["evidence"]["refused"], 20);
+}
+
+/// Without the promise, a place that is kept shows wherever clients leave abruptly: the refusal is recognised, and is one cause.
+#[test]
+fn kept_places_are_one_cause_where_nothing_is_promised() {
+    if !have("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = file_stating("slot-leak", "", folder.path());
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("max_connections = 60\n", "")).unwrap();
+    let checks = ["rst-in-queue", "fd-leak", "thread-leak"].map(|id| ["--only", id]);
+    let checked = check(
+        ["--file", &file]
+            .into_iter()
+            .chain(checks.iter().flatten().copied()),
+    );
+    let of_cause = |id: &&str| checked.outcome(id)["cause"] == "places-not-given-back";
+    let failed = checked.ids("fail");
+    assert_eq!(failed.len(), 3, "{}", checked.shown());
+    assert!(failed.iter().all(of_cause), "{}", checked.shown());
+    let actual = checked.actual("fd-leak");
+    assert!(
+        actual.contains("ERR no place left") && actual.contains("beyond its limit of 60 clients"),
+        "{actual}"
+    );
 }
 
 #[test]

@@ -68,6 +68,16 @@ async def u8_echo(reader, writer):
     await framed(reader, writer, 1, "big", bytes)
 
 
+async def u32be_hasty(reader, writer):
+    """An echo that takes what one read returns for the whole header, as many a server in C does."""
+    while header := await reader.read(4):
+        header = header.ljust(4, b"\0")
+        size = int.from_bytes(header, "big")
+        if size > 1 << 20:
+            return
+        writer.write(header + await reader.readexactly(size))
+
+
 async def mute(reader, writer):
     while await reader.read(4096):
         pass

@@ -71,6 +71,20 @@ fn binary_lengths() {
     });
 }
 
+/// A server that answers a part of a header has a bug, and not another header: that is no reason to leave it without a file.
+#[test]
+fn a_header_that_is_read_at_once() {
+    let Some((bench, ended)) = finds("u32be_hasty", "`frame`") else {
+        return;
+    };
+    let text = bench.read("tcprove.toml");
+    assert!(text.contains("\nframe = { len = \"u32be\" }\n"), "{text}");
+    let bug = said(&ended, "bug?");
+    assert!(bug.contains("split-bytewise"), "{}", ended.stdout);
+    let checked = bench.run(["check", "--only", "split-bytewise"]);
+    assert_eq!(checked.code, Some(1), "{}", checked.all());
+}
+
 #[test]
 fn replies_that_vary() {
     if let Some((bench, _)) = finds("clock", "learned") {

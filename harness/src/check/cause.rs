@@ -28,6 +28,8 @@ struct Rule {
     checks: &'static [&'static str],
     /// The kinds of these failures.
     kinds: &'static [FailureKind],
+    /// What happened contains this; empty if anything may have.
+    says: &'static str,
     /// At least one of these must be among them; empty if any will do.
     decisive: &'static [&'static str],
 }
@@ -69,10 +71,39 @@ pub(super) fn of_check(check: &str) -> Vec<&'static str> {
 /// Minimum number of failures that have a cause in common.
 const CHECKS_MIN: usize = 2;
 
+/// How the part of an outcome's `actual` begins that says that the reply is the one of a server that has no place for a client.
+pub(crate) const BEYOND_CLIENTS: &str = "as it answers beyond its limit of ";
+
 use FailureKind as Kind;
 
 /// The first rule that explains a failure counts.
 const RULES: &[Rule] = &[
+    Rule {
+        id: "places-not-given-back",
+        because: "a client that resets the connection, or leaves in mid-request, is still counted among the clients that the server allows at the same time",
+        look: "count a client down on every path out of its handler, errors included: in `finally`, `defer` or a destructor",
+        checks: &[
+            "rst-*",
+            "fin-*",
+            "prefix-abort",
+            "fd-leak",
+            "thread-leak",
+            "rss-slope",
+            "places-given-back",
+            "churn",
+            "send-error",
+            "recv-error",
+        ],
+        kinds: &[
+            Kind::WrongReply,
+            Kind::LostReply,
+            Kind::Reset,
+            Kind::Refused,
+            Kind::Blocked,
+        ],
+        says: BEYOND_CLIENTS,
+        decisive: &[],
+    },
     Rule {
         id: "read-is-message",
         because: "one read is treated as one message: the server answers what a single recv() returns, and neither collects the rest of a message nor keeps what follows it",
@@ -99,6 +130,7 @@ const RULES: &[Rule] = &[
             Kind::Accepted,
             Kind::Blocked,
         ],
+        says: "",
         decisive: &[
             "split-bytewise",
             "split-each-offset",
@@ -112,6 +144,7 @@ const RULES: &[Rule] = &[
         look: "after a message has been answered, look for another one in the same buffer before the next recv()",
         checks: &["coalesce-*", "split-across-two", "opening-coalesced"],
         kinds: &[Kind::WrongReply, Kind::LostReply, Kind::Reset],
+        says: "",
         decisive: &[],
     },
     Rule {
@@ -120,6 +153,7 @@ const RULES: &[Rule] = &[
         look: "collect bytes and decode whole messages only, or keep an incremental decoder for each connection",
         checks: &["utf8-split-*", "shared-decoder"],
         kinds: &[Kind::WrongReply, Kind::LostReply, Kind::Reset, Kind::Died],
+        says: "",
         decisive: &[],
     },
     Rule {
@@ -128,6 +162,7 @@ const RULES: &[Rule] = &[
         look: "catch the error where a request is decoded, answer or close that connection, and go on with the others",
         checks: &["utf8-*", "nul-bytes", "zero-length"],
         kinds: &[Kind::Died, Kind::WorkerDied],
+        says: "",
         decisive: &["utf8-*"],
     },
     Rule {
@@ -148,6 +183,7 @@ const RULES: &[Rule] = &[
             "options-refused",
         ],
         kinds: &[Kind::Died],
+        says: "",
         decisive: &["rst-*", "fin-*", "prefix-abort", "send-error", "recv-error"],
     },
     Rule {
@@ -161,6 +197,7 @@ const RULES: &[Rule] = &[
             "emfile-live",
         ],
         kinds: &[Kind::Died, Kind::Blocked, Kind::LostReply],
+        says: "",
         decisive: &["accept-*"],
     },
     Rule {
@@ -175,6 +212,7 @@ const RULES: &[Rule] = &[
             Kind::Refused,
             Kind::Reset,
         ],
+        says: "",
         decisive: &[],
     },
     Rule {
@@ -183,6 +221,7 @@ const RULES: &[Rule] = &[
         look: "find the crash in the server's log or core dump, with debug information or a sanitizer: that another worker takes its place only hides it",
         checks: &["*"],
         kinds: &[Kind::WorkerDied],
+        says: "",
         decisive: &[],
     },
     Rule {
@@ -201,6 +240,7 @@ const RULES: &[Rule] = &[
             "hol-*",
         ],
         kinds: &[Kind::Spin],
+        says: "",
         decisive: &[
             "rst-*",
             "fin-*",
@@ -215,6 +255,7 @@ const RULES: &[Rule] = &[
         look: "see with `strace -c -f -p PID` which call is made over and over, and why it does not wait",
         checks: &["*"],
         kinds: &[Kind::Spin],
+        says: "",
         decisive: &[],
     },
     Rule {
@@ -223,6 +264,7 @@ const RULES: &[Rule] = &[
         look: "close the socket on every path out of a connection's handler: error, time limit, end of the stream",
         checks: &["*"],
         kinds: &[Kind::Leak],
+        says: "",
         decisive: &[],
     },
     Rule {
@@ -240,6 +282,7 @@ const RULES: &[Rule] = &[
             "prefix-abort",
         ],
         kinds: &[Kind::Blocked, Kind::Refused, Kind::LostReply],
+        says: "",
         decisive: &["hol-*", "tls-stalled-handshake", "proxy-late"],
     },
     Rule {
@@ -248,6 +291,7 @@ const RULES: &[Rule] = &[
         look: "limit the length of a message before memory is allocated for it, and stop reading from a client whose replies are not taken",
         checks: &["endless-message", "huge-length", "never-read"],
         kinds: &[Kind::Growth],
+        says: "",
         decisive: &[],
     },
     Rule {
@@ -256,6 +300,7 @@ const RULES: &[Rule] = &[
         look: "let the handler of the stop signal end connections, threads and children, and wait for them",
         checks: &["term-*", "no-orphans"],
         kinds: &[Kind::IgnoredStop, Kind::Orphans],
+        says: "",
         decisive: &[],
     },
 ];
@@ -266,6 +311,7 @@ impl Rule {
             && outcome.waived.is_none()
             && outcome.cause.is_none()
             && outcome.kind.is_some_and(|kind| self.kinds.contains(&kind))
+            && (self.says.is_empty() || outcome.says(self.says))
             && matches_any(self.checks, outcome.id)
     }
 }
@@ -311,90 +357,4 @@ impl Cause {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::check::Verdict;
-    use crate::data::Actions;
-
-    fn outcome(id: &'static str, kind: FailureKind) -> Outcome {
-        Outcome {
-            id,
-            group: "g",
-            outcome: Verdict::Fail,
-            kind: Some(kind),
-            requirement: "",
-            expected: None,
-            actual: None,
-            reason: None,
-            enable: Vec::new(),
-            evidence: serde_json::Map::new(),
-            transcript: Actions::default(),
-            stimulus_proof: None,
-            attempts: 2,
-            control: None,
-            waived: None,
-            duration: Duration::ZERO,
-            ran: Vec::new(),
-            reproduce: String::new(),
-            by_hand: String::new(),
-            next: None,
-            cause: None,
-        }
-    }
-
-    fn causes(failures: &[(&'static str, FailureKind)]) -> Vec<(&'static str, usize)> {
-        let outcomes = failures.iter().map(|(id, kind)| outcome(id, *kind));
-        let found = infer(&mut outcomes.collect::<Vec<_>>());
-        found
-            .iter()
-            .map(|cause| (cause.id, cause.checks.len()))
-            .collect()
-    }
-
-    #[test]
-    fn each_failure_has_one_cause() {
-        let failures = [
-            ("split-bytewise", Kind::WrongReply),
-            ("coalesce-100", Kind::LostReply),
-            ("utf8-split-char", Kind::WrongReply),
-            ("rst-mid-reply", Kind::Died),
-            ("prefix-abort", Kind::Died),
-            ("rst-in-queue", Kind::Spin),
-            ("endless-message", Kind::Growth),
-        ];
-        let expected = [("read-is-message", 3), ("connection-error-ends-server", 2)];
-        assert_eq!(causes(&failures), expected);
-    }
-
-    #[test]
-    fn a_cause_needs_what_decides_it() {
-        // No message was cut in vain, so reads are not taken for messages.
-        let failures = [
-            ("coalesce-100", Kind::LostReply),
-            ("split-across-two", Kind::LostReply),
-        ];
-        assert_eq!(causes(&failures), [("rest-of-read-dropped", 2)]);
-        assert_eq!(causes(&failures[..1]), []);
-    }
-
-    #[test]
-    fn a_thread_that_cannot_be_started_is_one_cause() {
-        for kind in [Kind::Died, Kind::Blocked] {
-            let failures = [("nproc-live", kind), ("no-thread", Kind::Died)];
-            assert_eq!(causes(&failures), [("thread-error-ends-server", 2)]);
-        }
-    }
-
-    #[test]
-    fn waived_failures_have_no_part_in_it() {
-        let mut outcomes = [
-            outcome("utf8-invalid", Kind::Died),
-            outcome("nul-bytes", Kind::Died),
-        ];
-        outcomes[1].waived = Some("issue 7".into());
-        assert_eq!(infer(&mut outcomes), []);
-        assert_eq!(outcomes[0].cause, None);
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! What to look at next after a failure, and what to write into the file if the behaviour is intended.
 
+use super::cause::BEYOND_CLIENTS;
 use super::{FailureKind, Outcome, Verdict};
 
 /// The next step after this outcome. `None` if it needs none.
@@ -7,6 +8,9 @@ pub(crate) fn next(outcome: &Outcome) -> Option<String> {
     match outcome.outcome {
         Verdict::Fail | Verdict::Warn => {}
         Verdict::Inconclusive => {
+            if outcome.reason.as_deref() == Some(INTERRUPTED) {
+                return Some("run it again: it was interrupted before it had a verdict".to_owned());
+            }
             return Some(
                 "run the command under `reproduce` on an idle machine; the reason says what stood in the way"
                     .to_owned(),
@@ -20,6 +24,7 @@ pub(crate) fn next(outcome: &Outcome) -> Option<String> {
         .kind
         .is_some_and(|kind| [Died, Leak, Spin, WorkerDied].contains(&kind));
     let look = end_of(outcome)
+        .or(outcome.says(BEYOND_CLIENTS).then_some(PLACES))
         .or(special(outcome.id).filter(|_| !is_general || is_of_an_error(outcome.id)))
         .or(outcome.kind.map(look_at));
     let look = look.unwrap_or("at the evidence");
@@ -34,6 +39,12 @@ pub(crate) fn next(outcome: &Outcome) -> Option<String> {
     };
     Some(format!("look {look}{promise}; {intended}"))
 }
+
+/// The reason of a check that the user interrupted.
+const INTERRUPTED: &str = "interrupted";
+
+/// The next step after a refusal of a client for whom there should have been a place.
+const PLACES: &str = "at what counts the clients: a connection that ends with an error or in mid-request is counted down too";
 
 /// The next step after an access to memory that is not there.
 const MEMORY: &str =
@@ -235,6 +246,9 @@ mod tests {
         assert!(said("zero-length", code, true).contains("the end of stderr"));
         assert!(said("zero-length", code, false).contains("printed nothing"));
         assert!(said("accept-short", code, true).contains("accept()"));
+        let busy = format!("\"busy\", {BEYOND_CLIENTS}100 clients");
+        let wrong = look("fd-leak", FailureKind::WrongReply, &busy, true);
+        assert!(wrong.contains("counts the clients"), "{wrong}");
         assert!(said("serves-again", "the server exited with code 0", false).contains("accepts"));
     }
 }

@@ -408,6 +408,12 @@ impl Outcome {
         matches!(self.outcome, Verdict::Fail | Verdict::Warn)
     }
 
+    /// Whether what happened contains this.
+    pub(crate) fn says(&self, part: &str) -> bool {
+        let actual = self.actual.as_deref();
+        actual.is_some_and(|actual| actual.contains(part))
+    }
+
     /// Whether reports show the outcome in detail rather than on one line.
     pub(crate) fn needs_details(&self) -> bool {
         match self.outcome {

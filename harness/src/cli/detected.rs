@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::builtin::names;
 use crate::check::{Given, remedies};
 use crate::detect::{
     Assumed, Change, Compared, DetectError, Detected, Ending, Learned, PortFound, Tried, quoted,
@@ -78,6 +77,13 @@ pub(super) fn assumptions(found: &Detected) -> Vec<(&'static str, String)> {
             "held twice from the start, with other tokens each time".to_owned(),
         ),
     ];
+    if let Some(word) = refusal_in(request, reply) {
+        let phrase = format!(
+            "the reply contains \"{word}\", so the server may refuse this request: write requests that it knows into \
+             [[talk.turn]], or the checks mostly see how it refuses"
+        );
+        lines.push(("note", phrase));
+    }
     if let Assumed::Recorded(recorded) = &found.assumed {
         let left_out = recorded.left_out.iter();
         lines.extend(left_out.map(|what| ("left out", format!("of the recording: {what}"))));
@@ -94,12 +100,42 @@ pub(super) fn assumptions(found: &Detected) -> Vec<(&'static str, String)> {
             "changed",
             "the server listens before it is ready: `ready = \"exchange\"`".to_owned(),
         ),
+        Change::AnswersPartOfHeader => (
+            "bug?",
+            "the server answers when only a part of the header has arrived: `split-bytewise` looks at that"
+                .to_owned(),
+        ),
         Change::LeftOut { label, missed } => {
             ("left out", format!("{label} of the built-in talk: {}", missed.phrase()))
         }
     }
     }));
     lines
+}
+
+/// Number of bytes of a reply in which a refusal is looked for.
+const REFUSAL_WITHIN: usize = 200;
+/// Words of replies to requests that a server does not know.
+const REFUSALS: [&str; 6] = [
+    "error",
+    "unknown",
+    "invalid",
+    "unsupported",
+    "not found",
+    "bad request",
+];
+
+/// The word with which this reply seems to refuse its request; `None` if there is none, or if the request has it too.
+fn refusal_in(request: &[u8], reply: &[u8]) -> Option<&'static str> {
+    let lower = |bytes: &[u8]| bytes.to_ascii_lowercase();
+    let (request, reply) = (
+        lower(request),
+        lower(&reply[..reply.len().min(REFUSAL_WITHIN)]),
+    );
+    let contains = |text: &[u8], word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
+    REFUSALS
+        .into_iter()
+        .find(|word| contains(&reply, word) && !contains(&request, word))
 }
 
 fn port_phrase(port: &PortFound) -> String {
@@ -208,10 +244,10 @@ pub(super) fn error(error: &DetectError, origin: &Origin) -> RunError {
                 .collect();
             RunError::target(format!(
                 "{error}. What was tried, and what came:{lines}\n\
-                 next: name a built-in talk with --talk ({}); or record a session of a client that you have (`tcprove \
-                 record`) and use `tcprove init --from-recording`; or write a file, of which `tcprove init --talk line` is a \
-                 template. With a binary length before each message it is\n{BY_HAND}",
-                names()
+                 next: name a built-in talk with --talk NAME (`tcprove init` lists them)\n\
+                 or record a session of a client that you have (`tcprove record`), and use `tcprove init --from-recording`\n\
+                 or write a file, of which `tcprove init --talk line` is a template. With a binary length before each \
+                 message it is\n{BY_HAND}"
             ))
         }
         DetectError::Unsayable { .. } => RunError::target(format!(
@@ -233,6 +269,21 @@ const BY_HAND: &str = r#"  [server]
 
 #[cfg(test)]
 mod tests {
+    /// A word of the request, which the reply only repeats, refuses nothing; nor does one deep in a long reply.
+    #[test]
+    fn a_reply_that_refuses_is_noticed() {
+        let refusal = super::refusal_in;
+        let json = br#"{"id": "x", "ok": false, "error": "unknown op"}"#;
+        assert_eq!(refusal(br#"{"method":"ping"}"#, json), Some("error"));
+        assert_eq!(
+            refusal(b"GET / HTTP/1.1", b"HTTP/1.1 404 Not Found"),
+            Some("not found")
+        );
+        assert_eq!(refusal(b"say error\n", b"error\n"), None);
+        let page = [&[b'.'; super::REFUSAL_WITHIN][..], b"error"].concat();
+        assert_eq!(refusal(b"GET /", &page), None);
+    }
+
     #[test]
     fn the_file_by_hand_is_one() {
         let file = crate::file::parse(super::BY_HAND, "x.toml", std::path::Path::new("."));

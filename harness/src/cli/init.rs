@@ -3,15 +3,16 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use super::output::{note, say, say_bytes};
+use super::output::{note, say, say_bytes, wrapped};
 use super::target::{TargetArgs, load, supervised};
-use super::{detected, interrupt, learned, recording};
+use super::{detected, interrupt, learned, progress, recording};
 use crate::detect::{DetectError, Detected, Sketch, detect, draft};
 use crate::file;
 use crate::process::Launch;
 use crate::report::{ExitCode as Code, RunError};
-use crate::subject::Origin;
+use crate::subject::{Interrupt, Origin};
 use crate::text::escape_text;
 use crate::transport::Endpoint;
 
@@ -109,7 +110,7 @@ fn perform(args: &InitArgs) -> Result<(), RunError> {
     let seed = crate::data::clock_seed();
     let found = match &args.from_recording {
         Some(path) => draft(&origin, &recording::read(path)?, seed, &interrupt),
-        None => detect(&origin, seed, &interrupt),
+        None => found_out(&origin, seed, &interrupt),
     };
     let found = match found {
         Ok(found) => found,
@@ -124,6 +125,19 @@ fn perform(args: &InitArgs) -> Result<(), RunError> {
     args.tell_learned(&learned);
     args.say("read what it says, then run `tcprove check`");
     Ok(())
+}
+
+/// Columns of the first word of a line about the file.
+const INDENT: usize = 10;
+
+/// Finds out what the server speaks. A server that says nothing takes a minute, which a line on stderr accounts for.
+fn found_out(origin: &Origin, seed: u64, interrupt: &Interrupt) -> Result<Detected, DetectError> {
+    let progress = progress::line(true);
+    progress.enable_steady_tick(Duration::from_millis(120));
+    progress.set_message("trying what the server may speak (up to two minutes if it is silent)");
+    let found = detect(origin, seed, interrupt);
+    progress.finish_and_clear();
+    found
 }
 
 impl InitArgs {
@@ -239,10 +253,11 @@ impl InitArgs {
 
     /// Says a line about the file: on stderr if stdout has the file.
     fn line(&self, text: &str) {
+        let text = wrapped(text, INDENT, self.is_stdout());
         if self.is_stdout() {
-            note(text);
+            note(&text);
         } else {
-            say(text);
+            say(&text);
         }
     }
 

@@ -163,6 +163,16 @@ pub(super) fn laid_out(text: &dyn Fn(Option<usize>) -> String) {
     stdout(&text(columns(std::io::stdout())));
 }
 
+/// A line for stdout, or for stderr, wrapped to the width of the terminal that it goes to; continued lines are indented.
+pub(super) fn wrapped(line: &str, indent: usize, to_stderr: bool) -> String {
+    let columns = if to_stderr {
+        columns(std::io::stderr())
+    } else {
+        columns(std::io::stdout())
+    };
+    terminal::prose(line, indent, columns)
+}
+
 /// The width of a terminal in columns; `None` if the stream is not a terminal.
 fn columns(stream: impl AsFd + std::io::IsTerminal) -> Option<usize> {
     if !stream.is_terminal() {

@@ -93,7 +93,11 @@ impl TargetArgs {
             },
             None => Origin::Spawn(Box::new(self.launch(&file)?)),
         };
-        let name = file.name.clone();
+        // The name in a built-in talk is that of the server in its file.
+        let name = match (&self.connect, &self.talk) {
+            (Some(address), Some(_)) => address.clone(),
+            _ => file.name.clone(),
+        };
         Ok(PreparedTarget::new(file, origin, name, seed, false))
     }
 
@@ -202,10 +206,7 @@ impl TargetArgs {
         };
         let launch = self.with_params(server.clone())?;
         if file.transport.unix.is_none() && !launch.knows_its_port() {
-            return Err(usage(format!(
-                "the server's command has no {{port}}: add it where the port belongs, for example `-- {} --port {{port}}`",
-                launch.cmd.first().map_or("COMMAND", String::as_str)
-            )));
+            return Err(usage(no_port(&launch.cmd)));
         }
         Ok(launch)
     }
@@ -289,6 +290,22 @@ impl TargetArgs {
         }
         shell_words::join(words)
     }
+}
+
+/// The error for a command without a port, with what to write instead.
+fn no_port(cmd: &[String]) -> String {
+    let number = cmd.iter().skip(1).rfind(|word| {
+        let number = word.parse::<u16>();
+        number.is_ok_and(|number| number > 0)
+    });
+    let place = match number {
+        Some(number) => format!("write it in place of `{number}`, if that is the port"),
+        None => format!(
+            "add it where the port belongs, for example `-- {} --port {{port}}`",
+            shell_words::join(cmd)
+        ),
+    };
+    format!("the server's command has no {{port}}: {place}")
 }
 
 /// Adds the supervisor, which is this executable. It also replaces the program `tcprove` of a command, so that

@@ -51,10 +51,10 @@ pub(super) fn adapt(prober: &mut Prober<'_>, candidate: &Candidate) -> Step<Held
     let limit = if candidate.likely { LIKELY } else { BLIND };
     let mut client = prober.client(&candidate.file);
     let (example, end) = held!(plain(prober, &client, &candidate.file, limit));
-    held!(by_accident(prober, &candidate.file, &example.0));
+    let answers_early = held!(by_accident(prober, &candidate.file, &example.0));
     let mut sketch = candidate.sketch.clone();
     let mut file = candidate.file.clone();
-    let mut changes = Vec::new();
+    let mut changes: Vec<Change> = answers_early.into_iter().collect();
     if end != ConnectionEnd::StillOpen && file.talk.carries_many_turns() {
         sketch.close_after_reply();
         file.talk.close = Close::ServerAfterReply;
@@ -108,14 +108,16 @@ fn plain(prober: &mut Prober<'_>, client: &Client, file: &File, limit: Duration)
 
 /// A talk whose replies equal its requests also seems to fit a server that sends back anything. It counts only if
 /// the server sends back nothing before a message is complete, and nothing that is not a message. A shorter length than that of
-/// the talk would be complete with a part of its header.
-fn by_accident(prober: &mut Prober<'_>, file: &File, request: &[u8]) -> Step<()> {
+/// the talk would be complete with a part of its header, and be sent back with no more bytes than came. More bytes are the header of
+/// a server that takes what one read returns for the whole of it: that is a bug, for the checks to report.
+fn by_accident(prober: &mut Prober<'_>, file: &File, request: &[u8]) -> Step<Option<Change>> {
     if !is_its_own_reply(file) || file.talk.request == Frame::None {
-        return Ok(Ok(()));
+        return Ok(Ok(None));
     }
     let Some((last, start)) = request.split_last() else {
-        return Ok(Ok(()));
+        return Ok(Ok(None));
     };
+    let mut answers_early = None;
     let mut line = prober.token().into_bytes();
     line.push(*last);
     let mut probes = vec![start.to_vec()];
@@ -125,7 +127,10 @@ fn by_accident(prober: &mut Prober<'_>, file: &File, request: &[u8]) -> Step<()>
     let echo = no_talk()?;
     if let Some(part) = part_of_header(&file.talk.request, request) {
         prober.fresh()?;
-        if prober.hear(&echo, "", part, BLIND)?.is_answered() {
+        let heard = prober.hear(&echo, "", part, BLIND)?;
+        if heard.got.len() > part.len() {
+            answers_early = Some(Change::AnswersPartOfHeader);
+        } else if heard.is_answered() {
             return Ok(Err(Missed {
                 label: "talk.turn[0]".to_owned(),
                 sent: part.to_vec(),
@@ -147,7 +152,7 @@ fn by_accident(prober: &mut Prober<'_>, file: &File, request: &[u8]) -> Step<()>
             }));
         }
     }
-    Ok(Ok(()))
+    Ok(Ok(answers_early))
 }
 
 /// Whether the plain request, sent back, would be a right reply.

@@ -149,6 +149,8 @@ pub(crate) enum Change {
     ClosesAfterReply,
     /// It listens before it is ready.
     ReadyLater,
+    /// It answers a part of a header as if that were the whole.
+    AnswersPartOfHeader,
     /// It does not do this exchange, which was left out.
     LeftOut {
         /// Its place in the built-in talk.

@@ -47,6 +47,11 @@ static PEER_DISCONNECTED: LazyLock<Regex> = LazyLock::new(|| {
 /// How a sanitizer begins a report after which it ends the program.
 static SANITIZER: LazyLock<Regex> = LazyLock::new(|| compiled(r"^==\d+==\s?ERROR: \w+Sanitizer"));
 
+/// What Python's asyncio prints before the traceback of a client's handler: it says no more than the traceback.
+const INTRODUCTION: &[u8] = b"Unhandled exception in ";
+/// How a traceback begins.
+const TRACEBACK: &[u8] = b"Traceback";
+
 /// How Python names an error. Threads that report at the same time mix other lines in between.
 static ERROR_LINE: LazyLock<Regex> = LazyLock::new(|| compiled(r"^[A-Za-z_][\w.]*(:|$)"));
 
@@ -134,8 +139,21 @@ impl StderrReport {
 
     /// Whether it is a traceback and nothing worse.
     pub(super) fn is_traceback(&self) -> bool {
-        let others = |line: &Vec<u8>| REPORTS.is_match(line) && !line.starts_with(b"Traceback");
-        self.first_line().starts_with(b"Traceback") && !self.lines.iter().any(others)
+        let first = self.first_line();
+        let is_python = first.starts_with(TRACEBACK) || first.starts_with(INTRODUCTION);
+        is_python && !self.has_others()
+    }
+
+    /// Whether there is a report in it that is neither a traceback nor what introduces one.
+    fn has_others(&self) -> bool {
+        let mut reports = self.lines.iter().filter(|line| REPORTS.is_match(line));
+        let mut introduced = false;
+        reports.any(|line| {
+            let is_traceback = line.starts_with(TRACEBACK);
+            let is_other = !is_traceback && (introduced || !line.starts_with(INTRODUCTION));
+            introduced = !is_traceback;
+            is_other
+        })
     }
 
     /// Whether a sanitizer that usually ends the program has reported, perhaps after a log of something else.
@@ -143,13 +161,15 @@ impl StderrReport {
         self.lines.iter().any(|line| SANITIZER.is_match(line))
     }
 
-    /// Whether it is a traceback without the line that names the error, which may be followed by more about it.
+    /// Whether it is a traceback that has not begun, or one without the line that names the error, which may be followed by more
+    /// about it.
     fn is_unfinished(&self) -> bool {
-        let is_frame =
-            |line: &Vec<u8>| line.starts_with(b"Traceback") || line.starts_with(b"  File \"");
+        let is_begin = |line: &Vec<u8>| line.starts_with(TRACEBACK);
+        let is_frame = |line: &Vec<u8>| is_begin(line) || line.starts_with(b"  File \"");
         let last = self.lines.iter().rposition(is_frame).unwrap_or(0);
         let inside = |line: &Vec<u8>| line.first().is_none_or(|byte| *byte == b' ');
-        self.is_traceback() && self.lines[last + 1..].iter().all(inside)
+        let has_begun = self.lines.iter().any(is_begin);
+        self.is_traceback() && (!has_begun || self.lines[last + 1..].iter().all(inside))
     }
 
     /// All lines, joined by newlines.
@@ -159,8 +179,7 @@ impl StderrReport {
 
     /// Whether every traceback in it ends with an error that says the peer disconnected.
     fn is_about_the_peer(&self) -> bool {
-        let others = |line: &&Vec<u8>| REPORTS.is_match(line) && !line.starts_with(b"Traceback");
-        if self.lines.iter().any(|line| others(&line)) {
+        if self.has_others() {
             return false;
         }
         // The first unindented line after indented ones is the error that ended the traceback.
@@ -213,6 +232,15 @@ mod tests {
         assert!(!scan.is_inside_traceback());
         scan.push(b"Traceback (most recent call last):\n", scan.read() + 35);
         assert!(scan.is_inside_traceback());
+        let mut scan = StderrScan::default();
+        let introduced =
+            format!("Unhandled exception in client_connected_cb\ntransport: <x>\n{text}");
+        let mut unfinished = Vec::new();
+        for line in introduced.split_inclusive('\n') {
+            scan.push(line.as_bytes(), scan.read() + line.len() as u64);
+            unfinished.push(scan.is_inside_traceback());
+        }
+        assert_eq!(unfinished, [true, true, true, true, true, false]);
         let mut scan = StderrScan::default();
         scan.push(b"panic: x\n", 9);
         assert!(!scan.is_inside_traceback());
@@ -292,6 +320,17 @@ mod tests {
         assert!(report(&traceback("framework.requests.ClientDisconnect")).is_none());
         assert!(report(&traceback("framework.ClientConnectionResetError: no")).is_none());
         assert!(report(&traceback("UnicodeDecodeError: 'utf-8' codec")).is_some());
+        let handler = |error: &str| {
+            format!(
+                "Unhandled exception in client_connected_cb\ntransport: <_SelectorSocketTransport closed fd=7>\n{}",
+                traceback(error)
+            )
+        };
+        let reset = handler("ConnectionResetError: Connection lost");
+        assert!(report(&reset).is_none());
+        assert!(report(&format!("{reset}{reset}")).is_none());
+        assert!(report(&handler("AttributeError: 'str' object")).is_some());
+        assert!(report("Unhandled exception in client_connected_cb\nno traceback\n").is_some());
         let two_threads = "Traceback (most recent call last):\n  File \"s.py\", line 3, in run\nException in thread Thread-3 (serve):\nTraceback (most recent call last):\n    recv()\nConnectionResetError: [Errno 104]\n    recv()\nConnectionResetError: [Errno 104]\n";
         assert!(report(two_threads).is_none());
         let chained = traceback("ConnectionResetError: x")

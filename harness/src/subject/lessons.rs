@@ -122,6 +122,15 @@ impl Limits {
         self.connections.as_ref().map(Limit::most)
     }
 
+    /// If what happened to a client quotes the reply to one beyond the limit of clients: the number that the server serves.
+    pub(crate) fn refused_as_too_many(&self, actual: &str) -> Option<usize> {
+        let limit = self.connections.as_ref()?;
+        let (_, quoted) = limit.then.as_ref()?.split_once('"')?;
+        let (reply, _) = quoted.rsplit_once('"')?;
+        let is_quoted = !reply.is_empty() && actual.contains(&format!("\"{reply}\""));
+        is_quoted.then_some(limit.accepts)
+    }
+
     /// How long a request may be, in bytes.
     pub(crate) fn message_bytes(&self) -> Option<usize> {
         self.message_bytes.as_ref().map(Limit::most)
@@ -247,6 +256,21 @@ mod tests {
             phrase(Limit::stated(1_000_000, 0)),
             "accepts 1,000,000 requests, as [limits] states (not tried)"
         );
+    }
+
+    #[test]
+    fn the_reply_beyond_the_limit_of_clients_is_recognised() {
+        let of = |then: &str| Limits {
+            connections: Some(seen(100, then, None)),
+            ..Limits::default()
+        };
+        let busy = of(r#"the server answers "{"error": "busy"}\n""#);
+        let quoted = r#"after clients with a request: "{"error": "busy"}\n""#;
+        assert_eq!(busy.refused_as_too_many(quoted), Some(100));
+        assert_eq!(busy.refused_as_too_many(r#""{"error": "busy"}""#), None);
+        let closed = of("the server closes it");
+        assert_eq!(closed.refused_as_too_many("the server closes it"), None);
+        assert_eq!(Limits::default().refused_as_too_many(quoted), None);
     }
 
     #[test]

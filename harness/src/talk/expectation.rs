@@ -73,7 +73,18 @@ impl Expectation {
         match self {
             Self::Whole(inner) => inner.judge_message(message),
             Self::Json(_) => self.judge_message(&frame.content(message)),
-            _ => self.judge_message(&frame.body(message)),
+            _ => {
+                let body = frame.body(message);
+                let judged = self.judge_message(&body);
+                match judged {
+                    Judgement::Mismatch(mismatch) if body.is_empty() && !message.is_empty() => {
+                        let actual =
+                            format!("an empty message (\"{}\")", escape(message, SHOWN_CHARS));
+                        Judgement::Mismatch(Mismatch { actual, ..mismatch })
+                    }
+                    judged => judged,
+                }
+            }
         }
     }
 

@@ -218,10 +218,20 @@ async fn left(
 
 /// Notes what the server has printed on stderr since the check began.
 fn note_stderr(cx: &Cx, from: u64) {
-    let (printed, _) = cx.server().stderr_since(from);
-    let stderr = String::from_utf8_lossy(&printed);
+    let (printed, total) = cx.server().stderr_since(from);
+    let is_cut = (printed.len() as u64) < total.saturating_sub(from);
+    let stderr = String::from_utf8_lossy(whole_lines(&printed, is_cut));
     if !stderr.trim().is_empty() {
         cx.note("stderr", excerpt(&stderr, LINES_SHOWN));
+    }
+}
+
+/// The output from its first whole line on: if its begin was not kept, the first line has none either.
+fn whole_lines(printed: &[u8], is_cut: bool) -> &[u8] {
+    let end = printed.iter().position(|byte| *byte == b'\n');
+    match end {
+        Some(end) if is_cut => &printed[end + 1..],
+        _ => printed,
     }
 }
 

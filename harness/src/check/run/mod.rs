@@ -261,7 +261,13 @@ impl Run<'_> {
         });
         Outcome {
             ran: ran.collect(),
-            ..verdict::of(check, attempts, control, self.battery)
+            ..verdict::of(
+                check,
+                attempts,
+                control,
+                self.battery,
+                &self.rehearsal.limits,
+            )
         }
     }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::Battery;
 use super::attempt::Attempt;
 use super::by_hand;
+use crate::check::cause::BEYOND_CLIENTS;
 use crate::check::next::next;
 use crate::check::{
     Check, Failure, FailureKind, Outcome, Promised, Seen, Shortfall, Verdict, Weight,
 };
 use crate::data::Actions;
-use crate::subject::Waiver;
+use crate::subject::{Limits, Waiver};
 
 /// The outcome of `check` after its attempts: one, or if that failed, further ones up to the next failure.
 pub(super) fn of(
@@ -18,6 +19,7 @@ pub(super) fn of(
     attempts: &[Attempt],
     control: Option<&Attempt>,
     battery: &Battery,
+    limits: &Limits,
 ) -> Outcome {
     let last = &attempts[attempts.len() - 1];
     let (verdict, failure, reason) = judged(check, attempts, control, battery);
@@ -33,7 +35,7 @@ pub(super) fn of(
         kind: failure.map(|failure| failure.kind),
         requirement: check.requirement,
         expected: failure.map(|failure| failure.mismatch.expected.clone()),
-        actual: failure.map(|failure| failure.mismatch.actual.clone()),
+        actual: failure.map(|failure| explained(&failure.mismatch.actual, limits)),
         reason,
         enable: last.enable.clone(),
         evidence: shown.evidence.clone(),
@@ -59,6 +61,14 @@ pub(super) fn of(
         .find(|waiver| covers(waiver, &outcome))
         .map(|waiver| waiver.reason.clone());
     outcome
+}
+
+/// What happened, and whether it is what happens beyond the limit of clients, within which each check stays.
+fn explained(actual: &str, limits: &Limits) -> String {
+    match limits.refused_as_too_many(actual) {
+        Some(clients) => format!("{actual}, {BEYOND_CLIENTS}{clients} clients"),
+        None => actual.to_owned(),
+    }
 }
 
 /// Whether the waiver covers this outcome. Warnings need no waiver, and a skip is not a failure.
@@ -198,7 +208,7 @@ fn control_text(control: &Attempt) -> String {
             )
         }
         Err(Shortfall::Skip(reason) | Shortfall::Inconclusive(reason)) => {
-            format!("not run: {reason}")
+            format!("the reference server did not take part: {reason}")
         }
     }
 }

@@ -8,8 +8,9 @@ use maud::{Markup, html};
 use super::plot::{Lines, Mark, PlotAxis, Point, Series};
 use super::{Page, facts, frame, safe};
 use crate::data::Unit;
-use crate::fuzz::{BlocksAt, Coverage, Finding, case};
+use crate::fuzz::{BlocksAt, Coverage, Finding, case, evidence_lines};
 use crate::report::FuzzReport;
+use crate::report::fuzz::how_sure;
 
 /// Maximum steps shown of a finding.
 const STEPS_SHOWN: usize = 24;
@@ -49,11 +50,38 @@ fn finding(finding: &Finding) -> Markup {
     let steps: Vec<String> = finding.cases.iter().flat_map(case::shown).collect();
     html! {
         h3 { (finding.symptom.kind.name()) ": " (safe(&finding.symptom.title)) }
-        p { "Reproduced on fresh servers: " (finding.confirmed.to_string()) "." }
+        p { "Confirmed: " (safe(&how_sure(finding))) "." }
         ol { @for step in steps.iter().take(STEPS_SHOWN) { li { code { (safe(step)) } } } }
         @if steps.len() > STEPS_SHOWN { p { "… and " (steps.len() - STEPS_SHOWN) " more" } }
+        (printed(finding))
         @if !finding.reproduce.is_empty() { pre { code { (safe(&finding.reproduce)) } } }
     }
+}
+
+/// What the server printed: the first and the last lines.
+fn printed(finding: &Finding) -> Markup {
+    let lists = finding.symptom.evidence.iter();
+    let lists = lists.filter_map(|(name, value)| Some((name, evidence_lines(value)?)));
+    html! {
+        @for (name, lines) in lists {
+            h4 { (safe(name)) }
+            pre.log { @for line in short(&lines) { (safe(line)) "\n" } }
+        }
+    }
+}
+
+/// Maximum lines shown from the beginning of what the server printed, and as many from its end.
+const PRINTED_SHOWN: usize = 8;
+
+fn short<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    if lines.len() <= 2 * PRINTED_SHOWN {
+        return lines.to_vec();
+    }
+    let (first, last) = (
+        &lines[..PRINTED_SHOWN],
+        &lines[lines.len() - PRINTED_SHOWN..],
+    );
+    [first, &["…"], last].concat()
 }
 
 /// The blocks over time; nothing if they were not seen.
