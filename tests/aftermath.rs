@@ -2,7 +2,7 @@
 //! connections, a worker that crashed and was replaced. Servers that fork, or replace a process in the ordinary way, pass.
 
 use crate::support::battery::{Checked, have, small_server};
-use crate::support::skip::{is_slow, may_lack};
+use crate::support::skip::{is_slow, is_thorough, may_lack};
 
 /// After half a request, which every server reads.
 const CHECK: &str = "rst-mid-request";
@@ -86,6 +86,9 @@ fn the_connection_of_the_last_client() {
 /// A server that closes no connection has one fault, and not one in each check.
 #[test]
 fn no_connection_is_ever_closed() {
+    if !is_thorough() {
+        return;
+    }
     if !have("python3") {
         return;
     }

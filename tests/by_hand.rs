@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::support::battery::{Checked, check, have, small_server};
+use crate::support::skip::is_thorough;
 use crate::support::{is_in_path, skip};
 
 fn checked(checks: &[&str]) -> Option<Checked> {
@@ -81,6 +82,9 @@ fn with_and_without(id: &str, fault: &str) -> (String, String) {
 
 #[test]
 fn memory_that_grows_is_seen() {
+    if !is_thorough() {
+        return;
+    }
     if !have("python3") {
         return;
     }

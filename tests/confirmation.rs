@@ -1,6 +1,7 @@
 //! What becomes of a check that fails once: it is repeated on fresh servers until it fails again, or often enough.
 
 use crate::support::battery::{Checked, have, small_server};
+use crate::support::skip::is_thorough;
 
 /// Splits a line, on a server of which these lives take such a line for something else. A life counts once it has met one.
 fn checked(how: &str, lives: &str) -> Option<Checked> {
@@ -72,6 +73,9 @@ fn a_delay_that_does_not_occur_again_passes() {
 /// Other clients of such a server wait as well.
 #[test]
 fn a_delay_that_the_check_does_not_cause_passes() {
+    if !is_thorough() {
+        return;
+    }
     let Some(checked) = checked_for("fin-after-request", "17th", "0") else {
         return;
     };

@@ -4,6 +4,7 @@
 mod served;
 
 use crate::support::battery::{Checked, check, data, have};
+use crate::support::skip::is_thorough;
 
 /// Checks that use the conversation in different ways: many connections, split messages, several clients.
 const CHECKS: [&str; 5] = [
@@ -158,6 +159,9 @@ expect = "eof"
 
 #[test]
 fn an_end_without_a_word_is_told_as_such() {
+    if !is_thorough() {
+        return;
+    }
     let talk = "[talk]\nframe = \"none\"\n[[talk.turn]]\nsend = \"{tok}\"\nexpect = \"{tok}\"\n";
     let Some(checked) = judged("refuse", talk) else {
         return;
@@ -318,6 +322,9 @@ expect = "{tok}\n"
 /// file expects destroys nothing, also if a request arrives in pieces.
 #[test]
 fn a_server_that_escapes_characters_is_not_blamed_for_cut_ones() {
+    if !is_thorough() {
+        return;
+    }
     let talk = r#"
 [talk]
 frame = { until = "\n" }

@@ -2,6 +2,7 @@
 //! fault passes.
 
 use crate::support::battery::{have, passes, variant};
+use crate::support::skip::is_thorough;
 
 #[test]
 fn a_reply_in_two_sends() {
@@ -20,6 +21,9 @@ fn a_reply_in_two_sends() {
 
 #[test]
 fn a_length_that_is_believed() {
+    if !is_thorough() {
+        return;
+    }
     if !have("python3") {
         return;
     }

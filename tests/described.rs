@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::skip::is_slow;
+use crate::support::skip::{is_slow, is_thorough};
 use crate::support::{Bench, Ended, alone, data, python};
 
 /// A test's copy of a server of `tests/data/servers`, with a text of its file replaced.
@@ -174,6 +174,9 @@ fn a_helper_that_does_not_start_is_named() {
 /// The whole battery on a program that knows nothing of sockets: `cat` returns every line.
 #[test]
 fn a_server_in_inetd_style() {
+    if !is_thorough() {
+        return;
+    }
     passes_in_inetd_style(|file| file.replace("\"python3\", \"-ES\", \"echo.py\"", "\"cat\""));
 }
 
@@ -311,6 +314,9 @@ fn a_server_with_socket_activation() {
 
 #[test]
 fn a_server_that_listens_before_it_is_ready() {
+    if !is_thorough() {
+        return;
+    }
     let Some(described) = Described::new("slow_start", same) else {
         return;
     };
@@ -347,6 +353,9 @@ fn a_server_that_listens_before_it_is_ready() {
 /// Every command performs the login.
 #[test]
 fn only_one_instance_at_a_time() {
+    if !is_thorough() {
+        return;
+    }
     let edit = |file: String| {
         // The lock shows whether two instances run at the same time.
         let server = "import fcntl, sys; lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\\n\

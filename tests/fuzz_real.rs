@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::battery::{data, have, tcprove};
-use crate::support::skip::{may_lack, rounds};
+use crate::support::skip::{is_thorough, may_lack, rounds};
 
 /// Duration of a campaign on a sound server, in seconds.
 const SOUND_S: usize = 4;
@@ -154,6 +154,9 @@ fn memcached_is_sound_with_one_request_at_a_time() {
 
 #[test]
 fn the_tutorials_server_dies_of_bytes_that_are_no_text_and_of_resets() {
+    if !is_thorough() {
+        return;
+    }
     if !have("python3") {
         return;
     }

@@ -20,6 +20,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::support::skip::is_thorough;
 use crate::support::{Bench, Ended, alone, data, python, until};
 
 const SERVER: &str = "tcprove serve --protocol line --port {port}";
@@ -159,6 +160,9 @@ fn a_candidate_that_is_much_slower_fails_in_every_format() {
 
 #[test]
 fn a_candidate_that_keeps_more_memory_fails_by_it() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let more = ["--max-time", "8s", "--sessions", "8"];
     let larger = server("--fault extra-memory");
@@ -173,6 +177,9 @@ fn a_candidate_that_keeps_more_memory_fails_by_it() {
 /// Equal servers may be inconclusive because of noise but must never fail. Each of two runs appends to the history.
 #[test]
 fn a_server_beside_itself_never_fails() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let more = [
         "--max-time",
@@ -197,6 +204,9 @@ fn a_server_beside_itself_never_fails() {
 
 #[test]
 fn an_end_that_is_asked_for_keeps_what_was_measured_and_leaves_nothing() {
+    if !is_thorough() {
+        return;
+    }
     let Some(python) = python() else { return };
     let _alone = alone();
     let bench = Bench::new();

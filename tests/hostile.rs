@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::reports::assert_no_controls;
+use crate::support::skip::is_thorough;
 use crate::support::{Bench, Ended, data, python, until};
 
 /// Maximum peak memory of tcprove, in KiB. The largest message that it reads is 64 MiB, and a buffer may double.
@@ -93,27 +94,42 @@ fn refuses_as(talk: &str, mode: &str, says: &[&str]) {
 
 #[test]
 fn one_that_sends_without_end_or_line() {
+    if !is_thorough() {
+        return;
+    }
     refuses("line", "endless", "a message of");
 }
 
 #[test]
 fn one_that_sends_lines_without_end() {
+    if !is_thorough() {
+        return;
+    }
     refuses("line", "endless-lines", "all work and no play");
 }
 
 #[test]
 fn one_that_sends_without_end_where_nothing_frames_a_reply() {
+    if !is_thorough() {
+        return;
+    }
     refuses("echo", "endless", "they differ at byte 0");
     refuses("tutorial", "endless-lines", "they differ at byte 0");
 }
 
 #[test]
 fn one_that_trickles_and_never_comes_to_an_end() {
+    if !is_thorough() {
+        return;
+    }
     refuses("line", "trickle", "no complete reply within 10s");
 }
 
 #[test]
 fn one_that_never_accepts() {
+    if !is_thorough() {
+        return;
+    }
     refuses(
         "tutorial",
         "never-accepts",
@@ -123,6 +139,9 @@ fn one_that_never_accepts() {
 
 #[test]
 fn one_that_closes_at_once() {
+    if !is_thorough() {
+        return;
+    }
     // A FIN, or a reset if tcprove's bytes arrive after the close. This depends on the server's speed.
     let says = ["after 0 bytes of the reply", "but got nothing"];
     for talk in ["line", "echo", "tutorial"] {
@@ -143,6 +162,9 @@ fn one_that_resets() {
 
 #[test]
 fn one_that_answers_with_escapes_and_markup() {
+    if !is_thorough() {
+        return;
+    }
     for talk in ["line", "echo", "tutorial"] {
         refuses(talk, "markup", "\\x1b]0;owned\\x07");
     }
@@ -155,6 +177,9 @@ fn one_whose_last_words_are_escapes_and_markup() {
 
 #[test]
 fn one_that_forks_and_dies() {
+    if !is_thorough() {
+        return;
+    }
     refuses(
         "line",
         "forks-and-dies",
@@ -164,6 +189,9 @@ fn one_that_forks_and_dies() {
 
 #[test]
 fn one_that_prints_a_gigabyte() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let Some(command) = check(&bench, "line", "prints", &["split-bytewise"]) else {
         return;
@@ -176,6 +204,9 @@ fn one_that_prints_a_gigabyte() {
 
 #[test]
 fn one_that_ignores_every_polite_signal() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let Some(command) = check(
         &bench,
@@ -233,6 +264,9 @@ const HANGING: &[&str] = &["split-bytewise", "zero-length"];
 
 #[test]
 fn interrupted_in_the_middle_it_keeps_what_was_measured() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let Some(command) = check(&bench, "line", "hangs-when-cut", HANGING) else {
         return;
@@ -255,6 +289,9 @@ fn interrupted_in_the_middle_it_keeps_what_was_measured() {
 
 #[test]
 fn asked_to_end_while_the_conversation_is_tried() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let Some(command) = check(&bench, "line", "never-accepts", &[]) else {
         return;

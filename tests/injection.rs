@@ -15,6 +15,7 @@ use tcprove::process::{CallSet, Launch, Server, StartOptions, Trace};
 
 use crate::support::battery::{check, compiled, data, have, tcprove};
 use crate::support::skip;
+use crate::support::skip::is_thorough;
 
 /// The reference server, with a filter or without.
 async fn server(inject: Option<CallSet>) -> Server {
@@ -104,6 +105,9 @@ fn sweep(case: &str, more: &[&str]) -> (i32, Value) {
 
 #[test]
 fn a_sweep_finds_the_call_and_the_error_that_end_a_server() {
+    if !is_thorough() {
+        return;
+    }
     let (code, rows) = sweep(
         "accept4:1:EPROTO",
         &["--param", "fault=aborted-accept-ends"],
@@ -128,6 +132,9 @@ fn a_sweep_finds_the_call_and_the_error_that_end_a_server() {
 
 #[test]
 fn a_sound_server_loses_at_most_the_connection() {
+    if !is_thorough() {
+        return;
+    }
     let (code, rows) = sweep("accept4:1:ECONNABORTED", &[]);
     assert_eq!((code, &rows[0]["outcome"]), (0, &"lost".into()), "{rows:#}");
 }
@@ -264,6 +271,9 @@ fn a_server_of_a_single_client_is_not_swept() {
 /// Its threads compete for each connection, and all but one of them find nothing.
 #[test]
 fn an_accept_that_took_no_connection_is_no_part_of_an_exchange() {
+    if !is_thorough() {
+        return;
+    }
     let folder = tempfile::tempdir().expect("a folder");
     let Some(program) = compiled("injection/herd.c", folder.path(), &[]) else {
         return;
@@ -291,6 +301,9 @@ fn the_rows_of_a_sweep_are_the_same_each_time() {
 /// The specification of the PROXY protocol lets a server drop a connection whose header does not arrive at once (section 2).
 #[test]
 fn a_short_read_of_a_proxy_header_may_end_the_connection() {
+    if !is_thorough() {
+        return;
+    }
     if !have("python3") {
         return;
     }

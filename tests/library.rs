@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use tcprove::{Prove, ProveError, Workload, ms, secs};
 
+use crate::support::skip::is_thorough;
 use crate::support::{python, until};
 
 /// The reference server, with these arguments.
@@ -43,6 +44,9 @@ fn checks_pass_on_a_sound_server_and_name_a_fault() {
 /// A check that judges the machine too asks the reference server, which is this program.
 #[test]
 fn the_reference_server_is_this_program() {
+    if !is_thorough() {
+        return;
+    }
     let own = std::env::current_exe().unwrap();
     let words = [own.to_str().unwrap(), "__reference", "line", "{port}"];
     let server = Prove::cmd(words).talk("line").start().unwrap();
@@ -58,6 +62,9 @@ fn the_reference_server_is_this_program() {
 
 #[tokio::test]
 async fn it_works_inside_of_a_runtime() {
+    if !is_thorough() {
+        return;
+    }
     let server = reference(&[]).start().unwrap();
     let mut client = server.client();
     client.say("one\n").unwrap().expect("one\n").unwrap();
@@ -97,6 +104,9 @@ fn the_last_words_of_a_server_that_dies_are_shown() {
 
 #[test]
 fn a_load_has_figures_and_a_server_that_loses_replies_has_none() {
+    if !is_thorough() {
+        return;
+    }
     let load = Workload {
         connections: 4,
         ..Workload::open(200.0).lasting(secs(1))
@@ -157,6 +167,9 @@ fn a_campaign_finds_a_fault_and_keeps_its_case() {
 
 #[test]
 fn a_server_in_a_thread_of_the_test_can_be_judged() {
+    if !is_thorough() {
+        return;
+    }
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -196,6 +209,9 @@ fn is_alive(pid: u32) -> bool {
 
 #[test]
 fn mistakes_are_told() {
+    if !is_thorough() {
+        return;
+    }
     let told = |prove: Prove| prove.check("split-*").failed().unwrap_err().to_string();
     let cases = [
         (Prove::cmd(["server", "{port}"]), "talk"),

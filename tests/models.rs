@@ -4,7 +4,7 @@
 //! `TCPROVE_SLOW=N` all twenty N times.
 
 use crate::support::battery::check;
-use crate::support::skip::slow_rounds;
+use crate::support::skip::{is_thorough, slow_rounds};
 
 const PROTOCOLS: [&str; 4] = ["tutorial", "echo", "line", "frame"];
 const MODELS: [&str; 5] = [
@@ -53,11 +53,17 @@ fn battery(protocol: &str, model: &str) {
 
 #[test]
 fn tutorial_passes_in_threads() {
+    if !is_thorough() {
+        return;
+    }
     battery("tutorial", "threads");
 }
 
 #[test]
 fn echo_passes_in_prefork() {
+    if !is_thorough() {
+        return;
+    }
     battery("echo", "prefork");
 }
 
@@ -68,11 +74,17 @@ fn line_passes_in_tokio_multi() {
 
 #[test]
 fn frame_passes_in_tokio_current() {
+    if !is_thorough() {
+        return;
+    }
     battery("frame", "tokio-current");
 }
 
 #[test]
 fn one_client_at_a_time_passes_what_needs_no_second() {
+    if !is_thorough() {
+        return;
+    }
     let skipped = tcprove_server::model::SEQUENTIAL_CANNOT_PASS;
     let skips = skipped.iter().flat_map(|id| ["--skip", id]);
     let arguments = ["--embedded", "--param", "model=sequential"];

@@ -2,6 +2,7 @@
 //! a stimulus for granted.
 
 use crate::support::battery::{have, passes, small_server, variant};
+use crate::support::skip::is_thorough;
 
 #[track_caller]
 fn fails(server: &str, how: &str, check: &str, kind: &str, part: &str) {
@@ -26,6 +27,9 @@ fn an_answer_to_every_read() {
 
 #[test]
 fn a_line_without_end_that_is_stored_slowly() {
+    if !is_thorough() {
+        return;
+    }
     let (check, part) = ("endless-message", "and memory grew by");
     fails("passes-easily", "keeps", check, "growth", part);
     passes("passes-easily", "stops", &[check]);
@@ -33,6 +37,9 @@ fn a_line_without_end_that_is_stored_slowly() {
 
 #[test]
 fn a_slow_server_that_prints() {
+    if !is_thorough() {
+        return;
+    }
     let (check, part) = ("stdout-blocked", "no complete reply");
     if have("python3") {
         let checked = variant("passes-easily", "prints", &[check]);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::battery::{Checked, have, small_server, small_server_stating};
+use crate::support::skip::is_thorough;
 
 /// Runs these checks on a server with these limits.
 fn limited(params: &[&str], checks: &[&str]) -> Option<Checked> {
@@ -40,6 +41,9 @@ fn a_limit_of_connections_is_a_fact() {
 /// A client that waits for its turn behind many others has met a limit; behind a few it has met a fault.
 #[test]
 fn a_limit_of_clients_that_wait_their_turn_is_a_fact() {
+    if !is_thorough() {
+        return;
+    }
     for (places, code) in [("20", 0), ("9", 1)] {
         let params = [&format!("connections={places}"), "how=queued"];
         let Some(checked) = limited(&params, &["hol-partial"]) else {
@@ -157,6 +161,9 @@ fn an_order_of_turns_is_found_out() {
 /// Where the search for the order takes too long, turns are said in the order of the file: no turn is taken to work alone.
 #[test]
 fn an_order_that_takes_too_long_to_find_is_that_of_the_file() {
+    if !is_thorough() {
+        return;
+    }
     if !have("python3") {
         return;
     }
@@ -313,6 +320,9 @@ fn a_server_that_accepts_more_than_stated_is_noticed() {
 /// A client beyond a stated limit that waits for ever.
 #[test]
 fn a_stated_limit_that_nobody_is_told_of_is_a_fault() {
+    if !is_thorough() {
+        return;
+    }
     let Some(checked) = stated("connections = 20", &["connections=20", "how=left"]) else {
         return;
     };

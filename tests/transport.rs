@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::alone;
 use crate::support::battery::{check, tcprove};
-use crate::support::skip::{is_slow, slow_rounds};
+use crate::support::skip::{is_slow, is_thorough, slow_rounds};
 
 /// Values of the parameter `transport` of the embedded server.
 const TRANSPORTS: [&str; 6] = [
@@ -63,21 +63,33 @@ fn battery(transport: &str, model: &str) {
 
 #[test]
 fn tls_passes_in_tokio() {
+    if !is_thorough() {
+        return;
+    }
     battery("tls", "tokio-current");
 }
 
 #[test]
 fn unix_passes_in_prefork() {
+    if !is_thorough() {
+        return;
+    }
     battery("unix", "prefork");
 }
 
 #[test]
 fn starttls_passes_in_threads() {
+    if !is_thorough() {
+        return;
+    }
     battery("starttls", "threads");
 }
 
 #[test]
 fn tls_behind_a_proxy_passes_in_threads() {
+    if !is_thorough() {
+        return;
+    }
     battery("tls+proxy-v2", "threads");
 }
 
@@ -122,6 +134,9 @@ fn the_fault_matrix_over_tls() {
 
 #[test]
 fn a_broken_handshake_is_caught() {
+    if !is_thorough() {
+        return;
+    }
     let rows = matrix(&["--only", "tls-one-record", "--only", "proxy-read-once"]);
     assert_eq!(rows.len(), 2);
 }
@@ -150,6 +165,9 @@ fn load(transport: &str, arguments: &[&str]) -> Value {
 
 #[test]
 fn loads_over_tls_count_handshakes_apart() {
+    if !is_thorough() {
+        return;
+    }
     for transport in ["tls", "starttls", "tls+unix+proxy-v2"] {
         let report = load(transport, &[]);
         assert_eq!(report["metrics"]["handshake_us"]["count"], 8, "{transport}");
@@ -165,6 +183,9 @@ fn loads_over_tls_count_handshakes_apart() {
 
 #[test]
 fn loads_over_unix_sockets_and_behind_headers_have_no_handshakes() {
+    if !is_thorough() {
+        return;
+    }
     for transport in ["unix", "proxy-v1", "unix+proxy-v2"] {
         let report = load(transport, &["--pipeline", "4"]);
         assert_eq!(
@@ -177,6 +198,9 @@ fn loads_over_unix_sockets_and_behind_headers_have_no_handshakes() {
 
 #[test]
 fn campaigns_run_over_each_transport() {
+    if !is_thorough() {
+        return;
+    }
     for transport in ["tls", "unix", "proxy-v2"] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let json = folder.path().join("report.json");

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::support::Bench;
 use crate::support::battery::{Checked, check, data, have};
-use crate::support::skip::rounds;
+use crate::support::skip::{is_thorough, rounds};
 
 /// Runs the tutorial's server through the whole battery if slow tests are enabled, otherwise only through the checks that
 /// are asserted. `None` if there is no python3.
@@ -47,6 +47,9 @@ fn reproduces(checked: &Checked, id: &str) {
 
 #[test]
 fn loop_mode_dies_and_blocks_in_the_ways_that_it_does() {
+    if !is_thorough() {
+        return;
+    }
     let expected = [
         ("utf8-invalid", "fail", "died"),
         ("utf8-split-char", "fail", "died"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::file;
+use crate::support::skip::is_thorough;
 use crate::support::{Bench, Ended};
 
 /// Ids of the outcomes of a run with these arguments; its exit code and plan hash.
@@ -121,6 +122,9 @@ fn a_waiver_is_not_stale_where_not_all_was_looked_at() {
 /// The whole battery, once: it passes on the sound server, and the waiver that nothing needs blocks.
 #[test]
 fn a_stale_waiver_blocks_the_whole_battery() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let rest = "[promise]\nmax_message = 65536\n[[waive]]\ncheck = \"zero-length\"\nreason = \"issue 5\"\n";
     file(&bench, "", rest);

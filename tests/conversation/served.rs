@@ -2,9 +2,13 @@
 
 use super::{described, judged};
 use crate::support::battery::data;
+use crate::support::skip::is_thorough;
 
 #[test]
 fn a_server_that_does_not_close_is_told_as_such() {
+    if !is_thorough() {
+        return;
+    }
     let talk = r#"
 [talk]
 frame = { until = "\n" }

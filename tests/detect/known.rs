@@ -1,6 +1,7 @@
 //! Servers that speak a built-in talk.
 
 use super::{command, finds, init, said};
+use crate::support::skip::is_thorough;
 use crate::support::{Bench, at_once};
 
 #[test]
@@ -34,6 +35,9 @@ fn the_reference_server() {
 
 #[test]
 fn an_echo_is_not_taken_for_what_it_repeats() {
+    if !is_thorough() {
+        return;
+    }
     finds("echo", "`echo`");
     finds("line_lf", "`line`");
     let Some((bench, ended)) = finds("echo_once", "`echo`") else {
@@ -46,6 +50,9 @@ fn an_echo_is_not_taken_for_what_it_repeats() {
 
 #[test]
 fn refusals_that_the_server_does_not_make_are_left_out() {
+    if !is_thorough() {
+        return;
+    }
     let Some((bench, ended)) = finds("line_lf", "`line`") else {
         return;
     };
@@ -76,6 +83,9 @@ fn protocols_of_small_servers() {
 
 #[test]
 fn a_server_that_dies_of_nonsense_is_started_again() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let Some(ended) = init(&bench, "dies_of_nonsense") else {
         return;
@@ -93,6 +103,9 @@ fn a_server_that_dies_of_nonsense_is_started_again() {
 
 #[test]
 fn a_server_for_one_client_is_started_for_each() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let Some(ended) = init(&bench, "one_client") else {
         return;
@@ -103,6 +116,9 @@ fn a_server_for_one_client_is_started_for_each() {
 
 #[test]
 fn suggestions_count_the_checks_that_they_enable() {
+    if !is_thorough() {
+        return;
+    }
     let Some((bench, ended)) = finds("line_lf", "`line`") else {
         return;
     };

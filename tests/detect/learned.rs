@@ -2,6 +2,7 @@
 
 use super::{finds, said};
 use crate::support::at_once;
+use crate::support::skip::is_thorough;
 
 /// Asserts that a talk was learned, and that its file contains these lines.
 fn learns(kind: &str, lines: &[&str]) {
@@ -20,6 +21,9 @@ fn learns(kind: &str, lines: &[&str]) {
 
 #[test]
 fn lines() {
+    if !is_thorough() {
+        return;
+    }
     learns(
         "line_crlf",
         &[
@@ -40,6 +44,9 @@ fn lines() {
 /// A length before each message, of any usual size, though a longer or a shorter one seems to fit an echo too.
 #[test]
 fn binary_lengths() {
+    if !is_thorough() {
+        return;
+    }
     let says = r"expect = { regex = '(?s)^.* {tok} {payload}$' }";
     let servers = [
         ("u32be", r#"frame = { len = "u32be" }"#, says),
@@ -74,6 +81,9 @@ fn binary_lengths() {
 /// A server that answers a part of a header has a bug, and not another header: that is no reason to leave it without a file.
 #[test]
 fn a_header_that_is_read_at_once() {
+    if !is_thorough() {
+        return;
+    }
     let Some((bench, ended)) = finds("u32be_hasty", "`frame`") else {
         return;
     };
@@ -87,6 +97,9 @@ fn a_header_that_is_read_at_once() {
 
 #[test]
 fn replies_that_vary() {
+    if !is_thorough() {
+        return;
+    }
     if let Some((bench, _)) = finds("clock", "learned") {
         // The seconds of the samples may be the same or not.
         let text = bench.read("tcprove.toml");
@@ -103,6 +116,9 @@ fn replies_that_vary() {
 
 #[test]
 fn one_reply_and_a_close() {
+    if !is_thorough() {
+        return;
+    }
     learns(
         "one_shot",
         &[
@@ -114,6 +130,9 @@ fn one_reply_and_a_close() {
 
 #[test]
 fn the_same_reply_to_everything() {
+    if !is_thorough() {
+        return;
+    }
     let Some((_, ended)) = finds("constant", "learned") else {
         return;
     };
@@ -126,6 +145,9 @@ fn the_same_reply_to_everything() {
 
 #[test]
 fn a_greeting() {
+    if !is_thorough() {
+        return;
+    }
     learns(
         "greets",
         &[

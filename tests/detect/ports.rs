@@ -4,6 +4,7 @@ use std::net::TcpListener;
 
 use super::{command, init_with, said};
 use crate::support::Bench;
+use crate::support::skip::is_thorough;
 
 /// A port that was free a moment ago.
 fn free_port() -> String {
@@ -32,6 +33,9 @@ fn checks(bench: &Bench) {
 
 #[test]
 fn a_port_in_a_word() {
+    if !is_thorough() {
+        return;
+    }
     let port = free_port();
     let Some(command) = with_port(Some(&port)) else {
         return;
@@ -47,6 +51,9 @@ fn a_port_in_a_word() {
 
 #[test]
 fn a_port_from_the_environment() {
+    if !is_thorough() {
+        return;
+    }
     let Some(command) = with_port(None) else {
         return;
     };
@@ -59,6 +66,9 @@ fn a_port_from_the_environment() {
 
 #[test]
 fn a_port_that_the_server_chooses_and_prints() {
+    if !is_thorough() {
+        return;
+    }
     let Some(command) = with_port(Some("0")) else {
         return;
     };

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
+use crate::support::skip::is_thorough;
 use crate::support::{Bench, Ended, data, python, until};
 
 fn command(kind: &str, port: &str) -> Option<Vec<String>> {
@@ -149,6 +150,9 @@ fn says(bench: &Bench, ended: &Ended, lines: &[&str]) {
 
 #[test]
 fn lines_with_a_greeting_and_a_login() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let session = |client: &mut Client| {
         assert!(client.line().starts_with("220 "));
@@ -182,6 +186,9 @@ fn lines_with_a_greeting_and_a_login() {
 
 #[test]
 fn http_with_a_body() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let get = |client: &mut Client| {
         assert_eq!(client.http("GET /say/hello", "\r\n"), "you said hello");

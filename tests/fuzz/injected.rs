@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Fuzzed, fuzz, fuzz_lines};
 use crate::support::Bench;
-use crate::support::skip::{is_slow, slow_rounds};
+use crate::support::skip::{is_slow, is_thorough, slow_rounds};
 
 const FAULT: [&str; 3] = ["--embedded", "--param", "fault=read-error-in-one-state"];
 
@@ -19,6 +19,9 @@ fn only_finding(fuzzed: &Fuzzed) -> &Value {
 
 #[test]
 fn a_crash_that_takes_an_error_after_a_message() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let words = [
         "--inject",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Fuzzed, fuzz};
-use crate::support::skip::{is_slow, may_lack, needs};
+use crate::support::skip::{is_slow, is_thorough, may_lack, needs};
 use crate::support::{Bench, data, python};
 
 /// Runs a campaign with this feedback against a server.
@@ -160,6 +160,9 @@ fn has_node() -> bool {
 
 #[test]
 fn edges_are_seen() {
+    if !is_thorough() {
+        return;
+    }
     for (compiler, build) in BUILDS {
         let bench = Bench::new();
         match build(&bench) {

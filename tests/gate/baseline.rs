@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{cell, server};
 use crate::support::battery::have;
-use crate::support::skip::is_slow;
+use crate::support::skip::{is_slow, is_thorough};
 use crate::support::{Bench, alone};
 
 /// A gate without a base.
@@ -55,6 +55,9 @@ fn a_stored_baseline_passes_itself_and_finds_one_more_system_call() {
 
 #[test]
 fn what_is_no_baseline_is_told() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     bench.write("empty.json", "");
     bench.write("other.json", "{\"schema\": \"tcprove/1\"}");
@@ -78,6 +81,9 @@ fn what_is_no_baseline_is_told() {
 /// Nothing but counts is compared without a base.
 #[test]
 fn a_budget_of_what_is_not_stored_is_told() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     bench.write("b.json", "{}");
     let more = ["--save-baseline", "b.json", "--budget", "p50=5%"];

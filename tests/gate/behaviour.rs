@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{gate, of_both, server};
 use crate::support::reports::changes;
+use crate::support::skip::is_thorough;
 use crate::support::{Bench, Ended, skip};
 
 /// One request of a stored case.
@@ -116,6 +117,9 @@ fn a_new_failure_fails_and_changed_replies_are_shown() {
 
 #[test]
 fn a_case_that_only_the_candidate_fails_is_a_new_failure() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     if !skip::is_slow("a gate with a case that fails") {
         return;
@@ -137,6 +141,9 @@ fn a_case_that_only_the_candidate_fails_is_a_new_failure() {
 
 #[test]
 fn equal_servers_show_nothing() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let (ended, report) = compared(&bench, &sound(), &sound(), &["nul-bytes", "zero-length"]);
     assert!(matches!(ended.code, Some(0 | 5)), "{}", ended.all());

@@ -11,6 +11,7 @@ use tcprove::process::Launch;
 use tcprove::subject::{Interrupt, Origin, Subject};
 
 use crate::support::alone;
+use crate::support::skip::is_thorough;
 
 fn subject() -> Subject {
     let file = tcprove::file::builtin("line").unwrap();
@@ -52,6 +53,9 @@ fn control(meter: Meter) -> (Rule, Vec<f64>) {
 
 #[test]
 fn what_is_planted_is_seen() {
+    if !is_thorough() {
+        return;
+    }
     let (rule, ratios) = control(Meter::OWN);
     let control = rule.control(&ratios);
     assert_eq!(control.void, None, "{control:?}");
@@ -60,6 +64,9 @@ fn what_is_planted_is_seen() {
 /// It looks at one server only: whatever the other does, there is no difference.
 #[test]
 fn a_meter_that_looks_at_the_wrong_server_is_void() {
+    if !is_thorough() {
+        return;
+    }
     let (rule, ratios) = control(Meter(|vitals, _| vitals.base.glance().cpu));
     let control = rule.control(&ratios);
     assert_eq!(control.void, Some(Void::TooLittle), "{control:?}");
@@ -68,6 +75,9 @@ fn a_meter_that_looks_at_the_wrong_server_is_void() {
 /// It sees no CPU time at all.
 #[test]
 fn a_meter_that_sees_nothing_is_void() {
+    if !is_thorough() {
+        return;
+    }
     let (rule, ratios) = control(Meter(|_, _| Duration::ZERO));
     let control = rule.control(&ratios);
     assert_eq!(control.void, Some(Void::NoNumber), "{control:?}");

@@ -11,6 +11,7 @@ use tcprove::load::Workload;
 use tcprove::process::Launch;
 use tcprove::subject::{Interrupt, Origin, Subject};
 
+use crate::support::skip::is_thorough;
 use crate::support::{alone, data, python};
 
 /// What is planted, in all metrics at once: `tests/data/slowed_line.py` explains the options.
@@ -88,6 +89,9 @@ fn judged(base: &Subject, candidate: &Subject) -> [FirstStage; METRICS.len()] {
 
 #[test]
 fn all_that_is_planted_is_seen() {
+    if !is_thorough() {
+        return;
+    }
     let Some(python) = python() else { return };
     let seen = judged(&subject(python, &[]), &subject(python, &WORSE));
     assert_eq!(seen, [FirstStage::Suspect; METRICS.len()]);
@@ -95,6 +99,9 @@ fn all_that_is_planted_is_seen() {
 
 #[test]
 fn a_server_beside_itself_is_not_suspect() {
+    if !is_thorough() {
+        return;
+    }
     let Some(python) = python() else { return };
     let server = subject(python, &WORSE[2..]);
     let seen = judged(&server, &server);

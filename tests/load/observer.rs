@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use super::parts::{Elsewhere, OBSERVER, OPEN, Part, in_future, in_time, merged, ops};
+use crate::support::skip::is_thorough;
 use crate::support::{Bench, Ended, until};
 
 #[test]
 fn an_observer_reports_what_the_server_uses() {
+    if !is_thorough() {
+        return;
+    }
     let server = Elsewhere::start(&[]);
     let (merged, bench, reports) = in_time(|start| {
         // One of the three answers the others there.
@@ -71,6 +75,9 @@ fn of_a_server_that_dies() -> (Bench, Ended) {
 
 #[test]
 fn an_observer_that_sees_the_server_die_or_comes_too_late_says_so() {
+    if !is_thorough() {
+        return;
+    }
     let (bench, ended) = of_a_server_that_dies();
     assert_eq!(ended.code, Some(1), "{}", ended.all());
     assert!(ended.stdout.contains("the server "), "{}", ended.all());

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::Loaded;
+use crate::support::skip::is_thorough;
 use crate::support::{Bench, Ended, Running, data, program, until};
 
 /// A reference server that the test starts, not tcprove. Dropping it kills the server.
@@ -234,6 +235,9 @@ pub(crate) fn planned(seed: u64, rate: f64, warmup_s: f64, duration_s: f64) -> V
 
 #[test]
 fn a_closed_loop_divides_its_connections() {
+    if !is_thorough() {
+        return;
+    }
     let server = Elsewhere::start(&[]);
     let (merged, ..) = in_time(|start| {
         let more = ["--duration", "600ms"];

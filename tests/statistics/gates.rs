@@ -6,6 +6,7 @@
 use tcprove::gate::rule::{CellVerdict, FIRST_SESSIONS, FirstStage, Rule, second_sessions};
 
 use super::rates::{Sessions, runs};
+use crate::support::skip::{is_slow, is_thorough};
 
 const RULE: Rule = Rule { budget: 0.02 };
 
@@ -88,6 +89,9 @@ const WORLDS: [(f64, f64); 2] = [(0.008, 0.003), (0.03, 0.02)];
 
 #[test]
 fn merged_gates_raise_no_more_false_alarms_than_one() {
+    if !is_thorough() {
+        return;
+    }
     for (spread, machines) in WORLDS {
         for percent in [0.0, 1.0, 1.5] {
             let failed = |gates| {
@@ -105,6 +109,9 @@ fn merged_gates_raise_no_more_false_alarms_than_one() {
 
 #[test]
 fn merged_gates_find_more() {
+    if !is_thorough() {
+        return;
+    }
     for ((spread, machines), percent) in WORLDS.into_iter().zip([2.5, 4.5]) {
         let failed = |gates| {
             let mut world = Gates::new(spread, machines);
@@ -122,7 +129,7 @@ fn merged_gates_find_more() {
 /// The smallest change that is found in four of five runs; the figures of docs/scale.md.
 #[test]
 fn merged_gates_find_smaller_changes() {
-    if !crate::support::skip::is_slow("many simulated gates") {
+    if !is_slow("many simulated gates") {
         return;
     }
     for (spread, machines) in WORLDS {
@@ -143,6 +150,9 @@ fn merged_gates_find_smaller_changes() {
 
 #[test]
 fn merged_gates_pass_more_often_and_never_what_is_at_the_budget() {
+    if !is_thorough() {
+        return;
+    }
     for gates in [2, 4] {
         let mut world = Gates::new(0.03, 0.0);
         let at_budget = world.verdicts(gates, 2.0, 150);

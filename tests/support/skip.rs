@@ -1,7 +1,8 @@
 //! Records skipped tests and prints them as one list when the test binary ends.
 //!
 //! A test is skipped if a program or a feature of the system is missing, which is a failure if `TCPROVE_REQUIRE_ALL` is
-//! set, or if it is slow and `TCPROVE_SLOW=N` is not set.
+//! set, or if it is slow and `TCPROVE_SLOW=N` is not set. `TCPROVE_SLOW=0` adds the tests that take more than ten seconds, and
+//! 1 and more add those that take a minute and more.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -44,6 +45,16 @@ pub fn slow_rounds(from: usize, takes: &str) -> usize {
 #[track_caller]
 pub fn is_slow(takes: &str) -> bool {
     slow_rounds(1, takes) > 0
+}
+
+/// Whether tests of more than ten seconds run. If not, records the running test as skipped.
+#[track_caller]
+pub fn is_thorough() -> bool {
+    let is_asked = std::env::var_os("TCPROVE_SLOW").is_some();
+    if !is_asked {
+        record("needs TCPROVE_SLOW=0: more than ten seconds".to_owned());
+    }
+    is_asked
 }
 
 /// The value of `TCPROVE_SLOW`, or 0 if it is not set; for tests that do less without it.
