@@ -146,14 +146,10 @@ impl StderrReport {
 
     /// Whether there is a report in it that is neither a traceback nor what introduces one.
     fn has_others(&self) -> bool {
-        let mut reports = self.lines.iter().filter(|line| REPORTS.is_match(line));
-        let mut introduced = false;
-        reports.any(|line| {
-            let is_traceback = line.starts_with(TRACEBACK);
-            let is_other = !is_traceback && (introduced || !line.starts_with(INTRODUCTION));
-            introduced = !is_traceback;
-            is_other
-        })
+        let is_python =
+            |line: &Vec<u8>| line.starts_with(TRACEBACK) || line.starts_with(INTRODUCTION);
+        let mut lines = self.lines.iter();
+        lines.any(|line| REPORTS.is_match(line) && !is_python(line))
     }
 
     /// Whether a sanitizer that usually ends the program has reported, perhaps after a log of something else.
