@@ -259,7 +259,7 @@ fn a_closed_loop_divides_its_connections() {
 #[test]
 fn a_part_that_is_killed_or_late_makes_the_load_invalid() {
     let server = Elsewhere::start(&[]);
-    let start = in_future(Duration::from_secs(6));
+    let start = in_future(Duration::from_secs(12));
     let parts = ["1/2", "2/2"].map(|part| Part::start(&server, part, &start, &OPEN));
     parts[1].is_ready();
     parts[1].running.signal(Signal::KILL);
