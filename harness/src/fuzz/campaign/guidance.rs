@@ -97,17 +97,17 @@ impl Guidance {
 
     /// The feedback guides, and the code that is reached counts only.
     fn watching(feedback: FeedbackMode, usable: Vec<Usable>) -> Self {
-        let (sources, all): (_, Vec<Coverage>) = usable.into_iter().unzip();
-        let coverage = Coverage::join(all).only_watching();
+        let seeing = Self::seeing(usable);
+        let coverage = seeing.coverage.map(Coverage::only_watching);
+        let about = coverage.as_ref().map(Coverage::about).unwrap_or_default();
         Self {
             feedback,
             said: format!(
-                "{}: as asked for; {} count, and do not guide",
-                feedback.name(),
-                coverage.about()
+                "{}: as asked for; {about} count, and do not guide",
+                feedback.name()
             ),
-            coverage: Some(coverage),
-            sources,
+            coverage,
+            ..seeing
         }
     }
 

@@ -14,7 +14,6 @@ use crate::fuzz::case::{Case, Step};
 use crate::fuzz::epoch::{CaseRun, Epoch};
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::process::Mark;
-use crate::talk::Frame;
 use crate::text::{escape, last_line};
 
 /// Minimum bytes printed for each message and each reply.
@@ -151,26 +150,15 @@ fn messages(epoch: &Epoch<'_>, case: &Case, run: &CaseRun) -> usize {
         .steps
         .iter()
         .map(|step| match step {
-            Step::Send(send) => whole(frame, &send.data.to_bytes()),
+            Step::Send(send) => frame.whole_messages(&send.data.to_bytes()).0,
             _ => 0,
         })
         .sum();
     let connections = run.observed.connections.iter();
     let replies: usize = connections
-        .map(|received| whole(epoch.target.reply(), &received.bytes))
+        .map(|received| epoch.target.reply().whole_messages(&received.bytes).0)
         .sum();
     sent.max(replies).max(1)
-}
-
-/// The number of whole frames at the beginning of these bytes.
-fn whole(frame: &Frame, bytes: &[u8]) -> usize {
-    let mut rest = bytes;
-    let mut count = 0;
-    while let Ok(Some(length @ 1..)) = frame.decoder().next(rest) {
-        rest = &rest[length.min(rest.len())..];
-        count += 1;
-    }
-    count
 }
 
 fn symptom(epoch: &Epoch<'_>, case: &Case, points: &[(usize, u64)]) -> Symptom {
@@ -220,14 +208,5 @@ mod tests {
             &"\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\n".repeat(1000)
         ));
         assert!(!repeats_itself(""));
-    }
-
-    #[test]
-    fn whole_messages_are_counted() {
-        let frame = Frame::until(b"\n");
-        assert_eq!(whole(&frame, b"a\nb\nc"), 2);
-        let request = b"GET / HTTP/1.1\r\n\r\n";
-        assert_eq!(whole(&Frame::Http1, &request.repeat(3)), 3);
-        assert_eq!(whole(&Frame::Http1, b"nonsense"), 0);
     }
 }

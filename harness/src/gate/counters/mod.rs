@@ -33,7 +33,7 @@ mod script_run;
 mod slope;
 mod tool;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use self::error::CountError;
 pub(crate) use self::graph::{Function, Graph};
@@ -41,7 +41,6 @@ pub use self::pair::{allocations_of_both, count_both};
 pub(crate) use self::pair::{
     calls_of_both, count_alone, count_alone_again, count_both_again, script_of_both,
 };
-use self::requests::same_words;
 pub use self::requests::{CountPlan, Gauge, Span};
 use self::runs::CountedRuns;
 pub(crate) use self::script::{Path, Places, ScriptFunction};
@@ -111,17 +110,7 @@ fn gauge(
     cpu: Option<usize>,
     interrupt: &Interrupt,
 ) -> Result<Gauge, CountError> {
-    let runs = CountedRuns {
-        subject,
-        workload: same_words(workload),
-        patience,
-        until: Instant::now() + patience,
-        pace: None,
-        cpu,
-        interrupt,
-        tool: Tool::Callgrind,
-    };
-    runs.gauge()
+    CountedRuns::new(subject, workload, patience, cpu, interrupt, Tool::Callgrind).gauge()
 }
 
 /// Counts instructions and system calls. A [`Gauge`] of the same server replaces the first run.
@@ -205,17 +194,15 @@ fn profile(
         doing: "write a hook",
         error,
     })?;
-    let runs = CountedRuns {
+    CountedRuns::new(
         subject,
-        workload: same_words(workload),
+        workload,
         patience,
-        until: Instant::now() + patience,
-        pace: None,
         cpu,
         interrupt,
-        tool: Tool::Script(&hook),
-    };
-    runs.script()
+        Tool::Script(&hook),
+    )
+    .script()
 }
 
 fn runs<'a>(
@@ -226,13 +213,7 @@ fn runs<'a>(
     tool: Tool<'a>,
 ) -> CountedRuns<'a> {
     CountedRuns {
-        subject,
-        workload: same_words(&plan.workload),
-        patience: plan.patience,
-        until: Instant::now() + plan.patience,
         pace: plan.pace.filter(|_| matches!(tool, Tool::Callgrind)),
-        cpu,
-        interrupt,
-        tool,
+        ..CountedRuns::new(subject, &plan.workload, plan.patience, cpu, interrupt, tool)
     }
 }

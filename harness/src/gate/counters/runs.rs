@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::folder::Folder;
 use super::graph::of_an_operation;
 use super::length::RunLength;
-use super::requests::gauge_requests;
+use super::requests::{gauge_requests, same_words};
 use super::rest::Rest;
 use super::script::{BEGUN, Places, WRITTEN};
 use super::slope::{own_work, per_op};
@@ -54,6 +54,29 @@ pub(super) struct CountedRuns<'a> {
     pub(super) pace: Option<Duration>,
     pub(super) interrupt: &'a Interrupt,
     pub(super) tool: Tool<'a>,
+}
+
+impl<'a> CountedRuns<'a> {
+    /// Runs at no fixed pace, which have so much time from now on.
+    pub(super) fn new(
+        subject: &'a Subject,
+        workload: &Workload,
+        patience: Duration,
+        cpu: Option<usize>,
+        interrupt: &'a Interrupt,
+        tool: Tool<'a>,
+    ) -> Self {
+        Self {
+            subject,
+            workload: same_words(workload),
+            cpu,
+            patience,
+            until: Instant::now() + patience,
+            pace: None,
+            interrupt,
+            tool,
+        }
+    }
 }
 
 /// A counted run, and what else was observed.

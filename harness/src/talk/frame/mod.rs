@@ -91,6 +91,16 @@ impl Frame {
         Decoder::new(self.clone())
     }
 
+    /// The number of whole messages at the beginning of these bytes, and what follows them.
+    pub(crate) fn whole_messages<'a>(&self, bytes: &'a [u8]) -> (usize, &'a [u8]) {
+        let (mut count, mut rest) = (0, bytes);
+        while let Ok(Some(length @ 1..)) = self.decoder().next(rest) {
+            rest = &rest[length.min(rest.len())..];
+            count += 1;
+        }
+        (count, rest)
+    }
+
     /// Until this delimiter, which is not empty.
     pub fn until(delimiter: &[u8]) -> Self {
         Self::Until(Delimiters::one(delimiter))

@@ -296,3 +296,12 @@ fn descriptions() {
         "u32be length at 0 of a header of 4"
     );
 }
+
+#[test]
+fn whole_messages_are_counted() {
+    let frame = Frame::until(b"\n");
+    assert_eq!(frame.whole_messages(b"a\nb\nc"), (2, &b"c"[..]));
+    let requests = b"GET / HTTP/1.1\r\n\r\n".repeat(3);
+    assert_eq!(Frame::Http1.whole_messages(&requests), (3, &b""[..]));
+    assert_eq!(Frame::Http1.whole_messages(b"nonsense").0, 0);
+}

@@ -117,10 +117,7 @@ fn is_malformed(epoch: &Epoch<'_>, case: &Case) -> bool {
         talk.close == Close::ServerAfterReply || talk.turns.iter().any(|turn| turn.order.last);
     let is_whole = |send: &SendStep| {
         let bytes = send.data.to_bytes();
-        let mut rest = &bytes[..];
-        while let Ok(Some(length @ 1..)) = talk.request.decoder().next(rest) {
-            rest = &rest[length.min(rest.len())..];
-        }
+        let (_, rest) = talk.request.whole_messages(&bytes);
         rest.is_empty()
     };
     !may_close || !case.sends().all(is_whole)
@@ -132,13 +129,8 @@ fn crosses_limit(epoch: &Epoch<'_>, replies: &Replies) -> bool {
     let Some(limit) = epoch.target.subject.promise.limits.requests_per_connection else {
         return false;
     };
-    let messages = |reply: &MaskedReply| {
-        let (mut at, mut count) = (0, 0);
-        while let Ok(Some(length @ 1..)) = epoch.target.reply().decoder().next(&reply.bytes[at..]) {
-            (at, count) = (at + length, count + 1);
-        }
-        count
-    };
+    let frame = epoch.target.reply();
+    let messages = |reply: &MaskedReply| frame.whole_messages(&reply.bytes).0;
     replies.iter().any(|reply| messages(reply) >= limit)
 }
 

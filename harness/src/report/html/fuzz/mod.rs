@@ -11,6 +11,7 @@ use crate::data::Unit;
 use crate::fuzz::{BlocksAt, Coverage, Finding, case, evidence_lines};
 use crate::report::FuzzReport;
 use crate::report::fuzz::how_sure;
+use crate::text::{ends, left_out_mark};
 
 /// Maximum steps shown of a finding.
 const STEPS_SHOWN: usize = 24;
@@ -64,25 +65,19 @@ fn printed(finding: &Finding) -> Markup {
     let lists = lists.filter_map(|(name, value)| Some((name, evidence_lines(value)?)));
     html! {
         @for (name, lines) in lists {
+            @let (first, left_out, last) = ends(&lines, PRINTED_SHOWN);
             h4 { (safe(name)) }
-            pre.log { @for line in short(&lines) { (safe(line)) "\n" } }
+            pre.log {
+                @for line in first { (safe(line)) "\n" }
+                @if let Some(mark) = left_out_mark(left_out) { (mark) "\n" }
+                @for line in last { (safe(line)) "\n" }
+            }
         }
     }
 }
 
-/// Maximum lines shown from the beginning of what the server printed, and as many from its end.
-const PRINTED_SHOWN: usize = 8;
-
-fn short<'a>(lines: &[&'a str]) -> Vec<&'a str> {
-    if lines.len() <= 2 * PRINTED_SHOWN {
-        return lines.to_vec();
-    }
-    let (first, last) = (
-        &lines[..PRINTED_SHOWN],
-        &lines[lines.len() - PRINTED_SHOWN..],
-    );
-    [first, &["…"], last].concat()
-}
+/// Maximum lines shown of what the server printed.
+const PRINTED_SHOWN: usize = 16;
 
 /// The blocks over time; nothing if they were not seen.
 fn blocks(coverage: &Coverage, duration_s: f64) -> Markup {
