@@ -30,6 +30,30 @@ fn a_login_that_is_one_recv() {
 }
 
 #[test]
+fn a_later_turn_whose_end_is_cut() {
+    if !have("python3") {
+        return;
+    }
+    let checks = ["split-bytewise", "split-each-offset"];
+    let faulty = variant("later-turn", "faulty", &checks);
+    for check in checks {
+        faulty.assert(check, "fail", "lost-reply");
+        let actual = faulty.actual(check);
+        assert!(actual.starts_with("talk.turn[2], "), "{actual}");
+        // The command by hand is about that turn: it says what comes before it.
+        let command = faulty.outcome(check)["by_hand"].as_str().unwrap();
+        let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
+        for part in [&b"TEXT\n"[..], b"a line of text\n.\n"] {
+            assert!(command.contains(&hex(part)), "{command}");
+        }
+    }
+    let cause = &faulty.report["causes"][0]["id"];
+    assert_eq!(cause, "later-request-in-pieces", "{}", faulty.shown());
+    // One request is refused before it is complete, with the reply that the file expects.
+    passes("later-turn", "sound", &checks);
+}
+
+#[test]
 fn one_decoder_for_all_connections() {
     if !have("node") {
         return;

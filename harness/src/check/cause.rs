@@ -105,6 +105,21 @@ const RULES: &[Rule] = &[
         decisive: &[],
     },
     Rule {
+        id: "later-request-in-pieces",
+        because: "a request other than the first is understood only if it arrives in one read",
+        look: "look at the code that reads this request: what it has of it after one recv() is judged too early, or lost before the next",
+        checks: &["split-bytewise", "split-each-offset"],
+        kinds: &[
+            Kind::WrongReply,
+            Kind::LostReply,
+            Kind::Reset,
+            Kind::Accepted,
+            Kind::Blocked,
+        ],
+        says: "talk.turn[",
+        decisive: &[],
+    },
+    Rule {
         id: "read-is-message",
         because: "one read is treated as one message: the server answers what a single recv() returns, and neither collects the rest of a message nor keeps what follows it",
         look: "collect bytes until a message is whole, by its delimiter or its length; answer it, and keep what follows for the next one",

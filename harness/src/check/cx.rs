@@ -16,7 +16,7 @@ use crate::data::{Actions, Actor};
 use crate::process::{Launch, PeerSocket, Server, StartFailure, StartOptions, TcpState, Usage};
 use crate::session::{Session, Transcript, Voice, pause};
 use crate::subject::{Pace, Promise, Rehearsal, Subject};
-use crate::talk::Talk;
+use crate::talk::{Exchange, Talk};
 use crate::transport::{Address, Endpoint};
 
 /// Time for the server to start the last of its processes and come to rest.
@@ -38,6 +38,8 @@ pub(super) struct CxState {
     transcript: Transcript,
     evidence: RefCell<Map<String, Value>>,
     proof: RefCell<Option<String>>,
+    /// The label of the turn that the check is about, if it is not the plain one.
+    about: RefCell<Option<String>>,
     /// What would enable the check, if it is skipped.
     enable: Cell<Option<&'static str>>,
     /// The first server was ended to make room for another instance.
@@ -60,6 +62,7 @@ impl Cx {
             transcript: Transcript::default(),
             evidence: RefCell::default(),
             proof: RefCell::default(),
+            about: RefCell::default(),
             enable: Cell::new(None),
             replaced: Cell::new(false),
         };
@@ -148,6 +151,16 @@ impl Cx {
     /// The recorded proof of the stimulus, if any.
     pub(crate) fn proof(&self) -> Option<String> {
         self.shared.proof.borrow().clone()
+    }
+
+    /// Records which turn, or step of the opening, the server is asked now. The command by hand does the same.
+    pub(crate) fn about(&self, exchange: &Exchange) {
+        *self.shared.about.borrow_mut() = Some(exchange.label.clone());
+    }
+
+    /// The label of what [`Self::about`] recorded last.
+    pub(crate) fn asked(&self) -> Option<String> {
+        self.shared.about.borrow().clone()
     }
 
     /// The recorded evidence, including the steps taken.

@@ -80,6 +80,15 @@ impl Place {
         }
     }
 
+    /// The exchange at which the client leaves, or after which.
+    pub(super) fn exchange(&self) -> Option<&Exchange> {
+        match (&self.leaving, self.before.last()) {
+            (Leaving::Within(exchange) | Leaving::Unread(exchange, _), _)
+            | (Leaving::Between, Some(Opening::Exchange(exchange))) => Some(exchange),
+            (Leaving::Between, _) => None,
+        }
+    }
+
     /// A new connection that has come to this place. Waits until the server has read what was sent, unless replies are
     /// on their way.
     pub(super) async fn reach(&self, cx: &Cx) -> Checked<Session> {

@@ -154,6 +154,9 @@ impl Leavers<'_> {
     async fn leave(&mut self, index: usize, way: Way) -> Checked {
         let cx = self.cx;
         self.left += 1;
+        if let Some(exchange) = self.places[index].exchange() {
+            cx.about(exchange);
+        }
         // A client that does not come to its place has met what other checks judge, such as a server that answers half
         // a request. The next client shows whether the server goes on.
         if let Ok(client) = self.places[index].reach(cx).await {

@@ -5,6 +5,7 @@ mod coalesce_100;
 mod eol_variants;
 mod opening_coalesced;
 mod opening_split;
+mod pieces;
 mod refuse_then_sync;
 mod reply_order;
 mod size_boundaries;

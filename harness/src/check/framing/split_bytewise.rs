@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::pieces::{self, Visitor};
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
 
 /// Splits a request into single bytes.
@@ -10,7 +11,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "RFC 9293 section 2.2: TCP is a reliable, in-order, byte-stream service; a segment is not a message",
-    stimulus: "one request, one byte per segment; each byte is sent once the server has read the previous one",
+    stimulus: "the request of each turn, one byte per segment; each byte is sent once the server has read the previous one",
     needs: &[Need::Frame],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -23,15 +24,16 @@ pub(super) const ENTRY: Check = Check {
 async fn run(cx: &Cx) -> Checked {
     let mut client = cx.open().await?;
     let turn = client.turn()?;
-    for byte in turn.request.chunks(1) {
-        client.send(byte).await?;
-        client.until_read().await?;
-        cx.proved(format!(
-            "the server had read each of {} bytes before the next was sent",
-            client.sent()
-        ));
-    }
-    client.expect(&turn).await?;
+    let mut bytes = turn.request.len();
+    pieces::exchange(cx, &mut client, &turn, &pieces::everywhere(bytes)).await?;
     super::end(cx, client).await?;
+    let turns = cx.talk().turns.len();
+    let mut visitor = Visitor::new(cx);
+    for index in 1..turns {
+        bytes += visitor.visit(index, pieces::everywhere).await?;
+    }
+    cx.proved(format!(
+        "the server had read each of {bytes} bytes before the next was sent; turns: {turns}"
+    ));
     cx.others_are_served().await
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::pieces;
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight, skip};
 
 /// Cuts a request inside its delimiter or length field.
@@ -32,14 +33,10 @@ async fn run(cx: &Cx) -> Checked {
             client = cx.open().await?;
         }
         let turn = client.turn()?;
-        let (first, second) = turn.request.split_at(point);
-        client.send(first).await?;
-        client.until_read().await?;
+        pieces::exchange(cx, &mut client, &turn, &[point]).await?;
         cx.proved(format!(
             "the server had read {point} bytes, up to the middle of the delimiter or length, before the rest was sent"
         ));
-        client.send(second).await?;
-        client.expect(&turn).await?;
     }
     super::end(cx, client).await?;
     cx.others_are_served().await

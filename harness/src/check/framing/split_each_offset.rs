@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::pieces::{self, Visitor};
 use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Weight};
-use crate::session::Session;
 
 /// Cuts a request in two at each offset in turn.
 pub(super) const ENTRY: Check = Check {
@@ -11,7 +11,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "RFC 9293 section 2.2: a byte-stream service; a parser keeps its state across reads, wherever they end",
-    stimulus: "one request in two segments, cut at each offset in turn; the second is sent once the server has read the first",
+    stimulus: "the request of each turn in two segments, cut at each offset in turn (of turns after the first at up to 24); the second is sent once the server has read the first",
     needs: &[Need::Frame],
     runs: Runs::Shared,
     weight: Weight::Fails,
@@ -24,39 +24,57 @@ pub(super) const ENTRY: Check = Check {
 /// Maximum number of offsets. Of longer requests the first and last ones are tested, and a sample
 /// in between.
 const OFFSETS_MAX: usize = 80;
+/// The same for each turn other than the plain one.
+const OFFSETS_MAX_OTHER: usize = 24;
+/// Minimum number of offsets, however slow the server is.
+const OFFSETS_MIN: usize = 4;
+/// Time budget of the other turns together.
+const TIME_BUDGET: Duration = Duration::from_secs(4);
 
 async fn run(cx: &Cx) -> Checked {
     let many_turns = cx.talk().carries_many_turns();
     let mut client = cx.open().await?;
     let length = client.turn()?.request.len();
-    let offsets = offsets(length, OFFSETS_MAX);
-    for (number, &offset) in offsets.iter().enumerate() {
+    let plain = offsets(length, OFFSETS_MAX);
+    for (number, &offset) in plain.iter().enumerate() {
         if number > 0 && !many_turns {
             client = cx.open().await?;
         }
-        cut(cx, &mut client, offset)
+        let turn = client.turn()?;
+        let cut = [offset.min(turn.request.len() - 1)];
+        pieces::exchange(cx, &mut client, &turn, &cut)
             .await
             .at(|| format!("cut after byte {offset} of {length}"))?;
     }
+    super::end(cx, client).await?;
+    let others = other_turns(cx).await?;
     cx.proved(format!(
         "the server had read the first part at each of {} offsets before the second was sent",
-        offsets.len()
+        plain.len() + others
     ));
-    super::end(cx, client).await?;
     cx.others_are_served().await
 }
 
-async fn cut(cx: &Cx, client: &mut Session, offset: usize) -> Checked {
-    let turn = client.turn()?;
-    let (first, second) = turn.request.split_at(offset.min(turn.request.len()));
-    client.send(first).await?;
-    client.until_read().await?;
-    cx.proved(format!(
-        "the server had read {offset} bytes before the rest was sent"
-    ));
-    client.send(second).await?;
-    client.expect(&turn).await?;
-    Ok(())
+/// Cuts the requests of the turns after the plain one. Returns the number of offsets.
+async fn other_turns(cx: &Cx) -> Checked<usize> {
+    let turns = 1..cx.talk().turns.len();
+    let in_time = TIME_BUDGET.as_secs_f64() / cx.pace().exchange.as_secs_f64().max(1e-6);
+    // A turn may need others before it.
+    let most = in_time as usize / (2 * turns.len()).max(1);
+    let most = most.clamp(OFFSETS_MIN, OFFSETS_MAX_OTHER);
+    let mut visitor = Visitor::new(cx);
+    let mut done = 0;
+    for index in turns {
+        let (mut number, mut count) = (0, 1);
+        while number < count {
+            let cut = |length| offsets(length, most).get(number).copied();
+            let only = |length| cut(length).into_iter().collect();
+            count = offsets(visitor.visit(index, only).await?, most).len();
+            number += 1;
+        }
+        done += count;
+    }
+    Ok(done)
 }
 
 /// All offsets inside a message of this length, or an even sample of at most `most` that includes both ends.

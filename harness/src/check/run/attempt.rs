@@ -21,6 +21,8 @@ pub(super) struct Attempt {
     pub(super) evidence: Map<String, Value>,
     pub(super) transcript: Actions,
     pub(super) proof: Option<String>,
+    /// The label of the turn that it was about, if not the plain one.
+    pub(super) about: Option<String>,
     /// When it began; `None` if it did not run.
     pub(super) begun: Option<Instant>,
     pub(super) duration: Duration,
@@ -39,6 +41,7 @@ impl From<Shortfall> for Attempt {
             evidence: Map::new(),
             transcript: Actions::default(),
             proof: None,
+            about: None,
             begun: None,
             duration: Duration::ZERO,
             enable: Vec::new(),
@@ -55,6 +58,7 @@ impl Attempt {
             evidence: cx.evidence(),
             transcript: cx.actions(),
             proof: cx.proof(),
+            about: cx.asked(),
             begun: None,
             duration: Duration::ZERO,
             enable: cx.enable().into_iter().collect(),

@@ -20,18 +20,19 @@ const TOP: &str =
 /// Payload size of checks that send much at once, unless the server promises less.
 const SIZE: usize = 32_000;
 
-/// The command for this check; empty if there is none.
-pub(super) fn command(check: &Check, battery: &Battery) -> String {
+/// The command for this check; empty if there is none. `about` is the label of the turn that its requests are of, if that is
+/// not the plain one.
+pub(super) fn command(check: &Check, battery: &Battery, about: Option<&str>) -> String {
     let is_plain = battery.subject.origin.transport().describe().is_none();
     let text = if is_plain { check.by_hand } else { "" };
-    filled(text, battery).unwrap_or_default()
+    filled(text, battery, about).unwrap_or_default()
 }
 
-fn filled(text: &str, battery: &Battery) -> Option<String> {
+fn filled(text: &str, battery: &Battery, about: Option<&str>) -> Option<String> {
     if text.is_empty() {
         return None;
     }
-    let script = Script::new(battery);
+    let script = Script::new(battery, about)?;
     let text = script.connects(text)?;
     let text = script.payloads(&text)?;
     let text = script.numbers(&text)?;
@@ -68,15 +69,24 @@ fn started(text: &str, battery: &Battery) -> Option<String> {
 struct Script<'a> {
     battery: &'a Battery,
     voice: Voice,
+    /// Index of the turn whose request is sent.
+    turn: usize,
 }
 
 impl<'a> Script<'a> {
-    fn new(battery: &'a Battery) -> Self {
+    /// `None` if the requests are of a step of the opening.
+    fn new(battery: &'a Battery, about: Option<&str>) -> Option<Self> {
         let subject = &battery.subject;
-        Self {
+        let mut turns = subject.talk.turns.iter();
+        let turn = match about {
+            None => 0,
+            Some(label) => turns.position(|turn| turn.label == label)?,
+        };
+        Some(Self {
             battery,
             voice: Voice::new(subject.talk.clone(), subject.values(), subject.seed),
-        }
+            turn,
+        })
     }
 
     /// Fills in connections and the plain request.
@@ -89,17 +99,19 @@ impl<'a> Script<'a> {
             text = text.replace("{opening}", &self.opening()?);
         }
         if text.contains("{request}") {
-            let request = self.voice.turn().ok()?.request;
+            let exchange = self.voice.talk().turns.get(self.turn)?;
+            let request = self.voice.plain(exchange).ok()?.request;
             text = text.replace("{request}", &python(&request));
         }
         Some(text.replace(BARE, CONNECT))
     }
 
-    /// A connection on which everything that precedes the plain turn has been said. `m` is what the client says, `w` whether
+    /// A connection on which everything that precedes the turn has been said. `m` is what the client says, `w` whether
     /// it waits for a reply.
     fn opened(&self) -> Option<String> {
         let mut steps = Vec::new();
-        for step in way::to_plain(self.voice.talk()) {
+        let talk = self.voice.talk();
+        for step in way::with_turns(talk, &talk.way_to(self.turn)) {
             let Opening::Exchange(exchange) = step else {
                 return None;
             };

@@ -50,7 +50,7 @@ pub(super) fn of(
             .sum::<Duration>(),
         ran: Vec::new(),
         reproduce: battery.reproduce.replace("{id}", check.id),
-        by_hand: by_hand::command(check, battery),
+        by_hand: by_hand::command(check, battery, shown.about.as_deref()),
         next: None,
         cause: None,
     };
