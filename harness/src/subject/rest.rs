@@ -14,6 +14,11 @@ const COMING_TO_REST: Duration = Duration::from_millis(500);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How long a server may take to release what it used for clients that have left.
+const RELEASES: Duration = Duration::from_secs(2);
+/// For how long the number of its processes must not have changed then.
+const UNCHANGED: Duration = Duration::from_millis(200);
+
 /// Number of clients after which a server must still hold the connections of all.
 const CLIENTS: usize = 3;
 /// How long a server may take to close a connection: it may look up its client's name.
@@ -37,6 +42,22 @@ pub(super) async fn at_rest(server: &Server) -> Vec<AtRest> {
         tokio::time::sleep(PAUSE).await;
     }
     grouped(server.threads())
+}
+
+/// Waits until the server has released what it used for clients that have left: it has closed their connections, and no more of its
+/// processes end. Not longer than [`RELEASES`].
+pub(super) async fn released(server: &Server) {
+    let holds = || server.abandoned().map_or(0, |left| left.total());
+    let begun = Instant::now();
+    let mut processes = server.tree().len();
+    let mut since = Instant::now();
+    while begun.elapsed() < RELEASES && (holds() > 0 || since.elapsed() < UNCHANGED) {
+        tokio::time::sleep(PAUSE).await;
+        let now = server.tree().len();
+        if now != processes {
+            (processes, since) = (now, Instant::now());
+        }
+    }
 }
 
 /// Whether the server keeps the connection of every client that has left, also after plain exchanges.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::client::RehearsalClient;
+use super::rest::released;
 use crate::session::{PeerError, Session};
 
 /// How far a search goes.
@@ -107,19 +108,23 @@ const QUEUE_BEHIND_MIN: usize = 16;
 /// Connects until the server no longer serves the next client, or serves it in place of an earlier one.
 pub(crate) async fn connections(client: &RehearsalClient, reach: Reach) -> Met {
     let is_watched = client.talk().carries_many_turns();
-    let (begun, met) = (Instant::now(), tried(client, reach, is_watched).await);
-    let open = match met {
+    let displaced = match tried(client, reach, is_watched).await {
         Ok(met) => return met,
-        Err(Displaced { open }) => open,
+        Err(displaced) => displaced,
     };
-    // One that is closed although it is alone is closed for being idle, whatever the number of the others.
-    let time = (begun.elapsed() * 2).max(DISPLACED_MIN);
-    if !stay_open(client, 1, time).await {
-        return tried(client, reach, false).await.unwrap_or(Met::Nothing);
-    }
-    let mut accepts = open.max(1);
-    while accepts > 1 && !stay_open(client, accepts, time).await {
-        accepts = (accepts * 3 / 4).max(1);
+    // A connection of this age would be closed again if it was closed for being idle.
+    let age = displaced.age.mul_f64(AGED).max(DISPLACED_MIN);
+    let mut accepts = displaced.before.max(1);
+    if !stay_open(client, accepts, age).await {
+        if !stay_open(client, 1, age).await {
+            // It is closed for being idle, whatever the number of the others.
+            return tried(client, reach, false).await.unwrap_or(Met::Nothing);
+        }
+        // The server closed an earlier connection a while after the one that was too many.
+        accepts = displaced.open.max(1);
+        while accepts > 1 && !stay_open(client, accepts, DISPLACED_MIN).await {
+            accepts = (accepts * 3 / 4).max(1);
+        }
     }
     Met::Limit(Refusal {
         accepts,
@@ -128,13 +133,20 @@ pub(crate) async fn connections(client: &RehearsalClient, reach: Reach) -> Met {
     })
 }
 
-/// An earlier connection was closed when so many others were open.
+/// An earlier connection was closed when others were open.
 struct Displaced {
+    /// Number of connections when none had been closed.
+    before: usize,
+    /// Number of connections that were still open.
     open: usize,
+    /// Time since the first connection.
+    age: Duration,
 }
 
 /// Minimum time for which connections must stay open that none displaces.
 const DISPLACED_MIN: Duration = Duration::from_millis(300);
+/// The age at which one connection was closed, times this: another one that gets as old stays open.
+const AGED: f64 = 1.25;
 
 /// Connects until the server no longer serves the next client; if the connections are watched, until it closes one of them.
 async fn tried(client: &RehearsalClient, reach: Reach, is_watched: bool) -> Result<Met, Displaced> {
@@ -151,8 +163,11 @@ async fn tried(client: &RehearsalClient, reach: Reach, is_watched: bool) -> Resu
         if is_watched {
             let ended = held.iter().filter(|one| one.was_ended_by_server()).count();
             if ended > 0 {
-                let open = held.len() - ended;
-                return Err(Displaced { open });
+                return Err(Displaced {
+                    before: held.len() - 1,
+                    open: held.len() - ended,
+                    age: begun.elapsed(),
+                });
             }
         }
         // Where a reply ends the connection, one that is only open proves nothing: another one must be served beside it.
@@ -165,12 +180,10 @@ async fn tried(client: &RehearsalClient, reach: Reach, is_watched: bool) -> Resu
     Ok(Met::AtLeast(reach.most))
 }
 
-/// Time that a server has to notice that earlier clients have left.
-const LEFT: Duration = Duration::from_millis(150);
-
-/// Whether so many connections at the same time stay open for this long.
-async fn stay_open(client: &RehearsalClient, count: usize, time: Duration) -> bool {
-    tokio::time::sleep(LEFT).await;
+/// Whether so many connections at the same time stay open until the first one has this age, and the last one a smaller one.
+async fn stay_open(client: &RehearsalClient, count: usize, age: Duration) -> bool {
+    released(client.server()).await;
+    let begun = Instant::now();
     let mut held = Vec::with_capacity(count);
     for _ in 0..count {
         match one_more(client).await {
@@ -178,7 +191,7 @@ async fn stay_open(client: &RehearsalClient, count: usize, time: Duration) -> bo
             Err(_) => return false,
         }
     }
-    tokio::time::sleep(time).await;
+    tokio::time::sleep(age.saturating_sub(begun.elapsed()).max(DISPLACED_MIN)).await;
     !held.iter().any(Session::was_ended_by_server)
 }
 
