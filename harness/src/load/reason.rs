@@ -240,7 +240,7 @@ impl Reason {
                 format!("the client sent 1 % of the requests at least {p99_ms:.1} ms late")
             }
             Self::ClientStarved { share } => format!(
-                "an engine thread waited {:.1} % of the time for its core, which ran another thread",
+                "an engine thread waited {:.1} % of the time for its core, which ran another thread; measure again when the machine does little else",
                 share * 100.0
             ),
             Self::Steal { percent } => {

@@ -6,12 +6,30 @@ pub(crate) fn nearest<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let limit = (name.chars().count() / 3).max(1);
+    let distance = |candidate| match abbreviates(candidate, name) {
+        true => 1,
+        false => strsim::damerau_levenshtein(name, candidate),
+    };
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .map(|candidate| (distance(candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// Minimum number of letters of an abbreviation.
+const ABBREVIATION_MIN: usize = 3;
+
+/// Whether `short` is made of letters of `name` in their order, the first and the last among them, as `cmd` is of "command".
+fn abbreviates(short: &str, name: &str) -> bool {
+    let mut letters = name.chars();
+    short.len() >= ABBREVIATION_MIN
+        && short.chars().next() == name.chars().next()
+        && short.chars().last() == name.chars().last()
+        && short
+            .chars()
+            .all(|letter| letters.any(|other| other == letter))
 }
 
 /// ": did you mean `expect`?" to follow a sentence about `name`; empty if no candidate is similar enough.
@@ -44,6 +62,7 @@ mod tests {
         assert_eq!(nearest("expct", keys), Some("expect"));
         assert_eq!(nearest("sned", keys), Some("send"));
         assert_eq!(nearest("colour", keys), None);
+        assert_eq!(nearest("comand", ["name", "cmd", "cwd"]), Some("cmd"));
         assert_eq!(suggestion("sned", keys), ": did you mean `send`?");
         assert_eq!(suggestion("colour", keys), "");
         assert_eq!(
