@@ -1,9 +1,9 @@
 //! Many clients that start a request and do not finish it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::check::{
-    Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, inconclusive, skip,
+    Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive, skip,
 };
 use crate::process::TcpState;
 use crate::session::{PeerError, Session};
@@ -20,7 +20,7 @@ pub(super) const ENTRY: Check = Check {
     runs: Runs::Shared,
     weight: Weight::Fails,
     control: false,
-    limit: Duration::from_secs(30),
+    limit: Duration::from_secs(45),
     by_hand: "python3 -c \"import socket; c=lambda: socket.create_connection(('{host}',{port})); r={request}; slow=[c() for _ in range(200)]; [x.send(r[:1]) for x in slow]; s=c(); s.settimeout(5); s.send(r); print(s.recv(4096))\"",
     run: |cx| Box::pin(run(cx)),
 };
@@ -33,6 +33,9 @@ const CONNECTS_WITHIN: Duration = Duration::from_millis(1500);
 /// Time for the server to accept before the next client connects, so that a short queue is not what
 /// is tested.
 const ACCEPTED_WITHIN: Duration = Duration::from_millis(3);
+/// Time for another client to get its turn if the server ends those that wait, and the pause between two looks whether it does.
+const TURN_WITHIN: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(50);
 /// Time for the server to read the bytes.
 const READ_WITHIN: Duration = Duration::from_millis(300);
 
@@ -87,10 +90,41 @@ async fn run(cx: &Cx) -> Checked {
         "another client is served while {} clients do not finish their request ({waiting} of them were not accepted and read)",
         clients.len()
     );
-    cx.exchange()
+    another_is_served(cx, &clients)
         .await
-        .ascribe(FailureKind::Blocked, &while_they_wait)?;
-    Ok(())
+        .ascribe(FailureKind::Blocked, &while_they_wait)
+}
+
+/// Fails if another client gets no reply, unless the server ends one after the other of those that wait: then its turn comes.
+async fn another_is_served(cx: &Cx, clients: &[Session]) -> Checked {
+    let exchange = async {
+        let mut client = cx.try_connect_within(TURN_WITHIN).await?;
+        client.opening().await?;
+        let turn = client.turn()?;
+        client.exchange(&turn).await?;
+        client.close();
+        Ok(())
+    };
+    let limit = cx.pace().reply_limit();
+    let over = || clients.iter().filter(|client| cx.is_over(client)).count();
+    let stands_still = async {
+        let (mut ended, mut since) = (over(), Instant::now());
+        while since.elapsed() < limit {
+            tokio::time::sleep(LOOK).await;
+            let now = over();
+            if now > ended {
+                (ended, since) = (now, Instant::now());
+            }
+        }
+    };
+    tokio::select! {
+        served = exchange => served,
+        () = stands_still => failed(
+            FailureKind::Blocked,
+            "a reply",
+            format!("no complete reply within {limit:?}, in which the server ended none of the others"),
+        ),
+    }
 }
 
 /// Connects one client after the other, until the server does not accept any more.

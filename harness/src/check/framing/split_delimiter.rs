@@ -26,7 +26,7 @@ async fn run(cx: &Cx) -> Checked {
     let mut client = cx.open().await?;
     let points = cx.talk().request.cut_points(&client.turn()?.request);
     if points.is_empty() {
-        return skip("the delimiter is a single byte and cannot be cut");
+        return skip("a request has no delimiter or length of several bytes that can be cut");
     }
     for (number, point) in points.into_iter().enumerate() {
         if number > 0 && !many_turns {

@@ -15,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "a request of twice the size costs about twice as much: a server that searches or copies all it has received of a request with each read, or with each part of it, can be stopped by one client (CWE-407; duesee/imap-next#128, porsager/postgres#207)",
-    stimulus: "requests of n, 2n and 4n bytes in segments of at least 64 bytes, 512 for the longest; each is read before the next is sent; 4n grows up to promise.max_message, or to the largest size that is answered, at most 4 MiB; the server's CPU time must not grow by 8 from n to 4n",
+    stimulus: "requests of n, 2n and 4n bytes in segments of at least 64 bytes, 512 for the longest; each is read before the next is sent; 4n grows up to promise.max_message, or to the largest size that is answered, at most 4 MiB, or 16 MiB where that leaves the verdict open; the server's CPU time must not grow by 8 from n to 4n",
     needs: &[Need::Frame, Need::Payload, Need::Process],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
@@ -33,6 +33,8 @@ const SEGMENT_BYTES_MIN: usize = 64;
 const TOP_BYTES_MIN: usize = 16 * 1024;
 /// Maximum size of the longest request in bytes.
 const TOP_BYTES_MAX: usize = 4 << 20;
+/// The same, if the longest request leaves the verdict near its limit.
+const SURE_BYTES_MAX: usize = STEP * TOP_BYTES_MAX;
 /// Factor between two sizes that are tried.
 const STEP: usize = 4;
 /// Minimum CPU time of the longest request for a failure. Less is no harm, and measured too coarsely.
@@ -73,7 +75,16 @@ async fn run(cx: &Cx) -> Checked {
         let took = cost(cx, top, segment(top)).await?;
         let is_slow = clock.elapsed(cx) > PATIENCE || begun.elapsed() > TIME;
         if took > ENOUGH || is_slow || top == most {
-            let series = Series::measured(cx, top, begun).await?;
+            let mut series = Series::new(top);
+            series.measure_up_to(cx, RUNS, begun).await?;
+            if series.is_near() {
+                // Of longer requests a part that grows with the square is more.
+                match longer(cx, top, begun).await? {
+                    Some(longer) => series = longer,
+                    None => series.measure_up_to(cx, RUNS_NEAR, begun).await?,
+                }
+            }
+            series.note(cx);
             if series.is_quadratic() {
                 return series.fails();
             }
@@ -84,6 +95,20 @@ async fn run(cx: &Cx) -> Checked {
         }
     }
     Ok(())
+}
+
+/// Requests of [`STEP`] times the size, measured; `None` if the server does not promise to accept them, or does not answer them.
+async fn longer(cx: &Cx, top: usize, begun: Instant) -> Checked<Option<Series>> {
+    let top = top * STEP;
+    if top > cx.promise().max_message.unwrap_or(SURE_BYTES_MAX)
+        || begun.elapsed() > TIME
+        || !matches!(answered(cx, top).await?, Answered::Whole)
+    {
+        return Ok(None);
+    }
+    let mut series = Series::new(top);
+    series.measure_up_to(cx, RUNS, begun).await?;
+    Ok(Some(series))
 }
 
 /// Sizes to try up to `most`, the least first.
@@ -99,26 +124,45 @@ fn tops(most: usize) -> Vec<usize> {
 async fn largest_answered(cx: &Cx) -> Checked<usize> {
     let mut largest = 0;
     for size in tops(TOP_BYTES_MAX) {
-        let clock = FairClock::start(cx);
-        let mut client = cx.open_for_payload().await?;
-        client.set_limit(2 * PATIENCE.max(cx.pace().exchange * 2));
-        let Some(turn) = framing::sized(cx, &mut client, size)? else {
-            break;
-        };
-        client.owe(turn.request.clone());
-        match client.expect(&turn).await {
-            // A server that answers the parts of a long request apart does not take it as one.
-            Ok(_) if !client.leftover(ANOTHER).await.is_empty() => break,
-            Ok(_) => largest = size,
-            Err(error @ PeerError::Harness(_)) => return Err(error.into()),
-            Err(_) => break,
-        }
-        client.close();
-        if clock.elapsed(cx) > PATIENCE {
-            break;
+        match answered(cx, size).await? {
+            Answered::Whole => largest = size,
+            Answered::Late => return Ok(size),
+            Answered::Otherwise => break,
         }
     }
     Ok(largest)
+}
+
+/// How a server answers a long request.
+enum Answered {
+    Whole,
+    /// The same, after more than [`PATIENCE`].
+    Late,
+    /// Not as the talk says, or not as one request.
+    Otherwise,
+}
+
+/// Sends a request of this size.
+async fn answered(cx: &Cx, size: usize) -> Checked<Answered> {
+    let clock = FairClock::start(cx);
+    let mut client = cx.open_for_payload().await?;
+    client.set_limit(2 * PATIENCE.max(cx.pace().exchange * 2));
+    let Some(turn) = framing::sized(cx, &mut client, size)? else {
+        return Ok(Answered::Otherwise);
+    };
+    client.owe(turn.request.clone());
+    match client.expect(&turn).await {
+        // A server that answers the parts of a long request apart does not take it as one.
+        Ok(_) if !client.leftover(ANOTHER).await.is_empty() => return Ok(Answered::Otherwise),
+        Ok(_) => client.close(),
+        Err(error @ PeerError::Harness(_)) => return Err(error.into()),
+        Err(_) => return Ok(Answered::Otherwise),
+    }
+    Ok(if clock.elapsed(cx) > PATIENCE {
+        Answered::Late
+    } else {
+        Answered::Whole
+    })
 }
 
 /// Size of the segments of requests of up to `top` bytes.
@@ -132,6 +176,8 @@ struct Series {
     segment: usize,
     /// The least CPU time of each.
     cpu: [Duration; 3],
+    /// How often they were sent.
+    runs: usize,
 }
 
 impl Series {
@@ -140,27 +186,33 @@ impl Series {
             bytes: [top / 4, top / 2, top],
             segment: segment(top),
             cpu: [Duration::MAX; 3],
+            runs: 0,
         }
     }
 
-    /// Measures them, the less surely the later it is in the check, which has begun then.
-    async fn measured(cx: &Cx, top: usize, begun: Instant) -> Checked<Self> {
-        let mut series = Self::new(top);
-        for run in 0..RUNS_NEAR {
-            let is_due = match run {
+    /// Measures them so often as the verdict asks for, at most `runs` times, and less often the later it is in the check, which
+    /// has begun then.
+    async fn measure_up_to(&mut self, cx: &Cx, runs: usize, begun: Instant) -> Checked {
+        while self.runs < runs {
+            let is_due = match self.runs {
                 0 => true,
                 _ if begun.elapsed() > TIME => false,
-                1 => series.is_costly(),
-                2..RUNS => series.is_suspect(),
-                _ => series.is_near(),
+                1 => self.is_costly(),
+                2..RUNS => self.is_suspect(),
+                _ => self.is_near(),
             };
-            if is_due {
-                series.measure(cx).await?;
+            if !is_due {
+                break;
             }
+            self.measure(cx).await?;
+            self.runs += 1;
         }
-        cx.note("bytes", series.bytes.to_vec());
-        cx.note("cpu_ms", series.cpu_ms());
-        Ok(series)
+        Ok(())
+    }
+
+    fn note(&self, cx: &Cx) {
+        cx.note("bytes", self.bytes.to_vec());
+        cx.note("cpu_ms", self.cpu_ms());
     }
 
     async fn measure(&mut self, cx: &Cx) -> Checked {
