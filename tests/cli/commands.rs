@@ -22,6 +22,23 @@ fn talks() -> Vec<String> {
     names
 }
 
+/// `tcprove generate reference > docs/file.md` and `tcprove generate commands > docs/commands.md` make them again.
+#[test]
+fn the_pages_of_all_keys_and_all_commands_are_up_to_date() {
+    for (what, page) in [("reference", "file.md"), ("commands", "commands.md")] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../docs")
+            .join(page);
+        let ended = Bench::new().run(["generate", what]);
+        assert_eq!(ended.code, Some(0), "{}", ended.all());
+        let kept = std::fs::read_to_string(path).unwrap();
+        assert!(
+            kept == ended.stdout,
+            "docs/{page} is old: tcprove generate {what} > docs/{page}"
+        );
+    }
+}
+
 #[test]
 fn init_writes_a_file_that_loads_for_every_talk() {
     for talk in talks() {

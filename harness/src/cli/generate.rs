@@ -22,6 +22,10 @@ enum What {
         #[arg(long)]
         report: bool,
     },
+    /// Print all keys of tcprove.toml and what they mean, in Markdown
+    Reference,
+    /// Print all commands and their options, in Markdown
+    Commands,
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -53,6 +57,14 @@ pub(super) fn main(args: &GenerateArgs) -> ExitCode {
             clap_complete::generate(*shell, &mut command, "tcprove", &mut text);
             Ok(())
         }
+        What::Reference => {
+            text.extend_from_slice(crate::file::reference().trim_end().as_bytes());
+            Ok(())
+        }
+        What::Commands => {
+            text.extend_from_slice(commands(command).trim_end().as_bytes());
+            Ok(())
+        }
         What::Coverage => {
             text.extend_from_slice(crate::fuzz::COVERAGE_RUNTIME.trim_end().as_bytes());
             Ok(())
@@ -67,6 +79,30 @@ pub(super) fn main(args: &GenerateArgs) -> ExitCode {
     text.push(b'\n');
     say_bytes(&text);
     ExitCode::SUCCESS
+}
+
+/// The help of every command as a page in Markdown.
+fn commands(command: clap::Command) -> String {
+    let mut page =
+        "# All commands\n\nWhat `--help` says. `tcprove generate commands` prints this page.\n"
+            .to_owned();
+    let mut due = vec![(command.get_name().to_owned(), command)];
+    while let Some((name, mut command)) = due.pop() {
+        let help = command.render_long_help().to_string();
+        let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+        page.push_str(&format!(
+            "\n## {name}\n\n```text\n{}\n```\n",
+            help.join("\n").trim_end()
+        ));
+        let inner = command
+            .get_subcommands()
+            .filter(|inner| inner.get_name() != "help" && !inner.is_hide_set());
+        let inner: Vec<_> = inner
+            .map(|inner| (format!("{name} {}", inner.get_name()), inner.clone()))
+            .collect();
+        due.extend(inner.into_iter().rev());
+    }
+    page
 }
 
 /// Writes a manual page for each command.

@@ -11,6 +11,8 @@ mod error;
 mod init;
 mod limits;
 mod promise;
+#[cfg(feature = "cli")]
+mod reference;
 mod schema;
 mod server;
 mod talk;
@@ -32,6 +34,8 @@ pub use error::FileError;
 use error::{Fault, Read, line_and_column};
 pub use init::init;
 pub(crate) use init::{init_text, with_section};
+#[cfg(feature = "cli")]
+pub(crate) use reference::reference;
 pub use schema::schema;
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -21,6 +21,9 @@ const PREFIX: &str = "tcprove-tmp-";
 const INNER: &str = "d";
 /// Mode of the folder around it: the server may run as another user, who owns the inner one.
 const OUTER_MODE: u32 = 0o711;
+/// Mode of the inner folder. A server that root has started may become another user, and then reads its files.
+const INNER_MODE: u32 = 0o700;
+const INNER_MODE_OF_ROOT: u32 = 0o711;
 /// Maximum attempts to create a folder: another tcprove may remove a new folder as unused before it is locked.
 const ATTEMPTS: usize = 10;
 /// Time limit for removing what earlier runs have left behind.
@@ -62,7 +65,11 @@ impl Tmp {
                 Err(_) => None,
             };
             let inner = outer.path().join(INNER);
-            fs::DirBuilder::new().mode(0o700).create(&inner)?;
+            let mode = match rustix::process::geteuid().is_root() {
+                true => INNER_MODE_OF_ROOT,
+                false => INNER_MODE,
+            };
+            fs::DirBuilder::new().mode(mode).create(&inner)?;
             fs::set_permissions(outer.path(), fs::Permissions::from_mode(OUTER_MODE))?;
             return Ok(Tmp(Arc::new(LockedFolder { outer, inner, lock })));
         }

@@ -87,7 +87,7 @@ pub(super) struct ServerTable {
     params: BTreeMap<Text, Scalar>,
 }
 
-/// The schema of a value that is a boolean or a string.
+// The schema of a value that is a boolean or a string. No documentation: that of the key counts.
 #[derive(JsonSchema)]
 #[schemars(untagged, inline)]
 #[expect(dead_code, reason = "describes the schema only")]

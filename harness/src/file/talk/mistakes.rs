@@ -78,14 +78,24 @@ pub(super) fn has_end(send: &At<()>, message: &Message, frame: &Frame) -> Read<(
         return Ok(());
     };
     match frame.decoder().next(&bytes) {
-        Ok(Some(len)) if matches!(frame, Frame::Fixed(_)) && len != bytes.len() => Err(send.fault(
-            format!("`send` has {} bytes: every request has {len}", bytes.len()),
-        )),
+        Ok(Some(len)) if matches!(frame, Frame::Fixed(_)) && len != bytes.len() => {
+            Err(fixed(send, bytes.len(), len))
+        }
         Ok(None) if !bytes.is_empty() && frame.is_delimited() => {
             Err(no_end(send, frame, bytes.len()))
         }
         _ => Ok(()),
     }
+}
+
+/// What helps if the frame of replies is not that of requests.
+const OWN_FRAME: &str = "if replies alone are so, requests have a frame of their own";
+
+fn fixed(send: &At<()>, len: usize, size: usize) -> Fault {
+    send.fault(format!("`send` has {len} bytes: every request has {size}"))
+        .help(format!(
+            "{OWN_FRAME}, as in {{ request = {{ fixed = {len} }}, reply = {{ fixed = {size} }} }}"
+        ))
 }
 
 fn no_end(send: &At<()>, frame: &Frame, len: usize) -> Fault {
@@ -100,11 +110,12 @@ fn no_end(send: &At<()>, frame: &Frame, len: usize) -> Fault {
         }
         Frame::Lines(_) | Frame::LastLine(_) => {
             let fault = send.fault("`send` does not contain the line that ends a message");
-            fault.help(format!("a request ends {}", frame.describe()))
+            fault.help(format!(
+                "a request ends {}; {OWN_FRAME}, as in {{ request = {{ until = \"\\r\\n\" }}, reply = {{ last_line = ... }} }}",
+                frame.describe()
+            ))
         }
-        Frame::Fixed(size) => {
-            send.fault(format!("`send` has {len} bytes: every request has {size}"))
-        }
+        Frame::Fixed(size) => fixed(send, len, *size),
         _ => send.fault(format!(
             "`send` is not a whole message ({})",
             frame.describe()
