@@ -41,7 +41,7 @@ fn control(gate: &GateReport) -> Markup {
     let (class, sentence) = if control.void {
         (
             "box bad",
-            "✕ The control did not detect the planted work: nothing passes",
+            "✕ The control did not measure the planted work as it is: nothing passes",
         )
     } else {
         (

@@ -266,7 +266,7 @@ fn a_gate_can_be_read_on_a_phone() {
 #[test]
 fn a_gate_that_measured_nothing_is_still_a_page() {
     let mut report = gated(f64::NAN, 0.0, f64::NAN);
-    assert!(gate_page(&report).contains("did not detect the planted work"));
+    assert!(gate_page(&report).contains("did not measure the planted work"));
     report.result = crate::gate::GateResult::default();
     assert_eq!(drawings(&gate_page(&report)), 0);
 }
