@@ -74,6 +74,30 @@ fn a_connection_that_ends_in_the_middle_of_a_request() {
     }
 }
 
+/// An urgent byte may be part of the stream: then it does what the same byte does that is not urgent.
+#[test]
+fn an_urgent_byte_that_ends_a_connection() {
+    if !have("python3") {
+        return;
+    }
+    let (check, part) = ("oob-byte", "reads urgent data inline");
+    let checked = variant("passes-easily", "inline", &[check]);
+    assert_eq!(
+        checked.outcome(check)["outcome"],
+        "warn",
+        "{}",
+        checked.shown()
+    );
+    assert!(checked.actual(check).contains(part), "{}", checked.shown());
+    let checked = variant("passes-easily", "urgent-ends", &[check]);
+    assert_eq!(
+        checked.outcome(check)["outcome"],
+        "fail",
+        "{}",
+        checked.shown()
+    );
+}
+
 /// Clients that come before the stimulus, and are too many for the backlog.
 #[test]
 fn connections_that_wait_before_options_are_refused() {

@@ -9,6 +9,8 @@ usage: server.py PORT HOW
   drops-nul   removes NULs
   closes      ends the connection if a read does not end with a whole line
   few-wait    sound: lets only two connections wait, and accepts one in 50 ms
+  inline      sound: an urgent byte is part of the stream, and ends the connection as any byte does that begins no request
+  urgent-ends ends the connection of a client that sends an urgent byte
   one-client  closes its listening socket a moment after its first client has left
 """
 import os
@@ -26,8 +28,17 @@ def serve(connection):
     pending = b""
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if HOW == "inline":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        if HOW == "urgent-ends":
+            watched = select.poll()
+            watched.register(connection, select.POLLPRI | select.POLLIN)
+            if watched.poll()[0][1] & select.POLLPRI:
+                return
         while data := connection.recv(2048 if HOW == "keeps" else 65536):
             pending = pending + data
+            if HOW == "inline" and pending.startswith(b"!"):
+                break
             while b"\n" in pending:
                 line, pending = pending.split(b"\n", 1)
                 if HOW == "prints":
