@@ -16,7 +16,7 @@ fn printed(checked: &Checked, id: &str) -> String {
 }
 
 /// What a command prints, on a port of its own.
-fn run(command: &str) -> String {
+pub(crate) fn run(command: &str) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     drop(listener);

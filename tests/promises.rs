@@ -1,5 +1,6 @@
 //! Promises: servers that keep them, and servers that break them.
 
+use crate::by_hand::run;
 use crate::support::battery::{Checked, check, file_stating, have, small_server};
 
 /// Runs these checks on the line server with places, whose clients give them back only as `how` says.
@@ -54,6 +55,14 @@ fn kept_places_are_one_cause_where_nothing_is_promised() {
         actual.contains("ERR no place left") && actual.contains("beyond its limit of 60 clients"),
         "{actual}"
     );
+    // The command shows what fell short, the refusal, and not descriptors or threads.
+    for id in ["fd-leak", "thread-leak"] {
+        let command = checked.outcome(id)["by_hand"].as_str().unwrap();
+        let printed = run(command);
+        assert!(printed.contains("ERR no place left"), "{id}: {printed}");
+        let printed = run(&command.replace(" leaky", " sound"));
+        assert!(!printed.contains("ERR no place left"), "{id}: {printed}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Resources of small servers: what counts as a waste of them, and what does not.
 
-use crate::support::battery::{Checked, have, small_server};
+use crate::support::battery::{Checked, have, passes, small_server, variant};
+use crate::support::skip;
 
 /// Runs checks of resources on a line server that wakes up `hz` times per second.
 fn ticking(hz: u32, checks: &[&str]) -> Option<Checked> {
@@ -47,4 +48,14 @@ fn a_message_in_a_log_is_a_message() {
             checked.shown()
         );
     }
+}
+
+/// Of a slow server the kernels of both ends take all replies for a while: until they take no more, its memory says nothing.
+#[test]
+fn replies_that_a_slow_server_keeps_are_found() {
+    if !have("python3") || !skip::is_slow("floods of 20 s") {
+        return;
+    }
+    variant("slow-replies", "keeps", &["never-read"]).assert("never-read", "fail", "growth");
+    passes("slow-replies", "waits", &["never-read"]);
 }

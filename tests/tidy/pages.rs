@@ -20,12 +20,29 @@ fn pages(folders: &[&str]) -> Vec<(PathBuf, String)> {
     pages
 }
 
-/// The targets of the links of a page that are files.
-fn files_linked(page: &str) -> impl Iterator<Item = &str> {
+/// What the address of a file or folder of the repository begins with, for pages that are also read elsewhere.
+const REPOSITORY: &str = "https://github.com/OWNER/tcprove/";
+
+/// The targets of the links of a page, without the parts of pages.
+fn targets(page: &str) -> impl Iterator<Item = &str> {
     let after = page.split("](").skip(1);
     let targets = after.filter_map(|text| text.split_once(')').map(|(target, _)| target));
-    let files = targets.map(|target| target.split('#').next().unwrap_or_default());
-    files.filter(|file| !file.is_empty() && !file.contains("://") && !file.contains(' '))
+    let places = targets.map(|target| target.split('#').next().unwrap_or_default());
+    places.filter(|target| !target.is_empty() && !target.contains(' '))
+}
+
+/// The targets of the links of a page that are files.
+fn files_linked(page: &str) -> impl Iterator<Item = &str> {
+    targets(page).filter(|target| !target.contains("://"))
+}
+
+/// The files and folders to which a page links by their address in the repository.
+fn linked_in_repository(page: &str) -> impl Iterator<Item = &str> {
+    let places = targets(page).filter_map(|target| target.strip_prefix(REPOSITORY));
+    places.filter_map(|place| {
+        let blob = place.strip_prefix("blob/main/");
+        blob.or_else(|| place.strip_prefix("tree/main/"))
+    })
 }
 
 #[test]
@@ -40,6 +57,35 @@ fn links_to_files_lead_somewhere() {
         }
     }
     assert!(tried > 30, "{tried} links");
+}
+
+#[test]
+fn addresses_in_the_repository_lead_somewhere() {
+    let mut tried = 0;
+    for (path, page) in pages(&[".", "docs", "docs/how-to", "action"]) {
+        for place in linked_in_repository(&page) {
+            let there = root().join(place).exists();
+            assert!(there, "{}: there is no {place}", path.display());
+            tried += 1;
+        }
+    }
+    assert!(tried > 3, "{tried} links");
+}
+
+/// A book has nothing but its own files, so a link out of it would be dead.
+#[test]
+fn links_of_the_book_stay_in_the_book() {
+    let docs = root().join("docs").canonicalize().unwrap();
+    for (path, page) in pages(&["docs", "docs/how-to"]) {
+        for file in files_linked(&page) {
+            let target = path.parent().unwrap().join(file).canonicalize().unwrap();
+            assert!(
+                target.starts_with(&docs) && target.is_file(),
+                "{}: {file} is not in the book; link to {REPOSITORY}blob/main/...",
+                path.display()
+            );
+        }
+    }
 }
 
 #[test]

@@ -74,12 +74,15 @@ const CHECKS_MIN: usize = 2;
 /// How the part of an outcome's `actual` begins that says that the reply is the one of a server that has no place for a client.
 pub(crate) const BEYOND_CLIENTS: &str = "as it answers beyond its limit of ";
 
+/// The cause of failures in which the server refuses clients although few are connected.
+pub(super) const PLACES_LOST: &str = "places-not-given-back";
+
 use FailureKind as Kind;
 
 /// The first rule that explains a failure counts.
 const RULES: &[Rule] = &[
     Rule {
-        id: "places-not-given-back",
+        id: PLACES_LOST,
         because: "a client that resets the connection, or leaves in mid-request, is still counted among the clients that the server allows at the same time",
         look: "count a client down on every path out of its handler, errors included: in `finally`, `defer` or a destructor",
         checks: &[

@@ -59,9 +59,22 @@ pub(super) async fn flood_until_asleep(
     most: u64,
     pause: Duration,
 ) -> FloodEnd {
-    let before = client.sent();
+    client.announce_flood(piece, most);
+    let from = client.sent();
+    flood_on_until_asleep(cx, client, piece, from, most, pause).await
+}
+
+/// Goes on with a flood that began when the client had sent `from` bytes, so that no message is cut off; it is the same step.
+pub(super) async fn flood_on_until_asleep(
+    cx: &Cx,
+    client: &mut Session,
+    piece: &[u8],
+    from: u64,
+    most: u64,
+    pause: Duration,
+) -> FloodEnd {
     loop {
-        let sent = client.sent() - before;
+        let sent = client.sent() - from;
         let begun = (sent % piece.len().max(1) as u64) as usize;
         let left = most.saturating_sub(sent);
         let end = client.flood_from(piece, begun, left, pause).await.end;

@@ -122,6 +122,15 @@ fn one(path: &Path, target: &FuzzTarget, patience: Patience) -> ReplayItem {
     let compared = target.against.is_some() || known.recorded.is_some();
     let detail = match &replayed.symptom {
         Some(symptom) if compared || known.is_that_of(symptom) => symptom.title.clone(),
+        // An exception that is caught or not: its text is the same.
+        Some(symptom) if !known.title.is_empty() && symptom.title.ends_with(&known.title) => {
+            format!(
+                "as a {} (it was a {}): {}",
+                symptom.kind.name(),
+                known.claim.kind.name(),
+                symptom.title
+            )
+        }
         Some(symptom) => format!(
             "another one than before: {} (it was: {})",
             symptom.title, known.title

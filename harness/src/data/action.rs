@@ -56,4 +56,64 @@ impl Actions {
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_empty()
     }
+
+    /// A line for each step; of many, the first ones, how many are left out, and the last ones, since what failed is at the end.
+    pub(crate) fn lines(&self, first_max: usize, last_max: usize) -> Vec<String> {
+        let line = |step: &Action| format!("#{} {}", step.connection, step.phrase());
+        let kept: Vec<String> = self.first.iter().chain(&self.last).map(line).collect();
+        if self.left_out == 0 && kept.len() <= first_max + last_max {
+            return kept;
+        }
+        let from = kept
+            .len()
+            .saturating_sub(last_max)
+            .max(self.first.len().min(first_max));
+        let (begin, end) = (&kept[..first_max.min(from)], &kept[from..]);
+        let left_out = self.left_out + (kept.len() - begin.len() - end.len()) as u64;
+        let gap = format!("… {left_out} more steps");
+        [begin, &[gap], end].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(first: usize, left_out: u64, last: usize) -> Actions {
+        let step = |number: usize| Action {
+            at_ms: 0.0,
+            connection: 1,
+            by: Actor::Client,
+            what: number.to_string(),
+            times: 1,
+        };
+        let from = first + left_out as usize;
+        Actions {
+            first: (0..first).map(step).collect(),
+            left_out,
+            last: (from..from + last).map(step).collect(),
+        }
+    }
+
+    /// Of many steps the first ones and the last ones are shown, and all others are counted.
+    #[test]
+    fn lines_have_both_ends() {
+        assert_eq!(steps(0, 0, 0).lines(2, 3), [""; 0]);
+        assert_eq!(steps(5, 0, 0).lines(2, 3).len(), 5);
+        for (first, left_out, last) in [(6, 0, 0), (24, 0, 1), (24, 0, 8), (24, 9, 8)] {
+            let all = first + left_out as usize + last;
+            let lines = steps(first, left_out, last).lines(2, 3);
+            let gap = format!("… {} more steps", all - 5);
+            let (one, two, three) = (all - 3, all - 2, all - 1);
+            let expected = [
+                "#1 0".to_owned(),
+                "#1 1".to_owned(),
+                gap,
+                format!("#1 {one}"),
+                format!("#1 {two}"),
+                format!("#1 {three}"),
+            ];
+            assert_eq!(lines, expected, "{first} {left_out} {last}");
+        }
+    }
 }

@@ -223,10 +223,7 @@ impl Reason {
                 and_first(first)
             ),
             Self::NoReplies { first } => {
-                format!(
-                    "no reply arrived in the measured period{}",
-                    and_first(first)
-                )
+                "no reply arrived in the measured period".to_owned() + &and_first(first)
             }
             Self::RateNotReached {
                 replies_per_s,
@@ -237,7 +234,9 @@ impl Reason {
                 ratio * 100.0
             ),
             Self::SendLag { p99_ms } => {
-                format!("the client sent 1 % of the requests at least {p99_ms:.1} ms late")
+                format!(
+                    "the client sent 1 % of the requests at least {p99_ms:.1} ms late; measure again when the machine does little else, or at a lower rate"
+                )
             }
             Self::ClientStarved { share } => format!(
                 "an engine thread waited {:.1} % of the time for its core, which ran another thread; measure again when the machine does little else",

@@ -137,7 +137,7 @@ impl GateReport {
         if let Some(control) = result.control.as_ref().filter(|control| control.void) {
             let seen = control.seen_pct.map_or_else(|| "nothing".into(), percent);
             return format!(
-                "no verdict: the control measured {seen} of {} planted extra work; {}",
+                "no verdict: the control measured {seen} of {} planted extra work; {}; {AGAIN}",
                 percent(control.planted_pct),
                 control.reason.as_deref().unwrap_or_default()
             );
@@ -168,6 +168,10 @@ impl GateReport {
         cells.filter(move |cell| cell.comparison.verdict == verdict && self.result.stands(cell))
     }
 }
+
+/// What to do about figures that do not settle a question.
+const AGAIN: &str =
+    "repeat the gate when the machine does little else, or with twice the --max-time";
 
 /// The function in which most of it happened, of a metric that fails if one of those is explained.
 fn place(result: &GateResult) -> String {
@@ -205,7 +209,7 @@ fn next(open: &[&GateCell]) -> String {
             seconds.ceil()
         )
     } else {
-        String::new()
+        format!("; {AGAIN}")
     }
 }
 
@@ -351,7 +355,9 @@ fn how(result: &GateResult) -> Option<String> {
                 "; it ended early, since a metric was more than {CLEAR_BUDGETS} budgets worse in each session"
             );
         }
-        DuetEnd::OutOfTime => text += "; then the time was over",
+        DuetEnd::OutOfTime => {
+            text += "; then the time was over: a longer --max-time lets all of them run";
+        }
     }
     if let Some((servers, clients)) = summary.cores {
         let _ = write!(

@@ -316,6 +316,10 @@ impl AsFd for Link {
     }
 }
 
+/// The size of a segment on the loopback interface, and on Ethernet, in bytes.
+const LOOPBACK_SEGMENT: u32 = 65_483;
+const ETHERNET_SEGMENT: u32 = 1_448;
+
 async fn connect_tcp(addr: SocketAddr, receive_buffer: Option<u32>) -> io::Result<TcpStream> {
     let socket = match addr {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -324,6 +328,10 @@ async fn connect_tcp(addr: SocketAddr, receive_buffer: Option<u32>) -> io::Resul
     socket.set_nodelay(true)?;
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes)?;
+        // Segments have to fit into it. The size of the server's send buffer follows that of segments.
+        if bytes < LOOPBACK_SEGMENT {
+            socket2::SockRef::from(&socket).set_tcp_mss(ETHERNET_SEGMENT)?;
+        }
     }
     socket.connect(addr).await
 }

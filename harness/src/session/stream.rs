@@ -17,7 +17,14 @@ impl Session {
     /// Sends `piece` repeatedly, up to `total` bytes, without reading. Ends early if the server
     /// reads nothing for `pause`, or closes.
     pub(crate) async fn flood(&mut self, piece: &[u8], total: u64, pause: Duration) -> Flood {
+        self.announce_flood(piece, total);
         self.flood_from(piece, 0, total, pause).await
+    }
+
+    /// Adds the step of a flood, which may then take several calls of [`Self::flood_from`].
+    pub(crate) fn announce_flood(&self, piece: &[u8], total: u64) {
+        let what = format!("send {} repeatedly, up to {total} bytes", escape(piece, 40));
+        self.step(Actor::Client, what);
     }
 
     /// Like [`Self::flood`], after this many bytes of the piece, which have been sent already: messages must not be cut off.
@@ -28,10 +35,6 @@ impl Session {
         total: u64,
         pause: Duration,
     ) -> Flood {
-        self.step(
-            Actor::Client,
-            format!("send {} repeatedly, up to {total} bytes", escape(piece, 40)),
-        );
         let mut bytes = 0;
         let mut offset = sent_already;
         if self.secure_first().await.is_err() {

@@ -89,18 +89,7 @@ impl Transcript {
 
     /// The steps so far, a line each.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let Actions {
-            first,
-            left_out,
-            last,
-        } = self.actions();
-        let line = |step: &Action| format!("#{} {}", step.connection, step.phrase());
-        let mut lines: Vec<String> = first.iter().map(line).collect();
-        if left_out > 0 {
-            lines.push(format!("… {left_out} more steps"));
-        }
-        lines.extend(last.iter().map(line));
-        lines
+        self.actions().lines(FIRST_MAX, LAST_MAX)
     }
 }
 

@@ -63,7 +63,8 @@ fn first_difference(expected: &Value, actual: &Value, path: &str) -> Option<Mism
     match (expected, actual) {
         (Value::Object(expected), Value::Object(actual)) => {
             for (key, value) in expected {
-                let path = format!("{path}.{}", escape(key.as_bytes(), SHOWN_CHARS));
+                let key_shown = escape(key.as_bytes(), SHOWN_CHARS);
+                let path = format!("{path}.{key_shown}");
                 match actual.get(key) {
                     Some(other) => match first_difference(value, other, &path) {
                         None => {}
@@ -72,7 +73,7 @@ fn first_difference(expected: &Value, actual: &Value, path: &str) -> Option<Mism
                     None => {
                         return Some(Mismatch::new(
                             format!("{} at {path}", shown(value)),
-                            "no such key",
+                            at(format!("no key \"{key_shown}\"")),
                         ));
                     }
                 }
@@ -143,7 +144,7 @@ mod tests {
                 r#"{"a":{"b":[1,3]}}"#,
                 "expected 2 at .a.b[1], got 3",
             ),
-            (r#"{"a":1}"#, "{}", "expected 1 at .a, got no such key"),
+            (r#"{"a":1}"#, "{}", "expected 1 at .a, got no key \"a\""),
             ("{}", r#"{"a":1}"#, "expected no key \"a\", got 1"),
             ("[1]", "[1,2]", "expected 1 elements, got 2"),
             (

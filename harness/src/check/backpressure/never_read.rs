@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::bulk;
 use crate::check::fair::FairClock;
-use crate::check::stall::{self, flood_until_asleep};
+use crate::check::stall::{self, flood_on_until_asleep};
 use crate::check::{
     Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, failed, inconclusive, skip,
 };
@@ -57,6 +57,8 @@ const VERDICT_BYTES_MIN: u64 = 64 * MB;
 /// Of a slower server, minimum number of bytes sent for a pass, if memory grows by less than this per byte.
 const FLAT_BYTES_MIN: u64 = 4 * MB;
 const FLAT_RATIO: f64 = 0.1;
+/// The kernel takes replies if it takes more than one byte of them for this many bytes of requests.
+const KERNEL_SHARE_MIN: u64 = 20;
 /// Growth in bytes that is never counted.
 const FLAT_NOISE_BYTES: f64 = 1.5e6;
 /// Minimum growth in bytes that counts as a failure of a server that then stopped reading, and growing: until then a runtime may
@@ -68,20 +70,21 @@ const SLOW_GROWTH_BYTES_MIN: u64 = 4 * MB;
 async fn run(cx: &Cx) -> Checked {
     let exchange = bulk::echoed(cx)?;
     let piece = bulk::piece(&bulk::turn(cx, exchange)?);
-    let mut client = cx.open_for(exchange).await?;
+    // A small window: what the kernel takes of the replies costs the server nothing.
+    let mut client = cx.open_tight(exchange).await?;
     let before = memory_at_rest(cx).await?;
     let clock = FairClock::start(cx);
-    let mut flood = flooded(cx, &mut client, &piece, FLOOD_TIME_MAX).await;
-    while is_slow(flood)
-        && clock.elapsed(cx) < FLOOD_TIME_MAX + slow_time(cx)
-        && !is_flat(flood, cx.usage()?.rss_bytes.saturating_sub(before))
-    {
-        let first = flood.bytes;
-        // Goes on where it was, so that messages are not cut off.
-        let mut rest = piece.clone();
-        rest.rotate_left((first % piece.len().max(1) as u64) as usize);
-        flood = flooded(cx, &mut client, &rest, SLOW_TIME_PART).await;
-        flood.bytes += first;
+    client.announce_flood(&piece, FLOOD_BYTES);
+    let from = client.sent();
+    let mut flood = flooded(cx, &mut client, &piece, from, FLOOD_TIME_MAX).await;
+    let mut taken = Taken::of(cx, &client);
+    let mut is_settled = false;
+    while is_slow(flood) && !is_settled && clock.elapsed(cx) < FLOOD_TIME_MAX + slow_time(cx) {
+        flood = flooded(cx, &mut client, &piece, from, SLOW_TIME_PART).await;
+        let now = Taken::of(cx, &client);
+        let grown = cx.usage()?.rss_bytes.saturating_sub(before);
+        is_settled = is_flat(flood, grown) && now.is_no_more_than(taken);
+        taken = now;
     }
     let proof = proof(cx, &client, flood);
     tokio::time::sleep(SETTLES).await;
@@ -99,7 +102,12 @@ async fn run(cx: &Cx) -> Checked {
         _ if is_slow(flood) => SLOW_GROWTH_BYTES_MIN,
         _ => GROWTH_BYTES_MIN,
     };
-    if grown >= least && grown as f64 >= KEPT_RATIO * flood.bytes as f64 {
+    // The kernel has much of what a slow server was sent.
+    let handed_over = match is_slow(flood) {
+        true => taken.read,
+        false => flood.bytes,
+    };
+    if grown >= least && grown as f64 >= KEPT_RATIO * handed_over as f64 {
         drop(client);
         return grew(cx, &piece, flood, grown).await;
     }
@@ -111,7 +119,7 @@ async fn run(cx: &Cx) -> Checked {
         client.reset()?;
         return stall::further_clients(cx, exchange, &piece).await;
     }
-    if is_slow(flood) && !is_flat(flood, grown) {
+    if is_slow(flood) && !(is_settled && is_flat(flood, grown)) {
         let reason = format!(
             "the server read too slowly for a verdict: {} MB sent in {:?}, memory grew by {} MB",
             flood.bytes / MB,
@@ -147,6 +155,32 @@ fn is_flat(flood: Flood, grown: u64) -> bool {
     flood.bytes >= FLAT_BYTES_MIN && (grown as f64) < flat
 }
 
+/// How far the server has come, and what its kernel has taken of its replies.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    /// Bytes of requests that the server has read.
+    read: u64,
+    /// Bytes of replies that wait in its send queue.
+    queued: u32,
+}
+
+impl Taken {
+    fn of(cx: &Cx, client: &Session) -> Self {
+        Self {
+            read: stall::read(cx, client).unwrap_or_default(),
+            queued: cx.peer(client).map_or(0, |peer| peer.send_q),
+        }
+    }
+
+    /// Whether the server has read on meanwhile, and its kernel has not taken the replies: until it has no more room for them, the
+    /// memory of a server that keeps all of them is as flat as that of a sound one.
+    fn is_no_more_than(self, before: Self) -> bool {
+        let read = self.read.saturating_sub(before.read);
+        let queued = u64::from(self.queued.saturating_sub(before.queued));
+        read > 0 && queued < read / KERNEL_SHARE_MIN
+    }
+}
+
 /// Resident memory once the server has started completely: it may listen before its worker
 /// processes exist, and their memory is not growth.
 async fn memory_at_rest(cx: &Cx) -> Checked<u64> {
@@ -165,13 +199,13 @@ async fn memory_at_rest(cx: &Cx) -> Checked<u64> {
     Ok(seen.rss_bytes)
 }
 
-/// Sends until the server applies backpressure or closes, everything is sent, or the time is over.
-async fn flooded(cx: &Cx, client: &mut Session, piece: &[u8], most: Duration) -> Flood {
-    let before = client.sent();
-    let flood = flood_until_asleep(cx, client, piece, FLOOD_BYTES, PAUSE);
+/// Goes on with the flood that began when `from` bytes had been sent, until the server applies backpressure or closes, everything is
+/// sent, or the time is over.
+async fn flooded(cx: &Cx, client: &mut Session, piece: &[u8], from: u64, most: Duration) -> Flood {
+    let flood = flood_on_until_asleep(cx, client, piece, from, FLOOD_BYTES, PAUSE);
     let end = tokio::time::timeout(most, flood).await;
     Flood {
-        bytes: client.sent() - before,
+        bytes: client.sent() - from,
         end: end.unwrap_or(FloodEnd::Sent),
     }
 }

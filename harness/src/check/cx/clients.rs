@@ -18,6 +18,8 @@ const SHOWN_CHARS: usize = 40;
 /// Size of a small `SO_RCVBUF`, in bytes. The server fills it quickly, but the window does not fall
 /// below one segment of the loopback interface.
 const SMALL_RECEIVE_BUFFER: u32 = 128 * 1024;
+/// Receive buffer in bytes of a client that reads nothing.
+const TIGHT_RECEIVE_BUFFER: u32 = 8 * 1024;
 
 /// Number of clients of [`Cx::others_are_served_during`].
 const SILENT: usize = 3;
@@ -55,8 +57,18 @@ impl Cx {
 
     /// Like [`Self::open_for`], with a small receive buffer, which the server's replies soon fill.
     pub(crate) async fn open_small(&self, exchange: &Exchange) -> Checked<Session> {
+        self.open_with(exchange, SMALL_RECEIVE_BUFFER).await
+    }
+
+    /// Like [`Self::open_small`], for a client that reads nothing: the kernels of both ends take some hundred KB of replies, and not
+    /// 4 MB as with [`Self::open_small`], which a slow server does not send within the time of a check.
+    pub(crate) async fn open_tight(&self, exchange: &Exchange) -> Checked<Session> {
+        self.open_with(exchange, TIGHT_RECEIVE_BUFFER).await
+    }
+
+    async fn open_with(&self, exchange: &Exchange, receive_buffer: u32) -> Checked<Session> {
         let mut session = Session::connect(Dial {
-            receive_buffer: Some(SMALL_RECEIVE_BUFFER),
+            receive_buffer: Some(receive_buffer),
             ..self.dial()
         })
         .await?;

@@ -17,6 +17,8 @@ const BARE: &str = "{bare}";
 /// CPU usage of all processes of the server.
 const TOP: &str =
     "top -b -n 2 -d 3 -p $(echo $p $(pgrep -P $p) | tr ' ' ,) | awk 'n==2;/PID/{n++}'";
+/// Clients that leave by RST and by FIN in mid-request, twice as many as there are places, and then one that asks.
+const LEAVERS: &str = "python3 -c \"import socket,struct,time; r={request}; c=lambda: socket.create_connection(('{host}',{port})); [(lambda s: (s.sendall(r[:len(r)//2]), time.sleep(.01), i%2 and s.setsockopt(1,13,struct.pack('ii',1,0)), s.close()))(c()) for i in range(2*{places})]; time.sleep(1); s=c(); s.settimeout(5); s.sendall(r); print(s.recv(4096))\"";
 /// Payload size of checks that send much at once, unless the server promises less.
 const SIZE: usize = 32_000;
 
@@ -26,6 +28,14 @@ pub(super) fn command(check: &Check, battery: &Battery, about: Option<&str>) -> 
     let is_plain = battery.subject.origin.transport().describe().is_none();
     let text = if is_plain { check.by_hand } else { "" };
     filled(text, battery, about).unwrap_or_default()
+}
+
+/// The command for a failure of any check that shows that the server has lost the places of clients that left.
+pub(super) fn lost_places(battery: &Battery, places: usize) -> String {
+    let is_plain = battery.subject.origin.transport().describe().is_none();
+    let text = LEAVERS.replace("{places}", &places.to_string());
+    let text = if is_plain { text.as_str() } else { "" };
+    filled(text, battery, None).unwrap_or_default()
 }
 
 fn filled(text: &str, battery: &Battery, about: Option<&str>) -> Option<String> {

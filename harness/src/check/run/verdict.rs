@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::Battery;
 use super::attempt::Attempt;
 use super::by_hand;
-use crate::check::cause::BEYOND_CLIENTS;
+use crate::check::cause::{BEYOND_CLIENTS, PLACES_LOST, of_check};
 use crate::check::next::next;
 use crate::check::{
-    Check, Failure, FailureKind, Outcome, Promised, Seen, Shortfall, Verdict, Weight,
+    Check, Failure, FailureKind, Need, Outcome, Promised, Seen, Shortfall, Verdict, Weight,
 };
 use crate::data::Actions;
 use crate::subject::{Limits, Waiver};
@@ -50,7 +50,7 @@ pub(super) fn of(
             .sum::<Duration>(),
         ran: Vec::new(),
         reproduce: battery.reproduce.replace("{id}", check.id),
-        by_hand: by_hand::command(check, battery, shown.about.as_deref()),
+        by_hand: by_hand_of(check, failure, shown, battery, limits),
         next: None,
         cause: None,
     };
@@ -61,6 +61,27 @@ pub(super) fn of(
         .find(|waiver| covers(waiver, &outcome))
         .map(|waiver| waiver.reason.clone());
     outcome
+}
+
+/// The stimulus as a command; if a client beside it was refused because the server has lost places, what loses them.
+fn by_hand_of(
+    check: &Check,
+    failure: Option<&Failure>,
+    shown: &Attempt,
+    battery: &Battery,
+    limits: &Limits,
+) -> String {
+    let refused = failure.and_then(|failure| limits.refused_as_too_many(&failure.mismatch.actual));
+    match refused.filter(|_| shows_lost_places(check)) {
+        Some(places) => by_hand::lost_places(battery, places),
+        None => by_hand::command(check, battery, shown.about.as_deref()),
+    }
+}
+
+/// Whether the check may fall short because places are lost, without being about places itself.
+fn shows_lost_places(check: &Check) -> bool {
+    let is_about_places = check.needs.contains(&Need::MaxConnections);
+    !is_about_places && of_check(check.id).contains(&PLACES_LOST)
 }
 
 /// What happened, and whether it is what happens beyond the limit of clients, within which each check stays.

@@ -11,6 +11,7 @@ mod confirm;
 mod explorer;
 mod growth;
 mod guidance;
+mod heap;
 mod heard;
 mod lane;
 mod last;

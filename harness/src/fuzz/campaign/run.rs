@@ -10,7 +10,7 @@ use super::guidance::{self, Guidance};
 use super::membership::Membership;
 use super::setup::{Campaign, CampaignError};
 use super::state::CampaignState;
-use super::{heard, lane, last, news, slow};
+use super::{heap, heard, lane, last, news, slow};
 use crate::event::{Event, Sink};
 use crate::fuzz::deadline::Deadline;
 use crate::fuzz::epoch::Epoch;
@@ -185,6 +185,11 @@ impl Campaign {
             result.notes.push(
                 "tcprove did not start this server, so nothing was confirmed on a fresh one, and a crash ends the campaign".into(),
             );
+        }
+        let findings = result.findings.iter();
+        let symptoms = findings.map(|found| (found.id.as_str(), found.bytes, &found.symptom));
+        if let Some(heap) = heap::explained(symptoms) {
+            result.notes.insert(0, heap);
         }
         if let Some(slow) = slow::explained(&result, &pace) {
             result.notes.insert(0, slow);

@@ -417,8 +417,10 @@ impl Search {
         match answer {
             Some(_) => self.report.our_limit = limit,
             None if failing.is_none() || limit.is_some() => {
+                let without_answer = |limit: String| format!("{limit}{NOT_THE_SERVER}");
+                let why = limit.map(without_answer);
                 self.report.inconclusive =
-                    Some(limit.unwrap_or_else(|| "no rate could be judged".into()));
+                    Some(why.unwrap_or_else(|| "no rate could be judged".into()));
             }
             None => {
                 let short = self.low.filter(|_| !self.server_died);
@@ -429,6 +431,9 @@ impl Search {
         }
     }
 }
+
+/// What to do if no rate could be judged because of disturbances.
+const NOT_THE_SERVER: &str = " (the machine missed the objective there, not the server: search again when the machine does little else, or state a longer objective)";
 
 fn lowest_above(rates: &[(f64, String)], floor: f64) -> Option<&(f64, String)> {
     let above = rates.iter().filter(|(rate, _)| *rate > floor);

@@ -67,6 +67,37 @@ fn a_campaign_shows_what_it_has_reached() {
     assert!(!page.contains("<script"));
 }
 
+/// A finding says what it means, what happened on which connection, and how to see it again, and the page begins with it.
+#[test]
+fn a_finding_of_a_campaign_needs_no_terminal() {
+    let mut found = finding(FindingKind::Crash, 5, None);
+    found.cases = vec![found.cases[0].clone(), found.cases[0].clone()];
+    found.minimal = false;
+    let waived = finding(FindingKind::Leak, 5, Some("known"));
+    let mut report = FuzzReport {
+        result: Default::default(),
+    };
+    report.result.findings = vec![waived, found];
+    let page = fuzz(&sample::page(&sample::environment()), &report);
+    for text in [
+        "<h2>What to do next</h2>",
+        "<a href=\"#crash-1a2b\">",
+        "id=\"crash-1a2b\"",
+        "a process of the server ended",
+        "Case 2 of 2, on the same server",
+        "a smaller case may exist",
+        "after 3.25\u{a0}s",
+        "See it again",
+        "tcprove replay findings/x",
+        "<dt>waived</dt>",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(!page.contains("<a href=\"#leak-1a2b\">"), "{page}");
+    let one = fuzz_page();
+    assert!(!one.contains("Case 1 of 1"), "{one}");
+}
+
 fn pages() -> [String; 4] {
     [
         sweep_page(&sample::sweep()),

@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::check::{Todo, Urgency, headline, item, sections, since, tiles, todos};
+use super::check::{Todo, headline, item, sections, since, tiles, todos};
 use super::{Page, facts, frame, fuzz, safe, sweep};
-use crate::report::{Body, FuzzReport, Report, Standing, Whole, safe_lines};
+use crate::report::{Body, FuzzReport, Report, Whole, safe_lines};
 
 /// How many things come first.
 const FIRST: usize = 3;
@@ -41,7 +41,7 @@ pub(crate) fn whole(page: &Page, whole: &Whole) -> String {
 /// The most important things, whatever part has seen them.
 fn first(whole: &Whole, found: Option<&FuzzReport>) -> Markup {
     let mut todos = todos(&whole.checked);
-    todos.extend(found.into_iter().flat_map(findings));
+    todos.extend(found.into_iter().flat_map(fuzz::todos));
     todos.sort_by_key(Todo::rank);
     let advice = advice(whole);
     let room = FIRST.saturating_sub(todos.len().min(FIRST));
@@ -57,26 +57,6 @@ fn first(whole: &Whole, found: Option<&FuzzReport>) -> Markup {
             }
         }
     }
-}
-
-/// The findings of the campaign that are bugs, or may be.
-fn findings(fuzz: &FuzzReport) -> Vec<Todo> {
-    let findings = fuzz.result.findings.iter();
-    let found = findings.filter_map(|finding| {
-        let urgency = match Standing::of(finding) {
-            Standing::Counts => Urgency::Ends,
-            Standing::Unconfirmed | Standing::Unsettled => Urgency::Unknown,
-            Standing::Waived => return None,
-        };
-        Some(Todo {
-            urgency,
-            checks: 1,
-            what: format!("{}: {}", finding.symptom.kind.name(), finding.symptom.title),
-            href: "#campaign".into(),
-            next: format!("see it again: {}", finding.reproduce),
-        })
-    });
-    found.collect()
 }
 
 /// What is worth knowing where nothing is wrong.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::style::{BOLD, DIM, GREEN, MAGENTA, RED, RESET, YELLOW};
 use super::{CheckReport, verdict_line};
 use crate::check::{Cause, Outcome, Verdict, grouped};
@@ -189,48 +191,60 @@ fn finding(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
     row(text, "next:", outcome.next.as_deref(), columns);
 }
 
-/// Maximum number of steps shown per check; the JSON contains more.
-const STEPS_SHOWN: usize = 8;
+/// Maximum number of first steps shown per check, and of last ones, of which one failed; the JSON contains more.
+const STEPS_FIRST: usize = 4;
+const STEPS_LAST: usize = 6;
+/// Maximum number of lines shown of other evidence.
+const LINES_SHOWN: usize = 8;
 
 fn evidence(text: &mut String, outcome: &Outcome, columns: Option<usize>) {
     for (name, value) in &outcome.evidence {
         match value.as_array() {
-            Some(steps) => {
+            Some(_) if name == "steps" && !outcome.transcript.is_empty() => {
+                let steps = outcome.transcript.lines(STEPS_FIRST, STEPS_LAST);
+                list(text, name, steps.iter().map(String::as_str), columns);
+            }
+            Some(lines) => {
                 // What the server printed has been cut already.
-                let max = if name == "stderr" {
-                    steps.len()
-                } else {
-                    STEPS_SHOWN
+                let max = match name.as_str() {
+                    "stderr" => lines.len(),
+                    _ => LINES_SHOWN,
                 };
-                for (number, step) in steps.iter().take(max).enumerate() {
-                    let name = if number == 0 { name.as_str() } else { "" };
-                    let step = step
-                        .as_str()
-                        .map_or_else(|| step.to_string(), str::to_owned);
-                    let step = wrap(&escape_text(&step, 160), FINDING_INDENT, columns);
-                    let _ = writeln!(text, "  {DIM}{name:<11}{RESET} {step}");
+                let mut shown: Vec<String> = lines.iter().take(max).map(in_words).collect();
+                if lines.len() > max {
+                    shown.push(format!("… {} more", lines.len() - max));
                 }
-                if steps.len() > max {
-                    let _ = writeln!(
-                        text,
-                        "  {DIM}{:<11} … {} more{RESET}",
-                        "",
-                        steps.len() - max
-                    );
-                }
+                list(text, name, shown.iter().map(String::as_str), columns);
             }
             None => {
-                let shown = value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned);
                 let _ = writeln!(
                     text,
                     "  {DIM}{:<11}{RESET} {name} = {}",
                     "evidence",
-                    wrap(&escape_text(&shown, 400), FINDING_INDENT, columns)
+                    wrap(&escape_text(&in_words(value), 400), FINDING_INDENT, columns)
                 );
             }
         }
+    }
+}
+
+fn in_words(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Lines below each other; the first one has the name of all.
+fn list<'a>(
+    text: &mut String,
+    name: &str,
+    lines: impl Iterator<Item = &'a str>,
+    columns: Option<usize>,
+) {
+    for (number, line) in lines.enumerate() {
+        let name = if number == 0 { name } else { "" };
+        let line = wrap(&escape_text(line, 160), FINDING_INDENT, columns);
+        let _ = writeln!(text, "  {DIM}{name:<11}{RESET} {line}");
     }
 }
 

@@ -107,7 +107,7 @@ fn commands(outcome: &Outcome) -> Markup {
 }
 
 /// A command to copy under its title; nothing if there is none.
-pub(super) fn command(title: &str, text: &str) -> Markup {
+pub(in super::super) fn command(title: &str, text: &str) -> Markup {
     html! {
         @if !text.is_empty() {
             h4 { (title) }

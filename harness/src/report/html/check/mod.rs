@@ -11,9 +11,9 @@ mod since;
 mod tests;
 mod timeline;
 
-use answer::todo_list;
-pub(super) use answer::{Todo, Urgency, headline, item, todos};
+pub(super) use answer::{Todo, Urgency, headline, item, todo_list, todos};
 pub(crate) use calls::calls;
+pub(super) use finding::command;
 use maud::{Markup, html};
 
 use super::{Page, facts, frame, safe};

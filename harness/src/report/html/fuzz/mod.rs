@@ -5,12 +5,13 @@ mod code;
 
 use maud::{Markup, html};
 
+use super::check::{Todo, Urgency, command, todo_list};
 use super::plot::{Lines, Mark, PlotAxis, Point, Series};
-use super::{Page, facts, frame, safe};
+use super::{Page, facts, frame, safe, seconds};
 use crate::data::Unit;
 use crate::fuzz::{BlocksAt, Coverage, Finding, case, evidence_lines};
-use crate::report::FuzzReport;
 use crate::report::fuzz::how_sure;
+use crate::report::{FuzzReport, Standing};
 use crate::text::{ends, left_out_mark};
 
 /// Maximum steps shown of a finding.
@@ -21,6 +22,7 @@ pub(crate) fn fuzz(page: &Page, fuzz: &FuzzReport) -> String {
     let content = html! {
         h1 { (safe(&fuzz.answer())) }
         (facts(page, &fuzz.campaign()))
+        (todo_list(&first(fuzz)))
         (sections(fuzz, page.duration_s))
     };
     frame(page, &content)
@@ -36,26 +38,97 @@ pub(super) fn sections(fuzz: &FuzzReport, duration_s: f64) -> Markup {
                 @for found in &result.findings { (finding(found)) }
             }
         }
-        (blocks(&result.coverage, duration_s))
-        @if let Some(code) = &result.coverage.code { (code::section(code)) }
         @if !result.notes.is_empty() {
             section {
                 h2 { "Notes" }
                 @for note in &result.notes { p { (safe(note)) } }
             }
         }
+        (blocks(&result.coverage, duration_s))
+        @if let Some(code) = &result.coverage.code { (code::section(code)) }
     }
 }
 
+/// The findings that are bugs, or may be, the most urgent first.
+pub(super) fn todos(fuzz: &FuzzReport) -> Vec<Todo> {
+    let findings = fuzz.result.findings.iter();
+    let found = findings.filter_map(|finding| {
+        let urgency = match Standing::of(finding) {
+            Standing::Counts => Urgency::Ends,
+            Standing::Unconfirmed | Standing::Unsettled => Urgency::Unknown,
+            Standing::Waived => return None,
+        };
+        Some(Todo {
+            urgency,
+            checks: 1,
+            what: format!("{}: {}", finding.symptom.kind.name(), finding.symptom.title),
+            href: format!("#{}", finding.id),
+            next: format!("see it again: {}", finding.reproduce),
+        })
+    });
+    let mut found: Vec<Todo> = found.collect();
+    found.sort_by_key(Todo::rank);
+    found
+}
+
+/// The first of them; all findings follow at once.
+fn first(fuzz: &FuzzReport) -> Vec<Todo> {
+    let mut first = todos(fuzz);
+    first.truncate(FIRST_MAX);
+    first
+}
+
+/// Maximum findings that the page begins with.
+const FIRST_MAX: usize = 3;
+
 fn finding(finding: &Finding) -> Markup {
-    let steps: Vec<String> = finding.cases.iter().flat_map(case::shown).collect();
+    let kind = finding.symptom.kind;
     html! {
-        h3 { (finding.symptom.kind.name()) ": " (safe(&finding.symptom.title)) }
-        p { "Confirmed: " (safe(&how_sure(finding))) "." }
-        ol { @for step in steps.iter().take(STEPS_SHOWN) { li { code { (safe(step)) } } } }
-        @if steps.len() > STEPS_SHOWN { p { "… and " (steps.len() - STEPS_SHOWN) " more" } }
-        (printed(finding))
-        @if !finding.reproduce.is_empty() { pre { code { (safe(&finding.reproduce)) } } }
+        article.found id=(finding.id) {
+            h3 { (kind.name()) ": " (safe(&finding.symptom.title)) }
+            dl.rows {
+                (row("means", kind.about()))
+                (row("confirmed", &how_sure(finding)))
+                @if let Some(reason) = &finding.waived { (row("waived", reason)) }
+                div { dt { "first seen" } dd { "after " (seconds(finding.first_seen_s)) } }
+                @if !finding.minimal { (row("size", "a smaller case may exist")) }
+            }
+            (cases(finding))
+            (printed(finding))
+            (command("See it again", &finding.reproduce))
+            @if let Some(folder) = &finding.reproducer {
+                p.aside {
+                    "The folder " code { (safe(&folder.display().to_string())) }
+                    " has the case, and, for what needs no more than a client, programs in Python and Rust that repeat it without tcprove."
+                }
+            }
+        }
+    }
+}
+
+fn row(name: &str, value: &str) -> Markup {
+    html! { div { dt { (name) } dd { (safe(value)) } } }
+}
+
+/// What the client does, case by case.
+fn cases(finding: &Finding) -> Markup {
+    let all: Vec<Vec<String>> = finding.cases.iter().map(case::shown).collect();
+    let steps: usize = all.iter().map(Vec::len).sum();
+    let mut room = STEPS_SHOWN;
+    let mut shown = Vec::new();
+    for (number, case) in all.iter().enumerate() {
+        if room > 0 {
+            shown.push((number + 1, &case[..case.len().min(room)]));
+            room = room.saturating_sub(case.len());
+        }
+    }
+    html! {
+        h4 { "What the client does" }
+        @for (number, steps) in shown {
+            @if all.len() > 1 { p.case { "Case " (number) " of " (all.len()) ", on the same server" } }
+            ol { @for step in steps { li { code { (safe(step)) } } } }
+        }
+        @if steps > STEPS_SHOWN { p { "… and " (steps - STEPS_SHOWN) " more steps" } }
     }
 }
 
@@ -90,7 +163,7 @@ fn blocks(coverage: &Coverage, duration_s: f64) -> Markup {
             h2 { "Basic blocks" }
             p { (count.reached) " of " (count.all) " basic blocks were reached." }
             @if coverage.over_time.len() > 1 {
-                div.figures.single { (over_time(&coverage.over_time, duration_s.max(last))) }
+                div.figures { (over_time(&coverage.over_time, duration_s.max(last))) }
             }
         }
     }
