@@ -106,7 +106,7 @@ impl Work<'_> {
             let started = self.state.clock.timed(Activity::Starting, || {
                 Epoch::begin(&target, runtime, self.state.coverage)
             });
-            let epoch = match started {
+            let mut epoch = match started {
                 Ok(epoch) => epoch,
                 Err(_) if self.state.is_over() => break,
                 Err(error) => {
@@ -124,6 +124,9 @@ impl Work<'_> {
             // With a fixed number of cases, runs must be repeatable: lanes do not share their corpus then.
             if self.campaign.plan.cases.is_none() || self.lanes() == 1 {
                 self.state.share(&mut source.corpus);
+            }
+            if self.waits_briefly() {
+                epoch.waits_while_it_computes();
             }
             let explorer = Explorer::new(self.state, epoch, source, log);
             if let EpochEnd::Suspect(suspect) = explorer.run() {
@@ -146,6 +149,12 @@ impl Work<'_> {
 
     fn lanes(&self) -> usize {
         self.campaign.plan.jobs.max(1)
+    }
+
+    /// Whether a case waits no longer than its server computes. Repeatable campaigns do not depend on when it does, two servers
+    /// may rest at different times, and what is injected may come from a wait.
+    fn waits_briefly(&self) -> bool {
+        self.campaign.plan.cases.is_none() && self.target.against.is_none() && !self.target.inject
     }
 
     /// This lane's share of the requested number of cases.

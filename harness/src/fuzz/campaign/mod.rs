@@ -7,6 +7,7 @@ mod blame;
 mod block_growth;
 mod candidates;
 mod clock;
+mod closely;
 mod confirm;
 mod explorer;
 mod growth;

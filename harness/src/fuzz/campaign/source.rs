@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::closely::{Closely, Effort, Turn};
 use super::pool::Pool;
 use super::state::CampaignState;
 use crate::fuzz::Case;
@@ -13,6 +14,9 @@ use crate::fuzz::random::Random;
 /// Maximum cases that wait for a fresh server.
 const AGAIN_MAX: usize = 64;
 
+/// Descriptors or threads above the baseline that hint at a leak, until that has turned out to be none.
+const LEAKED_MIN: u64 = 12;
+
 /// Where a lane takes its cases from.
 pub(super) struct Source {
     /// Cases of the corpus, which come first.
@@ -20,7 +24,8 @@ pub(super) struct Source {
     /// Cases that have reached places once, to be run on a fresh server.
     again: VecDeque<(Case, Vec<u32>)>,
     /// Cases of which one has reached something new.
-    closely: VecDeque<Case>,
+    pub(super) closely: Closely,
+    pub(super) effort: Effort,
     /// A case to repeat instead of generating new ones.
     pub(super) only: Option<Case>,
     pub(super) generator: Generator,
@@ -31,6 +36,8 @@ pub(super) struct Source {
     pub(super) hints: (usize, Arc<Vec<Vec<u8>>>),
     /// Cases that this lane may still run.
     pub(super) budget: u64,
+    /// Descriptors or threads above the baseline that hint at a leak.
+    pub(super) leaked_min: u64,
 }
 
 /// Where a case comes from.
@@ -40,9 +47,16 @@ pub(super) enum Origin {
     /// It has reached these places once, on another server.
     Again(Vec<u32>),
     /// It has run among others of which one has reached something new.
-    Closely,
+    Closely(Turn),
     /// It was made from the case of the corpus at this position, if from one.
     Generated(Option<usize>),
+}
+
+impl Origin {
+    /// Whether the case has run before, and runs again to learn what it reaches.
+    pub(super) fn is_search(&self) -> bool {
+        matches!(self, Self::Closely(_) | Self::Again(_))
+    }
 }
 
 impl Source {
@@ -50,13 +64,15 @@ impl Source {
         Self {
             queue: VecDeque::new(),
             again: VecDeque::new(),
-            closely: VecDeque::new(),
+            closely: Closely::default(),
+            effort: Effort::default(),
             only: None,
             generator,
             corpus: Pool::default(),
             random,
             hints: (0, Arc::default()),
             budget,
+            leaked_min: LEAKED_MIN,
         }
     }
 
@@ -65,8 +81,8 @@ impl Source {
         if is_fresh && let Some((case, places)) = self.again.pop_front() {
             return (case, Origin::Again(places));
         }
-        if let Some(case) = self.closely.pop_front() {
-            return (case, Origin::Closely);
+        if let Some((case, turn)) = self.closely.next(state.coverage) {
+            return (case, Origin::Closely(turn));
         }
         if let Some(case) = self.queue.pop_front() {
             return (case, Origin::Corpus { of_fleet: false });
@@ -97,11 +113,6 @@ impl Source {
         };
         let generated = self.generator.guided(self.corpus.cases(), &guide);
         (generated.case, Origin::Generated(place))
-    }
-
-    /// Runs these cases once more, each with a look of its own.
-    pub(super) fn look_closely(&mut self, cases: Vec<Case>) {
-        self.closely.extend(cases);
     }
 
     /// Runs a case once more at the beginning of a life of the server. Returns false if too many wait for that.

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,11 @@ const SCRIPT: &str = include_str!("node.js");
 const ANSWER: Duration = Duration::from_millis(500);
 /// The time from one look to the next is at least this many times the time that the first one took.
 const REST: u32 = 8;
-/// How long to sleep between two looks for an answer.
+/// How long to sleep between two looks for an answer: a part of the time that it has taken so far, as on a busy machine the
+/// server needs the core.
 const POLL: Duration = Duration::from_micros(50);
+const POLL_MAX: Duration = Duration::from_millis(2);
+const POLL_PART: u32 = 4;
 
 pub(super) const ENTRY: Entry = Entry { name: "node", of };
 
@@ -62,6 +65,7 @@ impl Source for Node {
             questions: map.questions()?,
             map,
             number: AtomicU32::new(0),
+            has_run: AtomicBool::new(true),
             looks: Mutex::new(Looks::default()),
         }))
     }
@@ -82,6 +86,8 @@ struct Asked {
     questions: File,
     /// The number of the last question.
     number: AtomicU32,
+    /// Whether a case has run since then.
+    has_run: AtomicBool,
     looks: Mutex<Looks>,
 }
 
@@ -105,9 +111,10 @@ impl Asked {
         {
             return;
         }
-        let until = Instant::now() + ANSWER;
-        while self.map.answer() != number && Instant::now() < until {
-            std::thread::sleep(POLL);
+        self.has_run.store(false, Ordering::Relaxed);
+        let begun = Instant::now();
+        while self.map.answer() != number && begun.elapsed() < ANSWER {
+            std::thread::sleep((begun.elapsed() / POLL_PART).clamp(POLL, POLL_MAX));
         }
     }
 }
@@ -138,13 +145,17 @@ impl Sight for Asked {
     }
 
     fn again(&self, places: &[u32], server: &Server) -> bool {
-        self.take(Pace::Now);
+        // What was executed before is of no interest, but must not be told later.
+        if self.has_run.load(Ordering::Relaxed) {
+            self.take(Pace::Now);
+        }
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         looks.is_urgent = true;
         self.map.again(places, server)
     }
 
     fn mark(&self) -> usize {
+        self.has_run.store(true, Ordering::Relaxed);
         0
     }
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
+use super::Epoch;
 use super::in_time::in_time;
 use crate::fuzz::deadline::Deadline;
 use crate::fuzz::target::FuzzTarget;
-use crate::fuzz::wire::{Limits, Wire};
+use crate::fuzz::wire::{Limits, Rest, Wire};
 use crate::process::Server;
 use crate::session::{Dial, PeerError, Session, Transcript, Voice};
 
@@ -19,6 +20,20 @@ pub(super) fn wire(target: &FuzzTarget, server: &Server, voice: &Voice, limits: 
         .until(target.deadline.clone())
         .opened_by(target.talk().opening_replies())
         .logging_in_with(voice.logins())
+}
+
+impl Epoch<'_> {
+    /// Ends each wait for a reply once the server rests, instead of at its limit. Only a server that waits for something
+    /// outside of its processes could still reply.
+    pub(crate) fn waits_while_it_computes(&mut self) {
+        let server = self.server.clone();
+        let asleep = move || match server.is_computing() {
+            true => None,
+            false => server.cpu(),
+        };
+        self.wire
+            .resting(Rest::new(self.target.pace.exchange, asleep));
+    }
 }
 
 /// How a well-behaved client connects.

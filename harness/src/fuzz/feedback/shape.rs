@@ -117,6 +117,7 @@ mod tests {
                     end,
                 }],
                 not_taken: 0,
+                in_vain: 0,
             },
             cpu: Duration::ZERO,
             vital: Glance::default(),

@@ -101,6 +101,29 @@ fn headers_get_values_that_belong_to_them() {
 }
 
 #[test]
+fn pairs_get_others_beside_them_that_depend_on_each_other() {
+    let query = FORM.replacen("GET /{tok} ", "GET /?list[0]=a&{tok} ", 1);
+    let form = "application/x-www-form-urlencoded\\r\\nContent-Length: 7\\r\\n\\r\\na=1&b=2";
+    let json = "application/json\\r\\nContent-Length: 7\\r\\n\\r\\n{{\\\"a\\\":1}";
+    assert!(query.contains(json));
+    reaches(
+        &material(&query.replacen(json, form, 1)),
+        600,
+        &[
+            ("an array by its prototype, in a query", &|sent| {
+                has(
+                    sent,
+                    "?list[0][__proto__]=b&list[0][__proto__]&list[0][length]=",
+                )
+            }),
+            ("the same in a form", &|sent| {
+                is_whole(sent) && has(sent, "\r\n\r\na[__proto__]=b&a[__proto__]&a[length]=")
+            }),
+        ],
+    );
+}
+
+#[test]
 fn parts_get_headers_and_the_length_stays_right() {
     reaches(
         &material(FORM),

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::planned::{PlannedCase, basic};
 use crate::fuzz::material::spans::{self, Span, SpanKind};
-use crate::fuzz::material::{Dictionary, Material, announced};
+use crate::fuzz::material::{Dictionary, Material, announced, pairs_of};
 use crate::fuzz::random::Random;
 use crate::fuzz::{SendStep, Step};
 use crate::talk::Frame;
@@ -15,6 +15,7 @@ pub(super) const VALUES_MAX: usize = 1800;
 pub(super) const LINES_MAX: usize = 800;
 pub(super) const PUMPS_MAX: usize = 2400;
 pub(super) const MESSAGES_MAX: usize = 700;
+pub(super) const RELATED_MAX: usize = 300;
 
 /// Maximum fields of one name and kind that get each value.
 const SAME_FIELDS_MAX: usize = 2;
@@ -155,6 +156,38 @@ pub(super) fn at_once(material: &Material) -> Vec<PlannedCase> {
         }
     }
     items
+}
+
+/// Each group of pairs of the dictionary in place of each pair of a query or form, with its name; one group in all places before
+/// the next one in any.
+pub(super) fn related(material: &Material) -> Vec<PlannedCase> {
+    let mut places = Vec::new();
+    let mut tried = Tried::default();
+    for (seed, message) in served(material) {
+        let spans = spans::of(&message).into_iter();
+        for span in spans.filter(|span| span.kind == SpanKind::Pair) {
+            let pair = &message[span.at.clone()];
+            let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let named = Span {
+                name: name.to_vec(),
+                ..span
+            };
+            if !name.is_empty() && tried.is_new(&named, 1) {
+                places.push((seed, named));
+            }
+        }
+    }
+    let put = |pairs: &Vec<u8>, (seed, span): &(usize, Span)| PlannedCase::Splice {
+        name: "each-relation",
+        seed: *seed,
+        at: span.at.clone(),
+        unit: pairs_of(pairs, &span.name),
+        count: 1,
+        repairs: true,
+    };
+    let all = material.dictionary.pairs.iter();
+    let items = all.flat_map(|pairs| places.iter().map(move |place| put(pairs, place)));
+    items.collect()
 }
 
 /// The values of parameters, pairs and members, none of which is inside of another.

@@ -61,6 +61,7 @@ pub(super) fn plan(material: &Material, random: &mut Random) -> (Vec<PlannedCase
         (fields::lines(material, random), fields::LINES_MAX),
         (fields::pumps(material, random), fields::PUMPS_MAX),
         (fields::messages(material, random), fields::MESSAGES_MAX),
+        (fields::related(material), fields::RELATED_MAX),
     ];
     // The most important cases of a family come first.
     let mut families = families.map(|(family, max)| family.into_iter().take(max));

@@ -10,7 +10,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-pub(in crate::fuzz) use dictionary::{Dictionary, Pump};
+pub(in crate::fuzz) use dictionary::{Dictionary, Pump, pairs_of};
 use memchr::memmem;
 pub(in crate::fuzz) use tokens::{BAD_UTF8, OPENINGS, TOKENS};
 

@@ -11,6 +11,7 @@ use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{self, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use super::observed::{ConnectionEnd, KEPT_BYTES_MAX, Received};
+use super::rest::{Rest, Wait};
 use crate::process::{Login, LoginCommand};
 use crate::sys::tcp_info;
 use crate::talk::Decoder;
@@ -44,18 +45,26 @@ pub(super) struct Connection {
     tls: Option<TlsChannel>,
     /// Acknowledges at once, so that a server with Nagle's algorithm sends the rest of its reply.
     acknowledges: bool,
+    /// Maximum time without anything from the server, and of each read.
+    wait: Duration,
+    look: Duration,
 }
 
 impl Connection {
-    /// Connects. A refusal is an observation, not an error.
-    pub(super) fn open(endpoint: &Endpoint, wait: Duration, buffer: &mut [u8]) -> io::Result<Self> {
+    /// Connects within `wait`; no later read takes longer than `look`. A refusal is an observation, not an error.
+    pub(super) fn open(
+        endpoint: &Endpoint,
+        wait: Duration,
+        look: Duration,
+        buffer: &mut [u8],
+    ) -> io::Result<Self> {
         let family = match &endpoint.address {
             Address::Tcp(SocketAddr::V4(_)) => net::AddressFamily::INET,
             Address::Tcp(SocketAddr::V6(_)) => net::AddressFamily::INET6,
             Address::Unix(_) => net::AddressFamily::UNIX,
         };
         let socket = net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(wait))?;
+        sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(look))?;
         let mut connection = Self {
             socket: Some(socket),
             finished: false,
@@ -70,6 +79,8 @@ impl Connection {
             sent: 0,
             tls: None,
             acknowledges: false,
+            wait,
+            look,
         };
         connection.connect(&endpoint.address, wait)?;
         if !endpoint.transport.is_plain() {
@@ -235,8 +246,14 @@ impl Connection {
         self.replies
     }
 
-    /// Waits for one complete reply.
-    pub(super) fn receive(&mut self, mut decoder: Decoder, buffer: &mut [u8], until: Instant) {
+    /// Waits for one complete reply. Returns whether one came, or the connection ended.
+    pub(super) fn receive(
+        &mut self,
+        mut decoder: Decoder,
+        buffer: &mut [u8],
+        until: Instant,
+        mut wait: Wait<'_>,
+    ) -> bool {
         self.replies += 1;
         loop {
             let reply = &self.received.bytes[self.next_reply.min(self.received.bytes.len())..];
@@ -245,21 +262,27 @@ impl Connection {
             match decoder.next(reply) {
                 Ok(Some(length)) => {
                     self.next_reply += length;
-                    return;
+                    return true;
                 }
                 Ok(None) if !delimited && !reply.is_empty() => {
                     self.next_reply = self.received.bytes.len();
-                    return;
+                    return true;
                 }
                 Ok(None) => {}
                 // Bytes that violate the frame have no end to wait for.
                 Err(_) => {
                     self.next_reply = self.received.bytes.len();
-                    return;
+                    return true;
                 }
             }
-            if Instant::now() >= until || self.take(buffer, RecvFlags::empty()) != Took::Bytes {
-                return;
+            if Instant::now() >= until {
+                return false;
+            }
+            match self.take(buffer, RecvFlags::empty()) {
+                Took::Bytes => wait.begin_again(),
+                Took::Nothing if wait.goes_on() => {}
+                Took::Nothing => return false,
+                Took::End => return true,
             }
         }
     }
@@ -341,6 +364,8 @@ impl Connection {
         let Some(socket) = &self.socket else {
             return Ok(());
         };
+        // The program reads from the same socket, and may wait longer.
+        sockopt::set_socket_timeout(socket, Timeout::Recv, Some(LOGIN_TIMEOUT))?;
         let login = Login::start(command.clone(), socket)?;
         match login.wait_blocking(LOGIN_TIMEOUT) {
             Err(failure) if failure.is_harness() => {
@@ -348,6 +373,7 @@ impl Connection {
             }
             _ => {}
         }
+        sockopt::set_socket_timeout(socket, Timeout::Recv, Some(self.look))?;
         if let Ok(info) = tcp_info(socket) {
             self.sent = info.bytes_sent - info.bytes_retrans + u64::from(info.notsent);
         }
@@ -383,12 +409,18 @@ impl Connection {
         }
     }
 
-    /// Sends FIN and reads until the server closes or `until` has passed.
-    pub(super) fn finish(&mut self, buffer: &mut [u8], until: Instant) {
+    /// Sends FIN and reads until the server closes, rests or `until` has passed.
+    pub(super) fn finish(&mut self, buffer: &mut [u8], until: Instant, rest: Option<&Rest>) {
         self.half_close();
+        let mut wait = Wait::new(rest);
+        let mut silent_until = until.min(Instant::now() + self.wait);
         while self.socket.is_some() {
             match self.take(buffer, RecvFlags::empty()) {
-                Took::Bytes if Instant::now() < until => {}
+                Took::Bytes if Instant::now() < until => {
+                    wait.begin_again();
+                    silent_until = until.min(Instant::now() + self.wait);
+                }
+                Took::Nothing if Instant::now() < silent_until && wait.goes_on() => {}
                 Took::Bytes | Took::Nothing => {
                     // A reset frees the connection on both sides.
                     self.reset();

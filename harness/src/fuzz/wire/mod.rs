@@ -7,6 +7,7 @@
 mod connection;
 mod inject;
 mod observed;
+mod rest;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +21,8 @@ use inject::{Injected, Injector};
 #[cfg(feature = "cli")]
 pub(crate) use observed::KEPT_BYTES_MAX;
 pub(crate) use observed::{ConnectionEnd, Observed, Received};
+pub(crate) use rest::Rest;
+use rest::Wait;
 
 use super::case::{CONNECTIONS_MAX, Case, SendStep, Step};
 use super::deadline::Deadline;
@@ -105,6 +108,8 @@ pub(crate) struct Wire {
     marks: Vec<usize>,
     /// Ends every case early.
     deadline: Deadline,
+    /// Ends a wait for a server that rests.
+    rest: Option<Rest>,
     /// Gives system calls other results, if the server has a filter.
     injector: Option<Injector>,
     /// What the last case has injected.
@@ -129,6 +134,7 @@ impl Wire {
             sights: None,
             marks: Vec::new(),
             deadline: Deadline::default(),
+            rest: None,
             injector: None,
             injected: None,
         }
@@ -174,6 +180,11 @@ impl Wire {
         self
     }
 
+    /// Ends each wait once the server rests.
+    pub(crate) fn resting(&mut self, rest: Rest) {
+        self.rest = Some(rest);
+    }
+
     /// Makes each piece wait for `piece_read` instead of a fixed pause.
     pub(crate) fn prove_cuts(mut self, piece_read: PieceRead) -> Self {
         self.piece_read = Some(piece_read);
@@ -211,6 +222,7 @@ impl Wire {
             connections: Vec::with_capacity(case.connections()),
             current: 0,
             not_taken: 0,
+            in_vain: 0,
             injected: Injected::default(),
         };
         self.injected = None;
@@ -226,7 +238,7 @@ impl Wire {
             meanwhile();
         }
         for connection in &mut under_way.connections {
-            connection.finish(&mut self.buffer, under_way.until);
+            connection.finish(&mut self.buffer, under_way.until, self.rest.as_ref());
         }
         under_way.injected.end();
         self.injected = under_way.injected.done();
@@ -234,6 +246,7 @@ impl Wire {
         Ok(Observed {
             connections: connections.map(Connection::into_received).collect(),
             not_taken: under_way.not_taken,
+            in_vain: under_way.in_vain,
         })
     }
 }
@@ -252,15 +265,19 @@ struct UnderWay {
     connections: Vec<Connection>,
     current: usize,
     not_taken: usize,
+    in_vain: usize,
     injected: Injected,
 }
 
 impl UnderWay {
     fn connect(&mut self, wire: &mut Wire) -> io::Result<()> {
         if self.connections.len() < CONNECTIONS_MAX {
+            let wait = wire.deadline.left(wire.limits.wait).max(SHORTEST_WAIT);
+            let look = wire.rest.as_ref().map_or(wait, |rest| rest.look);
             self.connections.push(Connection::open(
                 &wire.endpoint,
-                wire.deadline.left(wire.limits.wait).max(SHORTEST_WAIT),
+                wait,
+                look.min(wait),
                 &mut wire.buffer,
             )?);
             if wire.limits.acknowledges
@@ -288,7 +305,10 @@ impl UnderWay {
                 let until = self.until.min(Instant::now() + wire.limits.wait);
                 let connection = &mut self.connections[self.current];
                 let frame = wire.first.get(connection.replies()).unwrap_or(&wire.reply);
-                connection.receive(frame.decoder(), &mut wire.buffer, until);
+                let wait = Wait::new(wire.rest.as_ref());
+                if !connection.receive(frame.decoder(), &mut wire.buffer, until, wait) {
+                    self.in_vain += 1;
+                }
             }
             Step::Login(program) => return self.log_in(wire, usize::from(*program)),
             Step::HalfClose => self.connections[self.current].half_close(),

@@ -10,6 +10,8 @@ pub(crate) struct Observed {
     pub connections: Vec<Received>,
     /// Sends that the server did not read completely within the limit.
     pub not_taken: usize,
+    /// Waits for a reply that did not come.
+    pub in_vain: usize,
 }
 
 impl Observed {
@@ -74,6 +76,7 @@ mod tests {
             Observed {
                 connections: replies.iter().map(received).collect(),
                 not_taken: 0,
+                in_vain: 0,
             }
         };
         assert!(observed(&[b"HTTP/1.1 400 Bad Request\r\n\r\n"]).is_refused());

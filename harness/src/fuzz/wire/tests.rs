@@ -1,7 +1,9 @@
 //! Cases over real sockets: pieces, resets, and servers that do not read or reply.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -144,4 +146,59 @@ fn a_client_that_acknowledges_at_once_reads_the_same() {
     let observed = wire.run(&Case::sending(&b"hello\n"[..])).unwrap();
     assert_eq!(observed.connections[0].bytes, b"hello\n");
     assert_eq!(server.join().unwrap(), [6]);
+}
+
+/// A wire whose waits would last an hour, with what tells whether the server rests.
+fn resting(addr: SocketAddr, asleep: impl Fn() -> Option<Duration> + 'static) -> Wire {
+    let mut wire = wire(addr);
+    let hour = Duration::from_secs(3600);
+    wire.limits.wait = hour;
+    wire.limits.case = hour;
+    wire.resting(Rest::new(Duration::ZERO, asleep));
+    wire
+}
+
+fn asks(message: &[u8]) -> Case {
+    Case::new(vec![Step::Send(SendStep::whole(message)), Step::Receive])
+}
+
+#[test]
+fn a_server_that_sleeps_is_not_waited_for() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (addr, server) = served(move |stream| {
+        let _ = wait.recv();
+        drop(stream);
+    });
+    let mut wire = resting(addr, || Some(Duration::ZERO));
+    let observed = wire.run(&asks(b"half a message")).unwrap();
+    assert_eq!(observed.connections[0].end, ConnectionEnd::StillOpen);
+    assert_eq!(observed.in_vain, 1);
+    go.send(()).unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_computes_is_waited_for() {
+    let looks = Cell::new(0);
+    let has_replied = Arc::new(AtomicBool::new(false));
+    let replied = has_replied.clone();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (addr, server) = served(move |mut stream| {
+        stream.read_exact(&mut [0; 6]).unwrap();
+        wait.recv().unwrap();
+        stream.write_all(b"late\n").unwrap();
+        has_replied.store(true, Ordering::Release);
+    });
+    let mut wire = resting(addr, move || {
+        looks.set(looks.get() + 1);
+        if looks.get() == 3 {
+            go.send(()).unwrap();
+        }
+        replied.load(Ordering::Acquire).then_some(Duration::ZERO)
+    });
+    let observed = wire.run(&asks(b"hello\n")).unwrap();
+    assert_eq!(observed.connections[0].bytes, b"late\n");
+    assert_eq!(observed.connections[0].end, ConnectionEnd::Eof);
+    assert_eq!(observed.in_vain, 0);
+    server.join().unwrap();
 }

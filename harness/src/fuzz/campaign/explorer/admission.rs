@@ -2,6 +2,7 @@
 
 use super::Explorer;
 use crate::fuzz::campaign::heard;
+use crate::fuzz::campaign::source::Origin;
 use crate::fuzz::coverage::Pace;
 use crate::fuzz::{Case, Step};
 
@@ -92,9 +93,9 @@ impl Explorer<'_, '_> {
         once
     }
 
-    /// Those of these places that the newest case alone has reached. Where a source looks once for several cases, each of them runs again
-    /// if there was something new.
-    pub(super) fn of_case_alone(&mut self, places: Vec<u32>) -> Vec<u32> {
+    /// Those of these places that the newest case alone has reached. Where a source looks once for several cases, they run again
+    /// if there was something new ([`Closely`](crate::fuzz::campaign::closely)).
+    pub(super) fn of_case_alone(&mut self, places: Vec<u32>, origin: &Origin) -> Vec<u32> {
         let Some(looks) = self.epoch.looks() else {
             return places;
         };
@@ -104,12 +105,40 @@ impl Explorer<'_, '_> {
         }
         self.looks = looks;
         let together = std::mem::take(&mut self.unseen);
-        if together.len() == 1 || places.is_empty() {
-            return places;
+        let closely = &mut self.source.closely;
+        let is_search = matches!(origin, Origin::Closely(_));
+        let is_one = together.len() == 1;
+        if !is_one && !places.is_empty() {
+            let together = together.iter().map(patient).collect();
+            match is_search {
+                true => closely.split(together),
+                false => closely.search(together, &places),
+            }
+            return Vec::new();
         }
-        let together = together.iter().map(patient).collect();
-        self.source.look_closely(together);
-        Vec::new()
+        if is_search {
+            closely.found(&places);
+            let lost = closely.lost();
+            if let Some(coverage) = self.state.coverage {
+                coverage.not_again(&lost);
+            }
+        }
+        places
+    }
+
+    /// How much the look after this case may cost.
+    pub(super) fn pace(&self, origin: &Origin) -> Pace {
+        match origin {
+            Origin::Closely(turn) if !turn.is_last => Pace::Free,
+            // A case that is forgotten could be the one that reaches what is seen next.
+            _ if self.unseen.len() + 1 >= UNSEEN_MAX => Pace::Now,
+            Origin::Generated(_)
+                if self.epoch.looks().is_some() && !self.source.effort.may_search() =>
+            {
+                Pace::Free
+            }
+            _ => Pace::Due,
+        }
     }
 
     /// Whatever was executed until now was told or does not matter.

@@ -1,6 +1,7 @@
 //! Runs the cases of one epoch: at most 10,000 cases or 5 s on one server.
 
 mod admission;
+mod leaks;
 mod tests_of_hints;
 
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use crate::fuzz::coverage::Pace;
 use crate::fuzz::epoch::{CaseRun, Epoch};
 use crate::fuzz::log::Log;
 use crate::fuzz::oracle::alarm::alarm;
-use crate::fuzz::oracle::{Rigour, complexity, difference, injected, leak, starvation, watch};
+use crate::fuzz::oracle::{Rigour, complexity, difference, injected, starvation, watch};
 use crate::fuzz::symptom::{FindingKind, Symptom};
 use crate::fuzz::wire::ConnectionEnd;
 use crate::process::Mark;
@@ -36,20 +37,8 @@ const CANARY_EXCHANGES: u32 = 8;
 const RESET_CASES: u32 = 16;
 /// CPU time of one case that hints at super-linear work.
 const COSTLY: Duration = Duration::from_millis(4);
-/// Descriptors or threads above the baseline that hint at a leak.
-const LEAKED_MIN: u64 = 12;
 /// Maximum complexity tests per epoch: on a slow server every long case looks costly.
 const COMPLEXITY_TESTS_MAX: u32 = 3;
-/// Maximum recent cases that are tried one by one when something leaks.
-const LEAK_SUSPECTS_MAX: usize = 96;
-/// How often a suspect of a leak is repeated.
-const LEAK_RUNS: u32 = 6;
-/// Descriptors or threads that these repetitions must leave behind.
-const LEAK_GROWTH_MIN: u64 = 3;
-/// How long a server may take to release descriptors and threads after the last connection closed.
-const RELEASE: Duration = Duration::from_millis(100);
-/// The same limit between the runs of leak suspects.
-const RELEASE_QUICK: Duration = Duration::from_millis(10);
 /// One in this many cases without anything new is tested for divergence, besides every case with something new.
 const DIVERGENCE_ONE_IN: u64 = 512;
 /// Pause after tcprove ran out of ports or descriptors.
@@ -149,7 +138,22 @@ impl<'a, 'b> Explorer<'a, 'b> {
 
     /// Runs one case and everything that follows it.
     fn case(&mut self) -> Option<Suspect> {
+        let (begun, before) = (Instant::now(), self.source.effort.search);
         let (case, origin) = self.source.next(self.state, self.cases.is_empty());
+        let is_search = origin.is_search();
+        let suspect = self.run_case(case, origin);
+        let effort = &mut self.source.effort;
+        match is_search {
+            true => effort.search = before + begun.elapsed(),
+            // What was spent on a search meanwhile is counted already.
+            false => {
+                effort.others += begun.elapsed().saturating_sub(effort.search - before);
+            }
+        }
+        suspect
+    }
+
+    fn run_case(&mut self, case: Case, origin: Origin) -> Option<Suspect> {
         self.elsewhere(&origin);
         if let Err(error) = self.log.append(&case) {
             self.state
@@ -175,7 +179,7 @@ impl<'a, 'b> Explorer<'a, 'b> {
                 }
             };
         if let Origin::Generated(Some(place)) = origin
-            && begun.elapsed() >= self.epoch.target.limits.wait
+            && (run.observed.in_vain > 0 || begun.elapsed() >= self.epoch.target.limits.wait)
         {
             self.source.corpus.is_slow(place);
         }
@@ -262,7 +266,12 @@ impl<'a, 'b> Explorer<'a, 'b> {
 
     /// What the server has reached since the last case was none of the next case's doing, but may be that of the case before.
     fn elsewhere(&mut self, origin: &Origin) {
-        if self.epoch.looks().is_some() && matches!(origin, Origin::Closely | Origin::Again(_)) {
+        let begins = match origin {
+            Origin::Closely(turn) => turn.is_first || self.cases.is_empty(),
+            Origin::Again(_) => true,
+            Origin::Corpus { .. } | Origin::Generated(_) => false,
+        };
+        if self.epoch.looks().is_some() && begins {
             self.epoch.arm_again(&[]);
             self.looked();
         }
@@ -283,12 +292,12 @@ impl<'a, 'b> Explorer<'a, 'b> {
     fn hints(&mut self, run: &CaseRun, origin: Origin) -> Option<Suspect> {
         let newest = self.cases.last()?;
         let shown = self.state.observations(newest, run);
-        let reached = self.epoch.reached(Pace::Due);
+        let reached = self.epoch.reached(self.pace(&origin));
         let mut places = match self.state.coverage {
             Some(coverage) => coverage.fresh(&reached),
             None => Vec::new(),
         };
-        places = self.of_case_alone(places);
+        places = self.of_case_alone(places, &origin);
         let newest = self.cases.last()?;
         if let Origin::Corpus { of_fleet } = origin {
             self.state.take_in(newest, &shown, &places, of_fleet);
@@ -312,7 +321,12 @@ impl<'a, 'b> Explorer<'a, 'b> {
         }
         let case = newest.clone();
         if is_new {
+            let begun = Instant::now();
+            let searches = !places.is_empty();
             self.admit(&case, &new, places, matches!(origin, Origin::Again(_)));
+            if searches {
+                self.source.effort.search += begun.elapsed();
+            }
         }
         // What only one of two servers sees would make them differ.
         if self.other.is_some() || case.injects() {
@@ -372,56 +386,6 @@ impl<'a, 'b> Explorer<'a, 'b> {
         self.since_canary = 0;
         self.last_canary = Instant::now();
         self.beside = !self.beside;
-    }
-
-    /// Looks for the leaking case if there are more descriptors or threads than at the beginning although all
-    /// connections are closed.
-    fn leaks(&mut self) -> Option<Suspect> {
-        let baseline = self.epoch.baseline;
-        let more = |epoch: &Epoch<'_>| {
-            let now = epoch.vitals();
-            let descriptors = now.descriptors.saturating_sub(baseline.descriptors);
-            descriptors.max(now.threads.saturating_sub(baseline.threads)) >= LEAKED_MIN
-        };
-        if self.other.is_some()
-            || self.leak_tried
-            || !more(&self.epoch)
-            || self.epoch.until(RELEASE, |epoch| !more(epoch))
-        {
-            return None;
-        }
-        self.leak_tried = true;
-        let recent = self.cases.iter().rev().take(LEAK_SUSPECTS_MAX).cloned();
-        for case in recent.collect::<Vec<Case>>() {
-            if self.state.is_over() {
-                return None;
-            }
-            let before = self.epoch.vitals();
-            for _ in 0..LEAK_RUNS {
-                self.epoch.run(&case).ok()?;
-            }
-            self.epoch.until(RELEASE_QUICK, |epoch| {
-                let now = epoch.vitals();
-                now.descriptors <= before.descriptors && now.threads <= before.threads
-            });
-            let now = self.epoch.vitals();
-            if now.ended.is_some() {
-                return None;
-            }
-            let grown = now.descriptors >= before.descriptors + LEAK_GROWTH_MIN
-                || now.threads >= before.threads + LEAK_GROWTH_MIN;
-            if grown
-                && self.state.may_test(FindingKind::Leak, &case)
-                && let Some(mut other) = self.epoch.another()
-            {
-                let symptom = leak::test(&mut other, &case, Rigour::Quick);
-                let suspect = symptom.map(|symptom| Suspect::alone(symptom, case.clone()));
-                if let Some(suspect) = self.state.tested(FindingKind::Leak, &case, suspect) {
-                    return Some(suspect);
-                }
-            }
-        }
-        None
     }
 
     /// Checks at the end of the epoch that the server is still healthy.

@@ -10,6 +10,7 @@
 //! bytes \x21\x00\x14               bytes for a place in a binary message
 //! message \xc0\x00                 a whole message
 //! open EHLO a\r\n                  a message that begins a session
+//! pairs {}[]=1&{}[a]=1            several pairs of a query or form in place of one, with its name for {}
 //! pump "|\\\\|                     what is repeated in a value: the bytes before, the unit, the bytes after
 //! ```
 //!
@@ -52,8 +53,26 @@ pub(in crate::fuzz) struct Dictionary {
     pub messages: Vec<Vec<u8>>,
     /// Messages that begin a session.
     pub openings: Vec<Vec<u8>>,
+    /// Pairs of a query or form whose names depend on each other, with [`NAME`] for the name of the pair that they replace.
+    pub pairs: Vec<Vec<u8>>,
     /// What is repeated in a value.
     pub pumps: Vec<Pump>,
+}
+
+/// Stands for a name.
+const NAME: &[u8] = b"{}";
+
+/// These pairs of a dictionary for a pair of this name.
+pub(in crate::fuzz) fn pairs_of(pairs: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(pairs.len());
+    let mut begin = 0;
+    for at in memmem::find_iter(pairs, NAME) {
+        text.extend_from_slice(&pairs[begin..at]);
+        text.extend_from_slice(name);
+        begin = at + NAME.len();
+    }
+    text.extend_from_slice(&pairs[begin..]);
+    text
 }
 
 /// A repetition that is hard for backtracking and rescanning parsers.
@@ -93,6 +112,7 @@ impl Dictionary {
             "line" => self.lines.push(unescaped(text)),
             "bytes" => self.bytes.push(unescaped(text)),
             "open" => self.openings.push(unescaped(text)),
+            "pairs" => self.pairs.push(unescaped(text)),
             "message" => self.messages.push(unescaped(text)),
             "value" => match text.split_once(": ") {
                 Some((name, value)) => {
@@ -178,8 +198,9 @@ mod tests {
 
     #[test]
     fn every_line_is_an_entry() {
-        const CLASSES: [&str; 10] = [
-            "sign", "key", "value", "line", "scope", "bytes", "message", "open", "pump", "#",
+        const CLASSES: [&str; 11] = [
+            "sign", "key", "value", "line", "scope", "bytes", "message", "open", "pairs", "pump",
+            "#",
         ];
         for file in FILES {
             for line in file.lines().filter(|line| !line.is_empty()) {
@@ -229,6 +250,15 @@ mod tests {
                 message.escape_ascii()
             );
         }
+    }
+
+    #[test]
+    fn pairs_have_the_name_of_what_they_replace() {
+        assert_eq!(pairs_of(b"{}[a]=1&{}", b"key"), b"key[a]=1&key");
+        assert_eq!(pairs_of(b"a={", b"key"), b"a={");
+        let http = Dictionary::of(&[b"GET / HTTP/1.1\r\n\r\n".to_vec()]);
+        let named = |pairs: &Vec<u8>| memmem::find(pairs, NAME).is_some();
+        assert!(http.pairs.len() > 5 && http.pairs.iter().all(named));
     }
 
     #[test]
