@@ -7,6 +7,7 @@
 mod abandoned;
 mod acceptor;
 mod account;
+mod borrowed;
 mod cpu_waits;
 mod crashes;
 mod drain;
