@@ -78,15 +78,15 @@ fn readable(picture: &str) -> String {
         .replace("opacity: 0.4", "opacity: 0.75")
 }
 
-/// What stays the same in each run: the verdict and the names of the rows.
+/// What stays the same in each run: the verdict and the names of the rows, but `proof`. Whether the server dies before it is seen
+/// to have read is chance.
 fn shape(text: &str) -> Vec<&str> {
-    const WORDS: [&str; 11] = [
+    const WORDS: [&str; 10] = [
         "encoding",
         "fail",
         "requirement",
         "expected",
         "actual",
-        "proof",
         "stderr",
         "steps",
         "reproduce",

@@ -79,9 +79,11 @@ impl<'a> Visitor<'a> {
         cuts: impl Fn(usize) -> Vec<usize>,
     ) -> Checked<usize> {
         let talk = self.cx.talk();
-        let (mut client, steps) = match (self.client.take(), self.walk.steps_to(talk, index)) {
-            (Some(client), Some(steps)) => (client, steps),
-            _ => self.begin(index).await?,
+        // A connection that cannot carry the turn is closed first: a server may serve one client at a time.
+        let held = self.client.take().zip(self.walk.steps_to(talk, index));
+        let (mut client, steps) = match held {
+            Some(held) => held,
+            None => self.begin(index).await?,
         };
         let mut length = 0;
         for step in steps {
