@@ -79,6 +79,15 @@ pub(super) const PLACES_LOST: &str = "places-not-given-back";
 
 use FailureKind as Kind;
 
+/// How a server falls short that does not take a request for the one that it is.
+const NOT_UNDERSTOOD: &[Kind] = &[
+    Kind::WrongReply,
+    Kind::LostReply,
+    Kind::Reset,
+    Kind::Accepted,
+    Kind::Blocked,
+];
+
 /// The first rule that explains a failure counts.
 const RULES: &[Rule] = &[
     Rule {
@@ -112,13 +121,7 @@ const RULES: &[Rule] = &[
         because: "a request other than the first is understood only if it arrives in one read",
         look: "look at the code that reads this request: what it has of it after one recv() is judged too early, or lost before the next",
         checks: &["split-bytewise", "split-each-offset"],
-        kinds: &[
-            Kind::WrongReply,
-            Kind::LostReply,
-            Kind::Reset,
-            Kind::Accepted,
-            Kind::Blocked,
-        ],
+        kinds: NOT_UNDERSTOOD,
         says: "talk.turn[",
         decisive: &[],
     },
@@ -141,13 +144,7 @@ const RULES: &[Rule] = &[
             "rescan-quadratic",
             "nagle-40ms",
         ],
-        kinds: &[
-            Kind::WrongReply,
-            Kind::LostReply,
-            Kind::Reset,
-            Kind::Accepted,
-            Kind::Blocked,
-        ],
+        kinds: NOT_UNDERSTOOD,
         says: "",
         decisive: &[
             "split-bytewise",

@@ -1,5 +1,6 @@
 //! `tcprove generate`: files for editors, shells and packages.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -57,18 +58,9 @@ pub(super) fn main(args: &GenerateArgs) -> ExitCode {
             clap_complete::generate(*shell, &mut command, "tcprove", &mut text);
             Ok(())
         }
-        What::Reference => {
-            text.extend_from_slice(crate::file::reference().trim_end().as_bytes());
-            Ok(())
-        }
-        What::Commands => {
-            text.extend_from_slice(commands(command).trim_end().as_bytes());
-            Ok(())
-        }
-        What::Coverage => {
-            text.extend_from_slice(crate::fuzz::COVERAGE_RUNTIME.trim_end().as_bytes());
-            Ok(())
-        }
+        What::Reference => text.write_all(crate::file::reference().trim_end().as_bytes()),
+        What::Commands => text.write_all(commands(command).trim_end().as_bytes()),
+        What::Coverage => text.write_all(crate::fuzz::COVERAGE_RUNTIME.trim_end().as_bytes()),
         What::Man { all: None } => clap_mangen::Man::new(command).render(&mut text),
         What::Man { all: Some(folder) } => return pages(command, folder),
     };

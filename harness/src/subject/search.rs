@@ -180,7 +180,7 @@ async fn tried(client: &RehearsalClient, reach: Reach, is_watched: bool) -> Resu
     Ok(Met::AtLeast(reach.most))
 }
 
-/// Whether so many connections at the same time stay open until the first one has this age, and the last one a smaller one.
+/// Whether so many connections at the same time stay open until the first one has this age.
 async fn stay_open(client: &RehearsalClient, count: usize, age: Duration) -> bool {
     released(client.server()).await;
     let begun = Instant::now();

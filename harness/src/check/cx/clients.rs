@@ -117,7 +117,13 @@ impl Cx {
 
     /// One exchange on a new connection.
     pub(crate) async fn exchange(&self) -> Checked<Reply> {
-        let mut session = self.open().await?;
+        self.exchange_within(self.pace().reply_limit()).await
+    }
+
+    /// Like [`Self::exchange`], with another time limit of each operation.
+    pub(crate) async fn exchange_within(&self, limit: Duration) -> Checked<Reply> {
+        let mut session = self.try_connect_within(limit).await?;
+        session.opening().await?;
         let turn = session.turn()?;
         let reply = session.exchange(&turn).await?;
         session.close();

@@ -14,42 +14,35 @@ pub(super) fn everywhere(length: usize) -> Vec<usize> {
     (1..length).filter(is_cut).collect()
 }
 
-/// Sends a request in pieces, cut at these offsets, and reads the reply.
+/// Sends a request in pieces, cut at these offsets, and reads the reply. With `may_end`, the server may end the connection before it
+/// has all pieces, and its reply counts all the same.
 pub(super) async fn exchange(
     cx: &Cx,
     client: &mut Session,
     turn: &Turn,
     cuts: &[usize],
-) -> Checked {
-    let last = send(cx, client, turn, cuts, false).await?;
-    client.send(last).await?;
-    client.expect(turn).await?;
-    Ok(())
-}
-
-/// Sends all pieces but the last one, which is returned. With `may_end`, the server may end the connection before it has all
-/// pieces; then the rest is empty.
-async fn send<'a>(
-    cx: &Cx,
-    client: &mut Session,
-    turn: &'a Turn,
-    cuts: &[usize],
     may_end: bool,
-) -> Checked<&'a [u8]> {
-    let mut begin = 0;
+) -> Checked {
+    let mut rest = &turn.request[..];
     for &cut in cuts {
-        client.send(&turn.request[begin..cut]).await?;
+        let (piece, after) = rest.split_at(cut - (turn.request.len() - rest.len()));
+        client.send(piece).await?;
         client.until_read().await?;
         cx.proved(format!(
             "the server had read the first {cut} bytes of {} before the next was sent",
             turn.label
         ));
+        rest = after;
         if may_end && client.was_ended_by_server() {
-            return Ok(&[]);
+            rest = &[];
+            break;
         }
-        begin = cut;
     }
-    Ok(&turn.request[begin..])
+    if !rest.is_empty() {
+        client.send(rest).await?;
+    }
+    client.expect(turn).await?;
+    Ok(())
 }
 
 /// Goes to turns of the conversation, on a new connection where the last one cannot carry the next.
@@ -87,17 +80,17 @@ impl<'a> Visitor<'a> {
         };
         let mut length = 0;
         for step in steps {
-            let exchange = &talk.turns[step];
-            let turn = client.voice().plain(exchange)?;
+            let asked = &talk.turns[step];
+            let turn = client.voice().plain(asked)?;
             if step == index {
                 length = turn.request.len();
                 let cuts = cuts(length);
-                self.cx.about(exchange);
-                let answered = self.cut(&mut client, &turn, &cuts).await;
-                answered.at(|| place(exchange, &cuts, length))?;
+                self.cx.about(asked);
+                let answered = exchange(self.cx, &mut client, &turn, &cuts, turn.closes).await;
+                answered.at(|| place(asked, &cuts, length))?;
             } else {
                 let answered = client.exchange(&turn).await;
-                answered.at(|| format!("{}, in one piece", exchange.label))?;
+                answered.at(|| format!("{}, in one piece", asked.label))?;
             }
             self.walk.said(talk, step);
         }
@@ -113,15 +106,6 @@ impl<'a> Visitor<'a> {
         let mut steps = self.cx.talk().way_to(index);
         steps.push(index);
         Ok((client, steps))
-    }
-
-    async fn cut(&self, client: &mut Session, turn: &Turn, cuts: &[usize]) -> Checked {
-        let rest = send(self.cx, client, turn, cuts, turn.closes).await?;
-        if !rest.is_empty() {
-            client.send(rest).await?;
-        }
-        client.expect(turn).await?;
-        Ok(())
     }
 }
 

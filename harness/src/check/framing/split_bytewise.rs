@@ -25,7 +25,7 @@ async fn run(cx: &Cx) -> Checked {
     let mut client = cx.open().await?;
     let turn = client.turn()?;
     let mut bytes = turn.request.len();
-    pieces::exchange(cx, &mut client, &turn, &pieces::everywhere(bytes)).await?;
+    pieces::exchange(cx, &mut client, &turn, &pieces::everywhere(bytes), false).await?;
     super::end(cx, client).await?;
     let turns = cx.talk().turns.len();
     let mut visitor = Visitor::new(cx);

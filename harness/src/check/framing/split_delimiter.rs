@@ -33,7 +33,7 @@ async fn run(cx: &Cx) -> Checked {
             client = cx.open().await?;
         }
         let turn = client.turn()?;
-        pieces::exchange(cx, &mut client, &turn, &[point]).await?;
+        pieces::exchange(cx, &mut client, &turn, &[point], false).await?;
         cx.proved(format!(
             "the server had read {point} bytes, up to the middle of the delimiter or length, before the rest was sent"
         ));

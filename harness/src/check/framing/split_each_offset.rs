@@ -42,7 +42,7 @@ async fn run(cx: &Cx) -> Checked {
         }
         let turn = client.turn()?;
         let cut = [offset.min(turn.request.len() - 1)];
-        pieces::exchange(cx, &mut client, &turn, &cut)
+        pieces::exchange(cx, &mut client, &turn, &cut, false)
             .await
             .at(|| format!("cut after byte {offset} of {length}"))?;
     }

@@ -25,21 +25,18 @@ const SIZE: usize = 32_000;
 /// The command for this check; empty if there is none. `about` is the label of the turn that its requests are of, if that is
 /// not the plain one.
 pub(super) fn command(check: &Check, battery: &Battery, about: Option<&str>) -> String {
-    let is_plain = battery.subject.origin.transport().describe().is_none();
-    let text = if is_plain { check.by_hand } else { "" };
-    filled(text, battery, about).unwrap_or_default()
+    filled(check.by_hand, battery, about).unwrap_or_default()
 }
 
 /// The command for a failure of any check that shows that the server has lost the places of clients that left.
 pub(super) fn lost_places(battery: &Battery, places: usize) -> String {
-    let is_plain = battery.subject.origin.transport().describe().is_none();
     let text = LEAVERS.replace("{places}", &places.to_string());
-    let text = if is_plain { text.as_str() } else { "" };
-    filled(text, battery, None).unwrap_or_default()
+    filled(&text, battery, None).unwrap_or_default()
 }
 
 fn filled(text: &str, battery: &Battery, about: Option<&str>) -> Option<String> {
-    if text.is_empty() {
+    let is_plain = battery.subject.origin.transport().describe().is_none();
+    if text.is_empty() || !is_plain {
         return None;
     }
     let script = Script::new(battery, about)?;

@@ -10,6 +10,7 @@ use super::claim::Rigour;
 use crate::fuzz::Case;
 use crate::fuzz::epoch::Epoch;
 use crate::fuzz::symptom::{FindingKind, Symptom};
+use crate::process::Vital;
 
 /// Minimum runs per batch.
 const RUNS_MIN: u32 = 20;
@@ -23,7 +24,10 @@ const SLOPE_QUICK: f64 = 0.8;
 /// Maximum wait for a server that releases by a timer what seems to be left behind: more than a second, the usual round number.
 pub(crate) const TIMER: Duration = Duration::from_millis(1200);
 
-const DESCRIPTORS: &str = "descriptors";
+/// Something that may be left behind: its name, and the number of them.
+type Counted = (&'static str, fn(&Vital) -> u64);
+const DESCRIPTORS: Counted = ("descriptors", |vital| vital.descriptors);
+const THREADS: Counted = ("threads", |vital| vital.threads);
 
 /// Runs the case in three batches.
 pub(crate) fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
@@ -43,13 +47,15 @@ pub(crate) fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option
     let (second_runs, after) = batch(epoch, case, runs, settling)?;
     let runs = first_runs.max(second_runs);
     let slope = |from: u64, to: u64| to.saturating_sub(from) as f64 / f64::from(runs);
-    for (what, [first, second, third]) in [
+    for ((what, count), [first, second, third]) in [
         (DESCRIPTORS, [before.0, middle.0, after.0]),
-        ("threads", [before.1, middle.1, after.1]),
+        (THREADS, [before.1, middle.1, after.1]),
     ] {
         let (one, other) = (slope(first, second), slope(second, third));
         if one >= least && other >= least {
-            if is_released(epoch, what == DESCRIPTORS, first, third) {
+            // The server may release at least half of what the two batches have left behind.
+            let half = u64::midpoint(first, third);
+            if epoch.until(TIMER, |epoch| count(&epoch.vitals()) <= half) {
                 return None;
             }
             let each = one.min(other);
@@ -63,20 +69,6 @@ pub(crate) fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option
         }
     }
     None
-}
-
-/// Whether the server releases at least half of what two batches have left behind.
-fn is_released(epoch: &Epoch<'_>, of_descriptors: bool, first: u64, third: u64) -> bool {
-    let half = u64::midpoint(first, third);
-    epoch.until(TIMER, |epoch| {
-        let now = epoch.vitals();
-        let left = if of_descriptors {
-            now.descriptors
-        } else {
-            now.threads
-        };
-        left <= half
-    })
 }
 
 /// Runs per batch for the next two batches, so that the server does not run out of descriptors. `left` is the number
