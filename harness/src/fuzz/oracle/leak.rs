@@ -21,6 +21,8 @@ const SLOPE: f64 = 0.5;
 /// The same minimum for a quick look, so that what passes it will also be confirmed.
 const SLOPE_QUICK: f64 = 0.8;
 
+/// Time for the server to settle after a batch. What it releases later is looked for once, after the last batch.
+const SETTLING: Duration = Duration::from_millis(200);
 /// Maximum wait for a server that releases by a timer what seems to be left behind: more than a second, the usual round number.
 pub(crate) const TIMER: Duration = Duration::from_millis(1200);
 
@@ -31,20 +33,20 @@ const THREADS: Counted = ("threads", |vital| vital.threads);
 
 /// Runs the case in three batches.
 pub(crate) fn test(epoch: &mut Epoch<'_>, case: &Case, rigour: Rigour) -> Option<Symptom> {
-    let (runs, settling, least) = match rigour {
-        Rigour::Full => (200, Duration::from_secs(1), SLOPE),
-        Rigour::Quick => (20, Duration::from_millis(200), SLOPE_QUICK),
+    let (runs, least) = match rigour {
+        Rigour::Full => (200, SLOPE),
+        Rigour::Quick => (20, SLOPE_QUICK),
     };
     let begin = epoch.vitals();
     // The first batch does not count: it may fill a pool.
-    let (runs, before) = batch(epoch, case, runs, settling)?;
+    let (runs, before) = batch(epoch, case, runs)?;
     let runs = runs.min(room(
         epoch,
         before.0.saturating_sub(begin.descriptors),
         runs,
     ));
-    let (first_runs, middle) = batch(epoch, case, runs, settling)?;
-    let (second_runs, after) = batch(epoch, case, runs, settling)?;
+    let (first_runs, middle) = batch(epoch, case, runs)?;
+    let (second_runs, after) = batch(epoch, case, runs)?;
     let runs = first_runs.max(second_runs);
     let slope = |from: u64, to: u64| to.saturating_sub(from) as f64 / f64::from(runs);
     for ((what, count), [first, second, third]) in [
@@ -89,12 +91,7 @@ fn room(epoch: &Epoch<'_>, left: u64, runs: u32) -> u32 {
 
 /// Runs one batch, with fewer runs if they are slow. Returns the number of runs, and the descriptors and threads of
 /// the server after it has settled.
-fn batch(
-    epoch: &mut Epoch<'_>,
-    case: &Case,
-    runs: u32,
-    settling: Duration,
-) -> Option<(u32, (u64, u64))> {
+fn batch(epoch: &mut Epoch<'_>, case: &Case, runs: u32) -> Option<(u32, (u64, u64))> {
     let (before, begun) = (epoch.vitals(), Instant::now());
     let mut done = 0;
     while done < runs && (done < RUNS_MIN || begun.elapsed() < BATCH_MAX) {
@@ -104,7 +101,7 @@ fn batch(
         }
         done += 1;
     }
-    epoch.until(settling, |epoch| {
+    epoch.until(SETTLING, |epoch| {
         let now = epoch.vitals();
         now.descriptors <= before.descriptors && now.threads <= before.threads
     });
