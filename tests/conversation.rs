@@ -271,6 +271,9 @@ expect = { none = true }
 
 #[test]
 fn turns_are_said_in_their_order() {
+    if !is_thorough() {
+        return;
+    }
     let talk = r#"
 [talk]
 frame = { until = "\n" }

@@ -88,6 +88,9 @@ fn cell<'a>(report: &'a Value, metric: &str) -> &'a Value {
 /// The candidate needs more than ten times the CPU time (`--slower 1000`).
 #[test]
 fn a_candidate_that_is_much_slower_fails_in_every_format() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let formats = [
         "--max-time",

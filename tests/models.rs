@@ -69,6 +69,9 @@ fn echo_passes_in_prefork() {
 
 #[test]
 fn line_passes_in_tokio_multi() {
+    if !is_thorough() {
+        return;
+    }
     battery("line", "tokio-multi");
 }
 

@@ -2,6 +2,7 @@
 
 use crate::by_hand::run;
 use crate::support::battery::{Checked, check, file_stating, have, small_server};
+use crate::support::skip::is_thorough;
 
 /// Runs these checks on the line server with places, whose clients give them back only as `how` says.
 fn places(how: &str) -> Option<Checked> {
@@ -15,6 +16,9 @@ fn places(how: &str) -> Option<Checked> {
 
 #[test]
 fn a_place_that_is_kept_after_a_reset_is_found() {
+    if !is_thorough() {
+        return;
+    }
     let Some(checked) = places("leaky") else {
         return;
     };
@@ -33,6 +37,9 @@ fn a_place_that_is_kept_after_a_reset_is_found() {
 /// Without the promise, a place that is kept shows wherever clients leave abruptly: the refusal is recognised, and is one cause.
 #[test]
 fn kept_places_are_one_cause_where_nothing_is_promised() {
+    if !is_thorough() {
+        return;
+    }
     if !have("python3") {
         return;
     }

@@ -1,6 +1,7 @@
 //! A pass needs proof: faults that a check would overlook if it took a pause for a limit, the first reply for the only one, or
 //! a stimulus for granted.
 
+use crate::support::Bench;
 use crate::support::battery::{have, passes, small_server, variant};
 use crate::support::skip::is_thorough;
 
@@ -101,7 +102,31 @@ fn an_urgent_byte_that_ends_a_connection() {
 /// Clients that come before the stimulus, and are too many for the backlog.
 #[test]
 fn connections_that_wait_before_options_are_refused() {
+    if !is_thorough() {
+        return;
+    }
     passes("passes-easily", "few-wait", &["options-refused"]);
+}
+
+/// However fast the server is: whether 400 clients are served in time behind a short queue is chance.
+#[test]
+fn a_backlog_of_five_is_too_short_and_one_of_sixteen_is_not() {
+    if !is_thorough() {
+        return;
+    }
+    for (backlog, code) in [(5, 1), (16, 0)] {
+        let backlog = format!("backlog={backlog}");
+        let words = [
+            "check",
+            "--embedded",
+            "--param",
+            &backlog,
+            "--only",
+            "backlog-burst",
+        ];
+        let ended = Bench::new().run(words);
+        assert_eq!(ended.code, Some(code), "{}", ended.all());
+    }
 }
 
 #[test]
@@ -112,6 +137,9 @@ fn a_listening_socket_that_is_closed_a_moment_later() {
 
 #[test]
 fn a_write_after_a_fin_and_a_reset() {
+    if !is_thorough() {
+        return;
+    }
     fails(
         "dies-of-epipe",
         "faulty",

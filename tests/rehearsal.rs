@@ -115,6 +115,9 @@ fn a_limit_of_requests_is_a_fact() {
 /// A client that waits for ever has met a fault, not a limit.
 #[test]
 fn a_limit_that_nobody_is_told_of_is_a_fault() {
+    if !is_thorough() {
+        return;
+    }
     let Some(checked) = limited(&["connections=20", "how=left"], &["hol-partial"]) else {
         return;
     };
@@ -215,6 +218,9 @@ fn a_limit_of_sizes_is_a_fact() {
 /// A long line that the server takes for two, or leaves without an answer, is no limit.
 #[test]
 fn a_size_that_is_not_refused_is_no_limit() {
+    if !is_thorough() {
+        return;
+    }
     for how in ["cut", "left"] {
         let params = ["bytes=1023", &format!("how={how}")];
         let Some(checked) = limited(&params, &["size-boundaries"]) else {

@@ -2,6 +2,7 @@
 
 use crate::support::battery::{Checked, have, passes, small_server, variant};
 use crate::support::skip;
+use crate::support::skip::is_thorough;
 
 /// Runs checks of resources on a line server that wakes up `hz` times per second.
 fn ticking(hz: u32, checks: &[&str]) -> Option<Checked> {
@@ -36,6 +37,9 @@ fn only_a_keepalive_or_a_promise_ends_the_connection_of_a_vanished_client() {
 /// A message may be in a log file, if that is in the server's folder.
 #[test]
 fn a_message_in_a_log_is_a_message() {
+    if !is_thorough() {
+        return;
+    }
     for (params, outcome) in [(&[][..], "pass"), (&["log=none"], "fail")] {
         if !have("python3") {
             return;

@@ -2,9 +2,13 @@
 //! reason, and the same server without the fault passes.
 
 use crate::support::battery::{check, have, passes, variant};
+use crate::support::skip::is_thorough;
 
 #[test]
 fn a_login_that_is_one_recv() {
+    if !is_thorough() {
+        return;
+    }
     if !have("python3") {
         return;
     }
@@ -31,6 +35,9 @@ fn a_login_that_is_one_recv() {
 
 #[test]
 fn a_later_turn_whose_end_is_cut() {
+    if !is_thorough() {
+        return;
+    }
     if !have("python3") {
         return;
     }

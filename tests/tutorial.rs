@@ -74,6 +74,9 @@ fn loop_mode_dies_and_blocks_in_the_ways_that_it_does() {
 
 #[test]
 fn threads_mode_dies_without_descriptors() {
+    if !is_thorough() {
+        return;
+    }
     let Some(checked) = tutorial("threads", &["emfile-live", "hol-idle", "rst-on-connect"]) else {
         return;
     };
@@ -123,6 +126,9 @@ fn docs() -> PathBuf {
 /// Each step of the page fails and passes what the page says; without `TCPROVE_SLOW` the first two checks of each.
 #[test]
 fn the_steps_of_the_page_turn_green() {
+    if !is_thorough() {
+        return;
+    }
     if !have("python3") {
         return;
     }

@@ -6,6 +6,9 @@ use super::*;
 
 #[test]
 fn a_login_that_a_program_computes() {
+    if !is_thorough() {
+        return;
+    }
     let Some(described) = Described::new("login", same) else {
         return;
     };

@@ -6,6 +6,9 @@ use crate::support::{Bench, at_once};
 
 #[test]
 fn the_reference_server() {
+    if !is_thorough() {
+        return;
+    }
     at_once(&["tutorial", "echo", "line", "frame"], |protocol| {
         let bench = Bench::new();
         let words = [
@@ -70,6 +73,9 @@ fn refusals_that_the_server_does_not_make_are_left_out() {
 
 #[test]
 fn protocols_of_small_servers() {
+    if !is_thorough() {
+        return;
+    }
     let servers = [
         ("json_lines", "`json-lines`"),
         ("netstring", "`netstring`"),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::fuzz;
 use crate::support::Bench;
-use crate::support::skip::slow_rounds;
+use crate::support::skip::{is_thorough, slow_rounds};
 
 /// A planted fault: its kind, how many steps and bytes a person needs, and how long it takes.
 struct Planted {
@@ -121,6 +121,13 @@ fn find(planted: &Planted, seed: u64) {
     }
 }
 
+/// Those that may take more than ten seconds to be found and made small.
+const THOROUGH: &[&str] = &[
+    "panic-on-length-313",
+    "full-buffer-byte-lost",
+    "three-cases",
+];
+
 /// A test for each fault that is found within seconds, so that they run beside each other.
 macro_rules! quick {
     ($($test:ident: $fault:literal,)*) => {
@@ -129,6 +136,9 @@ macro_rules! quick {
         $(
             #[test]
             fn $test() {
+                if THOROUGH.contains(&$fault) && !is_thorough() {
+                    return;
+                }
                 let planted = PLANTED.iter().find(|planted| planted.name == $fault);
                 find(planted.unwrap(), 1);
             }

@@ -90,7 +90,7 @@ fn a_finding_that_is_waived_does_not_count_and_a_waiver_of_one_disturbs_no_check
     let file = r#"
         [server]
         name = "mine"
-        cmd = ["tcprove", "serve", "--port", "{port}", "--fault", "format-string"]
+        cmd = ["tcprove", "serve", "--port", "{port}", "--fault", "exit-on-decode-error"]
         [talk]
         frame = { until = "\n" }
         [[talk.turn]]
@@ -102,7 +102,7 @@ fn a_finding_that_is_waived_does_not_count_and_a_waiver_of_one_disturbs_no_check
         reason = "known"
     "#;
     bench.write("tcprove.toml", file);
-    let fuzzed = fuzz(&bench, &["--duration", "60s", "--stop-on-first"]);
+    let fuzzed = fuzz(&bench, &["--cases", "300"]);
     assert_eq!(
         fuzzed.findings()[0]["waived"],
         "known",

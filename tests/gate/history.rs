@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::Bench;
+use crate::support::skip::is_thorough;
 
 /// A history of 60 gates: the CPU time rises by 4 % with `c30`, and by nothing else.
 fn lines() -> String {
@@ -28,6 +29,9 @@ fn lines() -> String {
 
 #[test]
 fn a_step_is_named_by_its_commit_in_every_format() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     bench.write(
         "old.jsonl",

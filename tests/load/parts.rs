@@ -258,6 +258,9 @@ fn a_closed_loop_divides_its_connections() {
 
 #[test]
 fn a_part_that_is_killed_or_late_makes_the_load_invalid() {
+    if !is_thorough() {
+        return;
+    }
     let server = Elsewhere::start(&[]);
     let start = in_future(Duration::from_secs(12));
     let parts = ["1/2", "2/2"].map(|part| Part::start(&server, part, &start, &OPEN));
@@ -310,6 +313,9 @@ pub(crate) fn clock_ahead(bench: &Bench) -> Option<String> {
 
 #[test]
 fn a_part_whose_clock_is_off_makes_the_load_invalid() {
+    if !is_thorough() {
+        return;
+    }
     let shared = Bench::new();
     let Some(library) = clock_ahead(&shared) else {
         return;

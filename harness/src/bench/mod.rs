@@ -28,7 +28,7 @@ mod visit;
 pub(crate) use axis::{Dimension, parse_all};
 pub(crate) use knob::Knob;
 pub(crate) use measured::Measured;
-pub(crate) use plan::SweepPlan;
+pub(crate) use plan::{BUDGET_LEAST, BUDGET_QUICK, SweepPlan};
 #[cfg(test)]
 pub(crate) use result::Recommendation;
 #[cfg(test)]

@@ -19,7 +19,9 @@ const ROUNDS_MOST: usize = 40;
 /// Default duration of a sweep.
 const BUDGET: Duration = Duration::from_secs(75);
 /// Duration of a sweep with `--quick`.
-const BUDGET_QUICK: Duration = Duration::from_secs(17);
+pub(crate) const BUDGET_QUICK: Duration = Duration::from_secs(17);
+/// Minimum duration of a sweep after other things that took long: with less no setting differs from another.
+pub(crate) const BUDGET_LEAST: Duration = Duration::from_secs(8);
 /// Maximum measured time per visit.
 const SLICE_MOST: Duration = Duration::from_secs(2);
 /// Maximum number of cells of a sweep.

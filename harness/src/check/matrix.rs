@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tcprove_server::fault::Fault;
 
-use super::run::Battery;
+use super::run::{Battery, MaxTime};
 use super::{BATTERY, Check, Effort, Need, Outcome, Verdict, find};
 use crate::subject::{Interrupt, Subject};
 
@@ -172,7 +172,7 @@ fn checked(
         waivers: Vec::new(),
         lanes: 1,
         battery: BATTERY,
-        max_time: Some(Duration::from_secs(120)),
+        max_time: Some(MaxTime::Asked(Duration::from_secs(120))),
         effort: Effort::default(),
         reproduce: String::new(),
         command_by_hand: None,

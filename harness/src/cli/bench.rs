@@ -14,7 +14,9 @@ use super::rehearse::{holds_conversation, rehearsal_error};
 use super::scheduler::{self, Part};
 use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{interrupt, target};
-use crate::bench::{Dimension, Knob, Sweep, SweepError, SweepPlan, csv, parse_all};
+use crate::bench::{
+    BUDGET_LEAST, BUDGET_QUICK, Dimension, Knob, Sweep, SweepError, SweepPlan, csv, parse_all,
+};
 use crate::event::Event;
 use crate::report::{Body, Report, RunError, SweepReport};
 
@@ -69,19 +71,20 @@ pub(super) fn write_cells(report: &Report, path: Option<&Path>) {
     }
 }
 
-/// The quick sweep of `run`.
+/// The quick sweep of `run`, which is shorter if it begins late.
 pub(super) fn quick(
     draft: &mut Draft,
     target: &TargetArgs,
     output: &OutputArgs,
+    late: Duration,
 ) -> Result<Body, RunError> {
     let args = BenchArgs {
         target: target.clone(),
         output: output.clone(),
         shape: ShapeArgs::usual(),
         sweep: Vec::new(),
-        quick: true,
-        max_time: None,
+        quick: false,
+        max_time: Some(BUDGET_QUICK.saturating_sub(late).max(BUDGET_LEAST)),
         rounds: None,
         shard: None,
         csv: None,

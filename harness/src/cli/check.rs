@@ -17,8 +17,8 @@ use super::scheduler::Part;
 use super::since::{Earlier, SinceArgs};
 use super::target::{PreparedTarget, TargetArgs, usage};
 use super::{draft, durations, embedded, interrupt, recent, scheduler, target};
-use crate::check::run::Battery;
 use crate::check::run::sweep::SweepCase;
+use crate::check::run::{Battery, MaxTime};
 use crate::check::{Check, CheckPlan, Effort, LANES, PlannedWaiver, Selection, blockers};
 use crate::report::{Body, CheckReport, Learned, RunError};
 use crate::subject::{Interrupt, Origin, RehearsalError, Subject};
@@ -47,6 +47,9 @@ pub(super) struct CheckArgs {
     /// Start no check after this time
     #[arg(long, value_name = "TIME", value_parser = target::duration)]
     pub max_time: Option<Duration>,
+    /// The time after which `run` goes on to what follows the checks
+    #[arg(skip)]
+    pub shared_time: Option<MaxTime>,
     /// Also check promises that take long: idle time-outs of up to 5 minutes, more than 500 connections
     #[arg(long)]
     pub slow: bool,
@@ -157,7 +160,7 @@ pub(super) fn battery(
             1
         },
         battery: resolved.file.check.battery.unwrap_or(check::BATTERY),
-        max_time: args.max_time,
+        max_time: args.max_time.map(MaxTime::Asked).or(args.shared_time),
         effort: effort(args),
         reproduce: reproduce(args, resolved.subject.seed),
         command_by_hand: resolved.command_by_hand.clone(),

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Learned, RunVerdict, Since};
-use crate::check::run::VerdictCounts;
+use crate::check::run::{MORE_TIME, VerdictCounts};
 use crate::check::{Cause, Outcome, cause};
 
 /// The result of a battery.
@@ -58,13 +58,16 @@ impl CheckReport {
     /// The number of checks per verdict.
     pub(super) fn counted(&self) -> String {
         let counts = self.counts;
+        let late = |outcome: &&Outcome| outcome.enable == [MORE_TIME];
+        let late = self.outcomes.iter().filter(late).count();
         let parts = [
             (counts.pass, "passed"),
             (counts.fail, "failed"),
             (counts.warn, "warned"),
             (counts.inconclusive, "inconclusive"),
             (counts.waived, "waived"),
-            (counts.skip, "skipped"),
+            (counts.skip - late, "skipped"),
+            (late, "left out for lack of time"),
         ];
         let parts: Vec<String> = parts
             .iter()

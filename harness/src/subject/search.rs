@@ -101,13 +101,14 @@ pub(crate) async fn requests(client: &RehearsalClient, reach: Reach) -> Met {
     Met::AtLeast(reach.most)
 }
 
-/// A server that lets the next client wait limits its clients on purpose if it serves at least this many. Fewer are soon
-/// occupied by clients that are slow, which is a fault.
-const QUEUE_BEHIND_MIN: usize = 16;
+/// Fewer clients than this are few. A server that lets the next one wait limits its clients on purpose if it serves at least this
+/// many: fewer are soon occupied by clients that are slow, which is a fault.
+const FEW: usize = 16;
 
 /// Connects until the server no longer serves the next client, or serves it in place of an earlier one.
 pub(crate) async fn connections(client: &RehearsalClient, reach: Reach) -> Met {
     let is_watched = client.talk().carries_many_turns();
+    released(client.server()).await;
     let displaced = match tried(client, reach, is_watched).await {
         Ok(met) => return met,
         Err(displaced) => displaced,
@@ -116,7 +117,9 @@ pub(crate) async fn connections(client: &RehearsalClient, reach: Reach) -> Met {
     let age = displaced.age.mul_f64(AGED).max(DISPLACED_MIN);
     let mut accepts = displaced.before.max(1);
     if !stay_open(client, accepts, age).await {
-        if !stay_open(client, 1, age).await {
+        // With few of them a server that has many shortens the time for which they may be idle, and may go on with it when they
+        // have left (unbound): how many stay open then is chance, and it serves all that come.
+        if displaced.before < FEW || !stay_open(client, 1, age).await {
             // It is closed for being idle, whatever the number of the others.
             return tried(client, reach, false).await.unwrap_or(Met::Nothing);
         }
@@ -203,7 +206,7 @@ async fn queued(client: &RehearsalClient, met: Met, mut held: Vec<Session>) -> M
     let Met::Left(accepts, _) = &met else {
         return met;
     };
-    if *accepts < QUEUE_BEHIND_MIN {
+    if *accepts < FEW {
         return met;
     }
     let leaves = async {

@@ -14,7 +14,7 @@ pub(super) const ENTRY: Check = Check {
     id: "backlog-burst",
     group: super::GROUP,
     battery: 1,
-    requirement: "listen(2): connections that find the queue full are dropped and retried after 1, 3 and 7 s; all clients of a burst must be served by then",
+    requirement: "listen(2): connections that find the queue full are dropped and retried after 1, 3 and 7 s; all clients of a burst must be served by then. With a backlog below 16 whoever comes with a few others waits for a second and more",
     stimulus: "the server is stopped (SIGSTOP), 400 clients connect, the server is continued (SIGCONT); each client sends its request as soon as it is connected",
     needs: &[Need::Spawned, Need::Tcp],
     runs: Runs::OwnServer,
@@ -40,6 +40,9 @@ const RECONNECT_AFTER: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Time limit for an idle server to serve a second client.
 const SERVED_ALONE_WITHIN: Duration = Duration::from_millis(500);
+/// The backlog from which on it depends on the speed of the server whether a burst is served in time. With a shorter one it is
+/// chance: of 400 clients 38 were left when mpd (5) had been continued for 11 s, and in another run none after 4.
+const BACKLOG_MIN: u32 = 16;
 /// Time for the clients to send their SYNs.
 const BURST: Duration = Duration::from_millis(500);
 
@@ -114,6 +117,18 @@ async fn run(cx: &Cx) -> Checked {
             ),
             format!(
                 "{served} of {clients} were served; {}",
+                cause(clients, waiting, backlog)
+            ),
+        );
+    }
+    if (1..BACKLOG_MIN).contains(&backlog) && waiting > backlog as usize && waiting < clients {
+        return failed(
+            FailureKind::Blocked,
+            format!("a backlog of at least {BACKLOG_MIN}"),
+            format!(
+                "{} of {clients} clients found no room, and were served only because they tried again: the last one after {:.1} s; {}",
+                clients - waiting,
+                lasted.as_secs_f64(),
                 cause(clients, waiting, backlog)
             ),
         );

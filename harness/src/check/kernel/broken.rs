@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::trial::{Asked, Bystander, Trials, arm, ask_again, named};
 use crate::check::{Ascribe, Checked, Cx, Shortfall};
-use crate::process::injector::{CallKind, Injected, Place, Rule};
+use crate::process::injector::{CallKind, Injected, Injection, Place, Rule};
 use crate::session::{ConnectionEnd, Session};
 
 /// Errors of this connection or this moment.
@@ -30,12 +30,8 @@ pub(super) async fn each(cx: &Cx, kind: CallKind, call: &str) -> Checked {
     let mut bystander = Bystander::enter(cx).await?;
     for error in ERRORS {
         let result = Injected::Error(error);
-        let mut session = cx.open().await?;
-        let rule = Rule {
-            peer: session.local(),
-            ..Rule::new(kinds, &[Place::Connection], result)
-        };
-        let injection = arm(cx, rule)?;
+        let (mut session, injection) =
+            armed(cx, Rule::new(kinds, &[Place::Connection], result)).await?;
         let mut asked = Asked::Served;
         for _ in 0..REQUESTS {
             asked = ask_again(cx, &mut session).await?;
@@ -67,6 +63,18 @@ pub(super) async fn each(cx: &Cx, kind: CallKind, call: &str) -> Checked {
     }
     drop(bystander);
     trials.conclude(call)
+}
+
+/// A connection, and the rule in force for its calls. Where it carries a single request the server may wait in read() as soon as
+/// there is a connection, so that the rule comes first: nobody else says anything meanwhile.
+async fn armed(cx: &Cx, rule: Rule) -> Checked<(Session, Injection)> {
+    if !cx.talk().carries_many_turns() && cx.talk().open.is_empty() {
+        let injection = arm(cx, rule)?;
+        return Ok((cx.open().await?, injection));
+    }
+    let session = cx.open().await?;
+    let peer = session.local();
+    Ok((session, arm(cx, Rule { peer, ..rule })?))
 }
 
 /// Whether the reply, though not the expected one, is a whole message. After a write that has failed and others that have not,

@@ -18,7 +18,7 @@ use aftermath::Idle;
 use attempt::Attempt;
 use lane::Lane;
 
-use super::{Check, Effort, FailureKind, Outcome, Ran, Runs, Verdict};
+use super::{Check, Effort, FailureKind, Outcome, Ran, Runs, Unmet, Verdict};
 use crate::event::{Event, Sink};
 use crate::process::StartOptions;
 use crate::subject::by_hand::BY_HAND_PORT;
@@ -42,7 +42,7 @@ pub(crate) struct Battery {
     /// The battery that the file was written for.
     pub battery: u32,
     /// No check starts after this time.
-    pub max_time: Option<Duration>,
+    pub max_time: Option<MaxTime>,
     /// How long checks may take.
     pub effort: Effort,
     /// A command that repeats a check; `{id}` is replaced by the check's id.
@@ -52,6 +52,34 @@ pub(crate) struct Battery {
     /// Ends the run early when set.
     pub interrupt: Interrupt,
 }
+
+/// The time after which no check starts, and what becomes of the rest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum MaxTime {
+    /// Somebody asked for it: what has not run has no verdict.
+    Asked(Duration),
+    /// Other things follow the battery: what has not run is skipped.
+    Shared(Duration),
+}
+
+impl MaxTime {
+    /// What becomes of a check that begins after this time.
+    fn too_late(self, elapsed: Duration) -> Option<Attempt> {
+        match self {
+            Self::Asked(most) if elapsed >= most => Some(Attempt::inconclusive(
+                "--max-time elapsed before the check could start",
+            )),
+            Self::Shared(most) if elapsed >= most => Some(Attempt::skipped(Unmet {
+                reason: format!("the checks took more than {} s", most.as_secs()),
+                enable: vec![MORE_TIME],
+            })),
+            _ => None,
+        }
+    }
+}
+
+/// What would let a check run for which no time was left.
+pub(crate) const MORE_TIME: &str = "more time (`tcprove check`, or `--checks` with more of it)";
 
 impl Battery {
     /// Host and port of the server in the by-hand commands: the attached address, or the port in
@@ -178,12 +206,9 @@ impl Run<'_> {
     }
 
     fn first_attempt(&self, lane: &mut Lane<'_>, check: &'static Check) -> Attempt {
-        if self
-            .battery
-            .max_time
-            .is_some_and(|most| self.begun.elapsed() >= most)
-        {
-            return Attempt::inconclusive("--max-time elapsed before the check could start");
+        let max_time = self.battery.max_time;
+        if let Some(late) = max_time.and_then(|most| most.too_late(self.begun.elapsed())) {
+            return late;
         }
         if let Some(killer) = self.gone.lock().ok().and_then(|gone| *gone) {
             return Attempt::inconclusive(format!(

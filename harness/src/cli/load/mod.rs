@@ -5,6 +5,7 @@ pub(super) mod progress;
 mod shape;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use self::part::{PartArgs, PlannedPart};
 use self::progress::LoadProgress;
@@ -41,6 +42,9 @@ pub(super) struct LoadArgs {
     /// Measure goodput, latency, knee and recovery at 0.2 to 3 times the server's capacity (open loop)
     #[arg(long, conflicts_with_all = ["closed", "rate", "ramp"])]
     pub overload: bool,
+    /// End after this time, start and rehearsal included; the figures cover what was measured until then
+    #[arg(long, value_name = "TIME", value_parser = super::target::duration, conflicts_with = "part")]
+    pub max_time: Option<Duration>,
     #[command(flatten)]
     pub part: PartArgs,
 }
@@ -83,7 +87,9 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
         &draft::run_plan(&resolved, plan, &args.output),
         whole.hash(),
     );
-    let interrupt = interrupt::watch()?;
+    let asked = interrupt::watch()?;
+    let end = args.max_time.map(|time| draft.begun() + time);
+    let interrupt = end.map_or_else(|| asked.clone(), |end| asked.or_at(end));
     draft.announce(&resolved);
     let mut peer = None;
     if let Some(part) = &part {
@@ -109,7 +115,10 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
             part::measure(&resolved, workload, &interrupt, args, (part, clock))?
         }
     };
-    draft.interrupted(interrupt.is_set());
+    draft.interrupted(asked.is_set());
+    if interrupt.is_set() && !asked.is_set() {
+        note("--max-time ended the load: the figures cover the time until then");
+    }
     Ok(measured)
 }
 

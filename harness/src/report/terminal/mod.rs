@@ -98,13 +98,13 @@ fn run(text: &mut String, report: &Report, whole: &Whole, columns: Option<usize>
     check::summary(text, report, &whole.checked, &summary.join("; "), columns);
 }
 
-/// Wraps prose; excerpts, lists and commands keep their lines.
 /// A line that a command prints beside its report, wrapped like one of the report.
 #[cfg(feature = "cli")]
 pub(crate) fn prose(line: &str, indent: usize, columns: Option<usize>) -> String {
     wrap(line, indent, columns)
 }
 
+/// Wraps prose; excerpts, lists and commands keep their lines.
 fn error_line(line: &str, columns: Option<usize>) -> String {
     let is_prose = line.starts_with(|first: char| first.is_alphabetic() || first == '`');
     if is_prose && !line.starts_with("next: ") {
