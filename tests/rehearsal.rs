@@ -85,6 +85,19 @@ fn a_limit_of_clients_that_displace_others_is_a_fact() {
     }
 }
 
+/// unbound waits less long for silent clients once it has many, and for some places ever after: how many of a few connections stay
+/// open then is chance, and no limit.
+#[test]
+fn clients_that_are_hurried_are_no_limit_of_clients() {
+    let params = ["connections=10", "how=hurries"];
+    let Some(checked) = limited(&params, &["crosstalk", "herd", "shared-decoder"]) else {
+        return;
+    };
+    assert_eq!(checked.ids("pass").len(), 3, "{}", checked.shown());
+    let limits = &checked.report["rehearsal"]["limits"];
+    assert!(limits["connections"].is_null(), "{limits:#}");
+}
+
 /// One turn may end the connection although others do not.
 #[test]
 fn a_turn_after_which_the_server_closes_is_found_out() {

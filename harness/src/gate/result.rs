@@ -213,7 +213,7 @@ impl ControlReport {
                 "less than the planted work was measured: a change of the candidate would be missed too".to_owned()
             }
             Void::TooMuch => {
-                "more than the planted work was measured: the machine disturbs one side more than the other".to_owned()
+                "more than three times the planted work was measured: the machine disturbs the servers too much".to_owned()
             }
         });
         Self {

@@ -55,7 +55,7 @@ pub enum Metric {
     IdleWakeups,
     /// CPU time per new connection, with the TLS handshake if there is one; differences below 20 µs do not count.
     ConnectionCpu,
-    /// Memory that each idle connection takes; differences below 1 KiB do not count.
+    /// Memory that each idle connection takes; differences below 2 KiB do not count.
     ConnectionMemory,
     /// Bytes sent and received per operation; differences below 8 do not count.
     WireBytes,

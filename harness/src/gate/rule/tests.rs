@@ -66,9 +66,9 @@ fn a_session_without_a_number_decides_nothing() {
 fn the_control_has_to_see_what_was_planted() {
     let void = |pct: f64| RULE.control(&around(pct, CONTROL_SESSIONS)).void;
     assert_eq!(void(2.0), None);
-    assert_eq!((void(1.05), void(2.95)), (None, None));
+    assert_eq!((void(1.05), void(5.9)), (None, None));
     assert_eq!(void(0.95), Some(Void::TooLittle));
-    assert_eq!(void(3.1), Some(Void::TooMuch));
+    assert_eq!(void(6.2), Some(Void::TooMuch));
     assert_eq!(RULE.control(&around(2.0, 5)).void, None);
     assert_eq!(RULE.control(&around(2.0, 4)).void, Some(Void::TooFew));
     let none = RULE.control(&[]);
