@@ -1,8 +1,8 @@
 //! Servers that speak no built-in talk.
 
 use super::{finds, said};
-use crate::support::at_once;
 use crate::support::skip::is_thorough;
+use crate::support::{Bench, at_once};
 
 /// Asserts that a talk was learned, and that its file contains these lines.
 fn learns(kind: &str, lines: &[&str]) {
@@ -155,4 +155,21 @@ fn a_greeting() {
             r#"expect = "250 {tok}\r\n""#,
         ],
     );
+}
+
+/// `-f` is the file to which limits are added; a user who means the new file learns its option.
+#[test]
+fn the_name_of_a_new_file_is_another_option() {
+    let bench = Bench::new();
+    for words in [
+        &["init", "-f", "mine.toml"][..],
+        &["init", "-f", "mine.toml", "--", "./server", "{port}"],
+        &["init", "-f", "mine.toml", "--learn", "--talk", "line"],
+    ] {
+        let ended = bench.run(words);
+        assert_eq!(ended.code, Some(2), "{}", ended.all());
+        let says = |text: &str| assert!(ended.stderr.contains(text), "{}", ended.all());
+        says("--learn adds to it");
+        says("`-o mine.toml`");
+    }
 }

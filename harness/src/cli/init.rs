@@ -22,7 +22,7 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "NAME")]
     talk: Option<String>,
     /// With --learn: add the limits of the server of this file to the file
-    #[arg(short, long, value_name = "FILE", requires = "learn", conflicts_with_all = ["talk", "connect", "cmd", "from_recording"])]
+    #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Find out what a server speaks that is already running
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["talk", "cmd"])]
@@ -84,6 +84,7 @@ pub(super) fn main(args: &InitArgs) -> ExitCode {
 
 fn perform(args: &InitArgs) -> Result<(), RunError> {
     if let Some(path) = &args.file {
+        args.only_learns(path)?;
         return args.add_limits(path);
     }
     if args.from_recording.is_some() && args.cmd.is_empty() && args.connect.is_none() {
@@ -249,6 +250,26 @@ impl InitArgs {
         for phrase in phrases {
             self.line(&format!("learned   {}", escape_text(phrase, 300)));
         }
+    }
+
+    /// `--file` names the file to which `--learn` adds, and not the one that is written otherwise.
+    fn only_learns(&self, path: &Path) -> Result<(), RunError> {
+        let makes_file = self.talk.is_some()
+            || self.connect.is_some()
+            || self.from_recording.is_some()
+            || !self.cmd.is_empty();
+        if self.learn && !makes_file {
+            return Ok(());
+        }
+        let path = path.display();
+        let next = if makes_file {
+            format!("give the name of the new file with `-o {path}`")
+        } else {
+            format!("add --learn, or give the name of a new file with `-o {path}`")
+        };
+        Err(RunError::usage(format!(
+            "--file {path} is the file of a server whose limits --learn adds to it\nnext: {next}"
+        )))
     }
 
     /// Says a line about the file: on stderr if stdout has the file.
