@@ -20,8 +20,8 @@ pub(super) const ENTRY: Check = Check {
     run: |cx| Box::pin(run(cx)),
 };
 
-/// Time limit for the remaining processes to exit.
-const GRACE: Duration = Duration::from_secs(1);
+/// Time limit for the remaining processes to exit. A helper that looks for its parent once a second (the pinger of squid) is no orphan.
+const GRACE: Duration = Duration::from_millis(2_500);
 
 async fn run(cx: &Cx) -> Checked {
     // Some servers start child processes only for a client.
