@@ -234,14 +234,22 @@ impl Rule {
         }
     }
 
-    /// Judges a metric when the time was over before all fresh sessions had run.
+    /// Judges a metric when the time was over before all fresh sessions had run. If these are too few for a bound, the sessions
+    /// are divided anew: the first half makes the metric suspect, and the others confirm it.
     pub fn compare_cut(self, first: &[f64], fresh: &[f64]) -> Comparison {
-        let early = self.compare_early(&[first, fresh].concat());
+        let all = [first, fresh].concat();
+        let early = self.compare_early(&all);
         if early.verdict == CellVerdict::Fail {
-            early
-        } else {
-            self.compare(first, fresh)
+            return early;
         }
+        if one_sided(fresh, LEVEL).is_none() {
+            let (half, rest) = all.split_at(all.len().div_ceil(2));
+            let halves = self.compare(half, rest);
+            if halves.verdict == CellVerdict::Fail {
+                return halves;
+            }
+        }
+        self.compare(first, fresh)
     }
 
     /// Judges a metric by the sessions of several gates. Those of the first half of the gates, or one more, are the first stage,

@@ -127,6 +127,14 @@ fn a_clear_change_takes_twelve_sessions_beyond_ten_budgets() {
         (cut(100.0), cut(9.0)),
         (CellVerdict::Fail, CellVerdict::Inconclusive)
     );
+    // Many sessions without time for fresh ones: one half confirms the other.
+    let halves = RULE.compare_cut(&around(9.0, 20), &around(9.0, 1));
+    assert_eq!(
+        (halves.verdict, halves.sessions, halves.fresh_sessions),
+        (CellVerdict::Fail, 11, 10)
+    );
+    let chance = RULE.compare_cut(&[around(9.0, 11), around(0.0, 9)].concat(), &[]);
+    assert_eq!(chance.verdict, CellVerdict::Inconclusive);
 }
 
 /// Severity.
