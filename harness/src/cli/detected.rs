@@ -10,6 +10,7 @@ use crate::file;
 use crate::process::{Listening, StartFailure};
 use crate::report::RunError;
 use crate::subject::Origin;
+use crate::text::escape_text;
 
 /// The talk in one phrase.
 pub(super) fn talk(found: &Detected) -> String {
@@ -237,17 +238,18 @@ pub(super) fn error(error: &DetectError, origin: &Origin) -> RunError {
         DetectError::NoPort { port } => RunError::usage(format!(
             "{error}\nnext: add the option that sets its port, with {{port}} as its value, and start again (it now listens on {port})"
         )),
-        DetectError::Unknown { tried } => {
+        DetectError::Unknown { tried, printed } => {
             let lines: String = by_answer(tried)
                 .iter()
                 .map(|(what, came)| format!("\n  {}: {came}", what.join(", ")))
                 .collect();
             RunError::target(format!(
-                "{error}. What was tried, and what came:{lines}\n\
+                "{error}. What was tried, and what came:{lines}{}\n\
                  next: name a built-in talk with --talk NAME (`tcprove init` lists them)\n\
                  or record a session of a client that you have (`tcprove record`), and use `tcprove init --from-recording`\n\
                  or write a file, of which `tcprove init --talk line` is a template. With a binary length before each \
-                 message it is\n{BY_HAND}"
+                 message it is\n{BY_HAND}",
+                said(printed)
             ))
         }
         DetectError::Unsayable { .. } => RunError::target(format!(
@@ -255,6 +257,16 @@ pub(super) fn error(error: &DetectError, origin: &Origin) -> RunError {
              groups of an earlier reply, `frames` for several messages, [[talk.push]] for what comes unasked)"
         )),
         other => RunError::target(other.to_string()),
+    }
+}
+
+/// What the server printed meanwhile.
+fn said(printed: &[String]) -> String {
+    let shown = printed.iter().map(|line| escape_text(line, 160));
+    let lines: String = shown.map(|line| format!("\n  {line}")).collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("\nThe server printed on stderr:{lines}"),
     }
 }
 

@@ -253,6 +253,8 @@ pub(crate) enum DetectError {
     Unknown {
         /// Everything that was tried.
         tried: Vec<Tried>,
+        /// What the server printed on stderr meanwhile: its last different lines.
+        printed: Vec<String>,
     },
     /// No conversation file says what was recorded.
     #[error("no conversation file was made of the recording: {why}")]
@@ -313,5 +315,8 @@ fn with_port(
 
 /// The file of a probe that holds no conversation.
 fn no_talk() -> Result<File, DetectError> {
-    crate::file::builtin("echo").ok_or(DetectError::Unknown { tried: Vec::new() })
+    crate::file::builtin("echo").ok_or(DetectError::Unknown {
+        tried: Vec::new(),
+        printed: Vec::new(),
+    })
 }

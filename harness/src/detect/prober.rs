@@ -43,7 +43,12 @@ pub(super) struct Prober<'a> {
     suspect: bool,
     /// Whether a new server is left alone for a while before it is asked.
     settles: bool,
+    /// Lines that servers before this one printed on stderr.
+    printed: Vec<String>,
 }
+
+/// Number of lines that are kept of what servers print.
+const PRINTED_MAX: usize = 8;
 
 /// A client of a candidate's talk. Its connections have different numbers and tokens.
 pub(super) struct Client {
@@ -75,6 +80,7 @@ impl<'a> Prober<'a> {
             slowest_start: Duration::ZERO,
             suspect: false,
             settles: false,
+            printed: Vec::new(),
         }
     }
 
@@ -142,7 +148,7 @@ impl<'a> Prober<'a> {
         if let Some((server, _)) = kept {
             return Ok(server.clone());
         }
-        self.server = None;
+        self.forget();
         let options = StartOptions {
             port0: self.port0,
             ..StartOptions::default()
@@ -198,8 +204,32 @@ impl<'a> Prober<'a> {
     /// Ends the server. The next probe gets a new one, unless it is attached.
     pub(super) fn renew(&mut self) {
         if matches!(self.origin, Origin::Spawn(_)) {
-            self.server = None;
+            self.forget();
         }
+    }
+
+    /// Lets go of the server, but not of what it printed.
+    fn forget(&mut self) {
+        self.printed = self.printed();
+        self.server = None;
+    }
+
+    /// The last different lines that all servers have printed on stderr, without those that are indented, such as the places of a
+    /// traceback, and its head.
+    pub(super) fn printed(&self) -> Vec<String> {
+        let output = self.server.as_ref().map(|(server, _)| server.output());
+        let last = output.map_or(String::new(), |output| output.stderr_tail);
+        let says = |line: &&str| {
+            let is_head = line.starts_with("Traceback ") || line.starts_with("Exception in thread");
+            line.starts_with(|first: char| !first.is_whitespace()) && !is_head
+        };
+        let mut lines = self.printed.clone();
+        for line in last.lines().filter(says) {
+            lines.retain(|before| before != line);
+            lines.push(line.to_owned());
+        }
+        let rest = lines.len().saturating_sub(PRINTED_MAX);
+        lines.split_off(rest)
     }
 
     /// Sends `sent` on a new connection, after the opening of `talk`, and reads what comes back.

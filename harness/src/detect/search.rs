@@ -234,7 +234,8 @@ impl<'a> Search<'a> {
                     what: "a talk learned from the replies".to_owned(),
                     came: missed.outcome(),
                 }));
-                Err(DetectError::Unknown { tried })
+                let printed = self.prober.printed();
+                Err(DetectError::Unknown { tried, printed })
             }
         }
     }
