@@ -299,6 +299,29 @@ fn a_load_interrupted_in_its_warm_up_reports_no_figures() {
     );
 }
 
+/// `--max-time` ends a search as an interrupt does, but nobody interrupted it.
+#[test]
+fn a_search_that_is_out_of_time_has_no_answer() {
+    let bench = Bench::new();
+    let words = [
+        "load",
+        "--embedded",
+        "--slo",
+        "p99<10s",
+        "--max-time",
+        "1s",
+        "--json",
+        "r.json",
+    ];
+    let ended = bench.run(words);
+    assert_eq!(ended.code, Some(5), "{}", ended.all());
+    assert!(ended.stderr.contains("--max-time ended"), "{}", ended.all());
+    let report = bench.json("r.json");
+    assert_eq!(report["interrupted"], false);
+    let why = report["slo"]["inconclusive"].as_str().unwrap();
+    assert!(why.contains("out of time"), "{why}");
+}
+
 #[test]
 fn an_interrupted_search_has_no_answer() {
     let (ended, report) = interrupted(&["--slo", "p99<10s"]);

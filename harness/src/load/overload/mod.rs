@@ -74,7 +74,7 @@ pub(crate) fn overload(base: &Workload, probe: Probe<'_>) -> Result<OverloadRepo
     let mut exploration = Exploration::new();
     while let Some(ask) = exploration.next() {
         let Some(result) = probe(&ask.workload(base, exploration.report.capacity_per_s))? else {
-            exploration.end("it ended before all rates were tried");
+            exploration.end("interrupted, or out of time, before all rates were tried");
             break;
         };
         exploration.take(Seen::of(ask, &result));

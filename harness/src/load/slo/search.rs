@@ -187,7 +187,8 @@ impl Search {
     /// Ends the search because the user interrupted it.
     pub(super) fn interrupt(&mut self) {
         self.end(None);
-        self.report.inconclusive = Some("it ended before an answer was confirmed".into());
+        self.report.inconclusive =
+            Some("interrupted, or out of time, before an answer was confirmed".into());
     }
 
     fn rate(&self) -> Option<f64> {
