@@ -178,6 +178,9 @@ fn an_end_without_a_word_is_told_as_such() {
 
 #[test]
 fn pushes_with_frames_of_their_own_are_skipped() {
+    if !is_thorough() {
+        return;
+    }
     let talk = r#"
 [talk]
 frame = { until = "\r\n" }

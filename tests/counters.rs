@@ -14,7 +14,7 @@ use tcprove::process::Launch;
 use tcprove::subject::{Interrupt, Origin, Subject};
 
 use crate::support::battery::have;
-use crate::support::skip::{is_slow, slow_rounds};
+use crate::support::skip::{is_slow, is_thorough, slow_rounds};
 use crate::support::{alone, share};
 
 /// Time limit of a run, generous enough for a busy machine.
@@ -62,6 +62,9 @@ fn change(base: &PerOp, candidate: &PerOp) -> f64 {
 
 #[test]
 fn a_measurement_again_agrees_and_one_more_system_call_is_seen() {
+    if !is_thorough() {
+        return;
+    }
     if !have("valgrind") {
         return;
     }

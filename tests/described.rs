@@ -94,6 +94,9 @@ fn a_server_with_two_ports() {
 
 #[test]
 fn a_proxy_with_its_backend() {
+    if !is_thorough() {
+        return;
+    }
     let Some(described) = Described::new("proxy", same) else {
         return;
     };

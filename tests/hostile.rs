@@ -151,6 +151,9 @@ fn one_that_closes_at_once() {
 
 #[test]
 fn one_that_resets() {
+    if !is_thorough() {
+        return;
+    }
     for talk in ["line", "echo", "tutorial"] {
         refuses(
             talk,

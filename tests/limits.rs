@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::support::battery::file_stating;
+use crate::support::skip::is_thorough;
 use crate::support::{Bench, Ended, data, python};
 
 /// The command of the small server with limits: connections, requests, bytes, idle seconds, and how it says no.
@@ -28,6 +29,9 @@ fn in_force(bench: &Bench) -> toml::Table {
 /// The file holds, and a change of the server is noticed.
 #[test]
 fn init_learns_the_limits_of_a_server() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let Some(cmd) = command(["20", "7", "1023", "0.5"], "closed", "") else {
         return;

@@ -78,6 +78,9 @@ fn a_connection_that_ends_in_the_middle_of_a_request() {
 /// An urgent byte may be part of the stream: then it does what the same byte does that is not urgent.
 #[test]
 fn an_urgent_byte_that_ends_a_connection() {
+    if !is_thorough() {
+        return;
+    }
     if !have("python3") {
         return;
     }

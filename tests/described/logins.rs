@@ -59,6 +59,9 @@ fn a_login_that_a_program_computes() {
 
 #[test]
 fn a_login_that_is_refused_is_shown() {
+    if !is_thorough() {
+        return;
+    }
     let Some(described) = Described::new("login", same) else {
         return;
     };

@@ -152,6 +152,9 @@ fn suggestions_count_the_checks_that_they_enable() {
 
 #[test]
 fn a_check_without_a_talk_says_what_it_found() {
+    if !is_thorough() {
+        return;
+    }
     let Some(command) = command("json_lines") else {
         return;
     };
@@ -170,6 +173,9 @@ fn a_check_without_a_talk_says_what_it_found() {
 
 #[test]
 fn a_running_server() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let mut serve = bench.tcprove();
     serve.args(["serve", "--protocol", "frame", "--port", "0"]);

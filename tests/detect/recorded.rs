@@ -228,6 +228,9 @@ fn http_with_a_body() {
 
 #[test]
 fn binary_messages_with_a_type() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let session = |client: &mut Client| {
         assert_eq!(client.message(1, b"peter"), b"hello peter");

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::{Fuzzed, fuzz};
+use crate::support::skip::is_thorough;
 use crate::support::{Bench, python};
 
 fn found(bench: &Bench, fault: &str) -> Fuzzed {
@@ -117,6 +118,9 @@ fn a_finding_that_is_waived_does_not_count_and_a_waiver_of_one_disturbs_no_check
 /// Once a bug is repaired, its case may show another one, which is not the same that is still there.
 #[test]
 fn another_bug_in_its_place_is_called_another_one() {
+    if !is_thorough() {
+        return;
+    }
     let Some(python) = python() else { return };
     let bench = Bench::new();
     let server = |error: &str| {

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::fuzz;
-use crate::support::skip::is_slow;
+use crate::support::skip::{is_slow, is_thorough};
 use crate::support::{Bench, Ended, alone, python};
 
 /// A server of Python that answers every line with the function `reply`.
@@ -205,6 +205,9 @@ const OTHER: &str = "tcprove serve --port {port} --fault nul-cut";
 
 #[test]
 fn two_servers_differ_where_one_of_them_cuts_a_reply() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let against = |cmd| {
         let words = [

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::{gate, server, uncounted};
+use crate::support::skip::is_thorough;
 use crate::support::{Bench, data, python, skip};
 
 /// Ends with this code, says this, and gives no verdict.
@@ -228,6 +229,9 @@ fn a_candidate_that_dies_fails_and_a_base_that_dies_is_no_verdict() {
 /// The file says how it is started and which conversation it holds; only the command is another one.
 #[test]
 fn a_file_gives_everything_but_the_commands() {
+    if !is_thorough() {
+        return;
+    }
     let bench = Bench::new();
     let file = r#"
 [server]
