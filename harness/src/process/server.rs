@@ -318,6 +318,12 @@ impl Server {
         all.iter().find(serves).or(all.first()).copied()
     }
 
+    /// Number of connections that wait for accept(); 0 if the server no longer listens or runs on another machine.
+    pub(crate) fn waiting_for_accept(&self) -> usize {
+        self.listener()
+            .map_or(0, |listener| listener.queued as usize)
+    }
+
     /// Whether a socket listens at its address.
     pub fn is_listening(&self) -> bool {
         match &self.endpoint.address {

@@ -47,12 +47,7 @@ pub(super) async fn at_rest(server: &Server) -> Vec<AtRest> {
 /// Waits until the server has released what it used for clients that have left: it has accepted and closed their connections, and
 /// no more of its processes end. Not longer than [`RELEASES`].
 pub(super) async fn released(server: &Server) {
-    let waiting = || {
-        server
-            .listener()
-            .map_or(0, |listener| listener.queued as usize)
-    };
-    let holds = || waiting() + server.abandoned().map_or(0, |left| left.total());
+    let holds = || server.waiting_for_accept() + server.abandoned().map_or(0, |left| left.total());
     let begun = Instant::now();
     let mut processes = server.tree().len();
     let mut since = Instant::now();

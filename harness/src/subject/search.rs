@@ -117,8 +117,8 @@ pub(crate) async fn connections(client: &RehearsalClient, reach: Reach) -> Met {
     let age = displaced.age.mul_f64(AGED).max(DISPLACED_MIN);
     let mut accepts = displaced.before.max(1);
     if !stay_open(client, accepts, age).await {
-        // With few of them a server that has many shortens the time for which they may be idle, and may go on with it when they
-        // have left (unbound): how many stay open then is chance, and it serves all that come.
+        // A server that runs out of places may close idle clients sooner, and go on doing so after they have left (unbound). How
+        // many of a few stay open is chance then, and all that come are served.
         if displaced.before < FEW || !stay_open(client, 1, age).await {
             // It is closed for being idle, whatever the number of the others.
             return tried(client, reach, false).await.unwrap_or(Met::Nothing);

@@ -71,14 +71,10 @@ async fn run(cx: &Cx) -> Checked {
     let backlog = listener.map_or(0, |listener| listener.backlog);
     let full = (backlog as usize + 1).min(clients);
     let goes_on = async {
-        let queued = || {
-            cx.server()
-                .listener()
-                .map_or(0, |listener| listener.queued as usize)
-        };
-        cx.eventually(BURST, || tried.get() == clients && queued() >= full)
-            .await;
-        let waiting = queued();
+        let server = cx.server();
+        let is_full = || tried.get() == clients && server.waiting_for_accept() >= full;
+        cx.eventually(BURST, is_full).await;
+        let waiting = server.waiting_for_accept();
         stopped.resume();
         (waiting, Instant::now())
     };

@@ -63,17 +63,17 @@ pub(crate) enum MaxTime {
 }
 
 impl MaxTime {
-    /// What becomes of a check that begins after this time.
+    /// What becomes of a check that would begin now, after this time since the start; `None` if it may begin.
     fn too_late(self, elapsed: Duration) -> Option<Attempt> {
         match self {
-            Self::Asked(most) if elapsed >= most => Some(Attempt::inconclusive(
+            Self::Asked(most) | Self::Shared(most) if elapsed < most => None,
+            Self::Asked(_) => Some(Attempt::inconclusive(
                 "--max-time elapsed before the check could start",
             )),
-            Self::Shared(most) if elapsed >= most => Some(Attempt::skipped(Unmet {
+            Self::Shared(most) => Some(Attempt::skipped(Unmet {
                 reason: format!("the checks took more than {} s", most.as_secs()),
                 enable: vec![MORE_TIME],
             })),
-            _ => None,
         }
     }
 }

@@ -92,16 +92,11 @@ fn connections(server: &Server, clients: usize, cores: f64) -> Connection {
             Err(_) => break,
         }
     }
-    let queued = || {
-        server
-            .listener()
-            .map_or(0, |listener| listener.queued as usize)
-    };
     let begun = Instant::now();
-    while queued() > 0 && begun.elapsed() < ACCEPTED_WITHIN {
+    while server.waiting_for_accept() > 0 && begun.elapsed() < ACCEPTED_WITHIN {
         std::thread::sleep(LOOK);
     }
-    let accepted = held.len().saturating_sub(queued());
+    let accepted = held.len().saturating_sub(server.waiting_for_accept());
     let Some((bytes_after, cpu_after)) = used().filter(|_| accepted > 0) else {
         return Connection::default();
     };
