@@ -61,8 +61,9 @@ const FLAT_RATIO: f64 = 0.1;
 const KERNEL_SHARE_MIN: u64 = 20;
 /// Growth in bytes that is never counted.
 const FLAT_NOISE_BYTES: f64 = 1.5e6;
-/// Minimum growth in bytes that counts as a failure of a server that then stopped reading, and growing: until then a runtime may
-/// take several times what was sent as garbage (a sound application on Node took 54 MB for 7 MB), but not as much as the whole flood.
+/// Minimum growth in bytes that counts as a failure of a server that then stopped reading or closed, and so stopped growing: until
+/// then a runtime may take several times what was sent as garbage (a sound application on Node took 54 MB for 7 MB; nsd's processes,
+/// 26 MB before 0.8 MB had been sent), but not as much as the whole flood.
 const BLOCKED_GROWTH_BYTES_MIN: u64 = FLOOD_BYTES;
 /// Minimum growth in bytes that counts as a failure of a slower server.
 const SLOW_GROWTH_BYTES_MIN: u64 = 4 * MB;
@@ -98,7 +99,7 @@ async fn run(cx: &Cx) -> Checked {
         cx.proved(proof);
     }
     let least = match flood.end {
-        FloodEnd::Blocked => BLOCKED_GROWTH_BYTES_MIN,
+        FloodEnd::Blocked | FloodEnd::Closed => BLOCKED_GROWTH_BYTES_MIN,
         _ if is_slow(flood) => SLOW_GROWTH_BYTES_MIN,
         _ => GROWTH_BYTES_MIN,
     };
