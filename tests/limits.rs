@@ -100,6 +100,30 @@ fn init_learns_that_a_server_runs_once() {
     assert_eq!(checked.code, Some(0), "{}", checked.all());
 }
 
+/// A server that says something on an idle connection: the file declares it from then on.
+#[test]
+fn init_learns_what_comes_without_a_request() {
+    let Some(python) = python() else { return };
+    if !is_thorough() {
+        return;
+    }
+    let bench = Bench::new();
+    let server = data("pushing.py");
+    let command = [python, &server, "{port}", "idle"].map(str::to_owned);
+    let ended = init(&bench, &["--talk", "line"], command.to_vec());
+    assert_eq!(ended.code, Some(0), "{}", ended.all());
+    let told = "learned   sends \"tick\\n\" 0.8 s after a reply, without a request";
+    assert!(ended.stdout.contains(told), "{}", ended.all());
+    let file = in_force(&bench);
+    assert_eq!(
+        file["talk"]["push"][0]["match"].as_str(),
+        Some("tick\n"),
+        "{file:#?}"
+    );
+    let checked = bench.run(["check", "--only", "silent-reader", "--only", "hol-idle"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.all());
+}
+
 /// A load on the small server whose file has this section `[limits]`.
 fn load(bench: &Bench, limits: &str, params: &[&str], arguments: &[&str]) -> (Ended, Value) {
     let limits = format!("[limits]\n{limits}\n");

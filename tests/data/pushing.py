@@ -1,10 +1,12 @@
 """Servers that send more than replies: a ping, an event, or both, between any two replies.
 
-usage: pushing.py PORT lines|frames|login
+usage: pushing.py PORT lines|frames|login|idle
 lines   replies are lines, pushed are a line and an event of two lines
 frames  all messages have a length of four bytes
 login   as lines, and the ping also comes before the reply to the login
+idle    replies are lines; a tick comes 0.8 s after the client
 """
+import contextlib
 import socket
 import struct
 import sys
@@ -37,6 +39,18 @@ def frames(stream, send):
 
 def login(stream, send):
     lines(stream, send, login=True)
+
+
+def idle(stream, send):
+    def tick():
+        with contextlib.suppress(OSError):
+            send(b"tick\n")
+
+    timer = threading.Timer(0.8, tick)
+    timer.start()
+    for line in iter(stream.readline, b""):
+        send(line)
+    timer.cancel()
 
 
 def serve(client, mode):

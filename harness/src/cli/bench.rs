@@ -114,7 +114,8 @@ fn perform(draft: &mut Draft, args: &BenchArgs) -> Result<Body, RunError> {
     if let Some(part) = &args.shard {
         part.announce();
     }
-    if !holds_conversation(draft, &resolved, &interrupt)? {
+    if !holds_conversation(&resolved, &interrupt)? {
+        draft.interrupted(true);
         return Ok(Body::Nothing {});
     }
     let progress = Mutex::new(StepProgress::new(!args.output.no_progress));

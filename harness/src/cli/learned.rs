@@ -9,7 +9,10 @@ use super::rehearse::rehearsal_error;
 use super::target::{PreparedTarget, supervised};
 use crate::file;
 use crate::report::RunError;
-use crate::subject::{Origin, Place, Promise, Rehearsal, grouped, learn, rehearse};
+use crate::subject::{
+    Origin, Place, Promise, Rehearsal, Subject, Unasked, grouped, learn, rehearse,
+};
+use crate::talk::Talk;
 use crate::text::escape_text;
 
 /// How long an idle connection is watched at least.
@@ -52,7 +55,7 @@ pub(super) fn learned(
     let mut rehearsal = rehearse(&resolved.subject, &interrupt).map_err(failed)?;
     learn(&resolved.subject, &mut rehearsal, IDLE, &interrupt).map_err(failed)?;
     Ok(LearnedFile {
-        text: with_lessons(text, &rehearsal, &resolved.subject.promise),
+        text: with_lessons(text, &rehearsal, &resolved.subject),
         phrases: phrases(&rehearsal),
     })
 }
@@ -62,7 +65,8 @@ fn phrases(rehearsal: &Rehearsal) -> Vec<String> {
     let once = once.map(|how| format!("runs only once at a time: of a second instance, {how}"));
     let limits = rehearsal.limits.phrases().into_iter();
     let places = rehearsal.order.iter().map(Place::phrase);
-    let phrases: Vec<String> = limits.chain(once).chain(places).collect();
+    let unasked = rehearsal.unasked.as_ref().map(Unasked::phrase);
+    let phrases: Vec<String> = limits.chain(once).chain(places).chain(unasked).collect();
     match phrases.is_empty() {
         false => phrases,
         true => vec![not_met(rehearsal).unwrap_or_else(|| "no limit".to_owned())],
@@ -70,8 +74,11 @@ fn phrases(rehearsal: &Rehearsal) -> Vec<String> {
 }
 
 /// The text with what was learned: `singleton` in its `[server]`, the others in a section of their own.
-fn with_lessons(text: &str, rehearsal: &Rehearsal, promise: &Promise) -> String {
-    let section = section(rehearsal, promise);
+fn with_lessons(text: &str, rehearsal: &Rehearsal, subject: &Subject) -> String {
+    let mut section = section(rehearsal, &subject.promise);
+    if let Some(unasked) = &rehearsal.unasked {
+        section.push_str(&push(unasked, &subject.talk));
+    }
     let text = file::with_section(text, section.trim_end());
     let Some(how) = &rehearsal.runs_once else {
         return text;
@@ -82,6 +89,15 @@ fn with_lessons(text: &str, rehearsal: &Rehearsal, promise: &Promise) -> String 
         "{server}# Learned: a second instance does not run beside the first ({how}).\nsingleton = true\n"
     );
     text.replacen(server, &once, 1)
+}
+
+/// A message that came without a request: declared if its bytes can be written, or else in a comment.
+fn push(unasked: &Unasked, talk: &Talk) -> String {
+    let phrase = escape_text(&unasked.phrase(), SAID_CHARS);
+    match unasked.one_message(talk) {
+        Some(text) => format!("\n# Learned: it {phrase}.\n[[talk.push]]\nmatch = {text}\n"),
+        None => format!("# It {phrase}.\n"),
+    }
 }
 
 /// The section `[limits]`.

@@ -1,23 +1,18 @@
 //! Rehearses the conversation before anything is judged, and suggests the next step if that fails.
 
-use super::draft::Draft;
 use super::target::PreparedTarget;
 use crate::process::StartFailure;
 use crate::report::RunError;
 use crate::subject::{Interrupt, Origin, RehearsalError, becomes_ready, rehearse};
 
-/// Holds the conversation once on a clean server. False if the user interrupted it.
+/// Holds the conversation once on a clean server. False if it was interrupted.
 pub(super) fn holds_conversation(
-    draft: &mut Draft,
     resolved: &PreparedTarget,
     interrupt: &Interrupt,
 ) -> Result<bool, RunError> {
     match rehearse(&resolved.subject, interrupt) {
         Ok(_) => Ok(true),
-        Err(RehearsalError::Interrupted) => {
-            draft.interrupted(true);
-            Ok(false)
-        }
+        Err(RehearsalError::Interrupted) => Ok(false),
         Err(error) => Err(rehearsal_error(&error, resolved)),
     }
 }

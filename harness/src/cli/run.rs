@@ -24,7 +24,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = target::duration, default_value = "60s")]
     checks: Duration,
     /// Fuzz for this long after the battery; 0s skips fuzzing. Also skipped if checks are selected
-    #[arg(long, value_name = "TIME", value_parser = target::duration, default_value = "10s")]
+    #[arg(long, value_name = "TIME", value_parser = target::duration_or_zero, default_value = "10s")]
     fuzz: Duration,
     /// Skip the sweep at the end
     #[arg(long)]

@@ -368,6 +368,11 @@ pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     text::duration(text)
 }
 
+/// Parses a duration that may be zero, which skips what it is for.
+pub(super) fn duration_or_zero(text: &str) -> Result<std::time::Duration, String> {
+    text::duration_or_zero(text)
+}
+
 /// Parses a number of bytes.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     let bytes = text::size::parse(text)?;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::subject::{AtRest, Latency, Limits, Place, Rehearsal, Tried};
+use crate::subject::{AtRest, Latency, Limits, Place, Rehearsal, Tried, Unasked};
 
 /// What was learned about a server before it was judged.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -27,6 +27,9 @@ pub(crate) struct Learned {
     /// Whether it keeps the connections of clients that have left for 5 s and longer, also after plain exchanges.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub keeps_connections: bool,
+    /// What it sent on an idle connection without a request, if the file does not declare it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unasked: Option<Unasked>,
     /// Turns that only work after others, or once on a connection, where the file does not say so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<Place>,
@@ -46,6 +49,7 @@ impl Learned {
             runs_once: rehearsal.runs_once.clone(),
             at_rest: rehearsal.at_rest.clone(),
             keeps_connections: rehearsal.keeps_connections,
+            unasked: rehearsal.unasked.clone(),
             order: rehearsal.order.clone(),
         }
     }
@@ -60,6 +64,7 @@ impl Learned {
         limits
             .chain(places)
             .chain(once)
+            .chain(self.unasked.as_ref().map(Unasked::phrase))
             .chain(resting(&self.at_rest))
             .chain(self.keeps_connections.then(|| KEEPS.to_owned()))
             .chain(self.latency.phrase())

@@ -74,6 +74,7 @@ pub(super) fn checked_in_full() -> Report {
         runs_once: Some(HOSTILE.into()),
         at_rest: Vec::new(),
         keeps_connections: false,
+        unasked: None,
         order: Vec::new(),
     };
     let mut since = Since::of(HOSTILE.into(), &earlier, &outcomes);

@@ -3,12 +3,12 @@
 //! exists once.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::client::RehearsalClient;
+use super::unasked::{self, Unasked};
 use super::{RehearsalError, Subject, patient};
 use crate::process::{Server, StartFailure};
-use crate::session::ConnectionEnd;
 use crate::text::last_line;
 
 /// How long a connection may be idle while the server is learned.
@@ -87,33 +87,37 @@ async fn started_beside(subject: &Subject, first: &RehearsalClient, patience: Du
     }
 }
 
-/// After which time an idle connection is closed, as far as that happens before `until` is ready; measured twice.
+/// After which time an idle connection is closed, as far as that happens before `until` is ready; measured twice. What the server
+/// sends meanwhile goes into `unasked`.
 pub(super) async fn idle_close(
     client: &RehearsalClient,
     until: impl Future<Output = ()>,
+    unasked: &mut Option<Unasked>,
 ) -> Option<Duration> {
     tokio::pin!(until);
     let closed = tokio::select! {
-        closed = closed_after(client, IDLE_MAX) => closed?,
+        closed = closed_after(client, IDLE_MAX, unasked) => closed?,
         () = &mut until => return None,
     };
     if closed > IDLE_AGAIN_MAX {
         return None;
     }
     let spread = closed.mul_f64(IDLE_SPREAD).max(IDLE_SPREAD_MIN);
-    let again = closed_after(client, closed + spread).await?;
+    let again = closed_after(client, closed + spread, unasked).await?;
     (again.abs_diff(closed) <= spread).then_some(again)
 }
 
 /// After which time one idle connection is closed; `None` if it is still open.
-async fn closed_after(client: &RehearsalClient, limit: Duration) -> Option<Duration> {
+async fn closed_after(
+    client: &RehearsalClient,
+    limit: Duration,
+    unasked: &mut Option<Unasked>,
+) -> Option<Duration> {
     let mut session = client.open().await.ok()?;
     if !client.talk().carries_many_turns() {
         return None;
     }
     let turn = session.turn().ok()?;
     session.exchange(&turn).await.ok()?;
-    let begun = Instant::now();
-    let end = session.drained(limit).await;
-    (end != ConnectionEnd::StillOpen).then(|| begun.elapsed())
+    unasked::closed_after(&mut session, client.talk(), limit, unasked).await
 }

@@ -16,6 +16,7 @@ use super::lessons::Limit;
 use super::rest::{AtRest, at_rest, keeps_connections};
 use super::search::{Met, Reach, Refusal, connections, requests};
 use super::sizes::{message_bytes, message_bytes_at};
+use super::unasked::Unasked;
 use super::{
     Interrupt, Limits, Origin, Place, Rehearsal, RehearsalError, Subject, Tried, beside, block_on,
     order,
@@ -79,6 +80,7 @@ pub(crate) fn learn(
     rehearsal.runs_once = lessons.runs_once;
     rehearsal.at_rest = lessons.at_rest;
     rehearsal.keeps_connections = lessons.keeps_connections;
+    rehearsal.unasked = lessons.unasked;
     rehearsal.took += begun.elapsed();
     learned.talk = Arc::new(lessons.talk);
     Ok(learned)
@@ -94,6 +96,7 @@ struct Lessons {
     runs_once: Option<String>,
     at_rest: Vec<AtRest>,
     keeps_connections: bool,
+    unasked: Option<Unasked>,
 }
 
 async fn of_server(
@@ -109,6 +112,7 @@ async fn of_server(
         done.notify_one();
         lessons
     };
+    let mut unasked = None;
     let watched = async {
         let Second::Runs(second) = &second else {
             return None;
@@ -116,12 +120,13 @@ async fn of_server(
         let until = async {
             tokio::join!(done.notified(), tokio::time::sleep(idle));
         };
-        beside::idle_close(second, until).await
+        beside::idle_close(second, until, &mut unasked).await
     };
     let (mut lessons, idle_close) = tokio::join!(lessons, watched);
     // A connection that ends with the reply is not idle.
     let idle_close = idle_close.filter(|_| lessons.talk.carries_many_turns());
     lessons.limits.idle_close_s = idle_close.map(|after| after.as_secs_f64());
+    lessons.unasked = unasked;
     if let Second::Refuses(how) = second {
         lessons.runs_once = Some(how);
     }
@@ -172,6 +177,7 @@ async fn lessons(subject: &Subject, client: &RehearsalClient) -> Lessons {
         runs_once: None,
         at_rest: at_rest(client.server()).await,
         keeps_connections: keeps_connections(client).await,
+        unasked: None,
     }
 }
 

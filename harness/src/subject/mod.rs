@@ -24,6 +24,7 @@ mod runtime;
 mod search;
 mod sizes;
 mod stated;
+mod unasked;
 mod waiver;
 
 pub(crate) use client::RehearsalClient;
@@ -47,4 +48,5 @@ pub(crate) use search::{
 };
 pub(crate) use sizes::{Sized, message_bytes_at};
 pub use stated::StatedLimits;
+pub(crate) use unasked::Unasked;
 pub use waiver::Waiver;

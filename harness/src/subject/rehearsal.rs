@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::client::{FailedTurn, RehearsalClient};
 use super::latency::{self, Latency};
 use super::rest::AtRest;
+use super::unasked::Unasked;
 use super::{Interrupt, Limits, Pace, Place, Subject, Tried, block_on};
 use crate::process::{Exit, Process, Ready, Server, StartFailure, StartOptions};
 use crate::session::PeerError;
@@ -31,6 +32,8 @@ pub(crate) struct Rehearsal {
     pub at_rest: Vec<AtRest>,
     /// Whether it keeps the connection of every client that has left.
     pub keeps_connections: bool,
+    /// What it sends on an idle connection that the file does not declare, if anything came while one was watched.
+    pub unasked: Option<Unasked>,
     /// The turns with a place of their own among the others, if the file states no order.
     pub order: Vec<Place>,
     /// What the rehearsal cost.
@@ -164,6 +167,7 @@ async fn undisturbed(
         runs_once: None,
         at_rest: Vec::new(),
         keeps_connections: false,
+        unasked: None,
         order: Vec::new(),
         took: begun.elapsed(),
     })

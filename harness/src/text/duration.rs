@@ -11,6 +11,18 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A message if the unit is missing or unknown, there is no number, or the duration is zero or more
 /// than a week.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = duration_or_zero(text)?;
+    match duration.is_zero() {
+        true => Err(out_of_range(text, "be positive and")),
+        false => Ok(duration),
+    }
+}
+
+/// Like [`duration`], but zero is one.
+///
+/// # Errors
+/// A message if the unit is missing or unknown, there is no number, or the duration is more than a week.
+pub(crate) fn duration_or_zero(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let split = text
         .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')
@@ -40,8 +52,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * seconds)
         .ok()
         .filter(|duration| *duration <= LONGEST)
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| format!("{text:?} is out of range: it must be positive and at most 168h"))
+        .ok_or_else(|| out_of_range(text, "be"))
+}
+
+fn out_of_range(text: &str, must: &str) -> String {
+    format!("{text:?} is out of range: it must {must} at most 168h")
 }
 
 #[cfg(test)]
@@ -55,6 +70,7 @@ mod tests {
         assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
         assert_eq!(duration("250µs"), duration("250 us"));
         assert_eq!(duration("2m"), duration("120 s"));
+        assert_eq!(duration_or_zero("0s"), Ok(Duration::ZERO));
         for bad in [
             "",
             "s",

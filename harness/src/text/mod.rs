@@ -13,7 +13,7 @@ pub(crate) mod template;
 pub(crate) mod uint;
 pub(crate) mod varint;
 
-pub(crate) use duration::duration;
+pub(crate) use duration::{duration, duration_or_zero};
 pub use escape::escape;
 pub(crate) use escape::escape_text;
 pub(crate) use excerpt::{ends, excerpt, last_line, left_out_mark};

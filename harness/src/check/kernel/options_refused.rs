@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::trial::{Bystander, Trials, arm, ask, named};
 use crate::check::{Check, Checked, Cx, Need, Runs, Weight};
-use crate::process::{CallSet, StartOptions};
 use crate::process::injector::{CallKind, Injected, Place, Rule};
+use crate::process::{CallSet, StartOptions};
 
 /// Refuses options, names and shutdowns of connections.
 pub(super) const ENTRY: Check = Check {

@@ -108,8 +108,9 @@ fn begin(
     planned(draft, args, None, &candidate, &plan);
     let interrupt = interrupt::watch()?;
     draft.announce(&candidate);
-    let held = holds_conversation(draft, &candidate, &interrupt);
+    let held = holds_conversation(&candidate, &interrupt);
     if !held.map_err(|error| of_side(Side::Candidate, error))? {
+        draft.interrupted(true);
         return Ok(None);
     }
     if let Some(step) = plan.counting_step()

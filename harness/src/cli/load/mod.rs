@@ -101,7 +101,11 @@ fn perform(draft: &mut Draft, args: &LoadArgs) -> Result<Body, RunError> {
             "a connection is reopened after {limit} requests: `requests_per_connection` in [limits] of the file"
         ));
     }
-    if !holds_conversation(draft, &resolved, &interrupt)? {
+    if !holds_conversation(&resolved, &interrupt)? {
+        draft.interrupted(asked.is_set());
+        if !asked.is_set() {
+            note("--max-time was over before the load began: give it more");
+        }
         return Ok(Body::Nothing {});
     }
     let measured = match &part {
