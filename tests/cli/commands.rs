@@ -297,6 +297,18 @@ fn alone_in_an_empty_folder_it_says_what_it_runs_on() {
 }
 
 #[test]
+fn a_run_that_fuzzes_for_no_time_has_no_campaign() {
+    let bench = Bench::new();
+    let short = ["--checks", "1us", "--fuzz", "0s", "--no-bench"];
+    let ended = bench.run([&["run", "--embedded", "--json", "r.json"], &short[..]].concat());
+    // No check has run.
+    assert_eq!(ended.code, Some(4), "{}", ended.all());
+    let report = bench.json("r.json");
+    assert_eq!(report["command"], "run", "{report:#}");
+    assert!(report["fuzz"].is_null(), "{report:#}");
+}
+
+#[test]
 fn alone_beside_a_file_it_takes_the_file() {
     let bench = Bench::new();
     file(&bench, "", "");

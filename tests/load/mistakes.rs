@@ -3,6 +3,14 @@
 use super::load;
 
 #[test]
+fn a_load_without_time_is_inconclusive_and_says_so() {
+    let loaded = load(&["--embedded", "--max-time", "1us"]);
+    assert_eq!(loaded.ended.code, Some(4), "{}", loaded.ended.all());
+    let told = "--max-time was over before the load began";
+    assert!(loaded.ended.stderr.contains(told), "{}", loaded.ended.all());
+}
+
+#[test]
 fn wrong_arguments_are_explained() {
     let cases: [(&[&str], &str); 9] = [
         (
