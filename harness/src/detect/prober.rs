@@ -349,6 +349,16 @@ impl<'a> Prober<'a> {
         }
     }
 
+    /// Whether the server reads these bytes within this time.
+    pub(super) fn is_read(
+        &mut self,
+        line: &mut Line,
+        sent: &[u8],
+        within: Duration,
+    ) -> Result<bool, DetectError> {
+        self.wait(line.is_read(sent, within))
+    }
+
     /// Holds one exchange. Returns the request and the whole reply.
     pub(super) fn hold(
         &mut self,

@@ -25,6 +25,8 @@ pub(super) struct Search<'a> {
     begun: Instant,
     /// Whether messages with a binary length were tried.
     tried_lengths: bool,
+    /// Whether it is known to serve several clients at the same time.
+    serves_several: bool,
 }
 
 impl<'a> Search<'a> {
@@ -36,6 +38,7 @@ impl<'a> Search<'a> {
             tried: Vec::new(),
             begun: Instant::now(),
             tried_lengths: false,
+            serves_several: false,
         }
     }
 
@@ -86,8 +89,7 @@ impl<'a> Search<'a> {
             Ok(found) => return Ok(Some(found)),
             Err(rest) => rest,
         };
-        let reacts = |heard: &Heard| heard.is_answered() || heard.is_closed();
-        if !self.said.iter().any(reacts) {
+        if self.is_silent() {
             self.prober.fresh()?;
             let greeting = self.prober.hear(&no_talk()?, "", b"", LATE_GREETING)?;
             self.note(&greeting);
@@ -103,14 +105,22 @@ impl<'a> Search<'a> {
                 return Ok(Some(self.finish(held, Assumed::Learned(learned))));
             }
         }
-        match self.one_by_one(&rest)? {
-            Some(found) => Ok(Some(found)),
-            None => self.patiently(rest),
+        if !self.serves_several
+            && let Some(found) = self.one_by_one(&rest)?
+        {
+            return Ok(Some(found));
         }
+        self.patiently(rest)
+    }
+
+    /// Whether the server neither said a word nor closed, whatever was said.
+    fn is_silent(&self) -> bool {
+        let reacts = |heard: &Heard| heard.is_answered() || heard.is_closed();
+        !self.said.iter().any(reacts)
     }
 
     /// Tries the talks for which something speaks, then the others, several at the same time. Returns those that a server
-    /// which serves one client at a time may speak nevertheless.
+    /// which serves one client at a time, or has not said a word, may speak nevertheless.
     fn candidates(&mut self) -> Result<Result<Detected, Vec<Candidate>>, DetectError> {
         let (likely, blind): (Vec<_>, Vec<_>) = candidate::in_order(&self.said)
             .into_iter()
@@ -121,13 +131,14 @@ impl<'a> Search<'a> {
             }
         }
         let limit = self.patience();
-        let several = self.serves_several()?;
+        self.serves_several = self.serves_several()?;
+        let is_slow = self.reaction().is_none();
         let mut rest = Vec::new();
-        for mut group in in_groups(blind, if several { GROUP_WIDE } else { GROUP }) {
+        for mut group in in_groups(blind, self.group()) {
             if let Some(found) = self.together(&mut group, limit)? {
                 return Ok(Ok(found));
             }
-            if !several {
+            if is_slow || !self.serves_several {
                 rest.extend(group.into_iter().filter(|candidate| !candidate.likely));
             }
         }
@@ -155,7 +166,7 @@ impl<'a> Search<'a> {
 
     /// Tries these talks with time limits for a slow server.
     fn patiently(&mut self, rest: Vec<Candidate>) -> Result<Option<Detected>, DetectError> {
-        for mut group in in_groups(rest, GROUP) {
+        for mut group in in_groups(rest, self.group()) {
             if self.begun.elapsed() >= TOTAL {
                 break;
             }
@@ -179,6 +190,14 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
+    /// How many talks are tried at the same time.
+    fn group(&self) -> usize {
+        match self.serves_several {
+            true => GROUP_WIDE,
+            false => GROUP,
+        }
+    }
+
     /// How long a message of a talk that nothing speaks for may take, when several are sent at the same time.
     fn patience(&self) -> Duration {
         self.reaction().map_or(TOGETHER, |reaction| {
@@ -191,20 +210,35 @@ impl<'a> Search<'a> {
         self.said.iter().find(|heard| heard.is_reaction())
     }
 
-    /// Whether the server reacts to one client while another, silent one is connected.
+    /// Whether the server reacts to one client while another, silent one is connected; of one that is silent, whether it reads what
+    /// that client says.
     fn serves_several(&mut self) -> Result<bool, DetectError> {
-        let Some(sent) = self.reaction().map(|heard| heard.sent.clone()) else {
+        let reaction = self.reaction().map(|heard| heard.sent.clone());
+        if reaction.is_none() && !self.is_silent() {
             return Ok(false);
-        };
+        }
         let talk = no_talk()?;
         self.prober.fresh()?;
         let client = self.prober.client(&talk);
         let Ok(silent) = self.prober.open(&client, FIRST_WORD)? else {
             return Ok(false);
         };
-        let heard = self.prober.hear(&talk, "", &sent, FIRST_WORD)?;
+        let is_several = match reaction {
+            Some(sent) => {
+                let heard = self.prober.hear(&talk, "", &sent, FIRST_WORD)?;
+                heard.is_reaction()
+            }
+            None => match self.prober.open(&client, FIRST_WORD)? {
+                Ok(mut other) => {
+                    let sent = self.prober.token();
+                    self.prober
+                        .is_read(&mut other, sent.as_bytes(), FIRST_WORD)?
+                }
+                Err(_) => false,
+            },
+        };
         drop(silent);
-        Ok(heard.is_reaction())
+        Ok(is_several)
     }
 
     fn attempt(&mut self, candidate: &Candidate) -> Result<Option<Detected>, DetectError> {
