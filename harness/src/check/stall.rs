@@ -15,6 +15,8 @@ use crate::talk::Exchange;
 pub(super) enum Stall {
     /// It sleeps, and has left bytes in its receive queue.
     Asleep,
+    /// It sleeps and has read everything that has arrived, but its kernel takes no more.
+    Stuck,
     /// It has ended the connection.
     Ended,
     /// It reads or computes, or has read everything meanwhile.
@@ -43,10 +45,10 @@ pub(super) async fn stall(cx: &Cx, client: &Session) -> Stall {
         busy += usize::from(cx.server().is_computing());
     }
     let waits = cx.peer(client).is_none_or(|peer| peer.recv_q > 0);
-    if waits && 2 * busy < looks {
-        Stall::Asleep
-    } else {
-        Stall::Busy
+    match 2 * busy < looks {
+        true if waits => Stall::Asleep,
+        true if client.has_undelivered() => Stall::Stuck,
+        _ => Stall::Busy,
     }
 }
 
@@ -84,6 +86,7 @@ pub(super) async fn flood_on_until_asleep(
         match stall(cx, client).await {
             Stall::Asleep => return FloodEnd::Blocked,
             Stall::Ended => return FloodEnd::Closed,
+            Stall::Stuck => client.make_room(),
             Stall::Busy => {}
         }
     }

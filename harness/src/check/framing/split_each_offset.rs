@@ -1,6 +1,6 @@
 //! A cut at every offset.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::pieces::{self, Visitor};
 use crate::check::{Ascribe, Check, Checked, Cx, Need, Runs, Weight};
@@ -58,23 +58,30 @@ async fn run(cx: &Cx) -> Checked {
 /// Cuts the requests of the turns after the plain one. Returns the number of offsets.
 async fn other_turns(cx: &Cx) -> Checked<usize> {
     let turns = 1..cx.talk().turns.len();
-    let in_time = TIME_BUDGET.as_secs_f64() / cx.pace().exchange.as_secs_f64().max(1e-6);
-    // A turn may need others before it.
-    let most = in_time as usize / (2 * turns.len()).max(1);
-    let most = most.clamp(OFFSETS_MIN, OFFSETS_MAX_OTHER);
+    let share = TIME_BUDGET / turns.len().max(1) as u32;
     let mut visitor = Visitor::new(cx);
     let mut done = 0;
     for index in turns {
+        let begun = Instant::now();
         let (mut number, mut count) = (0, 1);
-        while number < count {
-            let cut = |length| offsets(length, most).get(number).copied();
+        while number < count && (number < OFFSETS_MIN || begun.elapsed() < share) {
+            let cut = |length| few_first(length).get(number).copied();
             let only = |length| cut(length).into_iter().collect();
-            count = offsets(visitor.visit(index, only).await?, most).len();
+            count = few_first(visitor.visit(index, only).await?).len();
             number += 1;
         }
-        done += count;
+        done += number.min(count);
     }
     Ok(done)
+}
+
+/// The offsets of a turn other than the plain one, in an order in which the first few are an even sample too.
+fn few_first(length: usize) -> Vec<usize> {
+    let mut order = offsets(length, OFFSETS_MIN);
+    let mut rest = offsets(length, OFFSETS_MAX_OTHER);
+    rest.retain(|offset| !order.contains(offset));
+    order.extend(rest);
+    order
 }
 
 /// All offsets inside a message of this length, or an even sample of at most `most` that includes both ends.
@@ -106,5 +113,12 @@ mod tests {
             long.len() <= 80 && long.starts_with(&[1, 2, 3]) && long.ends_with(&[9_998, 9_999])
         );
         assert!(long.windows(2).all(|pair| pair[0] < pair[1]));
+        let mut few = few_first(33);
+        assert_eq!(few[..OFFSETS_MIN], offsets(33, OFFSETS_MIN));
+        few.sort_unstable();
+        assert!(
+            few.len() >= OFFSETS_MAX_OTHER && few.contains(&16),
+            "{few:?}"
+        );
     }
 }

@@ -113,7 +113,7 @@ async fn endless(cx: &Cx, client: &mut Session, before: &Usage) -> Checked<End> 
             FloodEnd::Blocked => match stall(cx, client).await {
                 Stall::Asleep => return Ok(End::Asleep),
                 Stall::Ended => return Ok(End::Closed),
-                Stall::Busy => {}
+                Stall::Stuck | Stall::Busy => {}
             },
             FloodEnd::Sent => {}
         }
