@@ -139,6 +139,7 @@ const RULES: &[Rule] = &[
             "at-limit",
             "shared-decoder",
             "big-reply",
+            "short-read",
             "fin-mid-request",
             "rst-mid-request",
             "rescan-quadratic",

@@ -13,7 +13,9 @@ use super::Effort;
 use super::needs::{SLOW, SOAK};
 use super::outcome::{Checked, Shortfall, inconclusive, skip};
 use crate::data::{Actions, Actor};
-use crate::process::{Launch, PeerSocket, Server, StartFailure, StartOptions, TcpState, Usage};
+use crate::process::{
+    Launch, PeerSocket, Printout, Server, StartFailure, StartOptions, TcpState, Usage,
+};
 use crate::session::{Session, Transcript, Voice, pause};
 use crate::subject::{Pace, Promise, Rehearsal, Subject};
 use crate::talk::{Exchange, Talk};
@@ -44,6 +46,8 @@ pub(super) struct CxState {
     enable: Cell<Option<&'static str>>,
     /// The first server was ended to make room for another instance.
     replaced: Cell<bool>,
+    /// What the last other server of this check has printed.
+    printed_elsewhere: RefCell<Option<Printout>>,
 }
 
 impl Cx {
@@ -65,6 +69,7 @@ impl Cx {
             about: RefCell::default(),
             enable: Cell::new(None),
             replaced: Cell::new(false),
+            printed_elsewhere: RefCell::default(),
         };
         Self {
             shared: Rc::new(shared),
@@ -239,11 +244,18 @@ impl Cx {
     /// The same check on another server.
     pub(crate) fn on(&self, server: Rc<Server>) -> Self {
         let values = self.shared.subject.values_of(&server);
+        self.shared.printed_elsewhere.replace(server.printout());
         Self {
             shared: self.shared.clone(),
             voice: self.voice.with_values(values),
             server,
         }
+    }
+
+    /// What the last other server of this check has printed on stderr, which may have ended.
+    pub(crate) fn stderr_elsewhere(&self) -> Option<Vec<u8>> {
+        let printout = self.shared.printed_elsewhere.borrow();
+        printout.as_ref().map(Printout::stderr)
     }
 
     /// The same check on the same server, reached at another address.

@@ -32,6 +32,17 @@ pub(super) struct Printed {
     hold_stdout: AtomicBool,
 }
 
+/// The output of a server that may have ended.
+#[derive(Debug)]
+pub(crate) struct Printout(pub(super) Arc<Printed>);
+
+impl Printout {
+    /// The kept part of its stderr.
+    pub(crate) fn stderr(&self) -> Vec<u8> {
+        self.0.stderr.since(0).0
+    }
+}
+
 impl Printed {
     pub(super) fn new(stdout: OwnedFd, stderr: OwnedFd, hold_stdout: bool) -> Printed {
         Printed {

@@ -52,6 +52,7 @@ mod written;
 pub(crate) use abandoned::Abandoned;
 pub(crate) use cpu_waits::{cpu_waits, run_delay_of};
 pub(crate) use crashes::{Crash, CrashWatch};
+pub(crate) use drain::Printout;
 pub use exit::{Exit, StopReport};
 pub(crate) use exit::{signal_name, signal_number};
 pub use failure::{HelperRole, HelperTrouble, Holder, StartFailure};

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::drain::Printout;
 use super::output::{Mark, Output};
 use super::proc::{self, Stat};
 use super::ready::{owned, reachable};
@@ -302,6 +303,11 @@ impl Server {
             stdout: tree.printed().stdout.total(),
             stderr: tree.printed().stderr.total(),
         })
+    }
+
+    /// Its output, which can be read after it has ended. `None` if tcprove did not start it.
+    pub(crate) fn printout(&self) -> Option<Printout> {
+        self.supervised().map(SupervisedTree::printout)
     }
 
     /// The kept part of its stderr after the first `from` bytes, and the number of bytes so far.

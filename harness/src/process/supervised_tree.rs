@@ -18,7 +18,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::watch;
 
 use super::account::{self, Account};
-use super::drain::{self, Printed};
+use super::drain::{self, Printed, Printout};
 use super::login::host_is;
 use super::status::Status;
 use super::supervisor::SUPERVISE;
@@ -165,6 +165,10 @@ impl SupervisedTree {
     /// Wakes the supervisor for a request to its tracer.
     pub(super) fn wake(&self) -> io::Result<()> {
         (&self.control).write_all(&[0])
+    }
+
+    pub(super) fn printout(&self) -> Printout {
+        Printout(Arc::clone(&self.printed))
     }
 
     pub(super) fn printed(&self) -> &Printed {

@@ -220,9 +220,13 @@ async fn left(
     }
 }
 
-/// Notes what the server has printed on stderr since the check began.
+/// Notes what the server has printed on stderr since the check began, or else what the last other one of the check has.
 fn note_stderr(cx: &Cx, from: u64) {
-    let (printed, total) = cx.server().stderr_since(from);
+    let (mut printed, mut total) = cx.server().stderr_since(from);
+    if printed.is_empty() {
+        printed = cx.stderr_elsewhere().unwrap_or_default();
+        total = from + printed.len() as u64;
+    }
     let is_cut = (printed.len() as u64) < total.saturating_sub(from);
     let stderr = String::from_utf8_lossy(whole_lines(&printed, is_cut));
     if !stderr.trim().is_empty() {
