@@ -324,6 +324,28 @@ expect = "{tok}\n"
     passes("farewell", talk, 5);
 }
 
+/// The check starts a server with a low limit beside the one that all checks share: the traceback is that one's.
+#[test]
+fn a_server_that_a_check_starts_for_itself_shows_what_it_printed() {
+    let talk = r#"
+[talk]
+frame = { until = "\n" }
+[[talk.turn]]
+send = "{{\"text\": \"{tok}\"}\n"
+expect = "{{\"result\": \"{tok}\"}\n"
+"#;
+    let Some(checked) = battery("json_lines.py", "plain", talk, &["emfile-live"]) else {
+        return;
+    };
+    checked.assert("emfile-live", "fail", "died");
+    let stderr = checked.outcome("emfile-live")["evidence"]["stderr"].to_string();
+    assert!(
+        stderr.contains("Too many open files"),
+        "{}",
+        checked.shown()
+    );
+}
+
 /// JSON has several ways to write a character (RFC 8259 section 7). A server that writes another one than the literal text of the
 /// file expects destroys nothing, also if a request arrives in pieces.
 #[test]
