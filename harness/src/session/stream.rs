@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{ConnectionEnd, Flood, FloodEnd, PeerError, Session};
 use crate::data::Actor;
+use crate::sys::unsent_bytes;
 use crate::text::escape;
 
 /// Maximum size of a reply, in bytes.
@@ -151,6 +152,22 @@ impl Session {
             }
         }
         ConnectionEnd::Eof
+    }
+
+    /// Whether this end still has bytes to deliver.
+    pub(crate) fn has_undelivered(&self) -> bool {
+        unsent_bytes(&self.link).is_ok_and(|bytes| bytes > 0)
+    }
+
+    /// Reads and discards what has arrived, so that the kernels of two ends go on that wait for each other: while the window of this
+    /// one is closed, it drops segments with data, and with them the window updates of the other one (Linux `tcp_sequence`).
+    pub(crate) fn make_room(&mut self) {
+        let mut arrived = Vec::new();
+        while matches!(self.link.try_read(&mut arrived), Ok(1..)) {}
+        self.step(
+            Actor::Client,
+            format!("read {} bytes, so that the kernels go on", arrived.len()),
+        );
     }
 
     /// Takes what has arrived by now, and keeps it for what is expected later, so that a server which replies while it reads can go

@@ -36,6 +36,12 @@ pub(crate) fn is_hint(
     matches!((one, two), (Some(one), Some(two)) if one.differs(&two))
 }
 
+/// Maximum number of comparisons, until one is clear.
+const TRIES: usize = 3;
+
+/// A server replied once and not again, or another way: on a busy machine a reply may be late.
+struct Unclear;
+
 /// Compares the replies to the last case, after the cases before it. `epoch` has run those.
 pub(crate) fn test(
     epoch: &mut Epoch<'_>,
@@ -43,32 +49,54 @@ pub(crate) fn test(
     case: &Case,
     rigour: Rigour,
 ) -> Option<Symptom> {
-    let against = epoch.target.against.clone()?;
     let runs = match rigour {
         Rigour::Full => 3,
         Rigour::Quick => 2,
     };
-    let first = epoch.run(case).ok()?.observed;
+    let mut first = epoch.run(case).ok().map(|run| run.observed);
+    for _ in 0..TRIES {
+        if let Ok(symptom) = compare(epoch, before, case, runs, first.take()) {
+            return symptom;
+        }
+    }
+    None
+}
+
+/// Compares so many replies of each server. `first` is one of the first server.
+fn compare(
+    epoch: &Epoch<'_>,
+    before: &[Case],
+    case: &Case,
+    runs: usize,
+    first: Option<Observed>,
+) -> Result<Option<Symptom>, Unclear> {
+    let Some(against) = &epoch.target.against else {
+        return Ok(None);
+    };
+    let again = || on_fresh(epoch.another()?, before, case);
+    let first = first.or_else(again).ok_or(Unclear)?;
     let mut one = Pattern::of(&first);
     let mut two: Option<(Pattern, Observed)> = None;
     for number in 0..runs {
         if number > 0 {
-            let observed = on_fresh(epoch.another()?, before, case)?;
-            one = one.and(&Pattern::of(&observed))?;
+            let observed = again().ok_or(Unclear)?;
+            one = one.and(&Pattern::of(&observed)).ok_or(Unclear)?;
         }
-        let other = Epoch::start(&against, epoch.runtime()).ok()?;
-        let observed = on_fresh(other, before, case)?;
+        let other = Epoch::start(against, epoch.runtime()).or(Err(Unclear))?;
+        let observed = on_fresh(other, before, case).ok_or(Unclear)?;
         let pattern = match &two {
             None => Pattern::of(&observed),
-            Some((pattern, _)) => pattern.clone().and(&Pattern::of(&observed))?,
+            Some((pattern, _)) => {
+                let pattern = pattern.clone().and(&Pattern::of(&observed));
+                pattern.ok_or(Unclear)?
+            }
         };
         if !one.differs(&pattern) {
-            return None;
+            return Ok(None);
         }
         two = Some((pattern, observed));
     }
-    let (_, second) = two?;
-    Some(symptom(&first, &second))
+    Ok(two.map(|(_, second)| symptom(&first, &second)))
 }
 
 fn on_fresh(mut epoch: Epoch<'_>, before: &[Case], case: &Case) -> Option<Observed> {
