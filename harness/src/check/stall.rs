@@ -98,7 +98,7 @@ const FURTHER_CLIENTS: usize = 8;
 const FURTHER_BYTES: u64 = 24_000_000;
 /// Such a client leaves if the server reads nothing for this long and sleeps, or after this time.
 const FURTHER_PAUSE: Duration = Duration::from_millis(100);
-const FURTHER_TIME: Duration = Duration::from_secs(3);
+const FURTHER_TIME: Duration = Duration::from_secs(8);
 
 /// Repeats the flood of a client that reads nothing and then resets its connection, with several clients at once. How a server
 /// waits at that moment may depend on chance: socat waits in half of all cases for room in a pipe that only it empties, and then

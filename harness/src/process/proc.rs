@@ -155,6 +155,19 @@ pub(crate) fn children_of_thread(pid: u32, thread: u32) -> Option<Vec<u32>> {
     )
 }
 
+/// Whether all threads of the process are stopped. The state of the process is that of its main thread; another one may be in a
+/// system call, and return from it, for a moment longer.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return true;
+    };
+    let mut states = tasks.flatten().filter_map(|task| {
+        let line = fs::read(task.path().join("stat")).ok()?;
+        Some(Stat::parse(&line)?.state)
+    });
+    states.all(|state| matches!(state, 'T' | 't' | 'Z' | 'X' | 'x'))
+}
+
 /// The inodes of all open sockets of `pid`.
 ///
 /// # Errors

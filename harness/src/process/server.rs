@@ -237,6 +237,12 @@ impl Server {
             .collect()
     }
 
+    /// Whether there are processes and all their threads are stopped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let tree = self.tree();
+        !tree.is_empty() && tree.iter().all(|process| proc::is_stopped(process.pid))
+    }
+
     /// The total resource usage of its processes. `None` if attached without a pid.
     pub fn usage(&self) -> Option<Usage> {
         let tree = self.processes_quickly()?;

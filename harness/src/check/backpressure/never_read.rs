@@ -52,8 +52,9 @@ const GROWTH_BYTES_MIN: u64 = 24 * MB;
 const KEPT_RATIO: f64 = 0.5;
 /// Bytes sent between two reads by the client that reads. Fits into the queues of both ends.
 const PART_BYTES: usize = 64 * 1024;
-/// Minimum number of bytes sent for a pass if the server applied no backpressure.
-const VERDICT_BYTES_MIN: u64 = 64 * MB;
+/// Minimum number of bytes sent for a pass if the server applied no backpressure: what has to be kept of them for a failure, twice
+/// (see [`KEPT_RATIO`]), and what the kernels hold.
+const VERDICT_BYTES_MIN: u64 = 2 * GROWTH_BYTES_MIN + 8 * MB;
 /// Of a slower server, minimum number of bytes sent for a pass, if memory grows by less than this per byte.
 const FLAT_BYTES_MIN: u64 = 4 * MB;
 const FLAT_RATIO: f64 = 0.1;

@@ -21,16 +21,12 @@ impl<'a> Stopped<'a> {
     pub(in crate::check) async fn hold(cx: &'a Cx) -> Checked<Self> {
         cx.step("SIGSTOP to the server's processes");
         let stopped = Self(cx);
-        let all_stopped = || {
-            let tree = cx.server().tree();
-            !tree.is_empty()
-                && tree
-                    .iter()
-                    .all(|process| matches!(process.state, 'T' | 't'))
-        };
         for _ in 0..TRIES {
             cx.server().signal_tree(libc::SIGSTOP);
-            if cx.eventually(STOPS_WITHIN, all_stopped).await {
+            if cx
+                .eventually(STOPS_WITHIN, || cx.server().is_stopped())
+                .await
+            {
                 return Ok(stopped);
             }
             cx.server().signal_tree(libc::SIGCONT);
