@@ -128,7 +128,9 @@ fn suggestions_count_the_checks_that_they_enable() {
     let Some((bench, ended)) = finds("line_lf", "`line`") else {
         return;
     };
-    let suggestion = ended.all();
+    let rest = "further suggestions are at the top of the file";
+    assert!(ended.stdout.contains(rest), "{}", ended.all());
+    let suggestion = bench.read("tcprove.toml");
     assert!(
         suggestion.contains("`max_message = BYTES` in [promise]: 1 more check (at-limit)"),
         "{suggestion}"

@@ -130,6 +130,8 @@ fn perform(args: &InitArgs) -> Result<(), RunError> {
 
 /// Columns of the first word of a line about the file.
 const INDENT: usize = 10;
+/// Maximum number of suggestions on the terminal; the file has all.
+const SUGGESTED: usize = 4;
 
 /// Finds out what the server speaks. A server that says nothing takes a minute, which a line on stderr accounts for.
 fn found_out(origin: &Origin, seed: u64, interrupt: &Interrupt) -> Result<Detected, DetectError> {
@@ -287,8 +289,14 @@ impl InitArgs {
         for (word, phrase) in detected::assumptions(found) {
             line(&format!("{word:<9} {phrase}"));
         }
-        for suggestion in detected::suggestions(found, self.learn) {
+        let suggestions = detected::suggestions(found, self.learn);
+        for suggestion in suggestions.iter().take(SUGGESTED) {
             line(&format!("more      {suggestion}"));
+        }
+        if let Some(rest @ 1..) = suggestions.len().checked_sub(SUGGESTED) {
+            line(&format!(
+                "more      {rest} further suggestions are at the top of the file"
+            ));
         }
     }
 
