@@ -19,6 +19,7 @@ pub(super) async fn fails(cx: &Cx, errors: &[i32]) -> Checked {
             // A table without any connection is never full.
             continue;
         }
+        bystander.freshen(cx).await?;
         let rule = Rule {
             every: 2,
             times: FAILED,

@@ -29,6 +29,7 @@ pub(super) async fn each(cx: &Cx, kind: CallKind, call: &str) -> Checked {
     let mut trials = Trials::new(cx);
     let mut bystander = Bystander::enter(cx).await?;
     for error in ERRORS {
+        bystander.freshen(cx).await?;
         let result = Injected::Error(error);
         let (mut session, injection) =
             armed(cx, Rule::new(kinds, &[Place::Connection], result)).await?;

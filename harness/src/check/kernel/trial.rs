@@ -128,6 +128,19 @@ impl Bystander {
         })
     }
 
+    /// Lets it ask again, so that it has not been idle for long when it is needed next; it connects again if the server has closed its
+    /// idle connection meanwhile (uvicorn: after 5 s). No rule may be in force.
+    pub(super) async fn freshen(&mut self, cx: &Cx) -> Checked {
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
+        let turn = session.turn()?;
+        if session.exchange(&turn).await.is_err() {
+            *self = Self::enter(cx).await?;
+        }
+        Ok(())
+    }
+
     /// Whether there is one.
     pub(super) fn is_there(&self) -> bool {
         self.session.is_some()
