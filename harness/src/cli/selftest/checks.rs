@@ -127,6 +127,10 @@ fn serve(fault: &Fault, planted: bool, transport: Option<&str>) -> Subject {
         // A sound server that sets an option of each connection, too.
         params.insert("so_rcvbuf_after_accept".into(), "65536".into());
     }
+    if fault.caught_by == "overload-recovery" {
+        // Without any work it serves more clients than can come.
+        params.insert("delay".into(), "fixed:4ms".into());
+    }
     for (name, value) in promising(fault) {
         params.insert(name.to_owned(), value.to_owned());
     }
