@@ -252,8 +252,8 @@ impl Cx {
         }
     }
 
-    /// What the last other server of this check has printed on stderr, which may have ended.
-    pub(crate) fn stderr_elsewhere(&self) -> Option<Vec<u8>> {
+    /// What the last other server of this check, which may have ended, has printed on stderr: see [`Printout::stderr`].
+    pub(crate) fn stderr_elsewhere(&self) -> Option<(Vec<u8>, u64)> {
         let printout = self.shared.printed_elsewhere.borrow();
         printout.as_ref().map(Printout::stderr)
     }

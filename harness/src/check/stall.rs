@@ -45,10 +45,14 @@ pub(super) async fn stall(cx: &Cx, client: &Session) -> Stall {
         busy += usize::from(cx.server().is_computing());
     }
     let waits = cx.peer(client).is_none_or(|peer| peer.recv_q > 0);
-    match 2 * busy < looks {
-        true if waits => Stall::Asleep,
-        true if client.has_undelivered() => Stall::Stuck,
-        _ => Stall::Busy,
+    if 2 * busy >= looks {
+        Stall::Busy
+    } else if waits {
+        Stall::Asleep
+    } else if client.has_undelivered() {
+        Stall::Stuck
+    } else {
+        Stall::Busy
     }
 }
 

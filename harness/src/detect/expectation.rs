@@ -1,6 +1,7 @@
 //! What replies have in common, as an expectation in the words of the file. Pure.
 
 use super::Compared;
+use crate::text::toml_string;
 
 /// A reply, and the words of its request that it may contain.
 #[derive(Clone, Debug)]
@@ -154,7 +155,7 @@ fn exact(reply: &[Unit]) -> String {
         })
         .collect();
     match (template(reply), bytes) {
-        (Some(text), _) => string(&text),
+        (Some(text), _) => toml_string(&text),
         (None, Some(bytes)) => {
             let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             format!("{{ hex = \"{}\" }}", digits.join(" "))
@@ -264,28 +265,9 @@ fn regex_value(source: String) -> String {
     let source = without_date(&source);
     // A backslash needs no second one in a literal string.
     if source.contains('\'') || source.chars().any(char::is_control) {
-        return format!("{{ regex = {} }}", string(&source));
+        return format!("{{ regex = {} }}", toml_string(&source));
     }
     format!("{{ regex = '{source}' }}")
-}
-
-/// A basic string of TOML, on one line.
-pub(super) fn string(text: &str) -> String {
-    let mut quoted = "\"".to_owned();
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            control if control.is_control() => {
-                quoted.push_str(&format!("\\u{:04X}", u32::from(control)));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted + "\""
 }
 
 #[cfg(test)]

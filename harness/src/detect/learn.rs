@@ -9,6 +9,7 @@ use super::prober::Prober;
 use super::stimulus::{Stimulus, ask, stimulus, with_length};
 use super::{Compared, DetectError, Ending, LATE_GREETING, Learned, Missed, Sketch, no_talk};
 use crate::file::File;
+use crate::text::toml_string;
 
 /// Replies that are compared to find out what they have in common.
 const SAMPLES: usize = 3;
@@ -294,7 +295,7 @@ impl Teacher<'_, '_> {
     }
 
     fn turn(&self, comment: &str, payload: bool, lesson: &Lesson) -> String {
-        let send = expectation::string(&self.stimulus.template(payload));
+        let send = toml_string(&self.stimulus.template(payload));
         format!(
             "\n# {comment}\n[[talk.turn]]\nsend = {send}\nexpect = {}\n",
             lesson.expect

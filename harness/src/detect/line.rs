@@ -10,8 +10,6 @@ use crate::talk::Exchange;
 
 /// Silence after which a reply is complete.
 const QUIET: Duration = Duration::from_millis(120);
-/// Pause between two looks at the server's end of a connection.
-const LOOKS: Duration = Duration::from_millis(10);
 /// How long a server that closed the connection may take to be seen dying.
 const DYING: Duration = Duration::from_millis(150);
 /// Time limit of a connect.
@@ -159,17 +157,8 @@ impl Line {
 
     /// Whether the server reads these bytes within this time. `false` also where its end of the connection is not to be seen.
     pub(super) async fn is_read(&mut self, sent: &[u8], within: Duration) -> bool {
-        let sends = self.session.send(sent).await.is_ok();
-        let until = Instant::now() + within;
-        while sends && Instant::now() < until {
-            let peer = self.server.peer_socket(self.session.local());
-            let all = sent.len() as u64;
-            if peer.is_some_and(|peer| peer.recv_q == 0 && peer.bytes_received() >= all) {
-                return true;
-            }
-            tokio::time::sleep(LOOKS).await;
-        }
-        false
+        self.session.set_limit(within);
+        self.session.send(sent).await.is_ok() && self.session.until_read().await.is_ok()
     }
 
     /// The port of the server; 0 for a Unix socket.

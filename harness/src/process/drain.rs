@@ -37,9 +37,9 @@ pub(super) struct Printed {
 pub(crate) struct Printout(pub(super) Arc<Printed>);
 
 impl Printout {
-    /// The kept part of its stderr.
-    pub(crate) fn stderr(&self) -> Vec<u8> {
-        self.0.stderr.since(0).0
+    /// The kept part of its stderr, and the number of bytes of all of it.
+    pub(crate) fn stderr(&self) -> (Vec<u8>, u64) {
+        self.0.stderr.since(0)
     }
 }
 

@@ -155,19 +155,6 @@ pub(crate) fn children_of_thread(pid: u32, thread: u32) -> Option<Vec<u32>> {
     )
 }
 
-/// Whether all threads of the process are stopped. The state of the process is that of its main thread; another one may be in a
-/// system call, and return from it, for a moment longer.
-pub(crate) fn is_stopped(pid: u32) -> bool {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
-        return true;
-    };
-    let mut states = tasks.flatten().filter_map(|task| {
-        let line = fs::read(task.path().join("stat")).ok()?;
-        Some(Stat::parse(&line)?.state)
-    });
-    states.all(|state| matches!(state, 'T' | 't' | 'Z' | 'X' | 'x'))
-}
-
 /// The inodes of all open sockets of `pid`.
 ///
 /// # Errors
@@ -262,15 +249,25 @@ fn parse_memory(status: &str) -> Memory {
     memory
 }
 
+/// The threads of `pid`; none once it has ended.
+fn threads(pid: u32) -> impl Iterator<Item = Stat> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    threads
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|thread| Stat::parse(&fs::read(thread.path().join("stat")).ok()?))
+}
+
 /// Whether a thread of `pid` runs or waits for a CPU.
 pub(crate) fn is_runnable(pid: u32) -> bool {
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
-        return false;
-    };
-    let mut stats = threads
-        .flatten()
-        .filter_map(|thread| Stat::parse(&fs::read(thread.path().join("stat")).ok()?));
-    stats.any(|thread| thread.state == 'R')
+    threads(pid).any(|thread| thread.state == 'R')
+}
+
+/// Whether all threads of `pid` are stopped. The state of the process is that of its main thread; another one may be in a system
+/// call, and return from it, for a moment longer.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    threads(pid).all(|thread| matches!(thread.state, 'T' | 't') || thread.is_dead())
 }
 
 /// Context switches of all existing threads of a process.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::session::{ConnectionEnd, Session};
 use crate::talk::{PushReader, Talk};
-use crate::text::escape;
+use crate::text::{escape, toml_string};
 
 /// What comes sooner after a reply belongs to it.
 const SURPLUS: Duration = Duration::from_millis(200);
@@ -39,11 +39,11 @@ impl Unasked {
         )
     }
 
-    /// The message as a string of TOML (one of JSON is one), if it is one message of the talk's replies and text.
+    /// The message as a string of TOML, if it is one message of the talk's replies and text.
     pub(crate) fn one_message(&self, talk: &Talk) -> Option<String> {
         let len = talk.reply.decoder().next(&self.bytes).ok().flatten()?;
         let text = std::str::from_utf8(&self.bytes).ok()?;
-        (len == self.bytes.len()).then(|| serde_json::Value::from(text).to_string())
+        (len == self.bytes.len()).then(|| toml_string(text))
     }
 }
 

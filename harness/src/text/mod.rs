@@ -10,6 +10,7 @@ pub(crate) mod size;
 pub(crate) mod slot;
 mod stack;
 pub(crate) mod template;
+mod toml_string;
 pub(crate) mod uint;
 pub(crate) mod varint;
 
@@ -18,3 +19,4 @@ pub use escape::escape;
 pub(crate) use escape::escape_text;
 pub(crate) use excerpt::{ends, excerpt, last_line, left_out_mark};
 pub(crate) use near::{did_you_mean, nearest, suggestion};
+pub(crate) use toml_string::toml_string;

@@ -29,13 +29,91 @@ const CLIENTS: usize = 9;
 const FIRST: usize = 40;
 /// Number of calls that fail.
 const TIMES: u32 = 36;
-/// Maximum number of further servers on which setsockopt fails, and the time for them. An error is logged on a path that nobody has
-/// tried, and what an uninitialized variable holds there depends on where the kernel has placed the stack: gearmand, whose message
-/// has one argument too few, died in 9 of 30 starts.
-const LIVES: usize = 14;
-const LIVES_TIME: Duration = Duration::from_secs(3);
+/// Maximum number of fresh servers on which setsockopt fails, and the time for them. An error is logged on a path that nobody has
+/// tried, and what an uninitialized variable holds there depends on where the kernel has placed the stack: gearmand died in 9 of 30
+/// starts.
+const FRESH: usize = 14;
+const FRESH_TIME: Duration = Duration::from_secs(3);
 /// Number of clients of each.
-const CLIENTS_OF_A_LIFE: usize = 2;
+const FRESH_CLIENTS: usize = 2;
+
+/// A call that fails.
+#[derive(Clone, Copy)]
+struct Refusal {
+    name: &'static str,
+    kinds: &'static [CallKind],
+    error: i32,
+    /// Whether it also fails on fresh servers.
+    again: bool,
+}
+
+const REFUSALS: [Refusal; 3] = [
+    Refusal {
+        name: "setsockopt",
+        kinds: &[CallKind::Option],
+        error: libc::EINVAL,
+        again: true,
+    },
+    Refusal {
+        name: "getpeername",
+        kinds: &[CallKind::PeerName],
+        error: libc::ENOTCONN,
+        again: false,
+    },
+    Refusal {
+        name: "shutdown",
+        kinds: &[CallKind::Shutdown],
+        error: libc::ENOTCONN,
+        again: false,
+    },
+];
+
+impl Refusal {
+    fn result(self) -> Injected {
+        Injected::Error(self.error)
+    }
+
+    /// After what something is judged, for messages.
+    fn after(self) -> String {
+        format!("after {} has returned {}", self.name, named(self.result()))
+    }
+
+    /// Makes the call fail for so many clients. Returns whether the server has made it.
+    async fn happens(self, cx: &Cx, trials: &mut Trials<'_>, clients: usize) -> Checked<bool> {
+        let rule = Rule {
+            times: TIMES,
+            ..Rule::new(self.kinds, &[Place::Connection], self.result())
+        };
+        let injection = arm(cx, rule)?;
+        for _ in 0..clients {
+            ask(cx).await?;
+        }
+        Ok(trials.note(&injection.end()))
+    }
+
+    /// Makes it fail on fresh servers, whose stacks are at other addresses, as many as start in time.
+    async fn happens_on_fresh_servers(self, cx: &Cx) -> Checked {
+        if cx.launch()?.singleton {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let mut servers = 0;
+        while servers < FRESH && begun.elapsed() < FRESH_TIME {
+            let options = StartOptions {
+                inject: Some(CallSet::Options),
+                ..StartOptions::default()
+            };
+            let fresh = cx.on(cx.start(options).await?);
+            let mut trials = Trials::new(&fresh);
+            fresh.exchange().await?;
+            self.happens(&fresh, &mut trials, FRESH_CLIENTS).await?;
+            trials.goes_on(&self.after()).await?;
+            servers += 1;
+        }
+        cx.note("further_starts", servers);
+        Ok(())
+    }
+}
 
 async fn run(cx: &Cx) -> Checked {
     let mut trials = Trials::new(cx);
@@ -47,73 +125,20 @@ async fn run(cx: &Cx) -> Checked {
     );
     drop(crowd.await);
     let mut bystander = Bystander::enter(cx).await?;
-    let parts: [(&str, &'static [CallKind], i32); 3] = [
-        ("setsockopt", &[CallKind::Option], libc::EINVAL),
-        ("getpeername", &[CallKind::PeerName], libc::ENOTCONN),
-        ("shutdown", &[CallKind::Shutdown], libc::ENOTCONN),
-    ];
-    let mut is_made = false;
-    for (name, kinds, error) in parts {
-        let result = Injected::Error(error);
+    let mut again = None;
+    for refusal in REFUSALS {
         bystander.freshen(cx).await?;
-        if !refused(cx, &mut trials, kinds, result, CLIENTS).await? {
+        if !refusal.happens(cx, &mut trials, CLIENTS).await? {
             continue;
         }
-        let after = format!("after {name} has returned {}", named(result));
+        let after = refusal.after();
         bystander.is_served(&after).await?;
         trials.goes_on(&after).await?;
-        is_made |= name == parts[0].0;
+        again = again.or(refusal.again.then_some(refusal));
     }
     drop(bystander);
-    if is_made {
-        in_other_lives(cx, parts[0]).await?;
+    if let Some(refusal) = again {
+        refusal.happens_on_fresh_servers(cx).await?;
     }
     trials.conclude("setsockopt, getpeername or shutdown on a connection")
-}
-
-/// Makes these calls fail for so many clients. Returns whether the server has made one.
-async fn refused(
-    cx: &Cx,
-    trials: &mut Trials<'_>,
-    kinds: &'static [CallKind],
-    result: Injected,
-    clients: usize,
-) -> Checked<bool> {
-    let rule = Rule {
-        times: TIMES,
-        ..Rule::new(kinds, &[Place::Connection], result)
-    };
-    let injection = arm(cx, rule)?;
-    for _ in 0..clients {
-        ask(cx).await?;
-    }
-    Ok(trials.note(&injection.end()))
-}
-
-/// Does the same on fresh servers, whose stacks are at other addresses, where they start fast.
-async fn in_other_lives(
-    cx: &Cx,
-    (name, kinds, error): (&str, &'static [CallKind], i32),
-) -> Checked {
-    if cx.launch()?.singleton {
-        return Ok(());
-    }
-    let result = Injected::Error(error);
-    let after = format!("after {name} has returned {}", named(result));
-    let begun = Instant::now();
-    let mut lives = 0;
-    while lives < LIVES && begun.elapsed() < LIVES_TIME {
-        let options = StartOptions {
-            inject: Some(CallSet::Options),
-            ..StartOptions::default()
-        };
-        let fresh = cx.on(cx.start(options).await?);
-        let mut trials = Trials::new(&fresh);
-        fresh.exchange().await?;
-        refused(&fresh, &mut trials, kinds, result, CLIENTS_OF_A_LIFE).await?;
-        trials.goes_on(&after).await?;
-        lives += 1;
-    }
-    cx.note("further_starts", lives);
-    Ok(())
 }

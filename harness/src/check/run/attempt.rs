@@ -222,12 +222,12 @@ async fn left(
 
 /// Notes what the server has printed on stderr since the check began, or else what the last other one of the check has.
 fn note_stderr(cx: &Cx, from: u64) {
-    let (mut printed, mut total) = cx.server().stderr_since(from);
+    let (mut printed, total) = cx.server().stderr_since(from);
+    let mut all = total.saturating_sub(from);
     if printed.is_empty() {
-        printed = cx.stderr_elsewhere().unwrap_or_default();
-        total = from + printed.len() as u64;
+        (printed, all) = cx.stderr_elsewhere().unwrap_or_default();
     }
-    let is_cut = (printed.len() as u64) < total.saturating_sub(from);
+    let is_cut = (printed.len() as u64) < all;
     let stderr = String::from_utf8_lossy(whole_lines(&printed, is_cut));
     if !stderr.trim().is_empty() {
         cx.note("stderr", excerpt(&stderr, LINES_SHOWN));

@@ -1,6 +1,7 @@
 //! A recorded request in which a word may be replaced. Pure.
 
-use crate::detect::expectation::{escaped_braces, string};
+use crate::detect::expectation::escaped_braces;
+use crate::text::toml_string;
 
 /// Length of every `{tok}` in bytes.
 const TOKEN_BYTES: usize = 12;
@@ -134,7 +135,7 @@ impl Template {
 
 fn take(text: &mut String, parts: &mut Vec<String>) {
     if !text.is_empty() {
-        parts.push(string(&std::mem::take(text)));
+        parts.push(toml_string(&std::mem::take(text)));
     }
 }
 

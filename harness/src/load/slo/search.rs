@@ -184,7 +184,7 @@ impl Search {
         self.report
     }
 
-    /// Ends the search because the user interrupted it.
+    /// Ends the search because it was interrupted or is out of time.
     pub(super) fn interrupt(&mut self) {
         self.end(None);
         self.report.inconclusive =
