@@ -100,20 +100,25 @@ pub(super) async fn flood_on_until_asleep(
 const FURTHER_CLIENTS: usize = 8;
 /// Maximum number of bytes that each of them sends.
 const FURTHER_BYTES: u64 = 24_000_000;
+/// Number of times that such a client makes the server sleep.
+const FURTHER_SLEEPS: usize = 6;
+/// What it reads in between: a few times this number of bytes, enough for the server's kernel to take more, and odd, so that the
+/// server does not fall asleep after the same bytes again.
+const FURTHER_READ_BYTES: usize = 400_009;
 /// Such a client leaves if the server reads nothing for this long and sleeps, or after this time.
 const FURTHER_PAUSE: Duration = Duration::from_millis(100);
 const FURTHER_TIME: Duration = Duration::from_secs(8);
 
 /// Repeats the flood of a client that reads nothing and then resets its connection, with several clients at once. How a server
-/// waits at that moment may depend on chance: socat waits in half of all cases for room in a pipe that only it empties, and then
-/// never notices that the client has left.
+/// waits at that moment may depend on chance: socat waits in some cases for room in a pipe that only it empties, and then
+/// never notices that the client has left. So each client reads a part of the replies and floods again, several times.
 pub(super) async fn further_clients(cx: &Cx, exchange: &Exchange, piece: &[u8]) -> Checked {
     let (exchange, piece) = (Rc::new(exchange.clone()), Rc::<[u8]>::from(piece));
-    let clients = cx.crowd(cx.connections(FURTHER_CLIENTS), |cx, _| {
+    let clients = cx.crowd(cx.connections(FURTHER_CLIENTS), |cx, number| {
         let (exchange, piece) = (exchange.clone(), piece.clone());
         async move {
             let mut client = cx.open_for(&exchange).await?;
-            let flood = flood_until_asleep(&cx, &mut client, &piece, FURTHER_BYTES, FURTHER_PAUSE);
+            let flood = flood_again_and_again(&cx, &mut client, &piece, number);
             tokio::time::timeout(FURTHER_TIME, flood).await.ok();
             client.reset()?;
             Ok(())
@@ -122,6 +127,19 @@ pub(super) async fn further_clients(cx: &Cx, exchange: &Exchange, piece: &[u8]) 
     // A server may refuse some of them: what they leave behind is judged, and whether others are served.
     clients.await;
     cx.is_alive().await
+}
+
+async fn flood_again_and_again(cx: &Cx, client: &mut Session, piece: &[u8], number: usize) {
+    client.announce_flood(piece, FURTHER_BYTES);
+    let from = client.sent();
+    for sleep in 1..=FURTHER_SLEEPS {
+        let flood = flood_on_until_asleep(cx, client, piece, from, FURTHER_BYTES, FURTHER_PAUSE);
+        if flood.await != FloodEnd::Blocked || sleep == FURTHER_SLEEPS {
+            return;
+        }
+        let most = (1 + (number + sleep) % 4) * FURTHER_READ_BYTES;
+        client.hear(FURTHER_PAUSE, FURTHER_PAUSE, most).await;
+    }
 }
 
 /// Time for a busy server to have replies wait in its send queue.

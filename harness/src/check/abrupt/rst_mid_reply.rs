@@ -56,12 +56,23 @@ enum Leaving {
     FinFirst,
 }
 
+/// For how long the client asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// Until replies wait, and the server reads no more: then it has more of them to write when the client leaves.
+    Blocked,
+    /// Until replies wait: the server closes the connection of a client that goes on.
+    Waiting,
+}
+
 /// The rounds of one kind.
 #[derive(Clone, Copy, Debug, Default)]
 struct Rounds {
     tried: usize,
     /// Those in which the stimulus happened.
     done: usize,
+    /// Whether the server has ended a connection before the client did.
+    ended: bool,
     /// Most bytes that waited in the server's send queue.
     queued_max: u32,
 }
@@ -71,11 +82,29 @@ impl Rounds {
         self.done == 0 && self.tried >= ROUNDS_TRIED
     }
 
-    fn add(&mut self, queued: u32) {
-        self.tried += 1;
-        self.done += usize::from(queued > 0);
-        self.queued_max = self.queued_max.max(queued);
+    fn until(self) -> Until {
+        if self.ended {
+            Until::Waiting
+        } else {
+            Until::Blocked
+        }
     }
+
+    fn add(&mut self, round: Round) {
+        self.tried += 1;
+        self.done += usize::from(round.queued > 0);
+        self.ended |= round.ended;
+        self.queued_max = self.queued_max.max(round.queued);
+    }
+}
+
+/// What one round came to.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    /// Number of bytes that waited in the server's send queue when the client left; 0 if the stimulus did not happen.
+    queued: u32,
+    /// Whether the server ended the connection before.
+    ended: bool,
 }
 
 async fn run(cx: &Cx) -> Checked {
@@ -90,7 +119,7 @@ async fn run(cx: &Cx) -> Checked {
         if rounds.is_hopeless() {
             continue;
         }
-        rounds.add(one_round(cx, exchange, &request, leaving).await?);
+        rounds.add(one_round(cx, exchange, &request, leaving, rounds.until()).await?);
         if reset.done + fin_first.done > 0 {
             cx.proved(format!(
                 "replies waited in the server's send queue (up to {} bytes) when the connection was reset in {} of {} rounds, and in {} of {} rounds after a FIN, with the server's end in CLOSE_WAIT",
@@ -111,47 +140,54 @@ async fn run(cx: &Cx) -> Checked {
     stall::further_clients(cx, exchange, &bulk::piece_of(&request)).await
 }
 
-/// Asks without reading, and leaves. Returns the number of bytes that waited in the server's send queue; 0 if the stimulus
-/// did not happen.
-async fn one_round(cx: &Cx, exchange: &Exchange, request: &[u8], leaving: Leaving) -> Checked<u32> {
+/// Asks without reading, and leaves.
+async fn one_round(
+    cx: &Cx,
+    exchange: &Exchange,
+    request: &[u8],
+    leaving: Leaving,
+    until: Until,
+) -> Checked<Round> {
     // A small window, so that replies soon wait on the server's side.
     let mut client = cx.open_small(exchange).await?;
     socket2::SockRef::from(&*client.link())
         .set_recv_buffer_size(RECEIVE_BUFFER)
         .map_err(PeerError::Harness)?;
-    // Bytes that are only not acknowledged yet do not wait.
-    let waits = match leaving {
-        Leaving::Reset => {
+    let is_blocked = match (leaving, until) {
+        (Leaving::Reset, Until::Blocked) => {
             client
                 .flood(&bulk::piece_of(request), FLOOD_BYTES, PAUSE)
                 .await;
-            replies_wait(cx, &client).await.is_some()
+            false
         }
-        Leaving::FinFirst => {
-            let waits = ask_in_parts(cx, &mut client, request).await
-                || replies_wait(cx, &client).await.is_some();
-            // Fails if the server has already closed the connection.
-            let _ = client.half_close().await;
-            let has_fin = || {
-                cx.peer(&client)
-                    .is_none_or(|peer| peer.state == TcpState::CloseWait)
-            };
-            cx.eventually(FIN_WITHIN, has_fin).await;
-            waits
-        }
+        _ => ask_in_parts(cx, &mut client, request, until).await,
     };
+    // Bytes that are only not acknowledged yet do not wait.
+    let waits = is_blocked || replies_wait(cx, &client).await.is_some();
+    let ended = cx.is_over(&client);
+    if leaving == Leaving::FinFirst {
+        // Fails if the server has already closed the connection.
+        let _ = client.half_close().await;
+        let has_fin = || {
+            cx.peer(&client)
+                .is_none_or(|peer| peer.state == TcpState::CloseWait)
+        };
+        cx.eventually(FIN_WITHIN, has_fin).await;
+    }
     let peer = cx
         .peer(&client)
         .filter(|peer| leaving == Leaving::Reset || peer.state == TcpState::CloseWait)
         .filter(|_| waits);
     client.reset()?;
-    Ok(peer.map_or(0, |peer| peer.send_q))
+    Ok(Round {
+        queued: peer.map_or(0, |peer| peer.send_q),
+        ended,
+    })
 }
 
-/// Sends requests part by part, each once the server's kernel has taken the one before, until the server is blocked: replies
-/// wait in its send queue, and requests in its receive queue. Then it still has replies to write when the client leaves. Returns
-/// whether it is blocked.
-async fn ask_in_parts(cx: &Cx, client: &mut Session, request: &[u8]) -> bool {
+/// Sends requests part by part, each once the server has read the one before. Returns whether the server is blocked: replies wait in
+/// its send queue, and requests in its receive queue.
+async fn ask_in_parts(cx: &Cx, client: &mut Session, request: &[u8], until: Until) -> bool {
     let parts = [FIN_PART_BYTES, FIN_SMALL_PART_BYTES]
         .map(|bytes| request.repeat((bytes / request.len().max(1)).max(1)));
     let (begun, sent) = (Instant::now(), client.sent());
@@ -160,10 +196,10 @@ async fn ask_in_parts(cx: &Cx, client: &mut Session, request: &[u8]) -> bool {
         if client.send(&parts[usize::from(queued)]).await.is_err() {
             return false;
         }
-        let (mut waits, mut blocked) = ((0, Instant::now()), false);
+        let (mut waits, mut over) = ((0, Instant::now()), Over::Reads);
         let goes_on = cx.eventually(QUEUED_WITHIN, || {
             let Some(peer) = cx.peer(client) else {
-                blocked = true;
+                over = Over::Ended;
                 return true;
             };
             queued |= peer.send_q > 0;
@@ -171,12 +207,27 @@ async fn ask_in_parts(cx: &Cx, client: &mut Session, request: &[u8]) -> bool {
                 waits = (peer.recv_q, Instant::now());
             }
             let is_read = peer.recv_q == 0 && client.has_arrived(&peer);
-            blocked = !is_read && peer.send_q > 0 && waits.1.elapsed() >= PAUSE;
-            is_read || blocked
+            if !is_read && peer.send_q > 0 && waits.1.elapsed() >= PAUSE {
+                over = Over::Blocked;
+            }
+            is_read || over == Over::Blocked
         });
-        if !goes_on.await || blocked {
-            return blocked;
+        if !goes_on.await || over != Over::Reads {
+            return over == Over::Blocked;
+        }
+        if until == Until::Waiting && queued && replies_wait(cx, client).await.is_some() {
+            return false;
         }
     }
     false
+}
+
+/// What the server did with a part of the requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// It reads.
+    Reads,
+    Blocked,
+    /// It has ended the connection.
+    Ended,
 }
