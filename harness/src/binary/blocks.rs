@@ -124,6 +124,13 @@ impl Heads {
                 });
             }
             constants.see(&instruction);
+            if instruction.is_ip_rel_memory_operand()
+                && let Some(guard) = image.guard(instruction.ip_rel_memory_address())
+                && let Some(block) = binary.blocks.len().checked_sub(1)
+            {
+                let block = u32::try_from(block).unwrap_or(u32::MAX);
+                binary.guarded.push((guard, block));
+            }
             last = instruction.flow_control();
             if matches!(
                 last,

@@ -6,6 +6,12 @@ use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindSection};
 use object::read::elf::{ElfFile64, FileHeader};
 use object::{Endianness, Object, ObjectSection, SectionFlags, elf};
 
+use super::Guards;
+
+/// The section with a number for each edge, and the bytes of a number.
+const GUARDS: &str = "__sancov_guards";
+const GUARD_BYTES: usize = size_of::<u32>();
+
 /// Sections of stubs that the linker writes.
 const STUBS: [&str; 6] = [".plt", ".plt.sec", ".plt.got", ".plt.bnd", ".init", ".fini"];
 
@@ -15,6 +21,8 @@ pub(super) struct Image<'a> {
     constants: Vec<Section<'a>>,
     /// The addresses of functions, ascending and without overlaps.
     pub(super) functions: Vec<Range<u64>>,
+    /// The addresses of the numbers of edges.
+    guards: Range<u64>,
 }
 
 /// A section that is loaded as it is.
@@ -40,7 +48,11 @@ impl<'a> Image<'a> {
             code: Vec::new(),
             constants: Vec::new(),
             functions: Vec::new(),
+            guards: 0..0,
         };
+        if let Some(section) = file.section_by_name(GUARDS) {
+            image.guards = section.address()..section.address().saturating_add(section.size());
+        }
         for section in file.sections() {
             let SectionFlags::Elf { sh_flags } = section.flags() else {
                 continue;
@@ -93,6 +105,12 @@ impl<'a> Image<'a> {
         within.next()
     }
 
+    /// The edge whose number is at this address.
+    pub(super) fn guard(&self, at: u64) -> Option<u32> {
+        let place = at - self.guards.contains(&at).then_some(self.guards.start)?;
+        u32::try_from(place / GUARD_BYTES as u64).ok()
+    }
+
     /// The constants from this address on.
     pub(super) fn constant(&self, at: u64) -> Option<&'a [u8]> {
         let section = self.constants.iter().find(|one| one.at.contains(&at))?;
@@ -102,11 +120,16 @@ impl<'a> Image<'a> {
     }
 }
 
-/// The number of bytes of a section; 0 if there is none.
-pub(super) fn section_bytes(bytes: &[u8], name: &str) -> usize {
+/// The section with a number for each edge; none is empty.
+pub(super) fn guards(bytes: &[u8]) -> Guards {
     let file: Option<ElfFile64<'_, Endianness>> = ElfFile64::parse(bytes).ok();
-    let section = file.as_ref().and_then(|file| file.section_by_name(name));
-    section.map_or(0, |section| usize::try_from(section.size()).unwrap_or(0))
+    let section = file.as_ref().and_then(|file| file.section_by_name(GUARDS));
+    let range = section.and_then(|section| section.file_range());
+    let (offset, bytes) = range.unwrap_or_default();
+    Guards {
+        offset,
+        count: usize::try_from(bytes).unwrap_or(0) / GUARD_BYTES,
+    }
 }
 
 /// The functions that the unwind table lists; without one, those of the symbol table.

@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use source::Sources;
 
-/// The section with a number for each edge.
-const GUARDS: &str = "__sancov_guards";
 /// Maximum bytes of a file.
 const FILE_BYTES_MAX: u64 = 512 << 20;
 
@@ -31,6 +29,8 @@ pub(crate) struct Binary {
     words: Vec<Vec<u8>>,
     /// The texts that several blocks compare together.
     texts: Vec<Vec<u8>>,
+    /// The edges that the compiler has numbered, each with the block that counts it, as positions in [`Guards`].
+    pub(crate) guarded: Vec<(u32, u32)>,
 }
 
 /// A basic block: instructions that are always executed together.
@@ -50,13 +50,21 @@ pub(crate) struct Block {
     texts: std::ops::Range<u32>,
 }
 
-/// The number of edges that a program counts for a fuzzer, as far as its sections tell, if it mentions this variable.
-pub(crate) fn guards(path: &Path, variable: &str) -> Option<usize> {
+/// Where a program has the numbers of the edges that it counts for a fuzzer, four bytes each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Guards {
+    /// The position in the file of the first one.
+    pub(crate) offset: u64,
+    pub(crate) count: usize,
+}
+
+/// The edges that a program counts for a fuzzer, as far as its sections tell, if it mentions this variable.
+pub(crate) fn guards(path: &Path, variable: &str) -> Option<Guards> {
     let is_small = |file: &std::fs::Metadata| file.len() <= FILE_BYTES_MAX;
     std::fs::metadata(path).ok().filter(is_small)?;
     let bytes = std::fs::read(path).ok()?;
     memchr::memmem::find(&bytes, variable.as_bytes())?;
-    Some(elf::section_bytes(&bytes, GUARDS) / size_of::<u32>())
+    Some(elf::guards(&bytes))
 }
 
 /// Why a file cannot be taken apart.

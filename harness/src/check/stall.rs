@@ -56,9 +56,9 @@ pub(super) async fn stall(cx: &Cx, client: &Session) -> Stall {
     }
 }
 
-/// Sends up to `most` bytes, until the server sleeps and reads no more of them, or closes. It is looked at when it has read
-/// nothing for `pause`: one that stores everything, or waits for a processor, may make pauses too.
-pub(super) async fn flood_until_asleep(
+/// Sends up to `most` bytes, until the server has replies that it cannot send, or closes. It is looked at when it has read nothing
+/// for `pause`: one that stores everything, or waits for a processor, may make pauses too.
+pub(super) async fn flood_until_waiting(
     cx: &Cx,
     client: &mut Session,
     piece: &[u8],
@@ -67,10 +67,17 @@ pub(super) async fn flood_until_asleep(
 ) -> FloodEnd {
     client.announce_flood(piece, most);
     let from = client.sent();
-    flood_on_until_asleep(cx, client, piece, from, most, pause).await
+    loop {
+        match flood_on(cx, client, piece, from, most, pause).await {
+            Ok(end) => return end,
+            Err(Stall::Stuck) => return FloodEnd::Blocked,
+            Err(_) => {}
+        }
+    }
 }
 
-/// Goes on with a flood that began when the client had sent `from` bytes, so that no message is cut off; it is the same step.
+/// Goes on with a flood that began when the client had sent `from` bytes, so that no message is cut off, until the server sleeps
+/// and reads no more, or closes.
 pub(super) async fn flood_on_until_asleep(
     cx: &Cx,
     client: &mut Session,
@@ -80,19 +87,34 @@ pub(super) async fn flood_on_until_asleep(
     pause: Duration,
 ) -> FloodEnd {
     loop {
-        let sent = client.sent() - from;
-        let begun = (sent % piece.len().max(1) as u64) as usize;
-        let left = most.saturating_sub(sent);
-        let end = client.flood_from(piece, begun, left, pause).await.end;
-        if end != FloodEnd::Blocked {
-            return end;
+        match flood_on(cx, client, piece, from, most, pause).await {
+            Ok(end) => return end,
+            Err(Stall::Stuck) => client.make_room(),
+            Err(_) => {}
         }
-        match stall(cx, client).await {
-            Stall::Asleep => return FloodEnd::Blocked,
-            Stall::Ended => return FloodEnd::Closed,
-            Stall::Stuck => client.make_room(),
-            Stall::Busy => {}
-        }
+    }
+}
+
+/// Goes on with a flood until the server takes no more bytes: returns how it ended, or what the server does if it may go on.
+async fn flood_on(
+    cx: &Cx,
+    client: &mut Session,
+    piece: &[u8],
+    from: u64,
+    most: u64,
+    pause: Duration,
+) -> Result<FloodEnd, Stall> {
+    let sent = client.sent() - from;
+    let begun = (sent % piece.len().max(1) as u64) as usize;
+    let left = most.saturating_sub(sent);
+    let end = client.flood_from(piece, begun, left, pause).await.end;
+    if end != FloodEnd::Blocked {
+        return Ok(end);
+    }
+    match stall(cx, client).await {
+        Stall::Asleep => Ok(FloodEnd::Blocked),
+        Stall::Ended => Ok(FloodEnd::Closed),
+        goes_on => Err(goes_on),
     }
 }
 

@@ -153,17 +153,15 @@ async fn one_round(
     socket2::SockRef::from(&*client.link())
         .set_recv_buffer_size(RECEIVE_BUFFER)
         .map_err(PeerError::Harness)?;
-    let is_blocked = match (leaving, until) {
+    match (leaving, until) {
         (Leaving::Reset, Until::Blocked) => {
-            client
-                .flood(&bulk::piece_of(request), FLOOD_BYTES, PAUSE)
-                .await;
-            false
+            let piece = bulk::piece_of(request);
+            client.flood(&piece, FLOOD_BYTES, PAUSE).await;
         }
         _ => ask_in_parts(cx, &mut client, request, until).await,
-    };
+    }
     // Bytes that are only not acknowledged yet do not wait.
-    let waits = is_blocked || replies_wait(cx, &client).await.is_some();
+    let waits = replies_wait(cx, &client).await.is_some();
     let ended = cx.is_over(&client);
     if leaving == Leaving::FinFirst {
         // Fails if the server has already closed the connection.
@@ -185,21 +183,21 @@ async fn one_round(
     })
 }
 
-/// Sends requests part by part, each once the server has read the one before. Returns whether the server is blocked: replies wait in
-/// its send queue, and requests in its receive queue.
-async fn ask_in_parts(cx: &Cx, client: &mut Session, request: &[u8], until: Until) -> bool {
+/// Sends requests part by part, each once the server has read the one before, until the server has ended the connection or is
+/// blocked: replies wait in its send queue, and requests in its receive queue.
+async fn ask_in_parts(cx: &Cx, client: &mut Session, request: &[u8], until: Until) {
     let parts = [FIN_PART_BYTES, FIN_SMALL_PART_BYTES]
         .map(|bytes| request.repeat((bytes / request.len().max(1)).max(1)));
     let (begun, sent) = (Instant::now(), client.sent());
     let mut queued = false;
     while client.sent() - sent < FIN_BYTES && begun.elapsed() < QUEUED_WITHIN {
         if client.send(&parts[usize::from(queued)]).await.is_err() {
-            return false;
+            return;
         }
-        let (mut waits, mut over) = ((0, Instant::now()), Over::Reads);
+        let (mut waits, mut is_over) = ((0, Instant::now()), false);
         let goes_on = cx.eventually(QUEUED_WITHIN, || {
             let Some(peer) = cx.peer(client) else {
-                over = Over::Ended;
+                is_over = true;
                 return true;
             };
             queued |= peer.send_q > 0;
@@ -207,27 +205,14 @@ async fn ask_in_parts(cx: &Cx, client: &mut Session, request: &[u8], until: Unti
                 waits = (peer.recv_q, Instant::now());
             }
             let is_read = peer.recv_q == 0 && client.has_arrived(&peer);
-            if !is_read && peer.send_q > 0 && waits.1.elapsed() >= PAUSE {
-                over = Over::Blocked;
-            }
-            is_read || over == Over::Blocked
+            is_over = !is_read && peer.send_q > 0 && waits.1.elapsed() >= PAUSE;
+            is_read || is_over
         });
-        if !goes_on.await || over != Over::Reads {
-            return over == Over::Blocked;
+        if !goes_on.await || is_over {
+            return;
         }
         if until == Until::Waiting && queued && replies_wait(cx, client).await.is_some() {
-            return false;
+            return;
         }
     }
-    false
-}
-
-/// What the server did with a part of the requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Over {
-    /// It reads.
-    Reads,
-    Blocked,
-    /// It has ended the connection.
-    Ended,
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::bulk;
 use crate::check::concurrency::backlog_burst::serves_one_at_a_time;
-use crate::check::stall::{flood_until_asleep, replies_wait};
+use crate::check::stall::{flood_until_waiting, replies_wait};
 use crate::check::{Ascribe, Check, Checked, Cx, FailureKind, Need, Runs, Weight, skip};
 use crate::session::{FloodEnd, PeerError, Session, recv_byte};
 use crate::talk::Exchange;
@@ -67,7 +67,7 @@ async fn run(cx: &Cx) -> Checked {
 async fn flooding(cx: &Cx, exchange: &Exchange, piece: &[u8]) -> Checked<Option<Session>> {
     for _ in 0..FLOODS_MAX {
         let mut client = cx.open_small(exchange).await?;
-        let flood = flood_until_asleep(cx, &mut client, piece, FLOOD_BYTES, PAUSE);
+        let flood = flood_until_waiting(cx, &mut client, piece, FLOOD_BYTES, PAUSE);
         // Whether the server stops reading by then is a matter of never-read, and of the machine's speed.
         match tokio::time::timeout(FLOOD_TIME_MAX, flood).await {
             Ok(FloodEnd::Closed) => {}

@@ -38,6 +38,8 @@ const LONGER_MAX: Duration = Duration::from_secs(11);
 const RECONNECT_AFTER: Duration = Duration::from_secs(4);
 /// Time between two attempts of a client.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Number of clients that are timed before.
+const TIMED: usize = 12;
 /// Time limit for an idle server to serve a second client.
 const SERVED_ALONE_WITHIN: Duration = Duration::from_millis(500);
 /// The backlog from which on it depends on the speed of the server whether a burst is served in time. With a shorter one it is
@@ -52,9 +54,10 @@ async fn run(cx: &Cx) -> Checked {
             "the server serves one client at a time, so a client whose request was dropped with the burst blocks the others (see hol-idle)",
         );
     }
-    let clients = cx.waiting_connections(clients_at(cx.pace().exchange));
+    let each = time_for_one_of_many(cx).await.max(cx.pace().exchange);
+    let clients = cx.waiting_connections(clients_at(each));
     // The server may do the work of all clients at the same time, or of one after the other.
-    let longer = (cx.pace().exchange * u32::try_from(clients).unwrap_or(u32::MAX)).min(LONGER_MAX);
+    let longer = (each * u32::try_from(clients).unwrap_or(u32::MAX)).min(LONGER_MAX);
     let stopped = Stopped::hold(cx).await?;
     let deadline = Instant::now() + BURST + SERVED_WITHIN + longer;
     let tried = Rc::new(Cell::new(0));
@@ -130,6 +133,16 @@ async fn run(cx: &Cx) -> Checked {
         );
     }
     cx.is_alive().await
+}
+
+/// How long the server takes for each of several clients that come at once: connection, opening and exchange.
+async fn time_for_one_of_many(cx: &Cx) -> Duration {
+    let begun = Instant::now();
+    let clients = cx.connections(TIMED);
+    let crowd = cx.crowd(clients, |cx, _| async move { one_try(&cx).await });
+    // Whether they are served is for the burst to judge.
+    crowd.await;
+    begun.elapsed() / u32::try_from(clients.max(1)).unwrap_or(u32::MAX)
 }
 
 /// Number of clients of a burst: fewer where each takes the server so long that half of the longest time limit would not do

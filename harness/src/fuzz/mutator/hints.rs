@@ -20,7 +20,16 @@ pub(in crate::fuzz) fn hinted(mutating: &mut Mutating<'_>, hints: &[Vec<u8>]) ->
         return false;
     };
     match mutating.random.below(8) {
-        0..=2 => append(mutating, &hint),
+        0..=2 => {
+            let is_done = append(mutating, &hint);
+            // What the message has changed may show only at the next one.
+            if mutating.random.one_in(3)
+                && let Some(next) = pick(mutating.random, hints)
+            {
+                append(mutating, &next);
+            }
+            is_done
+        }
         3..=4 => replace(mutating, &hint),
         5 => command(mutating, &hint),
         _ => mutating.edit(Lengths::MostlyTrue, |bytes, random, _| {

@@ -4,9 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use super::plan::Places;
+use crate::process::mapping::Mapping;
 
 /// The instruction `int3`.
 const BREAKPOINT: u8 = 0xcc;
@@ -166,19 +166,11 @@ impl Space {
 
 /// An executable mapping of a planned file, from a line of `/proc/PID/maps`.
 fn mapped(line: &str, places: &Places) -> Option<Mapped> {
-    let mut fields = line.splitn(6, ' ');
-    let (start, end) = fields.next()?.split_once('-')?;
-    let access = fields.next()?;
-    let offset = fields.next()?;
-    let path = fields.nth(2)?.trim_start();
-    if access.as_bytes().get(2) != Some(&b'x') {
-        return None;
-    }
-    let number = |text| u64::from_str_radix(text, 16).ok();
+    let found = Mapping::parse(line).filter(|found| found.is_executable)?;
     Some(Mapped {
-        at: number(start)?..number(end)?,
-        offset: number(offset)?,
-        file: places.file(Path::new(path))?,
+        at: found.at,
+        offset: found.offset,
+        file: places.file(found.path)?,
         is_armed: false,
     })
 }

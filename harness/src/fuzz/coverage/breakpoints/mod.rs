@@ -48,15 +48,9 @@ fn of(look: &Look<'_>) -> Offer {
     Some(blocks.map(|blocks| Box::new(blocks) as Box<dyn Source>))
 }
 
-/// The constants that the code of these programs compares, for sources that do not tell which part of the code was reached.
-pub(super) fn constants(programs: &[PathBuf]) -> Vec<Vec<u8>> {
-    let blocks = Blocks::of(programs, CODE_MAX_UNASKED).ok();
-    blocks.map_or_else(Vec::new, |blocks| hints::all(&blocks))
-}
-
 /// The blocks of a server's programs.
 #[derive(Debug)]
-struct Blocks {
+pub(super) struct Blocks {
     binaries: Vec<Binary>,
     plan: Arc<TracePlan>,
 }
@@ -88,6 +82,32 @@ impl Blocks {
         })
     }
 
+    /// The blocks of these programs for another source, to know what they compare.
+    pub(super) fn to_read(programs: &[PathBuf]) -> Option<Self> {
+        Self::of(programs, CODE_MAX_UNASKED).ok()
+    }
+
+    /// The constants of all blocks, for a source that cannot tell which of them were reached.
+    pub(super) fn constants(&self) -> Vec<Vec<u8>> {
+        hints::all(self)
+    }
+
+    /// What the code wants to read, given what is known of each block and the blocks that serve clients, in the order in which
+    /// they were reached.
+    pub(super) fn hints_at(&self, known: &[Known], serving: &[u32]) -> Vec<Vec<u8>> {
+        hints::of(self, known, serving)
+    }
+
+    /// The programs, each with the number of its first block.
+    pub(super) fn binaries(&self) -> impl Iterator<Item = (u32, &Binary)> {
+        let mut first = 0;
+        self.binaries.iter().map(move |binary| {
+            let begin = first;
+            first += u32::try_from(binary.blocks.len()).unwrap_or(u32::MAX);
+            (begin, binary)
+        })
+    }
+
     /// The number of blocks.
     fn count(&self) -> u32 {
         u32::try_from(self.plan.places()).unwrap_or(u32::MAX)
@@ -95,15 +115,10 @@ impl Blocks {
 
     /// The program of a block, and the number of its first one.
     fn block(&self, number: u32) -> Option<(&Binary, &Block, u32)> {
-        let mut first = 0;
-        for binary in &self.binaries {
-            let count = u32::try_from(binary.blocks.len()).unwrap_or(u32::MAX);
-            if number - first < count {
-                return Some((binary, &binary.blocks[(number - first) as usize], first));
-            }
-            first += count;
-        }
-        None
+        self.binaries().find_map(|(first, binary)| {
+            let block = binary.blocks.get(number.checked_sub(first)? as usize)?;
+            Some((binary, block, first))
+        })
     }
 
     /// The blocks of the function of this block.
@@ -165,7 +180,7 @@ impl Source for Blocks {
     }
 
     fn hints(&self, known: &[Known], serving: &[u32]) -> Vec<Vec<u8>> {
-        hints::of(self, known, serving)
+        self.hints_at(known, serving)
     }
 }
 
